@@ -1,0 +1,29 @@
+import type { Commands } from "../participant/commands.ts";
+
+/** The store generation and the lease revision under which an effect is sent. A machine refuses a lower one for the same scope. */
+export interface Fence {
+  readonly scope: string;
+  readonly generation: number;
+  readonly revision: number;
+}
+
+export interface CallOptions {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Required for every command that changes something. */
+  readonly fence?: Fence;
+  readonly operation?: string;
+}
+
+/**
+ * Commands to machines, request and reply. Fails with `machine_unreachable` (nobody answers there), `deadline_exceeded`,
+ * `fenced` (a newer holder was seen), or the participant's own error.
+ */
+export interface Machines {
+  call<N extends keyof Commands>(
+    machine: string,
+    command: N,
+    args: Commands[N]["args"],
+    options: CallOptions,
+  ): Promise<Commands[N]["out"]>;
+}
