@@ -1,0 +1,71 @@
+/** JSON-safe detail fields of an error. */
+export type Details = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+
+export interface ErrorFields {
+  /** Stable, snake_case. */
+  readonly code: string;
+  readonly message: string;
+  /** What to do next. */
+  readonly hint?: string;
+  readonly details?: Details;
+}
+
+/** An error that an operator reads. Bugs stay plain `Error`s. */
+export class PloyzError extends Error {
+  override readonly name = "PloyzError";
+  readonly code: string;
+  readonly hint: string | undefined;
+  readonly details: Details | undefined;
+
+  constructor(fields: ErrorFields, options?: { readonly cause?: unknown }) {
+    super(fields.message, options);
+    this.code = fields.code;
+    this.hint = fields.hint;
+    this.details = fields.details;
+  }
+}
+
+export type ExecErrorCode = "exec_failed" | "exec_not_found" | "exec_timeout" | "exec_aborted";
+
+export interface ExecFailure {
+  readonly code: ExecErrorCode;
+  readonly program: string;
+  /** Redacted. */
+  readonly args: readonly string[];
+  readonly exitCode?: number | undefined;
+  readonly signal?: string | undefined;
+  readonly stderr: string;
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** A program that failed, with what is needed to understand why. */
+export class ExecError extends PloyzError {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
+  readonly stderr: string;
+
+  constructor(failure: ExecFailure, options?: { readonly cause?: unknown }) {
+    super(
+      {
+        code: failure.code,
+        message: failure.message,
+        ...(failure.hint !== undefined && { hint: failure.hint }),
+        details: {
+          program: failure.program,
+          args: failure.args,
+          exitCode: failure.exitCode ?? null,
+          stderr: failure.stderr.slice(-2000),
+        },
+      },
+      options,
+    );
+    this.program = failure.program;
+    this.args = failure.args;
+    this.exitCode = failure.exitCode;
+    this.signal = failure.signal;
+    this.stderr = failure.stderr;
+  }
+}

@@ -1,0 +1,151 @@
+import { access, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { spawnDetached } from "../detached.ts";
+import { PloyzError } from "../errors.ts";
+import { findProgram } from "../find.ts";
+import { run } from "../run.ts";
+import { waitFor } from "../wait-for.ts";
+import { renderFinish, renderLog, renderRun } from "./s6-run.ts";
+import type { ServiceHost, ServiceSpec, ServiceStatus } from "./types.ts";
+import { writeIfChanged } from "./write.ts";
+
+export interface S6Options {
+  /** The scan directory, on a file system that a reboot empties (/run/ployz/services): nothing stale is ever started. */
+  readonly dir: string;
+  readonly logDir: string;
+}
+
+const SIGNALS = {
+  SIGHUP: "-h",
+  SIGINT: "-i",
+  SIGQUIT: "-q",
+  SIGUSR1: "-1",
+  SIGUSR2: "-2",
+  SIGTERM: "-t",
+  SIGKILL: "-k",
+} as const;
+
+/** Services under a detached s6-svscan(8), for machines without systemd. */
+export function s6Host({ dir, logDir }: S6Options): ServiceHost {
+  const home = (name: string) => join(dir, name);
+  const exists = (path: string) =>
+    access(path).then(
+      () => true,
+      () => false,
+    );
+
+  async function ensureScanner(): Promise<void> {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    await mkdir(logDir, { recursive: true, mode: 0o750 });
+    const scanner = await findProgram("s6-svscan");
+    if (scanner === undefined) {
+      throw new PloyzError({
+        code: "s6_missing",
+        message: "s6-svscan is not installed",
+        hint: "apt-get install s6",
+      });
+    }
+    if (await answers()) return;
+    await spawnDetached(scanner, ["-t0", dir], { logFile: join(logDir, "supervisor.log") });
+    await waitFor("s6-svscan to answer", async () => ((await answers()) ? true : undefined), {
+      timeoutMs: 5_000,
+    });
+  }
+
+  /** s6-svscanctl exits 100 when no s6-svscan runs on the directory. */
+  async function answers(): Promise<boolean> {
+    if (!(await exists(join(dir, ".s6-svscan")))) return false;
+    return (await run("s6-svscanctl", ["-a", dir], { okExitCodes: [0, 100, 111] })).exitCode === 0;
+  }
+
+  async function status(name: string): Promise<ServiceStatus> {
+    if (!(await exists(home(name)))) return { state: "absent" };
+    const { stdout, exitCode } = await run("s6-svstat", ["-o", "up,pid", home(name)], {
+      okExitCodes: [0, 1, 100, 111],
+    });
+    const [up, pid] = stdout.trim().split(" ");
+    return exitCode === 0 && up === "true" && Number(pid) > 0
+      ? { state: "running", pid: Number(pid) }
+      : { state: "stopped" };
+  }
+
+  const down = (name: string) =>
+    run("s6-svc", ["-wD", "-T", "60000", "-d", home(name)], { timeoutMs: 65_000 });
+  const up = (name: string) => run("s6-svc", ["-wu", "-T", "15000", "-u", home(name)], { timeoutMs: 20_000 });
+  const supervised = async (name: string) =>
+    (await exists(home(name))) &&
+    (await run("s6-svok", [home(name)], { okExitCodes: [0, 1, 100, 111] })).exitCode === 0;
+
+  async function write(spec: ServiceSpec): Promise<boolean> {
+    await mkdir(join(home(spec.name), "log"), { recursive: true, mode: 0o700 });
+    await mkdir(join(logDir, spec.name), { recursive: true, mode: 0o750 });
+    const finish = renderFinish(spec);
+    if (finish !== undefined) await writeIfChanged(join(home(spec.name), "finish"), finish, 0o700);
+    else await rm(join(home(spec.name), "finish"), { force: true });
+    await writeFile(join(home(spec.name), "timeout-kill"), `${spec.stopTimeoutMs ?? 10_000}\n`);
+    await writeFile(join(home(spec.name), "down-signal"), `${spec.stopSignal ?? "SIGTERM"}\n`);
+    await writeIfChanged(join(home(spec.name), "log", "run"), renderLog(join(logDir, spec.name)), 0o700);
+    return writeIfChanged(join(home(spec.name), "run"), renderRun(spec), 0o700);
+  }
+
+  return {
+    kind: "s6",
+    status,
+    async ensure(spec) {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      const before = await status(spec.name);
+      const changed = await write(spec); // before the scanner sees the folder: it never starts a half-written service
+      await ensureScanner();
+      await run("s6-svscanctl", ["-a", dir]);
+      await waitFor(
+        `s6 to supervise ${spec.name}`,
+        async () => ((await supervised(spec.name)) ? true : undefined),
+        { timeoutMs: 5_000 },
+      );
+      if (before.state === "running" && !changed) return "unchanged";
+      if (before.state === "running") await down(spec.name);
+      await up(spec.name);
+      return before.state === "running" ? "replaced" : "started";
+    },
+    async stop(name) {
+      if (await supervised(name)) await down(name);
+    },
+    async restart(name) {
+      await down(name);
+      await up(name);
+    },
+    async remove(name) {
+      if (!(await exists(home(name)))) return;
+      if (await supervised(name)) {
+        await down(name);
+        await run("s6-svc", ["-xd", home(name)]); // the supervisor of the program ends, and with it that of its logger
+        await run("s6-svc", ["-xd", join(home(name), "log")], { okExitCodes: [0, 100, 111] });
+        await waitFor(
+          `the supervisor of ${name} to end`,
+          async () => ((await supervised(name)) ? undefined : true),
+          { timeoutMs: 15_000 },
+        );
+      }
+      await rm(home(name), { recursive: true, force: true });
+      if (await answers()) await run("s6-svscanctl", ["-an", dir]);
+    },
+    async signal(name, signal) {
+      await run("s6-svc", [SIGNALS[signal], home(name)]);
+    },
+    async list() {
+      const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
+      return entries
+        .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+        .map((entry) => entry.name)
+        .sort();
+    },
+  };
+}
+
+/** Ends the scanner and everything it supervises. For a machine that leaves, and for tests. */
+export async function stopS6(dir: string): Promise<void> {
+  const host = s6Host({ dir, logDir: join(dir, ".log") });
+  await Promise.all((await host.list()).map((name) => host.remove(name)));
+  const lock = await readFile(join(dir, ".s6-svscan", "lock")).catch(() => undefined);
+  if (lock !== undefined) await run("s6-svscanctl", ["-t", dir], { okExitCodes: [0, 100, 111] });
+}

@@ -1,0 +1,36 @@
+import type { ServiceSpec } from "./types.ts";
+
+/** Quotes for a unit file's command line and environment: systemd.syntax(7), and `%` and `$` doubled (systemd.service(5)). */
+function quote(text: string): string {
+  if (/[\n\r\0]/.test(text)) throw new Error("a unit file value holds a line break or NUL");
+  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("$", "$$$$")}"`;
+}
+
+/** The unit file's text for one service (systemd.service(5)). */
+export function renderUnit(spec: ServiceSpec): string {
+  const environment = Object.entries(spec.env ?? {}).map(
+    ([name, value]) => `Environment=${quote(`${name}=${value}`).replaceAll("$$", "$")}`,
+  );
+  return [
+    "[Unit]",
+    `Description=${spec.description}`,
+    "After=network.target",
+    "StartLimitIntervalSec=0",
+    "",
+    "[Service]",
+    "Type=exec",
+    `ExecStart=${spec.argv.map(quote).join(" ")}`,
+    ...environment,
+    ...(spec.user === undefined ? [] : [`User=${spec.user}`]),
+    ...(spec.cwd === undefined ? [] : [`WorkingDirectory=${spec.cwd}`]),
+    `Restart=${spec.restart === "always" ? "always" : "no"}`,
+    "RestartSec=1",
+    `KillSignal=${spec.stopSignal ?? "SIGTERM"}`,
+    `TimeoutStopSec=${Math.ceil((spec.stopTimeoutMs ?? 10_000) / 1000)}`,
+    ...(spec.killMainOnly === true ? ["KillMode=process", "Delegate=yes"] : []),
+    "LimitNOFILE=1048576",
+    "TasksMax=infinity",
+    "",
+    ...(spec.startAtBoot === true ? ["[Install]", "WantedBy=multi-user.target", ""] : []),
+  ].join("\n");
+}

@@ -1,0 +1,45 @@
+/** A long-lived program that outlives whoever started it. */
+export interface ServiceSpec {
+  /** [a-z0-9-], unique on the machine, e.g. `ployz-nats`. */
+  readonly name: string;
+  readonly description: string;
+  /** The program must stay in the foreground. */
+  readonly argv: readonly [string, ...string[]];
+  readonly env?: Readonly<Record<string, string>>;
+  /** A user name; default root. */
+  readonly user?: string;
+  readonly cwd?: string;
+  /** `always`: started again when it ends, with at least a second between starts. */
+  readonly restart: "always" | "never";
+  /** Default SIGTERM. */
+  readonly stopSignal?: "SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGUSR2" | "SIGQUIT" | "SIGHUP";
+  /** Milliseconds until SIGKILL; default 10,000. */
+  readonly stopTimeoutMs?: number;
+  /** Only the main process is ended on stop, and what it left behind lives on (a daemon whose workloads outlive it). */
+  readonly killMainOnly?: boolean;
+  /** Started when the machine boots. Honoured by systemd; with s6 the caller starts its services again at boot. */
+  readonly startAtBoot?: boolean;
+}
+
+export interface ServiceStatus {
+  readonly state: "running" | "stopped" | "absent";
+  readonly pid?: number;
+}
+
+export type ServiceSignal = "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGUSR1" | "SIGUSR2" | "SIGTERM" | "SIGKILL";
+
+/** The machine's process supervisor. Every method may be called twice. */
+export interface ServiceHost {
+  readonly kind: "systemd" | "s6";
+  /** Runs the service as specified: `replaced` when it ran with another specification and was restarted. */
+  ensure(spec: ServiceSpec): Promise<"started" | "unchanged" | "replaced">;
+  /** Resolves when the process has ended. Keeps the definition. */
+  stop(name: string): Promise<void>;
+  restart(name: string): Promise<void>;
+  /** Stops and forgets. */
+  remove(name: string): Promise<void>;
+  signal(name: string, signal: ServiceSignal): Promise<void>;
+  status(name: string): Promise<ServiceStatus>;
+  /** Names of the services that this host was asked to run, running or not. */
+  list(): Promise<readonly string[]>;
+}

@@ -1,0 +1,38 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { PloyzError } from "./errors.ts";
+
+export interface WaitOptions {
+  readonly timeoutMs: number;
+  /** Default 25. */
+  readonly intervalMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Waits for something that sends no event: probes until it yields a value.
+ * @throws PloyzError `deadline_exceeded`, naming what was waited for; the abort reason when `signal` aborts.
+ */
+export async function waitFor<T>(
+  what: string,
+  probe: () => Promise<T | undefined>,
+  options: WaitOptions,
+): Promise<T> {
+  const end = performance.now() + options.timeoutMs;
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const value = await probe();
+    if (value !== undefined) return value;
+    const left = end - performance.now();
+    if (left <= 0) {
+      throw new PloyzError({
+        code: "deadline_exceeded",
+        message: `gave up after ${options.timeoutMs} ms waiting for ${what}`,
+      });
+    }
+    await delay(
+      Math.min(options.intervalMs ?? 25, left),
+      undefined,
+      options.signal ? { signal: options.signal } : {},
+    );
+  }
+}
