@@ -1,7 +1,7 @@
 import type { Json } from "./json.ts";
 
 /** What an error says on the wire and to the operator. Codes are stable and listed in docs/errors.md. */
-export interface ErrorBody {
+export type ErrorBody = {
   readonly code: string;
   readonly message: string;
   /** What to do next, as one sentence or one command. */
@@ -10,7 +10,7 @@ export interface ErrorBody {
   readonly step?: string;
   readonly operationId?: string;
   readonly details?: Json;
-}
+};
 
 /** An error that an operator reads. Bugs stay plain `Error`s. */
 export class PloyzError extends Error {

@@ -1,0 +1,319 @@
+import type { Commit, CommittedRoute } from "../model/commit.ts";
+import type { ErrorBody } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
+import type { MachineObservation, ObservedInstance } from "../participant/commands.ts";
+
+/**
+ * The local API of a daemon: HTTP/1.1 with JSON on a Unix socket, streams as NDJSON. Every error answers with `{ error: ErrorBody }`
+ * and a status (400 invalid input, 409 precondition, 503 not reachable, 500 else).
+ */
+export interface Api {
+  "GET /v1/version": {
+    query: Record<never, string>;
+    body: undefined;
+    out: { kind: "version"; version: string; build: string; node: string };
+  };
+  "GET /v1/daemon": { query: Record<never, string>; body: undefined; out: DaemonStatus };
+  /** Makes a cluster of this machine. Idempotent for the same name. */
+  "POST /v1/mesh/init": { query: Record<never, string>; body: MeshInit; out: MeshStatus };
+  "GET /v1/mesh": { query: Record<never, string>; body: undefined; out: MeshStatus };
+  /** Identity of this machine (made when missing): public keys and endpoints. */
+  "GET /v1/mesh/self": { query: { address?: string }; body: undefined; out: SelfRecord };
+  "POST /v1/mesh/join": { query: Record<never, string>; body: JoinDocument; out: MeshStatus };
+  /** Leaves: workloads, interface, rules, identity gone. Refuses for a store machine with other members, unless `destroy`. */
+  "POST /v1/mesh/leave": {
+    query: Record<never, string>;
+    body: { operation?: string; destroy?: boolean };
+    out: { kind: "left"; left: boolean };
+  };
+  "GET /v1/machines": { query: Record<never, string>; body: undefined; out: MachineList };
+  "GET /v1/machines/rtt": { query: Record<never, string>; body: undefined; out: RttTable };
+  "GET /v1/status": { query: Record<never, string>; body: undefined; out: ClusterStatus };
+  "GET /v1/doctor": { query: Record<never, string>; body: undefined; out: DoctorReport };
+  "GET /v1/ps": { query: { namespace?: string }; body: undefined; out: InstanceList };
+  "GET /v1/operations": {
+    query: { limit?: string };
+    body: undefined;
+    out: { kind: "operations"; operations: readonly OperationSummary[] };
+  };
+  "GET /v1/operations/:id": { query: Record<never, string>; body: undefined; out: OperationDetail };
+  "POST /v1/operations/:id/abort": {
+    query: Record<never, string>;
+    body: undefined;
+    out: { kind: "abort"; operation: string; state: OperationState };
+  };
+  /** Whether the daemon has the bundle; PUT the tar to the same path when not. */
+  "GET /v1/bundles/:digest": {
+    query: Record<never, string>;
+    body: undefined;
+    out: { kind: "bundle"; digest: string; present: boolean };
+  };
+}
+
+/** NDJSON streams. */
+export interface ApiStreams {
+  /** Runs in the daemon; goes on when the caller leaves. Ends with one `result` or `refused`. */
+  "POST /v1/operations": { query: Record<never, string>; body: OperationRequest; event: OperationEvent };
+  "GET /v1/operations/:id/events": { query: Record<never, string>; body: undefined; event: OperationEvent };
+  "GET /v1/logs": {
+    query: { target: string; follow?: "true"; tail?: string };
+    body: undefined;
+    event: LogEvent;
+  };
+}
+
+export type OperationRequest = {
+  readonly primitive: string;
+  readonly input: Json;
+  readonly mode: "preview" | "apply";
+  /** Never journaled, logged or echoed: an SSH private key, accepted host keys. */
+  readonly credentials?: {
+    readonly identity?: string;
+    readonly agentSocket?: string;
+    readonly acceptHostKeys?: "new" | readonly string[];
+  };
+  readonly by: string;
+};
+
+export type OperationState = "running" | "done" | "failed" | "aborted" | "interrupted" | "cleanup-owed";
+
+export type OperationEvent =
+  | {
+      readonly type: "accepted";
+      readonly operation: string;
+      readonly primitive: string;
+      readonly resumed: boolean;
+    }
+  | { readonly type: "waiting"; readonly what: string }
+  | { readonly type: "plan"; readonly plan: PlanView }
+  | {
+      readonly type: "step";
+      readonly step: string;
+      readonly title: string;
+      readonly machine?: string;
+      readonly state: "started" | "done" | "failed" | "undoing" | "undone" | "undo-failed";
+      readonly ms?: number;
+      readonly error?: ErrorBody;
+    }
+  | {
+      readonly type: "progress";
+      readonly step: string;
+      readonly note: string;
+      readonly done?: number;
+      readonly total?: number;
+    }
+  | { readonly type: "committed"; readonly revision: number }
+  | { readonly type: "refused"; readonly refusals: readonly ErrorBody[] }
+  | { readonly type: "result"; readonly result: OperationResult };
+
+export type OperationResult = {
+  readonly kind: "operation";
+  readonly operation: string;
+  readonly primitive: string;
+  readonly state: OperationState;
+  readonly changed: boolean;
+  readonly revision?: number;
+  readonly output: Json;
+  readonly error?: ErrorBody;
+  /** Steps after the commit, or undos, that did not succeed. */
+  readonly owed: readonly { readonly step: string; readonly error: ErrorBody }[];
+  readonly warnings: readonly string[];
+  readonly ms: number;
+};
+
+export type PlanView = {
+  readonly kind: "plan";
+  readonly primitive: string;
+  readonly hash: string;
+  readonly changes: boolean;
+  readonly summary: Json;
+  readonly warnings: readonly string[];
+  readonly prepare: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly machine?: string;
+    readonly needs: readonly string[];
+  }[];
+  readonly settle: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly machine?: string;
+    readonly needs: readonly string[];
+  }[];
+};
+
+export type OperationSummary = {
+  readonly operation: string;
+  readonly primitive: string;
+  readonly scope: readonly string[];
+  readonly state: OperationState;
+  readonly coordinator: string;
+  readonly by: string;
+  readonly startedAt: string;
+  readonly endedAt?: string;
+  readonly revision?: number;
+  readonly error?: ErrorBody;
+  readonly title: string;
+};
+
+export type OperationDetail = {
+  readonly kind: "operation-detail";
+  readonly summary: OperationSummary;
+  readonly plan?: PlanView;
+  readonly steps: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly machine?: string;
+    readonly phase: "prepare" | "settle";
+    readonly state: "pending" | "started" | "done" | "failed" | "undone" | "undo-failed";
+    readonly ms?: number;
+    readonly error?: ErrorBody;
+  }[];
+  readonly owed: OperationResult["owed"];
+};
+
+export type LogEvent =
+  | {
+      readonly type: "line";
+      readonly machine: string;
+      readonly namespace: string;
+      readonly service: string;
+      readonly instance: string;
+      readonly time: string;
+      readonly stream: "stdout" | "stderr";
+      readonly line: string;
+    }
+  | { readonly type: "gap"; readonly machine: string; readonly error: ErrorBody };
+
+export type MeshInit = {
+  readonly name: string;
+  readonly machine?: string;
+  readonly clusterCidr?: string;
+  readonly subnetPrefixLength?: number;
+  readonly runtime?: "docker" | "process";
+  readonly endpoints?: readonly string[];
+};
+export type SelfRecord = {
+  readonly kind: "self-record";
+  readonly publicKey: string;
+  readonly nkey: string;
+  readonly endpoints: readonly string[];
+  readonly hostname: string;
+  readonly runtime: "docker" | "process";
+  readonly version: string;
+  readonly cluster?: string;
+  readonly machine?: string;
+  readonly region?: string;
+  readonly az?: string;
+};
+export type JoinDocument = {
+  readonly v: 1;
+  readonly cluster: ClusterRecord;
+  readonly machine: MachineRecord;
+  readonly machines: readonly MachineRecord[];
+  readonly storeServers: readonly string[];
+};
+export type MeshStatus = {
+  readonly kind: "mesh";
+  readonly joined: boolean;
+  readonly cluster?: ClusterRecord;
+  readonly machine?: MachineRecord;
+  readonly wireguard?: "kernel" | "userspace";
+  readonly store?: "connected" | "unreachable";
+  readonly peers: readonly {
+    readonly id: string;
+    readonly endpoint?: string;
+    readonly handshakeAgeMs?: number;
+    readonly rxBytes: number;
+    readonly txBytes: number;
+  }[];
+};
+
+export type DaemonStatus = {
+  readonly kind: "daemon";
+  readonly running: true;
+  readonly version: string;
+  readonly pid: number;
+  readonly uptimeMs: number;
+  readonly cluster?: string;
+  readonly machine?: string;
+  readonly memoryBytes: number;
+  readonly serviceHost: "systemd" | "s6";
+  readonly services: readonly { readonly name: string; readonly state: string; readonly pid?: number }[];
+  readonly adoption: AdoptionReport;
+};
+export type AdoptionReport = {
+  readonly at: string;
+  readonly adopted: readonly string[];
+  readonly recreated: readonly { readonly what: string; readonly why: string }[];
+  readonly removed: readonly { readonly what: string; readonly why: string }[];
+  readonly failed: readonly { readonly what: string; readonly error: ErrorBody }[];
+};
+
+export type MachineRow = {
+  readonly record: MachineRecord;
+  readonly reachable: boolean;
+  readonly error?: ErrorBody;
+  readonly handshakeAgeMs?: number;
+  readonly observation?: MachineObservation;
+};
+export type MachineList = { readonly kind: "machines"; readonly machines: readonly MachineRow[] };
+export type RttTable = {
+  readonly kind: "rtt";
+  readonly rows: readonly {
+    readonly from: string;
+    readonly to: string;
+    readonly rttMs: number | null;
+    readonly error?: ErrorBody;
+  }[];
+};
+export type InstanceRow = {
+  readonly id: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly slot: number;
+  readonly machine: string;
+  readonly address: string;
+  readonly committed: boolean;
+  readonly observed?: ObservedInstance;
+  readonly state: "running" | "exited" | "missing" | "unknown" | "created" | "stray";
+};
+export type InstanceList = {
+  readonly kind: "instances";
+  readonly instances: readonly InstanceRow[];
+  readonly unreachable: readonly string[];
+};
+export type NamespaceRow = {
+  readonly namespace: string;
+  readonly revision: number;
+  readonly commit: Commit;
+  readonly running: number;
+  readonly wanted: number;
+  readonly routes: readonly CommittedRoute[];
+};
+export type ClusterStatus = {
+  readonly kind: "status";
+  readonly cluster?: ClusterRecord;
+  readonly self?: string;
+  readonly machines: readonly MachineRow[];
+  readonly namespaces: readonly NamespaceRow[];
+  readonly operations: readonly OperationSummary[];
+  readonly store: {
+    readonly state: "connected" | "unreachable" | "none";
+    readonly machines: readonly string[];
+    readonly generation: number;
+  };
+  readonly warnings: readonly { readonly message: string; readonly hint: string }[];
+};
+export type DoctorReport = {
+  readonly kind: "doctor";
+  readonly ok: boolean;
+  readonly checks: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly state: "ok" | "warn" | "fail";
+    readonly found: string;
+    readonly fix?: string;
+  }[];
+};

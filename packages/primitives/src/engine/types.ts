@@ -1,0 +1,126 @@
+import type { ErrorBody } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import type { Machines } from "../ports/machines.ts";
+import type { CommitEnvelope, Store } from "../ports/store.ts";
+
+/** A store key and the revision that the plan rests on; 0: must not exist. Keys: `commit.<ns>` and `fact.<key>`. */
+export interface Basis {
+  readonly key: string;
+  readonly revision: number;
+}
+
+/** A reason not to start. Expected, so returned, never thrown. */
+export type Refusal = ErrorBody;
+
+/** The step kinds of one primitive: what each takes and what it leaves for later steps. */
+export type Kinds = Readonly<Record<string, { readonly args: Json; readonly out: Json }>>;
+
+/** A planned step is plain data: printed by preview, journaled, replayed. */
+export type PlannedStep<K extends Kinds = Kinds> = {
+  [N in keyof K & string]: {
+    /** Deterministic, unique in the plan: `start web.1@m2`. */
+    readonly id: string;
+    readonly kind: N;
+    readonly args: K[N]["args"];
+    /** The machine it acts on; absent for the store and the coordinator. */
+    readonly machine?: string;
+    /** For people: `start web.1 on m2`. */
+    readonly title: string;
+    /** Ids of steps that must be done first. Steps that do not depend on each other run in parallel. */
+    readonly needs: readonly string[];
+  };
+}[keyof K & string];
+
+/** Immutable. Leaves no choice to the executor. */
+export interface Plan<K extends Kinds = Kinds> {
+  readonly basis: readonly Basis[];
+  /** Undone in reverse if anything fails before the commit. */
+  readonly prepare: readonly PlannedStep<K>[];
+  /** Forward only, after the commit. */
+  readonly settle: readonly PlannedStep<K>[];
+  /** What will change, for people and programs. Empty `changes` with no steps: a no-op. */
+  readonly summary: Json;
+  readonly changes: boolean;
+  readonly warnings: readonly string[];
+}
+
+export interface StepContext<Ports> {
+  readonly ports: Ports;
+  readonly operation: string;
+  readonly signal: AbortSignal;
+  /** Outputs of finished steps by step id. Throws on a step that is not in `needs` (transitively). */
+  output(step: string): Json;
+  /** Calls a machine under the operation's fence. */
+  readonly call: Machines["call"];
+  /** Live only, not journaled: bytes, rate, what is being waited for. */
+  progress(note: string, numbers?: { readonly done?: number; readonly total?: number }): void;
+}
+
+/** How one kind of step is done. Every function here is safe to call twice. */
+export interface StepDef<Ports, Args extends Json, Out extends Json> {
+  /** Deadline in ms of one attempt, by the step's arguments. */
+  timeoutMs(args: Args): number;
+  /** Transient errors (`machine_unreachable`, `store_unavailable`, `deadline_exceeded` of the transport) are tried again inside the deadline when true. */
+  readonly retryTransient: boolean;
+  apply(args: Args, context: StepContext<Ports>): Promise<Out>;
+  /** Absent when it leaves nothing behind. Must cope with an effect that never happened. */
+  undo?(args: Args, context: Omit<StepContext<Ports>, "output">): Promise<void>;
+}
+
+/** What an operation's one point of no return writes. */
+export type CommitPoint =
+  | { readonly kind: "namespace"; readonly commit: CommitEnvelope; readonly expected: number }
+  | { readonly kind: "fact"; readonly key: string; readonly value: Json; readonly expected: number };
+
+export interface PrimitivePorts {
+  readonly store: Store;
+  readonly machines: Machines;
+}
+
+/**
+ * One primitive. Effects are idempotent by construction of the participants (every changing command names its object and may be
+ * sent twice), so a resumed step is simply applied again.
+ */
+export interface Primitive<
+  Ports extends PrimitivePorts,
+  In extends Json,
+  Facts,
+  K extends Kinds,
+  Result extends Json,
+> {
+  readonly name: string;
+  /** A journal of another version is shown, never resumed or undone. */
+  readonly version: number;
+  /** Checks shape and meaning at the edge; refusals have code `invalid_input` (exit 2) and name the field. */
+  parse(
+    input: unknown,
+  ):
+    | { readonly ok: true; readonly input: In }
+    | { readonly ok: false; readonly refusals: readonly Refusal[] };
+  /** What is leased, taken in sorted order: `deploy.prod`, `machine.m2`. */
+  scope(input: In): readonly string[];
+  /** Reads only. */
+  observe(input: In, ports: Ports, signal: AbortSignal): Promise<Facts>;
+  /** Pure. Non-empty: nothing is touched. */
+  refuse(input: In, facts: Facts): readonly Refusal[];
+  /** Pure and deterministic in its arguments. */
+  plan(input: In, facts: Facts, operation: string): Plan<K>;
+  readonly steps: { readonly [N in keyof K & string]: StepDef<Ports, K[N]["args"], K[N]["out"]> };
+  /** Pure; exactly one. `at`/`by` are given. */
+  commit(
+    input: In,
+    facts: Facts,
+    plan: Plan<K>,
+    context: {
+      readonly operation: string;
+      readonly at: string;
+      readonly by: string;
+      output(step: string): Json;
+    },
+  ): CommitPoint;
+  result(
+    input: In,
+    plan: Plan<K>,
+    context: { readonly revision: number; output(step: string): Json },
+  ): Result;
+}

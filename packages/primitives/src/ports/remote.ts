@@ -1,0 +1,59 @@
+import type { Json } from "../model/json.ts";
+
+export type RemoteTarget = { readonly user: string; readonly host: string; readonly port: number };
+
+/** What a fresh look at a machine over SSH finds. */
+export type RemoteFacts = {
+  /** `SHA256:…` of the host key that answered. */
+  readonly hostKey: string;
+  readonly hostname: string;
+  readonly os: string;
+  readonly arch: "x64" | "arm64" | "other";
+  readonly root: boolean;
+  readonly systemd: boolean;
+  readonly diskFreeBytes: number;
+  /** Packages that Ployz needs and the machine lacks, by Debian name. */
+  readonly missingPackages: readonly string[];
+  /** `apt`: they can be installed there. */
+  readonly packageManager: "apt" | "none";
+  readonly dockerRunning: boolean;
+  /** What runs there already. */
+  readonly ployz?: {
+    readonly version: string;
+    readonly build: string;
+    readonly cluster?: string;
+    readonly machine?: string;
+    readonly joinedBy?: string;
+  };
+  /** Ports Ployz will listen on that something else has: `udp/51820 (named)`. */
+  readonly portsTaken: readonly string[];
+  /** Local networks, to refuse an overlap with the cluster's range. */
+  readonly routes: readonly string[];
+};
+
+/**
+ * One machine over SSH. Filled by ployzd (ssh2) per request, with the operator's credentials closed over: they are never part of an
+ * operation's input, plan or journal. Errors: `ssh_unreachable`, `ssh_auth_failed`, `ssh_host_key_unknown`
+ * (`details.fingerprint`), `ssh_host_key_changed`, `remote_failed` (`details.stderr`).
+ */
+export interface Remote {
+  facts(target: RemoteTarget, signal: AbortSignal): Promise<RemoteFacts>;
+  /** From the target's own package sources. */
+  installPackages(target: RemoteTarget, packages: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Uploads this machine's own payload if the target has another build, and installs it. `installed: false`: it was there. */
+  installPayload(
+    target: RemoteTarget,
+    operation: string,
+    progress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<{ installed: boolean }>;
+  /** Removes the payload if `operation` installed it. */
+  removePayload(target: RemoteTarget, operation: string, signal: AbortSignal): Promise<void>;
+  /** Runs `ployzctl --json ARGS` there and parses its document; an error document is thrown as a PloyzError. */
+  ployzctl(
+    target: RemoteTarget,
+    args: readonly string[],
+    stdin: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Json>;
+}
