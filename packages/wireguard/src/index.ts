@@ -1,1 +1,30 @@
-export {};
+export { type Cidr, formatCidr, parseCidr } from "./cidr.ts";
+export type { EnsureResult } from "./converge.ts";
+export {
+  type CandidateEndpoint,
+  candidateEndpoints,
+  chooseEndpoint,
+  formatEndpoint,
+  type LocalInterfaces,
+} from "./endpoints.ts";
+export { ensureKeyFile, generateKeyPair, isKey, type KeyPair, publicKeyOf, readKeyFile } from "./keys.ts";
+export { localRoutes } from "./links.ts";
+export { checkPeers, type Peer, type PeerStatus, parseEndpoint } from "./peer.ts";
+export {
+  overlappingRoutes,
+  planSubnet,
+  type Route,
+  type SubnetPlan,
+  type SubnetRequest,
+  subnetCapacity,
+} from "./plan.ts";
+export { probeWireguard, type WireguardSupport } from "./probe.ts";
+export { measureRtt, type RttOptions } from "./rtt.ts";
+export type { InterfaceOptions } from "./state.ts";
+export {
+  type HandshakeOptions,
+  type InterfaceStatus,
+  openWireguard,
+  type Wireguard,
+  type WireguardOptions,
+} from "./wireguard.ts";

@@ -1,0 +1,132 @@
+import { ExecError, PloyzError, run, type ServiceHost, waitFor } from "@ployz/exec";
+import { peerChanges } from "./config.ts";
+import { applyPeers, configureLink, readDump, readLink, setKeyAndPort, syncRoutes } from "./device.ts";
+import { trigger } from "./handshake.ts";
+import type { Link } from "./links.ts";
+import { probeWireguard } from "./probe.ts";
+import type { InterfaceOptions, InterfaceState } from "./state.ts";
+
+export interface Site {
+  readonly name: string;
+  readonly dir: string;
+  readonly services: ServiceHost | undefined;
+  readonly serviceName: string;
+}
+
+export interface EnsureResult {
+  readonly mode: "kernel" | "userspace";
+  readonly publicKey: string;
+  /** `unchanged`: adopted as it was. */
+  readonly outcome: "created" | "changed" | "unchanged";
+  /** What was done, one line each. */
+  readonly changes: readonly string[];
+}
+
+const START_TIMEOUT_MS = 15_000;
+
+/** Brings the interface to the wanted state, whatever it finds: nothing, a live interface, or what is left of a dead one. */
+export async function converge(
+  site: Site,
+  wanted: InterfaceState & { readonly options: InterfaceOptions; readonly publicKey: string },
+): Promise<EnsureResult> {
+  const { options, publicKey } = wanted;
+  const settings = { address: options.address, mtu: options.mtu ?? 1420, port: options.listenPort };
+  const { link, created } = await liveLink(site);
+  const changes: string[] = created ? [`created ${site.name}`] : [];
+
+  const live = await readDump(site.name);
+  if (live?.publicKey !== publicKey || live.listenPort !== options.listenPort) {
+    await setKeyAndPort(site.name, options.privateKeyFile, options.listenPort);
+    changes.push(`key and port ${options.listenPort}`);
+  }
+  const peers = peerChanges(live?.peers ?? [], wanted.peers, wanted.appliedEndpoints);
+  await applyPeers(site.name, site.dir, peers);
+  changes.push(
+    ...peers.added.map((peer) => `added peer ${peer.publicKey}`),
+    ...peers.changed.map((peer) => `changed peer ${peer.publicKey}`),
+    ...peers.removed.map((key) => `removed peer ${key}`),
+  );
+  changes.push(...(await configureLink(site.name, link, settings)));
+  changes.push(...(await syncRoutes(site.name, wanted.peers, settings)));
+  // A peer that tried us before it was known here waits five seconds until its next attempt: speak first.
+  await trigger(peers.added.filter((peer) => peer.endpoint !== undefined));
+  const outcome = created ? "created" : changes.length > 0 ? "changed" : "unchanged";
+  return { mode: link.kind === "wireguard" ? "kernel" : "userspace", publicKey, outcome, changes };
+}
+
+async function liveLink(site: Site): Promise<{ link: Link; created: boolean }> {
+  const link = await readLink(site.name);
+  if (link !== undefined) {
+    if (link.kind === "wireguard") return { link, created: false };
+    if (link.kind === "tun" && (await readDump(site.name)) !== undefined) return { link, created: false };
+    const ours = link.kind === "tun" && (await site.services?.status(site.serviceName))?.state === "running";
+    if (!ours || site.services === undefined) {
+      throw new PloyzError({
+        code: "interface_conflict",
+        message: `an interface ${site.name} exists that is not a live WireGuard interface${link.kind === "" ? "" : ` (${link.kind})`}`,
+        hint: `remove it if it is a leftover: ip link del ${site.name}`,
+      });
+    }
+    await site.services.restart(site.serviceName);
+    return { link: await startedLink(site), created: true };
+  }
+  return { link: await createLink(site), created: true };
+}
+
+async function createLink(site: Site): Promise<Link> {
+  const support = await probeWireguard();
+  if (support.mode === "none") {
+    throw new PloyzError({
+      code: "wireguard_unavailable",
+      message: `this machine cannot run WireGuard: ${support.reason}`,
+      hint: support.hint,
+    });
+  }
+  if (support.mode === "kernel") {
+    await ignoring(/file exists/i, run("ip", ["link", "add", "dev", site.name, "type", "wireguard"]));
+    return startedLink(site);
+  }
+  if (site.services === undefined)
+    throw new Error("the kernel has no WireGuard: openWireguard needs `services`");
+  await site.services.ensure({
+    name: site.serviceName,
+    description: `WireGuard interface ${site.name}`,
+    argv: [support.program, "-f", site.name],
+    // Without it wireguard-go prints a warning and waits; with 0 it re-executes itself without end.
+    env: { WG_PROCESS_FOREGROUND: "1", LOG_LEVEL: "error" },
+    restart: "always",
+    stopTimeoutMs: 5_000,
+  });
+  return startedLink(site);
+}
+
+/** Waits until wireguard-go has made the interface and answers on its socket. */
+function startedLink(site: Site): Promise<Link> {
+  return waitFor(
+    `WireGuard to bring up ${site.name}`,
+    async () => ((await readDump(site.name)) === undefined ? undefined : readLink(site.name)),
+    { timeoutMs: START_TIMEOUT_MS },
+  );
+}
+
+export async function removeInterface(site: Site): Promise<void> {
+  await site.services?.remove(site.serviceName);
+  const link = await readLink(site.name);
+  if (link === undefined) return;
+  if (link.kind === "wireguard" || (await readDump(site.name)) !== undefined) {
+    await ignoring(/cannot find device/i, run("ip", ["link", "del", "dev", site.name]));
+  }
+  await waitFor(
+    `${site.name} to be gone`,
+    async () => ((await readLink(site.name)) === undefined ? true : undefined),
+    { timeoutMs: 5_000 },
+  );
+}
+
+async function ignoring(stderr: RegExp, work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof ExecError) || !stderr.test(error.stderr)) throw error;
+  }
+}

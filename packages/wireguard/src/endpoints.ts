@@ -1,0 +1,84 @@
+import ipaddr from "ipaddr.js";
+import { contains, parseAddress, parseCidr } from "./cidr.ts";
+
+/** The shape of `os.networkInterfaces()`. */
+export type LocalInterfaces = Readonly<
+  Record<string, readonly { readonly address: string; readonly internal: boolean }[] | undefined>
+>;
+
+export interface CandidateEndpoint {
+  readonly address: string;
+  readonly interface: string;
+  readonly scope: "global" | "shared" | "private";
+}
+
+/** Interfaces that only reach this machine's own workloads, or are tunnels themselves. A plain bridge (br0) may hold the machine's address. */
+const VIRTUAL =
+  /^(lo|docker\d|br-[0-9a-f]{12}$|veth|virbr|vnet|cni|flannel|cali|podman|lxc|lxdbr|ployz|wg|tun|tap|dummy)/;
+
+const SCOPE_RANK = { global: 0, shared: 1, private: 2 } as const;
+
+/**
+ * Addresses under which peers may reach this machine, best first: global unicast, then carrier-grade NAT (100.64.0.0/10), then private;
+ * IPv4 before IPv6 within one scope. Never loopback, link-local, container networks or what `exclude` holds (the overlay).
+ * @throws PloyzError `cidr_invalid` for a bad `exclude`.
+ */
+export function candidateEndpoints(
+  interfaces: LocalInterfaces,
+  { exclude = [] }: { readonly exclude?: readonly string[] } = {},
+): readonly CandidateEndpoint[] {
+  const excluded = exclude.map(parseCidr);
+  const found: CandidateEndpoint[] = [];
+  for (const [name, addresses] of Object.entries(interfaces)) {
+    if (VIRTUAL.test(name)) continue;
+    for (const { address, internal } of addresses ?? []) {
+      const scope = scopeOf(address);
+      if (internal || scope === undefined || excluded.some((cidr) => contains(cidr, address))) continue;
+      found.push({ address, interface: name, scope });
+    }
+  }
+  const rank = (candidate: CandidateEndpoint) =>
+    SCOPE_RANK[candidate.scope] * 2 + (candidate.address.includes(":") ? 1 : 0);
+  return found.sort(
+    (a, b) => rank(a) - rank(b) || compare(a.interface, b.interface) || compare(a.address, b.address),
+  );
+}
+
+/**
+ * The address to publish. `reachableHint` is an address under which somebody has really reached the machine (the SSH target):
+ * it wins even when no interface holds it, for that is how a machine behind NAT looks.
+ */
+export function chooseEndpoint(
+  candidates: readonly CandidateEndpoint[],
+  reachableHint?: string,
+): string | undefined {
+  if (reachableHint !== undefined && scopeOf(reachableHint) !== undefined) return reachableHint;
+  return candidates[0]?.address;
+}
+
+/** `address:port` as wg(8) writes it. */
+export function formatEndpoint(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** RFC 6890 registries, as ipaddr.js knows them. */
+function scopeOf(address: string): CandidateEndpoint["scope"] | undefined {
+  if (parseAddress(address) === undefined) return undefined;
+  switch (ipaddr.parse(address).range()) {
+    case "unicast":
+      return "global";
+    case "carrierGradeNat":
+      return "shared";
+    case "private":
+    case "uniqueLocal":
+    case "reserved": // documentation and benchmark networks, which labs use
+    case "benchmarking":
+      return "private";
+    default:
+      return undefined;
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Peer } from "./peer.ts";
+
+export interface InterfaceOptions {
+  /** 0600, see `ensureKeyFile`. */
+  readonly privateKeyFile: string;
+  /** The machine's overlay address as a host network, `10.101.3.1/32`. */
+  readonly address: string;
+  readonly listenPort: number;
+  /** Bytes; default 1420: what is left of 1500 after IPv6 and WireGuard headers. */
+  readonly mtu?: number;
+}
+
+/** What the interface should be, so that it can be made again after wireguard-go died or the machine rebooted. Holds no secret. */
+export interface InterfaceState {
+  readonly version: 1;
+  readonly options: InterfaceOptions | undefined;
+  readonly peers: readonly Peer[];
+  /** The endpoint last configured, by public key. */
+  readonly appliedEndpoints: Readonly<Record<string, string>>;
+}
+
+const EMPTY: InterfaceState = { version: 1, options: undefined, peers: [], appliedEndpoints: {} };
+
+export interface StateFile {
+  readonly path: string;
+  read(): Promise<InterfaceState>;
+  write(state: InterfaceState): Promise<void>;
+  remove(): Promise<void>;
+}
+
+export function stateFile(dir: string, name: string): StateFile {
+  const path = join(dir, `${name}.json`);
+  return {
+    path,
+    async read() {
+      try {
+        return JSON.parse(await readFile(path, "utf8")) as InterfaceState;
+      } catch (error) {
+        // Written by rename, so never half there. Absent on a new machine.
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return EMPTY;
+        throw error;
+      }
+    },
+    write: (state) => writePrivate(path, `${JSON.stringify(state, undefined, 2)}\n`),
+    remove: () => rm(path, { force: true }),
+  };
+}
+
+/** Writes a 0600 file whole or not at all. */
+export async function writePrivate(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const draft = `${path}.${randomBytes(6).toString("hex")}`;
+  const handle = await open(draft, "wx", 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(draft, path);
+}
