@@ -1,0 +1,31 @@
+#!/bin/bash
+# What a machine without systemd does at boot. Ends in a wait for ever: when this process dies the machine is off.
+cd /
+exec </dev/null >>/var/log/boot.log 2>&1
+echo "boot $(date -u +%FT%TZ)"
+mkdir -p /run/sshd /run/zfs /run/lock/zfs
+: >/run/utmp
+
+/usr/sbin/sshd
+
+# A machine that has ZFS has it running, with its pools imported and mounted, before any service starts.
+start_zfs() {
+  rm -f /run/zfs/zfs-fuse.pid
+  zfs-fuse --no-kstat-mount -p /run/zfs/zfs-fuse.pid || return
+  timeout 10 sh -c 'until [ -S /run/zfs/zfs_socket ] || zpool list >/dev/null 2>&1; do sleep 0.02; done'
+  timeout 20 zfs mount -a
+}
+if [ -x /usr/sbin/zfs-fuse ]; then start_zfs; fi
+
+if [ -x /usr/sbin/dockerd ]; then
+  dockerd >>/var/log/dockerd.log 2>&1 &
+  timeout 30 sh -c 'until docker version >/dev/null 2>&1; do sleep 0.1; done'
+fi
+
+# Software installed with update-rc.d comes back after a power cut.
+for script in /etc/rc2.d/S*; do
+  if [ -x "$script" ]; then RUNLEVEL=2 PREVLEVEL=N timeout 60 "$script" start; fi
+done
+
+touch /run/lab/ready
+exec sleep infinity

@@ -1,0 +1,79 @@
+import { randomBytes } from "node:crypto";
+import type { RunResult } from "@ployz/exec";
+import { signalAll } from "./cgroup.ts";
+import { describe, type LabInfo } from "./describe.ts";
+import { type LoadRequest, load } from "./load.ts";
+import type { LoadReport } from "./load-report.ts";
+import { boot, inMachine, powerOff } from "./machine.ts";
+import { clientAddress, machineAddress, machineCgroup, sshKey } from "./names.ts";
+import { heal, partition } from "./network.ts";
+import { checkIndex, indexes, type LabSpec, readSpec } from "./spec.ts";
+import { down, type UpOptions, up } from "./up.ts";
+
+type InMachineOptions = NonNullable<Parameters<typeof inMachine>[3]>;
+
+/** A running lab. Machines are numbered from 1. */
+export interface Lab extends AsyncDisposable {
+  readonly name: string;
+  /** `addresses[0]` is m1's. */
+  readonly addresses: readonly string[];
+  /** Where `load` comes from by default. */
+  readonly clientAddress: string;
+  /** Private key that every machine accepts for root. */
+  readonly sshKey: string;
+  info(): Promise<LabInfo>;
+  /** Runs a command in a machine as root. Throws `ExecError` as `run` of @ployz/exec does. */
+  sh(machine: number, argv: readonly [string, ...string[]], options?: InMachineOptions): Promise<RunResult>;
+  /** Pulls the plug. The disk stays. */
+  cut(machine: number): Promise<void>;
+  /** Boots a machine that was cut, from the disk it had. */
+  on(machine: number): Promise<void>;
+  /** Drops all IP packets between two machines until `heal`, also over power cuts. */
+  partition(a: number, b: number): Promise<void>;
+  heal(): Promise<void>;
+  /** SIGSTOP for every process of the machine, containers included. */
+  pause(machine: number): Promise<void>;
+  resume(machine: number): Promise<void>;
+  load(url: string, request?: LoadRequest): Promise<LoadReport>;
+  /** Removes everything. Safe to call twice. */
+  down(): Promise<void>;
+}
+
+/** Makes a lab. A name of its own is chosen unless one is given, so that labs of parallel tests never meet. */
+export async function openLab(options: Omit<UpOptions, "name"> & { readonly name?: string }): Promise<Lab> {
+  const name = options.name ?? `t-${process.pid}-${randomBytes(4).toString("hex")}`;
+  return handle(await up({ ...options, name }));
+}
+
+/** A lab that is there already. @throws PloyzError `lab_missing` */
+export async function attachLab(name: string): Promise<Lab> {
+  return handle(await readSpec(name));
+}
+
+function handle(spec: LabSpec): Lab {
+  const { name } = spec;
+  const checked = (index: number) => checkIndex(spec, index);
+  return {
+    name,
+    addresses: indexes(spec).map((index) => machineAddress(name, index)),
+    clientAddress: clientAddress(name),
+    sshKey: sshKey(name),
+    info: () => describe(spec),
+    sh: async (index, argv, options) => inMachine(spec, checked(index), argv, options),
+    cut: async (index) => powerOff(spec, checked(index)),
+    on: async (index) => {
+      // Twice on is on: what is left of an earlier, failed start goes first.
+      if (!(await describe(spec)).machines[checked(index) - 1]?.init) {
+        await powerOff(spec, index);
+        await boot(spec, index);
+      }
+    },
+    partition: async (a, b) => partition(name, checked(a), checked(b)),
+    heal: () => heal(name),
+    pause: async (index) => void (await signalAll(machineCgroup(name, checked(index)), "SIGSTOP")),
+    resume: async (index) => void (await signalAll(machineCgroup(name, checked(index)), "SIGCONT")),
+    load: (url, request) => load(spec, url, request),
+    down: () => down(name),
+    [Symbol.asyncDispose]: () => down(name),
+  };
+}

@@ -1,0 +1,112 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PloyzError, run } from "@ployz/exec";
+import { removeCgroup } from "./cgroup.ts";
+import { boot, inMachine, prepareDisk } from "./machine.ts";
+import { checkLabName, labCgroup, maxMachines, sshKey, stateDir } from "./names.ts";
+import { makeLabNetwork, removeNetworks } from "./network.ts";
+import { ensureRoot } from "./roots.ts";
+import { claimLab, indexes, type LabKind, type LabSpec, writeSpec } from "./spec.ts";
+
+export interface UpOptions {
+  readonly name: string;
+  readonly machines: number;
+  readonly kind?: LabKind;
+  /** A Docker engine on every machine. */
+  readonly docker?: boolean;
+  /** Machines without the programs that Ployz needs; `apt-get install` of them works from a folder on the machine. */
+  readonly bare?: boolean;
+  /** Release tarball, unpacked and installed on m1. */
+  readonly payload?: string;
+  /** Default true: m1 holds the private key that all machines accept for root. */
+  readonly sshMesh?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (line: string) => void;
+}
+
+/** Makes a lab and boots all its machines in parallel. When anything fails, nothing is left of it. */
+export async function up(options: UpOptions): Promise<LabSpec> {
+  const name = checkLabName(options.name);
+  checkRequest(options);
+  const docker = options.docker ?? false;
+  const bare = options.bare ?? false;
+  const layers = await ensureRoot({ docker, bare }, (missing) =>
+    options.onProgress?.(`building the cached root (${missing.join(", ")}): about a minute, once`),
+  );
+  const spec: LabSpec = {
+    name,
+    kind: options.kind ?? "ns",
+    machines: options.machines,
+    docker,
+    bare,
+    sshMesh: options.sshMesh ?? true,
+    layers,
+  };
+  await claimLab(name);
+  try {
+    await writeSpec(spec);
+    await raiseInotifyLimit();
+    await mkdir(join(stateDir(name), "ssh"), { mode: 0o700 });
+    await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", `lab ${name}`, "-f", sshKey(name)]);
+    await makeLabNetwork(name);
+    await all(
+      indexes(spec).map(async (index) => {
+        await prepareDisk(spec, index);
+        await boot(spec, index, options.signal);
+      }),
+    );
+    if (options.payload !== undefined) await installPayload(spec, options.payload);
+    return spec;
+  } catch (error) {
+    await down(name);
+    throw error;
+  }
+}
+
+/** Every one has ended when this returns, so that a clean-up races with none of them. The first error is thrown. */
+export async function all(work: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((outcome) => outcome.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** Removes everything a lab of this name has on this host. Asks nothing of its state, so it also ends a half-made one. */
+export async function down(name: string): Promise<void> {
+  checkLabName(name);
+  await removeCgroup(labCgroup(name));
+  await removeNetworks(name);
+  // The machines' mounts lived in their mount namespaces and are gone with them; --one-file-system in case they are not.
+  await run("rm", ["-rf", "--one-file-system", stateDir(name)], { timeoutMs: 120_000 });
+}
+
+function checkRequest(options: UpOptions): void {
+  if (process.getuid?.() !== 0) {
+    throw new PloyzError({
+      code: "not_root",
+      message: "a lab needs root: it makes namespaces and mounts",
+      hint: "run it with sudo",
+    });
+  }
+  if (!Number.isInteger(options.machines) || options.machines < 1 || options.machines > maxMachines) {
+    throw new PloyzError({
+      code: "lab_size_invalid",
+      message: `a lab of ${options.machines} machines cannot be made`,
+      hint: `ask for 1 to ${maxMachines}`,
+    });
+  }
+}
+
+async function installPayload(spec: LabSpec, tarball: string): Promise<void> {
+  const archive = await readFile(tarball);
+  await inMachine(spec, 1, ["sh", "-c", "cat >/root/ployz-payload.tar"], {
+    input: archive,
+    timeoutMs: 60_000,
+  });
+  const script = "rm -rf ployz && tar -xf ployz-payload.tar && exec ./ployz/install.sh";
+  await inMachine(spec, 1, ["sh", "-c", script], { timeoutMs: 120_000 });
+}
+
+/** Many wireguard-go, systemd and node processes share one kernel here; Debian's default of 128 is for one machine. */
+async function raiseInotifyLimit(): Promise<void> {
+  const file = "/proc/sys/fs/inotify/max_user_instances";
+  if (Number(await readFile(file, "utf8")) < 4096) await writeFile(file, "4096");
+}

@@ -1,0 +1,3 @@
+import { lab } from "../../vitest.shared.ts";
+
+export default lab;
