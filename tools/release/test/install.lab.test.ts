@@ -1,0 +1,115 @@
+import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ExecError, run, spawnStream } from "@ployz/exec";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const buildPayload = join(import.meta.dirname, "..", "build-payload");
+
+let scratch: string;
+let archive: string;
+let payload: string;
+
+const install = (args: readonly string[], from = payload) =>
+  run("dash", [join(from, "install.sh"), ...args], { timeoutMs: 60_000 });
+
+const refusal = async (args: readonly string[], from = payload): Promise<ExecError> => {
+  const error = await install(args, from).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ExecError)) throw new Error(`install.sh ${args.join(" ")} was not refused`);
+  return error;
+};
+
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), "ployz-release-"));
+  archive = (await run(buildPayload, [], { timeoutMs: 120_000 })).stdout.trim();
+  await run("tar", ["-xzf", archive, "-C", scratch]);
+  payload = join(scratch, "ployz");
+});
+
+afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+test("building again makes the same bytes", async () => {
+  const before = await readFile(archive);
+  await run(buildPayload, ["--force"], { timeoutMs: 120_000 });
+  expect((await readFile(archive)).equals(before)).toBe(true);
+});
+
+test("installs, answers through the link, keeps its archive, and changes nothing the second time", async () => {
+  const prefix = join(scratch, "installed");
+  await install(["--prefix", prefix, "--tarball", archive, "--operation", "op_1"]);
+
+  const current = join(prefix, "lib/ployz/current");
+  await run(join(prefix, "bin/ployzctl"), ["--version"]);
+  expect((await readFile(join(current, "payload.tar.gz"))).equals(await readFile(archive))).toBe(true);
+  expect(await readFile(join(current, ".operation"), "utf8")).toBe("op_1\n");
+
+  await install(["--prefix", prefix, "--tarball", archive, "--operation", "op_2"]);
+  expect(await readFile(join(current, ".operation"), "utf8")).toBe("op_1\n");
+  expect((await readdir(join(prefix, "lib/ployz"))).sort()).toEqual([await readlink(current), "current"]);
+});
+
+test("an installation without its archive packs one that holds the same build", async () => {
+  const prefix = join(scratch, "repacked");
+  await install(["--prefix", prefix]);
+  const { stdout } = await run("tar", [
+    "-xzOf",
+    join(prefix, "lib/ployz/current/payload.tar.gz"),
+    "ployz/version.json",
+  ]);
+  expect(stdout).toBe(await readFile(join(payload, "version.json"), "utf8"));
+});
+
+test("refuses another architecture, a damaged payload and wrong arguments, and leaves nothing", async () => {
+  const foreign = join(scratch, "foreign");
+  await run("cp", ["-a", payload, foreign]);
+  const version = await readFile(join(payload, "version.json"), "utf8");
+  await writeFile(join(foreign, "version.json"), version.replace(/"arch": "\w+"/, '"arch": "riscv64"'));
+  const damaged = join(scratch, "damaged");
+  await run("cp", ["-a", payload, damaged]);
+  await writeFile(join(damaged, "lib/ployzd.mjs"), "cut off");
+
+  const prefix = join(scratch, "refused");
+  expect(await refusal(["--prefix", prefix], foreign)).toMatchObject({ exitCode: 3 });
+  const error = await refusal(["--prefix", prefix], damaged);
+  expect(error.exitCode).toBe(3);
+  expect(error.stderr).toContain("damaged or incomplete");
+  expect(await refusal(["--prefix", prefix, "--tarball", "/nonexistent"])).toMatchObject({ exitCode: 3 });
+  expect(await refusal(["--prefix", "relative"])).toMatchObject({ exitCode: 2 });
+  expect(await refusal(["--prefix", prefix, "--operation", "a/b"])).toMatchObject({ exitCode: 2 });
+  await expect(readdir(prefix)).rejects.toThrow("ENOENT");
+});
+
+test("refuses a disk that is too small before it writes", async () => {
+  const small = join(scratch, "small");
+  await run("mkdir", [small]);
+  await run("mount", ["-t", "tmpfs", "-o", "size=60m", "ployz-test", small]);
+  try {
+    const error = await refusal(["--prefix", small]);
+    expect(error.exitCode).toBe(3);
+    expect(error.stderr).toMatch(/has \d+ MiB free and the installation needs \d+ MiB/);
+    expect(await readdir(small)).toEqual([]);
+  } finally {
+    await run("umount", [small]);
+  }
+});
+
+test("removes what it installed, but not under a running program", async () => {
+  const prefix = join(scratch, "removed");
+  await install(["--prefix", prefix]);
+  const running = spawnStream(join(prefix, "lib/ployz/current/lib/node"), ["-e", "process.stdin.resume()"]);
+  try {
+    const error = await refusal(["--remove", "--prefix", prefix]);
+    expect(error.exitCode).toBe(3);
+    expect(error.stderr).toContain(`process ${running.pid} runs from`);
+  } finally {
+    running.stdin.end();
+    await running.done;
+  }
+  await install(["--remove", "--prefix", prefix]);
+  await install(["--remove", "--prefix", prefix]);
+  expect(await readdir(join(prefix, "bin"))).toEqual([]);
+  expect(await readdir(join(prefix, "lib"))).toEqual([]);
+});
