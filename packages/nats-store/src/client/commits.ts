@@ -1,0 +1,90 @@
+import { encode } from "../json.ts";
+import { asToken, commitSubject, commitSubjects, streams } from "../names.ts";
+import type { Session } from "../session.ts";
+import { followStream } from "./follow.ts";
+import {
+  atRevision,
+  casWrite,
+  lastOfEach,
+  lastOn,
+  previousRevision,
+  type Stored,
+  subjectsOf,
+  valueOf,
+} from "./subject.ts";
+import type { AppendResult, CommitEnvelope, Entry, FollowEvent } from "./types.ts";
+
+export type Commits = ReturnType<typeof openCommits>;
+
+/** The commit log: one subject per namespace, its last message is the namespace's state. Nothing is ever removed from it. */
+export function openCommits(session: Session) {
+  const stream = streams.commits;
+  const subjectOf = (namespace: string) => commitSubject(session.cluster, namespace);
+
+  const at = async (namespace: string, revision: number): Promise<Entry<CommitEnvelope> | undefined> => {
+    const subject = subjectOf(namespace);
+    if (!Number.isSafeInteger(revision) || revision < 1) return undefined;
+    const stored = await atRevision(session, stream, revision);
+    return stored?.subject === subject ? toEntry(stored) : undefined;
+  };
+
+  return {
+    at,
+
+    async last(namespace: string): Promise<Entry<CommitEnvelope> | undefined> {
+      const stored = await lastOn(session, stream, subjectOf(namespace));
+      return stored && toEntry(stored);
+    },
+
+    /** Walks back from the last commit: each message carries the revision that it was appended after. */
+    async history(namespace: string, limit: number): Promise<readonly Entry<CommitEnvelope>[]> {
+      const entries: Entry<CommitEnvelope>[] = [];
+      let stored = await lastOn(session, stream, subjectOf(namespace));
+      while (stored && entries.length < limit) {
+        entries.push(toEntry(stored));
+        const previous = previousRevision(stored);
+        stored =
+          previous > 0 && entries.length < limit ? await atRevision(session, stream, previous) : undefined;
+      }
+      return entries;
+    },
+
+    async heads(): Promise<readonly Entry<CommitEnvelope>[]> {
+      const subjects = await subjectsOf(session, stream, commitSubjects(session.cluster));
+      return (await lastOfEach(session, stream, subjects)).map(toEntry);
+    },
+
+    async append(commit: CommitEnvelope, expected: number): Promise<AppendResult> {
+      const result = await casWrite(session, {
+        stream,
+        subject: subjectOf(commit.namespace),
+        data: encode(commit),
+        expected,
+        // An operation may commit more than once (one per namespace, or per phase): its place is part of the identity.
+        messageId: `${asToken("operation", commit.operation)}/${commit.namespace}/${expected}`,
+        isMine: (stored) => (valueOf(stored) as CommitEnvelope).operation === commit.operation,
+        settleBy: "next",
+      });
+      if (result.written) return { committed: true, revision: result.revision };
+      return { committed: false, last: result.last && toEntry(result.last) };
+    },
+
+    async *follow(signal: AbortSignal): AsyncGenerator<FollowEvent<CommitEnvelope>, void> {
+      const filters = [commitSubjects(session.cluster)];
+      for await (const event of followStream(session, {
+        stream,
+        filters,
+        from: "last-per-subject",
+        signal,
+      })) {
+        if (event.type === "synced") yield event;
+        else yield { type: "put", entry: toEntry(event.stored) };
+      }
+    },
+  };
+}
+
+function toEntry(stored: Stored): Entry<CommitEnvelope> {
+  const value = valueOf(stored) as CommitEnvelope;
+  return { key: stored.subject.slice(stored.subject.lastIndexOf(".") + 1), value, revision: stored.revision };
+}

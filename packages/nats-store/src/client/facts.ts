@@ -1,0 +1,114 @@
+import { isDeepStrictEqual } from "node:util";
+import { encode, type Json } from "../json.ts";
+import { bucketKey, bucketSubject, bucketSubjects, streams } from "../names.ts";
+import type { Session } from "../session.ts";
+import { followStream } from "./follow.ts";
+import { casWrite, isMarker, lastOfEach, lastOn, type Stored, subjectsOf, valueOf } from "./subject.ts";
+import type { Entry, FollowEvent, WriteResult } from "./types.ts";
+
+export type Facts = ReturnType<typeof openFacts>;
+
+/** What the writer expected, as it was asked: 0 stands also for "after a deletion marker". */
+const asked = "Ployz-Expected";
+
+/** Intent under compare-and-set: a JetStream KV bucket with one value per key. `bucket` is `secrets` on store machines only. */
+export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts") {
+  const stream = streams[bucket];
+  const toEntry = (stored: Stored): Entry<Json> => ({
+    key: bucketKey(bucket, stored.subject),
+    value: valueOf(stored),
+    revision: stored.revision,
+  });
+  const present = (stored: Stored | undefined) => (stored && !isMarker(stored) ? toEntry(stored) : undefined);
+
+  /** `expected` 0 means absent, which in the bucket is "no message" or "a deletion marker". */
+  const write = async (
+    key: string,
+    message: { readonly data: Uint8Array; readonly headers: Readonly<Record<string, string>> },
+    options: { readonly expected: number; isMine(stored: Stored): boolean },
+  ) => {
+    const subject = bucketSubject(bucket, key);
+    const send = (expected: number) =>
+      casWrite(session, { stream, subject, ...message, expected, isMine: options.isMine, settleBy: "last" });
+    let result = await send(options.expected);
+    if (options.expected === 0 && !result.written && result.last && isMarker(result.last)) {
+      result = await send(result.last.revision);
+    }
+    return result;
+  };
+
+  return {
+    async get(key: string): Promise<Entry<Json> | undefined> {
+      return present(await lastOn(session, stream, bucketSubject(bucket, key)));
+    },
+
+    async list(prefix: string): Promise<readonly Entry<Json>[]> {
+      const filters = filtersFor(bucket, prefix);
+      const subjects = await Promise.all(filters.map((filter) => subjectsOf(session, stream, filter)));
+      const found = await lastOfEach(session, stream, [...new Set(subjects.flat())].sort());
+      return found.filter((stored) => !isMarker(stored)).map(toEntry);
+    },
+
+    async put(key: string, value: Json, expected: number): Promise<WriteResult> {
+      const headers = { [asked]: String(expected) };
+      const result = await write(
+        key,
+        { data: encode(value), headers },
+        {
+          expected,
+          isMine: (stored) =>
+            !isMarker(stored) &&
+            stored.header(asked) === String(expected) &&
+            isDeepStrictEqual(valueOf(stored), JSON.parse(JSON.stringify(value))),
+        },
+      );
+      if (result.written) return { ok: true, revision: result.revision };
+      return { ok: false, current: present(result.last) };
+    },
+
+    async remove(key: string, expected: number): Promise<WriteResult> {
+      const subject = bucketSubject(bucket, key);
+      const before = expected === 0 ? await lastOn(session, stream, subject) : undefined;
+      if (expected === 0) {
+        const current = present(before);
+        return current ? { ok: false, current } : { ok: true, revision: before?.revision ?? 0 };
+      }
+      const headers = { "KV-Operation": "DEL", [asked]: String(expected) };
+      const result = await write(key, { data: new Uint8Array(), headers }, { expected, isMine: isMarker });
+      if (result.written) return { ok: true, revision: result.revision };
+      const current = present(result.last);
+      return current ? { ok: false, current } : { ok: true, revision: result.last?.revision ?? 0 };
+    },
+
+    async *follow(prefix: string, signal: AbortSignal): AsyncGenerator<FollowEvent<Json>, void> {
+      const filters = filtersFor(bucket, prefix);
+      let synced = false;
+      for await (const event of followStream(session, {
+        stream,
+        filters,
+        from: "last-per-subject",
+        signal,
+      })) {
+        if (event.type === "synced") {
+          synced = true;
+          yield event;
+        } else if (!isMarker(event.stored)) {
+          yield { type: "put", entry: toEntry(event.stored) };
+        } else if (synced) {
+          yield {
+            type: "delete",
+            key: bucketKey(bucket, event.stored.subject),
+            revision: event.stored.revision,
+          };
+        }
+      }
+    },
+  };
+}
+
+/** The key itself and everything below it; all keys when the prefix is empty. */
+function filtersFor(bucket: "facts" | "secrets", prefix: string): readonly string[] {
+  if (prefix === "") return [bucketSubjects(bucket)];
+  const subject = bucketSubject(bucket, prefix);
+  return [subject, `${subject}.>`];
+}

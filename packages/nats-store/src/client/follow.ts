@@ -1,0 +1,87 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { PloyzError } from "@ployz/exec";
+import { isTransient, storeError } from "../errors.ts";
+import type { Link, Session } from "../session.ts";
+import { consumeOnce, Interrupted } from "./consumer.ts";
+import type { Stored } from "./subject.ts";
+
+export type StreamEvent =
+  | { readonly type: "message"; readonly stored: Stored }
+  /** Everything up to `revision` (of the whole stream) has been delivered. Once per follow. */
+  | { readonly type: "synced"; readonly revision: number };
+
+export interface FollowOptions {
+  readonly stream: string;
+  readonly filters: readonly string[];
+  readonly from: "last-per-subject" | "all";
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What stands there now, `synced`, then every later message, in order and without a gap, across reconnects and server
+ * restarts. Ends when the signal aborts.
+ * @throws PloyzError `store_refounded` when the stream is not the one that was followed: the reader starts afresh.
+ */
+export async function* followStream(
+  session: Session,
+  options: FollowOptions,
+): AsyncGenerator<StreamEvent, void> {
+  const { stream, filters, signal } = options;
+  let last = 0;
+  let head = 0;
+  let synced = false;
+  let created: string | undefined;
+  let pauseMs = 20;
+  while (!signal.aborted) {
+    try {
+      const link = await untilAborted(session.link(), signal);
+      if (!link) return;
+      const info = await link.jsm.streams.info(stream);
+      if (info.state.last_seq < last || (created !== undefined && created !== info.created))
+        throw refounded(stream);
+      created = info.created;
+      // Before `synced` the picture is taken anew, without what was already told; after it, the stream goes on where it was.
+      const from = synced ? Math.max(last, head) + 1 : options.from;
+      if (!synced) head = info.state.last_seq;
+      for await (const event of consumeOnce(session, link, stream, { from, filters, signal })) {
+        pauseMs = 20;
+        if (typeof event === "number") {
+          if (!synced && event === 0) {
+            synced = true;
+            yield { type: "synced", revision: Math.max(last, head) };
+          }
+          continue;
+        }
+        if (event.stored.revision > last) {
+          last = event.stored.revision;
+          yield { type: "message", stored: event.stored };
+        }
+        if (!synced && event.pending === 0) {
+          synced = true;
+          yield { type: "synced", revision: Math.max(last, head) };
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof Interrupted) && !isTransient(error))
+        throw storeError(`following ${stream}`, error);
+      await delay(pauseMs, undefined, { signal }).catch(() => undefined);
+      pauseMs = Math.min(pauseMs * 2, 1000);
+    }
+  }
+}
+
+const refounded = (stream: string) =>
+  new PloyzError({
+    code: "store_refounded",
+    message: `${stream} is not the stream that was followed: the store was founded anew`,
+    hint: "read the present state again and follow from there",
+  });
+
+function untilAborted(link: Promise<Link>, signal: AbortSignal): Promise<Link | undefined> {
+  if (signal.aborted) return Promise.resolve(undefined);
+  return new Promise((resolve, reject) => {
+    const stop = () => resolve(undefined);
+    signal.addEventListener("abort", stop, { once: true });
+    link.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}

@@ -1,0 +1,91 @@
+import { DiscardPolicy, RetentionPolicy, StorageType, type StreamConfig } from "@nats-io/jetstream";
+import { nanos } from "nats";
+import { withinDeadline } from "../deadline.ts";
+import { isStreamMissing } from "../errors.ts";
+import { bucketSubjects, commitSubjects, journalSubjects, streams } from "../names.ts";
+import type { Session } from "../session.ts";
+
+type Config = Partial<StreamConfig> & { readonly name: string };
+
+export interface StoreLayout {
+  readonly cluster: string;
+  /** 1, or 3 or 5 on a clustered set. */
+  readonly replicas: number;
+  readonly generation: number;
+}
+
+/** What the streams of a store are. `allow_direct` is off: reads go to the leader, so a writer always sees its own writes. */
+export function streamConfigs(layout: StoreLayout): readonly Config[] {
+  const common = {
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.New,
+    num_replicas: layout.replicas,
+    allow_direct: false,
+    metadata: { ployz_cluster: layout.cluster, ployz_generation: String(layout.generation) },
+  };
+  // No roll-up: its header would let any writer of one key purge the whole bucket.
+  const kept = { ...common, deny_delete: true, deny_purge: true, allow_rollup_hdrs: false };
+  const bucket = (name: "facts" | "operations" | "secrets") => ({
+    ...kept,
+    name: streams[name],
+    subjects: [bucketSubjects(name)],
+    max_msgs_per_subject: 1,
+  });
+  return [
+    {
+      ...kept,
+      name: streams.commits,
+      subjects: [commitSubjects(layout.cluster)],
+      duplicate_window: nanos(120_000),
+    },
+    // Journals of old operations are dropped by retention one day, so deletion stays possible here (to store machines).
+    { ...common, name: streams.journal, subjects: [journalSubjects(layout.cluster)] },
+    bucket("facts"),
+    bucket("operations"),
+    bucket("secrets"),
+    {
+      ...common,
+      name: streams.leases,
+      subjects: [bucketSubjects("leases")],
+      max_msgs_per_subject: 1,
+      allow_msg_ttl: true,
+      // An expired lease leaves a marker, which is the event that waiters wait for. The server ties it to roll-ups.
+      subject_delete_marker_ttl: nanos(3_600_000),
+      allow_rollup_hdrs: true,
+    },
+  ] as readonly Config[];
+}
+
+/** Creates the streams that are missing and brings the others up to date. Store machines only; may be called again. */
+export async function initStore(
+  session: Session,
+  options: { readonly replicas?: number; readonly generation?: number } = {},
+): Promise<void> {
+  const layout = {
+    cluster: session.cluster,
+    replicas: options.replicas ?? 1,
+    generation: options.generation ?? 1,
+  };
+  for (const config of streamConfigs(layout)) {
+    await withinDeadline(session, `creating ${config.name}`, async ({ jsm }) => {
+      const found = await jsm.streams.info(config.name).catch((error: unknown) => {
+        if (isStreamMissing(error)) return undefined;
+        throw error;
+      });
+      if (!found) await jsm.streams.add(config);
+      else if (differs(found.config, config)) await jsm.streams.update(config.name, config);
+    });
+  }
+}
+
+function differs(found: StreamConfig, wanted: Config): boolean {
+  return Object.entries(wanted).some(([field, value]) => {
+    const is = (found as unknown as Record<string, unknown>)[field];
+    if (field === "metadata") {
+      const labels = Object.entries(value as Record<string, string>);
+      return labels.some(([name, label]) => (is as Record<string, string> | undefined)?.[name] !== label);
+    }
+    return JSON.stringify(is ?? false) !== JSON.stringify(value);
+  });
+}

@@ -1,0 +1,105 @@
+import { isDeepStrictEqual } from "node:util";
+import { withinDeadline } from "../deadline.ts";
+import { encode, type Json } from "../json.ts";
+import { bucketKey, bucketSubject, bucketSubjects, journalSubject, streams } from "../names.ts";
+import type { Session } from "../session.ts";
+import { followStream } from "./follow.ts";
+import { casWrite, lastOfEach, lastOn, type Stored, subjectsOf, valueOf } from "./subject.ts";
+import type { Entry } from "./types.ts";
+
+export type Journals = ReturnType<typeof openJournals>;
+
+const indexHeader = "Ployz-Index";
+const indexOf = (stored: Stored) => Number(stored.header(indexHeader));
+
+/** Operation journals: one subject per operation, one message per entry, each appended right after the one before it. */
+export function openJournals(session: Session) {
+  const stream = streams.journal;
+  const subjectOf = (operation: string) => journalSubject(session.cluster, operation);
+  /** Where each journal ended when this process last wrote it: saves a read per entry, and the CAS checks it. */
+  const ends = new Map<string, { readonly index: number; readonly revision: number }>();
+
+  const readAll = async (operation: string): Promise<readonly Json[]> => {
+    const last = await lastOn(session, stream, subjectOf(operation));
+    if (!last) return [];
+    const entries: Json[] = [];
+    const stop = AbortSignal.timeout(session.deadlineMs);
+    const filters = [subjectOf(operation)];
+    for await (const event of followStream(session, { stream, filters, from: "all", signal: stop })) {
+      if (event.type === "message") entries.push(valueOf(event.stored));
+      if (event.type === "synced" || event.stored.revision >= last.revision) return entries;
+    }
+    // The deadline ended it: say so the way every other read does.
+    return withinDeadline(session, `reading the journal of ${operation}`, () => {
+      const late = new Error("the journal was not read in time");
+      late.name = "TimeoutError";
+      return Promise.reject(late);
+    });
+  };
+
+  return {
+    read: readAll,
+
+    async append(operation: string, index: number, entry: Json): Promise<boolean> {
+      const subject = subjectOf(operation);
+      let end = ends.get(operation);
+      if (end?.index !== index - 1) {
+        const last = await lastOn(session, stream, subject);
+        end = last ? { index: indexOf(last), revision: last.revision } : { index: -1, revision: 0 };
+      }
+      if (end.index < index - 1) {
+        throw new Error(
+          `journal ${operation} has ${end.index + 1} entries; entry ${index} would leave a gap`,
+        );
+      }
+      const same = (value: Json | undefined) => isDeepStrictEqual(value, JSON.parse(JSON.stringify(entry)));
+      if (end.index >= index) return same((await readAll(operation))[index]);
+      const result = await casWrite(session, {
+        stream,
+        subject,
+        data: encode(entry),
+        headers: { [indexHeader]: String(index) },
+        expected: end.revision,
+        isMine: (stored) => indexOf(stored) === index && same(valueOf(stored)),
+        settleBy: "next",
+      });
+      if (!result.written) {
+        ends.delete(operation);
+        return false;
+      }
+      ends.set(operation, { index, revision: result.revision });
+      if (ends.size > 256) ends.delete(ends.keys().next().value as string);
+      return true;
+    },
+
+    async *follow(operation: string, from: number, signal: AbortSignal): AsyncGenerator<Json, void> {
+      const filters = [subjectOf(operation)];
+      for await (const event of followStream(session, { stream, filters, from: "all", signal })) {
+        if (event.type === "message" && indexOf(event.stored) >= from) yield valueOf(event.stored);
+      }
+    },
+
+    /** Newest first: operation ids are ULIDs, so their order is the order of time. */
+    async summaries(limit: number): Promise<readonly Entry<Json>[]> {
+      const subjects = await subjectsOf(session, streams.operations, bucketSubjects("operations"));
+      const newest = [...subjects].reverse().slice(0, limit);
+      return (await lastOfEach(session, streams.operations, newest)).map(toSummary);
+    },
+
+    async summary(operation: string): Promise<Entry<Json> | undefined> {
+      const stored = await lastOn(session, streams.operations, bucketSubject("operations", operation));
+      return stored && toSummary(stored);
+    },
+
+    async putSummary(operation: string, summary: Json): Promise<void> {
+      const subject = bucketSubject("operations", operation);
+      await withinDeadline(session, `writing ${subject}`, ({ js }) => js.publish(subject, encode(summary)));
+    },
+  };
+}
+
+const toSummary = (stored: Stored): Entry<Json> => ({
+  key: bucketKey("operations", stored.subject),
+  value: valueOf(stored),
+  revision: stored.revision,
+});

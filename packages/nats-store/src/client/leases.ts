@@ -1,0 +1,170 @@
+import { encode, isObject, type Json } from "../json.ts";
+import { bucketKey, bucketSubject, bucketSubjects, streams } from "../names.ts";
+import type { Session } from "../session.ts";
+import { followStream } from "./follow.ts";
+import { casWrite, isMarker, lastOfEach, lastOn, type Stored, subjectsOf, valueOf } from "./subject.ts";
+import type { AcquireResult, Lease, LeaseHolder } from "./types.ts";
+
+export type Leases = ReturnType<typeof openLeases>;
+
+/** How long the marker of a release stays before the server drops it. */
+const markerSeconds = 3600;
+
+/** What a lease's message holds. `fence` is absent in the message that won it: its own revision is the fence. */
+interface Body {
+  readonly holder: LeaseHolder;
+  readonly ttlSeconds: number;
+  readonly fence?: number;
+}
+
+/**
+ * Leases with fences: one key per scope whose message the server removes after the TTL (Nats-TTL, ADR-43). Every take-over,
+ * renewal and release is a compare-and-set, so the server's clock alone decides and no machine's clock matters.
+ */
+export function openLeases(session: Session) {
+  const stream = streams.leases;
+  const subjectOf = (scope: string) => bucketSubject("leases", scope);
+
+  const write = (scope: string, body: Body, expected: number) =>
+    casWrite(session, {
+      stream,
+      subject: subjectOf(scope),
+      data: encode(body),
+      expected,
+      ttlSeconds: body.ttlSeconds,
+      isMine: (stored) => {
+        const found = isMarker(stored) ? undefined : bodyOf(stored);
+        return found !== undefined && sameHolder(found.holder, body.holder) && found.fence === body.fence;
+      },
+      settleBy: "last",
+    });
+
+  /** Renews on top of whatever revision this very lease has by now: a renewal whose reply was lost still counts. */
+  const renewFrom = async (standing: Stored | undefined, lease: Lease, ttlSeconds?: number) => {
+    let current = standing;
+    for (;;) {
+      const found = current && toLease(current);
+      if (!current || !found || !sameLease(found, lease)) return undefined;
+      const body = {
+        holder: lease.holder,
+        fence: lease.fence,
+        ttlSeconds: ttlSeconds ?? bodyOf(current).ttlSeconds,
+      };
+      const result = await write(lease.scope, body, current.revision);
+      if (result.written) return { ...lease, revision: result.revision };
+      current = result.last;
+    }
+  };
+
+  const get = async (scope: string): Promise<Lease | undefined> => {
+    const stored = await lastOn(session, stream, subjectOf(scope));
+    return stored && toLease(stored);
+  };
+
+  return {
+    get,
+
+    async acquire(scope: string, holder: LeaseHolder, ttlMs: number): Promise<AcquireResult> {
+      const ttlSeconds = Math.max(1, Math.ceil(ttlMs / 1000));
+      for (;;) {
+        const last = await lastOn(session, stream, subjectOf(scope));
+        const held = last && toLease(last);
+        if (held && !sameHolder(held.holder, holder)) return { acquired: false, held };
+        if (held) {
+          const renewed = await renewFrom(last, held, ttlSeconds);
+          if (renewed) return { acquired: true, lease: renewed };
+          continue;
+        }
+        const result = await write(scope, { holder: copy(holder), ttlSeconds }, last?.revision ?? 0);
+        if (result.written) {
+          return {
+            acquired: true,
+            lease: { scope, holder: copy(holder), fence: result.revision, revision: result.revision },
+          };
+        }
+      }
+    },
+
+    async renew(lease: Lease): Promise<Lease | undefined> {
+      return renewFrom(await lastOn(session, stream, subjectOf(lease.scope)), lease);
+    },
+
+    async release(lease: Lease): Promise<void> {
+      const subject = subjectOf(lease.scope);
+      let current = await lastOn(session, stream, subject);
+      for (;;) {
+        const found = current && toLease(current);
+        if (!found || !sameLease(found, lease)) return;
+        const result = await casWrite(session, {
+          stream,
+          subject,
+          data: new Uint8Array(),
+          headers: { "KV-Operation": "DEL" },
+          ttlSeconds: markerSeconds,
+          expected: found.revision,
+          isMine: isMarker,
+          settleBy: "last",
+        });
+        if (result.written) return;
+        current = result.last;
+      }
+    },
+
+    async list(): Promise<readonly Lease[]> {
+      const subjects = await subjectsOf(session, stream, bucketSubjects("leases"));
+      const found = await lastOfEach(session, stream, subjects);
+      return found.flatMap((stored) => toLease(stored) ?? []);
+    },
+
+    async whenFree(scope: string, signal: AbortSignal): Promise<void> {
+      const done = new AbortController();
+      const either = AbortSignal.any([signal, done.signal]);
+      // A marker that itself expired while this machine was cut off is never delivered: look again after each reconnect.
+      const off = session.onEvent((event) => {
+        if (event === "connected")
+          get(scope).then(
+            (held) => held || done.abort(),
+            () => undefined,
+          );
+      });
+      try {
+        const filters = [subjectOf(scope)];
+        let held = false;
+        for await (const event of followStream(session, {
+          stream,
+          filters,
+          from: "last-per-subject",
+          signal: either,
+        })) {
+          if (event.type === "message") held = !isMarker(event.stored);
+          if (!held) return;
+        }
+      } finally {
+        off();
+      }
+    },
+  };
+}
+
+const copy = (holder: LeaseHolder): LeaseHolder => ({ operation: holder.operation, machine: holder.machine });
+
+const sameHolder = (a: LeaseHolder, b: LeaseHolder) => a.operation === b.operation && a.machine === b.machine;
+
+const sameLease = (a: Lease, b: Lease) => a.fence === b.fence && sameHolder(a.holder, b.holder);
+
+function bodyOf(stored: Stored): Body {
+  const value: Json = valueOf(stored);
+  if (!isObject(value)) throw new Error(`the lease at ${stored.subject} is not an object`);
+  return value as unknown as Body;
+}
+
+function toLease(stored: Stored): Lease | undefined {
+  if (isMarker(stored)) return undefined;
+  const body = bodyOf(stored);
+  return {
+    scope: bucketKey("leases", stored.subject),
+    holder: body.holder,
+    fence: body.fence ?? stored.revision,
+    revision: stored.revision,
+  };
+}

@@ -1,0 +1,57 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { errors } from "nats";
+import { isTransient, storeError, unavailable } from "./errors.ts";
+import type { Link, Session } from "./session.ts";
+
+/**
+ * Runs one store call within the session's deadline: waits for the connection, and repeats `attempt` while its failures are
+ * ones that pass by themselves. Only for reads and for writes that settle what an earlier attempt may have done.
+ * @throws PloyzError `store_unavailable` at the deadline; other failures at once.
+ */
+export async function withinDeadline<T>(
+  session: Session,
+  what: string,
+  attempt: (link: Link) => Promise<T>,
+): Promise<T> {
+  const end = performance.now() + session.deadlineMs;
+  let cause: unknown;
+  for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 250)) {
+    const left = end - performance.now();
+    if (left <= 0) throw unavailable(session, what, cause);
+    try {
+      return await within(left, async () => untilDisconnected(session, attempt(await session.link())));
+    } catch (error) {
+      if (!isTransient(error)) throw storeError(what, error);
+      if (error !== outOfTime) cause = error;
+    }
+    await delay(Math.min(pauseMs, Math.max(0, end - performance.now())));
+  }
+}
+
+/** A reply can no longer come once the connection is gone: no need to wait for the time-out. */
+async function untilDisconnected<T>(session: Session, work: Promise<T>): Promise<T> {
+  let off = () => {};
+  const gone = new Promise<never>((_, reject) => {
+    off = session.onEvent(() => reject(new errors.ConnectionError("the connection to the store was lost")));
+  });
+  try {
+    return await Promise.race([work, gone]);
+  } finally {
+    off();
+  }
+}
+
+const outOfTime = new Error("out of time");
+outOfTime.name = "TimeoutError";
+
+async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(outOfTime), ms);
+  });
+  try {
+    return await Promise.race([work(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

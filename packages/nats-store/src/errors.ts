@@ -1,0 +1,105 @@
+import { JetStreamApiError } from "@nats-io/jetstream";
+import { PloyzError } from "@ployz/exec";
+import { errors } from "nats";
+
+export const closed = () =>
+  new PloyzError({
+    code: "store_closed",
+    message: "the connection to the store was closed by this process",
+    hint: "the daemon is stopping; run the command again when it is back",
+  });
+
+/** JetStream API error codes, from the server's errors.json. */
+const wrongLastSequence = 10071;
+const wrongLastSequenceUnknown = 10164;
+const streamNotFound = 10059;
+const transientCodes = new Set([
+  10008, // system temporarily unavailable
+  10009, // no cluster leader
+  10023, // insufficient resources
+  10077, // stream store failed: being recovered
+  10118, // stream is offline
+]);
+
+/** The compare-and-set lost: something else is the last message. */
+export function isConflict(error: unknown): boolean {
+  return (
+    error instanceof JetStreamApiError &&
+    (error.code === wrongLastSequence || error.code === wrongLastSequenceUnknown)
+  );
+}
+
+export const isStreamMissing = (error: unknown) =>
+  error instanceof JetStreamApiError && error.code === streamNotFound;
+
+/** Failures that pass by themselves: no reply, no server, no leader. What the attempt did is unknown. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof PloyzError) return false;
+  if (error instanceof JetStreamApiError) return error.status === 503 || transientCodes.has(error.code);
+  if (!(error instanceof Error)) return false;
+  return (
+    error instanceof errors.TimeoutError ||
+    error instanceof errors.NoRespondersError ||
+    error instanceof errors.RequestError ||
+    error instanceof errors.ConnectionError ||
+    error instanceof errors.ClosedConnectionError ||
+    error instanceof errors.DrainingConnectionError ||
+    error.name === "TimeoutError" ||
+    error.name === "JetStreamNotEnabled" ||
+    (error.cause !== undefined && isTransient(error.cause))
+  );
+}
+
+/** How long an outage lasts is unknown, so is what the last attempt did. */
+export function unavailable(
+  session: {
+    readonly lastError: () => unknown;
+    readonly connected: () => boolean;
+    readonly deadlineMs: number;
+  },
+  what: string,
+  cause: unknown,
+): PloyzError {
+  const last = session.lastError();
+  const refused = !session.connected() && last instanceof errors.AuthorizationError;
+  const reason = cause ?? last;
+  return new PloyzError(
+    {
+      code: "store_unavailable",
+      message: `${what}: no answer from the store within ${session.deadlineMs} ms`,
+      hint: refused
+        ? "the store refuses this machine's key; check on a store machine that this machine is a member"
+        : "check that a store machine is up and reachable over the mesh (`ployzctl status`), then run the command again",
+      ...(reason instanceof Error && { details: { reason: reason.message } }),
+    },
+    reason === undefined ? undefined : { cause: reason },
+  );
+}
+
+/** Turns a final failure into one that an operator reads. */
+export function storeError(what: string, error: unknown): Error {
+  if (error instanceof PloyzError) return error;
+  if (error instanceof errors.PermissionViolationError) {
+    return new PloyzError(
+      {
+        code: "store_forbidden",
+        message: `${what}: this machine may not ${error.operation === "publish" ? "publish to" : "subscribe to"} ${error.subject}`,
+        hint: "only store machines may do this; run it on one, or give this machine store authority",
+      },
+      { cause: error },
+    );
+  }
+  if (isStreamMissing(error)) {
+    return new PloyzError(
+      {
+        code: "store_not_initialised",
+        message: `${what}: the store server has no such stream`,
+        hint: "the store was not set up by `mesh init`, or this is another cluster's server",
+      },
+      { cause: error },
+    );
+  }
+  return error instanceof Error
+    ? new Error(`${what}: ${error.message}`, { cause: error })
+    : new Error(`${what}: ${String(error)}`);
+}

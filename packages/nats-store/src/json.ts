@@ -1,0 +1,12 @@
+/** What travels and is stored: plain JSON. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export const encode = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value));
+export const decode = (bytes: Uint8Array): Json => JSON.parse(decoder.decode(bytes)) as Json;
+
+export function isObject(value: unknown): value is Readonly<Record<string, Json>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,32 @@
+/** What the running server says of itself on its monitoring port. */
+export interface ServerState {
+  readonly healthy: boolean;
+  readonly version: string;
+  readonly name: string;
+  /** `sha256:…` of the configuration that is loaded. */
+  readonly configDigest: string;
+  readonly startedAt: string;
+}
+
+/** `undefined` when nothing answers. Source: docs.nats.io, "Monitoring": /varz, /healthz. */
+export async function monitor(port: number): Promise<ServerState | undefined> {
+  const get = (path: string) =>
+    fetch(`http://127.0.0.1:${port}${path}`, {
+      signal: AbortSignal.timeout(2000),
+      headers: { connection: "close" },
+    });
+  try {
+    const [varz, health] = await Promise.all([get("/varz"), get("/healthz")]);
+    const state = (await varz.json()) as Record<string, unknown>;
+    await health.arrayBuffer();
+    return {
+      healthy: health.ok,
+      version: String(state.version ?? ""),
+      name: String(state.server_name ?? ""),
+      configDigest: String(state.config_digest ?? ""),
+      startedAt: String(state.start ?? ""),
+    };
+  } catch {
+    return undefined;
+  }
+}

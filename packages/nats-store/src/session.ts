@@ -1,0 +1,138 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect, type NatsConnection, nkeyAuthenticator } from "nats";
+import { closed } from "./errors.ts";
+import { asToken, inboxPrefix } from "./names.ts";
+
+export interface SessionOptions {
+  /** `host:port` of every store server. */
+  readonly servers: readonly string[];
+  readonly nkeySeed: string;
+  readonly cluster: string;
+  /** This machine's name. */
+  readonly machine: string;
+  /** How long one store call may take in all, retries included. Default 5,000 ms. */
+  readonly deadlineMs?: number;
+  /** How long one attempt waits for its reply before it is settled or sent again. Default 1,500 ms. */
+  readonly attemptMs?: number;
+}
+
+export interface Link {
+  readonly nc: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+}
+
+export type SessionEvent = "connected" | "disconnected";
+
+/**
+ * One connection to the store servers, kept for the life of a daemon. Opening never waits and never fails: a machine must
+ * come up without its store. Calls wait for the connection within their own deadline.
+ */
+export interface Session {
+  readonly cluster: string;
+  readonly machine: string;
+  readonly deadlineMs: number;
+  /** The live connection; waits while there is none, so that nothing is sent into a buffer and forgotten. */
+  link(): Promise<Link>;
+  connected(): boolean;
+  /** Why the last attempt to connect failed. */
+  lastError(): unknown;
+  /** Calls back on each change of the connection; returns how to stop. */
+  onEvent(listener: (event: SessionEvent) => void): () => void;
+  close(): Promise<void>;
+}
+
+export function openSession(options: SessionOptions): Session {
+  const machine = asToken("machine", options.machine);
+  const cluster = asToken("cluster", options.cluster);
+  const stop = new AbortController();
+  const listeners = new Set<(event: SessionEvent) => void>();
+  let current: Link | undefined;
+  let up = false;
+  let lastError: unknown;
+  let waiters: { resolve(link: Link): void; reject(error: unknown): void }[] = [];
+
+  const emit = (event: SessionEvent) => {
+    up = event === "connected";
+    if (up && current) for (const waiter of waiters.splice(0)) waiter.resolve(current);
+    for (const listener of [...listeners]) listener(event);
+  };
+
+  const watch = async (nc: NatsConnection) => {
+    for await (const status of nc.status()) {
+      if (status.type === "reconnect") emit("connected");
+      else if (status.type === "disconnect") emit("disconnected");
+      else if (status.type === "error") lastError = status.error;
+    }
+  };
+
+  const open = async (): Promise<Link> => {
+    const attemptMs = options.attemptMs ?? 1500;
+    const nc = await connect({
+      servers: [...options.servers],
+      authenticator: nkeyAuthenticator(new TextEncoder().encode(options.nkeySeed)),
+      name: `ployz ${machine}`,
+      inboxPrefix: inboxPrefix(machine),
+      // The store's servers are known from the cluster's own state, not from what a server advertises.
+      ignoreClusterUpdates: true,
+      // A key may be loaded into the servers only after this machine first knocks.
+      ignoreAuthErrorAbort: true,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 100,
+      reconnectJitter: 100,
+      pingInterval: 5000,
+      maxPingOut: 2,
+      timeout: 3000,
+    });
+    const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: attemptMs });
+    return { nc, js: jetstream(nc, { timeout: attemptMs }), jsm };
+  };
+
+  const keepOpen = async () => {
+    let pauseMs = 100;
+    while (!stop.signal.aborted) {
+      try {
+        const link = await open();
+        if (stop.signal.aborted) return void (await link.nc.close());
+        current = link;
+        pauseMs = 100;
+        const watching = watch(link.nc);
+        emit("connected");
+        lastError = (await link.nc.closed()) ?? lastError;
+        await watching;
+        current = undefined;
+        if (up) emit("disconnected");
+      } catch (error) {
+        lastError = error;
+        await delay(pauseMs, undefined, { signal: stop.signal }).catch(() => undefined);
+        pauseMs = Math.min(pauseMs * 2, 1000);
+      }
+    }
+  };
+  const running = keepOpen();
+
+  return {
+    cluster,
+    machine,
+    deadlineMs: options.deadlineMs ?? 5000,
+    connected: () => up,
+    lastError: () => lastError,
+    link() {
+      if (stop.signal.aborted) return Promise.reject(closed());
+      if (current && up) return Promise.resolve(current);
+      return new Promise((resolve, reject) => waiters.push({ resolve, reject }));
+    },
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      stop.abort();
+      for (const waiter of waiters.splice(0)) waiter.reject(closed());
+      waiters = [];
+      await current?.nc.close();
+      await running;
+    },
+  };
+}
