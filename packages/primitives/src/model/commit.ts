@@ -10,8 +10,8 @@ export type Commit = {
   /** `user@machine`, for people only. */
   readonly by: string;
   readonly services: Readonly<Record<string, CommittedService>>;
-  /** Jobs that ran to success for this state, by name: the revision that succeeded. */
-  readonly jobs: Readonly<Record<string, { readonly revision: string }>>;
+  /** Jobs that ran to success for this state, by name: the revision (hash of `spec`) that succeeded. */
+  readonly jobs: Readonly<Record<string, { readonly revision: string; readonly spec: JobSpec }>>;
   readonly instances: readonly Instance[];
   readonly volumes: readonly Volume[];
   readonly routes: readonly CommittedRoute[];
@@ -59,6 +59,15 @@ export type ServiceSpec = {
   readonly routes: readonly RouteSpec[];
 };
 
+/** A job with every choice made: it runs once, to exit code 0, before what comes after it starts. */
+export type JobSpec = Pick<
+  ServiceSpec,
+  "image" | "bundle" | "command" | "env" | "user" | "constraints" | "after" | "resources" | "stopGraceMs"
+> & {
+  /** Milliseconds it may run. */
+  readonly timeoutMs: number;
+};
+
 export type Readiness =
   | { readonly kind: "http"; readonly path: string; readonly port: string; readonly timeoutMs: number }
   | { readonly kind: "tcp"; readonly port: string; readonly timeoutMs: number }
@@ -77,6 +86,10 @@ export type Instance = {
   readonly machine: string;
   readonly address: string;
   readonly ports: Readonly<Record<string, number>>;
+  /**
+   * `instanceRevision` of the service's spec when it was started: the hash of what an instance runs with. A change of routes, drain
+   * or placement alone leaves it, and so the instance, as it is; it is not the service's revision.
+   */
   readonly revision: string;
 };
 

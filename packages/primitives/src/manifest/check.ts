@@ -1,0 +1,225 @@
+import type { ErrorBody } from "../model/error.ts";
+import { shown } from "../model/names.ts";
+import { didYouMean, invalid, type Segment } from "./field.ts";
+import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
+import { durationMs, MAX_DURATION_MS } from "./units.ts";
+
+/** Ports of every machine that Ployz or the way into the machine needs by default: SSH, DNS, gateway, store, transfers. */
+const RESERVED_PORTS: ReadonlySet<number> = new Set([22, 53, 80, 443, 4222, 4319, 6222]);
+
+/** What the schema cannot say: references between names, exclusive fields, duplicates, cycles. Expects a document of the right shape. */
+export function checkMeaning(manifest: Manifest): readonly ErrorBody[] {
+  const services = Object.entries(manifest.services ?? {});
+  const jobs = Object.entries(manifest.jobs ?? {});
+  const refusals: ErrorBody[] = [];
+  if (services.length + jobs.length === 0)
+    refusals.push(invalid(["services"], "the manifest names no service and no job"));
+  for (const [name, service] of services) {
+    const at = ["services", name];
+    refusals.push(...checkWorkload(at, service), ...checkService(at, service, manifest));
+  }
+  for (const [name, job] of jobs) {
+    const at = ["jobs", name];
+    if (Object.hasOwn(manifest.services ?? {}, name))
+      refusals.push(invalid(at, `a service is called ${shown(name)} too`, "give one of them another name"));
+    refusals.push(...checkWorkload(at, job), ...checkDurations(at, job, ["stop_grace", "timeout"]));
+  }
+  refusals.push(
+    ...checkRoutes(services),
+    ...checkVolumes(services, manifest),
+    ...checkOrder(new Map<string, Node>([...services.map(node("services")), ...jobs.map(node("jobs"))])),
+  );
+  return refusals;
+}
+
+function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJob): ErrorBody[] {
+  const refusals: ErrorBody[] = [];
+  if (spec.image === undefined && spec.bundle === undefined)
+    refusals.push(invalid(at, "needs an `image` (a container) or a `bundle` (a host process)"));
+  if (spec.image !== undefined && spec.bundle !== undefined)
+    refusals.push(invalid([...at, "bundle"], "excludes `image`", "keep one of the two"));
+  if (spec.bundle !== undefined) {
+    const program = spec.command?.[0];
+    if (program === undefined)
+      refusals.push(
+        invalid([...at, "command"], "is required with a `bundle`", 'for example ["node", "server.js"]'),
+      );
+    else if (!/^[^-\s\p{Cc}][^\p{Cc}]*$/u.test(program))
+      refusals.push(invalid([...at, "command", 0], `${shown(program)} is not a program's name`));
+  } else if (spec.command?.[0] === "") refusals.push(invalid([...at, "command", 0], "must not be empty"));
+  return refusals;
+}
+
+function checkService(at: readonly Segment[], service: ManifestService, manifest: Manifest): ErrorBody[] {
+  const refusals = checkDurations(at, service, ["stop_grace", "drain"]);
+  if (service.replicas !== undefined && service.placement !== undefined)
+    refusals.push(
+      invalid([...at, "replicas"], 'excludes `placement = "every-machine"`', "keep one of the two"),
+    );
+  const { ready } = service;
+  if (ready !== undefined) {
+    const where = [...at, "ready"];
+    if ((ready.http === undefined) === (ready.tcp === undefined))
+      refusals.push(invalid(where, "needs either `http` (a path) or `tcp = true`"));
+    refusals.push(...checkPort(where, ready.port, service), ...checkDurations(where, ready, ["timeout"]));
+  }
+  for (const [index, route] of (service.routes ?? []).entries())
+    refusals.push(...checkRoute([...at, "routes", index], route, service));
+  for (const name of Object.keys(service.volumes ?? {})) {
+    if (!Object.hasOwn(manifest.volumes ?? {}, name))
+      refusals.push(invalid([...at, "volumes", name], "no such volume", `add [volumes.${name}]`));
+  }
+  return refusals;
+}
+
+function checkRoute(at: readonly Segment[], route: ManifestRoute, service: ManifestService): ErrorBody[] {
+  const refusals: ErrorBody[] = [];
+  if ((route.host === undefined) === (route.tcp === undefined))
+    refusals.push(invalid(at, "needs either `host` (HTTP) or `tcp` (a port to listen on)"));
+  if (route.tcp !== undefined && route.path !== undefined)
+    refusals.push(invalid([...at, "path"], "is for HTTP routes only"));
+  if (route.tcp !== undefined && RESERVED_PORTS.has(route.tcp))
+    refusals.push(
+      invalid([...at, "tcp"], `port ${route.tcp} is kept for Ployz or the machine`, "choose another port"),
+    );
+  if (route.tls === true)
+    refusals.push(invalid([...at, "tls"], "TLS comes with a later version of Ployz", "leave `tls` out"));
+  return [...refusals, ...checkPort(at, route.port, service)];
+}
+
+/** `port` may be left out when there is no choice. */
+function checkPort(at: readonly Segment[], port: string | undefined, service: ManifestService): ErrorBody[] {
+  const ports = Object.keys(service.ports ?? {});
+  if (port === undefined) {
+    if (ports.length === 1) return [];
+    const why =
+      ports.length === 0 ? "the service has no `ports`" : `the service has several: ${ports.join(", ")}`;
+    return [invalid([...at, "port"], `is required: ${why}`)];
+  }
+  if (ports.includes(port)) return [];
+  const near = didYouMean(port, ports);
+  const hint = near === undefined ? `add it to the service's \`ports\`` : `did you mean \`${near}\`?`;
+  return [invalid([...at, "port"], `the service has no port ${shown(port)}`, hint)];
+}
+
+function checkDurations<K extends string>(
+  at: readonly Segment[],
+  holder: { readonly [key in K]?: string },
+  keys: readonly K[],
+): ErrorBody[] {
+  return keys.flatMap((key) => {
+    const text: string | undefined = holder[key];
+    const long = text !== undefined && (durationMs(text) ?? 0) > MAX_DURATION_MS;
+    return long ? [invalid([...at, key], `${text} is longer than a day`)] : [];
+  });
+}
+
+function checkRoutes(services: readonly (readonly [string, ManifestService])[]): ErrorBody[] {
+  const owners = new Map<string, string>();
+  const refusals: ErrorBody[] = [];
+  for (const [name, service] of services) {
+    for (const [index, route] of (service.routes ?? []).entries()) {
+      const key =
+        route.tcp === undefined ? `${route.host}${normalPath(route.path)}` : `tcp port ${route.tcp}`;
+      const owner = owners.get(key);
+      if (owner !== undefined)
+        refusals.push(invalid(["services", name, "routes", index], `${key} is routed by ${owner} already`));
+      else owners.set(key, `services.${name}.routes[${index}]`);
+    }
+  }
+  return refusals;
+}
+
+/** Without a trailing slash, which means nothing to a gateway. */
+export function normalPath(path: string | undefined): string {
+  return path?.replace(/\/+$/, "") || "/";
+}
+
+function checkVolumes(
+  services: readonly (readonly [string, ManifestService])[],
+  manifest: Manifest,
+): ErrorBody[] {
+  const refusals: ErrorBody[] = [];
+  const users = new Map<string, string>();
+  for (const [name, service] of services) {
+    for (const volume of Object.keys(service.volumes ?? {})) {
+      if (!Object.hasOwn(manifest.volumes ?? {}, volume)) continue;
+      const single = `volume ${shown(volume)} has a single writer`;
+      if ((service.replicas ?? 1) > 1)
+        refusals.push(
+          invalid(["services", name, "replicas"], `is ${service.replicas}, but ${single}`, "use 1"),
+        );
+      if (service.placement !== undefined)
+        refusals.push(invalid(["services", name, "placement"], `is every-machine, but ${single}`));
+      const user = users.get(volume);
+      if (user !== undefined)
+        refusals.push(invalid(["services", name, "volumes", volume], `${single}: services.${user} uses it`));
+      else users.set(volume, name);
+    }
+    if (service.update === "start-first" && Object.keys(service.volumes ?? {}).length > 0)
+      refusals.push(
+        invalid(
+          ["services", name, "update"],
+          "start-first would run two writers on a volume",
+          'use "stop-first"',
+        ),
+      );
+  }
+  return refusals;
+}
+
+type Node = { readonly at: readonly Segment[]; readonly after: readonly string[] };
+
+function node(kind: string) {
+  return ([name, spec]: readonly [string, ManifestService | ManifestJob]): [string, Node] => [
+    name,
+    { at: [kind, name, "after"], after: spec.after ?? [] },
+  ];
+}
+
+function checkOrder(nodes: ReadonlyMap<string, Node>): ErrorBody[] {
+  const refusals: ErrorBody[] = [];
+  for (const { at, after } of nodes.values()) {
+    for (const [index, name] of after.entries()) {
+      if (nodes.has(name)) continue;
+      const near = didYouMean(name, [...nodes.keys()]);
+      const hint =
+        near === undefined ? "name a service or job of this manifest" : `did you mean \`${near}\`?`;
+      refusals.push(invalid([...at, index], `no service or job is called ${shown(name)}`, hint));
+    }
+  }
+  const cycle = findCycle(nodes);
+  if (cycle) {
+    const first = nodes.get(cycle[0] ?? "");
+    refusals.push(
+      invalid(first?.at ?? [], `these wait for each other: ${cycle.join(" → ")}`, "remove one `after`"),
+    );
+  }
+  return refusals;
+}
+
+/** Depth first; the first cycle found, closed: `a → b → a`. Without recursion: a manifest may name a thousand services in a row. */
+function findCycle(nodes: ReadonlyMap<string, Node>): readonly string[] | undefined {
+  const finished = new Set<string>();
+  for (const root of nodes.keys()) {
+    const path: { readonly name: string; next: number }[] = [{ name: root, next: 0 }];
+    while (path.length > 0) {
+      const top = path[path.length - 1];
+      if (top === undefined || finished.has(top.name)) {
+        path.pop();
+        continue;
+      }
+      const child = nodes.get(top.name)?.after[top.next];
+      top.next += 1;
+      if (child === undefined) {
+        finished.add(top.name);
+        path.pop();
+        continue;
+      }
+      const loop = path.findIndex((step) => step.name === child);
+      if (loop >= 0) return [...path.slice(loop).map((step) => step.name), child];
+      path.push({ name: child, next: 0 });
+    }
+  }
+  return undefined;
+}

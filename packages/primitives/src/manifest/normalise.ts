@@ -1,0 +1,136 @@
+import type { JobSpec, Readiness, RouteSpec, ServiceSpec } from "../model/commit.ts";
+import { normalPath } from "./check.ts";
+import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
+import { durationMs, sizeBytes } from "./units.ts";
+
+/** A workload before digests are known: the image by reference, the bundle by path. */
+type Unresolved<Spec> = Omit<Spec, "image" | "bundle"> & {
+  readonly image?: string;
+  readonly bundle?: string;
+};
+export type ServiceDraft = Unresolved<ServiceSpec>;
+export type JobDraft = Unresolved<JobSpec>;
+
+export type NormalManifest = {
+  readonly namespace: string;
+  readonly services: Readonly<Record<string, ServiceDraft>>;
+  readonly jobs: Readonly<Record<string, JobDraft>>;
+  /** Names only; deploying volumes is refused for now. */
+  readonly volumes: readonly string[];
+};
+
+export const DEFAULTS = {
+  replicas: 1,
+  drainMs: 10_000,
+  stopGraceMs: 10_000,
+  readyTimeoutMs: 30_000,
+  settleMs: 1000,
+  jobTimeoutMs: 600_000,
+} as const;
+
+/** Every default filled in, every unit converted. Expects a checked manifest; equal manifests give equal results, key order included. */
+export function normalise(manifest: Manifest): NormalManifest {
+  return {
+    namespace: manifest.namespace,
+    services: sorted(manifest.services ?? {}, normalService),
+    jobs: sorted(manifest.jobs ?? {}, normalJob),
+    volumes: Object.keys(manifest.volumes ?? {}).sort(),
+  };
+}
+
+function normalService(service: ManifestService): ServiceDraft {
+  const ports = sorted(service.ports ?? {}, (port) => port);
+  const volumes = sorted(service.volumes ?? {}, (path) => path);
+  return {
+    ...normalWorkload(service),
+    placement:
+      service.placement === "every-machine"
+        ? { kind: "every-machine" }
+        : { kind: "replicas", count: service.replicas ?? DEFAULTS.replicas },
+    ports,
+    ready: normalReady(service, ports),
+    drainMs: ms(service.drain, DEFAULTS.drainMs),
+    update: service.update ?? (Object.keys(volumes).length > 0 ? "stop-first" : "start-first"),
+    volumes,
+    routes: (service.routes ?? [])
+      .map((route): RouteSpec => {
+        const port = portName(route.port, ports);
+        return route.tcp === undefined
+          ? { kind: "http", host: route.host ?? "", path: normalPath(route.path), port }
+          : { kind: "tcp", listen: route.tcp, port };
+      })
+      .sort((left, right) => compare(routeKey(left), routeKey(right))),
+  };
+}
+
+function normalJob(job: ManifestJob): JobDraft {
+  return { ...normalWorkload(job), timeoutMs: ms(job.timeout, DEFAULTS.jobTimeoutMs) };
+}
+
+function normalWorkload(spec: ManifestService | ManifestJob) {
+  const { constraints, resources } = spec;
+  return {
+    ...(spec.image !== undefined && { image: spec.image }),
+    ...(spec.bundle !== undefined && { bundle: spec.bundle }),
+    ...(spec.command !== undefined && { command: spec.command }),
+    env: sorted(spec.env ?? {}, (value) => value),
+    ...(spec.user !== undefined && { user: spec.user }),
+    ...(constraints !== undefined &&
+      Object.keys(constraints).length > 0 && {
+        constraints: {
+          ...(constraints.region !== undefined && { region: constraints.region }),
+          ...(constraints.az !== undefined && { az: constraints.az }),
+          ...(constraints.machines !== undefined && { machines: [...constraints.machines].sort() }),
+        },
+      }),
+    ...(resources !== undefined &&
+      Object.keys(resources).length > 0 && {
+        resources: {
+          ...(resources.cpus !== undefined && { cpus: resources.cpus }),
+          ...(resources.memory !== undefined && { memoryBytes: sizeBytes(resources.memory) ?? 0 }),
+        },
+      }),
+    after: [...(spec.after ?? [])].sort(),
+    stopGraceMs: ms(spec.stop_grace, DEFAULTS.stopGraceMs),
+  };
+}
+
+function normalReady(service: ManifestService, ports: Readonly<Record<string, number>>): Readiness {
+  const { ready } = service;
+  const timeoutMs = ms(ready?.timeout, DEFAULTS.readyTimeoutMs);
+  if (ready === undefined) return { kind: "running", settleMs: DEFAULTS.settleMs, timeoutMs };
+  const port = portName(ready.port, ports);
+  return ready.http === undefined
+    ? { kind: "tcp", port, timeoutMs }
+    : { kind: "http", path: ready.http, port, timeoutMs };
+}
+
+/** The check made sure that there is exactly one when none is named. */
+function portName(port: string | undefined, ports: Readonly<Record<string, number>>): string {
+  return port ?? Object.keys(ports)[0] ?? "";
+}
+
+/** `http www.example.com/api` or `tcp 5432`: equal for routes that cannot both be served. */
+export function routeKey(route: RouteSpec): string {
+  return route.kind === "http" ? `http ${route.host}${route.path}` : `tcp ${route.listen}`;
+}
+
+function ms(text: string | undefined, fallback: number): number {
+  return text === undefined ? fallback : (durationMs(text) ?? fallback);
+}
+
+function sorted<T, U>(
+  record: Readonly<Record<string, T>>,
+  map: (value: T) => U,
+): Readonly<Record<string, U>> {
+  return Object.fromEntries(
+    Object.entries(record)
+      .sort(([left], [right]) => compare(left, right))
+      .map(([key, value]) => [key, map(value)]),
+  );
+}
+
+/** By code unit, whatever the locale. */
+function compare(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}

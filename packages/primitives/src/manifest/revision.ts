@@ -1,0 +1,25 @@
+import { hashJson } from "../engine/canonical.ts";
+import type { JobSpec, ServiceSpec } from "../model/commit.ts";
+
+/** Changes with any field of the specification. */
+export function specRevision(spec: ServiceSpec | JobSpec): string {
+  return hashJson(spec);
+}
+
+/**
+ * Changes only with what a running instance was given: another value means another instance. Routes, drain, grace, readiness,
+ * placement and order are read when they are needed, so changing them restarts nothing. An image counts by digest, not by the
+ * reference that led to it.
+ */
+export function instanceRevision(spec: ServiceSpec | JobSpec): string {
+  return hashJson({
+    image: spec.image?.digest ?? null,
+    bundle: spec.bundle?.digest ?? null,
+    command: spec.command ?? null,
+    env: spec.env,
+    user: spec.user ?? null,
+    resources: spec.resources ?? null,
+    ports: "ports" in spec ? spec.ports : null,
+    volumes: "volumes" in spec ? spec.volumes : null,
+  });
+}

@@ -1,0 +1,203 @@
+import Type, { type Static } from "typebox";
+import * as patterns from "./patterns.ts";
+
+/**
+ * The manifest as people write it. The published `schema/ployz.schema.json` is this value; what JSON Schema cannot say (references
+ * between names, cycles) is in `check.ts`.
+ */
+const closed = { additionalProperties: false } as const;
+
+const name = (description: string) => Type.String({ pattern: patterns.NAME, description });
+const place = (description: string) => Type.String({ pattern: patterns.PLACE, description });
+const duration = (description: string) =>
+  Type.String({
+    pattern: patterns.DURATION,
+    description: `${description} For example \`500ms\`, \`30s\`, \`2m\`, \`1h\`.`,
+  });
+const size = (description: string) =>
+  Type.String({
+    pattern: patterns.SIZE,
+    description: `${description} For example \`256M\`, \`1G\` (powers of 1024).`,
+  });
+const port = (description: string) => Type.Integer({ minimum: 1, maximum: 65535, description });
+
+/** A map whose keys match `pattern`; a key that does not is reported as a bad name, and its value is still checked. */
+function map<T extends Type.TSchema>(keys: string, value: T, description: string, max = 1000) {
+  return Type.Record(Type.String(), value, {
+    propertyNames: { pattern: keys },
+    maxProperties: max,
+    description,
+  });
+}
+
+const env = map(
+  patterns.ENV_NAME,
+  Type.String({ pattern: patterns.NO_NUL, maxLength: 32768 }),
+  "Environment variables. Values are strings.",
+);
+
+const command = Type.Array(Type.String({ pattern: patterns.NO_NUL, maxLength: 32768 }), {
+  minItems: 1,
+  maxItems: 1000,
+  description: "Program and arguments; never passed through a shell.",
+});
+
+const constraints = Type.Object(
+  {
+    region: Type.Optional(place("Only machines of this region.")),
+    az: Type.Optional(place("Only machines of this availability zone.")),
+    machines: Type.Optional(
+      Type.Array(name("A machine's name."), {
+        minItems: 1,
+        maxItems: 200,
+        uniqueItems: true,
+        description: "Only these machines.",
+      }),
+    ),
+  },
+  { ...closed, description: "Where it may run. All that are given must hold." },
+);
+
+const resources = Type.Object(
+  {
+    cpus: Type.Optional(Type.Number({ minimum: 0.01, maximum: 1024, description: "CPUs, for example 0.5." })),
+    memory: Type.Optional(size("Memory limit of one instance.")),
+  },
+  closed,
+);
+
+const route = Type.Object(
+  {
+    host: Type.Optional(
+      Type.String({
+        pattern: patterns.HOST,
+        description: "HTTP: the host name, lower-case; `*.example.com` takes one label.",
+      }),
+    ),
+    path: Type.Optional(
+      Type.String({
+        pattern: patterns.PATH,
+        description: "HTTP: path prefix on segment boundaries. Default `/`.",
+      }),
+    ),
+    tcp: Type.Optional(port("TCP: the port that every machine's gateway listens on.")),
+    port: Type.Optional(
+      name("Name of the service's port. May be left out when the service has exactly one."),
+    ),
+    tls: Type.Optional(Type.Boolean({ description: "Not supported yet; must be left out or false." })),
+  },
+  { ...closed, description: "Either `host` (and `path`) or `tcp`." },
+);
+
+const ready = Type.Object(
+  {
+    http: Type.Optional(
+      Type.String({ pattern: patterns.PROBE_PATH, description: "Path that must answer with 2xx or 3xx." }),
+    ),
+    tcp: Type.Optional(Type.Literal(true, { description: "The port must accept a connection." })),
+    port: Type.Optional(
+      name("Name of the service's port. May be left out when the service has exactly one."),
+    ),
+    timeout: Type.Optional(duration("How long a candidate may take. Default 30s.")),
+  },
+  { ...closed, description: "Readiness: `http` or `tcp`. Left out: the instance must stay up for a second." },
+);
+
+const workload = {
+  image: Type.Optional(
+    Type.String({
+      pattern: patterns.IMAGE,
+      description: "OCI image reference. A tag is resolved to its digest at plan time.",
+    }),
+  ),
+  bundle: Type.Optional(
+    Type.String({
+      pattern: patterns.BUNDLE_PATH,
+      description: "A folder or tar for a host process, relative to the manifest; shipped by content.",
+    }),
+  ),
+  command: Type.Optional(command),
+  env: Type.Optional(env),
+  user: Type.Optional(
+    Type.String({ pattern: patterns.USER, description: "`user`, `user:group` or numeric ids." }),
+  ),
+  after: Type.Optional(
+    Type.Array(name("A service or job of this manifest."), {
+      maxItems: 1000,
+      uniqueItems: true,
+      description: "Starts only when these services are ready and these jobs have succeeded.",
+    }),
+  ),
+  resources: Type.Optional(resources),
+  constraints: Type.Optional(constraints),
+  stop_grace: Type.Optional(duration("Time between SIGTERM and SIGKILL. Default 10s.")),
+};
+
+const service = Type.Object(
+  {
+    ...workload,
+    replicas: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1000, description: "Number of instances. Default 1." }),
+    ),
+    placement: Type.Optional(
+      Type.Literal("every-machine", {
+        description: "One instance on every machine that fits; instead of `replicas`.",
+      }),
+    ),
+    ports: Type.Optional(map(patterns.NAME, port("Port that the service listens on."), "Named ports.", 100)),
+    routes: Type.Optional(Type.Array(route, { maxItems: 1000, description: "What the gateways send here." })),
+    ready: Type.Optional(ready),
+    drain: Type.Optional(duration("Time for requests in flight before SIGTERM. Default 10s.")),
+    update: Type.Optional(
+      Type.Enum(["start-first", "stop-first"], {
+        description: "Default `start-first`; `stop-first` with a single-writer volume.",
+      }),
+    ),
+    volumes: Type.Optional(
+      map(
+        patterns.NAME,
+        Type.String({ pattern: patterns.MOUNT_PATH, description: "Where it is mounted." }),
+        "Volume name to mount path.",
+        100,
+      ),
+    ),
+  },
+  closed,
+);
+
+const job = Type.Object(
+  {
+    ...workload,
+    timeout: Type.Optional(duration("How long it may run. Default 10m.")),
+  },
+  { ...closed, description: "Runs to success before what comes after it starts." },
+);
+
+const volume = Type.Object(
+  {
+    scope: Type.Optional(Type.Literal("single", { description: "One writer." })),
+    quota: Type.Optional(size("Most space it may take.")),
+    recordsize: Type.Optional(size("Dataset record size.")),
+  },
+  closed,
+);
+
+export const ManifestSchema = Type.Object(
+  {
+    namespace: name("The environment that this manifest describes."),
+    services: Type.Optional(map(patterns.NAME, service, "Services by name.")),
+    jobs: Type.Optional(map(patterns.NAME, job, "Jobs by name.")),
+    volumes: Type.Optional(map(patterns.NAME, volume, "Volumes by name.")),
+  },
+  {
+    ...closed,
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "Ployz manifest",
+    description: "The whole intended state of one namespace.",
+  },
+);
+
+export type Manifest = Static<typeof ManifestSchema>;
+export type ManifestService = NonNullable<Manifest["services"]>[string];
+export type ManifestJob = NonNullable<Manifest["jobs"]>[string];
+export type ManifestRoute = NonNullable<ManifestService["routes"]>[number];

@@ -1,0 +1,119 @@
+import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import type { ErrorBody } from "../model/error.ts";
+import { shown } from "../model/names.ts";
+import { didYouMean, invalid, type Segment } from "./field.ts";
+import * as patterns from "./patterns.ts";
+import { type Manifest, ManifestSchema } from "./schema.ts";
+
+let compiled: ValidateFunction<Manifest> | undefined;
+
+/** Compiled when first needed: most commands never read a manifest. */
+function validator(): ValidateFunction<Manifest> {
+  compiled ??= new Ajv2020({ allErrors: true, verbose: true, strict: true }).compile<Manifest>(
+    ManifestSchema,
+  );
+  return compiled;
+}
+
+/** Shape only. All errors at once, each naming its field. */
+export function validateShape(document: unknown): readonly ErrorBody[] {
+  const validate = validator();
+  if (validate(document)) return [];
+  const refusals = (validate.errors ?? []).flatMap((error) => explain(error) ?? []);
+  return [...new Map(refusals.map((refusal) => [refusal.message, refusal])).values()];
+}
+
+function explain(error: ErrorObject): ErrorBody | undefined {
+  const at = segments(error.instancePath);
+  const value: unknown = error.data;
+  switch (error.keyword) {
+    case "additionalProperties": {
+      const key = String(error.params["additionalProperty"]);
+      const known = Object.keys(error.parentSchema?.["properties"] ?? {});
+      const near = didYouMean(key, known);
+      return invalid(
+        [...at, key],
+        "unknown field",
+        near === undefined ? `known fields here: ${known.join(", ")}` : `did you mean \`${near}\`?`,
+      );
+    }
+    case "required":
+      return invalid([...at, String(error.params["missingProperty"])], "is required");
+    case "propertyNames":
+      return undefined; // the pattern error that caused it says more
+    case "pattern":
+      if (error.propertyName !== undefined)
+        return invalid(
+          [...at, error.propertyName],
+          `${shown(error.propertyName)} is not a valid name`,
+          shapeOf(error),
+        );
+      return invalid(at, `${shown(value)} is not valid`, shapeOf(error));
+    case "type":
+      return wrongType(at, value, String(error.params["type"]));
+    case "const":
+      return invalid(at, `must be ${shown(error.params["allowedValue"])}, not ${shown(value)}`);
+    case "enum": {
+      const choices = (error.params["allowedValues"] as readonly unknown[]).map(shown);
+      return invalid(at, `must be ${choices.join(" or ")}, not ${shown(value)}`);
+    }
+    case "maxLength":
+      return invalid(at, `is longer than ${error.params["limit"]} characters`);
+    default:
+      return invalid(at, `${error.message ?? "is not valid"} (is ${shown(value)})`);
+  }
+}
+
+/** Parts of arrays print as `[0]`. Only these are arrays in the schema; a service may be called `0`. */
+const ARRAYS: ReadonlySet<string> = new Set(["routes", "command", "after", "machines"]);
+
+function segments(pointer: string): Segment[] {
+  const parts = pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return parts.map((part, index) => {
+    const inArray = index >= 3 && /^[0-9]+$/.test(part) && ARRAYS.has(parts[index - 1] ?? "");
+    return inArray ? Number(part) : part;
+  });
+}
+
+function wrongType(at: readonly Segment[], value: unknown, wanted: string): ErrorBody {
+  const owner = at.at(-2);
+  if (owner === "env" && wanted === "string") {
+    if (typeof value === "object" && value !== null && Object.hasOwn(value, "secret")) {
+      return invalid(
+        at,
+        "secrets come with a later version of Ployz",
+        "give a plain string, or let the program read the secret from a file on the machine",
+      );
+    }
+    if (typeof value === "number" || typeof value === "boolean")
+      return invalid(at, `must be a string, not ${shown(value)}`, `write "${String(value)}"`);
+  }
+  const kind = wanted === "object" ? "table" : wanted;
+  const article = /^[aeiou]/.test(kind) ? "an" : "a";
+  return invalid(at, `must be ${article} ${kind}, not ${shown(value)}`);
+}
+
+const SHAPES: Readonly<Record<string, string>> = {
+  [patterns.NAME]:
+    "1 to 63 lower-case letters, digits and dashes, starting with a letter and not ending with a dash",
+  [patterns.PLACE]: "1 to 63 lower-case letters, digits and inner dashes",
+  [patterns.HOST]: "a lower-case host name such as www.example.com or *.example.com",
+  [patterns.PATH]: "an absolute URL path such as /api, without `..`, query or spaces",
+  [patterns.PROBE_PATH]: "an absolute URL path such as /healthz, without `..` or spaces",
+  [patterns.MOUNT_PATH]: "an absolute path such as /var/lib/app, without `..` or a trailing slash",
+  [patterns.DURATION]: "a whole number and ms, s, m or h, such as 30s",
+  [patterns.SIZE]: "a whole number and K, M, G or T, such as 256M",
+  [patterns.ENV_NAME]: "letters, digits and underscores, not starting with a digit",
+  [patterns.USER]: "user, user:group or numeric ids, such as nobody or 1000:1000",
+  [patterns.IMAGE]:
+    "an image reference such as registry.example.com/team/app:v2 or app@sha256:…, in lower case",
+  [patterns.BUNDLE_PATH]: "a path such as ./api, without control characters or a leading dash",
+  [patterns.NO_NUL]: "it must not contain a NUL character",
+};
+
+function shapeOf(error: ErrorObject): string {
+  return SHAPES[String(error.params["pattern"])] ?? `must match ${String(error.params["pattern"])}`;
+}
