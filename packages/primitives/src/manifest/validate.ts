@@ -28,8 +28,8 @@ function explain(error: ErrorObject): ErrorBody | undefined {
   const value: unknown = error.data;
   switch (error.keyword) {
     case "additionalProperties": {
-      const key = String(error.params["additionalProperty"]);
-      const known = Object.keys(error.parentSchema?.["properties"] ?? {});
+      const key = String(error.params.additionalProperty);
+      const known = Object.keys(error.parentSchema?.properties ?? {});
       const near = didYouMean(key, known);
       return invalid(
         [...at, key],
@@ -38,7 +38,7 @@ function explain(error: ErrorObject): ErrorBody | undefined {
       );
     }
     case "required":
-      return invalid([...at, String(error.params["missingProperty"])], "is required");
+      return invalid([...at, String(error.params.missingProperty)], "is required");
     case "propertyNames":
       return undefined; // the pattern error that caused it says more
     case "pattern":
@@ -50,15 +50,15 @@ function explain(error: ErrorObject): ErrorBody | undefined {
         );
       return invalid(at, `${shown(value)} is not valid`, shapeOf(error));
     case "type":
-      return wrongType(at, value, String(error.params["type"]));
+      return wrongType(at, value, String(error.params.type));
     case "const":
-      return invalid(at, `must be ${shown(error.params["allowedValue"])}, not ${shown(value)}`);
+      return invalid(at, `must be ${shown(error.params.allowedValue)}, not ${shown(value)}`);
     case "enum": {
-      const choices = (error.params["allowedValues"] as readonly unknown[]).map(shown);
+      const choices = (error.params.allowedValues as readonly unknown[]).map(shown);
       return invalid(at, `must be ${choices.join(" or ")}, not ${shown(value)}`);
     }
     case "maxLength":
-      return invalid(at, `is longer than ${error.params["limit"]} characters`);
+      return invalid(at, `is longer than ${error.params.limit} characters`);
     default:
       return invalid(at, `${error.message ?? "is not valid"} (is ${shown(value)})`);
   }
@@ -115,5 +115,5 @@ const SHAPES: Readonly<Record<string, string>> = {
 };
 
 function shapeOf(error: ErrorObject): string {
-  return SHAPES[String(error.params["pattern"])] ?? `must match ${String(error.params["pattern"])}`;
+  return SHAPES[String(error.params.pattern)] ?? `must match ${String(error.params.pattern)}`;
 }
