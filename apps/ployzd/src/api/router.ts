@@ -1,0 +1,140 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { errorBody, httpStatusOf, PloyzError } from "../errors.ts";
+
+/** What a handler gets of a request. */
+export interface Call {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string>>;
+  readonly request: IncomingMessage;
+  /** Aborts when the caller goes away. */
+  readonly signal: AbortSignal;
+  /** The JSON body. @throws PloyzError `invalid_input` when it is not JSON or larger than 8 MiB. */
+  body(): Promise<unknown>;
+}
+
+export type Handler = (call: Call) => Promise<unknown>;
+/** Yields events, each sent as a line of JSON. */
+export type StreamHandler = (call: Call) => AsyncIterable<unknown>;
+
+export interface Routes {
+  readonly json: Readonly<Record<string, Handler>>;
+  readonly streams: Readonly<Record<string, StreamHandler>>;
+}
+
+const MAX_BODY = 8 * 1024 * 1024;
+
+/** Answers one request. A route is written `GET /v1/operations/:id`. */
+export function router(routes: Routes, log: (error: unknown, route: string) => void) {
+  const table = [
+    ...Object.entries(routes.json).map(([route, handler]) => ({
+      ...pattern(route),
+      handler,
+      stream: undefined,
+    })),
+    ...Object.entries(routes.streams).map(([route, stream]) => ({
+      ...pattern(route),
+      handler: undefined,
+      stream,
+    })),
+  ];
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? "/", "http://ployzd");
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    for (const entry of table) {
+      const match = entry.method === request.method ? entry.path.exec(url.pathname) : null;
+      if (match === null) continue;
+      const call: Call = {
+        params: Object.fromEntries(
+          entry.names.map((name, index) => [name, decodeURIComponent(match[index + 1] ?? "")]),
+        ),
+        query: Object.fromEntries(url.searchParams),
+        request,
+        signal: gone.signal,
+        body: () => readBody(request),
+      };
+      try {
+        if (entry.handler !== undefined) send(response, 200, await entry.handler(call));
+        else if (entry.stream !== undefined) await sendLines(response, entry.stream(call));
+      } catch (error) {
+        log(error, entry.route);
+        fail(response, error);
+      }
+      return;
+    }
+    fail(
+      response,
+      new PloyzError({
+        code: "no_such_route",
+        message: `${request.method} ${url.pathname} is not known to this daemon`,
+        hint: "the daemon may be older than ployzctl: ployzctl version",
+      }),
+    );
+  };
+}
+
+function pattern(route: string) {
+  const [method = "", path = ""] = route.split(" ");
+  const names = [...path.matchAll(/:(\w+)/g)].map((match) => match[1] ?? "");
+  return { route, method, names, path: new RegExp(`^${path.replaceAll(/:\w+/g, "([^/]+)")}$`) };
+}
+
+function send(response: ServerResponse, status: number, value: unknown): void {
+  const text = JSON.stringify(value ?? null);
+  response
+    .writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) })
+    .end(text);
+}
+
+async function sendLines(response: ServerResponse, events: AsyncIterable<unknown>): Promise<void> {
+  const iterator = events[Symbol.asyncIterator]();
+  const first = await iterator.next(); // before the head: an error at once is still a proper status
+  response.writeHead(200, { "content-type": "application/x-ndjson" });
+  const write = (event: unknown) =>
+    response.write(`${JSON.stringify(event)}\n`)
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => {
+          const done = () => {
+            response.off("drain", done);
+            response.off("close", done);
+            resolve();
+          };
+          response.once("drain", done);
+          response.once("close", done);
+        });
+  try {
+    for (let next = first; next.done !== true && !response.destroyed; next = await iterator.next())
+      await write(next.value);
+  } catch (error) {
+    await write({ error: errorBody(error) });
+  } finally {
+    await iterator.return?.();
+    response.end();
+  }
+}
+
+function fail(response: ServerResponse, error: unknown): void {
+  const body = errorBody(error);
+  if (response.headersSent) response.destroy();
+  else send(response, httpStatusOf(body.code), { error: body });
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY)
+      throw new PloyzError({
+        code: "invalid_input",
+        message: `the request is larger than ${MAX_BODY} bytes`,
+      });
+    chunks.push(chunk);
+  }
+  if (size === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch {
+    throw new PloyzError({ code: "invalid_input", message: "the request body is not JSON" });
+  }
+}

@@ -1,0 +1,58 @@
+import { chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import { PloyzError } from "@ployz/exec";
+import { type Routes, router } from "./router.ts";
+
+export interface ApiServer {
+  close(): Promise<void>;
+}
+
+/**
+ * Listens on the Unix socket, 0660 and group `ployz` where there is such a group.
+ * @throws PloyzError `daemon_running` when another daemon answers there.
+ */
+export async function serveApi(
+  socket: string,
+  routes: Routes,
+  log: (error: unknown, route: string) => void,
+): Promise<ApiServer> {
+  await mkdir(dirname(socket), { recursive: true, mode: 0o755 });
+  if (await answers(socket)) {
+    throw new PloyzError({
+      code: "daemon_running",
+      message: `another ployzd listens on ${socket}`,
+      hint: "ployzctl daemon status",
+    });
+  }
+  await rm(socket, { force: true });
+  const handle = router(routes, log);
+  const server = createServer((request, response) => void handle(request, response));
+  server.requestTimeout = 0; // streams and uploads may last
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(socket, resolve);
+  });
+  await chmod(socket, 0o660);
+  const group = (await readFile("/etc/group", "utf8").catch(() => "")).match(/^ployz:[^:]*:(\d+):/m)?.[1];
+  if (group !== undefined && process.getuid?.() === 0) await chown(socket, 0, Number(group));
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socket);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
+  });
+}

@@ -1,0 +1,100 @@
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { PloyzError } from "@ployz/exec";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { parse } from "smol-toml";
+import { type ConfigFile, ConfigSchema } from "./schema.ts";
+
+export interface Config {
+  readonly dataDir: string;
+  readonly runDir: string;
+  readonly socket: string;
+  readonly region: string | undefined;
+  readonly az: string | undefined;
+  readonly clusterCidr: string;
+  readonly subnetPrefixLength: number;
+  readonly wireguardPort: number;
+  readonly transferPort: number;
+  readonly storePort: number;
+  readonly gatewayListen: string;
+  readonly dnsForward: readonly string[] | undefined;
+  readonly runtime: "docker" | "process" | undefined;
+  readonly dockerSocket: string;
+  readonly zfsRoot: string | undefined;
+  readonly natsServer: string | undefined;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where the file is: `--config`, `PLOYZ_CONFIG`, /etc for root, XDG for a user. */
+export function configPath(option: string | undefined, env: Environment, root: boolean): string {
+  if (option !== undefined) return option;
+  if (env.PLOYZ_CONFIG !== undefined) return env.PLOYZ_CONFIG;
+  return root
+    ? "/etc/ployz/config.toml"
+    : join(env.XDG_CONFIG_HOME ?? join(homedir(), ".config"), "ployz/config.toml");
+}
+
+/** @throws PloyzError `config_invalid`, naming the file and every field that is wrong. */
+export async function loadConfig(path: string, env: Environment, root: boolean): Promise<Config> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+  return withDefaults(parseConfig(text, path), env, root);
+}
+
+export function parseConfig(text: string, path: string): ConfigFile {
+  const invalid = (problems: readonly string[]) =>
+    new PloyzError({
+      code: "config_invalid",
+      message: `${path}: ${problems.join("; ")}`,
+      hint: "correct the file; docs/configuration.md lists the fields",
+    });
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (error) {
+    throw invalid([error instanceof Error ? (error.message.split("\n")[0] ?? "not TOML") : "not TOML"]);
+  }
+  const validate = new Ajv2020({ allErrors: true }).compile<ConfigFile>(ConfigSchema);
+  if (validate(value)) return value;
+  throw invalid(
+    (validate.errors ?? []).map((error) => {
+      const field = error.instancePath.slice(1).replaceAll("/", ".");
+      if (error.keyword !== "additionalProperties") return `${field}: ${error.message ?? "is wrong"}`;
+      const unknown = String(error.params.additionalProperty);
+      return `unknown field ${field === "" ? unknown : `${field}.${unknown}`}`;
+    }),
+  );
+}
+
+export function withDefaults(file: ConfigFile, env: Environment, root: boolean): Config {
+  const dataDir =
+    env.PLOYZ_DATA_DIR ??
+    file.data_dir ??
+    (root ? "/var/lib/ployz" : join(env.XDG_DATA_HOME ?? join(homedir(), ".local/share"), "ployz"));
+  const socket =
+    env.PLOYZ_SOCKET ??
+    file.socket ??
+    (root ? "/run/ployz/ployzd.sock" : join(env.XDG_RUNTIME_DIR ?? "/tmp", "ployz/ployzd.sock"));
+  return {
+    dataDir,
+    socket,
+    runDir: socket.slice(0, socket.lastIndexOf("/")),
+    region: env.PLOYZ_REGION ?? file.region,
+    az: env.PLOYZ_AZ ?? file.az,
+    clusterCidr: file.cluster_cidr ?? "10.101.0.0/16",
+    subnetPrefixLength: file.subnet_prefix_len ?? 24,
+    wireguardPort: file.wireguard_port ?? 51820,
+    transferPort: file.transfer_port ?? 4319,
+    storePort: file.store_port ?? 4222,
+    gatewayListen: file.gateway_listen ?? "0.0.0.0:80",
+    dnsForward: file.dns_forward,
+    runtime: file.runtime,
+    dockerSocket: file.docker_socket ?? "/var/run/docker.sock",
+    zfsRoot: file.storage?.zfs_root,
+    natsServer: file.store?.server,
+  };
+}

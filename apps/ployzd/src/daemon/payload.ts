@@ -1,0 +1,44 @@
+import { access, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** What is installed on this machine: what runs here, and what `machine add` uploads. See tools/release. */
+export interface Payload {
+  readonly version: string;
+  readonly build: string;
+  /** The folder that holds version.json. */
+  readonly dir: string;
+  /** What was installed, whole, for the next machine. */
+  readonly tarball: string;
+  /** Debian packages that a member needs. */
+  readonly packages: readonly string[];
+  readonly node: string;
+  readonly ployzd: string;
+  readonly natsServer: string;
+}
+
+/** Reads the payload that this program was started from: `<dir>/lib/ployzd.mjs`. */
+export async function loadPayload(program: string = fileURLToPath(import.meta.url)): Promise<Payload> {
+  const lib = dirname(program);
+  const dir = dirname(lib);
+  const { version, build } = JSON.parse(await readFile(join(dir, "version.json"), "utf8")) as {
+    version: string;
+    build: string;
+  };
+  const packages = (await readFile(join(dir, "packages.txt"), "utf8"))
+    .split("\n")
+    .map((line) => line.replace(/#.*/, "").trim().split(/\s+/))
+    .filter(([name, tag]) => name !== undefined && name !== "" && tag !== "optional")
+    .map(([name]) => name ?? "");
+  await access(join(lib, "node"));
+  return {
+    version,
+    build,
+    dir,
+    packages,
+    tarball: join(dir, "payload.tar.gz"),
+    node: join(lib, "node"),
+    ployzd: join(lib, "ployzd.mjs"),
+    natsServer: join(lib, "nats-server"),
+  };
+}

@@ -1,0 +1,118 @@
+import { rm } from "node:fs/promises";
+import { createServer, request } from "node:http";
+import { PloyzError } from "@ployz/exec";
+
+/** What a follower has applied: the last commit of each namespace. */
+export interface Applied {
+  /** Resolves when the namespace is at `revision` or later; rejects when `signal` aborts. */
+  reached(namespace: string, revision: number, signal: AbortSignal): Promise<void>;
+  set(revisions: ReadonlyMap<string, number>): void;
+  snapshot(): Readonly<Record<string, number>>;
+}
+
+export function trackApplied(): Applied {
+  let present: ReadonlyMap<string, number> = new Map();
+  const waiting = new Set<() => void>();
+  return {
+    set(revisions) {
+      present = new Map(revisions);
+      for (const look of [...waiting]) look();
+    },
+    snapshot: () => Object.fromEntries(present),
+    reached: (namespace, revision, signal) =>
+      new Promise((resolve, reject) => {
+        const end = () => {
+          waiting.delete(look);
+          signal.removeEventListener("abort", abort);
+        };
+        const look = () => {
+          if ((present.get(namespace) ?? 0) < revision) return;
+          end();
+          resolve();
+        };
+        const abort = () => {
+          end();
+          reject(signal.reason);
+        };
+        waiting.add(look);
+        signal.addEventListener("abort", abort, { once: true });
+        look();
+      }),
+  };
+}
+
+/** `GET /applied` answers with what is applied; with `?namespace&revision` only once that is reached. */
+export async function serveApplied(
+  socket: string,
+  applied: Applied,
+  status: () => unknown,
+): Promise<() => Promise<void>> {
+  await rm(socket, { force: true });
+  const server = createServer((incoming, response) => {
+    const url = new URL(incoming.url ?? "/", "http://follower");
+    const namespace = url.searchParams.get("namespace");
+    const gone = new AbortController();
+    response.on("close", () => gone.abort());
+    const answer = () =>
+      response
+        .writeHead(200, { "content-type": "application/json" })
+        .end(JSON.stringify({ applied: applied.snapshot(), status: status() }));
+    if (namespace === null) answer();
+    else
+      applied
+        .reached(namespace, Number(url.searchParams.get("revision")), gone.signal)
+        .then(answer, () => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(socket, resolve);
+  });
+  return () =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+}
+
+export interface FollowerState {
+  readonly applied: Readonly<Record<string, number>>;
+  readonly status: unknown;
+}
+
+/** Asks a follower, and waits there until the commit is applied if one is named. `follower_unreachable` when it does not run. */
+export function askFollower(
+  socket: string,
+  wait: { namespace: string; revision: number } | undefined,
+  signal: AbortSignal,
+): Promise<FollowerState> {
+  const query =
+    wait === undefined ? "" : `?namespace=${encodeURIComponent(wait.namespace)}&revision=${wait.revision}`;
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) =>
+      reject(
+        signal.aborted
+          ? signal.reason
+          : new PloyzError(
+              {
+                code: "follower_unreachable",
+                message: `nothing answers on ${socket}`,
+                hint: "ployzctl daemon status",
+              },
+              { cause: error },
+            ),
+      );
+    const asking = request({ socketPath: socket, path: `/applied${query}`, signal }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.on("end", () =>
+        response.complete ? resolve(JSON.parse(text) as FollowerState) : fail(new Error("cut off")),
+      );
+      response.on("error", fail);
+    });
+    asking.on("error", fail);
+    asking.end();
+  });
+}

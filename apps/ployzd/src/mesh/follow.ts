@@ -1,0 +1,94 @@
+import type { ClusterRecord, FollowEvent, Json, MachineRecord, Store } from "@ployz/primitives";
+import type { Membership } from "./membership.ts";
+
+/** Follows the membership facts, so that peers and store users of this machine are what the cluster agreed on. */
+export interface MembershipFollower {
+  present(): Membership;
+  /** Resolves when everything up to this store revision is applied here; rejects when `signal` aborts. */
+  reached(revision: number, signal: AbortSignal): Promise<void>;
+  /** Ends when the signal given at the start aborts. */
+  readonly ended: Promise<void>;
+}
+
+export interface FollowOptions {
+  readonly store: Store;
+  readonly storePort: number;
+  readonly initial: Membership;
+  readonly signal: AbortSignal;
+  apply(membership: Membership): Promise<void>;
+  log(error: unknown): void;
+}
+
+export function followMembership(options: FollowOptions): MembershipFollower {
+  let present = options.initial;
+  let applied = 0;
+  const members = new Map<string, MachineRecord>();
+  const waiting = new Set<() => void>();
+  let cluster: ClusterRecord = present.cluster;
+  let synced = false;
+
+  async function take(event: FollowEvent<Json>): Promise<number> {
+    if (event.type === "put") {
+      if (event.entry.key === "cluster") cluster = event.entry.value as unknown as ClusterRecord;
+      else if (event.entry.key.startsWith("machine.")) members.set(event.entry.key, event.entry.value as unknown as MachineRecord);
+      if (synced) await apply();
+      return event.entry.revision;
+    }
+    if (event.type === "delete") {
+      members.delete(event.key);
+      if (synced) await apply();
+      return event.revision;
+    }
+    synced = true;
+    await apply();
+    return event.revision;
+  }
+
+  async function apply(): Promise<void> {
+    const machines = [...members.values()].sort((a, b) => a.index - b.index);
+    const machine = machines.find((member) => member.id === present.machine.id && member.publicKey === present.machine.publicKey);
+    // Not (or no longer) in the facts: the last good state stays until an operation tells this machine to leave.
+    if (machine === undefined) return;
+    const storeServers = machines.filter((member) => member.store).map((member) => `${member.address}:${options.storePort}`);
+    const next: Membership = { v: 1, cluster, machine, machines, storeServers };
+    await options.apply(next);
+    present = next;
+  }
+
+  async function run(): Promise<void> {
+    for await (const event of options.store.facts.follow("", options.signal)) {
+      try {
+        applied = Math.max(applied, await take(event));
+      } catch (error) {
+        options.log(error);
+      }
+      for (const look of [...waiting]) look();
+    }
+  }
+
+  return {
+    present: () => present,
+    ended: run().catch((error: unknown) => {
+      if (!options.signal.aborted) options.log(error);
+    }),
+    reached: (revision, signal) =>
+      new Promise((resolve, reject) => {
+        const end = () => {
+          waiting.delete(look);
+          signal.removeEventListener("abort", abort);
+        };
+        const look = () => {
+          if (applied < revision) return;
+          end();
+          resolve();
+        };
+        const abort = () => {
+          end();
+          reject(signal.reason);
+        };
+        waiting.add(look);
+        signal.addEventListener("abort", abort, { once: true });
+        look();
+      }),
+  };
+}

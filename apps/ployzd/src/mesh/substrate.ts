@@ -1,0 +1,123 @@
+import { mkdir, rm } from "node:fs/promises";
+import type { ServiceHost } from "@ployz/exec";
+import { ensureServer, stopServer } from "@ployz/nats-store";
+import type { MachineRecord } from "@ployz/primitives";
+import { type NetworkSpec, openDockerRuntime, openProcessRuntime, type Runtime } from "@ployz/runtime";
+import { openWireguard, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
+import type { Config } from "../config/load.ts";
+import type { Payload } from "../daemon/payload.ts";
+import type { Paths } from "../state/paths.ts";
+import type { AddressRange } from "../state/reservations.ts";
+import type { Membership } from "./membership.ts";
+
+export const INTERFACE = "ployz-wg0";
+export const BRIDGE = "ployz0";
+/** What is left of 1500 after IPv6 and WireGuard headers (wg-quick(8)). */
+const MTU = 1420;
+const STORE_MONITOR_PORT = 8222;
+
+export interface Surroundings {
+  readonly config: Config;
+  readonly paths: Paths;
+  readonly payload: Payload;
+  readonly services: ServiceHost;
+}
+
+/** The programs and devices under one member. */
+export interface Substrate {
+  readonly wireguard: Wireguard;
+  readonly runtime: Runtime;
+  readonly network: NetworkSpec;
+  readonly range: AddressRange;
+  /** Tunnels, bridge, store server, gateway and DNS: started or adopted. Says what was not running. */
+  up(membership: Membership): Promise<readonly string[]>;
+  setPeers(membership: Membership): Promise<void>;
+  /** The users of this machine's store server, where there is one. */
+  setUsers(membership: Membership): Promise<void>;
+  down(): Promise<void>;
+}
+
+export function openSubstrate(around: Surroundings, membership: Pick<Membership, "cluster" | "machine">): Substrate {
+  const { config, paths, payload, services } = around;
+  const { cluster, machine } = membership;
+  const plan = planSubnet({ clusterCidr: cluster.clusterCidr, prefixLength: cluster.subnetPrefixLength, index: machine.index });
+  const network: NetworkSpec = { bridge: BRIDGE, subnet: machine.subnet, gateway: machine.address, clusterCidr: cluster.clusterCidr, mtu: MTU };
+  const controlPorts = [config.storePort, config.transferPort];
+  const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
+  const runtime =
+    machine.runtime === "docker"
+      ? openDockerRuntime({ socketPath: config.dockerSocket, controlPorts })
+      : openProcessRuntime({ root: paths.instances, runDir: paths.instancesRun, logDir: paths.instanceLogs, hide: [config.dataDir, config.runDir], controlPorts });
+
+  const follower = (name: "gateway" | "dns") => ({
+    name: `ployz-${name}`,
+    description: name === "gateway" ? "Ployz gateway: follows commits into HAProxy" : "Ployz DNS: serves the names of committed instances",
+    argv: [payload.node, payload.ployzd, name] as [string, ...string[]],
+    env: { PLOYZ_DATA_DIR: config.dataDir, PLOYZ_SOCKET: config.socket, PLOYZ_PAYLOAD: payload.dir },
+    restart: "always" as const,
+    killMainOnly: true,
+    startAtBoot: true,
+  });
+
+  const serverConfig = ({ machines }: Membership) => ({
+    cluster: cluster.id,
+    machine: machine.id,
+    generation: cluster.generation,
+    listen: { host: machine.address, port: config.storePort },
+    monitorPort: STORE_MONITOR_PORT,
+    dir: paths.store,
+    users: machines.map((member) => ({ machine: member.id, publicKey: member.nkey, role: member.store ? ("store" as const) : ("machine" as const) })),
+  });
+  const server = { host: services, binary: config.natsServer ?? payload.natsServer };
+  const setPeers = async ({ machines }: Membership) => {
+    await wireguard.setPeers(peersOf(machines, machine.id));
+  };
+  const setUsers = async (now: Membership) => {
+    if (machine.store) await ensureServer(serverConfig(now), server);
+  };
+
+  return {
+    wireguard,
+    runtime,
+    network,
+    range: { first: plan.firstInstance, last: plan.lastInstance },
+    setPeers,
+    setUsers,
+    async up(now) {
+      await Promise.all([paths.serviceLogs, paths.instanceLogs, paths.instancesRun, paths.services].map((dir) => mkdir(dir, { recursive: true })));
+      const started: string[] = [];
+      const note = (what: string, change: string) => {
+        if (change !== "unchanged" && change !== "adopted") started.push(`${what}: ${change}`);
+      };
+      note("wireguard", await wireguard.ensure({ privateKeyFile: paths.wireguardKey, address: `${machine.address}/32`, listenPort: config.wireguardPort, mtu: MTU }));
+      await setPeers(now);
+      await runtime.ensureNetwork(network);
+      if (machine.store) note("nats-server", (await ensureServer(serverConfig(now), server)).change);
+      await Promise.all((["gateway", "dns"] as const).map(async (name) => note(`ployz-${name}`, await services.ensure(follower(name)))));
+      return started;
+    },
+    async down() {
+      await Promise.all(["ployz-gateway", "ployz-dns"].map((name) => services.remove(name)));
+      await services.remove("ployz-haproxy");
+      await runtime.removeNetwork(network);
+      if (machine.store) {
+        await stopServer(services);
+        await services.remove("ployz-nats");
+      }
+      await wireguard.remove();
+      await Promise.all([paths.store, paths.gateway, paths.dns, paths.mirror, paths.wireguard].map((dir) => rm(dir, { recursive: true, force: true })));
+    },
+  };
+}
+
+/** Everybody else. A peer behind NAT keeps its mapping open by itself; the keepalive costs one packet in 25 s. */
+export function peersOf(machines: readonly MachineRecord[], self: string): readonly Peer[] {
+  return machines
+    .filter((member) => member.id !== self)
+    .map((member) => ({
+      publicKey: member.publicKey,
+      allowedIps: [member.subnet],
+      keepaliveSeconds: 25,
+      ...(member.endpoints[0] !== undefined && { endpoint: member.endpoints[0] }),
+    }));
+}

@@ -1,0 +1,127 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { Transform } from "node:stream";
+import { PloyzError, shellWord } from "@ployz/exec";
+import type { Json, Remote, RemoteTarget } from "@ployz/primitives";
+import type { Payload } from "../daemon/payload.ts";
+import { PROBE, parseProbe } from "./probe.ts";
+import { connectSsh, type SshConnection, type SshCredentials } from "./ssh.ts";
+
+/** The `Remote` port over SSH, with one connection per target, for the life of one request. */
+export function openRemote(payload: Payload, credentials: SshCredentials): Remote & { close(): void } {
+  const connections = new Map<string, Promise<SshConnection>>();
+
+  const connection = (target: RemoteTarget, signal: AbortSignal): Promise<SshConnection> => {
+    const key = `${target.user}@${target.host}:${target.port}`;
+    const open = connections.get(key) ?? connectSsh(target, credentials, signal);
+    connections.set(key, open);
+    open.catch(() => connections.delete(key));
+    return open;
+  };
+
+  /** Runs a command line, fails on another exit code than 0, and forgets a connection that broke, so that a retry dials anew. */
+  async function exec(
+    target: RemoteTarget,
+    command: string,
+    signal: AbortSignal,
+    stdin?: Parameters<SshConnection["exec"]>[1]["stdin"],
+  ) {
+    const ssh = await connection(target, signal);
+    try {
+      return await ssh.exec(command, { signal, ...(stdin !== undefined && { stdin }) });
+    } catch (error) {
+      connections.delete(`${target.user}@${target.host}:${target.port}`);
+      ssh.close();
+      throw error;
+    }
+  }
+
+  const failed = (
+    target: RemoteTarget,
+    what: string,
+    result: { stderr: string; stdout: string; exitCode: number },
+  ) =>
+    new PloyzError({
+      code: "remote_failed",
+      message: `${target.host}: ${what} failed (exit code ${result.exitCode}): ${lastLine(result.stderr) || lastLine(result.stdout)}`,
+      details: { stderr: result.stderr.slice(-4000) },
+    });
+
+  return {
+    async facts(target, signal) {
+      const ssh = await connection(target, signal);
+      const args = payload.packages.map(shellWord).join(" ");
+      const result = await exec(target, `sh -s -- ${args}`, signal, PROBE);
+      if (result.exitCode !== 0) throw failed(target, "the inspection", result);
+      return parseProbe(result.stdout, ssh.hostKey);
+    },
+    async installPackages(target, packages, signal) {
+      // A package's own service must not start: Ployz runs the programs itself. policy-rc.d says so to invoke-rc.d for this call.
+      const script = `
+set -e
+export DEBIAN_FRONTEND=noninteractive
+made=
+if [ ! -e /usr/sbin/policy-rc.d ]; then printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; made=1; fi
+trap '[ -z "$made" ] || rm -f /usr/sbin/policy-rc.d' EXIT
+apt-get install -q -y --no-install-recommends "$@" >/dev/null 2>&1 || { apt-get update -q >/dev/null && apt-get install -q -y --no-install-recommends "$@" >/dev/null; }
+`;
+      const result = await exec(target, `sh -s -- ${packages.map(shellWord).join(" ")}`, signal, script);
+      if (result.exitCode !== 0) throw failed(target, `apt-get install ${packages.join(" ")}`, result);
+    },
+    async installPayload(target, operation, progress, signal) {
+      const present = await exec(
+        target,
+        "cat /usr/local/lib/ployz/current/version.json 2>/dev/null || true",
+        signal,
+      );
+      if (present.stdout.includes(`"${payload.build}"`)) return { installed: false };
+      const { size } = await stat(payload.tarball);
+      let sent = 0;
+      const counted = new Transform({
+        transform(chunk: Buffer, _encoding, next) {
+          sent += chunk.length;
+          progress(sent, size);
+          next(null, chunk);
+        },
+      });
+      const source = createReadStream(payload.tarball, { highWaterMark: 1024 * 1024 });
+      source.on("error", (error) => counted.destroy(error));
+      const command = `umask 022; d=$(mktemp -d) && cat > "$d/payload.tar.gz" && tar -xzf "$d/payload.tar.gz" -C "$d" && "$d/ployz/install.sh" --operation ${shellWord(operation)} "$d/payload.tar.gz" >&2; s=$?; rm -rf "$d"; exit $s`;
+      const result = await exec(target, command, signal, source.pipe(counted));
+      if (result.exitCode !== 0) throw failed(target, "the installation", result);
+      return { installed: true };
+    },
+    async removePayload(target, operation, signal) {
+      const command = `d=/usr/local/lib/ployz/current; [ "$(cat "$d/.operation" 2>/dev/null)" = ${shellWord(operation)} ] || exit 0; exec "$d/install.sh" --remove >&2`;
+      const result = await exec(target, command, signal);
+      if (result.exitCode !== 0) throw failed(target, "the removal of the payload", result);
+    },
+    async ployzctl(target, args, stdin, signal) {
+      const command = `[ -x /usr/local/bin/ployzctl ] || { echo '{"kind":"absent"}'; exit 0; }; exec /usr/local/bin/ployzctl --json ${args.map(shellWord).join(" ")}`;
+      const result = await exec(target, command, signal, stdin);
+      const document = parseDocument(result.stdout);
+      if (result.exitCode === 0 && document !== undefined) return document;
+      const { error } = (document ?? {}) as { error?: { code: string; message: string; hint?: string } };
+      if (error === undefined) throw failed(target, `ployzctl ${args.slice(0, 2).join(" ")}`, result);
+      throw new PloyzError({ ...error, message: `${target.host}: ${error.message}` });
+    },
+    close() {
+      for (const open of connections.values())
+        open.then(
+          (ssh) => ssh.close(),
+          () => {},
+        );
+      connections.clear();
+    },
+  };
+}
+
+const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";
+
+function parseDocument(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,199 @@
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { PloyzError } from "@ployz/exec";
+import type { RemoteTarget } from "@ployz/primitives";
+import { Client, type ClientChannel } from "ssh2";
+import { checkHostKey, fingerprint, rememberHostKey } from "./known-hosts.ts";
+
+export interface SshCredentials {
+  /** A private key in OpenSSH or PEM form, without a passphrase. */
+  readonly identity?: string;
+  readonly agentSocket?: string;
+  /** `new`: an unknown host's key is accepted and remembered; a list: these fingerprints are. */
+  readonly acceptHostKeys?: "new" | readonly string[];
+}
+
+export interface SshResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+export interface SshConnection {
+  readonly hostKey: string;
+  /** Runs a command line in the remote login shell. Quote what goes into it with `shellWord`. Any exit code resolves. */
+  exec(
+    command: string,
+    options: { readonly stdin?: string | Readable; readonly signal: AbortSignal },
+  ): Promise<SshResult>;
+  close(): void;
+}
+
+const KNOWN_HOSTS = ["/root/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"];
+const CONNECT_MS = 10_000;
+const OUTPUT_LIMIT = 4 * 1024 * 1024;
+
+/** @throws PloyzError `ssh_unreachable`, `ssh_auth_failed`, `ssh_host_key_unknown`, `ssh_host_key_changed`, `ssh_identity_invalid`. */
+export async function connectSsh(
+  target: RemoteTarget,
+  credentials: SshCredentials,
+  signal: AbortSignal,
+): Promise<SshConnection> {
+  signal.throwIfAborted();
+  const client = new Client();
+  const where = `${target.user}@${target.host}${target.port === 22 ? "" : `:${target.port}`}`;
+  let hostKey = "";
+  let refused: PloyzError | undefined;
+
+  const verify = async (key: Buffer): Promise<boolean> => {
+    hostKey = fingerprint(key);
+    const verdict = await checkHostKey(KNOWN_HOSTS, target.host, target.port, key);
+    if (verdict === "known") return true;
+    if (verdict === "changed") {
+      refused = new PloyzError({
+        code: "ssh_host_key_changed",
+        message: `${where}: its host key is not the one in known_hosts (now ${hostKey})`,
+        hint: `if the machine was reinstalled: ssh-keygen -R ${target.host}`,
+        details: { fingerprint: hostKey },
+      });
+      return false;
+    }
+    const { acceptHostKeys } = credentials;
+    if (acceptHostKeys === "new" || acceptHostKeys?.includes(hostKey) === true) {
+      await rememberHostKey(KNOWN_HOSTS[0] ?? "", target.host, target.port, key);
+      return true;
+    }
+    refused = new PloyzError({
+      code: "ssh_host_key_unknown",
+      message: `${where}: unknown host key ${hostKey}`,
+      hint: "compare it with the machine's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then use --accept-new-host-key",
+      details: { fingerprint: hostKey, host: target.host },
+    });
+    return false;
+  };
+
+  await new Promise<void>((resolve, reject) => {
+    const abort = () => {
+      client.destroy();
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    client.once("ready", () => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    });
+    client.once("error", (error) => {
+      signal.removeEventListener("abort", abort);
+      reject(refused ?? connectError(error, where));
+    });
+    try {
+      client.connect({
+        host: target.host,
+        port: target.port,
+        username: target.user,
+        readyTimeout: CONNECT_MS,
+        keepaliveInterval: 5_000,
+        keepaliveCountMax: 4,
+        hostVerifier: (key: Buffer, answer: (ok: boolean) => void) => {
+          verify(key).then(answer, () => answer(false));
+        },
+        ...(credentials.identity !== undefined && { privateKey: credentials.identity }),
+        ...(credentials.agentSocket !== undefined && { agent: credentials.agentSocket }),
+      });
+    } catch (error) {
+      reject(connectError(error as Error, where));
+    }
+  });
+  client.on("error", () => {}); // a later loss of the connection ends the channels, which report it
+
+  return {
+    hostKey,
+    exec: (command, options) => execOn(client, where, command, options),
+    close: () => {
+      client.end();
+    },
+  };
+}
+
+function connectError(error: Error & { level?: string; code?: string }, where: string): PloyzError {
+  if (error.level === "client-authentication") {
+    return new PloyzError(
+      {
+        code: "ssh_auth_failed",
+        message: `${where}: no key was accepted`,
+        hint: "name the right private key with --identity",
+      },
+      { cause: error },
+    );
+  }
+  if (/privateKey|parse|passphrase/i.test(error.message)) {
+    return new PloyzError(
+      {
+        code: "ssh_identity_invalid",
+        message: `the identity is not a usable private key: ${error.message}`,
+        hint: "a key with a passphrase goes into ssh-agent",
+      },
+      { cause: error },
+    );
+  }
+  const why = error.level === "client-timeout" ? `no answer within ${CONNECT_MS / 1000} s` : error.message;
+  return new PloyzError(
+    {
+      code: "ssh_unreachable",
+      message: `${where}: ${why}`,
+      hint: "check the address, the port and that sshd runs there",
+    },
+    { cause: error },
+  );
+}
+
+async function execOn(
+  client: Client,
+  where: string,
+  command: string,
+  options: { readonly stdin?: string | Readable; readonly signal: AbortSignal },
+): Promise<SshResult> {
+  options.signal.throwIfAborted();
+  const lost = (cause?: unknown) =>
+    new PloyzError(
+      {
+        code: "ssh_unreachable",
+        message: `${where}: the connection was lost`,
+        hint: "run the same command again",
+      },
+      { cause },
+    );
+  const channel = await new Promise<ClientChannel>((resolve, reject) => {
+    client.exec(command, (error, opened) => (error ? reject(lost(error)) : resolve(opened)));
+  });
+  const abort = () => {
+    channel.destroy();
+    client.destroy();
+  };
+  options.signal.addEventListener("abort", abort, { once: true });
+  let stdout = "";
+  let stderr = "";
+  channel.on("data", (chunk: Buffer) => {
+    stdout = (stdout + chunk.toString("utf8")).slice(-OUTPUT_LIMIT);
+  });
+  channel.stderr.on("data", (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString("utf8")).slice(-65_536);
+  });
+  const ended = new Promise<number | undefined>((resolve) => {
+    let code: number | undefined;
+    channel.on("exit", (exit: number | null) => {
+      code = exit ?? 255;
+    });
+    channel.on("close", () => resolve(code));
+  });
+  try {
+    if (options.stdin === undefined || typeof options.stdin === "string") channel.end(options.stdin ?? "");
+    else await pipeline(options.stdin, channel, { end: true }).catch(() => {}); // why it broke is in the exit code and stderr
+    const exitCode = await ended;
+    options.signal.throwIfAborted();
+    if (exitCode === undefined) throw lost();
+    return { stdout, stderr, exitCode };
+  } finally {
+    options.signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import type { Config } from "../config/load.ts";
+
+/** Every file and folder of a daemon, in one place. Under `dataDir`: survives a reboot. Under `runDir`: does not. */
+export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
+  const data = (...parts: string[]) => join(config.dataDir, ...parts);
+  const run = (...parts: string[]) => join(config.runDir, ...parts);
+  return {
+    socket: config.socket,
+    membership: data("membership.json"),
+    identity: data("identity"),
+    wireguardKey: data("identity", "wireguard.key"),
+    nkeySeed: data("identity", "nats.seed"),
+    fences: data("fences.json"),
+    reservations: data("reservations.json"),
+    stopped: data("stopped.json"),
+    mirror: data("mirror"),
+    bundles: data("bundles"),
+    instances: data("instances"),
+    store: data("store"),
+    gateway: data("gateway"),
+    dns: data("dns"),
+    wireguard: data("wireguard"),
+    logs: data("logs"),
+    instanceLogs: data("logs", "instances"),
+    serviceLogs: data("logs", "services"),
+    services: run("services"),
+    instancesRun: run("instances"),
+    gatewaySocket: run("gateway.sock"),
+    dnsSocket: run("dns.sock"),
+  };
+}
+
+export type Paths = ReturnType<typeof pathsOf>;

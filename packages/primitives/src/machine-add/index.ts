@@ -1,0 +1,36 @@
+import type { Primitive } from "../engine/types.ts";
+import type { Json } from "../model/json.ts";
+import type { MachineRecord } from "../model/machine.ts";
+import { type MachineAddInput, parseMachineAdd } from "./input.ts";
+import { type MachineAddFacts, type MachineAddPorts, observe } from "./observe.ts";
+import { type MachineAddKinds, plan } from "./plan.ts";
+import { refuse } from "./refuse.ts";
+import { reserved, steps } from "./steps.ts";
+
+/**
+ * Makes a machine a member, over SSH: what it lacks is installed, it takes a seat (a name and a subnet), every member takes it as
+ * its peer, it joins, and handshakes with every reachable member. The commit turns its record from `joining` to `active`.
+ */
+export const machineAdd: Primitive<MachineAddPorts, MachineAddInput, MachineAddFacts, MachineAddKinds, Json> =
+  {
+    name: "machine-add",
+    version: 1,
+    parse: parseMachineAdd,
+    scope: ({ target }) => [
+      `machine-add.${target.host.toLowerCase().replaceAll(/[^a-z0-9]/g, "-")}-${target.port}`,
+    ],
+    observe,
+    refuse,
+    plan,
+    steps,
+    commit(_input, _facts, _plan, context) {
+      const { record, revision } = reserved(context, "seat");
+      return {
+        kind: "fact",
+        key: `machine.${record.id}`,
+        value: { ...record, state: "active" } satisfies MachineRecord,
+        expected: revision,
+      };
+    },
+    result: (_input, plan) => plan.summary,
+  };

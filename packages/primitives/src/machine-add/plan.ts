@@ -1,0 +1,185 @@
+import type { Plan, PlannedStep } from "../engine/types.ts";
+import type { Json } from "../model/json.ts";
+import type { RemoteTarget } from "../ports/remote.ts";
+import { type MachineAddInput, targetText } from "./input.ts";
+import type { MachineAddFacts } from "./observe.ts";
+import { nameOf, nextIndex, presentMember } from "./refuse.ts";
+
+/** A machine's place in the cluster before its identity is known. */
+export type Seat = {
+  readonly id: string;
+  readonly index: number;
+  readonly subnet: string;
+  readonly address: string;
+  readonly runtime: "docker" | "process";
+  readonly region?: string;
+  readonly az?: string;
+  readonly version: string;
+};
+
+export type MachineAddKinds = {
+  "packages.install": { args: { target: RemoteTarget; packages: readonly string[] }; out: null };
+  "payload.install": { args: { target: RemoteTarget }; out: { installed: boolean } };
+  /** `fresh`: there was no daemon, so the undo uninstalls it. */
+  "daemon.install": {
+    args: {
+      target: RemoteTarget;
+      runtime: "docker" | "process";
+      region?: string;
+      az?: string;
+      fresh: boolean;
+    };
+    out: null;
+  };
+  /** Leaves what an earlier attempt left half joined. */
+  "mesh.leave": { args: { target: RemoteTarget }; out: null };
+  /** Reads the machine's public identity and takes its seat: the subnet and the name, both under CAS. */
+  "seat.reserve": { args: { target: RemoteTarget; seat: Seat }; out: { revision: number; record: Json } };
+  "members.await": { args: { seat: string; reserve: string }; out: { peers: number } };
+  "mesh.join": {
+    args: { target: RemoteTarget; reserve: string; storeServers: readonly string[] };
+    out: null;
+  };
+  "handshake.await": {
+    args: { id: string; machines: readonly string[] };
+    out: { handshakes: Readonly<Record<string, number>> };
+  };
+};
+
+export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<MachineAddKinds> {
+  const { target } = input;
+  const { remote } = facts;
+  const where = targetText(target);
+  const present = presentMember(input, facts);
+  if (present !== undefined) {
+    return {
+      basis: [],
+      prepare: [],
+      settle: [],
+      changes: false,
+      warnings: [],
+      summary: { machine: present.id, target: where, already: true },
+    };
+  }
+  const id = nameOf(input, facts);
+  const index = nextIndex(facts);
+  const place = index === undefined ? undefined : facts.plan(index);
+  if (index === undefined || place === undefined) throw new Error("plan() after a refusal");
+  const runtime = input.runtime ?? (remote.dockerRunning ? "docker" : "process");
+  const seat: Seat = {
+    id,
+    index,
+    ...place,
+    runtime,
+    ...(input.region !== undefined && { region: input.region }),
+    ...(input.az !== undefined && { az: input.az }),
+    version: facts.payload.version,
+  };
+  const placement = {
+    ...(input.region !== undefined && { region: input.region }),
+    ...(input.az !== undefined && { az: input.az }),
+  };
+
+  const steps: PlannedStep<MachineAddKinds>[] = [];
+  let before: readonly string[] = [];
+  const then = (step: PlannedStep<MachineAddKinds>) => {
+    steps.push({ ...step, needs: before });
+    before = [step.id];
+  };
+  if (remote.missingPackages.length > 0) {
+    then({
+      id: "packages",
+      kind: "packages.install",
+      args: { target, packages: remote.missingPackages },
+      title: `install ${remote.missingPackages.join(", ")} on ${where}`,
+      needs: [],
+    });
+  }
+  if (remote.ployz?.build !== facts.payload.build) {
+    then({
+      id: "payload",
+      kind: "payload.install",
+      args: { target },
+      title: `upload Ployz ${facts.payload.version} to ${where}`,
+      needs: [],
+    });
+  }
+  then({
+    id: "daemon",
+    kind: "daemon.install",
+    args: { target, runtime, ...placement, fresh: remote.ployz === undefined },
+    title: `install and start the daemon on ${where}`,
+    needs: [],
+  });
+  if (remote.ployz?.cluster !== undefined) {
+    then({
+      id: "leave",
+      kind: "mesh.leave",
+      args: { target },
+      title: `clear the unfinished membership of ${where}`,
+      needs: [],
+    });
+  }
+  then({
+    id: "seat",
+    kind: "seat.reserve",
+    args: { target, seat },
+    title: `reserve ${seat.subnet} and the name ${id}`,
+    needs: [],
+  });
+  const after = before;
+  for (const member of facts.reachable) {
+    steps.push({
+      id: `peer@${member}`,
+      kind: "members.await",
+      args: { seat: member, reserve: "seat" },
+      machine: member,
+      title: `${member} takes ${id} as its peer`,
+      needs: after,
+    });
+  }
+  before = facts.reachable.length > 0 ? facts.reachable.map((member) => `peer@${member}`) : after;
+  const stores = facts.machines
+    .filter(({ record }) => record.store)
+    .map(({ record }) => `${record.address}:${facts.storePort}`);
+  then({
+    id: "join",
+    kind: "mesh.join",
+    args: { target, reserve: "seat", storeServers: stores },
+    title: `${id} joins the mesh`,
+    needs: [],
+  });
+  then({
+    id: "handshake",
+    kind: "handshake.await",
+    args: { id, machines: facts.reachable },
+    machine: id,
+    title: `handshake of ${id} with ${facts.reachable.join(", ") || "nobody"}`,
+    needs: [],
+  });
+
+  const absent = facts.machines
+    .filter(({ record }) => record.state === "active" && !facts.reachable.includes(record.id))
+    .map(({ record }) => record.id);
+  return {
+    basis: [
+      { key: `fact.machine.${id}`, revision: 0 },
+      { key: `fact.subnet.${index}`, revision: 0 },
+    ],
+    prepare: steps,
+    settle: [],
+    changes: true,
+    warnings: absent.map(
+      (machine) => `${machine} is not reachable: it takes ${id} as its peer when it is back`,
+    ),
+    summary: {
+      machine: id,
+      target: where,
+      subnet: seat.subnet,
+      address: seat.address,
+      runtime,
+      packages: remote.missingPackages,
+      already: false,
+    },
+  };
+}
