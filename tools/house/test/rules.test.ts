@@ -1,0 +1,162 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { checkCode } from "../src/code-rules.mjs";
+import { checkPackages } from "../src/package-rules.mjs";
+import { readRepository, repositoryOf } from "../src/repository.mjs";
+import { checkText } from "../src/text-rules.mjs";
+
+const layers = {
+  base: { dependencies: { allow: [] } },
+  driver: { dependencies: { allow: ["base"] } },
+  kernel: { dependencies: { allow: [] } },
+  app: { dependencies: { allow: ["base", "driver", "kernel"] } },
+  tool: { dependencies: { allow: ["base", "driver", "kernel", "app"] } },
+};
+
+const pkg = (
+  dir: string,
+  tag: string | undefined,
+  dependencies: string[] = [],
+  exports: string[] = ["."],
+) => [
+  {
+    path: `${dir}/package.json`,
+    text: JSON.stringify({
+      name: `@ployz/${dir.split("/")[1]}`,
+      exports: Object.fromEntries(exports.map((key) => [key, "./x.js"])),
+      dependencies: Object.fromEntries(dependencies.map((name) => [`@ployz/${name}`, "workspace:*"])),
+    }),
+  },
+  ...(tag === undefined ? [] : [{ path: `${dir}/turbo.json`, text: JSON.stringify({ tags: [tag] }) }]),
+];
+
+const skeleton = [
+  { path: "turbo.json", text: JSON.stringify({ boundaries: { tags: layers } }) },
+  ...pkg("packages/exec", "base"),
+  ...pkg("packages/zfs", "driver", ["exec"]),
+  ...pkg("packages/primitives", "kernel", [], [".", "./client"]),
+  ...pkg("apps/ployzd", "app", ["exec", "zfs", "primitives"]),
+  ...pkg("tools/lab", "tool", ["exec"]),
+];
+
+const code = (path: string, text: string) =>
+  checkCode(repositoryOf([...skeleton, { path, text }])).map(({ rule, line }) => `${rule}:${line}`);
+
+const text = (path: string, content: string, allowed?: Record<string, string>) =>
+  checkText(repositoryOf([{ path, text: content }]), allowed).map(({ rule, line }) => `${rule}:${line}`);
+
+// Put together here, so that this file does not break the rules that it tests.
+const join2 = (...parts: string[]) => parts.join("");
+
+describe("each rule finds what it forbids", () => {
+  test.each([
+    ["an import", 'import { spawn } from "node:child_process";'],
+    ["execa", 'import { execa } from "execa";'],
+    ["a dynamic import", 'const c = await import("node:child_process");'],
+    ["a require", 'const c = require("child_process");'],
+    ["a type import", 'type C = import("node:child_process").ChildProcess;'],
+    ["a re-export", 'export { spawn } from "node:child_process";'],
+  ])("spawning outside @ployz/exec: %s", (_, source) => {
+    expect(code("packages/zfs/src/a.ts", `\n${source}`)).toEqual(["spawn:2"]);
+    expect(code("apps/ployzd/src/a.ts", source)).toEqual(["spawn:1"]);
+    expect(code("packages/exec/src/a.ts", source)).toEqual([]);
+    expect(code("tools/lab/src/a.ts", source)).toEqual([]);
+  });
+
+  test.each([
+    "console.log(1);",
+    "console.error(1);",
+    "process.stdout.write('x');",
+    "process.stderr.write('x');",
+  ])("printing in a package: %s", (source) => {
+    expect(code("packages/zfs/src/a.ts", source)).toEqual(["print:1"]);
+    expect(code("apps/ployzd/src/a.ts", source)).toEqual([]);
+  });
+
+  test.each([
+    "const now = Date.now();",
+    "const clock = Date.now;",
+    "const id = Math.random();",
+    "const at = new Date();",
+    "setTimeout(f, 1);",
+    "globalThis.setInterval(f, 1);",
+    "const wait = { setTimeout };",
+    "const id = crypto.randomUUID();",
+  ])("a clock or randomness in the kernel: %s", (source) => {
+    expect(code("packages/primitives/src/engine/a.ts", source)).toEqual(["kernel-clock:1"]);
+    expect(code("packages/primitives/src/testing/a.ts", source)).toEqual([]);
+    expect(code("packages/primitives/src/engine/a.test.ts", source)).toEqual([]);
+    expect(code("packages/zfs/src/a.ts", source)).toEqual([]);
+  });
+
+  test("what only looks like a clock is left alone", () => {
+    const source =
+      "new Date(now); clock.setTimeout(f); const o = { setTimeout: f }; // Date.now()\n'Math.random()';";
+    expect(code("packages/primitives/src/a.ts", source)).toEqual([]);
+  });
+
+  test.each([
+    ["a file of another package", 'import { a } from "@ployz/exec/src/run.ts";'],
+    ["a relative path into it", 'import { a } from "../../exec/src/run.ts";'],
+    ["a package that is not there", 'import { a } from "@ployz/nothing";', "deep-import:1", "undeclared:1"],
+    ["a package that is not declared", 'import { a } from "@ployz/primitives";', "undeclared:1"],
+  ])("importing %s", (_, source, ...expected) => {
+    expect(code("packages/zfs/src/a.ts", source)).toEqual(expected.length > 0 ? expected : ["deep-import:1"]);
+  });
+
+  test("what a package exports may be imported, and tool configuration may be shared", () => {
+    expect(code("apps/ployzd/src/a.ts", 'import "@ployz/primitives/client"; import "@ployz/zfs";')).toEqual(
+      [],
+    );
+    expect(code("packages/zfs/vitest.config.ts", 'import { shared } from "../../vitest.shared.ts";')).toEqual(
+      [],
+    );
+  });
+
+  test.each(["it.only", "test.skip", "describe.todo", "test.concurrent.only"])("%s", (name) => {
+    const found = code("packages/zfs/src/a.test.ts", `${name}("x", () => {});`);
+    expect(found).toEqual(name.startsWith("it.each") ? [] : ["focused-test:1"]);
+  });
+
+  test("a dependency against the layers, and a package without a layer", () => {
+    const check = (files: { path: string; text: string }[]) =>
+      checkPackages(repositoryOf(files)).map(({ message }) => message);
+    expect(check(skeleton)).toEqual([]);
+    expect(check([...skeleton, ...pkg("packages/dns", "driver", ["zfs"])])).toEqual([
+      "@ployz/dns (driver) may not depend on @ployz/zfs (driver)",
+    ]);
+    expect(check([...skeleton, ...pkg("packages/dns", undefined)])).toHaveLength(1);
+    expect(check([...skeleton, ...pkg("packages/dns", "unheard-of")])).toHaveLength(1);
+  });
+
+  test("a long file, unless it is allowed with a reason", () => {
+    const long = "x\n".repeat(301);
+    expect(text("packages/zfs/src/a.ts", long)).toEqual(["long-file:301"]);
+    expect(text("packages/zfs/src/a.ts", "x\n".repeat(300))).toEqual([]);
+    expect(text("packages/zfs/src/a.ts", long, { "packages/zfs/src/a.ts": "a table" })).toEqual([]);
+    expect(text("docs/a.md", long)).toEqual([]);
+  });
+
+  test.each([
+    join2("registry.", "npmjs.org"),
+    join2("deb.", "debian.org"),
+    join2("mirror.", "example-host.net"),
+    join2("artifactory.", "corp.io"),
+  ])("the registry host %s", (host) => {
+    expect(text("docs/a.md", `see\nhttps://${host}/x`)).toEqual(["registry-host:2"]);
+  });
+
+  test.each([join2("/wo", "rk/main/x"), join2("/Us", "ers/ada/x"), join2("/ho", "me/ada/x")])(
+    "the machine's path %s",
+    (path) => {
+      expect(text("docs/a.md", `cd ${path}`)).toEqual(["machine-path:1"]);
+    },
+  );
+});
+
+test("this repository is read whole, with its layers", () => {
+  const repository = readRepository(join(import.meta.dirname, "..", "..", ".."));
+  expect(repository.packages.map(({ name }) => name)).toContain("@ployz/house");
+  expect(repository.layers.driver).toEqual(["base"]);
+  expect(repository.files.some(({ path }) => path.includes("node_modules"))).toBe(false);
+});
