@@ -1,3 +1,22 @@
+export type * from "./client/api.ts";
+export type { Clock } from "./engine/clock.ts";
+export {
+  type AnyPrimitive,
+  type EngineDeps,
+  type Outcome,
+  type PrimitiveRegistry,
+  type Refused,
+  type RegisteredPrimitive,
+  type RunRequest,
+  register,
+} from "./engine/deps.ts";
+export type { EntryBody, JournalEntry } from "./engine/entries.ts";
+export { detailOf, fold, isFinal, type OperationRecord, summaryOf } from "./engine/fold.ts";
+export { readJournal } from "./engine/journal.ts";
+export { DEFAULT_LIMITS, type Limits } from "./engine/limits.ts";
+export { markInterrupted, presentSummary, resolveInterrupted } from "./engine/resolve.ts";
+export { runOperation } from "./engine/run.ts";
+export type * from "./engine/types.ts";
 export { type NormalManifest, normalise } from "./manifest/normalise.ts";
 export {
   bundlePaths,
@@ -8,3 +27,13 @@ export {
 } from "./manifest/parse.ts";
 export { instanceRevision, specRevision } from "./manifest/revision.ts";
 export { type Manifest, ManifestSchema } from "./manifest/schema.ts";
+export type * from "./model/commit.ts";
+export { type ErrorBody, errorBody, PloyzError } from "./model/error.ts";
+export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
+export type { Json } from "./model/json.ts";
+export type * from "./model/machine.ts";
+export { checkLabel, isEnvName, isHostname, isLabel, shown } from "./model/names.ts";
+export type * from "./participant/commands.ts";
+export type * from "./ports/machines.ts";
+export type * from "./ports/remote.ts";
+export type * from "./ports/store.ts";

@@ -1,1 +1,4 @@
-export {};
+export type * from "./api.ts";
+export { type CallOf, type Client, openClient } from "./client.ts";
+export { EXIT, exitCodeOf } from "./exit-code.ts";
+export type { ClientTarget } from "./http.ts";

@@ -3,7 +3,10 @@ import type { Json } from "../model/json.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { CommitEnvelope, Store } from "../ports/store.ts";
 
-/** A store key and the revision that the plan rests on; 0: must not exist. Keys: `commit.<ns>` and `fact.<key>`. */
+/**
+ * A store key and the revision that the plan rests on; 0: must not exist. Keys: `commit.<ns>` and `fact.<key>`. Never a key that a
+ * step of the same plan writes: an interrupted plan is resumed only while its basis still holds.
+ */
 export interface Basis {
   readonly key: string;
   readonly revision: number;
@@ -48,7 +51,7 @@ export interface StepContext<Ports> {
   readonly ports: Ports;
   readonly operation: string;
   readonly signal: AbortSignal;
-  /** Outputs of finished steps by step id. Throws on a step that is not in `needs` (transitively). */
+  /** Outputs of finished steps by step id. Throws on a step that is not in `needs` (transitively); a settle step may read every prepare step. */
   output(step: string): Json;
   /** Calls a machine under the operation's fence. */
   readonly call: Machines["call"];
@@ -58,7 +61,7 @@ export interface StepContext<Ports> {
 
 /** How one kind of step is done. Every function here is safe to call twice. */
 export interface StepDef<Ports, Args extends Json, Out extends Json> {
-  /** Deadline in ms of one attempt, by the step's arguments. */
+  /** Deadline in ms of the whole step with its retries, by its arguments. */
   timeoutMs(args: Args): number;
   /** Transient errors (`machine_unreachable`, `store_unavailable`, `deadline_exceeded` of the transport) are tried again inside the deadline when true. */
   readonly retryTransient: boolean;

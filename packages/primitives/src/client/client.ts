@@ -1,0 +1,114 @@
+import type { Readable } from "node:stream";
+import { PloyzError } from "../model/error.ts";
+import type { Api, ApiStreams } from "./api.ts";
+import { type ClientTarget, errorOf, exchange, lines, readAll, unreachable } from "./http.ts";
+
+type ParamsOf<Route extends string> = Route extends `${string}:${infer Name}/${infer Rest}`
+  ? { readonly [K in Name]: string } & ParamsOf<`/${Rest}`>
+  : Route extends `${string}:${infer Name}`
+    ? { readonly [K in Name]: string }
+    : Record<never, string>;
+
+/** Nothing to say is nothing to write: a field whose type has no required key may be left out. */
+type Field<Name extends string, T> = undefined extends T
+  ? { readonly [K in Name]?: T }
+  : Record<never, never> extends T
+    ? { readonly [K in Name]?: T }
+    : { readonly [K in Name]: T };
+
+export type CallOf<Route extends string, Query, Body> = Field<"params", ParamsOf<Route>> &
+  Field<"query", Query> &
+  Field<"body", Body> & {
+    readonly signal?: AbortSignal;
+    /** Milliseconds of silence before `daemon_timeout`; default 30 000 for requests, none for streams. */
+    readonly idleMs?: number;
+  };
+
+type Required<T> = Record<never, never> extends T ? [options?: T] : [options: T];
+
+/** A daemon's local API, typed by route. Every method fails with a `PloyzError`: the daemon's own, or `daemon_unreachable`. */
+export interface Client {
+  request<R extends keyof Api & string>(
+    route: R,
+    ...options: Required<CallOf<R, Api[R]["query"], Api[R]["body"]>>
+  ): Promise<Api[R]["out"]>;
+  /** Events until the daemon ends the stream. Leaving the loop or aborting closes the connection; the operation goes on. */
+  stream<R extends keyof ApiStreams & string>(
+    route: R,
+    ...options: Required<CallOf<R, ApiStreams[R]["query"], ApiStreams[R]["body"]>>
+  ): AsyncIterable<ApiStreams[R]["event"]>;
+  /** Sends a bundle's tar (`PUT /v1/bundles/:digest`). */
+  uploadBundle(digest: string, tar: Readable, signal?: AbortSignal): Promise<void>;
+}
+
+interface AnyCall {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  readonly idleMs?: number;
+}
+
+export function openClient(target: ClientTarget): Client {
+  return {
+    async request(route, ...[options]) {
+      const response = await send(target, route, "application/json", (options ?? {}) as AnyCall, 30_000);
+      const text = await readAll(response);
+      return JSON.parse(text);
+    },
+    stream(route, ...[options]) {
+      return events(target, route, (options ?? {}) as AnyCall);
+    },
+    async uploadBundle(digest, tar, signal) {
+      const path = `/v1/bundles/${encodeURIComponent(digest)}`;
+      const signals = signal === undefined ? {} : { signal };
+      const to = { method: "PUT", path, accept: "application/json" as const, idleMs: 60_000 };
+      await readAll(await exchange(target, { ...to, ...signals, body: { tar } }));
+    },
+  };
+}
+
+function send(
+  target: ClientTarget,
+  route: string,
+  accept: "application/json" | "application/x-ndjson",
+  call: AnyCall,
+  idleMs: number,
+) {
+  const { method, path } = pathOf(route, call);
+  return exchange(target, {
+    ...{ method, path, accept },
+    idleMs: call.idleMs ?? idleMs,
+    ...(call.body !== undefined && { body: { json: JSON.stringify(call.body) } }),
+    ...(call.signal && { signal: call.signal }),
+  });
+}
+
+async function* events<T>(target: ClientTarget, route: string, call: AnyCall): AsyncGenerator<T> {
+  const response = await send(target, route, "application/x-ndjson", call, 0);
+  try {
+    for await (const line of lines(response)) {
+      const error = line.startsWith('{"error"') ? errorOf(line) : undefined;
+      if (error) throw new PloyzError(error);
+      yield JSON.parse(line) as T;
+    }
+  } catch (error) {
+    throw unreachable(target, error, call.signal);
+  } finally {
+    response.destroy();
+  }
+}
+
+/** `GET /v1/operations/:id` with its parameters and query filled in, percent-encoded. */
+export function pathOf(route: string, call: Pick<AnyCall, "params" | "query">) {
+  const [method, template] = route.split(" ");
+  if (method === undefined || template === undefined) throw new Error(`"${route}" is not a route`);
+  const path = template.replaceAll(/:([a-z]+)/g, (_, name: string) => {
+    const value = call.params?.[name];
+    if (value === undefined || value === "") throw new Error(`"${route}" needs the parameter ${name}`);
+    return encodeURIComponent(value);
+  });
+  const query = Object.entries(call.query ?? {}).filter((q): q is [string, string] => q[1] !== undefined);
+  const search = new URLSearchParams(query).toString();
+  return { method, path: search === "" ? path : `${path}?${search}` };
+}

@@ -1,0 +1,109 @@
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { Duplex, Readable } from "node:stream";
+import { type ErrorBody, PloyzError } from "../model/error.ts";
+
+export type ClientTarget =
+  | { readonly socketPath: string }
+  /** Any stream to the daemon's socket, e.g. one forwarded over SSH. One per request. */
+  | { readonly connect: () => Duplex; readonly name?: string };
+
+export interface Exchange {
+  readonly method: string;
+  readonly path: string;
+  readonly accept: "application/json" | "application/x-ndjson";
+  readonly body?: { readonly json: string } | { readonly tar: Readable };
+  readonly signal?: AbortSignal;
+  /** Of silence on the connection; 0 for none. */
+  readonly idleMs: number;
+}
+
+/** Sends one request. Resolves with a response of status 200 to 299; anything else is thrown as a `PloyzError`. */
+export async function exchange(target: ClientTarget, options: Exchange): Promise<IncomingMessage> {
+  const response = await open(target, options);
+  const status = response.statusCode ?? 0;
+  if (status >= 200 && status < 300) return response;
+  const text = await readAll(response);
+  throw new PloyzError(
+    errorOf(text) ?? { code: "internal", message: `the daemon answered ${status} to ${options.path}` },
+  );
+}
+
+function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage> {
+  const { method, path, accept, body, signal, idleMs } = options;
+  const type =
+    body === undefined ? {} : { "content-type": "json" in body ? "application/json" : "application/x-tar" };
+  const where =
+    "socketPath" in target ? { socketPath: target.socketPath } : { createConnection: () => target.connect() };
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      {
+        ...where,
+        method,
+        path,
+        headers: { host: "ployzd", accept, ...type },
+        agent: false,
+        ...(signal && { signal }),
+      },
+      resolve,
+    );
+    request.on("error", (error) => reject(unreachable(target, error, signal)));
+    if (idleMs > 0) {
+      request.setTimeout(idleMs, () => {
+        const message = `the daemon did not answer ${method} ${path} within ${idleMs} ms`;
+        request.destroy(new PloyzError({ code: "daemon_timeout", message, hint: "ployzctl daemon status" }));
+      });
+    }
+    if (body === undefined) request.end();
+    else if ("json" in body) request.end(body.json);
+    else {
+      body.tar.on("error", (error) => request.destroy(error));
+      body.tar.pipe(request);
+    }
+  });
+}
+
+/** What a broken connection means to an operator. */
+export function unreachable(target: ClientTarget, error: unknown, signal?: AbortSignal): Error {
+  if (signal?.aborted) return new PloyzError({ code: "aborted", message: "aborted" }, { cause: error });
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (error instanceof PloyzError || code === undefined)
+    return error instanceof Error ? error : new Error(String(error));
+  const where = "socketPath" in target ? target.socketPath : (target.name ?? "the connection");
+  const denied = code === "EACCES" || code === "EPERM";
+  return new PloyzError(
+    {
+      code: "daemon_unreachable",
+      message: denied ? `no permission to use ${where}` : `no daemon answers at ${where} (${code})`,
+      hint: denied ? "run as root or join the group ployz" : "start it with: ployzctl daemon install",
+    },
+    { cause: error },
+  );
+}
+
+/** The `{ error }` document in `text`, if it is one. */
+export function errorOf(text: string): ErrorBody | undefined {
+  try {
+    const { error } = JSON.parse(text) as { readonly error?: ErrorBody };
+    return typeof error?.code === "string" && typeof error.message === "string" ? error : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export async function readAll(response: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** JSON documents, one per line, as they arrive. */
+export async function* lines(response: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of response) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    for (const part of parts) if (part.trim() !== "") yield part;
+  }
+  if (rest.trim() !== "") yield rest;
+}

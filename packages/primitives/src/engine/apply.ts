@@ -1,0 +1,120 @@
+import { type ErrorBody, errorBody } from "../model/error.ts";
+import { applyStep } from "./attempt.ts";
+import { onAbort } from "./clock.ts";
+import type { Owed } from "./entries.ts";
+import { runGraph } from "./graph.ts";
+import { Interrupted, located } from "./interrupted.ts";
+import { abortedError } from "./leases.ts";
+import { planOf, recordOf, type Session } from "./session.ts";
+import type { PlannedStep } from "./types.ts";
+
+/**
+ * Does every prepare step that is not done. `undefined` when all are; else why not: the first failure, after its siblings have
+ * been stopped and have ended. Fails with `Interrupted` when this runner lost the operation.
+ */
+export async function prepare(session: Session): Promise<ErrorBody | undefined> {
+  const { keeper, limits, signal } = session;
+  const operation = session.journal.operation;
+  const stop = new AbortController();
+  let failure: ErrorBody | undefined;
+  const fail = (body: ErrorBody) => {
+    failure ??= body;
+    stop.abort(abortedError());
+  };
+  const unlink = [
+    onAbort(signal, () => fail(located(abortedError(), { operation }))),
+    onAbort(keeper.lost, () => stop.abort(keeper.lost.reason)),
+  ];
+  try {
+    await runGraph(remaining(session, planOf(session).prepare), {
+      ...limits,
+      stopped: () => stop.signal.aborted,
+      run: async (step) => {
+        try {
+          const error = await runStep(session, step, stop.signal);
+          if (error !== undefined) fail(error);
+          return error === undefined;
+        } catch (error) {
+          stop.abort(error);
+          throw error;
+        }
+      },
+    });
+    if (keeper.lost.aborted) throw keeper.lost.reason;
+    return failure;
+  } finally {
+    for (const stopListening of unlink) stopListening();
+  }
+}
+
+/** Does every settle step that is not done, as far as each can get. Resolves with what is owed. */
+export async function settle(session: Session, capMs?: number): Promise<readonly Owed[]> {
+  const { keeper, limits } = session;
+  const steps = remaining(session, planOf(session).settle);
+  const errors = new Map<string, ErrorBody>();
+  let stopped: ErrorBody | undefined;
+  try {
+    await runGraph(steps, {
+      ...limits,
+      stopped: () => keeper.lost.aborted,
+      run: async (step) => {
+        const error = await runStep(session, step, keeper.lost, capMs);
+        if (error !== undefined) errors.set(step.id, error);
+        return error === undefined;
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    stopped = errorBody(error);
+  }
+  const done = recordOf(session).steps;
+  const operation = session.journal.operation;
+  return steps
+    .filter(({ id }) => done.get(id)?.state !== "done")
+    .map(({ id, title }) => ({
+      step: id,
+      error: errors.get(id) ??
+        stopped ?? {
+          code: "needs_failed",
+          message: `${title}: not tried, because a step it needs failed`,
+          operationId: operation,
+        },
+    }));
+}
+
+function remaining(session: Session, steps: readonly PlannedStep[]): readonly PlannedStep[] {
+  const { steps: ran } = recordOf(session);
+  return steps.filter(({ id }) => ran.get(id)?.state !== "done");
+}
+
+/** `undefined` when it succeeded. A journal that cannot be written is thrown, a failed step is returned. */
+async function runStep(
+  session: Session,
+  step: PlannedStep,
+  signal: AbortSignal,
+  capMs?: number,
+): Promise<ErrorBody | undefined> {
+  const { journal, deps, clock } = session;
+  const { id, title, machine } = step;
+  const event = { type: "step" as const, step: id, title, ...(machine !== undefined && { machine }) };
+  // Durable before the effect: an effect whose step is not in the journal would never be undone.
+  await journal.append({ type: "step-started", step: id });
+  deps.emit({ ...event, state: "started" });
+  const from = clock.now();
+  try {
+    const out = await applyStep(session, step, signal, capMs);
+    await journal.append({ type: "step-done", step: id, out });
+    deps.emit({ ...event, state: "done", ms: clock.now() - from });
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof Interrupted) throw thrown;
+    const error = located(thrown, {
+      operation: journal.operation,
+      step: id,
+      ...(machine !== undefined && { machine }),
+    });
+    await journal.append({ type: "step-failed", step: id, error });
+    deps.emit({ ...event, state: "failed", ms: clock.now() - from, error });
+    return error;
+  }
+}

@@ -1,0 +1,123 @@
+import { errorBody } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import { asJson } from "./canonical.ts";
+import { within } from "./clock.ts";
+import { backoffMs, Interrupted, isTransient, takenOver } from "./interrupted.ts";
+import { planOf, recordOf, type Session, stepsOf } from "./session.ts";
+import type { PlannedStep, PrimitivePorts, StepContext } from "./types.ts";
+import { allNeeds } from "./view.ts";
+
+export interface AttemptOptions {
+  readonly signal: AbortSignal;
+  readonly deadlineMs: number;
+  /** Whether this error, seen after `n` earlier ones, is worth another try inside the deadline. */
+  again(error: unknown, n: number): boolean;
+}
+
+export function applyStep(session: Session, step: PlannedStep, signal: AbortSignal, capMs?: number) {
+  const def = definition(session, step);
+  const deadlineMs = Math.min(def.timeoutMs(step.args), capMs ?? Number.POSITIVE_INFINITY);
+  const again = (error: unknown) => def.retryTransient && isTransient(error);
+  return attempt(session, step, { signal, deadlineMs, again }, async (context) =>
+    asJson(await def.apply(step.args, context)),
+  );
+}
+
+/** Undo is tried harder than apply: what it leaves behind, somebody has to clean up by hand. */
+export function undoStep(session: Session, step: PlannedStep, signal: AbortSignal, capMs?: number) {
+  const def = definition(session, step);
+  const deadlineMs = capMs ?? session.limits.undoMs;
+  const again = (error: unknown, n: number) => isTransient(error) || n < 2;
+  return attempt(session, step, { signal, deadlineMs, again }, async (context) =>
+    def.undo?.(step.args, context),
+  );
+}
+
+function definition(session: Session, step: PlannedStep) {
+  const def = session.primitive.steps[step.kind];
+  if (def === undefined) throw new Error(`step "${step.id}" has no kind "${step.kind}"`);
+  return def;
+}
+
+async function attempt<T>(
+  session: Session,
+  step: PlannedStep,
+  options: AttemptOptions,
+  work: (context: StepContext<PrimitivePorts>) => Promise<T>,
+): Promise<T> {
+  const { clock, limits } = session;
+  let note: string | undefined;
+  let last: unknown;
+  const expired = () => {
+    const said = note === undefined ? "" : `: ${note}`;
+    const because = last === undefined ? "" : `; last error: ${errorBody(last).message}`;
+    return {
+      message: `${step.title} took longer than ${options.deadlineMs} ms${said}${because}`,
+      cause: last,
+    };
+  };
+  const bound = {
+    clock,
+    ms: options.deadlineMs,
+    parent: options.signal,
+    graceMs: limits.abortGraceMs,
+    expired,
+  };
+  return within(bound, async (signal) => {
+    const context = contextOf(session, step, signal, (text) => {
+      note = text;
+    });
+    for (let n = 0; ; n++) {
+      try {
+        return await work(context);
+      } catch (error) {
+        last = error;
+        // A machine has seen a newer holder: this run is the one that was replaced.
+        if (errorBody(error).code === "fenced") throw takenOver(session.journal.operation);
+        if (error instanceof Interrupted || signal.aborted || !options.again(error, n)) throw error;
+        await clock.sleep(backoffMs(n), signal);
+        if (signal.aborted) throw error;
+      }
+    }
+  });
+}
+
+function contextOf(
+  session: Session,
+  step: PlannedStep,
+  signal: AbortSignal,
+  noted: (note: string) => void,
+): StepContext<PrimitivePorts> {
+  const { ports, keeper, deps, journal } = session;
+  const operation = journal.operation;
+  return {
+    ports,
+    operation,
+    signal,
+    output: (id) => outputFor(session, step, id),
+    call: (machine, command, args, options) => {
+      const fence = { ...keeper.fence, generation: deps.generation() };
+      const both = options.signal === signal ? signal : AbortSignal.any([options.signal, signal]);
+      return ports.machines.call(machine, command, args, { ...options, signal: both, fence, operation });
+    },
+    progress(note, numbers) {
+      noted(note);
+      deps.emit({ type: "progress", step: step.id, note, ...numbers });
+    },
+  };
+}
+
+function outputFor(session: Session, step: PlannedStep, id: string): Json {
+  const { prepare, settle } = planOf(session);
+  const settles = settle.some((s) => s.id === step.id);
+  const allowed = allNeeds(stepsOf(session), step).has(id) || (settles && prepare.some((s) => s.id === id));
+  if (!allowed) throw new Error(`step "${step.id}" reads the output of "${id}" without needing it`);
+  return outputOf(session, id);
+}
+
+/** The output of a finished step. */
+export function outputOf(session: Session, id: string): Json {
+  const ran = recordOf(session).steps.get(id);
+  if (ran?.out === undefined) throw new Error(`step "${id}" has no output`);
+  return ran.out;
+}

@@ -1,0 +1,113 @@
+import { PloyzError } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import type { Store } from "../ports/store.ts";
+import { asJson, hashJson } from "./canonical.ts";
+import type { PointSummary } from "./entries.ts";
+import { backoffMs, Interrupted, isUnavailable } from "./interrupted.ts";
+import type { Session } from "./session.ts";
+import type { CommitPoint } from "./types.ts";
+
+export function pointSummary(point: CommitPoint): PointSummary {
+  return point.kind === "namespace"
+    ? {
+        kind: "namespace",
+        key: point.commit.namespace,
+        expected: point.expected,
+        hash: hashJson(asJson(point.commit)),
+      }
+    : { kind: "fact", key: point.key, expected: point.expected, hash: hashJson(point.value) };
+}
+
+export type CommitOutcome =
+  | { readonly kind: "committed"; readonly revision: number }
+  | { readonly kind: "conflict" };
+
+/**
+ * Writes the commit point once. Rides through a store that does not answer; fails with `Interrupted` `commit_unknown` when it
+ * stays silent, because then nobody may undo: the write may have been taken.
+ */
+export async function commitOnce(session: Session, point: CommitPoint): Promise<CommitOutcome> {
+  const { clock, keeper, limits, journal } = session;
+  const { store } = session.ports;
+  const until = clock.now() + limits.storeRideMs;
+  keeper.ride(true);
+  try {
+    for (let n = 0; ; n++) {
+      try {
+        // A holder that was replaced must not commit what its successor may be undoing, and only a renewal proves that it was not.
+        if (!(await keeper.ensure())) return await settled(session, point);
+        return await write(store, point);
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+        if (clock.now() >= until) throw unknown(journal.operation, error);
+      }
+      await clock.sleep(backoffMs(n));
+    }
+  } finally {
+    keeper.ride(false);
+  }
+}
+
+async function write(store: Store, point: CommitPoint): Promise<CommitOutcome> {
+  if (point.kind === "namespace") {
+    const result = await store.commits.append(point.commit, point.expected);
+    return result.committed ? { kind: "committed", revision: result.revision } : { kind: "conflict" };
+  }
+  const result = await store.facts.put(point.key, point.value, point.expected);
+  return result.ok ? { kind: "committed", revision: result.revision } : { kind: "conflict" };
+}
+
+/** After the lease was lost: only reading is left. */
+async function settled(session: Session, point: CommitPoint): Promise<CommitOutcome> {
+  const { operation } = session.journal;
+  const revision = await findCommit(session.ports.store, operation, pointSummary(point));
+  if (revision === undefined) throw unknown(operation, session.keeper.lost.reason);
+  return { kind: "committed", revision };
+}
+
+function unknown(operation: string, cause: unknown): Interrupted {
+  return new Interrupted(
+    {
+      code: "commit_unknown",
+      message: `the store did not say whether operation ${operation} was committed; nothing was undone`,
+      hint: "run the same command again: it finishes the operation or undoes it",
+      operationId: operation,
+    },
+    { cause },
+  );
+}
+
+/** The revision at which `operation` committed `point`, or undefined when it did not. */
+export async function findCommit(
+  store: Store,
+  operation: string,
+  point: PointSummary,
+): Promise<number | undefined> {
+  if (point.kind === "fact") {
+    const entry = await store.facts.get(point.key);
+    if (entry === undefined || entry.revision <= point.expected) return undefined;
+    const mine = operationOf(entry.value) === operation || hashJson(entry.value) === point.hash;
+    return mine ? entry.revision : undefined;
+  }
+  const last = await store.commits.last(point.key);
+  if (last === undefined || last.revision <= point.expected) return undefined;
+  if (last.value.operation === operation) return last.revision;
+  // Somebody else has committed since; ours may be below.
+  const history = await store.commits.history(point.key, 100);
+  return history.find(({ value }) => value.operation === operation)?.revision;
+}
+
+function operationOf(value: Json): Json | undefined {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return undefined;
+  return (value as Record<string, Json>).operation;
+}
+
+export function conflictError(operation: string, point: CommitPoint): PloyzError {
+  const what = point.kind === "namespace" ? `namespace ${point.commit.namespace}` : `fact ${point.key}`;
+  return new PloyzError({
+    code: "commit_conflict",
+    message: `${what} was changed by another operation while this one ran; it was undone`,
+    hint: "run the same command again",
+    operationId: operation,
+  });
+}

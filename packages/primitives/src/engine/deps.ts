@@ -1,0 +1,58 @@
+import type { OperationEvent, OperationResult, PlanView } from "../client/api.ts";
+import type { Json } from "../model/json.ts";
+import type { Clock } from "./clock.ts";
+import type { Limits } from "./limits.ts";
+import type { Kinds, Primitive, PrimitivePorts, Refusal } from "./types.ts";
+
+/** A primitive whose own types do not matter: what the engine works on. */
+export type AnyPrimitive = Primitive<PrimitivePorts, Json, unknown, Kinds, Json>;
+
+/** A primitive with ports to undo or finish its interrupted operations. Made with `register`. */
+export interface RegisteredPrimitive {
+  readonly primitive: AnyPrimitive;
+  readonly ports: PrimitivePorts;
+}
+
+export type PrimitiveRegistry = ReadonlyMap<string, RegisteredPrimitive>;
+
+/** Forgets a primitive's own types, keeping it together with ports that fit it. */
+export function register<
+  Ports extends PrimitivePorts,
+  In extends Json,
+  Facts,
+  K extends Kinds,
+  R extends Json,
+>(primitive: Primitive<Ports, In, Facts, K, R>, ports: Ports): RegisteredPrimitive {
+  return { primitive: primitive as unknown as AnyPrimitive, ports };
+}
+
+export interface EngineDeps<Ports extends PrimitivePorts = PrimitivePorts> {
+  readonly ports: Ports;
+  readonly clock: Clock;
+  readonly ids: { newOperationId(): string };
+  /** The machine that this daemon is, and who asked (`user@machine`, for people). */
+  readonly self: { readonly machine: string; readonly by: string };
+  /** The store's generation now; part of every fence. */
+  generation(): number;
+  /** Must not throw. */
+  emit(event: OperationEvent): void;
+  /** The operator's abort: undoes before the commit, does nothing after it. */
+  readonly signal: AbortSignal;
+  readonly limits?: Partial<Limits>;
+  /** Other primitives that share scopes with this one, so that their interrupted operations can be resolved first. */
+  readonly primitives?: PrimitiveRegistry;
+}
+
+export interface RunRequest {
+  readonly input: unknown;
+  readonly mode: "preview" | "apply";
+}
+
+export type Refused = {
+  readonly kind: "refused";
+  readonly primitive: string;
+  readonly refusals: readonly Refusal[];
+};
+
+/** `plan`: a preview. `refused`: nothing was touched. `operation`: it ran, and this is how it ended. */
+export type Outcome = PlanView | Refused | OperationResult;

@@ -1,0 +1,57 @@
+import type { OperationState } from "../client/api.ts";
+import type { ErrorBody } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import type { Plan } from "./types.ts";
+
+export type Owed = { readonly step: string; readonly error: ErrorBody };
+
+/** What stands in the journal of the commit point, enough to recognise it in the store. */
+export type PointSummary = {
+  readonly kind: "namespace" | "fact";
+  /** Namespace or fact key. */
+  readonly key: string;
+  readonly expected: number;
+  /** Hash of the value; settles a fact that carries no operation id. */
+  readonly hash: string;
+};
+
+export type EntryBody =
+  | {
+      readonly type: "opened";
+      readonly operation: string;
+      readonly primitive: string;
+      readonly version: number;
+      readonly input: Json;
+      readonly scope: readonly string[];
+      readonly coordinator: string;
+      readonly by: string;
+    }
+  /** The first plan, or a new one after the last was undone. */
+  | { readonly type: "planned"; readonly plan: Plan }
+  /** Another runner goes on with it, or the same machine after a restart. */
+  | { readonly type: "resumed"; readonly coordinator: string; readonly why: string }
+  /** Its daemon restarted and does not run it any more; nobody has taken it up yet. */
+  | { readonly type: "interrupted"; readonly error: ErrorBody }
+  | { readonly type: "step-started"; readonly step: string }
+  | { readonly type: "step-done"; readonly step: string; readonly out: Json }
+  | { readonly type: "step-failed"; readonly step: string; readonly error: ErrorBody }
+  | { readonly type: "committing"; readonly point: PointSummary }
+  | { readonly type: "committed"; readonly revision: number }
+  /** From here on the plan is taken back; `error` is why. */
+  | { readonly type: "unwinding"; readonly error: ErrorBody; readonly final: "failed" | "aborted" }
+  | { readonly type: "undo-started"; readonly step: string }
+  | { readonly type: "undo-done"; readonly step: string }
+  | { readonly type: "undo-failed"; readonly step: string; readonly error: ErrorBody }
+  | {
+      readonly type: "ended";
+      readonly state: Exclude<OperationState, "running" | "interrupted">;
+      readonly error?: ErrorBody;
+      readonly owed: readonly Owed[];
+    };
+
+export type JournalEntry = EntryBody & {
+  /** Milliseconds since the epoch, by the writer's clock. */
+  readonly t: number;
+  /** Unique per run, so that two runners never take each other's entry for a retry of their own. */
+  readonly run: string;
+};

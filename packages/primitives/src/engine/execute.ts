@@ -1,0 +1,153 @@
+import type { OperationResult } from "../client/api.ts";
+import { type ErrorBody, errorBody } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import { prepare, settle } from "./apply.ts";
+import { outputOf } from "./attempt.ts";
+import { commitOnce, conflictError, pointSummary } from "./commit.ts";
+import type { Owed } from "./entries.ts";
+import { Interrupted, located } from "./interrupted.ts";
+import { abortedError } from "./leases.ts";
+import { planOf, recordOf, type Session } from "./session.ts";
+import type { Plan } from "./types.ts";
+import { unwind } from "./unwind.ts";
+import { planView } from "./view.ts";
+
+export interface Execution {
+  readonly input: Json;
+  readonly facts: unknown;
+  /** Looks again and plans anew after a lost commit race; refusals are thrown as the first one. */
+  replan(): Promise<{ readonly facts: unknown; readonly plan: Plan }>;
+}
+
+/** What of an `OperationResult` this file decides. */
+export type Ending = Pick<OperationResult, "state" | "changed" | "owed"> & {
+  readonly output: Json;
+  readonly revision?: number;
+  readonly error?: ErrorBody;
+};
+
+/** From a journaled plan to the end: prepare, commit, settle; or back to where it began. */
+export async function execute(session: Session, execution: Execution): Promise<Ending> {
+  try {
+    return await rounds(session, execution);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    const { revision } = recordOf(session);
+    const body = errorBody(error);
+    if (revision !== undefined) return finished(session, execution.input, revision, owedAll(session, body));
+    return { state: "interrupted", changed: false, output: null, error: body, owed: [] };
+  }
+}
+
+async function rounds(session: Session, execution: Execution): Promise<Ending> {
+  const { journal, deps, limits, signal } = session;
+  const operation = journal.operation;
+  let { facts } = execution;
+  for (let round = 0; ; round++) {
+    deps.emit({ type: "plan", plan: planView(session.primitive.name, planOf(session)) });
+    const failure = await prepare(session);
+    if (failure !== undefined) return takeBack(session, failure);
+    if (signal.aborted) return takeBack(session, located(abortedError(), { operation }));
+    const committed = await commit(session, execution.input, facts);
+    if (typeof committed === "number") return finish(session, execution.input, committed);
+    if (committed.code !== "commit_conflict" || round >= limits.replans) return takeBack(session, committed);
+    const owed = await unwind(session, { error: committed, final: "failed" });
+    if (owed.length > 0) return end(session, { state: "cleanup-owed", error: committed, owed });
+    try {
+      const again = await execution.replan();
+      facts = again.facts;
+      await journal.append({ type: "planned", plan: again.plan });
+    } catch (error) {
+      if (error instanceof Interrupted) throw error;
+      return end(session, { state: "failed", error: located(error, { operation }), owed: [] });
+    }
+    if (!planOf(session).changes) return end(session, { state: "done", owed: [] });
+  }
+}
+
+/** The revision, or why it was not committed. */
+async function commit(session: Session, input: Json, facts: unknown): Promise<number | ErrorBody> {
+  const { journal, deps, clock, primitive } = session;
+  const operation = journal.operation;
+  const at = new Date(clock.now()).toISOString();
+  const output = (step: string) => outputOf(session, step);
+  try {
+    const context = { operation, at, by: deps.self.by, output };
+    const point = primitive.commit(input, facts, planOf(session), context);
+    await journal.append({ type: "committing", point: pointSummary(point) });
+    if (session.signal.aborted) throw abortedError();
+    const outcome = await commitOnce(session, point);
+    if (outcome.kind === "conflict") throw conflictError(operation, point);
+    await journal.append({ type: "committed", revision: outcome.revision }).catch((error: unknown) => {
+      // It is committed, and the store says so to whoever resolves this: only what follows is left to another run.
+      if (!(error instanceof Interrupted)) throw error;
+    });
+    deps.emit({ type: "committed", revision: outcome.revision });
+    return outcome.revision;
+  } catch (error) {
+    if (error instanceof Interrupted) throw error;
+    return located(error, { operation });
+  }
+}
+
+/** Forward only. */
+export async function finish(
+  session: Session,
+  input: Json,
+  revision: number,
+  capMs?: number,
+): Promise<Ending> {
+  const owed = await settle(session, capMs);
+  return finished(session, input, revision, owed);
+}
+
+async function finished(
+  session: Session,
+  input: Json,
+  revision: number,
+  owed: readonly Owed[],
+): Promise<Ending> {
+  const state = owed.length === 0 ? "done" : "cleanup-owed";
+  return end(session, { state, owed }, { revision, output: resultOf(session, input, revision) });
+}
+
+/** A bug in saying what was done does not undo it. */
+function resultOf(session: Session, input: Json, revision: number): Json {
+  const output = (step: string) => outputOf(session, step);
+  try {
+    return session.primitive.result(input, planOf(session), { revision, output });
+  } catch (error) {
+    return { error: errorBody(error) };
+  }
+}
+
+export async function takeBack(session: Session, error: ErrorBody, capMs?: number): Promise<Ending> {
+  const final = error.code === "aborted" ? "aborted" : "failed";
+  const owed = await unwind(session, { error, final }, capMs);
+  return end(session, { state: owed.length === 0 ? final : "cleanup-owed", error, owed });
+}
+
+async function end(
+  session: Session,
+  ended: {
+    readonly state: "done" | "failed" | "aborted" | "cleanup-owed";
+    readonly error?: ErrorBody;
+    readonly owed: readonly Owed[];
+  },
+  committed?: { readonly revision: number; readonly output: Json },
+): Promise<Ending> {
+  try {
+    await session.journal.append({ type: "ended", ...ended });
+    await session.journal.publish();
+  } catch {
+    // What is true stays true; the next run on this scope reads the journal, writes this entry and the summary.
+  }
+  return { changed: committed !== undefined, output: null, ...committed, ...ended };
+}
+
+function owedAll(session: Session, error: ErrorBody): readonly Owed[] {
+  const { steps } = recordOf(session);
+  return planOf(session)
+    .settle.filter(({ id }) => steps.get(id)?.state !== "done")
+    .map(({ id }) => ({ step: id, error }));
+}

@@ -1,0 +1,143 @@
+import type { OperationDetail, OperationState, OperationSummary } from "../client/api.ts";
+import type { ErrorBody } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import type { JournalEntry, Owed, PointSummary } from "./entries.ts";
+import type { Plan } from "./types.ts";
+import { planView } from "./view.ts";
+
+export type StepRecord = {
+  readonly state: "started" | "done" | "failed" | "undoing" | "undone" | "undo-failed";
+  readonly out?: Json;
+  readonly error?: ErrorBody;
+  readonly startedAt: number;
+  readonly ms?: number;
+};
+
+/** What a journal says; a pure fold of its entries. */
+export type OperationRecord = {
+  readonly operation: string;
+  readonly primitive: string;
+  readonly version: number;
+  readonly input: Json;
+  readonly scope: readonly string[];
+  readonly coordinator: string;
+  readonly by: string;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly state: OperationState;
+  readonly plan?: Plan;
+  readonly steps: ReadonlyMap<string, StepRecord>;
+  /** Set while the plan is being taken back or has been. */
+  readonly unwinding?: { readonly error: ErrorBody; readonly final: "failed" | "aborted" };
+  readonly point?: PointSummary;
+  readonly revision?: number;
+  readonly error?: ErrorBody;
+  readonly owed: readonly Owed[];
+};
+
+/** `undefined` for an empty journal. */
+export function fold(entries: readonly JournalEntry[]): OperationRecord | undefined {
+  return entries.reduce<OperationRecord | undefined>(next, undefined);
+}
+
+/** The record after one more entry. */
+export function next(record: OperationRecord | undefined, entry: JournalEntry): OperationRecord {
+  if (entry.type === "opened") {
+    const { operation, primitive, version, input, scope, coordinator, by, t } = entry;
+    const named = { operation, primitive, version, input, scope, coordinator, by };
+    return { ...named, startedAt: t, state: "running", steps: new Map(), owed: [] };
+  }
+  if (record === undefined) throw new Error(`journal starts with ${entry.type}`);
+  switch (entry.type) {
+    case "planned": {
+      const { unwinding: _, point: __, ...rest } = record;
+      return { ...rest, plan: entry.plan, steps: new Map() };
+    }
+    case "resumed": {
+      const { error: _, endedAt: __, ...rest } = record;
+      return { ...rest, state: "running", coordinator: entry.coordinator, owed: [] };
+    }
+    case "interrupted":
+      return { ...record, state: "interrupted", error: entry.error };
+    case "committing":
+      return { ...record, point: entry.point };
+    case "committed":
+      return { ...record, revision: entry.revision };
+    case "unwinding":
+      return { ...record, unwinding: { error: entry.error, final: entry.final } };
+    case "ended": {
+      const { error: _, ...rest } = record;
+      const error = entry.error === undefined ? {} : { error: entry.error };
+      return { ...rest, ...error, state: entry.state, owed: entry.owed, endedAt: entry.t };
+    }
+    default:
+      return { ...record, steps: new Map(record.steps).set(entry.step, stepAfter(record, entry)) };
+  }
+}
+
+function stepAfter(record: OperationRecord, entry: Extract<JournalEntry, { step: string }>): StepRecord {
+  const before = record.steps.get(entry.step);
+  const startedAt = before?.startedAt ?? entry.t;
+  const kept = before?.out === undefined ? {} : { out: before.out };
+  switch (entry.type) {
+    case "step-started":
+      return { state: "started", startedAt: entry.t };
+    case "step-done":
+      return { state: "done", out: entry.out, startedAt, ms: entry.t - startedAt };
+    case "step-failed":
+      return { state: "failed", error: entry.error, startedAt, ms: entry.t - startedAt };
+    case "undo-started":
+      return { ...kept, state: "undoing", startedAt };
+    case "undo-done":
+      return { ...kept, state: "undone", startedAt };
+    case "undo-failed":
+      return { ...kept, state: "undo-failed", error: entry.error, startedAt };
+  }
+}
+
+/** `failed`, `aborted` and `done` never change again. */
+export function isFinal(state: OperationState): boolean {
+  return state === "done" || state === "failed" || state === "aborted";
+}
+
+const iso = (ms: number) => new Date(ms).toISOString();
+
+export function summaryOf(record: OperationRecord): OperationSummary {
+  const { operation, primitive, scope, state, coordinator, by } = record;
+  const of = scope.map((s) => (s.startsWith(`${primitive}.`) ? s.slice(primitive.length + 1) : s));
+  return {
+    ...{ operation, primitive, scope, state, coordinator, by },
+    title: [primitive, ...of].join(" "),
+    startedAt: iso(record.startedAt),
+    ...(record.endedAt !== undefined && { endedAt: iso(record.endedAt) }),
+    ...(record.revision !== undefined && { revision: record.revision }),
+    ...(record.error !== undefined && { error: record.error }),
+  };
+}
+
+/** What `ops show` prints. */
+export function detailOf(record: OperationRecord): OperationDetail {
+  const { plan } = record;
+  const phases = [
+    ...(plan?.prepare ?? []).map((step) => ({ step, phase: "prepare" as const })),
+    ...(plan?.settle ?? []).map((step) => ({ step, phase: "settle" as const })),
+  ];
+  return {
+    kind: "operation-detail",
+    summary: summaryOf(record),
+    ...(plan !== undefined && { plan: planView(record.primitive, plan) }),
+    steps: phases.map(({ step, phase }) => {
+      const { id, title, machine } = step;
+      const ran = record.steps.get(id);
+      const state =
+        ran === undefined ? ("pending" as const) : ran.state === "undoing" ? ("started" as const) : ran.state;
+      return {
+        ...{ id, title, phase, state },
+        ...(machine !== undefined && { machine }),
+        ...(ran?.ms !== undefined && { ms: ran.ms }),
+        ...(ran?.error !== undefined && { error: ran.error }),
+      };
+    }),
+    owed: record.owed,
+  };
+}

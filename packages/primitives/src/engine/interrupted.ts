@@ -1,0 +1,56 @@
+import { type ErrorBody, errorBody, PloyzError } from "../model/error.ts";
+
+/** This runner must stop at once and touch nothing more: another has the operation, or may have it. */
+export class Interrupted extends PloyzError {}
+
+export function takenOver(operation: string): Interrupted {
+  return new Interrupted({
+    code: "operation_taken_over",
+    message: `operation ${operation} was taken over by another runner`,
+    hint: `ployzctl ops show ${operation}`,
+    operationId: operation,
+  });
+}
+
+export function leaseLost(operation: string, scope: string): Interrupted {
+  return new Interrupted({
+    code: "lease_lost",
+    message: `operation ${operation} lost its lease on ${scope}; it stopped where it was`,
+    hint: "run the same command again: it adopts what was done or undoes it",
+    operationId: operation,
+  });
+}
+
+/** Worth another try inside the step's deadline. */
+const TRANSIENT = new Set(["machine_unreachable", "store_unavailable", "deadline_exceeded"]);
+
+export function isTransient(error: unknown): boolean {
+  return TRANSIENT.has(errorBody(error).code);
+}
+
+export function isUnavailable(error: unknown): boolean {
+  return errorBody(error).code === "store_unavailable";
+}
+
+/** An error as an operation reports it: with the step, the machine and the operation. */
+export function located(
+  error: unknown,
+  at: { readonly operation: string; readonly step?: string; readonly machine?: string },
+): ErrorBody {
+  const body = errorBody(error);
+  const { code, message, hint, details } = body;
+  const machine = body.machine ?? at.machine;
+  return {
+    ...{ code, message },
+    ...(hint !== undefined && { hint }),
+    ...(machine !== undefined && { machine }),
+    ...(at.step !== undefined && { step: at.step }),
+    operationId: at.operation,
+    ...(details !== undefined && { details }),
+  };
+}
+
+/** Milliseconds before try number `n` (0-based) is repeated: 100, 200, … 2000. */
+export function backoffMs(n: number): number {
+  return Math.min(2_000, 100 * 2 ** n);
+}

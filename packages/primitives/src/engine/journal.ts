@@ -1,0 +1,94 @@
+import type { JournalStore } from "../ports/store.ts";
+import { asJson } from "./canonical.ts";
+import type { Clock } from "./clock.ts";
+import type { EntryBody, JournalEntry } from "./entries.ts";
+import { fold, next, type OperationRecord, summaryOf } from "./fold.ts";
+import { backoffMs, Interrupted, isUnavailable, takenOver } from "./interrupted.ts";
+
+/** The only writer of one operation's journal in one run. Appends are serialised, so parallel steps still give one order. */
+export interface Journal {
+  readonly operation: string;
+  record(): OperationRecord | undefined;
+  /** Durable when it resolves. Fails with `Interrupted` when another runner has written here; from then on every append does. */
+  append(body: EntryBody): Promise<OperationRecord>;
+  /** Writes the summary document: the fold of what was appended. */
+  publish(): Promise<void>;
+}
+
+export interface JournalOptions {
+  readonly store: JournalStore;
+  readonly operation: string;
+  /** What was read of it already. */
+  readonly entries: readonly JournalEntry[];
+  /** Unique to this run. */
+  readonly run: string;
+  readonly clock: Clock;
+  readonly rideMs: number;
+  /** Aborts when the lease is lost: nothing is written after that. */
+  readonly lost: AbortSignal;
+}
+
+export async function readJournal(store: JournalStore, operation: string): Promise<readonly JournalEntry[]> {
+  return (await store.read(operation)) as unknown as readonly JournalEntry[];
+}
+
+export function openJournal(options: JournalOptions): Journal {
+  const { store, operation, clock, run, lost } = options;
+  let record = fold(options.entries);
+  let length = options.entries.length;
+  let stopped: Error | undefined;
+  let tail: Promise<unknown> = Promise.resolve();
+
+  const write = async (body: EntryBody): Promise<OperationRecord> => {
+    if (stopped) throw stopped;
+    const entry: JournalEntry = { ...body, t: clock.now(), run };
+    try {
+      const mine = await ride(options, () => store.append(operation, length, asJson(entry)));
+      if (!mine) throw takenOver(operation);
+    } catch (error) {
+      // Whether the entry was written is not known, so nothing may be written after it by this run.
+      stopped = error instanceof Interrupted ? error : stop(operation, error);
+      throw stopped;
+    }
+    length += 1;
+    record = next(record, entry);
+    return record;
+  };
+
+  return {
+    operation,
+    record: () => record,
+    append(body) {
+      const done = tail.then(() => write(body));
+      tail = done.catch(() => {});
+      return done;
+    },
+    async publish() {
+      if (stopped || lost.aborted || record === undefined) return;
+      const summary = asJson(summaryOf(record));
+      await ride(options, () => store.putSummary(operation, summary));
+    },
+  };
+}
+
+function stop(operation: string, cause: unknown): Interrupted {
+  const message = `the journal of operation ${operation} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`;
+  const hint = "when the store is back, run the same command again: it adopts what was done or undoes it";
+  const code = isUnavailable(cause) ? "store_unavailable" : "journal_failed";
+  return new Interrupted({ code, message, hint, operationId: operation }, { cause });
+}
+
+/** Tries again while the store does not answer, for `rideMs` at most, and not after the lease is lost. */
+async function ride<T>(options: JournalOptions, write: () => Promise<T>): Promise<T> {
+  const { clock, lost, rideMs } = options;
+  const until = clock.now() + rideMs;
+  for (let n = 0; ; n++) {
+    if (lost.aborted) throw lost.reason;
+    try {
+      return await write();
+    } catch (error) {
+      if (!isUnavailable(error) || clock.now() >= until) throw error;
+      await clock.sleep(backoffMs(n), lost);
+    }
+  }
+}

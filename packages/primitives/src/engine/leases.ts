@@ -1,0 +1,199 @@
+import { PloyzError } from "../model/error.ts";
+import type { Machines } from "../ports/machines.ts";
+import type { Lease, LeaseHolder, LeaseStore } from "../ports/store.ts";
+import { type Clock, onAbort } from "./clock.ts";
+import { isUnavailable, leaseLost } from "./interrupted.ts";
+
+/** Leases of one run, renewed in the background until released. */
+export interface LeaseKeeper {
+  /** Fence of the first scope. */
+  readonly fence: { readonly scope: string; readonly revision: number };
+  /** Aborts, with an `Interrupted`, when a lease was lost or could not be renewed within its TTL. */
+  readonly lost: AbortSignal;
+  /** Renews now; false when one is lost. May throw `store_unavailable`. Does not give up on the local clock alone. */
+  ensure(): Promise<boolean>;
+  /** While true, running out of time locally is not a loss: the commit rides through and asks `ensure`. */
+  ride(on: boolean): void;
+  release(): Promise<void>;
+  /** Stops renewing without releasing: somebody else may stand there under the same name. */
+  abandon(): void;
+}
+
+export interface AcquireOptions {
+  readonly leases: LeaseStore;
+  readonly machines: Machines;
+  readonly clock: Clock;
+  readonly holder: LeaseHolder;
+  readonly ttlMs: number;
+  readonly askHolderMs: number;
+  readonly signal: AbortSignal;
+  waiting(what: string): void;
+}
+
+/** Wins every scope, in the order given (sorted by the caller). Fails with `scope_busy`, `aborted` or `store_unavailable`. */
+export async function acquireLeases(
+  scopes: readonly [string, ...string[]],
+  options: AcquireOptions,
+): Promise<LeaseKeeper> {
+  const state = openKeeper(options);
+  try {
+    for (const scope of scopes) state.add(await acquireOne(scope, options), options.clock.now());
+    return state.keeper(scopes[0]);
+  } catch (error) {
+    await state.release();
+    throw error;
+  }
+}
+
+async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease> {
+  const { leases, clock, holder, ttlMs, signal } = options;
+  // A holder that cannot be asked is waited for no longer than its lease can live without it.
+  let patience = 2;
+  for (;;) {
+    if (signal.aborted) throw abortedError();
+    // Looked at first: `acquire` says "yours" to a name that has it already, which may be a dead run of the same operation on
+    // this machine whose late commands must be fenced off.
+    const standing = await leases.get(scope);
+    const result = standing === undefined ? await leases.acquire(scope, holder, ttlMs) : undefined;
+    if (result?.acquired) return result.lease;
+    const held = result?.held ?? standing;
+    if (held === undefined) continue;
+    const running = await askHolder(held, options);
+    if (running === false) {
+      await leases.release(held);
+      continue;
+    }
+    if (running === true || patience-- === 0) throw busy(held, running === true);
+    options.waiting(`the lease on ${scope}: machine ${held.holder.machine} does not answer`);
+    await waitFree(scope, clock, options, ttlMs + 5_000);
+  }
+}
+
+/** `undefined`: nobody answers there. */
+async function askHolder(held: Lease, options: AcquireOptions): Promise<boolean | undefined> {
+  const { operation, machine } = held.holder;
+  try {
+    const timeoutMs = options.askHolderMs;
+    const { signal } = options;
+    return (await options.machines.call(machine, "operation.running", { operation }, { timeoutMs, signal }))
+      .running;
+  } catch {
+    return undefined;
+  }
+}
+
+async function waitFree(scope: string, clock: Clock, options: AcquireOptions, ms: number): Promise<void> {
+  const over = new AbortController();
+  const unlink = onAbort(options.signal, () => over.abort());
+  await Promise.race([options.leases.whenFree(scope, over.signal), clock.sleep(ms, over.signal)]);
+  unlink();
+  over.abort();
+}
+
+function busy(held: Lease, answers: boolean): PloyzError {
+  const { operation, machine } = held.holder;
+  return new PloyzError({
+    code: "scope_busy",
+    message: answers
+      ? `operation ${operation} on machine ${machine} holds ${held.scope}`
+      : `operation ${operation} holds ${held.scope}; its machine ${machine} does not answer, yet its lease lives`,
+    hint: `ployzctl ops watch ${operation}`,
+    machine,
+    operationId: operation,
+    details: { scope: held.scope },
+  });
+}
+
+export function abortedError(): PloyzError {
+  return new PloyzError({ code: "aborted", message: "aborted by the operator" });
+}
+
+function openKeeper(options: AcquireOptions) {
+  const { leases, clock, ttlMs, holder } = options;
+  const lost = new AbortController();
+  const stopped = new AbortController();
+  let held: { lease: Lease; until: number }[] = [];
+  let riding = false;
+  let renewing = false;
+
+  const lose = (scope: string) => lost.abort(leaseLost(holder.operation, scope));
+
+  const renewAll = async (): Promise<boolean> => {
+    for (const [i, { lease }] of held.entries()) {
+      const asked = clock.now();
+      const renewed = await leases.renew(lease);
+      if (renewed === undefined) {
+        lose(lease.scope);
+        return false;
+      }
+      held[i] = { lease: renewed, until: asked + ttlMs };
+    }
+    return !lost.signal.aborted;
+  };
+
+  // One renewal at a time: two at once would each take the other's new revision for a loss.
+  let tail: Promise<unknown> = Promise.resolve();
+  const serial = (): Promise<boolean> => {
+    const result = tail.then(() => (stopped.signal.aborted ? false : renewAll()));
+    tail = result.catch(() => {});
+    return result;
+  };
+
+  const checkExpiry = () => {
+    const late = held.find(({ until }) => clock.now() >= until);
+    if (late !== undefined && !riding) lose(late.lease.scope);
+  };
+
+  const loop = async () => {
+    while (!stopped.signal.aborted && !lost.signal.aborted) {
+      await clock.sleep(ttlMs / 3, stopped.signal);
+      if (stopped.signal.aborted) return;
+      checkExpiry();
+      // Not awaited: an answer that never comes must not keep the expiry from being noticed.
+      if (!renewing && !lost.signal.aborted) {
+        renewing = true;
+        void serial()
+          .catch((error: unknown) => {
+            if (!isUnavailable(error)) lose(held[0]?.lease.scope ?? "?");
+          })
+          .finally(() => {
+            renewing = false;
+          });
+      }
+    }
+  };
+
+  const stop = () => stopped.abort();
+
+  const release = async () => {
+    stop();
+    await tail;
+    const all = held;
+    held = [];
+    // A lease that cannot be released expires by itself.
+    for (const { lease } of all.reverse()) await leases.release(lease).catch(() => {});
+  };
+
+  return {
+    add(lease: Lease, now: number) {
+      held.push({ lease, until: now + ttlMs });
+      if (held.length === 1) void loop();
+    },
+    release,
+    keeper(scope: string): LeaseKeeper {
+      const first = held[0];
+      if (first === undefined) throw new Error("no lease is held");
+      return {
+        fence: { scope, revision: first.lease.fence },
+        lost: lost.signal,
+        ensure: serial,
+        ride(on) {
+          riding = on;
+          if (!on) checkExpiry();
+        },
+        release,
+        abandon: stop,
+      };
+    },
+  };
+}

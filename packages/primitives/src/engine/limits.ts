@@ -1,0 +1,34 @@
+/** Bounds of one run, in milliseconds unless said otherwise. */
+export interface Limits {
+  /** Steps at once, and at once on one machine. */
+  readonly parallel: number;
+  readonly parallelPerMachine: number;
+  readonly leaseTtlMs: number;
+  /** How long a write rides through a store that does not answer (an election takes 4 to 7 s). */
+  readonly storeRideMs: number;
+  /** Deadline of one undo with its retries. */
+  readonly undoMs: number;
+  /** Deadline of one step that an earlier operation owes, when a later one tries it again on its way. */
+  readonly owedRetryMs: number;
+  /** How long an aborted step may take to stop. */
+  readonly abortGraceMs: number;
+  /** Deadline of asking a lease's holder whether it still runs. */
+  readonly askHolderMs: number;
+  /** Plans made anew after a lost commit race. */
+  readonly replans: number;
+  /** How many of the newest operations are searched for unfinished ones. */
+  readonly predecessors: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  parallel: 16,
+  parallelPerMachine: 4,
+  leaseTtlMs: 15_000,
+  storeRideMs: 20_000,
+  undoMs: 30_000,
+  owedRetryMs: 5_000,
+  abortGraceMs: 5_000,
+  askHolderMs: 3_000,
+  replans: 3,
+  predecessors: 500,
+};

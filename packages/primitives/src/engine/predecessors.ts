@@ -1,0 +1,91 @@
+import type { OperationSummary } from "../client/api.ts";
+import { PloyzError } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import type { JournalStore } from "../ports/store.ts";
+import { asJson, sameJson } from "./canonical.ts";
+import { findCommit } from "./commit.ts";
+import type { RegisteredPrimitive } from "./deps.ts";
+import type { JournalEntry } from "./entries.ts";
+import { type Ending, finish, takeBack } from "./execute.ts";
+import { fold, isFinal, type OperationRecord, summaryOf } from "./fold.ts";
+import { readJournal } from "./journal.ts";
+import type { Session } from "./session.ts";
+
+/** An operation that did not reach its end, and its journal. */
+export interface Unfinished {
+  readonly entries: readonly JournalEntry[];
+  readonly record: OperationRecord;
+}
+
+/** Unfinished operations on any of the scopes, oldest first. Summaries that lag behind their journal are put right. */
+export async function unfinishedOn(
+  journals: JournalStore,
+  scopes: readonly string[],
+  limit: number,
+): Promise<readonly Unfinished[]> {
+  const found: Unfinished[] = [];
+  for (const { value } of await journals.summaries(limit)) {
+    const summary = value as unknown as OperationSummary;
+    if (isFinal(summary.state) || !summary.scope.some((scope) => scopes.includes(scope))) continue;
+    const entries = await readJournal(journals, summary.operation);
+    const record = fold(entries);
+    if (record === undefined) continue;
+    if (isFinal(record.state)) await journals.putSummary(record.operation, asJson(summaryOf(record)));
+    else found.push({ entries, record });
+  }
+  return found.reverse();
+}
+
+/** Whether running `primitive` with `input` may go on with this operation, as far as its journal says. */
+export function isResumable(record: OperationRecord, registered: RegisteredPrimitive, input: Json): boolean {
+  const { primitive } = registered;
+  const going = record.state === "running" || record.state === "interrupted";
+  const failed =
+    record.unwinding !== undefined || [...record.steps.values()].some((s) => s.state === "failed");
+  const same = record.primitive === primitive.name && record.version === primitive.version;
+  return going && same && !failed && record.revision === undefined && sameJson(record.input, input);
+}
+
+/** The revision it was committed at, by its journal or, when that does not say, by the store. */
+export async function committedAt(
+  record: OperationRecord,
+  { ports }: RegisteredPrimitive,
+): Promise<number | undefined> {
+  if (record.revision !== undefined) return record.revision;
+  if (record.point === undefined) return undefined;
+  return findCommit(ports.store, record.operation, record.point);
+}
+
+/** Ends an unfinished operation whose leases this session holds: forward when it was committed, else back. */
+export async function resolve(
+  session: Session,
+  record: OperationRecord,
+  options: {
+    readonly revision?: number;
+    readonly why: Parameters<typeof takeBack>[1];
+    readonly capMs?: number;
+  },
+): Promise<Ending> {
+  const { journal, deps } = session;
+  await journal.append({ type: "resumed", coordinator: deps.self.machine, why: options.why.code });
+  const { revision, capMs } = options;
+  if (revision === undefined) {
+    return takeBack(session, record.unwinding?.error ?? firstFailure(record) ?? options.why, capMs);
+  }
+  if (record.revision === undefined) await journal.append({ type: "committed", revision });
+  return finish(session, record.input, revision, capMs);
+}
+
+function firstFailure(record: OperationRecord) {
+  return [...record.steps.values()].find(({ state }) => state === "failed")?.error;
+}
+
+export function unknownVersion(record: OperationRecord): PloyzError {
+  const { operation, primitive, version } = record;
+  return new PloyzError({
+    code: "operation_version",
+    message: `operation ${operation} (${primitive}, journal version ${version}) is unfinished, and this version of Ployz does not know how to resolve it`,
+    hint: `run it from a machine with the version of Ployz that began it; see ployzctl ops show ${operation}`,
+    operationId: operation,
+  });
+}

@@ -1,0 +1,55 @@
+import type { Json } from "../model/json.ts";
+import type { EngineDeps, RegisteredPrimitive } from "./deps.ts";
+import { openJournal } from "./journal.ts";
+import { acquireLeases, type LeaseKeeper } from "./leases.ts";
+import type { Limits } from "./limits.ts";
+import type { Unfinished } from "./predecessors.ts";
+import type { Session } from "./session.ts";
+
+/** One call of `runOperation` after its input was parsed. */
+export interface Run {
+  readonly registered: RegisteredPrimitive;
+  readonly input: Json;
+  readonly deps: EngineDeps;
+  readonly limits: Limits;
+  /** Fresh: the operation's id unless it resumes another, and what marks this run's journal entries. */
+  readonly id: string;
+}
+
+export function hold(
+  run: Run,
+  scopes: readonly [string, ...string[]],
+  operation: string,
+): Promise<LeaseKeeper> {
+  const { deps, limits, registered } = run;
+  return acquireLeases(scopes, {
+    leases: registered.ports.store.leases,
+    machines: registered.ports.machines,
+    clock: deps.clock,
+    holder: { operation, machine: deps.self.machine },
+    ttlMs: limits.leaseTtlMs,
+    askHolderMs: limits.askHolderMs,
+    signal: deps.signal,
+    waiting: (what) => deps.emit({ type: "waiting", what }),
+  });
+}
+
+/** A session on an unfinished operation, or on a new one with this id. */
+export function sessionFor(
+  run: Run,
+  { primitive, ports }: RegisteredPrimitive,
+  keeper: LeaseKeeper,
+  on: Unfinished | string,
+): Session {
+  const { deps, limits, id } = run;
+  const { clock, signal } = deps;
+  const [operation, entries] = typeof on === "string" ? [on, []] : [on.record.operation, on.entries];
+  const journal = openJournal({
+    store: ports.store.journals,
+    ...{ operation, entries, clock },
+    run: id,
+    rideMs: limits.storeRideMs,
+    lost: keeper.lost,
+  });
+  return { primitive, ports, journal, keeper, deps, clock, limits, signal };
+}

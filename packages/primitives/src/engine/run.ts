@@ -1,0 +1,263 @@
+import type { OperationResult } from "../client/api.ts";
+import { errorBody, PloyzError } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import { asJson } from "./canonical.ts";
+import {
+  type EngineDeps,
+  type Outcome,
+  type Refused,
+  type RegisteredPrimitive,
+  type RunRequest,
+  register,
+} from "./deps.ts";
+import { type Ending, execute } from "./execute.ts";
+import type { LeaseKeeper } from "./leases.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { observeAndPlan, type Planned, Refusals } from "./planning.ts";
+import {
+  committedAt,
+  isResumable,
+  resolve,
+  type Unfinished,
+  unfinishedOn,
+  unknownVersion,
+} from "./predecessors.ts";
+import { hold, type Run, sessionFor } from "./run-context.ts";
+import type { Session } from "./session.ts";
+import type { Kinds, Plan, Primitive, PrimitivePorts } from "./types.ts";
+import { planView } from "./view.ts";
+
+/**
+ * Runs one command: parse, lease, resolve what an interrupted predecessor left, observe, refuse, plan, prepare, commit, settle.
+ * Never throws for what an operator could meet: a refusal, a failure and an interruption are outcomes. The last event is `result`
+ * or `refused` (for a preview: `plan`).
+ */
+export async function runOperation<
+  Ports extends PrimitivePorts,
+  In extends Json,
+  Facts,
+  K extends Kinds,
+  R extends Json,
+>(
+  primitive: Primitive<Ports, In, Facts, K, R>,
+  request: RunRequest,
+  deps: EngineDeps<Ports>,
+): Promise<Outcome> {
+  const registered = register(primitive, deps.ports);
+  const outcome = await decide(registered, request, deps);
+  if (outcome.kind === "operation") deps.emit({ type: "result", result: outcome });
+  if (outcome.kind === "refused") deps.emit({ type: "refused", refusals: outcome.refusals });
+  return outcome;
+}
+
+async function decide(
+  registered: RegisteredPrimitive,
+  request: RunRequest,
+  deps: EngineDeps,
+): Promise<Outcome> {
+  const { primitive } = registered;
+  const parsed = primitive.parse(request.input);
+  if (!parsed.ok) return { kind: "refused", primitive: primitive.name, refusals: parsed.refusals };
+  const limits = { ...DEFAULT_LIMITS, ...deps.limits };
+  const run: Run = { registered, input: asJson(parsed.input), deps, limits, id: deps.ids.newOperationId() };
+  try {
+    return request.mode === "preview" ? await preview(run) : await apply(run);
+  } catch (error) {
+    return refused(run, error);
+  }
+}
+
+/** Errors before anything was touched. A bug is reported like them, rather than taking the daemon down. */
+function refused({ registered }: Run, error: unknown): Refused {
+  const refusals = error instanceof Refusals ? error.refusals : [errorBody(error)];
+  return { kind: "refused", primitive: registered.primitive.name, refusals };
+}
+
+async function preview(run: Run): Promise<Outcome> {
+  const { plan } = await observeAndPlan(run, run.id, run.deps.signal);
+  const view = planView(run.registered.primitive.name, plan);
+  run.deps.emit({ type: "plan", plan: view });
+  return view;
+}
+
+async function apply(run: Run): Promise<Outcome> {
+  const { registered, input, deps } = run;
+  const { primitive, ports } = registered;
+  const sorted = [...new Set(primitive.scope(input))].sort();
+  const [first, ...rest] = sorted;
+  if (first === undefined) throw new Error(`primitive ${primitive.name} has no scope`);
+  const scopes = [first, ...rest] as const;
+  const began = deps.clock.now();
+
+  // The lease carries the id of the operation that will run, so that whoever finds it held names the right one. Which one that is
+  // is only certain under the lease: hence a guess, and another round when it was wrong.
+  let operation = await guess(run, scopes);
+  for (let round = 0; round < 4; round++) {
+    deps.emit({ type: "accepted", operation, primitive: primitive.name, resumed: operation !== run.id });
+    const keeper = await hold(run, scopes, operation);
+    let release = true;
+    try {
+      const warnings: string[] = [];
+      const found = await unfinishedOn(ports.store.journals, scopes, run.limits.predecessors);
+      const resume = await clear(run, keeper, found, warnings);
+      const wanted = resume?.unfinished.record.operation ?? run.id;
+      if (wanted !== operation) {
+        operation = wanted;
+        continue;
+      }
+      const ending = await proceed(run, keeper, scopes, resume);
+      release = !(ending.state === "interrupted" && ending.error?.code === "operation_taken_over");
+      return resultOf(run, operation, ending, warnings, began);
+    } catch (error) {
+      release = errorBody(error).code !== "operation_taken_over";
+      throw error;
+    } finally {
+      if (release) await keeper.release();
+      else keeper.abandon();
+    }
+  }
+  throw new PloyzError({
+    code: "scope_busy",
+    message: `other operations on ${sorted.join(", ")} keep changing`,
+    hint: "run the same command again",
+  });
+}
+
+async function guess(run: Run, scopes: readonly string[]): Promise<string> {
+  const found = await unfinishedOn(run.registered.ports.store.journals, scopes, run.limits.predecessors);
+  const same = found.filter(({ record }) => isResumable(record, run.registered, run.input));
+  return same.at(-1)?.record.operation ?? run.id;
+}
+
+interface Resume {
+  readonly unfinished: Unfinished;
+  /** Absent when it had no plan yet. */
+  readonly planned?: Planned;
+}
+
+/** Ends what predecessors left on these scopes. Resolves with the one to go on with, if there is one. */
+async function clear(
+  run: Run,
+  keeper: LeaseKeeper,
+  found: readonly Unfinished[],
+  warnings: string[],
+): Promise<Resume | undefined> {
+  const { deps } = run;
+  // All are looked up first: if one is of an unknown version, none is touched.
+  const known = found.flatMap((unfinished) => {
+    const { record } = unfinished;
+    const owner =
+      record.primitive === run.registered.primitive.name
+        ? run.registered
+        : deps.primitives?.get(record.primitive);
+    if (owner !== undefined && owner.primitive.version === record.version) return [{ unfinished, owner }];
+    if (record.state !== "cleanup-owed") throw unknownVersion(record);
+    warnings.push(`${unknownVersion(record).message}; it still owes cleanup`);
+    return [];
+  });
+  let resume: Resume | undefined;
+  for (const { unfinished, owner } of known) {
+    const { record } = unfinished;
+    const newest = unfinished === found.at(-1);
+    const revision = await committedAt(record, owner);
+    if (newest && revision === undefined && isResumable(record, run.registered, run.input)) {
+      const planned = await stillHolds(run, record.plan, record.operation);
+      if (record.plan === undefined || planned !== undefined) {
+        resume = { unfinished, ...(planned && { planned }) };
+        continue;
+      }
+    }
+    deps.emit({
+      type: "waiting",
+      what: `operation ${record.operation}, which was interrupted, to be ${revision === undefined ? "undone" : "finished"}`,
+    });
+    const session = sessionFor(run, owner, keeper, unfinished);
+    const why = {
+      code: "interrupted",
+      message: `operation ${record.operation} was interrupted and has been undone`,
+      operationId: record.operation,
+    };
+    const ending = await resolve(session, record, {
+      why,
+      ...(revision !== undefined && { revision }),
+      ...(record.state === "cleanup-owed" && { capMs: run.limits.owedRetryMs }),
+    });
+    for (const { step, error } of ending.owed) {
+      warnings.push(`operation ${record.operation} still owes the cleanup of "${step}": ${error.message}`);
+    }
+  }
+  return resume;
+}
+
+/** The journaled plan with fresh facts, when nothing that it rests on has changed. */
+async function stillHolds(run: Run, plan: Plan | undefined, operation: string): Promise<Planned | undefined> {
+  if (plan === undefined) return undefined;
+  const { store } = run.registered.ports;
+  for (const { key, revision } of plan.basis) {
+    const now = key.startsWith("commit.")
+      ? await store.commits.last(key.slice("commit.".length))
+      : await store.facts.get(key.slice("fact.".length));
+    if ((now?.revision ?? 0) !== revision) return undefined;
+  }
+  try {
+    const { facts } = await observeAndPlan(run, operation, run.deps.signal);
+    return { facts, plan };
+  } catch (error) {
+    if (error instanceof Refusals) return undefined;
+    throw error;
+  }
+}
+
+async function proceed(
+  run: Run,
+  keeper: LeaseKeeper,
+  scopes: readonly string[],
+  resume: Resume | undefined,
+): Promise<Ending> {
+  const { deps, registered, input } = run;
+  const { primitive } = registered;
+  const operation = resume?.unfinished.record.operation ?? run.id;
+  const planned =
+    resume?.planned ?? (await observeAndPlan(run, operation, AbortSignal.any([deps.signal, keeper.lost])));
+  if (resume === undefined && !planned.plan.changes) {
+    deps.emit({ type: "plan", plan: planView(primitive.name, planned.plan) });
+    return { state: "done", changed: false, output: null, owed: [] };
+  }
+  const session = sessionFor(run, registered, keeper, resume?.unfinished ?? operation);
+  await begin(session, run, scopes, resume, planned.plan);
+  const replan = () => observeAndPlan(run, operation, keeper.lost);
+  return execute(session, { input, facts: planned.facts, replan });
+}
+
+/** Until this resolves nothing has been touched; after it, whoever looks at the scope finds this operation. */
+async function begin(
+  session: Session,
+  run: Run,
+  scopes: readonly string[],
+  resume: Resume | undefined,
+  plan: Plan,
+): Promise<void> {
+  const { journal } = session;
+  const { primitive } = run.registered;
+  const { machine, by } = run.deps.self;
+  if (resume === undefined) {
+    const { name, version } = primitive;
+    const of = { operation: run.id, primitive: name, version, input: run.input, scope: scopes };
+    await journal.append({ type: "opened", ...of, coordinator: machine, by });
+  } else {
+    await journal.append({ type: "resumed", coordinator: machine, why: "interrupted" });
+  }
+  await journal.publish();
+  if (resume?.planned === undefined) await journal.append({ type: "planned", plan });
+}
+
+function resultOf(
+  run: Run,
+  operation: string,
+  ending: Ending,
+  warnings: readonly string[],
+  began: number,
+): OperationResult {
+  const ms = run.deps.clock.now() - began;
+  return { kind: "operation", operation, primitive: run.registered.primitive.name, ...ending, warnings, ms };
+}

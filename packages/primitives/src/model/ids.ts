@@ -1,0 +1,34 @@
+const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/** A ULID in upper-case Crockford base 32. */
+export const OPERATION_ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+
+export function isOperationId(value: unknown): value is string {
+  return typeof value === "string" && OPERATION_ID.test(value);
+}
+
+/**
+ * A ULID (https://github.com/ulid/spec): 48 bits of `nowMs`, 80 bits of `random(10)`. Ids of later milliseconds sort later,
+ * which is what the operation log is listed by.
+ */
+export function ulid(nowMs: number, random: (bytes: number) => Uint8Array): string {
+  let time = "";
+  for (let rest = nowMs, i = 0; i < 10; i++, rest = Math.floor(rest / 32)) {
+    time = ALPHABET.charAt(rest % 32) + time;
+  }
+  let bits = 0n;
+  for (const byte of random(10)) bits = (bits << 8n) | BigInt(byte);
+  let tail = "";
+  for (let i = 0; i < 16; i++, bits >>= 5n) tail = ALPHABET.charAt(Number(bits & 31n)) + tail;
+  return time + tail;
+}
+
+/** The part of an operation id that goes into names of things: its last eight characters (40 random bits), lower case. */
+export function operationTail(operation: string): string {
+  return operation.slice(-8).toLowerCase();
+}
+
+/** Unique for ever, and says whose it is: `prod.web.0.k3v9x2ab`. */
+export function instanceId(namespace: string, service: string, slot: number, operation: string): string {
+  return `${namespace}.${service}.${slot}.${operationTail(operation)}`;
+}
