@@ -12,6 +12,8 @@ export interface Commands {
     args: { ref: string; pull: "missing" | "always" | "never" };
     out: { digest: string; sizeBytes: number } | null;
   };
+  /** Whether this machine has the bundle. */
+  "bundle.resolve": { args: { digest: string }; out: { sizeBytes: number } | null };
   "instance.logs": { args: { id: string; tail: number }; out: { lines: readonly string[] } };
 
   // images and bundles: content addressed; cached, so there is nothing to undo
@@ -22,6 +24,12 @@ export interface Commands {
   "bundle.ensure": {
     args: { digest: string; sources: readonly string[] };
     out: { transferredBytes: number };
+  };
+
+  /** Lets one machine fetch one object once, within a minute, from this machine's transfer port. `null`: it is not here. */
+  "transfer.offer": {
+    args: { kind: "image" | "bundle"; digest: string; machine: string };
+    out: { token: string } | null;
   };
 
   // instances. `reserve` durably takes an address on the machine under the instance's id; a draining machine refuses.

@@ -1,0 +1,125 @@
+import { errorBody } from "../model/error.ts";
+import type { Machines } from "../ports/machines.ts";
+import type { MachineFact } from "./observe.ts";
+
+const LOOK_MS = 5_000;
+/** A registry may be far away; it is asked through two machines at most. */
+const REGISTRY_MS = 30_000;
+const REGISTRY_TRIES = 2;
+
+/** An image or a bundle, as far as the cluster knows it. */
+export type Found = {
+  /** What a machine runs. Without one there is nothing to plan with. */
+  readonly digest?: string;
+  /** Machines that have it, or whose registry does; sorted. None: it cannot be shipped now. */
+  readonly holders: readonly string[];
+  /** Where it was looked for in vain, and what was found there instead. */
+  readonly tried: readonly { readonly machine: string; readonly reason: string }[];
+  /** A tag that means several things, none of which is the committed one. */
+  readonly ambiguous?: readonly { readonly machine: string; readonly digest: string }[];
+  readonly warning?: string;
+};
+
+type Lookup = { readonly machines: Machines; readonly signal: AbortSignal };
+
+/**
+ * What each reference means now. A tag takes what the machines have; where they differ, the one digest that is not the committed one
+ * wins, because somebody built or pulled it since. Only if no machine has it is the registry asked.
+ */
+export async function findImages(
+  refs: readonly string[],
+  answering: readonly MachineFact[],
+  committed: ReadonlyMap<string, string>,
+  lookup: Lookup & { readonly pull: "missing" | "always" },
+): Promise<ReadonlyMap<string, Found>> {
+  const hosts = answering.filter(({ record }) => record.runtime === "docker").map(({ record }) => record.id);
+  const found = refs.map(
+    async (ref): Promise<[string, Found]> => [ref, await findImage(ref, hosts, committed.get(ref), lookup)],
+  );
+  return new Map(await Promise.all(found));
+}
+
+async function findImage(
+  ref: string,
+  hosts: readonly string[],
+  committed: string | undefined,
+  { machines, signal, pull }: Lookup & { readonly pull: "missing" | "always" },
+): Promise<Found> {
+  const ask = async (machine: string, mode: "never" | "missing" | "always") => {
+    try {
+      const timeoutMs = mode === "never" ? LOOK_MS : REGISTRY_MS;
+      const image = await machines.call(machine, "image.resolve", { ref, pull: mode }, { timeoutMs, signal });
+      return {
+        machine,
+        digest: image?.digest,
+        reason: mode === "never" ? "not there" : "not in the registry",
+      };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { machine, digest: undefined, reason: errorBody(error).message };
+    }
+  };
+  const tried: { machine: string; reason: string }[] = [];
+  const fromRegistry = async (mode: "missing" | "always"): Promise<Found | undefined> => {
+    for (const machine of hosts.slice(0, REGISTRY_TRIES)) {
+      const { digest, reason } = await ask(machine, mode);
+      if (digest !== undefined) return { digest, holders: [machine], tried };
+      tried.push({ machine, reason });
+    }
+    return undefined;
+  };
+
+  const fresh = pull === "always" && !ref.includes("@") ? await fromRegistry("always") : undefined;
+  if (fresh) return fresh;
+  const answers = await Promise.all(hosts.map((machine) => ask(machine, "never")));
+  const has = answers.flatMap(({ machine, digest }) => (digest === undefined ? [] : [{ machine, digest }]));
+  tried.push(
+    ...answers
+      .filter(({ digest }) => digest === undefined)
+      .map(({ machine, reason }) => ({ machine, reason })),
+  );
+  const meanings = [...new Set(has.map(({ digest }) => digest))];
+  const news = meanings.length > 1 ? meanings.filter((digest) => digest !== committed) : meanings;
+  const [digest] = news;
+  if (digest === undefined)
+    return (await fromRegistry("missing")) ?? { ...(committed && { digest: committed }), holders: [], tried };
+  if (news.length > 1) return { holders: [], tried, ambiguous: has };
+  return {
+    digest,
+    holders: has.filter((holder) => holder.digest === digest).map(({ machine }) => machine),
+    tried,
+    ...(meanings.length > 1 && {
+      warning: `image ${ref} is not the same on all machines; the one that is new since the last commit is taken: ${digest}`,
+    }),
+  };
+}
+
+export async function findBundles(
+  digests: readonly string[],
+  answering: readonly MachineFact[],
+  { machines, signal }: Lookup,
+): Promise<ReadonlyMap<string, Found>> {
+  const found = digests.map(async (digest): Promise<[string, Found]> => {
+    const answers = await Promise.all(
+      answering.map(async ({ record: { id: machine } }) => {
+        try {
+          const options = { timeoutMs: LOOK_MS, signal };
+          const bundle = await machines.call(machine, "bundle.resolve", { digest }, options);
+          return { machine, has: bundle !== null, reason: "not there" };
+        } catch (error) {
+          signal.throwIfAborted();
+          return { machine, has: false, reason: errorBody(error).message };
+        }
+      }),
+    );
+    return [
+      digest,
+      {
+        digest,
+        holders: answers.filter(({ has }) => has).map(({ machine }) => machine),
+        tried: answers.filter(({ has }) => !has).map(({ machine, reason }) => ({ machine, reason })),
+      },
+    ];
+  });
+  return new Map(await Promise.all(found));
+}
