@@ -6,7 +6,11 @@ const conditions = ["@ployz/source"];
 export const shared = defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { include: ["src/**/*.test.ts", "test/**/*.test.ts"], exclude: ["**/*.lab.test.ts"], testTimeout: 20_000 },
+  test: {
+    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    exclude: ["**/*.lab.test.ts"],
+    testTimeout: 20_000,
+  },
 });
 
 /** Tests that need root and the real programs: `*.lab.test.ts`. */
