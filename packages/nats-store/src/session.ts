@@ -36,6 +36,8 @@ export interface Session {
   /** The live connection; waits while there is none, so that nothing is sent into a buffer and forgotten. */
   link(): Promise<Link>;
   connected(): boolean;
+  /** Milliseconds since the connection came back; `undefined` when it never broke, or is away. */
+  sinceReconnectMs(): number | undefined;
   /** Why the last attempt to connect failed. */
   lastError(): unknown;
   /** Calls back on each change of the connection; returns how to stop. */
@@ -50,6 +52,7 @@ export function openSession(options: SessionOptions): Session {
   const listeners = new Set<(event: SessionEvent) => void>();
   let current: Link | undefined;
   let up = false;
+  let reconnectedAt: number | undefined;
   let lastError: unknown;
   let waiters: { resolve(link: Link): void; reject(error: unknown): void }[] = [];
 
@@ -61,8 +64,10 @@ export function openSession(options: SessionOptions): Session {
 
   const watch = async (nc: NatsConnection) => {
     for await (const status of nc.status()) {
-      if (status.type === "reconnect") emit("connected");
-      else if (status.type === "disconnect") emit("disconnected");
+      if (status.type === "reconnect") {
+        reconnectedAt = performance.now();
+        emit("connected");
+      } else if (status.type === "disconnect") emit("disconnected");
       else if (status.type === "error") lastError = status.error;
     }
   };
@@ -117,6 +122,8 @@ export function openSession(options: SessionOptions): Session {
     machine,
     deadlineMs: options.deadlineMs ?? 5000,
     connected: () => up,
+    sinceReconnectMs: () =>
+      up && reconnectedAt !== undefined ? performance.now() - reconnectedAt : undefined,
     lastError: () => lastError,
     link() {
       if (stop.signal.aborted) return Promise.reject(closed());

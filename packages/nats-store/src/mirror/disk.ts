@@ -1,0 +1,101 @@
+import { mkdir, readdir, rename, unlink } from "node:fs/promises";
+import type { CommitEnvelope, Entry } from "../client/types.ts";
+import { readFileIfThere, writeFileAtomic } from "../files.ts";
+import { isObject, type Json } from "../json.ts";
+
+/** What a mirror keeps: the head of every namespace, the facts, and how far each was followed. */
+export interface MirrorState {
+  readonly heads: Map<string, Entry<CommitEnvelope>>;
+  readonly facts: Map<string, Entry<Json>>;
+  commits: number;
+  factsRevision: number;
+}
+
+const headFile = (dir: string, namespace: string) => `${dir}/heads/${namespace}.json`;
+const factsFile = (dir: string) => `${dir}/facts.json`;
+
+/** Reads what was kept. A damaged file (disk error) is set aside under `.damaged` and reported, and the rest is used. */
+export async function loadMirror(dir: string, onError: (error: unknown) => void): Promise<MirrorState> {
+  await mkdir(`${dir}/heads`, { recursive: true, mode: 0o700 });
+  const state: MirrorState = { heads: new Map(), facts: new Map(), commits: 0, factsRevision: 0 };
+  const read = async (path: string): Promise<Json | undefined> => {
+    try {
+      const text = await readFileIfThere(path);
+      return text === undefined ? undefined : (JSON.parse(text) as Json);
+    } catch (error) {
+      onError(error);
+      await rename(path, `${path}.damaged`).catch(onError);
+      return undefined;
+    }
+  };
+  for (const name of await readdir(`${dir}/heads`)) {
+    if (!name.endsWith(".json")) continue;
+    const head = (await read(`${dir}/heads/${name}`)) as unknown as Entry<CommitEnvelope> | undefined;
+    if (!isObject(head) || typeof head.revision !== "number") continue;
+    state.heads.set(head.key, head);
+    state.commits = Math.max(state.commits, head.revision);
+  }
+  const kept = await read(factsFile(dir));
+  if (isObject(kept) && Array.isArray(kept.entries)) {
+    state.factsRevision = Number(kept.revision);
+    for (const entry of kept.entries as unknown as Entry<Json>[]) state.facts.set(entry.key, entry);
+  }
+  return state;
+}
+
+export interface Writer {
+  headChanged(namespace: string): void;
+  factsChanged(): void;
+  /** Resolves when everything said so far is on disk. */
+  flushed(): Promise<void>;
+}
+
+/** Writes changes behind the mirror, one write at a time; changes that come meanwhile are written together. */
+export function mirrorWriter(dir: string, state: MirrorState, onError: (error: unknown) => void): Writer {
+  const heads = new Set<string>();
+  let facts = false;
+  let running: Promise<void> | undefined;
+
+  const drain = async () => {
+    for (;;) {
+      const namespace = heads.values().next().value;
+      if (namespace !== undefined) {
+        heads.delete(namespace);
+        const head = state.heads.get(namespace);
+        if (head) await writeFileAtomic(headFile(dir, namespace), JSON.stringify(head));
+        else await unlink(headFile(dir, namespace)).catch(ignoreMissing);
+      } else if (facts) {
+        facts = false;
+        const entries = [...state.facts.values()];
+        await writeFileAtomic(
+          factsFile(dir),
+          JSON.stringify({ v: 1, revision: state.factsRevision, entries }),
+        );
+      } else return;
+    }
+  };
+  const kick = () => {
+    running ??= drain()
+      .catch(onError)
+      .finally(() => {
+        running = undefined;
+      });
+  };
+  return {
+    headChanged(namespace) {
+      heads.add(namespace);
+      kick();
+    },
+    factsChanged() {
+      facts = true;
+      kick();
+    },
+    async flushed() {
+      while (running) await running;
+    },
+  };
+}
+
+function ignoreMissing(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+}

@@ -1,0 +1,85 @@
+import { writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Rig, startRig } from "../../test/rig.ts";
+import { type Mirror, openMirror } from "./mirror.ts";
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await startRig();
+});
+afterAll(() => rig.cleanup());
+
+const reach = (mirror: Mirror, facts: number) =>
+  new Promise<void>((resolve) => {
+    const check = () => mirror.applied().facts >= facts && resolve();
+    mirror.onChange(check);
+    check();
+  });
+
+it("keeps the last good state on disk, and catches up with what happened while it was away", async () => {
+  const store = rig.store("m2");
+  const dir = `${rig.dir}/mirror`;
+  const first = await store.commits.append({ namespace: "prod", operation: "op1" }, 0);
+  await store.facts.put("machine.m1", 1, 0);
+  const gone = await store.facts.put("machine.gone", 1, 0);
+
+  const one = await openMirror({ dir, store });
+  await one.synced();
+  expect(one.heads().map((head) => head.value.operation)).toEqual(["op1"]);
+  const b = await store.facts.put("machine.m2", 2, 0);
+  await reach(one, b.ok ? b.revision : 0);
+  await one.close();
+
+  const offline = await openMirror({ dir });
+  expect(offline.heads()).toEqual(one.heads());
+  expect(offline.facts("machine").map((fact) => fact.key)).toEqual([
+    "machine.gone",
+    "machine.m1",
+    "machine.m2",
+  ]);
+  expect(offline.applied()).toEqual({
+    commits: first.committed && first.revision,
+    facts: b.ok && b.revision,
+  });
+
+  await store.facts.remove("machine.gone", gone.ok ? gone.revision : 0);
+  await store.commits.append({ namespace: "prod", operation: "op2" }, first.committed ? first.revision : 0);
+  const again = await openMirror({ dir, store });
+  await again.synced();
+  await again.flushed();
+  expect(again.facts("machine").map((fact) => fact.key)).toEqual(["machine.m1", "machine.m2"]);
+  expect(again.heads()[0]?.value.operation).toBe("op2");
+  await again.close();
+  expect((await openMirror({ dir })).facts("")).toEqual(again.facts(""));
+});
+
+it("is not emptied by a store that has lost its data", async () => {
+  const store = rig.store("m2");
+  const dir = `${rig.dir}/mirror-lost`;
+  await store.facts.put("precious", 1, 0);
+  const mirror = await openMirror({ dir, store });
+  await mirror.synced();
+  await mirror.close();
+  const fresh = await startRig();
+  const reported = new Promise<unknown>((resolve) => {
+    void openMirror({ dir, store: fresh.store("m2"), onError: resolve }).then((opened) => {
+      fresh.onCleanup(() => opened.close());
+    });
+  });
+  expect(await reported).toMatchObject({ code: "store_behind_mirror" });
+  await fresh.cleanup();
+  expect((await openMirror({ dir })).facts("precious")).toHaveLength(1);
+});
+
+it("sets a damaged file aside and keeps the rest", async () => {
+  const dir = `${rig.dir}/mirror-damaged`;
+  const mirror = await openMirror({ dir, store: rig.store("m2") });
+  await mirror.synced();
+  await mirror.close();
+  await writeFile(`${dir}/heads/prod.json`, "{");
+  const errors: unknown[] = [];
+  const again = await openMirror({ dir, onError: (error) => errors.push(error) });
+  expect(errors).toHaveLength(1);
+  expect(again.heads()).toEqual([]);
+  expect(again.facts("precious")).toHaveLength(1);
+});

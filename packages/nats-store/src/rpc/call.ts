@@ -1,0 +1,158 @@
+import { PloyzError } from "@ployz/exec";
+import { nuid } from "nats";
+import { queue } from "../client/queue.ts";
+import type { Json } from "../json.ts";
+import type { Session } from "../session.ts";
+import { type Exchange, exchange } from "./exchange.ts";
+import { type Fence, type Frame, fromWire, type Request } from "./protocol.ts";
+
+export interface CallOptions {
+  /** Total, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  readonly fence?: Fence;
+  readonly operation?: string;
+  /** Fails when this long passes without progress. */
+  readonly idleTimeoutMs?: number;
+  readonly onProgress?: (value: Json) => void;
+}
+
+export interface StreamOptions extends Omit<CallOptions, "timeoutMs" | "onProgress"> {
+  /** Default: none; the stream runs until it ends or is left. */
+  readonly timeoutMs?: number;
+  /** Items under way before the reader has taken them. Default 64. */
+  readonly window?: number;
+}
+
+export interface RpcOptions {
+  /** How often a caller gives a sign of life to a long call. Default 5,000 ms. */
+  readonly aliveMs?: number;
+}
+
+export interface Rpc {
+  /**
+   * Runs a command on a machine.
+   * @throws PloyzError `machine_unreachable` (nobody answers there), `deadline_exceeded`, `call_interrupted` (its daemon was
+   *   restarted meanwhile), `payload_too_large`, `store_unavailable`, or the handler's own error; the abort reason on abort.
+   */
+  call(machine: string, command: string, args: Json, options: CallOptions): Promise<Json>;
+  /** Reads what a command yields. Leaving the loop, or aborting, stops the producer. */
+  callStream(
+    machine: string,
+    command: string,
+    args: Json,
+    options?: StreamOptions,
+  ): AsyncGenerator<Json, void>;
+}
+
+/** setTimeout's limit; what is longer has no timer. */
+const longest = 2 ** 31 - 1;
+
+export function openRpc(session: Session, rpc: RpcOptions = {}): Rpc {
+  const request = (mode: Request["mode"], args: Json, options: StreamOptions): Request => ({
+    v: 1,
+    call: nuid.next(),
+    mode,
+    args,
+    ...(options.timeoutMs !== undefined && options.timeoutMs <= longest && { timeoutMs: options.timeoutMs }),
+    aliveMs: rpc.aliveMs ?? 5000,
+    window: options.window ?? 64,
+    meta: {
+      caller: session.machine,
+      ...(options.operation !== undefined && { operation: options.operation }),
+      ...(options.fence && { fence: options.fence }),
+    },
+  });
+
+  return {
+    async call(machine, command, args, options) {
+      let value: Json = null;
+      for await (const frame of frames(session, machine, command, request("call", args, options), options)) {
+        if (frame.t === "progress") options.onProgress?.(frame.value);
+        if (frame.t === "result") value = frame.value;
+      }
+      return value;
+    },
+
+    async *callStream(machine, command, args, options = {}) {
+      const sent = request("stream", args, options);
+      let taken = 0;
+      for await (const frame of frames(session, machine, command, sent, options)) {
+        if (frame.t !== "item") continue;
+        yield frame.value;
+        taken += 1;
+        if (taken % Math.max(1, Math.floor(sent.window / 2)) === 0) frame.taken(taken);
+      }
+    },
+  };
+}
+
+type Received = Frame & { taken(count: number): void };
+
+/** The frames of one call until its end. Guards the deadline, the idle limit and the caller's signal. */
+async function* frames(
+  session: Session,
+  machine: string,
+  command: string,
+  request: Request,
+  options: StreamOptions,
+): AsyncGenerator<Received, void> {
+  options.signal?.throwIfAborted();
+  const incoming = queue<Frame>();
+  const stop = () => incoming.end(options.signal?.reason ?? new Error("aborted"));
+  options.signal?.addEventListener("abort", stop, { once: true });
+  const deadline =
+    request.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => incoming.end(late(machine, command, request.timeoutMs ?? 0)), request.timeoutMs);
+  let idle: NodeJS.Timeout | undefined;
+  const working = () => {
+    clearTimeout(idle);
+    const ms = options.idleTimeoutMs;
+    if (ms !== undefined) idle = setTimeout(() => incoming.end(stuck(machine, command, ms)), ms);
+  };
+  let open: Exchange | undefined;
+  try {
+    working();
+    open = await exchange(
+      session,
+      { machine, command, request },
+      {
+        frame(frame) {
+          working();
+          incoming.push(frame);
+        },
+        failure: (error) => incoming.end(error),
+      },
+    );
+    const taken = open.taken;
+    for (;;) {
+      const frame = await incoming.next();
+      if (!frame) return;
+      if (frame.t === "error") throw fromWire(frame.error, machine);
+      yield { ...frame, taken };
+      if (frame.t === "result" || frame.t === "end") return;
+    }
+  } finally {
+    clearTimeout(deadline);
+    clearTimeout(idle);
+    options.signal?.removeEventListener("abort", stop);
+    open?.close();
+  }
+}
+
+const late = (machine: string, command: string, ms: number) =>
+  new PloyzError({
+    code: "deadline_exceeded",
+    message: `machine ${machine} did not finish ${command} within ${ms} ms`,
+    hint: "it was told to stop; look at its log, then run the command again",
+    details: { machine, command },
+  });
+
+const stuck = (machine: string, command: string, ms: number) =>
+  new PloyzError({
+    code: "deadline_exceeded",
+    message: `machine ${machine} made no progress with ${command} for ${ms} ms`,
+    hint: "it was told to stop; look at its log, then run the command again",
+    details: { machine, command },
+  });

@@ -1,0 +1,171 @@
+import { PloyzError } from "@ployz/exec";
+import { createInbox, type Msg, type NatsConnection } from "nats";
+import { unavailable } from "../errors.ts";
+import { decode, encode } from "../json.ts";
+import { controlSubject, inboxPrefix, rpcSubject } from "../names.ts";
+import type { Link, Session } from "../session.ts";
+import { type Control, type Frame, isFinal, type Request } from "./protocol.ts";
+
+export interface Exchange {
+  /** Tells the callee how many items were taken. */
+  taken(count: number): void;
+  /** Ends the exchange; the callee is told unless it has answered finally. */
+  close(): void;
+}
+
+/** After a server restart the other machines reconnect within moments: no responder then is not yet "unreachable". */
+const reconnectGraceMs = 2000;
+const noResponderStrikes = 3;
+
+/**
+ * One request and all that comes back. Rides through a reconnect: the callee keeps final answers for a caller that missed
+ * them, and tells an unknown call from a running one. `onFrame` gets progress, items and the final frame; `onFailure` ends it.
+ */
+export async function exchange(
+  session: Session,
+  to: { readonly machine: string; readonly command: string; readonly request: Request },
+  on: { frame(frame: Frame): void; failure(error: PloyzError): void },
+): Promise<Exchange> {
+  const { machine, command, request } = to;
+  const subject = rpcSubject(session.cluster, machine, command);
+  const control = controlSubject(session.cluster, machine, request.call);
+  const link = await connection(session, command, machine, request.timeoutMs);
+  const { nc } = link;
+  const body = encode(request);
+  const limit = nc.info?.max_payload ?? Number.POSITIVE_INFINITY;
+  if (body.length > limit) throw tooLarge(command, body.length, limit);
+
+  const inbox = createInbox(inboxPrefix(session.machine));
+  let open = true;
+  let answered = false;
+  let received = 0;
+  let taken = 0;
+  let strikes = 0;
+  let retry: NodeJS.Timeout | undefined;
+
+  const send = () => publish(nc, subject, body, `${inbox}.r`);
+  const say = (message: Control) => publish(nc, control, encode(message), `${inbox}.c`);
+  const alive = () => say({ t: "alive", taken });
+  const finish = () => {
+    open = false;
+    clearTimeout(retry);
+    clearInterval(pulse);
+    off();
+    subscription.unsubscribe();
+  };
+  const fail = (error: PloyzError) => {
+    if (!open) return;
+    finish();
+    on.failure(error);
+  };
+
+  const onNoResponders = (toControl: boolean) => {
+    const since = session.sinceReconnectMs();
+    if (!toControl && !answered) {
+      if (since === undefined || since > reconnectGraceMs) return fail(unreachable(machine, command, false));
+      retry = setTimeout(send, 50);
+      return;
+    }
+    strikes += 1;
+    if (strikes >= noResponderStrikes) fail(unreachable(machine, command, answered));
+  };
+
+  const onFrame = (frame: Frame) => {
+    strikes = 0;
+    if (frame.t === "unknown") {
+      if (answered) fail(interrupted(machine, command));
+      else send();
+      return;
+    }
+    answered = true;
+    if (frame.t === "running" && frame.sent > received) return fail(gap(machine, command));
+    if (frame.t === "item") {
+      if (frame.n <= received) return;
+      if (frame.n > received + 1) return fail(gap(machine, command));
+      received = frame.n;
+    }
+    if (frame.t === "end" && frame.n > received) return fail(gap(machine, command));
+    if (isFinal(frame)) finish();
+    if (frame.t !== "running" && frame.t !== "accepted") on.frame(frame);
+  };
+
+  const onMessage = (error: Error | null, message: Msg) => {
+    if (!open || error) return;
+    if (message.headers?.code === 503) return onNoResponders(message.subject.endsWith(".c"));
+    onFrame(decode(message.data) as unknown as Frame);
+  };
+
+  const subscription = nc.subscribe(`${inbox}.*`, { callback: onMessage });
+  const pulse = setInterval(alive, request.aliveMs);
+  const off = session.onEvent((event) => {
+    if (event === "connected") alive();
+  });
+  send();
+
+  return {
+    taken(count) {
+      taken = count;
+      if (open) alive();
+    },
+    close() {
+      if (!open) return;
+      say({ t: "cancel" });
+      finish();
+    },
+  };
+}
+
+function publish(nc: NatsConnection, subject: string, data: Uint8Array, reply: string): void {
+  if (!nc.isClosed()) nc.publish(subject, data, { reply });
+}
+
+async function connection(
+  session: Session,
+  command: string,
+  machine: string,
+  timeoutMs: number | undefined,
+): Promise<Link> {
+  let timer: NodeJS.Timeout | undefined;
+  const ms = Math.min(timeoutMs ?? session.deadlineMs, session.deadlineMs);
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unavailable(session, `calling ${command} on ${machine}`, undefined)), ms);
+  });
+  try {
+    return await Promise.race([session.link(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const unreachable = (machine: string, command: string, started: boolean) =>
+  new PloyzError({
+    code: "machine_unreachable",
+    message: started
+      ? `machine ${machine} went away while it ran ${command}`
+      : `machine ${machine} does not answer (${command})`,
+    hint: `check that ployzd runs on ${machine} and that it is connected to the mesh (\`ployzctl machine ls\`)`,
+    details: { machine, command, started },
+  });
+
+const interrupted = (machine: string, command: string) =>
+  new PloyzError({
+    code: "call_interrupted",
+    message: `the daemon of machine ${machine} was restarted while it ran ${command}`,
+    hint: "run the command again: what was done is recognised",
+    details: { machine, command },
+  });
+
+const gap = (machine: string, command: string) =>
+  new PloyzError({
+    code: "stream_interrupted",
+    message: `part of what ${command} on machine ${machine} sent was lost while the connection was away`,
+    hint: "start it again",
+    details: { machine, command },
+  });
+
+const tooLarge = (command: string, bytes: number, limit: number) =>
+  new PloyzError({
+    code: "payload_too_large",
+    message: `the request ${command} has ${bytes} bytes; one message may have ${limit}`,
+    hint: "send less at a time",
+  });

@@ -1,0 +1,43 @@
+/** How far a stream is, and how it is woken when its reader has taken more. */
+export interface Progress {
+  taken: number;
+  sent: number;
+  wake?: (() => void) | undefined;
+}
+
+/**
+ * Sends what an iterable yields, at most `window` items ahead of its reader. Stops, and stops the iterable, when the signal
+ * aborts.
+ */
+export async function sendItems<T>(
+  items: AsyncIterable<T>,
+  progress: Progress,
+  options: { readonly window: number; readonly signal: AbortSignal; send(item: T, n: number): void },
+): Promise<void> {
+  const iterator = items[Symbol.asyncIterator]();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(options.signal.reason);
+    options.signal.addEventListener("abort", stop, { once: true });
+  });
+  aborted.catch(() => undefined);
+  if (options.signal.aborted) stop();
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next.done) return;
+      while (progress.sent - progress.taken >= options.window) {
+        const woken = new Promise<void>((resolve) => {
+          progress.wake = resolve;
+        });
+        await Promise.race([woken, aborted]);
+      }
+      progress.sent += 1;
+      options.send(next.value, progress.sent);
+    }
+  } finally {
+    options.signal.removeEventListener("abort", stop);
+    // Not awaited: a producer that waits for something else ends when its own signal tells it to.
+    Promise.resolve(iterator.return?.()).catch(() => undefined);
+  }
+}
