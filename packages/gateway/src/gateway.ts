@@ -1,0 +1,310 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { PloyzError, waitFor } from "@ployz/exec";
+import { discard, readCurrent, type Saved, switchTo, writeGeneration } from "./generations.ts";
+import { findHaproxy, type Haproxy, isUnreachable, openHaproxy, requireFree } from "./haproxy.ts";
+import { leaving } from "./reconcile.ts";
+import {
+  checkWords,
+  type Desired,
+  type Listen,
+  mapText,
+  project,
+  render,
+  type Settings,
+  socketAddress,
+} from "./render.ts";
+import { type GatewayOptions, readSettings } from "./settings.ts";
+import { type GatewayStatus, statusOf } from "./status.ts";
+import { type RouteTable, type Server, validateTable } from "./table.ts";
+import { openWorker, type Worker } from "./worker.ts";
+
+export interface Applied {
+  /** `runtime`: without a reload. `reload` also stands for a first start. */
+  readonly changed: "none" | "runtime" | "reload";
+  readonly version: string;
+}
+
+export interface Adopted {
+  /** `repaired`: it ran, with something else than what is on disk. `absent`: nothing was ever applied in this folder. */
+  readonly state: "adopted" | "repaired" | "started" | "absent";
+  readonly version?: string;
+}
+
+export interface Drained {
+  readonly drained: boolean;
+  /** What it still serves, over all workers. */
+  readonly sessions: number;
+}
+
+export interface DrainOptions {
+  /** Default: the gateway's `drainTimeoutMs`. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The gateway of one machine. Calls are done one after another. */
+export interface Gateway {
+  /**
+   * Brings HAProxy to the table, losing no request, and returns when every new request follows it. Requests that removed
+   * servers still serve are finished in the background. A refused table changes nothing.
+   * Errors: gateway_config_invalid, gateway_reload_failed, port_taken.
+   */
+  apply(table: RouteTable): Promise<Applied>;
+  /** After a start of the caller: takes over what runs, starts what does not, from the state on disk alone. */
+  adopt(): Promise<Adopted>;
+  status(): Promise<GatewayStatus>;
+  /**
+   * Takes a server out of rotation (until it leaves the table, or `undrain`) and waits until it serves nothing. Also for a
+   * server that the last table removed. Time running out is an answer, not an error.
+   */
+  drain(serverId: string, options?: DrainOptions): Promise<Drained>;
+  undrain(serverId: string): Promise<void>;
+  /** Ends HAProxy, and keeps the state: `adopt` starts it again. */
+  stop(): Promise<void>;
+  /** Lets go of timers; HAProxy goes on. */
+  close(): void;
+}
+
+const SWEEP_MS = 200;
+
+export async function openGateway(options: GatewayOptions): Promise<Gateway> {
+  const settings = await readSettings(options);
+  const program = await findHaproxy(options.haproxy);
+  const { dir } = settings;
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await chmod(dir, 0o700);
+  await mkdir(join(dir, "certs"), { recursive: true, mode: 0o700 });
+  // The workers' user must reach the handover socket in it; nobody else gets past `dir`.
+  await mkdir(join(dir, "jail"), { recursive: true });
+  await chmod(join(dir, "jail"), 0o711);
+  const serviceName = options.serviceName ?? "ployz-haproxy";
+  const haproxy = openHaproxy({ dir, program, services: options.services, serviceName });
+  return gateway(haproxy, settings, options.drainTimeoutMs ?? 60_000);
+}
+
+function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): Gateway {
+  const { dir } = settings;
+  const words = checkWords(settings);
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
+    const result = last.then(task, task);
+    last = result.catch(() => undefined);
+    return result;
+  };
+  const project_ = (saved: Saved): Desired => project(saved.table, settings, new Set(saved.drained));
+  const current = async (): Promise<Worker> => {
+    const pid = (await haproxy.processes())?.workers[0];
+    if (pid !== undefined) return openWorker(haproxy.control, pid);
+    throw new PloyzError({ code: "haproxy_unreachable", message: "HAProxy has no worker" });
+  };
+
+  const bring = async (saved: Saved): Promise<Applied["changed"] | "start"> => {
+    const desired = project_(saved);
+    const before = await readCurrent(dir);
+    const config = render(desired, settings);
+    const map = mapText(desired);
+    let name = before?.name;
+    if (!before || before.config !== config || before.map !== map || !sameJson(before.saved, saved)) {
+      const next = await writeGeneration(dir, { config, map, saved });
+      name = next.name;
+      if (before?.config !== config || before.map !== map)
+        await haproxy.validate(join(dir, next.name)).catch(async (error: unknown) => {
+          await discard(dir, next.name);
+          throw error;
+        });
+    }
+    const become = (): Promise<void> => switchTo(dir, name ?? "");
+    const giveUp = async (error: unknown): Promise<never> => {
+      if (name !== before?.name) await discard(dir, name ?? "");
+      throw error;
+    };
+    const listens: Listen[] = [
+      settings.listen,
+      settings.httpsListen,
+      settings.statsListen,
+      ...desired.ports.map(({ port }) => ({ host: settings.listen.host, port })),
+    ].filter((one) => one !== undefined);
+
+    if ((await haproxy.processes()) === undefined && (await haproxy.state()) !== "running") {
+      for (const listen of listens) await requireFree(listen).catch(giveUp);
+      await become();
+      await haproxy.start();
+      return "start";
+    }
+    const running = openWorker(haproxy.control, (await haproxy.whenUp()).workers[0] ?? 0);
+    if ((await running.structure()) === desired.structure) {
+      await become();
+      try {
+        return (await (await current()).reconcile(desired, words)) > 0 ? "runtime" : "none";
+      } catch (error) {
+        // It died under our hands, or refused a command: what is on disk is right, so have it loaded.
+        if (isUnreachable(error)) await haproxy.whenUp();
+        await haproxy.reload();
+        return "reload";
+      }
+    }
+    const bound = parseBinds(before?.config ?? "");
+    for (const listen of listens) if (!bound.has(bindKey(listen))) await requireFree(listen).catch(giveUp);
+    await become();
+    try {
+      await haproxy.reload();
+    } catch (error) {
+      if (before) await switchTo(dir, before.name);
+      throw error;
+    }
+    // Drained servers have weight 0 in the file; the rest is as it should be already.
+    await (await current()).reconcile(desired, words);
+    return "reload";
+  };
+
+  /** Frees slots whose removed server has nothing left to do. Runs while there are such. */
+  const deadlines = new Map<string, number>();
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+  const sweep = async (): Promise<boolean> => {
+    const saved = await currentSaved();
+    if (!saved) return false;
+    const worker = await current();
+    let waiting = false;
+    for (const slot of leaving(project_(saved), await worker.slots())) {
+      const key = `${worker.pid} ${slot.backend} ${slot.name}`;
+      const deadline = deadlines.get(key) ?? performance.now() + drainTimeoutMs;
+      deadlines.set(key, deadline);
+      const late = performance.now() >= deadline;
+      if (slot.sessions > 0 && !late) waiting = true;
+      else {
+        await worker.release(slot, slot.sessions > 0);
+        deadlines.delete(key);
+      }
+    }
+    return waiting;
+  };
+  const keepSweeping = (): void => {
+    if (timer || closed) return;
+    timer = setTimeout(() => {
+      inTurn(sweep)
+        .catch(() => true)
+        .then((again) => {
+          timer = undefined;
+          if (again) keepSweeping();
+        }, ignore);
+    }, SWEEP_MS);
+    timer.unref();
+  };
+
+  const currentSaved = async (): Promise<Saved | undefined> => (await readCurrent(dir))?.saved;
+  const applyNow = async (table: RouteTable): Promise<Applied["changed"] | "start"> => {
+    const refusals = validateTable(table, { reservedPorts: ownPorts(settings) });
+    if (refusals.length > 0)
+      throw new PloyzError({
+        code: "gateway_config_invalid",
+        message: refusals.map((refusal) => refusal.message).join("; "),
+        hint: "the routes in effect are unchanged; correct the named routes",
+        details: { refusals: refusals.map((refusal) => refusal.code) },
+      });
+    const before = await currentSaved();
+    const ids = new Set(serversOf(table).map((server) => server.id));
+    const gone = [...(before ? serversOf(before.table) : []), ...(before?.departed ?? [])];
+    const changed = await bring({
+      table,
+      drained: (before?.drained ?? []).filter((id) => ids.has(id)),
+      departed: uniqueById(gone.filter((server) => !ids.has(server.id))).slice(0, MAX_DEPARTED),
+    });
+    keepSweeping();
+    return changed;
+  };
+  const sessionsOf = async (sockets: ReadonlySet<string>): Promise<number> => {
+    let sum = 0;
+    const now = await haproxy.processes();
+    for (const pid of [...(now?.workers ?? []), ...(now?.oldWorkers ?? [])]) {
+      const slots = await openWorker(haproxy.control, pid).slots();
+      for (const slot of slots) if (sockets.has(socketAddress(slot))) sum += slot.sessions;
+    }
+    return sum;
+  };
+
+  return {
+    apply: (table) =>
+      inTurn(async () => {
+        const changed = await applyNow(table);
+        return { changed: changed === "start" ? "reload" : changed, version: table.version };
+      }),
+    adopt: () =>
+      inTurn(async () => {
+        const saved = await currentSaved();
+        if (!saved) return { state: "absent" };
+        const changed = await applyNow(saved.table);
+        const state = (
+          { none: "adopted", start: "started", runtime: "repaired", reload: "repaired" } as const
+        )[changed];
+        return { state, version: saved.table.version };
+      }),
+    status: async () => statusOf(haproxy, await currentSaved(), project_),
+    async drain(serverId, drainOptions = {}) {
+      const sockets = await inTurn(async () => {
+        const saved = await currentSaved();
+        if (!saved) return new Set<string>();
+        const mine = serversOf(saved.table).filter((server) => server.id === serverId);
+        if (mine.length > 0 && !saved.drained.includes(serverId))
+          await bring({ ...saved, drained: [...saved.drained, serverId].sort() });
+        // An address that another server of the table has by now says nothing about the departed one.
+        const taken = new Set(serversOf(saved.table).map(socketAddress));
+        const departed = saved.departed.filter(
+          (one) => one.id === serverId && !taken.has(socketAddress(one)),
+        );
+        return new Set([...mine, ...departed].map(socketAddress));
+      });
+      let sessions = 0;
+      const idle = async (): Promise<true | undefined> => {
+        sessions = await sessionsOf(sockets);
+        return sessions === 0 || undefined;
+      };
+      const timeoutMs = drainOptions.timeoutMs ?? drainTimeoutMs;
+      const bounds = {
+        timeoutMs,
+        intervalMs: 50,
+        ...(drainOptions.signal && { signal: drainOptions.signal }),
+      };
+      try {
+        await waitFor(`server ${serverId} to finish its requests`, idle, bounds);
+      } catch (error) {
+        if (!(error instanceof PloyzError) || error.code !== "deadline_exceeded") throw error;
+      }
+      return { drained: sessions === 0, sessions };
+    },
+    undrain: (serverId) =>
+      inTurn(async () => {
+        const saved = await currentSaved();
+        if (saved?.drained.includes(serverId))
+          await bring({ ...saved, drained: saved.drained.filter((id) => id !== serverId) });
+      }),
+    stop: () => inTurn(() => haproxy.stop()),
+    close() {
+      closed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+const MAX_DEPARTED = 500;
+const ignore = (): void => undefined;
+const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+const serversOf = (table: RouteTable): readonly Server[] =>
+  table.routes.flatMap((route) => route.backend.servers);
+const bindKey = (listen: Listen): string => socketAddress({ address: listen.host, port: listen.port });
+
+function uniqueById(servers: readonly Server[]): readonly Server[] {
+  return [...new Map(servers.map((server) => [`${server.id} ${socketAddress(server)}`, server])).values()];
+}
+
+/** The addresses that a running configuration listens on already. */
+function parseBinds(config: string): ReadonlySet<string> {
+  return new Set([...config.matchAll(/^ {2}bind (\S+)/gm)].map((match) => match[1] ?? ""));
+}
+
+function ownPorts(settings: Settings): number[] {
+  return [settings.listen, settings.httpsListen, settings.statsListen].flatMap((one) =>
+    one ? [one.port] : [],
+  );
+}

@@ -1,0 +1,105 @@
+import type { Slot } from "./control.ts";
+import { type Desired, socketAddress } from "./render.ts";
+
+/**
+ * The runtime commands that bring one worker's servers to what is desired: first what adds capacity, then what takes it
+ * away, so that at no moment is a backend emptier than before or after.
+ */
+export function serverCommands(
+  desired: Desired,
+  slots: readonly Slot[],
+  checkWords: string,
+): readonly string[] {
+  const adding: string[] = [];
+  const removing: string[] = [];
+  const byBackend = new Map<string, Slot[]>();
+  for (const slot of slots) byBackend.set(slot.backend, [...(byBackend.get(slot.backend) ?? []), slot]);
+  const wanted = new Map(desired.backends.map((backend) => [backend.name, backend.servers]));
+
+  for (const [backend, own] of byBackend) {
+    const servers = wanted.get(backend);
+    if (!servers) continue; // The gateway's own.
+    const held = new Set<Slot>();
+    const missing = servers.filter((server) => {
+      const matches = own.filter((slot) => sameSocket(slot, server));
+      const slot = matches.find((one) => one.admin !== "maint") ?? matches[0];
+      if (!slot) return true;
+      held.add(slot);
+      if (server.drained) {
+        if (slot.admin === "ready" && slot.weight > 0) removing.push(set(slot, "state drain"));
+        else if (slot.admin === "maint") adding.push(set(slot, "state drain"));
+      } else {
+        if (slot.weight === 0 && slot.admin === "ready") adding.push(set(slot, "weight 1"));
+        if (slot.admin !== "ready") adding.push(...activate(slot));
+      }
+      return false;
+    });
+    const free = own.filter((slot) => slot.admin === "maint" && slot.sessions === 0 && !held.has(slot));
+    let next = 1 + Math.max(0, ...own.map((slot) => Number(/^s(\d+)$/.exec(slot.name)?.[1] ?? 0)));
+    for (const server of missing) {
+      const slot = free.shift();
+      const state = server.drained ? "drain" : "ready";
+      if (slot) {
+        adding.push(set(slot, `addr ${server.address} port ${server.port}`));
+        adding.push(...(state === "ready" ? activate(slot) : [set(slot, "state drain")]));
+      } else {
+        const name = `${backend}/s${next++}`;
+        adding.push(`add server ${name} ${socketAddress(server)} ${checkWords}`, `enable health ${name}`);
+        adding.push(state === "ready" ? `enable server ${name}` : `set server ${name} state drain`);
+      }
+    }
+    for (const slot of own)
+      if (slot.admin === "ready" && !held.has(slot)) removing.push(set(slot, "state drain"));
+  }
+  return [...adding, ...removing];
+}
+
+/** Slots that are being emptied and that the table no longer names. */
+export function leaving(desired: Desired, slots: readonly Slot[]): readonly Slot[] {
+  const wanted = new Map(desired.backends.map((backend) => [backend.name, backend.servers]));
+  return slots.filter(
+    (slot) =>
+      slot.admin === "drain" &&
+      wanted.get(slot.backend)?.some((server) => sameSocket(slot, server)) === false,
+  );
+}
+
+/** What would remain if the worker were compared with the table now; `undefined` when nothing differs. */
+export function difference(desired: Desired, slots: readonly Slot[], map: string): string | undefined {
+  for (const backend of desired.backends) {
+    const own = slots.filter((slot) => slot.backend === backend.name && slot.admin !== "maint");
+    const takesNew = (slot: Slot): boolean => slot.admin === "ready" && slot.weight > 0;
+    const serving = own.filter(takesNew).map(socketAddress).sort().join(" ");
+    const active = backend.servers.filter((server) => !server.drained);
+    const want = active.map(socketAddress).sort().join(" ");
+    if (serving !== want) return `${backend.name} serves from [${serving}], not [${want}]`;
+  }
+  const wanted = desired.map.map(([key, backend]) => `${key} ${backend}`).join("\n");
+  return map === wanted ? undefined : "the route map differs";
+}
+
+/** `show map` without its pointers, sorted like the desired map. */
+export function parseMap(text: string): string {
+  return text
+    .split("\n")
+    .filter((line) => line.startsWith("0x"))
+    .map((line) => line.slice(line.indexOf(" ") + 1).trimEnd())
+    .sort((a, b) => ((a.split(" ")[0] ?? "") < (b.split(" ")[0] ?? "") ? -1 : 1))
+    .join("\n");
+}
+
+const set = (slot: Slot, what: string): string => `set server ${slot.backend}/${slot.name} ${what}`;
+
+/** A slot that starts serving is taken for healthy (its readiness was checked before), with a full weight. */
+const activate = (slot: Slot): string[] => [
+  ...(slot.weight === 0 ? [set(slot, "weight 1")] : []),
+  set(slot, "health up"),
+  set(slot, "state ready"),
+];
+
+function sameSocket(
+  a: { readonly address: string; readonly port: number },
+  b: { readonly address: string; readonly port: number },
+): boolean {
+  return a.port === b.port && a.address === b.address;
+}

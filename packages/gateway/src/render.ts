@@ -1,0 +1,286 @@
+import { createHash } from "node:crypto";
+import { type Backend, checkShape, normalPath, type RouteTable, type Server } from "./table.ts";
+
+/** Everything of the configuration that does not come from the table. Addresses are `host:port`, checked before. */
+export interface Settings {
+  readonly listen: Listen;
+  readonly httpsListen?: Listen;
+  readonly statsListen?: Listen;
+  /** Absolute; holds the folders `certs` and `jail`. */
+  readonly dir: string;
+  /** The workers' user; root's own when left out. */
+  readonly user?: string;
+  readonly group?: string;
+  readonly maxConnections?: number;
+  /** How long an old worker may finish what it has after a reload. */
+  readonly hardStopMs: number;
+  readonly requestTimeoutMs: number;
+  readonly checkIntervalMs: number;
+  /** CIDRs whose X-Forwarded-* are believed (a load balancer in front). */
+  readonly trustedProxies: readonly string[];
+  readonly requestId: boolean;
+}
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A server slot's content. `drained`: in the table, but takes nothing new. */
+export interface DesiredServer extends Server {
+  readonly drained: boolean;
+}
+
+export interface DesiredBackend {
+  /** HAProxy's name. */
+  readonly name: string;
+  readonly id: string;
+  readonly mode: "http" | "tcp";
+  readonly check: string;
+  readonly servers: readonly DesiredServer[];
+}
+
+/** What HAProxy should be, as data: the configuration is rendered from it, and a running worker is compared with it. */
+export interface Desired {
+  readonly backends: readonly DesiredBackend[];
+  /** Host and path to backend name; sorted. */
+  readonly map: readonly (readonly [key: string, backend: string])[];
+  readonly ports: readonly { readonly port: number; readonly backend: string }[];
+  /** Changes exactly when a reload is needed. */
+  readonly structure: string;
+}
+
+/** RFC 5737: an address that nobody has, for slots without a server. */
+const NOBODY = { address: "192.0.2.1", port: 9 } as const;
+const MIN_SLOTS = 4;
+/** Raise when the rendering changes in a way that a running HAProxy must pick up. */
+const RENDERING = 1;
+
+export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
+  const backends = new Map<string, DesiredBackend>();
+  const add = (backend: Backend, mode: "http" | "tcp"): string => {
+    const name = `${mode}:${backend.id.replaceAll("/", ":")}`;
+    const servers = backend.servers.map((server) => ({
+      ...server,
+      address: canonical(server.address),
+      drained: drained.has(server.id),
+    }));
+    backends.set(name, { name, id: backend.id, mode, check: checkShape(backend), servers });
+    return name;
+  };
+  const map: [string, string][] = [];
+  const ports: { port: number; backend: string }[] = [];
+  for (const route of table.routes) {
+    const backend = add(route.backend, route.kind);
+    if (route.kind === "http") map.push([`${route.host}${normalPath(route.path)}`, backend]);
+    else ports.push({ port: route.listenPort, backend });
+  }
+  const byName = [...backends.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const desired = {
+    backends: byName,
+    map: map.sort((a, b) => (a[0] < b[0] ? -1 : 1)),
+    ports: ports.sort((a, b) => a.port - b.port),
+  };
+  const structure = [
+    RENDERING,
+    settings,
+    byName.map((backend) => [backend.name, backend.check]),
+    desired.ports,
+  ];
+  const digest = createHash("sha256").update(JSON.stringify(structure)).digest("hex").slice(0, 32);
+  return { ...desired, structure: digest };
+}
+
+/** As HAProxy prints it (RFC 5952), so that addresses compare as strings. */
+const canonical = (address: string): string =>
+  address.includes(":") ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+
+export const mapText = (desired: Desired): string =>
+  desired.map.map(([key, backend]) => `${key} ${backend}\n`).join("");
+
+/** The words after `server NAME ADDRESS:PORT`, the same in the file and for servers that are added to a running worker. */
+export function checkWords(settings: Settings): string {
+  const inter = settings.checkIntervalMs;
+  const faster = Math.max(100, Math.round(inter * 0.4));
+  // A failed connection counts as a failed check and brings the next check forward: one more failure takes the server out.
+  return `check inter ${inter}ms fastinter ${faster}ms downinter ${faster}ms fall 2 rise 2 observe layer4 error-limit 1 on-error sudden-death`;
+}
+
+export const socketAddress = (server: { readonly address: string; readonly port: number }): string =>
+  server.address.includes(":") ? `[${server.address}]:${server.port}` : `${server.address}:${server.port}`;
+
+/** haproxy.cfg, to be loaded from the folder that holds `routes.map` (HAProxy 2.6 or newer). */
+export function render(desired: Desired, settings: Settings): string {
+  return [
+    globalSection(desired, settings),
+    defaultsSection(settings),
+    httpFrontend(settings),
+    handover(settings),
+    ...desired.ports.map(({ port, backend }) => tcpFrontend(port, backend, settings)),
+    ...(settings.statsListen ? [statsFrontend(settings.statsListen)] : []),
+    ...desired.backends.map((backend) => backendSection(backend, settings)),
+  ].join("\n");
+}
+
+const section = (title: string, lines: readonly string[]): string =>
+  [title, ...lines.map((line) => `  ${line}`), ""].join("\n");
+
+function globalSection(desired: Desired, settings: Settings): string {
+  return section("global", [
+    // Read back over the runtime API: says which structure a worker really runs.
+    `set-var proc.ployz_structure str(${desired.structure})`,
+    // Without maxconn it follows from the limit of open files; the bound keeps its tables small where that is "infinite".
+    "fd-hard-limit 100000",
+    ...(settings.maxConnections === undefined ? [] : [`maxconn ${settings.maxConnections}`]),
+    `hard-stop-after ${settings.hardStopMs}ms`,
+    "log stdout format raw local0 notice",
+    ...(settings.user ? [`user ${settings.user}`, `chroot ${settings.dir}/jail`] : []),
+    ...(settings.group ? [`group ${settings.group}`] : []),
+  ]);
+}
+
+function defaultsSection(settings: Settings): string {
+  return section("defaults", [
+    "mode http",
+    "log global",
+    "option dontlognull",
+    "option dontlog-normal",
+    "option http-keep-alive",
+    // After a reload an idle keep-alive connection is closed with its next answer, never under a request on its way.
+    "option idle-close-on-response",
+    "option redispatch 1",
+    "retries 3",
+    "timeout connect 2s",
+    "timeout client 60s",
+    "timeout http-request 30s",
+    "timeout http-keep-alive 60s",
+    `timeout server ${settings.requestTimeoutMs}ms`,
+    "timeout tunnel 24h",
+    `timeout check ${Math.max(2000, settings.checkIntervalMs)}ms`,
+    'http-error status 503 content-type text/plain string "no instance is available for this route\\n" hdr Retry-After 1',
+  ]);
+}
+
+const bind = (listen: Listen): string => `bind ${socketAddress({ address: listen.host, port: listen.port })}`;
+
+function httpFrontend(settings: Settings): string {
+  const trust = settings.trustedProxies.length > 0;
+  const unlessTrusted = trust ? " unless trusted_proxy" : "";
+  const keep = (header: string): string =>
+    trust ? ` unless trusted_proxy { req.hdr(${header}) -m found }` : "";
+  return section("frontend http", [
+    bind(settings.listen),
+    // strict-sni lets the listener start before there is any certificate.
+    ...(settings.httpsListen
+      ? [`${bind(settings.httpsListen)} ssl crt ${settings.dir}/certs strict-sni alpn h2,http/1.1`]
+      : []),
+    ...(trust ? [`acl trusted_proxy src ${settings.trustedProxies.join(" ")}`] : []),
+    // Set, not appended: what an unknown client claims about itself is not passed on.
+    `http-request del-header Forwarded${unlessTrusted}`,
+    `http-request del-header X-Real-IP${unlessTrusted}`,
+    "http-request del-header Proxy",
+    ...(trust
+      ? [
+          "http-request add-header X-Forwarded-For %[src] if trusted_proxy { req.hdr(x-forwarded-for) -m found }",
+        ]
+      : []),
+    `http-request set-header X-Forwarded-For %[src]${keep("x-forwarded-for")}`,
+    `http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]${keep("x-forwarded-proto")}`,
+    `http-request set-header X-Forwarded-Host %[req.hdr(host)]${keep("x-forwarded-host")}`,
+    ...(settings.requestId
+      ? [
+          "http-request set-header X-Request-Id %[uuid()] unless { req.hdr(x-request-id) -m reg ^[A-Za-z0-9._-]{8,64}$ }",
+        ]
+      : []),
+    ...ROUTING,
+  ]);
+}
+
+/**
+ * A worker that a reload replaced no longer takes runtime changes to its servers ("Proxy is disabled"). So the next request
+ * of a kept connection there is passed on to the worker that replaced it, over a socket inside the jail.
+ */
+const HANDOVER = "ployz:handover";
+
+/** Key of the map: host, path and a slash, so that the longest prefix found ends on a segment boundary. */
+const ROUTING = [
+  "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
+  "http-request set-var(txn.wild) var(txn.host),regsub(^[^.]+,*)",
+  "http-request set-var-fmt(txn.key) %[var(txn.host)]%[path]/",
+  "http-request set-var-fmt(txn.wildkey) %[var(txn.wild)]%[path]/",
+  "http-request set-var(txn.backend) var(txn.key),map_beg(routes.map)",
+  "http-request set-var(txn.backend) var(txn.wildkey),map_beg(routes.map) if !{ var(txn.backend) -m found }",
+  'http-request return status 404 content-type text/plain string "no route for this host and path\\n" if !{ var(txn.backend) -m found } !{ stopping }',
+  `use_backend ${HANDOVER} if { stopping }`,
+  "use_backend %[var(txn.backend)]",
+];
+
+function handover(settings: Settings): string {
+  const owner = settings.user ? ` user ${settings.user}` : "";
+  // Bound before the worker goes into its jail, connected to from inside.
+  const inside = settings.user ? "" : `${settings.dir}/jail`;
+  return [
+    section("frontend handover", [
+      `bind unix@${settings.dir}/jail/handover.sock mode 600${owner}`,
+      ...ROUTING,
+    ]),
+    section(`backend ${HANDOVER}`, [
+      "option http-server-close",
+      "http-reuse never",
+      "retry-on conn-failure",
+      `server next unix@${inside}/handover.sock`,
+    ]),
+  ].join("\n");
+}
+
+function tcpFrontend(port: number, backend: string, settings: Settings): string {
+  return section(`frontend tcp:${port}`, [
+    "mode tcp",
+    bind({ host: settings.listen.host, port }),
+    "timeout client 24h",
+    "option clitcpka",
+    `default_backend ${backend}`,
+  ]);
+}
+
+function statsFrontend(listen: Listen): string {
+  return section("frontend stats", [
+    bind(listen),
+    "http-request use-service prometheus-exporter if { path /metrics }",
+    "http-request return status 404",
+  ]);
+}
+
+function backendSection(backend: DesiredBackend, settings: Settings): string {
+  const words = checkWords(settings);
+  const slots = Math.max(MIN_SLOTS, backend.servers.length * 2);
+  const servers = Array.from({ length: slots }, (_, index) => {
+    const server = backend.servers[index];
+    const state = server === undefined ? " disabled" : server.drained ? " weight 0" : "";
+    return `server s${index + 1} ${socketAddress(server ?? NOBODY)} ${words}${state}`;
+  });
+  const http = [
+    "balance roundrobin",
+    // A request is sent again to another server when its connection failed, or when the server went away without a
+    // word and the method is idempotent (RFC 9110, 9.2.2). Anything else might be done twice.
+    "retry-on conn-failure empty-response",
+    "http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }",
+    // Idle connections to instances are given up before common servers (Node: 5 s) close them under a request.
+    "default-server pool-purge-delay 2s",
+  ];
+  const tcp = ["mode tcp", "balance leastconn", "timeout server 24h", "option srvtcpka"];
+  const path = backend.check.startsWith("http ") ? backend.check.slice(5) : undefined;
+  const check =
+    path === undefined
+      ? []
+      : [
+          "option httpchk",
+          `http-check send meth GET uri '${path}' ver HTTP/1.1 hdr Host localhost`,
+          "http-check expect status 200-399",
+        ];
+  return section(`backend ${backend.name}`, [
+    ...(backend.mode === "http" ? http : tcp),
+    ...check,
+    ...servers,
+  ]);
+}

@@ -1,0 +1,104 @@
+import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { isAbsolute } from "node:path";
+import { PloyzError, type ServiceHost } from "@ployz/exec";
+import type { Listen, Settings } from "./render.ts";
+
+export interface GatewayOptions {
+  /** Absolute. Holds configurations, state and the control socket; made 0700. One gateway per folder. */
+  readonly dir: string;
+  /** `address:port`, e.g. `0.0.0.0:80`. TCP routes listen on the same address. */
+  readonly listen: string;
+  /** Serves certificates from `<dir>/certs` by SNI. No listener when left out. */
+  readonly httpsListen?: string;
+  /** Prometheus text on `/metrics`. No listener when left out. */
+  readonly statsListen?: string;
+  /** Runs HAProxy, so that it outlives the caller. */
+  readonly services: ServiceHost;
+  /** Default `ployz-haproxy`. */
+  readonly serviceName?: string;
+  /** Path of the program; default: found on PATH. */
+  readonly haproxy?: string;
+  /** Workers run as this user and group of the same name. Default: `haproxy` where there is one, else the caller's own. */
+  readonly user?: string;
+  /** Default: what the limit of open files allows, about a half of it, at most 50,000. */
+  readonly maxConnections?: number;
+  /** How long a removed server may finish its requests before they are cut; default 60,000 ms. */
+  readonly drainTimeoutMs?: number;
+  /** How long connections may live on in a worker that a reload replaced; default 600,000 ms. */
+  readonly hardStopMs?: number;
+  /** How long an instance may take to answer; default 300,000 ms. */
+  readonly requestTimeoutMs?: number;
+  /** Default 750 ms: a dead instance is out within 3 s. */
+  readonly checkIntervalMs?: number;
+  /** CIDRs of load balancers in front whose X-Forwarded-* headers are believed. Default none. */
+  readonly trustedProxies?: readonly string[];
+  /** Give every request an X-Request-Id, kept when the client sends a well-formed one. Default off. */
+  readonly requestId?: boolean;
+}
+
+const invalid = (message: string, hint: string): PloyzError =>
+  new PloyzError({ code: "gateway_config_invalid", message, hint });
+
+export async function readSettings(options: GatewayOptions): Promise<Settings> {
+  if (!isAbsolute(options.dir) || !/^[A-Za-z0-9._/-]+$/.test(options.dir))
+    throw invalid(
+      `gateway folder ${JSON.stringify(options.dir)} is not a plain absolute path`,
+      "choose another",
+    );
+  for (const cidr of options.trustedProxies ?? [])
+    if (!isCidr(cidr))
+      throw invalid(`trusted proxy ${JSON.stringify(cidr)} is not a CIDR`, "write e.g. 10.0.0.0/8");
+  const user = options.user ?? (await defaultUser());
+  if (user !== undefined && !/^[a-z_][a-z0-9_-]*$/.test(user))
+    throw invalid(`${JSON.stringify(user)} is not a user name`, "name an existing system user");
+  return {
+    listen: parseListen(options.listen),
+    ...(options.httpsListen !== undefined && { httpsListen: parseListen(options.httpsListen) }),
+    ...(options.statsListen !== undefined && { statsListen: parseListen(options.statsListen) }),
+    dir: options.dir,
+    ...(user !== undefined && { user, group: user }),
+    ...(options.maxConnections !== undefined && {
+      maxConnections: count(options.maxConnections, "maxConnections"),
+    }),
+    hardStopMs: count(options.hardStopMs ?? 600_000, "hardStopMs"),
+    requestTimeoutMs: count(options.requestTimeoutMs ?? 300_000, "requestTimeoutMs"),
+    checkIntervalMs: count(options.checkIntervalMs ?? 750, "checkIntervalMs"),
+    trustedProxies: options.trustedProxies ?? [],
+    requestId: options.requestId ?? false,
+  };
+}
+
+export function parseListen(text: string): Listen {
+  const found = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[^:]+)):(?<port>\d{1,5})$/.exec(text)?.groups;
+  const host = found?.v6 ?? found?.v4;
+  const port = found?.port;
+  if (host === undefined || isIP(host) === 0 || Number(port) < 1 || Number(port) > 65_535)
+    throw invalid(
+      `listen address ${JSON.stringify(text)} is not address:port`,
+      "write e.g. 0.0.0.0:80 or [::]:80",
+    );
+  return { host, port: Number(port) };
+}
+
+function count(value: number, name: string): number {
+  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1)
+    throw invalid(`${name} is ${value}`, "use a positive whole number");
+  return value;
+}
+
+function isCidr(text: string): boolean {
+  const [address, bits, more] = text.split("/");
+  const family = isIP(address ?? "");
+  if (family === 0 || more !== undefined) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+async function defaultUser(): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const [users, groups] = await Promise.all([
+    readFile("/etc/passwd", "utf8"),
+    readFile("/etc/group", "utf8"),
+  ]);
+  return /^haproxy:/m.test(users) && /^haproxy:/m.test(groups) ? "haproxy" : undefined;
+}

@@ -1,0 +1,76 @@
+import type { Slot } from "./control.ts";
+import type { Saved } from "./generations.ts";
+import type { Haproxy } from "./haproxy.ts";
+import { difference } from "./reconcile.ts";
+import { type Desired, socketAddress } from "./render.ts";
+import { openWorker } from "./worker.ts";
+
+export interface GatewayStatus {
+  readonly state: "running" | "stopped" | "absent";
+  /** Of the table on disk, which is what HAProxy starts from. */
+  readonly version?: string;
+  readonly worker?: number;
+  /** Workers that finish what they had when a reload replaced them. */
+  readonly oldWorkers: readonly number[];
+  /** What the running worker has otherwise than the disk; absent when they agree. */
+  readonly difference?: string;
+  readonly servers: readonly ServerStatus[];
+}
+
+export interface ServerStatus {
+  readonly backend: string;
+  readonly id: string;
+  readonly address: string;
+  readonly port: number;
+  readonly state: "up" | "down" | "drained";
+  readonly sessions: number;
+}
+
+export async function statusOf(
+  haproxy: Haproxy,
+  saved: Saved | undefined,
+  projected: (saved: Saved) => Desired,
+): Promise<GatewayStatus> {
+  const processes = await haproxy.processes();
+  const pid = processes?.workers[0];
+  const base = {
+    oldWorkers: processes?.oldWorkers ?? [],
+    ...(saved && { version: saved.table.version }),
+  };
+  if (pid === undefined) {
+    const state = await haproxy.state();
+    return { ...base, state: state === "running" ? "stopped" : state, servers: [] };
+  }
+  const worker = openWorker(haproxy.control, pid);
+  const slots = await worker.slots();
+  if (!saved) return { ...base, state: "running", worker: pid, servers: [] };
+  const desired = projected(saved);
+  const structure = await worker.structure();
+  const differs =
+    structure === desired.structure
+      ? difference(desired, slots, await worker.map())
+      : "it runs an earlier structure than the one on disk";
+  return {
+    ...base,
+    state: "running",
+    worker: pid,
+    ...(differs !== undefined && { difference: differs }),
+    servers: serverStates(desired, slots),
+  };
+}
+
+function serverStates(desired: Desired, slots: readonly Slot[]): readonly ServerStatus[] {
+  const bySocket = new Map(
+    slots
+      .filter((slot) => slot.admin !== "maint")
+      .map((slot) => [`${slot.backend} ${socketAddress(slot)}`, slot]),
+  );
+  return desired.backends.flatMap((backend) =>
+    backend.servers.map((server) => {
+      const slot = bySocket.get(`${backend.name} ${socketAddress(server)}`);
+      const { id, address, port, drained } = server;
+      const state = drained ? "drained" : slot?.up ? "up" : "down";
+      return { backend: backend.id, id, address, port, state, sessions: slot?.sessions ?? 0 } as const;
+    }),
+  );
+}

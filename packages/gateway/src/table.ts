@@ -1,0 +1,205 @@
+import { isIP } from "node:net";
+
+/** What the gateway serves. `version` is opaque to it, and reported back once the table is in effect. */
+export interface RouteTable {
+  readonly version: string;
+  readonly routes: readonly Route[];
+}
+
+export type Route = HttpRoute | TcpRoute;
+
+export interface HttpRoute {
+  readonly kind: "http";
+  readonly id: string;
+  /** Lower-case, no port; exact (`www.example.com`) or one wildcard label (`*.example.com`, which takes `a.example.com` and not `a.b.example.com`). */
+  readonly host: string;
+  /** Prefix on segment boundaries: `/api` takes `/api` and `/api/x`, not `/apix`. A trailing slash means nothing. Case-sensitive. */
+  readonly path: string;
+  readonly backend: Backend;
+}
+
+export interface TcpRoute {
+  readonly kind: "tcp";
+  readonly id: string;
+  readonly listenPort: number;
+  readonly backend: Backend;
+}
+
+export interface Backend {
+  /** Stable over deploys, e.g. `prod/web/http`: only its servers change without a reload. */
+  readonly id: string;
+  readonly servers: readonly Server[];
+  /** Default `tcp`. */
+  readonly check?: Check;
+}
+
+export interface Server {
+  readonly id: string;
+  /** IPv4 or IPv6 literal. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export type Check = { readonly kind: "tcp" } | { readonly kind: "http"; readonly path: string };
+
+export type RouteRefusalCode = "route_invalid" | "route_clash" | "backend_conflict";
+
+/** Why a table is not served. `owners` are the ids of the routes or backends at fault. */
+export interface RouteRefusal {
+  readonly code: RouteRefusalCode;
+  readonly message: string;
+  readonly owners: readonly string[];
+}
+
+export type MergeResult =
+  | { readonly ok: true; readonly table: RouteTable }
+  | { readonly ok: false; readonly refusals: readonly RouteRefusal[] };
+
+export interface TableLimits {
+  /** Ports that the gateway itself listens on, which no TCP route may take. */
+  readonly reservedPorts?: readonly number[];
+}
+
+const ROUTE_ID = /^[A-Za-z0-9][A-Za-z0-9._/:-]{0,199}$/;
+const BACKEND_ID = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
+const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
+/** The `pchar`s and `/` of RFC 3986: nothing that a configuration line, a map line or a command could take for syntax. */
+const PATH = /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,1023}$/;
+
+/** Goes into the configuration between single quotes. */
+const CHECK_PATH = /^\/[A-Za-z0-9._~!$&()*+,;=:@%/?-]{0,1023}$/;
+
+/** Every path ends in a slash inside the gateway, so that prefixes end on segment boundaries. */
+export function normalPath(path: string): string {
+  return `${path.replace(/\/+$/, "")}/`;
+}
+
+function isHost(host: string): boolean {
+  if (typeof host !== "string" || host.length > 253) return false;
+  const labels = host.split(".");
+  const wildcard = labels[0] === "*";
+  const rest = wildcard ? labels.slice(1) : labels;
+  return rest.length > 0 && rest.every((label) => LABEL.test(label));
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65_535;
+}
+
+const isPath = (path: string): boolean => typeof path === "string" && PATH.test(path);
+
+function* backendFaults(backend: Backend): Generator<string> {
+  if (typeof backend.id !== "string" || backend.id.length > 200 || !BACKEND_ID.test(backend.id))
+    yield `backend id ${show(backend.id)} is not a slash-separated name`;
+  if (backend.check?.kind === "http" && !CHECK_PATH.test(backend.check.path))
+    yield `check path ${show(backend.check.path)} is not a URL path`;
+  const ids = new Set<string>();
+  const sockets = new Set<string>();
+  for (const server of backend.servers) {
+    if (typeof server.id !== "string" || !ROUTE_ID.test(server.id))
+      yield `server id ${show(server.id)} is not a name`;
+    if (typeof server.address !== "string" || isIP(server.address) === 0 || server.address.includes("%"))
+      yield `server ${show(server.id)} has address ${show(server.address)}, which is not an IP address`;
+    if (!isPort(server.port))
+      yield `server ${show(server.id)} has port ${show(server.port)}, which is not 1 to 65535`;
+    if (ids.has(server.id)) yield `server ${show(server.id)} is listed twice`;
+    const socket = `${server.address} ${server.port}`;
+    if (sockets.has(socket))
+      yield `server ${show(server.id)} shares ${socket.replace(" ", " port ")} with another server`;
+    ids.add(server.id);
+    sockets.add(socket);
+  }
+}
+
+function* routeFaults(route: Route, reserved: readonly number[]): Generator<string> {
+  if (typeof route.id !== "string" || !ROUTE_ID.test(route.id))
+    yield `route id ${show(route.id)} is not a name`;
+  if (route.kind === "http") {
+    if (!isHost(route.host))
+      yield `host ${show(route.host)} is not a lower-case host name or *.name (write names without port, in ASCII)`;
+    if (!isPath(route.path)) yield `path ${show(route.path)} is not a URL path that starts with /`;
+  } else if (route.kind === "tcp") {
+    if (!isPort(route.listenPort)) yield `listen port ${show(route.listenPort)} is not 1 to 65535`;
+    else if (reserved.includes(route.listenPort))
+      yield `listen port ${route.listenPort} is the gateway's own listener`;
+  } else {
+    yield "route is neither http nor tcp";
+  }
+}
+
+/** Everything that is wrong with a table, in the order of its routes; empty when it can be served. */
+export function validateTable(table: RouteTable, limits: TableLimits = {}): readonly RouteRefusal[] {
+  const refusals: RouteRefusal[] = [];
+  const taken = new Map<string, string>();
+  const backends = new Map<string, { readonly shape: string; readonly route: string }>();
+  for (const route of table.routes) {
+    const faults = [...routeFaults(route, limits.reservedPorts ?? []), ...backendFaults(route.backend)];
+    for (const message of faults)
+      refusals.push({
+        code: "route_invalid",
+        message: `route ${show(route.id)}: ${message}`,
+        owners: [route.id],
+      });
+    const key =
+      route.kind === "http" ? `${route.host}${normalPath(route.path)}` : `tcp port ${route.listenPort}`;
+    const owner = taken.get(key);
+    if (owner === undefined) taken.set(key, route.id);
+    else
+      refusals.push({
+        code: "route_clash",
+        message: `routes ${show(owner)} and ${show(route.id)} both claim ${key}`,
+        owners: [owner, route.id],
+      });
+    const shape = backendShape(route.backend);
+    const other = backends.get(route.backend.id);
+    if (other === undefined) backends.set(route.backend.id, { shape, route: route.id });
+    else if (other.shape !== shape)
+      refusals.push({
+        code: "backend_conflict",
+        message: `routes ${show(other.route)} and ${show(route.id)} describe backend ${show(route.backend.id)} differently`,
+        owners: [other.route, route.id],
+      });
+  }
+  return refusals;
+}
+
+/** Joins the tables of several owners (namespaces); refused when two of them claim the same host and path, or TCP port. */
+export function mergeRoutes(tables: readonly RouteTable[], limits: TableLimits = {}): MergeResult {
+  const table = {
+    version: tables.map((one) => one.version).join(","),
+    routes: tables.flatMap((one) => one.routes),
+  };
+  const refusals = validateTable(table, limits);
+  return refusals.length === 0 ? { ok: true, table } : { ok: false, refusals };
+}
+
+/**
+ * The route that serves a request: an exact host before a wildcard, then the longest path. When no path of the exact host
+ * fits, the wildcard's are tried. `host` as in the Host header.
+ */
+export function chooseRoute(table: RouteTable, host: string, path: string): HttpRoute | undefined {
+  const name = host.replace(/:\d*$/, "").toLowerCase().replace(/\.+$/, "");
+  const longest = (candidate: string): HttpRoute | undefined => {
+    const fits = table.routes.filter(
+      (route): route is HttpRoute =>
+        route.kind === "http" && route.host === candidate && `${path}/`.startsWith(normalPath(route.path)),
+    );
+    return fits.sort((a, b) => normalPath(b.path).length - normalPath(a.path).length)[0];
+  };
+  return longest(name) ?? longest(name.replace(/^[^.]+/, "*"));
+}
+
+function backendShape(backend: Backend): string {
+  const servers = backend.servers.map((server) => [server.id, server.address, server.port].join(" ")).sort();
+  return JSON.stringify([servers, checkShape(backend)]);
+}
+
+export function checkShape(backend: Backend): string {
+  return backend.check?.kind === "http" ? `http ${backend.check.path}` : "tcp";
+}
+
+/** A value from outside inside a message: quoted, bounded, without control characters. */
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 120 ? `${text.slice(0, 117)}..."` : text;
+}

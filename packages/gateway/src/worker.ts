@@ -1,0 +1,81 @@
+import { PloyzError } from "@ployz/exec";
+import { type Control, onWorker, parseSlots, type Slot } from "./control.ts";
+import { parseMap, serverCommands } from "./reconcile.ts";
+import type { Desired } from "./render.ts";
+
+/** One HAProxy worker over the runtime API (management guide, 9.3). */
+export interface Worker {
+  readonly pid: number;
+  slots(): Promise<readonly Slot[]>;
+  /** The structure that it was started with, see `Desired.structure`. */
+  structure(): Promise<string | undefined>;
+  map(): Promise<string>;
+  /** Brings servers and map to what is desired; the number of commands that it took. */
+  reconcile(desired: Desired, checkWords: string): Promise<number>;
+  /** Ends what a drained slot still serves (`cut`) and frees it. */
+  release(slot: Slot, cut: boolean): Promise<void>;
+}
+
+/** What HAProxy answers when a command worked; anything else is its explanation of why not. */
+const DONE = /^\s*$|^New server registered|^(no need to change|IP changed|port changed)/i;
+/** A payload must fit into HAProxy's 16 KiB buffer together with its command. */
+const PAYLOAD_BYTES = 12_000;
+
+export function openWorker(control: Control, pid: number): Worker {
+  const ask = (command: string, payload?: string): Promise<string> =>
+    control.ask(onWorker(pid, command), payload);
+  const tell = async (command: string, payload?: string): Promise<void> => {
+    const answer = await ask(command, payload);
+    if (!DONE.test(answer))
+      throw new PloyzError({
+        code: "gateway_command_refused",
+        message: `HAProxy refuses ${JSON.stringify(command)}: ${answer.trim()}`,
+        hint: "this is a defect of the gateway, or an HAProxy older than 2.6",
+      });
+  };
+  const slots = async (): Promise<readonly Slot[]> =>
+    parseSlots(await ask("show servers state"), await ask("show stat -1 4 -1"));
+  const map = async (): Promise<string> => parseMap(await ask("show map routes.map"));
+
+  const replaceMap = async (lines: readonly string[]): Promise<void> => {
+    const version = /New version created: (\d+)/.exec(await ask("prepare map routes.map"))?.[1];
+    if (version === undefined) throw new Error("HAProxy did not prepare a new version of the route map");
+    for (const payload of chunks(lines)) await tell(`add map @${version} routes.map`, payload);
+    await tell(`commit map @${version} routes.map`);
+  };
+
+  return {
+    pid,
+    slots,
+    map,
+    async structure() {
+      return /value=<([0-9a-f]+)>/.exec(await ask("get var proc.ployz_structure"))?.[1];
+    },
+    async reconcile(desired, checkWords) {
+      const present = await slots();
+      const commands = serverCommands(desired, present, checkWords);
+      for (const command of commands) await tell(command);
+      const lines = desired.map.map(([key, name]) => `${key} ${name}`);
+      if ((await map()) === lines.join("\n")) return commands.length;
+      await replaceMap(lines);
+      return commands.length + 1;
+    },
+    async release(slot, cut) {
+      const name = `${slot.backend}/${slot.name}`;
+      if (cut) await tell(`shutdown sessions server ${name}`);
+      await tell(`set server ${name} state maint`);
+    },
+  };
+}
+
+function* chunks(lines: readonly string[]): Generator<string> {
+  let text = "";
+  for (const line of lines) {
+    if (text.length + line.length > PAYLOAD_BYTES) {
+      yield text;
+      text = "";
+    }
+    text += `${line}\n`;
+  }
+  if (text !== "") yield text;
+}
