@@ -25,15 +25,15 @@ exec 8>.cache/setup.lock
 flock 8
 
 # --- Debian packages ---------------------------------------------------------------------------------------------------
-installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
+installed_packages() { dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null | awk '$1 == "ii" { print $2 }'; }
 
 restore_policy() {
   rm -f /usr/sbin/policy-rc.d
   [ ! -e /usr/sbin/policy-rc.d.ployz-saved ] || mv /usr/sbin/policy-rc.d.ployz-saved /usr/sbin/policy-rc.d
 }
 apt_install() { # apt_install NAME...: only those that are missing
-  local name missing=()
-  for name in "$@"; do installed "$name" || missing+=("$name"); done
+  local missing
+  mapfile -t missing < <(printf '%s\n' "$@" | sort -u | grep -vxF -f <(installed_packages "$@"))
   [ "${#missing[@]}" -gt 0 ] || return 0
   [ "$(id -u)" = 0 ] || fail "missing Debian packages: ${missing[*]}; run as root, or install them"
   note "installing ${missing[*]}"
@@ -50,6 +50,7 @@ apt_install() { # apt_install NAME...: only those that are missing
     fail "apt-get install failed (see above); run again"
   restore_policy
   trap - EXIT
+  printf '%s\n' "${missing[@]}" >>.cache/installed-packages
 }
 
 listed() { # listed FILE KEY-COLUMN NAME-COLUMN KEY...: the names whose key is one of KEY

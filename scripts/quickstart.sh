@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# From a bare Debian to a running cluster of one machine with an example in it.
+#
+#   scripts/quickstart.sh          installs what is missing, builds, starts, deploys examples/hello, and asks it
+#   scripts/quickstart.sh --down   removes all of that
+#
+# As root. Running it again is safe: what is there already is kept.
+set -euo pipefail
+# shellcheck source=lib/env.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib/env.sh"
+cd "$ployz_root"
+
+installed=/usr/local/lib/ployz/current
+step() { printf '\n\033[1m%s\033[0m\n' "$1"; }
+fail() { printf 'quickstart.sh: %s\n' "$1" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || fail "run it as root: it makes network interfaces and starts services"
+
+case "$#:${1:-}" in
+  0:) ;;
+  1:--down)
+    if [ -x "$installed/bin/ployzctl" ]; then
+      step "Stopping the cluster"
+      "$installed/bin/ployzctl" dev down
+      # An installation that somebody else made is theirs.
+      if [ "$(cat "$installed/.operation" 2>/dev/null)" = quickstart ]; then
+        step "Removing Ployz"
+        cp "$installed/install.sh" .cache/install.sh
+        sh .cache/install.sh --remove
+        rm -f .cache/install.sh
+      fi
+    fi
+    echo "Gone. What stays: this folder with its .cache and node_modules, and the Debian packages."
+    if [ -s .cache/installed-packages ]; then
+      echo "To remove the packages that it installed:  apt-get autoremove --purge $(sort -u .cache/installed-packages | tr '\n' ' ')"
+    fi
+    exit 0
+    ;;
+  *) fail "usage: quickstart.sh [--down]" ;;
+esac
+
+step "1/4  What is missing on this machine"
+scripts/setup.sh --run-only
+# shellcheck source=lib/env.sh
+. scripts/lib/env.sh
+
+step "2/4  Build and install"
+archive=$(tools/release/build-payload)
+unpacked=$(mktemp -d)
+trap 'rm -rf -- "$unpacked"' EXIT
+tar -xzf "$archive" -C "$unpacked"
+sh "$unpacked/ployz/install.sh" --tarball "$archive" --operation quickstart
+export PATH=/usr/local/bin:$PATH
+ployzctl version || true
+
+step "3/4  A cluster of this machine, with examples/hello in it"
+started=$SECONDS
+if ! ployzctl dev -f examples/hello/ployz.toml --json >"$unpacked/dev.json"; then
+  cat "$unpacked/dev.json" >&2
+  fail "the cluster did not start; ployzctl doctor says what this machine lacks"
+fi
+gateway=$("$installed/lib/node" -p 'JSON.parse(fs.readFileSync(process.argv[1], "utf8")).gateway' "$unpacked/dev.json")
+case $gateway in http://*) ;; *) fail "ployzctl dev named no gateway: $(cat "$unpacked/dev.json")" ;; esac
+echo "up in $((SECONDS - started)) s"
+
+step "4/4  Asking it, through the gateway"
+for name in Ada Grace Edsger; do
+  command="curl -s -H 'Host: hello.localhost' '$gateway/?name=$name'"
+  echo "\$ $command"
+  answer=$(curl -sS --fail --max-time 10 -H 'Host: hello.localhost' "$gateway/?name=$name") || fail "no answer through the gateway; see: ployzctl status"
+  printf '%s\n' "$answer"
+done
+
+cat <<NEXT
+
+It works. What to try next:
+  ployzctl status                            everything on one screen
+  ployzctl ps                                the instances, their machines and addresses
+  ployzctl logs -f hello/web                 what they say
+  edit examples/hello/greeter/greetings.json, then
+  ployzctl deploy -n -f examples/hello/ployz.toml     what would change
+  ployzctl deploy -f examples/hello/ployz.toml        change it, without a failed request
+  ployzctl ops ls                            what has been done, step by step with: ployzctl ops show <id>
+  scripts/quickstart.sh --down               remove it all
+NEXT
