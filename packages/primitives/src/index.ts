@@ -1,4 +1,9 @@
 export type * from "./client/api.ts";
+export { type DeployResult, deployPrimitive } from "./deploy/index.ts";
+export { type DeployInput, parseDeploy } from "./deploy/input.ts";
+export type { DeployFacts } from "./deploy/observe.ts";
+export type { DeployKinds } from "./deploy/steps.ts";
+export type { DeploySummary, FieldChange, ServiceSummary } from "./deploy/summary.ts";
 export type { Clock } from "./engine/clock.ts";
 export {
   type AnyPrimitive,

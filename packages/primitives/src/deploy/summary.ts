@@ -1,0 +1,136 @@
+import { canonical } from "../engine/canonical.ts";
+import { routeKey } from "../manifest/normalise.ts";
+import type { Commit, CommittedRoute, CommittedService, Instance, JobSpec, Volume } from "../model/commit.ts";
+import type { Json } from "../model/json.ts";
+import type { Decision, ServiceDecision, Why } from "./decide.ts";
+import type { DeployFacts } from "./observe.ts";
+import type { Candidate } from "./prepare.ts";
+
+/** The commit to be: what `commit` writes once the machines have given addresses. */
+export type NextState = {
+  readonly services: Readonly<Record<string, CommittedService>>;
+  readonly jobs: Readonly<Record<string, { readonly revision: string; readonly spec: JobSpec }>>;
+  readonly keep: readonly Instance[];
+  /** `reserve`: the step whose output has the address. */
+  readonly start: readonly (Omit<Instance, "address"> & { readonly reserve: string })[];
+  readonly routes: readonly CommittedRoute[];
+  readonly volumes: readonly Volume[];
+};
+
+/** Values of environment variables are left out: people keep passwords there. */
+export type FieldChange = { readonly field: string; readonly from?: Json; readonly to?: Json };
+
+export type ServiceSummary = {
+  readonly name: string;
+  /** `repair`: nothing was asked to change, but instances are replaced (dead, or their machine is ruled out). */
+  readonly change: "add" | "change" | "remove" | "repair" | "unchanged";
+  readonly fields: readonly FieldChange[];
+  readonly instances: readonly {
+    readonly id: string;
+    readonly slot: number;
+    readonly machine: string;
+    readonly action: "keep" | "start" | "stop";
+    readonly why?: Why;
+  }[];
+};
+
+/** What a deploy will do: `summary` of its plan. */
+export type DeploySummary = {
+  readonly kind: "deploy";
+  readonly namespace: string;
+  readonly services: readonly ServiceSummary[];
+  readonly jobs: readonly {
+    readonly name: string;
+    readonly action: "run" | "skip";
+    readonly machine?: string;
+    readonly why?: string;
+  }[];
+  readonly routes: { readonly added: readonly CommittedRoute[]; readonly removed: readonly CommittedRoute[] };
+  readonly images: readonly { readonly ref: string; readonly digest: string }[];
+  readonly next: NextState;
+};
+
+export function summarise(
+  decision: Decision,
+  candidates: readonly Candidate[],
+  next: NextState,
+  facts: DeployFacts,
+): DeploySummary {
+  const images = [...Object.values(next.services), ...Object.values(next.jobs)].flatMap(
+    ({ spec }) => spec.image ?? [],
+  );
+  return {
+    kind: "deploy",
+    namespace: decision.namespace,
+    services: decision.services.map((service) => summariseService(service, candidates)),
+    jobs: decision.jobs.map(({ name, run }) =>
+      run ? { name, action: "run", machine: run.machine, why: run.why } : { name, action: "skip" },
+    ),
+    routes: routeChanges(next, facts.head?.commit),
+    images: [...new Map(images.map((image) => [image.ref, image])).values()],
+    next,
+  };
+}
+
+function summariseService(service: ServiceDecision, candidates: readonly Candidate[]): ServiceSummary {
+  const { name, next, previous, keep, start, retire } = service;
+  const fields = next && previous ? diff(previous.spec, next.spec) : [];
+  const touched = start.length > 0 || retire.length > 0;
+  const change =
+    next === undefined
+      ? "remove"
+      : previous === undefined
+        ? "add"
+        : fields.length > 0
+          ? "change"
+          : touched
+            ? "repair"
+            : "unchanged";
+  const idOf = (slot: number): string =>
+    candidates.find((one) => one.kind === "service" && one.name === name && one.slot === slot)?.id ?? "";
+  return {
+    name,
+    change,
+    fields,
+    instances: [
+      ...keep.map(({ id, slot, machine }) => ({ id, slot, machine, action: "keep" as const })),
+      ...start.map(({ slot, machine, why }) => ({
+        id: idOf(slot),
+        slot,
+        machine,
+        action: "start" as const,
+        why,
+      })),
+      ...retire.map(({ id, slot, machine }) => ({ id, slot, machine, action: "stop" as const })),
+    ],
+  };
+}
+
+function routeChanges(next: NextState, head: Commit | undefined): DeploySummary["routes"] {
+  const key = (route: CommittedRoute) => `${routeKey(route)} ${route.service} ${route.port}`;
+  const before = head?.routes ?? [];
+  const [had, has] = [new Set(before.map(key)), new Set(next.routes.map(key))];
+  return {
+    added: next.routes.filter((route) => !had.has(key(route))),
+    removed: before.filter((route) => !has.has(key(route))),
+  };
+}
+
+/** Differences by dotted path; arrays compare whole. */
+export function diff(from: Json, to: Json, path = ""): readonly FieldChange[] {
+  if (isTable(from) && isTable(to)) {
+    const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])].sort();
+    return keys.flatMap((key) => diff(at(from, key), at(to, key), path === "" ? key : `${path}.${key}`));
+  }
+  if (canonical(from) === canonical(to)) return [];
+  if (path.startsWith("env.")) return [{ field: path }];
+  return [{ field: path, ...(from !== null && { from }), ...(to !== null && { to }) }];
+}
+
+function at(table: { readonly [key: string]: Json }, key: string): Json {
+  return (Object.hasOwn(table, key) ? table[key] : undefined) ?? null;
+}
+
+function isTable(value: Json): value is { readonly [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
