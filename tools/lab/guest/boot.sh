@@ -3,19 +3,13 @@
 cd /
 exec </dev/null >>/var/log/boot.log 2>&1
 echo "boot $(date -u +%FT%TZ)"
-mkdir -p /run/sshd /run/zfs /run/lock/zfs
+mkdir -p /run/sshd
 : >/run/utmp
 
 /usr/sbin/sshd
 
 # A machine that has ZFS has it running, with its pools imported and mounted, before any service starts.
-start_zfs() {
-  rm -f /run/zfs/zfs-fuse.pid
-  zfs-fuse --no-kstat-mount -p /run/zfs/zfs-fuse.pid || return
-  timeout 10 sh -c 'until [ -S /run/zfs/zfs_socket ] || zpool list >/dev/null 2>&1; do sleep 0.02; done'
-  timeout 20 zfs mount -a
-}
-if [ -x /usr/sbin/zfs-fuse ]; then start_zfs; fi
+if [ -x /usr/sbin/zfs-fuse ]; then /usr/lib/ployz-lab/start-zfs; fi
 
 if [ -x /usr/sbin/dockerd ]; then
   dockerd >>/var/log/dockerd.log 2>&1 &

@@ -31,7 +31,8 @@ while read -r _ mount type _; do
   hierarchies+=("$mount")
 done </proc/mounts
 
-mkdir -p "$dir/upper" "$dir/work" "$dir/root" "$dir/docker"
+# Not with -p: the folder of a lab that was taken down meanwhile stays away.
+for part in work root docker; do [ -d "$dir/$part" ] || mkdir "$dir/$part"; done
 case $kind in
   ns)
     exec nsenter --net="/run/netns/$netns" unshare --mount --uts --ipc --pid --cgroup --fork --kill-child \

@@ -23,7 +23,8 @@ open_root() {
 }
 
 close_root() {
-  rm -f "$work/root/usr/sbin/policy-rc.d" "$work/root"/etc/ssh/ssh_host_*
+  rm -f "$work/root"/etc/ssh/ssh_host_*
+  install -m 755 "$here/policy-rc.d" "$work/root/usr/sbin/policy-rc.d"
   umount -l "$work/root/dev" "$work/root/proc"
 }
 
@@ -88,6 +89,17 @@ make_debs() {
   done >"$work/root/srv/debs/Packages"
 }
 
+# What makes a machine of this root work as a lab machine, in both kinds.
+add_lab_parts() {
+  local units=$work/root/etc/systemd/system
+  install -D -m 755 -t "$work/root/usr/lib/ployz-lab" "$here/start-zfs" "$here/open-cgroups"
+  mkdir -p "$units/sysinit.target.wants" "$units/zfs-fuse.service.d"
+  printf '[Unit]\nDescription=Writable cgroup controllers\nDefaultDependencies=no\nBefore=sysinit.target\n[Service]\nType=oneshot\nExecStart=/usr/lib/ployz-lab/open-cgroups\n' \
+    >"$units/lab-cgroups.service"
+  ln -s ../lab-cgroups.service "$units/sysinit.target.wants/"
+  printf '[Service]\nExecStart=\nExecStart=/usr/lib/ployz-lab/start-zfs\nExecStop=\n' >"$units/zfs-fuse.service.d/lab.conf"
+}
+
 build_base() {
   local mirror
   mirror=${PLOYZ_LAB_MIRROR:-$(host_sources | awk -v suite="$suite" '$3 == suite { print $2; exit }')}
@@ -102,6 +114,7 @@ build_base() {
   in_root apt-get -qq install -y --no-install-recommends $(words "$here/base.txt")
   make_debs
   use_local_source
+  add_lab_parts
   # An ns machine's boot script starts sshd itself; systemd uses its own unit.
   in_root update-rc.d ssh remove
   rm -f "$work/root"/etc/rc?.d/S*{dbus,procps,kmod,sudo,hwclock.sh,udev} "$work/root/etc/machine-id"

@@ -17,8 +17,24 @@ async function hierarchies(): Promise<readonly string[]> {
     .map(([, at]) => at as string);
 }
 
+/**
+ * The cgroup that an init sees as its root, in every hierarchy (cgroups(7)): where a process belongs that enters the
+ * machine. systemd puts itself one level deeper, and systemd-nspawn puts a level above it.
+ */
+export async function homeCgroups(init: number): Promise<readonly string[]> {
+  const mounts = await hierarchies();
+  const lines = (await readFile(`/proc/${init}/cgroup`, "utf8")).trim().split("\n");
+  return lines.flatMap((line) => {
+    const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    const wanted = controllers === "" ? /\/(unified|cgroup)$/ : undefined;
+    const name = controllers.replace("name=", "");
+    const mount = mounts.find((at) => wanted?.test(at) ?? at.endsWith(`/${name}`));
+    return mount === undefined ? [] : [join(mount, path.replace(/\/init\.scope$/, ""))];
+  });
+}
+
 /** Folders of a cgroup in every hierarchy that has it. */
-export async function cgroupDirs(cgroup: string): Promise<readonly string[]> {
+async function cgroupDirs(cgroup: string): Promise<readonly string[]> {
   return (await hierarchies()).map((at) => join(at, cgroup));
 }
 

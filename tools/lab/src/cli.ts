@@ -70,8 +70,11 @@ async function main(argv: readonly string[]): Promise<number> {
   switch (command) {
     case "up": {
       const [count] = machines("N");
+      const stop = new AbortController();
+      for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stop.abort());
       const lab = await openLab({
         name,
+        signal: stop.signal,
         machines: count ?? 0,
         kind: kindOf(values.kind),
         docker: values.docker ?? false,

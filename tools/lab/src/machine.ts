@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isAlive, PloyzError, type ProcessIdentity, run, spawnDetached, waitFor } from "@ployz/exec";
-import { cgroupDirs, findInit, killAll } from "./cgroup.ts";
+import { findInit, homeCgroups, killAll } from "./cgroup.ts";
 import {
   guestDir,
   machineAddress,
@@ -71,7 +71,6 @@ export async function boot(spec: LabSpec, index: number, signal?: AbortSignal): 
     },
     { timeoutMs: bootTimeoutMs, ...(signal && { signal }) },
   );
-  if (spec.kind === "systemd") await settleSystemd(spec, index);
   await writeFile(join(dir, "init.json"), JSON.stringify(init));
 }
 
@@ -84,14 +83,6 @@ async function isUp(spec: LabSpec, init: number): Promise<boolean> {
     ["tcp", "tcp6"].map((name) => readFile(`/proc/${init}/net/${name}`, "utf8").catch(() => "")),
   );
   return tables.some((table) => /: [0-9A-F]+:0016 [0-9A-F]+:0000 0A /.test(table));
-}
-
-async function settleSystemd(spec: LabSpec, index: number): Promise<void> {
-  // systemd-nspawn mounts the v1 controllers read-only; limits need them writable.
-  const script = `
-    for at in $(awk '$3 == "cgroup" { print $2 }' /proc/mounts) /sys/fs/cgroup; do mount -o remount,rw "$at" || true; done
-    mount --make-rshared /`;
-  await inMachine(spec, index, ["sh", "-c", script]);
 }
 
 async function bootFailure(spec: LabSpec, index: number, log: string): Promise<PloyzError> {
@@ -138,7 +129,7 @@ export async function enterArgv(
       hint: `boot it with: lab on ${index} --name ${spec.name}`,
     });
   }
-  const dirs = await cgroupDirs(machineCgroup(spec.name, index));
+  const dirs = await homeCgroups(init.pid);
   const join_ =
     'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1/cgroup.procs"; shift; n=$((n - 1)); done; exec "$@"';
   const env = [

@@ -14,8 +14,6 @@ export const loadWorker = join(packageDir, "dist/load-worker.js");
 
 export const stateRoot = "/var/lib/ployz-lab";
 export const cacheRoot = "/var/cache/ployz-lab";
-/** Below every cgroup hierarchy. */
-export const cgroupRoot = "ployz-lab";
 
 export const stateDir = (lab: string): string => join(stateRoot, lab);
 export const machineDir = (lab: string, index: number): string => join(stateDir(lab), `m${index}`);
@@ -24,8 +22,9 @@ export const machineName = (index: number): string => `m${index}`;
 export const labNetns = (lab: string): string => `plab-${lab}`;
 /** A dot cannot be in a lab's name, so no lab's network can be mistaken for another lab's machine. */
 export const machineNetns = (lab: string, index: number): string => `plab-${lab}.m${index}`;
-export const labCgroup = (lab: string): string => join(cgroupRoot, lab);
-export const machineCgroup = (lab: string, index: number): string => join(cgroupRoot, lab, `m${index}`);
+/** Paths below every cgroup hierarchy. */
+export const labCgroup = (lab: string): string => `ployz-lab.${lab}`;
+export const machineCgroup = (lab: string, index: number): string => join(labCgroup(lab), `m${index}`);
 export const sshKey = (lab: string): string => join(stateDir(lab), "ssh", "id_ed25519");
 
 export const maxMachines = 200;

@@ -55,7 +55,7 @@ export async function up(options: UpOptions): Promise<LabSpec> {
         await boot(spec, index, options.signal);
       }),
     );
-    if (options.payload !== undefined) await installPayload(spec, options.payload);
+    if (options.payload !== undefined) await installPayload(spec, options.payload, options.signal);
     return spec;
   } catch (error) {
     await down(name);
@@ -95,14 +95,15 @@ function checkRequest(options: UpOptions): void {
   }
 }
 
-async function installPayload(spec: LabSpec, tarball: string): Promise<void> {
+async function installPayload(spec: LabSpec, tarball: string, signal?: AbortSignal): Promise<void> {
+  const abort = signal === undefined ? {} : { signal };
   const archive = await readFile(tarball);
   await inMachine(spec, 1, ["sh", "-c", "cat >/root/ployz-payload.tar"], {
     input: archive,
     timeoutMs: 60_000,
   });
   const script = "rm -rf ployz && tar -xf ployz-payload.tar && exec ./ployz/install.sh";
-  await inMachine(spec, 1, ["sh", "-c", script], { timeoutMs: 120_000 });
+  await inMachine(spec, 1, ["sh", "-c", script], { timeoutMs: 120_000, ...abort });
 }
 
 /** Many wireguard-go, systemd and node processes share one kernel here; Debian's default of 128 is for one machine. */
