@@ -160,3 +160,12 @@ test("this repository is read whole, with its layers", () => {
   expect(repository.layers.driver).toEqual(["base"]);
   expect(repository.files.some(({ path }) => path.includes("node_modules"))).toBe(false);
 });
+
+test("the build server's matrix names every package that it can build alone", () => {
+  const repository = readRepository(join(import.meta.dirname, "..", "..", ".."));
+  const workflow = repository.files.find(({ path }) => path === ".github/workflows/ci.yml")?.text ?? "";
+  const listed = /package: \[(.*)\]/.exec(workflow)?.[1]?.split(", ") ?? [];
+  const all = repository.packages.map(({ name }) => name.replace("@ployz/", ""));
+  // The payload is built by the jobs that run on Debian.
+  expect([...listed, "release"].sort()).toEqual(all.sort());
+});
