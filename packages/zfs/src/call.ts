@@ -1,0 +1,45 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { type RunResult, run } from "@ployz/exec";
+import { hasCode, zfsError } from "./errors.ts";
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Default 60,000 ms. */
+  readonly timeoutMs?: number;
+}
+
+export interface Call {
+  readonly program: "zfs" | "zpool";
+  readonly args: readonly string[];
+  /** The dataset or pool that errors name. */
+  readonly subject: string;
+}
+
+/** Runs one call. @throws PloyzError with a `ZfsErrorCode`. */
+export async function call({ program, args, subject }: Call, options: CallOptions = {}): Promise<RunResult> {
+  try {
+    return await run(program, args, {
+      env: { LC_ALL: "C" },
+      timeoutMs: options.timeoutMs ?? 60_000,
+      ...(options.signal && { signal: options.signal }),
+    });
+  } catch (error) {
+    throw zfsError(error, subject);
+  }
+}
+
+/** FUSE lets go of a mount only after unmount has returned: measured 8 × 20 ms was always enough; the wait grows to cover slow machines. */
+const BUSY_ATTEMPTS = 10;
+const BUSY_DELAY_MS = 20;
+
+/** Repeats work that fails with `dataset_busy`, at most ten times in about a second; then the error is the caller's. */
+export async function retryBusy<T>(work: () => Promise<T>, options: CallOptions = {}): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!hasCode(error, "dataset_busy") || attempt >= BUSY_ATTEMPTS) throw error;
+      await delay(BUSY_DELAY_MS * attempt, undefined, options.signal ? { signal: options.signal } : {});
+    }
+  }
+}

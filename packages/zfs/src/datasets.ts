@@ -1,0 +1,188 @@
+import { PloyzError } from "@ployz/exec";
+import { argv } from "./argv.ts";
+import { type CallOptions, call, retryBusy } from "./call.ts";
+import { hasCode } from "./errors.ts";
+import { checkUserProperty } from "./names.ts";
+import { type Dataset, type PropertyTable, parseProperties, toDataset } from "./parse.ts";
+import { type NativeProperties, nativeProperties, type SettableProperties, sameValue } from "./properties.ts";
+
+export interface EnsureDatasetOptions extends CallOptions {
+  readonly properties?: SettableProperties;
+  /**
+   * User properties that say whose dataset this is, set in the same call that creates it. A dataset that exists without them, or with
+   * other values, belongs to somebody else and is refused.
+   */
+  readonly claim?: Readonly<Record<string, string>>;
+}
+
+export interface EnsureDatasetResult {
+  readonly outcome: "created" | "changed" | "unchanged";
+  readonly dataset: Dataset;
+}
+
+/** The dataset or snapshot, or `undefined`. */
+export async function findDataset(name: string, options: CallOptions = {}): Promise<Dataset | undefined> {
+  try {
+    const table = (await readTables(name, false, options)).get(name);
+    return table === undefined ? undefined : toDataset(name, table);
+  } catch (error) {
+    if (hasCode(error, "dataset_missing", "pool_missing")) return undefined;
+    throw error;
+  }
+}
+
+/** @throws PloyzError `dataset_missing`. */
+export async function getDataset(name: string, options: CallOptions = {}): Promise<Dataset> {
+  const dataset = await findDataset(name, options);
+  if (dataset === undefined) {
+    throw new PloyzError({
+      code: "dataset_missing",
+      message: `there is no ${name.includes("@") ? "snapshot" : "dataset"} ${name} on this machine`,
+      hint: "zfs list shows what there is",
+    });
+  }
+  return dataset;
+}
+
+/** The dataset and everything below it of the given types, parents first. Empty when there is no such dataset. */
+export async function listDatasets(
+  root: string,
+  options: CallOptions & { readonly types?: readonly Dataset["type"][] } = {},
+): Promise<readonly Dataset[]> {
+  const types = options.types ?? ["filesystem"];
+  try {
+    return [...(await readTables(root, true, options))]
+      .filter(([, table]) => types.includes(table.get("type")?.value as Dataset["type"]))
+      .map(([name, table]) => toDataset(name, table));
+  } catch (error) {
+    if (hasCode(error, "dataset_missing", "pool_missing")) return [];
+    throw error;
+  }
+}
+
+/**
+ * Creates the filesystem, or brings the existing one to these properties, and mounts it if it has a mountpoint.
+ * @throws PloyzError `dataset_foreign` (another claim), `parent_missing`, `pool_missing`, `no_space`, `quota_exceeded`, `mount_failed`, …
+ */
+export async function ensureDataset(
+  name: string,
+  options: EnsureDatasetOptions = {},
+): Promise<EnsureDatasetResult> {
+  const claim = options.claim ?? {};
+  for (const [property, value] of Object.entries(claim)) checkUserProperty(property, value);
+  const wanted = nativeProperties(options.properties ?? {});
+  const existing = await findDataset(name, options);
+  if (existing === undefined) {
+    try {
+      await call(argv.create(name, { ...wanted, ...claim }), options);
+      return { outcome: "created", dataset: await getDataset(name, options) };
+    } catch (error) {
+      if (!hasCode(error, "dataset_exists")) throw error; // somebody was faster: go on with theirs
+    }
+  }
+  const dataset = existing ?? (await getDataset(name, options));
+  checkClaim(dataset, claim);
+  const changed = await applyProperties(dataset, wanted, options);
+  const mounted = await mountIfMeant(changed ? await getDataset(name, options) : dataset, options);
+  const now = changed || mounted ? await getDataset(name, options) : dataset;
+  return { outcome: changed || mounted ? "changed" : "unchanged", dataset: now };
+}
+
+/** Sets what differs, one call each, as both implementations do. Returns whether anything did. */
+export async function setProperties(
+  name: string,
+  properties: SettableProperties,
+  options: CallOptions = {},
+): Promise<boolean> {
+  return applyProperties(await getDataset(name, options), nativeProperties(properties), options);
+}
+
+/** Back to the inherited value; removes a user property. */
+export async function unsetProperty(
+  name: string,
+  property: string,
+  options: CallOptions = {},
+): Promise<void> {
+  if (property.includes(":")) checkUserProperty(property, "x");
+  else if (!/^[a-z]+$/.test(property)) throw new Error(`not a property name: ${property}`);
+  await call(argv.inherit(name, property), options);
+}
+
+/** Resolves when the filesystem is mounted. @throws PloyzError `mount_failed`, `dataset_missing`. */
+export async function mount(name: string, options: CallOptions = {}): Promise<"mounted" | "unchanged"> {
+  if ((await getDataset(name, options)).mounted) return "unchanged";
+  try {
+    await call(argv.mount(name), options);
+    return "mounted";
+  } catch (error) {
+    if ((await findDataset(name, options))?.mounted) return "unchanged";
+    throw error;
+  }
+}
+
+/** @throws PloyzError `dataset_busy` when something has files open in it, after a bounded number of attempts. */
+export async function unmount(name: string, options: CallOptions = {}): Promise<"unmounted" | "unchanged"> {
+  if (!(await getDataset(name, options)).mounted) return "unchanged";
+  await retryBusy(() => call(argv.unmount(name), options), options);
+  return "unmounted";
+}
+
+/** All properties. For zfs-fuse "all" does not include the guid, which is then asked for; what vanished in between is left out. */
+async function readTables(
+  name: string,
+  recursive: boolean,
+  options: CallOptions,
+): Promise<ReadonlyMap<string, PropertyTable>> {
+  const tables = parseProperties((await call(argv.get("all", name, recursive), options)).stdout);
+  if ([...tables.values()].every((table) => table.has("guid"))) return tables;
+  const guids = parseProperties((await call(argv.get("guid", name, recursive), options)).stdout);
+  return new Map(
+    [...tables].flatMap(([key, table]) => {
+      const guid = guids.get(key);
+      return guid === undefined ? [] : [[key, new Map([...table, ...guid])] as const];
+    }),
+  );
+}
+
+function checkClaim(dataset: Dataset, claim: Readonly<Record<string, string>>): void {
+  if (dataset.type !== "filesystem") throw foreign(dataset.name, `it is a ${dataset.type}`);
+  for (const [property, value] of Object.entries(claim)) {
+    const present = dataset.user[property];
+    if (present !== value) {
+      throw foreign(
+        dataset.name,
+        `its ${property} is ${present === undefined ? "not set" : JSON.stringify(present)}, not ${JSON.stringify(value)}`,
+      );
+    }
+  }
+}
+
+function foreign(name: string, why: string): PloyzError {
+  return new PloyzError({
+    code: "dataset_foreign",
+    message: `${name} exists and belongs to something else: ${why}`,
+    hint: `if it is not needed any more, move it away: zfs rename ${name} ${name}-old`,
+  });
+}
+
+async function applyProperties(
+  dataset: Dataset,
+  wanted: NativeProperties,
+  options: CallOptions,
+): Promise<boolean> {
+  let changed = false;
+  for (const [property, value] of Object.entries(wanted)) {
+    const present = dataset.properties.get(property);
+    const inheritable = property.includes(":") && present?.source === "inherited";
+    if (sameValue(value, present?.value) && !inheritable) continue;
+    await retryBusy(() => call(argv.set(dataset.name, property, value), options), options);
+    changed = true;
+  }
+  return changed;
+}
+
+async function mountIfMeant(dataset: Dataset, options: CallOptions): Promise<boolean> {
+  if (dataset.mounted || dataset.mountpoint === undefined) return false;
+  if (dataset.properties.get("canmount")?.value !== "on") return false;
+  return (await mount(dataset.name, options)) === "mounted";
+}

@@ -1,0 +1,122 @@
+import { ExecError, PloyzError } from "@ployz/exec";
+
+export type ZfsErrorCode =
+  | "dataset_missing"
+  | "dataset_exists"
+  | "dataset_busy"
+  | "parent_missing"
+  | "has_dependents"
+  | "pool_missing"
+  | "pool_exists"
+  | "pool_faulted"
+  | "device_in_use"
+  | "device_too_small"
+  | "no_space"
+  | "quota_exceeded"
+  | "permission_denied"
+  | "name_invalid"
+  | "property_invalid"
+  | "mount_failed"
+  | "zfs_unavailable"
+  | "zfs_failed";
+
+interface Rule {
+  readonly match: RegExp;
+  readonly code: ZfsErrorCode;
+  readonly hint?: string;
+}
+
+/** What zfs and zpool say, from the messages of libzfs_util.c in OpenZFS 2.x and of zfs-fuse 0.7. The first match counts. */
+const RULES: readonly Rule[] = [
+  {
+    match:
+      /failed to initialize zfs library|zfs modules (are not loaded|cannot be auto-loaded)|zfs-fuse daemon is running/i,
+    code: "zfs_unavailable",
+    hint: "start it: modprobe zfs, or zfs-fuse; `ployzctl doctor` says more",
+  },
+  {
+    match: /permission denied|operation not permitted|must be (root|superuser)/i,
+    code: "permission_denied",
+    hint: "run as root",
+  },
+  { match: /parent does not exist/i, code: "parent_missing" },
+  { match: /has (dependent clones|children|snapshots)|dependent clones/i, code: "has_dependents" },
+  {
+    match: /is busy|umount failed/i,
+    code: "dataset_busy",
+    hint: "something has files open in it; see who with: fuser -vm MOUNTPOINT",
+  },
+  { match: /no such pool|no pools available to import/i, code: "pool_missing" },
+  {
+    match:
+      /dataset does not exist|no such dataset|could not find any snapshots|snapshot .*does not exist|no such snapshot/i,
+    code: "dataset_missing",
+  },
+  {
+    match: /pool already exists|pool with that name already exists|pool .* already exists/i,
+    code: "pool_exists",
+  },
+  { match: /dataset already exists/i, code: "dataset_exists" },
+  {
+    match: /part of (active|exported|potentially active) pool|is in use|contains a filesystem/i,
+    code: "device_in_use",
+  },
+  { match: /less than the minimum size|device is too small/i, code: "device_too_small" },
+  {
+    match: /out of space|no space left/i,
+    code: "no_space",
+    hint: "free space in the pool, or add a device to it",
+  },
+  { match: /quota exceeded|less than current used or reserved/i, code: "quota_exceeded" },
+  {
+    match:
+      /insufficient replicas|i\/o is currently suspended|pool is (faulted|unavailable|suspended)|missing devices/i,
+    code: "pool_faulted",
+    hint: "see what is wrong with its devices: zpool status -x",
+  },
+  {
+    match:
+      /invalid property|bad property|bad numeric value|must be (one of|an? )|is readonly|read-?only property|cannot be (set|inherited)|property .* (not supported|too long)|invalid value/i,
+    code: "property_invalid",
+  },
+  {
+    match:
+      /invalid (dataset|pool|snapshot|character)|name must begin|name is (reserved|too long)|trailing slash|empty component|leading slash|multiple '@'/i,
+    code: "name_invalid",
+  },
+  { match: /cannot mount|failed to create mountpoint|mountpoint or dataset/i, code: "mount_failed" },
+];
+
+/** Turns a failed zfs or zpool call into a typed error; everything else comes back as it is. */
+export function zfsError(error: unknown, subject: string): unknown {
+  if (!(error instanceof ExecError) || error.code !== "exec_failed") return error;
+  const rule = classify(error.stderr);
+  const dependents = dependentsIn(error.stderr);
+  const said = error.stderr.trim().split("\n")[0] ?? "";
+  return new PloyzError(
+    {
+      code: rule?.code ?? "zfs_failed",
+      message:
+        said === "" ? `${error.program} failed on ${subject} without saying why` : `${subject}: ${said}`,
+      ...(rule?.hint !== undefined && { hint: rule.hint }),
+      details: { subject, stderr: error.stderr.slice(-2000), ...(dependents.length > 0 && { dependents }) },
+    },
+    { cause: error },
+  );
+}
+
+/** Only the part before the usage text: an unknown option prints every property there is. */
+function classify(stderr: string): Rule | undefined {
+  const text = stderr.split(/^usage:/m)[0] ?? "";
+  return RULES.find(({ match }) => match.test(text));
+}
+
+/** The names that destroy lists after "use '-r' / '-R' to destroy the following datasets:". */
+function dependentsIn(stderr: string): readonly string[] {
+  const [, list] = stderr.split(/use '-[rR]' to destroy the following (?:datasets|snapshots):\n/);
+  return (list ?? "").split("\n").filter((line) => /^\S+$/.test(line));
+}
+
+export function hasCode(error: unknown, ...codes: readonly ZfsErrorCode[]): error is PloyzError {
+  return error instanceof PloyzError && (codes as readonly string[]).includes(error.code);
+}

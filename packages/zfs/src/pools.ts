@@ -1,0 +1,202 @@
+import { mkdir, open, rm, stat } from "node:fs/promises";
+import { dirname, isAbsolute } from "node:path";
+import { PloyzError } from "@ployz/exec";
+import { argv } from "./argv.ts";
+import { type CallOptions, call, retryBusy } from "./call.ts";
+import type { ZfsCapabilities } from "./capabilities.ts";
+import { getDataset } from "./datasets.ts";
+import { hasCode } from "./errors.ts";
+import { checkPoolName } from "./names.ts";
+import { type PoolHealth, type PoolRow, parsePoolDevices, parsePoolList } from "./parse.ts";
+
+export interface FilePoolOptions extends CallOptions {
+  readonly name: string;
+  /** Absolute path of the sparse file that holds the pool. */
+  readonly file: string;
+  /** At least 64 MiB, the least that ZFS takes. Space is used only as data comes. */
+  readonly sizeBytes: number;
+}
+
+export interface PoolStatus {
+  readonly name: string;
+  readonly guid: string;
+  readonly health: PoolHealth;
+  /** What the datasets together can hold; exact. (`zpool list` counts parity and rounds on zfs-fuse.) */
+  readonly sizeBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  /** Paths of its devices or files. */
+  readonly devices: readonly string[];
+}
+
+const MIN_SIZE = 64 * 1024 * 1024;
+
+/** Every pool that is imported. */
+export async function listPools(
+  capabilities: ZfsCapabilities,
+  options: CallOptions = {},
+): Promise<readonly PoolRow[]> {
+  const { stdout } = await call(argv.poolList(capabilities.features.has("list_parsable")), options);
+  return parsePoolList(stdout);
+}
+
+/** @throws PloyzError `pool_missing`. */
+export async function poolStatus(
+  capabilities: ZfsCapabilities,
+  name: string,
+  options: CallOptions = {},
+): Promise<PoolStatus> {
+  const parsable = capabilities.features.has("list_parsable");
+  const [list, status] = await Promise.all([
+    call(argv.poolList(parsable, name), options),
+    call(argv.poolStatus(name), options),
+  ]);
+  const [row] = parsePoolList(list.stdout);
+  if (row === undefined) throw new Error(`zpool list printed nothing for ${name}`);
+  const root = await getDataset(name, options);
+  const freeBytes = root.availableBytes ?? 0;
+  return {
+    name,
+    guid: row.guid,
+    health: row.health,
+    sizeBytes: root.usedBytes + freeBytes,
+    usedBytes: root.usedBytes,
+    freeBytes,
+    devices: parsePoolDevices(status.stdout),
+  };
+}
+
+/**
+ * A pool on a sparse file: created, or imported from the file (after a reboot), or found imported. A file that holds anything else is
+ * never overwritten.
+ * @throws PloyzError `pool_exists` (on other devices), `file_in_use`, `pool_options_invalid`, `no_space`, …
+ */
+export async function createFilePool(
+  capabilities: ZfsCapabilities,
+  { name, file, sizeBytes, ...options }: FilePoolOptions,
+): Promise<"created" | "imported" | "unchanged"> {
+  checkFilePool(name, file, sizeBytes);
+  const present = await findPool(capabilities, name, options);
+  if (present !== undefined) {
+    if (present.devices.includes(file)) return "unchanged";
+    throw new PloyzError({
+      code: "pool_exists",
+      message: `there is a pool ${name} already, on ${present.devices.join(", ")}`,
+      hint: "choose another name, or use that pool: storage.zfs_root",
+    });
+  }
+  await mkdir(dirname(file), { recursive: true });
+  const made = await makeSparse(file, sizeBytes);
+  if (!made && (await hasContent(file))) {
+    try {
+      return await importPool(capabilities, name, dirname(file), options);
+    } catch (error) {
+      if (!hasCode(error, "pool_missing")) throw error;
+      throw new PloyzError(
+        {
+          code: "file_in_use",
+          message: `${file} exists and does not hold the pool ${name}`,
+          hint: "move it away or choose another file; it is not touched",
+        },
+        { cause: error },
+      );
+    }
+  }
+  try {
+    await call(argv.poolCreate(name, file), options);
+    return "created";
+  } catch (error) {
+    if (made) await rm(file, { force: true });
+    throw error;
+  }
+}
+
+/** @throws PloyzError `pool_missing` when no device in `dir` holds it, `pool_faulted`. */
+export async function importPool(
+  capabilities: ZfsCapabilities,
+  name: string,
+  dir: string,
+  options: CallOptions = {},
+): Promise<"imported" | "unchanged"> {
+  if ((await findPool(capabilities, name, options)) !== undefined) return "unchanged";
+  await call(argv.poolImport(name, dir), options);
+  return "imported";
+}
+
+/** Unmounts and lets go of the pool; its devices keep it. @throws PloyzError `dataset_busy`. */
+export async function exportPool(name: string, options: CallOptions = {}): Promise<"exported" | "absent"> {
+  return goneOr("exported", () => retryBusy(() => call(argv.poolExport(name), options), options));
+}
+
+/** Destroys the pool with everything in it, if it has that guid. @throws PloyzError `guid_mismatch`, `dataset_busy`. */
+export async function destroyPool(
+  capabilities: ZfsCapabilities,
+  name: string,
+  options: CallOptions & { readonly guid: string },
+): Promise<"destroyed" | "absent"> {
+  const present = await findPool(capabilities, name, options);
+  if (present === undefined) return "absent";
+  if (present.guid !== options.guid) {
+    throw new PloyzError({
+      code: "guid_mismatch",
+      message: `the pool ${name} is another one than expected: its guid is ${present.guid}, not ${options.guid}`,
+    });
+  }
+  return goneOr("destroyed", () => retryBusy(() => call(argv.poolDestroy(name), options), options));
+}
+
+async function findPool(
+  capabilities: ZfsCapabilities,
+  name: string,
+  options: CallOptions,
+): Promise<PoolStatus | undefined> {
+  try {
+    return await poolStatus(capabilities, name, options);
+  } catch (error) {
+    if (hasCode(error, "pool_missing")) return undefined;
+    throw error;
+  }
+}
+
+async function goneOr<T extends string>(outcome: T, work: () => Promise<unknown>): Promise<T | "absent"> {
+  try {
+    await work();
+    return outcome;
+  } catch (error) {
+    if (hasCode(error, "pool_missing")) return "absent";
+    throw error;
+  }
+}
+
+function checkFilePool(name: string, file: string, sizeBytes: number): void {
+  checkPoolName(name);
+  const refuse = (message: string) => new PloyzError({ code: "pool_options_invalid", message });
+  if (!isAbsolute(file) || /[\s\p{Cc}]/u.test(file) || file.split("/").includes("..")) {
+    throw refuse(`${JSON.stringify(file.slice(0, 200))} is not an absolute path without spaces`);
+  }
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < MIN_SIZE) {
+    throw refuse(`a pool needs at least ${MIN_SIZE} bytes (64 MiB), not ${sizeBytes}`);
+  }
+}
+
+/** False when the file exists. */
+async function makeSparse(file: string, sizeBytes: number): Promise<boolean> {
+  try {
+    const handle = await open(file, "wx", 0o600);
+    try {
+      await handle.truncate(sizeBytes);
+    } finally {
+      await handle.close();
+    }
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** A file without blocks is what an interrupted create leaves behind. */
+async function hasContent(file: string): Promise<boolean> {
+  const { blocks, size } = await stat(file);
+  return blocks > 0 || size < MIN_SIZE;
+}

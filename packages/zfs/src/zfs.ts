@@ -1,0 +1,61 @@
+import type { CallOptions } from "./call.ts";
+import { probeZfs, requireAvailable, type ZfsCapabilities } from "./capabilities.ts";
+import * as datasets from "./datasets.ts";
+import * as destroy from "./destroy.ts";
+import * as pools from "./pools.ts";
+import * as snapshots from "./snapshots.ts";
+
+/** A ZFS that answered. What differs between implementations is asked of `capabilities.features`, once probed. */
+export interface Zfs {
+  readonly capabilities: ZfsCapabilities;
+
+  createFilePool(options: pools.FilePoolOptions): ReturnType<typeof pools.createFilePool>;
+  importPool(name: string, dir: string, options?: CallOptions): ReturnType<typeof pools.importPool>;
+  exportPool: typeof pools.exportPool;
+  destroyPool(
+    name: string,
+    options: CallOptions & { readonly guid: string },
+  ): ReturnType<typeof pools.destroyPool>;
+  poolStatus(name: string, options?: CallOptions): ReturnType<typeof pools.poolStatus>;
+  listPools(options?: CallOptions): ReturnType<typeof pools.listPools>;
+
+  findDataset: typeof datasets.findDataset;
+  getDataset: typeof datasets.getDataset;
+  listDatasets: typeof datasets.listDatasets;
+  ensureDataset: typeof datasets.ensureDataset;
+  setProperties: typeof datasets.setProperties;
+  unsetProperty: typeof datasets.unsetProperty;
+  mount: typeof datasets.mount;
+  unmount: typeof datasets.unmount;
+  destroyDataset: typeof destroy.destroyDataset;
+
+  ensureSnapshot: typeof snapshots.ensureSnapshot;
+  listSnapshots: typeof snapshots.listSnapshots;
+  ensureClone: typeof snapshots.ensureClone;
+}
+
+/** @throws PloyzError `zfs_unavailable` with reason and fix. */
+export async function openZfs(): Promise<Zfs> {
+  const capabilities = requireAvailable(await probeZfs());
+  return {
+    capabilities,
+    findDataset: datasets.findDataset,
+    getDataset: datasets.getDataset,
+    listDatasets: datasets.listDatasets,
+    ensureDataset: datasets.ensureDataset,
+    setProperties: datasets.setProperties,
+    unsetProperty: datasets.unsetProperty,
+    mount: datasets.mount,
+    unmount: datasets.unmount,
+    destroyDataset: destroy.destroyDataset,
+    ensureSnapshot: snapshots.ensureSnapshot,
+    listSnapshots: snapshots.listSnapshots,
+    ensureClone: snapshots.ensureClone,
+    exportPool: pools.exportPool,
+    createFilePool: (options) => pools.createFilePool(capabilities, options),
+    importPool: (name, dir, options) => pools.importPool(capabilities, name, dir, options),
+    destroyPool: (name, options) => pools.destroyPool(capabilities, name, options),
+    poolStatus: (name, options) => pools.poolStatus(capabilities, name, options),
+    listPools: (options) => pools.listPools(capabilities, options),
+  };
+}
