@@ -1,1 +1,19 @@
-export {};
+export { type DockerRuntimeOptions, openDockerRuntime } from "./docker/open.ts";
+export { openProcessRuntime, type ProcessRuntimeOptions } from "./process/open.ts";
+export type {
+  ExecOptions,
+  ExecResult,
+  Image,
+  Images,
+  InstanceSpec,
+  InstanceStatus,
+  LogLine,
+  LogOptions,
+  Mount,
+  NetworkSpec,
+  PullProgress,
+  Runtime,
+  RuntimeFacts,
+  StopOptions,
+} from "./runtime.ts";
+export { checkSpec, instanceIdentity } from "./spec.ts";

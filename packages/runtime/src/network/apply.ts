@@ -1,0 +1,96 @@
+import { access, readFile, writeFile } from "node:fs/promises";
+import { ExecError, PloyzError, run } from "@ployz/exec";
+import type { NetworkSpec } from "../runtime.ts";
+import { parseSubnet } from "./addresses.ts";
+import { forwardRules, ruleset, tableName } from "./ruleset.ts";
+
+/** Makes the bridge if it is missing, and gives it the gateway's address and the MTU (ip-link(8), ip-address(8)). */
+export async function ensureBridge(network: NetworkSpec): Promise<void> {
+  const { bridge, gateway, mtu } = network;
+  if (!(await linkExists(bridge))) {
+    await run("ip", ["link", "add", "name", bridge, "type", "bridge", "forward_delay", "0"]).catch(
+      async (error: unknown) => {
+        if (!(await linkExists(bridge))) throw networkFailed(`bridge ${bridge} could not be made`, error);
+      },
+    );
+  }
+  const { prefix } = parseSubnet(network.subnet);
+  await disableIpv6(bridge);
+  const lines = [
+    `address replace ${gateway}/${prefix} dev ${bridge}`,
+    `link set dev ${bridge} mtu ${mtu} up`,
+  ];
+  await run("ip", ["-batch", "-"], { input: `${lines.join("\n")}\n` }).catch((error: unknown) => {
+    throw networkFailed(`bridge ${bridge} could not be given ${gateway}/${prefix}`, error);
+  });
+}
+
+/** Forwarding, masquerade, anti-spoofing and the guard of the control ports. Replaces what was there at once. */
+export async function ensureFilter(network: NetworkSpec, controlPorts: readonly number[]): Promise<void> {
+  await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
+  await run("nft", ["-f", "-"], { input: ruleset(network, controlPorts) }).catch((error: unknown) => {
+    throw networkFailed(`the packet filter of ${network.bridge} was not accepted`, error);
+  });
+  const chain = await forwardChain();
+  if (chain === undefined) return;
+  for (const rule of forwardRules(network)) {
+    const there = await run("iptables", ["-w", "-C", chain, ...rule], { okExitCodes: [0, 1] });
+    if (there.exitCode !== 0) await run("iptables", ["-w", "-I", chain, ...rule]);
+  }
+}
+
+export async function removeFilter(network: NetworkSpec): Promise<void> {
+  const table = tableName(network.bridge);
+  await run("nft", ["-f", "-"], { input: `table inet ${table}\ndelete table inet ${table}\n` });
+  for (const chain of ["DOCKER-USER", "FORWARD"]) {
+    for (const rule of forwardRules(network)) {
+      // An unknown chain is 1 as well as an unknown rule; without iptables there is nothing to remove.
+      await run("iptables", ["-w", "-D", chain, ...rule], { okExitCodes: [0, 1, 2] }).catch(ignoreMissing);
+    }
+  }
+}
+
+export async function removeBridge(network: NetworkSpec): Promise<void> {
+  if (!(await linkExists(network.bridge))) return;
+  await run("ip", ["link", "delete", "dev", network.bridge]).catch(async (error: unknown) => {
+    if (await linkExists(network.bridge)) throw error;
+  });
+}
+
+export async function linkExists(name: string): Promise<boolean> {
+  return (await run("ip", ["link", "show", "dev", name], { okExitCodes: [0, 1] })).exitCode === 0;
+}
+
+/** Where an ACCEPT has to go for packets to be forwarded at all; `undefined` when the policy accepts them anyway. */
+async function forwardChain(): Promise<string | undefined> {
+  try {
+    const user = await run("iptables", ["-w", "-S", "DOCKER-USER"], { okExitCodes: [0, 1] });
+    if (user.exitCode === 0) return "DOCKER-USER";
+    const forward = await run("iptables", ["-w", "-S", "FORWARD"], { okExitCodes: [0, 1] });
+    return forward.stdout.startsWith("-P FORWARD ACCEPT") || forward.exitCode !== 0 ? undefined : "FORWARD";
+  } catch (error) {
+    ignoreMissing(error);
+    return undefined;
+  }
+}
+
+async function disableIpv6(link: string): Promise<void> {
+  const path = `/proc/sys/net/ipv6/conf/${link}/disable_ipv6`;
+  const present = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (present && (await readFile(path, "utf8")).trim() !== "1") await writeFile(path, "1");
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof ExecError && error.code === "exec_not_found")) throw error;
+}
+
+function networkFailed(what: string, cause: unknown): PloyzError {
+  const why = cause instanceof ExecError ? `: ${cause.stderr.trim().split("\n").at(-1) ?? ""}` : "";
+  return new PloyzError(
+    { code: "network_failed", message: `${what}${why}`, hint: "run as root on a kernel with bridge and nftables" },
+    { cause },
+  );
+}

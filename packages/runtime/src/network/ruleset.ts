@@ -1,0 +1,64 @@
+import type { NetworkSpec } from "../runtime.ts";
+import { parseSubnet } from "./addresses.ts";
+
+/**
+ * The packet filter of one bridge, as one nft(8) transaction: the table is declared, deleted and made anew, so that it is
+ * replaced without a moment in between. The spec must have passed `checkNetwork`, and ports are numbers: nothing needs quoting.
+ *
+ * A "machine address" is the first host of a machine's subnet; all machines of a cluster have the same prefix length, so
+ * one comparison of the host bits tells machines and workloads apart.
+ */
+export function ruleset(network: NetworkSpec, controlPorts: readonly number[]): string {
+  const { bridge, subnet, gateway, clusterCidr } = network;
+  const { hostMask } = parseSubnet(subnet);
+  const machine = (side: "saddr" | "daddr", operator: "==" | "!=") =>
+    `ip ${side} ${clusterCidr} ip ${side} & ${hostMask} ${operator} 0.0.0.1`;
+  const control = `tcp dport { ${controlPorts.join(", ")} }`;
+  const reject = "reject with tcp reset";
+  const guarded = controlPorts.length > 0;
+  const chain = (name: string, hook: string, rules: readonly (string | false)[]) => [
+    `  chain ${name} {`,
+    `    type ${hook}; policy accept;`,
+    ...rules.filter((rule) => rule !== false).map((rule) => `    ${rule}`),
+    "  }",
+  ];
+  const table = tableName(bridge);
+  return [
+    `table inet ${table}`,
+    `delete table inet ${table}`,
+    `table inet ${table} {`,
+    ...chain("antispoof", "filter hook prerouting priority raw", [
+      // The overlay is IPv4 only; a link-local IPv6 address would be a way around every rule below.
+      `iifname "${bridge}" meta nfproto ipv6 drop`,
+      `iifname "${bridge}" ip saddr != ${subnet} drop`,
+      `iifname "${bridge}" ip saddr ${gateway} drop`,
+    ]),
+    ...chain("input", "filter hook input priority filter - 5", [
+      guarded && `iifname "${bridge}" ${control} ${reject}`,
+      guarded && `iifname != { "lo", "${bridge}" } ${machine("saddr", "!=")} ${control} ${reject}`,
+    ]),
+    ...chain("forward", "filter hook forward priority filter - 5", [
+      guarded && `iifname "${bridge}" ${machine("daddr", "==")} ${control} ${reject}`,
+      `ip saddr ${clusterCidr} ip daddr ${clusterCidr} accept`,
+    ]),
+    ...chain("postrouting", "nat hook postrouting priority srcnat", [
+      `ip saddr ${subnet} ip daddr != ${clusterCidr} oifname != "${bridge}" masquerade`,
+    ]),
+    "}",
+    "",
+  ].join("\n");
+}
+
+export function tableName(bridge: string): string {
+  return `ployz_${bridge}`;
+}
+
+/** Rules for a machine whose iptables FORWARD policy is DROP (Docker does that): each is `iptables <-I|-C|-D> CHAIN <rule>`. */
+export function forwardRules(network: NetworkSpec): readonly (readonly string[])[] {
+  const note = ["-m", "comment", "--comment", `ployz ${network.bridge}`];
+  return [
+    ["-s", network.clusterCidr, "-d", network.clusterCidr, ...note, "-j", "ACCEPT"],
+    ["-i", network.bridge, "-s", network.subnet, ...note, "-j", "ACCEPT"],
+    ["-o", network.bridge, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", ...note, "-j", "ACCEPT"],
+  ];
+}

@@ -1,0 +1,172 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { PloyzError, signalProcess, waitFor } from "@ployz/exec";
+import type { InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
+import { missing } from "../spec.ts";
+import type { Cgroups } from "./cgroup.ts";
+import { makeRunFolder, removeRunFolder } from "./folder.ts";
+import type { Programs } from "./launch.ts";
+import { ensureNetns, killAll, removeNetns } from "./netns.ts";
+import type { InstancePaths, ProcessLayout } from "./paths.ts";
+import { readRecord, readState, resetState, setWanted } from "./records.ts";
+import { control, firstProcess, isSupervised, kill, killBelow, life, programOf, supervise, untilDown, up } from "./supervise.ts";
+import { resolveUser } from "./users.ts";
+
+/** What every operation on an instance of this machine needs. */
+export interface Instances {
+  readonly programs: Programs;
+  readonly cgroups: Cgroups;
+  readonly layout: ProcessLayout;
+  readonly log: { readonly maxBytes: number; readonly maxFiles: number };
+  readonly hidden: readonly string[];
+  /** @throws PloyzError `network_missing` */
+  network(): Promise<NetworkSpec>;
+}
+
+const START_TIMEOUT_MS = 15_000;
+const DEFAULT_GRACE_MS = 10_000;
+
+export async function inspectInstance(machine: Instances, paths: InstancePaths): Promise<InstanceStatus> {
+  const record = await readRecord(paths);
+  if (record === undefined) return { id: paths.id, labels: {}, state: "absent", identity: "" };
+  const supervised = await isSupervised(paths.service);
+  const [state, now] = await Promise.all([
+    readState(paths),
+    supervised ? life(machine.programs, paths.service) : { up: false, pid: undefined },
+  ]);
+  const first = await firstProcess(now);
+  const oomKilled = (await machine.cgroups.oomKills(paths.cgroup)) > 0;
+  // Between two lives it counts as running: the supervisor waits out the back-off, and `restarts` tells.
+  const running = supervised && (now.up || (state.wanted && record.spec.restart === "always"));
+  return {
+    id: paths.id,
+    labels: record.spec.labels,
+    state: running ? "running" : state.starts > 0 ? "exited" : "created",
+    ...(first !== undefined && { pid: first.pid, startedAt: await startedAt(first.startTime) }),
+    ...(state.exitCode !== undefined && { exitCode: state.exitCode }),
+    restarts: Math.max(0, state.starts - 1),
+    address: record.spec.address,
+    identity: record.identity,
+    ...(oomKilled && { oomKilled }),
+  };
+}
+
+export async function startInstance(machine: Instances, paths: InstancePaths): Promise<InstanceStatus> {
+  const { programs, cgroups } = machine;
+  const record = await readRecord(paths);
+  if (record === undefined) throw missing(paths.id);
+  const { spec } = record;
+  const state = await readState(paths);
+  if (spec.restart === "no" && state.exitCode !== undefined) return inspectInstance(machine, paths);
+  const supervised = await isSupervised(paths.service);
+  const running = supervised && (await life(programs, paths.service)).up;
+  const waiting = supervised && state.wanted && state.starts > 0 && spec.restart === "always";
+  if (running || waiting) {
+    await setWanted(paths, true);
+    return inspectInstance(machine, paths);
+  }
+  if (supervised) await dismiss(machine, paths);
+  // Without a supervisor nothing of it may run: two lives of one instance at once would be worse than none.
+  await removeNetns(paths);
+  const user = await resolveUser(spec.user ?? "nobody");
+  await ensureNetns(paths, await machine.network(), spec.address);
+  const groups = await cgroups.ensure(paths.cgroup, spec.resources ?? {});
+  await resetState(paths);
+  await makeRunFolder({ spec, paths, user, programs, hidden: machine.hidden, log: machine.log, cgroups: groups });
+  await setWanted(paths, true);
+  const trackers = await cgroups.supervisorProcs();
+  const logFile = join(paths.run, "supervisor.log");
+  const [stdout, stderr] = paths.loggers.map((logger) => logger.fifo) as [string, string];
+  await Promise.all([
+    supervise(programs, paths.service, { logFile, output: { stdout, stderr }, cgroups: trackers }),
+    ...paths.loggers.map((logger) => supervise(programs, logger.service, { logFile, cgroups: trackers })),
+  ]);
+  const started = await up(programs, paths.service, START_TIMEOUT_MS);
+  const status = await inspectInstance(machine, paths);
+  if (!started && status.exitCode === undefined) throw startFailed(paths);
+  return status;
+}
+
+export async function stopInstance(machine: Instances, paths: InstancePaths, options: StopOptions): Promise<void> {
+  const { programs } = machine;
+  const record = await readRecord(paths);
+  if (record === undefined) return;
+  await setWanted(paths, false);
+  if (!(await isSupervised(paths.service))) {
+    await killAll(paths);
+    return;
+  }
+  const graceMs = options.graceMs ?? record.spec.stopGraceMs ?? DEFAULT_GRACE_MS;
+  const signal = (options.signal ?? record.spec.stopSignal ?? "SIGTERM") as NodeJS.Signals;
+  await control(programs, paths.service, "-d"); // no further life; its own SIGTERM does not pass unshare(1)
+  const now = await life(programs, paths.service);
+  const first = await firstProcess(now);
+  const asked = first !== undefined && (await programOf(first.pid)) === "tini" && graceMs > 0;
+  if (asked) {
+    await signalProcess(first, signal);
+    if (await untilDown(programs, paths.service, graceMs)) return;
+  }
+  if (first === undefined) {
+    // Scripts outside, one of which may be waiting out a back-off. s6-supervise makes its child a session leader.
+    if (now.pid !== undefined) kill(-now.pid);
+  } else {
+    // Below the init first, which then ends with 137 and takes the rest along; unshare(1) cannot pass on a SIGKILL.
+    await killBelow(first.pid);
+    if (await untilDown(programs, paths.service, 1_000)) return;
+    await signalProcess(first, "SIGKILL");
+  }
+  if (await untilDown(programs, paths.service, 5_000)) return;
+  await killAll(paths);
+  if (!(await untilDown(programs, paths.service, 5_000))) {
+    throw new PloyzError({
+      code: "instance_stuck",
+      message: `instance ${paths.id} did not end after SIGKILL`,
+      hint: "a process of it is probably waiting for a disk or a network file system",
+    });
+  }
+}
+
+export async function removeInstance(machine: Instances, paths: InstancePaths, keepLogs: boolean): Promise<void> {
+  await stopInstance(machine, paths, { graceMs: 0 });
+  await dismiss(machine, paths);
+  await removeNetns(paths);
+  await machine.cgroups.remove(paths.cgroup);
+  await removeRunFolder(paths);
+  if (!keepLogs) await rm(paths.logs, { recursive: true, force: true });
+  // The record goes last: until then a repeated remove knows what there is to do.
+  await rm(paths.dir, { recursive: true, force: true });
+}
+
+/** Ends the supervisors: first the instance's, so that the loggers read to the end. */
+async function dismiss(machine: Instances, paths: InstancePaths): Promise<void> {
+  const { programs } = machine;
+  await control(programs, paths.service, "-xd");
+  await gone(paths.service);
+  for (const logger of paths.loggers) await control(programs, logger.service, "-O");
+  for (const logger of paths.loggers) {
+    if (await isSupervised(logger.service)) await untilDown(programs, logger.service, 2_000);
+    await control(programs, logger.service, "-xd");
+    await gone(logger.service);
+  }
+}
+
+async function gone(service: string): Promise<void> {
+  await waitFor(`the supervisor of ${service} to end`, async () => ((await isSupervised(service)) ? undefined : true), {
+    timeoutMs: 5_000,
+    intervalMs: 3,
+  });
+}
+
+function startFailed(paths: InstancePaths): PloyzError {
+  return new PloyzError({
+    code: "instance_start_failed",
+    message: `instance ${paths.id} did not come up within ${START_TIMEOUT_MS} ms`,
+    hint: "its log says why",
+  });
+}
+
+/** Field 22 of proc_pid_stat(5) counts clock ticks (100 a second on every Linux we support) since boot. */
+async function startedAt(startTime: string): Promise<string> {
+  const boot = /^btime (\d+)$/m.exec(await readFile("/proc/stat", "utf8"))?.[1] ?? "0";
+  return new Date(Number(boot) * 1000 + Number(startTime) * 10).toISOString();
+}

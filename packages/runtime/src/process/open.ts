@@ -1,0 +1,171 @@
+import { mkdir, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { checkAddress, checkNetwork } from "../network/addresses.ts";
+import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../network/apply.ts";
+import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
+import { checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
+import { openCgroups } from "./cgroup.ts";
+import { execInside } from "./exec.ts";
+import { machineFacts } from "./facts.ts";
+import { type Instances, inspectInstance, removeInstance, startInstance, stopInstance } from "./lifecycle.ts";
+import { readLogs } from "./log-files.ts";
+import { planRootfs } from "./mounts.ts";
+import { instancePaths } from "./paths.ts";
+import { findPrograms } from "./programs.ts";
+import { listIds, readNetwork, readRecord, readState, resetState, writeNetwork, writeRecord } from "./records.ts";
+import { isSupervised, untilDown } from "./supervise.ts";
+import { resolveUser } from "./users.ts";
+import { PloyzError } from "@ployz/exec";
+
+export interface ProcessRuntimeOptions {
+  /** Records that survive a reboot. */
+  readonly root: string;
+  /** Service folders; on a tmpfs such as /run. */
+  readonly runDir: string;
+  readonly logDir: string;
+  /** Per stream. `maxBytes` (at least 4096) is for one file, `maxFiles` counts the rotated ones. */
+  readonly log?: { readonly maxBytes: number; readonly maxFiles: number };
+  /** Group under which instances get theirs. Default `ployz`. */
+  readonly cgroupParent?: string;
+  /** TCP ports of machines that no workload may reach. */
+  readonly controlPorts?: readonly number[];
+  /** More folders that no workload may see. Data outside of /usr, /opt and /etc is never shown. */
+  readonly hidden?: readonly string[];
+}
+
+/**
+ * Workloads as processes of this machine, each in its own network, mount, pid, IPC and UTS namespace, supervised by s6 so that
+ * they outlive the caller. Needs root. @throws PloyzError `runtime_program_missing`
+ */
+export async function openProcessRuntime(options: ProcessRuntimeOptions): Promise<Runtime> {
+  const programs = await findPrograms();
+  const cgroups = await openCgroups(options.cgroupParent ?? "ployz");
+  const controlPorts = options.controlPorts ?? [];
+  for (const dir of [options.root, options.runDir]) await mkdir(dir, { recursive: true, mode: 0o700 });
+  const machine: Instances = {
+    programs,
+    cgroups,
+    layout: { root: options.root, runDir: options.runDir, logDir: options.logDir },
+    log: options.log ?? { maxBytes: 1024 * 1024, maxFiles: 10 },
+    hidden: [...(options.hidden ?? []), options.root, options.runDir, options.logDir],
+    network: async () => {
+      const network = await readNetwork(machine.layout);
+      if (network !== undefined) return network;
+      throw new PloyzError({ code: "network_missing", message: "this machine has no network for instances yet", hint: "ensureNetwork comes first" });
+    },
+  };
+  const at = (id: string) => instancePaths(machine.layout, id);
+  // Two calls for one instance would trip over each other's half-done work: they take turns.
+  const turns = new Map<string, Promise<unknown>>();
+  const inTurn = <T>(id: string, work: () => Promise<T>): Promise<T> => {
+    const before = turns.get(id) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    const settled = mine.catch(() => {}).then(() => {
+      if (turns.get(id) === settled) turns.delete(id);
+    });
+    turns.set(id, settled);
+    return mine;
+  };
+
+  const runtime: Runtime = {
+    kind: "process",
+    facts: () => machineFacts(machine),
+    async ensureNetwork(network: NetworkSpec) {
+      checkNetwork(network);
+      await ensureBridge(network);
+      await ensureFilter(network, controlPorts);
+      await writeNetwork(machine.layout, network);
+    },
+    async removeNetwork(network) {
+      checkNetwork(network);
+      await removeFilter(network);
+      await removeBridge(network);
+      await writeNetwork(machine.layout, undefined);
+      await cgroups.removeParent();
+    },
+    create: (spec) =>
+      inTurn(spec.id, async () => {
+        checkSpec(spec);
+        if (spec.image !== undefined) throw invalid(spec.id, "image", "needs the docker runtime; a host process has a bundle");
+        if ((spec.entrypoint ?? []).length + (spec.command ?? []).length === 0) throw invalid(spec.id, "command", "is empty");
+        const paths = at(spec.id);
+        const identity = instanceIdentity(spec);
+        const record = await readRecord(paths);
+        if (record !== undefined && record.identity !== identity) throw conflict(spec.id);
+        if (record === undefined) {
+          checkAddress(await machine.network(), spec.address);
+          // Whatever would fail the start for the spec's sake fails here.
+          const user = await resolveUser(spec.user ?? "nobody");
+          await planRootfs({ spec, user, paths, hidden: machine.hidden });
+          await resetState(paths);
+          await writeRecord(paths, { version: 1, identity, spec });
+        }
+        return inspectInstance(machine, paths);
+      }),
+    start: (id) => inTurn(id, () => startInstance(machine, at(id))),
+    stop: (id, stopOptions = {}) => inTurn(id, () => stopInstance(machine, at(id), stopOptions)),
+    remove: (id, removeOptions = {}) => inTurn(id, () => removeInstance(machine, at(id), removeOptions.keepLogs === true)),
+    async wait(id, signal) {
+      const paths = at(id);
+      for (;;) {
+        signal.throwIfAborted();
+        const record = await readRecord(paths);
+        if (record === undefined) throw missing(id);
+        if (await isSupervised(paths.service)) {
+          await untilDown(programs, paths.service, 0, signal).catch((error: unknown) => {
+            signal.throwIfAborted();
+            throw error;
+          });
+        }
+        const { exitCode, wanted } = await readState(paths);
+        if (exitCode !== undefined) return { exitCode };
+        if (!wanted || !(await isSupervised(paths.service))) {
+          throw new PloyzError({ code: "instance_not_started", message: `instance ${id} is not running and has no exit code`, hint: "start it first" });
+        }
+      }
+    },
+    inspect: (id) => inspectInstance(machine, at(id)),
+    async list(labels) {
+      const statuses: InstanceStatus[] = [];
+      for (const id of await listIds(machine.layout)) {
+        const status = await inspectInstance(machine, at(id));
+        if (status.state !== "absent" && hasLabels(status.labels, labels)) statuses.push(status);
+      }
+      return statuses;
+    },
+    async *logs(id, logOptions = {}) {
+      const paths = at(id);
+      const [stdout, stderr] = paths.loggers.map((logger) => logger.dir) as [string, string];
+      if ((await readRecord(paths)) === undefined) throw missing(id);
+      await Promise.all([stdout, stderr].map((dir) => mkdir(dir, { recursive: true, mode: 0o750 })));
+      yield* readLogs({ stdout, stderr }, logOptions);
+    },
+    exec: (id, argv, execOptions = {}) => execInside(machine, at(id), argv, execOptions),
+    async stats(id) {
+      const paths = at(id);
+      if ((await readRecord(paths)) === undefined) throw missing(id);
+      const stats = await cgroups.stats(paths.cgroup);
+      if (stats === undefined) {
+        throw new PloyzError({ code: "stats_unavailable", message: `there are no counters for ${id}`, hint: "is it running, and are cgroups available here (facts)?" });
+      }
+      return stats;
+    },
+    async adopt() {
+      const adopted: string[] = [];
+      const dead: string[] = [];
+      for (const id of await listIds(machine.layout)) {
+        const paths = at(id);
+        const record = await readRecord(paths).catch(() => undefined);
+        if (record === undefined) {
+          await rm(dirname(paths.spec), { recursive: true, force: true }); // died within create: nothing was started
+          continue;
+        }
+        const state = await readState(paths);
+        if (!state.wanted || (record.spec.restart === "no" && state.exitCode !== undefined)) continue;
+        ((await isSupervised(paths.service)) ? adopted : dead).push(id);
+      }
+      return { adopted, dead };
+    },
+  };
+  return runtime;
+}

@@ -1,0 +1,146 @@
+import { constants } from "node:fs";
+import { open, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { identify, type ProcessIdentity, run, spawnDetached, spawnStream, waitFor } from "@ployz/exec";
+import { DEFAULT_PATH, type Programs } from "./launch.ts";
+
+export interface Life {
+  /** The supervised process: outside the instance's pid namespace, parent of its first process. */
+  readonly pid: number | undefined;
+  readonly up: boolean;
+}
+
+/**
+ * Whether an s6-supervise(8) process serves the folder: it alone reads the control FIFO, and the kernel knows readers.
+ * Surer than a recorded pid, and gone with the process.
+ */
+export async function isSupervised(service: string): Promise<boolean> {
+  try {
+    const fifo = await open(join(service, "supervise", "control"), constants.O_WRONLY | constants.O_NONBLOCK);
+    await fifo.close();
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENXIO" || code === "ENOENT" || code === "ENOTDIR") return false;
+    throw error;
+  }
+}
+
+export interface SuperviseOptions {
+  readonly logFile: string;
+  /** FIFOs for stdout and stderr, opened for reading as well: a writer never meets a broken pipe while a logger restarts. */
+  readonly output?: { readonly stdout: string; readonly stderr: string };
+  readonly cgroups: readonly string[];
+}
+
+/** Starts the supervisor of a service folder in a session of its own, with a clean environment. Idempotent. */
+export async function supervise(programs: Programs, service: string, options: SuperviseOptions): Promise<void> {
+  if (await isSupervised(service)) return;
+  const output =
+    options.output === undefined
+      ? []
+      : [programs.redirfd, "-u", "1", options.output.stdout, programs.redirfd, "-u", "2", options.output.stderr];
+  const argv = [...output, programs.supervise, service];
+  const identity = await spawnDetached(programs.emptyenv, ["-p", ...argv], {
+    logFile: options.logFile,
+    env: { PATH: DEFAULT_PATH },
+    cwd: "/",
+  });
+  // Its children follow: an instance joins its own groups for the controllers that limit it.
+  for (const file of options.cgroups) await writeFile(file, String(identity.pid)).catch(() => {});
+  await waitFor(`the supervisor of ${service}`, async () => ((await isSupervised(service)) ? true : undefined), {
+    timeoutMs: 5_000,
+    intervalMs: 3,
+  });
+}
+
+export async function life(programs: Programs, service: string): Promise<Life> {
+  const { stdout, exitCode } = await run(programs.svstat, ["-o", "up,pid", service], { okExitCodes: [0, 1, 111] });
+  const [up, pid] = stdout.trim().split(" ");
+  if (exitCode !== 0 || up !== "true" || pid === undefined || Number(pid) <= 0) return { up: false, pid: undefined };
+  return { up: true, pid: Number(pid) };
+}
+
+/** Asks it up and resolves when its program is about to run (the event is subscribed to before asking). */
+export async function up(programs: Programs, service: string, timeoutMs: number): Promise<boolean> {
+  const { exitCode } = await run(
+    programs.svlisten1,
+    ["-U", "-t", String(timeoutMs), service, programs.svc, "-u", service],
+    { timeoutMs: timeoutMs + 5_000, okExitCodes: [0, 1, 99] },
+  );
+  return exitCode === 0;
+}
+
+/** Resolves `true` when the service is down and its finish script has ended, `false` at the time-out. 0 waits for ever. */
+export async function untilDown(
+  programs: Programs,
+  service: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const waiting = spawnStream(programs.svwait, ["-D", "-t", String(timeoutMs), service], {
+    okExitCodes: [0, 99],
+    ...(signal !== undefined && { signal }),
+  });
+  waiting.stdout.resume();
+  waiting.stdin.end();
+  return (await waiting.done).exitCode === 0;
+}
+
+export async function control(programs: Programs, service: string, commands: string): Promise<void> {
+  if (!(await isSupervised(service))) return; // nothing to control
+  // 100 and 111: its supervisor went in between.
+  await run(programs.svc, [commands, service], { okExitCodes: [0, 100, 111] });
+}
+
+/** The first process inside the pid namespace, seen from the machine. */
+export async function firstProcess(life: Life): Promise<ProcessIdentity | undefined> {
+  if (life.pid === undefined) return undefined;
+  const outside = await pidNamespace(life.pid);
+  for (const child of await childrenOf(life.pid)) {
+    const namespace = await pidNamespace(child);
+    if (namespace !== undefined && namespace !== outside) return identify(child);
+  }
+  return undefined;
+}
+
+/** proc_pid_task_children(5); needs no walk over all of /proc. */
+export async function childrenOf(pid: number): Promise<readonly number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+  return text.split(" ").filter((child) => child !== "").map(Number);
+}
+
+/** SIGKILL to every descendant of a process, not to itself. */
+export async function killBelow(pid: number): Promise<void> {
+  for (const child of await childrenOf(pid)) {
+    await killBelow(child);
+    kill(child);
+  }
+}
+
+/** SIGKILL; nothing when there is no such process (or, negative, group of processes) any more. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** What the process runs now; the program's name, at most 15 bytes. */
+export async function programOf(pid: number): Promise<string> {
+  return (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
+}
+
+/** `NSpid` of the process and its depth: two numbers mean a nested pid namespace (proc_pid_status(5)). */
+async function pidNamespace(pid: number): Promise<number | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return /^NSpid:\s*(.+)$/m.exec(status)?.[1]?.split(/\s+/).length;
+}
+
+export async function listDir(dir: string): Promise<readonly string[]> {
+  return readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+}

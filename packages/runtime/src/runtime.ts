@@ -1,0 +1,185 @@
+import type { Readable } from "node:stream";
+
+/** The machine's bridge. `gateway` is the machine's own overlay address: the first host of `subnet`. */
+export interface NetworkSpec {
+  /** Interface name of the bridge, for example `ployz0`. */
+  readonly bridge: string;
+  /** This machine's part of the cluster, for example `10.101.3.0/24`. */
+  readonly subnet: string;
+  readonly gateway: string;
+  readonly clusterCidr: string;
+  readonly mtu: number;
+}
+
+export interface Mount {
+  /** Absolute path on the machine. It must exist. */
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly?: boolean;
+}
+
+export interface InstanceSpec {
+  /** Unique on the machine; `[a-z0-9][a-z0-9.-]{0,119}`. Names the container, or the service folder and the network namespace. */
+  readonly id: string;
+  /** Kept on the substrate and returned by `list`. Not part of the identity: another operation may adopt what a dead one left. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** docker: a digest-pinned reference or an image id. */
+  readonly image?: string;
+  /** process: absolute path of an unpacked folder, mounted read-only at /app (which is also the working folder). */
+  readonly bundle?: string;
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** A user name or `uid[:gid]`. process: default `nobody`; docker: default of the image. */
+  readonly user?: string;
+  readonly workdir?: string;
+  /** IPv4 address within the subnet of the network. */
+  readonly address: string;
+  readonly dns: { readonly server: string; readonly search: readonly string[] };
+  readonly hostname: string;
+  readonly mounts: readonly Mount[];
+  readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number };
+  /** `no` is for jobs: it runs at most once, and keeps its exit code. */
+  readonly restart: "always" | "no";
+  /** Default SIGTERM. */
+  readonly stopSignal?: string;
+  /** Default 10,000. */
+  readonly stopGraceMs?: number;
+}
+
+export interface InstanceStatus {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly state: "created" | "running" | "exited" | "absent";
+  /** The first process of the instance, as the machine numbers it. */
+  readonly pid?: number;
+  /** RFC 3339. */
+  readonly startedAt?: string;
+  /** Of the last life; 128 + n when it was ended by signal n. */
+  readonly exitCode?: number;
+  /** How often it was restarted since it was last asked to start. */
+  readonly restarts?: number;
+  readonly address?: string;
+  readonly image?: string;
+  /** Hash of the spec it was created from (`instanceIdentity`); empty when absent. */
+  readonly identity: string;
+  readonly oomKilled?: boolean;
+}
+
+export interface RuntimeFacts {
+  readonly kind: Runtime["kind"];
+  /** Of the Docker engine; of the kernel for host processes. */
+  readonly version: string;
+  readonly arch: "amd64" | "arm64";
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly memoryFreeBytes: number;
+  readonly diskFreeBytes: number;
+  readonly cgroups: "v1" | "v2" | "none";
+  /** Whether CPU and memory limits are enforced here. */
+  readonly limits: boolean;
+}
+
+export interface LogLine {
+  /** RFC 3339, UTC, nanoseconds. */
+  readonly time: string;
+  readonly stream: "stdout" | "stderr";
+  readonly line: string;
+}
+
+export interface LogOptions {
+  readonly follow?: boolean;
+  /** Only the last so many of the lines that are there; all when absent. */
+  readonly tail?: number;
+  /** Milliseconds since the epoch. */
+  readonly sinceMs?: number;
+  /** Ends the stream, without an error. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StopOptions {
+  /** From the stop signal to SIGKILL. Default: the spec's, else 10,000. */
+  readonly graceMs?: number;
+  readonly signal?: string;
+}
+
+export interface ExecOptions {
+  readonly signal?: AbortSignal;
+  /** Default 30,000. */
+  readonly timeoutMs?: number;
+  readonly input?: string | Uint8Array;
+}
+
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Image {
+  /** `sha256:…` of the image's configuration. */
+  readonly id: string;
+  /** `repository@sha256:…`, when the engine knows it. */
+  readonly digest?: string;
+  readonly sizeBytes: number;
+}
+
+export interface PullProgress {
+  readonly layer: string;
+  readonly status: string;
+  readonly bytes?: number;
+  readonly totalBytes?: number;
+}
+
+export interface Images {
+  /** What `ref` (name, digest or id) is on this machine; `undefined` when it is not here. */
+  resolve(ref: string): Promise<Image | undefined>;
+  /** The reference with the digest that its registry has now. Throws `image_missing` or `image_pull_failed`. */
+  resolveRemote(ref: string): Promise<string>;
+  pull(
+    ref: string,
+    options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: PullProgress) => void },
+  ): Promise<Image>;
+  has(id: string): Promise<boolean>;
+  /** A tar stream for `import` of another machine. */
+  export(ref: string): Promise<Readable>;
+  import(stream: Readable, options?: { readonly signal?: AbortSignal }): Promise<{ readonly id: string }>;
+  /** Idempotent. `name` is `repository:tag`. */
+  tag(ref: string, name: string): Promise<void>;
+  list(): Promise<readonly (Image & { readonly names: readonly string[] })[]>;
+}
+
+/**
+ * Workload instances of one machine. Every method may be called again with the same arguments after a failure.
+ * Errors are `PloyzError`s; the codes are listed in the README.
+ */
+export interface Runtime {
+  readonly kind: "docker" | "process";
+  facts(): Promise<RuntimeFacts>;
+  /** Makes or repairs the bridge, its addresses and its packet filter. To be called after a reboot and after the engine restarts. */
+  ensureNetwork(network: NetworkSpec): Promise<void>;
+  removeNetwork(network: NetworkSpec): Promise<void>;
+  /** Prepares without starting. `instance_conflict` when the id stands for another identity. */
+  create(spec: InstanceSpec): Promise<InstanceStatus>;
+  /** Nothing happens when it runs already, or when it is a job that has ended. */
+  start(id: string): Promise<InstanceStatus>;
+  /** Stop signal, then SIGKILL after the grace. Resolves as soon as it is down. A stopped instance stays down over a reboot. */
+  stop(id: string, options?: StopOptions): Promise<void>;
+  /** Kills and removes without a trace. `keepLogs` leaves the log files of a process instance. */
+  remove(id: string, options?: { readonly keepLogs?: boolean }): Promise<void>;
+  /** Resolves when the instance is down (a job ended, or it was stopped). */
+  wait(id: string, signal: AbortSignal): Promise<{ readonly exitCode: number }>;
+  /** State `absent` when there is no such instance. */
+  inspect(id: string): Promise<InstanceStatus>;
+  /** Instances that carry all these labels, sorted by id. */
+  list(labels?: Readonly<Record<string, string>>): Promise<readonly InstanceStatus[]>;
+  /** Also of an exited instance. */
+  logs(id: string, options?: LogOptions): AsyncIterable<LogLine>;
+  /** Runs a program inside, with the instance's user, environment and working folder. */
+  exec(id: string, argv: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+  /** CPU time is cumulative since the start; memory is without the page cache that can be dropped. */
+  stats(id: string): Promise<{ readonly cpuNanos: number; readonly memoryBytes: number }>;
+  /** After a restart of the caller: what still runs, and what should run but does not (start it again). Ids, sorted. */
+  adopt(): Promise<{ readonly adopted: readonly string[]; readonly dead: readonly string[] }>;
+  readonly images?: Images;
+}

@@ -1,0 +1,207 @@
+import { once } from "node:events";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run, spawnStream } from "@ployz/exec";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openProcessRuntime, type Runtime } from "../src/index.ts";
+import { type Backend, runtimeContract } from "./contract.ts";
+import { type Machine, makeMachine, traces, writeFolder } from "./machine.ts";
+
+export const backend: Backend = {
+  open: (machine) => openProcessRuntime(processOptions(machine)),
+  program: (_machine, argv) => ({ command: argv }),
+  close: async () => {},
+};
+
+function processOptions(machine: Machine) {
+  return {
+    root: join(machine.dir, "lib/instances"),
+    runDir: `/run/ployz-${machine.tag}`,
+    logDir: join(machine.dir, "log"),
+    cgroupParent: machine.cgroupParent,
+    controlPorts: [4222, 4319],
+  };
+}
+
+runtimeContract("process", backend);
+
+describe("process: what a host process needs beyond the contract", () => {
+  let machine: Machine;
+  let runtime: Runtime;
+  beforeEach(async () => {
+    machine = await makeMachine();
+    runtime = await backend.open(machine);
+    await runtime.ensureNetwork(machine.network);
+  });
+  afterEach(async () => {
+    for (const { id } of await runtime.list()) await runtime.remove(id);
+    await runtime.removeNetwork(machine.network);
+    await machine.remove();
+  });
+
+  test("survives kill -9 of the process that made it", async () => {
+    const spec = machine.spec("orphan", { command: ["sleep", "1000"] });
+    const home = fileURLToPath(new URL("..", import.meta.url));
+    await run("pnpm", ["exec", "tsup", "--config", "test/creator.tsup.config.ts"], { cwd: home });
+    const argv = [processOptions(machine), spec].map((value) => JSON.stringify(value));
+    const creator = spawnStream(process.execPath, [join(home, "node_modules/.cache/creator/creator.js"), ...argv]);
+    const [pid] = (await once(creator.stdout, "data")) as [Buffer];
+    creator.kill("SIGKILL");
+    await creator.done.catch(() => {});
+    expect(await runtime.adopt()).toEqual({ adopted: ["orphan"], dead: [] });
+    expect(await runtime.start("orphan")).toMatchObject({ state: "running", pid: Number(pid) });
+    expect(await runtime.exec("orphan", ["id", "-un"])).toMatchObject({ stdout: "nobody\n" });
+  });
+
+  test("remove leaves nothing", async () => {
+    const before = await traces(machine.cgroupParent);
+    const disk = await listTree(machine.dir);
+    for (const id of ["busy", "looping", "done", "made"]) {
+      const command = { busy: ["sh", "-c", "sleep 500 & sleep 600"], looping: ["false"], done: ["true"], made: ["true"] }[id];
+      await runtime.create(machine.spec(id, { command: command ?? [], restart: id === "done" ? "no" : "always" }));
+      if (id !== "made") await runtime.start(id);
+    }
+    expect((await traces(machine.cgroupParent)).netns).toHaveLength(3);
+    for (const id of ["busy", "looping", "done", "made"]) await runtime.remove(id);
+    expect(await traces(machine.cgroupParent)).toEqual(before);
+    expect(await listTree(machine.dir)).toEqual([...disk, ...["log"].filter((name) => !disk.includes(name))].sort());
+  });
+
+  test("comes back from its records after a power cut", async () => {
+    await runtime.create(machine.spec("back", { command: ["sleep", "1000"] }));
+    await runtime.create(machine.spec("stopped", { command: ["sleep", "1000"] }));
+    const { pid } = await runtime.start("back");
+    await runtime.start("stopped");
+    await runtime.stop("stopped");
+    // Everything that a power cut takes: processes, the bridge, /run. The name of the namespace may stay behind as a file.
+    const { runDir } = processOptions(machine);
+    const { stdout } = await run("ip", ["netns", "list"]);
+    const argvOf = (name: string) => readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
+    for (const name of await readdir("/proc")) {
+      if (/^\d+$/.test(name) && (await argvOf(name)).includes(runDir)) process.kill(Number(name), "SIGKILL");
+    }
+    for (const line of stdout.split("\n").filter((text) => text !== "")) {
+      const netns = line.split(" ")[0] ?? "";
+      for (const inside of (await run("ip", ["netns", "pids", netns])).stdout.split("\n")) {
+        if (inside !== "") process.kill(Number(inside), "SIGKILL");
+      }
+      await run("ip", ["netns", "delete", netns]);
+      await writeFile(`/run/netns/${netns}`, "");
+    }
+    await run("ip", ["link", "delete", "dev", machine.network.bridge]);
+    await rm(runDir, { recursive: true });
+
+    const rebooted = await backend.open(machine);
+    expect(await rebooted.adopt()).toEqual({ adopted: [], dead: ["back"] });
+    await rebooted.ensureNetwork(machine.network);
+    const started = await rebooted.start("back");
+    expect(started).toMatchObject({ state: "running", restarts: 0 });
+    expect(started.pid).not.toBe(pid);
+    expect((await rebooted.inspect("stopped")).state).toBe("exited");
+  });
+
+  test("a workload, even as root, sees no keys, writes no file of the machine and gains nothing", async () => {
+    await mkdir("/run/ployz-secret", { recursive: true });
+    await writeFile("/run/ployz-secret/socket", "x");
+    const bundle = await machine.folder("bundle");
+    await writeFolder(bundle, { "hello.txt": "hello" });
+    await runtime.create(machine.spec("root", { command: ["sleep", "1000"], bundle, user: "root" }));
+    await runtime.start("root");
+    const inside = async (script: string) => (await runtime.exec("root", ["sh", "-c", script])).stdout.trim();
+    expect(await inside("id -u; pwd; cat hello.txt")).toBe("0\n/app\nhello");
+    expect(await inside(`ls ${machine.dir} ${machine.dir}/lib /var/lib/ployz /run/ployz-secret /work /home /root 2>/dev/null`)).toBe(
+      "/home:\n\n/root:",
+    );
+    expect(await inside("cat /etc/shadow; ls /etc/ssh")).toBe("");
+    for (const path of ["/usr/x", "/etc/x", "/app/x", "/x", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"]) {
+      expect(await inside(`(echo x > ${path}) 2>/dev/null && echo written`)).toBe("");
+    }
+    expect(await inside("touch /tmp/x /run/x /dev/shm/x && echo ok")).toBe("ok");
+    expect(await inside("ls /proc | grep -c '^[0-9]'")).toMatch(/^[1-9]$/);
+    expect(await inside("mount -t tmpfs x /mnt || mount -o remount,rw / || mknod /tmp/d b 8 0 || echo refused")).toBe("refused");
+    expect(await inside("grep -E 'NoNewPrivs|CapBnd' /proc/self/status")).toMatch(/NoNewPrivs:\s*1/);
+    expect(await inside("ls /.old")).toBe("");
+    await rm("/run/ployz-secret", { recursive: true });
+  });
+
+  test("control ports and a forged source address are refused, other ports are not", async () => {
+    const { gateway } = machine.network;
+    const listening = [4222, 8000].map((port) => createServer((socket) => socket.end("open")).listen(port, gateway));
+    await Promise.all(listening.map((server) => once(server, "listening")));
+    const spec = machine.spec("caller", { command: ["sleep", "1000"] });
+    await runtime.create(spec);
+    await runtime.start("caller");
+    const dial = async (port: number) =>
+      (await runtime.exec("caller", ["busybox", "nc", "-w", "2", gateway, String(port)])).stdout;
+    expect(await dial(8000)).toBe("open");
+    expect(await dial(4222)).toBe("");
+    // From another part of the overlay, as if through the tunnel: a machine may, a workload may not.
+    const peer = machine.network.subnet.replace(/(\d+)\.0\/24$/, (_, n: string) => `${Number(n) + 100}`);
+    await run("ip", ["netns", "add", "peer"]);
+    await run("ip", ["-batch", "-"], {
+      input: `link add name wg${machine.tag} type veth peer name eth0 netns peer\naddress add ${peer}.254/24 dev wg${machine.tag}\nlink set dev wg${machine.tag} up\n`,
+    });
+    await run("ip", ["-n", "peer", "-batch", "-"], {
+      input: `address add ${peer}.1/24 dev eth0\naddress add ${peer}.9/24 dev eth0\nlink set dev eth0 up\nroute add default via ${peer}.254\n`,
+    });
+    const from = async (source: string) =>
+      (
+        await run("nsenter", ["--net=/run/netns/peer", "busybox", "nc", "-w", "2", "-s", source, gateway, "4222"], {
+          okExitCodes: [0, 1],
+        })
+      ).stdout;
+    expect(await from(`${peer}.1`)).toBe("open");
+    expect(await from(`${peer}.9`)).toBe("");
+    await run("ip", ["netns", "delete", "peer"]);
+    // A forged source: seen by nobody.
+    const netns = (await run("ip", ["netns", "list"])).stdout.split(/\s/)[0] ?? "";
+    await run("ip", ["-n", netns, "address", "add", `${peer}.77/32`, "dev", "eth0"]);
+    const forged = await run("nsenter", [`--net=/run/netns/${netns}`, "busybox", "nc", "-w", "1", "-s", `${peer}.77`, gateway, "8000"], {
+      okExitCodes: [0, 1],
+    });
+    expect(forged.stdout).toBe("");
+    for (const server of listening) server.close();
+  });
+
+  test("logs rotate, and a reader follows through it without losing a line", async () => {
+    const small = await openProcessRuntime({ ...processOptions(machine), log: { maxBytes: 4096, maxFiles: 20 } });
+    const script = "i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line-$i; [ $((i % 50)) = 0 ] && sleep 0.05; done; sleep 1000";
+    await small.create(machine.spec("chatty", { command: ["sh", "-c", script] }));
+    await small.start("chatty");
+    const ending = new AbortController();
+    const seen: string[] = [];
+    for await (const { line } of small.logs("chatty", { follow: true, signal: ending.signal })) {
+      seen.push(line);
+      if (line === "line-600") ending.abort();
+    }
+    expect(seen).toEqual(Array.from({ length: 600 }, (_, i) => `line-${i + 1}`));
+    const files = await readdir(join(processOptions(machine).logDir, "chatty/stdout"));
+    expect(files.filter((name) => name.startsWith("@")).length).toBeGreaterThan(3);
+  });
+
+  test("a file may be mounted where the machine has none, and what is missing is refused before anything is made", async () => {
+    const source = await machine.folder("data");
+    await writeFolder(source, { "app.conf": "colour = blue" });
+    const mounts = [
+      { source: join(source, "app.conf"), target: "/etc/an-app/app.conf", readOnly: true },
+      { source, target: "/var/lib/postgresql/16/data" },
+      { source, target: "/run/shared", readOnly: true },
+    ];
+    await runtime.create(machine.spec("mounted", { command: ["sleep", "1000"], mounts }));
+    await runtime.start("mounted");
+    const read = ["sh", "-c", "cat /etc/an-app/app.conf; echo x > /var/lib/postgresql/16/data/new; ls /run/shared; ls /etc/passwd"];
+    expect((await runtime.exec("mounted", read)).stdout).toBe("colour = bluexapp.conf\nnew\n/etc/passwd\n".replace("x", ""));
+    const gone = machine.spec("gone", { command: ["true"], mounts: [{ source: "/no/such", target: "/x" }] });
+    await expect(runtime.create(gone)).rejects.toMatchObject({ code: "mount_source_missing" });
+    await expect(runtime.create(machine.spec("who", { command: ["true"], user: "no-such-user" }))).rejects.toMatchObject({
+      code: "user_unknown",
+    });
+    expect((await runtime.list()).map(({ id }) => id)).toEqual(["mounted"]);
+  });
+});
+
+async function listTree(dir: string): Promise<string[]> {
+  return (await readdir(dir, { recursive: true })).sort();
+}
