@@ -32,7 +32,9 @@ export async function findImages(
   committed: ReadonlyMap<string, string>,
   lookup: Lookup & { readonly pull: "missing" | "always" },
 ): Promise<ReadonlyMap<string, Found>> {
-  const hosts = answering.filter(({ record }) => record.runtime === "docker").map(({ record }) => record.id);
+  const hosts = answering
+    .filter(({ observation }) => observation?.runtime === "docker")
+    .map(({ record }) => record.id);
   const found = refs.map(
     async (ref): Promise<[string, Found]> => [ref, await findImage(ref, hosts, committed.get(ref), lookup)],
   );

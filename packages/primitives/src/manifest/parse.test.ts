@@ -1,0 +1,264 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { bundlePaths, checkManifest, MAX_MANIFEST_BYTES, parseManifest } from "./parse.ts";
+
+function refusals(toml: string): readonly string[] {
+  const result = parseManifest(`namespace = "prod"\n${toml}`, "toml");
+  if (result.ok) return [];
+  for (const { code, message } of result.refusals) {
+    expect(code).toBe("invalid_input");
+    expect(message).not.toMatch(/\p{Cc}/u);
+    expect(message.length).toBeLessThan(600);
+  }
+  return result.refusals.map(({ message, hint }) => (hint === undefined ? message : `${message} | ${hint}`));
+}
+
+test("the manifest of the documentation is accepted", () => {
+  const text = `
+namespace = "production"
+[services.web]
+image = "ghcr.io/acme/web:v3@sha256:${"a".repeat(64)}"
+command = ["node", "server.js"]
+env = { PORT = "8080" }
+replicas = 3
+ports = { http = 8080 }
+routes = [{ host = "www.example.com", path = "/", port = "http" }, { tcp = 5432, port = "http" }]
+ready = { http = "/healthz", port = "http", timeout = "30s" }
+drain = "20s"
+after = ["migrate"]
+resources = { cpus = 0.5, memory = "256M" }
+constraints = { region = "eu", machines = ["m1", "m2"] }
+[services.api]
+bundle = "./api"
+command = ["node", "api.js"]
+user = "nobody"
+placement = "every-machine"
+[services.db]
+image = "postgres:16"
+volumes = { pgdata = "/var/lib/postgresql/data" }
+[jobs.migrate]
+image = "web"
+[volumes.pgdata]
+scope = "single"
+quota = "20G"
+recordsize = "16K"
+`;
+  const result = parseManifest(text, "toml");
+  expect(result.ok ? bundlePaths(result.manifest) : result).toEqual({ api: "./api" });
+});
+
+const web = '[services.web]\nimage = "nginx"\n';
+const cases: readonly [what: string, toml: string, says: RegExp][] = [
+  [
+    "an unknown key",
+    `${web}replica = 2`,
+    /^services\.web\.replica: unknown field \| did you mean `replicas`\?$/,
+  ],
+  [
+    "a key of another world",
+    `${web}privileged = true`,
+    /privileged: unknown field \| known fields here: image, /,
+  ],
+  ["a bad name", '[services."a;rm -rf"]\nimage = "x"', /^services\."a;rm -rf": .*not a valid name/],
+  ["a name that every object has", '[services.constructor]\nimage = "x"', /^services\.constructor: /],
+  ["a leading dash", '[services.-x]\nimage = "x"', /not a valid name/],
+  ["a path as a name", '[services."../x"]\nimage = "x"', /not a valid name/],
+  ["NUL and newline", '[services."a\\u0000\\nb"]\nimage = "x"', /not a valid name/],
+  ["64 KB of a name", `[services.${"a".repeat(65536)}]\nimage = "x"`, /not a valid name/],
+  [
+    "a secret",
+    `${web}env = { URL = { secret = "db" } }`,
+    /^services\.web\.env\.URL: secrets come with a later version/,
+  ],
+  [
+    "a number in env",
+    `${web}env = { PORT = 80 }`,
+    /^services\.web\.env\.PORT: must be a string, not 80 \| write "80"$/,
+  ],
+  [
+    "TLS",
+    `${web}ports = { http = 80 }\nroutes = [{ host = "a.b", tls = true }]`,
+    /^services\.web\.routes\[0\]\.tls: TLS comes/,
+  ],
+  [
+    "a route to a port that is not there",
+    `${web}ports = { http = 80 }\nroutes = [{ host = "a.b", port = "htpp" }]`,
+    /^services\.web\.routes\[0\]\.port: .*"htpp" \| did you mean `http`/,
+  ],
+  [
+    "a route without a port",
+    `${web}routes = [{ host = "a.b" }]`,
+    /routes\[0\]\.port: is required: the service has no `ports`/,
+  ],
+  [
+    "readiness on a port that is not there",
+    `${web}ready = { tcp = true, port = "pg" }`,
+    /^services\.web\.ready\.port: /,
+  ],
+  [
+    "both kinds of readiness",
+    `${web}ports = { a = 1 }\nready = { tcp = true, http = "/" }`,
+    /^services\.web\.ready: needs either/,
+  ],
+  [
+    "a gateway's own port",
+    `${web}ports = { a = 1 }\nroutes = [{ tcp = 443 }]`,
+    /routes\[0\]\.tcp: port 443 is kept/,
+  ],
+  [
+    "one host and path twice",
+    `${web}ports = { a = 1 }\nroutes = [{ host = "a.b", path = "/x" }, { host = "a.b", path = "/x/" }]`,
+    /routes\[1\]: a\.b\/x is routed by services\.web\.routes\[0\] already/,
+  ],
+  [
+    "one TCP port twice",
+    `${web}ports = { a = 1 }\nroutes = [{ tcp = 9000 }, { tcp = 9000 }]`,
+    /tcp port 9000 is routed/,
+  ],
+  [
+    "a host in upper case",
+    `${web}ports = { a = 1 }\nroutes = [{ host = "A.b" }]`,
+    /routes\[0\]\.host: "A\.b" is not valid/,
+  ],
+  [
+    "a path that climbs",
+    `${web}ports = { a = 1 }\nroutes = [{ host = "a.b", path = "/a/../b" }]`,
+    /routes\[0\]\.path: /,
+  ],
+  [
+    "replicas on a single writer",
+    `${web}replicas = 2\nvolumes = { d = "/d" }\n[volumes.d]`,
+    /^services\.web\.replicas: is 2, but volume "d" has a single writer/,
+  ],
+  [
+    "every machine on a single writer",
+    `${web}placement = "every-machine"\nvolumes = { d = "/d" }\n[volumes.d]`,
+    /^services\.web\.placement: /,
+  ],
+  [
+    "start-first on a volume",
+    `${web}update = "start-first"\nvolumes = { d = "/d" }\n[volumes.d]`,
+    /^services\.web\.update: /,
+  ],
+  [
+    "a volume that is not there",
+    `${web}volumes = { d = "/d" }`,
+    /^services\.web\.volumes\.d: no such volume/,
+  ],
+  [
+    "after nothing",
+    `${web}after = ["mgrate"]\n[jobs.migrate]\nimage = "x"`,
+    /after\[0\]: .*"mgrate" \| did you mean `migrate`/,
+  ],
+  [
+    "a cycle",
+    `${web}after = ["b"]\n[services.b]\nimage = "x"\nafter = ["c"]\n[jobs.c]\nimage = "x"\nafter = ["web"]`,
+    /wait for each other: web → b → c → web/,
+  ],
+  ["waiting for itself", `${web}after = ["web"]`, /web → web/],
+  [
+    "a job named like a service",
+    `${web}[jobs.web]\nimage = "x"`,
+    /^jobs\.web: a service is called "web" too/,
+  ],
+  [
+    "a bundle without a command",
+    '[services.api]\nbundle = "./api"',
+    /^services\.api\.command: is required with a `bundle`/,
+  ],
+  [
+    "an option as a program",
+    '[services.api]\nbundle = "./api"\ncommand = ["--help"]',
+    /^services\.api\.command\[0\]: /,
+  ],
+  ["image and bundle", `${web}bundle = "./x"\ncommand = ["x"]`, /^services\.web\.bundle: excludes `image`/],
+  ["neither", '[services.web]\ncommand = ["x"]', /^services\.web: needs an `image`/],
+  [
+    "replicas and placement",
+    `${web}replicas = 1\nplacement = "every-machine"`,
+    /^services\.web\.replicas: excludes/,
+  ],
+  [
+    "a duration in words",
+    `${web}drain = "20 seconds"`,
+    /^services\.web\.drain: .* \| a whole number and ms, s, m or h/,
+  ],
+  ["a week of drain", `${web}drain = "168h"`, /^services\.web\.drain: 168h is longer than a day/],
+  ["a size without a unit", `${web}resources = { memory = "256" }`, /^services\.web\.resources\.memory: /],
+  ["a date for a table", `${web}resources = 2020-01-01`, /^services\.web\.resources: must be a table/],
+  [
+    "an update that does not exist",
+    `${web}update = "rolling"`,
+    /must be "start-first" or "stop-first", not "rolling"/,
+  ],
+  ["a user that is an option", `${web}user = "-g root"`, /^services\.web\.user: /],
+  ["a half digest", '[services.web]\nimage = "nginx@sha256:12"', /^services\.web\.image: /],
+  ["an image with a space", '[services.web]\nimage = "nginx latest"', /^services\.web\.image: /],
+  ["an image that is an option", '[services.web]\nimage = "--privileged"', /^services\.web\.image: /],
+  ["a NUL in an argument", `${web}command = ["a\\u0000b"]`, /^services\.web\.command\[0\]: /],
+  ["nothing at all", "", /^services: the manifest names no service and no job/],
+];
+
+test.each(cases)("%s is refused, naming the field", (_what, toml, says) => {
+  expect(refusals(toml).some((line) => says.test(line)) || refusals(toml)).toBe(true);
+});
+
+test("all errors come at once", () => {
+  expect(refusals('[services.web]\nimag = "x"\nreplicas = "2"\n[services.B]\nimage = "x y"').length).toBe(4);
+});
+
+test("good image references pass, whatever their parts", () => {
+  for (const image of [
+    "nginx",
+    "localhost:5000/a/b_c-d__e.f:v1",
+    "[::1]:5000/x",
+    "registry.example.com/x:T_a.g-1",
+  ])
+    expect(refusals(`[services.web]\nimage = "${image}"`)).toEqual([]);
+});
+
+test("syntax errors say line and column", () => {
+  const toml = parseManifest('namespace = "x"\n[services\n', "toml");
+  const json = parseManifest('{\n  "namespace": "x",\n}', "json");
+  expect(!toml.ok && toml.refusals[0]?.message).toMatch(/^line 2, column \d+: /);
+  expect(!json.ok && json.refusals[0]?.message).toMatch(/^line 3, column 1: /);
+});
+
+test("more than a megabyte is not read", () => {
+  const result = parseManifest(`# ${"x".repeat(MAX_MANIFEST_BYTES)}`, "toml");
+  expect(!result.ok && result.refusals[0]?.message).toMatch(/1048576/);
+});
+
+test("no document makes the checker throw, and every refusal is one printable line", () => {
+  const key = fc.oneof(
+    fc.constantFrom(
+      "namespace",
+      "services",
+      "jobs",
+      "web",
+      "image",
+      "env",
+      "routes",
+      "after",
+      "ports",
+      "ready",
+      "__proto__",
+    ),
+    fc.string(),
+  );
+  const { document } = fc.letrec((tie) => ({
+    document: fc.oneof(
+      { maxDepth: 6 },
+      fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null)),
+      fc.array(tie("document"), { maxLength: 3 }),
+      fc.dictionary(key, tie("document"), { maxKeys: 5 }),
+    ),
+  }));
+  fc.assert(
+    fc.property(document, (value) => {
+      const result = checkManifest(JSON.parse(JSON.stringify(value)));
+      if (!result.ok) for (const { message } of result.refusals) expect(message).not.toMatch(/\p{Cc}/u);
+    }),
+    { numRuns: 500 },
+  );
+});
