@@ -19,7 +19,12 @@ export async function withinDeadline<T>(
     const left = end - performance.now();
     if (left <= 0) throw unavailable(session, what, cause);
     try {
-      return await within(left, async () => untilDisconnected(session, attempt(await session.link())));
+      return await within(left, async () => {
+        const link = await session.link();
+        // The connection may come back long after the caller was told that it did not.
+        if (performance.now() >= end) throw outOfTime;
+        return untilDisconnected(session, attempt(link));
+      });
     } catch (error) {
       if (!isTransient(error)) throw storeError(what, error);
       if (error !== outOfTime) cause = error;

@@ -36,7 +36,7 @@ export const isStreamMissing = (error: unknown) =>
 export function isTransient(error: unknown): boolean {
   if (error instanceof PloyzError) return false;
   if (error instanceof JetStreamApiError) return error.status === 503 || transientCodes.has(error.code);
-  if (!(error instanceof Error)) return false;
+  if (!(error instanceof Error) || forbidden(error)) return false;
   return (
     error instanceof errors.TimeoutError ||
     error instanceof errors.NoRespondersError ||
@@ -48,6 +48,12 @@ export function isTransient(error: unknown): boolean {
     error.name === "JetStreamNotEnabled" ||
     (error.cause !== undefined && isTransient(error.cause))
   );
+}
+
+/** The server refused the subject; the client wraps that in a failed request. */
+function forbidden(error: unknown): InstanceType<typeof errors.PermissionViolationError> | undefined {
+  if (error instanceof errors.PermissionViolationError) return error;
+  return error instanceof Error && error.cause !== undefined ? forbidden(error.cause) : undefined;
 }
 
 /** How long an outage lasts is unknown, so is what the last attempt did. */
@@ -79,11 +85,12 @@ export function unavailable(
 /** Turns a final failure into one that an operator reads. */
 export function storeError(what: string, error: unknown): Error {
   if (error instanceof PloyzError) return error;
-  if (error instanceof errors.PermissionViolationError) {
+  const refused = forbidden(error);
+  if (refused) {
     return new PloyzError(
       {
         code: "store_forbidden",
-        message: `${what}: this machine may not ${error.operation === "publish" ? "publish to" : "subscribe to"} ${error.subject}`,
+        message: `${what}: this machine may not ${refused.operation === "publish" ? "publish to" : "subscribe to"} ${refused.subject}`,
         hint: "only store machines may do this; run it on one, or give this machine store authority",
       },
       { cause: error },

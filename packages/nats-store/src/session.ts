@@ -99,7 +99,10 @@ export function openSession(options: SessionOptions): Session {
     while (!stop.signal.aborted) {
       try {
         const link = await open();
-        if (stop.signal.aborted) return void (await link.nc.close());
+        if (stop.signal.aborted) {
+          await link.nc.close();
+          return;
+        }
         current = link;
         pauseMs = 100;
         const watching = watch(link.nc);

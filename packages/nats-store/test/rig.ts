@@ -147,11 +147,12 @@ export async function startRelay(to: number) {
   return {
     port: address.port,
     /** Cuts the connection instead of delivering the first reply that matches. */
-    cutBefore: (matches: (chunk: string) => boolean) => void (swallow = matches),
+    cutBefore(matches: (chunk: string) => boolean) {
+      swallow = matches;
+    },
     cutting: () => swallow !== undefined,
-    drop: () => [...pairs].forEach(([client, upstream]) => (client.destroy(), upstream.destroy())),
     async close() {
-      for (const [client, upstream] of pairs) client.destroy(), upstream.destroy();
+      for (const socket of [...pairs].flat()) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     },
   };

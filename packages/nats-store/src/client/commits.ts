@@ -5,12 +5,12 @@ import { followStream } from "./follow.ts";
 import {
   atRevision,
   casWrite,
+  jsonOf,
   lastOfEach,
   lastOn,
   previousRevision,
   type Stored,
   subjectsOf,
-  valueOf,
 } from "./subject.ts";
 import type { AppendResult, CommitEnvelope, Entry, FollowEvent } from "./types.ts";
 
@@ -62,7 +62,7 @@ export function openCommits(session: Session) {
         expected,
         // An operation may commit more than once (one per namespace, or per phase): its place is part of the identity.
         messageId: `${asToken("operation", commit.operation)}/${commit.namespace}/${expected}`,
-        isMine: (stored) => (valueOf(stored) as CommitEnvelope).operation === commit.operation,
+        isMine: (stored) => (jsonOf(stored) as CommitEnvelope).operation === commit.operation,
         settleBy: "next",
       });
       if (result.written) return { committed: true, revision: result.revision };
@@ -85,6 +85,6 @@ export function openCommits(session: Session) {
 }
 
 function toEntry(stored: Stored): Entry<CommitEnvelope> {
-  const value = valueOf(stored) as CommitEnvelope;
+  const value = jsonOf(stored) as CommitEnvelope;
   return { key: stored.subject.slice(stored.subject.lastIndexOf(".") + 1), value, revision: stored.revision };
 }

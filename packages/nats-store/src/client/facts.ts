@@ -3,7 +3,7 @@ import { encode, type Json } from "../json.ts";
 import { bucketKey, bucketSubject, bucketSubjects, streams } from "../names.ts";
 import type { Session } from "../session.ts";
 import { followStream } from "./follow.ts";
-import { casWrite, isMarker, lastOfEach, lastOn, type Stored, subjectsOf, valueOf } from "./subject.ts";
+import { casWrite, isMarker, jsonOf, lastOfEach, lastOn, type Stored, subjectsOf } from "./subject.ts";
 import type { Entry, FollowEvent, WriteResult } from "./types.ts";
 
 export type Facts = ReturnType<typeof openFacts>;
@@ -16,7 +16,7 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
   const stream = streams[bucket];
   const toEntry = (stored: Stored): Entry<Json> => ({
     key: bucketKey(bucket, stored.subject),
-    value: valueOf(stored),
+    value: jsonOf(stored),
     revision: stored.revision,
   });
   const present = (stored: Stored | undefined) => (stored && !isMarker(stored) ? toEntry(stored) : undefined);
@@ -59,7 +59,7 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
           isMine: (stored) =>
             !isMarker(stored) &&
             stored.header(asked) === String(expected) &&
-            isDeepStrictEqual(valueOf(stored), JSON.parse(JSON.stringify(value))),
+            isDeepStrictEqual(jsonOf(stored), JSON.parse(JSON.stringify(value))),
         },
       );
       if (result.written) return { ok: true, revision: result.revision };

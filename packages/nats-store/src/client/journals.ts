@@ -4,7 +4,7 @@ import { encode, type Json } from "../json.ts";
 import { bucketKey, bucketSubject, bucketSubjects, journalSubject, streams } from "../names.ts";
 import type { Session } from "../session.ts";
 import { followStream } from "./follow.ts";
-import { casWrite, lastOfEach, lastOn, type Stored, subjectsOf, valueOf } from "./subject.ts";
+import { casWrite, jsonOf, lastOfEach, lastOn, type Stored, subjectsOf } from "./subject.ts";
 import type { Entry } from "./types.ts";
 
 export type Journals = ReturnType<typeof openJournals>;
@@ -26,7 +26,7 @@ export function openJournals(session: Session) {
     const stop = AbortSignal.timeout(session.deadlineMs);
     const filters = [subjectOf(operation)];
     for await (const event of followStream(session, { stream, filters, from: "all", signal: stop })) {
-      if (event.type === "message") entries.push(valueOf(event.stored));
+      if (event.type === "message") entries.push(jsonOf(event.stored));
       if (event.type === "synced" || event.stored.revision >= last.revision) return entries;
     }
     // The deadline ended it: say so the way every other read does.
@@ -60,7 +60,7 @@ export function openJournals(session: Session) {
         data: encode(entry),
         headers: { [indexHeader]: String(index) },
         expected: end.revision,
-        isMine: (stored) => indexOf(stored) === index && same(valueOf(stored)),
+        isMine: (stored) => indexOf(stored) === index && same(jsonOf(stored)),
         settleBy: "next",
       });
       if (!result.written) {
@@ -75,7 +75,7 @@ export function openJournals(session: Session) {
     async *follow(operation: string, from: number, signal: AbortSignal): AsyncGenerator<Json, void> {
       const filters = [subjectOf(operation)];
       for await (const event of followStream(session, { stream, filters, from: "all", signal })) {
-        if (event.type === "message" && indexOf(event.stored) >= from) yield valueOf(event.stored);
+        if (event.type === "message" && indexOf(event.stored) >= from) yield jsonOf(event.stored);
       }
     },
 
@@ -100,6 +100,6 @@ export function openJournals(session: Session) {
 
 const toSummary = (stored: Stored): Entry<Json> => ({
   key: bucketKey("operations", stored.subject),
-  value: valueOf(stored),
+  value: jsonOf(stored),
   revision: stored.revision,
 });

@@ -2,7 +2,7 @@ import { encode, isObject, type Json } from "../json.ts";
 import { bucketKey, bucketSubject, bucketSubjects, streams } from "../names.ts";
 import type { Session } from "../session.ts";
 import { followStream } from "./follow.ts";
-import { casWrite, isMarker, lastOfEach, lastOn, type Stored, subjectsOf, valueOf } from "./subject.ts";
+import { casWrite, isMarker, jsonOf, lastOfEach, lastOn, type Stored, subjectsOf } from "./subject.ts";
 import type { AcquireResult, Lease, LeaseHolder } from "./types.ts";
 
 export type Leases = ReturnType<typeof openLeases>;
@@ -153,7 +153,7 @@ const sameHolder = (a: LeaseHolder, b: LeaseHolder) => a.operation === b.operati
 const sameLease = (a: Lease, b: Lease) => a.fence === b.fence && sameHolder(a.holder, b.holder);
 
 function bodyOf(stored: Stored): Body {
-  const value: Json = valueOf(stored);
+  const value: Json = jsonOf(stored);
   if (!isObject(value)) throw new Error(`the lease at ${stored.subject} is not an object`);
   return value as unknown as Body;
 }

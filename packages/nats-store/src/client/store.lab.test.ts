@@ -1,3 +1,4 @@
+import { Kvm } from "@nats-io/kv";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rig, startRelay, startRig } from "../../test/rig.ts";
 import type { FollowEvent } from "./types.ts";
@@ -88,6 +89,16 @@ describe("facts", () => {
     const again = await facts.put("machine.m9", { v: 3 }, 0);
     expect(again.ok).toBe(true);
     expect((await facts.get("machine.m9"))?.value).toEqual({ v: 3 });
+  });
+
+  it("keeps facts in a bucket that other JetStream KV clients can read", async () => {
+    const { facts, session } = rig.store("m1");
+    const made = await facts.put("interop.key", { v: 1 }, 0);
+    const { js } = await session.link();
+    const bucket = await new Kvm(js).open("ployz_facts");
+    const entry = await bucket.get("interop.key");
+    expect(entry?.json()).toEqual({ v: 1 });
+    expect(entry?.revision).toBe(made.ok && made.revision);
   });
 
   it("lists a key and what is below it, sorted", async () => {

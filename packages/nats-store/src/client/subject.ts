@@ -153,4 +153,4 @@ async function settle(link: Link, write: CasWrite): Promise<CasResult | undefine
   return { written: false, last };
 }
 
-export const valueOf = (stored: Stored): Json => decode(stored.data);
+export const jsonOf = (stored: Stored): Json => decode(stored.data);

@@ -150,6 +150,18 @@ describe("call", () => {
     await two.close();
   });
 
+  it("says so when the callee's daemon is restarted while it runs the call", async () => {
+    const { rpc, to, close } = await pair({ calls: { "machine.hang": () => new Promise(() => undefined) } });
+    const cut = rpc.call("m3", "machine.hang", null, { timeoutMs: 60_000 });
+    const failed = expect(cut).rejects.toMatchObject({ code: "call_interrupted" });
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    const again = openSession(rig.options("m3"));
+    await Promise.all([to.close(), serve(again, {}).ready()]);
+    await failed;
+    await again.close();
+    await close();
+  });
+
   it("refuses a request that is too large, and takes one of several megabytes", async () => {
     const { rpc, close } = await pair({
       calls: {
@@ -227,7 +239,7 @@ describe("callStream", () => {
             if (name === "fail") throw new PloyzError({ code: "log_gone", message: "gone" });
             await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
           } finally {
-            stops.push(String(name));
+            stops.push(name as string);
             wake.stop?.();
           }
         },

@@ -21,12 +21,14 @@ export async function monitor(port: number): Promise<ServerState | undefined> {
     await health.arrayBuffer();
     return {
       healthy: health.ok,
-      version: String(state.version ?? ""),
-      name: String(state.server_name ?? ""),
-      configDigest: String(state.config_digest ?? ""),
-      startedAt: String(state.start ?? ""),
+      version: text(state.version),
+      name: text(state.server_name),
+      configDigest: text(state.config_digest),
+      startedAt: text(state.start),
     };
   } catch {
     return undefined;
   }
 }
+
+const text = (value: unknown) => (typeof value === "string" ? value : "");

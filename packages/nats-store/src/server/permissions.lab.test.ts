@@ -1,4 +1,4 @@
-import { connect, type NatsConnection, nkeyAuthenticator } from "nats";
+import { connect, headers, type NatsConnection, nkeyAuthenticator } from "nats";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Rig, startRig } from "../../test/rig.ts";
 import { openFacts } from "../client/facts.ts";
@@ -28,7 +28,11 @@ const raw = (seed: string) =>
 /** What the server says to a subscription: a refusal, or nothing. */
 async function subscribing(subject: string): Promise<string> {
   let refused = "";
-  const subscription = m2.subscribe(subject, { callback: (error) => void (refused = error?.name ?? "") });
+  const subscription = m2.subscribe(subject, {
+    callback(error) {
+      refused = error?.name ?? "";
+    },
+  });
   await m2.flush();
   await m2.flush();
   subscription.unsubscribe();
@@ -78,7 +82,6 @@ describe("a machine without store authority", () => {
   it("cannot wipe a bucket with a roll-up", async () => {
     const { facts } = rig.store("m2");
     await facts.put("kept.a", 1, 0);
-    const { headers } = await import("nats");
     const hdrs = headers();
     hdrs.set("Nats-Rollup", "all");
     const reply = await m2.request("$KV.ployz_facts.kept.b", "2", { headers: hdrs, timeout: 2000 });

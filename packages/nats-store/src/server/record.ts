@@ -27,7 +27,8 @@ export async function readRecord(dir: string): Promise<StoreRecord | undefined> 
       hint: "restore it from a backup; without it nobody can say which store this directory holds",
     });
   }
-  return { cluster: value.cluster, generation: value.generation, server: String(value.server ?? "") };
+  const server = typeof value.server === "string" ? value.server : "";
+  return { cluster: value.cluster, generation: value.generation, server };
 }
 
 /** @throws PloyzError `store_cluster_mismatch`, `store_generation_older`: nothing was written. */

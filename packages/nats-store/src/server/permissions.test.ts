@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { streams } from "../names.ts";
+import { permissionsFor } from "./permissions.ts";
+
+/** Subject matching with NATS wildcards. */
+function matches(pattern: string, subject: string): boolean {
+  const [want, have] = [pattern.split("."), subject.split(".")];
+  for (const [at, token] of want.entries()) {
+    if (token === ">") return have.length > at;
+    if (have[at] === undefined || (token !== "*" && token !== have[at])) return false;
+  }
+  return want.length === have.length;
+}
+
+const may = (list: readonly string[], subject: string) => list.some((pattern) => matches(pattern, subject));
+
+describe("permissionsFor", () => {
+  const machine = permissionsFor("c1", { machine: "m2", role: "machine" });
+  const store = permissionsFor("c1", { machine: "m1", role: "store" });
+
+  it("lets a machine call everybody and write commits, facts, leases and journals", () => {
+    for (const subject of [
+      "ployz.v1.c1.rpc.m1.instance.start",
+      "ployz.v1.c1.commit.prod",
+      "ployz.v1.c1.journal.01ABC",
+      "$KV.ployz_facts.machine.m2",
+      "$KV.ployz_leases.deploy.prod",
+    ]) {
+      expect(may(machine.publish, subject), subject).toBe(true);
+    }
+    expect(may(machine.publish, "ployz.v1.other.rpc.m1.instance.start")).toBe(false);
+  });
+
+  it("lets a machine hear only its own commands and inbox", () => {
+    expect(machine.subscribe).toEqual(["ployz.v1.c1.rpc.m2.>", "_INBOX_m2.>"]);
+  });
+
+  it("lets nobody delete, purge or restore, and only store machines create, update and read secrets", () => {
+    for (const stream of Object.values(streams)) {
+      for (const verb of ["DELETE", "PURGE", "MSG.DELETE", "RESTORE", "SNAPSHOT"]) {
+        expect(may([...machine.publish, ...store.publish], `$JS.API.STREAM.${verb}.${stream}`)).toBe(false);
+      }
+      for (const verb of ["CREATE", "UPDATE"]) {
+        expect(may(machine.publish, `$JS.API.STREAM.${verb}.${stream}`)).toBe(false);
+        expect(may(store.publish, `$JS.API.STREAM.${verb}.${stream}`)).toBe(true);
+      }
+    }
+    expect(machine.publish.filter((subject) => subject.includes("secrets"))).toEqual([]);
+    expect(may(store.publish, `$JS.API.STREAM.MSG.GET.${streams.secrets}`)).toBe(true);
+  });
+});
