@@ -49,7 +49,8 @@ export const argv = {
     zpool(name, "create", "-m", "none", checkPoolName(name), device),
   poolDestroy: (name: string): Call => zpool(name, "destroy", checkPoolName(name)),
   poolExport: (name: string): Call => zpool(name, "export", checkPoolName(name)),
-  poolImport: (name: string, dir: string): Call => zpool(name, "import", "-d", dir, checkPoolName(name)),
+  poolImport: (name: string, dir: string, force: boolean): Call =>
+    zpool(name, "import", ...(force ? ["-f"] : []), "-d", dir, checkPoolName(name)),
   poolList: (parsable: boolean, name?: string): Call =>
     zpool(
       name ?? "all pools",

@@ -61,7 +61,16 @@ describe("what zfs and zpool say", () => {
       "connect: No such file or directory\nPlease make sure that the zfs-fuse daemon is running.\ninternal error: failed to initialize ZFS library\n",
       "zfs_unavailable",
     ],
+    [
+      "cannot import 't': pool may be in use from other system, it was last accessed by m1 (hostid: 0x7f0100) on Mon\nuse '-f' to import anyway\n",
+      "pool_in_use",
+    ],
+    ["cannot mount '/mnt/d': directory is not empty\n", "mount_failed"],
     // OpenZFS 2.x
+    [
+      "cannot import 'tank': pool was previously in use from another system.\nLast accessed by m1 (hostid=7f0100) at Mon\n",
+      "pool_in_use",
+    ],
     [
       "The ZFS modules are not loaded.\nTry running '/sbin/modprobe zfs' as root to load them.\n",
       "zfs_unavailable",

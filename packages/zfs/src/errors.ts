@@ -9,6 +9,7 @@ export type ZfsErrorCode =
   | "pool_missing"
   | "pool_exists"
   | "pool_faulted"
+  | "pool_in_use"
   | "device_in_use"
   | "device_too_small"
   | "no_space"
@@ -57,6 +58,11 @@ const RULES: readonly Rule[] = [
     code: "pool_exists",
   },
   { match: /dataset already exists/i, code: "dataset_exists" },
+  {
+    match: /may be in use from other system|previously in use from another system|last accessed by/i,
+    code: "pool_in_use",
+    hint: "if no other machine uses its devices now: zpool import -f",
+  },
   {
     match: /part of (active|exported|potentially active) pool|is in use|contains a filesystem/i,
     code: "device_in_use",

@@ -26,6 +26,8 @@ export interface ZfsFuseResult {
   readonly capabilities: ZfsCapabilities;
   /** Datasets whose mounts were left dead by a killed zfs-fuse and were mounted anew. */
   readonly remounted: readonly string[];
+  /** What could not be mounted, as zfs says it: a mountpoint that is not empty. ZFS works all the same. */
+  readonly warning?: string;
 }
 
 /**
@@ -49,10 +51,10 @@ async function settle(options: ZfsFuseOptions): Promise<ZfsFuseResult> {
   }
   const capabilities = requireAvailable(before.available ? before : await probeZfs());
   if (capabilities.implementation === "openzfs") return { outcome: "unchanged", capabilities, remounted: [] };
-  const remounted = await remountDead();
-  if (!before.available) await call(argv.mountAll());
+  const remounted = await unmountDead();
+  const warning = !before.available || remounted.length > 0 ? await mountAll() : undefined;
   const outcome = !before.available ? "started" : remounted.length > 0 ? "repaired" : "unchanged";
-  return { outcome, capabilities, remounted };
+  return { outcome, capabilities, remounted, ...(warning !== undefined && { warning }) };
 }
 
 async function start(options: ZfsFuseOptions): Promise<void> {
@@ -88,8 +90,8 @@ async function start(options: ZfsFuseOptions): Promise<void> {
 }
 
 /** Mounts whose daemon died answer every call with ENOTCONN until they are unmounted, which only a lazy unmount does. */
-async function remountDead(): Promise<readonly string[]> {
-  const remounted: string[] = [];
+async function unmountDead(): Promise<readonly string[]> {
+  const unmounted: string[] = [];
   for (const { dataset, path } of parseFuseMounts(await readFile("/proc/self/mounts", "utf8"))) {
     const dead = await stat(path).then(
       () => false,
@@ -97,10 +99,19 @@ async function remountDead(): Promise<readonly string[]> {
     );
     if (!dead) continue;
     await run("umount", ["-l", path]);
-    remounted.push(dataset);
+    unmounted.push(dataset);
   }
-  if (remounted.length > 0) await call(argv.mountAll());
-  return remounted;
+  return unmounted;
+}
+
+async function mountAll(): Promise<string | undefined> {
+  try {
+    await call(argv.mountAll());
+    return undefined;
+  } catch (error) {
+    if (!hasCode(error, "mount_failed")) throw error;
+    return error.message;
+  }
 }
 
 /** Parses /proc/self/mounts (proc(5)), where blanks are octal escapes. */

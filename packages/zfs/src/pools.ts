@@ -1,4 +1,5 @@
 import { mkdir, open, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
 import { dirname, isAbsolute } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
@@ -111,7 +112,7 @@ export async function createFilePool(
   }
 }
 
-/** @throws PloyzError `pool_missing` when no device in `dir` holds it, `pool_faulted`. */
+/** @throws PloyzError `pool_missing` when no device in `dir` holds it, `pool_in_use` by another host, `pool_faulted`. */
 export async function importPool(
   capabilities: ZfsCapabilities,
   name: string,
@@ -119,8 +120,18 @@ export async function importPool(
   options: CallOptions = {},
 ): Promise<"imported" | "unchanged"> {
   if ((await findPool(capabilities, name, options)) !== undefined) return "unchanged";
-  await call(argv.poolImport(name, dir), options);
+  try {
+    await call(argv.poolImport(name, dir, false), options);
+  } catch (error) {
+    // After a power cut zfs-fuse takes its own pool for another machine's: only the host name can tell.
+    if (!hasCode(error, "pool_in_use") || lastHost(error) !== hostname()) throw error;
+    await call(argv.poolImport(name, dir, true), options);
+  }
   return "imported";
+}
+
+function lastHost(error: PloyzError): string | undefined {
+  return /last accessed by (\S+) \(hostid/i.exec(String(error.details?.stderr ?? ""))?.[1];
 }
 
 /** Unmounts and lets go of the pool; its devices keep it. @throws PloyzError `dataset_busy`. */

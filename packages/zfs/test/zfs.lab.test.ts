@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import {
   identify,
   isAlive,
@@ -288,6 +288,34 @@ describe("a killed zfs-fuse", () => {
     expect(await readFile("/mnt/data/kept", "utf8")).toBe("safe");
     expect((await zfs.poolStatus("lab")).health).toBe("ONLINE");
     expect(await ensureZfsFuse({ services })).toMatchObject({ outcome: "unchanged", remounted: [] });
+  });
+});
+
+describe("a power cut", () => {
+  it("that loses zfs-fuse's pool cache costs nothing: the pool is imported from its file", async () => {
+    const { guid } = await zfs.poolStatus("lab");
+    await services.stop("ployz-zfs-fuse"); // even a clean end leaves the pool marked as in use
+    await rm("/var/lib/zfs/zpool.cache", { force: true });
+    await ensureZfsFuse({ services });
+    expect(await zfs.createFilePool({ name: "lab", file: "/mnt/pool.img", sizeBytes: 256 * MIB })).toBe(
+      "imported",
+    );
+    expect((await zfs.poolStatus("lab")).guid).toBe(guid);
+    await zfs.ensureDataset("lab/ployz/data");
+    expect(await readFile("/mnt/data/kept", "utf8")).toBe("safe");
+  });
+
+  it("after which something lies in a mountpoint is reported, and ZFS works", async () => {
+    await zfs.unmount("lab/ployz/data");
+    await writeFile("/mnt/data/in-the-way", "");
+    await services.stop("ployz-zfs-fuse");
+    expect(await ensureZfsFuse({ services })).toMatchObject({
+      outcome: "started",
+      warning: expect.stringContaining("/mnt/data"),
+    });
+    await expect(zfs.ensureDataset("lab/ployz/data")).rejects.toEqual(code("mount_failed"));
+    await rm("/mnt/data/in-the-way");
+    expect(await zfs.ensureDataset("lab/ployz/data")).toMatchObject({ dataset: { mounted: true } });
   });
 });
 
