@@ -55,14 +55,20 @@ export function openCommits(session: Session) {
     },
 
     async append(commit: CommitEnvelope, expected: number): Promise<AppendResult> {
+      const subject = subjectOf(commit.namespace);
+      const isMine = (stored: Stored) =>
+        (jsonOf(stored) as CommitEnvelope).operation === asToken("operation", commit.operation);
+      // One operation, one commit: a runner that starts again may expect its own commit as the last.
+      const last = await lastOn(session, stream, subject);
+      if (last && isMine(last)) return { committed: true, revision: last.revision };
       const result = await casWrite(session, {
         stream,
-        subject: subjectOf(commit.namespace),
+        subject,
         data: encode(commit),
         expected,
-        // An operation may commit more than once (one per namespace, or per phase): its place is part of the identity.
-        messageId: `${asToken("operation", commit.operation)}/${commit.namespace}/${expected}`,
-        isMine: (stored) => (jsonOf(stored) as CommitEnvelope).operation === commit.operation,
+        // One operation may commit to several namespaces, and is sent again with what it now expects.
+        messageId: `${commit.operation}/${commit.namespace}/${expected}`,
+        isMine,
         settleBy: "next",
       });
       if (result.written) return { committed: true, revision: result.revision };

@@ -19,7 +19,8 @@ it("gives a scope to one holder, keeps its fence while it renews, and hands out 
   const renewed = await one.renew(won.lease);
   expect(renewed?.fence).toBe(won.lease.fence);
   expect(renewed?.revision).toBeGreaterThan(won.lease.revision);
-  // The reply of that renewal may have been lost: the older copy of the lease still renews and frees.
+  // That renewal may have been given up on in this process: its older copy of the lease still renews. Elsewhere it is stale.
+  expect(await two.renew(won.lease)).toBeUndefined();
   expect((await one.renew(won.lease))?.fence).toBe(won.lease.fence);
   expect(await one.acquire("deploy.prod", holder("a"), 30_000)).toMatchObject({
     acquired: true,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { encode, isObject, type Json } from "../json.ts";
 import { bucketKey, bucketSubject, bucketSubjects, streams } from "../names.ts";
 import type { Session } from "../session.ts";
@@ -15,6 +16,9 @@ interface Body {
   readonly holder: LeaseHolder;
   readonly ttlSeconds: number;
   readonly fence?: number;
+  /** Which process wrote it, and which of its writes this is: settles lost replies, and tells a restarted daemon apart. */
+  readonly writer: string;
+  readonly write: number;
 }
 
 /**
@@ -23,28 +27,42 @@ interface Body {
  */
 export function openLeases(session: Session) {
   const stream = streams.leases;
+  const writer = randomUUID();
+  let writes = 0;
   const subjectOf = (scope: string) => bucketSubject("leases", scope);
 
-  const write = (scope: string, body: Body, expected: number) =>
-    casWrite(session, {
+  const write = (scope: string, lease: Pick<Body, "holder" | "ttlSeconds" | "fence">, expected: number) => {
+    writes += 1;
+    const body: Body = { ...lease, writer, write: writes };
+    return casWrite(session, {
       stream,
       subject: subjectOf(scope),
       data: encode(body),
       expected,
       ttlSeconds: body.ttlSeconds,
       isMine: (stored) => {
-        const found = isMarker(stored) ? undefined : bodyOf(stored);
-        return found !== undefined && sameHolder(found.holder, body.holder) && found.fence === body.fence;
+        if (isMarker(stored)) return false;
+        const found = bodyOf(stored);
+        return found.writer === writer && found.write === body.write;
       },
       settleBy: "last",
     });
+  };
 
-  /** Renews on top of whatever revision this very lease has by now: a renewal whose reply was lost still counts. */
+  /**
+   * Whether this very lease is what stands there: at its revision, or at a later one that this process wrote: a renewal that
+   * was given up on may have reached the store.
+   */
+  const stands = (current: Stored | undefined, lease: Lease): current is Stored => {
+    const found = current && toLease(current);
+    if (!current || !found || found.fence !== lease.fence || !sameHolder(found.holder, lease.holder))
+      return false;
+    return found.revision === lease.revision || bodyOf(current).writer === writer;
+  };
+
   const renewFrom = async (standing: Stored | undefined, lease: Lease, ttlSeconds?: number) => {
     let current = standing;
-    for (;;) {
-      const found = current && toLease(current);
-      if (!current || !found || !sameLease(found, lease)) return undefined;
+    while (stands(current, lease)) {
       const body = {
         holder: lease.holder,
         fence: lease.fence,
@@ -54,6 +72,7 @@ export function openLeases(session: Session) {
       if (result.written) return { ...lease, revision: result.revision };
       current = result.last;
     }
+    return undefined;
   };
 
   const get = async (scope: string): Promise<Lease | undefined> => {
@@ -92,16 +111,14 @@ export function openLeases(session: Session) {
     async release(lease: Lease): Promise<void> {
       const subject = subjectOf(lease.scope);
       let current = await lastOn(session, stream, subject);
-      for (;;) {
-        const found = current && toLease(current);
-        if (!found || !sameLease(found, lease)) return;
+      while (stands(current, lease)) {
         const result = await casWrite(session, {
           stream,
           subject,
           data: new Uint8Array(),
           headers: { "KV-Operation": "DEL" },
           ttlSeconds: markerSeconds,
-          expected: found.revision,
+          expected: current.revision,
           isMine: isMarker,
           settleBy: "last",
         });
@@ -149,8 +166,6 @@ export function openLeases(session: Session) {
 const copy = (holder: LeaseHolder): LeaseHolder => ({ operation: holder.operation, machine: holder.machine });
 
 const sameHolder = (a: LeaseHolder, b: LeaseHolder) => a.operation === b.operation && a.machine === b.machine;
-
-const sameLease = (a: Lease, b: Lease) => a.fence === b.fence && sameHolder(a.holder, b.holder);
 
 function bodyOf(stored: Stored): Body {
   const value: Json = jsonOf(stored);

@@ -34,9 +34,10 @@ describe("commits", () => {
     const { commits } = rig.store("m2");
     const first = await commits.append(commit("retry", "op1"), 0);
     expect(await commits.append(commit("retry", "op1"), 0)).toEqual(first);
-    const second = await commits.append(commit("retry", "op1", 2), first.committed ? first.revision : 0);
-    expect(second.committed).toBe(true);
-    expect((await commits.history("retry", 10)).map((entry) => entry.value.n)).toEqual([2, 0]);
+    const revision = first.committed ? first.revision : 0;
+    // Also for a runner that starts again, reads its own commit as the last, and appends on top of it.
+    expect(await commits.append(commit("retry", "op1"), revision)).toEqual(first);
+    expect(await commits.history("retry", 10)).toHaveLength(1);
   });
 
   it("settles an append whose reply was lost, without committing twice", async () => {
@@ -142,7 +143,7 @@ describe("journals", () => {
     expect(await two.append("op1", 1, { by: "two" })).toBe(true);
     expect(await one.append("op1", 1, { by: "one" })).toBe(false);
     expect(await one.append("op1", 2, { by: "one" })).toBe(true);
-    await expect(one.append("op1", 9, {})).rejects.toThrow("gap");
+    expect(await one.append("op1", 9, {})).toBe(false);
     expect(await two.read("op1")).toEqual([{ started: true }, { by: "two" }, { by: "one" }]);
     expect(await two.read("none")).toEqual([]);
   });
