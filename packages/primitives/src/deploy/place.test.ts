@@ -1,0 +1,141 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Host, type Needs, place, type SlotDemand } from "./place.ts";
+
+const GIB = 2 ** 30;
+const needs: Needs = { runtime: "docker", constraints: undefined, memoryBytes: 0 };
+
+function host(id: string, more: Partial<Host> = {}): Host {
+  return {
+    id,
+    runtime: "docker",
+    region: undefined,
+    az: undefined,
+    reachable: true,
+    draining: false,
+    cpus: 4,
+    memoryFreeBytes: 8 * GIB,
+    instances: 0,
+    ...more,
+  };
+}
+
+const slots = (count: number): SlotDemand[] =>
+  Array.from({ length: count }, (_, index) => ({ slot: index + 1 }));
+
+test("the busier machine is chosen last; names break ties", () => {
+  const hosts = [host("m1", { instances: 3 }), host("m2"), host("m3", { instances: 3, cpus: 64 })];
+  const placed = place(needs, slots(3), [], hosts);
+  expect(placed.ok && [...placed.machines]).toEqual([
+    [1, "m2"],
+    [2, "m3"],
+    [3, "m1"],
+  ]);
+});
+
+test("the reason comes with each machine when none fits", () => {
+  const hosts = [
+    host("m1", { draining: true }),
+    host("m2", { memoryFreeBytes: 100 * 2 ** 20 }),
+    host("m3", { reachable: false }),
+    host("m4", { runtime: "process" }),
+    host("m5", { region: "us" }),
+  ];
+  const placed = place(
+    { runtime: "docker", constraints: { machines: ["m1", "m2", "m3", "m4"] }, memoryBytes: 256 * 2 ** 20 },
+    slots(1),
+    [],
+    hosts,
+  );
+  expect(placed).toEqual({
+    ok: false,
+    slot: 1,
+    reasons: [
+      { machine: "m1", reason: "draining" },
+      { machine: "m2", reason: "100 MiB of memory free, 256 MiB needed" },
+      { machine: "m3", reason: "unreachable" },
+      { machine: "m4", reason: "runs host processes, and an image needs Docker" },
+      { machine: "m5", reason: "not among the machines it is constrained to" },
+    ],
+  });
+});
+
+test("memory is booked: a machine is not filled twice over", () => {
+  const placed = place({ ...needs, memoryBytes: 5 * GIB }, slots(3), [], [host("m1"), host("m2")]);
+  expect(placed).toMatchObject({ ok: false, slot: 3 });
+});
+
+test("what stops first leaves its memory to its successor", () => {
+  const full = () => [host("m1", { memoryFreeBytes: GIB })];
+  const wanted = { ...needs, memoryBytes: 2 * GIB };
+  expect(place(wanted, [{ slot: 1, prefer: "m1" }], [], full()).ok).toBe(false);
+  expect(place(wanted, [{ slot: 1, prefer: "m1", freedBytes: 2 * GIB }], [], full()).ok).toBe(true);
+});
+
+const anyHost = (index: number) =>
+  fc
+    .record({
+      runtime: fc.constantFrom("docker" as const, "process" as const),
+      region: fc.constantFrom(undefined, "eu", "us"),
+      az: fc.constantFrom(undefined, "a", "b"),
+      reachable: fc.boolean(),
+      draining: fc.boolean(),
+      cpus: fc.integer({ min: 1, max: 64 }),
+      memoryFreeBytes: fc.integer({ min: 0, max: 16 }).map((gib) => gib * GIB),
+      instances: fc.integer({ min: 0, max: 50 }),
+    })
+    .map((more) => host(`m${index}`, more));
+
+const anyHosts = fc
+  .integer({ min: 1, max: 12 })
+  .chain((count) => fc.tuple(...Array.from({ length: count }, (_, i) => anyHost(i))));
+
+const anyNeeds: fc.Arbitrary<Needs> = fc.record({
+  runtime: fc.constantFrom("docker" as const, "process" as const),
+  constraints: fc.constantFrom(undefined, { region: "eu" }, { az: "a" }, { machines: ["m0", "m3"] }),
+  memoryBytes: fc.integer({ min: 0, max: 8 }).map((gib) => gib * GIB),
+});
+
+test("placement never breaks a constraint, overbooks memory or lands on a leaving machine", () => {
+  fc.assert(
+    fc.property(anyHosts, anyNeeds, fc.integer({ min: 0, max: 30 }), (hosts, wanted, count) => {
+      const before = new Map(hosts.map((one) => [one.id, { ...one }]));
+      const placed = place(wanted, slots(count), [], hosts);
+      if (!placed.ok) return;
+      expect(placed.machines.size).toBe(count);
+      const used = new Map<string, number>();
+      for (const machine of placed.machines.values()) used.set(machine, (used.get(machine) ?? 0) + 1);
+      for (const [machine, times] of used) {
+        const one = before.get(machine);
+        expect(one).toMatchObject({ reachable: true, draining: false, runtime: wanted.runtime });
+        expect(times * wanted.memoryBytes).toBeLessThanOrEqual(one?.memoryFreeBytes ?? 0);
+        if (wanted.constraints && "region" in wanted.constraints)
+          expect(one?.region).toBe(wanted.constraints.region);
+        if (wanted.constraints && "az" in wanted.constraints) expect(one?.az).toBe(wanted.constraints.az);
+        if (wanted.constraints && "machines" in wanted.constraints)
+          expect(wanted.constraints.machines).toContain(machine);
+      }
+    }),
+  );
+});
+
+test("on equal machines the spread differs by at most one, wherever the predecessors were", () => {
+  const prefer = fc.option(fc.constantFrom("m0", "m1", "m2", "m3"), { nil: undefined });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 6 }), fc.array(prefer, { maxLength: 25 }), (machines, wishes) => {
+      const hosts = Array.from({ length: machines }, (_, i) => host(`m${i}`));
+      const demands = wishes.map((wish, i): SlotDemand => ({ slot: i + 1, ...(wish && { prefer: wish }) }));
+      const placed = place(needs, demands, [], hosts);
+      const counts = hosts.map(({ id }) =>
+        placed.ok ? [...placed.machines.values()].filter((m) => m === id).length : -1,
+      );
+      expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+    }),
+  );
+});
+
+test("a replacement stays where its predecessor was when that keeps the spread", () => {
+  const demands = [1, 2, 3].map((slot) => ({ slot, prefer: `m${4 - slot}` }));
+  const placed = place(needs, demands, [], [host("m1"), host("m2", { instances: 9 }), host("m3")]);
+  expect(placed.ok && Object.fromEntries(placed.machines)).toEqual({ 1: "m3", 2: "m2", 3: "m1" });
+});

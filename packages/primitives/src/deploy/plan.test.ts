@@ -1,0 +1,383 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { parseManifest } from "../manifest/parse.ts";
+import type { Commit } from "../model/commit.ts";
+import type { MachineObservation } from "../participant/commands.ts";
+import { deployPrimitive } from "./index.ts";
+import type { DeployInput } from "./input.ts";
+import type { DeployFacts, MachineFact } from "./observe.ts";
+import { plan } from "./plan.ts";
+import { refuse } from "./refuse.ts";
+import type { DeploySummary } from "./summary.ts";
+
+const OP = [
+  "01J0000000000000000AAAA001",
+  "01J0000000000000000AAAA002",
+  "01J0000000000000000AAAA003",
+] as const;
+
+/** A world of facts: machines that run what the last commit names, unless said otherwise. */
+type World = {
+  readonly machines: readonly string[];
+  readonly head?: { readonly commit: Commit; readonly revision: number };
+  readonly others?: readonly Commit[];
+  /** Ids of instances that do not run. */
+  readonly dead?: readonly string[];
+  readonly unreachable?: readonly string[];
+  readonly draining?: readonly string[];
+  readonly digests?: Readonly<Record<string, string>>;
+};
+
+function input(toml: string): DeployInput {
+  const parsed = parseManifest(`namespace = "prod"\n${toml}`, "toml");
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.refusals));
+  return { manifest: parsed.manifest, bundles: {} };
+}
+
+function factsOf(world: World): DeployFacts {
+  const { head, dead = [], unreachable = [], draining = [] } = world;
+  const machines = world.machines.map((id, index): MachineFact => {
+    const record: MachineFact["record"] = {
+      id,
+      index: index + 1,
+      state: "active",
+      publicKey: "",
+      endpoints: [],
+      nkey: "",
+      address: `10.101.${index + 1}.1`,
+      subnet: `10.101.${index + 1}.0/24`,
+      store: false,
+      runtime: "docker",
+      version: "0",
+      operation: "",
+    };
+    const error = { code: "machine_unreachable", message: "no answer" };
+    if (unreachable.includes(id)) return { record, revision: 1, error };
+    const instances = (head?.commit.instances ?? []).filter(
+      (one) => one.machine === id && !dead.includes(one.id),
+    );
+    const observation: MachineObservation = {
+      machine: id,
+      version: "0",
+      runtime: "docker",
+      runtimeVersion: "0",
+      arch: "x64",
+      cpus: 4,
+      memoryBytes: 2 ** 33,
+      memoryFreeBytes: 2 ** 33,
+      diskFreeBytes: 2 ** 33,
+      draining: draining.includes(id),
+      volumes: false,
+      load1: 0,
+      instances: instances.map((one) => ({
+        ...one,
+        namespace: "prod",
+        kind: "service",
+        operation: "",
+        state: "running",
+      })),
+      problems: [],
+    };
+    return { record, revision: 1, observation };
+  });
+  const answering = world.machines.filter((id) => !unreachable.includes(id));
+  return {
+    ...(head && { head }),
+    others: world.others ?? [],
+    machines,
+    images: new Map(
+      Object.entries(world.digests ?? { app: "sha256:app", two: "sha256:two" }).map(([ref, digest]) => [
+        ref,
+        { digest, holders: answering.slice(0, 1), tried: [] },
+      ]),
+    ),
+    bundles: new Map(),
+  };
+}
+
+const summaryOf = (planned: { readonly summary: unknown }) => planned.summary as DeploySummary;
+
+/** What the namespace is after the plan was carried out. */
+function after(toml: string, world: World, operation: string): Required<Pick<World, "head">> & World {
+  const facts = factsOf(world);
+  const planned = plan(input(toml), facts, operation);
+  const point = deployPrimitive.commit(input(toml), facts, planned, {
+    operation,
+    at: "",
+    by: "",
+    output: (step) => ({ address: `10.0.0.${step.length}` }),
+  });
+  if (point.kind !== "namespace") throw new Error("not a namespace commit");
+  const revision = point.expected + 1;
+  return { ...world, dead: [], head: { commit: point.commit as unknown as Commit, revision } };
+}
+
+const WEB = '[services.web]\nimage = "app"\nreplicas = 3\nports = { http = 80 }\n';
+const base: World = { machines: ["m1", "m2", "m3"] };
+
+function stepsOf(toml: string, world: World, operation: string = OP[1]) {
+  const planned = plan(input(toml), factsOf(world), operation);
+  return {
+    planned,
+    prepare: planned.prepare.map(({ id }) => id),
+    settle: planned.settle.map(({ id }) => id),
+    needs: (id: string) => planned.prepare.find((step) => step.id === id)?.needs ?? [],
+  };
+}
+
+test("a first deploy: images everywhere, then each instance, then routes", () => {
+  const { prepare, settle, needs, planned } = stepsOf(WEB, base, OP[0]);
+  expect(prepare).toEqual([
+    "image app@m1",
+    "image app@m2",
+    "image app@m3",
+    ...[1, 2, 3].flatMap((n) => [`reserve web.${n}@m${n}`, `start web.${n}@m${n}`, `ready web.${n}@m${n}`]),
+  ]);
+  expect(needs("start web.1@m1")).toEqual(
+    expect.arrayContaining(["image app@m1", "image app@m2", "image app@m3"]),
+  );
+  expect(settle).toEqual(["publish@m1", "publish@m2", "publish@m3"]);
+  expect(summaryOf(planned).next.start[0]?.id).toBe(
+    "prod.web.1.aaaaa001".replace("aaaaa001", OP[0].slice(-8).toLowerCase()),
+  );
+});
+
+test("the same manifest again: nothing to do, and it says so", () => {
+  const { planned } = stepsOf(WEB, after(WEB, base, OP[0]));
+  expect(planned).toMatchObject({ changes: false, prepare: [], settle: [] });
+  expect(summaryOf(planned).services).toMatchObject([{ name: "web", change: "unchanged" }]);
+});
+
+test("a new image replaces each instance where it is, and drains the old after the routes flipped", () => {
+  const world = after(WEB, base, OP[0]);
+  const { prepare, planned } = stepsOf(WEB.replace("app", "two"), world);
+  expect(prepare.filter((id) => id.startsWith("start"))).toEqual([
+    "start web.1@m1",
+    "start web.2@m2",
+    "start web.3@m3",
+  ]);
+  const retire = planned.settle.filter(({ kind }) => kind === "retire");
+  expect(retire.map(({ machine }) => machine)).toEqual(["m1", "m2", "m3"]);
+  expect(retire[0]?.needs).toEqual(["publish@m1", "publish@m2", "publish@m3"]);
+  expect(summaryOf(planned).services[0]?.fields.map(({ field }) => field)).toEqual([
+    "image.digest",
+    "image.ref",
+  ]);
+});
+
+test("a tag that moved is a change, though the manifest is the same", () => {
+  const world = { ...after(WEB, base, OP[0]), digests: { app: "sha256:other" } };
+  expect(stepsOf(WEB, world).prepare).toContain("start web.1@m1");
+});
+
+test("a route or drain alone restarts nothing, and is committed", () => {
+  const { planned } = stepsOf(`${WEB}drain = "1s"\nroutes = [{ host = "a.b" }]`, after(WEB, base, OP[0]));
+  expect(planned).toMatchObject({ changes: true, prepare: [] });
+  expect(planned.settle.map(({ kind }) => kind)).toEqual(["publish", "publish", "publish"]);
+  expect(summaryOf(planned).routes.added).toMatchObject([{ host: "a.b", service: "web" }]);
+});
+
+test("scaling down takes the highest slots; scaling up fills the gaps", () => {
+  const world = after(WEB, base, OP[0]);
+  const down = stepsOf(WEB.replace("3", "1"), world);
+  expect(down.prepare).toEqual([]);
+  expect(down.settle.filter((id) => id.startsWith("retire")).length).toBe(2);
+  const up = stepsOf(WEB.replace("3", "4"), world);
+  expect(up.prepare.filter((id) => id.startsWith("start"))).toEqual(["start web.4@m1"]);
+});
+
+test("a dead instance is replaced; one on a machine that does not answer is left alone", () => {
+  const world = after(WEB, base, OP[0]);
+  const [first = ""] = world.head.commit.instances.map(({ id }) => id);
+  const repaired = stepsOf(WEB, { ...world, dead: [first] });
+  expect(repaired.prepare.filter((id) => id.startsWith("start"))).toEqual(["start web.1@m1"]);
+  expect(repaired.settle).toContain(`remove ${first}`);
+  expect(summaryOf(repaired.planned).services[0]).toMatchObject({ change: "repair", fields: [] });
+  const away = stepsOf(WEB, { ...world, unreachable: ["m2"] });
+  expect(away.planned).toMatchObject({ changes: false });
+  expect(away.planned.warnings.join()).toContain("machine m2 does not answer");
+});
+
+test("a changed instance on a machine that does not answer moves, with a warning instead of a step that must fail", () => {
+  const world = { ...after(WEB, base, OP[0]), unreachable: ["m2"] };
+  const { prepare, settle, planned } = stepsOf(WEB.replace("app", "two"), world);
+  expect(prepare.filter((id) => id.startsWith("start")).every((id) => !id.endsWith("@m2"))).toBe(true);
+  expect([...prepare, ...settle].some((id) => id.endsWith("@m2"))).toBe(false);
+  expect(planned.warnings.join()).toContain("prod.web.2");
+});
+
+test("every machine: a new machine gets one, the others keep theirs", () => {
+  const toml = '[services.agent]\nimage = "app"\nplacement = "every-machine"';
+  const world = after(toml, { machines: ["m1", "m3"] }, OP[0]);
+  const { prepare } = stepsOf(toml, { ...world, machines: ["m1", "m2", "m3"] });
+  expect(prepare.filter((id) => id.startsWith("start"))).toEqual(["start agent.3@m2"]);
+});
+
+test("a removed service goes, with its routes", () => {
+  const world = after(`${WEB}routes = [{ host = "a.b" }]\n[services.api]\nimage = "two"`, base, OP[0]);
+  const { settle, planned } = stepsOf('[services.api]\nimage = "two"', world);
+  expect(settle.filter((id) => id.startsWith("retire")).length).toBe(3);
+  expect(summaryOf(planned)).toMatchObject({ routes: { removed: [{ host: "a.b" }] } });
+  expect(summaryOf(planned).services).toMatchObject([
+    { name: "api", change: "unchanged" },
+    { name: "web", change: "remove" },
+  ]);
+});
+
+const JOB =
+  '[jobs.migrate]\nimage = "app"\n[services.web]\nimage = "app"\nafter = ["migrate"]\n[services.cache]\nimage = "two"\n';
+
+test("a job runs before what comes after it, and is removed when all is committed", () => {
+  const { needs, settle, prepare } = stepsOf(JOB, base, OP[0]);
+  const job = prepare.find((id) => id.startsWith("run migrate")) ?? "";
+  const web = prepare.find((id) => id.startsWith("start web")) ?? "";
+  const cache = prepare.find((id) => id.startsWith("start cache")) ?? "";
+  expect(needs(web)).toContain(job);
+  expect(needs(cache)).not.toContain(job);
+  expect(settle.some((id) => id.startsWith("remove prod.migrate.1"))).toBe(true);
+});
+
+test.each([
+  ["nothing", JOB, false],
+  ["a service that does not come after it", JOB.replace('"two"', '"two"\nenv = { A = "1" }'), false],
+  ["the number of instances", JOB.replace("after =", "replicas = 2\nafter ="), false],
+  ["a service that comes after it", JOB.replace("after =", 'env = { A = "1" }\nafter ='), true],
+  ["the job itself", JOB.replace("[services.web]", 'command = ["x"]\n[services.web]'), true],
+])("a change of %s: does the job run again?", (_what, toml, runs) => {
+  const { prepare } = stepsOf(toml, after(JOB, base, OP[0]));
+  expect(prepare.some((id) => id.startsWith("run migrate"))).toBe(runs);
+});
+
+test("what is unchanged passes the order on: c waits for a through an untouched b", () => {
+  const chain = (a: string, c: string) =>
+    `[services.a]\nimage = "${a}"\n[services.b]\nimage = "app"\nafter = ["a"]\n[services.c]\nimage = "${c}"\nafter = ["b"]`;
+  const { needs, prepare } = stepsOf(chain("two", "two"), after(chain("app", "app"), base, OP[0]));
+  expect(prepare.some((id) => id.startsWith("start b"))).toBe(false);
+  expect(needs(prepare.find((id) => id.startsWith("start c")) ?? "")).toContain(
+    prepare.find((id) => id.startsWith("ready a")),
+  );
+});
+
+test("stop-first: the outage begins when all else is ready", () => {
+  const toml = (image: string) =>
+    `[services.db]\nimage = "${image}"\nupdate = "stop-first"\n[services.web]\nimage = "${image}"\n[services.late]\nimage = "${image}"\nafter = ["db"]`;
+  const world = after(toml("app"), base, OP[0]);
+  const { prepare, needs, planned } = stepsOf(toml("two"), world);
+  const at = (prefix: string) => prepare.find((id) => id.startsWith(prefix)) ?? "";
+  expect(needs(at("stop prod.db.1"))).toEqual(expect.arrayContaining([at("reserve db"), at("ready web")]));
+  expect(needs(at("start db"))).toContain(at("stop prod.db.1"));
+  expect(needs(at("start late"))).toContain(at("ready db"));
+  const old = world.head.commit.instances.find(({ service }) => service === "db")?.id;
+  expect(planned.settle.find(({ id }) => id === `remove ${old}`)).toBeDefined();
+  const away = {
+    ...world,
+    unreachable: [world.head.commit.instances.find(({ service }) => service === "db")?.machine ?? ""],
+  };
+  expect(refuse(input(toml("two")), factsOf(away))).toMatchObject([{ code: "machine_unreachable" }]);
+});
+
+test("what dead operations left is removed", () => {
+  const world = after(WEB, base, OP[0]);
+  const facts = factsOf(world);
+  const stray = { ...facts.machines[0]?.observation?.instances[0], id: "prod.web.1.stray000" };
+  const machines = facts.machines.map((machine, index) =>
+    index === 0 && machine.observation
+      ? {
+          ...machine,
+          observation: {
+            ...machine.observation,
+            instances: [...machine.observation.instances, stray as never],
+          },
+        }
+      : machine,
+  );
+  const planned = plan(input(WEB), { ...facts, machines }, OP[1]);
+  expect(planned.settle.map(({ id }) => id)).toContain("remove prod.web.1.stray000");
+});
+
+test.each([
+  ["no_machine_fits", '[services.web]\nimage = "app"\nconstraints = { region = "eu" }', {}],
+  ["machine_unknown", '[services.web]\nimage = "app"\nconstraints = { machines = ["m1", "m9"] }', {}],
+  ["image_missing", '[services.web]\nimage = "nowhere"', {}],
+  ["volumes_unsupported", '[services.web]\nimage = "app"\nvolumes = { d = "/d" }\n[volumes.d]', {}],
+  [
+    "route_taken",
+    `${WEB}routes = [{ host = "a.b", path = "/x/" }]`,
+    { routes: [{ kind: "http", host: "a.b", path: "/x", port: "http", service: "site" }] },
+  ],
+  [
+    "route_taken",
+    `${WEB}routes = [{ tcp = 9000 }]`,
+    { routes: [{ kind: "tcp", listen: 9000, port: "x", service: "site" }] },
+  ],
+  ["no_machine_fits", WEB, { draining: ["m1", "m2", "m3"] }],
+  [
+    "no_machine_fits",
+    `${WEB}resources = { memory = "5G" }\n[services.b]\nimage = "app"\nresources = { memory = "5G" }`,
+    {},
+  ],
+])("%s", (code, toml, more: Partial<World> & { readonly routes?: readonly unknown[] }) => {
+  const other = { namespace: "shop", instances: [], routes: more.routes ?? [] } as unknown as Commit;
+  const refusals = refuse(input(toml), factsOf({ ...base, ...more, others: [other] }));
+  expect(refusals.map((refusal) => refusal.code)).toEqual([code]);
+  expect(refusals[0]?.hint).toBeTruthy();
+  if (code === "route_taken") expect(refusals[0]?.message).toContain("shop/site");
+});
+
+const anyService = fc.record({
+  image: fc.constantFrom("app", "two"),
+  replicas: fc.integer({ min: 0, max: 4 }),
+  env: fc.constantFrom("1", "2"),
+  drain: fc.constantFrom("1s", "2s"),
+  update: fc.constantFrom("start-first", "stop-first"),
+});
+const anyManifest = fc
+  .dictionary(fc.constantFrom("a", "b", "c"), anyService, { minKeys: 1 })
+  .map((services) =>
+    Object.entries(services)
+      .map(
+        ([name, s]) =>
+          `[services.${name}]\nimage = "${s.image}"\nreplicas = ${s.replicas}\nenv = { E = "${s.env}" }\ndrain = "${s.drain}"\nupdate = "${s.update}"`,
+      )
+      .join("\n"),
+  );
+
+test("over any history: what is unchanged stays, plans are deterministic and closed, every candidate can be undone", () => {
+  fc.assert(
+    fc.property(anyManifest, anyManifest, (first, second) => {
+      const world = after(first, base, OP[0]);
+      const facts = factsOf(world);
+      const planned = plan(input(second), facts, OP[1]);
+      expect(plan(input(second), facts, OP[1])).toEqual(planned);
+
+      const ids = [...planned.prepare, ...planned.settle].map(({ id }) => id);
+      expect(new Set(ids).size).toBe(ids.length);
+      for (const step of planned.prepare) for (const need of step.needs) expect(ids).toContain(need);
+      for (const { kind, args } of planned.prepare) {
+        if (kind === "start") expect(deployPrimitive.steps.start.undo).toBeDefined();
+        if (kind === "start") expect(ids).toContain(args.reserve);
+        if (kind === "stop") expect(deployPrimitive.steps.stop.undo).toBeDefined();
+      }
+
+      const next = after(second, world, OP[1]).head.commit;
+      const before = new Map(world.head.commit.instances.map((one) => [one.id, one]));
+      for (const { name, spec } of Object.entries(next.services).map(([name, { spec }]) => ({
+        name,
+        spec,
+      }))) {
+        const instances = next.instances.filter(({ service }) => service === name);
+        const count = spec.placement.kind === "replicas" ? spec.placement.count : -1;
+        expect(instances.map(({ slot }) => slot)).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+        const old = world.head.commit.services[name]?.spec;
+        const same = old && old.image?.ref === spec.image?.ref && old.env.E === spec.env.E;
+        const stayed = instances.filter(({ id }) => before.has(id));
+        const had = [...before.values()].filter(({ service }) => service === name).length;
+        expect(stayed.length).toBe(same ? Math.min(had, count) : 0);
+        for (const one of stayed) expect(one).toEqual(before.get(one.id));
+      }
+      // Carried out, the same manifest asks for nothing more.
+      expect(plan(input(second), factsOf(after(second, world, OP[1])), OP[2]).changes).toBe(false);
+    }),
+    { numRuns: 100 },
+  );
+});
