@@ -22,6 +22,9 @@ export { DEFAULT_LIMITS, type Limits } from "./engine/limits.ts";
 export { markInterrupted, presentSummary, resolveInterrupted } from "./engine/resolve.ts";
 export { runOperation } from "./engine/run.ts";
 export type * from "./engine/types.ts";
+export { machineAdd } from "./machine-add/index.ts";
+export { type MachineAddInput, parseTarget } from "./machine-add/input.ts";
+export type { MachineAddPorts } from "./machine-add/observe.ts";
 export { type NormalManifest, normalise } from "./manifest/normalise.ts";
 export {
   bundlePaths,

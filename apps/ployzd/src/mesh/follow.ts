@@ -30,7 +30,8 @@ export function followMembership(options: FollowOptions): MembershipFollower {
   async function take(event: FollowEvent<Json>): Promise<number> {
     if (event.type === "put") {
       if (event.entry.key === "cluster") cluster = event.entry.value as unknown as ClusterRecord;
-      else if (event.entry.key.startsWith("machine.")) members.set(event.entry.key, event.entry.value as unknown as MachineRecord);
+      else if (event.entry.key.startsWith("machine."))
+        members.set(event.entry.key, event.entry.value as unknown as MachineRecord);
       if (synced) await apply();
       return event.entry.revision;
     }
@@ -46,10 +47,14 @@ export function followMembership(options: FollowOptions): MembershipFollower {
 
   async function apply(): Promise<void> {
     const machines = [...members.values()].sort((a, b) => a.index - b.index);
-    const machine = machines.find((member) => member.id === present.machine.id && member.publicKey === present.machine.publicKey);
+    const machine = machines.find(
+      (member) => member.id === present.machine.id && member.publicKey === present.machine.publicKey,
+    );
     // Not (or no longer) in the facts: the last good state stays until an operation tells this machine to leave.
     if (machine === undefined) return;
-    const storeServers = machines.filter((member) => member.store).map((member) => `${member.address}:${options.storePort}`);
+    const storeServers = machines
+      .filter((member) => member.store)
+      .map((member) => `${member.address}:${options.storePort}`);
     const next: Membership = { v: 1, cluster, machine, machines, storeServers };
     await options.apply(next);
     present = next;

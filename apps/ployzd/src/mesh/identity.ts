@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
-import { createIdentity } from "@ployz/nats-store";
-import { candidateEndpoints, ensureKeyFile } from "@ployz/wireguard";
+import { createIdentity, publicKeyOf } from "@ployz/nats-store";
+import { candidateEndpoints, chooseEndpoint, ensureKeyFile, formatEndpoint } from "@ployz/wireguard";
 import type { Config } from "../config/load.ts";
 import type { Paths } from "../state/paths.ts";
 
@@ -20,18 +20,17 @@ export async function ensureIdentity(paths: Paths): Promise<Identity> {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
-  if (present !== undefined) {
-    const { seed, publicKey: nkey } = createIdentity(present.trim());
-    return { publicKey, nkey, nkeySeed: seed };
-  }
+  if (present !== undefined)
+    return { publicKey, nkey: publicKeyOf(present.trim()), nkeySeed: present.trim() };
   const made = createIdentity();
   await writeFile(paths.nkeySeed, `${made.seed}\n`, { mode: 0o600, flag: "wx" });
   return { publicKey, nkey: made.publicKey, nkeySeed: made.seed };
 }
 
-/** Where peers may reach this machine, best first. `preferred` is the address it was just reached at. */
-export function localEndpoints(config: Config, preferred?: string): readonly string[] {
-  const found = candidateEndpoints(networkInterfaces(), { port: config.wireguardPort, exclude: [config.clusterCidr] }).map(({ endpoint }) => endpoint);
-  const first = preferred !== undefined && /^(\d{1,3}\.){3}\d{1,3}$/.test(preferred) ? [`${preferred}:${config.wireguardPort}`] : [];
-  return [...new Set([...first, ...found])];
+/** Where peers may reach this machine, best first. `reachedAt` is an address under which somebody just reached it. */
+export function localEndpoints(config: Config, reachedAt?: string): readonly string[] {
+  const candidates = candidateEndpoints(networkInterfaces(), { exclude: [config.clusterCidr] });
+  const best = chooseEndpoint(candidates, reachedAt);
+  const addresses = [...(best === undefined ? [] : [best]), ...candidates.map(({ address }) => address)];
+  return [...new Set(addresses)].map((address) => formatEndpoint(address, config.wireguardPort));
 }

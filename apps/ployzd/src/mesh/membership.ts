@@ -17,5 +17,6 @@ export type Membership = {
 };
 
 export const readMembership = (path: string): Promise<Membership | undefined> => readJson<Membership>(path);
-export const writeMembership = (path: string, membership: Membership): Promise<void> => writeJson(path, membership);
+export const writeMembership = (path: string, membership: Membership): Promise<void> =>
+  writeJson(path, membership);
 export const forgetMembership = (path: string): Promise<void> => rm(path, { force: true });

@@ -37,21 +37,43 @@ export interface Substrate {
   down(): Promise<void>;
 }
 
-export function openSubstrate(around: Surroundings, membership: Pick<Membership, "cluster" | "machine">): Substrate {
+export async function openSubstrate(
+  around: Surroundings,
+  membership: Pick<Membership, "cluster" | "machine">,
+): Promise<Substrate> {
   const { config, paths, payload, services } = around;
   const { cluster, machine } = membership;
-  const plan = planSubnet({ clusterCidr: cluster.clusterCidr, prefixLength: cluster.subnetPrefixLength, index: machine.index });
-  const network: NetworkSpec = { bridge: BRIDGE, subnet: machine.subnet, gateway: machine.address, clusterCidr: cluster.clusterCidr, mtu: MTU };
+  const plan = planSubnet({
+    clusterCidr: cluster.clusterCidr,
+    prefixLength: cluster.subnetPrefixLength,
+    index: machine.index,
+  });
+  const network: NetworkSpec = {
+    bridge: BRIDGE,
+    subnet: machine.subnet,
+    gateway: machine.address,
+    clusterCidr: cluster.clusterCidr,
+    mtu: MTU,
+  };
   const controlPorts = [config.storePort, config.transferPort];
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
   const runtime =
     machine.runtime === "docker"
-      ? openDockerRuntime({ socketPath: config.dockerSocket, controlPorts })
-      : openProcessRuntime({ root: paths.instances, runDir: paths.instancesRun, logDir: paths.instanceLogs, hide: [config.dataDir, config.runDir], controlPorts });
+      ? await openDockerRuntime({ socketPath: config.dockerSocket, controlPorts })
+      : await openProcessRuntime({
+          root: paths.instances,
+          runDir: paths.instancesRun,
+          logDir: paths.instanceLogs,
+          controlPorts,
+          hidden: [config.dataDir, config.runDir],
+        });
 
   const follower = (name: "gateway" | "dns") => ({
     name: `ployz-${name}`,
-    description: name === "gateway" ? "Ployz gateway: follows commits into HAProxy" : "Ployz DNS: serves the names of committed instances",
+    description:
+      name === "gateway"
+        ? "Ployz gateway: follows commits into HAProxy"
+        : "Ployz DNS: serves the names of committed instances",
     argv: [payload.node, payload.ployzd, name] as [string, ...string[]],
     env: { PLOYZ_DATA_DIR: config.dataDir, PLOYZ_SOCKET: config.socket, PLOYZ_PAYLOAD: payload.dir },
     restart: "always" as const,
@@ -66,7 +88,11 @@ export function openSubstrate(around: Surroundings, membership: Pick<Membership,
     listen: { host: machine.address, port: config.storePort },
     monitorPort: STORE_MONITOR_PORT,
     dir: paths.store,
-    users: machines.map((member) => ({ machine: member.id, publicKey: member.nkey, role: member.store ? ("store" as const) : ("machine" as const) })),
+    users: machines.map((member) => ({
+      machine: member.id,
+      publicKey: member.nkey,
+      role: member.store ? ("store" as const) : ("machine" as const),
+    })),
   });
   const server = { host: services, binary: config.natsServer ?? payload.natsServer };
   const setPeers = async ({ machines }: Membership) => {
@@ -84,16 +110,32 @@ export function openSubstrate(around: Surroundings, membership: Pick<Membership,
     setPeers,
     setUsers,
     async up(now) {
-      await Promise.all([paths.serviceLogs, paths.instanceLogs, paths.instancesRun, paths.services].map((dir) => mkdir(dir, { recursive: true })));
+      await Promise.all(
+        [paths.serviceLogs, paths.instanceLogs, paths.instancesRun, paths.services].map((dir) =>
+          mkdir(dir, { recursive: true }),
+        ),
+      );
       const started: string[] = [];
       const note = (what: string, change: string) => {
         if (change !== "unchanged" && change !== "adopted") started.push(`${what}: ${change}`);
       };
-      note("wireguard", await wireguard.ensure({ privateKeyFile: paths.wireguardKey, address: `${machine.address}/32`, listenPort: config.wireguardPort, mtu: MTU }));
+      note(
+        "wireguard",
+        await wireguard.ensure({
+          privateKeyFile: paths.wireguardKey,
+          address: `${machine.address}/32`,
+          listenPort: config.wireguardPort,
+          mtu: MTU,
+        }),
+      );
       await setPeers(now);
       await runtime.ensureNetwork(network);
       if (machine.store) note("nats-server", (await ensureServer(serverConfig(now), server)).change);
-      await Promise.all((["gateway", "dns"] as const).map(async (name) => note(`ployz-${name}`, await services.ensure(follower(name)))));
+      await Promise.all(
+        (["gateway", "dns"] as const).map(async (name) =>
+          note(`ployz-${name}`, await services.ensure(follower(name))),
+        ),
+      );
       return started;
     },
     async down() {
@@ -105,7 +147,11 @@ export function openSubstrate(around: Surroundings, membership: Pick<Membership,
         await services.remove("ployz-nats");
       }
       await wireguard.remove();
-      await Promise.all([paths.store, paths.gateway, paths.dns, paths.mirror, paths.wireguard].map((dir) => rm(dir, { recursive: true, force: true })));
+      await Promise.all(
+        [paths.store, paths.gateway, paths.dns, paths.mirror, paths.wireguard].map((dir) =>
+          rm(dir, { recursive: true, force: true }),
+        ),
+      );
     },
   };
 }

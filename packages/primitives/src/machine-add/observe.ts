@@ -17,6 +17,7 @@ export interface MachineAddPorts extends PrimitivePorts {
 
 export interface MachineAddFacts {
   readonly cluster: ClusterRecord;
+  readonly clusterRevision: number;
   readonly machines: readonly { readonly record: MachineRecord; readonly revision: number }[];
   readonly takenIndexes: ReadonlySet<number>;
   readonly reachable: readonly string[];
@@ -65,6 +66,7 @@ export async function observe(
   );
   return {
     cluster: record,
+    clusterRevision: cluster.revision,
     machines,
     takenIndexes: new Set([
       ...machines.map((machine) => machine.record.index),

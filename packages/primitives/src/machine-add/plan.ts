@@ -162,10 +162,7 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     .filter(({ record }) => record.state === "active" && !facts.reachable.includes(record.id))
     .map(({ record }) => record.id);
   return {
-    basis: [
-      { key: `fact.machine.${id}`, revision: 0 },
-      { key: `fact.subnet.${index}`, revision: 0 },
-    ],
+    basis: [{ key: "fact.cluster", revision: facts.clusterRevision }],
     prepare: steps,
     settle: [],
     changes: true,

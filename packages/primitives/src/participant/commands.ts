@@ -7,6 +7,8 @@ import type { Readiness } from "../model/commit.ts";
 export interface Commands {
   // reads
   "machine.observe": { args: { namespaces?: readonly string[] }; out: MachineObservation };
+  /** Asks the daemon that runs an operation to undo it (before the commit) or to let it finish. */
+  "operation.abort": { args: { operation: string }; out: { running: boolean } };
   "operation.running": { args: { operation: string }; out: { running: boolean } };
   "image.resolve": {
     args: { ref: string; pull: "missing" | "always" | "never" };

@@ -1,0 +1,115 @@
+import { statfs } from "node:fs/promises";
+import { findProgram, PloyzError } from "@ployz/exec";
+import { findServer } from "@ployz/nats-store";
+import type { DoctorReport } from "@ployz/primitives";
+import { probeWireguard } from "@ployz/wireguard";
+import type { Daemon } from "../daemon/daemon.ts";
+import { askFollower } from "../follower/socket.ts";
+import { clusterStatus } from "./views.ts";
+
+type Check = DoctorReport["checks"][number];
+type Finding = Pick<Check, "state" | "found"> & { readonly fix?: string };
+
+const ok = (found: string): Finding => ({ state: "ok", found });
+const fail = (found: string, fix: string): Finding => ({ state: "fail", found, fix });
+const warn = (found: string, fix: string): Finding => ({ state: "warn", found, fix });
+
+/** Every precondition of this machine and what can be seen of the cluster from it. Looks only. */
+export async function examine(daemon: Daemon, signal: AbortSignal): Promise<DoctorReport> {
+  const { config, payload, paths } = daemon;
+  const member = daemon.present();
+  const follower = (socket: string) =>
+    askFollower(socket, undefined, AbortSignal.any([signal, AbortSignal.timeout(3_000)])).then(
+      ({ applied }) => ok(`serves ${Object.keys(applied).length} namespaces`),
+      (error: Error) => fail(error.message, "ployzctl daemon install starts it again"),
+    );
+  const checks: readonly Promise<Check>[] = [
+    check("wireguard", "WireGuard", async () => {
+      const support = await probeWireguard();
+      return support.mode === "none"
+        ? fail(support.reason, support.hint)
+        : support.mode === "kernel"
+          ? ok("in the kernel")
+          : warn("wireguard-go (no kernel module)", "a kernel with WireGuard carries several times more");
+    }),
+    ...["haproxy", "nft", "ip", "s6-svscan"].map((program) =>
+      check(program, program, async () => {
+        const path = await findProgram(program);
+        const pkg = { nft: "nftables", ip: "iproute2", "s6-svscan": "s6" }[program] ?? program;
+        return path === undefined ? fail("not installed", `apt-get install ${pkg}`) : ok(path);
+      }),
+    ),
+    check("nats-server", "nats-server", async () =>
+      ok((await findServer(config.natsServer ?? payload.natsServer)).version),
+    ),
+    check("disk", "disk", async () => {
+      const { bavail, bsize, blocks } = await statfs(config.dataDir);
+      const [free, total] = [bavail * bsize, blocks * bsize];
+      const found = `${Math.floor(free / 2 ** 30)} GiB of ${Math.floor(total / 2 ** 30)} free in ${config.dataDir}`;
+      return free < 2 ** 30
+        ? fail(found, "free some space")
+        : free < total / 10
+          ? warn(found, "free some space")
+          : ok(found);
+    }),
+    check("volumes", "volumes", async () =>
+      config.zfsRoot === undefined
+        ? warn(
+            "no ZFS dataset configured: stateless services only",
+            "set storage.zfs_root in the configuration",
+          )
+        : ok(config.zfsRoot),
+    ),
+    ...(member === undefined
+      ? [check("mesh", "mesh", async () => warn("this machine is in no cluster", "ployzctl mesh init NAME"))]
+      : [
+          check("runtime", "runtime", async () => {
+            const { kind, version, limits } = await member.substrate.runtime.facts();
+            return limits
+              ? ok(`${kind} ${version}`)
+              : warn(
+                  `${kind} ${version}, resource limits are not enforced`,
+                  "mount the cpu and memory cgroup controllers",
+                );
+          }),
+          check("interface", "tunnel", async () => {
+            const status = await member.substrate.wireguard.status();
+            return status?.up === true
+              ? ok(`${status.mode}, ${status.peers.length} peers`)
+              : fail("down", "restart the daemon");
+          }),
+          check("store", "store", async () =>
+            member.storeConnected()
+              ? ok("connected")
+              : fail(
+                  "not reachable: changes are refused, what runs goes on",
+                  `look at ${member.membership().storeServers.join(", ")}`,
+                ),
+          ),
+          check("gateway", "gateway", () => follower(paths.gatewaySocket)),
+          check("dns", "DNS", () => follower(paths.dnsSocket)),
+          check("cluster", "cluster", async () => {
+            const { warnings } = await clusterStatus(member, signal);
+            const [first] = warnings;
+            return first === undefined
+              ? ok("nothing to report")
+              : warn(warnings.map(({ message }) => message).join("; "), first.hint);
+          }),
+        ]),
+  ];
+  const done = await Promise.all(checks);
+  return { kind: "doctor", ok: done.every(({ state }) => state !== "fail"), checks: done };
+}
+
+async function check(id: string, title: string, look: () => Promise<Finding>): Promise<Check> {
+  try {
+    return { id, title, ...(await look()) };
+  } catch (error) {
+    const hint = error instanceof PloyzError ? error.hint : undefined;
+    return {
+      id,
+      title,
+      ...fail(error instanceof Error ? error.message : String(error), hint ?? "see the daemon's log"),
+    };
+  }
+}

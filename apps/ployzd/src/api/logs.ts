@@ -1,0 +1,42 @@
+import { PloyzError } from "@ployz/exec";
+import { errorBody, type LogEvent } from "@ployz/primitives";
+import type { Member } from "../daemon/member.ts";
+import { channel } from "../operations/channel.ts";
+
+/** The lines of every instance of a namespace, or of one service of it, merged as they come. A machine that fails is a gap, not an end. */
+export async function* mergedLogs(
+  member: Member,
+  target: string,
+  options: { follow: boolean; tail: number },
+  signal: AbortSignal,
+): AsyncIterable<LogEvent> {
+  const [namespace = "", service] = target.split("/");
+  const commit = member.heads().find((head) => head.commit.namespace === namespace)?.commit;
+  const instances =
+    commit?.instances.filter((instance) => service === undefined || instance.service === service) ?? [];
+  if (instances.length === 0) {
+    throw new PloyzError({
+      code: "no_such_service",
+      message: `nothing is deployed as ${target}`,
+      hint: "ployzctl ps",
+    });
+  }
+  const stop = new AbortController();
+  const both = AbortSignal.any([stop.signal, signal]);
+  const merged = channel<LogEvent>();
+  const readers = instances.map(async ({ id, machine, service: name }) => {
+    try {
+      for await (const line of member.logs(machine, id, options, both)) {
+        merged.push({ type: "line", machine, namespace, service: name, instance: id, ...line });
+      }
+    } catch (error) {
+      if (!both.aborted) merged.push({ type: "gap", machine, error: errorBody(error) });
+    }
+  });
+  void Promise.all(readers).then(() => merged.end());
+  try {
+    yield* merged;
+  } finally {
+    stop.abort();
+  }
+}

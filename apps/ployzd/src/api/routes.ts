@@ -1,0 +1,192 @@
+import { hostname } from "node:os";
+import { PloyzError } from "@ployz/exec";
+import {
+  type DaemonStatus,
+  isFinal,
+  type JoinDocument,
+  type MeshInit,
+  type MeshStatus,
+  type OperationRequest,
+  type OperationSummary,
+  type SelfRecord,
+} from "@ployz/primitives";
+import type { Daemon } from "../daemon/daemon.ts";
+import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
+import { readMembership } from "../mesh/membership.ts";
+import { detectRuntime } from "../mesh/runtime.ts";
+import { examine } from "./doctor.ts";
+import { mergedLogs } from "./logs.ts";
+import type { Routes } from "./router.ts";
+import { clusterStatus, instanceList, machineList, meshStatus, rttTable } from "./views.ts";
+
+/** The local API: see `Api` and `ApiStreams` in @ployz/primitives/client. */
+export function apiRoutes(daemon: Daemon): Routes {
+  const { payload, config, paths } = daemon;
+  const mesh = async (): Promise<MeshStatus> => {
+    const member = daemon.present();
+    return member === undefined ? { kind: "mesh", joined: false, peers: [] } : meshStatus(member);
+  };
+  return {
+    json: {
+      "GET /v1/version": async () => ({
+        kind: "version",
+        version: payload.version,
+        build: payload.build,
+        node: process.version,
+      }),
+      "GET /v1/daemon": () => daemonStatus(daemon),
+      "POST /v1/mesh/init": async ({ body }) => {
+        await daemon.init(object(await body()) as MeshInit);
+        return mesh();
+      },
+      "GET /v1/mesh": mesh,
+      "GET /v1/mesh/self": async ({ query }): Promise<SelfRecord> => {
+        const { publicKey, nkey } = await ensureIdentity(paths);
+        const membership = await readMembership(paths.membership);
+        return {
+          kind: "self-record",
+          publicKey,
+          nkey,
+          endpoints: localEndpoints(config, query.address),
+          hostname: hostname(),
+          runtime: await detectRuntime(config, config.runtime),
+          version: payload.version,
+          ...(membership !== undefined && { cluster: membership.cluster.id, machine: membership.machine.id }),
+          ...(config.region !== undefined && { region: config.region }),
+          ...(config.az !== undefined && { az: config.az }),
+        };
+      },
+      "POST /v1/mesh/join": async ({ body }) => {
+        await daemon.join(object(await body()) as unknown as JoinDocument);
+        return mesh();
+      },
+      "POST /v1/mesh/leave": async ({ body }) => {
+        const { destroy } = object((await body()) ?? {});
+        return { kind: "left", left: await daemon.leave(destroy === true) };
+      },
+      "GET /v1/machines": ({ signal }) => machineList(daemon.member(), signal),
+      "GET /v1/machines/rtt": ({ signal }) => rttTable(daemon.member(), signal),
+      "GET /v1/status": ({ signal }) => clusterStatus(daemon.member(), signal),
+      "GET /v1/doctor": ({ signal }) => examine(daemon, signal),
+      "GET /v1/ps": async ({ query, signal }) => {
+        const member = daemon.member();
+        const { machines } = await machineList(member, signal);
+        return instanceList(member.heads(), machines, query.namespace);
+      },
+      "GET /v1/operations": async ({ query }) => ({
+        kind: "operations",
+        operations: await daemon.member().runner.list(limitOf(query.limit)),
+      }),
+      "GET /v1/operations/:id": ({ params }) => daemon.member().runner.show(params.id ?? ""),
+      "POST /v1/operations/:id/abort": ({ params, signal }) => abort(daemon, params.id ?? "", signal),
+      "GET /v1/bundles/:digest": async ({ params }) => ({
+        kind: "bundle",
+        digest: params.digest,
+        present: await daemon.member().bundles.has(params.digest ?? ""),
+      }),
+      "PUT /v1/bundles/:digest": async ({ params, request }) => {
+        const { bytes } = await daemon.member().bundles.put(params.digest ?? "", request);
+        return { kind: "bundle", digest: params.digest, present: true, bytes };
+      },
+    },
+    streams: {
+      "POST /v1/operations": async function* ({ body }) {
+        yield* daemon.member().runner.run(operationRequest(await body()));
+      },
+      "GET /v1/operations/:id/events": ({ params, signal }) =>
+        daemon.member().runner.events(params.id ?? "", signal),
+      "GET /v1/logs": ({ query, signal }) =>
+        mergedLogs(
+          daemon.member(),
+          query.target ?? "",
+          { follow: query.follow === "true", tail: limitOf(query.tail ?? "100") },
+          signal,
+        ),
+    },
+  };
+}
+
+const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });
+
+function object(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid("the request body is not an object");
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function operationRequest(value: unknown): OperationRequest {
+  const { primitive, input, mode, by, credentials } = object(value);
+  if (typeof primitive !== "string" || (mode !== "preview" && mode !== "apply") || typeof by !== "string")
+    throw invalid("an operation needs primitive, input, mode (preview or apply) and by");
+  return {
+    primitive,
+    input: (input ?? null) as OperationRequest["input"],
+    mode,
+    by: by.slice(0, 200),
+    ...(credentials !== undefined && { credentials: object(credentials) }),
+  };
+}
+
+function limitOf(text: string | undefined): number {
+  const limit = Number(text ?? 50);
+  if (!Number.isInteger(limit) || limit < 0 || limit > 10_000)
+    throw invalid("a limit is a number from 0 to 10000");
+  return limit;
+}
+
+/** Here, on the machine that runs it, or, if nobody does, by undoing or finishing it now. */
+async function abort(daemon: Daemon, operation: string, signal: AbortSignal) {
+  const member = daemon.member();
+  const { summary } = await member.runner.show(operation);
+  const elsewhere = summary.coordinator !== member.membership().machine.id && !isFinal(summary.state);
+  const asked = elsewhere ? await askToAbort(daemon, summary, signal) : false;
+  const { state } = asked ? { state: "running" as const } : await member.runner.abort(operation, "operator");
+  return { kind: "abort", operation, state };
+}
+
+async function askToAbort(
+  daemon: Daemon,
+  { coordinator, operation }: OperationSummary,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return (
+      await daemon
+        .member()
+        .machines.call(coordinator, "operation.abort", { operation }, { timeoutMs: 5_000, signal })
+    ).running;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "machine_unreachable") return false; // its daemon is gone: whoever wins the lease resolves it
+    throw error;
+  }
+}
+
+async function daemonStatus(daemon: Daemon): Promise<DaemonStatus> {
+  const member = daemon.present();
+  const names = await daemon.services.list();
+  const services = await Promise.all(
+    names.map(async (name) => {
+      const { state, pid } = await daemon.services.status(name);
+      return { name, state, ...(pid !== undefined && { pid }) };
+    }),
+  );
+  const membership = member?.membership();
+  return {
+    kind: "daemon",
+    running: true,
+    version: daemon.payload.version,
+    pid: process.pid,
+    uptimeMs: Date.now() - daemon.startedAt,
+    ...(membership !== undefined && { cluster: membership.cluster.name, machine: membership.machine.id }),
+    memoryBytes: process.memoryUsage().rss,
+    serviceHost: daemon.services.kind,
+    services,
+    adoption: member?.adoption() ?? {
+      at: new Date(daemon.startedAt).toISOString(),
+      adopted: [],
+      recreated: [],
+      removed: [],
+      failed: [],
+    },
+  };
+}

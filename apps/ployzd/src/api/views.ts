@@ -1,0 +1,239 @@
+import type {
+  ClusterStatus,
+  Commit,
+  ErrorBody,
+  InstanceList,
+  InstanceRow,
+  MachineList,
+  MachineObservation,
+  MachineRow,
+  MeshStatus,
+  NamespaceRow,
+  RttTable,
+} from "@ployz/primitives";
+import { errorBody } from "@ployz/primitives";
+import type { Member } from "../daemon/member.ts";
+
+const LOOK_MS = 3_000;
+
+/** Live looks at every member at once; one that does not answer is a row that says why. */
+export async function machineList(member: Member, signal: AbortSignal): Promise<MachineList> {
+  const { machines: records, machine: self } = member.membership();
+  const peers = new Map(
+    (await member.substrate.wireguard.status())?.peers.map((peer) => [peer.publicKey, peer]),
+  );
+  const machines = await Promise.all(
+    records.map(async (record): Promise<MachineRow> => {
+      const handshake = peers.get(record.publicKey)?.latestHandshake;
+      const age =
+        record.id === self.id || handshake === undefined
+          ? {}
+          : { handshakeAgeMs: Math.max(0, Date.now() - handshake) };
+      try {
+        const observation = await member.machines.call(
+          record.id,
+          "machine.observe",
+          {},
+          { timeoutMs: LOOK_MS, signal },
+        );
+        return { record, reachable: true, ...age, observation };
+      } catch (error) {
+        return { record, reachable: false, ...age, error: errorBody(error) };
+      }
+    }),
+  );
+  return { kind: "machines", machines };
+}
+
+/** The round trip of every pair, measured by each machine for its own row. */
+export async function rttTable(member: Member, signal: AbortSignal): Promise<RttTable> {
+  const ids = member.membership().machines.map(({ id }) => id);
+  const rows = await Promise.all(
+    ids.map(async (from) => {
+      const others = ids.filter((id) => id !== from);
+      try {
+        const { rttMs } = await member.machines.call(
+          from,
+          "machine.rtt",
+          { machines: others },
+          { timeoutMs: 2 * LOOK_MS, signal },
+        );
+        return others.map((to) => ({ from, to, rttMs: rttMs[to] ?? null }));
+      } catch (error) {
+        return others.map((to) => ({ from, to, rttMs: null, error: errorBody(error) }));
+      }
+    }),
+  );
+  return { kind: "rtt", rows: rows.flat() };
+}
+
+/** What is committed against what runs. Strays are instances that no commit has: candidates of a running operation, or leftovers. */
+export function instanceList(
+  heads: readonly { readonly commit: Commit }[],
+  machines: readonly MachineRow[],
+  namespace: string | undefined,
+): InstanceList {
+  const seen = new Map(
+    machines.flatMap(({ record, observation }) =>
+      observation === undefined ? [] : [[record.id, observation] as const],
+    ),
+  );
+  const wanted = heads
+    .filter(({ commit }) => namespace === undefined || commit.namespace === namespace)
+    .flatMap(({ commit }) => commit.instances.map((instance) => ({ commit, instance })));
+  const committed = new Set(wanted.map(({ instance }) => instance.id));
+  const rows = wanted.map(({ commit, instance }): InstanceRow => {
+    const observed = seen.get(instance.machine)?.instances.find(({ id }) => id === instance.id);
+    const state = !seen.has(instance.machine) ? "unknown" : (observed?.state ?? "missing");
+    const { id, service, slot, machine, address } = instance;
+    return {
+      id,
+      namespace: commit.namespace,
+      service,
+      slot,
+      machine,
+      address,
+      committed: true,
+      state,
+      ...(observed !== undefined && { observed }),
+    };
+  });
+  const strays = [...seen].flatMap(([machine, { instances }]) =>
+    instances
+      .filter(
+        (instance) =>
+          !committed.has(instance.id) && (namespace === undefined || instance.namespace === namespace),
+      )
+      .map((observed): InstanceRow => {
+        const { id, service, slot, address } = observed;
+        return {
+          id,
+          namespace: observed.namespace,
+          service,
+          slot,
+          machine,
+          address,
+          committed: false,
+          state: "stray",
+          observed,
+        };
+      }),
+  );
+  return {
+    kind: "instances",
+    instances: [...rows, ...strays],
+    unreachable: machines.filter(({ reachable }) => !reachable).map(({ record }) => record.id),
+  };
+}
+
+export async function meshStatus(member: Member): Promise<MeshStatus> {
+  const { cluster, machine, machines } = member.membership();
+  const status = await member.substrate.wireguard.status();
+  const peers = new Map(status?.peers.map((peer) => [peer.publicKey, peer]));
+  return {
+    kind: "mesh",
+    joined: true,
+    cluster,
+    machine,
+    ...(status !== undefined && { wireguard: status.mode }),
+    store: member.storeConnected() ? "connected" : "unreachable",
+    peers: machines
+      .filter(({ id }) => id !== machine.id)
+      .map(({ id, publicKey }) => {
+        const peer = peers.get(publicKey);
+        return {
+          id,
+          rxBytes: peer?.receivedBytes ?? 0,
+          txBytes: peer?.sentBytes ?? 0,
+          ...(peer?.endpoint !== undefined && { endpoint: peer.endpoint }),
+          ...(peer?.latestHandshake !== undefined && {
+            handshakeAgeMs: Math.max(0, Date.now() - peer.latestHandshake),
+          }),
+        };
+      }),
+  };
+}
+
+export async function clusterStatus(member: Member, signal: AbortSignal): Promise<ClusterStatus> {
+  const { cluster, machine, machines: records } = member.membership();
+  const unreachable: ErrorBody[] = [];
+  const [{ machines }, operations] = await Promise.all([
+    machineList(member, signal),
+    member.runner.list(50).catch((error: unknown) => {
+      unreachable.push(errorBody(error));
+      return [];
+    }),
+  ]);
+  const heads = member.heads();
+  const { instances } = instanceList(heads, machines, undefined);
+  const namespaces = heads.map(({ commit, revision }): NamespaceRow => {
+    const mine = instances.filter((row) => row.committed && row.namespace === commit.namespace);
+    return {
+      namespace: commit.namespace,
+      revision,
+      commit,
+      wanted: mine.length,
+      running: mine.filter((row) => row.state === "running").length,
+      routes: commit.routes,
+    };
+  });
+  const stores = records.filter(({ store }) => store).map(({ id }) => id);
+  const open = operations.filter(
+    ({ state }) => state === "running" || state === "interrupted" || state === "cleanup-owed",
+  );
+  const warnings = [
+    ...machines
+      .filter(({ reachable }) => !reachable)
+      .map(({ record, error }) => ({
+        message: `${record.id} does not answer: ${error?.message ?? "unreachable"}`,
+        hint: `look at it: ssh ${record.endpoints[0]?.replace(/:\d+$/, "") ?? record.id}`,
+      })),
+    ...machines
+      .filter(({ record }) => record.state === "joining")
+      .map(({ record }) => ({
+        message: `${record.id} has not finished joining`,
+        hint: "run machine add for it again",
+      })),
+    ...namespaces
+      .filter(({ running, wanted }) => running < wanted)
+      .map(({ namespace, running, wanted }) => ({
+        message: `${namespace}: ${running} of ${wanted} instances run`,
+        hint: `ployzctl ps ${namespace}; deploying again replaces dead ones`,
+      })),
+    ...instances
+      .filter(({ state }) => state === "stray" && open.length === 0)
+      .map(({ id, machine: where }) => ({
+        message: `${id} on ${where} belongs to no commit`,
+        hint: "restart the daemon there: it removes what ended operations left",
+      })),
+    ...open
+      .filter(({ state }) => state !== "running")
+      .map(({ operation, primitive, state }) => ({
+        message: `${primitive} ${operation} is ${state}`,
+        hint: `run the same command again, or: ployzctl ops abort ${operation}`,
+      })),
+    ...(stores.length === 1 && records.length >= 3
+      ? [
+          {
+            message: `the store is on ${stores[0]} alone`,
+            hint: "back up that machine; a replicated store comes in a later version",
+          },
+        ]
+      : []),
+    ...unreachable.map(({ message, hint }) => ({ message, hint: hint ?? "ployzctl doctor" })),
+  ];
+  return {
+    kind: "status",
+    cluster,
+    self: machine.id,
+    machines,
+    namespaces,
+    operations: operations.slice(0, 10),
+    store: {
+      state: member.storeConnected() ? "connected" : "unreachable",
+      machines: stores,
+      generation: cluster.generation,
+    },
+    warnings,
+  };
+}

@@ -1,0 +1,92 @@
+import { PloyzError, type ServiceHost } from "@ployz/exec";
+import type { JoinDocument, MeshInit } from "@ployz/primitives";
+import type { Logger } from "pino";
+import { ensureIdentity } from "../mesh/identity.ts";
+import { initMesh } from "../mesh/init.ts";
+import { joinMesh } from "../mesh/join.ts";
+import { leaveMesh } from "../mesh/leave.ts";
+import { type Membership, readMembership } from "../mesh/membership.ts";
+import type { Surroundings } from "../mesh/substrate.ts";
+import { serialise } from "../state/files.ts";
+import { type Member, openMember } from "./member.ts";
+
+/** A daemon, member of a cluster or not yet. */
+export interface Daemon extends Surroundings {
+  readonly services: ServiceHost;
+  readonly startedAt: number;
+  readonly log: Logger;
+  /** @throws PloyzError `not_a_member`, or why the last start as a member failed. */
+  member(): Member;
+  /** What the disk says, also when this machine could not come up as a member. */
+  present(): Member | undefined;
+  init(request: MeshInit): Promise<Membership>;
+  join(document: JoinDocument): Promise<Membership>;
+  leave(destroy: boolean): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export async function openDaemon(around: Surroundings, log: Logger): Promise<Daemon> {
+  let member: Member | undefined;
+  let failure: unknown;
+  const inTurn = serialise();
+
+  async function up(membership: Membership): Promise<void> {
+    member = await openMember(around, membership, await ensureIdentity(around.paths), log);
+    failure = undefined;
+  }
+
+  const found = await readMembership(around.paths.membership);
+  if (found !== undefined) {
+    await up(found).catch((error: unknown) => {
+      failure = error;
+      log.error({ err: error }, "this machine could not come up as a member");
+    });
+  }
+
+  return {
+    ...around,
+    startedAt: Date.now(),
+    log,
+    present: () => member,
+    member() {
+      if (member !== undefined) return member;
+      if (failure !== undefined) throw failure;
+      throw new PloyzError({
+        code: "not_a_member",
+        message: "this machine is in no cluster",
+        hint: "ployzctl mesh init NAME makes one; ployzctl machine add on a member adds this machine to it",
+      });
+    },
+    init: (request) =>
+      inTurn(async () => {
+        const membership = await initMesh(around, request);
+        if (member === undefined) await up(membership);
+        return membership;
+      }),
+    join: (document) =>
+      inTurn(async () => {
+        const membership = await joinMesh(around, document);
+        if (member === undefined) await up(membership);
+        return membership;
+      }),
+    leave: (destroy) =>
+      inTurn(async () => {
+        const membership = member?.membership() ?? (await readMembership(around.paths.membership));
+        if (membership === undefined) return false;
+        const running = member?.runner.running() ?? [];
+        if (running.length > 0)
+          throw new PloyzError({
+            code: "scope_busy",
+            message: `operation ${running[0]} runs here`,
+            hint: `ployzctl ops watch ${running[0]}`,
+          });
+        if (membership.machine.store && !destroy) await leaveMesh(around, membership, destroy); // refuses, before anything is closed
+        await member?.close();
+        member = undefined;
+        failure = undefined;
+        await leaveMesh(around, membership, destroy);
+        return true;
+      }),
+    close: async () => member?.close(),
+  };
+}

@@ -1,0 +1,110 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { PloyzError } from "@ployz/exec";
+import { openMirror, openStore } from "@ployz/nats-store";
+import type { Commit } from "@ployz/primitives";
+import type { Logger } from "pino";
+import type { Config } from "../config/load.ts";
+import { ensureIdentity } from "../mesh/identity.ts";
+import { type Membership, readMembership } from "../mesh/membership.ts";
+import { type Paths, pathsOf } from "../state/paths.ts";
+import type { Head } from "./project.ts";
+import { serveApplied, trackApplied } from "./socket.ts";
+
+export interface FollowerWorld {
+  readonly config: Config;
+  readonly paths: Paths;
+  readonly membership: Membership;
+  readonly log: Logger;
+}
+
+/** Something that serves the last commits: HAProxy or DNS. */
+export interface Served {
+  /** Serves these from now on; resolves when it does. Called one at a time, always with the newest. */
+  apply(heads: readonly Head[]): Promise<void>;
+  status(): unknown;
+  close(): Promise<void>;
+}
+
+/**
+ * Follows the commits, from the last good state on disk and then from the store, for as long as the process lives. It depends on neither
+ * the daemon nor, once it has a state, on the store.
+ */
+export async function runFollower(
+  name: "gateway" | "dns",
+  config: Config,
+  log: Logger,
+  open: (world: FollowerWorld) => Promise<Served>,
+): Promise<() => Promise<void>> {
+  const paths = pathsOf(config);
+  const membership = await readMembership(paths.membership);
+  if (membership === undefined) {
+    throw new PloyzError({
+      code: "not_a_member",
+      message: "this machine is in no cluster",
+      hint: "ployzctl mesh init NAME",
+    });
+  }
+  const { nkeySeed } = await ensureIdentity(paths);
+  await mkdir(paths.mirror, { recursive: true, mode: 0o700 });
+  const store = openStore({
+    servers: membership.storeServers,
+    nkeySeed,
+    cluster: membership.cluster.id,
+    machine: membership.machine.id,
+  });
+  const mirror = await openMirror({
+    dir: join(paths.mirror, name),
+    store,
+    onError: (error) => log.warn({ err: error }, "mirror"),
+  });
+  const served = await open({ config, paths, membership, log });
+  const applied = trackApplied();
+
+  let wanted = 1;
+  let done = 0;
+  let working: Promise<void> | undefined;
+  async function catchUp(): Promise<void> {
+    while (done < wanted) {
+      const round = wanted;
+      const heads = mirror
+        .heads()
+        .map((entry) => ({ revision: entry.revision, commit: entry.value as unknown as Commit }));
+      try {
+        await served.apply(heads);
+        applied.set(new Map(heads.map(({ commit, revision }) => [commit.namespace, revision])));
+        log.info(
+          { heads: heads.map(({ commit, revision }) => `${commit.namespace}@${revision}`) },
+          "serving",
+        );
+      } catch (error) {
+        log.error({ err: error }, "the new state could not be served; the last good one is");
+      }
+      done = round;
+    }
+  }
+  const kick = () => {
+    working ??= catchUp().finally(() => {
+      working = undefined;
+      if (done < wanted) kick();
+    });
+  };
+  mirror.onChange((change) => {
+    if (change.type !== "head") return;
+    wanted += 1;
+    kick();
+  });
+  kick();
+  await working;
+  const closeSocket = await serveApplied(
+    name === "gateway" ? paths.gatewaySocket : paths.dnsSocket,
+    applied,
+    () => served.status(),
+  );
+  return async () => {
+    await closeSocket();
+    await mirror.close();
+    await store.close();
+    await served.close();
+  };
+}

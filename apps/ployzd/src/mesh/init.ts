@@ -1,0 +1,151 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { findProgram, PloyzError } from "@ployz/exec";
+import { findServer, initStore, openStore } from "@ployz/nats-store";
+import { type ClusterRecord, isLabel, type Json, type MachineRecord, type MeshInit } from "@ployz/primitives";
+import { localRoutes, overlappingRoutes, parseCidr, planSubnet, probeWireguard } from "@ployz/wireguard";
+import { ensureIdentity, localEndpoints } from "./identity.ts";
+import { forgetMembership, type Membership, readMembership, writeMembership } from "./membership.ts";
+import { detectRuntime } from "./runtime.ts";
+import { openSubstrate, type Surroundings } from "./substrate.ts";
+
+const invalid = (field: string, message: string, hint: string) =>
+  new PloyzError({ code: "invalid_input", message: `${field}: ${message}`, hint });
+
+/**
+ * Makes a cluster of one: identity, tunnel interface, bridge, store server, streams, and the first facts. Whatever fails, what was made
+ * is taken away again. The same name again is a no-op.
+ */
+export async function initMesh(around: Surroundings, request: MeshInit): Promise<Membership> {
+  const { paths, config } = around;
+  const present = await readMembership(paths.membership);
+  if (present !== undefined) {
+    if (present.cluster.name === request.name) return present;
+    throw new PloyzError({
+      code: "already_member",
+      message: `this machine is a member of ${present.cluster.name}`,
+      hint: "ployzctl mesh destroy leaves it",
+    });
+  }
+  const { cluster, machine } = await plan(around, request);
+  const membership: Membership = {
+    v: 1,
+    cluster,
+    machine,
+    machines: [machine],
+    storeServers: [`${machine.address}:${config.storePort}`],
+  };
+  const substrate = await openSubstrate(around, membership);
+  try {
+    await substrate.up(membership);
+    await found(membership, around);
+    await writeMembership(paths.membership, membership);
+    return membership;
+  } catch (error) {
+    await substrate.down().catch(() => {}); // the first error is the one to report; a second init clears what is left
+    await forgetMembership(paths.membership);
+    throw error;
+  }
+}
+
+async function plan(
+  around: Surroundings,
+  request: MeshInit,
+): Promise<{ cluster: ClusterRecord; machine: MachineRecord }> {
+  const { config, payload, paths } = around;
+  if (!isLabel(request.name))
+    throw invalid(
+      "name",
+      "a cluster's name is 1 to 63 lower-case letters, digits and dashes, starting with a letter",
+      "for example: ployzctl mesh init prod-cluster",
+    );
+  const fallback = (hostname().split(".")[0] ?? "").toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
+  const id = request.machine ?? (isLabel(fallback) ? fallback : "m1");
+  if (!isLabel(id))
+    throw invalid("machine", "is not a valid name", "use lower-case letters, digits and dashes");
+  const clusterCidr = request.clusterCidr ?? config.clusterCidr;
+  const subnetPrefixLength = request.subnetPrefixLength ?? config.subnetPrefixLength;
+  parseCidr(clusterCidr);
+  const { subnet, machineAddress } = planSubnet({ clusterCidr, prefixLength: subnetPrefixLength, index: 1 });
+
+  await preconditions(around, clusterCidr);
+  const runtime = await detectRuntime(config, request.runtime ?? config.runtime);
+  const identity = await ensureIdentity(paths);
+  const cluster: ClusterRecord = {
+    name: request.name,
+    id: `${request.name}-${randomBytes(4).toString("hex")}`,
+    clusterCidr,
+    subnetPrefixLength,
+    generation: 1,
+  };
+  const machine: MachineRecord = {
+    id,
+    index: 1,
+    state: "active",
+    publicKey: identity.publicKey,
+    endpoints: request.endpoints ?? localEndpoints(config),
+    nkey: identity.nkey,
+    address: machineAddress,
+    subnet,
+    store: true,
+    runtime,
+    ...(config.region !== undefined && { region: config.region }),
+    ...(config.az !== undefined && { az: config.az }),
+    version: payload.version,
+    operation: "founding",
+  };
+  return { cluster, machine };
+}
+
+/** Fails before anything is made. Shared with `mesh join`. */
+export async function preconditions({ config, payload }: Surroundings, clusterCidr: string): Promise<void> {
+  const wireguard = await probeWireguard();
+  if (wireguard.mode === "none")
+    throw new PloyzError({ code: "wireguard_missing", message: wireguard.reason, hint: wireguard.hint });
+  if ((await findProgram("haproxy")) === undefined)
+    throw new PloyzError({
+      code: "haproxy_missing",
+      message: "haproxy is not installed",
+      hint: "apt-get install haproxy",
+    });
+  await findServer(config.natsServer ?? payload.natsServer);
+  const overlap = overlappingRoutes(clusterCidr, await localRoutes())[0];
+  if (overlap !== undefined) {
+    throw new PloyzError({
+      code: "cidr_overlap",
+      message: `${clusterCidr} overlaps the route to ${overlap.destination} on ${overlap.device}`,
+      hint: "choose another range: --cluster-cidr, or cluster_cidr in the configuration",
+    });
+  }
+}
+
+/** The streams and the first facts. */
+async function found(membership: Membership, { paths }: Surroundings): Promise<void> {
+  const { cluster, machine } = membership;
+  const { nkeySeed } = await ensureIdentity(paths);
+  const store = openStore({
+    servers: membership.storeServers,
+    nkeySeed,
+    cluster: cluster.id,
+    machine: machine.id,
+  });
+  try {
+    await initStore(store.session, { cluster: cluster.id, replicas: 1, generation: cluster.generation });
+    const facts: readonly (readonly [string, Json])[] = [
+      ["cluster", cluster],
+      ["subnet.1", { machine: machine.id, operation: machine.operation }],
+      [`machine.${machine.id}`, machine],
+    ];
+    for (const [key, value] of facts) {
+      const written = await store.facts.put(key, value, 0);
+      if (!written.ok)
+        throw new PloyzError({
+          code: "store_not_empty",
+          message: `the store holds ${key} already`,
+          hint: "ployzctl mesh destroy clears what an earlier cluster left",
+        });
+    }
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,31 @@
+import { access } from "node:fs/promises";
+import { PloyzError } from "@ployz/exec";
+import { openDockerRuntime } from "@ployz/runtime";
+import type { Config } from "../config/load.ts";
+
+/** Docker where it answers, else host processes; what was asked for must be there. */
+export async function detectRuntime(
+  config: Config,
+  wanted: "docker" | "process" | undefined,
+): Promise<"docker" | "process"> {
+  if (wanted === "process") return "process";
+  const there = await access(config.dockerSocket).then(
+    () => true,
+    () => false,
+  );
+  if (!there && wanted === undefined) return "process";
+  try {
+    await openDockerRuntime({ socketPath: config.dockerSocket }).facts();
+    return "docker";
+  } catch (error) {
+    if (wanted === undefined) return "process";
+    throw new PloyzError(
+      {
+        code: "docker_unavailable",
+        message: `Docker does not answer on ${config.dockerSocket}`,
+        hint: "start Docker, or use --runtime host",
+      },
+      { cause: error },
+    );
+  }
+}

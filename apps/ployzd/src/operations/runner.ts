@@ -1,0 +1,261 @@
+import { PloyzError } from "@ployz/exec";
+import {
+  type AnyPrimitive,
+  deployPrimitive,
+  detailOf,
+  type EngineDeps,
+  errorBody,
+  fold,
+  isFinal,
+  type MachineAddPorts,
+  type Machines,
+  machineAdd,
+  markInterrupted,
+  type OperationDetail,
+  type OperationEvent,
+  type OperationRequest,
+  type OperationResult,
+  type OperationSummary,
+  type PrimitiveRegistry,
+  presentSummary,
+  readJournal,
+  register,
+  resolveInterrupted,
+  runOperation,
+  type Store,
+} from "@ployz/primitives";
+import type { SshCredentials } from "../remote/ssh.ts";
+import { type Channel, channel } from "./channel.ts";
+import { operationIds, systemClock } from "./clock.ts";
+
+/** Runs operations in this daemon. They go on when whoever asked goes away. */
+export interface Runner {
+  run(request: OperationRequest): AsyncIterable<OperationEvent>;
+  isRunning(operation: string): boolean;
+  running(): readonly string[];
+  list(limit: number): Promise<readonly OperationSummary[]>;
+  show(operation: string): Promise<OperationDetail>;
+  events(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent>;
+  /** Here: asks it to undo. Elsewhere: asks that machine. Running nowhere: undoes or finishes it now. */
+  abort(operation: string, by: string): Promise<OperationResult | { readonly state: "running" }>;
+  /** At the start of the daemon. Resolves with the operations that it now says were interrupted. */
+  markInterrupted(): Promise<readonly string[]>;
+}
+
+export interface RunnerOptions {
+  readonly store: Store;
+  readonly machines: Machines;
+  readonly self: string;
+  generation(): number;
+  /** The SSH port lives as long as one request: it holds the operator's credentials. */
+  openRemote(credentials: SshCredentials): MachineAddPorts["remote"] & { close(): void };
+  readonly machineAdd: Omit<MachineAddPorts, "store" | "machines" | "remote">;
+  log(error: unknown, operation: string): void;
+}
+
+interface Active {
+  readonly abort: AbortController;
+  readonly history: OperationEvent[];
+  readonly watchers: Set<Channel<OperationEvent>>;
+}
+
+export function openRunner(options: RunnerOptions): Runner {
+  const { store, machines, self } = options;
+  const active = new Map<string, Active>();
+
+  const registryWith = (remote: MachineAddPorts["remote"]): PrimitiveRegistry =>
+    new Map([
+      [deployPrimitive.name, register(deployPrimitive, { store, machines })],
+      [machineAdd.name, register(machineAdd, { store, machines, remote, ...options.machineAdd })],
+    ]);
+
+  const deps = (
+    by: string,
+    signal: AbortSignal,
+    emit: (event: OperationEvent) => void,
+  ): Omit<EngineDeps, "ports" | "primitives"> => ({
+    clock: systemClock,
+    ids: operationIds,
+    self: { machine: self, by },
+    generation: options.generation,
+    emit,
+    signal,
+  });
+
+  async function execute(request: OperationRequest, entry: Active): Promise<void> {
+    const remote = options.openRemote(request.credentials ?? {});
+    let id: string | undefined;
+    const emit = (event: OperationEvent) => {
+      if (event.type === "accepted" && request.mode === "apply") {
+        if (id !== undefined) active.delete(id); // the guess at which one is resumed was wrong
+        id = event.operation;
+        active.set(id, entry);
+      }
+      publish(entry, event);
+    };
+    try {
+      const registry = registryWith(remote);
+      const found = registry.get(request.primitive);
+      if (found === undefined) {
+        const refusal = {
+          code: "invalid_input",
+          message: `primitive: ${request.primitive.slice(0, 60)} is not known`,
+          hint: "ployzctl and ployzd may be of different versions",
+        };
+        return publish(entry, { type: "refused", refusals: [refusal] });
+      }
+      await runOperation(
+        found.primitive as AnyPrimitive,
+        { input: request.input, mode: request.mode },
+        { ...deps(request.by, entry.abort.signal, emit), ports: found.ports, primitives: registry },
+      );
+    } catch (error) {
+      options.log(error, id ?? request.primitive);
+      publish(entry, { type: "refused", refusals: [errorBody(error)] });
+    } finally {
+      if (id !== undefined) active.delete(id);
+      for (const watcher of entry.watchers) watcher.end();
+      remote.close();
+    }
+  }
+
+  function publish(entry: Active, event: OperationEvent): void {
+    entry.history.push(event);
+    for (const watcher of entry.watchers) watcher.push(event);
+  }
+
+  async function* watch(entry: Active, signal?: AbortSignal): AsyncIterable<OperationEvent> {
+    const events = channel<OperationEvent>();
+    for (const past of entry.history) events.push(past);
+    entry.watchers.add(events);
+    const leave = () => events.end();
+    signal?.addEventListener("abort", leave, { once: true });
+    try {
+      yield* events;
+    } finally {
+      signal?.removeEventListener("abort", leave);
+      entry.watchers.delete(events);
+    }
+  }
+
+  async function record(operation: string) {
+    const found = fold(await readJournal(store.journals, operation));
+    if (found !== undefined) return found;
+    throw new PloyzError({
+      code: "operation_unknown",
+      message: `there is no operation ${operation}`,
+      hint: "ployzctl ops ls",
+    });
+  }
+
+  return {
+    run(request) {
+      const entry: Active = { abort: new AbortController(), history: [], watchers: new Set() };
+      const events = watch(entry);
+      const iterator = events[Symbol.asyncIterator]();
+      const first = iterator.next(); // subscribes before anything is published
+      void execute(request, entry);
+      return (async function* () {
+        for (let next = await first; next.done !== true; next = await iterator.next()) {
+          yield next.value;
+          if (
+            next.value.type === "refused" ||
+            next.value.type === "result" ||
+            (request.mode === "preview" && next.value.type === "plan")
+          )
+            return;
+        }
+      })();
+    },
+    isRunning: (operation) => active.has(operation),
+    running: () => [...active.keys()],
+    async list(limit) {
+      const [summaries, leases] = await Promise.all([store.journals.summaries(limit), store.leases.list()]);
+      const held = new Set(leases.map((lease) => lease.scope));
+      return summaries.map((entry) => presentSummary(entry.value as unknown as OperationSummary, held));
+    },
+    show: async (operation) => detailOf(await record(operation)),
+    async *events(operation, signal) {
+      const here = active.get(operation);
+      if (here !== undefined) {
+        yield* watch(here, signal);
+        return;
+      }
+      const { state } = await record(operation);
+      if (isFinal(state)) yield { type: "result", result: resultOf(detailOf(await record(operation))) };
+      else yield* followElsewhere(operation, signal);
+    },
+    async abort(operation, by) {
+      const here = active.get(operation);
+      if (here !== undefined) {
+        here.abort.abort(new PloyzError({ code: "aborted", message: "the operator aborted it" }));
+        return { state: "running" };
+      }
+      const remote = options.openRemote({});
+      try {
+        return await resolveInterrupted(registryWith(remote), operation, {
+          ...deps(by, new AbortController().signal, () => {}),
+          store,
+        });
+      } finally {
+        remote.close();
+      }
+    },
+    markInterrupted: () =>
+      markInterrupted({
+        store,
+        machine: self,
+        clock: systemClock,
+        ids: operationIds,
+        isRunning: (operation) => active.has(operation),
+      }),
+  };
+
+  /** An operation that another machine runs: its journal, as it grows. */
+  async function* followElsewhere(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent> {
+    const stop = new AbortController();
+    const both = AbortSignal.any([stop.signal, signal]);
+    const shown = new Map<string, string>();
+    try {
+      for await (const _ of store.journals.follow(operation, 0, both)) {
+        const detail = detailOf(await record(operation));
+        for (const { id, title, machine, state, ms, error } of detail.steps) {
+          if (state === "pending" || shown.get(id) === state) continue;
+          shown.set(id, state);
+          yield {
+            type: "step",
+            step: id,
+            title,
+            state,
+            ...(machine !== undefined && { machine }),
+            ...(ms !== undefined && { ms }),
+            ...(error !== undefined && { error }),
+          };
+        }
+        if (isFinal(detail.summary.state)) {
+          yield { type: "result", result: resultOf(detail) };
+          return;
+        }
+      }
+    } finally {
+      stop.abort();
+    }
+  }
+}
+
+function resultOf({ summary, owed }: OperationDetail): OperationResult {
+  const { operation, primitive, state, revision, error, startedAt, endedAt } = summary;
+  return {
+    kind: "operation",
+    operation,
+    primitive,
+    state,
+    changed: revision !== undefined,
+    ...(revision !== undefined && { revision }),
+    output: null,
+    ...(error !== undefined && { error }),
+    owed,
+    warnings: [],
+    ms: endedAt === undefined ? 0 : Date.parse(endedAt) - Date.parse(startedAt),
+  };
+}

@@ -1,0 +1,108 @@
+import type {
+  AdoptionReport,
+  Commit,
+  Instance,
+  InstanceStart,
+  OperationSummary,
+  Store,
+} from "@ployz/primitives";
+import { errorBody, isFinal } from "@ployz/primitives";
+import { type InstanceWorld, instanceSpec } from "./instances.ts";
+
+/** How a committed instance is started: what its operation said then, read back from the commit. */
+export function committedStart(commit: Commit, instance: Instance): InstanceStart | undefined {
+  const spec = commit.services[instance.service]?.spec;
+  if (spec === undefined) return undefined;
+  return {
+    id: instance.id,
+    namespace: commit.namespace,
+    service: instance.service,
+    slot: instance.slot,
+    revision: instance.revision,
+    operation: commit.operation,
+    address: instance.address,
+    kind: "service",
+    ...(spec.image !== undefined && { image: spec.image }),
+    ...(spec.bundle !== undefined && { bundle: spec.bundle }),
+    ...(spec.command !== undefined && { command: spec.command }),
+    env: spec.env,
+    ...(spec.user !== undefined && { user: spec.user }),
+    ...(spec.resources !== undefined && { resources: spec.resources }),
+    stopGraceMs: spec.stopGraceMs,
+  };
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] ? U[] : T[K] };
+
+/** Compares what is committed for this machine with what runs here: keeps what matches, starts again what is gone. Needs no store. */
+export async function adoptCommitted(
+  self: string,
+  commits: readonly Commit[],
+  world: InstanceWorld,
+): Promise<AdoptionReport> {
+  const report: Writable<AdoptionReport> = {
+    at: new Date().toISOString(),
+    adopted: [],
+    recreated: [],
+    removed: [],
+    failed: [],
+  };
+  const mine = commits.flatMap((commit) =>
+    commit.instances
+      .filter((instance) => instance.machine === self)
+      .map((instance) => ({ commit, instance })),
+  );
+  await world.runtime.adopt();
+  await Promise.all(
+    mine.map(async ({ commit, instance }) => {
+      try {
+        await world.reservations.restore(instance.id, instance.address);
+        const { state } = await world.runtime.inspect(instance.id);
+        if (state === "running") {
+          report.adopted.push(instance.id);
+          return;
+        }
+        const start = committedStart(commit, instance);
+        if (start === undefined) throw new Error(`the commit has no service ${instance.service}`);
+        await world.runtime.create(instanceSpec(start, world));
+        await world.runtime.start(instance.id);
+        report.recreated.push({
+          what: instance.id,
+          why: state === "absent" ? "it was gone" : `it was ${state}`,
+        });
+      } catch (error) {
+        report.failed.push({ what: instance.id, error: errorBody(error) });
+      }
+    }),
+  );
+  return report;
+}
+
+/** Removes what operations that have ended left here, and nothing else: what runs for a live or interrupted operation is theirs to resolve. */
+export async function removeStrays(
+  self: string,
+  store: Store,
+  world: InstanceWorld,
+): Promise<AdoptionReport["removed"]> {
+  const listed = await world.runtime.list();
+  const strays = await Promise.all(
+    listed.map(async ({ id, labels }) => {
+      const { namespace, operation } = labels;
+      if (namespace === undefined || operation === undefined) return [];
+      const summary = (await store.journals.summary(operation))?.value as unknown as
+        | OperationSummary
+        | undefined;
+      if (summary === undefined || !isFinal(summary.state)) return [];
+      // The head is read after the summary: an operation that has ended has committed before.
+      const head = (await store.commits.last(namespace))?.value as unknown as Commit | undefined;
+      if (head?.instances.some((instance) => instance.id === id && instance.machine === self) === true)
+        return [];
+      await world.runtime.remove(id);
+      await world.reservations.release(id);
+      return [
+        { what: id, why: `operation ${operation} has ended (${summary.state}) and it is not committed` },
+      ];
+    }),
+  );
+  return strays.flat();
+}

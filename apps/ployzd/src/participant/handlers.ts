@@ -1,0 +1,57 @@
+import { PloyzError } from "@ployz/exec";
+import type { Commands, Fence } from "@ployz/primitives";
+import type { FenceGuard } from "../state/fences.ts";
+
+export interface CommandContext {
+  /** Aborts at the caller's deadline, or when the caller gives up. */
+  readonly signal: AbortSignal;
+}
+
+/** One function for each command of the protocol. */
+export type Handlers = {
+  readonly [N in keyof Commands]: (
+    args: Commands[N]["args"],
+    context: CommandContext,
+  ) => Promise<Commands[N]["out"]>;
+};
+
+/** Commands that only look. All others need a fence, and are refused under one that a newer holder has passed. */
+const READS: ReadonlySet<keyof Commands> = new Set([
+  "machine.observe",
+  "operation.running",
+  "image.resolve",
+  "instance.logs",
+  "instance.ready",
+  "instance.wait",
+  "publish.await",
+  "membership.await",
+  "membership.handshake",
+  "machine.rtt",
+  "transfer.offer",
+]);
+
+/** Runs one command as it came over the wire. */
+export async function handle(
+  handlers: Handlers,
+  fences: FenceGuard,
+  name: string,
+  args: unknown,
+  fence: Fence | undefined,
+  context: CommandContext,
+): Promise<unknown> {
+  if (!Object.hasOwn(handlers, name)) {
+    throw new PloyzError({
+      code: "no_such_command",
+      message: `this machine does not know the command ${name}`,
+      hint: "it may run an older version: ployzctl machine ls",
+    });
+  }
+  const command = name as keyof Commands;
+  if (!READS.has(command)) {
+    if (fence === undefined)
+      throw new PloyzError({ code: "fence_missing", message: `${name} needs a fence` });
+    await fences.check(fence);
+  }
+  const handler = handlers[command] as (args: unknown, context: CommandContext) => Promise<unknown>;
+  return handler(args, context);
+}

@@ -1,0 +1,122 @@
+import { PloyzError } from "@ployz/exec";
+import type { Machines } from "@ployz/primitives";
+import type { Runtime } from "@ployz/runtime";
+import type { Bundles } from "../transfer/bundles.ts";
+import { fetchOffer, type TransferServer } from "../transfer/server.ts";
+import type { Handlers } from "./handlers.ts";
+
+export interface ContentWorld {
+  readonly runtime: Runtime;
+  readonly bundles: Bundles;
+  readonly transfers: TransferServer;
+  readonly machines: Machines;
+  readonly self: string;
+  readonly transferPort: number;
+  addressOf(machine: string): string | undefined;
+}
+
+type ContentCommands =
+  | "image.resolve"
+  | "image.ensure"
+  | "bundle.resolve"
+  | "bundle.ensure"
+  | "transfer.offer";
+
+export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentCommands> {
+  const { runtime, bundles, transfers, self } = world;
+  const images = () => {
+    if (runtime.images !== undefined) return runtime.images;
+    throw new PloyzError({
+      code: "runtime_has_no_images",
+      message: `${self} runs host processes, not containers`,
+      hint: "use a bundle, or constrain the service to machines with Docker",
+    });
+  };
+
+  /** Fetches from the first source that has it. `undefined`: none has. */
+  async function fetch<T>(
+    kind: "image" | "bundle",
+    digest: string,
+    sources: readonly string[],
+    signal: AbortSignal,
+    take: (stream: NodeJS.ReadableStream) => Promise<T>,
+  ): Promise<T | undefined> {
+    const failures: unknown[] = [];
+    for (const source of sources.filter((machine) => machine !== self)) {
+      try {
+        const address = world.addressOf(source);
+        const offer =
+          address === undefined
+            ? null
+            : await world.machines.call(
+                source,
+                "transfer.offer",
+                { kind, digest, machine: self },
+                { timeoutMs: 10_000, signal },
+              );
+        if (offer === null || address === undefined) continue;
+        return await take(await fetchOffer(address, world.transferPort, offer.token, signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+    return undefined;
+  }
+
+  return {
+    "image.resolve": async ({ ref, pull }, { signal }) => {
+      if (runtime.images === undefined) return null;
+      const present = pull === "always" ? undefined : await images().resolve(ref);
+      const image =
+        present ?? (pull === "never" ? undefined : await images().pull(ref, { signal }).catch(missing));
+      return image === undefined ? null : { digest: image.id, sizeBytes: image.sizeBytes };
+    },
+    "image.ensure": async ({ ref, digest, sources }, { signal }) => {
+      if (await images().has(digest)) return { transferredBytes: 0 };
+      let bytes = 0;
+      const imported = await fetch("image", digest, sources, signal, async (stream) => {
+        stream.on("data", (chunk: Buffer) => {
+          bytes += chunk.length;
+        });
+        return images().import(stream as import("node:stream").Readable, { signal });
+      });
+      const id = imported?.id ?? (await images().pull(ref, { signal })).id;
+      if (id !== digest && !(await images().has(digest))) {
+        throw new PloyzError({
+          code: "digest_mismatch",
+          message: `${ref} is ${id} here, not ${digest}`,
+          hint: "run the same command again: the tag has moved",
+        });
+      }
+      return { transferredBytes: bytes };
+    },
+    "bundle.resolve": async ({ digest }) => ((await bundles.has(digest)) ? { sizeBytes: 0 } : null),
+    "bundle.ensure": async ({ digest, sources }, { signal }) => {
+      if (await bundles.has(digest)) return { transferredBytes: 0 };
+      const put = await fetch("bundle", digest, sources, signal, (stream) =>
+        bundles.put(digest, stream as import("node:stream").Readable),
+      );
+      if (put !== undefined) return { transferredBytes: put.bytes };
+      throw new PloyzError({
+        code: "bundle_missing",
+        message: `no machine has the bundle ${digest.slice(0, 12)}`,
+        hint: "run the same command again: it uploads the bundle",
+      });
+    },
+    "transfer.offer": async (offer) => {
+      const there =
+        offer.kind === "bundle"
+          ? await bundles.has(offer.digest)
+          : ((await runtime.images?.has(offer.digest)) ?? false);
+      return there ? { token: transfers.offer(offer) } : null;
+    },
+  };
+}
+
+function missing(error: unknown): undefined {
+  if (error instanceof PloyzError && (error.code === "image_missing" || error.code === "image_pull_failed"))
+    return undefined;
+  throw error;
+}

@@ -1,0 +1,130 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { PloyzError, run } from "@ployz/exec";
+import type { InstanceStart } from "@ployz/primitives";
+import type { InstanceSpec, Runtime } from "@ployz/runtime";
+import type { Reservations } from "../state/reservations.ts";
+import type { Bundles } from "../transfer/bundles.ts";
+import type { Handlers } from "./handlers.ts";
+import { labelsOf } from "./labels.ts";
+import { awaitReady, lastLines } from "./readiness.ts";
+
+export interface InstanceWorld {
+  readonly runtime: Runtime;
+  readonly reservations: Reservations;
+  readonly bundles: Bundles;
+  /** The machine's own overlay address: its DNS. */
+  readonly address: string;
+}
+
+/** What the runtime is asked for, from what the operation says. The same input gives the same instance, also at adoption. */
+export function instanceSpec(
+  start: InstanceStart,
+  world: Pick<InstanceWorld, "address" | "bundles">,
+): InstanceSpec {
+  return {
+    id: start.id,
+    labels: labelsOf(start),
+    ...(start.image !== undefined && { image: start.image.digest }),
+    ...(start.bundle !== undefined && { bundle: world.bundles.path(start.bundle.digest) }),
+    ...(start.command !== undefined && { command: start.command }),
+    env: start.env,
+    ...(start.user !== undefined && { user: start.user }),
+    address: start.address,
+    dns: { server: world.address, search: [`${start.namespace}.cluster.local`] },
+    hostname: `${start.service}-${start.slot}`.slice(0, 63),
+    mounts: [],
+    ...(start.resources !== undefined && { resources: start.resources }),
+    restart: start.kind === "job" ? "no" : "always",
+    stopGraceMs: start.stopGraceMs,
+  };
+}
+
+type InstanceCommands =
+  | "instance.reserve"
+  | "instance.release"
+  | "instance.start"
+  | "instance.ready"
+  | "instance.wait"
+  | "instance.stop"
+  | "instance.resume"
+  | "instance.retire"
+  | "instance.remove"
+  | "instance.logs";
+
+export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceCommands> {
+  const { runtime, reservations } = world;
+
+  async function remove(id: string): Promise<null> {
+    await runtime.remove(id);
+    await reservations.release(id);
+    return null;
+  }
+
+  return {
+    "instance.reserve": async ({ id }) => ({ address: await reservations.reserve(id) }),
+    "instance.release": async ({ id }) => {
+      await reservations.release(id);
+      return null;
+    },
+    "instance.start": async (start) => {
+      await runtime.create(instanceSpec(start, world));
+      const { startedAt } = await runtime.start(start.id);
+      return { startedAt: startedAt ?? "" };
+    },
+    "instance.ready": (args, { signal }) => awaitReady(runtime, args, signal),
+    "instance.wait": async ({ id }, { signal }) => {
+      const { exitCode } = await runtime.wait(id, signal);
+      if (exitCode !== 0) {
+        throw new PloyzError({
+          code: "job_failed",
+          message: `${id} ended with exit code ${exitCode}`,
+          hint: "its last log lines are below",
+          details: { exitCode, logs: await lastLines(runtime, id) },
+        });
+      }
+      return { exitCode };
+    },
+    "instance.stop": async ({ id, graceMs }) => {
+      await runtime.stop(id, { graceMs });
+      return null;
+    },
+    "instance.resume": async ({ id }) => {
+      if ((await runtime.inspect(id)).state !== "absent") await runtime.start(id);
+      return null;
+    },
+    "instance.retire": async ({ id, drainMs, graceMs }, { signal }) => {
+      await drained(runtime, id, drainMs, signal);
+      await runtime.stop(id, { graceMs });
+      return remove(id);
+    },
+    "instance.remove": ({ id }) => remove(id),
+    "instance.logs": async ({ id, tail }) => ({ lines: await lastLines(runtime, id, tail) }),
+  };
+}
+
+/**
+ * Waits until nobody has a connection into the instance any more, at most `drainMs`. It is out of every gateway and DNS already, so
+ * what is still connected is in flight. The kernel has no event for this: looked at every 50 ms.
+ */
+async function drained(runtime: Runtime, id: string, drainMs: number, signal: AbortSignal): Promise<void> {
+  const { pid, state, address } = await runtime.inspect(id);
+  if (state !== "running" || pid === undefined || address === undefined) return;
+  const end = performance.now() + drainMs;
+  while (performance.now() < end) {
+    signal.throwIfAborted();
+    if ((await inboundConnections(pid, address)) === 0) return;
+    await delay(Math.min(50, Math.max(0, end - performance.now())), undefined, { signal });
+  }
+}
+
+/** Established connections whose local end is a port that the instance listens on (ss(8), in its network namespace). */
+async function inboundConnections(pid: number, address: string): Promise<number> {
+  const ss = async (...filter: string[]) =>
+    (await run("nsenter", ["-t", String(pid), "-n", "ss", "-Htn", ...filter], { okExitCodes: [0, 1] })).stdout
+      .split("\n")
+      .filter((line) => line !== "");
+  const [listening, established] = await Promise.all([ss("-l"), ss("state", "established", "src", address)]);
+  const port = (endpoint: string | undefined) => endpoint?.slice(endpoint.lastIndexOf(":") + 1);
+  const open = new Set(listening.map((line) => port(line.trim().split(/\s+/)[3])));
+  return established.filter((line) => open.has(port(line.trim().split(/\s+/)[2]))).length;
+}

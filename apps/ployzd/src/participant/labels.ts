@@ -1,0 +1,41 @@
+import type { InstanceStart, ObservedInstance } from "@ployz/primitives";
+import type { InstanceStatus } from "@ployz/runtime";
+
+/** Ownership, visible on the substrate: what an instance is and which operation made it, readable without any journal. */
+export function labelsOf(start: InstanceStart): Readonly<Record<string, string>> {
+  return {
+    namespace: start.namespace,
+    service: start.service,
+    slot: String(start.slot),
+    kind: start.kind,
+    revision: start.revision,
+    operation: start.operation,
+  };
+}
+
+/** `undefined` for an instance that is not ours. */
+export function observed(status: InstanceStatus): ObservedInstance | undefined {
+  const { namespace, service, slot, kind, revision, operation } = status.labels;
+  if (
+    namespace === undefined ||
+    service === undefined ||
+    operation === undefined ||
+    status.state === "absent"
+  )
+    return undefined;
+  return {
+    id: status.id,
+    namespace,
+    service,
+    slot: Number(slot ?? 0),
+    kind: kind === "job" ? "job" : "service",
+    revision: revision ?? "",
+    operation,
+    state: status.state,
+    address: status.address ?? "",
+    ...(status.startedAt !== undefined && { startedAt: status.startedAt }),
+    ...(status.restarts !== undefined && { restarts: status.restarts }),
+    ...(status.pid !== undefined && { pid: status.pid }),
+    ...(status.exitCode !== undefined && { exitCode: status.exitCode }),
+  };
+}

@@ -1,0 +1,65 @@
+import { PloyzError } from "@ployz/exec";
+import { measureRtt, type Wireguard } from "@ployz/wireguard";
+import { askFollower } from "../follower/socket.ts";
+import type { MembershipFollower } from "../mesh/follow.ts";
+import type { Handlers } from "./handlers.ts";
+
+export interface MeshWorld {
+  readonly wireguard: Wireguard;
+  readonly membership: MembershipFollower;
+  readonly gatewaySocket: string;
+  readonly dnsSocket: string;
+}
+
+type MeshCommands = "membership.await" | "membership.handshake" | "machine.rtt" | "publish.await";
+
+export function meshHandlers(world: MeshWorld): Pick<Handlers, MeshCommands> {
+  const { wireguard, membership } = world;
+  const member = (id: string) => {
+    const found = membership.present().machines.find((record) => record.id === id);
+    if (found === undefined)
+      throw new PloyzError({
+        code: "no_such_machine",
+        message: `${id} is not a member here`,
+        hint: "ployzctl machine ls",
+      });
+    return found;
+  };
+  return {
+    "membership.await": async ({ revision }, { signal }) => {
+      await membership.reached(revision, signal);
+      return { peers: membership.present().machines.length - 1 };
+    },
+    "membership.handshake": async ({ machines, timeoutMs }, { signal }) => {
+      const keys = machines.map((id) => [id, member(id).publicKey] as const);
+      await wireguard.waitForHandshake(
+        keys.map(([, key]) => key),
+        { timeoutMs, signal },
+      );
+      const peers = new Map(
+        (await wireguard.status())?.peers.map((peer) => [peer.publicKey, peer.latestHandshake ?? 0]),
+      );
+      return { handshakes: Object.fromEntries(keys.map(([id, key]) => [id, peers.get(key) ?? 0])) };
+    },
+    "machine.rtt": async ({ machines }) => {
+      const measured = await Promise.all(
+        machines.map(async (id) => [id, await measureRtt(member(id).address).catch(() => null)] as const),
+      );
+      return { rttMs: Object.fromEntries(measured) };
+    },
+    "publish.await": async ({ namespace, revision }, { signal }) => {
+      const wait = { namespace, revision };
+      const ask = (socket: string) =>
+        askFollower(socket, wait, signal).then(
+          () => "applied" as const,
+          (error: unknown) => {
+            if (error instanceof PloyzError && error.code === "follower_unreachable")
+              return "absent" as const;
+            throw error;
+          },
+        );
+      const [gateway, dns] = await Promise.all([ask(world.gatewaySocket), ask(world.dnsSocket)]);
+      return { gateway, dns };
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { loadavg } from "node:os";
+import type { MachineObservation } from "@ployz/primitives";
+import type { Runtime } from "@ployz/runtime";
+import { observed } from "./labels.ts";
+
+export interface ObserveWorld {
+  readonly runtime: Runtime;
+  readonly self: string;
+  readonly version: string;
+  readonly volumes: boolean;
+}
+
+/** A live look at this machine. */
+export async function observeMachine(
+  world: ObserveWorld,
+  namespaces: readonly string[] | undefined,
+): Promise<MachineObservation> {
+  const [facts, list] = await Promise.all([world.runtime.facts(), world.runtime.list()]);
+  return {
+    machine: world.self,
+    version: world.version,
+    runtime: facts.kind,
+    runtimeVersion: facts.version,
+    arch: facts.arch,
+    cpus: facts.cpus,
+    memoryBytes: facts.memoryBytes,
+    memoryFreeBytes: facts.memoryFreeBytes,
+    diskFreeBytes: facts.diskFreeBytes,
+    draining: false,
+    volumes: world.volumes,
+    load1: loadavg()[0] ?? 0,
+    instances: list.flatMap((status) => {
+      const instance = observed(status);
+      return instance !== undefined && (namespaces === undefined || namespaces.includes(instance.namespace))
+        ? [instance]
+        : [];
+    }),
+    problems: facts.limits ? [] : ["resource limits are not enforced here"],
+  };
+}

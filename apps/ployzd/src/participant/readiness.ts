@@ -1,0 +1,115 @@
+import { request } from "node:http";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { PloyzError } from "@ployz/exec";
+import type { Commands } from "@ployz/primitives";
+import type { Runtime } from "@ployz/runtime";
+
+const ATTEMPT_MS = 2_000;
+const LOG_LINES = 20;
+
+export async function lastLines(runtime: Runtime, id: string, tail = LOG_LINES): Promise<readonly string[]> {
+  const lines: string[] = [];
+  try {
+    for await (const { line } of runtime.logs(id, { tail })) lines.push(line);
+  } catch (error) {
+    lines.push(`(its log could not be read: ${error instanceof Error ? error.message : String(error)})`);
+  }
+  return lines.slice(-tail);
+}
+
+/**
+ * Waits until a candidate serves, and gives up at once when it ended: a candidate that crashes is not going to be ready. There is
+ * no event for "answers": it is asked again and again, every 25 ms at first and up to 500 ms later.
+ */
+export async function awaitReady(
+  runtime: Runtime,
+  args: Commands["instance.ready"]["args"],
+  signal: AbortSignal,
+): Promise<{ readyMs: number }> {
+  const { id, ready } = args;
+  const started = performance.now();
+  const since = () => performance.now() - started;
+  let why = "it did not answer";
+  for (let pause = 25; ; pause = Math.min(pause * 1.5, 500)) {
+    signal.throwIfAborted();
+    await assertUp(runtime, id);
+    const left = ready.timeoutMs - since();
+    if (left <= 0) {
+      throw new PloyzError({
+        code: "not_ready",
+        message: `${id} was not ready within ${ready.timeoutMs} ms: ${why}`,
+        hint: "its last log lines are below; ready.timeout in the manifest gives it longer",
+        details: { logs: await lastLines(runtime, id) },
+      });
+    }
+    if (ready.kind === "running") {
+      if (since() >= ready.settleMs) return { readyMs: Math.round(since()) };
+      why = `it did not stay up for ${ready.settleMs} ms`;
+    } else {
+      const port = args.ports[ready.port] ?? 0;
+      const answer = await (ready.kind === "http"
+        ? askHttp(args.address, port, ready.path, Math.min(ATTEMPT_MS, left))
+        : askTcp(args.address, port, Math.min(ATTEMPT_MS, left)));
+      if (answer === undefined) {
+        await assertUp(runtime, id); // what answered is this life of it, not one that just crashed
+        return { readyMs: Math.round(since()) };
+      }
+      why = answer;
+    }
+    await delay(
+      ready.kind === "running" ? Math.min(pause, Math.max(1, ready.settleMs - since())) : pause,
+      undefined,
+      { signal },
+    );
+  }
+}
+
+async function assertUp(runtime: Runtime, id: string): Promise<void> {
+  const { state, restarts = 0, exitCode, oomKilled } = await runtime.inspect(id);
+  if (state === "running" && restarts === 0) return;
+  const how =
+    oomKilled === true
+      ? "was killed for want of memory"
+      : exitCode === undefined
+        ? "ended"
+        : `ended with exit code ${exitCode}`;
+  throw new PloyzError({
+    code: "instance_exited",
+    message: `${id} ${how} before it was ready`,
+    hint: "its last log lines are below",
+    details: { exitCode: exitCode ?? null, logs: await lastLines(runtime, id) },
+  });
+}
+
+/** `undefined`: ready. Otherwise why not. */
+function askHttp(host: string, port: number, path: string, timeoutMs: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const asking = request(
+      { host, port, path, agent: false, headers: { "user-agent": "ployz-readiness" } },
+      (response) => {
+        response.resume();
+        const { statusCode = 0 } = response;
+        resolve(statusCode >= 200 && statusCode < 400 ? undefined : `GET ${path} answered ${statusCode}`);
+      },
+    );
+    asking.setTimeout(timeoutMs, () =>
+      asking.destroy(new Error(`no answer within ${Math.round(timeoutMs)} ms`)),
+    );
+    asking.on("error", (error) => resolve(`GET ${path} on port ${port}: ${error.message}`));
+    asking.end();
+  });
+}
+
+function askTcp(host: string, port: number, timeoutMs: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const end = (why: string | undefined) => {
+      socket.destroy();
+      resolve(why);
+    };
+    socket.setTimeout(timeoutMs, () => end(`port ${port} did not answer`));
+    socket.once("connect", () => end(undefined));
+    socket.once("error", (error) => end(`port ${port}: ${error.message}`));
+  });
+}

@@ -1,0 +1,90 @@
+import { createHash, randomBytes } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { access, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { PloyzError, run } from "@ployz/exec";
+
+/** Content-addressed folders, each kept as the tar that it came as and unpacked for the runtime. `digest` is the sha256 of the tar, in hex. */
+export interface Bundles {
+  has(digest: string): Promise<boolean>;
+  /** The unpacked folder. */
+  path(digest: string): string;
+  read(digest: string): Readable;
+  /** Stores a tar after checking that it is what it says. @throws PloyzError `digest_mismatch`, `bundle_invalid`. */
+  put(digest: string, tar: Readable): Promise<{ bytes: number }>;
+  list(): Promise<readonly string[]>;
+}
+
+const DIGEST = /^[0-9a-f]{64}$/;
+
+export function openBundles(dir: string): Bundles {
+  const checked = (digest: string) => {
+    const hex = digest.replace(/^sha256:/, "");
+    if (!DIGEST.test(hex))
+      throw new PloyzError({ code: "invalid_input", message: "a bundle digest is 64 hexadecimal digits" });
+    return hex;
+  };
+  const path = (digest: string) => join(dir, checked(digest));
+  const tar = (digest: string) => join(dir, `${checked(digest)}.tar`);
+  const has = (digest: string) =>
+    access(path(digest)).then(
+      () => true,
+      () => false,
+    );
+
+  return {
+    has,
+    path,
+    read: (digest) => createReadStream(tar(digest)),
+    async put(digest, source) {
+      await mkdir(dir, { recursive: true, mode: 0o711 });
+      const mine = randomBytes(6).toString("hex");
+      const incoming = `${tar(digest)}.${mine}`;
+      const unpacked = `${path(digest)}.${mine}`;
+      const hash = createHash("sha256");
+      let bytes = 0;
+      const counted = new Transform({
+        transform(chunk: Buffer, _encoding, next) {
+          hash.update(chunk);
+          bytes += chunk.length;
+          next(null, chunk);
+        },
+      });
+      try {
+        await pipeline(source, counted, createWriteStream(incoming, { mode: 0o600 }));
+        const found = hash.digest("hex");
+        if (found !== checked(digest)) {
+          throw new PloyzError({
+            code: "digest_mismatch",
+            message: `the bundle's content is ${found}, not ${checked(digest)}`,
+            hint: "send it again",
+          });
+        }
+        if (await has(digest)) return { bytes };
+        await mkdir(unpacked, { mode: 0o755 });
+        await run("tar", ["-xf", incoming, "-C", unpacked, "--no-same-owner", "--no-overwrite-dir"], {
+          timeoutMs: 600_000,
+        }).catch((error: unknown) => {
+          throw new PloyzError(
+            { code: "bundle_invalid", message: "the bundle is not a tar that can be unpacked" },
+            { cause: error },
+          );
+        });
+        await rename(incoming, tar(digest));
+        await rename(unpacked, path(digest)).catch(async (error: NodeJS.ErrnoException) => {
+          if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error; // another put was first
+        });
+        return { bytes };
+      } finally {
+        await rm(incoming, { force: true });
+        await rm(unpacked, { recursive: true, force: true });
+      }
+    },
+    async list() {
+      return (await readdir(dir).catch(() => [])).filter((name) => DIGEST.test(name)).sort();
+    },
+  };
+}

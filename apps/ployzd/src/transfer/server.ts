@@ -1,0 +1,124 @@
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { createServer, get } from "node:http";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { PloyzError } from "@ployz/exec";
+
+export type Offer = { readonly kind: "image" | "bundle"; readonly digest: string; readonly machine: string };
+
+/** Streams of one machine's objects to another, over the overlay. Only what was offered, once, to who was named, within a minute. */
+export interface TransferServer {
+  offer(offer: Offer): string;
+  close(): Promise<void>;
+}
+
+const OFFER_MS = 60_000;
+
+export interface TransferOptions {
+  readonly address: string;
+  readonly port: number;
+  open(kind: Offer["kind"], digest: string): Promise<Readable>;
+  /** The overlay address of a machine. */
+  addressOf(machine: string): string | undefined;
+  log(error: unknown): void;
+}
+
+export async function serveTransfers(options: TransferOptions): Promise<TransferServer> {
+  const offers = new Map<string, { readonly offer: Offer; readonly until: number }>();
+
+  function redeem(token: string, from: string): Offer | undefined {
+    for (const [known, { offer, until }] of offers) {
+      const same = token.length === known.length && timingSafeEqual(Buffer.from(token), Buffer.from(known));
+      if (until < Date.now()) offers.delete(known);
+      else if (same && options.addressOf(offer.machine) === from) {
+        offers.delete(known);
+        return offer;
+      }
+    }
+    return undefined;
+  }
+
+  const server = createServer((request, response) => {
+    const token = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
+    const offer = redeem(token, request.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "");
+    if (request.method !== "GET" || offer === undefined) {
+      response.writeHead(403).end();
+      return;
+    }
+    options
+      .open(offer.kind, offer.digest)
+      .then((source) =>
+        pipeline(source, response.writeHead(200, { "content-type": "application/octet-stream" })),
+      )
+      .catch((error: unknown) => {
+        options.log(error);
+        response.destroy(); // cut off, so that the receiver knows it is not whole
+      });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === "EADDRINUSE"
+          ? new PloyzError(
+              {
+                code: "port_taken",
+                message: `${options.address}:${options.port} (transfer_port) is in use`,
+                hint: "set transfer_port in the configuration",
+              },
+              { cause: error },
+            )
+          : error,
+      ),
+    );
+    server.listen(options.port, options.address, resolve);
+  });
+  return {
+    offer(offer) {
+      const token = randomBytes(32).toString("hex");
+      offers.set(token, { offer, until: Date.now() + OFFER_MS });
+      return token;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** Redeems an offer. The stream fails if the sender cuts it off. */
+export function fetchOffer(
+  address: string,
+  port: number,
+  token: string,
+  signal: AbortSignal,
+): Promise<Readable> {
+  return new Promise((resolve, reject) => {
+    const asking = get(
+      { host: address, port, path: "/", headers: { authorization: `Bearer ${token}` }, agent: false, signal },
+      (response) => {
+        if (response.statusCode === 200) resolve(response);
+        else {
+          response.resume();
+          reject(
+            new PloyzError({
+              code: "transfer_refused",
+              message: `${address}:${port} refused the transfer (${response.statusCode})`,
+              hint: "run the same command again",
+            }),
+          );
+        }
+      },
+    );
+    asking.on("error", (error) =>
+      reject(
+        signal.aborted
+          ? signal.reason
+          : new PloyzError(
+              { code: "transfer_failed", message: `transfer from ${address}:${port}: ${error.message}` },
+              { cause: error },
+            ),
+      ),
+    );
+  });
+}
