@@ -2,7 +2,7 @@ import { PloyzError } from "../model/error.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { Lease, LeaseHolder, LeaseStore } from "../ports/store.ts";
 import { type Clock, onAbort } from "./clock.ts";
-import { isUnavailable, leaseLost } from "./interrupted.ts";
+import { backoffMs, isUnavailable, leaseLost } from "./interrupted.ts";
 
 /** Leases of one run, renewed in the background until released. */
 export interface LeaseKeeper {
@@ -58,7 +58,11 @@ async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease
     if (result?.acquired) return result.lease;
     const held = result?.held ?? standing;
     if (held === undefined) continue;
-    const running = await askHolder(held, options);
+    // Our own name: a run of this operation on this machine that is dead, or the caller would not have begun. Freed, so that the new
+    // lease has a higher fence.
+    const { operation, machine } = held.holder;
+    const ours = operation === holder.operation && machine === holder.machine;
+    const running = ours ? false : await askRunning(options, held.holder);
     if (running === false) {
       await leases.release(held);
       continue;
@@ -69,9 +73,11 @@ async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease
   }
 }
 
-/** `undefined`: nobody answers there. */
-async function askHolder(held: Lease, options: AcquireOptions): Promise<boolean | undefined> {
-  const { operation, machine } = held.holder;
+/** Whether the daemon of the machine runs the operation now. `undefined`: nobody answers there. */
+export async function askRunning(
+  options: Pick<AcquireOptions, "askHolderMs" | "signal" | "machines">,
+  { operation, machine }: LeaseHolder,
+): Promise<boolean | undefined> {
   try {
     const timeoutMs = options.askHolderMs;
     const { signal } = options;
@@ -90,7 +96,7 @@ async function waitFree(scope: string, clock: Clock, options: AcquireOptions, ms
   over.abort();
 }
 
-function busy(held: Lease, answers: boolean): PloyzError {
+export function busy(held: Pick<Lease, "scope" | "holder">, answers: boolean): PloyzError {
   const { operation, machine } = held.holder;
   return new PloyzError({
     code: "scope_busy",
@@ -165,13 +171,24 @@ function openKeeper(options: AcquireOptions) {
 
   const stop = () => stopped.abort();
 
+  /** Tried a few times; one that cannot be released expires by itself. */
+  const releaseOne = async (lease: Lease): Promise<void> => {
+    for (let n = 0; n < 3; n++) {
+      try {
+        await leases.release(lease);
+        return;
+      } catch {
+        await clock.sleep(backoffMs(n));
+      }
+    }
+  };
+
   const release = async () => {
     stop();
     await tail;
     const all = held;
     held = [];
-    // A lease that cannot be released expires by itself.
-    for (const { lease } of all.reverse()) await leases.release(lease).catch(() => {});
+    for (const { lease } of all.reverse()) await releaseOne(lease);
   };
 
   return {

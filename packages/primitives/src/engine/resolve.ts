@@ -7,7 +7,7 @@ import { fold, isFinal, type OperationRecord } from "./fold.ts";
 import { openJournal, readJournal } from "./journal.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { committedAt, resolve, unknownVersion } from "./predecessors.ts";
-import { hold, type Run, sessionFor } from "./run-context.ts";
+import { hold, notRunningHere, type Run, sessionFor } from "./run-context.ts";
 
 /**
  * Ends an operation that nobody runs: forward when it was committed, else back (`aborted`). One that has ended is reported as it
@@ -43,6 +43,7 @@ export async function resolveInterrupted(
     deps: { ...deps, ports: owner.ports, primitives },
     id: deps.ids.newOperationId(),
   };
+  await notRunningHere(run, first, operation);
   const keeper = await hold(run, [first, ...rest], operation);
   try {
     const now = await read();

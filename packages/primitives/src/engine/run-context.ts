@@ -1,7 +1,7 @@
 import type { Json } from "../model/json.ts";
 import type { EngineDeps, RegisteredPrimitive } from "./deps.ts";
 import { openJournal } from "./journal.ts";
-import { acquireLeases, type LeaseKeeper } from "./leases.ts";
+import { acquireLeases, askRunning, busy, type LeaseKeeper } from "./leases.ts";
 import type { Limits } from "./limits.ts";
 import type { Unfinished } from "./predecessors.ts";
 import type { Session } from "./session.ts";
@@ -32,6 +32,18 @@ export function hold(
     signal: deps.signal,
     waiting: (what) => deps.emit({ type: "waiting", what }),
   });
+}
+
+/** Refuses with `scope_busy` if this daemon runs the operation. The daemon answers for what it has accepted, so its other runs are asked for before this one is accepted under the same id. */
+export async function notRunningHere(
+  { deps, limits, registered }: Run,
+  scope: string,
+  operation: string,
+): Promise<void> {
+  const holder = { operation, machine: deps.self.machine };
+  const { signal } = deps;
+  const ask = { machines: registered.ports.machines, askHolderMs: limits.askHolderMs, signal };
+  if ((await askRunning(ask, holder)) === true) throw busy({ scope, holder }, true);
 }
 
 /** A session on an unfinished operation, or on a new one with this id. */

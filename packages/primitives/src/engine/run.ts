@@ -22,7 +22,7 @@ import {
   unfinishedOn,
   unknownVersion,
 } from "./predecessors.ts";
-import { hold, type Run, sessionFor } from "./run-context.ts";
+import { hold, notRunningHere, type Run, sessionFor } from "./run-context.ts";
 import type { Session } from "./session.ts";
 import type { Kinds, Plan, Primitive, PrimitivePorts } from "./types.ts";
 import { planView } from "./view.ts";
@@ -93,6 +93,7 @@ async function apply(run: Run): Promise<Outcome> {
   // is only certain under the lease: hence a guess, and another round when it was wrong.
   let operation = await guess(run, scopes);
   for (let round = 0; round < 4; round++) {
+    if (operation !== run.id) await notRunningHere(run, first, operation);
     deps.emit({ type: "accepted", operation, primitive: primitive.name, resumed: operation !== run.id });
     const keeper = await hold(run, scopes, operation);
     let release = true;

@@ -1,1 +1,10 @@
-export {};
+export { createVirtualClock, type VirtualClock } from "./clock.ts";
+export { type CheckOptions, checkPrimitive, checkSchedule } from "./harness/check.ts";
+export { type Hook, interpose } from "./harness/interpose.ts";
+export { type Cluster, createCluster, type Fault, openProcess, type Process } from "./harness/process.ts";
+export { type Around, around } from "./harness/sabotage.ts";
+export type { Scenario, Violation, World } from "./harness/scenario.ts";
+export { createMemoryMachines, type MemoryMachines, type MemoryMachinesOptions } from "./memory-machines.ts";
+export type { Behaviour, MachineSetting, MemoryInstance, MemoryMachine } from "./memory-participant.ts";
+export { createMemoryStore } from "./memory-store.ts";
+export { place } from "./toy.ts";

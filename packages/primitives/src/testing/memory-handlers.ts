@@ -1,0 +1,139 @@
+import {
+  fail,
+  type Handlers,
+  type MachineSetting,
+  type MemoryMachine,
+  observed,
+} from "./memory-participant.ts";
+
+/** The participant of one simulated machine. Every changing command may be sent twice. */
+export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Handlers {
+  const { clock, registry } = setting;
+  const changed = (what: string) => machine.effects.push(what);
+  const instance = (id: string) =>
+    machine.instances.get(id) ?? fail("instance_missing", `there is no instance ${id} on ${machine.id}`);
+  const release = (id: string) => {
+    if (machine.reservations.delete(id)) changed(`release ${id}`);
+    return null;
+  };
+  const remove = (id: string) => {
+    if (machine.instances.delete(id)) changed(`remove ${id}`);
+    return release(id);
+  };
+  const reserve = (id: string) => {
+    const taken = new Set(machine.reservations.values());
+    for (let host = 2; host < 255; host++) {
+      const address = `${setting.subnet}.${host}`;
+      if (taken.has(address)) continue;
+      machine.reservations.set(id, address);
+      changed(`reserve ${id}`);
+      return { address };
+    }
+    return fail("no_address", `machine ${machine.id} has no free address`);
+  };
+
+  return {
+    "machine.observe": ({ namespaces }) => ({
+      machine: machine.id,
+      version: "0.0.0",
+      runtime: "process",
+      runtimeVersion: "memory",
+      arch: "x64",
+      cpus: machine.cpus,
+      memoryBytes: machine.memoryBytes,
+      memoryFreeBytes: machine.memoryBytes - (1 << 28) * machine.instances.size,
+      diskFreeBytes: machine.diskFreeBytes,
+      draining: machine.draining,
+      volumes: false,
+      load1: machine.load1,
+      instances: [...machine.instances.values()]
+        .map(observed)
+        .filter((one) => namespaces === undefined || namespaces.includes(one.namespace)),
+      problems: [],
+    }),
+    "operation.running": ({ operation }) => ({ running: setting.isRunning(machine.id, operation) }),
+    "operation.abort": ({ operation }) => ({ running: setting.isRunning(machine.id, operation) }),
+    "image.resolve": ({ ref }) => {
+      const found = registry.get(ref);
+      return found ?? null;
+    },
+    "bundle.resolve": ({ digest }) => (machine.bundles.has(digest) ? { sizeBytes: 1_000 } : null),
+    "transfer.offer": ({ kind, digest }) =>
+      (kind === "image" ? machine.images : machine.bundles).has(digest) ? { token: `offer-${digest}` } : null,
+    "instance.logs": ({ id, tail }) => ({
+      lines: (setting.behaviour(instance(id).start).logs ?? []).slice(-tail),
+    }),
+    "image.ensure": ({ ref, digest }) => {
+      if (machine.images.has(digest)) return { transferredBytes: 0 };
+      const found = registry.get(ref);
+      if (found?.digest !== digest) return fail("image_missing", `no machine and no registry has ${ref}`);
+      machine.images.add(digest);
+      changed(`image ${digest}`);
+      return { transferredBytes: found.sizeBytes };
+    },
+    "bundle.ensure": ({ digest }) => {
+      if (machine.bundles.has(digest)) return { transferredBytes: 0 };
+      machine.bundles.add(digest);
+      changed(`bundle ${digest}`);
+      return { transferredBytes: 1_000 };
+    },
+    "instance.reserve": ({ id }) => {
+      const address = machine.reservations.get(id);
+      if (address !== undefined) return { address };
+      if (machine.draining) return fail("machine_draining", `machine ${machine.id} is draining`);
+      return reserve(id);
+    },
+    "instance.release": ({ id }) => release(id),
+    "instance.start": (start) => {
+      const present = machine.instances.get(start.id);
+      if (present !== undefined) return { startedAt: present.startedAt };
+      if (machine.reservations.get(start.id) !== start.address) {
+        return fail("not_reserved", `${start.address} is not reserved for ${start.id} on ${machine.id}`);
+      }
+      const { exitCode, ready } = setting.behaviour(start);
+      const exits = start.kind === "job" ? exitCode !== undefined || ready === "yes" : ready === "exits";
+      const startedAt = new Date(clock.now()).toISOString();
+      machine.instances.set(start.id, { start, state: exits ? "exited" : "running", startedAt });
+      changed(`start ${start.id}`);
+      return { startedAt };
+    },
+    "instance.ready": async ({ id, ready }, { signal }) => {
+      const { start, state } = instance(id);
+      const { ready: becomes, logs = [] } = setting.behaviour(start);
+      if (state === "exited") return fail("instance_exited", `${id} exited`, { logs });
+      if (becomes === "yes") return { readyMs: 0 };
+      await clock.sleep(ready.timeoutMs, signal);
+      if (signal.aborted) throw signal.reason;
+      return fail("not_ready", `${id} was not ready within ${ready.timeoutMs} ms`, { logs });
+    },
+    "instance.wait": async ({ id, timeoutMs }, { signal }) => {
+      const { exitCode = 0, ready, logs = [] } = setting.behaviour(instance(id).start);
+      if (ready === "never") {
+        await clock.sleep(timeoutMs, signal);
+        return fail("deadline_exceeded", `job ${id} did not end within ${timeoutMs} ms`, { logs });
+      }
+      if (exitCode !== 0) return fail("job_failed", `job ${id} exited with ${exitCode}`, { exitCode, logs });
+      return { exitCode };
+    },
+    "instance.stop": ({ id }) => {
+      const one = instance(id);
+      if (one.state === "running") changed(`stop ${id}`);
+      one.state = "exited";
+      return null;
+    },
+    "instance.resume": ({ id }) => {
+      const one = instance(id);
+      if (one.state === "exited") changed(`resume ${id}`);
+      one.state = "running";
+      return null;
+    },
+    "instance.retire": ({ id }) => remove(id),
+    "instance.remove": ({ id }) => remove(id),
+    "publish.await": () => ({ gateway: "applied", dns: "applied" }),
+    "membership.await": () => ({ peers: 0 }),
+    "membership.handshake": ({ machines }) => ({
+      handshakes: Object.fromEntries(machines.map((id) => [id, 0])),
+    }),
+    "machine.rtt": ({ machines }) => ({ rttMs: Object.fromEntries(machines.map((id) => [id, 1])) }),
+  };
+}

@@ -1,0 +1,96 @@
+import type { Clock } from "../engine/clock.ts";
+import { PloyzError } from "../model/error.ts";
+import type { Commands } from "../participant/commands.ts";
+import type { CallOptions, Machines } from "../ports/machines.ts";
+import { handlersOf } from "./memory-handlers.ts";
+import { CHANGING, checkFence, type MachineSetting, type MemoryMachine } from "./memory-participant.ts";
+
+export interface MemoryMachinesOptions {
+  readonly clock: Clock;
+  /** Machine ids; machine number n (from 1) has the subnet 10.101.n.0/24. */
+  readonly machines: readonly string[];
+  readonly registry?: MachineSetting["registry"];
+  /** How instances behave; default: ready at once, jobs succeed. */
+  readonly behaviour?: MachineSetting["behaviour"];
+  readonly isRunning?: MachineSetting["isRunning"];
+}
+
+export interface MemoryMachines extends Machines {
+  /** Throws for an unknown id. */
+  machine(id: string): MemoryMachine;
+  readonly all: readonly MemoryMachine[];
+  add(id: string): MemoryMachine;
+}
+
+/** Participants in memory: reservations, instances and images, with fences enforced and every command safe to send twice. */
+export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMachines {
+  const { clock } = options;
+  const byId = new Map<
+    string,
+    { readonly machine: MemoryMachine; readonly handlers: ReturnType<typeof handlersOf> }
+  >();
+  const add = (id: string): MemoryMachine => {
+    const machine = emptyMachine(id);
+    const setting: MachineSetting = {
+      clock,
+      registry: options.registry ?? new Map(),
+      behaviour: options.behaviour ?? (() => ({ ready: "yes" })),
+      isRunning: options.isRunning ?? (() => false),
+      subnet: `10.101.${byId.size + 1}`,
+    };
+    byId.set(id, { machine, handlers: handlersOf(machine, setting) });
+    return machine;
+  };
+  for (const id of options.machines) add(id);
+
+  async function call<N extends keyof Commands>(
+    id: string,
+    command: N,
+    args: Commands[N]["args"],
+    callOptions: CallOptions,
+  ): Promise<Commands[N]["out"]> {
+    await Promise.resolve();
+    if (callOptions.signal.aborted) throw callOptions.signal.reason;
+    const found = byId.get(id);
+    if (found === undefined || !found.machine.reachable) {
+      throw new PloyzError({
+        code: "machine_unreachable",
+        message: `machine ${id} does not answer`,
+        machine: id,
+      });
+    }
+    if (CHANGING.has(command)) checkFence(found.machine, callOptions.fence, command);
+    return structuredClone(await found.handlers[command](structuredClone(args), callOptions));
+  }
+
+  return {
+    call,
+    add,
+    get all() {
+      return [...byId.values()].map(({ machine }) => machine);
+    },
+    machine(id) {
+      const found = byId.get(id);
+      if (found === undefined) throw new Error(`there is no machine ${id}`);
+      return found.machine;
+    },
+  };
+}
+
+function emptyMachine(id: string): MemoryMachine {
+  return {
+    id,
+    reachable: true,
+    draining: false,
+    cpus: 4,
+    memoryBytes: 8 * 2 ** 30,
+    diskFreeBytes: 100 * 2 ** 30,
+    load1: 0,
+    images: new Set(),
+    bundles: new Set(),
+    reservations: new Map(),
+    instances: new Map(),
+    fences: new Map(),
+    effects: [],
+  };
+}

@@ -1,0 +1,88 @@
+import type { Clock } from "../engine/clock.ts";
+import { PloyzError } from "../model/error.ts";
+import type { Commands, InstanceStart, ObservedInstance } from "../participant/commands.ts";
+import type { CallOptions, Fence } from "../ports/machines.ts";
+
+/** How an instance behaves once started; asked when somebody waits for it. */
+export interface Behaviour {
+  readonly ready: "yes" | "never" | "exits";
+  /** Of a job. */
+  readonly exitCode?: number;
+  readonly logs?: readonly string[];
+}
+
+export interface MemoryInstance {
+  readonly start: InstanceStart;
+  state: "running" | "exited";
+  readonly startedAt: string;
+}
+
+/** One simulated machine: what it holds, and what went on there. Tests may read and change every field. */
+export interface MemoryMachine {
+  readonly id: string;
+  reachable: boolean;
+  draining: boolean;
+  cpus: number;
+  memoryBytes: number;
+  diskFreeBytes: number;
+  load1: number;
+  /** Digests. */
+  readonly images: Set<string>;
+  readonly bundles: Set<string>;
+  /** Address by instance id. */
+  readonly reservations: Map<string, string>;
+  readonly instances: Map<string, MemoryInstance>;
+  readonly fences: Map<string, Fence>;
+  /** Every change, in order: `start prod.web.0.k3v9x2ab`. What was there already is no change. */
+  readonly effects: string[];
+}
+
+export interface MachineSetting {
+  readonly clock: Clock;
+  /** What any machine can pull, by reference. */
+  readonly registry: ReadonlyMap<string, { readonly digest: string; readonly sizeBytes: number }>;
+  behaviour(start: InstanceStart): Behaviour;
+  isRunning(machine: string, operation: string): boolean;
+  readonly subnet: string;
+}
+
+export type Handlers = {
+  readonly [N in keyof Commands]: (
+    args: Commands[N]["args"],
+    options: CallOptions,
+  ) => Promise<Commands[N]["out"]> | Commands[N]["out"];
+};
+
+/** Commands that change the machine: they carry a fence. */
+export const CHANGING: ReadonlySet<keyof Commands> = new Set([
+  "image.ensure",
+  "bundle.ensure",
+  "instance.reserve",
+  "instance.release",
+  "instance.start",
+  "instance.stop",
+  "instance.resume",
+  "instance.retire",
+  "instance.remove",
+]);
+
+export function fail(code: string, message: string, details?: PloyzError["details"]): never {
+  throw new PloyzError({ code, message, ...(details !== undefined && { details }) });
+}
+
+/** Refuses what comes from a holder that was replaced, and remembers the newest one. */
+export function checkFence(machine: MemoryMachine, fence: Fence | undefined, command: string): void {
+  if (fence === undefined) throw new Error(`${command} was sent without a fence`);
+  const seen = machine.fences.get(fence.scope);
+  const older =
+    seen !== undefined &&
+    (fence.generation < seen.generation ||
+      (fence.generation === seen.generation && fence.revision < seen.revision));
+  if (older) fail("fenced", `machine ${machine.id} has seen a newer holder of ${fence.scope}`);
+  machine.fences.set(fence.scope, fence);
+}
+
+export function observed({ start, state, startedAt }: MemoryInstance): ObservedInstance {
+  const { id, namespace, service, slot, kind, revision, operation, address } = start;
+  return { id, namespace, service, slot, kind, revision, operation, address, state, startedAt, restarts: 0 };
+}

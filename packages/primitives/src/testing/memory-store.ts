@@ -1,0 +1,137 @@
+import { canonical } from "../engine/canonical.ts";
+import type { Clock } from "../engine/clock.ts";
+import type { Json } from "../model/json.ts";
+import type {
+  CommitEnvelope,
+  CommitLog,
+  Entry,
+  FactStore,
+  FollowEvent,
+  JournalStore,
+  Store,
+} from "../ports/store.ts";
+import { createFeed, type Feed } from "./feed.ts";
+import { createMemoryLeases } from "./memory-leases.ts";
+
+const same = (a: Json, b: Json) => canonical(a) === canonical(b);
+/** What a store gives back is a copy, as from a wire. */
+const copy = <T>(value: T): T => structuredClone(value);
+
+/** The store's contract in memory, with lease TTLs on the given clock. Fault injection is the harness's: see `interpose`. */
+export function createMemoryStore(options: { readonly clock: Clock }): Store {
+  let revision = 0;
+  const next = () => ++revision;
+  return {
+    commits: createCommits(next),
+    facts: createFacts(next),
+    leases: createMemoryLeases(options.clock, next),
+    journals: createJournals(next),
+  };
+}
+
+function createCommits(next: () => number): CommitLog {
+  const logs = new Map<string, Entry<CommitEnvelope>[]>();
+  const feed = createFeed<FollowEvent<CommitEnvelope>>();
+  const heads = () =>
+    [...logs.keys()].sort().flatMap((namespace) => {
+      const last = logs.get(namespace)?.at(-1);
+      return last === undefined ? [] : [last];
+    });
+  return {
+    last: async (namespace) => copy(logs.get(namespace)?.at(-1)),
+    at: async (namespace, revision) =>
+      copy(logs.get(namespace)?.find((entry) => entry.revision === revision)),
+    history: async (namespace, limit) => copy([...(logs.get(namespace) ?? [])].reverse().slice(0, limit)),
+    heads: async () => copy(heads()),
+    async append(commit, expected) {
+      const log = logs.get(commit.namespace) ?? [];
+      const last = log.at(-1);
+      if (last?.value.operation === commit.operation) return { committed: true, revision: last.revision };
+      if ((last?.revision ?? 0) !== expected) return { committed: false, last: copy(last) };
+      const entry = { key: commit.namespace, value: copy(commit), revision: next() };
+      logs.set(commit.namespace, [...log, entry]);
+      feed.publish({ type: "put", entry: copy(entry) });
+      return { committed: true, revision: entry.revision };
+    },
+    follow: (signal) => follow(heads(), feed, signal),
+  };
+}
+
+function createFacts(next: () => number): FactStore {
+  const facts = new Map<string, Entry<Json>>();
+  /** What was replaced by what at which expectation: recognises a put that is sent twice. */
+  const puts = new Map<string, number>();
+  const feed = createFeed<FollowEvent<Json>>();
+  const under = (prefix: string, key: string) =>
+    prefix === "" || key === prefix || key.startsWith(`${prefix}.`);
+  const list = (prefix: string) =>
+    [...facts.values()].filter(({ key }) => under(prefix, key)).sort((a, b) => (a.key < b.key ? -1 : 1));
+  return {
+    get: async (key) => copy(facts.get(key)),
+    list: async (prefix) => copy(list(prefix)),
+    async put(key, value, expected) {
+      const current = facts.get(key);
+      if ((current?.revision ?? 0) !== expected) {
+        const again = current !== undefined && puts.get(key) === expected && same(current.value, value);
+        return again ? { ok: true, revision: current.revision } : { ok: false, current: copy(current) };
+      }
+      const entry = { key, value: copy(value), revision: next() };
+      facts.set(key, entry);
+      puts.set(key, expected);
+      feed.publish({ type: "put", entry: copy(entry) });
+      return { ok: true, revision: entry.revision };
+    },
+    async remove(key, expected) {
+      const current = facts.get(key);
+      if (current === undefined) return { ok: true, revision: expected };
+      if (current.revision !== expected) return { ok: false, current: copy(current) };
+      facts.delete(key);
+      const revision = next();
+      feed.publish({ type: "delete", key, revision });
+      return { ok: true, revision };
+    },
+    async *follow(prefix, signal) {
+      for await (const event of follow(list(prefix), feed, signal)) {
+        const key = event.type === "put" ? event.entry.key : event.type === "delete" ? event.key : undefined;
+        if (key === undefined || under(prefix, key)) yield event;
+      }
+    },
+  };
+}
+
+function follow<T>(present: readonly Entry<T>[], feed: Feed<FollowEvent<T>>, signal: AbortSignal) {
+  const revision = Math.max(0, ...present.map((entry) => entry.revision));
+  const puts = present.map((entry) => ({ type: "put" as const, entry: copy(entry) }));
+  return feed.follow([...puts, { type: "synced", revision }], signal);
+}
+
+function createJournals(next: () => number): JournalStore {
+  const journals = new Map<string, Json[]>();
+  const summaries = new Map<string, Entry<Json>>();
+  const feeds = new Map<string, Feed<Json>>();
+  const feedOf = (operation: string) => {
+    const feed = feeds.get(operation) ?? createFeed<Json>();
+    feeds.set(operation, feed);
+    return feed;
+  };
+  return {
+    read: async (operation) => copy(journals.get(operation) ?? []),
+    async append(operation, index, entry) {
+      const entries = journals.get(operation) ?? [];
+      const present = entries[index];
+      if (present !== undefined) return same(present, entry);
+      if (index !== entries.length) return false;
+      journals.set(operation, [...entries, copy(entry)]);
+      feedOf(operation).publish(copy(entry));
+      return true;
+    },
+    follow: (operation, from, signal) =>
+      feedOf(operation).follow(copy((journals.get(operation) ?? []).slice(from)), signal),
+    summaries: async (limit) =>
+      copy([...summaries.values()].sort((a, b) => (a.key < b.key ? 1 : -1)).slice(0, limit)),
+    summary: async (operation) => copy(summaries.get(operation)),
+    async putSummary(operation, summary) {
+      summaries.set(operation, { key: operation, value: copy(summary), revision: next() });
+    },
+  };
+}
