@@ -34,7 +34,7 @@ export async function homeCgroups(init: number): Promise<readonly string[]> {
 }
 
 /** Folders of a cgroup in every hierarchy that has it. */
-async function cgroupDirs(cgroup: string): Promise<readonly string[]> {
+export async function cgroupDirs(cgroup: string): Promise<readonly string[]> {
   return (await hierarchies()).map((at) => join(at, cgroup));
 }
 

@@ -1,6 +1,6 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PloyzError, run } from "@ployz/exec";
+import { findProgram, PloyzError, run } from "@ployz/exec";
 import { removeCgroup } from "./cgroup.ts";
 import { boot, inMachine, prepareDisk } from "./machine.ts";
 import { checkLabName, labCgroup, maxMachines, sshKey, stateDir } from "./names.ts";
@@ -27,7 +27,7 @@ export interface UpOptions {
 /** Makes a lab and boots all its machines in parallel. When anything fails, nothing is left of it. */
 export async function up(options: UpOptions): Promise<LabSpec> {
   const name = checkLabName(options.name);
-  checkRequest(options);
+  await checkRequest(options);
   const docker = options.docker ?? false;
   const bare = options.bare ?? false;
   const layers = await ensureRoot({ docker, bare }, (missing) =>
@@ -78,7 +78,8 @@ export async function down(name: string): Promise<void> {
   await run("rm", ["-rf", "--one-file-system", stateDir(name)], { timeoutMs: 120_000 });
 }
 
-function checkRequest(options: UpOptions): void {
+/** All that can be known to fail before anything is made. */
+async function checkRequest(options: UpOptions): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new PloyzError({
       code: "not_root",
@@ -93,7 +94,30 @@ function checkRequest(options: UpOptions): void {
       hint: `ask for 1 to ${maxMachines}`,
     });
   }
+  if (options.payload !== undefined && !(await isReadable(options.payload))) {
+    throw new PloyzError({
+      code: "payload_missing",
+      message: `the payload ${options.payload} cannot be read`,
+    });
+  }
+  const programs = ["debootstrap", "flock", "ip", "nft", "nsenter", "ssh-keygen", "unshare"];
+  if (options.kind === "systemd") programs.push("systemd-nspawn");
+  const found = await Promise.all(programs.map((program) => findProgram(program)));
+  const missing = programs.filter((_, i) => found[i] === undefined);
+  if (missing.length > 0) {
+    throw new PloyzError({
+      code: "programs_missing",
+      message: `this host lacks ${missing.join(", ")}`,
+      hint: "install the Debian packages that tools/lab/packages.txt lists",
+    });
+  }
 }
+
+const isReadable = (path: string): Promise<boolean> =>
+  access(path, constants.R_OK).then(
+    () => true,
+    () => false,
+  );
 
 async function installPayload(spec: LabSpec, tarball: string, signal?: AbortSignal): Promise<void> {
   const abort = signal === undefined ? {} : { signal };
