@@ -1,1 +1,13 @@
-export {};
+export { answerQuestion, type Reply } from "./answer.ts";
+export { type DnsErrorCode, PloyzError } from "./errors.ts";
+export type { Upstream } from "./forward.ts";
+export { type DnsOptions, type DnsServer, type DnsStats, openDns } from "./server.ts";
+export { parseResolvConf } from "./upstreams.ts";
+export {
+  type InstanceRecord,
+  projectZone,
+  type ServiceRecord,
+  type Zone,
+  type ZoneOptions,
+  type ZoneRecords,
+} from "./zone.ts";

@@ -1,0 +1,117 @@
+import { answerQuestion } from "./answer.ts";
+import { forward, type Upstream } from "./forward.ts";
+import { type Binding, bindAll } from "./listen.ts";
+import {
+  authoritativeResponse,
+  badVersion,
+  parseQuery,
+  plainResponse,
+  type Query,
+  truncated,
+  udpLimit,
+} from "./message.ts";
+import { systemUpstreams, withoutSelf } from "./upstreams.ts";
+import { projectZone, type Zone, type ZoneOptions, type ZoneRecords } from "./zone.ts";
+
+export interface DnsOptions extends Omit<ZoneOptions, "serial"> {
+  /** Each is served over UDP and TCP. Port 0 takes a free one. */
+  readonly listen: readonly { readonly address: string; readonly port: number }[];
+  /** Default: none; every name of the zone is then NXDOMAIN. */
+  readonly records?: ZoneRecords;
+  /** Resolvers for all other names, tried in order; default the nameservers of /etc/resolv.conf. Empty: they are REFUSED. */
+  readonly upstreams?: readonly Upstream[];
+  /** Per upstream; default 2,000 ms. */
+  readonly upstreamTimeoutMs?: number;
+  /** Default 10,000 ms (RFC 7766, 6.2.3). */
+  readonly tcpIdleMs?: number;
+}
+
+export interface DnsStats {
+  readonly queries: number;
+  readonly authoritative: number;
+  readonly forwarded: number;
+  /** Forwarded without an answer from any upstream. */
+  readonly failed: number;
+  readonly rejected: number;
+}
+
+export interface DnsServer {
+  /** What it listens on, with the ports that were taken. */
+  readonly addresses: readonly { readonly address: string; readonly port: number }[];
+  /** From the next question on. Throws `dns_zone_invalid`, and keeps what it serves, when a name is not a DNS name. */
+  update(records: ZoneRecords): void;
+  stats(): DnsStats;
+  close(): Promise<void>;
+}
+
+/** More questions than this at upstreams at once are answered SERVFAIL. */
+const MAX_FORWARDS = 512;
+
+/** Errors: dns_port_taken, dns_listen_failed, dns_zone_invalid, dns_options_invalid. */
+export async function openDns(options: DnsOptions): Promise<DnsServer> {
+  let serial = 1;
+  const project = (records: ZoneRecords): Zone => projectZone(records, { ...options, serial: serial++ });
+  let zone = project(options.records ?? { services: [] });
+  let upstreams = options.upstreams ?? (await systemUpstreams());
+  // For each name its own, and only for answers with a choice: a resolver's AAAA between two As must not use up turns.
+  let turns = new Map<string, number>();
+  let forwarding = 0;
+  const stats = { queries: 0, authoritative: 0, forwarded: 0, failed: 0, rejected: 0 };
+
+  const pass = async (packet: Buffer, query: Query, transport: "udp" | "tcp"): Promise<Buffer> => {
+    if (upstreams.length === 0) return plainResponse(query, "REFUSED", false);
+    if (forwarding >= MAX_FORWARDS) return plainResponse(query, "SERVFAIL", true);
+    stats.forwarded++;
+    forwarding++;
+    try {
+      const timeoutMs = options.upstreamTimeoutMs ?? 2000;
+      const response = await forward(packet, query, { upstreams, timeoutMs, transport });
+      if (!response) {
+        stats.failed++;
+        return plainResponse(query, "SERVFAIL", true);
+      }
+      return transport === "udp" && response.length > udpLimit(query) ? truncated(query, true) : response;
+    } finally {
+      forwarding--;
+    }
+  };
+
+  const respond = (packet: Buffer, transport: "udp" | "tcp"): Buffer | Promise<Buffer> | undefined => {
+    const parsed = parseQuery(packet);
+    if (parsed.kind !== "query") {
+      stats.rejected++;
+      return parsed.kind === "reject" ? parsed.response : undefined;
+    }
+    stats.queries++;
+    const { query } = parsed;
+    const recursion = upstreams.length > 0;
+    if (query.edns && query.edns.version > 0) return badVersion(query, recursion);
+    if (query.question.class !== "IN") return plainResponse(query, "REFUSED", recursion);
+    const { name, type } = query.question;
+    const key = name.toLowerCase();
+    const turn = turns.get(key) ?? 0;
+    const reply = answerQuestion(zone, name, type, turn);
+    if (!reply) return pass(packet, query, transport);
+    if (reply.answers.length > 1) turns.set(key, turn + 1);
+    stats.authoritative++;
+    return authoritativeResponse(query, reply, transport === "udp" ? udpLimit(query) : 65_535, recursion);
+  };
+
+  const bindings: readonly Binding[] = await bindAll(options.listen, respond, options.tcpIdleMs ?? 10_000);
+  const addresses = bindings.map(({ address, port }) => ({ address, port }));
+  upstreams = withoutSelf(upstreams, addresses);
+  let closing: Promise<unknown> | undefined;
+
+  return {
+    addresses,
+    update(records) {
+      zone = project(records);
+      turns = new Map();
+    },
+    stats: () => ({ ...stats }),
+    async close() {
+      closing ??= Promise.all(bindings.map((binding) => binding.close()));
+      await closing;
+    },
+  };
+}

@@ -1,0 +1,151 @@
+import { isIP } from "node:net";
+import type { Answer } from "dns-packet";
+import { PloyzError } from "./errors.ts";
+
+/** What the names are made from. The order of instances is kept. */
+export interface ZoneRecords {
+  readonly services: readonly ServiceRecord[];
+  /** Served as `<name>.machine.<suffix>`. */
+  readonly machines?: readonly { readonly name: string; readonly address: string }[];
+}
+
+export interface ServiceRecord {
+  readonly namespace: string;
+  readonly service: string;
+  readonly instances: readonly InstanceRecord[];
+}
+
+export interface InstanceRecord {
+  /** The part after its last slash is the instance's label, unless `slot` says another. */
+  readonly id: string;
+  readonly slot?: string;
+  readonly address: string;
+  /** Port name to number: `{ http: 8080 }` gives `_http._tcp.<service>…`. */
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+export interface ZoneOptions {
+  /** Default `cluster.local`. */
+  readonly suffix?: string;
+  /**
+   * Seconds, default 2, for answers and for "no such name". Instances come and go with deploys, and a client that keeps an
+   * address longer than the drain of an old instance would talk to nobody; the resolver is on the same machine, so asking again
+   * costs nothing.
+   */
+  readonly ttl?: number;
+  /** The overlay, whose reverse names are answered here and never forwarded: `10.101.0.0/16` (/8, /16 or /24). */
+  readonly overlay?: string;
+  /** SOA serial; default 1. */
+  readonly serial?: number;
+}
+
+/** One authoritative zone, ready to answer. Names are lower-case, without the last dot. */
+export interface Zone {
+  readonly apexes: readonly string[];
+  readonly ttl: number;
+  readonly serial: number;
+  /** Every existing name, with its records; empty non-terminals (RFC 8020) have none. */
+  readonly names: ReadonlyMap<string, readonly Answer[]>;
+}
+
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const PORT_LABEL = /^[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?$/;
+
+const invalid = (message: string): PloyzError =>
+  new PloyzError({
+    code: "dns_zone_invalid",
+    message,
+    hint: "names are DNS labels: a-z, 0-9 and -, at most 63 long",
+  });
+
+/** Pure. Throws `dns_zone_invalid` naming what cannot be a DNS name. */
+export function projectZone(records: ZoneRecords, options: ZoneOptions = {}): Zone {
+  const suffix = (options.suffix ?? "cluster.local").toLowerCase();
+  if (!suffix.split(".").every((label) => LABEL.test(label)))
+    throw invalid(`suffix ${JSON.stringify(suffix)}`);
+  const ttl = options.ttl ?? 2;
+  const reverse = options.overlay === undefined ? undefined : reverseApex(options.overlay);
+  const apexes = reverse === undefined ? [suffix] : [suffix, reverse];
+  const names = new Map<string, Answer[]>(apexes.map((apex) => [apex, []]));
+  const at = (name: string): Answer[] => {
+    for (let parent = name; !names.has(parent); parent = parent.slice(parent.indexOf(".") + 1)) {
+      names.set(parent, []);
+      if (!parent.includes(".")) break;
+    }
+    return names.get(name) ?? [];
+  };
+  const host = (name: string, address: string): void => {
+    const family = isIP(address);
+    if (family === 0) throw invalid(`address ${JSON.stringify(address)} of ${name} is not an IP address`);
+    at(name).push({ type: family === 4 ? "A" : "AAAA", name, ttl, data: address });
+  };
+  const pointer = (name: string, address: string): void => {
+    const from = reverse === undefined ? undefined : reverseName(address);
+    if (from?.endsWith(`.${reverse}`)) at(from).push({ type: "PTR", name: from, ttl, data: name });
+  };
+
+  for (const { namespace, service, instances } of records.services) {
+    const base = [label(service, "service"), label(namespace, "namespace"), suffix].join(".");
+    at(base);
+    for (const instance of instances) {
+      const slot = label(instance.slot ?? instance.id.slice(instance.id.lastIndexOf("/") + 1), "instance");
+      const own = `${slot}.${base}`;
+      host(base, instance.address);
+      host(own, instance.address);
+      pointer(own, instance.address);
+      for (const [portName, port] of Object.entries(instance.ports)) {
+        if (!PORT_LABEL.test(portName)) throw invalid(`port name ${JSON.stringify(portName)} of ${base}`);
+        const name = `_${portName}._tcp.${base}`;
+        at(name).push({ type: "SRV", name, ttl, data: { priority: 0, weight: 1, port, target: own } });
+      }
+    }
+  }
+  for (const machine of records.machines ?? []) {
+    const name = `${label(machine.name, "machine")}.machine.${suffix}`;
+    host(name, machine.address);
+    pointer(name, machine.address);
+  }
+  return { apexes, ttl, serial: options.serial ?? 1, names };
+}
+
+/** The apex of the zone that is responsible for a name, if it is one of ours. */
+export function apexOf(zone: Zone, name: string): string | undefined {
+  const lower = name.toLowerCase();
+  return zone.apexes.find((apex) => lower === apex || lower.endsWith(`.${apex}`));
+}
+
+/** RFC 1035, 3.3.13; `minimum` is how long "no such name" is kept (RFC 2308, 4). */
+export function soa(zone: Zone, apex: string): Answer {
+  const data = {
+    mname: `ns.${apex}`,
+    rname: `hostmaster.${apex}`,
+    serial: zone.serial,
+    refresh: 60,
+    retry: 10,
+    expire: 3600,
+    minimum: zone.ttl,
+  };
+  return { type: "SOA", name: apex, ttl: zone.ttl, data };
+}
+
+function label(text: string, what: string): string {
+  const lower = text.toLowerCase();
+  if (LABEL.test(lower)) return lower;
+  throw invalid(`${what} ${JSON.stringify(text.slice(0, 80))} is not a DNS label`);
+}
+
+function reverseName(address: string): string | undefined {
+  return isIP(address) === 4 ? `${address.split(".").reverse().join(".")}.in-addr.arpa` : undefined;
+}
+
+function reverseApex(cidr: string): string {
+  const [address = "", bits] = cidr.split("/");
+  if (isIP(address) !== 4 || !["8", "16", "24"].includes(bits ?? ""))
+    throw new PloyzError({
+      code: "dns_options_invalid",
+      message: `overlay ${JSON.stringify(cidr)} is not an IPv4 /8, /16 or /24`,
+      hint: "write e.g. 10.101.0.0/16, or leave it out to have no reverse names",
+    });
+  const octets = address.split(".").slice(0, Number(bits) / 8);
+  return `${octets.reverse().join(".")}.in-addr.arpa`;
+}
