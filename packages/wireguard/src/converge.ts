@@ -23,6 +23,7 @@ export interface EnsureResult {
 }
 
 const START_TIMEOUT_MS = 15_000;
+const SETTLE_TIMEOUT_MS = 3_000;
 
 /** Brings the interface to the wanted state, whatever it finds: nothing, a live interface, or what is left of a dead one. */
 export async function converge(
@@ -55,22 +56,42 @@ export async function converge(
 }
 
 async function liveLink(site: Site): Promise<{ link: Link; created: boolean }> {
-  const link = await readLink(site.name);
-  if (link !== undefined) {
-    if (link.kind === "wireguard") return { link, created: false };
-    if (link.kind === "tun" && (await readDump(site.name)) !== undefined) return { link, created: false };
-    const ours = link.kind === "tun" && (await site.services?.status(site.serviceName))?.state === "running";
-    if (!ours || site.services === undefined) {
-      throw new PloyzError({
-        code: "interface_conflict",
-        message: `an interface ${site.name} exists that is not a live WireGuard interface${link.kind === "" ? "" : ` (${link.kind})`}`,
-        hint: `remove it if it is a leftover: ip link del ${site.name}`,
-      });
-    }
-    await site.services.restart(site.serviceName);
-    return { link: await startedLink(site), created: true };
+  const found = await settledLink(site);
+  if (found === "absent") return { link: await createLink(site), created: true };
+  if (found !== "dead") return { link: found, created: false };
+  if (site.services === undefined || (await site.services.status(site.serviceName)).state !== "running") {
+    throw conflict(site.name, "tun");
   }
-  return { link: await createLink(site), created: true };
+  await site.services.restart(site.serviceName);
+  return { link: await startedLink(site), created: true };
+}
+
+/**
+ * What has the name. A tun that does not answer is one of wireguard-go's that is just starting or just dying, which takes milliseconds, or
+ * it is `dead`: wireguard-go hangs, or the interface is another program's.
+ */
+async function settledLink(site: Site): Promise<Link | "absent" | "dead"> {
+  const look = async () => {
+    const link = await readLink(site.name);
+    if (link === undefined) return "absent" as const;
+    if (link.kind === "wireguard") return link;
+    if (link.kind !== "tun") throw conflict(site.name, link.kind);
+    return (await readDump(site.name)) === undefined ? undefined : link;
+  };
+  try {
+    return await waitFor(`${site.name} to answer or to go`, look, { timeoutMs: SETTLE_TIMEOUT_MS });
+  } catch (error) {
+    if (error instanceof PloyzError && error.code === "deadline_exceeded") return "dead";
+    throw error;
+  }
+}
+
+function conflict(name: string, kind: string): PloyzError {
+  return new PloyzError({
+    code: "interface_conflict",
+    message: `an interface ${name} exists that is not a live WireGuard interface${kind === "" ? "" : ` (${kind})`}`,
+    hint: `remove it if it is a leftover: ip link del ${name}`,
+  });
 }
 
 async function createLink(site: Site): Promise<Link> {

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensureKeyFile, type Peer, planSubnet, readKeyFile } from "../src/index.ts";
 import { type Machine, startMachines } from "./machines.ts";
@@ -126,6 +127,17 @@ describe("a mesh of machines", () => {
     await a.call.waitForHandshake([b.peer.publicKey, c.peer.publicKey], 8_000);
     expect(await c.call.rtt(a.address, 3_000)).toBeLessThan(1_000);
     expect(await a.call.ensure(options(a))).toMatchObject({ outcome: "unchanged" });
+  });
+
+  it("comes back whole when its supervisor was faster and has started a bare tunnel", async ({ skip }) => {
+    const [a, b] = members;
+    if ((await a.call.probe()).mode === "kernel") skip();
+    await a.call.killTunnel();
+    await waitFor("a bare tunnel", async () => (await a.call.status()) ?? undefined, { timeoutMs: 10_000 });
+    expect((await a.call.status())?.peers).toEqual([]);
+    expect(await a.call.ensure(options(a))).toMatchObject({ outcome: "changed" });
+    await a.call.waitForHandshake([b.peer.publicKey], 8_000);
+    expect(await b.call.rtt(a.address, 3_000)).toBeLessThan(1_000);
   });
 
   it("names the peer that does not answer", async () => {
