@@ -89,7 +89,7 @@ pnpm_version=$(node -p 'require("./package.json").packageManager.split("@").pop(
 if [ "$(pnpm --version 2>/dev/null)" != "$pnpm_version" ]; then
   command -v npm >/dev/null || apt_install npm
   note "installing pnpm $pnpm_version into .cache"
-  npm install --silent --no-save --prefix .cache/tools/pnpm "pnpm@$pnpm_version" >&2 ||
+  NODE_NO_WARNINGS=1 npm install --silent --no-save --prefix .cache/tools/pnpm "pnpm@$pnpm_version" >&2 ||
     fail "npm could not install pnpm@$pnpm_version; check the registry that npm is configured for and run again"
   ln -sfn ../pnpm/node_modules/pnpm/bin/pnpm.cjs .cache/tools/bin/pnpm
   hash -r

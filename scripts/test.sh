@@ -34,6 +34,7 @@ stages() {
     [ -z "$(find "$directory/src" "$directory/test" -name '*.lab.test.ts' -print -quit 2>/dev/null)" ] ||
       echo "lab lab:${directory#*/} scripts/package.sh ${directory#*/} --only lab"
   done
+  echo "lab quickstart scripts/quickstart-check.sh"
 }
 
 fail() { printf 'test.sh: %s\n' "$1" >&2; exit 2; }

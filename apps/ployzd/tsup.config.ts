@@ -7,13 +7,15 @@ export default defineConfig({
   format: "esm",
   target: "node20",
   platform: "node",
-  noExternal: [/.*/],
-  external: ["cpu-features", "*.node"],
+  // ssh2 tries its native parts and works without them.
+  noExternal: [/^(?!cpu-features$|.*\.node$).*/],
+  external: [/\.node$/, "cpu-features"],
   splitting: false,
   banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url); const __bundleDir = import.meta.dirname;',
   },
   esbuildOptions(options) {
+    options.define = { ...options.define, __dirname: "__bundleDir" };
     options.conditions = ["@ployz/source", "import", "node"];
   },
 });
