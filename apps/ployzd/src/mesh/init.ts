@@ -130,7 +130,7 @@ async function found(membership: Membership, { paths }: Surroundings): Promise<v
     machine: machine.id,
   });
   try {
-    await initStore(store.session, { cluster: cluster.id, replicas: 1, generation: cluster.generation });
+    await initStore(store.session, { replicas: 1, generation: cluster.generation });
     const facts: readonly (readonly [string, Json])[] = [
       ["cluster", cluster],
       ["subnet.1", { machine: machine.id, operation: machine.operation }],

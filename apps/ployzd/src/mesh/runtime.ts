@@ -15,7 +15,8 @@ export async function detectRuntime(
   );
   if (!there && wanted === undefined) return "process";
   try {
-    await openDockerRuntime({ socketPath: config.dockerSocket }).facts();
+    const runtime = await openDockerRuntime({ socketPath: config.dockerSocket });
+    await runtime.facts();
     return "docker";
   } catch (error) {
     if (wanted === undefined) return "process";

@@ -121,12 +121,14 @@ export async function openSubstrate(
       };
       note(
         "wireguard",
-        await wireguard.ensure({
-          privateKeyFile: paths.wireguardKey,
-          address: `${machine.address}/32`,
-          listenPort: config.wireguardPort,
-          mtu: MTU,
-        }),
+        (
+          await wireguard.ensure({
+            privateKeyFile: paths.wireguardKey,
+            address: `${machine.address}/32`,
+            listenPort: config.wireguardPort,
+            mtu: MTU,
+          })
+        ).outcome,
       );
       await setPeers(now);
       await runtime.ensureNetwork(network);
