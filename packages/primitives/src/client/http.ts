@@ -33,7 +33,9 @@ function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage>
   const type =
     body === undefined ? {} : { "content-type": "json" in body ? "application/json" : "application/x-tar" };
   const where =
-    "socketPath" in target ? { socketPath: target.socketPath } : { createConnection: () => target.connect() };
+    "socketPath" in target ? { socketPath: target.socketPath, agent: false as const }
+      : // Used only when no agent is named.
+        { createConnection: () => target.connect() };
   return new Promise((resolve, reject) => {
     const request = httpRequest(
       {
@@ -41,7 +43,6 @@ function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage>
         method,
         path,
         headers: { host: "ployzd", accept, ...type },
-        agent: false,
         ...(signal && { signal }),
       },
       resolve,

@@ -1,4 +1,5 @@
 export { createVirtualClock, type VirtualClock } from "./clock.ts";
+export type { TestApi } from "./contract.ts";
 export { type CheckOptions, checkPrimitive, checkSchedule } from "./harness/check.ts";
 export { type Hook, interpose } from "./harness/interpose.ts";
 export { type Cluster, createCluster, type Fault, openProcess, type Process } from "./harness/process.ts";
@@ -7,4 +8,7 @@ export type { Scenario, Violation, World } from "./harness/scenario.ts";
 export { createMemoryMachines, type MemoryMachines, type MemoryMachinesOptions } from "./memory-machines.ts";
 export type { Behaviour, MachineSetting, MemoryInstance, MemoryMachine } from "./memory-participant.ts";
 export { createMemoryStore } from "./memory-store.ts";
+export { type MachineUnderTest, participantContract } from "./participant-contract.ts";
+export { placeScenario } from "./place-scenario.ts";
+export { type StoreUnderTest, storeContract } from "./store-contract.ts";
 export { place } from "./toy.ts";

@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { createVirtualClock } from "./clock.ts";
+import { createMemoryMachines } from "./memory-machines.ts";
+import { createMemoryStore } from "./memory-store.ts";
+import { participantContract } from "./participant-contract.ts";
+import { storeContract } from "./store-contract.ts";
+
+storeContract(
+  async () => {
+    const clock = createVirtualClock();
+    return { store: createMemoryStore({ clock }), sleep: (ms) => clock.sleep(ms), close: async () => {} };
+  },
+  { describe, it, expect },
+);
+
+participantContract(
+  async () => {
+    const runnable = {
+      ...{
+        namespace: "ns",
+        service: "web",
+        slot: 0,
+        revision: "r1",
+        operation: "01HZX0000000000000000000OP",
+      },
+      ...{ kind: "service" as const, env: {}, stopGraceMs: 1_000 },
+    };
+    const machines = createMemoryMachines({ clock: createVirtualClock(), machines: ["m1"] });
+    return { machines, id: "m1", runnable, close: async () => {} };
+  },
+  { describe, it, expect },
+);
