@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -43,7 +43,8 @@ export interface Rig {
   start(): Promise<void>;
   /** SIGKILL by default; resolves when the process is gone. */
   kill(signal?: "SIGKILL" | "SIGTERM"): Promise<void>;
-  pause(): void;
+  /** Resolves when the server does nothing any more. */
+  pause(): Promise<void>;
   resume(): void;
   onCleanup(work: () => unknown): void;
   cleanup(): Promise<void>;
@@ -58,7 +59,7 @@ export async function startRig(members: readonly string[] = ["m2", "m3"]): Promi
   const identities = Object.fromEntries(["m1", ...members].map((name) => [name, createIdentity()]));
   const users = Object.entries(identities).map(([machine, { publicKey }]) => ({
     machine,
-    nkey: publicKey,
+    publicKey,
     role: (machine === "m1" ? "store" : "machine") as Role,
   }));
   const file = `${dir}/server.conf`;
@@ -103,8 +104,19 @@ export async function startRig(members: readonly string[] = ["m2", "m3"]): Promi
       await ended;
       running = undefined;
     },
-    pause: () => void (running?.pid !== undefined && process.kill(running.pid, "SIGSTOP")),
-    resume: () => void (running?.pid !== undefined && process.kill(running.pid, "SIGCONT")),
+    async pause() {
+      const pid = running?.pid;
+      if (pid === undefined) return;
+      process.kill(pid, "SIGSTOP");
+      const state = async () => (await readFile(`/proc/${pid}/stat`, "latin1")).split(") ").at(-1)?.[0];
+      await waitFor("the server to stop", async () => ((await state()) === "T" ? true : undefined), {
+        timeoutMs: 5000,
+        intervalMs: 2,
+      });
+    },
+    resume() {
+      if (running?.pid !== undefined) process.kill(running.pid, "SIGCONT");
+    },
     onCleanup: (work) => void cleanups.push(work),
     async cleanup() {
       for (const work of cleanups.reverse()) await work();

@@ -12,8 +12,8 @@ const config: StoreServerConfig = {
   monitorPort: 8222,
   dir: "/var/lib/ployz/store",
   users: [
-    { machine: "m2", nkey: m2.publicKey, role: "machine" },
-    { machine: "m1", nkey: m1.publicKey, role: "store" },
+    { machine: "m2", publicKey: m2.publicKey, role: "machine" },
+    { machine: "m1", publicKey: m1.publicKey, role: "store" },
   ],
 };
 
@@ -38,13 +38,16 @@ describe("renderConfig", () => {
     ["a relative directory", { dir: "store" }],
     ["a directory that ends the quotes", { dir: '/x" include "/etc/passwd' }],
     ["generation 0", { generation: 0 }],
-    ["a private key among the users", { users: [{ machine: "m1", nkey: m1.seed, role: "store" as const }] }],
+    [
+      "a private key among the users",
+      { users: [{ machine: "m1", publicKey: m1.seed, role: "store" as const }] },
+    ],
     [
       "a machine that is listed twice",
       {
         users: [
           ...config.users,
-          { machine: "m1", nkey: createIdentity().publicKey, role: "machine" as const },
+          { machine: "m1", publicKey: createIdentity().publicKey, role: "machine" as const },
         ],
       },
     ],
@@ -56,7 +59,7 @@ describe("renderConfig", () => {
 
   it.each(["a.b", "*", ">", "a b", "", "-x\n", "../x"])("refuses %j as a machine's name", (machine) => {
     expect(() =>
-      renderConfig({ ...config, users: [{ machine, nkey: m1.publicKey, role: "machine" }] }),
+      renderConfig({ ...config, users: [{ machine, publicKey: m1.publicKey, role: "machine" }] }),
     ).toThrow(expect.objectContaining({ code: "invalid_name" }));
   });
 });

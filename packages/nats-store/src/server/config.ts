@@ -30,7 +30,7 @@ export const files = (dir: string) => ({
 });
 
 /** nkey public user keys: base32, starting with U. */
-const publicKey = /^U[A-Z2-7]{55}$/;
+const publicUserKey = /^U[A-Z2-7]{55}$/;
 
 /**
  * nats-server's configuration for one standalone store server (one store machine, one replica).
@@ -70,7 +70,7 @@ function renderUser(cluster: string, user: StoreUser): string {
   const list = (subjects: readonly string[]) =>
     subjects.map((subject) => `          ${quote(subject)}`).join("\n");
   return `    { # ${user.machine}, ${user.role}
-      nkey: ${quote(user.nkey)}
+      nkey: ${quote(user.publicKey)}
       permissions: {
         publish: { allow: [
 ${list(publish)}
@@ -113,13 +113,13 @@ function check(config: StoreServerConfig): void {
   const seen = new Set<string>();
   for (const user of config.users) {
     asToken("machine", user.machine);
-    if (!publicKey.test(user.nkey)) {
+    if (!publicUserKey.test(user.publicKey)) {
       throw wrong(
         `the store key of machine ${user.machine} is no public user nkey`,
         "pass what createIdentity() calls publicKey",
       );
     }
-    for (const name of [user.machine, user.nkey]) {
+    for (const name of [user.machine, user.publicKey]) {
       if (seen.has(name))
         throw wrong(`${name} is listed twice among the store's users`, "list each machine and key once");
       seen.add(name);

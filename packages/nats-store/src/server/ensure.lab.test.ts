@@ -17,7 +17,7 @@ let binary: string;
 let config: StoreServerConfig;
 const m1 = createIdentity();
 const m2 = createIdentity();
-const founder = { machine: "m1", nkey: m1.publicKey, role: "store" as const };
+const founder = { machine: "m1", publicKey: m1.publicKey, role: "store" as const };
 
 beforeAll(async () => {
   binary = await serverBinary();
@@ -61,7 +61,7 @@ it("starts, does nothing twice, loads users without dropping a connection, and r
 
   const joining = open("m2", m2.seed);
   await expect(joining.facts.get("kept")).rejects.toMatchObject({ code: "store_unavailable" });
-  const users = [founder, { machine: "m2", nkey: m2.publicKey, role: "machine" as const }];
+  const users = [founder, { machine: "m2", publicKey: m2.publicKey, role: "machine" as const }];
   expect((await reloadUsers(config, users, { host, binary })).change).toBe("reloaded");
   expect((await joining.facts.get("kept"))?.value).toBe(1);
   expect(events).toEqual([]);

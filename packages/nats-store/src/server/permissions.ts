@@ -13,7 +13,7 @@ export type Role = "machine" | "store";
 
 export interface StoreUser {
   readonly machine: string;
-  readonly nkey: string;
+  readonly publicKey: string;
   readonly role: Role;
 }
 
