@@ -20,6 +20,16 @@ export type Found = {
   readonly warning?: string;
 };
 
+/** A read, once more when nobody answered: one lost message must not make a machine look gone. */
+export async function ask<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (errorBody(error).code !== "machine_unreachable") throw error;
+    return await read();
+  }
+}
+
 type Lookup = { readonly machines: Machines; readonly signal: AbortSignal };
 
 /**
@@ -47,10 +57,11 @@ async function findImage(
   committed: string | undefined,
   { machines, signal, pull }: Lookup & { readonly pull: "missing" | "always" },
 ): Promise<Found> {
-  const ask = async (machine: string, mode: "never" | "missing" | "always") => {
+  const resolve = async (machine: string, mode: "never" | "missing" | "always") => {
     try {
       const timeoutMs = mode === "never" ? LOOK_MS : REGISTRY_MS;
-      const image = await machines.call(machine, "image.resolve", { ref, pull: mode }, { timeoutMs, signal });
+      const args = { ref, pull: mode };
+      const image = await ask(() => machines.call(machine, "image.resolve", args, { timeoutMs, signal }));
       return {
         machine,
         digest: image?.digest,
@@ -64,7 +75,7 @@ async function findImage(
   const tried: { machine: string; reason: string }[] = [];
   const fromRegistry = async (mode: "missing" | "always"): Promise<Found | undefined> => {
     for (const machine of hosts.slice(0, REGISTRY_TRIES)) {
-      const { digest, reason } = await ask(machine, mode);
+      const { digest, reason } = await resolve(machine, mode);
       if (digest !== undefined) return { digest, holders: [machine], tried };
       tried.push({ machine, reason });
     }
@@ -73,7 +84,7 @@ async function findImage(
 
   const fresh = pull === "always" && !ref.includes("@") ? await fromRegistry("always") : undefined;
   if (fresh) return fresh;
-  const answers = await Promise.all(hosts.map((machine) => ask(machine, "never")));
+  const answers = await Promise.all(hosts.map((machine) => resolve(machine, "never")));
   const has = answers.flatMap(({ machine, digest }) => (digest === undefined ? [] : [{ machine, digest }]));
   tried.push(
     ...answers
@@ -106,7 +117,7 @@ export async function findBundles(
       answering.map(async ({ record: { id: machine } }) => {
         try {
           const options = { timeoutMs: LOOK_MS, signal };
-          const bundle = await machines.call(machine, "bundle.resolve", { digest }, options);
+          const bundle = await ask(() => machines.call(machine, "bundle.resolve", { digest }, options));
           return { machine, has: bundle !== null, reason: "not there" };
         } catch (error) {
           signal.throwIfAborted();

@@ -4,7 +4,7 @@ import type { Commit } from "../model/commit.ts";
 import { type ErrorBody, errorBody } from "../model/error.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import type { MachineObservation } from "../participant/commands.ts";
-import { type Found, findBundles, findImages } from "./images.ts";
+import { ask, type Found, findBundles, findImages } from "./images.ts";
 import type { DeployInput } from "./input.ts";
 
 /** How long a machine may take to say what it runs; one that does not is planned around. */
@@ -53,11 +53,13 @@ export async function observe(
       .sort((left, right) => (left.record.id < right.record.id ? -1 : 1))
       .map(async ({ record, revision }): Promise<MachineFact> => {
         try {
-          const observation = await ports.machines.call(
-            record.id,
-            "machine.observe",
-            { namespaces: [namespace] },
-            { timeoutMs: OBSERVE_MS, signal },
+          const observation = await ask(() =>
+            ports.machines.call(
+              record.id,
+              "machine.observe",
+              { namespaces: [namespace] },
+              { timeoutMs: OBSERVE_MS, signal },
+            ),
           );
           return { record, revision, observation };
         } catch (error) {

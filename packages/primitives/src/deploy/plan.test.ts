@@ -1,5 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { PlannedStep } from "../engine/types.ts";
+import { allNeeds } from "../engine/view.ts";
 import { parseManifest } from "../manifest/parse.ts";
 import type { Commit } from "../model/commit.ts";
 import type { MachineObservation } from "../participant/commands.ts";
@@ -121,7 +123,11 @@ function stepsOf(toml: string, world: World, operation: string = OP[1]) {
     planned,
     prepare: planned.prepare.map(({ id }) => id),
     settle: planned.settle.map(({ id }) => id),
-    needs: (id: string) => planned.prepare.find((step) => step.id === id)?.needs ?? [],
+    /** Everything that comes before it. */
+    needs: (id: string) => {
+      const step = planned.prepare.find((one) => one.id === id);
+      return step ? [...allNeeds(planned.prepare as readonly PlannedStep[], step as PlannedStep)] : [];
+    },
   };
 }
 
@@ -352,7 +358,11 @@ test("over any history: what is unchanged stays, plans are deterministic and clo
 
       const ids = [...planned.prepare, ...planned.settle].map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
-      for (const step of planned.prepare) for (const need of step.needs) expect(ids).toContain(need);
+      const before = new Set<string>();
+      for (const { id, needs } of planned.prepare) {
+        for (const need of needs) expect(before).toContain(need);
+        before.add(id);
+      }
       for (const { kind, args } of planned.prepare) {
         if (kind === "start") expect(deployPrimitive.steps.start.undo).toBeDefined();
         if (kind === "start") expect(ids).toContain(args.reserve);
@@ -360,7 +370,7 @@ test("over any history: what is unchanged stays, plans are deterministic and clo
       }
 
       const next = after(second, world, OP[1]).head.commit;
-      const before = new Map(world.head.commit.instances.map((one) => [one.id, one]));
+      const had = new Map(world.head.commit.instances.map((one) => [one.id, one]));
       for (const { name, spec } of Object.entries(next.services).map(([name, { spec }]) => ({
         name,
         spec,
@@ -368,12 +378,12 @@ test("over any history: what is unchanged stays, plans are deterministic and clo
         const instances = next.instances.filter(({ service }) => service === name);
         const count = spec.placement.kind === "replicas" ? spec.placement.count : -1;
         expect(instances.map(({ slot }) => slot)).toEqual(Array.from({ length: count }, (_, i) => i + 1));
-        const old = world.head.commit.services[name]?.spec;
-        const same = old && old.image?.ref === spec.image?.ref && old.env.E === spec.env.E;
-        const stayed = instances.filter(({ id }) => before.has(id));
-        const had = [...before.values()].filter(({ service }) => service === name).length;
-        expect(stayed.length).toBe(same ? Math.min(had, count) : 0);
-        for (const one of stayed) expect(one).toEqual(before.get(one.id));
+        const was = world.head.commit.services[name]?.spec;
+        const same = was && was.image?.ref === spec.image?.ref && was.env.E === spec.env.E;
+        const stayed = instances.filter(({ id }) => had.has(id));
+        const old = [...had.values()].filter(({ service }) => service === name).length;
+        expect(stayed.length).toBe(same ? Math.min(old, count) : 0);
+        for (const one of stayed) expect(one).toEqual(had.get(one.id));
       }
       // Carried out, the same manifest asks for nothing more.
       expect(plan(input(second), factsOf(after(second, world, OP[1])), OP[2]).changes).toBe(false);

@@ -4,6 +4,7 @@ import { instanceRevision } from "../manifest/revision.ts";
 import type { CommittedRoute, Instance } from "../model/commit.ts";
 import { instanceId } from "../model/ids.ts";
 import { type Decision, decide, liveness } from "./decide.ts";
+import { createGates } from "./gates.ts";
 import type { DeployInput } from "./input.ts";
 import type { DeployFacts } from "./observe.ts";
 import { type Candidate, ensureSteps, prepareSteps } from "./prepare.ts";
@@ -151,7 +152,8 @@ function settleSteps(
         needs: [],
       }),
     );
-  const published = publish.map(({ id }) => id);
+  const gates = createGates("published");
+  const published = gates.all(publish.map(({ id }) => id));
   const stopped = new Set(
     candidates.flatMap(({ kind, spec, replaces }) =>
       kind === "service" && spec.update === "stop-first" && replaces ? [replaces.id] : [],
@@ -170,7 +172,7 @@ function settleSteps(
     .filter(({ kind }) => kind === "job")
     .map((job) => removeStep(job, [], "remove job"));
   const leftovers = strays.map((stray) => removeStep(stray, [], `remove what ${stray.operation} left:`));
-  return [...publish, ...retire, ...jobs, ...leftovers];
+  return [...publish, ...gates.steps(), ...retire, ...jobs, ...leftovers];
 }
 
 function retireStep(old: Instance, drainMs: number, graceMs: number, needs: readonly string[]): Step {

@@ -1,6 +1,7 @@
 import type { PlannedStep } from "../engine/types.ts";
 import type { Instance, JobSpec, ServiceSpec } from "../model/commit.ts";
 import type { Decision } from "./decide.ts";
+import { createGates } from "./gates.ts";
 import type { DeployFacts } from "./observe.ts";
 import type { DeployKinds } from "./steps.ts";
 
@@ -61,7 +62,8 @@ export function prepareSteps(
   ensure: readonly Step[],
   alive: (old: Instance) => boolean,
 ): readonly Step[] {
-  const ensured = ensure.map(({ id }) => id);
+  const gates = createGates("gate");
+  const ensured = gates.all(ensure.map(({ id }) => id));
   const order = orderOf(decision, candidates);
   const stops = (candidate: Candidate): Instance | undefined =>
     candidate.kind === "service" &&
@@ -77,10 +79,10 @@ export function prepareSteps(
   const late = order.following(stopping);
   const early = candidates.filter(({ name }) => !late.has(name)).map(lastStep);
 
-  return candidates.flatMap((candidate): Step[] => {
+  const unordered = candidates.flatMap((candidate): Step[] => {
     const { name, slot, machine, id, spec } = candidate;
     const label = `${name}.${slot}@${machine}`;
-    const before = [...ensured, ...order.before(name)];
+    const before = order.before(name);
     const old = stops(candidate);
     const steps: Step[] = [
       {
@@ -103,7 +105,7 @@ export function prepareSteps(
         args: { machine: old.machine, id: old.id, graceMs: spec.stopGraceMs },
         machine: old.machine,
         title: `stop ${old.id} on ${old.machine}`,
-        needs: [...new Set([`reserve ${label}`, ...before, ...early])],
+        needs: [`reserve ${label}`, ...gates.all([...before, ...early])],
       });
     steps.push(
       {
@@ -112,12 +114,30 @@ export function prepareSteps(
         args: { machine, reserve: `reserve ${label}`, instance: startArgs(candidate, decision.namespace) },
         machine,
         title: `start ${name}.${slot} on ${machine}`,
-        needs: [...new Set([`reserve ${label}`, ...before, ...(old ? [`stop ${old.id}`] : [])])],
+        needs: [`reserve ${label}`, ...(old ? [`stop ${old.id}`] : gates.all(before))],
       },
       waitStep(candidate, label),
     );
     return steps;
   });
+  return inOrder([...gates.steps(), ...unordered], new Set(ensure.map(({ id }) => id)));
+}
+
+/** What a step needs comes before it in the list; otherwise the order stays. */
+function inOrder(steps: readonly Step[], done: Set<string>): readonly Step[] {
+  const ordered: Step[] = [];
+  let waiting = steps;
+  while (waiting.length > 0) {
+    const later: Step[] = [];
+    for (const step of waiting) {
+      const ready = step.needs.every((need) => done.has(need));
+      if (ready) done.add(step.id);
+      (ready ? ordered : later).push(step);
+    }
+    if (later.length === waiting.length) throw new Error(`steps wait for each other: ${later[0]?.id}`);
+    waiting = later;
+  }
+  return ordered;
 }
 
 function waitStep(candidate: Candidate, label: string): Step {

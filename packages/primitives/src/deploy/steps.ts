@@ -3,6 +3,7 @@ import type { Readiness } from "../model/commit.ts";
 import { errorBody, PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { InstanceStart } from "../participant/commands.ts";
+import { ask } from "./images.ts";
 import type { DeployInput } from "./input.ts";
 import type { DeployFacts } from "./observe.ts";
 
@@ -17,6 +18,8 @@ export type DeployKinds = {
     args: At & { readonly digest: string; readonly sources: readonly string[] };
     out: { readonly transferredBytes: number };
   };
+  /** Does nothing: it is done when what it needs is done. */
+  gate: { args: null; out: null };
   reserve: {
     args: At & { readonly id: string; readonly memoryBytes?: number };
     out: { readonly address: string };
@@ -78,6 +81,7 @@ export const steps: Steps = {
     apply: ({ machine, ...bundle }, { call, signal }) =>
       call(machine, "bundle.ensure", bundle, { timeoutMs: TRANSFER, signal }),
   },
+  gate: { timeoutMs: () => SECOND, retryTransient: false, apply: async () => null },
   reserve: {
     timeoutMs: () => QUICK + RETRY,
     retryTransient: true,
@@ -171,7 +175,8 @@ async function publish(
     });
   try {
     const { revision } = head;
-    return await call(machine, "publish.await", { namespace, revision }, { timeoutMs: PUBLISH, signal });
+    const wanted = { namespace, revision };
+    return await ask(() => call(machine, "publish.await", wanted, { timeoutMs: PUBLISH, signal }));
   } catch (error) {
     const { code, message } = errorBody(error);
     if (signal.aborted || (code !== "machine_unreachable" && code !== "deadline_exceeded")) throw error;
