@@ -4,6 +4,7 @@ cd /
 exec </dev/null >>/var/log/boot.log 2>&1
 echo "boot $(date -u +%FT%TZ)"
 mkdir -p /run/sshd
+find /tmp -mindepth 1 -delete
 : >/run/utmp
 
 /usr/sbin/sshd

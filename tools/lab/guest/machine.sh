@@ -16,6 +16,11 @@ mount -t tmpfs -o mode=755,size=64m tmpfs "$root/run"
 install -D -m 755 "$here/boot.sh" "$root/run/lab/boot"
 mkdir -m 1777 "$root/run/lock"
 
+# Each boot of each machine has an id of its own, as it would on hardware of its own.
+cat /proc/sys/kernel/random/uuid >"$root/run/lab/boot_id"
+chmod 444 "$root/run/lab/boot_id"
+mount --bind "$root/run/lab/boot_id" "$root/proc/sys/kernel/random/boot_id"
+
 mount -t tmpfs -o mode=755,size=1m tmpfs "$root/dev"
 while read -r path major minor mode; do
   mkdir -p "$(dirname "$root/dev/$path")"

@@ -21,6 +21,11 @@ fill_cpuset() {
   echo 1 >"$at/cgroup.clone_children"
 }
 
+# `lab down` marks the lab as gone, waits for this lock, and then kills by cgroup: nothing can join after that.
+exec 8<"${dir%/*}"
+flock -s 8
+[ ! -e "${dir%/*}/gone" ]
+
 hierarchies=()
 while read -r _ mount type _; do
   case $type in cgroup | cgroup2) ;; *) continue ;; esac
@@ -30,9 +35,9 @@ while read -r _ mount type _; do
   echo $$ >"$mount/$cgroup/cgroup.procs"
   hierarchies+=("$mount")
 done </proc/mounts
+exec 8<&-
 
-# Not with -p: the folder of a lab that was taken down meanwhile stays away.
-for part in work root docker; do [ -d "$dir/$part" ] || mkdir "$dir/$part"; done
+mkdir -p "$dir/work" "$dir/root" "$dir/docker"
 case $kind in
   ns)
     exec nsenter --net="/run/netns/$netns" unshare --mount --uts --ipc --pid --cgroup --fork --kill-child \

@@ -1,6 +1,9 @@
+import { waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { processesIn } from "./cgroup.ts";
 import { attachLab, type Lab, openLab } from "./lab.ts";
 import { leftovers } from "./leftovers.ts";
+import { labCgroup } from "./names.ts";
 
 /** Serves 200 on a port of a machine, with the HAProxy that is installed there. */
 async function serve(lab: Lab, machine: number): Promise<string> {
@@ -82,6 +85,8 @@ describe("a lab of three ns machines", () => {
       "-c",
       "echo kept >/root/file && echo data | dd of=/tank/a/file conv=fsync && iptables -A INPUT -p tcp --dport 9 -j DROP",
     ]);
+    const bootId = async () => (await lab.sh(1, ["cat", "/proc/sys/kernel/random/boot_id"])).stdout;
+    const firstBoot = await bootId();
     await lab.sh(1, ["sh", "-c", "setsid sleep 987654 >/dev/null 2>&1 &"]);
     await lab.cut(1);
     expect(await reach(lab, 2, 1)).toBe(false);
@@ -92,6 +97,7 @@ describe("a lab of three ns machines", () => {
       "kept\ndata\nm1\n",
     );
     await lab.sh(1, ["test", "-e", "/run/probe"]);
+    expect(await bootId()).not.toBe(firstBoot);
     expect((await lab.sh(1, ["ps", "-eo", "args"])).stdout).not.toContain("987654");
     expect((await lab.sh(1, ["iptables", "-S", "INPUT"])).stdout).toBe("-P INPUT ACCEPT\n");
   });
@@ -172,7 +178,14 @@ describe("a lab of three ns machines", () => {
     await lab.cut(3);
     await lab.pause(2);
     await lab.partition(1, 2);
+    const load = expect(lab.load(`http://${lab.addresses[0]}/`, { seconds: 600 })).rejects.toMatchObject({
+      signal: "SIGKILL",
+    });
+    await waitFor("the load to run", async () => (await processesIn(`${labCgroup(lab.name)}/client`))[0], {
+      timeoutMs: 10_000,
+    });
     await lab.down();
+    await load;
     expect(await leftovers(lab.name)).toEqual([]);
   });
 });

@@ -1,7 +1,10 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { PloyzError, run, spawnStream } from "@ployz/exec";
+import { cgroupDirs } from "./cgroup.ts";
 import type { LoadOptions, LoadReport } from "./load-report.ts";
-import { labNetns, launcher, loadWorker, machineNetns } from "./names.ts";
+import { labCgroup, labNetns, launcher, loadWorker, machineNetns } from "./names.ts";
 import { checkIndex, type LabSpec } from "./spec.ts";
 
 export interface LoadRequest extends Partial<Omit<LoadOptions, "url">> {
@@ -27,8 +30,15 @@ export async function load(spec: LabSpec, url: string, request: LoadRequest = {}
       ? labNetns(spec.name)
       : machineNetns(spec.name, checkIndex(spec, request.from));
   await run(launcher, ["--build"]);
-  const args = [`--net=/run/netns/${netns}`, process.execPath, loadWorker, JSON.stringify(options)];
-  const worker = spawnStream("nsenter", args, {
+  const joinLab = 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"';
+  const enter = [
+    "nsenter",
+    `--net=/run/netns/${netns}`,
+    process.execPath,
+    loadWorker,
+    JSON.stringify(options),
+  ];
+  const worker = spawnStream("sh", ["-c", joinLab, "sh", await clientCgroup(spec), ...enter], {
     timeoutMs: options.seconds * 1000 + options.timeoutMs + 30_000,
   });
   const stop = () => worker.kill("SIGINT");
@@ -40,6 +50,17 @@ export async function load(spec: LabSpec, url: string, request: LoadRequest = {}
   } finally {
     request.until?.removeEventListener("abort", stop);
   }
+}
+
+/** Makes the load a part of the lab, so that `down` ends it even when whoever asked for it was killed. */
+async function clientCgroup(spec: LabSpec): Promise<string> {
+  // One hierarchy is enough; not a cpuset, which takes no process until it was filled.
+  const dirs = await cgroupDirs(join(labCgroup(spec.name), "client"));
+  const dir = dirs.find((at) => !at.includes("/cpuset/"));
+  if (dir === undefined)
+    throw new PloyzError({ code: "cgroups_missing", message: "this host has no cgroup hierarchy" });
+  await mkdir(dir, { recursive: true });
+  return dir;
 }
 
 function checkUrl(url: string): string {

@@ -72,10 +72,16 @@ export async function all(work: readonly Promise<unknown>[]): Promise<void> {
 /** Removes everything a lab of this name has on this host. Asks nothing of its state, so it also ends a half-made one. */
 export async function down(name: string): Promise<void> {
   checkLabName(name);
+  const state = stateDir(name);
+  if (await isReadable(state)) {
+    // Machines that an `up` was starting when it was killed: see guest/start.sh.
+    await writeFile(join(state, "gone"), "");
+    await run("flock", ["--wait", "20", state, "true"]);
+  }
   await removeCgroup(labCgroup(name));
   await removeNetworks(name);
   // The machines' mounts lived in their mount namespaces and are gone with them; --one-file-system in case they are not.
-  await run("rm", ["-rf", "--one-file-system", stateDir(name)], { timeoutMs: 120_000 });
+  await run("rm", ["-rf", "--one-file-system", state], { timeoutMs: 120_000 });
 }
 
 /** All that can be known to fail before anything is made. */
