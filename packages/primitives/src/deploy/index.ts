@@ -12,7 +12,7 @@ import type { DeploySummary } from "./summary.ts";
 /** What a deploy came to: `output` of its result. */
 export type DeployResult = Omit<DeploySummary, "next"> & {
   readonly revision: number;
-  /** Machines that had not confirmed the new routes. */
+  /** Machines that do not answer or had not confirmed the new routes, and what that means. */
   readonly warnings: readonly string[];
 };
 
@@ -56,10 +56,10 @@ export const deployPrimitive: Primitive<PrimitivePorts, DeployInput, DeployFacts
       return { kind: "namespace", commit, expected };
     },
 
-    result(_input, { summary, settle }, { revision, output }) {
+    result(_input, { summary, settle, warnings: foreseen }, { revision, output }) {
       const { next: _, ...told } = summary as unknown as DeploySummary;
-      const warnings = settle.flatMap(({ id, kind }) => (kind === "publish" ? warningOf(id, output) : []));
-      return { ...told, revision, warnings };
+      const met = settle.flatMap(({ id, kind }) => (kind === "publish" ? warningOf(id, output) : []));
+      return { ...told, revision, warnings: [...foreseen, ...met] };
     },
   };
 
