@@ -20,6 +20,8 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "machine.observe",
   "operation.running",
   "image.resolve",
+  "bundle.resolve",
+  "operation.abort",
   "instance.logs",
   "instance.ready",
   "instance.wait",
