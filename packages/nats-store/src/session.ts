@@ -53,6 +53,7 @@ export function openSession(options: SessionOptions): Session {
   let current: Link | undefined;
   let up = false;
   let reconnectedAt: number | undefined;
+  let attempts = 0;
   let lastError: unknown;
   let waiters: { resolve(link: Link): void; reject(error: unknown): void }[] = [];
 
@@ -65,6 +66,7 @@ export function openSession(options: SessionOptions): Session {
   const watch = async (nc: NatsConnection) => {
     for await (const status of nc.status()) {
       if (status.type === "reconnect") {
+        attempts = 0;
         reconnectedAt = performance.now();
         emit("connected");
       } else if (status.type === "disconnect") emit("disconnected");
@@ -84,8 +86,11 @@ export function openSession(options: SessionOptions): Session {
       // A key may be loaded into the servers only after this machine first knocks.
       ignoreAuthErrorAbort: true,
       maxReconnectAttempts: -1,
-      reconnectTimeWait: 100,
-      reconnectJitter: 100,
+      reconnectDelayHandler: () => {
+        // Fast after a blip; spread out while a store is away, or has taken this machine off its list.
+        attempts += 1;
+        return Math.min(1000, 25 * 2 ** Math.min(attempts, 6)) * (0.5 + Math.random() / 2);
+      },
       pingInterval: 5000,
       maxPingOut: 2,
       timeout: 3000,

@@ -73,6 +73,7 @@ export function serve(session: Session, handlers: Handlers): { ready(): Promise<
       if (!session.connected()) running.lastSign = performance.now();
       if (performance.now() - running.lastSign > request.aliveMs * 4) abort.abort(gone(command));
     }, request.aliveMs);
+    pulse.unref();
     try {
       const context: CallContext = {
         command,
