@@ -198,6 +198,16 @@ function printLoad(report: LoadReport, json = false): void {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
+  report(error);
+}
+
+function report(error: unknown): void {
+  const { name, code } = error as { name?: string; code?: unknown };
+  if (name === "AbortError" || code === "exec_aborted") {
+    process.stderr.write("lab: interrupted; what it had made is removed\n");
+    process.exitCode = 130;
+    return;
+  }
   const wrong =
     error instanceof UsageError ||
     (error as { code?: unknown }).code?.toString().startsWith("ERR_PARSE_ARGS");
