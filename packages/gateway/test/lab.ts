@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { access, mkdtemp, readFile, rm } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openServiceHost, type ServiceHost, stopS6 } from "@ployz/exec";
+import { openServiceHost, type ServiceHost, stopS6, waitFor } from "@ployz/exec";
 import { afterEach } from "vitest";
 import {
   type Gateway,
@@ -32,6 +32,18 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
+/** The supervisor's last processes write into their folder for a moment after it was told to end. */
+export async function removeFolder(path: string): Promise<void> {
+  const remove = async (): Promise<true | undefined> => {
+    await rm(path, { recursive: true, force: true }).catch(() => undefined);
+    return access(path).then(
+      () => undefined,
+      () => true,
+    );
+  };
+  await waitFor(`${path} to be removed`, remove, { timeoutMs: 10_000, intervalMs: 50 });
+}
+
 export async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
@@ -42,7 +54,7 @@ export async function freePort(): Promise<number> {
 
 export async function openLab(more: Partial<GatewayOptions> = {}): Promise<Lab> {
   const root = await mkdtemp(join(tmpdir(), "ployz-gateway-"));
-  later(() => rm(root, { recursive: true, force: true }));
+  later(() => removeFolder(root));
   const serviceDir = join(root, "services");
   const logDir = join(root, "log");
   const services = await openServiceHost({ kind: "s6", dir: serviceDir, logDir });

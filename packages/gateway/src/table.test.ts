@@ -1,0 +1,161 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { mapText, project, render, type Settings } from "./render.ts";
+import {
+  type Backend,
+  chooseRoute,
+  mergeRoutes,
+  type Route,
+  type RouteTable,
+  validateTable,
+} from "./table.ts";
+
+const backend = (id: string, more: Partial<Backend> = {}): Backend => ({
+  id,
+  servers: [{ id: `${id}/1`, address: "10.101.1.2", port: 80 }],
+  ...more,
+});
+const http = (id: string, host: string, path: string, to = backend(id)): Route => ({
+  kind: "http",
+  id,
+  host,
+  path,
+  backend: to,
+});
+const tcp = (id: string, listenPort: number): Route => ({
+  kind: "tcp",
+  id,
+  listenPort,
+  backend: backend(id),
+});
+const table = (...routes: Route[]): RouteTable => ({ version: "1", routes });
+
+it.each([
+  ["host and path", [http("prod/a", "x.com", "/api")], [http("dev/b", "x.com", "/api/")]],
+  ["wildcard", [http("prod/a", "*.x.com", "/")], [http("dev/b", "*.x.com", "/")]],
+  ["TCP port", [tcp("prod/a", 5432)], [tcp("dev/b", 5432)]],
+])("refuses two owners of one %s, naming both", (_, one, two) => {
+  const result = mergeRoutes([
+    { version: "p1", routes: one },
+    { version: "d1", routes: two },
+  ]);
+  expect(result).toMatchObject({
+    ok: false,
+    refusals: [{ code: "route_clash", owners: ["prod/a", "dev/b"] }],
+  });
+});
+
+it("joins tables whose routes do not meet", () => {
+  const result = mergeRoutes([
+    { version: "p1", routes: [http("a", "x.com", "/"), tcp("b", 1)] },
+    { version: "d1", routes: [http("c", "x.com", "/c"), http("d", "*.x.com", "/")] },
+  ]);
+  expect(result).toMatchObject({ ok: true, table: { version: "p1,d1" } });
+});
+
+it("refuses a backend that is described in two ways, and the gateway's own port", () => {
+  const other = { ...backend("b"), servers: [] };
+  expect(
+    validateTable(table(http("1", "x.com", "/", backend("b")), http("2", "y.com", "/", other))),
+  ).toMatchObject([{ code: "backend_conflict", owners: ["1", "2"] }]);
+  expect(validateTable(table(tcp("1", 80)), { reservedPorts: [80] })).toMatchObject([
+    { code: "route_invalid" },
+  ]);
+});
+
+it.each([
+  ["X.com", "/"],
+  ["x.com:80", "/"],
+  ["*", "/"],
+  ["a.*.com", "/"],
+  ["", "/"],
+  ["-x.com", "/"],
+  [`${"a.".repeat(127)}com`, "/"],
+  ["x.com", "api"],
+  ["x.com", ""],
+  ["x.com", "/a b"],
+  ["x.com", "/a\nuse_backend b"],
+  ["x.com", "/a\0"],
+  ["x.com", '/"'],
+  ["x.com", "/\\"],
+  ["x.com", "/#"],
+  ["x.com", `/${"a".repeat(65_536)}`],
+  ["x.com\n", "/"],
+])("refuses host %j with path %j", (host, path) => {
+  expect(validateTable(table(http("r", host, path, backend("b"))))).toMatchObject([
+    { code: "route_invalid", owners: ["r"] },
+  ]);
+});
+
+it("chooses an exact host before a wildcard, and the longest path on segment boundaries", () => {
+  const routes = table(
+    http("root", "a.x.com", "/"),
+    http("api", "a.x.com", "/api"),
+    http("v2", "a.x.com", "/api/v2/"),
+    http("wild", "*.x.com", "/"),
+    http("wild-deep", "*.x.com", "/api/v2/deep"),
+    http("only-api", "b.x.com", "/api"),
+  );
+  const choose = (host: string, path: string) => chooseRoute(routes, host, path)?.id;
+  expect(choose("a.x.com", "/")).toBe("root");
+  expect(choose("A.X.com.:8080", "/api")).toBe("api");
+  expect(choose("a.x.com", "/apix")).toBe("root");
+  expect(choose("a.x.com", "/api/v2")).toBe("v2");
+  expect(choose("a.x.com", "/api/v2/deep")).toBe("v2");
+  expect(choose("b.x.com", "/other")).toBe("wild");
+  expect(choose("c.d.x.com", "/")).toBeUndefined();
+  expect(choose("x.com", "/")).toBeUndefined();
+});
+
+const settings: Settings = {
+  listen: { host: "0.0.0.0", port: 80 },
+  dir: "/var/lib/gateway",
+  hardStopMs: 1000,
+  requestTimeoutMs: 1000,
+  checkIntervalMs: 750,
+  trustedProxies: [],
+  requestId: false,
+};
+
+it("lets no accepted string change the shape of what is rendered", () => {
+  const nasty = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 30 }),
+    fc.stringMatching(/^[a-z0-9.*:/ \n\\"'#;$%{}<>-]{0,30}$/),
+    fc.stringMatching(/^\/[a-zA-Z0-9'$%;&(){}-]{0,20}$/),
+    fc.constantFrom("/ok", "x.com", "*.x.com", "prod/web/http", "10.0.0.1"),
+  );
+  const clean = render(
+    project(
+      table(http("r", "x.com", "/", backend("b", { check: { kind: "http", path: "/" } }))),
+      settings,
+      new Set(),
+    ),
+    settings,
+  );
+  let accepted = 0;
+  fc.assert(
+    fc.property(nasty, nasty, nasty, nasty, nasty, (host, path, id, check, server) => {
+      const one = table({
+        kind: "http",
+        id: "r",
+        host,
+        path,
+        backend: {
+          id,
+          servers: [{ id: server, address: "10.0.0.1", port: 80 }],
+          check: { kind: "http", path: check },
+        },
+      });
+      if (validateTable(one).length > 0) return;
+      accepted++;
+      const desired = project(one, settings, new Set());
+      const config = render(desired, settings);
+      expect(config.split("\n").length).toBe(clean.split("\n").length);
+      for (const [index, line] of config.split("\n").entries())
+        expect(line.trim().split(" ").length).toBe(clean.split("\n")[index]?.trim().split(" ").length);
+      expect(mapText(desired)).toMatch(/^\S+ \S+\n$/);
+    }),
+    { numRuns: 5000, examples: [["x.com", "/a';$%&", "prod/web", "/h?a=$b", "s"]] },
+  );
+  expect(accepted).toBeGreaterThan(0);
+});
