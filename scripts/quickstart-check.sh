@@ -16,18 +16,19 @@ if [ "${1:-}" != --inside ]; then
     "$(command -v tini || command -v tini-static)" -- "$0" --inside
 fi
 
-layers=$(mktemp -d)
+layers=/mnt
 mount -t tmpfs -o mode=0755 ployz-check "$layers"
-for path in /usr/local /etc /var/lib /var/log /root; do
+for path in /usr/local /etc /var/lib /var/log; do
   name=${path//\//-}
   mkdir -p "$layers/$name/upper" "$layers/$name/work"
   mount -t overlay ployz-check -o "lowerdir=$path,upperdir=$layers/$name/upper,workdir=$layers/$name/work" "$path"
 done
-for path in /run; do mount -t tmpfs -o mode=0755 ployz-check "$path"; done
+mount -t tmpfs -o mode=0755 ployz-check /run
 mkdir -p /run/lock /run/zfs
 ip link set lo up
-ip link add eth0 type dummy
+ip link add eth0 type veth peer name uplink
 ip address add 192.0.2.10/24 dev eth0
+ip link set uplink up
 ip link set eth0 up
 ip route add default via 192.0.2.1
 

@@ -58,7 +58,7 @@ if ! ployzctl dev -f examples/hello/ployz.toml --json >"$unpacked/dev.json"; the
   cat "$unpacked/dev.json" >&2
   fail "the cluster did not start; ployzctl doctor says what this machine lacks"
 fi
-gateway=$("$installed/lib/node" -p 'JSON.parse(fs.readFileSync(process.argv[1], "utf8")).gateway' "$unpacked/dev.json")
+gateway=$("$installed/lib/node" -p 'JSON.parse(fs.readFileSync(process.argv[1], "utf8")).gateway' "$unpacked/dev.json" 2>/dev/null || true)
 case $gateway in http://*) ;; *) fail "ployzctl dev named no gateway: $(cat "$unpacked/dev.json")" ;; esac
 echo "up in $((SECONDS - started)) s"
 
