@@ -33,6 +33,7 @@ export {
   type ManifestResult,
   parseManifest,
 } from "./manifest/parse.ts";
+export { renderManifest } from "./manifest/render.ts";
 export { instanceRevision, specRevision } from "./manifest/revision.ts";
 export { type Manifest, ManifestSchema } from "./manifest/schema.ts";
 export type * from "./model/commit.ts";

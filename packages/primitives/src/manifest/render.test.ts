@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import type { Commit, ServiceSpec } from "../model/commit.ts";
+import { normalise } from "./normalise.ts";
+import { parseManifest } from "./parse.ts";
+import { renderManifest } from "./render.ts";
+
+test("a commit renders to a manifest that means the same", () => {
+  const text = `
+namespace = "prod"
+[services.web]
+image = "nginx:1"
+command = ["serve", "--fast"]
+env = { A = "1" }
+replicas = 3
+ports = { http = 80, pg = 5432 }
+routes = [{ host = "a.b", path = "/x", port = "http" }, { tcp = 9000, port = "pg" }]
+ready = { http = "/healthz", port = "http", timeout = "5s" }
+drain = "1500ms"
+stop_grace = "2m"
+after = ["migrate"]
+resources = { cpus = 0.5, memory = "256M" }
+constraints = { region = "eu", machines = ["m2", "m1"] }
+update = "stop-first"
+[services.agent]
+image = "agent"
+placement = "every-machine"
+user = "nobody"
+[jobs.migrate]
+image = "nginx:1"
+timeout = "1h"
+`;
+  const first = parseManifest(text, "toml");
+  if (!first.ok) throw new Error(JSON.stringify(first.refusals));
+  const normal = normalise(first.manifest);
+  const commit = {
+    namespace: "prod",
+    services: Object.fromEntries(
+      Object.entries(normal.services).map(([name, { image: ref = "", ...draft }]) => [
+        name,
+        { revision: "", spec: { ...draft, image: { ref, digest: "sha256:1" } } as unknown as ServiceSpec },
+      ]),
+    ),
+    jobs: Object.fromEntries(
+      Object.entries(normal.jobs).map(([name, { image: ref = "", ...draft }]) => [
+        name,
+        { revision: "", spec: { ...draft, image: { ref, digest: "sha256:1" } } },
+      ]),
+    ),
+  } as unknown as Commit;
+  const again = parseManifest(renderManifest(commit), "toml");
+  expect(again.ok && normalise(again.manifest)).toEqual(normal);
+});

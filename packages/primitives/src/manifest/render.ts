@@ -1,0 +1,80 @@
+import { stringify } from "smol-toml";
+import type { Commit, JobSpec, Readiness, RouteSpec, ServiceSpec } from "../model/commit.ts";
+import { DEFAULTS } from "./normalise.ts";
+import { formatDuration, formatSize } from "./units.ts";
+
+/**
+ * A commit as a manifest (TOML), defaults left out. Images are named as they were: a tag may mean another image by now, unless the
+ * reference has a digest. A bundle has its digest in place of a path, and has to be pointed at the files again.
+ */
+export function renderManifest(commit: Commit): string {
+  const jobs = Object.entries(commit.jobs).map(([name, { spec }]) => [name, renderJob(spec)]);
+  return stringify({
+    namespace: commit.namespace,
+    services: Object.fromEntries(
+      Object.entries(commit.services).map(([name, { spec }]) => [name, renderService(spec)]),
+    ),
+    ...(jobs.length > 0 && { jobs: Object.fromEntries(jobs) }),
+  });
+}
+
+function renderService(spec: ServiceSpec) {
+  const { placement } = spec;
+  const stopFirst = Object.keys(spec.volumes).length > 0;
+  return {
+    ...renderWorkload(spec),
+    ...(placement.kind === "every-machine"
+      ? { placement: "every-machine" }
+      : placement.count !== DEFAULTS.replicas && { replicas: placement.count }),
+    ...filled("ports", spec.ports),
+    ...(spec.routes.length > 0 && { routes: spec.routes.map(renderRoute) }),
+    ...renderReady(spec.ready),
+    ...(spec.drainMs !== DEFAULTS.drainMs && { drain: formatDuration(spec.drainMs) }),
+    ...((spec.update === "stop-first") !== stopFirst && { update: spec.update }),
+    ...filled("volumes", spec.volumes),
+  };
+}
+
+function renderJob(spec: JobSpec) {
+  const { timeoutMs } = spec;
+  return {
+    ...renderWorkload(spec),
+    ...(timeoutMs !== DEFAULTS.jobTimeoutMs && { timeout: formatDuration(timeoutMs) }),
+  };
+}
+
+function renderWorkload(spec: ServiceSpec | JobSpec) {
+  const { image, bundle, command, user, after, resources, constraints, stopGraceMs } = spec;
+  return {
+    ...(image && { image: image.ref }),
+    ...(bundle && { bundle: bundle.digest }),
+    ...(command && { command: [...command] }),
+    ...filled("env", spec.env),
+    ...(user !== undefined && { user }),
+    ...(after.length > 0 && { after: [...after] }),
+    ...(resources && {
+      resources: {
+        ...(resources.cpus !== undefined && { cpus: resources.cpus }),
+        ...(resources.memoryBytes !== undefined && { memory: formatSize(resources.memoryBytes) }),
+      },
+    }),
+    ...(constraints && { constraints: { ...constraints } }),
+    ...(stopGraceMs !== DEFAULTS.stopGraceMs && { stop_grace: formatDuration(stopGraceMs) }),
+  };
+}
+
+function renderRoute(route: RouteSpec) {
+  if (route.kind === "tcp") return { tcp: route.listen, port: route.port };
+  return { host: route.host, ...(route.path !== "/" && { path: route.path }), port: route.port };
+}
+
+function renderReady(ready: Readiness | undefined) {
+  if (ready === undefined || ready.kind === "running") return {};
+  const timeout = ready.timeoutMs !== DEFAULTS.readyTimeoutMs && { timeout: formatDuration(ready.timeoutMs) };
+  if (ready.kind === "tcp") return { ready: { tcp: true, port: ready.port, ...timeout } };
+  return { ready: { http: ready.path, port: ready.port, ...timeout } };
+}
+
+function filled<T>(key: string, table: Readonly<Record<string, T>>) {
+  return Object.keys(table).length > 0 ? { [key]: { ...table } } : {};
+}
