@@ -24,10 +24,12 @@ afterEach(async () => {
 });
 
 async function daemon(handler: Handler): Promise<void> {
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     let body = "";
-    for await (const chunk of request) body += String(chunk);
-    handler(request, response, body);
+    request.on("data", (chunk: Buffer) => {
+      body += chunk.toString();
+    });
+    request.on("end", () => handler(request, response, body));
   });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   closers.push(() => {

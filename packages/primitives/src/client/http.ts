@@ -33,7 +33,8 @@ function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage>
   const type =
     body === undefined ? {} : { "content-type": "json" in body ? "application/json" : "application/x-tar" };
   const where =
-    "socketPath" in target ? { socketPath: target.socketPath, agent: false as const }
+    "socketPath" in target
+      ? { socketPath: target.socketPath, agent: false as const }
       : // Used only when no agent is named.
         { createConnection: () => target.connect() };
   return new Promise((resolve, reject) => {

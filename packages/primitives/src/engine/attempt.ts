@@ -50,11 +50,10 @@ async function attempt<T>(
   let last: unknown;
   const expired = () => {
     const said = note === undefined ? "" : `: ${note}`;
-    const because = last === undefined ? "" : `; last error: ${errorBody(last).message}`;
-    return {
-      message: `${step.title} took longer than ${options.deadlineMs} ms${said}${because}`,
-      cause: last,
-    };
+    const cause = last === undefined ? undefined : errorBody(last);
+    const because = cause === undefined ? "" : `; last error: ${cause.message}`;
+    const message = `${step.title} took longer than ${options.deadlineMs} ms${said}${because}`;
+    return { message, ...(cause?.hint !== undefined && { hint: cause.hint }), cause: last };
   };
   const bound = {
     clock,

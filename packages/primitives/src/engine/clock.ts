@@ -25,7 +25,7 @@ export interface Bound {
   /** How long aborted work may take to notice; then it is left behind. */
   readonly graceMs: number;
   /** What is said when the time is up; asked only then. */
-  expired(): { readonly message: string; readonly cause?: unknown };
+  expired(): { readonly message: string; readonly hint?: string; readonly cause?: unknown };
 }
 
 /**
@@ -38,8 +38,8 @@ export async function within<T>(bound: Bound, work: (signal: AbortSignal) => Pro
   const unlink = onAbort(bound.parent, () => inner.abort(bound.parent.reason));
   void bound.clock.sleep(bound.ms, over.signal).then(() => {
     if (over.signal.aborted || inner.signal.aborted) return;
-    const { message, cause } = bound.expired();
-    inner.abort(new PloyzError({ code: "deadline_exceeded", message }, { cause }));
+    const { cause, ...said } = bound.expired();
+    inner.abort(new PloyzError({ code: "deadline_exceeded", ...said }, { cause }));
   });
   try {
     return await Promise.race([work(inner.signal), afterAbort(inner.signal, over.signal, bound)]);

@@ -1,3 +1,4 @@
+export { memoryDeps } from "./bench.ts";
 export { createVirtualClock, type VirtualClock } from "./clock.ts";
 export type { TestApi } from "./contract.ts";
 export { type CheckOptions, checkPrimitive, checkSchedule } from "./harness/check.ts";

@@ -1,0 +1,281 @@
+import { describe, expect, it } from "vitest";
+import type { OperationResult } from "../client/api.ts";
+import { exitCodeOf } from "../client/exit-code.ts";
+import { PloyzError } from "../model/error.ts";
+import { memoryDeps } from "../testing/bench.ts";
+import { type Hook, interpose } from "../testing/harness/interpose.ts";
+import { around } from "../testing/harness/sabotage.ts";
+import { type PlaceWorld, placeScenario } from "../testing/place-scenario.ts";
+import { place } from "../testing/toy.ts";
+import type { Outcome } from "./deps.ts";
+import { runOperation } from "./run.ts";
+
+const scenario = placeScenario();
+const { input } = scenario;
+const apply = { input, mode: "apply" as const };
+const CLEAN = {
+  reserved: [
+    ["m1", []],
+    ["m2", ["old"]],
+  ],
+  missing: [],
+  placed: ["old"],
+};
+const FINISHED = {
+  reserved: [
+    ["m1", ["a", "c"]],
+    ["m2", ["b"]],
+  ],
+  missing: [],
+  placed: ["a", "b", "c"],
+};
+
+/** The same world with calls of one name going through `hook`. */
+function hooked(
+  world: PlaceWorld,
+  name: string,
+  hook: (effect: () => Promise<unknown>) => Promise<unknown>,
+): PlaceWorld {
+  const through: Hook = (called, _args, effect) => (called === name ? hook(effect) : effect());
+  return { ...world, ports: interpose(world.ports, through) };
+}
+
+function operation(outcome: Outcome): OperationResult {
+  if (outcome.kind !== "operation") throw new Error(`it is ${JSON.stringify(outcome)}`);
+  return outcome;
+}
+
+const unavailable = () => new PloyzError({ code: "store_unavailable", message: "no quorum" });
+
+describe("an operation", () => {
+  it("previews without a lease or a journal", async () => {
+    const world = await scenario.world();
+    const outcome = await runOperation(place, { input, mode: "preview" }, memoryDeps(world));
+    expect(outcome).toMatchObject({ kind: "plan", changes: true });
+    expect(await world.ports.store.journals.summaries(9)).toEqual([]);
+    expect(await world.ports.store.leases.list()).toEqual([]);
+    expect(await scenario.inspect(world)).toEqual(CLEAN);
+  });
+
+  it("refuses bad input before it looks at anything", async () => {
+    const world = await scenario.world();
+    const bad = { input: { ...input, namespace: "../x" }, mode: "apply" as const };
+    const outcome = await runOperation(place, bad, memoryDeps(world));
+    expect(outcome).toMatchObject({ kind: "refused", refusals: [{ code: "invalid_input" }] });
+    expect(exitCodeOf(outcome)).toBe(2);
+  });
+
+  it("changes nothing when there is nothing to change, and leaves no journal", async () => {
+    const world = await scenario.world();
+    const old = {
+      input: { namespace: "prod", items: [{ name: "old", machine: "m2", needs: [] }] },
+      mode: "apply" as const,
+    };
+    const outcome = await runOperation(place, old, memoryDeps(world));
+    expect(outcome).toMatchObject({ kind: "operation", state: "done", changed: false });
+    expect(await world.ports.store.journals.summaries(9)).toEqual([]);
+    expect(await scenario.inspect(world)).toEqual(CLEAN);
+  });
+
+  it("tells what happened in order, ending with the result", async () => {
+    const deps = memoryDeps(await scenario.world());
+    const result = operation(await runOperation(place, apply, deps));
+    expect(result).toMatchObject({ state: "done", changed: true, output: { placed: 3 }, owed: [] });
+    const types = deps.events.map((event) => event.type);
+    expect(types.slice(0, 2)).toEqual(["accepted", "plan"]);
+    expect(types.at(-1)).toBe("result");
+    expect(types.indexOf("committed")).toBeGreaterThan(types.indexOf("step"));
+  });
+
+  it("says what it was waiting for when a step's time is up, and undoes the rest", async () => {
+    const world = await scenario.world();
+    const reserve: (typeof place)["steps"]["reserve"] = {
+      ...place.steps.reserve,
+      timeoutMs: () => 7_000,
+      async apply(args, context) {
+        if (!args.id.startsWith("b.")) return place.steps.reserve.apply(args, context);
+        context.progress("layer 2 of 9");
+        return new Promise(() => {});
+      },
+    };
+    const slow = { ...place, steps: { ...place.steps, reserve } };
+    const result = operation(await runOperation(slow, apply, memoryDeps(world)));
+    expect(result.state).toBe("failed");
+    expect(result.error).toMatchObject({
+      code: "deadline_exceeded",
+      message: "reserve b on m2 took longer than 7000 ms: layer 2 of 9",
+      ...{ step: "reserve b", machine: "m2", operationId: result.operation },
+    });
+    expect(await scenario.inspect(world)).toEqual(CLEAN);
+  });
+
+  it("fails a step that reads what it does not need", async () => {
+    const world = await scenario.world();
+    const reserve: (typeof place)["steps"]["reserve"] = {
+      ...place.steps.reserve,
+      async apply(_args, { output }) {
+        return output("reserve c") as { address: string };
+      },
+    };
+    const nosy = { ...place, steps: { ...place.steps, reserve } };
+    const result = operation(await runOperation(nosy, apply, memoryDeps(world)));
+    expect(result.error?.message).toMatch(/reads the output of "reserve c" without needing it/);
+  });
+
+  it("runs at most 4 steps at once on a machine, and 16 in all", async () => {
+    const machines = ["m1", "m2"];
+    const items = Array.from({ length: 20 }, (_, i) => ({
+      name: `n${i}`,
+      machine: machines[i % 2] ?? "",
+      needs: [],
+    }));
+    const world = await placeScenario(items).world();
+    const now = new Map<string, number>();
+    let most = 0;
+    const watched = around(place, {
+      async apply(_kind, args, real) {
+        const { machine } = args as { machine: string };
+        now.set(machine, (now.get(machine) ?? 0) + 1);
+        most = Math.max(most, ...now.values());
+        await world.clock.sleep(10);
+        const out = await real();
+        now.set(machine, (now.get(machine) ?? 0) - 1);
+        return out;
+      },
+    });
+    const run = { input: { namespace: "prod", items }, mode: "apply" as const };
+    expect(operation(await runOperation(watched, run, memoryDeps(world))).state).toBe("done");
+    expect(most).toBe(4);
+  });
+
+  it("undoes everything when the operator aborts, and exits with 130", async () => {
+    const world = await scenario.world();
+    const stop = new AbortController();
+    const aborting = around(place, {
+      async apply(_kind, args, real) {
+        if (JSON.stringify(args).includes('"c.')) stop.abort();
+        return real();
+      },
+    });
+    const outcome = await runOperation(aborting, apply, memoryDeps(world, { signal: stop.signal }));
+    expect(outcome).toMatchObject({ state: "aborted", changed: false });
+    expect(exitCodeOf(outcome)).toBe(130);
+    expect(await scenario.inspect(world)).toEqual(CLEAN);
+  });
+});
+
+describe("the commit", () => {
+  it("is one when its reply is lost", async () => {
+    const plain = await scenario.world();
+    let lost = 0;
+    const world = hooked(plain, "store.commits.append", async (effect) => {
+      const result = await effect();
+      if (lost++ < 3) throw unavailable();
+      return result;
+    });
+    expect(operation(await runOperation(place, apply, memoryDeps(world))).state).toBe("done");
+    expect((await plain.ports.store.commits.history("prod", 9)).length).toBe(2);
+  });
+
+  it("is left alone, not undone, while nobody knows whether it happened; the same command finishes it", async () => {
+    const plain = await scenario.world();
+    const world = hooked(plain, "store.commits.append", async (effect) => {
+      await effect();
+      throw unavailable();
+    });
+    const broken = hooked(world, "store.leases.renew", () => Promise.reject(unavailable()));
+    const outcome = await runOperation(place, apply, memoryDeps(broken));
+    expect(outcome).toMatchObject({ state: "interrupted", error: { code: "commit_unknown" } });
+    expect(exitCodeOf(outcome)).toBe(4);
+    const ids = { newOperationId: () => "01Q3DCBD0100000000000000ZZ" };
+    const next = operation(await runOperation(place, apply, memoryDeps(plain, { ids })));
+    expect(next.state).toBe("done");
+    expect(await scenario.inspect(plain)).toEqual(FINISHED);
+  });
+
+  it("is planned anew when somebody else committed first", async () => {
+    const plain = await scenario.world();
+    let raced = false;
+    const world = hooked(plain, "store.commits.append", async (effect) => {
+      if (!raced) {
+        raced = true;
+        const last = await plain.ports.store.commits.last("prod");
+        const rival = { namespace: "prod", operation: "RIVAL", placed: last?.value.placed ?? [] };
+        await plain.ports.store.commits.append(rival, last?.revision ?? 0);
+      }
+      return effect();
+    });
+    expect(operation(await runOperation(place, apply, memoryDeps(world))).state).toBe("done");
+    expect(await scenario.inspect(plain)).toEqual(FINISHED);
+    expect((await plain.ports.store.commits.history("prod", 9)).length).toBe(3);
+  });
+
+  it("gives up, undone, when it always loses", async () => {
+    const plain = await scenario.world();
+    const world = hooked(plain, "store.commits.append", async () => ({ committed: false, last: undefined }));
+    const result = operation(await runOperation(place, apply, memoryDeps(world)));
+    expect(result).toMatchObject({ state: "failed", error: { code: "commit_conflict" } });
+    expect(await scenario.inspect(plain)).toEqual(CLEAN);
+  });
+});
+
+describe("cleanup that fails", () => {
+  it("after the commit is owed, exit 5, and the next command does it", async () => {
+    const world = await scenario.world();
+    const stuck = around(place, {
+      async apply(kind, _args, real) {
+        if (kind === "release") throw new PloyzError({ code: "device_busy", message: "busy" });
+        return real();
+      },
+    });
+    const outcome = await runOperation(stuck, apply, memoryDeps(world));
+    expect(outcome).toMatchObject({
+      state: "cleanup-owed",
+      changed: true,
+      owed: [{ error: { code: "device_busy" } }],
+    });
+    expect(exitCodeOf(outcome)).toBe(5);
+    const ids = { newOperationId: () => "01Q3DCBD0100000000000000ZZ" };
+    expect(await runOperation(place, apply, memoryDeps(world, { ids }))).toMatchObject({
+      state: "done",
+      changed: false,
+    });
+    expect(await scenario.inspect(world)).toEqual(FINISHED);
+    const summaries = await world.ports.store.journals.summaries(9);
+    expect(summaries.map(({ value }) => value)).toMatchObject([{ state: "done" }]);
+  });
+
+  it("of an undo is owed with all that it blocks, and the next command does it", async () => {
+    const world = await scenario.world();
+    const stuck = around(place, {
+      async apply(_kind, args, real) {
+        const out = await real();
+        if (JSON.stringify(args).includes('"c.'))
+          throw new PloyzError({ code: "not_ready", message: "c is not ready" });
+        return out;
+      },
+      async undo(_kind, args, real) {
+        if (JSON.stringify(args).includes('"c.'))
+          throw new PloyzError({ code: "device_busy", message: "busy" });
+        await real();
+      },
+    });
+    const outcome = operation(await runOperation(stuck, apply, memoryDeps(world)));
+    expect(outcome).toMatchObject({ state: "cleanup-owed", changed: false, error: { code: "not_ready" } });
+    const codes = outcome.owed
+      .map(({ step, error }) => [step, error.code])
+      .sort(([a], [b]) => ((a ?? "") < (b ?? "") ? -1 : 1));
+    expect(codes).toEqual([
+      ["reserve a", "undo_blocked"],
+      ["reserve b", "undo_blocked"],
+      ["reserve c", "device_busy"],
+    ]);
+    expect(exitCodeOf(outcome)).toBe(1);
+    const ids = { newOperationId: () => "01Q3DCBD0100000000000000ZZ" };
+    expect(await runOperation(place, apply, memoryDeps(world, { ids }))).toMatchObject({
+      state: "done",
+      changed: true,
+    });
+    expect(await scenario.inspect(world)).toEqual(FINISHED);
+  });
+});
