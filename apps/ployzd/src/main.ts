@@ -1,31 +1,21 @@
 import { parseArgs } from "node:util";
-import { openServiceHost } from "@ployz/exec";
 import { pino } from "pino";
-import { apiRoutes } from "./api/routes.ts";
-import { serveApi } from "./api/server.ts";
 import { configPath, loadConfig } from "./config/load.ts";
-import { openDaemon } from "./daemon/daemon.ts";
-import { loadPayload } from "./daemon/payload.ts";
 import { errorBody } from "./errors.ts";
-import { serveDns } from "./follower/dns.ts";
-import { serveGateway } from "./follower/gateway.ts";
-import { runFollower } from "./follower/run.ts";
-import { pathsOf } from "./state/paths.ts";
 
 const USAGE = "usage: ployzd run|gateway|dns [--config FILE]";
 
+/** Each entry point loads only what it runs: three of these processes live on every machine. */
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: { config: { type: "string" } },
     allowPositionals: true,
   });
   const [command] = positionals;
-  const log = pino({ name: `ployzd-${command ?? ""}`, base: null, timestamp: pino.stdTimeFunctions.isoTime });
-  const config = await loadConfig(
-    configPath(values.config, process.env, process.getuid?.() === 0),
-    process.env,
-    process.getuid?.() === 0,
-  );
+  if (command !== "run" && command !== "gateway" && command !== "dns") throw new Error(USAGE);
+  const log = pino({ name: `ployzd-${command}`, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const root = process.getuid?.() === 0;
+  const config = await loadConfig(configPath(values.config, process.env, root), process.env, root);
   const close = await start();
   const end = (signal: string) => {
     log.info({ signal }, "ending");
@@ -43,27 +33,17 @@ async function main(): Promise<void> {
   process.once("SIGINT", end);
 
   async function start(): Promise<() => Promise<void>> {
-    switch (command) {
-      case "run": {
-        const paths = pathsOf(config);
-        const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });
-        const daemon = await openDaemon({ config, paths, payload: await loadPayload(), services }, log);
-        const api = await serveApi(config.socket, apiRoutes(daemon), (error, route) => {
-          if (errorBody(error).code === "internal") log.error({ err: error, route }, "api");
-        });
-        log.info({ socket: config.socket }, "ready");
-        return async () => {
-          await api.close();
-          await daemon.close();
-        };
-      }
-      case "gateway":
-        return runFollower("gateway", config, log, serveGateway);
-      case "dns":
-        return runFollower("dns", config, log, serveDns);
-      default:
-        throw new Error(USAGE);
+    if (command === "run") {
+      const { runDaemon } = await import("./daemon/run.ts");
+      return runDaemon(config, log);
     }
+    const { runFollower } = await import("./follower/run.ts");
+    if (command === "gateway") {
+      const { serveGateway } = await import("./follower/gateway.ts");
+      return runFollower("gateway", config, log, serveGateway);
+    }
+    const { serveDns } = await import("./follower/dns.ts");
+    return runFollower("dns", config, log, serveDns);
   }
 }
 

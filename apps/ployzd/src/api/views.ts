@@ -5,7 +5,6 @@ import type {
   InstanceList,
   InstanceRow,
   MachineList,
-  MachineObservation,
   MachineRow,
   MeshStatus,
   NamespaceRow,

@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { openMirror, openStore } from "@ployz/nats-store";
-import type { Commit } from "@ployz/primitives";
+import type { Commit, MachineRecord } from "@ployz/primitives";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
 import { ensureIdentity } from "../mesh/identity.ts";
@@ -21,7 +21,7 @@ export interface FollowerWorld {
 /** Something that serves the last commits: HAProxy or DNS. */
 export interface Served {
   /** Serves these from now on; resolves when it does. Called one at a time, always with the newest. */
-  apply(heads: readonly Head[]): Promise<void>;
+  apply(heads: readonly Head[], machines: readonly MachineRecord[]): Promise<void>;
   status(): unknown;
   close(): Promise<void>;
 }
@@ -71,7 +71,8 @@ export async function runFollower(
         .heads()
         .map((entry) => ({ revision: entry.revision, commit: entry.value as unknown as Commit }));
       try {
-        await served.apply(heads);
+        const machines = mirror.facts("machine").map((entry) => entry.value as unknown as MachineRecord);
+        await served.apply(heads, machines);
         applied.set(new Map(heads.map(({ commit, revision }) => [commit.namespace, revision])));
         log.info(
           { heads: heads.map(({ commit, revision }) => `${commit.namespace}@${revision}`) },
@@ -90,7 +91,7 @@ export async function runFollower(
     });
   };
   mirror.onChange((change) => {
-    if (change.type !== "head") return;
+    if (change.type === "applied") return;
     wanted += 1;
     kick();
   });

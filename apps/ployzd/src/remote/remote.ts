@@ -5,15 +5,21 @@ import { PloyzError, shellWord } from "@ployz/exec";
 import type { Json, Remote, RemoteTarget } from "@ployz/primitives";
 import type { Payload } from "../daemon/payload.ts";
 import { PROBE, parseProbe } from "./probe.ts";
-import { connectSsh, type SshConnection, type SshCredentials } from "./ssh.ts";
+import type { SshConnection, SshCredentials } from "./ssh.ts";
 
 /** The `Remote` port over SSH, with one connection per target, for the life of one request. */
 export function openRemote(payload: Payload, credentials: SshCredentials): Remote & { close(): void } {
   const connections = new Map<string, Promise<SshConnection>>();
 
+  // Loaded when a machine is added, not with every daemon: the SSH library takes some 10 MB.
+  const dial = async (target: RemoteTarget, signal: AbortSignal): Promise<SshConnection> => {
+    const { connectSsh } = await import("./ssh.ts");
+    return connectSsh(target, credentials, signal);
+  };
+
   const connection = (target: RemoteTarget, signal: AbortSignal): Promise<SshConnection> => {
     const key = `${target.user}@${target.host}:${target.port}`;
-    const open = connections.get(key) ?? connectSsh(target, credentials, signal);
+    const open = connections.get(key) ?? dial(target, signal);
     connections.set(key, open);
     open.catch(() => connections.delete(key));
     return open;

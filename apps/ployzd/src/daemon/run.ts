@@ -1,0 +1,24 @@
+import { openServiceHost } from "@ployz/exec";
+import type { Logger } from "pino";
+import { apiRoutes } from "../api/routes.ts";
+import { serveApi } from "../api/server.ts";
+import type { Config } from "../config/load.ts";
+import { errorBody } from "../errors.ts";
+import { pathsOf } from "../state/paths.ts";
+import { openDaemon } from "./daemon.ts";
+import { loadPayload } from "./payload.ts";
+
+/** `ployzd run`: the daemon and its local API. Resolves when it answers; the result ends it. */
+export async function runDaemon(config: Config, log: Logger): Promise<() => Promise<void>> {
+  const paths = pathsOf(config);
+  const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });
+  const daemon = await openDaemon({ config, paths, payload: await loadPayload(), services }, log);
+  const api = await serveApi(config.socket, apiRoutes(daemon), (error, route) => {
+    if (errorBody(error).code === "internal") log.error({ err: error, route }, "api");
+  });
+  log.info({ socket: config.socket }, "ready");
+  return async () => {
+    await api.close();
+    await daemon.close();
+  };
+}
