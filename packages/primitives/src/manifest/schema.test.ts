@@ -6,7 +6,7 @@ import { publishedSchema } from "./published.ts";
 
 const file = fileURLToPath(new URL("../../schema/ployz.schema.json", import.meta.url));
 
-/** `UPDATE_SCHEMA=1 vitest run schema` writes it. */
+/** `UPDATE_SCHEMA=1 vitest run schema && biome format --write schema` writes it. */
 test("the published schema is the one that the program checks with", async () => {
   if (process.env.UPDATE_SCHEMA) await writeFile(file, publishedSchema());
   expect(JSON.parse(await readFile(file, "utf8"))).toEqual(JSON.parse(publishedSchema()));
