@@ -8,6 +8,7 @@ import { readSyntax } from "./syntax.mjs";
 
 const isCode = /\.(ts|mts|js|mjs)$/;
 const isTest = /\.test\.ts$|\/test\//;
+const isExample = /\/examples\//;
 const spawners = new Set(["child_process", "node:child_process", "execa", "cross-spawn"]);
 const clocks = new Set([
   "Date.now",
@@ -47,7 +48,9 @@ function checkImports(repository, path, imports) {
   for (const { specifier, line } of imports) {
     /** @param {string} rule @param {string} message */
     const add = (rule, message) => found.push({ rule, path, line, message });
-    if (spawners.has(specifier) && own.name !== "@ployz/exec" && own.tag !== "tool") {
+    // A package that stands without @ployz/exec does not take it up for its tests.
+    const freeTest = isTest.test(path) && !own.dependencies.includes("@ployz/exec");
+    if (spawners.has(specifier) && own.name !== "@ployz/exec" && own.tag !== "tool" && !freeTest) {
       add("spawn", `imports ${specifier}: programs are run only through @ployz/exec`);
     }
     const leaves = specifier.startsWith(".") && !`${resolve(path, specifier)}/`.startsWith(`${own.dir}/`);
@@ -86,7 +89,12 @@ function checkUses(path, uses) {
   for (const { name, line, args } of uses) {
     /** @param {string} rule @param {string} message */
     const add = (rule, message) => found.push({ rule, path, line, message });
-    if (inPackage && !isTest.test(path) && /^console\.|^process\.(stdout|stderr)\b/.test(name)) {
+    if (
+      inPackage &&
+      !isTest.test(path) &&
+      !isExample.test(path) &&
+      /^console\.|^process\.(stdout|stderr)\b/.test(name)
+    ) {
       add("print", `${name}: packages return data, the apps print`);
     }
     const bare = name.replace(/^(globalThis|global)\./, "");

@@ -61,6 +61,8 @@ describe("each rule finds what it forbids", () => {
     expect(code("apps/ployzd/src/a.ts", source)).toEqual(["spawn:1"]);
     expect(code("packages/exec/src/a.ts", source)).toEqual([]);
     expect(code("tools/lab/src/a.ts", source)).toEqual([]);
+    expect(code("packages/zfs/src/a.test.ts", source)).toEqual(["spawn:1"]);
+    expect(code("packages/primitives/src/a.test.ts", source)).toEqual([]);
   });
 
   test.each([
