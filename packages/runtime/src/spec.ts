@@ -21,9 +21,11 @@ export function checkSpec(spec: InstanceSpec): InstanceSpec {
   if (!isIPv4(spec.address)) throw invalid(id, "address", "must be an IPv4 address");
   if (!isIPv4(spec.dns.server)) throw invalid(id, "dns.server", "must be an IPv4 address");
   for (const domain of spec.dns.search) {
-    if (!/^[a-zA-Z0-9_.-]{1,253}$/.test(domain)) throw invalid(id, "dns.search", `"${domain}" is not a domain`);
+    if (!/^[a-zA-Z0-9_.-]{1,253}$/.test(domain))
+      throw invalid(id, "dns.search", `"${domain}" is not a domain`);
   }
-  if (!HOSTNAME.test(spec.hostname)) throw invalid(id, "hostname", "must be a host name of at most 63 characters");
+  if (!HOSTNAME.test(spec.hostname))
+    throw invalid(id, "hostname", "must be a host name of at most 63 characters");
   if (spec.stopSignal !== undefined && !SIGNAL.test(spec.stopSignal)) {
     throw invalid(id, "stopSignal", "must be a signal name such as SIGTERM");
   }
@@ -36,7 +38,8 @@ export function checkSpec(spec: InstanceSpec): InstanceSpec {
     }
     if (value.includes("\0")) throw invalid(id, "env", `the value of ${name} holds a NUL`);
   }
-  for (const path of spec.mounts.flatMap((mount) => [mount.source, mount.target])) checkPath(id, "mounts", path);
+  for (const path of spec.mounts.flatMap((mount) => [mount.source, mount.target]))
+    checkPath(id, "mounts", path);
   if (spec.bundle !== undefined) checkPath(id, "bundle", spec.bundle);
   if (spec.workdir !== undefined) checkPath(id, "workdir", spec.workdir);
   const { cpus, memoryBytes } = spec.resources ?? {};
@@ -86,7 +89,12 @@ export function invalid(id: string, field: string, why: string): PloyzError {
 }
 
 function checkPath(id: string, field: string, path: string): void {
-  if (!isAbsolute(path) || normalize(path) !== path || (path !== "/" && path.endsWith("/")) || path.includes("\0")) {
+  if (
+    !isAbsolute(path) ||
+    normalize(path) !== path ||
+    (path !== "/" && path.endsWith("/")) ||
+    path.includes("\0")
+  ) {
     throw invalid(id, field, `${JSON.stringify(path)} must be an absolute, normal path`);
   }
 }

@@ -24,7 +24,8 @@ export function runtimeContract(name: string, backend: Backend): void {
     const until = (id: string, text: string) =>
       waitFor(
         `"${text}" in the log of ${id}`,
-        async () => ((await collect(runtime.logs(id))).some(({ line }) => line.includes(text)) ? true : undefined),
+        async () =>
+          (await collect(runtime.logs(id))).some(({ line }) => line.includes(text)) ? true : undefined,
         { timeoutMs: 10_000 },
       );
 
@@ -72,17 +73,41 @@ export function runtimeContract(name: string, backend: Backend): void {
     test("an id cannot be reused for something else, and a bad one reaches nothing", async () => {
       const spec = machine.spec("taken", sh("sleep 1000"));
       await runtime.create(spec);
-      await expect(runtime.create({ ...spec, env: { A: "b" } })).rejects.toSatisfy((e) => code(e) === "instance_conflict");
+      await expect(runtime.create({ ...spec, env: { A: "b" } })).rejects.toSatisfy(
+        (e) => code(e) === "instance_conflict",
+      );
       for (const id of ["../x", "-x", "a/b", "", "x\0y", "A", "a".repeat(121)]) {
-        await expect(runtime.create({ ...spec, id })).rejects.toSatisfy((e) => code(e) === "instance_invalid");
+        await expect(runtime.create({ ...spec, id })).rejects.toSatisfy(
+          (e) => code(e) === "instance_invalid",
+        );
       }
       await expect(runtime.start("nobody-home")).rejects.toSatisfy((e) => code(e) === "instance_missing");
       await runtime.remove("taken");
     });
 
     test("arguments and environment arrive byte for byte", async () => {
-      const odd = ["", "$HOME", "a b", "'\"`$(id)", "{", "}", "\\n\\", "line\nbreak\ttab", "ünï©ode 🚢", "-n", "*", "$pid"];
-      const env = { PLAIN: "x", EMPTY: "", ODD: odd.join("|"), LINES: "\n a\n\n", LOWER_case9: "1", LD_PRELOAD: "" };
+      const odd = [
+        "",
+        "$HOME",
+        "a b",
+        "'\"`$(id)",
+        "{",
+        "}",
+        "\\n\\",
+        "line\nbreak\ttab",
+        "ünï©ode 🚢",
+        "-n",
+        "*",
+        "$pid",
+      ];
+      const env = {
+        PLAIN: "x",
+        EMPTY: "",
+        ODD: odd.join("|"),
+        LINES: "\n a\n\n",
+        LOWER_case9: "1",
+        LD_PRELOAD: "",
+      };
       // env -0 shows the environment; printf repeats the arguments
       const script = 'printf "%s\\0" "$@" >/out/args; env -0 >/out/env';
       const out = await machine.folder("bytes");
@@ -104,13 +129,18 @@ export function runtimeContract(name: string, backend: Backend): void {
     });
 
     test("a job runs once and its exit code and log are kept", async () => {
-      await runtime.create(machine.spec("job", { ...sh("echo working; echo failing >&2; exit 7"), restart: "no" }));
+      await runtime.create(
+        machine.spec("job", { ...sh("echo working; echo failing >&2; exit 7"), restart: "no" }),
+      );
       await runtime.start("job");
       expect(await runtime.wait("job", deadline())).toEqual({ exitCode: 7 });
       expect(await runtime.inspect("job")).toMatchObject({ state: "exited", exitCode: 7 });
       await runtime.start("job");
       const lines = await collect(runtime.logs("job"));
-      expect(lines.map(({ stream, line }) => `${stream}: ${line}`).sort()).toEqual(["stderr: failing", "stdout: working"]);
+      expect(lines.map(({ stream, line }) => `${stream}: ${line}`).sort()).toEqual([
+        "stderr: failing",
+        "stdout: working",
+      ]);
       expect(Math.abs(Date.parse(lines[0]?.time ?? "") - Date.now())).toBeLessThan(10_000);
       await runtime.remove("job");
     });
@@ -130,7 +160,9 @@ export function runtimeContract(name: string, backend: Backend): void {
     });
 
     test("stop kills what ignores the signal, after the grace", async () => {
-      await runtime.create(machine.spec("deaf", sh("trap '' TERM; echo ready; while :; do sleep 0.05; done")));
+      await runtime.create(
+        machine.spec("deaf", sh("trap '' TERM; echo ready; while :; do sleep 0.05; done")),
+      );
       await runtime.start("deaf");
       await until("deaf", "ready");
       const before = performance.now();
@@ -143,9 +175,13 @@ export function runtimeContract(name: string, backend: Backend): void {
     test("a crash loop restarts, but slowly, and can be stopped in the middle", async () => {
       await runtime.create(machine.spec("crash", sh("echo life; exit 3")));
       await runtime.start("crash");
-      await waitFor("two restarts", async () => ((await runtime.inspect("crash")).restarts ?? 0) >= 2 || undefined, {
-        timeoutMs: 10_000,
-      });
+      await waitFor(
+        "two restarts",
+        async () => ((await runtime.inspect("crash")).restarts ?? 0) >= 2 || undefined,
+        {
+          timeoutMs: 10_000,
+        },
+      );
       const before = (await runtime.inspect("crash")).restarts ?? 0;
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       expect(((await runtime.inspect("crash")).restarts ?? 0) - before).toBeLessThanOrEqual(4);
@@ -160,29 +196,36 @@ export function runtimeContract(name: string, backend: Backend): void {
       const server = machine.spec("server", sh("while :; do echo hello | nc -l -p 8080; done"));
       const client = machine.spec("client", sh("sleep 1000"));
       for (const spec of [server, client]) {
-        await runtime.create({ ...spec, ...(runtime.kind === "process" && { command: busybox(spec.command) }) });
+        await runtime.create({
+          ...spec,
+          ...(runtime.kind === "process" && { command: busybox(spec.command) }),
+        });
         await runtime.start(spec.id);
       }
       const bb = runtime.kind === "process" ? ["/usr/bin/busybox"] : [];
       const answer = await waitFor(
         "the server's answer",
         async () => {
-          const reply = await runtime.exec("client", [...bb, "nc", "-w", "2", server.address, "8080"], { timeoutMs: 5_000 });
+          const reply = await runtime.exec("client", [...bb, "nc", "-w", "2", server.address, "8080"], {
+            timeoutMs: 5_000,
+          });
           return reply.stdout === "hello\n" ? reply.stdout : undefined;
         },
         { timeoutMs: 10_000, intervalMs: 100 },
       );
       expect(answer).toBe("hello\n");
-      expect((await runtime.exec("client", ["sh", "-c", "hostname; cat /etc/resolv.conf /etc/hosts"])).stdout).toMatch(
-        /^client\n(.|\n)*search prod\.cluster\.local/,
-      );
+      expect(
+        (await runtime.exec("client", ["sh", "-c", "hostname; cat /etc/resolv.conf /etc/hosts"])).stdout,
+      ).toMatch(/^client\n(.|\n)*search prod\.cluster\.local/);
       await Promise.all(["server", "client"].map((id) => runtime.remove(id)));
     });
 
     test("exec gives exit code, both streams and stdin, and ends at its deadline", async () => {
       await runtime.create(machine.spec("inside", { ...sh("sleep 1000"), env: { SECRET: "s3cret value" } }));
       await runtime.start("inside");
-      const result = await runtime.exec("inside", ["sh", "-c", 'cat; echo "$SECRET"; echo no >&2; exit 5'], { input: "in\n" });
+      const result = await runtime.exec("inside", ["sh", "-c", 'cat; echo "$SECRET"; echo no >&2; exit 5'], {
+        input: "in\n",
+      });
       expect(result).toEqual({ exitCode: 5, stdout: "in\ns3cret value\n", stderr: "no\n" });
       await expect(runtime.exec("inside", ["sleep", "60"], { timeoutMs: 300 })).rejects.toSatisfy(
         (e) => code(e) === "exec_timeout",
@@ -195,7 +238,12 @@ export function runtimeContract(name: string, backend: Backend): void {
 
     test("logs can be followed, cut to a tail and to a time", async () => {
       await runtime.create(
-        machine.spec("talk", sh("for i in 1 2 3 4 5; do echo line $i; done; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo more; sleep 1000")),
+        machine.spec(
+          "talk",
+          sh(
+            "for i in 1 2 3 4 5; do echo line $i; done; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo more; sleep 1000",
+          ),
+        ),
       );
       await runtime.start("talk");
       await until("talk", "line 5");
@@ -219,13 +267,17 @@ export function runtimeContract(name: string, backend: Backend): void {
 
     test("list filters by labels; a restarted caller finds what runs and what died", async () => {
       for (const id of ["keep-a", "keep-b", "rest"]) {
-        await runtime.create(machine.spec(id, { ...sh("sleep 1000"), labels: { namespace: "prod", slot: id } }));
+        await runtime.create(
+          machine.spec(id, { ...sh("sleep 1000"), labels: { namespace: "prod", slot: id } }),
+        );
       }
       await runtime.start("keep-a");
       await runtime.start("keep-b");
       await runtime.start("rest");
       await runtime.stop("rest");
-      expect((await runtime.list({ namespace: "prod", slot: "keep-b" })).map(({ id }) => id)).toEqual(["keep-b"]);
+      expect((await runtime.list({ namespace: "prod", slot: "keep-b" })).map(({ id }) => id)).toEqual([
+        "keep-b",
+      ]);
       const pids = (await runtime.list({ namespace: "prod" })).map(({ pid }) => pid);
       const restarted = await backend.open(machine);
       await restarted.ensureNetwork(machine.network);

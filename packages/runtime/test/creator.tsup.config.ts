@@ -8,7 +8,9 @@ export default defineConfig({
   outDir: "node_modules/.cache/creator",
   noExternal: [/./],
   silent: true,
-  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+  },
   esbuildOptions: (options) => {
     options.conditions = ["@ployz/source"];
   },

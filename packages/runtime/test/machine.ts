@@ -29,7 +29,13 @@ export async function makeMachine(): Promise<Machine> {
   return {
     dir,
     tag,
-    network: { bridge: `pl${tag}`, subnet: `${subnet}.0/24`, gateway: `${subnet}.1`, clusterCidr: "10.101.0.0/16", mtu: 1380 },
+    network: {
+      bridge: `pl${tag}`,
+      subnet: `${subnet}.0/24`,
+      gateway: `${subnet}.1`,
+      clusterCidr: "10.101.0.0/16",
+      mtu: 1380,
+    },
     cgroupParent: `ployz-test-${tag}`,
     async folder(name) {
       const path = join(dir, name);
@@ -55,7 +61,11 @@ export async function makeMachine(): Promise<Machine> {
 
 /** Everything an instance could leave behind on the machine. */
 export async function traces(cgroupParent: string): Promise<Readonly<Record<string, readonly string[]>>> {
-  const lines = (text: string) => text.split("\n").filter((line) => line !== "").sort();
+  const lines = (text: string) =>
+    text
+      .split("\n")
+      .filter((line) => line !== "")
+      .sort();
   const processes: string[] = [];
   for (const pid of await readdir("/proc")) {
     if (!/^\d+$/.test(pid)) continue;

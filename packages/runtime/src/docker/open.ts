@@ -1,2 +1,229 @@
-export interface DockerRuntimeOptions { readonly socketPath: string }
-export async function openDockerRuntime(_o: DockerRuntimeOptions): Promise<never> { throw new Error("todo"); }
+import { statfs } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { PloyzError } from "@ployz/exec";
+import Docker from "dockerode";
+import { checkAddress } from "../network/addresses.ts";
+import { architecture, memory } from "../process/facts.ts";
+import type { InstanceSpec, InstanceStatus, LogLine, LogOptions, NetworkSpec, Runtime } from "../runtime.ts";
+import { checkId, checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
+import { containerOptions, identityLabel, statusFrom } from "./container.ts";
+import { engine, engineUnless, statusOf } from "./errors.ts";
+import { execInContainer } from "./exec.ts";
+import { dockerImages } from "./images.ts";
+import { ensureDockerNetwork, removeDockerNetwork } from "./network.ts";
+import { frames, logLines } from "./streams.ts";
+
+export interface DockerRuntimeOptions {
+  /** Default /var/run/docker.sock. */
+  readonly socketPath?: string;
+  /** Default `ployz.`; marks the containers that are ours. */
+  readonly labelPrefix?: string;
+  readonly log?: { readonly maxBytes: number; readonly maxFiles: number };
+  /** TCP ports of machines that no workload may reach. */
+  readonly controlPorts?: readonly number[];
+}
+
+/** Workloads as containers of this machine's Docker engine (API 1.41 or newer). @throws PloyzError `docker_unavailable` */
+export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Promise<Runtime> {
+  const docker = new Docker({ socketPath: options.socketPath ?? "/var/run/docker.sock" });
+  const prefix = options.labelPrefix ?? "ployz.";
+  const log = options.log ?? { maxBytes: 1024 * 1024, maxFiles: 10 };
+  await engine("ping", () => docker.ping());
+  let known: NetworkSpec | undefined;
+
+  const info = (id: string) =>
+    engineUnless([404], `inspect ${id}`, () => docker.getContainer(checkId(id)).inspect());
+  const inspect = async (id: string): Promise<InstanceStatus> => {
+    const found = await info(id);
+    const ours = found?.Config.Labels?.[identityLabel(prefix)] !== undefined;
+    return found === undefined || !ours
+      ? { id, labels: {}, state: "absent", identity: "" }
+      : statusFrom(found, prefix);
+  };
+  const present = async (id: string): Promise<InstanceStatus> => {
+    const status = await inspect(id);
+    if (status.state === "absent") throw missing(id);
+    return status;
+  };
+  const network = (): NetworkSpec => {
+    if (known !== undefined) return known;
+    throw new PloyzError({
+      code: "network_missing",
+      message: "this machine has no network for instances yet",
+      hint: "ensureNetwork comes first",
+    });
+  };
+
+  const runtime: Runtime = {
+    kind: "docker",
+    images: dockerImages(docker),
+    async facts() {
+      const engineInfo = await engine("info", () => docker.info());
+      const { bavail, bsize } = await statfs(engineInfo.DockerRootDir);
+      return {
+        kind: "docker",
+        version: engineInfo.ServerVersion,
+        arch: architecture(engineInfo.Architecture),
+        cpus: engineInfo.NCPU,
+        ...(await memory()),
+        diskFreeBytes: bavail * bsize,
+        cgroups: engineInfo.CgroupVersion === "2" ? "v2" : "v1",
+        limits: engineInfo.MemoryLimit && engineInfo.CpuCfsQuota,
+      };
+    },
+    async ensureNetwork(spec) {
+      await ensureDockerNetwork(docker, spec, options.controlPorts ?? [], prefix);
+      known = spec;
+    },
+    async removeNetwork(spec) {
+      await removeDockerNetwork(docker, spec);
+      known = undefined;
+    },
+    async create(spec) {
+      checkSpec(spec);
+      if (spec.bundle !== undefined)
+        throw invalid(spec.id, "bundle", "needs the process runtime; a container has an image");
+      if (spec.image === undefined || spec.image === "") throw invalid(spec.id, "image", "is missing");
+      checkAddress(network(), spec.address);
+      await createContainer(docker, spec, { labelPrefix: prefix, network: network().bridge, log });
+      const status = await present(spec.id).catch((error: unknown) => {
+        // The name is taken by a container that is not ours.
+        throw (error as PloyzError).code === "instance_missing" ? conflict(spec.id) : error;
+      });
+      if (status.identity !== instanceIdentity(spec)) throw conflict(spec.id);
+      return status;
+    },
+    async start(id) {
+      const found = await info(id);
+      if (found === undefined) throw missing(id);
+      const job = found.HostConfig.RestartPolicy?.Name !== "unless-stopped";
+      const begun = !found.State.StartedAt.startsWith("0001-");
+      if (!(job && begun)) await engineUnless([304], `start ${id}`, () => docker.getContainer(id).start());
+      return present(id);
+    },
+    async stop(id, { graceMs, signal } = {}) {
+      checkId(id);
+      const asked = {
+        ...(graceMs !== undefined && { t: Math.ceil(graceMs / 1000) }),
+        ...(signal !== undefined && { signal }),
+      };
+      await engineUnless([304, 404], `stop ${id}`, () => docker.getContainer(id).stop(asked));
+    },
+    async remove(id) {
+      if ((await inspect(id)).state === "absent") return;
+      // 409: a removal is already going on; the engine ends it by itself.
+      await engineUnless([404, 409], `remove ${id}`, () =>
+        docker.getContainer(id).remove({ force: true, v: true }),
+      );
+    },
+    async wait(id, signal) {
+      for (;;) {
+        signal.throwIfAborted();
+        const status = await present(id);
+        if (status.state === "exited") return { exitCode: status.exitCode ?? 0 };
+        if (status.state === "created") {
+          throw new PloyzError({
+            code: "instance_not_started",
+            message: `instance ${id} is not running and has no exit code`,
+            hint: "start it first",
+          });
+        }
+        try {
+          await docker.getContainer(id).wait({ condition: "not-running", abortSignal: signal });
+        } catch (error) {
+          signal.throwIfAborted();
+          if (statusOf(error) !== 404) await engine(`wait for ${id}`, () => Promise.reject(error as Error));
+        }
+      }
+    },
+    inspect,
+    async list(labels = {}) {
+      const filters = {
+        label: [identityLabel(prefix), ...Object.entries(labels).map(([k, v]) => `${prefix}${k}=${v}`)],
+      };
+      const found = await engine("list containers", () => docker.listContainers({ all: true, filters }));
+      const ids = found.map(({ Names }) => (Names[0] ?? "").replace(/^\//, "")).sort();
+      const statuses = await Promise.all(ids.map(inspect));
+      return statuses.filter((status) => status.state !== "absent" && hasLabels(status.labels, labels));
+    },
+    async *logs(id, logOptions = {}) {
+      await present(id);
+      yield* containerLogs(docker, id, logOptions);
+    },
+    exec: (id, argv, execOptions = {}) => execInContainer(docker, checkId(id), argv, execOptions),
+    async stats(id) {
+      await present(id);
+      const stats = await engine(`stats of ${id}`, () =>
+        docker.getContainer(id).stats({ stream: false, "one-shot": true }),
+      );
+      const detail = (stats.memory_stats.stats ?? {}) as unknown as Record<string, number>;
+      const cache = detail.inactive_file ?? detail.total_inactive_file ?? 0;
+      const usage = stats.memory_stats.usage;
+      if (usage === undefined) {
+        throw new PloyzError({
+          code: "stats_unavailable",
+          message: `there are no counters for ${id}`,
+          hint: "is it running?",
+        });
+      }
+      return { cpuNanos: stats.cpu_stats.cpu_usage.total_usage, memoryBytes: Math.max(0, usage - cache) };
+    },
+    async adopt() {
+      const adopted: string[] = [];
+      const dead: string[] = [];
+      for (const { id, state } of await runtime.list()) {
+        if (state === "running") adopted.push(id);
+        // Stopped on purpose, or ended by itself: with unless-stopped the engine tells them apart only by restarting the latter.
+        else if (state === "exited" && (await diedWithEngine(docker, id))) dead.push(id);
+      }
+      return { adopted, dead };
+    },
+  };
+  return runtime;
+}
+
+async function createContainer(
+  docker: Docker,
+  spec: InstanceSpec,
+  defaults: Parameters<typeof containerOptions>[1],
+): Promise<void> {
+  // 409: the name is taken. Whether by the same instance, the caller compares.
+  await engineUnless([409], `create ${spec.id}`, () =>
+    docker.createContainer(containerOptions(spec, defaults)),
+  );
+}
+
+/** A container that the engine could not start again after a reboot says so in its state. */
+async function diedWithEngine(docker: Docker, id: string): Promise<boolean> {
+  const found = await engineUnless([404], `inspect ${id}`, () => docker.getContainer(id).inspect());
+  return found?.HostConfig.RestartPolicy?.Name === "unless-stopped" && found.State.Error !== "";
+}
+
+async function* containerLogs(docker: Docker, id: string, options: LogOptions): AsyncGenerator<LogLine> {
+  const since = options.sinceMs === undefined ? "" : new Date(options.sinceMs).toISOString().slice(0, -1);
+  const query = {
+    stdout: true,
+    stderr: true,
+    timestamps: true,
+    ...(options.tail !== undefined && { tail: options.tail }),
+    ...(options.sinceMs !== undefined && { since: Math.floor(options.sinceMs / 1000) }), // whole seconds; the rest is cut below
+  };
+  const source = await engine<Buffer | NodeJS.ReadableStream>(`logs of ${id}`, () =>
+    options.follow === true
+      ? docker.getContainer(id).logs({ ...query, follow: true })
+      : docker.getContainer(id).logs({ ...query, follow: false }),
+  );
+  const stream = Buffer.isBuffer(source) ? undefined : (source as Readable);
+  const cut = () => stream?.destroy();
+  if (options.signal?.aborted === true) cut();
+  options.signal?.addEventListener("abort", cut, { once: true });
+  try {
+    const chunks: AsyncIterable<Buffer> | Iterable<Buffer> = stream ?? [source as Buffer];
+    for await (const line of logLines(frames(chunks))) if (line.time >= since) yield line;
+  } catch (error) {
+    if (options.signal?.aborted !== true) throw error;
+  } finally {
+    options.signal?.removeEventListener("abort", cut);
+    cut();
+  }
+}

@@ -90,7 +90,11 @@ function ignoreMissing(error: unknown): void {
 function networkFailed(what: string, cause: unknown): PloyzError {
   const why = cause instanceof ExecError ? `: ${cause.stderr.trim().split("\n").at(-1) ?? ""}` : "";
   return new PloyzError(
-    { code: "network_failed", message: `${what}${why}`, hint: "run as root on a kernel with bridge and nftables" },
+    {
+      code: "network_failed",
+      message: `${what}${why}`,
+      hint: "run as root on a kernel with bridge and nftables",
+    },
     { cause },
   );
 }

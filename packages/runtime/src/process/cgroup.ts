@@ -54,7 +54,10 @@ export interface Cgroups {
   /** `cgroup.procs` files that a supervisor joins. */
   supervisorProcs(): Promise<readonly string[]>;
   /** Makes the groups of one instance with its limits, and returns the `cgroup.procs` files to join. */
-  ensure(name: string, limits: { readonly cpus?: number; readonly memoryBytes?: number }): Promise<readonly string[]>;
+  ensure(
+    name: string,
+    limits: { readonly cpus?: number; readonly memoryBytes?: number },
+  ): Promise<readonly string[]>;
   remove(name: string): Promise<void>;
   stats(name: string): Promise<{ readonly cpuNanos: number; readonly memoryBytes: number } | undefined>;
   /** How many processes of it the kernel killed for want of memory. */
@@ -67,7 +70,8 @@ export async function openCgroups(parent: string): Promise<Cgroups> {
   const layout = await detectCgroups();
   const limits = await probe(layout, parent);
   const v2 = layout.version === "v2";
-  const folders = (name: string) => [...new Set(Object.values(layout.mounts))].map((mount) => join(mount, parent, name));
+  const folders = (name: string) =>
+    [...new Set(Object.values(layout.mounts))].map((mount) => join(mount, parent, name));
   const folder = (controller: string, name: string) => {
     const mount = layout.mounts[v2 ? "unified" : controller];
     return mount === undefined ? undefined : join(mount, parent, name);
@@ -88,9 +92,10 @@ export async function openCgroups(parent: string): Promise<Cgroups> {
       const procs = await makeAll(folders(name));
       for (const [controller, file, value] of settings(v2, wanted)) {
         const dir = folder(controller, name);
-        if (dir !== undefined) await writeFile(join(dir, file), value).catch((error: NodeJS.ErrnoException) => {
-          if (!(file.includes("swap") || file.includes("memsw"))) throw error; // swap accounting is often off
-        });
+        if (dir !== undefined)
+          await writeFile(join(dir, file), value).catch((error: NodeJS.ErrnoException) => {
+            if (!(file.includes("swap") || file.includes("memsw"))) throw error; // swap accounting is often off
+          });
       }
       return procs;
     },
@@ -131,13 +136,19 @@ export function settings(
   const memory = limits.memoryBytes;
   const list: [string, string, string][] = [];
   if (v2) {
-    list.push(["cpu", "cpu.max", `${quota ?? "max"} ${period}`], ["memory", "memory.max", String(memory ?? "max")]);
+    list.push(
+      ["cpu", "cpu.max", `${quota ?? "max"} ${period}`],
+      ["memory", "memory.max", String(memory ?? "max")],
+    );
     if (memory !== undefined) list.push(["memory", "memory.swap.max", "0"]);
     return list;
   }
   list.push(["cpu", "cpu.cfs_quota_us", String(quota ?? -1)]);
   if (memory !== undefined) {
-    list.push(["memory", "memory.limit_in_bytes", String(memory)], ["memory", "memory.memsw.limit_in_bytes", String(memory)]);
+    list.push(
+      ["memory", "memory.limit_in_bytes", String(memory)],
+      ["memory", "memory.memsw.limit_in_bytes", String(memory)],
+    );
   }
   return list;
 }
@@ -146,9 +157,11 @@ async function probe(layout: CgroupLayout, parent: string): Promise<boolean> {
   try {
     if (layout.version === "none") return false;
     for (const mount of new Set(Object.values(layout.mounts))) {
-      if (layout.version === "v2") await writeFile(join(mount, "cgroup.subtree_control"), "+memory +cpu +pids");
+      if (layout.version === "v2")
+        await writeFile(join(mount, "cgroup.subtree_control"), "+memory +cpu +pids");
       await mkdir(join(mount, parent), { recursive: true });
-      if (layout.version === "v2") await writeFile(join(mount, parent, "cgroup.subtree_control"), "+memory +cpu +pids");
+      if (layout.version === "v2")
+        await writeFile(join(mount, parent, "cgroup.subtree_control"), "+memory +cpu +pids");
     }
     return layout.version === "v2" || layout.mounts.cpu !== undefined;
   } catch {

@@ -1,12 +1,13 @@
 import { constants } from "node:os";
 import { ExecError, PloyzError, spawnStream } from "@ployz/exec";
+import { killBelow } from "../kill.ts";
 import type { ExecOptions, ExecResult } from "../runtime.ts";
 import { missing } from "../spec.ts";
-import { workdir, privileges, withEnvironment } from "./launch.ts";
+import { privileges, withEnvironment, workdir } from "./launch.ts";
 import type { Instances } from "./lifecycle.ts";
 import type { InstancePaths } from "./paths.ts";
 import { readRecord } from "./records.ts";
-import { firstProcess, killBelow, life } from "./supervise.ts";
+import { firstProcess, life } from "./supervise.ts";
 import { resolveUser } from "./users.ts";
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -23,13 +24,22 @@ export async function execInside(
   if (record === undefined) throw missing(paths.id);
   const first = await firstProcess(await life(machine.programs, paths.service));
   if (first === undefined) {
-    throw new PloyzError({ code: "instance_not_running", message: `instance ${paths.id} is not running`, hint: "start it first" });
+    throw new PloyzError({
+      code: "instance_not_running",
+      message: `instance ${paths.id} is not running`,
+      hint: "start it first",
+    });
   }
   const user = await resolveUser(record.spec.user ?? "nobody");
   const { programs } = machine;
   const inside = [
     ...["--target", String(first.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root"],
-    ...[`--wdns=${workdir(record.spec)}`, "--", ...privileges(programs, user), ...withEnvironment(programs, argv)],
+    ...[
+      `--wdns=${workdir(record.spec)}`,
+      "--",
+      ...privileges(programs, user),
+      ...withEnvironment(programs, argv),
+    ],
   ];
   const child = spawnStream(programs.nsenter, inside, { okExitCodes: ANY_EXIT_CODE });
   const stdout: Buffer[] = [];

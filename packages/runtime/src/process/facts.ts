@@ -22,7 +22,10 @@ export async function machineFacts(machine: Instances): Promise<RuntimeFacts> {
 export function architecture(name: string): "amd64" | "arm64" {
   if (name === "x64" || name === "x86_64" || name === "amd64") return "amd64";
   if (name === "arm64" || name === "aarch64") return "arm64";
-  throw new PloyzError({ code: "architecture_unsupported", message: `machines of architecture ${name} are not supported` });
+  throw new PloyzError({
+    code: "architecture_unsupported",
+    message: `machines of architecture ${name} are not supported`,
+  });
 }
 
 /** From proc_meminfo(5), in bytes. Free is what can be had without swapping. */

@@ -2,7 +2,14 @@ import { chmod, chown, mkdir, readFile, rm, symlink, writeFile } from "node:fs/p
 import { basename, join } from "node:path";
 import { PloyzError, run } from "@ployz/exec";
 import type { InstanceSpec } from "../runtime.ts";
-import { environment, FINISH_SCRIPT, launchScript, loggerScript, type Programs, RUN_SCRIPT } from "./launch.ts";
+import {
+  environment,
+  FINISH_SCRIPT,
+  launchScript,
+  loggerScript,
+  type Programs,
+  RUN_SCRIPT,
+} from "./launch.ts";
 import { planRootfs, resolvPoint } from "./mounts.ts";
 import type { InstancePaths } from "./paths.ts";
 import type { User } from "./users.ts";
@@ -76,9 +83,16 @@ export function hosts(spec: InstanceSpec): string {
   return `127.0.0.1 localhost\n${spec.address} ${spec.hostname}\n`;
 }
 
-async function writeEnvironment(paths: InstancePaths, env: Readonly<Record<string, string>>, user: User): Promise<void> {
+async function writeEnvironment(
+  paths: InstancePaths,
+  env: Readonly<Record<string, string>>,
+  user: User,
+): Promise<void> {
   const base = join(paths.run, "env");
-  for (const [kind, wanted] of [["set", true], ["empty", false]] as const) {
+  for (const [kind, wanted] of [
+    ["set", true],
+    ["empty", false],
+  ] as const) {
     const dir = join(base, kind);
     await mkdir(dir, { recursive: true, mode: 0o755 });
     for (const [name, value] of Object.entries(env)) {

@@ -30,7 +30,19 @@ export interface Programs {
  * Docker's default set without MKNOD and NET_RAW (device nodes and forged packets need more confinement than there is here)
  * and AUDIT_WRITE. A user other than root has none of them at all.
  */
-const CAPABILITIES = ["chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap", "setfcap", "net_bind_service", "sys_chroot"];
+const CAPABILITIES = [
+  "chown",
+  "dac_override",
+  "fowner",
+  "fsetid",
+  "kill",
+  "setgid",
+  "setuid",
+  "setpcap",
+  "setfcap",
+  "net_bind_service",
+  "sys_chroot",
+];
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -50,7 +62,15 @@ export function privileges(programs: Programs, user: User): readonly string[] {
  * after the privileges are gone. s6-envdir unsets a variable whose file is empty, hence the second folder for empty values.
  */
 export function withEnvironment(programs: Programs, argv: readonly string[]): readonly string[] {
-  return [programs.emptyenv, programs.envdir, "-fn", `${ENV_DIR}/set`, programs.envdir, `${ENV_DIR}/empty`, ...argv];
+  return [
+    programs.emptyenv,
+    programs.envdir,
+    "-fn",
+    `${ENV_DIR}/set`,
+    programs.envdir,
+    `${ENV_DIR}/empty`,
+    ...argv,
+  ];
 }
 
 export interface LaunchInput {
@@ -70,7 +90,18 @@ export function launchScript(input: LaunchInput): string {
     words([programs.nsenter, `--net=${paths.netnsPath}`, "--"]),
     put("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"),
     put("/proc/sys/net/ipv4/ping_group_range", word("0 2147483647")),
-    words([programs.unshare, "--mount", "--propagation", "private", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--"]),
+    words([
+      programs.unshare,
+      "--mount",
+      "--propagation",
+      "private",
+      "--uts",
+      "--ipc",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "--",
+    ]),
     put("/proc/sys/kernel/hostname", word(spec.hostname)),
     must([programs.mount, "--bind", paths.rootfs, paths.rootfs]),
     must([programs.mount, "-a", "-T", `${paths.run}/fstab`]),

@@ -1,6 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError, signalProcess, waitFor } from "@ployz/exec";
+import { kill, killBelow } from "../kill.ts";
 import type { InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
 import { missing } from "../spec.ts";
 import type { Cgroups } from "./cgroup.ts";
@@ -8,8 +9,17 @@ import { makeRunFolder, removeRunFolder } from "./folder.ts";
 import type { Programs } from "./launch.ts";
 import { ensureNetns, killAll, removeNetns } from "./netns.ts";
 import type { InstancePaths, ProcessLayout } from "./paths.ts";
-import { readRecord, readState, resetState, setWanted } from "./records.ts";
-import { control, firstProcess, isSupervised, kill, killBelow, life, programOf, supervise, untilDown, up } from "./supervise.ts";
+import { readRecord, readState, resetState, setOomBase, setWanted } from "./records.ts";
+import {
+  control,
+  firstProcess,
+  isSupervised,
+  life,
+  programOf,
+  supervise,
+  untilDown,
+  up,
+} from "./supervise.ts";
 import { resolveUser } from "./users.ts";
 
 /** What every operation on an instance of this machine needs. */
@@ -35,7 +45,7 @@ export async function inspectInstance(machine: Instances, paths: InstancePaths):
     supervised ? life(machine.programs, paths.service) : { up: false, pid: undefined },
   ]);
   const first = await firstProcess(now);
-  const oomKilled = (await machine.cgroups.oomKills(paths.cgroup)) > 0;
+  const oomKilled = (await machine.cgroups.oomKills(paths.cgroup)) > state.oomBase;
   // Between two lives it counts as running: the supervisor waits out the back-off, and `restarts` tells.
   const running = supervised && (now.up || (state.wanted && record.spec.restart === "always"));
   return {
@@ -72,7 +82,16 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   await ensureNetns(paths, await machine.network(), spec.address);
   const groups = await cgroups.ensure(paths.cgroup, spec.resources ?? {});
   await resetState(paths);
-  await makeRunFolder({ spec, paths, user, programs, hidden: machine.hidden, log: machine.log, cgroups: groups });
+  await setOomBase(paths, await cgroups.oomKills(paths.cgroup));
+  await makeRunFolder({
+    spec,
+    paths,
+    user,
+    programs,
+    hidden: machine.hidden,
+    log: machine.log,
+    cgroups: groups,
+  });
   await setWanted(paths, true);
   const trackers = await cgroups.supervisorProcs();
   const logFile = join(paths.run, "supervisor.log");
@@ -87,19 +106,24 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   return status;
 }
 
-export async function stopInstance(machine: Instances, paths: InstancePaths, options: StopOptions): Promise<void> {
+export async function stopInstance(
+  machine: Instances,
+  paths: InstancePaths,
+  options: StopOptions,
+): Promise<void> {
   const { programs } = machine;
-  const record = await readRecord(paths);
+  // A damaged record must not keep anybody from stopping what runs.
+  const record = await readRecord(paths).catch(() => ({ spec: undefined }));
   if (record === undefined) return;
   await setWanted(paths, false);
   if (!(await isSupervised(paths.service))) {
     await killAll(paths);
     return;
   }
-  const graceMs = options.graceMs ?? record.spec.stopGraceMs ?? DEFAULT_GRACE_MS;
-  const signal = (options.signal ?? record.spec.stopSignal ?? "SIGTERM") as NodeJS.Signals;
-  await control(programs, paths.service, "-d"); // no further life; its own SIGTERM does not pass unshare(1)
+  const graceMs = options.graceMs ?? record.spec?.stopGraceMs ?? DEFAULT_GRACE_MS;
+  const signal = (options.signal ?? record.spec?.stopSignal ?? "SIGTERM") as NodeJS.Signals;
   const now = await life(programs, paths.service);
+  await control(programs, paths.service, "-d"); // no further life; its own SIGTERM does not pass unshare(1)
   const first = await firstProcess(now);
   const asked = first !== undefined && (await programOf(first.pid)) === "tini" && graceMs > 0;
   if (asked) {
@@ -126,7 +150,11 @@ export async function stopInstance(machine: Instances, paths: InstancePaths, opt
   }
 }
 
-export async function removeInstance(machine: Instances, paths: InstancePaths, keepLogs: boolean): Promise<void> {
+export async function removeInstance(
+  machine: Instances,
+  paths: InstancePaths,
+  keepLogs: boolean,
+): Promise<void> {
   await stopInstance(machine, paths, { graceMs: 0 });
   await dismiss(machine, paths);
   await removeNetns(paths);
@@ -151,10 +179,14 @@ async function dismiss(machine: Instances, paths: InstancePaths): Promise<void> 
 }
 
 async function gone(service: string): Promise<void> {
-  await waitFor(`the supervisor of ${service} to end`, async () => ((await isSupervised(service)) ? undefined : true), {
-    timeoutMs: 5_000,
-    intervalMs: 3,
-  });
+  await waitFor(
+    `the supervisor of ${service} to end`,
+    async () => ((await isSupervised(service)) ? undefined : true),
+    {
+      timeoutMs: 5_000,
+      intervalMs: 3,
+    },
+  );
 }
 
 function startFailed(paths: InstancePaths): PloyzError {

@@ -13,18 +13,23 @@ export function parseLine(raw: string, stream: Stream): LogLine | undefined {
 }
 
 /** Reads the log folders of both streams in the order of time; with `follow`, then what comes, until the signal aborts. */
-export async function* readLogs(dirs: Readonly<Record<Stream, string>>, options: LogOptions): AsyncGenerator<LogLine> {
+export async function* readLogs(
+  dirs: Readonly<Record<Stream, string>>,
+  options: LogOptions,
+): AsyncGenerator<LogLine> {
   const tails = [new Tail(dirs.stdout, "stdout"), new Tail(dirs.stderr, "stderr")];
   const since = options.sinceMs === undefined ? "" : new Date(options.sinceMs).toISOString().slice(0, -1);
   const wake = options.follow === true ? watchDirs(Object.values(dirs), options.signal) : undefined;
   try {
     const backlog: LogLine[] = [];
-    for (const tail of tails) for await (const line of tail.read()) if (line.time >= since) backlog.push(line);
+    for (const tail of tails)
+      for await (const line of tail.read()) if (line.time >= since) backlog.push(line);
     backlog.sort(byTime);
     yield* options.tail === undefined ? backlog : backlog.slice(Math.max(0, backlog.length - options.tail));
     while (wake !== undefined && (await wake.next())) {
       const fresh: LogLine[] = [];
-      for (const tail of tails) for await (const line of tail.read()) if (line.time >= since) fresh.push(line);
+      for (const tail of tails)
+        for await (const line of tail.read()) if (line.time >= since) fresh.push(line);
       yield* fresh.sort(byTime);
     }
   } finally {
@@ -84,21 +89,42 @@ class Tail {
 
   /** Opens the file written after the one with this inode; the oldest one when it is undefined or already deleted. */
   private async openNext(inode: number | undefined): Promise<boolean> {
-    const names = (await readdir(this.dir).catch(() => [] as string[])).filter((name) => name.startsWith("@")).sort();
-    const files = await Promise.all(
-      [...names, "current"].map(async (name) => open(join(this.dir, name), "r").catch(() => undefined)),
-    );
-    const inodes = await Promise.all(files.map(async (handle) => (await handle?.stat())?.ino));
-    const at = inodes.indexOf(inode);
-    const next = files.findIndex((handle, index) => handle !== undefined && (inode === undefined || index > at));
-    await Promise.all(files.map(async (handle, index) => (index === next ? undefined : handle?.close())));
-    const handle = files[next];
-    const found = inodes[next];
-    if (handle === undefined || found === undefined) return false;
+    const files = await this.settled();
+    const at = files.findIndex((file) => file.inode === inode);
+    const deleted = at === -1 && (this.file === undefined || (await this.file.handle.stat()).nlink === 0);
+    // Ours is there under a name that was being changed: look again at the next event.
+    const next = at === -1 && !deleted ? undefined : files[at + 1];
+    await Promise.all(files.map(async (file) => (file === next ? undefined : file.handle.close())));
+    if (next === undefined) return false;
     await this.file?.handle.close();
     this.rest = Buffer.alloc(0);
-    this.file = { handle, inode: found, offset: 0 };
+    this.file = { ...next, offset: 0 };
     return true;
+  }
+
+  /** All files of the folder, oldest first, as they were at one moment: a rotation in between would hide or double a file. */
+  private async settled(): Promise<{ handle: FileHandle; inode: number }[]> {
+    for (let attempt = 0; ; attempt++) {
+      const before = await this.names();
+      const files: { handle: FileHandle; inode: number }[] = [];
+      for (const name of before) {
+        const handle = await open(join(this.dir, name), "r").catch(() => undefined);
+        if (handle !== undefined) files.push({ handle, inode: (await handle.stat()).ino });
+      }
+      const current = await stat(join(this.dir, "current")).catch(() => undefined);
+      const after = await this.names();
+      const same =
+        before.join("/") === after.join("/") &&
+        (current === undefined || files.at(-1)?.inode === current.ino);
+      if (same || attempt === 20) return files;
+      await Promise.all(files.map(({ handle }) => handle.close()));
+    }
+  }
+
+  private async names(): Promise<readonly string[]> {
+    const all = await readdir(this.dir).catch(() => [] as string[]);
+    const archives = all.filter((name) => name.startsWith("@")).sort();
+    return all.includes("current") ? [...archives, "current"] : archives;
   }
 
   async close(): Promise<void> {

@@ -7,11 +7,37 @@ import { type HostFiles, planRoot, type SkeletonEntry } from "./rootfs.ts";
 import type { User } from "./users.ts";
 
 /** Folders of the machine that an instance sees, read-only: programs and their configuration, no data. */
-export const SHOWN = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr", "/opt", "/etc", "/nix", "/gnu"];
+export const SHOWN = [
+  "/bin",
+  "/sbin",
+  "/lib",
+  "/lib32",
+  "/lib64",
+  "/libx32",
+  "/usr",
+  "/opt",
+  "/etc",
+  "/nix",
+  "/gnu",
+];
 
 /** What within them is hidden, also from a root workload: keys and password hashes. */
-const SECRET = ["/etc/ssh", "/etc/ployz", "/etc/wireguard", "/etc/letsencrypt", "/etc/ssl/private", "/etc/sudoers.d"];
-const SECRET_FILES = ["/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/machine-id"];
+const SECRET = [
+  "/etc/ssh",
+  "/etc/ployz",
+  "/etc/wireguard",
+  "/etc/letsencrypt",
+  "/etc/ssl/private",
+  "/etc/sudoers.d",
+];
+const SECRET_FILES = [
+  "/etc/shadow",
+  "/etc/shadow-",
+  "/etc/gshadow",
+  "/etc/gshadow-",
+  "/etc/sudoers",
+  "/etc/machine-id",
+];
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"];
 const MASKED = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug"];
 const PROC_READ_ONLY = ["/proc/sys", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/sysrq-trigger"];
@@ -48,15 +74,34 @@ export interface Rootfs {
 export async function planRootfs(input: RootfsInput): Promise<Rootfs> {
   const { spec, paths, user } = input;
   const resolv = await resolvPoint();
-  const given = await Promise.all(spec.mounts.map(async (mount) => ({ ...mount, kind: await sourceKind(spec.id, mount.source) })));
+  const given = await Promise.all(
+    spec.mounts.map(async (mount) => ({ ...mount, kind: await sourceKind(spec.id, mount.source) })),
+  );
   if (spec.bundle !== undefined) {
-    given.unshift({ source: spec.bundle, target: "/app", readOnly: true, kind: await sourceKind(spec.id, spec.bundle) });
+    given.unshift({
+      source: spec.bundle,
+      target: "/app",
+      readOnly: true,
+      kind: await sourceKind(spec.id, spec.bundle),
+    });
   }
   given.sort((a, b) => a.target.split("/").length - b.target.split("/").length);
   const dir = (path: string) => ({ path, kind: "dir" as const });
   const underRun = (path: string) => path === "/run" || path.startsWith("/run/");
   const points = [
-    ...["/proc", "/sys", "/dev", "/dev/pts", "/dev/shm", "/run", "/tmp", "/root", "/home", "/var/tmp", "/var/lib"].map(dir),
+    ...[
+      "/proc",
+      "/sys",
+      "/dev",
+      "/dev/pts",
+      "/dev/shm",
+      "/run",
+      "/tmp",
+      "/root",
+      "/home",
+      "/var/tmp",
+      "/var/lib",
+    ].map(dir),
     ...["/var/log", "/var/cache", PUT_OLD].map(dir),
     ...DEVICES.map((name) => ({ path: `/dev/${name}`, kind: "file" as const })),
     ...(underRun(resolv) ? [] : [{ path: resolv, kind: "file" as const }]),
@@ -66,8 +111,10 @@ export async function planRootfs(input: RootfsInput): Promise<Rootfs> {
   ];
   const plan = await planRoot(hostFiles, SHOWN, points);
   const at = (path: string) => join(paths.rootfs, path);
-  const bind = (source: string, target: string, options: string) => entry(source, at(target), "none", `bind,${options}`);
-  const tmpfs = (target: string, options: string) => entry("tmpfs", at(target), "tmpfs", `nosuid,nodev,${options}`);
+  const bind = (source: string, target: string, options: string) =>
+    entry(source, at(target), "none", `bind,${options}`);
+  const tmpfs = (target: string, options: string) =>
+    entry("tmpfs", at(target), "tmpfs", `nosuid,nodev,${options}`);
   const ro = "ro,nosuid,nodev";
   const hide = [...SECRET, ...input.hidden].filter((path) => SHOWN.some((top) => path.startsWith(`${top}/`)));
   const lines = [
@@ -139,6 +186,10 @@ async function sourceKind(id: string, source: string): Promise<"dir" | "file"> {
 }
 
 function ignoreMissing(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
+  if (
+    (error as NodeJS.ErrnoException).code === "ENOENT" ||
+    (error as NodeJS.ErrnoException).code === "ENOTDIR"
+  )
+    return undefined;
   throw error;
 }

@@ -1,30 +1,40 @@
 import { readFile } from "node:fs/promises";
 import { ExecError, PloyzError, run, waitFor } from "@ployz/exec";
+import { kill } from "../kill.ts";
 import { checkAddress, macOf, parseSubnet } from "../network/addresses.ts";
 import { linkExists } from "../network/apply.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import type { InstancePaths } from "./paths.ts";
-import { kill } from "./supervise.ts";
 
 /** Makes the namespace and its veth pair (ip-netns(8), veth(4)); what a dead attempt left half made is made anew. */
-export async function ensureNetns(paths: InstancePaths, network: NetworkSpec, address: string): Promise<void> {
+export async function ensureNetns(
+  paths: InstancePaths,
+  network: NetworkSpec,
+  address: string,
+): Promise<void> {
   checkAddress(network, address);
   if (await isReady(paths, network, address)) return;
   await removeNetns(paths);
   const { prefix } = parseSubnet(network.subnet);
   try {
     await run("ip", ["netns", "add", paths.netns]);
-    await batch([], [
-      `link add name ${paths.veth} mtu ${network.mtu} type veth peer name eth0 address ${macOf(address)} mtu ${network.mtu} netns ${paths.netns}`,
-      `link set dev ${paths.veth} addrgenmode none master ${network.bridge} up`,
-    ]);
-    await batch(["-n", paths.netns], [
-      "link set dev lo up",
-      "link set dev eth0 addrgenmode none",
-      `address add ${address}/${prefix} dev eth0`,
-      "link set dev eth0 up",
-      `route add default via ${network.gateway}`,
-    ]);
+    await batch(
+      [],
+      [
+        `link add name ${paths.veth} mtu ${network.mtu} type veth peer name eth0 address ${macOf(address)} mtu ${network.mtu} netns ${paths.netns}`,
+        `link set dev ${paths.veth} addrgenmode none master ${network.bridge} up`,
+      ],
+    );
+    await batch(
+      ["-n", paths.netns],
+      [
+        "link set dev lo up",
+        "link set dev eth0 addrgenmode none",
+        `address add ${address}/${prefix} dev eth0`,
+        "link set dev eth0 up",
+        `route add default via ${network.gateway}`,
+      ],
+    );
   } catch (error) {
     const why = error instanceof ExecError ? error.stderr.trim().split("\n").at(-1) : "";
     await removeNetns(paths).catch(() => {});
@@ -72,7 +82,10 @@ export async function killAll(paths: InstancePaths): Promise<void> {
 
 async function netnsPids(paths: InstancePaths): Promise<readonly number[]> {
   const { stdout } = await run("ip", ["netns", "pids", paths.netns], { okExitCodes: [0, 1, 255] });
-  return stdout.split("\n").filter((line) => line !== "").map(Number);
+  return stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(Number);
 }
 
 export async function netnsExists(paths: InstancePaths): Promise<boolean> {
@@ -95,9 +108,14 @@ async function isReady(paths: InstancePaths, network: NetworkSpec, address: stri
   ]);
   if (host.exitCode !== 0 || inside.exitCode !== 0) return false;
   const [link] = JSON.parse(host.stdout || "[]") as { master?: string; mtu?: number; operstate?: string }[];
-  const [eth0] = JSON.parse(inside.stdout || "[]") as { addr_info?: { local?: string }[]; operstate?: string }[];
+  const [eth0] = JSON.parse(inside.stdout || "[]") as {
+    addr_info?: { local?: string }[];
+    operstate?: string;
+  }[];
   const hasAddress = eth0?.addr_info?.some((info) => info.local === address) === true;
-  return link?.master === network.bridge && link.mtu === network.mtu && eth0?.operstate === "UP" && hasAddress;
+  return (
+    link?.master === network.bridge && link.mtu === network.mtu && eth0?.operstate === "UP" && hasAddress
+  );
 }
 
 async function batch(options: readonly string[], lines: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { PloyzError } from "@ployz/exec";
 import { checkAddress, checkNetwork } from "../network/addresses.ts";
 import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../network/apply.ts";
 import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
@@ -12,10 +13,17 @@ import { readLogs } from "./log-files.ts";
 import { planRootfs } from "./mounts.ts";
 import { instancePaths } from "./paths.ts";
 import { findPrograms } from "./programs.ts";
-import { listIds, readNetwork, readRecord, readState, resetState, writeNetwork, writeRecord } from "./records.ts";
-import { isSupervised, untilDown } from "./supervise.ts";
+import {
+  listIds,
+  readNetwork,
+  readRecord,
+  readState,
+  resetState,
+  writeNetwork,
+  writeRecord,
+} from "./records.ts";
+import { isSupervised, untilGivenUp } from "./supervise.ts";
 import { resolveUser } from "./users.ts";
-import { PloyzError } from "@ployz/exec";
 
 export interface ProcessRuntimeOptions {
   /** Records that survive a reboot. */
@@ -51,7 +59,11 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     network: async () => {
       const network = await readNetwork(machine.layout);
       if (network !== undefined) return network;
-      throw new PloyzError({ code: "network_missing", message: "this machine has no network for instances yet", hint: "ensureNetwork comes first" });
+      throw new PloyzError({
+        code: "network_missing",
+        message: "this machine has no network for instances yet",
+        hint: "ensureNetwork comes first",
+      });
     },
   };
   const at = (id: string) => instancePaths(machine.layout, id);
@@ -60,9 +72,11 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
   const inTurn = <T>(id: string, work: () => Promise<T>): Promise<T> => {
     const before = turns.get(id) ?? Promise.resolve();
     const mine = before.then(work, work);
-    const settled = mine.catch(() => {}).then(() => {
-      if (turns.get(id) === settled) turns.delete(id);
-    });
+    const settled = mine
+      .catch(() => {})
+      .then(() => {
+        if (turns.get(id) === settled) turns.delete(id);
+      });
     turns.set(id, settled);
     return mine;
   };
@@ -86,8 +100,10 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     create: (spec) =>
       inTurn(spec.id, async () => {
         checkSpec(spec);
-        if (spec.image !== undefined) throw invalid(spec.id, "image", "needs the docker runtime; a host process has a bundle");
-        if ((spec.entrypoint ?? []).length + (spec.command ?? []).length === 0) throw invalid(spec.id, "command", "is empty");
+        if (spec.image !== undefined)
+          throw invalid(spec.id, "image", "needs the docker runtime; a host process has a bundle");
+        if ((spec.entrypoint ?? []).length + (spec.command ?? []).length === 0)
+          throw invalid(spec.id, "command", "is empty");
         const paths = at(spec.id);
         const identity = instanceIdentity(spec);
         const record = await readRecord(paths);
@@ -104,7 +120,8 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
       }),
     start: (id) => inTurn(id, () => startInstance(machine, at(id))),
     stop: (id, stopOptions = {}) => inTurn(id, () => stopInstance(machine, at(id), stopOptions)),
-    remove: (id, removeOptions = {}) => inTurn(id, () => removeInstance(machine, at(id), removeOptions.keepLogs === true)),
+    remove: (id, removeOptions = {}) =>
+      inTurn(id, () => removeInstance(machine, at(id), removeOptions.keepLogs === true)),
     async wait(id, signal) {
       const paths = at(id);
       for (;;) {
@@ -112,7 +129,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
         const record = await readRecord(paths);
         if (record === undefined) throw missing(id);
         if (await isSupervised(paths.service)) {
-          await untilDown(programs, paths.service, 0, signal).catch((error: unknown) => {
+          await untilGivenUp(programs, paths.service, signal).catch((error: unknown) => {
             signal.throwIfAborted();
             throw error;
           });
@@ -120,7 +137,11 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
         const { exitCode, wanted } = await readState(paths);
         if (exitCode !== undefined) return { exitCode };
         if (!wanted || !(await isSupervised(paths.service))) {
-          throw new PloyzError({ code: "instance_not_started", message: `instance ${id} is not running and has no exit code`, hint: "start it first" });
+          throw new PloyzError({
+            code: "instance_not_started",
+            message: `instance ${id} is not running and has no exit code`,
+            hint: "start it first",
+          });
         }
       }
     },
@@ -128,7 +149,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     async list(labels) {
       const statuses: InstanceStatus[] = [];
       for (const id of await listIds(machine.layout)) {
-        const status = await inspectInstance(machine, at(id));
+        const status = await inspectInstance(machine, at(id)).catch(() => damaged(id));
         if (status.state !== "absent" && hasLabels(status.labels, labels)) statuses.push(status);
       }
       return statuses;
@@ -146,7 +167,11 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
       if ((await readRecord(paths)) === undefined) throw missing(id);
       const stats = await cgroups.stats(paths.cgroup);
       if (stats === undefined) {
-        throw new PloyzError({ code: "stats_unavailable", message: `there are no counters for ${id}`, hint: "is it running, and are cgroups available here (facts)?" });
+        throw new PloyzError({
+          code: "stats_unavailable",
+          message: `there are no counters for ${id}`,
+          hint: "is it running, and are cgroups available here (facts)?",
+        });
       }
       return stats;
     },
@@ -155,7 +180,11 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
       const dead: string[] = [];
       for (const id of await listIds(machine.layout)) {
         const paths = at(id);
-        const record = await readRecord(paths).catch(() => undefined);
+        const record = await readRecord(paths).catch(() => null);
+        if (record === null) {
+          dead.push(id); // its record cannot be read: whoever starts it is told so
+          continue;
+        }
         if (record === undefined) {
           await rm(dirname(paths.spec), { recursive: true, force: true }); // died within create: nothing was started
           continue;
@@ -168,4 +197,9 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     },
   };
   return runtime;
+}
+
+/** Listed, so that it is seen and can be removed. */
+function damaged(id: string): InstanceStatus {
+  return { id, labels: {}, state: "exited", identity: "" };
 }

@@ -20,7 +20,12 @@ export interface InstancePaths {
   readonly run: string;
   /** The s6 service folder of the instance. */
   readonly service: string;
-  readonly loggers: readonly { readonly stream: "stdout" | "stderr"; readonly service: string; readonly fifo: string; readonly dir: string }[];
+  readonly loggers: readonly {
+    readonly stream: "stdout" | "stderr";
+    readonly service: string;
+    readonly fifo: string;
+    readonly dir: string;
+  }[];
   readonly logs: string;
   readonly rootfs: string;
   readonly netns: string;

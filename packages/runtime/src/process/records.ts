@@ -59,6 +59,7 @@ export interface InstanceState {
   readonly wanted: boolean;
   readonly exitCode: number | undefined;
   readonly starts: number;
+  /** Out-of-memory kills before the last start. */
   readonly oomBase: number;
 }
 
@@ -78,9 +79,15 @@ export async function setWanted(paths: InstancePaths, up: boolean): Promise<void
   await writeDurably(join(paths.state, "wanted"), up ? "up\n" : "down\n");
 }
 
+/** Where the kernel's count of kills stands: it outlives a restart, and only later ones are this life's. */
+export async function setOomBase(paths: InstancePaths, kills: number): Promise<void> {
+  await writeFile(join(paths.state, "oom"), `${kills}\n`);
+}
+
 /** Forgets exit code, number of starts and back-off: a start that was asked for begins at zero. */
 export async function resetState(paths: InstancePaths): Promise<void> {
-  for (const name of ["exit", "starts", "backoff", "delay", "since"]) await rm(join(paths.state, name), { force: true });
+  for (const name of ["exit", "starts", "backoff", "delay", "since"])
+    await rm(join(paths.state, name), { force: true });
 }
 
 export async function readOptional(path: string): Promise<string | undefined> {
@@ -95,5 +102,9 @@ async function writeDurably(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
   await rename(`${path}.new`, path);
   const dir = await open(dirname(path), "r");
-  await dir.sync().finally(() => dir.close());
+  try {
+    await dir.sync();
+  } finally {
+    await dir.close();
+  }
 }

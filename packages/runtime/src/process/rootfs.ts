@@ -70,7 +70,8 @@ async function makePoint(
     const last = index === parts.length - 1;
     const node = folder.children.get(name);
     if (node === undefined) {
-      const made: Node = last && point.kind === "file" ? { type: "point" } : { type: "own", children: new Map() };
+      const made: Node =
+        last && point.kind === "file" ? { type: "point" } : { type: "own", children: new Map() };
       folder.children.set(name, made);
       if (made.type === "own") folder = made;
       continue;
@@ -96,7 +97,12 @@ async function makePoint(
 }
 
 /** Whether the point is there on the machine, reached without a symbolic link and of the wanted kind. */
-async function existsPlainly(files: HostFiles, path: string, from: number, kind: "dir" | "file"): Promise<boolean> {
+async function existsPlainly(
+  files: HostFiles,
+  path: string,
+  from: number,
+  kind: "dir" | "file",
+): Promise<boolean> {
   const parts = path.split("/").filter((part) => part !== "");
   for (let index = from; index < parts.length; index++) {
     const found = await files.kind(`/${parts.slice(0, index + 1).join("/")}`);

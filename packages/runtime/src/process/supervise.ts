@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
-import { open, readdir, readFile, writeFile } from "node:fs/promises";
+import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { identify, type ProcessIdentity, run, spawnDetached, spawnStream, waitFor } from "@ployz/exec";
+import { childrenOf } from "../kill.ts";
 import { DEFAULT_PATH, type Programs } from "./launch.ts";
 
 export interface Life {
@@ -34,12 +35,25 @@ export interface SuperviseOptions {
 }
 
 /** Starts the supervisor of a service folder in a session of its own, with a clean environment. Idempotent. */
-export async function supervise(programs: Programs, service: string, options: SuperviseOptions): Promise<void> {
+export async function supervise(
+  programs: Programs,
+  service: string,
+  options: SuperviseOptions,
+): Promise<void> {
   if (await isSupervised(service)) return;
   const output =
     options.output === undefined
       ? []
-      : [programs.redirfd, "-u", "1", options.output.stdout, programs.redirfd, "-u", "2", options.output.stderr];
+      : [
+          programs.redirfd,
+          "-u",
+          "1",
+          options.output.stdout,
+          programs.redirfd,
+          "-u",
+          "2",
+          options.output.stderr,
+        ];
   const argv = [...output, programs.supervise, service];
   const identity = await spawnDetached(programs.emptyenv, ["-p", ...argv], {
     logFile: options.logFile,
@@ -48,16 +62,23 @@ export async function supervise(programs: Programs, service: string, options: Su
   });
   // Its children follow: an instance joins its own groups for the controllers that limit it.
   for (const file of options.cgroups) await writeFile(file, String(identity.pid)).catch(() => {});
-  await waitFor(`the supervisor of ${service}`, async () => ((await isSupervised(service)) ? true : undefined), {
-    timeoutMs: 5_000,
-    intervalMs: 3,
-  });
+  await waitFor(
+    `the supervisor of ${service}`,
+    async () => ((await isSupervised(service)) ? true : undefined),
+    {
+      timeoutMs: 5_000,
+      intervalMs: 3,
+    },
+  );
 }
 
 export async function life(programs: Programs, service: string): Promise<Life> {
-  const { stdout, exitCode } = await run(programs.svstat, ["-o", "up,pid", service], { okExitCodes: [0, 1, 111] });
+  const { stdout, exitCode } = await run(programs.svstat, ["-o", "up,pid", service], {
+    okExitCodes: [0, 1, 111],
+  });
   const [up, pid] = stdout.trim().split(" ");
-  if (exitCode !== 0 || up !== "true" || pid === undefined || Number(pid) <= 0) return { up: false, pid: undefined };
+  if (exitCode !== 0 || up !== "true" || pid === undefined || Number(pid) <= 0)
+    return { up: false, pid: undefined };
   return { up: true, pid: Number(pid) };
 }
 
@@ -87,6 +108,20 @@ export async function untilDown(
   return (await waiting.done).exitCode === 0;
 }
 
+/** Resolves when it is down for good: not between two lives, but stopped, a job that ended, or without its supervisor. */
+export async function untilGivenUp(programs: Programs, service: string, signal: AbortSignal): Promise<void> {
+  while (await isSupervised(service)) {
+    await untilDown(programs, service, 0, signal);
+    const { stdout } = await run(programs.svstat, ["-o", "up,wantedup,normallyup", service], {
+      okExitCodes: [0, 1, 111],
+      signal,
+    });
+    if (!stdout.startsWith("false true")) return;
+    // Another life is due: at most the supervisor's own second away.
+    await run(programs.svwait, ["-u", "-t", "5000", service], { okExitCodes: [0, 1, 99, 111], signal });
+  }
+}
+
 export async function control(programs: Programs, service: string, commands: string): Promise<void> {
   if (!(await isSupervised(service))) return; // nothing to control
   // 100 and 111: its supervisor went in between.
@@ -104,29 +139,6 @@ export async function firstProcess(life: Life): Promise<ProcessIdentity | undefi
   return undefined;
 }
 
-/** proc_pid_task_children(5); needs no walk over all of /proc. */
-export async function childrenOf(pid: number): Promise<readonly number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
-  return text.split(" ").filter((child) => child !== "").map(Number);
-}
-
-/** SIGKILL to every descendant of a process, not to itself. */
-export async function killBelow(pid: number): Promise<void> {
-  for (const child of await childrenOf(pid)) {
-    await killBelow(child);
-    kill(child);
-  }
-}
-
-/** SIGKILL; nothing when there is no such process (or, negative, group of processes) any more. */
-export function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}
-
 /** What the process runs now; the program's name, at most 15 bytes. */
 export async function programOf(pid: number): Promise<string> {
   return (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
@@ -136,11 +148,4 @@ export async function programOf(pid: number): Promise<string> {
 async function pidNamespace(pid: number): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   return /^NSpid:\s*(.+)$/m.exec(status)?.[1]?.split(/\s+/).length;
-}
-
-export async function listDir(dir: string): Promise<readonly string[]> {
-  return readdir(dir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
 }

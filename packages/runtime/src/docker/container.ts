@@ -1,0 +1,94 @@
+import type { ContainerCreateOptions, ContainerInspectInfo } from "dockerode";
+import type { InstanceSpec, InstanceStatus } from "../runtime.ts";
+import { instanceIdentity } from "../spec.ts";
+
+export interface ContainerDefaults {
+  readonly labelPrefix: string;
+  /** Name of the engine's network, which is that of its bridge. */
+  readonly network: string;
+  readonly log: { readonly maxBytes: number; readonly maxFiles: number };
+}
+
+/** What the engine is asked for (Engine API 1.41, ContainerCreate). */
+export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults): ContainerCreateOptions {
+  const { cpus, memoryBytes } = spec.resources ?? {};
+  return {
+    name: spec.id,
+    Image: spec.image ?? "",
+    Hostname: spec.hostname,
+    Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+    Labels: containerLabels(spec, defaults.labelPrefix),
+    ...(spec.entrypoint !== undefined && { Entrypoint: [...spec.entrypoint] }),
+    ...(spec.command !== undefined && { Cmd: [...spec.command] }),
+    ...(spec.user !== undefined && { User: spec.user }),
+    ...(spec.workdir !== undefined && { WorkingDir: spec.workdir }),
+    ...(spec.stopSignal !== undefined && { StopSignal: spec.stopSignal }),
+    StopTimeout: Math.ceil((spec.stopGraceMs ?? 10_000) / 1000),
+    HostConfig: {
+      NetworkMode: defaults.network,
+      // unless-stopped: back after a reboot or a crash of the engine, but not when it was stopped on purpose.
+      RestartPolicy: spec.restart === "always" ? { Name: "unless-stopped" } : { Name: "no" },
+      Dns: [spec.dns.server],
+      DnsSearch: [...spec.dns.search],
+      DnsOptions: ["ndots:1", "timeout:2"],
+      LogConfig: {
+        Type: "json-file",
+        Config: { "max-size": String(defaults.log.maxBytes), "max-file": String(defaults.log.maxFiles) },
+      },
+      Mounts: spec.mounts.map(({ source, target, readOnly }) => ({
+        Type: "bind" as const,
+        Source: source,
+        Target: target,
+        ReadOnly: readOnly === true,
+      })),
+      ...(cpus !== undefined && { NanoCpus: Math.round(cpus * 1e9) }),
+      ...(memoryBytes !== undefined && { Memory: memoryBytes, MemorySwap: memoryBytes }),
+      SecurityOpt: ["no-new-privileges"],
+    },
+    NetworkingConfig: {
+      EndpointsConfig: { [defaults.network]: { IPAMConfig: { IPv4Address: spec.address } } },
+    },
+  };
+}
+
+/** The operator's labels under the prefix; what the runtime itself needs under `<prefix>runtime.`. */
+function containerLabels(spec: InstanceSpec, prefix: string): Record<string, string> {
+  const labels = Object.entries(spec.labels).map(([key, value]) => [`${prefix}${key}`, value] as const);
+  return {
+    ...Object.fromEntries(labels),
+    [identityLabel(prefix)]: instanceIdentity(spec),
+    [`${prefix}runtime.address`]: spec.address,
+  };
+}
+
+export function identityLabel(prefix: string): string {
+  return `${prefix}runtime.identity`;
+}
+
+export function specLabels(all: Readonly<Record<string, string>>, prefix: string): Record<string, string> {
+  const own = Object.entries(all).filter(
+    ([key]) => key.startsWith(prefix) && !key.startsWith(`${prefix}runtime.`),
+  );
+  return Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value]));
+}
+
+export function statusFrom(info: ContainerInspectInfo, prefix: string): InstanceStatus {
+  const { State: state, Config: config } = info;
+  const labels = config.Labels ?? {};
+  const running = state.Running || state.Restarting || state.Paused;
+  const begun = !state.StartedAt.startsWith("0001-");
+  const ended = !state.FinishedAt.startsWith("0001-");
+  const address = labels[`${prefix}runtime.address`];
+  return {
+    id: info.Name.replace(/^\//, ""),
+    labels: specLabels(labels, prefix),
+    state: running ? "running" : begun ? "exited" : "created",
+    ...(state.Pid > 0 && { pid: state.Pid, startedAt: state.StartedAt }),
+    ...(ended && !(state.Running && info.RestartCount === 0) && { exitCode: state.ExitCode }),
+    restarts: info.RestartCount,
+    ...(address !== undefined && { address }),
+    image: info.Image,
+    identity: labels[identityLabel(prefix)] ?? "",
+    ...(state.OOMKilled && { oomKilled: true }),
+  };
+}

@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import type { InstanceSpec } from "../runtime.ts";
+import { containerOptions, specLabels } from "./container.ts";
+import { asDockerError } from "./errors.ts";
+import { repository } from "./images.ts";
+import { frames, logLines } from "./streams.ts";
+
+const frame = (stream: 1 | 2, text: string) => {
+  const payload = Buffer.from(text);
+  const header = Buffer.from([stream, 0, 0, 0, 0, 0, 0, 0]);
+  header.writeUInt32BE(payload.length, 4);
+  return Buffer.concat([header, payload]);
+};
+
+test("the multiplexed log is read whatever the chunks, and long lines are joined", async () => {
+  const bytes = Buffer.concat([
+    frame(1, "T1 one\n"),
+    frame(2, "T2 half "),
+    frame(1, "T3 ü\n"),
+    frame(2, "T4 line\n"),
+  ]);
+  for (const size of [1, 3, 8, 1000]) {
+    const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
+      bytes.subarray(i * size, (i + 1) * size),
+    );
+    const lines = [];
+    for await (const { time, stream, line } of logLines(frames(chunks)))
+      lines.push(`${time} ${stream} ${line}`);
+    expect(lines).toEqual(["T1 stdout one", "T3 stdout ü", "T2 stderr half line"]);
+  }
+});
+
+test.each([
+  ["host:5000/a/app:v2@sha256:00", "host:5000/a/app"],
+  ["host:5000/app", "host:5000/app"],
+  ["app:v2", "app"],
+])("%s is of repository %s", (ref, name) => expect(repository(ref)).toBe(name));
+
+test("a restart on purpose only: the policy lets a stopped container stay down over a reboot", () => {
+  const spec: InstanceSpec = {
+    id: "prod.web.0",
+    labels: { service: "web" },
+    image: "app@sha256:00",
+    env: { A: "b=c\n" },
+    address: "10.101.3.7",
+    dns: { server: "10.101.3.1", search: ["prod.cluster.local"] },
+    hostname: "web",
+    mounts: [{ source: "/data", target: "/var/lib/data" }],
+    resources: { cpus: 0.5, memoryBytes: 64 * 1024 * 1024 },
+    restart: "always",
+  };
+  const options = containerOptions(spec, {
+    labelPrefix: "ployz.",
+    network: "ployz0",
+    log: { maxBytes: 1, maxFiles: 2 },
+  });
+  expect(options).toMatchObject({
+    name: "prod.web.0",
+    Env: ["A=b=c\n"],
+    HostConfig: {
+      RestartPolicy: { Name: "unless-stopped" },
+      NanoCpus: 5e8,
+      Memory: 67108864,
+      NetworkMode: "ployz0",
+    },
+    NetworkingConfig: { EndpointsConfig: { ployz0: { IPAMConfig: { IPv4Address: "10.101.3.7" } } } },
+  });
+  expect(options).not.toHaveProperty("Cmd");
+  expect(specLabels(options.Labels ?? {}, "ployz.")).toEqual({ service: "web" });
+});
+
+test.each([
+  [{ code: "ECONNREFUSED" }, "docker_unavailable"],
+  [{ statusCode: 404, json: { message: "No such image: x" } }, "image_missing"],
+  [{ statusCode: 403, json: { message: "Address already in use" } }, "address_in_use"],
+  [{ statusCode: 500, json: { message: "no space left on device" } }, "disk_full"],
+  [{ statusCode: 500, json: { message: "else" } }, "docker_failed"],
+])("%o is %s", (error, code) => expect(asDockerError("x", error)).toMatchObject({ code }));

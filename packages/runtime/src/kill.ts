@@ -1,0 +1,27 @@
+import { readFile } from "node:fs/promises";
+
+/** proc_pid_task_children(5); needs no walk over all of /proc. */
+export async function childrenOf(pid: number): Promise<readonly number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+  return text
+    .split(" ")
+    .filter((child) => child !== "")
+    .map(Number);
+}
+
+/** SIGKILL to every descendant of a process, not to itself. */
+export async function killBelow(pid: number): Promise<void> {
+  for (const child of await childrenOf(pid)) {
+    await killBelow(child);
+    kill(child);
+  }
+}
+
+/** SIGKILL; nothing when there is no such process (or, negative, group of processes) any more. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
