@@ -1,4 +1,4 @@
-import { access, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { spawnDetached } from "../detached.ts";
 import { PloyzError } from "../errors.ts";
@@ -99,7 +99,11 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
       await run("s6-svscanctl", ["-a", dir]);
       await waitFor(
         `s6 to supervise ${spec.name}`,
-        async () => ((await supervised(spec.name)) ? true : undefined),
+        // It answers a moment before it has written its first status, which s6-svc -w wants to read.
+        async () =>
+          (await supervised(spec.name)) && (await exists(join(home(spec.name), "supervise", "status")))
+            ? true
+            : undefined,
         { timeoutMs: 5_000 },
       );
       if (before.state === "running" && !changed) return "unchanged";
@@ -115,19 +119,19 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
       await up(name);
     },
     async remove(name) {
-      if (!(await exists(home(name)))) return;
-      if (await supervised(name)) {
-        await down(name);
-        await run("s6-svc", ["-xd", home(name)]); // the supervisor of the program ends, and with it that of its logger
-        await run("s6-svc", ["-xd", join(home(name), "log")], { okExitCodes: [0, 100, 111] });
-        await waitFor(
-          `the supervisor of ${name} to end`,
-          async () => ((await supervised(name)) ? undefined : true),
-          { timeoutMs: 15_000 },
-        );
+      // Out of the scanner's sight first: it starts the supervisor of a folder that it sees again, into what is being removed.
+      const gone = join(dir, `.${name}`);
+      if (await exists(home(name))) {
+        if (await supervised(name)) await down(name);
+        await rm(gone, { recursive: true, force: true });
+        await rename(home(name), gone);
       }
-      await rm(home(name), { recursive: true, force: true });
+      if (!(await exists(gone))) return;
       if (await answers()) await run("s6-svscanctl", ["-an", dir]);
+      const ended = async (): Promise<true | undefined> =>
+        (await supervised(`.${name}`)) || (await supervised(`.${name}/log`)) ? undefined : true;
+      await waitFor(`the supervisors of ${name} to end`, ended, { timeoutMs: 15_000 });
+      await rm(gone, { recursive: true, force: true });
     },
     async signal(name, signal) {
       await run("s6-svc", [SIGNALS[signal], home(name)]);
