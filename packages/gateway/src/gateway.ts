@@ -1,19 +1,11 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError, waitFor } from "@ployz/exec";
-import { discard, readCurrent, type Saved, switchTo, writeGeneration } from "./generations.ts";
-import { findHaproxy, type Haproxy, isUnreachable, openHaproxy, requireFree } from "./haproxy.ts";
+import { type Brought, bringInto, currentWorker } from "./bring.ts";
+import { readCurrent, type Saved } from "./generations.ts";
+import { findHaproxy, type Haproxy, openHaproxy } from "./haproxy.ts";
 import { leaving } from "./reconcile.ts";
-import {
-  checkWords,
-  type Desired,
-  type Listen,
-  mapText,
-  project,
-  render,
-  type Settings,
-  socketAddress,
-} from "./render.ts";
+import { type Desired, project, type Settings, socketAddress } from "./render.ts";
 import { type GatewayOptions, readSettings } from "./settings.ts";
 import { type GatewayStatus, statusOf } from "./status.ts";
 import { type RouteTable, type Server, validateTable } from "./table.ts";
@@ -85,78 +77,15 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 
 function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): Gateway {
   const { dir } = settings;
-  const words = checkWords(settings);
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
     const result = last.then(task, task);
     last = result.catch(() => undefined);
     return result;
   };
-  const project_ = (saved: Saved): Desired => project(saved.table, settings, new Set(saved.drained));
-  const current = async (): Promise<Worker> => {
-    const pid = (await haproxy.processes())?.workers[0];
-    if (pid !== undefined) return openWorker(haproxy.control, pid);
-    throw new PloyzError({ code: "haproxy_unreachable", message: "HAProxy has no worker" });
-  };
-
-  const bring = async (saved: Saved): Promise<Applied["changed"] | "start"> => {
-    const desired = project_(saved);
-    const before = await readCurrent(dir);
-    const config = render(desired, settings);
-    const map = mapText(desired);
-    let name = before?.name;
-    if (!before || before.config !== config || before.map !== map || !sameJson(before.saved, saved)) {
-      const next = await writeGeneration(dir, { config, map, saved });
-      name = next.name;
-      if (before?.config !== config || before.map !== map)
-        await haproxy.validate(join(dir, next.name)).catch(async (error: unknown) => {
-          await discard(dir, next.name);
-          throw error;
-        });
-    }
-    const become = (): Promise<void> => switchTo(dir, name ?? "");
-    const giveUp = async (error: unknown): Promise<never> => {
-      if (name !== before?.name) await discard(dir, name ?? "");
-      throw error;
-    };
-    const listens: Listen[] = [
-      settings.listen,
-      settings.httpsListen,
-      settings.statsListen,
-      ...desired.ports.map(({ port }) => ({ host: settings.listen.host, port })),
-    ].filter((one) => one !== undefined);
-
-    if ((await haproxy.processes()) === undefined && (await haproxy.state()) !== "running") {
-      for (const listen of listens) await requireFree(listen).catch(giveUp);
-      await become();
-      await haproxy.start();
-      return "start";
-    }
-    const running = openWorker(haproxy.control, (await haproxy.whenUp()).workers[0] ?? 0);
-    if ((await running.structure()) === desired.structure) {
-      await become();
-      try {
-        return (await (await current()).reconcile(desired, words)) > 0 ? "runtime" : "none";
-      } catch (error) {
-        // It died under our hands, or refused a command: what is on disk is right, so have it loaded.
-        if (isUnreachable(error)) await haproxy.whenUp();
-        await haproxy.reload();
-        return "reload";
-      }
-    }
-    const bound = parseBinds(before?.config ?? "");
-    for (const listen of listens) if (!bound.has(bindKey(listen))) await requireFree(listen).catch(giveUp);
-    await become();
-    try {
-      await haproxy.reload();
-    } catch (error) {
-      if (before) await switchTo(dir, before.name);
-      throw error;
-    }
-    // Drained servers have weight 0 in the file; the rest is as it should be already.
-    await (await current()).reconcile(desired, words);
-    return "reload";
-  };
+  const desiredOf = (saved: Saved): Desired => project(saved.table, settings, new Set(saved.drained));
+  const current = (): Promise<Worker> => currentWorker(haproxy);
+  const bring = (saved: Saved): Promise<Brought> => bringInto(haproxy, settings, saved);
 
   /** Frees slots whose removed server has nothing left to do. Runs while there are such. */
   const deadlines = new Map<string, number>();
@@ -167,7 +96,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
     if (!saved) return false;
     const worker = await current();
     let waiting = false;
-    for (const slot of leaving(project_(saved), await worker.slots())) {
+    for (const slot of leaving(desiredOf(saved), await worker.slots())) {
       const key = `${worker.pid} ${slot.backend} ${slot.name}`;
       const deadline = deadlines.get(key) ?? performance.now() + drainTimeoutMs;
       deadlines.set(key, deadline);
@@ -194,7 +123,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
   };
 
   const currentSaved = async (): Promise<Saved | undefined> => (await readCurrent(dir))?.saved;
-  const applyNow = async (table: RouteTable): Promise<Applied["changed"] | "start"> => {
+  const applyNow = async (table: RouteTable): Promise<Brought> => {
     const refusals = validateTable(table, { reservedPorts: ownPorts(settings) });
     if (refusals.length > 0)
       throw new PloyzError({
@@ -240,7 +169,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
         )[changed];
         return { state, version: saved.table.version };
       }),
-    status: async () => statusOf(haproxy, await currentSaved(), project_),
+    status: async () => statusOf(haproxy, await currentSaved(), desiredOf),
     async drain(serverId, drainOptions = {}) {
       const sockets = await inTurn(async () => {
         const saved = await currentSaved();
@@ -289,18 +218,11 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
 
 const MAX_DEPARTED = 500;
 const ignore = (): void => undefined;
-const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 const serversOf = (table: RouteTable): readonly Server[] =>
   table.routes.flatMap((route) => route.backend.servers);
-const bindKey = (listen: Listen): string => socketAddress({ address: listen.host, port: listen.port });
 
 function uniqueById(servers: readonly Server[]): readonly Server[] {
   return [...new Map(servers.map((server) => [`${server.id} ${socketAddress(server)}`, server])).values()];
-}
-
-/** The addresses that a running configuration listens on already. */
-function parseBinds(config: string): ReadonlySet<string> {
-  return new Set([...config.matchAll(/^ {2}bind (\S+)/gm)].map((match) => match[1] ?? ""));
 }
 
 function ownPorts(settings: Settings): number[] {

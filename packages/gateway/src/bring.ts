@@ -1,0 +1,89 @@
+import { join } from "node:path";
+import { PloyzError } from "@ployz/exec";
+import { discard, readCurrent, type Saved, switchTo, writeGeneration } from "./generations.ts";
+import { type Haproxy, isUnreachable, requireFree } from "./haproxy.ts";
+import { checkWords, type Listen, mapText, project, render, type Settings, socketAddress } from "./render.ts";
+import { openWorker, type Worker } from "./worker.ts";
+
+/** What it took. */
+export type Brought = "none" | "runtime" | "reload" | "start";
+
+/** The worker that takes new connections. */
+export async function currentWorker(haproxy: Haproxy): Promise<Worker> {
+  const pid = (await haproxy.processes())?.workers[0];
+  if (pid !== undefined) return openWorker(haproxy.control, pid);
+  throw new PloyzError({ code: "haproxy_unreachable", message: "HAProxy has no worker" });
+}
+
+/**
+ * Brings disk and HAProxy to a state: rendered, validated and its ports tried first; then current on disk; then in effect.
+ * When it fails before the second, nothing has changed; when HAProxy cannot load it, the state before is current again.
+ */
+export async function bringInto(haproxy: Haproxy, settings: Settings, saved: Saved): Promise<Brought> {
+  const { dir } = settings;
+  const words = checkWords(settings);
+  const desired = project(saved.table, settings, new Set(saved.drained));
+  const before = await readCurrent(dir);
+  const config = render(desired, settings);
+  const map = mapText(desired);
+  let name = before?.name;
+  if (!before || before.config !== config || before.map !== map || !sameJson(before.saved, saved)) {
+    const next = await writeGeneration(dir, { config, map, saved });
+    name = next.name;
+    if (before?.config !== config || before.map !== map)
+      await haproxy.validate(join(dir, next.name)).catch(async (error: unknown) => {
+        await discard(dir, next.name);
+        throw error;
+      });
+  }
+  const become = (): Promise<void> => switchTo(dir, name ?? "");
+  const giveUp = async (error: unknown): Promise<never> => {
+    if (name !== before?.name) await discard(dir, name ?? "");
+    throw error;
+  };
+  const listens: Listen[] = [
+    settings.listen,
+    settings.httpsListen,
+    settings.statsListen,
+    ...desired.ports.map(({ port }) => ({ host: settings.listen.host, port })),
+  ].filter((one) => one !== undefined);
+
+  if ((await haproxy.processes()) === undefined && (await haproxy.state()) !== "running") {
+    for (const listen of listens) await requireFree(listen).catch(giveUp);
+    await become();
+    await haproxy.start();
+    return "start";
+  }
+  const running = openWorker(haproxy.control, (await haproxy.whenUp()).workers[0] ?? 0);
+  if ((await running.structure()) === desired.structure) {
+    await become();
+    try {
+      return (await (await currentWorker(haproxy)).reconcile(desired, words)) > 0 ? "runtime" : "none";
+    } catch (error) {
+      // It died under our hands, or refused a command: what is on disk is right, so have it loaded.
+      if (isUnreachable(error)) await haproxy.whenUp();
+      await haproxy.reload();
+      return "reload";
+    }
+  }
+  const bound = parseBinds(before?.config ?? "");
+  for (const listen of listens) if (!bound.has(bindKey(listen))) await requireFree(listen).catch(giveUp);
+  await become();
+  try {
+    await haproxy.reload();
+  } catch (error) {
+    if (before) await switchTo(dir, before.name);
+    throw error;
+  }
+  // Drained servers have weight 0 in the file; the rest is as it should be already.
+  await (await currentWorker(haproxy)).reconcile(desired, words);
+  return "reload";
+}
+
+const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+const bindKey = (listen: Listen): string => socketAddress({ address: listen.host, port: listen.port });
+
+/** The addresses that a running configuration listens on already. */
+function parseBinds(config: string): ReadonlySet<string> {
+  return new Set([...config.matchAll(/^ {2}bind (\S+)/gm)].map((match) => match[1] ?? ""));
+}
