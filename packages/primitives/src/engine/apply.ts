@@ -1,6 +1,6 @@
 import { type ErrorBody, errorBody } from "../model/error.ts";
 import { applyStep } from "./attempt.ts";
-import { onAbort } from "./clock.ts";
+import { abortController, onAbort } from "./clock.ts";
 import type { Owed } from "./entries.ts";
 import { runGraph } from "./graph.ts";
 import { Interrupted, located } from "./interrupted.ts";
@@ -15,7 +15,7 @@ import type { PlannedStep } from "./types.ts";
 export async function prepare(session: Session): Promise<ErrorBody | undefined> {
   const { keeper, limits, signal } = session;
   const operation = session.journal.operation;
-  const stop = new AbortController();
+  const stop = abortController();
   let failure: ErrorBody | undefined;
   const fail = (body: ErrorBody) => {
     failure ??= body;

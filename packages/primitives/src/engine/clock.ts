@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { PloyzError } from "../model/error.ts";
 
 /** Time, injected: the engine never looks at the machine's clock itself. */
@@ -6,6 +7,13 @@ export interface Clock {
   now(): number;
   /** Resolves after `ms`, or at once when `signal` aborts. Never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** An abort controller that many steps may listen to at once: Node warns of a leak from the eleventh listener on. */
+export function abortController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 /** Runs `listener` when `signal` aborts (at once if it has). Returns how to stop listening. */
@@ -33,7 +41,7 @@ export interface Bound {
  * `work` threw. When it resolves or rejects, `work` has ended or has had `graceMs` to.
  */
 export async function within<T>(bound: Bound, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const inner = new AbortController();
+  const inner = abortController();
   const over = new AbortController();
   const unlink = onAbort(bound.parent, () => inner.abort(bound.parent.reason));
   void bound.clock.sleep(bound.ms, over.signal).then(() => {

@@ -24,7 +24,12 @@ export type Ending = Pick<OperationResult, "state" | "changed" | "owed"> & {
   readonly output: Json;
   readonly revision?: number;
   readonly error?: ErrorBody;
+  readonly warnings: readonly string[];
 };
+
+/** The end was reached, yet the journal does not say so. */
+export const RECORD_LAGS =
+  "the end of this operation could not be recorded; the next command on its scope will do that";
 
 /** From a journaled plan to the end: prepare, commit, settle; or back to where it began. */
 export async function execute(session: Session, execution: Execution): Promise<Ending> {
@@ -35,7 +40,7 @@ export async function execute(session: Session, execution: Execution): Promise<E
     const { revision } = recordOf(session);
     const body = errorBody(error);
     if (revision !== undefined) return finished(session, execution.input, revision, owedAll(session, body));
-    return { state: "interrupted", changed: false, output: null, error: body, owed: [] };
+    return { state: "interrupted", changed: false, output: null, error: body, owed: [], warnings: [] };
   }
 }
 
@@ -136,13 +141,15 @@ async function end(
   },
   committed?: { readonly revision: number; readonly output: Json },
 ): Promise<Ending> {
+  const warnings: string[] = [];
   try {
     await session.journal.append({ type: "ended", ...ended });
     await session.journal.publish();
   } catch {
     // What is true stays true; the next run on this scope reads the journal, writes this entry and the summary.
+    warnings.push(RECORD_LAGS);
   }
-  return { changed: committed !== undefined, output: null, ...committed, ...ended };
+  return { changed: committed !== undefined, output: null, ...committed, ...ended, warnings };
 }
 
 function owedAll(session: Session, error: ErrorBody): readonly Owed[] {

@@ -1,7 +1,7 @@
 import { PloyzError } from "../model/error.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { Lease, LeaseHolder, LeaseStore } from "../ports/store.ts";
-import { type Clock, onAbort } from "./clock.ts";
+import { abortController, type Clock, onAbort } from "./clock.ts";
 import { backoffMs, isUnavailable, leaseLost } from "./interrupted.ts";
 
 /** Leases of one run, renewed in the background until released. */
@@ -116,7 +116,7 @@ export function abortedError(): PloyzError {
 
 function openKeeper(options: AcquireOptions) {
   const { leases, clock, ttlMs, holder } = options;
-  const lost = new AbortController();
+  const lost = abortController();
   const stopped = new AbortController();
   let held: { lease: Lease; until: number }[] = [];
   let riding = false;

@@ -53,7 +53,7 @@ export async function resolveInterrupted(
     const why = { code: "aborted", message: `operation ${operation} was aborted`, operationId: operation };
     const ending = await resolve(session, now.record, { why, ...(revision !== undefined && { revision }) });
     const ms = deps.clock.now() - began;
-    return { kind: "operation", operation, primitive: now.record.primitive, ...ending, warnings: [], ms };
+    return { kind: "operation", operation, primitive: now.record.primitive, ...ending, ms };
   } finally {
     await keeper.release();
   }

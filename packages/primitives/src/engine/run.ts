@@ -222,7 +222,7 @@ async function proceed(
     resume?.planned ?? (await observeAndPlan(run, operation, AbortSignal.any([deps.signal, keeper.lost])));
   if (resume === undefined && !planned.plan.changes) {
     deps.emit({ type: "plan", plan: planView(primitive.name, planned.plan) });
-    return { state: "done", changed: false, output: null, owed: [] };
+    return { state: "done", changed: false, output: null, owed: [], warnings: [] };
   }
   const session = sessionFor(run, registered, keeper, resume?.unfinished ?? operation);
   await begin(session, run, scopes, resume, planned.plan);
@@ -260,5 +260,7 @@ function resultOf(
   began: number,
 ): OperationResult {
   const ms = run.deps.clock.now() - began;
-  return { kind: "operation", operation, primitive: run.registered.primitive.name, ...ending, warnings, ms };
+  const all = [...warnings, ...ending.warnings];
+  const { name } = run.registered.primitive;
+  return { kind: "operation", operation, primitive: name, ...ending, warnings: all, ms };
 }
