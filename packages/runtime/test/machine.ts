@@ -36,7 +36,7 @@ export async function makeMachine(): Promise<Machine> {
       clusterCidr: "10.101.0.0/16",
       mtu: 1380,
     },
-    cgroupParent: `ployz-test-${tag}`,
+    cgroupParent: `ployz-test-${process.env.PLOYZ_TEST_RUN}-${tag}`,
     async folder(name) {
       const path = join(dir, name);
       await mkdir(path, { recursive: true });
