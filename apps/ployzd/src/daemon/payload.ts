@@ -10,8 +10,8 @@ export interface Payload {
   readonly dir: string;
   /** What was installed, whole, for the next machine. */
   readonly tarball: string;
-  /** Debian packages that a member needs. */
-  readonly packages: readonly string[];
+  /** Debian packages that a member needs, each with its condition: see packages.txt. */
+  readonly packages: readonly { readonly name: string; readonly when: string }[];
   readonly node: string;
   readonly ployzd: string;
   readonly natsServer: string;
@@ -28,8 +28,7 @@ export async function loadPayload(program: string = fileURLToPath(import.meta.ur
   const packages = (await readFile(join(dir, "packages.txt"), "utf8"))
     .split("\n")
     .map((line) => line.replace(/#.*/, "").trim().split(/\s+/))
-    .filter(([name, tag]) => name !== undefined && name !== "" && tag !== "optional")
-    .map(([name]) => name ?? "");
+    .flatMap(([name = "", when = "always"]) => (name === "" ? [] : [{ name, when }]));
   await access(join(lib, "node"));
   return {
     version,

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PloyzError, run } from "@ployz/exec";
 import type { InstanceStart } from "@ployz/primitives";
 import type { InstanceSpec, Runtime } from "@ployz/runtime";
+import { serialiseByKey } from "../state/files.ts";
 import type { Reservations } from "../state/reservations.ts";
 import type { Bundles } from "../transfer/bundles.ts";
 import type { Handlers } from "./handlers.ts";
@@ -60,17 +61,22 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
     return null;
   }
 
+  // A start whose caller gave up still runs when its undo arrives: what is done to one instance is done in turn.
+  const inTurn = serialiseByKey();
+
   return {
-    "instance.reserve": async ({ id }) => ({ address: await reservations.reserve(id) }),
-    "instance.release": async ({ id }) => {
-      await reservations.release(id);
-      return null;
-    },
-    "instance.start": async (start) => {
-      await runtime.create(instanceSpec(start, world));
-      const { startedAt } = await runtime.start(start.id);
-      return { startedAt: startedAt ?? "" };
-    },
+    "instance.reserve": ({ id }) => inTurn(id, async () => ({ address: await reservations.reserve(id) })),
+    "instance.release": ({ id }) =>
+      inTurn(id, async () => {
+        await reservations.release(id);
+        return null;
+      }),
+    "instance.start": (start) =>
+      inTurn(start.id, async () => {
+        await runtime.create(instanceSpec(start, world));
+        const { startedAt } = await runtime.start(start.id);
+        return { startedAt: startedAt ?? "" };
+      }),
     "instance.ready": (args, { signal }) => awaitReady(runtime, args, signal),
     "instance.wait": async ({ id }, { signal }) => {
       const { exitCode } = await runtime.wait(id, signal);
@@ -84,20 +90,23 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
       }
       return { exitCode };
     },
-    "instance.stop": async ({ id, graceMs }) => {
-      await runtime.stop(id, { graceMs });
-      return null;
-    },
-    "instance.resume": async ({ id }) => {
-      if ((await runtime.inspect(id)).state !== "absent") await runtime.start(id);
-      return null;
-    },
-    "instance.retire": async ({ id, drainMs, graceMs }, { signal }) => {
-      await drained(runtime, id, drainMs, signal);
-      await runtime.stop(id, { graceMs });
-      return remove(id);
-    },
-    "instance.remove": ({ id }) => remove(id),
+    "instance.stop": ({ id, graceMs }) =>
+      inTurn(id, async () => {
+        await runtime.stop(id, { graceMs });
+        return null;
+      }),
+    "instance.resume": ({ id }) =>
+      inTurn(id, async () => {
+        if ((await runtime.inspect(id)).state !== "absent") await runtime.start(id);
+        return null;
+      }),
+    "instance.retire": ({ id, drainMs, graceMs }, { signal }) =>
+      inTurn(id, async () => {
+        await drained(runtime, id, drainMs, signal);
+        await runtime.stop(id, { graceMs });
+        return remove(id);
+      }),
+    "instance.remove": ({ id }) => inTurn(id, () => remove(id)),
     "instance.logs": async ({ id, tail }) => ({ lines: await lastLines(runtime, id, tail) }),
   };
 }

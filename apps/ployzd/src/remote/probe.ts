@@ -1,7 +1,7 @@
 import type { RemoteFacts } from "@ployz/primitives";
 
 /**
- * Run by `sh -s -- PACKAGES...` on a machine that is to be added. Prints `key=value` lines. Reads only. The ports are those that
+ * Run by `sh -s -- CONDITION:PACKAGE...` on a machine that is to be added. Prints `key=value` lines. Reads only. The ports are those that
  * a member listens on (docs/configuration.md).
  */
 export const PROBE = `
@@ -12,7 +12,13 @@ echo "uid=$(id -u)"
 [ -d /run/systemd/system ] && echo systemd=yes
 echo "disk=$(df -Pk /usr/local /var/lib 2>/dev/null | awk 'NR>1{if(m==""||$4<m)m=$4}END{print m}')"
 command -v apt-get >/dev/null 2>&1 && echo packager=apt
-for p in "$@"; do
+for entry in "$@"; do
+  p=\${entry#*:}
+  case "\${entry%%:*}" in
+    always) ;;
+    no-kernel-wireguard) [ -d /sys/module/wireguard ] && continue; modprobe -nq wireguard 2>/dev/null && continue ;;
+    *) continue ;;
+  esac
   s=$(dpkg-query -W -f='\${db:Status-Status}' "$p" 2>/dev/null)
   [ "$s" = installed ] || echo "missing=$p"
 done

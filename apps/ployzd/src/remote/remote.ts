@@ -56,7 +56,7 @@ export function openRemote(payload: Payload, credentials: SshCredentials): Remot
   return {
     async facts(target, signal) {
       const ssh = await connection(target, signal);
-      const args = payload.packages.map(shellWord).join(" ");
+      const args = payload.packages.map(({ name, when }) => shellWord(`${when}:${name}`)).join(" ");
       const result = await exec(target, `sh -s -- ${args}`, signal, PROBE);
       if (result.exitCode !== 0) throw failed(target, "the inspection", result);
       return parseProbe(result.stdout, ssh.hostKey);

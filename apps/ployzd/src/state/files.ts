@@ -31,6 +31,22 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   }
 }
 
+/** Runs the tasks of one key one after the other; different keys do not wait for each other. */
+export function serialiseByKey(): <T>(key: string, task: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>();
+  return async (key, task) => {
+    const before = last.get(key) ?? Promise.resolve();
+    const next = before.then(task, task);
+    const settled = next.catch(() => {});
+    last.set(key, settled);
+    try {
+      return await next;
+    } finally {
+      if (last.get(key) === settled) last.delete(key);
+    }
+  };
+}
+
 /** Runs one task after the other: two writers of one document never interleave. */
 export function serialise(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();

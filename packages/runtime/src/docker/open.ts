@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { PloyzError } from "@ployz/exec";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { checkAddress } from "../network/addresses.ts";
 import { architecture, memory } from "../process/facts.ts";
 import type { InstanceSpec, InstanceStatus, LogLine, LogOptions, NetworkSpec, Runtime } from "../runtime.ts";
@@ -25,7 +25,9 @@ export interface DockerRuntimeOptions {
 
 /** Workloads as containers of this machine's Docker engine (API 1.41 or newer). @throws PloyzError `docker_unavailable` */
 export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Promise<Runtime> {
-  const docker = new Docker({ socketPath: options.socketPath ?? "/var/run/docker.sock" });
+  // Loaded only where Docker is used: with what it brings it takes some 15 MB of a daemon.
+  const { default: Engine } = await import("dockerode");
+  const docker = new Engine({ socketPath: options.socketPath ?? "/var/run/docker.sock" });
   const prefix = options.labelPrefix ?? "ployz.";
   const log = options.log ?? { maxBytes: 1024 * 1024, maxFiles: 10 };
   await engine("ping", () => docker.ping());

@@ -1,0 +1,163 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type RunResult, run } from "@ployz/exec";
+import { type Lab, openLab } from "@ployz/lab";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+export const fixtures = join(root, "tools/e2e/fixtures");
+
+/** A lab with Ployz on it, driven through `ployzctl` as an operator would. */
+export interface Cluster extends AsyncDisposable {
+  readonly lab: Lab;
+  /** Runs ployzctl on machine `i` (1 is the founder). Fails on another exit code than those in `ok` (default 0). */
+  ctl(i: number, args: readonly string[], options?: CtlOptions): Promise<RunResult>;
+  /** The same with `--json`, parsed. */
+  json<T = Record<string, unknown>>(i: number, args: readonly string[], options?: CtlOptions): Promise<T>;
+  /** Writes a manifest and the folders that it names as bundles to machine `i`; resolves with the manifest's path. */
+  put(i: number, manifest: string, bundles?: Readonly<Record<string, string>>): Promise<string>;
+  /** GET through the gateway of machine `i`, asked from the machine itself. */
+  get(i: number, host: string, path?: string): Promise<{ readonly status: number; readonly body: string }>;
+}
+
+export interface CtlOptions {
+  readonly ok?: readonly number[];
+  readonly input?: string;
+  readonly timeoutMs?: number;
+}
+
+export interface ClusterOptions {
+  readonly machines: number;
+  readonly kind?: "ns" | "systemd";
+  readonly docker?: boolean;
+  readonly bare?: boolean;
+  /** Default: all machines are made members. 0: only the machines and, on m1, the payload. */
+  readonly members?: number;
+}
+
+/** The payload of this checkout; built when it is not current. */
+export async function payload(): Promise<string> {
+  const { stdout } = await run(join(root, "tools/release/build-payload"), [], { timeoutMs: 300_000 });
+  return stdout.trim().split("\n").at(-1) ?? "";
+}
+
+export async function openCluster(options: ClusterOptions): Promise<Cluster> {
+  const { machines, kind = "ns", docker = false, bare = false, members = machines } = options;
+  const lab = await openLab({ machines, kind, docker, bare, payload: await payload() });
+  try {
+    const cluster = driver(lab);
+    if (members > 0) await form(cluster, members, docker ? "docker" : "host");
+    return cluster;
+  } catch (error) {
+    await lab.down();
+    throw error;
+  }
+}
+
+async function form(cluster: Cluster, members: number, runtime: "docker" | "host"): Promise<void> {
+  await cluster.ctl(1, ["daemon", "install", "--runtime", runtime]);
+  await cluster.ctl(1, ["mesh", "init", "prod-cluster"]);
+  const targets = Array.from({ length: members - 1 }, (_, index) => `root@m${index + 2}`);
+  if (targets.length > 0) {
+    await cluster.ctl(
+      1,
+      ["machine", "add", ...targets, "--identity", "/root/.ssh/id_ed25519", "--accept-new-host-key"],
+      { timeoutMs: 180_000 },
+    );
+  }
+}
+
+function driver(lab: Lab): Cluster {
+  let sequence = 0;
+  const ctl: Cluster["ctl"] = async (i, args, { ok = [0], input, timeoutMs = 120_000 } = {}) => {
+    const result = await lab.sh(i, ["ployzctl", ...args], {
+      timeoutMs,
+      okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+      ...(input !== undefined && { input }),
+    });
+    if (!ok.includes(result.exitCode)) {
+      throw new Error(
+        `m${i}# ployzctl ${args.join(" ")}: exit code ${result.exitCode}\n${result.stdout}\n${result.stderr}`,
+      );
+    }
+    return result;
+  };
+  return {
+    lab,
+    ctl,
+    async json<T>(i: number, args: readonly string[], opts?: CtlOptions) {
+      return JSON.parse((await ctl(i, [...args, "--json"], opts)).stdout) as T;
+    },
+    async put(i, manifest, bundles = {}) {
+      const dir = `/root/deploy-${++sequence}`;
+      await lab.sh(i, ["mkdir", "-p", dir]);
+      await lab.sh(i, ["sh", "-c", 'cat > "$1"', "sh", `${dir}/ployz.toml`], { input: manifest });
+      for (const [name, folder] of Object.entries(bundles)) {
+        const { stdout } = await run("sh", ["-c", 'tar -C "$1" -c . | base64 -w0', "sh", folder]);
+        await lab.sh(i, ["sh", "-c", 'mkdir -p "$1" && base64 -d | tar -C "$1" -x', "sh", `${dir}/${name}`], {
+          input: stdout,
+        });
+      }
+      return `${dir}/ployz.toml`;
+    },
+    async get(i, host, path = "/") {
+      const { stdout } = await lab.sh(i, [
+        "curl",
+        "-s",
+        "-m",
+        "10",
+        "-w",
+        "\n%{http_code}",
+        "-H",
+        `Host: ${host}`,
+        `http://127.0.0.1${path}`,
+      ]);
+      const end = stdout.lastIndexOf("\n");
+      return { status: Number(stdout.slice(end + 1)), body: stdout.slice(0, end) };
+    },
+    async [Symbol.asyncDispose]() {
+      await lab.down();
+    },
+  };
+}
+
+export const node = "/usr/local/lib/ployz/current/lib/node";
+
+/** A manifest of one routed service from the fixture. */
+export function webManifest(
+  options: {
+    readonly version?: string;
+    readonly replicas?: number;
+    readonly namespace?: string;
+    readonly host?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly extra?: string;
+    readonly readyTimeout?: string;
+  } = {},
+): string {
+  const {
+    version = "v1",
+    replicas = 3,
+    namespace = "prod",
+    host = "www.example.test",
+    env = {},
+    extra = "",
+    readyTimeout = "20s",
+  } = options;
+  const variables = Object.entries({ VERSION: version, ...env }).map(
+    ([name, value]) => `${name} = ${JSON.stringify(value)}`,
+  );
+  return `namespace = "${namespace}"
+
+[services.web]
+bundle   = "./web"
+command  = ["${node}", "server.mjs"]
+env      = { ${variables.join(", ")} }
+replicas = ${replicas}
+ports    = { http = 8080 }
+routes   = [{ host = "${host}", port = "http" }]
+ready    = { http = "/healthz", port = "http", timeout = "${readyTimeout}" }
+drain    = "10s"
+${extra}`;
+}
+
+export const webBundle = { web: join(fixtures, "web") };

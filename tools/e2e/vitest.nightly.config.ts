@@ -1,0 +1,10 @@
+import { defineConfig, mergeConfig } from "vitest/config";
+import { lab } from "../../vitest.shared.ts";
+
+/** The long ones: kill loops over whole journals, other kinds of machines. */
+export default mergeConfig(
+  lab,
+  defineConfig({
+    test: { testTimeout: 3_600_000, hookTimeout: 600_000, include: ["test/nightly/**/*.lab.test.ts"] },
+  }),
+);
