@@ -74,7 +74,7 @@ export async function openSubstrate(
       name === "gateway"
         ? "Ployz gateway: follows commits into HAProxy"
         : "Ployz DNS: serves the names of committed instances",
-    argv: [payload.node, payload.ployzd, name] as [string, ...string[]],
+    argv: [payload.node, ...payload.nodeFlags, payload.ployzd, name] as [string, ...string[]],
     env: { PLOYZ_DATA_DIR: config.dataDir, PLOYZ_SOCKET: config.socket, PLOYZ_PAYLOAD: payload.dir },
     restart: "always" as const,
     killMainOnly: true,
