@@ -1,0 +1,167 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { findProgram, run, type ServiceHost, waitFor } from "@ployz/exec";
+import { openClient } from "@ployz/primitives/client";
+import type { Context, Input } from "../../command.ts";
+import type { DaemonInstalled } from "../../documents.ts";
+import { bodyOf, CliError, usage } from "../../errors.ts";
+import type { Settings } from "../../settings.ts";
+import { installedVersion } from "../../version.ts";
+import { writeFields } from "./config.ts";
+import { installInitScript } from "./init-script.ts";
+import {
+  daemonSpec,
+  exists,
+  installedPayload,
+  needRoot,
+  SERVICE,
+  serviceHost,
+  serviceLogs,
+} from "./service.ts";
+
+export interface InstallOptions {
+  readonly runtime?: "docker" | "host";
+  readonly region?: string;
+  readonly az?: string;
+  readonly gatewayListen?: string;
+}
+
+export const install = (context: Context, input: Input): Promise<DaemonInstalled> =>
+  installDaemon(context, {
+    ...optional("runtime", input.text("runtime") as "docker" | "host" | undefined),
+    ...optional("region", input.text("region")),
+    ...optional("az", input.text("az")),
+    ...optional("gatewayListen", input.text("gateway-listen")),
+  });
+
+const optional = <K extends string, V>(key: K, value: V | undefined): { readonly [k in K]?: V } =>
+  (value === undefined ? {} : { [key]: value }) as { readonly [k in K]?: V };
+
+/** Preconditions, configuration, group, service, and then the wait until the API answers. */
+export async function installDaemon(context: Context, options: InstallOptions): Promise<DaemonInstalled> {
+  if (context.globals.host !== undefined)
+    throw usage(
+      "daemon install works on this machine",
+      `another: ployzctl machine add ${context.globals.host}`,
+    );
+  needRoot(context.terminal.root, "daemon install");
+  const settings = await context.settings();
+  const payload = await installedPayload();
+  const host = await serviceHost(settings);
+  await needSupervisor(host);
+
+  const fields: Readonly<Record<string, string>> = {
+    ...(options.runtime !== undefined && { runtime: options.runtime === "host" ? "process" : "docker" }),
+    ...optional("region", options.region),
+    ...optional("az", options.az),
+    ...optional("gateway_listen", options.gatewayListen),
+    ...optional("socket", context.globals.socket),
+    ...optional("data_dir", context.globals.dataDir),
+  };
+  const configured = await writeFields(settings.configPath, fields, payload);
+  const changed = [
+    ...(configured ? [settings.configPath] : []),
+    ...((await ensureGroup()) ? ["group ployz"] : []),
+    ...(host.kind === "s6" && (await installInitScript()) ? ["/etc/init.d/ployz"] : []),
+  ];
+  const service = await ensureRunning(host, settings, payload, configured);
+  return {
+    kind: "daemon-installed",
+    service,
+    serviceHost: host.kind,
+    version: installedVersion(payload).version,
+    socket: settings.socket,
+    config: settings.configPath,
+    changed,
+  };
+}
+
+/** At boot: /run is empty, everything else is as it was installed. */
+export async function start(context: Context): Promise<DaemonInstalled> {
+  needRoot(context.terminal.root, "daemon start");
+  const settings = await context.settings();
+  const payload = await installedPayload();
+  const host = await serviceHost(settings);
+  await needSupervisor(host);
+  return {
+    kind: "daemon-installed",
+    service: await ensureRunning(host, settings, payload, false),
+    serviceHost: host.kind,
+    version: installedVersion(payload).version,
+    socket: settings.socket,
+    config: settings.configPath,
+    changed: [],
+  };
+}
+
+async function needSupervisor(host: ServiceHost): Promise<void> {
+  if (host.kind === "systemd" || (await findProgram("s6-svscan")) !== undefined) return;
+  throw new CliError({
+    code: "s6_missing",
+    message: "there is neither systemd nor s6 on this machine",
+    hint: "apt-get install s6",
+  });
+}
+
+/** Whose members may use the socket. */
+async function ensureGroup(): Promise<boolean> {
+  const groups = await readFile("/etc/group", "utf8").catch(() => "");
+  if (/^ployz:/m.test(groups) || (await findProgram("groupadd")) === undefined) return false;
+  await run("groupadd", ["-r", "ployz"]);
+  return true;
+}
+
+const READY_MS = 15_000;
+
+async function ensureRunning(
+  host: ServiceHost,
+  settings: Settings,
+  payload: string,
+  configured: boolean,
+): Promise<DaemonInstalled["service"]> {
+  const client = openClient({ socketPath: settings.socket });
+  const version = () => client.request("GET /v1/version", { idleMs: 2_000 });
+  const before = await version().catch(() => undefined);
+  let outcome = await host.ensure(daemonSpec(payload, settings));
+  // An update of the payload keeps every path, and the configuration is read once: both need a new process.
+  const stale = before !== undefined && before.build !== installedVersion(payload).build;
+  if (outcome === "unchanged" && (stale || configured)) {
+    await host.restart(SERVICE);
+    outcome = "replaced";
+  }
+  await waitFor("the daemon to answer", () => version().catch(() => undefined), {
+    timeoutMs: READY_MS,
+    intervalMs: 50,
+  }).catch(async (error: unknown) => {
+    throw await notReady(host, settings, error);
+  });
+  return outcome === "started" ? "installed" : outcome;
+}
+
+async function notReady(host: ServiceHost, settings: Settings, cause: unknown): Promise<CliError> {
+  const log = join(serviceLogs(settings), SERVICE, "current");
+  const text =
+    host.kind === "systemd"
+      ? (
+          await run("journalctl", ["-u", SERVICE, "-n", "8", "-o", "cat", "--no-pager"]).catch(
+            () => undefined,
+          )
+        )?.stdout
+      : (await exists(log))
+        ? await readFile(log, "utf8")
+        : undefined;
+  const logs = (text ?? "")
+    .trim()
+    .split("\n")
+    .slice(-8)
+    .filter((line) => line !== "");
+  return new CliError(
+    {
+      code: "daemon_not_ready",
+      message: `the daemon did not answer on ${settings.socket} within ${READY_MS / 1000} s (${bodyOf(cause).message})`,
+      hint: host.kind === "systemd" ? `journalctl -u ${SERVICE}` : `see ${log}`,
+      details: { logs },
+    },
+    { cause },
+  );
+}

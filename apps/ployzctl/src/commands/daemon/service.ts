@@ -1,0 +1,65 @@
+import { access, realpath } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { openServiceHost, type ServiceHost, type ServiceSpec } from "@ployz/exec";
+import { CliError } from "../../errors.ts";
+import type { Settings } from "../../settings.ts";
+import { payloadDir } from "../../version.ts";
+
+export const SERVICE = "ployzd";
+export const INIT_SCRIPT = "/etc/init.d/ployz";
+
+export const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** The folder of the installed payload, by its name that an update keeps. @throws CliError `payload_missing`. */
+export async function installedPayload(): Promise<string> {
+  const own = payloadDir();
+  for (const dir of [join(dirname(own), "current"), "/usr/local/lib/ployz/current"]) {
+    const real = await realpath(dir).catch(() => undefined);
+    if (real !== undefined && (await exists(join(dir, "lib/ployzd.mjs")))) return dir;
+  }
+  throw new CliError({
+    code: "payload_missing",
+    message: "Ployz is not installed in /usr/local/lib/ployz",
+    hint: "unpack the release and run its ployz/install.sh",
+  });
+}
+
+/** The supervisor's folders are where ployzd itself looks for them: see its pathsOf. */
+export const scanDir = (settings: Settings): string => join(dirname(settings.socket), "services");
+export const serviceLogs = (settings: Settings): string => join(settings.dataDir, "logs/services");
+
+export const serviceHost = (settings: Settings): Promise<ServiceHost> =>
+  openServiceHost({ dir: scanDir(settings), logDir: serviceLogs(settings) });
+
+/** A small young generation: an idle daemon keeps little, and garbage of a burst is given back sooner. */
+const NODE_FLAGS = ["--max-semi-space-size=1", "--optimize-for-size"];
+
+export function daemonSpec(payload: string, settings: Settings): ServiceSpec {
+  const lib = join(payload, "lib");
+  const config = settings.configPath === "/etc/ployz/config.toml" ? [] : ["--config", settings.configPath];
+  return {
+    name: SERVICE,
+    description: "Ployz daemon",
+    argv: [
+      join(lib, "node"),
+      ...NODE_FLAGS,
+      "--import",
+      join(lib, "compile-cache.mjs"),
+      join(lib, "ployzd.mjs"),
+      "run",
+      ...config,
+    ],
+    restart: "always",
+    killMainOnly: true,
+    startAtBoot: true,
+  };
+}
+
+export function needRoot(root: boolean, what: string): void {
+  if (root) return;
+  throw new CliError({ code: "not_root", message: `${what} needs root`, hint: "run it with sudo" });
+}

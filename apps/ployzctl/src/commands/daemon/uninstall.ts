@@ -1,0 +1,62 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { stopS6 } from "@ployz/exec";
+import type { Context } from "../../command.ts";
+import type { DaemonStopped, DaemonUninstalled } from "../../documents.ts";
+import { CliError } from "../../errors.ts";
+import { removeInitScript } from "./init-script.ts";
+import { exists, INIT_SCRIPT, needRoot, SERVICE, scanDir, serviceHost } from "./service.ts";
+
+export async function stop(context: Context): Promise<DaemonStopped> {
+  needRoot(context.terminal.root, "daemon stop");
+  const host = await serviceHost(await context.settings());
+  const { state } = await host.status(SERVICE);
+  if (state === "running") await host.stop(SERVICE);
+  return { kind: "daemon-stopped", stopped: state === "running" };
+}
+
+export async function uninstall(
+  context: Context,
+  { ifInstalled, purge }: { readonly ifInstalled: boolean; readonly purge: boolean },
+): Promise<DaemonUninstalled> {
+  needRoot(context.terminal.root, "daemon uninstall");
+  const settings = await context.settings();
+  const host = await serviceHost(settings);
+  // Written when a machine joins and removed when it leaves: the daemon need not run to know.
+  if (await exists(join(settings.dataDir, "membership.json"))) {
+    throw new CliError({
+      code: "still_member",
+      message: "this machine is a member of a mesh",
+      hint: "leave it first: ployzctl mesh leave, or ployzctl mesh destroy on the last machine",
+    });
+  }
+  const { state } = await host.status(SERVICE);
+  const script = host.kind === "s6" && (await exists(INIT_SCRIPT));
+  const data = purge && (await exists(settings.dataDir));
+  const config = purge && (await exists(settings.configPath));
+  if (state === "absent" && !script && !data && !config && !ifInstalled) {
+    throw new CliError({
+      code: "daemon_not_installed",
+      message: "the daemon is not installed on this machine",
+      hint: "ployzctl daemon install",
+    });
+  }
+  await host.remove(SERVICE);
+  if (host.kind === "s6") {
+    await removeInitScript();
+    await stopS6(scanDir(settings));
+  }
+  await rm(settings.socket, { force: true });
+  if (data) await rm(settings.dataDir, { recursive: true, force: true });
+  if (config) await rm(settings.configPath, { force: true });
+  return {
+    kind: "daemon-uninstalled",
+    removed: [
+      ...(state === "absent" ? [] : [`service ${SERVICE}`]),
+      ...(script ? [INIT_SCRIPT] : []),
+      ...(data ? [settings.dataDir] : []),
+      ...(config ? [settings.configPath] : []),
+    ],
+    kept: purge ? [] : [settings.dataDir, settings.configPath],
+  };
+}

@@ -1,0 +1,104 @@
+import { readFile } from "node:fs/promises";
+import { dirname, extname, resolve } from "node:path";
+import { bundlePaths, type Manifest, parseManifest } from "@ployz/primitives";
+import type { Context, Input } from "../../command.ts";
+import { CliError, usage } from "../../errors.ts";
+import { needLabel } from "../../names.ts";
+import { type Outcome, refused, runOperation } from "../../operation/follow.ts";
+import { type Bundle, openBundle } from "./bundle.ts";
+
+export const deploy = async (context: Context, input: Input, preview: boolean): Promise<Outcome> => {
+  const namespace = input.text("namespace");
+  return deployFile(context, {
+    preview,
+    file: input.text("file"),
+    ...(namespace !== undefined && { namespace: await needLabel("--namespace", namespace) }),
+    ...(input.text("pull") === "always" && { pull: "always" as const }),
+  });
+};
+
+export async function deployFile(
+  context: Context,
+  options: {
+    readonly file: string | undefined;
+    readonly preview: boolean;
+    readonly namespace?: string;
+    readonly pull?: "always";
+  },
+): Promise<Outcome> {
+  const { file, text, folder } = await readManifest(context, options.file);
+  const parsed = parseManifest(text, formatOf(file, text));
+  if (!parsed.ok)
+    return refused(parsed.refusals.map((body) => ({ ...body, message: `${file}: ${body.message}` })));
+  const manifest: Manifest =
+    options.namespace === undefined ? parsed.manifest : { ...parsed.manifest, namespace: options.namespace };
+  const bundles = await shipBundles(context, manifest, folder);
+  const { outcome } = await runOperation(context, {
+    primitive: "deploy",
+    mode: options.preview ? "preview" : "apply",
+    input: { manifest, bundles, ...(options.pull !== undefined && { pull: options.pull }) },
+  });
+  return outcome;
+}
+
+const formatOf = (file: string, text: string): "toml" | "json" =>
+  extname(file) === ".json" || (extname(file) !== ".toml" && /^\s*\{/.test(text)) ? "json" : "toml";
+
+const DEFAULT_FILES = ["ployz.toml", "ployz.json"];
+
+async function readManifest({ terminal }: Context, file: string | undefined) {
+  if (file === "-") {
+    const chunks: Buffer[] = [];
+    for await (const chunk of terminal.stdin) chunks.push(Buffer.from(chunk as Buffer));
+    return { file: "stdin", text: Buffer.concat(chunks).toString("utf8"), folder: terminal.cwd };
+  }
+  for (const name of file === undefined ? DEFAULT_FILES : [file]) {
+    const path = resolve(terminal.cwd, name);
+    try {
+      return { file: name, text: await readFile(path, "utf8"), folder: dirname(path) };
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" && file === undefined) continue;
+      const why = { ENOENT: "there is no such file", EACCES: "it may not be read", EISDIR: "it is a folder" };
+      throw usage(`${name}: ${why[code as keyof typeof why] ?? code}`, "name the manifest: -f FILE");
+    }
+  }
+  throw usage(`there is no ${DEFAULT_FILES.join(" or ")} in this folder`, "name the manifest: -f FILE");
+}
+
+/** The digest of each service's bundle. What the daemon lacks is sent: bundles are content addressed, so that changes nothing. */
+async function shipBundles(
+  context: Context,
+  manifest: Manifest,
+  folder: string,
+): Promise<Readonly<Record<string, string>>> {
+  const paths = Object.entries(bundlePaths(manifest));
+  const opened = new Map<string, Promise<Bundle>>();
+  const bundles = await Promise.all(
+    paths.map(async ([name, path]) => {
+      const full = resolve(folder, path);
+      const bundle = opened.get(full) ?? openBundle(full);
+      opened.set(full, bundle);
+      return [name, await bundle.catch((error: unknown) => rename(error, name, path))] as const;
+    }),
+  );
+  const client = await context.client();
+  const distinct = new Map(bundles.map(([, bundle]) => [bundle.digest, bundle]));
+  for (const [digest, bundle] of distinct) {
+    const { present } = await client.request("GET /v1/bundles/:digest", {
+      params: { digest },
+      signal: context.signal,
+    });
+    if (!present) await client.uploadBundle(digest, bundle.read(), context.signal);
+  }
+  return Object.fromEntries(bundles.map(([name, { digest }]) => [name, digest]));
+}
+
+function rename(error: unknown, name: string, path: string): never {
+  if (!(error instanceof CliError)) throw error;
+  throw new CliError({
+    code: error.code,
+    message: `bundle of ${name} (${path}): ${error.message}`,
+    ...(error.hint !== undefined && { hint: error.hint }),
+  });
+}

@@ -1,0 +1,67 @@
+import type { Context, Input } from "../../command.ts";
+import type { DevDocument, ErrorDocument } from "../../documents.ts";
+import { CliError } from "../../errors.ts";
+import type { Outcome } from "../../operation/follow.ts";
+import { routeText } from "../../output/pages/namespaces.ts";
+import { readConfig } from "../../settings.ts";
+import { installDaemon } from "../daemon/install.ts";
+import { initMesh } from "../mesh/mesh.ts";
+import { markMade } from "./marker.ts";
+
+export const CLUSTER = "dev";
+
+export async function dev(context: Context, input: Input): Promise<DevDocument | Outcome | ErrorDocument> {
+  const { configPath } = await context.settings();
+  const configured = await readConfig(configPath);
+  const listen =
+    input.text("gateway-listen") ??
+    (typeof configured.gateway_listen === "string" ? configured.gateway_listen : "127.0.0.1:8080");
+  context.progress.note("daemon");
+  const { changed } = await installDaemon(context, {
+    ...(configured.runtime === undefined && { runtime: "host" as const }),
+    gatewayListen: listen,
+  });
+  await markMade(await context.settings(), changed);
+
+  const client = await context.client();
+  let mesh = await client.request("GET /v1/mesh", { signal: context.signal });
+  if (!mesh.joined) {
+    context.progress.note(`cluster ${CLUSTER}`);
+    mesh = await initMesh(context, { name: CLUSTER });
+  }
+  if (mesh.cluster === undefined || mesh.machine === undefined) {
+    throw new CliError({
+      code: "not_a_member",
+      message: "the daemon came up without its cluster",
+      hint: "ployzctl doctor says what this machine lacks",
+    });
+  }
+  const file = input.text("file");
+  const deployed = file === undefined ? undefined : await deployTo(context, file);
+  if (deployed !== undefined && (deployed.kind !== "operation" || deployed.state !== "done")) return deployed;
+  const [host, port] = listen.split(":");
+  const namespace = deployed === undefined ? undefined : namespaceOf(deployed.output);
+  const { namespaces } = await client.request("GET /v1/status", { signal: context.signal });
+  const routes = namespaces
+    .filter((row) => namespace === undefined || row.namespace === namespace)
+    .flatMap((row) => row.routes.map(routeText));
+  return {
+    kind: "dev",
+    gateway: `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${port}`,
+    cluster: mesh.cluster.name,
+    machine: mesh.machine.id,
+    dns: mesh.machine.address,
+    ...(namespace !== undefined && { namespace }),
+    routes,
+  };
+}
+
+async function deployTo(context: Context, file: string): Promise<Outcome> {
+  const { deployFile } = await import("../deploy/deploy.ts");
+  return deployFile(context, { file, preview: false });
+}
+
+function namespaceOf(output: unknown): string | undefined {
+  if (typeof output !== "object" || output === null || !("namespace" in output)) return undefined;
+  return typeof output.namespace === "string" ? output.namespace : undefined;
+}

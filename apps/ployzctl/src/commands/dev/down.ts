@@ -1,0 +1,60 @@
+import { readFile, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { findProgram, run } from "@ployz/exec";
+import type { Context } from "../../command.ts";
+import type { DevDown } from "../../documents.ts";
+import { bodyOf, CliError } from "../../errors.ts";
+import { start } from "../daemon/install.ts";
+import { exists, needRoot } from "../daemon/service.ts";
+import { uninstall } from "../daemon/uninstall.ts";
+import { leave } from "../mesh/mesh.ts";
+import { CLUSTER } from "./dev.ts";
+import { madeBy } from "./marker.ts";
+
+/** Removes the cluster that dev made, and the daemon. Run again, it removes what is left. */
+export async function down(context: Context): Promise<DevDown> {
+  needRoot(context.terminal.root, "dev down");
+  const settings = await context.settings();
+  const made = (await madeBy(settings)) ?? [];
+  const cluster = await clusterName(join(settings.dataDir, "membership.json"));
+  if (cluster !== undefined && cluster !== CLUSTER) {
+    throw new CliError({
+      code: "not_dev",
+      message: `this machine is a member of the cluster ${cluster}, which dev did not make`,
+      hint: "ployzctl mesh leave, or ployzctl mesh destroy",
+    });
+  }
+  const removed: string[] = [];
+  if (cluster !== undefined) {
+    await leaveCluster(context);
+    removed.push(`cluster ${cluster}`);
+  }
+  const uninstalled = await uninstall(context, { ifInstalled: true, purge: true });
+  removed.push(...uninstalled.removed);
+  // Only when empty: anything else in there is not dev's.
+  await rmdir(dirname(settings.configPath)).catch(() => {});
+  if (made.includes("group ployz") && (await findProgram("groupdel")) !== undefined) {
+    await run("groupdel", ["ployz"], { okExitCodes: [0, 6] }); // 6: it is gone already
+    removed.push("group ployz");
+  }
+  return { kind: "dev-down", removed };
+}
+
+/** Only the daemon can take down what it put up: started for it when it does not run. */
+async function leaveCluster(context: Context): Promise<void> {
+  try {
+    await leave(context, true);
+  } catch (error) {
+    if (bodyOf(error).code !== "daemon_unreachable") throw error;
+    await start(context);
+    await leave(context, true);
+  }
+}
+
+async function clusterName(membership: string): Promise<string | undefined> {
+  if (!(await exists(membership))) return undefined;
+  const { cluster } = JSON.parse(await readFile(membership, "utf8")) as {
+    readonly cluster?: { readonly name?: string };
+  };
+  return cluster?.name;
+}

@@ -1,0 +1,21 @@
+import type { Command } from "../command.ts";
+import { daemonCommands } from "./daemon/index.ts";
+import { deployCommands } from "./deploy/index.ts";
+import { devCommands } from "./dev/index.ts";
+import { lookCommands } from "./look/index.ts";
+import { machineCommands } from "./machine/index.ts";
+import { meshCommands } from "./mesh/index.ts";
+import { opsCommands } from "./ops/index.ts";
+import { shellCommands } from "./shell.ts";
+
+/** Every command, in the order of the help. What a command does is loaded when it runs. */
+export const COMMANDS: readonly Command[] = [
+  ...daemonCommands,
+  ...devCommands,
+  ...meshCommands,
+  ...machineCommands,
+  ...deployCommands,
+  ...lookCommands,
+  ...opsCommands,
+  ...shellCommands,
+];

@@ -1,0 +1,116 @@
+import type { OperationResult } from "../../api.ts";
+import type { Context, Input } from "../../command.ts";
+import type { AddOutcome, MachineAdded } from "../../documents.ts";
+import { bodyOf, type ErrorBody, usage } from "../../errors.ts";
+import { type Outcome, runOperation } from "../../operation/follow.ts";
+import { findIdentity, type Identity } from "./identity.ts";
+
+/** One operation for each target, all at once; each with its own outcome. */
+export async function add(context: Context, input: Input): Promise<MachineAdded> {
+  const targets = input.arguments("target");
+  const { parseTarget } = await import("@ployz/primitives");
+  for (const target of targets) {
+    if (parseTarget(target) === undefined)
+      throw usage(
+        `${JSON.stringify(target.slice(0, 80))} is not user@host or user@host:port`,
+        "for example root@203.0.113.7",
+      );
+  }
+  if (new Set(targets).size < targets.length) throw usage("a target is named twice");
+  const name = input.text("name");
+  if (name !== undefined && targets.length > 1)
+    throw usage("--name names one machine, and there are several targets");
+  const identity = await findIdentity(input.text("identity"), context.terminal);
+  const runtime = input.text("runtime");
+  const wanted = {
+    ...(name !== undefined && { name }),
+    ...pick(input, "region"),
+    ...pick(input, "az"),
+    ...(runtime !== undefined && { runtime: runtime === "host" ? "process" : "docker" }),
+  };
+  const acceptHostKeys = input.flag("accept-new-host-key") ? ("new" as const) : undefined;
+  const one = (target: string, accept: "new" | readonly string[] | undefined) =>
+    addOne(
+      context,
+      target,
+      { ...wanted, target },
+      { ...identity, ...(accept !== undefined && { acceptHostKeys: accept }) },
+    );
+
+  const machines = await Promise.all(targets.map((target) => one(target, acceptHostKeys)));
+  // Asked one after another, when nothing else writes to the terminal.
+  for (const [index, outcome] of machines.entries()) {
+    const fingerprint = unknownKey(outcome.errors);
+    if (fingerprint === undefined) continue;
+    const answer = await context.confirm(
+      `${outcome.target} has the host key ${fingerprint}. Is that the machine's own?`,
+    );
+    if (answer === true) machines[index] = await one(outcome.target, [fingerprint]);
+  }
+  return { kind: "machine-add", machines };
+}
+
+const pick = (input: Input, name: "region" | "az") => {
+  const value = input.text(name);
+  return value === undefined ? {} : { [name]: value };
+};
+
+async function addOne(
+  context: Context,
+  target: string,
+  input: object,
+  credentials: Identity & { readonly acceptHostKeys?: "new" | readonly string[] },
+): Promise<AddOutcome> {
+  try {
+    const { outcome } = await runOperation(
+      context,
+      { primitive: "machine-add", mode: "apply", input, credentials },
+      target,
+    );
+    return outcomeOf(target, outcome);
+  } catch (error) {
+    return { target, state: "failed", errors: [bodyOf(error)], warnings: [] };
+  }
+}
+
+function outcomeOf(target: string, outcome: Outcome): AddOutcome {
+  switch (outcome.kind) {
+    case "error":
+      return { target, state: "refused", errors: outcome.refusals ?? [outcome.error], warnings: [] };
+    case "detached":
+      return { target, state: "detached", operation: outcome.operation, errors: [], warnings: [] };
+    case "plan":
+      throw new Error("an operation that was applied ended with its plan");
+    case "operation":
+      return ofResult(target, outcome);
+  }
+}
+
+function ofResult(target: string, result: OperationResult): AddOutcome {
+  const { state, changed, ms, operation, error, owed, warnings, output } = result;
+  const machine = machineOf(output);
+  return {
+    target,
+    state,
+    changed,
+    ms,
+    operation,
+    ...(machine !== undefined && { machine }),
+    errors: error === undefined ? [] : [error],
+    warnings: [...warnings, ...owed.map(({ step, error: why }) => `owed: ${step}: ${why.message}`)],
+  };
+}
+
+/** The added machine's name, wherever the output has it. */
+function machineOf(output: unknown): string | undefined {
+  if (typeof output !== "object" || output === null) return undefined;
+  const { machine, id } = output as { readonly machine?: unknown; readonly id?: unknown };
+  if (typeof machine === "string") return machine;
+  return typeof id === "string" ? id : machineOf(machine);
+}
+
+function unknownKey(errors: readonly ErrorBody[]): string | undefined {
+  const { details } = errors.find(({ code }) => code === "ssh_host_key_unknown") ?? {};
+  if (typeof details !== "object" || details === null || !("fingerprint" in details)) return undefined;
+  return typeof details.fingerprint === "string" ? details.fingerprint : undefined;
+}

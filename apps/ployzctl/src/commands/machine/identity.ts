@@ -1,0 +1,71 @@
+import { access, readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { CliError } from "../../errors.ts";
+import type { Terminal } from "../../terminal.ts";
+
+export interface Identity {
+  /** A private key without a passphrase. */
+  readonly identity?: string;
+  readonly agentSocket?: string;
+}
+
+const DEFAULTS = ["id_ed25519", "id_ecdsa", "id_rsa"];
+
+/** The key that the operator names, else the agent, else the first of the usual files that can be used. */
+export async function findIdentity(path: string | undefined, terminal: Terminal): Promise<Identity> {
+  const home = terminal.env.HOME ?? homedir();
+  if (path !== undefined)
+    return { identity: await readKey(resolve(terminal.cwd, path.replace(/^~(?=\/)/, home))) };
+  const agent = terminal.env.SSH_AUTH_SOCK;
+  if (agent !== undefined && agent !== "") return { agentSocket: agent };
+  let refused: unknown;
+  for (const name of DEFAULTS) {
+    const file = join(home, ".ssh", name);
+    if (
+      !(await access(file).then(
+        () => true,
+        () => false,
+      ))
+    )
+      continue;
+    try {
+      return { identity: await readKey(file) };
+    } catch (error) {
+      refused ??= error;
+    }
+  }
+  if (refused !== undefined) throw refused;
+  throw new CliError({
+    code: "ssh_identity_missing",
+    message: `there is no SSH agent and no key in ${join(home, ".ssh")}`,
+    hint: "name the private key: --identity PATH",
+  });
+}
+
+async function readKey(path: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    const why = { ENOENT: "there is no such file", EACCES: "it may not be read", EISDIR: "it is a folder" };
+    throw new CliError({
+      code: "ssh_identity_unreadable",
+      message: `--identity ${path}: ${why[error.code as keyof typeof why] ?? error.message}`,
+      hint: "name a private key that you may read",
+    });
+  });
+  if (/^(ssh-|ecdsa-)/.test(text)) {
+    throw new CliError({
+      code: "ssh_identity_invalid",
+      message: `${path} is a public key`,
+      hint: `use the private one: ${path.replace(/\.pub$/, "")}`,
+    });
+  }
+  const { utils } = await import("ssh2");
+  const key = utils.parseKey(text);
+  if (!(key instanceof Error)) return text;
+  const encrypted = /passphrase|encrypted/i.test(key.message);
+  throw new CliError({
+    code: "ssh_identity_invalid",
+    message: encrypted ? `${path} has a passphrase` : `${path} is no private key: ${key.message}`,
+    hint: encrypted ? `put it into the agent: ssh-add ${path}` : "name an OpenSSH or PEM private key",
+  });
+}

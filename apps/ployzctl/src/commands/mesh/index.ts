@@ -1,0 +1,63 @@
+import type { Command } from "../../command.ts";
+
+export const meshCommands: readonly Command[] = [
+  {
+    path: ["mesh", "init"],
+    summary: "Make a cluster of this machine",
+    args: [{ name: "name", summary: "Name of the cluster", required: true }],
+    options: {
+      machine: { type: "text", value: "NAME", summary: "Name of this machine; default: its host name" },
+      cidr: { type: "text", value: "CIDR", summary: "The overlay's addresses; default 10.101.0.0/16" },
+      "subnet-prefix": { type: "number", value: "BITS", summary: "Each machine's part of them; default 24" },
+      runtime: { type: "text", choices: ["docker", "host"], summary: "What workloads run as" },
+      endpoint: {
+        type: "list",
+        value: "ADDRESS:PORT",
+        summary: "Where other machines reach this one's WireGuard",
+      },
+    },
+    run: async (context, input) => (await import("./mesh.ts")).init(context, input),
+  },
+  {
+    path: ["mesh", "join"],
+    summary: "Join a mesh; called by machine add",
+    options: { "document-stdin": { type: "flag", summary: "Read the join document from stdin" } },
+    run: async (context, input) => (await import("./mesh.ts")).join(context, input),
+  },
+  {
+    path: ["mesh", "leave"],
+    summary: "Take this machine out of its mesh: workloads, tunnel and identity go",
+    run: async (context) => (await import("./mesh.ts")).leave(context, false),
+  },
+  {
+    path: ["mesh", "destroy"],
+    summary: "Leave as the last store machine: the cluster and its records are gone",
+    options: { yes: { type: "flag", short: "y", summary: "Do not ask" } },
+    run: async (context, input) => (await import("./mesh.ts")).destroy(context, input.flag("yes")),
+  },
+  {
+    path: ["mesh", "status"],
+    summary: "This machine's place in the mesh, and its peers",
+    run: async (context) => (await context.client()).request("GET /v1/mesh", { signal: context.signal }),
+  },
+  {
+    path: ["mesh", "ready"],
+    summary:
+      "Whether this machine is in a mesh with its store connected and every peer heard from; exit code 0 or 1",
+    run: async (context) => (await import("./mesh.ts")).ready(context),
+  },
+  {
+    path: ["mesh", "self-record"],
+    summary: "This machine's public keys and endpoints; called by machine add",
+    options: {
+      address: { type: "text", value: "HOST", summary: "The address that others reach this machine at" },
+    },
+    run: async (context, input) => {
+      const address = input.text("address");
+      return (await context.client()).request("GET /v1/mesh/self", {
+        query: address === undefined ? {} : { address },
+        signal: context.signal,
+      });
+    },
+  },
+];

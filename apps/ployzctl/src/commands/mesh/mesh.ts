@@ -1,0 +1,95 @@
+import type { Api, JoinDocument, MeshInit, MeshStatus } from "../../api.ts";
+import type { Context, Input } from "../../command.ts";
+import type { ReadyDocument } from "../../documents.ts";
+import { CliError, usage } from "../../errors.ts";
+import { needLabel } from "../../names.ts";
+
+/** Making or leaving a mesh starts and stops services: longer than a question takes. */
+const CHANGE_MS = 115_000;
+
+export async function init(context: Context, input: Input): Promise<MeshStatus> {
+  const machine = input.text("machine");
+  const cidr = input.text("cidr");
+  const prefix = input.number("subnet-prefix");
+  const runtime = input.text("runtime");
+  const endpoints = input.list("endpoint");
+  return initMesh(context, {
+    name: await needLabel("NAME", input.argument("name")),
+    ...(machine !== undefined && { machine: await needLabel("--machine", machine) }),
+    ...(cidr !== undefined && { clusterCidr: cidr }),
+    ...(prefix !== undefined && { subnetPrefixLength: prefix }),
+    ...(runtime !== undefined && { runtime: runtime === "host" ? "process" : "docker" }),
+    ...(endpoints.length > 0 && { endpoints }),
+  });
+}
+
+export const initMesh = async (context: Context, body: MeshInit): Promise<MeshStatus> =>
+  (await context.client()).request("POST /v1/mesh/init", { body, signal: context.signal, idleMs: CHANGE_MS });
+
+export async function join(context: Context, input: Input): Promise<MeshStatus> {
+  if (!input.flag("document-stdin"))
+    throw usage(
+      "mesh join reads a join document: --document-stdin",
+      "on a member: ployzctl machine add root@HOST",
+    );
+  const body = await readDocument(context);
+  return (await context.client()).request("POST /v1/mesh/join", {
+    body,
+    signal: context.signal,
+    idleMs: CHANGE_MS,
+  });
+}
+
+const MAX_DOCUMENT = 4 * 1024 * 1024;
+
+async function readDocument({ terminal }: Context): Promise<JoinDocument> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of terminal.stdin) {
+    const bytes = Buffer.from(chunk as Buffer);
+    size += bytes.length;
+    if (size > MAX_DOCUMENT) throw usage("the join document on stdin is too large");
+    chunks.push(bytes);
+  }
+  try {
+    const value: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    if (typeof value === "object" && value !== null && "cluster" in value) return value as JoinDocument;
+  } catch {} // no JSON is no join document either
+  throw usage("stdin holds no join document", "ployzctl machine add makes and sends it");
+}
+
+export async function leave(context: Context, destroy: boolean): Promise<Api["POST /v1/mesh/leave"]["out"]> {
+  return (await context.client()).request("POST /v1/mesh/leave", {
+    body: destroy ? { destroy } : {},
+    signal: context.signal,
+    idleMs: CHANGE_MS,
+  });
+}
+
+export async function destroy(context: Context, yes: boolean): Promise<Api["POST /v1/mesh/leave"]["out"]> {
+  if (!yes) {
+    const mesh = await (await context.client()).request("GET /v1/mesh", { signal: context.signal });
+    const name = mesh.cluster?.name;
+    if (name === undefined) return { kind: "left", left: false };
+    const answer = await context.confirm(
+      `Destroy the cluster ${name}, its workloads and its records on this machine?`,
+    );
+    if (answer === undefined) throw usage("mesh destroy asks first, and there is nobody to ask", "say --yes");
+    if (!answer) throw new CliError({ code: "aborted", message: "nothing was changed" });
+  }
+  return leave(context, true);
+}
+
+/** A peer that was not heard from for longer has lost its session (WireGuard's reject-after-time). */
+const HANDSHAKE_MS = 180_000;
+
+export async function ready(context: Context): Promise<ReadyDocument> {
+  const mesh = await (await context.client()).request("GET /v1/mesh", { signal: context.signal });
+  const silent = mesh.peers.filter(({ handshakeAgeMs: age }) => age === undefined || age > HANDSHAKE_MS);
+  const missing = [
+    ...(mesh.joined ? [] : ["this machine is in no mesh"]),
+    ...(mesh.joined && mesh.store !== "connected" ? ["the store is not reachable"] : []),
+    ...silent.map(({ id }) => `no handshake with ${id}`),
+  ];
+  return { kind: "ready", ready: missing.length === 0, missing };
+}

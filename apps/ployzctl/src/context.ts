@@ -1,0 +1,81 @@
+import { createInterface } from "node:readline";
+import type { Client } from "@ployz/primitives/client";
+import type { Context, Globals } from "./command.ts";
+import { bodyOf, CliError, type ErrorBody } from "./errors.ts";
+import { openProgress } from "./output/progress.ts";
+import { loadSettings, type Settings } from "./settings.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface OpenContext extends Context {
+  /** An error as it is shown: at `--timeout`, whatever broke is that. */
+  explain(error: unknown): ErrorBody;
+  close(): void;
+}
+
+export function openContext(globals: Globals, terminal: Terminal): OpenContext {
+  const deadline = new AbortController();
+  const timer =
+    globals.timeoutMs === undefined ? undefined : setTimeout(() => deadline.abort(), globals.timeoutMs);
+  timer?.unref();
+  let settings: Promise<Settings> | undefined;
+  let client: Promise<{ client: Client; close(): void }> | undefined;
+
+  const loaded = () => {
+    settings ??= loadSettings(globals, terminal);
+    return settings;
+  };
+
+  async function connect() {
+    if (globals.host !== undefined) {
+      const { openRemoteClient } = await import("./remote/client.ts");
+      return openRemoteClient(globals.host, terminal, deadline.signal);
+    }
+    const { openClient } = await import("@ployz/primitives/client");
+    return { client: openClient({ socketPath: (await loaded()).socket }), close: () => {} };
+  }
+
+  return {
+    globals,
+    terminal,
+    progress: openProgress(globals, terminal),
+    signal: deadline.signal,
+    settings: loaded,
+    async client() {
+      client ??= connect();
+      return (await client).client;
+    },
+    confirm(question) {
+      if (!terminal.stdinTty || globals.json) return Promise.resolve(undefined);
+      return ask(terminal, question);
+    },
+    explain(error) {
+      if (!deadline.signal.aborted) return bodyOf(error);
+      return bodyOf(
+        new CliError({
+          code: "daemon_timeout",
+          message: `no result within ${globals.timeoutMs} ms`,
+          hint: "what was asked may still be going on: ployzctl ops ls",
+        }),
+      );
+    },
+    close() {
+      clearTimeout(timer);
+      client?.then(
+        ({ close }) => close(),
+        () => {},
+      );
+    },
+  };
+}
+
+function ask(terminal: Terminal, question: string): Promise<boolean> {
+  terminal.err.write(`${question} [y/N] `);
+  const lines = createInterface({ input: terminal.stdin });
+  return new Promise((resolve) => {
+    lines.once("line", (line) => resolve(/^y(es)?$/i.test(line.trim())));
+    lines.once("close", () => resolve(false));
+  }).then((answer) => {
+    lines.close();
+    return answer === true;
+  });
+}

@@ -1,0 +1,128 @@
+import type {
+  Api,
+  ClusterStatus,
+  CommitRow,
+  DaemonStatus,
+  DoctorReport,
+  InstanceList,
+  LogEvent,
+  MachineList,
+  MachineRow,
+  MeshStatus,
+  NamespaceRow,
+  OperationDetail,
+  OperationResult,
+  PlanView,
+  RttTable,
+  SelfRecord,
+} from "./api.ts";
+import type { ErrorBody } from "./errors.ts";
+
+/** Every `--json` document, told apart by `kind`. Fields are only ever added. */
+export type Document =
+  | DaemonStatus
+  | MeshStatus
+  | SelfRecord
+  | MachineList
+  | RttTable
+  | ClusterStatus
+  | InstanceList
+  | DoctorReport
+  | OperationResult
+  | OperationDetail
+  | PlanView
+  | Api["GET /v1/operations"]["out"]
+  | Api["POST /v1/mesh/leave"]["out"]
+  | Api["POST /v1/operations/:id/abort"]["out"]
+  | ErrorDocument
+  | DaemonInstalled
+  | DaemonStopped
+  | DaemonUninstalled
+  | MachineDocument
+  | MachineAdded
+  | Detached
+  | Namespaces
+  | NamespaceDocument
+  | RoutesDocument
+  | VersionDocument
+  | ReadyDocument
+  | DevDocument
+  | DevDown
+  | LogsDocument
+  | TextDocument;
+
+export type ErrorDocument = {
+  readonly kind: "error";
+  /** The first of `refusals`, where an operation was refused. */
+  readonly error: ErrorBody;
+  readonly refusals?: readonly ErrorBody[];
+};
+export type DaemonInstalled = {
+  readonly kind: "daemon-installed";
+  readonly service: "installed" | "unchanged" | "replaced";
+  readonly serviceHost: "systemd" | "s6";
+  readonly version: string;
+  readonly socket: string;
+  readonly config: string;
+  /** What else was made or changed: files, the group. */
+  readonly changed: readonly string[];
+};
+export type DaemonStopped = { readonly kind: "daemon-stopped"; readonly stopped: boolean };
+export type DaemonUninstalled = {
+  readonly kind: "daemon-uninstalled";
+  readonly removed: readonly string[];
+  readonly kept: readonly string[];
+};
+export type MachineDocument = { readonly kind: "machine" } & MachineRow;
+export type AddOutcome = {
+  readonly target: string;
+  readonly state: OperationResult["state"] | "refused" | "detached";
+  readonly machine?: string;
+  readonly changed?: boolean;
+  readonly ms?: number;
+  readonly operation?: string;
+  readonly errors: readonly ErrorBody[];
+  readonly warnings: readonly string[];
+};
+export type MachineAdded = { readonly kind: "machine-add"; readonly machines: readonly AddOutcome[] };
+/** The command was left, the operation was not. */
+export type Detached = {
+  readonly kind: "detached";
+  readonly operation: string;
+  readonly committed: boolean;
+};
+export type Namespaces = { readonly kind: "namespaces"; readonly namespaces: readonly NamespaceRow[] };
+export type NamespaceDocument = { readonly kind: "namespace" } & NamespaceRow;
+export type RoutesDocument = {
+  readonly kind: "routes";
+  readonly routes: readonly (CommitRow["routes"][number] & { readonly namespace: string })[];
+};
+export type VersionDocument = {
+  readonly kind: "version";
+  readonly version: string;
+  readonly build: string;
+  readonly node: string;
+  readonly daemon: { readonly version: string; readonly build: string; readonly node: string } | null;
+};
+export type ReadyDocument = {
+  readonly kind: "ready";
+  readonly ready: boolean;
+  readonly missing: readonly string[];
+};
+export type DevDocument = {
+  readonly kind: "dev";
+  readonly gateway: string;
+  readonly cluster: string;
+  readonly machine: string;
+  readonly dns: string;
+  readonly namespace?: string;
+  readonly routes: readonly string[];
+};
+export type DevDown = { readonly kind: "dev-down"; readonly removed: readonly string[] };
+/** Printed as they come. With `--json` and `--follow`: one document per line. */
+export type LogsDocument = {
+  readonly kind: "logs";
+  readonly follow: boolean;
+  readonly events: AsyncIterable<LogEvent>;
+};
+export type TextDocument = { readonly kind: "text"; readonly text: string };

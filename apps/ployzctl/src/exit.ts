@@ -1,0 +1,48 @@
+import { EXIT, exitCodeOf } from "@ployz/primitives/client";
+import type { AddOutcome, Document } from "./documents.ts";
+
+/** The exit code that a document stands for. */
+export function exitCode(document: Document): number {
+  switch (document.kind) {
+    case "error":
+      return document.refusals === undefined
+        ? exitCodeOf(document.error)
+        : exitCodeOf({ kind: "refused", refusals: document.refusals });
+    case "operation":
+    case "plan":
+      return exitCodeOf(document);
+    case "machine-add":
+      return worst(document.machines.map(ofAdd));
+    case "detached":
+      return document.committed ? EXIT.cleanupOwed : EXIT.aborted;
+    case "doctor":
+      return document.ok ? EXIT.done : EXIT.precondition;
+    case "ready":
+      return document.ready ? EXIT.done : EXIT.failed;
+    default:
+      return EXIT.done;
+  }
+}
+
+function ofAdd({ state, errors }: AddOutcome): number {
+  if (state === "done") return EXIT.done;
+  if (state === "detached" || state === "aborted") return EXIT.aborted;
+  if (state === "cleanup-owed" && errors.length === 0) return EXIT.cleanupOwed;
+  if (state === "refused") return exitCodeOf({ kind: "refused", refusals: errors });
+  return errors[0] !== undefined && exitCodeOf(errors[0]) === EXIT.unreachable
+    ? EXIT.unreachable
+    : EXIT.failed;
+}
+
+/** What a script must not overlook comes first: a failure, then what could not be tried. */
+function worst(codes: readonly number[]): number {
+  const order = [
+    EXIT.aborted,
+    EXIT.failed,
+    EXIT.unreachable,
+    EXIT.precondition,
+    EXIT.usage,
+    EXIT.cleanupOwed,
+  ];
+  return order.find((code) => codes.includes(code)) ?? EXIT.done;
+}

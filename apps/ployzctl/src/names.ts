@@ -1,0 +1,32 @@
+import { CliError } from "./errors.ts";
+
+/** `value`, if it is a good name. @throws CliError `invalid_input`, naming the field. */
+export async function needLabel(field: string, value: string | undefined): Promise<string> {
+  const { checkLabel } = await import("@ployz/primitives");
+  const problem = checkLabel(field, value);
+  if (problem !== undefined) throw new CliError(problem);
+  return value ?? "";
+}
+
+/** `NS` or `NS/SVC`. */
+export async function needTarget(field: string, value: string): Promise<string> {
+  const parts = value.split("/");
+  for (const part of parts.slice(0, 2)) await needLabel(field, part);
+  if (parts.length <= 2) return value;
+  throw new CliError({
+    code: "invalid_input",
+    message: `${field}: ${JSON.stringify(value.slice(0, 60))} is not NAMESPACE or NAMESPACE/SERVICE`,
+  });
+}
+
+/** An operation's id, in either case. */
+export async function needOperation(value: string | undefined): Promise<string> {
+  const { isOperationId, shown } = await import("@ployz/primitives");
+  const id = (value ?? "").toUpperCase();
+  if (isOperationId(id)) return id;
+  throw new CliError({
+    code: "invalid_input",
+    message: `OPERATION: ${shown(value)} is not an operation's id`,
+    hint: "ployzctl ops ls lists them",
+  });
+}

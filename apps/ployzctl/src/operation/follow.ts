@@ -1,0 +1,121 @@
+import type { OperationEvent, OperationResult, PlanView } from "../api.ts";
+import type { Context } from "../command.ts";
+import type { Detached, ErrorDocument } from "../documents.ts";
+import { bodyOf, CliError } from "../errors.ts";
+
+export type Outcome = OperationResult | PlanView | ErrorDocument | Detached;
+export interface Followed {
+  readonly outcome: Outcome;
+  readonly plan: PlanView | undefined;
+}
+
+/** Follows the operation that `request` starts, up to its result; for a preview, up to its plan. */
+export async function runOperation(
+  context: Context,
+  request: {
+    readonly primitive: string;
+    readonly input: unknown;
+    readonly mode: "preview" | "apply";
+    readonly credentials?: object;
+  },
+  of?: string,
+): Promise<Followed> {
+  const client = await context.client();
+  const body = { ...request, input: request.input as null, by: context.terminal.by };
+  return follow(context, (signal) => client.stream("POST /v1/operations", { body, signal }), {
+    preview: request.mode === "preview",
+    ...(of !== undefined && { of }),
+  });
+}
+
+/**
+ * Follows events to their end. The first Ctrl-C asks the daemon to undo, as long as nothing is committed, and goes on following;
+ * after the commit it leaves. The second one leaves at once.
+ */
+export async function follow(
+  context: Context,
+  open: (signal: AbortSignal) => AsyncIterable<OperationEvent>,
+  options: {
+    readonly of?: string;
+    readonly operation?: string;
+    readonly abortOnInterrupt?: boolean;
+    readonly preview?: boolean;
+  } = {},
+): Promise<Followed> {
+  const leave = new AbortController();
+  const signal = AbortSignal.any([leave.signal, context.signal]);
+  let operation = options.operation;
+  let [committed, interrupts, asked] = [false, 0, false];
+  let plan: PlanView | undefined;
+
+  const askToAbort = async () => {
+    if (asked || operation === undefined) return;
+    asked = true;
+    context.progress.note(`aborting ${operation}, undoing what it did; Ctrl-C again leaves it`);
+    const client = await context.client();
+    await client
+      .request("POST /v1/operations/:id/abort", { params: { id: operation } })
+      .catch((error: unknown) => context.progress.note(`it could not be aborted: ${bodyOf(error).message}`));
+  };
+  const stopListening = context.terminal.onInterrupt(() => {
+    interrupts++;
+    if (committed || interrupts > 1 || options.abortOnInterrupt === false) leave.abort();
+    else if (operation === undefined)
+      context.progress.note("aborting as soon as it starts; Ctrl-C again leaves it");
+    else void askToAbort();
+  });
+
+  const finish = (outcome: Outcome): Followed => ({ outcome, plan });
+  try {
+    for await (const event of open(signal)) {
+      context.progress.event(event, options.of);
+      switch (event.type) {
+        case "accepted":
+          operation = event.operation;
+          if (interrupts > 0) void askToAbort();
+          break;
+        case "committed":
+          committed = true;
+          break;
+        case "plan":
+          plan = event.plan;
+          if (options.preview === true) return finish(plan);
+          break;
+        case "refused":
+          return finish(refused(event.refusals));
+        case "result":
+          return finish(event.result);
+        default:
+      }
+    }
+    if (leave.signal.aborted) return finish(left(operation, committed));
+    throw ended(operation);
+  } catch (error) {
+    if (leave.signal.aborted) return finish(left(operation, committed));
+    if (operation !== undefined && bodyOf(error).code === "daemon_unreachable") throw ended(operation, error);
+    throw error;
+  } finally {
+    stopListening();
+  }
+}
+
+export function refused(refusals: ErrorDocument["refusals"] & {}): ErrorDocument {
+  return { kind: "error", error: refusals[0] ?? { code: "refused", message: "refused" }, refusals };
+}
+
+function left(operation: string | undefined, committed: boolean): Outcome {
+  if (operation !== undefined) return { kind: "detached", operation, committed };
+  return {
+    kind: "error",
+    error: { code: "aborted", message: "left before it started", hint: "whether it did: ployzctl ops ls" },
+  };
+}
+
+function ended(operation: string | undefined, cause?: unknown): CliError {
+  const hint =
+    operation === undefined ? "ployzctl ops ls" : `what became of it: ployzctl ops show ${operation}`;
+  return new CliError(
+    { code: "daemon_unreachable", message: "the daemon went away before the result", hint },
+    { cause },
+  );
+}

@@ -1,0 +1,42 @@
+import type { LogEvent } from "../api.ts";
+import type { LogsDocument } from "../documents.ts";
+import type { Terminal } from "../terminal.ts";
+import type { Mode } from "./print.ts";
+
+const COLORS = [36, 32, 33, 35, 34, 96, 92, 93, 95, 94];
+
+/** Log lines as they come, each with the instance that said it. */
+export async function writeLogs(terminal: Terminal, mode: Mode, document: LogsDocument): Promise<void> {
+  const { follow, events } = document;
+  if (mode.json && !follow) {
+    const all: LogEvent[] = [];
+    for await (const event of events) all.push(event);
+    terminal.out.write(`${JSON.stringify({ kind: "logs", events: all })}\n`);
+    return;
+  }
+  const seen = new Map<string, number>();
+  for await (const event of events) {
+    if (mode.json) terminal.out.write(`${JSON.stringify(event)}\n`);
+    else if (event.type === "gap")
+      terminal.err.write(`warning: no logs from ${event.machine}: ${event.error.message}\n`);
+    else if (mode.plain)
+      terminal.out.write(
+        `${[event.time, event.machine, event.instance, event.stream, visible(event.line)].join("\t")}\n`,
+      );
+    else terminal.out.write(`${prefix(event, mode.color, seen)} ${visible(event.line)}\n`);
+  }
+}
+
+function prefix(event: LogEvent & { type: "line" }, color: boolean, seen: Map<string, number>): string {
+  const text = `${event.service}.${event.instance.split(".")[2] ?? ""}@${event.machine} |`;
+  if (!color) return text;
+  const index = seen.get(event.instance) ?? seen.size;
+  seen.set(event.instance, index);
+  return `\u001b[${COLORS[index % COLORS.length]}m${text}\u001b[39m`;
+}
+
+/** A workload's colours pass; what moves the cursor or asks the terminal for something does not. */
+const visible = (line: string): string =>
+  line.replaceAll(/\p{Cc}/gu, (char, at: number) =>
+    char === "\t" || (char === "\u001b" && /^\[[\d;]*m/.test(line.slice(at + 1))) ? char : "\uFFFD",
+  );

@@ -1,0 +1,59 @@
+import type { DaemonStatus } from "../../api.ts";
+import type { DaemonInstalled, DaemonUninstalled } from "../../documents.ts";
+import { bytes, type Cell, duration, lines, type Page, table } from "../page.ts";
+
+export function daemonPage(status: DaemonStatus): Page {
+  const { version, pid, uptimeMs, cluster, machine, memoryBytes, serviceHost, services, adoption } = status;
+  const found: Cell[] = [
+    ...adoption.recreated.map(({ what, why }) => ({
+      text: `recreated ${what}: ${why}`,
+      tone: "warn" as const,
+    })),
+    ...adoption.removed.map(({ what, why }) => ({ text: `removed ${what}: ${why}`, tone: "warn" as const })),
+    ...adoption.failed.map(({ what, error }) => ({
+      text: `failed ${what}: ${error.message}`,
+      tone: "bad" as const,
+    })),
+  ];
+  return [
+    lines(
+      `ployzd ${version} runs (pid ${pid}, for ${duration(uptimeMs)}, ${bytes(memoryBytes)}, under ${serviceHost})`,
+      cluster === undefined ? "in no cluster" : `machine ${machine ?? "?"} of cluster ${cluster}`,
+      `at its start: ${adoption.adopted.length} adopted, ${adoption.recreated.length} recreated, ${adoption.failed.length} failed`,
+      ...found,
+    ),
+    table(
+      "service",
+      ["SERVICE", "STATE", "PID"],
+      services.map(({ name, state, pid: of }) => [
+        name,
+        { text: state, tone: state === "running" ? "ok" : "bad" },
+        of === undefined ? "-" : String(of),
+      ]),
+      "no services",
+    ),
+  ];
+}
+
+export function installedPage({ service, version, serviceHost, socket, changed }: DaemonInstalled): Page {
+  const said = {
+    installed: "installed and running",
+    unchanged: "is installed and runs: nothing to change",
+    replaced: "replaced and running",
+  };
+  return [
+    lines(
+      { text: `ployzd ${version} ${said[service]} (${serviceHost}, ${socket})`, tone: "ok" },
+      ...changed.map((what) => `  wrote ${what}`),
+    ),
+  ];
+}
+
+export function uninstalledPage({ removed, kept }: DaemonUninstalled): Page {
+  return [
+    lines(
+      ...(removed.length === 0 ? ["was not installed"] : removed.map((what) => `removed ${what}`)),
+      ...kept.map((what) => `kept ${what}`),
+    ),
+  ];
+}

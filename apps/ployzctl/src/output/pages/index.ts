@@ -1,0 +1,110 @@
+import type { Document, ErrorDocument, LogsDocument } from "../../documents.ts";
+import { lines, type Page, remark } from "../page.ts";
+import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
+import { doctorPage } from "./doctor.ts";
+import { addedPage, machinePage, machinesPage, meshPage, rttPage } from "./machines.ts";
+import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
+import { detailPage, operationsPage, resultPage } from "./operations.ts";
+import { planPage } from "./plan.ts";
+import { statusPage } from "./status.ts";
+
+/** What a person sees of a document. `now` in milliseconds, for ages. */
+export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>, now: number): Page {
+  switch (document.kind) {
+    case "daemon":
+      return daemonPage(document);
+    case "daemon-installed":
+      return installedPage(document);
+    case "daemon-stopped":
+      return [lines(document.stopped ? "stopped; workloads go on" : "was not running")];
+    case "daemon-uninstalled":
+      return uninstalledPage(document);
+    case "mesh":
+      return meshPage(document);
+    case "left":
+      return [lines(document.left ? "left the mesh" : "was in no mesh")];
+    case "self-record":
+      return [
+        lines(
+          ...Object.entries(document)
+            .filter(([key]) => key !== "kind")
+            .map(([key, value]) => `${key}: ${String(value)}`),
+        ),
+      ];
+    case "ready":
+      return [
+        document.ready
+          ? lines({ text: "ready", tone: "ok" })
+          : lines({ text: "not ready", tone: "bad" }, ...document.missing.map((what) => `  ${what}`)),
+      ];
+    case "machines":
+      return machinesPage(document);
+    case "machine":
+      return machinePage(document);
+    case "machine-add":
+      return addedPage(document);
+    case "rtt":
+      return rttPage(document);
+    case "instances":
+      return instancesPage(document, now);
+    case "namespaces":
+      return namespacesPage(document.namespaces, now);
+    case "namespace":
+      return namespacePage(document, now);
+    case "routes":
+      return routesPage(document);
+    case "status":
+      return statusPage(document, now);
+    case "doctor":
+      return doctorPage(document);
+    case "operations":
+      return operationsPage(document.operations, now);
+    case "operation":
+      return resultPage(document);
+    case "operation-detail":
+      return detailPage(document);
+    case "plan":
+      return planPage(document);
+    case "detached":
+      return [
+        lines(
+          `left operation ${document.operation}${document.committed ? " after its commit: the new state is in force" : ", which goes on"}`,
+          `follow it: ployzctl ops watch ${document.operation}`,
+        ),
+      ];
+    case "abort":
+      return [
+        lines(
+          `operation ${document.operation}: ${document.state === "running" ? "aborting" : document.state}`,
+        ),
+      ];
+    case "version": {
+      const { version, build, node, daemon } = document;
+      const daemonLine =
+        daemon === null
+          ? "ployzd     not reachable"
+          : `ployzd     ${daemon.version} ${daemon.build.slice(0, 12)} node ${daemon.node}`;
+      return [lines(`ployzctl   ${version} ${build.slice(0, 12)} node ${node}`, daemonLine)];
+    }
+    case "dev":
+      return [
+        lines(
+          `cluster ${document.cluster} of this machine (${document.machine})`,
+          `gateway  ${document.gateway}`,
+          `dns      ${document.dns}`,
+        ),
+        ...(document.routes.length === 0
+          ? []
+          : [lines(...document.routes.map((route) => `route    ${route}`))]),
+        remark({ text: "remove it all: ployzctl dev down", tone: "dim" }),
+      ];
+    case "dev-down":
+      return [
+        document.removed.length === 0
+          ? lines("nothing to remove")
+          : lines(...document.removed.map((what) => `removed ${what}`)),
+      ];
+    case "text":
+      return [lines(...document.text.trimEnd().split("\n"))];
+  }
+}

@@ -1,0 +1,136 @@
+import type { MachineList, MachineRow, MeshStatus, RttTable } from "../../api.ts";
+import type { MachineAdded, MachineDocument } from "../../documents.ts";
+import { type Block, bytes, type Cell, duration, lines, type Page, table } from "../page.ts";
+
+export function machineTable(machines: readonly MachineRow[]): Block {
+  return table(
+    "machine",
+    [
+      "MACHINE",
+      "STATE",
+      "ROLE",
+      "ADDRESS",
+      "REGION",
+      "RUNTIME",
+      "HANDSHAKE",
+      "CPUS",
+      "LOAD",
+      "MEMORY FREE",
+      "INSTANCES",
+      "VERSION",
+    ],
+    machines.map(({ record, reachable, handshakeAgeMs, observation: seen }) => [
+      record.id,
+      stateOf(record.state, reachable, seen?.draining === true),
+      record.store ? "store" : "-",
+      record.address,
+      [record.region, record.az].filter((part) => part !== undefined).join("/") || "-",
+      record.runtime === "process" ? "host" : record.runtime,
+      handshakeAgeMs === undefined ? "-" : `${duration(handshakeAgeMs)} ago`,
+      seen === undefined ? "-" : String(seen.cpus),
+      seen === undefined ? "-" : seen.load1.toFixed(2),
+      seen === undefined ? "-" : `${bytes(seen.memoryFreeBytes)}/${bytes(seen.memoryBytes)}`,
+      seen === undefined ? "-" : String(seen.instances.length),
+      seen?.version ?? record.version,
+    ]),
+    "no machines",
+  );
+}
+
+function stateOf(state: string, reachable: boolean, draining: boolean): Cell {
+  if (!reachable) return { text: state === "joining" ? "joining" : "unreachable", tone: "bad" };
+  if (draining) return { text: "draining", tone: "warn" };
+  return { text: state, tone: state === "active" ? "ok" : "warn" };
+}
+
+export const machinesPage = ({ machines }: MachineList): Page => [machineTable(machines)];
+
+export function machinePage(machine: MachineDocument): Page {
+  const { record, observation, error } = machine;
+  return [
+    machineTable([machine]),
+    lines(
+      `subnet     ${record.subnet}`,
+      `endpoints  ${record.endpoints.join(", ")}`,
+      `added by   ${record.operation}`,
+      ...(observation === undefined
+        ? []
+        : [
+            `runtime    ${observation.runtime} ${observation.runtimeVersion} (${observation.arch})`,
+            `disk free  ${bytes(observation.diskFreeBytes)}`,
+            `volumes    ${observation.volumes ? "yes" : "no"}`,
+          ]),
+      ...(observation?.problems ?? []).map((text) => ({ text: `problem    ${text}`, tone: "warn" as const })),
+      ...(error === undefined ? [] : [{ text: `error      ${error.message}`, tone: "bad" as const }]),
+    ),
+  ];
+}
+
+export function rttPage({ rows }: RttTable): Page {
+  return [
+    table(
+      "rtt",
+      ["FROM", "TO", "RTT"],
+      rows.map(({ from, to, rttMs, error }) => [
+        from,
+        to,
+        rttMs === null
+          ? { text: error?.message ?? "no answer", tone: "bad" }
+          : { text: `${rttMs.toFixed(rttMs < 10 ? 2 : 0)} ms`, tone: rttMs < 100 ? "ok" : "warn" },
+      ]),
+      "one machine only",
+    ),
+  ];
+}
+
+export function meshPage({ joined, cluster, machine, wireguard, store, peers }: MeshStatus): Page {
+  if (!joined || cluster === undefined || machine === undefined)
+    return [lines("this machine is in no mesh", "make one: ployzctl mesh init NAME")];
+  return [
+    lines(
+      `machine ${machine.id} (${machine.address}) of cluster ${cluster.name}, ${cluster.clusterCidr}`,
+      `store ${store ?? "unknown"}, WireGuard ${wireguard ?? "unknown"}`,
+    ),
+    table(
+      "peer",
+      ["PEER", "ENDPOINT", "HANDSHAKE", "RECEIVED", "SENT"],
+      peers.map(({ id, endpoint, handshakeAgeMs, rxBytes, txBytes }) => [
+        id,
+        endpoint ?? "-",
+        handshakeAgeMs === undefined ? { text: "never", tone: "bad" } : `${duration(handshakeAgeMs)} ago`,
+        bytes(rxBytes),
+        bytes(txBytes),
+      ]),
+      "no other machines; add one: ployzctl machine add root@HOST",
+    ),
+  ];
+}
+
+export function addedPage({ machines }: MachineAdded): Page {
+  return [
+    lines(
+      ...machines.flatMap(({ target, state, machine, changed, ms, operation, errors, warnings }): Cell[] => {
+        const took = ms === undefined ? "" : ` (${duration(ms)})`;
+        const first: Cell =
+          state === "done"
+            ? {
+                text: `${target}: ${changed === false ? "is a member already" : "added"} as ${machine ?? "?"}${took}`,
+                tone: "ok",
+              }
+            : {
+                text: `${target}: ${state}${operation === undefined ? "" : `, operation ${operation}`}`,
+                tone: "bad",
+              };
+        const why = errors.flatMap(({ message, hint }) => [
+          `  error: ${message}`,
+          ...(hint === undefined ? [] : [`  hint: ${hint}`]),
+        ]);
+        return [
+          first,
+          ...why,
+          ...warnings.map((text): Cell => ({ text: `  warning: ${text}`, tone: "warn" })),
+        ];
+      }),
+    ),
+  ];
+}

@@ -1,0 +1,110 @@
+import type { InstanceList, NamespaceRow } from "../../api.ts";
+import type { NamespaceDocument, RoutesDocument } from "../../documents.ts";
+import { ago, type Block, bytes, type Cell, type Page, remark, table } from "../page.ts";
+
+const STATES: Readonly<Record<string, "ok" | "warn" | "bad">> = {
+  running: "ok",
+  created: "warn",
+  unknown: "warn",
+  stray: "warn",
+};
+
+export function instancesPage({ instances, unreachable }: InstanceList, now: number): Page {
+  return [
+    table(
+      "instance",
+      [
+        "NAMESPACE",
+        "SERVICE",
+        "SLOT",
+        "MACHINE",
+        "ADDRESS",
+        "STATE",
+        "STARTED",
+        "RESTARTS",
+        "MEMORY",
+        "INSTANCE",
+      ],
+      instances.map(({ id, namespace, service, slot, machine, address, state, observed }) => [
+        namespace,
+        service,
+        String(slot),
+        machine,
+        address,
+        {
+          text:
+            state === "exited" && observed?.exitCode !== undefined ? `exited (${observed.exitCode})` : state,
+          tone: STATES[state] ?? "bad",
+        },
+        ago(observed?.startedAt, now),
+        observed?.restarts === undefined ? "-" : String(observed.restarts),
+        observed?.memoryBytes === undefined ? "-" : bytes(observed.memoryBytes),
+        id,
+      ]),
+      "nothing runs here; deploy something: ployzctl deploy -f ployz.toml",
+    ),
+    ...(unreachable.length === 0
+      ? []
+      : [remark({ text: `not reachable, so not known: ${unreachable.join(", ")}`, tone: "warn" })]),
+  ];
+}
+
+type Route = NamespaceRow["routes"][number];
+export const routeText = (route: Route): string =>
+  route.kind === "http" ? `http://${route.host}${route.path}` : `tcp:${route.listen}`;
+
+export function namespaceTable(rows: readonly NamespaceRow[], now: number): Block {
+  return table(
+    "namespace",
+    ["NAMESPACE", "REVISION", "SERVICES", "RUNNING", "ROUTES", "DEPLOYED", "BY"],
+    rows.map(({ namespace, revision, commit, running, wanted, routes }): Cell[] => [
+      namespace,
+      String(revision),
+      Object.keys(commit.services).sort().join(" ") || "-",
+      { text: `${running}/${wanted}`, tone: running >= wanted ? "ok" : "bad" },
+      routes.map(routeText).join(" ") || "-",
+      ago(commit.at, now),
+      commit.by,
+    ]),
+    "nothing is deployed; ployzctl deploy -f ployz.toml",
+  );
+}
+
+export const namespacesPage = (rows: readonly NamespaceRow[], now: number): Page => [
+  namespaceTable(rows, now),
+];
+
+export function namespacePage(row: NamespaceDocument, now: number): Page {
+  const { commit } = row;
+  return [
+    namespaceTable([row], now),
+    table(
+      "service",
+      ["SERVICE", "RUNS", "INSTANCES", "PORTS", "REVISION"],
+      Object.entries(commit.services).map(([name, { spec, revision }]) => [
+        name,
+        spec.image?.ref ?? `bundle ${spec.bundle?.digest.slice(7, 19) ?? "?"}`,
+        commit.instances
+          .filter(({ service }) => service === name)
+          .map(({ slot, machine, address }) => `${slot}@${machine}=${address}`)
+          .join(" ") || "-",
+        Object.entries(spec.ports)
+          .map(([port, number]) => `${port}=${number}`)
+          .join(" ") || "-",
+        revision.replace(/^sha256:/, "").slice(0, 12),
+      ]),
+      "no services",
+    ),
+  ];
+}
+
+export function routesPage({ routes }: RoutesDocument): Page {
+  return [
+    table(
+      "route",
+      ["ROUTE", "NAMESPACE", "SERVICE", "PORT"],
+      routes.map((route) => [routeText(route), route.namespace, route.service, route.port]),
+      "no routes",
+    ),
+  ];
+}

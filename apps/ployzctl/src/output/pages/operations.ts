@@ -1,0 +1,104 @@
+import type { OperationDetail, OperationResult, OperationSummary } from "../../api.ts";
+import { ago, type Block, type Cell, duration, lines, type Page, type Tone, table } from "../page.ts";
+import { logLines } from "../print.ts";
+import { changeLines } from "./plan.ts";
+
+const TONES: Readonly<Record<string, Tone>> = {
+  done: "ok",
+  running: "warn",
+  failed: "bad",
+  aborted: "warn",
+  interrupted: "bad",
+  "cleanup-owed": "bad",
+  started: "warn",
+  pending: "dim",
+  undone: "warn",
+  "undo-failed": "bad",
+};
+const toned = (state: string): Cell => ({ text: state, tone: TONES[state] ?? "dim" });
+
+export function operationTable(operations: readonly OperationSummary[], now: number, empty: string): Block {
+  return table(
+    "operation",
+    ["OPERATION", "WHAT", "STATE", "STARTED", "TOOK", "ON", "BY"],
+    operations.map(({ operation, title, primitive, state, startedAt, endedAt, coordinator, by }) => [
+      operation,
+      title || primitive,
+      toned(state),
+      ago(startedAt, now),
+      endedAt === undefined ? "-" : duration(Date.parse(endedAt) - Date.parse(startedAt)),
+      coordinator,
+      by,
+    ]),
+    empty,
+  );
+}
+
+export const operationsPage = (operations: readonly OperationSummary[], now: number): Page => [
+  operationTable(operations, now, "no operations yet"),
+];
+
+export function detailPage({ summary, steps, owed }: OperationDetail): Page {
+  const { operation, primitive, title, state, coordinator, by, startedAt, revision, error } = summary;
+  return [
+    lines(
+      { text: `${operation}  ${title || primitive}`, tone: "strong" },
+      toned(state),
+      `on ${coordinator} by ${by} at ${startedAt}${revision === undefined ? "" : `, committed as revision ${revision}`}`,
+      ...(error === undefined ? [] : errorCells(error)),
+      ...owed.map(({ step, error: why }): Cell => ({ text: `owed: ${step}: ${why.message}`, tone: "bad" })),
+    ),
+    table(
+      "step",
+      ["STEP", "PHASE", "MACHINE", "STATE", "TOOK", "WHY"],
+      steps.map(({ title: what, phase, machine, state: at, ms, error: why }) => [
+        what,
+        phase,
+        machine ?? "-",
+        toned(at),
+        ms === undefined ? "-" : duration(ms),
+        why?.message ?? "",
+      ]),
+      "no steps",
+    ),
+  ];
+}
+
+/** What is now true. */
+export function resultPage(result: OperationResult): Page {
+  const { operation, state, changed, revision, output, error, owed, warnings, ms } = result;
+  const at = `${revision === undefined ? "" : `revision ${revision}, `}${duration(ms)}`;
+  const headline: Cell =
+    state === "done"
+      ? changed
+        ? { text: `done (${at})`, tone: "ok" }
+        : { text: "nothing to change", tone: "ok" }
+      : state === "aborted"
+        ? { text: "aborted and undone: nothing was changed", tone: "warn" }
+        : state === "cleanup-owed" && revision !== undefined
+          ? {
+              text: `committed (${at}), but cleanup is owed; the next run of the same command continues it`,
+              tone: "bad",
+            }
+          : {
+              text: `${state}, operation ${operation}${revision === undefined ? ": nothing was committed" : ""}`,
+              tone: "bad",
+            };
+  return [
+    lines(
+      ...(state === "done" && changed ? changeLines(output) : []),
+      headline,
+      ...(error === undefined || state === "aborted" ? [] : errorCells(error)),
+      ...owed.map(({ step, error: why }): Cell => ({ text: `owed: ${step}: ${why.message}`, tone: "bad" })),
+      ...warnings.map((text): Cell => ({ text: `warning: ${text}`, tone: "warn" })),
+    ),
+  ];
+}
+
+export function errorCells(error: NonNullable<OperationResult["error"]>): readonly Cell[] {
+  return [
+    { text: `error: ${error.message}`, tone: "bad" },
+    ...logLines(error.details).map((line): Cell => ({ text: `    ${line}`, tone: "dim" })),
+    ...(error.hint === undefined ? [] : [`hint: ${error.hint}`]),
+  ];
+}

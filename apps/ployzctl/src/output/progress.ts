@@ -1,0 +1,109 @@
+import type { OperationEvent } from "@ployz/primitives/client";
+import type { Globals } from "../command.ts";
+import type { Terminal } from "../terminal.ts";
+import { bytes, clean, duration } from "./page.ts";
+
+/** What is going on, while it does; on stderr. */
+export interface Progress {
+  /** `of` tells several operations apart that run at once. */
+  event(event: OperationEvent, of?: string): void;
+  /** One remark, e.g. what Ctrl-C did. */
+  note(text: string): void;
+  /** Clears what is only of the moment. */
+  end(): void;
+}
+
+export function openProgress({ json, events, quiet }: Globals, { err }: Terminal): Progress {
+  if (json && events) {
+    return {
+      event: (event, of) => err.write(`${JSON.stringify(of === undefined ? event : { ...event, of })}\n`),
+      note: (text) => err.write(`${JSON.stringify({ type: "note", text })}\n`),
+      end: () => {},
+    };
+  }
+  if (json || quiet) {
+    return { event: () => {}, note: quiet ? () => {} : (text) => err.write(`${text}\n`), end: () => {} };
+  }
+  let live = "";
+  const erase = () => {
+    if (live !== "") err.write("\r\u001b[K");
+    live = "";
+  };
+  const line = (text: string) => {
+    erase();
+    err.write(`${text}\n`);
+  };
+  const show = (text: string) => {
+    if (!err.tty) return;
+    erase();
+    live = text.slice(0, Math.max(20, err.columns - 1));
+    err.write(live);
+  };
+  const shownAt = new Map<string, number>();
+  return {
+    note: line,
+    end: erase,
+    event(event, of) {
+      const label = of === undefined ? "" : `${of}: `;
+      const { lasting, moment } = sentence(event);
+      if (lasting !== undefined) line(clean(`${label}${lasting}`));
+      if (moment !== undefined) show(clean(`${label}${moment}`));
+      // Where nothing can be overwritten, a long transfer still says how far it is, at each tenth.
+      if (event.type === "progress" && !err.tty && event.total !== undefined && event.done !== undefined) {
+        const tenth = Math.floor((event.done / Math.max(1, event.total)) * 10);
+        const key = `${label}${event.step}`;
+        if (shownAt.get(key) !== tenth && moment !== undefined) line(clean(`${label}${moment}`));
+        shownAt.set(key, tenth);
+      }
+    },
+  };
+}
+
+type Sentence = { readonly lasting?: string; readonly moment?: string };
+
+/** `lasting` stays on the screen, `moment` is overwritten by what comes next. */
+function sentence(event: OperationEvent): Sentence {
+  switch (event.type) {
+    case "accepted":
+      return { lasting: `operation ${event.operation}${event.resumed ? " (resumed)" : ""}` };
+    case "waiting":
+      return { lasting: `waiting: ${event.what}` };
+    case "plan":
+      return {};
+    case "progress": {
+      const { note, done, total } = event;
+      const amount =
+        done === undefined
+          ? ""
+          : total === undefined
+            ? ` ${bytes(done)}`
+            : ` ${bytes(done)} of ${bytes(total)}`;
+      return { moment: `  … ${note}${amount}` };
+    }
+    case "committed":
+      return { lasting: `  * committed, revision ${event.revision}` };
+    case "step":
+      return stepSentence(event);
+    default:
+      return {};
+  }
+}
+
+function stepSentence(event: OperationEvent & { readonly type: "step" }): Sentence {
+  const where = event.machine === undefined ? "" : ` [${event.machine}]`;
+  const time = event.ms === undefined ? "" : ` (${duration(event.ms)})`;
+  switch (event.state) {
+    case "started":
+      return { moment: `  … ${event.title}${where}` };
+    case "done":
+      return { lasting: `  + ${event.title}${where}${time}` };
+    case "failed":
+      return { lasting: `  x ${event.title}${where}: ${event.error?.message ?? "failed"}` };
+    case "undoing":
+      return { moment: `  … undoing: ${event.title}${where}` };
+    case "undone":
+      return { lasting: `  - undone: ${event.title}${where}${time}` };
+    case "undo-failed":
+      return { lasting: `  ! not undone: ${event.title}${where}: ${event.error?.message ?? "failed"}` };
+  }
+}

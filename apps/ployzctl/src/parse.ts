@@ -1,0 +1,154 @@
+import yargs from "yargs";
+import type { Argument, Command, Globals, Input, Option } from "./command.ts";
+import { usage } from "./errors.ts";
+import { GLOBAL_OPTIONS } from "./globals.ts";
+import { nearest } from "./nearest.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Values = Readonly<Record<string, unknown>>;
+
+export interface Parsed {
+  readonly globals: Globals;
+  readonly input: Input;
+  readonly help: boolean;
+}
+
+/** Reads what follows the command's name. @throws CliError `usage`, saying what is wrong and what is near it. */
+export function parseCommandLine(command: Command, argv: readonly string[], env: Environment): Parsed {
+  const options: Readonly<Record<string, Option>> = { ...GLOBAL_OPTIONS, ...command.options };
+  const values = readOptions(options, argv, commandLine(command));
+  const help = values.help === true;
+  const positionals = (values._ as readonly unknown[]).map(String);
+  const args = help ? {} : readArguments(command, positionals);
+  return { globals: globalsOf(values, env), help, input: inputOf(values, args) };
+}
+
+export const commandLine = (command: Command): string => `ployzctl ${command.path.join(" ")}`;
+
+function readOptions(
+  options: Readonly<Record<string, Option>>,
+  argv: readonly string[],
+  name: string,
+): Values {
+  const spec = Object.fromEntries(
+    Object.entries(options).map(([key, { type, short }]) => [
+      key,
+      {
+        type: type === "flag" ? ("boolean" as const) : ("string" as const),
+        ...(type === "flag" ? {} : { requiresArg: true }),
+        ...(short !== undefined && { alias: short }),
+      },
+    ]),
+  );
+  const raw = yargs([...argv])
+    .options(spec)
+    .parserConfiguration({
+      "boolean-negation": false,
+      "camel-case-expansion": false,
+      "dot-notation": false,
+      "greedy-arrays": false,
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      "strip-aliased": true,
+    })
+    .detectLocale(false)
+    .exitProcess(false)
+    .help(false)
+    .version(false)
+    .fail((message) => {
+      const missing = /following: (.*)$/.exec(message)?.[1];
+      throw usage(missing === undefined ? message : `--${missing} needs a value`, `${name} --help`);
+    })
+    .parseSync() as Values;
+  const unknown = Object.keys(raw).find((key) => key !== "_" && key !== "$0" && !(key in options));
+  if (unknown !== undefined) {
+    const written = unknown.length === 1 ? `-${unknown}` : `--${unknown}`;
+    const near = nearest(unknown, Object.keys(options));
+    throw usage(
+      `unknown flag: ${written}`,
+      near === undefined ? `${name} --help` : `did you mean --${near}?`,
+    );
+  }
+  return Object.fromEntries(
+    Object.entries(raw).map(([key, value]) => [
+      key,
+      options[key] === undefined ? value : single(key, options[key], value),
+    ]),
+  );
+}
+
+function single(key: string, option: Option, value: unknown): unknown {
+  if (option.type === "list") return Array.isArray(value) ? value : [value];
+  if (option.type === "flag") return Array.isArray(value) ? value.at(-1) : value;
+  if (Array.isArray(value)) throw usage(`--${key} is given more than once`);
+  if (option.choices !== undefined && !option.choices.includes(String(value)))
+    throw usage(`--${key}: ${JSON.stringify(value)} is none of ${option.choices.join(", ")}`);
+  if (option.type !== "number") return value;
+  if (!/^\d{1,9}$/.test(String(value))) throw usage(`--${key}: ${JSON.stringify(value)} is not a number`);
+  return Number(value);
+}
+
+function readArguments(
+  command: Command,
+  positionals: readonly string[],
+): Readonly<Record<string, readonly string[]>> {
+  const found: Record<string, readonly string[]> = {};
+  let rest = positionals;
+  for (const argument of command.args ?? []) {
+    found[argument.name] = argument.many === true ? rest : rest.slice(0, 1);
+    rest = argument.many === true ? [] : rest.slice(1);
+    if (argument.required === true && found[argument.name]?.length === 0)
+      throw usage(`${shownArgument(argument)} is missing`, usageLine(command));
+  }
+  if (rest.length > 0) throw usage(`unexpected argument: ${JSON.stringify(rest[0])}`, usageLine(command));
+  return found;
+}
+
+export const shownArgument = ({ name, required, many }: Argument): string => {
+  const word = `${name.toUpperCase()}${many === true ? "..." : ""}`;
+  return required === true ? word : `[${word}]`;
+};
+
+export const usageLine = (command: Command): string =>
+  [commandLine(command), ...(command.args ?? []).map(shownArgument)].join(" ");
+
+function inputOf(values: Values, args: Readonly<Record<string, readonly string[]>>): Input {
+  return {
+    argument: (name) => args[name]?.[0],
+    arguments: (name) => args[name] ?? [],
+    text: (option) => values[option] as string | undefined,
+    number: (option) => values[option] as number | undefined,
+    list: (option) => (values[option] as readonly string[] | undefined) ?? [],
+    flag: (option) => values[option] === true,
+  };
+}
+
+function globalsOf(values: Values, env: Environment): Globals {
+  const text = (name: string) => values[name] as string | undefined;
+  const [json, plain] = [values.json === true, values.plain === true];
+  if (json && plain) throw usage("--json and --plain exclude each other");
+  if (values.events === true && !json) throw usage("--events goes with --json");
+  const timeout = text("timeout");
+  return {
+    json,
+    plain,
+    events: values.events === true,
+    quiet: values.quiet === true,
+    color: values["no-color"] !== true && (env.NO_COLOR ?? "") === "" && !json && !plain,
+    config: text("config"),
+    socket: text("socket"),
+    dataDir: text("data-dir"),
+    host:
+      text("host") ?? (text("socket") === undefined && env.PLOYZ_HOST !== "" ? env.PLOYZ_HOST : undefined),
+    timeoutMs: timeout === undefined ? undefined : milliseconds(timeout),
+  };
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+function milliseconds(text: string): number {
+  const [, number, unit = "s"] = /^(\d{1,7})(ms|s|m|h)?$/.exec(text) ?? [];
+  if (number === undefined || Number(number) === 0)
+    throw usage(`--timeout: ${JSON.stringify(text)} is not a time`, "for example 30s");
+  return Number(number) * (UNITS[unit] ?? 1000);
+}

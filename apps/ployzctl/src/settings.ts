@@ -1,0 +1,66 @@
+import { access, readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Globals } from "./command.ts";
+import { CliError } from "./errors.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** Where this machine's daemon keeps its things: options, then environment, then the configuration file, then the defaults (docs/configuration.md). */
+export interface Settings {
+  readonly configPath: string;
+  readonly socket: string;
+  readonly dataDir: string;
+  readonly file: Readonly<Record<string, unknown>>;
+}
+
+export async function loadSettings(globals: Globals, terminal: Terminal): Promise<Settings> {
+  const { env, root } = terminal;
+  const xdg = (name: string, fallback: string) => env[name] ?? join(env.HOME ?? homedir(), fallback);
+  const configPath =
+    globals.config ??
+    env.PLOYZ_CONFIG ??
+    (root ? "/etc/ployz/config.toml" : join(xdg("XDG_CONFIG_HOME", ".config"), "ployz/config.toml"));
+  const file = await readConfig(configPath);
+  const field = (name: string) => (typeof file[name] === "string" ? file[name] : undefined);
+  return {
+    configPath,
+    file,
+    socket: globals.socket ?? env.PLOYZ_SOCKET ?? field("socket") ?? (await defaultSocket(terminal)),
+    dataDir:
+      globals.dataDir ??
+      env.PLOYZ_DATA_DIR ??
+      field("data_dir") ??
+      (root ? "/var/lib/ployz" : join(xdg("XDG_DATA_HOME", ".local/share"), "ployz")),
+  };
+}
+
+const SYSTEM_SOCKET = "/run/ployz/ployzd.sock";
+
+/** A user's own daemon where one runs, else the machine's, which the group ployz may use. */
+async function defaultSocket({ root, env }: Terminal): Promise<string> {
+  if (root) return SYSTEM_SOCKET;
+  const own = join(env.XDG_RUNTIME_DIR ?? "/tmp", "ployz/ployzd.sock");
+  return access(own).then(
+    () => own,
+    () => SYSTEM_SOCKET,
+  );
+}
+
+/** The file as a table; a missing file is an empty one. Fields are checked by the daemon. */
+export async function readConfig(path: string): Promise<Readonly<Record<string, unknown>>> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw new CliError({ code: "config_invalid", message: `${path}: cannot be read (${error.code})` });
+  });
+  if (text.trim() === "") return {};
+  const { parse } = await import("smol-toml");
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new CliError({
+      code: "config_invalid",
+      message: `${path}: ${(error as Error).message.split("\n")[0] ?? "not TOML"}`,
+      hint: "correct the file; docs/configuration.md lists the fields",
+    });
+  }
+}
