@@ -59,8 +59,8 @@ async function readKey(path: string): Promise<string> {
       hint: `use the private one: ${path.replace(/\.pub$/, "")}`,
     });
   }
-  const { utils } = await import("ssh2");
-  const key = utils.parseKey(text);
+  const { default: ssh2 } = await import("ssh2");
+  const key = ssh2.utils.parseKey(text);
   if (!(key instanceof Error)) return text;
   const encrypted = /passphrase|encrypted/i.test(key.message);
   throw new CliError({
