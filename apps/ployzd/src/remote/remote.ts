@@ -92,7 +92,7 @@ apt-get install -q -y --no-install-recommends "$@" >/dev/null 2>&1 || { apt-get 
       });
       const source = createReadStream(payload.tarball, { highWaterMark: 1024 * 1024 });
       source.on("error", (error) => counted.destroy(error));
-      const command = `umask 022; d=$(mktemp -d) && cat > "$d/payload.tar.gz" && tar -xzf "$d/payload.tar.gz" -C "$d" && "$d/ployz/install.sh" --operation ${shellWord(operation)} "$d/payload.tar.gz" >&2; s=$?; rm -rf "$d"; exit $s`;
+      const command = `umask 022; d=$(mktemp -d) && cat > "$d/payload.tar.gz" && tar -xzf "$d/payload.tar.gz" -C "$d" && "$d/ployz/install.sh" --operation ${shellWord(operation)} --tarball "$d/payload.tar.gz" >&2; s=$?; rm -rf "$d"; exit $s`;
       const result = await exec(target, command, signal, source.pipe(counted));
       if (result.exitCode !== 0) throw failed(target, "the installation", result);
       return { installed: true };
