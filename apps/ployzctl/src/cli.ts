@@ -15,7 +15,12 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     return 0;
   }
   // Until the flags are read, an error is printed the way that they most likely ask for.
-  let mode: Mode = { json: argv.includes("--json"), plain: argv.includes("--plain"), color: false };
+  let mode: Mode = {
+    json: argv.includes("--json"),
+    plain: argv.includes("--plain"),
+    color: false,
+    quiet: false,
+  };
   let context: OpenContext | undefined;
   try {
     const found = findCommand(COMMANDS, argv);

@@ -1,12 +1,13 @@
 import type { Document, ErrorDocument, LogsDocument } from "../documents.ts";
-import type { ErrorBody } from "../errors.ts";
 import type { Terminal } from "../terminal.ts";
-import type { Cell, Page } from "./page.ts";
+import { errorCells } from "./error.ts";
+import type { Page } from "./page.ts";
 
 export interface Mode {
   readonly json: boolean;
   readonly plain: boolean;
   readonly color: boolean;
+  readonly quiet: boolean;
 }
 
 export const printText = (terminal: Terminal, text: string): void => terminal.out.write(text);
@@ -17,9 +18,15 @@ export async function printDocument(terminal: Terminal, mode: Mode, document: Do
   if (mode.json) return terminal.out.write(`${JSON.stringify(document)}\n`);
   if (document.kind === "error") return printError(terminal, mode, document);
   const { pageOf } = await import("./pages/index.ts");
-  const page = pageOf(document, Date.now());
-  terminal.out.write(mode.plain ? plainPage(page) : await humanPage(page, mode.color));
+  const whole = pageOf(document, Date.now());
+  const page = mode.quiet ? whole.filter((block) => block.kind === "table" || block.remark !== true) : whole;
+  const text = mode.plain ? plainPage(page) : await humanPage(page, mode.color);
+  (isFailure(document) ? terminal.err : terminal.out).write(text);
 }
+
+/** What went wrong goes where errors go: stdout has results only. */
+const isFailure = (document: Document): boolean =>
+  document.kind === "detached" || (document.kind === "operation" && document.state !== "done");
 
 async function printLogs(terminal: Terminal, mode: Mode, document: LogsDocument): Promise<void> {
   const { writeLogs } = await import("./logs.ts");
@@ -33,27 +40,8 @@ async function printError(terminal: Terminal, mode: Mode, document: ErrorDocumen
   for (const [index, body] of bodies.entries()) {
     // One hint for several errors that have the same.
     const same = bodies[index + 1]?.hint === body.hint;
-    terminal.err.write(`${errorLines(body, paint, !same).join("\n")}\n`);
+    for (const cell of errorCells(body, !same)) terminal.err.write(`${paint(cell)}\n`);
   }
-}
-
-/** `error: …`, the log lines that came with it, and `hint: …`. */
-export function errorLines(
-  { message, hint, details }: ErrorBody,
-  paint: (cell: Cell) => string,
-  withHint = true,
-): readonly string[] {
-  return [
-    `${paint({ text: "error:", tone: "bad" })} ${paint(message)}`,
-    ...logLines(details).map((line) => `    ${paint({ text: line, tone: "dim" })}`),
-    ...(hint === undefined || !withHint ? [] : [`hint: ${paint(hint)}`]),
-  ];
-}
-
-/** The last lines that a failed instance said, where an error has them. */
-export function logLines(details: ErrorBody["details"]): readonly string[] {
-  if (typeof details !== "object" || details === null || !("logs" in details)) return [];
-  return Array.isArray(details.logs) ? details.logs.map(String) : [];
 }
 
 function plainPage(page: Page): string {

@@ -114,7 +114,7 @@ export function addedPage({ machines }: MachineAdded): Page {
         const first: Cell =
           state === "done"
             ? {
-                text: `${target}: ${changed === false ? "is a member already" : "added"} as ${machine ?? "?"}${took}`,
+                text: `${target}: ${changed === false ? "is a member already" : "added"}${machine === undefined ? "" : ` as ${machine}`}${took}`,
                 tone: "ok",
               }
             : {

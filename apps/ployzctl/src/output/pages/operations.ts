@@ -1,6 +1,6 @@
 import type { OperationDetail, OperationResult, OperationSummary } from "../../api.ts";
+import { errorCells } from "../error.ts";
 import { ago, type Block, type Cell, duration, lines, type Page, type Tone, table } from "../page.ts";
-import { logLines } from "../print.ts";
 import { changeLines } from "./plan.ts";
 
 const TONES: Readonly<Record<string, Tone>> = {
@@ -92,13 +92,5 @@ export function resultPage(result: OperationResult): Page {
       ...owed.map(({ step, error: why }): Cell => ({ text: `owed: ${step}: ${why.message}`, tone: "bad" })),
       ...warnings.map((text): Cell => ({ text: `warning: ${text}`, tone: "warn" })),
     ),
-  ];
-}
-
-export function errorCells(error: NonNullable<OperationResult["error"]>): readonly Cell[] {
-  return [
-    { text: `error: ${error.message}`, tone: "bad" },
-    ...logLines(error.details).map((line): Cell => ({ text: `    ${line}`, tone: "dim" })),
-    ...(error.hint === undefined ? [] : [`hint: ${error.hint}`]),
   ];
 }

@@ -1,0 +1,17 @@
+import type { ErrorBody } from "../errors.ts";
+import type { Cell } from "./page.ts";
+
+/** `error: …`, the log lines that came with it, and `hint: …`. */
+export function errorCells({ message, hint, details }: ErrorBody, withHint = true): readonly Cell[] {
+  return [
+    { text: `error: ${message}`, tone: "bad" },
+    ...logLines(details).map((line): Cell => ({ text: `    ${line}`, tone: "dim" })),
+    ...(hint === undefined || !withHint ? [] : [`hint: ${hint}`]),
+  ];
+}
+
+/** The last lines that a failed instance said, where an error has them. */
+function logLines(details: ErrorBody["details"]): readonly string[] {
+  if (typeof details !== "object" || details === null || !("logs" in details)) return [];
+  return Array.isArray(details.logs) ? details.logs.map(String) : [];
+}
