@@ -1,7 +1,7 @@
 import type { Primitive } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
 import type { MachineRecord } from "../model/machine.ts";
-import { type MachineAddInput, parseMachineAdd } from "./input.ts";
+import { type MachineAddInput, parseMachineAdd, scopeOf } from "./input.ts";
 import { type MachineAddFacts, type MachineAddPorts, observe } from "./observe.ts";
 import { type MachineAddKinds, plan } from "./plan.ts";
 import { refuse } from "./refuse.ts";
@@ -16,9 +16,7 @@ export const machineAdd: Primitive<MachineAddPorts, MachineAddInput, MachineAddF
     name: "machine-add",
     version: 1,
     parse: parseMachineAdd,
-    scope: ({ target }) => [
-      `machine-add.${target.host.toLowerCase().replaceAll(/[^a-z0-9]/g, "-")}-${target.port}`,
-    ],
+    scope: ({ target }) => [scopeOf(target)],
     observe,
     refuse,
     plan,
@@ -32,5 +30,9 @@ export const machineAdd: Primitive<MachineAddPorts, MachineAddInput, MachineAddF
         expected: revision,
       };
     },
-    result: (_input, plan) => plan.summary,
+    /** The subnet is the one it got, which is not the planned one if another add was faster. */
+    result(_input, { summary }, context) {
+      const { subnet, address } = reserved(context, "seat").record;
+      return { ...(summary as { readonly [key: string]: Json }), subnet, address };
+    },
   };

@@ -1,4 +1,5 @@
 import type { Refusal } from "../engine/types.ts";
+import { checkLabel, shown } from "../model/names.ts";
 import type { RemoteTarget } from "../ports/remote.ts";
 
 export type MachineAddInput = {
@@ -10,13 +11,17 @@ export type MachineAddInput = {
   readonly runtime?: "docker" | "process";
 };
 
-const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** Regions and zones may start with a digit; a machine's name is a label that starts with a letter. */
+const PLACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const USER = /^[a-z_][a-z0-9_-]{0,31}$/;
-const HOST = /^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,62})(\.[A-Za-z0-9]([A-Za-z0-9-]{0,62}))*$/;
-const IPV6 = /^[0-9A-Fa-f:]{2,39}$/;
+const HOST =
+  /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
+const IPV6 = /^(?=.{2,45}$)(?=.*:.*:)[0-9A-Fa-f:]+(?:\d{1,3}(?:\.\d{1,3}){3})?$/;
+const MAX_TARGET = 400;
 
 /** Reads `user@host`, `user@host:port` or `user@[v6]:port`. */
 export function parseTarget(text: string): RemoteTarget | undefined {
+  if (text.length > MAX_TARGET) return undefined;
   const match = /^([^@]+)@(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
   if (match === null) return undefined;
   const [, user = "", v6, name, port] = match;
@@ -49,7 +54,7 @@ export function parseMachineAdd(
     typeof raw.target === "string"
       ? parseTarget(raw.target)
       : isObject(raw.target)
-        ? parseTarget(`${raw.target.user}@${formatHost(String(raw.target.host))}:${raw.target.port}`)
+        ? targetOf(raw.target)
         : undefined;
   if (target === undefined)
     wrong(
@@ -57,24 +62,27 @@ export function parseMachineAdd(
       "is not user@host or user@host:port",
       "for example: ployzctl machine add root@203.0.113.7",
     );
-  const label = (field: "name" | "region" | "az"): string | undefined => {
+  const place = (field: "region" | "az"): string | undefined => {
     const value = raw[field];
     if (value === undefined) return undefined;
-    if (typeof value === "string" && LABEL.test(value)) return value;
+    if (typeof value === "string" && PLACE.test(value)) return value;
     wrong(
       field,
-      "must be lower-case letters, digits and dashes, at most 63, not starting or ending with a dash",
+      `${shown(value)} must be lower-case letters, digits and dashes, at most 63, not starting or ending with a dash`,
       `choose another ${field}`,
     );
     return undefined;
   };
-  const [name, region, az] = [label("name"), label("region"), label("az")];
+  const badName = raw.name === undefined ? undefined : checkLabel("name", raw.name);
+  if (badName !== undefined) refusals.push(badName);
+  const name = typeof raw.name === "string" ? raw.name : undefined;
+  const [region, az] = [place("region"), place("az")];
   const runtime = raw.runtime;
   if (runtime !== undefined && runtime !== "docker" && runtime !== "process")
     wrong("runtime", "must be docker or process", "leave it out to use Docker where it runs");
   for (const key of Object.keys(raw)) {
     if (!["target", "name", "region", "az", "runtime"].includes(key))
-      wrong(key, "is not known here", "leave it out");
+      wrong(shown(key), "is not known here", "leave it out");
   }
   if (target === undefined || refusals.length > 0) return { ok: false, refusals };
   return {
@@ -89,7 +97,16 @@ export function parseMachineAdd(
   };
 }
 
+function targetOf({ user, host, port = 22 }: Readonly<Record<string, unknown>>): RemoteTarget | undefined {
+  if (typeof user !== "string" || typeof host !== "string" || typeof port !== "number") return undefined;
+  return parseTarget(`${user}@${formatHost(host)}:${port}`);
+}
+
 const formatHost = (host: string) => (host.includes(":") ? `[${host}]` : host);
 
 export const targetText = ({ user, host, port }: RemoteTarget): string =>
   `${user}@${formatHost(host)}${port === 22 ? "" : `:${port}`}`;
+
+/** The lease of adding this target: no two targets share one (a host has neither `_` nor `=`). */
+export const scopeOf = ({ host, port }: RemoteTarget): string =>
+  `machine-add.${host.toLowerCase().replaceAll(".", "_").replaceAll(":", "=")}-${port}`;

@@ -1,7 +1,9 @@
 import type { PrimitivePorts } from "../engine/types.ts";
 import { PloyzError } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
 import type { Remote, RemoteFacts } from "../ports/remote.ts";
+import type { Entry } from "../ports/store.ts";
 import type { MachineAddInput } from "./input.ts";
 
 export interface MachineAddPorts extends PrimitivePorts {
@@ -9,11 +11,12 @@ export interface MachineAddPorts extends PrimitivePorts {
   /** What this daemon runs, and so what the target gets. */
   readonly payload: { readonly version: string; readonly build: string };
   readonly storePort: number;
-  /** The `count` subnets from index `first`, by the cluster's address plan; fewer when the range is used up. */
-  subnets(
-    cluster: ClusterRecord,
-  ): (index: number) => { readonly subnet: string; readonly address: string } | undefined;
+  /** The cluster's address plan: what machine number `index` (from 1) has. */
+  subnets(cluster: ClusterRecord): SubnetPlan | Promise<SubnetPlan>;
 }
+
+/** `undefined`: beyond the cluster's range. */
+export type SubnetPlan = (index: number) => { readonly subnet: string; readonly address: string } | undefined;
 
 export interface MachineAddFacts {
   readonly cluster: ClusterRecord;
@@ -23,21 +26,22 @@ export interface MachineAddFacts {
   readonly reachable: readonly string[];
   readonly remote: RemoteFacts;
   readonly payload: { readonly version: string; readonly build: string };
-  readonly plan: (index: number) => { readonly subnet: string; readonly address: string } | undefined;
+  readonly plan: SubnetPlan;
   readonly storePort: number;
 }
 
-/** Reads membership from the store, asks every member whether it is there, and looks at the target over SSH, all at once. */
+/** Looks at the target over SSH, then reads membership from the store and asks every member whether it is there. */
 export async function observe(
   input: MachineAddInput,
   ports: MachineAddPorts,
   signal: AbortSignal,
 ): Promise<MachineAddFacts> {
-  const [cluster, entries, subnets, remote] = await Promise.all([
+  // The target first: a membership seen there that has no record afterwards is unfinished for certain, not one that was just made.
+  const remote = await ports.remote.facts(input.target, signal);
+  const [cluster, entries, subnets] = await Promise.all([
     ports.store.facts.get("cluster"),
     ports.store.facts.list("machine"),
     ports.store.facts.list("subnet"),
-    ports.remote.facts(input.target, signal),
   ]);
   if (cluster === undefined) {
     throw new PloyzError({
@@ -68,14 +72,22 @@ export async function observe(
     cluster: record,
     clusterRevision: cluster.revision,
     machines,
-    takenIndexes: new Set([
-      ...machines.map((machine) => machine.record.index),
-      ...subnets.map((entry) => Number(entry.key.split(".")[1])),
-    ]),
+    takenIndexes: takenIndexes(entries, subnets),
     reachable: answers.flat(),
     remote,
     payload: ports.payload,
-    plan: ports.subnets(record),
+    plan: await ports.subnets(record),
     storePort: ports.storePort,
   };
+}
+
+/** Indexes that a `machine.<id>` or a `subnet.<index>` fact holds. */
+export function takenIndexes(
+  machines: readonly Entry<Json>[],
+  subnets: readonly Entry<Json>[],
+): ReadonlySet<number> {
+  return new Set([
+    ...machines.map(({ value }) => (value as unknown as MachineRecord).index),
+    ...subnets.map(({ key }) => Number(key.split(".")[1])),
+  ]);
 }

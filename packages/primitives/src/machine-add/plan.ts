@@ -5,12 +5,9 @@ import { type MachineAddInput, targetText } from "./input.ts";
 import type { MachineAddFacts } from "./observe.ts";
 import { nameOf, nextIndex, presentMember } from "./refuse.ts";
 
-/** A machine's place in the cluster before its identity is known. */
+/** What is known of the new machine before its identity and its subnet are. */
 export type Seat = {
   readonly id: string;
-  readonly index: number;
-  readonly subnet: string;
-  readonly address: string;
   readonly runtime: "docker" | "process";
   readonly region?: string;
   readonly az?: string;
@@ -19,8 +16,9 @@ export type Seat = {
 
 export type MachineAddKinds = {
   "packages.install": { args: { target: RemoteTarget; packages: readonly string[] }; out: null };
-  "payload.install": { args: { target: RemoteTarget }; out: { installed: boolean } };
-  /** `fresh`: there was no daemon, so the undo uninstalls it. */
+  /** `fresh`: there was no Ployz, so the undo removes it. A newer build stays: the daemon that was there runs from it by then. */
+  "payload.install": { args: { target: RemoteTarget; fresh: boolean }; out: { installed: boolean } };
+
   "daemon.install": {
     args: {
       target: RemoteTarget;
@@ -32,8 +30,8 @@ export type MachineAddKinds = {
     out: null;
   };
   /** Leaves what an earlier attempt left half joined. */
-  "mesh.leave": { args: { target: RemoteTarget }; out: null };
-  /** Reads the machine's public identity and takes its seat: the subnet and the name, both under CAS. */
+  "mesh.leave": { args: { target: RemoteTarget; joinedBy: string }; out: null };
+  /** Reads the machine's public identity and takes its seat: the first free subnet and the name, both under CAS. */
   "seat.reserve": { args: { target: RemoteTarget; seat: Seat }; out: { revision: number; record: Json } };
   "members.await": { args: { seat: string; reserve: string }; out: { peers: number } };
   "mesh.join": {
@@ -68,8 +66,6 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
   const runtime = input.runtime ?? (remote.dockerRunning ? "docker" : "process");
   const seat: Seat = {
     id,
-    index,
-    ...place,
     runtime,
     ...(input.region !== undefined && { region: input.region }),
     ...(input.az !== undefined && { az: input.az }),
@@ -79,6 +75,8 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     ...(input.region !== undefined && { region: input.region }),
     ...(input.az !== undefined && { az: input.az }),
   };
+
+  const fresh = remote.ployz === undefined;
 
   const steps: PlannedStep<MachineAddKinds>[] = [];
   let before: readonly string[] = [];
@@ -99,7 +97,7 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     then({
       id: "payload",
       kind: "payload.install",
-      args: { target },
+      args: { target, fresh },
       title: `upload Ployz ${facts.payload.version} to ${where}`,
       needs: [],
     });
@@ -107,7 +105,7 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
   then({
     id: "daemon",
     kind: "daemon.install",
-    args: { target, runtime, ...placement, fresh: remote.ployz === undefined },
+    args: { target, runtime, ...placement, fresh },
     title: `install and start the daemon on ${where}`,
     needs: [],
   });
@@ -115,7 +113,7 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     then({
       id: "leave",
       kind: "mesh.leave",
-      args: { target },
+      args: { target, joinedBy: remote.ployz.joinedBy ?? "" },
       title: `clear the unfinished membership of ${where}`,
       needs: [],
     });
@@ -124,7 +122,7 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     id: "seat",
     kind: "seat.reserve",
     args: { target, seat },
-    title: `reserve ${seat.subnet} and the name ${id}`,
+    title: `reserve a subnet and the name ${id}`,
     needs: [],
   });
   const after = before;
@@ -172,8 +170,8 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     summary: {
       machine: id,
       target: where,
-      subnet: seat.subnet,
-      address: seat.address,
+      subnet: place.subnet,
+      address: place.address,
       runtime,
       packages: remote.missingPackages,
       already: false,

@@ -14,8 +14,10 @@ export function nameOf(input: MachineAddInput, facts: MachineAddFacts): string {
   const label = (remote.hostname.split(".")[0] ?? "")
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]/g, "-")
-    .replaceAll(/^-+|-+$/g, "")
-    .slice(0, 63);
+    .replace(/^-+/, "")
+    .replace(/^(?=\d)/, "m") // a name starts with a letter
+    .slice(0, 63)
+    .replace(/-+$/, "");
   return label === "" ? `m${nextIndex(facts) ?? 0}` : label;
 }
 
@@ -54,14 +56,16 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
   if (remote.ployz?.cluster !== undefined && remote.ployz.cluster !== cluster.id) {
     no("other_cluster", "it is a member of another cluster", `run there: ployzctl mesh destroy`);
   }
-  const name = nameOf(input, facts);
-  const taken = facts.machines.find(({ record }) => record.id === name);
-  if (taken !== undefined)
+  const unreachable = facts.machines
+    .map(({ record }) => record)
+    .filter(({ id, store, state }) => store && state === "active" && !facts.reachable.includes(id));
+  for (const { id } of unreachable)
     no(
-      "name_taken",
-      `the name ${name} is taken by ${taken.record.endpoints[0] ?? taken.record.address}`,
-      "give another with --name",
+      "store_machine_unreachable",
+      `the daemon of ${id}, which holds the store, does not answer, and it has to let the new machine in`,
+      `start it: systemctl start ployzd on ${id}`,
     );
+  refusals.push(...refuseName(input, facts));
   if (remote.missingPackages.length > 0 && remote.packageManager === "none") {
     no(
       "packages_missing",
@@ -69,7 +73,8 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
       "install them there by hand and run this again",
     );
   }
-  if (remote.portsTaken.length > 0)
+  // Those of a half-added machine are held by what the add itself started.
+  if (remote.portsTaken.length > 0 && remote.ployz?.cluster !== cluster.id)
     no(
       "port_taken",
       `in use there: ${remote.portsTaken.join(", ")}`,
@@ -87,6 +92,14 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
       "Docker does not run there",
       "apt-get install docker.io there, or --runtime process",
     );
+  // Its routes of a membership are the cluster's own.
+  const overlap = remote.ployz?.cluster === undefined ? overlapping(cluster.clusterCidr, remote.routes) : [];
+  if (overlap.length > 0)
+    no(
+      "cidr_overlap",
+      `the cluster's range ${cluster.clusterCidr} overlaps its own network ${overlap.join(", ")}`,
+      "use a machine without that network, or found the cluster on another range with --cluster-cidr",
+    );
   const index = nextIndex(facts);
   if (index === undefined)
     no(
@@ -95,4 +108,46 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
       "a larger cluster_cidr needs a new cluster",
     );
   return refusals;
+}
+
+/** Whose name it would be: the machine's own under another name, one that is being added, or another machine's. */
+function refuseName(input: MachineAddInput, facts: MachineAddFacts): readonly Refusal[] {
+  const { remote, cluster } = facts;
+  const target = targetText(input.target);
+  const standing = (id: string | undefined) =>
+    id === undefined ? undefined : facts.machines.find(({ record }) => record.id === id)?.record;
+  const own = remote.ployz?.cluster === cluster.id ? standing(remote.ployz.machine) : undefined;
+  const name = nameOf(input, facts);
+  const taken = own ?? standing(name);
+  if (taken === undefined) return [];
+  if (taken.state === "joining") {
+    const message = `${target}: operation ${taken.operation} is adding ${taken.id}, or was interrupted at it`;
+    const hint = `ployzctl ops show ${taken.operation}; an interrupted one is finished by giving its command again`;
+    return [{ code: "machine_joining", message, hint, operationId: taken.operation }];
+  }
+  if (own !== undefined) {
+    const message = `${target}: it is a member already, as ${own.id}`;
+    return [{ code: "already_member", message, hint: "leave --name out" }];
+  }
+  const where = taken.endpoints[0] ?? taken.address;
+  const message = `${target}: the name ${name} is taken by ${where}`;
+  return [{ code: "name_taken", message, hint: "give another with --name" }];
+}
+
+/** IPv4 networks of `routes` that share addresses with `cidr`. What is no network (`unreachable`, `local`) is passed over. */
+function overlapping(cidr: string, routes: readonly string[]): readonly string[] {
+  const wanted = range(cidr);
+  return routes.filter((route) => {
+    const there = range(route);
+    return there !== undefined && wanted !== undefined && there[0] <= wanted[1] && wanted[0] <= there[1];
+  });
+}
+
+function range(cidr: string): readonly [number, number] | undefined {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?$/.exec(cidr);
+  if (match === null || match[5] === "0") return undefined;
+  const address = match.slice(1, 5).reduce((sum, part) => sum * 256 + Number(part), 0);
+  const size = 2 ** (32 - Number(match[5] ?? 32));
+  const first = Math.floor(address / size) * size;
+  return [first, first + size - 1];
 }

@@ -1,17 +1,15 @@
 import type { Primitive, StepContext } from "../engine/types.ts";
-import { PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
+import type { RemoteTarget } from "../ports/remote.ts";
 import type { MachineAddInput } from "./input.ts";
 import type { MachineAddFacts, MachineAddPorts } from "./observe.ts";
 import type { MachineAddKinds } from "./plan.ts";
+import { leaveSeat, selfOf, takeSeat } from "./seat.ts";
 
 type Steps = Primitive<MachineAddPorts, MachineAddInput, MachineAddFacts, MachineAddKinds, Json>["steps"];
 
 const MINUTE = 60_000;
-
-/** What `ployzctl mesh self-record --json` answers: see `SelfRecord` in client/api.ts. */
-type Self = { readonly publicKey: string; readonly nkey: string; readonly endpoints: readonly string[] };
 
 export const reserved = (context: Pick<StepContext<MachineAddPorts>, "output">, step: string) =>
   context.output(step) as unknown as { readonly revision: number; readonly record: MachineRecord };
@@ -35,7 +33,9 @@ export const steps: Steps = {
         (done, total) => progress("uploading", { done, total }),
         signal,
       ),
-    undo: ({ target }, { ports, operation, signal }) => ports.remote.removePayload(target, operation, signal),
+    async undo({ target, fresh }, { ports, operation, signal }) {
+      if (fresh) await ports.remote.removePayload(target, operation, signal);
+    },
   },
   "daemon.install": {
     timeoutMs: () => 2 * MINUTE,
@@ -53,16 +53,19 @@ export const steps: Steps = {
       );
       return null;
     },
-    async undo({ target, fresh }, { ports, signal }) {
-      if (fresh)
-        await ports.remote.ployzctl(target, ["daemon", "uninstall", "--if-installed"], undefined, signal);
+    async undo({ target, fresh }, { ports, operation, signal }) {
+      if (!fresh) return;
+      const { ployz } = await ports.remote.facts(target, signal);
+      // A machine that became a member by something else since is not this operation's to take apart.
+      if (ployz === undefined || (ployz.cluster !== undefined && ployz.joinedBy !== operation)) return;
+      await ports.remote.ployzctl(target, ["daemon", "uninstall", "--if-installed"], undefined, signal);
     },
   },
   "mesh.leave": {
     timeoutMs: () => MINUTE,
     retryTransient: false,
-    async apply({ target }, { ports, signal }) {
-      await ports.remote.ployzctl(target, ["mesh", "leave"], undefined, signal);
+    async apply({ target, joinedBy }, { ports, signal }) {
+      await leave(target, joinedBy, ports, signal);
       return null;
     },
   },
@@ -70,29 +73,15 @@ export const steps: Steps = {
     timeoutMs: () => MINUTE,
     retryTransient: true,
     async apply({ target, seat }, { ports, operation, signal }) {
-      const self = (await ports.remote.ployzctl(
+      const document = await ports.remote.ployzctl(
         target,
         ["mesh", "self-record", "--address", target.host],
         undefined,
         signal,
-      )) as unknown as Self;
-      const record: MachineRecord = {
-        ...seat,
-        state: "joining",
-        publicKey: self.publicKey,
-        nkey: self.nkey,
-        endpoints: self.endpoints,
-        store: false,
-        operation,
-      };
-      await take(ports, `subnet.${seat.index}`, { machine: seat.id, operation });
-      const revision = await take(ports, `machine.${seat.id}`, record);
-      return { revision, record };
+      );
+      return takeSeat(seat, selfOf(document, target.host), operation, ports);
     },
-    async undo({ seat }, { ports, operation }) {
-      await giveBack(ports, `machine.${seat.id}`, operation);
-      await giveBack(ports, `subnet.${seat.index}`, operation);
-    },
+    undo: ({ seat }, { ports, operation }) => leaveSeat(seat, operation, ports),
   },
   "members.await": {
     timeoutMs: () => 30_000,
@@ -129,8 +118,8 @@ export const steps: Steps = {
       );
       return null;
     },
-    async undo({ target }, { ports, signal }) {
-      await ports.remote.ployzctl(target, ["mesh", "leave"], undefined, signal);
+    async undo({ target }, { ports, operation, signal }) {
+      await leave(target, operation, ports, signal);
     },
   },
   "handshake.await": {
@@ -146,34 +135,14 @@ export const steps: Steps = {
   },
 };
 
-/** Creates the fact, or finds that this operation has created it already. */
-async function take(
-  ports: MachineAddPorts,
-  key: string,
-  value: { readonly operation: string } & Json,
-): Promise<number> {
-  const written = await ports.store.facts.put(key, value, 0);
-  if (written.ok) return written.revision;
-  if (written.current !== undefined && ownerOf(written.current.value) === value.operation)
-    return written.current.revision;
-  throw new PloyzError({
-    code: "conflict",
-    message: `${key} was taken meanwhile`,
-    hint: "run the same command again",
-  });
+/** Takes the target out of the membership that `joinedBy` made, and of no other: SSH carries no fence. */
+async function leave(
+  target: RemoteTarget,
+  joinedBy: string,
+  { remote }: MachineAddPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { ployz } = await remote.facts(target, signal);
+  if (ployz?.cluster === undefined || (ployz.joinedBy ?? "") !== joinedBy) return;
+  await remote.ployzctl(target, ["mesh", "leave"], undefined, signal);
 }
-
-async function giveBack(ports: MachineAddPorts, key: string, operation: string): Promise<void> {
-  const present = await ports.store.facts.get(key);
-  if (present === undefined || ownerOf(present.value) !== operation) return;
-  const removed = await ports.store.facts.remove(key, present.revision);
-  if (!removed.ok)
-    throw new PloyzError({
-      code: "conflict",
-      message: `${key} changed while it was given back`,
-      hint: "run the same command again",
-    });
-}
-
-const ownerOf = (value: Json): unknown =>
-  typeof value === "object" && value !== null && "operation" in value ? value.operation : undefined;

@@ -8,6 +8,7 @@ export { type Around, around } from "./harness/sabotage.ts";
 export type { Scenario, Violation, World } from "./harness/scenario.ts";
 export { createMemoryMachines, type MemoryMachines, type MemoryMachinesOptions } from "./memory-machines.ts";
 export type { Behaviour, MachineSetting, MemoryInstance, MemoryMachine } from "./memory-participant.ts";
+export { createMemoryRemote, type MemoryRemote, type MemoryTarget } from "./memory-remote.ts";
 export { createMemoryStore } from "./memory-store.ts";
 export { type MachineUnderTest, participantContract } from "./participant-contract.ts";
 export { placeScenario } from "./place-scenario.ts";

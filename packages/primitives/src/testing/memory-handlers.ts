@@ -130,10 +130,15 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "instance.retire": ({ id }) => remove(id),
     "instance.remove": ({ id }) => remove(id),
     "publish.await": () => ({ gateway: "applied", dns: "applied" }),
-    "membership.await": () => ({ peers: 0 }),
-    "membership.handshake": ({ machines }) => ({
-      handshakes: Object.fromEntries(machines.map((id) => [id, 0])),
-    }),
+    "membership.await": async () => ({ peers: ((await setting.members())?.length ?? 1) - 1 }),
+    "membership.handshake": async ({ machines }) => {
+      const members = (await setting.members()) ?? [machine.id, ...machines];
+      const peered = members.includes(machine.id);
+      const missing = machines.filter((id) => !peered || !members.includes(id) || !setting.answers(id));
+      if (missing.length > 0)
+        return fail("no_handshake", `no handshake with ${missing.join(", ")}`, { missing });
+      return { handshakes: Object.fromEntries(machines.map((id) => [id, 0])) };
+    },
     "machine.rtt": ({ machines }) => ({ rttMs: Object.fromEntries(machines.map((id) => [id, 1])) }),
   };
 }

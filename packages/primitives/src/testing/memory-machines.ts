@@ -2,6 +2,7 @@ import type { Clock } from "../engine/clock.ts";
 import { PloyzError } from "../model/error.ts";
 import type { Commands } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
+import type { FactStore } from "../ports/store.ts";
 import { handlersOf } from "./memory-handlers.ts";
 import { CHANGING, checkFence, type MachineSetting, type MemoryMachine } from "./memory-participant.ts";
 
@@ -13,6 +14,8 @@ export interface MemoryMachinesOptions {
   /** How instances behave; default: ready at once, jobs succeed. */
   readonly behaviour?: MachineSetting["behaviour"];
   readonly isRunning?: MachineSetting["isRunning"];
+  /** Where membership is read: with it, a machine has the peers that the facts name. */
+  readonly facts?: FactStore;
 }
 
 export interface MemoryMachines extends Machines {
@@ -36,6 +39,11 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
       registry: options.registry ?? new Map(),
       behaviour: options.behaviour ?? (() => ({ ready: "yes" })),
       isRunning: options.isRunning ?? (() => false),
+      async members() {
+        const entries = await options.facts?.list("machine");
+        return entries?.map(({ key }) => key.slice("machine.".length));
+      },
+      answers: (other) => byId.get(other)?.machine.reachable === true,
       subnet: `10.101.${byId.size + 1}`,
     };
     byId.set(id, { machine, handlers: handlersOf(machine, setting) });

@@ -43,6 +43,9 @@ export interface MachineSetting {
   readonly registry: ReadonlyMap<string, { readonly digest: string; readonly sizeBytes: number }>;
   behaviour(start: InstanceStart): Behaviour;
   isRunning(machine: string, operation: string): boolean;
+  /** Machine ids that the facts name; `undefined` in a world without membership. */
+  members(): Promise<readonly string[] | undefined>;
+  answers(machine: string): boolean;
   readonly subnet: string;
 }
 

@@ -1,0 +1,147 @@
+import { PloyzError } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
+import type { Entry } from "../ports/store.ts";
+import { type MachineAddPorts, type SubnetPlan, takenIndexes } from "./observe.ts";
+import type { Seat } from "./plan.ts";
+
+/** What `ployzctl mesh self-record --json` answers: see `SelfRecord` in client/api.ts. */
+type Self = Pick<MachineRecord, "publicKey" | "nkey" | "endpoints">;
+
+const WIREGUARD_KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
+const NKEY = /^U[A-Z2-7]{55}$/;
+const ENDPOINT = /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):\d{1,5}$/;
+
+/** The answer goes into the configuration of every member, so it is checked like any other input. */
+export function selfOf(document: Json, host: string): Self {
+  const { publicKey, nkey, endpoints } = (document ?? {}) as { readonly [key: string]: unknown };
+  const good =
+    typeof publicKey === "string" &&
+    WIREGUARD_KEY.test(publicKey) &&
+    typeof nkey === "string" &&
+    NKEY.test(nkey) &&
+    Array.isArray(endpoints) &&
+    endpoints.length <= 32 &&
+    endpoints.every((endpoint) => typeof endpoint === "string" && ENDPOINT.test(endpoint));
+  if (good) return { publicKey, nkey, endpoints };
+  throw new PloyzError({
+    code: "remote_failed",
+    message: `${host}: its daemon did not tell its keys and addresses`,
+    hint: `look at it there: ployzctl mesh self-record --address ${host}`,
+  });
+}
+
+/** Takes the first free subnet and the name, each by creating its fact: of two adds that want one, one gets it. Finds what it took before. */
+export async function takeSeat(
+  seat: Seat,
+  self: Self,
+  operation: string,
+  ports: MachineAddPorts,
+): Promise<{ readonly revision: number; readonly record: Json }> {
+  const { facts } = ports.store;
+  const [machines, subnets, cluster] = await Promise.all([
+    facts.list("machine"),
+    facts.list("subnet"),
+    facts.get("cluster"),
+  ]);
+  if (cluster === undefined) throw new Error("the cluster record is gone");
+  const standing = machines.find(({ key }) => key === `machine.${seat.id}`);
+  if (standing !== undefined) return own(standing, operation);
+  refuseClone(self, machines);
+
+  const place = await ports.subnets(cluster.value as unknown as ClusterRecord);
+  const mine = subnets.find(({ value }) => ownerOf(value) === operation);
+  const index =
+    mine === undefined
+      ? await claimSubnet(place, takenIndexes(machines, subnets), { machine: seat.id, operation }, ports)
+      : Number(mine.key.split(".")[1]);
+  const found = place(index);
+  if (found === undefined) throw new Error(`subnet ${index} is beyond the cluster's range`);
+  const record: MachineRecord = {
+    ...seat,
+    ...self,
+    ...found,
+    index,
+    state: "joining",
+    store: false,
+    operation,
+  };
+  const written = await facts.put(`machine.${seat.id}`, record, 0);
+  if (written.ok) return { revision: written.revision, record };
+  if (written.current !== undefined) return own(written.current, operation);
+  throw new PloyzError({
+    code: "conflict",
+    message: `machine.${seat.id} changed`,
+    hint: "run the same command again",
+  });
+}
+
+async function claimSubnet(
+  place: SubnetPlan,
+  taken: ReadonlySet<number>,
+  owner: { readonly machine: string; readonly operation: string },
+  ports: MachineAddPorts,
+): Promise<number> {
+  for (let index = 1; place(index) !== undefined; index++) {
+    if (!taken.has(index) && (await claim(ports, `subnet.${index}`, owner))) return index;
+  }
+  throw new PloyzError({
+    code: "subnets_exhausted",
+    message: "the cluster has no free subnet left",
+    hint: "a larger cluster_cidr needs a new cluster",
+  });
+}
+
+/** Gives back every fact that the operation created for its seat. */
+export async function leaveSeat(seat: Seat, operation: string, { store }: MachineAddPorts): Promise<void> {
+  const [machine, subnets] = await Promise.all([
+    store.facts.get(`machine.${seat.id}`),
+    store.facts.list("subnet"),
+  ]);
+  // The name first: while a record stands, its subnet must not be another's.
+  const mine = [...(machine === undefined ? [] : [machine]), ...subnets].filter(
+    ({ value }) => ownerOf(value) === operation,
+  );
+  for (const { key, revision } of mine) {
+    const removed = await store.facts.remove(key, revision);
+    if (removed.ok) continue;
+    throw new PloyzError({
+      code: "conflict",
+      message: `${key} changed while it was given back`,
+      hint: "run the same command again",
+    });
+  }
+}
+
+/** The operation's own record as it stands, or why the name cannot be had. */
+function own({ key, value, revision }: Entry<Json>, operation: string) {
+  if (ownerOf(value) === operation) return { revision, record: value };
+  const name = key.slice("machine.".length);
+  throw new PloyzError({
+    code: "name_taken",
+    message: `the name ${name} was taken meanwhile`,
+    hint: "give another with --name",
+  });
+}
+
+/** A copied disk has the identity of the machine that it was copied from: the two would take each other's traffic. */
+function refuseClone({ publicKey, nkey }: Self, machines: readonly Entry<Json>[]): void {
+  const other = machines
+    .map(({ value }) => value as unknown as MachineRecord)
+    .find((record) => record.publicKey === publicKey || record.nkey === nkey);
+  if (other === undefined) return;
+  throw new PloyzError({
+    code: "identity_taken",
+    message: `it has the keys of machine ${other.id}: its disk is a copy of that machine's`,
+    hint: "run there: ployzctl daemon uninstall, and remove its data folder; then run this again",
+  });
+}
+
+/** False: somebody else has it. */
+async function claim(ports: MachineAddPorts, key: string, value: { readonly operation: string } & Json) {
+  const written = await ports.store.facts.put(key, value, 0);
+  return written.ok || (written.current !== undefined && ownerOf(written.current.value) === value.operation);
+}
+
+const ownerOf = (value: Json): unknown =>
+  typeof value === "object" && value !== null && "operation" in value ? value.operation : undefined;
