@@ -1,0 +1,62 @@
+import { loadavg } from "node:os";
+import { parseArgs } from "node:util";
+import { machineFacts } from "./machine-facts.ts";
+import type { Comparison } from "./measure.ts";
+import { markdown } from "./report.ts";
+import type { Suite } from "./suite.ts";
+import { cliSuite } from "./suites/cli.ts";
+import { deploySuite } from "./suites/deploy.ts";
+import { gatewaySuite } from "./suites/gateway.ts";
+import { memorySuite } from "./suites/memory.ts";
+import { storeSuite } from "./suites/store.ts";
+
+const SUITES: Readonly<Record<string, Suite>> = {
+  cli: cliSuite,
+  deploy: deploySuite,
+  gateway: gatewaySuite,
+  store: storeSuite,
+  memory: memorySuite,
+};
+const USAGE = `usage: bench [SUITE...] [--json] [--rounds N]
+suites: ${Object.keys(SUITES).join(", ")} (default: all). As root. cli, deploy and memory make a lab of one machine, and remove it.`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { json: { type: "boolean" }, rounds: { type: "string" }, help: { type: "boolean" } },
+    allowPositionals: true,
+  });
+  const rounds = Number(values.rounds ?? 7);
+  const unknown = positionals.filter((name) => SUITES[name] === undefined);
+  if (values.help === true || unknown.length > 0 || !Number.isInteger(rounds) || rounds < 5) {
+    console.error(unknown.length > 0 ? `bench: no suite ${unknown.join(", ")}\n${USAGE}` : USAGE);
+    if (rounds < 5) console.error("bench: fewer than 5 rounds say nothing");
+    return values.help === true ? 0 : 2;
+  }
+  const before = loadavg()[0] ?? 0;
+  const results: Comparison[] = [];
+  const failed: string[] = [];
+  for (const name of positionals.length > 0 ? positionals : Object.keys(SUITES)) {
+    try {
+      const found = await SUITES[name]?.({ rounds, progress: (text) => console.error(`bench: ${text}`) });
+      results.push(...(found ?? []));
+    } catch (error) {
+      failed.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  const machine = { ...(await machineFacts()), loadBefore: before, loadAfter: loadavg()[0] ?? 0 };
+  if (values.json === true) {
+    console.log(
+      JSON.stringify({ kind: "bench", at: new Date().toISOString(), machine, results, failed }, null, 2),
+    );
+  } else {
+    const { cpu, cores, kernel, node, programs } = machine;
+    console.log(
+      `${new Date().toISOString().slice(0, 16)}Z. ${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}; ${programs.join(", ")}. Load before ${before.toFixed(1)}, after ${machine.loadAfter.toFixed(1)}.\n`,
+    );
+    for (const result of results) console.log(markdown(result));
+    for (const what of failed) console.log(`FAILED ${what}`);
+  }
+  return failed.length > 0 ? 1 : 0;
+}
+
+process.exitCode = await main();
