@@ -2,7 +2,9 @@
 import { createServer } from "node:http";
 import { hostname } from "node:os";
 
-const server = createServer(async (request, response) => {
+const server = createServer((request, response) => void answer(request, response));
+
+async function answer(request, response) {
   const url = new URL(request.url ?? "/", "http://web");
   if (url.pathname === "/healthz") return response.end("ok\n");
   try {
@@ -17,7 +19,7 @@ const server = createServer(async (request, response) => {
     response.statusCode = 502;
     response.end(`the greeter did not answer: ${error.cause?.message ?? error.message}\n`);
   }
-});
+}
 
 server.listen(Number(process.env.PORT), () => console.log(`web listens on ${process.env.PORT}`));
 process.on("SIGTERM", () => server.close(() => process.exit(0)));
