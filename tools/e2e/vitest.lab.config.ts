@@ -1,4 +1,5 @@
 import { defineConfig, mergeConfig } from "vitest/config";
+// @boundaries-ignore shared test settings of the repository
 import { lab } from "../../vitest.shared.ts";
 
 /** A whole cluster for each file: one at a time, each with minutes to spend. */

@@ -1,4 +1,5 @@
 import { defineConfig, mergeConfig } from "vitest/config";
+// @boundaries-ignore shared test settings of the repository
 import { lab } from "../../vitest.shared.ts";
 
 /** The long ones: kill loops over whole journals, other kinds of machines. */

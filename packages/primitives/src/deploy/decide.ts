@@ -3,6 +3,7 @@ import { type NormalManifest, normalise } from "../manifest/normalise.ts";
 import { instanceRevision, specRevision } from "../manifest/revision.ts";
 import type { CommittedService, Instance, JobSpec, ServiceSpec } from "../model/commit.ts";
 import type { ObservedInstance } from "../participant/commands.ts";
+import { decideJobs, own } from "./decide-jobs.ts";
 import type { DeployInput } from "./input.ts";
 import type { DeployFacts } from "./observe.ts";
 import { excluded, type Host, hostsOf, needsOf, place, type SlotDemand, unfit } from "./place.ts";
@@ -239,57 +240,6 @@ function placeAll(
   return { ok: true as const, machines };
 }
 
-/** A job runs when it is new or changed, and when a service that comes after it is new or runs something else than before. */
-function decideJobs(
-  manifest: NormalManifest,
-  specs: ReadonlyMap<string, JobSpec>,
-  services: readonly ServiceDecision[],
-  committed: Readonly<Record<string, { readonly revision: string }>>,
-  hosts: readonly Host[],
-  refusals: Refusal[],
-): readonly JobDecision[] {
-  const changed = services.filter(
-    ({ next, previous }) =>
-      next !== undefined &&
-      (previous === undefined || instanceRevision(previous.spec) !== instanceRevision(next.spec)),
-  );
-  const causes = new Map<string, string>();
-  for (const { name } of changed) {
-    for (const ancestor of ancestors(name, manifest)) causes.set(ancestor, causes.get(ancestor) ?? name);
-  }
-  return [...specs].map(([name, spec]): JobDecision => {
-    const next = { revision: specRevision(spec), spec };
-    const before = own(committed, name);
-    const cause = causes.get(name);
-    const why =
-      before === undefined
-        ? "new"
-        : before.revision !== next.revision
-          ? "changed"
-          : cause && `${cause} changed`;
-    if (why === undefined) return { name, next };
-    const placed = place(needsOf(spec), [{ slot: 1 }], [], hosts);
-    if (!placed.ok) {
-      refusals.push(noFit(`jobs.${name}`, 1, placed));
-      return { name, next };
-    }
-    return { name, next, run: { machine: placed.machines.get(1) ?? "", why } };
-  });
-}
-
-/** Everything that `name` comes after, directly or not. */
-function ancestors(name: string, manifest: NormalManifest): ReadonlySet<string> {
-  const seen = new Set<string>();
-  const queue = [name];
-  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    for (const before of (own(manifest.services, next) ?? own(manifest.jobs, next))?.after ?? []) {
-      if (!seen.has(before)) queue.push(before);
-      seen.add(before);
-    }
-  }
-  return seen;
-}
-
 /** Stop-first promises that old and new never run together, which cannot be kept for a machine that does not answer. */
 function stoppable(services: readonly ServiceDecision[], world: World): readonly Refusal[] {
   return services.flatMap(({ name, next, start }) =>
@@ -306,8 +256,4 @@ function stoppable(services: readonly ServiceDecision[], world: World): readonly
         : [],
     ),
   );
-}
-
-function own<T>(record: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
-  return record !== undefined && Object.hasOwn(record, key) ? record[key] : undefined;
 }

@@ -1,0 +1,63 @@
+import type { Refusal } from "../engine/types.ts";
+import type { NormalManifest } from "../manifest/normalise.ts";
+import { instanceRevision, specRevision } from "../manifest/revision.ts";
+import type { JobSpec } from "../model/commit.ts";
+import type { JobDecision, ServiceDecision } from "./decide.ts";
+import { type Host, needsOf, place } from "./place.ts";
+import { noFit } from "./resolve.ts";
+
+/** A job runs when it is new or changed, and when a service that comes after it is new or runs something else than before. */
+export function decideJobs(
+  manifest: NormalManifest,
+  specs: ReadonlyMap<string, JobSpec>,
+  services: readonly ServiceDecision[],
+  committed: Readonly<Record<string, { readonly revision: string }>>,
+  hosts: readonly Host[],
+  refusals: Refusal[],
+): readonly JobDecision[] {
+  const changed = services.filter(
+    ({ next, previous }) =>
+      next !== undefined &&
+      (previous === undefined || instanceRevision(previous.spec) !== instanceRevision(next.spec)),
+  );
+  const causes = new Map<string, string>();
+  for (const { name } of changed) {
+    for (const ancestor of ancestors(name, manifest)) causes.set(ancestor, causes.get(ancestor) ?? name);
+  }
+  return [...specs].map(([name, spec]): JobDecision => {
+    const next = { revision: specRevision(spec), spec };
+    const before = own(committed, name);
+    const cause = causes.get(name);
+    const why =
+      before === undefined
+        ? "new"
+        : before.revision !== next.revision
+          ? "changed"
+          : cause && `${cause} changed`;
+    if (why === undefined) return { name, next };
+    const placed = place(needsOf(spec), [{ slot: 1 }], [], hosts);
+    if (!placed.ok) {
+      refusals.push(noFit(`jobs.${name}`, 1, placed));
+      return { name, next };
+    }
+    return { name, next, run: { machine: placed.machines.get(1) ?? "", why } };
+  });
+}
+
+/** Everything that `name` comes after, directly or not. */
+function ancestors(name: string, manifest: NormalManifest): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const queue = [name];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    for (const before of (own(manifest.services, next) ?? own(manifest.jobs, next))?.after ?? []) {
+      if (!seen.has(before)) queue.push(before);
+      seen.add(before);
+    }
+  }
+  return seen;
+}
+
+/** A property of a record, and never one of its prototype: `constructor` is a name too. */
+export function own<T>(record: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
+  return record !== undefined && Object.hasOwn(record, key) ? record[key] : undefined;
+}
