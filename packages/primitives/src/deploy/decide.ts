@@ -1,6 +1,6 @@
 import type { Refusal } from "../engine/types.ts";
-import { type NormalManifest, normalise } from "../manifest/normalise.ts";
-import { instanceRevision, specRevision } from "../manifest/revision.ts";
+import { normalise } from "../manifest/normalise.ts";
+import { instanceRevision } from "../manifest/revision.ts";
 import type { CommittedService, Instance, JobSpec, ServiceSpec } from "../model/commit.ts";
 import type { ObservedInstance } from "../participant/commands.ts";
 import { decideJobs, own } from "./decide-jobs.ts";
