@@ -38,16 +38,18 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
     })),
   ];
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = new URL(request.url ?? "/", "http://ployzd");
     const gone = new AbortController();
     response.on("close", () => gone.abort());
+    response.on("error", () => gone.abort()); // a caller that left; without a listener it would end the process
+    const url = parseUrl(request.url);
+    if (url === undefined) return fail(response, invalid("the request has no proper path"));
     for (const entry of table) {
       const match = entry.method === request.method ? entry.path.exec(url.pathname) : null;
       if (match === null) continue;
+      const params = paramsOf(entry.names, match);
+      if (params === undefined) return fail(response, invalid(`${url.pathname} is not properly encoded`));
       const call: Call = {
-        params: Object.fromEntries(
-          entry.names.map((name, index) => [name, decodeURIComponent(match[index + 1] ?? "")]),
-        ),
+        params,
         query: Object.fromEntries(url.searchParams),
         request,
         signal: gone.signal,
@@ -73,6 +75,29 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
   };
 }
 
+const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });
+
+function parseUrl(text: string | undefined): URL | undefined {
+  const path = text ?? "/";
+  if (!path.startsWith("/") || path.startsWith("//")) return undefined;
+  try {
+    return new URL(`http://ployzd${path}`);
+  } catch {
+    return undefined;
+  }
+}
+
+function paramsOf(
+  names: readonly string[],
+  match: RegExpExecArray,
+): Readonly<Record<string, string>> | undefined {
+  try {
+    return Object.fromEntries(names.map((name, i) => [name, decodeURIComponent(match[i + 1] ?? "")]));
+  } catch {
+    return undefined; // %zz
+  }
+}
+
 function pattern(route: string) {
   const [method = "", path = ""] = route.split(" ");
   const names = [...path.matchAll(/:(\w+)/g)].map((match) => match[1] ?? "");
@@ -91,7 +116,7 @@ async function sendLines(response: ServerResponse, events: AsyncIterable<unknown
   const first = await iterator.next(); // before the head: an error at once is still a proper status
   response.writeHead(200, { "content-type": "application/x-ndjson" });
   const write = (event: unknown) =>
-    response.write(`${JSON.stringify(event)}\n`)
+    response.destroyed || response.write(`${JSON.stringify(event)}\n`)
       ? Promise.resolve()
       : new Promise<void>((resolve) => {
           const done = () => {
@@ -124,17 +149,13 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY)
-      throw new PloyzError({
-        code: "invalid_input",
-        message: `the request is larger than ${MAX_BODY} bytes`,
-      });
+    if (size > MAX_BODY) throw invalid(`the request is larger than ${MAX_BODY} bytes`);
     chunks.push(chunk);
   }
   if (size === 0) return undefined;
   try {
     return JSON.parse(Buffer.concat(chunks).toString("utf8"));
   } catch {
-    throw new PloyzError({ code: "invalid_input", message: "the request body is not JSON" });
+    throw invalid("the request body is not JSON");
   }
 }

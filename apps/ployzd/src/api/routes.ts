@@ -3,12 +3,14 @@ import { PloyzError } from "@ployz/exec";
 import {
   type DaemonStatus,
   isFinal,
+  isOperationId,
   type JoinDocument,
   type MeshInit,
   type MeshStatus,
   type OperationRequest,
   type OperationSummary,
   type SelfRecord,
+  shown,
 } from "@ployz/primitives";
 import type { Daemon } from "../daemon/daemon.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
@@ -61,8 +63,10 @@ export function apiRoutes(daemon: Daemon): Routes {
         return mesh();
       },
       "POST /v1/mesh/leave": async ({ body }) => {
-        const { destroy } = object((await body()) ?? {});
-        return { kind: "left", left: await daemon.leave(destroy === true) };
+        const { destroy, operation } = object((await body()) ?? {});
+        if (operation !== undefined && typeof operation !== "string")
+          throw invalid("operation: is not an operation's id");
+        return { kind: "left", left: await daemon.leave(destroy === true, operation) };
       },
       "GET /v1/machines": ({ signal }) => machineList(daemon.member(), signal),
       "GET /v1/machines/rtt": ({ signal }) => rttTable(daemon.member(), signal),
@@ -77,8 +81,8 @@ export function apiRoutes(daemon: Daemon): Routes {
         kind: "operations",
         operations: await daemon.member().runner.list(limitOf(query.limit)),
       }),
-      "GET /v1/operations/:id": ({ params }) => daemon.member().runner.show(params.id ?? ""),
-      "POST /v1/operations/:id/abort": ({ params, signal }) => abort(daemon, params.id ?? "", signal),
+      "GET /v1/operations/:id": ({ params }) => daemon.member().runner.show(operationId(params.id)),
+      "POST /v1/operations/:id/abort": ({ params, signal }) => abort(daemon, operationId(params.id), signal),
       "GET /v1/bundles/:digest": async ({ params }) => ({
         kind: "bundle",
         digest: params.digest,
@@ -94,7 +98,7 @@ export function apiRoutes(daemon: Daemon): Routes {
         yield* daemon.member().runner.run(operationRequest(await body()));
       },
       "GET /v1/operations/:id/events": ({ params, signal }) =>
-        daemon.member().runner.events(params.id ?? "", signal),
+        daemon.member().runner.events(operationId(params.id), signal),
       "GET /v1/logs": ({ query, signal }) =>
         mergedLogs(
           daemon.member(),
@@ -114,6 +118,29 @@ function object(value: unknown): Readonly<Record<string, unknown>> {
   return value as Readonly<Record<string, unknown>>;
 }
 
+/** Ids become subjects of the store: nothing else passes. */
+function operationId(text: string | undefined): string {
+  if (isOperationId(text)) return text;
+  throw invalid(`${shown(text ?? "")} is not an operation's id`);
+}
+
+function credentialsOf(value: unknown): NonNullable<OperationRequest["credentials"]> {
+  const { identity, agentSocket, acceptHostKeys } = object(value);
+  const text = (given: unknown) => given === undefined || typeof given === "string";
+  const keys =
+    acceptHostKeys === undefined ||
+    acceptHostKeys === "new" ||
+    (Array.isArray(acceptHostKeys) && acceptHostKeys.every((key) => typeof key === "string"));
+  // Says which field, never what is in it.
+  if (!text(identity) || !text(agentSocket)) throw invalid("credentials: identity and agentSocket are texts");
+  if (!keys) throw invalid('credentials: acceptHostKeys is "new" or a list of fingerprints');
+  return {
+    ...(typeof identity === "string" && { identity }),
+    ...(typeof agentSocket === "string" && { agentSocket }),
+    ...(acceptHostKeys !== undefined && { acceptHostKeys: acceptHostKeys as "new" | readonly string[] }),
+  };
+}
+
 function operationRequest(value: unknown): OperationRequest {
   const { primitive, input, mode, by, credentials } = object(value);
   if (typeof primitive !== "string" || (mode !== "preview" && mode !== "apply") || typeof by !== "string")
@@ -122,8 +149,8 @@ function operationRequest(value: unknown): OperationRequest {
     primitive,
     input: (input ?? null) as OperationRequest["input"],
     mode,
-    by: by.slice(0, 200),
-    ...(credentials !== undefined && { credentials: object(credentials) }),
+    by: by.slice(0, 200).replaceAll(/\p{Cc}/gu, "?"), // it is journaled and printed
+    ...(credentials !== undefined && { credentials: credentialsOf(credentials) }),
   };
 }
 

@@ -21,7 +21,8 @@ export interface Daemon extends Surroundings {
   present(): Member | undefined;
   init(request: MeshInit): Promise<Membership>;
   join(document: JoinDocument): Promise<Membership>;
-  leave(destroy: boolean): Promise<boolean>;
+  /** With `operation`: only the membership that this operation made. False: there is none. */
+  leave(destroy: boolean, operation?: string): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -69,10 +70,11 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
         if (member === undefined) await up(membership);
         return membership;
       }),
-    leave: (destroy) =>
+    leave: (destroy, operation) =>
       inTurn(async () => {
         const membership = member?.membership() ?? (await readMembership(around.paths.membership));
         if (membership === undefined) return false;
+        if (operation !== undefined && membership.machine.operation !== operation) return false;
         const running = member?.runner.running() ?? [];
         if (running.length > 0)
           throw new PloyzError({

@@ -21,6 +21,7 @@ export function trackApplied(): Applied {
     snapshot: () => Object.fromEntries(present),
     reached: (namespace, revision, signal) =>
       new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason); // its event has been and gone
         const end = () => {
           waiting.delete(look);
           signal.removeEventListener("abort", abort);
@@ -49,8 +50,10 @@ export async function serveApplied(
 ): Promise<() => Promise<void>> {
   await rm(socket, { force: true });
   const server = createServer((incoming, response) => {
-    const url = new URL(incoming.url ?? "/", "http://follower");
-    const namespace = url.searchParams.get("namespace");
+    const [, query = ""] = (incoming.url ?? "").split("?", 2);
+    const asked = new URLSearchParams(query);
+    const namespace = asked.get("namespace");
+    const revision = Number(asked.get("revision") ?? Number.NaN);
     const gone = new AbortController();
     response.on("close", () => gone.abort());
     const answer = () =>
@@ -58,10 +61,8 @@ export async function serveApplied(
         .writeHead(200, { "content-type": "application/json" })
         .end(JSON.stringify({ applied: applied.snapshot(), status: status() }));
     if (namespace === null) answer();
-    else
-      applied
-        .reached(namespace, Number(url.searchParams.get("revision")), gone.signal)
-        .then(answer, () => response.destroy());
+    else if (!Number.isSafeInteger(revision)) response.writeHead(400).end();
+    else applied.reached(namespace, revision, gone.signal).then(answer, () => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -107,9 +108,15 @@ export function askFollower(
       response.on("data", (chunk: string) => {
         text += chunk;
       });
-      response.on("end", () =>
-        response.complete ? resolve(JSON.parse(text) as FollowerState) : fail(new Error("cut off")),
-      );
+      response.on("end", () => {
+        if (!response.complete) return fail(new Error("cut off"));
+        try {
+          if (response.statusCode !== 200) throw new Error(`it answered ${response.statusCode}`);
+          resolve(JSON.parse(text) as FollowerState);
+        } catch (error) {
+          fail(error as Error); // thrown in an event it would end the daemon
+        }
+      });
       response.on("error", fail);
     });
     asking.on("error", fail);

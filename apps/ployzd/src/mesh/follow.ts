@@ -78,6 +78,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
     }),
     reached: (revision, signal) =>
       new Promise((resolve, reject) => {
+        if (signal.aborted) return reject(signal.reason); // its event has been and gone
         const end = () => {
           waiting.delete(look);
           signal.removeEventListener("abort", abort);

@@ -6,7 +6,6 @@ import {
   type EngineDeps,
   errorBody,
   fold,
-  isFinal,
   type MachineAddPorts,
   type Machines,
   machineAdd,
@@ -156,14 +155,18 @@ export function openRunner(options: RunnerOptions): Runner {
       const first = iterator.next(); // subscribes before anything is published
       void execute(request, entry);
       return (async function* () {
-        for (let next = await first; next.done !== true; next = await iterator.next()) {
-          yield next.value;
-          if (
-            next.value.type === "refused" ||
-            next.value.type === "result" ||
-            (request.mode === "preview" && next.value.type === "plan")
-          )
-            return;
+        try {
+          for (let next = await first; next.done !== true; next = await iterator.next()) {
+            yield next.value;
+            if (
+              next.value.type === "refused" ||
+              next.value.type === "result" ||
+              (request.mode === "preview" && next.value.type === "plan")
+            )
+              return;
+          }
+        } finally {
+          await iterator.return?.(undefined); // whoever asked went away: nothing is kept for them
         }
       })();
     },
@@ -181,9 +184,12 @@ export function openRunner(options: RunnerOptions): Runner {
         yield* watch(here, signal);
         return;
       }
-      const { state } = await record(operation);
-      if (isFinal(state)) yield { type: "result", result: resultOf(detailOf(await record(operation))) };
-      else yield* followElsewhere(operation, signal);
+      const detail = detailOf(await record(operation));
+      const held = new Set((await store.leases.list()).map((lease) => lease.scope));
+      const summary = presentSummary(detail.summary, held);
+      // One that nobody runs, interrupted or owing cleanup, has no more to say either.
+      if (summary.state === "running") yield* followElsewhere(operation, signal);
+      else yield { type: "result", result: resultOf({ ...detail, summary }) };
     },
     async abort(operation, by) {
       const here = active.get(operation);
@@ -232,7 +238,7 @@ export function openRunner(options: RunnerOptions): Runner {
             ...(error !== undefined && { error }),
           };
         }
-        if (isFinal(detail.summary.state)) {
+        if (detail.summary.state !== "running") {
           yield { type: "result", result: resultOf(detail) };
           return;
         }

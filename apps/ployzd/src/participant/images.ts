@@ -1,3 +1,5 @@
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { PloyzError } from "@ployz/exec";
 import type { Machines } from "@ployz/primitives";
 import type { Runtime } from "@ployz/runtime";
@@ -77,10 +79,18 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
       if (await images().has(digest)) return { transferredBytes: 0 };
       let bytes = 0;
       const imported = await fetch("image", digest, sources, signal, async (stream) => {
-        stream.on("data", (chunk: Buffer) => {
-          bytes += chunk.length;
+        // A listener on the source would set it flowing before the import reads it, and lose what comes first.
+        const counted = new Transform({
+          transform(chunk: Buffer, _encoding, next) {
+            bytes += chunk.length;
+            next(null, chunk);
+          },
         });
-        return images().import(stream as import("node:stream").Readable, { signal });
+        const [imported] = await Promise.all([
+          images().import(counted, { signal }),
+          pipeline(stream, counted, { signal }),
+        ]);
+        return imported;
       });
       const id = imported?.id ?? (await images().pull(ref, { signal })).id;
       if (id !== digest && !(await images().has(digest))) {

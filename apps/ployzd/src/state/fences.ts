@@ -16,18 +16,24 @@ export async function openFences(path: string): Promise<FenceGuard> {
   return {
     check: (fence) =>
       inTurn(async () => {
-        const last = seen[fence.scope];
-        const order =
-          last === undefined ? 1 : fence.generation - last.generation || fence.revision - last.revision;
+        const { scope, generation, revision } = fence;
+        // A comparison with what is no number is never "lower".
+        if (typeof scope !== "string" || ![generation, revision].every(Number.isSafeInteger))
+          throw new PloyzError({
+            code: "fence_missing",
+            message: "the fence is not a scope and two numbers",
+          });
+        const last = Object.hasOwn(seen, scope) ? seen[scope] : undefined;
+        const order = last === undefined ? 1 : generation - last.generation || revision - last.revision;
         if (order < 0) {
           throw new PloyzError({
             code: "fenced",
-            message: `a newer operation holds ${fence.scope}`,
+            message: `a newer operation holds ${scope}`,
             hint: "ployzctl ops ls shows it",
           });
         }
         if (order === 0) return;
-        const next = { ...seen, [fence.scope]: { generation: fence.generation, revision: fence.revision } };
+        const next = { ...seen, [scope]: { generation, revision } };
         await writeJson(path, next);
         seen = next;
       }),

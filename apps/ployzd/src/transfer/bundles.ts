@@ -18,6 +18,14 @@ export interface Bundles {
   list(): Promise<readonly string[]>;
 }
 
+/** Nothing of the sender's: no owners, no set-uid bits; tar itself keeps every name and link inside the folder. */
+const SAFELY = [
+  "--no-same-owner",
+  "--no-same-permissions",
+  "--no-overwrite-dir",
+  "--delay-directory-restore",
+];
+
 const DIGEST = /^[0-9a-f]{64}$/;
 
 export function openBundles(dir: string): Bundles {
@@ -65,7 +73,7 @@ export function openBundles(dir: string): Bundles {
         }
         if (await has(digest)) return { bytes };
         await mkdir(unpacked, { mode: 0o755 });
-        await run("tar", ["-xf", incoming, "-C", unpacked, "--no-same-owner", "--no-overwrite-dir"], {
+        await run("tar", ["-xf", incoming, "-C", unpacked, ...SAFELY], {
           timeoutMs: 600_000,
         }).catch((error: unknown) => {
           throw new PloyzError(

@@ -39,9 +39,13 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
   }
 
   const server = createServer((request, response) => {
+    if (request.method !== "GET") {
+      response.writeHead(405).end();
+      return;
+    }
     const token = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
     const offer = redeem(token, request.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "");
-    if (request.method !== "GET" || offer === undefined) {
+    if (offer === undefined) {
       response.writeHead(403).end();
       return;
     }
@@ -74,6 +78,7 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
   });
   return {
     offer(offer) {
+      for (const [old, { until }] of offers) if (until < Date.now()) offers.delete(old);
       const token = randomBytes(32).toString("hex");
       offers.set(token, { offer, until: Date.now() + OFFER_MS });
       return token;
