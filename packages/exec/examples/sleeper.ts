@@ -1,0 +1,30 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isAlive, openServiceHost, run, signalProcess, spawnDetached, stopS6 } from "@ployz/exec";
+
+// One program to its end: arguments go as they are, no shell reads them.
+const { stdout } = await run("echo", ["$(date)", "; rm -rf /"], { timeoutMs: 5_000 });
+
+// A process that outlives this one, and is known by more than its pid.
+const dir = await mkdtemp(join(tmpdir(), "sleeper-"));
+const sleeper = await spawnDetached("sleep", ["300"], { logFile: join(dir, "log") });
+const ended = (await isAlive(sleeper)) && (await signalProcess(sleeper, "SIGKILL"));
+
+// A service that is started again when it dies: systemd where it runs, else s6.
+const services = await openServiceHost({ kind: "s6", dir: join(dir, "scan"), logDir: join(dir, "logs") });
+const first = await services.ensure({
+  name: "nap",
+  description: "sleeps",
+  argv: ["sleep", "300"],
+  restart: "always",
+});
+const again = await services.ensure({
+  name: "nap",
+  description: "sleeps",
+  argv: ["sleep", "300"],
+  restart: "always",
+});
+await stopS6(join(dir, "scan"));
+
+export { again, ended, first, stdout };
