@@ -23,6 +23,7 @@ export interface Programs {
   readonly mount: string;
   readonly umount: string;
   readonly pivotRoot: string;
+  readonly hostname: string;
   readonly mkfifo: string;
 }
 
@@ -102,7 +103,8 @@ export function launchScript(input: LaunchInput): string {
       "--kill-child",
       "--",
     ]),
-    put("/proc/sys/kernel/hostname", word(spec.hostname)),
+    // The system call: /proc/sys is read-only on a machine that is itself a container (systemd-nspawn, LXC).
+    must([programs.hostname, spec.hostname]),
     must([programs.mount, "--bind", paths.rootfs, paths.rootfs]),
     must([programs.mount, "-a", "-T", `${paths.run}/fstab`]),
     words(["cd", paths.rootfs]),

@@ -19,6 +19,7 @@ const NAMES: Readonly<Record<keyof Programs, string>> = {
   mount: "mount",
   umount: "umount",
   pivotRoot: "pivot_root",
+  hostname: "hostname",
   mkfifo: "mkfifo",
 };
 
@@ -36,7 +37,7 @@ export async function findPrograms(): Promise<Programs> {
     throw new PloyzError({
       code: "runtime_program_missing",
       message: `the process runtime needs ${missing.join(", ")}`,
-      hint: "apt-get install s6 execline tini util-linux iproute2 nftables",
+      hint: "apt-get install s6 execline tini hostname util-linux iproute2 nftables",
       details: { programs: missing },
     });
   }
