@@ -11,6 +11,7 @@ import {
   udpLimit,
 } from "./message.ts";
 import { systemUpstreams, withoutSelf } from "./upstreams.ts";
+import { trackWithdrawn } from "./withdrawn.ts";
 import { projectZone, type Zone, type ZoneOptions, type ZoneRecords } from "./zone.ts";
 
 export interface DnsOptions extends Omit<ZoneOptions, "serial"> {
@@ -40,6 +41,11 @@ export interface DnsServer {
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
   /** From the next question on. Throws `dns_zone_invalid`, and keeps what it serves, when a name is not a DNS name. */
   update(records: ZoneRecords): void;
+  /**
+   * Milliseconds for which a client may still use an address of `name`, or of a name below it, that it was given here and that
+   * `update` has since taken away: what is left of the TTL. 0 when nobody asked lately.
+   */
+  staleMs(name: string): number;
   stats(): DnsStats;
   close(): Promise<void>;
 }
@@ -55,6 +61,7 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
   let upstreams = options.upstreams ?? (await systemUpstreams());
   // For each name its own, and only for answers with a choice: a resolver's AAAA between two As must not use up turns.
   let turns = new Map<string, number>();
+  const withdrawn = trackWithdrawn();
   let forwarding = 0;
   const stats = { queries: 0, authoritative: 0, forwarded: 0, failed: 0, rejected: 0 };
 
@@ -93,6 +100,8 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
     const reply = answerQuestion(zone, name, type, turn);
     if (!reply) return pass(packet, query, transport);
     if (reply.answers.length > 1) turns.set(key, turn + 1);
+    if (reply.answers.length > 0)
+      withdrawn.answered([name, ...reply.additionals.map((record) => record.name)], performance.now());
     stats.authoritative++;
     return authoritativeResponse(query, reply, transport === "udp" ? udpLimit(query) : 65_535, recursion);
   };
@@ -105,9 +114,12 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
   return {
     addresses,
     update(records) {
+      const before = zone;
       zone = project(records);
+      withdrawn.changed(before, zone, performance.now());
       turns = new Map();
     },
+    staleMs: (name) => Math.max(0, withdrawn.until(name.toLowerCase()) - performance.now()),
     stats: () => ({ ...stats }),
     async close() {
       closing ??= Promise.all(bindings.map((binding) => binding.close()));

@@ -32,6 +32,7 @@ export async function serveDns({ config, membership, log }: FollowerWorld): Prom
     async apply(heads, machines) {
       server.update(zoneOf(heads, machines));
     },
+    staleMs: (namespace) => server.staleMs(`${namespace}.cluster.local`),
     status: () => server.stats(),
     close: () => server.close(),
   };

@@ -3,10 +3,18 @@ import { openGateway, validateTable } from "@ployz/gateway";
 import { buildTable, tableVersion } from "./project.ts";
 import type { FollowerWorld, Served } from "./run.ts";
 
+/** As long as a manifest's drain can be: an operation ends what an instance still serves, the gateway never does so before it. */
+const LONGEST_DRAIN_MS = 86_400_000;
+
 /** HAProxy as this machine's gateway. It outlives this process. */
 export async function serveGateway({ config, paths, log }: FollowerWorld): Promise<Served> {
   const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });
-  const gateway = await openGateway({ dir: paths.gateway, listen: config.gatewayListen, services });
+  const gateway = await openGateway({
+    dir: paths.gateway,
+    listen: config.gatewayListen,
+    services,
+    drainTimeoutMs: LONGEST_DRAIN_MS,
+  });
   const adopted = await gateway.adopt();
   log.info(adopted, "haproxy");
   const port = Number(config.gatewayListen.slice(config.gatewayListen.lastIndexOf(":") + 1));

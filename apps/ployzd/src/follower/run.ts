@@ -22,6 +22,8 @@ export interface FollowerWorld {
 export interface Served {
   /** Serves these from now on; resolves when it does. Called one at a time, always with the newest. */
   apply(heads: readonly Head[], machines: readonly MachineRecord[]): Promise<void>;
+  /** How long, in ms, somebody may still act on what was served of a namespace before; without it: not at all. */
+  staleMs?(namespace: string): number;
   status(): unknown;
   close(): Promise<void>;
 }
@@ -100,7 +102,7 @@ export async function runFollower(
   const closeSocket = await serveApplied(
     name === "gateway" ? paths.gatewaySocket : paths.dnsSocket,
     applied,
-    () => served.status(),
+    served,
   );
   return async () => {
     await closeSocket();

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { createServer, request } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { PloyzError } from "@ployz/exec";
 
 /** What a follower has applied: the last commit of each namespace. */
@@ -42,11 +43,14 @@ export function trackApplied(): Applied {
   };
 }
 
-/** `GET /applied` answers with what is applied; with `?namespace&revision` only once that is reached. */
+/**
+ * `GET /applied` answers with what is applied; with `?namespace&revision` only once that is reached and nobody acts on what was
+ * served before: after the answer an instance that is gone from the commit may be stopped.
+ */
 export async function serveApplied(
   socket: string,
   applied: Applied,
-  status: () => unknown,
+  served: { status(): unknown; staleMs?(namespace: string): number },
 ): Promise<() => Promise<void>> {
   await rm(socket, { force: true });
   const server = createServer((incoming, response) => {
@@ -59,7 +63,7 @@ export async function serveApplied(
     const answer = () =>
       response
         .writeHead(200, { "content-type": "application/json" })
-        .end(JSON.stringify({ applied: applied.snapshot(), status: status() }));
+        .end(JSON.stringify({ applied: applied.snapshot(), status: served.status() }));
     if (namespace === null) answer();
     else if (!Number.isSafeInteger(revision)) response.writeHead(400).end();
     else applied.reached(namespace, revision, gone.signal).then(answer, () => response.destroy());
