@@ -57,7 +57,8 @@ function readOptions(
     .version(false)
     .fail((message) => {
       const missing = /following: (.*)$/.exec(message)?.[1];
-      throw usage(missing === undefined ? message : `--${missing} needs a value`, `${name} --help`);
+      const long = Object.keys(options).find((key) => options[key]?.short === missing) ?? missing;
+      throw usage(long === undefined ? message : `--${long} needs a value`, `${name} --help`);
     })
     .parseSync() as Values;
   const unknown = Object.keys(raw).find((key) => key !== "_" && key !== "$0" && !(key in options));

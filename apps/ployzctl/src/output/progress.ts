@@ -22,7 +22,7 @@ export function openProgress({ json, events, quiet }: Globals, { err }: Terminal
     };
   }
   if (json || quiet) {
-    return { event: () => {}, note: quiet ? () => {} : (text) => err.write(`${text}\n`), end: () => {} };
+    return { event: () => {}, note: () => {}, end: () => {} };
   }
   let live = "";
   const erase = () => {

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { findProgram, run, type ServiceHost, waitFor } from "@ployz/exec";
 import { openClient } from "@ployz/primitives/client";
 import type { Context, Input } from "../../command.ts";
@@ -122,6 +122,7 @@ async function ensureRunning(
   const client = openClient({ socketPath: settings.socket });
   const version = () => client.request("GET /v1/version", { idleMs: 2_000 });
   const before = await version().catch(() => undefined);
+  await openRunDir(settings);
   let outcome = await host.ensure(daemonSpec(payload, settings));
   // An update of the payload keeps every path, and the configuration is read once: both need a new process.
   const stale = before !== undefined && before.build !== installedVersion(payload).build;
@@ -164,4 +165,10 @@ async function notReady(host: ServiceHost, settings: Settings, cause: unknown): 
     },
     { cause },
   );
+}
+
+/** The socket's own mode says who may use it; its folder must let the group ployz through. */
+async function openRunDir({ socket }: Settings): Promise<void> {
+  await mkdir(dirname(socket), { recursive: true });
+  if (dirname(socket) === "/run/ployz") await chmod("/run/ployz", 0o755);
 }

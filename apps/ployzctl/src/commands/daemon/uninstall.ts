@@ -1,9 +1,10 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { stopS6 } from "@ployz/exec";
 import type { Context } from "../../command.ts";
 import type { DaemonStopped, DaemonUninstalled } from "../../documents.ts";
 import { CliError } from "../../errors.ts";
+import type { Settings } from "../../settings.ts";
 import { removeInitScript } from "./init-script.ts";
 import { exists, INIT_SCRIPT, needRoot, SERVICE, scanDir, serviceHost } from "./service.ts";
 
@@ -47,6 +48,7 @@ export async function uninstall(
     await stopS6(scanDir(settings));
   }
   await rm(settings.socket, { force: true });
+  await removeRunDir(settings);
   if (data) await rm(settings.dataDir, { recursive: true, force: true });
   if (config) await rm(settings.configPath, { force: true });
   return {
@@ -59,4 +61,12 @@ export async function uninstall(
     ],
     kept: purge ? [] : [settings.dataDir, settings.configPath],
   };
+}
+
+/** What a machine that left its mesh keeps there is empty folders, which a reboot would remove too. */
+async function removeRunDir(settings: Settings): Promise<void> {
+  const runDir = dirname(settings.socket);
+  await rm(scanDir(settings), { recursive: true, force: true });
+  await rmdir(join(runDir, "instances")).catch(() => {}); // not empty or not there: not ours to decide
+  await rmdir(runDir).catch(() => {});
 }

@@ -44,7 +44,7 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
   const { namespaces } = await client.request("GET /v1/status", { signal: context.signal });
   const routes = namespaces
     .filter((row) => namespace === undefined || row.namespace === namespace)
-    .flatMap((row) => row.routes.map(routeText));
+    .flatMap((row) => row.routes.map((route) => withPort(routeText(route), port ?? "80")));
   return {
     kind: "dev",
     gateway: `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${port}`,
@@ -65,3 +65,6 @@ function namespaceOf(output: unknown): string | undefined {
   if (typeof output !== "object" || output === null || !("namespace" in output)) return undefined;
   return typeof output.namespace === "string" ? output.namespace : undefined;
 }
+
+const withPort = (url: string, port: string): string =>
+  port === "80" ? url : url.replace(/^(http:\/\/[^/]+)/, `$1:${port}`);

@@ -1,0 +1,234 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { Events, type FakeDaemon, fakeDaemon } from "./daemon.ts";
+import { ctl, type RunOptions } from "./run.ts";
+
+const ID = "01M849JKMJKJNHP441C7VF0Z2Q";
+const MANIFEST = `namespace = "prod"
+[services.web]
+bundle = "./web"
+command = ["./run"]
+`;
+const result = (over: object) => ({
+  type: "result",
+  result: {
+    ...{ kind: "operation", operation: ID, primitive: "deploy", state: "done", changed: true },
+    ...{ output: null, owed: [], warnings: [], ms: 1200 },
+    ...over,
+  },
+});
+const accepted = { type: "accepted", operation: ID, primitive: "deploy", resumed: false };
+
+let daemon: FakeDaemon | undefined;
+afterEach(async () => {
+  await daemon?.close();
+  daemon = undefined;
+});
+
+async function deploy(
+  events: AsyncIterable<unknown> | Iterable<unknown>,
+  argv: readonly string[] = [],
+  options: RunOptions & { readonly manifest?: string; readonly present?: boolean } = {},
+) {
+  daemon = await fakeDaemon({
+    "GET /v1/bundles/:digest": () => ({ kind: "bundle", present: options.present === true }),
+    "PUT /v1/bundles/:digest": () => ({ kind: "bundle", present: true }),
+    "POST /v1/operations": () => new Events(events),
+    [`POST /v1/operations/${ID}/abort`]: () => ({ kind: "abort", operation: ID, state: "running" }),
+  });
+  await mkdir(join(daemon.dir, "web"));
+  await writeFile(join(daemon.dir, "web", "run"), "#!/bin/sh\n", { mode: 0o755 });
+  await writeFile(join(daemon.dir, "ployz.toml"), options.manifest ?? MANIFEST);
+  return ctl(["deploy", "--socket", daemon.socket, ...argv], { cwd: daemon.dir, ...options });
+}
+const routes = () => daemon?.received.map(({ route }) => route.replace(/sha256:\w+/, "…"));
+
+describe("what is sent", () => {
+  it("ships a bundle that the daemon lacks, then asks for the deploy", async () => {
+    const { code } = await deploy([accepted, result({ revision: 7 })]);
+    expect(code).toBe(0);
+    expect(routes()).toEqual(["GET /v1/bundles/…", "PUT /v1/bundles/…", "POST /v1/operations"]);
+    const body = JSON.parse(daemon?.received[2]?.body ?? "");
+    expect(body).toMatchObject({
+      primitive: "deploy",
+      mode: "apply",
+      by: "me@here",
+      input: { manifest: { namespace: "prod" } },
+    });
+    expect(body.input.bundles.web).toMatch(/^sha256:[0-9a-f]{64}$/);
+  });
+
+  it("ships nothing that is there, and takes another namespace", async () => {
+    await deploy([accepted, result({})], ["--namespace", "pr-42"], { present: true });
+    expect(routes()).toEqual(["GET /v1/bundles/…", "POST /v1/operations"]);
+    expect(JSON.parse(daemon?.received[1]?.body ?? "").input.manifest.namespace).toBe("pr-42");
+  });
+
+  it("reads a manifest from stdin", async () => {
+    const { code } = await deploy([accepted, result({})], ["-f", "-"], { stdin: MANIFEST });
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    [
+      "an unknown key and a bad name",
+      `namespace = "Prod"\n[services.web]\nimage = "a"\nreplica = 2\n`,
+      ["namespace", "services.web.replica", "replicas"],
+    ],
+    ["what is not TOML", "namespace = = 3", ["ployz.toml: line 1"]],
+    ["a bundle that is not there", MANIFEST.replace("./web", "./wbe"), ["bundle of web (./wbe)"]],
+  ])("sends nothing for %s, and names it: exit code 2", async (_what, manifest, named) => {
+    const { code, out, err } = await deploy([], [], { manifest });
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    for (const name of named) expect(err).toContain(name);
+    expect(routes()).toEqual([]);
+  });
+
+  it("says so when there is no manifest", async () => {
+    expect(await ctl(["deploy"], { cwd: "/nonexistent" })).toMatchObject({ code: 2, out: "" });
+  });
+});
+
+describe("what comes of it", () => {
+  const step = { type: "step", step: "start", title: "start web.1 on m1", machine: "m1" };
+
+  it("shows each step as a line, and the result", async () => {
+    const { out, err } = await deploy([
+      accepted,
+      { ...step, state: "done", ms: 12 },
+      { type: "committed", revision: 7 },
+      result({ revision: 7 }),
+    ]);
+    expect(err).toBe(`operation ${ID}\n  + start web.1 on m1 [m1] (12 ms)\n  * committed, revision 7\n`);
+    expect(out).toContain("done (revision 7, 1.2 s)");
+  });
+
+  it("says when there was nothing to change", async () => {
+    expect((await deploy([accepted, result({ changed: false })])).out).toContain("nothing to change");
+  });
+
+  it("shows the last words of what failed: exit code 1", async () => {
+    const error = {
+      code: "instance_exited",
+      message: "web.1 ended",
+      hint: "fix it",
+      details: { logs: ["no config"] },
+    };
+    const { code, out, err } = await deploy([accepted, result({ state: "failed", changed: false, error })]);
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toContain("error: web.1 ended\n    no config\nhint: fix it\n");
+  });
+
+  it.each([
+    ["a refusal", [{ type: "refused", refusals: [{ code: "scope_busy", message: "busy" }] }], 3],
+    ["a refused manifest", [{ type: "refused", refusals: [{ code: "invalid_input", message: "no" }] }], 2],
+    ["cleanup that is owed", [accepted, result({ state: "cleanup-owed", revision: 7 })], 5],
+    ["a daemon that went away", [accepted], 4],
+  ])("%s", async (_what, events, expected) => {
+    expect((await deploy(events)).code).toBe(expected);
+  });
+
+  it("prints one document with --json, and events on stderr only with --events", async () => {
+    const quiet = await deploy([accepted, result({})], ["--json"]);
+    expect(JSON.parse(quiet.out)).toMatchObject({ kind: "operation", state: "done" });
+    expect(quiet.err).toBe("");
+    await daemon?.close();
+    const loud = await deploy([accepted, result({})], ["--json", "--events"]);
+    expect(
+      loud.err
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).type),
+    ).toEqual(["accepted", "result"]);
+  });
+
+  it("names every refusal in the JSON error", async () => {
+    const refusals = [
+      { code: "no_fit", message: "one" },
+      { code: "port_taken", message: "two" },
+    ];
+    const { out } = await deploy([{ type: "refused", refusals }], ["--json"]);
+    expect(JSON.parse(out)).toEqual({ kind: "error", error: refusals[0], refusals });
+  });
+
+  it("shows a preview as a diff, and asks for a preview only", async () => {
+    const summary = {
+      kind: "deploy",
+      namespace: "prod",
+      services: [
+        {
+          name: "web",
+          change: "change",
+          fields: [{ field: "replicas", from: 1, to: 2 }],
+          instances: [{ id: "x", slot: 2, machine: "m2", action: "start", why: "new" }],
+        },
+      ],
+      jobs: [],
+      images: [],
+      routes: {
+        added: [{ kind: "http", host: "a.test", path: "/", port: "http", service: "web" }],
+        removed: [],
+      },
+    };
+    const plan = {
+      kind: "plan",
+      primitive: "deploy",
+      hash: "h",
+      changes: true,
+      summary,
+      warnings: [],
+      prepare: [],
+      settle: [],
+    };
+    const { code, out } = await deploy([{ type: "plan", plan }], ["-n"]);
+    expect(code).toBe(0);
+    expect(out.split("\n").slice(0, 4)).toEqual([
+      "~ service web",
+      "    replicas: 1 -> 2",
+      "+   start web.2 on m2 (new)",
+      "+ route http://a.test/ -> web:http",
+    ]);
+    expect(JSON.parse(daemon?.received.at(-1)?.body ?? "").mode).toBe("preview");
+  });
+});
+
+describe("Ctrl-C", () => {
+  /** Presses it when the operation is this far, and ends as the daemon would. */
+  async function pressed(before: readonly unknown[], presses: number, end?: unknown) {
+    let press = () => {};
+    async function* events() {
+      yield* before;
+      await new Promise((resolve) => setTimeout(resolve, 50)); // the event has to reach the client first
+      for (let i = 0; i < presses; i++) press();
+      if (end === undefined) await new Promise(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      yield end;
+    }
+    return deploy(events(), [], {
+      onInterrupt: (listener) => {
+        press = listener;
+      },
+    });
+  }
+
+  it("before the commit asks for an abort and waits for its end: exit code 130", async () => {
+    const { code, err } = await pressed([accepted], 1, result({ state: "aborted", changed: false }));
+    expect(code).toBe(130);
+    expect(routes()).toContain(`POST /v1/operations/${ID}/abort`);
+    expect(err).toContain("nothing was changed");
+  });
+
+  it("after the commit leaves, and says how to follow", async () => {
+    const { code, err } = await pressed([accepted, { type: "committed", revision: 3 }], 1);
+    expect(code).toBe(5);
+    expect(err).toContain(`ployzctl ops watch ${ID}`);
+    expect(routes()).not.toContain(`POST /v1/operations/${ID}/abort`);
+  });
+
+  it("twice leaves at once", async () => {
+    const { code, err } = await pressed([accepted], 2);
+    expect(code).toBe(130);
+    expect(err).toContain(`ployzctl ops watch ${ID}`);
+  });
+});

@@ -1,0 +1,73 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { Events, type FakeDaemon, fakeDaemon } from "./daemon.ts";
+import { ctl } from "./run.ts";
+
+const row = (service: string, state: string) => ({
+  ...{ id: `prod.${service}.1.x`, namespace: "prod", service, slot: 1, machine: "m1", address: "10.101.1.2" },
+  ...{ committed: true, state },
+});
+const line = (service: string, text: string) => ({
+  ...{ type: "line", machine: "m1", namespace: "prod", service, instance: `prod.${service}.1.x` },
+  ...{ time: "2026-01-01T00:00:00Z", stream: "stdout", line: text },
+});
+
+let daemon: FakeDaemon;
+beforeEach(async () => {
+  daemon = await fakeDaemon({
+    "GET /v1/ps": () => ({
+      kind: "instances",
+      instances: [row("web", "running"), row("db", "exited")],
+      unreachable: ["m3"],
+    }),
+    "GET /v1/logs": () =>
+      new Events([
+        line("web", "up \u001b]0;title\u0007\u001b[31mred\u001b[0m"),
+        { type: "gap", machine: "m3", error: { code: "x", message: "gone" } },
+      ]),
+    "GET /v1/status": () => ({
+      ...{ kind: "status", self: "m1", machines: [], namespaces: [], operations: [] },
+      store: { state: "unreachable", machines: ["m1"], generation: 2 },
+      warnings: [{ message: "the store is gone", hint: "look at m1" }],
+    }),
+    "GET /v1/doctor": () => ({
+      kind: "doctor",
+      ok: false,
+      checks: [
+        { id: "a", title: "haproxy", state: "fail", found: "missing", fix: "apt-get install haproxy" },
+      ],
+    }),
+  });
+});
+afterEach(() => daemon.close());
+const run = (...argv: string[]) => ctl(["--socket", daemon.socket, ...argv]);
+
+it("prints a table for people and tabs for programs", async () => {
+  const human = await run("ps", "prod");
+  expect(human.out).toMatch(/^NAMESPACE +SERVICE/);
+  expect(human.out).toContain("not reachable, so not known: m3");
+  expect(daemon.received[0]?.query).toEqual({ namespace: "prod" });
+  const plain = await run("ps", "prod/web", "--plain");
+  expect(plain.out).toBe("prod\tweb\t1\tm1\t10.101.1.2\trunning\t-\t-\t-\tprod.web.1.x\n");
+  expect((await run("ps", "-q")).out).not.toContain("not reachable");
+});
+
+it("shows what to do about a cluster on one screen", async () => {
+  const { out } = await run("status");
+  expect(out).toContain("store unreachable on m1, generation 2");
+  expect(out).toContain("warning: the store is gone\n  look at m1");
+});
+
+it("names the fix of what is missing: exit code 3", async () => {
+  const { code, out } = await run("doctor");
+  expect(code).toBe(3);
+  expect(out).toContain("apt-get install haproxy");
+});
+
+it("prefixes log lines with who said them, and lets nothing but colours through", async () => {
+  const { out, err } = await run("logs", "prod/web", "--tail", "5");
+  expect(out).toBe("web.1@m1 | up \uFFFD]0;title\uFFFD\u001b[31mred\u001b[0m\n");
+  expect(err).toBe("warning: no logs from m3: gone\n");
+  expect(daemon.received[0]?.query).toEqual({ target: "prod/web", tail: "5" });
+  const json = await run("logs", "prod", "--json");
+  expect(JSON.parse(json.out)).toMatchObject({ kind: "logs", events: [{ type: "line" }, { type: "gap" }] });
+});

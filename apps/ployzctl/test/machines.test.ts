@@ -1,0 +1,156 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import ssh2 from "ssh2";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Events, type FakeDaemon, fakeDaemon, type Received } from "./daemon.ts";
+import { ctl } from "./run.ts";
+
+const ID = "01M849JKMJKJNHP441C7VF0Z2Q";
+const ok = (machine: string) => ({
+  type: "result",
+  result: {
+    ...{ kind: "operation", operation: ID, primitive: "machine-add", state: "done", changed: true },
+    ...{ output: { machine }, owed: [], warnings: [], ms: 900 },
+  },
+});
+const refused = (code: string, details?: object) => ({
+  type: "refused",
+  refusals: [{ code, message: code, hint: `about ${code}`, ...(details && { details }) }],
+});
+
+let daemon: FakeDaemon;
+let answer: (target: string, request: { credentials: Record<string, unknown> }) => unknown;
+let key: string;
+beforeEach(async () => {
+  daemon = await fakeDaemon({
+    "POST /v1/operations": ({ body }: Received) => {
+      const request = JSON.parse(body);
+      return new Events([answer(request.input.target, request)]);
+    },
+    "POST /v1/mesh/leave": () => ({ kind: "left", left: true }),
+    "POST /v1/mesh/join": () => ({ kind: "mesh", joined: true, peers: [] }),
+    "GET /v1/mesh": () => ({
+      kind: "mesh",
+      joined: true,
+      cluster: { name: "c1" },
+      store: "connected",
+      peers: [{ id: "m2", rxBytes: 0, txBytes: 0 }],
+    }),
+  });
+  key = join(daemon.dir, "key");
+  await writeFile(key, ssh2.utils.generateKeyPairSync("ed25519").private, { mode: 0o600 });
+});
+afterEach(() => daemon.close());
+const run = (argv: readonly string[], options = {}) => ctl(["--socket", daemon.socket, ...argv], options);
+
+describe("machine add", () => {
+  it("adds several, each with its own line; the exit code is the worst", async () => {
+    answer = (target) => (target === "root@m2" ? ok("m2") : refused("ssh_unreachable"));
+    const { code, out } = await run(["machine", "add", "root@m2", "root@m3", "-i", key]);
+    expect(code).toBe(4);
+    expect(out).toContain("root@m2: added as m2 (900 ms)");
+    expect(out).toContain("root@m3: refused\n  error: ssh_unreachable\n  hint: about ssh_unreachable");
+  });
+
+  it("sends the key for the operation, and prints it nowhere", async () => {
+    answer = () => ok("m2");
+    const { out, err } = await run([
+      "machine",
+      "add",
+      "root@m2",
+      "-i",
+      key,
+      "--json",
+      "--events",
+      "--region",
+      "eu",
+      "--runtime",
+      "host",
+    ]);
+    const { credentials, input } = JSON.parse(daemon.received[0]?.body ?? "");
+    expect(credentials.identity).toContain("PRIVATE KEY");
+    expect(input).toEqual({ target: "root@m2", region: "eu", runtime: "process" });
+    expect(`${out}${err}`).not.toContain("PRIVATE KEY");
+  });
+
+  it("stops at an unknown host key where nobody can be asked: exit code 3", async () => {
+    answer = () => refused("ssh_host_key_unknown", { fingerprint: "SHA256:abc" });
+    expect((await run(["machine", "add", "root@m2", "-i", key])).code).toBe(3);
+    expect(daemon.received.length).toBe(1);
+  });
+
+  it("asks about an unknown host key, and trusts exactly that one", async () => {
+    answer = (_target, { credentials }) =>
+      credentials.acceptHostKeys === undefined
+        ? refused("ssh_host_key_unknown", { fingerprint: "SHA256:abc" })
+        : ok("m2");
+    const { code, err } = await run(["machine", "add", "root@m2", "-i", key], { typed: ["yes"] });
+    expect(code).toBe(0);
+    expect(err).toContain("SHA256:abc");
+    expect(JSON.parse(daemon.received[1]?.body ?? "").credentials.acceptHostKeys).toEqual(["SHA256:abc"]);
+  });
+
+  it.each([
+    ["no user", ["m2"], 2, "user@host"],
+    ["metacharacters", ["root@m2;reboot"], 2, "user@host"],
+    ["the same twice", ["root@m2", "root@m2"], 2, "twice"],
+    ["one name for two", ["root@m2", "root@m3", "--name", "x"], 2, "--name"],
+    [
+      "a missing identity",
+      ["root@m2", "-i", "/nonexistent/key"],
+      3,
+      "/nonexistent/key: there is no such file",
+    ],
+    ["no identity at all", ["root@m2"], 3, "--identity"],
+  ])("refuses %s before anything is sent", async (_what, argv, expected, named) => {
+    const { code, err } = await run(["machine", "add", ...argv]);
+    expect(code).toBe(expected);
+    expect(err).toContain(named);
+    expect(daemon.received).toEqual([]);
+  });
+
+  it.each([
+    [
+      "a passphrase",
+      () =>
+        ssh2.utils.generateKeyPairSync("ed25519", { passphrase: "x", cipher: "aes256-ctr", rounds: 1 })
+          .private,
+      "ssh-add",
+    ],
+    ["only the public half", () => ssh2.utils.generateKeyPairSync("ed25519").public, "private one"],
+    ["something else", () => "hello", "OpenSSH or PEM"],
+  ])("says what to do about an identity with %s", async (_what, text, hint) => {
+    await writeFile(key, text());
+    const { code, err } = await run(["machine", "add", "root@m2", "-i", key]);
+    expect(code).toBe(3);
+    expect(err).toContain(hint);
+  });
+});
+
+describe("mesh", () => {
+  it("joins with the document from stdin, and prints one document", async () => {
+    const document = { v: 1, cluster: {}, machine: {}, machines: [], storeServers: [] };
+    const { code, out } = await run(["--json", "mesh", "join", "--document-stdin"], {
+      stdin: JSON.stringify(document),
+    });
+    expect(code).toBe(0);
+    expect(JSON.parse(out).kind).toBe("mesh");
+    expect(JSON.parse(daemon.received[0]?.body ?? "")).toEqual(document);
+    expect((await run(["mesh", "join", "--document-stdin"], { stdin: "hello" })).code).toBe(2);
+  });
+
+  it("destroys only after a yes", async () => {
+    expect((await run(["mesh", "destroy"])).code).toBe(2);
+    expect((await run(["mesh", "destroy"], { typed: ["no"] })).code).toBe(130);
+    expect(daemon.received.map(({ route }) => route)).not.toContain("POST /v1/mesh/leave");
+    expect((await run(["mesh", "destroy"], { typed: ["y"] })).code).toBe(0);
+    expect((await run(["mesh", "destroy", "--yes"])).code).toBe(0);
+    expect(daemon.received.at(-1)?.body).toBe('{"destroy":true}');
+  });
+
+  it("is not ready while a peer is silent: exit code 1", async () => {
+    const { code, out } = await run(["mesh", "ready"]);
+    expect(code).toBe(1);
+    expect(out).toContain("no handshake with m2");
+  });
+});

@@ -1,0 +1,55 @@
+import { Readable } from "node:stream";
+import { runCli } from "../src/cli.ts";
+
+export interface Run {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+  /** What is typed, one line for each question. */
+  readonly typed?: readonly string[];
+  readonly onInterrupt?: (listener: () => void) => void;
+}
+
+/** Runs the program in this process, against what `options` say its surroundings are. */
+export async function ctl(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
+  let [out, err] = ["", ""];
+  const typed = [...(options.typed ?? [])];
+  const code = await runCli(argv, {
+    out: {
+      tty: false,
+      columns: 80,
+      write: (text) => {
+        out += text;
+      },
+    },
+    err: {
+      tty: false,
+      columns: 80,
+      write: (text) => {
+        err += text;
+      },
+    },
+    get stdin() {
+      return Readable.from([
+        options.typed === undefined ? (options.stdin ?? "") : `${typed.shift() ?? ""}\n`,
+      ]);
+    },
+    stdinTty: options.typed !== undefined,
+    env: { HOME: "/nonexistent", ...options.env },
+    cwd: options.cwd ?? "/",
+    root: true,
+    by: "me@here",
+    onInterrupt(listener) {
+      options.onInterrupt?.(listener);
+      return () => {};
+    },
+    exit: () => {},
+  });
+  return { code, out, err };
+}
