@@ -56,9 +56,7 @@ function fieldOf(text: string, name: string): unknown {
   }
 }
 
-/**
- * ployzd reads its configuration before it looks at the command, and stops at an unknown one: so nothing is started here.
- */
+/** `ployzd check` reads the file and starts nothing. A daemon that has no such command says so, and finds out when it starts. */
 async function check(file: string, shownAs: string, payload: string): Promise<void> {
   const lib = join(payload, "lib");
   const { stderr } = await run(

@@ -45,6 +45,7 @@ export async function installDaemon(context: Context, options: InstallOptions): 
       `another: ployzctl machine add ${context.globals.host}`,
     );
   needRoot(context.terminal.root, "daemon install");
+  checkOptions(options);
   const settings = await context.settings();
   const payload = await installedPayload();
   const host = await serviceHost(settings);
@@ -92,6 +93,21 @@ export async function start(context: Context): Promise<DaemonInstalled> {
     config: settings.configPath,
     changed: [],
   };
+}
+
+function checkOptions({ region, az, gatewayListen }: InstallOptions): void {
+  for (const [name, value] of Object.entries({ region, az })) {
+    if (value !== undefined && !/^[a-z0-9][a-z0-9-]{0,62}$/.test(value))
+      throw usage(
+        `--${name}: ${JSON.stringify(value.slice(0, 80))} is not a label`,
+        "use 1 to 63 lower-case letters, digits and dashes",
+      );
+  }
+  if (gatewayListen !== undefined && !/^(\d{1,3}\.){3}\d{1,3}:\d{1,5}$/.test(gatewayListen))
+    throw usage(
+      `--gateway-listen: ${JSON.stringify(gatewayListen.slice(0, 80))} is not an address and port`,
+      "for example 0.0.0.0:80",
+    );
 }
 
 async function needSupervisor(host: ServiceHost): Promise<void> {
@@ -156,6 +172,11 @@ async function notReady(host: ServiceHost, settings: Settings, cause: unknown): 
     .split("\n")
     .slice(-8)
     .filter((line) => line !== "");
+  const refused = /^.*ployzd: (.*) \(config_invalid\)$/m.exec(logs.join("\n"))?.[1];
+  if (refused !== undefined) {
+    const hint = "correct the file and run this again; docs/configuration.md lists the fields";
+    return new CliError({ code: "config_invalid", message: refused, hint }, { cause });
+  }
   return new CliError(
     {
       code: "daemon_not_ready",
