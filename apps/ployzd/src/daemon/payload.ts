@@ -1,4 +1,4 @@
-import { access, readFile } from "node:fs/promises";
+import { access, readFile, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -32,15 +32,19 @@ export async function loadPayload(program: string = fileURLToPath(import.meta.ur
     .map((line) => line.replace(/#.*/, "").trim().split(/\s+/))
     .flatMap(([name = "", when = "always"]) => (name === "" ? [] : [{ name, when }]));
   await access(join(lib, "node"));
+  // Services are started by a path that an update does not change, so that the store's server is not restarted by one.
+  const current = join(dirname(dir), "current");
+  const installed = (await realpath(current).catch(() => undefined)) === (await realpath(dir));
+  const stable = join(installed ? current : dir, "lib");
   return {
     version,
     build,
     dir,
     packages,
     tarball: join(dir, "payload.tar.gz"),
-    node: join(lib, "node"),
-    nodeFlags: ["--max-semi-space-size=1", "--import", join(lib, "compile-cache.mjs")],
-    ployzd: join(lib, "ployzd.mjs"),
-    natsServer: join(lib, "nats-server"),
+    node: join(stable, "node"),
+    nodeFlags: ["--max-semi-space-size=1", "--import", join(stable, "compile-cache.mjs")],
+    ployzd: join(stable, "ployzd.mjs"),
+    natsServer: join(stable, "nats-server"),
   };
 }

@@ -75,7 +75,8 @@ export async function openSubstrate(
         ? "Ployz gateway: follows commits into HAProxy"
         : "Ployz DNS: serves the names of committed instances",
     argv: [payload.node, ...payload.nodeFlags, payload.ployzd, name] as [string, ...string[]],
-    env: { PLOYZ_DATA_DIR: config.dataDir, PLOYZ_SOCKET: config.socket, PLOYZ_PAYLOAD: payload.dir },
+    // The build is there so that another one is another specification, and replaces what runs.
+    env: { PLOYZ_DATA_DIR: config.dataDir, PLOYZ_SOCKET: config.socket, PLOYZ_BUILD: payload.build },
     restart: "always" as const,
     killMainOnly: true,
     startAtBoot: true,

@@ -87,7 +87,9 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
           },
         });
         const [imported] = await Promise.all([
-          images().import(counted, { signal }),
+          images()
+            .import(counted, { signal })
+            .finally(() => counted.resume()), // what comes after the archive's end
           pipeline(stream, counted, { signal }),
         ]);
         return imported;

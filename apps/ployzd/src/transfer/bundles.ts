@@ -81,6 +81,7 @@ export function openBundles(dir: string): Bundles {
             { cause: error },
           );
         });
+        await refuseDevices(unpacked);
         await rename(incoming, tar(digest));
         await rename(unpacked, path(digest)).catch(async (error: NodeJS.ErrnoException) => {
           if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error; // another put was first
@@ -95,4 +96,16 @@ export function openBundles(dir: string): Bundles {
       return (await readdir(dir).catch(() => [])).filter((name) => DIGEST.test(name)).sort();
     },
   };
+}
+
+/** A workload may be root in its own namespaces: a device node in its folder would be a way out of them. */
+async function refuseDevices(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const odd = entries.find((entry) => !entry.isFile() && !entry.isDirectory() && !entry.isSymbolicLink());
+  if (odd === undefined) return;
+  throw new PloyzError({
+    code: "bundle_invalid",
+    message: `the bundle holds ${JSON.stringify(odd.name)}, which is no file, folder or link`,
+    hint: "leave devices, sockets and pipes out of the folder",
+  });
 }

@@ -104,7 +104,9 @@ const iso = (ms: number) => new Date(ms).toISOString();
 
 export function summaryOf(record: OperationRecord): OperationSummary {
   const { operation, primitive, scope, state, coordinator, by } = record;
-  const of = scope.map((s) => (s.startsWith(`${primitive}.`) ? s.slice(primitive.length + 1) : s));
+  // What it is about; the other scopes (a deploy's routes) only keep others away.
+  const own = scope.filter((s) => s.startsWith(`${primitive}.`)).map((s) => s.slice(primitive.length + 1));
+  const of = own.length > 0 ? own : scope;
   return {
     ...{ operation, primitive, scope, state, coordinator, by },
     title: [primitive, ...of].join(" "),

@@ -1,0 +1,137 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { validateTable } from "@ployz/gateway";
+import type { Commit, MachineRecord } from "@ployz/primitives";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { zoneOf } from "./dns.ts";
+import { buildTable, type Head, routesOf, tableVersion } from "./project.ts";
+import { askFollower, serveApplied, trackApplied } from "./socket.ts";
+
+function head(namespace: string, revision: number, host: string, ready?: object): Head {
+  const service = { spec: { ready: ready ?? { kind: "tcp", port: "http" } } };
+  const commit = {
+    ...{ namespace, operation: `01${namespace}`, services: { web: service, idle: service } },
+    instances: [
+      {
+        id: `${namespace}.web.0.aaaaaaaa`,
+        service: "web",
+        slot: 0,
+        address: "10.101.1.2",
+        ports: { http: 8080 },
+      },
+      { id: `${namespace}.web.1.aaaaaaaa`, service: "web", slot: 1, address: "10.101.2.2", ports: {} },
+    ],
+    routes: [{ kind: "http", host, path: "/", service: "web", port: "http" }],
+  };
+  return { revision, commit: commit as unknown as Commit };
+}
+const valid = (table: Parameters<typeof validateTable>[0]) => validateTable(table).length === 0;
+
+describe("routes of the commits", () => {
+  it("hold the instances that have the port, and what readiness checked", () => {
+    const ready = { kind: "http", port: "http", path: "/up" };
+    const [found] = routesOf([head("prod", 3, "www.example.test", ready)]);
+    expect(found?.route).toMatchObject({
+      host: "www.example.test",
+      backend: {
+        id: "prod/web/http",
+        check: { kind: "http", path: "/up" },
+        servers: [{ id: "prod.web.0.aaaaaaaa", address: "10.101.1.2", port: 8080 }],
+      },
+    });
+    const other = routesOf([head("prod", 3, "www.example.test", { ...ready, port: "admin" })]);
+    expect(other[0]?.route.backend.check).toEqual({ kind: "tcp" });
+  });
+
+  it("a clash keeps the older commit's route, and all others", () => {
+    const heads = [head("a", 9, "one.test"), head("b", 4, "one.test"), head("c", 7, "two.test")];
+    const { table, dropped } = buildTable(heads, valid);
+    expect(table.routes.map(({ backend }) => backend.id).sort()).toEqual(["b/web/http", "c/web/http"]);
+    expect(dropped).toEqual([expect.stringContaining("a/web/")]);
+    expect(table.version).toBe(tableVersion(heads));
+    expect(buildTable([], valid)).toEqual({ table: { version: "", routes: [] }, dropped: [] });
+  });
+});
+
+describe("the zone", () => {
+  it("names every service, one without instances too, and the machines", () => {
+    const machine = { id: "m1", address: "10.101.1.1" } as MachineRecord;
+    const zone = zoneOf([head("prod", 1, "x.test")], [machine]);
+    expect(zone.machines).toEqual([{ name: "m1", address: "10.101.1.1" }]);
+    expect(zone.services.map(({ service, instances }) => [service, instances.length])).toEqual([
+      ["web", 2],
+      ["idle", 0],
+    ]);
+    expect(zone.services[0]?.instances[0]).toMatchObject({ slot: "0", address: "10.101.1.2" });
+  });
+});
+
+describe("what a follower has applied", () => {
+  let dir: string;
+  const closing: (() => Promise<unknown>)[] = [];
+  const never = new AbortController().signal;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), "ployzd-follower-"));
+  });
+  afterEach(async () => {
+    for (const close of closing.splice(0)) await close();
+    await rm(dir, { recursive: true, force: true });
+  });
+  async function serve() {
+    const socket = join(dir, "f.sock");
+    const applied = trackApplied();
+    closing.push(await serveApplied(socket, applied, { status: () => ({ ok: true }) }));
+    return { socket, applied };
+  }
+
+  it("is waited for", async () => {
+    const { socket, applied } = await serve();
+    applied.set(new Map([["prod", 4]]));
+    const waiting = askFollower(socket, { namespace: "prod", revision: 6 }, never);
+    expect(await askFollower(socket, undefined, never)).toEqual({
+      applied: { prod: 4 },
+      status: { ok: true },
+    });
+    applied.set(new Map([["prod", 5]]));
+    applied.set(new Map([["prod", 7]]));
+    expect(await waiting).toMatchObject({ applied: { prod: 7 } });
+    expect(await askFollower(socket, { namespace: "prod", revision: 6 }, never)).toBeTruthy();
+  });
+
+  it("a wait that is given up ends, also one that was given up before it began", async () => {
+    const { socket } = await serve();
+    const gone = new AbortController();
+    const waiting = askFollower(socket, { namespace: "prod", revision: 1 }, gone.signal);
+    gone.abort(new Error("enough"));
+    await expect(waiting).rejects.toThrow("enough");
+    await expect(trackApplied().reached("prod", 1, gone.signal)).rejects.toThrow("enough");
+  });
+
+  it.each(["/applied?namespace=prod", "/applied?namespace=prod&revision=x", "//"])(
+    "a question that makes no sense is not answered with yes: %s",
+    async (path) => {
+      const { socket } = await serve();
+      const status = await new Promise((resolve, reject) => {
+        request({ socketPath: socket, path }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        })
+          .on("error", reject)
+          .end();
+      });
+      expect(status).toBe(path === "//" ? 200 : 400);
+    },
+  );
+
+  it("a follower that is away, or that talks nonsense, is an error and not the daemon's end", async () => {
+    const code = { code: "follower_unreachable" };
+    await expect(askFollower(join(dir, "none.sock"), undefined, never)).rejects.toMatchObject(code);
+    const odd = createServer((_, response) => void response.end("{ not json"));
+    const socket = join(dir, "odd.sock");
+    await new Promise<void>((resolve) => odd.listen(socket, resolve));
+    closing.push(() => new Promise((resolve) => odd.close(resolve)));
+    await expect(askFollower(socket, undefined, never)).rejects.toMatchObject(code);
+  });
+});

@@ -1,0 +1,143 @@
+import { createServer } from "node:http";
+import { type AddressInfo, createServer as createTcp } from "node:net";
+import { type Commands, errorBody } from "@ployz/primitives";
+import type { InstanceStatus, Runtime } from "@ployz/runtime";
+import { afterEach, describe, expect, it } from "vitest";
+import { type Handlers, handle } from "./handlers.ts";
+import { awaitReady } from "./readiness.ts";
+
+/** Every command, and whether it changes the machine. A new command does not compile until it is named here. */
+const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
+  "machine.observe": false,
+  "operation.abort": false,
+  "operation.running": false,
+  "image.resolve": false,
+  "bundle.resolve": false,
+  "instance.logs": false,
+  "transfer.offer": false,
+  "instance.ready": false,
+  "instance.wait": false,
+  "publish.await": false,
+  "membership.await": false,
+  "membership.handshake": false,
+  "machine.rtt": false,
+  "image.ensure": true,
+  "bundle.ensure": true,
+  "instance.reserve": true,
+  "instance.release": true,
+  "instance.start": true,
+  "instance.stop": true,
+  "instance.resume": true,
+  "instance.retire": true,
+  "instance.remove": true,
+};
+
+const code = (work: Promise<unknown>) =>
+  work.then(
+    () => "done",
+    (error: unknown) => errorBody(error).code,
+  );
+const context = { signal: new AbortController().signal };
+
+describe("a command over the wire", () => {
+  const ran: string[] = [];
+  const handlers = Object.fromEntries(
+    Object.keys(CHANGES).map((name) => [name, async () => void ran.push(name)]),
+  ) as unknown as Handlers;
+  const fences = {
+    async check({ revision }: { revision: number }) {
+      if (revision < 5) throw Object.assign(new Error("old"), { code: "fenced" });
+    },
+  };
+  const send = (name: string, revision?: number) => {
+    const fence = revision === undefined ? undefined : { scope: "s", generation: 1, revision };
+    return code(handle(handlers, fences, name, {}, fence, context));
+  };
+
+  it.each(Object.entries(CHANGES))("%s: changes the machine: %s", async (name, changes) => {
+    ran.length = 0;
+    expect(await send(name)).toBe(changes ? "fence_missing" : "done");
+    expect(await send(name, 4)).toBe(changes ? "fenced" : "done");
+    expect(ran.length).toBe(changes ? 0 : 2);
+    expect(await send(name, 5)).toBe("done");
+  });
+
+  it.each(["machine.reboot", "__proto__", "constructor", "toString", ""])("%j is not known", async (name) => {
+    expect(await send(name, 9)).toBe("no_such_command");
+  });
+});
+
+describe("readiness", () => {
+  const closing: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const close of closing.splice(0)) await close();
+  });
+  const running: InstanceStatus = { id: "i", identity: "x", state: "running", labels: {}, restarts: 0 };
+  const runtimeThat = (inspect: () => Partial<InstanceStatus>): Runtime =>
+    ({
+      inspect: async () => ({ ...running, ...inspect() }),
+      async *logs() {
+        yield { time: "", stream: "stderr", line: "cannot bind" };
+      },
+    }) as unknown as Runtime;
+  async function http(answer: () => number) {
+    const server = createServer((_, response) => void response.writeHead(answer()).end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    closing.push(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return (server.address() as AddressInfo).port;
+  }
+  const args = (ready: object, port: number) =>
+    ({ id: "i", address: "127.0.0.1", ports: { http: port }, ready }) as Commands["instance.ready"]["args"];
+  const up = runtimeThat(() => ({}));
+
+  it("of HTTP is an answer below 400, once it comes", async () => {
+    let n = 0;
+    const port = await http(() => (++n < 3 ? 503 : 204));
+    const ready = { kind: "http", port: "http", path: "/", timeoutMs: 5_000 };
+    expect((await awaitReady(up, args(ready, port), context.signal)).readyMs).toBeGreaterThanOrEqual(0);
+    expect(n).toBe(3);
+  });
+
+  it("that never comes says the last answer, and shows the last log lines", async () => {
+    const port = await http(() => 500);
+    const ready = { kind: "http", port: "http", path: "/up", timeoutMs: 300 };
+    await expect(awaitReady(up, args(ready, port), context.signal)).rejects.toMatchObject({
+      code: "not_ready",
+      message: expect.stringContaining("GET /up answered 500"),
+      details: { logs: ["cannot bind"] },
+    });
+  });
+
+  it("of TCP is a connection", async () => {
+    const server = createTcp((socket) => void socket.on("error", () => {}).end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const ready = { kind: "tcp", port: "http", timeoutMs: 300 };
+    await awaitReady(up, args(ready, port), context.signal);
+    await new Promise((resolve) => server.close(resolve));
+    expect(await code(awaitReady(up, args(ready, port), context.signal))).toBe("not_ready");
+  });
+
+  it("ends at once when the instance ended, or was started again", async () => {
+    const ready = { kind: "running", settleMs: 10_000, timeoutMs: 60_000 };
+    for (const seen of [{ state: "exited", exitCode: 7 }, { restarts: 1 }] as const) {
+      let n = 0;
+      const crashing = runtimeThat(() => (++n > 2 ? seen : {}));
+      await expect(awaitReady(crashing, args(ready, 1), context.signal)).rejects.toMatchObject({
+        code: "instance_exited",
+        details: { logs: ["cannot bind"] },
+      });
+    }
+  });
+
+  it("is given up with the caller", async () => {
+    const gone = new AbortController();
+    const ready = { kind: "running", settleMs: 10_000, timeoutMs: 60_000 };
+    const waiting = awaitReady(up, args(ready, 1), gone.signal);
+    gone.abort();
+    await expect(waiting).rejects.toThrow();
+  });
+});
