@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { ExecError, PloyzError, run, type ServiceHost, waitFor } from "@ployz/exec";
 import { peerChanges } from "./config.ts";
 import { applyPeers, configureLink, readDump, readLink, setKeyAndPort, syncRoutes } from "./device.ts";
@@ -5,6 +6,7 @@ import { trigger } from "./handshake.ts";
 import type { Link } from "./links.ts";
 import { probeWireguard } from "./probe.ts";
 import type { InterfaceOptions, InterfaceState } from "./state.ts";
+import { type Tunnel, tunnelScriptPath, writeTunnelScript } from "./tunnel-script.ts";
 
 export interface Site {
   readonly name: string;
@@ -32,7 +34,15 @@ export async function converge(
 ): Promise<EnsureResult> {
   const { options, publicKey } = wanted;
   const settings = { address: options.address, mtu: options.mtu ?? 1420, port: options.listenPort };
-  const { link, created } = await liveLink(site);
+  const tunnel: Tunnel = {
+    ...settings,
+    name: site.name,
+    privateKeyFile: options.privateKeyFile,
+    peers: wanted.peers,
+  };
+  const { link, created } = await liveLink(site, tunnel);
+  // Before the peers are changed: a wireguard-go that starts meanwhile takes part in the change, not in what was before.
+  if (link.kind === "tun" && !created) await writeTunnelScript(site.dir, tunnel);
   const changes: string[] = created ? [`created ${site.name}`] : [];
 
   const live = await readDump(site.name);
@@ -55,13 +65,14 @@ export async function converge(
   return { mode: link.kind === "wireguard" ? "kernel" : "userspace", publicKey, outcome, changes };
 }
 
-async function liveLink(site: Site): Promise<{ link: Link; created: boolean }> {
+async function liveLink(site: Site, tunnel: Tunnel): Promise<{ link: Link; created: boolean }> {
   const found = await settledLink(site);
-  if (found === "absent") return { link: await createLink(site), created: true };
+  if (found === "absent") return { link: await createLink(site, tunnel), created: true };
   if (found !== "dead") return { link: found, created: false };
   if (site.services === undefined || (await site.services.status(site.serviceName)).state !== "running") {
     throw conflict(site.name, "tun");
   }
+  await writeTunnelScript(site.dir, tunnel);
   await site.services.restart(site.serviceName);
   return { link: await startedLink(site), created: true };
 }
@@ -94,7 +105,7 @@ function conflict(name: string, kind: string): PloyzError {
   });
 }
 
-async function createLink(site: Site): Promise<Link> {
+async function createLink(site: Site, tunnel: Tunnel): Promise<Link> {
   const support = await probeWireguard();
   if (support.mode === "none") {
     throw new PloyzError({
@@ -112,7 +123,7 @@ async function createLink(site: Site): Promise<Link> {
   await site.services.ensure({
     name: site.serviceName,
     description: `WireGuard interface ${site.name}`,
-    argv: [support.program, "-f", site.name],
+    argv: ["sh", await writeTunnelScript(site.dir, tunnel), support.program],
     // Without it wireguard-go prints a warning and waits; with 0 it re-executes itself without end.
     env: { WG_PROCESS_FOREGROUND: "1", LOG_LEVEL: "error" },
     restart: "always",
@@ -132,6 +143,7 @@ function startedLink(site: Site): Promise<Link> {
 
 export async function removeInterface(site: Site): Promise<void> {
   await site.services?.remove(site.serviceName);
+  await rm(tunnelScriptPath(site.dir, site.name), { force: true });
   const link = await readLink(site.name);
   if (link === undefined) return;
   if (link.kind === "wireguard" || (await readDump(site.name)) !== undefined) {

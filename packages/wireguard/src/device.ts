@@ -83,16 +83,30 @@ export async function applyPeers(name: string, dir: string, changes: PeerChanges
   }
 }
 
-/** One route per allowed network, from the machine's address, so that the far side knows whom to answer. */
+/** One route per allowed network of a family, from the machine's address, so that the far side knows whom to answer. */
+export function wantedRoutes(
+  peers: readonly Peer[],
+  { address, mtu }: { readonly address: string; readonly mtu: number },
+  family: 4 | 6,
+): readonly DeviceRoute[] {
+  const [source = ""] = address.split("/");
+  const own = parseCidr(address).family;
+  return peers
+    .flatMap((peer) => peer.allowedIps.map(parseCidr))
+    .filter((network) => network.family === family)
+    .map((network) => ({
+      destination: formatCidr(network),
+      mtu,
+      ...(family === own && { source }),
+    }));
+}
+
 export async function syncRoutes(
   name: string,
   peers: readonly Peer[],
   wanted: { readonly address: string; readonly mtu: number },
 ): Promise<readonly string[]> {
   const changes: string[] = [];
-  const [source = ""] = wanted.address.split("/");
-  const own = parseCidr(wanted.address).family;
-  const networks = peers.flatMap((peer) => peer.allowedIps.map(parseCidr));
   for (const family of [4, 6] as const) {
     const shown = await run("ip", [
       "-j",
@@ -104,13 +118,7 @@ export async function syncRoutes(
       "proto",
       String(ROUTE_PROTOCOL),
     ]);
-    const routes: readonly DeviceRoute[] = networks
-      .filter((network) => network.family === family)
-      .map((network) => ({
-        destination: formatCidr(network),
-        mtu: wanted.mtu,
-        ...(family === own && { source }),
-      }));
+    const routes = wantedRoutes(peers, wanted, family);
     const lines = routeChanges(name, parseDeviceRoutes(shown.stdout, family), routes);
     if (lines.length === 0) continue;
     await run("ip", [`-${family}`, "-batch", "-"], { input: `${lines.join("\n")}\n` });
