@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { configPath, loadConfig } from "./config/load.ts";
 import { errorBody } from "./errors.ts";
 
-const USAGE = "usage: ployzd run|gateway|dns [--config FILE]";
+const USAGE = "usage: ployzd run|gateway|dns|check [--config FILE]";
 
 /** Each entry point loads only what it runs: three of these processes live on every machine. */
 async function main(): Promise<void> {
@@ -12,10 +12,13 @@ async function main(): Promise<void> {
     allowPositionals: true,
   });
   const [command] = positionals;
-  if (command !== "run" && command !== "gateway" && command !== "dns") throw new Error(USAGE);
-  const log = pino({ name: `ployzd-${command}`, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  if (command !== "run" && command !== "gateway" && command !== "dns" && command !== "check")
+    throw new Error(USAGE);
   const root = process.getuid?.() === 0;
   const config = await loadConfig(configPath(values.config, process.env, root), process.env, root);
+  if (command === "check") return; // the configuration is good; nothing is started
+  const log = pino({ name: `ployzd-${command}`, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  if (command === "check") return; // the configuration was read: that is what was asked
   const close = await start();
   const end = (signal: string) => {
     log.info({ signal }, "ending");

@@ -61,7 +61,13 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
         : ok(config.zfsRoot),
     ),
     ...(member === undefined
-      ? [check("mesh", "mesh", async () => warn("this machine is in no cluster", "ployzctl mesh init NAME"))]
+      ? [
+          check("mesh", "mesh", async () => {
+            const failure = daemon.failure();
+            if (failure !== undefined) throw failure.error; // said with its own fix
+            return warn("this machine is in no cluster", "ployzctl mesh init NAME");
+          }),
+        ]
       : [
           check("runtime", "runtime", async () => {
             const { kind, version, limits } = await member.substrate.runtime.facts();

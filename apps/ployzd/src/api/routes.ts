@@ -13,6 +13,7 @@ import {
   shown,
 } from "@ployz/primitives";
 import type { Daemon } from "../daemon/daemon.ts";
+import { errorBody } from "../errors.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
@@ -197,7 +198,8 @@ async function daemonStatus(daemon: Daemon): Promise<DaemonStatus> {
       return { name, state, ...(pid !== undefined && { pid }) };
     }),
   );
-  const membership = member?.membership();
+  const failure = daemon.failure();
+  const membership = member?.membership() ?? failure?.membership;
   return {
     kind: "daemon",
     running: true,
@@ -205,6 +207,7 @@ async function daemonStatus(daemon: Daemon): Promise<DaemonStatus> {
     pid: process.pid,
     uptimeMs: Date.now() - daemon.startedAt,
     ...(membership !== undefined && { cluster: membership.cluster.name, machine: membership.machine.id }),
+    ...(failure !== undefined && { down: errorBody(failure.error) }),
     memoryBytes: process.memoryUsage().rss,
     serviceHost: daemon.services.kind,
     services,

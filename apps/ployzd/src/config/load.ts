@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
+import { isIPv4 } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
-import { type ConfigFile, ConfigSchema } from "./schema.ts";
+import { type ConfigFile, ConfigSchema, PATTERNS } from "./schema.ts";
 
 export interface Config {
   readonly dataDir: string;
@@ -58,16 +59,63 @@ export function parseConfig(text: string, path: string): ConfigFile {
   } catch (error) {
     throw invalid([error instanceof Error ? (error.message.split("\n")[0] ?? "not TOML") : "not TOML"]);
   }
-  const validate = new Ajv2020({ allErrors: true }).compile<ConfigFile>(ConfigSchema);
-  if (validate(value)) return value;
-  throw invalid(
-    (validate.errors ?? []).map((error) => {
-      const field = error.instancePath.slice(1).replaceAll("/", ".");
-      if (error.keyword !== "additionalProperties") return `${field}: ${error.message ?? "is wrong"}`;
-      const unknown = String(error.params.additionalProperty);
+  const validate = new Ajv2020({ allErrors: true, verbose: true }).compile<ConfigFile>(ConfigSchema);
+  if (validate(value)) {
+    const wrong = outOfRange(value);
+    if (wrong.length === 0) return value;
+    throw invalid(wrong);
+  }
+  const problems = (validate.errors ?? []).flatMap((error) => {
+    const field = error.instancePath.slice(1).replaceAll("/", ".");
+    if (error.keyword === "additionalProperties") {
+      const unknown = String(error.params.additionalProperty)
+        .replaceAll(/\p{Cc}/gu, "\uFFFD")
+        .slice(0, 60);
       return `unknown field ${field === "" ? unknown : `${field}.${unknown}`}`;
-    }),
-  );
+    }
+    if (error.keyword === "const") return []; // of one alternative; `anyOf` says all
+    const given = shown(error.data);
+    if (error.keyword === "pattern")
+      return `${field}: ${given} is not ${SHAPES[String(error.params.pattern)] ?? "valid"}`;
+    if (error.keyword === "anyOf") return `${field}: ${given} is neither docker nor process`;
+    return `${field}: ${error.message ?? "is wrong"}, and is ${given}`;
+  });
+  throw invalid(problems);
+}
+
+const SHAPES: Readonly<Record<string, string>> = {
+  [PATTERNS.address]: "an IPv4 address and port such as 0.0.0.0:80",
+  [PATTERNS.cidr]: "an IPv4 range such as 10.101.0.0/16",
+  [PATTERNS.label]: "1 to 63 lower-case letters, digits and dashes",
+  [PATTERNS.path]: "an absolute path",
+  [PATTERNS.dataset]: "a ZFS dataset such as tank/ployz",
+};
+
+/** Not the one of @ployz/primitives: followers read the configuration too, and load no more than they use. */
+const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);
+
+/** What a pattern cannot say. */
+function outOfRange(file: ConfigFile): readonly string[] {
+  const address = (field: string, text: string | undefined) => {
+    if (text === undefined) return [];
+    const [host = "", port = ""] = text.split(":");
+    const good = isIPv4(host) && Number(port) >= 1 && Number(port) <= 65_535;
+    return good ? [] : [`${field}: ${shown(text)} is not ${SHAPES[PATTERNS.address]}`];
+  };
+  const cidr = file.cluster_cidr?.split("/");
+  const ports = Object.entries({
+    transfer_port: file.transfer_port ?? 4319,
+    store_port: file.store_port ?? 4222,
+  });
+  const same = ports[0]?.[1] === ports[1]?.[1];
+  return [
+    ...address("gateway_listen", file.gateway_listen),
+    ...(file.dns_forward ?? []).flatMap((one, index) => address(`dns_forward.${index}`, one)),
+    ...(cidr === undefined || (isIPv4(cidr[0] ?? "") && Number(cidr[1]) <= 30)
+      ? []
+      : [`cluster_cidr: ${shown(file.cluster_cidr)} is not ${SHAPES[PATTERNS.cidr]}`]),
+    ...(same ? [`transfer_port and store_port: both are ${ports[0]?.[1]}`] : []),
+  ];
 }
 
 export function withDefaults(file: ConfigFile, env: Environment, root: boolean): Config {

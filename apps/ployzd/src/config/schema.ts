@@ -1,15 +1,27 @@
 import { type Static, Type } from "typebox";
 
-const Address = Type.String({ pattern: "^(\\d{1,3}\\.){3}\\d{1,3}:\\d{1,5}$" });
+export const PATTERNS = {
+  address: "^(\\d{1,3}\\.){3}\\d{1,3}:\\d{1,5}$",
+  cidr: "^(\\d{1,3}\\.){3}\\d{1,3}/\\d{1,2}$",
+  label: "^[a-z0-9][a-z0-9-]{0,62}$",
+  /** A space or a control character in it would reach configuration files of other programs. */
+  path: "^/[A-Za-z0-9._/@+-]*$",
+  dataset: "^[A-Za-z][A-Za-z0-9_.:/-]*$",
+} as const;
+
+const Address = Type.String({ pattern: PATTERNS.address });
+const Path = Type.String({ pattern: PATTERNS.path, maxLength: 1024 });
+const Label = Type.String({ pattern: PATTERNS.label });
 
 /** The daemon's configuration file. An empty file is valid; an unknown field is an error. */
 export const ConfigSchema = Type.Object(
   {
-    data_dir: Type.Optional(Type.String({ pattern: "^/" })),
-    socket: Type.Optional(Type.String({ pattern: "^/" })),
-    region: Type.Optional(Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,62}$" })),
-    az: Type.Optional(Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,62}$" })),
-    cluster_cidr: Type.Optional(Type.String({ pattern: "^(\\d{1,3}\\.){3}\\d{1,3}/\\d{1,2}$" })),
+    data_dir: Type.Optional(Path),
+    /** The kernel takes 107 bytes (unix(7)). */
+    socket: Type.Optional(Type.String({ pattern: PATTERNS.path, maxLength: 100 })),
+    region: Type.Optional(Label),
+    az: Type.Optional(Label),
+    cluster_cidr: Type.Optional(Type.String({ pattern: PATTERNS.cidr })),
     subnet_prefix_len: Type.Optional(Type.Integer({ minimum: 17, maximum: 28 })),
     wireguard_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     transfer_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
@@ -17,16 +29,14 @@ export const ConfigSchema = Type.Object(
     gateway_listen: Type.Optional(Address),
     dns_forward: Type.Optional(Type.Array(Address)),
     runtime: Type.Optional(Type.Union([Type.Literal("docker"), Type.Literal("process")])),
-    docker_socket: Type.Optional(Type.String({ pattern: "^/" })),
+    docker_socket: Type.Optional(Path),
     storage: Type.Optional(
       Type.Object(
-        { zfs_root: Type.Optional(Type.String({ pattern: "^[A-Za-z][A-Za-z0-9_.:/-]*$" })) },
+        { zfs_root: Type.Optional(Type.String({ pattern: PATTERNS.dataset })) },
         { additionalProperties: false },
       ),
     ),
-    store: Type.Optional(
-      Type.Object({ server: Type.Optional(Type.String({ pattern: "^/" })) }, { additionalProperties: false }),
-    ),
+    store: Type.Optional(Type.Object({ server: Type.Optional(Path) }, { additionalProperties: false })),
   },
   { additionalProperties: false },
 );

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { PloyzError, type ServiceHost } from "@ployz/exec";
 import type { JoinDocument, MeshInit } from "@ployz/primitives";
 import type { Logger } from "pino";
@@ -17,8 +18,9 @@ export interface Daemon extends Surroundings {
   readonly log: Logger;
   /** @throws PloyzError `not_a_member`, or why the last start as a member failed. */
   member(): Member;
-  /** What the disk says, also when this machine could not come up as a member. */
   present(): Member | undefined;
+  /** The disk says that this machine is a member, and yet it could not come up as one: why. It is tried again. */
+  failure(): DownMember | undefined;
   init(request: MeshInit): Promise<Membership>;
   join(document: JoinDocument): Promise<Membership>;
   /** With `operation`: only the membership that this operation made. False: there is none. */
@@ -26,9 +28,17 @@ export interface Daemon extends Surroundings {
   close(): Promise<void>;
 }
 
+export interface DownMember {
+  readonly membership: Membership;
+  readonly error: unknown;
+}
+
+const AGAIN_MS = { first: 1_000, most: 15_000 };
+
 export async function openDaemon(around: Surroundings, log: Logger): Promise<Daemon> {
   let member: Member | undefined;
-  let failure: unknown;
+  let failure: DownMember | undefined;
+  const closed = new AbortController();
   const inTurn = serialise();
 
   async function up(membership: Membership): Promise<void> {
@@ -39,9 +49,26 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
   const found = await readMembership(around.paths.membership);
   if (found !== undefined) {
     await up(found).catch((error: unknown) => {
-      failure = error;
-      log.error({ err: error }, "this machine could not come up as a member");
+      failure = { membership: found, error };
+      log.error({ err: error }, "this machine could not come up as a member: trying again");
+      void comeUp();
     });
+  }
+
+  /** What it waits for (Docker that starts after the daemon, a port that is let go) has no event: tried again ever more rarely. */
+  async function comeUp(): Promise<void> {
+    for (let pause = AGAIN_MS.first; failure !== undefined; pause = Math.min(pause * 2, AGAIN_MS.most)) {
+      await delay(pause, undefined, { signal: closed.signal }).catch(() => {});
+      await inTurn(async () => {
+        if (failure === undefined || closed.signal.aborted) return;
+        const { membership } = failure;
+        await up(membership).catch((error: unknown) => {
+          failure = { membership, error };
+        });
+        if (failure === undefined) log.info("this machine came up as a member");
+      });
+      if (closed.signal.aborted) return;
+    }
   }
 
   return {
@@ -49,9 +76,10 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
     startedAt: Date.now(),
     log,
     present: () => member,
+    failure: () => failure,
     member() {
       if (member !== undefined) return member;
-      if (failure !== undefined) throw failure;
+      if (failure !== undefined) throw failure.error;
       throw new PloyzError({
         code: "not_a_member",
         message: "this machine is in no cluster",
@@ -89,6 +117,9 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
         await leaveMesh(around, membership, destroy);
         return true;
       }),
-    close: async () => member?.close(),
+    async close() {
+      closed.abort();
+      await inTurn(async () => member?.close());
+    },
   };
 }

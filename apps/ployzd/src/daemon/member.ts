@@ -77,14 +77,20 @@ export async function openMember(
   const heads = () =>
     mirror.heads().map((entry) => ({ revision: entry.revision, commit: entry.value as unknown as Commit }));
   const world = { runtime, reservations, bundles, address: self.address };
+  const stop = new AbortController();
+  const letGo = async (error: unknown): Promise<never> => {
+    stop.abort();
+    await mirror.close();
+    await store.close();
+    throw error;
+  };
   let adoption = await adoptCommitted(
     self.id,
     heads().map(({ commit }) => commit),
     world,
-  );
+  ).catch(letGo);
   log.info(adoption, "adoption");
 
-  const stop = new AbortController();
   const follower = followMembership({
     store,
     storePort: config.storePort,
@@ -108,7 +114,7 @@ export async function openMember(
       if (runtime.images === undefined) throw new Error("no images here");
       return runtime.images.export(digest);
     },
-  });
+  }).catch(letGo);
 
   let handlers: Handlers | undefined;
   const rpc = openRpc(store.session);

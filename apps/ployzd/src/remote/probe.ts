@@ -65,7 +65,8 @@ export function parseProbe(text: string, hostKey: string): RemoteFacts {
 function parsePloyz(version: string | undefined, membership: string | undefined): RemoteFacts["ployz"] {
   const json = (text: string | undefined): Record<string, unknown> => {
     try {
-      return JSON.parse(text ?? "{}") as Record<string, unknown>;
+      const value: unknown = JSON.parse(text ?? "{}");
+      return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
     } catch {
       return {}; // half an installation: it reads as none of ours and is installed again
     }
@@ -73,8 +74,8 @@ function parsePloyz(version: string | undefined, membership: string | undefined)
   const { version: number, build } = json(version);
   if (typeof number !== "string" || typeof build !== "string") return undefined;
   const { cluster, machine } = json(membership) as {
-    cluster?: { id?: string };
-    machine?: { id?: string; operation?: string };
+    cluster?: { id?: string } | null;
+    machine?: { id?: string; operation?: string } | null;
   };
   return {
     version: number,

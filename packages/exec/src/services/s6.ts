@@ -1,5 +1,5 @@
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { spawnDetached } from "../detached.ts";
 import { PloyzError } from "../errors.ts";
 import { findProgram } from "../find.ts";
@@ -34,8 +34,14 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
       () => false,
     );
 
-  async function ensureScanner(): Promise<void> {
+  /** Private, while the folder that it is in may be for others too (a socket that a group may use). */
+  async function makeScanDirectory(): Promise<void> {
+    await mkdir(dirname(dir), { recursive: true });
     await mkdir(dir, { recursive: true, mode: 0o700 });
+  }
+
+  async function ensureScanner(): Promise<void> {
+    await makeScanDirectory();
     await mkdir(logDir, { recursive: true, mode: 0o750 });
     const scanner = await findProgram("s6-svscan");
     if (scanner === undefined) {
@@ -92,7 +98,7 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
     kind: "s6",
     status,
     async ensure(spec) {
-      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await makeScanDirectory();
       const before = await status(spec.name);
       const changed = await write(spec); // before the scanner sees the folder: it never starts a half-written service
       await ensureScanner();

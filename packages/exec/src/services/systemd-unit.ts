@@ -14,7 +14,7 @@ export function renderUnit(spec: ServiceSpec): string {
   return [
     "[Unit]",
     `Description=${spec.description}`,
-    "After=network.target",
+    `After=${["network.target", ...(spec.after ?? []).map((name) => `${name}.service`)].join(" ")}`,
     "StartLimitIntervalSec=0",
     "",
     "[Service]",

@@ -19,6 +19,8 @@ export interface ServiceSpec {
   readonly killMainOnly?: boolean;
   /** Started when the machine boots. Honoured by systemd; with s6 the caller starts its services again at boot. */
   readonly startAtBoot?: boolean;
+  /** Services of others that go first when both start, for example at boot; one that is not there is ignored. Honoured by systemd. */
+  readonly after?: readonly string[];
 }
 
 export interface ServiceStatus {
