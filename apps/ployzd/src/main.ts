@@ -18,7 +18,6 @@ async function main(): Promise<void> {
   const config = await loadConfig(configPath(values.config, process.env, root), process.env, root);
   if (command === "check") return; // the configuration is good; nothing is started
   const log = pino({ name: `ployzd-${command}`, base: null, timestamp: pino.stdTimeFunctions.isoTime });
-  if (command === "check") return; // the configuration was read: that is what was asked
   const close = await start();
   const end = (signal: string) => {
     log.info({ signal }, "ending");
