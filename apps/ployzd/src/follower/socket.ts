@@ -66,7 +66,11 @@ export async function serveApplied(
         .end(JSON.stringify({ applied: applied.snapshot(), status: served.status() }));
     if (namespace === null) answer();
     else if (!Number.isSafeInteger(revision)) response.writeHead(400).end();
-    else applied.reached(namespace, revision, gone.signal).then(answer, () => response.destroy());
+    else
+      applied
+        .reached(namespace, revision, gone.signal)
+        .then(() => delay(served.staleMs?.(namespace) ?? 0, undefined, { signal: gone.signal }))
+        .then(answer, () => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
