@@ -19,6 +19,7 @@ import { observeMachine } from "../participant/observe.ts";
 import { openRemote } from "../remote/remote.ts";
 import { openFences } from "../state/fences.ts";
 import { openReservations } from "../state/reservations.ts";
+import { openStopped } from "../state/stopped.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
 import { serveTransfers } from "../transfer/server.ts";
 
@@ -63,6 +64,7 @@ export async function openMember(
   const reservations = await openReservations(paths.reservations, substrate.range);
   const fences = await openFences(paths.fences);
   const bundles = openBundles(paths.bundles);
+  await bundles.tidy();
   const store = openStore({
     servers: initial.storeServers,
     nkeySeed: identity.nkeySeed,
@@ -76,7 +78,8 @@ export async function openMember(
   });
   const heads = () =>
     mirror.heads().map((entry) => ({ revision: entry.revision, commit: entry.value as unknown as Commit }));
-  const world = { runtime, reservations, bundles, address: self.address };
+  const stopped = await openStopped(paths.stopped);
+  const world = { runtime, reservations, stopped, bundles, address: self.address };
   const stop = new AbortController();
   const letGo = async (error: unknown): Promise<never> => {
     stop.abort();

@@ -33,6 +33,7 @@ export async function leaveMesh(
     [
       paths.fences,
       paths.reservations,
+      paths.stopped,
       paths.identity,
       paths.bundles,
       paths.instances,

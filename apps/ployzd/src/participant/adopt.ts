@@ -58,7 +58,8 @@ export async function adoptCommitted(
       try {
         await world.reservations.restore(instance.id, instance.address);
         const { state } = await world.runtime.inspect(instance.id);
-        if (state === "running") {
+        // Also one that an operation has stopped: starting it again is that operation's decision.
+        if (state === "running" || world.stopped.has(instance.id)) {
           report.adopted.push(instance.id);
           return;
         }
@@ -99,6 +100,7 @@ export async function removeStrays(
         return [];
       await world.runtime.remove(id);
       await world.reservations.release(id);
+      await world.stopped.remove(id);
       return [
         { what: id, why: `operation ${operation} has ended (${summary.state}) and it is not committed` },
       ];

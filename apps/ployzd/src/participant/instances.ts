@@ -4,6 +4,7 @@ import type { InstanceStart } from "@ployz/primitives";
 import type { InstanceSpec, Runtime } from "@ployz/runtime";
 import { serialiseByKey } from "../state/files.ts";
 import type { Reservations } from "../state/reservations.ts";
+import type { Stopped } from "../state/stopped.ts";
 import type { Bundles } from "../transfer/bundles.ts";
 import type { Handlers } from "./handlers.ts";
 import { labelsOf } from "./labels.ts";
@@ -12,6 +13,7 @@ import { awaitReady, lastLines } from "./readiness.ts";
 export interface InstanceWorld {
   readonly runtime: Runtime;
   readonly reservations: Reservations;
+  readonly stopped: Stopped;
   readonly bundles: Bundles;
   /** The machine's own overlay address: its DNS. */
   readonly address: string;
@@ -53,11 +55,12 @@ type InstanceCommands =
   | "instance.logs";
 
 export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceCommands> {
-  const { runtime, reservations } = world;
+  const { runtime, reservations, stopped } = world;
 
   async function remove(id: string): Promise<null> {
     await runtime.remove(id);
     await reservations.release(id);
+    await stopped.remove(id);
     return null;
   }
 
@@ -78,8 +81,8 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
         return { startedAt: startedAt ?? "" };
       }),
     "instance.ready": (args, { signal }) => awaitReady(runtime, args, signal),
-    "instance.wait": async ({ id }, { signal }) => {
-      const { exitCode } = await runtime.wait(id, signal);
+    "instance.wait": async ({ id, timeoutMs }, { signal }) => {
+      const exitCode = await jobEnd(runtime, id, timeoutMs, signal);
       if (exitCode !== 0) {
         throw new PloyzError({
           code: "job_failed",
@@ -92,12 +95,14 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
     },
     "instance.stop": ({ id, graceMs }) =>
       inTurn(id, async () => {
+        await stopped.add(id);
         await runtime.stop(id, { graceMs });
         return null;
       }),
     "instance.resume": ({ id }) =>
       inTurn(id, async () => {
         if ((await runtime.inspect(id)).state !== "absent") await runtime.start(id);
+        await stopped.remove(id);
         return null;
       }),
     "instance.retire": ({ id, drainMs, graceMs }, { signal }) =>
@@ -109,6 +114,24 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
     "instance.remove": ({ id }) => inTurn(id, () => remove(id)),
     "instance.logs": async ({ id, tail }) => ({ lines: await lastLines(runtime, id, tail) }),
   };
+}
+
+/** The exit code of a job. Its time counts from its start, so that asking again does not give it longer. */
+async function jobEnd(runtime: Runtime, id: string, timeoutMs: number, signal: AbortSignal): Promise<number> {
+  const { startedAt } = await runtime.inspect(id);
+  const ran = startedAt === undefined ? 0 : Date.now() - Date.parse(startedAt);
+  const late = AbortSignal.timeout(Math.max(1, timeoutMs - ran));
+  try {
+    return (await runtime.wait(id, AbortSignal.any([late, signal]))).exitCode;
+  } catch (error) {
+    if (signal.aborted || !late.aborted) throw error;
+    throw new PloyzError({
+      code: "job_timeout",
+      message: `${id} did not end within ${timeoutMs} ms`,
+      hint: "its last log lines are below; timeout in the manifest gives it longer",
+      details: { logs: await lastLines(runtime, id) },
+    });
+  }
 }
 
 /**

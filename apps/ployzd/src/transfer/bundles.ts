@@ -16,6 +16,8 @@ export interface Bundles {
   /** Stores a tar after checking that it is what it says. @throws PloyzError `digest_mismatch`, `bundle_invalid`. */
   put(digest: string, tar: Readable): Promise<{ bytes: number }>;
   list(): Promise<readonly string[]>;
+  /** Removes what a daemon that was killed left half received. Before any `put`. */
+  tidy(): Promise<void>;
 }
 
 /** Nothing of the sender's: no owners, no set-uid bits; tar itself keeps every name and link inside the folder. */
@@ -27,6 +29,8 @@ const SAFELY = [
 ];
 
 const DIGEST = /^[0-9a-f]{64}$/;
+/** What `put` works on until it is whole: a finished name and twelve digits of its own. */
+const UNFINISHED = /^[0-9a-f]{64}(?:\.tar)?\.[0-9a-f]{12}$/;
 
 export function openBundles(dir: string): Bundles {
   const checked = (digest: string) => {
@@ -91,6 +95,11 @@ export function openBundles(dir: string): Bundles {
         await rm(incoming, { force: true });
         await rm(unpacked, { recursive: true, force: true });
       }
+    },
+    async tidy() {
+      const names = await readdir(dir).catch(() => []);
+      for (const name of names.filter((each) => UNFINISHED.test(each)))
+        await rm(join(dir, name), { recursive: true, force: true });
     },
     async list() {
       return (await readdir(dir).catch(() => [])).filter((name) => DIGEST.test(name)).sort();

@@ -74,6 +74,8 @@ async function attempt<T>(
         // A machine has seen a newer holder: this run is the one that was replaced.
         if (errorBody(error).code === "fenced") throw takenOver(session.journal.operation);
         if (error instanceof Interrupted || signal.aborted || !options.again(error, n)) throw error;
+        if (n === 0)
+          session.deps.emit({ type: "waiting", what: `${step.title}: ${errorBody(error).message}` });
         await clock.sleep(backoffMs(n), signal);
         if (signal.aborted) throw error;
       }

@@ -21,8 +21,13 @@ export function leaseLost(operation: string, scope: string): Interrupted {
   });
 }
 
-/** Worth another try inside the step's deadline. */
-const TRANSIENT = new Set(["machine_unreachable", "store_unavailable", "deadline_exceeded"]);
+/** Worth another try inside the step's deadline. `call_interrupted`: the machine's daemon was restarted under the call. */
+const TRANSIENT = new Set([
+  "machine_unreachable",
+  "call_interrupted",
+  "store_unavailable",
+  "deadline_exceeded",
+]);
 
 export function isTransient(error: unknown): boolean {
   return TRANSIENT.has(errorBody(error).code);

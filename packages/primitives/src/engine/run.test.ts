@@ -200,6 +200,21 @@ describe("the commit", () => {
     expect(await scenario.inspect(plain)).toEqual(FINISHED);
   });
 
+  it("tries a step again when the daemon of its machine is restarted under it, and says so", async () => {
+    const plain = await scenario.world();
+    let cut = 0;
+    const world = hooked(plain, "machines.call", async (effect) => {
+      const result = await effect();
+      if (cut++ === 0) throw new PloyzError({ code: "call_interrupted", message: "m1 was restarted" });
+      return result;
+    });
+    const said: string[] = [];
+    const deps = memoryDeps(world, { emit: (event) => event.type === "waiting" && said.push(event.what) });
+    expect(operation(await runOperation(place, apply, deps)).state).toBe("done");
+    expect(await scenario.inspect(plain)).toEqual(FINISHED);
+    expect(said).toEqual([expect.stringContaining("m1 was restarted")]);
+  });
+
   it("is planned anew when somebody else committed first", async () => {
     const plain = await scenario.world();
     let raced = false;
