@@ -63,7 +63,7 @@ storeContract(
   async () => {
     const opened = openOne();
     const store: Store = opened; // that it fits the port is checked here
-    return { store, sleep: async (ms) => void (await delay(ms)), close: () => opened.close() };
+    return { store, sleep: (ms) => delay(ms), close: () => opened.close() };
   },
   { describe, it, expect },
 );
