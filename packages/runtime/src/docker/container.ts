@@ -72,19 +72,25 @@ export function specLabels(all: Readonly<Record<string, string>>, prefix: string
   return Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value]));
 }
 
-export function statusFrom(info: ContainerInspectInfo, prefix: string): InstanceStatus {
+/** `lastExitCode`: of the life before this one, which the engine forgets at a restart. */
+export function statusFrom(
+  info: ContainerInspectInfo,
+  prefix: string,
+  lastExitCode?: number,
+): InstanceStatus {
   const { State: state, Config: config } = info;
   const labels = config.Labels ?? {};
   const running = state.Running || state.Restarting || state.Paused;
   const begun = !state.StartedAt.startsWith("0001-");
   const ended = !state.FinishedAt.startsWith("0001-");
+  const exitCode = state.Running && !state.Restarting ? lastExitCode : ended ? state.ExitCode : undefined;
   const address = labels[`${prefix}runtime.address`];
   return {
     id: info.Name.replace(/^\//, ""),
     labels: specLabels(labels, prefix),
     state: running ? "running" : begun ? "exited" : "created",
     ...(state.Pid > 0 && { pid: state.Pid, startedAt: state.StartedAt }),
-    ...(ended && !(state.Running && info.RestartCount === 0) && { exitCode: state.ExitCode }),
+    ...(exitCode !== undefined && { exitCode }),
     restarts: info.RestartCount,
     ...(address !== undefined && { address }),
     image: info.Image,

@@ -1,4 +1,5 @@
 import { statfs } from "node:fs/promises";
+import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { PloyzError } from "@ployz/exec";
 import type Docker from "dockerode";
@@ -40,7 +41,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
     const ours = found?.Config.Labels?.[identityLabel(prefix)] !== undefined;
     return found === undefined || !ours
       ? { id, labels: {}, state: "absent", identity: "" }
-      : statusFrom(found, prefix);
+      : statusFrom(found, prefix, await lastExitCode(docker, found));
   };
   const present = async (id: string): Promise<InstanceStatus> => {
     const status = await inspect(id);
@@ -182,6 +183,28 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
     },
   };
   return runtime;
+}
+
+/**
+ * With which code the life before this one ended: a running container's own field is 0 again. The engine keeps its last 256 events;
+ * `undefined` when this one is no longer among them.
+ */
+async function lastExitCode(docker: Docker, info: Docker.ContainerInspectInfo): Promise<number | undefined> {
+  if (!info.State.Running || info.State.Restarting || info.RestartCount === 0) return undefined;
+  const seconds = (time: string) => String(Date.parse(time) / 1000);
+  const filters = { container: [info.Id], event: ["die"] };
+  const until = seconds(info.State.StartedAt); // past: the engine answers at once, and ends
+  const events = await engine("past events", () =>
+    docker.getEvents({ since: seconds(info.Created), until, filters }),
+  ).catch(() => undefined);
+  if (events === undefined) return undefined;
+  let code: number | undefined;
+  for await (const line of createInterface({ input: events as Readable })) {
+    const attributes = (JSON.parse(line) as { Actor?: { Attributes?: { exitCode?: string } } }).Actor
+      ?.Attributes;
+    if (attributes?.exitCode !== undefined) code = Number(attributes.exitCode);
+  }
+  return code;
 }
 
 async function createContainer(

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { open, readFile, writeFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { identify, type ProcessIdentity, run, spawnDetached, spawnStream, waitFor } from "@ployz/exec";
 import { childrenOf } from "../kill.ts";
@@ -54,14 +54,12 @@ export async function supervise(
           "2",
           options.output.stderr,
         ];
-  const argv = [...output, programs.supervise, service];
-  const identity = await spawnDetached(programs.emptyenv, ["-p", ...argv], {
+  const argv = [...joining(options.cgroups), ...output, programs.supervise, service];
+  await spawnDetached(programs.emptyenv, ["-p", ...argv], {
     logFile: options.logFile,
     env: { PATH: DEFAULT_PATH },
     cwd: "/",
   });
-  // Its children follow: an instance joins its own groups for the controllers that limit it.
-  for (const file of options.cgroups) await writeFile(file, String(identity.pid)).catch(() => {});
   await waitFor(
     `the supervisor of ${service}`,
     async () => ((await isSupervised(service)) ? true : undefined),
@@ -70,6 +68,16 @@ export async function supervise(
       intervalMs: 3,
     },
   );
+}
+
+/**
+ * Joins the groups before it becomes the supervisor, so that none of its children is left in the caller's. An instance joins its
+ * own groups for the controllers that limit it.
+ */
+function joining(cgroups: readonly string[]): readonly string[] {
+  if (cgroups.length === 0) return [];
+  const script = 'until [ "$1" = -- ]; do echo $$ >"$1"; shift; done 2>/dev/null; shift; exec "$@"';
+  return ["/bin/sh", "-c", script, "sh", ...cgroups, "--"];
 }
 
 export async function life(programs: Programs, service: string): Promise<Life> {
