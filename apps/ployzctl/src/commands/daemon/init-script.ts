@@ -10,6 +10,7 @@ ${MARK}
 ### BEGIN INIT INFO
 # Provides:          ployz
 # Required-Start:    $local_fs $remote_fs $network
+# Should-Start:      docker zfs-fuse
 # Required-Stop:     $local_fs $remote_fs $network
 # Default-Start:     2 3 4 5
 # Default-Stop:      0 1 6

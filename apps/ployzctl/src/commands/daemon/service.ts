@@ -56,6 +56,8 @@ export function daemonSpec(payload: string, settings: Settings): ServiceSpec {
     restart: "always",
     killMainOnly: true,
     startAtBoot: true,
+    // Its containers and volumes are there before it looks for them; it copes when they are late.
+    after: ["docker", "zfs-mount", "zfs-fuse"],
   };
 }
 
