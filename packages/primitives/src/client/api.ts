@@ -239,6 +239,8 @@ export type DaemonStatus = {
   readonly uptimeMs: number;
   readonly cluster?: string;
   readonly machine?: string;
+  /** Why this member could not come up; the daemon tries again. */
+  readonly down?: ErrorBody;
   readonly memoryBytes: number;
   readonly serviceHost: "systemd" | "s6";
   readonly services: readonly { readonly name: string; readonly state: string; readonly pid?: number }[];

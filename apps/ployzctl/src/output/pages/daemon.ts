@@ -5,6 +5,15 @@ import { bytes, type Cell, duration, lines, type Page, table } from "../page.ts"
 export function daemonPage(status: DaemonStatus): Page {
   const { version, pid, uptimeMs, cluster, machine, memoryBytes, serviceHost, services, adoption } = status;
   const found: Cell[] = [
+    ...(status.down === undefined
+      ? []
+      : [
+          {
+            text: `could not come up as a member, and tries again: ${status.down.message}`,
+            tone: "bad" as const,
+          },
+          ...(status.down.hint === undefined ? [] : [`hint: ${status.down.hint}`]),
+        ]),
     ...adoption.recreated.map(({ what, why }) => ({
       text: `recreated ${what}: ${why}`,
       tone: "warn" as const,
