@@ -191,7 +191,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
  */
 async function lastExitCode(docker: Docker, info: Docker.ContainerInspectInfo): Promise<number | undefined> {
   if (!info.State.Running || info.State.Restarting || info.RestartCount === 0) return undefined;
-  const seconds = (time: string) => String(Date.parse(time) / 1000);
+  const seconds = (time: string) => Date.parse(time) / 1000;
   const filters = { container: [info.Id], event: ["die"] };
   const until = seconds(info.State.StartedAt); // past: the engine answers at once, and ends
   const events = await engine("past events", () =>
