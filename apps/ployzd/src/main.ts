@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { configPath, loadConfig } from "./config/load.ts";
+import { endProcess } from "./end.ts";
 import { errorBody } from "./errors.ts";
 
 const USAGE = "usage: ployzd run|gateway|dns|check [--config FILE]";
@@ -16,31 +17,31 @@ async function main(): Promise<void> {
     throw new Error(USAGE);
   const root = process.getuid?.() === 0;
   const config = await loadConfig(configPath(values.config, process.env, root), process.env, root);
-  if (command === "check") return; // the configuration is good; nothing is started
+  if (command === "check") return endProcess(0); // the configuration is good; nothing is started
   const log = pino({ name: `ployzd-${command}`, base: null, timestamp: pino.stdTimeFunctions.isoTime });
-  const close = await start();
+  const close = await start(command);
   const end = (signal: string) => {
     log.info({ signal }, "ending");
     // What outlives this process is not touched; a close that hangs must not keep a dead daemon's socket.
-    setTimeout(() => process.exit(0), 3_000).unref();
+    setTimeout(() => endProcess(0), 3_000).unref();
     close().then(
-      () => process.exit(0),
+      () => endProcess(0),
       (error: unknown) => {
         log.error({ err: error }, "ending");
-        process.exit(1);
+        endProcess(1);
       },
     );
   };
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
 
-  async function start(): Promise<() => Promise<void>> {
-    if (command === "run") {
+  async function start(name: "run" | "gateway" | "dns"): Promise<() => Promise<void>> {
+    if (name === "run") {
       const { runDaemon } = await import("./daemon/run.ts");
       return runDaemon(config, log);
     }
     const { runFollower } = await import("./follower/run.ts");
-    if (command === "gateway") {
+    if (name === "gateway") {
       const { serveGateway } = await import("./follower/gateway.ts");
       return runFollower("gateway", config, log, serveGateway);
     }
@@ -53,5 +54,5 @@ main().catch((error: unknown) => {
   const { code, message, hint } = errorBody(error);
   process.stderr.write(`ployzd: ${message} (${code})${hint === undefined ? "" : `\n${hint}`}\n`);
   if (code === "internal" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  process.exit(1);
+  endProcess(1);
 });

@@ -146,12 +146,22 @@ async function ensureRunning(
     await host.restart(SERVICE);
     outcome = "replaced";
   }
-  await waitFor("the daemon to answer", () => version().catch(() => undefined), {
-    timeoutMs: READY_MS,
-    intervalMs: 50,
-  }).catch(async (error: unknown) => {
-    throw await notReady(host, settings, error);
-  });
+  const answers = () =>
+    waitFor("the daemon to answer", () => version().catch(() => undefined), {
+      timeoutMs: READY_MS,
+      intervalMs: 50,
+    });
+  await answers()
+    .catch(async (error: unknown) => {
+      if (outcome !== "unchanged") throw error;
+      // It is up for its supervisor and does not answer: a process that hangs, which nobody else would ever end.
+      await host.restart(SERVICE);
+      outcome = "replaced";
+      await answers();
+    })
+    .catch(async (error: unknown) => {
+      throw await notReady(host, settings, error);
+    });
   return outcome === "started" ? "installed" : outcome;
 }
 
