@@ -1,4 +1,4 @@
-import { type ErrorBody, errorBody } from "../model/error.ts";
+import { type ErrorBody, errorBody, PloyzError } from "../model/error.ts";
 import { applyStep } from "./attempt.ts";
 import { abortController, onAbort } from "./clock.ts";
 import type { Owed } from "./entries.ts";
@@ -17,12 +17,12 @@ export async function prepare(session: Session): Promise<ErrorBody | undefined> 
   const operation = session.journal.operation;
   const stop = abortController();
   let failure: ErrorBody | undefined;
-  const fail = (body: ErrorBody) => {
+  const fail = (body: ErrorBody, why: PloyzError) => {
     failure ??= body;
-    stop.abort(abortedError());
+    stop.abort(why);
   };
   const unlink = [
-    onAbort(signal, () => fail(located(abortedError(), { operation }))),
+    onAbort(signal, () => fail(located(abortedError(), { operation }), abortedError())),
     onAbort(keeper.lost, () => stop.abort(keeper.lost.reason)),
   ];
   try {
@@ -32,7 +32,7 @@ export async function prepare(session: Session): Promise<ErrorBody | undefined> 
       run: async (step) => {
         try {
           const error = await runStep(session, step, stop.signal);
-          if (error !== undefined) fail(error);
+          if (error !== undefined) fail(error, stoppedBy(step));
           return error === undefined;
         } catch (error) {
           stop.abort(error);
@@ -45,6 +45,11 @@ export async function prepare(session: Session): Promise<ErrorBody | undefined> 
   } finally {
     for (const stopListening of unlink) stopListening();
   }
+}
+
+/** Said of the steps that were running when another failed. */
+function stoppedBy({ title }: PlannedStep): PloyzError {
+  return new PloyzError({ code: "aborted", message: `stopped, because another step failed: ${title}` });
 }
 
 /** Does every settle step that is not done, as far as each can get. Resolves with what is owed. */
