@@ -33,8 +33,9 @@ export async function uninstall(
   }
   const { state } = await host.status(SERVICE);
   const script = host.kind === "s6" && (await exists(INIT_SCRIPT));
-  const data = purge && (await exists(settings.dataDir));
-  const config = purge && (await exists(settings.configPath));
+  const there = { data: await exists(settings.dataDir), config: await exists(settings.configPath) };
+  const data = purge && there.data;
+  const config = purge && there.config;
   if (state === "absent" && !script && !data && !config && !ifInstalled) {
     throw new CliError({
       code: "daemon_not_installed",
@@ -51,6 +52,7 @@ export async function uninstall(
   await removeRunDir(settings);
   if (data) await rm(settings.dataDir, { recursive: true, force: true });
   if (config) await rm(settings.configPath, { force: true });
+  if (purge) await rmdir("/etc/ployz").catch(() => {}); // not empty or not there
   return {
     kind: "daemon-uninstalled",
     removed: [
@@ -59,7 +61,10 @@ export async function uninstall(
       ...(data ? [settings.dataDir] : []),
       ...(config ? [settings.configPath] : []),
     ],
-    kept: purge ? [] : [settings.dataDir, settings.configPath],
+    kept: [
+      ...(there.data && !data ? [settings.dataDir] : []),
+      ...(there.config && !config ? [settings.configPath] : []),
+    ],
   };
 }
 
