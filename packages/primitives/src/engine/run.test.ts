@@ -186,11 +186,15 @@ describe("the commit", () => {
 
   it("is left alone, not undone, while nobody knows whether it happened; the same command finishes it", async () => {
     const plain = await scenario.world();
+    let gone = false;
     const world = hooked(plain, "store.commits.append", async (effect) => {
       await effect();
+      gone = true;
       throw unavailable();
     });
-    const broken = hooked(world, "store.leases.renew", () => Promise.reject(unavailable()));
+    const broken = hooked(world, "store.leases.renew", (effect) =>
+      gone ? Promise.reject(unavailable()) : effect(),
+    );
     const outcome = await runOperation(place, apply, memoryDeps(broken));
     expect(outcome).toMatchObject({ state: "interrupted", error: { code: "commit_unknown" } });
     expect(exitCodeOf(outcome)).toBe(4);

@@ -224,6 +224,8 @@ async function proceed(
     deps.emit({ type: "plan", plan: planView(primitive.name, planned.plan) });
     return { state: "done", changed: false, output: null, owed: [], warnings: [] };
   }
+  // Whoever slept through its lease while it looked around finds out here, before it writes anything.
+  if (!(await keeper.ensure())) throw keeper.lost.reason;
   const session = sessionFor(run, registered, keeper, resume?.unfinished ?? operation);
   await begin(session, run, scopes, resume, planned.plan);
   const replan = () => observeAndPlan(run, operation, keeper.lost);

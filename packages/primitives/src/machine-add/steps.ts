@@ -144,5 +144,6 @@ async function leave(
 ): Promise<void> {
   const { ployz } = await remote.facts(target, signal);
   if (ployz?.cluster === undefined || (ployz.joinedBy ?? "") !== joinedBy) return;
-  await remote.ployzctl(target, ["mesh", "leave"], undefined, signal);
+  const by = joinedBy === "" ? [] : ["--operation", joinedBy];
+  await remote.ployzctl(target, ["mesh", "leave", ...by], undefined, signal);
 }

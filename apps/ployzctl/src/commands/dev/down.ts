@@ -43,11 +43,11 @@ export async function down(context: Context): Promise<DevDown> {
 /** Only the daemon can take down what it put up: started for it when it does not run. */
 async function leaveCluster(context: Context): Promise<void> {
   try {
-    await leave(context, true);
+    await leave(context, { destroy: true });
   } catch (error) {
     if (bodyOf(error).code !== "daemon_unreachable") throw error;
     await start(context);
-    await leave(context, true);
+    await leave(context, { destroy: true });
   }
 }
 

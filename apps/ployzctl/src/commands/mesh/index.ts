@@ -27,7 +27,17 @@ export const meshCommands: readonly Command[] = [
   {
     path: ["mesh", "leave"],
     summary: "Take this machine out of its mesh: workloads, tunnel and identity go",
-    run: async (context) => (await import("./mesh.ts")).leave(context, false),
+    options: {
+      operation: {
+        type: "text",
+        value: "ID",
+        summary: "Only if this operation made it a member; for machine add",
+      },
+    },
+    run: async (context, input) => {
+      const operation = input.text("operation");
+      return (await import("./mesh.ts")).leave(context, operation === undefined ? {} : { operation });
+    },
   },
   {
     path: ["mesh", "destroy"],

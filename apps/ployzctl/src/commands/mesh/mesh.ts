@@ -58,9 +58,12 @@ async function readDocument({ terminal }: Context): Promise<JoinDocument> {
   throw usage("stdin holds no join document", "ployzctl machine add makes and sends it");
 }
 
-export async function leave(context: Context, destroy: boolean): Promise<Api["POST /v1/mesh/leave"]["out"]> {
+export async function leave(
+  context: Context,
+  body: Api["POST /v1/mesh/leave"]["body"],
+): Promise<Api["POST /v1/mesh/leave"]["out"]> {
   return (await context.client()).request("POST /v1/mesh/leave", {
-    body: destroy ? { destroy } : {},
+    body,
     signal: context.signal,
     idleMs: CHANGE_MS,
   });
@@ -77,7 +80,7 @@ export async function destroy(context: Context, yes: boolean): Promise<Api["POST
     if (answer === undefined) throw usage("mesh destroy asks first, and there is nobody to ask", "say --yes");
     if (!answer) throw new CliError({ code: "aborted", message: "nothing was changed" });
   }
-  return leave(context, true);
+  return leave(context, { destroy: true });
 }
 
 /** A peer that was not heard from for longer has lost its session (WireGuard's reject-after-time). */

@@ -19,9 +19,9 @@ export function machineTable(machines: readonly MachineRow[]): Block {
       "INSTANCES",
       "VERSION",
     ],
-    machines.map(({ record, reachable, handshakeAgeMs, observation: seen }) => [
+    machines.map(({ record, reachable, handshakeAgeMs, observation: seen, error }) => [
       record.id,
-      stateOf(record.state, reachable, seen?.draining === true),
+      reachable ? stateOf(record.state, seen?.draining === true) : awayOf(record.state, error?.code),
       record.store ? "store" : "-",
       record.address,
       [record.region, record.az].filter((part) => part !== undefined).join("/") || "-",
@@ -37,10 +37,17 @@ export function machineTable(machines: readonly MachineRow[]): Block {
   );
 }
 
-function stateOf(state: string, reachable: boolean, draining: boolean): Cell {
-  if (!reachable) return { text: state === "joining" ? "joining" : "unreachable", tone: "bad" };
+function stateOf(state: string, draining: boolean): Cell {
   if (draining) return { text: "draining", tone: "warn" };
   return { text: state, tone: state === "active" ? "ok" : "warn" };
+}
+
+/** Without the store no machine can be asked: that says nothing of the machine itself. */
+function awayOf(state: string, code: string | undefined): Cell {
+  if (state === "joining") return { text: state, tone: "bad" };
+  return code === "store_unavailable"
+    ? { text: "unknown", tone: "warn" }
+    : { text: "unreachable", tone: "bad" };
 }
 
 export const machinesPage = ({ machines }: MachineList): Page => [machineTable(machines)];
