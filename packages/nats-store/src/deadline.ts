@@ -5,7 +5,7 @@ import type { Link, Session } from "./session.ts";
 
 /**
  * Runs one store call within the session's deadline: waits for the connection, and repeats `attempt` while its failures are
- * ones that pass by themselves. Only for reads and for writes that settle what an earlier attempt may have done.
+ * ones that pass by themselves. Where the store has long been away the deadline is short: a refusal should come at once. Only for reads and for writes that settle what an earlier attempt may have done.
  * @throws PloyzError `store_unavailable` at the deadline; other failures at once.
  */
 export async function withinDeadline<T>(
@@ -13,11 +13,12 @@ export async function withinDeadline<T>(
   what: string,
   attempt: (link: Link) => Promise<T>,
 ): Promise<T> {
-  const end = performance.now() + session.deadlineMs;
+  const start = performance.now();
+  const end = start + session.patienceMs();
   let cause: unknown;
   for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 250)) {
     const left = end - performance.now();
-    if (left <= 0) throw unavailable(session, what, cause);
+    if (left <= 0) throw unavailable(session, { what, waitedMs: end - start }, cause);
     try {
       return await within(left, async () => {
         const link = await session.link();

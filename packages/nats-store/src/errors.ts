@@ -61,9 +61,8 @@ export function unavailable(
   session: {
     readonly lastError: () => unknown;
     readonly connected: () => boolean;
-    readonly deadlineMs: number;
   },
-  what: string,
+  { what, waitedMs }: { readonly what: string; readonly waitedMs: number },
   cause: unknown,
 ): PloyzError {
   const last = session.lastError();
@@ -72,7 +71,7 @@ export function unavailable(
   return new PloyzError(
     {
       code: "store_unavailable",
-      message: `${what}: no answer from the store within ${session.deadlineMs} ms`,
+      message: `the store does not answer (${what}: nothing within ${Math.round(waitedMs)} ms)`,
       hint: refused
         ? "the store refuses this machine's key; check on a store machine that this machine is a member"
         : "check that a store machine is up and reachable over the mesh (`ployzctl status`), then run the command again",

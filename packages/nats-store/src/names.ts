@@ -68,3 +68,10 @@ export const bucketKey = (bucket: Bucket, subject: string) => subject.slice(`$KV
 
 /** Where replies to a machine go; nobody else may subscribe there. */
 export const inboxPrefix = (machine: string) => `_INBOX_${asToken("machine", machine)}`;
+
+/** A subject as an operator reads it: `$KV.ployz_operations.>` is `operations`, `ployz.v1.c-1.commit.prod` is `commit.prod`. */
+export const shownSubject = (subject: string): string =>
+  subject
+    .replace(/^\$KV\.ployz_/, "")
+    .replace(/^ployz\.v1\.[^.]+\./, "")
+    .replace(/\.[*>]$/, "");

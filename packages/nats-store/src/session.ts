@@ -36,6 +36,8 @@ export interface Session {
   /** The live connection; waits while there is none, so that nothing is sent into a buffer and forgotten. */
   link(): Promise<Link>;
   connected(): boolean;
+  /** How long a call may wait from now on: the deadline, or a second where the store has been away for longer than that already. */
+  patienceMs(): number;
   /** Milliseconds since the connection came back; `undefined` when it never broke, or is away. */
   sinceReconnectMs(): number | undefined;
   /** Why the last attempt to connect failed. */
@@ -53,11 +55,13 @@ export function openSession(options: SessionOptions): Session {
   let current: Link | undefined;
   let up = false;
   let reconnectedAt: number | undefined;
+  let awaySince = performance.now();
   let attempts = 0;
   let lastError: unknown;
   let waiters: { resolve(link: Link): void; reject(error: unknown): void }[] = [];
 
   const emit = (event: SessionEvent) => {
+    if (up && event === "disconnected") awaySince = performance.now();
     up = event === "connected";
     if (up && current) for (const waiter of waiters.splice(0)) waiter.resolve(current);
     for (const listener of [...listeners]) listener(event);
@@ -124,12 +128,15 @@ export function openSession(options: SessionOptions): Session {
     }
   };
   const running = keepOpen();
+  const deadlineMs = options.deadlineMs ?? 5000;
 
   return {
     cluster,
     machine,
-    deadlineMs: options.deadlineMs ?? 5000,
+    deadlineMs,
     connected: () => up,
+    patienceMs: () =>
+      !up && performance.now() - awaySince > deadlineMs ? Math.min(deadlineMs, 1000) : deadlineMs,
     sinceReconnectMs: () =>
       up && reconnectedAt !== undefined ? performance.now() - reconnectedAt : undefined,
     lastError: () => lastError,

@@ -20,7 +20,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
   const member = daemon.present();
   const follower = (socket: string) =>
     askFollower(socket, undefined, AbortSignal.any([signal, AbortSignal.timeout(3_000)])).then(
-      ({ applied }) => ok(`serves ${Object.keys(applied).length} namespaces`),
+      ({ applied }) => ok(`serves ${Object.keys(applied).sort().join(", ") || "no namespace yet"}`),
       (error: Error) => fail(error.message, "ployzctl daemon install starts it again"),
     );
   const checks: readonly Promise<Check>[] = [
@@ -96,10 +96,10 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
           check("dns", "DNS", () => follower(paths.dnsSocket)),
           check("cluster", "cluster", async () => {
             const { warnings } = await clusterStatus(member, signal);
-            const [first] = warnings;
-            return first === undefined
-              ? ok("nothing to report")
-              : warn(warnings.map(({ message }) => message).join("; "), first.hint);
+            const [first, ...more] = warnings;
+            if (first === undefined) return ok("nothing to report");
+            const rest = more.length === 0 ? "" : ` (and ${more.length} more: ployzctl status)`;
+            return warn(`${first.message}${rest}`, first.hint);
           }),
         ]),
   ];

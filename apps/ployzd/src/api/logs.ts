@@ -24,9 +24,15 @@ export async function* mergedLogs(
   const stop = new AbortController();
   const both = AbortSignal.any([stop.signal, signal]);
   const merged = channel<LogEvent>();
+  // What runs here is read here: the store may be away just when somebody wants to know why.
+  const self = member.membership().machine.id;
+  const lines = (machine: string, id: string) =>
+    machine === self
+      ? member.substrate.runtime.logs(id, { ...options, signal: both })
+      : member.logs(machine, id, options, both);
   const readers = instances.map(async ({ id, machine, service: name }) => {
     try {
-      for await (const line of member.logs(machine, id, options, both)) {
+      for await (const line of lines(machine, id)) {
         merged.push({ type: "line", machine, namespace, service: name, instance: id, ...line });
       }
     } catch (error) {

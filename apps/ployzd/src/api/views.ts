@@ -12,6 +12,7 @@ import type {
 } from "@ployz/primitives";
 import { errorBody } from "@ployz/primitives";
 import type { Member } from "../daemon/member.ts";
+import { warningsOf } from "./warnings.ts";
 
 const LOOK_MS = 3_000;
 
@@ -180,46 +181,13 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
   const open = operations.filter(
     ({ state }) => state === "running" || state === "interrupted" || state === "cleanup-owed",
   );
+  const storeAnswers =
+    member.storeConnected() && !unreachable.some(({ code }) => code === "store_unavailable");
   const warnings = [
-    ...machines
-      .filter(({ reachable }) => !reachable)
-      .map(({ record, error }) => ({
-        message: `${record.id} does not answer: ${error?.message ?? "unreachable"}`,
-        hint: `look at it: ssh ${record.endpoints[0]?.replace(/:\d+$/, "") ?? record.id}`,
-      })),
-    ...machines
-      .filter(({ record }) => record.state === "joining")
-      .map(({ record }) => ({
-        message: `${record.id} has not finished joining`,
-        hint: "run machine add for it again",
-      })),
-    ...namespaces
-      .filter(({ running, wanted }) => running < wanted)
-      .map(({ namespace, running, wanted }) => ({
-        message: `${namespace}: ${running} of ${wanted} instances run`,
-        hint: `ployzctl ps ${namespace}; deploying again replaces dead ones`,
-      })),
-    ...instances
-      .filter(({ state }) => state === "stray" && open.length === 0)
-      .map(({ id, machine: where }) => ({
-        message: `${id} on ${where} belongs to no commit`,
-        hint: "restart the daemon there: it removes what ended operations left",
-      })),
-    ...open
-      .filter(({ state }) => state !== "running")
-      .map(({ operation, primitive, state }) => ({
-        message: `${primitive} ${operation} is ${state}`,
-        hint: `run the same command again, or: ployzctl ops abort ${operation}`,
-      })),
-    ...(stores.length === 1 && records.length >= 3
-      ? [
-          {
-            message: `the store is on ${stores[0]} alone`,
-            hint: "back up that machine; a replicated store comes in a later version",
-          },
-        ]
-      : []),
-    ...unreachable.map(({ message, hint }) => ({ message, hint: hint ?? "ployzctl doctor" })),
+    ...warningsOf({ machines, instances, namespaces, open, storeAnswers }),
+    ...unreachable
+      .filter(({ code }) => code !== "store_unavailable")
+      .map(({ message, hint }) => ({ message, hint: hint ?? "ployzctl doctor" })),
   ];
   return {
     kind: "status",
@@ -229,7 +197,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
     namespaces,
     operations: operations.slice(0, 10),
     store: {
-      state: member.storeConnected() ? "connected" : "unreachable",
+      state: storeAnswers ? "connected" : "unreachable",
       machines: stores,
       generation: cluster.generation,
     },

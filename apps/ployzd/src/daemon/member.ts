@@ -213,7 +213,9 @@ export async function openMember(
         heads().map(({ commit }) => commit),
         world,
       );
-      adoption = { ...again, recreated: [...adoption.recreated, ...again.recreated], removed };
+      const recreated = [...adoption.recreated, ...again.recreated];
+      const made = new Set(recreated.map(({ what }) => what));
+      adoption = { ...again, adopted: again.adopted.filter((id) => !made.has(id)), recreated, removed };
       if (removed.length > 0) log.warn({ removed }, "strays");
     } catch (error) {
       if (!stop.signal.aborted) log.error({ err: error }, "settling after the start");

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { withinDeadline } from "../deadline.ts";
 import { encode, type Json } from "../json.ts";
-import { bucketKey, bucketSubject, bucketSubjects, journalSubject, streams } from "../names.ts";
+import { bucketKey, bucketSubject, bucketSubjects, journalSubject, shownSubject, streams } from "../names.ts";
 import type { Session } from "../session.ts";
 import { followStream } from "./follow.ts";
 import { casWrite, jsonOf, lastOfEach, lastOn, type Stored, subjectsOf } from "./subject.ts";
@@ -89,7 +89,9 @@ export function openJournals(session: Session) {
 
     async putSummary(operation: string, summary: Json): Promise<void> {
       const subject = bucketSubject("operations", operation);
-      await withinDeadline(session, `writing ${subject}`, ({ js }) => js.publish(subject, encode(summary)));
+      await withinDeadline(session, `writing ${shownSubject(subject)}`, ({ js }) =>
+        js.publish(subject, encode(summary)),
+      );
     },
   };
 }

@@ -3,6 +3,7 @@ import { headers as newHeaders } from "nats";
 import { withinDeadline } from "../deadline.ts";
 import { isConflict, isTransient } from "../errors.ts";
 import { decode, type Json } from "../json.ts";
+import { shownSubject } from "../names.ts";
 import type { Link, Session } from "../session.ts";
 
 /** One message of a stream. `revision` is its stream sequence. */
@@ -50,7 +51,7 @@ async function getMessage(
 }
 
 export const lastOn = (session: Session, stream: string, subject: string) =>
-  withinDeadline(session, `reading ${subject}`, (link) =>
+  withinDeadline(session, `reading ${shownSubject(subject)}`, (link) =>
     getMessage(link, stream, { last_by_subj: subject }),
   );
 
@@ -65,7 +66,7 @@ export async function subjectsOf(
   stream: string,
   filter: string,
 ): Promise<readonly string[]> {
-  const found = await withinDeadline(session, `listing ${filter}`, (link) =>
+  const found = await withinDeadline(session, `listing ${shownSubject(filter)}`, (link) =>
     link.jsm.streams.info(stream, { subjects_filter: filter }),
   );
   return Object.keys(found.state.subjects ?? {}).sort();
@@ -111,7 +112,7 @@ export type CasResult =
  */
 export function casWrite(session: Session, write: CasWrite): Promise<CasResult> {
   let uncertain = false;
-  return withinDeadline(session, `writing ${write.subject}`, async (link) => {
+  return withinDeadline(session, `writing ${shownSubject(write.subject)}`, async (link) => {
     if (uncertain) {
       const settled = await settle(link, write);
       if (settled) return settled;

@@ -126,9 +126,10 @@ async function connection(
   timeoutMs: number | undefined,
 ): Promise<Link> {
   let timer: NodeJS.Timeout | undefined;
-  const ms = Math.min(timeoutMs ?? session.deadlineMs, session.deadlineMs);
+  const ms = Math.min(timeoutMs ?? Number.POSITIVE_INFINITY, session.patienceMs());
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable(session, `calling ${command} on ${machine}`, undefined)), ms);
+    const call = { what: `calling ${command} on ${machine}`, waitedMs: ms };
+    timer = setTimeout(() => reject(unavailable(session, call, undefined)), ms);
   });
   try {
     return await Promise.race([session.link(), late]);

@@ -1,0 +1,105 @@
+import type {
+  ClusterStatus,
+  InstanceRow,
+  MachineRow,
+  NamespaceRow,
+  OperationSummary,
+} from "@ployz/primitives";
+
+type Warning = ClusterStatus["warnings"][number];
+
+export interface Seen {
+  readonly machines: readonly MachineRow[];
+  readonly instances: readonly InstanceRow[];
+  readonly namespaces: readonly NamespaceRow[];
+  /** Running, interrupted, or owing cleanup. */
+  readonly open: readonly OperationSummary[];
+  /** False: it did not answer, so other machines could not be asked either. */
+  readonly storeAnswers: boolean;
+}
+
+/** What an operator should look at, worst first, each with what to do. Pure. */
+export function warningsOf(seen: Seen): readonly Warning[] {
+  return [
+    ...storeWarnings(seen),
+    ...machineWarnings(seen),
+    ...namespaceWarnings(seen),
+    ...seen.instances
+      .filter(({ state }) => state === "stray" && seen.open.length === 0)
+      .map(({ id, machine }) => ({
+        message: `${id} on ${machine} belongs to no commit`,
+        hint: "restart the daemon there: it removes what ended operations left",
+      })),
+    ...seen.open
+      .filter(({ state }) => state !== "running")
+      .map(({ operation, primitive, state }) => ({
+        message: `${primitive} ${operation} is ${state}`,
+        hint: `run the same command again, or: ployzctl ops abort ${operation}`,
+      })),
+  ];
+}
+
+function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
+  const stores = machines.filter(({ record }) => record.store);
+  const names = stores.map(({ record }) => record.id).join(", ");
+  if (!storeAnswers) {
+    const unknown = machines.filter(({ reachable }) => !reachable).map(({ record }) => record.id);
+    const which = unknown.length === 0 ? "" : ` Until it does, nothing is known of ${unknown.join(", ")}.`;
+    return [
+      {
+        message: `the store on ${names} does not answer: changes are refused, what runs goes on.${which}`,
+        hint: `look at ${stores.map(lookAt).join(", ") || "the store's machine"}; everything reconnects by itself when it is back`,
+      },
+    ];
+  }
+  return stores.length === 1 && machines.length >= 3
+    ? [
+        {
+          message: `the store is on ${names} alone`,
+          hint: "back up that machine; a replicated store comes in a later version",
+        },
+      ]
+    : [];
+}
+
+function machineWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
+  return [
+    ...machines
+      .filter(({ reachable }) => !reachable && storeAnswers)
+      .map((machine) => ({
+        message: `${machine.record.id} does not answer: ${machine.error?.message ?? "unreachable"}`,
+        hint: `look at it: ${lookAt(machine)}`,
+      })),
+    ...machines
+      .filter(({ record }) => record.state === "joining")
+      .map(({ record }) => ({
+        message: `${record.id} has not finished joining`,
+        hint: "run machine add for it again",
+      })),
+  ];
+}
+
+const lookAt = ({ record }: MachineRow): string =>
+  `ssh ${record.endpoints[0]?.replace(/:\d+$/, "") ?? record.id}`;
+
+function namespaceWarnings({ namespaces, instances, storeAnswers }: Seen): readonly Warning[] {
+  return namespaces.flatMap(({ namespace, running, wanted }): readonly Warning[] => {
+    if (running >= wanted) return [];
+    const unknown = instances.filter(
+      (row) => row.committed && row.namespace === namespace && row.state === "unknown",
+    );
+    const away = [...new Set(unknown.map(({ machine }) => machine))].sort().join(", ");
+    const rest = unknown.length === 0 ? "" : `, ${unknown.length} on ${away} not known`;
+    // Without the store the first warning has said all that can be done.
+    if (unknown.length + running >= wanted && !storeAnswers) return [];
+    return [
+      {
+        message: `${namespace}: ${running} of ${wanted} instances run${rest}`,
+        hint:
+          unknown.length > 0
+            ? `ployzctl ps ${namespace}; they come back with their machine, or deploying again replaces them elsewhere`
+            : `ployzctl ps ${namespace}; deploying again replaces dead ones`,
+      },
+    ];
+  });
+}
