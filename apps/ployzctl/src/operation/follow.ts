@@ -2,6 +2,7 @@ import type { OperationEvent, OperationResult, PlanView } from "../api.ts";
 import type { Context } from "../command.ts";
 import type { Detached, ErrorDocument } from "../documents.ts";
 import { bodyOf, CliError } from "../errors.ts";
+import { clean } from "../output/page.ts";
 
 export type Outcome = OperationResult | PlanView | ErrorDocument | Detached;
 export interface Followed {
@@ -80,6 +81,11 @@ export async function follow(
         case "plan":
           plan = event.plan;
           if (options.preview === true) return finish(plan);
+          // What is unusual is said before it is done, not only in a preview.
+          for (const text of plan.warnings)
+            context.progress.note(
+              `${options.of === undefined ? "" : `${options.of}: `}warning: ${clean(text)}`,
+            );
           break;
         case "refused":
           return finish(refused(event.refusals));
