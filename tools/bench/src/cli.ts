@@ -1,11 +1,12 @@
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { ExecError } from "@ployz/exec";
 import { machineFacts } from "./machine-facts.ts";
 import type { Comparison } from "./measure.ts";
 import { markdown } from "./report.ts";
 import type { Suite } from "./suite.ts";
 import { cliSuite } from "./suites/cli.ts";
-import { deploySuite } from "./suites/deploy.ts";
+import { deploySuite, dockerDeploySuite } from "./suites/deploy.ts";
 import { gatewaySuite } from "./suites/gateway.ts";
 import { memorySuite } from "./suites/memory.ts";
 import { storeSuite } from "./suites/store.ts";
@@ -13,12 +14,13 @@ import { storeSuite } from "./suites/store.ts";
 const SUITES: Readonly<Record<string, Suite>> = {
   cli: cliSuite,
   deploy: deploySuite,
+  "deploy-docker": dockerDeploySuite,
   gateway: gatewaySuite,
   store: storeSuite,
   memory: memorySuite,
 };
 const USAGE = `usage: bench [SUITE...] [--json] [--rounds N]
-suites: ${Object.keys(SUITES).join(", ")} (default: all). As root. cli, deploy and memory make a lab of one machine, and remove it.`;
+suites: ${Object.keys(SUITES).join(", ")} (default: all). As root. The others than gateway and store make a lab of one machine, and remove it.`;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -40,7 +42,7 @@ async function main(): Promise<number> {
       const found = await SUITES[name]?.({ rounds, progress: (text) => console.error(`bench: ${text}`) });
       results.push(...(found ?? []));
     } catch (error) {
-      failed.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      failed.push(`${name}: ${why(error)}`);
     }
   }
   const machine = { ...(await machineFacts()), loadBefore: before, loadAfter: loadavg()[0] ?? 0 };
@@ -57,6 +59,12 @@ async function main(): Promise<number> {
     for (const what of failed) console.log(`FAILED ${what}`);
   }
   return failed.length > 0 ? 1 : 0;
+}
+
+function why(error: unknown): string {
+  if (error instanceof ExecError)
+    return `${error.message}\n${error.stderr.trim().split("\n").slice(-12).join("\n")}`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 process.exitCode = await main();

@@ -36,8 +36,9 @@ export async function withLab<T>(
       sh,
       async worker(name, args) {
         const script = await readFile(new URL(`./${name}-worker.js`, import.meta.url));
-        const argv = ["env", `BENCH_ARGS=${JSON.stringify(args)}`, NODE, "--input-type=module", "-"];
-        const { stdout } = await sh(argv, { input: script });
+        const onMachine = `/root/bench-${name}.mjs`;
+        await sh(["sh", "-c", 'cat > "$0"', onMachine], { input: script });
+        const { stdout } = await sh(["env", `BENCH_ARGS=${JSON.stringify(args)}`, NODE, onMachine]);
         return JSON.parse(stdout);
       },
       async startCluster(runtime = "host") {

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 
-// Runs inside a lab machine, from stdin: how long a command takes there, without the way into the machine.
+// Runs inside a lab machine: how long a command takes there, without the way into the machine.
 const {
   argv,
   count,

@@ -4,50 +4,42 @@ import { compare, type Variant } from "../measure.ts";
 import type { Suite } from "../suite.ts";
 
 const NODE = "/usr/local/lib/ployz/current/lib/node";
+const BASELINE = "node that does nothing";
+const PID_FILE = "/run/bench-node.pid";
+const IDLE_NODE = `setsid ${NODE} -e 'setTimeout(() => {}, 3600000)' >/dev/null 2>&1 </dev/null & echo $! >${PID_FILE}`;
 const SETTLE_MS = 20_000;
 
-/** Resident memory of the processes of an idle machine that is a cluster of its own, against a Node that does nothing. */
+/** Resident memory of the services of an idle machine that is a cluster of its own, against a Node that does nothing. */
 export const memorySuite: Suite = ({ rounds, progress }) =>
   withLab({ docker: false, progress }, async (lab) => {
     await lab.startCluster();
-    await lab.sh([
-      "sh",
-      "-c",
-      `setsid ${NODE} -e 'setTimeout(() => {}, 3600000)' >/dev/null 2>&1 </dev/null &`,
-    ]);
+    await lab.sh(["sh", "-c", IDLE_NODE]);
     await delay(SETTLE_MS); // idle is what is measured
+    const idle = Number((await lab.sh(["cat", PID_FILE])).stdout);
+    const { stdout } = await lab.sh(["ployzctl", "daemon", "status", "--json"]);
+    const { services } = JSON.parse(stdout) as {
+      services: readonly { readonly name: string; readonly pid?: number }[];
+    };
+    const ours = services.flatMap(({ name, pid }) => (pid === undefined ? [] : [resident(lab, name, pid)]));
     return [
       await compare({
         title: "Memory of an idle machine (resident)",
-        variants: [
-          resident(lab, "node that does nothing", "node -e setTimeout"),
-          resident(lab, "ployzd run", "ployzd.mjs run"),
-          resident(lab, "ployzd gateway", "ployzd.mjs gateway"),
-          resident(lab, "ployzd dns", "ployzd.mjs dns"),
-          resident(lab, "nats-server", "nats-server -c"),
-        ],
+        variants: [resident(lab, BASELINE, idle), ...ours],
         metrics: [{ name: "memory", unit: "MB", better: "lower" }],
-        baseline: "node that does nothing",
+        baseline: BASELINE,
         rounds,
-        notes: ["Pages shared between the Node processes are counted in each."],
+        notes: ["Pages that the Node processes share are counted in each."],
         progress,
       }),
     ];
   });
 
-/** VmRSS of the one process whose command line holds `part`. */
-function resident(lab: BenchLab, name: string, part: string): Variant {
-  const script = `for p in /proc/[0-9]*; do
-  if tr '\\0' ' ' <$p/cmdline 2>/dev/null | sed 's,[^ ]*/,,g' | grep -q "^${part}"; then awk '/VmRSS/ { print $2 }' $p/status; fi
-done`;
-  return {
-    name,
-    async sample() {
-      await delay(1_000);
-      const { stdout } = await lab.sh(["sh", "-c", script]);
-      const kb = Math.max(0, ...stdout.trim().split("\n").map(Number));
-      if (!(kb > 0)) throw new Error(`no process ${name} on the machine`);
-      return { memory: kb / 1000 };
-    },
-  };
-}
+/** VmRSS of one process of the machine (proc(5)). */
+const resident = (lab: BenchLab, name: string, pid: number): Variant => ({
+  name,
+  async sample() {
+    await delay(1_000);
+    const { stdout } = await lab.sh(["grep", "VmRSS", `/proc/${pid}/status`]);
+    return { memory: Number(/\d+/.exec(stdout)?.[0]) / 1000 };
+  },
+});
