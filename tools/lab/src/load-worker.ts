@@ -39,8 +39,11 @@ function send(dueMs: number): Promise<void> {
       end(outcome);
     };
     const deadline = setTimeout(() => {
-      once({ error: `no whole answer within ${options.timeoutMs} ms` });
-      outgoing.destroy();
+      // When this process got no CPU for a while its timers come before what has long arrived: that is read first.
+      setImmediate(() => {
+        once({ error: `no whole answer within ${options.timeoutMs} ms` });
+        outgoing.destroy();
+      });
     }, options.timeoutMs);
     outgoing.on("error", (error: NodeJS.ErrnoException) => once({ error: error.code ?? error.message }));
     outgoing.on("response", (incoming) => {
