@@ -57,8 +57,10 @@ export async function removeBridge(network: NetworkSpec): Promise<void> {
   });
 }
 
+/** Of this process's network namespace (proc_net(5)), without starting a program. */
 export async function linkExists(name: string): Promise<boolean> {
-  return (await run("ip", ["link", "show", "dev", name], { okExitCodes: [0, 1] })).exitCode === 0;
+  const devices = await readFile("/proc/self/net/dev", "utf8");
+  return devices.split("\n").some((line) => line.trimStart().startsWith(`${name}:`));
 }
 
 /** Where an ACCEPT has to go for packets to be forwarded at all; `undefined` when the policy accepts them anyway. */

@@ -42,7 +42,7 @@ export async function inspectInstance(machine: Instances, paths: InstancePaths):
   const supervised = await isSupervised(paths.service);
   const [state, now] = await Promise.all([
     readState(paths),
-    supervised ? life(machine.programs, paths.service) : { up: false, pid: undefined },
+    supervised ? life(machine.programs, paths.service) : { up: false, wanted: false, pid: undefined },
   ]);
   const first = await firstProcess(now);
   const oomKilled = (await machine.cgroups.oomKills(paths.cgroup)) > state.oomBase;
@@ -120,9 +120,10 @@ export async function stopInstance(
     await killAll(paths);
     return;
   }
+  const now = await life(programs, paths.service);
+  if (!now.up && !now.wanted) return; // stopped before: nothing of it is left to wait for
   const graceMs = options.graceMs ?? record.spec?.stopGraceMs ?? DEFAULT_GRACE_MS;
   const signal = (options.signal ?? record.spec?.stopSignal ?? "SIGTERM") as NodeJS.Signals;
-  const now = await life(programs, paths.service);
   await control(programs, paths.service, "-d"); // no further life; its own SIGTERM does not pass unshare(1)
   const first = await firstProcess(now);
   const asked = first !== undefined && (await programOf(first.pid)) === "tini" && graceMs > 0;
@@ -170,22 +171,23 @@ async function dismiss(machine: Instances, paths: InstancePaths): Promise<void> 
   const { programs } = machine;
   await control(programs, paths.service, "-xd");
   await gone(paths.service);
-  for (const logger of paths.loggers) await control(programs, logger.service, "-O");
-  for (const logger of paths.loggers) {
-    if (await isSupervised(logger.service)) await untilDown(programs, logger.service, 2_000);
-    await control(programs, logger.service, "-xd");
-    await gone(logger.service);
-  }
+  await Promise.all(
+    paths.loggers.map(async ({ service }) => {
+      // The last writer is gone: it reads to the end and ends, and its supervisor with it.
+      await control(programs, service, "-Ox");
+      await gone(service, 2_000).catch(async () => {
+        await control(programs, service, "-xd");
+        await gone(service);
+      });
+    }),
+  );
 }
 
-async function gone(service: string): Promise<void> {
+async function gone(service: string, timeoutMs = 5_000): Promise<void> {
   await waitFor(
     `the supervisor of ${service} to end`,
     async () => ((await isSupervised(service)) ? undefined : true),
-    {
-      timeoutMs: 5_000,
-      intervalMs: 3,
-    },
+    { timeoutMs, intervalMs: 3 },
   );
 }
 

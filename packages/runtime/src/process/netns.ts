@@ -17,10 +17,10 @@ export async function ensureNetns(
   await removeNetns(paths);
   const { prefix } = parseSubnet(network.subnet);
   try {
-    await run("ip", ["netns", "add", paths.netns]);
     await batch(
       [],
       [
+        `netns add ${paths.netns}`,
         `link add name ${paths.veth} mtu ${network.mtu} type veth peer name eth0 address ${macOf(address)} mtu ${network.mtu} netns ${paths.netns}`,
         `link set dev ${paths.veth} addrgenmode none master ${network.bridge} up`,
       ],
@@ -102,6 +102,7 @@ async function leftName(paths: InstancePaths): Promise<boolean> {
 }
 
 async function isReady(paths: InstancePaths, network: NetworkSpec, address: string): Promise<boolean> {
+  if (!(await netnsExists(paths)) || !(await linkExists(paths.veth))) return false;
   const [host, inside] = await Promise.all([
     run("ip", ["-j", "link", "show", "dev", paths.veth], { okExitCodes: [0, 1] }),
     run("ip", ["-n", paths.netns, "-j", "address", "show", "dev", "eth0"], { okExitCodes: [0, 1, 255] }),

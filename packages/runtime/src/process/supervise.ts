@@ -9,6 +9,8 @@ export interface Life {
   /** The supervised process: outside the instance's pid namespace, parent of its first process. */
   readonly pid: number | undefined;
   readonly up: boolean;
+  /** Whether it is up, or will be again: false once it was asked down and is. */
+  readonly wanted: boolean;
 }
 
 /**
@@ -81,13 +83,13 @@ function joining(cgroups: readonly string[]): readonly string[] {
 }
 
 export async function life(programs: Programs, service: string): Promise<Life> {
-  const { stdout, exitCode } = await run(programs.svstat, ["-o", "up,pid", service], {
+  const { stdout, exitCode } = await run(programs.svstat, ["-o", "up,wantedup,pid", service], {
     okExitCodes: [0, 1, 111],
   });
-  const [up, pid] = stdout.trim().split(" ");
+  const [up, wanted, pid] = stdout.trim().split(" ");
   if (exitCode !== 0 || up !== "true" || pid === undefined || Number(pid) <= 0)
-    return { up: false, pid: undefined };
-  return { up: true, pid: Number(pid) };
+    return { up: false, wanted: exitCode !== 0 || wanted !== "false", pid: undefined };
+  return { up: true, wanted: true, pid: Number(pid) };
 }
 
 /** Asks it up and resolves when its program is about to run (the event is subscribed to before asking). */
