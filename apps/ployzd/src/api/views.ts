@@ -42,7 +42,8 @@ export async function machineList(member: Member, signal: AbortSignal): Promise<
       }
     }),
   );
-  return { kind: "machines", machines };
+  const byName = new Intl.Collator("en", { numeric: true }).compare; // m2 before m10
+  return { kind: "machines", machines: machines.sort((a, b) => byName(a.record.id, b.record.id)) };
 }
 
 /** The round trip of every pair, measured by each machine for its own row. */

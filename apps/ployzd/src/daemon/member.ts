@@ -228,7 +228,7 @@ export async function openMember(
     machines,
     runner,
     bundles,
-    membership: follower.present,
+    membership: follower.known,
     storeConnected: () => store.session.connected(),
     adoption: () => adoption,
     heads,

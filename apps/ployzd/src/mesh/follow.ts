@@ -3,7 +3,10 @@ import type { Membership } from "./membership.ts";
 
 /** Follows the membership facts, so that peers and store users of this machine are what the cluster agreed on. */
 export interface MembershipFollower {
+  /** What is in effect here. */
   present(): Membership;
+  /** The newest that this machine has heard; it may not be in effect yet. */
+  known(): Membership;
   /** Resolves when everything up to this store revision is applied here; rejects when `signal` aborts. */
   reached(revision: number, signal: AbortSignal): Promise<void>;
   /** Ends when the signal given at the start aborts. */
@@ -21,61 +24,70 @@ export interface FollowOptions {
 
 export function followMembership(options: FollowOptions): MembershipFollower {
   let present = options.initial;
+  let known = options.initial;
+  let seen = 0;
   let applied = 0;
+  let applying: Promise<void> | undefined;
   const members = new Map<string, MachineRecord>();
   const waiting = new Set<() => void>();
   let cluster: ClusterRecord = present.cluster;
   let synced = false;
 
-  async function take(event: FollowEvent<Json>): Promise<number> {
+  function take(event: FollowEvent<Json>): void {
     if (event.type === "put") {
       if (event.entry.key === "cluster") cluster = event.entry.value as unknown as ClusterRecord;
       else if (event.entry.key.startsWith("machine."))
         members.set(event.entry.key, event.entry.value as unknown as MachineRecord);
-      if (synced) await apply();
-      return event.entry.revision;
-    }
-    if (event.type === "delete") {
-      members.delete(event.key);
-      if (synced) await apply();
-      return event.revision;
-    }
-    synced = true;
-    await apply();
-    return event.revision;
+    } else if (event.type === "delete") members.delete(event.key);
+    else synced = true;
+    seen = Math.max(seen, event.type === "put" ? event.entry.revision : event.revision);
+    if (!synced) return;
+    known = derive() ?? known;
+    applying ??= applyAll();
   }
 
-  async function apply(): Promise<void> {
+  function derive(): Membership | undefined {
     const machines = [...members.values()].sort((a, b) => a.index - b.index);
     const machine = machines.find(
       (member) => member.id === present.machine.id && member.publicKey === present.machine.publicKey,
     );
     // Not (or no longer) in the facts: the last good state stays until an operation tells this machine to leave.
-    if (machine === undefined) return;
+    if (machine === undefined) return undefined;
     const storeServers = machines
       .filter((member) => member.store)
       .map((member) => `${member.address}:${options.storePort}`);
-    const next: Membership = { v: 1, cluster, machine, machines, storeServers };
-    await options.apply(next);
-    present = next;
+    return { v: 1, cluster, machine, machines, storeServers };
   }
 
-  async function run(): Promise<void> {
-    for await (const event of options.store.facts.follow("", options.signal)) {
+  /** What came while it was at work is brought into effect at once, not event by event. */
+  async function applyAll(): Promise<void> {
+    for (let tried = -1; tried < seen; ) {
+      tried = seen;
       try {
-        applied = Math.max(applied, await take(event));
+        const next = known;
+        await options.apply(next);
+        present = next;
+        applied = tried;
       } catch (error) {
         options.log(error);
       }
       for (const look of [...waiting]) look();
     }
+    applying = undefined; // in the same turn as the last look at `seen`: no event falls between
+  }
+
+  async function run(): Promise<void> {
+    for await (const event of options.store.facts.follow("", options.signal)) take(event);
   }
 
   return {
     present: () => present,
-    ended: run().catch((error: unknown) => {
-      if (!options.signal.aborted) options.log(error);
-    }),
+    known: () => known,
+    ended: run()
+      .catch((error: unknown) => {
+        if (!options.signal.aborted) options.log(error);
+      })
+      .then(() => applying),
     reached: (revision, signal) =>
       new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason); // its event has been and gone
