@@ -1,9 +1,9 @@
-import { lstat, readdir, readlink, realpath } from "node:fs/promises";
+import { lstat, readdir, readFile, readlink, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import type { InstanceSpec } from "../runtime.ts";
 import type { InstancePaths } from "./paths.ts";
-import { type HostFiles, planRoot, type SkeletonEntry } from "./rootfs.ts";
+import { type HostFiles, mountsWithin, planRoot, type SkeletonEntry } from "./rootfs.ts";
 import type { User } from "./users.ts";
 
 /** Folders of the machine that an instance sees, read-only: programs and their configuration, no data. */
@@ -117,8 +117,10 @@ export async function planRootfs(input: RootfsInput): Promise<Rootfs> {
     entry("tmpfs", at(target), "tmpfs", `nosuid,nodev,${options}`);
   const ro = "ro,nosuid,nodev";
   const hide = [...SECRET, ...input.hidden].filter((path) => SHOWN.some((top) => path.startsWith(`${top}/`)));
+  const mounted = mountsWithin(await readFile("/proc/self/mountinfo", "utf8"), plan.binds, hide);
   const lines = [
-    ...plan.binds.map((path) => bind(path, path, ro)),
+    // One that a later mount has covered is not there to be bound.
+    ...[...plan.binds, ...(await present(mounted, "any"))].map((path) => bind(path, path, ro)),
     ...(await present(hide, "dir")).map((path) => tmpfs(path, "ro,mode=0555,size=4k")),
     ...(await present(SECRET_FILES, "file")).map((path) => bind("/dev/null", path, "ro,nosuid")),
     entry("proc", at("/proc"), "proc", "nosuid,nodev,noexec"),

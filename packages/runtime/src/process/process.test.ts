@@ -8,7 +8,7 @@ import type { LogLine } from "../runtime.ts";
 import { parseCgroups, settings } from "./cgroup.ts";
 import { words } from "./execline.ts";
 import { parseLine, readLogs } from "./log-files.ts";
-import { type EntryKind, type HostFiles, planRoot } from "./rootfs.ts";
+import { type EntryKind, type HostFiles, mountsWithin, planRoot } from "./rootfs.ts";
 import { parseUser } from "./users.ts";
 
 test("execline gives every argument back byte for byte", async ({ skip }) => {
@@ -137,4 +137,27 @@ test("both streams are read in the order of time, over a rotation", async () => 
   } finally {
     for (const path of [dir, empty]) await rm(path, { recursive: true });
   }
+});
+
+test("file systems of their own within the shown folders are shown too, the hidden ones are not", () => {
+  const mount = (point: string, type = "ext4") =>
+    `36 25 8:1 / ${point} rw,relatime shared:1 - ${type} /dev/x rw`;
+  const mountinfo = [
+    mount("/"),
+    mount("/usr/local/share"),
+    mount("/usr/local"),
+    mount("/usr/local"),
+    mount("/opt/my\\040app"),
+    mount("/opt/auto", "autofs"),
+    mount("/usrlocal"),
+    mount("/var/lib"),
+    mount("/etc/ployz/secret"),
+    mount("/etc/ployz"),
+    "",
+  ].join("\n");
+  expect(mountsWithin(mountinfo, ["/usr", "/opt", "/etc"], ["/etc/ployz"])).toEqual([
+    "/usr/local",
+    "/opt/my app",
+    "/usr/local/share",
+  ]);
 });

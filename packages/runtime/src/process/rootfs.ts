@@ -139,3 +139,27 @@ function badTarget(path: string, why: string): PloyzError {
     hint: "choose another path inside the instance",
   });
 }
+
+/**
+ * File systems mounted within the bound folders, shallow ones first: a bind shows what is under a mount point (mount(8), "bind mount
+ * operation"), so a /usr/local or /opt on a disk of its own would look empty. Takes the text of proc_pid_mountinfo(5).
+ */
+export function mountsWithin(
+  mountinfo: string,
+  binds: readonly string[],
+  hidden: readonly string[],
+): readonly string[] {
+  const within = (path: string, tops: readonly string[]) => tops.some((top) => path.startsWith(`${top}/`));
+  const found = mountinfo.split("\n").flatMap((line) => {
+    const [before = "", after = ""] = line.split(" - ");
+    const point = before.split(" ")[4];
+    // Looking at an automount point mounts it.
+    if (point === undefined || after.startsWith("autofs ")) return [];
+    return [
+      point.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
+    ];
+  });
+  return [...new Set(found)]
+    .filter((path) => within(path, binds) && !hidden.includes(path) && !within(path, hidden))
+    .sort((a, b) => depth(a) - depth(b));
+}
