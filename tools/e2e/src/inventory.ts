@@ -149,10 +149,21 @@ async function onMachine({ lab }: Cluster, index: number, named: Names): Promise
     .sort();
 }
 
-/** The lines in which `after` differs: `+` is left over, `-` is missing. Empty: equal. */
-export function difference(before: Inventory, after: Inventory): readonly string[] {
+/**
+ * The lines in which `after` differs: `+` is left over, `-` is missing. Empty: equal. With `anywhere`, committed instances may be on
+ * other machines than before.
+ */
+export function difference(
+  before: Inventory,
+  after: Inventory,
+  { anywhere = false } = {},
+): readonly string[] {
   const flat = (inventory: Inventory) =>
-    Object.entries(inventory).flatMap(([where, lines]) => lines.map((line) => `${where}: ${line}`));
+    Object.entries(inventory).flatMap(([where, lines]) =>
+      lines.map((line) =>
+        anywhere && /^[a-z]+ .*\w\/\w/.test(line) ? line.replace(/ on m\d+$/, "") : `${where}: ${line}`,
+      ),
+    );
   const [old, now] = [flat(before), flat(after)];
   return [...minus(now, old).map((line) => `+ ${line}`), ...minus(old, now).map((line) => `- ${line}`)];
 }

@@ -48,6 +48,13 @@ async function attempt<T>(
   const { clock, limits } = session;
   let note: string | undefined;
   let last: unknown;
+  /** Since when the machine has not answered, without an answer in between. */
+  let silentSince: number | undefined;
+  const gaveUp = (error: unknown): boolean => {
+    if (errorBody(error).code !== "machine_unreachable") silentSince = undefined;
+    else silentSince ??= clock.now();
+    return silentSince !== undefined && clock.now() - silentSince >= limits.unreachableMs;
+  };
   const expired = () => {
     const said = note === undefined ? "" : `: ${note}`;
     const cause = last === undefined ? undefined : errorBody(last);
@@ -74,6 +81,7 @@ async function attempt<T>(
         // A machine has seen a newer holder: this run is the one that was replaced.
         if (errorBody(error).code === "fenced") throw takenOver(session.journal.operation);
         if (error instanceof Interrupted || signal.aborted || !options.again(error, n)) throw error;
+        if (gaveUp(error)) throw error;
         if (n === 0)
           session.deps.emit({ type: "waiting", what: `${step.title}: ${errorBody(error).message}` });
         await clock.sleep(backoffMs(n), signal);

@@ -10,6 +10,8 @@ export interface Limits {
   readonly undoMs: number;
   /** Deadline of one step that an earlier operation owes, when a later one tries it again on its way. */
   readonly owedRetryMs: number;
+  /** How long a step or an undo tries again a machine that does not answer: its daemon may be restarting. */
+  readonly unreachableMs: number;
   /** How long an aborted step may take to stop. */
   readonly abortGraceMs: number;
   /** Deadline of asking a lease's holder whether it still runs. */
@@ -27,6 +29,7 @@ export const DEFAULT_LIMITS: Limits = {
   storeRideMs: 20_000,
   undoMs: 30_000,
   owedRetryMs: 5_000,
+  unreachableMs: 10_000,
   abortGraceMs: 5_000,
   askHolderMs: 3_000,
   replans: 3,

@@ -11,7 +11,7 @@ import {
   register,
 } from "./deps.ts";
 import { type Ending, execute } from "./execute.ts";
-import type { LeaseKeeper } from "./leases.ts";
+import { askRunning, type LeaseKeeper } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { observeAndPlan, type Planned, Refusals } from "./planning.ts";
 import {
@@ -170,7 +170,7 @@ async function clear(
     }
     deps.emit({
       type: "waiting",
-      what: `operation ${record.operation}, which was interrupted, to be ${revision === undefined ? "undone" : "finished"}`,
+      what: `operation ${record.operation}, which ${record.state === "cleanup-owed" ? "owes cleanup" : "was interrupted"}, to be ${revision === undefined ? "undone" : "finished"}`,
     });
     const session = sessionFor(run, owner, keeper, unfinished);
     const why = {
@@ -190,7 +190,7 @@ async function clear(
   return resume;
 }
 
-/** The journaled plan with fresh facts, when nothing that it rests on has changed. */
+/** The journaled plan with fresh facts, when nothing that it rests on has changed and the machines that it rests on answer. */
 async function stillHolds(run: Run, plan: Plan | undefined, operation: string): Promise<Planned | undefined> {
   if (plan === undefined) return undefined;
   const { store } = run.registered.ports;
@@ -200,6 +200,7 @@ async function stillHolds(run: Run, plan: Plan | undefined, operation: string): 
       : await store.facts.get(key.slice("fact.".length));
     if ((now?.revision ?? 0) !== revision) return undefined;
   }
+  if (!(await allAnswer(run, plan, operation))) return undefined;
   try {
     const { facts } = await observeAndPlan(run, operation, run.deps.signal);
     return { facts, plan };
@@ -207,6 +208,21 @@ async function stillHolds(run: Run, plan: Plan | undefined, operation: string): 
     if (error instanceof Refusals) return undefined;
     throw error;
   }
+}
+
+/** Going on with a plan that needs a machine which is gone would only fail: a new one can do without it. */
+async function allAnswer(run: Run, plan: Plan, operation: string): Promise<boolean> {
+  const { machines } = run.registered.ports;
+  const { askHolderMs } = run.limits;
+  const members = plan.basis.flatMap(({ key }) =>
+    key.startsWith("fact.machine.") ? [key.slice("fact.machine.".length)] : [],
+  );
+  const answers = await Promise.all(
+    members.map((machine) =>
+      askRunning({ machines, askHolderMs, signal: run.deps.signal }, { operation, machine }),
+    ),
+  );
+  return !answers.includes(undefined);
 }
 
 async function proceed(

@@ -34,7 +34,8 @@ export async function unwind(
     },
   });
   if (keeper.lost.aborted) throw keeper.lost.reason;
-  for (const { id, title } of blocked) {
+  for (const { id, kind, title } of blocked) {
+    if (session.primitive.steps[kind]?.undo === undefined) continue; // it leaves nothing behind
     const message = `${title}: not undone, because a step that builds on it could not be undone`;
     errors.set(id, { code: "undo_blocked", message, step: id, operationId: journal.operation });
   }

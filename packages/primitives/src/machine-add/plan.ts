@@ -160,7 +160,12 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     .filter(({ record }) => record.state === "active" && !facts.reachable.includes(record.id))
     .map(({ record }) => record.id);
   return {
-    basis: [{ key: "fact.cluster", revision: facts.clusterRevision }],
+    basis: [
+      { key: "fact.cluster", revision: facts.clusterRevision },
+      ...facts.machines
+        .filter(({ record }) => facts.reachable.includes(record.id))
+        .map(({ record, revision }) => ({ key: `fact.machine.${record.id}`, revision })),
+    ],
     prepare: steps,
     settle: [],
     changes: true,

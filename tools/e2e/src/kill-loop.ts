@@ -1,0 +1,106 @@
+import { expect } from "vitest";
+import { type Cluster, webBundle, webManifest } from "./cluster.ts";
+import { difference, type Inventory, inventory } from "./inventory.ts";
+import { answers, daemonOf, isJournaled, killAt, supervise } from "./kill.ts";
+import { started } from "./started.ts";
+
+/** A deploy under attack, again and again on one cluster; each round goes to another version. */
+export interface DeployLoop {
+  /** Journaled events of a deploy that nobody disturbs. */
+  readonly length: number;
+  /** The coordinator dies at event `k`; its supervisor starts it again, and another machine runs the same command. */
+  restarts(k: number, afterMs?: number): Promise<void>;
+  /** The coordinator dies at event `k` and stays dead until another machine has finished its work. */
+  staysDown(k: number): Promise<void>;
+  /** The daemon of a machine that only takes part dies at event `k`, and is back in a second. The command itself must not notice. */
+  participant(k: number, machine: number): Promise<void>;
+}
+
+const coordinator = 2;
+const other = 3;
+
+export async function deployLoop(cluster: Cluster): Promise<DeployLoop> {
+  let version = 0;
+  const next = () => {
+    version += 1;
+    return webManifest({ version: `v${version}` });
+  };
+  const put = async (machine: number, manifest: string) => cluster.put(machine, manifest, webBundle);
+
+  await cluster.ctl(coordinator, ["deploy", "-f", await put(coordinator, next())]);
+  const clean = await started(cluster, coordinator, ["deploy", "-f", await put(coordinator, next())]);
+  expect((await clean.done).exitCode).toBe(0);
+  const length = clean.events.filter(isJournaled).length;
+  const wanted = await inventory(cluster);
+
+  const serves = async (label: string) => {
+    for (const machine of [1, 2, 3]) {
+      expect((await cluster.get(machine, "www.example.test")).body, label).toContain(
+        `"version":"v${version}"`,
+      );
+    }
+  };
+  const attacked = async (machine: number, k: number, afterMs = 0) => {
+    const manifest = next();
+    const file = await put(coordinator, manifest);
+    const copy = await put(other, manifest);
+    const daemon = await daemonOf(cluster, machine);
+    const running = await started(cluster, coordinator, ["deploy", "-f", file]);
+    const killed = await killAt(running, daemon, { k, afterMs });
+    return { copy, killed, result: await running.done };
+  };
+
+  return {
+    length,
+    async restarts(k, afterMs = 0) {
+      const label = `coordinator killed ${afterMs} ms after event ${k} of ${length}`;
+      const { copy } = await attacked(coordinator, k, afterMs);
+      const asked = performance.now();
+      await cluster.ctl(other, ["deploy", "-f", copy]);
+      expect(performance.now() - asked, label).toBeLessThan(40_000);
+      await answers(cluster, coordinator);
+      await serves(label);
+      await same(cluster, wanted, label);
+    },
+    async staysDown(k) {
+      const label = `coordinator dead from event ${k} of ${length}`;
+      await supervise(cluster, coordinator, "once");
+      try {
+        const { copy } = await attacked(coordinator, k);
+        const asked = performance.now();
+        const { stderr } = await cluster.ctl(other, ["deploy", "-f", copy]);
+        expect(performance.now() - asked, label).toBeLessThan(75_000);
+        console.log(label, Math.round(performance.now() - asked), "ms", stderr.match(/^waiting.*$/gm));
+        expect((await cluster.get(1, "www.example.test")).body, label).toContain(`"version":"v${version}"`);
+        await supervise(cluster, coordinator, "up");
+        await answers(cluster, coordinator);
+        // What the dead machine still owes is done by the next run, on whichever machine.
+        await cluster.ctl(1, ["deploy", "-f", await put(1, webManifest({ version: `v${version}` }))]);
+      } finally {
+        await supervise(cluster, coordinator, "up");
+      }
+      await serves(label);
+      await same(cluster, wanted, label, true);
+      // Spread again, for the next round.
+      await cluster.ctl(coordinator, ["deploy", "-f", await put(coordinator, next())]);
+      await same(cluster, wanted, `${label}, next deploy`);
+    },
+    async participant(k, machine) {
+      const label = `m${machine}'s daemon killed at event ${k} of ${length}`;
+      const { result } = await attacked(machine, k);
+      expect(result.exitCode, `${label}: ${result.stdout}\n${result.stderr}`).toBe(0);
+      await answers(cluster, machine);
+      await serves(label);
+      await same(cluster, wanted, label);
+    },
+  };
+}
+
+/** Equal within a few seconds: a daemon that has just started removes strays after it answers. */
+async function same(cluster: Cluster, wanted: Inventory, label: string, anywhere = false): Promise<void> {
+  const until = performance.now() + 10_000;
+  let left: readonly string[];
+  do left = difference(wanted, await inventory(cluster), { anywhere });
+  while (left.length > 0 && performance.now() < until);
+  expect(left, label).toEqual([]);
+}

@@ -1,0 +1,80 @@
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { identify, isAlive, type ProcessIdentity, signalProcess, waitFor } from "@ployz/exec";
+import type { Cluster } from "./cluster.ts";
+import type { Said, Started } from "./started.ts";
+
+/** Events that stand for an entry of the journal, in its order. */
+export const isJournaled = ({ type }: Said): boolean =>
+  type === "accepted" || type === "step" || type === "committed";
+
+/** The ployzd of a machine, as the host sees it: so that it can be killed without entering the machine first. */
+export async function daemonOf({ lab }: Cluster, machine: number): Promise<ProcessIdentity> {
+  const init = (await lab.info()).machines[machine - 1]?.init;
+  if (init == null) throw new Error(`m${machine} is off`);
+  const namespace = await readlink(`/proc/${init}/ns/pid`);
+  return waitFor(
+    `ployzd on m${machine}`,
+    async () => {
+      for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+        const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+        if (!/\/ployzd\.mjs\0run\0/.test(line)) continue;
+        const inside = await readlink(`/proc/${pid}/ns/pid`).catch(() => "");
+        if (inside === namespace) return identify(Number(pid));
+      }
+      return undefined;
+    },
+    { timeoutMs: 20_000, intervalMs: 50 },
+  );
+}
+
+/**
+ * `kill -9` of `daemon` the moment that the `k`th journaled event (from 0) of the command is read, `afterMs` later if given. False:
+ * the command ended before it.
+ */
+export async function killAt(
+  running: Started,
+  daemon: ProcessIdentity,
+  { k, afterMs = 0 }: { readonly k: number; readonly afterMs?: number },
+): Promise<boolean> {
+  let seen = 0;
+  try {
+    await running.event((event) => isJournaled(event) && seen++ === k);
+  } catch {
+    return false;
+  }
+  if (afterMs > 0) await delay(afterMs);
+  await signalProcess(daemon, "SIGKILL");
+  return true;
+}
+
+/** Resolves when another ployzd answers on the machine. */
+export async function backAgain(cluster: Cluster, machine: number, dead: ProcessIdentity): Promise<void> {
+  await waitFor(
+    `m${machine}'s old ployzd to be gone`,
+    async () => ((await isAlive(dead)) ? undefined : true),
+    {
+      timeoutMs: 5_000,
+      intervalMs: 20,
+    },
+  );
+  await answers(cluster, machine);
+}
+
+export async function answers(cluster: Cluster, machine: number): Promise<void> {
+  await waitFor(
+    `ployzd on m${machine} to answer`,
+    async () => {
+      const { exitCode } = await cluster.ctl(machine, ["machine", "ls"], {
+        ok: Array.from({ length: 256 }, (_, i) => i),
+      });
+      return exitCode === 0 ? true : undefined;
+    },
+    { timeoutMs: 30_000, intervalMs: 200 },
+  );
+}
+
+/** With `once`, a ployzd that dies stays dead: s6-svc(8). */
+export async function supervise({ lab }: Cluster, machine: number, how: "once" | "up"): Promise<void> {
+  await lab.sh(machine, ["s6-svc", how === "once" ? "-O" : "-u", "/run/ployz/services/ployzd"]);
+}
