@@ -4,8 +4,6 @@ import {
   type DaemonStatus,
   isFinal,
   isOperationId,
-  type JoinDocument,
-  type MeshInit,
   type MeshStatus,
   type OperationRequest,
   type OperationSummary,
@@ -15,6 +13,7 @@ import {
 import type { Daemon } from "../daemon/daemon.ts";
 import { errorBody } from "../errors.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
+import { checkedInit, checkedJoin } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 import { examine } from "./doctor.ts";
@@ -39,7 +38,7 @@ export function apiRoutes(daemon: Daemon): Routes {
       }),
       "GET /v1/daemon": () => daemonStatus(daemon),
       "POST /v1/mesh/init": async ({ body }) => {
-        await daemon.init(object(await body()) as MeshInit);
+        await daemon.init(checkedInit(object(await body())));
         return mesh();
       },
       "GET /v1/mesh": mesh,
@@ -60,11 +59,12 @@ export function apiRoutes(daemon: Daemon): Routes {
         };
       },
       "POST /v1/mesh/join": async ({ body }) => {
-        await daemon.join(object(await body()) as unknown as JoinDocument);
+        await daemon.join(checkedJoin(object(await body())));
         return mesh();
       },
       "POST /v1/mesh/leave": async ({ body }) => {
         const { destroy, operation } = object((await body()) ?? {});
+        if (destroy !== undefined && typeof destroy !== "boolean") throw invalid("destroy: is true or false");
         if (operation !== undefined && typeof operation !== "string")
           throw invalid("operation: is not an operation's id");
         return { kind: "left", left: await daemon.leave(destroy === true, operation) };

@@ -1,16 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { findProgram, PloyzError } from "@ployz/exec";
-import { findServer, initStore, openStore } from "@ployz/nats-store";
+import { PloyzError } from "@ployz/exec";
+import { initStore, openStore } from "@ployz/nats-store";
 import { type ClusterRecord, isLabel, type Json, type MachineRecord, type MeshInit } from "@ployz/primitives";
-import { localRoutes, overlappingRoutes, parseCidr, planSubnet, probeWireguard } from "@ployz/wireguard";
+import { planSubnet } from "@ployz/wireguard";
 import { ensureIdentity, localEndpoints } from "./identity.ts";
+import { checkCidr } from "./input.ts";
 import { forgetMembership, type Membership, readMembership, writeMembership } from "./membership.ts";
+import { preconditions } from "./preconditions.ts";
 import { detectRuntime } from "./runtime.ts";
 import { openSubstrate, type Surroundings } from "./substrate.ts";
-
-const invalid = (field: string, message: string, hint: string) =>
-  new PloyzError({ code: "invalid_input", message: `${field}: ${message}`, hint });
 
 /**
  * Makes a cluster of one: identity, tunnel interface, bridge, store server, streams, and the first facts. Whatever fails, what was made
@@ -53,22 +52,14 @@ async function plan(
   request: MeshInit,
 ): Promise<{ cluster: ClusterRecord; machine: MachineRecord }> {
   const { config, payload, paths } = around;
-  if (!isLabel(request.name))
-    throw invalid(
-      "name",
-      "a cluster's name is 1 to 63 lower-case letters, digits and dashes, starting with a letter",
-      "for example: ployzctl mesh init prod-cluster",
-    );
   const fallback = (hostname().split(".")[0] ?? "").toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
   const id = request.machine ?? (isLabel(fallback) ? fallback : "m1");
-  if (!isLabel(id))
-    throw invalid("machine", "is not a valid name", "use lower-case letters, digits and dashes");
   const clusterCidr = request.clusterCidr ?? config.clusterCidr;
   const subnetPrefixLength = request.subnetPrefixLength ?? config.subnetPrefixLength;
-  parseCidr(clusterCidr);
+  checkCidr(clusterCidr);
   const { subnet, machineAddress } = planSubnet({ clusterCidr, prefixLength: subnetPrefixLength, index: 1 });
 
-  await preconditions(around, clusterCidr);
+  await preconditions(around, { clusterCidr, address: machineAddress, store: true });
   const runtime = await detectRuntime(config, request.runtime ?? config.runtime);
   const identity = await ensureIdentity(paths);
   const cluster: ClusterRecord = {
@@ -95,28 +86,6 @@ async function plan(
     operation: "founding",
   };
   return { cluster, machine };
-}
-
-/** Fails before anything is made. Shared with `mesh join`. */
-export async function preconditions({ config, payload }: Surroundings, clusterCidr: string): Promise<void> {
-  const wireguard = await probeWireguard();
-  if (wireguard.mode === "none")
-    throw new PloyzError({ code: "wireguard_missing", message: wireguard.reason, hint: wireguard.hint });
-  if ((await findProgram("haproxy")) === undefined)
-    throw new PloyzError({
-      code: "haproxy_missing",
-      message: "haproxy is not installed",
-      hint: "apt-get install haproxy",
-    });
-  await findServer(config.natsServer ?? payload.natsServer);
-  const overlap = overlappingRoutes(clusterCidr, await localRoutes())[0];
-  if (overlap !== undefined) {
-    throw new PloyzError({
-      code: "cidr_overlap",
-      message: `${clusterCidr} overlaps the route to ${overlap.destination} on ${overlap.device}`,
-      hint: "choose another range: --cluster-cidr, or cluster_cidr in the configuration",
-    });
-  }
 }
 
 /** The streams and the first facts. */

@@ -1,33 +1,12 @@
 import { PloyzError } from "@ployz/exec";
 import type { JoinDocument, MachineRecord } from "@ployz/primitives";
 import { ensureIdentity } from "./identity.ts";
-import { preconditions } from "./init.ts";
 import { type Membership, readMembership, writeMembership } from "./membership.ts";
+import { preconditions } from "./preconditions.ts";
 import type { Surroundings } from "./substrate.ts";
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null;
-
-function checked(document: unknown): JoinDocument {
-  const good =
-    isRecord(document) &&
-    document.v === 1 &&
-    isRecord(document.cluster) &&
-    isRecord(document.machine) &&
-    Array.isArray(document.machines) &&
-    Array.isArray(document.storeServers);
-  if (!good)
-    throw new PloyzError({
-      code: "invalid_input",
-      message: "this is not a join document of version 1",
-      hint: "ployzctl machine add makes it; the versions of both machines must fit",
-    });
-  return document as unknown as JoinDocument;
-}
-
 /** Takes the seat that a member reserved for this machine. The same seat again is a no-op. */
-export async function joinMesh(around: Surroundings, raw: unknown): Promise<Membership> {
-  const document = checked(raw);
+export async function joinMesh(around: Surroundings, document: JoinDocument): Promise<Membership> {
   const { cluster, machine, machines, storeServers } = document;
   const identity = await ensureIdentity(around.paths);
   if (machine.publicKey !== identity.publicKey) {
@@ -50,7 +29,11 @@ export async function joinMesh(around: Surroundings, raw: unknown): Promise<Memb
       hint: "ployzctl mesh destroy leaves it",
     });
   }
-  await preconditions(around, cluster.clusterCidr);
+  await preconditions(around, {
+    clusterCidr: cluster.clusterCidr,
+    address: machine.address,
+    store: machine.store,
+  });
   const membership: Membership = {
     v: 1,
     cluster,

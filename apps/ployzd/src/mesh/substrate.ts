@@ -14,7 +14,7 @@ export const INTERFACE = "ployz-wg0";
 export const BRIDGE = "ployz0";
 /** What is left of 1500 after IPv6 and WireGuard headers (wg-quick(8)). */
 const MTU = 1420;
-const STORE_MONITOR_PORT = 8222;
+export const STORE_MONITOR_PORT = 8222;
 
 export interface Surroundings {
   readonly config: Config;

@@ -10,7 +10,7 @@ echo "os=$(. /etc/os-release 2>/dev/null; echo "$PRETTY_NAME")"
 echo "arch=$(uname -m)"
 echo "uid=$(id -u)"
 [ -d /run/systemd/system ] && echo systemd=yes
-echo "disk=$(df -Pk /usr/local /var/lib 2>/dev/null | awk 'NR>1{if(m==""||$4<m)m=$4}END{print m}')"
+df -Pk /usr/local /var/lib "\${TMPDIR:-/tmp}" 2>/dev/null | awk 'NR>1&&(m==""||$4<m){m=$4;w=$6}END{print "disk=" m "\\ndiskAt=" w}'
 command -v apt-get >/dev/null 2>&1 && echo packager=apt
 for entry in "$@"; do
   p=\${entry#*:}
@@ -27,9 +27,30 @@ if [ -x /usr/local/bin/ployzctl ]; then
   echo "ployz=$(tr -d '\\n' </usr/local/lib/ployz/current/version.json 2>/dev/null)"
   [ -r /var/lib/ployz/membership.json ] && echo "membership=$(tr -d '\\n' </var/lib/ployz/membership.json)"
 fi
-if [ ! -S /run/ployz/ployzd.sock ]; then
-  ss -Hlun 'sport = :51820' 2>/dev/null | grep -q . && echo 'taken=udp/51820'
-  ss -Hltn 'sport = :80' 2>/dev/null | grep -q . && echo 'taken=tcp/80'
+# Whether somebody listens: PROTOCOL PORT any|everywhere. An IPv6 wildcard takes IPv4 too.
+listens() {
+  [ "$1" = tcp ] && state=0A || state=07
+  cat "/proc/net/$1" "/proc/net/\${1}6" 2>/dev/null | awk -v port="$(printf ':%04X$' "$2")" -v state="$state" -v any="$3" \\
+    '$4 == state && $2 ~ port && (any == "any" || $2 ~ /^0+:/) { found = 1 } END { exit !found }'
+}
+taken() {
+  listens "$@" || return 0
+  who=$(ss -Hln"$(echo "$1" | cut -c1)"p "sport = :$2" 2>/dev/null | sed -n 's/.*users:(("\\([^"]*\\)".*/ (\\1)/p' | head -n 1)
+  echo "taken=$1/$2$who"
+}
+conf() {
+  v=$(awk -F= -v name="$1" '{ sub(/#.*/, ""); gsub(/[ \\t"\\047]/, "") } $1 == name { print $2; exit }' /etc/ployz/config.toml 2>/dev/null)
+  case $v in *[!0-9.:]* | '') echo "$2" ;; *) echo "$v" ;; esac
+}
+# Those of a member are held by what the add itself started.
+if [ ! -e /sys/class/net/ployz-wg0 ] && [ ! -e /var/lib/ployz/membership.json ]; then
+  taken udp "$(conf wireguard_port 51820)" any
+  gateway=$(conf gateway_listen 0.0.0.0:80)
+  [ "\${gateway%:*}" = 0.0.0.0 ] && where=any || where=everywhere
+  taken tcp "\${gateway##*:}" "$where"
+  taken tcp "$(conf transfer_port 4319)" everywhere
+  taken udp 53 everywhere
+  taken tcp 53 everywhere
 fi
 ip -4 -o route show 2>/dev/null | awk '{print "route=" $1}'
 exit 0
@@ -44,6 +65,7 @@ export function parseProbe(text: string, hostKey: string): RemoteFacts {
     .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const);
   const one = (key: string) => lines.find(([name]) => name === key)?.[1];
   const all = (key: string) => lines.filter(([name]) => name === key).map(([, value]) => value);
+  const diskAt = one("diskAt");
   const ployz = parsePloyz(one("ployz"), one("membership"));
   return {
     hostKey,
@@ -53,6 +75,7 @@ export function parseProbe(text: string, hostKey: string): RemoteFacts {
     root: one("uid") === "0",
     systemd: one("systemd") === "yes",
     diskFreeBytes: Number(one("disk") ?? 0) * 1024,
+    ...(diskAt !== undefined && { diskAt }),
     missingPackages: all("missing"),
     packageManager: one("packager") === "apt" ? "apt" : "none",
     dockerRunning: one("docker") === "yes",

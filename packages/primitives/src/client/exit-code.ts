@@ -12,7 +12,14 @@ export const EXIT = {
   aborted: 130,
 } as const;
 
-const USAGE = new Set(["usage", "invalid_input", "manifest_invalid", "config_invalid"]);
+const USAGE = new Set([
+  "usage",
+  "invalid_input",
+  "manifest_invalid",
+  "config_invalid",
+  "cidr_invalid",
+  "bundle_invalid",
+]);
 const UNREACHABLE = new Set([
   "daemon_unreachable",
   "daemon_timeout",

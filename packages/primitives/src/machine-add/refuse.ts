@@ -83,7 +83,7 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
   if (remote.diskFreeBytes < NEEDED_DISK)
     no(
       "disk_full",
-      `only ${Math.floor(remote.diskFreeBytes / 1024 ** 2)} MiB free`,
+      `only ${Math.floor(remote.diskFreeBytes / 1024 ** 2)} MiB free${remote.diskAt === undefined ? "" : ` on ${remote.diskAt}`}`,
       "free at least 1 GiB there",
     );
   if (input.runtime === "docker" && !remote.dockerRunning)

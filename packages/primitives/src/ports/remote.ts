@@ -11,7 +11,10 @@ export type RemoteFacts = {
   readonly arch: "x64" | "arm64" | "other";
   readonly root: boolean;
   readonly systemd: boolean;
+  /** Of the fullest file system that Ployz writes to. */
   readonly diskFreeBytes: number;
+  /** Where that one is mounted. */
+  readonly diskAt?: string;
   /** Packages that Ployz needs and the machine lacks, by Debian name. */
   readonly missingPackages: readonly string[];
   /** `apt`: they can be installed there. */

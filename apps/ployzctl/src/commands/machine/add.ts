@@ -1,3 +1,4 @@
+import { EXIT, exitCodeOf } from "@ployz/primitives/client";
 import type { OperationResult } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { AddOutcome, MachineAdded } from "../../documents.ts";
@@ -69,7 +70,10 @@ async function addOne(
     );
     return outcomeOf(target, outcome);
   } catch (error) {
-    return { target, state: "failed", errors: [bodyOf(error)], warnings: [] };
+    // Thrown, not reported by an operation: there was none, so nothing was changed. Unless the daemon went away meanwhile.
+    const body = bodyOf(error);
+    const unsure = exitCodeOf(body) === EXIT.unreachable || body.code === "internal";
+    return { target, state: unsure ? "failed" : "refused", errors: [body], warnings: [] };
   }
 }
 

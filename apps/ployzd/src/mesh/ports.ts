@@ -1,0 +1,74 @@
+import { readFile } from "node:fs/promises";
+import { PloyzError } from "@ployz/exec";
+
+export interface Listener {
+  readonly protocol: "tcp" | "udp";
+  /** Every address of the machine, IPv6 wildcards included: those take the port for IPv4 too unless they say otherwise. */
+  readonly everywhere: boolean;
+  /** Dotted IPv4; undefined for an IPv6 address. */
+  readonly address: string | undefined;
+  readonly port: number;
+}
+
+/** A port that a member is going to listen on. `0.0.0.0` is every address. */
+export interface Wanted {
+  readonly protocol: "tcp" | "udp";
+  readonly address: string;
+  readonly port: number;
+  readonly what: string;
+  readonly fix: string;
+}
+
+const LISTEN = "0A";
+const UNCONNECTED = "07";
+
+/** The listening sockets of one of /proc/net/{tcp,tcp6,udp,udp6} (proc_net(5)): hexadecimal, IPv4 addresses in host order. */
+export function parseListeners(protocol: "tcp" | "udp", text: string): readonly Listener[] {
+  return text
+    .split("\n")
+    .slice(1)
+    .flatMap((line): Listener[] => {
+      const [, local = "", , state] = line.trim().split(/\s+/);
+      const [hex = "", port = ""] = local.split(":");
+      if (state !== (protocol === "tcp" ? LISTEN : UNCONNECTED)) return [];
+      const address =
+        hex.length === 8
+          ? [6, 4, 2, 0].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join(".")
+          : undefined;
+      return [{ protocol, everywhere: /^0+$/.test(hex), address, port: Number.parseInt(port, 16) }];
+    });
+}
+
+/** Those of `wanted` that somebody holds. */
+export function conflicts(wanted: readonly Wanted[], listeners: readonly Listener[]): readonly Wanted[] {
+  return wanted.filter(({ protocol, address, port }) =>
+    listeners.some(
+      (one) =>
+        one.protocol === protocol &&
+        one.port === port &&
+        (one.everywhere || address === "0.0.0.0" || one.address === address),
+    ),
+  );
+}
+
+/** @throws PloyzError `port_taken`, naming each port, what it is for, and the way out. */
+export async function needPorts(wanted: readonly Wanted[]): Promise<void> {
+  const read = async (protocol: "tcp" | "udp", file: string) =>
+    parseListeners(protocol, await readFile(`/proc/net/${file}`, "utf8").catch(() => "")); // no IPv6, no file
+  const listeners = await Promise.all([
+    read("tcp", "tcp"),
+    read("tcp", "tcp6"),
+    read("udp", "udp"),
+    read("udp", "udp6"),
+  ]);
+  const taken = conflicts(wanted, listeners.flat());
+  const [first] = taken;
+  if (first === undefined) return;
+  const names = taken.map(({ protocol, address, port, what }) => `${protocol} ${address}:${port} (${what})`);
+  throw new PloyzError({
+    code: "port_taken",
+    message: `in use on this machine: ${names.join(", ")}`,
+    hint: `stop what listens there (ss -${first.protocol[0]}lnp 'sport = :${first.port}' shows it), or ${first.fix}`,
+    details: { ports: taken.map(({ protocol, port }) => `${protocol}/${port}`) },
+  });
+}

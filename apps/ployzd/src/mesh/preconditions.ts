@@ -1,0 +1,99 @@
+import { mkdir, statfs } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import { findProgram, PloyzError } from "@ployz/exec";
+import { findServer } from "@ployz/nats-store";
+import { localRoutes, overlappingRoutes, probeWireguard } from "@ployz/wireguard";
+import { needPorts, type Wanted } from "./ports.ts";
+import { INTERFACE, STORE_MONITOR_PORT, type Surroundings } from "./substrate.ts";
+
+/** What the machine is going to be. */
+export interface Seat {
+  readonly clusterCidr: string;
+  readonly address: string;
+  readonly store: boolean;
+}
+
+/** Where everything that a member writes fits for a while: its logs alone may take 100 MB. */
+const NEEDED_DISK = 256 * 1024 ** 2;
+
+/** Fails before anything is made. Of `mesh init` and of `mesh join`. */
+export async function preconditions(around: Surroundings, seat: Seat): Promise<void> {
+  const { config, payload } = around;
+  const wireguard = await probeWireguard();
+  if (wireguard.mode === "none")
+    throw new PloyzError({ code: "wireguard_missing", message: wireguard.reason, hint: wireguard.hint });
+  for (const [program, pkg] of [
+    ["haproxy", "haproxy"],
+    ["ip", "iproute2"],
+    ["nft", "nftables"],
+  ] as const) {
+    if ((await findProgram(program)) === undefined)
+      throw new PloyzError({
+        code: `${program}_missing`,
+        message: `${program} is not installed`,
+        hint: `apt-get install ${pkg}`,
+      });
+  }
+  await findServer(config.natsServer ?? payload.natsServer);
+  const overlap = overlappingRoutes(seat.clusterCidr, await localRoutes())[0];
+  if (overlap !== undefined) {
+    throw new PloyzError({
+      code: "cidr_overlap",
+      message: `${seat.clusterCidr} overlaps the route to ${overlap.destination} on ${overlap.device}`,
+      hint: "choose another range: --cidr, or cluster_cidr in the configuration",
+    });
+  }
+  await needDisk(config.dataDir);
+  await needFreePorts(around, seat);
+}
+
+async function needDisk(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const { bavail, bsize } = await statfs(dir);
+  if (bavail * bsize >= NEEDED_DISK) return;
+  throw new PloyzError({
+    code: "disk_full",
+    message: `only ${Math.floor((bavail * bsize) / 1024 ** 2)} MiB free in ${dir}`,
+    hint: "free at least 256 MiB there, or set data_dir in the configuration",
+  });
+}
+
+async function needFreePorts({ config, services }: Surroundings, seat: Seat): Promise<void> {
+  // What an attempt that died has left listens there itself, and is adopted or removed.
+  const left = (await services.list()).some((name) => name.startsWith("ployz-"));
+  if (left || INTERFACE in networkInterfaces()) return;
+  const [gatewayAddress = "", gatewayPort] = config.gatewayListen.split(":");
+  const set = (field: string) => `set ${field} in /etc/ployz/config.toml and run: ployzctl daemon install`;
+  const { address } = seat;
+  const wanted: readonly Wanted[] = [
+    {
+      ...{ protocol: "tcp", address: gatewayAddress, port: Number(gatewayPort) },
+      ...{ what: "gateway", fix: set("gateway_listen") },
+    },
+    {
+      ...{ protocol: "udp", address: "0.0.0.0", port: config.wireguardPort },
+      ...{ what: "WireGuard", fix: set("wireguard_port") },
+    },
+    {
+      ...{ protocol: "tcp", address, port: config.transferPort },
+      ...{ what: "transfers", fix: set("transfer_port") },
+    },
+    ...(["tcp", "udp"] as const).map((protocol) => ({
+      ...{ protocol, address, port: 53 },
+      ...{ what: "DNS", fix: "let it listen on its own addresses only, not on all" },
+    })),
+    ...(seat.store
+      ? [
+          {
+            ...{ protocol: "tcp" as const, address, port: config.storePort },
+            ...{ what: "store", fix: set("store_port") },
+          },
+          {
+            ...{ protocol: "tcp" as const, address: "127.0.0.1", port: STORE_MONITOR_PORT },
+            ...{ what: "store's monitor", fix: "let it listen elsewhere" },
+          },
+        ]
+      : []),
+  ];
+  await needPorts(wanted);
+}
