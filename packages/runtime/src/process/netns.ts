@@ -58,8 +58,8 @@ export async function removeNetns(paths: InstancePaths): Promise<void> {
     });
   }
   if (await linkExists(paths.veth)) {
-    // The kernel takes a dead namespace apart later, and may have done it by now.
-    await run("ip", ["link", "delete", "dev", paths.veth], { okExitCodes: [0, 1] });
+    // The kernel takes a dead namespace apart later, and may have done it by now (1), or be at it (2): what counts is that it goes.
+    await run("ip", ["link", "delete", "dev", paths.veth], { okExitCodes: [0, 1, 2] });
     await waitFor(`${paths.veth} to go`, async () => ((await linkExists(paths.veth)) ? undefined : true), {
       timeoutMs: 5_000,
     });
