@@ -100,6 +100,25 @@ describe("what a follower has applied", () => {
     expect(await askFollower(socket, { namespace: "prod", revision: 6 }, never)).toBeTruthy();
   });
 
+  it("is answered only when nobody acts on what was served before", async () => {
+    const socket = join(dir, "f.sock");
+    const applied = trackApplied();
+    const until = performance.now() + 150;
+    const staleMs = (namespace: string) =>
+      namespace === "prod" ? Math.max(0, until - performance.now()) : 0;
+    closing.push(await serveApplied(socket, applied, { status: () => null, staleMs }));
+    applied.set(
+      new Map([
+        ["prod", 2],
+        ["test", 2],
+      ]),
+    );
+    await askFollower(socket, { namespace: "test", revision: 2 }, never);
+    expect(performance.now()).toBeLessThan(until);
+    await askFollower(socket, { namespace: "prod", revision: 2 }, never);
+    expect(performance.now()).toBeGreaterThan(until - 5);
+  });
+
   it("a wait that is given up ends, also one that was given up before it began", async () => {
     const { socket } = await serve();
     const gone = new AbortController();
