@@ -38,8 +38,16 @@ case "$#:${1:-}" in
   *) fail "usage: quickstart.sh [--down]" ;;
 esac
 
+echo "A cluster of this one machine, with an example in it. scripts/quickstart.sh --down removes it again."
+before=$(cat .cache/installed-packages 2>/dev/null | wc -l)
 step "1/4  What is missing on this machine"
 scripts/setup.sh --run-only
+installed_now=$(tail -n +$((before + 1)) .cache/installed-packages 2>/dev/null | sort -u | tr '\n' ' ')
+if [ -n "$installed_now" ]; then
+  echo "Debian packages installed: $installed_now"
+else
+  echo "nothing: every Debian package is there"
+fi
 # shellcheck source=lib/env.sh
 . scripts/lib/env.sh
 
@@ -50,14 +58,14 @@ trap 'rm -rf -- "$unpacked"' EXIT
 tar -xzf "$archive" -C "$unpacked"
 sh "$unpacked/ployz/install.sh" --tarball "$archive" --operation quickstart
 export PATH=/usr/local/bin:$PATH
-ployzctl version || true
+echo "Ployz $("$installed/lib/node" -p 'JSON.parse(fs.readFileSync(process.argv[1], "utf8")).version' "$installed/version.json") is in /usr/local/lib/ployz; its command is /usr/local/bin/ployzctl"
 
 step "3/4  A cluster of this machine, with examples/hello in it"
 started=$SECONDS
-if ! ployzctl dev -f examples/hello/ployz.toml --json >"$unpacked/dev.json"; then
-  cat "$unpacked/dev.json" >&2
-  fail "the cluster did not start; ployzctl doctor says what this machine lacks"
-fi
+echo "\$ ployzctl dev -f examples/hello/ployz.toml"
+ployzctl dev -f examples/hello/ployz.toml || fail "the cluster did not come up (see above); ployzctl doctor says what this machine lacks"
+# Asked again for a program: nothing is left to do, so this only says where everything is.
+ployzctl dev --json >"$unpacked/dev.json" || fail "ployzctl dev failed: $(cat "$unpacked/dev.json")"
 gateway=$("$installed/lib/node" -p 'JSON.parse(fs.readFileSync(process.argv[1], "utf8")).gateway' "$unpacked/dev.json" 2>/dev/null || true)
 case $gateway in http://*) ;; *) fail "ployzctl dev named no gateway: $(cat "$unpacked/dev.json")" ;; esac
 echo "up in $((SECONDS - started)) s"
