@@ -16,17 +16,18 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
   const listen =
     input.text("gateway-listen") ??
     (typeof configured.gateway_listen === "string" ? configured.gateway_listen : "127.0.0.1:8080");
-  context.progress.note("daemon");
-  const { changed } = await installDaemon(context, {
+  const { changed, service } = await installDaemon(context, {
     ...(configured.runtime === undefined && { runtime: "host" as const }),
     gatewayListen: listen,
   });
   await markMade(await context.settings(), changed);
+  const wrote = changed.length === 0 ? "" : ` (wrote ${changed.join(", ")})`;
+  context.progress.note(service === "unchanged" ? "the daemon runs already" : `the daemon is up${wrote}`);
 
   const client = await context.client();
   let mesh = await client.request("GET /v1/mesh", { signal: context.signal });
   if (!mesh.joined) {
-    context.progress.note(`cluster ${CLUSTER}`);
+    context.progress.note(`making the cluster ${CLUSTER}: tunnel, bridge, store, gateway, DNS`);
     mesh = await initMesh(context, { name: CLUSTER });
   }
   if (mesh.cluster === undefined || mesh.machine === undefined) {

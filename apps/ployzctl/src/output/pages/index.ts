@@ -1,6 +1,7 @@
 import type { Document, ErrorDocument, LogsDocument } from "../../documents.ts";
 import { lines, type Page, remark } from "../page.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
+import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
 import { addedPage, machinePage, machinesPage, meshPage, rttPage } from "./machines.ts";
 import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
@@ -87,21 +88,11 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return [lines(`ployzctl   ${version} ${build.slice(0, 12)} node ${node}`, daemonLine)];
     }
     case "dev":
-      return [
-        lines(
-          `cluster ${document.cluster} of this machine (${document.machine})`,
-          `gateway  ${document.gateway}`,
-          `dns      ${document.dns}`,
-        ),
-        ...(document.routes.length === 0
-          ? []
-          : [lines(...document.routes.map((route) => `route    ${route}`))]),
-        remark({ text: "remove it all: ployzctl dev down", tone: "dim" }),
-      ];
+      return devPage(document);
     case "dev-down":
       return [
         document.removed.length === 0
-          ? lines("nothing to remove")
+          ? lines("nothing to remove: dev has made nothing here, or it is gone")
           : lines(...document.removed.map((what) => `removed ${what}`)),
       ];
     case "text":
