@@ -1,5 +1,5 @@
 import type { Document, ErrorDocument, LogsDocument } from "../../documents.ts";
-import { lines, type Page, remark } from "../page.ts";
+import { lines, type Page } from "../page.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
