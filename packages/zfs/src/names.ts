@@ -43,10 +43,6 @@ export function checkSnapshotName(name: string): string {
   return name;
 }
 
-export function poolOf(dataset: string): string {
-  return dataset.split("/")[0] ?? dataset;
-}
-
 /** zfsprops(7), User Properties: a colon inside, lower case, at most 256. @throws PloyzError `property_invalid`. */
 export function checkUserProperty(name: string, value: string): void {
   if (!/^[a-z0-9][a-z0-9_.+-]*:[a-z0-9:_.+-]+$/.test(name) || name.length > 256) {
