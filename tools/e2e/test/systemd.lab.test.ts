@@ -1,0 +1,140 @@
+import { waitFor } from "@ployz/exec";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
+import { leftovers } from "../src/leftovers.ts";
+
+/** Machines with systemd: what its commands do to the daemon, a power cut, and what is left after leaving. */
+let cluster: Cluster;
+
+type Daemon = {
+  readonly pid: number;
+  readonly serviceHost: string;
+  readonly adoption: {
+    readonly adopted: readonly string[];
+    readonly recreated: readonly { readonly what: string }[];
+    readonly failed: readonly unknown[];
+  };
+};
+type Ps = {
+  readonly instances: readonly {
+    readonly id: string;
+    readonly machine: string;
+    readonly state: string;
+    readonly address: string;
+  }[];
+};
+
+const sh = async (i: number, script: string) => (await cluster.lab.sh(i, ["sh", "-c", script])).stdout.trim();
+const systemctl = (i: number, ...args: string[]) => cluster.lab.sh(i, ["systemctl", ...args]);
+const until = <T>(what: string, probe: () => Promise<T | undefined>) =>
+  waitFor(what, () => probe().catch(() => undefined), { timeoutMs: 40_000, intervalMs: 200 });
+
+/** Until the daemon of machine `i` answers, as another process than `but`. */
+const daemon = (i: number, but?: number): Promise<Daemon> =>
+  until(`the daemon of m${i}`, async () => {
+    const status = await cluster.json<Daemon>(i, ["daemon", "status"]);
+    return status.pid === but ? undefined : status;
+  });
+
+const UNITS = ["ployz-wireguard", "ployz-nats", "ployz-gateway", "ployz-dns", "ployz-haproxy"];
+
+/** Main processes of everything that outlives the daemon, and the workload's. */
+const dataPlane = (i: number) =>
+  sh(
+    i,
+    `for unit in ${UNITS.join(" ")}; do echo "$unit $(systemctl show -p MainPID --value $unit)"; done; pgrep -fx '.*/node server.mjs' | sort`,
+  );
+
+/** What runs, with addresses, whatever order it is listed in. */
+async function instances(): Promise<readonly string[]> {
+  const { instances: rows } = await cluster.json<Ps>(1, ["ps"]);
+  return rows.map(({ id, machine, state, address }) => `${id} ${machine} ${state} ${address}`).sort();
+}
+
+async function serves(i: number): Promise<void> {
+  expect(await cluster.get(i, "www.example.test")).toMatchObject({ status: 200 });
+  const names = await sh(
+    i,
+    `dig +short @$(ip -4 -o addr show ployz-wg0 | awk '{sub("/.*","",$4); print $4}') web.prod.cluster.local`,
+  );
+  expect(names.split("\n")).toHaveLength(2);
+}
+
+beforeAll(async () => {
+  cluster = await openCluster({ machines: 2, kind: "systemd" });
+  const file = await cluster.put(2, webManifest({ replicas: 2 }), webBundle);
+  await cluster.ctl(2, ["deploy", "-f", file]);
+});
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+it("is one enabled unit for the daemon, with units of their own for what outlives it", async () => {
+  expect((await daemon(1)).serviceHost).toBe("systemd");
+  expect(await sh(1, "systemctl is-enabled ployzd")).toBe("enabled");
+  expect(await sh(1, `systemctl is-active ${UNITS.join(" ")}`)).toBe(UNITS.map(() => "active").join("\n"));
+  expect(await sh(1, "systemctl --failed --no-legend")).toBe("");
+  expect((await cluster.json<{ service: string }>(1, ["daemon", "install"])).service).toBe("unchanged");
+  // Nothing that outlives the daemon is in its control group: stopping the unit in whatever way cannot reach it.
+  const { pid } = await daemon(1);
+  expect(
+    await sh(
+      1,
+      "cat /sys/fs/cgroup/systemd/system.slice/ployzd.service/cgroup.procs 2>/dev/null || cat /sys/fs/cgroup/system.slice/ployzd.service/cgroup.procs",
+    ),
+  ).toBe(String(pid));
+  expect(
+    (await sh(1, "systemctl show -p LimitNOFILE,TasksMax,KillMode,Restart ployzd")).split("\n").sort(),
+  ).toEqual(["KillMode=process", "LimitNOFILE=1048576", "Restart=always", "TasksMax=infinity"]);
+});
+
+it("restart, kill -9, and stop with start of the daemon change nothing else, and it adopts what runs", async () => {
+  const before = await dataPlane(1);
+  const adopts = async (from: number) => {
+    const { pid, adoption } = await daemon(1, from);
+    expect(adoption).toMatchObject({
+      adopted: [expect.stringContaining("prod.web.")],
+      recreated: [],
+      failed: [],
+    });
+    expect(await dataPlane(1)).toBe(before);
+    return pid;
+  };
+  let { pid } = await daemon(1);
+  await systemctl(1, "restart", "ployzd");
+  pid = await adopts(pid);
+  await cluster.lab.sh(1, ["kill", "-9", String(pid)]);
+  pid = await adopts(pid);
+  await systemctl(1, "stop", "ployzd");
+  await serves(1);
+  expect(await dataPlane(1)).toBe(before);
+  await systemctl(1, "start", "ployzd");
+  await adopts(pid);
+  expect(await sh(1, "journalctl -u ployzd --no-pager | grep -c 'left-over process' || true")).toBe("0");
+});
+
+it("a power cut of all machines at once: everything is back by itself, with the same addresses", async () => {
+  const before = await instances();
+  for (const i of [1, 2]) await cluster.lab.cut(i);
+  await Promise.all([1, 2].map((i) => cluster.lab.on(i)));
+  for (const i of [1, 2]) expect((await daemon(i)).adoption.failed).toEqual([]);
+  await until("both instances", async () =>
+    JSON.stringify(await instances()) === JSON.stringify(before) ? true : undefined,
+  );
+  for (const i of [1, 2]) {
+    await until(`the gateway and DNS of m${i}`, () => serves(i).then(() => true));
+    expect(await sh(i, "systemctl --failed --no-legend")).toBe("");
+  }
+});
+
+it("after leave, destroy and uninstall nothing is left on either machine", async () => {
+  await cluster.ctl(2, ["mesh", "leave"]);
+  await cluster.ctl(1, ["mesh", "destroy", "--yes"]);
+  for (const i of [1, 2]) {
+    await cluster.ctl(i, ["daemon", "uninstall"]);
+    // The log folder and the configuration stay until --purge.
+    expect(
+      (await leftovers(cluster, i)).filter((line) => !/^file: \/(var\/lib|etc)\/ployz$/.test(line)),
+    ).toEqual([]);
+    await cluster.ctl(i, ["daemon", "uninstall", "--purge"]);
+    expect(await leftovers(cluster, i)).toEqual([]);
+  }
+});
