@@ -76,6 +76,7 @@ function clusterNetwork(clusterCidr: string, prefixLength: number): Cidr {
     throw new PloyzError({
       code: "cidr_invalid",
       message: `a machine's prefix must be ${cluster.prefix} to 29 in ${clusterCidr}, not ${prefixLength}`,
+      hint: "24 gives a machine 253 addresses",
     });
   }
   return cluster;
