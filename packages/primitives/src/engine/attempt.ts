@@ -17,7 +17,10 @@ export interface AttemptOptions {
 export function applyStep(session: Session, step: PlannedStep, signal: AbortSignal, capMs?: number) {
   const def = definition(session, step);
   const deadlineMs = Math.min(def.timeoutMs(step.args), capMs ?? Number.POSITIVE_INFINITY);
-  const again = (error: unknown) => def.retryTransient && isTransient(error);
+  // Nothing after the commit is taken back, so that it is tried as hard as an undo.
+  const settles = planOf(session).settle.some(({ id }) => id === step.id);
+  const again = (error: unknown, n: number) =>
+    def.retryTransient && (isTransient(error) || (settles && n < 2));
   return attempt(session, step, { signal, deadlineMs, again }, async (context) =>
     asJson(await def.apply(step.args, context)),
   );

@@ -30,6 +30,10 @@ export interface AcquireOptions {
   waiting(what: string): void;
 }
 
+/** How much later than its TTL an expired lease may be noticed. */
+const GRACE_MS = 5_000;
+const ASK_AGAIN_MS = 1_000;
+
 /** Wins every scope, in the order given (sorted by the caller). Fails with `scope_busy`, `aborted` or `store_unavailable`. */
 export async function acquireLeases(
   scopes: readonly [string, ...string[]],
@@ -47,8 +51,9 @@ export async function acquireLeases(
 
 async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease> {
   const { leases, clock, holder, ttlMs, signal } = options;
-  // A holder that cannot be asked is waited for no longer than its lease can live without it.
-  let patience = 2;
+  // A holder that cannot be asked is waited for no longer than its lease can live without it; meanwhile it is asked again, since a
+  // daemon that was killed is back long before that.
+  let until: number | undefined;
   for (;;) {
     if (signal.aborted) throw abortedError();
     // Looked at first: `acquire` says "yours" to a name that has it already, which may be a dead run of the same operation on
@@ -67,9 +72,16 @@ async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease
       await leases.release(held);
       continue;
     }
-    if (running === true || patience-- === 0) throw busy(held, running === true);
-    options.waiting(`the lease on ${scope}: machine ${held.holder.machine} does not answer`);
-    await waitFree(scope, clock, options, ttlMs + 5_000);
+    if (running === true) throw busy(held, true);
+    if (until === undefined) {
+      until = clock.now() + ttlMs + GRACE_MS;
+      options.waiting(
+        `the lease on ${scope}: machine ${held.holder.machine} does not answer; it expires within ${Math.ceil(ttlMs / 1000)} s`,
+      );
+    }
+    const left = until - clock.now();
+    if (left <= 0) throw busy(held, false);
+    await waitFree(scope, clock, options, Math.min(left, ASK_AGAIN_MS));
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type RunRequest,
   register,
 } from "./deps.ts";
+import type { Owed } from "./entries.ts";
 import { type Ending, execute } from "./execute.ts";
 import { askRunning, type LeaseKeeper } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
@@ -92,6 +93,7 @@ async function apply(run: Run): Promise<Outcome> {
   // The lease carries the id of the operation that will run, so that whoever finds it held names the right one. Which one that is
   // is only certain under the lease: hence a guess, and another round when it was wrong.
   let operation = await guess(run, scopes);
+  const resolved = new Set<string>();
   for (let round = 0; round < 4; round++) {
     if (operation !== run.id) await notRunningHere(run, first, operation);
     deps.emit({ type: "accepted", operation, primitive: primitive.name, resumed: operation !== run.id });
@@ -100,7 +102,7 @@ async function apply(run: Run): Promise<Outcome> {
     try {
       const warnings: string[] = [];
       const found = await unfinishedOn(ports.store.journals, scopes, run.limits.predecessors);
-      const resume = await clear(run, keeper, found, warnings);
+      const resume = await clear(run, keeper, found, { warnings, resolved });
       const wanted = resume?.unfinished.record.operation ?? run.id;
       if (wanted !== operation) {
         operation = wanted;
@@ -141,7 +143,8 @@ async function clear(
   run: Run,
   keeper: LeaseKeeper,
   found: readonly Unfinished[],
-  warnings: string[],
+  /** `resolved`: by an earlier round of this run, and so not tried again. */
+  { warnings, resolved }: { readonly warnings: string[]; readonly resolved: Set<string> },
 ): Promise<Resume | undefined> {
   const { deps } = run;
   // All are looked up first: if one is of an unknown version, none is touched.
@@ -168,6 +171,11 @@ async function clear(
         continue;
       }
     }
+    if (record.state === "cleanup-owed" && resolved.has(record.operation)) {
+      warnings.push(...record.owed.map((owed) => stillOwes(record.operation, owed)));
+      continue;
+    }
+    resolved.add(record.operation);
     deps.emit({
       type: "waiting",
       what: `operation ${record.operation}, which ${record.state === "cleanup-owed" ? "owes cleanup" : "was interrupted"}, to be ${revision === undefined ? "undone" : "finished"}`,
@@ -183,12 +191,13 @@ async function clear(
       ...(revision !== undefined && { revision }),
       ...(record.state === "cleanup-owed" && { capMs: run.limits.owedRetryMs }),
     });
-    for (const { step, error } of ending.owed) {
-      warnings.push(`operation ${record.operation} still owes the cleanup of "${step}": ${error.message}`);
-    }
+    warnings.push(...ending.owed.map((owed) => stillOwes(record.operation, owed)));
   }
   return resume;
 }
+
+const stillOwes = (operation: string, { step, error }: Owed): string =>
+  `operation ${operation} still owes the cleanup of "${step}": ${error.message}`;
 
 /** The journaled plan with fresh facts, when nothing that it rests on has changed and the machines that it rests on answer. */
 async function stillHolds(run: Run, plan: Plan | undefined, operation: string): Promise<Planned | undefined> {
