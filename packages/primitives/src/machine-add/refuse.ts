@@ -90,7 +90,7 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
     no(
       "docker_unavailable",
       "Docker does not run there",
-      "apt-get install docker.io there, or --runtime process",
+      "apt-get install docker.io there, or --runtime host",
     );
   // Its routes of a membership are the cluster's own.
   const overlap = remote.ployz?.cluster === undefined ? overlapping(cluster.clusterCidr, remote.routes) : [];
