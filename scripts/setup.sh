@@ -101,6 +101,7 @@ scripts/lib/nats-server.sh .cache >/dev/null
 # pnpm looks at everything each time; this looks at what it would look at.
 wants=$(cat pnpm-lock.yaml pnpm-workspace.yaml package.json ./*/*/package.json | sha256sum)
 if [ "$(cat node_modules/.ployz-installed 2>/dev/null)" != "$wants" ]; then
+  note "installing npm packages into node_modules (the first time takes a minute or two)"
   CI=true pnpm install --frozen-lockfile --prefer-offline --reporter=append-only >.cache/pnpm-install.log 2>&1 ||
     { tail -n 20 .cache/pnpm-install.log >&2; fail "pnpm install failed (see above, and .cache/pnpm-install.log)"; }
   echo "$wants" >node_modules/.ployz-installed
