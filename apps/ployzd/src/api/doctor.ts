@@ -5,6 +5,7 @@ import type { DoctorReport } from "@ployz/primitives";
 import { probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import { askFollower } from "../follower/socket.ts";
+import { droppedOf } from "../participant/membership.ts";
 import { clusterStatus } from "./views.ts";
 
 type Check = DoctorReport["checks"][number];
@@ -20,7 +21,12 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
   const member = daemon.present();
   const follower = (socket: string) =>
     askFollower(socket, undefined, AbortSignal.any([signal, AbortSignal.timeout(3_000)])).then(
-      ({ applied }) => ok(`serves ${Object.keys(applied).sort().join(", ") || "no namespace yet"}`),
+      ({ applied, status }) => {
+        const dropped = droppedOf(status);
+        return dropped.length > 0
+          ? fail(`does not serve ${dropped.join(", ")}`, "free the port and deploy again, or choose another")
+          : ok(`serves ${Object.keys(applied).sort().join(", ") || "no namespace yet"}`);
+      },
       (error: Error) => fail(error.message, "ployzctl daemon install starts it again"),
     );
   const checks: readonly Promise<Check>[] = [

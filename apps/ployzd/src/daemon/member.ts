@@ -157,7 +157,16 @@ export async function openMember(
   const volumes = config.zfsRoot !== undefined;
   handlers = {
     "machine.observe": ({ namespaces }) =>
-      observeMachine({ runtime, self: self.id, version: payload.version, volumes }, namespaces),
+      observeMachine(
+        {
+          runtime,
+          self: self.id,
+          version: payload.version,
+          volumes,
+          gatewayAddress: hostOf(config.gatewayListen),
+        },
+        namespaces,
+      ),
     "operation.running": async ({ operation }) => ({ running: runner.isRunning(operation) }),
     "operation.abort": async ({ operation }) => {
       const running = runner.isRunning(operation);
@@ -249,3 +258,5 @@ export async function openMember(
     },
   };
 }
+
+const hostOf = (listen: string): string => listen.slice(0, listen.lastIndexOf(":"));

@@ -1,5 +1,5 @@
-import { openServiceHost } from "@ployz/exec";
-import { openGateway, validateTable } from "@ployz/gateway";
+import { openServiceHost, PloyzError } from "@ployz/exec";
+import { openGateway, type RouteTable, validateTable } from "@ployz/gateway";
 import { buildTable, tableVersion } from "./project.ts";
 import type { FollowerWorld, Served } from "./run.ts";
 
@@ -20,6 +20,23 @@ export async function serveGateway({ config, paths, log }: FollowerWorld): Promi
   const port = Number(config.gatewayListen.slice(config.gatewayListen.lastIndexOf(":") + 1));
   let version = adopted.version ?? "";
   let dropped: readonly string[] = [];
+
+  /** A port that another program has on this machine takes its own route out, and no other. */
+  async function applyAllButTaken(table: RouteTable): Promise<{ changed: string; taken: readonly string[] }> {
+    const taken: string[] = [];
+    for (let rest = table; ; ) {
+      try {
+        return { changed: (await gateway.apply(rest)).changed, taken };
+      } catch (error) {
+        const held = takenPort(error);
+        const mine = rest.routes.filter((route) => route.kind === "tcp" && route.listenPort === held);
+        if (mine.length === 0) throw error;
+        taken.push(...mine.map(({ id }) => `${id} (TCP port ${held} is taken by another program)`));
+        rest = { ...rest, routes: rest.routes.filter((route) => !mine.includes(route)) };
+      }
+    }
+  }
+
   return {
     async apply(heads) {
       if (adopted.state !== "absent" && version === tableVersion(heads)) return;
@@ -27,13 +44,19 @@ export async function serveGateway({ config, paths, log }: FollowerWorld): Promi
         heads,
         (table) => validateTable(table, { reservedPorts: [port] }).length === 0,
       );
-      dropped = built.dropped;
-      if (dropped.length > 0) log.error({ dropped }, "routes that contradict older ones are not served");
-      const { changed } = await gateway.apply(built.table);
+      const { changed, taken } = await applyAllButTaken(built.table);
+      dropped = [...built.dropped.map((id) => `${id} (contradicts an older route)`), ...taken];
+      if (dropped.length > 0) log.error({ dropped }, "routes that are not served here");
       version = built.table.version;
       log.info({ changed, version }, "haproxy");
     },
     status: () => ({ version, dropped }),
     close: async () => {},
   };
+}
+
+function takenPort(error: unknown): number | undefined {
+  if (!(error instanceof PloyzError) || error.code !== "port_taken") return undefined;
+  const { port } = (error.details ?? {}) as { readonly port?: number };
+  return port;
 }

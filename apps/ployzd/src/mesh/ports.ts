@@ -51,16 +51,24 @@ export function conflicts(wanted: readonly Wanted[], listeners: readonly Listene
   );
 }
 
+async function listening(protocol: "tcp" | "udp"): Promise<readonly Listener[]> {
+  const texts = [protocol, `${protocol}6`].map((file) =>
+    readFile(`/proc/net/${file}`, "utf8").catch(() => ""),
+  ); // no IPv6, no file
+  return (await Promise.all(texts)).flatMap((text) => parseListeners(protocol, text));
+}
+
+/** Ports that somebody holds on `address`, in order. */
+export async function takenPorts(protocol: "tcp" | "udp", address: string): Promise<readonly number[]> {
+  const found = (await listening(protocol)).filter(
+    (one) => one.everywhere || address === "0.0.0.0" || one.address === address,
+  );
+  return [...new Set(found.map(({ port }) => port))].sort((a, b) => a - b);
+}
+
 /** @throws PloyzError `port_taken`, naming each port, what it is for, and the way out. */
 export async function needPorts(wanted: readonly Wanted[]): Promise<void> {
-  const read = async (protocol: "tcp" | "udp", file: string) =>
-    parseListeners(protocol, await readFile(`/proc/net/${file}`, "utf8").catch(() => "")); // no IPv6, no file
-  const listeners = await Promise.all([
-    read("tcp", "tcp"),
-    read("tcp", "tcp6"),
-    read("udp", "udp"),
-    read("udp", "udp6"),
-  ]);
+  const listeners = await Promise.all([listening("tcp"), listening("udp")]);
   const taken = conflicts(wanted, listeners.flat());
   const [first] = taken;
   if (first === undefined) return;

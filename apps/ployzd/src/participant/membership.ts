@@ -51,15 +51,25 @@ export function meshHandlers(world: MeshWorld): Pick<Handlers, MeshCommands> {
       const wait = { namespace, revision };
       const ask = (socket: string) =>
         askFollower(socket, wait, signal).then(
-          () => "applied" as const,
+          ({ status }) => ({ state: "applied" as const, dropped: droppedOf(status) }),
           (error: unknown) => {
             if (error instanceof PloyzError && error.code === "follower_unreachable")
-              return "absent" as const;
+              return { state: "absent" as const, dropped: [] };
             throw error;
           },
         );
       const [gateway, dns] = await Promise.all([ask(world.gatewaySocket), ask(world.dnsSocket)]);
-      return { gateway, dns };
+      const mine = gateway.dropped.filter((route) => route.startsWith(`${namespace}/`));
+      return {
+        ...{ gateway: gateway.state, dns: dns.state },
+        ...(mine.length > 0 && { warning: `not served on this machine: ${mine.join(", ")}` }),
+      };
     },
   };
+}
+
+/** The routes that a gateway cannot serve here, each with why; a DNS has none. */
+export function droppedOf(status: unknown): readonly string[] {
+  const { dropped } = (status ?? {}) as { readonly dropped?: unknown };
+  return Array.isArray(dropped) ? dropped.map(String) : [];
 }

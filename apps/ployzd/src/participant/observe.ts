@@ -1,6 +1,7 @@
 import { loadavg } from "node:os";
 import type { MachineObservation } from "@ployz/primitives";
 import type { Runtime } from "@ployz/runtime";
+import { takenPorts } from "../mesh/ports.ts";
 import { observed } from "./labels.ts";
 
 export interface ObserveWorld {
@@ -8,6 +9,8 @@ export interface ObserveWorld {
   readonly self: string;
   readonly version: string;
   readonly volumes: boolean;
+  /** What the gateway listens on; `0.0.0.0` is every address. */
+  readonly gatewayAddress: string;
 }
 
 /** A live look at this machine. */
@@ -15,7 +18,11 @@ export async function observeMachine(
   world: ObserveWorld,
   namespaces: readonly string[] | undefined,
 ): Promise<MachineObservation> {
-  const [facts, list] = await Promise.all([world.runtime.facts(), world.runtime.list()]);
+  const [facts, list, tcpPorts] = await Promise.all([
+    world.runtime.facts(),
+    world.runtime.list(),
+    takenPorts("tcp", world.gatewayAddress),
+  ]);
   return {
     machine: world.self,
     version: world.version,
@@ -29,6 +36,7 @@ export async function observeMachine(
     draining: false,
     volumes: world.volumes,
     load1: loadavg()[0] ?? 0,
+    tcpPorts,
     instances: list.flatMap((status) => {
       const instance = observed(status);
       return instance !== undefined && (namespaces === undefined || namespaces.includes(instance.namespace))

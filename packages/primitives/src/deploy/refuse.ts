@@ -19,6 +19,7 @@ export function refuse(input: DeployInput, facts: DeployFacts): readonly Refusal
   return [
     ...unknownMachines(input, facts),
     ...takenRoutes(input, facts),
+    ...takenPorts(input, facts),
     ...volumes(input),
     ...decide(input, facts).refusals,
   ];
@@ -62,6 +63,29 @@ function takenRoutes(input: DeployInput, facts: DeployFacts): readonly Refusal[]
           message: `services.${name}.routes: ${what} is routed to ${owner}`,
           hint: `remove the route there first, or choose another ${route.kind === "http" ? "host or path" : "port"}`,
           details: { owner },
+        },
+      ];
+    }),
+  );
+}
+
+/** Every machine's gateway listens on the port of a TCP route: one that somebody else has there would be refused by HAProxy after the commit. */
+function takenPorts(input: DeployInput, facts: DeployFacts): readonly Refusal[] {
+  const commits = [...facts.others, ...(facts.head === undefined ? [] : [facts.head.commit])];
+  const served = new Set(
+    commits.flatMap(({ routes }) => routes.flatMap((route) => (route.kind === "tcp" ? [route.listen] : []))),
+  );
+  return Object.entries(normalise(input.manifest).services).flatMap(([name, { routes }]) =>
+    routes.flatMap((route): Refusal[] => {
+      if (route.kind !== "tcp" || served.has(route.listen)) return [];
+      const there = facts.machines.filter(({ observation }) => observation?.tcpPorts?.includes(route.listen));
+      if (there.length === 0) return [];
+      const ids = there.map(({ record }) => record.id).join(", ");
+      return [
+        {
+          code: "port_taken",
+          message: `services.${name}.routes: another program listens on TCP port ${route.listen} of ${ids}`,
+          hint: `choose another port, or stop what ss -ltnp 'sport = :${route.listen}' shows there`,
         },
       ];
     }),

@@ -99,11 +99,13 @@ export const steps: Steps = {
         { ...instance, address: addressOf(output(reserve)) },
         { timeoutMs: START, signal },
       ),
+    fleeting: ({ instance }) => instance.kind === "service", // a job runs once
     undo: ({ machine, instance: { id } }, context) => remove({ machine, id }, context),
   },
   ready: {
     timeoutMs: ({ ready }) => ready.timeoutMs + SLACK + RETRY,
     retryTransient: true,
+    fleeting: () => true,
     apply({ machine, reserve, ...check }, { call, output, signal, progress }) {
       progress(`waiting until ${describe(check.ready)}`);
       return call(
@@ -125,6 +127,7 @@ export const steps: Steps = {
   stop: {
     timeoutMs: ({ graceMs }) => graceMs + QUICK + RETRY,
     retryTransient: true,
+    fleeting: () => true, // it is committed still: a machine that boots starts it again
     apply: ({ machine, ...old }, { call, signal }) =>
       call(machine, "instance.stop", old, { timeoutMs: old.graceMs + QUICK, signal }),
     async undo({ machine, id }, { call, signal }) {

@@ -5,7 +5,7 @@ import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./sc
 import { durationMs, MAX_DURATION_MS } from "./units.ts";
 
 /** Ports of every machine that Ployz or the way into the machine needs by default: SSH, DNS, gateway, store, transfers. */
-const RESERVED_PORTS: ReadonlySet<number> = new Set([22, 53, 80, 443, 4222, 4319, 6222]);
+const RESERVED_PORTS: ReadonlySet<number> = new Set([22, 53, 80, 443, 4222, 4319, 6222, 8222]);
 
 /** What the schema cannot say: references between names, exclusive fields, duplicates, cycles. Expects a document of the right shape. */
 export function checkMeaning(manifest: Manifest): readonly ErrorBody[] {

@@ -57,7 +57,8 @@ export interface Commands {
   // followers: resolves when this machine's gateway and DNS serve at least this commit
   "publish.await": {
     args: { namespace: string; revision: number };
-    out: { gateway: "applied" | "absent"; dns: "applied" | "absent" };
+    /** `warning`: routes of the namespace that this machine cannot serve, and why. */
+    out: { gateway: "applied" | "absent"; dns: "applied" | "absent"; warning?: string };
   };
 
   // membership: resolves when this machine's peers (and, on store machines, the store's users) follow the facts at this revision
@@ -105,6 +106,8 @@ export type MachineObservation = {
   readonly draining: boolean;
   readonly volumes: boolean;
   readonly load1: number;
+  /** TCP ports that somebody listens on where the gateway would, the gateway itself included. */
+  readonly tcpPorts?: readonly number[];
   readonly instances: readonly ObservedInstance[];
   readonly problems: readonly string[];
 };
