@@ -2,9 +2,16 @@ import type { ServiceSpec } from "./types.ts";
 
 /** Quotes for a unit file's command line and environment: systemd.syntax(7), and `%` and `$` doubled (systemd.service(5)). */
 function quote(text: string): string {
-  if (/[\n\r\0]/.test(text)) throw new Error("a unit file value holds a line break or NUL");
-  return `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("$", "$$$$")}"`;
+  return `"${oneLine(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("%", "%%").replaceAll("$", "$$$$")}"`;
 }
+
+function oneLine(text: string): string {
+  if (/[\n\r\0]/.test(text)) throw new Error("a unit file value holds a line break or NUL");
+  return text;
+}
+
+/** A value that is taken whole: only specifiers are expanded in it. */
+const plain = (text: string): string => oneLine(text).replaceAll("%", "%%");
 
 /** The unit file's text for one service (systemd.service(5)). */
 export function renderUnit(spec: ServiceSpec): string {
@@ -13,7 +20,7 @@ export function renderUnit(spec: ServiceSpec): string {
   );
   return [
     "[Unit]",
-    `Description=${spec.description}`,
+    `Description=${plain(spec.description)}`,
     `After=${["network.target", ...(spec.after ?? []).map((name) => `${name}.service`)].join(" ")}`,
     "StartLimitIntervalSec=0",
     "",
@@ -21,8 +28,8 @@ export function renderUnit(spec: ServiceSpec): string {
     "Type=exec",
     `ExecStart=${spec.argv.map(quote).join(" ")}`,
     ...environment,
-    ...(spec.user === undefined ? [] : [`User=${spec.user}`]),
-    ...(spec.cwd === undefined ? [] : [`WorkingDirectory=${spec.cwd}`]),
+    ...(spec.user === undefined ? [] : [`User=${plain(spec.user)}`]),
+    ...(spec.cwd === undefined ? [] : [`WorkingDirectory=${plain(spec.cwd)}`]),
     `Restart=${spec.restart === "always" ? "always" : "no"}`,
     "RestartSec=1",
     `KillSignal=${spec.stopSignal ?? "SIGTERM"}`,

@@ -14,32 +14,44 @@ export function systemdHost(unitDir = "/etc/systemd/system"): ServiceHost {
   const systemctl = (args: readonly string[], okExitCodes: readonly number[] = [0]) =>
     run("systemctl", args, { timeoutMs: 60_000, okExitCodes });
 
-  async function status(name: string): Promise<ServiceStatus> {
-    const { stdout } = await systemctl(["show", unit(name), "--property=LoadState,ActiveState,MainPID"]);
-    const facts = new Map(
+  async function show(name: string): Promise<ReadonlyMap<string, string>> {
+    const properties = "--property=LoadState,ActiveState,MainPID,NeedDaemonReload";
+    const { stdout } = await systemctl(["show", unit(name), properties]);
+    return new Map(
       stdout
         .trim()
         .split("\n")
         .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
     );
+  }
+
+  function statusOf(facts: ReadonlyMap<string, string>): ServiceStatus {
     if (facts.get("LoadState") !== "loaded") return { state: "absent" };
     const pid = Number(facts.get("MainPID"));
     const running = ["active", "activating", "reloading"].includes(facts.get("ActiveState") ?? "") && pid > 0;
     return running ? { state: "running", pid } : { state: "stopped" };
   }
 
+  const status = async (name: string) => statusOf(await show(name));
+
   return {
     kind: "systemd",
     status,
     async ensure(spec: ServiceSpec) {
       await mkdir(unitDir, { recursive: true });
-      const before = await status(spec.name);
-      const changed = await writeIfChanged(file(spec.name), `${MARK}\n${renderUnit(spec)}`, 0o644);
-      if (changed) await systemctl(["daemon-reload"]);
+      const text = `${MARK}\n${renderUnit(spec)}`;
+      const before = await show(spec.name);
+      const running = statusOf(before).state === "running";
+      const same = (await readFile(file(spec.name), "utf8").catch(() => "")) === text;
+      // Stopped before the file changes: a caller that dies in between leaves nothing that runs by an older file than the one there.
+      if (running && !same) await systemctl(["stop", unit(spec.name)]);
+      if (!same) await writeIfChanged(file(spec.name), text, 0o644);
+      // Also the one that an earlier caller did not live to do.
+      if (!same || before.get("NeedDaemonReload") === "yes") await systemctl(["daemon-reload"]);
       if (spec.startAtBoot === true) await systemctl(["enable", "--quiet", unit(spec.name)]);
-      if (before.state === "running" && !changed) return "unchanged";
-      await systemctl([before.state === "running" ? "restart" : "start", unit(spec.name)]);
-      return before.state === "running" ? "replaced" : "started";
+      if (running && same) return "unchanged";
+      await systemctl(["start", unit(spec.name)]);
+      return running ? "replaced" : "started";
     },
     async stop(name) {
       if ((await status(name)).state !== "absent") await systemctl(["stop", unit(name)]);
@@ -48,8 +60,10 @@ export function systemdHost(unitDir = "/etc/systemd/system"): ServiceHost {
       await systemctl(["restart", unit(name)]);
     },
     async remove(name) {
-      if ((await status(name)).state === "absent") return;
-      await systemctl(["disable", "--quiet", "--now", unit(name)]);
+      const text = await readFile(file(name), "utf8").catch(() => "");
+      if (!text.startsWith(MARK)) return; // not there, or not ours
+      await systemctl(["stop", unit(name)], [0, 5]); // 5: a file that systemd could not load
+      await systemctl(["disable", "--quiet", unit(name)]);
       await rm(file(name), { force: true });
       await systemctl(["daemon-reload"]);
       await systemctl(["reset-failed", unit(name)], [0, 1]); // 1: it had not failed
