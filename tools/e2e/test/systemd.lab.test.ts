@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import { waitFor } from "@ployz/exec";
+import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
+import { type Cluster, fixtures, node, openCluster, webBundle, webManifest } from "../src/cluster.ts";
 import { leftovers } from "../src/leftovers.ts";
 
 /** Machines with systemd: what its commands do to the daemon, a power cut, and what is left after leaving. */
@@ -84,6 +86,19 @@ it("is one enabled unit for the daemon, with units of their own for what outlive
   expect(
     (await sh(1, "systemctl show -p LimitNOFILE,TasksMax,KillMode,Restart ployzd")).split("\n").sort(),
   ).toEqual(["KillMode=process", "LimitNOFILE=1048576", "Restart=always", "TasksMax=infinity"]);
+});
+
+it("units do what a service host promises: quoting, replacing, children that live on, removal", async () => {
+  const { outputFiles } = await build({
+    entryPoints: [join(fixtures, "systemd-host.ts")],
+    ...{ bundle: true, platform: "node", format: "esm", target: "node20", write: false },
+    conditions: ["@ployz/source"],
+  });
+  const { stdout } = await cluster.lab.sh(1, [node, "--input-type=module", "-"], {
+    input: outputFiles[0]?.text ?? "",
+    timeoutMs: 120_000,
+  });
+  expect(stdout).toContain("all of it");
 });
 
 it("restart, kill -9, and stop with start of the daemon change nothing else, and it adopts what runs", async () => {
