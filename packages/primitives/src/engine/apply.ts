@@ -26,7 +26,7 @@ export async function prepare(session: Session): Promise<ErrorBody | undefined> 
     onAbort(keeper.lost, () => stop.abort(keeper.lost.reason)),
   ];
   try {
-    await runGraph(remaining(session, planOf(session).prepare), {
+    await runGraph(unprepared(session), {
       ...limits,
       stopped: () => stop.signal.aborted,
       run: async (step) => {
@@ -85,6 +85,14 @@ export async function settle(session: Session, capMs?: number): Promise<readonly
           operationId: operation,
         },
     }));
+}
+
+/** What is left to prepare; of a resumed operation also what may be gone since. */
+function unprepared(session: Session): readonly PlannedStep[] {
+  const { prepare } = planOf(session);
+  const left = new Set(remaining(session, prepare));
+  const gone = ({ kind, args }: PlannedStep) => session.primitive.steps[kind]?.fleeting?.(args) === true;
+  return prepare.filter((step) => left.has(step) || (session.resumed && gone(step)));
 }
 
 function remaining(session: Session, steps: readonly PlannedStep[]): readonly PlannedStep[] {

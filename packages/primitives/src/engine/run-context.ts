@@ -63,5 +63,6 @@ export function sessionFor(
     rideMs: limits.storeRideMs,
     lost: keeper.lost,
   });
-  return { primitive, ports, journal, keeper, deps, clock, limits, signal };
+  const resumed = typeof on !== "string";
+  return { primitive, ports, journal, keeper, deps, clock, limits, resumed, signal };
 }

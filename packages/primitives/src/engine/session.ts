@@ -15,6 +15,8 @@ export interface Session {
   readonly deps: Pick<EngineDeps, "self" | "emit" | "generation">;
   readonly clock: Clock;
   readonly limits: Limits;
+  /** Another run has begun this operation, some time ago. */
+  readonly resumed: boolean;
   /** The operator's abort. */
   readonly signal: AbortSignal;
 }

@@ -66,6 +66,11 @@ export interface StepDef<Ports, Args extends Json, Out extends Json> {
   /** Transient errors (`machine_unreachable`, `store_unavailable`, `deadline_exceeded` of the transport) are tried again inside the deadline when true. */
   readonly retryTransient: boolean;
   apply(args: Args, context: StepContext<Ports>): Promise<Out>;
+  /**
+   * Whether the effect can be gone although the step is done, e.g. a process whose machine lost power: an operation that is resumed does
+   * such steps again before it commits, rather than trust the journal.
+   */
+  fleeting?(args: Args): boolean;
   /** Absent when it leaves nothing behind. Must cope with an effect that never happened. */
   undo?(args: Args, context: Omit<StepContext<Ports>, "output">): Promise<void>;
 }
