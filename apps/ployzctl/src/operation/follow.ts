@@ -90,7 +90,10 @@ export async function follow(
         case "refused":
           return finish(refused(event.refusals));
         case "result":
-          return finish(event.result);
+          return finish({
+            ...event.result,
+            warnings: [...event.result.warnings, ...metOnTheWay(event.result, plan)],
+          });
         default:
       }
     }
@@ -107,6 +110,13 @@ export async function follow(
 
 export function refused(refusals: ErrorDocument["refusals"] & {}): ErrorDocument {
   return { kind: "error", error: refusals[0] ?? { code: "refused", message: "refused" }, refusals };
+}
+
+/** What turned out only after the plan, such as a machine that cannot serve a route. The plan's own warnings were shown with it. */
+function metOnTheWay({ output }: OperationResult, plan: PlanView | undefined): readonly string[] {
+  const { warnings } = (output ?? {}) as { readonly warnings?: unknown };
+  if (!Array.isArray(warnings)) return [];
+  return warnings.map(String).filter((text) => plan?.warnings.includes(text) !== true);
 }
 
 function left(operation: string | undefined, committed: boolean): Outcome {
