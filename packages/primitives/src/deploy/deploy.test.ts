@@ -220,6 +220,28 @@ describe("on machines in memory", () => {
     });
   });
 
+  test("a resumed deploy does not trust the journal for candidates whose machine has rebooted since", async () => {
+    const world = await emptyWorld();
+    const stop = new AbortController();
+    const died = new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve()));
+    // Its daemon dies when every candidate is ready, right before the commit: the call never comes back.
+    const commits = {
+      ...world.ports.store.commits,
+      append: () => {
+        stop.abort();
+        return new Promise<never>(() => {});
+      },
+    };
+    const store = { ...world.ports.store, commits } as Store;
+    void deploy(world, V1, OLD, { ports: { ...world.ports, store } }).catch(() => {});
+    await died;
+    for (const one of world.memory.all)
+      for (const [id, { start }] of one.instances) if (start.kind === "service") one.instances.delete(id);
+    for (const lease of await world.ports.store.leases.list()) await world.ports.store.leases.release(lease);
+    expect(await deploy(world, V1, NEW)).toMatchObject({ state: "done", operation: OLD });
+    expect(await inspect(world)).toEqual(V1_STATE);
+  });
+
   test("a route that another namespace has is refused, and nothing is touched", async () => {
     const world = await worldWithV1();
     const outcome = await runShop(world);
