@@ -40,6 +40,8 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
   const file = input.text("file");
   const deployed = file === undefined ? undefined : await deployTo(context, file);
   if (deployed !== undefined && (deployed.kind !== "operation" || deployed.state !== "done")) return deployed;
+  if (deployed !== undefined && deployed.kind === "operation" && !deployed.changed)
+    context.progress.note(`${input.text("file") ?? ""} is deployed already: nothing to change`);
   const [host, port] = listen.split(":");
   const namespace = deployed === undefined ? undefined : namespaceOf(deployed.output);
   const { namespaces } = await client.request("GET /v1/status", { signal: context.signal });
