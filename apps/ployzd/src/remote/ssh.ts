@@ -104,11 +104,15 @@ export async function connectSsh(
       reject(connectError(error as Error, where));
     }
   });
-  client.on("error", () => {}); // a later loss of the connection ends the channels, which report it
+  // A later loss of the connection ends the channels, which report it.
+  let loss: Error | undefined;
+  client.on("error", (error) => {
+    loss ??= error;
+  });
 
   return {
     hostKey,
-    exec: (command, options) => execOn(client, where, command, options),
+    exec: (command, options) => execOn(client, where, command, { ...options, loss: () => loss }),
     close: () => {
       client.end();
     },
@@ -151,14 +155,19 @@ async function execOn(
   client: Client,
   where: string,
   command: string,
-  options: { readonly stdin?: string | Readable; readonly signal: AbortSignal },
+  options: {
+    readonly stdin?: string | Readable;
+    readonly signal: AbortSignal;
+    /** Why the connection broke, if it did. */
+    loss(): Error | undefined;
+  },
 ): Promise<SshResult> {
   options.signal.throwIfAborted();
-  const lost = (cause?: unknown) =>
+  const lost = (cause: Error | undefined = options.loss()) =>
     new PloyzError(
       {
         code: "ssh_unreachable",
-        message: `${where}: the connection was lost`,
+        message: `${where}: the connection was lost${cause === undefined ? "" : `: ${cause.message}`}`,
         hint: "run the same command again",
       },
       { cause },
