@@ -33,23 +33,26 @@ export async function refuses(
   options?: CtlOptions,
 ): Promise<readonly ErrorShown[]> {
   const any = Array.from({ length: 256 }, (_, code) => code);
-  const [human, json] = await Promise.all(
-    [[], ["--json"]].map((mode) => cluster.ctl(machine, [...mode, ...args], { ...options, ok: any })),
-  );
-  const document = JSON.parse(json?.stdout ?? "") as ErrorDocument;
+  const ask = (mode: readonly string[]) => cluster.ctl(machine, [...mode, ...args], { ...options, ok: any });
+  // Two operations on one thing would refuse each other.
+  const operation = args[0] === "deploy" || args[1] === "add";
+  const first = ask([]);
+  if (operation) await first;
+  const [human, json] = await Promise.all([first, ask(["--json"])]);
+  const document = JSON.parse(json.stdout) as ErrorDocument;
   const errors = document.machines?.flatMap((one) => one.errors) ??
     document.refusals ?? [document.error ?? { code: "none", message: "" }];
   const found = errors.find(({ code, message }) => code === wanted.code && matches(message, wanted.names));
-  const told = `${JSON.stringify(errors)}\n${human?.stdout}${human?.stderr}`;
+  const told = `${JSON.stringify(errors)}\n${human.stdout}${human.stderr}`;
   expect(found, `no ${wanted.code} that names ${wanted.names} in ${told}`).toBeDefined();
   expect(matches(found?.hint ?? "", wanted.hint ?? /./), `the hint of ${told}`).toBe(true);
-  expect([human?.exitCode, json?.exitCode], told).toEqual([wanted.exit, wanted.exit]);
-  const text = `${human?.stdout}${human?.stderr}`;
+  expect([human.exitCode, json.exitCode], told).toEqual([wanted.exit, wanted.exit]);
+  const text = `${human.stdout}${human.stderr}`;
   expect(text).toContain(found?.message ?? "");
   expect(text).toContain(found?.hint ?? "");
   expect(text).not.toMatch(/^ +at .*:\d+:\d+\)?$/m); // no stack
   // One document, and nothing of what was given that could move a terminal.
-  expect(json?.stdout.trim().split("\n")).toHaveLength(1);
+  expect(json.stdout.trim().split("\n")).toHaveLength(1);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that is the point
   expect(text).not.toMatch(/[\0-\x08\x0b-\x1f]/);
   expect(text.length).toBeLessThan(5_000);
@@ -75,7 +78,8 @@ export async function api(
   const { stdout } = await cluster.lab.sh(
     machine,
     [
-      ...["curl", "-s", "-m", "20", "--path-as-is", "--unix-socket", "/run/ployz/ployzd.sock", "-X", method],
+      "curl",
+      ...["-s", "-m", "20", "--path-as-is", "--unix-socket", "/run/ployz/ployzd.sock", "-X", method],
       ...(body === undefined ? [] : ["--data-binary", "@-"]),
       ...["-w", "\n%{http_code}", `http://ployz${path}`],
     ],

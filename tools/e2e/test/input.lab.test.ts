@@ -259,7 +259,17 @@ describe("a cluster", () => {
     [
       "two routes that clash",
       service('ports = { a = 1, b = 2 }\nroutes = [{ tcp = 5432, port = "a" }, { tcp = 5432, port = "b" }]'),
-      { exit: 2, code: "invalid_input", names: "services.web.routes[1]" },
+      { exit: 2, code: "invalid_input", names: "services.web.routes[1]", hint: /^/ },
+    ],
+    [
+      "a port that the machine needs",
+      service("ports = { http = 8080 }\nroutes = [{ tcp = 22 }]"),
+      { exit: 2, code: "invalid_input", names: "services.web.routes[0].tcp", hint: "another port" },
+    ],
+    [
+      "a port that another program has",
+      service("ports = { http = 8080 }\nroutes = [{ tcp = 7001 }]"),
+      { exit: 3, code: "port_taken", names: /services\.web\.routes.*7001 of m1/, hint: "another port" },
     ],
     [
       "a port beyond the range",
@@ -324,6 +334,7 @@ describe("a cluster", () => {
   ];
 
   it("deploy refuses what is wrong, names it, and changes nothing", async () => {
+    await sh("socat TCP4-LISTEN:7001,fork,bind=127.0.0.1 - >/dev/null 2>&1 & sleep 0.2");
     const before = await state();
     for (const [what, manifest, wanted] of manifests) {
       const file = await cluster.put(1, manifest, webBundle);
@@ -381,6 +392,28 @@ describe("a cluster", () => {
     ).toBe("invalid_input");
     expect(await state()).toEqual(before);
     expect((await sh("ls /tmp/pwned 2>/dev/null || true")).stdout).toBe("");
+  });
+
+  it("a port that is lost later takes its own route only, and is told", async () => {
+    // Between the look and the commit somebody else may take it; here, by a gateway that has to start over.
+    const tcp = `namespace = "tcp"\n\n[services.web]\nbundle = "./web"\ncommand = ["${node}", "server.mjs"]\nports = { http = 8080 }\nroutes = [{ tcp = 7002 }, { host = "tcp.example.test", port = "http" }]\nready = { http = "/healthz", port = "http" }\n`;
+    await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, tcp, webBundle)]);
+    await sh(
+      "s6-svc -wD -T 10000 -d /run/ployz/services/ployz-gateway; s6-svc -wD -T 20000 -d /run/ployz/services/ployz-haproxy; while ss -Hltn 'sport = :7002' | grep -q .; do sleep 0.1; done; socat TCP4-LISTEN:7002,fork,reuseaddr - >/dev/null 2>&1 & sleep 0.3; s6-svc -u /run/ployz/services/ployz-gateway",
+    );
+    const again = await cluster.ctl(1, [
+      "deploy",
+      "-f",
+      await cluster.put(
+        1,
+        tcp.replace("[services.web]", '[services.web]\nenv = { VERSION = "v2" }'),
+        webBundle,
+      ),
+    ]);
+    expect(`${again.stdout}${again.stderr}`).toContain("TCP port 7002 is taken by another program");
+    expect((await cluster.get(1, "tcp.example.test")).body).toContain('"version":"v2"');
+    expect((await cluster.get(1, "taken.example.test")).status).toBe(200);
+    expect((await cluster.ctl(1, ["doctor"], { ok: [3] })).stdout).toContain("7002");
   });
 
   it("the command line refuses names before it asks anybody", async () => {

@@ -1,5 +1,5 @@
 import { openServiceHost, PloyzError } from "@ployz/exec";
-import { openGateway, type RouteTable, validateTable } from "@ployz/gateway";
+import { type Adopted, openGateway, type RouteTable, validateTable } from "@ployz/gateway";
 import { buildTable, tableVersion } from "./project.ts";
 import type { FollowerWorld, Served } from "./run.ts";
 
@@ -15,9 +15,14 @@ export async function serveGateway({ config, paths, log }: FollowerWorld): Promi
     services,
     drainTimeoutMs: LONGEST_DRAIN_MS,
   });
-  const adopted = await gateway.adopt();
-  log.info(adopted, "haproxy");
   const port = Number(config.gatewayListen.slice(config.gatewayListen.lastIndexOf(":") + 1));
+  // After a reboot another program may have been faster at the port of a TCP route: the rest is served all the same.
+  const adopted = await gateway.adopt().catch((error: unknown): Adopted => {
+    const held = takenPort(error);
+    if (held === undefined || held === port) throw error;
+    return { state: "absent" };
+  });
+  log.info(adopted, "haproxy");
   let version = adopted.version ?? "";
   let dropped: readonly string[] = [];
 

@@ -60,7 +60,11 @@ function explain(error: ErrorObject): ErrorBody | undefined {
     case "maxLength":
       return invalid(at, `is longer than ${error.params.limit} characters`);
     default:
-      return invalid(at, `${error.message ?? "is not valid"} (is ${shown(value)})`);
+      return invalid(
+        at,
+        `${error.message ?? "is not valid"} (is ${shown(value)})`,
+        "docs/manifest.md says what each field takes",
+      );
   }
 }
 

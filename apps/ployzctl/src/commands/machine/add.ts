@@ -17,10 +17,10 @@ export async function add(context: Context, input: Input): Promise<MachineAdded>
         "for example root@203.0.113.7",
       );
   }
-  if (new Set(targets).size < targets.length) throw usage("a target is named twice");
+  if (new Set(targets).size < targets.length) throw usage("a target is named twice", "name each once");
   const name = input.text("name");
   if (name !== undefined && targets.length > 1)
-    throw usage("--name names one machine, and there are several targets");
+    throw usage("--name names one machine, and there are several targets", "add them one by one");
   const identity = await findIdentity(input.text("identity"), context.terminal);
   const runtime = input.text("runtime");
   const wanted = {

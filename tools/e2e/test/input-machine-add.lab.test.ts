@@ -1,0 +1,211 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Cluster, openCluster } from "../src/cluster.ts";
+import { HOSTILE, type Refusal, refuses } from "../src/refusal.ts";
+
+/** m1 is a member; m2 and m3 are servers as bought: sshd, apt with its own packages, no route out. */
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await openCluster({ machines: 3, members: 0, bare: true });
+  const packages = "haproxy wireguard-tools wireguard-go iproute2 nftables iputils-ping s6 execline tini";
+  await cluster.lab.sh(
+    1,
+    [
+      "sh",
+      "-c",
+      `apt-get update -q && apt-get install -qy --no-install-recommends ${packages}; service haproxy stop`,
+    ],
+    {
+      timeoutMs: 120_000,
+    },
+  );
+  await cluster.ctl(1, ["daemon", "install"]);
+  await cluster.ctl(1, ["mesh", "init", "prod-cluster"]);
+  await cluster.lab.sh(1, ["sh", "-c", "ssh-keyscan -t ed25519 m2 m3 2>/dev/null > /root/.ssh/known_hosts"]);
+});
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+const KEY = ["--identity", "/root/.ssh/id_ed25519"] as const;
+const on = async (machine: number, script: string) =>
+  (await cluster.lab.sh(machine, ["sh", "-c", script])).stdout;
+const add = (args: readonly string[], wanted: Refusal) =>
+  refuses(cluster, 1, ["machine", "add", ...args], wanted);
+
+/** What an add leaves on its target and among the members. */
+async function untouched(): Promise<void> {
+  for (const machine of [2, 3])
+    expect(
+      await on(
+        machine,
+        "ls -d /usr/local/lib/ployz /var/lib/ployz /run/ployz /etc/ployz /usr/local/bin/ployz* 2>/dev/null; dpkg -l haproxy 2>/dev/null | grep ^ii; ls -d /tmp/tmp.* 2>/dev/null; true",
+      ),
+    ).toBe("");
+  const { machines } = await cluster.json<{ machines: readonly unknown[] }>(1, ["machine", "ls"]);
+  expect(machines).toHaveLength(1);
+}
+
+describe("machine add refuses", () => {
+  it("what is no target, before it asks anybody", async () => {
+    for (const target of ["m2", "root@", "root@m2:0", "root@m2:x", "-oProxyCommand=x@m2", "root@-oX"])
+      await add(["--", target], { exit: 2, code: "usage", names: "user@host" });
+    for (const host of HOSTILE.filter((name) => !["a/b", "A", ""].includes(name)).slice(0, 4))
+      await cluster.ctl(1, ["machine", "add", "--", `root@${host}`], { ok: [2] });
+    await add(["root@m2", "--name", "M 2"], { exit: 2, code: "invalid_input", names: "name" });
+    await add(["root@m2", "--region", "$(id)", ...KEY], { exit: 2, code: "invalid_input", names: "region" });
+    await add(["root@m2", "root@m2"], { exit: 2, code: "usage", names: "twice" });
+    await add(["root@m2", "root@m3", "--name", "a"], { exit: 2, code: "usage", names: "--name" });
+  });
+
+  it("a machine that cannot be reached", async () => {
+    await add(["root@10.77.255.1", ...KEY], {
+      exit: 4,
+      code: "ssh_unreachable",
+      names: "10.77.255.1",
+      hint: "address",
+    });
+    await add(["root@m2:2", ...KEY], { exit: 4, code: "ssh_unreachable", names: "m2:2", hint: "sshd" });
+    await add(["root@nowhere.example.test", ...KEY], {
+      exit: 4,
+      code: "ssh_unreachable",
+      names: "nowhere.example.test",
+    });
+  });
+
+  it("a key that is wrong, locked, public, or not there", async () => {
+    await on(
+      1,
+      'ssh-keygen -q -t ed25519 -N "" -f /root/wrong; ssh-keygen -q -t ed25519 -N secret -f /root/locked; echo x > /root/text',
+    );
+    await add(["root@m2", "-i", "/root/wrong"], {
+      exit: 3,
+      code: "ssh_auth_failed",
+      names: "root@m2",
+      hint: "--identity",
+    });
+    await add(["root@m2", "-i", "/root/locked"], {
+      exit: 3,
+      code: "ssh_identity_invalid",
+      names: "/root/locked has a passphrase",
+      hint: "ssh-add",
+    });
+    await add(["root@m2", "-i", "/root/wrong.pub"], {
+      exit: 3,
+      code: "ssh_identity_invalid",
+      names: "public key",
+      hint: "/root/wrong",
+    });
+    await add(["root@m2", "-i", "/root/text"], {
+      exit: 3,
+      code: "ssh_identity_invalid",
+      names: "/root/text",
+    });
+    await add(["root@m2", "-i", "/root/none"], {
+      exit: 3,
+      code: "ssh_identity_unreadable",
+      names: "/root/none",
+    });
+  });
+
+  it("a host key that nobody has accepted, with its fingerprint, and one that has changed", async () => {
+    await on(1, "mv /root/.ssh/known_hosts /root/kept");
+    try {
+      const [first] = await add(["root@m2", ...KEY], {
+        exit: 3,
+        code: "ssh_host_key_unknown",
+        names: "SHA256:",
+        hint: "--accept-new-host-key",
+      });
+      const own = await on(2, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
+      expect(own).toContain(String(first?.details?.fingerprint));
+      await on(1, 'printf "m2 %s\\n" "$(cut -d" " -f1,2 /root/wrong.pub)" > /root/.ssh/known_hosts');
+      await add(["root@m2", ...KEY, "--accept-new-host-key"], {
+        exit: 3,
+        code: "ssh_host_key_changed",
+        names: "SHA256:",
+        hint: "ssh-keygen -R m2",
+      });
+    } finally {
+      await on(1, "mv /root/kept /root/.ssh/known_hosts");
+    }
+  });
+
+  it("a machine whose ports, disk or routes do not fit, and a name that is taken", async () => {
+    const refused = (wanted: Omit<Refusal, "exit">, more: readonly string[] = []) =>
+      add(["root@m2", ...KEY, ...more], { exit: 3, ...wanted });
+    for (const [protocol, port] of [
+      ["tcp", 80],
+      ["udp", 51820],
+      ["udp", 53],
+      ["tcp", 4319],
+    ] as const) {
+      const options = protocol === "tcp" ? ",Listen=>5" : "";
+      const program = `use IO::Socket::INET; $s = IO::Socket::INET->new(Proto=>"${protocol}",LocalPort=>${port}${options}) or die; sleep 60`;
+      const pid = await on(2, `perl -e '${program}' >/dev/null 2>&1 & echo $!; sleep 0.5`);
+      try {
+        await refused({ code: "port_taken", names: `${protocol}/${port}`, hint: "/etc/ployz/config.toml" });
+      } finally {
+        await on(2, `kill ${pid.trim()}`);
+      }
+    }
+    for (const full of ["/usr/local", "/var/lib"]) {
+      await on(
+        2,
+        `mkdir -p /mnt/kept && mount --bind ${full} /mnt/kept && mount -t tmpfs -o size=100m tmpfs ${full} && { [ ${full} = /usr/local ] || cp -a /mnt/kept/dpkg ${full}/; }`,
+      );
+      try {
+        await refused({ code: "disk_full", names: `MiB free on ${full}`, hint: "free at least" });
+      } finally {
+        await on(2, `umount ${full}; umount /mnt/kept`);
+      }
+    }
+    await on(2, "ip link add d0 type dummy && ip addr add 10.101.9.1/24 dev d0 && ip link set d0 up");
+    await refused({ code: "cidr_overlap", names: "10.101.9.0/24" }).finally(() => on(2, "ip link del d0"));
+    await refused({ code: "name_taken", names: "m1", hint: "--name" }, ["--name", "m1"]);
+    await refused({ code: "docker_unavailable", names: "Docker" }, ["--runtime", "docker"]);
+    await untouched();
+  });
+});
+
+describe("machine add", () => {
+  it("installs what a bare server lacks, from the server's own packages; an add again changes nothing", async () => {
+    expect(await on(2, "command -v haproxy wg s6-svscan nft || true")).not.toContain("haproxy");
+    await cluster.ctl(1, ["machine", "add", "root@m2", ...KEY], { timeoutMs: 180_000 });
+    expect(await on(2, "command -v haproxy wg")).toContain("haproxy");
+    const again = await cluster.ctl(1, ["machine", "add", "root@m2", ...KEY]);
+    expect(again.stdout).toMatch(/m2.*(already|nothing)/i);
+    await add(["root@m2", ...KEY, "--name", "other"], {
+      exit: 3,
+      code: "already_member",
+      names: "as m2",
+      hint: "--name",
+    });
+    expect(
+      await on(2, "ls /usr/sbin/policy-rc.d 2>/dev/null; pgrep -x haproxy -a | grep -v ployz; true"),
+    ).toBe("");
+  });
+
+  it("does not take a member of another cluster", async () => {
+    await cluster.ctl(1, ["machine", "add", "root@m3", ...KEY], { timeoutMs: 180_000 });
+    // As it looks to another cluster: the same machine with a foreign membership.
+    await on(3, "ployzctl mesh leave && ployzctl mesh init elsewhere --machine m3 --cidr 10.102.0.0/16");
+    await add(["root@m3", ...KEY, "--name", "m4"], {
+      exit: 3,
+      code: "other_cluster",
+      names: "root@m3",
+      hint: "mesh destroy",
+    });
+    expect(await on(3, "ployzctl mesh status")).toContain("elsewhere");
+  });
+
+  it("of several targets, says of each what happened, and exits with the worst", async () => {
+    const result = await cluster.ctl(1, ["--json", "machine", "add", "root@m2", "root@10.77.255.1", ...KEY], {
+      ok: [4],
+    });
+    const { machines } = JSON.parse(result.stdout) as {
+      machines: readonly { target: string; state: string }[];
+    };
+    expect(machines.map(({ target, state }) => [target, state])).toEqual([
+      ["root@m2", "done"],
+      ["root@10.77.255.1", "refused"],
+    ]);
+  });
+});
