@@ -93,6 +93,8 @@ it("units do what a service host promises: quoting, replacing, children that liv
     entryPoints: [join(fixtures, "systemd-host.ts")],
     ...{ bundle: true, platform: "node", format: "esm", target: "node20", write: false },
     conditions: ["@ployz/source"],
+    // Some of what it brings along is CommonJS.
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire("/");' },
   });
   const { stdout } = await cluster.lab.sh(1, [node, "--input-type=module", "-"], {
     input: outputFiles[0]?.text ?? "",
