@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { type Cluster, webBundle, webManifest } from "./cluster.ts";
 import { difference, type Inventory, inventory } from "./inventory.ts";
-import { answers, daemonOf, isJournaled, killAt, supervise } from "./kill.ts";
+import { answers, atEvent, daemonOf, isJournaled, killAt, supervise } from "./kill.ts";
 import { started } from "./started.ts";
 
 /** A deploy under attack, again and again on one cluster; each round goes to another version. */
@@ -12,6 +12,8 @@ export interface DeployLoop {
   restarts(k: number, afterMs?: number): Promise<void>;
   /** The coordinator dies at event `k` and stays dead until another machine has finished its work. */
   staysDown(k: number): Promise<void>;
+  /** The coordinator's machine is frozen at event `k` and wakes up when another has finished its work: it must do no harm then. */
+  paused(k: number): Promise<void>;
   /** The daemon of a machine that only takes part dies at event `k`, and is back in a second. The command itself must not notice. */
   participant(k: number, machine: number): Promise<void>;
 }
@@ -82,6 +84,31 @@ export async function deployLoop(cluster: Cluster): Promise<DeployLoop> {
       await serves(label);
       await same(cluster, wanted, label, true);
       // Spread again, for the next round.
+      await cluster.ctl(coordinator, ["deploy", "-f", await put(coordinator, next())]);
+      await same(cluster, wanted, `${label}, next deploy`);
+    },
+    async paused(k) {
+      const label = `coordinator's machine frozen at event ${k} of ${length}`;
+      const manifest = next();
+      const [file, copy] = [await put(coordinator, manifest), await put(other, manifest)];
+      const running = await started(cluster, coordinator, ["deploy", "-f", file]);
+      await atEvent(running, k);
+      await cluster.lab.pause(coordinator);
+      const asked = performance.now();
+      try {
+        const { stderr } = await cluster.ctl(other, ["deploy", "-f", copy]);
+        console.log(label, Math.round(performance.now() - asked), "ms", stderr.match(/^waiting.*$/gm));
+        expect(performance.now() - asked, label).toBeLessThan(100_000);
+      } finally {
+        await cluster.lab.resume(coordinator);
+      }
+      // It finds that its operation is another's now, and leaves everything as it is.
+      const { exitCode, stdout } = await running.done;
+      expect(exitCode, `${label}: ${stdout}`).not.toBe(0);
+      await answers(cluster, coordinator);
+      await cluster.ctl(1, ["deploy", "-f", await put(1, webManifest({ version: `v${version}` }))]);
+      await serves(label);
+      await same(cluster, wanted, label, true);
       await cluster.ctl(coordinator, ["deploy", "-f", await put(coordinator, next())]);
       await same(cluster, wanted, `${label}, next deploy`);
     },

@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { identify, isAlive, type ProcessIdentity, signalProcess, waitFor } from "@ployz/exec";
+import { identify, type ProcessIdentity, signalProcess, waitFor } from "@ployz/exec";
 import type { Cluster } from "./cluster.ts";
 import type { Said, Started } from "./started.ts";
 
@@ -37,28 +37,22 @@ export async function killAt(
   daemon: ProcessIdentity,
   { k, afterMs = 0 }: { readonly k: number; readonly afterMs?: number },
 ): Promise<boolean> {
-  let seen = 0;
-  try {
-    await running.event((event) => isJournaled(event) && seen++ === k);
-  } catch {
-    return false;
-  }
+  if (!(await atEvent(running, k))) return false;
   if (afterMs > 0) await delay(afterMs);
   await signalProcess(daemon, "SIGKILL");
   return true;
 }
 
-/** Resolves when another ployzd answers on the machine. */
-export async function backAgain(cluster: Cluster, machine: number, dead: ProcessIdentity): Promise<void> {
-  await waitFor(
-    `m${machine}'s old ployzd to be gone`,
-    async () => ((await isAlive(dead)) ? undefined : true),
-    {
-      timeoutMs: 5_000,
-      intervalMs: 20,
-    },
-  );
-  await answers(cluster, machine);
+/** Resolves at the `k`th journaled event (from 0). False: the command ended before it. */
+export async function atEvent(running: Started, k: number): Promise<boolean> {
+  let seen = 0;
+  // Past events are found as well as coming ones: each is counted once, in order.
+  return running
+    .event((event) => isJournaled(event) && seen++ === k)
+    .then(
+      () => true,
+      () => false,
+    );
 }
 
 export async function answers(cluster: Cluster, machine: number): Promise<void> {

@@ -149,16 +149,20 @@ describe("machine add refuses", () => {
     for (const full of ["/usr/local", "/var/lib"]) {
       await on(
         2,
-        `mkdir -p /mnt/kept && mount --bind ${full} /mnt/kept && mount -t tmpfs -o size=100m tmpfs ${full} && { [ ${full} = /usr/local ] || cp -a /mnt/kept/dpkg ${full}/; }`,
+        `cp -a /var/lib/dpkg /root/dpkg && mount -t tmpfs -o size=100m tmpfs ${full} && { [ ${full} = /usr/local ] || cp -a /root/dpkg /var/lib/; }`,
       );
       try {
         await refused({ code: "disk_full", names: `MiB free on ${full}`, hint: "free at least" });
       } finally {
-        await on(2, `umount ${full}; umount /mnt/kept`);
+        await on(2, `umount ${full}; rm -r /root/dpkg`);
       }
     }
     await on(2, "ip link add d0 type dummy && ip addr add 10.101.9.1/24 dev d0 && ip link set d0 up");
-    await refused({ code: "cidr_overlap", names: "10.101.9.0/24" }).finally(() => on(2, "ip link del d0"));
+    try {
+      await refused({ code: "cidr_overlap", names: "10.101.9.0/24" });
+    } finally {
+      await on(2, "ip link del d0");
+    }
     await refused({ code: "name_taken", names: "m1", hint: "--name" }, ["--name", "m1"]);
     await refused({ code: "docker_unavailable", names: "Docker" }, ["--runtime", "docker"]);
     await untouched();

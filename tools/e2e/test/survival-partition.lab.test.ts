@@ -74,7 +74,7 @@ it("the store's machine stands still during a deploy: no false success, and afte
   );
   await lab.pause(1);
   const resumed = new Promise<void>((resolve, reject) =>
-    setTimeout(() => lab.resume(1).then(resolve, reject), pauseMs),
+    setTimeout(() => void lab.resume(1).then(resolve, reject), pauseMs),
   );
   // m2 goes on with what it knows.
   const [{ exitCode, stdout }] = await Promise.all([deploying, resumed]);
