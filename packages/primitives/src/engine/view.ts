@@ -1,10 +1,15 @@
 import type { PlanView } from "../client/api.ts";
+import type { Json } from "../model/json.ts";
 import { asJson, hashJson } from "./canonical.ts";
 import type { Plan, PlannedStep } from "./types.ts";
 
-/** The plan as it is printed and sent: everything but the steps' arguments. */
+/**
+ * The plan as it is printed and sent: everything but the steps' arguments, and but the summary's `next`, from which the commit is made.
+ * Both hold what runs, the values of environment variables included.
+ */
 export function planView(primitive: string, plan: Plan): PlanView {
-  const { changes, summary, warnings } = plan;
+  const { changes, warnings } = plan;
+  const summary = shownOf(plan.summary);
   return {
     kind: "plan",
     primitive,
@@ -13,6 +18,12 @@ export function planView(primitive: string, plan: Plan): PlanView {
     prepare: plan.prepare.map(stepView),
     settle: plan.settle.map(stepView),
   };
+}
+
+function shownOf(summary: Json): Json {
+  if (typeof summary !== "object" || summary === null || Array.isArray(summary)) return summary;
+  const { next: _, ...shown } = summary as { readonly [key: string]: Json };
+  return shown;
 }
 
 function stepView({ id, title, machine, needs }: PlannedStep) {
