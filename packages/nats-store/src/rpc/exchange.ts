@@ -61,11 +61,13 @@ export async function exchange(
 
   const onNoResponders = (toControl: boolean) => {
     const since = session.sinceReconnectMs();
+    const settling = since !== undefined && since <= reconnectGraceMs;
     if (!toControl && !answered) {
-      if (since === undefined || since > reconnectGraceMs) return fail(unreachable(machine, command, false));
+      if (!settling) return fail(unreachable(machine, command, false));
       retry = setTimeout(send, 50);
       return;
     }
+    if (settling) return; // the callee may not be back yet: the next sign of life asks again
     strikes += 1;
     if (strikes >= noResponderStrikes) fail(unreachable(machine, command, answered));
   };
