@@ -172,7 +172,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
     return {
       namespace: commit.namespace,
       revision,
-      commit,
+      commit: withoutValues(commit),
       wanted: mine.length,
       running: mine.filter((row) => row.state === "running").length,
       routes: commit.routes,
@@ -204,4 +204,18 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
     },
     warnings,
   };
+}
+
+/** Environment variables are named, not told: people keep passwords there. */
+function withoutValues(commit: Commit): Commit {
+  const hidden = <T extends { readonly spec: { readonly env: Readonly<Record<string, string>> } }>(
+    workloads: Readonly<Record<string, T>>,
+  ): Record<string, T> =>
+    Object.fromEntries(
+      Object.entries(workloads).map(([name, workload]) => {
+        const env = Object.fromEntries(Object.keys(workload.spec.env).map((variable) => [variable, "…"]));
+        return [name, { ...workload, spec: { ...workload.spec, env } }];
+      }),
+    );
+  return { ...commit, services: hidden(commit.services), jobs: hidden(commit.jobs) };
 }
