@@ -46,7 +46,9 @@ if [ "$only" != lab ]; then
   ! has check:package || check "$name-publish" 120 pnpm --dir "$directory" run --silent check:package
 fi
 if [ "$only" != pure ] && has test:lab && has_lab_tests; then
-  vitest_check "$name-lab" "${PLOYZ_LAB_DEADLINE:-600}" "$directory" test:lab
+  # Seconds. The end-to-end tests form a cluster for each file.
+  if [ "$name" = e2e ]; then deadline=2400; else deadline=600; fi
+  vitest_check "$name-lab" "${PLOYZ_LAB_DEADLINE:-$deadline}" "$directory" test:lab
 fi
 echo
 cat "$PLOYZ_RESULTS/$name"-*.result 2>/dev/null | awk '

@@ -14,7 +14,6 @@ set -euo pipefail
 cd "$ployz_root"
 
 # --- The stages, in order: "NAME COMMAND...". Pure ones run two at a time, lab ones alone. ------------------------------
-deadline() { [ "$1" = e2e ] && echo 2400 || echo 600; } # seconds; e2e: a cluster for each file
 stages() {
   local directory name
   # exec first and alone: the others' builds write its declarations when it has none.
@@ -33,7 +32,7 @@ stages() {
   echo "lab isolation scripts/isolation.sh"
   for directory in packages/* tools/* apps/*; do
     [ -z "$(find "$directory/src" "$directory/test" -name '*.lab.test.ts' -print -quit 2>/dev/null)" ] ||
-      echo "lab lab:${directory#*/} env PLOYZ_LAB_DEADLINE=$(deadline "${directory#*/}") scripts/package.sh ${directory#*/} --only lab"
+      echo "lab lab:${directory#*/} scripts/package.sh ${directory#*/} --only lab"
   done
   echo "lab quickstart scripts/quickstart-check.sh"
 }
