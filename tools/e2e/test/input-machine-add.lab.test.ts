@@ -157,12 +157,10 @@ describe("machine add refuses", () => {
         await on(2, `umount ${full}; rm -r /root/dpkg`);
       }
     }
-    await on(2, "ip link add d0 type dummy && ip addr add 10.101.9.1/24 dev d0 && ip link set d0 up");
-    try {
-      await refused({ code: "cidr_overlap", names: "10.101.9.0/24" });
-    } finally {
-      await on(2, "ip link del d0");
-    }
+    await on(2, "ip route add 10.101.9.0/24 dev eth0");
+    await refused({ code: "cidr_overlap", names: "10.101.9.0/24" }).finally(() =>
+      on(2, "ip route del 10.101.9.0/24 dev eth0"),
+    );
     await refused({ code: "name_taken", names: "m1", hint: "--name" }, ["--name", "m1"]);
     await refused({ code: "docker_unavailable", names: "Docker" }, ["--runtime", "docker"]);
     await untouched();
@@ -182,9 +180,6 @@ describe("machine add", () => {
       names: "as m2",
       hint: "--name",
     });
-    expect(
-      await on(2, "ls /usr/sbin/policy-rc.d 2>/dev/null; pgrep -x haproxy -a | grep -v ployz; true"),
-    ).toBe("");
   });
 
   it("does not take a member of another cluster", async () => {

@@ -329,7 +329,7 @@ describe("a cluster", () => {
     [
       "an image where there is no Docker",
       'namespace = "prod"\n[services.web]\nimage = "busybox:1"\n',
-      { exit: 3, code: "no_machine_fits", names: /m1.*Docker/s },
+      { exit: 3, code: "image_missing", names: /services\.web\.image.*Docker/, hint: "machine with Docker" },
     ],
   ];
 

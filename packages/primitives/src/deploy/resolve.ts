@@ -85,7 +85,10 @@ function missing(field: string, ref: string, found: Found | undefined): Refusal 
   return {
     code: "image_missing",
     message: `${field}: ${ref} was found nowhere (${where || "no machine that runs Docker answers"})`,
-    hint: "check the name, or load the image on one of the machines",
+    hint:
+      tried.length === 0
+        ? "an image needs a machine with Docker (ployzctl machine ls shows the runtimes); a bundle runs on the others"
+        : "check the name, or load the image on one of the machines",
     details: { ref, tried: tried.map(({ machine, reason }) => ({ machine, reason })) },
   };
 }
