@@ -12,7 +12,7 @@ describe("kill -9 of ployzd at every event of the journal, then the same command
     for (const k of all) await loop.restarts(k, 15);
     for (const k of all) for (const machine of [1, 3]) await loop.participant(k, machine);
     for (const k of all) await loop.staysDown(k);
-    for (const k of all.filter((each) => each % 4 === 1)) await loop.paused(k);
+    for (const k of all.slice(0, -3).filter((each) => each % 4 === 1)) await loop.paused(k);
   });
 
   it("of a machine add", async () => {
