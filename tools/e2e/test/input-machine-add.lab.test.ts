@@ -158,9 +158,11 @@ describe("machine add refuses", () => {
       }
     }
     await on(2, "ip route add 10.101.9.0/24 dev eth0");
-    await refused({ code: "cidr_overlap", names: "10.101.9.0/24" }).finally(() =>
-      on(2, "ip route del 10.101.9.0/24 dev eth0"),
-    );
+    try {
+      await refused({ code: "cidr_overlap", names: "10.101.9.0/24" });
+    } finally {
+      await on(2, "ip route del 10.101.9.0/24 dev eth0");
+    }
     await refused({ code: "name_taken", names: "m1", hint: "--name" }, ["--name", "m1"]);
     await refused({ code: "docker_unavailable", names: "Docker" }, ["--runtime", "docker"]);
     await untouched();
