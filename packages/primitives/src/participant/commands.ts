@@ -43,7 +43,7 @@ export interface Commands {
     args: { id: string; address: string; ports: Readonly<Record<string, number>>; ready: Readiness };
     out: { readyMs: number };
   };
-  /** Waits for a job's end: `job_failed` with `details.exitCode` and `details.logs` when it is not 0. */
+  /** Waits for a job's end: `job_failed` with `details.exitCode` and `details.logs` when it is not 0, `job_timeout` when it lasts longer. */
   "instance.wait": { args: { id: string; timeoutMs: number }; out: { exitCode: number } };
   /** Stops without removing (stop-first): SIGTERM, then SIGKILL after the grace. */
   "instance.stop": { args: { id: string; graceMs: number }; out: null };
