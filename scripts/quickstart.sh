@@ -39,10 +39,11 @@ case "$#:${1:-}" in
 esac
 
 echo "A cluster of this one machine, with an example in it. scripts/quickstart.sh --down removes it again."
-before=$(cat .cache/installed-packages 2>/dev/null | wc -l)
+mkdir -p .cache && touch .cache/installed-packages # the ones that setup.sh adds
+before=$(wc -l <.cache/installed-packages)
 step "1/4  What is missing on this machine"
 scripts/setup.sh --run-only
-installed_now=$(tail -n +$((before + 1)) .cache/installed-packages 2>/dev/null | sort -u | tr '\n' ' ')
+installed_now=$(tail -n +$((before + 1)) .cache/installed-packages | sort -u | tr '\n' ' ')
 if [ -n "$installed_now" ]; then
   echo "Debian packages installed: $installed_now"
 else
