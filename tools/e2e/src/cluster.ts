@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly bare?: boolean;
   /** Default: all machines are made members. 0: only the machines and, on m1, the payload. */
   readonly members?: number;
+  /** All machines are added by one command. */
+  readonly atOnce?: boolean;
 }
 
 /** The payload of this checkout; built when it is not current. */
@@ -45,7 +47,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const lab = await openLab({ machines, kind, docker, bare, payload: await payload() });
   try {
     const cluster = driver(lab);
-    if (members > 0) await form(cluster, members, docker ? "docker" : "host");
+    if (members > 0)
+      await form(cluster, { members, runtime: docker ? "docker" : "host", atOnce: options.atOnce === true });
     return cluster;
   } catch (error) {
     await lab.down();
@@ -53,17 +56,18 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-async function form(cluster: Cluster, members: number, runtime: "docker" | "host"): Promise<void> {
+/** One command adds all of them at once, and then any may take any subnet; one after the other, machine i has 10.101.i.0/24. */
+async function form(
+  cluster: Cluster,
+  { members, runtime, atOnce }: { members: number; runtime: "docker" | "host"; atOnce: boolean },
+): Promise<void> {
   await cluster.ctl(1, ["daemon", "install", "--runtime", runtime]);
   await cluster.ctl(1, ["mesh", "init", "prod-cluster"]);
   const targets = Array.from({ length: members - 1 }, (_, index) => `root@m${index + 2}`);
-  if (targets.length > 0) {
-    await cluster.ctl(
-      1,
-      ["machine", "add", ...targets, "--identity", "/root/.ssh/id_ed25519", "--accept-new-host-key"],
-      { timeoutMs: 180_000 },
-    );
-  }
+  const key = ["--identity", "/root/.ssh/id_ed25519", "--accept-new-host-key"];
+  const rounds = atOnce && targets.length > 0 ? [targets] : targets.map((target) => [target]);
+  for (const round of rounds)
+    await cluster.ctl(1, ["machine", "add", ...round, ...key], { timeoutMs: 180_000 });
 }
 
 function driver(lab: Lab): Cluster {

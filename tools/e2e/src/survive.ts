@@ -70,7 +70,11 @@ export async function dataPlane(cluster: Cluster, i: number): Promise<unknown> {
   return {
     services: services.filter(({ name }) => name !== "ployzd"),
     workloads: await pids(cluster, i, "server.mjs"),
-    addresses: (await cluster.lab.sh(i, ["ip", "-brief", "address"])).stdout,
+    // Without the state: a bridge says UNKNOWN until the kernel has looked.
+    addresses: (await cluster.lab.sh(i, ["ip", "-brief", "address"])).stdout.replaceAll(
+      / (?:UNKNOWN|UP|DOWN) /g,
+      " ",
+    ),
     peers: (await cluster.lab.sh(i, ["wg", "show", "ployz-wg0", "peers"])).stdout,
   };
 }

@@ -4,7 +4,7 @@ import { type Cluster, node, openCluster, webBundle, webManifest } from "./clust
 type Machines = {
   readonly machines: readonly {
     readonly reachable: boolean;
-    readonly record: { readonly id: string; readonly state: string };
+    readonly record: { readonly id: string; readonly state: string; readonly address: string };
   }[];
 };
 type Rtt = {
@@ -28,7 +28,7 @@ type Ps = {
 /** What the README promises, from machines that have nothing but sshd to a service that every machine serves. */
 export function walkthrough(kind: "ns" | "systemd"): void {
   it(`forms a cluster of three ${kind} machines, deploys from any of them, and reaches it from everywhere`, async () => {
-    await using cluster = await openCluster({ machines: 3, kind });
+    await using cluster = await openCluster({ machines: 3, kind, atOnce: true });
 
     const { machines } = await cluster.json<Machines>(1, ["machine", "ls"]);
     expect(machines.map(({ record, reachable }) => [record.id, record.state, reachable])).toEqual([
@@ -60,7 +60,8 @@ export function walkthrough(kind: "ns" | "systemd"): void {
       ]),
     ).toMatchObject({ changed: false });
 
-    for (const machine of [1, 2, 3]) await reached(cluster, machine);
+    for (const machine of [1, 2, 3])
+      await reached(cluster, machine, machines[machine - 1]?.record.address ?? "");
     await looks(cluster, deployed.operation);
   });
 }
@@ -75,15 +76,10 @@ routes  = [{ host = "asker.example.test", port = "http" }]
 ready   = { http = "/healthz", port = "http", timeout = "20s" }
 `;
 
-async function reached(cluster: Cluster, machine: number): Promise<void> {
+async function reached(cluster: Cluster, machine: number, dns: string): Promise<void> {
   const answer = await cluster.get(machine, "www.example.test");
   expect(answer).toMatchObject({ status: 200, body: expect.stringContaining('"version":"v1"') });
-  const dig = await cluster.lab.sh(machine, [
-    "dig",
-    "+short",
-    `@10.101.${machine}.1`,
-    "web.prod.cluster.local",
-  ]);
+  const dig = await cluster.lab.sh(machine, ["dig", "+short", `@${dns}`, "web.prod.cluster.local"]);
   expect(dig.stdout.trim().split("\n")).toHaveLength(3);
   // A workload resolves the plain name of its own namespace.
   const asked = await cluster.get(
