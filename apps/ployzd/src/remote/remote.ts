@@ -82,18 +82,25 @@ apt-get install -q -y --no-install-recommends "$@" >/dev/null 2>&1 || { apt-get 
       );
       if (present.stdout.includes(`"${payload.build}"`)) return { installed: false };
       const { size } = await stat(payload.tarball);
-      let sent = 0;
-      const counted = new Transform({
-        transform(chunk: Buffer, _encoding, next) {
-          sent += chunk.length;
-          progress(sent, size);
-          next(null, chunk);
-        },
-      });
-      const source = createReadStream(payload.tarball, { highWaterMark: 1024 * 1024 });
-      source.on("error", (error) => counted.destroy(error));
       const command = `umask 022; d=$(mktemp -d) && cat > "$d/payload.tar.gz" && tar -xzf "$d/payload.tar.gz" -C "$d" && "$d/ployz/install.sh" --operation ${shellWord(operation)} --tarball "$d/payload.tar.gz" >&2; s=$?; rm -rf "$d"; exit $s`;
-      const result = await exec(target, command, signal, source.pipe(counted));
+      const upload = () => {
+        let sent = 0;
+        const counted = new Transform({
+          transform(chunk: Buffer, _encoding, next) {
+            sent += chunk.length;
+            progress(sent, size);
+            next(null, chunk);
+          },
+        });
+        const source = createReadStream(payload.tarball, { highWaterMark: 1024 * 1024 });
+        source.on("error", (error) => counted.destroy(error));
+        return exec(target, command, signal, source.pipe(counted));
+      };
+      // What was half received is gone with its shell: a lost connection is dialled again, from the start.
+      const result = await upload().catch((error: unknown) => {
+        if (signal.aborted || !(error instanceof PloyzError) || error.code !== "ssh_unreachable") throw error;
+        return upload();
+      });
       if (result.exitCode !== 0) throw failed(target, "the installation", result);
       return { installed: true };
     },
