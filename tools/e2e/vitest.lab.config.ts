@@ -6,6 +6,11 @@ import { lab } from "../../vitest.shared.ts";
 export default mergeConfig(
   lab,
   defineConfig({
-    test: { testTimeout: 300_000, hookTimeout: 300_000, exclude: ["test/nightly/**", "**/node_modules/**"] },
+    test: {
+      retry: process.env.CI === undefined ? 0 : 1,
+      testTimeout: 300_000,
+      hookTimeout: 300_000,
+      exclude: ["test/nightly/**", "**/node_modules/**"],
+    },
   }),
 );

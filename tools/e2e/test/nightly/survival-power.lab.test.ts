@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { answers, daemonUp, type Instances, type Status, storeConnected, within } from "../src/survive.ts";
+import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { answers, daemonUp, type Instances, type Status, storeConnected, within } from "../../src/survive.ts";
 
 /** Power cuts: of a machine, of all at once, and of the one that holds the store. */
 let cluster: Cluster;

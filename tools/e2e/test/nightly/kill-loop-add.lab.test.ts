@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type AddLoop, addLoop } from "../src/add-loop.ts";
-import { type Cluster, openCluster } from "../src/cluster.ts";
+import { type AddLoop, addLoop } from "../../src/add-loop.ts";
+import { type Cluster, openCluster } from "../../src/cluster.ts";
 
 // Samples; every event of the journal is killed at in nightly/kill-loop.lab.test.ts.
 let cluster: Cluster;
