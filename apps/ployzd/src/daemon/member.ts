@@ -16,6 +16,7 @@ import { instanceHandlers } from "../participant/instances.ts";
 import { openMachines } from "../participant/machines.ts";
 import { meshHandlers } from "../participant/membership.ts";
 import { observeMachine } from "../participant/observe.ts";
+import { volumeHandlers } from "../participant/volumes.ts";
 import { openRemote } from "../remote/remote.ts";
 import { openFences } from "../state/fences.ts";
 import { openReservations } from "../state/reservations.ts";
@@ -123,9 +124,7 @@ export async function openMember(
   const rpc = openRpc(store.session);
   const machines = openMachines(rpc, self.id, () => {
     const ready = handlers;
-    return (
-      ready && ((command, args, fence, signal) => handle(ready, fences, command, args, fence, { signal }))
-    );
+    return ready && ((command, args, fence, context) => handle(ready, fences, command, args, fence, context));
   });
   const runner = openRunner({
     store,
@@ -154,7 +153,6 @@ export async function openMember(
     },
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
   });
-  const volumes = config.zfsRoot !== undefined;
   handlers = {
     "machine.observe": ({ namespaces }) =>
       observeMachine(
@@ -162,7 +160,6 @@ export async function openMember(
           runtime,
           self: self.id,
           version: payload.version,
-          volumes,
           gatewayAddress: hostOf(config.gatewayListen),
         },
         namespaces,
@@ -183,6 +180,7 @@ export async function openMember(
       addressOf,
     }),
     ...instanceHandlers(world),
+    ...volumeHandlers(),
     ...meshHandlers({
       wireguard: substrate.wireguard,
       membership: follower,
@@ -195,8 +193,8 @@ export async function openMember(
     calls: Object.fromEntries(
       Object.keys(table).map((name) => [
         name,
-        async (args: Json, { meta, signal }) =>
-          (await handle(table, fences, name, args, meta.fence, { signal })) as Json,
+        async (args: Json, { meta, signal, progress }) =>
+          (await handle(table, fences, name, args, meta.fence, { signal, progress })) as Json,
       ]),
     ),
     streams: {

@@ -14,6 +14,7 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "image.resolve": false,
   "bundle.resolve": false,
   "instance.logs": false,
+  "volume.snapshots": false,
   "transfer.offer": false,
   "instance.ready": false,
   "instance.wait": false,
@@ -30,6 +31,18 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "instance.resume": true,
   "instance.retire": true,
   "instance.remove": true,
+  "volume.ensure": true,
+  "volume.snapshot": true,
+  "volume.unsnapshot": true,
+  "volume.clone": true,
+  "volume.seal": true,
+  "volume.unseal": true,
+  "volume.pull": true,
+  "volume.admit": true,
+  "volume.discard": true,
+  "volume.retire": true,
+  "volume.prune": true,
+  "gateway.hold": true,
 };
 
 const code = (work: Promise<unknown>) =>
@@ -37,7 +50,7 @@ const code = (work: Promise<unknown>) =>
     () => "done",
     (error: unknown) => errorBody(error).code,
   );
-const context = { signal: new AbortController().signal };
+const context = { signal: new AbortController().signal, progress: () => {} };
 
 describe("a command over the wire", () => {
   const ran: string[] = [];

@@ -1,10 +1,12 @@
 import { PloyzError } from "@ployz/exec";
-import type { Commands, Fence } from "@ployz/primitives";
+import type { Commands, Fence, Json } from "@ployz/primitives";
 import type { FenceGuard } from "../state/fences.ts";
 
 export interface CommandContext {
   /** Aborts at the caller's deadline, or when the caller gives up. */
   readonly signal: AbortSignal;
+  /** Tells the caller how far this is; also a sign that work goes on. */
+  progress(value: Json): void;
 }
 
 /** One function for each command of the protocol. */
@@ -23,6 +25,7 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "bundle.resolve",
   "operation.abort",
   "instance.logs",
+  "volume.snapshots",
   "instance.ready",
   "instance.wait",
   "publish.await",

@@ -1,12 +1,13 @@
 import { PloyzError } from "@ployz/exec";
 import type { Rpc } from "@ployz/nats-store";
 import type { Fence, Json, Machines } from "@ployz/primitives";
+import type { CommandContext } from "./handlers.ts";
 
 export type LocalHandler = (
   command: string,
   args: unknown,
   fence: Fence | undefined,
-  signal: AbortSignal,
+  context: CommandContext,
 ) => Promise<unknown>;
 
 /** The `Machines` port over RPC. Commands to this machine itself do not go through the store. */
@@ -24,6 +25,8 @@ export function openMachines(rpc: Rpc, self: string, local: () => LocalHandler |
         signal: options.signal,
         ...(options.fence !== undefined && { fence: options.fence }),
         ...(options.operation !== undefined && { operation: options.operation }),
+        ...(options.idleTimeoutMs !== undefined && { idleTimeoutMs: options.idleTimeoutMs }),
+        ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
       });
     }
     const deadline = new AbortController();
@@ -33,7 +36,11 @@ export function openMachines(rpc: Rpc, self: string, local: () => LocalHandler |
     });
     const timer = setTimeout(() => deadline.abort(late), options.timeoutMs);
     try {
-      return await handler(command, args, options.fence, AbortSignal.any([deadline.signal, options.signal]));
+      const signal = AbortSignal.any([deadline.signal, options.signal]);
+      return await handler(command, args, options.fence, {
+        signal,
+        progress: options.onProgress ?? (() => {}),
+      });
     } finally {
       clearTimeout(timer);
     }

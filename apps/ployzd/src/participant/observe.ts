@@ -8,7 +8,6 @@ export interface ObserveWorld {
   readonly runtime: Runtime;
   readonly self: string;
   readonly version: string;
-  readonly volumes: boolean;
   /** What the gateway listens on; `0.0.0.0` is every address. */
   readonly gatewayAddress: string;
 }
@@ -34,7 +33,7 @@ export async function observeMachine(
     memoryFreeBytes: facts.memoryFreeBytes,
     diskFreeBytes: facts.diskFreeBytes,
     draining: false,
-    volumes: world.volumes,
+    volumes: [],
     load1: loadavg()[0] ?? 0,
     tcpPorts,
     instances: list.flatMap((status) => {

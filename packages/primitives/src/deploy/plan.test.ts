@@ -69,7 +69,7 @@ function factsOf(world: World): DeployFacts {
       memoryFreeBytes: 2 ** 33,
       diskFreeBytes: 2 ** 33,
       draining: draining.includes(id),
-      volumes: false,
+      volumes: [],
       load1: 0,
       instances: instances.map((one) => ({
         ...one,

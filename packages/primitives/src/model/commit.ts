@@ -15,6 +15,14 @@ export type Commit = {
   readonly instances: readonly Instance[];
   readonly volumes: readonly Volume[];
   readonly routes: readonly CommittedRoute[];
+  /**
+   * The volumes of the commit before this one, as this operation left them: what a rollback of data goes back to. Each is a snapshot
+   * named after this operation.
+   */
+  readonly before?: readonly VolumeSnapshot[];
+  /** The namespace was removed: nothing of it runs, and it is not listed. */
+  readonly removed?: true;
+  /** Where the state came from: `from` is a namespace, `revision` its commit. */
   readonly lineage?: {
     readonly kind: "branch" | "rollback" | "promote";
     readonly from: string;
@@ -91,13 +99,39 @@ export type Instance = {
    * or placement alone leaves it, and so the instance, as it is; it is not the service's revision.
    */
   readonly revision: string;
+  /** Ids of the volumes that it was started with, by name; absent when it has none. */
+  readonly volumes?: Readonly<Record<string, string>>;
 };
 
-/** Room for part 2. */
+export type VolumeSpec = {
+  /** `single`: one instance writes at a time. `shared`: any number of instances on the volume's machine. */
+  readonly scope: "single" | "shared";
+  readonly quotaBytes?: number;
+  readonly recordsizeBytes?: number;
+};
+
+/** One volume of a namespace. Exactly one dataset on one machine is it; other copies are sealed, incoming or retired. */
 export type Volume = {
   readonly name: string;
+  /** Unique for ever: `<namespace>.<name>.<last characters of the operation id>`. Names the dataset; stays the same over a move. */
+  readonly id: string;
   readonly machine: string;
-  readonly dataset: string;
+  /** The dataset's guid on that machine, in decimal. */
+  readonly guid: string;
+  readonly spec: VolumeSpec;
+  /** What it was cloned or copied from. */
+  readonly origin?: { readonly namespace: string; readonly volume: string; readonly snapshot: string };
+  /** Evidence of the last move: the snapshot whose guid was the same on both machines before the target was opened for writing. */
+  readonly moved?: { readonly from: string; readonly snapshot: string; readonly guid: string };
+};
+
+export type VolumeSnapshot = {
+  /** Name of the volume. */
+  readonly volume: string;
+  readonly id: string;
+  readonly machine: string;
+  readonly snapshot: string;
+  /** Of the snapshot; the same on every machine that received it. */
   readonly guid: string;
 };
 

@@ -1,4 +1,4 @@
-import type { Readiness } from "../model/commit.ts";
+import type { Readiness, VolumeSpec } from "../model/commit.ts";
 
 /**
  * What one machine does when another's operation asks: the whole protocol between machines. Each changing command is
@@ -54,6 +54,71 @@ export interface Commands {
   /** Stops at once, removes, releases the address: the undo of reserve and start. */
   "instance.remove": { args: { id: string }; out: null };
 
+  // volumes. An id names a dataset, the same on every machine that has a copy; the copy's state says what it is for. A single-writer
+  // volume is in use by one running instance at most, and a sealed, incoming or retired copy by none: `instance.start` refuses.
+  /** Snapshots of one copy, whatever its state, oldest first; `null`: no copy here. */
+  "volume.snapshots": { args: { id: string }; out: { snapshots: readonly ObservedSnapshot[] } | null };
+  /** Makes the volume, or brings its properties to the spec. With `create: false` it must be there: `volume_missing`. */
+  "volume.ensure": {
+    args: VolumeIdentity & { spec: VolumeSpec; operation: string; create: boolean };
+    out: { guid: string };
+  };
+  /** One snapshot of each, atomic over the volumes of a namespace on this machine. Snapshots of that name that are there stay as they are. */
+  "volume.snapshot": {
+    args: { namespace: string; ids: readonly string[]; snapshot: string };
+    out: { guids: Readonly<Record<string, string>> };
+  };
+  /** Removes snapshots of these names where they are and nothing depends on them: the undo of `volume.snapshot`. */
+  "volume.unsnapshot": { args: { ids: readonly string[]; snapshots: readonly string[] }; out: null };
+  /** A copy-on-write clone of a snapshot that this machine has (of an active or a retired copy), ready to be used. */
+  "volume.clone": {
+    args: VolumeIdentity & {
+      spec: VolumeSpec;
+      operation: string;
+      from: { id: string; snapshot: string; guid: string };
+    };
+    out: { guid: string };
+  };
+  /** Nothing starts on it from now on, here, whatever happens: `volume_in_use` while something runs on it. Durable. */
+  "volume.seal": { args: { id: string; operation: string }; out: null };
+  /** Undo of `seal`, only of the same operation's. */
+  "volume.unseal": { args: { id: string; operation: string }; out: null };
+  /**
+   * Makes an incoming copy here hold `snapshot` of `source.id` on `source.machine`: the difference to the newest snapshot that both
+   * have, else all of it. A copy here that has diverged is set aside, never overwritten. Progress: `{ done, total? }` in bytes.
+   */
+  "volume.pull": {
+    args: VolumeIdentity & {
+      operation: string;
+      source: { machine: string; id: string };
+      snapshot: string;
+      guid: string;
+      bytesPerSecond?: number;
+    };
+    out: { bytes: number; ms: number; base: string | null };
+  };
+  /** Turns the incoming copy into the volume, writable, if its newest snapshot has this guid (`transfer_unverified`). */
+  "volume.admit": {
+    args: VolumeIdentity & { spec: VolumeSpec; operation: string; snapshot: string; guid: string };
+    out: { guid: string };
+  };
+  /** Undo of `ensure`, `clone`, `pull` and `admit`: destroys what this operation made here, and puts a retired copy that it used back. */
+  "volume.discard": { args: { id: string; operation: string }; out: null };
+  /** After the commit: out of use, unmounted, read-only and kept until the retention lets it go. `volume_in_use` while something runs on it. */
+  "volume.retire": { args: { id: string; operation: string }; out: null };
+  /** Lets go of snapshots and retired copies of the namespace that are beyond this machine's retention. What something depends on stays. */
+  "volume.prune": {
+    args: { namespace: string; dryRun: boolean };
+    out: {
+      destroyed: readonly string[];
+      /** Beyond the retention, but something depends on them. */
+      blocked: readonly { name: string; dependents: readonly string[] }[];
+      freedBytes: number;
+    };
+  };
+  /** Requests for a service wait at this machine's gateway instead of failing, until it has a live server again, at most `ms`. */
+  "gateway.hold": { args: { namespace: string; service: string; ms: number }; out: { held: boolean } };
+
   // followers: resolves when this machine's gateway and DNS serve at least this commit
   "publish.await": {
     args: { namespace: string; revision: number };
@@ -90,6 +155,56 @@ export type InstanceStart = {
   readonly user?: string;
   readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number };
   readonly stopGraceMs: number;
+  /** Volumes of this machine, by id, and where they are mounted in the instance. */
+  readonly volumes?: readonly InstanceVolume[];
+};
+
+export type InstanceVolume = {
+  readonly id: string;
+  readonly target: string;
+  readonly scope: VolumeSpec["scope"];
+};
+
+export type VolumeIdentity = {
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+};
+
+export type ObservedSnapshot = {
+  readonly name: string;
+  readonly guid: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  readonly usedBytes: number;
+};
+
+/**
+ * `active`: the volume, or one that an operation is preparing. `sealed`: an operation closed it. `incoming`: a copy that is being
+ * received. `retired`: kept until the retention lets it go.
+ */
+export type ObservedVolume = VolumeIdentity & {
+  readonly state: "active" | "sealed" | "incoming" | "retired";
+  readonly guid: string;
+  /** With its snapshots. */
+  readonly usedBytes: number;
+  readonly referencedBytes: number;
+  readonly quotaBytes?: number;
+  /** The operation that made this copy. */
+  readonly operation: string;
+  /** RFC 3339. */
+  readonly retiredAt?: string;
+};
+
+/** The part of a pool that Ployz may use. */
+export type ObservedStorage = {
+  readonly root: string;
+  readonly availableBytes: number;
+  readonly usedBytes: number;
+  /** Sum of the quotas of active volumes, of all namespaces. */
+  readonly promisedBytes: number;
+  /** How much may be promised in all: the pool's size times the overcommit ratio of this machine's configuration. */
+  readonly promisableBytes: number;
 };
 
 /** Live, looked at when a decision needs it; never stored. */
@@ -104,7 +219,10 @@ export type MachineObservation = {
   readonly memoryFreeBytes: number;
   readonly diskFreeBytes: number;
   readonly draining: boolean;
-  readonly volumes: boolean;
+  /** Absent: no volumes here; `problems` says why when they were asked for. */
+  readonly storage?: ObservedStorage;
+  /** Of the namespaces asked for. */
+  readonly volumes: readonly ObservedVolume[];
   readonly load1: number;
   /** TCP ports that somebody listens on where the gateway would, the gateway itself included. */
   readonly tcpPorts?: readonly number[];

@@ -1,3 +1,4 @@
+import type { Json } from "../model/json.ts";
 import type { Commands } from "../participant/commands.ts";
 
 /** The store generation and the lease revision under which an effect is sent. A machine refuses a lower one for the same scope. */
@@ -13,6 +14,10 @@ export interface CallOptions {
   /** Required for every command that changes something. */
   readonly fence?: Fence;
   readonly operation?: string;
+  /** Fails with `deadline_exceeded` when the command makes no progress for this long. */
+  readonly idleTimeoutMs?: number;
+  /** What a long command says on its way, as documented at the command. */
+  readonly onProgress?: (value: Json) => void;
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   type MemoryMachine,
   observed,
 } from "./memory-participant.ts";
+import { observedVolume, useVolumes, volumeHandlersOf } from "./memory-volumes.ts";
 
 /** The participant of one simulated machine. Every changing command may be sent twice. */
 export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Handlers {
@@ -44,7 +45,20 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       memoryFreeBytes: machine.memoryBytes - (1 << 28) * machine.instances.size,
       diskFreeBytes: machine.diskFreeBytes,
       draining: machine.draining,
-      volumes: false,
+      ...(machine.storage && {
+        storage: {
+          root: "tank/ployz",
+          availableBytes: 100 * 2 ** 30,
+          usedBytes: 0,
+          promisedBytes: [...machine.volumes.values()]
+            .filter(({ state }) => state === "active")
+            .reduce((sum, { spec }) => sum + (spec.quotaBytes ?? 0), 0),
+          promisableBytes: 100 * 2 ** 30,
+        },
+      }),
+      volumes: [...machine.volumes.values()]
+        .map(observedVolume)
+        .filter((one) => namespaces === undefined || namespaces.includes(one.namespace)),
       load1: machine.load1,
       instances: [...machine.instances.values()]
         .map(observed)
@@ -90,6 +104,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       if (machine.reservations.get(start.id) !== start.address) {
         return fail("not_reserved", `${start.address} is not reserved for ${start.id} on ${machine.id}`);
       }
+      useVolumes(machine, start);
       const { exitCode, ready } = setting.behaviour(start);
       const exits = start.kind === "job" ? exitCode !== undefined || ready === "yes" : ready === "exits";
       const startedAt = new Date(clock.now()).toISOString();
@@ -116,19 +131,22 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       return { exitCode };
     },
     "instance.stop": ({ id }) => {
-      const one = instance(id);
-      if (one.state === "running") changed(`stop ${id}`);
-      one.state = "exited";
+      const one = machine.instances.get(id);
+      if (one?.state === "running") changed(`stop ${id}`);
+      if (one !== undefined) one.state = "exited";
       return null;
     },
     "instance.resume": ({ id }) => {
-      const one = instance(id);
-      if (one.state === "exited") changed(`resume ${id}`);
+      const one = machine.instances.get(id);
+      if (one?.state !== "exited") return null;
+      useVolumes(machine, one.start);
+      changed(`resume ${id}`);
       one.state = "running";
       return null;
     },
     "instance.retire": ({ id }) => remove(id),
     "instance.remove": ({ id }) => remove(id),
+    ...volumeHandlersOf(machine, setting),
     "publish.await": () => ({ gateway: "applied", dns: "applied" }),
     "membership.await": async () => ({ peers: ((await setting.members())?.length ?? 1) - 1 }),
     "membership.handshake": async ({ machines }) => {

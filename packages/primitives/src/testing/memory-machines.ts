@@ -28,6 +28,7 @@ export interface MemoryMachines extends Machines {
 /** Participants in memory: reservations, instances and images, with fences enforced and every command safe to send twice. */
 export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMachines {
   const { clock } = options;
+  let guids = 0;
   const byId = new Map<
     string,
     { readonly machine: MemoryMachine; readonly handlers: ReturnType<typeof handlersOf> }
@@ -44,6 +45,11 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
         return entries?.map(({ key }) => key.slice("machine.".length));
       },
       answers: (other) => byId.get(other)?.machine.reachable === true,
+      peer(other) {
+        const found = byId.get(other)?.machine;
+        return found?.reachable === true ? found : undefined;
+      },
+      newGuid: () => `${++guids}`,
       subnet: `10.101.${byId.size + 1}`,
     };
     byId.set(id, { machine, handlers: handlersOf(machine, setting) });
@@ -98,6 +104,8 @@ function emptyMachine(id: string): MemoryMachine {
     bundles: new Set(),
     reservations: new Map(),
     instances: new Map(),
+    storage: true,
+    volumes: new Map(),
     fences: new Map(),
     effects: [],
   };

@@ -2,6 +2,7 @@ import type { Clock } from "../engine/clock.ts";
 import { PloyzError } from "../model/error.ts";
 import type { Commands, InstanceStart, ObservedInstance } from "../participant/commands.ts";
 import type { CallOptions, Fence } from "../ports/machines.ts";
+import type { MemoryVolume } from "./memory-volumes.ts";
 
 /** How an instance behaves once started; asked when somebody waits for it. */
 export interface Behaviour {
@@ -32,6 +33,10 @@ export interface MemoryMachine {
   /** Address by instance id. */
   readonly reservations: Map<string, string>;
   readonly instances: Map<string, MemoryInstance>;
+  /** Whether it has ZFS. */
+  storage: boolean;
+  /** Copies of volumes, by id. */
+  readonly volumes: Map<string, MemoryVolume>;
   readonly fences: Map<string, Fence>;
   /** Every change, in order: `start prod.web.0.k3v9x2ab`. What was there already is no change. */
   readonly effects: string[];
@@ -46,6 +51,10 @@ export interface MachineSetting {
   /** Machine ids that the facts name; `undefined` in a world without membership. */
   members(): Promise<readonly string[] | undefined>;
   answers(machine: string): boolean;
+  /** Another machine that can be reached. */
+  peer(machine: string): MemoryMachine | undefined;
+  /** Unique in the world. */
+  newGuid(): string;
   readonly subnet: string;
 }
 
@@ -67,6 +76,18 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "instance.resume",
   "instance.retire",
   "instance.remove",
+  "volume.ensure",
+  "volume.snapshot",
+  "volume.unsnapshot",
+  "volume.clone",
+  "volume.seal",
+  "volume.unseal",
+  "volume.pull",
+  "volume.admit",
+  "volume.discard",
+  "volume.retire",
+  "volume.prune",
+  "gateway.hold",
 ]);
 
 export function fail(code: string, message: string, details?: PloyzError["details"]): never {
