@@ -117,4 +117,12 @@ for file in "$PLOYZ_RESULTS"/*.result; do
   printf '%-6s %-32s %5d passed %4d failed %5d s\n' "$([ "$failed" = 0 ] && echo ok || echo FAILED)" \
     "$(basename "$file" .result)" "$passed" "$failed" "$seconds"
 done
+for file in "$PLOYZ_RESULTS"/*.unsteady "$PLOYZ_RESULTS"/*.failures; do
+  [ -s "$file" ] || continue
+  case $file in
+    *.unsteady) printf '\nunsteady: failed once and passed when run again (%s)\n' "$(basename "$file" .unsteady)" ;;
+    *) printf '\nfailed (%s)\n' "$(basename "$file" .failures)" ;;
+  esac
+  sed 's/^/  /' "$file"
+done
 check_sum

@@ -10,21 +10,32 @@ check() { # check NAME SECONDS COMMAND...
 }
 
 vitest_check() { # vitest_check NAME SECONDS DIR SCRIPT: a package.json script that runs vitest
-  local name=$1 deadline=$2 directory=$3 script=$4 started=$SECONDS status=0 counts
+  local name=$1 deadline=$2 directory=$3 script=$4 started=$SECONDS status=0 counts files
   local report=$PLOYZ_RESULTS/$name.json
   printf '\n=== %s\n' "$name"
   rm -f "$report"
-  (cd "$directory" && timeout --kill-after=15 "$deadline" pnpm run --silent "$script" \
-    --reporter=default --reporter=json --outputFile.json="$report" </dev/null) || status=$?
-  # A run that ended badly without a failed test (a file that does not load, a time-out, no tests) is one failure.
-  counts=$(node -e '
-    const fs = require("node:fs");
-    let passed = 0, failed = 0;
-    try { ({ numPassedTests: passed, numFailedTests: failed } = JSON.parse(fs.readFileSync(process.argv[1], "utf8"))); } catch {}
-    console.log(passed, failed || (Number(process.argv[2]) !== 0 || passed === 0 ? 1 : 0));
-  ' "$report" "$status")
+  vitest_run "$deadline" "$directory" "$script" "$report" || status=$?
+  counts=$(vitest_report counts "$report" "$status")
+  # Tests on the real programs share the machine with whatever else runs there. A file that failed is run once more by itself; what then
+  # passes is not a failure, and is told in the summary: a test or Ployz itself is not steady.
+  mapfile -t files < <(vitest_report files "$report")
+  if [ "$script" = test:lab ] && [ "${#files[@]}" -gt 0 ] && [ "${#files[@]}" -le 3 ]; then
+    printf '\n=== %s, once more what failed\n' "$name"
+    if vitest_run "$deadline" "$directory" "$script" "$report.again" "${files[@]}"; then
+      vitest_report failures "$report" >"$PLOYZ_RESULTS/$name.unsteady"
+      status=0
+      counts="$((${counts% *} + ${counts#* })) 0"
+    fi
+  fi
+  [ "${counts#* }" = 0 ] || vitest_report failures "$report" >"$PLOYZ_RESULTS/$name.failures"
   check_done "$name" "$status" "$deadline" "$started" "$counts"
 }
+vitest_report() { node "$ployz_root/scripts/lib/vitest-report.mjs" "$@"; }
+vitest_run() ( # vitest_run SECONDS DIR SCRIPT REPORT [FILE...]
+  deadline=$1 script=$3 report=$4
+  cd "$2" && shift 4 && timeout --kill-after=15 "$deadline" pnpm run --silent "$script" \
+    --reporter=default --reporter=json --outputFile.json="$report" "$@" </dev/null
+)
 
 check_done() {
   local name=$1 status=$2 deadline=$3 seconds=$((SECONDS - $4)) counts=$5

@@ -70,9 +70,9 @@ export async function dataPlane(cluster: Cluster, i: number): Promise<unknown> {
   return {
     services: services.filter(({ name }) => name !== "ployzd"),
     workloads: await pids(cluster, i, "server.mjs"),
-    // Without the state: a bridge says UNKNOWN until the kernel has looked.
+    // Without the state and its padding: a bridge says UNKNOWN until the kernel has looked.
     addresses: (await cluster.lab.sh(i, ["ip", "-brief", "address"])).stdout.replaceAll(
-      / (?:UNKNOWN|UP|DOWN) /g,
+      / +(?:UNKNOWN|UP|DOWN) +/g,
       " ",
     ),
     peers: (await cluster.lab.sh(i, ["wg", "show", "ployz-wg0", "peers"])).stdout,
