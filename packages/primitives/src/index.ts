@@ -1,9 +1,9 @@
+export type { ChangeResult } from "./change/primitive.ts";
+export type { ChangeKinds } from "./change/steps.ts";
+export type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "./change/summary.ts";
 export type * from "./client/api.ts";
-export { type DeployResult, deployPrimitive } from "./deploy/index.ts";
+export { deployPrimitive } from "./deploy/index.ts";
 export { type DeployInput, parseDeploy } from "./deploy/input.ts";
-export type { DeployFacts } from "./deploy/observe.ts";
-export type { DeployKinds } from "./deploy/steps.ts";
-export type { DeploySummary, FieldChange, ServiceSummary } from "./deploy/summary.ts";
 export type { Clock } from "./engine/clock.ts";
 export {
   type AnyPrimitive,

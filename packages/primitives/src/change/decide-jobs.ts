@@ -1,15 +1,12 @@
 import type { Refusal } from "../engine/types.ts";
-import type { NormalManifest } from "../manifest/normalise.ts";
-import { instanceRevision, specRevision } from "../manifest/revision.ts";
-import type { JobSpec } from "../model/commit.ts";
+import { instanceRevision } from "../manifest/revision.ts";
 import type { JobDecision, ServiceDecision } from "./decide.ts";
-import { type Host, needsOf, place } from "./place.ts";
-import { noFit } from "./resolve.ts";
+import type { Desired } from "./desired.ts";
+import { type Host, needsOf, noFit, place } from "./place.ts";
 
 /** A job runs when it is new or changed, and when a service that comes after it is new or runs something else than before. */
 export function decideJobs(
-  manifest: NormalManifest,
-  specs: ReadonlyMap<string, JobSpec>,
+  desired: Desired,
   services: readonly ServiceDecision[],
   committed: Readonly<Record<string, { readonly revision: string }>>,
   hosts: readonly Host[],
@@ -22,10 +19,11 @@ export function decideJobs(
   );
   const causes = new Map<string, string>();
   for (const { name } of changed) {
-    for (const ancestor of ancestors(name, manifest)) causes.set(ancestor, causes.get(ancestor) ?? name);
+    for (const ancestor of ancestors(name, desired)) causes.set(ancestor, causes.get(ancestor) ?? name);
   }
-  return [...specs].map(([name, spec]): JobDecision => {
-    const next = { revision: specRevision(spec), spec };
+  return Object.entries(desired.jobs).map(([name, next]): JobDecision => {
+    const { spec } = next;
+    if (!desired.jobsRun) return { name, next };
     const before = own(committed, name);
     const cause = causes.get(name);
     const why =
@@ -45,11 +43,11 @@ export function decideJobs(
 }
 
 /** Everything that `name` comes after, directly or not. */
-function ancestors(name: string, manifest: NormalManifest): ReadonlySet<string> {
+function ancestors(name: string, { services, jobs }: Desired): ReadonlySet<string> {
   const seen = new Set<string>();
   const queue = [name];
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    for (const before of (own(manifest.services, next) ?? own(manifest.jobs, next))?.after ?? []) {
+    for (const before of (own(services, next) ?? own(jobs, next))?.spec.after ?? []) {
       if (!seen.has(before)) queue.push(before);
       seen.add(before);
     }

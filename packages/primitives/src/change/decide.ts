@@ -1,13 +1,23 @@
 import type { Refusal } from "../engine/types.ts";
-import { normalise } from "../manifest/normalise.ts";
 import { instanceRevision } from "../manifest/revision.ts";
-import type { CommittedService, Instance, JobSpec, ServiceSpec } from "../model/commit.ts";
+import type { CommittedService, Instance, JobSpec, ServiceSpec, Volume } from "../model/commit.ts";
 import type { ObservedInstance } from "../participant/commands.ts";
 import { decideJobs, own } from "./decide-jobs.ts";
-import type { DeployInput } from "./input.ts";
-import type { DeployFacts } from "./observe.ts";
-import { excluded, type Host, hostsOf, needsOf, place, type SlotDemand, unfit } from "./place.ts";
-import { noFit, resolveSpecs } from "./resolve.ts";
+import type { Wish } from "./desired.ts";
+import { missingBundle, missingImage } from "./images.ts";
+import type { ChangeFacts } from "./observe.ts";
+import {
+  excluded,
+  type Host,
+  hostsOf,
+  type Needs,
+  needsOf,
+  noFit,
+  place,
+  type SlotDemand,
+  unfit,
+} from "./place.ts";
+import { planVolumes, refuseVolumes, type VolumeDecision, type VolumePlan } from "./volumes.ts";
 
 /** Why an instance is started: nothing was in its slot; its spec changed; what was there is dead; its machine is ruled out now. */
 export type Why = "new" | "changed" | "dead" | "moved";
@@ -41,6 +51,9 @@ export type Decision = {
   readonly namespace: string;
   readonly services: readonly ServiceDecision[];
   readonly jobs: readonly JobDecision[];
+  readonly volumes: readonly VolumeDecision[];
+  /** Committed volumes that leave the namespace. */
+  readonly dropped: readonly Volume[];
   /** What the namespace's machines run and no commit names, left by operations that died. */
   readonly strays: readonly (ObservedInstance & { readonly machine: string })[];
   readonly refusals: readonly Refusal[];
@@ -48,25 +61,26 @@ export type Decision = {
 };
 
 /**
- * What a deploy means here and now: what stays, starts and goes, and where. Pure; `refuse` and `plan` both read it. Instances of
+ * What a wish means here and now: what stays, starts and goes, and where. Pure; `refuse` and `plan` both read it. Instances of
  * unchanged services that live, or are on a machine that does not answer, stay exactly where they are.
  */
-export function decide(input: DeployInput, facts: DeployFacts): Decision {
-  const manifest = normalise(input.manifest);
-  const resolved = resolveSpecs(manifest, input, facts);
-  const refusals: Refusal[] = [...resolved.refusals];
-  const warnings: string[] = [...resolved.warnings];
+export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFacts): Decision {
+  const refusals: Refusal[] = [...wish.refusals];
+  const warnings: string[] = [...wish.warnings];
   const committed = facts.head?.commit;
   const world = liveness(facts);
+  const volumes = planVolumes(desired, committed?.volumes ?? []);
 
   const names = [
-    ...new Set([...Object.keys(committed?.services ?? {}), ...Object.keys(manifest.services)]),
+    ...new Set([...Object.keys(committed?.services ?? {}), ...Object.keys(desired.services)]),
   ].sort();
   const drafts = names.map((name) => {
-    const next = resolved.services.get(name);
+    const next = own(desired.services, name);
     const previous = own(committed?.services, name);
     const old = (committed?.instances ?? []).filter((instance) => instance.service === name);
-    return { name, next, previous, old, keep: next === undefined ? [] : old.filter(keepable(next, world)) };
+    const needs = next && boundNeeds(name, next.spec, desired.pins, volumes);
+    const keep = next && needs ? old.filter(keepable(next, needs, volumes, world)) : [];
+    return { name, next, previous, old, keep };
   });
   const hosts = hostsOf(
     facts.machines,
@@ -79,14 +93,15 @@ export function decide(input: DeployInput, facts: DeployFacts): Decision {
   const services = drafts.map(({ name, next, previous, old, keep }): ServiceDecision => {
     const base = { name, ...(previous && { previous }) };
     // A spec that could not be resolved is refused; it must not look like a removal meanwhile.
-    if (next === undefined)
-      return { ...base, keep: [], start: [], retire: Object.hasOwn(manifest.services, name) ? [] : old };
+    if (next === undefined) return { ...base, keep: [], start: [], retire: unresolved.has(name) ? [] : old };
     const { spec } = next;
+    // Again, because a volume that two services share has its machine since the first of them was placed.
+    const needs = boundNeeds(name, spec, desired.pins, volumes);
     const count = spec.placement.kind === "replicas" ? spec.placement.count : undefined;
     const stay = count === undefined ? keep : keep.filter(({ slot }) => slot <= count);
     const going = old.filter((instance) => !stay.includes(instance));
     const wanted =
-      count === undefined ? everyMachine(spec, stay, old, hosts, warnings, name) : vacant(count, stay);
+      count === undefined ? everyMachine(needs, stay, old, hosts, warnings, name) : vacant(count, stay);
     const demands = wanted.map((demand): SlotDemand => {
       const before = going.find(({ slot }) => slot === demand.slot);
       const frees = spec.update === "stop-first" && before !== undefined && world.state(before) === "alive";
@@ -96,8 +111,10 @@ export function decide(input: DeployInput, facts: DeployFacts): Decision {
         ...(frees && { freedBytes: previous?.spec.resources?.memoryBytes ?? 0 }),
       };
     });
-    const placed = placeAll(spec, demands, stay, hosts, wanted);
+    const placed = placeAll(spec, needs, demands, stay, hosts, wanted);
     if (!placed.ok) refusals.push(noFit(`services.${name}`, wanted.length, placed));
+    const [somewhere] = placed.ok ? placed.machines.values() : [];
+    if (somewhere !== undefined) volumes.place(spec, somewhere);
     const start = wanted.flatMap(({ slot }): Start[] => {
       const machine = placed.ok ? placed.machines.get(slot) : undefined;
       if (machine === undefined) return [];
@@ -107,8 +124,16 @@ export function decide(input: DeployInput, facts: DeployFacts): Decision {
     return { ...base, next, keep: stay, start, retire: going };
   });
 
-  const jobs = decideJobs(manifest, resolved.jobs, services, committed?.jobs ?? {}, hosts, refusals);
-  refusals.push(...resolved.shippable(services, jobs), ...stoppable(services, world));
+  const jobs = decideJobs(desired, services, committed?.jobs ?? {}, hosts, refusals);
+  const decided = volumes.decisions();
+  const touched = new Set(
+    services.flatMap(({ next, start }) => (start.length > 0 ? Object.keys(next?.spec.volumes ?? {}) : [])),
+  );
+  refusals.push(
+    ...shippable(services, jobs, facts),
+    ...stoppable(services, decided, world),
+    ...refuseVolumes(decided, touched, facts),
+  );
   for (const { retire } of services) {
     for (const gone of retire.filter((instance) => world.state(instance) === "unknown")) {
       warnings.push(
@@ -116,22 +141,83 @@ export function decide(input: DeployInput, facts: DeployFacts): Decision {
       );
     }
   }
+  const { namespace } = desired;
   const known = new Set((committed?.instances ?? []).map(({ id }) => id));
   const strays = facts.machines.flatMap(({ record, observation }) =>
     (observation?.instances ?? [])
-      .filter(({ namespace, id }) => namespace === manifest.namespace && !known.has(id))
+      .filter((seen) => seen.namespace === namespace && !known.has(seen.id))
       .map((instance) => ({ ...instance, machine: record.id })),
   );
-  return { namespace: manifest.namespace, services, jobs, strays, refusals, warnings };
+  const dropped = (committed?.volumes ?? []).filter(({ name }) => desired.dropped.includes(name));
+  return { namespace, services, jobs, volumes: decided, dropped, strays, refusals, warnings };
 }
 
+/** What a service asks of a machine, with the machine that its volumes or its operator bind it to. */
+function boundNeeds(
+  name: string,
+  spec: ServiceSpec,
+  pins: Readonly<Record<string, string>>,
+  volumes: VolumePlan,
+): Needs {
+  const needs = needsOf(spec);
+  const pin = own(pins, name);
+  const bound = Object.keys(spec.volumes).flatMap((volume) => {
+    const machine = volumes.machineOf(volume);
+    return machine === undefined ? [] : [{ machine, why: `its volume ${volume} is on ${machine}` }];
+  });
+  const fresh = volumes.unplaced(spec);
+  const all = [
+    ...bound,
+    ...(pin === undefined ? [] : [{ machine: pin, why: `it was asked to be on ${pin}` }]),
+  ];
+  const [first] = all;
+  const other = all.find(({ machine }) => machine !== first?.machine);
+  const only =
+    other === undefined || first === undefined
+      ? first
+      : { machine: "", why: `${first.why}, and ${other.why}` };
+  return {
+    ...needs,
+    ...(only && { only }),
+    ...(fresh.length > 0 && {
+      newVolumeBytes: fresh.reduce((sum, { spec: { quotaBytes = 0 } }) => sum + quotaBytes, 0),
+    }),
+  };
+}
+
+/** Refuses what has to be shipped and is nowhere to be had. */
+function shippable(
+  services: readonly ServiceDecision[],
+  jobs: readonly JobDecision[],
+  facts: ChangeFacts,
+): readonly Refusal[] {
+  const shipped = [
+    ...services.flatMap(({ name, next, start }) =>
+      next !== undefined && start.length > 0 ? [{ field: `services.${name}`, spec: next.spec }] : [],
+    ),
+    ...jobs.flatMap(({ name, next, run }) => (run ? [{ field: `jobs.${name}`, spec: next.spec }] : [])),
+  ];
+  const refusals = shipped.flatMap(({ field, spec: { image, bundle } }): Refusal[] => {
+    const found = facts.content.get(image?.digest ?? bundle?.digest ?? "");
+    if (found !== undefined && found.holders.length > 0) return [];
+    return [
+      image
+        ? missingImage(`${field}.image`, image.ref, found)
+        : missingBundle(`${field}.bundle`, bundle?.digest ?? ""),
+    ];
+  });
+  return [...new Map(refusals.map((refusal) => [refusal.message, refusal])).values()];
+}
+
+/** `gone`: its machine is no member any more. `unknown`: its machine does not answer. */
+export type Liveness = (instance: Instance) => "alive" | "dead" | "gone" | "unknown";
+
 type World = {
-  /** `gone`: its machine is no member any more. `unknown`: its machine does not answer. */
-  state(instance: Instance): "alive" | "dead" | "gone" | "unknown";
+  readonly state: Liveness;
   host(machine: string): Host | undefined;
 };
 
-export function liveness(facts: DeployFacts): World {
+export function liveness(facts: ChangeFacts): World {
   const machines = new Map(facts.machines.map((machine) => [machine.record.id, machine]));
   const hosts = new Map(hostsOf(facts.machines, new Map()).map((host) => [host.id, host]));
   return {
@@ -146,13 +232,19 @@ export function liveness(facts: DeployFacts): World {
   };
 }
 
-function keepable(next: CommittedService, world: World) {
+function keepable(next: CommittedService, needs: Needs, volumes: VolumePlan, world: World) {
   const wanted = instanceRevision(next.spec);
   return (instance: Instance): boolean => {
     const state = world.state(instance);
     const host = world.host(instance.machine);
     const alive = state === "alive" || state === "unknown";
-    return alive && instance.revision === wanted && host !== undefined && !excluded(needsOf(next.spec), host);
+    return (
+      alive &&
+      instance.revision === wanted &&
+      host !== undefined &&
+      !excluded(needs, host) &&
+      volumes.kept(instance, next.spec)
+    );
   };
 }
 
@@ -164,9 +256,9 @@ function reason(before: Instance | undefined, next: CommittedService, world: Wor
 }
 
 /** Committed instances per machine, of all namespaces, without those of this one that go. */
-function occupancy(facts: DeployFacts, keep: readonly Instance[]): ReadonlyMap<string, number> {
+function occupancy(facts: ChangeFacts, keep: readonly Instance[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const { machine } of [...keep, ...facts.others.flatMap(({ instances }) => instances)])
+  for (const { machine } of [...keep, ...facts.others.flatMap(({ commit }) => commit.instances)])
     counts.set(machine, (counts.get(machine) ?? 0) + 1);
   return counts;
 }
@@ -182,14 +274,13 @@ function vacant(count: number, stay: readonly Instance[]): readonly Vacancy[] {
 
 /** One on each machine that fits and has none that stays; a machine keeps its slot, a new one takes the lowest free. */
 function everyMachine(
-  spec: ServiceSpec,
+  needs: Needs,
   stay: readonly Instance[],
   old: readonly Instance[],
   hosts: readonly Host[],
   warnings: string[],
   name: string,
 ): readonly Vacancy[] {
-  const needs = needsOf(spec);
   const has = new Set(stay.map(({ machine }) => machine));
   const allowed = hosts.filter((host) => excluded(needs, host) === undefined && !has.has(host.id));
   const fitting = allowed.filter((host) => {
@@ -216,12 +307,12 @@ function everyMachine(
 
 function placeAll(
   spec: ServiceSpec,
+  needs: Needs,
   demands: readonly SlotDemand[],
   stay: readonly Instance[],
   hosts: readonly Host[],
   wanted: readonly Vacancy[],
 ) {
-  const needs = needsOf(spec);
   const kept = stay.map(({ machine }) => machine);
   if (spec.placement.kind === "replicas") return place(needs, demands, kept, hosts);
   // The machine is given; placement still checks and books its memory.
@@ -240,20 +331,39 @@ function placeAll(
   return { ok: true as const, machines };
 }
 
-/** Stop-first promises that old and new never run together, which cannot be kept for a machine that does not answer. */
-function stoppable(services: readonly ServiceDecision[], world: World): readonly Refusal[] {
-  return services.flatMap(({ name, next, start }) =>
-    start.flatMap(({ replaces }): Refusal[] =>
-      next?.spec.update === "stop-first" && replaces !== undefined && world.state(replaces) === "unknown"
-        ? [
-            {
-              code: "machine_unreachable",
-              message: `services.${name}: ${replaces.id} must stop before its successor starts, but machine ${replaces.machine} does not answer`,
-              hint: `bring ${replaces.machine} back, or set update = "start-first"`,
-              machine: replaces.machine,
-            },
-          ]
-        : [],
+/**
+ * Stop-first promises that old and new never run together, and so does a volume: neither can be kept for a machine that does not
+ * answer.
+ */
+function stoppable(
+  services: readonly ServiceDecision[],
+  volumes: readonly VolumeDecision[],
+  world: World,
+): readonly Refusal[] {
+  const leaving = new Set(
+    volumes.flatMap(({ action, previous }) =>
+      (action === "copy" || action === "move") && previous ? [previous.id] : [],
     ),
+  );
+  return services.flatMap(({ name, next, start, retire }) =>
+    retire.flatMap((old): Refusal[] => {
+      const replaced = start.some(({ replaces }) => replaces === old);
+      const ids = Object.values(old.volumes ?? {});
+      const must =
+        (replaced && (next?.spec.update === "stop-first" || ids.length > 0)) ||
+        ids.some((id) => leaving.has(id));
+      if (!must || world.state(old) !== "unknown") return [];
+      return [
+        {
+          code: "machine_unreachable",
+          message: `services.${name}: ${old.id} must stop before its successor starts, but machine ${old.machine} does not answer`,
+          hint:
+            ids.length > 0
+              ? `bring ${old.machine} back: its data is there`
+              : `bring ${old.machine} back, or set update = "start-first"`,
+          machine: old.machine,
+        },
+      ];
+    }),
   );
 }

@@ -1,7 +1,7 @@
 import type { PlannedStep } from "../engine/types.ts";
-import type { DeployKinds } from "./steps.ts";
+import type { ChangeKinds } from "./steps.ts";
 
-type Step = PlannedStep<DeployKinds>;
+type Step = PlannedStep<ChangeKinds>;
 
 /** Lists as short as this are written out. */
 const FEW = 3;
@@ -16,7 +16,13 @@ export function createGates(prefix: string) {
       if (needs.length <= FEW) return needs;
       const key = needs.join("\n");
       const id = gates.get(key)?.id ?? `${prefix} ${gates.size + 1}`;
-      gates.set(key, { id, kind: "gate", args: null, title: `${needs.length} steps are done`, needs });
+      gates.set(key, {
+        id,
+        kind: "gate",
+        args: { gate: id },
+        title: `${needs.length} steps are done`,
+        needs,
+      });
       return [id];
     },
     steps: (): readonly Step[] => [...gates.values()],

@@ -1,3 +1,4 @@
+import type { Refusal } from "../engine/types.ts";
 import { errorBody } from "../model/error.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { MachineFact } from "./observe.ts";
@@ -135,4 +136,34 @@ export async function findBundles(
     ];
   });
   return new Map(await Promise.all(found));
+}
+
+export function missingImage(field: string, ref: string, found: Found | undefined): Refusal {
+  if (found?.ambiguous) {
+    const where = found.ambiguous.map(({ machine, digest }) => `${machine} has ${digest}`).join("; ");
+    return {
+      code: "image_ambiguous",
+      message: `${field}: ${ref} means different images: ${where}`,
+      hint: "name it by digest, or give the build a tag of its own",
+    };
+  }
+  const tried = found?.tried ?? [];
+  const where = tried.map(({ machine, reason }) => `${machine}: ${reason}`).join("; ");
+  return {
+    code: "image_missing",
+    message: `${field}: ${ref} was found nowhere (${where || "no machine that runs Docker answers"})`,
+    hint:
+      tried.length === 0
+        ? "an image needs a machine with Docker (ployzctl machine ls shows the runtimes); a bundle runs on the others"
+        : "check the name, or load the image on one of the machines",
+    details: { ref, tried: tried.map(({ machine, reason }) => ({ machine, reason })) },
+  };
+}
+
+export function missingBundle(field: string, digest: string): Refusal {
+  return {
+    code: "bundle_missing",
+    message: `${field}: no machine that answers has the bundle ${digest}`,
+    hint: "run the deploy again: it uploads the bundle first",
+  };
 }

@@ -15,6 +15,7 @@ function host(id: string, more: Partial<Host> = {}): Host {
     draining: false,
     cpus: 4,
     memoryFreeBytes: 8 * GIB,
+    promisableBytes: undefined,
     instances: 0,
     ...more,
   };

@@ -1,3 +1,4 @@
+import type { Refusal } from "../engine/types.ts";
 import type { JobSpec, ServiceSpec } from "../model/commit.ts";
 import type { MachineFact } from "./observe.ts";
 
@@ -9,6 +10,8 @@ export type Host = {
   readonly az: string | undefined;
   readonly reachable: boolean;
   readonly draining: boolean;
+  /** Bytes that may still be promised to volumes; absent: no volumes there. Follows what was placed so far. */
+  promisableBytes: number | undefined;
   readonly cpus: number;
   instances: number;
   memoryFreeBytes: number;
@@ -19,6 +22,10 @@ export type Needs = {
   readonly runtime: "docker" | "process";
   readonly constraints: ServiceSpec["constraints"];
   readonly memoryBytes: number;
+  /** The only machine that it may be on, and why. */
+  readonly only?: { readonly machine: string; readonly why: string };
+  /** Quotas of the volumes that are made with it; absent when it has none to make. */
+  readonly newVolumeBytes?: number;
 };
 
 export type SlotDemand = {
@@ -54,6 +61,8 @@ export function hostsOf(machines: readonly MachineFact[], kept: ReadonlyMap<stri
     draining: observation?.draining ?? false,
     cpus: Math.max(1, observation?.cpus ?? 1),
     memoryFreeBytes: observation?.memoryFreeBytes ?? 0,
+    promisableBytes:
+      observation?.storage && observation.storage.promisableBytes - observation.storage.promisedBytes,
     instances: kept.get(record.id) ?? 0,
   }));
 }
@@ -61,6 +70,7 @@ export function hostsOf(machines: readonly MachineFact[], kept: ReadonlyMap<stri
 /** Why an instance may never be on this machine, whatever its state now; `undefined` when it may. */
 export function excluded(needs: Needs, host: Host): string | undefined {
   const { region, az, machines } = needs.constraints ?? {};
+  if (needs.only !== undefined && needs.only.machine !== host.id) return needs.only.why;
   if (machines !== undefined && !machines.includes(host.id))
     return "not among the machines it is constrained to";
   if (region !== undefined && host.region !== region) return `not in region ${region}`;
@@ -78,6 +88,11 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
       ? "runs host processes, and an image needs Docker"
       : "runs Docker, and a bundle needs the process runtime";
   if (host.draining) return "draining";
+  if (needs.newVolumeBytes !== undefined) {
+    if (host.promisableBytes === undefined) return "has no ZFS for volumes (storage.zfs_root)";
+    if (needs.newVolumeBytes > host.promisableBytes)
+      return `${mib(host.promisableBytes)} MiB of its pool can still be promised, ${mib(needs.newVolumeBytes)} MiB of quotas needed`;
+  }
   if (needs.memoryBytes > host.memoryFreeBytes + freedBytes)
     return `${mib(host.memoryFreeBytes)} MiB of memory free, ${mib(needs.memoryBytes)} MiB needed`;
   return undefined;
@@ -107,6 +122,7 @@ export function place(
     own.set(host.id, count(host) + 1);
     host.instances += 1;
     host.memoryFreeBytes += (freed ? freedBytes : 0) - needs.memoryBytes;
+    if (host.promisableBytes !== undefined) host.promisableBytes -= needs.newVolumeBytes ?? 0;
   };
   const rest: SlotDemand[] = [];
   for (const demand of slots) {
@@ -136,6 +152,17 @@ export function place(
     book(demand, best, false);
   }
   return { ok: true, machines: chosen };
+}
+
+export function noFit(field: string, wanted: number, placed: Extract<Placed, { ok: false }>): Refusal {
+  const reasons = placed.reasons.map(({ machine, reason }) => `${machine}: ${reason}`).join("; ");
+  const which = wanted > 1 ? `instance ${placed.slot} fits nowhere` : "fits nowhere";
+  return {
+    code: "no_machine_fits",
+    message: `${field}: ${which} (${reasons || "the cluster has no active machine"})`,
+    hint: "change the constraints or resources, or add a machine",
+    details: { reasons: placed.reasons.map(({ machine, reason }) => ({ machine, reason })) },
+  };
 }
 
 function mib(bytes: number): number {

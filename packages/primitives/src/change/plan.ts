@@ -4,38 +4,47 @@ import { instanceRevision } from "../manifest/revision.ts";
 import type { CommittedRoute, Instance } from "../model/commit.ts";
 import { instanceId } from "../model/ids.ts";
 import { type Decision, decide, liveness } from "./decide.ts";
-import { createGates } from "./gates.ts";
-import type { DeployInput } from "./input.ts";
-import type { DeployFacts } from "./observe.ts";
-import { type Candidate, ensureSteps, prepareSteps } from "./prepare.ts";
-import type { DeployKinds } from "./steps.ts";
-import { type NextState, summarise } from "./summary.ts";
-
-type Step = PlannedStep<DeployKinds>;
+import type { Desired, Wish } from "./desired.ts";
+import type { ChangeFacts } from "./observe.ts";
+import { type Candidate, ensureSteps, type Prepared, prepareSteps, volumesOf } from "./prepare.ts";
+import { nextVolumeId } from "./prepare-volumes.ts";
+import { settleSteps } from "./settle.ts";
+import type { ChangeKinds } from "./steps.ts";
+import { type NextState, type NextVolume, summarise } from "./summary.ts";
+import { snapshotName } from "./volume-steps.ts";
+import type { VolumeDecision } from "./volumes.ts";
 
 /**
- * From the decision to steps. Prepare: images and bundles everywhere first, then, in the order of `after`, each candidate is reserved,
- * started and waited for. The commit flips all of them together. Settle: gateways and DNS follow, then the old instances drain.
- * Pure, and deterministic in its arguments; the summary holds the next state, so the commit needs nothing else.
+ * From the decision to steps. Prepare: images and bundles everywhere first, then a snapshot of what is there, then, in the order of
+ * `after`, each candidate is reserved, started and waited for. The commit flips all of them together. Settle: gateways and DNS
+ * follow, then the old instances drain. Pure, and deterministic in its arguments; the summary holds the next state, so the commit
+ * needs nothing else.
  */
-export function plan(input: DeployInput, facts: DeployFacts, operation: string): Plan<DeployKinds> {
-  const decision = decide(input, facts);
+export function planChange(
+  kind: string,
+  wish: Wish,
+  facts: ChangeFacts,
+  operation: string,
+): Plan<ChangeKinds> {
+  const decision = decide(wish, facts);
   const candidates = candidatesOf(decision, operation);
-  const ensure = ensureSteps(candidates, facts);
-  const world = liveness(facts);
-  const prepare = [
-    ...ensure,
-    ...prepareSteps(decision, candidates, ensure, (old) => world.state(old) === "alive"),
-  ];
-  const next = nextState(decision, candidates, facts);
+  const { state } = liveness(facts);
+  const answering = facts.machines.filter(({ observation }) => observation !== undefined);
+  const gateways = answering.map(({ record }) => record.id);
+  const { holdMs } = wish.desired;
+  const options = { operation, holdMs, gateways, state };
+  const nothing = prepareSteps(decision, candidates, [], options);
+  const next = nextState(wish.desired, decision, candidates, nothing, operation);
   const planned = new Set(candidates.map(({ id }) => id));
   const strays = decision.strays.filter(({ id }) => !planned.has(id));
-  const changes = prepare.length > 0 || strays.length > 0 || differs(next, facts);
+  const changes = candidates.length > 0 || strays.length > 0 || differs(next, facts);
+  const ensure = ensureSteps(candidates, facts);
+  const prepared = changes ? prepareSteps(decision, candidates, ensure, options) : undefined;
   return {
-    basis: basisOf(decision, candidates, facts),
-    prepare,
-    settle: changes ? settleSteps(decision, candidates, strays, facts) : [],
-    summary: summarise(decision, candidates, next, facts),
+    basis: [...basisOf(decision, candidates, facts), ...wish.basis],
+    prepare: prepared?.steps ?? [],
+    settle: prepared ? settleSteps({ decision, candidates, strays, facts, prepared }) : [],
+    summary: summarise(kind, decision, candidates, next, facts),
     changes,
     warnings: [...decision.warnings, ...unreachable(facts)],
   };
@@ -57,6 +66,7 @@ function candidatesOf(decision: Decision, operation: string): readonly Candidate
               spec: next.spec,
               revision: instanceRevision(next.spec),
               operation,
+              volumes: volumesOf(next.spec, decision, operation),
               ...(replaces && { replaces }),
             },
           ],
@@ -75,42 +85,84 @@ function candidatesOf(decision: Decision, operation: string): readonly Candidate
             spec: next.spec,
             revision: instanceRevision(next.spec),
             operation,
+            volumes: {},
           },
         ],
   );
   return [...services, ...jobs];
 }
 
-/** What the commit will hold, but for the addresses that machines are still to give. */
-function nextState(decision: Decision, candidates: readonly Candidate[], facts: DeployFacts): NextState {
+/** What the commit will hold, but for what machines are still to tell: addresses and guids. */
+function nextState(
+  desired: Desired,
+  decision: Decision,
+  candidates: readonly Candidate[],
+  { volumes }: Prepared,
+  operation: string,
+): NextState {
   const services = decision.services.flatMap(({ name, next }) => (next ? [{ name, next }] : []));
+  const { lineage, removed } = desired;
   return {
     services: Object.fromEntries(services.map(({ name, next }) => [name, next])),
     jobs: Object.fromEntries(decision.jobs.map(({ name, next }) => [name, next])),
     keep: decision.services.flatMap(({ keep }) => keep),
-    start: candidates.flatMap((candidate) =>
-      candidate.kind === "job"
-        ? []
-        : [
-            {
-              id: candidate.id,
-              service: candidate.name,
-              slot: candidate.slot,
-              machine: candidate.machine,
-              ports: candidate.spec.ports,
-              revision: candidate.revision,
-              reserve: `reserve ${candidate.name}.${candidate.slot}@${candidate.machine}`,
-            },
-          ],
-    ),
-    volumes: facts.head?.commit.volumes ?? [],
+    start: candidates.flatMap((candidate) => {
+      if (candidate.kind === "job") return [];
+      const { id, name, slot, machine, spec, revision } = candidate;
+      const ids = Object.entries(candidate.volumes).map(([volume, mounted]) => [volume, mounted.id]);
+      return [
+        {
+          ...{ id, service: name, slot, machine, ports: spec.ports, revision },
+          ...(ids.length > 0 && { volumes: Object.fromEntries(ids) as Readonly<Record<string, string>> }),
+          reserve: `reserve ${name}.${slot}@${machine}`,
+        },
+      ];
+    }),
+    volumes: decision.volumes.map((volume) => nextVolume(decision.namespace, volume, operation)),
+    before: volumes.before,
     routes: services.flatMap(({ name, next }) =>
       next.spec.routes.map((route): CommittedRoute => ({ ...route, service: name })),
     ),
+    ...(lineage && { lineage }),
+    ...(removed && { removed }),
   };
 }
 
-function differs(next: NextState, facts: DeployFacts): boolean {
+function nextVolume(namespace: string, decision: VolumeDecision, operation: string): NextVolume {
+  const { name, machine, spec, previous } = decision;
+  const id = nextVolumeId(namespace, decision, operation);
+  const base = { name, id, machine, spec };
+  const label = `${name}@${machine}`;
+  switch (decision.action) {
+    case "keep":
+    case "configure":
+      return { ...previous, ...base };
+    case "create":
+      return { ...base, guidFrom: `volume ${label}` };
+    case "copy": {
+      const { from } = decision;
+      const snapshot = from.snapshot?.name ?? snapshotName(operation);
+      return {
+        ...base,
+        origin: { namespace: from.namespace, volume: from.volume, snapshot },
+        guidFrom: from.machine === machine ? `clone ${label}` : `admit ${label}`,
+      };
+    }
+    case "move":
+      return {
+        ...base,
+        ...(previous?.origin && { origin: previous.origin }),
+        guidFrom: `admit ${label}`,
+        moved: {
+          from: previous?.machine ?? "",
+          snapshot: snapshotName(operation),
+          verifiedBy: `final ${label}`,
+        },
+      };
+  }
+}
+
+function differs(next: NextState, facts: ChangeFacts): boolean {
   const head = facts.head?.commit;
   if (head === undefined) return true;
   const ids = (instances: readonly { readonly id: string }[]) => instances.map(({ id }) => id).sort();
@@ -118,13 +170,16 @@ function differs(next: NextState, facts: DeployFacts): boolean {
     sameJson(next.services, head.services) &&
     sameJson(next.jobs, head.jobs) &&
     sameJson(next.routes, head.routes) &&
-    sameJson(ids([...next.keep, ...next.start]), ids(head.instances))
+    sameJson(next.volumes, head.volumes) &&
+    sameJson(ids([...next.keep, ...next.start]), ids(head.instances)) &&
+    next.removed === head.removed
   );
 }
 
 /** The namespace's last commit, and the membership of every machine that gets something new. */
-function basisOf(decision: Decision, candidates: readonly Candidate[], facts: DeployFacts): readonly Basis[] {
-  const targets = new Set(candidates.map(({ machine }) => machine));
+function basisOf(decision: Decision, candidates: readonly Candidate[], facts: ChangeFacts): readonly Basis[] {
+  const touched = decision.volumes.filter(({ action }) => action !== "keep");
+  const targets = new Set([...candidates, ...touched].map(({ machine }) => machine));
   return [
     { key: `commit.${decision.namespace}`, revision: facts.head?.revision ?? 0 },
     ...facts.machines
@@ -133,76 +188,7 @@ function basisOf(decision: Decision, candidates: readonly Candidate[], facts: De
   ];
 }
 
-function settleSteps(
-  decision: Decision,
-  candidates: readonly Candidate[],
-  strays: Decision["strays"],
-  facts: DeployFacts,
-): readonly Step[] {
-  const world = liveness(facts);
-  const publish = facts.machines
-    .filter(({ observation }) => observation !== undefined)
-    .map(
-      ({ record: { id: machine } }): Step => ({
-        id: `publish@${machine}`,
-        kind: "publish",
-        args: { machine, namespace: decision.namespace, after: facts.head?.revision ?? 0 },
-        machine,
-        title: `publish on ${machine}`,
-        needs: [],
-      }),
-    );
-  const gates = createGates("published");
-  const published = gates.all(publish.map(({ id }) => id));
-  const stopped = new Set(
-    candidates.flatMap(({ kind, spec, replaces }) =>
-      kind === "service" && spec.update === "stop-first" && replaces ? [replaces.id] : [],
-    ),
-  );
-  const retire = decision.services.flatMap(({ next, previous, retire: going }) => {
-    const spec = next?.spec ?? previous?.spec;
-    return going.flatMap((old): Step[] => {
-      const state = world.state(old);
-      if (state === "gone" || state === "unknown") return [];
-      if (state === "dead" || stopped.has(old.id)) return [removeStep(old, published, "remove")];
-      return [retireStep(old, spec?.drainMs ?? 0, spec?.stopGraceMs ?? 0, published)];
-    });
-  });
-  const jobs = candidates
-    .filter(({ kind }) => kind === "job")
-    .map((job) => removeStep(job, [], "remove job"));
-  const leftovers = strays.map((stray) => removeStep(stray, [], `remove what ${stray.operation} left:`));
-  return [...publish, ...gates.steps(), ...retire, ...jobs, ...leftovers];
-}
-
-function retireStep(old: Instance, drainMs: number, graceMs: number, needs: readonly string[]): Step {
-  const { id, machine } = old;
-  return {
-    id: `retire ${id}`,
-    kind: "retire",
-    args: { machine, id, drainMs, graceMs },
-    machine,
-    title: `drain and remove ${id} on ${machine}`,
-    needs,
-  };
-}
-
-function removeStep(
-  { id, machine }: { readonly id: string; readonly machine: string },
-  needs: readonly string[],
-  what: string,
-): Step {
-  return {
-    id: `remove ${id}`,
-    kind: "remove",
-    args: { machine, id },
-    machine,
-    title: `${what} ${id} on ${machine}`,
-    needs,
-  };
-}
-
-function unreachable(facts: DeployFacts): readonly string[] {
+function unreachable(facts: ChangeFacts): readonly string[] {
   return facts.machines.flatMap(({ record, error }) =>
     error === undefined
       ? []

@@ -1,11 +1,13 @@
 import type { PlannedStep } from "../engine/types.ts";
 import type { Instance, JobSpec, ServiceSpec } from "../model/commit.ts";
-import type { Decision } from "./decide.ts";
+import type { InstanceVolume } from "../participant/commands.ts";
+import type { Decision, Liveness } from "./decide.ts";
 import { createGates } from "./gates.ts";
-import type { DeployFacts } from "./observe.ts";
-import type { DeployKinds } from "./steps.ts";
+import type { ChangeFacts } from "./observe.ts";
+import { nextVolumeId, usesAny, type VolumeSteps, volumeSteps } from "./prepare-volumes.ts";
+import type { ChangeKinds } from "./steps.ts";
 
-type Step = PlannedStep<DeployKinds>;
+type Step = PlannedStep<ChangeKinds>;
 
 /** An instance that this operation starts. */
 export type Candidate = {
@@ -16,17 +18,19 @@ export type Candidate = {
   readonly revision: string;
   readonly operation: string;
   readonly replaces?: Instance;
+  /** By name, with the id that each has or will have. */
+  readonly volumes: Readonly<Record<string, InstanceVolume>>;
 } & (
   | { readonly kind: "service"; readonly spec: ServiceSpec }
   | { readonly kind: "job"; readonly spec: JobSpec }
 );
 
 /** Everything that has to be on a machine before anything starts anywhere: a missing image must not be found out half way. */
-export function ensureSteps(candidates: readonly Candidate[], facts: DeployFacts): readonly Step[] {
+export function ensureSteps(candidates: readonly Candidate[], facts: ChangeFacts): readonly Step[] {
   const steps = new Map<string, Step>();
   for (const { machine, spec } of candidates) {
     const { image, bundle } = spec;
-    const found = image ? facts.images.get(image.ref) : facts.bundles.get(bundle?.digest ?? "");
+    const found = facts.content.get(image?.digest ?? bundle?.digest ?? "");
     const sources = (found?.holders ?? []).filter((holder) => holder !== machine);
     if (image !== undefined) {
       const id = `image ${image.ref}@${machine}`;
@@ -55,36 +59,115 @@ export function ensureSteps(candidates: readonly Candidate[], facts: DeployFacts
   return [...steps.values()];
 }
 
-/** Reserve, (stop the old,) start and wait for each candidate, ordered by `after`. */
+export type Prepared = {
+  readonly steps: readonly Step[];
+  readonly volumes: VolumeSteps;
+  /** Old instances that have stopped by the time of the commit. */
+  readonly stopped: ReadonlySet<string>;
+};
+
+export type PrepareOptions = {
+  readonly operation: string;
+  readonly holdMs: number;
+  /** Machines whose gateways are asked to hold requests. */
+  readonly gateways: readonly string[];
+  readonly state: Liveness;
+};
+
+/** Snapshots, volumes, and for each candidate: reserve, (stop the old,) start and wait; ordered by `after`. */
 export function prepareSteps(
   decision: Decision,
   candidates: readonly Candidate[],
   ensure: readonly Step[],
-  alive: (old: Instance) => boolean,
-): readonly Step[] {
+  options: PrepareOptions,
+): Prepared {
   const gates = createGates("gate");
   const ensured = gates.all(ensure.map(({ id }) => id));
   const order = orderOf(decision, candidates);
-  const stops = (candidate: Candidate): Instance | undefined =>
-    candidate.kind === "service" &&
-    candidate.spec.update === "stop-first" &&
-    candidate.replaces &&
-    alive(candidate.replaces)
-      ? candidate.replaces
-      : undefined;
+
+  // Which old instances have to be down before which candidates start. Volumes first: who leaves one, stops.
+  const retiring = decision.services.flatMap(({ retire }) => retire);
+  const stoppable = retiring.filter((old) => {
+    const state = options.state(old);
+    return state === "alive" || (state === "dead" && old.volumes !== undefined);
+  });
+  const stopId = (old: Instance) => `stop ${old.id}`;
+  const stopsOf = (id: string) => stoppable.filter((old) => usesAny(old, new Set([id]))).map(stopId);
+  const volumes = volumeSteps(decision, options.operation, ensured, stopsOf);
+  const firstDone = volumes.first.length > 0 ? gates.all(volumes.first.map(({ id }) => id)) : ensured;
+  const stopsFor = (candidate: Candidate): readonly Instance[] => {
+    if (candidate.kind === "job") return [];
+    const ids = new Set(
+      Object.values(candidate.volumes).flatMap(({ id, scope }) => (scope === "single" ? [id] : [])),
+    );
+    return stoppable.filter(
+      (old) =>
+        usesAny(old, ids) ||
+        (old === candidate.replaces &&
+          (candidate.spec.update === "stop-first" || usesAny(old, volumes.leaving))),
+    );
+  };
+  const stopping = new Map<Instance, Candidate[]>();
+  for (const candidate of candidates)
+    for (const old of stopsFor(candidate)) stopping.set(old, [...(stopping.get(old) ?? []), candidate]);
+  for (const old of stoppable) if (usesAny(old, volumes.leaving) && !stopping.has(old)) stopping.set(old, []);
+
   // What stops first stops last: only when all that can be ready without it is ready does its outage begin.
-  const stopping = new Set(
-    candidates.filter((candidate) => stops(candidate) !== undefined).map(({ name }) => name),
-  );
-  const late = order.following(stopping);
+  const late = order.following(new Set([...stopping.values()].flat().map(({ name }) => name)));
   const early = candidates.filter(({ name }) => !late.has(name)).map(lastStep);
+
+  const outage = ([old, followers]: [Instance, readonly Candidate[]]): readonly string[] => [
+    ...firstDone,
+    ...followers.map(({ name, slot, machine }) => `reserve ${name}.${slot}@${machine}`),
+    ...followers.flatMap(({ name }) => order.before(name)),
+    ...early,
+    ...Object.values(old.volumes ?? {}).flatMap((id) => volumes.beforeStop(id)),
+  ];
+  const routed = new Set(
+    decision.services.flatMap(({ name, previous, next }) =>
+      next !== undefined && previous !== undefined && previous.spec.routes.length > 0 ? [name] : [],
+    ),
+  );
+  const holdId = (service: string) => `hold ${service}`;
+  // Requests wait at the gateways from just before the outage begins.
+  const holds = [...routed].flatMap((service): Step[] => {
+    const before = [...stopping].filter(([old]) => old.service === service).flatMap(outage);
+    if (before.length === 0) return [];
+    return [
+      {
+        id: holdId(service),
+        kind: "gateway.hold",
+        args: {
+          machines: options.gateways,
+          namespace: decision.namespace,
+          service,
+          ms: options.holdMs,
+        },
+        title: `let requests for ${service} wait at the gateways`,
+        needs: gates.all(before),
+      },
+    ];
+  });
+  const held = new Set(holds.map(({ id }) => id));
+  const stops = [...stopping].map((entry): Step => {
+    const [old] = entry;
+    const hold = holdId(old.service);
+    return {
+      id: stopId(old),
+      kind: "stop",
+      args: { machine: old.machine, id: old.id, graceMs: graceOf(decision, old) },
+      machine: old.machine,
+      title: `stop ${old.id} on ${old.machine}`,
+      needs: held.has(hold) ? [hold] : gates.all(outage(entry)),
+    };
+  });
 
   const unordered = candidates.flatMap((candidate): Step[] => {
     const { name, slot, machine, id, spec } = candidate;
     const label = `${name}.${slot}@${machine}`;
-    const before = order.before(name);
-    const old = stops(candidate);
-    const steps: Step[] = [
+    const ready = Object.keys(candidate.volumes).flatMap((volume) => volumes.ready(volume));
+    const stopped = stopsFor(candidate).map(stopId);
+    return [
       {
         id: `reserve ${label}`,
         kind: "reserve",
@@ -95,32 +178,47 @@ export function prepareSteps(
         },
         machine,
         title: `reserve an address for ${name}.${slot} on ${machine}`,
-        needs: ensured,
+        needs: firstDone,
       },
-    ];
-    if (old !== undefined)
-      steps.push({
-        id: `stop ${old.id}`,
-        kind: "stop",
-        args: { machine: old.machine, id: old.id, graceMs: spec.stopGraceMs },
-        machine: old.machine,
-        title: `stop ${old.id} on ${old.machine}`,
-        needs: [`reserve ${label}`, ...gates.all([...before, ...early])],
-      });
-    steps.push(
       {
         id: `start ${label}`,
         kind: "start",
         args: { machine, reserve: `reserve ${label}`, instance: startArgs(candidate, decision.namespace) },
         machine,
         title: `start ${name}.${slot} on ${machine}`,
-        needs: [`reserve ${label}`, ...(old ? [`stop ${old.id}`] : gates.all(before))],
+        needs: [`reserve ${label}`, ...gates.all([...order.before(name), ...stopped, ...ready])],
       },
       waitStep(candidate, label),
-    );
-    return steps;
+    ];
   });
-  return inOrder([...gates.steps(), ...unordered], new Set(ensure.map(({ id }) => id)));
+  const all = [...volumes.first, ...gates.steps(), ...volumes.rest, ...holds, ...stops, ...unordered];
+  return {
+    steps: [...ensure, ...inOrder(all, new Set(ensure.map(({ id }) => id)))],
+    volumes,
+    stopped: new Set([...stopping.keys()].map(({ id }) => id)),
+  };
+}
+
+function graceOf({ services }: Decision, { service }: Instance): number {
+  const found = services.find(({ name }) => name === service);
+  return (found?.next ?? found?.previous)?.spec.stopGraceMs ?? 0;
+}
+
+/** The volumes of a candidate, with the ids that they will have. */
+export function volumesOf(
+  spec: ServiceSpec | JobSpec,
+  { namespace, volumes }: Decision,
+  operation: string,
+): Candidate["volumes"] {
+  const wanted = "volumes" in spec ? Object.entries(spec.volumes) : [];
+  return Object.fromEntries(
+    wanted.flatMap(([name, target]) => {
+      const decision = volumes.find((volume) => volume.name === name);
+      if (decision === undefined) return [];
+      const id = nextVolumeId(namespace, decision, operation);
+      return [[name, { id, target, scope: decision.spec.scope }]];
+    }),
+  );
 }
 
 /** What a step needs comes before it in the list; otherwise the order stays. */
@@ -168,8 +266,9 @@ function lastStep({ kind, name, slot, machine }: Candidate): string {
   return `${kind === "job" ? "run" : "ready"} ${name}.${slot}@${machine}`;
 }
 
-function startArgs(candidate: Candidate, namespace: string): DeployKinds["start"]["args"]["instance"] {
+function startArgs(candidate: Candidate, namespace: string): ChangeKinds["start"]["args"]["instance"] {
   const { id, name, slot, revision, operation, kind, spec } = candidate;
+  const volumes = Object.values(candidate.volumes);
   return {
     id,
     namespace,
@@ -185,6 +284,7 @@ function startArgs(candidate: Candidate, namespace: string): DeployKinds["start"
     ...(spec.user !== undefined && { user: spec.user }),
     ...(spec.resources !== undefined && { resources: spec.resources }),
     stopGraceMs: spec.stopGraceMs,
+    ...(volumes.length > 0 && { volumes }),
   };
 }
 

@@ -1,12 +1,12 @@
 import type { Refusal } from "../engine/types.ts";
 import { didYouMean } from "../manifest/field.ts";
-import { normalise, routeKey } from "../manifest/normalise.ts";
+import { routeKey } from "../manifest/normalise.ts";
 import { decide } from "./decide.ts";
-import type { DeployInput } from "./input.ts";
-import type { DeployFacts } from "./observe.ts";
+import type { Desired, Wish } from "./desired.ts";
+import type { ChangeFacts } from "./observe.ts";
 
 /** Every reason not to start, all at once. Pure. */
-export function refuse(input: DeployInput, facts: DeployFacts): readonly Refusal[] {
+export function refuseChange(wish: Wish, facts: ChangeFacts): readonly Refusal[] {
   if (facts.machines.length === 0) {
     return [
       {
@@ -17,43 +17,45 @@ export function refuse(input: DeployInput, facts: DeployFacts): readonly Refusal
     ];
   }
   return [
-    ...unknownMachines(input, facts),
-    ...takenRoutes(input, facts),
-    ...takenPorts(input, facts),
-    ...volumes(input),
-    ...decide(input, facts).refusals,
+    ...unknownMachines(wish.desired, facts),
+    ...takenRoutes(wish.desired, facts),
+    ...takenPorts(wish.desired, facts),
+    ...decide(wish, facts).refusals,
   ];
 }
 
-function unknownMachines(input: DeployInput, facts: DeployFacts): readonly Refusal[] {
-  const { services, jobs } = normalise(input.manifest);
+/** Why there is no active machine of this name; `undefined` when there is one. */
+export function unknownMachine(field: string, machine: string, facts: ChangeFacts): Refusal | undefined {
   const known = facts.machines.map(({ record }) => record.id);
+  if (known.includes(machine)) return undefined;
+  const near = didYouMean(machine, known);
+  return {
+    code: "machine_unknown",
+    message: `${field}: no active machine is called ${machine}`,
+    hint: near === undefined ? `active machines: ${known.join(", ")}` : `did you mean ${near}?`,
+  };
+}
+
+function unknownMachines({ services, jobs }: Desired, facts: ChangeFacts): readonly Refusal[] {
   const workloads = [
-    ...Object.entries(services).map(([name, spec]) => ({ field: `services.${name}`, spec })),
-    ...Object.entries(jobs).map(([name, spec]) => ({ field: `jobs.${name}`, spec })),
+    ...Object.entries(services).map(([name, { spec }]) => ({ field: `services.${name}`, spec })),
+    ...Object.entries(jobs).map(([name, { spec }]) => ({ field: `jobs.${name}`, spec })),
   ];
   return workloads.flatMap(({ field, spec }) =>
-    (spec.constraints?.machines ?? [])
-      .filter((machine) => !known.includes(machine))
-      .map((machine): Refusal => {
-        const near = didYouMean(machine, known);
-        return {
-          code: "machine_unknown",
-          message: `${field}.constraints.machines: no active machine is called ${machine}`,
-          hint: near === undefined ? `active machines: ${known.join(", ")}` : `did you mean ${near}?`,
-        };
-      }),
+    (spec.constraints?.machines ?? []).flatMap(
+      (machine) => unknownMachine(`${field}.constraints.machines`, machine, facts) ?? [],
+    ),
   );
 }
 
-function takenRoutes(input: DeployInput, facts: DeployFacts): readonly Refusal[] {
+function takenRoutes({ services }: Desired, facts: ChangeFacts): readonly Refusal[] {
   const owners = new Map(
-    facts.others.flatMap(({ namespace, routes }) =>
+    facts.others.flatMap(({ commit: { namespace, routes } }) =>
       routes.map((route): [string, string] => [routeKey(route), `${namespace}/${route.service}`]),
     ),
   );
-  return Object.entries(normalise(input.manifest).services).flatMap(([name, { routes }]) =>
-    routes.flatMap((route): Refusal[] => {
+  return Object.entries(services).flatMap(([name, { spec }]) =>
+    spec.routes.flatMap((route): Refusal[] => {
       const owner = owners.get(routeKey(route));
       if (owner === undefined) return [];
       const what = route.kind === "http" ? `${route.host}${route.path}` : `TCP port ${route.listen}`;
@@ -70,13 +72,15 @@ function takenRoutes(input: DeployInput, facts: DeployFacts): readonly Refusal[]
 }
 
 /** Every machine's gateway listens on the port of a TCP route: one that somebody else has there would be refused by HAProxy after the commit. */
-function takenPorts(input: DeployInput, facts: DeployFacts): readonly Refusal[] {
-  const commits = [...facts.others, ...(facts.head === undefined ? [] : [facts.head.commit])];
+function takenPorts({ services }: Desired, facts: ChangeFacts): readonly Refusal[] {
+  const heads = [...facts.others, ...(facts.head === undefined ? [] : [facts.head])];
   const served = new Set(
-    commits.flatMap(({ routes }) => routes.flatMap((route) => (route.kind === "tcp" ? [route.listen] : []))),
+    heads.flatMap(({ commit }) =>
+      commit.routes.flatMap((route) => (route.kind === "tcp" ? [route.listen] : [])),
+    ),
   );
-  return Object.entries(normalise(input.manifest).services).flatMap(([name, { routes }]) =>
-    routes.flatMap((route): Refusal[] => {
+  return Object.entries(services).flatMap(([name, { spec }]) =>
+    spec.routes.flatMap((route): Refusal[] => {
       if (route.kind !== "tcp" || served.has(route.listen)) return [];
       const there = facts.machines.filter(({ observation }) => observation?.tcpPorts?.includes(route.listen));
       if (there.length === 0) return [];
@@ -90,16 +94,4 @@ function takenPorts(input: DeployInput, facts: DeployFacts): readonly Refusal[] 
       ];
     }),
   );
-}
-
-function volumes(input: DeployInput): readonly Refusal[] {
-  const [name] = normalise(input.manifest).volumes;
-  if (name === undefined) return [];
-  return [
-    {
-      code: "volumes_unsupported",
-      message: `volumes.${name}: this version of Ployz checks volumes in a manifest but cannot deploy them yet`,
-      hint: "remove the volumes, or keep that service outside Ployz until a version that has them",
-    },
-  ];
 }

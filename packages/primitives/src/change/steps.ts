@@ -4,12 +4,11 @@ import { errorBody, PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { InstanceStart } from "../participant/commands.ts";
 import { ask } from "./images.ts";
-import type { DeployInput } from "./input.ts";
-import type { DeployFacts } from "./observe.ts";
+import { type VolumeKinds, volumeSteps } from "./volume-steps.ts";
 
-type At = { readonly machine: string };
+export type At = { readonly machine: string };
 
-export type DeployKinds = {
+export type ChangeKinds = VolumeKinds & {
   "image.ensure": {
     args: At & { readonly ref: string; readonly digest: string; readonly sources: readonly string[] };
     out: { readonly transferredBytes: number };
@@ -19,7 +18,7 @@ export type DeployKinds = {
     out: { readonly transferredBytes: number };
   };
   /** Does nothing: it is done when what it needs is done. */
-  gate: { args: null; out: null };
+  gate: { args: { readonly gate: string }; out: null };
   reserve: {
     args: At & { readonly id: string; readonly memoryBytes?: number };
     out: { readonly address: string };
@@ -55,7 +54,7 @@ export type DeployKinds = {
   remove: { args: At & { readonly id: string }; out: null };
 };
 
-type Steps = Primitive<PrimitivePorts, DeployInput, DeployFacts, DeployKinds, Json>["steps"];
+type Steps = Primitive<PrimitivePorts, Json, unknown, ChangeKinds, Json>["steps"];
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -69,6 +68,7 @@ const PUBLISH = 10 * SECOND;
 const RETRY = 10 * SECOND;
 
 export const steps: Steps = {
+  ...volumeSteps,
   "image.ensure": {
     timeoutMs: () => TRANSFER + RETRY,
     retryTransient: true,
@@ -167,9 +167,9 @@ async function remove(
  * knows, and follows by itself when it is back.
  */
 async function publish(
-  { machine, namespace, after }: DeployKinds["publish"]["args"],
+  { machine, namespace, after }: ChangeKinds["publish"]["args"],
   { call, ports, signal }: StepContext<PrimitivePorts>,
-): Promise<DeployKinds["publish"]["out"]> {
+): Promise<ChangeKinds["publish"]["out"]> {
   const head = await ports.store.commits.last(namespace);
   if (head === undefined || head.revision <= after)
     throw new PloyzError({
@@ -192,7 +192,7 @@ async function publish(
 }
 
 function addressOf(reserved: Json): string {
-  const { address } = reserved as DeployKinds["reserve"]["out"];
+  const { address } = reserved as ChangeKinds["reserve"]["out"];
   return address;
 }
 

@@ -1,10 +1,20 @@
 import { canonical } from "../engine/canonical.ts";
 import { routeKey } from "../manifest/normalise.ts";
-import type { Commit, CommittedRoute, CommittedService, Instance, JobSpec, Volume } from "../model/commit.ts";
+import type {
+  Commit,
+  CommittedRoute,
+  CommittedService,
+  Instance,
+  JobSpec,
+  Volume,
+  VolumeSpec,
+} from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import type { Decision, ServiceDecision, Why } from "./decide.ts";
-import type { DeployFacts } from "./observe.ts";
+import type { ChangeFacts } from "./observe.ts";
 import type { Candidate } from "./prepare.ts";
+import type { PendingSnapshot } from "./prepare-volumes.ts";
+import type { VolumeDecision } from "./volumes.ts";
 
 /** The commit to be: what `commit` writes once the machines have given addresses. */
 export type NextState = {
@@ -14,7 +24,30 @@ export type NextState = {
   /** `reserve`: the step whose output has the address. */
   readonly start: readonly (Omit<Instance, "address"> & { readonly reserve: string })[];
   readonly routes: readonly CommittedRoute[];
-  readonly volumes: readonly Volume[];
+  readonly volumes: readonly NextVolume[];
+  readonly before: readonly PendingSnapshot[];
+  readonly lineage?: NonNullable<Commit["lineage"]>;
+  readonly removed?: true;
+};
+
+/** A volume as it will be committed; `guidFrom` and `verifiedBy` name the steps whose outputs have what is still missing. */
+export type NextVolume = Omit<Volume, "guid" | "moved"> & {
+  readonly guid?: string;
+  readonly guidFrom?: string;
+  readonly moved?:
+    | NonNullable<Volume["moved"]>
+    | { readonly from: string; readonly snapshot: string; readonly verifiedBy: string };
+};
+
+export type VolumeSummary = {
+  readonly name: string;
+  readonly action: VolumeDecision["action"] | "drop";
+  readonly machine: string;
+  /** What it is copied from, or the machine that it is moved from. */
+  readonly from?: string;
+  readonly spec: VolumeSpec;
+  /** What has to cross the network, about, where that is anything. */
+  readonly transferBytes?: number;
 };
 
 /** Values of environment variables are left out: people keep passwords there. */
@@ -34,9 +67,9 @@ export type ServiceSummary = {
   }[];
 };
 
-/** What a deploy will do: `summary` of its plan. */
-export type DeploySummary = {
-  readonly kind: "deploy";
+/** What a change of a namespace will do: `summary` of its plan. `kind` is the primitive's name. */
+export type ChangeSummary = {
+  readonly kind: string;
   readonly namespace: string;
   readonly services: readonly ServiceSummary[];
   readonly jobs: readonly {
@@ -47,20 +80,22 @@ export type DeploySummary = {
   }[];
   readonly routes: { readonly added: readonly CommittedRoute[]; readonly removed: readonly CommittedRoute[] };
   readonly images: readonly { readonly ref: string; readonly digest: string }[];
+  readonly volumes: readonly VolumeSummary[];
   readonly next: NextState;
 };
 
 export function summarise(
+  kind: string,
   decision: Decision,
   candidates: readonly Candidate[],
   next: NextState,
-  facts: DeployFacts,
-): DeploySummary {
+  facts: ChangeFacts,
+): ChangeSummary {
   const images = [...Object.values(next.services), ...Object.values(next.jobs)].flatMap(
     ({ spec }) => spec.image ?? [],
   );
   return {
-    kind: "deploy",
+    kind,
     namespace: decision.namespace,
     services: decision.services.map((service) => summariseService(service, candidates)),
     jobs: decision.jobs.map(({ name, run }) =>
@@ -68,6 +103,15 @@ export function summarise(
     ),
     routes: routeChanges(next, facts.head?.commit),
     images: [...new Map(images.map((image) => [image.ref, image])).values()],
+    volumes: [
+      ...decision.volumes.map((volume) => summariseVolume(volume, facts)),
+      ...decision.dropped.map(({ name, machine, spec }) => ({
+        name,
+        action: "drop" as const,
+        machine,
+        spec,
+      })),
+    ],
     next,
   };
 }
@@ -106,7 +150,29 @@ function summariseService(service: ServiceDecision, candidates: readonly Candida
   };
 }
 
-function routeChanges(next: NextState, head: Commit | undefined): DeploySummary["routes"] {
+function summariseVolume(decision: VolumeDecision, facts: ChangeFacts): VolumeSummary {
+  const { name, action, machine, spec, previous } = decision;
+  const source =
+    decision.action === "copy"
+      ? decision.from
+      : action === "move" && previous !== undefined
+        ? { id: previous.id, machine: previous.machine }
+        : undefined;
+  const from =
+    decision.action === "copy"
+      ? `${decision.from.namespace}/${decision.from.volume}${decision.from.snapshot ? `@${decision.from.snapshot.name}` : ""}`
+      : source?.machine;
+  const bytes = facts.machines
+    .find(({ record }) => record.id === source?.machine)
+    ?.observation?.volumes.find(({ id }) => id === source?.id)?.referencedBytes;
+  return {
+    ...{ name, action, machine, spec },
+    ...(from !== undefined && { from }),
+    ...(bytes !== undefined && source?.machine !== machine && { transferBytes: bytes }),
+  };
+}
+
+function routeChanges(next: NextState, head: Commit | undefined): ChangeSummary["routes"] {
   const key = (route: CommittedRoute) => `${routeKey(route)} ${route.service} ${route.port}`;
   const before = head?.routes ?? [];
   const [had, has] = [new Set(before.map(key)), new Set(next.routes.map(key))];

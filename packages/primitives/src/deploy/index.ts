@@ -1,67 +1,26 @@
-import type { Primitive, PrimitivePorts } from "../engine/types.ts";
+import { DEFAULT_HOLD_MS, type WantedVolume, type Wish } from "../change/desired.ts";
+import { type Found, findBundles, findImages } from "../change/images.ts";
+import { type ChangeFacts, observeCluster, specsOf } from "../change/observe.ts";
+import { changePrimitive } from "../change/primitive.ts";
+import type { PrimitivePorts } from "../engine/types.ts";
 import { normalise } from "../manifest/normalise.ts";
-import type { Commit, Instance } from "../model/commit.ts";
-import type { Json } from "../model/json.ts";
 import { type DeployInput, parseDeploy } from "./input.ts";
-import { type DeployFacts, observe } from "./observe.ts";
-import { plan } from "./plan.ts";
-import { refuse } from "./refuse.ts";
-import { type DeployKinds, steps } from "./steps.ts";
-import type { DeploySummary } from "./summary.ts";
+import { resolveSpecs } from "./resolve.ts";
 
-/** What a deploy came to: `output` of its result. */
-export type DeployResult = Omit<DeploySummary, "next"> & {
-  readonly revision: number;
-  /** Machines that do not answer or had not confirmed the new routes, and what that means. */
-  readonly warnings: readonly string[];
+export type DeployFacts = ChangeFacts & {
+  /** What each image reference means, by reference. */
+  readonly images: ReadonlyMap<string, Found>;
 };
 
-/**
- * Makes a namespace what a manifest says: candidates start beside what runs, all of them have to be ready, one commit flips services
- * and routes together, and then the old instances drain. What is the same and lives is not touched.
- */
-export const deployPrimitive: Primitive<PrimitivePorts, DeployInput, DeployFacts, DeployKinds, DeployResult> =
-  {
-    name: "deploy",
-    version: 1,
-    parse: parseDeploy,
-    scope,
-    observe,
-    refuse,
-    plan,
-    steps,
-
-    commit(_input, _facts, { basis, summary }, { operation, at, by, output }) {
-      const { namespace, next } = summary as unknown as DeploySummary;
-      const started = next.start.map(({ reserve, ...instance }): Instance => {
-        const { address } = output(reserve) as DeployKinds["reserve"]["out"];
-        return { ...instance, address };
-      });
-      const commit: Commit = {
-        v: 1,
-        namespace,
-        operation,
-        primitive: "deploy",
-        at,
-        by,
-        services: next.services,
-        jobs: next.jobs,
-        instances: [...next.keep, ...started].sort(
-          (a, b) => (a.service < b.service ? -1 : a.service > b.service ? 1 : 0) || a.slot - b.slot,
-        ),
-        volumes: next.volumes,
-        routes: next.routes,
-      };
-      const expected = basis.find(({ key }) => key === `commit.${namespace}`)?.revision ?? 0;
-      return { kind: "namespace", commit, expected };
-    },
-
-    result(_input, { summary, settle, warnings: foreseen }, { revision, output }) {
-      const { next: _, ...told } = summary as unknown as DeploySummary;
-      const met = settle.flatMap(({ id, kind }) => (kind === "publish" ? warningOf(id, output) : []));
-      return { ...told, revision, warnings: [...foreseen, ...met] };
-    },
-  };
+/** Makes a namespace what a manifest says. What is the same and lives is not touched; volumes that it leaves out stay. */
+export const deployPrimitive = changePrimitive<DeployInput, DeployFacts>({
+  name: "deploy",
+  version: 2,
+  parse: parseDeploy,
+  scope,
+  observe,
+  wish,
+});
 
 /**
  * The namespace, so that one deploy runs at a time; and each host and port that it routes, so that two namespaces cannot both find
@@ -77,12 +36,61 @@ function scope({ manifest }: DeployInput): readonly string[] {
   return [...new Set([`deploy.${namespace}`, ...routed])].sort();
 }
 
-/** A publish step that is still owed has no output. */
-function warningOf(step: string, output: (step: string) => Json): readonly string[] {
-  try {
-    const { warning } = output(step) as DeployKinds["publish"]["out"];
-    return warning === undefined ? [] : [warning];
-  } catch {
-    return [];
-  }
+/** Reads only. */
+async function observe(input: DeployInput, ports: PrimitivePorts, signal: AbortSignal): Promise<DeployFacts> {
+  const { namespace, services, jobs } = normalise(input.manifest);
+  const cluster = await observeCluster([namespace], ports, signal);
+  const { head, machines } = cluster;
+  const answering = machines.filter((machine) => machine.observation !== undefined);
+  const workloads = [...Object.values(services), ...Object.values(jobs)];
+  const refs = [...new Set(workloads.flatMap(({ image }) => image ?? []))].sort();
+  const digests = [...new Set(Object.values(input.bundles))].sort();
+  const lookup = { machines: ports.machines, signal };
+  // What each image reference meant at the last commit.
+  const committed = new Map(
+    (head === undefined ? [] : specsOf(head.commit)).flatMap(({ image }) =>
+      image ? [[image.ref, image.digest] as const] : [],
+    ),
+  );
+  const [images, bundles] = await Promise.all([
+    findImages(refs, answering, committed, { ...lookup, pull: input.pull ?? "missing" }),
+    findBundles(digests, answering, lookup),
+  ]);
+  return { ...cluster, images, content: contentOf(images, bundles) };
+}
+
+export function contentOf(
+  images: ReadonlyMap<string, Found>,
+  bundles: ReadonlyMap<string, Found>,
+): ReadonlyMap<string, Found> {
+  const byDigest = [...images.values()].flatMap((found) =>
+    found.digest === undefined ? [] : [[found.digest, found] as const],
+  );
+  return new Map([...byDigest, ...bundles]);
+}
+
+function wish({ manifest, bundles }: DeployInput, facts: DeployFacts): Wish {
+  const normal = normalise(manifest);
+  const { namespace } = normal;
+  const { services, jobs, refusals } = resolveSpecs(normal, bundles, facts.images);
+  const volumes = Object.entries(normal.volumes).map(([name, spec]): [string, WantedVolume] => [
+    name,
+    { spec, source: { kind: "keep" } },
+  ]);
+  return {
+    desired: {
+      namespace,
+      services,
+      jobs,
+      volumes: Object.fromEntries(volumes),
+      dropped: [],
+      jobsRun: true,
+      pins: {},
+      holdMs: DEFAULT_HOLD_MS,
+    },
+    refusals,
+    warnings: [...facts.images.values()].flatMap(({ warning }) => warning ?? []),
+    basis: [],
+    unresolved: new Set(Object.keys(normal.services).filter((name) => !Object.hasOwn(services, name))),
+  };
 }

@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { MachineFact } from "../change/observe.ts";
+import type { ChangeSummary } from "../change/summary.ts";
 import type { PlannedStep } from "../engine/types.ts";
 import { allNeeds } from "../engine/view.ts";
 import { parseManifest } from "../manifest/parse.ts";
 import type { Commit } from "../model/commit.ts";
 import type { MachineObservation } from "../participant/commands.ts";
-import { deployPrimitive } from "./index.ts";
+import { contentOf, type DeployFacts, deployPrimitive } from "./index.ts";
 import type { DeployInput } from "./input.ts";
-import type { DeployFacts, MachineFact } from "./observe.ts";
-import { plan } from "./plan.ts";
-import { refuse } from "./refuse.ts";
-import type { DeploySummary } from "./summary.ts";
+
+const { plan, refuse } = deployPrimitive;
 
 const OP = [
   "01J0000000000000000AAAA001",
@@ -83,21 +83,22 @@ function factsOf(world: World): DeployFacts {
     return { record, revision: 1, observation };
   });
   const answering = world.machines.filter((id) => !unreachable.includes(id));
+  const images = new Map(
+    Object.entries(world.digests ?? { app: "sha256:app", two: "sha256:two" }).map(([ref, digest]) => [
+      ref,
+      { digest, holders: answering.slice(0, 1), tried: [] },
+    ]),
+  );
   return {
     ...(head && { head }),
-    others: world.others ?? [],
+    others: (world.others ?? []).map((commit) => ({ commit, revision: 1 })),
     machines,
-    images: new Map(
-      Object.entries(world.digests ?? { app: "sha256:app", two: "sha256:two" }).map(([ref, digest]) => [
-        ref,
-        { digest, holders: answering.slice(0, 1), tried: [] },
-      ]),
-    ),
-    bundles: new Map(),
+    images,
+    content: contentOf(images, new Map()),
   };
 }
 
-const summaryOf = (planned: { readonly summary: unknown }) => planned.summary as DeploySummary;
+const summaryOf = (planned: { readonly summary: unknown }) => planned.summary as ChangeSummary;
 
 /** What the namespace is after the plan was carried out. */
 function after(toml: string, world: World, operation: string): Required<Pick<World, "head">> & World {
@@ -305,7 +306,7 @@ test.each([
   ["no_machine_fits", '[services.web]\nimage = "app"\nconstraints = { region = "eu" }', {}],
   ["machine_unknown", '[services.web]\nimage = "app"\nconstraints = { machines = ["m1", "m9"] }', {}],
   ["image_missing", '[services.web]\nimage = "nowhere"', {}],
-  ["volumes_unsupported", '[services.web]\nimage = "app"\nvolumes = { d = "/d" }\n[volumes.d]', {}],
+  ["no_machine_fits", '[services.web]\nimage = "app"\nvolumes = { d = "/d" }\n[volumes.d]', {}],
   [
     "route_taken",
     `${WEB}routes = [{ host = "a.b", path = "/x/" }]`,

@@ -2,7 +2,7 @@ import type { ErrorBody } from "../model/error.ts";
 import { shown } from "../model/names.ts";
 import { didYouMean, invalid, type Segment } from "./field.ts";
 import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
-import { durationMs, MAX_DURATION_MS } from "./units.ts";
+import { durationMs, MAX_DURATION_MS, sizeBytes } from "./units.ts";
 
 /** Ports of every machine that Ployz or the way into the machine needs by default: SSH, DNS, gateway, store, transfers. */
 const RESERVED_PORTS: ReadonlySet<number> = new Set([22, 53, 80, 443, 4222, 4319, 6222, 8222]);
@@ -140,23 +140,44 @@ function checkVolumes(
   manifest: Manifest,
 ): ErrorBody[] {
   const refusals: ErrorBody[] = [];
+  for (const [name, { recordsize }] of Object.entries(manifest.volumes ?? {})) {
+    const bytes = recordsize === undefined ? 512 : (sizeBytes(recordsize) ?? 0);
+    if (bytes < 512 || bytes > 128 * 1024 || !Number.isInteger(Math.log2(bytes)))
+      refusals.push(
+        invalid(
+          ["volumes", name, "recordsize"],
+          `${recordsize} is no power of two up to 128K`,
+          'for example "16K"',
+        ),
+      );
+  }
   const users = new Map<string, string>();
   for (const [name, service] of services) {
     for (const volume of Object.keys(service.volumes ?? {})) {
-      if (!Object.hasOwn(manifest.volumes ?? {}, volume)) continue;
+      const spec = own(manifest.volumes, volume);
+      if (spec === undefined) continue;
+      if (service.placement !== undefined)
+        refusals.push(
+          invalid(
+            ["services", name, "placement"],
+            `is every-machine, but volume ${shown(volume)} is on one machine`,
+          ),
+        );
+      if (spec.scope === "shared") continue;
       const single = `volume ${shown(volume)} has a single writer`;
       if ((service.replicas ?? 1) > 1)
         refusals.push(
           invalid(["services", name, "replicas"], `is ${service.replicas}, but ${single}`, "use 1"),
         );
-      if (service.placement !== undefined)
-        refusals.push(invalid(["services", name, "placement"], `is every-machine, but ${single}`));
       const user = users.get(volume);
       if (user !== undefined)
         refusals.push(invalid(["services", name, "volumes", volume], `${single}: services.${user} uses it`));
       else users.set(volume, name);
     }
-    if (service.update === "start-first" && Object.keys(service.volumes ?? {}).length > 0)
+    const single = Object.keys(service.volumes ?? {}).some(
+      (volume) => own(manifest.volumes, volume)?.scope !== "shared",
+    );
+    if (service.update === "start-first" && single)
       refusals.push(
         invalid(
           ["services", name, "update"],
@@ -166,6 +187,10 @@ function checkVolumes(
       );
   }
   return refusals;
+}
+
+function own<T>(record: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
+  return record !== undefined && Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
 type Node = { readonly at: readonly Segment[]; readonly after: readonly string[] };

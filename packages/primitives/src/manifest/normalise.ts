@@ -1,4 +1,4 @@
-import type { JobSpec, Readiness, RouteSpec, ServiceSpec } from "../model/commit.ts";
+import type { JobSpec, Readiness, RouteSpec, ServiceSpec, VolumeSpec } from "../model/commit.ts";
 import { normalPath } from "./check.ts";
 import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
 import { durationMs, sizeBytes } from "./units.ts";
@@ -15,8 +15,7 @@ export type NormalManifest = {
   readonly namespace: string;
   readonly services: Readonly<Record<string, ServiceDraft>>;
   readonly jobs: Readonly<Record<string, JobDraft>>;
-  /** Names only; deploying volumes is refused for now. */
-  readonly volumes: readonly string[];
+  readonly volumes: Readonly<Record<string, VolumeSpec>>;
 };
 
 export const DEFAULTS = {
@@ -34,7 +33,7 @@ export function normalise(manifest: Manifest): NormalManifest {
     namespace: manifest.namespace,
     services: sorted(manifest.services ?? {}, normalService),
     jobs: sorted(manifest.jobs ?? {}, normalJob),
-    volumes: Object.keys(manifest.volumes ?? {}).sort(),
+    volumes: sorted(manifest.volumes ?? {}, normalVolume),
   };
 }
 
@@ -60,6 +59,14 @@ function normalService(service: ManifestService): ServiceDraft {
           : { kind: "tcp", listen: route.tcp, port };
       })
       .sort((left, right) => compare(routeKey(left), routeKey(right))),
+  };
+}
+
+function normalVolume({ scope, quota, recordsize }: NonNullable<Manifest["volumes"]>[string]): VolumeSpec {
+  return {
+    scope: scope ?? "single",
+    ...(quota !== undefined && { quotaBytes: sizeBytes(quota) ?? 0 }),
+    ...(recordsize !== undefined && { recordsizeBytes: sizeBytes(recordsize) ?? 0 }),
   };
 }
 

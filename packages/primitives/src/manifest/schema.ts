@@ -175,9 +175,14 @@ const job = Type.Object(
 
 const volume = Type.Object(
   {
-    scope: Type.Optional(Type.Literal("single", { description: "One writer." })),
-    quota: Type.Optional(size("Most space it may take.")),
-    recordsize: Type.Optional(size("Dataset record size.")),
+    scope: Type.Optional(
+      Type.Enum(["single", "shared"], {
+        description:
+          "Default `single`: one instance writes at a time. `shared`: any number of instances on one machine.",
+      }),
+    ),
+    quota: Type.Optional(size("Most space it may take, snapshots not counted.")),
+    recordsize: Type.Optional(size("Record size of the dataset, a power of two from 512 to 128K.")),
   },
   closed,
 );

@@ -32,3 +32,8 @@ export function operationTail(operation: string): string {
 export function instanceId(namespace: string, service: string, slot: number, operation: string): string {
   return `${namespace}.${service}.${slot}.${operationTail(operation)}`;
 }
+
+/** Unique for ever, as an instance's id: `prod.pgdata.k3v9x2ab`. Stays the same when the volume moves. */
+export function volumeId(namespace: string, name: string, operation: string): string {
+  return `${namespace}.${name}.${operationTail(operation)}`;
+}

@@ -1,0 +1,112 @@
+import type { Primitive, PrimitivePorts } from "../engine/types.ts";
+import type { Commit, Instance, Volume } from "../model/commit.ts";
+import type { Json } from "../model/json.ts";
+import type { Wish } from "./desired.ts";
+import type { ChangeFacts } from "./observe.ts";
+import { planChange } from "./plan.ts";
+import { refuseChange } from "./refuse.ts";
+import { type ChangeKinds, steps } from "./steps.ts";
+import type { ChangeSummary, NextVolume } from "./summary.ts";
+
+/** What a change came to: `output` of its result. */
+export type ChangeResult = Omit<ChangeSummary, "next"> & {
+  readonly revision: number;
+  /** Machines that do not answer or had not confirmed the new routes, and what that means. */
+  readonly warnings: readonly string[];
+};
+
+/** A primitive that makes a namespace something else. What it says for itself is what the namespace is to be. */
+export interface Change<In extends Json, Facts extends ChangeFacts>
+  extends Pick<
+    Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult>,
+    "name" | "version" | "parse" | "scope" | "observe"
+  > {
+  /** Pure. */
+  wish(input: In, facts: Facts): Wish;
+}
+
+/** The rest is the same for all: candidates start beside what runs, all become ready, one commit flips them, and the old drain. */
+export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
+  change: Change<In, Facts>,
+): Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult> {
+  const { wish, ...given } = change;
+  return {
+    ...given,
+    refuse: (input, facts) => refuseChange(wish(input, facts), facts),
+    plan: (input, facts, operation) => planChange(given.name, wish(input, facts), facts, operation),
+    steps,
+
+    commit(_input, _facts, { basis, summary }, { operation, at, by, output }) {
+      const { namespace, next } = summary as unknown as ChangeSummary;
+      const started = next.start.map(({ reserve, ...instance }): Instance => {
+        const { address } = output(reserve) as ChangeKinds["reserve"]["out"];
+        return { ...instance, address };
+      });
+      const before = next.before.map(({ guidFrom, ...snapshot }) => ({
+        ...snapshot,
+        guid: snapshotGuid(output(guidFrom), snapshot.id),
+      }));
+      const commit: Commit = {
+        v: 1,
+        namespace,
+        operation,
+        primitive: given.name,
+        at,
+        by,
+        services: next.services,
+        jobs: next.jobs,
+        instances: [...next.keep, ...started].sort(
+          (a, b) => (a.service < b.service ? -1 : a.service > b.service ? 1 : 0) || a.slot - b.slot,
+        ),
+        volumes: next.volumes.map((volume) => committedVolume(volume, output)),
+        routes: next.routes,
+        ...(before.length > 0 && { before }),
+        ...(next.removed && { removed: next.removed }),
+        ...(next.lineage && { lineage: next.lineage }),
+      };
+      const expected = basis.find(({ key }) => key === `commit.${namespace}`)?.revision ?? 0;
+      return { kind: "namespace", commit, expected };
+    },
+
+    result(_input, { summary, settle, warnings: foreseen }, { revision, output }) {
+      const { next: _, ...told } = summary as unknown as ChangeSummary;
+      const met = settle.flatMap(({ id, kind }) => (kind === "publish" ? warningOf(id, output) : []));
+      return { ...told, revision, warnings: [...foreseen, ...met] };
+    },
+  };
+}
+
+/** Of a `volume.snapshot` step for many volumes, or of a `volume.final` step for one. */
+function snapshotGuid(out: Json, id: string): string {
+  const { guids, guid } = out as {
+    readonly guids?: Readonly<Record<string, string>>;
+    readonly guid?: string;
+  };
+  return guids?.[id] ?? guid ?? "";
+}
+
+function committedVolume(
+  { guidFrom, moved, guid, ...volume }: NextVolume,
+  output: (step: string) => Json,
+): Volume {
+  const told = guidFrom === undefined ? undefined : (output(guidFrom) as { readonly guid: string });
+  const evidence =
+    moved !== undefined && "verifiedBy" in moved
+      ? {
+          from: moved.from,
+          snapshot: moved.snapshot,
+          guid: (output(moved.verifiedBy) as ChangeKinds["volume.final"]["out"]).guid,
+        }
+      : moved;
+  return { ...volume, guid: told?.guid ?? guid ?? "", ...(evidence && { moved: evidence }) };
+}
+
+/** A publish step that is still owed has no output. */
+function warningOf(step: string, output: (step: string) => Json): readonly string[] {
+  try {
+    const { warning } = output(step) as ChangeKinds["publish"]["out"];
+    return warning === undefined ? [] : [warning];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,309 @@
+import type { Primitive, PrimitivePorts, StepContext } from "../engine/types.ts";
+import type { VolumeSpec } from "../model/commit.ts";
+import { errorBody, PloyzError } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import type { VolumeIdentity } from "../participant/commands.ts";
+
+type At = { readonly machine: string };
+/** Where a copy is made from. `guid` of the snapshot is known, or in the output of the `volume.snapshot` step `guidFrom`. */
+type From = {
+  readonly id: string;
+  readonly snapshot: string;
+  readonly guid?: string;
+  readonly guidFrom?: string;
+};
+type Source = { readonly machine: string; readonly id: string };
+
+export type VolumeKinds = {
+  /** `before`: the spec that undo goes back to; absent for a new volume. */
+  "volume.ensure": {
+    args: At & VolumeIdentity & { readonly spec: VolumeSpec; readonly before?: VolumeSpec };
+    out: { readonly guid: string };
+  };
+  "volume.snapshot": {
+    args: At & { readonly namespace: string; readonly ids: readonly string[]; readonly snapshot: string };
+    out: { readonly guids: Readonly<Record<string, string>> };
+  };
+  "volume.clone": {
+    args: At & VolumeIdentity & { readonly spec: VolumeSpec; readonly from: From };
+    out: { readonly guid: string };
+  };
+  /** All of a snapshot to another machine. */
+  "volume.transfer": {
+    args: At & VolumeIdentity & { readonly source: Source; readonly from: From };
+    out: { readonly guid: string; readonly bytes: number; readonly ms: number };
+  };
+  /** Copies while the service runs, until the difference is small. */
+  "volume.precopy": {
+    args: At &
+      VolumeIdentity & {
+        readonly source: Source;
+        readonly maxRounds: number;
+        readonly maxDowntimeMs?: number;
+        readonly bytesPerSecond?: number;
+      };
+    out: {
+      readonly rounds: number;
+      readonly bytes: number;
+      readonly ms: number;
+      readonly predictedMs: number;
+    };
+  };
+  "volume.seal": { args: At & { readonly id: string }; out: null };
+  /** The last difference, from the sealed source. */
+  "volume.final": {
+    args: At & VolumeIdentity & { readonly source: Source; readonly snapshot: string };
+    out: { readonly guid: string; readonly bytes: number; readonly ms: number };
+  };
+  /** `received`: the step with the snapshot's guid. */
+  "volume.admit": {
+    args: At &
+      VolumeIdentity & { readonly spec: VolumeSpec; readonly snapshot: string; readonly received: string };
+    out: { readonly guid: string };
+  };
+  /** Best effort: a gateway that cannot hold requests answers them with an error meanwhile, and the operation goes on. */
+  "gateway.hold": {
+    args: {
+      readonly machines: readonly string[];
+      readonly namespace: string;
+      readonly service: string;
+      readonly ms: number;
+    };
+    out: { readonly held: readonly string[] };
+  };
+  /** Removes the snapshots between which a move has copied. */
+  "volume.tidy": { args: At & { readonly id: string; readonly rounds: number }; out: null };
+  "volume.retire": { args: At & { readonly id: string }; out: null };
+  "volume.prune": { args: At & { readonly namespace: string }; out: { readonly destroyed: number } };
+};
+
+type Steps = Pick<Primitive<PrimitivePorts, Json, unknown, VolumeKinds, Json>["steps"], keyof VolumeKinds>;
+type Context = Omit<StepContext<PrimitivePorts>, "output">;
+
+const SECOND = 1000;
+const QUICK = 30 * SECOND;
+/** Room for a second try when the answer to the first was lost. */
+const RETRY = 15 * SECOND;
+/** A transfer may take long, as long as something moves. */
+const DAY = 86_400 * SECOND;
+const IDLE = 60 * SECOND;
+/** A difference that takes no longer than this is not worth another round. */
+const SMALL_MS = 250;
+
+export const roundName = (operation: string, round: number): string => `${operation.toLowerCase()}-r${round}`;
+/** Named by the operation, and so by its commit. */
+export const snapshotName = (operation: string): string => operation.toLowerCase();
+
+const quick = { timeoutMs: () => QUICK + RETRY, retryTransient: true };
+const long = { timeoutMs: () => DAY, retryTransient: true };
+
+export const volumeSteps: Steps = {
+  "volume.ensure": {
+    ...quick,
+    apply: ({ machine, before, ...volume }, { call, signal, operation }) =>
+      call(
+        machine,
+        "volume.ensure",
+        { ...volume, operation, create: before === undefined },
+        {
+          timeoutMs: QUICK,
+          signal,
+        },
+      ),
+    async undo({ machine, before, ...volume }, context) {
+      if (before === undefined) return discard(machine, volume.id, context);
+      const { call, signal, operation } = context;
+      const args = { ...volume, spec: before, operation, create: false };
+      await call(machine, "volume.ensure", args, { timeoutMs: QUICK, signal });
+    },
+  },
+  "volume.snapshot": {
+    ...quick,
+    apply: ({ machine, ...what }, { call, signal }) =>
+      call(machine, "volume.snapshot", what, { timeoutMs: QUICK, signal }),
+    async undo({ machine, ids, snapshot }, { call, signal }) {
+      const args = { ids, snapshots: [snapshot] };
+      await call(machine, "volume.unsnapshot", args, { timeoutMs: QUICK, signal });
+    },
+  },
+  "volume.clone": {
+    ...quick,
+    apply({ machine, from, ...volume }, { call, signal, operation, output }) {
+      const { id, snapshot } = from;
+      const source = { id, snapshot, guid: guidOf(from, output) };
+      return call(
+        machine,
+        "volume.clone",
+        { ...volume, operation, from: source },
+        {
+          timeoutMs: QUICK,
+          signal,
+        },
+      );
+    },
+    undo: ({ machine, id }, context) => discard(machine, id, context),
+  },
+  "volume.transfer": {
+    ...long,
+    async apply({ machine, from, source, ...volume }, context) {
+      const guid = guidOf(from, context.output);
+      const pulled = await pull(machine, { ...volume, source, snapshot: from.snapshot, guid }, context);
+      return { guid, bytes: pulled.bytes, ms: pulled.ms };
+    },
+    undo: ({ machine, id }, context) => discard(machine, id, context),
+  },
+  "volume.precopy": {
+    ...long,
+    apply: precopy,
+    async undo({ machine, id, source, maxRounds }, context) {
+      await discard(machine, id, context);
+      await forget(source, maxRounds, context);
+    },
+  },
+  "volume.seal": {
+    ...quick,
+    async apply({ machine, id }, { call, signal, operation }) {
+      return call(machine, "volume.seal", { id, operation }, { timeoutMs: QUICK, signal });
+    },
+    async undo({ machine, id }, { call, signal, operation }) {
+      await call(machine, "volume.unseal", { id, operation }, { timeoutMs: QUICK, signal });
+    },
+  },
+  "volume.final": {
+    ...long,
+    async apply({ machine, source, snapshot, ...volume }, context) {
+      const guid = await snapshotOne(source, volume.namespace, snapshot, context);
+      context.progress("copying the last difference");
+      const { bytes, ms } = await pull(machine, { ...volume, source, snapshot, guid }, context);
+      return { guid, bytes, ms };
+    },
+    async undo({ source, snapshot }, { call, signal }) {
+      const args = { ids: [source.id], snapshots: [snapshot] };
+      await call(source.machine, "volume.unsnapshot", args, { timeoutMs: QUICK, signal });
+    },
+  },
+  "volume.admit": {
+    ...quick,
+    apply({ machine, received, ...volume }, { call, signal, operation, output }) {
+      const { guid } = output(received) as VolumeKinds["volume.final"]["out"];
+      return call(machine, "volume.admit", { ...volume, operation, guid }, { timeoutMs: QUICK, signal });
+    },
+    undo: ({ machine, id }, context) => discard(machine, id, context),
+  },
+  "gateway.hold": {
+    timeoutMs: () => QUICK,
+    retryTransient: false,
+    async apply({ machines, ...what }, { call, signal }) {
+      const held = machines.map(async (machine) => {
+        try {
+          const { held } = await call(machine, "gateway.hold", what, { timeoutMs: 3 * SECOND, signal });
+          return held ? [machine] : [];
+        } catch (error) {
+          if (signal.aborted || errorBody(error).code === "fenced") throw error;
+          return [];
+        }
+      });
+      return { held: (await Promise.all(held)).flat() };
+    },
+  },
+  "volume.tidy": {
+    ...quick,
+    async apply({ machine, id, rounds }, context) {
+      await forget({ machine, id }, rounds, context);
+      return null;
+    },
+  },
+  "volume.retire": {
+    ...quick,
+    apply: ({ machine, id }, { call, signal, operation }) =>
+      call(machine, "volume.retire", { id, operation }, { timeoutMs: QUICK, signal }),
+  },
+  "volume.prune": {
+    ...quick,
+    async apply({ machine, namespace }, { call, signal }) {
+      const args = { namespace, dryRun: false };
+      const { destroyed } = await call(machine, "volume.prune", args, { timeoutMs: QUICK, signal });
+      return { destroyed: destroyed.length };
+    },
+  },
+};
+
+/** Full, then differences, each to its own snapshot, until one is quick. What an earlier run of this operation has copied counts. */
+async function precopy(
+  {
+    machine,
+    source,
+    maxRounds,
+    maxDowntimeMs,
+    bytesPerSecond,
+    ...volume
+  }: VolumeKinds["volume.precopy"]["args"],
+  context: StepContext<PrimitivePorts>,
+): Promise<VolumeKinds["volume.precopy"]["out"]> {
+  let [bytes, ms, last] = [0, 0, Number.POSITIVE_INFINITY];
+  let round = 0;
+  while (round < maxRounds && last > SMALL_MS) {
+    round += 1;
+    context.progress(`copying ${volume.namespace}/${volume.name}, round ${round}`);
+    const snapshot = roundName(context.operation, round);
+    const guid = await snapshotOne(source, volume.namespace, snapshot, context);
+    const limit = bytesPerSecond === undefined ? {} : { bytesPerSecond };
+    const done = await pull(machine, { ...volume, ...limit, source, snapshot, guid }, context);
+    bytes += done.bytes;
+    ms += done.ms;
+    last = done.ms;
+  }
+  // What was written during the last round is what the next one would have to copy, in about the same time or less.
+  if (maxDowntimeMs !== undefined && last > maxDowntimeMs) {
+    throw new PloyzError({
+      code: "downtime_exceeded",
+      message: `after ${round} rounds the last difference of ${volume.namespace}/${volume.name} still took ${last} ms, longer than ${maxDowntimeMs} ms`,
+      hint: "try when less is written, allow more rounds (--max-rounds) or a longer stop (--max-downtime)",
+    });
+  }
+  return { rounds: round, bytes, ms, predictedMs: last };
+}
+
+async function snapshotOne(
+  { machine, id }: Source,
+  namespace: string,
+  snapshot: string,
+  { call, signal }: Context,
+): Promise<string> {
+  const args = { namespace, ids: [id], snapshot };
+  const { guids } = await call(machine, "volume.snapshot", args, { timeoutMs: QUICK, signal });
+  return guids[id] ?? "";
+}
+
+function pull(
+  machine: string,
+  what: VolumeIdentity & {
+    readonly source: Source;
+    readonly snapshot: string;
+    readonly guid: string;
+    readonly bytesPerSecond?: number;
+  },
+  { call, signal, operation, progress }: Context,
+) {
+  const onProgress = (value: Json) => {
+    const { done, total } = value as { readonly done: number; readonly total?: number };
+    progress(`copying ${what.namespace}/${what.name}`, { done, ...(total !== undefined && { total }) });
+  };
+  const options = { timeoutMs: DAY, idleTimeoutMs: IDLE, signal, onProgress };
+  return call(machine, "volume.pull", { ...what, operation }, options);
+}
+
+function guidOf({ id, guid, guidFrom }: From, output: (step: string) => Json): string {
+  if (guid !== undefined) return guid;
+  const { guids } = output(guidFrom ?? "") as VolumeKinds["volume.snapshot"]["out"];
+  return guids[id] ?? "";
+}
+
+async function discard(machine: string, id: string, { call, signal, operation }: Context): Promise<void> {
+  await call(machine, "volume.discard", { id, operation }, { timeoutMs: QUICK, signal });
+}
+
+async function forget({ machine, id }: Source, rounds: number, { call, signal, operation }: Context) {
+  const snapshots = Array.from({ length: rounds }, (_, index) => roundName(operation, index + 1));
+  await call(machine, "volume.unsnapshot", { ids: [id], snapshots }, { timeoutMs: QUICK, signal });
+}
