@@ -15,7 +15,10 @@ const report = (() => {
   }
 })();
 const failed = (report.testResults ?? []).filter(({ status }) => status === "failed");
-const firstLine = (text) => String(text ?? "").replaceAll(/\u001b\[[0-9;]*m/g, "").split("\n")[0];
+const firstLine = (text) =>
+  String(text ?? "")
+    .replaceAll(/\p{Cc}\[[0-9;]*m/gu, "")
+    .split("\n")[0];
 
 if (what === "counts") {
   const { numPassedTests: passed = 0, numFailedTests: wrong = 0 } = report;

@@ -1,3 +1,5 @@
+export { branch } from "./branch/index.ts";
+export type { BranchInput } from "./branch/input.ts";
 export type { ChangeResult } from "./change/primitive.ts";
 export type { ChangeKinds } from "./change/steps.ts";
 export type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "./change/summary.ts";
@@ -36,13 +38,21 @@ export {
 export { renderManifest } from "./manifest/render.ts";
 export { instanceRevision, specRevision } from "./manifest/revision.ts";
 export { type Manifest, ManifestSchema } from "./manifest/schema.ts";
+export { type MigrateInput, migrate } from "./migrate/index.ts";
 export type * from "./model/commit.ts";
 export { type ErrorBody, errorBody, PloyzError } from "./model/error.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
 export type { Json } from "./model/json.ts";
 export type * from "./model/machine.ts";
 export { checkLabel, isEnvName, isHostname, isLabel, shown } from "./model/names.ts";
+export { type NamespaceRmInput, namespaceRm } from "./namespace-rm/index.ts";
 export type * from "./participant/commands.ts";
 export type * from "./ports/machines.ts";
 export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";
+export { type PromoteInput, promote } from "./promote/index.ts";
+export { type RollbackInput, rollback } from "./rollback/index.ts";
+export { type VolumeCreateInput, volumeCreate } from "./volume-create/index.ts";
+export { type VolumeForkInput, volumeFork } from "./volume-fork/index.ts";
+export { type VolumeRestoreInput, volumeRestore } from "./volume-restore/index.ts";
+export { type VolumeRmInput, volumeRm } from "./volume-rm/index.ts";

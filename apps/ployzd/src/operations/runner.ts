@@ -1,14 +1,12 @@
 import { PloyzError } from "@ployz/exec";
 import {
   type AnyPrimitive,
-  deployPrimitive,
   detailOf,
   type EngineDeps,
   errorBody,
   fold,
   type MachineAddPorts,
   type Machines,
-  machineAdd,
   markInterrupted,
   type OperationDetail,
   type OperationEvent,
@@ -18,7 +16,6 @@ import {
   type PrimitiveRegistry,
   presentSummary,
   readJournal,
-  register,
   resolveInterrupted,
   runOperation,
   type Store,
@@ -26,6 +23,7 @@ import {
 import type { SshCredentials } from "../remote/ssh.ts";
 import { type Channel, channel } from "./channel.ts";
 import { operationIds, systemClock } from "./clock.ts";
+import { primitivesOf } from "./primitives.ts";
 
 /** Runs operations in this daemon. They go on when whoever asked goes away. */
 export interface Runner {
@@ -63,10 +61,7 @@ export function openRunner(options: RunnerOptions): Runner {
   const active = new Map<string, Active>();
 
   const registryWith = (remote: MachineAddPorts["remote"]): PrimitiveRegistry =>
-    new Map([
-      [deployPrimitive.name, register(deployPrimitive, { store, machines })],
-      [machineAdd.name, register(machineAdd, { store, machines, remote, ...options.machineAdd })],
-    ]);
+    primitivesOf({ store, machines, remote, ...options.machineAdd });
 
   const deps = (
     by: string,

@@ -111,10 +111,19 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
         ...(frees && { freedBytes: previous?.spec.resources?.memoryBytes ?? 0 }),
       };
     });
-    const placed = placeAll(spec, needs, demands, stay, hosts, wanted);
-    if (!placed.ok) refusals.push(noFit(`services.${name}`, wanted.length, placed));
-    const [somewhere] = placed.ok ? placed.machines.values() : [];
+    // A new volume goes where the first instance goes, and the others follow it.
+    const follows = demands.length > 1 && needs.newVolumeBytes !== undefined;
+    const leading = placeAll(spec, needs, follows ? demands.slice(0, 1) : demands, stay, hosts, wanted);
+    const [somewhere] = leading.ok ? leading.machines.values() : [];
     if (somewhere !== undefined) volumes.place(spec, somewhere);
+    const bound = boundNeeds(name, spec, desired.pins, volumes);
+    const following =
+      follows && leading.ok ? placeAll(spec, bound, demands.slice(1), stay, hosts, wanted) : undefined;
+    const placed =
+      leading.ok && following?.ok
+        ? { ok: true as const, machines: new Map([...leading.machines, ...following.machines]) }
+        : (following ?? leading);
+    if (!placed.ok) refusals.push(noFit(`services.${name}`, wanted.length, placed));
     const start = wanted.flatMap(({ slot }): Start[] => {
       const machine = placed.ok ? placed.machines.get(slot) : undefined;
       if (machine === undefined) return [];

@@ -1,7 +1,7 @@
 import { sameJson } from "../engine/canonical.ts";
-import type { Basis, Plan, PlannedStep } from "../engine/types.ts";
+import type { Basis, Plan } from "../engine/types.ts";
 import { instanceRevision } from "../manifest/revision.ts";
-import type { CommittedRoute, Instance } from "../model/commit.ts";
+import type { CommittedRoute } from "../model/commit.ts";
 import { instanceId } from "../model/ids.ts";
 import { type Decision, decide, liveness } from "./decide.ts";
 import type { Desired, Wish } from "./desired.ts";

@@ -3,25 +3,20 @@ import type { ErrorBody } from "../model/error.ts";
 import { shown } from "../model/names.ts";
 import { didYouMean, invalid, type Segment } from "./field.ts";
 import * as patterns from "./patterns.ts";
-import { type Manifest, ManifestSchema } from "./schema.ts";
+import { ManifestSchema } from "./schema.ts";
 
-let compiled: ValidateFunction<Manifest> | undefined;
-
-/** Compiled when first needed: most commands never read a manifest. */
-function validator(): ValidateFunction<Manifest> {
-  compiled ??= new Ajv2020({ allErrors: true, verbose: true, strict: true }).compile<Manifest>(
-    ManifestSchema,
-  );
-  return compiled;
+/** Checks documents against a schema: shape only, all errors at once, each naming its field. Compiled when first needed. */
+export function shapeChecker(schema: object): (document: unknown) => readonly ErrorBody[] {
+  let compiled: ValidateFunction | undefined;
+  return (document) => {
+    compiled ??= new Ajv2020({ allErrors: true, verbose: true, strict: true }).compile(schema);
+    if (compiled(document)) return [];
+    const refusals = (compiled.errors ?? []).flatMap((error) => explain(error) ?? []);
+    return [...new Map(refusals.map((refusal) => [refusal.message, refusal])).values()];
+  };
 }
 
-/** Shape only. All errors at once, each naming its field. */
-export function validateShape(document: unknown): readonly ErrorBody[] {
-  const validate = validator();
-  if (validate(document)) return [];
-  const refusals = (validate.errors ?? []).flatMap((error) => explain(error) ?? []);
-  return [...new Map(refusals.map((refusal) => [refusal.message, refusal])).values()];
-}
+export const validateShape = shapeChecker(ManifestSchema);
 
 function explain(error: ErrorObject): ErrorBody | undefined {
   const at = segments(error.instancePath);

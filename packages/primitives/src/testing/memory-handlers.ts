@@ -104,7 +104,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       if (machine.reservations.get(start.id) !== start.address) {
         return fail("not_reserved", `${start.address} is not reserved for ${start.id} on ${machine.id}`);
       }
-      useVolumes(machine, start);
+      useVolumes(machine, setting, start);
       const { exitCode, ready } = setting.behaviour(start);
       const exits = start.kind === "job" ? exitCode !== undefined || ready === "yes" : ready === "exits";
       const startedAt = new Date(clock.now()).toISOString();
@@ -139,7 +139,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "instance.resume": ({ id }) => {
       const one = machine.instances.get(id);
       if (one?.state !== "exited") return null;
-      useVolumes(machine, one.start);
+      useVolumes(machine, setting, one.start);
       changed(`resume ${id}`);
       one.state = "running";
       return null;

@@ -49,6 +49,14 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
         const found = byId.get(other)?.machine;
         return found?.reachable === true ? found : undefined;
       },
+      writtenElsewhere: (here, volume) =>
+        [...byId.values()].some(
+          ({ machine: other }) =>
+            other.id !== here &&
+            [...other.instances.values()].some(
+              ({ start, state }) => state === "running" && start.volumes?.some(({ id }) => id === volume),
+            ),
+        ),
       newGuid: () => `${++guids}`,
       subnet: `10.101.${byId.size + 1}`,
     };

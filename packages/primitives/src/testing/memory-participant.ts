@@ -55,6 +55,8 @@ export interface MachineSetting {
   peer(machine: string): MemoryMachine | undefined;
   /** Unique in the world. */
   newGuid(): string;
+  /** Whether something runs on a copy of this volume on another machine, reachable or not. */
+  writtenElsewhere(machine: string, volume: string): boolean;
   readonly subnet: string;
 }
 

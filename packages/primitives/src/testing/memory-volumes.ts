@@ -213,7 +213,11 @@ export function volumeHandlersOf(
 }
 
 /** What `instance.start` checks and does on its volumes. */
-export function useVolumes(machine: MemoryMachine, start: Commands["instance.start"]["args"]): void {
+export function useVolumes(
+  machine: MemoryMachine,
+  setting: MachineSetting,
+  start: Commands["instance.start"]["args"],
+): void {
   for (const { id, scope } of start.volumes ?? []) {
     const volume = machine.volumes.get(id);
     if (volume === undefined) fail("volume_missing", `volume ${id} is not on machine ${machine.id}`);
@@ -227,6 +231,8 @@ export function useVolumes(machine: MemoryMachine, start: Commands["instance.sta
       );
       if (scope === "single" && user !== undefined)
         fail("volume_in_use", `${user.start.id} runs on volume ${id}`);
+      // What must never be: a test that finds it among the effects has found a split brain.
+      if (setting.writtenElsewhere(machine.id, id)) machine.effects.push(`split ${id}`);
       volume.content = [...volume.content, start.id];
     }
   }

@@ -1,4 +1,4 @@
-import type { DeploySummary } from "@ployz/primitives";
+import type { ChangeSummary, VolumeSummary } from "@ployz/primitives";
 import type { Json, PlanView } from "../../api.ts";
 import { type Cell, lines, type Page } from "../page.ts";
 import { routeText } from "./namespaces.ts";
@@ -24,10 +24,10 @@ export function planPage({ changes, summary, warnings, prepare, settle }: PlanVi
 const MARKS = { add: "+", change: "~", remove: "-", repair: "~", unchanged: " " } as const;
 const TONES = { "+": "ok", "~": "warn", "-": "bad", " ": "dim" } as const;
 
-/** The lines of a deploy's summary; none for another primitive's. */
+/** The lines of a summary of a namespace's change; none for another primitive's. */
 export function changeLines(summary: Json): readonly Cell[] {
-  if (!isDeploy(summary)) return [];
-  const { services, jobs, routes } = summary;
+  if (!isChange(summary)) return [];
+  const { services, jobs, routes, volumes } = summary;
   const mark = (sign: keyof typeof TONES, text: string): Cell => ({
     text: `${sign} ${text}`,
     tone: TONES[sign],
@@ -55,6 +55,9 @@ export function changeLines(summary: Json): readonly Cell[] {
         ? mark("+", `job ${name}: runs on ${machine ?? "?"}`)
         : mark(" ", `job ${name} has run already`),
     ),
+    ...volumes
+      .filter(({ action }) => action !== "keep")
+      .map((volume) => mark(volume.action === "drop" ? "-" : "~", volumeText(volume))),
     ...routes.added.map((route) => mark("+", `route ${routeText(route)} -> ${route.service}:${route.port}`)),
     ...routes.removed.map((route) =>
       mark("-", `route ${routeText(route)} -> ${route.service}:${route.port}`),
@@ -62,8 +65,19 @@ export function changeLines(summary: Json): readonly Cell[] {
   ];
 }
 
-function isDeploy(value: unknown): value is DeploySummary {
-  return typeof value === "object" && value !== null && "kind" in value && value.kind === "deploy";
+function volumeText({ name, action, machine, from, transferBytes }: VolumeSummary): string {
+  const bytes = transferBytes === undefined ? "" : ` (about ${mib(transferBytes)} MiB to copy)`;
+  if (action === "copy") return `volume ${name}: from ${from ?? "?"} on ${machine}${bytes}`;
+  if (action === "move") return `volume ${name}: from ${from ?? "?"} to ${machine}${bytes}`;
+  if (action === "drop")
+    return `volume ${name} on ${machine} leaves; its data is kept for the retention time`;
+  return `volume ${name}: ${action} on ${machine}`;
+}
+
+const mib = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
+
+function isChange(value: unknown): value is ChangeSummary {
+  return typeof value === "object" && value !== null && "services" in value && "volumes" in value;
 }
 
 /** Values of environment variables are not in a summary at all. */

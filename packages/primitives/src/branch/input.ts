@@ -1,0 +1,52 @@
+import Type, { type Static } from "typebox";
+import { byName, inputParser, label } from "../change/input.ts";
+import { invalid } from "../manifest/field.ts";
+import * as patterns from "../manifest/patterns.ts";
+
+const ServiceMode = Type.Enum(["branch", "skip"]);
+const VolumeMode = Type.Enum(["branch", "fresh"]);
+
+const Input = Type.Object({
+  source: label("The namespace that is branched."),
+  target: label("The new namespace."),
+  serviceMode: Type.Optional(ServiceMode),
+  volumeMode: Type.Optional(VolumeMode),
+  services: Type.Optional(byName(ServiceMode, "By service, instead of `serviceMode`.")),
+  volumes: Type.Optional(byName(VolumeMode, "By volume, instead of `volumeMode`.")),
+  routes: Type.Optional(
+    Type.Record(Type.String(), Type.String({ maxLength: 253 }), {
+      maxProperties: 1000,
+      description: "Old host or TCP port to new.",
+    }),
+  ),
+  machine: Type.Optional(label("The machine that everything of the branch is on.")),
+});
+export type BranchInput = Static<typeof Input>;
+
+const shape = inputParser(Input);
+
+export const parseBranch: typeof shape = (raw) => {
+  const parsed = shape(raw);
+  if (!parsed.ok) return parsed;
+  const { source, target, routes = {} } = parsed.input;
+  const refusals = Object.entries(routes).flatMap(([old, next]) => {
+    const tcp = /^[0-9]+$/.test(old);
+    const fits = tcp
+      ? /^[1-9][0-9]{0,4}$/.test(next) && Number(next) <= 65_535
+      : new RegExp(patterns.HOST).test(next);
+    return fits
+      ? []
+      : [
+          invalid(
+            ["routes", old],
+            `cannot become ${JSON.stringify(next.slice(0, 60))}`,
+            tcp ? "give a port" : "give a host name",
+          ),
+        ];
+  });
+  if (source === target)
+    refusals.push(
+      invalid(["target"], "is the source", "name the branch after what it is for, such as pr-42"),
+    );
+  return refusals.length > 0 ? { ok: false, refusals } : parsed;
+};

@@ -1,0 +1,84 @@
+import Type, { type Static } from "typebox";
+import { own } from "../change/decide-jobs.ts";
+import type { WantedVolume } from "../change/desired.ts";
+import { bytes, inputParser, label } from "../change/input.ts";
+import { type ChangeFacts, findContent, observeCluster } from "../change/observe.ts";
+import { changePrimitive } from "../change/primitive.ts";
+import { unknownMachine } from "../change/refuse.ts";
+import { asItIs, liveHead, noNamespace, wishOf } from "../change/wish.ts";
+import type { Refusal } from "../engine/types.ts";
+import { didYouMean } from "../manifest/field.ts";
+
+const Input = Type.Object({
+  namespace: label("The namespace of the service."),
+  service: label("The service that moves, with its volumes and what else uses them."),
+  to: label("The machine that it moves to."),
+  maxRounds: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 20, description: "Rounds of copying while it runs. Default 5." }),
+  ),
+  maxDowntimeMs: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 86_400_000,
+      description: "Refuses to stop the service when the last difference would take longer.",
+    }),
+  ),
+  bytesPerSecond: Type.Optional(bytes("Limit of the transfer while the service runs.")),
+});
+export type MigrateInput = Static<typeof Input>;
+
+/**
+ * Moves a service with its volumes: copies while it runs, stops it for the last difference only, verifies, starts it on the other
+ * machine, and commits placement, volumes and routes together. Until then the source serves again when something fails.
+ */
+export const migrate = changePrimitive<MigrateInput, ChangeFacts>({
+  name: "migrate",
+  version: 1,
+  parse: inputParser(Input),
+  scope: ({ namespace }) => [`deploy.${namespace}`],
+  async observe({ namespace }, ports, signal) {
+    const cluster = await observeCluster([namespace], ports, signal);
+    const specs = Object.values(cluster.head?.commit.services ?? {}).map(({ spec }) => spec);
+    return { ...cluster, content: await findContent(specs, cluster.machines, ports, signal) };
+  },
+  wish({ namespace, service, to, maxRounds = 5, maxDowntimeMs, bytesPerSecond }, facts) {
+    const head = liveHead(facts.head);
+    const present = asItIs(namespace, facts.head);
+    if (head === undefined) return wishOf(present, { refusals: [noNamespace(namespace, facts)] });
+    const spec = own(head.commit.services, service)?.spec;
+    if (spec === undefined)
+      return wishOf(present, { refusals: [noService(namespace, service, Object.keys(present.services))] });
+    const limits = {
+      maxRounds,
+      ...(maxDowntimeMs !== undefined && { maxDowntimeMs }),
+      ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+    };
+    const volumes = head.commit.volumes
+      .filter(({ name }) => Object.hasOwn(spec.volumes, name))
+      .map((volume): [string, WantedVolume] => [
+        volume.name,
+        { spec: volume.spec, source: { kind: "move", machine: to, ...limits } },
+      ]);
+    const refusals: Refusal[] = [];
+    const unknown = unknownMachine("to", to, facts);
+    if (unknown !== undefined) refusals.push(unknown);
+    const many = spec.placement.kind !== "replicas" || spec.placement.count > 1;
+    if (many && volumes.length === 0)
+      refusals.push({
+        code: "not_movable",
+        message: `${namespace}/${service} runs on several machines`,
+        hint: "say where it may run with constraints in the manifest, and deploy",
+      });
+    const moved = { ...present, volumes: Object.fromEntries(volumes), pins: { [service]: to } };
+    return wishOf(moved, { refusals });
+  },
+});
+
+function noService(namespace: string, service: string, known: readonly string[]): Refusal {
+  const near = didYouMean(service, known);
+  return {
+    code: "no_such_service",
+    message: `${namespace} has no service ${service}`,
+    hint: near === undefined ? `it has ${known.join(", ") || "none"}` : `did you mean ${near}?`,
+  };
+}

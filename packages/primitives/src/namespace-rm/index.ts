@@ -1,0 +1,42 @@
+import Type, { type Static } from "typebox";
+import { inputParser, label } from "../change/input.ts";
+import { type ChangeFacts, observeCluster } from "../change/observe.ts";
+import { changePrimitive } from "../change/primitive.ts";
+import { asItIs, noNamespace, wishOf } from "../change/wish.ts";
+
+const Input = Type.Object({ namespace: label("The namespace to remove.") });
+export type NamespaceRmInput = Static<typeof Input>;
+
+/**
+ * Everything of a namespace goes: routes and names first, then what ran. Volumes are kept, retired, until the retention lets them go,
+ * and as long as a branch is a clone of them.
+ */
+export const namespaceRm = changePrimitive<NamespaceRmInput, ChangeFacts>({
+  name: "namespace-rm",
+  version: 1,
+  parse: inputParser(Input),
+  scope: ({ namespace }) => [`deploy.${namespace}`],
+  observe: async ({ namespace }, ports, signal) => ({
+    ...(await observeCluster([namespace], ports, signal)),
+    content: new Map(),
+  }),
+  wish({ namespace }, facts) {
+    const { head } = facts;
+    const gone = {
+      ...asItIs(namespace, undefined),
+      dropped: (head?.commit.volumes ?? []).map(({ name }) => name),
+      removed: true as const,
+    };
+    if (head === undefined) return wishOf(gone, { refusals: [noNamespace(namespace, facts)] });
+    const dependents = facts.others.flatMap(({ commit }) =>
+      commit.volumes
+        .filter(({ origin }) => origin?.namespace === namespace)
+        .map(({ name, origin }) => `${commit.namespace}/${name} (of ${origin?.volume})`),
+    );
+    const warnings =
+      dependents.length === 0
+        ? []
+        : [`data stays as long as these are clones of it: ${dependents.join(", ")}`];
+    return wishOf(gone, { warnings });
+  },
+});

@@ -1,0 +1,70 @@
+import type { Head } from "../change/observe.ts";
+import type { Refusal } from "../engine/types.ts";
+import type { RollbackInput } from "./index.ts";
+
+/** Newest first. */
+export type History = readonly Head[];
+
+export type Target =
+  | {
+      readonly ok: true;
+      readonly head: Head;
+      /** The commit that replaced it, which knows its data; absent for the present one. */
+      readonly next?: Head;
+      /** This very rollback was the last thing that was done. */
+      readonly done: boolean;
+    }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+/** The commit that a rollback goes to. */
+export function findTarget({ namespace, to }: RollbackInput, history: History): Target {
+  const [last] = history;
+  if (to === undefined) return at(history, 1, namespace);
+  const matches = history.flatMap((head, index) => (names(to, head) ? [index] : []));
+  const [index] = matches;
+  if (index === undefined || last === undefined) {
+    return refused({
+      code: "no_such_commit",
+      message: `${namespace} has no commit ${to}`,
+      hint: `ployzctl history ${namespace}`,
+    });
+  }
+  if (matches.length > 1) {
+    return refused({
+      code: "commit_ambiguous",
+      message: `${to} begins the names of ${matches.length} commits of ${namespace}`,
+      hint: "give more of it, or the revision",
+    });
+  }
+  return at(history, index, namespace);
+}
+
+function names(to: string, { commit, revision }: Head): boolean {
+  if (to === String(revision)) return true;
+  return to.length >= 6 && commit.operation.startsWith(to.toUpperCase());
+}
+
+function at(history: History, index: number, namespace: string): Target {
+  const head = history[index];
+  const next = history[index - 1];
+  const [last] = history;
+  if (head === undefined) {
+    return refused({
+      code: "no_such_commit",
+      message: `${namespace} has no commit before its last one`,
+      hint: `ployzctl history ${namespace}`,
+    });
+  }
+  if (head.commit.removed) {
+    return refused({
+      code: "commit_removed",
+      message: `at commit ${head.revision} ${namespace} was removed`,
+      hint: `ployzctl namespace rm ${namespace} removes it; choose another commit with --to`,
+    });
+  }
+  const from = last?.commit.lineage;
+  const done = index > 0 && from?.kind === "rollback" && from.revision === head.revision;
+  return { ok: true, head, ...(next && { next }), done };
+}
+
+const refused = (refusal: Refusal): Target => ({ ok: false, refusal });

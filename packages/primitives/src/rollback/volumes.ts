@@ -1,0 +1,105 @@
+import type { WantedVolume } from "../change/desired.ts";
+import { snapshotsOf } from "../change/snapshots.ts";
+import type { Refusal } from "../engine/types.ts";
+import type { VolumeSnapshot } from "../model/commit.ts";
+import type { RollbackFacts, RollbackInput } from "./index.ts";
+import type { Target } from "./target.ts";
+
+type Restored = {
+  readonly volumes: Readonly<Record<string, WantedVolume>>;
+  readonly refusals: readonly Refusal[];
+  readonly warnings: readonly string[];
+};
+
+/** Volumes of the commit: as they are now, or, when asked for, cloned from what they held when it was replaced. */
+export function restoredVolumes(
+  { namespace, volumes: asked = "none" }: RollbackInput,
+  target: Extract<Target, { ok: true }>,
+  facts: RollbackFacts,
+): Restored {
+  const refusals: Refusal[] = [];
+  const { commit, revision } = target.head;
+  const present = facts.head?.commit.volumes ?? [];
+  const known = commit.volumes.map(({ name }) => name);
+  const chosen = asked === "none" ? [] : asked === "all" ? known : asked;
+  for (const name of chosen.filter((one) => !known.includes(one))) {
+    refusals.push({
+      code: "no_such_volume",
+      message: `volumes: ${namespace} had no volume ${name} at commit ${revision}`,
+      hint: known.length > 0 ? `it had ${known.join(", ")}` : "leave --volumes out",
+    });
+  }
+  if (chosen.length > 0 && target.next === undefined) {
+    refusals.push({
+      code: "invalid_input",
+      message: `volumes: commit ${revision} is the present one; its data is what the volumes hold now`,
+      hint: "name an earlier commit with --to, or use ployzctl volume restore",
+    });
+  }
+  const wanted = commit.volumes.map(({ name, spec }): [string, WantedVolume] => {
+    const now = present.find((volume) => volume.name === name);
+    const keep: WantedVolume = { spec, source: { kind: "keep" } };
+    if (!chosen.includes(name)) {
+      if (now === undefined)
+        refusals.push({
+          code: "volume_missing",
+          message: `${namespace}/${name} was removed since commit ${revision}`,
+          hint: `--volumes ${name} restores its data from that time`,
+        });
+      return [name, keep];
+    }
+    const snapshot = target.next?.commit.before?.find(({ volume }) => volume === name);
+    if (snapshot === undefined) {
+      if (target.next !== undefined)
+        refusals.push({
+          code: "snapshot_missing",
+          message: `there is no snapshot of ${namespace}/${name} from when commit ${revision} was replaced`,
+          hint: "leave --volumes out to keep the data as it is, or see ployzctl volume snapshots",
+        });
+      return [name, keep];
+    }
+    const machine = whereIs(snapshot, now?.machine, facts);
+    if (machine === undefined) {
+      refusals.push(gone(namespace, name, revision, snapshot, now?.machine));
+      return [name, keep];
+    }
+    const from = {
+      namespace,
+      volume: name,
+      id: snapshot.id,
+      machine,
+      snapshot: { name: snapshot.snapshot, guid: snapshot.guid },
+    };
+    return [name, { spec, source: { kind: "copy", machine, from } }];
+  });
+  const others = present.filter(({ name }) => !known.includes(name)).map(({ name }) => name);
+  const warnings =
+    others.length > 0 ? [`volumes that commit ${revision} did not have stay: ${others.join(", ")}`] : [];
+  return { volumes: Object.fromEntries(wanted), refusals, warnings };
+}
+
+/** The machine where the volume is now, if the snapshot is there; where it was, for a volume that is gone. */
+function whereIs(snapshot: VolumeSnapshot, now: string | undefined, { snapshots }: RollbackFacts) {
+  const machine = now ?? snapshot.machine;
+  const there = snapshotsOf(snapshots, machine, snapshot.id).some(({ guid }) => guid === snapshot.guid);
+  return there ? machine : undefined;
+}
+
+function gone(
+  namespace: string,
+  name: string,
+  revision: number,
+  snapshot: VolumeSnapshot,
+  now: string | undefined,
+): Refusal {
+  const moved = now !== undefined && now !== snapshot.machine;
+  return {
+    code: "snapshot_missing",
+    message: moved
+      ? `${namespace}/${name} is on ${now} now, and its snapshot from commit ${revision} is on ${snapshot.machine}`
+      : `the snapshot of ${namespace}/${name} from commit ${revision} is not on ${snapshot.machine} any more, or that machine does not answer`,
+    hint: moved
+      ? `move it back first: ployzctl migrate apply ${namespace}/SERVICE --to ${snapshot.machine}`
+      : "the retention may have let it go; ployzctl volume snapshots shows what there is",
+  };
+}
