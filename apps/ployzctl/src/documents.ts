@@ -1,6 +1,8 @@
 import type {
   Api,
   ClusterStatus,
+  CommitDocument,
+  CommitHistory,
   CommitRow,
   DaemonStatus,
   DoctorReport,
@@ -8,6 +10,7 @@ import type {
   LogEvent,
   MachineList,
   MachineRow,
+  ManifestDocument,
   MeshStatus,
   NamespaceRow,
   OperationDetail,
@@ -15,6 +18,9 @@ import type {
   PlanView,
   RttTable,
   SelfRecord,
+  SnapshotList,
+  VolumeList,
+  VolumeRow,
 } from "./api.ts";
 import type { ErrorBody } from "./errors.ts";
 
@@ -27,6 +33,11 @@ export type Document =
   | RttTable
   | ClusterStatus
   | InstanceList
+  | VolumeList
+  | SnapshotList
+  | CommitHistory
+  | CommitDocument
+  | ManifestDocument
   | DoctorReport
   | OperationResult
   | OperationDetail
@@ -44,6 +55,7 @@ export type Document =
   | Namespaces
   | NamespaceDocument
   | RoutesDocument
+  | VolumeDocument
   | VersionDocument
   | ReadyDocument
   | DevDocument
@@ -97,6 +109,8 @@ export type RoutesDocument = {
   readonly kind: "routes";
   readonly routes: readonly (CommitRow["routes"][number] & { readonly namespace: string })[];
 };
+/** One volume; `copies` are what other operations or machines have kept of it. */
+export type VolumeDocument = { readonly kind: "volume"; readonly copies: readonly VolumeRow[] } & VolumeRow;
 export type VersionDocument = {
   readonly kind: "version";
   readonly version: string;

@@ -166,6 +166,7 @@ describe("what comes of it", () => {
       ],
       jobs: [],
       images: [],
+      volumes: [],
       routes: {
         added: [{ kind: "http", host: "a.test", path: "/", port: "http", service: "web" }],
         removed: [],

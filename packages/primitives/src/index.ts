@@ -1,5 +1,6 @@
 export { branch } from "./branch/index.ts";
-export type { BranchInput } from "./branch/input.ts";
+export { type BranchInput, parseBranch } from "./branch/input.ts";
+export { branchManifest } from "./branch/manifest.ts";
 export type { ChangeResult } from "./change/primitive.ts";
 export type { ChangeKinds } from "./change/steps.ts";
 export type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "./change/summary.ts";
@@ -38,6 +39,7 @@ export {
 export { renderManifest } from "./manifest/render.ts";
 export { instanceRevision, specRevision } from "./manifest/revision.ts";
 export { type Manifest, ManifestSchema } from "./manifest/schema.ts";
+export { durationMs, sizeBytes } from "./manifest/units.ts";
 export { type MigrateInput, migrate } from "./migrate/index.ts";
 export type * from "./model/commit.ts";
 export { type ErrorBody, errorBody, PloyzError } from "./model/error.ts";
@@ -52,6 +54,7 @@ export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";
 export { type PromoteInput, promote } from "./promote/index.ts";
 export { type RollbackInput, rollback } from "./rollback/index.ts";
+export { isNamed } from "./rollback/target.ts";
 export { type VolumeCreateInput, volumeCreate } from "./volume-create/index.ts";
 export { type VolumeForkInput, volumeFork } from "./volume-fork/index.ts";
 export { type VolumeRestoreInput, volumeRestore } from "./volume-restore/index.ts";

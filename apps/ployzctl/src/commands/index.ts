@@ -1,12 +1,15 @@
 import type { Command } from "../command.ts";
+import { changeCommands } from "./change/index.ts";
 import { daemonCommands } from "./daemon/index.ts";
 import { deployCommands } from "./deploy/index.ts";
 import { devCommands } from "./dev/index.ts";
 import { lookCommands } from "./look/index.ts";
 import { machineCommands } from "./machine/index.ts";
 import { meshCommands } from "./mesh/index.ts";
+import { namespaceCommands } from "./namespace/index.ts";
 import { opsCommands } from "./ops/index.ts";
 import { shellCommands } from "./shell.ts";
+import { volumeCommands } from "./volume/index.ts";
 
 /** Every command, in the order of the help. What a command does is loaded when it runs. */
 export const COMMANDS: readonly Command[] = [
@@ -15,6 +18,9 @@ export const COMMANDS: readonly Command[] = [
   ...meshCommands,
   ...machineCommands,
   ...deployCommands,
+  ...changeCommands,
+  ...volumeCommands,
+  ...namespaceCommands,
   ...lookCommands,
   ...opsCommands,
   ...shellCommands,

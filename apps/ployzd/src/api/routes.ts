@@ -16,10 +16,12 @@ import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
 import { checkedInit, checkedJoin } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
+import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 import { examine } from "./doctor.ts";
 import { mergedLogs } from "./logs.ts";
 import type { Routes } from "./router.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, rttTable } from "./views.ts";
+import { snapshotList, volumeList } from "./volumes.ts";
 
 /** The local API: see `Api` and `ApiStreams` in @ployz/primitives/client. */
 export function apiRoutes(daemon: Daemon): Routes {
@@ -77,6 +79,24 @@ export function apiRoutes(daemon: Daemon): Routes {
         const member = daemon.member();
         const { machines } = await machineList(member, signal);
         return instanceList(member.heads(), machines, query.namespace);
+      },
+      "GET /v1/namespaces/:ns/history": ({ params, query }) =>
+        commitHistory(daemon.member().store.commits, params.ns ?? "", limitOf(query.limit)),
+      "GET /v1/namespaces/:ns/commits/:commit": ({ params }) =>
+        commitDocument(daemon.member().store.commits, params.ns ?? "", params.commit ?? ""),
+      "GET /v1/namespaces/:ns/manifest": ({ params, query }) =>
+        manifestDocument(daemon.member().store.commits, params.ns ?? "", query.commit),
+      "POST /v1/branch/manifest": async ({ body }) =>
+        branchDocument(daemon.member().store.commits, await body()),
+      "GET /v1/volumes": async ({ query, signal }) => {
+        const member = daemon.member();
+        const { machines } = await machineList(member, signal);
+        return volumeList(member.heads(), machines, query.namespace);
+      },
+      "GET /v1/volumes/:ns/:name/snapshots": ({ params, signal }) => {
+        const member = daemon.member();
+        const asked = { namespace: params.ns ?? "", volume: params.name ?? "" };
+        return snapshotList(member.heads(), member.machines, asked, signal);
       },
       "GET /v1/operations": async ({ query }) => ({
         kind: "operations",

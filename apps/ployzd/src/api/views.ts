@@ -12,6 +12,7 @@ import type {
 } from "@ployz/primitives";
 import { errorBody } from "@ployz/primitives";
 import type { Member } from "../daemon/member.ts";
+import { volumeList } from "./volumes.ts";
 import { warningsOf } from "./warnings.ts";
 
 const LOOK_MS = 3_000;
@@ -165,7 +166,8 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
       return [];
     }),
   ]);
-  const heads = member.heads();
+  // A namespace that was removed is only in its history.
+  const heads = member.heads().filter(({ commit }) => !commit.removed);
   const { instances } = instanceList(heads, machines, undefined);
   const namespaces = heads.map(({ commit, revision }): NamespaceRow => {
     const mine = instances.filter((row) => row.committed && row.namespace === commit.namespace);
@@ -178,6 +180,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
       routes: commit.routes,
     };
   });
+  const { volumes } = volumeList(heads, machines, undefined);
   const stores = records.filter(({ store }) => store).map(({ id }) => id);
   const open = operations.filter(
     ({ state }) => state === "running" || state === "interrupted" || state === "cleanup-owed",
@@ -185,7 +188,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
   const storeAnswers =
     member.storeConnected() && !unreachable.some(({ code }) => code === "store_unavailable");
   const warnings = [
-    ...warningsOf({ machines, instances, namespaces, open, storeAnswers }),
+    ...warningsOf({ machines, instances, namespaces, volumes, open, storeAnswers }),
     ...unreachable
       .filter(({ code }) => code !== "store_unavailable")
       .map(({ message, hint }) => ({ message, hint: hint ?? "ployzctl doctor" })),
@@ -207,7 +210,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
 }
 
 /** Environment variables are named, not told: people keep passwords there. */
-function withoutValues(commit: Commit): Commit {
+export function withoutValues(commit: Commit): Commit {
   const hidden = <T extends { readonly spec: { readonly env: Readonly<Record<string, string>> } }>(
     workloads: Readonly<Record<string, T>>,
   ): Record<string, T> =>

@@ -4,6 +4,7 @@ import type {
   MachineRow,
   NamespaceRow,
   OperationSummary,
+  VolumeRow,
 } from "@ployz/primitives";
 
 type Warning = ClusterStatus["warnings"][number];
@@ -12,6 +13,7 @@ export interface Seen {
   readonly machines: readonly MachineRow[];
   readonly instances: readonly InstanceRow[];
   readonly namespaces: readonly NamespaceRow[];
+  readonly volumes: readonly VolumeRow[];
   /** Running, interrupted, or owing cleanup. */
   readonly open: readonly OperationSummary[];
   /** False: it did not answer, so other machines could not be asked either. */
@@ -23,6 +25,7 @@ export function warningsOf(seen: Seen): readonly Warning[] {
   return [
     ...storeWarnings(seen),
     ...machineWarnings(seen),
+    ...volumeWarnings(seen),
     ...namespaceWarnings(seen),
     ...seen.instances
       .filter(({ state }) => state === "stray" && seen.open.length === 0)
@@ -81,6 +84,38 @@ function machineWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
 
 const lookAt = ({ record }: MachineRow): string =>
   `ssh ${record.endpoints[0]?.replace(/:\d+$/, "") ?? record.id}`;
+
+/** Committed volumes that nobody can write to now. */
+function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning[] {
+  return volumes
+    .filter(({ committed }) => committed)
+    .flatMap(({ namespace, name, machine, state }): readonly Warning[] => {
+      const what = `${namespace}/${name}`;
+      if (state === "unknown" && storeAnswers)
+        return [
+          {
+            message: `volume ${what} is on ${machine}, which does not answer`,
+            hint: `its services cannot run elsewhere without it; bring ${machine} back`,
+          },
+        ];
+      if (state === "missing")
+        return [
+          {
+            message: `volume ${what} is not on ${machine}, where it was committed`,
+            hint: `look whether the pool of ${machine} is imported; a rollback with --volumes brings back a snapshot`,
+          },
+        ];
+      // While an operation works on it, that is how it should be.
+      if ((state === "sealed" || state === "retired" || state === "incoming") && open.length === 0)
+        return [
+          {
+            message: `volume ${what} on ${machine} is ${state}: nothing can start on it`,
+            hint: "run the command again that was last used on it: ployzctl ops ls",
+          },
+        ];
+      return [];
+    });
+}
 
 function namespaceWarnings({ namespaces, instances, storeAnswers }: Seen): readonly Warning[] {
   return namespaces.flatMap(({ namespace, running, wanted }): readonly Warning[] => {

@@ -1,7 +1,19 @@
+import type { BranchInput } from "../branch/input.ts";
 import type { ErrorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
-import type { ClusterStatus, DoctorReport, InstanceList, MachineList, RttTable } from "./views.ts";
+import type {
+  ClusterStatus,
+  CommitDocument,
+  CommitHistory,
+  DoctorReport,
+  InstanceList,
+  MachineList,
+  ManifestDocument,
+  RttTable,
+  SnapshotList,
+  VolumeList,
+} from "./views.ts";
 
 export type * from "./views.ts";
 
@@ -33,6 +45,21 @@ export interface Api {
   "GET /v1/status": { query: Record<never, string>; body: undefined; out: ClusterStatus };
   "GET /v1/doctor": { query: Record<never, string>; body: undefined; out: DoctorReport };
   "GET /v1/ps": { query: { namespace?: string }; body: undefined; out: InstanceList };
+  /** Newest first. */
+  "GET /v1/namespaces/:ns/history": { query: { limit?: string }; body: undefined; out: CommitHistory };
+  /** `:commit` is a revision, an operation's id or at least six characters of its beginning, or `last`. Values of `env` are left out. */
+  "GET /v1/namespaces/:ns/commits/:commit": {
+    query: Record<never, string>;
+    body: undefined;
+    out: CommitDocument;
+  };
+  /** A commit (default: the last) as a manifest, the values of `env` included: as secret as they are. */
+  "GET /v1/namespaces/:ns/manifest": { query: { commit?: string }; body: undefined; out: ManifestDocument };
+  /** What a branch would be, as a manifest. The body is the input of `branch`. */
+  "POST /v1/branch/manifest": { query: Record<never, string>; body: BranchInput; out: ManifestDocument };
+  /** Committed volumes and every other copy that machines have. */
+  "GET /v1/volumes": { query: { namespace?: string }; body: undefined; out: VolumeList };
+  "GET /v1/volumes/:ns/:name/snapshots": { query: Record<never, string>; body: undefined; out: SnapshotList };
   "GET /v1/operations": {
     query: { limit?: string };
     body: undefined;

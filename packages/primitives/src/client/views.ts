@@ -1,7 +1,12 @@
-import type { Commit, CommittedRoute } from "../model/commit.ts";
+import type { Commit, CommittedRoute, Volume } from "../model/commit.ts";
 import type { ErrorBody } from "../model/error.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
-import type { MachineObservation, ObservedInstance } from "../participant/commands.ts";
+import type {
+  MachineObservation,
+  ObservedInstance,
+  ObservedSnapshot,
+  ObservedVolume,
+} from "../participant/commands.ts";
 import type { OperationSummary } from "./api.ts";
 
 export type MachineRow = {
@@ -44,6 +49,72 @@ export type NamespaceRow = {
   readonly running: number;
   readonly wanted: number;
   readonly routes: readonly CommittedRoute[];
+};
+/** What a commit changed against the one before it, by name. */
+export type CommitChanges = {
+  readonly services: Changed;
+  readonly jobs: Changed;
+  /** Changed: moved, or another copy. */
+  readonly volumes: Changed;
+  readonly routes: { readonly added: number; readonly removed: number };
+};
+export type Changed = {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+};
+export type HistoryRow = Pick<Commit, "operation" | "primitive" | "at" | "by" | "lineage" | "removed"> & {
+  readonly revision: number;
+  readonly changes: CommitChanges;
+};
+export type CommitHistory = {
+  readonly kind: "history";
+  readonly namespace: string;
+  readonly commits: readonly HistoryRow[];
+};
+export type CommitDocument = {
+  readonly kind: "commit";
+  readonly namespace: string;
+  readonly revision: number;
+  readonly commit: Commit;
+};
+export type ManifestDocument = {
+  readonly kind: "manifest";
+  readonly namespace: string;
+  /** Of the commit that it was made from. */
+  readonly revision: number;
+  /** TOML. */
+  readonly text: string;
+};
+/** A committed volume, or a copy that no commit has: `committed` is false. */
+export type VolumeRow = {
+  readonly namespace: string;
+  readonly name: string;
+  readonly id: string;
+  readonly machine: string;
+  readonly committed: boolean;
+  /** `missing`: the machine answers and has no such copy. `unknown`: the machine does not answer. */
+  readonly state: ObservedVolume["state"] | "missing" | "unknown";
+  /** Services of the last commit that mount it. */
+  readonly users: readonly string[];
+  readonly spec?: Volume["spec"];
+  readonly origin?: Volume["origin"];
+  readonly moved?: Volume["moved"];
+  readonly observed?: ObservedVolume;
+};
+export type VolumeList = {
+  readonly kind: "volumes";
+  readonly volumes: readonly VolumeRow[];
+  readonly unreachable: readonly string[];
+};
+export type SnapshotList = {
+  readonly kind: "snapshots";
+  readonly namespace: string;
+  readonly volume: string;
+  readonly id: string;
+  readonly machine: string;
+  /** Oldest first. */
+  readonly snapshots: readonly ObservedSnapshot[];
 };
 export type ClusterStatus = {
   readonly kind: "status";

@@ -21,6 +21,14 @@ after = ["migrate"]
 resources = { cpus = 0.5, memory = "256M" }
 constraints = { region = "eu", machines = ["m2", "m1"] }
 update = "stop-first"
+[services.db]
+image = "postgres:16"
+volumes = { pgdata = "/var/lib/postgresql/data" }
+[services.files]
+image = "nginx:1"
+replicas = 2
+volumes = { uploads = "/srv" }
+update = "start-first"
 [services.agent]
 image = "agent"
 placement = "every-machine"
@@ -28,6 +36,12 @@ user = "nobody"
 [jobs.migrate]
 image = "nginx:1"
 timeout = "1h"
+[volumes.pgdata]
+quota = "20G"
+recordsize = "16K"
+[volumes.uploads]
+scope = "shared"
+[volumes.spare]
 `;
   const first = parseManifest(text, "toml");
   if (!first.ok) throw new Error(JSON.stringify(first.refusals));
@@ -46,6 +60,7 @@ timeout = "1h"
         { revision: "", spec: { ...draft, image: { ref, digest: "sha256:1" } } },
       ]),
     ),
+    volumes: Object.entries(normal.volumes).map(([name, spec]) => ({ name, spec })),
   } as unknown as Commit;
   const again = parseManifest(renderManifest(commit), "toml");
   expect(again.ok && normalise(again.manifest)).toEqual(normal);

@@ -1,20 +1,35 @@
 import { stringify } from "smol-toml";
-import type { Commit, JobSpec, Readiness, RouteSpec, ServiceSpec } from "../model/commit.ts";
+import type {
+  Commit,
+  JobSpec,
+  Readiness,
+  RouteSpec,
+  ServiceSpec,
+  Volume,
+  VolumeSpec,
+} from "../model/commit.ts";
 import { DEFAULTS } from "./normalise.ts";
 import { formatDuration, formatSize } from "./units.ts";
 
+/** The part of a commit that a manifest says. */
+export type Rendered = Pick<Commit, "namespace" | "services" | "jobs"> & {
+  readonly volumes: readonly Pick<Volume, "name" | "spec">[];
+};
+
 /**
  * A commit as a manifest (TOML), defaults left out. Images are named as they were: a tag may mean another image by now, unless the
- * reference has a digest. A bundle has its digest in place of a path, and has to be pointed at the files again.
+ * reference has a digest. A bundle has its digest in place of a path, which deploys as long as a machine has it.
  */
-export function renderManifest(commit: Commit): string {
+export function renderManifest(commit: Rendered): string {
   const jobs = Object.entries(commit.jobs).map(([name, { spec }]) => [name, renderJob(spec)]);
+  const volumes = commit.volumes.map(({ name, spec }) => [name, renderVolume(spec)]);
   return stringify({
     namespace: commit.namespace,
     services: Object.fromEntries(
       Object.entries(commit.services).map(([name, { spec }]) => [name, renderService(spec)]),
     ),
     ...(jobs.length > 0 && { jobs: Object.fromEntries(jobs) }),
+    ...(volumes.length > 0 && { volumes: Object.fromEntries(volumes) }),
   });
 }
 
@@ -60,6 +75,14 @@ function renderWorkload(spec: ServiceSpec | JobSpec) {
     }),
     ...(constraints && { constraints: { ...constraints } }),
     ...(stopGraceMs !== DEFAULTS.stopGraceMs && { stop_grace: formatDuration(stopGraceMs) }),
+  };
+}
+
+function renderVolume({ scope, quotaBytes, recordsizeBytes }: VolumeSpec) {
+  return {
+    ...(scope !== "single" && { scope }),
+    ...(quotaBytes !== undefined && { quota: formatSize(quotaBytes) }),
+    ...(recordsizeBytes !== undefined && { recordsize: formatSize(recordsizeBytes) }),
   };
 }
 

@@ -20,7 +20,7 @@ export type Target =
 export function findTarget({ namespace, to }: RollbackInput, history: History): Target {
   const [last] = history;
   if (to === undefined) return at(history, 1, namespace);
-  const matches = history.flatMap((head, index) => (names(to, head) ? [index] : []));
+  const matches = history.flatMap((head, index) => (isNamed(to, head) ? [index] : []));
   const [index] = matches;
   if (index === undefined || last === undefined) {
     return refused({
@@ -39,7 +39,8 @@ export function findTarget({ namespace, to }: RollbackInput, history: History): 
   return at(history, index, namespace);
 }
 
-function names(to: string, { commit, revision }: Head): boolean {
+/** Whether `to` is the commit's revision, or its operation's id or at least six characters of its beginning. */
+export function isNamed(to: string, { commit, revision }: Head): boolean {
   if (to === String(revision)) return true;
   return to.length >= 6 && commit.operation.startsWith(to.toUpperCase());
 }

@@ -1,6 +1,5 @@
 import type { Command } from "../../command.ts";
-import { CliError } from "../../errors.ts";
-import { needLabel, needTarget } from "../../names.ts";
+import { needTarget } from "../../names.ts";
 
 export const lookCommands: readonly Command[] = [
   {
@@ -38,32 +37,6 @@ export const lookCommands: readonly Command[] = [
       tail: { type: "number", value: "N", summary: "Lines of each instance to begin with; default 100" },
     },
     run: async (context, input) => (await import("./logs.ts")).logs(context, input),
-  },
-  {
-    path: ["namespace", "ls"],
-    summary: "Namespaces with their revisions",
-    async run(context) {
-      const status = await (await context.client()).request("GET /v1/status", { signal: context.signal });
-      return { kind: "namespaces", namespaces: status.namespaces };
-    },
-  },
-  {
-    path: ["namespace", "show"],
-    summary: "What is committed for a namespace",
-    args: [{ name: "namespace", summary: "Its name", required: true }],
-    async run(context, input) {
-      const name = await needLabel("NAMESPACE", input.argument("namespace"));
-      const { namespaces } = await (await context.client()).request("GET /v1/status", {
-        signal: context.signal,
-      });
-      const row = namespaces.find(({ namespace }) => namespace === name);
-      if (row !== undefined) return { kind: "namespace", ...row };
-      throw new CliError({
-        code: "no_such_namespace",
-        message: `there is no namespace ${name}`,
-        hint: "ployzctl namespace ls",
-      });
-    },
   },
   {
     path: ["route", "ls"],

@@ -3,11 +3,13 @@ import { lines, type Page } from "../page.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
+import { commitPage, historyPage } from "./history.ts";
 import { addedPage, machinePage, machinesPage, meshPage, rttPage } from "./machines.ts";
 import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
 import { detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
 import { statusPage } from "./status.ts";
+import { snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
 
 /** What a person sees of a document. `now` in milliseconds, for ages. */
 export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>, now: number): Page {
@@ -52,6 +54,16 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return namespacesPage(document.namespaces, now);
     case "namespace":
       return namespacePage(document, now);
+    case "history":
+      return historyPage(document, now);
+    case "commit":
+      return commitPage(document);
+    case "volumes":
+      return volumesPage(document);
+    case "volume":
+      return volumePage(document, now);
+    case "snapshots":
+      return snapshotsPage(document, now);
     case "routes":
       return routesPage(document);
     case "status":
@@ -95,6 +107,7 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
           ? lines("nothing to remove: dev has made nothing here, or it is gone")
           : lines(...document.removed.map((what) => `removed ${what}`)),
       ];
+    case "manifest":
     case "text":
       return [lines(...document.text.trimEnd().split("\n"))];
   }

@@ -56,7 +56,7 @@ export const routeText = (route: Route): string =>
 export function namespaceTable(rows: readonly NamespaceRow[], now: number): Block {
   return table(
     "namespace",
-    ["NAMESPACE", "REVISION", "SERVICES", "RUNNING", "ROUTES", "DEPLOYED", "BY"],
+    ["NAMESPACE", "REVISION", "SERVICES", "RUNNING", "ROUTES", "DEPLOYED", "BY", "BRANCH OF"],
     rows.map(({ namespace, revision, commit, running, wanted, routes }): Cell[] => [
       namespace,
       String(revision),
@@ -65,6 +65,7 @@ export function namespaceTable(rows: readonly NamespaceRow[], now: number): Bloc
       routes.map(routeText).join(" ") || "-",
       ago(commit.at, now),
       commit.by,
+      commit.lineage?.kind === "branch" ? `${commit.lineage.from}@${commit.lineage.revision}` : "-",
     ]),
     "nothing is deployed; ployzctl deploy -f ployz.toml",
   );
@@ -76,26 +77,27 @@ export const namespacesPage = (rows: readonly NamespaceRow[], now: number): Page
 
 export function namespacePage(row: NamespaceDocument, now: number): Page {
   const { commit } = row;
-  return [
-    namespaceTable([row], now),
-    table(
-      "service",
-      ["SERVICE", "RUNS", "INSTANCES", "PORTS", "REVISION"],
-      Object.entries(commit.services).map(([name, { spec, revision }]) => [
-        name,
-        spec.image?.ref ?? `bundle ${spec.bundle?.digest.slice(7, 19) ?? "?"}`,
-        commit.instances
-          .filter(({ service }) => service === name)
-          .map(({ slot, machine, address }) => `${slot}@${machine}=${address}`)
-          .join(" ") || "-",
-        Object.entries(spec.ports)
-          .map(([port, number]) => `${port}=${number}`)
-          .join(" ") || "-",
-        revision.replace(/^sha256:/, "").slice(0, 12),
-      ]),
-      "no services",
-    ),
-  ];
+  return [namespaceTable([row], now), serviceTable(commit)];
+}
+
+export function serviceTable(commit: NamespaceRow["commit"]): Block {
+  return table(
+    "service",
+    ["SERVICE", "RUNS", "INSTANCES", "PORTS", "REVISION"],
+    Object.entries(commit.services).map(([name, { spec, revision }]) => [
+      name,
+      spec.image?.ref ?? `bundle ${spec.bundle?.digest.slice(7, 19) ?? "?"}`,
+      commit.instances
+        .filter(({ service }) => service === name)
+        .map(({ slot, machine, address }) => `${slot}@${machine}=${address}`)
+        .join(" ") || "-",
+      Object.entries(spec.ports)
+        .map(([port, number]) => `${port}=${number}`)
+        .join(" ") || "-",
+      revision.replace(/^sha256:/, "").slice(0, 12),
+    ]),
+    "no services",
+  );
 }
 
 export function routesPage({ routes }: RoutesDocument): Page {

@@ -1,7 +1,13 @@
 import type { ChangeSummary, VolumeSummary } from "@ployz/primitives";
 import type { Json, PlanView } from "../../api.ts";
-import { type Cell, lines, type Page } from "../page.ts";
+import { type Cell, lines, type Page, textOf } from "../page.ts";
 import { routeText } from "./namespaces.ts";
+
+/** The same without colour, to ask about it. */
+export const planText = (plan: PlanView): string =>
+  planPage(plan)
+    .flatMap((block) => (block.kind === "lines" ? block.lines.map(textOf) : []))
+    .join("\n");
 
 /** A plan as a diff: `+` comes, `-` goes, `~` changes. */
 export function planPage({ changes, summary, warnings, prepare, settle }: PlanView): Page {

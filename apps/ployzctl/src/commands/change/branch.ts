@@ -1,0 +1,41 @@
+import type { BranchInput } from "@ployz/primitives";
+import type { Context, Input } from "../../command.ts";
+import { needLabel } from "../../names.ts";
+import { change } from "../../operation/change.ts";
+import type { Outcome } from "../../operation/follow.ts";
+import { given, needPairs } from "../../values.ts";
+
+export const branch = async (context: Context, input: Input, preview: boolean): Promise<Outcome> =>
+  change(context, { primitive: "branch", input: await branchInput(input) }, preview);
+
+async function branchInput(input: Input): Promise<BranchInput> {
+  const to = input.text("to");
+  return {
+    source: await needLabel("SOURCE", input.argument("source")),
+    target: await needLabel("TARGET", input.argument("target")),
+    ...given("serviceMode", input.text("service-mode") as BranchInput["serviceMode"]),
+    ...given("volumeMode", input.text("volume-mode") as BranchInput["volumeMode"]),
+    ...given(
+      "services",
+      await needPairs("--service", input.list("service"), {
+        right: ["branch", "skip"],
+        example: "worker=skip",
+      }),
+    ),
+    ...given(
+      "volumes",
+      await needPairs("--volume", input.list("volume"), {
+        right: ["branch", "fresh"],
+        example: "pgdata=branch",
+      }),
+    ),
+    ...given(
+      "routes",
+      await needPairs("--route", input.list("route"), {
+        left: async () => {}, // the planner knows the routes that there are
+        example: "www.example.com=pr-42.example.com",
+      }),
+    ),
+    ...given("machine", to === undefined ? undefined : await needLabel("--to", to)),
+  };
+}

@@ -1,0 +1,76 @@
+import type { SnapshotList, VolumeList, VolumeRow } from "../../api.ts";
+import type { VolumeDocument } from "../../documents.ts";
+import { ago, type Block, bytes, type Cell, lines, type Page, remark, table } from "../page.ts";
+
+const TONES: Readonly<Record<VolumeRow["state"], "ok" | "warn" | "bad" | "dim">> = {
+  active: "ok",
+  sealed: "warn",
+  incoming: "warn",
+  retired: "dim",
+  missing: "bad",
+  unknown: "warn",
+};
+
+export const volumeOrigin = (origin: VolumeRow["origin"]): string =>
+  origin === undefined ? "-" : `${origin.namespace}/${origin.volume}@${origin.snapshot}`;
+
+const size = (count: number | undefined): string => (count === undefined ? "-" : bytes(count));
+
+function volumeTable(rows: readonly VolumeRow[]): Block {
+  return table(
+    "volume",
+    ["VOLUME", "MACHINE", "STATE", "USED", "REFERENCED", "QUOTA", "USED BY", "ID"],
+    rows.map(({ namespace, name, id, machine, state, users, spec, observed }): Cell[] => [
+      `${namespace}/${name}`,
+      machine,
+      { text: state, tone: TONES[state] },
+      size(observed?.usedBytes),
+      size(observed?.referencedBytes),
+      size(observed?.quotaBytes ?? spec?.quotaBytes),
+      users.join(" ") || "-",
+      id,
+    ]),
+    "no volumes",
+  );
+}
+
+export function volumesPage({ volumes, unreachable }: VolumeList): Page {
+  return [
+    volumeTable(volumes),
+    ...(unreachable.length === 0
+      ? []
+      : [remark({ text: `not reachable, so not known: ${unreachable.join(", ")}`, tone: "warn" })]),
+  ];
+}
+
+export function volumePage({ copies, ...row }: VolumeDocument, now: number): Page {
+  const { spec, origin, moved, observed } = row;
+  return [
+    volumeTable([row, ...copies]),
+    lines(
+      ...(spec === undefined ? [] : [`scope ${spec.scope}`]),
+      ...(spec?.recordsizeBytes === undefined ? [] : [`record size ${bytes(spec.recordsizeBytes)}`]),
+      ...(origin === undefined ? [] : [`copied from ${volumeOrigin(origin)}`]),
+      ...(moved === undefined ? [] : [`moved from ${moved.from}, verified by snapshot ${moved.snapshot}`]),
+      ...[observed, ...copies.map((copy) => copy.observed)].flatMap((copy) =>
+        copy?.retiredAt === undefined ? [] : [`${copy.id} was retired ${ago(copy.retiredAt, now)}`],
+      ),
+    ),
+  ];
+}
+
+export function snapshotsPage({ snapshots }: SnapshotList, now: number): Page {
+  return [
+    table(
+      "snapshot",
+      ["SNAPSHOT", "TAKEN", "USED", "GUID"],
+      snapshots.map(({ name, createdAt, usedBytes, guid }) => [
+        name,
+        ago(createdAt, now),
+        bytes(usedBytes),
+        guid,
+      ]),
+      "no snapshots",
+    ),
+  ];
+}

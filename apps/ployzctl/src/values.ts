@@ -1,0 +1,86 @@
+import { CliError } from "./errors.ts";
+import { needLabel } from "./names.ts";
+
+const wrong = (field: string, value: string, what: string, hint: string): CliError =>
+  new CliError({
+    code: "invalid_input",
+    message: `${field}: ${JSON.stringify(value.slice(0, 60))} ${what}`,
+    hint,
+    details: { field },
+  });
+
+/** `20G` in bytes. @throws CliError `invalid_input`, naming the field. */
+export async function needSize(field: string, value: string): Promise<number> {
+  const { sizeBytes } = await import("@ployz/primitives");
+  const bytes = sizeBytes(value);
+  if (bytes === undefined || bytes < 1 || !Number.isSafeInteger(bytes))
+    throw wrong(field, value, "is not a size", "a whole number and K, M, G or T, for example 20G");
+  return bytes;
+}
+
+/** `500ms` in milliseconds. @throws CliError `invalid_input`, naming the field. */
+export async function needDuration(field: string, value: string): Promise<number> {
+  const { durationMs } = await import("@ployz/primitives");
+  const ms = durationMs(value);
+  if (ms === undefined || ms < 1 || ms > 86_400_000)
+    throw wrong(field, value, "is not a time up to a day", "for example 500ms, 30s or 5m");
+  return ms;
+}
+
+/**
+ * A list of `left=right` as a table; nothing when the list is empty. Names are checked when `left` is not another check.
+ * @throws CliError `invalid_input`, naming the field.
+ */
+export async function needPairs<const T extends string>(
+  field: string,
+  list: readonly string[],
+  check: {
+    readonly left?: (value: string) => Promise<unknown>;
+    readonly right?: readonly T[];
+    readonly example: string;
+  },
+): Promise<Record<string, T> | undefined> {
+  const pairs = new Map<string, T>();
+  for (const item of list) {
+    const at = item.indexOf("=");
+    const [left, right] = [item.slice(0, at), item.slice(at + 1)];
+    if (at < 1) throw wrong(field, item, "is not left=right", `for example ${field} ${check.example}`);
+    await (check.left ?? ((name) => needLabel(field, name)))(left);
+    if (check.right !== undefined && !check.right.some((choice) => choice === right))
+      throw wrong(
+        field,
+        item,
+        `is none of ${check.right.map((one) => `${left}=${one}`).join(", ")}`,
+        `for example ${field} ${check.example}`,
+      );
+    if (pairs.has(left)) throw wrong(field, item, "names the same twice", "keep one of them");
+    pairs.set(left, right as T);
+  }
+  return pairs.size === 0 ? undefined : Object.fromEntries(pairs);
+}
+
+/** `NS/NAME`, both there. @throws CliError `invalid_input`, naming the field. */
+export async function needInNamespace(
+  field: string,
+  value: string | undefined,
+): Promise<{ readonly namespace: string; readonly name: string }> {
+  const [namespace, name, ...more] = (value ?? "").split("/");
+  if (name === undefined || more.length > 0)
+    throw wrong(field, value ?? "", "is not NAMESPACE/NAME", "for example prod/pgdata");
+  return { namespace: await needLabel(field, namespace), name: await needLabel(field, name) };
+}
+
+/** A commit of a namespace: its revision, or its operation's id or the beginning of that. */
+export function needCommit(field: string, value: string): string {
+  if (/^([0-9]{1,15}|[0-9A-Za-z]{6,26})$/.test(value)) return value;
+  throw wrong(
+    field,
+    value,
+    "is not a commit",
+    "its revision, or its operation's id or at least six characters of its beginning: ployzctl history NAMESPACE",
+  );
+}
+
+/** `{ [key]: value }`, or nothing where there is no value: what a primitive's input leaves out. */
+export const given = <K extends string, T>(key: K, value: T | undefined): { readonly [k in K]?: T } =>
+  value === undefined ? {} : ({ [key]: value } as { readonly [k in K]: T });

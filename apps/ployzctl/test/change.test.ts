@@ -1,0 +1,189 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Events, type FakeDaemon, fakeDaemon, type Received } from "./daemon.ts";
+import { ctl, type RunOptions } from "./run.ts";
+
+const ID = "01M849JKMJKJNHP441C7VF0Z2Q";
+const summary = {
+  ...{ kind: "x", namespace: "prod", jobs: [], images: [], routes: { added: [], removed: [] } },
+  services: [{ name: "web", change: "remove", fields: [], instances: [] }],
+  volumes: [{ name: "pgdata", action: "drop", machine: "m2", spec: { scope: "single" } }],
+};
+const plan = (primitive: string, changes = true) => ({
+  ...{ type: "plan" },
+  plan: {
+    ...{ kind: "plan", primitive, hash: "h", changes, summary, warnings: ["data stays for its clone"] },
+    ...{ prepare: [], settle: [] },
+  },
+});
+const done = {
+  type: "result",
+  result: {
+    ...{ kind: "operation", operation: ID, primitive: "x", state: "done", changed: true, revision: 9 },
+    ...{ output: null, owed: [], warnings: [], ms: 1200 },
+  },
+};
+
+let daemon: FakeDaemon;
+let changes: boolean;
+beforeEach(async () => {
+  changes = true;
+  daemon = await fakeDaemon({
+    "POST /v1/operations": ({ body }: Received) => {
+      const { primitive, mode } = JSON.parse(body);
+      return new Events(mode === "preview" ? [plan(primitive, changes)] : [plan(primitive), done]);
+    },
+  });
+});
+afterEach(() => daemon.close());
+const run = (argv: readonly string[], options: RunOptions = {}) =>
+  ctl(["--socket", daemon.socket, ...argv], options);
+const asked = () => daemon.received.map(({ body }) => JSON.parse(body));
+
+describe("what is asked of the daemon", () => {
+  it.each([
+    [
+      "branch apply prod pr-42 --volume-mode branch --service worker=skip --volume cache=fresh --route www.example.com=pr.example.com --route 5432=5433 --to m2",
+      "branch",
+      {
+        ...{ source: "prod", target: "pr-42", volumeMode: "branch", machine: "m2" },
+        ...{ services: { worker: "skip" }, volumes: { cache: "fresh" } },
+        routes: { "www.example.com": "pr.example.com", "5432": "5433" },
+      },
+    ],
+    ["promote pr-42 prod", "promote", { source: "pr-42", target: "prod" }],
+    [
+      "promote pr-42 prod --volume assets=replace --volume pgdata=keep",
+      "promote",
+      { source: "pr-42", target: "prod", volumes: { assets: "replace", pgdata: "keep" } },
+    ],
+    ["rollback prod", "rollback", { namespace: "prod" }],
+    [
+      "rollback prod --to 412 --volumes all",
+      "rollback",
+      { namespace: "prod", to: "412", volumes: "all" },
+    ],
+    [
+      "rollback prod --to 01m849jk --volumes pgdata,assets",
+      "rollback",
+      { namespace: "prod", to: "01m849jk", volumes: ["pgdata", "assets"] },
+    ],
+    ["migrate apply prod/db --to m3", "migrate", { namespace: "prod", service: "db", to: "m3" }],
+    [
+      "migrate apply prod/db --to m3 --max-rounds 3 --max-downtime 500ms --rate 50M",
+      "migrate",
+      {
+        ...{ namespace: "prod", service: "db", to: "m3", maxRounds: 3, maxDowntimeMs: 500 },
+        bytesPerSecond: 50 * 2 ** 20,
+      },
+    ],
+    [
+      "volume create prod/pgdata --machine m2 --quota 20G --recordsize 16K --scope shared",
+      "volume-create",
+      {
+        ...{ namespace: "prod", volume: "pgdata", machine: "m2", scope: "shared" },
+        ...{ quotaBytes: 20 * 2 ** 30, recordsizeBytes: 16_384 },
+      },
+    ],
+    [
+      "volume fork prod/pgdata stats/data --to m3",
+      "volume-fork",
+      {
+        source: { namespace: "prod", volume: "pgdata" },
+        target: { namespace: "stats", volume: "data" },
+        machine: "m3",
+      },
+    ],
+    [
+      "volume restore prod/pgdata 01m849jkmjkjnhp441c7vf0z2q",
+      "volume-restore",
+      { namespace: "prod", volume: "pgdata", snapshot: "01m849jkmjkjnhp441c7vf0z2q" },
+    ],
+    ["namespace rm pr-42 --yes", "namespace-rm", { namespace: "pr-42" }],
+    ["volume rm prod/old -y", "volume-rm", { namespace: "prod", volume: "old" }],
+  ])("%s", async (line, primitive, input) => {
+    const { code, out } = await run(line.split(" "));
+    expect({ code, out }).toEqual({ code: 0, out: "done (revision 9, 1.2 s)\n" });
+    expect(asked()).toEqual([{ primitive, input, mode: "apply", by: "me@here" }]);
+  });
+
+  it.each([
+    "branch preview prod pr-42",
+    "branch apply prod pr-42 -n",
+    "promote pr-42 prod -n",
+    "rollback prod --preview",
+    "migrate preview prod/db --to m3",
+    "migrate apply prod/db --to m3 -n",
+    "volume create prod/x --machine m1 -n",
+    "volume fork prod/a prod/b -n",
+    "volume restore prod/a snap -n",
+    "volume rm prod/a -n",
+    "namespace rm prod -n",
+  ])("only a preview for: %s", async (line) => {
+    const { code, out } = await run(line.split(" "));
+    expect(code).toBe(0);
+    expect(out).toContain("nothing was changed yet");
+    expect(out).toContain("warning: data stays for its clone");
+    expect(asked().map(({ mode }) => mode)).toEqual(["preview"]);
+  });
+});
+
+it.each([
+  ["branch apply prod Pr_42", "TARGET"],
+  ["branch apply prod pr-42 --volume pgdata=clone", "--volume"],
+  ["branch apply prod pr-42 --volume pgdata", "--volume"],
+  ["branch apply prod pr-42 --service web=skip --service web=branch", "--service"],
+  ["branch apply prod pr-42 --route =x", "--route"],
+  ["branch apply prod pr-42 --to M2", "--to"],
+  ["branch apply prod pr-42 --volume-mode full", "--volume-mode"],
+  ["promote pr-42 prod --volume a=branch", "--volume"],
+  ["rollback prod --to x;y", "--to"],
+  ["rollback prod --volumes all,", "--volumes"],
+  ["migrate apply prod --to m3", "SERVICE"],
+  ["migrate apply prod/db", "--to"],
+  ["migrate apply prod/db --to m3 --max-rounds 0", "--max-rounds"],
+  ["migrate apply prod/db --to m3 --max-downtime soon", "--max-downtime"],
+  ["migrate apply prod/db --to m3 --rate fast", "--rate"],
+  ["volume create prod/x", "--machine"],
+  ["volume create prod/x --machine m1 --quota 20", "--quota"],
+  ["volume create prod/x --machine m1 --recordsize 3K", "--recordsize"],
+  ["volume fork prod/a b", "TARGET"],
+  ["volume restore prod/a ../x", "SNAPSHOT"],
+  ["volume rm prod --yes", "VOLUME"],
+  ["namespace rm a/b --yes", "NAMESPACE"],
+  ["show prod@x", "COMMIT"],
+])("%s is refused before anything is sent, naming the field: exit code 2", async (line, field) => {
+  const { code, err } = await run(line.split(" "));
+  expect(code).toBe(2);
+  expect(err).toContain(`${field}`);
+  expect(daemon.received).toEqual([]);
+});
+
+describe.each([
+  ["namespace rm prod", "Remove the namespace prod?"],
+  ["volume rm prod/pgdata", "Remove the volume prod/pgdata?"],
+])("%s asks", (line, question) => {
+  it("after it has shown what goes, and does it on a yes", async () => {
+    const { code, err } = await run(line.split(" "), { typed: ["y"] });
+    expect(code).toBe(0);
+    expect(err).toContain("- service web");
+    expect(err).toContain("warning: data stays for its clone");
+    expect(err).toContain(`${question} [y/N]`);
+    expect(asked().map(({ mode }) => mode)).toEqual(["preview", "apply"]);
+  });
+
+  it("and does nothing on a no (130), or where nobody can be asked (2)", async () => {
+    expect((await run(line.split(" "), { typed: [""] })).code).toBe(130);
+    const alone = await run(line.split(" "));
+    expect(alone.code).toBe(2);
+    expect(alone.err).toContain("--yes");
+    expect((await run([...line.split(" "), "--json"], { typed: ["y"] })).code).toBe(2);
+    expect(asked().every(({ mode }) => mode === "preview")).toBe(true);
+  });
+
+  it("but not when there is nothing to change", async () => {
+    changes = false;
+    const { code, out } = await run(line.split(" "));
+    expect(code).toBe(0);
+    expect(out).toContain("nothing to change");
+  });
+});

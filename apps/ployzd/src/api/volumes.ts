@@ -1,0 +1,87 @@
+import { PloyzError } from "@ployz/exec";
+import type { Commit, MachineRow, Machines, SnapshotList, VolumeList, VolumeRow } from "@ployz/primitives";
+
+type Head = { readonly commit: Commit };
+
+const LOOK_MS = 5_000;
+
+/** Committed volumes as their machines have them, then the copies that no commit has. Pure. */
+export function volumeList(
+  heads: readonly Head[],
+  machines: readonly MachineRow[],
+  namespace: string | undefined,
+): VolumeList {
+  const asked = (name: string) => namespace === undefined || name === namespace;
+  const seen = new Map(
+    machines.flatMap(({ record, observation }) =>
+      observation === undefined ? [] : [[record.id, observation.volumes] as const],
+    ),
+  );
+  const committed = heads
+    .filter(({ commit }) => asked(commit.namespace))
+    .flatMap(({ commit }) => commit.volumes.map((volume) => ({ commit, volume })));
+  const rows = committed.map(({ commit, volume }): VolumeRow => {
+    const { name, id, machine, spec, origin, moved } = volume;
+    const observed = seen.get(machine)?.find((copy) => copy.id === id);
+    return {
+      namespace: commit.namespace,
+      ...{ name, id, machine, spec },
+      committed: true,
+      state: seen.has(machine) ? (observed?.state ?? "missing") : "unknown",
+      users: usersOf(commit, name),
+      ...(origin && { origin }),
+      ...(moved && { moved }),
+      ...(observed && { observed }),
+    };
+  });
+  const known = new Set(committed.map(({ volume }) => `${volume.id}@${volume.machine}`));
+  const others = [...seen].flatMap(([machine, copies]) =>
+    copies
+      .filter((copy) => asked(copy.namespace) && !known.has(`${copy.id}@${machine}`))
+      .map((observed): VolumeRow => {
+        const { namespace: at, name, id, state } = observed;
+        return { namespace: at, name, id, machine, committed: false, state, users: [], observed };
+      }),
+  );
+  return {
+    kind: "volumes",
+    volumes: [...rows, ...others].sort(byName),
+    unreachable: machines.filter(({ reachable }) => !reachable).map(({ record }) => record.id),
+  };
+}
+
+export async function snapshotList(
+  heads: readonly Head[],
+  machines: Machines,
+  asked: { readonly namespace: string; readonly volume: string },
+  signal: AbortSignal,
+): Promise<SnapshotList> {
+  const { namespace, volume: name } = asked;
+  const commit = heads.find((head) => head.commit.namespace === namespace && !head.commit.removed)?.commit;
+  const volume = commit?.volumes.find((one) => one.name === name);
+  if (volume === undefined)
+    throw new PloyzError({
+      code: commit === undefined ? "no_such_namespace" : "no_such_volume",
+      message:
+        commit === undefined ? `there is no namespace ${namespace}` : `${namespace} has no volume ${name}`,
+      hint: commit === undefined ? "ployzctl namespace ls" : `ployzctl volume ls ${namespace}`,
+    });
+  const { id, machine } = volume;
+  const found = await machines.call(machine, "volume.snapshots", { id }, { timeoutMs: LOOK_MS, signal });
+  if (found === null)
+    throw new PloyzError({
+      code: "volume_missing",
+      message: `${machine} does not have ${namespace}/${name}`,
+      hint: `ployzctl volume show ${namespace}/${name}`,
+    });
+  return { kind: "snapshots", namespace, volume: name, id, machine, snapshots: found.snapshots };
+}
+
+const usersOf = ({ services }: Commit, volume: string): readonly string[] =>
+  Object.entries(services).flatMap(([name, { spec }]) => (Object.hasOwn(spec.volumes, volume) ? [name] : []));
+
+function byName(a: VolumeRow, b: VolumeRow): number {
+  const key = ({ namespace, name, committed, machine }: VolumeRow) =>
+    [namespace, name, committed ? 0 : 1, machine].join("/");
+  return key(a) < key(b) ? -1 : 1;
+}
