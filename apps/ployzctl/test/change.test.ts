@@ -57,11 +57,7 @@ describe("what is asked of the daemon", () => {
       { source: "pr-42", target: "prod", volumes: { assets: "replace", pgdata: "keep" } },
     ],
     ["rollback prod", "rollback", { namespace: "prod" }],
-    [
-      "rollback prod --to 412 --volumes all",
-      "rollback",
-      { namespace: "prod", to: "412", volumes: "all" },
-    ],
+    ["rollback prod --to 412 --volumes all", "rollback", { namespace: "prod", to: "412", volumes: "all" }],
     [
       "rollback prod --to 01m849jk --volumes pgdata,assets",
       "rollback",

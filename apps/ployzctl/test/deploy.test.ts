@@ -65,6 +65,16 @@ describe("what is sent", () => {
     expect(JSON.parse(daemon?.received[1]?.body ?? "").input.manifest.namespace).toBe("pr-42");
   });
 
+  it("takes the digest of a bundle that the cluster has in the place of a path", async () => {
+    const digest = `sha256:${"a".repeat(64)}`;
+    const { code } = await deploy([accepted, result({})], [], {
+      manifest: MANIFEST.replace("./web", digest),
+    });
+    expect(code).toBe(0);
+    expect(routes()).toEqual(["POST /v1/operations"]);
+    expect(JSON.parse(daemon?.received[0]?.body ?? "").input.bundles).toEqual({ web: digest });
+  });
+
   it("reads a manifest from stdin", async () => {
     const { code } = await deploy([accepted, result({})], ["-f", "-"], { stdin: MANIFEST });
     expect(code).toBe(0);

@@ -102,7 +102,7 @@ function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning
         return [
           {
             message: `volume ${what} is not on ${machine}, where it was committed`,
-            hint: `look whether the pool of ${machine} is imported; a rollback with --volumes brings back a snapshot`,
+            hint: `look whether the pool of ${machine} is imported; ployzctl volume show ${what} lists other copies`,
           },
         ];
       // While an operation works on it, that is how it should be.

@@ -1,4 +1,5 @@
 import type { BranchInput } from "@ployz/primitives";
+import type { ManifestDocument } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
@@ -7,6 +8,11 @@ import { given, needPairs } from "../../values.ts";
 
 export const branch = async (context: Context, input: Input, preview: boolean): Promise<Outcome> =>
   change(context, { primitive: "branch", input: await branchInput(input) }, preview);
+
+export const renderManifest = async (context: Context, input: Input): Promise<ManifestDocument> => {
+  const body = await branchInput(input);
+  return (await context.client()).request("POST /v1/branch/manifest", { body, signal: context.signal });
+};
 
 async function branchInput(input: Input): Promise<BranchInput> {
   const to = input.text("to");

@@ -75,6 +75,16 @@ export const changeCommands: readonly Command[] = [
       (await import("./branch.ts")).branch(context, input, input.flag("preview")),
   },
   {
+    path: ["branch", "render-manifest"],
+    summary: "What a branch would be, as a manifest (TOML)",
+    details:
+      "That volumes are clones and that everything is on one machine is nothing that a manifest can say: in it they are new and empty.",
+    args: branchArgs,
+    options: branchOptions,
+    examples: ["ployzctl branch render-manifest prod pr-42 > pr-42.toml"],
+    run: async (context, input) => (await import("./branch.ts")).renderManifest(context, input),
+  },
+  {
     path: ["promote"],
     summary: "Deploy into a namespace what another one runs, behind the target's own routes",
     details:

@@ -4,7 +4,8 @@ import { bundlePaths, type Manifest, parseManifest } from "@ployz/primitives";
 import type { Context, Input } from "../../command.ts";
 import { CliError, usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
-import { type Outcome, refused, runOperation } from "../../operation/follow.ts";
+import { change } from "../../operation/change.ts";
+import { type Outcome, refused } from "../../operation/follow.ts";
 import { type Bundle, openBundle } from "./bundle.ts";
 
 export const deploy = async (context: Context, input: Input, preview: boolean): Promise<Outcome> => {
@@ -32,13 +33,23 @@ export async function deployFile(
     return refused(parsed.refusals.map((body) => ({ ...body, message: `${file}: ${body.message}` })));
   const manifest: Manifest =
     options.namespace === undefined ? parsed.manifest : { ...parsed.manifest, namespace: options.namespace };
+  return deployManifest(context, { ...options, manifest, folder });
+}
+
+export async function deployManifest(
+  context: Context,
+  options: {
+    readonly manifest: Manifest;
+    /** What paths of bundles are relative to. */
+    readonly folder: string;
+    readonly preview: boolean;
+    readonly pull?: "always";
+  },
+): Promise<Outcome> {
+  const { manifest, folder, preview, pull } = options;
   const bundles = await shipBundles(context, manifest, folder);
-  const { outcome } = await runOperation(context, {
-    primitive: "deploy",
-    mode: options.preview ? "preview" : "apply",
-    input: { manifest, bundles, ...(options.pull !== undefined && { pull: options.pull }) },
-  });
-  return outcome;
+  const input = { manifest, bundles, ...(pull !== undefined && { pull }) };
+  return change(context, { primitive: "deploy", input }, preview);
 }
 
 const formatOf = (file: string, text: string): "toml" | "json" =>
@@ -66,13 +77,18 @@ async function readManifest({ terminal }: Context, file: string | undefined) {
   throw usage(`there is no ${DEFAULT_FILES.join(" or ")} in this folder`, "name the manifest: -f FILE");
 }
 
+/** What a rendered manifest has in place of a path: the bundle is in the cluster already. */
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
+
 /** The digest of each service's bundle. What the daemon lacks is sent: bundles are content addressed, so that changes nothing. */
 async function shipBundles(
   context: Context,
   manifest: Manifest,
   folder: string,
 ): Promise<Readonly<Record<string, string>>> {
-  const paths = Object.entries(bundlePaths(manifest));
+  const all = Object.entries(bundlePaths(manifest));
+  const known = all.filter(([, path]) => DIGEST.test(path));
+  const paths = all.filter(([, path]) => !DIGEST.test(path));
   const opened = new Map<string, Promise<Bundle>>();
   const bundles = await Promise.all(
     paths.map(async ([name, path]) => {
@@ -91,7 +107,7 @@ async function shipBundles(
     });
     if (!present) await client.uploadBundle(digest, bundle.read(), context.signal);
   }
-  return Object.fromEntries(bundles.map(([name, { digest }]) => [name, digest]));
+  return Object.fromEntries([...known, ...bundles.map(([name, { digest }]) => [name, digest] as const)]);
 }
 
 function rename(error: unknown, name: string, path: string): never {

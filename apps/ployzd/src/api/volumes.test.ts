@@ -1,0 +1,109 @@
+import type { Commit, MachineRow, Machines, OperationSummary } from "@ployz/primitives";
+import { describe, expect, it } from "vitest";
+import { snapshotList, volumeList } from "./volumes.ts";
+import { warningsOf } from "./warnings.ts";
+
+const volume = (name: string, machine: string) => ({
+  ...{ name, id: `prod.${name}.x`, machine, guid: "1", spec: { scope: "single" as const } },
+});
+const head = {
+  revision: 5,
+  commit: {
+    namespace: "prod",
+    services: { db: { spec: { volumes: { pgdata: "/data" } } } },
+    volumes: [volume("pgdata", "m1"), volume("lost", "m1"), volume("away", "m2")],
+  } as unknown as Commit,
+};
+const copy = (id: string, state: string, namespace = "prod") => ({
+  ...{ id, namespace, name: id.split(".")[1], state, guid: "1", usedBytes: 2, referencedBytes: 1 },
+  operation: "o",
+});
+const machines = (state = "active") =>
+  [
+    {
+      record: { id: "m1", endpoints: [], store: true },
+      reachable: true,
+      observation: {
+        volumes: [
+          ...[copy("prod.pgdata.x", state), copy("prod.pgdata.y", "retired")],
+          copy("other.data.x", "active", "other"),
+        ],
+      },
+    },
+    { record: { id: "m2", endpoints: [], store: false }, reachable: false },
+  ] as unknown as readonly MachineRow[];
+
+describe("volumes", () => {
+  it("are the committed ones as their machines have them, and the other copies", () => {
+    const { volumes, unreachable } = volumeList([head], machines(), undefined);
+    expect(volumes.map(({ id, committed, state, users }) => [id, committed, state, users])).toEqual([
+      ["other.data.x", false, "active", []],
+      ["prod.away.x", true, "unknown", []],
+      ["prod.lost.x", true, "missing", []],
+      ["prod.pgdata.x", true, "active", ["db"]],
+      ["prod.pgdata.y", false, "retired", []],
+    ]);
+    expect(unreachable).toEqual(["m2"]);
+    expect(volumes[3]?.observed).toMatchObject({ usedBytes: 2, referencedBytes: 1 });
+  });
+
+  it("can be of one namespace", () => {
+    expect(volumeList([head], machines(), "other").volumes.map(({ id }) => id)).toEqual(["other.data.x"]);
+  });
+});
+
+describe("warnings of volumes", () => {
+  const warned = (state: string, over: object = {}) =>
+    warningsOf({
+      ...{ machines: machines(state), instances: [], namespaces: [], open: [], storeAnswers: true },
+      volumes: volumeList([head], machines(state), undefined).volumes,
+      ...over,
+    }).flatMap(({ message }) => (message.startsWith("volume") ? [message] : []));
+
+  it("say which data is out of reach, and where", () => {
+    expect(warned("active")).toEqual([
+      "volume prod/away is on m2, which does not answer",
+      "volume prod/lost is not on m1, where it was committed",
+    ]);
+  });
+
+  it("tell of a sealed one only when no operation works on it", () => {
+    expect(warned("sealed")).toContain("volume prod/pgdata on m1 is sealed: nothing can start on it");
+    const open = [{ operation: "o", primitive: "migrate", state: "running" } as OperationSummary];
+    expect(warned("sealed", { open }).join()).not.toContain("pgdata");
+  });
+
+  it("do not guess while the store does not answer", () => {
+    expect(warned("active", { storeAnswers: false }).join()).not.toContain("prod/away");
+  });
+});
+
+describe("snapshots", () => {
+  const asking: unknown[] = [];
+  const answering = (answer: unknown) =>
+    ({
+      call: async (...call: unknown[]) => {
+        asking.push(call.slice(0, 3));
+        return answer;
+      },
+    }) as unknown as Machines;
+  const look = (answer: unknown, name = "pgdata", namespace = "prod") =>
+    snapshotList([head], answering(answer), { namespace, volume: name }, new AbortController().signal);
+
+  it("are asked of the machine that the volume is on", async () => {
+    const snapshots = [{ name: "s1", guid: "7", createdAt: "2026-01-01T00:00:00Z", usedBytes: 1 }];
+    expect(await look({ snapshots })).toEqual({
+      ...{ kind: "snapshots", namespace: "prod", volume: "pgdata", id: "prod.pgdata.x", machine: "m1" },
+      snapshots,
+    });
+    expect(asking).toEqual([["m1", "volume.snapshots", { id: "prod.pgdata.x" }]]);
+  });
+
+  it.each([
+    ["pgdata", "none", "no_such_namespace"],
+    ["nothing", "prod", "no_such_volume"],
+    ["lost", "prod", "volume_missing"],
+  ])("%s of %s: %s", async (name, namespace, code) => {
+    await expect(look(null, name, namespace)).rejects.toMatchObject({ code });
+  });
+});
