@@ -1,14 +1,7 @@
 import type { PlanView } from "../api.ts";
-import type { Context, Input, Option } from "../command.ts";
+import type { Context, Input } from "../command.ts";
 import { CliError, usage } from "../errors.ts";
 import { type Outcome, runOperation } from "./follow.ts";
-
-export const PREVIEW = {
-  preview: { type: "flag", short: "n", summary: "Show what would change, and change nothing" },
-} as const satisfies Readonly<Record<string, Option>>;
-export const YES = {
-  yes: { type: "flag", short: "y", summary: "Do not ask" },
-} as const satisfies Readonly<Record<string, Option>>;
 
 export interface Change {
   readonly primitive: string;

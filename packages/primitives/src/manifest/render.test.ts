@@ -10,7 +10,7 @@ namespace = "prod"
 [services.web]
 image = "nginx:1"
 command = ["serve", "--fast"]
-env = { A = "1" }
+env = { A = "1", ODD = "a\\tb\\nc\\u009b\\u007f\\"" }
 replicas = 3
 ports = { http = 80, pg = 5432 }
 routes = [{ host = "a.b", path = "/x", port = "http" }, { tcp = 9000, port = "pg" }]
@@ -62,6 +62,8 @@ scope = "shared"
     ),
     volumes: Object.entries(normal.volumes).map(([name, spec]) => ({ name, spec })),
   } as unknown as Commit;
-  const again = parseManifest(renderManifest(commit), "toml");
+  const rendered = renderManifest(commit);
+  expect(rendered.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+  const again = parseManifest(rendered, "toml");
   expect(again.ok && normalise(again.manifest)).toEqual(normal);
 });

@@ -23,7 +23,7 @@ export type Rendered = Pick<Commit, "namespace" | "services" | "jobs"> & {
 export function renderManifest(commit: Rendered): string {
   const jobs = Object.entries(commit.jobs).map(([name, { spec }]) => [name, renderJob(spec)]);
   const volumes = commit.volumes.map(({ name, spec }) => [name, renderVolume(spec)]);
-  return stringify({
+  const text = stringify({
     namespace: commit.namespace,
     services: Object.fromEntries(
       Object.entries(commit.services).map(([name, { spec }]) => [name, renderService(spec)]),
@@ -31,6 +31,8 @@ export function renderManifest(commit: Rendered): string {
     ...(jobs.length > 0 && { jobs: Object.fromEntries(jobs) }),
     ...(volumes.length > 0 && { volumes: Object.fromEntries(volumes) }),
   });
+  // In strings only, and TOML takes them as they are; a terminal should not.
+  return text.replaceAll(/[\u0080-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
 }
 
 function renderService(spec: ServiceSpec) {

@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from "../../command.ts";
-import { PREVIEW } from "../../operation/change.ts";
+import { PREVIEW } from "../../flags.ts";
 
 type Options = Readonly<Record<string, Option>>;
 

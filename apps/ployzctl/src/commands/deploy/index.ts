@@ -1,5 +1,5 @@
 import type { Command, Option } from "../../command.ts";
-import { PREVIEW } from "../../operation/change.ts";
+import { PREVIEW } from "../../flags.ts";
 
 const pull: Option = {
   type: "text",

@@ -1,4 +1,5 @@
 import type { Command } from "../../command.ts";
+import { YES } from "../../flags.ts";
 
 export const meshCommands: readonly Command[] = [
   {
@@ -42,7 +43,7 @@ export const meshCommands: readonly Command[] = [
   {
     path: ["mesh", "destroy"],
     summary: "Leave as the last store machine: the cluster and its records are gone",
-    options: { yes: { type: "flag", short: "y", summary: "Do not ask" } },
+    options: YES,
     run: async (context, input) => (await import("./mesh.ts")).destroy(context, input.flag("yes")),
   },
   {

@@ -1,7 +1,7 @@
 import type { Command, Option } from "../../command.ts";
 import { CliError } from "../../errors.ts";
+import { PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
-import { changeAfterAsking, PREVIEW, YES } from "../../operation/change.ts";
 
 const namespace = { name: "namespace", summary: "Its name", required: true } as const;
 
@@ -56,6 +56,7 @@ export const namespaceCommands: readonly Command[] = [
     examples: ["ployzctl namespace rm pr-42"],
     async run(context, input) {
       const name = await needLabel("NAMESPACE", input.argument("namespace"));
+      const { changeAfterAsking } = await import("../../operation/change.ts");
       return changeAfterAsking(
         context,
         { primitive: "namespace-rm", input: { namespace: name } },

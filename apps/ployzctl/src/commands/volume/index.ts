@@ -1,6 +1,6 @@
 import type { Command } from "../../command.ts";
+import { PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
-import { changeAfterAsking, PREVIEW, YES } from "../../operation/change.ts";
 import { needInNamespace } from "../../values.ts";
 
 const volume = { name: "volume", summary: "NAMESPACE/VOLUME", required: true } as const;
@@ -94,6 +94,7 @@ export const volumeCommands: readonly Command[] = [
     options: { ...PREVIEW, ...YES },
     async run(context, input) {
       const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
+      const { changeAfterAsking } = await import("../../operation/change.ts");
       return changeAfterAsking(
         context,
         { primitive: "volume-rm", input: { namespace, volume: name } },
