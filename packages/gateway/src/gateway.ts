@@ -191,6 +191,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
         if (!saved) return { state: "absent" };
         const changed = await applyNow(saved.table);
         await tend();
+        keepTending();
         const state = (
           { none: "adopted", start: "started", runtime: "repaired", reload: "repaired" } as const
         )[changed];

@@ -1,6 +1,6 @@
 import type { Desired } from "./render.ts";
 import { LONGEST_HOLD_MS } from "./render-backend.ts";
-import type { Worker } from "./worker.ts";
+import type { HoldSlot, Worker } from "./worker.ts";
 
 /**
  * Which backends let requests wait, and until when. Kept in this process only: a hold that HAProxy has and nobody here knows of is one
@@ -20,6 +20,8 @@ export interface Holds {
 
 interface Hold {
   readonly until: number;
+  /** Ended; kept until nothing waits there any more. */
+  over: boolean;
   /** Whether `worker` has been without a live server since: the next live one ends the hold. */
   emptied: boolean;
   worker: number;
@@ -27,33 +29,43 @@ interface Hold {
 
 export function openHolds(): Holds {
   const holds = new Map<string, Hold>();
+  const begin = (backend: string, ms: number): Hold => {
+    const hold = { until: performance.now() + ms, over: ms <= 0, emptied: false, worker: 0 };
+    holds.set(backend, hold);
+    return hold;
+  };
+  const tendOne = async (worker: Worker, slot: HoldSlot): Promise<void> => {
+    const hold = holds.get(slot.backend) ?? (slot.on ? begin(slot.backend, 0) : undefined);
+    if (hold === undefined) return;
+    if (hold.worker !== worker.pid) {
+      // A new worker takes every server for live until its checks have failed.
+      hold.worker = worker.pid;
+      hold.emptied = false;
+    }
+    hold.emptied ||= !slot.live || slot.waiting > 0;
+    hold.over ||= performance.now() >= hold.until || (hold.emptied && slot.live);
+    if (slot.on === hold.over) await worker.hold(slot.backend, !hold.over);
+    else if (hold.over && slot.waiting > 0) {
+      // It chose to wait at the moment when the others were sent on; HAProxy sends on only when the place closes.
+      await worker.hold(slot.backend, true);
+      await worker.hold(slot.backend, false);
+    } else if (hold.over) holds.delete(slot.backend);
+  };
   return {
     begin(backends, ms) {
-      const until = performance.now() + Math.min(ms, LONGEST_HOLD_MS);
-      for (const backend of backends) holds.set(backend, { until, emptied: false, worker: 0 });
+      for (const backend of backends) begin(backend, Math.min(ms, LONGEST_HOLD_MS));
     },
-    has: (backend) => holds.has(backend),
+    has: (backend) => holds.get(backend)?.over === false,
     any: () => holds.size > 0,
     async tend(worker) {
       const slots = await worker.holds();
       for (const backend of holds.keys())
         if (!slots.some((slot) => slot.backend === backend)) holds.delete(backend);
-      for (const slot of slots) {
-        const hold = holds.get(slot.backend);
-        if (hold !== undefined && hold.worker !== worker.pid) {
-          // A new worker takes every server for live until its checks have failed.
-          hold.worker = worker.pid;
-          hold.emptied = false;
-        }
-        if (hold !== undefined && (!slot.live || slot.waiting > 0)) hold.emptied = true;
-        const over = hold === undefined || performance.now() >= hold.until || (hold.emptied && slot.live);
-        if (over) holds.delete(slot.backend);
-        if (slot.on === over) await worker.hold(slot.backend, !over);
-      }
+      for (const slot of slots) await tendOne(worker, slot);
     },
     async letGo(worker, desired, checkWords) {
       await worker.serve(
-        desired.backends.filter((backend) => holds.has(backend.name)),
+        desired.backends.filter((backend) => holds.get(backend.name)?.over === false),
         checkWords,
       );
       for (const slot of await worker.holds()) if (slot.on) await worker.hold(slot.backend, false);

@@ -36,8 +36,6 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
     // word and the method is idempotent (RFC 9110, 9.2.2). Anything else might be done twice.
     "retry-on conn-failure empty-response",
     "http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }",
-    // A request whose client has gone is not sent to anybody any more, after waiting least of all.
-    "option abortonclose",
     // Idle connections to instances are given up before common servers (Node: 5 s) close them under a request.
     "default-server pool-purge-delay 2s",
   ];
@@ -51,7 +49,12 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
           `http-check send meth GET uri '${path}' ver HTTP/1.1 hdr Host localhost`,
           "http-check expect status 200-399",
         ];
-  return [...(backend.mode === "http" ? http : tcp), ...check, ...servers, holdLine(backend, desired, settings)];
+  return [
+    ...(backend.mode === "http" ? http : tcp),
+    ...check,
+    ...servers,
+    holdLine(backend, desired, settings),
+  ];
 }
 
 /**

@@ -108,7 +108,9 @@ export function render(desired: Desired, settings: Settings): string {
     handover(settings),
     ...desired.ports.map(({ port, backend }) => tcpFrontend(port, backend, settings)),
     ...(settings.statsListen ? [statsFrontend(settings.statsListen)] : []),
-    ...desired.backends.map((backend) => section(`backend ${backend.name}`, backendLines(backend, desired, settings))),
+    ...desired.backends.map((backend) =>
+      section(`backend ${backend.name}`, backendLines(backend, desired, settings)),
+    ),
   ].join("\n");
 }
 
@@ -216,10 +218,7 @@ const ROUTING = [
 
 function handover(settings: Settings): string {
   return [
-    section("frontend handover", [
-      bindInside("handover", settings),
-      ...ROUTING,
-    ]),
+    section("frontend handover", [bindInside("handover", settings), ...ROUTING]),
     section(`backend ${HANDOVER}`, [
       "option http-server-close",
       "http-reuse never",
