@@ -58,7 +58,7 @@ export function openHolds(): Holds {
     has: (backend) => holds.get(backend)?.over === false,
     any: () => holds.size > 0,
     async tend(worker) {
-      const slots = await worker.holds();
+      const slots = (await worker.look()).holds;
       for (const backend of holds.keys())
         if (!slots.some((slot) => slot.backend === backend)) holds.delete(backend);
       for (const slot of slots) await tendOne(worker, slot);
@@ -68,7 +68,7 @@ export function openHolds(): Holds {
         desired.backends.filter((backend) => holds.get(backend.name)?.over === false),
         checkWords,
       );
-      for (const slot of await worker.holds()) if (slot.on) await worker.hold(slot.backend, false);
+      for (const slot of (await worker.look()).holds) if (slot.on) await worker.hold(slot.backend, false);
     },
     clear: () => holds.clear(),
   };

@@ -45,7 +45,7 @@ export async function statusOf(
     return { ...base, state: state === "running" ? "stopped" : state, servers: [] };
   }
   const worker = openWorker(haproxy.control, pid);
-  const slots = await worker.slots();
+  const { slots, holds } = await worker.look();
   if (!saved) return { ...base, state: "running", worker: pid, servers: [] };
   const desired = projected(saved);
   const structure = await worker.structure();
@@ -59,7 +59,7 @@ export async function statusOf(
     worker: pid,
     ...(differs !== undefined && { difference: differs }),
     servers: serverStates(desired, slots),
-    holds: (await worker.holds()).flatMap(({ backend, on, waiting }) => {
+    holds: holds.flatMap(({ backend, on, waiting }) => {
       const id = desired.backends.find((one) => one.name === backend)?.id;
       return on && id !== undefined ? [{ backend: id, waiting }] : [];
     }),

@@ -9,8 +9,8 @@ export interface Worker {
   readonly pid: number;
   /** Without the places where requests wait. */
   slots(): Promise<readonly Slot[]>;
-  /** The place of each backend where requests wait during a hold. */
-  holds(): Promise<readonly HoldSlot[]>;
+  /** The same, and the place of each backend where requests wait during a hold. */
+  look(): Promise<{ readonly slots: readonly Slot[]; readonly holds: readonly HoldSlot[] }>;
   hold(backend: string, on: boolean): Promise<void>;
   /** The structure that it was started with, see `Desired.structure`. */
   structure(): Promise<string | undefined>;
@@ -49,9 +49,19 @@ export function openWorker(control: Control, pid: number): Worker {
         hint: "this is a defect of the gateway, or an HAProxy older than 2.6",
       });
   };
-  const allSlots = async (): Promise<readonly Slot[]> =>
-    parseSlots(await ask("show servers state"), await ask("show stat -1 4 -1"));
-  const slots = async (): Promise<readonly Slot[]> => (await allSlots()).filter((slot) => slot.name !== HOLD);
+  const look: Worker["look"] = async () => {
+    const all = parseSlots(await ask("show servers state"), await ask("show stat -1 4 -1"));
+    const live = new Set(all.filter(takesRequests).map((slot) => slot.backend));
+    return {
+      slots: all.filter((slot) => slot.name !== HOLD),
+      holds: all
+        .filter((slot) => slot.name === HOLD)
+        .map(({ backend, admin, waiting }) => ({
+          ...{ backend, on: admin !== "maint", waiting, live: live.has(backend) },
+        })),
+    };
+  };
+  const slots = async (): Promise<readonly Slot[]> => (await look()).slots;
   const map = async (): Promise<string> => parseMap(await ask("show map routes.map"));
 
   const replaceMap = async (lines: readonly string[]): Promise<void> => {
@@ -70,17 +80,9 @@ export function openWorker(control: Control, pid: number): Worker {
   return {
     pid,
     slots,
+    look,
     map,
     serve,
-    async holds() {
-      const all = await allSlots();
-      const live = new Set(all.filter(takesRequests).map((slot) => slot.backend));
-      return all
-        .filter((slot) => slot.name === HOLD)
-        .map(({ backend, admin, waiting }) => ({
-          ...{ backend, on: admin !== "maint", waiting, live: live.has(backend) },
-        }));
-    },
     hold: (backend, on) => tell(`set server ${backend}/${HOLD} state ${on ? "ready" : "maint"}`),
     async structure() {
       return /value=<([0-9a-f]+)>/.exec(await ask("get var proc.ployz_structure"))?.[1];

@@ -33,7 +33,7 @@ it("loses no request while the only server stops and another comes, and sends no
   await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
 
   expect(await lab.gateway.hold(isWeb, 30_000)).toEqual([WEB]);
-  await old.stop();
+  void old.stop();
   await untilWaiting(lab.gateway, 1);
   const posts = Array.from({ length: 20 }, () => fetchVia(lab.port, { host: "web.test", method: "POST" }));
   await untilWaiting(lab.gateway, 100);
@@ -147,7 +147,7 @@ it("gives those who wait the server that comes with a reload", async () => {
   const [old, fresh] = [await lab.upstream("old"), await lab.upstream("fresh")];
   await lab.gateway.apply(web(old));
   await lab.gateway.hold(isWeb, 30_000);
-  await old.stop();
+  void old.stop();
   const answers = Array.from({ length: 5 }, () => fetchVia(lab.port, { host: "web.test" }));
   await untilWaiting(lab.gateway, 5);
   const table = tableOf("2", { "web.test": [serverOf(fresh)], "new.test": [serverOf(fresh)] });
@@ -161,7 +161,7 @@ it("sends off those who wait at a reload that brings them no server, and holds t
   const [old, fresh] = [await lab.upstream("old"), await lab.upstream("fresh")];
   await lab.gateway.apply(web(old));
   await lab.gateway.hold(isWeb, 30_000);
-  await old.stop();
+  void old.stop();
   const early = Array.from({ length: 5 }, () => fetchVia(lab.port, { host: "web.test" }));
   await untilWaiting(lab.gateway, 5);
   const other = { "new.test": [serverOf(fresh)] };
