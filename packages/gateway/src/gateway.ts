@@ -56,7 +56,7 @@ export interface Gateway {
   /**
    * From now on requests (and connections of TCP routes) of these backends wait while there is no live server, for up to `ms` from the
    * call (at most 60,000) instead of failing. It ends then, or when a server is live again after there was none; while one is live it
-   * changes nothing. A reload sends off who waits and keeps the hold; with the caller's process it ends at the next `adopt`.
+   * changes nothing. A reload gives who waits the server that it brings or a 503, and the hold goes on; the next process's `adopt` ends it.
    * Returns the ids of the backends held, none when HAProxy serves no such.
    */
   hold(wanted: (backendId: string) => boolean, ms: number): Promise<readonly string[]>;
