@@ -48,7 +48,7 @@ describe("rollback", () => {
       owed: [],
     });
     expect((await contentOf(world)).slice(0, -1)).toEqual([first]);
-    const [, , , previous] = await world.ports.store.commits.history("prod", 9).then((all) => [, , , all[1]]);
+    const [, previous] = await world.ports.store.commits.history("prod", 9);
     expect(
       await apply(world, rollback, { namespace: "prod", to: String(previous?.revision), volumes: ["data"] }),
     ).toMatchObject({ state: "done", owed: [] });
@@ -156,7 +156,7 @@ describe("volumes", () => {
   test("a service is deployed on a volume that was made before", async () => {
     const world = await worldWithShop();
     await apply(world, volumeCreate, { namespace: "prod", volume: "files", machine: "m2" });
-    const toml = shop(1) + service("ftp", 1, 'volumes = { files = "/f" }') + "[volumes.files]\n";
+    const toml = `${shop(1)}${service("ftp", 1, 'volumes = { files = "/f" }')}[volumes.files]\n`;
     expect(await deploy(world, toml)).toMatchObject({ state: "done" });
     expect((await headOf(world)).instances.find((one) => one.service === "ftp")?.machine).toBe("m2");
   });
