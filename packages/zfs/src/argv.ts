@@ -20,6 +20,8 @@ const zpool = (subject: string, ...args: string[]): Call => ({ program: "zpool",
 const assignments = (properties: NativeProperties) =>
   Object.entries(properties).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
 
+export type Depth = "self" | "children" | "all";
+
 export interface SendArguments {
   readonly snapshot: string;
   /** A snapshot that the receiver has, or a bookmark of one. */
@@ -36,17 +38,17 @@ const increment = (base: string | undefined, intermediates: boolean) =>
     : [intermediates ? "-I" : "-i", base.includes("#") ? checkBookmarkName(base) : checkSnapshotName(base)];
 
 export const argv = {
-  /** Properties of a dataset or snapshot, and of what is below it when `recursive`. */
-  get: (property: "all" | "guid", name: string, recursive: boolean): Call =>
+  /** Properties of a dataset or snapshot; with `children` also of what is directly below it, with `all` of everything below it. */
+  get: (properties: string, name: string, depth: Depth): Call =>
     zfs(
       name,
       "get",
       "-Hp",
-      ...(recursive ? ["-r"] : []),
+      ...{ self: [], children: ["-d", "1"], all: ["-r"] }[depth],
       "-o",
       "name,property,value,source",
-      property,
-      checkName(name),
+      properties,
+      name.includes("#") ? checkBookmarkName(name) : checkName(name),
     ),
   create: (name: string, properties: NativeProperties): Call =>
     zfs(name, "create", ...assignments(properties), checkDatasetName(name)),

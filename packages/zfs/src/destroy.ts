@@ -44,8 +44,21 @@ export async function destroyDataset(
     return "destroyed";
   } catch (error) {
     if (hasCode(error, "dataset_missing")) return "destroyed"; // another caller finished it
+    if (hasCode(error, "dataset_exists")) throw receiving(name, error);
     throw error;
   }
+}
+
+/** An odd word of zfs-fuse for a dataset that just receives an increment. */
+function receiving(name: string, cause: unknown): PloyzError {
+  return new PloyzError(
+    {
+      code: "dataset_busy",
+      message: `${name} is busy: something is received into it`,
+      hint: "wait for it, or end it",
+    },
+    { cause },
+  );
 }
 
 /** Before anything is changed: zfs would only say "busy". @throws PloyzError `snapshot_held`. */

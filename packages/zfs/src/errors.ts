@@ -79,12 +79,12 @@ const RULES: readonly Rule[] = [
   },
   {
     match:
-      /invalid stream|bad magic|checksum mismatch|stream .*unsupported|unsupported .*stream|feature.* not supported/i,
+      /invalid stream|bad magic|checksum mismatch|stream .*unsupported|unsupported .*stream|pool must be upgraded/i,
     code: "stream_invalid",
   },
   { match: /conflicting snapshot/i, code: "snapshot_conflict", hint: "rename one of the two snapshots" },
   { match: /more recent snapshots (or bookmarks )?exist/i, code: "newer_snapshots" },
-  { match: /dataset already exists/i, code: "dataset_exists" }, // before "busy": rename says both
+  { match: /(dataset already|bookmark) exists/i, code: "dataset_exists" }, // before "busy": rename says both
   { match: /parent does not exist/i, code: "parent_missing" },
   {
     match: /has (dependent clones|children|snapshots)|dependent clones|clones of previous snapshots/i,

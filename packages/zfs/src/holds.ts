@@ -13,6 +13,7 @@ export interface HoldOptions extends CallOptions {
 }
 
 export interface Holds {
+  /** Sorted. */
   readonly tags: readonly string[];
   /** How many more there are that cannot be named: set by hand on a zfs-fuse, which cannot list holds. 0 with the feature `list_holds`. */
   readonly unnamed: number;
@@ -81,14 +82,18 @@ export async function listHolds(
 
 /** The second column of `zfs holds -H`. */
 export function parseHolds(text: string): readonly string[] {
-  return text.split("\n").flatMap((line) => line.split("\t")[1] ?? []);
+  return text
+    .split("\n")
+    .flatMap((line) => line.split("\t")[1] ?? [])
+    .sort();
 }
 
 function notedHolds(snapshot: Dataset): Holds {
   const count = Number(snapshot.properties.get("userrefs")?.value ?? 0);
   const noted = Object.keys(snapshot.user)
     .filter((property) => property.startsWith(NOTE))
-    .map((property) => property.slice(NOTE.length));
+    .map((property) => property.slice(NOTE.length))
+    .sort();
   const tags = count === 0 ? [] : noted;
   return { tags, unnamed: Math.max(0, count - tags.length) };
 }

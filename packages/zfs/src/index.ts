@@ -20,5 +20,5 @@ export type { Received, ReceiveOptions } from "./receive.ts";
 export type { RenameOptions } from "./rename.ts";
 export type { RollbackOptions } from "./rollback.ts";
 export type { EstimateOptions, Sending, SendOptions } from "./send.ts";
-export type { Created, SnapshotOptions } from "./snapshots.ts";
+export type { Created, ListSnapshotsOptions, SnapshotOptions } from "./snapshots.ts";
 export { openZfs, type Zfs } from "./zfs.ts";

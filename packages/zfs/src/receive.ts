@@ -196,7 +196,11 @@ function aborted({ dataset, signal }: ReceiveOptions): PloyzError {
 
 function interrupted(dataset: string, why: string, cause?: unknown): PloyzError {
   return new PloyzError(
-    { code: "receive_interrupted", message: `${dataset}: ${why}`, hint: "nothing is left of it; send again" },
+    {
+      code: "receive_interrupted",
+      message: `${dataset}: ${why}`,
+      hint: "send again; where there is a resume token, go on with it",
+    },
     { cause },
   );
 }

@@ -1,3 +1,4 @@
+import { ensureBookmark } from "./bookmarks.ts";
 import type { CallOptions } from "./call.ts";
 import { probeZfs, requireAvailable, type ZfsCapabilities } from "./capabilities.ts";
 import * as datasets from "./datasets.ts";
@@ -35,7 +36,17 @@ export interface Zfs {
   destroyDataset: typeof destroy.destroyDataset;
 
   ensureSnapshot: typeof snapshots.ensureSnapshot;
+  ensureSnapshots(
+    names: readonly string[],
+    options?: Omit<snapshots.SnapshotOptions, "recursive">,
+  ): ReturnType<typeof snapshots.ensureSnapshots>;
   listSnapshots: typeof snapshots.listSnapshots;
+  listSnapshotsBelow: typeof snapshots.listSnapshotsBelow;
+  ensureBookmark(
+    snapshot: string,
+    bookmark: string,
+    options?: CallOptions & { readonly guid?: string },
+  ): ReturnType<typeof ensureBookmark>;
   ensureClone: typeof snapshots.ensureClone;
   promote: typeof promote;
   rollback: typeof rollback;
@@ -65,7 +76,11 @@ export async function openZfs(): Promise<Zfs> {
     unmount: datasets.unmount,
     destroyDataset: destroy.destroyDataset,
     ensureSnapshot: snapshots.ensureSnapshot,
+    ensureSnapshots: (names, options) => snapshots.ensureSnapshots(capabilities, names, options),
     listSnapshots: snapshots.listSnapshots,
+    listSnapshotsBelow: snapshots.listSnapshotsBelow,
+    ensureBookmark: (snapshot, bookmark, options) =>
+      ensureBookmark(capabilities, snapshot, bookmark, options),
     ensureClone: snapshots.ensureClone,
     promote,
     rollback,
