@@ -2,7 +2,9 @@ import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { discard, readCurrent, type Saved, switchTo, writeGeneration } from "./generations.ts";
 import { type Haproxy, isUnreachable, requireFree } from "./haproxy.ts";
-import { checkWords, type Listen, mapText, project, render, type Settings, socketAddress } from "./render.ts";
+import type { Holds } from "./holds.ts";
+import { type Listen, mapText, project, render, type Settings, socketAddress } from "./render.ts";
+import { checkWords } from "./render-backend.ts";
 import { openWorker, type Worker } from "./worker.ts";
 
 /** What it took. */
@@ -19,7 +21,10 @@ export async function currentWorker(haproxy: Haproxy): Promise<Worker> {
  * Brings disk and HAProxy to a state: rendered, validated where its shape is new, and its ports tried first; then current on disk; then in effect.
  * When it fails before the second, nothing has changed; when HAProxy cannot load it, the state before is current again.
  */
-export async function bringInto(haproxy: Haproxy, settings: Settings, saved: Saved): Promise<Brought> {
+export async function bringInto(
+  { haproxy, settings, holds }: { haproxy: Haproxy; settings: Settings; holds: Holds },
+  saved: Saved,
+): Promise<Brought> {
   const { dir } = settings;
   const words = checkWords(settings);
   const desired = project(saved.table, settings, new Set(saved.drained));
@@ -69,6 +74,8 @@ export async function bringInto(haproxy: Haproxy, settings: Settings, saved: Sav
   const bound = parseBinds(before?.config ?? "");
   for (const listen of listens) if (!bound.has(bindKey(listen))) await requireFree(listen).catch(giveUp);
   await become();
+  // What it fails to do costs those who wait a 503; the reload does the rest.
+  if (holds.any()) await holds.letGo(running, desired, words).catch(() => undefined);
   try {
     await haproxy.reload();
   } catch (error) {

@@ -75,11 +75,14 @@ export interface Slot {
   readonly up: boolean;
   /** Requests, or connections of a TCP route, that are being served. */
   readonly sessions: number;
+  /** Requests that wait for this server. */
+  readonly waiting: number;
 }
 
 /** Joins `show servers state` (what was asked of each server) with `show stat -1 4 -1` (what it does). */
 export function parseSlots(state: string, stat: string): readonly Slot[] {
-  const sessions = sessionCounts(stat);
+  const sessions = counts(stat, "scur");
+  const waiting = counts(stat, "qcur");
   return state
     .split("\n")
     .filter((line) => /^\d+ /.test(line))
@@ -98,17 +101,18 @@ export function parseSlots(state: string, stat: string): readonly Slot[] {
         weight: Number(field[7]),
         up: Number(field[5]) !== 0,
         sessions: sessions.get(`${backend} ${name}`) ?? 0,
+        waiting: waiting.get(`${backend} ${name}`) ?? 0,
       };
     });
 }
 
-function sessionCounts(stat: string): ReadonlyMap<string, number> {
+function counts(stat: string, name: "scur" | "qcur"): ReadonlyMap<string, number> {
   const [head, ...rows] = stat.split("\n");
-  const column = (head ?? "").replace(/^# /, "").split(",").indexOf("scur");
-  const counts = new Map<string, number>();
+  const column = (head ?? "").replace(/^# /, "").split(",").indexOf(name);
+  const found = new Map<string, number>();
   for (const row of rows) {
     const field = row.split(",");
-    if (field.length > column) counts.set(`${field[0]} ${field[1]}`, Number(field[column]));
+    if (field.length > column) found.set(`${field[0]} ${field[1]}`, Number(field[column]));
   }
-  return counts;
+  return found;
 }

@@ -4,6 +4,7 @@ import { PloyzError, waitFor } from "@ployz/exec";
 import { type Brought, bringInto, currentWorker } from "./bring.ts";
 import { readCurrent, type Saved } from "./generations.ts";
 import { findHaproxy, type Haproxy, openHaproxy } from "./haproxy.ts";
+import { openHolds } from "./holds.ts";
 import { leaving } from "./reconcile.ts";
 import { type Desired, project, type Settings, socketAddress } from "./render.ts";
 import { type GatewayOptions, readSettings } from "./settings.ts";
@@ -52,6 +53,13 @@ export interface Gateway {
    */
   drain(serverId: string, options?: DrainOptions): Promise<Drained>;
   undrain(serverId: string): Promise<void>;
+  /**
+   * From now on requests (and connections of TCP routes) of these backends wait while there is no live server, for up to `ms` from the
+   * call (at most 60,000) instead of failing. It ends then, or when a server is live again after there was none; while one is live it
+   * changes nothing. A reload gives who waits the server that it brings or a 503, and the hold goes on; the next process's `adopt` ends it.
+   * Returns the ids of the backends held, none when HAProxy serves no such.
+   */
+  hold(wanted: (backendId: string) => boolean, ms: number): Promise<readonly string[]>;
   /** Ends HAProxy, and keeps the state: `adopt` starts it again. */
   stop(): Promise<void>;
   /** Lets go of timers; HAProxy goes on. */
@@ -59,6 +67,7 @@ export interface Gateway {
 }
 
 const SWEEP_MS = 200;
+const TEND_MS = 100;
 
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const settings = await readSettings(options);
@@ -85,7 +94,8 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
   };
   const desiredOf = (saved: Saved): Desired => project(saved.table, settings, new Set(saved.drained));
   const current = (): Promise<Worker> => currentWorker(haproxy);
-  const bring = (saved: Saved): Promise<Brought> => bringInto(haproxy, settings, saved);
+  const holds = openHolds();
+  const bring = (saved: Saved): Promise<Brought> => bringInto({ haproxy, settings, holds }, saved);
 
   /** Frees slots whose removed server has nothing left to do. Runs while there are such. */
   const deadlines = new Map<string, number>();
@@ -122,6 +132,21 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
     timer.unref();
   };
 
+  const tend = async (): Promise<void> => holds.tend(await current());
+  let tending: NodeJS.Timeout | undefined;
+  const keepTending = (): void => {
+    if (tending || closed || !holds.any()) return;
+    tending = setTimeout(() => {
+      inTurn(tend)
+        .catch(ignore) // HAProxy is away for a moment; the next turn finds it.
+        .then(() => {
+          tending = undefined;
+          keepTending();
+        }, ignore);
+    }, TEND_MS);
+    tending.unref();
+  };
+
   const currentSaved = async (): Promise<Saved | undefined> => (await readCurrent(dir))?.saved;
   const applyNow = async (table: RouteTable): Promise<Brought> => {
     const refusals = validateTable(table, { reservedPorts: ownPorts(settings) });
@@ -141,6 +166,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
       departed: uniqueById(gone.filter((server) => !ids.has(server.id))).slice(0, MAX_DEPARTED),
     });
     keepSweeping();
+    if (holds.any()) await tend().catch(ignore); // The next turn does it.
     return changed;
   };
   const sessionsOf = async (sockets: ReadonlySet<string>): Promise<number> => {
@@ -164,6 +190,8 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
         const saved = await currentSaved();
         if (!saved) return { state: "absent" };
         const changed = await applyNow(saved.table);
+        await tend();
+        keepTending();
         const state = (
           { none: "adopted", start: "started", runtime: "repaired", reload: "repaired" } as const
         )[changed];
@@ -208,10 +236,30 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
         if (saved?.drained.includes(serverId))
           await bring({ ...saved, drained: saved.drained.filter((id) => id !== serverId) });
       }),
-    stop: () => inTurn(() => haproxy.stop()),
+    hold: (wanted, ms) =>
+      inTurn(async () => {
+        const saved = await currentSaved();
+        const mine = saved ? desiredOf(saved).backends.filter((backend) => wanted(backend.id)) : [];
+        if (mine.length === 0) return [];
+        const worker = await current();
+        holds.begin(
+          mine.map((backend) => backend.name),
+          ms,
+        );
+        await holds.tend(worker);
+        keepTending();
+        const held = mine.filter((backend) => holds.has(backend.name));
+        return [...new Set(held.map((backend) => backend.id))];
+      }),
+    stop: () =>
+      inTurn(() => {
+        holds.clear();
+        return haproxy.stop();
+      }),
     close() {
       closed = true;
       clearTimeout(timer);
+      clearTimeout(tending);
     },
   };
 }

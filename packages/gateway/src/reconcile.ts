@@ -1,12 +1,12 @@
 import type { Slot } from "./control.ts";
-import { type Desired, socketAddress } from "./render.ts";
+import { type Desired, type DesiredBackend, socketAddress } from "./render.ts";
 
 /**
  * The runtime commands that bring one worker's servers to what is desired: first what adds capacity, then what takes it
  * away, so that at no moment is a backend emptier than before or after.
  */
 export function serverCommands(
-  desired: Desired,
+  backends: readonly DesiredBackend[],
   slots: readonly Slot[],
   checkWords: string,
 ): readonly string[] {
@@ -14,11 +14,11 @@ export function serverCommands(
   const removing: string[] = [];
   const byBackend = new Map<string, Slot[]>();
   for (const slot of slots) byBackend.set(slot.backend, [...(byBackend.get(slot.backend) ?? []), slot]);
-  const wanted = new Map(desired.backends.map((backend) => [backend.name, backend.servers]));
+  const wanted = new Map(backends.map((backend) => [backend.name, backend.servers]));
 
   for (const [backend, own] of byBackend) {
     const servers = wanted.get(backend);
-    if (!servers) continue; // The gateway's own.
+    if (!servers) continue; // The gateway's own, or not asked for.
     const held = new Set<Slot>();
     const missing = servers.filter((server) => {
       const matches = own.filter((slot) => sameSocket(slot, server));

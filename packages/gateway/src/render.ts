@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { backendLines, fromInside, LONGEST_HOLD_MS, tcpSocket } from "./render-backend.ts";
 import { type Backend, checkShape, normalPath, type RouteTable, type Server } from "./table.ts";
 
 /** Everything of the configuration that does not come from the table. Addresses are `host:port`, checked before. */
@@ -50,11 +51,8 @@ export interface Desired {
   readonly structure: string;
 }
 
-/** RFC 5737: an address that nobody has, for slots without a server. */
-const NOBODY = { address: "192.0.2.1", port: 9 } as const;
-const MIN_SLOTS = 4;
 /** Raise when the rendering changes in a way that a running HAProxy must pick up. */
-const RENDERING = 2;
+const RENDERING = 3;
 
 export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
   const backends = new Map<string, DesiredBackend>();
@@ -98,14 +96,6 @@ const canonical = (address: string): string =>
 export const mapText = (desired: Desired): string =>
   desired.map.map(([key, backend]) => `${key} ${backend}\n`).join("");
 
-/** The words after `server NAME ADDRESS:PORT`, the same in the file and for servers that are added to a running worker. */
-export function checkWords(settings: Settings): string {
-  const inter = settings.checkIntervalMs;
-  const faster = Math.max(100, Math.round(inter * 0.4));
-  // A failed connection counts as a failed check and brings the next check forward: one more failure takes the server out.
-  return `check inter ${inter}ms fastinter ${faster}ms downinter ${faster}ms fall 2 rise 2 observe layer4 error-limit 1 on-error sudden-death`;
-}
-
 export const socketAddress = (server: { readonly address: string; readonly port: number }): string =>
   server.address.includes(":") ? `[${server.address}]:${server.port}` : `${server.address}:${server.port}`;
 
@@ -118,7 +108,9 @@ export function render(desired: Desired, settings: Settings): string {
     handover(settings),
     ...desired.ports.map(({ port, backend }) => tcpFrontend(port, backend, settings)),
     ...(settings.statsListen ? [statsFrontend(settings.statsListen)] : []),
-    ...desired.backends.map((backend) => backendSection(backend, settings)),
+    ...desired.backends.map((backend) =>
+      section(`backend ${backend.name}`, backendLines(backend, desired, settings)),
+    ),
   ].join("\n");
 }
 
@@ -151,6 +143,8 @@ function defaultsSection(settings: Settings): string {
     "option redispatch 1",
     "retries 3",
     "timeout connect 2s",
+    // Nothing but a hold makes requests wait for a server.
+    `timeout queue ${LONGEST_HOLD_MS}ms`,
     "timeout client 60s",
     "timeout http-request 30s",
     "timeout http-keep-alive 60s",
@@ -160,6 +154,10 @@ function defaultsSection(settings: Settings): string {
     'http-error status 503 content-type text/plain string "no instance is available for this route\\n" hdr Retry-After 1',
   ]);
 }
+
+/** A socket of the gateway's own: bound before the worker goes into its jail, connected to from inside. */
+const bindInside = (name: string, settings: Settings): string =>
+  `bind unix@${settings.dir}/jail/${name}.sock mode 600${settings.user ? ` user ${settings.user}` : ""}`;
 
 const bind = (listen: Listen): string => `bind ${socketAddress({ address: listen.host, port: listen.port })}`;
 
@@ -219,19 +217,13 @@ const ROUTING = [
 ];
 
 function handover(settings: Settings): string {
-  const owner = settings.user ? ` user ${settings.user}` : "";
-  // Bound before the worker goes into its jail, connected to from inside.
-  const inside = settings.user ? "" : `${settings.dir}/jail`;
   return [
-    section("frontend handover", [
-      `bind unix@${settings.dir}/jail/handover.sock mode 600${owner}`,
-      ...ROUTING,
-    ]),
+    section("frontend handover", [bindInside("handover", settings), ...ROUTING]),
     section(`backend ${HANDOVER}`, [
       "option http-server-close",
       "http-reuse never",
       "retry-on conn-failure",
-      `server next unix@${inside}/handover.sock`,
+      `server next ${fromInside("handover", settings)}`,
     ]),
   ].join("\n");
 }
@@ -240,6 +232,7 @@ function tcpFrontend(port: number, backend: string, settings: Settings): string 
   return section(`frontend tcp:${port}`, [
     "mode tcp",
     bind({ host: settings.listen.host, port }),
+    bindInside(tcpSocket(port), settings),
     "timeout client 24h",
     "option clitcpka",
     `default_backend ${backend}`,
@@ -251,39 +244,5 @@ function statsFrontend(listen: Listen): string {
     bind(listen),
     "http-request use-service prometheus-exporter if { path /metrics }",
     "http-request return status 404",
-  ]);
-}
-
-function backendSection(backend: DesiredBackend, settings: Settings): string {
-  const words = checkWords(settings);
-  const slots = Math.max(MIN_SLOTS, backend.servers.length * 2);
-  const servers = Array.from({ length: slots }, (_, index) => {
-    const server = backend.servers[index];
-    const state = server === undefined ? " disabled" : server.drained ? " weight 0" : "";
-    return `server s${index + 1} ${socketAddress(server ?? NOBODY)} ${words}${state}`;
-  });
-  const http = [
-    "balance roundrobin",
-    // A request is sent again to another server when its connection failed, or when the server went away without a
-    // word and the method is idempotent (RFC 9110, 9.2.2). Anything else might be done twice.
-    "retry-on conn-failure empty-response",
-    "http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }",
-    // Idle connections to instances are given up before common servers (Node: 5 s) close them under a request.
-    "default-server pool-purge-delay 2s",
-  ];
-  const tcp = ["mode tcp", "balance leastconn", "timeout server 24h", "option srvtcpka"];
-  const path = backend.check.startsWith("http ") ? backend.check.slice(5) : undefined;
-  const check =
-    path === undefined
-      ? []
-      : [
-          "option httpchk",
-          `http-check send meth GET uri '${path}' ver HTTP/1.1 hdr Host localhost`,
-          "http-check expect status 200-399",
-        ];
-  return section(`backend ${backend.name}`, [
-    ...(backend.mode === "http" ? http : tcp),
-    ...check,
-    ...servers,
   ]);
 }

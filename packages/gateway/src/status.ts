@@ -15,6 +15,8 @@ export interface GatewayStatus {
   /** What the running worker has otherwise than the disk; absent when they agree. */
   readonly difference?: string;
   readonly servers: readonly ServerStatus[];
+  /** Backends that are held, and how many requests wait there. */
+  readonly holds: readonly { readonly backend: string; readonly waiting: number }[];
 }
 
 export interface ServerStatus {
@@ -35,6 +37,7 @@ export async function statusOf(
   const pid = processes?.workers[0];
   const base = {
     oldWorkers: processes?.oldWorkers ?? [],
+    holds: [],
     ...(saved && { version: saved.table.version }),
   };
   if (pid === undefined) {
@@ -42,7 +45,7 @@ export async function statusOf(
     return { ...base, state: state === "running" ? "stopped" : state, servers: [] };
   }
   const worker = openWorker(haproxy.control, pid);
-  const slots = await worker.slots();
+  const { slots, holds } = await worker.look();
   if (!saved) return { ...base, state: "running", worker: pid, servers: [] };
   const desired = projected(saved);
   const structure = await worker.structure();
@@ -56,6 +59,10 @@ export async function statusOf(
     worker: pid,
     ...(differs !== undefined && { difference: differs }),
     servers: serverStates(desired, slots),
+    holds: holds.flatMap(({ backend, on, waiting }) => {
+      const id = desired.backends.find((one) => one.name === backend)?.id;
+      return on && id !== undefined ? [{ backend: id, waiting }] : [];
+    }),
   };
 }
 

@@ -1,19 +1,35 @@
 import { PloyzError } from "@ployz/exec";
 import { type Control, onWorker, parseSlots, type Slot } from "./control.ts";
 import { parseMap, serverCommands } from "./reconcile.ts";
-import type { Desired } from "./render.ts";
+import type { Desired, DesiredBackend } from "./render.ts";
+import { HOLD } from "./render-backend.ts";
 
 /** One HAProxy worker over the runtime API (management guide, 9.3). */
 export interface Worker {
   readonly pid: number;
+  /** Without the places where requests wait. */
   slots(): Promise<readonly Slot[]>;
+  /** The same, and the place of each backend where requests wait during a hold. */
+  look(): Promise<{ readonly slots: readonly Slot[]; readonly holds: readonly HoldSlot[] }>;
+  hold(backend: string, on: boolean): Promise<void>;
   /** The structure that it was started with, see `Desired.structure`. */
   structure(): Promise<string | undefined>;
   map(): Promise<string>;
+  /** Brings the servers of these backends, as far as it has them, to what is desired; the number of commands that it took. */
+  serve(backends: readonly DesiredBackend[], checkWords: string): Promise<number>;
   /** Brings servers and map to what is desired; the number of commands that it took. */
   reconcile(desired: Desired, checkWords: string): Promise<number>;
   /** Ends what a drained slot still serves (`cut`) and frees it. */
   release(slot: Slot, cut: boolean): Promise<void>;
+}
+
+export interface HoldSlot {
+  readonly backend: string;
+  readonly on: boolean;
+  /** Requests, or connections of a TCP route, that wait. */
+  readonly waiting: number;
+  /** Whether the backend has a server that takes requests. */
+  readonly live: boolean;
 }
 
 /** What HAProxy answers when a command worked; anything else is its explanation of why not. */
@@ -33,8 +49,19 @@ export function openWorker(control: Control, pid: number): Worker {
         hint: "this is a defect of the gateway, or an HAProxy older than 2.6",
       });
   };
-  const slots = async (): Promise<readonly Slot[]> =>
-    parseSlots(await ask("show servers state"), await ask("show stat -1 4 -1"));
+  const look: Worker["look"] = async () => {
+    const all = parseSlots(await ask("show servers state"), await ask("show stat -1 4 -1"));
+    const live = new Set(all.filter(takesRequests).map((slot) => slot.backend));
+    return {
+      slots: all.filter((slot) => slot.name !== HOLD),
+      holds: all
+        .filter((slot) => slot.name === HOLD)
+        .map(({ backend, admin, waiting }) => ({
+          ...{ backend, on: admin !== "maint", waiting, live: live.has(backend) },
+        })),
+    };
+  };
+  const slots = async (): Promise<readonly Slot[]> => (await look()).slots;
   const map = async (): Promise<string> => parseMap(await ask("show map routes.map"));
 
   const replaceMap = async (lines: readonly string[]): Promise<void> => {
@@ -44,21 +71,28 @@ export function openWorker(control: Control, pid: number): Worker {
     await tell(`commit map @${version} routes.map`);
   };
 
+  const serve = async (backends: readonly DesiredBackend[], checkWords: string): Promise<number> => {
+    const commands = serverCommands(backends, await slots(), checkWords);
+    for (const command of commands) await tell(command);
+    return commands.length;
+  };
+
   return {
     pid,
     slots,
+    look,
     map,
+    serve,
+    hold: (backend, on) => tell(`set server ${backend}/${HOLD} state ${on ? "ready" : "maint"}`),
     async structure() {
       return /value=<([0-9a-f]+)>/.exec(await ask("get var proc.ployz_structure"))?.[1];
     },
     async reconcile(desired, checkWords) {
-      const present = await slots();
-      const commands = serverCommands(desired, present, checkWords);
-      for (const command of commands) await tell(command);
+      const commands = await serve(desired.backends, checkWords);
       const lines = desired.map.map(([key, name]) => `${key} ${name}`);
-      if ((await map()) === lines.join("\n")) return commands.length;
+      if ((await map()) === lines.join("\n")) return commands;
       await replaceMap(lines);
-      return commands.length + 1;
+      return commands + 1;
     },
     async release(slot, cut) {
       const name = `${slot.backend}/${slot.name}`;
@@ -67,6 +101,9 @@ export function openWorker(control: Control, pid: number): Worker {
     },
   };
 }
+
+const takesRequests = (slot: Slot): boolean =>
+  slot.name !== HOLD && slot.admin === "ready" && slot.up && slot.weight > 0;
 
 function* chunks(lines: readonly string[]): Generator<string> {
   let text = "";

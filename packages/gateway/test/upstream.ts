@@ -12,6 +12,8 @@ export interface Upstream {
   readonly busy: () => number;
   /** Stops as a process that ends: every connection is cut. */
   kill(): Promise<void>;
+  /** Stops as a process that heeds SIGTERM: takes nothing new, and answers what it has. */
+  stop(): Promise<void>;
 }
 
 export async function startUpstream(name: string, port = 0): Promise<Upstream> {
@@ -45,6 +47,7 @@ export async function startUpstream(name: string, port = 0): Promise<Upstream> {
     port: (server.address() as AddressInfo).port,
     served: () => served,
     busy: () => busy,
+    stop: () => new Promise((resolve) => server.close(() => resolve())),
     kill: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -22,6 +22,7 @@ export type { EntryBody, JournalEntry } from "./engine/entries.ts";
 export { detailOf, fold, isFinal, type OperationRecord, summaryOf } from "./engine/fold.ts";
 export { readJournal } from "./engine/journal.ts";
 export { DEFAULT_LIMITS, type Limits } from "./engine/limits.ts";
+export { findPrepared, type PreparedPlan } from "./engine/prepared.ts";
 export { markInterrupted, presentSummary, resolveInterrupted } from "./engine/resolve.ts";
 export { runOperation } from "./engine/run.ts";
 export type * from "./engine/types.ts";

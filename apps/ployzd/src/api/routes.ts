@@ -163,14 +163,18 @@ function credentialsOf(value: unknown): NonNullable<OperationRequest["credential
 }
 
 function operationRequest(value: unknown): OperationRequest {
-  const { primitive, input, mode, by, credentials } = object(value);
-  if (typeof primitive !== "string" || (mode !== "preview" && mode !== "apply") || typeof by !== "string")
-    throw invalid("an operation needs primitive, input, mode (preview or apply) and by");
+  const { primitive, input, mode, by, credentials, prepared } = object(value);
+  const known = mode === "preview" || mode === "prepare" || mode === "apply";
+  if (typeof primitive !== "string" || !known || typeof by !== "string")
+    throw invalid("an operation needs primitive, input, mode (preview, prepare or apply) and by");
+  if (prepared !== undefined && (typeof prepared !== "string" || mode !== "apply"))
+    throw invalid("prepared: is the id of a prepared plan, and goes with the mode apply");
   return {
     primitive,
     input: (input ?? null) as OperationRequest["input"],
     mode,
     by: by.slice(0, 200).replaceAll(/\p{Cc}/gu, "?"), // it is journaled and printed
+    ...(typeof prepared === "string" && { prepared }),
     ...(credentials !== undefined && { credentials: credentialsOf(credentials) }),
   };
 }

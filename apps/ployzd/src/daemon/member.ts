@@ -10,6 +10,7 @@ import { type Membership, writeMembership } from "../mesh/membership.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
+import { gatewayHandlers } from "../participant/gateway.ts";
 import { type Handlers, handle } from "../participant/handlers.ts";
 import { contentHandlers } from "../participant/images.ts";
 import { instanceHandlers } from "../participant/instances.ts";
@@ -181,6 +182,7 @@ export async function openMember(
     }),
     ...instanceHandlers(world),
     ...volumeHandlers(),
+    ...gatewayHandlers(paths.gatewaySocket),
     ...meshHandlers({
       wireguard: substrate.wireguard,
       membership: follower,

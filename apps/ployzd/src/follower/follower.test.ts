@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { validateTable } from "@ployz/gateway";
 import type { Commit, MachineRecord } from "@ployz/primitives";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { gatewayHandlers } from "../participant/gateway.ts";
 import { zoneOf } from "./dns.ts";
 import { buildTable, type Head, routesOf, tableVersion } from "./project.ts";
 import { askFollower, serveApplied, trackApplied } from "./socket.ts";
@@ -143,6 +144,32 @@ describe("what a follower has applied", () => {
       expect(status).toBe(path === "//" ? 200 : 400);
     },
   );
+
+  it("requests for a service are held where a gateway has a route to it, and nowhere else", async () => {
+    const socket = join(dir, "f.sock");
+    const asked: unknown[] = [];
+    const hold = async (...args: unknown[]) => {
+      asked.push(args);
+      if (args[1] === "broken") throw new Error("no HAProxy");
+      return args[1] === "web";
+    };
+    closing.push(await serveApplied(socket, trackApplied(), { status: () => null, hold }));
+    const held = (service: string, at = socket, ms = 5000) =>
+      gatewayHandlers(at)["gateway.hold"](
+        { namespace: "prod", service, ms },
+        { signal: never, progress: () => {} },
+      );
+    expect(await held("web")).toEqual({ held: true });
+    expect(await held("idle")).toEqual({ held: false });
+    expect(await held("broken")).toEqual({ held: false });
+    expect(asked).toEqual(["web", "idle", "broken"].map((service) => ["prod", service, 5000]));
+    expect(await held("web", socket, Number.NaN)).toEqual({ held: false });
+    expect(await held("web", join(dir, "none.sock"))).toEqual({ held: false });
+    const dns = join(dir, "dns.sock");
+    closing.push(await serveApplied(dns, trackApplied(), { status: () => null }));
+    expect(await held("web", dns)).toEqual({ held: false });
+    expect(asked).toHaveLength(3);
+  });
 
   it("a follower that is away, or that talks nonsense, is an error and not the daemon's end", async () => {
     const code = { code: "follower_unreachable" };

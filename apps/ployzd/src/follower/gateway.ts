@@ -55,6 +55,8 @@ export async function serveGateway({ config, paths, log }: FollowerWorld): Promi
       version = built.table.version;
       log.info({ changed, version }, "haproxy");
     },
+    hold: async (namespace, service, ms) =>
+      (await gateway.hold((backend) => backend.startsWith(`${namespace}/${service}/`), ms)).length > 0,
     status: () => ({ version, dropped }),
     close: async () => {},
   };

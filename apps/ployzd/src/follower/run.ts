@@ -24,6 +24,8 @@ export interface Served {
   apply(heads: readonly Head[], machines: readonly MachineRecord[]): Promise<void>;
   /** How long, in ms, somebody may still act on what was served of a namespace before; without it: not at all. */
   staleMs?(namespace: string): number;
+  /** Lets requests for a service wait while it has no live instance; false when it has no route here. */
+  hold?(namespace: string, service: string, ms: number): Promise<boolean>;
   status(): unknown;
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { createServer, request } from "node:http";
+import { createServer, type RequestOptions, request, type ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { PloyzError } from "@ployz/exec";
 
@@ -43,19 +43,28 @@ export function trackApplied(): Applied {
   };
 }
 
+/** What a follower's socket asks of what it serves. */
+export interface Answering {
+  status(): unknown;
+  staleMs?(namespace: string): number;
+  hold?(namespace: string, service: string, ms: number): Promise<boolean>;
+}
+
 /**
  * `GET /applied` answers with what is applied; with `?namespace&revision` only once that is reached and nobody acts on what was
- * served before: after the answer an instance that is gone from the commit may be stopped.
+ * served before: after the answer an instance that is gone from the commit may be stopped. `POST /hold?namespace&service&ms` answers
+ * whether requests for the service wait from now on.
  */
 export async function serveApplied(
   socket: string,
   applied: Applied,
-  served: { status(): unknown; staleMs?(namespace: string): number },
+  served: Answering,
 ): Promise<() => Promise<void>> {
   await rm(socket, { force: true });
   const server = createServer((incoming, response) => {
-    const [, query = ""] = (incoming.url ?? "").split("?", 2);
+    const [path, query = ""] = (incoming.url ?? "").split("?", 2);
     const asked = new URLSearchParams(query);
+    if (path === "/hold") return void answerHold(served, incoming.method, asked, response);
     const namespace = asked.get("namespace");
     const revision = Number(asked.get("revision") ?? Number.NaN);
     const gone = new AbortController();
@@ -96,6 +105,39 @@ export function askFollower(
 ): Promise<FollowerState> {
   const query =
     wait === undefined ? "" : `?namespace=${encodeURIComponent(wait.namespace)}&revision=${wait.revision}`;
+  return ask<FollowerState>({ socketPath: socket, path: `/applied${query}`, signal });
+}
+
+/** Has requests for a service wait at a gateway. `follower_unreachable` when it does not run, or HAProxy does not. */
+export function askHold(
+  socket: string,
+  { namespace, service, ms }: { namespace: string; service: string; ms: number },
+  signal: AbortSignal,
+): Promise<{ readonly held: boolean }> {
+  const query = new URLSearchParams({ namespace, service, ms: String(ms) });
+  return ask<{ held: boolean }>({ socketPath: socket, method: "POST", path: `/hold?${query}`, signal });
+}
+
+async function answerHold(
+  served: Answering,
+  method: string | undefined,
+  asked: URLSearchParams,
+  response: ServerResponse,
+): Promise<void> {
+  const [namespace, service, ms] = [asked.get("namespace"), asked.get("service"), Number(asked.get("ms"))];
+  if (method !== "POST" || !namespace || !service || !(ms > 0)) return void response.writeHead(400).end();
+  try {
+    const held = (await served.hold?.(namespace, service, ms)) ?? false;
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ held }));
+  } catch (error) {
+    response.writeHead(500).end(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function ask<T>(
+  options: RequestOptions & { readonly socketPath: string; readonly signal: AbortSignal },
+): Promise<T> {
+  const { signal, socketPath } = options;
   return new Promise((resolve, reject) => {
     const fail = (error: Error) =>
       reject(
@@ -104,13 +146,13 @@ export function askFollower(
           : new PloyzError(
               {
                 code: "follower_unreachable",
-                message: `nothing answers on ${socket}`,
+                message: `nothing answers on ${socketPath}`,
                 hint: "ployzctl daemon status",
               },
               { cause: error },
             ),
       );
-    const asking = request({ socketPath: socket, path: `/applied${query}`, signal }, (response) => {
+    const asking = request(options, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
@@ -119,8 +161,9 @@ export function askFollower(
       response.on("end", () => {
         if (!response.complete) return fail(new Error("cut off"));
         try {
-          if (response.statusCode !== 200) throw new Error(`it answered ${response.statusCode}`);
-          resolve(JSON.parse(text) as FollowerState);
+          if (response.statusCode !== 200)
+            throw new Error(`it answered ${response.statusCode} ${text}`.trim());
+          resolve(JSON.parse(text) as T);
         } catch (error) {
           fail(error as Error); // thrown in an event it would end the daemon
         }

@@ -4,7 +4,9 @@ import {
   detailOf,
   type EngineDeps,
   errorBody,
+  findPrepared,
   fold,
+  isFinal,
   type MachineAddPorts,
   type Machines,
   markInterrupted,
@@ -89,18 +91,20 @@ export function openRunner(options: RunnerOptions): Runner {
     };
     try {
       const registry = registryWith(remote);
-      const found = registry.get(request.primitive);
+      const asked = await askedFor(request);
+      if ("result" in asked) return publish(entry, { type: "result", result: asked.result });
+      const found = registry.get(asked.primitive);
       if (found === undefined) {
         const refusal = {
           code: "invalid_input",
-          message: `primitive: ${request.primitive.slice(0, 60)} is not known`,
+          message: `primitive: ${asked.primitive.slice(0, 60)} is not known`,
           hint: "ployzctl and ployzd may be of different versions",
         };
         return publish(entry, { type: "refused", refusals: [refusal] });
       }
       await runOperation(
         found.primitive as AnyPrimitive,
-        { input: request.input, mode: request.mode },
+        { input: asked.input, mode: request.mode, ...(asked.prepared && { prepared: asked.prepared }) },
         { ...deps(request.by, entry.abort.signal, emit), ports: found.ports, primitives: registry },
       );
     } catch (error) {
@@ -111,6 +115,15 @@ export function openRunner(options: RunnerOptions): Runner {
       for (const watcher of entry.watchers) watcher.end();
       remote.close();
     }
+  }
+
+  /** What a request asks for: itself, or what was prepared. One that was applied before is told, not done again. */
+  async function askedFor({ primitive, input, prepared: id }: OperationRequest) {
+    if (id === undefined) return { primitive, input };
+    const plan = await findPrepared(store, id, Date.now());
+    const applied = fold(await readJournal(store.journals, id));
+    if (applied !== undefined && isFinal(applied.state)) return { result: resultOf(detailOf(applied)) };
+    return { primitive: plan.primitive, input: plan.input, prepared: { id, hash: plan.hash } };
   }
 
   function publish(entry: Active, event: OperationEvent): void {
@@ -156,7 +169,7 @@ export function openRunner(options: RunnerOptions): Runner {
             if (
               next.value.type === "refused" ||
               next.value.type === "result" ||
-              (request.mode === "preview" && next.value.type === "plan")
+              (request.mode !== "apply" && next.value.type === "plan")
             )
               return;
           }

@@ -2,7 +2,7 @@ import { PloyzError } from "@ployz/exec";
 import type { Commands } from "@ployz/primitives";
 import type { Handlers } from "./handlers.ts";
 
-type VolumeCommands = Extract<keyof Commands, `volume.${string}`> | "gateway.hold";
+type VolumeCommands = Extract<keyof Commands, `volume.${string}`>;
 
 /** Volumes of this machine over ZFS. */
 export function volumeHandlers(): Pick<Handlers, VolumeCommands> {
@@ -22,6 +22,5 @@ export function volumeHandlers(): Pick<Handlers, VolumeCommands> {
     "volume.discard": refuse,
     "volume.retire": refuse,
     "volume.prune": refuse,
-    "gateway.hold": refuse,
   };
 }

@@ -83,6 +83,8 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
     async *follow(prefix: string, signal: AbortSignal): AsyncGenerator<FollowEvent<Json>, void> {
       const filters = filtersFor(bucket, prefix);
       let synced = false;
+      // Before `synced`, a marker matters only to who was told the key: it was removed while the picture was on its way.
+      const told = new Set<string>();
       for await (const event of followStream(session, {
         stream,
         filters,
@@ -91,10 +93,12 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
       })) {
         if (event.type === "synced") {
           synced = true;
+          told.clear();
           yield event;
         } else if (!isMarker(event.stored)) {
+          if (!synced) told.add(event.stored.subject);
           yield { type: "put", entry: toEntry(event.stored) };
-        } else if (synced) {
+        } else if (synced || told.delete(event.stored.subject)) {
           yield {
             type: "delete",
             key: bucketKey(bucket, event.stored.subject),

@@ -41,7 +41,8 @@ export async function* followStream(
         throw refounded(stream);
       created = info.created;
       // Before `synced` the picture is taken anew, without what was already told; after it, the stream goes on where it was.
-      const from = synced ? Math.max(last, head) + 1 : options.from;
+      // From the last message that came, not from `head`: a replica may have made the picture without having all of it yet.
+      const from = synced ? last + 1 : options.from;
       if (!synced) head = info.state.last_seq;
       for await (const event of consumeOnce(session, link, stream, { from, filters, signal })) {
         pauseMs = 20;

@@ -132,6 +132,22 @@ describe("facts", () => {
       "delete",
     ]);
   });
+
+  it("tells a follower that what it was told is gone, also when that happens before it is synced", async () => {
+    const { facts } = rig.store("m2");
+    const early = await facts.put("early.a", 1, 0);
+    // More than the server sends ahead of its reader, so the removal finds the picture still on its way.
+    const rest = Array.from({ length: 12 }, (_, n) => `early.rest${n}`);
+    for (const key of rest) await facts.put(key, "x".repeat(500_000), 0);
+    const stop = new AbortController();
+    const seen: string[] = [];
+    for await (const event of facts.follow("early", stop.signal)) {
+      seen.push(event.type === "put" ? event.entry.key : event.type);
+      if (seen.length === 1) await facts.remove("early.a", early.ok ? early.revision : 0);
+      if (event.type === "synced") stop.abort();
+    }
+    expect(seen).toEqual(["early.a", ...rest, "delete", "synced"]);
+  });
 });
 
 describe("journals", () => {

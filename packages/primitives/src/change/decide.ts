@@ -4,7 +4,7 @@ import type { CommittedService, Instance, JobSpec, ServiceSpec, Volume } from ".
 import type { ObservedInstance } from "../participant/commands.ts";
 import { decideJobs, own } from "./decide-jobs.ts";
 import type { Wish } from "./desired.ts";
-import { missingBundle, missingImage } from "./images.ts";
+import { liveness, type World } from "./liveness.ts";
 import type { ChangeFacts } from "./observe.ts";
 import {
   excluded,
@@ -17,6 +17,7 @@ import {
   type SlotDemand,
   unfit,
 } from "./place.ts";
+import { shippable, stoppable } from "./refuse-decision.ts";
 import { planVolumes, refuseVolumes, type VolumeDecision, type VolumePlan } from "./volumes.ts";
 
 /** Why an instance is started: nothing was in its slot; its spec changed; what was there is dead; its machine is ruled out now. */
@@ -194,53 +195,6 @@ function boundNeeds(
   };
 }
 
-/** Refuses what has to be shipped and is nowhere to be had. */
-function shippable(
-  services: readonly ServiceDecision[],
-  jobs: readonly JobDecision[],
-  facts: ChangeFacts,
-): readonly Refusal[] {
-  const shipped = [
-    ...services.flatMap(({ name, next, start }) =>
-      next !== undefined && start.length > 0 ? [{ field: `services.${name}`, spec: next.spec }] : [],
-    ),
-    ...jobs.flatMap(({ name, next, run }) => (run ? [{ field: `jobs.${name}`, spec: next.spec }] : [])),
-  ];
-  const refusals = shipped.flatMap(({ field, spec: { image, bundle } }): Refusal[] => {
-    const found = facts.content.get(image?.digest ?? bundle?.digest ?? "");
-    if (found !== undefined && found.holders.length > 0) return [];
-    return [
-      image
-        ? missingImage(`${field}.image`, image.ref, found)
-        : missingBundle(`${field}.bundle`, bundle?.digest ?? ""),
-    ];
-  });
-  return [...new Map(refusals.map((refusal) => [refusal.message, refusal])).values()];
-}
-
-/** `gone`: its machine is no member any more. `unknown`: its machine does not answer. */
-export type Liveness = (instance: Instance) => "alive" | "dead" | "gone" | "unknown";
-
-type World = {
-  readonly state: Liveness;
-  host(machine: string): Host | undefined;
-};
-
-export function liveness(facts: ChangeFacts): World {
-  const machines = new Map(facts.machines.map((machine) => [machine.record.id, machine]));
-  const hosts = new Map(hostsOf(facts.machines, new Map()).map((host) => [host.id, host]));
-  return {
-    state({ id, machine }) {
-      const fact = machines.get(machine);
-      if (fact === undefined) return "gone";
-      if (fact.observation === undefined) return "unknown";
-      const running = fact.observation.instances.some((seen) => seen.id === id && seen.state === "running");
-      return running ? "alive" : "dead";
-    },
-    host: (machine) => hosts.get(machine),
-  };
-}
-
 function keepable(next: CommittedService, needs: Needs, volumes: VolumePlan, world: World) {
   const wanted = instanceRevision(next.spec);
   return (instance: Instance): boolean => {
@@ -338,41 +292,4 @@ function placeAll(
     machines.set(demand.slot, machine);
   }
   return { ok: true as const, machines };
-}
-
-/**
- * Stop-first promises that old and new never run together, and so does a volume: neither can be kept for a machine that does not
- * answer.
- */
-function stoppable(
-  services: readonly ServiceDecision[],
-  volumes: readonly VolumeDecision[],
-  world: World,
-): readonly Refusal[] {
-  const leaving = new Set(
-    volumes.flatMap(({ action, previous }) =>
-      (action === "copy" || action === "move") && previous ? [previous.id] : [],
-    ),
-  );
-  return services.flatMap(({ name, next, start, retire }) =>
-    retire.flatMap((old): Refusal[] => {
-      const replaced = start.some(({ replaces }) => replaces === old);
-      const ids = Object.values(old.volumes ?? {});
-      const must =
-        (replaced && (next?.spec.update === "stop-first" || ids.length > 0)) ||
-        ids.some((id) => leaving.has(id));
-      if (!must || world.state(old) !== "unknown") return [];
-      return [
-        {
-          code: "machine_unreachable",
-          message: `services.${name}: ${old.id} must stop before its successor starts, but machine ${old.machine} does not answer`,
-          hint:
-            ids.length > 0
-              ? `bring ${old.machine} back: its data is there`
-              : `bring ${old.machine} back, or set update = "start-first"`,
-          machine: old.machine,
-        },
-      ];
-    }),
-  );
 }

@@ -1,9 +1,11 @@
 import type { PlannedStep } from "../engine/types.ts";
 import type { Instance, JobSpec, ServiceSpec } from "../model/commit.ts";
 import type { InstanceVolume } from "../participant/commands.ts";
-import type { Decision, Liveness } from "./decide.ts";
+import type { Decision } from "./decide.ts";
 import { createGates } from "./gates.ts";
+import type { Liveness } from "./liveness.ts";
 import type { ChangeFacts } from "./observe.ts";
+import { inOrder, lastStep, orderOf } from "./order.ts";
 import { nextVolumeId, usesAny, type VolumeSteps, volumeSteps } from "./prepare-volumes.ts";
 import type { ChangeKinds } from "./steps.ts";
 
@@ -221,23 +223,6 @@ export function volumesOf(
   );
 }
 
-/** What a step needs comes before it in the list; otherwise the order stays. */
-function inOrder(steps: readonly Step[], done: Set<string>): readonly Step[] {
-  const ordered: Step[] = [];
-  let waiting = steps;
-  while (waiting.length > 0) {
-    const later: Step[] = [];
-    for (const step of waiting) {
-      const ready = step.needs.every((need) => done.has(need));
-      if (ready) done.add(step.id);
-      (ready ? ordered : later).push(step);
-    }
-    if (later.length === waiting.length) throw new Error(`steps wait for each other: ${later[0]?.id}`);
-    waiting = later;
-  }
-  return ordered;
-}
-
 function waitStep(candidate: Candidate, label: string): Step {
   const { machine, id, name, slot } = candidate;
   const needs = [`start ${label}`];
@@ -261,11 +246,6 @@ function waitStep(candidate: Candidate, label: string): Step {
   };
 }
 
-/** The step after which what comes `after` this candidate may start. */
-function lastStep({ kind, name, slot, machine }: Candidate): string {
-  return `${kind === "job" ? "run" : "ready"} ${name}.${slot}@${machine}`;
-}
-
 function startArgs(candidate: Candidate, namespace: string): ChangeKinds["start"]["args"]["instance"] {
   const { id, name, slot, revision, operation, kind, spec } = candidate;
   const volumes = Object.values(candidate.volumes);
@@ -286,40 +266,4 @@ function startArgs(candidate: Candidate, namespace: string): ChangeKinds["start"
     stopGraceMs: spec.stopGraceMs,
     ...(volumes.length > 0 && { volumes }),
   };
-}
-
-/** `after`, over the steps that there are: what does not start now passes its own predecessors on. */
-function orderOf(decision: Decision, candidates: readonly Candidate[]) {
-  const after = new Map<string, readonly string[]>([
-    ...decision.services.map(({ name, next }): [string, readonly string[]] => [name, next?.spec.after ?? []]),
-    ...decision.jobs.map(({ name, next }): [string, readonly string[]] => [name, next.spec.after]),
-  ]);
-  const steps = new Map<string, string[]>();
-  for (const candidate of candidates)
-    steps.set(candidate.name, [...(steps.get(candidate.name) ?? []), lastStep(candidate)]);
-
-  const before = (name: string): readonly string[] => {
-    const found = new Set<string>();
-    const seen = new Set<string>();
-    const queue = [...(after.get(name) ?? [])];
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      if (seen.has(next)) continue;
-      seen.add(next);
-      const own = steps.get(next);
-      if (own === undefined) queue.push(...(after.get(next) ?? []));
-      else for (const step of own) found.add(step);
-    }
-    return [...found].sort();
-  };
-  /** `names` and everything that comes after one of them, directly or not. */
-  const following = (names: ReadonlySet<string>): ReadonlySet<string> => {
-    const result = new Set(names);
-    let size = -1;
-    while (size !== result.size) {
-      size = result.size;
-      for (const [name, list] of after) if (list.some((one) => result.has(one))) result.add(name);
-    }
-    return result;
-  };
-  return { before, following };
 }

@@ -1,7 +1,8 @@
 import type { PlannedStep } from "../engine/types.ts";
 import type { Instance } from "../model/commit.ts";
-import { type Decision, liveness } from "./decide.ts";
+import type { Decision } from "./decide.ts";
 import { createGates } from "./gates.ts";
+import { liveness } from "./liveness.ts";
 import type { ChangeFacts } from "./observe.ts";
 import type { Candidate, Prepared } from "./prepare.ts";
 import { usesAny } from "./prepare-volumes.ts";

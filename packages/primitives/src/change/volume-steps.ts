@@ -1,8 +1,9 @@
-import type { Primitive, PrimitivePorts, StepContext } from "../engine/types.ts";
+import type { Primitive, PrimitivePorts } from "../engine/types.ts";
 import type { VolumeSpec } from "../model/commit.ts";
-import { errorBody, PloyzError } from "../model/error.ts";
+import { errorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { VolumeIdentity } from "../participant/commands.ts";
+import { type Context, forget, precopy, pull, type Source, snapshotOne } from "./copy.ts";
 
 type At = { readonly machine: string };
 /** Where a copy is made from. `guid` of the snapshot is known, or in the output of the `volume.snapshot` step `guidFrom`. */
@@ -12,7 +13,6 @@ type From = {
   readonly guid?: string;
   readonly guidFrom?: string;
 };
-type Source = { readonly machine: string; readonly id: string };
 
 export type VolumeKinds = {
   /** `before`: the spec that undo goes back to; absent for a new volume. */
@@ -78,7 +78,6 @@ export type VolumeKinds = {
 };
 
 type Steps = Pick<Primitive<PrimitivePorts, Json, unknown, VolumeKinds, Json>["steps"], keyof VolumeKinds>;
-type Context = Omit<StepContext<PrimitivePorts>, "output">;
 
 const SECOND = 1000;
 const QUICK = 30 * SECOND;
@@ -86,11 +85,7 @@ const QUICK = 30 * SECOND;
 const RETRY = 15 * SECOND;
 /** A transfer may take long, as long as something moves. */
 const DAY = 86_400 * SECOND;
-const IDLE = 60 * SECOND;
-/** A difference that takes no longer than this is not worth another round. */
-const SMALL_MS = 250;
 
-export const roundName = (operation: string, round: number): string => `${operation.toLowerCase()}-r${round}`;
 /** Named by the operation, and so by its commit. */
 export const snapshotName = (operation: string): string => operation.toLowerCase();
 
@@ -228,71 +223,6 @@ export const volumeSteps: Steps = {
   },
 };
 
-/** Full, then differences, each to its own snapshot, until one is quick. What an earlier run of this operation has copied counts. */
-async function precopy(
-  {
-    machine,
-    source,
-    maxRounds,
-    maxDowntimeMs,
-    bytesPerSecond,
-    ...volume
-  }: VolumeKinds["volume.precopy"]["args"],
-  context: StepContext<PrimitivePorts>,
-): Promise<VolumeKinds["volume.precopy"]["out"]> {
-  let [bytes, ms, last] = [0, 0, Number.POSITIVE_INFINITY];
-  let round = 0;
-  while (round < maxRounds && last > SMALL_MS) {
-    round += 1;
-    context.progress(`copying ${volume.namespace}/${volume.name}, round ${round}`);
-    const snapshot = roundName(context.operation, round);
-    const guid = await snapshotOne(source, volume.namespace, snapshot, context);
-    const limit = bytesPerSecond === undefined ? {} : { bytesPerSecond };
-    const done = await pull(machine, { ...volume, ...limit, source, snapshot, guid }, context);
-    bytes += done.bytes;
-    ms += done.ms;
-    last = done.ms;
-  }
-  // What was written during the last round is what the next one would have to copy, in about the same time or less.
-  if (maxDowntimeMs !== undefined && last > maxDowntimeMs) {
-    throw new PloyzError({
-      code: "downtime_exceeded",
-      message: `after ${round} rounds the last difference of ${volume.namespace}/${volume.name} still took ${last} ms, longer than ${maxDowntimeMs} ms`,
-      hint: "try when less is written, allow more rounds (--max-rounds) or a longer stop (--max-downtime)",
-    });
-  }
-  return { rounds: round, bytes, ms, predictedMs: last };
-}
-
-async function snapshotOne(
-  { machine, id }: Source,
-  namespace: string,
-  snapshot: string,
-  { call, signal }: Context,
-): Promise<string> {
-  const args = { namespace, ids: [id], snapshot };
-  const { guids } = await call(machine, "volume.snapshot", args, { timeoutMs: QUICK, signal });
-  return guids[id] ?? "";
-}
-
-function pull(
-  machine: string,
-  what: VolumeIdentity & {
-    readonly source: Source;
-    readonly snapshot: string;
-    readonly guid: string;
-    readonly bytesPerSecond?: number;
-  },
-  { call, signal, operation, progress }: Context,
-) {
-  const onProgress = (value: Json) => {
-    const { done, total } = value as { readonly done: number; readonly total?: number };
-    progress(`copying ${what.namespace}/${what.name}`, { done, ...(total !== undefined && { total }) });
-  };
-  const options = { timeoutMs: DAY, idleTimeoutMs: IDLE, signal, onProgress };
-  return call(machine, "volume.pull", { ...what, operation }, options);
-}
-
 function guidOf({ id, guid, guidFrom }: From, output: (step: string) => Json): string {
   if (guid !== undefined) return guid;
   const { guids } = output(guidFrom ?? "") as VolumeKinds["volume.snapshot"]["out"];
@@ -301,9 +231,4 @@ function guidOf({ id, guid, guidFrom }: From, output: (step: string) => Json): s
 
 async function discard(machine: string, id: string, { call, signal, operation }: Context): Promise<void> {
   await call(machine, "volume.discard", { id, operation }, { timeoutMs: QUICK, signal });
-}
-
-async function forget({ machine, id }: Source, rounds: number, { call, signal, operation }: Context) {
-  const snapshots = Array.from({ length: rounds }, (_, index) => roundName(operation, index + 1));
-  await call(machine, "volume.unsnapshot", { ids: [id], snapshots }, { timeoutMs: QUICK, signal });
 }

@@ -1,6 +1,5 @@
 import type { Refusal } from "../engine/types.ts";
-import type { Commit } from "../model/commit.ts";
-import { DEFAULT_HOLD_MS, type Desired, type WantedVolume, type Wish } from "./desired.ts";
+import { DEFAULT_HOLD_MS, type Desired, type Wish } from "./desired.ts";
 import type { ChangeFacts, Head } from "./observe.ts";
 
 /** Everything as it is: what a change begins with that changes little. */
@@ -23,9 +22,6 @@ export function asItIs(namespace: string, head: Head | undefined): Desired {
 export function wishOf(desired: Desired, more: Partial<Omit<Wish, "desired">> = {}): Wish {
   return { desired, refusals: [], warnings: [], basis: [], unresolved: new Set(), ...more };
 }
-
-export const keepAll = (volumes: Commit["volumes"]): Readonly<Record<string, WantedVolume>> =>
-  Object.fromEntries(volumes.map(({ name, spec }) => [name, { spec, source: { kind: "keep" } }]));
 
 /** A namespace that is there: committed, and not removed since. */
 export function liveHead(head: Head | undefined): Head | undefined {

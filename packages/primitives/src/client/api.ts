@@ -94,7 +94,9 @@ export interface ApiStreams {
 export type OperationRequest = {
   readonly primitive: string;
   readonly input: Json;
-  readonly mode: "preview" | "apply";
+  readonly mode: "preview" | "prepare" | "apply";
+  /** With `apply`: the id of a prepared plan, which says primitive and input. */
+  readonly prepared?: string;
   /** Never journaled, logged or echoed: an SSH private key, accepted host keys. */
   readonly credentials?: {
     readonly identity?: string;
@@ -157,6 +159,8 @@ export type PlanView = {
   readonly changes: boolean;
   readonly summary: Json;
   readonly warnings: readonly string[];
+  /** Kept, to be applied by this id until then. */
+  readonly prepared?: { readonly id: string; readonly expiresAt: string };
   readonly prepare: readonly {
     readonly id: string;
     readonly title: string;

@@ -45,7 +45,10 @@ export interface EngineDeps<Ports extends PrimitivePorts = PrimitivePorts> {
 
 export interface RunRequest {
   readonly input: unknown;
-  readonly mode: "preview" | "apply";
+  /** `prepare`: a preview whose plan is kept, to be applied later by the id in its view. */
+  readonly mode: "preview" | "prepare" | "apply";
+  /** Applies only this very plan. `id` is the operation's then. */
+  readonly prepared?: { readonly id: string; readonly hash: string };
 }
 
 export type Refused = {
@@ -54,5 +57,5 @@ export type Refused = {
   readonly refusals: readonly Refusal[];
 };
 
-/** `plan`: a preview. `refused`: nothing was touched. `operation`: it ran, and this is how it ended. */
+/** `plan`: a preview, or what was prepared. `refused`: nothing was touched. `operation`: it ran, and this is how it ended. */
 export type Outcome = PlanView | Refused | OperationResult;

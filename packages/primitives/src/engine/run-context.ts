@@ -14,6 +14,8 @@ export interface Run {
   readonly limits: Limits;
   /** Fresh: the operation's id unless it resumes another, and what marks this run's journal entries. */
   readonly id: string;
+  /** Only a plan with this work is applied. */
+  readonly expected?: string;
 }
 
 export function hold(

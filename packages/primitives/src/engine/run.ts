@@ -12,7 +12,7 @@ import {
 } from "./deps.ts";
 import type { Owed } from "./entries.ts";
 import { type Ending, execute } from "./execute.ts";
-import { askRunning, type LeaseKeeper } from "./leases.ts";
+import type { LeaseKeeper } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { observeAndPlan, type Planned, Refusals } from "./planning.ts";
 import {
@@ -23,8 +23,10 @@ import {
   unfinishedOn,
   unknownVersion,
 } from "./predecessors.ts";
+import { checkPrepared, keepPrepared } from "./prepared.ts";
 import { hold, notRunningHere, type Run, sessionFor } from "./run-context.ts";
 import type { Session } from "./session.ts";
+import { stillHolds } from "./still-holds.ts";
 import type { Kinds, Plan, Primitive, PrimitivePorts } from "./types.ts";
 import { planView } from "./view.ts";
 
@@ -60,9 +62,17 @@ async function decide(
   const parsed = primitive.parse(request.input);
   if (!parsed.ok) return { kind: "refused", primitive: primitive.name, refusals: parsed.refusals };
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
-  const run: Run = { registered, input: asJson(parsed.input), deps, limits, id: deps.ids.newOperationId() };
+  const { prepared } = request;
+  const run: Run = {
+    registered,
+    input: asJson(parsed.input),
+    deps,
+    limits,
+    id: prepared?.id ?? deps.ids.newOperationId(),
+    ...(prepared && { expected: prepared.hash }),
+  };
   try {
-    return request.mode === "preview" ? await preview(run) : await apply(run);
+    return request.mode === "apply" ? await apply(run) : await preview(run, request.mode === "prepare");
   } catch (error) {
     return refused(run, error);
   }
@@ -74,9 +84,10 @@ function refused({ registered }: Run, error: unknown): Refused {
   return { kind: "refused", primitive: registered.primitive.name, refusals };
 }
 
-async function preview(run: Run): Promise<Outcome> {
+async function preview(run: Run, keep: boolean): Promise<Outcome> {
   const { plan } = await observeAndPlan(run, run.id, run.deps.signal);
-  const view = planView(run.registered.primitive.name, plan);
+  const view =
+    keep && plan.changes ? await keepPrepared(run, plan) : planView(run.registered.primitive.name, plan);
   run.deps.emit({ type: "plan", plan: view });
   return view;
 }
@@ -199,41 +210,6 @@ async function clear(
 const stillOwes = (operation: string, { step, error }: Owed): string =>
   `operation ${operation} still owes the cleanup of "${step}": ${error.message}`;
 
-/** The journaled plan with fresh facts, when nothing that it rests on has changed and the machines that it rests on answer. */
-async function stillHolds(run: Run, plan: Plan | undefined, operation: string): Promise<Planned | undefined> {
-  if (plan === undefined) return undefined;
-  const { store } = run.registered.ports;
-  for (const { key, revision } of plan.basis) {
-    const now = key.startsWith("commit.")
-      ? await store.commits.last(key.slice("commit.".length))
-      : await store.facts.get(key.slice("fact.".length));
-    if ((now?.revision ?? 0) !== revision) return undefined;
-  }
-  if (!(await allAnswer(run, plan, operation))) return undefined;
-  try {
-    const { facts } = await observeAndPlan(run, operation, run.deps.signal);
-    return { facts, plan };
-  } catch (error) {
-    if (error instanceof Refusals) return undefined;
-    throw error;
-  }
-}
-
-/** Going on with a plan that needs a machine which is gone would only fail: a new one can do without it. */
-async function allAnswer(run: Run, plan: Plan, operation: string): Promise<boolean> {
-  const { machines } = run.registered.ports;
-  const { askHolderMs } = run.limits;
-  const members = plan.basis.flatMap(({ key }) =>
-    key.startsWith("fact.machine.") ? [key.slice("fact.machine.".length)] : [],
-  );
-  const answers = await Promise.all(
-    members.map((machine) =>
-      askRunning({ machines, askHolderMs, signal: run.deps.signal }, { operation, machine }),
-    ),
-  );
-  return !answers.includes(undefined);
-}
-
 async function proceed(
   run: Run,
   keeper: LeaseKeeper,
@@ -245,6 +221,7 @@ async function proceed(
   const operation = resume?.unfinished.record.operation ?? run.id;
   const planned =
     resume?.planned ?? (await observeAndPlan(run, operation, AbortSignal.any([deps.signal, keeper.lost])));
+  if (resume === undefined) checkPrepared(planned.plan, run.expected);
   if (resume === undefined && !planned.plan.changes) {
     deps.emit({ type: "plan", plan: planView(primitive.name, planned.plan) });
     return { state: "done", changed: false, output: null, owed: [], warnings: [] };

@@ -71,7 +71,10 @@ export interface FactStore {
   put(key: string, value: Json, expected: number): Promise<WriteResult>;
   /** Removes if the present revision is `expected`. `ok` when it is already gone. */
   remove(key: string, expected: number): Promise<WriteResult>;
-  /** Present facts under the prefix first, then one `synced`, then changes. Ends when `signal` aborts. Survives reconnects. */
+  /**
+   * Present facts under the prefix first, then one `synced`, then changes. What goes after it was told is told as a `delete`,
+   * also before `synced`. Ends when `signal` aborts. Survives reconnects.
+   */
   follow(prefix: string, signal: AbortSignal): AsyncIterable<FollowEvent<Json>>;
 }
 

@@ -70,7 +70,10 @@ export const rollback = changePrimitive<RollbackInput, RollbackFacts>({
     if (facts.head === undefined) return wishOf(present, { refusals: [noNamespace(namespace, facts)] });
     const target = findTarget(input, facts.history);
     if (!target.ok) return wishOf(present, { refusals: [target.refusal] });
-    if (target.done) return wishOf(present);
+    if (target.done) {
+      const already = `${namespace} was rolled back to commit ${target.head.revision} already; --to names another one`;
+      return wishOf(present, { warnings: [already] });
+    }
     const { commit, revision } = target.head;
     const restored = restoredVolumes(input, target, facts);
     const { removed: _, ...base } = present;

@@ -19,7 +19,12 @@ export type Target =
 /** The commit that a rollback goes to. */
 export function findTarget({ namespace, to }: RollbackInput, history: History): Target {
   const [last] = history;
-  if (to === undefined) return at(history, 1, namespace);
+  if (to === undefined) {
+    // The same command again, say because the answer to the first was lost, must not go forward to what was just left.
+    const left = last?.commit.primitive === "rollback" ? last.commit.lineage?.revision : undefined;
+    const back = history.findIndex(({ revision }) => revision === left);
+    return at(history, back > 0 ? back : 1, namespace);
+  }
   const matches = history.flatMap((head, index) => (isNamed(to, head) ? [index] : []));
   const [index] = matches;
   if (index === undefined || last === undefined) {
@@ -63,8 +68,8 @@ function at(history: History, index: number, namespace: string): Target {
       hint: `ployzctl namespace rm ${namespace} removes it; choose another commit with --to`,
     });
   }
-  const from = last?.commit.lineage;
-  const done = index > 0 && from?.kind === "rollback" && from.revision === head.revision;
+  const done =
+    index > 0 && last?.commit.primitive === "rollback" && last.commit.lineage?.revision === head.revision;
   return { ok: true, head, ...(next && { next }), done };
 }
 

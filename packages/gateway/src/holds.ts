@@ -1,0 +1,75 @@
+import type { Desired } from "./render.ts";
+import { LONGEST_HOLD_MS } from "./render-backend.ts";
+import type { HoldSlot, Worker } from "./worker.ts";
+
+/**
+ * Which backends let requests wait, and until when. Kept in this process only: a hold that HAProxy has and nobody here knows of is one
+ * of a caller that is gone, and ends.
+ */
+export interface Holds {
+  /** By HAProxy's names. A second hold of a backend replaces its first. */
+  begin(backends: readonly string[], ms: number): void;
+  has(backend: string): boolean;
+  any(): boolean;
+  /** Makes the worker agree: begins what it has not begun, and ends what is over, which sends on what waits. */
+  tend(worker: Worker): Promise<void>;
+  /** Before a reload: what waits in this worker gets what the new state has for it, or its 503. It could not be told afterwards. */
+  letGo(worker: Worker, desired: Desired, checkWords: string): Promise<void>;
+  clear(): void;
+}
+
+interface Hold {
+  readonly until: number;
+  /** Ended; kept until nothing waits there any more. */
+  over: boolean;
+  /** Whether `worker` has been without a live server since: the next live one ends the hold. */
+  emptied: boolean;
+  worker: number;
+}
+
+export function openHolds(): Holds {
+  const holds = new Map<string, Hold>();
+  const begin = (backend: string, ms: number): Hold => {
+    const hold = { until: performance.now() + ms, over: ms <= 0, emptied: false, worker: 0 };
+    holds.set(backend, hold);
+    return hold;
+  };
+  const tendOne = async (worker: Worker, slot: HoldSlot): Promise<void> => {
+    const hold = holds.get(slot.backend) ?? (slot.on ? begin(slot.backend, 0) : undefined);
+    if (hold === undefined) return;
+    if (hold.worker !== worker.pid) {
+      // A new worker takes every server for live until its checks have failed.
+      hold.worker = worker.pid;
+      hold.emptied = false;
+    }
+    hold.emptied ||= !slot.live || slot.waiting > 0;
+    hold.over ||= performance.now() >= hold.until || (hold.emptied && slot.live);
+    if (slot.on === hold.over) await worker.hold(slot.backend, !hold.over);
+    else if (hold.over && slot.waiting > 0) {
+      // It chose to wait at the moment when the others were sent on; HAProxy sends on only when the place closes.
+      await worker.hold(slot.backend, true);
+      await worker.hold(slot.backend, false);
+    } else if (hold.over) holds.delete(slot.backend);
+  };
+  return {
+    begin(backends, ms) {
+      for (const backend of backends) begin(backend, Math.min(ms, LONGEST_HOLD_MS));
+    },
+    has: (backend) => holds.get(backend)?.over === false,
+    any: () => holds.size > 0,
+    async tend(worker) {
+      const slots = (await worker.look()).holds;
+      for (const backend of holds.keys())
+        if (!slots.some((slot) => slot.backend === backend)) holds.delete(backend);
+      for (const slot of slots) await tendOne(worker, slot);
+    },
+    async letGo(worker, desired, checkWords) {
+      await worker.serve(
+        desired.backends.filter((backend) => holds.get(backend.name)?.over === false),
+        checkWords,
+      );
+      for (const slot of (await worker.look()).holds) if (slot.on) await worker.hold(slot.backend, false);
+    },
+    clear: () => holds.clear(),
+  };
+}

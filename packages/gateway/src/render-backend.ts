@@ -1,0 +1,70 @@
+import { type Desired, type DesiredBackend, type Settings, socketAddress } from "./render.ts";
+
+/** RFC 5737: an address that nobody has, for slots without a server. */
+const NOBODY = { address: "192.0.2.1", port: 9 } as const;
+const MIN_SLOTS = 4;
+
+/** The name, in every backend, of the server that requests wait at during a hold. */
+export const HOLD = "hold";
+export const LONGEST_HOLD_MS = 60_000;
+
+/** The words after `server NAME ADDRESS:PORT`, the same in the file and for servers that are added to a running worker. */
+export function checkWords(settings: Settings): string {
+  const inter = settings.checkIntervalMs;
+  const faster = Math.max(100, Math.round(inter * 0.4));
+  // A failed connection counts as a failed check and brings the next check forward: one more failure takes the server out.
+  return `check inter ${inter}ms fastinter ${faster}ms downinter ${faster}ms fall 2 rise 2 observe layer4 error-limit 1 on-error sudden-death`;
+}
+
+/** Where a worker, in its jail, finds one of the gateway's own sockets. */
+export const fromInside = (name: string, settings: Settings): string =>
+  `unix@${settings.user ? "" : `${settings.dir}/jail`}/${name}.sock`;
+
+export const tcpSocket = (port: number): string => `tcp-${port}`;
+
+export function backendLines(backend: DesiredBackend, desired: Desired, settings: Settings): string[] {
+  const words = checkWords(settings);
+  const slots = Math.max(MIN_SLOTS, backend.servers.length * 2);
+  const servers = Array.from({ length: slots }, (_, index) => {
+    const server = backend.servers[index];
+    const state = server === undefined ? " disabled" : server.drained ? " weight 0" : "";
+    return `server s${index + 1} ${socketAddress(server ?? NOBODY)} ${words}${state}`;
+  });
+  const http = [
+    "balance roundrobin",
+    // A request is sent again to another server when its connection failed, or when the server went away without a
+    // word and the method is idempotent (RFC 9110, 9.2.2). Anything else might be done twice.
+    "retry-on conn-failure empty-response",
+    "http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }",
+    // Idle connections to instances are given up before common servers (Node: 5 s) close them under a request.
+    "default-server pool-purge-delay 2s",
+  ];
+  const tcp = ["mode tcp", "balance leastconn", "timeout server 24h", "option srvtcpka"];
+  const path = backend.check.startsWith("http ") ? backend.check.slice(5) : undefined;
+  const check =
+    path === undefined
+      ? []
+      : [
+          "option httpchk",
+          `http-check send meth GET uri '${path}' ver HTTP/1.1 hdr Host localhost`,
+          "http-check expect status 200-399",
+        ];
+  return [
+    ...(backend.mode === "http" ? http : tcp),
+    ...check,
+    ...servers,
+    holdLine(backend, desired, settings),
+  ];
+}
+
+/**
+ * Where requests wait, enabled for the time of a hold. A backup gets requests only while there is no live server, and this one takes one
+ * at a time: the others queue for it, and disabling it sends them on to whatever server there is by then. The one that it takes comes
+ * back in through the gateway's own door and queues with the others: no request leaves HAProxy before a server gets it.
+ */
+function holdLine(backend: DesiredBackend, desired: Desired, settings: Settings): string {
+  const port = desired.ports.find((one) => one.backend === backend.name)?.port;
+  const door = port === undefined ? "handover" : tcpSocket(port);
+  const reuse = backend.mode === "http" ? " pool-max-conn 0" : "";
+  return `server ${HOLD} ${fromInside(door, settings)} backup disabled maxconn 1${reuse}`;
+}

@@ -1,0 +1,89 @@
+import type { PrimitivePorts, StepContext } from "../engine/types.ts";
+import { PloyzError } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import type { VolumeIdentity } from "../participant/commands.ts";
+import type { VolumeKinds } from "./volume-steps.ts";
+
+/** Data from one machine to another, driven by the coordinator: the target pulls, and what both have is not sent again. */
+export type Source = { readonly machine: string; readonly id: string };
+export type Context = Omit<StepContext<PrimitivePorts>, "output">;
+
+const SECOND = 1000;
+const QUICK = 30 * SECOND;
+/** A transfer may take long, as long as something moves. */
+const DAY = 86_400 * SECOND;
+const IDLE = 60 * SECOND;
+/** A difference that takes no longer than this is not worth another round. */
+const SMALL_MS = 250;
+
+export const roundName = (operation: string, round: number): string => `${operation.toLowerCase()}-r${round}`;
+
+/** Full, then differences, each to its own snapshot, until one is quick. What an earlier run of this operation has copied counts. */
+export async function precopy(
+  {
+    machine,
+    source,
+    maxRounds,
+    maxDowntimeMs,
+    bytesPerSecond,
+    ...volume
+  }: VolumeKinds["volume.precopy"]["args"],
+  context: StepContext<PrimitivePorts>,
+): Promise<VolumeKinds["volume.precopy"]["out"]> {
+  let [bytes, ms, last] = [0, 0, Number.POSITIVE_INFINITY];
+  let round = 0;
+  while (round < maxRounds && last > SMALL_MS) {
+    round += 1;
+    context.progress(`copying ${volume.namespace}/${volume.name}, round ${round}`);
+    const snapshot = roundName(context.operation, round);
+    const guid = await snapshotOne(source, volume.namespace, snapshot, context);
+    const limit = bytesPerSecond === undefined ? {} : { bytesPerSecond };
+    const done = await pull(machine, { ...volume, ...limit, source, snapshot, guid }, context);
+    bytes += done.bytes;
+    ms += done.ms;
+    last = done.ms;
+  }
+  // What was written during the last round is what the next one would have to copy, in about the same time or less.
+  if (maxDowntimeMs !== undefined && last > maxDowntimeMs) {
+    throw new PloyzError({
+      code: "downtime_exceeded",
+      message: `after ${round} rounds the last difference of ${volume.namespace}/${volume.name} still took ${last} ms, longer than ${maxDowntimeMs} ms`,
+      hint: "try when less is written, allow more rounds (--max-rounds) or a longer stop (--max-downtime)",
+    });
+  }
+  return { rounds: round, bytes, ms, predictedMs: last };
+}
+
+export async function snapshotOne(
+  { machine, id }: Source,
+  namespace: string,
+  snapshot: string,
+  { call, signal }: Context,
+): Promise<string> {
+  const args = { namespace, ids: [id], snapshot };
+  const { guids } = await call(machine, "volume.snapshot", args, { timeoutMs: QUICK, signal });
+  return guids[id] ?? "";
+}
+
+export function pull(
+  machine: string,
+  what: VolumeIdentity & {
+    readonly source: Source;
+    readonly snapshot: string;
+    readonly guid: string;
+    readonly bytesPerSecond?: number;
+  },
+  { call, signal, operation, progress }: Context,
+) {
+  const onProgress = (value: Json) => {
+    const { done, total } = value as { readonly done: number; readonly total?: number };
+    progress(`copying ${what.namespace}/${what.name}`, { done, ...(total !== undefined && { total }) });
+  };
+  const options = { timeoutMs: DAY, idleTimeoutMs: IDLE, signal, onProgress };
+  return call(machine, "volume.pull", { ...what, operation }, options);
+}
+
+export async function forget({ machine, id }: Source, rounds: number, { call, signal, operation }: Context) {
+  const snapshots = Array.from({ length: rounds }, (_, index) => roundName(operation, index + 1));
+  await call(machine, "volume.unsnapshot", { ids: [id], snapshots }, { timeoutMs: QUICK, signal });
+}

@@ -1,0 +1,83 @@
+import type { PlanView } from "../client/api.ts";
+import { PloyzError } from "../model/error.ts";
+import { isOperationId } from "../model/ids.ts";
+import type { Json } from "../model/json.ts";
+import type { Store } from "../ports/store.ts";
+import { asJson, hashJson } from "./canonical.ts";
+import type { Run } from "./run-context.ts";
+import type { Plan } from "./types.ts";
+import { planView } from "./view.ts";
+
+/** How long a prepared plan may be applied. */
+export const PREPARED_MS = 24 * 3_600_000;
+
+/** A plan that an operator has looked at and may apply later, as the fact `prepared.<id>`. Its id is the operation's that applies it. */
+export type PreparedPlan = {
+  readonly primitive: string;
+  readonly version: number;
+  readonly input: Json;
+  /** Of everything that would be done and that it rests on. */
+  readonly hash: string;
+  /** RFC 3339. */
+  readonly expiresAt: string;
+  readonly by: string;
+};
+
+const keyOf = (id: string): string => `prepared.${id}`;
+
+/** The same for plans that do the same on the same grounds; what is only told (sizes, warnings) does not count. */
+export function workHash({ basis, prepare, settle }: Plan): string {
+  return hashJson(asJson({ basis, prepare, settle }));
+}
+
+/** Keeps the plan of a run that changes nothing, and lets go of expired ones. */
+export async function keepPrepared(run: Run, plan: Plan): Promise<PlanView> {
+  const { registered, deps, input, id } = run;
+  const { facts } = registered.ports.store;
+  const now = deps.clock.now();
+  const expired = (await facts.list("prepared")).filter(
+    ({ value }) => Date.parse((value as PreparedPlan).expiresAt) <= now,
+  );
+  for (const { key, revision } of expired) await facts.remove(key, revision);
+  const { name, version } = registered.primitive;
+  const expiresAt = new Date(now + PREPARED_MS).toISOString();
+  const prepared: PreparedPlan = {
+    primitive: name,
+    version,
+    input,
+    hash: workHash(plan),
+    expiresAt,
+    by: deps.self.by,
+  };
+  await facts.put(keyOf(id), prepared, 0);
+  return { ...planView(name, plan), prepared: { id, expiresAt } };
+}
+
+/** @throws PloyzError `prepared_unknown`, `prepared_expired`. */
+export async function findPrepared({ facts }: Store, id: string, now: number): Promise<PreparedPlan> {
+  const found = isOperationId(id) ? await facts.get(keyOf(id)) : undefined;
+  const prepared = found?.value as PreparedPlan | undefined;
+  if (prepared === undefined)
+    throw new PloyzError({
+      code: "prepared_unknown",
+      message: `there is no prepared plan ${id.slice(0, 40)}`,
+      hint: "prepare it again; plans are kept for a day",
+    });
+  if (Date.parse(prepared.expiresAt) <= now)
+    throw new PloyzError({
+      code: "prepared_expired",
+      message: `the prepared plan ${id} has expired at ${prepared.expiresAt}`,
+      hint: "prepare it again",
+    });
+  return prepared;
+}
+
+/** @throws PloyzError `prepared_stale` when not just what was prepared would be done now. */
+export function checkPrepared(plan: Plan, expected: string | undefined): void {
+  if (expected === undefined || workHash(plan) === expected) return;
+  throw new PloyzError({
+    code: "prepared_stale",
+    message: "what the prepared plan rests on has changed since: something else would be done now",
+    hint: "prepare it again and look at the difference",
+  });
+}

@@ -1,0 +1,43 @@
+import { askRunning } from "./leases.ts";
+import { observeAndPlan, type Planned, Refusals } from "./planning.ts";
+import type { Run } from "./run-context.ts";
+import type { Plan } from "./types.ts";
+
+/** The journaled plan with fresh facts, when nothing that it rests on has changed and the machines that it rests on answer. */
+export async function stillHolds(
+  run: Run,
+  plan: Plan | undefined,
+  operation: string,
+): Promise<Planned | undefined> {
+  if (plan === undefined) return undefined;
+  const { store } = run.registered.ports;
+  for (const { key, revision } of plan.basis) {
+    const now = key.startsWith("commit.")
+      ? await store.commits.last(key.slice("commit.".length))
+      : await store.facts.get(key.slice("fact.".length));
+    if ((now?.revision ?? 0) !== revision) return undefined;
+  }
+  if (!(await allAnswer(run, plan, operation))) return undefined;
+  try {
+    const { facts } = await observeAndPlan(run, operation, run.deps.signal);
+    return { facts, plan };
+  } catch (error) {
+    if (error instanceof Refusals) return undefined;
+    throw error;
+  }
+}
+
+/** Going on with a plan that needs a machine which is gone would only fail: a new one can do without it. */
+async function allAnswer(run: Run, plan: Plan, operation: string): Promise<boolean> {
+  const { machines } = run.registered.ports;
+  const { askHolderMs } = run.limits;
+  const members = plan.basis.flatMap(({ key }) =>
+    key.startsWith("fact.machine.") ? [key.slice("fact.machine.".length)] : [],
+  );
+  const answers = await Promise.all(
+    members.map((machine) =>
+      askRunning({ machines, askHolderMs, signal: run.deps.signal }, { operation, machine }),
+    ),
+  );
+  return !answers.includes(undefined);
+}

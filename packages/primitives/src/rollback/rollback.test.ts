@@ -1,0 +1,186 @@
+import { describe, expect, test } from "vitest";
+import {
+  apply,
+  deploy,
+  headOf,
+  inspect,
+  service,
+  shop,
+  type World,
+  worldWithShop,
+} from "../change/scenario.ts";
+import { migrate } from "../migrate/index.ts";
+import { namespaceRm } from "../namespace-rm/index.ts";
+import { checkPrimitive } from "../testing/harness/check.ts";
+import { volumeCreate } from "../volume-create/index.ts";
+import { volumeFork } from "../volume-fork/index.ts";
+import { volumeRestore } from "../volume-restore/index.ts";
+import { volumeRm } from "../volume-rm/index.ts";
+import { rollback } from "./index.ts";
+
+const contentOf = async (world: World, namespace = "prod", name = "data") => {
+  const volume = (await headOf(world, namespace)).volumes.find((one) => one.name === name);
+  return world.memory.machine(volume?.machine ?? "").volumes.get(volume?.id ?? "")?.content ?? [];
+};
+const versionOf = async (world: World) => (await headOf(world)).services.db?.spec.env.V;
+
+/** v1, then v2. */
+async function worldWithTwo(machines?: readonly string[]): Promise<World> {
+  const world = await worldWithShop(machines);
+  expect(await deploy(world, shop(2))).toMatchObject({ state: "done" });
+  return world;
+}
+
+describe("rollback", () => {
+  test("goes back to the commit before, on the data as it is", async () => {
+    const world = await worldWithTwo();
+    expect(await apply(world, rollback, { namespace: "prod" })).toMatchObject({ state: "done", owed: [] });
+    expect(await versionOf(world)).toBe("1");
+    expect((await headOf(world)).lineage).toMatchObject({ kind: "rollback", from: "prod" });
+    expect(await contentOf(world)).toHaveLength(3);
+  });
+
+  test("with data goes back to what it held when that commit was replaced, and forward again", async () => {
+    const world = await worldWithTwo();
+    const [first, second] = await contentOf(world);
+    expect(await apply(world, rollback, { namespace: "prod", volumes: "all" })).toMatchObject({
+      state: "done",
+      owed: [],
+    });
+    expect((await contentOf(world)).slice(0, -1)).toEqual([first]);
+    const [, previous] = await world.ports.store.commits.history("prod", 9);
+    expect(
+      await apply(world, rollback, { namespace: "prod", to: String(previous?.revision), volumes: ["data"] }),
+    ).toMatchObject({ state: "done", owed: [] });
+    expect(await versionOf(world)).toBe("2");
+    // Every write of v2 is there again, also those after the snapshot that the first rollback went back to.
+    expect((await contentOf(world)).slice(0, -1)).toEqual([first, second]);
+  });
+
+  test("a commit by its operation, or the beginning of it", async () => {
+    const world = await worldWithTwo();
+    const first = (await world.ports.store.commits.history("prod", 9)).at(-1)?.value.operation ?? "";
+    expect(await apply(world, rollback, { namespace: "prod", to: first.toLowerCase() })).toMatchObject({
+      state: "done",
+    });
+    expect(await versionOf(world)).toBe("1");
+  });
+
+  test("past a move is refused where the snapshot is not", async () => {
+    const world = await worldWithTwo();
+    const at = (await headOf(world)).volumes[0]?.machine;
+    const to = ["m1", "m2", "m3"].find((machine) => machine !== at) ?? "";
+    await apply(world, migrate, { namespace: "prod", service: "db", to });
+    const first = (await world.ports.store.commits.history("prod", 9)).at(-1)?.revision;
+    const refused = await apply(world, rollback, { namespace: "prod", to: String(first), volumes: "all" });
+    expect(refused).toMatchObject({ kind: "refused", refusals: [{ code: "snapshot_missing" }] });
+    expect(JSON.stringify(refused)).toContain("migrate apply");
+  });
+
+  test("brings a removed namespace back, with its data when asked", async () => {
+    const world = await worldWithTwo();
+    await apply(world, namespaceRm, { namespace: "prod" });
+    expect(await apply(world, rollback, { namespace: "prod" })).toMatchObject({
+      kind: "refused",
+      refusals: [{ code: "volume_missing" }],
+    });
+    expect(await apply(world, rollback, { namespace: "prod", volumes: "all" })).toMatchObject({
+      state: "done",
+      owed: [],
+    });
+    expect(await contentOf(world)).toHaveLength(3);
+  });
+
+  test.each([
+    ["no_such_namespace", { namespace: "nope" }],
+    ["no_such_commit", { namespace: "prod", to: "999999" }],
+    ["no_such_volume", { namespace: "prod", volumes: ["nope"] }],
+    ["invalid_input", { namespace: "prod", volumes: [] }],
+    ["invalid_input", { namespace: "prod", to: "../../x" }],
+  ])("%s", async (code, wrong) => {
+    const world = await worldWithTwo();
+    const before = await inspect(world);
+    const outcome = await apply(world, rollback, wrong);
+    expect(outcome).toMatchObject({ kind: "refused" });
+    if (outcome.kind === "refused") expect(outcome.refusals[0]).toMatchObject({ code });
+    expect(await inspect(world)).toEqual(before);
+  });
+});
+
+describe("volumes", () => {
+  test("create, use, leave, remove; what is in use stays", async () => {
+    const world = await worldWithShop();
+    const files = { namespace: "prod", volume: "files", machine: "m3", quotaBytes: 2 ** 20 };
+    expect(await apply(world, volumeCreate, files)).toMatchObject({ state: "done", changed: true });
+    expect(await apply(world, volumeCreate, files)).toMatchObject({ changed: false });
+    expect(await apply(world, volumeCreate, { ...files, machine: "m1" })).toMatchObject({
+      kind: "refused",
+      refusals: [{ code: "volume_exists" }],
+    });
+    expect(await apply(world, volumeRm, { namespace: "prod", volume: "data" })).toMatchObject({
+      kind: "refused",
+      refusals: [{ code: "volume_in_use" }],
+    });
+    expect(await apply(world, volumeRm, { namespace: "prod", volume: "files" })).toMatchObject({
+      state: "done",
+      owed: [],
+    });
+    expect(await apply(world, volumeRm, { namespace: "prod", volume: "files" })).toMatchObject({
+      changed: false,
+    });
+    expect([...world.memory.machine("m3").volumes.values()].find(({ name }) => name === "files")?.state).toBe(
+      "retired",
+    );
+  });
+
+  test("fork into another namespace, and restore from a snapshot", async () => {
+    const world = await worldWithTwo();
+    const [first] = await contentOf(world);
+    const fork = {
+      source: { namespace: "prod", volume: "data" },
+      target: { namespace: "analytics", volume: "copy" },
+    };
+    expect(await apply(world, volumeFork, fork)).toMatchObject({ state: "done", owed: [] });
+    expect(await apply(world, volumeFork, fork)).toMatchObject({ changed: false });
+    expect(await contentOf(world, "analytics", "copy")).toHaveLength(2);
+    const snapshot = (await headOf(world)).before?.[0]?.snapshot;
+    const restore = { namespace: "prod", volume: "data", snapshot };
+    expect(await apply(world, volumeRestore, restore)).toMatchObject({ state: "done", owed: [] });
+    expect((await contentOf(world)).slice(0, -1)).toEqual([first]);
+    expect(await apply(world, volumeRestore, { ...restore, snapshot: "nope" })).toMatchObject({
+      kind: "refused",
+      refusals: [{ code: "snapshot_missing" }],
+    });
+  });
+
+  test("a service is deployed on a volume that was made before", async () => {
+    const world = await worldWithShop();
+    await apply(world, volumeCreate, { namespace: "prod", volume: "files", machine: "m2" });
+    const toml = `${shop(1)}${service("ftp", 1, 'volumes = { files = "/f" }')}[volumes.files]\n`;
+    expect(await deploy(world, toml)).toMatchObject({ state: "done" });
+    expect((await headOf(world)).instances.find((one) => one.service === "ftp")?.machine).toBe("m2");
+  });
+});
+
+describe("under every fault", () => {
+  test("rollback with data", { timeout: 400_000 }, async () => {
+    const asked = { namespace: "prod", volumes: "all" as const };
+    const found = await checkPrimitive(
+      { primitive: rollback, input: asked, world: () => worldWithTwo(["m1", "m2"]), inspect },
+      { every: 9 },
+    );
+    expect(found).toEqual([]);
+  });
+
+  test("volume fork", { timeout: 400_000 }, async () => {
+    const fork = {
+      source: { namespace: "prod", volume: "data" },
+      target: { namespace: "analytics", volume: "copy" },
+    };
+    const found = await checkPrimitive(
+      { primitive: volumeFork, input: fork, world: () => worldWithShop(["m1", "m2"]), inspect },
+      { every: 3 },
+    );
+    expect(found).toEqual([]);
+  });
+});
