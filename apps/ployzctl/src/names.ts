@@ -20,13 +20,13 @@ export async function needTarget(field: string, value: string): Promise<string> 
 }
 
 /** An operation's id, in either case. */
-export async function needOperation(value: string | undefined): Promise<string> {
+export async function needOperation(field: string, value: string | undefined): Promise<string> {
   const { isOperationId, shown } = await import("@ployz/primitives");
   const id = (value ?? "").toUpperCase();
   if (isOperationId(id)) return id;
   throw new CliError({
     code: "invalid_input",
-    message: `OPERATION: ${shown(value)} is not an operation's id`,
+    message: `${field}: ${shown(value)} is not an operation's id`,
     hint: "ployzctl ops ls lists them",
   });
 }

@@ -30,6 +30,10 @@ beforeEach(async () => {
   daemon = await fakeDaemon({
     "POST /v1/operations": ({ body }: Received) => {
       const { primitive, mode } = JSON.parse(body);
+      if (mode === "prepare") {
+        const kept = { ...plan(primitive).plan, prepared: { id: ID, expiresAt: "2026-01-02T00:00:00Z" } };
+        return new Events([{ type: "plan", plan: kept }]);
+      }
       return new Events(mode === "preview" ? [plan(primitive, changes)] : [plan(primitive), done]);
     },
   });
@@ -123,7 +127,25 @@ describe("what is asked of the daemon", () => {
   });
 });
 
+describe("a prepared branch", () => {
+  it("is kept by the daemon, and named", async () => {
+    const { code, out } = await run(["branch", "prepare", "prod", "pr-42"]);
+    expect(code).toBe(0);
+    expect(out).toContain(`kept until 2026-01-02T00:00:00Z: ployzctl branch apply-prepared ${ID}`);
+    expect(asked()).toMatchObject([{ mode: "prepare", input: { source: "prod", target: "pr-42" } }]);
+  });
+
+  it("is applied by its name alone", async () => {
+    const { code, out } = await run(["branch", "apply-prepared", ID.toLowerCase()]);
+    expect({ code, out }).toEqual({ code: 0, out: "done (revision 9, 1.2 s)\n" });
+    expect(asked()).toEqual([
+      { primitive: "branch", input: null, mode: "apply", prepared: ID, by: "me@here" },
+    ]);
+  });
+});
+
 it.each([
+  ["branch apply-prepared x", "PLAN"],
   ["branch apply prod Pr_42", "TARGET"],
   ["branch apply prod pr-42 --volume pgdata=clone", "--volume"],
   ["branch apply prod pr-42 --volume pgdata", "--volume"],

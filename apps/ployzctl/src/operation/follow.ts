@@ -10,13 +10,15 @@ export interface Followed {
   readonly plan: PlanView | undefined;
 }
 
-/** Follows the operation that `request` starts, up to its result; for a preview, up to its plan. */
+/** Follows the operation that `request` starts, up to its result; for a preview or a preparation, up to its plan. */
 export async function runOperation(
   context: Context,
   request: {
     readonly primitive: string;
     readonly input: unknown;
-    readonly mode: "preview" | "apply";
+    readonly mode: "preview" | "prepare" | "apply";
+    /** The id of a prepared plan, which says primitive and input. */
+    readonly prepared?: string;
     readonly credentials?: object;
   },
   of?: string,
@@ -24,7 +26,7 @@ export async function runOperation(
   const client = await context.client();
   const body = { ...request, input: request.input as null, by: context.terminal.by };
   return follow(context, (signal) => client.stream("POST /v1/operations", { body, signal }), {
-    preview: request.mode === "preview",
+    preview: request.mode !== "apply",
     ...(of !== undefined && { of }),
   });
 }

@@ -1,13 +1,25 @@
 import type { BranchInput } from "@ployz/primitives";
 import type { ManifestDocument } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
-import { needLabel } from "../../names.ts";
+import { needLabel, needOperation } from "../../names.ts";
 import { change } from "../../operation/change.ts";
-import type { Outcome } from "../../operation/follow.ts";
+import { type Outcome, runOperation } from "../../operation/follow.ts";
 import { given, needPairs } from "../../values.ts";
 
 export const branch = async (context: Context, input: Input, preview: boolean): Promise<Outcome> =>
   change(context, { primitive: "branch", input: await branchInput(input) }, preview);
+
+/** Keeps the plan, so that just that can be applied later. */
+export async function prepare(context: Context, input: Input): Promise<Outcome> {
+  const wanted = { primitive: "branch", input: await branchInput(input), mode: "prepare" } as const;
+  return (await runOperation(context, wanted)).outcome;
+}
+
+export async function applyPrepared(context: Context, input: Input): Promise<Outcome> {
+  const prepared = await needOperation("PLAN", input.argument("plan"));
+  const wanted = { primitive: "branch", input: null, mode: "apply", prepared } as const;
+  return (await runOperation(context, wanted)).outcome;
+}
 
 export const renderManifest = async (context: Context, input: Input): Promise<ManifestDocument> => {
   const body = await branchInput(input);

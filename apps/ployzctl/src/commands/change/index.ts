@@ -75,6 +75,20 @@ export const changeCommands: readonly Command[] = [
       (await import("./branch.ts")).branch(context, input, input.flag("preview")),
   },
   {
+    path: ["branch", "prepare"],
+    summary: "Keep the plan of a branch for a day, to be looked at and applied just as it is",
+    args: branchArgs,
+    options: branchOptions,
+    examples: ["ployzctl branch prepare prod pr-42 --volume-mode branch"],
+    run: async (context, input) => (await import("./branch.ts")).prepare(context, input),
+  },
+  {
+    path: ["branch", "apply-prepared"],
+    summary: "Apply a prepared branch; refused when something else would be done by now",
+    args: [{ name: "plan", summary: "As branch prepare has named it", required: true }],
+    run: async (context, input) => (await import("./branch.ts")).applyPrepared(context, input),
+  },
+  {
     path: ["branch", "render-manifest"],
     summary: "What a branch would be, as a manifest (TOML)",
     details:

@@ -20,7 +20,7 @@ export const opsCommands: readonly Command[] = [
     args: [operation],
     run: async (context, input) =>
       (await context.client()).request("GET /v1/operations/:id", {
-        params: { id: await needOperation(input.argument("operation")) },
+        params: { id: await needOperation("OPERATION", input.argument("operation")) },
         signal: context.signal,
       }),
   },
@@ -29,7 +29,7 @@ export const opsCommands: readonly Command[] = [
     summary: "Follow an operation to its result; Ctrl-C leaves it running",
     args: [operation],
     async run(context, input) {
-      const id = await needOperation(input.argument("operation"));
+      const id = await needOperation("OPERATION", input.argument("operation"));
       const client = await context.client();
       const { follow } = await import("../../operation/follow.ts");
       const { outcome } = await follow(
@@ -46,7 +46,7 @@ export const opsCommands: readonly Command[] = [
     args: [operation],
     run: async (context, input) =>
       (await context.client()).request("POST /v1/operations/:id/abort", {
-        params: { id: await needOperation(input.argument("operation")) },
+        params: { id: await needOperation("OPERATION", input.argument("operation")) },
         signal: context.signal,
         idleMs: 115_000,
       }),

@@ -10,7 +10,15 @@ export const planText = (plan: PlanView): string =>
     .join("\n");
 
 /** A plan as a diff: `+` comes, `-` goes, `~` changes. */
-export function planPage({ changes, summary, warnings, prepare, settle }: PlanView): Page {
+export function planPage({
+  primitive,
+  changes,
+  summary,
+  warnings,
+  prepared,
+  prepare,
+  settle,
+}: PlanView): Page {
   const told = changeLines(summary);
   const steps = [...prepare, ...settle];
   return [
@@ -23,6 +31,9 @@ export function planPage({ changes, summary, warnings, prepare, settle }: PlanVi
         ? steps.map(({ title, machine }) => `  ${title}${machine === undefined ? "" : ` [${machine}]`}`)
         : []),
       ...warnings.map((text): Cell => ({ text: `warning: ${text}`, tone: "warn" })),
+      ...(prepared === undefined
+        ? []
+        : [`kept until ${prepared.expiresAt}: ployzctl ${primitive} apply-prepared ${prepared.id}`]),
     ),
   ];
 }
