@@ -14,3 +14,4 @@ export { type MachineUnderTest, participantContract } from "./participant-contra
 export { placeScenario } from "./place-scenario.ts";
 export { type StoreUnderTest, storeContract } from "./store-contract.ts";
 export { place } from "./toy.ts";
+export { type VolumeMachines, volumeContract } from "./volume-contract.ts";
