@@ -22,7 +22,7 @@ import { openBundles } from "../src/transfer/bundles.ts";
 import { fetchOffer, serveTransfers } from "../src/transfer/server.ts";
 
 const MIB = 2 ** 20;
-const PORT = 4319;
+export const PORT = 4319;
 
 /** zfs-fuse with one pool, on which each simulated machine has a root of its own. */
 export interface Zpool {
