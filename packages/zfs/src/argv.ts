@@ -1,5 +1,13 @@
 import type { Call } from "./call.ts";
-import { checkDatasetName, checkPoolName, checkSnapshotName } from "./names.ts";
+import {
+  checkBookmarkName,
+  checkDatasetName,
+  checkHoldTag,
+  checkName,
+  checkPoolName,
+  checkResumeToken,
+  checkSnapshotName,
+} from "./names.ts";
 import type { NativeProperties } from "./properties.ts";
 
 /**
@@ -12,38 +20,91 @@ const zpool = (subject: string, ...args: string[]): Call => ({ program: "zpool",
 const assignments = (properties: NativeProperties) =>
   Object.entries(properties).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
 
+export type Depth = "self" | "children" | "all";
+
+export interface SendArguments {
+  readonly snapshot: string;
+  /** A snapshot that the receiver has, or a bookmark of one. */
+  readonly base?: string;
+  /** Also every snapshot between the two. */
+  readonly intermediates?: boolean;
+  /** Blocks as they are on disk: -c -e. */
+  readonly compressed?: boolean;
+}
+
+const increment = (base: string | undefined, intermediates: boolean) =>
+  base === undefined
+    ? []
+    : [intermediates ? "-I" : "-i", base.includes("#") ? checkBookmarkName(base) : checkSnapshotName(base)];
+
 export const argv = {
-  /** Properties of a dataset or snapshot, and of what is below it when `recursive`. */
-  get: (property: "all" | "guid", name: string, recursive: boolean): Call =>
+  /** Properties of a dataset or snapshot; with `children` also of what is directly below it, with `all` of everything below it. */
+  get: (properties: string, name: string, depth: Depth): Call =>
     zfs(
       name,
       "get",
       "-Hp",
-      ...(recursive ? ["-r"] : []),
+      ...{ self: [], children: ["-d", "1"], all: ["-r"] }[depth],
       "-o",
       "name,property,value,source",
-      property,
-      name.includes("@") ? checkSnapshotName(name) : checkDatasetName(name),
+      properties,
+      name.includes("#") ? checkBookmarkName(name) : checkName(name),
     ),
   create: (name: string, properties: NativeProperties): Call =>
     zfs(name, "create", ...assignments(properties), checkDatasetName(name)),
   set: (name: string, property: string, value: string): Call =>
-    zfs(name, "set", `${property}=${value}`, checkDatasetName(name)),
-  inherit: (name: string, property: string): Call => zfs(name, "inherit", property, checkDatasetName(name)),
+    zfs(name, "set", `${property}=${value}`, checkName(name)),
+  inherit: (name: string, property: string): Call => zfs(name, "inherit", property, checkName(name)),
   mount: (name: string): Call => zfs(name, "mount", checkDatasetName(name)),
   mountAll: (): Call => zfs("all datasets", "mount", "-a"),
   unmount: (name: string): Call => zfs(name, "unmount", checkDatasetName(name)),
   destroy: (name: string, recursive: boolean): Call =>
-    zfs(
-      name,
-      "destroy",
-      ...(recursive ? ["-r"] : []),
-      name.includes("@") ? checkSnapshotName(name) : checkDatasetName(name),
-    ),
+    zfs(name, "destroy", ...(recursive ? ["-r"] : []), checkName(name)),
   snapshot: (name: string, properties: NativeProperties, recursive: boolean): Call =>
     zfs(name, "snapshot", ...(recursive ? ["-r"] : []), ...assignments(properties), checkSnapshotName(name)),
+  /** One atomic call; the names are of one pool. */
+  snapshots: (names: readonly string[], properties: NativeProperties): Call =>
+    zfs(names.join(" "), "snapshot", ...assignments(properties), ...names.map(checkSnapshotName)),
   clone: (snapshot: string, target: string, properties: NativeProperties): Call =>
     zfs(target, "clone", ...assignments(properties), checkSnapshotName(snapshot), checkDatasetName(target)),
+  promote: (name: string): Call => zfs(name, "promote", checkDatasetName(name)),
+  rename: (from: string, to: string): Call => zfs(from, "rename", checkName(from), checkName(to)),
+  rollback: (snapshot: string, destroyNewer: boolean): Call =>
+    zfs(snapshot, "rollback", ...(destroyNewer ? ["-r"] : []), checkSnapshotName(snapshot)),
+  hold: (snapshot: string, tag: string): Call =>
+    zfs(snapshot, "hold", checkHoldTag(tag), checkSnapshotName(snapshot)),
+  release: (snapshot: string, tag: string): Call =>
+    zfs(snapshot, "release", checkHoldTag(tag), checkSnapshotName(snapshot)),
+  holds: (snapshot: string): Call => zfs(snapshot, "holds", "-H", checkSnapshotName(snapshot)),
+  bookmark: (snapshot: string, bookmark: string): Call =>
+    zfs(bookmark, "bookmark", checkSnapshotName(snapshot), checkBookmarkName(bookmark)),
+
+  send: ({ snapshot, base, intermediates, compressed }: SendArguments): Call =>
+    zfs(
+      snapshot,
+      "send",
+      ...(compressed === true ? ["-c", "-e"] : []),
+      ...increment(base, intermediates === true),
+      checkSnapshotName(snapshot),
+    ),
+  sendResumed: (snapshot: string, token: string): Call =>
+    zfs(snapshot, "send", "-t", checkResumeToken(token)),
+  sendEstimate: (snapshot: string, base?: string): Call =>
+    zfs(snapshot, "send", "-nvP", ...increment(base, false), checkSnapshotName(snapshot)),
+  /** Never mounts (-u). `rollBack` (-F) throws away what was written since the newest snapshot. */
+  receive: (
+    dataset: string,
+    options: { resumable: boolean; rollBack: boolean; properties: NativeProperties },
+  ): Call =>
+    zfs(
+      dataset,
+      "receive",
+      "-u",
+      ...(options.resumable ? ["-s"] : []),
+      ...(options.rollBack ? ["-F"] : []),
+      ...assignments(options.properties),
+      checkDatasetName(dataset),
+    ),
 
   poolCreate: (name: string, device: string): Call =>
     zpool(name, "create", "-m", "none", checkPoolName(name), device),

@@ -6,9 +6,10 @@ export type ZfsFeature =
   | "written"
   | "clones_property"
   | "bookmarks"
+  | "list_holds" // zfs holds: zfs-fuse's wants a Python program that its packages have not
   | "resume_tokens" // receive -s, send -t
   | "send_estimate" // send -nvP
-  | "send_compressed" // send -c -L -e
+  | "send_compressed" // send -c -e
   | "send_raw" // send -w
   | "receive_properties" // receive -o -x
   | "multi_snapshot" // several snapshots in one call
@@ -45,6 +46,7 @@ const OPENZFS: readonly ZfsFeature[] = [
   "written",
   "clones_property",
   "bookmarks",
+  "list_holds",
   "resume_tokens",
   "send_estimate",
   "send_compressed",
@@ -157,4 +159,14 @@ async function output(program: string, ...args: string[]): Promise<ProbeOutput> 
     if (!(error instanceof ExecError)) throw error;
     return { stdout: "", stderr: error.stderr, exitCode: error.exitCode ?? -1 };
   }
+}
+
+/** @throws PloyzError `feature_missing`. */
+export function requireFeature(capabilities: ZfsCapabilities, feature: ZfsFeature, what: string): void {
+  if (capabilities.features.has(feature)) return;
+  throw new PloyzError({
+    code: "feature_missing",
+    message: `${capabilities.implementation} has no ${what}`,
+    hint: "ask capabilities.features before; OpenZFS 2.x has it",
+  });
 }

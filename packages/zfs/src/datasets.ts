@@ -1,5 +1,5 @@
 import { PloyzError } from "@ployz/exec";
-import { argv } from "./argv.ts";
+import { argv, type Depth } from "./argv.ts";
 import { type CallOptions, call, retryBusy } from "./call.ts";
 import { hasCode } from "./errors.ts";
 import { checkUserProperty } from "./names.ts";
@@ -23,7 +23,7 @@ export interface EnsureDatasetResult {
 /** The dataset or snapshot, or `undefined`. */
 export async function findDataset(name: string, options: CallOptions = {}): Promise<Dataset | undefined> {
   try {
-    const table = (await readTables(name, false, options)).get(name);
+    const table = (await readTables(name, "self", options)).get(name);
     return table === undefined ? undefined : toDataset(name, table);
   } catch (error) {
     if (hasCode(error, "dataset_missing", "pool_missing")) return undefined;
@@ -51,7 +51,7 @@ export async function listDatasets(
 ): Promise<readonly Dataset[]> {
   const types = options.types ?? ["filesystem"];
   try {
-    return [...(await readTables(root, true, options))]
+    return [...(await readTables(root, "all", options))]
       .filter(([, table]) => types.includes(table.get("type")?.value as Dataset["type"]))
       .map(([name, table]) => toDataset(name, table));
   } catch (error) {
@@ -127,15 +127,19 @@ export async function unmount(name: string, options: CallOptions = {}): Promise<
   return "unmounted";
 }
 
-/** All properties. For zfs-fuse "all" does not include the guid, which is then asked for; what vanished in between is left out. */
-async function readTables(
+/**
+ * All properties, or only those asked for. For zfs-fuse "all" does not include the guid, which is then asked for; what vanished in
+ * between is left out.
+ */
+export async function readTables(
   name: string,
-  recursive: boolean,
-  options: CallOptions,
+  depth: Depth,
+  options: CallOptions & { readonly only?: readonly string[] },
 ): Promise<ReadonlyMap<string, PropertyTable>> {
-  const tables = parseProperties((await call(argv.get("all", name, recursive), options)).stdout);
+  const asked = options.only?.join(",") ?? "all";
+  const tables = parseProperties((await call(argv.get(asked, name, depth), options)).stdout);
   if ([...tables.values()].every((table) => table.has("guid"))) return tables;
-  const guids = parseProperties((await call(argv.get("guid", name, recursive), options)).stdout);
+  const guids = parseProperties((await call(argv.get("guid", name, depth), options)).stdout);
   return new Map(
     [...tables].flatMap(([key, table]) => {
       const guid = guids.get(key);

@@ -1,9 +1,10 @@
 import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call, retryBusy } from "./call.ts";
-import { listDatasets, mount, unmount } from "./datasets.ts";
+import { listDatasets } from "./datasets.ts";
 import { hasCode } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
+import { withUnmounted } from "./unmounted.ts";
 
 export interface DestroyOptions extends CallOptions {
   /** Also what is below it: filesystems and snapshots. Never clones elsewhere. */
@@ -14,7 +15,7 @@ export interface DestroyOptions extends CallOptions {
 
 /**
  * Destroys a filesystem or snapshot. `absent` when there is none of that name.
- * @throws PloyzError `guid_mismatch`, `has_dependents` (named in `details.dependents`), `dataset_busy`; what was unmounted is mounted again.
+ * @throws PloyzError `guid_mismatch`, `has_dependents` and `snapshot_held` (named in `details.dependents`), `dataset_busy`; what was unmounted is mounted again.
  */
 export async function destroyDataset(
   name: string,
@@ -32,19 +33,44 @@ export async function destroyDataset(
       details: { dependents: below.map((dataset) => dataset.name) },
     });
   }
-  const unmounted: string[] = [];
+  checkHolds(all);
   try {
-    // Deepest first. FUSE lets go of a mount only some time after unmount, which destroy then meets as "busy".
-    for (const dataset of all.filter(({ mounted }) => mounted).reverse()) {
-      if ((await unmount(dataset.name, options)) === "unmounted") unmounted.push(dataset.name);
-    }
-    await retryBusy(() => call(argv.destroy(name, options.recursive === true), options), options);
+    // FUSE lets go of a mount only some time after unmount, which destroy then meets as "busy".
+    await withUnmounted(
+      all,
+      () => retryBusy(() => call(argv.destroy(name, options.recursive === true), options), options),
+      options,
+    );
     return "destroyed";
   } catch (error) {
     if (hasCode(error, "dataset_missing")) return "destroyed"; // another caller finished it
-    for (const dataset of unmounted.reverse()) await mount(dataset).catch(() => {}); // the first error is the one to report
+    if (hasCode(error, "dataset_exists")) throw receiving(name, error);
     throw error;
   }
+}
+
+/** An odd word of zfs-fuse for a dataset that just receives an increment. */
+function receiving(name: string, cause: unknown): PloyzError {
+  return new PloyzError(
+    {
+      code: "dataset_busy",
+      message: `${name} is busy: something is received into it`,
+      hint: "wait for it, or end it",
+    },
+    { cause },
+  );
+}
+
+/** Before anything is changed: zfs would only say "busy". @throws PloyzError `snapshot_held`. */
+export function checkHolds(all: readonly Dataset[]): void {
+  const held = all.filter(({ properties }) => Number(properties.get("userrefs")?.value ?? 0) > 0);
+  if (held.length === 0) return;
+  throw new PloyzError({
+    code: "snapshot_held",
+    message: `${held.map(({ name }) => name).join(", ")} may not be destroyed: somebody holds on to it`,
+    hint: "what holds it releases it when it is done; by hand: zfs release TAG SNAPSHOT",
+    details: { dependents: held.map(({ name }) => name) },
+  });
 }
 
 /** @throws PloyzError `guid_mismatch`. */

@@ -66,7 +66,62 @@ describe("what zfs and zpool say", () => {
       "pool_in_use",
     ],
     ["cannot mount '/mnt/d': directory is not empty\n", "mount_failed"],
+    ["cannot destroy 'tx/a@s1': dataset already exists\n", "dataset_exists"],
+    ["cannot create snapshot 'tx/a@s': dataset is busy\n", "dataset_busy"],
+    ["cannot hold 'tx/a@s1': tag already exists on this dataset\n", "hold_exists"],
+    ["cannot release 'b' from 'tx/a@s1': no such tag on this dataset\n", "hold_missing"],
+    [
+      "cannot rollback to 'tx/a@s1': more recent snapshots exist\nuse '-r' to force deletion of the following snapshots:\ntx/a@s2\n",
+      "newer_snapshots",
+    ],
+    [
+      "cannot rollback to 'tx/a@s1': clones of previous snapshots exist\nuse '-R' to force deletion of the following clones and dependents:\ntx/cl\n",
+      "has_dependents",
+    ],
+    ["cannot promote 'tx/c': conflicting snapshot 's1' from parent 'tx/a@s3'\n", "snapshot_conflict"],
+    [
+      "cannot rename 'tx/r': dataset already exists\ncannot mount 'tx/r': mountpoint or dataset is busy\n",
+      "dataset_exists",
+    ],
+    ["WARNING: could not send tx/a@none: does not exist\n", "dataset_missing"],
+    ["warning: cannot send 'tx/a@s2': incremental source (@none) does not exist\n", "base_missing"],
+    ["warning: cannot send 'tx/a@s1': not an earlier snapshot from the same fs\n", "base_missing"],
+    ["incremental source must be in same filesystem\nusage:\n\tsend …\n", "base_missing"],
+    [
+      "cannot receive incremental stream: most recent snapshot of tx/r does not\nmatch incremental source\n",
+      "base_missing",
+    ],
+    [
+      "cannot receive incremental stream: destination tx/r has been modified\nsince most recent snapshot\n",
+      "destination_modified",
+    ],
+    [
+      "cannot receive new filesystem stream: destination 'tx/r' exists\nmust specify -F to overwrite it\n",
+      "destination_exists",
+    ],
+    ["cannot receive new filesystem stream: invalid backup stream\n", "receive_interrupted"],
+    ["cannot receive: failed to read from stream\n", "receive_interrupted"],
+    ["cannot receive: invalid stream (bad magic number)\n", "stream_invalid"],
+    ["cannot receive new filesystem stream: invalid stream (checksum mismatch)\n", "stream_invalid"],
+    ["cannot receive new filesystem stream: out of space\n", "no_space"],
     // OpenZFS 2.x
+    ["cannot receive incremental stream: destination 'tank/a' does not exist\n", "base_missing"],
+    [
+      "cannot receive resume stream: checksum mismatch or incomplete stream.\nPartially received snapshot is saved.\n",
+      "receive_interrupted",
+    ],
+    [
+      'cannot receive new filesystem stream: destination tank/a contains partially-complete state from "zfs receive -s".\n',
+      "destination_partial",
+    ],
+    ["cannot receive new filesystem stream: destination tank/a space quota exceeded.\n", "quota_exceeded"],
+    ["cannot receive: pool must be upgraded to receive this stream.\n", "stream_invalid"],
+    [
+      "cannot rollback to 'tank/a@s1': more recent snapshots or bookmarks exist\nuse '-r' to force deletion of the following snapshots and bookmarks:\ntank/a@s2\n",
+      "newer_snapshots",
+    ],
+    ["cannot create bookmark 'tank/a#b': bookmark exists\n", "dataset_exists"],
+    ["cannot create snapshots : dataset already exists\n", "dataset_exists"],
     [
       "cannot import 'tank': pool was previously in use from another system.\nLast accessed by m1 (hostid=7f0100) at Mon\n",
       "pool_in_use",
@@ -101,6 +156,16 @@ describe("what zfs and zpool say", () => {
       "cannot destroy 'tx/a@s1': snapshot has dependent clones\nuse '-R' to destroy the following datasets:\ntx/cl\ntx/cl2\n",
     );
     expect(error.details.dependents).toEqual(["tx/cl", "tx/cl2"]);
+  });
+
+  it("names what a rollback would destroy, and says a sentence of two lines in one", () => {
+    const error = failed(
+      "cannot rollback to 'tx/a@s1': clones of previous snapshots exist\nuse '-R' to force deletion of the following clones and dependents:\ntx/cl\n",
+    );
+    expect(error.details.dependents).toEqual(["tx/cl"]);
+    expect(
+      failed("cannot receive: most recent snapshot of tx/r does not\nmatch incremental source\n").message,
+    ).toBe("tank/a: cannot receive: most recent snapshot of tx/r does not match incremental source");
   });
 
   it("leaves time-outs, aborts and bugs as they are", () => {

@@ -6,6 +6,19 @@ export type ZfsErrorCode =
   | "dataset_busy"
   | "parent_missing"
   | "has_dependents"
+  | "newer_snapshots"
+  | "snapshot_conflict"
+  | "snapshot_held"
+  | "hold_exists"
+  | "hold_missing"
+  | "destination_exists"
+  | "destination_modified"
+  | "destination_partial"
+  | "base_missing"
+  | "stream_invalid"
+  | "send_interrupted"
+  | "receive_interrupted"
+  | "feature_missing"
   | "pool_missing"
   | "pool_exists"
   | "pool_faulted"
@@ -40,8 +53,43 @@ const RULES: readonly Rule[] = [
     code: "permission_denied",
     hint: "run as root",
   },
+  { match: /tag already exists/i, code: "hold_exists" },
+  { match: /no such tag/i, code: "hold_missing" },
+  {
+    match: /destination .* has been modified/i,
+    code: "destination_modified",
+    hint: "something wrote to it since its newest snapshot: snapshot or move away what it holds, then send again",
+  },
+  { match: /destination .* exists/i, code: "destination_exists", hint: "receive into another name" },
+  {
+    match: /partially-complete state/i,
+    code: "destination_partial",
+    hint: "go on with its resume token, or give up what arrived: zfs receive -A DATASET",
+  },
+  {
+    match:
+      /does not\s+match incremental source|incremental source .*does not exist|incremental source must be in same|not an earlier snapshot|destination .* does not exist/i,
+    code: "base_missing",
+    hint: "send from a snapshot that both sides have, or all of it",
+  },
+  {
+    match: /failed to read from stream|incomplete stream|invalid backup stream/i,
+    code: "receive_interrupted",
+    hint: "the stream ended early; send again",
+  },
+  {
+    match:
+      /invalid stream|bad magic|checksum mismatch|stream .*unsupported|unsupported .*stream|pool must be upgraded/i,
+    code: "stream_invalid",
+  },
+  { match: /conflicting snapshot/i, code: "snapshot_conflict", hint: "rename one of the two snapshots" },
+  { match: /more recent snapshots (or bookmarks )?exist/i, code: "newer_snapshots" },
+  { match: /(dataset already|bookmark) exists/i, code: "dataset_exists" }, // before "busy": rename says both
   { match: /parent does not exist/i, code: "parent_missing" },
-  { match: /has (dependent clones|children|snapshots)|dependent clones/i, code: "has_dependents" },
+  {
+    match: /has (dependent clones|children|snapshots)|dependent clones|clones of previous snapshots/i,
+    code: "has_dependents",
+  },
   {
     match: /is busy|umount failed/i,
     code: "dataset_busy",
@@ -50,14 +98,13 @@ const RULES: readonly Rule[] = [
   { match: /no such pool|no pools available to import/i, code: "pool_missing" },
   {
     match:
-      /dataset does not exist|no such dataset|could not find any snapshots|snapshot .*does not exist|no such snapshot/i,
+      /dataset does not exist|no such dataset|could not send .* does not exist|could not find any snapshots|snapshot .*does not exist|no such snapshot/i,
     code: "dataset_missing",
   },
   {
     match: /pool already exists|pool with that name already exists|pool .* already exists/i,
     code: "pool_exists",
   },
-  { match: /dataset already exists/i, code: "dataset_exists" },
   {
     match: /may be in use from other system|previously in use from another system|last accessed by/i,
     code: "pool_in_use",
@@ -98,7 +145,7 @@ export function zfsError(error: unknown, subject: string): unknown {
   if (!(error instanceof ExecError) || error.code !== "exec_failed") return error;
   const rule = classify(error.stderr);
   const dependents = dependentsIn(error.stderr);
-  const said = error.stderr.trim().split("\n")[0] ?? "";
+  const said = sentence(error.stderr);
   return new PloyzError(
     {
       code: rule?.code ?? "zfs_failed",
@@ -117,9 +164,15 @@ function classify(stderr: string): Rule | undefined {
   return RULES.find(({ match }) => match.test(text));
 }
 
-/** The names that destroy lists after "use '-r' / '-R' to destroy the following datasets:". */
+/** The first line; two where zfs breaks one sentence. */
+function sentence(stderr: string): string {
+  const [first = "", second = ""] = stderr.trim().split("\n");
+  return /^(match incremental|since most recent)/.test(second) ? `${first} ${second}` : first;
+}
+
+/** The names that destroy and rollback list after "use '-R' to destroy the following datasets:". */
 function dependentsIn(stderr: string): readonly string[] {
-  const [, list] = stderr.split(/use '-[rR]' to destroy the following (?:datasets|snapshots):\n/);
+  const [, list] = stderr.split(/use '-[rR]' to (?:destroy|force deletion of) the following [a-z ]+:\n/);
   return (list ?? "").split("\n").filter((line) => /^\S+$/.test(line));
 }
 

@@ -43,6 +43,33 @@ export function checkSnapshotName(name: string): string {
   return name;
 }
 
+/** A dataset or a snapshot. @throws PloyzError `name_invalid`. */
+export function checkName(name: string): string {
+  return name.includes("@") ? checkSnapshotName(name) : checkDatasetName(name);
+}
+
+/** `pool/a#bookmark`. @throws PloyzError `name_invalid`. */
+export function checkBookmarkName(name: string): string {
+  const [dataset = "", bookmark = "", ...rest] = name.split("#");
+  if (rest.length > 0 || !COMPONENT.test(bookmark) || name.length > MAX_NAME) {
+    throw invalid("bookmark", name, "expected DATASET#BOOKMARK");
+  }
+  checkDatasetName(dataset);
+  return name;
+}
+
+/** Lower case, as it is also the end of a user property's name. @throws PloyzError `name_invalid`. */
+export function checkHoldTag(tag: string): string {
+  if (/^[a-z0-9][a-z0-9_.:-]{0,127}$/.test(tag)) return tag;
+  throw invalid("hold", tag, "1 to 128 lower-case letters, digits, _ - : and .");
+}
+
+/** zfs-send(8) -t. @throws PloyzError `name_invalid`. */
+export function checkResumeToken(token: string): string {
+  if (/^[0-9a-f]+-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+$/.test(token)) return token;
+  throw invalid("resume token", token, "it is copied from the property receive_resume_token");
+}
+
 /** zfsprops(7), User Properties: a colon inside, lower case, at most 256. @throws PloyzError `property_invalid`. */
 export function checkUserProperty(name: string, value: string): void {
   if (!/^[a-z0-9][a-z0-9_.+-]*:[a-z0-9:_.+-]+$/.test(name) || name.length > 256) {

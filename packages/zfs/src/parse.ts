@@ -31,7 +31,7 @@ export interface Dataset {
   readonly origin?: string;
   /** User properties set on this very dataset; inherited ones say nothing about it and are left out. */
   readonly user: Readonly<Record<string, string>>;
-  /** Everything, as printed. */
+  /** As printed: everything, or what was asked for. */
   readonly properties: PropertyTable;
 }
 

@@ -1,8 +1,14 @@
+import { ensureBookmark } from "./bookmarks.ts";
 import type { CallOptions } from "./call.ts";
 import { probeZfs, requireAvailable, type ZfsCapabilities } from "./capabilities.ts";
 import * as datasets from "./datasets.ts";
 import * as destroy from "./destroy.ts";
+import * as holds from "./holds.ts";
 import * as pools from "./pools.ts";
+import * as receiving from "./receive.ts";
+import { rename } from "./rename.ts";
+import { promote, rollback } from "./rollback.ts";
+import * as sending from "./send.ts";
 import * as snapshots from "./snapshots.ts";
 
 /** A ZFS that answered. What differs between implementations is asked of `capabilities.features`, once probed. */
@@ -30,8 +36,29 @@ export interface Zfs {
   destroyDataset: typeof destroy.destroyDataset;
 
   ensureSnapshot: typeof snapshots.ensureSnapshot;
+  ensureSnapshots(
+    names: readonly string[],
+    options?: Omit<snapshots.SnapshotOptions, "recursive">,
+  ): ReturnType<typeof snapshots.ensureSnapshots>;
   listSnapshots: typeof snapshots.listSnapshots;
+  listSnapshotsBelow: typeof snapshots.listSnapshotsBelow;
+  ensureBookmark(
+    snapshot: string,
+    bookmark: string,
+    options?: CallOptions & { readonly guid?: string },
+  ): ReturnType<typeof ensureBookmark>;
   ensureClone: typeof snapshots.ensureClone;
+  promote: typeof promote;
+  rollback: typeof rollback;
+  rename: typeof rename;
+  hold(snapshot: string, tag: string, options?: holds.HoldOptions): ReturnType<typeof holds.hold>;
+  release(snapshot: string, tag: string, options?: holds.HoldOptions): ReturnType<typeof holds.release>;
+  listHolds(snapshot: string, options?: CallOptions): ReturnType<typeof holds.listHolds>;
+
+  send(options: sending.SendOptions): sending.Sending;
+  estimateSend(options: sending.EstimateOptions): ReturnType<typeof sending.estimateSend>;
+  receive(options: receiving.ReceiveOptions): ReturnType<typeof receiving.receive>;
+  resumeToken: typeof receiving.resumeToken;
 }
 
 /** @throws PloyzError `zfs_unavailable` with reason and fix. */
@@ -49,8 +76,22 @@ export async function openZfs(): Promise<Zfs> {
     unmount: datasets.unmount,
     destroyDataset: destroy.destroyDataset,
     ensureSnapshot: snapshots.ensureSnapshot,
+    ensureSnapshots: (names, options) => snapshots.ensureSnapshots(capabilities, names, options),
     listSnapshots: snapshots.listSnapshots,
+    listSnapshotsBelow: snapshots.listSnapshotsBelow,
+    ensureBookmark: (snapshot, bookmark, options) =>
+      ensureBookmark(capabilities, snapshot, bookmark, options),
     ensureClone: snapshots.ensureClone,
+    promote,
+    rollback,
+    rename,
+    hold: (snapshot, tag, options) => holds.hold(capabilities, snapshot, tag, options),
+    release: (snapshot, tag, options) => holds.release(capabilities, snapshot, tag, options),
+    listHolds: (snapshot, options) => holds.listHolds(capabilities, snapshot, options),
+    send: (options) => sending.send(capabilities, options),
+    estimateSend: (options) => sending.estimateSend(capabilities, options),
+    receive: (options) => receiving.receive(capabilities, options),
+    resumeToken: receiving.resumeToken,
     exportPool: pools.exportPool,
     createFilePool: (options) => pools.createFilePool(capabilities, options),
     importPool: (name, dir, options) => pools.importPool(capabilities, name, dir, options),

@@ -1,0 +1,99 @@
+import { PloyzError } from "@ployz/exec";
+import type { CallOptions } from "./call.ts";
+import { findDataset, listDatasets } from "./datasets.ts";
+import { hasCode } from "./errors.ts";
+import type { Dataset } from "./parse.ts";
+import type { StreamHeader } from "./stream-header.ts";
+
+/** What is where a stream shall go. */
+export interface Destination {
+  readonly exists: boolean;
+  /** Oldest first. */
+  readonly snapshots: readonly Dataset[];
+  /** Has the first part of a stream that broke off. */
+  readonly partial: boolean;
+}
+
+export async function lookAt(dataset: string, options: CallOptions): Promise<Destination> {
+  const all = await listDatasets(dataset, { ...options, types: ["filesystem", "volume", "snapshot"] });
+  const token = all[0]?.properties.get("receive_resume_token")?.value ?? "-";
+  return {
+    exists: all.length > 0,
+    snapshots: all.filter(({ name }) => name.startsWith(`${dataset}@`)),
+    partial: token !== "-" && token !== "",
+  };
+}
+
+/** Refuses before anything is touched what zfs would refuse half way, or do at the cost of what is there. */
+export function checkDestination(
+  dataset: string,
+  { exists, snapshots, partial }: Destination,
+  { snapshot, guid, baseGuid }: StreamHeader,
+  { force }: { readonly force?: "rollback-to-base" },
+): void {
+  if (guid === undefined || partial) return; // a stream of several does not say; the rest of one is zfs's to check
+  if (baseGuid === undefined) {
+    if (!exists) return;
+    throw new PloyzError({
+      code: "destination_exists",
+      message: `${dataset} exists, and all of ${snapshot} shall go there`,
+      hint: "receive into another name, or send from a snapshot that both have",
+    });
+  }
+  const at = snapshots.findIndex((one) => one.guid === baseGuid);
+  if (at === -1) throw baseMissing(dataset, snapshot, baseGuid);
+  if (force !== undefined && at < snapshots.length - 1) throw newer(dataset, snapshots.slice(at + 1));
+}
+
+/** Tells apart what zfs calls by one name. */
+export async function explain(failure: unknown, dataset: string, header: StreamHeader): Promise<unknown> {
+  if (hasCode(failure, "base_missing") && header.baseGuid !== undefined) {
+    const { snapshots } = await lookAt(dataset, {});
+    const at = snapshots.findIndex(({ guid }) => guid === header.baseGuid);
+    return at === -1 ? failure : newer(dataset, snapshots.slice(at + 1), failure);
+  }
+  if (hasCode(failure, "dataset_missing")) {
+    return again(failure, "parent_missing", `${dataset}: its parent does not exist`);
+  }
+  if (hasCode(failure, "no_space") && (await limited(dataset))) {
+    return again(failure, "quota_exceeded", `${dataset}: a quota above it leaves no room for what arrives`);
+  }
+  return failure;
+}
+
+/** Old ZFS says "out of space" for a quota as well: then a dataset above has less room than the pool. */
+async function limited(dataset: string): Promise<boolean> {
+  const parts = dataset.split("/");
+  const above = await Promise.all(parts.map((_, count) => findDataset(parts.slice(0, count + 1).join("/"))));
+  const rooms = above.flatMap((one) => one?.availableBytes ?? []);
+  return (rooms.at(-1) ?? 0) < (rooms[0] ?? 0);
+}
+
+function baseMissing(dataset: string, snapshot: string, baseGuid: string): PloyzError {
+  return new PloyzError({
+    code: "base_missing",
+    message: `${dataset} has no snapshot with guid ${baseGuid}, from which ${snapshot} was sent`,
+    hint: "send from a snapshot that both sides have, or all of it",
+  });
+}
+
+function newer(dataset: string, snapshots: readonly Dataset[], cause?: unknown): PloyzError {
+  const names = snapshots.map(({ name }) => name);
+  return new PloyzError(
+    {
+      code: "destination_modified",
+      message: `${dataset} went on by itself after the snapshot that the stream starts from${names.length > 0 ? `: ${names.join(", ")}` : ""}`,
+      hint: "move it away and send all of it, or roll it back if nobody needs what it holds",
+      details: { snapshots: names },
+    },
+    { cause },
+  );
+}
+
+function again(failure: PloyzError, code: string, message: string): PloyzError {
+  const { hint, details } = failure;
+  return new PloyzError(
+    { code, message, ...(hint !== undefined && { hint }), ...(details !== undefined && { details }) },
+    { cause: failure },
+  );
+}

@@ -1,0 +1,61 @@
+import { PloyzError } from "@ployz/exec";
+import { argv } from "./argv.ts";
+import { type CallOptions, call, retryBusy } from "./call.ts";
+import { findDataset, getDataset, listDatasets, mount } from "./datasets.ts";
+import { checkGuid } from "./destroy.ts";
+import { hasCode } from "./errors.ts";
+import { checkName } from "./names.ts";
+import { withUnmounted } from "./unmounted.ts";
+
+export interface RenameOptions extends CallOptions {
+  /** Renames only the dataset or snapshot that has this guid, and lets a retry know that it was done. */
+  readonly guid?: string;
+}
+
+/**
+ * Renames a filesystem with what is below it, or a snapshot. Filesystems are unmounted for it and mounted again, at their mountpoint.
+ * `unchanged` when nothing is at `from` and what is at `to` has the guid.
+ * @throws PloyzError `dataset_missing`, `dataset_exists`, `guid_mismatch`, `parent_missing`, `dataset_busy`; `mount_failed` after the rename.
+ */
+export async function rename(
+  from: string,
+  to: string,
+  options: RenameOptions = {},
+): Promise<"renamed" | "unchanged"> {
+  checkName(from);
+  const target = await findDataset(checkName(to), options);
+  const all = await listDatasets(from, { ...options, types: ["filesystem", "volume", "snapshot"] });
+  const [source] = all;
+  if (source === undefined) {
+    // The name alone proves nothing.
+    if (target !== undefined && options.guid === target.guid) return "unchanged";
+    await getDataset(from, options);
+    throw new Error(`${from} appeared while it was renamed`);
+  }
+  checkGuid(source, options.guid);
+  if (from === to) return "unchanged";
+  if (target !== undefined) throw taken(from, to);
+  try {
+    const mounted = await withUnmounted(
+      all,
+      () => retryBusy(() => call(argv.rename(from, to), options), options),
+      options,
+    );
+    for (const name of mounted) await mount(to + name.slice(from.length), options);
+  } catch (error) {
+    if (hasCode(error, "dataset_exists")) throw taken(from, to, error);
+    throw error;
+  }
+  return "renamed";
+}
+
+function taken(from: string, to: string, cause?: unknown): PloyzError {
+  return new PloyzError(
+    {
+      code: "dataset_exists",
+      message: `${from} cannot become ${to}: there is one of that name`,
+      hint: "look at what it is; if it is not needed any more, move it away first",
+    },
+    { cause },
+  );
+}

@@ -1,0 +1,56 @@
+import { PloyzError } from "@ployz/exec";
+import { argv } from "./argv.ts";
+import { type CallOptions, call, retryBusy } from "./call.ts";
+import { getDataset, mount } from "./datasets.ts";
+import { checkGuid, checkHolds } from "./destroy.ts";
+import { listSnapshots } from "./snapshots.ts";
+import { withUnmounted } from "./unmounted.ts";
+
+export interface RollbackOptions extends CallOptions {
+  /** Of the snapshot. */
+  readonly guid?: string;
+  /** Snapshots that are newer are destroyed. Without it their existence is `newer_snapshots`. */
+  readonly destroyNewer?: boolean;
+}
+
+/**
+ * Throws away what the filesystem holds and puts the snapshot's state in its place. It is unmounted meanwhile, so that nothing goes on
+ * with what it read before; a dataset in use is refused.
+ * @throws PloyzError `dataset_missing`, `guid_mismatch`, `newer_snapshots`, `snapshot_held`, `has_dependents` (clones of newer ones), `dataset_busy`.
+ */
+export async function rollback(snapshot: string, options: RollbackOptions = {}): Promise<void> {
+  checkGuid(await getDataset(snapshot, options), options.guid);
+  const [name = ""] = snapshot.split("@");
+  const all = await listSnapshots(name, options);
+  const newer = all.slice(all.findIndex((one) => one.name === snapshot) + 1);
+  if (newer.length > 0 && options.destroyNewer !== true) {
+    throw new PloyzError({
+      code: "newer_snapshots",
+      message: `${name} has ${newer.length} snapshot(s) newer than ${snapshot}, which a rollback would destroy`,
+      hint: "clone the snapshot instead, or ask for the newer ones to be destroyed",
+      details: { dependents: newer.map((one) => one.name) },
+    });
+  }
+  checkHolds(newer);
+  const mounted = await withUnmounted(
+    [await getDataset(name, options)],
+    () => retryBusy(() => call(argv.rollback(snapshot, options.destroyNewer === true), options), options),
+    options,
+  );
+  for (const one of mounted) await mount(one, options);
+}
+
+/**
+ * Makes a clone independent: the snapshots up to its origin become its own, and what it was cloned from becomes the clone.
+ * @throws PloyzError `snapshot_conflict` (both have a snapshot of one name), `guid_mismatch`, `dataset_missing`, `no_space`.
+ */
+export async function promote(
+  name: string,
+  options: CallOptions & { readonly guid?: string } = {},
+): Promise<"promoted" | "unchanged"> {
+  const dataset = await getDataset(name, options);
+  checkGuid(dataset, options.guid);
+  if (dataset.origin === undefined) return "unchanged";
+  await retryBusy(() => call(argv.promote(name), options), options);
+  return "promoted";
+}

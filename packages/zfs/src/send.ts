@@ -1,0 +1,118 @@
+import { PassThrough, type Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import { PloyzError, spawnStream } from "@ployz/exec";
+import { argv, type SendArguments } from "./argv.ts";
+import { type CallOptions, call } from "./call.ts";
+import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
+import { getDataset } from "./datasets.ts";
+import { zfsError } from "./errors.ts";
+
+export interface SendOptions extends SendArguments {
+  /** Goes on with a receive that broke off; `base` and the rest are in it. Feature `resume_tokens`. */
+  readonly resumeToken?: string;
+  /**
+   * Blocks as they are on disk, not decompressed for the way. Only when the receiving ZFS has the feature `send_compressed` too, which
+   * the sender cannot know. Without effect where this ZFS has it not.
+   */
+  readonly compressed?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface Sending {
+  /** Ends only when all of it was sent; fails with the error of `done` otherwise, so a stream cut short never looks complete. */
+  readonly stream: Readable;
+  /** @throws PloyzError `dataset_missing`, `base_missing`, `send_interrupted` (aborted, or nobody reads any more), … */
+  readonly done: Promise<void>;
+}
+
+/** What waits between zfs and the reader. Two of the 64 KiB that a pipe holds keep both at work; more is only memory. */
+const BUFFER_BYTES = 256 * 1024;
+
+/** Starts to send a snapshot: all of it, or what changed since `base`. @throws PloyzError `feature_missing`, `name_invalid`. */
+export function send(capabilities: ZfsCapabilities, options: SendOptions): Sending {
+  const { program, args, subject } = sendCall(capabilities, options);
+  const child = spawnStream(program, args, { env: { LC_ALL: "C" } });
+  child.stdin.end();
+  const stream = new PassThrough({ highWaterMark: BUFFER_BYTES });
+  stream.on("error", () => {}); // a caller that only awaits `done` must not crash
+  child.stdout.pipe(stream, { end: false });
+
+  const interrupt = (why: string, cause?: unknown) => {
+    stream.destroy(
+      new PloyzError({ code: "send_interrupted", message: `${subject}: ${why}` }, { cause: cause as Error }),
+    );
+  };
+  const onAbort = () => interrupt("sending was aborted", options.signal?.reason);
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  stream.once("close", () => {
+    // zfs-fuse's daemon writes by itself and goes on when zfs is killed: only the closed pipe ends it.
+    child.stdout.destroy();
+    child.kill();
+  });
+
+  const sent = Promise.all([child.done, finished(child.stdout)]).then(
+    () => void stream.end(),
+    async (error: unknown) => {
+      const said = await child.done.then(
+        () => error,
+        (failure: unknown) => zfsError(failure, subject),
+      );
+      stream.destroy(said as Error);
+      throw said;
+    },
+  );
+  const done = Promise.all([sent, finished(stream)]).then(
+    () => {},
+    (error: unknown) => {
+      const own = stream.errored instanceof PloyzError ? stream.errored : undefined;
+      throw (
+        own ??
+        new PloyzError(
+          { code: "send_interrupted", message: `${subject}: nobody reads what is sent` },
+          { cause: error as Error },
+        )
+      );
+    },
+  );
+  done.catch(() => {}); // a caller that only reads the stream learns of it there
+  void done.finally(() => options.signal?.removeEventListener("abort", onAbort)).catch(() => {});
+  if (options.signal?.aborted === true) onAbort();
+  return { stream, done };
+}
+
+function sendCall(capabilities: ZfsCapabilities, options: SendOptions) {
+  if (options.resumeToken !== undefined) {
+    requireFeature(capabilities, "resume_tokens", "resume tokens");
+    return argv.sendResumed(options.snapshot, options.resumeToken);
+  }
+  if (options.base?.includes("#")) requireFeature(capabilities, "bookmarks", "bookmarks");
+  const compressed = options.compressed === true && capabilities.features.has("send_compressed");
+  return argv.send({ ...options, compressed });
+}
+
+export interface EstimateOptions extends CallOptions {
+  readonly snapshot: string;
+  readonly base?: string;
+}
+
+/**
+ * How many bytes `send` will give. Exact to a few percent with the feature `send_estimate`. Without it a full send counts what the
+ * snapshot refers to, and an increment is `undefined`: an old ZFS knows of no size between two snapshots.
+ */
+export async function estimateSend(
+  capabilities: ZfsCapabilities,
+  { snapshot, base, ...options }: EstimateOptions,
+): Promise<number | undefined> {
+  if (capabilities.features.has("send_estimate")) {
+    const { stdout, stderr } = await call(argv.sendEstimate(snapshot, base), options);
+    return parseEstimate(stdout + stderr);
+  }
+  const { referencedBytes } = await getDataset(snapshot, options);
+  return base === undefined ? referencedBytes : undefined;
+}
+
+/** The last line of `zfs send -nvP`: `size<TAB>12345`. OpenZFS printed it to stderr once, and to stdout now. */
+export function parseEstimate(text: string): number | undefined {
+  const size = /^size\s+(\d+)$/m.exec(text)?.[1];
+  return size === undefined ? undefined : Number(size);
+}
