@@ -28,6 +28,19 @@ const single = { scope: "single" } as const;
 const call = <N extends Name>(machine: VolumeMachine, name: N, args: Commands[N]["args"]) =>
   (machine.handlers[name] as (args: unknown, context: unknown) => Promise<Commands[N]["out"]>)(args, context);
 
+/** What piles up would make each start slower. */
+async function clear(): Promise<void> {
+  for (const { storage } of [pair.a, pair.b]) {
+    const { zfs, layout } = await storage.ready();
+    for (const name of [`${layout.volumes}/ns`, layout.incoming, layout.retired]) {
+      const below = (await zfs.listDatasets(name)).filter(
+        (one) => one.name.split("/").length === name.split("/").length + 1,
+      );
+      for (const one of below) await zfs.destroyDataset(one.name, { recursive: true });
+    }
+  }
+}
+
 let volumes = 0;
 
 /** A volume on `a` that holds a file, and what a test needs of it. */
@@ -84,6 +97,7 @@ async function cutEverywhere<N extends Name>(
     if (cut) await machine.restart();
     await call(machine, name, args);
     await verify(args, cut);
+    await clear();
     if (!cut) return at;
   }
 }
@@ -103,7 +117,7 @@ describe("a daemon that dies before any change of the pool, and the same command
         await access(join(a.dir, "volumes", id, "data"));
       },
     );
-    expect(cuts).toBeGreaterThan(2);
+    expect(cuts).toBeGreaterThan(1);
   });
 
   it("seal, and then unseal", async () => {

@@ -22,13 +22,22 @@ export function specProperties(spec: VolumeSpec): SettableProperties {
  * Ready to be used: writable, mounted, now and after a reboot, with the folder that instances get. Repeated before each use, so that a
  * step that was cut off half way is finished by the next one.
  */
-export async function open({ zfs, layout }: Pool, name: string, id: string): Promise<void> {
+export async function open({ zfs, layout }: Pool, name: string, id: string, seen?: Dataset): Promise<void> {
+  const path = mountpointOf(layout, id);
+  const now = seen ?? (await zfs.getDataset(name));
+  if (isOpen(now, path)) return makeContent(contentOf(layout, id));
   // Writable first: once it has a mountpoint it is mounted, and zfs-fuse does not change a mount.
   await zfs.setProperties(name, { readonly: false });
-  await zfs.setProperties(name, { canmount: "on", mountpoint: mountpointOf(layout, id) });
+  await zfs.setProperties(name, { canmount: "on", mountpoint: path });
   await zfs.mount(name);
   await makeContent(contentOf(layout, id));
 }
+
+const isOpen = ({ mounted, mountpoint, properties }: Dataset, path: string): boolean =>
+  mounted &&
+  mountpoint === path &&
+  properties.get("readonly")?.value === "off" &&
+  properties.get("canmount")?.value === "on";
 
 /**
  * Out of use: unmounted, read-only, and without a mountpoint, so that no reboot mounts it. To be done before its place or its mark

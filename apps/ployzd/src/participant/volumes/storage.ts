@@ -59,7 +59,7 @@ export function openStorage(options: StorageOptions): Storage {
     const failed: string[] = [];
     for (const { id, state, dataset } of await copiesOf(opened)) {
       if (state !== "active" || dataset === undefined) continue;
-      await open(opened, dataset.name, id).catch((error: unknown) => {
+      await open(opened, dataset.name, id, dataset).catch((error: unknown) => {
         options.log(error, `mounting ${id}`);
         failed.push(`volume ${id} is not mounted: ${error instanceof Error ? error.message : String(error)}`);
       });

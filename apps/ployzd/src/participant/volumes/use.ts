@@ -37,7 +37,7 @@ export async function withVolumes<T>(
         const copy = await needCopy(pool, volume.id, world.self);
         if (copy.state !== "active") throw sealed(copy);
         if (volume.scope === "single") await checkUnused(world.runtime, volume.id, id);
-        await open(pool, copy.dataset.name, volume.id);
+        await open(pool, copy.dataset.name, volume.id, copy.dataset);
         await giveTo(contentOf(pool.layout, volume.id), instance.owner);
       }
       return start();
