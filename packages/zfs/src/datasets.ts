@@ -60,6 +60,20 @@ export async function listDatasets(
   }
 }
 
+const IDENTITY = ["type", "guid", "mounted", "userrefs"];
+
+/** The dataset or snapshot and everything below it, parents first, with no more than who they are, `mounted` and holds: quick. */
+export async function listIdentities(root: string, options: CallOptions): Promise<readonly Dataset[]> {
+  try {
+    return [...(await readTables(root, "all", { ...options, only: IDENTITY }))]
+      .filter(([name]) => !name.includes("#"))
+      .map(([name, table]) => toDataset(name, table));
+  } catch (error) {
+    if (hasCode(error, "dataset_missing", "pool_missing")) return [];
+    throw error;
+  }
+}
+
 /**
  * Creates the filesystem, or brings the existing one to these properties, and mounts it if it has a mountpoint.
  * @throws PloyzError `dataset_foreign` (another claim), `parent_missing`, `pool_missing`, `no_space`, `quota_exceeded`, `mount_failed`, …

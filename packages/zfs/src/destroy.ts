@@ -1,7 +1,7 @@
 import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call, retryBusy } from "./call.ts";
-import { listDatasets } from "./datasets.ts";
+import { listIdentities } from "./datasets.ts";
 import { hasCode } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
 import { withUnmounted } from "./unmounted.ts";
@@ -21,7 +21,7 @@ export async function destroyDataset(
   name: string,
   options: DestroyOptions = {},
 ): Promise<"destroyed" | "absent"> {
-  const all = await listDatasets(name, { ...options, types: ["filesystem", "volume", "snapshot"] });
+  const all = await listIdentities(name, options);
   const [target, ...below] = all;
   if (target === undefined) return "absent";
   checkGuid(target, options.guid);

@@ -1,8 +1,10 @@
 import { PloyzError } from "@ployz/exec";
 import type { CallOptions } from "./call.ts";
-import { findDataset, listDatasets } from "./datasets.ts";
+import type { ZfsCapabilities } from "./capabilities.ts";
+import { findDataset } from "./datasets.ts";
 import { hasCode } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
+import { listSnapshots } from "./snapshots.ts";
 import type { StreamHeader } from "./stream-header.ts";
 
 /** What is where a stream shall go. */
@@ -14,14 +16,17 @@ export interface Destination {
   readonly partial: boolean;
 }
 
-export async function lookAt(dataset: string, options: CallOptions): Promise<Destination> {
-  const all = await listDatasets(dataset, { ...options, types: ["filesystem", "volume", "snapshot"] });
-  const token = all[0]?.properties.get("receive_resume_token")?.value ?? "-";
-  return {
-    exists: all.length > 0,
-    snapshots: all.filter(({ name }) => name.startsWith(`${dataset}@`)),
-    partial: token !== "-" && token !== "",
-  };
+export async function lookAt(
+  { features }: ZfsCapabilities,
+  dataset: string,
+  options: CallOptions,
+): Promise<Destination> {
+  const snapshots = await listSnapshots(dataset, { ...options, userProperties: [] });
+  if (snapshots.length > 0 && !features.has("resume_tokens"))
+    return { exists: true, snapshots, partial: false };
+  const found = await findDataset(dataset, options);
+  const token = found?.properties.get("receive_resume_token")?.value ?? "-";
+  return { exists: found !== undefined, snapshots, partial: token !== "-" && token !== "" };
 }
 
 /** Refuses before anything is touched what zfs would refuse half way, or do at the cost of what is there. */
@@ -46,10 +51,14 @@ export function checkDestination(
 }
 
 /** Tells apart what zfs calls by one name. */
-export async function explain(failure: unknown, dataset: string, header: StreamHeader): Promise<unknown> {
-  if (hasCode(failure, "base_missing") && header.baseGuid !== undefined) {
-    const { snapshots } = await lookAt(dataset, {});
-    const at = snapshots.findIndex(({ guid }) => guid === header.baseGuid);
+export async function explain(
+  failure: unknown,
+  dataset: string,
+  { baseGuid }: StreamHeader,
+): Promise<unknown> {
+  if (hasCode(failure, "base_missing") && baseGuid !== undefined) {
+    const snapshots = await listSnapshots(dataset, { userProperties: [] });
+    const at = snapshots.findIndex(({ guid }) => guid === baseGuid);
     return at === -1 ? failure : newer(dataset, snapshots.slice(at + 1), failure);
   }
   if (hasCode(failure, "dataset_missing")) {

@@ -66,7 +66,7 @@ async function receiveChecked(capabilities: ZfsCapabilities, options: ReceiveOpt
   checkDatasetName(dataset);
   nativeProperties(properties ?? {});
   const call = options.signal ? { signal: options.signal } : {};
-  const before = await lookAt(dataset, call);
+  const before = await lookAt(capabilities, dataset, call);
   const has = (guid: string | undefined) => before.snapshots.find((one) => one.guid === guid);
   const unchanged = async (snapshot: Dataset): Promise<Received> => {
     if (properties !== undefined) await setReceived(dataset, properties, call);

@@ -1,7 +1,7 @@
 import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call, retryBusy } from "./call.ts";
-import { findDataset, getDataset, listDatasets, mount } from "./datasets.ts";
+import { findDataset, getDataset, listIdentities, mount } from "./datasets.ts";
 import { checkGuid } from "./destroy.ts";
 import { hasCode } from "./errors.ts";
 import { checkName } from "./names.ts";
@@ -24,7 +24,7 @@ export async function rename(
 ): Promise<"renamed" | "unchanged"> {
   checkName(from);
   const target = await findDataset(checkName(to), options);
-  const all = await listDatasets(from, { ...options, types: ["filesystem", "volume", "snapshot"] });
+  const all = await listIdentities(from, options);
   const [source] = all;
   if (source === undefined) {
     // The name alone proves nothing.

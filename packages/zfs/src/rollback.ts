@@ -21,7 +21,7 @@ export interface RollbackOptions extends CallOptions {
 export async function rollback(snapshot: string, options: RollbackOptions = {}): Promise<void> {
   checkGuid(await getDataset(snapshot, options), options.guid);
   const [name = ""] = snapshot.split("@");
-  const all = await listSnapshots(name, options);
+  const all = await listSnapshots(name, { ...options, userProperties: [] });
   const newer = all.slice(all.findIndex((one) => one.name === snapshot) + 1);
   if (newer.length > 0 && options.destroyNewer !== true) {
     throw new PloyzError({

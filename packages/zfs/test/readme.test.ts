@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 
-it("the README shows the example that the lab runs", async () => {
-  const [readme, example] = await Promise.all(
-    ["../README.md", "../examples/volume.ts"].map((path) => readFile(new URL(path, import.meta.url), "utf8")),
-  );
+const near = (path: string) => readFile(new URL(path, import.meta.url), "utf8");
+
+it.each(["volume", "copy"])("the README shows the example that the lab runs: %s", async (name) => {
+  const [readme, example] = await Promise.all([near("../README.md"), near(`../examples/${name}.ts`)]);
   expect(readme).toContain(`\`\`\`ts\n${example}\`\`\``);
 });

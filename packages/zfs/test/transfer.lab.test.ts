@@ -4,6 +4,7 @@ import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { identify, run, signalProcess } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { copyVolume } from "../examples/copy.ts";
 import type { ReceiveOptions, SendOptions, Zfs } from "../src/index.ts";
 import { startZfs } from "./start-zfs.ts";
 
@@ -230,6 +231,23 @@ describe("a stream", () => {
   });
 });
 
+describe("a transfer under way", () => {
+  it("keeps its destination from being destroyed or renamed, and goes on", async () => {
+    await transfer(full(), { dataset: "to/busy" });
+    const bytes = await buffer(zfs.send({ snapshot: "from/data@s4", base: "from/data@s1" }).stream);
+    const stream = new PassThrough();
+    stream.write(bytes.subarray(0, 4 * MIB));
+    const begun = new Promise<void>((resolve) => stream.once("drain", resolve));
+    const receiving = zfs.receive({ dataset: "to/busy", stream });
+    await begun; // zfs took the first part
+    await expect(zfs.rename("to/busy", "to/moved")).rejects.toEqual(code("dataset_busy"));
+    await expect(zfs.destroyDataset("to/busy", { recursive: true })).rejects.toEqual(code("dataset_busy"));
+    stream.end(bytes.subarray(4 * MIB));
+    expect(await receiving).toMatchObject({ snapshot: { name: "to/busy@s4" } });
+    await zfs.destroyDataset("to/busy", { recursive: true });
+  });
+});
+
 describe("a cancelled transfer", () => {
   it("ends on both ends, whichever was cancelled, and can be run again", async () => {
     for (const end of ["send", "receive"] as const) {
@@ -280,4 +298,10 @@ describe("a cancelled transfer", () => {
     await zfs.destroyDataset("to/killed", { recursive: true });
     expect(await zfs.destroyDataset("from/data@s3")).toBe("destroyed");
   });
+});
+
+it("the README's copy is made once, and holds nothing afterwards", async () => {
+  expect(await copyVolume(zfs, "from/data", "to/copy")).toMatchObject({ outcome: "received" });
+  expect(await copyVolume(zfs, "from/data", "to/copy")).toEqual({ outcome: "unchanged", bytes: 0 });
+  expect(await zfs.listHolds("from/data@copy")).toEqual({ tags: [], unnamed: 0 });
 });

@@ -1,0 +1,20 @@
+import type { Zfs } from "@ployz/zfs";
+
+/** Between two machines the stream goes over a socket, and each side does its half. Run it again, and nothing is sent. */
+export async function copyVolume(zfs: Zfs, from: string, to: string) {
+  const { dataset: snapshot } = await zfs.ensureSnapshot(`${from}@copy`, {
+    claim: { "ployz:purpose": "copy" },
+  });
+  await zfs.hold(snapshot.name, "copy", { guid: snapshot.guid }); // nobody destroys it meanwhile
+  const { stream, done } = zfs.send({ snapshot: snapshot.name });
+  const received = zfs.receive({
+    dataset: to,
+    stream,
+    expect: { snapshot: "copy", guid: snapshot.guid }, // what arrived is that snapshot, or it is an error
+    properties: { readonly: true },
+  });
+  await Promise.allSettled([received, done]);
+  await zfs.release(snapshot.name, "copy");
+  const { outcome, bytes } = await received;
+  return { outcome, bytes };
+}
