@@ -27,7 +27,15 @@ export async function destroyUnlessNeeded(
   try {
     return await zfs.destroyDataset(name, { guid: snapshot.guid });
   } catch (error) {
-    if (error instanceof PloyzError && error.code === "has_dependents") return "needed";
+    if (neededBy(error) !== undefined) return "needed";
     throw error;
   }
+}
+
+/** What a failed destroy says that needs the dataset; `undefined`: it failed for another reason. */
+export function neededBy(error: unknown): readonly string[] | undefined {
+  if (!(error instanceof PloyzError) || !["has_dependents", "snapshot_held"].includes(error.code))
+    return undefined;
+  const { dependents } = error.details ?? {};
+  return Array.isArray(dependents) && dependents.length > 0 ? dependents.map(String) : [error.message];
 }

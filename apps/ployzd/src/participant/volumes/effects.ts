@@ -13,6 +13,7 @@ import {
   type Pool,
   sealed,
   snapshotName,
+  snapshotsOf,
   type VolumeWorld,
 } from "./world.ts";
 
@@ -34,7 +35,7 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
       const pool = await storage.ready();
       const copy = await findCopy(pool, checkId(id));
       if (copy?.dataset === undefined) return null;
-      return { snapshots: (await pool.zfs.listSnapshots(copy.dataset.name)).map(observedSnapshot) };
+      return { snapshots: (await snapshotsOf(pool, copy.dataset.name)).map(observedSnapshot) };
     },
 
     /** Created with all its properties in one call; the mount and the folder are made again by whoever finds them missing. */
@@ -171,8 +172,8 @@ export function snapshotMissing(id: string, snapshot: string, machine: string): 
 }
 
 /**
- * Atomic: several volumes are snapshotted with their parent in one call, and then what nobody asked for goes again. If that is cut off,
- * the retention removes it later.
+ * Atomic. Where ZFS takes only whole subtrees, several volumes are snapshotted with their parent, and then what nobody asked for goes
+ * again; if that is cut off, the retention removes it later.
  */
 async function snapshotAll(
   { zfs }: Pool,
@@ -186,8 +187,12 @@ async function snapshotAll(
     await zfs.ensureSnapshot(`${only}@${snapshot}`);
     return;
   }
+  if (zfs.capabilities.features.has("multi_snapshot")) {
+    await zfs.ensureSnapshots(names.map((name) => `${name}@${snapshot}`));
+    return;
+  }
   // One that has it already would make the whole call fail: a part of them was asked for before, and atomicity was lost then.
-  const before = (await zfs.listDatasets(parent, { types: ["snapshot"] }))
+  const before = (await zfs.listSnapshotsBelow(parent, { userProperties: [] }))
     .filter((one) => snapshotName(one) === snapshot)
     .map(({ name }) => name.slice(0, name.indexOf("@")));
   if (before.length > 0) {

@@ -1,4 +1,5 @@
-import { mkdir, rmdir } from "node:fs/promises";
+import { mkdir, rmdir, stat, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import type { VolumeSpec } from "@ployz/primitives";
 import type { Dataset, SettableProperties } from "@ployz/zfs";
@@ -25,12 +26,30 @@ export function specProperties(spec: VolumeSpec): SettableProperties {
 export async function open({ zfs, layout }: Pool, name: string, id: string, seen?: Dataset): Promise<void> {
   const path = mountpointOf(layout, id);
   const now = seen ?? (await zfs.getDataset(name));
-  if (isOpen(now, path)) return makeContent(contentOf(layout, id));
+  if (isOpen(now, path) && (await isMountpoint(path))) return makeContent(contentOf(layout, id));
   // Writable first: once it has a mountpoint it is mounted, and zfs-fuse does not change a mount.
   await zfs.setProperties(name, { readonly: false });
   await zfs.setProperties(name, { canmount: "on", mountpoint: path });
   await zfs.mount(name);
+  if (!(await isMountpoint(path))) {
+    throw new PloyzError({
+      code: "mount_failed",
+      message: `${name} is mounted, says ZFS, but not at ${path}`,
+      hint: `look at the mounts: grep ${path} /proc/mounts`,
+    });
+  }
   await makeContent(contentOf(layout, id));
+}
+
+/** Asked of the kernel: what was made in an unmounted folder would be on the machine's own disk. */
+async function isMountpoint(path: string): Promise<boolean> {
+  try {
+    await statfs(path); // fails on a dead mount, of which stat(2) would remember what it was
+    const [inside, outside] = await Promise.all([stat(path), stat(dirname(path))]);
+    return inside.dev !== outside.dev;
+  } catch {
+    return false;
+  }
 }
 
 const isOpen = ({ mounted, mountpoint, properties }: Dataset, path: string): boolean =>
@@ -51,9 +70,10 @@ export async function close({ zfs, layout }: Pool, name: string, id: string): Pr
 
 async function makeContent(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o755 });
+    await mkdir(path, { mode: 0o755 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
     if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
     throw new PloyzError(
       { code: "no_space", message: `there is no space for ${path}`, hint: "free space in the pool" },

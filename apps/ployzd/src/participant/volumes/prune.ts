@@ -1,5 +1,6 @@
 import type { Handlers } from "../handlers.ts";
-import { checkNamespace, copiesIn } from "./layout.ts";
+import { neededBy } from "./dependents.ts";
+import { checkNamespace } from "./layout.ts";
 import { type Expired, expired } from "./retention.ts";
 import type { VolumeWorld } from "./world.ts";
 
@@ -9,30 +10,41 @@ export function pruneEffect(world: VolumeWorld): Pick<Handlers, "volume.prune"> 
   return {
     "volume.prune": async ({ namespace, dryRun }, { signal }) => {
       const { zfs, layout } = await storage.ready();
-      checkNamespace(namespace);
-      const everything = await zfs.listDatasets(layout.root, { types: ["filesystem", "snapshot"] });
-      const copies = copiesIn(
-        layout,
-        everything.filter(({ type }) => type === "filesystem"),
-      );
-      const all = expired(layout, namespace, copies, everything, retention, world.now());
-      const blocked = all.filter(({ dependents }) => dependents.length > 0);
+      const filesystems = await zfs.listDatasets(layout.root);
+      const snapshots = await zfs.listSnapshotsBelow(layout.root, { userProperties: [] });
+      const all = expired({
+        ...{ layout, namespace: checkNamespace(namespace), filesystems, snapshots, retention },
+        now: world.now(),
+      });
       const destroyed: Expired[] = [];
-      for (const one of all.filter(({ dependents }) => dependents.length === 0)) {
+      const blocked: Expired[] = [];
+      for (const one of all) {
         signal.throwIfAborted();
-        if (!dryRun) {
-          const recursive = one.dataset.type === "filesystem";
-          await inTurn(one.name.split("@")[0] ?? one.name, () =>
-            zfs.destroyDataset(one.dataset.name, { recursive, guid: one.dataset.guid }),
-          );
-        }
-        destroyed.push(one);
+        const dependents =
+          one.dependents.length > 0 || dryRun ? one.dependents : await inTurn(idOf(one), () => destroy(one));
+        if (dependents.length > 0) blocked.push({ ...one, dependents });
+        else destroyed.push(one);
       }
       return {
         destroyed: destroyed.map(({ name }) => name),
         blocked: blocked.map(({ name, dependents }) => ({ name, dependents })),
         freedBytes: destroyed.reduce((sum, { dataset }) => sum + dataset.usedBytes, 0),
       };
+
+      /** Resolves with what needs it, which we may not have seen: a clone outside of the root, a hold that has come since. */
+      async function destroy({ dataset }: Expired): Promise<readonly string[]> {
+        try {
+          const recursive = dataset.type === "filesystem";
+          await zfs.destroyDataset(dataset.name, { recursive, guid: dataset.guid });
+          return [];
+        } catch (error) {
+          const dependents = neededBy(error);
+          if (dependents === undefined) throw error;
+          return dependents;
+        }
+      }
     },
   };
 }
+
+const idOf = ({ name }: Expired): string => name.split("@")[0] ?? name;

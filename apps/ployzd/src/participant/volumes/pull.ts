@@ -6,7 +6,7 @@ import { snapshotMissing } from "./effects.ts";
 import { checkId, checkSnapshot, incomingDataset } from "./layout.ts";
 import { meter } from "./meter.ts";
 import { ensureHolder, setAside, takeRetired } from "./moves.ts";
-import { findCopy, observedSnapshot, type Pool, type PullWorld, sealed } from "./world.ts";
+import { findCopy, observedSnapshot, type Pool, type PullWorld, sealed, snapshotsOf } from "./world.ts";
 
 type Pull = Commands["volume.pull"];
 
@@ -46,9 +46,7 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
   ): Promise<Pick<Pull["out"], "bytes" | "base">> {
     const copy = await findCopy(pool, args.id);
     const ours =
-      copy?.dataset === undefined
-        ? []
-        : (await pool.zfs.listSnapshots(copy.dataset.name)).map(observedSnapshot);
+      copy?.dataset === undefined ? [] : (await snapshotsOf(pool, copy.dataset.name)).map(observedSnapshot);
     const whole = ours.at(-1)?.guid === args.guid;
     if (copy?.place === "volumes") {
       if (ours.some(({ guid }) => guid === args.guid)) return { bytes: 0, base: args.snapshot };

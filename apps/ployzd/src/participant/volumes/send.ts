@@ -67,7 +67,7 @@ export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log"
     },
     async tidy() {
       const pool = await storage.ready();
-      const snapshots = await pool.zfs.listDatasets(pool.layout.root, { types: ["snapshot"] });
+      const snapshots = await pool.zfs.listSnapshotsBelow(pool.layout.root, { userProperties: [] });
       for (const { name, properties } of snapshots) {
         if (Number(properties.get("userrefs")?.value ?? 0) > 0 && !held.has(name))
           await pool.zfs.release(name, HOLD);

@@ -23,6 +23,7 @@ import {
   type Pool,
   sealed,
   snapshotName,
+  snapshotsOf,
   type VolumeWorld,
 } from "./world.ts";
 
@@ -102,8 +103,8 @@ async function dropEmptyHolder({ zfs, layout }: Pool, id: string): Promise<void>
   await zfs.destroyDataset(holder.name, { guid: holder.guid });
 }
 
-async function checkNewest({ zfs }: Pool, dataset: Dataset, snapshot: string, guid: string): Promise<void> {
-  const newest = (await zfs.listSnapshots(dataset.name)).at(-1);
+async function checkNewest(pool: Pool, dataset: Dataset, snapshot: string, guid: string): Promise<void> {
+  const newest = (await snapshotsOf(pool, dataset.name)).at(-1);
   if (newest !== undefined && snapshotName(newest) === snapshot && newest.guid === guid) return;
   throw new PloyzError({
     code: "transfer_unverified",
