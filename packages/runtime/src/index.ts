@@ -1,5 +1,6 @@
 export { type DockerRuntimeOptions, openDockerRuntime } from "./docker/open.ts";
 export { openProcessRuntime, type ProcessRuntimeOptions } from "./process/open.ts";
+export { resolveUser, type User } from "./process/users.ts";
 export type {
   ExecOptions,
   ExecResult,

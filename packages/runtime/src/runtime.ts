@@ -122,6 +122,8 @@ export interface Image {
   /** `repository@sha256:…`, when the engine knows it. */
   readonly digest?: string;
   readonly sizeBytes: number;
+  /** What its programs run as, as the image says it; absent: root. Only from `resolve`. */
+  readonly user?: string;
 }
 
 export interface PullProgress {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, rm, stat, statfs } from "node:fs/promises";
 import { findProgram, PloyzError, run, type ServiceHost, waitFor } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { call } from "./call.ts";
@@ -93,7 +93,8 @@ async function start(options: ZfsFuseOptions): Promise<void> {
 async function unmountDead(): Promise<readonly string[]> {
   const unmounted: string[] = [];
   for (const { dataset, path } of parseFuseMounts(await readFile("/proc/self/mounts", "utf8"))) {
-    const dead = await stat(path).then(
+    // Not stat(2), which the kernel answers for a second from what it remembers of a mount that has died.
+    const dead = await statfs(path).then(
       () => false,
       (error: NodeJS.ErrnoException) => error.code === "ENOTCONN",
     );

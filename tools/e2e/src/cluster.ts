@@ -34,6 +34,8 @@ export interface ClusterOptions {
   readonly members?: number;
   /** All machines are added by one command. */
   readonly atOnce?: boolean;
+  /** Each machine gets a pool, and a configuration that names a dataset in it, before Ployz comes. */
+  readonly volumes?: boolean;
 }
 
 /** The payload of this checkout; built when it is not current. */
@@ -47,6 +49,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const lab = await openLab({ machines, kind, docker, bare, payload: await payload() });
   try {
     const cluster = driver(lab);
+    if (options.volumes === true)
+      for (let i = 1; i <= machines; i++) await lab.sh(i, ["sh", "-c", POOL], { timeoutMs: 60_000 });
     if (members > 0)
       await form(cluster, { members, runtime: docker ? "docker" : "host", atOnce: options.atOnce === true });
     return cluster;
@@ -55,6 +59,13 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     throw error;
   }
 }
+
+/** On a sparse file. zfs-fuse runs already; its cache brings the pool back after a power cut. */
+const POOL = `set -e
+truncate -s 4G /var/lib/tank.img
+zpool create -m none tank /var/lib/tank.img
+mkdir -p /etc/ployz
+printf '[storage]\nzfs_root = "tank/ployz"\n' >> /etc/ployz/config.toml`;
 
 /** One command adds all of them at once, and then any may take any subnet; one after the other, machine i has 10.101.i.0/24. */
 async function form(

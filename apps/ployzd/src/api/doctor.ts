@@ -6,6 +6,7 @@ import { probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import { askFollower } from "../follower/socket.ts";
 import { droppedOf } from "../participant/membership.ts";
+import type { Storage } from "../participant/volumes/storage.ts";
 import { clusterStatus } from "./views.ts";
 
 type Check = DoctorReport["checks"][number];
@@ -64,7 +65,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
             "no ZFS dataset configured: stateless services only",
             "set storage.zfs_root in the configuration",
           )
-        : ok(config.zfsRoot),
+        : lookAtVolumes(daemon.storage),
     ),
     ...(member === undefined
       ? [
@@ -111,6 +112,15 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
   ];
   const done = await Promise.all(checks);
   return { kind: "doctor", ok: done.every(({ state }) => state !== "fail"), checks: done };
+}
+
+/** Opens the pool if the daemon could not: a look that finds it repaired has repaired the machine's volumes too. */
+async function lookAtVolumes(storage: Storage): Promise<Finding> {
+  await storage.ready();
+  const [problem] = storage.problems();
+  return problem === undefined
+    ? ok(storage.root ?? "")
+    : fail(problem, "look at zpool status and zfs mount, then restart the daemon");
 }
 
 async function check(id: string, title: string, look: () => Promise<Finding>): Promise<Check> {

@@ -69,7 +69,8 @@ export function apiRoutes(daemon: Daemon): Routes {
         if (destroy !== undefined && typeof destroy !== "boolean") throw invalid("destroy: is true or false");
         if (operation !== undefined && typeof operation !== "string")
           throw invalid("operation: is not an operation's id");
-        return { kind: "left", left: await daemon.leave(destroy === true, operation) };
+        const { left, kept } = await daemon.leave(destroy === true, operation);
+        return { kind: "left", left, ...(kept.length > 0 && { kept }) };
       },
       "GET /v1/machines": ({ signal }) => machineList(daemon.member(), signal),
       "GET /v1/machines/rtt": ({ signal }) => rttTable(daemon.member(), signal),

@@ -73,6 +73,11 @@ function machineWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
         message: `${machine.record.id} does not answer: ${machine.error?.message ?? "unreachable"}`,
         hint: `look at it: ${lookAt(machine)}`,
       })),
+    ...machines.flatMap(({ record, observation }) =>
+      (observation?.problems ?? [])
+        .filter((problem) => /^(no volumes|volume)\b/.test(problem))
+        .map((problem) => ({ message: `${record.id}: ${problem}`, hint: "ployzctl doctor on that machine" })),
+    ),
     ...machines
       .filter(({ record }) => record.state === "joining")
       .map(({ record }) => ({

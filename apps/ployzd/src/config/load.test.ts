@@ -8,12 +8,19 @@ it("takes an empty file", () => {
     runDir: "/run/ployz",
     gatewayListen: "0.0.0.0:80",
     clusterCidr: "10.101.0.0/16",
+    zfsRoot: undefined,
+    overcommitRatio: 1,
+    retention: { last: 10, days: 7 },
   });
 });
 
 it.each([
   ["regoin = 'eu'", "unknown field regoin"],
   ["[storage]\nzfsroot = 'tank'", "unknown field storage.zfsroot"],
+  ["[storage]\novercommit_ratio = 0", "storage.overcommit_ratio"],
+  ["[storage]\nzfs_root = '-tank'", "storage.zfs_root"],
+  ["[retention]\nlast = 0", "retention.last"],
+  ["[retention]\ndays = -1", "retention.days"],
   ["wireguard_port = 70000", "wireguard_port"],
   ["gateway_listen = ':80'", 'gateway_listen: ":80" is not an IPv4 address and port'],
   ["gateway_listen = '999.1.1.1:80'", "gateway_listen"],

@@ -23,7 +23,15 @@ export interface Config {
   readonly runtime: "docker" | "process" | undefined;
   readonly dockerSocket: string;
   readonly zfsRoot: string | undefined;
+  readonly overcommitRatio: number;
+  readonly retention: Retention;
   readonly natsServer: string | undefined;
+}
+
+/** Kept: the last so many, and all that is younger than so many days. */
+export interface Retention {
+  readonly last: number;
+  readonly days: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -143,6 +151,8 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     runtime: file.runtime,
     dockerSocket: file.docker_socket ?? "/var/run/docker.sock",
     zfsRoot: file.storage?.zfs_root,
+    overcommitRatio: file.storage?.overcommit_ratio ?? 1,
+    retention: { last: file.retention?.last ?? 10, days: file.retention?.days ?? 7 },
     natsServer: file.store?.server,
   };
 }

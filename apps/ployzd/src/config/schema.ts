@@ -32,7 +32,19 @@ export const ConfigSchema = Type.Object(
     docker_socket: Type.Optional(Path),
     storage: Type.Optional(
       Type.Object(
-        { zfs_root: Type.Optional(Type.String({ pattern: PATTERNS.dataset })) },
+        {
+          zfs_root: Type.Optional(Type.String({ pattern: PATTERNS.dataset, maxLength: 60 })),
+          overcommit_ratio: Type.Optional(Type.Number({ minimum: 0.1, maximum: 100 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    retention: Type.Optional(
+      Type.Object(
+        {
+          last: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+          days: Type.Optional(Type.Number({ minimum: 0, maximum: 36_500 })),
+        },
         { additionalProperties: false },
       ),
     ),

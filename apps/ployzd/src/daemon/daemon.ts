@@ -23,8 +23,8 @@ export interface Daemon extends Surroundings {
   failure(): DownMember | undefined;
   init(request: MeshInit): Promise<Membership>;
   join(document: JoinDocument): Promise<Membership>;
-  /** With `operation`: only the membership that this operation made. False: there is none. */
-  leave(destroy: boolean, operation?: string): Promise<boolean>;
+  /** With `operation`: only the membership that this operation made. `left: false`: there is none. `kept`: datasets of volumes. */
+  leave(destroy: boolean, operation?: string): Promise<{ left: boolean; kept: readonly string[] }>;
   close(): Promise<void>;
 }
 
@@ -101,8 +101,9 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
     leave: (destroy, operation) =>
       inTurn(async () => {
         const membership = member?.membership() ?? (await readMembership(around.paths.membership));
-        if (membership === undefined) return false;
-        if (operation !== undefined && membership.machine.operation !== operation) return false;
+        const none = { left: false, kept: [] };
+        if (membership === undefined) return none;
+        if (operation !== undefined && membership.machine.operation !== operation) return none;
         const running = member?.runner.running() ?? [];
         if (running.length > 0)
           throw new PloyzError({
@@ -114,8 +115,7 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
         await member?.close();
         member = undefined;
         failure = undefined;
-        await leaveMesh(around, membership, destroy);
-        return true;
+        return { left: true, kept: await leaveMesh(around, membership, destroy) };
       }),
     async close() {
       closed.abort();

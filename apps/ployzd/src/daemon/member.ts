@@ -17,13 +17,17 @@ import { instanceHandlers } from "../participant/instances.ts";
 import { openMachines } from "../participant/machines.ts";
 import { meshHandlers } from "../participant/membership.ts";
 import { observeMachine } from "../participant/observe.ts";
-import { volumeHandlers } from "../participant/volumes.ts";
+import { instanceVolumes, volumeHandlers } from "../participant/volumes/open.ts";
+import { openSender } from "../participant/volumes/send.ts";
+import { settleStrays } from "../participant/volumes/strays.ts";
+import type { VolumeWorld } from "../participant/volumes/world.ts";
 import { openRemote } from "../remote/remote.ts";
 import { openFences } from "../state/fences.ts";
+import { serialiseByKey } from "../state/files.ts";
 import { openReservations } from "../state/reservations.ts";
 import { openStopped } from "../state/stopped.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
-import { serveTransfers } from "../transfer/server.ts";
+import { fetchOffer, serveTransfers } from "../transfer/server.ts";
 
 /** This machine as a member: everything that runs only after `mesh init` or `mesh join`. */
 export interface Member {
@@ -56,7 +60,7 @@ export async function openMember(
   identity: Identity,
   log: Logger,
 ): Promise<Member> {
-  const { config, paths, payload } = around;
+  const { config, paths, payload, storage } = around;
   const { machine: self, cluster } = initial;
   const substrate = await openSubstrate(around, initial);
   const { runtime } = substrate;
@@ -81,7 +85,17 @@ export async function openMember(
   const heads = () =>
     mirror.heads().map((entry) => ({ revision: entry.revision, commit: entry.value as unknown as Commit }));
   const stopped = await openStopped(paths.stopped);
-  const world = { runtime, reservations, stopped, bundles, address: self.address };
+  const volumes: VolumeWorld = {
+    ...{ self: self.id, storage, runtime, retention: config.retention },
+    inTurn: serialiseByKey(),
+    now: () => Date.now(),
+    log: (error) => log.warn({ err: error }, "volumes"),
+  };
+  const world = {
+    ...{ runtime, reservations, stopped, bundles, address: self.address },
+    volumes: instanceVolumes(volumes, paths.volumes),
+  };
+  const sender = openSender(volumes);
   const stop = new AbortController();
   const letGo = async (error: unknown): Promise<never> => {
     stop.abort();
@@ -89,6 +103,12 @@ export async function openMember(
     await store.close();
     throw error;
   };
+  // Before the instances that need them. A machine whose pool is not there goes on without volumes, and says so.
+  if (storage.root !== undefined)
+    await storage
+      .ready()
+      .then(() => sender.tidy())
+      .catch((error: unknown) => log.error({ err: error }, "volumes"));
   let adoption = await adoptCommitted(
     self.id,
     heads().map(({ commit }) => commit),
@@ -114,10 +134,11 @@ export async function openMember(
     port: config.transferPort,
     addressOf,
     log: (error) => log.warn({ err: error }, "transfer"),
-    async open(kind, digest) {
-      if (kind === "bundle") return bundles.read(digest);
+    async open(offer) {
+      if (offer.kind === "volume") return sender.open(offer);
+      if (offer.kind === "bundle") return bundles.read(offer.digest);
       if (runtime.images === undefined) throw new Error("no images here");
-      return runtime.images.export(digest);
+      return runtime.images.export(offer.digest);
     },
   }).catch(letGo);
 
@@ -162,6 +183,8 @@ export async function openMember(
           self: self.id,
           version: payload.version,
           gatewayAddress: hostOf(config.gatewayListen),
+          storage,
+          overcommitRatio: config.overcommitRatio,
         },
         namespaces,
       ),
@@ -175,14 +198,23 @@ export async function openMember(
       runtime,
       bundles,
       transfers,
+      volumes: sender,
       machines,
       self: self.id,
       transferPort: config.transferPort,
       addressOf,
     }),
     ...instanceHandlers(world),
-    ...volumeHandlers(),
     ...gatewayHandlers(paths.gatewaySocket),
+    ...volumeHandlers({
+      ...volumes,
+      machines,
+      fetch(machine, token, signal) {
+        const address = addressOf(machine);
+        if (address !== undefined) return fetchOffer(address, config.transferPort, token, signal);
+        throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
+      },
+    }),
     ...meshHandlers({
       wireguard: substrate.wireguard,
       membership: follower,
@@ -215,7 +247,11 @@ export async function openMember(
       const interrupted = await runner.markInterrupted();
       if (interrupted.length > 0)
         log.warn({ interrupted }, "operations that the last daemon left unfinished");
-      const removed = await removeStrays(self.id, store, world);
+      const pool = storage.present();
+      const removed = [
+        ...(await removeStrays(self.id, store, world)),
+        ...(pool === undefined ? [] : await settleStrays(volumes, pool, store)),
+      ];
       // Commits that came while the daemon was down may want instances that the first look did not know of.
       const again = await adoptCommitted(
         self.id,

@@ -4,6 +4,7 @@ import { apiRoutes } from "../api/routes.ts";
 import { serveApi } from "../api/server.ts";
 import type { Config } from "../config/load.ts";
 import { errorBody } from "../errors.ts";
+import { openStorage } from "../participant/volumes/storage.ts";
 import { pathsOf } from "../state/paths.ts";
 import { openDaemon } from "./daemon.ts";
 import { loadPayload } from "./payload.ts";
@@ -12,7 +13,15 @@ import { loadPayload } from "./payload.ts";
 export async function runDaemon(config: Config, log: Logger): Promise<() => Promise<void>> {
   const paths = pathsOf(config);
   const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });
-  const daemon = await openDaemon({ config, paths, payload: await loadPayload(), services }, log);
+  const storage = openStorage({
+    root: config.zfsRoot,
+    services,
+    mounts: paths.volumes,
+    pools: paths.pools,
+    log: (error, what) => log.warn({ err: error, what }, "volumes"),
+  });
+  const around = { config, paths, payload: await loadPayload(), services, storage };
+  const daemon = await openDaemon(around, log);
   const api = await serveApi(config.socket, apiRoutes(daemon), (error, route) => {
     if (errorBody(error).code === "internal") log.error({ err: error, route }, "api");
   });

@@ -1,18 +1,19 @@
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
+import { leaveVolumes } from "../participant/volumes/leave.ts";
 import { forgetMembership, type Membership } from "./membership.ts";
 import { openSubstrate, type Surroundings } from "./substrate.ts";
 
 /**
  * Takes everything of the cluster off this machine: instances, followers, gateway, store, tunnel and keys. `destroy` is needed for the
- * machine that holds the store, since what it holds is the cluster.
+ * machine that holds the store, since what it holds is the cluster. Volumes are kept: resolves with their datasets.
  */
 export async function leaveMesh(
   around: Surroundings,
   membership: Membership,
   destroy: boolean,
-): Promise<void> {
+): Promise<readonly string[]> {
   const { paths } = around;
   if (membership.machine.store && !destroy) {
     throw new PloyzError({
@@ -28,6 +29,7 @@ export async function leaveMesh(
       .filter(({ labels }) => labels.namespace !== undefined)
       .map(({ id }) => substrate.runtime.remove(id)),
   );
+  const kept = await leaveVolumes(around.storage).catch(unlessUnmounted(paths.volumes));
   await substrate.down();
   await Promise.all(
     [
@@ -42,4 +44,13 @@ export async function leaveMesh(
     ].map((path) => rm(path, { recursive: true, force: true })),
   );
   await forgetMembership(paths.membership); // last: until then the same command finds its way again
+  return kept;
+}
+
+/** A pool that does not answer keeps nobody in a cluster, unless something of it is still mounted. */
+function unlessUnmounted(mounts: string) {
+  return async (error: unknown): Promise<readonly string[]> => {
+    if ((await readFile("/proc/self/mounts", "utf8")).includes(` ${mounts}/`)) throw error;
+    return [];
+  };
 }

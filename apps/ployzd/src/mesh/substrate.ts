@@ -6,6 +6,7 @@ import { type NetworkSpec, openDockerRuntime, openProcessRuntime, type Runtime }
 import { openWireguard, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
 import type { Config } from "../config/load.ts";
 import type { Payload } from "../daemon/payload.ts";
+import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
 import type { AddressRange } from "../state/reservations.ts";
 import type { Membership } from "./membership.ts";
@@ -21,6 +22,7 @@ export interface Surroundings {
   readonly paths: Paths;
   readonly payload: Payload;
   readonly services: ServiceHost;
+  readonly storage: Storage;
 }
 
 /** The programs and devices under one member. */

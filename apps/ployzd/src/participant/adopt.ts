@@ -1,13 +1,16 @@
+import { PloyzError } from "@ployz/exec";
 import type {
   AdoptionReport,
   Commit,
   Instance,
   InstanceStart,
+  InstanceVolume,
   OperationSummary,
+  ServiceSpec,
   Store,
 } from "@ployz/primitives";
 import { errorBody, isFinal } from "@ployz/primitives";
-import { type InstanceWorld, instanceSpec } from "./instances.ts";
+import { type InstanceVolumes, type InstanceWorld, instanceSpec } from "./instances.ts";
 
 /** How a committed instance is started: what its operation said then, read back from the commit. */
 export function committedStart(commit: Commit, instance: Instance): InstanceStart | undefined {
@@ -29,8 +32,38 @@ export function committedStart(commit: Commit, instance: Instance): InstanceStar
     ...(spec.user !== undefined && { user: spec.user }),
     ...(spec.resources !== undefined && { resources: spec.resources }),
     stopGraceMs: spec.stopGraceMs,
+    ...(Object.keys(spec.volumes).length > 0 && { volumes: committedVolumes(commit, instance, spec) }),
   };
 }
+
+/** The ids that it was started with: what the namespace's volumes are called now may be others. */
+function committedVolumes(
+  commit: Commit,
+  instance: Instance,
+  { volumes }: ServiceSpec,
+): readonly InstanceVolume[] {
+  return Object.entries(volumes).map(([name, target]) => {
+    const id = instance.volumes?.[name];
+    if (id === undefined) {
+      throw new PloyzError({
+        code: "volume_missing",
+        message: `the commit does not say which volume ${name} of ${instance.id} is`,
+        hint: "deploy again",
+      });
+    }
+    const volume =
+      commit.volumes.find((one) => one.id === id) ?? commit.volumes.find((one) => one.name === name);
+    return { id, target, scope: volume?.spec.scope ?? "single" };
+  });
+}
+
+const hasDeadMount = (
+  { volumes = {} }: Instance,
+  startedAt: string | undefined,
+  { remountedAt }: InstanceVolumes,
+): boolean =>
+  startedAt !== undefined &&
+  Object.values(volumes).some((id) => Date.parse(startedAt) < (remountedAt(id) ?? 0));
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] ? U[] : T[K] };
 
@@ -57,20 +90,22 @@ export async function adoptCommitted(
     mine.map(async ({ commit, instance }) => {
       try {
         await world.reservations.restore(instance.id, instance.address);
-        const { state } = await world.runtime.inspect(instance.id);
+        const { state, startedAt } = await world.runtime.inspect(instance.id);
+        const dead = state === "running" && hasDeadMount(instance, startedAt, world.volumes);
         // Also one that an operation has stopped: starting it again is that operation's decision.
-        if (state === "running" || world.stopped.has(instance.id)) {
+        if ((state === "running" && !dead) || world.stopped.has(instance.id)) {
           report.adopted.push(instance.id);
           return;
         }
         const start = committedStart(commit, instance);
         if (start === undefined) throw new Error(`the commit has no service ${instance.service}`);
-        await world.runtime.create(instanceSpec(start, world));
-        await world.runtime.start(instance.id);
-        report.recreated.push({
-          what: instance.id,
-          why: state === "absent" ? "it was gone" : `it was ${state}`,
+        if (dead) await world.runtime.stop(instance.id);
+        await world.volumes.use(start, async () => {
+          await world.runtime.create(instanceSpec(start, world));
+          await world.runtime.start(instance.id);
         });
+        const was = dead ? "its volume had to be mounted anew" : `it was ${state}`;
+        report.recreated.push({ what: instance.id, why: state === "absent" ? "it was gone" : was });
       } catch (error) {
         report.failed.push({ what: instance.id, error: errorBody(error) });
       }

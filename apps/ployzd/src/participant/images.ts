@@ -6,11 +6,13 @@ import type { Runtime } from "@ployz/runtime";
 import type { Bundles } from "../transfer/bundles.ts";
 import { fetchOffer, type TransferServer } from "../transfer/server.ts";
 import type { Handlers } from "./handlers.ts";
+import type { Sender } from "./volumes/send.ts";
 
 export interface ContentWorld {
   readonly runtime: Runtime;
   readonly bundles: Bundles;
   readonly transfers: TransferServer;
+  readonly volumes: Sender;
   readonly machines: Machines;
   readonly self: string;
   readonly transferPort: number;
@@ -118,6 +120,12 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
       });
     },
     "transfer.offer": async (offer) => {
+      if (offer.kind === "volume") {
+        const estimated = await world.volumes.estimate(offer);
+        if (estimated === null) return null;
+        const { bytes } = estimated;
+        return { token: transfers.offer(offer), ...(bytes !== undefined && { bytes }) };
+      }
       const there =
         offer.kind === "bundle"
           ? await bundles.has(offer.digest)

@@ -7,7 +7,7 @@ import type { Reservations } from "../state/reservations.ts";
 import type { Stopped } from "../state/stopped.ts";
 import type { Bundles } from "../transfer/bundles.ts";
 import type { Handlers } from "./handlers.ts";
-import { labelsOf } from "./labels.ts";
+import { labelsOf, usesOf, type VolumeUse } from "./labels.ts";
 import { awaitReady, lastLines } from "./readiness.ts";
 
 export interface InstanceWorld {
@@ -15,14 +15,28 @@ export interface InstanceWorld {
   readonly reservations: Reservations;
   readonly stopped: Stopped;
   readonly bundles: Bundles;
+  readonly volumes: InstanceVolumes;
   /** The machine's own overlay address: its DNS. */
   readonly address: string;
+}
+
+/** What an instance needs of the volumes: see participant/volumes. */
+export interface InstanceVolumes {
+  /** The folder that is mounted into instances. */
+  path(id: string): string;
+  /** Runs the task with the volumes ready, and held. @throws PloyzError `volume_missing`, `volume_sealed`, `volume_in_use`. */
+  use<T>(
+    instance: Pick<InstanceStart, "id" | "user" | "image"> & { readonly volumes?: readonly VolumeUse[] },
+    task: () => Promise<T>,
+  ): Promise<T>;
+  /** When its mount had died and was made anew: an instance from before that has only the dead one. Epoch milliseconds. */
+  remountedAt(id: string): number | undefined;
 }
 
 /** What the runtime is asked for, from what the operation says. The same input gives the same instance, also at adoption. */
 export function instanceSpec(
   start: InstanceStart,
-  world: Pick<InstanceWorld, "address" | "bundles">,
+  world: Pick<InstanceWorld, "address" | "bundles" | "volumes">,
 ): InstanceSpec {
   return {
     id: start.id,
@@ -35,7 +49,7 @@ export function instanceSpec(
     address: start.address,
     dns: { server: world.address, search: [`${start.namespace}.cluster.local`] },
     hostname: `${start.service}-${start.slot}`.slice(0, 63),
-    mounts: [],
+    mounts: (start.volumes ?? []).map(({ id, target }) => ({ source: world.volumes.path(id), target })),
     ...(start.resources !== undefined && { resources: start.resources }),
     restart: start.kind === "job" ? "no" : "always",
     stopGraceMs: start.stopGraceMs,
@@ -55,7 +69,7 @@ type InstanceCommands =
   | "instance.logs";
 
 export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceCommands> {
-  const { runtime, reservations, stopped } = world;
+  const { runtime, reservations, stopped, volumes } = world;
 
   async function remove(id: string): Promise<null> {
     await runtime.remove(id);
@@ -75,11 +89,13 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
         return null;
       }),
     "instance.start": (start) =>
-      inTurn(start.id, async () => {
-        await runtime.create(instanceSpec(start, world));
-        const { startedAt } = await runtime.start(start.id);
-        return { startedAt: startedAt ?? "" };
-      }),
+      inTurn(start.id, () =>
+        volumes.use(start, async () => {
+          await runtime.create(instanceSpec(start, world));
+          const { startedAt } = await runtime.start(start.id);
+          return { startedAt: startedAt ?? "" };
+        }),
+      ),
     "instance.ready": (args, { signal }) => awaitReady(runtime, args, signal),
     "instance.wait": async ({ id, timeoutMs }, { signal }) => {
       const exitCode = await jobEnd(runtime, id, timeoutMs, signal);
@@ -101,7 +117,8 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
       }),
     "instance.resume": ({ id }) =>
       inTurn(id, async () => {
-        if ((await runtime.inspect(id)).state !== "absent") await runtime.start(id);
+        const { state, labels } = await runtime.inspect(id);
+        if (state !== "absent") await volumes.use({ id, volumes: usesOf(labels) }, () => runtime.start(id));
         await stopped.remove(id);
         return null;
       }),

@@ -1,4 +1,4 @@
-import type { InstanceStart, ObservedInstance } from "@ployz/primitives";
+import type { InstanceStart, InstanceVolume, ObservedInstance } from "@ployz/primitives";
 import type { InstanceStatus } from "@ployz/runtime";
 
 /** Ownership, visible on the substrate: what an instance is and which operation made it, readable without any journal. */
@@ -10,8 +10,24 @@ export function labelsOf(start: InstanceStart): Readonly<Record<string, string>>
     kind: start.kind,
     revision: start.revision,
     operation: start.operation,
+    ...((start.volumes ?? []).length > 0 && {
+      volumes: (start.volumes ?? []).map(({ id, scope }) => `${id}=${scope}`).join(","),
+    }),
   };
 }
+
+/** The volumes that an instance was started with: what uses a volume is read from the instances, not remembered beside them. */
+export function usesOf(labels: Readonly<Record<string, string>>): readonly VolumeUse[] {
+  return (labels.volumes ?? "")
+    .split(",")
+    .filter((entry) => entry !== "")
+    .map((entry) => {
+      const [id = "", scope] = entry.split("=");
+      return { id, scope: scope === "shared" ? "shared" : "single" };
+    });
+}
+
+export type VolumeUse = Pick<InstanceVolume, "id" | "scope">;
 
 /** `undefined` for an instance that is not ours. */
 export function observed(status: InstanceStatus): ObservedInstance | undefined {

@@ -3,6 +3,8 @@ import type { MachineObservation } from "@ployz/primitives";
 import type { Runtime } from "@ployz/runtime";
 import { takenPorts } from "../mesh/ports.ts";
 import { observed } from "./labels.ts";
+import { type ObservedVolumes, observeVolumes } from "./volumes/observe.ts";
+import type { Storage } from "./volumes/storage.ts";
 
 export interface ObserveWorld {
   readonly runtime: Runtime;
@@ -10,6 +12,8 @@ export interface ObserveWorld {
   readonly version: string;
   /** What the gateway listens on; `0.0.0.0` is every address. */
   readonly gatewayAddress: string;
+  readonly storage: Storage;
+  readonly overcommitRatio: number;
 }
 
 /** A live look at this machine. */
@@ -17,10 +21,11 @@ export async function observeMachine(
   world: ObserveWorld,
   namespaces: readonly string[] | undefined,
 ): Promise<MachineObservation> {
-  const [facts, list, tcpPorts] = await Promise.all([
+  const [facts, list, tcpPorts, volumes] = await Promise.all([
     world.runtime.facts(),
     world.runtime.list(),
     takenPorts("tcp", world.gatewayAddress),
+    lookAtVolumes(world, namespaces),
   ]);
   return {
     machine: world.self,
@@ -33,7 +38,8 @@ export async function observeMachine(
     memoryFreeBytes: facts.memoryFreeBytes,
     diskFreeBytes: facts.diskFreeBytes,
     draining: false,
-    volumes: [],
+    ...(volumes.seen !== undefined && { storage: volumes.seen.storage }),
+    volumes: volumes.seen?.volumes ?? [],
     load1: loadavg()[0] ?? 0,
     tcpPorts,
     instances: list.flatMap((status) => {
@@ -42,6 +48,20 @@ export async function observeMachine(
         ? [instance]
         : [];
     }),
-    problems: facts.limits ? [] : ["resource limits are not enforced here"],
+    problems: [...(facts.limits ? [] : ["resource limits are not enforced here"]), ...volumes.problems],
   };
+}
+
+/** A pool that does not answer must not hide the rest of the machine. One that failed to open is tried again by those who need it. */
+async function lookAtVolumes(
+  { storage, overcommitRatio }: ObserveWorld,
+  namespaces: readonly string[] | undefined,
+): Promise<{ readonly seen?: ObservedVolumes; readonly problems: readonly string[] }> {
+  const pool = storage.present();
+  if (pool === undefined) return { problems: storage.problems() };
+  try {
+    return { seen: await observeVolumes(pool, namespaces, overcommitRatio), problems: storage.problems() };
+  } catch (error) {
+    return { problems: [`no volumes: ${error instanceof Error ? error.message : String(error)}`] };
+  }
 }

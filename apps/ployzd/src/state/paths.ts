@@ -16,6 +16,10 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     stopped: data("stopped.json"),
     mirror: data("mirror"),
     bundles: data("bundles"),
+    /** Mountpoints of active volumes. */
+    volumes: data("volumes"),
+    /** Pools on files, as `dev` makes one. */
+    pools: data("pools"),
     instances: data("instances"),
     store: data("store"),
     gateway: data("gateway"),

@@ -3,8 +3,9 @@ import { createServer, get } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { PloyzError } from "@ployz/exec";
+import type { TransferOffer } from "@ployz/primitives";
 
-export type Offer = { readonly kind: "image" | "bundle"; readonly digest: string; readonly machine: string };
+export type Offer = TransferOffer;
 
 /** Streams of one machine's objects to another, over the overlay. Only what was offered, once, to who was named, within a minute. */
 export interface TransferServer {
@@ -17,7 +18,7 @@ const OFFER_MS = 60_000;
 export interface TransferOptions {
   readonly address: string;
   readonly port: number;
-  open(kind: Offer["kind"], digest: string): Promise<Readable>;
+  open(offer: Offer): Promise<Readable>;
   /** The overlay address of a machine. */
   addressOf(machine: string): string | undefined;
   log(error: unknown): void;
@@ -50,7 +51,7 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
       return;
     }
     options
-      .open(offer.kind, offer.digest)
+      .open(offer)
       .then((source) =>
         pipeline(source, response.writeHead(200, { "content-type": "application/octet-stream" })),
       )

@@ -38,7 +38,8 @@ export interface Api {
   "POST /v1/mesh/leave": {
     query: Record<never, string>;
     body: { operation?: string; destroy?: boolean };
-    out: { kind: "left"; left: boolean };
+    /** `kept`: the datasets of its volumes. */
+    out: { kind: "left"; left: boolean; kept?: readonly string[] };
   };
   "GET /v1/machines": { query: Record<never, string>; body: undefined; out: MachineList };
   "GET /v1/machines/rtt": { query: Record<never, string>; body: undefined; out: RttTable };

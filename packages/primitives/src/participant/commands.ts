@@ -30,8 +30,9 @@ export interface Commands {
 
   /** Lets one machine fetch one object once, within a minute, from this machine's transfer port. `null`: it is not here. */
   "transfer.offer": {
-    args: { kind: "image" | "bundle"; digest: string; machine: string };
-    out: { token: string } | null;
+    args: TransferOffer;
+    /** `bytes`: about how many it will be, where that is known. */
+    out: { token: string; bytes?: number } | null;
   };
 
   // instances. `reserve` durably takes an address on the machine under the instance's id; a draining machine refuses.
@@ -138,6 +139,17 @@ export interface Commands {
     out: { rttMs: Readonly<Record<string, number | null>> };
   };
 }
+
+export type TransferOffer =
+  | { readonly kind: "image" | "bundle"; readonly digest: string; readonly machine: string }
+  | {
+      readonly kind: "volume";
+      readonly id: string;
+      readonly snapshot: string;
+      /** A snapshot that both have: only what has changed since. */
+      readonly base?: string;
+      readonly machine: string;
+    };
 
 export type InstanceStart = {
   readonly id: string;

@@ -14,3 +14,5 @@ export { type MachineUnderTest, participantContract } from "./participant-contra
 export { placeScenario } from "./place-scenario.ts";
 export { type StoreUnderTest, storeContract } from "./store-contract.ts";
 export { place } from "./toy.ts";
+export type { VolumeMachines } from "./volume-bench.ts";
+export { volumeContract } from "./volume-contract.ts";

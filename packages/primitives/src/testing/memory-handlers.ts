@@ -72,8 +72,15 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       return found ?? null;
     },
     "bundle.resolve": ({ digest }) => (machine.bundles.has(digest) ? { sizeBytes: 1_000 } : null),
-    "transfer.offer": ({ kind, digest }) =>
-      (kind === "image" ? machine.images : machine.bundles).has(digest) ? { token: `offer-${digest}` } : null,
+    "transfer.offer": (offer) => {
+      if (offer.kind === "volume") {
+        const there = machine.volumes.get(offer.id)?.snapshots.has(offer.snapshot) === true;
+        return there ? { token: `offer-${offer.id}@${offer.snapshot}` } : null;
+      }
+      const { kind, digest } = offer;
+      const there = (kind === "image" ? machine.images : machine.bundles).has(digest);
+      return there ? { token: `offer-${digest}` } : null;
+    },
     "instance.logs": ({ id, tail }) => ({
       lines: (setting.behaviour(instance(id).start).logs ?? []).slice(-tail),
     }),

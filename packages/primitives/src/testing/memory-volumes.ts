@@ -153,21 +153,29 @@ export function volumeHandlersOf(
       if (sent === undefined || wanted?.guid !== guid)
         return fail("snapshot_missing", `volume ${source.id} has no snapshot ${snapshot} of that guid`);
       const present = volumes.get(id);
-      if (present?.snapshots.get(snapshot)?.guid === guid) return { bytes: 0, ms: 0, base: snapshot };
+      const whole = present?.snapshots.get(snapshot)?.guid === guid;
+      const used = present?.state === "active" || present?.state === "sealed";
+      if (whole && used) return { bytes: 0, ms: 0, base: snapshot };
       const newest = present && [...present.snapshots].at(-1);
       const common = newest !== undefined && sent.get(newest[0])?.guid === newest[1].guid;
       let copy = present;
-      if (present !== undefined && (present.state === "active" || present.state === "sealed"))
-        return fail("volume_in_use", `volume ${id} is ${present.state} on machine ${machine.id}`);
+      if (present !== undefined && used)
+        return fail(
+          present.state === "active" ? "volume_in_use" : "volume_sealed",
+          `volume ${id} is ${present.state} on machine ${machine.id}`,
+        );
       if (present !== undefined && !common) {
         volumes.delete(id);
-        volumes.set(`${id}.aside.${setting.newGuid()}`, { ...present, state: "retired" });
+        const aside = `${id}.aside-${setting.newGuid()}`;
+        volumes.set(aside, { ...present, id: aside, state: "retired" });
         copy = undefined;
       }
       copy ??= make({ id, namespace, name }, { spec: { scope: "single" }, operation, state: "incoming" });
-      if (copy.state === "retired") {
+      if (copy.state === "retired")
         copy = make({ id, namespace, name }, { ...copy, state: "incoming", operation, wasRetired: true });
-      }
+      // An operation that is over has left it: what it received is as good.
+      if (copy.operation !== operation) copy = make({ id, namespace, name }, { ...copy, operation });
+      if (whole) return { bytes: 0, ms: 0, base: snapshot };
       copy.content = wanted.content;
       copy.snapshots.set(snapshot, wanted);
       changed(`pull ${id}`);

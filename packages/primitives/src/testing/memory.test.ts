@@ -4,6 +4,7 @@ import { createMemoryMachines } from "./memory-machines.ts";
 import { createMemoryStore } from "./memory-store.ts";
 import { participantContract } from "./participant-contract.ts";
 import { storeContract } from "./store-contract.ts";
+import { volumeContract } from "./volume-contract.ts";
 
 storeContract(
   async () => {
@@ -13,18 +14,21 @@ storeContract(
   { describe, it, expect },
 );
 
+const runnable = {
+  ...{ namespace: "ns", service: "web", slot: 0, revision: "r1", operation: "01HZX0000000000000000000OP" },
+  ...{ kind: "service" as const, env: {}, stopGraceMs: 1_000 },
+};
+
+volumeContract(
+  async () => {
+    const machines = createMemoryMachines({ clock: createVirtualClock(), machines: ["m1", "m2"] });
+    return { machines, ids: ["m1", "m2"], runnable, close: async () => {} };
+  },
+  { describe, it, expect },
+);
+
 participantContract(
   async () => {
-    const runnable = {
-      ...{
-        namespace: "ns",
-        service: "web",
-        slot: 0,
-        revision: "r1",
-        operation: "01HZX0000000000000000000OP",
-      },
-      ...{ kind: "service" as const, env: {}, stopGraceMs: 1_000 },
-    };
     const machines = createMemoryMachines({ clock: createVirtualClock(), machines: ["m1"] });
     return { machines, id: "m1", runnable, close: async () => {} };
   },

@@ -18,7 +18,12 @@ export function dockerImages(docker: Docker): Images {
   const images: Images = {
     async resolve(ref) {
       const info = await engineUnless([404], `inspect image ${ref}`, () => docker.getImage(ref).inspect());
-      return info === undefined ? undefined : image(info.Id, info.RepoDigests ?? [], info.Size, ref);
+      if (info === undefined) return undefined;
+      const user = info.Config?.User;
+      return {
+        ...image(info.Id, info.RepoDigests ?? [], info.Size, ref),
+        ...(user !== undefined && user !== "" && { user }),
+      };
     },
     async resolveRemote(ref) {
       try {

@@ -13,6 +13,25 @@ describe("setField", () => {
     expect(setField(before, "region", "eu")).toBe(after);
   });
 
+  it.each([
+    ["an empty file", "", 'storage.zfs_root = "t/p"\n'],
+    [
+      "its table",
+      "[storage]\novercommit_ratio = 2\n[store]\n",
+      '[storage]\novercommit_ratio = 2\nzfs_root = "t/p"\n[store]\n',
+    ],
+    ["its table, set", "[storage] # mine\nzfs_root = 'x'\n", '[storage] # mine\nzfs_root = "t/p"\n'],
+    [
+      "a file with another table",
+      "[store]\nserver = '/x'\n",
+      "storage.zfs_root = \"t/p\"\n[store]\nserver = '/x'\n",
+    ],
+    ["a dotted field", "storage.zfs_root = 'x'\n", 'storage.zfs_root = "t/p"\n'],
+    ["the same value", "[storage]\nzfs_root = 't/p' # kept\n", "[storage]\nzfs_root = 't/p' # kept\n"],
+  ])("of a table, in %s", (_what, before, after) => {
+    expect(setField(before, "storage.zfs_root", "t/p")).toBe(after);
+  });
+
   it("quotes what it writes", () => {
     expect(setField("", "region", 'a"\nruntime = "b')).toBe('region = "a\\"\\nruntime = \\"b"\n');
   });

@@ -5,7 +5,7 @@ import { parse } from "smol-toml";
 import { CliError } from "../../errors.ts";
 
 /**
- * Sets top-level fields of the daemon's configuration and leaves all else, comments too, as it is. The new text is shown to the
+ * Sets fields of the daemon's configuration and leaves all else, comments too, as it is. The new text is shown to the
  * daemon's own check before it takes the file's place. Resolves with whether the file changed.
  * @throws CliError `config_invalid`: of the file as it is, or of what it would become.
  */
@@ -36,21 +36,31 @@ export async function writeFields(
   return true;
 }
 
-/** The text with one field set. Top-level fields end at the first table header. */
+/** The text with one field set: `name`, or `table.name`, which goes into its table where that has a header. */
 export function setField(text: string, name: string, value: string): string {
-  const line = `${name} = ${JSON.stringify(value)}`;
+  if (fieldOf(text, name) === value) return text;
   const all = text === "" ? [] : text.replace(/\n$/, "").split("\n");
-  const header = all.findIndex((one) => /^\s*\[/.test(one));
-  const end = header === -1 ? all.length : header;
-  const at = all.findIndex((one, index) => index < end && new RegExp(`^\\s*${name}\\s*=`).test(one));
-  if (at !== -1 && fieldOf(text, name) === value) return text;
+  const [table, key] = name.includes(".") ? name.split(".") : [];
+  const header = all.findIndex((one) => one.replace(/#.*/, "").trim() === `[${table}]`);
+  const start = header + 1;
+  const shown = header === -1 ? name : (key ?? name);
+  const after = all.slice(start).findIndex((one) => /^\s*\[/.test(one));
+  const end = after === -1 ? all.length : start + after; // fields end at the next table
+  const field = new RegExp(`^\\s*${shown.replace(".", "\\s*\\.\\s*")}\\s*=`);
+  const at = all.findIndex((one, index) => index >= start && index < end && field.test(one));
+  const line = `${shown} = ${JSON.stringify(value)}`;
   const next = at === -1 ? all.toSpliced(end, 0, line) : all.with(at, line);
   return `${next.join("\n")}\n`;
 }
 
 function fieldOf(text: string, name: string): unknown {
   try {
-    return parse(text)[name];
+    return name
+      .split(".")
+      .reduce<unknown>(
+        (at, part) => (at as Readonly<Record<string, unknown>> | undefined)?.[part],
+        parse(text),
+      );
   } catch {
     return undefined; // the daemon's check says what is wrong with it
   }

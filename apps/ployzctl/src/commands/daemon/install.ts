@@ -24,6 +24,8 @@ export interface InstallOptions {
   readonly region?: string;
   readonly az?: string;
   readonly gatewayListen?: string;
+  /** `storage.zfs_root`. */
+  readonly zfsRoot?: string;
 }
 
 export const install = (context: Context, input: Input): Promise<DaemonInstalled> =>
@@ -56,6 +58,7 @@ export async function installDaemon(context: Context, options: InstallOptions): 
     ...optional("region", options.region),
     ...optional("az", options.az),
     ...optional("gateway_listen", options.gatewayListen),
+    ...optional("storage.zfs_root", options.zfsRoot),
     ...optional("socket", context.globals.socket),
     ...optional("data_dir", context.globals.dataDir),
   };
@@ -110,7 +113,7 @@ function checkOptions({ region, az, gatewayListen }: InstallOptions): void {
     );
 }
 
-async function needSupervisor(host: ServiceHost): Promise<void> {
+export async function needSupervisor(host: ServiceHost): Promise<void> {
   if (host.kind === "systemd" || (await findProgram("s6-svscan")) !== undefined) return;
   throw new CliError({
     code: "s6_missing",

@@ -1,4 +1,4 @@
-import { rm, rmdir } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stopS6 } from "@ployz/exec";
 import type { Context } from "../../command.ts";
@@ -31,6 +31,7 @@ export async function uninstall(
       hint: "leave it first: ployzctl mesh leave, or ployzctl mesh destroy on the last machine",
     });
   }
+  if (purge) await needNoVolumes(settings);
   const { state } = await host.status(SERVICE);
   const script = host.kind === "s6" && (await exists(INIT_SCRIPT));
   const there = { data: await exists(settings.dataDir), config: await exists(settings.configPath) };
@@ -66,6 +67,22 @@ export async function uninstall(
       ...(there.config && !config ? [settings.configPath] : []),
     ],
   };
+}
+
+/** Removing the data folder must never remove data of volumes: neither through a mount in it nor with the file of a pool. */
+async function needNoVolumes({ dataDir }: Settings): Promise<void> {
+  const mounted = (await readFile("/proc/self/mounts", "utf8")).includes(` ${join(dataDir, "volumes")}/`);
+  const pools = await readdir(join(dataDir, "pools")).catch(() => []);
+  if (!mounted && pools.length === 0) return;
+  throw new CliError({
+    code: "volumes_here",
+    message: mounted
+      ? `volumes are mounted in ${join(dataDir, "volumes")}`
+      : `${join(dataDir, "pools")} holds a pool: ${pools.join(", ")}`,
+    hint: mounted
+      ? "unmount them: zfs unmount DATASET"
+      : "ployzctl dev down removes the pool that dev made; else destroy it, and remove its file",
+  });
 }
 
 /** What a machine that left its mesh keeps there is empty folders, which a reboot would remove too. */

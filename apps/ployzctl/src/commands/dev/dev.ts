@@ -3,24 +3,29 @@ import type { DevDocument, ErrorDocument } from "../../documents.ts";
 import { CliError } from "../../errors.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { routeText } from "../../output/pages/namespaces.ts";
-import { readConfig } from "../../settings.ts";
-import { installDaemon } from "../daemon/install.ts";
+import { readConfig, type Settings } from "../../settings.ts";
+import { installDaemon, needSupervisor } from "../daemon/install.ts";
+import { needRoot, serviceHost } from "../daemon/service.ts";
 import { initMesh } from "../mesh/mesh.ts";
 import { markMade } from "./marker.ts";
+import { DEV_ROOT, ensureDevPool, POOL_MADE } from "./pool.ts";
 
 export const CLUSTER = "dev";
 
 export async function dev(context: Context, input: Input): Promise<DevDocument | Outcome | ErrorDocument> {
-  const { configPath } = await context.settings();
-  const configured = await readConfig(configPath);
+  needRoot(context.terminal.root, "dev");
+  const settings = await context.settings();
+  const configured = await readConfig(settings.configPath);
   const listen =
     input.text("gateway-listen") ??
     (typeof configured.gateway_listen === "string" ? configured.gateway_listen : "127.0.0.1:8080");
+  const pool = await preparePool(context, settings, configured);
   const { changed, service } = await installDaemon(context, {
+    ...(pool !== undefined && { zfsRoot: DEV_ROOT }),
     ...(configured.runtime === undefined && { runtime: "host" as const }),
     gatewayListen: listen,
   });
-  await markMade(await context.settings(), changed);
+  await markMade(await context.settings(), [...changed, ...(pool === "created" ? [POOL_MADE] : [])]);
   const wrote = changed.length === 0 ? "" : ` (wrote ${changed.join(", ")})`;
   context.progress.note(service === "unchanged" ? "the daemon runs already" : `the daemon is up${wrote}`);
 
@@ -57,6 +62,22 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
     ...(namespace !== undefined && { namespace }),
     routes,
   };
+}
+
+/** `undefined`: the pool is the operator's, or there is none. */
+async function preparePool(
+  context: Context,
+  settings: Settings,
+  { storage }: Readonly<Record<string, unknown>>,
+): Promise<"created" | "imported" | "unchanged" | undefined> {
+  const named = (storage as { readonly zfs_root?: unknown } | undefined)?.zfs_root;
+  if (named !== undefined && named !== DEV_ROOT) return undefined;
+  const host = await serviceHost(settings);
+  await needSupervisor(host);
+  const pool = await ensureDevPool(settings, host);
+  if (pool.outcome !== "none") return pool.outcome;
+  context.progress.note(`no volumes: ${pool.why}`);
+  return undefined;
 }
 
 async function deployTo(context: Context, file: string): Promise<Outcome> {

@@ -5,11 +5,12 @@ import type { Context } from "../../command.ts";
 import type { DevDown } from "../../documents.ts";
 import { bodyOf, CliError } from "../../errors.ts";
 import { start } from "../daemon/install.ts";
-import { exists, needRoot } from "../daemon/service.ts";
+import { exists, needRoot, serviceHost } from "../daemon/service.ts";
 import { uninstall } from "../daemon/uninstall.ts";
 import { leave } from "../mesh/mesh.ts";
 import { CLUSTER } from "./dev.ts";
 import { madeBy } from "./marker.ts";
+import { POOL_MADE, removeDevPool } from "./pool.ts";
 
 /** Removes the cluster that dev made, and the daemon. Run again, it removes what is left. */
 export async function down(context: Context): Promise<DevDown> {
@@ -29,6 +30,7 @@ export async function down(context: Context): Promise<DevDown> {
     await leaveCluster(context);
     removed.push(`cluster ${cluster}`);
   }
+  if (made.includes(POOL_MADE)) removed.push(...(await removeDevPool(settings, await serviceHost(settings))));
   const uninstalled = await uninstall(context, { ifInstalled: true, purge: true });
   removed.push(...uninstalled.removed);
   // Only when empty: anything else in there is not dev's.

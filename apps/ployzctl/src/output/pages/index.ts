@@ -25,7 +25,12 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
     case "mesh":
       return meshPage(document);
     case "left":
-      return [lines(document.left ? "left the mesh" : "was in no mesh")];
+      return [
+        lines(
+          document.left ? "left the mesh" : "was in no mesh",
+          ...(document.kept ?? []).map((dataset) => `kept ${dataset}: zfs destroy -r removes it for good`),
+        ),
+      ];
     case "self-record":
       return [
         lines(

@@ -1,0 +1,41 @@
+import { PloyzError } from "@ployz/exec";
+import type { Dataset } from "@ployz/zfs";
+import type { Pool } from "./world.ts";
+
+/** `zfs hold`, on a snapshot that is being sent. */
+export const isHeld = (snapshot: Dataset): boolean =>
+  Number(snapshot.properties.get("userrefs")?.value ?? 0) > 0;
+
+/** The clones of a dataset's snapshots, or of one snapshot: what keeps it from being destroyed. */
+export function dependentsOf(name: string, datasets: readonly Dataset[]): readonly string[] {
+  const snapshots = name.includes("@")
+    ? (origin: string) => origin === name
+    : (origin: string) => origin.startsWith(`${name}@`);
+  return datasets.flatMap((dataset) =>
+    dataset.origin !== undefined && snapshots(dataset.origin) ? [dataset.name] : [],
+  );
+}
+
+/** Destroys the snapshot unless a clone or a transfer needs it. */
+export async function destroyUnlessNeeded(
+  { zfs }: Pool,
+  name: string,
+): Promise<"destroyed" | "absent" | "needed"> {
+  const snapshot = await zfs.findDataset(name);
+  if (snapshot === undefined) return "absent";
+  if (isHeld(snapshot)) return "needed";
+  try {
+    return await zfs.destroyDataset(name, { guid: snapshot.guid });
+  } catch (error) {
+    if (neededBy(error) !== undefined) return "needed";
+    throw error;
+  }
+}
+
+/** What a failed destroy says that needs the dataset; `undefined`: it failed for another reason. */
+export function neededBy(error: unknown): readonly string[] | undefined {
+  if (!(error instanceof PloyzError) || !["has_dependents", "snapshot_held"].includes(error.code))
+    return undefined;
+  const { dependents } = error.details ?? {};
+  return Array.isArray(dependents) && dependents.length > 0 ? dependents.map(String) : [error.message];
+}

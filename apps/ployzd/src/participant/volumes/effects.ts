@@ -1,0 +1,205 @@
+import { PloyzError } from "@ployz/exec";
+import type { Handlers } from "../handlers.ts";
+import { destroyUnlessNeeded } from "./dependents.ts";
+import { close, open, specProperties, unmark } from "./form.ts";
+import { checkId, checkSnapshot, identityMarks, MARK, mountpointOf, volumeDataset } from "./layout.ts";
+import {
+  checkMine,
+  checkUnused,
+  findCopy,
+  missing,
+  needCopy,
+  observedSnapshot,
+  type Pool,
+  sealed,
+  snapshotName,
+  snapshotsOf,
+  type VolumeWorld,
+} from "./world.ts";
+
+type Effects =
+  | "volume.snapshots"
+  | "volume.ensure"
+  | "volume.snapshot"
+  | "volume.unsnapshot"
+  | "volume.clone"
+  | "volume.seal"
+  | "volume.unseal";
+
+/** Commands on volumes of this machine alone. Each may be sent again at any time, also after it was cut off half way. */
+export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
+  const { storage, runtime, inTurn, self } = world;
+
+  return {
+    "volume.snapshots": async ({ id }) => {
+      const pool = await storage.ready();
+      const copy = await findCopy(pool, checkId(id));
+      if (copy?.dataset === undefined) return null;
+      return { snapshots: (await snapshotsOf(pool, copy.dataset.name)).map(observedSnapshot) };
+    },
+
+    /** Created with all its properties in one call; the mount and the folder are made again by whoever finds them missing. */
+    "volume.ensure": ({ spec, operation, create, ...identity }) =>
+      inTurn(checkId(identity.id), async () => {
+        const pool = await storage.ready();
+        const present = await findCopy(pool, identity.id);
+        const name = volumeDataset(pool.layout, identity.namespace, identity.id);
+        if (present === undefined) {
+          if (!create) throw missing(identity.id, self);
+          await ensureParent(pool, identity.namespace);
+          await pool.zfs.ensureDataset(name, {
+            claim: identityMarks(identity, operation),
+            properties: {
+              ...specProperties(spec),
+              canmount: "on",
+              mountpoint: mountpointOf(pool.layout, identity.id),
+            },
+          });
+        } else {
+          checkMine(present, present.operation, identity);
+          if (present.state !== "active") throw sealed(present);
+          await pool.zfs.setProperties(name, specProperties(spec));
+        }
+        await open(pool, name, identity.id);
+        return { guid: (await pool.zfs.getDataset(name)).guid };
+      }),
+
+    "volume.snapshot": async ({ namespace, ids, snapshot }) => {
+      checkSnapshot(snapshot);
+      const pool = await storage.ready();
+      const names = ids.map((id) => volumeDataset(pool.layout, namespace, id));
+      return allInTurn(world, ids, async () => {
+        const lacking: string[] = [];
+        for (const [index, name] of names.entries()) {
+          if ((await pool.zfs.findDataset(name)) === undefined) throw missing(ids[index] ?? "", self);
+          if ((await pool.zfs.findDataset(`${name}@${snapshot}`)) === undefined) lacking.push(name);
+        }
+        await snapshotAll(pool, `${pool.layout.volumes}/${namespace}`, lacking, snapshot);
+        const made = await Promise.all(names.map((name) => pool.zfs.getDataset(`${name}@${snapshot}`)));
+        return { guids: Object.fromEntries(ids.map((id, index) => [id, made[index]?.guid ?? ""])) };
+      });
+    },
+
+    "volume.unsnapshot": async ({ ids, snapshots }) => {
+      const pool = await storage.ready();
+      for (const id of ids) {
+        await inTurn(checkId(id), async () => {
+          const name = (await findCopy(pool, id))?.dataset?.name;
+          if (name === undefined) return;
+          for (const snapshot of snapshots)
+            await destroyUnlessNeeded(pool, `${name}@${checkSnapshot(snapshot)}`);
+        });
+      }
+      return null;
+    },
+
+    "volume.clone": ({ from, spec, operation, ...identity }) =>
+      allInTurn(world, [identity.id, from.id], async () => {
+        const pool = await storage.ready();
+        const present = await findCopy(pool, identity.id);
+        const name = volumeDataset(pool.layout, identity.namespace, identity.id);
+        if (present === undefined) {
+          const source = await needCopy(pool, from.id, self);
+          const snapshot = `${source.dataset.name}@${checkSnapshot(from.snapshot)}`;
+          if ((await pool.zfs.findDataset(snapshot))?.guid !== from.guid)
+            throw snapshotMissing(from.id, from.snapshot, self);
+          await ensureParent(pool, identity.namespace);
+          await pool.zfs.ensureClone(snapshot, name, {
+            properties: {
+              ...specProperties(spec),
+              canmount: "on",
+              mountpoint: mountpointOf(pool.layout, identity.id),
+              user: identityMarks(identity, operation),
+            },
+          });
+        } else {
+          checkMine(present, operation, identity);
+          if (present.state !== "active") throw sealed(present);
+        }
+        await open(pool, name, identity.id);
+        return { guid: (await pool.zfs.getDataset(name)).guid };
+      }),
+
+    /** The mark comes last: a seal that was cut off leaves a volume that is still active, and that the next start opens again. */
+    "volume.seal": ({ id, operation }) =>
+      inTurn(checkId(id), async () => {
+        const pool = await storage.ready();
+        const copy = await needCopy(pool, id, self);
+        if (copy.state === "sealed" && copy.sealedBy === operation) return null;
+        if (copy.state !== "active") throw sealed(copy);
+        await checkUnused(runtime, id);
+        await close(pool, copy.dataset.name, id);
+        await pool.zfs.setProperties(copy.dataset.name, { user: { [MARK.sealedBy]: operation } });
+        return null;
+      }),
+
+    "volume.unseal": ({ id, operation }) =>
+      inTurn(checkId(id), async () => {
+        const pool = await storage.ready();
+        const copy = await findCopy(pool, id);
+        // One whose mark is gone may still have to be opened.
+        const mine = copy?.state === "sealed" && copy.sealedBy === operation;
+        if (copy?.dataset === undefined || (copy.state !== "active" && !mine)) return null;
+        await unmark(pool, copy.dataset, MARK.sealedBy);
+        await open(pool, copy.dataset.name, id);
+        return null;
+      }),
+  };
+}
+
+/** Holds several volumes, always in the same order, so that two tasks never wait for each other. */
+export function allInTurn<T>(
+  world: Pick<VolumeWorld, "inTurn">,
+  ids: readonly string[],
+  task: () => Promise<T>,
+): Promise<T> {
+  const [first, ...rest] = [...new Set(ids.map(checkId))].sort();
+  return first === undefined ? task() : world.inTurn(first, () => allInTurn(world, rest, task));
+}
+
+export async function ensureParent({ zfs, layout }: Pool, namespace: string): Promise<void> {
+  await zfs.ensureDataset(`${layout.volumes}/${namespace}`, {
+    properties: { mountpoint: "none", canmount: "off" },
+  });
+}
+
+export function snapshotMissing(id: string, snapshot: string, machine: string): PloyzError {
+  return new PloyzError({
+    code: "snapshot_missing",
+    message: `volume ${id} has no snapshot ${snapshot} of that guid on machine ${machine}`,
+    hint: "run the same command again",
+  });
+}
+
+/**
+ * Atomic. Where ZFS takes only whole subtrees, several volumes are snapshotted with their parent, and then what nobody asked for goes
+ * again; if that is cut off, the retention removes it later.
+ */
+async function snapshotAll(
+  { zfs }: Pool,
+  parent: string,
+  names: readonly string[],
+  snapshot: string,
+): Promise<void> {
+  const [only] = names;
+  if (only === undefined) return;
+  if (names.length === 1) {
+    await zfs.ensureSnapshot(`${only}@${snapshot}`);
+    return;
+  }
+  if (zfs.capabilities.features.has("multi_snapshot")) {
+    await zfs.ensureSnapshots(names.map((name) => `${name}@${snapshot}`));
+    return;
+  }
+  // One that has it already would make the whole call fail: a part of them was asked for before, and atomicity was lost then.
+  const before = (await zfs.listSnapshotsBelow(parent, { userProperties: [] }))
+    .filter((one) => snapshotName(one) === snapshot)
+    .map(({ name }) => name.slice(0, name.indexOf("@")));
+  if (before.length > 0) {
+    for (const name of names) await zfs.ensureSnapshot(`${name}@${snapshot}`);
+    return;
+  }
+  await zfs.ensureSnapshot(`${parent}@${snapshot}`, { recursive: true });
+  const all = await zfs.listDatasets(parent);
+  for (const { name } of all) if (!names.includes(name)) await zfs.destroyDataset(`${name}@${snapshot}`);
+}

@@ -1,0 +1,22 @@
+import { close } from "./form.ts";
+import type { Storage } from "./storage.ts";
+import { copiesOf } from "./world.ts";
+
+/**
+ * Takes the volumes out of use before the machine leaves its cluster: nothing of them may be mounted below a data folder that may be
+ * removed next. Nothing is destroyed. Resolves with the datasets that hold data.
+ */
+export async function leaveVolumes({
+  root,
+  ready,
+}: Pick<Storage, "root" | "ready">): Promise<readonly string[]> {
+  if (root === undefined) return [];
+  const pool = await ready();
+  const kept: string[] = [];
+  for (const { id, dataset } of await copiesOf(pool)) {
+    if (dataset === undefined) continue;
+    await close(pool, dataset.name, id);
+    kept.push(dataset.name);
+  }
+  return kept;
+}

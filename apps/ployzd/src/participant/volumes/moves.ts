@@ -1,0 +1,71 @@
+import type { VolumeIdentity } from "@ployz/primitives";
+import type { Dataset } from "@ployz/zfs";
+import { close, unmark } from "./form.ts";
+import {
+  asideDataset,
+  type Copy,
+  holderDataset,
+  identityMarks,
+  incomingDataset,
+  MARK,
+  retiredDataset,
+} from "./layout.ts";
+import type { Pool } from "./world.ts";
+
+/*
+ * A copy changes its place in one order: first the properties that it needs there, then the rename, which is the change. Cut off before
+ * the rename it is what it was, with marks that its old place does not read; after it nothing is left to do but to tidy.
+ */
+
+/** Makes room for a copy that has nothing in common with this one. Kept, under a name of its own, as a retired copy. */
+export async function setAside(pool: Pool, copy: Copy, dataset: Dataset, now: number): Promise<void> {
+  const { zfs, layout } = pool;
+  const marks = identityMarks(copy, copy.operation);
+  await zfs.setProperties(dataset.name, {
+    readonly: true,
+    user: { ...marks, [MARK.retiredAt]: copy.retiredAt ?? copy.wasRetired ?? new Date(now).toISOString() },
+  });
+  await zfs.rename(dataset.name, asideDataset(layout, copy.id, dataset.guid));
+  if (copy.holder !== undefined) await unmark(pool, copy.holder, MARK.wasRetired); // what comes next was none
+}
+
+/**
+ * Says whose the incoming copy is. One that an operation left that is over (the caller holds the volume's lease) is taken over: what it
+ * has received is as good. `retired`: the copy that will be used.
+ */
+export async function ensureHolder(
+  { zfs, layout }: Pool,
+  identity: VolumeIdentity,
+  operation: string,
+  retired: Copy | undefined,
+): Promise<void> {
+  const name = holderDataset(layout, identity.id);
+  const present = await zfs.findDataset(name);
+  const marks = {
+    ...identityMarks(identity, operation),
+    ...(retired?.retiredAt !== undefined && { [MARK.wasRetired]: retired.retiredAt }),
+  };
+  if (present === undefined)
+    await zfs.ensureDataset(name, {
+      properties: { mountpoint: "none", canmount: "off", readonly: true, user: marks },
+    });
+  else await zfs.setProperties(name, { user: marks });
+}
+
+/** A retired copy becomes the incoming one, which then needs only what has changed since. */
+export async function takeRetired({ zfs, layout }: Pool, copy: Copy, dataset: Dataset): Promise<void> {
+  await zfs.rename(dataset.name, incomingDataset(layout, copy.id));
+}
+
+/** Out of use, and kept. `since`: it was retired before. */
+export async function toRetired(pool: Pool, copy: Copy, dataset: Dataset, since: string): Promise<void> {
+  const { zfs, layout } = pool;
+  const target = retiredDataset(layout, copy.id);
+  const older = await zfs.findDataset(target);
+  if (older !== undefined) await zfs.rename(target, asideDataset(layout, copy.id, older.guid));
+  await close(pool, dataset.name, copy.id);
+  await zfs.setProperties(dataset.name, {
+    user: { ...identityMarks(copy, copy.operation), [MARK.retiredAt]: since },
+  });
+  await zfs.rename(dataset.name, target);
+}

@@ -1,0 +1,59 @@
+import type { ObservedStorage, ObservedVolume } from "@ployz/primitives";
+import { type Copy, copiesIn } from "./layout.ts";
+import type { Pool } from "./world.ts";
+
+export interface ObservedVolumes {
+  readonly storage: ObservedStorage;
+  readonly volumes: readonly ObservedVolume[];
+}
+
+/** Storage and volumes in one look. Promises are of all namespaces; volumes of those asked for. */
+export async function observeVolumes(
+  { zfs, layout }: Pool,
+  namespaces: readonly string[] | undefined,
+  overcommitRatio: number,
+): Promise<ObservedVolumes> {
+  const datasets = await zfs.listDatasets(layout.root);
+  const copies = copiesIn(layout, datasets);
+  const root = datasets.find(({ name }) => name === layout.root);
+  const [usedBytes, availableBytes] = [root?.usedBytes ?? 0, root?.availableBytes ?? 0];
+  return {
+    storage: {
+      root: layout.root,
+      availableBytes,
+      usedBytes,
+      promisedBytes: copies
+        .filter(({ state }) => state === "active")
+        .reduce((sum, { dataset }) => sum + (dataset?.refquotaBytes ?? 0), 0),
+      // Of what the root may use: other datasets of the pool, and a quota that the operator has set on it, are no space of ours.
+      promisableBytes: Math.floor((usedBytes + availableBytes) * overcommitRatio),
+    },
+    volumes: copies
+      // What is left of a transfer that has become the volume.
+      .filter(
+        ({ id, dataset }) => dataset !== undefined || copies.filter((one) => one.id === id).length === 1,
+      )
+      .filter(({ namespace }) => namespaces === undefined || namespaces.includes(namespace))
+      .map(observed),
+  };
+}
+
+function observed({
+  id,
+  namespace,
+  name,
+  state,
+  operation,
+  retiredAt,
+  dataset,
+  holder,
+}: Copy): ObservedVolume {
+  return {
+    ...{ id, namespace, name, state, operation },
+    guid: (dataset ?? holder)?.guid ?? "",
+    usedBytes: (holder ?? dataset)?.usedBytes ?? 0,
+    referencedBytes: dataset?.referencedBytes ?? 0,
+    ...(dataset?.refquotaBytes !== undefined && { quotaBytes: dataset.refquotaBytes }),
+    ...(state === "retired" && retiredAt !== undefined && { retiredAt }),
+  };
+}

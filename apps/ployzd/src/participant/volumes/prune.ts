@@ -1,0 +1,50 @@
+import type { Handlers } from "../handlers.ts";
+import { neededBy } from "./dependents.ts";
+import { checkNamespace } from "./layout.ts";
+import { type Expired, expired } from "./retention.ts";
+import type { VolumeWorld } from "./world.ts";
+
+/** The only command that lets go of data for good, by the retention that the operator has set. */
+export function pruneEffect(world: VolumeWorld): Pick<Handlers, "volume.prune"> {
+  const { storage, inTurn, retention } = world;
+  return {
+    "volume.prune": async ({ namespace, dryRun }, { signal }) => {
+      const { zfs, layout } = await storage.ready();
+      const filesystems = await zfs.listDatasets(layout.root);
+      const snapshots = await zfs.listSnapshotsBelow(layout.root, { userProperties: [] });
+      const all = expired({
+        ...{ layout, namespace: checkNamespace(namespace), filesystems, snapshots, retention },
+        now: world.now(),
+      });
+      const destroyed: Expired[] = [];
+      const blocked: Expired[] = [];
+      for (const one of all) {
+        signal.throwIfAborted();
+        const dependents =
+          one.dependents.length > 0 || dryRun ? one.dependents : await inTurn(idOf(one), () => destroy(one));
+        if (dependents.length > 0) blocked.push({ ...one, dependents });
+        else destroyed.push(one);
+      }
+      return {
+        destroyed: destroyed.map(({ name }) => name),
+        blocked: blocked.map(({ name, dependents }) => ({ name, dependents })),
+        freedBytes: destroyed.reduce((sum, { dataset }) => sum + dataset.usedBytes, 0),
+      };
+
+      /** Resolves with what needs it, which we may not have seen: a clone outside of the root, a hold that has come since. */
+      async function destroy({ dataset }: Expired): Promise<readonly string[]> {
+        try {
+          const recursive = dataset.type === "filesystem";
+          await zfs.destroyDataset(dataset.name, { recursive, guid: dataset.guid });
+          return [];
+        } catch (error) {
+          const dependents = neededBy(error);
+          if (dependents === undefined) throw error;
+          return dependents;
+        }
+      }
+    },
+  };
+}
+
+const idOf = ({ name }: Expired): string => name.split("@")[0] ?? name;

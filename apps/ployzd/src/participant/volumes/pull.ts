@@ -1,0 +1,117 @@
+import { PloyzError } from "@ployz/exec";
+import type { Commands, ObservedSnapshot } from "@ployz/primitives";
+import type { CommandContext, Handlers } from "../handlers.ts";
+import { commonBase } from "./base.ts";
+import { snapshotMissing } from "./effects.ts";
+import { checkId, checkSnapshot, incomingDataset } from "./layout.ts";
+import { meter } from "./meter.ts";
+import { ensureHolder, setAside, takeRetired } from "./moves.ts";
+import { findCopy, observedSnapshot, type Pool, type PullWorld, sealed, snapshotsOf } from "./world.ts";
+
+type Pull = Commands["volume.pull"];
+
+const ASK_MS = 15_000;
+
+/**
+ * The receiving half of a transfer. What is there when it begins decides how: nothing of an earlier try is needed, and nothing of it is
+ * in the way. A transfer that was cut off leaves the copy as it was before it, by ZFS itself.
+ */
+export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
+  const { storage, inTurn, machines, self } = world;
+
+  return {
+    "volume.pull": async (args, context) => {
+      const started = performance.now();
+      checkSnapshot(args.snapshot);
+      checkId(args.source.id);
+      const { machine, id: sourceId } = args.source;
+      const asked = { timeoutMs: ASK_MS, signal: context.signal };
+      const source = await machines.call(machine, "volume.snapshots", { id: sourceId }, asked);
+      const theirs = source?.snapshots ?? [];
+      if (!theirs.some(({ name, guid }) => name === args.snapshot && guid === args.guid))
+        throw snapshotMissing(sourceId, args.snapshot, machine);
+      return inTurn(checkId(args.id), async () => {
+        context.signal.throwIfAborted(); // it may have waited for its turn
+        const received = await receiveInto(await storage.ready(), args, theirs, context);
+        return { ...received, ms: Math.round(performance.now() - started) };
+      });
+    },
+  };
+
+  async function receiveInto(
+    pool: Pool,
+    args: Pull["args"],
+    theirs: readonly ObservedSnapshot[],
+    context: CommandContext,
+  ): Promise<Pick<Pull["out"], "bytes" | "base">> {
+    const copy = await findCopy(pool, args.id);
+    const ours =
+      copy?.dataset === undefined ? [] : (await snapshotsOf(pool, copy.dataset.name)).map(observedSnapshot);
+    const whole = ours.at(-1)?.guid === args.guid;
+    if (copy?.place === "volumes") {
+      if (ours.some(({ guid }) => guid === args.guid)) return { bytes: 0, base: args.snapshot };
+      if (copy.state === "sealed") throw sealed(copy);
+      throw new PloyzError({
+        code: "volume_in_use",
+        message: `volume ${args.id} is active on machine ${self}: nothing is received into it`,
+      });
+    }
+    const base = commonBase(ours, theirs, args.snapshot);
+    if (copy?.dataset !== undefined && base === undefined)
+      await setAside(pool, copy, copy.dataset, world.now());
+    const retired = copy?.place === "retired" && base !== undefined ? copy : undefined;
+    await ensureHolder(pool, args, args.operation, retired);
+    if (retired?.dataset !== undefined) await takeRetired(pool, retired, retired.dataset);
+    if (whole) return { bytes: 0, base: args.snapshot };
+    try {
+      return { bytes: await transfer(pool, args, base, context), base: base?.name ?? null };
+    } catch (error) {
+      // Something was written to it since its newest snapshot, which no snapshot shows.
+      const now = await findCopy(pool, args.id);
+      if (base === undefined || now?.dataset === undefined || !isModified(error)) throw error;
+      await setAside(pool, now, now.dataset, world.now());
+      return { bytes: await transfer(pool, args, undefined, context), base: null };
+    }
+  }
+
+  async function transfer(
+    pool: Pool,
+    { id, source, snapshot, guid, bytesPerSecond }: Pull["args"],
+    base: ObservedSnapshot | undefined,
+    { signal, progress }: CommandContext,
+  ): Promise<number> {
+    const offer = await machines.call(
+      source.machine,
+      "transfer.offer",
+      {
+        kind: "volume",
+        id: source.id,
+        snapshot,
+        machine: self,
+        ...(base !== undefined && { base: base.name }),
+      },
+      { timeoutMs: ASK_MS, signal },
+    );
+    if (offer === null) throw snapshotMissing(source.id, snapshot, source.machine);
+    const total = offer.bytes;
+    const metered = meter({
+      signal,
+      ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+      onBytes: (done) => progress({ done, ...(total !== undefined && { total }) }),
+    });
+    const incoming = await world.fetch(source.machine, offer.token, signal);
+    incoming.once("error", (error) => metered.destroy(error));
+    metered.once("close", () => incoming.destroy());
+    await pool.zfs.receive({
+      dataset: incomingDataset(pool.layout, id),
+      stream: incoming.pipe(metered),
+      expect: { snapshot, guid },
+      signal,
+    });
+    return metered.bytes;
+  }
+}
+
+function isModified(error: unknown): boolean {
+  return error instanceof PloyzError && error.code === "destination_modified";
+}

@@ -1,0 +1,88 @@
+import type { Dataset } from "@ployz/zfs";
+import type { Retention } from "../../config/load.ts";
+import { dependentsOf, isHeld } from "./dependents.ts";
+import { type Copy, copiesIn, type Layout } from "./layout.ts";
+import { snapshotName } from "./world.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Something that the retention lets go of: a snapshot, or a retired copy with all its snapshots. */
+export interface Expired {
+  readonly dataset: Dataset;
+  readonly name: string;
+  /** Clones, or snapshots that are being sent. Not empty: it stays. */
+  readonly dependents: readonly string[];
+}
+
+export interface Kept {
+  readonly layout: Layout;
+  readonly namespace: string;
+  /** All below the root. */
+  readonly filesystems: readonly Dataset[];
+  /** Of each dataset oldest first. */
+  readonly snapshots: readonly Dataset[];
+  readonly retention: Retention;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/**
+ * What is beyond the retention: neither among the last of its volume nor young. The newest snapshot of a copy always stays: it is what
+ * the next transfer of the difference begins from. An incoming copy is its operation's.
+ */
+export function expired({
+  layout,
+  namespace,
+  filesystems,
+  snapshots,
+  retention: { last, days },
+  now,
+}: Kept): readonly Expired[] {
+  const old = (at: number) => now - at > days * DAY_MS;
+  const below = (name: string) => snapshots.filter((one) => one.name.startsWith(`${name}@`));
+  const copies = copiesIn(layout, filesystems).filter(
+    (copy) => copy.namespace === namespace && copy.place !== "incoming",
+  );
+  const gone = [...new Set(copies.map(({ name }) => name))].flatMap((volume) =>
+    copies
+      .filter(({ name, place }) => name === volume && place === "retired")
+      .sort((a, b) => retiredAt(b) - retiredAt(a))
+      .slice(last)
+      .filter((copy) => old(retiredAt(copy))),
+  );
+
+  const wholeCopy = ({ id, dataset }: Copy): readonly Expired[] => {
+    if (dataset === undefined) return [];
+    const held = below(dataset.name).filter(isHeld);
+    const dependents = [...dependentsOf(dataset.name, filesystems), ...held.map(({ name }) => name)];
+    return [{ dataset, name: id, dependents }];
+  };
+  const oldSnapshots = ({ id, dataset }: Copy): readonly Expired[] =>
+    (dataset === undefined ? [] : below(dataset.name))
+      .slice(0, -Math.max(1, last))
+      .filter(({ createdAt }) => old(createdAt))
+      .map((snapshot) => ({
+        dataset: snapshot,
+        name: `${id}@${snapshotName(snapshot)}`,
+        dependents: [
+          ...dependentsOf(snapshot.name, filesystems),
+          ...(isHeld(snapshot) ? ["a hold, such as a transfer's"] : []),
+        ],
+      }));
+  // Of the common parent: left when a snapshot of several volumes was cut off. Nothing is in it.
+  const leftovers = below(`${layout.volumes}/${namespace}`)
+    .filter(({ createdAt }) => now - createdAt > DAY_MS)
+    .map((dataset) => ({ dataset, name: `${namespace}@${snapshotName(dataset)}`, dependents: [] }));
+
+  return [
+    ...gone.flatMap(wholeCopy),
+    ...copies.filter((copy) => !gone.includes(copy)).flatMap(oldSnapshots),
+    ...leftovers,
+  ];
+}
+
+/** A copy without a time is taken for a new one. */
+const retiredAt = ({ retiredAt }: Copy): number => {
+  const at = Date.parse(retiredAt ?? "");
+  return Number.isNaN(at) ? Number.MAX_SAFE_INTEGER : at;
+};

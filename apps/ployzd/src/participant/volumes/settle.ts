@@ -1,0 +1,114 @@
+import { PloyzError } from "@ployz/exec";
+import type { Dataset } from "@ployz/zfs";
+import type { Handlers } from "../handlers.ts";
+import { ensureParent } from "./effects.ts";
+import { open, specProperties, unmark } from "./form.ts";
+import {
+  type Copy,
+  checkId,
+  checkSnapshot,
+  holderDataset,
+  identityMarks,
+  incomingDataset,
+  MARK,
+  volumeDataset,
+} from "./layout.ts";
+import { toRetired } from "./moves.ts";
+import {
+  checkMine,
+  checkUnused,
+  copiesOf,
+  findCopy,
+  missing,
+  type Pool,
+  sealed,
+  snapshotName,
+  snapshotsOf,
+  type VolumeWorld,
+} from "./world.ts";
+
+type Settling = "volume.admit" | "volume.discard" | "volume.retire";
+
+/** How a copy becomes the volume, and how it stops being one. */
+export function settlingEffects(world: VolumeWorld): Pick<Handlers, Settling> {
+  const { storage, runtime, inTurn, self } = world;
+
+  return {
+    "volume.admit": ({ spec, operation, snapshot, guid, ...identity }) =>
+      inTurn(checkId(identity.id), async () => {
+        const pool = await storage.ready();
+        const { id, namespace } = identity;
+        const copy = await findCopy(pool, id);
+        if (copy?.dataset === undefined) throw missing(id, self);
+        checkMine(copy, operation, identity);
+        if (copy.state !== "incoming" && copy.state !== "active") throw sealed(copy);
+        const name = volumeDataset(pool.layout, namespace, id);
+        if (copy.state === "incoming") {
+          await checkNewest(pool, copy.dataset, checkSnapshot(snapshot), guid);
+          await ensureParent(pool, namespace);
+          await unmark(pool, copy.dataset, MARK.sealedBy, MARK.retiredAt, MARK.wasRetired);
+          await pool.zfs.setProperties(copy.dataset.name, {
+            ...specProperties(spec),
+            user: {
+              ...identityMarks(identity, operation),
+              ...(copy.wasRetired !== undefined && { [MARK.wasRetired]: copy.wasRetired }),
+            },
+          });
+          await pool.zfs.rename(copy.dataset.name, name);
+        }
+        await open(pool, name, id);
+        await dropEmptyHolder(pool, id);
+        return { guid: (await pool.zfs.getDataset(name)).guid };
+      }),
+
+    "volume.discard": ({ id, operation }) =>
+      inTurn(checkId(id), async () => {
+        const pool = await storage.ready();
+        for (const copy of await copiesOf(pool)) {
+          if (copy.id === id && copy.operation === operation && copy.place !== "retired") {
+            await checkUnused(runtime, id);
+            await discard(pool, copy);
+          }
+        }
+        return null;
+      }),
+
+    "volume.retire": ({ id }) =>
+      inTurn(checkId(id), async () => {
+        const pool = await storage.ready();
+        const copy = await findCopy(pool, id);
+        if (copy?.dataset === undefined || copy.state === "retired") return null;
+        await checkUnused(runtime, id);
+        await toRetired(pool, copy, copy.dataset, new Date(world.now()).toISOString());
+        if (copy.place === "incoming") await dropEmptyHolder(pool, id);
+        return null;
+      }),
+  };
+}
+
+/** Destroys a copy with its snapshots; one that was a retired copy before becomes one again. Nothing runs on it. */
+export async function discard(pool: Pool, copy: Copy): Promise<void> {
+  const { zfs, layout } = pool;
+  const { id, dataset, holder, wasRetired } = copy;
+  if (dataset !== undefined && wasRetired !== undefined) await toRetired(pool, copy, dataset, wasRetired);
+  else if (dataset !== undefined)
+    await zfs.destroyDataset(dataset.name, { recursive: true, guid: dataset.guid });
+  if (holder !== undefined) await zfs.destroyDataset(holderDataset(layout, id), { guid: holder.guid });
+}
+
+/** What said whose the incoming copy was, once the copy is the volume. */
+async function dropEmptyHolder({ zfs, layout }: Pool, id: string): Promise<void> {
+  const holder = await zfs.findDataset(holderDataset(layout, id));
+  if (holder === undefined || (await zfs.findDataset(incomingDataset(layout, id))) !== undefined) return;
+  await zfs.destroyDataset(holder.name, { guid: holder.guid });
+}
+
+async function checkNewest(pool: Pool, dataset: Dataset, snapshot: string, guid: string): Promise<void> {
+  const newest = (await snapshotsOf(pool, dataset.name)).at(-1);
+  if (newest !== undefined && snapshotName(newest) === snapshot && newest.guid === guid) return;
+  throw new PloyzError({
+    code: "transfer_unverified",
+    message: `the newest snapshot of ${dataset.name} is ${newest === undefined ? "none" : `${snapshotName(newest)} (guid ${newest.guid})`}, not ${snapshot} (guid ${guid})`,
+    hint: "run the same command again: it transfers the difference",
+  });
+}

@@ -1,0 +1,104 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { PloyzError, type ServiceHost } from "@ployz/exec";
+import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
+import { serialise } from "../../state/files.ts";
+import { open } from "./form.ts";
+import { layoutOf } from "./layout.ts";
+import { copiesOf, type Pool } from "./world.ts";
+
+/** The pool under this machine's volumes. A machine whose pool is not there works on, without volumes. */
+export interface Storage {
+  /** Absent when the configuration names none. */
+  readonly root: string | undefined;
+  /** Opens it, once. @throws PloyzError `zfs_unavailable`, `pool_missing`, …: tried again by the next call. */
+  ready(): Promise<Pool>;
+  /** Only what is open. */
+  present(): Pool | undefined;
+  /** Why there are no volumes here, or why some are not mounted. */
+  problems(): readonly string[];
+  /** When the volume's mount was found dead, because zfs-fuse had been killed, and was made anew; epoch milliseconds. */
+  remountedAt(id: string): number | undefined;
+}
+
+export interface StorageOptions {
+  /** `storage.zfs_root`. */
+  readonly root: string | undefined;
+  readonly services: ServiceHost;
+  /** Folder of the mountpoints. */
+  readonly mounts: string;
+  /** Folder of pools on files. */
+  readonly pools: string;
+  log(error: unknown, what: string): void;
+}
+
+export function openStorage(options: StorageOptions): Storage {
+  const { root } = options;
+  let pool: Pool | undefined;
+  let failure: string | undefined;
+  let unmounted: readonly string[] = [];
+  const remounts = new Map<string, number>();
+  const inTurn = serialise();
+
+  async function start(name: string): Promise<Pool> {
+    const { remounted, warning } = await ensureZfsFuse({ services: options.services });
+    if (remounted.length > 0 || warning !== undefined) options.log({ remounted, warning }, "zfs-fuse");
+    for (const dataset of remounted) remounts.set(dataset.slice(dataset.lastIndexOf("/") + 1), Date.now());
+    const zfs = await openZfs();
+    await importFrom(zfs, name.split("/")[0] ?? name, options.pools);
+    // One that is there stays as the operator has set it.
+    if ((await zfs.findDataset(name)) === undefined)
+      await zfs.ensureDataset(name, { properties: { mountpoint: "none", canmount: "off" } });
+    const layout = layoutOf(name, options.mounts);
+    for (const folder of [layout.volumes, layout.incoming, layout.retired])
+      await zfs.ensureDataset(folder, { properties: { mountpoint: "none", canmount: "off", atime: false } });
+    await mkdir(options.mounts, { recursive: true, mode: 0o711 });
+    return { zfs, layout };
+  }
+
+  async function mountActive(opened: Pool): Promise<void> {
+    const failed: string[] = [];
+    for (const { id, state, dataset } of await copiesOf(opened)) {
+      if (state !== "active" || dataset === undefined) continue;
+      await open(opened, dataset.name, id, dataset).catch((error: unknown) => {
+        options.log(error, `mounting ${id}`);
+        failed.push(`volume ${id} is not mounted: ${error instanceof Error ? error.message : String(error)}`);
+      });
+    }
+    unmounted = failed;
+  }
+
+  return {
+    root,
+    present: () => pool,
+    remountedAt: (id) => remounts.get(id),
+    problems: () => [...(failure === undefined ? [] : [failure]), ...unmounted],
+    ready: () =>
+      inTurn(async () => {
+        if (pool !== undefined) return pool;
+        if (root === undefined) {
+          throw new PloyzError({
+            code: "zfs_unavailable",
+            message: "this machine has no volumes: its configuration names no dataset for them",
+            hint: "set storage.zfs_root in /etc/ployz/config.toml, then restart the daemon",
+          });
+        }
+        try {
+          const opened = await start(root);
+          await mountActive(opened);
+          pool = opened;
+          failure = undefined;
+          return opened;
+        } catch (error) {
+          failure = `no volumes: ${error instanceof Error ? error.message : String(error)}`;
+          throw error;
+        }
+      }),
+  };
+}
+
+/** A pool on a file below `dir` is not among the devices that a boot looks at. */
+async function importFrom(zfs: Zfs, pool: string, dir: string): Promise<void> {
+  if ((await zfs.listPools()).some(({ name }) => name === pool)) return;
+  const files = await readdir(dir).catch(() => []);
+  if (files.length > 0) await zfs.importPool(pool, dir);
+}

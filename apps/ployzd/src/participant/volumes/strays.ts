@@ -1,0 +1,67 @@
+import {
+  type AdoptionReport,
+  type Commit,
+  isFinal,
+  type OperationSummary,
+  type Store,
+} from "@ployz/primitives";
+import { unmark } from "./form.ts";
+import { type Copy, MARK } from "./layout.ts";
+import { toRetired } from "./moves.ts";
+import { discard } from "./settle.ts";
+import { copiesOf, findCopy, type Pool, userOf, type VolumeWorld } from "./world.ts";
+
+type Removed = AdoptionReport["removed"];
+
+/**
+ * Settles what operations that have ended left of volumes here. What a commit has ever named is only retired, never destroyed: the
+ * retention lets go of it. What was never committed is what the operation's own undo would have destroyed.
+ */
+export async function settleStrays(
+  world: Pick<VolumeWorld, "self" | "runtime" | "inTurn" | "now">,
+  pool: Pool,
+  store: Store,
+): Promise<Removed> {
+  const settled: Removed[] = [];
+  for (const { id, place } of await copiesOf(pool))
+    if (place !== "retired") settled.push(await world.inTurn(id, () => settle(id)));
+  return settled.flat();
+
+  async function settle(id: string): Promise<Removed> {
+    const copy = await findCopy(pool, id);
+    if (copy === undefined || copy.place === "retired") return [];
+    const maker = await ended(store, copy.operation);
+    const sealer = copy.sealedBy === undefined ? undefined : await ended(store, copy.sealedBy);
+    // The head is read after the summaries: an operation that has ended has committed before.
+    const head = (await store.commits.last(copy.namespace))?.value as unknown as Commit | undefined;
+    if (head?.volumes.some((volume) => volume.id === id && volume.machine === world.self) === true) {
+      if (copy.dataset === undefined || sealer === undefined || copy.place !== "volumes") return [];
+      await unmark(pool, copy.dataset, MARK.sealedBy); // its instance, started next, opens it
+      return [
+        { what: `seal of volume ${id}`, why: `operation ${sealer.operation} has ended (${sealer.state})` },
+      ];
+    }
+    if (maker === undefined || (copy.sealedBy !== undefined && sealer === undefined)) return [];
+    if ((await userOf(world.runtime, id)) !== undefined) return [];
+    return [
+      {
+        what: `volume ${id}`,
+        why: `${await letGo(copy, maker)}: operation ${maker.operation} has ended (${maker.state}) and no commit names it here`,
+      },
+    ];
+  }
+
+  async function letGo(copy: Copy, maker: OperationSummary): Promise<string> {
+    if (copy.place === "incoming" || maker.revision === undefined || copy.dataset === undefined) {
+      await discard(pool, copy);
+      return "discarded";
+    }
+    await toRetired(pool, copy, copy.dataset, new Date(world.now()).toISOString());
+    return "retired";
+  }
+}
+
+async function ended(store: Store, operation: string): Promise<OperationSummary | undefined> {
+  const summary = (await store.journals.summary(operation))?.value as unknown as OperationSummary | undefined;
+  return summary !== undefined && isFinal(summary.state) ? summary : undefined;
+}

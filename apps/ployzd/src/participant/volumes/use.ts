@@ -1,0 +1,71 @@
+import { chown, readdir } from "node:fs/promises";
+import type { InstanceStart } from "@ployz/primitives";
+import { type Runtime, resolveUser } from "@ployz/runtime";
+import type { VolumeUse } from "../labels.ts";
+import { allInTurn } from "./effects.ts";
+import { open } from "./form.ts";
+import { contentOf } from "./layout.ts";
+import { checkUnused, needCopy, sealed, type VolumeWorld } from "./world.ts";
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Runs the start of an instance with its volumes held: nothing seals or retires them meanwhile, and no other instance takes one that
+ * has a single writer.
+ * @throws PloyzError `volume_missing`, `volume_sealed`, `volume_in_use`, or why there are no volumes here.
+ */
+export async function withVolumes<T>(
+  world: VolumeWorld,
+  instance: {
+    readonly id: string;
+    readonly volumes: readonly VolumeUse[];
+    owner(): Promise<Owner | undefined>;
+  },
+  start: () => Promise<T>,
+): Promise<T> {
+  const { id, volumes } = instance;
+  if (volumes.length === 0) return start();
+  const pool = await world.storage.ready();
+  return allInTurn(
+    world,
+    volumes.map((volume) => volume.id),
+    async () => {
+      for (const volume of volumes) {
+        const copy = await needCopy(pool, volume.id, world.self);
+        if (copy.state !== "active") throw sealed(copy);
+        if (volume.scope === "single") await checkUnused(world.runtime, volume.id, id);
+        await open(pool, copy.dataset.name, volume.id, copy.dataset);
+        await giveTo(contentOf(pool.layout, volume.id), instance.owner);
+      }
+      return start();
+    },
+  );
+}
+
+/** Only while it is empty: what is in it has owners of its own. */
+async function giveTo(folder: string, owner: () => Promise<Owner | undefined>): Promise<void> {
+  if ((await readdir(folder)).length > 0) return;
+  const user = await owner();
+  if (user !== undefined) await chown(folder, user.uid, user.gid);
+}
+
+/** Whose an empty volume becomes. Of a container with a user that only its image can name: root's, and the image has to cope. */
+export async function ownerOf(
+  runtime: Pick<Runtime, "kind" | "images">,
+  start: Pick<InstanceStart, "user" | "image">,
+): Promise<Owner | undefined> {
+  if (runtime.kind === "process") return resolveUser(start.user ?? "nobody");
+  const digest = start.image?.digest;
+  const image = digest === undefined ? undefined : await runtime.images?.resolve(digest);
+  return numericOwner(start.user ?? image?.user ?? "");
+}
+
+/** `uid[:gid]` in numbers. Docker gives a user without a group the group 0 unless the image's passwd says otherwise. */
+export function numericOwner(user: string): Owner | undefined {
+  const found = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(user);
+  if (found === null) return undefined;
+  return { uid: Number(found[1]), gid: Number(found[2] ?? 0) };
+}

@@ -1,0 +1,200 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openServiceHost, type ServiceHost, stopS6 } from "@ployz/exec";
+import type { Machines } from "@ployz/primitives";
+import { type NetworkSpec, openProcessRuntime, type Runtime } from "@ployz/runtime";
+import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
+import { type Handlers, handle } from "../src/participant/handlers.ts";
+import { contentHandlers } from "../src/participant/images.ts";
+import { instanceHandlers } from "../src/participant/instances.ts";
+import { openMachines } from "../src/participant/machines.ts";
+import { observeMachine } from "../src/participant/observe.ts";
+import { instanceVolumes, volumeHandlers } from "../src/participant/volumes/open.ts";
+import { openSender } from "../src/participant/volumes/send.ts";
+import { openStorage, type Storage } from "../src/participant/volumes/storage.ts";
+import type { VolumeWorld } from "../src/participant/volumes/world.ts";
+import { openFences } from "../src/state/fences.ts";
+import { serialiseByKey } from "../src/state/files.ts";
+import { openReservations } from "../src/state/reservations.ts";
+import { openStopped } from "../src/state/stopped.ts";
+import { openBundles } from "../src/transfer/bundles.ts";
+import { fetchOffer, serveTransfers } from "../src/transfer/server.ts";
+
+const MIB = 2 ** 20;
+export const PORT = 4319;
+
+/** zfs-fuse with one pool, on which each simulated machine has a root of its own. */
+export interface Zpool {
+  readonly zfs: Zfs;
+  readonly services: ServiceHost;
+  close(): Promise<void>;
+}
+
+export async function openPool(name: string, sizeBytes = 512 * MIB): Promise<Zpool> {
+  const services = await openServiceHost({ kind: "s6", dir: "/run/services", logDir: "/run/log" });
+  await ensureZfsFuse({ services });
+  const zfs = await openZfs();
+  await zfs.createFilePool({ name, file: `/mnt/${name}.img`, sizeBytes });
+  return { zfs, services, close: () => stopS6("/run/services") };
+}
+
+/** A machine's commands as its daemon serves them, over a real pool and host processes. */
+export interface VolumeMachine {
+  readonly id: string;
+  readonly root: string;
+  readonly dir: string;
+  readonly storage: Storage;
+  readonly runtime: Runtime;
+  readonly volumes: VolumeWorld;
+  readonly handlers: Handlers;
+  /** Another daemon on the same machine: what the last one knew is gone. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Pair {
+  readonly a: VolumeMachine;
+  readonly b: VolumeMachine;
+  readonly machines: Machines;
+  close(): Promise<void>;
+}
+
+let pairs = 0;
+
+/** Two machines that reach each other on loopback addresses. */
+export async function openPair(zpool: Zpool, pool: string): Promise<Pair> {
+  const number = ++pairs;
+  const opened = new Map<string, Awaited<ReturnType<typeof openMachine>>>();
+  const addressOf = (id: string) => (id === "m1" ? "127.0.1.1" : id === "m2" ? "127.0.1.2" : undefined);
+  const machines: Machines = {
+    call: (machine, ...rest) => {
+      const found = opened.get(machine);
+      if (found === undefined) throw new Error(`there is no machine ${machine}`);
+      return found.call(machine, ...rest);
+    },
+  };
+  for (const [index, id] of ["m1", "m2"].entries()) {
+    const root = `${pool}/p${number}${id}`;
+    const subnet = `10.101.${2 * (number % 100) + index}`;
+    opened.set(id, await openMachine({ id, root, subnet, zpool, machines, addressOf }));
+  }
+  const [a, b] = [opened.get("m1"), opened.get("m2")];
+  if (a === undefined || b === undefined) throw new Error("unreachable");
+  return {
+    ...{ a, b, machines },
+    async close() {
+      for (const machine of [a, b]) await machine.close();
+    },
+  };
+}
+
+async function openMachine(options: {
+  readonly id: string;
+  readonly root: string;
+  readonly subnet: string;
+  readonly zpool: Zpool;
+  readonly machines: Machines;
+  addressOf(id: string): string | undefined;
+}): Promise<VolumeMachine & Machines> {
+  const { id, root, subnet, zpool, machines, addressOf } = options;
+  const dir = await mkdtemp(join(tmpdir(), "ployzd-volumes-"));
+  const tag = `${root.split("/").at(-1)}`;
+  const network: NetworkSpec = {
+    ...{ bridge: `b${tag}`, subnet: `${subnet}.0/24`, gateway: `${subnet}.1` },
+    ...{ clusterCidr: "10.101.0.0/16", mtu: 1420 },
+  };
+  const runtime = await openProcessRuntime({
+    ...{ root: join(dir, "instances"), runDir: `/run/${tag}`, logDir: join(dir, "log") },
+    ...{ cgroupParent: `ployz-test-${process.pid}-${tag}`, controlPorts: [PORT], hidden: [dir] },
+  });
+  await runtime.ensureNetwork(network);
+  const mounts = join(dir, "volumes");
+  await mkdir(mounts);
+
+  async function daemon() {
+    const storage = openStorage({
+      ...{ root, services: zpool.services, mounts, pools: join(dir, "pools") },
+      log: () => {},
+    });
+    await storage.ready();
+    const volumes: VolumeWorld = {
+      ...{ self: id, storage, runtime, retention: { last: 2, days: 7 } },
+      inTurn: serialiseByKey(),
+      now: () => Date.now(),
+      log: () => {},
+    };
+    const sender = openSender(volumes);
+    await sender.tidy();
+    const bundles = openBundles(join(dir, "bundles"));
+    const address = addressOf(id) ?? "";
+    const transfers = await serveTransfers({
+      ...{ address, port: PORT },
+      addressOf: () => "127.0.0.1", // where every connection over loopback comes from
+      log: () => {},
+      async open(offer) {
+        if (offer.kind !== "volume") throw new Error("only volumes");
+        return sender.open(offer);
+      },
+    });
+    const world = {
+      ...{ runtime, bundles, address: `${subnet}.1` },
+      reservations: await openReservations(join(dir, "reservations.json"), {
+        first: `${subnet}.2`,
+        last: `${subnet}.250`,
+      }),
+      stopped: await openStopped(join(dir, "stopped.json")),
+      volumes: instanceVolumes(volumes, mounts),
+    };
+    const handlers = {
+      "machine.observe": ({ namespaces }) =>
+        observeMachine(
+          { runtime, self: id, version: "0", gatewayAddress: "127.0.0.1", storage, overcommitRatio: 1 },
+          namespaces,
+        ),
+      ...contentHandlers({
+        ...{ runtime, bundles, transfers, machines, self: id, transferPort: PORT, addressOf },
+        volumes: sender,
+      }),
+      ...instanceHandlers(world),
+      ...volumeHandlers({
+        ...volumes,
+        machines,
+        fetch: (machine, token, signal) => fetchOffer(addressOf(machine) ?? "", PORT, token, signal),
+      }),
+    } satisfies Partial<Handlers> as unknown as Handlers;
+    const fences = await openFences(join(dir, "fences.json"));
+    const local = openMachines(
+      undefined as never,
+      id,
+      () => (command, args, fence, context) => handle(handlers, fences, command, args, fence, context),
+    );
+    return { storage, volumes, handlers, transfers, local };
+  }
+
+  let running = await daemon();
+  return {
+    ...{ id, root, dir, runtime },
+    get storage() {
+      return running.storage;
+    },
+    get volumes() {
+      return running.volumes;
+    },
+    get handlers() {
+      return running.handlers;
+    },
+    call: (...args) => running.local.call(...args),
+    async restart() {
+      await running.transfers.close();
+      running = await daemon();
+    },
+    async close() {
+      for (const { id: instance } of await runtime.list()) await runtime.remove(instance);
+      await running.transfers.close();
+      await runtime.removeNetwork(network);
+      await zpool.zfs.destroyDataset(root, { recursive: true });
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,373 @@
+import { randomBytes } from "node:crypto";
+import { readdir, readFile, stat, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "@ployz/exec";
+import { type Commands, errorBody, type Json } from "@ployz/primitives";
+import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { leaveVolumes } from "../src/participant/volumes/leave.ts";
+import { volumeHandlers } from "../src/participant/volumes/open.ts";
+import { openStorage } from "../src/participant/volumes/storage.ts";
+import { settleStrays } from "../src/participant/volumes/strays.ts";
+import { findCopy } from "../src/participant/volumes/world.ts";
+import { openPair, openPool, type Pair, type VolumeMachine, type Zpool } from "./volume-machine.ts";
+
+if (process.env.PLOYZ_PLOYZD_LAB !== "1") throw new Error("run through test/lab.sh: pnpm test:lab");
+
+const MIB = 2 ** 20;
+const DAY_MS = 86_400_000;
+let zpool: Zpool;
+let pair: Pair;
+beforeAll(async () => {
+  zpool = await openPool("data");
+  pair = await openPair(zpool, "data");
+});
+afterAll(async () => {
+  await pair.close();
+  await zpool.close();
+});
+
+const never = new AbortController().signal;
+const context = { signal: never, progress: () => {} };
+const single = { scope: "single" } as const;
+type Name = Extract<keyof Commands, `volume.${string}` | `instance.${string}` | `machine.observe`>;
+const call = <N extends Name>(machine: VolumeMachine, name: N, args: Commands[N]["args"], more = {}) =>
+  (machine.handlers[name] as (args: unknown, context: unknown) => Promise<Commands[N]["out"]>)(args, {
+    ...context,
+    ...more,
+  });
+const code = (work: Promise<unknown>) =>
+  work.then(
+    () => undefined,
+    (error: unknown) => errorBody(error).code,
+  );
+
+let count = 0;
+async function volumeOn(machine: VolumeMachine, spec: object = {}, operation = "made") {
+  const namespace = `ns${++count}`;
+  const volume = { id: `${namespace}.data.aaaaaaaa`, namespace, name: "data" };
+  await call(machine, "volume.ensure", { ...volume, spec: { ...single, ...spec }, operation, create: true });
+  return volume;
+}
+const folder = (machine: VolumeMachine, id: string) => join(machine.dir, "volumes", id, "data");
+async function take(
+  machine: VolumeMachine,
+  { id, namespace }: { id: string; namespace: string },
+  snapshot: string,
+) {
+  const { guids } = await call(machine, "volume.snapshot", { namespace, ids: [id], snapshot });
+  return { snapshot, guid: guids[id] ?? "" };
+}
+async function statesOf(machine: VolumeMachine, namespace: string) {
+  const { volumes } = await call(machine, "machine.observe", { namespaces: [namespace] });
+  return Object.fromEntries(volumes.map(({ id, state }) => [id, state]));
+}
+async function startOn(
+  machine: VolumeMachine,
+  volume: { id: string; namespace: string },
+  command: string[],
+  user?: string,
+) {
+  const id = `${volume.namespace}.db.0.${++count}`;
+  const { address } = await call(machine, "instance.reserve", { id });
+  await call(machine, "instance.start", {
+    ...{ id, address, namespace: volume.namespace, service: "db", slot: 0, revision: "r", operation: "op" },
+    ...{ kind: "job", env: {}, stopGraceMs: 100, command, ...(user !== undefined && { user }) },
+    volumes: [{ id: volume.id, target: "/var/lib/db", scope: "single" }],
+  });
+  return id;
+}
+async function job(
+  machine: VolumeMachine,
+  volume: { id: string; namespace: string },
+  script: string,
+  user?: string,
+) {
+  const id = await startOn(machine, volume, ["sh", "-c", script], user);
+  await call(machine, "instance.wait", { id, timeoutMs: 20_000 });
+  await call(machine, "instance.remove", { id });
+}
+
+describe("data of instances", () => {
+  it("is written as the service's user, moves with its owners, and is there for the next instance", async () => {
+    const { a, b } = pair;
+    const volume = await volumeOn(a);
+    await job(a, volume, "id -u > /var/lib/db/one && mkdir /var/lib/db/sub");
+    expect((await stat(folder(a, volume.id))).uid).toBe(65_534);
+    // Not empty any more: what is there keeps its owner.
+    expect(await code(job(a, volume, "echo two > /var/lib/db/two", "4242:4242"))).toBe("job_failed");
+    await call(a, "volume.seal", { id: volume.id, operation: "move" });
+    const last = await take(a, volume, "move");
+    const source = { machine: a.id, id: volume.id };
+    await call(b, "volume.pull", { ...volume, source, operation: "move", ...last });
+    await call(b, "volume.admit", { ...volume, spec: single, operation: "move", ...last });
+    await call(a, "volume.retire", { id: volume.id, operation: "move" });
+    await job(b, volume, "test -d /var/lib/db/sub && cat /var/lib/db/one > /var/lib/db/seen");
+    expect(await readFile(join(folder(b, volume.id), "seen"), "utf8")).toBe("65534\n");
+  });
+
+  it("has a user of its own where the service names one", async () => {
+    const volume = await volumeOn(pair.a);
+    await job(pair.a, volume, "echo mine > /var/lib/db/mine", "4242:4343");
+    const { uid, gid } = await stat(folder(pair.a, volume.id));
+    expect([uid, gid]).toEqual([4242, 4343]);
+  });
+
+  it("is bounded by the quota; snapshots do not use it up", async () => {
+    const volume = await volumeOn(pair.a, { quotaBytes: 8 * MIB });
+    const file = join(folder(pair.a, volume.id), "file");
+    for (let round = 0; round < 3; round++) {
+      await writeFile(file, randomBytes(5 * MIB));
+      await take(pair.a, volume, `round-${round}`);
+    }
+    await expect(
+      (async () => {
+        await writeFile(`${file}.more`, randomBytes(12 * MIB));
+        await run("sync", [`${file}.more`]);
+      })(),
+    ).rejects.toThrow();
+    const { bsize, blocks } = await statfs(folder(pair.a, volume.id));
+    expect(bsize * blocks).toBeLessThanOrEqual(9 * MIB);
+  });
+
+  it("nothing but active volumes is mounted by a reboot", async () => {
+    const { a } = pair;
+    const [active, sealed, retired] = [await volumeOn(a), await volumeOn(a), await volumeOn(a)];
+    await call(a, "volume.seal", { id: sealed.id, operation: "op" });
+    await call(a, "volume.retire", { id: retired.id, operation: "op" });
+    const pool = await a.storage.ready();
+    await pool.zfs.unmount(`${pool.layout.volumes}/${active.namespace}/${active.id}`);
+    await run("zfs", ["mount", "-a"]);
+    const mounts = await readFile("/proc/self/mounts", "utf8");
+    expect([active, sealed, retired].map(({ id }) => mounts.includes(`/${id} `))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it("an unmounted volume gives an instance no empty folder instead", async () => {
+    const { a } = pair;
+    const volume = await volumeOn(a);
+    const instance = await startOn(a, volume, ["sleep", "1000"]);
+    await call(a, "instance.stop", { id: instance, graceMs: 0 });
+    const pool = await a.storage.ready();
+    await pool.zfs.unmount(`${pool.layout.volumes}/${volume.namespace}/${volume.id}`);
+    await a.runtime.start(instance).catch(() => {}); // as an engine does that knows nothing of volumes
+    expect((await a.runtime.inspect(instance)).state).toBe("exited");
+    expect(await readdir(join(folder(a, volume.id), ".."))).toEqual([]);
+    await call(a, "instance.remove", { id: instance });
+  });
+});
+
+describe("transfers", () => {
+  it("that the caller gives up end on both sides, and the next one begins anew", async () => {
+    const { a, b } = pair;
+    const volume = await volumeOn(a);
+    await writeFile(join(folder(a, volume.id), "big"), randomBytes(24 * MIB));
+    const last = await take(a, volume, "move");
+    const pull = { ...volume, source: { machine: a.id, id: volume.id }, operation: "move", ...last };
+    const gone = new AbortController();
+    const seen: Json[] = [];
+    let holding: Promise<boolean> | undefined;
+    const progress = (value: Json) => {
+      seen.push(value);
+      holding ??= held(a, volume, "move").finally(() => gone.abort(new Error("the caller left")));
+    };
+    const slow = { ...pull, bytesPerSecond: 2 * MIB };
+    await expect(call(b, "volume.pull", slow, { signal: gone.signal, progress })).rejects.toThrow();
+    expect(seen[0]).toMatchObject({ done: expect.any(Number), total: expect.any(Number) });
+    expect((await findCopy(await b.storage.ready(), volume.id))?.dataset).toBeUndefined();
+    expect(await holding).toBe(true);
+    // Held no longer: it can be destroyed. The sender notices by its closed connection.
+    await expect.poll(() => held(a, volume, "move"), { timeout: 10_000 }).toBe(false);
+    const whole = await call(b, "volume.pull", pull);
+    expect(whole.bytes).toBeGreaterThan(24 * MIB);
+  });
+
+  it("hold what they send", async () => {
+    const { a, b } = pair;
+    const volume = await volumeOn(a);
+    await writeFile(join(folder(a, volume.id), "big"), randomBytes(16 * MIB));
+    const last = await take(a, volume, "move");
+    let tried: Promise<unknown> | undefined;
+    await call(
+      b,
+      "volume.pull",
+      {
+        ...volume,
+        source: { machine: a.id, id: volume.id },
+        operation: "move",
+        bytesPerSecond: 4 * MIB,
+        ...last,
+      },
+      {
+        progress: () => {
+          tried ??= call(a, "volume.unsnapshot", { ids: [volume.id], snapshots: ["move"] });
+        },
+      },
+    );
+    await tried;
+    expect((await call(a, "volume.snapshots", { id: volume.id }))?.snapshots.length).toBe(1);
+  });
+
+  it("without space say so, and leave nothing but what discard removes", async () => {
+    const { a, b } = pair;
+    const volume = await volumeOn(a);
+    await writeFile(join(folder(a, volume.id), "big"), randomBytes(24 * MIB));
+    const last = await take(a, volume, "move");
+    const { usedBytes } = await zpool.zfs.getDataset(b.root);
+    await zpool.zfs.setProperties(b.root, { quotaBytes: usedBytes + 8 * MIB });
+    const pull = { ...volume, source: { machine: a.id, id: volume.id }, operation: "move", ...last };
+    expect(await code(call(b, "volume.pull", pull))).toMatch(/^(quota_exceeded|no_space)$/);
+    expect(await statesOf(b, volume.namespace)).toEqual({ [volume.id]: "incoming" });
+    await call(b, "volume.discard", { id: volume.id, operation: "move" });
+    expect(await statesOf(b, volume.namespace)).toEqual({});
+    await zpool.zfs.setProperties(b.root, { quotaBytes: "none" });
+    await call(b, "volume.pull", pull);
+  });
+
+  it("never overwrite what was written to a retired copy since its newest snapshot", async () => {
+    const { a, b } = pair;
+    const volume = await volumeOn(a);
+    const first = await take(a, volume, "first");
+    const pull = { ...volume, source: { machine: a.id, id: volume.id } };
+    await call(b, "volume.pull", { ...pull, operation: "there", ...first });
+    await call(b, "volume.admit", { ...volume, spec: single, operation: "there", ...first });
+    await writeFile(join(folder(b, volume.id), "precious"), "only here");
+    await call(b, "volume.retire", { id: volume.id, operation: "there" });
+    await writeFile(join(folder(a, volume.id), "other"), "there");
+    const second = await take(a, volume, "second");
+    expect(await call(b, "volume.pull", { ...pull, operation: "again", ...second })).toMatchObject({
+      base: null,
+    });
+    const states = await statesOf(b, volume.namespace);
+    expect(Object.values(states).sort()).toEqual(["incoming", "retired"]);
+    const aside = Object.keys(states).find((id) => id !== volume.id) ?? "";
+    const pool = await b.storage.ready();
+    const name = `${pool.layout.retired}/${aside}`;
+    await pool.zfs.setProperties(name, { mountpoint: "/mnt/aside" });
+    await pool.zfs.mount(name);
+    expect(await readFile("/mnt/aside/data/precious", "utf8")).toBe("only here");
+    await pool.zfs.setProperties(name, { mountpoint: "none" });
+  });
+});
+
+async function held(machine: VolumeMachine, { id }: { id: string }, snapshot: string): Promise<boolean> {
+  const pool = await machine.storage.ready();
+  const name = (await findCopy(pool, id))?.dataset?.name;
+  const found = await pool.zfs.getDataset(`${name}@${snapshot}`);
+  return Number(found.properties.get("userrefs")?.value) > 0;
+}
+
+describe("the retention", () => {
+  it("lets go of what is neither new nor among the last, and of nothing that is needed", async () => {
+    const { a } = pair;
+    const volume = await volumeOn(a);
+    const taken = [];
+    for (const name of ["s1", "s2", "s3", "s4"]) taken.push(await take(a, volume, name));
+    const clone = { id: `${volume.id}c`, namespace: `${volume.namespace}c`, name: "data" };
+    const from = { id: volume.id, ...(taken[1] ?? { snapshot: "", guid: "" }) };
+    await call(a, "volume.clone", { ...clone, spec: single, operation: "op", from });
+    for (const n of [1, 2, 3]) {
+      const old = { ...volume, id: `${volume.namespace}.data.old${n}` };
+      await call(a, "volume.ensure", { ...old, spec: single, operation: "op", create: true });
+      await take(a, old, "last");
+      await call(a, "volume.retire", { id: old.id, operation: "op" });
+    }
+    const prune = (days: number, dryRun: boolean) =>
+      volumeHandlers({ ...a.volumes, now: () => Date.now() + days * DAY_MS } as never)["volume.prune"](
+        { namespace: volume.namespace, dryRun },
+        context,
+      );
+    expect(await prune(6, false)).toMatchObject({ destroyed: [], blocked: [] });
+    const planned = await prune(8, true);
+    expect(planned.destroyed.toSorted()).toEqual([`${volume.namespace}.data.old1`, `${volume.id}@s1`].sort());
+    expect(planned.blocked).toEqual([
+      { name: `${volume.id}@s2`, dependents: [expect.stringContaining(clone.id)] },
+    ]);
+    expect(await prune(8, false)).toEqual(planned);
+    expect(await prune(8, false)).toMatchObject({ destroyed: [], blocked: planned.blocked });
+    expect((await call(a, "volume.snapshots", { id: volume.id }))?.snapshots.map(({ name }) => name)).toEqual(
+      ["s2", "s3", "s4"],
+    );
+  });
+});
+
+describe("a daemon that starts", () => {
+  it("settles what ended operations left, and destroys nothing that was ever committed", async () => {
+    const { a, b } = pair;
+    const store = createMemoryStore({ clock: createVirtualClock() });
+    const namespace = `ns${++count}`;
+    const make = async (suffix: string, operation: string) => {
+      const volume = { id: `${namespace}.data.${suffix}`, namespace, name: "data" };
+      await call(a, "volume.ensure", { ...volume, spec: single, operation, create: true });
+      return volume;
+    };
+    const head = await make("head", "done");
+    await make("failed", "failed");
+    await make("replaced", "done");
+    await make("running", "running");
+    const moved = await make("moved", "done");
+    await call(a, "volume.seal", { id: head.id, operation: "failed" });
+    for (const [operation, state, more] of [
+      ["done", "done", { revision: 1 }],
+      ["failed", "failed", {}],
+      ["running", "running", {}],
+    ] as const)
+      await store.journals.putSummary(operation, { operation, state, ...more });
+    const volumes = [
+      { id: head.id, machine: a.id },
+      { id: moved.id, machine: b.id },
+    ];
+    await store.commits.append({ namespace, operation: "done", volumes }, 0);
+    const removed = await settleStrays(a.volumes, await a.storage.ready(), store);
+    expect(removed.filter(({ what }) => what.includes(namespace)).length).toBe(4);
+    expect(await statesOf(a, namespace)).toEqual({
+      [head.id]: "active",
+      [`${namespace}.data.replaced`]: "retired",
+      [moved.id]: "retired",
+      [`${namespace}.data.running`]: "active",
+    });
+  });
+
+  it("mounts again what a killed zfs-fuse has left dead, and knows who has the dead mount", async () => {
+    const { a } = pair;
+    const volume = await volumeOn(a);
+    await writeFile(join(folder(a, volume.id), "file"), "kept", { flush: true });
+    const { pid = 0 } = await zpool.services.status("ployz-zfs-fuse");
+    process.kill(pid, "SIGKILL");
+    await expect
+      .poll(() => stat(join(folder(a, volume.id), "file")).catch(({ code }) => code))
+      .toBe("ENOTCONN");
+    const again = openStorage({
+      ...{ root: a.root, services: zpool.services, mounts: join(a.dir, "volumes"), pools: "/mnt" },
+      log: () => {},
+    });
+    await expect.poll(() => code(again.ready()), { timeout: 30_000 }).toBeUndefined();
+    expect(again.problems()).toEqual([]);
+    expect(await readFile(join(folder(a, volume.id), "file"), "utf8")).toBe("kept");
+    expect(again.remountedAt(volume.id)).toBeGreaterThan(0);
+  });
+
+  it("that has no pool says why, and works", async () => {
+    const none = openStorage({
+      ...{
+        root: "nosuchpool/ployz",
+        services: zpool.services,
+        mounts: "/mnt/none",
+        pools: "/mnt/none-pools",
+      },
+      log: () => {},
+    });
+    expect(await code(none.ready())).toBeDefined();
+    expect(none.problems()[0]).toMatch(/^no volumes: .*nosuchpool/);
+    expect(none.present()).toBeUndefined();
+  });
+
+  it("and leaves its cluster keeps every dataset, with nothing mounted", async () => {
+    const kept = await leaveVolumes(pair.a.storage);
+    expect(kept.length).toBeGreaterThan(5);
+    expect(await readFile("/proc/self/mounts", "utf8")).not.toContain(` ${pair.a.dir}/volumes/`);
+  });
+});
