@@ -15,8 +15,14 @@ export function asItIs(namespace: string, head: Head | undefined): Desired {
     pins: {},
     holdMs: DEFAULT_HOLD_MS,
     ...(head?.commit.removed && { removed: true }),
-    ...(head?.commit.lineage && { lineage: head.commit.lineage }),
+    ...branchOf(head),
   };
+}
+
+/** A branch stays one, whatever is done in it. */
+export function branchOf(head: Head | undefined): Pick<Desired, "lineage"> {
+  const { lineage } = head?.commit ?? {};
+  return lineage?.kind === "branch" ? { lineage } : {};
 }
 
 export function wishOf(desired: Desired, more: Partial<Omit<Wish, "desired">> = {}): Wish {

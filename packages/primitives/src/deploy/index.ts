@@ -2,6 +2,7 @@ import { DEFAULT_HOLD_MS, type WantedVolume, type Wish } from "../change/desired
 import { type Found, findBundles, findImages } from "../change/images.ts";
 import { type ChangeFacts, observeCluster, specsOf } from "../change/observe.ts";
 import { changePrimitive } from "../change/primitive.ts";
+import { branchOf, liveHead } from "../change/wish.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
 import { normalise } from "../manifest/normalise.ts";
 import { type DeployInput, parseDeploy } from "./input.ts";
@@ -87,6 +88,7 @@ function wish({ manifest, bundles }: DeployInput, facts: DeployFacts): Wish {
       jobsRun: true,
       pins: {},
       holdMs: DEFAULT_HOLD_MS,
+      ...branchOf(liveHead(facts.head)),
     },
     refusals,
     warnings: [...facts.images.values()].flatMap(({ warning }) => warning ?? []),

@@ -70,12 +70,13 @@ export const rollback = changePrimitive<RollbackInput, RollbackFacts>({
     if (facts.head === undefined) return wishOf(present, { refusals: [noNamespace(namespace, facts)] });
     const target = findTarget(input, facts.history);
     if (!target.ok) return wishOf(present, { refusals: [target.refusal] });
-    if (target.done) {
+    const restored = restoredVolumes(input, target, facts);
+    // The same command again: it has just been done.
+    if (target.done && Object.values(restored.volumes).every(({ source }) => source.kind === "keep")) {
       const already = `${namespace} was rolled back to commit ${target.head.revision} already; --to names another one`;
       return wishOf(present, { warnings: [already] });
     }
     const { commit, revision } = target.head;
-    const restored = restoredVolumes(input, target, facts);
     const { removed: _, ...base } = present;
     return wishOf(
       {

@@ -57,6 +57,20 @@ describe("rollback", () => {
     expect((await contentOf(world)).slice(0, -1)).toEqual([first, second]);
   });
 
+  test("services first and data later is two commands; each again changes nothing", async () => {
+    const world = await worldWithTwo();
+    const [first] = await contentOf(world);
+    expect(await apply(world, rollback, { namespace: "prod" })).toMatchObject({ changed: true });
+    expect(await apply(world, rollback, { namespace: "prod" })).toMatchObject({ changed: false });
+    expect(await apply(world, rollback, { namespace: "prod", volumes: "all" })).toMatchObject({
+      changed: true,
+    });
+    expect((await contentOf(world)).slice(0, -1)).toEqual([first]);
+    expect(await apply(world, rollback, { namespace: "prod", volumes: "all" })).toMatchObject({
+      changed: false,
+    });
+  });
+
   test("a commit by its operation, or the beginning of it", async () => {
     const world = await worldWithTwo();
     const first = (await world.ports.store.commits.history("prod", 9)).at(-1)?.value.operation ?? "";

@@ -58,6 +58,8 @@ export function restoredVolumes(
         });
       return [name, keep];
     }
+    if (now?.origin?.snapshot === snapshot.snapshot && now.origin.volume === name && target.done)
+      return [name, keep];
     const machine = whereIs(snapshot, now?.machine, facts);
     if (machine === undefined) {
       refusals.push(gone(namespace, name, revision, snapshot, now?.machine));
