@@ -7,6 +7,7 @@ import { findHaproxy, type Haproxy, openHaproxy } from "./haproxy.ts";
 import { openHolds } from "./holds.ts";
 import { leaving } from "./reconcile.ts";
 import { type Desired, project, type Settings, socketAddress } from "./render.ts";
+import { checkWords } from "./render-backend.ts";
 import { type GatewayOptions, readSettings } from "./settings.ts";
 import { type GatewayStatus, statusOf } from "./status.ts";
 import { type RouteTable, type Server, validateTable } from "./table.ts";
@@ -57,9 +58,14 @@ export interface Gateway {
    * From now on requests (and connections of TCP routes) of these backends wait while there is no live server, for up to `ms` from the
    * call (at most 60,000) instead of failing. It ends then, or when a server is live again after there was none; while one is live it
    * changes nothing. A reload gives who waits the server that it brings or a 503, and the hold goes on; the next process's `adopt` ends it.
-   * Returns the ids of the backends held, none when HAProxy serves no such.
+   * Returns the ids of the backends held, none when HAProxy serves no such. `drain`: their servers get nothing new from now on, so
+   * that they can be stopped without a request on its way to them; they get requests again when the hold ends. 0 ms ends a hold.
    */
-  hold(wanted: (backendId: string) => boolean, ms: number): Promise<readonly string[]>;
+  hold(
+    wanted: (backendId: string) => boolean,
+    ms: number,
+    options?: { readonly drain?: boolean },
+  ): Promise<readonly string[]>;
   /** Ends HAProxy, and keeps the state: `adopt` starts it again. */
   stop(): Promise<void>;
   /** Lets go of timers; HAProxy goes on. */
@@ -132,7 +138,13 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
     timer.unref();
   };
 
-  const tend = async (): Promise<void> => holds.tend(await current());
+  const tend = async (): Promise<void> => {
+    const [saved, worker] = [await currentSaved(), await current()];
+    await holds.tend(worker, async (name) => {
+      const backends = saved ? desiredOf(saved).backends.filter((backend) => backend.name === name) : [];
+      await worker.serve(backends, checkWords(settings));
+    });
+  };
   let tending: NodeJS.Timeout | undefined;
   const keepTending = (): void => {
     if (tending || closed || !holds.any()) return;
@@ -236,7 +248,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
         if (saved?.drained.includes(serverId))
           await bring({ ...saved, drained: saved.drained.filter((id) => id !== serverId) });
       }),
-    hold: (wanted, ms) =>
+    hold: (wanted, ms, { drain = false } = {}) =>
       inTurn(async () => {
         const saved = await currentSaved();
         const mine = saved ? desiredOf(saved).backends.filter((backend) => wanted(backend.id)) : [];
@@ -246,7 +258,8 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
           mine.map((backend) => backend.name),
           ms,
         );
-        await holds.tend(worker);
+        await tend();
+        if (drain && ms > 0) for (const { name } of mine) await worker.drainAll(name);
         keepTending();
         const held = mine.filter((backend) => holds.has(backend.name));
         return [...new Set(held.map((backend) => backend.id))];

@@ -11,8 +11,11 @@ export interface Holds {
   begin(backends: readonly string[], ms: number): void;
   has(backend: string): boolean;
   any(): boolean;
-  /** Makes the worker agree: begins what it has not begun, and ends what is over, which sends on what waits. */
-  tend(worker: Worker): Promise<void>;
+  /**
+   * Makes the worker agree: begins what it has not begun, and ends what is over, which sends on what waits. `restore` gives a backend
+   * back the servers that a hold has taken out, before those who wait are sent on.
+   */
+  tend(worker: Worker, restore: (backend: string) => Promise<unknown>): Promise<void>;
   /** Before a reload: what waits in this worker gets what the new state has for it, or its 503. It could not be told afterwards. */
   letGo(worker: Worker, desired: Desired, checkWords: string): Promise<void>;
   clear(): void;
@@ -34,7 +37,11 @@ export function openHolds(): Holds {
     holds.set(backend, hold);
     return hold;
   };
-  const tendOne = async (worker: Worker, slot: HoldSlot): Promise<void> => {
+  const tendOne = async (
+    worker: Worker,
+    slot: HoldSlot,
+    restore: (backend: string) => Promise<unknown>,
+  ): Promise<void> => {
     const hold = holds.get(slot.backend) ?? (slot.on ? begin(slot.backend, 0) : undefined);
     if (hold === undefined) return;
     if (hold.worker !== worker.pid) {
@@ -44,6 +51,7 @@ export function openHolds(): Holds {
     }
     hold.emptied ||= !slot.live || slot.waiting > 0;
     hold.over ||= performance.now() >= hold.until || (hold.emptied && slot.live);
+    if (slot.on && hold.over) await restore(slot.backend);
     if (slot.on === hold.over) await worker.hold(slot.backend, !hold.over);
     else if (hold.over && slot.waiting > 0) {
       // It chose to wait at the moment when the others were sent on; HAProxy sends on only when the place closes.
@@ -57,11 +65,11 @@ export function openHolds(): Holds {
     },
     has: (backend) => holds.get(backend)?.over === false,
     any: () => holds.size > 0,
-    async tend(worker) {
+    async tend(worker, restore) {
       const slots = (await worker.look()).holds;
       for (const backend of holds.keys())
         if (!slots.some((slot) => slot.backend === backend)) holds.delete(backend);
-      for (const slot of slots) await tendOne(worker, slot);
+      for (const slot of slots) await tendOne(worker, slot, restore);
     },
     async letGo(worker, desired, checkWords) {
       await worker.serve(

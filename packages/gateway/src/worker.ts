@@ -12,6 +12,8 @@ export interface Worker {
   /** The same, and the place of each backend where requests wait during a hold. */
   look(): Promise<{ readonly slots: readonly Slot[]; readonly holds: readonly HoldSlot[] }>;
   hold(backend: string, on: boolean): Promise<void>;
+  /** Sends nothing new to any server of a backend; what is under way there ends in its own time. */
+  drainAll(backend: string): Promise<void>;
   /** The structure that it was started with, see `Desired.structure`. */
   structure(): Promise<string | undefined>;
   map(): Promise<string>;
@@ -84,6 +86,11 @@ export function openWorker(control: Control, pid: number): Worker {
     map,
     serve,
     hold: (backend, on) => tell(`set server ${backend}/${HOLD} state ${on ? "ready" : "maint"}`),
+    async drainAll(backend) {
+      for (const slot of await slots())
+        if (slot.backend === backend && slot.admin === "ready")
+          await tell(`set server ${backend}/${slot.name} state drain`);
+    },
     async structure() {
       return /value=<([0-9a-f]+)>/.exec(await ask("get var proc.ployz_structure"))?.[1];
     },

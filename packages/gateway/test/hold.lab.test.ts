@@ -189,3 +189,24 @@ it("ends a hold that a caller left behind", async () => {
   expect(outcome(await answer)).toBe(503);
   expect((await heir.status()).holds).toEqual([]);
 });
+
+it("sends nothing more to a server that is about to stop, and gives it back when the hold is called off", async () => {
+  const lab = await openLab();
+  const old = await lab.upstream("old");
+  await lab.gateway.apply(web(old));
+  const load = startLoad(lab.port, "web.test", 100);
+  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  expect(await lab.gateway.hold(isWeb, 30_000, { drain: true })).toEqual([WEB]);
+  await untilWaiting(lab.gateway, 20);
+  const served = old.served();
+  await untilWaiting(lab.gateway, 50);
+  expect(old.served()).toBe(served);
+  await lab.gateway.hold(isWeb, 0);
+  await waitFor("requests again", async () => old.served() > served + 50 || undefined, {
+    timeoutMs: 5000,
+    intervalMs: 5,
+  });
+  expect((await load.stop()).failures).toEqual([]);
+  await untilOver(lab.gateway);
+  expect((await lab.gateway.status()).difference).toBeUndefined();
+});

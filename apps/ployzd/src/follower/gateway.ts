@@ -56,7 +56,8 @@ export async function serveGateway({ config, paths, log }: FollowerWorld): Promi
       log.info({ changed, version }, "haproxy");
     },
     hold: async (namespace, service, ms) =>
-      (await gateway.hold((backend) => backend.startsWith(`${namespace}/${service}/`), ms)).length > 0,
+      (await gateway.hold((backend) => backend.startsWith(`${namespace}/${service}/`), ms, { drain: true }))
+        .length > 0,
     status: () => ({ version, dropped }),
     close: async () => {},
   };

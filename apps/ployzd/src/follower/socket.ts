@@ -125,7 +125,7 @@ async function answerHold(
   response: ServerResponse,
 ): Promise<void> {
   const [namespace, service, ms] = [asked.get("namespace"), asked.get("service"), Number(asked.get("ms"))];
-  if (method !== "POST" || !namespace || !service || !(ms > 0)) return void response.writeHead(400).end();
+  if (method !== "POST" || !namespace || !service || !(ms >= 0)) return void response.writeHead(400).end();
   try {
     const held = (await served.hold?.(namespace, service, ms)) ?? false;
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ held }));

@@ -200,6 +200,16 @@ export const volumeSteps: Steps = {
       });
       return { held: (await Promise.all(held)).flat() };
     },
+    async undo({ machines, ...what }, { call, signal }) {
+      const options = { timeoutMs: 3 * SECOND, signal };
+      const ended = machines.map((machine) =>
+        call(machine, "gateway.hold", { ...what, ms: 0 }, options).catch((error: unknown) => {
+          // It ends by itself there.
+          if (errorBody(error).code === "fenced") throw error;
+        }),
+      );
+      await Promise.all(ended);
+    },
   },
   "volume.tidy": {
     ...quick,

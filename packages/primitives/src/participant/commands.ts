@@ -117,7 +117,10 @@ export interface Commands {
       freedBytes: number;
     };
   };
-  /** Requests for a service wait at this machine's gateway instead of failing, until it has a live server again, at most `ms`. */
+  /**
+   * Requests for a service wait at this machine's gateway from now on, and none goes to the instances that it has, until it has a new
+   * one, at most `ms`. 0 ends it: the present instances get them again.
+   */
   "gateway.hold": { args: { namespace: string; service: string; ms: number }; out: { held: boolean } };
 
   // followers: resolves when this machine's gateway and DNS serve at least this commit

@@ -6,7 +6,7 @@ import type { Dataset } from "@ployz/zfs";
 /**
  * Where copies of volumes are. A copy's place says what it is for, so that one rename, which is atomic, changes it:
  *
- *     ROOT/volumes/<namespace>/<id>   the volume: active, or sealed when `ployz:sealed-by` is set
+ *     ROOT/volumes/<namespace>/<id>   the volume: active, sealed when `ployz:sealed-by` is set, retired when `ployz:retired-here` is
  *     ROOT/incoming/<id>              says whose copy is being received; the copy itself is ROOT/incoming/<id>/data
  *     ROOT/retired/<id>               kept until the retention lets it go; `<id>.aside-<digits>`: it had diverged
  *
@@ -32,6 +32,8 @@ export const MARK = {
   operation: "ployz:operation",
   sealedBy: "ployz:sealed-by",
   retiredAt: "ployz:retired-at",
+  /** Retired, and still among the volumes: it could not be renamed while clones of it are mounted. */
+  retiredHere: "ployz:retired-here",
   /** It was a retired copy, since this time, when `ployz:operation` took it: the undo puts it back. */
   wasRetired: "ployz:was-retired",
 } as const;
@@ -108,7 +110,10 @@ export function copiesIn(layout: Layout, datasets: readonly Dataset[]): readonly
   const byName = new Map(datasets.map((dataset) => [dataset.name, dataset]));
   return datasets.flatMap((dataset): Copy[] => {
     const [place, ...rest] = dataset.name.slice(layout.root.length + 1).split("/");
-    if (place === "volumes" && rest.length === 2) return copy("volumes", dataset, dataset, undefined);
+    if (place === "volumes" && rest.length === 2) {
+      const here = dataset.user[MARK.retiredHere] === undefined ? "volumes" : "retired";
+      return copy(here, dataset, dataset, undefined);
+    }
     if (place === "retired" && rest.length === 1) {
       // Its own id, not the marked one: a copy that was set aside is one of its own.
       return copy("retired", dataset, dataset, undefined, rest[0]);

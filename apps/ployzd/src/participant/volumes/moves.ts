@@ -1,5 +1,7 @@
+import { PloyzError } from "@ployz/exec";
 import type { VolumeIdentity } from "@ployz/primitives";
 import type { Dataset } from "@ployz/zfs";
+import { dependentsOf } from "./dependents.ts";
 import { close, unmark } from "./form.ts";
 import {
   asideDataset,
@@ -20,6 +22,7 @@ import type { Pool } from "./world.ts";
 /** Makes room for a copy that has nothing in common with this one. Kept, under a name of its own, as a retired copy. */
 export async function setAside(pool: Pool, copy: Copy, dataset: Dataset, now: number): Promise<void> {
   const { zfs, layout } = pool;
+  await checkMovable(pool, copy, dataset);
   const marks = identityMarks(copy, copy.operation);
   await zfs.setProperties(dataset.name, {
     readonly: true,
@@ -53,7 +56,9 @@ export async function ensureHolder(
 }
 
 /** A retired copy becomes the incoming one, which then needs only what has changed since. */
-export async function takeRetired({ zfs, layout }: Pool, copy: Copy, dataset: Dataset): Promise<void> {
+export async function takeRetired(pool: Pool, copy: Copy, dataset: Dataset): Promise<void> {
+  const { zfs, layout } = pool;
+  await checkMovable(pool, copy, dataset);
   await zfs.rename(dataset.name, incomingDataset(layout, copy.id));
 }
 
@@ -64,8 +69,36 @@ export async function toRetired(pool: Pool, copy: Copy, dataset: Dataset, since:
   const older = await zfs.findDataset(target);
   if (older !== undefined) await zfs.rename(target, asideDataset(layout, copy.id, older.guid));
   await close(pool, dataset.name, copy.id);
+  const stays = (await mountedClones(pool, dataset.name)).length > 0;
   await zfs.setProperties(dataset.name, {
-    user: { ...identityMarks(copy, copy.operation), [MARK.retiredAt]: since },
+    user: {
+      ...identityMarks(copy, copy.operation),
+      [MARK.retiredAt]: since,
+      ...(stays && { [MARK.retiredHere]: "yes" }),
+    },
   });
-  await zfs.rename(dataset.name, target);
+  if (!stays) await zfs.rename(dataset.name, target);
+}
+
+/**
+ * zfs-fuse unmounts the clones of what it renames, and cannot while they are in use; OpenZFS leaves them alone.
+ * A copy that has such clones stays where it is.
+ */
+async function mountedClones({ zfs, layout }: Pool, name: string): Promise<readonly string[]> {
+  if (zfs.capabilities.implementation === "openzfs") return [];
+  const datasets = await zfs.listDatasets(layout.root);
+  const clones = new Set(dependentsOf(name, datasets));
+  return datasets.filter((one) => clones.has(one.name) && one.mounted).map((one) => one.name);
+}
+
+/** @throws PloyzError `has_dependents`, before anything is changed. */
+async function checkMovable(pool: Pool, copy: Copy, dataset: Dataset): Promise<void> {
+  const clones = await mountedClones(pool, dataset.name);
+  if (clones.length === 0) return;
+  throw new PloyzError({
+    code: "has_dependents",
+    message: `the copy of ${copy.namespace}/${copy.name} that was kept here cannot be used while clones of it are: ${clones.join(", ")}`,
+    hint: "remove those namespaces or volumes first, or move it to another machine",
+    details: { dependents: clones },
+  });
 }

@@ -46,7 +46,7 @@ export function settlingEffects(world: VolumeWorld): Pick<Handlers, Settling> {
         if (copy.state === "incoming") {
           await checkNewest(pool, copy.dataset, checkSnapshot(snapshot), guid);
           await ensureParent(pool, namespace);
-          await unmark(pool, copy.dataset, MARK.sealedBy, MARK.retiredAt, MARK.wasRetired);
+          await unmark(pool, copy.dataset, MARK.sealedBy, MARK.retiredAt, MARK.retiredHere, MARK.wasRetired);
           await pool.zfs.setProperties(copy.dataset.name, {
             ...specProperties(spec),
             user: {

@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { type Cluster, fixtures, node } from "./cluster.ts";
+import { install } from "./traffic.ts";
+
+export const LEDGER = "ledger.example.test";
+
+/** A web service, and a ledger with a volume, both routed. */
+export function ledgerManifest(
+  options: { readonly version?: string; readonly namespace?: string; readonly machine?: string } = {},
+): string {
+  const { version = "v1", namespace = "prod", machine } = options;
+  const constraints = machine === undefined ? "" : `constraints = { machines = ["${machine}"] }\n`;
+  return `namespace = "${namespace}"
+
+[services.web]
+bundle  = "./web"
+command = ["${node}", "server.mjs"]
+env     = { VERSION = "${version}" }
+ports   = { http = 8080 }
+routes  = [{ host = "www.example.test" }]
+ready   = { http = "/healthz", timeout = "30s" }
+drain   = "2s"
+
+[services.ledger]
+bundle  = "./ledger"
+command = ["${node}", "--no-warnings", "server.mjs"]
+env     = { VERSION = "${version}" }
+ports   = { http = 8080 }
+routes  = [{ host = "${LEDGER}" }]
+ready   = { http = "/healthz", timeout = "30s" }
+drain   = "2s"
+volumes = { data = "/data" }
+${constraints}
+[volumes.data]
+quota = "1G"
+`;
+}
+
+export const ledgerBundles = { web: join(fixtures, "web"), ledger: join(fixtures, "ledger") };
+
+export interface Written {
+  readonly sent: number;
+  readonly acknowledged: readonly number[];
+  readonly failures: readonly unknown[];
+  readonly longestGapMs: number;
+}
+
+/** Writes rows through the gateway of machine `i` until it is ended. */
+export interface Writer extends AsyncDisposable {
+  end(): Promise<Written>;
+}
+
+export async function writer(
+  { lab }: Cluster,
+  i: number,
+  host: string = LEDGER,
+  everyMs = 10,
+): Promise<Writer> {
+  const script = "/root/ledger-client.mjs";
+  await install(lab, i, "ledger-client.mjs", script);
+  const done = `/run/ledger-client.${host}.done`;
+  await lab.sh(i, ["rm", "-f", done]);
+  const loop = 'until [ -e "$1" ]; do sleep 0.1; done | "$2" "$3" http://127.0.0.1/ "$4" "$5"';
+  const running = lab.sh(i, ["sh", "-c", loop, "sh", done, node, script, host, String(everyMs)], {
+    timeoutMs: 600_000,
+  });
+  running.catch(() => {}); // whoever ends it is told
+  const end = async () => {
+    await lab.sh(i, ["touch", done]);
+    return JSON.parse((await running).stdout) as Written;
+  };
+  return { end, [Symbol.asyncDispose]: async () => void (await end().catch(() => {})) };
+}
+
+/** The rows that a ledger has, asked through the gateway of machine `i`. */
+export async function rowsOf(cluster: Cluster, i: number, host: string = LEDGER): Promise<readonly number[]> {
+  const { status, body } = await cluster.get(i, host, "/rows");
+  if (status !== 200) throw new Error(`m${i} answered ${status}: ${body}`);
+  return JSON.parse(body) as readonly number[];
+}
+
+/** Acknowledged rows that are not there. */
+export function lost(acknowledged: readonly number[], rows: readonly number[]): readonly number[] {
+  const there = new Set(rows);
+  return acknowledged.filter((n) => !there.has(n));
+}
