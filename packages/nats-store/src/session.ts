@@ -14,7 +14,7 @@ export interface SessionOptions {
   readonly machine: string;
   /** The newest generation of the store that this machine has heard of: an older server is never used. Default: any. */
   readonly generation?: number;
-  /** How long one store call may take in all, retries included. Default 5,000 ms; 12,000 of a set, whose elections take up to 7,000. */
+  /** How long one store call may take in all, retries included. Default 5,000 ms; 15,000 of a set, which may elect twice (up to 7,000 each). */
   readonly deadlineMs?: number;
   /** How long one attempt waits for its reply before it is settled or sent again. Default 1,500 ms. */
   readonly attemptMs?: number;
@@ -159,7 +159,7 @@ export function openSession(options: SessionOptions): Session {
     }
   };
   const running = keepOpen();
-  const deadline = () => options.deadlineMs ?? (servers.length > 1 ? 12_000 : 5000);
+  const deadline = () => options.deadlineMs ?? (servers.length > 1 ? 15_000 : 5000);
 
   return {
     cluster,

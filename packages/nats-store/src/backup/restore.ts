@@ -2,7 +2,7 @@ import type { StreamConfig } from "@nats-io/jetstream";
 import { PloyzError } from "@ployz/exec";
 import { streamConfigs } from "../client/init.ts";
 import { withinDeadline } from "../deadline.ts";
-import { isStreamMissing, storeError } from "../errors.ts";
+import { isStreamMissing, isTransient, storeError } from "../errors.ts";
 import { streams } from "../names.ts";
 import type { Session } from "../session.ts";
 import { contentsOf, infoOf } from "./contents.ts";
@@ -89,6 +89,7 @@ async function restoreStream(
     for await (const chunk of from.chunks) await ask(to, chunk);
     await ask(to, "");
   } catch (error) {
+    if (isTransient(error)) throw failed(name, "the new servers do not answer", error);
     throw storeError(`restoring ${name}`, error);
   }
 }
@@ -106,12 +107,15 @@ async function verify(session: Session, stream: BackupStream): Promise<void> {
     throw unverified(name, "its messages are not the ones that were copied");
 }
 
-const failed = (stream: string, why: string) =>
-  new PloyzError({
-    code: "store_restore_failed",
-    message: `restoring ${stream} failed: ${why}`,
-    hint: "found the generation anew and restore again; the one before it is untouched",
-  });
+const failed = (stream: string, why: string, cause?: unknown) =>
+  new PloyzError(
+    {
+      code: "store_restore_failed",
+      message: `restoring ${stream} failed: ${why}`,
+      hint: "found the generation anew and restore again; the one before it is untouched",
+    },
+    cause === undefined ? undefined : { cause },
+  );
 
 const notEmpty = (stream: string) =>
   new PloyzError({

@@ -31,7 +31,7 @@ export function surveyStore(records: Readonly<Record<string, StoreRecord | undef
   const newest = Math.max(0, ...open.map(({ generation }) => generation));
   const serving = open.filter(({ generation }) => generation === newest);
 
-  const newer = entries.filter(({ generation, state }) => generation > newest || state === "fenced");
+  const newer = entries.filter(({ generation, state }) => generation >= newest && state !== "serving");
   const ids = new Set(newer.flatMap(({ state, id, fence }) => (state === "founding" ? id : fence) ?? []));
   const unfinished = [...ids].sort().map((id) => {
     const founding = newer.filter((entry) => entry.state === "founding" && entry.id === id);

@@ -8,7 +8,7 @@ import { initStore } from "../client/init.ts";
 import { openStore } from "../client/store.ts";
 import { createIdentity } from "../identity.ts";
 import type { StoreServerConfig } from "./config.ts";
-import { ensureServer, reloadUsers, serviceName, stopServer } from "./ensure.ts";
+import { ensureServer, reloadUsers, serviceOf, stopServer } from "./ensure.ts";
 import { readRecord } from "./record.ts";
 
 let root: string;
@@ -34,7 +34,7 @@ beforeAll(async () => {
   };
 });
 afterAll(async () => {
-  await host.remove(serviceName);
+  await host.remove(serviceOf(2));
   await stopS6(`${root}/services`);
   await rm(root, { recursive: true, force: true });
 });
@@ -51,7 +51,12 @@ const open = (machine: string, nkeySeed: string) =>
 it("starts, does nothing twice, loads users without dropping a connection, and restarts for the rest", async () => {
   expect((await ensureServer(config, { host, binary })).change).toBe("started");
   expect((await ensureServer(config, { host, binary })).change).toBe("unchanged");
-  expect(await readRecord(config.dir)).toEqual({ cluster: "ensure", generation: 2, server: "m1" });
+  expect(await readRecord(config.dir)).toMatchObject({
+    cluster: "ensure",
+    generation: 2,
+    server: "m1",
+    generations: [{ generation: 2, state: "serving", listen: config.listen }],
+  });
   const store = open("m1", m1.seed);
   await initStore(store.session, { generation: 2 });
   await initStore(store.session, { generation: 2 });
@@ -73,8 +78,8 @@ it("starts, does nothing twice, loads users without dropping a connection, and r
   const moved = { ...config, monitorPort: await freePort() };
   expect((await ensureServer(moved, { host, binary })).change).toBe("replaced");
   expect((await store.facts.get("kept"))?.value).toBe(1);
-  await stopServer(host);
-  expect((await host.status(serviceName)).state).toBe("stopped");
+  await stopServer(host, serviceOf(2));
+  expect((await host.status(serviceOf(2))).state).toBe("stopped");
   await Promise.all([store.close(), joining.close()]);
 });
 
@@ -97,9 +102,30 @@ it("never starts an older generation, or another cluster's store, over what is t
   await expect(ensureServer({ ...config, generation: 1 }, { host, binary })).rejects.toMatchObject({
     code: "store_generation_older",
   });
+  // Nor an empty one of a newer generation: that is founded.
+  await expect(ensureServer({ ...config, generation: 3 }, { host, binary })).rejects.toMatchObject({
+    code: "store_generation_unknown",
+  });
   await expect(ensureServer({ ...config, cluster: "other" }, { host, binary })).rejects.toMatchObject({
     code: "store_cluster_mismatch",
   });
+});
+
+it("takes a directory of before there were re-foundings as generation 1, where it is", async () => {
+  const dir = `${root}/before`;
+  const identity = { ...config, dir, generation: 1, cluster: "before" };
+  const place = { listen: { host: "127.0.0.1", port: await freePort() }, monitorPort: await freePort() };
+  await ensureServer({ ...identity, ...place }, { host, binary });
+  const servers = [`127.0.0.1:${place.listen.port}`];
+  const store = openStore({ servers, nkeySeed: m1.seed, cluster: "before", machine: "m1" });
+  await initStore(store.session);
+  await store.facts.put("kept", 1, 0);
+  await writeFile(`${dir}/store.json`, '{"v":1,"cluster":"before","generation":1,"server":"m1"}');
+  expect((await ensureServer({ ...identity, ...place }, { host, binary })).change).toBe("unchanged");
+  expect((await readRecord(dir))?.generations).toMatchObject([{ generation: 1, state: "serving" }]);
+  expect((await store.facts.get("kept"))?.value).toBe(1);
+  await store.close();
+  await host.remove(serviceOf(1));
 });
 
 it("says which port when another program holds it", async () => {
