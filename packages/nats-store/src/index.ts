@@ -1,6 +1,7 @@
 export { type Backup, readBackup, writeBackup } from "./backup/file.ts";
 export type { BackupManifest, BackupStream } from "./backup/format.ts";
 export { foundFromMirror, type MirrorFounding, type Recovered } from "./backup/from-mirror.ts";
+export { type RenewOptions, renewBackup } from "./backup/renew.ts";
 export { type RestoreOptions, restoreStore } from "./backup/restore.ts";
 export { type SnapshotOptions, snapshotStore } from "./backup/snapshot.ts";
 export { initStore, type StoreLayout, streamConfigs } from "./client/init.ts";
@@ -26,7 +27,7 @@ export {
   type StoreSet,
 } from "./refound/machine.ts";
 export { abandon, type Refounded, type Refounding, type RefoundStage, refound } from "./refound/refound.ts";
-export { type Survey, surveyStore } from "./refound/survey.ts";
+export { type Survey, surveyStore, type Unfinished } from "./refound/survey.ts";
 export {
   type CallOptions,
   openRpc,

@@ -1,21 +1,25 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { waitFor } from "@ployz/exec";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Cluster, continuousWriter, startCluster } from "../../test/machines.ts";
+import { serverBinary } from "../../test/rig.ts";
 import { openFacts } from "../client/facts.ts";
 import {
+  type Backup,
   foundFromMirror,
   type NatsStore,
   openMirror,
   readBackup,
+  refound,
+  renewBackup,
   restoreStore,
-  type StoreMachine,
   snapshotStore,
   writeBackup,
 } from "../index.ts";
 
 let cluster: Cluster;
 beforeEach(async () => {
-  cluster = await startCluster(["m1", "m2", "m3"]);
+  cluster = await startCluster(["m1", "m2", "m3", "m4"]);
 });
 afterEach(() => cluster.cleanup());
 
@@ -47,21 +51,28 @@ const everything = async (store: NatsStore) => ({
   summaries: await store.journals.summaries(10),
 });
 
-/** Founds a generation on fresh servers, restores into it and opens it. */
-async function found(
+/** What restore and recover do: the old set is lost, the next one is founded from a backup. */
+async function foundFrom(
+  backup: Backup,
   machines: readonly string[],
-  generation: number,
-  restore: (into: NatsStore) => Promise<unknown>,
+  options: { readonly lineage?: string } = {},
 ) {
-  const set = await cluster.set(generation, machines);
-  await Promise.all(machines.map((name) => (cluster.machines[name] as StoreMachine).found(set)));
-  const servers = set.servers.map(({ port }) => `127.0.0.1:${port}`);
-  const store = cluster.store(machines[0] ?? "", { servers, generation });
-  await restore(store);
-  await Promise.all(
-    machines.map((name) => (cluster.machines[name] as StoreMachine).serve(generation, set.id)),
-  );
-  return store;
+  const set = await cluster.set(2, machines);
+  const done = await refound({
+    ...cluster.refounding({ generation: 1, machines: [] }, set),
+    async carry() {
+      const servers = set.servers.map(({ host, port }) => `${host}:${port}`);
+      const into = cluster.store(machines[0] ?? "", { servers, generation: 2 });
+      const wanted = { replicas: machines.length, generation: 2, ...options };
+      await restoreStore(into.session, backup, wanted);
+      // A second run adds nothing to the first.
+      await expect(restoreStore(into.session, backup, wanted)).rejects.toMatchObject({
+        code: "store_not_empty",
+      });
+      await into.close();
+    },
+  });
+  return cluster.store(machines[0] ?? "", { servers: done.servers, generation: done.generation });
 }
 
 it("restores a backup with a passphrase into other servers: all of it, with its revisions", async () => {
@@ -86,14 +97,7 @@ it("restores a backup with a passphrase into other servers: all of it, with its 
     versions: { ployzd: "1.2.3", "nats-server": expect.stringMatching(/^2\./) },
   });
   await cluster.hosts.m1?.cut();
-  const restored = await found(["m2"], 2, async (into) => {
-    const options = { replicas: 1, generation: 2, lineage: "restored-1" };
-    await restoreStore(into.session, backup, options);
-    // A second run adds nothing to the first.
-    await expect(restoreStore(into.session, backup, options)).rejects.toMatchObject({
-      code: "store_not_empty",
-    });
-  });
+  const restored = await foundFrom(backup, ["m2"], { lineage: "restored-1" });
   expect(await everything(restored)).toEqual(before);
   const head = before.history[0]?.revision ?? 0;
   expect((await restored.commits.append({ namespace: "prod", operation: "stale" }, head - 1)).committed).toBe(
@@ -124,9 +128,7 @@ it("says so when the store takes writes while all of it should be copied, and co
   const backup = await readBackup(file);
   expect(backup.manifest.consistent).toBe(false);
   await cluster.hosts.m1?.cut();
-  const restored = await found(["m2"], 2, (into) =>
-    restoreStore(into.session, backup, { replicas: 1, generation: 2, lineage: "restored-2" }),
-  );
+  const restored = await foundFrom(backup, ["m2"], { lineage: "restored-2" });
   const history = await restored.commits.history("writer", 10_000);
   expect(history.length).toBeGreaterThan(4);
   expect((await restored.facts.get("machine.m1"))?.value).toEqual({ address: "10.101.0.1" });
@@ -143,11 +145,8 @@ it("does not call a restore good whose messages are not those of the backup", as
     contents: `sha256:${"0".repeat(64)}`,
   }));
   const other = { ...backup, manifest: { ...backup.manifest, streams } };
-  await found(["m2"], 2, (into) =>
-    expect(restoreStore(into.session, other, { replicas: 1, generation: 2 })).rejects.toMatchObject({
-      code: "restore_unverified",
-    }),
-  ).catch(() => undefined);
+  await expect(foundFrom(other, ["m2"])).rejects.toMatchObject({ code: "restore_unverified" });
+  expect((await cluster.machines.m2?.record())?.generations).toEqual([]);
   const elsewhere = { ...backup, manifest: { ...backup.manifest, cluster: "other" } };
   await expect(restoreStore(store.session, elsewhere, { replicas: 1, generation: 2 })).rejects.toMatchObject({
     code: "backup_other_cluster",
@@ -172,19 +171,17 @@ it("recovers from a survivor's mirror into three servers: heads and facts at the
   await cluster.hosts.m1?.cut();
 
   const file = `${cluster.dir}/recovered.ployz`;
-  const binary = process.env.PLOYZ_NATS_SERVER;
+  const binary = await serverBinary();
   const recovered = await foundFromMirror(dir, {
     cluster: cluster.name,
     generation: 1,
     file,
     createdAt,
-    ...(binary !== undefined && { binary }),
+    binary,
   });
   expect(recovered).toMatchObject({ commits: 4, namespaces: ["prod", "staging"], factCount: 1, damaged: [] });
   const backup = await readBackup(file);
-  const restored = await found(["m2", "m3"].concat("m1"), 2, (into) =>
-    restoreStore(into.session, backup, { replicas: 3, generation: 2 }),
-  );
+  const restored = await foundFrom(backup, ["m2", "m3", "m4"]);
   expect(await restored.commits.heads()).toEqual(before.heads);
   expect(await restored.facts.list("")).toEqual(before.facts);
   expect((await restored.commits.history("prod", 10)).map((entry) => entry.value.operation)).toEqual(["op3"]);
@@ -208,6 +205,54 @@ it("recovers from a survivor's mirror into three servers: heads and facts at the
   await again.close();
 });
 
+it("restores an old backup over a store that went on: what is new never looks like what was", async () => {
+  const store = cluster.store("m1", { servers: cluster.first });
+  await fill(store);
+  const before = await everything(store);
+  const [old, renewed] = [`${cluster.dir}/old.ployz`, `${cluster.dir}/renewed.ployz`];
+  await writeBackup(old, snapshotStore(store.session, { createdAt }));
+  // A bad deploy, which the mirrors have seen.
+  const head = before.history[0]?.revision ?? 0;
+  const bad = await store.commits.append({ namespace: "prod", operation: "bad" }, head);
+  const errors: unknown[] = [];
+  const member = cluster.store("m4", { servers: cluster.first });
+  const mirror = await openMirror({
+    dir: `${cluster.dir}/mirror`,
+    store: member,
+    onError: (error) => errors.push(error),
+  });
+  await mirror.synced();
+  expect(mirror.heads()[0]?.value.operation).toBe("bad");
+
+  const binary = await serverBinary();
+  const seen = mirror.applied();
+  await renewBackup(await readBackup(old), { file: renewed, createdAt, seen, binary });
+  const backup = await readBackup(renewed);
+  const set = await cluster.set(2, ["m2"]);
+  const done = await refound({
+    ...cluster.refounding({ generation: 1, machines: ["m1"] }, set),
+    async carry() {
+      const servers = set.servers.map(({ host, port }) => `${host}:${port}`);
+      const into = cluster.store("m2", { servers, generation: 2 });
+      await restoreStore(into.session, backup, { replicas: 1, generation: 2 });
+      await into.close();
+    },
+  });
+  member.session.switchServers(done.generation, done.servers);
+  const restored = cluster.store("m2", { servers: done.servers, generation: 2 });
+  expect(await everything(restored)).toEqual(before);
+  expect(await restored.leases.list()).toEqual([]);
+  const next = await restored.commits.append({ namespace: "prod", operation: "next" }, head);
+  expect(next.committed && next.revision).toBeGreaterThan(bad.committed ? bad.revision : 0);
+  await waitFor(
+    "the mirror to take the restored state",
+    async () => (mirror.heads()[0]?.value.operation === "next" ? true : undefined),
+    { timeoutMs: 20_000 },
+  );
+  expect(errors).toMatchObject(errors.map(() => ({ code: "store_refounded" })));
+  await mirror.close();
+});
+
 it("refuses a mirror that holds nothing, and names files that it could not read", async () => {
   const options = { cluster: cluster.name, generation: 1, file: `${cluster.dir}/x.ployz`, createdAt };
   await expect(foundFromMirror(`${cluster.dir}/none`, options)).rejects.toMatchObject({
@@ -220,8 +265,8 @@ it("refuses a mirror that holds nothing, and names files that it could not read"
   await mirror.synced();
   await mirror.close();
   await writeFile(`${dir}/heads/prod.json`, "{");
-  const binary = process.env.PLOYZ_NATS_SERVER;
-  const recovered = await foundFromMirror(dir, { ...options, ...(binary !== undefined && { binary }) });
+  const binary = await serverBinary();
+  const recovered = await foundFromMirror(dir, { ...options, binary });
   expect(recovered.namespaces).toEqual(["staging"]);
   expect(recovered.damaged).toHaveLength(1);
 });

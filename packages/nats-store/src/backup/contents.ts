@@ -1,14 +1,28 @@
 import { createHash } from "node:crypto";
 import type { StreamInfo } from "@nats-io/jetstream";
-import { consumeOnce } from "../client/consumer.ts";
+import { consumeOnce, Interrupted } from "../client/consumer.ts";
 import { withinDeadline } from "../deadline.ts";
+import { isTransient, storeError } from "../errors.ts";
 import type { Session } from "../session.ts";
 
 export const infoOf = (session: Session, stream: string): Promise<StreamInfo> =>
   withinDeadline(session, `looking at ${stream}`, ({ jsm }) => jsm.streams.info(stream));
 
-/** SHA-256 over every message of a stream, in order: sequence, subject, headers and data. */
+/** SHA-256 over every message of a stream, in order: sequence, subject, headers and data. Read again when a server goes away. */
 export async function contentsOf(session: Session, stream: string): Promise<string> {
+  for (let left = 4; ; left -= 1) {
+    try {
+      return await readOnce(session, stream);
+    } catch (error) {
+      if (left === 0 || !(error instanceof Interrupted || isTransient(error)))
+        throw storeError(`reading ${stream}`, error);
+      // Waits for its leader.
+      await infoOf(session, stream);
+    }
+  }
+}
+
+async function readOnce(session: Session, stream: string): Promise<string> {
   const stop = new AbortController();
   const hash = createHash("sha256");
   const link = await session.link();

@@ -4,9 +4,10 @@ import { streamConfigs } from "../client/init.ts";
 import { withinDeadline } from "../deadline.ts";
 import { encode } from "../json.ts";
 import { loadMirror, type MirrorState } from "../mirror/disk.ts";
-import { bucketSubject, bucketSubjects, commitSubject, commitSubjects, streams } from "../names.ts";
+import { bucketSubject, commitSubject, streams } from "../names.ts";
 import type { Session } from "../session.ts";
 import { writeBackup } from "./file.ts";
+import { leap, publishAt } from "./place.ts";
 import { startScratch } from "./scratch.ts";
 import { snapshotStore } from "./snapshot.ts";
 
@@ -33,9 +34,6 @@ export interface Recovered {
   /** Streams that no mirror has: they start empty. */
   readonly lost: readonly string[];
 }
-
-/** Sequences that may have been given out after the mirror's last one are not used again. */
-const leap = 10_000;
 
 /**
  * Makes a backup out of a machine's mirror, for when all store machines are lost: the head of every namespace and every fact,
@@ -90,42 +88,8 @@ async function fill(session: Session, state: MirrorState, options: MirrorFoundin
     const scratch = { ...config, deny_purge: false, first_seq: first };
     await withinDeadline(session, `creating ${config.name}`, ({ jsm }) => jsm.streams.add(scratch));
     if (!kept) continue;
-    const filler =
-      config.name === streams.commits
-        ? commitSubjects(cluster).replace("*", "_filler")
-        : bucketSubjects("facts").replace(">", "_filler");
-    await publishAt(session, { kept, first, last: end + leap, filler });
-    const { jsm } = await session.link();
-    await jsm.streams.purge(config.name, { filter: filler });
+    await publishAt(session, config.name, { kept, first, last: end + leap });
   }
-}
-
-interface Placed {
-  readonly kept: readonly {
-    readonly subject: string;
-    readonly data: Uint8Array;
-    readonly revision: number;
-  }[];
-  readonly first: number;
-  readonly last: number;
-  /** What takes the sequences that nothing has. */
-  readonly filler: string;
-}
-
-async function publishAt(session: Session, { kept, first, last, filler }: Placed): Promise<void> {
-  const at = new Map(kept.map((message) => [message.revision, message]));
-  const { js } = await session.link();
-  const underWay: Promise<void>[] = [];
-  for (let sequence = first; sequence <= last; sequence += 1) {
-    const message = at.get(sequence) ?? { subject: filler, data: new Uint8Array() };
-    underWay.push(
-      js.publish(message.subject, message.data, { timeout: 30_000 }).then((ack) => {
-        if (ack.seq !== sequence) throw new Error(`${message.subject} is at ${ack.seq}, not ${sequence}`);
-      }),
-    );
-    if (underWay.length >= 512) await Promise.all(underWay.splice(0));
-  }
-  await Promise.all(underWay);
 }
 
 const empty = (dir: string) =>

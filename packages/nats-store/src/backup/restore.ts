@@ -55,13 +55,21 @@ export async function restoreStore(
     generation: options.generation,
     lineage: options.lineage ?? manifest.lineage,
   });
+  await restoreStreams(session, backup, wanted);
+  for (const stream of manifest.streams) await verify(session, stream);
+  return manifest;
+}
+
+export async function restoreStreams(
+  session: Session,
+  backup: Backup,
+  wanted: ReturnType<typeof streamConfigs>,
+): Promise<void> {
   for await (const { stream, chunks } of backup.streams()) {
     const config = wanted.find(({ name }) => name === stream.name);
     if (!config) throw failed(stream.name, "this version does not know it");
     await restoreStream(session, stream, { config: { ...stream.config, ...config }, chunks: chunks() });
   }
-  for (const stream of manifest.streams) await verify(session, stream);
-  return manifest;
 }
 
 /** Source: nats-server's jetstream_api.go, `JSApiStreamRestore`: chunks to a subject, each answered; an empty one ends it. */

@@ -1,5 +1,5 @@
 import type { Routes, StoreServerConfig } from "../server/config.ts";
-import { type EnsureOptions, serviceOf, stopServer } from "../server/ensure.ts";
+import { type EnsureOptions, serviceOf } from "../server/ensure.ts";
 import {
   dropGeneration,
   fenceServer,
@@ -41,7 +41,7 @@ export interface StoreMachine {
   serve(generation: number, id: string): Promise<void>;
   /** Gives up its part of a founding. */
   drop(generation: number, id: string): Promise<void>;
-  /** Ends the server of a retired generation; its data stays. */
+  /** Ends the server of a retired generation, also after a reboot; its data stays. */
   stop(generation: number): Promise<void>;
 }
 
@@ -99,7 +99,7 @@ export function openStoreMachine(local: LocalStore): StoreMachine {
     },
     async stop(generation) {
       const entry = entryOf(await readRecord(dir), generation);
-      if (entry?.state === "retired") await stopServer(local.host, serviceOf(generation));
+      if (entry?.state === "retired") await local.host.remove(serviceOf(generation));
     },
   };
 }

@@ -5,7 +5,10 @@ import type { StoreMachine, StoreSet } from "./machine.ts";
 export type RefoundStage = "founding" | "fencing" | "carrying" | "retiring" | "opening";
 
 export interface Refounding {
-  /** The generation that serves, and every machine of its set. */
+  /**
+   * The generation that serves, and every machine of its set. Where a set is lost for good and another takes its place (restore,
+   * recover): those of its machines that are left, or none; the caller answers for the others.
+   */
   readonly from: { readonly generation: number; readonly machines: readonly string[] };
   readonly to: StoreSet;
   machine(name: string): StoreMachine;
@@ -80,19 +83,28 @@ export async function abandon(refounding: Omit<Refounding, "carry">): Promise<vo
   );
 }
 
-/** `begun`: some have retired, so that giving up is no longer possible. */
+/** `decided`: a majority has retired, or the new set is open. `begun`: some have retired, so that giving up is no longer possible. */
 async function decision({
   from,
   to,
   machine,
 }: Omit<Refounding, "carry">): Promise<"open" | "begun" | "decided"> {
+  const fresh = await some(
+    to.servers.map((server) => server.machine),
+    (name) => machine(name).record(),
+  );
+  const serves = fresh.values.some((record) => {
+    const entry = entryOf(record, to.generation);
+    return entry?.state === "serving" && entry.id === to.id;
+  });
+  if (serves) return "decided";
   const records = await some(from.machines, (name) => machine(name).record());
   const retired = records.values.filter((record) => {
     const entry = entryOf(record, from.generation);
     return entry?.state === "retired" && entry.fence === to.id;
   });
-  if (isMajority(retired.length, from.machines)) return "decided";
-  return retired.length > 0 ? "begun" : "open";
+  if (retired.length === 0) return "open";
+  return isMajority(retired.length, from.machines) ? "decided" : "begun";
 }
 
 async function retire(refounding: Refounding): Promise<void> {
@@ -151,7 +163,7 @@ async function all<T>(items: readonly T[], work: (item: T) => Promise<void>): Pr
   for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
 }
 
-const isMajority = (count: number, of: readonly unknown[]) => count > of.length / 2;
+const isMajority = (count: number, of: readonly unknown[]) => of.length === 0 || count > of.length / 2;
 const code = (error: unknown) => (error instanceof PloyzError ? error.code : undefined);
 
 const noMajority = (machines: readonly string[], failed: Outcome<unknown>["failed"]) =>

@@ -1,67 +1,83 @@
-import type { StoreRecord } from "../server/record.ts";
+import type { GenerationRecord, StoreRecord } from "../server/record.ts";
+import type { StoreServer, StoreSet } from "./machine.ts";
+
+interface Part {
+  readonly generation: number;
+  readonly machines: readonly string[];
+}
+
+/** A re-founding that was not brought to its end. */
+export interface Unfinished {
+  readonly id: string;
+  /**
+   * A majority of the old set has retired for it, or a machine of the new set is open: it can only be finished (`refound` with
+   * this set). Otherwise `abandon` gives it up, and another one may take its place.
+   */
+  readonly decided: boolean;
+  /** The generation that it founds, as far as the machines that answered know its servers. */
+  readonly set?: StoreSet;
+  /** The generation that it holds closed, and where. */
+  readonly closed?: Part;
+}
 
 /** Where the store stands, as far as the machines that answered know. */
 export interface Survey {
-  /** The newest generation that serves: its machines that are open, and `host:port` of each. */
-  readonly serving?: {
-    readonly generation: number;
-    readonly machines: readonly string[];
-    readonly servers: readonly string[];
-  };
-  /**
-   * A re-founding that was not brought to its end. `decided`: a majority of the old set has retired for it; it can only be
-   * finished (`refound` with the same id). Otherwise it can be given up, or another one takes its place.
-   */
-  readonly unfinished: readonly {
-    readonly id: string;
-    readonly decided: boolean;
-    /** The founding that is ready to be opened. */
-    readonly founding?: { readonly generation: number; readonly machines: readonly string[] };
-    /** The generation that it holds closed. */
-    readonly fenced?: { readonly generation: number; readonly machines: readonly string[] };
-  }[];
+  /** The newest generation that is open: its machines, and `host:port` of each. */
+  readonly serving?: Part & { readonly servers: readonly string[] };
+  readonly unfinished: readonly Unfinished[];
 }
+
+type Entry = GenerationRecord & { readonly machine: string };
 
 /** Reads the records of all machines together. Pure. `undefined`: no store there, or no answer. */
 export function surveyStore(records: Readonly<Record<string, StoreRecord | undefined>>): Survey {
-  const entries = Object.entries(records).flatMap(([machine, record]) =>
+  const entries: readonly Entry[] = Object.entries(records).flatMap(([machine, record]) =>
     (record?.generations ?? []).map((entry) => ({ machine, ...entry })),
   );
   const open = entries.filter(({ state }) => state === "serving");
   const newest = Math.max(0, ...open.map(({ generation }) => generation));
   const serving = open.filter(({ generation }) => generation === newest);
 
-  const newer = entries.filter(({ generation, state }) => generation >= newest && state !== "serving");
-  const ids = new Set(newer.flatMap(({ state, id, fence }) => (state === "founding" ? id : fence) ?? []));
-  const unfinished = [...ids].sort().map((id) => {
-    const founding = newer.filter((entry) => entry.state === "founding" && entry.id === id);
-    const closed = newer.filter((entry) => entry.state !== "founding" && entry.fence === id);
-    const retired = closed.filter(({ state }) => state === "retired");
-    return {
-      id,
-      decided: retired.length > (closed[0]?.routes?.servers.length ?? 1) / 2,
-      ...group("founding", founding),
-      ...group("fenced", closed),
-    };
-  });
+  // What an older generation still says is of no consequence.
+  const recent = entries.filter(({ generation, state }) => generation >= newest && state !== "serving");
+  const ids = new Set(recent.flatMap(({ state, id, fence }) => (state === "founding" ? id : fence) ?? []));
   return {
     ...(newest > 0 && {
       serving: {
-        generation: newest,
-        machines: serving.map(({ machine }) => machine),
+        ...partOf(serving),
         servers: serving.flatMap(({ listen }) => (listen ? `${listen.host}:${listen.port}` : [])),
       },
     }),
-    unfinished: unfinished.filter(({ fenced, founding }) => fenced !== undefined || founding !== undefined),
+    unfinished: [...ids].sort().map((id) => unfinished(id, recent, serving)),
   };
 }
 
-function group<Name extends string>(
-  name: Name,
-  entries: readonly { readonly machine: string; readonly generation: number }[],
-): Partial<Record<Name, { readonly generation: number; readonly machines: readonly string[] }>> {
-  const [first] = entries;
-  if (!first) return {};
-  const value = { generation: first.generation, machines: entries.map(({ machine }) => machine) };
-  return { [name]: value } as Record<Name, typeof value>;
+function unfinished(id: string, recent: readonly Entry[], serving: readonly Entry[]): Unfinished {
+  const isOpen = serving.filter((entry) => entry.id === id);
+  const founded = [...recent.filter((entry) => entry.state === "founding" && entry.id === id), ...isOpen];
+  const closed = recent.filter((entry) => entry.state !== "founding" && entry.fence === id);
+  const retired = closed.filter(({ state }) => state === "retired");
+  const set = setOf(id, founded);
+  return {
+    id,
+    decided: isOpen.length > 0 || retired.length > (closed[0]?.routes?.servers.length ?? 1) / 2,
+    ...(set && { set }),
+    ...(closed.length > 0 && { closed: partOf(closed) }),
+  };
+}
+
+const partOf = (entries: readonly Entry[]): Part => ({
+  generation: entries[0]?.generation ?? 0,
+  machines: entries.map(({ machine }) => machine),
+});
+
+function setOf(id: string, founded: readonly Entry[]): StoreSet | undefined {
+  const [first] = founded;
+  if (!first) return undefined;
+  const servers = founded.flatMap(({ machine, listen, monitorPort, routes }): StoreServer[] => {
+    if (!listen || monitorPort === undefined) return [];
+    const routePort = routes?.servers.find((server) => server.machine === machine)?.port ?? 0;
+    return [{ machine, ...listen, routePort, monitorPort }];
+  });
+  return { generation: first.generation, id, servers, routeSecret: first.routes?.secret ?? "" };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { openServiceHost, type ServiceHost, stopS6 } from "@ployz/exec";
@@ -8,7 +8,7 @@ import { initStore } from "../client/init.ts";
 import { openStore } from "../client/store.ts";
 import { createIdentity } from "../identity.ts";
 import type { StoreServerConfig } from "./config.ts";
-import { ensureServer, reloadUsers, serviceOf, stopServer } from "./ensure.ts";
+import { ensureServer, reloadUsers, serviceName, stopServer } from "./ensure.ts";
 import { readRecord } from "./record.ts";
 
 let root: string;
@@ -26,7 +26,7 @@ beforeAll(async () => {
   config = {
     cluster: "ensure",
     machine: "m1",
-    generation: 2,
+    generation: 1,
     listen: { host: "127.0.0.1", port: await freePort() },
     monitorPort: await freePort(),
     dir: `${root}/store`,
@@ -34,7 +34,7 @@ beforeAll(async () => {
   };
 });
 afterAll(async () => {
-  await host.remove(serviceOf(2));
+  await host.remove(serviceName);
   await stopS6(`${root}/services`);
   await rm(root, { recursive: true, force: true });
 });
@@ -53,13 +53,13 @@ it("starts, does nothing twice, loads users without dropping a connection, and r
   expect((await ensureServer(config, { host, binary })).change).toBe("unchanged");
   expect(await readRecord(config.dir)).toMatchObject({
     cluster: "ensure",
-    generation: 2,
+    generation: 1,
     server: "m1",
-    generations: [{ generation: 2, state: "serving", listen: config.listen }],
+    generations: [{ generation: 1, state: "serving", listen: config.listen }],
   });
   const store = open("m1", m1.seed);
-  await initStore(store.session, { generation: 2 });
-  await initStore(store.session, { generation: 2 });
+  await initStore(store.session);
+  await initStore(store.session);
   expect((await store.facts.put("kept", 1, 0)).ok).toBe(true);
   const events: string[] = [];
   store.session.onEvent((event) => events.push(event));
@@ -78,8 +78,8 @@ it("starts, does nothing twice, loads users without dropping a connection, and r
   const moved = { ...config, monitorPort: await freePort() };
   expect((await ensureServer(moved, { host, binary })).change).toBe("replaced");
   expect((await store.facts.get("kept"))?.value).toBe(1);
-  await stopServer(host, serviceOf(2));
-  expect((await host.status(serviceOf(2))).state).toBe("stopped");
+  await stopServer(host, serviceName);
+  expect((await host.status(serviceName)).state).toBe("stopped");
   await Promise.all([store.close(), joining.close()]);
 });
 
@@ -99,13 +99,20 @@ it("refuses a server that is too old, naming what it found and needs, before any
 });
 
 it("never starts an older generation, or another cluster's store, over what is there", async () => {
-  await expect(ensureServer({ ...config, generation: 1 }, { host, binary })).rejects.toMatchObject({
+  const dir = `${root}/newer`;
+  await mkdir(dir);
+  await writeFile(`${dir}/store.json`, '{"v":1,"cluster":"ensure","generation":2,"server":"m1"}');
+  await expect(ensureServer({ ...config, dir }, { host, binary })).rejects.toMatchObject({
     code: "store_generation_older",
   });
-  // Nor an empty one of a newer generation: that is founded.
-  await expect(ensureServer({ ...config, generation: 3 }, { host, binary })).rejects.toMatchObject({
-    code: "store_generation_unknown",
-  });
+  // Nor an empty one of a newer generation, here or where the disk was lost: that is founded.
+  for (const place of [config.dir, `${root}/lost`]) {
+    await expect(
+      ensureServer({ ...config, dir: place, generation: 3 }, { host, binary }),
+    ).rejects.toMatchObject({
+      code: "store_generation_unknown",
+    });
+  }
   await expect(ensureServer({ ...config, cluster: "other" }, { host, binary })).rejects.toMatchObject({
     code: "store_cluster_mismatch",
   });
@@ -125,7 +132,7 @@ it("takes a directory of before there were re-foundings as generation 1, where i
   expect((await readRecord(dir))?.generations).toMatchObject([{ generation: 1, state: "serving" }]);
   expect((await store.facts.get("kept"))?.value).toBe(1);
   await store.close();
-  await host.remove(serviceOf(1));
+  await host.remove(serviceName);
 });
 
 it("says which port when another program holds it", async () => {

@@ -95,7 +95,8 @@ export function checkCluster(dir: string, found: StoreRecord | undefined, cluste
 }
 
 /**
- * What the record says of the generation that is to run. A directory without any becomes the store's first here.
+ * What the record says of the generation that is to run. Only generation 1 (`mesh init`) starts from nothing: an empty server in
+ * the place of one whose disk was lost would take writes.
  * @throws PloyzError `store_cluster_mismatch`, `store_generation_older`, `store_generation_retired`,
  *   `store_generation_unknown`: nothing was written.
  */
@@ -108,17 +109,17 @@ export function entryToRun(
   const entry = entryOf(found, generation);
   if (entry?.state === "retired") throw retired(dir, generation);
   if (entry) return entry;
-  if (!found || found.generations.length === 0) return { generation, state: "serving" };
-  if (found.generation > generation) {
+  if (generation === 1 && (found?.generations ?? []).length === 0) return { generation, state: "serving" };
+  if ((found?.generation ?? 0) > generation) {
     throw new PloyzError({
       code: "store_generation_older",
-      message: `${dir} holds generation ${found.generation} of the store; generation ${generation} is older`,
+      message: `${dir} holds generation ${found?.generation} of the store; generation ${generation} is older`,
       hint: "this machine has an outdated picture of the cluster: let it follow the newer generation",
     });
   }
   throw new PloyzError({
     code: "store_generation_unknown",
-    message: `${dir} holds no generation ${generation} of the store, only ${found.generation}`,
+    message: `${dir} holds no generation ${generation} of the store`,
     hint: "a new generation is founded from the one before it; an empty one is never started over it",
   });
 }
