@@ -214,6 +214,7 @@ it("restores an old backup over a store that went on: what is new never looks li
   // A bad deploy, which the mirrors have seen.
   const head = before.history[0]?.revision ?? 0;
   const bad = await store.commits.append({ namespace: "prod", operation: "bad" }, head);
+  await store.commits.append({ namespace: "later", operation: "op" }, 0);
   const errors: unknown[] = [];
   const member = cluster.store("m4", { servers: cluster.first });
   const mirror = await openMirror({
@@ -222,7 +223,7 @@ it("restores an old backup over a store that went on: what is new never looks li
     onError: (error) => errors.push(error),
   });
   await mirror.synced();
-  expect(mirror.heads()[0]?.value.operation).toBe("bad");
+  expect(mirror.heads().map(({ value }) => value.operation)).toEqual(["op", "bad", "op4"]);
 
   const binary = await serverBinary();
   const seen = mirror.applied();
@@ -249,6 +250,7 @@ it("restores an old backup over a store that went on: what is new never looks li
     async () => (mirror.heads()[0]?.value.operation === "next" ? true : undefined),
     { timeoutMs: 20_000 },
   );
+  expect(mirror.heads().map(({ key }) => key)).toEqual(["prod", "staging"]);
   expect(errors).toMatchObject(errors.map(() => ({ code: "store_refounded" })));
   await mirror.close();
 });

@@ -47,7 +47,7 @@ it("keeps calls, followers, leases and the mirror going across the switch", asyn
   });
   await mirror.synced();
   const lease = await a.leases.acquire("deploy.prod", { operation: "op", machine: "m4" }, 60_000);
-  let finish = (_: string) => {};
+  let finish: (value: string) => void = () => undefined;
   const finished = new Promise<string>((resolve) => {
     finish = resolve;
   });
