@@ -23,7 +23,7 @@ const requestMs = 15_000;
 
 /**
  * Restores a backup into the empty servers of a new generation, and compares what stands there with the backup: sequences and
- * every message. Never adds to anything: what is left of an attempt is wiped by `foundServer` first.
+ * every message. Never adds to anything: what an attempt left is wiped when another re-founding founds the servers.
  * @throws PloyzError `backup_other_cluster`, `store_not_empty` (nothing was changed), `store_restore_failed`,
  *   `restore_unverified`, `store_unavailable`, `store_forbidden`.
  */
@@ -120,7 +120,7 @@ const failed = (stream: string, why: string, cause?: unknown) =>
     {
       code: "store_restore_failed",
       message: `restoring ${stream} failed: ${why}`,
-      hint: "found the generation anew and restore again; the one before it is untouched",
+      hint: "start the re-founding again, with another id; the one before it is untouched",
     },
     cause === undefined ? undefined : { cause },
   );
@@ -129,7 +129,7 @@ const notEmpty = (stream: string) =>
   new PloyzError({
     code: "store_not_empty",
     message: `the new store servers hold ${stream} already`,
-    hint: "found the generation anew: a restore never adds to what is there",
+    hint: "start the re-founding again, with another id: a restore never adds to what is there",
   });
 
 const unverified = (stream: string, why: string) =>

@@ -24,7 +24,7 @@ export interface StoreServer {
 /** The servers of one founding: one (standalone), three or five. */
 export interface StoreSet {
   readonly generation: number;
-  /** Of this re-founding. A new one for each start, the same when one is finished that was decided. */
+  /** Of this re-founding. A new one for each start; the same only to finish one that was decided (`surveyStore`). */
   readonly id: string;
   readonly servers: readonly StoreServer[];
   /** Random. Only the machines of the set may know it. */

@@ -33,7 +33,8 @@ export interface Refounded {
 /**
  * Founds the next generation out of the present one and moves the right to accept writes to it: found → fence → carry → retire →
  * open. It is decided when a majority of the old set has retired. Before that a failure gives it up, and the old set goes on;
- * after it, the same call finishes. In between neither accepts a write; both never do.
+ * after it, the same call finishes. In between neither accepts a write; both never do. One that was given up starts again with
+ * another id.
  * @throws PloyzError what failed, when it was given up; `store_refounding_unfinished`: call again with the same set.
  */
 export async function refound(refounding: Refounding): Promise<Refounded> {

@@ -2,6 +2,7 @@ import { mkdir, unlink } from "node:fs/promises";
 import { ExecError, PloyzError, run, type ServiceHost, type ServiceSpec, waitFor } from "@ployz/exec";
 import { readFileIfThere, writeFileAtomic } from "../files.ts";
 import { files, renderConfig, type ServerMode, type StoreServerConfig } from "./config.ts";
+import { exclusively } from "./lock.ts";
 import { monitor, type ServerState } from "./monitor.ts";
 import type { StoreUser } from "./permissions.ts";
 import { entryToRun, type GenerationRecord, readRecord, retired, writeEntry } from "./record.ts";
@@ -36,12 +37,14 @@ export interface EnsureResult {
  *   `store_generation_older`, `store_generation_retired`, `store_generation_unknown` (nothing was changed);
  *   `store_server_not_ready` when it does not serve in time.
  */
-export async function ensureServer(config: StoreServerConfig, options: EnsureOptions): Promise<EnsureResult> {
-  const found = await readRecord(config.dir);
-  return runAs(config, entryToRun(config, found), options);
+export function ensureServer(config: StoreServerConfig, options: EnsureOptions): Promise<EnsureResult> {
+  return exclusively(config.dir, async () => {
+    const found = await readRecord(config.dir);
+    return runAs(config, entryToRun(config, found), options);
+  });
 }
 
-/** Writes into the record what this generation is from now on, then makes its server be that. */
+/** To be called within `exclusively`. Writes into the record what this generation is from now on, then makes its server be that. */
 export async function runAs(
   config: StoreServerConfig,
   entry: GenerationRecord,

@@ -54,17 +54,31 @@ it("keeps its promise to one re-founding at a time", async () => {
   await m1.fence(1, "r2");
   await expect(m1.retire(1, "r1")).rejects.toMatchObject({ code: "store_fence_lost" });
   await expect(m1.unfence(1, "r1")).rejects.toMatchObject({ code: "store_fence_lost" });
-  await m1.retire(1, "r2");
-  await m1.retire(1, "r2");
+  // Nor does a late message of the one that lost it get it back.
+  await expect(m1.fence(1, "r1")).rejects.toMatchObject({ code: "store_fence_lost" });
+  await m1.unfence(1, "r2");
+  await m1.unfence(1, "r2");
+  await expect(m1.fence(1, "r2")).rejects.toMatchObject({ code: "store_fence_lost" });
+  await m1.fence(1, "r3");
+  await m1.retire(1, "r3");
+  await m1.retire(1, "r3");
   for (const late of [
-    () => m1.unfence(1, "r2"),
-    () => m1.fence(1, "r3"),
-    () => m1.retire(1, "r3"),
+    () => m1.unfence(1, "r3"),
+    () => m1.fence(1, "r4"),
+    () => m1.retire(1, "r4"),
     () => cluster.ensure("m1", 1),
   ]) {
     await expect(late()).rejects.toMatchObject({ code: "store_generation_retired" });
   }
   await expect(m1.retire(7, "r2")).rejects.toMatchObject({ code: "store_fence_lost" });
+});
+
+it("keeps the fence when members are loaded meanwhile, and never both retires and takes writes again", async () => {
+  const done = await Promise.all([cluster.ensure("m1", 1), m1.fence(1, "r1"), cluster.ensure("m1", 1)]);
+  expect(done).toHaveLength(3);
+  expect((await m1.record())?.generations).toMatchObject([{ state: "fenced", fence: "r1" }]);
+  const both = await Promise.allSettled([m1.unfence(1, "r1"), m1.retire(1, "r1")]);
+  expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
 });
 
 it("wipes what an earlier founding left, opens only for the founding that it belongs to, and never two at once", async () => {

@@ -15,6 +15,8 @@ export interface GenerationRecord {
   readonly id?: string;
   /** The re-founding that fenced or retired it. */
   readonly fence?: string;
+  /** Re-foundings that lost its fence: a message of theirs that was delayed does not get it back. */
+  readonly released?: readonly string[];
   readonly listen?: StoreServerConfig["listen"];
   readonly monitorPort?: number;
   readonly routes?: Routes;
