@@ -27,6 +27,7 @@ const transientCodes = new Set([
   10023, // insufficient resources
   10077, // stream store failed: being recovered
   10118, // stream is offline
+  10158, // this very message id is on its way to the other servers
 ]);
 
 /** The compare-and-set lost: something else is the last message. */

@@ -1,5 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { StreamConfig } from "@nats-io/jetstream";
 import { PloyzError } from "@ployz/exec";
+import { errors, type Msg, type NatsConnection } from "nats";
 import { streamConfigs } from "../client/init.ts";
 import { withinDeadline } from "../deadline.ts";
 import { isStreamMissing, isTransient, storeError } from "../errors.ts";
@@ -81,7 +83,7 @@ async function restoreStream(
   const { name, state } = stream;
   const { nc } = await session.link();
   const ask = async (subject: string, data: Uint8Array | string) => {
-    const reply = await nc.request(subject, data, { timeout: requestMs });
+    const reply = await requestOnceHeard(nc, subject, data);
     if (reply.data.length === 0) return undefined;
     const answer = reply.json<{
       readonly error?: { readonly description: string };
@@ -99,6 +101,25 @@ async function restoreStream(
   } catch (error) {
     if (isTransient(error)) throw failed(name, "the new servers do not answer", error);
     throw storeError(`restoring ${name}`, error);
+  }
+}
+
+/**
+ * In a set the server that restores may subscribe a moment after its subject is known here. "No responders" says that nobody got
+ * the message, so it can be sent again.
+ */
+async function requestOnceHeard(
+  nc: NatsConnection,
+  subject: string,
+  data: Uint8Array | string,
+): Promise<Msg> {
+  for (let left = 40; ; left -= 1) {
+    try {
+      return await nc.request(subject, data, { timeout: requestMs });
+    } catch (error) {
+      if (left === 0 || !(error instanceof errors.RequestError && error.isNoResponders())) throw error;
+      await delay(50);
+    }
   }
 }
 
