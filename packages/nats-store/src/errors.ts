@@ -9,6 +9,14 @@ export const closed = () =>
     hint: "the daemon is stopping; run the command again when it is back",
   });
 
+export const olderGeneration = (found: number, known: number) =>
+  new PloyzError({
+    code: "store_generation_older",
+    message: `a store server of generation ${found} answered; this machine knows generation ${known}`,
+    hint: "nothing was sent to it; stop that old server, and check that the store machines of the present generation are up",
+    details: { found, known },
+  });
+
 /** JetStream API error codes, from the server's errors.json. */
 const wrongLastSequence = 10071;
 const wrongLastSequenceUnknown = 10164;
@@ -19,6 +27,7 @@ const transientCodes = new Set([
   10023, // insufficient resources
   10077, // stream store failed: being recovered
   10118, // stream is offline
+  10158, // this very message id is on its way to the other servers
 ]);
 
 /** The compare-and-set lost: something else is the last message. */
@@ -36,15 +45,15 @@ export const isStreamMissing = (error: unknown) =>
 export function isTransient(error: unknown): boolean {
   if (error instanceof PloyzError) return false;
   if (error instanceof JetStreamApiError) return error.status === 503 || transientCodes.has(error.code);
-  if (!(error instanceof Error) || forbidden(error)) return false;
+  if (!(error instanceof Error)) return false;
+  if (error instanceof errors.TimeoutError || error.name === "TimeoutError") return true;
+  if (forbidden(error)) return false;
   return (
-    error instanceof errors.TimeoutError ||
     error instanceof errors.NoRespondersError ||
     error instanceof errors.RequestError ||
     error instanceof errors.ConnectionError ||
     error instanceof errors.ClosedConnectionError ||
     error instanceof errors.DrainingConnectionError ||
-    error.name === "TimeoutError" ||
     error.name === "JetStreamNotEnabled" ||
     (error.cause !== undefined && isTransient(error.cause))
   );
@@ -54,6 +63,15 @@ export function isTransient(error: unknown): boolean {
 function forbidden(error: unknown): InstanceType<typeof errors.PermissionViolationError> | undefined {
   if (error instanceof errors.PermissionViolationError) return error;
   return error instanceof Error && error.cause !== undefined ? forbidden(error.cause) : undefined;
+}
+
+export const isForbidden = (error: unknown) => forbidden(error) !== undefined;
+
+/** A fenced store refuses what it allows at other times: this passes with the next generation. */
+export function writesRefused(cause: unknown): Error {
+  const error = new Error("the store takes no writes at the moment: it is being re-founded", { cause });
+  error.name = "TimeoutError"; // one of the failures that pass by themselves
+  return error;
 }
 
 /** How long an outage lasts is unknown, so is what the last attempt did. */

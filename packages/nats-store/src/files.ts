@@ -13,8 +13,12 @@ export async function writeFileAtomic(path: string, content: string, mode = 0o60
     await file.close();
   }
   await rename(part, path);
-  // The rename itself must be on disk, too.
-  const folder = await open(dirname(path), "r");
+  await syncFolder(dirname(path));
+}
+
+/** A rename itself must be on disk, too. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
   try {
     await folder.sync();
   } finally {

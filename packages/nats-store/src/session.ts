@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection, nkeyAuthenticator } from "nats";
-import { closed } from "./errors.ts";
+import { closed, olderGeneration } from "./errors.ts";
 import { asToken, inboxPrefix } from "./names.ts";
+import { generationOf } from "./server/config.ts";
 
 export interface SessionOptions {
   /** `host:port` of every store server. */
@@ -11,7 +12,9 @@ export interface SessionOptions {
   readonly cluster: string;
   /** This machine's name. */
   readonly machine: string;
-  /** How long one store call may take in all, retries included. Default 5,000 ms. */
+  /** The newest generation of the store that this machine has heard of: an older server is never used. Default: any. */
+  readonly generation?: number;
+  /** How long one store call may take in all, retries included. Default 5,000 ms; 15,000 of a set, which may elect twice (up to 7,000 each). */
   readonly deadlineMs?: number;
   /** How long one attempt waits for its reply before it is settled or sent again. Default 1,500 ms. */
   readonly attemptMs?: number;
@@ -33,6 +36,13 @@ export interface Session {
   readonly cluster: string;
   readonly machine: string;
   readonly deadlineMs: number;
+  /** The newest generation that was heard of, from its servers too; 0: none yet. */
+  generation(): number;
+  /**
+   * Goes on with another generation's servers: calls, followers and commands that are under way continue there. An older
+   * generation, or the present one with the servers that it has, changes nothing.
+   */
+  switchServers(generation: number, servers: readonly string[]): void;
   /** The live connection; waits while there is none, so that nothing is sent into a buffer and forgotten. */
   link(): Promise<Link>;
   connected(): boolean;
@@ -58,6 +68,8 @@ export function openSession(options: SessionOptions): Session {
   let awaySince = performance.now();
   let attempts = 0;
   let lastError: unknown;
+  let servers = [...options.servers];
+  let generation = options.generation ?? 0;
   let waiters: { resolve(link: Link): void; reject(error: unknown): void }[] = [];
 
   const emit = (event: SessionEvent) => {
@@ -67,9 +79,24 @@ export function openSession(options: SessionOptions): Session {
     for (const listener of [...listeners]) listener(event);
   };
 
+  /** Each connection says whose server it is, before anything is sent through it. */
+  const isOlder = (nc: NatsConnection): boolean => {
+    const found = generationOf(cluster, nc.info?.server_name ?? "");
+    if (found !== undefined && found < generation) {
+      lastError = olderGeneration(found, generation);
+      return true;
+    }
+    generation = Math.max(generation, found ?? 0);
+    return false;
+  };
+
   const watch = async (nc: NatsConnection) => {
     for await (const status of nc.status()) {
       if (status.type === "reconnect") {
+        if (isOlder(nc)) {
+          void nc.reconnect().catch(() => undefined);
+          continue;
+        }
         attempts = 0;
         reconnectedAt = performance.now();
         emit("connected");
@@ -81,7 +108,7 @@ export function openSession(options: SessionOptions): Session {
   const open = async (): Promise<Link> => {
     const attemptMs = options.attemptMs ?? 1500;
     const nc = await connect({
-      servers: [...options.servers],
+      servers,
       authenticator: nkeyAuthenticator(new TextEncoder().encode(options.nkeySeed)),
       name: `ployz ${machine}`,
       inboxPrefix: inboxPrefix(machine),
@@ -99,6 +126,10 @@ export function openSession(options: SessionOptions): Session {
       maxPingOut: 2,
       timeout: 3000,
     });
+    if (isOlder(nc)) {
+      await nc.close();
+      throw lastError;
+    }
     const jsm = await jetstreamManager(nc, { checkAPI: false, timeout: attemptMs });
     return { nc, js: jetstream(nc, { timeout: attemptMs }), jsm };
   };
@@ -128,15 +159,31 @@ export function openSession(options: SessionOptions): Session {
     }
   };
   const running = keepOpen();
-  const deadlineMs = options.deadlineMs ?? 5000;
+  const deadline = () => options.deadlineMs ?? (servers.length > 1 ? 15_000 : 5000);
 
   return {
     cluster,
     machine,
-    deadlineMs,
+    get deadlineMs() {
+      return deadline();
+    },
+    generation: () => generation,
+    switchServers(to, addresses) {
+      const same = JSON.stringify([...servers].sort()) === JSON.stringify([...addresses].sort());
+      if (to < generation || (to === generation && same)) return;
+      generation = to;
+      servers = [...addresses];
+      const nc = current?.nc;
+      if (!nc || nc.isClosed()) return;
+      if (up) emit("disconnected");
+      nc.setServers(servers);
+      void nc.reconnect().catch(() => undefined);
+    },
     connected: () => up,
-    patienceMs: () =>
-      !up && performance.now() - awaySince > deadlineMs ? Math.min(deadlineMs, 1000) : deadlineMs,
+    patienceMs() {
+      const ms = deadline();
+      return !up && performance.now() - awaySince > ms ? Math.min(ms, 1000) : ms;
+    },
     sinceReconnectMs: () =>
       up && reconnectedAt !== undefined ? performance.now() - reconnectedAt : undefined,
     lastError: () => lastError,

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 
-it("the README shows the example that the lab runs", async () => {
+it.each(["one-store", "move-store"])("the README shows the example %s that the lab runs", async (name) => {
   const [readme, example] = await Promise.all(
-    ["../README.md", "../examples/one-store.ts"].map((path) =>
+    ["../README.md", `../examples/${name}.ts`].map((path) =>
       readFile(new URL(path, import.meta.url), "utf8"),
     ),
   );

@@ -3,6 +3,7 @@ import { PloyzError } from "@ployz/exec";
 import { isTransient, storeError } from "../errors.ts";
 import type { Link, Session } from "../session.ts";
 import { consumeOnce, Interrupted } from "./consumer.ts";
+import { labels } from "./init.ts";
 import type { Stored } from "./subject.ts";
 
 export type StreamEvent =
@@ -19,7 +20,7 @@ export interface FollowOptions {
 
 /**
  * What stands there now, `synced`, then every later message, in order and without a gap, across reconnects and server
- * restarts. Ends when the signal aborts.
+ * restarts, and into the next generation of the store. Ends when the signal aborts.
  * @throws PloyzError `store_refounded` when the stream is not the one that was followed: the reader starts afresh.
  */
 export async function* followStream(
@@ -30,16 +31,20 @@ export async function* followStream(
   let last = 0;
   let head = 0;
   let synced = false;
-  let created: string | undefined;
+  let origin: Origin | undefined;
   let pauseMs = 20;
   while (!signal.aborted) {
     try {
       const link = await untilAborted(session.link(), signal);
       if (!link) return;
       const info = await link.jsm.streams.info(stream);
-      if (info.state.last_seq < last || (created !== undefined && created !== info.created))
-        throw refounded(stream);
-      created = info.created;
+      const found: Origin = {
+        created: info.created,
+        generation: Number(info.config.metadata?.[labels.generation] ?? 0),
+        lineage: info.config.metadata?.[labels.lineage] ?? "",
+      };
+      if (info.state.last_seq < last || (origin && !continues(origin, found))) throw refounded(stream);
+      origin = found;
       // Before `synced` the picture is taken anew, without what was already told; after it, the stream goes on where it was.
       // From the last message that came, not from `head`: a replica may have made the picture without having all of it yet.
       const from = synced ? last + 1 : options.from;
@@ -70,6 +75,17 @@ export async function* followStream(
     }
   }
 }
+
+/** Which stream it is that is followed. */
+interface Origin {
+  readonly created: string;
+  readonly generation: number;
+  readonly lineage: string;
+}
+
+/** The very stream, or a later generation that holds all of it under the same sequences. */
+const continues = (before: Origin, now: Origin) =>
+  before.created === now.created || (now.generation > before.generation && now.lineage === before.lineage);
 
 const refounded = (stream: string) =>
   new PloyzError({

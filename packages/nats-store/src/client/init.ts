@@ -12,7 +12,19 @@ export interface StoreLayout {
   /** 1, or 3 or 5 on a clustered set. */
   readonly replicas: number;
   readonly generation: number;
+  /**
+   * The same as long as each generation holds all of the one before. A store restored from an older backup or recovered from a
+   * mirror has another: who followed the old one starts afresh.
+   */
+  readonly lineage?: string;
 }
+
+/** Labels on each stream. */
+export const labels = {
+  cluster: "ployz_cluster",
+  generation: "ployz_generation",
+  lineage: "ployz_lineage",
+} as const;
 
 /** What the streams of a store are. `allow_direct` is off: reads go to the leader, so a writer always sees its own writes. */
 export function streamConfigs(layout: StoreLayout): readonly Config[] {
@@ -22,7 +34,11 @@ export function streamConfigs(layout: StoreLayout): readonly Config[] {
     discard: DiscardPolicy.New,
     num_replicas: layout.replicas,
     allow_direct: false,
-    metadata: { ployz_cluster: layout.cluster, ployz_generation: String(layout.generation) },
+    metadata: {
+      [labels.cluster]: layout.cluster,
+      [labels.generation]: String(layout.generation),
+      ...(layout.lineage !== undefined && { [labels.lineage]: layout.lineage }),
+    },
   };
   // No roll-up: its header would let any writer of one key purge the whole bucket.
   const kept = { ...common, deny_delete: true, deny_purge: true, allow_rollup_hdrs: false };
@@ -74,7 +90,10 @@ export async function initStore(
         throw error;
       });
       if (!found) await jsm.streams.add(config);
-      else if (differs(found.config, config)) await jsm.streams.update(config.name, config);
+      else if (differs(found.config, config)) {
+        const metadata = { ...found.config.metadata, ...config.metadata };
+        await jsm.streams.update(config.name, { ...config, metadata });
+      }
     });
   }
 }
@@ -83,8 +102,10 @@ function differs(found: StreamConfig, wanted: Config): boolean {
   return Object.entries(wanted).some(([field, value]) => {
     const is = (found as unknown as Record<string, unknown>)[field];
     if (field === "metadata") {
-      const labels = Object.entries(value as Record<string, string>);
-      return labels.some(([name, label]) => (is as Record<string, string> | undefined)?.[name] !== label);
+      const wantedLabels = Object.entries(value as Record<string, string>);
+      return wantedLabels.some(
+        ([name, label]) => (is as Record<string, string> | undefined)?.[name] !== label,
+      );
     }
     return JSON.stringify(is ?? false) !== JSON.stringify(value);
   });

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { withinDeadline } from "../deadline.ts";
+import { isForbidden, writesRefused } from "../errors.ts";
 import { encode, type Json } from "../json.ts";
 import { bucketKey, bucketSubject, bucketSubjects, journalSubject, shownSubject, streams } from "../names.ts";
 import type { Session } from "../session.ts";
@@ -90,7 +91,9 @@ export function openJournals(session: Session) {
     async putSummary(operation: string, summary: Json): Promise<void> {
       const subject = bucketSubject("operations", operation);
       await withinDeadline(session, `writing ${shownSubject(subject)}`, ({ js }) =>
-        js.publish(subject, encode(summary)),
+        js.publish(subject, encode(summary)).catch((error: unknown) => {
+          throw isForbidden(error) ? writesRefused(error) : error;
+        }),
       );
     },
   };

@@ -1,7 +1,7 @@
 import { JetStreamApiCodes, JetStreamApiError, type StoredMsg } from "@nats-io/jetstream";
 import { headers as newHeaders } from "nats";
 import { withinDeadline } from "../deadline.ts";
-import { isConflict, isTransient } from "../errors.ts";
+import { isConflict, isForbidden, isTransient, writesRefused } from "../errors.ts";
 import { decode, type Json } from "../json.ts";
 import { shownSubject } from "../names.ts";
 import type { Link, Session } from "../session.ts";
@@ -12,6 +12,8 @@ export interface Stored {
   readonly revision: number;
   readonly data: Uint8Array;
   header(name: string): string | undefined;
+  /** All headers in the order in which they are stored, as one text. */
+  allHeaders(): string;
 }
 
 const expectedHeader = "Nats-Expected-Last-Subject-Sequence";
@@ -22,6 +24,7 @@ export function toStored(message: Pick<StoredMsg, "subject" | "seq" | "data" | "
     revision: message.seq,
     data: message.data,
     header: (name) => message.header?.get(name) || undefined,
+    allHeaders: () => JSON.stringify([...(message.header ?? [])]),
   };
 }
 
@@ -129,14 +132,27 @@ export function casWrite(session: Session, write: CasWrite): Promise<CasResult> 
       return { written: true, revision: ack.seq };
     } catch (error) {
       if (isTransient(error)) uncertain = true;
+      if (isForbidden(error)) {
+        // Who may read there may write there, unless the store takes no writes from anybody.
+        const settled = await settle(link, write);
+        if (settled) return settled;
+        throw writesRefused(error);
+      }
       if (!isConflict(error)) throw error;
       uncertain = true;
       const settled = await settle(link, write);
       if (settled) return settled;
-      // The server said conflict, yet nothing newer stands there: the newer message expired in between.
-      return { written: false, last: await getMessage(link, write.stream, { last_by_subj: write.subject }) };
+      // A conflict, yet nothing newer stands there: a leader refuses while an earlier attempt is on its way to the other
+      // servers. Whether that one arrives is not known yet, so neither is the answer.
+      throw undecided(write.subject, error);
     }
   });
+}
+
+function undecided(subject: string, cause: unknown): Error {
+  const error = new Error(`an earlier write to ${shownSubject(subject)} is not settled yet`, { cause });
+  error.name = "TimeoutError"; // one of the failures that pass by themselves
+  return error;
 }
 
 /** `undefined`: the subject is still where the write expects it, so it can be sent (again). */

@@ -6,6 +6,8 @@ import { track } from "./track.ts";
 
 export type MirrorChange =
   | { readonly type: "head"; readonly entry: Entry<CommitEnvelope> }
+  /** The store was restored from a time before this namespace. */
+  | { readonly type: "head-gone"; readonly namespace: string }
   | { readonly type: "fact"; readonly key: string; readonly entry: Entry<Json> | undefined }
   /** The mirror has everything up to these revisions. */
   | { readonly type: "applied"; readonly commits: number; readonly facts: number };
@@ -53,6 +55,11 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     writer.headChanged(entry.key);
     tell({ type: "head", entry });
   };
+  const dropHead = (namespace: string) => {
+    if (!state.heads.delete(namespace)) return;
+    writer.headChanged(namespace);
+    tell({ type: "head-gone", namespace });
+  };
   const setFact = (key: string, entry: Entry<Json> | undefined) => {
     if (state.facts.get(key)?.revision === entry?.revision) return;
     if (entry) state.facts.set(key, entry);
@@ -70,9 +77,9 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         follow: (signal) => commits.follow(signal),
         have: () => state.commits,
         put: setHead,
-        // Commits are never removed; a namespace that is gone has a commit that says so.
-        remove: () => undefined,
-        keys: () => [],
+        // Commits are never removed (a namespace that is gone has a commit that says so), but a backup may be older than it.
+        remove: dropHead,
+        keys: () => [...state.heads.keys()],
         at(revision) {
           state.commits = Math.max(state.commits, revision);
           announce();

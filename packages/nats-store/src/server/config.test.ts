@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createIdentity } from "../identity.ts";
-import { renderConfig, type StoreServerConfig } from "./config.ts";
+import { generationOf, type Routes, renderConfig, type StoreServerConfig, serverName } from "./config.ts";
 
 const m1 = createIdentity();
 const m2 = createIdentity();
@@ -62,4 +62,45 @@ describe("renderConfig", () => {
       renderConfig({ ...config, users: [{ machine, publicKey: m1.publicKey, role: "machine" }] }),
     ).toThrow(expect.objectContaining({ code: "invalid_name" }));
   });
+});
+
+describe("a set of three", () => {
+  const routes: Routes = {
+    id: "r1",
+    secret: "s3cret",
+    servers: [1, 2, 3].map((n) => ({ machine: `m${n}`, host: `10.101.0.${n}`, port: 6222 })),
+  };
+  const passwords = (text: string) => new Set(text.match(/[0-9a-f]{64}/g));
+
+  it("names the founding, and connects to the others with a password that is not the secret", () => {
+    const text = renderConfig(config, { access: "serving", routes });
+    expect(text).toContain('name: "prod-cluster-3-r1"\n  listen: "10.101.0.1:6222"');
+    expect(text.match(/nats:\/\/route:[0-9a-f]+@10\.101\.0\.[23]:6222/g)).toHaveLength(2);
+    expect(text).not.toContain("s3cret");
+  });
+
+  it("does not let fenced servers and others that are not connect", () => {
+    const [open, fenced, other] = [undefined, "r2", "r3"].map((fence) =>
+      passwords(renderConfig(config, { access: fence === undefined ? "serving" : "fenced", routes, fence })),
+    );
+    expect(new Set([...(open ?? []), ...(fenced ?? []), ...(other ?? [])]).size).toBe(3);
+  });
+
+  it.each([
+    ["two machines", routes.servers.slice(0, 2)],
+    ["four machines", [...routes.servers, { machine: "m4", host: "10.101.0.4", port: 6222 }]],
+    ["others only", routes.servers.map((server) => ({ ...server, machine: `x${server.machine}` }))],
+    ["a machine twice", [...routes.servers.slice(0, 2), ...routes.servers.slice(0, 1)]],
+    ["a name for an address", routes.servers.map((server) => ({ ...server, host: "localhost" }))],
+  ])("refuses %s", (_, servers) => {
+    expect(() => renderConfig(config, { access: "serving", routes: { ...routes, servers } })).toThrow(
+      expect.objectContaining({ code: "store_config_invalid" }),
+    );
+  });
+});
+
+it("reads the generation back from a server's name, also with dashes in names", () => {
+  expect(generationOf("prod-cluster", serverName({ ...config, machine: "a-1-b" }))).toBe(3);
+  expect(generationOf("prod", serverName(config))).toBeUndefined();
+  expect(generationOf("prod-cluster", "NDZX")).toBeUndefined();
 });

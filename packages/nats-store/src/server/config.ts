@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { asToken } from "../names.ts";
-import { permissionsFor, type StoreUser } from "./permissions.ts";
+import { type Access, permissionsFor, type StoreUser } from "./permissions.ts";
 
 export interface StoreServerConfig {
   readonly cluster: string;
@@ -14,34 +15,55 @@ export interface StoreServerConfig {
   readonly listen: { readonly host: string; readonly port: number };
   /** Health and versions, on loopback only. */
   readonly monitorPort: number;
-  /** Absolute. Holds the configuration, store.json, the pid file and JetStream's files. */
+  /** Absolute. Holds the configurations, store.json, the pid files and JetStream's files, one folder for each generation. */
   readonly dir: string;
   readonly users: readonly StoreUser[];
+}
+
+/** How the servers of a set of three or five reach each other. */
+export interface Routes {
+  /** Which founding this set belongs to: part of the NATS cluster's name, so that no two foundings ever join. */
+  readonly id: string;
+  readonly secret: string;
+  /** Every server of the set, this one included. */
+  readonly servers: readonly { readonly machine: string; readonly host: string; readonly port: number }[];
+}
+
+/** What the machine's record says of a generation: who may write, and with whom it is clustered (absent: standalone). */
+export interface ServerMode {
+  readonly access: Access;
+  /** Which re-founding holds the fence. */
+  readonly fence?: string | undefined;
+  readonly routes?: Routes | undefined;
 }
 
 /** Largest message: a commit is a namespace's whole state. */
 export const maxPayloadBytes = 8 * 1024 * 1024;
 
-export const files = (dir: string) => ({
-  config: `${dir}/nats-server.conf`,
-  record: `${dir}/store.json`,
-  pid: `${dir}/nats-server.pid`,
-  jetstream: (generation: number) => `${dir}/generation-${generation}`,
-});
+/** Generation 1 has the names that stores had before there were others: an update restarts no server. */
+export const files = (dir: string, generation: number) => {
+  const name = generation === 1 ? "nats-server" : `nats-server-${generation}`;
+  return {
+    config: `${dir}/${name}.conf`,
+    pid: `${dir}/${name}.pid`,
+    jetstream: `${dir}/generation-${generation}`,
+  };
+};
 
 /** nkey public user keys: base32, starting with U. */
 const publicUserKey = /^U[A-Z2-7]{55}$/;
 
 /**
- * nats-server's configuration for one standalone store server (one store machine, one replica).
+ * nats-server's configuration for one store server: standalone (one replica), or one voter of a set of three or five.
  * Source: docs.nats.io, "Configuration", and `nats-server --help`.
  */
-export function renderConfig(config: StoreServerConfig): string {
-  check(config);
-  const at = files(config.dir);
+export function renderConfig(config: StoreServerConfig, mode: ServerMode = { access: "serving" }): string {
+  check(config, mode);
+  const at = files(config.dir, config.generation);
   const users = [...config.users].sort((a, b) => (a.machine < b.machine ? -1 : 1));
+  const fence = mode.fence === undefined ? "" : `# Refuses every write: fenced by ${mode.fence}.\n`;
   return `# Written by ployz for generation ${config.generation} of the store of ${config.cluster}. Changes here are overwritten.
-server_name: ${quote(`${config.cluster}-${config.generation}-${config.machine}`)}
+${fence}server_name: ${quote(serverName(config))}
 host: ${quote(config.listen.host)}
 port: ${config.listen.port}
 http: ${quote(`127.0.0.1:${config.monitorPort}`)}
@@ -51,22 +73,62 @@ ping_interval: "10s"
 ping_max: 2
 
 jetstream {
-  store_dir: ${quote(at.jetstream(config.generation))}
+  store_dir: ${quote(at.jetstream)}
   # The default writes to disk every two minutes and loses acknowledged writes when power fails.
   sync_interval: always
 }
-
+${mode.routes ? renderRoutes(config, mode.routes, mode.fence) : ""}
 authorization {
   timeout: 5
   users: [
-${users.map((user) => renderUser(config.cluster, user)).join("\n")}
+${users.map((user) => renderUser(config.cluster, user, mode.access)).join("\n")}
   ]
 }
 `;
 }
 
-function renderUser(cluster: string, user: StoreUser): string {
-  const { publish, subscribe } = permissionsFor(cluster, user);
+/** Clients read the generation from it when they connect. */
+export const serverName = (config: Pick<StoreServerConfig, "cluster" | "generation" | "machine">) =>
+  `${config.cluster}-${config.generation}-${config.machine}`;
+
+/** The generation that a server of this cluster says it is; `undefined` for other servers' names. */
+export function generationOf(cluster: string, name: string): number | undefined {
+  if (!name.startsWith(`${cluster}-`)) return undefined;
+  const found = /^(\d+)-/.exec(name.slice(cluster.length + 1))?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
+/**
+ * A fence changes the route password, too: a server that was away and is not fenced cannot rejoin those that are, and alone
+ * it has no quorum.
+ */
+function renderRoutes(config: StoreServerConfig, routes: Routes, fence: string | undefined): string {
+  const password = createHash("sha256")
+    .update(JSON.stringify([routes.secret, fence ?? ""]))
+    .digest("hex");
+  const own = routes.servers.find(({ machine }) => machine === config.machine);
+  const others = routes.servers.filter(({ machine }) => machine !== config.machine);
+  const at = (server: { readonly host: string; readonly port: number }) =>
+    `${isIP(server.host) === 6 ? `[${server.host}]` : server.host}:${server.port}`;
+  return `
+cluster {
+  name: ${quote(`${config.cluster}-${config.generation}-${routes.id}`)}
+  listen: ${quote(own ? at(own) : "")}
+  no_advertise: true
+  authorization {
+    user: "route"
+    password: ${quote(password)}
+    timeout: 5
+  }
+  routes: [
+${others.map((server) => `    ${quote(`nats://route:${password}@${at(server)}`)}`).join("\n")}
+  ]
+}
+`;
+}
+
+function renderUser(cluster: string, user: StoreUser, access: Access): string {
+  const { publish, subscribe } = permissionsFor(cluster, user, access);
   const list = (subjects: readonly string[]) =>
     subjects.map((subject) => `          ${quote(subject)}`).join("\n");
   return `    { # ${user.machine}, ${user.role}
@@ -86,21 +148,21 @@ ${list(subscribe)}
 
 const quote = (text: string) => JSON.stringify(text);
 
-function check(config: StoreServerConfig): void {
-  const wrong = (message: string, hint: string) =>
-    new PloyzError({ code: "store_config_invalid", message, hint });
+const wrong = (message: string, hint: string) =>
+  new PloyzError({ code: "store_config_invalid", message, hint });
+
+function check(config: StoreServerConfig, { routes }: ServerMode): void {
   asToken("cluster", config.cluster);
   asToken("machine", config.machine);
   if (!isAbsolute(config.dir) || /["\\\n\0]/.test(config.dir)) {
     throw wrong(`store directory ${quote(config.dir)} cannot be used`, "use an absolute path without quotes");
   }
-  if (isIP(config.listen.host) === 0) {
-    throw wrong(
-      `store address ${quote(config.listen.host)} is no IP address`,
-      "use the machine's overlay address",
-    );
+  const servers = routes?.servers ?? [];
+  for (const host of [config.listen.host, ...servers.map((server) => server.host)]) {
+    if (isIP(host) === 0)
+      throw wrong(`store address ${quote(host)} is no IP address`, "use the machine's overlay address");
   }
-  for (const port of [config.listen.port, config.monitorPort]) {
+  for (const port of [config.listen.port, config.monitorPort, ...servers.map((server) => server.port)]) {
     if (!Number.isInteger(port) || port < 1 || port > 65535)
       throw wrong(`${port} is no port`, "use 1 to 65535");
   }
@@ -110,6 +172,7 @@ function check(config: StoreServerConfig): void {
       "a new store starts with generation 1",
     );
   }
+  if (routes) checkRoutes(config.machine, routes);
   const seen = new Set<string>();
   for (const user of config.users) {
     asToken("machine", user.machine);
@@ -125,4 +188,19 @@ function check(config: StoreServerConfig): void {
       seen.add(name);
     }
   }
+}
+
+/** Two voters have no majority without each other, and four stand no more failures than three. */
+function checkRoutes(machine: string, routes: Routes): void {
+  asToken("founding", routes.id);
+  const machines = new Set(routes.servers.map((server) => server.machine));
+  if (machines.size !== routes.servers.length || ![3, 5].includes(machines.size)) {
+    throw wrong(
+      `a store of ${routes.servers.length} machines cannot be clustered`,
+      "use one store machine, or three or five different ones",
+    );
+  }
+  if (!machines.has(machine))
+    throw wrong(`${machine} is not among the store machines of its set`, "name it, too");
+  if (routes.secret === "") throw wrong("the set has no route secret", "pass random text");
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { openServiceHost, type ServiceHost, stopS6 } from "@ployz/exec";
@@ -26,7 +26,7 @@ beforeAll(async () => {
   config = {
     cluster: "ensure",
     machine: "m1",
-    generation: 2,
+    generation: 1,
     listen: { host: "127.0.0.1", port: await freePort() },
     monitorPort: await freePort(),
     dir: `${root}/store`,
@@ -51,10 +51,15 @@ const open = (machine: string, nkeySeed: string) =>
 it("starts, does nothing twice, loads users without dropping a connection, and restarts for the rest", async () => {
   expect((await ensureServer(config, { host, binary })).change).toBe("started");
   expect((await ensureServer(config, { host, binary })).change).toBe("unchanged");
-  expect(await readRecord(config.dir)).toEqual({ cluster: "ensure", generation: 2, server: "m1" });
+  expect(await readRecord(config.dir)).toMatchObject({
+    cluster: "ensure",
+    generation: 1,
+    server: "m1",
+    generations: [{ generation: 1, state: "serving", listen: config.listen }],
+  });
   const store = open("m1", m1.seed);
-  await initStore(store.session, { generation: 2 });
-  await initStore(store.session, { generation: 2 });
+  await initStore(store.session);
+  await initStore(store.session);
   expect((await store.facts.put("kept", 1, 0)).ok).toBe(true);
   const events: string[] = [];
   store.session.onEvent((event) => events.push(event));
@@ -73,7 +78,7 @@ it("starts, does nothing twice, loads users without dropping a connection, and r
   const moved = { ...config, monitorPort: await freePort() };
   expect((await ensureServer(moved, { host, binary })).change).toBe("replaced");
   expect((await store.facts.get("kept"))?.value).toBe(1);
-  await stopServer(host);
+  await stopServer(host, serviceName);
   expect((await host.status(serviceName)).state).toBe("stopped");
   await Promise.all([store.close(), joining.close()]);
 });
@@ -94,12 +99,40 @@ it("refuses a server that is too old, naming what it found and needs, before any
 });
 
 it("never starts an older generation, or another cluster's store, over what is there", async () => {
-  await expect(ensureServer({ ...config, generation: 1 }, { host, binary })).rejects.toMatchObject({
+  const dir = `${root}/newer`;
+  await mkdir(dir);
+  await writeFile(`${dir}/store.json`, '{"v":1,"cluster":"ensure","generation":2,"server":"m1"}');
+  await expect(ensureServer({ ...config, dir }, { host, binary })).rejects.toMatchObject({
     code: "store_generation_older",
   });
+  // Nor an empty one of a newer generation, here or where the disk was lost: that is founded.
+  for (const place of [config.dir, `${root}/lost`]) {
+    await expect(
+      ensureServer({ ...config, dir: place, generation: 3 }, { host, binary }),
+    ).rejects.toMatchObject({
+      code: "store_generation_unknown",
+    });
+  }
   await expect(ensureServer({ ...config, cluster: "other" }, { host, binary })).rejects.toMatchObject({
     code: "store_cluster_mismatch",
   });
+});
+
+it("takes a directory of before there were re-foundings as generation 1, where it is", async () => {
+  const dir = `${root}/before`;
+  const identity = { ...config, dir, generation: 1, cluster: "before" };
+  const place = { listen: { host: "127.0.0.1", port: await freePort() }, monitorPort: await freePort() };
+  await ensureServer({ ...identity, ...place }, { host, binary });
+  const servers = [`127.0.0.1:${place.listen.port}`];
+  const store = openStore({ servers, nkeySeed: m1.seed, cluster: "before", machine: "m1" });
+  await initStore(store.session);
+  await store.facts.put("kept", 1, 0);
+  await writeFile(`${dir}/store.json`, '{"v":1,"cluster":"before","generation":1,"server":"m1"}');
+  expect((await ensureServer({ ...identity, ...place }, { host, binary })).change).toBe("unchanged");
+  expect((await readRecord(dir))?.generations).toMatchObject([{ generation: 1, state: "serving" }]);
+  expect((await store.facts.get("kept"))?.value).toBe(1);
+  await store.close();
+  await host.remove(serviceName);
 });
 
 it("says which port when another program holds it", async () => {

@@ -1,13 +1,18 @@
 import { mkdir, unlink } from "node:fs/promises";
 import { ExecError, PloyzError, run, type ServiceHost, type ServiceSpec, waitFor } from "@ployz/exec";
 import { readFileIfThere, writeFileAtomic } from "../files.ts";
-import { files, renderConfig, type StoreServerConfig } from "./config.ts";
+import { files, renderConfig, type ServerMode, type StoreServerConfig } from "./config.ts";
+import { exclusively } from "./lock.ts";
 import { monitor, type ServerState } from "./monitor.ts";
 import type { StoreUser } from "./permissions.ts";
-import { checkRecord, readRecord, writeRecord } from "./record.ts";
+import { entryToRun, type GenerationRecord, readRecord, retired, writeEntry } from "./record.ts";
 import { findServer } from "./version.ts";
 
 export const serviceName = "ployz-nats";
+
+/** During a re-founding two generations run on a machine at once. */
+export const serviceOf = (generation: number) =>
+  generation === 1 ? serviceName : `${serviceName}-${generation}`;
 
 export interface EnsureOptions {
   readonly host: ServiceHost;
@@ -15,6 +20,7 @@ export interface EnsureOptions {
   readonly binary?: string;
   /** Default 15,000. */
   readonly timeoutMs?: number;
+  /** Name of the service; default: `serviceOf(generation)`. */
   readonly service?: string;
 }
 
@@ -24,31 +30,50 @@ export interface EnsureResult {
 }
 
 /**
- * Makes the store server run with exactly this configuration, and waits until it serves. A change of users alone is
- * reloaded without dropping a connection; anything else restarts the server.
+ * Makes the store server run with exactly this configuration, and waits until it serves (one of three or five: until it runs,
+ * as it serves only with the others). What members may do, and with whom it is clustered, is what the machine's record says of
+ * this generation. A change of users alone is reloaded without dropping a connection; anything else restarts the server.
  * @throws PloyzError `nats_server_missing`, `nats_server_too_old`, `store_config_invalid`, `store_cluster_mismatch`,
- *   `store_generation_older` (nothing was changed); `store_server_not_ready` when it does not serve in time.
+ *   `store_generation_older`, `store_generation_retired`, `store_generation_unknown` (nothing was changed);
+ *   `store_server_not_ready` when it does not serve in time.
  */
-export async function ensureServer(config: StoreServerConfig, options: EnsureOptions): Promise<EnsureResult> {
-  const text = renderConfig(config);
+export function ensureServer(config: StoreServerConfig, options: EnsureOptions): Promise<EnsureResult> {
+  return exclusively(config.dir, async () => {
+    const found = await readRecord(config.dir);
+    return runAs(config, entryToRun(config, found), options);
+  });
+}
+
+/** To be called within `exclusively`. Writes into the record what this generation is from now on, then makes its server be that. */
+export async function runAs(
+  config: StoreServerConfig,
+  entry: GenerationRecord,
+  options: EnsureOptions,
+): Promise<EnsureResult> {
+  if (entry.state === "retired") throw retired(config.dir, entry.generation);
+  const mode: ServerMode = {
+    access: entry.state,
+    routes: entry.routes,
+    fence: entry.state === "fenced" ? entry.fence : undefined,
+  };
+  const text = renderConfig(config, mode);
   const { path, version } = await findServer(options.binary);
-  const at = files(config.dir);
-  const record = { cluster: config.cluster, generation: config.generation, server: config.machine };
-  const found = await readRecord(config.dir);
-  checkRecord(config.dir, found, record);
+  const at = files(config.dir, config.generation);
   await mkdir(config.dir, { recursive: true, mode: 0o700 });
   const digest = await checkConfig(path, `${at.config}.check`, text);
 
   const before = await readFileIfThere(at.config);
-  if (JSON.stringify(found) !== JSON.stringify(record)) await writeRecord(config.dir, record);
+  const { listen, monitorPort } = config;
+  await writeEntry(config, await readRecord(config.dir), { ...entry, listen, monitorPort });
   if (before !== text) await writeFileAtomic(at.config, text);
-  const name = options.service ?? serviceName;
+  const name = options.service ?? serviceOf(config.generation);
   const applied = await options.host.ensure(serviceSpec(name, path, at.config));
 
   let change: EnsureResult["change"] = applied;
   const running = await monitor(config.monitorPort);
   if (applied === "unchanged" && (before !== text || (running && running.configDigest !== digest))) {
-    if (before !== undefined && withoutUsers(before) !== withoutUsers(text)) {
+    // With the file as it should be and the server not, who wrote it did not come to the end: only a restart is sure.
+    if (before !== undefined && (before === text || withoutUsers(before) !== withoutUsers(text))) {
       await options.host.restart(name);
       change = "replaced";
     } else {
@@ -56,7 +81,7 @@ export async function ensureServer(config: StoreServerConfig, options: EnsureOpt
       change = "reloaded";
     }
   }
-  await ready(config, digest, options);
+  await ready(config, { digest, name, clustered: entry.routes !== undefined }, options);
   return { change, version };
 }
 
@@ -83,7 +108,7 @@ export function serviceSpec(name: string, binary: string, configFile: string): S
 }
 
 /** Users can be reloaded; everything before them cannot. */
-const withoutUsers = (text: string) => text.slice(0, text.indexOf("authorization {"));
+const withoutUsers = (text: string) => text.slice(0, text.indexOf("\nauthorization {"));
 
 /** Lets nats-server read the configuration without running it. Yields its digest, as `varz` reports what is loaded. */
 async function checkConfig(binary: string, file: string, text: string): Promise<string> {
@@ -108,7 +133,7 @@ async function checkConfig(binary: string, file: string, text: string): Promise<
 
 async function ready(
   config: StoreServerConfig,
-  digest: string,
+  wanted: { readonly digest: string; readonly name: string; readonly clustered: boolean },
   options: EnsureOptions,
 ): Promise<ServerState> {
   const timeoutMs = options.timeoutMs ?? 15_000;
@@ -117,14 +142,15 @@ async function ready(
       "the store server",
       async () => {
         const state = await monitor(config.monitorPort);
-        return state?.healthy && state.configDigest === digest ? state : undefined;
+        const enough = state?.healthy || wanted.clustered;
+        return enough && state?.configDigest === wanted.digest ? state : undefined;
       },
       { timeoutMs, intervalMs: 20 },
     );
   } catch (cause) {
     const state = await monitor(config.monitorPort);
     const why = state
-      ? state.configDigest === digest
+      ? state.configDigest === wanted.digest
         ? "it is not healthy"
         : "it runs with another configuration"
       : "nothing answers on its monitoring port";
@@ -132,7 +158,7 @@ async function ready(
       {
         code: "store_server_not_ready",
         message: `nats-server on ${config.listen.host}:${config.listen.port} did not serve within ${timeoutMs} ms: ${why}`,
-        hint: `read the log of service ${options.service ?? serviceName}; another program may hold port ${config.listen.port} or ${config.monitorPort}`,
+        hint: `read the log of service ${wanted.name}; another program may hold port ${config.listen.port} or ${config.monitorPort}`,
       },
       { cause },
     );

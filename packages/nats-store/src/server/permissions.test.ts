@@ -35,17 +35,32 @@ describe("permissionsFor", () => {
     expect(machine.subscribe).toEqual(["ployz.v1.c1.rpc.m2.>", "_INBOX_m2.>"]);
   });
 
-  it("lets nobody delete, purge or restore, and only store machines create, update and read secrets", () => {
+  it("lets nobody delete, purge or restore, and only store machines create, update, copy and read secrets", () => {
     for (const stream of Object.values(streams)) {
-      for (const verb of ["DELETE", "PURGE", "MSG.DELETE", "RESTORE", "SNAPSHOT"]) {
+      for (const verb of ["DELETE", "PURGE", "MSG.DELETE", "RESTORE"]) {
         expect(may([...machine.publish, ...store.publish], `$JS.API.STREAM.${verb}.${stream}`)).toBe(false);
       }
-      for (const verb of ["CREATE", "UPDATE"]) {
+      for (const verb of ["CREATE", "UPDATE", "SNAPSHOT"]) {
         expect(may(machine.publish, `$JS.API.STREAM.${verb}.${stream}`)).toBe(false);
         expect(may(store.publish, `$JS.API.STREAM.${verb}.${stream}`)).toBe(true);
       }
     }
     expect(machine.publish.filter((subject) => subject.includes("secrets"))).toEqual([]);
     expect(may(store.publish, `$JS.API.STREAM.MSG.GET.${streams.secrets}`)).toBe(true);
+  });
+
+  it("lets nobody write into a generation that does not serve, and restore only into one that is founded", () => {
+    for (const access of ["fenced", "founding"] as const) {
+      for (const role of ["machine", "store"] as const) {
+        const { publish, subscribe } = permissionsFor("c1", { machine: "m1", role }, access);
+        expect(publish.filter((subject) => !/^\$JS\.|\.rpc\./.test(subject))).toEqual([]);
+        expect(publish.filter((subject) => /STREAM\.(CREATE|UPDATE|DELETE|PURGE)/.test(subject))).toEqual([]);
+        expect(publish.some((subject) => subject.includes("RESTORE"))).toBe(
+          role === "store" && access === "founding",
+        );
+        expect(may(publish, "ployz.v1.c1.rpc.m2.machine.observe")).toBe(true);
+        expect(subscribe).toEqual(permissionsFor("c1", { machine: "m1", role }).subscribe);
+      }
+    }
   });
 });

@@ -11,6 +11,9 @@ import {
 /** A member's part in the store. `store`: holds store authority: creates the streams and reads the sensitive bucket. */
 export type Role = "machine" | "store";
 
+/** What a generation is open for. `founding`: to be restored into; `fenced`: to be read, followed and copied. */
+export type Access = "founding" | "serving" | "fenced";
+
 export interface StoreUser {
   readonly machine: string;
   readonly publicKey: string;
@@ -35,23 +38,40 @@ const reading = (stream: string) => [
 
 const shaping = (stream: string) => [`$JS.API.STREAM.CREATE.${stream}`, `$JS.API.STREAM.UPDATE.${stream}`];
 
+/** Copying a stream out, chunk by chunk. */
+const copying = (stream: string) => [`$JS.API.STREAM.SNAPSHOT.${stream}`, `$JS.SNAPSHOT.ACK.${stream}.*`];
+
+const restoring = (stream: string) => [
+  `$JS.API.STREAM.RESTORE.${stream}`,
+  `$JS.SNAPSHOT.RESTORE.${stream}.*`,
+];
+
 /**
  * All that one member may do. It answers only for itself: its own commands, its own inbox. Nobody may delete or purge a
  * stream or a message. Replies go out through `allow_responses`, so no member can write to an inbox that did not ask it.
+ * Only a serving generation takes writes.
  */
-export function permissionsFor(cluster: string, user: Pick<StoreUser, "machine" | "role">): Permissions {
-  const sensitive = user.role === "store" ? [streams.secrets] : [];
-  const publish = [
-    rpcAnySubject(cluster),
+export function permissionsFor(
+  cluster: string,
+  user: Pick<StoreUser, "machine" | "role">,
+  access: Access = "serving",
+): Permissions {
+  const store = user.role === "store";
+  const all = [...open, streams.secrets];
+  const writing = [
     commitSubjects(cluster),
     journalSubjects(cluster),
     bucketSubjects("facts"),
     bucketSubjects("leases"),
     bucketSubjects("operations"),
-    ...[...open, ...sensitive].flatMap(reading),
-    ...(user.role === "store"
-      ? [bucketSubjects("secrets"), ...[...open, streams.secrets].flatMap(shaping)]
-      : []),
+    ...(store ? [bucketSubjects("secrets"), ...all.flatMap(shaping)] : []),
+  ];
+  const publish = [
+    rpcAnySubject(cluster),
+    ...(access === "serving" ? writing : []),
+    ...(store ? all : open).flatMap(reading),
+    ...(store ? all.flatMap(copying) : []),
+    ...(store && access === "founding" ? all.flatMap(restoring) : []),
   ];
   return { publish, subscribe: [rpcSubjects(cluster, user.machine), `${inboxPrefix(user.machine)}.>`] };
 }

@@ -1,0 +1,111 @@
+import type { Routes, StoreServerConfig } from "../server/config.ts";
+import { type EnsureOptions, serviceOf } from "../server/ensure.ts";
+import {
+  dropGeneration,
+  fenceServer,
+  foundServer,
+  retireServer,
+  serveGeneration,
+  unfenceServer,
+} from "../server/generations.ts";
+import type { StoreUser } from "../server/permissions.ts";
+import { entryOf, readRecord, type StoreRecord } from "../server/record.ts";
+
+export interface StoreServer {
+  readonly machine: string;
+  /** Overlay address. */
+  readonly host: string;
+  /** For clients. Not the port of the generation before where both run on one machine; nor are the two below. */
+  readonly port: number;
+  readonly routePort: number;
+  readonly monitorPort: number;
+}
+
+/** The servers of one founding: one (standalone), three or five. */
+export interface StoreSet {
+  readonly generation: number;
+  /** Of this re-founding. A new one for each start; the same only to finish one that was decided (`surveyStore`). */
+  readonly id: string;
+  readonly servers: readonly StoreServer[];
+  /** Random. Only the machines of the set may know it. */
+  readonly routeSecret: string;
+}
+
+/** What a re-founding asks of one machine. Everything may be asked twice. */
+export interface StoreMachine {
+  record(): Promise<StoreRecord | undefined>;
+  fence(generation: number, id: string): Promise<void>;
+  unfence(generation: number, id: string): Promise<void>;
+  retire(generation: number, id: string): Promise<void>;
+  found(set: StoreSet): Promise<void>;
+  serve(generation: number, id: string): Promise<void>;
+  /** Gives up its part of a founding. */
+  drop(generation: number, id: string): Promise<void>;
+  /** Ends the server of a retired generation, also after a reboot; its data stays. */
+  stop(generation: number): Promise<void>;
+}
+
+export interface LocalStore extends EnsureOptions {
+  readonly cluster: string;
+  readonly machine: string;
+  readonly dir: string;
+  /** Where the server of a generation listens whose record does not say it: one of before there were re-foundings. */
+  readonly first: Pick<StoreServerConfig, "listen" | "monitorPort">;
+  /** Every member, with store authority for these machines. */
+  users(stores: readonly string[]): Promise<readonly StoreUser[]>;
+}
+
+/** This machine's part in re-foundings. */
+export function openStoreMachine(local: LocalStore): StoreMachine {
+  const { cluster, machine, dir } = local;
+  const place = (generation: number) => ({ cluster, machine, dir, generation });
+
+  const known = async (generation: number): Promise<StoreServerConfig> => {
+    const entry = entryOf(await readRecord(dir), generation);
+    return {
+      ...place(generation),
+      listen: entry?.listen ?? local.first.listen,
+      monitorPort: entry?.monitorPort ?? local.first.monitorPort,
+      users: await local.users(entry?.routes?.servers.map((server) => server.machine) ?? [machine]),
+    };
+  };
+
+  return {
+    record: () => readRecord(dir),
+    async fence(generation, id) {
+      await fenceServer(await known(generation), id, local);
+    },
+    async unfence(generation, id) {
+      await unfenceServer(await known(generation), id, local);
+    },
+    retire: (generation, id) => retireServer(place(generation), id),
+    async found(set) {
+      const own = set.servers.find((server) => server.machine === machine);
+      if (!own) throw new Error(`${machine} is not in the set that it should found`);
+      const config: StoreServerConfig = {
+        ...place(set.generation),
+        listen: { host: own.host, port: own.port },
+        monitorPort: own.monitorPort,
+        users: await local.users(set.servers.map((server) => server.machine)),
+      };
+      await foundServer(config, { id: set.id, ...routesOf(set) }, local);
+    },
+    async serve(generation, id) {
+      await serveGeneration(await known(generation), id, local);
+    },
+    async drop(generation, id) {
+      const entry = entryOf(await readRecord(dir), generation);
+      if (entry?.state === "founding" && entry.id === id) await dropGeneration(place(generation), local.host);
+    },
+    async stop(generation) {
+      const entry = entryOf(await readRecord(dir), generation);
+      if (entry?.state === "retired") await local.host.remove(serviceOf(generation));
+    },
+  };
+}
+
+function routesOf(set: StoreSet): { readonly routes?: Routes } {
+  if (set.servers.length === 1) return {};
+  const servers = set.servers.map(({ machine, host, routePort }) => ({ machine, host, port: routePort }));
+  return { routes: { id: set.id, secret: set.routeSecret, servers } };
+}

@@ -1,0 +1,83 @@
+import type { GenerationRecord, StoreRecord } from "../server/record.ts";
+import type { StoreServer, StoreSet } from "./machine.ts";
+
+interface Part {
+  readonly generation: number;
+  readonly machines: readonly string[];
+}
+
+/** A re-founding that was not brought to its end. */
+export interface Unfinished {
+  readonly id: string;
+  /**
+   * A majority of the old set has retired for it, or a machine of the new set is open: it can only be finished (`refound` with
+   * this set). Otherwise `abandon` gives it up, and another one may take its place.
+   */
+  readonly decided: boolean;
+  /** The generation that it founds, as far as the machines that answered know its servers. */
+  readonly set?: StoreSet;
+  /** The generation that it holds closed, and where. */
+  readonly closed?: Part;
+}
+
+/** Where the store stands, as far as the machines that answered know. */
+export interface Survey {
+  /** The newest generation that is open: its machines, and `host:port` of each. */
+  readonly serving?: Part & { readonly servers: readonly string[] };
+  readonly unfinished: readonly Unfinished[];
+}
+
+type Entry = GenerationRecord & { readonly machine: string };
+
+/** Reads the records of all machines together. Pure. `undefined`: no store there, or no answer. */
+export function surveyStore(records: Readonly<Record<string, StoreRecord | undefined>>): Survey {
+  const entries: readonly Entry[] = Object.entries(records).flatMap(([machine, record]) =>
+    (record?.generations ?? []).map((entry) => ({ machine, ...entry })),
+  );
+  const open = entries.filter(({ state }) => state === "serving");
+  const newest = Math.max(0, ...open.map(({ generation }) => generation));
+  const serving = open.filter(({ generation }) => generation === newest);
+
+  // What an older generation still says is of no consequence.
+  const recent = entries.filter(({ generation, state }) => generation >= newest && state !== "serving");
+  const ids = new Set(recent.flatMap(({ state, id, fence }) => (state === "founding" ? id : fence) ?? []));
+  return {
+    ...(newest > 0 && {
+      serving: {
+        ...partOf(serving),
+        servers: serving.flatMap(({ listen }) => (listen ? `${listen.host}:${listen.port}` : [])),
+      },
+    }),
+    unfinished: [...ids].sort().map((id) => unfinished(id, recent, serving)),
+  };
+}
+
+function unfinished(id: string, recent: readonly Entry[], serving: readonly Entry[]): Unfinished {
+  const isOpen = serving.filter((entry) => entry.id === id);
+  const founded = [...recent.filter((entry) => entry.state === "founding" && entry.id === id), ...isOpen];
+  const closed = recent.filter((entry) => entry.state !== "founding" && entry.fence === id);
+  const retired = closed.filter(({ state }) => state === "retired");
+  const set = setOf(id, founded);
+  return {
+    id,
+    decided: isOpen.length > 0 || retired.length > (closed[0]?.routes?.servers.length ?? 1) / 2,
+    ...(set && { set }),
+    ...(closed.length > 0 && { closed: partOf(closed) }),
+  };
+}
+
+const partOf = (entries: readonly Entry[]): Part => ({
+  generation: entries[0]?.generation ?? 0,
+  machines: entries.map(({ machine }) => machine),
+});
+
+function setOf(id: string, founded: readonly Entry[]): StoreSet | undefined {
+  const [first] = founded;
+  if (!first) return undefined;
+  const servers = founded.flatMap(({ machine, listen, monitorPort, routes }): StoreServer[] => {
+    if (!listen || monitorPort === undefined) return [];
+    const routePort = routes?.servers.find((server) => server.machine === machine)?.port ?? 0;
+    return [{ machine, ...listen, routePort, monitorPort }];
+  });
+  return { generation: first.generation, id, servers, routeSecret: first.routes?.secret ?? "" };
+}

@@ -1,0 +1,218 @@
+import { rm } from "node:fs/promises";
+import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
+import { asToken } from "../names.ts";
+import { files, type Routes, type StoreServerConfig } from "./config.ts";
+import { type EnsureOptions, type EnsureResult, runAs, serviceOf } from "./ensure.ts";
+import { exclusively } from "./lock.ts";
+import { monitor } from "./monitor.ts";
+import {
+  checkCluster,
+  entryOf,
+  type GenerationRecord,
+  readRecord,
+  retired,
+  type StoreRecord,
+  writeEntry,
+} from "./record.ts";
+
+/**
+ * What one machine does with its part of a generation. `id` names the re-founding. Each step may be repeated, is on disk before
+ * it is answered, and holds across restarts of the server and the machine. A server promises its fence to one re-founding, and
+ * either takes it back or retires: so once a majority of a set has retired, that set can never again accept a write.
+ */
+export function fenceServer(
+  config: StoreServerConfig,
+  id: string,
+  options: EnsureOptions,
+): Promise<EnsureResult> {
+  return exclusively(config.dir, async () => {
+    const entry = await present(config);
+    if (entry.state === "founding")
+      throw refused("store_not_serving", config, "does not serve", "found it anew");
+    if (entry.released?.includes(id))
+      throw refused("store_fence_lost", config, "was taken back from this re-founding", "start a new one");
+    // Another re-founding's fence gives way: that one can no longer retire this server.
+    const released = entry.fence === undefined || entry.fence === id ? [] : [entry.fence];
+    const wanted = {
+      ...release(entry, released),
+      state: "fenced",
+      fence: asToken("re-founding", id),
+    } as const;
+    return runAs(config, wanted, options);
+  });
+}
+
+/** Takes the fence back. @throws PloyzError `store_generation_retired`: too late. */
+export function unfenceServer(
+  config: StoreServerConfig,
+  id: string,
+  options: EnsureOptions,
+): Promise<EnsureResult> {
+  return exclusively(config.dir, async () => {
+    const { fence, ...entry } = await present(config);
+    if (entry.state === "fenced" && fence !== id)
+      throw refused(
+        "store_fence_lost",
+        config,
+        `is fenced by another re-founding (${fence})`,
+        "finish that one",
+      );
+    const open = entry.state === "fenced" ? ({ ...entry, state: "serving" } as const) : entry;
+    return runAs(config, release(open, [id]), options);
+  });
+}
+
+/**
+ * For ever: from now on no server starts from this generation here. The one that runs goes on refusing writes until it is
+ * stopped, so that members can still be told where to go.
+ * @throws PloyzError `store_fence_lost`: writes may have happened since this re-founding fenced it.
+ */
+export function retireServer(
+  config: Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">,
+  id: string,
+): Promise<void> {
+  return exclusively(config.dir, async () => {
+    const found = await readRecord(config.dir);
+    const entry = entryOf(found, config.generation);
+    if (entry?.state === "retired" && entry.fence === id) return;
+    if (entry?.state === "retired") throw retired(config.dir, config.generation);
+    if (entry?.state !== "fenced" || entry.fence !== id)
+      throw refused("store_fence_lost", config, "is not fenced by this re-founding", "start it again");
+    await writeEntry(config, found, { ...entry, state: "retired" });
+  });
+}
+
+/**
+ * An empty server of a new generation, open to be restored into and to nothing else. What another re-founding left is wiped; asked
+ * twice by the same one, it stays: it may have been restored meanwhile. Resolves when its set has a leader: all of a set are founded at once.
+ */
+export async function foundServer(
+  config: StoreServerConfig,
+  founding: { readonly id: string; readonly routes?: Routes },
+  options: EnsureOptions,
+): Promise<EnsureResult> {
+  const result = await exclusively(config.dir, async () => {
+    const found = await readRecord(config.dir);
+    checkCluster(config.dir, found, config.cluster);
+    const entry = entryOf(found, config.generation);
+    if ((entry && entry.state !== "founding") || (found?.generation ?? 0) >= config.generation) {
+      throw refused("store_generation_exists", config, "exists or has been passed", "found a higher one");
+    }
+    if (entry?.id === founding.id) return runAs(config, entry, options);
+    await wipe(config, options.host);
+    const { routes } = founding;
+    const id = asToken("founding", founding.id);
+    const wanted = {
+      generation: config.generation,
+      state: "founding",
+      id,
+      ...(routes && { routes }),
+    } as const;
+    return runAs(config, wanted, options);
+  });
+  await waitFor(
+    "the new store servers to find each other",
+    async () => ((await monitor(config.monitorPort))?.healthy ? true : undefined),
+    { timeoutMs: options.timeoutMs ?? foundingMs, intervalMs: 50 },
+  ).catch((cause: unknown) => {
+    const why = `has no leader after ${options.timeoutMs ?? foundingMs} ms`;
+    throw refused("store_server_not_ready", config, why, "check that its machines reach each other", cause);
+  });
+  return result;
+}
+
+/** The first election of a new set takes up to ten seconds. */
+const foundingMs = 40_000;
+
+/**
+ * Opens a founded generation for writes. Only after a majority of the set before it has retired (or, in a recovery, is lost):
+ * the caller answers for that. An older generation that this machine still has is retired with it.
+ */
+export function serveGeneration(
+  config: StoreServerConfig,
+  id: string,
+  options: EnsureOptions,
+): Promise<EnsureResult> {
+  return exclusively(config.dir, async () => {
+    let found: StoreRecord | undefined = await readRecord(config.dir);
+    const entry = await present(config);
+    if (entry.id !== id || entry.state === "fenced")
+      throw refused(
+        "store_founding_lost",
+        config,
+        "was founded or fenced by another re-founding",
+        "start again",
+      );
+    for (const older of found?.generations ?? []) {
+      if (older.generation >= config.generation || older.state === "retired") continue;
+      if (older.state === "serving")
+        throw refused(
+          "store_two_generations",
+          config,
+          `cannot open while ${older.generation} serves`,
+          "fence it",
+        );
+      found = await writeEntry({ ...config, generation: older.generation }, found, {
+        ...older,
+        state: "retired",
+      });
+    }
+    return runAs(config, { ...entry, state: "serving" }, options);
+  });
+}
+
+/** Removes the server and the data of a founding that was given up, or of a retired generation whose retention is over. */
+export function dropGeneration(
+  config: Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">,
+  host: ServiceHost,
+): Promise<void> {
+  return exclusively(config.dir, async () => {
+    const found = await readRecord(config.dir);
+    const entry = entryOf(found, config.generation);
+    if (!entry) return;
+    if (entry.state !== "founding" && entry.state !== "retired")
+      throw refused("store_in_use", config, `is ${entry.state}`, "nothing was removed");
+    await wipe(config, host);
+    // That it was retired must not be forgotten with its data.
+    if (entry.state === "founding") await writeEntry(config, found, undefined);
+  });
+}
+
+/** Nothing but a new re-founding can fence it from now on. */
+function release(entry: GenerationRecord, ids: readonly string[]): GenerationRecord {
+  if (ids.length === 0) return entry;
+  return { ...entry, released: [...new Set([...(entry.released ?? []), ...ids])] };
+}
+
+async function wipe(config: Pick<StoreServerConfig, "dir" | "generation">, host: ServiceHost): Promise<void> {
+  const at = files(config.dir, config.generation);
+  await host.remove(serviceOf(config.generation));
+  for (const path of [at.config, at.pid, at.jetstream]) await rm(path, { recursive: true, force: true });
+}
+
+async function present(config: StoreServerConfig): Promise<GenerationRecord> {
+  const found = await readRecord(config.dir);
+  checkCluster(config.dir, found, config.cluster);
+  const entry = entryOf(found, config.generation);
+  if (!entry)
+    throw refused("store_generation_unknown", config, "is not on this machine", "nothing was changed");
+  if (entry.state === "retired") throw retired(config.dir, config.generation);
+  return entry;
+}
+
+const refused = (
+  code: string,
+  config: Pick<StoreServerConfig, "machine" | "generation">,
+  why: string,
+  hint: string,
+  cause?: unknown,
+) =>
+  new PloyzError(
+    {
+      code,
+      message: `generation ${config.generation} of the store on ${config.machine} ${why}`,
+      hint,
+      details: { machine: config.machine, generation: config.generation },
+    },
+    cause === undefined ? undefined : { cause },
+  );

@@ -1,0 +1,16 @@
+const last = new Map<string, Promise<unknown>>();
+
+/**
+ * One at a time for each store directory: a record that was read stays true until what follows from it is done. One process (the
+ * daemon) works on a directory.
+ */
+export function exclusively<T>(dir: string, work: () => Promise<T>): Promise<T> {
+  const before = last.get(dir) ?? Promise.resolve();
+  const result = before.then(work, work);
+  const settled = result.catch(() => undefined);
+  last.set(dir, settled);
+  void settled.then(() => {
+    if (last.get(dir) === settled) last.delete(dir);
+  });
+  return result;
+}
