@@ -260,12 +260,16 @@ async function held(machine: VolumeMachine, { id }: { id: string }, snapshot: st
   return Number(found.properties.get("userrefs")?.value) > 0;
 }
 
+/** As operations name them. */
+const S = [1, 2, 3, 4].map((n) => `01j000000000000000000000s${n}`);
+
 describe("the retention", () => {
   it("lets go of what is neither new nor among the last, and of nothing that is needed", async () => {
     const { a } = pair;
     const volume = await volumeOn(a);
     const taken = [];
-    for (const name of ["s1", "s2", "s3", "s4"]) taken.push(await take(a, volume, name));
+    await take(a, volume, "by-hand");
+    for (const name of S) taken.push(await take(a, volume, name));
     const clone = { id: `${volume.id}c`, namespace: `${volume.namespace}c`, name: "data" };
     const from = { id: volume.id, ...(taken[1] ?? { snapshot: "", guid: "" }) };
     await call(a, "volume.clone", { ...clone, spec: single, operation: "op", from });
@@ -275,21 +279,23 @@ describe("the retention", () => {
       await take(a, old, "last");
       await call(a, "volume.retire", { id: old.id, operation: "op" });
     }
-    const prune = (days: number, dryRun: boolean) =>
-      volumeHandlers({ ...a.volumes, now: () => Date.now() + days * DAY_MS } as never)["volume.prune"](
-        { namespace: volume.namespace, dryRun },
-        context,
-      );
-    expect(await prune(6, false)).toMatchObject({ destroyed: [], blocked: [] });
-    const planned = await prune(8, true);
-    expect(planned.destroyed.toSorted()).toEqual([`${volume.namespace}.data.old1`, `${volume.id}@s1`].sort());
+    const later = (days: number) =>
+      volumeHandlers({ ...a.volumes, now: () => Date.now() + days * DAY_MS } as never);
+    const asked = { namespace: volume.namespace };
+    const prune = (days: number) => later(days)["volume.prune"](asked, context);
+    expect(await prune(6)).toMatchObject({ destroyed: [], blocked: [] });
+    const planned = await later(8)["volume.expired"](asked, context);
+    expect(planned.names.toSorted()).toEqual(
+      [`${volume.namespace}.data.old1`, `${volume.id}@${S[0]}`].sort(),
+    );
     expect(planned.blocked).toEqual([
-      { name: `${volume.id}@s2`, dependents: [expect.stringContaining(clone.id)] },
+      { name: `${volume.id}@${S[1]}`, dependents: [expect.stringContaining(clone.id)] },
     ]);
-    expect(await prune(8, false)).toEqual(planned);
-    expect(await prune(8, false)).toMatchObject({ destroyed: [], blocked: planned.blocked });
+    const { names, ...rest } = planned;
+    expect(await prune(8)).toEqual({ destroyed: names, ...rest });
+    expect(await prune(8)).toMatchObject({ destroyed: [], blocked: planned.blocked });
     expect((await call(a, "volume.snapshots", { id: volume.id }))?.snapshots.map(({ name }) => name)).toEqual(
-      ["s2", "s3", "s4"],
+      ["by-hand", ...S.slice(1)],
     );
   });
 });

@@ -58,5 +58,7 @@ export { type RollbackInput, rollback } from "./rollback/index.ts";
 export { isNamed } from "./rollback/target.ts";
 export { type VolumeCreateInput, volumeCreate } from "./volume-create/index.ts";
 export { type VolumeForkInput, volumeFork } from "./volume-fork/index.ts";
+export { type VolumePruneInput, volumePrune } from "./volume-prune/index.ts";
 export { type VolumeRestoreInput, volumeRestore } from "./volume-restore/index.ts";
 export { type VolumeRmInput, volumeRm } from "./volume-rm/index.ts";
+export { type VolumeSnapshotInput, volumeSnapshot } from "./volume-snapshot/index.ts";

@@ -11,8 +11,10 @@ import {
   rollback,
   volumeCreate,
   volumeFork,
+  volumePrune,
   volumeRestore,
   volumeRm,
+  volumeSnapshot,
 } from "@ployz/primitives";
 
 /** Every primitive that this daemon runs, each with its ports. */
@@ -29,6 +31,8 @@ export function primitivesOf({ store, machines, ...rest }: MachineAddPorts): Pri
     register(volumeFork, ports),
     register(volumeRestore, ports),
     register(volumeRm, ports),
+    register(volumeSnapshot, ports),
+    register(volumePrune, ports),
     register(machineAdd, { ...ports, ...rest }),
   ];
   return new Map(all.map((registered) => [registered.primitive.name, registered]));

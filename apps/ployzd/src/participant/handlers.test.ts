@@ -15,6 +15,7 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "bundle.resolve": false,
   "instance.logs": false,
   "volume.snapshots": false,
+  "volume.expired": false,
   "transfer.offer": false,
   "instance.ready": false,
   "instance.wait": false,

@@ -26,6 +26,7 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "operation.abort",
   "instance.logs",
   "volume.snapshots",
+  "volume.expired",
   "instance.ready",
   "instance.wait",
   "publish.await",

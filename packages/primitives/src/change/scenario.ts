@@ -1,7 +1,7 @@
 import { deployPrimitive } from "../deploy/index.ts";
 import { type AnyPrimitive, type Outcome, type PrimitiveRegistry, register } from "../engine/deps.ts";
 import { runOperation } from "../engine/run.ts";
-import type { Primitive, PrimitivePorts } from "../engine/types.ts";
+import type { Kinds, Primitive, PrimitivePorts } from "../engine/types.ts";
 import { parseManifest } from "../manifest/parse.ts";
 import type { Commit } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
@@ -12,7 +12,6 @@ import { createVirtualClock, type VirtualClock } from "../testing/clock.ts";
 import { createMemoryMachines, type MemoryMachines } from "../testing/memory-machines.ts";
 import type { Behaviour } from "../testing/memory-participant.ts";
 import { createMemoryStore } from "../testing/memory-store.ts";
-import type { ChangeKinds } from "./steps.ts";
 
 /** Machines and a store in memory, for tests of primitives that change a namespace. */
 export type World = {
@@ -69,9 +68,9 @@ export function manifestInput(toml: string, namespace = "prod") {
   return { manifest: parsed.manifest, bundles: Object.fromEntries(names.map((name) => [name, DIGEST])) };
 }
 
-export async function apply<In extends Json, F, R extends Json>(
+export async function apply<In extends Json, F, K extends Kinds, R extends Json>(
   world: World,
-  primitive: Primitive<PrimitivePorts, In, F, ChangeKinds, R>,
+  primitive: Primitive<PrimitivePorts, In, F, K, R>,
   input: unknown,
   mode: "apply" | "preview" = "apply",
 ): Promise<Outcome> {

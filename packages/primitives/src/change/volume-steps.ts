@@ -226,8 +226,7 @@ export const volumeSteps: Steps = {
   "volume.prune": {
     ...quick,
     async apply({ machine, namespace }, { call, signal }) {
-      const args = { namespace, dryRun: false };
-      const { destroyed } = await call(machine, "volume.prune", args, { timeoutMs: QUICK, signal });
+      const { destroyed } = await call(machine, "volume.prune", { namespace }, { timeoutMs: QUICK, signal });
       return { destroyed: destroyed.length };
     },
   },

@@ -109,10 +109,19 @@ export interface Commands {
   "volume.retire": { args: { id: string; operation: string }; out: null };
   /** Lets go of snapshots and retired copies of the namespace that are beyond this machine's retention. What something depends on stays. */
   "volume.prune": {
-    args: { namespace: string; dryRun: boolean };
+    args: { namespace: string };
     out: {
       destroyed: readonly string[];
       /** Beyond the retention, but something depends on them. */
+      blocked: readonly { name: string; dependents: readonly string[] }[];
+      freedBytes: number;
+    };
+  };
+  /** What `volume.prune` would let go of now. A snapshot that an operator has named is never among it. */
+  "volume.expired": {
+    args: { namespace: string };
+    out: {
+      names: readonly string[];
       blocked: readonly { name: string; dependents: readonly string[] }[];
       freedBytes: number;
     };

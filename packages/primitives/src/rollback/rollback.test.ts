@@ -14,8 +14,10 @@ import { namespaceRm } from "../namespace-rm/index.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
 import { volumeCreate } from "../volume-create/index.ts";
 import { volumeFork } from "../volume-fork/index.ts";
+import { volumePrune } from "../volume-prune/index.ts";
 import { volumeRestore } from "../volume-restore/index.ts";
 import { volumeRm } from "../volume-rm/index.ts";
+import { volumeSnapshot } from "../volume-snapshot/index.ts";
 import { rollback } from "./index.ts";
 
 const contentOf = async (world: World, namespace = "prod", name = "data") => {
@@ -167,6 +169,38 @@ describe("volumes", () => {
     });
   });
 
+  test("a snapshot with a name is one snapshot, and a volume can go back to it", async () => {
+    const world = await worldWithShop();
+    const named = { namespace: "prod", volume: "data", name: "before-upgrade" };
+    expect(await apply(world, volumeSnapshot, named)).toMatchObject({ state: "done", changed: true });
+    expect(await apply(world, volumeSnapshot, named)).toMatchObject({ changed: false });
+    const [first] = await contentOf(world);
+    await deploy(world, shop(2));
+    const restore = { namespace: "prod", volume: "data", snapshot: "before-upgrade" };
+    expect(await apply(world, volumeRestore, restore)).toMatchObject({ state: "done", owed: [] });
+    expect((await contentOf(world)).slice(0, -1)).toEqual([first]);
+    expect(await apply(world, volumeSnapshot, { ...named, volume: "nope" })).toMatchObject({
+      kind: "refused",
+      refusals: [{ code: "no_such_volume" }],
+    });
+  });
+
+  test("prune lets go of what the retention does, and says so before", async () => {
+    const world = await worldWithTwo();
+    await apply(world, rollback, { namespace: "prod", volumes: "all" });
+    expect(await apply(world, volumePrune, { namespace: "prod" })).toMatchObject({ changed: false });
+    for (const machine of world.memory.all) machine.prunes = true;
+    expect(await apply(world, volumePrune, { namespace: "prod" }, "preview")).toMatchObject({
+      changes: true,
+    });
+    expect(await apply(world, volumePrune, { namespace: "prod" })).toMatchObject({
+      state: "done",
+      changed: true,
+    });
+    const states = world.memory.all.flatMap(({ volumes }) => [...volumes.values()].map(({ state }) => state));
+    expect(states).toEqual(["active"]);
+  });
+
   test("a service is deployed on a volume that was made before", async () => {
     const world = await worldWithShop();
     await apply(world, volumeCreate, { namespace: "prod", volume: "files", machine: "m2" });
@@ -184,6 +218,26 @@ describe("under every fault", () => {
       { every: 9 },
     );
     expect(found).toEqual([]);
+  });
+
+  test("volume snapshot and prune", { timeout: 400_000 }, async () => {
+    const named = { namespace: "prod", volume: "data", name: "before" };
+    const snapshot = {
+      primitive: volumeSnapshot,
+      input: named,
+      world: () => worldWithShop(["m1", "m2"]),
+      inspect,
+    };
+    expect(await checkPrimitive(snapshot)).toEqual([]);
+    const world = async () => {
+      const made = await worldWithTwo(["m1", "m2"]);
+      await apply(made, rollback, { namespace: "prod", volumes: "all" });
+      for (const machine of made.memory.all) machine.prunes = true;
+      return made;
+    };
+    expect(
+      await checkPrimitive({ primitive: volumePrune, input: { namespace: "prod" }, world, inspect }),
+    ).toEqual([]);
   });
 
   test("volume fork", { timeout: 400_000 }, async () => {

@@ -113,6 +113,7 @@ function emptyMachine(id: string): MemoryMachine {
     reservations: new Map(),
     instances: new Map(),
     storage: true,
+    prunes: false,
     volumes: new Map(),
     fences: new Map(),
     effects: [],

@@ -35,6 +35,8 @@ export interface MemoryMachine {
   readonly instances: Map<string, MemoryInstance>;
   /** Whether it has ZFS. */
   storage: boolean;
+  /** Whether retired copies are beyond its retention at once. */
+  prunes: boolean;
   /** Copies of volumes, by id. */
   readonly volumes: Map<string, MemoryVolume>;
   readonly fences: Map<string, Fence>;

@@ -45,6 +45,10 @@ export function volumeHandlersOf(
     );
     if (user !== undefined) fail("volume_in_use", `${user.start.id} runs on volume ${id}`);
   };
+  const retired = (namespace: string) =>
+    [...volumes.values()].flatMap((one) =>
+      machine.prunes && one.namespace === namespace && one.state === "retired" ? [one.id] : [],
+    );
   const make = (
     identity: VolumeIdentity,
     more: Pick<MemoryVolume, "spec" | "operation"> & Partial<MemoryVolume>,
@@ -215,7 +219,16 @@ export function volumeHandlersOf(
       changed(`retire ${id}`);
       return null;
     },
-    "volume.prune": () => ({ destroyed: [], blocked: [], freedBytes: 0 }),
+    "volume.expired": ({ namespace }) => ({ names: retired(namespace), blocked: [], freedBytes: 0 }),
+    "volume.prune": ({ namespace }) => {
+      if (!machine.prunes) return { destroyed: [], blocked: [], freedBytes: 0 };
+      const destroyed = retired(namespace);
+      for (const id of destroyed) {
+        volumes.delete(id);
+        changed(`destroy ${id}`);
+      }
+      return { destroyed, blocked: [], freedBytes: 0 };
+    },
     "gateway.hold": () => ({ held: true }),
   };
 }

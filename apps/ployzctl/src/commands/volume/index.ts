@@ -47,6 +47,37 @@ export const volumeCommands: readonly Command[] = [
     },
   },
   {
+    path: ["volume", "snapshot"],
+    summary: "Take a snapshot of a volume as it is now",
+    details:
+      "One with a name stays as long as the volume; one without goes with the retention, as those of operations do.",
+    args: [volume, { name: "name", summary: "Its name" }],
+    options: PREVIEW,
+    examples: ["ployzctl volume snapshot prod/pgdata before-upgrade"],
+    async run(context, input) {
+      const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
+      const { change } = await import("../../operation/change.ts");
+      const called = input.argument("name");
+      const asked = {
+        namespace,
+        volume: name,
+        ...(called !== undefined && { name: await needLabel("NAME", called) }),
+      };
+      return change(context, { primitive: "volume-snapshot", input: asked }, input.flag("preview"));
+    },
+  },
+  {
+    path: ["volume", "prune"],
+    summary: "Let go of old snapshots and retired copies of a namespace, by the retention of each machine",
+    args: [{ name: "namespace", summary: "Its name", required: true }],
+    options: PREVIEW,
+    async run(context, input) {
+      const namespace = await needLabel("NAMESPACE", input.argument("namespace"));
+      const { change } = await import("../../operation/change.ts");
+      return change(context, { primitive: "volume-prune", input: { namespace } }, input.flag("preview"));
+    },
+  },
+  {
     path: ["volume", "create"],
     summary: "Make an empty volume on a machine, before any service uses it",
     args: [volume],

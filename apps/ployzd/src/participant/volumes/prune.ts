@@ -5,23 +5,37 @@ import { type Expired, expired } from "./retention.ts";
 import type { VolumeWorld } from "./world.ts";
 
 /** The only command that lets go of data for good, by the retention that the operator has set. */
-export function pruneEffect(world: VolumeWorld): Pick<Handlers, "volume.prune"> {
+export function pruneEffect(world: VolumeWorld): Pick<Handlers, "volume.prune" | "volume.expired"> {
   const { storage, inTurn, retention } = world;
+  const look = async (namespace: string): Promise<readonly Expired[]> => {
+    const { zfs, layout } = await storage.ready();
+    const filesystems = await zfs.listDatasets(layout.root);
+    const snapshots = await zfs.listSnapshotsBelow(layout.root, { userProperties: [] });
+    return expired({
+      ...{ layout, namespace: checkNamespace(namespace), filesystems, snapshots, retention },
+      now: world.now(),
+    });
+  };
   return {
-    "volume.prune": async ({ namespace, dryRun }, { signal }) => {
-      const { zfs, layout } = await storage.ready();
-      const filesystems = await zfs.listDatasets(layout.root);
-      const snapshots = await zfs.listSnapshotsBelow(layout.root, { userProperties: [] });
-      const all = expired({
-        ...{ layout, namespace: checkNamespace(namespace), filesystems, snapshots, retention },
-        now: world.now(),
-      });
+    "volume.expired": async ({ namespace }) => {
+      const all = await look(namespace);
+      const free = all.filter(({ dependents }) => dependents.length === 0);
+      const blocked = all.filter(({ dependents }) => dependents.length > 0);
+      return {
+        names: free.map(({ name }) => name),
+        blocked: blocked.map(({ name, dependents }) => ({ name, dependents })),
+        freedBytes: free.reduce((sum, { dataset }) => sum + dataset.usedBytes, 0),
+      };
+    },
+    "volume.prune": async ({ namespace }, { signal }) => {
+      const { zfs } = await storage.ready();
+      const all = await look(namespace);
       const destroyed: Expired[] = [];
       const blocked: Expired[] = [];
       for (const one of all) {
         signal.throwIfAborted();
         const dependents =
-          one.dependents.length > 0 || dryRun ? one.dependents : await inTurn(idOf(one), () => destroy(one));
+          one.dependents.length > 0 ? one.dependents : await inTurn(idOf(one), () => destroy(one));
         if (dependents.length > 0) blocked.push({ ...one, dependents });
         else destroyed.push(one);
       }

@@ -5,6 +5,8 @@ import { type Copy, copiesIn, type Layout } from "./layout.ts";
 import { snapshotName } from "./world.ts";
 
 const DAY_MS = 86_400_000;
+/** Named by an operation. One that an operator has named stays until it is removed. */
+const OPERATION = /^[0-7][0-9a-hjkmnp-tv-z]{25}(-r[0-9]+)?$/;
 
 /** Something that the retention lets go of: a snapshot, or a retired copy with all its snapshots. */
 export interface Expired {
@@ -60,7 +62,7 @@ export function expired({
   const oldSnapshots = ({ id, dataset }: Copy): readonly Expired[] =>
     (dataset === undefined ? [] : below(dataset.name))
       .slice(0, -Math.max(1, last))
-      .filter(({ createdAt }) => old(createdAt))
+      .filter((snapshot) => old(snapshot.createdAt) && OPERATION.test(snapshotName(snapshot)))
       .map((snapshot) => ({
         dataset: snapshot,
         name: `${id}@${snapshotName(snapshot)}`,

@@ -1,0 +1,88 @@
+import Type, { type Static } from "typebox";
+import { inputParser, label } from "../change/input.ts";
+import { type ChangeFacts, observeCluster } from "../change/observe.ts";
+import { type ChangeKinds, steps } from "../change/steps.ts";
+import { noNamespace } from "../change/wish.ts";
+import type { Plan, Primitive, PrimitivePorts } from "../engine/types.ts";
+import type { Json } from "../model/json.ts";
+import type { Commands } from "../participant/commands.ts";
+
+const Input = Type.Object({ namespace: label("The namespace whose old snapshots and retired copies go.") });
+export type VolumePruneInput = Static<typeof Input>;
+
+type Facts = Omit<ChangeFacts, "content"> & {
+  /** What each machine would let go of. */
+  readonly expired: readonly (Commands["volume.expired"]["out"] & { readonly machine: string })[];
+  /** Revision of the fact about the last time. */
+  readonly last: number;
+};
+type Kinds = Pick<ChangeKinds, "volume.prune">;
+
+const LOOK_MS = 10_000;
+const keyOf = (namespace: string): string => `volume-prune.${namespace}`;
+
+/**
+ * Lets go of what is beyond the retention of its machine: snapshots of operations, and copies of volumes that were replaced, moved or
+ * removed. The end of every change of a namespace does the same. What a clone depends on stays, and is named.
+ */
+export const volumePrune: Primitive<PrimitivePorts, VolumePruneInput, Facts, Kinds, Json> = {
+  name: "volume-prune",
+  version: 1,
+  parse: inputParser(Input),
+  scope: ({ namespace }) => [`deploy.${namespace}`],
+  async observe({ namespace }, ports, signal) {
+    const cluster = await observeCluster([namespace], ports, signal);
+    const holders = cluster.machines.filter(({ observation }) => (observation?.volumes.length ?? 0) > 0);
+    const [expired, fact] = await Promise.all([
+      Promise.all(
+        holders.map(async ({ record: { id: machine } }) => ({
+          machine,
+          ...(await ports.machines.call(
+            machine,
+            "volume.expired",
+            { namespace },
+            { timeoutMs: LOOK_MS, signal },
+          )),
+        })),
+      ),
+      ports.store.facts.get(keyOf(namespace)),
+    ]);
+    return { ...cluster, expired, last: fact?.revision ?? 0 };
+  },
+  refuse: ({ namespace }, facts) =>
+    facts.head === undefined ? [noNamespace(namespace, { ...facts, content: new Map() })] : [],
+  plan({ namespace }, facts): Plan<Kinds> {
+    const having = facts.expired.filter(({ names }) => names.length > 0);
+    const blocked = facts.expired.flatMap(({ blocked: kept }) => kept);
+    return {
+      basis: [{ key: `commit.${namespace}`, revision: facts.head?.revision ?? 0 }],
+      prepare: [],
+      settle: having.map(({ machine, names }) => ({
+        id: `prune@${machine}`,
+        kind: "volume.prune",
+        args: { machine, namespace },
+        machine,
+        title: `let go of ${names.length} snapshots and copies on ${machine}`,
+        needs: [],
+      })),
+      summary: {
+        kind: "volume-prune",
+        namespace,
+        machines: facts.expired.map(({ machine, names, freedBytes }) => ({ machine, names, freedBytes })),
+        blocked,
+      },
+      changes: having.length > 0,
+      warnings: blocked.map(
+        ({ name, dependents }) => `${name} stays: ${dependents.join(", ")} depends on it`,
+      ),
+    };
+  },
+  steps: { "volume.prune": steps["volume.prune"] },
+  commit: ({ namespace }, { last }, _plan, { operation, at, by }) => ({
+    kind: "fact",
+    key: keyOf(namespace),
+    value: { operation, at, by },
+    expected: last,
+  }),
+  result: (_input, { summary }) => summary,
+};

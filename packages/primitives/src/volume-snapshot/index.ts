@@ -1,0 +1,127 @@
+import Type, { type Static } from "typebox";
+import { inputParser, label } from "../change/input.ts";
+import { type ChangeFacts, observeCluster } from "../change/observe.ts";
+import { observeSnapshots, type Snapshots, snapshotsOf } from "../change/snapshots.ts";
+import { type ChangeKinds, steps } from "../change/steps.ts";
+import { snapshotName } from "../change/volume-steps.ts";
+import { liveHead, noNamespace, noVolume } from "../change/wish.ts";
+import type { Plan, Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
+import type { Volume } from "../model/commit.ts";
+import type { Json } from "../model/json.ts";
+
+const Input = Type.Object({
+  namespace: label("Its namespace."),
+  volume: label("The volume."),
+  name: Type.Optional(
+    label(
+      "Name of the snapshot. One with a name stays until it is removed; one without goes with the retention.",
+    ),
+  ),
+});
+export type VolumeSnapshotInput = Static<typeof Input>;
+
+type Facts = Omit<ChangeFacts, "content"> & {
+  readonly snapshots: Snapshots;
+  /** Revision of the fact about this snapshot. */
+  readonly known?: number;
+};
+type Kinds = Pick<ChangeKinds, "volume.snapshot">;
+
+/** That a named snapshot was taken, as the fact `volume-snapshot.<namespace>.<volume>.<name>`. */
+export type SnapshotRecord = {
+  readonly operation: string;
+  readonly id: string;
+  readonly machine: string;
+  readonly guid: string;
+  readonly at: string;
+  readonly by: string;
+};
+
+const keyOf = ({ namespace, volume }: VolumeSnapshotInput, name: string): string =>
+  `volume-snapshot.${namespace}.${volume}.${name}`;
+
+/** A snapshot of a volume as it is now: what a power cut at this moment would leave on the disk. */
+export const volumeSnapshot: Primitive<PrimitivePorts, VolumeSnapshotInput, Facts, Kinds, Json> = {
+  name: "volume-snapshot",
+  version: 1,
+  parse: inputParser(Input),
+  scope: ({ namespace }) => [`deploy.${namespace}`],
+  async observe(input, ports, signal) {
+    const cluster = await observeCluster([input.namespace], ports, signal);
+    const volume = volumeOf(input, cluster);
+    const [snapshots, fact] = await Promise.all([
+      observeSnapshots(volume === undefined ? [] : [volume], ports, signal),
+      input.name === undefined ? undefined : ports.store.facts.get(keyOf(input, input.name)),
+    ]);
+    return { ...cluster, snapshots, ...(fact && { known: fact.revision }) };
+  },
+  refuse(input, facts) {
+    const head = liveHead(facts.head);
+    if (head === undefined) return [noNamespace(input.namespace, { ...facts, content: new Map() })];
+    const volume = volumeOf(input, facts);
+    if (volume === undefined) return [noVolume(input.namespace, input.volume, head)];
+    const there = facts.machines.find(({ record }) => record.id === volume.machine);
+    if (there?.observation === undefined) return [away(input, volume)];
+    const taken = input.name !== undefined && has(input.name, volume, facts) && facts.known === undefined;
+    return taken ? [exists(input)] : [];
+  },
+  plan(input, facts, operation): Plan<Kinds> {
+    const volume = volumeOf(input, facts);
+    if (volume === undefined) throw new Error("planned for a volume that is not there");
+    const { namespace } = input;
+    const { id, machine } = volume;
+    const snapshot = input.name ?? snapshotName(operation);
+    const changes = !has(snapshot, volume, facts);
+    return {
+      basis: [{ key: `commit.${namespace}`, revision: facts.head?.revision ?? 0 }],
+      prepare: changes
+        ? [
+            {
+              id: `snapshot ${namespace}@${machine}`,
+              kind: "volume.snapshot",
+              args: { machine, namespace, ids: [id], snapshot },
+              machine,
+              title: `snapshot volume ${volume.name} on ${machine}`,
+              needs: [],
+            },
+          ]
+        : [],
+      settle: [],
+      summary: { kind: "volume-snapshot", namespace, volume: volume.name, machine, snapshot, id },
+      changes,
+      warnings: [],
+    };
+  },
+  steps: { "volume.snapshot": steps["volume.snapshot"] },
+  commit(input, facts, { prepare, summary }, { operation, at, by, output }) {
+    const { id, machine, snapshot } = summary as { id: string; machine: string; snapshot: string };
+    const { guids } = output(prepare[0]?.id ?? "") as Kinds["volume.snapshot"]["out"];
+    const value: SnapshotRecord = { operation, id, machine, guid: guids[id] ?? "", at, by };
+    return { kind: "fact", key: keyOf(input, snapshot), value, expected: facts.known ?? 0 };
+  },
+  result: (_input, { summary }) => summary,
+};
+
+function volumeOf({ volume }: VolumeSnapshotInput, { head }: Pick<ChangeFacts, "head">): Volume | undefined {
+  return liveHead(head)?.commit.volumes.find(({ name }) => name === volume);
+}
+
+const has = (name: string, { machine, id }: Volume, { snapshots }: Facts): boolean =>
+  snapshotsOf(snapshots, machine, id).some((snapshot) => snapshot.name === name);
+
+function away({ namespace, volume }: VolumeSnapshotInput, { machine }: Volume): Refusal {
+  return {
+    code: "machine_unreachable",
+    message: `${namespace}/${volume} is on machine ${machine}, which does not answer`,
+    hint: `bring ${machine} back, then run the same command again`,
+    machine,
+  };
+}
+
+function exists({ namespace, volume, name }: VolumeSnapshotInput): Refusal {
+  return {
+    code: "snapshot_exists",
+    message: `${namespace}/${volume} has a snapshot ${name} that was not taken by this command`,
+    hint: "choose another name",
+  };
+}
