@@ -26,7 +26,7 @@ const inContainer = (i: number, command: string) =>
   sh(i, `docker exec $(docker ps -q --filter label=ployz.runtime.identity) ${command}`);
 
 beforeAll(async () => {
-  cluster = await openCluster({ machines: 2, docker: true });
+  cluster = await openCluster({ machines: 2, docker: true, volumes: true });
   await makeImage(cluster, 2, "shop/web:v1");
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
@@ -96,6 +96,33 @@ it("what cannot run is refused or undone, with the reason, and v2 stays", async 
 
   expect([await containers(1), await containers(2)]).toEqual(before);
   expect((await cluster.get(1, "www.example.test")).body).toContain("v2 web-");
+});
+
+it("a container's volume survives its successor, forks, and goes along to another machine", async () => {
+  const write = "mkdir -p /data; echo started >>/data/log; cp /data/log /tmp/log";
+  const manifest = (version: string) =>
+    `${imageManifest({
+      image: "shop/web:v1",
+      version,
+      replicas: 1,
+      namespace: "files",
+      first: `${write}; mkdir -p /tmp/www; cp /data/log /tmp/www/log`,
+      extra: 'volumes = { log = "/data" }\n[volumes.log]\nquota = "64M"\n',
+    })}`.replace("www.example.test", "files.example.test");
+  const lines = async (host = "files.example.test") =>
+    (await cluster.get(1, host, "/log")).body.trim().split("\n").length;
+  await deploy(1, manifest("v1"));
+  expect(await lines()).toBe(1);
+  await deploy(2, manifest("v2"));
+  expect(await lines()).toBe(2);
+  const machine = (await instances()).find(({ id }) => id.startsWith("files."))?.machine;
+  const other = machine === "m1" ? "m2" : "m1";
+  await cluster.ctl(1, ["branch", "apply", "files", "pr-1", "--volume-mode", "branch"]);
+  await cluster.ctl(2, ["migrate", "apply", "files/web", "--to", other]);
+  expect(await lines()).toBe(3);
+  expect(await lines("pr-1--files.example.test")).toBe(3);
+  for (const namespace of ["pr-1", "files"]) await cluster.ctl(1, ["namespace", "rm", namespace, "--yes"]);
+  expect((await instances()).filter(({ id }) => !id.startsWith("shop."))).toEqual([]);
 });
 
 it("after leave, destroy and uninstall Docker is as it was", async () => {
