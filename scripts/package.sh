@@ -42,7 +42,7 @@ if [ "$only" != lab ]; then
   for step in build typecheck; do
     ! has "$step" || check "$name-$step" 300 pnpm --dir "$directory" run --silent "$step"
   done
-  ! has test || vitest_check "$name-test" 300 "$directory" test
+  ! has test || vitest_check "$name-test" 900 "$directory" test
   ! has check:package || check "$name-publish" 120 pnpm --dir "$directory" run --silent check:package
 fi
 if [ "$only" != pure ] && has test:lab && has_lab_tests; then
