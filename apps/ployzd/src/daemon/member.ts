@@ -11,7 +11,7 @@ import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substr
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
-import { type Handlers, handle } from "../participant/handlers.ts";
+import { type Handlers, handle, refusingNew, takesNew } from "../participant/handlers.ts";
 import { contentHandlers } from "../participant/images.ts";
 import { instanceHandlers } from "../participant/instances.ts";
 import { openMachines } from "../participant/machines.ts";
@@ -154,13 +154,14 @@ export async function openMember(
     },
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
   });
-  handlers = {
+  const all: Handlers = {
     "machine.observe": ({ namespaces }) =>
       observeMachine(
         {
           runtime,
           self: self.id,
           version: payload.version,
+          draining: !takesNew(follower.known().machine.state),
           gatewayAddress: hostOf(config.gatewayListen),
         },
         namespaces,
@@ -190,7 +191,8 @@ export async function openMember(
       dnsSocket: paths.dnsSocket,
     }),
   };
-  const table = handlers;
+  const table = refusingNew(all, () => follower.known().machine.state);
+  handlers = table;
   const served = serve(store.session, {
     calls: Object.fromEntries(
       Object.keys(table).map((name) => [

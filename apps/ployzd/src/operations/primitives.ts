@@ -1,8 +1,13 @@
 import {
   branch,
   deployPrimitive,
+  evacuate,
   type MachineAddPorts,
+  type MembershipPorts,
+  machineActivate,
   machineAdd,
+  machineDrain,
+  machineStandby,
   migrate,
   namespaceRm,
   type PrimitiveRegistry,
@@ -16,8 +21,14 @@ import {
 } from "@ployz/primitives";
 
 /** Every primitive that this daemon runs, each with its ports. */
-export function primitivesOf({ store, machines, ...rest }: MachineAddPorts): PrimitiveRegistry {
+export function primitivesOf({
+  store,
+  machines,
+  operations,
+  ...rest
+}: MachineAddPorts & MembershipPorts): PrimitiveRegistry {
   const ports = { store, machines };
+  const membership = { ...ports, operations };
   const all = [
     register(deployPrimitive, ports),
     register(branch, ports),
@@ -29,6 +40,10 @@ export function primitivesOf({ store, machines, ...rest }: MachineAddPorts): Pri
     register(volumeFork, ports),
     register(volumeRestore, ports),
     register(volumeRm, ports),
+    register(evacuate, ports),
+    register(machineDrain, membership),
+    register(machineActivate, membership),
+    register(machineStandby, membership),
     register(machineAdd, { ...ports, ...rest }),
   ];
   return new Map(all.map((registered) => [registered.primitive.name, registered]));

@@ -4,6 +4,7 @@ import {
   type MachineSetting,
   type MemoryMachine,
   observed,
+  refuseWhenDraining,
 } from "./memory-participant.ts";
 import { observedVolume, useVolumes, volumeHandlersOf } from "./memory-volumes.ts";
 
@@ -34,7 +35,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
   };
 
   return {
-    "machine.observe": ({ namespaces }) => ({
+    "machine.observe": async ({ namespaces }) => ({
       machine: machine.id,
       version: "0.0.0",
       runtime: "process",
@@ -44,7 +45,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       memoryBytes: machine.memoryBytes,
       memoryFreeBytes: machine.memoryBytes - (1 << 28) * machine.instances.size,
       diskFreeBytes: machine.diskFreeBytes,
-      draining: machine.draining,
+      draining: machine.draining || (await setting.closed(machine.id)),
       ...(machine.storage && {
         storage: {
           root: "tank/ployz",
@@ -91,10 +92,10 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       changed(`bundle ${digest}`);
       return { transferredBytes: 1_000 };
     },
-    "instance.reserve": ({ id }) => {
+    "instance.reserve": async ({ id }) => {
       const address = machine.reservations.get(id);
       if (address !== undefined) return { address };
-      if (machine.draining) return fail("machine_draining", `machine ${machine.id} is draining`);
+      await refuseWhenDraining(machine, setting);
       return reserve(id);
     },
     "instance.release": ({ id }) => release(id),
