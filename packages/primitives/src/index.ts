@@ -33,6 +33,7 @@ export { machineAdd } from "./machine-add/index.ts";
 export { type MachineAddInput, parseTarget } from "./machine-add/input.ts";
 export type { MachineAddPorts } from "./machine-add/observe.ts";
 export { type MachineDrainInput, machineDrain } from "./machine-drain/index.ts";
+export { type MachineRmInput, machineRm } from "./machine-rm/index.ts";
 export { type MachineStandbyInput, machineStandby } from "./machine-standby/index.ts";
 export { type NormalManifest, normalise } from "./manifest/normalise.ts";
 export {

@@ -21,7 +21,9 @@ export async function shopOn(machines: readonly string[]): Promise<World> {
     ...world.primitives,
     [evacuate.name, register(evacuate, world.ports)] as const,
   ]);
-  return { ...world, primitives, ports: { ...world.ports, operations }, cluster: createCluster(world.clock) };
+  const cluster = createCluster(world.clock);
+  for (let n = 0; n < 500; n++) cluster.newOperationId(); // others than a harness gives to what it runs in this world
+  return { ...world, primitives, ports: { ...world.ports, operations }, cluster };
 }
 
 export function apply<In extends Json, F, K extends Kinds, R extends Json>(

@@ -149,6 +149,13 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "instance.remove": ({ id }) => remove(id),
     ...volumeHandlersOf(machine, setting),
     "publish.await": () => ({ gateway: "applied", dns: "applied" }),
+    "machine.leave": ({ operation }) => {
+      changed(`leave for ${operation}`);
+      machine.instances.clear();
+      machine.reservations.clear();
+      machine.reachable = false;
+      return { kept: [...machine.volumes.keys()] };
+    },
     "membership.await": async () => ({ peers: ((await setting.members())?.length ?? 1) - 1 }),
     "membership.handshake": async ({ machines }) => {
       const members = (await setting.members()) ?? [machine.id, ...machines];

@@ -92,6 +92,7 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "volume.retire",
   "volume.prune",
   "gateway.hold",
+  "machine.leave",
 ]);
 
 /** A machine that drains, by its own record or because a test says so, takes nothing new. */
