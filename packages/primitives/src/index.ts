@@ -31,7 +31,7 @@ export type { EvacuateInput } from "./evacuate/wish.ts";
 export { type MachineActivateInput, machineActivate } from "./machine-activate/index.ts";
 export { machineAdd } from "./machine-add/index.ts";
 export { type MachineAddInput, parseTarget } from "./machine-add/input.ts";
-export type { MachineAddPorts } from "./machine-add/observe.ts";
+export type { MachineAddPorts, SubnetPlan } from "./machine-add/observe.ts";
 export { type MachineDrainInput, machineDrain } from "./machine-drain/index.ts";
 export { type MachineRmInput, machineRm } from "./machine-rm/index.ts";
 export { type MachineStandbyInput, machineStandby } from "./machine-standby/index.ts";

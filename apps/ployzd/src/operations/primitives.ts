@@ -7,6 +7,7 @@ import {
   machineActivate,
   machineAdd,
   machineDrain,
+  machineRm,
   machineStandby,
   migrate,
   namespaceRm,
@@ -44,6 +45,7 @@ export function primitivesOf({
     register(machineDrain, membership),
     register(machineActivate, membership),
     register(machineStandby, membership),
+    register(machineRm, membership),
     register(machineAdd, { ...ports, ...rest }),
   ];
   return new Map(all.map((registered) => [registered.primitive.name, registered]));
