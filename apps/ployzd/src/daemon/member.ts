@@ -264,7 +264,7 @@ export async function openMember(
     run: (request) =>
       isForPeer(request, self.id)
         ? forward(request, {
-            ...{ rpc, machines, self: self.id, left: life.left },
+            ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
             members: () => follower.known().machines,
           })
         : runner.run(request),

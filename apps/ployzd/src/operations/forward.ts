@@ -14,6 +14,8 @@ export interface ForwardWorld {
   readonly rpc: Rpc;
   readonly machines: Machines;
   readonly self: string;
+  /** Aborts when this machine's membership ends here. */
+  readonly signal: AbortSignal;
   members(): readonly MachineRecord[];
   /** Of the operation that has ordered this machine to leave: resolves when it has. */
   left(operation: string): Promise<void> | undefined;
@@ -42,7 +44,7 @@ export async function* forward(
   const started = Date.now();
   let seen: { operation?: string; revision?: number; output: Json } = { output: null };
   try {
-    for await (const item of world.rpc.callStream(peer, "operation.run", args)) {
+    for await (const item of world.rpc.callStream(peer, "operation.run", args, { signal: world.signal })) {
       const event = item as unknown as OperationEvent;
       if (event.type === "accepted") seen = { ...seen, operation: event.operation };
       if (event.type === "committed") seen = { ...seen, revision: event.revision };
