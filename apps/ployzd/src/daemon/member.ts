@@ -232,7 +232,10 @@ export async function openMember(
   const settled = settle();
   async function settle(): Promise<void> {
     try {
-      await mirror.synced();
+      // A store that is away, perhaps for ever, must not keep this membership from ending.
+      const ending = new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve()));
+      await Promise.race([mirror.synced(), ending]);
+      if (stop.signal.aborted) return;
       const interrupted = await runner.markInterrupted();
       if (interrupted.length > 0)
         log.warn({ interrupted }, "operations that the last daemon left unfinished");

@@ -25,7 +25,7 @@ export function plan(input: MachineRmInput, facts: MembershipFacts, operation: s
     {
       id: "drain",
       kind: "drain",
-      args: { machine: id, from: record.state },
+      args: { machine: id, from: record.state, lost: force },
       title: `nothing new comes to ${id}`,
       needs: [],
     },

@@ -9,9 +9,9 @@ import type { MachineRmInput } from "./index.ts";
 type State = MachineRecord["state"];
 
 export type MachineRmKinds = SharedKinds & {
-  /** Nothing new comes to it from now on. `from`: what its state was. */
+  /** Nothing new comes to it from now on. `from`: what its state was. `lost`: it is not waited for. */
   drain: {
-    args: { readonly machine: string; readonly from: State };
+    args: { readonly machine: string; readonly from: State; readonly lost: boolean };
     out: { readonly revision: number; readonly record: Json };
   };
   /** Tells the machine to leave, while it can still hear that. `kept`: the datasets that it keeps. */
@@ -38,9 +38,10 @@ export const steps: Steps = {
   drain: {
     timeoutMs: () => 3 * FOLLOW,
     retryTransient: true,
-    async apply({ machine }, { ports, call, signal }) {
+    async apply({ machine, lost }, { ports, call, signal }) {
       const entry = await setState(machine, "draining", ports);
       const { revision } = entry;
+      if (lost) return entry;
       await follow(machine, () =>
         call(machine, "membership.await", { revision }, { timeoutMs: FOLLOW, signal }),
       );
