@@ -154,3 +154,68 @@ describe("mesh", () => {
     expect(out).toContain("no handshake with m2");
   });
 });
+
+describe("machines that go", () => {
+  const summary = {
+    ...{ kind: "machine-rm", machine: "m2", forced: true },
+    namespaces: [
+      {
+        namespace: "prod",
+        instances: [
+          { service: "web", slot: 1, to: "m1" },
+          { service: "db", slot: 1 },
+        ],
+        volumes: [{ name: "pgdata" }, { name: "files", to: "m3", bytes: 5 * 2 ** 20 }],
+        suspended: ["db"],
+      },
+    ],
+  };
+  const plan = {
+    ...{ kind: "plan", primitive: "machine-rm", hash: "", changes: true, summary, warnings: [] },
+    ...{ prepare: [], settle: [] },
+  };
+  const sent = () => daemon.received.map(({ body }) => JSON.parse(body));
+
+  it("rm -n says what goes where and what is lost", async () => {
+    answer = () => ({ type: "plan", plan });
+    const { code, out } = await run(["machine", "rm", "m2", "--force", "--lose", "prod/pgdata", "-n"]);
+    expect(code).toBe(0);
+    expect(sent()).toMatchObject([
+      {
+        primitive: "machine-rm",
+        mode: "preview",
+        input: { machine: "m2", force: true, lose: ["prod/pgdata"] },
+      },
+    ]);
+    for (const line of [
+      "- machine m2, by force",
+      "volume prod/pgdata is lost",
+      "volume prod/files: m2 -> m3, about 5.0M to copy",
+      "prod/web.1: m2 -> m1",
+      "prod/db does not run until it is deployed again",
+    ])
+      expect(out).toContain(line);
+  });
+
+  it("rm asks, and where nobody can be asked it needs --yes, which confirms no loss", async () => {
+    answer = () => refused("data_loss_unconfirmed");
+    expect((await run(["machine", "rm", "m2"])).code).toBe(2);
+    expect(daemon.received).toEqual([]);
+    const { code, err } = await run(["machine", "rm", "m2", "--force", "--yes"]);
+    expect(code).toBe(3);
+    expect(err).toContain("data_loss_unconfirmed");
+    expect(sent()).toMatchObject([{ mode: "apply", input: { machine: "m2", force: true } }]);
+    expect((await run(["machine", "rm", "m2", "--lose", "prod/x", "--yes"])).code).toBe(2);
+  });
+
+  it.each([
+    [["drain", "m2", "--migrate"], "machine-drain", { machine: "m2", migrate: true }],
+    [["drain", "m2"], "machine-drain", { machine: "m2" }],
+    [["activate", "m2"], "machine-activate", { machine: "m2" }],
+    [["standby", "m2"], "machine-standby", { machine: "m2" }],
+  ])("%j", async (argv, primitive, input) => {
+    answer = () => ok("m2");
+    expect((await run(["machine", ...argv])).code).toBe(0);
+    expect(sent()).toMatchObject([{ primitive, mode: "apply", input }]);
+  });
+});

@@ -149,7 +149,10 @@ async function openMachine(options: {
     const handlers = {
       "machine.observe": ({ namespaces }) =>
         observeMachine(
-          { runtime, self: id, version: "0", gatewayAddress: "127.0.0.1", storage, overcommitRatio: 1 },
+          {
+            ...{ runtime, self: id, version: "0", draining: false, storage, overcommitRatio: 1 },
+            gatewayAddress: "127.0.0.1",
+          },
           namespaces,
         ),
       ...contentHandlers({

@@ -22,13 +22,20 @@ export type { EntryBody, JournalEntry } from "./engine/entries.ts";
 export { detailOf, fold, isFinal, type OperationRecord, summaryOf } from "./engine/fold.ts";
 export { readJournal } from "./engine/journal.ts";
 export { DEFAULT_LIMITS, type Limits } from "./engine/limits.ts";
+export { nestedOperations } from "./engine/nested.ts";
 export { findPrepared, type PreparedPlan } from "./engine/prepared.ts";
 export { markInterrupted, presentSummary, resolveInterrupted } from "./engine/resolve.ts";
 export { runOperation } from "./engine/run.ts";
 export type * from "./engine/types.ts";
+export { evacuate } from "./evacuate/index.ts";
+export type { EvacuateInput } from "./evacuate/wish.ts";
+export { type MachineActivateInput, machineActivate } from "./machine-activate/index.ts";
 export { machineAdd } from "./machine-add/index.ts";
 export { type MachineAddInput, parseTarget } from "./machine-add/input.ts";
-export type { MachineAddPorts } from "./machine-add/observe.ts";
+export type { MachineAddPorts, SubnetPlan } from "./machine-add/observe.ts";
+export { type MachineDrainInput, machineDrain } from "./machine-drain/index.ts";
+export { type MachineRmInput, machineRm } from "./machine-rm/index.ts";
+export { type MachineStandbyInput, machineStandby } from "./machine-standby/index.ts";
 export { type NormalManifest, normalise } from "./manifest/normalise.ts";
 export {
   bundlePaths,
@@ -40,17 +47,23 @@ export {
 export { renderManifest } from "./manifest/render.ts";
 export { instanceRevision, specRevision } from "./manifest/revision.ts";
 export { type Manifest, ManifestSchema } from "./manifest/schema.ts";
+
 export { durationMs, sizeBytes } from "./manifest/units.ts";
+
+export type { EvacuationSummary } from "./membership/evacuations.ts";
+export type { MembershipPorts } from "./membership/observe.ts";
+
 export { type MigrateInput, migrate } from "./migrate/index.ts";
 export type * from "./model/commit.ts";
 export { type ErrorBody, errorBody, PloyzError } from "./model/error.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
 export type { Json } from "./model/json.ts";
-export type * from "./model/machine.ts";
+export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
 export { checkLabel, isEnvName, isHostname, isLabel, shown } from "./model/names.ts";
 export { type NamespaceRmInput, namespaceRm } from "./namespace-rm/index.ts";
 export type * from "./participant/commands.ts";
 export type * from "./ports/machines.ts";
+export type * from "./ports/operations.ts";
 export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";
 export { type PromoteInput, promote } from "./promote/index.ts";

@@ -1,11 +1,9 @@
 import { hostname } from "node:os";
-import { PloyzError } from "@ployz/exec";
 import {
   type DaemonStatus,
   isFinal,
   isOperationId,
   type MeshStatus,
-  type OperationRequest,
   type OperationSummary,
   type SelfRecord,
   shown,
@@ -16,7 +14,10 @@ import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
 import { checkedInit, checkedJoin } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
+
+import { invalid, object, operationRequest } from "../operations/request.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
+
 import { examine } from "./doctor.ts";
 import { mergedLogs } from "./logs.ts";
 import type { Routes } from "./router.ts";
@@ -117,7 +118,7 @@ export function apiRoutes(daemon: Daemon): Routes {
     },
     streams: {
       "POST /v1/operations": async function* ({ body }) {
-        yield* daemon.member().runner.run(operationRequest(await body()));
+        yield* daemon.member().run(operationRequest(await body()));
       },
       "GET /v1/operations/:id/events": ({ params, signal }) =>
         daemon.member().runner.events(operationId(params.id), signal),
@@ -132,52 +133,10 @@ export function apiRoutes(daemon: Daemon): Routes {
   };
 }
 
-const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });
-
-function object(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw invalid("the request body is not an object");
-  return value as Readonly<Record<string, unknown>>;
-}
-
 /** Ids become subjects of the store: nothing else passes. */
 function operationId(text: string | undefined): string {
   if (isOperationId(text)) return text;
   throw invalid(`${shown(text ?? "")} is not an operation's id`);
-}
-
-function credentialsOf(value: unknown): NonNullable<OperationRequest["credentials"]> {
-  const { identity, agentSocket, acceptHostKeys } = object(value);
-  const text = (given: unknown) => given === undefined || typeof given === "string";
-  const keys =
-    acceptHostKeys === undefined ||
-    acceptHostKeys === "new" ||
-    (Array.isArray(acceptHostKeys) && acceptHostKeys.every((key) => typeof key === "string"));
-  // Says which field, never what is in it.
-  if (!text(identity) || !text(agentSocket)) throw invalid("credentials: identity and agentSocket are texts");
-  if (!keys) throw invalid('credentials: acceptHostKeys is "new" or a list of fingerprints');
-  return {
-    ...(typeof identity === "string" && { identity }),
-    ...(typeof agentSocket === "string" && { agentSocket }),
-    ...(acceptHostKeys !== undefined && { acceptHostKeys: acceptHostKeys as "new" | readonly string[] }),
-  };
-}
-
-function operationRequest(value: unknown): OperationRequest {
-  const { primitive, input, mode, by, credentials, prepared } = object(value);
-  const known = mode === "preview" || mode === "prepare" || mode === "apply";
-  if (typeof primitive !== "string" || !known || typeof by !== "string")
-    throw invalid("an operation needs primitive, input, mode (preview, prepare or apply) and by");
-  if (prepared !== undefined && (typeof prepared !== "string" || mode !== "apply"))
-    throw invalid("prepared: is the id of a prepared plan, and goes with the mode apply");
-  return {
-    primitive,
-    input: (input ?? null) as OperationRequest["input"],
-    mode,
-    by: by.slice(0, 200).replaceAll(/\p{Cc}/gu, "?"), // it is journaled and printed
-    ...(typeof prepared === "string" && { prepared }),
-    ...(credentials !== undefined && { credentials: credentialsOf(credentials) }),
-  };
 }
 
 function limitOf(text: string | undefined): number {

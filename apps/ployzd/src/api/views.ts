@@ -5,6 +5,7 @@ import type {
   InstanceList,
   InstanceRow,
   MachineList,
+  MachineRecord,
   MachineRow,
   MeshStatus,
   NamespaceRow,
@@ -26,6 +27,7 @@ export async function machineList(member: Member, signal: AbortSignal): Promise<
   const machines = await Promise.all(
     records.map(async (record): Promise<MachineRow> => {
       const handshake = peers.get(record.publicKey)?.latestHandshake;
+      const place = placeOf(record, member.heads());
       const age =
         record.id === self.id || handshake === undefined
           ? {}
@@ -37,14 +39,28 @@ export async function machineList(member: Member, signal: AbortSignal): Promise<
           {},
           { timeoutMs: LOOK_MS, signal },
         );
-        return { record, reachable: true, ...age, observation };
+        return { record, ...place, reachable: true, ...age, observation };
       } catch (error) {
-        return { record, reachable: false, ...age, error: errorBody(error) };
+        return { record, ...place, reachable: false, ...age, error: errorBody(error) };
       }
     }),
   );
   const byName = new Intl.Collator("en", { numeric: true }).compare; // m2 before m10
   return { kind: "machines", machines: machines.sort((a, b) => byName(a.record.id, b.record.id)) };
+}
+
+/** Drained is an observation, never stored: it drains, and nothing is committed there. */
+function placeOf(
+  { id, state }: MachineRecord,
+  heads: readonly { readonly commit: Commit }[],
+): Pick<MachineRow, "lifecycle" | "committed"> {
+  const count = (of: "instances" | "volumes") =>
+    heads
+      .flatMap(({ commit }) => commit[of] as readonly { readonly machine: string }[])
+      .filter((one) => one.machine === id).length;
+  const committed = { instances: count("instances"), volumes: count("volumes") };
+  const empty = committed.instances + committed.volumes === 0;
+  return { lifecycle: state === "draining" && empty ? "drained" : state, committed };
 }
 
 /** The round trip of every pair, measured by each machine for its own row. */
@@ -188,7 +204,10 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
   const storeAnswers =
     member.storeConnected() && !unreachable.some(({ code }) => code === "store_unavailable");
   const warnings = [
-    ...warningsOf({ machines, instances, namespaces, volumes, open, storeAnswers }),
+    ...warningsOf({
+      ...{ machines, instances, namespaces, volumes, open, storeAnswers },
+      ...{ self: machine.id, removed: member.removed() },
+    }),
     ...unreachable
       .filter(({ code }) => code !== "store_unavailable")
       .map(({ message, hint }) => ({ message, hint: hint ?? "ployzctl doctor" })),

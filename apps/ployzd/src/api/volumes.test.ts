@@ -56,6 +56,7 @@ describe("warnings of volumes", () => {
   const warned = (state: string, over: object = {}) =>
     warningsOf({
       ...{ machines: machines(state), instances: [], namespaces: [], open: [], storeAnswers: true },
+      ...{ self: "m1", removed: false },
       volumes: volumeList([head], machines(state), undefined).volumes,
       ...over,
     }).flatMap(({ message }) => (message.startsWith("volume") ? [message] : []));

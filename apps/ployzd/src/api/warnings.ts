@@ -18,15 +18,28 @@ export interface Seen {
   readonly open: readonly OperationSummary[];
   /** False: it did not answer, so other machines could not be asked either. */
   readonly storeAnswers: boolean;
+  /** The machine that looks. */
+  readonly self: string;
+  /** The cluster says that it is a member no more. */
+  readonly removed: boolean;
 }
 
 /** What an operator should look at, worst first, each with what to do. Pure. */
 export function warningsOf(seen: Seen): readonly Warning[] {
+  if (seen.removed)
+    return [
+      {
+        message: `this machine, ${seen.self}, was removed from the cluster`,
+        hint: "take what is left of it off: ployzctl mesh leave",
+      },
+    ];
   return [
     ...storeWarnings(seen),
+    ...aloneWarning(seen),
     ...machineWarnings(seen),
     ...volumeWarnings(seen),
     ...namespaceWarnings(seen),
+    ...suspendedWarnings(seen),
     ...seen.instances
       .filter(({ state }) => state === "stray" && seen.open.length === 0)
       .map(({ id, machine }) => ({
@@ -79,11 +92,35 @@ function machineWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
         .map((problem) => ({ message: `${record.id}: ${problem}`, hint: "ployzctl doctor on that machine" })),
     ),
     ...machines
+      .filter(({ lifecycle }) => lifecycle === "draining")
+      .map(({ record: { id }, committed: { instances, volumes } }) => ({
+        message: `${id} drains: ${instances} instances and ${volumes} volumes are still there`,
+        hint: `ployzctl machine drain ${id} --migrate moves them, ployzctl machine activate ${id} ends it`,
+      })),
+    ...machines
       .filter(({ record }) => record.state === "joining")
       .map(({ record }) => ({
         message: `${record.id} has not finished joining`,
         hint: "run machine add for it again",
       })),
+  ];
+}
+
+/** Older than this, a WireGuard session is dead (its reject-after-time). */
+const SILENT_MS = 180_000;
+
+/** A machine that was removed while it was away is told by nobody: all it can see is that nobody talks to it. */
+function aloneWarning({ machines, storeAnswers, self }: Seen): readonly Warning[] {
+  const others = machines.filter(({ record }) => record.id !== self);
+  const heard = others.some(
+    ({ handshakeAgeMs }) => handshakeAgeMs !== undefined && handshakeAgeMs < SILENT_MS,
+  );
+  if (storeAnswers || heard || others.length === 0) return [];
+  return [
+    {
+      message: `no other machine answers ${self}: it is cut off, or was removed from the cluster while it was away`,
+      hint: "ployzctl machine ls on another machine tells; if it was removed: ployzctl mesh leave",
+    },
   ];
 }
 
@@ -121,6 +158,15 @@ function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning
       return [];
     });
 }
+const suspendedWarnings = ({ namespaces }: Seen): readonly Warning[] =>
+  namespaces.flatMap(({ namespace, commit }) =>
+    Object.entries(commit.services)
+      .filter(([, { suspended }]) => suspended)
+      .map(([name]) => ({
+        message: `${namespace}/${name} does not run: its data was lost with a machine`,
+        hint: "deploying it again starts it with an empty volume",
+      })),
+  );
 
 function namespaceWarnings({ namespaces, instances, storeAnswers }: Seen): readonly Warning[] {
   return namespaces.flatMap(({ namespace, running, wanted }): readonly Warning[] => {

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { ensureIdentity } from "../mesh/identity.ts";
 import { initMesh } from "../mesh/init.ts";
 import { joinMesh } from "../mesh/join.ts";
-import { leaveMesh } from "../mesh/leave.ts";
+import { leaveMesh, leaveOrder, writeLeaveOrder } from "../mesh/leave.ts";
 import { type Membership, readMembership } from "../mesh/membership.ts";
 import type { Surroundings } from "../mesh/substrate.ts";
 import { serialise } from "../state/files.ts";
@@ -33,17 +33,52 @@ export interface DownMember {
   readonly error: unknown;
 }
 
+/** How long this machine waits to be cut off once it has answered the order to leave; then it goes by itself. */
+const ANSWER_MS = 1_000;
 const AGAIN_MS = { first: 1_000, most: 15_000 };
 
 export async function openDaemon(around: Surroundings, log: Logger): Promise<Daemon> {
   let member: Member | undefined;
   let failure: DownMember | undefined;
+  let ordered: { readonly operation: string; readonly done: Promise<void> } | undefined;
   const closed = new AbortController();
   const inTurn = serialise();
 
   async function up(membership: Membership): Promise<void> {
-    member = await openMember(around, membership, await ensureIdentity(around.paths), log);
+    // Ordered to leave, and ended before it had: a member again it must not be.
+    if (await leaveOrder(around.paths.leaving)) await leaveMesh(around, membership, false);
+    else
+      member = await openMember(around, membership, await ensureIdentity(around.paths), {
+        log,
+        leaving,
+        left,
+      });
     failure = undefined;
+  }
+
+  /** Resolves once this machine has left as `operation` ordered; `undefined` when it did not order that. */
+  const left = (operation: string) => (ordered?.operation === operation ? ordered.done : undefined);
+
+  async function leaving(operation: string): Promise<void> {
+    if (ordered?.operation === operation) return;
+    await writeLeaveOrder(around.paths.leaving, operation);
+    const told = member?.cutOff(ANSWER_MS) ?? Promise.resolve();
+    const done = told
+      .then(() => inTurn(() => away(false)))
+      .then(({ kept }) => log.info({ operation, kept }, "left the mesh"));
+    done.catch((error: unknown) => {
+      log.error({ err: error, operation }, "leaving the mesh");
+    });
+    ordered = { operation, done };
+  }
+
+  async function away(destroy: boolean): Promise<{ left: boolean; kept: readonly string[] }> {
+    const membership = member?.membership() ?? (await readMembership(around.paths.membership));
+    if (membership === undefined) return { left: false, kept: [] };
+    await member?.close();
+    member = undefined;
+    failure = undefined;
+    return { left: true, kept: await leaveMesh(around, membership, destroy) };
   }
 
   const found = await readMembership(around.paths.membership);
@@ -112,10 +147,7 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
             hint: `ployzctl ops watch ${running[0]}`,
           });
         if (membership.machine.store && !destroy) await leaveMesh(around, membership, destroy); // refuses, before anything is closed
-        await member?.close();
-        member = undefined;
-        failure = undefined;
-        return { left: true, kept: await leaveMesh(around, membership, destroy) };
+        return away(destroy);
       }),
     async close() {
       closed.abort();

@@ -1,19 +1,30 @@
 import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { openMirror, openRpc, openStore, serve } from "@ployz/nats-store";
-import type { AdoptionReport, Commit, Json, Machines, Store } from "@ployz/primitives";
-import { planSubnet } from "@ployz/wireguard";
+import type {
+  AdoptionReport,
+  Commit,
+  Json,
+  Machines,
+  OperationEvent,
+  OperationRequest,
+  Store,
+} from "@ployz/primitives";
 import type { Logger } from "pino";
 import { followMembership } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
+import { subnetPlan } from "../mesh/subnets.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
+import { forward, isForPeer } from "../operations/forward.ts";
+import { operationRequest } from "../operations/request.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
-import { type Handlers, handle } from "../participant/handlers.ts";
+import { type Handlers, handle, refusingNew, takesNew } from "../participant/handlers.ts";
 import { contentHandlers } from "../participant/images.ts";
 import { instanceHandlers } from "../participant/instances.ts";
+import { cutOff, leaveHandler } from "../participant/leave.ts";
 import { openMachines } from "../participant/machines.ts";
 import { meshHandlers } from "../participant/membership.ts";
 import { observeMachine } from "../participant/observe.ts";
@@ -38,8 +49,14 @@ export interface Member {
   readonly bundles: Bundles;
   membership(): Membership;
   storeConnected(): boolean;
+  /** The cluster says that this machine is a member no more. */
+  removed(): boolean;
+  /** Resolves when the store has closed the door, after `ms` at the latest. */
+  cutOff(ms: number): Promise<void>;
   adoption(): AdoptionReport;
   /** Log lines of one instance, wherever it runs. */
+  /** Runs an operation, here or, when it has to outlive this membership, on a peer. */
+  run(request: OperationRequest): AsyncIterable<OperationEvent>;
   logs(
     machine: string,
     id: string,
@@ -54,12 +71,21 @@ export interface Member {
 
 export type LogItem = { readonly time: string; readonly stream: "stdout" | "stderr"; readonly line: string };
 
+/** What a member says to the daemon that it is part of. */
+export interface Life {
+  readonly log: Logger;
+  /** Ordered by the operation that removed this machine. */
+  leaving(operation: string): Promise<void>;
+  left(operation: string): Promise<void> | undefined;
+}
+
 export async function openMember(
   around: Surroundings,
   initial: Membership,
   identity: Identity,
-  log: Logger,
+  life: Life,
 ): Promise<Member> {
+  const { log } = life;
   const { config, paths, payload, storage } = around;
   const { machine: self, cluster } = initial;
   const substrate = await openSubstrate(around, initial);
@@ -157,31 +183,18 @@ export async function openMember(
     machineAdd: {
       payload: { version: payload.version, build: payload.build },
       storePort: config.storePort,
-      subnets:
-        ({ clusterCidr, subnetPrefixLength }) =>
-        (index) => {
-          try {
-            const { subnet, machineAddress } = planSubnet({
-              clusterCidr,
-              prefixLength: subnetPrefixLength,
-              index,
-            });
-            return { subnet, address: machineAddress };
-          } catch (error) {
-            if (error instanceof PloyzError) return undefined; // beyond the range
-            throw error;
-          }
-        },
+      subnets: subnetPlan,
     },
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
   });
-  handlers = {
+  const all: Handlers = {
     "machine.observe": ({ namespaces }) =>
       observeMachine(
         {
           runtime,
           self: self.id,
           version: payload.version,
+          draining: !takesNew(follower.known().machine.state),
           gatewayAddress: hostOf(config.gatewayListen),
           storage,
           overcommitRatio: config.overcommitRatio,
@@ -194,6 +207,12 @@ export async function openMember(
       if (running) await runner.abort(operation, self.id);
       return { running };
     },
+    ...leaveHandler({
+      self: self.id,
+      observe: (args, context) => all["machine.observe"](args, context),
+      running: runner.running,
+      leaving: (operation) => life.leaving(operation),
+    }),
     ...contentHandlers({
       runtime,
       bundles,
@@ -222,7 +241,8 @@ export async function openMember(
       dnsSocket: paths.dnsSocket,
     }),
   };
-  const table = handlers;
+  const table = refusingNew(all, () => follower.known().machine.state);
+  handlers = table;
   const served = serve(store.session, {
     calls: Object.fromEntries(
       Object.keys(table).map((name) => [
@@ -232,6 +252,8 @@ export async function openMember(
       ]),
     ),
     streams: {
+      "operation.run": (args) =>
+        runner.run(operationRequest(args)) as AsyncIterable<unknown> as AsyncIterable<Json>,
       "logs.stream": async function* (args, { signal }) {
         const { id, follow, tail } = args as { id: string; follow: boolean; tail: number };
         for await (const line of runtime.logs(id, { follow, tail, signal })) yield { ...line };
@@ -243,7 +265,10 @@ export async function openMember(
   const settled = settle();
   async function settle(): Promise<void> {
     try {
-      await mirror.synced();
+      // A store that is away, perhaps for ever, must not keep this membership from ending.
+      const ending = new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve()));
+      await Promise.race([mirror.synced(), ending]);
+      if (stop.signal.aborted) return;
       const interrupted = await runner.markInterrupted();
       if (interrupted.length > 0)
         log.warn({ interrupted }, "operations that the last daemon left unfinished");
@@ -275,6 +300,15 @@ export async function openMember(
     bundles,
     membership: follower.known,
     storeConnected: () => store.session.connected(),
+    removed: follower.removed,
+    run: (request) =>
+      isForPeer(request, self.id)
+        ? forward(request, {
+            ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
+            members: () => follower.known().machines,
+          })
+        : runner.run(request),
+    cutOff: (ms) => cutOff(store.session, ms),
     adoption: () => adoption,
     heads,
     logs: (machine, id, options, signal) =>

@@ -7,6 +7,8 @@ export interface MembershipFollower {
   present(): Membership;
   /** The newest that this machine has heard; it may not be in effect yet. */
   known(): Membership;
+  /** The cluster says that this machine is a member no more. */
+  removed(): boolean;
   /** Resolves when everything up to this store revision is applied here; rejects when `signal` aborts. */
   reached(revision: number, signal: AbortSignal): Promise<void>;
   /** Ends when the signal given at the start aborts. */
@@ -83,6 +85,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
   return {
     present: () => present,
     known: () => known,
+    removed: () => synced && (members.get(`machine.${present.machine.id}`)?.state ?? "removed") === "removed",
     ended: run()
       .catch((error: unknown) => {
         if (!options.signal.aborted) options.log(error);

@@ -129,7 +129,7 @@ function wrongIn(value: unknown): string | undefined {
   const checks: { readonly [field in keyof Required<MachineRecord>]: boolean } = {
     id: isLabel(value.id),
     index: inRange(value.index, 0, 2 ** 21),
-    state: value.state === "joining" || value.state === "active",
+    state: ["joining", "active", "draining", "standby", "removed"].includes(String(value.state)),
     publicKey: isKey(String(value.publicKey)),
     endpoints: Array.isArray(value.endpoints) && value.endpoints.every(isEndpoint),
     nkey: typeof value.nkey === "string" && NKEY.test(value.nkey),

@@ -1,9 +1,18 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
+
 import { leaveVolumes } from "../participant/volumes/leave.ts";
+
+import { readJson, writeJson } from "../state/files.ts";
+
 import { forgetMembership, type Membership } from "./membership.ts";
 import { openSubstrate, type Surroundings } from "./substrate.ts";
+
+/** Whether an operation has ordered this machine to leave, and it has not yet. */
+export const leaveOrder = async (path: string): Promise<boolean> => (await readJson(path)) !== undefined;
+export const writeLeaveOrder = (path: string, operation: string): Promise<void> =>
+  writeJson(path, { operation });
 
 /**
  * Takes everything of the cluster off this machine: instances, followers, gateway, store, tunnel and keys. `destroy` is needed for the
@@ -43,7 +52,8 @@ export async function leaveMesh(
       join(paths.mirror),
     ].map((path) => rm(path, { recursive: true, force: true })),
   );
-  await forgetMembership(paths.membership); // last: until then the same command finds its way again
+  await forgetMembership(paths.membership); // until then the same command finds its way again
+  await rm(paths.leaving, { force: true });
   return kept;
 }
 

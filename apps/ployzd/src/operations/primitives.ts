@@ -1,8 +1,14 @@
 import {
   branch,
   deployPrimitive,
+  evacuate,
   type MachineAddPorts,
+  type MembershipPorts,
+  machineActivate,
   machineAdd,
+  machineDrain,
+  machineRm,
+  machineStandby,
   migrate,
   namespaceRm,
   type PrimitiveRegistry,
@@ -18,8 +24,14 @@ import {
 } from "@ployz/primitives";
 
 /** Every primitive that this daemon runs, each with its ports. */
-export function primitivesOf({ store, machines, ...rest }: MachineAddPorts): PrimitiveRegistry {
+export function primitivesOf({
+  store,
+  machines,
+  operations,
+  ...rest
+}: MachineAddPorts & MembershipPorts): PrimitiveRegistry {
   const ports = { store, machines };
+  const membership = { ...ports, operations };
   const all = [
     register(deployPrimitive, ports),
     register(branch, ports),
@@ -33,6 +45,11 @@ export function primitivesOf({ store, machines, ...rest }: MachineAddPorts): Pri
     register(volumeRm, ports),
     register(volumeSnapshot, ports),
     register(volumePrune, ports),
+    register(evacuate, ports),
+    register(machineDrain, membership),
+    register(machineActivate, membership),
+    register(machineStandby, membership),
+    register(machineRm, membership),
     register(machineAdd, { ...ports, ...rest }),
   ];
   return new Map(all.map((registered) => [registered.primitive.name, registered]));

@@ -10,6 +10,7 @@ import {
   type MachineAddPorts,
   type Machines,
   markInterrupted,
+  nestedOperations,
   type OperationDetail,
   type OperationEvent,
   type OperationRequest,
@@ -26,6 +27,7 @@ import type { SshCredentials } from "../remote/ssh.ts";
 import { type Channel, channel } from "./channel.ts";
 import { operationIds, systemClock } from "./clock.ts";
 import { primitivesOf } from "./primitives.ts";
+import { followElsewhere, recordOf, resultOf } from "./record.ts";
 
 /** Runs operations in this daemon. They go on when whoever asked goes away. */
 export interface Runner {
@@ -62,20 +64,31 @@ export function openRunner(options: RunnerOptions): Runner {
   const { store, machines, self } = options;
   const active = new Map<string, Active>();
 
-  const registryWith = (remote: MachineAddPorts["remote"]): PrimitiveRegistry =>
-    primitivesOf({ store, machines, remote, ...options.machineAdd });
+  const registryWith = (remote: MachineAddPorts["remote"], by: string): PrimitiveRegistry => {
+    const operations = nestedOperations({
+      find: (name) => registry.get(name),
+      deps: () => ({ ...own(by), primitives: registry }),
+      track(operation, abort) {
+        const entry: Active = { abort, history: [], watchers: new Set() };
+        active.set(operation, entry);
+        return {
+          emit: (event) => publish(entry, event),
+          end() {
+            active.delete(operation);
+            for (const watcher of entry.watchers) watcher.end();
+          },
+        };
+      },
+    });
+    const registry = primitivesOf({ store, machines, remote, operations, ...options.machineAdd });
+    return registry;
+  };
 
-  const deps = (
-    by: string,
-    signal: AbortSignal,
-    emit: (event: OperationEvent) => void,
-  ): Omit<EngineDeps, "ports" | "primitives"> => ({
+  const own = (by: string): Pick<EngineDeps, "clock" | "ids" | "self" | "generation"> => ({
     clock: systemClock,
     ids: operationIds,
     self: { machine: self, by },
     generation: options.generation,
-    emit,
-    signal,
   });
 
   async function execute(request: OperationRequest, entry: Active): Promise<void> {
@@ -90,7 +103,7 @@ export function openRunner(options: RunnerOptions): Runner {
       publish(entry, event);
     };
     try {
-      const registry = registryWith(remote);
+      const registry = registryWith(remote, request.by);
       const asked = await askedFor(request);
       if ("result" in asked) return publish(entry, { type: "result", result: asked.result });
       const found = registry.get(asked.primitive);
@@ -105,7 +118,11 @@ export function openRunner(options: RunnerOptions): Runner {
       await runOperation(
         found.primitive as AnyPrimitive,
         { input: asked.input, mode: request.mode, ...(asked.prepared && { prepared: asked.prepared }) },
-        { ...deps(request.by, entry.abort.signal, emit), ports: found.ports, primitives: registry },
+        {
+          ...own(request.by),
+          ...{ emit, signal: entry.abort.signal },
+          ...{ ports: found.ports, primitives: registry },
+        },
       );
     } catch (error) {
       options.log(error, id ?? request.primitive);
@@ -145,16 +162,6 @@ export function openRunner(options: RunnerOptions): Runner {
     }
   }
 
-  async function record(operation: string) {
-    const found = fold(await readJournal(store.journals, operation));
-    if (found !== undefined) return found;
-    throw new PloyzError({
-      code: "operation_unknown",
-      message: `there is no operation ${operation}`,
-      hint: "ployzctl ops ls",
-    });
-  }
-
   return {
     run(request) {
       const entry: Active = { abort: new AbortController(), history: [], watchers: new Set() };
@@ -185,18 +192,18 @@ export function openRunner(options: RunnerOptions): Runner {
       const held = new Set(leases.map((lease) => lease.scope));
       return summaries.map((entry) => presentSummary(entry.value as unknown as OperationSummary, held));
     },
-    show: async (operation) => detailOf(await record(operation)),
+    show: async (operation) => detailOf(await recordOf(store, operation)),
     async *events(operation, signal) {
       const here = active.get(operation);
       if (here !== undefined) {
         yield* watch(here, signal);
         return;
       }
-      const detail = detailOf(await record(operation));
+      const detail = detailOf(await recordOf(store, operation));
       const held = new Set((await store.leases.list()).map((lease) => lease.scope));
       const summary = presentSummary(detail.summary, held);
       // One that nobody runs, interrupted or owing cleanup, has no more to say either.
-      if (summary.state === "running") yield* followElsewhere(operation, signal);
+      if (summary.state === "running") yield* followElsewhere(store, operation, signal);
       else yield { type: "result", result: resultOf({ ...detail, summary }) };
     },
     async abort(operation, by) {
@@ -207,9 +214,9 @@ export function openRunner(options: RunnerOptions): Runner {
       }
       const remote = options.openRemote({});
       try {
-        return await resolveInterrupted(registryWith(remote), operation, {
-          ...deps(by, new AbortController().signal, () => {}),
-          store,
+        return await resolveInterrupted(registryWith(remote, by), operation, {
+          ...own(by),
+          ...{ emit: () => {}, signal: new AbortController().signal, store },
         });
       } finally {
         remote.close();
@@ -223,53 +230,5 @@ export function openRunner(options: RunnerOptions): Runner {
         ids: operationIds,
         isRunning: (operation) => active.has(operation),
       }),
-  };
-
-  /** An operation that another machine runs: its journal, as it grows. */
-  async function* followElsewhere(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent> {
-    const stop = new AbortController();
-    const both = AbortSignal.any([stop.signal, signal]);
-    const shown = new Map<string, string>();
-    try {
-      for await (const _ of store.journals.follow(operation, 0, both)) {
-        const detail = detailOf(await record(operation));
-        for (const { id, title, machine, state, ms, error } of detail.steps) {
-          if (state === "pending" || shown.get(id) === state) continue;
-          shown.set(id, state);
-          yield {
-            type: "step",
-            step: id,
-            title,
-            state,
-            ...(machine !== undefined && { machine }),
-            ...(ms !== undefined && { ms }),
-            ...(error !== undefined && { error }),
-          };
-        }
-        if (detail.summary.state !== "running") {
-          yield { type: "result", result: resultOf(detail) };
-          return;
-        }
-      }
-    } finally {
-      stop.abort();
-    }
-  }
-}
-
-function resultOf({ summary, owed }: OperationDetail): OperationResult {
-  const { operation, primitive, state, revision, error, startedAt, endedAt } = summary;
-  return {
-    kind: "operation",
-    operation,
-    primitive,
-    state,
-    changed: revision !== undefined,
-    ...(revision !== undefined && { revision }),
-    output: null,
-    ...(error !== undefined && { error }),
-    owed,
-    warnings: [],
-    ms: endedAt === undefined ? 0 : Date.parse(endedAt) - Date.parse(startedAt),
   };
 }

@@ -44,6 +44,7 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "volume.retire": true,
   "volume.prune": true,
   "gateway.hold": true,
+  "machine.leave": true,
 };
 
 const code = (work: Promise<unknown>) =>

@@ -1,5 +1,5 @@
 import { PloyzError } from "@ployz/exec";
-import type { Commands, Fence, Json } from "@ployz/primitives";
+import type { Commands, Fence, Json, MachineRecord } from "@ployz/primitives";
 import type { FenceGuard } from "../state/fences.ts";
 
 export interface CommandContext {
@@ -35,6 +35,38 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "machine.rtt",
   "transfer.offer",
 ]);
+
+/** One that is joining takes what its record will let it take in a moment. */
+export const takesNew = (state: MachineRecord["state"]): boolean => state === "active" || state === "joining";
+
+/** What brings something new here is refused while this machine's own record says that it takes nothing: also from who planned before. */
+export function refusingNew(handlers: Handlers, state: () => MachineRecord["state"]): Handlers {
+  const check = () => {
+    const now = state();
+    if (takesNew(now)) return;
+    throw new PloyzError({
+      code: "machine_draining",
+      message: `this machine takes nothing new: it is ${now === "standby" ? "on standby" : now}`,
+      hint: "run the same command again: it is planned without this machine",
+    });
+  };
+  const guarded =
+    <A, R>(
+      handler: (args: A, context: CommandContext) => Promise<R>,
+      isNew: (args: A) => boolean = () => true,
+    ) =>
+    async (args: A, context: CommandContext): Promise<R> => {
+      if (isNew(args)) check();
+      return handler(args, context);
+    };
+  return {
+    ...handlers,
+    "instance.reserve": guarded(handlers["instance.reserve"]),
+    "volume.ensure": guarded(handlers["volume.ensure"], ({ create }) => create),
+    "volume.clone": guarded(handlers["volume.clone"]),
+    "volume.pull": guarded(handlers["volume.pull"]),
+  };
+}
 
 /** Runs one command as it came over the wire. */
 export async function handle(

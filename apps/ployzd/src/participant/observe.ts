@@ -10,6 +10,8 @@ export interface ObserveWorld {
   readonly runtime: Runtime;
   readonly self: string;
   readonly version: string;
+  /** Takes nothing new. */
+  readonly draining: boolean;
   /** What the gateway listens on; `0.0.0.0` is every address. */
   readonly gatewayAddress: string;
   readonly storage: Storage;
@@ -37,7 +39,7 @@ export async function observeMachine(
     memoryBytes: facts.memoryBytes,
     memoryFreeBytes: facts.memoryFreeBytes,
     diskFreeBytes: facts.diskFreeBytes,
-    draining: false,
+    draining: world.draining,
     ...(volumes.seen !== undefined && { storage: volumes.seen.storage }),
     volumes: volumes.seen?.volumes ?? [],
     load1: loadavg()[0] ?? 0,

@@ -8,6 +8,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
   return {
     socket: config.socket,
     membership: data("membership.json"),
+    /** The operation that ordered this machine to leave, until it has. */
+    leaving: data("leaving.json"),
     identity: data("identity"),
     wireguardKey: data("identity", "wireguard.key"),
     nkeySeed: data("identity", "nats.seed"),

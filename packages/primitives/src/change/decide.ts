@@ -5,18 +5,9 @@ import type { ObservedInstance } from "../participant/commands.ts";
 import { decideJobs, own } from "./decide-jobs.ts";
 import type { Wish } from "./desired.ts";
 import { liveness, type World } from "./liveness.ts";
+import { boundNeeds } from "./needs.ts";
 import type { ChangeFacts } from "./observe.ts";
-import {
-  excluded,
-  type Host,
-  hostsOf,
-  type Needs,
-  needsOf,
-  noFit,
-  place,
-  type SlotDemand,
-  unfit,
-} from "./place.ts";
+import { excluded, type Host, hostsOf, type Needs, noFit, place, type SlotDemand, unfit } from "./place.ts";
 import { shippable, stoppable } from "./refuse-decision.ts";
 import { planVolumes, refuseVolumes, type VolumeDecision, type VolumePlan } from "./volumes.ts";
 
@@ -55,6 +46,8 @@ export type Decision = {
   readonly volumes: readonly VolumeDecision[];
   /** Committed volumes that leave the namespace. */
   readonly dropped: readonly Volume[];
+  /** Those of them whose data is gone with its machine. */
+  readonly lost: readonly Volume[];
   /** What the namespace's machines run and no commit names, left by operations that died. */
   readonly strays: readonly (ObservedInstance & { readonly machine: string })[];
   readonly refusals: readonly Refusal[];
@@ -79,8 +72,8 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     const next = own(desired.services, name);
     const previous = own(committed?.services, name);
     const old = (committed?.instances ?? []).filter((instance) => instance.service === name);
-    const needs = next && boundNeeds(name, next.spec, desired.pins, volumes);
-    const keep = next && needs ? old.filter(keepable(next, needs, volumes, world)) : [];
+    const needs = next && boundNeeds(name, next.spec, desired, volumes);
+    const keep = next && needs && !next.suspended ? old.filter(keepable(next, needs, volumes, world)) : [];
     return { name, next, previous, old, keep };
   });
   const hosts = hostsOf(
@@ -97,12 +90,15 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     if (next === undefined) return { ...base, keep: [], start: [], retire: unresolved.has(name) ? [] : old };
     const { spec } = next;
     // Again, because a volume that two services share has its machine since the first of them was placed.
-    const needs = boundNeeds(name, spec, desired.pins, volumes);
+    const needs = boundNeeds(name, spec, desired, volumes);
     const count = spec.placement.kind === "replicas" ? spec.placement.count : undefined;
     const stay = count === undefined ? keep : keep.filter(({ slot }) => slot <= count);
     const going = old.filter((instance) => !stay.includes(instance));
-    const wanted =
-      count === undefined ? everyMachine(needs, stay, old, hosts, warnings, name) : vacant(count, stay);
+    const wanted = next.suspended
+      ? []
+      : count === undefined
+        ? everyMachine(needs, stay, old, hosts, warnings, name)
+        : vacant(count, stay);
     const demands = wanted.map((demand): SlotDemand => {
       const before = going.find(({ slot }) => slot === demand.slot);
       const frees = spec.update === "stop-first" && before !== undefined && world.state(before) === "alive";
@@ -117,7 +113,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     const leading = placeAll(spec, needs, follows ? demands.slice(0, 1) : demands, stay, hosts, wanted);
     const [somewhere] = leading.ok ? leading.machines.values() : [];
     if (somewhere !== undefined) volumes.place(spec, somewhere);
-    const bound = boundNeeds(name, spec, desired.pins, volumes);
+    const bound = boundNeeds(name, spec, desired, volumes);
     const following =
       follows && leading.ok ? placeAll(spec, bound, demands.slice(1), stay, hosts, wanted) : undefined;
     const placed =
@@ -158,41 +154,11 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
       .filter((seen) => seen.namespace === namespace && !known.has(seen.id))
       .map((instance) => ({ ...instance, machine: record.id })),
   );
-  const dropped = (committed?.volumes ?? []).filter(({ name }) => desired.dropped.includes(name));
-  return { namespace, services, jobs, volumes: decided, dropped, strays, refusals, warnings };
-}
-
-/** What a service asks of a machine, with the machine that its volumes or its operator bind it to. */
-function boundNeeds(
-  name: string,
-  spec: ServiceSpec,
-  pins: Readonly<Record<string, string>>,
-  volumes: VolumePlan,
-): Needs {
-  const needs = needsOf(spec);
-  const pin = own(pins, name);
-  const bound = Object.keys(spec.volumes).flatMap((volume) => {
-    const machine = volumes.machineOf(volume);
-    return machine === undefined ? [] : [{ machine, why: `its volume ${volume} is on ${machine}` }];
-  });
-  const fresh = volumes.unplaced(spec);
-  const all = [
-    ...bound,
-    ...(pin === undefined ? [] : [{ machine: pin, why: `it was asked to be on ${pin}` }]),
-  ];
-  const [first] = all;
-  const other = all.find(({ machine }) => machine !== first?.machine);
-  const only =
-    other === undefined || first === undefined
-      ? first
-      : { machine: "", why: `${first.why}, and ${other.why}` };
-  return {
-    ...needs,
-    ...(only && { only }),
-    ...(fresh.length > 0 && {
-      newVolumeBytes: fresh.reduce((sum, { spec: { quotaBytes = 0 } }) => sum + quotaBytes, 0),
-    }),
-  };
+  const going = (committed?.volumes ?? []).filter(({ name }) => desired.dropped.includes(name));
+  const gone = new Set(facts.machines.flatMap(({ record, lost }) => (lost ? [record.id] : [])));
+  const lost = going.filter(({ machine }) => gone.has(machine));
+  const dropped = going.filter(({ machine }) => !gone.has(machine));
+  return { namespace, services, jobs, volumes: decided, dropped, lost, strays, refusals, warnings };
 }
 
 function keepable(next: CommittedService, needs: Needs, volumes: VolumePlan, world: World) {

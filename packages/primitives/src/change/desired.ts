@@ -14,6 +14,8 @@ export type Desired = {
   readonly jobsRun: boolean;
   /** The machine that a service's instances must be on, by service. */
   readonly pins: Readonly<Record<string, string>>;
+  /** Machines that nothing of the namespace may be on. */
+  readonly avoid?: readonly string[];
   readonly lineage?: NonNullable<Commit["lineage"]>;
   readonly removed?: true;
   /** Milliseconds that requests may wait at the gateways while what stops first is down. */

@@ -2,7 +2,7 @@ import type { Instance } from "../model/commit.ts";
 import type { ChangeFacts } from "./observe.ts";
 import { type Host, hostsOf } from "./place.ts";
 
-/** `gone`: its machine is no member any more. `unknown`: its machine does not answer. */
+/** `gone`: its machine is no member any more, or lost. `unknown`: its machine does not answer. */
 export type Liveness = (instance: Instance) => "alive" | "dead" | "gone" | "unknown";
 
 export type World = {
@@ -16,7 +16,7 @@ export function liveness(facts: ChangeFacts): World {
   return {
     state({ id, machine }) {
       const fact = machines.get(machine);
-      if (fact === undefined) return "gone";
+      if (fact === undefined || fact.lost) return "gone";
       if (fact.observation === undefined) return "unknown";
       const running = fact.observation.instances.some((seen) => seen.id === id && seen.state === "running");
       return running ? "alive" : "dead";

@@ -1,7 +1,7 @@
 import type { PrimitivePorts } from "../engine/types.ts";
 import type { Commit, JobSpec, ServiceSpec } from "../model/commit.ts";
 import { type ErrorBody, errorBody } from "../model/error.ts";
-import type { MachineRecord } from "../model/machine.ts";
+import { isMember, type MachineRecord } from "../model/machine.ts";
 import type { MachineObservation } from "../participant/commands.ts";
 import { ask, type Found, findBundles, findImages } from "./images.ts";
 
@@ -15,6 +15,8 @@ export type MachineFact = {
   /** Absent when it did not answer; then `error` says why. */
   readonly observation?: MachineObservation;
   readonly error?: ErrorBody;
+  /** It does not answer, and the operator says that it never will: what was there is gone. */
+  readonly lost?: true;
 };
 
 export type Head = { readonly commit: Commit; readonly revision: number };
@@ -25,7 +27,7 @@ export type ChangeFacts = {
   readonly head?: Head;
   /** The other namespaces. */
   readonly others: readonly Head[];
-  /** Active members, by id. */
+  /** Members, by id, those that take no new instances among them. */
   readonly machines: readonly MachineFact[];
   /** Images and bundles that may have to be shipped, by digest. */
   readonly content: ReadonlyMap<string, Found>;
@@ -42,7 +44,7 @@ export async function observeCluster(
   const head = commits.find(({ commit }) => commit.namespace === namespaces[0]);
   const members = facts
     .map((fact) => ({ record: fact.value as unknown as MachineRecord, revision: fact.revision }))
-    .filter(({ record }) => record.state === "active")
+    .filter(({ record }) => isMember(record))
     .sort((left, right) => (left.record.id < right.record.id ? -1 : 1));
   const found = members.map(async ({ record, revision }): Promise<MachineFact> => {
     try {

@@ -12,7 +12,7 @@ function host(id: string, more: Partial<Host> = {}): Host {
     region: undefined,
     az: undefined,
     reachable: true,
-    draining: false,
+    closed: undefined,
     cpus: 4,
     memoryFreeBytes: 8 * GIB,
     promisableBytes: undefined,
@@ -36,7 +36,7 @@ test("the busier machine is chosen last; names break ties", () => {
 
 test("the reason comes with each machine when none fits", () => {
   const hosts = [
-    host("m1", { draining: true }),
+    host("m1", { closed: "draining" }),
     host("m2", { memoryFreeBytes: 100 * 2 ** 20 }),
     host("m3", { reachable: false }),
     host("m4", { runtime: "process" }),
@@ -80,7 +80,7 @@ const anyHost = (index: number) =>
       region: fc.constantFrom(undefined, "eu", "us"),
       az: fc.constantFrom(undefined, "a", "b"),
       reachable: fc.boolean(),
-      draining: fc.boolean(),
+      closed: fc.constantFrom(undefined, "draining" as const, "standby" as const),
       cpus: fc.integer({ min: 1, max: 64 }),
       memoryFreeBytes: fc.integer({ min: 0, max: 16 }).map((gib) => gib * GIB),
       instances: fc.integer({ min: 0, max: 50 }),
@@ -108,7 +108,7 @@ test("placement never breaks a constraint, overbooks memory or lands on a leavin
       for (const machine of placed.machines.values()) used.set(machine, (used.get(machine) ?? 0) + 1);
       for (const [machine, times] of used) {
         const one = before.get(machine);
-        expect(one).toMatchObject({ reachable: true, draining: false, runtime: wanted.runtime });
+        expect(one).toMatchObject({ reachable: true, closed: undefined, runtime: wanted.runtime });
         expect(times * wanted.memoryBytes).toBeLessThanOrEqual(one?.memoryFreeBytes ?? 0);
         if (wanted.constraints && "region" in wanted.constraints)
           expect(one?.region).toBe(wanted.constraints.region);

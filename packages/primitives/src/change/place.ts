@@ -1,5 +1,6 @@
 import type { Refusal } from "../engine/types.ts";
 import type { JobSpec, ServiceSpec } from "../model/commit.ts";
+import type { MachineRecord } from "../model/machine.ts";
 import type { MachineFact } from "./observe.ts";
 
 /** A machine as placement sees it; `instances` and `memoryFreeBytes` follow what was placed so far. */
@@ -9,7 +10,8 @@ export type Host = {
   readonly region: string | undefined;
   readonly az: string | undefined;
   readonly reachable: boolean;
-  readonly draining: boolean;
+  /** Takes nothing new. */
+  readonly closed: "draining" | "standby" | undefined;
   /** Bytes that may still be promised to volumes; absent: no volumes there. Follows what was placed so far. */
   promisableBytes: number | undefined;
   readonly cpus: number;
@@ -24,6 +26,8 @@ export type Needs = {
   readonly memoryBytes: number;
   /** The only machine that it may be on, and why. */
   readonly only?: { readonly machine: string; readonly why: string };
+  /** Machines that it may not be on. */
+  readonly avoid?: readonly string[];
   /** Quotas of the volumes that are made with it; absent when it has none to make. */
   readonly newVolumeBytes?: number;
 };
@@ -58,7 +62,7 @@ export function hostsOf(machines: readonly MachineFact[], kept: ReadonlyMap<stri
     region: record.region,
     az: record.az,
     reachable: observation !== undefined,
-    draining: observation?.draining ?? false,
+    closed: closedOf(record.state, observation?.draining),
     cpus: Math.max(1, observation?.cpus ?? 1),
     memoryFreeBytes: observation?.memoryFreeBytes ?? 0,
     promisableBytes:
@@ -67,9 +71,15 @@ export function hostsOf(machines: readonly MachineFact[], kept: ReadonlyMap<stri
   }));
 }
 
+function closedOf(state: MachineRecord["state"], drains = false): Host["closed"] {
+  if (state === "standby") return "standby";
+  return drains || state === "draining" ? "draining" : undefined;
+}
+
 /** Why an instance may never be on this machine, whatever its state now; `undefined` when it may. */
 export function excluded(needs: Needs, host: Host): string | undefined {
   const { region, az, machines } = needs.constraints ?? {};
+  if (needs.avoid?.includes(host.id)) return "it is being emptied";
   if (needs.only !== undefined && needs.only.machine !== host.id) return needs.only.why;
   if (machines !== undefined && !machines.includes(host.id))
     return "not among the machines it is constrained to";
@@ -87,7 +97,7 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
     return needs.runtime === "docker"
       ? "runs host processes, and an image needs Docker"
       : "runs Docker, and a bundle needs the process runtime";
-  if (host.draining) return "draining";
+  if (host.closed !== undefined) return host.closed === "standby" ? "on standby" : "draining";
   if (needs.newVolumeBytes !== undefined) {
     if (host.promisableBytes === undefined) return "has no ZFS for volumes (storage.zfs_root)";
     if (needs.newVolumeBytes > host.promisableBytes)

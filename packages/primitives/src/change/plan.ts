@@ -190,8 +190,8 @@ function basisOf(decision: Decision, candidates: readonly Candidate[], facts: Ch
 }
 
 function unreachable(facts: ChangeFacts): readonly string[] {
-  return facts.machines.flatMap(({ record, error }) =>
-    error === undefined
+  return facts.machines.flatMap(({ record, error, lost }) =>
+    error === undefined || lost
       ? []
       : [
           `machine ${record.id} does not answer (${error.message}); its gateway serves the last state it knows until it is back`,

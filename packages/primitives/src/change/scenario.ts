@@ -35,8 +35,8 @@ function behaviour({ env }: { readonly env: Readonly<Record<string, string>> }):
 
 export async function emptyWorld(ids: readonly string[] = ["m1", "m2", "m3"]): Promise<World> {
   const clock = createVirtualClock();
-  const memory = createMemoryMachines({ clock, machines: ids, behaviour });
   const store = createMemoryStore({ clock });
+  const memory = createMemoryMachines({ clock, machines: ids, behaviour, facts: store.facts });
   for (const [index, id] of ids.entries()) {
     memory.machine(id).bundles.add(DIGEST);
     const record: MachineRecord = {

@@ -41,7 +41,7 @@ export type NextVolume = Omit<Volume, "guid" | "moved"> & {
 
 export type VolumeSummary = {
   readonly name: string;
-  readonly action: VolumeDecision["action"] | "drop";
+  readonly action: VolumeDecision["action"] | "drop" | "lost";
   readonly machine: string;
   /** What it is copied from, or the machine that it is moved from. */
   readonly from?: string;
@@ -111,6 +111,7 @@ export function summarise(
         machine,
         spec,
       })),
+      ...decision.lost.map(({ name, machine, spec }) => ({ name, action: "lost" as const, machine, spec })),
     ],
     next,
   };

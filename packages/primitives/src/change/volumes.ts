@@ -1,5 +1,6 @@
 import type { Refusal } from "../engine/types.ts";
 import type { Instance, ServiceSpec, Volume, VolumeSpec } from "../model/commit.ts";
+import type { MachineRecord } from "../model/machine.ts";
 import type { ObservedVolume } from "../participant/commands.ts";
 import type { CopySource, Desired, MoveLimits, WantedVolume } from "./desired.ts";
 import type { ChangeFacts } from "./observe.ts";
@@ -113,6 +114,7 @@ export function refuseVolumes(
       target?.observation !== undefined
     ) {
       if (target.observation.storage === undefined) refusals.push(noStorage(name, machine));
+      else if (target.record.state !== "active") refusals.push(takesNothing(name, target.record));
     }
     if (action !== "keep" && target?.observation === undefined && refusals.length === 0)
       refusals.push(unreachable(name, machine));
@@ -164,6 +166,15 @@ export function noStorage(name: string, machine: string): Refusal {
     message: `volumes.${name}: machine ${machine} has no ZFS for volumes`,
     hint: "set storage.zfs_root in its configuration, or choose another machine; ployzctl doctor says more",
     machine,
+  };
+}
+
+function takesNothing(name: string, { id, state }: MachineRecord): Refusal {
+  return {
+    code: "machine_draining",
+    message: `volumes.${name}: machine ${id} takes nothing new: it is ${state === "standby" ? "on standby" : state}`,
+    hint: `choose another machine, or: ployzctl machine activate ${id}`,
+    machine: id,
   };
 }
 

@@ -11,6 +11,10 @@ import type { OperationSummary } from "./api.ts";
 
 export type MachineRow = {
   readonly record: MachineRecord;
+  /** The record's state; `drained` is what is seen of one that drains when nothing is committed there any more. */
+  readonly lifecycle: MachineRecord["state"] | "drained";
+  /** How much is committed there. */
+  readonly committed: { readonly instances: number; readonly volumes: number };
   readonly reachable: boolean;
   readonly error?: ErrorBody;
   readonly handshakeAgeMs?: number;

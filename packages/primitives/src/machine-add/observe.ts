@@ -1,7 +1,7 @@
 import type { PrimitivePorts } from "../engine/types.ts";
 import { PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
-import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
+import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
 import type { Remote, RemoteFacts } from "../ports/remote.ts";
 import type { Entry } from "../ports/store.ts";
 import type { MachineAddInput } from "./input.ts";
@@ -57,7 +57,7 @@ export async function observe(
   }));
   const answers = await Promise.all(
     machines
-      .filter((machine) => machine.record.state === "active")
+      .filter((machine) => isMember(machine.record))
       .map(async ({ record: { id } }) => {
         const there = await ports.machines
           .call(id, "operation.running", { operation: "none" }, { timeoutMs: 2_000, signal })

@@ -1,5 +1,6 @@
 import type { Plan, PlannedStep } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
+import { isMember } from "../model/machine.ts";
 import type { RemoteTarget } from "../ports/remote.ts";
 import { type MachineAddInput, targetText } from "./input.ts";
 import type { MachineAddFacts } from "./observe.ts";
@@ -157,7 +158,7 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
   });
 
   const absent = facts.machines
-    .filter(({ record }) => record.state === "active" && !facts.reachable.includes(record.id))
+    .filter(({ record }) => isMember(record) && !facts.reachable.includes(record.id))
     .map(({ record }) => record.id);
   return {
     basis: [

@@ -1,5 +1,5 @@
 import type { Refusal } from "../engine/types.ts";
-import type { MachineRecord } from "../model/machine.ts";
+import { isMember, type MachineRecord } from "../model/machine.ts";
 import { type MachineAddInput, targetText } from "./input.ts";
 import type { MachineAddFacts } from "./observe.ts";
 
@@ -25,9 +25,7 @@ export function nameOf(input: MachineAddInput, facts: MachineAddFacts): string {
 export function presentMember(input: MachineAddInput, facts: MachineAddFacts): MachineRecord | undefined {
   const { ployz } = facts.remote;
   if (ployz?.cluster !== facts.cluster.id) return undefined;
-  const found = facts.machines.find(
-    ({ record }) => record.id === ployz.machine && record.state === "active",
-  )?.record;
+  const found = facts.machines.find(({ record }) => record.id === ployz.machine && isMember(record))?.record;
   return found !== undefined && (input.name === undefined || input.name === found.id) ? found : undefined;
 }
 
@@ -58,7 +56,7 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
   }
   const unreachable = facts.machines
     .map(({ record }) => record)
-    .filter(({ id, store, state }) => store && state === "active" && !facts.reachable.includes(id));
+    .filter((record) => record.store && isMember(record) && !facts.reachable.includes(record.id));
   for (const { id } of unreachable)
     no(
       "store_machine_unreachable",
@@ -124,6 +122,11 @@ function refuseName(input: MachineAddInput, facts: MachineAddFacts): readonly Re
     const message = `${target}: operation ${taken.operation} is adding ${taken.id}, or was interrupted at it`;
     const hint = `ployzctl ops show ${taken.operation}; an interrupted one is finished by giving its command again`;
     return [{ code: "machine_joining", message, hint, operationId: taken.operation }];
+  }
+  if (taken.state === "removed") {
+    const message = `${target}: operation ${taken.operation} is removing ${taken.id}, or was interrupted at it`;
+    const hint = `ployzctl ops show ${taken.operation}; an interrupted one is finished by giving its command again`;
+    return [{ code: "machine_leaving", message, hint, operationId: taken.operation }];
   }
   if (own !== undefined) {
     const message = `${target}: it is a member already, as ${own.id}`;

@@ -1,6 +1,6 @@
 import { PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
-import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
+import type { ClusterRecord, MachineRecord, RemovedMachine } from "../model/machine.ts";
 import type { Entry } from "../ports/store.ts";
 import { type MachineAddPorts, type SubnetPlan, takenIndexes } from "./observe.ts";
 import type { Seat } from "./plan.ts";
@@ -39,8 +39,9 @@ export async function takeSeat(
   ports: MachineAddPorts,
 ): Promise<{ readonly revision: number; readonly record: Json }> {
   const { facts } = ports.store;
-  const [machines, subnets, cluster] = await Promise.all([
+  const [machines, removed, subnets, cluster] = await Promise.all([
     facts.list("machine"),
+    facts.list("removed"),
     facts.list("subnet"),
     facts.get("cluster"),
   ]);
@@ -48,6 +49,7 @@ export async function takeSeat(
   const standing = machines.find(({ key }) => key === `machine.${seat.id}`);
   if (standing !== undefined) return own(standing, operation);
   refuseClone(self, machines);
+  refuseRemoved(self, removed);
 
   const place = await ports.subnets(cluster.value as unknown as ClusterRecord);
   const mine = subnets.find(({ value }) => ownerOf(value) === operation);
@@ -134,6 +136,20 @@ function refuseClone({ publicKey, nkey }: Self, machines: readonly Entry<Json>[]
     code: "identity_taken",
     message: `it has the keys of machine ${other.id}: its disk is a copy of that machine's`,
     hint: "run there: ployzctl daemon uninstall, and remove its data folder; then run this again",
+  });
+}
+
+/** Keys that were revoked stay so, whoever has them now. */
+function refuseRemoved({ publicKey, nkey }: Self, removed: readonly Entry<Json>[]): void {
+  const gone = removed
+    .map(({ value }) => value as unknown as RemovedMachine)
+    .find((machine) => machine.publicKey === publicKey || machine.nkey === nkey);
+  if (gone === undefined) return;
+  throw new PloyzError({
+    code: "machine_removed",
+    message: `it has the keys of ${gone.id}, which operation ${gone.operation} removed from the cluster`,
+    hint: "run there: ployzctl mesh leave; then run this again",
+    operationId: gone.operation,
   });
 }
 

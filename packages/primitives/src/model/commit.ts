@@ -34,6 +34,8 @@ export type CommittedService = {
   /** Hash of `spec`. */
   readonly revision: string;
   readonly spec: ServiceSpec;
+  /** Nothing of it runs, because its data was lost with a machine. Deploying it again lifts that. */
+  readonly suspended?: true;
 };
 
 /** A service with every choice made: image by digest, defaults filled in. Secrets only by name. */

@@ -4,8 +4,11 @@ export type MachineRecord = {
   readonly id: string;
   /** Picks the subnet; 1 is the founder. Never used twice while a record or a `subnet.<index>` fact stands. */
   readonly index: number;
-  /** `joining` until the add commits. */
-  readonly state: "joining" | "active";
+  /**
+   * `joining` until the add commits. A machine that is `draining` or on `standby` is a full member that takes no new instances.
+   * `removed` from the commit of its removal until everybody has let go of it: then the fact is gone, and `removed.<id>` stands.
+   */
+  readonly state: "joining" | "active" | "draining" | "standby" | "removed";
   readonly publicKey: string;
   /** Candidate `address:port` endpoints, best first. */
   readonly endpoints: readonly string[];
@@ -24,6 +27,18 @@ export type MachineRecord = {
   /** The operation that added it. */
   readonly operation: string;
 };
+
+/** What is remembered of a machine that was removed, under the fact `removed.<id>`: its keys are never let in again. */
+export type RemovedMachine = Pick<MachineRecord, "id" | "index" | "publicKey" | "nkey"> & {
+  /** The operation that removed it. */
+  readonly operation: string;
+  /** It did not answer when it was removed. */
+  readonly forced: boolean;
+};
+
+/** Not on its way in or out. */
+export const isMember = ({ state }: Pick<MachineRecord, "state">): boolean =>
+  state === "active" || state === "draining" || state === "standby";
 
 /** Intent: the cluster itself, under the fact `cluster`. */
 export type ClusterRecord = {

@@ -141,6 +141,11 @@ export interface Commands {
 
   // membership: resolves when this machine's peers (and, on store machines, the store's users) follow the facts at this revision
   "membership.await": { args: { revision: number }; out: { peers: number } };
+  /**
+   * Ordered after the commit that removed this machine: once this is answered, everything of the cluster goes from it. Durable: it goes
+   * on with that after a restart. `kept`: datasets that stay. `scope_busy` while operations run in its daemon.
+   */
+  "machine.leave": { args: { operation: string }; out: { kept: readonly string[] } };
   /** Resolves when a handshake with every named peer is younger than three minutes; the missing ones in `details.missing` of `no_handshake`. */
   "membership.handshake": {
     args: { machines: readonly string[]; timeoutMs: number };

@@ -4,6 +4,7 @@ import {
   type MachineSetting,
   type MemoryMachine,
   observed,
+  refuseWhenDraining,
 } from "./memory-participant.ts";
 import { observedVolume, useVolumes, volumeHandlersOf } from "./memory-volumes.ts";
 
@@ -34,7 +35,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
   };
 
   return {
-    "machine.observe": ({ namespaces }) => ({
+    "machine.observe": async ({ namespaces }) => ({
       machine: machine.id,
       version: "0.0.0",
       runtime: "process",
@@ -44,7 +45,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       memoryBytes: machine.memoryBytes,
       memoryFreeBytes: machine.memoryBytes - (1 << 28) * machine.instances.size,
       diskFreeBytes: machine.diskFreeBytes,
-      draining: machine.draining,
+      draining: machine.draining || (await setting.closed(machine.id)),
       ...(machine.storage && {
         storage: {
           root: "tank/ployz",
@@ -98,10 +99,10 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       changed(`bundle ${digest}`);
       return { transferredBytes: 1_000 };
     },
-    "instance.reserve": ({ id }) => {
+    "instance.reserve": async ({ id }) => {
       const address = machine.reservations.get(id);
       if (address !== undefined) return { address };
-      if (machine.draining) return fail("machine_draining", `machine ${machine.id} is draining`);
+      await refuseWhenDraining(machine, setting);
       return reserve(id);
     },
     "instance.release": ({ id }) => release(id),
@@ -155,6 +156,13 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "instance.remove": ({ id }) => remove(id),
     ...volumeHandlersOf(machine, setting),
     "publish.await": () => ({ gateway: "applied", dns: "applied" }),
+    "machine.leave": ({ operation }) => {
+      changed(`leave for ${operation}`);
+      machine.instances.clear();
+      machine.reservations.clear();
+      machine.reachable = false;
+      return { kept: [...machine.volumes.keys()] };
+    },
     "membership.await": async () => ({ peers: ((await setting.members())?.length ?? 1) - 1 }),
     "membership.handshake": async ({ machines }) => {
       const members = (await setting.members()) ?? [machine.id, ...machines];

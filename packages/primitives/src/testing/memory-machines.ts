@@ -1,5 +1,6 @@
 import type { Clock } from "../engine/clock.ts";
 import { PloyzError } from "../model/error.ts";
+import type { MachineRecord } from "../model/machine.ts";
 import type { Commands } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
 import type { FactStore } from "../ports/store.ts";
@@ -43,6 +44,12 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
       async members() {
         const entries = await options.facts?.list("machine");
         return entries?.map(({ key }) => key.slice("machine.".length));
+      },
+      async closed(id) {
+        const record = (await options.facts?.get(`machine.${id}`))?.value as unknown as
+          | MachineRecord
+          | undefined;
+        return record?.state === "draining" || record?.state === "standby";
       },
       answers: (other) => byId.get(other)?.machine.reachable === true,
       peer(other) {

@@ -52,6 +52,8 @@ export interface MachineSetting {
   isRunning(machine: string, operation: string): boolean;
   /** Machine ids that the facts name; `undefined` in a world without membership. */
   members(): Promise<readonly string[] | undefined>;
+  /** Whether its record says that it takes nothing new. */
+  closed(machine: string): Promise<boolean>;
   answers(machine: string): boolean;
   /** Another machine that can be reached. */
   peer(machine: string): MemoryMachine | undefined;
@@ -92,7 +94,14 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "volume.retire",
   "volume.prune",
   "gateway.hold",
+  "machine.leave",
 ]);
+
+/** A machine that drains, by its own record or because a test says so, takes nothing new. */
+export async function refuseWhenDraining(machine: MemoryMachine, setting: MachineSetting): Promise<void> {
+  if (machine.draining || (await setting.closed(machine.id)))
+    fail("machine_draining", `machine ${machine.id} is draining`);
+}
 
 export function fail(code: string, message: string, details?: PloyzError["details"]): never {
   throw new PloyzError({ code, message, ...(details !== undefined && { details }) });

@@ -1,6 +1,12 @@
 import type { VolumeSpec } from "../model/commit.ts";
 import type { Commands, ObservedVolume, VolumeIdentity } from "../participant/commands.ts";
-import { fail, type Handlers, type MachineSetting, type MemoryMachine } from "./memory-participant.ts";
+import {
+  fail,
+  type Handlers,
+  type MachineSetting,
+  type MemoryMachine,
+  refuseWhenDraining,
+} from "./memory-participant.ts";
 
 export interface MemorySnapshot {
   readonly guid: string;
@@ -81,10 +87,11 @@ export function volumeHandlersOf(
       const listed = [...volume.snapshots].map(([name, { guid, createdAt }]) => ({ name, guid, createdAt }));
       return { snapshots: listed.map((one) => ({ ...one, usedBytes: 0 })) };
     },
-    "volume.ensure": ({ spec, operation, create, ...identity }) => {
+    "volume.ensure": async ({ spec, operation, create, ...identity }) => {
       const present = volumes.get(identity.id);
       if (present === undefined) {
         if (!create) return fail("volume_missing", `volume ${identity.id} is not on machine ${machine.id}`);
+        await refuseWhenDraining(machine, setting);
         changed(`create ${identity.id}`);
         return { guid: make(identity, { spec, operation }).guid };
       }
@@ -116,7 +123,7 @@ export function volumeHandlersOf(
       }
       return null;
     },
-    "volume.clone": ({ from, spec, operation, ...identity }) => {
+    "volume.clone": async ({ from, spec, operation, ...identity }) => {
       const present = volumes.get(identity.id);
       if (present !== undefined) {
         mine(present, operation, "cloned");
@@ -125,6 +132,7 @@ export function volumeHandlersOf(
       const snapshot = there(from.id).snapshots.get(from.snapshot);
       if (snapshot?.guid !== from.guid)
         return fail("snapshot_missing", `volume ${from.id} has no snapshot ${from.snapshot} of that guid`);
+      await refuseWhenDraining(machine, setting);
       changed(`clone ${identity.id}`);
       const { content } = snapshot;
       return {
@@ -149,7 +157,7 @@ export function volumeHandlersOf(
       changed(`unseal ${id}`);
       return null;
     },
-    "volume.pull": ({ source, snapshot, guid, operation, namespace, name, id }) => {
+    "volume.pull": async ({ source, snapshot, guid, operation, namespace, name, id }) => {
       const from = setting.peer(source.machine);
       if (from === undefined) return fail("machine_unreachable", `machine ${source.machine} does not answer`);
       const sent = from.volumes.get(source.id)?.snapshots;
@@ -163,6 +171,7 @@ export function volumeHandlersOf(
       const newest = present && [...present.snapshots].at(-1);
       const common = newest !== undefined && sent.get(newest[0])?.guid === newest[1].guid;
       let copy = present;
+      if (copy?.state !== "incoming") await refuseWhenDraining(machine, setting);
       if (present !== undefined && used)
         return fail(
           present.state === "active" ? "volume_in_use" : "volume_sealed",

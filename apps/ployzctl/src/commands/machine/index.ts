@@ -1,6 +1,7 @@
 import type { Command } from "../../command.ts";
 import { CliError } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
+import { lifecycleCommands } from "./lifecycle.ts";
 
 export const machineCommands: readonly Command[] = [
   {
@@ -59,4 +60,5 @@ export const machineCommands: readonly Command[] = [
     examples: ["ployzctl machine add root@203.0.113.7 root@203.0.113.8 --identity ~/.ssh/id_ed25519"],
     run: async (context, input) => (await import("./add.ts")).add(context, input),
   },
+  ...lifecycleCommands,
 ];

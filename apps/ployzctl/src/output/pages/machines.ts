@@ -19,9 +19,9 @@ export function machineTable(machines: readonly MachineRow[]): Block {
       "INSTANCES",
       "VERSION",
     ],
-    machines.map(({ record, reachable, handshakeAgeMs, observation: seen, error }) => [
+    machines.map(({ record, lifecycle, reachable, handshakeAgeMs, observation: seen, error }) => [
       record.id,
-      reachable ? stateOf(record.state, seen?.draining === true) : awayOf(record.state, error?.code),
+      reachable ? stateOf(lifecycle) : awayOf(lifecycle, error?.code),
       record.store ? "store" : "-",
       record.address,
       [record.region, record.az].filter((part) => part !== undefined).join("/") || "-",
@@ -37,29 +37,31 @@ export function machineTable(machines: readonly MachineRow[]): Block {
   );
 }
 
-function stateOf(state: string, draining: boolean): Cell {
-  if (draining) return { text: "draining", tone: "warn" };
-  return { text: state, tone: state === "active" ? "ok" : "warn" };
-}
+const stateOf = (lifecycle: MachineRow["lifecycle"]): Cell => ({
+  text: lifecycle,
+  tone: lifecycle === "active" ? "ok" : "warn",
+});
 
 /** Without the store no machine can be asked: that says nothing of the machine itself. */
-function awayOf(state: string, code: string | undefined): Cell {
-  if (state === "joining") return { text: state, tone: "bad" };
+function awayOf(lifecycle: MachineRow["lifecycle"], code: string | undefined): Cell {
+  if (lifecycle === "joining" || lifecycle === "removed") return { text: lifecycle, tone: "bad" };
+  const also = lifecycle === "active" ? "" : ` (${lifecycle})`;
   return code === "store_unavailable"
-    ? { text: "unknown", tone: "warn" }
-    : { text: "unreachable", tone: "bad" };
+    ? { text: `unknown${also}`, tone: "warn" }
+    : { text: `down${also}`, tone: "bad" };
 }
 
 export const machinesPage = ({ machines }: MachineList): Page => [machineTable(machines)];
 
 export function machinePage(machine: MachineDocument): Page {
-  const { record, observation, error } = machine;
+  const { record, committed, observation, error } = machine;
   return [
     machineTable([machine]),
     lines(
       `subnet     ${record.subnet}`,
       `endpoints  ${record.endpoints.join(", ")}`,
       `added by   ${record.operation}`,
+      `committed  ${committed.instances} instances, ${committed.volumes} volumes`,
       ...(observation === undefined
         ? []
         : [

@@ -1,7 +1,7 @@
 import type { OperationDetail, OperationResult, OperationSummary } from "../../api.ts";
 import { errorCells } from "../error.ts";
 import { ago, type Block, type Cell, duration, lines, type Page, type Tone, table } from "../page.ts";
-import { changeLines } from "./plan.ts";
+import { summaryLines } from "./plan.ts";
 
 const TONES: Readonly<Record<string, Tone>> = {
   done: "ok",
@@ -86,7 +86,7 @@ export function resultPage(result: OperationResult): Page {
             };
   return [
     lines(
-      ...(state === "done" && changed ? changeLines(output) : []),
+      ...(state === "done" && changed ? summaryLines(output) : []),
       headline,
       ...(error === undefined || state === "aborted" ? [] : errorCells(error)),
       ...owed.map(({ step, error: why }): Cell => ({ text: `owed: ${step}: ${why.message}`, tone: "bad" })),

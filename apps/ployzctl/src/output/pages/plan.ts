@@ -1,6 +1,9 @@
 import type { ChangeSummary, VolumeSummary } from "@ployz/primitives";
 import type { Json, PlanView } from "../../api.ts";
+
 import { type Cell, lines, type Page, textOf } from "../page.ts";
+import { membershipLines } from "./membership.ts";
+
 import { routeText } from "./namespaces.ts";
 
 /** The same without colour, to ask about it. */
@@ -19,7 +22,7 @@ export function planPage({
   prepare,
   settle,
 }: PlanView): Page {
-  const told = changeLines(summary);
+  const told = summaryLines(summary);
   const steps = [...prepare, ...settle];
   return [
     lines(
@@ -39,10 +42,17 @@ export function planPage({
 }
 
 const MARKS = { add: "+", change: "~", remove: "-", repair: "~", unchanged: " " } as const;
+const GOING: ReadonlySet<VolumeSummary["action"]> = new Set(["drop", "lost"]);
 const TONES = { "+": "ok", "~": "warn", "-": "bad", " ": "dim" } as const;
 
+/** What a plan will do, or a result has done, for the primitives that have a page of their own. */
+export const summaryLines = (summary: Json): readonly Cell[] => [
+  ...changeLines(summary),
+  ...membershipLines(summary),
+];
+
 /** The lines of a summary of a namespace's change; none for another primitive's. */
-export function changeLines(summary: Json): readonly Cell[] {
+function changeLines(summary: Json): readonly Cell[] {
   if (!isChange(summary)) return [];
   const { services, jobs, routes, volumes } = summary;
   const mark = (sign: keyof typeof TONES, text: string): Cell => ({
@@ -74,7 +84,7 @@ export function changeLines(summary: Json): readonly Cell[] {
     ),
     ...volumes
       .filter(({ action }) => action !== "keep")
-      .map((volume) => mark(volume.action === "drop" ? "-" : "~", volumeText(volume))),
+      .map((volume) => mark(GOING.has(volume.action) ? "-" : "~", volumeText(volume))),
     ...routes.added.map((route) => mark("+", `route ${routeText(route)} -> ${route.service}:${route.port}`)),
     ...routes.removed.map((route) =>
       mark("-", `route ${routeText(route)} -> ${route.service}:${route.port}`),
@@ -88,6 +98,7 @@ function volumeText({ name, action, machine, from, transferBytes }: VolumeSummar
   if (action === "move") return `volume ${name}: from ${from ?? "?"} to ${machine}${bytes}`;
   if (action === "drop")
     return `volume ${name} on ${machine} leaves; its data is kept for the retention time`;
+  if (action === "lost") return `volume ${name} is lost with ${machine}`;
   return `volume ${name}: ${action} on ${machine}`;
 }
 

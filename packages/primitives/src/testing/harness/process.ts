@@ -1,5 +1,6 @@
 import type { Clock } from "../../engine/clock.ts";
 import type { EngineDeps, Outcome } from "../../engine/deps.ts";
+import { nestedOperations } from "../../engine/nested.ts";
 import { runOperation } from "../../engine/run.ts";
 import type { Kinds, Primitive, PrimitivePorts } from "../../engine/types.ts";
 import { PloyzError } from "../../model/error.ts";
@@ -74,13 +75,15 @@ export function openProcess<
   const { machine, faults = [] } = options;
   const trace: string[] = [];
   const operator = new AbortController();
+  /** Operations that this one runs within its steps. */
+  const nested = new Set<object>();
   let dead = false;
   let pausedUntil = 0;
   let die: () => void = () => {};
   const death = new Promise<"crashed">((resolve) => {
     die = () => {
       dead = true;
-      cluster.running.delete(trace);
+      for (const key of [trace, ...nested]) cluster.running.delete(key);
       resolve("crashed");
     };
   });
@@ -125,8 +128,24 @@ export function openProcess<
     },
   };
 
+  const within: Ports = {
+    ...ports,
+    operations: nestedOperations({
+      find(name) {
+        const found = world.primitives?.get(name);
+        return found && { ...found, ports };
+      },
+      deps: () => deps,
+      track(operation) {
+        const key = {};
+        nested.add(key);
+        if (!dead) cluster.running.set(key, { machine, operation });
+        return { emit: () => {}, end: () => void cluster.running.delete(key) };
+      },
+    }),
+  };
   const deps: EngineDeps<Ports> = {
-    ports,
+    ports: within,
     clock,
     ids: cluster,
     self: { machine, by: `root@${machine}` },

@@ -1,0 +1,70 @@
+import type { EvacuationSummary } from "@ployz/primitives";
+import type { Json } from "../../api.ts";
+import { bytes, type Cell } from "../page.ts";
+
+/** What a change of a machine's place in the cluster tells: `summary` of its plan and `output` of its result. */
+type MembershipSummary = {
+  readonly kind: "machine-drain" | "machine-activate" | "machine-standby" | "machine-rm";
+  readonly machine: string;
+  readonly namespaces?: readonly EvacuationSummary[];
+  /** What is committed there. */
+  readonly here?: readonly string[];
+  readonly forced?: boolean;
+  readonly already?: boolean;
+  readonly kept?: readonly string[];
+};
+
+/** None for another primitive's summary. */
+export function membershipLines(summary: Json): readonly Cell[] {
+  if (!isMembership(summary)) return [];
+  const { kind, machine, namespaces = [], here = [], forced, kept = [] } = summary;
+  const moves = namespaces.flatMap((one) => evacuated(one, machine));
+  const what: Cell =
+    kind === "machine-rm"
+      ? { text: `- machine ${machine}${forced ? ", by force" : ""}`, tone: "bad" }
+      : { text: `~ machine ${machine}: ${WORDS[kind]}`, tone: "warn" };
+  const stays = kind === "machine-drain" && namespaces.length === 0 ? here : [];
+  return [
+    what,
+    ...moves,
+    ...(stays.length > 0 ? [`  stays there: ${stays.join(", ")} (--migrate moves it)`] : []),
+    ...kept.map((dataset) => `  kept on its disk: ${dataset}`),
+  ];
+}
+
+const WORDS = {
+  "machine-drain": "takes nothing new",
+  "machine-activate": "takes new instances",
+  "machine-standby": "on standby",
+};
+
+function evacuated(
+  { namespace, instances, volumes, suspended }: EvacuationSummary,
+  machine: string,
+): readonly Cell[] {
+  return [
+    ...volumes.map(({ name, to, bytes: size }): Cell => {
+      const about = size === undefined ? "" : `, about ${bytes(size)} to copy`;
+      return to === undefined
+        ? { text: `  - volume ${namespace}/${name} is lost`, tone: "bad" }
+        : { text: `  ~ volume ${namespace}/${name}: ${machine} -> ${to}${about}`, tone: "warn" };
+    }),
+    ...instances.map(({ service, slot, to }): Cell => {
+      const name = `${namespace}/${service}.${slot}`;
+      return to === undefined
+        ? { text: `  - ${name} ends`, tone: "warn" }
+        : { text: `  ~ ${name}: ${machine} -> ${to}`, tone: "warn" };
+    }),
+    ...suspended.map(
+      (service): Cell => ({
+        text: `  - ${namespace}/${service} does not run until it is deployed again, with an empty volume`,
+        tone: "bad",
+      }),
+    ),
+  ];
+}
+
+function isMembership(value: unknown): value is MembershipSummary {
+  if (typeof value !== "object" || value === null || !("kind" in value)) return false;
+  return typeof value.kind === "string" && (value.kind in WORDS || value.kind === "machine-rm");
+}

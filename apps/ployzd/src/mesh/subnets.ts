@@ -1,0 +1,16 @@
+import { PloyzError } from "@ployz/exec";
+import type { ClusterRecord, SubnetPlan } from "@ployz/primitives";
+import { planSubnet } from "@ployz/wireguard";
+
+/** The cluster's address plan: what machine number `index` has. */
+export const subnetPlan =
+  ({ clusterCidr, subnetPrefixLength }: ClusterRecord): SubnetPlan =>
+  (index) => {
+    try {
+      const { subnet, machineAddress } = planSubnet({ clusterCidr, prefixLength: subnetPrefixLength, index });
+      return { subnet, address: machineAddress };
+    } catch (error) {
+      if (error instanceof PloyzError) return undefined; // beyond the range
+      throw error;
+    }
+  };

@@ -1,0 +1,74 @@
+import { PloyzError } from "@ployz/exec";
+import {
+  detailOf,
+  fold,
+  type OperationDetail,
+  type OperationEvent,
+  type OperationResult,
+  readJournal,
+  type Store,
+} from "@ployz/primitives";
+
+/** @throws PloyzError `operation_unknown`. */
+export async function recordOf(store: Store, operation: string) {
+  const found = fold(await readJournal(store.journals, operation));
+  if (found !== undefined) return found;
+  throw new PloyzError({
+    code: "operation_unknown",
+    message: `there is no operation ${operation}`,
+    hint: "ployzctl ops ls",
+  });
+}
+
+/** An operation that another machine runs: its journal, as it grows. */
+export async function* followElsewhere(
+  store: Store,
+  operation: string,
+  signal: AbortSignal,
+): AsyncIterable<OperationEvent> {
+  const stop = new AbortController();
+  const both = AbortSignal.any([stop.signal, signal]);
+  const shown = new Map<string, string>();
+  try {
+    for await (const _ of store.journals.follow(operation, 0, both)) {
+      const detail = detailOf(await recordOf(store, operation));
+      for (const { id, title, machine, state, ms, error } of detail.steps) {
+        if (state === "pending" || shown.get(id) === state) continue;
+        shown.set(id, state);
+        yield {
+          type: "step",
+          step: id,
+          title,
+          state,
+          ...(machine !== undefined && { machine }),
+          ...(ms !== undefined && { ms }),
+          ...(error !== undefined && { error }),
+        };
+      }
+      if (detail.summary.state !== "running") {
+        yield { type: "result", result: resultOf(detail) };
+        return;
+      }
+    }
+  } finally {
+    stop.abort();
+  }
+}
+
+/** How an operation ended, as its record tells it. */
+export function resultOf({ summary, owed }: OperationDetail): OperationResult {
+  const { operation, primitive, state, revision, error, startedAt, endedAt } = summary;
+  return {
+    kind: "operation",
+    operation,
+    primitive,
+    state,
+    changed: revision !== undefined,
+    ...(revision !== undefined && { revision }),
+    output: null,
+    ...(error !== undefined && { error }),
+    owed,
+    warnings: [],
+    ms: endedAt === undefined ? 0 : Date.parse(endedAt) - Date.parse(startedAt),
+  };
+}

@@ -1,0 +1,43 @@
+import { PloyzError } from "@ployz/exec";
+import type { Session } from "@ployz/nats-store";
+import type { Handlers } from "./handlers.ts";
+
+export interface LeaveWorld {
+  readonly self: string;
+  readonly observe: Handlers["machine.observe"];
+  /** Operations that this daemon runs. */
+  running(): readonly string[];
+  /** Resolves when the order is on disk; it is carried out once this call has been answered. */
+  leaving(operation: string): Promise<void>;
+}
+
+export function leaveHandler(world: LeaveWorld): Pick<Handlers, "machine.leave"> {
+  return {
+    "machine.leave": async ({ operation }, context) => {
+      const [busy] = world.running();
+      if (busy !== undefined)
+        throw new PloyzError({
+          code: "scope_busy",
+          message: `operation ${busy} runs on ${world.self}`,
+          hint: `ployzctl ops watch ${busy}`,
+        });
+      const { volumes } = await world.observe({}, context);
+      await world.leaving(operation);
+      return { kept: volumes.map(({ id }) => id) };
+    },
+  };
+}
+
+/** Resolves when the store has closed the door, after `ms` at the latest. */
+export const cutOff = (session: Pick<Session, "onEvent">, ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      unlisten();
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    const unlisten = session.onEvent((event) => {
+      if (event === "disconnected") end();
+    });
+  });

@@ -1,0 +1,42 @@
+import Type from "typebox";
+import { inputParser, label } from "../change/input.ts";
+import { type ChangeFacts, findContent, observeCluster, specsOf } from "../change/observe.ts";
+import { changePrimitive } from "../change/primitive.ts";
+import type { PrimitivePorts } from "../engine/types.ts";
+import { type EvacuateInput, wishEvacuated } from "./wish.ts";
+
+const Input = Type.Object({
+  namespace: label("The namespace."),
+  machine: label("The machine that nothing of it is to be on."),
+  lost: Type.Optional(Type.Literal(true, { description: "It is gone for ever, with what is there." })),
+  lose: Type.Optional(Type.Array(label("A volume whose loss is confirmed."), { maxItems: 1000 })),
+});
+
+/**
+ * Nothing of one namespace stays on one machine: what has no data starts elsewhere before it stops here, and volumes move with what
+ * runs on them. Part of draining and removing a machine; each is an operation of its own, and its result is a valid state by itself.
+ */
+export const evacuate = changePrimitive<EvacuateInput, ChangeFacts>({
+  name: "evacuate",
+  version: 1,
+  parse: inputParser(Input),
+  scope: ({ namespace }) => [`deploy.${namespace}`],
+  observe: observeEvacuation,
+  wish: wishEvacuated,
+});
+
+export async function observeEvacuation(
+  { namespace, machine, lost }: EvacuateInput,
+  ports: PrimitivePorts,
+  signal: AbortSignal,
+): Promise<ChangeFacts> {
+  const cluster = await observeCluster([namespace], ports, signal);
+  const machines = cluster.machines.map((fact) =>
+    lost && fact.record.id === machine && fact.observation === undefined
+      ? { ...fact, lost: true as const }
+      : fact,
+  );
+  const { head } = cluster;
+  const specs = head === undefined ? [] : specsOf(head.commit);
+  return { ...cluster, machines, content: await findContent(specs, machines, ports, signal) };
+}

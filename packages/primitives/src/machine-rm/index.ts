@@ -1,0 +1,74 @@
+import Type, { type Static } from "typebox";
+import { inputParser, label } from "../change/input.ts";
+import type { Primitive } from "../engine/types.ts";
+import { machineScope } from "../membership/input.ts";
+import { warningsOf } from "../membership/lifecycle.ts";
+import { type MembershipFacts, type MembershipPorts, observeMembership } from "../membership/observe.ts";
+import type { Json } from "../model/json.ts";
+import type { MachineRecord } from "../model/machine.ts";
+import { plan } from "./plan.ts";
+import { refuse } from "./refuse.ts";
+import { type MachineRmKinds, steps } from "./steps.ts";
+
+const VOLUME = "^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$";
+const Input = Type.Object({
+  machine: label("The machine to remove."),
+  force: Type.Optional(Type.Boolean({ description: "It does not answer and never will." })),
+  lose: Type.Optional(
+    Type.Array(
+      Type.String({ pattern: VOLUME, description: "A volume, namespace/name, whose loss is confirmed." }),
+      {
+        maxItems: 1000,
+      },
+    ),
+  ),
+});
+export type MachineRmInput = Static<typeof Input>;
+
+/**
+ * A machine goes: what runs there moves to others with its data, its membership ends with one commit, it cleans itself, and its keys
+ * are revoked everywhere. With `force`, one that is gone for ever: what was only there is lost, and every volume of that is named.
+ */
+export const machineRm: Primitive<MembershipPorts, MachineRmInput, MembershipFacts, MachineRmKinds, Json> = {
+  name: "machine-rm",
+  version: 1,
+  parse(input) {
+    const parsed = inputParser(Input)(input);
+    if (!parsed.ok || parsed.input.force || parsed.input.lose === undefined) return parsed;
+    const message = "lose: nothing is lost of a machine that is removed without force";
+    return { ok: false, refusals: [{ code: "invalid_input", message, hint: "leave --lose out" }] };
+  },
+  scope: machineScope,
+  observe: ({ machine }, ports, signal) => observeMembership(machine, ports, signal),
+  refuse,
+  plan,
+  steps,
+  /** The record says it from here on, and no one who follows takes it for a member; it is gone once the machine has been told. */
+  commit({ machine }, _facts, _plan, { operation, output }) {
+    const { revision, record } = output("drain") as MachineRmKinds["drain"]["out"];
+    return {
+      kind: "fact",
+      key: `machine.${machine}`,
+      value: { ...(record as unknown as MachineRecord), state: "removed", operation } satisfies MachineRecord,
+      expected: revision,
+    };
+  },
+  result(_input, { summary, prepare, settle, warnings: foreseen }, { output }) {
+    const left = settle.find(({ kind }) => kind === "leave");
+    const { left: cleaned = false, kept = [] } = left ? leaveOf(left.id, output) : {};
+    const met = [...prepare, ...settle].flatMap(({ id }) => warningsOf(id, output));
+    return {
+      ...(summary as { readonly [key: string]: Json }),
+      ...{ cleaned, kept },
+      warnings: [...foreseen, ...met],
+    };
+  },
+};
+
+function leaveOf(step: string, output: (step: string) => Json): Partial<MachineRmKinds["leave"]["out"]> {
+  try {
+    return output(step) as MachineRmKinds["leave"]["out"];
+  } catch {
+    return {}; // still owed
+  }
+}

@@ -1,0 +1,93 @@
+import type { Plan, PlannedStep } from "../engine/types.ts";
+import { evacuationSteps, planEvacuations } from "../membership/evacuations.ts";
+import type { MembershipFacts } from "../membership/observe.ts";
+import type { MachineRmInput } from "./index.ts";
+import { isGone, lossOf } from "./refuse.ts";
+import type { MachineRmKinds } from "./steps.ts";
+
+type Step = PlannedStep<MachineRmKinds>;
+
+/**
+ * It takes nothing new, what is there moves, and then it is a member no more. Each evacuation is an operation of its own and stays done
+ * when a later step fails: the namespace runs as well elsewhere. After the commit the machine is told to leave while it still has its
+ * tunnel; then everybody lets go of it.
+ */
+export function plan(input: MachineRmInput, facts: MembershipFacts, operation: string): Plan<MachineRmKinds> {
+  const { machine: id, force = false } = input;
+  if (isGone(facts) || facts.machine === undefined) {
+    const summary = { kind: "machine-rm", machine: id, already: true };
+    return { basis: [], prepare: [], settle: [], changes: false, warnings: [], summary };
+  }
+  const { record } = facts.machine;
+  const evacuations = planEvacuations(id, lossOf(input), facts, operation);
+  const moves = evacuationSteps(evacuations, ["drain"]);
+  const prepare: Step[] = [
+    {
+      id: "drain",
+      kind: "drain",
+      args: { machine: id, from: record.state, lost: force },
+      title: `nothing new comes to ${id}`,
+      needs: [],
+    },
+    ...moves,
+    {
+      id: "vacant",
+      kind: "vacant",
+      args: { machine: id },
+      title: `nothing is committed on ${id}`,
+      needs: [moves.at(-1)?.id ?? "drain"],
+    },
+  ];
+  const others = facts.cluster.machines.filter((fact) => fact.record.id !== id);
+  const { index, publicKey, nkey } = record;
+  const leave: Step[] = force
+    ? []
+    : [
+        {
+          id: `leave@${id}`,
+          kind: "leave",
+          args: { machine: id },
+          title: `${id} leaves the mesh`,
+          needs: [],
+        },
+      ];
+  const settle: Step[] = [
+    ...leave,
+    {
+      id: "forget",
+      kind: "forget",
+      args: { id, index, publicKey, nkey, forced: force },
+      title: `revoke the keys of ${id}`,
+      needs: leave.map((step) => step.id),
+    },
+    ...others
+      .filter(({ observation }) => observation !== undefined)
+      .map(
+        ({ record: { id: machine } }): Step => ({
+          id: `released@${machine}`,
+          kind: "released",
+          args: { machine, forget: "forget" },
+          machine,
+          title: `${machine} lets go of ${id}`,
+          needs: ["forget"],
+        }),
+      ),
+  ];
+  const away = others
+    .filter(({ observation }) => observation === undefined)
+    .map(({ record: { id: machine } }) => `${machine} does not answer: it lets go of ${id} when it is back`);
+  return {
+    // Not its own record, which the first step writes: the commit rests on what that wrote.
+    basis: [],
+    prepare,
+    settle,
+    changes: true,
+    warnings: [...new Set([...evacuations.flatMap(({ warnings }) => warnings), ...away])],
+    summary: {
+      kind: "machine-rm",
+      machine: id,
+      forced: force,
+      namespaces: evacuations.flatMap(({ summary }) => summary ?? []),
+    },
+  };
+}

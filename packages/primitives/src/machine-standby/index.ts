@@ -1,0 +1,26 @@
+import Type, { type Static } from "typebox";
+import { inputParser, label } from "../change/input.ts";
+import { lifecyclePrimitive } from "../membership/lifecycle.ts";
+import { committedOn } from "../membership/observe.ts";
+
+const Input = Type.Object({ machine: label("The machine.") });
+export type MachineStandbyInput = Static<typeof Input>;
+
+/** A member with nothing on it, and nothing comes to it, until it is activated. */
+export const machineStandby = lifecyclePrimitive<MachineStandbyInput>({
+  name: "machine-standby",
+  parse: inputParser(Input),
+  to: "standby",
+  refuse({ machine }, { heads }) {
+    const here = committedOn(heads, machine);
+    if (here.length === 0) return [];
+    return [
+      {
+        code: "machine_not_empty",
+        message: `on ${machine} there ${here.length === 1 ? "is" : "are"} ${here.join(", ")}`,
+        hint: `ployzctl machine drain ${machine} --migrate`,
+        machine,
+      },
+    ];
+  },
+});
