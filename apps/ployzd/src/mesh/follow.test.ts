@@ -56,6 +56,25 @@ describe("the membership that a machine follows", () => {
     expect(follower.present().machine).toMatchObject({ index: 1, publicKey: "key-m1" });
   });
 
+  it("knows that it was removed, whether its record says so, is gone, or is another machine's", async () => {
+    const { store, put, follow, signal } = await world();
+    const follower = follow();
+    const at = async (value: MachineRecord | undefined) => {
+      const current = await store.facts.get("machine.m1");
+      const remove = () => store.facts.remove("machine.m1", current?.revision ?? 0);
+      const written = value === undefined ? await remove() : undefined;
+      const revision = value === undefined ? written?.ok && written.revision : await put("machine.m1", value);
+      await follower.reached(revision || 0, signal);
+      return follower.removed();
+    };
+    expect(follower.removed()).toBe(false);
+    expect(await at({ ...record("m1", 1), state: "draining" })).toBe(false);
+    expect(follower.known().machine.state).toBe("draining");
+    expect(await at({ ...record("m1", 1), state: "removed" })).toBe(true);
+    expect(await at(undefined)).toBe(true);
+    expect(await at({ ...record("m1", 2), publicKey: "another" })).toBe(true);
+  });
+
   it("is not said to be applied when applying failed", async () => {
     let fails = false;
     const { put, follow, errors, signal } = await world(async () => {

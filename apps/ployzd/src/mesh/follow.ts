@@ -85,7 +85,12 @@ export function followMembership(options: FollowOptions): MembershipFollower {
   return {
     present: () => present,
     known: () => known,
-    removed: () => synced && (members.get(`machine.${present.machine.id}`)?.state ?? "removed") === "removed",
+    removed() {
+      const record = members.get(`machine.${present.machine.id}`);
+      // Under its name there may be another by now.
+      const own = record?.publicKey === present.machine.publicKey;
+      return synced && (!own || record?.state === "removed");
+    },
     ended: run()
       .catch((error: unknown) => {
         if (!options.signal.aborted) options.log(error);

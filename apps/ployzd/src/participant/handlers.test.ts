@@ -3,7 +3,7 @@ import { type AddressInfo, createServer as createTcp } from "node:net";
 import { type Commands, errorBody } from "@ployz/primitives";
 import type { InstanceStatus, Runtime } from "@ployz/runtime";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Handlers, handle } from "./handlers.ts";
+import { type Handlers, handle, refusingNew } from "./handlers.ts";
 import { awaitReady } from "./readiness.ts";
 
 /** Every command, and whether it changes the machine. A new command does not compile until it is named here. */
@@ -79,6 +79,40 @@ describe("a command over the wire", () => {
 
   it.each(["machine.reboot", "__proto__", "constructor", "toString", ""])("%j is not known", async (name) => {
     expect(await send(name, 9)).toBe("no_such_command");
+  });
+});
+
+describe("a machine that takes nothing new", () => {
+  const none = { signal: new AbortController().signal, progress: () => {} };
+  const all = Object.fromEntries(
+    Object.keys(CHANGES).map((name) => [name, async () => ({})]),
+  ) as unknown as Handlers;
+  const volume = {
+    id: "v",
+    namespace: "prod",
+    name: "v",
+    operation: "o",
+    spec: { scope: "single" as const },
+  };
+
+  it.each(["draining", "standby", "removed"] as const)(
+    "refuses it when its record says %s",
+    async (state) => {
+      const guarded = refusingNew(all, () => state);
+      const refused = { code: "machine_draining" };
+      await expect(guarded["instance.reserve"]({ id: "i" }, none)).rejects.toMatchObject(refused);
+      await expect(guarded["volume.ensure"]({ ...volume, create: true }, none)).rejects.toMatchObject(
+        refused,
+      );
+      // What is there goes on, and what has to go can.
+      await guarded["volume.ensure"]({ ...volume, create: false }, none);
+      await guarded["instance.resume"]({ id: "i" }, none);
+      await guarded["instance.retire"]({ id: "i", drainMs: 0, graceMs: 0 }, none);
+    },
+  );
+
+  it.each(["active", "joining"] as const)("takes it when its record says %s", async (state) => {
+    await refusingNew(all, () => state)["instance.reserve"]({ id: "i" }, none);
   });
 });
 

@@ -155,9 +155,9 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
       .map((instance) => ({ ...instance, machine: record.id })),
   );
   const going = (committed?.volumes ?? []).filter(({ name }) => desired.dropped.includes(name));
-  const gone = new Set(facts.machines.flatMap(({ record, lost }) => (lost ? [record.id] : [])));
-  const lost = going.filter(({ machine }) => gone.has(machine));
-  const dropped = going.filter(({ machine }) => !gone.has(machine));
+  const members = new Set(facts.machines.flatMap(({ record, lost }) => (lost ? [] : [record.id])));
+  const lost = going.filter(({ machine }) => !members.has(machine));
+  const dropped = going.filter(({ machine }) => members.has(machine));
   return { namespace, services, jobs, volumes: decided, dropped, lost, strays, refusals, warnings };
 }
 

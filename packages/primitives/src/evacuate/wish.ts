@@ -9,7 +9,7 @@ import { chooseTargets } from "./targets.ts";
 export type EvacuateInput = {
   readonly namespace: string;
   readonly machine: string;
-  /** The machine does not answer and never will: what is there is lost. */
+  /** The machine does not answer and never will, or is no member any more: what is there is lost. */
   readonly lost?: true;
   /** With `lost`: the volumes whose loss the operator has confirmed. */
   readonly lose?: readonly string[];
@@ -23,9 +23,9 @@ export function wishEvacuated(input: EvacuateInput, facts: ChangeFacts): Wish {
   const { head } = facts;
   const present = { ...asItIs(namespace, head), avoid: [machine] };
   if (head === undefined) return wishOf(present, { refusals: [noNamespace(namespace, facts)] });
+  if (input.lost) return withoutLost(input, head.commit, present, facts);
   const unknown = unknownMachine("machine", machine, facts);
   if (unknown !== undefined) return wishOf(present, { refusals: [unknown] });
-  if (input.lost) return withoutLost(input, head.commit, present, facts);
   const { machines, refusals } = chooseTargets(head.commit, machine, facts);
   const volumes = head.commit.volumes.flatMap(({ name, spec }): [string, WantedVolume][] => {
     const to = machines.get(name);

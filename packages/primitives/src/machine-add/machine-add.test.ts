@@ -138,6 +138,18 @@ describe("what an add leaves on the target when it fails", () => {
     expect([...first(world).packages].sort()).toEqual(["haproxy", "iproute2"]);
   });
 
+  it("does not let keys in again that were revoked", async () => {
+    const { world, outcome } = await failing((world) =>
+      world.ports.store.facts.put(
+        "removed.old",
+        { ...first(world).keys, id: "old", index: 9, operation: "01GONE", forced: true },
+        0,
+      ),
+    );
+    expect(outcome).toMatchObject({ state: "failed", error: { code: "machine_removed" } });
+    expect(first(world)).toMatchObject({ payload: undefined, daemon: false });
+  });
+
   it("keeps a daemon that was there, with the newer build that it now runs", async () => {
     const { world, outcome } = await failing(async (world) => {
       first(world).payload = { version: "0.9.0", build: "build-0" };

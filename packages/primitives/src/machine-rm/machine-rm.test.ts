@@ -188,7 +188,18 @@ describe("under every fault", () => {
       await deploy(made, service("api", 1), "other");
       return made;
     };
-    const found = await checkPrimitive(scenario({ machine: "m2" }, world), { every: 9 });
+    const found = await checkPrimitive(scenario({ machine: "m2" }, world), { every: 15 });
+    expect(serious(found)).toEqual([]);
+  });
+
+  test("by force, nothing is given up unless it is gone", { timeout: 400_000 }, async () => {
+    const world = async () => {
+      const made = await onM2(["m1", "m2"]);
+      made.memory.machine("m2").reachable = false;
+      return made;
+    };
+    const input = { machine: "m2", force: true, lose: ["prod/data"] };
+    const found = await checkPrimitive(scenario(input, world), { every: 15 });
     expect(serious(found)).toEqual([]);
   });
 });

@@ -10,7 +10,8 @@ type Step = PlannedStep<MachineRmKinds>;
 /**
  * It takes nothing new, what is there moves, and then it is a member no more. Each evacuation is an operation of its own and stays done
  * when a later step fails: the namespace runs as well elsewhere. After the commit the machine is told to leave while it still has its
- * tunnel; then everybody lets go of it.
+ * tunnel; then everybody lets go of it. By force it is the other way round: no namespace gives up its data before it is certain that
+ * the machine is out for good.
  */
 export function plan(input: MachineRmInput, facts: MembershipFacts, operation: string): Plan<MachineRmKinds> {
   const { machine: id, force = false } = input;
@@ -20,7 +21,7 @@ export function plan(input: MachineRmInput, facts: MembershipFacts, operation: s
   }
   const { record } = facts.machine;
   const evacuations = planEvacuations(id, lossOf(input), facts, operation);
-  const moves = evacuationSteps(evacuations, ["drain"]);
+  const moves = evacuationSteps(evacuations, [force ? "forget" : "drain"]);
   const prepare: Step[] = [
     {
       id: "drain",
@@ -29,15 +30,16 @@ export function plan(input: MachineRmInput, facts: MembershipFacts, operation: s
       title: `nothing new comes to ${id}`,
       needs: [],
     },
-    ...moves,
-    {
+  ];
+  if (!force) {
+    prepare.push(...moves, {
       id: "vacant",
       kind: "vacant",
       args: { machine: id },
       title: `nothing is committed on ${id}`,
       needs: [moves.at(-1)?.id ?? "drain"],
-    },
-  ];
+    });
+  }
   const others = facts.cluster.machines.filter((fact) => fact.record.id !== id);
   const { index, publicKey, nkey } = record;
   const leave: Step[] = force
@@ -72,6 +74,7 @@ export function plan(input: MachineRmInput, facts: MembershipFacts, operation: s
           needs: ["forget"],
         }),
       ),
+    ...(force ? moves : []),
   ];
   const away = others
     .filter(({ observation }) => observation === undefined)
