@@ -36,7 +36,7 @@ export function freeze(k: number): Attack {
 
 /** Where a migration is: each is the first moment of it. */
 export const PHASES = {
-  "while it copies": (running: Started) => step(running, "precopy ", "running"),
+  "while it copies": (running: Started) => step(running, "precopy ", "started"),
   "when the volume is closed": (running: Started) => step(running, "seal ", "done"),
   "when all is copied": (running: Started) => step(running, "final ", "done"),
   "after the commit": (running: Started) => running.event(({ type }) => type === "committed"),

@@ -1,5 +1,5 @@
 import type { PrimitivePorts, StepContext } from "../engine/types.ts";
-import { PloyzError } from "../model/error.ts";
+import { errorBody, PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { VolumeIdentity } from "../participant/commands.ts";
 import type { VolumeKinds } from "./volume-steps.ts";
@@ -13,6 +13,8 @@ const QUICK = 30 * SECOND;
 /** A transfer may take long, as long as something moves. */
 const DAY = 86_400 * SECOND;
 const IDLE = 60 * SECOND;
+/** While the service stands still for it: then it is better to let the source serve again. */
+export const STOPPED_IDLE = 15 * SECOND;
 /** A difference that takes no longer than this is not worth another round. */
 const SMALL_MS = 250;
 
@@ -65,7 +67,8 @@ export async function snapshotOne(
   return guids[id] ?? "";
 }
 
-export function pull(
+/** @throws PloyzError `transfer_stalled`: not tried again by itself, as a machine that does not answer would be. */
+export async function pull(
   machine: string,
   what: VolumeIdentity & {
     readonly source: Source;
@@ -74,13 +77,26 @@ export function pull(
     readonly bytesPerSecond?: number;
   },
   { call, signal, operation, progress }: Context,
+  idleTimeoutMs = IDLE,
 ) {
   const onProgress = (value: Json) => {
     const { done, total } = value as { readonly done: number; readonly total?: number };
     progress(`copying ${what.namespace}/${what.name}`, { done, ...(total !== undefined && { total }) });
   };
-  const options = { timeoutMs: DAY, idleTimeoutMs: IDLE, signal, onProgress };
-  return call(machine, "volume.pull", { ...what, operation }, options);
+  const options = { timeoutMs: DAY, idleTimeoutMs, signal, onProgress };
+  try {
+    return await call(machine, "volume.pull", { ...what, operation }, options);
+  } catch (error) {
+    if (signal.aborted || errorBody(error).code !== "deadline_exceeded") throw error;
+    throw new PloyzError(
+      {
+        code: "transfer_stalled",
+        message: `nothing of ${what.namespace}/${what.name} came from ${what.source.machine} to ${machine} for ${idleTimeoutMs / SECOND} s`,
+        hint: `check that the two machines hear each other (ployzctl machine rtt), then run the same command again`,
+      },
+      { cause: error },
+    );
+  }
 }
 
 export async function forget({ machine, id }: Source, rounds: number, { call, signal, operation }: Context) {
