@@ -64,7 +64,7 @@ export async function pgbench(cluster: Cluster): Promise<AsyncDisposable> {
   const { lab } = cluster;
   const done = "/run/pgbench.done";
   await lab.sh(1, ["rm", "-f", done]);
-  const loop = `until [ -e "$1" ]; do pgbench -h 127.0.0.1 -p ${DATABASES.postgres.port} -U postgres -n -c 2 -T 5 >/dev/null 2>&1 || sleep 0.2; done`;
+  const loop = `until [ -e "$1" ]; do pgbench -h 127.0.0.1 -p ${DATABASES.postgres.port} -U postgres -n -c 2 -T 5 postgres >/dev/null 2>&1 || sleep 0.2; done`;
   const running = lab.sh(1, ["sh", "-c", loop, "sh", done], { timeoutMs: 1_800_000 });
   running.catch(() => {});
   return {

@@ -17,10 +17,14 @@ const IDLE = 60 * SECOND;
 export const STOPPED_IDLE = 15 * SECOND;
 /** A difference that takes no longer than this is not worth another round. */
 const SMALL_MS = 250;
+/** Nor is one of no more than this, however long the way took. */
+const SMALL_BYTES = 1_048_576;
+/** A round that copied more than this part of what the one before did gains nothing: as much is written as is copied. */
+const GAINS = 0.8;
 
 export const roundName = (operation: string, round: number): string => `${operation.toLowerCase()}-r${round}`;
 
-/** Full, then differences, each to its own snapshot, until one is quick. What an earlier run of this operation has copied counts. */
+/** Full, then differences, each to its own snapshot, until one is small or no smaller than the one before. What an earlier run of this operation has copied counts. */
 export async function precopy(
   {
     machine,
@@ -33,8 +37,9 @@ export async function precopy(
   context: StepContext<PrimitivePorts>,
 ): Promise<VolumeKinds["volume.precopy"]["out"]> {
   let [bytes, ms, last] = [0, 0, Number.POSITIVE_INFINITY];
-  let round = 0;
-  while (round < maxRounds && last > SMALL_MS) {
+  let [round, more] = [0, true];
+  let before = Number.POSITIVE_INFINITY;
+  while (round < maxRounds && more) {
     round += 1;
     context.progress(`copying ${volume.namespace}/${volume.name}, round ${round}`);
     const snapshot = roundName(context.operation, round);
@@ -44,6 +49,9 @@ export async function precopy(
     bytes += done.bytes;
     ms += done.ms;
     last = done.ms;
+    more = last > SMALL_MS && done.bytes > SMALL_BYTES && done.bytes < GAINS * before;
+    // The first may have been cut short by what an earlier run had copied.
+    before = round === 1 ? Number.POSITIVE_INFINITY : done.bytes;
   }
   // What was written during the last round is what the next one would have to copy, in about the same time or less.
   if (maxDowntimeMs !== undefined && last > maxDowntimeMs) {

@@ -3,7 +3,7 @@ import type { VolumeSpec } from "../model/commit.ts";
 import { errorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { VolumeIdentity } from "../participant/commands.ts";
-import { type Context, forget, precopy, pull, STOPPED_IDLE, type Source, snapshotOne } from "./copy.ts";
+import { type Context, forget, precopy, pull, type Source, STOPPED_IDLE, snapshotOne } from "./copy.ts";
 
 type At = { readonly machine: string };
 /** Where a copy is made from. `guid` of the snapshot is known, or in the output of the `volume.snapshot` step `guidFrom`. */

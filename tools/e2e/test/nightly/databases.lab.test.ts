@@ -35,7 +35,7 @@ beforeAll(async () => {
   await sql(cluster, PORT, "CREATE TABLE beats (n bigint PRIMARY KEY); CREATE TABLE filler (t text)");
   await cluster.lab.sh(
     1,
-    ["pgbench", "-h", "127.0.0.1", "-p", String(PORT), "-U", "postgres", "-qi", "-s", "1"],
+    ["pgbench", "-h", "127.0.0.1", "-p", String(PORT), "-U", "postgres", "-qi", "-s", "1", "postgres"],
     {
       timeoutMs: 120_000,
     },
@@ -85,7 +85,7 @@ it("rolls back with data, and forward again with every heartbeat", async () => {
   ]);
   const running = await Promise.all(both.map((database) => beats(cluster, database, numbers())));
   await expect
-    .poll(async () => (await rowsIn(cluster, "postgres", PORT)).length)
+    .poll(async () => (await rowsIn(cluster, "postgres", PORT)).length, { timeout: 30_000 })
     .toBeGreaterThan((first[0]?.length ?? 0) + 50);
   const written = await Promise.all(running.map((each) => each.end()));
   await ctl(["rollback", "prod", "--volumes", "all"]);
@@ -154,7 +154,7 @@ describe("migrations with the load on", () => {
     sql(
       cluster,
       PORT,
-      `INSERT INTO filler SELECT (SELECT string_agg(md5(random()::text || i), '') FROM generate_series(1, 2048)) FROM generate_series(1, ${mib * 16}) i`,
+      `INSERT INTO filler SELECT string_agg(md5(random()::text), '') FROM generate_series(0, ${mib * 16 * 2048 - 1}) n GROUP BY n / 2048`,
       600_000,
     );
 
