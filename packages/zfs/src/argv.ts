@@ -50,6 +50,20 @@ export const argv = {
       properties,
       name.includes("#") ? checkBookmarkName(name) : checkName(name),
     ),
+  /** The same of just these. */
+  getOf: (properties: string, names: readonly string[]): Call =>
+    zfs(
+      names[0] ?? "",
+      "get",
+      "-Hp",
+      "-o",
+      "name,property,value,source",
+      properties,
+      ...names.map((name) => checkName(name)),
+    ),
+  /** Only names, parents first. */
+  names: (root: string, types: readonly string[]): Call =>
+    zfs(root, "list", "-H", "-r", "-o", "name", "-t", types.join(","), checkDatasetName(root)),
   create: (name: string, properties: NativeProperties): Call =>
     zfs(name, "create", ...assignments(properties), checkDatasetName(name)),
   set: (name: string, property: string, value: string): Call =>

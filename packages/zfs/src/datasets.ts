@@ -1,6 +1,6 @@
 import { PloyzError } from "@ployz/exec";
 import { argv, type Depth } from "./argv.ts";
-import { type CallOptions, call, retryBusy } from "./call.ts";
+import { type Call, type CallOptions, call, retryBusy } from "./call.ts";
 import { hasCode } from "./errors.ts";
 import { checkUserProperty } from "./names.ts";
 import { type Dataset, type PropertyTable, parseProperties, toDataset } from "./parse.ts";
@@ -50,10 +50,30 @@ export async function listDatasets(
   options: CallOptions & { readonly types?: readonly Dataset["type"][] } = {},
 ): Promise<readonly Dataset[]> {
   const types = options.types ?? ["filesystem"];
+  // Names first: zfs-fuse says the properties of all snapshots too, of which there are many more, and takes its time for it.
+  for (let attempt = 1; ; attempt++) {
+    const names = await namesBelow(root, types, options);
+    if (names.length === 0) return [];
+    try {
+      const tables = await tablesOf((properties) => argv.getOf(properties, names), options);
+      return [...tables].map(([name, table]) => toDataset(name, table));
+    } catch (error) {
+      // One of them went meanwhile, or has a new name.
+      if (!hasCode(error, "dataset_missing") || attempt >= LIST_ATTEMPTS) throw error;
+    }
+  }
+}
+
+const LIST_ATTEMPTS = 5;
+
+async function namesBelow(
+  root: string,
+  types: readonly string[],
+  options: CallOptions,
+): Promise<readonly string[]> {
   try {
-    return [...(await readTables(root, "all", options))]
-      .filter(([, table]) => types.includes(table.get("type")?.value as Dataset["type"]))
-      .map(([name, table]) => toDataset(name, table));
+    const { stdout } = await call(argv.names(root, types), options);
+    return stdout.split("\n").filter((name) => name !== "");
   } catch (error) {
     if (hasCode(error, "dataset_missing", "pool_missing")) return [];
     throw error;
@@ -150,10 +170,22 @@ export async function readTables(
   depth: Depth,
   options: CallOptions & { readonly only?: readonly string[] },
 ): Promise<ReadonlyMap<string, PropertyTable>> {
-  const asked = options.only?.join(",") ?? "all";
-  const tables = parseProperties((await call(argv.get(asked, name, depth), options)).stdout);
+  return tablesOf((properties) => argv.get(properties, name, depth), options);
+}
+
+/** zfs-fuse leaves the guid out of "all": known after the first time, and from then on asked for beside it. */
+let allHasGuid = true;
+
+async function tablesOf(
+  of: (properties: string) => Call,
+  options: CallOptions & { readonly only?: readonly string[] },
+): Promise<ReadonlyMap<string, PropertyTable>> {
+  const read = async (properties: string) => parseProperties((await call(of(properties), options)).stdout);
+  if (options.only !== undefined) return read(options.only.join(","));
+  const [tables, early] = await Promise.all([read("all"), allHasGuid ? undefined : read("guid")]);
   if ([...tables.values()].every((table) => table.has("guid"))) return tables;
-  const guids = parseProperties((await call(argv.get("guid", name, depth), options)).stdout);
+  allHasGuid = false;
+  const guids = early ?? (await read("guid"));
   return new Map(
     [...tables].flatMap(([key, table]) => {
       const guid = guids.get(key);

@@ -9,6 +9,7 @@ import { cliSuite } from "./suites/cli.ts";
 import { deploySuite, dockerDeploySuite } from "./suites/deploy.ts";
 import { gatewaySuite } from "./suites/gateway.ts";
 import { memorySuite } from "./suites/memory.ts";
+import { stateSuite } from "./suites/state.ts";
 import { storeSuite } from "./suites/store.ts";
 
 const SUITES: Readonly<Record<string, Suite>> = {
@@ -16,11 +17,12 @@ const SUITES: Readonly<Record<string, Suite>> = {
   deploy: deploySuite,
   "deploy-docker": dockerDeploySuite,
   gateway: gatewaySuite,
+  state: stateSuite,
   store: storeSuite,
   memory: memorySuite,
 };
 const USAGE = `usage: bench [SUITE...] [--json] [--rounds N]
-suites: ${Object.keys(SUITES).join(", ")} (default: all). As root. The others than gateway and store make a lab of one machine, and remove it.`;
+suites: ${Object.keys(SUITES).join(", ")} (default: all). As root. The others than gateway and store make a lab, and remove it.`;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

@@ -1,14 +1,24 @@
 import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { type RunOptions, type RunResult, run } from "@ployz/exec";
+import { type RunOptions, type RunResult, run, spawnStream } from "@ployz/exec";
 
-/** One simulated machine with Ployz installed. */
+/** Simulated machines, the first with Ployz installed. */
 export interface BenchLab {
+  /** On the first. */
   sh(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  on(machine: number, argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** 100 requests a second to a host through the gateway of the first, for two minutes at most. */
+  load(host: string): Load;
   /** Runs a bundled worker on the machine, with the payload's Node. */
   worker<T>(name: "wall-time" | "raw-deploy", args: object): Promise<T>;
   /** A cluster of this machine alone. */
   startCluster(runtime?: "host" | "docker"): Promise<void>;
+}
+
+export interface Load {
+  /** Resolves with the longest time without an answer, in milliseconds. */
+  end(): Promise<number>;
 }
 
 const fromRoot = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
@@ -16,7 +26,7 @@ const NODE = "/usr/local/lib/ployz/current/lib/node";
 
 /** Makes the machine, and takes it away again whatever happens. */
 export async function withLab<T>(
-  options: { readonly docker: boolean; progress(text: string): void },
+  options: { readonly docker: boolean; readonly machines?: number; progress(text: string): void },
   use: (lab: BenchLab) => Promise<T>,
 ): Promise<T> {
   const lab = fromRoot("tools/lab/lab");
@@ -25,15 +35,40 @@ export async function withLab<T>(
   const payload = (
     await run(fromRoot("tools/release/build-payload"), [], { timeoutMs: 300_000 })
   ).stdout.trim();
-  options.progress("starting a machine");
-  await run(lab, ["up", "1", ...named, "--payload", payload, ...(options.docker ? ["--docker"] : [])], {
+  options.progress("starting the machines");
+  const count = String(options.machines ?? 1);
+  await run(lab, ["up", count, ...named, "--payload", payload, ...(options.docker ? ["--docker"] : [])], {
     timeoutMs: 600_000,
   });
-  const sh: BenchLab["sh"] = (argv, more) =>
-    run(lab, ["sh", "1", ...named, "--", ...argv], { timeoutMs: 120_000, ...more });
+  const on: BenchLab["on"] = (machine, argv, more) =>
+    run(lab, ["sh", String(machine), ...named, "--", ...argv], { timeoutMs: 120_000, ...more });
+  const sh: BenchLab["sh"] = (argv, more) => on(1, argv, more);
   try {
     return await use({
+      on,
       sh,
+      load(host) {
+        const rate = ["--rate", "100", "--seconds", "120", "--timeout-ms", "60000"];
+        const child = spawnStream(lab, [
+          "load",
+          "http://127.0.0.1/",
+          ...named,
+          "--from",
+          "1",
+          "--host",
+          host,
+          ...rate,
+          "--json",
+        ]);
+        child.stdin.end();
+        const report = text(child.stdout);
+        return {
+          async end() {
+            child.kill("SIGINT");
+            return (JSON.parse(await report) as { longestGapMs: number }).longestGapMs;
+          },
+        };
+      },
       async worker(name, args) {
         const script = await readFile(new URL(`./${name}-worker.js`, import.meta.url));
         const onMachine = `/root/bench-${name}.mjs`;
@@ -47,7 +82,7 @@ export async function withLab<T>(
       },
     });
   } finally {
-    options.progress("removing the machine");
+    options.progress("removing the machines");
     await run(lab, ["down", ...named], { timeoutMs: 120_000 });
   }
 }

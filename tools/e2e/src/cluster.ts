@@ -36,6 +36,8 @@ export interface ClusterOptions {
   readonly atOnce?: boolean;
   /** Each machine gets a pool, and a configuration that names a dataset in it, before Ployz comes. */
   readonly volumes?: boolean;
+  /** PostgreSQL and Redis are installed. */
+  readonly databases?: boolean;
 }
 
 /** The payload of this checkout; built when it is not current. */
@@ -45,8 +47,15 @@ export async function payload(): Promise<string> {
 }
 
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
-  const { machines, kind = "ns", docker = false, bare = false, members = machines } = options;
-  const lab = await openLab({ machines, kind, docker, bare, payload: await payload() });
+  const {
+    machines,
+    kind = "ns",
+    docker = false,
+    bare = false,
+    databases = false,
+    members = machines,
+  } = options;
+  const lab = await openLab({ machines, kind, docker, bare, databases, payload: await payload() });
   try {
     const cluster = driver(lab);
     if (options.volumes === true)

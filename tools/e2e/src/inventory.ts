@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { run } from "@ployz/exec";
 import type { Commit, MachineRecord, OperationSummary } from "@ployz/primitives";
 import type { Cluster } from "./cluster.ts";
+import { inPool, LOOK_AT_DATASETS } from "./datasets.ts";
 
 const peek = join(dirname(fileURLToPath(import.meta.url)), "peek.ts");
 
@@ -58,7 +59,9 @@ export async function inventory(cluster: Cluster, machines?: readonly number[]):
   const indexes = machines ?? cluster.lab.addresses.map((_, index) => index + 1);
   const named = namesOf(store.heads);
   const perMachine = await Promise.all(
-    indexes.map(async (index) => [`m${index}`, await onMachine(cluster, index, named)] as const),
+    indexes.map(
+      async (index) => [`m${index}`, await onMachine(cluster, index, named, store.operations)] as const,
+    ),
   );
   return { store: inStore(store, named), ...Object.fromEntries(perMachine) };
 }
@@ -127,14 +130,21 @@ done
 ip netns list 2>/dev/null | while read -r ns _; do
   for pid in $(ip netns pids "$ns" 2>/dev/null); do printf 'workload\t%s %s\n' "$ns" "$(cat /proc/$pid/comm 2>/dev/null)"; done
 done
+${LOOK_AT_DATASETS}
 true
 `;
 
-async function onMachine({ lab }: Cluster, index: number, named: Names): Promise<readonly string[]> {
+async function onMachine(
+  { lab }: Cluster,
+  index: number,
+  named: Names,
+  operations: readonly OperationSummary[],
+): Promise<readonly string[]> {
   const { stdout } = await lab.sh(index, ["sh"], { input: LOOK });
-  return stdout
-    .split("\n")
-    .filter((line) => line !== "")
+  const lines = stdout.split("\n").filter((line) => line !== "");
+  const pool = lines.flatMap((line) => (line.startsWith("zfs\t") ? [line.slice("zfs\t".length)] : []));
+  return lines
+    .filter((line) => !line.startsWith("zfs\t"))
     .map((line) => {
       const [kind = "", name = ""] = line.split("\t");
       return `${kind} ${name
@@ -146,6 +156,7 @@ async function onMachine({ lab }: Cluster, index: number, named: Names): Promise
         .join(" ")}`;
     })
     .filter((line) => !/^link (lo|eth0|ployz-wg0|ployz0)$/.test(line))
+    .concat(inPool(pool, operations))
     .sort();
 }
 

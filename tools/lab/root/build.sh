@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the cached Debian roots that lab machines use as the lower layers of their disks.
-# usage: build.sh CACHE_DIR LAYER...        layers: base, full (on base), docker (on full), bare-docker (on base)
+# usage: build.sh CACHE_DIR LAYER...        layers: base, full (on base), docker and databases (on full), bare-docker (on base)
 # Each layer is a folder that an overlay mount stacks on the one below. A layer appears under its name only when it is
 # whole, so a build that was killed leaves nothing that would be taken for a root.
 set -euo pipefail
@@ -147,6 +147,22 @@ build_docker() {
   close_root
 }
 
+build_databases() {
+  open_root
+  use_host_sources
+  # No cluster is made at installation: each test has its own, on a volume.
+  mkdir -p "$work/root/etc/postgresql-common"
+  echo 'create_main_cluster = false' >"$work/root/etc/postgresql-common/createcluster.conf"
+  in_root apt-get -qq install -y --no-install-recommends -o Dpkg::Options::=--force-confold $(words "$here/databases.txt")
+  use_local_source
+  local name
+  for name in postgresql redis-server; do
+    in_root update-rc.d -f "$name" remove
+    in_root systemctl disable --quiet "$name"
+  done
+  close_root
+}
+
 build() {
   local layer=$1 lower=$2
   [ -d "$cache/$layer" ] && return
@@ -176,7 +192,7 @@ for layer in "$@"; do
   case $layer in
     base) build base "" ;;
     full) build full "$cache/base" ;;
-    docker) build docker "$cache/full:$cache/base" ;;
+    docker | databases) build "$layer" "$cache/full:$cache/base" ;;
     bare-docker) build bare-docker "$cache/base" ;;
     *) say "unknown layer $layer"; exit 2 ;;
   esac

@@ -10,7 +10,7 @@ import { down } from "./up.ts";
 
 const usage = `lab: simulated machines
 
-  lab up N [--kind ns|systemd] [--docker] [--bare] [--payload TARBALL] [--no-ssh-mesh]
+  lab up N [--kind ns|systemd] [--docker] [--bare] [--databases] [--payload TARBALL] [--no-ssh-mesh]
   lab info                       machines, addresses, keys
   lab sh I -- CMD...             run a command in machine I
   lab cut I | on I               power cut; boot again from the same disk
@@ -29,6 +29,7 @@ const flags = {
   kind: { type: "string" },
   payload: { type: "string" },
   docker: { type: "boolean" },
+  databases: { type: "boolean" },
   bare: { type: "boolean" },
   "no-ssh-mesh": { type: "boolean" },
   json: { type: "boolean" },
@@ -78,6 +79,7 @@ async function main(argv: readonly string[]): Promise<number> {
         machines: count ?? 0,
         kind: kindOf(values.kind),
         docker: values.docker ?? false,
+        databases: values.databases ?? false,
         bare: values.bare ?? false,
         sshMesh: !values["no-ssh-mesh"],
         ...(values.payload !== undefined && { payload: values.payload }),

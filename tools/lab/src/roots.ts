@@ -4,10 +4,18 @@ import { join } from "node:path";
 import { run } from "@ployz/exec";
 import { cacheRoot, rootRecipeDir } from "./names.ts";
 
+export interface RootKind {
+  readonly docker: boolean;
+  readonly bare: boolean;
+  /** PostgreSQL and Redis, for tests with real data. */
+  readonly databases: boolean;
+}
+
 /** Layers of a machine's root, top first. The recipes are in root/build.sh. */
-function layersOf(kind: { readonly docker: boolean; readonly bare: boolean }): readonly string[] {
-  if (kind.bare) return kind.docker ? ["bare-docker", "base"] : ["base"];
-  return kind.docker ? ["docker", "full", "base"] : ["full", "base"];
+function layersOf({ docker, bare, databases }: RootKind): readonly string[] {
+  if (bare) return docker ? ["bare-docker", "base"] : ["base"];
+  if (databases) return ["databases", "full", "base"];
+  return docker ? ["docker", "full", "base"] : ["full", "base"];
 }
 
 /** Changes with the recipe and the package lists, so that a changed recipe never meets an old root. */
@@ -21,7 +29,7 @@ async function recipeKey(): Promise<string> {
 
 /** Builds what is missing (about a minute the first time) and returns the layers' folders, top first. */
 export async function ensureRoot(
-  kind: { readonly docker: boolean; readonly bare: boolean },
+  kind: RootKind,
   onBuild: (layers: readonly string[]) => void = () => {},
 ): Promise<readonly string[]> {
   const cache = join(cacheRoot, await recipeKey());

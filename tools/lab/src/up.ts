@@ -16,6 +16,8 @@ export interface UpOptions {
   readonly docker?: boolean;
   /** Machines without the programs that Ployz needs; `apt-get install` of them works from a folder on the machine. */
   readonly bare?: boolean;
+  /** PostgreSQL and Redis are installed, and not started. Neither with `docker` nor with `bare`. */
+  readonly databases?: boolean;
   /** Release tarball, unpacked and installed on m1. */
   readonly payload?: string;
   /** Default true: m1 holds the private key that all machines accept for root. */
@@ -30,7 +32,8 @@ export async function up(options: UpOptions): Promise<LabSpec> {
   await checkRequest(options);
   const docker = options.docker ?? false;
   const bare = options.bare ?? false;
-  const layers = await ensureRoot({ docker, bare }, (missing) =>
+  const databases = options.databases ?? false;
+  const layers = await ensureRoot({ docker, bare, databases }, (missing) =>
     options.onProgress?.(`building the cached root (${missing.join(", ")}): about a minute, once`),
   );
   const spec: LabSpec = {
@@ -98,6 +101,12 @@ async function checkRequest(options: UpOptions): Promise<void> {
       code: "lab_size_invalid",
       message: `a lab of ${options.machines} machines cannot be made`,
       hint: `ask for 1 to ${maxMachines}`,
+    });
+  }
+  if (options.databases === true && (options.docker === true || options.bare === true)) {
+    throw new PloyzError({
+      code: "lab_kind_invalid",
+      message: "there is no root with databases that is bare or has Docker",
     });
   }
   if (options.payload !== undefined && !(await isReadable(options.payload))) {

@@ -1,5 +1,5 @@
 import type { PrimitivePorts, StepContext } from "../engine/types.ts";
-import { PloyzError } from "../model/error.ts";
+import { errorBody, PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { VolumeIdentity } from "../participant/commands.ts";
 import type { VolumeKinds } from "./volume-steps.ts";
@@ -13,12 +13,18 @@ const QUICK = 30 * SECOND;
 /** A transfer may take long, as long as something moves. */
 const DAY = 86_400 * SECOND;
 const IDLE = 60 * SECOND;
+/** While the service stands still for it: then it is better to let the source serve again. */
+export const STOPPED_IDLE = 15 * SECOND;
 /** A difference that takes no longer than this is not worth another round. */
 const SMALL_MS = 250;
+/** Nor is one of no more than this, however long the way took. */
+const SMALL_BYTES = 1_048_576;
+/** A round that copied more than this part of what the one before did gains nothing: as much is written as is copied. */
+const GAINS = 0.8;
 
 export const roundName = (operation: string, round: number): string => `${operation.toLowerCase()}-r${round}`;
 
-/** Full, then differences, each to its own snapshot, until one is quick. What an earlier run of this operation has copied counts. */
+/** Full, then differences, each to its own snapshot, until one is small or no smaller than the one before. What an earlier run of this operation has copied counts. */
 export async function precopy(
   {
     machine,
@@ -31,8 +37,9 @@ export async function precopy(
   context: StepContext<PrimitivePorts>,
 ): Promise<VolumeKinds["volume.precopy"]["out"]> {
   let [bytes, ms, last] = [0, 0, Number.POSITIVE_INFINITY];
-  let round = 0;
-  while (round < maxRounds && last > SMALL_MS) {
+  let [round, more] = [0, true];
+  let before = Number.POSITIVE_INFINITY;
+  while (round < maxRounds && more) {
     round += 1;
     context.progress(`copying ${volume.namespace}/${volume.name}, round ${round}`);
     const snapshot = roundName(context.operation, round);
@@ -42,6 +49,9 @@ export async function precopy(
     bytes += done.bytes;
     ms += done.ms;
     last = done.ms;
+    more = last > SMALL_MS && done.bytes > SMALL_BYTES && done.bytes < GAINS * before;
+    // The first may have been cut short by what an earlier run had copied.
+    before = round === 1 ? Number.POSITIVE_INFINITY : done.bytes;
   }
   // What was written during the last round is what the next one would have to copy, in about the same time or less.
   if (maxDowntimeMs !== undefined && last > maxDowntimeMs) {
@@ -65,7 +75,8 @@ export async function snapshotOne(
   return guids[id] ?? "";
 }
 
-export function pull(
+/** @throws PloyzError `transfer_stalled`: not tried again by itself, as a machine that does not answer would be. */
+export async function pull(
   machine: string,
   what: VolumeIdentity & {
     readonly source: Source;
@@ -74,13 +85,26 @@ export function pull(
     readonly bytesPerSecond?: number;
   },
   { call, signal, operation, progress }: Context,
+  idleTimeoutMs = IDLE,
 ) {
   const onProgress = (value: Json) => {
     const { done, total } = value as { readonly done: number; readonly total?: number };
     progress(`copying ${what.namespace}/${what.name}`, { done, ...(total !== undefined && { total }) });
   };
-  const options = { timeoutMs: DAY, idleTimeoutMs: IDLE, signal, onProgress };
-  return call(machine, "volume.pull", { ...what, operation }, options);
+  const options = { timeoutMs: DAY, idleTimeoutMs, signal, onProgress };
+  try {
+    return await call(machine, "volume.pull", { ...what, operation }, options);
+  } catch (error) {
+    if (signal.aborted || errorBody(error).code !== "deadline_exceeded") throw error;
+    throw new PloyzError(
+      {
+        code: "transfer_stalled",
+        message: `nothing of ${what.namespace}/${what.name} came from ${what.source.machine} to ${machine} for ${idleTimeoutMs / SECOND} s`,
+        hint: `check that the two machines hear each other (ployzctl machine rtt), then run the same command again`,
+      },
+      { cause: error },
+    );
+  }
 }
 
 export async function forget({ machine, id }: Source, rounds: number, { call, signal, operation }: Context) {

@@ -3,7 +3,7 @@ import type { VolumeSpec } from "../model/commit.ts";
 import { errorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { VolumeIdentity } from "../participant/commands.ts";
-import { type Context, forget, precopy, pull, type Source, snapshotOne } from "./copy.ts";
+import { type Context, forget, precopy, pull, type Source, STOPPED_IDLE, snapshotOne } from "./copy.ts";
 
 type At = { readonly machine: string };
 /** Where a copy is made from. `guid` of the snapshot is known, or in the output of the `volume.snapshot` step `guidFrom`. */
@@ -169,7 +169,8 @@ export const volumeSteps: Steps = {
     async apply({ machine, source, snapshot, ...volume }, context) {
       const guid = await snapshotOne(source, volume.namespace, snapshot, context);
       context.progress("copying the last difference");
-      const { bytes, ms } = await pull(machine, { ...volume, source, snapshot, guid }, context);
+      const what = { ...volume, source, snapshot, guid };
+      const { bytes, ms } = await pull(machine, what, context, STOPPED_IDLE);
       return { guid, bytes, ms };
     },
     async undo({ source, snapshot }, { call, signal }) {

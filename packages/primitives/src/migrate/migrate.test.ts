@@ -9,6 +9,7 @@ import {
   type World,
   worldWithShop,
 } from "../change/scenario.ts";
+import { PloyzError } from "../model/error.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
 import { migrate } from "./index.ts";
 
@@ -54,6 +55,27 @@ describe("migrate", () => {
     ).toBeGreaterThan(pulls);
     expect(copyOn(world, "m1").length).toBe(1);
     expect(copyOn(world, "m1")[0]?.content.length).toBeGreaterThanOrEqual(3);
+  });
+
+  test("when nothing of the last difference comes, the source serves again instead of waiting", async () => {
+    const world = await onM1();
+    const before = await inspect(world);
+    let asked = 0;
+    const { machines } = world.ports;
+    const call: typeof machines.call = (machine, command, args, options) => {
+      if (command !== "volume.pull" || (args as { snapshot: string }).snapshot.includes("-r"))
+        return machines.call(machine, command, args, options);
+      asked += 1;
+      throw new PloyzError({ code: "deadline_exceeded", message: "no progress" });
+    };
+    const cut = { ...world, ports: { ...world.ports, machines: { ...machines, call } } };
+    expect(await apply(cut, migrate, input("m2"))).toMatchObject({
+      state: "failed",
+      error: { code: "transfer_stalled" },
+      owed: [],
+    });
+    expect(asked).toBe(1);
+    expect(await inspect(world)).toEqual(before);
   });
 
   test("to where it is already changes nothing", async () => {

@@ -1,18 +1,21 @@
 import { PloyzError } from "@ployz/exec";
+import type { Dataset } from "@ployz/zfs";
 import type { Handlers } from "../handlers.ts";
 import { destroyUnlessNeeded } from "./dependents.ts";
 import { close, open, specProperties, unmark } from "./form.ts";
 import { checkId, checkSnapshot, identityMarks, MARK, mountpointOf, volumeDataset } from "./layout.ts";
+import { takeSnapshot } from "./snapshot.ts";
 import {
   checkMine,
   checkUnused,
+  copiesOf,
   findCopy,
+  meant,
   missing,
   needCopy,
   observedSnapshot,
   type Pool,
   sealed,
-  snapshotName,
   snapshotsOf,
   type VolumeWorld,
 } from "./world.ts";
@@ -67,17 +70,9 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
     "volume.snapshot": async ({ namespace, ids, snapshot }) => {
       checkSnapshot(snapshot);
       const pool = await storage.ready();
-      const names = ids.map((id) => volumeDataset(pool.layout, namespace, id));
-      return allInTurn(world, ids, async () => {
-        const lacking: string[] = [];
-        for (const [index, name] of names.entries()) {
-          if ((await pool.zfs.findDataset(name)) === undefined) throw missing(ids[index] ?? "", self);
-          if ((await pool.zfs.findDataset(`${name}@${snapshot}`)) === undefined) lacking.push(name);
-        }
-        await snapshotAll(pool, `${pool.layout.volumes}/${namespace}`, lacking, snapshot);
-        const made = await Promise.all(names.map((name) => pool.zfs.getDataset(`${name}@${snapshot}`)));
-        return { guids: Object.fromEntries(ids.map((id, index) => [id, made[index]?.guid ?? ""])) };
-      });
+      return allInTurn(world, ids, async () => ({
+        guids: await takeSnapshot(pool, { namespace, ids, snapshot, self }),
+      }));
     },
 
     "volume.unsnapshot": async ({ ids, snapshots }) => {
@@ -96,15 +91,18 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
     "volume.clone": ({ from, spec, operation, ...identity }) =>
       allInTurn(world, [identity.id, from.id], async () => {
         const pool = await storage.ready();
-        const present = await findCopy(pool, identity.id);
+        const copies = await copiesOf(pool);
+        const present = meant(copies, identity.id);
         const name = volumeDataset(pool.layout, identity.namespace, identity.id);
+        let made: Dataset | undefined;
         if (present === undefined) {
-          const source = await needCopy(pool, from.id, self);
+          const source = meant(copies, from.id);
+          if (source?.dataset === undefined) throw missing(from.id, self);
           const snapshot = `${source.dataset.name}@${checkSnapshot(from.snapshot)}`;
           if ((await pool.zfs.findDataset(snapshot))?.guid !== from.guid)
             throw snapshotMissing(from.id, from.snapshot, self);
           await ensureParent(pool, identity.namespace);
-          await pool.zfs.ensureClone(snapshot, name, {
+          const clone = await pool.zfs.ensureClone(snapshot, name, {
             properties: {
               ...specProperties(spec),
               canmount: "on",
@@ -112,12 +110,14 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
               user: identityMarks(identity, operation),
             },
           });
+          made = clone.dataset;
         } else {
           checkMine(present, operation, identity);
           if (present.state !== "active") throw sealed(present);
         }
-        await open(pool, name, identity.id);
-        return { guid: (await pool.zfs.getDataset(name)).guid };
+        const dataset = made ?? (await pool.zfs.getDataset(name));
+        await open(pool, name, identity.id, dataset);
+        return { guid: dataset.guid };
       }),
 
     /** The mark comes last: a seal that was cut off leaves a volume that is still active, and that the next start opens again. */
@@ -169,37 +169,4 @@ export function snapshotMissing(id: string, snapshot: string, machine: string): 
     message: `volume ${id} has no snapshot ${snapshot} of that guid on machine ${machine}`,
     hint: "run the same command again",
   });
-}
-
-/**
- * Atomic. Where ZFS takes only whole subtrees, several volumes are snapshotted with their parent, and then what nobody asked for goes
- * again; if that is cut off, the retention removes it later.
- */
-async function snapshotAll(
-  { zfs }: Pool,
-  parent: string,
-  names: readonly string[],
-  snapshot: string,
-): Promise<void> {
-  const [only] = names;
-  if (only === undefined) return;
-  if (names.length === 1) {
-    await zfs.ensureSnapshot(`${only}@${snapshot}`);
-    return;
-  }
-  if (zfs.capabilities.features.has("multi_snapshot")) {
-    await zfs.ensureSnapshots(names.map((name) => `${name}@${snapshot}`));
-    return;
-  }
-  // One that has it already would make the whole call fail: a part of them was asked for before, and atomicity was lost then.
-  const before = (await zfs.listSnapshotsBelow(parent, { userProperties: [] }))
-    .filter((one) => snapshotName(one) === snapshot)
-    .map(({ name }) => name.slice(0, name.indexOf("@")));
-  if (before.length > 0) {
-    for (const name of names) await zfs.ensureSnapshot(`${name}@${snapshot}`);
-    return;
-  }
-  await zfs.ensureSnapshot(`${parent}@${snapshot}`, { recursive: true });
-  const all = await zfs.listDatasets(parent);
-  for (const { name } of all) if (!names.includes(name)) await zfs.destroyDataset(`${name}@${snapshot}`);
 }

@@ -40,8 +40,9 @@ export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log"
       snapshot: `${name}@${checkSnapshot(snapshot)}`,
       base: base && `${name}@${checkSnapshot(base)}`,
     };
-    for (const one of [full.snapshot, full.base])
-      if (one !== undefined && (await pool.zfs.findDataset(one)) === undefined) return undefined;
+    const wanted = [full.snapshot, ...(full.base === undefined ? [] : [full.base])];
+    const found = await Promise.all(wanted.map((one) => pool.zfs.findDataset(one)));
+    if (found.includes(undefined)) return undefined;
     return { snapshot: full.snapshot, ...(full.base !== undefined && { base: full.base }) };
   }
 
@@ -57,7 +58,7 @@ export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log"
       const send = await named(pool, offer);
       if (send === undefined) throw new Error(`the snapshots of ${offer.id} that were offered are gone`);
       const snapshots = [send.snapshot, ...(send.base === undefined ? [] : [send.base])];
-      for (const snapshot of snapshots) await hold(pool, snapshot);
+      await Promise.all(snapshots.map((snapshot) => hold(pool, snapshot)));
       const { stream, done } = pool.zfs.send(send); // ends, and its program with it, when nobody reads any more
       void done
         .catch(() => {}) // told by the stream

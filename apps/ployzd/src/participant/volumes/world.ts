@@ -40,7 +40,12 @@ export async function copiesOf({ zfs, layout }: Pool): Promise<readonly Copy[]> 
 
 /** The copy that an id stands for. While one is received, a retired one of the same id is not the one that is meant. */
 export async function findCopy(pool: Pool, id: string): Promise<Copy | undefined> {
-  const copies = (await copiesOf(pool)).filter((copy) => copy.id === id);
+  return meant(await copiesOf(pool), id);
+}
+
+/** The same among copies that were listed before. */
+export function meant(all: readonly Copy[], id: string): Copy | undefined {
+  const copies = all.filter((copy) => copy.id === id);
   return (
     copies.find(({ place }) => place === "volumes") ??
     copies.find(({ place, dataset }) => place === "incoming" && dataset !== undefined) ??

@@ -1,0 +1,71 @@
+import { PloyzError } from "@ployz/exec";
+import { volumeDataset } from "./layout.ts";
+import { missing, type Pool, snapshotName } from "./world.ts";
+
+export interface Wanted {
+  readonly namespace: string;
+  readonly ids: readonly string[];
+  readonly snapshot: string;
+  /** This machine. */
+  readonly self: string;
+}
+
+/** Makes the snapshots that are not there. Resolves with the guids of all, by the volumes' ids. */
+export async function takeSnapshot(pool: Pool, wanted: Wanted): Promise<Readonly<Record<string, string>>> {
+  const { namespace, ids, snapshot } = wanted;
+  const find = async () => {
+    const found = ids.map(async (id) => {
+      const name = `${volumeDataset(pool.layout, namespace, id)}@${snapshot}`;
+      return [id, (await pool.zfs.findDataset(name))?.guid] as const;
+    });
+    return new Map(await Promise.all(found));
+  };
+  let made = await find();
+  const lacking = ids.filter((id) => made.get(id) === undefined);
+  if (lacking.length === 1) await takeOne(pool, wanted, lacking[0] ?? "");
+  if (lacking.length > 1) await takeAll(pool, wanted, lacking);
+  if (lacking.length > 0) made = await find();
+  return Object.fromEntries(ids.map((id) => [id, made.get(id) ?? ""]));
+}
+
+async function takeOne(
+  { zfs, layout }: Pool,
+  { namespace, snapshot, self }: Wanted,
+  id: string,
+): Promise<void> {
+  try {
+    await zfs.ensureSnapshot(`${volumeDataset(layout, namespace, id)}@${snapshot}`);
+  } catch (error) {
+    throw error instanceof PloyzError && error.code === "dataset_missing" ? missing(id, self) : error;
+  }
+}
+
+/**
+ * Atomic. Where ZFS takes only whole subtrees, several volumes are snapshotted with their parent, and then what nobody asked for goes
+ * again; if that is cut off, the retention removes it later.
+ */
+async function takeAll(
+  { zfs, layout }: Pool,
+  { namespace, snapshot, self }: Wanted,
+  ids: readonly string[],
+): Promise<void> {
+  const parent = `${layout.volumes}/${namespace}`;
+  const all = (await zfs.listDatasets(parent)).map(({ name }) => name);
+  const gone = ids.find((id) => !all.includes(volumeDataset(layout, namespace, id)));
+  if (gone !== undefined) throw missing(gone, self);
+  const names = ids.map((id) => volumeDataset(layout, namespace, id));
+  if (zfs.capabilities.features.has("multi_snapshot")) {
+    await zfs.ensureSnapshots(names.map((name) => `${name}@${snapshot}`));
+    return;
+  }
+  // One that has it already would make the whole call fail: a part of them was asked for before, and atomicity was lost then.
+  const before = (await zfs.listSnapshotsBelow(parent, { userProperties: [] })).filter(
+    (one) => snapshotName(one) === snapshot,
+  );
+  if (before.length > 0) {
+    for (const name of names) await zfs.ensureSnapshot(`${name}@${snapshot}`);
+    return;
+  }
+  await zfs.ensureSnapshot(`${parent}@${snapshot}`, { recursive: true });
+  for (const name of all) if (!names.includes(name)) await zfs.destroyDataset(`${name}@${snapshot}`);
+}

@@ -1,0 +1,58 @@
+import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Cluster } from "./cluster.ts";
+
+/** How often the host is looked at. A process that could write is there for longer: its start alone takes more. */
+const EVERY_MS = 15;
+
+export interface Watch extends AsyncDisposable {
+  /** Every moment at which more than one process had the namespace's volume, as what each was. */
+  end(): Promise<readonly string[]>;
+}
+
+/**
+ * Watches all machines at once, from the host, for ledgers of a namespace: whatever machine, daemon or store says, there must never be
+ * two. Two copies of the volume count as the same one.
+ */
+export function watchWriters({ lab }: Cluster, namespace: string): Watch {
+  const known = new Map<string, string | undefined>();
+  const clashes: string[] = [];
+  let stopped = false;
+
+  async function look(): Promise<void> {
+    const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+    const alive = new Set(pids);
+    for (const pid of known.keys()) if (!alive.has(pid)) known.delete(pid);
+    const fresh = pids.filter((pid) => known.get(pid) !== "other");
+    const found = await Promise.all(fresh.map(async (pid) => [pid, await describe(pid)] as const));
+    for (const [pid, what] of found) known.set(pid, what);
+    const writers = found.flatMap(([pid, what]) =>
+      what === undefined || what === "other" ? [] : [`${what} (pid ${pid})`],
+    );
+    if (writers.length > 1) clashes.push(writers.join(" and "));
+  }
+
+  /** `other`: will never be one. `undefined`: it may still become one by exec. */
+  async function describe(pid: string): Promise<string | undefined> {
+    const read = (file: string) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "");
+    const [argv, cgroup] = await Promise.all([read("cmdline"), read("cgroup")]);
+    if (!cgroup.includes(`.${lab.name}/`)) return cgroup === "" ? undefined : "other";
+    if (!/^[^\0]*\/lib\/node\0--no-warnings\0server\.mjs\0$/.test(argv)) return undefined;
+    const dataset = /^\S+ \S+ \S+ \S+ \/data .* (\S*\/volumes\/\S+) \S+$/m.exec(await read("mountinfo"))?.[1];
+    const machine = /\/(m\d+)(?:\/|$)/m.exec(cgroup)?.[1];
+    return dataset?.includes(`/volumes/${namespace}/`) ? `${dataset} on ${machine}` : undefined;
+  }
+
+  const running = (async () => {
+    while (!stopped) {
+      await look();
+      await delay(EVERY_MS);
+    }
+  })();
+  const end = async () => {
+    stopped = true;
+    await running;
+    return clashes;
+  };
+  return { end, [Symbol.asyncDispose]: async () => void (await end()) };
+}
