@@ -29,6 +29,8 @@ export type * from "./engine/types.ts";
 export { machineAdd } from "./machine-add/index.ts";
 export { type MachineAddInput, parseTarget } from "./machine-add/input.ts";
 export type { MachineAddPorts } from "./machine-add/observe.ts";
+export { type MachineUpdateInput, machineUpdate } from "./machine-update/index.ts";
+export type { MachineUpdatePorts, UpdateSource } from "./machine-update/observe.ts";
 export { type NormalManifest, normalise } from "./manifest/normalise.ts";
 export {
   bundlePaths,

@@ -17,6 +17,8 @@ import { instanceHandlers } from "../participant/instances.ts";
 import { openMachines } from "../participant/machines.ts";
 import { meshHandlers } from "../participant/membership.ts";
 import { observeMachine } from "../participant/observe.ts";
+import { openBuilds } from "../participant/update/builds.ts";
+import { lookAtBuilds, updateHandlers } from "../participant/update/handlers.ts";
 import { instanceVolumes, volumeHandlers } from "../participant/volumes/open.ts";
 import { openSender } from "../participant/volumes/send.ts";
 import { settleStrays } from "../participant/volumes/strays.ts";
@@ -71,6 +73,7 @@ export async function openMember(
   const fences = await openFences(paths.fences);
   const bundles = openBundles(paths.bundles);
   await bundles.tidy();
+  const builds = openBuilds(payload);
   const store = openStore({
     servers: initial.storeServers,
     nkeySeed: identity.nkeySeed,
@@ -136,6 +139,7 @@ export async function openMember(
     log: (error) => log.warn({ err: error }, "transfer"),
     async open(offer) {
       if (offer.kind === "volume") return sender.open(offer);
+      if (offer.kind === "payload") return builds.read();
       if (offer.kind === "bundle") return bundles.read(offer.digest);
       if (runtime.images === undefined) throw new Error("no images here");
       return runtime.images.export(offer.digest);
@@ -144,15 +148,33 @@ export async function openMember(
 
   let handlers: Handlers | undefined;
   const rpc = openRpc(store.session);
-  const machines = openMachines(rpc, self.id, () => {
-    const ready = handlers;
-    return ready && ((command, args, fence, context) => handle(ready, fences, command, args, fence, context));
+  const machines = openMachines(rpc, {
+    self: self.id,
+    local() {
+      const ready = handlers;
+      return (
+        ready && ((command, args, fence, context) => handle(ready, fences, command, args, fence, context))
+      );
+    },
+    versionOf: (machine) => follower.present().machines.find(({ id }) => id === machine)?.version,
   });
+  const fetch = (machine: string, token: string, signal: AbortSignal) => {
+    const address = addressOf(machine);
+    if (address !== undefined) return fetchOffer(address, config.transferPort, token, signal);
+    throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
+  };
   const runner = openRunner({
     store,
     machines,
     self: self.id,
     generation: () => follower.present().cluster.generation,
+    source: {
+      machine: self.id,
+      look: async () => ({
+        ...(await lookAtBuilds({ payload, builds, running: () => [] })),
+        neededBytes: await builds.neededBytes(),
+      }),
+    },
     openRemote: (credentials) => openRemote(payload, credentials),
     machineAdd: {
       payload: { version: payload.version, build: payload.build },
@@ -182,6 +204,7 @@ export async function openMember(
           runtime,
           self: self.id,
           version: payload.version,
+          build: payload.build,
           gatewayAddress: hostOf(config.gatewayListen),
           storage,
           overcommitRatio: config.overcommitRatio,
@@ -197,6 +220,7 @@ export async function openMember(
     ...contentHandlers({
       runtime,
       bundles,
+      builds,
       transfers,
       volumes: sender,
       machines,
@@ -209,11 +233,12 @@ export async function openMember(
     ...volumeHandlers({
       ...volumes,
       machines,
-      fetch(machine, token, signal) {
-        const address = addressOf(machine);
-        if (address !== undefined) return fetchOffer(address, config.transferPort, token, signal);
-        throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
-      },
+      fetch,
+    }),
+    ...updateHandlers({
+      ...{ self: self.id, payload, builds, runtime, config, paths, machines, fetch },
+      services: around.services,
+      running: runner.running,
     }),
     ...meshHandlers({
       wireguard: substrate.wireguard,

@@ -2,7 +2,9 @@ import {
   branch,
   deployPrimitive,
   type MachineAddPorts,
+  type MachineUpdatePorts,
   machineAdd,
+  machineUpdate,
   migrate,
   namespaceRm,
   type PrimitiveRegistry,
@@ -16,7 +18,12 @@ import {
 } from "@ployz/primitives";
 
 /** Every primitive that this daemon runs, each with its ports. */
-export function primitivesOf({ store, machines, ...rest }: MachineAddPorts): PrimitiveRegistry {
+export function primitivesOf({
+  store,
+  machines,
+  source,
+  ...rest
+}: MachineAddPorts & MachineUpdatePorts): PrimitiveRegistry {
   const ports = { store, machines };
   const all = [
     register(deployPrimitive, ports),
@@ -30,6 +37,7 @@ export function primitivesOf({ store, machines, ...rest }: MachineAddPorts): Pri
     register(volumeRestore, ports),
     register(volumeRm, ports),
     register(machineAdd, { ...ports, ...rest }),
+    register(machineUpdate, { ...ports, source }),
   ];
   return new Map(all.map((registered) => [registered.primitive.name, registered]));
 }

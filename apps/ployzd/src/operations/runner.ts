@@ -21,6 +21,7 @@ import {
   resolveInterrupted,
   runOperation,
   type Store,
+  type UpdateSource,
 } from "@ployz/primitives";
 import type { SshCredentials } from "../remote/ssh.ts";
 import { type Channel, channel } from "./channel.ts";
@@ -49,6 +50,7 @@ export interface RunnerOptions {
   /** The SSH port lives as long as one request: it holds the operator's credentials. */
   openRemote(credentials: SshCredentials): MachineAddPorts["remote"] & { close(): void };
   readonly machineAdd: Omit<MachineAddPorts, "store" | "machines" | "remote">;
+  readonly source: UpdateSource;
   log(error: unknown, operation: string): void;
 }
 
@@ -63,7 +65,7 @@ export function openRunner(options: RunnerOptions): Runner {
   const active = new Map<string, Active>();
 
   const registryWith = (remote: MachineAddPorts["remote"]): PrimitiveRegistry =>
-    primitivesOf({ store, machines, remote, ...options.machineAdd });
+    primitivesOf({ store, machines, remote, source: options.source, ...options.machineAdd });
 
   const deps = (
     by: string,

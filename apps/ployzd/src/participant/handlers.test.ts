@@ -43,6 +43,11 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "volume.retire": true,
   "volume.prune": true,
   "gateway.hold": true,
+  "update.look": false,
+  "update.await": false,
+  "payload.ensure": true,
+  "payload.remove": true,
+  "update.switch": true,
 };
 
 const code = (work: Promise<unknown>) =>

@@ -33,6 +33,8 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "membership.handshake",
   "machine.rtt",
   "transfer.offer",
+  "update.look",
+  "update.await",
 ]);
 
 /** Runs one command as it came over the wire. */

@@ -10,6 +10,7 @@ export interface ObserveWorld {
   readonly runtime: Runtime;
   readonly self: string;
   readonly version: string;
+  readonly build: string;
   /** What the gateway listens on; `0.0.0.0` is every address. */
   readonly gatewayAddress: string;
   readonly storage: Storage;
@@ -30,6 +31,7 @@ export async function observeMachine(
   return {
     machine: world.self,
     version: world.version,
+    build: world.build,
     runtime: facts.kind,
     runtimeVersion: facts.version,
     arch: facts.arch,

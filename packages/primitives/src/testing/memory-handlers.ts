@@ -5,6 +5,7 @@ import {
   type MemoryMachine,
   observed,
 } from "./memory-participant.ts";
+import { updateHandlersOf } from "./memory-update.ts";
 import { observedVolume, useVolumes, volumeHandlersOf } from "./memory-volumes.ts";
 
 /** The participant of one simulated machine. Every changing command may be sent twice. */
@@ -37,6 +38,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "machine.observe": ({ namespaces }) => ({
       machine: machine.id,
       version: "0.0.0",
+      build: machine.build,
       runtime: "process",
       runtimeVersion: "memory",
       arch: "x64",
@@ -77,6 +79,8 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
         const there = machine.volumes.get(offer.id)?.snapshots.has(offer.snapshot) === true;
         return there ? { token: `offer-${offer.id}@${offer.snapshot}` } : null;
       }
+      if (offer.kind === "payload")
+        return machine.build === offer.digest ? { token: `offer-${offer.digest}` } : null;
       const { kind, digest } = offer;
       const there = (kind === "image" ? machine.images : machine.bundles).has(digest);
       return there ? { token: `offer-${digest}` } : null;
@@ -154,6 +158,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "instance.retire": ({ id }) => remove(id),
     "instance.remove": ({ id }) => remove(id),
     ...volumeHandlersOf(machine, setting),
+    ...updateHandlersOf(machine, setting),
     "publish.await": () => ({ gateway: "applied", dns: "applied" }),
     "membership.await": async () => ({ peers: ((await setting.members())?.length ?? 1) - 1 }),
     "membership.handshake": async ({ machines }) => {

@@ -114,6 +114,10 @@ function emptyMachine(id: string): MemoryMachine {
     instances: new Map(),
     storage: true,
     volumes: new Map(),
+    build: "build-0",
+    builds: new Map([["build-0", undefined]]),
+    busy: [],
+    buildFaults: new Map(),
     fences: new Map(),
     effects: [],
   };

@@ -37,6 +37,17 @@ export interface MemoryMachine {
   storage: boolean;
   /** Copies of volumes, by id. */
   readonly volumes: Map<string, MemoryVolume>;
+  /** What its daemon runs. */
+  build: string;
+  /** Builds that lie there, each with the operation that brought it, if one did. */
+  readonly builds: Map<string, string | undefined>;
+  /** Operations that its daemon runs. */
+  readonly busy: string[];
+  /** What a switch to a build leads to; default: it runs. `dies`: it never answers. `disturbs`: it starts this anew. */
+  readonly buildFaults: Map<
+    string,
+    { readonly kind: "dies" } | { readonly kind: "disturbs"; readonly what: string }
+  >;
   readonly fences: Map<string, Fence>;
   /** Every change, in order: `start prod.web.0.k3v9x2ab`. What was there already is no change. */
   readonly effects: string[];
@@ -90,6 +101,9 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "volume.retire",
   "volume.prune",
   "gateway.hold",
+  "payload.ensure",
+  "payload.remove",
+  "update.switch",
 ]);
 
 export function fail(code: string, message: string, details?: PloyzError["details"]): never {
