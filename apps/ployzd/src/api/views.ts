@@ -188,7 +188,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
   const storeAnswers =
     member.storeConnected() && !unreachable.some(({ code }) => code === "store_unavailable");
   const warnings = [
-    ...warningsOf({ machines, instances, namespaces, volumes, open, storeAnswers }),
+    ...warningsOf({ self: machine.id, machines, instances, namespaces, volumes, open, storeAnswers }),
     ...unreachable
       .filter(({ code }) => code !== "store_unavailable")
       .map(({ message, hint }) => ({ message, hint: hint ?? "ployzctl doctor" })),

@@ -55,7 +55,14 @@ describe("volumes", () => {
 describe("warnings of volumes", () => {
   const warned = (state: string, over: object = {}) =>
     warningsOf({
-      ...{ machines: machines(state), instances: [], namespaces: [], open: [], storeAnswers: true },
+      ...{
+        self: "m1",
+        machines: machines(state),
+        instances: [],
+        namespaces: [],
+        open: [],
+        storeAnswers: true,
+      },
       volumes: volumeList([head], machines(state), undefined).volumes,
       ...over,
     }).flatMap(({ message }) => (message.startsWith("volume") ? [message] : []));

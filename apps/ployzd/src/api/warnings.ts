@@ -10,6 +10,8 @@ import type {
 type Warning = ClusterStatus["warnings"][number];
 
 export interface Seen {
+  /** The machine that looks. */
+  readonly self: string;
   readonly machines: readonly MachineRow[];
   readonly instances: readonly InstanceRow[];
   readonly namespaces: readonly NamespaceRow[];
@@ -25,6 +27,7 @@ export function warningsOf(seen: Seen): readonly Warning[] {
   return [
     ...storeWarnings(seen),
     ...machineWarnings(seen),
+    ...versionWarnings(seen),
     ...volumeWarnings(seen),
     ...namespaceWarnings(seen),
     ...seen.instances
@@ -84,6 +87,26 @@ function machineWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
         message: `${record.id} has not finished joining`,
         hint: "run machine add for it again",
       })),
+  ];
+}
+
+/** They work together, and commands that one of them does not know are refused by name: it should not stay so. */
+function versionWarnings({ self, machines }: Seen): readonly Warning[] {
+  const seen = machines.flatMap(({ record, observation }) =>
+    observation === undefined
+      ? []
+      : [{ id: record.id, version: observation.version, build: observation.build }],
+  );
+  const here = seen.find(({ id }) => id === self);
+  const others = seen.filter(({ build, version }) => build !== here?.build || version !== here?.version);
+  if (here === undefined || others.length === 0) return [];
+  const named = ({ id, version, build = "" }: (typeof seen)[number]) =>
+    `${id} ${version}${build === "" ? "" : ` (${build.slice(0, 12)})`}`;
+  return [
+    {
+      message: `versions differ: ${[here, ...others].map(named).join(", ")}`,
+      hint: `ployzctl machine update, on a machine that has the newest: it gives it to the others`,
+    },
   ];
 }
 

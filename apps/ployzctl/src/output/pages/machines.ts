@@ -1,5 +1,5 @@
 import type { MachineList, MachineRow, MeshStatus, RttTable } from "../../api.ts";
-import type { MachineAdded, MachineDocument } from "../../documents.ts";
+import type { MachineAdded, MachineDocument, MachinesUpdated, OperationEnd } from "../../documents.ts";
 import { type Block, bytes, type Cell, duration, lines, type Page, table } from "../page.ts";
 
 export function machineTable(machines: readonly MachineRow[]): Block {
@@ -128,16 +128,45 @@ export function addedPage({ machines }: MachineAdded): Page {
                 text: `${target}: ${state}${operation === undefined ? "" : `, operation ${operation}`}`,
                 tone: "bad",
               };
-        const why = errors.flatMap(({ message, hint }) => [
-          `  error: ${message}`,
-          ...(hint === undefined ? [] : [`  hint: ${hint}`]),
-        ]);
-        return [
-          first,
-          ...why,
-          ...warnings.map((text): Cell => ({ text: `  warning: ${text}`, tone: "warn" })),
-        ];
+        return [first, ...remarks(errors, warnings)];
       }),
     ),
   ];
 }
+
+export function updatedPage({ version, build, machines }: MachinesUpdated): Page {
+  const to = `${version} (${build.slice(0, 12)})`;
+  return [
+    lines(
+      ...machines.flatMap(({ machine, state, from, changed, ms, operation, errors, warnings }): Cell[] => {
+        const took = ms === undefined ? "" : ` (${duration(ms)})`;
+        const was = from === undefined ? "" : `${from.version} (${from.build.slice(0, 12)})`;
+        const said: Cell =
+          state === "done"
+            ? {
+                text: changed === false ? `has ${to} already` : `updated from ${was} to ${to}${took}`,
+                tone: "ok",
+              }
+            : state === "planned"
+              ? `would be updated from ${was} to ${to}`
+              : state === "not-tried"
+                ? { text: "not tried", tone: "warn" }
+                : {
+                    text: `${state}${operation === undefined ? "" : `, operation ${operation}`}`,
+                    tone: "bad",
+                  };
+        const first: Cell =
+          typeof said === "string" ? `${machine}: ${said}` : { ...said, text: `${machine}: ${said.text}` };
+        return [first, ...remarks(errors, warnings)];
+      }),
+    ),
+  ];
+}
+
+const remarks = (errors: OperationEnd["errors"], warnings: OperationEnd["warnings"]): readonly Cell[] => [
+  ...errors.flatMap(({ message, hint }) => [
+    `  error: ${message}`,
+    ...(hint === undefined ? [] : [`  hint: ${hint}`]),
+  ]),
+  ...warnings.map((text): Cell => ({ text: `  warning: ${text}`, tone: "warn" })),
+];
