@@ -1,6 +1,12 @@
 import type { MachineList, MachineRow, MeshStatus, RttTable } from "../../api.ts";
-import type { MachineAdded, MachineDocument, MachinesUpdated, OperationEnd } from "../../documents.ts";
-import { type Block, bytes, type Cell, duration, lines, type Page, table } from "../page.ts";
+import type {
+  MachineAdded,
+  MachineDocument,
+  MachinesUpdated,
+  OperationEnd,
+  UpdateOutcome,
+} from "../../documents.ts";
+import { type Block, bytes, type Cell, duration, lines, type Page, type Tone, table } from "../page.ts";
 
 export function machineTable(machines: readonly MachineRow[]): Block {
   return table(
@@ -135,32 +141,44 @@ export function addedPage({ machines }: MachineAdded): Page {
 }
 
 export function updatedPage({ version, build, machines }: MachinesUpdated): Page {
-  const to = `${version} (${build.slice(0, 12)})`;
+  const to = { version, build };
   return [
     lines(
-      ...machines.flatMap(({ machine, state, from, changed, ms, operation, errors, warnings }): Cell[] => {
-        const took = ms === undefined ? "" : ` (${duration(ms)})`;
-        const was = from === undefined ? "" : `${from.version} (${from.build.slice(0, 12)})`;
-        const said: Cell =
-          state === "done"
-            ? {
-                text: changed === false ? `has ${to} already` : `updated from ${was} to ${to}${took}`,
-                tone: "ok",
-              }
-            : state === "planned"
-              ? `would be updated from ${was} to ${to}`
-              : state === "not-tried"
-                ? { text: "not tried", tone: "warn" }
-                : {
-                    text: `${state}${operation === undefined ? "" : `, operation ${operation}`}`,
-                    tone: "bad",
-                  };
-        const first: Cell =
-          typeof said === "string" ? `${machine}: ${said}` : { ...said, text: `${machine}: ${said.text}` };
-        return [first, ...remarks(errors, warnings)];
+      ...machines.flatMap((outcome): Cell[] => {
+        const { text, tone } = updateSaid(outcome, to);
+        const line = `${outcome.machine}: ${text}`;
+        const first = tone === undefined ? line : { text: line, tone };
+        return [first, ...remarks(outcome.errors, outcome.warnings)];
       }),
     ),
   ];
+}
+
+type Build = { readonly version: string; readonly build: string };
+const named = ({ version, build }: Build): string => `${version} (${build.slice(0, 12)})`;
+
+function updateSaid(
+  { state, from, changed, ms, operation }: UpdateOutcome,
+  to: Build,
+): { readonly text: string; readonly tone?: Tone } {
+  const recorded = from?.build === to.build;
+  const change = from === undefined ? `to ${named(to)}` : `from ${named(from)} to ${named(to)}`;
+  switch (state) {
+    case "planned":
+      return { text: recorded ? `runs ${named(to)}, which is to be recorded` : `would be updated ${change}` };
+    case "not-tried":
+      return { text: "not tried", tone: "warn" };
+    case "done": {
+      if (changed === false) return { text: `has ${named(to)} already`, tone: "ok" };
+      const took = ms === undefined ? "" : ` (${duration(ms)})`;
+      return {
+        text: `${recorded ? `runs ${named(to)}, now recorded` : `updated ${change}`}${took}`,
+        tone: "ok",
+      };
+    }
+    default:
+      return { text: `${state}${operation === undefined ? "" : `, operation ${operation}`}`, tone: "bad" };
+  }
 }
 
 const remarks = (errors: OperationEnd["errors"], warnings: OperationEnd["warnings"]): readonly Cell[] => [
