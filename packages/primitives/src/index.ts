@@ -52,6 +52,7 @@ export type * from "./model/machine.ts";
 export { checkLabel, isEnvName, isHostname, isLabel, shown } from "./model/names.ts";
 export { type NamespaceRmInput, namespaceRm } from "./namespace-rm/index.ts";
 export type * from "./participant/commands.ts";
+export type { InstalledBuilds } from "./participant/update-commands.ts";
 export type * from "./ports/machines.ts";
 export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";

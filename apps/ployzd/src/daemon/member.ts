@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { openMirror, openRpc, openStore, serve } from "@ployz/nats-store";
 import type { AdoptionReport, Commit, Json, Machines, Store } from "@ployz/primitives";
-import { planSubnet } from "@ployz/wireguard";
 import type { Logger } from "pino";
 import { followMembership } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
+import { installedHere } from "../operations/installed.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
@@ -18,7 +18,7 @@ import { openMachines } from "../participant/machines.ts";
 import { meshHandlers } from "../participant/membership.ts";
 import { observeMachine } from "../participant/observe.ts";
 import { openBuilds } from "../participant/update/builds.ts";
-import { lookAtBuilds, updateHandlers } from "../participant/update/handlers.ts";
+import { updateHandlers } from "../participant/update/handlers.ts";
 import { instanceVolumes, volumeHandlers } from "../participant/volumes/open.ts";
 import { openSender } from "../participant/volumes/send.ts";
 import { settleStrays } from "../participant/volumes/strays.ts";
@@ -168,33 +168,8 @@ export async function openMember(
     machines,
     self: self.id,
     generation: () => follower.present().cluster.generation,
-    source: {
-      machine: self.id,
-      look: async () => ({
-        ...(await lookAtBuilds({ payload, builds, running: () => [] })),
-        neededBytes: await builds.neededBytes(),
-      }),
-    },
     openRemote: (credentials) => openRemote(payload, credentials),
-    machineAdd: {
-      payload: { version: payload.version, build: payload.build },
-      storePort: config.storePort,
-      subnets:
-        ({ clusterCidr, subnetPrefixLength }) =>
-        (index) => {
-          try {
-            const { subnet, machineAddress } = planSubnet({
-              clusterCidr,
-              prefixLength: subnetPrefixLength,
-              index,
-            });
-            return { subnet, address: machineAddress };
-          } catch (error) {
-            if (error instanceof PloyzError) return undefined; // beyond the range
-            throw error;
-          }
-        },
-    },
+    ...installedHere({ self: self.id, payload, builds, storePort: config.storePort }),
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
   });
   handlers = {

@@ -1,7 +1,7 @@
 import type { PrimitivePorts } from "../engine/types.ts";
 import { type ErrorBody, errorBody } from "../model/error.ts";
 import type { MachineRecord } from "../model/machine.ts";
-import type { InstalledBuilds } from "../participant/commands.ts";
+import type { InstalledBuilds } from "../participant/update-commands.ts";
 import type { MachineUpdateInput } from "./index.ts";
 
 export interface MachineUpdatePorts extends PrimitivePorts {

@@ -1,10 +1,11 @@
 import type { Readiness, VolumeSpec } from "../model/commit.ts";
+import type { UpdateCommands } from "./update-commands.ts";
 
 /**
  * What one machine does when another's operation asks: the whole protocol between machines. Each changing command is
  * idempotent and carries a fence. `apps/ployzd` implements it over the driver packages, `testing` in memory.
  */
-export interface Commands {
+export interface Commands extends UpdateCommands {
   // reads
   "machine.observe": { args: { namespaces?: readonly string[] }; out: MachineObservation };
   /** Asks the daemon that runs an operation to undo it (before the commit) or to let it finish. */
@@ -141,42 +142,7 @@ export interface Commands {
     args: { machines: readonly string[] };
     out: { rttMs: Readonly<Record<string, number | null>> };
   };
-
-  // the machine's own Ployz. A build is named by its hash; several lie side by side, and one is the current one
-  "update.look": { args: Record<never, never>; out: InstalledBuilds };
-  /** Has the build lie beside the others, fetched from `source` where it is missing. Progress: `{ done, total? }` in bytes. */
-  "payload.ensure": {
-    args: { build: string; source: string; operation: string };
-    out: { transferredBytes: number };
-  };
-  /** Undo of `payload.ensure`: removes the build if this operation brought it. Never the current one. */
-  "payload.remove": { args: { build: string; operation: string }; out: null };
-  /**
-   * Begins to make this build the one that runs: the daemon that answers is replaced by it, so that the answer says nothing of the
-   * outcome, and `update.await` has to be asked. If the new daemon does not come up as a member, the machine goes back by itself.
-   * `machine_busy` while the daemon runs operations, unless it goes back.
-   */
-  "update.switch": { args: { build: string; back: boolean; operation: string }; out: null };
-  /** Resolves when no switch is under way and this build runs; `update_reverted` when another one does. */
-  "update.await": {
-    args: { build: string };
-    /** What ran before the switch and had to be started again since. */
-    out: { version: string; disturbed: readonly { readonly what: string; readonly why: string }[] };
-  };
 }
-
-export type InstalledBuilds = {
-  readonly version: string;
-  /** What the daemon that answers runs. */
-  readonly build: string;
-  /** What it would run after a restart; absent: it was not installed by install.sh. */
-  readonly current?: string;
-  readonly arch: string;
-  /** Where builds are installed. */
-  readonly diskFreeBytes: number;
-  /** Operations that this daemon runs. */
-  readonly running: readonly string[];
-};
 
 export type TransferOffer =
   | { readonly kind: "image" | "bundle"; readonly digest: string; readonly machine: string }
