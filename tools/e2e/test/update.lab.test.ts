@@ -29,7 +29,7 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 const REPACK = `set -e
 d=$(mktemp -d)
-tar -xzf /usr/local/lib/ployz/current/payload.tar.gz -C "$d"
+tar -xzf "/usr/local/lib/ployz/$2/payload.tar.gz" -C "$d"
 cd "$d/ployz"
 cat >> lib/ployzd.mjs
 find . -type f ! -name SHA256SUMS ! -name version.json | sort | xargs sha256sum > SHA256SUMS
@@ -39,9 +39,9 @@ sed -i "s/\\"version\\": \\"[^\\"]*\\"/\\"version\\": \\"$1\\"/; s/\\"build\\": 
 rm -rf "$d"
 echo "$build"`;
 
-/** Installs on m1 a release that differs from the last one in its version and what is added to the daemon; resolves with its build. */
+/** Installs on m1 a release that differs from the first one in its version and what is added to the daemon; resolves with its build. */
 async function release(version: string, code: string): Promise<string> {
-  const { stdout } = await cluster.lab.sh(1, ["sh", "-c", REPACK, "sh", version], {
+  const { stdout } = await cluster.lab.sh(1, ["sh", "-c", REPACK, "sh", version, first.slice(0, 12)], {
     input: `\n// ${version}\n${code}`,
     timeoutMs: 60_000,
   });
@@ -59,9 +59,16 @@ const load = (i: number, until: AbortSignal) =>
 
 /** What must not change: all that runs but the daemon and the two processes that follow commits. */
 async function untouched(i: number): Promise<unknown> {
-  const { services, ...rest } = (await dataPlane(cluster, i)) as Pick<DaemonStatus, "services">;
+  const { services, peers, ...rest } = (await dataPlane(cluster, i)) as Pick<DaemonStatus, "services"> & {
+    readonly peers: string;
+  };
   const replaced = ["ployz-gateway", "ployz-dns"];
-  return { ...rest, services: services.filter(({ name }) => !replaced.includes(name)) };
+  // wireguard-go lists its peers in any order.
+  return {
+    ...rest,
+    peers: peers.split("\n").sort(),
+    services: services.filter(({ name }) => !replaced.includes(name)),
+  };
 }
 
 const everywhere = <T>(look: (i: number) => Promise<T>) => Promise.all([1, 2, 3].map(look));
