@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the unpacked payload that this script lies in, or removes every installed one. Plain sh, no network.
 #
-#   install.sh [--tarball FILE] [--operation ID] [--prefix DIR]
+#   install.sh [--tarball FILE] [--operation ID] [--prefix DIR] [--stage]
 #   install.sh --remove [--prefix DIR]
 #
 # What it makes (DIR is /usr/local):
@@ -13,20 +13,21 @@
 #
 # --tarball is the archive that this payload was unpacked from. Without it the archive is packed again from the files:
 # the same build, not the same bytes. Everything is checked before anything is written, and running it again with the
-# same payload changes nothing. Builds that were installed before stay: programs that run from them go on.
+# same payload changes nothing. With --stage the payload is only laid beside the others, and no link changes. Builds that were installed before stay: programs that run from them go on.
 # Exit codes: 0 done, 2 usage, 3 a precondition is not met and nothing was changed, 1 it failed.
 set -eu
 export LC_ALL=C
 umask 022
 
 note() { printf 'install.sh: %s\n' "$1" >&2; }
-usage() { note "$1"; note "usage: install.sh [--tarball FILE] [--operation ID] [--prefix DIR] | --remove [--prefix DIR]"; exit 2; }
+usage() { note "$1"; note "usage: install.sh [--tarball FILE] [--operation ID] [--prefix DIR] [--stage] | --remove [--prefix DIR]"; exit 2; }
 refuse() { note "$1"; exit 3; }
 
-prefix=/usr/local tarball= operation= remove=
+prefix=/usr/local tarball= operation= remove= stage=
 while [ $# -gt 0 ]; do
   case $1 in
     --remove) remove=1; shift; continue ;;
+    --stage) stage=1; shift; continue ;;
     --tarball | --operation | --prefix) [ $# -ge 2 ] && [ -n "$2" ] || usage "$1 needs a value" ;;
     *) usage "unknown argument: $1" ;;
   esac
@@ -120,6 +121,8 @@ if [ -z "$done_already" ]; then
   # Fills the compile cache, so that the first command is as fast as any later one.
   timeout 20 "$lib/$short/bin/ployzctl" --version </dev/null >/dev/null 2>&1 || :
 fi
+
+[ -z "$stage" ] || exit 0
 
 switch() { # switch TARGET LINK: points the link there in one rename, when it does not already
   [ "$(readlink "$2" 2>/dev/null || :)" = "$1" ] && return

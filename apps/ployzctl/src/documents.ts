@@ -51,6 +51,7 @@ export type Document =
   | DaemonUninstalled
   | MachineDocument
   | MachineAdded
+  | MachinesUpdated
   | Detached
   | Namespaces
   | NamespaceDocument
@@ -86,17 +87,30 @@ export type DaemonUninstalled = {
   readonly kept: readonly string[];
 };
 export type MachineDocument = { readonly kind: "machine" } & MachineRow;
-export type AddOutcome = {
-  readonly target: string;
+/** How one of several operations of a command ended. */
+export type OperationEnd = {
   readonly state: OperationResult["state"] | "refused" | "detached";
-  readonly machine?: string;
   readonly changed?: boolean;
   readonly ms?: number;
   readonly operation?: string;
   readonly errors: readonly ErrorBody[];
   readonly warnings: readonly string[];
 };
+export type AddOutcome = OperationEnd & { readonly target: string; readonly machine?: string };
 export type MachineAdded = { readonly kind: "machine-add"; readonly machines: readonly AddOutcome[] };
+/** `planned`: it would change. `not-tried`: nothing was done there, because of another machine of the same command. */
+export type UpdateOutcome = Omit<OperationEnd, "state"> & {
+  readonly machine: string;
+  readonly state: OperationEnd["state"] | "planned" | "not-tried";
+  readonly from?: { readonly version: string; readonly build: string };
+};
+export type MachinesUpdated = {
+  readonly kind: "machine-update";
+  /** What the machine that was asked has. */
+  readonly version: string;
+  readonly build: string;
+  readonly machines: readonly UpdateOutcome[];
+};
 /** The command was left, the operation was not. */
 export type Detached = {
   readonly kind: "detached";

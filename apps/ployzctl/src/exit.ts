@@ -1,5 +1,5 @@
 import { EXIT, exitCodeOf } from "@ployz/primitives/client";
-import type { AddOutcome, Document } from "./documents.ts";
+import type { Document, OperationEnd } from "./documents.ts";
 
 /** The exit code that a document stands for. */
 export function exitCode(document: Document): number {
@@ -12,7 +12,13 @@ export function exitCode(document: Document): number {
     case "plan":
       return exitCodeOf(document);
     case "machine-add":
-      return worst(document.machines.map(ofAdd));
+      return worst(document.machines.map(ofEnd));
+    case "machine-update":
+      return worst(
+        document.machines.map(({ state, errors }) =>
+          state === "planned" || state === "not-tried" ? EXIT.done : ofEnd({ state, errors }),
+        ),
+      );
     case "detached":
       return document.committed ? EXIT.cleanupOwed : EXIT.aborted;
     case "doctor":
@@ -24,7 +30,7 @@ export function exitCode(document: Document): number {
   }
 }
 
-function ofAdd({ state, errors }: AddOutcome): number {
+function ofEnd({ state, errors }: Pick<OperationEnd, "state" | "errors">): number {
   if (state === "done") return EXIT.done;
   if (state === "detached" || state === "aborted") return EXIT.aborted;
   if (state === "cleanup-owed" && errors.length === 0) return EXIT.cleanupOwed;

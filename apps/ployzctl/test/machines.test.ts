@@ -127,6 +127,92 @@ describe("machine add", () => {
   });
 });
 
+describe("machine update", () => {
+  const from = { version: "1.0.0", build: "a".repeat(64) };
+  const to = { version: "2.0.0", build: "b".repeat(64) };
+  const plan = (machine: string, changes: boolean) => ({
+    type: "plan",
+    plan: {
+      ...{
+        kind: "plan",
+        primitive: "machine-update",
+        hash: "h",
+        changes,
+        warnings: [],
+        prepare: [],
+        settle: [],
+      },
+      summary: { machine, from, to, already: !changes },
+    },
+  });
+  const failed = {
+    type: "result",
+    result: {
+      ...{ kind: "operation", operation: ID, primitive: "machine-update", state: "failed", changed: false },
+      ...{ output: null, owed: [], warnings: [], ms: 900 },
+      error: { code: "update_reverted", message: "m2 runs 1.0.0", hint: "look" },
+    },
+  };
+  let cluster: FakeDaemon;
+  let asked: string[];
+  let applied: (machine: string) => unknown;
+  let looked: (machine: string) => unknown;
+  beforeEach(async () => {
+    asked = [];
+    applied = ok;
+    looked = (machine) => plan(machine, machine !== "m1");
+    cluster = await fakeDaemon({
+      "GET /v1/version": () => ({ kind: "version", ...to, node: "v24" }),
+      "GET /v1/machines": () => ({
+        kind: "machines",
+        machines: ["m1", "m2", "m3"].map((id) => ({ record: { id, state: "active" } })),
+      }),
+      "POST /v1/operations": ({ body }: Received) => {
+        const { input, mode } = JSON.parse(body);
+        if (mode === "apply") asked.push(input.machine);
+        return new Events([mode === "preview" ? looked(input.machine) : applied(input.machine)]);
+      },
+    });
+  });
+  afterEach(() => cluster.close());
+  const update = (...argv: string[]) => ctl(["--socket", cluster.socket, "machine", "update", ...argv]);
+
+  it("updates all that differ, in turn", async () => {
+    const { code, out } = await update();
+    expect(code).toBe(0);
+    expect(asked).toEqual(["m2", "m3"]);
+    expect(out).toContain("m1: has 2.0.0 (bbbbbbbbbbbb) already");
+    expect(out).toContain("m3: updated from 1.0.0 (aaaaaaaaaaaa) to 2.0.0 (bbbbbbbbbbbb) (900 ms)");
+  });
+
+  it("stops at the first that fails: exit code 1, and the rest is not tried", async () => {
+    applied = () => failed;
+    const { code, out } = await update();
+    expect(code).toBe(1);
+    expect(asked).toEqual(["m2"]);
+    expect(out).toContain(`m2: failed, operation ${ID}\n  error: m2 runs 1.0.0\n  hint: look`);
+    expect(out).toContain("m3: not tried");
+  });
+
+  it("touches none when one is refused: exit code 3", async () => {
+    looked = (machine) => (machine === "m3" ? refused("machine_busy") : plan(machine, true));
+    const { code, out } = await update("m2", "m3");
+    expect(code).toBe(3);
+    expect(asked).toEqual([]);
+    expect(out).toContain("m2: not tried\nm3: refused\n  error: machine_busy");
+  });
+
+  it("only looks with -n", async () => {
+    const { code, out } = await update("m3", "-n", "--json");
+    expect(code).toBe(0);
+    expect(asked).toEqual([]);
+    expect(JSON.parse(out)).toMatchObject({
+      kind: "machine-update",
+      machines: [{ machine: "m3", state: "planned", from }],
+    });
+  });
+});
+
 describe("mesh", () => {
   it("joins with the document from stdin, and prints one document", async () => {
     const document = { v: 1, cluster: {}, machine: {}, machines: [], storeServers: [] };

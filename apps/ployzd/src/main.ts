@@ -4,7 +4,11 @@ import { configPath, loadConfig } from "./config/load.ts";
 import { endProcess } from "./end.ts";
 import { errorBody } from "./errors.ts";
 
-const USAGE = "usage: ployzd run|gateway|dns|check [--config FILE]";
+const USAGE = "usage: ployzd run|gateway|dns|swap|check [--config FILE]";
+
+const COMMANDS = ["run", "gateway", "dns", "swap", "check"] as const;
+const isCommand = (text: string | undefined): text is (typeof COMMANDS)[number] =>
+  COMMANDS.some((one) => one === text);
 
 /** Each entry point loads only what it runs: three of these processes live on every machine. */
 async function main(): Promise<void> {
@@ -13,12 +17,16 @@ async function main(): Promise<void> {
     allowPositionals: true,
   });
   const [command] = positionals;
-  if (command !== "run" && command !== "gateway" && command !== "dns" && command !== "check")
-    throw new Error(USAGE);
+  if (!isCommand(command)) throw new Error(USAGE);
   const root = process.getuid?.() === 0;
   const config = await loadConfig(configPath(values.config, process.env, root), process.env, root);
   if (command === "check") return endProcess(0); // the configuration is good; nothing is started
   const log = pino({ name: `ployzd-${command}`, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  if (command === "swap") {
+    const { runSwap } = await import("./participant/update/swap.ts");
+    await runSwap(config, log);
+    return endProcess(0);
+  }
   const close = await start(command);
   const end = (signal: string) => {
     log.info({ signal }, "ending");

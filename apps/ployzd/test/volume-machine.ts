@@ -10,6 +10,7 @@ import { contentHandlers } from "../src/participant/images.ts";
 import { instanceHandlers } from "../src/participant/instances.ts";
 import { openMachines } from "../src/participant/machines.ts";
 import { observeMachine } from "../src/participant/observe.ts";
+import { openBuilds } from "../src/participant/update/builds.ts";
 import { instanceVolumes, volumeHandlers } from "../src/participant/volumes/open.ts";
 import { openSender } from "../src/participant/volumes/send.ts";
 import { openStorage, type Storage } from "../src/participant/volumes/storage.ts";
@@ -150,13 +151,14 @@ async function openMachine(options: {
       "machine.observe": ({ namespaces }) =>
         observeMachine(
           {
-            ...{ runtime, self: id, version: "0", draining: false, storage, overcommitRatio: 1 },
+            ...{ runtime, self: id, version: "0", build: "b", draining: false, storage, overcommitRatio: 1 },
             gatewayAddress: "127.0.0.1",
           },
           namespaces,
         ),
       ...contentHandlers({
         ...{ runtime, bundles, transfers, machines, self: id, transferPort: PORT, addressOf },
+        builds: openBuilds({ dir, build: "b", tarball: join(dir, "payload.tar.gz") }),
         volumes: sender,
       }),
       ...instanceHandlers(world),
@@ -167,11 +169,11 @@ async function openMachine(options: {
       }),
     } satisfies Partial<Handlers> as unknown as Handlers;
     const fences = await openFences(join(dir, "fences.json"));
-    const local = openMachines(
-      undefined as never,
-      id,
-      () => (command, args, fence, context) => handle(handlers, fences, command, args, fence, context),
-    );
+    const local = openMachines(undefined as never, {
+      self: id,
+      local: () => (command, args, fence, context) => handle(handlers, fences, command, args, fence, context),
+      versionOf: () => undefined,
+    });
     return { storage, volumes, handlers, transfers, local };
   }
 

@@ -36,6 +36,8 @@ export type { MachineAddPorts, SubnetPlan } from "./machine-add/observe.ts";
 export { type MachineDrainInput, machineDrain } from "./machine-drain/index.ts";
 export { type MachineRmInput, machineRm } from "./machine-rm/index.ts";
 export { type MachineStandbyInput, machineStandby } from "./machine-standby/index.ts";
+export { type MachineUpdateInput, machineUpdate } from "./machine-update/index.ts";
+export type { MachineUpdatePorts, UpdateSource } from "./machine-update/observe.ts";
 export { type NormalManifest, normalise } from "./manifest/normalise.ts";
 export {
   bundlePaths,
@@ -62,6 +64,7 @@ export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine }
 export { checkLabel, isEnvName, isHostname, isLabel, shown } from "./model/names.ts";
 export { type NamespaceRmInput, namespaceRm } from "./namespace-rm/index.ts";
 export type * from "./participant/commands.ts";
+export type { InstalledBuilds } from "./participant/update-commands.ts";
 export type * from "./ports/machines.ts";
 export type * from "./ports/operations.ts";
 export type * from "./ports/remote.ts";

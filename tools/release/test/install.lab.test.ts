@@ -62,6 +62,16 @@ test("an installation without its archive packs one that holds the same build", 
   expect(stdout).toBe(await readFile(join(payload, "version.json"), "utf8"));
 });
 
+test("a staged payload lies beside the installed one, and no link leads to it", async () => {
+  const prefix = join(scratch, "staged");
+  await install(["--prefix", prefix, "--stage", "--tarball", archive]);
+  const [build = ""] = await readdir(join(prefix, "lib/ployz"));
+  expect(build).toMatch(/^[0-9a-f]{12}$/);
+  expect(await readdir(join(prefix, "bin"))).toEqual([]);
+  await install(["--prefix", prefix]);
+  expect(await readlink(join(prefix, "lib/ployz/current"))).toBe(build);
+});
+
 test("refuses another architecture, a damaged payload and wrong arguments, and leaves nothing", async () => {
   const foreign = join(scratch, "foreign");
   await run("cp", ["-a", payload, foreign]);

@@ -79,6 +79,41 @@ describe("warnings of volumes", () => {
   });
 });
 
+describe("a machine of another build", () => {
+  const seen = (id: string, build: string): MachineRow => {
+    const [one] = machines();
+    if (one?.observation === undefined) throw new Error("no observation");
+    return {
+      ...one,
+      record: { ...one.record, id },
+      observation: { ...one.observation, version: "1.0.0", build },
+    };
+  };
+  const told = (rows: readonly MachineRow[]) =>
+    warningsOf({
+      ...{
+        removed: false,
+        self: "m1",
+        machines: rows,
+        instances: [],
+        namespaces: [],
+        volumes: [],
+        open: [],
+        storeAnswers: true,
+      },
+    });
+
+  it("is a warning that names it and the command", () => {
+    expect(told([seen("m1", "aaa"), seen("m2", "bbb")])).toEqual([
+      {
+        message: "versions differ: m1 1.0.0 (aaa), m2 1.0.0 (bbb)",
+        hint: expect.stringContaining("ployzctl machine update"),
+      },
+    ]);
+    expect(told([seen("m1", "aaa"), seen("m2", "aaa")])).toEqual([]);
+  });
+});
+
 describe("snapshots", () => {
   const asking: unknown[] = [];
   const answering = (answer: unknown) =>

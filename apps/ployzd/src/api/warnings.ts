@@ -10,6 +10,8 @@ import type {
 type Warning = ClusterStatus["warnings"][number];
 
 export interface Seen {
+  /** The machine that looks. */
+  readonly self: string;
   readonly machines: readonly MachineRow[];
   readonly instances: readonly InstanceRow[];
   readonly namespaces: readonly NamespaceRow[];
@@ -18,8 +20,6 @@ export interface Seen {
   readonly open: readonly OperationSummary[];
   /** False: it did not answer, so other machines could not be asked either. */
   readonly storeAnswers: boolean;
-  /** The machine that looks. */
-  readonly self: string;
   /** The cluster says that it is a member no more. */
   readonly removed: boolean;
 }
@@ -37,6 +37,7 @@ export function warningsOf(seen: Seen): readonly Warning[] {
     ...storeWarnings(seen),
     ...aloneWarning(seen),
     ...machineWarnings(seen),
+    ...versionWarnings(seen),
     ...volumeWarnings(seen),
     ...namespaceWarnings(seen),
     ...suspendedWarnings(seen),
@@ -120,6 +121,26 @@ function aloneWarning({ machines, storeAnswers, self }: Seen): readonly Warning[
     {
       message: `no other machine answers ${self}: it is cut off, or was removed from the cluster while it was away`,
       hint: "ployzctl machine ls on another machine tells; if it was removed: ployzctl mesh leave",
+    },
+  ];
+}
+
+/** They work together, and commands that one of them does not know are refused by name: it should not stay so. */
+function versionWarnings({ self, machines }: Seen): readonly Warning[] {
+  const seen = machines.flatMap(({ record, observation }) =>
+    observation === undefined
+      ? []
+      : [{ id: record.id, version: observation.version, build: observation.build }],
+  );
+  const here = seen.find(({ id }) => id === self);
+  const others = seen.filter(({ build, version }) => build !== here?.build || version !== here?.version);
+  if (here === undefined || others.length === 0) return [];
+  const named = ({ id, version, build = "" }: (typeof seen)[number]) =>
+    `${id} ${version}${build === "" ? "" : ` (${build.slice(0, 12)})`}`;
+  return [
+    {
+      message: `versions differ: ${[here, ...others].map(named).join(", ")}`,
+      hint: `ployzctl machine update, on a machine that has the newest: it gives it to the others`,
     },
   ];
 }

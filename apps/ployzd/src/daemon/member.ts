@@ -14,9 +14,9 @@ import type { Logger } from "pino";
 import { followMembership } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
-import { subnetPlan } from "../mesh/subnets.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
 import { forward, isForPeer } from "../operations/forward.ts";
+import { installedHere } from "../operations/installed.ts";
 import { operationRequest } from "../operations/request.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
@@ -28,6 +28,8 @@ import { cutOff, leaveHandler } from "../participant/leave.ts";
 import { openMachines } from "../participant/machines.ts";
 import { meshHandlers } from "../participant/membership.ts";
 import { observeMachine } from "../participant/observe.ts";
+import { openBuilds } from "../participant/update/builds.ts";
+import { updateHandlers } from "../participant/update/handlers.ts";
 import { instanceVolumes, volumeHandlers } from "../participant/volumes/open.ts";
 import { openSender } from "../participant/volumes/send.ts";
 import { settleStrays } from "../participant/volumes/strays.ts";
@@ -97,6 +99,7 @@ export async function openMember(
   const fences = await openFences(paths.fences);
   const bundles = openBundles(paths.bundles);
   await bundles.tidy();
+  const builds = openBuilds(payload);
   const store = openStore({
     servers: initial.storeServers,
     nkeySeed: identity.nkeySeed,
@@ -162,6 +165,7 @@ export async function openMember(
     log: (error) => log.warn({ err: error }, "transfer"),
     async open(offer) {
       if (offer.kind === "volume") return sender.open(offer);
+      if (offer.kind === "payload") return builds.read();
       if (offer.kind === "bundle") return bundles.read(offer.digest);
       if (runtime.images === undefined) throw new Error("no images here");
       return runtime.images.export(offer.digest);
@@ -170,21 +174,28 @@ export async function openMember(
 
   let handlers: Handlers | undefined;
   const rpc = openRpc(store.session);
-  const machines = openMachines(rpc, self.id, () => {
-    const ready = handlers;
-    return ready && ((command, args, fence, context) => handle(ready, fences, command, args, fence, context));
+  const machines = openMachines(rpc, {
+    self: self.id,
+    local() {
+      const ready = handlers;
+      return (
+        ready && ((command, args, fence, context) => handle(ready, fences, command, args, fence, context))
+      );
+    },
+    versionOf: (machine) => follower.present().machines.find(({ id }) => id === machine)?.version,
   });
+  const fetch = (machine: string, token: string, signal: AbortSignal) => {
+    const address = addressOf(machine);
+    if (address !== undefined) return fetchOffer(address, config.transferPort, token, signal);
+    throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
+  };
   const runner = openRunner({
     store,
     machines,
     self: self.id,
     generation: () => follower.present().cluster.generation,
     openRemote: (credentials) => openRemote(payload, credentials),
-    machineAdd: {
-      payload: { version: payload.version, build: payload.build },
-      storePort: config.storePort,
-      subnets: subnetPlan,
-    },
+    ...installedHere({ self: self.id, payload, builds, storePort: config.storePort }),
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
   });
   const all: Handlers = {
@@ -195,6 +206,7 @@ export async function openMember(
           self: self.id,
           version: payload.version,
           draining: !takesNew(follower.known().machine.state),
+          build: payload.build,
           gatewayAddress: hostOf(config.gatewayListen),
           storage,
           overcommitRatio: config.overcommitRatio,
@@ -216,6 +228,7 @@ export async function openMember(
     ...contentHandlers({
       runtime,
       bundles,
+      builds,
       transfers,
       volumes: sender,
       machines,
@@ -228,11 +241,12 @@ export async function openMember(
     ...volumeHandlers({
       ...volumes,
       machines,
-      fetch(machine, token, signal) {
-        const address = addressOf(machine);
-        if (address !== undefined) return fetchOffer(address, config.transferPort, token, signal);
-        throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
-      },
+      fetch,
+    }),
+    ...updateHandlers({
+      ...{ self: self.id, payload, builds, runtime, config, paths, machines, fetch },
+      services: around.services,
+      running: runner.running,
     }),
     ...meshHandlers({
       wireguard: substrate.wireguard,

@@ -6,6 +6,7 @@ import { type NetworkSpec, openDockerRuntime, openProcessRuntime, type Runtime }
 import { openWireguard, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
 import type { Config } from "../config/load.ts";
 import type { Payload } from "../daemon/payload.ts";
+import { SWAP_SERVICE } from "../participant/update/record.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
 import type { AddressRange } from "../state/reservations.ts";
@@ -144,7 +145,7 @@ export async function openSubstrate(
       return started;
     },
     async down() {
-      await Promise.all(["ployz-gateway", "ployz-dns"].map((name) => services.remove(name)));
+      await Promise.all(["ployz-gateway", "ployz-dns", SWAP_SERVICE].map((name) => services.remove(name)));
       await services.remove("ployz-haproxy");
       await runtime.removeNetwork(network);
       if (machine.store) {

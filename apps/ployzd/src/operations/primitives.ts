@@ -3,12 +3,14 @@ import {
   deployPrimitive,
   evacuate,
   type MachineAddPorts,
+  type MachineUpdatePorts,
   type MembershipPorts,
   machineActivate,
   machineAdd,
   machineDrain,
   machineRm,
   machineStandby,
+  machineUpdate,
   migrate,
   namespaceRm,
   type PrimitiveRegistry,
@@ -28,8 +30,9 @@ export function primitivesOf({
   store,
   machines,
   operations,
+  source,
   ...rest
-}: MachineAddPorts & MembershipPorts): PrimitiveRegistry {
+}: MachineAddPorts & MachineUpdatePorts & MembershipPorts): PrimitiveRegistry {
   const ports = { store, machines };
   const membership = { ...ports, operations };
   const all = [
@@ -51,6 +54,7 @@ export function primitivesOf({
     register(machineStandby, membership),
     register(machineRm, membership),
     register(machineAdd, { ...ports, ...rest }),
+    register(machineUpdate, { ...ports, source }),
   ];
   return new Map(all.map((registered) => [registered.primitive.name, registered]));
 }

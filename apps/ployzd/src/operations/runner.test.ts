@@ -31,6 +31,13 @@ async function world() {
   let hold: Promise<void> | undefined;
   const runner = openRunner({
     ...{ store, machines, self: "m1", generation: () => 1, log: (error) => logged.push(error) },
+    source: {
+      machine: "m1",
+      look: async () => ({
+        ...{ version: "1", build: "b", current: "b", arch: "x64" },
+        ...{ diskFreeBytes: 2 ** 40, running: [], neededBytes: 1 },
+      }),
+    },
     openRemote(credentials) {
       open.now += 1;
       open.identities.push(credentials.identity);

@@ -22,6 +22,7 @@ import {
   resolveInterrupted,
   runOperation,
   type Store,
+  type UpdateSource,
 } from "@ployz/primitives";
 import type { SshCredentials } from "../remote/ssh.ts";
 import { type Channel, channel } from "./channel.ts";
@@ -51,6 +52,7 @@ export interface RunnerOptions {
   /** The SSH port lives as long as one request: it holds the operator's credentials. */
   openRemote(credentials: SshCredentials): MachineAddPorts["remote"] & { close(): void };
   readonly machineAdd: Omit<MachineAddPorts, "store" | "machines" | "remote">;
+  readonly source: UpdateSource;
   log(error: unknown, operation: string): void;
 }
 
@@ -80,7 +82,10 @@ export function openRunner(options: RunnerOptions): Runner {
         };
       },
     });
-    const registry = primitivesOf({ store, machines, remote, operations, ...options.machineAdd });
+    const registry = primitivesOf({
+      ...{ store, machines, remote, operations, source: options.source },
+      ...options.machineAdd,
+    });
     return registry;
   };
 

@@ -45,6 +45,11 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "volume.prune": true,
   "gateway.hold": true,
   "machine.leave": true,
+  "update.look": false,
+  "update.await": false,
+  "payload.ensure": true,
+  "payload.remove": true,
+  "update.switch": true,
 };
 
 const code = (work: Promise<unknown>) =>

@@ -34,6 +34,8 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "membership.handshake",
   "machine.rtt",
   "transfer.offer",
+  "update.look",
+  "update.await",
 ]);
 
 /** One that is joining takes what its record will let it take in a moment. */

@@ -6,11 +6,13 @@ import type { Runtime } from "@ployz/runtime";
 import type { Bundles } from "../transfer/bundles.ts";
 import { fetchOffer, type TransferServer } from "../transfer/server.ts";
 import type { Handlers } from "./handlers.ts";
+import type { Builds } from "./update/builds.ts";
 import type { Sender } from "./volumes/send.ts";
 
 export interface ContentWorld {
   readonly runtime: Runtime;
   readonly bundles: Bundles;
+  readonly builds: Builds;
   readonly transfers: TransferServer;
   readonly volumes: Sender;
   readonly machines: Machines;
@@ -125,6 +127,10 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
         if (estimated === null) return null;
         const { bytes } = estimated;
         return { token: transfers.offer(offer), ...(bytes !== undefined && { bytes }) };
+      }
+      if (offer.kind === "payload") {
+        const bytes = await world.builds.offered(offer.digest);
+        return bytes === undefined ? null : { token: transfers.offer(offer), bytes };
       }
       const there =
         offer.kind === "bundle"

@@ -10,8 +10,15 @@ export type LocalHandler = (
   context: CommandContext,
 ) => Promise<unknown>;
 
+export interface MachinesOptions {
+  readonly self: string;
+  local(): LocalHandler | undefined;
+  /** What the membership says, for what must not be asked of the machine. */
+  versionOf(machine: string): string | undefined;
+}
+
 /** The `Machines` port over RPC. Commands to this machine itself do not go through the store. */
-export function openMachines(rpc: Rpc, self: string, local: () => LocalHandler | undefined): Machines {
+export function openMachines(rpc: Rpc, { self, local, versionOf }: MachinesOptions): Machines {
   const call = async (
     machine: string,
     command: string,
@@ -20,13 +27,16 @@ export function openMachines(rpc: Rpc, self: string, local: () => LocalHandler |
   ): Promise<unknown> => {
     const handler = machine === self ? local() : undefined;
     if (handler === undefined) {
-      return rpc.call(machine, command, args as Json, {
+      const asked = {
         timeoutMs: options.timeoutMs,
         signal: options.signal,
         ...(options.fence !== undefined && { fence: options.fence }),
         ...(options.operation !== undefined && { operation: options.operation }),
         ...(options.idleTimeoutMs !== undefined && { idleTimeoutMs: options.idleTimeoutMs }),
         ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
+      };
+      return rpc.call(machine, command, args as Json, asked).catch((error: unknown) => {
+        throw otherVersion(error, { machine, command, version: versionOf(machine) });
       });
     }
     const deadline = new AbortController();
@@ -46,4 +56,24 @@ export function openMachines(rpc: Rpc, self: string, local: () => LocalHandler |
     }
   };
   return { call: call as Machines["call"] };
+}
+
+/** What a machine of another version does not know, as an operator can act on it. The text of older versions is not relied on. */
+function otherVersion(
+  error: unknown,
+  { machine, command, version }: { machine: string; command: string; version: string | undefined },
+): unknown {
+  const code = error instanceof PloyzError ? error.code : undefined;
+  if (code !== "command_unknown" && code !== "no_such_command") return error;
+  const which = version === undefined ? "" : ` ${version}`;
+  return new PloyzError(
+    {
+      code: "command_unknown",
+      message: `${machine} runs Ployz${which}, which does not know ${command}`,
+      hint: command.startsWith("update.")
+        ? `it is too old to be updated from here: install the new release on ${machine}, then run there: ployzctl daemon install`
+        : `ployzctl machine update ${machine}, asked of a machine with the newer version`,
+    },
+    { cause: error },
+  );
 }

@@ -12,6 +12,7 @@ export interface ObserveWorld {
   readonly version: string;
   /** Takes nothing new. */
   readonly draining: boolean;
+  readonly build: string;
   /** What the gateway listens on; `0.0.0.0` is every address. */
   readonly gatewayAddress: string;
   readonly storage: Storage;
@@ -32,6 +33,7 @@ export async function observeMachine(
   return {
     machine: world.self,
     version: world.version,
+    build: world.build,
     runtime: facts.kind,
     runtimeVersion: facts.version,
     arch: facts.arch,

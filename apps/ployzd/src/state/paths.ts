@@ -16,6 +16,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     fences: data("fences.json"),
     reservations: data("reservations.json"),
     stopped: data("stopped.json"),
+    /** The last switch to another build. */
+    swap: data("swap.json"),
     mirror: data("mirror"),
     bundles: data("bundles"),
     /** Mountpoints of active volumes. */

@@ -184,7 +184,7 @@ const unknownCommand = (machine: string, command: string) =>
   new PloyzError({
     code: "command_unknown",
     message: `machine ${machine} does not know the command ${command}`,
-    hint: "its daemon is of another version; run `ployzctl machine update` there",
+    hint: `its daemon is of another version: ployzctl machine update ${machine}`,
   });
 
 const late = (command: string) =>

@@ -1,10 +1,11 @@
 import type { Readiness, VolumeSpec } from "../model/commit.ts";
+import type { UpdateCommands } from "./update-commands.ts";
 
 /**
  * What one machine does when another's operation asks: the whole protocol between machines. Each changing command is
  * idempotent and carries a fence. `apps/ployzd` implements it over the driver packages, `testing` in memory.
  */
-export interface Commands {
+export interface Commands extends UpdateCommands {
   // reads
   "machine.observe": { args: { namespaces?: readonly string[] }; out: MachineObservation };
   /** Asks the daemon that runs an operation to undo it (before the commit) or to let it finish. */
@@ -159,6 +160,8 @@ export interface Commands {
 
 export type TransferOffer =
   | { readonly kind: "image" | "bundle"; readonly digest: string; readonly machine: string }
+  /** `digest`: the build. */
+  | { readonly kind: "payload"; readonly digest: string; readonly machine: string }
   | {
       readonly kind: "volume";
       readonly id: string;
@@ -240,6 +243,8 @@ export type ObservedStorage = {
 export type MachineObservation = {
   readonly machine: string;
   readonly version: string;
+  /** Absent: a version from before machines could be updated. */
+  readonly build?: string;
   readonly runtime: "docker" | "process";
   readonly runtimeVersion: string;
   readonly arch: string;

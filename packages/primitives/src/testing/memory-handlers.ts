@@ -6,6 +6,7 @@ import {
   observed,
   refuseWhenDraining,
 } from "./memory-participant.ts";
+import { updateHandlersOf } from "./memory-update.ts";
 import { observedVolume, useVolumes, volumeHandlersOf } from "./memory-volumes.ts";
 
 /** The participant of one simulated machine. Every changing command may be sent twice. */
@@ -38,6 +39,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "machine.observe": async ({ namespaces }) => ({
       machine: machine.id,
       version: "0.0.0",
+      build: machine.build,
       runtime: "process",
       runtimeVersion: "memory",
       arch: "x64",
@@ -78,6 +80,8 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
         const there = machine.volumes.get(offer.id)?.snapshots.has(offer.snapshot) === true;
         return there ? { token: `offer-${offer.id}@${offer.snapshot}` } : null;
       }
+      if (offer.kind === "payload")
+        return machine.build === offer.digest ? { token: `offer-${offer.digest}` } : null;
       const { kind, digest } = offer;
       const there = (kind === "image" ? machine.images : machine.bundles).has(digest);
       return there ? { token: `offer-${digest}` } : null;
@@ -155,6 +159,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "instance.retire": ({ id }) => remove(id),
     "instance.remove": ({ id }) => remove(id),
     ...volumeHandlersOf(machine, setting),
+    ...updateHandlersOf(machine, setting),
     "publish.await": () => ({ gateway: "applied", dns: "applied" }),
     "machine.leave": ({ operation }) => {
       changed(`leave for ${operation}`);

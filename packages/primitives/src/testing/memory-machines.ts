@@ -122,6 +122,10 @@ function emptyMachine(id: string): MemoryMachine {
     storage: true,
     prunes: false,
     volumes: new Map(),
+    build: "build-0",
+    builds: new Map([["build-0", undefined]]),
+    busy: [],
+    buildFaults: new Map(),
     fences: new Map(),
     effects: [],
   };

@@ -39,6 +39,17 @@ export interface MemoryMachine {
   prunes: boolean;
   /** Copies of volumes, by id. */
   readonly volumes: Map<string, MemoryVolume>;
+  /** What its daemon runs. */
+  build: string;
+  /** Builds that lie there, each with the operation that brought it, if one did. */
+  readonly builds: Map<string, string | undefined>;
+  /** Operations that its daemon runs. */
+  readonly busy: string[];
+  /** What a switch to a build leads to; default: it runs. `dies`: it never answers. `disturbs`: it starts this anew. */
+  readonly buildFaults: Map<
+    string,
+    { readonly kind: "dies" } | { readonly kind: "disturbs"; readonly what: string }
+  >;
   readonly fences: Map<string, Fence>;
   /** Every change, in order: `start prod.web.0.k3v9x2ab`. What was there already is no change. */
   readonly effects: string[];
@@ -95,6 +106,9 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "volume.prune",
   "gateway.hold",
   "machine.leave",
+  "payload.ensure",
+  "payload.remove",
+  "update.switch",
 ]);
 
 /** A machine that drains, by its own record or because a test says so, takes nothing new. */

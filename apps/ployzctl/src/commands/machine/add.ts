@@ -1,9 +1,8 @@
-import { EXIT, exitCodeOf } from "@ployz/primitives/client";
-import type { OperationResult } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { AddOutcome, MachineAdded } from "../../documents.ts";
-import { bodyOf, type ErrorBody, usage } from "../../errors.ts";
-import { type Outcome, runOperation } from "../../operation/follow.ts";
+import { type ErrorBody, usage } from "../../errors.ts";
+import { endOf, endOfThrown } from "../../operation/end.ts";
+import { runOperation } from "../../operation/follow.ts";
 import { findIdentity, type Identity } from "./identity.ts";
 
 /** One operation for each target, all at once; each with its own outcome. */
@@ -68,41 +67,11 @@ async function addOne(
       { primitive: "machine-add", mode: "apply", input, credentials },
       target,
     );
-    return outcomeOf(target, outcome);
+    const machine = outcome.kind === "operation" ? machineOf(outcome.output) : undefined;
+    return { target, ...(machine !== undefined && { machine }), ...endOf(outcome) };
   } catch (error) {
-    // Thrown, not reported by an operation: there was none, so nothing was changed. Unless the daemon went away meanwhile.
-    const body = bodyOf(error);
-    const unsure = exitCodeOf(body) === EXIT.unreachable || body.code === "internal";
-    return { target, state: unsure ? "failed" : "refused", errors: [body], warnings: [] };
+    return { target, ...endOfThrown(error) };
   }
-}
-
-function outcomeOf(target: string, outcome: Outcome): AddOutcome {
-  switch (outcome.kind) {
-    case "error":
-      return { target, state: "refused", errors: outcome.refusals ?? [outcome.error], warnings: [] };
-    case "detached":
-      return { target, state: "detached", operation: outcome.operation, errors: [], warnings: [] };
-    case "plan":
-      throw new Error("an operation that was applied ended with its plan");
-    case "operation":
-      return ofResult(target, outcome);
-  }
-}
-
-function ofResult(target: string, result: OperationResult): AddOutcome {
-  const { state, changed, ms, operation, error, owed, warnings, output } = result;
-  const machine = machineOf(output);
-  return {
-    target,
-    state,
-    changed,
-    ms,
-    operation,
-    ...(machine !== undefined && { machine }),
-    errors: error === undefined ? [] : [error],
-    warnings: [...warnings, ...owed.map(({ step, error: why }) => `owed: ${step}: ${why.message}`)],
-  };
 }
 
 /** The added machine's name, wherever the output has it. */

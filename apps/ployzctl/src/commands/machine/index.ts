@@ -1,5 +1,6 @@
 import type { Command } from "../../command.ts";
 import { CliError } from "../../errors.ts";
+import { PREVIEW } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { lifecycleCommands } from "./lifecycle.ts";
 
@@ -61,4 +62,16 @@ export const machineCommands: readonly Command[] = [
     run: async (context, input) => (await import("./add.ts")).add(context, input),
   },
   ...lifecycleCommands,
+  {
+    path: ["machine", "update"],
+    summary: "Give other machines the version of the machine that is asked, one after the other",
+    details:
+      "What runs goes on: only the daemon and the processes that follow commits are replaced. All machines are checked before the first\n" +
+      "is touched. The first failure stops: that machine is put back on its old version, the rest is left alone, and the same command\n" +
+      "goes on later. The machine that is asked is never changed; install the release there by hand first.",
+    args: [{ name: "machine", summary: "Default: all that have another version", many: true }],
+    options: PREVIEW,
+    examples: ["ployzctl machine update", "ployzctl machine update m2 -n"],
+    run: async (context, input) => (await import("./update.ts")).update(context, input),
+  },
 ];

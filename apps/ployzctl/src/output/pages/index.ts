@@ -4,7 +4,7 @@ import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
 import { commitPage, historyPage } from "./history.ts";
-import { addedPage, machinePage, machinesPage, meshPage, rttPage } from "./machines.ts";
+import { addedPage, machinePage, machinesPage, meshPage, rttPage, updatedPage } from "./machines.ts";
 import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
 import { detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
@@ -51,6 +51,8 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return machinePage(document);
     case "machine-add":
       return addedPage(document);
+    case "machine-update":
+      return updatedPage(document);
     case "rtt":
       return rttPage(document);
     case "instances":

@@ -1,6 +1,12 @@
 import type { MachineList, MachineRow, MeshStatus, RttTable } from "../../api.ts";
-import type { MachineAdded, MachineDocument } from "../../documents.ts";
-import { type Block, bytes, type Cell, duration, lines, type Page, table } from "../page.ts";
+import type {
+  MachineAdded,
+  MachineDocument,
+  MachinesUpdated,
+  OperationEnd,
+  UpdateOutcome,
+} from "../../documents.ts";
+import { type Block, bytes, type Cell, duration, lines, type Page, type Tone, table } from "../page.ts";
 
 export function machineTable(machines: readonly MachineRow[]): Block {
   return table(
@@ -130,16 +136,57 @@ export function addedPage({ machines }: MachineAdded): Page {
                 text: `${target}: ${state}${operation === undefined ? "" : `, operation ${operation}`}`,
                 tone: "bad",
               };
-        const why = errors.flatMap(({ message, hint }) => [
-          `  error: ${message}`,
-          ...(hint === undefined ? [] : [`  hint: ${hint}`]),
-        ]);
-        return [
-          first,
-          ...why,
-          ...warnings.map((text): Cell => ({ text: `  warning: ${text}`, tone: "warn" })),
-        ];
+        return [first, ...remarks(errors, warnings)];
       }),
     ),
   ];
 }
+
+export function updatedPage({ version, build, machines }: MachinesUpdated): Page {
+  const to = { version, build };
+  return [
+    lines(
+      ...machines.flatMap((outcome): Cell[] => {
+        const { text, tone } = updateSaid(outcome, to);
+        const line = `${outcome.machine}: ${text}`;
+        const first = tone === undefined ? line : { text: line, tone };
+        return [first, ...remarks(outcome.errors, outcome.warnings)];
+      }),
+    ),
+  ];
+}
+
+type Build = { readonly version: string; readonly build: string };
+const named = ({ version, build }: Build): string => `${version} (${build.slice(0, 12)})`;
+
+function updateSaid(
+  { state, from, changed, ms, operation }: UpdateOutcome,
+  to: Build,
+): { readonly text: string; readonly tone?: Tone } {
+  const recorded = from?.build === to.build;
+  const change = from === undefined ? `to ${named(to)}` : `from ${named(from)} to ${named(to)}`;
+  switch (state) {
+    case "planned":
+      return { text: recorded ? `runs ${named(to)}, which is to be recorded` : `would be updated ${change}` };
+    case "not-tried":
+      return { text: "not tried", tone: "warn" };
+    case "done": {
+      if (changed === false) return { text: `has ${named(to)} already`, tone: "ok" };
+      const took = ms === undefined ? "" : ` (${duration(ms)})`;
+      return {
+        text: `${recorded ? `runs ${named(to)}, now recorded` : `updated ${change}`}${took}`,
+        tone: "ok",
+      };
+    }
+    default:
+      return { text: `${state}${operation === undefined ? "" : `, operation ${operation}`}`, tone: "bad" };
+  }
+}
+
+const remarks = (errors: OperationEnd["errors"], warnings: OperationEnd["warnings"]): readonly Cell[] => [
+  ...errors.flatMap(({ message, hint }) => [
+    `  error: ${message}`,
+    ...(hint === undefined ? [] : [`  hint: ${hint}`]),
+  ]),
+  ...warnings.map((text): Cell => ({ text: `  warning: ${text}`, tone: "warn" })),
+];

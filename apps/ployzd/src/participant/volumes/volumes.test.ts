@@ -80,8 +80,10 @@ describe("the base of a difference", () => {
 describe("the retention", () => {
   const now = 100 * DAY_MS;
   const active = marked("tank/ployz/volumes/prod/a", "a");
+  /** As operations name them, told apart by the end. */
+  const named = (name: string) => `${"01j00000000000000000000000".slice(0, -name.length)}${name}`;
   const snapshot = (of: string, name: string, ageDays: number, holds = 0) =>
-    dataset(`${of}@${name}`, {
+    dataset(`${of}@${name.startsWith("by-hand") ? name : named(name)}`, {
       createdAt: now - ageDays * DAY_MS,
       properties: new Map([["userrefs", { value: String(holds), source: "none" }]]),
     });
@@ -97,9 +99,19 @@ describe("the retention", () => {
   it("keeps the last and the young", () => {
     const ages = [30, 20, 10, 9, 8, 1];
     const snapshots = ages.map((age) => snapshot(active.name, `d${age}`, age));
-    expect(look([active], snapshots)).toEqual(["d30", "d20", "d10", "d9"].map((name) => [`a@${name}`, 0]));
+    expect(look([active], snapshots)).toEqual(
+      ["d30", "d20", "d10", "d9"].map((name) => [`a@${named(name)}`, 0]),
+    );
     expect(look([active], snapshots, { last: 10, days: 0 })).toEqual([]);
     expect(look([active], snapshots, { last: 1, days: 365 })).toEqual([]);
+  });
+
+  it("never lets go of a snapshot that an operator has named", () => {
+    const snapshots = [
+      snapshot(active.name, "by-hand", 99),
+      ...[3, 2, 1].map((n) => snapshot(active.name, `s${n}`, n)),
+    ];
+    expect(look([active], snapshots, { last: 1, days: 0 }).map(([name]) => name)).not.toContain("a@by-hand");
   });
 
   it("never lets go of the newest snapshot, however old", () => {
@@ -125,7 +137,7 @@ describe("the retention", () => {
       snapshot(active.name, "s2", 20),
       snapshot(active.name, "s3", 10),
     ];
-    expect(look([active], held)).toEqual([["a@s1", 1]]);
+    expect(look([active], held)).toEqual([[`a@${named("s1")}`, 1]]);
   });
 
   it("leaves other namespaces and incoming copies alone", () => {

@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import {
+  lstat,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  statfs,
+  symlink,
+} from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { PloyzError, run } from "@ployz/exec";
+import type { Payload } from "../../daemon/payload.ts";
+
+/** The builds that are installed on this machine side by side, as install.sh lays them out. A build is named by its hash. */
+export interface Builds {
+  /** The one that starts of now would run. `undefined`: the daemon does not run from an installation. */
+  current(): Promise<string | undefined>;
+  has(build: string): Promise<boolean>;
+  /** How big the archive is, if it is of the build that runs here: only that one is given to others. */
+  offered(build: string): Promise<number | undefined>;
+  read(): Readable;
+  /** Verifies the archive and installs it beside the others; switches nothing. @throws PloyzError `payload_invalid`. */
+  put(build: string, operation: string, archive: Readable): Promise<void>;
+  remove(build: string, operation: string): Promise<void>;
+  /** Makes it the current one, in one rename. */
+  makeCurrent(build: string): Promise<void>;
+  diskFreeBytes(): Promise<number>;
+  /** What `put` of this machine's own build takes at most, while it is at it. */
+  neededBytes(): Promise<number>;
+}
+
+const BUILD = /^[0-9a-f]{64}$/;
+const MARGIN = 64 * 2 ** 20;
+
+export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">): Builds {
+  const root = dirname(payload.dir);
+  const prefix = dirname(dirname(root));
+  const folder = (build: string) => {
+    if (!BUILD.test(build))
+      throw new PloyzError({ code: "invalid_input", message: "a build is 64 hexadecimal digits" });
+    return join(root, build.slice(0, 12));
+  };
+  const buildIn = async (dir: string): Promise<string | undefined> => {
+    const text = await readFile(join(dir, "version.json"), "utf8").catch(() => "{}");
+    return (JSON.parse(text) as { readonly build?: string }).build;
+  };
+  const current = () => buildIn(join(root, "current"));
+  const has = async (build: string) => (await buildIn(folder(build))) === build;
+
+  return {
+    current,
+    has,
+    async offered(build) {
+      if (build !== payload.build) return undefined;
+      return (await stat(payload.tarball).catch(() => undefined))?.size;
+    },
+    read: () => createReadStream(payload.tarball, { highWaterMark: 1024 * 1024 }),
+    async put(build, operation, archive) {
+      const target = folder(build);
+      const work = await mkdtemp(join(root, ".update-"));
+      try {
+        const tarball = join(work, "payload.tar.gz");
+        await pipeline(archive, createWriteStream(tarball, { mode: 0o600 }));
+        await run("tar", ["-xzf", tarball, "-C", work, "--no-same-owner"], { timeoutMs: 300_000 });
+        const unpacked = join(work, "ployz");
+        // The installer checks every file against this list, and is one of them.
+        const sums = await readFile(join(unpacked, "SHA256SUMS"));
+        if (createHash("sha256").update(sums).digest("hex") !== build)
+          throw new Error("its list of files is another build's");
+        await run("sha256sum", ["--check", "--status", "SHA256SUMS"], { cwd: unpacked, timeoutMs: 120_000 });
+        const args = ["--stage", "--tarball", tarball, "--operation", operation, "--prefix", prefix];
+        await run(join(unpacked, "install.sh"), args, { timeoutMs: 300_000 });
+        if (!(await has(build))) throw new Error(`${target} is not there after the installation`);
+      } catch (error) {
+        throw new PloyzError(
+          {
+            code: "payload_invalid",
+            message: `the build ${build.slice(0, 12)} could not be installed: ${error instanceof Error ? error.message : String(error)}`,
+            hint: "run the same command again",
+          },
+          { cause: error },
+        );
+      } finally {
+        await rm(work, { recursive: true, force: true });
+      }
+    },
+    async remove(build, operation) {
+      const dir = folder(build);
+      const by = (await readFile(join(dir, ".operation"), "utf8").catch(() => "")).trim();
+      if (by !== operation || build === payload.build || (await current()) === build) return;
+      await rm(dir, { recursive: true, force: true });
+    },
+    async makeCurrent(build) {
+      const target = folder(build).slice(root.length + 1);
+      const link = join(root, "current");
+      if ((await readlink(link)) === target) return;
+      const next = join(root, `.current-${process.pid}`);
+      await rm(next, { force: true });
+      await symlink(target, next);
+      await rename(next, link);
+    },
+    async diskFreeBytes() {
+      const { bavail, bsize } = await statfs(root);
+      return bavail * bsize;
+    },
+    async neededBytes() {
+      const entries = await readdir(payload.dir, { recursive: true });
+      const sizes = await Promise.all(
+        entries.map(async (entry) => {
+          const found = await lstat(join(payload.dir, entry)).catch(() => undefined); // the compile cache comes and goes
+          return found?.isFile() === true ? found.size : 0;
+        }),
+      );
+      // Archive and files, in the folder it works in and in the one that stays.
+      return 2 * sizes.reduce((sum, size) => sum + size, 0) + MARGIN;
+    },
+  };
+}

@@ -1,0 +1,172 @@
+import { Transform } from "node:stream";
+import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
+import type { Machines } from "@ployz/primitives";
+import type { InstanceStatus, Runtime } from "@ployz/runtime";
+import type { Config } from "../../config/load.ts";
+import type { Payload } from "../../daemon/payload.ts";
+import type { Paths } from "../../state/paths.ts";
+import type { Handlers } from "../handlers.ts";
+import type { Builds } from "./builds.ts";
+import { dataPlanePids, readSwap, SWAP_SERVICE, type Swap, writeSwap } from "./record.ts";
+
+export interface UpdateWorld {
+  readonly self: string;
+  readonly payload: Payload;
+  readonly builds: Builds;
+  readonly services: ServiceHost;
+  readonly runtime: Runtime;
+  readonly config: Config;
+  readonly paths: Paths;
+  readonly machines: Machines;
+  /** Operations that this daemon runs. */
+  running(): readonly string[];
+  fetch(machine: string, token: string, signal: AbortSignal): Promise<import("node:stream").Readable>;
+}
+
+type UpdateCommands = "update.look" | "payload.ensure" | "payload.remove" | "update.switch" | "update.await";
+
+export function updateHandlers(world: UpdateWorld): Pick<Handlers, UpdateCommands> {
+  const { self, payload, builds, services, paths } = world;
+  let ensuring: Promise<unknown> = Promise.resolve();
+
+  /** The last switch, once it is over. One whose process is gone is over too: what runs now tells how it ended. */
+  const settled = (signal: AbortSignal): Promise<Swap | null> =>
+    waitFor(
+      "the switch to another build",
+      async () => {
+        const swap = await readSwap(paths.swap);
+        if (swap?.state !== "switching") return swap ?? null;
+        if ((await services.status(SWAP_SERVICE)).state === "running") return undefined;
+        const now = await readSwap(paths.swap);
+        if (now?.state !== "switching") return now ?? null;
+        const state = now.to === payload.build ? ("done" as const) : ("reverted" as const);
+        return { ...now, state, error: "the switch was cut short" };
+      },
+      { timeoutMs: 120_000, intervalMs: 100, signal },
+    );
+
+  return {
+    "update.look": async () => lookAtBuilds(world),
+    "payload.ensure": ({ build, source, operation }, { signal, progress }) => {
+      const mine = ensuring.then(async () => {
+        if (await builds.has(build)) return { transferredBytes: 0 };
+        const asked = { kind: "payload" as const, digest: build, machine: self };
+        const offer = await world.machines.call(source, "transfer.offer", asked, {
+          timeoutMs: 10_000,
+          signal,
+        });
+        if (offer === null)
+          throw new PloyzError({
+            code: "payload_missing",
+            message: `${source} does not run the build ${build.slice(0, 12)} any more`,
+            hint: "run the same command again",
+          });
+        const counted = counting((done) =>
+          progress({ done, ...(offer.bytes !== undefined && { total: offer.bytes }) }),
+        );
+        const stream = await world.fetch(source, offer.token, signal);
+        stream.on("error", (error) => counted.destroy(error));
+        await builds.put(build, operation, stream.pipe(counted));
+        return { transferredBytes: counted.bytes };
+      });
+      ensuring = mine.catch(() => {});
+      return mine;
+    },
+    "payload.remove": async ({ build, operation }) => {
+      await builds.remove(build, operation);
+      return null;
+    },
+    "update.switch": async ({ build, back, operation }, { signal }) => {
+      const last = await readSwap(paths.swap);
+      if (last?.state === "switching" && last.to === build && last.operation === operation) {
+        if ((await services.status(SWAP_SERVICE)).state === "running") return null; // asked before
+      }
+      await settled(signal);
+      if (payload.build === build) return null;
+      const [busy] = back ? [] : world.running();
+      if (busy !== undefined)
+        throw new PloyzError({
+          code: "machine_busy",
+          message: `${self} runs operation ${busy}, which a restart of its daemon would interrupt`,
+          hint: `ployzctl ops watch ${busy}`,
+        });
+      if (!(await builds.has(build)))
+        throw new PloyzError({
+          code: "payload_missing",
+          message: `the build ${build.slice(0, 12)} is not on ${self}`,
+          hint: "run the same command again",
+        });
+      const before = { ...(await dataPlanePids(services)), ...instancePids(await world.runtime.list()) };
+      await writeSwap(paths.swap, { operation, from: payload.build, to: build, state: "switching", before });
+      await services.ensure({
+        name: SWAP_SERVICE,
+        description: "Ployz: switches this machine to another build, or back",
+        // By the folder of the build that is known to work, not through the link that is about to change.
+        argv: [`${payload.dir}/lib/node`, `${payload.dir}/lib/ployzd.mjs`, "swap"],
+        env: { PLOYZ_DATA_DIR: world.config.dataDir, PLOYZ_SOCKET: world.config.socket },
+        restart: "never",
+        killMainOnly: true,
+      });
+      return null;
+    },
+    "update.await": async ({ build }, { signal }) => {
+      const swap = await settled(signal);
+      if (payload.build !== build)
+        throw new PloyzError({
+          code: "update_reverted",
+          message: `${self} runs ${payload.version} (${payload.build.slice(0, 12)})${swap?.to === build && swap.error !== undefined ? `: ${swap.error}` : ""}`,
+          hint: `the log of what was tried is on ${self}: ployzd's, see docs/operations.md`,
+        });
+      await services.remove(SWAP_SERVICE);
+      return { version: payload.version, disturbed: swap?.to === build ? await disturbed(swap, world) : [] };
+    },
+  };
+}
+
+export async function lookAtBuilds({
+  payload,
+  builds,
+  running,
+}: Pick<UpdateWorld, "payload" | "builds" | "running">) {
+  const current = await builds.current();
+  return {
+    version: payload.version,
+    build: payload.build,
+    ...(current !== undefined && { current }),
+    arch: process.arch,
+    diskFreeBytes: await builds.diskFreeBytes(),
+    running: running(),
+  };
+}
+
+const instancePids = (list: readonly InstanceStatus[]): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    list.flatMap(({ id, state, pid }) => (state === "running" && pid !== undefined ? [[id, pid]] : [])),
+  );
+
+/** What ran before and is still there, under another process or none. What an operation has removed meanwhile is not disturbed. */
+async function disturbed({ before }: Swap, { runtime, services }: UpdateWorld) {
+  const listed = new Set([...(await runtime.list()).map(({ id }) => id), ...(await services.list())]);
+  const now = { ...(await dataPlanePids(services)), ...instancePids(await runtime.list()) };
+  return Object.entries(before)
+    .filter(([what, pid]) => listed.has(what) && now[what] !== pid)
+    .map(([what, pid]) => ({
+      what,
+      why: now[what] === undefined ? "it does not run any more" : `process ${pid} is now ${now[what]}`,
+    }));
+}
+
+function counting(tell: (bytes: number) => void): Transform & { bytes: number } {
+  const counted = Object.assign(
+    new Transform({
+      transform(chunk: Buffer, _encoding, next) {
+        const before = counted.bytes;
+        counted.bytes += chunk.length;
+        if (before >> 22 !== counted.bytes >> 22) tell(counted.bytes); // every 4 MiB
+        next(null, chunk);
+      },
+    }),
+    { bytes: 0 },
+  );
+  return counted;
+}

@@ -1,0 +1,65 @@
+import { openServiceHost, PloyzError, waitFor } from "@ployz/exec";
+import { openClient } from "@ployz/primitives/client";
+import type { Logger } from "pino";
+import type { Config } from "../../config/load.ts";
+import { loadPayload } from "../../daemon/payload.ts";
+import { pathsOf } from "../../state/paths.ts";
+import { openBuilds } from "./builds.ts";
+import { readSwap, writeSwap } from "./record.ts";
+
+const UP_MS = 30_000;
+/** Starts that ended by themselves: it will not get better. */
+const ENOUGH_STARTS = 3;
+const DAEMON = "ployzd";
+
+/**
+ * `ployzd swap`: does the switch that the record asks for. It runs as a service of its own, from the build that is left, so that it lives
+ * while the daemon is replaced: when the new daemon does not come up as a member with the store, the old one is put back, and nobody
+ * has to reach this machine for that.
+ */
+export async function runSwap(config: Config, log: Logger): Promise<void> {
+  const paths = pathsOf(config);
+  const swap = await readSwap(paths.swap);
+  if (swap?.state !== "switching") return;
+  const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });
+  const builds = openBuilds(await loadPayload());
+  const client = openClient({ socketPath: config.socket });
+
+  async function start(build: string, ready: () => Promise<boolean>): Promise<void> {
+    await builds.makeCurrent(build);
+    await services.restart(DAEMON);
+    const pids = new Set<number>();
+    await waitFor(
+      "the daemon to be a member again",
+      async () => {
+        const version = await client.request("GET /v1/version", { idleMs: 2_000 }).catch(() => undefined);
+        if (version?.build === build && (await ready().catch(() => false))) return true;
+        const { pid } = await services.status(DAEMON);
+        if (pid !== undefined) pids.add(pid);
+        if (pids.size < ENOUGH_STARTS) return undefined;
+        throw new PloyzError({ code: "daemon_not_ready", message: `it ended ${ENOUGH_STARTS - 1} times` });
+      },
+      { timeoutMs: UP_MS, intervalMs: 50 },
+    );
+  }
+
+  try {
+    await start(swap.to, async () => {
+      const { joined, store } = await client.request("GET /v1/mesh", { idleMs: 2_000 });
+      return joined && store === "connected";
+    });
+    await writeSwap(paths.swap, { ...swap, state: "done" });
+    log.info({ build: swap.to }, "switched");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    log.error({ err: error, build: swap.to }, "the new build does not come up: going back");
+    await start(swap.from, async () => true).catch((again: unknown) =>
+      log.error({ err: again }, "going back"),
+    );
+    await writeSwap(paths.swap, {
+      ...swap,
+      state: "reverted",
+      error: `the daemon of the build ${swap.to.slice(0, 12)} did not come up (${why})`,
+    });
+  }
+}

@@ -1,0 +1,48 @@
+import type { PrimitivePorts } from "../engine/types.ts";
+import { type ErrorBody, errorBody } from "../model/error.ts";
+import type { MachineRecord } from "../model/machine.ts";
+import type { InstalledBuilds } from "../participant/update-commands.ts";
+import type { MachineUpdateInput } from "./index.ts";
+
+export interface MachineUpdatePorts extends PrimitivePorts {
+  readonly source: UpdateSource;
+}
+
+/** The machine whose daemon runs the operation: what is installed there is what the other one gets. */
+export interface UpdateSource {
+  readonly machine: string;
+  look(): Promise<InstalledBuilds & { readonly neededBytes: number }>;
+}
+
+export interface MachineUpdateFacts {
+  /** `undefined`: there is no such machine. */
+  readonly member?: { readonly record: MachineRecord; readonly revision: number };
+  readonly others: readonly string[];
+  readonly source: { readonly machine: string } & Awaited<ReturnType<UpdateSource["look"]>>;
+  readonly found: InstalledBuilds | { readonly error: ErrorBody };
+}
+
+const LOOK_MS = 5_000;
+
+export async function observe(
+  { machine }: MachineUpdateInput,
+  { store, machines, source }: MachineUpdatePorts,
+  signal: AbortSignal,
+): Promise<MachineUpdateFacts> {
+  const [entries, here, found] = await Promise.all([
+    store.facts.list("machine"),
+    source.look(),
+    machines
+      .call(machine, "update.look", {}, { timeoutMs: LOOK_MS, signal })
+      .catch((error: unknown) => ({ error: errorBody(error) })),
+  ]);
+  const entry = entries.find(({ key }) => key === `machine.${machine}`);
+  return {
+    ...(entry !== undefined && {
+      member: { record: entry.value as unknown as MachineRecord, revision: entry.revision },
+    }),
+    others: entries.map(({ key }) => key.slice("machine.".length)).filter((id) => id !== machine),
+    source: { machine: source.machine, ...here },
+    found,
+  };
+}

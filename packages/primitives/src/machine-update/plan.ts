@@ -1,0 +1,62 @@
+import type { Plan, PlannedStep } from "../engine/types.ts";
+import type { MachineUpdateInput } from "./index.ts";
+import type { MachineUpdateFacts } from "./observe.ts";
+
+export type MachineUpdateKinds = {
+  /** Fetched from the source's transfer port, verified, and unpacked beside the build that runs. */
+  "payload.ensure": {
+    args: { machine: string; build: string; source: string };
+    out: { transferredBytes: number };
+  };
+  /** The current build and the daemon. Undone by switching back, seen to run. */
+  "update.switch": { args: { machine: string; from: string; to: string }; out: null };
+  "update.await": { args: { machine: string; build: string }; out: { version: string } };
+};
+
+export function plan({ machine }: MachineUpdateInput, facts: MachineUpdateFacts): Plan<MachineUpdateKinds> {
+  const { member, source, found } = facts;
+  if (member === undefined || "error" in found) throw new Error("plan() after a refusal");
+  const runs = found.build === source.build;
+  const steps: readonly PlannedStep<MachineUpdateKinds>[] = [
+    {
+      id: "payload",
+      kind: "payload.ensure",
+      args: { machine, build: source.build, source: source.machine },
+      machine,
+      title: `send Ployz ${source.version} (${short(source.build)}) from ${source.machine} to ${machine}`,
+      needs: [],
+    },
+    {
+      id: "switch",
+      kind: "update.switch",
+      args: { machine, from: found.build, to: source.build },
+      machine,
+      title: `restart the daemon of ${machine} with it`,
+      needs: ["payload"],
+    },
+    {
+      id: "verify",
+      kind: "update.await",
+      args: { machine, build: source.build },
+      machine,
+      title: `${machine} runs it, with everything adopted`,
+      needs: ["switch"],
+    },
+  ];
+  return {
+    basis: [{ key: `fact.machine.${machine}`, revision: member.revision }],
+    prepare: runs ? [] : steps,
+    settle: [],
+    // One that was updated by hand is only recorded.
+    changes: !runs || member.record.version !== source.version,
+    warnings: [],
+    summary: {
+      machine,
+      from: { version: found.version, build: found.build },
+      to: { version: source.version, build: source.build },
+      already: runs,
+    },
+  };
+}
+
+const short = (build: string): string => build.slice(0, 12);

@@ -1,0 +1,62 @@
+import type { Refusal } from "../engine/types.ts";
+import type { MachineUpdateInput } from "./index.ts";
+import type { MachineUpdateFacts } from "./observe.ts";
+
+export function refuse({ machine }: MachineUpdateInput, facts: MachineUpdateFacts): readonly Refusal[] {
+  const { member, source, found, others } = facts;
+  const refusals: Refusal[] = [];
+  const no = (code: string, message: string, hint: string) => refusals.push({ code, message, hint, machine });
+
+  if (member === undefined) {
+    no("no_such_machine", `there is no machine ${machine}`, `there are: ${others.join(", ")}`);
+    return refusals;
+  }
+  if (member.record.state === "joining") {
+    no("machine_joining", `${machine} has not finished joining`, "run machine add for it again");
+    return refusals;
+  }
+  if (source.current === undefined)
+    no(
+      "payload_not_installed",
+      `${source.machine} does not run from an installed release`,
+      "run its install.sh there",
+    );
+  else if (source.current !== source.build)
+    no(
+      "daemon_outdated",
+      `the daemon of ${source.machine} runs another build than the one that is installed there`,
+      `on ${source.machine}: ployzctl daemon install`,
+    );
+  if ("error" in found) return [...refusals, { ...found.error, machine }];
+  if (found.build === source.build) return refusals;
+
+  if (found.current === undefined)
+    no(
+      "payload_not_installed",
+      `${machine} does not run from an installed release`,
+      "run the new release's install.sh there, and ployzctl daemon install",
+    );
+  if (found.arch !== source.arch)
+    no(
+      "arch_differs",
+      `${machine} is ${found.arch}, and ${source.machine} has the payload for ${source.arch}`,
+      `ask a machine that is ${found.arch}, or run install.sh on ${machine}`,
+    );
+  if (found.diskFreeBytes < source.neededBytes)
+    no(
+      "disk_full",
+      `${machine} has ${mib(found.diskFreeBytes)} MiB free for a new build and needs ${mib(source.neededBytes)} MiB`,
+      "make room there: old builds are in /usr/local/lib/ployz",
+    );
+  for (const operation of found.running)
+    refusals.push({
+      code: "machine_busy",
+      message: `${machine} runs operation ${operation}, which a restart of its daemon would interrupt`,
+      hint: `ployzctl ops watch ${operation}`,
+      machine,
+      operationId: operation,
+    });
+  return refusals;
+}
+
+const mib = (bytes: number): number => Math.floor(bytes / 2 ** 20);
