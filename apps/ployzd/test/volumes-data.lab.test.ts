@@ -227,6 +227,22 @@ describe("transfers", () => {
     await call(b, "volume.pull", pull);
   });
 
+  it("of a move that is undone leave a retired copy as it was: the next move sends only what changed", async () => {
+    const { a, b } = pair;
+    const volume = await volumeOn(a);
+    const source = { machine: a.id, id: volume.id };
+    const pull = async (operation: string, snapshot: string) =>
+      call(b, "volume.pull", { ...volume, source, operation, ...(await take(a, volume, snapshot)) });
+    await pull("first", "first");
+    await call(b, "volume.retire", { id: volume.id, operation: "first" });
+    await writeFile(join(folder(a, volume.id), "file"), randomBytes(MIB));
+    await pull("second", "second-r1");
+    await call(b, "volume.discard", { id: volume.id, operation: "second" });
+    await call(a, "volume.unsnapshot", { ids: [volume.id], snapshots: ["second-r1"] });
+    expect(await pull("third", "third")).toMatchObject({ base: "first" });
+    await call(b, "volume.discard", { id: volume.id, operation: "third" });
+  });
+
   it("never overwrite what was written to a retired copy since its newest snapshot", async () => {
     const { a, b } = pair;
     const volume = await volumeOn(a);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { type Cluster, openCluster } from "../src/cluster.ts";
-import { cut, kill } from "../src/state-attacks.ts";
+import { kill } from "../src/state-attacks.ts";
 import { type StateLoop, stateLoop } from "../src/state-loop.ts";
 
 // Samples; every event of the journals, and every phase, is tried in nightly/state-faults.lab.test.ts.
@@ -19,6 +19,4 @@ describe("one writer, no acknowledged row lost, nothing left, and the same comma
   it("the coordinator dies in a rollback with data", () => loop.round("rollback", kill("coordinator", 14)));
   it("the source's daemon dies in a migration", () => loop.round("migrate", kill("source", 8)));
   it("the target's daemon dies in a migration", () => loop.round("migrate", kill("target", 14)));
-  it("the source loses power when all is copied", () =>
-    loop.round("migrate", cut(cluster, "source", "when all is copied")));
 });

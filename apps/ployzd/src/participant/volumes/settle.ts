@@ -86,14 +86,28 @@ export function settlingEffects(world: VolumeWorld): Pick<Handlers, Settling> {
   };
 }
 
-/** Destroys a copy with its snapshots; one that was a retired copy before becomes one again. Nothing runs on it. */
+/** Destroys a copy with its snapshots; one that was a retired copy before becomes that one again. Nothing runs on it. */
 export async function discard(pool: Pool, copy: Copy): Promise<void> {
   const { zfs, layout } = pool;
   const { id, dataset, holder, wasRetired } = copy;
-  if (dataset !== undefined && wasRetired !== undefined) await toRetired(pool, copy, dataset, wasRetired);
-  else if (dataset !== undefined)
+  if (dataset !== undefined && wasRetired !== undefined) {
+    await backToBase(pool, copy, dataset);
+    await toRetired(pool, copy, dataset, wasRetired);
+  } else if (dataset !== undefined)
     await zfs.destroyDataset(dataset.name, { recursive: true, guid: dataset.guid });
   if (holder !== undefined) await zfs.destroyDataset(holderDataset(layout, id), { guid: holder.guid });
+}
+
+/**
+ * Without what this operation has copied to it: its source forgets those snapshots, and a copy whose newest one nobody else has would be
+ * of no use to the next transfer. All of it is on the source still.
+ */
+async function backToBase({ zfs }: Pool, { operation }: Copy, dataset: Dataset): Promise<void> {
+  const snapshots = await zfs.listSnapshots(dataset.name, { userProperties: [] });
+  const copied = (one: Dataset) => snapshotName(one).startsWith(operation.toLowerCase());
+  const base = snapshots.filter((one) => !copied(one)).at(-1);
+  if (base === undefined || !snapshots.some(copied)) return;
+  await zfs.rollback(base.name, { guid: base.guid, destroyNewer: true });
 }
 
 /** What said whose the incoming copy was, once the copy is the volume. */
