@@ -1,10 +1,9 @@
 import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
-import { openMirror, openRpc, openStore, serve } from "@ployz/nats-store";
+import { openMirror, openRpc, openStore } from "@ployz/nats-store";
 import type {
   AdoptionReport,
   Commit,
-  Json,
   Machines,
   OperationEvent,
   OperationRequest,
@@ -17,9 +16,8 @@ import { type Membership, writeMembership } from "../mesh/membership.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
 import { forward, isForPeer } from "../operations/forward.ts";
 import { installedHere } from "../operations/installed.ts";
-import { operationRequest } from "../operations/request.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
-import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
+import { adoptCommitted } from "../participant/adopt.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
 import { type Handlers, handle, refusingNew, takesNew } from "../participant/handlers.ts";
 import { contentHandlers } from "../participant/images.ts";
@@ -32,7 +30,6 @@ import { openBuilds } from "../participant/update/builds.ts";
 import { updateHandlers } from "../participant/update/handlers.ts";
 import { instanceVolumes, volumeHandlers } from "../participant/volumes/open.ts";
 import { openSender } from "../participant/volumes/send.ts";
-import { settleStrays } from "../participant/volumes/strays.ts";
 import type { VolumeWorld } from "../participant/volumes/world.ts";
 import { openRemote } from "../remote/remote.ts";
 import { openFences } from "../state/fences.ts";
@@ -41,6 +38,8 @@ import { openReservations } from "../state/reservations.ts";
 import { openStopped } from "../state/stopped.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
 import { fetchOffer, serveTransfers } from "../transfer/server.ts";
+import { serveMember } from "./serve.ts";
+import { settleMember } from "./settle.ts";
 
 /** This machine as a member: everything that runs only after `mesh init` or `mesh join`. */
 export interface Member {
@@ -202,13 +201,9 @@ export async function openMember(
     "machine.observe": ({ namespaces }) =>
       observeMachine(
         {
-          runtime,
-          self: self.id,
-          version: payload.version,
+          ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
           draining: !takesNew(follower.known().machine.state),
-          build: payload.build,
           gatewayAddress: hostOf(config.gatewayListen),
-          storage,
           overcommitRatio: config.overcommitRatio,
         },
         namespaces,
@@ -238,11 +233,7 @@ export async function openMember(
     }),
     ...instanceHandlers(world),
     ...gatewayHandlers(paths.gatewaySocket),
-    ...volumeHandlers({
-      ...volumes,
-      machines,
-      fetch,
-    }),
+    ...volumeHandlers({ ...volumes, machines, fetch }),
     ...updateHandlers({
       ...{ self: self.id, payload, builds, runtime, config, paths, machines, fetch },
       services: around.services,
@@ -257,54 +248,16 @@ export async function openMember(
   };
   const table = refusingNew(all, () => follower.known().machine.state);
   handlers = table;
-  const served = serve(store.session, {
-    calls: Object.fromEntries(
-      Object.keys(table).map((name) => [
-        name,
-        async (args: Json, { meta, signal, progress }) =>
-          (await handle(table, fences, name, args, meta.fence, { signal, progress })) as Json,
-      ]),
-    ),
-    streams: {
-      "operation.run": (args) =>
-        runner.run(operationRequest(args)) as AsyncIterable<unknown> as AsyncIterable<Json>,
-      "logs.stream": async function* (args, { signal }) {
-        const { id, follow, tail } = args as { id: string; follow: boolean; tail: number };
-        for await (const line of runtime.logs(id, { follow, tail, signal })) yield { ...line };
-      },
-    },
-    onError: (error, command) => log.error({ err: error, command }, "rpc"),
-  });
+  const served = serveMember(store.session, { handlers: table, fences, runner, runtime, log });
 
-  const settled = settle();
-  async function settle(): Promise<void> {
-    try {
-      // A store that is away, perhaps for ever, must not keep this membership from ending.
-      const ending = new Promise<void>((resolve) => stop.signal.addEventListener("abort", () => resolve()));
-      await Promise.race([mirror.synced(), ending]);
-      if (stop.signal.aborted) return;
-      const interrupted = await runner.markInterrupted();
-      if (interrupted.length > 0)
-        log.warn({ interrupted }, "operations that the last daemon left unfinished");
-      const pool = storage.present();
-      const removed = [
-        ...(await removeStrays(self.id, store, world)),
-        ...(pool === undefined ? [] : await settleStrays(volumes, pool, store)),
-      ];
-      // Commits that came while the daemon was down may want instances that the first look did not know of.
-      const again = await adoptCommitted(
-        self.id,
-        heads().map(({ commit }) => commit),
-        world,
-      );
-      const recreated = [...adoption.recreated, ...again.recreated];
-      const made = new Set(recreated.map(({ what }) => what));
-      adoption = { ...again, adopted: again.adopted.filter((id) => !made.has(id)), recreated, removed };
-      if (removed.length > 0) log.warn({ removed }, "strays");
-    } catch (error) {
-      if (!stop.signal.aborted) log.error({ err: error }, "settling after the start");
-    }
-  }
+  const settled = settleMember({
+    ...{ self: self.id, world, volumes, storage, store, mirror, runner, log, signal: stop.signal },
+    heads: () => heads().map(({ commit }) => commit),
+    first: adoption,
+    report(found) {
+      adoption = found;
+    },
+  });
 
   return {
     substrate,

@@ -1,0 +1,38 @@
+import { type Session, serve } from "@ployz/nats-store";
+import type { Json } from "@ployz/primitives";
+import type { Runtime } from "@ployz/runtime";
+import type { Logger } from "pino";
+import { operationRequest } from "../operations/request.ts";
+import type { Runner } from "../operations/runner.ts";
+import { type Handlers, handle } from "../participant/handlers.ts";
+import type { FenceGuard } from "../state/fences.ts";
+
+interface Served {
+  readonly handlers: Handlers;
+  readonly fences: FenceGuard;
+  readonly runner: Runner;
+  readonly runtime: Runtime;
+  readonly log: Logger;
+}
+
+/** Answers the other machines: the commands of the protocol, and what is read as a stream. */
+export function serveMember(session: Session, { handlers, fences, runner, runtime, log }: Served) {
+  return serve(session, {
+    calls: Object.fromEntries(
+      Object.keys(handlers).map((name) => [
+        name,
+        async (args: Json, { meta, signal, progress }) =>
+          (await handle(handlers, fences, name, args, meta.fence, { signal, progress })) as Json,
+      ]),
+    ),
+    streams: {
+      "operation.run": (args) =>
+        runner.run(operationRequest(args)) as AsyncIterable<unknown> as AsyncIterable<Json>,
+      "logs.stream": async function* (args, { signal }) {
+        const { id, follow, tail } = args as { id: string; follow: boolean; tail: number };
+        for await (const line of runtime.logs(id, { follow, tail, signal })) yield { ...line };
+      },
+    },
+    onError: (error, command) => log.error({ err: error, command }, "rpc"),
+  });
+}

@@ -1,0 +1,50 @@
+import type { Mirror } from "@ployz/nats-store";
+import type { AdoptionReport, Commit, Store } from "@ployz/primitives";
+import type { Logger } from "pino";
+import type { Runner } from "../operations/runner.ts";
+import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
+import type { InstanceWorld } from "../participant/instances.ts";
+import type { Storage } from "../participant/volumes/storage.ts";
+import { settleStrays } from "../participant/volumes/strays.ts";
+import type { VolumeWorld } from "../participant/volumes/world.ts";
+
+interface Settling {
+  readonly self: string;
+  readonly world: InstanceWorld;
+  readonly volumes: VolumeWorld;
+  readonly storage: Storage;
+  readonly store: Store;
+  readonly mirror: Pick<Mirror, "synced">;
+  readonly runner: Runner;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly first: AdoptionReport;
+  heads(): readonly Commit[];
+  report(adoption: AdoptionReport): void;
+}
+
+/** What a daemon that starts can do only once it has heard from the store: what ended operations left here, and what was committed meanwhile. */
+export async function settleMember(settling: Settling): Promise<void> {
+  const { self, world, volumes, storage, store, mirror, runner, log, signal, first } = settling;
+  try {
+    // A store that is away, perhaps for ever, must not keep this membership from ending.
+    const ending = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    await Promise.race([mirror.synced(), ending]);
+    if (signal.aborted) return;
+    const interrupted = await runner.markInterrupted();
+    if (interrupted.length > 0) log.warn({ interrupted }, "operations that the last daemon left unfinished");
+    const pool = storage.present();
+    const removed = [
+      ...(await removeStrays(self, store, world)),
+      ...(pool === undefined ? [] : await settleStrays(volumes, pool, store)),
+    ];
+    // Commits that came while the daemon was down may want instances that the first look did not know of.
+    const again = await adoptCommitted(self, settling.heads(), world);
+    const recreated = [...first.recreated, ...again.recreated];
+    const made = new Set(recreated.map(({ what }) => what));
+    settling.report({ ...again, adopted: again.adopted.filter((id) => !made.has(id)), recreated, removed });
+    if (removed.length > 0) log.warn({ removed }, "strays");
+  } catch (error) {
+    if (!signal.aborted) log.error({ err: error }, "settling after the start");
+  }
+}
