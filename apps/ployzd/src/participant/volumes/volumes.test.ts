@@ -150,7 +150,9 @@ describe("the retention", () => {
   });
 
   it("removes what a snapshot of several volumes left on their parent", () => {
-    expect(look([active], [snapshot("tank/ployz/volumes/prod", "cut", 2)])).toEqual([["prod@cut", 0]]);
+    expect(look([active], [snapshot("tank/ployz/volumes/prod", "cut", 2)])).toEqual([
+      [`prod@${named("cut")}`, 0],
+    ]);
   });
 });
 
