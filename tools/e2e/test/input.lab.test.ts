@@ -302,9 +302,9 @@ describe("a cluster", () => {
       { exit: 2, code: "invalid_input", names: "nowhere" },
     ],
     [
-      "volumes at all, in this version",
+      "volumes where no machine has ZFS for them",
       `${service('volumes = { data = "/data" }')}\n[volumes.data]\nscope = "single"\n`,
-      { exit: 3, code: "volumes_unsupported", names: "volumes.data" },
+      { exit: 3, code: "no_machine_fits", names: "services.web" },
     ],
     [
       "a route of another namespace",
