@@ -88,6 +88,12 @@ it("rm of a member, typed on that member: what it ran goes on elsewhere, it is c
     ["m3", "active"],
   ]);
   expect((await places(1)).map((place) => place.split(" ")[1])).toEqual(["running", "running", "running"]);
+  // The machine that left has told the result; the peer that ran the operation may still be writing its end.
+  await expect
+    .poll(async () => (await cluster.ctl(1, ["machine", "rm", "m2", "--yes"], { ok: [0, 3] })).exitCode, {
+      timeout: 30_000,
+    })
+    .toBe(0);
   const again = await cluster.json<Result>(1, ["machine", "rm", "m2", "--yes"]);
   expect(again).toMatchObject({ state: "done", changed: false });
   const { operations } = await cluster.json<{ operations: { state: string; title: string }[] }>(1, [
