@@ -29,6 +29,9 @@ export type * from "./engine/types.ts";
 export { machineAdd } from "./machine-add/index.ts";
 export { type MachineAddInput, parseTarget } from "./machine-add/input.ts";
 export type { MachineAddPorts } from "./machine-add/observe.ts";
+export { machineJoin } from "./machine-join/index.ts";
+export type { JoiningMachine, MachineJoinInput } from "./machine-join/input.ts";
+export type { MachineJoinPorts } from "./machine-join/observe.ts";
 export { type NormalManifest, normalise } from "./manifest/normalise.ts";
 export {
   bundlePaths,
@@ -45,11 +48,13 @@ export { type MigrateInput, migrate } from "./migrate/index.ts";
 export type * from "./model/commit.ts";
 export { type ErrorBody, errorBody, PloyzError } from "./model/error.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
+export { INVITE_ID, type Invite, memberBy, refuseInvite } from "./model/invite.ts";
 export type { Json } from "./model/json.ts";
 export type * from "./model/machine.ts";
 export { checkLabel, isEnvName, isHostname, isLabel, shown } from "./model/names.ts";
 export { type NamespaceRmInput, namespaceRm } from "./namespace-rm/index.ts";
 export type * from "./participant/commands.ts";
+export type * from "./ports/joiner.ts";
 export type * from "./ports/machines.ts";
 export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";
