@@ -48,7 +48,7 @@ export { type MigrateInput, migrate } from "./migrate/index.ts";
 export type * from "./model/commit.ts";
 export { type ErrorBody, errorBody, PloyzError } from "./model/error.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
-export { INVITE_ID, type Invite, memberBy, refuseInvite } from "./model/invite.ts";
+export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy, refuseInvite } from "./model/invite.ts";
 export type { Json } from "./model/json.ts";
 export type * from "./model/machine.ts";
 export { checkLabel, isEnvName, isHostname, isLabel, shown } from "./model/names.ts";

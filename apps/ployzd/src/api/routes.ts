@@ -12,12 +12,14 @@ import {
 } from "@ployz/primitives";
 import type { Daemon } from "../daemon/daemon.ts";
 import { errorBody } from "../errors.ts";
+import { joinByToken } from "../invites/join.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
 import { checkedInit, checkedJoin } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 import { examine } from "./doctor.ts";
+import { inviteRoutes } from "./invites.ts";
 import { mergedLogs } from "./logs.ts";
 import type { Routes } from "./router.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, rttTable } from "./views.ts";
@@ -51,7 +53,7 @@ export function apiRoutes(daemon: Daemon): Routes {
           kind: "self-record",
           publicKey,
           nkey,
-          endpoints: localEndpoints(config, query.address),
+          endpoints: localEndpoints(config, { reachedAt: query.address }),
           hostname: hostname(),
           runtime: await detectRuntime(config, config.runtime),
           version: payload.version,
@@ -64,6 +66,12 @@ export function apiRoutes(daemon: Daemon): Routes {
         await daemon.join(checkedJoin(object(await body())));
         return mesh();
       },
+      "POST /v1/mesh/join-by-token": async ({ body, signal }) => {
+        const { token } = object(await body());
+        await joinByToken(daemon, typeof token === "string" ? token : "", signal);
+        return mesh();
+      },
+      ...inviteRoutes(daemon),
       "POST /v1/mesh/leave": async ({ body }) => {
         const { destroy, operation } = object((await body()) ?? {});
         if (destroy !== undefined && typeof destroy !== "boolean") throw invalid("destroy: is true or false");

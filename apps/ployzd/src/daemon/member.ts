@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { openMirror, openRpc, openStore, serve } from "@ployz/nats-store";
 import type { AdoptionReport, Commit, Json, Machines, Store } from "@ployz/primitives";
-import { planSubnet } from "@ployz/wireguard";
 import type { Logger } from "pino";
+import { type Inviter, openInviter } from "../invites/open.ts";
 import { followMembership } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
+import { subnetsOf } from "../mesh/subnets.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
@@ -36,6 +37,7 @@ export interface Member {
   readonly machines: Machines;
   readonly runner: Runner;
   readonly bundles: Bundles;
+  readonly inviter: Inviter;
   membership(): Membership;
   storeConnected(): boolean;
   adoption(): AdoptionReport;
@@ -157,24 +159,11 @@ export async function openMember(
     machineAdd: {
       payload: { version: payload.version, build: payload.build },
       storePort: config.storePort,
-      subnets:
-        ({ clusterCidr, subnetPrefixLength }) =>
-        (index) => {
-          try {
-            const { subnet, machineAddress } = planSubnet({
-              clusterCidr,
-              prefixLength: subnetPrefixLength,
-              index,
-            });
-            return { subnet, address: machineAddress };
-          } catch (error) {
-            if (error instanceof PloyzError) return undefined; // beyond the range
-            throw error;
-          }
-        },
+      subnets: subnetsOf,
     },
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
   });
+  const inviter = openInviter({ self, cluster, config, paths, store, runner, log });
   handlers = {
     "machine.observe": ({ namespaces }) =>
       observeMachine(
@@ -244,6 +233,7 @@ export async function openMember(
   async function settle(): Promise<void> {
     try {
       await mirror.synced();
+      await inviter.resume();
       const interrupted = await runner.markInterrupted();
       if (interrupted.length > 0)
         log.warn({ interrupted }, "operations that the last daemon left unfinished");
@@ -273,6 +263,7 @@ export async function openMember(
     machines,
     runner,
     bundles,
+    inviter,
     membership: follower.known,
     storeConnected: () => store.session.connected(),
     adoption: () => adoption,
@@ -286,6 +277,7 @@ export async function openMember(
       ) as unknown as AsyncIterable<LogItem>,
     async close() {
       stop.abort();
+      await inviter.close();
       served.close();
       await transfers.close();
       await mirror.close();

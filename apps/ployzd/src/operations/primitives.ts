@@ -2,7 +2,9 @@ import {
   branch,
   deployPrimitive,
   type MachineAddPorts,
+  type MachineJoinPorts,
   machineAdd,
+  machineJoin,
   migrate,
   namespaceRm,
   type PrimitiveRegistry,
@@ -16,7 +18,11 @@ import {
 } from "@ployz/primitives";
 
 /** Every primitive that this daemon runs, each with its ports. */
-export function primitivesOf({ store, machines, ...rest }: MachineAddPorts): PrimitiveRegistry {
+export function primitivesOf({
+  store,
+  machines,
+  ...rest
+}: MachineAddPorts & MachineJoinPorts): PrimitiveRegistry {
   const ports = { store, machines };
   const all = [
     register(deployPrimitive, ports),
@@ -30,6 +36,7 @@ export function primitivesOf({ store, machines, ...rest }: MachineAddPorts): Pri
     register(volumeRestore, ports),
     register(volumeRm, ports),
     register(machineAdd, { ...ports, ...rest }),
+    register(machineJoin, { ...ports, ...rest }),
   ];
   return new Map(all.map((registered) => [registered.primitive.name, registered]));
 }

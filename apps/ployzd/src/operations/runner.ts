@@ -7,6 +7,7 @@ import {
   findPrepared,
   fold,
   isFinal,
+  type Joiner,
   type MachineAddPorts,
   type Machines,
   markInterrupted,
@@ -29,7 +30,8 @@ import { primitivesOf } from "./primitives.ts";
 
 /** Runs operations in this daemon. They go on when whoever asked goes away. */
 export interface Runner {
-  run(request: OperationRequest): AsyncIterable<OperationEvent>;
+  /** `joiner`: the machine that waits for the answer, where one does. */
+  run(request: OperationRequest, joiner?: Joiner): AsyncIterable<OperationEvent>;
   isRunning(operation: string): boolean;
   running(): readonly string[];
   list(limit: number): Promise<readonly OperationSummary[]>;
@@ -58,12 +60,25 @@ interface Active {
   readonly watchers: Set<Channel<OperationEvent>>;
 }
 
+/** No machine waits: it was asked for otherwise than over the join port, or an interrupted join is resolved. */
+const NOBODY: Joiner = {
+  deliver: () =>
+    Promise.reject(
+      new PloyzError({
+        code: "joiner_gone",
+        message: "no machine waits for the answer",
+        hint: "on the new machine: ployzctl mesh join --token-stdin",
+      }),
+    ),
+  retract: () => Promise.resolve(),
+};
+
 export function openRunner(options: RunnerOptions): Runner {
   const { store, machines, self } = options;
   const active = new Map<string, Active>();
 
-  const registryWith = (remote: MachineAddPorts["remote"]): PrimitiveRegistry =>
-    primitivesOf({ store, machines, remote, ...options.machineAdd });
+  const registryWith = (remote: MachineAddPorts["remote"], joiner: Joiner = NOBODY): PrimitiveRegistry =>
+    primitivesOf({ store, machines, remote, joiner, now: systemClock.now, ...options.machineAdd });
 
   const deps = (
     by: string,
@@ -78,7 +93,7 @@ export function openRunner(options: RunnerOptions): Runner {
     signal,
   });
 
-  async function execute(request: OperationRequest, entry: Active): Promise<void> {
+  async function execute(request: OperationRequest, entry: Active, joiner?: Joiner): Promise<void> {
     const remote = options.openRemote(request.credentials ?? {});
     let id: string | undefined;
     const emit = (event: OperationEvent) => {
@@ -90,7 +105,7 @@ export function openRunner(options: RunnerOptions): Runner {
       publish(entry, event);
     };
     try {
-      const registry = registryWith(remote);
+      const registry = registryWith(remote, joiner);
       const asked = await askedFor(request);
       if ("result" in asked) return publish(entry, { type: "result", result: asked.result });
       const found = registry.get(asked.primitive);
@@ -156,12 +171,12 @@ export function openRunner(options: RunnerOptions): Runner {
   }
 
   return {
-    run(request) {
+    run(request, joiner) {
       const entry: Active = { abort: new AbortController(), history: [], watchers: new Set() };
       const events = watch(entry);
       const iterator = events[Symbol.asyncIterator]();
       const first = iterator.next(); // subscribes before anything is published
-      void execute(request, entry);
+      void execute(request, entry, joiner);
       return (async function* () {
         try {
           for (let next = await first; next.done !== true; next = await iterator.next()) {

@@ -34,6 +34,12 @@ export interface Api {
   /** Identity of this machine (made when missing): public keys and endpoints. */
   "GET /v1/mesh/self": { query: { address?: string }; body: undefined; out: SelfRecord };
   "POST /v1/mesh/join": { query: Record<never, string>; body: JoinDocument; out: MeshStatus };
+  /** Asks the member that the token names for a seat, and takes it. The same token again finishes what was cut short. */
+  "POST /v1/mesh/join-by-token": { query: Record<never, string>; body: { token: string }; out: MeshStatus };
+  /** The only time that the token is told. */
+  "POST /v1/invites": { query: Record<never, string>; body: InviteCreate; out: InviteCreated };
+  "GET /v1/invites": { query: Record<never, string>; body: undefined; out: InviteList };
+  "POST /v1/invites/:id/revoke": { query: Record<never, string>; body: undefined; out: InviteDocument };
   /** Leaves: workloads, interface, rules, identity gone. Refuses for a store machine with other members, unless `destroy`. */
   "POST /v1/mesh/leave": {
     query: Record<never, string>;
@@ -247,6 +253,37 @@ export type JoinDocument = {
   readonly machines: readonly MachineRecord[];
   readonly storeServers: readonly string[];
 };
+export type InviteCreate = {
+  /** From a second to a day. */
+  readonly ttlMs: number;
+  /** `user@machine`, for people only. */
+  readonly by: string;
+  readonly name?: string;
+  readonly region?: string;
+  readonly az?: string;
+};
+export type InviteRow = {
+  readonly id: string;
+  /** `joining`: taken by a machine whose join has not been committed. */
+  readonly state: "open" | "joining" | "used" | "expired" | "revoked";
+  readonly inviter: string;
+  readonly by: string;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  readonly name?: string;
+  readonly region?: string;
+  readonly az?: string;
+  /** The machine that took it, and the operation by which it did. */
+  readonly machine?: string;
+  readonly operation?: string;
+};
+export type InviteCreated = {
+  readonly kind: "invite-created";
+  readonly token: string;
+  readonly invite: InviteRow;
+};
+export type InviteList = { readonly kind: "invites"; readonly invites: readonly InviteRow[] };
+export type InviteDocument = { readonly kind: "invite" } & InviteRow;
 export type MeshStatus = {
   readonly kind: "mesh";
   readonly joined: boolean;
