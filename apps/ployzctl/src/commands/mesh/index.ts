@@ -21,8 +21,15 @@ export const meshCommands: readonly Command[] = [
   },
   {
     path: ["mesh", "join"],
-    summary: "Join a mesh; called by machine add",
-    options: { "document-stdin": { type: "flag", summary: "Read the join document from stdin" } },
+    summary: "Make this machine a member with a token",
+    details:
+      "A member made the token: ployzctl machine invite create. It is read from stdin, since arguments are seen by every process. The\n" +
+      "daemon has to run here: ployzctl daemon install. Cut short, the same command with the same token finishes the job.",
+    options: {
+      "token-stdin": { type: "flag", summary: "Read the token from stdin" },
+      "document-stdin": { type: "flag", summary: "Read the join document from stdin; for machine add" },
+    },
+    examples: ["ployzctl mesh join --token-stdin < token"],
     run: async (context, input) => (await import("./mesh.ts")).join(context, input),
   },
   {
