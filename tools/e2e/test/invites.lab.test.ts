@@ -132,7 +132,8 @@ describe("an invite", () => {
     expect(await listening(1)).not.toBe("");
     for (const machine of [2, 3, 4]) expect(await listening(machine), `m${machine}`).toBe("");
     // The daemon is disposable: one that comes back opens it again.
-    await on(1, "kill -9 $(pgrep -f 'ployzd.mjs run')");
+    const { pid } = await cluster.json<{ pid: number }>(1, ["daemon", "status"]);
+    await on(1, `kill -9 ${pid}`);
     const until = performance.now() + 30_000;
     while ((await listening(1)) === "") expect(performance.now()).toBeLessThan(until);
     await refused(STRANGER, tokens.at(-1) ?? "", "invite_used");

@@ -13,8 +13,9 @@ import {
 import type { Daemon } from "../daemon/daemon.ts";
 import { errorBody } from "../errors.ts";
 import { joinByToken } from "../invites/join.ts";
+import { announceEndpoints } from "../mesh/announce.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
-import { checkedInit, checkedJoin } from "../mesh/input.ts";
+import { checkedEndpoints, checkedInit, checkedJoin } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
@@ -72,6 +73,14 @@ export function apiRoutes(daemon: Daemon): Routes {
         return mesh();
       },
       ...inviteRoutes(daemon),
+      "POST /v1/mesh/endpoints": async ({ body }) => {
+        const { endpoints } = object((await body()) ?? {});
+        const { store, membership } = daemon.member();
+        const { cluster, machine } = membership();
+        const wanted = endpoints ?? localEndpoints(config, { exclude: [cluster.clusterCidr] });
+        await announceEndpoints(store, machine.id, checkedEndpoints(wanted));
+        return mesh();
+      },
       "POST /v1/mesh/leave": async ({ body }) => {
         const { destroy, operation } = object((await body()) ?? {});
         if (destroy !== undefined && typeof destroy !== "boolean") throw invalid("destroy: is true or false");

@@ -40,6 +40,12 @@ export interface Api {
   "POST /v1/invites": { query: Record<never, string>; body: InviteCreate; out: InviteCreated };
   "GET /v1/invites": { query: Record<never, string>; body: undefined; out: InviteList };
   "POST /v1/invites/:id/revoke": { query: Record<never, string>; body: undefined; out: InviteDocument };
+  /** Where peers may reach this machine from now on; default: what it finds on its interfaces. */
+  "POST /v1/mesh/endpoints": {
+    query: Record<never, string>;
+    body: { endpoints?: readonly string[] };
+    out: MeshStatus;
+  };
   /** Leaves: workloads, interface, rules, identity gone. Refuses for a store machine with other members, unless `destroy`. */
   "POST /v1/mesh/leave": {
     query: Record<never, string>;

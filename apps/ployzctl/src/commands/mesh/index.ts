@@ -59,6 +59,24 @@ export const meshCommands: readonly Command[] = [
     run: async (context) => (await context.client()).request("GET /v1/mesh", { signal: context.signal }),
   },
   {
+    path: ["mesh", "endpoints"],
+    summary: "Tell the cluster where others reach this machine's WireGuard, after its addresses changed",
+    options: {
+      endpoint: {
+        type: "list",
+        value: "ADDRESS:PORT",
+        summary: "Best first; default: what its interfaces have",
+      },
+    },
+    async run(context, input) {
+      const endpoints = input.list("endpoint");
+      return (await context.client()).request("POST /v1/mesh/endpoints", {
+        body: endpoints.length > 0 ? { endpoints } : {},
+        signal: context.signal,
+      });
+    },
+  },
+  {
     path: ["mesh", "ready"],
     summary:
       "Whether this machine is in a mesh with its store connected and every peer heard from; exit code 0 or 1",
