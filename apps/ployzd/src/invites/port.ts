@@ -32,7 +32,7 @@ export function openJoinPort(options: JoinPortOptions): JoinPort {
       const rest = closed ? 0 : until - options.now();
       if (rest > 0) {
         server ??= await options.open();
-        timer = setTimeout(() => settle().catch(options.log), Math.min(rest, LONGEST_MS)).unref();
+        timer = setTimeout(() => void settle().catch(options.log), Math.min(rest, LONGEST_MS)).unref();
       } else {
         await server?.close();
         server = undefined;
