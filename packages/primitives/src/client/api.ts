@@ -43,11 +43,7 @@ export interface Api {
   "GET /v1/invites": { query: Record<never, string>; body: undefined; out: InviteList };
   "POST /v1/invites/:id/revoke": { query: Record<never, string>; body: undefined; out: InviteDocument };
   /** Where peers may reach this machine from now on; default: what it finds on its interfaces. */
-  "POST /v1/mesh/endpoints": {
-    query: Record<never, string>;
-    body: { endpoints?: readonly string[] };
-    out: MeshStatus;
-  };
+  "POST /v1/mesh/endpoints": { query: Record<never, string>; body: MeshEndpoints; out: MeshStatus };
   /** Leaves: workloads, interface, rules, identity gone. Refuses for a store machine with other members, unless `destroy`. */
   "POST /v1/mesh/leave": {
     query: Record<never, string>;
@@ -261,6 +257,7 @@ export type JoinDocument = {
   readonly machines: readonly MachineRecord[];
   readonly storeServers: readonly string[];
 };
+export type MeshEndpoints = { readonly endpoints?: readonly string[] };
 export type MeshStatus = {
   readonly kind: "mesh";
   readonly joined: boolean;
