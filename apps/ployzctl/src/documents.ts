@@ -7,6 +7,9 @@ import type {
   DaemonStatus,
   DoctorReport,
   InstanceList,
+  InviteCreated,
+  InviteDocument,
+  InviteList,
   LogEvent,
   MachineList,
   MachineRow,
@@ -31,6 +34,9 @@ export type Document =
   | SelfRecord
   | MachineList
   | RttTable
+  | InviteCreated
+  | InviteList
+  | InviteDocument
   | ClusterStatus
   | InstanceList
   | VolumeList

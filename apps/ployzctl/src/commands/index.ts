@@ -5,6 +5,7 @@ import { deployCommands } from "./deploy/index.ts";
 import { devCommands } from "./dev/index.ts";
 import { lookCommands } from "./look/index.ts";
 import { machineCommands } from "./machine/index.ts";
+import { inviteCommands } from "./machine/invite.ts";
 import { meshCommands } from "./mesh/index.ts";
 import { namespaceCommands } from "./namespace/index.ts";
 import { opsCommands } from "./ops/index.ts";
@@ -17,6 +18,7 @@ export const COMMANDS: readonly Command[] = [
   ...devCommands,
   ...meshCommands,
   ...machineCommands,
+  ...inviteCommands,
   ...deployCommands,
   ...changeCommands,
   ...volumeCommands,

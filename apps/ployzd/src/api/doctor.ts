@@ -5,6 +5,7 @@ import type { DoctorReport } from "@ployz/primitives";
 import { probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import { askFollower } from "../follower/socket.ts";
+import { localEndpoints } from "../mesh/identity.ts";
 import { droppedOf } from "../participant/membership.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import { clusterStatus } from "./views.ts";
@@ -90,6 +91,17 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
             return status?.up === true
               ? ok(`${status.mode}, ${status.peers.length} peers`)
               : fail("down", "restart the daemon");
+          }),
+          check("endpoints", "endpoints", async () => {
+            const { cluster, machine } = member.membership();
+            const here = localEndpoints(config, { exclude: [cluster.clusterCidr] });
+            // One that is known is enough: a machine behind NAT has others that are not on its interfaces.
+            return here.length === 0 || here.some((one) => machine.endpoints.includes(one))
+              ? ok(machine.endpoints.join(", ") || "none: this machine speaks first")
+              : warn(
+                  `the cluster knows ${machine.endpoints.join(", ") || "none"}, and this machine now has ${here.join(", ")}`,
+                  "ployzctl mesh endpoints tells the cluster",
+                );
           }),
           check("store", "store", async () =>
             member.storeConnected()

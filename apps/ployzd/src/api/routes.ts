@@ -10,8 +10,10 @@ import {
 } from "@ployz/primitives";
 import type { Daemon } from "../daemon/daemon.ts";
 import { errorBody } from "../errors.ts";
+import { joinByToken } from "../invites/join.ts";
+import { announceEndpoints } from "../mesh/announce.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
-import { checkedInit, checkedJoin } from "../mesh/input.ts";
+import { checkedEndpoints, checkedInit, checkedJoin } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 
@@ -19,6 +21,7 @@ import { invalid, object, operationRequest } from "../operations/request.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 
 import { examine } from "./doctor.ts";
+import { inviteRoutes } from "./invites.ts";
 import { mergedLogs } from "./logs.ts";
 import type { Routes } from "./router.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, rttTable } from "./views.ts";
@@ -52,7 +55,7 @@ export function apiRoutes(daemon: Daemon): Routes {
           kind: "self-record",
           publicKey,
           nkey,
-          endpoints: localEndpoints(config, query.address),
+          endpoints: localEndpoints(config, { reachedAt: query.address }),
           hostname: hostname(),
           runtime: await detectRuntime(config, config.runtime),
           version: payload.version,
@@ -63,6 +66,20 @@ export function apiRoutes(daemon: Daemon): Routes {
       },
       "POST /v1/mesh/join": async ({ body }) => {
         await daemon.join(checkedJoin(object(await body())));
+        return mesh();
+      },
+      "POST /v1/mesh/join-by-token": async ({ body, signal }) => {
+        const { token } = object(await body());
+        await joinByToken(daemon, typeof token === "string" ? token : "", signal);
+        return mesh();
+      },
+      ...inviteRoutes(daemon),
+      "POST /v1/mesh/endpoints": async ({ body }) => {
+        const { endpoints } = object((await body()) ?? {});
+        const { store, membership } = daemon.member();
+        const { cluster, machine } = membership();
+        const wanted = endpoints ?? localEndpoints(config, { exclude: [cluster.clusterCidr] });
+        await announceEndpoints(store, machine.id, checkedEndpoints(wanted));
         return mesh();
       },
       "POST /v1/mesh/leave": async ({ body }) => {

@@ -18,6 +18,7 @@ export interface Config {
   readonly wireguardPort: number;
   readonly transferPort: number;
   readonly storePort: number;
+  readonly joinPort: number;
   readonly gatewayListen: string;
   readonly dnsForward: readonly string[] | undefined;
   readonly runtime: "docker" | "process" | undefined;
@@ -114,15 +115,21 @@ function outOfRange(file: ConfigFile): readonly string[] {
   const ports = Object.entries({
     transfer_port: file.transfer_port ?? 4319,
     store_port: file.store_port ?? 4222,
+    join_port: file.join_port ?? 51821,
   });
-  const same = ports[0]?.[1] === ports[1]?.[1];
+  const same = ports.flatMap(([field, port], index) =>
+    ports
+      .slice(index + 1)
+      .filter(([, other]) => other === port)
+      .map(([other]) => `${field} and ${other}: both are ${port}`),
+  );
   return [
     ...address("gateway_listen", file.gateway_listen),
     ...(file.dns_forward ?? []).flatMap((one, index) => address(`dns_forward.${index}`, one)),
     ...(cidr === undefined || (isIPv4(cidr[0] ?? "") && Number(cidr[1]) <= 30)
       ? []
       : [`cluster_cidr: ${shown(file.cluster_cidr)} is not ${SHAPES[PATTERNS.cidr]}`]),
-    ...(same ? [`transfer_port and store_port: both are ${ports[0]?.[1]}`] : []),
+    ...same,
   ];
 }
 
@@ -146,6 +153,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     wireguardPort: file.wireguard_port ?? 51820,
     transferPort: file.transfer_port ?? 4319,
     storePort: file.store_port ?? 4222,
+    joinPort: file.join_port ?? 51821,
     gatewayListen: file.gateway_listen ?? "0.0.0.0:80",
     dnsForward: file.dns_forward,
     runtime: file.runtime,

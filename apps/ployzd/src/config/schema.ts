@@ -26,6 +26,7 @@ export const ConfigSchema = Type.Object(
     wireguard_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     transfer_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     store_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+    join_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     gateway_listen: Type.Optional(Address),
     dns_forward: Type.Optional(Type.Array(Address)),
     runtime: Type.Optional(Type.Union([Type.Literal("docker"), Type.Literal("process")])),

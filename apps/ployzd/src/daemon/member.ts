@@ -10,6 +10,7 @@ import type {
   Store,
 } from "@ployz/primitives";
 import type { Logger } from "pino";
+import { type Inviter, openInviter } from "../invites/open.ts";
 import { followMembership } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
@@ -48,6 +49,7 @@ export interface Member {
   readonly machines: Machines;
   readonly runner: Runner;
   readonly bundles: Bundles;
+  readonly inviter: Inviter;
   membership(): Membership;
   storeConnected(): boolean;
   /** The cluster says that this machine is a member no more. */
@@ -197,6 +199,7 @@ export async function openMember(
     ...installedHere({ self: self.id, payload, builds, storePort: config.storePort }),
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
   });
+  const inviter = openInviter({ self, cluster, config, paths, store, runner, log });
   const all: Handlers = {
     "machine.observe": ({ namespaces }) =>
       observeMachine(
@@ -251,7 +254,7 @@ export async function openMember(
   const served = serveMember(store.session, { handlers: table, fences, runner, runtime, log });
 
   const settled = settleMember({
-    ...{ self: self.id, world, volumes, storage, store, mirror, runner, log, signal: stop.signal },
+    ...{ self: self.id, world, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
     heads: () => heads().map(({ commit }) => commit),
     first: adoption,
     report(found) {
@@ -265,6 +268,7 @@ export async function openMember(
     machines,
     runner,
     bundles,
+    inviter,
     membership: follower.known,
     storeConnected: () => store.session.connected(),
     removed: follower.removed,
@@ -287,6 +291,7 @@ export async function openMember(
       ) as unknown as AsyncIterable<LogItem>,
     async close() {
       stop.abort();
+      await inviter.close();
       served.close();
       await transfers.close();
       await mirror.close();

@@ -58,7 +58,7 @@ export async function openSubstrate(
     clusterCidr: cluster.clusterCidr,
     mtu: MTU,
   };
-  const controlPorts = [config.storePort, config.transferPort];
+  const controlPorts = [config.storePort, config.transferPort, config.joinPort];
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
   const runtime =
     machine.runtime === "docker"

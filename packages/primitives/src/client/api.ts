@@ -2,6 +2,7 @@ import type { BranchInput } from "../branch/input.ts";
 import type { ErrorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
+import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
 import type {
   ClusterStatus,
   CommitDocument,
@@ -15,6 +16,7 @@ import type {
   VolumeList,
 } from "./views.ts";
 
+export type * from "./invites.ts";
 export type * from "./views.ts";
 
 /**
@@ -34,6 +36,14 @@ export interface Api {
   /** Identity of this machine (made when missing): public keys and endpoints. */
   "GET /v1/mesh/self": { query: { address?: string }; body: undefined; out: SelfRecord };
   "POST /v1/mesh/join": { query: Record<never, string>; body: JoinDocument; out: MeshStatus };
+  /** Asks the member that the token names for a seat, and takes it. The same token again finishes what was cut short. */
+  "POST /v1/mesh/join-by-token": { query: Record<never, string>; body: { token: string }; out: MeshStatus };
+  /** The only time that the token is told. */
+  "POST /v1/invites": { query: Record<never, string>; body: InviteCreate; out: InviteCreated };
+  "GET /v1/invites": { query: Record<never, string>; body: undefined; out: InviteList };
+  "POST /v1/invites/:id/revoke": { query: Record<never, string>; body: undefined; out: InviteDocument };
+  /** Where peers may reach this machine from now on; default: what it finds on its interfaces. */
+  "POST /v1/mesh/endpoints": { query: Record<never, string>; body: MeshEndpoints; out: MeshStatus };
   /** Leaves: workloads, interface, rules, identity gone. Refuses for a store machine with other members, unless `destroy`. */
   "POST /v1/mesh/leave": {
     query: Record<never, string>;
@@ -247,6 +257,7 @@ export type JoinDocument = {
   readonly machines: readonly MachineRecord[];
   readonly storeServers: readonly string[];
 };
+export type MeshEndpoints = { readonly endpoints?: readonly string[] };
 export type MeshStatus = {
   readonly kind: "mesh";
   readonly joined: boolean;

@@ -4,6 +4,7 @@ import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
 import { commitPage, historyPage } from "./history.ts";
+import { invitesPage } from "./invites.ts";
 import { addedPage, machinePage, machinesPage, meshPage, rttPage, updatedPage } from "./machines.ts";
 import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
 import { detailPage, operationsPage, resultPage } from "./operations.ts";
@@ -53,6 +54,13 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return addedPage(document);
     case "machine-update":
       return updatedPage(document);
+    case "invite-created":
+      // The token and nothing else: it is piped to where it is needed.
+      return [lines(document.token)];
+    case "invites":
+      return invitesPage(document, now);
+    case "invite":
+      return [lines(`invite ${document.id} is ${document.state}`)];
     case "rtt":
       return rttPage(document);
     case "instances":
