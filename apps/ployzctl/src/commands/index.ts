@@ -9,6 +9,7 @@ import { meshCommands } from "./mesh/index.ts";
 import { namespaceCommands } from "./namespace/index.ts";
 import { opsCommands } from "./ops/index.ts";
 import { shellCommands } from "./shell.ts";
+import { storeCommands } from "./store/index.ts";
 import { volumeCommands } from "./volume/index.ts";
 
 /** Every command, in the order of the help. What a command does is loaded when it runs. */
@@ -17,6 +18,7 @@ export const COMMANDS: readonly Command[] = [
   ...devCommands,
   ...meshCommands,
   ...machineCommands,
+  ...storeCommands,
   ...deployCommands,
   ...changeCommands,
   ...volumeCommands,

@@ -26,8 +26,11 @@ import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
 import { openReservations } from "../state/reservations.ts";
 import { openStopped } from "../state/stopped.ts";
+import type { StoreAuthority } from "../store/open.ts";
+import { storePorts } from "../store/ports.ts";
+import { wirePeers } from "../store/wire.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
-import { fetchOffer, serveTransfers } from "../transfer/server.ts";
+import { fetchOffer } from "../transfer/server.ts";
 
 /** This machine as a member: everything that runs only after `mesh init` or `mesh join`. */
 export interface Member {
@@ -36,6 +39,7 @@ export interface Member {
   readonly machines: Machines;
   readonly runner: Runner;
   readonly bundles: Bundles;
+  readonly authority: StoreAuthority;
   membership(): Membership;
   storeConnected(): boolean;
   adoption(): AdoptionReport;
@@ -76,6 +80,7 @@ export async function openMember(
     nkeySeed: identity.nkeySeed,
     cluster: cluster.id,
     machine: self.id,
+    generation: cluster.generation,
   });
   const mirror = await openMirror({
     dir: join(paths.mirror, "daemon"),
@@ -124,16 +129,14 @@ export async function openMember(
     log: (error) => log.error({ err: error }, "membership"),
     async apply(next) {
       await writeMembership(paths.membership, next);
+      store.session.switchServers(next.cluster.generation, next.storeServers);
       await Promise.all([substrate.setPeers(next), substrate.setUsers(next)]);
     },
   });
   const addressOf = (machine: string) =>
     follower.present().machines.find((member) => member.id === machine)?.address;
-  const transfers = await serveTransfers({
-    address: self.address,
-    port: config.transferPort,
-    addressOf,
-    log: (error) => log.warn({ err: error }, "transfer"),
+  const { transfers, authority, watching } = await wirePeers({
+    ...{ around, initial, identity, substrate, store, mirror, follower, addressOf, log, signal: stop.signal },
     async open(offer) {
       if (offer.kind === "volume") return sender.open(offer);
       if (offer.kind === "bundle") return bundles.read(offer.digest);
@@ -141,6 +144,7 @@ export async function openMember(
       return runtime.images.export(offer.digest);
     },
   }).catch(letGo);
+  const generation = () => Math.max(follower.present().cluster.generation, store.session.generation());
 
   let handlers: Handlers | undefined;
   const rpc = openRpc(store.session);
@@ -152,11 +156,13 @@ export async function openMember(
     store,
     machines,
     self: self.id,
-    generation: () => follower.present().cluster.generation,
+    generation,
     openRemote: (credentials) => openRemote(payload, credentials),
     machineAdd: {
       payload: { version: payload.version, build: payload.build },
-      storePort: config.storePort,
+      get storePort() {
+        return storePorts(config.storePort, generation()).client;
+      },
       subnets:
         ({ clusterCidr, subnetPrefixLength }) =>
         (index) => {
@@ -273,6 +279,7 @@ export async function openMember(
     machines,
     runner,
     bundles,
+    authority,
     membership: follower.known,
     storeConnected: () => store.session.connected(),
     adoption: () => adoption,
@@ -290,7 +297,7 @@ export async function openMember(
       await transfers.close();
       await mirror.close();
       await store.close();
-      await Promise.all([settled, follower.ended]);
+      await Promise.all([settled, follower.ended, watching]);
     },
   };
 }

@@ -2,6 +2,7 @@ import type { BranchInput } from "../branch/input.ts";
 import type { ErrorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
+import type { StoreEvent, StoreMove, StoreRecover, StoreRestore, StoreStatus } from "./store.ts";
 import type {
   ClusterStatus,
   CommitDocument,
@@ -78,6 +79,7 @@ export interface Api {
     body: undefined;
     out: { kind: "bundle"; digest: string; present: boolean };
   };
+  "GET /v1/store": { query: Record<never, string>; body: undefined; out: StoreStatus };
 }
 
 /** NDJSON streams. */
@@ -85,6 +87,10 @@ export interface ApiStreams {
   /** Runs in the daemon; goes on when the caller leaves. Ends with one `result` or `refused`. */
   "POST /v1/operations": { query: Record<never, string>; body: OperationRequest; event: OperationEvent };
   "GET /v1/operations/:id/events": { query: Record<never, string>; body: undefined; event: OperationEvent };
+  /** Goes on when the caller leaves. Ends with a plan (`preview`), what is now true, or what was refused. */
+  "POST /v1/store/move": { query: Record<never, string>; body: StoreMove; event: StoreEvent };
+  "POST /v1/store/restore": { query: Record<never, string>; body: StoreRestore; event: StoreEvent };
+  "POST /v1/store/recover": { query: Record<never, string>; body: StoreRecover; event: StoreEvent };
   "GET /v1/logs": {
     query: { target: string; follow?: "true"; tail?: string };
     body: undefined;
