@@ -111,6 +111,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
         members.clear();
         synced = false;
         for await (const event of options.store.facts.follow("", options.signal)) take(event);
+        return;
       } catch (error) {
         // A store with other contents (restored, recovered) is followed from its beginning.
         if (!options.signal.aborted) options.log(error);

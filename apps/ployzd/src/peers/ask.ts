@@ -28,7 +28,10 @@ export function peerClient(options: PeerClientOptions): AskPeer {
     const to = { host: member.address, port };
     const post = async (path: string, headers: Readonly<Record<string, string>>, body: string) => {
       try {
-        return await exchange(to, path, headers, body);
+        return await exchange({ ...to, timeout: path === "/peer/challenge" ? SILENCE_MS / 2 : SILENCE_MS }, path, {
+          headers,
+          body,
+        });
       } catch (cause) {
         throw unreachable(machine, cause);
       }
@@ -56,10 +59,9 @@ export function peerClient(options: PeerClientOptions): AskPeer {
 }
 
 function exchange(
-  to: { readonly host: string; readonly port: number },
+  to: { readonly host: string; readonly port: number; readonly timeout: number },
   path: string,
-  headers: Readonly<Record<string, string>>,
-  body: string,
+  { headers, body }: { readonly headers: Readonly<Record<string, string>>; readonly body: string },
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const asking = httpRequest({ ...to, path, method: "POST", headers, agent: false }, (response) => {
@@ -72,7 +74,8 @@ function exchange(
       });
       response.on("close", () => reject(new Error("it broke off")));
     });
-    asking.setTimeout(SILENCE_MS, () => asking.destroy(new Error(`silent for ${SILENCE_MS} ms`)));
+    // Of silence, and of connecting: a machine that is off refuses nothing.
+    asking.on("timeout", () => asking.destroy(new Error(`silent for ${to.timeout} ms`)));
     asking.on("error", reject);
     asking.end(body);
   });

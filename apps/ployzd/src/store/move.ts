@@ -137,7 +137,6 @@ export async function tell(world: StoreWorld, place: StorePlace): Promise<readon
   world.moved(place);
   const told = await Promise.all(
     world.members().map(async ({ id }) => {
-      if (id === world.self) return [];
       return world.ask(id, "store.moved", { ...place }).then(
         () => [],
         () => [id],

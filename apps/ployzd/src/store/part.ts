@@ -3,7 +3,7 @@ import { createWriteStream } from "node:fs";
 import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { PloyzError, type ServiceHost } from "@ployz/exec";
+import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
 import {
   dropGeneration,
   entryOf,
@@ -67,6 +67,8 @@ export interface PartOptions {
   readonly membership: MembershipFollower;
   readonly transfers: TransferServer;
   coordinating(): string | undefined;
+  /** Whether this daemon's connection is to a server of that generation, or of a newer one. */
+  connectedTo(generation: number): boolean;
 }
 
 /**
@@ -137,7 +139,13 @@ export function storePart(options: PartOptions): PeerHandlers {
       await rm(parcels, { recursive: true, force: true });
       await dropOld(options);
     },
-    "store.moved": async (args) => options.membership.moved(as<StorePlace>(args)),
+    "store.moved": async (args) => {
+      const place = as<StorePlace>(args);
+      options.membership.moved(place);
+      // Until then no command reaches this machine. One that takes longer has been told all the same.
+      const there = async () => (options.connectedTo(place.generation) ? true : undefined);
+      await waitFor("the new store", there, { timeoutMs: CONNECT_MS, intervalMs: 50 }).catch(() => {});
+    },
     "store.where": async (): Promise<StorePlace> => {
       const { cluster: now, storeServers } = options.membership.known();
       return { generation: now.generation, servers: storeServers };
@@ -249,6 +257,7 @@ async function receive(
 }
 
 const RECEIVE_MS = 600_000;
+const CONNECT_MS = 10_000;
 
 /** Retired generations are kept as long as retired volumes. */
 async function dropOld(options: PartOptions): Promise<void> {

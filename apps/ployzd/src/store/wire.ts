@@ -69,6 +69,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
     ...{ mirrorDir: join(paths.mirror, "daemon"), retentionDays: config.retention.days },
     ...{ services: around.services, local: substrate.store, membership: follower },
     coordinating: authority.coordinating,
+    connectedTo: (generation) => store.session.connected() && store.session.generation() >= generation,
   });
   const watched = { session: store.session, membership: follower, ask, self: self.id };
   return { transfers, authority, watching: watchGeneration(watched, wiring.signal) };
