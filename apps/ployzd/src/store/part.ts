@@ -152,7 +152,14 @@ export function storePart(options: PartOptions): PeerHandlers {
     },
     "store.copy": async (args) => {
       const { generation, to } = as<{ generation: number; to: string }>(args);
-      const listen = entryOf(await local.record(), generation)?.listen;
+      const entry = entryOf(await local.record(), generation);
+      if (entry?.state !== "fenced")
+        throw new PloyzError({
+          code: "store_not_fenced",
+          message: `generation ${generation} of the store on ${self.id} is ${entry?.state ?? "not there"}`,
+          hint: "run the command again",
+        });
+      const { listen } = entry;
       const port = listen?.port ?? storePorts(options.storePort, generation).client;
       const store = session([`${listen?.host ?? self.address}:${port}`]);
       try {
