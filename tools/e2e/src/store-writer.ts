@@ -42,5 +42,7 @@ for (let n = 1; !ended; ) {
 clearInterval(watching);
 const there = new Set((await store.facts.list("probe")).map(({ value }) => value));
 const lost = acknowledged.filter((n) => !there.has(n));
-process.stdout.write(JSON.stringify({ acknowledged: acknowledged.length, lost, longestGapMs: Math.round(longestGapMs) }));
+process.stdout.write(
+  JSON.stringify({ acknowledged: acknowledged.length, lost, longestGapMs: Math.round(longestGapMs) }),
+);
 await store.close();

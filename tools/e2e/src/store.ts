@@ -50,7 +50,11 @@ export const storeOf = (cluster: Cluster, i: number): Promise<StoreStatus> =>
   cluster.json<StoreStatus>(i, ["store", "status"]);
 
 /** Machines that hold the store as machine `i` sees it, all of them with everything. */
-export async function storeOn(cluster: Cluster, i: number, machines: readonly string[]): Promise<StoreStatus> {
+export async function storeOn(
+  cluster: Cluster,
+  i: number,
+  machines: readonly string[],
+): Promise<StoreStatus> {
   return waitFor(
     `the store on ${machines.join(", ")}`,
     async () => {

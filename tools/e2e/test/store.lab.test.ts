@@ -32,7 +32,8 @@ async function killServer(i: number): Promise<void> {
     "daemon",
     "status",
   ]);
-  const { pid } = services.find(({ name, pid: of }) => name.startsWith("ployz-nats") && of !== undefined) ?? {};
+  const { pid } =
+    services.find(({ name, pid: of }) => name.startsWith("ployz-nats") && of !== undefined) ?? {};
   await cluster.lab.sh(i, ["kill", "-9", String(pid)]);
 }
 
@@ -45,9 +46,22 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 it("moves from one machine to three under load: no request and no acknowledged write is lost", async () => {
   const status = await cluster.ctl(1, ["status"]);
   expect(status.stdout).toContain("ployzctl machine storage promote --replicas 3 m1 m2 m3");
-  const preview = await cluster.ctl(2, ["machine", "storage", "promote", "--replicas", "3", "m1", "m2", "m3", "-n"]);
+  const preview = await cluster.ctl(2, [
+    "machine",
+    "storage",
+    "promote",
+    "--replicas",
+    "3",
+    "m1",
+    "m2",
+    "m3",
+    "-n",
+  ]);
   expect(preview.stdout).toContain("moves from m1 (generation 1) to m1, m2, m3 (generation 2)");
-  for (const args of [["m1", "m2"], ["--replicas", "3", "m1", "m2", "m9"]])
+  for (const args of [
+    ["m1", "m2"],
+    ["--replicas", "3", "m1", "m2", "m9"],
+  ])
     await cluster.ctl(1, ["machine", "storage", "promote", ...args], { ok: [3] });
   expect((await storeOf(cluster, 1)).generation).toBe(1);
 
@@ -61,7 +75,9 @@ it("moves from one machine to three under load: no request and no acknowledged w
   console.log(`1 → 3: pause ${done.pauseMs} ms, ${JSON.stringify(written)}`);
   expect(written.lost).toEqual([]);
   await nothingLost("1 → 3", traffic);
-  expect(await moved(1, ["machine", "storage", "promote", "--replicas", "3", "m1", "m2", "m3"])).toMatchObject({
+  expect(
+    await moved(1, ["machine", "storage", "promote", "--replicas", "3", "m1", "m2", "m3"]),
+  ).toMatchObject({
     changed: false,
   });
 });

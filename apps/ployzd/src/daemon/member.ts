@@ -31,6 +31,7 @@ import { storePorts } from "../store/ports.ts";
 import { wirePeers } from "../store/wire.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
 import { fetchOffer } from "../transfer/server.ts";
+import { offered } from "../transfer/sources.ts";
 
 /** This machine as a member: everything that runs only after `mesh init` or `mesh join`. */
 export interface Member {
@@ -137,15 +138,9 @@ export async function openMember(
     follower.present().machines.find((member) => member.id === machine)?.address;
   const { transfers, authority, watching } = await wirePeers({
     ...{ around, initial, identity, substrate, store, mirror, follower, addressOf, log, signal: stop.signal },
-    async open(offer) {
-      if (offer.kind === "volume") return sender.open(offer);
-      if (offer.kind === "bundle") return bundles.read(offer.digest);
-      if (runtime.images === undefined) throw new Error("no images here");
-      return runtime.images.export(offer.digest);
-    },
+    open: offered(sender, bundles, runtime),
   }).catch(letGo);
   const generation = () => Math.max(follower.present().cluster.generation, store.session.generation());
-
   let handlers: Handlers | undefined;
   const rpc = openRpc(store.session);
   const machines = openMachines(rpc, self.id, () => {

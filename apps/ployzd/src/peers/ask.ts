@@ -28,10 +28,14 @@ export function peerClient(options: PeerClientOptions): AskPeer {
     const to = { host: member.address, port };
     const post = async (path: string, headers: Readonly<Record<string, string>>, body: string) => {
       try {
-        return await exchange({ ...to, timeout: path === "/peer/challenge" ? SILENCE_MS / 2 : SILENCE_MS }, path, {
-          headers,
-          body,
-        });
+        return await exchange(
+          { ...to, timeout: path === "/peer/challenge" ? SILENCE_MS / 2 : SILENCE_MS },
+          path,
+          {
+            headers,
+            body,
+          },
+        );
       } catch (cause) {
         throw unreachable(machine, cause);
       }

@@ -61,7 +61,10 @@ export function describe(seen: Surveyed, sizes: Sizes | undefined, membership: M
     kind: "store",
     state: stateOf(seen, sizes, up >= needed),
     ...{ generation, machines, quorum: { size: members.length, up, needed } },
-    streams: (sizes ?? []).map(({ followers: _, ...size }) => size),
+    streams: (sizes ?? []).map(({ name, messages, bytes, lastSequence, leader }) => ({
+      ...{ name, messages, bytes, lastSequence },
+      ...(leader !== undefined && { leader }),
+    })),
     views: sorted(Object.keys(seen.looks)).flatMap((machine) => {
       const look = seen.looks[machine];
       if (look === undefined) return [];
