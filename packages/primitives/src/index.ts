@@ -5,6 +5,7 @@ export type { ChangeResult } from "./change/primitive.ts";
 export type { ChangeKinds } from "./change/steps.ts";
 export type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "./change/summary.ts";
 export type * from "./client/api.ts";
+export type * from "./client/store.ts";
 export { deployPrimitive } from "./deploy/index.ts";
 export { type DeployInput, parseDeploy } from "./deploy/input.ts";
 export type { Clock } from "./engine/clock.ts";

@@ -10,6 +10,7 @@ import { meshCommands } from "./mesh/index.ts";
 import { namespaceCommands } from "./namespace/index.ts";
 import { opsCommands } from "./ops/index.ts";
 import { shellCommands } from "./shell.ts";
+import { storeCommands } from "./store/index.ts";
 import { volumeCommands } from "./volume/index.ts";
 
 /** Every command, in the order of the help. What a command does is loaded when it runs. */
@@ -19,6 +20,7 @@ export const COMMANDS: readonly Command[] = [
   ...meshCommands,
   ...machineCommands,
   ...inviteCommands,
+  ...storeCommands,
   ...deployCommands,
   ...changeCommands,
   ...volumeCommands,

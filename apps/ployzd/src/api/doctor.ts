@@ -4,6 +4,7 @@ import { findServer } from "@ployz/nats-store";
 import type { DoctorReport } from "@ployz/primitives";
 import { probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
+import type { Member } from "../daemon/member.ts";
 import { askFollower } from "../follower/socket.ts";
 import { localEndpoints } from "../mesh/identity.ts";
 import { droppedOf } from "../participant/membership.ts";
@@ -105,10 +106,10 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
           }),
           check("store", "store", async () =>
             member.storeConnected()
-              ? ok("connected")
+              ? ok(`connected: generation ${member.membership().cluster.generation} on ${storesOf(member)}`)
               : fail(
                   "not reachable: changes are refused, what runs goes on",
-                  `look at ${member.membership().storeServers.join(", ")}`,
+                  `ployzctl store status; look at ${member.membership().storeServers.join(", ")}`,
                 ),
           ),
           check("gateway", "gateway", () => follower(paths.gatewaySocket)),
@@ -134,6 +135,13 @@ async function lookAtVolumes(storage: Storage): Promise<Finding> {
     ? ok(storage.root ?? "")
     : fail(problem, "look at zpool status and zfs mount, then restart the daemon");
 }
+
+const storesOf = (member: Member): string =>
+  member
+    .membership()
+    .machines.filter(({ store }) => store)
+    .map(({ id }) => id)
+    .join(", ");
 
 async function check(id: string, title: string, look: () => Promise<Finding>): Promise<Check> {
   try {

@@ -24,6 +24,7 @@ import { examine } from "./doctor.ts";
 import { inviteRoutes } from "./invites.ts";
 import { mergedLogs } from "./logs.ts";
 import type { Routes } from "./router.ts";
+import { passphraseOf, storeMove, storeRecover, storeRestore } from "./store.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, rttTable } from "./views.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
 
@@ -93,6 +94,11 @@ export function apiRoutes(daemon: Daemon): Routes {
       "GET /v1/machines": ({ signal }) => machineList(daemon.member(), signal),
       "GET /v1/machines/rtt": ({ signal }) => rttTable(daemon.member(), signal),
       "GET /v1/status": ({ signal }) => clusterStatus(daemon.member(), signal),
+      "GET /v1/store": () => daemon.member().authority.status(),
+      "PUT /v1/store/backup": async ({ request }) => ({
+        kind: "upload",
+        id: await daemon.member().authority.backups.take(request),
+      }),
       "GET /v1/doctor": ({ signal }) => examine(daemon, signal),
       "GET /v1/ps": async ({ query, signal }) => {
         const member = daemon.member();
@@ -139,6 +145,15 @@ export function apiRoutes(daemon: Daemon): Routes {
       },
       "GET /v1/operations/:id/events": ({ params, signal }) =>
         daemon.member().runner.events(operationId(params.id), signal),
+      "POST /v1/store/move": async function* ({ body }) {
+        yield* daemon.member().authority.move(storeMove(await body()));
+      },
+      "POST /v1/store/restore": async function* ({ body }) {
+        yield* daemon.member().authority.restore(storeRestore(await body()));
+      },
+      "POST /v1/store/recover": async function* ({ body }) {
+        yield* daemon.member().authority.recover(storeRecover(await body()));
+      },
       "GET /v1/logs": ({ query, signal }) =>
         mergedLogs(
           daemon.member(),
@@ -146,6 +161,10 @@ export function apiRoutes(daemon: Daemon): Routes {
           { follow: query.follow === "true", tail: limitOf(query.tail ?? "100") },
           signal,
         ),
+    },
+    bytes: {
+      "POST /v1/store/snapshot": async ({ body }) =>
+        daemon.member().authority.backups.make(passphraseOf(object((await body()) ?? {}).passphrase)),
     },
   };
 }

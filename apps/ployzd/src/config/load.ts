@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
+import { overlayStorePorts } from "../store/ports.ts";
 import { type ConfigFile, ConfigSchema, PATTERNS } from "./schema.ts";
 
 export interface Config {
@@ -112,24 +113,22 @@ function outOfRange(file: ConfigFile): readonly string[] {
     return good ? [] : [`${field}: ${shown(text)} is not ${SHAPES[PATTERNS.address]}`];
   };
   const cidr = file.cluster_cidr?.split("/");
-  const ports = Object.entries({
-    transfer_port: file.transfer_port ?? 4319,
-    store_port: file.store_port ?? 4222,
-    join_port: file.join_port ?? 51821,
-  });
-  const same = ports.flatMap(([field, port], index) =>
-    ports
-      .slice(index + 1)
-      .filter(([, other]) => other === port)
-      .map(([other]) => `${field} and ${other}: both are ${port}`),
-  );
+  const transfer = file.transfer_port ?? 4319;
+  const join = file.join_port ?? 51821;
+  const held = overlayStorePorts(file.store_port ?? 4222);
   return [
     ...address("gateway_listen", file.gateway_listen),
     ...(file.dns_forward ?? []).flatMap((one, index) => address(`dns_forward.${index}`, one)),
     ...(cidr === undefined || (isIPv4(cidr[0] ?? "") && Number(cidr[1]) <= 30)
       ? []
       : [`cluster_cidr: ${shown(file.cluster_cidr)} is not ${SHAPES[PATTERNS.cidr]}`]),
-    ...same,
+    ...(held.includes(transfer)
+      ? [`transfer_port and store_port: both would use ${transfer} (the store uses ${held.join(", ")})`]
+      : []),
+    ...(held.includes(join)
+      ? [`join_port and store_port: both would use ${join} (the store uses ${held.join(", ")})`]
+      : []),
+    ...(transfer === join ? [`transfer_port and join_port: both are ${join}`] : []),
   ];
 }
 

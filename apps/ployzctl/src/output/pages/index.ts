@@ -10,6 +10,7 @@ import { instancesPage, namespacePage, namespacesPage, routesPage } from "./name
 import { detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
 import { statusPage } from "./status.ts";
+import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
 import { snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
 
 /** What a person sees of a document. `now` in milliseconds, for ages. */
@@ -79,6 +80,14 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return volumePage(document, now);
     case "snapshots":
       return snapshotsPage(document, now);
+    case "store":
+      return storePage(document);
+    case "store-plan":
+      return storePlanPage(document);
+    case "store-moved":
+      return movedPage(document);
+    case "store-snapshot":
+      return snapshotPage(document);
     case "routes":
       return routesPage(document);
     case "status":
