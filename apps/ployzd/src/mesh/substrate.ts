@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import type { ServiceHost } from "@ployz/exec";
-import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
+import { ensureServer, stopServer } from "@ployz/nats-store";
 import type { MachineRecord } from "@ployz/primitives";
 import { type NetworkSpec, openDockerRuntime, openProcessRuntime, type Runtime } from "@ployz/runtime";
 import { openWireguard, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
@@ -10,13 +10,13 @@ import { SWAP_SERVICE } from "../participant/update/record.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
 import type { AddressRange } from "../state/reservations.ts";
-import { overlayStorePorts, storePorts } from "../store/ports.ts";
 import type { Membership } from "./membership.ts";
 
 export const INTERFACE = "ployz-wg0";
 export const BRIDGE = "ployz0";
 /** What is left of 1500 after IPv6 and WireGuard headers (wg-quick(8)). */
 const MTU = 1420;
+export const STORE_MONITOR_PORT = 8222;
 
 export interface Surroundings {
   readonly config: Config;
@@ -32,8 +32,6 @@ export interface Substrate {
   readonly runtime: Runtime;
   readonly network: NetworkSpec;
   readonly range: AddressRange;
-  /** This machine's part in the store, if it has one or gets one. */
-  readonly store: LocalStoreMachine;
   /** Tunnels, bridge, store server, gateway and DNS: started or adopted. Says what was not running. */
   up(membership: Membership): Promise<readonly string[]>;
   setPeers(membership: Membership): Promise<void>;
@@ -44,7 +42,7 @@ export interface Substrate {
 
 export async function openSubstrate(
   around: Surroundings,
-  membership: Pick<Membership, "cluster" | "machine" | "machines">,
+  membership: Pick<Membership, "cluster" | "machine">,
 ): Promise<Substrate> {
   const { config, paths, payload, services } = around;
   const { cluster, machine } = membership;
@@ -60,7 +58,7 @@ export async function openSubstrate(
     clusterCidr: cluster.clusterCidr,
     mtu: MTU,
   };
-  const controlPorts = [...overlayStorePorts(config.storePort), config.transferPort, config.joinPort];
+  const controlPorts = [config.storePort, config.transferPort];
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
   const runtime =
     machine.runtime === "docker"
@@ -87,28 +85,26 @@ export async function openSubstrate(
     startAtBoot: true,
   });
 
-  let members = membership.machines;
-  const first = storePorts(config.storePort, 1);
-  const store = openStoreMachine({
-    ...{ cluster: cluster.id, machine: machine.id, dir: paths.store },
-    first: { listen: { host: machine.address, port: first.client }, monitorPort: first.monitor },
-    users: async (stores) =>
-      members.map(({ id, nkey }) => ({
-        machine: id,
-        publicKey: nkey,
-        role: stores.includes(id) ? ("store" as const) : ("machine" as const),
-      })),
-    ...{ host: services, binary: config.natsServer ?? payload.natsServer },
+  const serverConfig = ({ machines }: Membership) => ({
+    cluster: cluster.id,
+    machine: machine.id,
+    generation: cluster.generation,
+    listen: { host: machine.address, port: config.storePort },
+    monitorPort: STORE_MONITOR_PORT,
+    dir: paths.store,
+    users: machines.map((member) => ({
+      machine: member.id,
+      publicKey: member.nkey,
+      role: member.store ? ("store" as const) : ("machine" as const),
+    })),
   });
-  const startStore = async (now: Membership) => {
-    members = now.machines;
-    const { generation } = now.cluster;
-    return store.start(generation, now.machine.store && generation === 1);
-  };
+  const server = { host: services, binary: config.natsServer ?? payload.natsServer };
   const setPeers = async ({ machines }: Membership) => {
     await wireguard.setPeers(peersOf(machines, machine.id));
   };
-  const setUsers = async (now: Membership) => void (await startStore(now));
+  const setUsers = async (now: Membership) => {
+    if (machine.store) await ensureServer(serverConfig(now), server);
+  };
 
   return {
     wireguard,
@@ -117,7 +113,6 @@ export async function openSubstrate(
     range: { first: plan.firstInstance, last: plan.lastInstance },
     setPeers,
     setUsers,
-    store,
     async up(now) {
       await Promise.all(
         [paths.serviceLogs, paths.instanceLogs, paths.instancesRun, paths.services].map((dir) =>
@@ -141,7 +136,7 @@ export async function openSubstrate(
       );
       await setPeers(now);
       await runtime.ensureNetwork(network);
-      for (const { change } of await startStore(now)) note("nats-server", change);
+      if (machine.store) note("nats-server", (await ensureServer(serverConfig(now), server)).change);
       await Promise.all(
         (["gateway", "dns"] as const).map(async (name) =>
           note(`ployz-${name}`, await services.ensure(follower(name))),
@@ -153,7 +148,10 @@ export async function openSubstrate(
       await Promise.all(["ployz-gateway", "ployz-dns", SWAP_SERVICE].map((name) => services.remove(name)));
       await services.remove("ployz-haproxy");
       await runtime.removeNetwork(network);
-      await store.remove();
+      if (machine.store) {
+        await stopServer(services);
+        await services.remove("ployz-nats");
+      }
       await wireguard.remove();
       await Promise.all(
         [paths.store, paths.gateway, paths.dns, paths.mirror, paths.wireguard].map((dir) =>

@@ -14,8 +14,7 @@ export function installedHere({
   readonly self: string;
   readonly payload: Payload;
   readonly builds: Builds;
-  /** Where the store's present generation listens. */
-  storePort(): number;
+  readonly storePort: number;
 }): Pick<RunnerOptions, "machineAdd" | "source"> {
   return {
     source: {
@@ -28,9 +27,7 @@ export function installedHere({
     },
     machineAdd: {
       payload: { version: payload.version, build: payload.build },
-      get storePort() {
-        return storePort();
-      },
+      storePort,
       subnets: subnetPlan,
     },
   };

@@ -3,13 +3,11 @@ import {
   deployPrimitive,
   evacuate,
   type MachineAddPorts,
-  type MachineJoinPorts,
   type MachineUpdatePorts,
   type MembershipPorts,
   machineActivate,
   machineAdd,
   machineDrain,
-  machineJoin,
   machineRm,
   machineStandby,
   machineUpdate,
@@ -34,7 +32,7 @@ export function primitivesOf({
   operations,
   source,
   ...rest
-}: MachineAddPorts & MachineJoinPorts & MachineUpdatePorts & MembershipPorts): PrimitiveRegistry {
+}: MachineAddPorts & MachineUpdatePorts & MembershipPorts): PrimitiveRegistry {
   const ports = { store, machines };
   const membership = { ...ports, operations };
   const all = [
@@ -57,7 +55,6 @@ export function primitivesOf({
     register(machineRm, membership),
     register(machineAdd, { ...ports, ...rest }),
     register(machineUpdate, { ...ports, source }),
-    register(machineJoin, { ...ports, ...rest }),
   ];
   return new Map(all.map((registered) => [registered.primitive.name, registered]));
 }

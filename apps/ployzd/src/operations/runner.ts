@@ -7,7 +7,6 @@ import {
   findPrepared,
   fold,
   isFinal,
-  type Joiner,
   type MachineAddPorts,
   type Machines,
   markInterrupted,
@@ -33,8 +32,7 @@ import { followElsewhere, recordOf, resultOf } from "./record.ts";
 
 /** Runs operations in this daemon. They go on when whoever asked goes away. */
 export interface Runner {
-  /** `joiner`: the machine that waits for the answer, where one does. */
-  run(request: OperationRequest, joiner?: Joiner): AsyncIterable<OperationEvent>;
+  run(request: OperationRequest): AsyncIterable<OperationEvent>;
   isRunning(operation: string): boolean;
   running(): readonly string[];
   list(limit: number): Promise<readonly OperationSummary[]>;
@@ -64,28 +62,11 @@ interface Active {
   readonly watchers: Set<Channel<OperationEvent>>;
 }
 
-/** No machine waits: it was asked for otherwise than over the join port, or an interrupted join is resolved. */
-const NOBODY: Joiner = {
-  deliver: () =>
-    Promise.reject(
-      new PloyzError({
-        code: "joiner_gone",
-        message: "no machine waits for the answer",
-        hint: "on the new machine: ployzctl mesh join --token-stdin",
-      }),
-    ),
-  retract: () => Promise.resolve(),
-};
-
 export function openRunner(options: RunnerOptions): Runner {
   const { store, machines, self } = options;
   const active = new Map<string, Active>();
 
-  const registryWith = (
-    remote: MachineAddPorts["remote"],
-    by: string,
-    joiner: Joiner = NOBODY,
-  ): PrimitiveRegistry => {
+  const registryWith = (remote: MachineAddPorts["remote"], by: string): PrimitiveRegistry => {
     const operations = nestedOperations({
       find: (name) => registry.get(name),
       deps: () => ({ ...own(by), primitives: registry }),
@@ -103,7 +84,6 @@ export function openRunner(options: RunnerOptions): Runner {
     });
     const registry = primitivesOf({
       ...{ store, machines, remote, operations, source: options.source },
-      ...{ joiner, now: systemClock.now },
       ...options.machineAdd,
     });
     return registry;
@@ -116,7 +96,7 @@ export function openRunner(options: RunnerOptions): Runner {
     generation: options.generation,
   });
 
-  async function execute(request: OperationRequest, entry: Active, joiner?: Joiner): Promise<void> {
+  async function execute(request: OperationRequest, entry: Active): Promise<void> {
     const remote = options.openRemote(request.credentials ?? {});
     let id: string | undefined;
     const emit = (event: OperationEvent) => {
@@ -128,7 +108,7 @@ export function openRunner(options: RunnerOptions): Runner {
       publish(entry, event);
     };
     try {
-      const registry = registryWith(remote, request.by, joiner);
+      const registry = registryWith(remote, request.by);
       const asked = await askedFor(request);
       if ("result" in asked) return publish(entry, { type: "result", result: asked.result });
       const found = registry.get(asked.primitive);
@@ -188,12 +168,12 @@ export function openRunner(options: RunnerOptions): Runner {
   }
 
   return {
-    run(request, joiner) {
+    run(request) {
       const entry: Active = { abort: new AbortController(), history: [], watchers: new Set() };
       const events = watch(entry);
       const iterator = events[Symbol.asyncIterator]();
       const first = iterator.next(); // subscribes before anything is published
-      void execute(request, entry, joiner);
+      void execute(request, entry);
       return (async function* () {
         try {
           for (let next = await first; next.done !== true; next = await iterator.next()) {
