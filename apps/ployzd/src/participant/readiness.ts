@@ -8,14 +8,22 @@ import type { Runtime } from "@ployz/runtime";
 const ATTEMPT_MS = 2_000;
 const LOG_LINES = 20;
 const LOOK_MS = 150;
+const LOG_MS = 5_000;
 
+/** What an instance said last. An engine that does not hand its log out in time must not keep back why the instance failed. */
 export async function lastLines(runtime: Runtime, id: string, tail = LOG_LINES): Promise<readonly string[]> {
   const lines: string[] = [];
-  try {
-    for await (const { line } of runtime.logs(id, { tail })) lines.push(line);
-  } catch (error) {
-    lines.push(`(its log could not be read: ${error instanceof Error ? error.message : String(error)})`);
-  }
+  const unread = (why: string) => lines.push(`(its log could not be read: ${why})`);
+  const read = async () => {
+    try {
+      for await (const { line } of runtime.logs(id, { tail })) lines.push(line);
+    } catch (error) {
+      unread(error instanceof Error ? error.message : String(error));
+    }
+    return true;
+  };
+  const whole = await Promise.race([read(), delay(LOG_MS, false, { ref: false })]);
+  if (!whole) unread(`no answer within ${LOG_MS} ms`);
   return lines.slice(-tail);
 }
 
