@@ -100,16 +100,16 @@ async function assertUp(runtime: Runtime, id: string): Promise<void> {
 function askHttp(host: string, port: number, path: string, timeoutMs: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const asking = request(
-      { host, port, path, agent: false, headers: { "user-agent": "ployz-readiness" } },
+      // The option counts from now; `setTimeout` of a request counts only once it is connected, and what has just crashed may drop
+      // every packet.
+      { host, port, path, agent: false, timeout: timeoutMs, headers: { "user-agent": "ployz-readiness" } },
       (response) => {
         response.resume();
         const { statusCode = 0 } = response;
         resolve(statusCode >= 200 && statusCode < 400 ? undefined : `GET ${path} answered ${statusCode}`);
       },
     );
-    asking.setTimeout(timeoutMs, () =>
-      asking.destroy(new Error(`no answer within ${Math.round(timeoutMs)} ms`)),
-    );
+    asking.on("timeout", () => asking.destroy(new Error(`no answer within ${Math.round(timeoutMs)} ms`)));
     asking.on("error", (error) => resolve(`GET ${path} on port ${port}: ${error.message}`));
     asking.end();
   });
