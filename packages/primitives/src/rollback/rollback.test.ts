@@ -240,6 +240,27 @@ describe("under every fault", () => {
     ).toEqual([]);
   });
 
+  test("volume create, restore and rm", { timeout: 400_000 }, async () => {
+    const files = { namespace: "prod", volume: "files", machine: "m2" };
+    const world = () => worldWithTwo(["m1", "m2"]);
+    const create = { primitive: volumeCreate, input: files, world, inspect };
+    expect(await checkPrimitive(create, { every: 3 })).toEqual([]);
+    const withFiles = async () => {
+      const made = await world();
+      await apply(made, volumeCreate, files);
+      return made;
+    };
+    const rm = { namespace: "prod", volume: "files" };
+    expect(
+      await checkPrimitive({ primitive: volumeRm, input: rm, world: withFiles, inspect }, { every: 3 }),
+    ).toEqual([]);
+    const snapshot = (await headOf(await world())).before?.[0]?.snapshot ?? "";
+    const restore = { namespace: "prod", volume: "data", snapshot };
+    expect(
+      await checkPrimitive({ primitive: volumeRestore, input: restore, world, inspect }, { every: 7 }),
+    ).toEqual([]);
+  });
+
   test("volume fork", { timeout: 400_000 }, async () => {
     const fork = {
       source: { namespace: "prod", volume: "data" },
