@@ -30,7 +30,7 @@ function behaviour({ env }: { readonly env: Readonly<Record<string, string>> }):
   const logs = ["starting", "cannot bind: address in use"];
   if (env.FAIL === "never") return { ready: "never", logs };
   if (env.FAIL === "exits") return { ready: "exits", logs };
-  return { ready: "yes" };
+  return env.FAIL === "job" ? { ready: "yes", exitCode: 3, logs } : { ready: "yes" };
 }
 
 export async function emptyWorld(ids: readonly string[] = ["m1", "m2", "m3"]): Promise<World> {

@@ -1,67 +1,14 @@
 import { describe, expect, test } from "vitest";
+import { emptyWorld, manifestInput, type World } from "../change/scenario.ts";
 import type { EngineDeps } from "../engine/deps.ts";
 import { runOperation } from "../engine/run.ts";
-import { parseManifest } from "../manifest/parse.ts";
 import type { Commit } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
-import type { MachineRecord } from "../model/machine.ts";
-import type { Machines } from "../ports/machines.ts";
 import type { Store } from "../ports/store.ts";
-import { createVirtualClock, type VirtualClock } from "../testing/clock.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
-import { createMemoryMachines, type MemoryMachines } from "../testing/memory-machines.ts";
-import type { Behaviour } from "../testing/memory-participant.ts";
-import { createMemoryStore } from "../testing/memory-store.ts";
 import { deployPrimitive } from "./index.ts";
 
-type World = {
-  readonly clock: VirtualClock;
-  readonly ports: { readonly store: Store; readonly machines: Machines };
-  readonly memory: MemoryMachines;
-};
-
-const DIGEST = `sha256:${"b".repeat(64)}`;
-
-/** An instance misbehaves when its environment says so. */
-function behaviour({ env }: { readonly env: Readonly<Record<string, string>> }): Behaviour {
-  const logs = ["starting", "cannot bind: address in use"];
-  if (env.FAIL === "never") return { ready: "never", logs };
-  if (env.FAIL === "exits") return { ready: "exits", logs };
-  return env.FAIL === "job" ? { ready: "yes", exitCode: 3, logs } : { ready: "yes" };
-}
-
-async function emptyWorld(ids: readonly string[] = ["m1", "m2", "m3"]): Promise<World> {
-  const clock = createVirtualClock();
-  const memory = createMemoryMachines({ clock, machines: ids, behaviour });
-  const store = createMemoryStore({ clock });
-  for (const [index, id] of ids.entries()) {
-    memory.machine(id).bundles.add(DIGEST);
-    const record: MachineRecord = {
-      id,
-      index: index + 1,
-      state: "active",
-      publicKey: "",
-      endpoints: [],
-      nkey: "",
-      address: "",
-      subnet: "",
-      store: false,
-      runtime: "process",
-      version: "0",
-      operation: "",
-    };
-    await store.facts.put(`machine.${id}`, record, 0);
-  }
-  return { clock, memory, ports: { store, machines: memory } };
-}
-
-function inputOf(toml: string) {
-  const parsed = parseManifest(`namespace = "prod"\n${toml}`, "toml");
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.refusals));
-  const { services = {}, jobs = {} } = parsed.manifest;
-  const names = [...Object.keys(services), ...Object.keys(jobs)];
-  return { manifest: parsed.manifest, bundles: Object.fromEntries(names.map((name) => [name, DIGEST])) };
-}
+const inputOf = (toml: string) => manifestInput(toml);
 
 async function deploy(world: World, toml: string, operation: string, more: Partial<EngineDeps> = {}) {
   return runOperation(
