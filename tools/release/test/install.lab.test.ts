@@ -48,7 +48,9 @@ test("installs, answers through the link, keeps its archive, and changes nothing
 
   await install(["--prefix", prefix, "--tarball", archive, "--operation", "op_2"]);
   expect(await readFile(join(current, ".operation"), "utf8")).toBe("op_1\n");
-  expect((await readdir(join(prefix, "lib/ployz"))).sort()).toEqual([await readlink(current), "current"].sort());
+  expect((await readdir(join(prefix, "lib/ployz"))).sort()).toEqual(
+    [await readlink(current), "current"].sort(),
+  );
 });
 
 test("an installation without its archive packs one that holds the same build", async () => {

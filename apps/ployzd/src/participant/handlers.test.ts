@@ -157,7 +157,7 @@ describe("readiness", () => {
 
   it("that never comes says the last answer, and shows the last log lines", async () => {
     const port = await http(() => 500);
-    const ready = { kind: "http", port: "http", path: "/up", timeoutMs: 300 };
+    const ready = { kind: "http", port: "http", path: "/up", timeoutMs: 600 };
     await expect(awaitReady(up, args(ready, port), context.signal)).rejects.toMatchObject({
       code: "not_ready",
       message: expect.stringContaining("GET /up answered 500"),

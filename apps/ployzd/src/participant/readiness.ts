@@ -39,7 +39,7 @@ export async function awaitReady(
   const { id, ready } = args;
   const started = performance.now();
   const since = () => performance.now() - started;
-  let why = "it did not answer";
+  let why: string | undefined;
   let looked = 0;
   for (let pause = 15; ; pause = Math.min(pause * 1.15, 500)) {
     signal.throwIfAborted();
@@ -52,7 +52,7 @@ export async function awaitReady(
     if (left <= 0) {
       throw new PloyzError({
         code: "not_ready",
-        message: `${id} was not ready within ${ready.timeoutMs} ms: ${why}`,
+        message: `${id} was not ready within ${ready.timeoutMs} ms: ${why ?? "it did not answer"}`,
         hint: "its last log lines are below; ready.timeout in the manifest gives it longer",
         details: { logs: await lastLines(runtime, id) },
       });
@@ -69,7 +69,8 @@ export async function awaitReady(
         await assertUp(runtime, id); // what answered is this life of it, not one that just crashed
         return { readyMs: Math.round(since()) };
       }
-      why = answer;
+      // What the deadline cut short says less than the answer before it.
+      if (why === undefined || since() < ready.timeoutMs) why = answer;
     }
     await delay(
       ready.kind === "running" ? Math.min(pause, Math.max(1, ready.settleMs - since())) : pause,
