@@ -63,7 +63,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
       config.zfsRoot === undefined
         ? warn(
             "no ZFS dataset configured: stateless services only",
-            "set storage.zfs_root in the configuration",
+            "ployzctl daemon install --zfs-root POOL/ployz",
           )
         : lookAtVolumes(daemon.storage),
     ),

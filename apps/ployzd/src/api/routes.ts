@@ -188,6 +188,7 @@ async function daemonStatus(daemon: Daemon): Promise<DaemonStatus> {
     kind: "daemon",
     running: true,
     version: daemon.payload.version,
+    config: daemon.config.file,
     pid: process.pid,
     uptimeMs: Date.now() - daemon.startedAt,
     ...(membership !== undefined && { cluster: membership.cluster.name, machine: membership.machine.id }),

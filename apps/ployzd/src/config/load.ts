@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { homedir } from "node:os";
@@ -8,6 +9,8 @@ import { parse } from "smol-toml";
 import { type ConfigFile, ConfigSchema, PATTERNS } from "./schema.ts";
 
 export interface Config {
+  /** Where this was read, and the SHA-256 of what stood there: a process that has read another text is to be started again. */
+  readonly file: { readonly path: string; readonly digest: string };
   readonly dataDir: string;
   readonly runDir: string;
   readonly socket: string;
@@ -51,7 +54,8 @@ export async function loadConfig(path: string, env: Environment, root: boolean):
     if (error.code === "ENOENT") return "";
     throw error;
   });
-  return withDefaults(parseConfig(text, path), env, root);
+  const digest = createHash("sha256").update(text).digest("hex");
+  return { file: { path, digest }, ...withDefaults(parseConfig(text, path), env, root) };
 }
 
 export function parseConfig(text: string, path: string): ConfigFile {
@@ -126,7 +130,7 @@ function outOfRange(file: ConfigFile): readonly string[] {
   ];
 }
 
-export function withDefaults(file: ConfigFile, env: Environment, root: boolean): Config {
+export function withDefaults(file: ConfigFile, env: Environment, root: boolean): Omit<Config, "file"> {
   const dataDir =
     env.PLOYZ_DATA_DIR ??
     file.data_dir ??

@@ -78,8 +78,14 @@ export async function openSubstrate(
         ? "Ployz gateway: follows commits into HAProxy"
         : "Ployz DNS: serves the names of committed instances",
     argv: [payload.node, ...payload.nodeFlags, payload.ployzd, name] as [string, ...string[]],
-    // The build is there so that another one is another specification, and replaces what runs.
-    env: { PLOYZ_DATA_DIR: config.dataDir, PLOYZ_SOCKET: config.socket, PLOYZ_BUILD: payload.build },
+    // Another build or another configuration is another specification, and replaces what runs.
+    env: {
+      PLOYZ_CONFIG: config.file.path,
+      PLOYZ_CONFIG_DIGEST: config.file.digest,
+      PLOYZ_DATA_DIR: config.dataDir,
+      PLOYZ_SOCKET: config.socket,
+      PLOYZ_BUILD: payload.build,
+    },
     restart: "always" as const,
     killMainOnly: true,
     startAtBoot: true,

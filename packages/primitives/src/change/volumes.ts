@@ -164,7 +164,7 @@ export function noStorage(name: string, machine: string): Refusal {
   return {
     code: "no_storage",
     message: `volumes.${name}: machine ${machine} has no ZFS for volumes`,
-    hint: "set storage.zfs_root in its configuration, or choose another machine; ployzctl doctor says more",
+    hint: "ployzctl daemon install --zfs-root POOL/ployz there, or choose another machine; ployzctl doctor says more",
     machine,
   };
 }

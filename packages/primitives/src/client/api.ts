@@ -267,6 +267,8 @@ export type DaemonStatus = {
   readonly kind: "daemon";
   readonly running: true;
   readonly version: string;
+  /** The configuration that it runs with, and the SHA-256 (hex) of the text that it read. */
+  readonly config: { readonly path: string; readonly digest: string };
   readonly pid: number;
   readonly uptimeMs: number;
   readonly cluster?: string;

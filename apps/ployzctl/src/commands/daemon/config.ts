@@ -4,6 +4,13 @@ import { run } from "@ployz/exec";
 import { parse } from "smol-toml";
 import { CliError } from "../../errors.ts";
 
+/** A missing file is an empty one. */
+export const readConfigText = (path: string): Promise<string> =>
+  readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw error;
+  });
+
 /**
  * Sets fields of the daemon's configuration and leaves all else, comments too, as it is. The new text is shown to the
  * daemon's own check before it takes the file's place. Resolves with whether the file changed.
@@ -14,10 +21,7 @@ export async function writeFields(
   fields: Readonly<Record<string, string>>,
   payload: string,
 ): Promise<boolean> {
-  const before = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
+  const before = await readConfigText(path);
   const after = Object.entries(fields).reduce((text, [name, value]) => setField(text, name, value), before);
   const fresh = join(dirname(path), `.config.toml.${process.pid}`);
   if (after === before) {

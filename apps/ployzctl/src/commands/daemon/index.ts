@@ -6,7 +6,8 @@ export const daemonCommands: readonly Command[] = [
     summary: "Install and start the daemon on this machine; run again, it changes only what differs",
     details:
       "Under systemd where that is PID 1, else under s6 with an init script, so that it comes back after a reboot.\n" +
-      "The flags are written to the configuration file; fields that are not named stay as they are.",
+      "The flags are written to the configuration file; fields that are not named stay as they are.\n" +
+      "A daemon that has read another configuration than the present one is started again; nothing that it manages is.",
     options: {
       runtime: {
         type: "text",
@@ -20,6 +21,11 @@ export const daemonCommands: readonly Command[] = [
         type: "text",
         value: "ADDRESS:PORT",
         summary: "Where the gateway listens; default 0.0.0.0:80",
+      },
+      "zfs-root": {
+        type: "text",
+        value: "DATASET",
+        summary: "Where volumes live, such as tank/ployz; its pool is there already",
       },
     },
     run: async (context, input) => (await import("./install.ts")).install(context, input),

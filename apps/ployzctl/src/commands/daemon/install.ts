@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { findProgram, run, type ServiceHost, waitFor } from "@ployz/exec";
@@ -7,7 +8,7 @@ import type { DaemonInstalled } from "../../documents.ts";
 import { bodyOf, CliError, usage } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
 import { installedVersion } from "../../version.ts";
-import { writeFields } from "./config.ts";
+import { readConfigText, writeFields } from "./config.ts";
 import { installInitScript } from "./init-script.ts";
 import {
   daemonSpec,
@@ -34,6 +35,7 @@ export const install = (context: Context, input: Input): Promise<DaemonInstalled
     ...optional("region", input.text("region")),
     ...optional("az", input.text("az")),
     ...optional("gatewayListen", input.text("gateway-listen")),
+    ...optional("zfsRoot", input.text("zfs-root")),
   });
 
 const optional = <K extends string, V>(key: K, value: V | undefined): { readonly [k in K]?: V } =>
@@ -68,7 +70,7 @@ export async function installDaemon(context: Context, options: InstallOptions): 
     ...((await ensureGroup()) ? ["group ployz"] : []),
     ...(host.kind === "s6" && (await installInitScript()) ? ["/etc/init.d/ployz"] : []),
   ];
-  const service = await ensureRunning(host, settings, payload, configured);
+  const service = await ensureRunning(host, settings, payload);
   return {
     kind: "daemon-installed",
     service,
@@ -89,7 +91,7 @@ export async function start(context: Context): Promise<DaemonInstalled> {
   await needSupervisor(host);
   return {
     kind: "daemon-installed",
-    service: await ensureRunning(host, settings, payload, false),
+    service: await ensureRunning(host, settings, payload),
     serviceHost: host.kind,
     version: installedVersion(payload).version,
     socket: settings.socket,
@@ -98,7 +100,7 @@ export async function start(context: Context): Promise<DaemonInstalled> {
   };
 }
 
-function checkOptions({ region, az, gatewayListen }: InstallOptions): void {
+function checkOptions({ region, az, gatewayListen, zfsRoot }: InstallOptions): void {
   for (const [name, value] of Object.entries({ region, az })) {
     if (value !== undefined && !/^[a-z0-9][a-z0-9-]{0,62}$/.test(value))
       throw usage(
@@ -110,6 +112,11 @@ function checkOptions({ region, az, gatewayListen }: InstallOptions): void {
     throw usage(
       `--gateway-listen: ${JSON.stringify(gatewayListen.slice(0, 80))} is not an address and port`,
       "for example 0.0.0.0:80",
+    );
+  if (zfsRoot !== undefined && !/^[A-Za-z][A-Za-z0-9_.:/-]{0,59}$/.test(zfsRoot))
+    throw usage(
+      `--zfs-root: ${JSON.stringify(zfsRoot.slice(0, 80))} is not a dataset`,
+      "for example tank/ployz, at most 60 characters",
     );
 }
 
@@ -136,16 +143,18 @@ async function ensureRunning(
   host: ServiceHost,
   settings: Settings,
   payload: string,
-  configured: boolean,
 ): Promise<DaemonInstalled["service"]> {
   const client = openClient({ socketPath: settings.socket });
   const version = () => client.request("GET /v1/version", { idleMs: 2_000 });
   const before = await version().catch(() => undefined);
+  const ran = await client.request("GET /v1/daemon", { idleMs: 2_000 }).catch(() => undefined);
   await openRunDir(settings);
   let outcome = await host.ensure(daemonSpec(payload, settings));
   // An update of the payload keeps every path, and the configuration is read once: both need a new process.
-  const stale = before !== undefined && before.build !== installedVersion(payload).build;
-  if (outcome === "unchanged" && (stale || configured)) {
+  const stale =
+    (before !== undefined && before.build !== installedVersion(payload).build) ||
+    (ran !== undefined && ran.config?.digest !== (await digestOf(settings.configPath)));
+  if (outcome === "unchanged" && stale) {
     await host.restart(SERVICE);
     outcome = "replaced";
   }
@@ -167,6 +176,12 @@ async function ensureRunning(
     });
   return outcome === "started" ? "installed" : outcome;
 }
+
+/** As the daemon reports what it has read. */
+const digestOf = async (path: string): Promise<string> =>
+  createHash("sha256")
+    .update(await readConfigText(path))
+    .digest("hex");
 
 async function notReady(host: ServiceHost, settings: Settings, cause: unknown): Promise<CliError> {
   const log = join(serviceLogs(settings), SERVICE, "current");

@@ -79,7 +79,7 @@ export function openStorage(options: StorageOptions): Storage {
           throw new PloyzError({
             code: "zfs_unavailable",
             message: "this machine has no volumes: its configuration names no dataset for them",
-            hint: "set storage.zfs_root in /etc/ployz/config.toml, then restart the daemon",
+            hint: "ployzctl daemon install --zfs-root POOL/ployz on it",
           });
         }
         try {
