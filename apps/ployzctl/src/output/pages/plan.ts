@@ -1,4 +1,4 @@
-import type { ChangeSummary, VolumeSummary } from "@ployz/primitives";
+import type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "@ployz/primitives";
 import type { Json, PlanView } from "../../api.ts";
 
 import { type Cell, lines, type Page, textOf } from "../page.ts";
@@ -42,7 +42,16 @@ export function planPage({
 }
 
 const MARKS = { add: "+", change: "~", remove: "-", repair: "~", unchanged: " " } as const;
-const GOING: ReadonlySet<VolumeSummary["action"]> = new Set(["drop", "lost"]);
+/** What the mark alone would not tell. */
+const REMARKS: { readonly [change in ServiceSummary["change"]]?: string } = {
+  unchanged: " (unchanged)",
+  repair: " (instances replaced)",
+};
+const VOLUME_MARKS: { readonly [action in VolumeSummary["action"]]?: keyof typeof TONES } = {
+  create: "+",
+  drop: "-",
+  lost: "-",
+};
 const TONES = { "+": "ok", "~": "warn", "-": "bad", " ": "dim" } as const;
 
 /** What a plan will do, or a result has done, for the primitives that have a page of their own. */
@@ -61,13 +70,8 @@ function changeLines(summary: Json): readonly Cell[] {
   });
   return [
     ...services.flatMap(({ name, change, fields, instances }) => [
-      mark(
-        MARKS[change],
-        `service ${name}${change === "unchanged" || change === "repair" ? ` (${change})` : ""}`,
-      ),
-      ...(change === "change"
-        ? fields.map(({ field, from, to }) => `    ${field}: ${shown(from)} -> ${shown(to)}`)
-        : []),
+      mark(MARKS[change], `service ${name}${REMARKS[change] ?? ""}`),
+      ...(change === "change" ? fields.map(fieldText) : []),
       ...instances
         .filter(({ action }) => action !== "keep")
         .map(({ slot, machine, action, why }) =>
@@ -84,7 +88,7 @@ function changeLines(summary: Json): readonly Cell[] {
     ),
     ...volumes
       .filter(({ action }) => action !== "keep")
-      .map((volume) => mark(GOING.has(volume.action) ? "-" : "~", volumeText(volume))),
+      .map((volume) => mark(VOLUME_MARKS[volume.action] ?? "~", volumeText(volume))),
     ...routes.added.map((route) => mark("+", `route ${routeText(route)} -> ${route.service}:${route.port}`)),
     ...routes.removed.map((route) =>
       mark("-", `route ${routeText(route)} -> ${route.service}:${route.port}`),
@@ -109,5 +113,10 @@ function isChange(value: unknown): value is ChangeSummary {
 }
 
 /** Values of environment variables are not in a summary at all. */
+function fieldText({ field, from, to }: FieldChange): string {
+  if (from === undefined && to === undefined) return `    ${field}: changed`;
+  return `    ${field}: ${shown(from)} -> ${shown(to)}`;
+}
+
 const shown = (value: Json | undefined): string =>
-  value === undefined ? "…" : JSON.stringify(value).slice(0, 80);
+  value === undefined ? "none" : JSON.stringify(value).slice(0, 80);
