@@ -49,6 +49,13 @@ async function release(version: string, code: string): Promise<string> {
   return stdout.trim();
 }
 
+/** Two that updates long ago have left: one that nothing uses, and one that a program runs from. */
+const OLDER_BUILDS = `set -e
+cd /usr/local/lib/ployz
+mkdir -p aaaaaaaaaaaa/lib bbbbbbbbbbbb/lib
+cp /bin/sleep bbbbbbbbbbbb/lib/nats-server
+setsid bbbbbbbbbbbb/lib/nats-server 600 </dev/null >/dev/null 2>&1 &`;
+
 const runningBuild = async (i: number): Promise<string> =>
   (await cluster.json<{ daemon: { build: string } }>(i, ["version"])).daemon.build;
 
@@ -117,6 +124,7 @@ it("a version that does not start there: exit code 1, the old one runs as before
 
 it("with a good one the same command goes on: no request fails, and nothing but daemons and followers is replaced", async () => {
   const good = await release("1.2.0", "");
+  await cluster.lab.sh(2, ["sh", "-c", OLDER_BUILDS]);
   const before = await everywhere(untouched);
   const { stdout } = await underLoad(() => cluster.ctl(1, ["machine", "update"]));
   console.log(stdout);
@@ -129,6 +137,8 @@ it("with a good one the same command goes on: no request fails, and nothing but 
     expect(adoption).toMatchObject({ recreated: [], removed: [], failed: [] });
     expect(services.map(({ name }) => name)).not.toContain("ployz-update");
   }
+  const kept = (await cluster.lab.sh(2, ["ls", "/usr/local/lib/ployz"])).stdout.trim().split("\n");
+  expect(kept.sort()).toEqual(["bbbbbbbbbbbb", "current", first.slice(0, 12), good.slice(0, 12)].sort());
   const again = await cluster.json<Updated>(1, ["machine", "update"]);
   expect(again.machines.map(({ changed }) => changed)).toEqual([false, false, false]);
 });

@@ -29,6 +29,8 @@ export interface Builds {
   /** Verifies the archive and installs it beside the others; switches nothing. @throws PloyzError `payload_invalid`. */
   put(build: string, operation: string, archive: Readable): Promise<void>;
   remove(build: string, operation: string): Promise<void>;
+  /** Removes every other build than the running, the current and this one, where no program runs from it. */
+  prune(kept: string): Promise<void>;
   /** Makes it the current one, in one rename. */
   makeCurrent(build: string): Promise<void>;
   diskFreeBytes(): Promise<number>;
@@ -97,6 +99,13 @@ export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">):
       if (by !== operation || build === payload.build || (await current()) === build) return;
       await rm(dir, { recursive: true, force: true });
     },
+    async prune(kept) {
+      const stay = new Set([payload.build, kept, await current()].map((build) => build?.slice(0, 12)));
+      const used = await runningFrom(root);
+      const names = (await readdir(root)).filter((name) => /^[0-9a-f]{12}$/.test(name));
+      const gone = names.filter((name) => !stay.has(name) && !used.has(name));
+      await Promise.all(gone.map((name) => rm(join(root, name), { recursive: true, force: true })));
+    },
     async makeCurrent(build) {
       const target = folder(build).slice(root.length + 1);
       const link = join(root, "current");
@@ -122,4 +131,17 @@ export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">):
       return 2 * sizes.reduce((sum, size) => sum + size, 0) + MARGIN;
     },
   };
+}
+
+/** Folders below `root` that hold the program of a running process, in whatever namespace that is. */
+async function runningFrom(root: string): Promise<ReadonlySet<string>> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const programs = await Promise.all(
+    pids.map((pid) => readlink(`/proc/${pid}/exe`).catch(() => "")), // of the kernel, or gone meanwhile
+  );
+  return new Set(
+    programs
+      .filter((program) => program.startsWith(`${root}/`))
+      .map((program) => program.slice(root.length + 1).split("/")[0] ?? ""),
+  );
 }

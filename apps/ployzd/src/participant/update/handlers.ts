@@ -118,6 +118,8 @@ export function updateHandlers(world: UpdateWorld): Pick<Handlers, UpdateCommand
           hint: `the log of what was tried is on ${self}: ployzd's, see docs/operations.md`,
         });
       await services.remove(SWAP_SERVICE);
+      // The one before stays, to go back to.
+      await builds.prune(swap?.to === build ? swap.from : build);
       return { version: payload.version, disturbed: swap?.to === build ? await disturbed(swap, world) : [] };
     },
   };
