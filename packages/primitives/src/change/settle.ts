@@ -4,6 +4,7 @@ import type { Decision } from "./decide.ts";
 import { createGates } from "./gates.ts";
 import { liveness } from "./liveness.ts";
 import type { ChangeFacts } from "./observe.ts";
+import { inOrder } from "./order.ts";
 import type { Candidate, Prepared } from "./prepare.ts";
 import { usesAny } from "./prepare-volumes.ts";
 import type { ChangeKinds } from "./steps.ts";
@@ -57,9 +58,7 @@ export function settleSteps({
   const done = prune.length === 0 ? [] : gates.all([...retire, ...volumes].map(({ id }) => id));
   return [
     ...publish,
-    ...retire,
-    ...volumes,
-    ...gates.steps(),
+    ...inOrder([...gates.steps(), ...retire, ...volumes], new Set(publish.map(({ id }) => id))),
     ...jobs,
     ...leftovers,
     ...prune.map((machine) => pruneStep(machine, decision.namespace, done.length > 0 ? done : published)),
