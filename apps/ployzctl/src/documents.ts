@@ -7,6 +7,9 @@ import type {
   DaemonStatus,
   DoctorReport,
   InstanceList,
+  InviteCreated,
+  InviteDocument,
+  InviteList,
   LogEvent,
   MachineList,
   MachineRow,
@@ -19,6 +22,9 @@ import type {
   RttTable,
   SelfRecord,
   SnapshotList,
+  StoreMoved,
+  StorePlan,
+  StoreStatus,
   VolumeList,
   VolumeRow,
 } from "./api.ts";
@@ -31,6 +37,9 @@ export type Document =
   | SelfRecord
   | MachineList
   | RttTable
+  | InviteCreated
+  | InviteList
+  | InviteDocument
   | ClusterStatus
   | InstanceList
   | VolumeList
@@ -45,6 +54,10 @@ export type Document =
   | Api["GET /v1/operations"]["out"]
   | Api["POST /v1/mesh/leave"]["out"]
   | Api["POST /v1/operations/:id/abort"]["out"]
+  | StoreStatus
+  | StorePlan
+  | StoreMoved
+  | StoreSnapshot
   | ErrorDocument
   | DaemonInstalled
   | DaemonStopped
@@ -152,5 +165,11 @@ export type LogsDocument = {
   readonly kind: "logs";
   readonly follow: boolean;
   readonly events: AsyncIterable<LogEvent>;
+};
+export type StoreSnapshot = {
+  readonly kind: "store-snapshot";
+  readonly file: string;
+  readonly bytes: number;
+  readonly encrypted: boolean;
 };
 export type TextDocument = { readonly kind: "text"; readonly text: string };

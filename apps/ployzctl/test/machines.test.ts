@@ -18,6 +18,11 @@ const refused = (code: string, details?: object) => ({
   refusals: [{ code, message: code, hint: `about ${code}`, ...(details && { details }) }],
 });
 
+const INVITE = {
+  ...{ id: "00000000000000aa", state: "open", inviter: "m1", by: "me" },
+  ...{ createdAt: "2026-01-01T00:00:00.000Z", expiresAt: "2026-01-01T00:10:00.000Z" },
+};
+
 let daemon: FakeDaemon;
 let answer: (target: string, request: { credentials: Record<string, unknown> }) => unknown;
 let key: string;
@@ -28,6 +33,9 @@ beforeEach(async () => {
       return new Events([answer(request.input.target, request)]);
     },
     "POST /v1/mesh/leave": () => ({ kind: "left", left: true }),
+    "POST /v1/mesh/join-by-token": () => ({ kind: "mesh", joined: true, peers: [] }),
+    "POST /v1/invites": () => ({ kind: "invite-created", token: "ployz-join-1.x", invite: INVITE }),
+    "GET /v1/invites": () => ({ kind: "invites", invites: [INVITE] }),
     "POST /v1/mesh/join": () => ({ kind: "mesh", joined: true, peers: [] }),
     "GET /v1/mesh": () => ({
       kind: "mesh",
@@ -223,6 +231,27 @@ describe("mesh", () => {
     expect(JSON.parse(out).kind).toBe("mesh");
     expect(JSON.parse(daemon.received[0]?.body ?? "")).toEqual(document);
     expect((await run(["mesh", "join", "--document-stdin"], { stdin: "hello" })).code).toBe(2);
+  });
+
+  it("joins with a token from stdin, and says none of it", async () => {
+    const { code, out, err } = await run(["mesh", "join", "--token-stdin"], { stdin: "ployz-join-1.x\n" });
+    expect(code).toBe(0);
+    expect(daemon.received[0]).toMatchObject({
+      route: "POST /v1/mesh/join-by-token",
+      body: '{"token":"ployz-join-1.x"}',
+    });
+    expect(`${out}${err}`).not.toContain("ployz-join");
+    for (const argv of [[], ["--token-stdin", "--document-stdin"], ["--token-stdin"]])
+      expect((await run(["mesh", "join", ...argv])).code).toBe(2);
+  });
+
+  it("prints a new token and nothing else; lists invites without it", async () => {
+    const made = await run(["machine", "invite", "create", "--ttl", "1h", "--name", "m4"]);
+    expect(made.out).toBe("ployz-join-1.x\n");
+    expect(JSON.parse(daemon.received[0]?.body ?? "")).toMatchObject({ ttlMs: 3_600_000, name: "m4" });
+    const list = await run(["machine", "invite", "list"]);
+    expect(list.out).toContain("00000000000000aa");
+    expect((await run(["machine", "invite", "create", "--ttl", "soon"])).code).toBe(2);
   });
 
   it("destroys only after a yes", async () => {

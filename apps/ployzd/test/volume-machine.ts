@@ -130,7 +130,7 @@ async function openMachine(options: {
     const bundles = openBundles(join(dir, "bundles"));
     const address = addressOf(id) ?? "";
     const transfers = await serveTransfers({
-      ...{ address, port: PORT },
+      ...{ address, port: PORT, peers: () => {} },
       addressOf: () => "127.0.0.1", // where every connection over loopback comes from
       log: () => {},
       async open(offer) {

@@ -15,3 +15,18 @@ export function createIdentity(): Identity {
 export function publicKeyOf(seed: string): string {
   return nkeys.fromSeed(new TextEncoder().encode(seed)).getPublicKey();
 }
+
+/** A signature (base64) that only the holder of the seed can make. */
+export function signAs(seed: string, text: string): string {
+  const pair = nkeys.fromSeed(new TextEncoder().encode(seed));
+  return Buffer.from(pair.sign(new TextEncoder().encode(text))).toString("base64");
+}
+
+export function isSignedBy(publicKey: string, text: string, signature: string): boolean {
+  try {
+    const pair = nkeys.fromPublic(publicKey);
+    return pair.verify(new TextEncoder().encode(text), Buffer.from(signature, "base64"));
+  } catch {
+    return false; // no key, or no signature
+  }
+}

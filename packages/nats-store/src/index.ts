@@ -5,6 +5,7 @@ export { type RenewOptions, renewBackup } from "./backup/renew.ts";
 export { type RestoreOptions, restoreStore } from "./backup/restore.ts";
 export { type SnapshotOptions, snapshotStore } from "./backup/snapshot.ts";
 export { initStore, type StoreLayout, streamConfigs } from "./client/init.ts";
+export { type StreamSize, storeSizes } from "./client/sizes.ts";
 export { type NatsStore, openStore } from "./client/store.ts";
 export type {
   AcquireResult,
@@ -16,11 +17,12 @@ export type {
   LeaseHolder,
   WriteResult,
 } from "./client/types.ts";
-export { createIdentity, type Identity, publicKeyOf } from "./identity.ts";
+export { createIdentity, type Identity, isSignedBy, publicKeyOf, signAs } from "./identity.ts";
 export type { Json } from "./json.ts";
 export { type Mirror, type MirrorChange, type MirrorOptions, openMirror } from "./mirror/mirror.ts";
 export {
   type LocalStore,
+  type LocalStoreMachine,
   openStoreMachine,
   type StoreMachine,
   type StoreServer,

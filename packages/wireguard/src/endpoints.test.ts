@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { candidateEndpoints, chooseEndpoint, formatEndpoint } from "./endpoints.ts";
+import { candidateEndpoints, chooseEndpoint, formatEndpoint, observedAddress } from "./endpoints.ts";
 
 const at = (...addresses: string[]) => addresses.map((address) => ({ address, internal: false }));
 
@@ -37,6 +37,17 @@ describe("candidate endpoints", () => {
     expect(chooseEndpoint(found, "127.0.0.1")).toBe("8.8.4.4");
     expect(chooseEndpoint(found, "m2.example")).toBe("8.8.4.4");
     expect(chooseEndpoint([])).toBeUndefined();
+  });
+
+  it("where a connection came from is one, unless only this machine reaches it", () => {
+    const interfaces = {
+      eth0: [{ address: "192.168.7.4", internal: false, cidr: "192.168.7.4/24" }],
+      docker0: [{ address: "172.17.0.1", internal: false, cidr: "172.17.0.1/16" }],
+    };
+    const seen = (address: string) => observedAddress(address, interfaces, { exclude: ["10.101.0.0/16"] });
+    expect(["192.168.7.9", "9.9.9.9", "2600::5"].map(seen)).toEqual(["192.168.7.9", "9.9.9.9", "2600::5"]);
+    for (const address of ["127.0.0.1", "fe80::1", "172.17.3.2", "10.101.4.1", "", "m2.example"])
+      expect(seen(address), address).toBeUndefined();
   });
 
   it("are written as wg reads them", () => {

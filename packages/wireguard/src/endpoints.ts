@@ -3,7 +3,11 @@ import { contains, parseAddress, parseCidr } from "./cidr.ts";
 
 /** The shape of `os.networkInterfaces()`. */
 export type LocalInterfaces = Readonly<
-  Record<string, readonly { readonly address: string; readonly internal: boolean }[] | undefined>
+  Record<
+    string,
+    | readonly { readonly address: string; readonly internal: boolean; readonly cidr?: string | null }[]
+    | undefined
+  >
 >;
 
 export interface CandidateEndpoint {
@@ -54,6 +58,31 @@ export function chooseEndpoint(
 ): string | undefined {
   if (reachableHint !== undefined && scopeOf(reachableHint) !== undefined) return reachableHint;
   return candidates[0]?.address;
+}
+
+/**
+ * Where a connection came from, when other machines may reach that machine there too: not on loopback or link-local, in `exclude` (the
+ * overlay), or in a network that only this machine has (its containers).
+ * @throws PloyzError `cidr_invalid` for a bad `exclude`.
+ */
+export function observedAddress(
+  address: string,
+  interfaces: LocalInterfaces,
+  { exclude = [] }: { readonly exclude?: readonly string[] } = {},
+): string | undefined {
+  const own = Object.entries(interfaces).flatMap(([name, addresses]) =>
+    VIRTUAL.test(name) ? (addresses ?? []).map(({ cidr }) => cidr ?? "") : [],
+  );
+  const inOwn = own.some((cidr) => {
+    const [host = "", prefix] = cidr.split("/");
+    const parsed = parseAddress(host);
+    return (
+      parsed !== undefined &&
+      contains({ family: parsed.family, network: parsed.value, prefix: Number(prefix) }, address)
+    );
+  });
+  if (scopeOf(address) === undefined || inOwn) return undefined;
+  return exclude.some((cidr) => contains(parseCidr(cidr), address)) ? undefined : address;
 }
 
 /** `address:port` as wg(8) writes it. */

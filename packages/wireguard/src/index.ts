@@ -6,6 +6,7 @@ export {
   chooseEndpoint,
   formatEndpoint,
   type LocalInterfaces,
+  observedAddress,
 } from "./endpoints.ts";
 export { ensureKeyFile, generateKeyPair, isKey, type KeyPair, publicKeyOf, readKeyFile } from "./keys.ts";
 export { localRoutes } from "./links.ts";

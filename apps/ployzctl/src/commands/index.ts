@@ -5,10 +5,12 @@ import { deployCommands } from "./deploy/index.ts";
 import { devCommands } from "./dev/index.ts";
 import { lookCommands } from "./look/index.ts";
 import { machineCommands } from "./machine/index.ts";
+import { inviteCommands } from "./machine/invite.ts";
 import { meshCommands } from "./mesh/index.ts";
 import { namespaceCommands } from "./namespace/index.ts";
 import { opsCommands } from "./ops/index.ts";
 import { shellCommands } from "./shell.ts";
+import { storeCommands } from "./store/index.ts";
 import { volumeCommands } from "./volume/index.ts";
 
 /** Every command, in the order of the help. What a command does is loaded when it runs. */
@@ -17,6 +19,8 @@ export const COMMANDS: readonly Command[] = [
   ...devCommands,
   ...meshCommands,
   ...machineCommands,
+  ...inviteCommands,
+  ...storeCommands,
   ...deployCommands,
   ...changeCommands,
   ...volumeCommands,

@@ -4,7 +4,9 @@ import { findServer } from "@ployz/nats-store";
 import type { DoctorReport } from "@ployz/primitives";
 import { probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
+import type { Member } from "../daemon/member.ts";
 import { askFollower } from "../follower/socket.ts";
+import { localEndpoints } from "../mesh/identity.ts";
 import { droppedOf } from "../participant/membership.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import { clusterStatus } from "./views.ts";
@@ -91,12 +93,23 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
               ? ok(`${status.mode}, ${status.peers.length} peers`)
               : fail("down", "restart the daemon");
           }),
+          check("endpoints", "endpoints", async () => {
+            const { cluster, machine } = member.membership();
+            const here = localEndpoints(config, { exclude: [cluster.clusterCidr] });
+            // One that is known is enough: a machine behind NAT has others that are not on its interfaces.
+            return here.length === 0 || here.some((one) => machine.endpoints.includes(one))
+              ? ok(machine.endpoints.join(", ") || "none: this machine speaks first")
+              : warn(
+                  `the cluster knows ${machine.endpoints.join(", ") || "none"}, and this machine now has ${here.join(", ")}`,
+                  "ployzctl mesh endpoints tells the cluster",
+                );
+          }),
           check("store", "store", async () =>
             member.storeConnected()
-              ? ok("connected")
+              ? ok(`connected: generation ${member.membership().cluster.generation} on ${storesOf(member)}`)
               : fail(
                   "not reachable: changes are refused, what runs goes on",
-                  `look at ${member.membership().storeServers.join(", ")}`,
+                  `ployzctl store status; look at ${member.membership().storeServers.join(", ")}`,
                 ),
           ),
           check("gateway", "gateway", () => follower(paths.gatewaySocket)),
@@ -122,6 +135,13 @@ async function lookAtVolumes(storage: Storage): Promise<Finding> {
     ? ok(storage.root ?? "")
     : fail(problem, "look at zpool status and zfs mount, then restart the daemon");
 }
+
+const storesOf = (member: Member): string =>
+  member
+    .membership()
+    .machines.filter(({ store }) => store)
+    .map(({ id }) => id)
+    .join(", ");
 
 async function check(id: string, title: string, look: () => Promise<Finding>): Promise<Check> {
   try {

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { errorBody, httpStatusOf, PloyzError } from "../errors.ts";
 
 /** What a handler gets of a request. */
@@ -16,26 +18,30 @@ export type Handler = (call: Call) => Promise<unknown>;
 /** Yields events, each sent as a line of JSON. */
 export type StreamHandler = (call: Call) => AsyncIterable<unknown>;
 
+/** Yields a file. */
+export type BytesHandler = (call: Call) => Promise<{ readonly bytes: number; stream(): Readable }>;
+
 export interface Routes {
   readonly json: Readonly<Record<string, Handler>>;
   readonly streams: Readonly<Record<string, StreamHandler>>;
+  readonly bytes?: Readonly<Record<string, BytesHandler>>;
 }
 
 const MAX_BODY = 8 * 1024 * 1024;
 
 /** Answers one request. A route is written `GET /v1/operations/:id`. */
 export function router(routes: Routes, log: (error: unknown, route: string) => void) {
+  type Answer = (call: Call, response: ServerResponse) => Promise<void>;
+  const entries = <H>(handlers: Readonly<Record<string, H>>, answer: (handler: H) => Answer) =>
+    Object.entries(handlers).map(([route, handler]) => ({ ...pattern(route), answer: answer(handler) }));
   const table = [
-    ...Object.entries(routes.json).map(([route, handler]) => ({
-      ...pattern(route),
-      handler,
-      stream: undefined,
-    })),
-    ...Object.entries(routes.streams).map(([route, stream]) => ({
-      ...pattern(route),
-      handler: undefined,
-      stream,
-    })),
+    ...entries(routes.json, (handler) => async (call, response) => send(response, 200, await handler(call))),
+    ...entries(routes.streams, (stream) => (call, response) => sendLines(response, stream(call))),
+    ...entries(routes.bytes ?? {}, (handler) => async (call, response) => {
+      const { bytes, stream } = await handler(call);
+      const head = { "content-type": "application/octet-stream", "content-length": bytes };
+      await pipeline(stream(), response.writeHead(200, head));
+    }),
   ];
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const gone = new AbortController();
@@ -56,8 +62,7 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
         body: () => readBody(request),
       };
       try {
-        if (entry.handler !== undefined) send(response, 200, await entry.handler(call));
-        else if (entry.stream !== undefined) await sendLines(response, entry.stream(call));
+        await entry.answer(call, response);
       } catch (error) {
         log(error, entry.route);
         fail(response, error);

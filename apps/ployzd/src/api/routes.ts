@@ -10,8 +10,10 @@ import {
 } from "@ployz/primitives";
 import type { Daemon } from "../daemon/daemon.ts";
 import { errorBody } from "../errors.ts";
+import { joinByToken } from "../invites/join.ts";
+import { announceEndpoints } from "../mesh/announce.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
-import { checkedInit, checkedJoin } from "../mesh/input.ts";
+import { checkedEndpoints, checkedInit, checkedJoin } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 
@@ -19,8 +21,10 @@ import { invalid, object, operationRequest } from "../operations/request.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 
 import { examine } from "./doctor.ts";
+import { inviteRoutes } from "./invites.ts";
 import { mergedLogs } from "./logs.ts";
 import type { Routes } from "./router.ts";
+import { passphraseOf, storeMove, storeRecover, storeRestore } from "./store.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, rttTable } from "./views.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
 
@@ -52,7 +56,7 @@ export function apiRoutes(daemon: Daemon): Routes {
           kind: "self-record",
           publicKey,
           nkey,
-          endpoints: localEndpoints(config, query.address),
+          endpoints: localEndpoints(config, { reachedAt: query.address }),
           hostname: hostname(),
           runtime: await detectRuntime(config, config.runtime),
           version: payload.version,
@@ -63,6 +67,20 @@ export function apiRoutes(daemon: Daemon): Routes {
       },
       "POST /v1/mesh/join": async ({ body }) => {
         await daemon.join(checkedJoin(object(await body())));
+        return mesh();
+      },
+      "POST /v1/mesh/join-by-token": async ({ body, signal }) => {
+        const { token } = object(await body());
+        await joinByToken(daemon, typeof token === "string" ? token : "", signal);
+        return mesh();
+      },
+      ...inviteRoutes(daemon),
+      "POST /v1/mesh/endpoints": async ({ body }) => {
+        const { endpoints } = object((await body()) ?? {});
+        const { store, membership } = daemon.member();
+        const { cluster, machine } = membership();
+        const wanted = endpoints ?? localEndpoints(config, { exclude: [cluster.clusterCidr] });
+        await announceEndpoints(store, machine.id, checkedEndpoints(wanted));
         return mesh();
       },
       "POST /v1/mesh/leave": async ({ body }) => {
@@ -76,6 +94,11 @@ export function apiRoutes(daemon: Daemon): Routes {
       "GET /v1/machines": ({ signal }) => machineList(daemon.member(), signal),
       "GET /v1/machines/rtt": ({ signal }) => rttTable(daemon.member(), signal),
       "GET /v1/status": ({ signal }) => clusterStatus(daemon.member(), signal),
+      "GET /v1/store": () => daemon.member().authority.status(),
+      "PUT /v1/store/backup": async ({ request }) => ({
+        kind: "upload",
+        id: await daemon.member().authority.backups.take(request),
+      }),
       "GET /v1/doctor": ({ signal }) => examine(daemon, signal),
       "GET /v1/ps": async ({ query, signal }) => {
         const member = daemon.member();
@@ -122,6 +145,15 @@ export function apiRoutes(daemon: Daemon): Routes {
       },
       "GET /v1/operations/:id/events": ({ params, signal }) =>
         daemon.member().runner.events(operationId(params.id), signal),
+      "POST /v1/store/move": async function* ({ body }) {
+        yield* daemon.member().authority.move(storeMove(await body()));
+      },
+      "POST /v1/store/restore": async function* ({ body }) {
+        yield* daemon.member().authority.restore(storeRestore(await body()));
+      },
+      "POST /v1/store/recover": async function* ({ body }) {
+        yield* daemon.member().authority.recover(storeRecover(await body()));
+      },
       "GET /v1/logs": ({ query, signal }) =>
         mergedLogs(
           daemon.member(),
@@ -129,6 +161,10 @@ export function apiRoutes(daemon: Daemon): Routes {
           { follow: query.follow === "true", tail: limitOf(query.tail ?? "100") },
           signal,
         ),
+    },
+    bytes: {
+      "POST /v1/store/snapshot": async ({ body }) =>
+        daemon.member().authority.backups.make(passphraseOf(object((await body()) ?? {}).passphrase)),
     },
   };
 }

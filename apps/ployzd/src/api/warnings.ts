@@ -69,11 +69,25 @@ function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
       },
     ];
   }
-  return stores.length === 1 && machines.length >= 3
+  if (stores.length === 1 && machines.length >= 3) {
+    const three = [
+      stores[0],
+      ...machines.filter(({ record }) => !record.store && record.state === "active"),
+    ].slice(0, 3);
+    const ids = three.map((one) => one?.record.id).join(" ");
+    return [
+      {
+        message: `the store is on ${names} alone: if it is lost, so is what only the store has`,
+        hint: `ployzctl machine storage promote --replicas 3 ${three.length === 3 ? ids : "M1 M2 M3"}`,
+      },
+    ];
+  }
+  const down = stores.filter(({ reachable }) => !reachable).map(({ record }) => record.id);
+  return stores.length > 1 && down.length > 0
     ? [
         {
-          message: `the store is on ${names} alone`,
-          hint: "back up that machine; a replicated store comes in a later version",
+          message: `${down.join(", ")} of the store machines ${names} ${down.length === 1 ? "does" : "do"} not answer: the store works on with ${stores.length - down.length} of ${stores.length}`,
+          hint: `bring ${down.join(", ")} back, or give the store to others: ployzctl machine storage promote --replicas ${stores.length} …`,
         },
       ]
     : [];

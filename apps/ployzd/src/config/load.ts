@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
+import { overlayStorePorts } from "../store/ports.ts";
 import { type ConfigFile, ConfigSchema, PATTERNS } from "./schema.ts";
 
 export interface Config {
@@ -21,6 +22,7 @@ export interface Config {
   readonly wireguardPort: number;
   readonly transferPort: number;
   readonly storePort: number;
+  readonly joinPort: number;
   readonly gatewayListen: string;
   readonly dnsForward: readonly string[] | undefined;
   readonly runtime: "docker" | "process" | undefined;
@@ -115,18 +117,22 @@ function outOfRange(file: ConfigFile): readonly string[] {
     return good ? [] : [`${field}: ${shown(text)} is not ${SHAPES[PATTERNS.address]}`];
   };
   const cidr = file.cluster_cidr?.split("/");
-  const ports = Object.entries({
-    transfer_port: file.transfer_port ?? 4319,
-    store_port: file.store_port ?? 4222,
-  });
-  const same = ports[0]?.[1] === ports[1]?.[1];
+  const transfer = file.transfer_port ?? 4319;
+  const join = file.join_port ?? 51821;
+  const held = overlayStorePorts(file.store_port ?? 4222);
   return [
     ...address("gateway_listen", file.gateway_listen),
     ...(file.dns_forward ?? []).flatMap((one, index) => address(`dns_forward.${index}`, one)),
     ...(cidr === undefined || (isIPv4(cidr[0] ?? "") && Number(cidr[1]) <= 30)
       ? []
       : [`cluster_cidr: ${shown(file.cluster_cidr)} is not ${SHAPES[PATTERNS.cidr]}`]),
-    ...(same ? [`transfer_port and store_port: both are ${ports[0]?.[1]}`] : []),
+    ...(held.includes(transfer)
+      ? [`transfer_port and store_port: both would use ${transfer} (the store uses ${held.join(", ")})`]
+      : []),
+    ...(held.includes(join)
+      ? [`join_port and store_port: both would use ${join} (the store uses ${held.join(", ")})`]
+      : []),
+    ...(transfer === join ? [`transfer_port and join_port: both are ${join}`] : []),
   ];
 }
 
@@ -150,6 +156,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     wireguardPort: file.wireguard_port ?? 51820,
     transferPort: file.transfer_port ?? 4319,
     storePort: file.store_port ?? 4222,
+    joinPort: file.join_port ?? 51821,
     gatewayListen: file.gateway_listen ?? "0.0.0.0:80",
     dnsForward: file.dns_forward,
     runtime: file.runtime,

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { HIGHEST_STORE_PORT } from "../store/ports.ts";
 
 export const PATTERNS = {
   address: "^(\\d{1,3}\\.){3}\\d{1,3}:\\d{1,5}$",
@@ -25,7 +26,8 @@ export const ConfigSchema = Type.Object(
     subnet_prefix_len: Type.Optional(Type.Integer({ minimum: 17, maximum: 28 })),
     wireguard_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     transfer_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
-    store_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+    store_port: Type.Optional(Type.Integer({ minimum: 1, maximum: HIGHEST_STORE_PORT })),
+    join_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     gateway_listen: Type.Optional(Address),
     dns_forward: Type.Optional(Type.Array(Address)),
     runtime: Type.Optional(Type.Union([Type.Literal("docker"), Type.Literal("process")])),

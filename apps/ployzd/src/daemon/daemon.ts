@@ -106,6 +106,21 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
     }
   }
 
+  /** A join that was cut short, and then taken back by the cluster, left a seat here that is not this one. */
+  async function leaveUnfinished({ cluster, machine }: JoinDocument): Promise<void> {
+    const present = member?.membership() ?? (await readMembership(around.paths.membership));
+    const stale =
+      present?.cluster.id === cluster.id &&
+      present.machine.state === "joining" &&
+      present.machine.operation !== machine.operation &&
+      present.machine.publicKey === machine.publicKey;
+    if (present === undefined || !stale) return;
+    await member?.close();
+    member = undefined;
+    failure = undefined;
+    await leaveMesh(around, present, false, "kept");
+  }
+
   return {
     ...around,
     startedAt: Date.now(),
@@ -129,6 +144,7 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
       }),
     join: (document) =>
       inTurn(async () => {
+        await leaveUnfinished(document);
         const membership = await joinMesh(around, document);
         if (member === undefined) await up(membership);
         return membership;

@@ -10,6 +10,7 @@ import type {
   Store,
 } from "@ployz/primitives";
 import type { Logger } from "pino";
+import { type Inviter, openInviter } from "../invites/open.ts";
 import { followMembership } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
@@ -36,8 +37,12 @@ import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
 import { openReservations } from "../state/reservations.ts";
 import { openStopped } from "../state/stopped.ts";
+import type { StoreAuthority } from "../store/open.ts";
+import { storePorts } from "../store/ports.ts";
+import { wirePeers } from "../store/wire.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
-import { fetchOffer, serveTransfers } from "../transfer/server.ts";
+import { fetchOffer } from "../transfer/server.ts";
+import { offered } from "../transfer/sources.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
 
@@ -48,6 +53,8 @@ export interface Member {
   readonly machines: Machines;
   readonly runner: Runner;
   readonly bundles: Bundles;
+  readonly inviter: Inviter;
+  readonly authority: StoreAuthority;
   membership(): Membership;
   storeConnected(): boolean;
   /** The cluster says that this machine is a member no more. */
@@ -104,6 +111,7 @@ export async function openMember(
     nkeySeed: identity.nkeySeed,
     cluster: cluster.id,
     machine: self.id,
+    generation: cluster.generation,
   });
   const mirror = await openMirror({
     dir: join(paths.mirror, "daemon"),
@@ -152,25 +160,17 @@ export async function openMember(
     log: (error) => log.error({ err: error }, "membership"),
     async apply(next) {
       await writeMembership(paths.membership, next);
+      store.session.switchServers(next.cluster.generation, next.storeServers);
       await Promise.all([substrate.setPeers(next), substrate.setUsers(next)]);
     },
   });
   const addressOf = (machine: string) =>
     follower.present().machines.find((member) => member.id === machine)?.address;
-  const transfers = await serveTransfers({
-    address: self.address,
-    port: config.transferPort,
-    addressOf,
-    log: (error) => log.warn({ err: error }, "transfer"),
-    async open(offer) {
-      if (offer.kind === "volume") return sender.open(offer);
-      if (offer.kind === "payload") return builds.read();
-      if (offer.kind === "bundle") return bundles.read(offer.digest);
-      if (runtime.images === undefined) throw new Error("no images here");
-      return runtime.images.export(offer.digest);
-    },
+  const { transfers, authority, watching } = await wirePeers({
+    ...{ around, initial, identity, substrate, store, mirror, follower, addressOf, log, signal: stop.signal },
+    open: offered({ sender, bundles, builds, runtime }),
   }).catch(letGo);
-
+  const generation = () => Math.max(follower.present().cluster.generation, store.session.generation());
   let handlers: Handlers | undefined;
   const rpc = openRpc(store.session);
   const machines = openMachines(rpc, {
@@ -192,11 +192,15 @@ export async function openMember(
     store,
     machines,
     self: self.id,
-    generation: () => follower.present().cluster.generation,
+    generation,
     openRemote: (credentials) => openRemote(payload, credentials),
-    ...installedHere({ self: self.id, payload, builds, storePort: config.storePort }),
+    ...installedHere({
+      ...{ self: self.id, payload, builds },
+      storePort: () => storePorts(config.storePort, generation()).client,
+    }),
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
   });
+  const inviter = openInviter({ self, cluster, config, paths, store, runner, log });
   const all: Handlers = {
     "machine.observe": ({ namespaces }) =>
       observeMachine(
@@ -221,15 +225,8 @@ export async function openMember(
       leaving: (operation) => life.leaving(operation),
     }),
     ...contentHandlers({
-      runtime,
-      bundles,
-      builds,
-      transfers,
-      volumes: sender,
-      machines,
-      self: self.id,
-      transferPort: config.transferPort,
-      addressOf,
+      ...{ runtime, bundles, builds, transfers, volumes: sender, machines, addressOf },
+      ...{ self: self.id, transferPort: config.transferPort },
     }),
     ...instanceHandlers(world),
     ...gatewayHandlers(paths.gatewaySocket),
@@ -240,10 +237,8 @@ export async function openMember(
       running: runner.running,
     }),
     ...meshHandlers({
-      wireguard: substrate.wireguard,
-      membership: follower,
-      gatewaySocket: paths.gatewaySocket,
-      dnsSocket: paths.dnsSocket,
+      ...{ wireguard: substrate.wireguard, membership: follower },
+      ...{ gatewaySocket: paths.gatewaySocket, dnsSocket: paths.dnsSocket },
     }),
   };
   const table = refusingNew(all, () => follower.known().machine.state);
@@ -251,7 +246,7 @@ export async function openMember(
   const served = serveMember(store.session, { handlers: table, fences, runner, runtime, log });
 
   const settled = settleMember({
-    ...{ self: self.id, world, volumes, storage, store, mirror, runner, log, signal: stop.signal },
+    ...{ self: self.id, world, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
     heads: () => heads().map(({ commit }) => commit),
     first: adoption,
     report(found) {
@@ -265,6 +260,8 @@ export async function openMember(
     machines,
     runner,
     bundles,
+    inviter,
+    authority,
     membership: follower.known,
     storeConnected: () => store.session.connected(),
     removed: follower.removed,
@@ -287,11 +284,12 @@ export async function openMember(
       ) as unknown as AsyncIterable<LogItem>,
     async close() {
       stop.abort();
+      await inviter.close();
       served.close();
       await transfers.close();
       await mirror.close();
       await store.close();
-      await Promise.all([settled, follower.ended]);
+      await Promise.all([settled, follower.ended, watching]);
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Mirror } from "@ployz/nats-store";
 import type { AdoptionReport, Commit, Store } from "@ployz/primitives";
 import type { Logger } from "pino";
+import type { Inviter } from "../invites/open.ts";
 import type { Runner } from "../operations/runner.ts";
 import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
 import type { InstanceWorld } from "../participant/instances.ts";
@@ -15,6 +16,7 @@ interface Settling {
   readonly storage: Storage;
   readonly store: Store;
   readonly mirror: Pick<Mirror, "synced">;
+  readonly inviter: Pick<Inviter, "resume">;
   readonly runner: Runner;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -25,12 +27,13 @@ interface Settling {
 
 /** What a daemon that starts can do only once it has heard from the store: what ended operations left here, and what was committed meanwhile. */
 export async function settleMember(settling: Settling): Promise<void> {
-  const { self, world, volumes, storage, store, mirror, runner, log, signal, first } = settling;
+  const { self, world, volumes, storage, store, mirror, inviter, runner, log, signal, first } = settling;
   try {
     // A store that is away, perhaps for ever, must not keep this membership from ending.
     const ending = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     await Promise.race([mirror.synced(), ending]);
     if (signal.aborted) return;
+    await inviter.resume();
     const interrupted = await runner.markInterrupted();
     if (interrupted.length > 0) log.warn({ interrupted }, "operations that the last daemon left unfinished");
     const pool = storage.present();

@@ -1,3 +1,4 @@
+import { unwatchFile, watchFile } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
@@ -56,7 +57,9 @@ export async function runFollower(
     nkeySeed,
     cluster: membership.cluster.id,
     machine: membership.machine.id,
+    generation: membership.cluster.generation,
   });
+  const forget = followPlace(paths.membership, store.session.switchServers);
   const mirror = await openMirror({
     dir: join(paths.mirror, name),
     store,
@@ -107,9 +110,27 @@ export async function runFollower(
     served,
   );
   return async () => {
+    forget();
     await closeSocket();
     await mirror.close();
     await store.close();
     await served.close();
   };
 }
+
+/** The daemon writes down where the store has gone. Looked at by time: whether a rename is told depends on the file system. */
+function followPlace(
+  path: string,
+  moved: (generation: number, servers: readonly string[]) => void,
+): () => void {
+  const look = () => {
+    readMembership(path).then(
+      (now) => now && moved(now.cluster.generation, now.storeServers),
+      () => {}, // it was just removed: this machine is leaving
+    );
+  };
+  watchFile(path, { interval: LOOK_MS }, look);
+  return () => unwatchFile(path, look);
+}
+
+const LOOK_MS = 1_000;

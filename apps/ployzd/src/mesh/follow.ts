@@ -1,4 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { ClusterRecord, FollowEvent, Json, MachineRecord, Store } from "@ployz/primitives";
+import { storePorts } from "../store/ports.ts";
 import type { Membership } from "./membership.ts";
 
 /** Follows the membership facts, so that peers and store users of this machine are what the cluster agreed on. */
@@ -11,8 +13,16 @@ export interface MembershipFollower {
   removed(): boolean;
   /** Resolves when everything up to this store revision is applied here; rejects when `signal` aborts. */
   reached(revision: number, signal: AbortSignal): Promise<void>;
+  /** Another machine says that the store is a newer generation, on these servers. What is not newer changes nothing. */
+  moved(place: StorePlace): void;
   /** Ends when the signal given at the start aborts. */
   readonly ended: Promise<void>;
+}
+
+/** Which store it is, and the `host:port` of each server. */
+export interface StorePlace {
+  readonly generation: number;
+  readonly servers: readonly string[];
 }
 
 export interface FollowOptions {
@@ -24,11 +34,15 @@ export interface FollowOptions {
   log(error: unknown): void;
 }
 
+const AGAIN_MS = 1_000;
+
 export function followMembership(options: FollowOptions): MembershipFollower {
   let present = options.initial;
   let known = options.initial;
+  let heard: StorePlace = { generation: present.cluster.generation, servers: present.storeServers };
   let seen = 0;
   let applied = 0;
+  let changes = 0;
   let applying: Promise<void> | undefined;
   const members = new Map<string, MachineRecord>();
   const waiting = new Set<() => void>();
@@ -45,6 +59,11 @@ export function followMembership(options: FollowOptions): MembershipFollower {
     seen = Math.max(seen, event.type === "put" ? event.entry.revision : event.revision);
     if (!synced) return;
     known = derive() ?? known;
+    applyKnown();
+  }
+
+  function applyKnown(): void {
+    changes += 1;
     applying ??= applyAll();
   }
 
@@ -55,16 +74,26 @@ export function followMembership(options: FollowOptions): MembershipFollower {
     );
     // Not (or no longer) in the facts: the last good state stays until an operation tells this machine to leave.
     if (machine === undefined) return undefined;
-    const storeServers = machines
-      .filter((member) => member.store)
-      .map((member) => `${member.address}:${options.storePort}`);
+    // A store that took the place of the one that these facts are from has facts of its own; until they are here its place is what was heard.
+    if (cluster.generation < heard.generation)
+      return placed({ v: 1, cluster, machine, machines, storeServers: [] });
+    const { client } = storePorts(options.storePort, cluster.generation);
+    const storeServers = machines.filter(({ store }) => store).map(({ address }) => `${address}:${client}`);
+    heard = { generation: cluster.generation, servers: storeServers };
     return { v: 1, cluster, machine, machines, storeServers };
   }
 
+  const placed = (membership: Membership): Membership => ({
+    ...membership,
+    cluster: { ...membership.cluster, generation: heard.generation },
+    storeServers: heard.servers,
+  });
+
   /** What came while it was at work is brought into effect at once, not event by event. */
   async function applyAll(): Promise<void> {
-    for (let tried = -1; tried < seen; ) {
-      tried = seen;
+    for (let done = -1; done < changes; ) {
+      done = changes;
+      const tried = seen;
       try {
         const next = known;
         await options.apply(next);
@@ -75,11 +104,22 @@ export function followMembership(options: FollowOptions): MembershipFollower {
       }
       for (const look of [...waiting]) look();
     }
-    applying = undefined; // in the same turn as the last look at `seen`: no event falls between
+    applying = undefined; // in the same turn as the last look at `changes`: no event falls between
   }
 
   async function run(): Promise<void> {
-    for await (const event of options.store.facts.follow("", options.signal)) take(event);
+    while (!options.signal.aborted) {
+      try {
+        members.clear();
+        synced = false;
+        for await (const event of options.store.facts.follow("", options.signal)) take(event);
+        return;
+      } catch (error) {
+        // A store with other contents (restored, recovered) is followed from its beginning.
+        if (!options.signal.aborted) options.log(error);
+        await delay(AGAIN_MS, undefined, { signal: options.signal }).catch(() => {});
+      }
+    }
   }
 
   return {
@@ -91,11 +131,13 @@ export function followMembership(options: FollowOptions): MembershipFollower {
       const own = record?.publicKey === present.machine.publicKey;
       return synced && (!own || record?.state === "removed");
     },
-    ended: run()
-      .catch((error: unknown) => {
-        if (!options.signal.aborted) options.log(error);
-      })
-      .then(() => applying),
+    moved(place) {
+      if (place.generation <= heard.generation) return;
+      heard = place;
+      known = placed(known);
+      applyKnown();
+    },
+    ended: run().then(() => applying),
     reached: (revision, signal) =>
       new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason); // its event has been and gone

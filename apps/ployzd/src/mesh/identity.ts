@@ -27,9 +27,18 @@ export async function ensureIdentity(paths: Paths): Promise<Identity> {
   return { publicKey, nkey: made.publicKey, nkeySeed: made.seed };
 }
 
-/** Where peers may reach this machine, best first. `reachedAt` is an address under which somebody just reached it. */
-export function localEndpoints(config: Config, reachedAt?: string): readonly string[] {
-  const candidates = candidateEndpoints(networkInterfaces(), { exclude: [config.clusterCidr] });
+/**
+ * Where peers may reach this machine, best first. `reachedAt` is an address under which somebody just reached it; `exclude` is the range of
+ * a cluster that is not the configured one.
+ */
+export function localEndpoints(
+  config: Config,
+  {
+    reachedAt,
+    exclude = [],
+  }: { readonly reachedAt?: string | undefined; readonly exclude?: readonly string[] } = {},
+): readonly string[] {
+  const candidates = candidateEndpoints(networkInterfaces(), { exclude: [config.clusterCidr, ...exclude] });
   const best = chooseEndpoint(candidates, reachedAt);
   const addresses = [...(best === undefined ? [] : [best]), ...candidates.map(({ address }) => address)];
   return [...new Set(addresses)].map((address) => formatEndpoint(address, config.wireguardPort));

@@ -21,6 +21,16 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const invalid = (field: string, message: string, hint: string) =>
   new PloyzError({ code: "invalid_input", message: `${field}: ${message}`, hint });
 
+/** @throws PloyzError `invalid_input`. */
+export function checkedEndpoints(endpoints: unknown): readonly string[] {
+  const hint = "for example 203.0.113.7:51820";
+  if (!Array.isArray(endpoints) || endpoints.length === 0 || endpoints.length > 32)
+    throw invalid("endpoints", "is not a list of 1 to 32", hint);
+  const wrong = (endpoints as readonly unknown[]).find((one) => !isEndpoint(one));
+  if (wrong !== undefined) throw invalid("endpoints", `${shown(wrong)} is not ADDRESS:PORT`, hint);
+  return endpoints as readonly string[];
+}
+
 const INIT_FIELDS = ["name", "machine", "clusterCidr", "subnetPrefixLength", "runtime", "endpoints"];
 const LABEL_HINT = "use 1 to 63 lower-case letters, digits and dashes, starting with a letter";
 

@@ -16,12 +16,14 @@ export const writeLeaveOrder = (path: string, operation: string): Promise<void> 
 
 /**
  * Takes everything of the cluster off this machine: instances, followers, gateway, store, tunnel and keys. `destroy` is needed for the
- * machine that holds the store, since what it holds is the cluster. Volumes are kept: resolves with their datasets.
+ * machine that holds the store, since what it holds is the cluster. Volumes are kept: resolves with their datasets. The identity goes too,
+ * unless the machine is about to come back with it.
  */
 export async function leaveMesh(
   around: Surroundings,
   membership: Membership,
   destroy: boolean,
+  identity: "removed" | "kept" = "removed",
 ): Promise<readonly string[]> {
   const { paths } = around;
   if (membership.machine.store && !destroy) {
@@ -45,7 +47,7 @@ export async function leaveMesh(
       paths.fences,
       paths.reservations,
       paths.stopped,
-      paths.identity,
+      ...(identity === "removed" ? [paths.identity] : []),
       paths.bundles,
       paths.instances,
       paths.instanceLogs,

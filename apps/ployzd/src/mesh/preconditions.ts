@@ -3,8 +3,9 @@ import { networkInterfaces } from "node:os";
 import { findProgram, PloyzError } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
 import { localRoutes, overlappingRoutes, probeWireguard } from "@ployz/wireguard";
+import { storePorts } from "../store/ports.ts";
 import { needPorts, type Wanted } from "./ports.ts";
-import { INTERFACE, STORE_MONITOR_PORT, type Surroundings } from "./substrate.ts";
+import { INTERFACE, type Surroundings } from "./substrate.ts";
 
 /** What the machine is going to be. */
 export interface Seat {
@@ -89,7 +90,11 @@ async function needFreePorts({ config, services }: Surroundings, seat: Seat): Pr
             ...{ what: "store", fix: set("store_port") },
           },
           {
-            ...{ protocol: "tcp" as const, address: "127.0.0.1", port: STORE_MONITOR_PORT },
+            ...{
+              protocol: "tcp" as const,
+              address: "127.0.0.1",
+              port: storePorts(config.storePort, 1).monitor,
+            },
             ...{ what: "store's monitor", fix: "let it listen elsewhere" },
           },
         ]

@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import type { ServiceHost } from "@ployz/exec";
-import { ensureServer, stopServer } from "@ployz/nats-store";
+import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
 import type { MachineRecord } from "@ployz/primitives";
 import { type NetworkSpec, openDockerRuntime, openProcessRuntime, type Runtime } from "@ployz/runtime";
 import { openWireguard, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
@@ -10,13 +10,13 @@ import { SWAP_SERVICE } from "../participant/update/record.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
 import type { AddressRange } from "../state/reservations.ts";
+import { overlayStorePorts, storePorts } from "../store/ports.ts";
 import type { Membership } from "./membership.ts";
 
 export const INTERFACE = "ployz-wg0";
 export const BRIDGE = "ployz0";
 /** What is left of 1500 after IPv6 and WireGuard headers (wg-quick(8)). */
 const MTU = 1420;
-export const STORE_MONITOR_PORT = 8222;
 
 export interface Surroundings {
   readonly config: Config;
@@ -32,6 +32,8 @@ export interface Substrate {
   readonly runtime: Runtime;
   readonly network: NetworkSpec;
   readonly range: AddressRange;
+  /** This machine's part in the store, if it has one or gets one. */
+  readonly store: LocalStoreMachine;
   /** Tunnels, bridge, store server, gateway and DNS: started or adopted. Says what was not running. */
   up(membership: Membership): Promise<readonly string[]>;
   setPeers(membership: Membership): Promise<void>;
@@ -42,7 +44,7 @@ export interface Substrate {
 
 export async function openSubstrate(
   around: Surroundings,
-  membership: Pick<Membership, "cluster" | "machine">,
+  membership: Pick<Membership, "cluster" | "machine" | "machines">,
 ): Promise<Substrate> {
   const { config, paths, payload, services } = around;
   const { cluster, machine } = membership;
@@ -58,7 +60,7 @@ export async function openSubstrate(
     clusterCidr: cluster.clusterCidr,
     mtu: MTU,
   };
-  const controlPorts = [config.storePort, config.transferPort];
+  const controlPorts = [...overlayStorePorts(config.storePort), config.transferPort, config.joinPort];
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
   const runtime =
     machine.runtime === "docker"
@@ -91,26 +93,28 @@ export async function openSubstrate(
     startAtBoot: true,
   });
 
-  const serverConfig = ({ machines }: Membership) => ({
-    cluster: cluster.id,
-    machine: machine.id,
-    generation: cluster.generation,
-    listen: { host: machine.address, port: config.storePort },
-    monitorPort: STORE_MONITOR_PORT,
-    dir: paths.store,
-    users: machines.map((member) => ({
-      machine: member.id,
-      publicKey: member.nkey,
-      role: member.store ? ("store" as const) : ("machine" as const),
-    })),
+  let members = membership.machines;
+  const first = storePorts(config.storePort, 1);
+  const store = openStoreMachine({
+    ...{ cluster: cluster.id, machine: machine.id, dir: paths.store },
+    first: { listen: { host: machine.address, port: first.client }, monitorPort: first.monitor },
+    users: async (stores) =>
+      members.map(({ id, nkey }) => ({
+        machine: id,
+        publicKey: nkey,
+        role: stores.includes(id) ? ("store" as const) : ("machine" as const),
+      })),
+    ...{ host: services, binary: config.natsServer ?? payload.natsServer },
   });
-  const server = { host: services, binary: config.natsServer ?? payload.natsServer };
+  const startStore = async (now: Membership) => {
+    members = now.machines;
+    const { generation } = now.cluster;
+    return store.start(generation, now.machine.store && generation === 1);
+  };
   const setPeers = async ({ machines }: Membership) => {
     await wireguard.setPeers(peersOf(machines, machine.id));
   };
-  const setUsers = async (now: Membership) => {
-    if (machine.store) await ensureServer(serverConfig(now), server);
-  };
+  const setUsers = async (now: Membership) => void (await startStore(now));
 
   return {
     wireguard,
@@ -119,6 +123,7 @@ export async function openSubstrate(
     range: { first: plan.firstInstance, last: plan.lastInstance },
     setPeers,
     setUsers,
+    store,
     async up(now) {
       await Promise.all(
         [paths.serviceLogs, paths.instanceLogs, paths.instancesRun, paths.services].map((dir) =>
@@ -142,7 +147,7 @@ export async function openSubstrate(
       );
       await setPeers(now);
       await runtime.ensureNetwork(network);
-      if (machine.store) note("nats-server", (await ensureServer(serverConfig(now), server)).change);
+      for (const { change } of await startStore(now)) note("nats-server", change);
       await Promise.all(
         (["gateway", "dns"] as const).map(async (name) =>
           note(`ployz-${name}`, await services.ensure(follower(name))),
@@ -154,10 +159,7 @@ export async function openSubstrate(
       await Promise.all(["ployz-gateway", "ployz-dns", SWAP_SERVICE].map((name) => services.remove(name)));
       await services.remove("ployz-haproxy");
       await runtime.removeNetwork(network);
-      if (machine.store) {
-        await stopServer(services);
-        await services.remove("ployz-nats");
-      }
+      await store.remove();
       await wireguard.remove();
       await Promise.all(
         [paths.store, paths.gateway, paths.dns, paths.mirror, paths.wireguard].map((dir) =>

@@ -14,7 +14,8 @@ export function installedHere({
   readonly self: string;
   readonly payload: Payload;
   readonly builds: Builds;
-  readonly storePort: number;
+  /** Where the store's present generation listens. */
+  storePort(): number;
 }): Pick<RunnerOptions, "machineAdd" | "source"> {
   return {
     source: {
@@ -27,7 +28,9 @@ export function installedHere({
     },
     machineAdd: {
       payload: { version: payload.version, build: payload.build },
-      storePort,
+      get storePort() {
+        return storePort();
+      },
       subnets: subnetPlan,
     },
   };

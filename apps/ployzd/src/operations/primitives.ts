@@ -3,11 +3,13 @@ import {
   deployPrimitive,
   evacuate,
   type MachineAddPorts,
+  type MachineJoinPorts,
   type MachineUpdatePorts,
   type MembershipPorts,
   machineActivate,
   machineAdd,
   machineDrain,
+  machineJoin,
   machineRm,
   machineStandby,
   machineUpdate,
@@ -32,7 +34,7 @@ export function primitivesOf({
   operations,
   source,
   ...rest
-}: MachineAddPorts & MachineUpdatePorts & MembershipPorts): PrimitiveRegistry {
+}: MachineAddPorts & MachineJoinPorts & MachineUpdatePorts & MembershipPorts): PrimitiveRegistry {
   const ports = { store, machines };
   const membership = { ...ports, operations };
   const all = [
@@ -55,6 +57,7 @@ export function primitivesOf({
     register(machineRm, membership),
     register(machineAdd, { ...ports, ...rest }),
     register(machineUpdate, { ...ports, source }),
+    register(machineJoin, { ...ports, ...rest }),
   ];
   return new Map(all.map((registered) => [registered.primitive.name, registered]));
 }

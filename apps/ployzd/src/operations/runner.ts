@@ -7,6 +7,7 @@ import {
   findPrepared,
   fold,
   isFinal,
+  type Joiner,
   type MachineAddPorts,
   type Machines,
   markInterrupted,
@@ -32,7 +33,8 @@ import { followElsewhere, recordOf, resultOf } from "./record.ts";
 
 /** Runs operations in this daemon. They go on when whoever asked goes away. */
 export interface Runner {
-  run(request: OperationRequest): AsyncIterable<OperationEvent>;
+  /** `joiner`: the machine that waits for the answer, where one does. */
+  run(request: OperationRequest, joiner?: Joiner): AsyncIterable<OperationEvent>;
   isRunning(operation: string): boolean;
   running(): readonly string[];
   list(limit: number): Promise<readonly OperationSummary[]>;
@@ -62,11 +64,28 @@ interface Active {
   readonly watchers: Set<Channel<OperationEvent>>;
 }
 
+/** No machine waits: it was asked for otherwise than over the join port, or an interrupted join is resolved. */
+const NOBODY: Joiner = {
+  deliver: () =>
+    Promise.reject(
+      new PloyzError({
+        code: "joiner_gone",
+        message: "no machine waits for the answer",
+        hint: "on the new machine: ployzctl mesh join --token-stdin",
+      }),
+    ),
+  retract: () => Promise.resolve(),
+};
+
 export function openRunner(options: RunnerOptions): Runner {
   const { store, machines, self } = options;
   const active = new Map<string, Active>();
 
-  const registryWith = (remote: MachineAddPorts["remote"], by: string): PrimitiveRegistry => {
+  const registryWith = (
+    remote: MachineAddPorts["remote"],
+    by: string,
+    joiner: Joiner = NOBODY,
+  ): PrimitiveRegistry => {
     const operations = nestedOperations({
       find: (name) => registry.get(name),
       deps: () => ({ ...own(by), primitives: registry }),
@@ -84,6 +103,7 @@ export function openRunner(options: RunnerOptions): Runner {
     });
     const registry = primitivesOf({
       ...{ store, machines, remote, operations, source: options.source },
+      ...{ joiner, now: systemClock.now },
       ...options.machineAdd,
     });
     return registry;
@@ -96,7 +116,7 @@ export function openRunner(options: RunnerOptions): Runner {
     generation: options.generation,
   });
 
-  async function execute(request: OperationRequest, entry: Active): Promise<void> {
+  async function execute(request: OperationRequest, entry: Active, joiner?: Joiner): Promise<void> {
     const remote = options.openRemote(request.credentials ?? {});
     let id: string | undefined;
     const emit = (event: OperationEvent) => {
@@ -108,7 +128,7 @@ export function openRunner(options: RunnerOptions): Runner {
       publish(entry, event);
     };
     try {
-      const registry = registryWith(remote, request.by);
+      const registry = registryWith(remote, request.by, joiner);
       const asked = await askedFor(request);
       if ("result" in asked) return publish(entry, { type: "result", result: asked.result });
       const found = registry.get(asked.primitive);
@@ -168,12 +188,12 @@ export function openRunner(options: RunnerOptions): Runner {
   }
 
   return {
-    run(request) {
+    run(request, joiner) {
       const entry: Active = { abort: new AbortController(), history: [], watchers: new Set() };
       const events = watch(entry);
       const iterator = events[Symbol.asyncIterator]();
       const first = iterator.next(); // subscribes before anything is published
-      void execute(request, entry);
+      void execute(request, entry, joiner);
       return (async function* () {
         try {
           for (let next = await first; next.done !== true; next = await iterator.next()) {

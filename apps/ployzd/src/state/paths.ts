@@ -13,6 +13,7 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     identity: data("identity"),
     wireguardKey: data("identity", "wireguard.key"),
     nkeySeed: data("identity", "nats.seed"),
+    joinKey: data("identity", "join.key"),
     fences: data("fences.json"),
     reservations: data("reservations.json"),
     stopped: data("stopped.json"),

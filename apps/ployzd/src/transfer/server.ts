@@ -1,5 +1,6 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { createServer, get } from "node:http";
+import { createReadStream } from "node:fs";
+import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { PloyzError } from "@ployz/exec";
@@ -10,6 +11,8 @@ export type Offer = TransferOffer;
 /** Streams of one machine's objects to another, over the overlay. Only what was offered, once, to who was named, within a minute. */
 export interface TransferServer {
   offer(offer: Offer): string;
+  /** A file of this daemon's own. Never on the word of another machine, so it is no `Offer`. */
+  offerFile(machine: string, path: string): string;
   close(): Promise<void>;
 }
 
@@ -21,37 +24,52 @@ export interface TransferOptions {
   open(offer: Offer): Promise<Readable>;
   /** The overlay address of a machine. */
   addressOf(machine: string): string | undefined;
+  /** Answers what is no transfer: calls between daemons. */
+  peers(request: IncomingMessage, response: ServerResponse): void;
   log(error: unknown): void;
 }
 
-export async function serveTransfers(options: TransferOptions): Promise<TransferServer> {
-  const offers = new Map<string, { readonly offer: Offer; readonly until: number }>();
+interface Offered {
+  readonly machine: string;
+  readonly until: number;
+  open(): Promise<Readable>;
+}
 
-  function redeem(token: string, from: string): Offer | undefined {
-    for (const [known, { offer, until }] of offers) {
+export async function serveTransfers(options: TransferOptions): Promise<TransferServer> {
+  const offers = new Map<string, Offered>();
+
+  function redeem(token: string, from: string): Offered | undefined {
+    for (const [known, offered] of offers) {
       const same = token.length === known.length && timingSafeEqual(Buffer.from(token), Buffer.from(known));
-      if (until < Date.now()) offers.delete(known);
-      else if (same && options.addressOf(offer.machine) === from) {
+      if (offered.until < Date.now()) offers.delete(known);
+      else if (same && options.addressOf(offered.machine) === from) {
         offers.delete(known);
-        return offer;
+        return offered;
       }
     }
     return undefined;
   }
 
+  function add(machine: string, open: () => Promise<Readable>): string {
+    for (const [old, { until }] of offers) if (until < Date.now()) offers.delete(old);
+    const token = randomBytes(32).toString("hex");
+    offers.set(token, { machine, open, until: Date.now() + OFFER_MS });
+    return token;
+  }
+
   const server = createServer((request, response) => {
     if (request.method !== "GET") {
-      response.writeHead(405).end();
+      options.peers(request, response);
       return;
     }
     const token = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
-    const offer = redeem(token, request.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "");
-    if (offer === undefined) {
+    const offered = redeem(token, request.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "");
+    if (offered === undefined) {
       response.writeHead(403).end();
       return;
     }
-    options
-      .open(offer)
+    offered
+      .open()
       .then((source) =>
         pipeline(source, response.writeHead(200, { "content-type": "application/octet-stream" })),
       )
@@ -78,12 +96,8 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
     server.listen(options.port, options.address, resolve);
   });
   return {
-    offer(offer) {
-      for (const [old, { until }] of offers) if (until < Date.now()) offers.delete(old);
-      const token = randomBytes(32).toString("hex");
-      offers.set(token, { offer, until: Date.now() + OFFER_MS });
-      return token;
-    },
+    offer: (offer) => add(offer.machine, () => options.open(offer)),
+    offerFile: (machine, path) => add(machine, async () => createReadStream(path)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
-import { get } from "node:http";
+import { get, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -27,6 +27,7 @@ const code = (work: Promise<unknown>) =>
     (error: unknown) => errorBody(error).code,
   );
 const never = new AbortController().signal;
+const peers = (_: unknown, response: ServerResponse) => void response.writeHead(405).end();
 
 describe("the transfer port", () => {
   let next = 42_000 + (process.pid % 5_000);
@@ -34,7 +35,7 @@ describe("the transfer port", () => {
     const port = next++;
     const errors: unknown[] = [];
     const log = (error: unknown) => errors.push(error);
-    const server = await serveTransfers({ address: "127.0.0.1", port, open, addressOf, log });
+    const server = await serveTransfers({ address: "127.0.0.1", port, open, addressOf, log, peers });
     closing.push(server.close);
     const offer = () => server.offer({ kind: "bundle", digest: "d", machine: "m2" });
     return { port, offer, errors, take: (token: string) => fetchOffer("127.0.0.1", port, token, never) };
@@ -72,7 +73,7 @@ describe("the transfer port", () => {
     vi.restoreAllMocks();
   });
 
-  it("answers nothing but GET", async () => {
+  it("a request that is no GET redeems nothing", async () => {
     const { port, offer, take } = await serve(async () => Readable.from(["content"]));
     const token = offer();
     const headers = { authorization: `Bearer ${token}` };
@@ -105,7 +106,7 @@ describe("the transfer port", () => {
 
   it("says that its port is taken", async () => {
     const { port } = await serve(async () => Readable.from([]));
-    const again = { address: "127.0.0.1", port, open: async () => Readable.from([]), log: () => {} };
+    const again = { address: "127.0.0.1", port, open: async () => Readable.from([]), log: () => {}, peers };
     expect(await code(serveTransfers({ ...again, addressOf: () => undefined }))).toBe("port_taken");
   });
 });

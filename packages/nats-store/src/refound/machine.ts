@@ -1,5 +1,5 @@
 import type { Routes, StoreServerConfig } from "../server/config.ts";
-import { type EnsureOptions, serviceOf } from "../server/ensure.ts";
+import { type EnsureOptions, type EnsureResult, ensureServer, serviceOf } from "../server/ensure.ts";
 import {
   dropGeneration,
   fenceServer,
@@ -55,8 +55,19 @@ export interface LocalStore extends EnsureOptions {
   users(stores: readonly string[]): Promise<readonly StoreUser[]>;
 }
 
+/** What only the machine itself asks of its store. */
+export interface LocalStoreMachine extends StoreMachine {
+  /**
+   * Lets run what is to run here, with the present users: each generation that its record holds, except those that have retired or
+   * are older than `newest`, the newest one that this machine has heard of. `found`: the first generation, where there is no record.
+   */
+  start(newest: number, found: boolean): Promise<readonly EnsureResult[]>;
+  /** Takes every server off this machine; data and record stay. */
+  remove(): Promise<void>;
+}
+
 /** This machine's part in re-foundings. */
-export function openStoreMachine(local: LocalStore): StoreMachine {
+export function openStoreMachine(local: LocalStore): LocalStoreMachine {
   const { cluster, machine, dir } = local;
   const place = (generation: number) => ({ cluster, machine, dir, generation });
 
@@ -100,6 +111,21 @@ export function openStoreMachine(local: LocalStore): StoreMachine {
     async stop(generation) {
       const entry = entryOf(await readRecord(dir), generation);
       if (entry?.state === "retired") await local.host.remove(serviceOf(generation));
+    },
+    async start(newest, found) {
+      const record = await readRecord(dir);
+      if (record === undefined) return found ? [await ensureServer(await known(1), local)] : [];
+      const results: EnsureResult[] = [];
+      for (const { generation, state } of record.generations) {
+        if (state === "retired" || generation < newest) await local.host.remove(serviceOf(generation));
+        else results.push(await ensureServer(await known(generation), local));
+      }
+      return results;
+    },
+    async remove() {
+      const generations = (await readRecord(dir))?.generations ?? [];
+      for (const generation of new Set([1, ...generations.map((entry) => entry.generation)]))
+        await local.host.remove(serviceOf(generation));
     },
   };
 }

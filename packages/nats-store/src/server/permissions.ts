@@ -49,7 +49,7 @@ const restoring = (stream: string) => [
 /**
  * All that one member may do. It answers only for itself: its own commands, its own inbox. Nobody may delete or purge a
  * stream or a message. Replies go out through `allow_responses`, so no member can write to an inbox that did not ask it.
- * Only a serving generation takes writes.
+ * Only a serving generation takes writes; one that is founded takes the restore, and facts from its own machines.
  */
 export function permissionsFor(
   cluster: string,
@@ -71,7 +71,8 @@ export function permissionsFor(
     ...(access === "serving" ? writing : []),
     ...(store ? all : open).flatMap(reading),
     ...(store ? all.flatMap(copying) : []),
-    ...(store && access === "founding" ? all.flatMap(restoring) : []),
+    // Which machines hold the new store is written into it before it opens.
+    ...(store && access === "founding" ? [...all.flatMap(restoring), bucketSubjects("facts")] : []),
   ];
   return { publish, subscribe: [rpcSubjects(cluster, user.machine), `${inboxPrefix(user.machine)}.>`] };
 }

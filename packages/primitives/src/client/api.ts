@@ -2,6 +2,9 @@ import type { BranchInput } from "../branch/input.ts";
 import type { ErrorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
+import type { DaemonStatus } from "./daemon.ts";
+import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
+import type { StoreEvent, StoreMove, StoreRecover, StoreRestore, StoreStatus } from "./store.ts";
 import type {
   ClusterStatus,
   CommitDocument,
@@ -15,6 +18,8 @@ import type {
   VolumeList,
 } from "./views.ts";
 
+export type * from "./daemon.ts";
+export type * from "./invites.ts";
 export type * from "./views.ts";
 
 /**
@@ -34,6 +39,14 @@ export interface Api {
   /** Identity of this machine (made when missing): public keys and endpoints. */
   "GET /v1/mesh/self": { query: { address?: string }; body: undefined; out: SelfRecord };
   "POST /v1/mesh/join": { query: Record<never, string>; body: JoinDocument; out: MeshStatus };
+  /** Asks the member that the token names for a seat, and takes it. The same token again finishes what was cut short. */
+  "POST /v1/mesh/join-by-token": { query: Record<never, string>; body: { token: string }; out: MeshStatus };
+  /** The only time that the token is told. */
+  "POST /v1/invites": { query: Record<never, string>; body: InviteCreate; out: InviteCreated };
+  "GET /v1/invites": { query: Record<never, string>; body: undefined; out: InviteList };
+  "POST /v1/invites/:id/revoke": { query: Record<never, string>; body: undefined; out: InviteDocument };
+  /** Where peers may reach this machine from now on; default: what it finds on its interfaces. */
+  "POST /v1/mesh/endpoints": { query: Record<never, string>; body: MeshEndpoints; out: MeshStatus };
   /** Leaves: workloads, interface, rules, identity gone. Refuses for a store machine with other members, unless `destroy`. */
   "POST /v1/mesh/leave": {
     query: Record<never, string>;
@@ -78,6 +91,7 @@ export interface Api {
     body: undefined;
     out: { kind: "bundle"; digest: string; present: boolean };
   };
+  "GET /v1/store": { query: Record<never, string>; body: undefined; out: StoreStatus };
 }
 
 /** NDJSON streams. */
@@ -85,6 +99,10 @@ export interface ApiStreams {
   /** Runs in the daemon; goes on when the caller leaves. Ends with one `result` or `refused`. */
   "POST /v1/operations": { query: Record<never, string>; body: OperationRequest; event: OperationEvent };
   "GET /v1/operations/:id/events": { query: Record<never, string>; body: undefined; event: OperationEvent };
+  /** Goes on when the caller leaves. Ends with a plan (`preview`), what is now true, or what was refused. */
+  "POST /v1/store/move": { query: Record<never, string>; body: StoreMove; event: StoreEvent };
+  "POST /v1/store/restore": { query: Record<never, string>; body: StoreRestore; event: StoreEvent };
+  "POST /v1/store/recover": { query: Record<never, string>; body: StoreRecover; event: StoreEvent };
   "GET /v1/logs": {
     query: { target: string; follow?: "true"; tail?: string };
     body: undefined;
@@ -247,6 +265,7 @@ export type JoinDocument = {
   readonly machines: readonly MachineRecord[];
   readonly storeServers: readonly string[];
 };
+export type MeshEndpoints = { readonly endpoints?: readonly string[] };
 export type MeshStatus = {
   readonly kind: "mesh";
   readonly joined: boolean;
@@ -261,29 +280,4 @@ export type MeshStatus = {
     readonly rxBytes: number;
     readonly txBytes: number;
   }[];
-};
-
-export type DaemonStatus = {
-  readonly kind: "daemon";
-  readonly running: true;
-  readonly version: string;
-  /** The configuration that it runs with, and the SHA-256 (hex) of the text that it read. */
-  readonly config: { readonly path: string; readonly digest: string };
-  readonly pid: number;
-  readonly uptimeMs: number;
-  readonly cluster?: string;
-  readonly machine?: string;
-  /** Why this member could not come up; the daemon tries again. */
-  readonly down?: ErrorBody;
-  readonly memoryBytes: number;
-  readonly serviceHost: "systemd" | "s6";
-  readonly services: readonly { readonly name: string; readonly state: string; readonly pid?: number }[];
-  readonly adoption: AdoptionReport;
-};
-export type AdoptionReport = {
-  readonly at: string;
-  readonly adopted: readonly string[];
-  readonly recreated: readonly { readonly what: string; readonly why: string }[];
-  readonly removed: readonly { readonly what: string; readonly why: string }[];
-  readonly failed: readonly { readonly what: string; readonly error: ErrorBody }[];
 };

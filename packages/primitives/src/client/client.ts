@@ -39,6 +39,10 @@ export interface Client {
   ): AsyncIterable<ApiStreams[R]["event"]>;
   /** Sends a bundle's tar (`PUT /v1/bundles/:digest`). */
   uploadBundle(digest: string, tar: Readable, signal?: AbortSignal): Promise<void>;
+  /** A backup of the store, as it comes (`POST /v1/store/snapshot`). */
+  storeSnapshot(passphrase: string | undefined, signal?: AbortSignal): Promise<Readable>;
+  /** Sends a backup (`PUT /v1/store/backup`); resolves with the id by which it can be restored. */
+  uploadBackup(backup: Readable, signal?: AbortSignal): Promise<string>;
 }
 
 interface AnyCall {
@@ -60,13 +64,29 @@ export function openClient(target: ClientTarget): Client {
       return events(target, route, (options ?? {}) as AnyCall);
     },
     async uploadBundle(digest, tar, signal) {
-      const path = `/v1/bundles/${encodeURIComponent(digest)}`;
-      const signals = signal === undefined ? {} : { signal };
-      const to = { method: "PUT", path, accept: "application/json" as const, idleMs: 60_000 };
-      await readAll(await exchange(target, { ...to, ...signals, body: { tar } }));
+      await readAll(await exchange(target, upload(`/v1/bundles/${encodeURIComponent(digest)}`, tar, signal)));
+    },
+    async storeSnapshot(passphrase, signal) {
+      const body = JSON.stringify(passphrase === undefined ? {} : { passphrase });
+      const from = {
+        method: "POST",
+        path: "/v1/store/snapshot",
+        accept: "application/octet-stream" as const,
+      };
+      // The daemon copies and verifies all of it before the first byte.
+      return exchange(target, { ...from, idleMs: 300_000, body: { json: body }, ...(signal && { signal }) });
+    },
+    async uploadBackup(backup, signal) {
+      const answer = await readAll(await exchange(target, upload("/v1/store/backup", backup, signal)));
+      return (JSON.parse(answer) as { readonly id: string }).id;
     },
   };
 }
+
+const upload = (path: string, body: Readable, signal: AbortSignal | undefined) => ({
+  ...{ method: "PUT", path, accept: "application/json" as const, idleMs: 60_000, body: { tar: body } },
+  ...(signal && { signal }),
+});
 
 function send(
   target: ClientTarget,

@@ -10,7 +10,7 @@ export type ClientTarget =
 export interface Exchange {
   readonly method: string;
   readonly path: string;
-  readonly accept: "application/json" | "application/x-ndjson";
+  readonly accept: "application/json" | "application/x-ndjson" | "application/octet-stream";
   readonly body?: { readonly json: string } | { readonly tar: Readable };
   readonly signal?: AbortSignal;
   /** Of silence on the connection; 0 for none. */

@@ -2,3 +2,4 @@ export type * from "./api.ts";
 export { type CallOf, type Client, openClient } from "./client.ts";
 export { EXIT, exitCodeOf } from "./exit-code.ts";
 export type { ClientTarget } from "./http.ts";
+export type * from "./store.ts";

@@ -3,9 +3,10 @@ import type { Json } from "../model/json.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import { type MachineAddInput, parseMachineAdd, scopeOf } from "./input.ts";
 import { type MachineAddFacts, type MachineAddPorts, observe } from "./observe.ts";
+import { reserved } from "./peers.ts";
 import { type MachineAddKinds, plan } from "./plan.ts";
 import { refuse } from "./refuse.ts";
-import { reserved, steps } from "./steps.ts";
+import { steps } from "./steps.ts";
 
 /**
  * Makes a machine a member, over SSH: what it lacks is installed, it takes a seat (a name and a subnet), every member takes it as

@@ -6,28 +6,35 @@ import type { Remote, RemoteFacts } from "../ports/remote.ts";
 import type { Entry } from "../ports/store.ts";
 import type { MachineAddInput } from "./input.ts";
 
-export interface MachineAddPorts extends PrimitivePorts {
-  readonly remote: Remote;
-  /** What this daemon runs, and so what the target gets. */
-  readonly payload: { readonly version: string; readonly build: string };
+/** What making a machine a member takes, however the machine is reached. */
+export interface MemberPorts extends PrimitivePorts {
   readonly storePort: number;
   /** The cluster's address plan: what machine number `index` (from 1) has. */
   subnets(cluster: ClusterRecord): SubnetPlan | Promise<SubnetPlan>;
 }
 
+export interface MachineAddPorts extends MemberPorts {
+  readonly remote: Remote;
+  /** What this daemon runs, and so what the target gets. */
+  readonly payload: { readonly version: string; readonly build: string };
+}
+
 /** `undefined`: beyond the cluster's range. */
 export type SubnetPlan = (index: number) => { readonly subnet: string; readonly address: string } | undefined;
 
-export interface MachineAddFacts {
+export interface MemberFacts {
   readonly cluster: ClusterRecord;
   readonly clusterRevision: number;
   readonly machines: readonly { readonly record: MachineRecord; readonly revision: number }[];
   readonly takenIndexes: ReadonlySet<number>;
   readonly reachable: readonly string[];
-  readonly remote: RemoteFacts;
-  readonly payload: { readonly version: string; readonly build: string };
   readonly plan: SubnetPlan;
   readonly storePort: number;
+}
+
+export interface MachineAddFacts extends MemberFacts {
+  readonly remote: RemoteFacts;
+  readonly payload: { readonly version: string; readonly build: string };
 }
 
 /** Looks at the target over SSH, then reads membership from the store and asks every member whether it is there. */
@@ -38,6 +45,11 @@ export async function observe(
 ): Promise<MachineAddFacts> {
   // The target first: a membership seen there that has no record afterwards is unfinished for certain, not one that was just made.
   const remote = await ports.remote.facts(input.target, signal);
+  return { ...(await observeMembers(ports, signal)), remote, payload: ports.payload };
+}
+
+/** Membership as the store has it, and who of it answers. */
+export async function observeMembers(ports: MemberPorts, signal: AbortSignal): Promise<MemberFacts> {
   const [cluster, entries, subnets] = await Promise.all([
     ports.store.facts.get("cluster"),
     ports.store.facts.list("machine"),
@@ -74,8 +86,6 @@ export async function observe(
     machines,
     takenIndexes: takenIndexes(entries, subnets),
     reachable: answers.flat(),
-    remote,
-    payload: ports.payload,
     plan: await ports.subnets(record),
     storePort: ports.storePort,
   };

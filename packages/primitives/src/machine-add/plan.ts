@@ -1,9 +1,9 @@
 import type { Plan, PlannedStep } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
-import { isMember } from "../model/machine.ts";
 import type { RemoteTarget } from "../ports/remote.ts";
 import { type MachineAddInput, targetText } from "./input.ts";
 import type { MachineAddFacts } from "./observe.ts";
+import { basisOf, type PeerKinds, planHandshake, planPeers, storeServersOf, warningsOf } from "./peers.ts";
 import { nameOf, nextIndex, presentMember } from "./refuse.ts";
 
 /** What is known of the new machine before its identity and its subnet are. */
@@ -34,16 +34,11 @@ export type MachineAddKinds = {
   "mesh.leave": { args: { target: RemoteTarget; joinedBy: string }; out: null };
   /** Reads the machine's public identity and takes its seat: the first free subnet and the name, both under CAS. */
   "seat.reserve": { args: { target: RemoteTarget; seat: Seat }; out: { revision: number; record: Json } };
-  "members.await": { args: { seat: string; reserve: string }; out: { peers: number } };
   "mesh.join": {
     args: { target: RemoteTarget; reserve: string; storeServers: readonly string[] };
     out: null;
   };
-  "handshake.await": {
-    args: { id: string; machines: readonly string[] };
-    out: { handshakes: Readonly<Record<string, number>> };
-  };
-};
+} & PeerKinds;
 
 export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<MachineAddKinds> {
   const { target } = input;
@@ -126,53 +121,23 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     title: `reserve a subnet and the name ${id}`,
     needs: [],
   });
-  const after = before;
-  for (const member of facts.reachable) {
-    steps.push({
-      id: `peer@${member}`,
-      kind: "members.await",
-      args: { seat: member, reserve: "seat" },
-      machine: member,
-      title: `${member} takes ${id} as its peer`,
-      needs: after,
-    });
-  }
-  before = facts.reachable.length > 0 ? facts.reachable.map((member) => `peer@${member}`) : after;
-  const stores = facts.machines
-    .filter(({ record }) => record.store)
-    .map(({ record }) => `${record.address}:${facts.storePort}`);
+  const peers = planPeers(id, facts, before);
+  steps.push(...peers.steps);
+  before = peers.needs;
   then({
     id: "join",
     kind: "mesh.join",
-    args: { target, reserve: "seat", storeServers: stores },
+    args: { target, reserve: "seat", storeServers: storeServersOf(facts) },
     title: `${id} joins the mesh`,
     needs: [],
   });
-  then({
-    id: "handshake",
-    kind: "handshake.await",
-    args: { id, machines: facts.reachable },
-    machine: id,
-    title: `handshake of ${id} with ${facts.reachable.join(", ") || "nobody"}`,
-    needs: [],
-  });
-
-  const absent = facts.machines
-    .filter(({ record }) => isMember(record) && !facts.reachable.includes(record.id))
-    .map(({ record }) => record.id);
+  steps.push(planHandshake(id, facts));
   return {
-    basis: [
-      { key: "fact.cluster", revision: facts.clusterRevision },
-      ...facts.machines
-        .filter(({ record }) => facts.reachable.includes(record.id))
-        .map(({ record, revision }) => ({ key: `fact.machine.${record.id}`, revision })),
-    ],
+    basis: basisOf(facts),
     prepare: steps,
     settle: [],
     changes: true,
-    warnings: absent.map(
-      (machine) => `${machine} is not reachable: it takes ${id} as its peer when it is back`,
-    ),
+    warnings: warningsOf(id, facts),
     summary: {
       machine: id,
       target: where,

@@ -1,7 +1,7 @@
 import type { Refusal } from "../engine/types.ts";
 import { isMember, type MachineRecord } from "../model/machine.ts";
 import { type MachineAddInput, targetText } from "./input.ts";
-import type { MachineAddFacts } from "./observe.ts";
+import type { MachineAddFacts, MemberFacts } from "./observe.ts";
 
 const NEEDED_DISK = 1024 ** 3;
 
@@ -11,7 +11,12 @@ export function nameOf(input: MachineAddInput, facts: MachineAddFacts): string {
   if (input.name !== undefined) return input.name;
   if (remote.ployz?.cluster === facts.cluster.id && remote.ployz.machine !== undefined)
     return remote.ployz.machine;
-  const label = (remote.hostname.split(".")[0] ?? "")
+  return labelOf(remote.hostname, facts);
+}
+
+/** A machine's name out of its host name. */
+export function labelOf(hostname: string, facts: MemberFacts): string {
+  const label = (hostname.split(".")[0] ?? "")
     .toLowerCase()
     .replaceAll(/[^a-z0-9-]/g, "-")
     .replace(/^-+/, "")
@@ -29,7 +34,7 @@ export function presentMember(input: MachineAddInput, facts: MachineAddFacts): M
   return found !== undefined && (input.name === undefined || input.name === found.id) ? found : undefined;
 }
 
-export function nextIndex(facts: MachineAddFacts): number | undefined {
+export function nextIndex(facts: MemberFacts): number | undefined {
   for (let index = 1; facts.plan(index) !== undefined; index++) {
     if (!facts.takenIndexes.has(index)) return index;
   }
@@ -54,15 +59,7 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
   if (remote.ployz?.cluster !== undefined && remote.ployz.cluster !== cluster.id) {
     no("other_cluster", "it is a member of another cluster", `run there: ployzctl mesh destroy`);
   }
-  const unreachable = facts.machines
-    .map(({ record }) => record)
-    .filter((record) => record.store && isMember(record) && !facts.reachable.includes(record.id));
-  for (const { id } of unreachable)
-    no(
-      "store_machine_unreachable",
-      `the daemon of ${id}, which holds the store, does not answer, and it has to let the new machine in`,
-      `start it: systemctl start ployzd on ${id}`,
-    );
+  refusals.push(...refuseCluster(target, facts));
   refusals.push(...refuseName(input, facts));
   if (remote.missingPackages.length > 0 && remote.packageManager === "none") {
     no(
@@ -91,21 +88,49 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
       "apt-get install docker.io there, or --runtime host",
     );
   // Its routes of a membership are the cluster's own.
-  const overlap = remote.ployz?.cluster === undefined ? overlapping(cluster.clusterCidr, remote.routes) : [];
-  if (overlap.length > 0)
-    no(
-      "cidr_overlap",
-      `the cluster's range ${cluster.clusterCidr} overlaps its own network ${overlap.join(", ")}`,
-      "use a machine without that network, or found the cluster on another range with --cluster-cidr",
-    );
-  const index = nextIndex(facts);
-  if (index === undefined)
-    no(
-      "subnets_exhausted",
-      `${cluster.clusterCidr} has no free subnet`,
-      "a larger cluster_cidr needs a new cluster",
-    );
+  if (remote.ployz?.cluster === undefined) refusals.push(...refuseRoutes(target, facts, remote.routes));
   return refusals;
+}
+
+/** Why the cluster cannot take any machine now. */
+export function refuseCluster(who: string, facts: MemberFacts): readonly Refusal[] {
+  const unreachable = facts.machines
+    .map(({ record }) => record)
+    .filter((record) => record.store && isMember(record) && !facts.reachable.includes(record.id));
+  const full = nextIndex(facts) === undefined;
+  return [
+    ...unreachable.map(({ id }) => ({
+      code: "store_machine_unreachable",
+      message: `${who}: the daemon of ${id}, which holds the store, does not answer, and it has to let the new machine in`,
+      hint: `start it: systemctl start ployzd on ${id}`,
+    })),
+    ...(full
+      ? [
+          {
+            code: "subnets_exhausted",
+            message: `${who}: ${facts.cluster.clusterCidr} has no free subnet`,
+            hint: "a larger cluster_cidr needs a new cluster",
+          },
+        ]
+      : []),
+  ];
+}
+
+/** The new machine's own networks, and the cluster's range. */
+export function refuseRoutes(
+  who: string,
+  { cluster }: MemberFacts,
+  routes: readonly string[],
+): readonly Refusal[] {
+  const overlap = overlapping(cluster.clusterCidr, routes);
+  if (overlap.length === 0) return [];
+  return [
+    {
+      code: "cidr_overlap",
+      message: `${who}: the cluster's range ${cluster.clusterCidr} overlaps its own network ${overlap.join(", ")}`,
+      hint: "use a machine without that network, or found the cluster on another range with --cluster-cidr",
+    },
+  ];
 }
 
 /** Whose name it would be: the machine's own under another name, one that is being added, or another machine's. */
@@ -118,23 +143,29 @@ function refuseName(input: MachineAddInput, facts: MachineAddFacts): readonly Re
   const name = nameOf(input, facts);
   const taken = own ?? standing(name);
   if (taken === undefined) return [];
-  if (taken.state === "joining") {
-    const message = `${target}: operation ${taken.operation} is adding ${taken.id}, or was interrupted at it`;
-    const hint = `ployzctl ops show ${taken.operation}; an interrupted one is finished by giving its command again`;
-    return [{ code: "machine_joining", message, hint, operationId: taken.operation }];
-  }
-  if (taken.state === "removed") {
-    const message = `${target}: operation ${taken.operation} is removing ${taken.id}, or was interrupted at it`;
-    const hint = `ployzctl ops show ${taken.operation}; an interrupted one is finished by giving its command again`;
-    return [{ code: "machine_leaving", message, hint, operationId: taken.operation }];
-  }
+  if (taken.state === "joining" || taken.state === "removed") return [refuseTaken(target, taken)];
   if (own !== undefined) {
     const message = `${target}: it is a member already, as ${own.id}`;
     return [{ code: "already_member", message, hint: "leave --name out" }];
   }
+  return [refuseTaken(target, taken)];
+}
+
+/** The name is another machine's, which is a member or is being added. */
+export function refuseTaken(who: string, taken: MachineRecord): Refusal {
+  if (taken.state === "joining") {
+    const message = `${who}: operation ${taken.operation} is adding ${taken.id}, or was interrupted at it`;
+    const hint = `ployzctl ops show ${taken.operation}; an interrupted one is finished by giving its command again`;
+    return { code: "machine_joining", message, hint, operationId: taken.operation };
+  }
+  if (taken.state === "removed") {
+    const message = `${who}: operation ${taken.operation} is removing ${taken.id}, or was interrupted at it`;
+    const hint = `ployzctl ops show ${taken.operation}; an interrupted one is finished by giving its command again`;
+    return { code: "machine_leaving", message, hint, operationId: taken.operation };
+  }
   const where = taken.endpoints[0] ?? taken.address;
-  const message = `${target}: the name ${name} is taken by ${where}`;
-  return [{ code: "name_taken", message, hint: "give another with --name" }];
+  const message = `${who}: the name ${taken.id} is taken by ${where}`;
+  return { code: "name_taken", message, hint: "give another with --name" };
 }
 
 /** IPv4 networks of `routes` that share addresses with `cidr`. What is no network (`unreachable`, `local`) is passed over. */

@@ -2,11 +2,11 @@ import { PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord, RemovedMachine } from "../model/machine.ts";
 import type { Entry } from "../ports/store.ts";
-import { type MachineAddPorts, type SubnetPlan, takenIndexes } from "./observe.ts";
+import { type MemberPorts, type SubnetPlan, takenIndexes } from "./observe.ts";
 import type { Seat } from "./plan.ts";
 
 /** What `ployzctl mesh self-record --json` answers: see `SelfRecord` in client/api.ts. */
-type Self = Pick<MachineRecord, "publicKey" | "nkey" | "endpoints">;
+export type Self = Pick<MachineRecord, "publicKey" | "nkey" | "endpoints">;
 
 const WIREGUARD_KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 const NKEY = /^U[A-Z2-7]{55}$/;
@@ -14,6 +14,17 @@ const ENDPOINT = /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):\d{1,5}$/;
 
 /** The answer goes into the configuration of every member, so it is checked like any other input. */
 export function selfOf(document: Json, host: string): Self {
+  const self = publicSelf(document);
+  if (self !== undefined) return self;
+  throw new PloyzError({
+    code: "remote_failed",
+    message: `${host}: its daemon did not tell its keys and addresses`,
+    hint: `look at it there: ployzctl mesh self-record --address ${host}`,
+  });
+}
+
+/** `undefined` when it is not what the daemon of a machine says of itself. */
+export function publicSelf(document: unknown): Self | undefined {
   const { publicKey, nkey, endpoints } = (document ?? {}) as { readonly [key: string]: unknown };
   const good =
     typeof publicKey === "string" &&
@@ -23,12 +34,7 @@ export function selfOf(document: Json, host: string): Self {
     Array.isArray(endpoints) &&
     endpoints.length <= 32 &&
     endpoints.every((endpoint) => typeof endpoint === "string" && ENDPOINT.test(endpoint));
-  if (good) return { publicKey, nkey, endpoints };
-  throw new PloyzError({
-    code: "remote_failed",
-    message: `${host}: its daemon did not tell its keys and addresses`,
-    hint: `look at it there: ployzctl mesh self-record --address ${host}`,
-  });
+  return good ? { publicKey, nkey, endpoints } : undefined;
 }
 
 /** Takes the first free subnet and the name, each by creating its fact: of two adds that want one, one gets it. Finds what it took before. */
@@ -36,7 +42,7 @@ export async function takeSeat(
   seat: Seat,
   self: Self,
   operation: string,
-  ports: MachineAddPorts,
+  ports: MemberPorts,
 ): Promise<{ readonly revision: number; readonly record: Json }> {
   const { facts } = ports.store;
   const [machines, removed, subnets, cluster] = await Promise.all([
@@ -82,7 +88,7 @@ async function claimSubnet(
   place: SubnetPlan,
   taken: ReadonlySet<number>,
   owner: { readonly machine: string; readonly operation: string },
-  ports: MachineAddPorts,
+  ports: MemberPorts,
 ): Promise<number> {
   for (let index = 1; place(index) !== undefined; index++) {
     if (!taken.has(index) && (await claim(ports, `subnet.${index}`, owner))) return index;
@@ -95,7 +101,7 @@ async function claimSubnet(
 }
 
 /** Gives back every fact that the operation created for its seat. */
-export async function leaveSeat(seat: Seat, operation: string, { store }: MachineAddPorts): Promise<void> {
+export async function leaveSeat(seat: Seat, operation: string, { store }: MemberPorts): Promise<void> {
   const [machine, subnets] = await Promise.all([
     store.facts.get(`machine.${seat.id}`),
     store.facts.list("subnet"),
@@ -154,7 +160,7 @@ function refuseRemoved({ publicKey, nkey }: Self, removed: readonly Entry<Json>[
 }
 
 /** False: somebody else has it. */
-async function claim(ports: MachineAddPorts, key: string, value: { readonly operation: string } & Json) {
+async function claim(ports: MemberPorts, key: string, value: { readonly operation: string } & Json) {
   const written = await ports.store.facts.put(key, value, 0);
   return written.ok || (written.current !== undefined && ownerOf(written.current.value) === value.operation);
 }

@@ -1,18 +1,15 @@
-import type { Primitive, StepContext } from "../engine/types.ts";
+import type { Primitive } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
-import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
 import type { RemoteTarget } from "../ports/remote.ts";
 import type { MachineAddInput } from "./input.ts";
 import type { MachineAddFacts, MachineAddPorts } from "./observe.ts";
+import { joinDocument, peerSteps, reserved } from "./peers.ts";
 import type { MachineAddKinds } from "./plan.ts";
 import { leaveSeat, selfOf, takeSeat } from "./seat.ts";
 
 type Steps = Primitive<MachineAddPorts, MachineAddInput, MachineAddFacts, MachineAddKinds, Json>["steps"];
 
 const MINUTE = 60_000;
-
-export const reserved = (context: Pick<StepContext<MachineAddPorts>, "output">, step: string) =>
-  context.output(step) as unknown as { readonly revision: number; readonly record: MachineRecord };
 
 export const steps: Steps = {
   "packages.install": {
@@ -83,33 +80,11 @@ export const steps: Steps = {
     },
     undo: ({ seat }, { ports, operation }) => leaveSeat(seat, operation, ports),
   },
-  "members.await": {
-    timeoutMs: () => 30_000,
-    retryTransient: true,
-    apply: ({ seat, reserve }, context) =>
-      context.call(
-        seat,
-        "membership.await",
-        { revision: reserved(context, reserve).revision },
-        { timeoutMs: 25_000, signal: context.signal },
-      ),
-  },
   "mesh.join": {
     timeoutMs: () => 2 * MINUTE,
     retryTransient: false,
     async apply({ target, reserve, storeServers }, { ports, signal, output }) {
-      const [cluster, machines] = await Promise.all([
-        ports.store.facts.get("cluster"),
-        ports.store.facts.list("machine"),
-      ]);
-      if (cluster === undefined) throw new Error("the cluster record is gone");
-      const document = {
-        v: 1,
-        cluster: cluster.value as unknown as ClusterRecord,
-        machine: reserved({ output }, reserve).record,
-        machines: machines.map((entry) => entry.value),
-        storeServers,
-      };
+      const document = await joinDocument(reserved({ output }, reserve).record, storeServers, ports);
       await ports.remote.ployzctl(
         target,
         ["mesh", "join", "--document-stdin"],
@@ -122,17 +97,7 @@ export const steps: Steps = {
       await leave(target, operation, ports, signal);
     },
   },
-  "handshake.await": {
-    timeoutMs: () => 45_000,
-    retryTransient: true,
-    apply: ({ id, machines }, context) =>
-      context.call(
-        id,
-        "membership.handshake",
-        { machines, timeoutMs: 20_000 },
-        { timeoutMs: 25_000, signal: context.signal },
-      ),
-  },
+  ...peerSteps,
 };
 
 /** Takes the target out of the membership that `joinedBy` made, and of no other: SSH carries no fence. */

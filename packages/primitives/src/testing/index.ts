@@ -6,6 +6,7 @@ export { type Hook, interpose } from "./harness/interpose.ts";
 export { type Cluster, createCluster, type Fault, openProcess, type Process } from "./harness/process.ts";
 export { type Around, around } from "./harness/sabotage.ts";
 export type { Scenario, Violation, World } from "./harness/scenario.ts";
+export { createMemoryJoiner, type MemoryJoiner, type WaitingMachine } from "./memory-joiner.ts";
 export { createMemoryMachines, type MemoryMachines, type MemoryMachinesOptions } from "./memory-machines.ts";
 export type { Behaviour, MachineSetting, MemoryInstance, MemoryMachine } from "./memory-participant.ts";
 export { createMemoryRemote, type MemoryRemote, type MemoryTarget } from "./memory-remote.ts";

@@ -21,8 +21,15 @@ export const meshCommands: readonly Command[] = [
   },
   {
     path: ["mesh", "join"],
-    summary: "Join a mesh; called by machine add",
-    options: { "document-stdin": { type: "flag", summary: "Read the join document from stdin" } },
+    summary: "Make this machine a member with a token",
+    details:
+      "A member made the token: ployzctl machine invite create. It is read from stdin, since arguments are seen by every process. The\n" +
+      "daemon has to run here: ployzctl daemon install. Cut short, the same command with the same token finishes the job.",
+    options: {
+      "token-stdin": { type: "flag", summary: "Read the token from stdin" },
+      "document-stdin": { type: "flag", summary: "Read the join document from stdin; for machine add" },
+    },
+    examples: ["ployzctl mesh join --token-stdin < token"],
     run: async (context, input) => (await import("./mesh.ts")).join(context, input),
   },
   {
@@ -50,6 +57,24 @@ export const meshCommands: readonly Command[] = [
     path: ["mesh", "status"],
     summary: "This machine's place in the mesh, and its peers",
     run: async (context) => (await context.client()).request("GET /v1/mesh", { signal: context.signal }),
+  },
+  {
+    path: ["mesh", "endpoints"],
+    summary: "Tell the cluster where others reach this machine's WireGuard, after its addresses changed",
+    options: {
+      endpoint: {
+        type: "list",
+        value: "ADDRESS:PORT",
+        summary: "Best first; default: what its interfaces have",
+      },
+    },
+    async run(context, input) {
+      const endpoints = input.list("endpoint");
+      return (await context.client()).request("POST /v1/mesh/endpoints", {
+        body: endpoints.length > 0 ? { endpoints } : {},
+        signal: context.signal,
+      });
+    },
   },
   {
     path: ["mesh", "ready"],

@@ -27,11 +27,21 @@ export const initMesh = async (context: Context, body: MeshInit): Promise<MeshSt
   (await context.client()).request("POST /v1/mesh/init", { body, signal: context.signal, idleMs: CHANGE_MS });
 
 export async function join(context: Context, input: Input): Promise<MeshStatus> {
-  if (!input.flag("document-stdin"))
+  const [byToken, byDocument] = [input.flag("token-stdin"), input.flag("document-stdin")];
+  if (byToken === byDocument)
     throw usage(
-      "mesh join reads a join document: --document-stdin",
-      "on a member: ployzctl machine add root@HOST",
+      "mesh join reads a token: --token-stdin",
+      "a member makes one: ployzctl machine invite create; or adds this machine over SSH: ployzctl machine add root@HOST",
     );
+  if (byToken) {
+    const token = (await readStdin(context, MAX_TOKEN, "token")).trim();
+    if (token === "") throw usage("stdin holds no token", "ployzctl mesh join --token-stdin < FILE");
+    return (await context.client()).request("POST /v1/mesh/join-by-token", {
+      body: { token },
+      signal: context.signal,
+      idleMs: JOIN_MS,
+    });
+  }
   const body = await readDocument(context);
   return (await context.client()).request("POST /v1/mesh/join", {
     body,
@@ -40,19 +50,27 @@ export async function join(context: Context, input: Input): Promise<MeshStatus> 
   });
 }
 
+/** As long as the daemon waits for the inviter, and then comes up. */
+const JOIN_MS = 200_000;
+const MAX_TOKEN = 16 * 1024;
 const MAX_DOCUMENT = 4 * 1024 * 1024;
 
-async function readDocument({ terminal }: Context): Promise<JoinDocument> {
+async function readStdin({ terminal }: Context, most: number, what: string): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of terminal.stdin) {
     const bytes = Buffer.from(chunk as Buffer);
     size += bytes.length;
-    if (size > MAX_DOCUMENT) throw usage("the join document on stdin is too large");
+    if (size > most) throw usage(`the ${what} on stdin is too large`);
     chunks.push(bytes);
   }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+async function readDocument(context: Context): Promise<JoinDocument> {
+  const text = await readStdin(context, MAX_DOCUMENT, "join document");
   try {
-    const value: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && "cluster" in value) return value as JoinDocument;
   } catch {} // no JSON is no join document either
   throw usage("stdin holds no join document", "ployzctl machine add makes and sends it");

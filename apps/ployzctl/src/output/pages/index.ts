@@ -4,11 +4,13 @@ import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
 import { commitPage, historyPage } from "./history.ts";
+import { invitesPage } from "./invites.ts";
 import { addedPage, machinePage, machinesPage, meshPage, rttPage, updatedPage } from "./machines.ts";
 import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
 import { detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
 import { statusPage } from "./status.ts";
+import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
 import { snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
 
 /** What a person sees of a document. `now` in milliseconds, for ages. */
@@ -53,6 +55,13 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return addedPage(document);
     case "machine-update":
       return updatedPage(document);
+    case "invite-created":
+      // The token and nothing else: it is piped to where it is needed.
+      return [lines(document.token)];
+    case "invites":
+      return invitesPage(document, now);
+    case "invite":
+      return [lines(`invite ${document.id} is ${document.state}`)];
     case "rtt":
       return rttPage(document);
     case "instances":
@@ -71,6 +80,14 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return volumePage(document, now);
     case "snapshots":
       return snapshotsPage(document, now);
+    case "store":
+      return storePage(document);
+    case "store-plan":
+      return storePlanPage(document);
+    case "store-moved":
+      return movedPage(document);
+    case "store-snapshot":
+      return snapshotPage(document);
     case "routes":
       return routesPage(document);
     case "status":

@@ -1,0 +1,89 @@
+import { createReadStream, createWriteStream } from "node:fs";
+import { access, readFile, rename, rm, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { Context, Input } from "../../command.ts";
+import type { StoreSnapshot } from "../../documents.ts";
+import { CliError, usage } from "../../errors.ts";
+import { agree, followStore, type StoreOutcome } from "./store.ts";
+
+export async function snapshot(context: Context, input: Input): Promise<StoreSnapshot> {
+  const given = input.text("output");
+  if (given === undefined) throw usage("--output is missing", "for example -o backup.ployz");
+  const path = resolve(context.terminal.cwd, given);
+  if (
+    await access(path).then(
+      () => true,
+      () => false,
+    )
+  )
+    throw new CliError({
+      code: "file_exists",
+      message: `${given} is there already`,
+      hint: "name another file, or remove that one",
+    });
+  const passphrase = await passphraseOf(context, input);
+  const client = await context.client();
+  const source = await client.storeSnapshot(passphrase, context.signal);
+  const part = `${path}.part`;
+  try {
+    await pipeline(source, createWriteStream(part, { mode: 0o600, flush: true }));
+    await rename(part, path);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+  const { size } = await stat(path);
+  return { kind: "store-snapshot", file: path, bytes: size, encrypted: passphrase !== undefined };
+}
+
+export async function restore(context: Context, input: Input): Promise<StoreOutcome> {
+  const given = input.argument("file") ?? "";
+  const path = resolve(context.terminal.cwd, given);
+  await access(path).catch((error: NodeJS.ErrnoException) => {
+    throw new CliError({
+      code: "backup_missing",
+      message: `${given}: ${error.code === "ENOENT" ? "there is no such file" : error.message}`,
+    });
+  });
+  const passphrase = await passphraseOf(context, input);
+  const client = await context.client();
+  const run = async (preview: boolean, overwrite: boolean) => {
+    const id = await client.uploadBackup(createReadStream(path), context.signal);
+    const body = { id, preview, overwrite, ...(passphrase !== undefined && { passphrase }) };
+    const { signal } = context;
+    return followStore(context, client.stream("POST /v1/store/restore", { body, signal }), preview);
+  };
+  if (input.flag("preview")) return run(true, false);
+  if (input.flag("yes")) return run(false, true);
+  const plan = await run(true, false);
+  if (plan.kind !== "store-plan") return plan;
+  // Nobody to ask: what loses nothing is done, and the daemon refuses the rest.
+  if (!context.terminal.stdinTty || context.globals.json || input.flag("passphrase-stdin"))
+    return run(false, false);
+  await agree(context, plan, "Put the store back to that?");
+  return run(false, true);
+}
+
+/** Never in the arguments: others on this machine could read them. */
+async function passphraseOf(context: Context, input: Input): Promise<string | undefined> {
+  const file = input.text("passphrase-file");
+  if (file !== undefined && input.flag("passphrase-stdin"))
+    throw usage("--passphrase-stdin and --passphrase-file exclude each other");
+  if (file === undefined && !input.flag("passphrase-stdin")) return undefined;
+  const text =
+    file === undefined
+      ? await readAll(context.terminal.stdin)
+      : await readFile(resolve(context.terminal.cwd, file), "utf8").catch((error: Error) => {
+          throw new CliError({ code: "file_unreadable", message: `--passphrase-file: ${error.message}` });
+        });
+  const passphrase = text.replace(/\r?\n$/, "");
+  if (passphrase === "") throw usage("the passphrase is empty");
+  return passphrase;
+}
+
+async function readAll(source: AsyncIterable<Buffer | string>): Promise<string> {
+  let text = "";
+  for await (const chunk of source) text += chunk.toString();
+  return text;
+}

@@ -1,0 +1,29 @@
+import type { InviteList, InviteRow } from "../../api.ts";
+import { ago, duration, type Page, table } from "../page.ts";
+
+const TONES: Readonly<Record<InviteRow["state"], "ok" | "warn" | "dim">> = {
+  open: "ok",
+  joining: "warn",
+  used: "dim",
+  expired: "dim",
+  revoked: "dim",
+};
+
+export function invitesPage({ invites }: InviteList, now: number): Page {
+  return [
+    table(
+      "invite",
+      ["INVITE", "STATE", "EXPIRES", "MADE ON", "BY", "FOR", "USED BY"],
+      invites.map(({ id, state, expiresAt, inviter, by, name, region, az, machine }) => [
+        id,
+        { text: state, tone: TONES[state] },
+        Date.parse(expiresAt) > now ? `in ${duration(Date.parse(expiresAt) - now)}` : ago(expiresAt, now),
+        inviter,
+        by,
+        [name, region, az].filter((part) => part !== undefined).join("/") || "any machine",
+        machine ?? "-",
+      ]),
+      "no invites; make one: ployzctl machine invite create",
+    ),
+  ];
+}

@@ -1,0 +1,43 @@
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+} from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { selfSigned } from "./certificate.ts";
+
+/** What a machine's join port shows. The key is made here, for this machine as this member, and goes with its identity. */
+export interface JoinKey {
+  readonly key: string;
+  readonly cert: string;
+  readonly pin: string;
+}
+
+/** Reads the key, or makes it. */
+export async function ensureJoinKey(path: string): Promise<JoinKey> {
+  const key = await readFile(path, "utf8").catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    const made = makeKey();
+    return writeFile(path, made, { mode: 0o600, flag: "wx" }).then(
+      () => made,
+      () => readFile(path, "utf8"), // somebody else made it meanwhile
+    );
+  });
+  const object = createPrivateKey(key);
+  const der = selfSigned(object).toString("base64");
+  const cert = `-----BEGIN CERTIFICATE-----\n${der.replaceAll(/.{64}/g, "$&\n").trimEnd()}\n-----END CERTIFICATE-----\n`;
+  return { key, cert, pin: pinOf(createPublicKey(object)) };
+}
+
+const makeKey = (): string =>
+  generateKeyPairSync("ec", { namedCurve: "P-256" })
+    .privateKey.export({ type: "pkcs8", format: "pem" })
+    .toString();
+
+/** SHA-256 of the SubjectPublicKeyInfo, base64url (as RFC 7469 pins keys). */
+export const pinOf = (key: KeyObject): string =>
+  createHash("sha256")
+    .update(key.export({ type: "spki", format: "der" }))
+    .digest("base64url");

@@ -1,0 +1,54 @@
+import { INVITE_GRACE_MS, type Invite } from "@ployz/primitives";
+import { serialise } from "../state/files.ts";
+import type { JoinServer } from "./server.ts";
+
+/** A machine's join port: open while an invite that this machine made may still be asked about, and closed else. */
+export interface JoinPort {
+  /** Opens it for as long as these need it. Those of other machines count for nothing. */
+  expect(invites: readonly Invite[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface JoinPortOptions {
+  readonly self: string;
+  now(): number;
+  open(): Promise<JoinServer>;
+  log(error: unknown): void;
+}
+
+/** setTimeout's longest (2^31 - 1 ms); it then looks again. */
+const LONGEST_MS = 2_147_483_647;
+
+export function openJoinPort(options: JoinPortOptions): JoinPort {
+  const inTurn = serialise();
+  let until = 0;
+  let server: JoinServer | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  const settle = (): Promise<void> =>
+    inTurn(async () => {
+      clearTimeout(timer);
+      const rest = closed ? 0 : until - options.now();
+      if (rest > 0) {
+        server ??= await options.open();
+        timer = setTimeout(() => void settle().catch(options.log), Math.min(rest, LONGEST_MS)).unref();
+      } else {
+        await server?.close();
+        server = undefined;
+      }
+    });
+
+  return {
+    // Beyond the expiry, so that who comes late, or comes again after a lost answer, is told what is the matter.
+    expect(invites) {
+      const own = invites.filter(({ inviter }) => inviter === options.self);
+      until = Math.max(until, ...own.map(({ expiresAt }) => expiresAt + INVITE_GRACE_MS));
+      return settle();
+    },
+    close() {
+      closed = true;
+      return settle();
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import { request as httpRequest } from "node:http";
+import { createInterface } from "node:readline";
+import { connect, type TLSSocket } from "node:tls";
+import { PloyzError } from "@ployz/exec";
+import { pinOf } from "./join-key.ts";
+import type { JoinLine } from "./server.ts";
+import type { JoinToken } from "./token.ts";
+
+const CONNECT_MS = 4_000;
+/** Members have 30 s to take the new peer, and the handshake 45. */
+const SILENCE_MS = 100_000;
+
+/** Asks the inviter for a seat; yields what it says. Nothing is sent before it has shown the key that the token pins. */
+export async function* redeem(token: JoinToken, self: object, signal: AbortSignal): AsyncGenerator<JoinLine> {
+  const socket = await reach(token, signal);
+  try {
+    const { cluster, invite, secret } = token;
+    const body = JSON.stringify({ v: 1, cluster, invite, secret, self });
+    const response = await new Promise<import("node:http").IncomingMessage>((resolve, reject) => {
+      const request = httpRequest(
+        {
+          ...{ method: "POST", path: "/v1/join", createConnection: () => socket, signal },
+          headers: {
+            host: token.inviter,
+            "content-type": "application/json",
+            "content-length": Buffer.byteLength(body),
+          },
+        },
+        resolve,
+      );
+      request.setTimeout(SILENCE_MS, () => request.destroy(new Error(`silent for ${SILENCE_MS} ms`)));
+      request.on("error", reject);
+      request.end(body);
+    });
+    const broken = new Promise<never>((_, reject) => response.on("error", reject));
+    broken.catch(() => {}); // it is raced below, or nobody waits any more
+    const lines = createInterface({ input: response })[Symbol.asyncIterator]();
+    for (;;) {
+      const line = await Promise.race([lines.next(), broken]);
+      if (line.done === true) return;
+      yield JSON.parse(line.value) as JoinLine;
+    }
+  } catch (error) {
+    if (signal.aborted || error instanceof PloyzError) throw error;
+    throw unfinished(token, error);
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Whether it went through is not known here. */
+export const unfinished = ({ inviter }: JoinToken, cause?: unknown): PloyzError =>
+  new PloyzError(
+    {
+      code: "machine_unreachable",
+      message: `the connection to ${inviter} broke before it said how the join ended`,
+      hint: "run the same command with the same token again: it finishes what was begun",
+    },
+    { cause },
+  );
+
+/** The first endpoint that answers with the pinned key. A private address may be somebody else's in this network. */
+async function reach(token: JoinToken, signal: AbortSignal): Promise<TLSSocket> {
+  const silent: string[] = [];
+  const others: string[] = [];
+  for (const endpoint of token.endpoints) {
+    const socket = await dial(endpoint, signal).catch(() => undefined);
+    if (socket === undefined) silent.push(endpoint);
+    else if (isPinned(socket, token.pin)) return socket;
+    else {
+      socket.destroy();
+      others.push(endpoint);
+    }
+  }
+  if (signal.aborted) throw signal.reason;
+  if (others.length > 0)
+    throw new PloyzError({
+      code: "invite_wrong_key",
+      message: `what answers at ${others.join(", ")} is not ${token.inviter}, or ${token.inviter} as it was when it made the invite`,
+      hint: "make another invite there; if it happens again, somebody is in between",
+    });
+  // By this machine's clock, which may be wrong: only said where nobody answers.
+  const late = Date.now() >= token.expiresAt;
+  throw new PloyzError(
+    late
+      ? {
+          code: "invite_expired",
+          message: `invite ${token.invite} expired at ${new Date(token.expiresAt).toISOString()}, and ${token.inviter} does not answer any more`,
+          hint: "on a member: ployzctl machine invite create",
+        }
+      : {
+          code: "machine_unreachable",
+          message: `${token.inviter} does not answer at ${silent.join(", ")} (TCP)`,
+          hint: `let this machine reach one of them; on ${token.inviter} ployzd has to run`,
+        },
+  );
+}
+
+function dial(endpoint: string, signal: AbortSignal): Promise<TLSSocket> {
+  const at = endpoint.lastIndexOf(":");
+  const [host, port] = [endpoint.slice(0, at).replaceAll(/[[\]]/g, ""), Number(endpoint.slice(at + 1))];
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      ...{ host, port, minVersion: "TLSv1.3" },
+      // There is no authority to ask: the key is compared instead, before anything is sent.
+      rejectUnauthorized: false,
+    });
+    const end = (error: Error) => {
+      socket.destroy();
+      reject(error);
+    };
+    const timer = setTimeout(() => end(new Error("no answer")), CONNECT_MS);
+    const abort = () => end(new Error("aborted"));
+    signal.addEventListener("abort", abort, { once: true });
+    socket.once("error", end);
+    socket.once("close", () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    });
+    socket.once("secureConnect", () => {
+      clearTimeout(timer);
+      resolve(socket);
+    });
+  });
+}
+
+function isPinned(socket: TLSSocket, pin: string): boolean {
+  const certificate = socket.getPeerX509Certificate();
+  return certificate !== undefined && pinOf(certificate.publicKey) === pin;
+}

@@ -1,0 +1,131 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:https";
+import { PloyzError } from "@ployz/exec";
+import { errorBody, httpStatusOf } from "../errors.ts";
+import type { JoinKey } from "./join-key.ts";
+import { openRate } from "./rate.ts";
+
+/** What goes to the new machine, one line of JSON each. The last is `joined` or `error`. */
+export type JoinLine =
+  | { readonly document: unknown }
+  | { readonly leave: string }
+  | { readonly joined: unknown }
+  | { readonly error: ReturnType<typeof errorBody> };
+
+/** The connection to one machine that asked. */
+export interface JoinCall {
+  readonly body: unknown;
+  /** Where it came from. */
+  readonly from: string;
+  /** Resolves when the line is on its way; `false`: the machine has gone. */
+  say(line: JoinLine): Promise<boolean>;
+}
+
+export interface JoinServer {
+  close(): Promise<void>;
+}
+
+export interface JoinServerOptions {
+  readonly port: number;
+  readonly identity: JoinKey;
+  /** Says all that is to be said, or throws what is then said as the error. */
+  handle(call: JoinCall): Promise<void>;
+  log(error: unknown): void;
+}
+
+const MAX_BODY = 32 * 1024;
+const MAX_CONNECTIONS = 64;
+
+/**
+ * The one port of a machine that strangers may reach: TLS 1.3, one request, small, soon, and not too often. It knows nothing of invites.
+ * @throws PloyzError `port_taken`.
+ */
+export async function serveJoins(options: JoinServerOptions): Promise<JoinServer> {
+  const { key, cert } = options.identity;
+  const allowed = openRate(() => performance.now());
+  const server = createServer(
+    {
+      ...{ key, cert, minVersion: "TLSv1.3", handshakeTimeout: 5_000 },
+      ...{ maxHeaderSize: 4_096, headersTimeout: 5_000, requestTimeout: 10_000 },
+      ...{ connectionsCheckingInterval: 1_000, keepAlive: false },
+    },
+    (request, response) => void answer(request, response),
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  server.maxRequestsPerSocket = 1;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.on("error", () => {}); // a machine that left; `say` tells
+    const from = request.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "";
+    const say = (line: JoinLine): Promise<boolean> => {
+      if (response.destroyed) return Promise.resolve(false);
+      if (!response.headersSent)
+        response.writeHead("error" in line ? httpStatusOf(line.error.code) : 200, {
+          "content-type": "application/x-ndjson",
+          connection: "close",
+        });
+      return new Promise((resolve) => {
+        response.write(`${JSON.stringify(line)}\n`, (error) => resolve(error == null));
+      });
+    };
+    try {
+      if (request.method !== "POST" || request.url !== "/v1/join") {
+        response.writeHead(404, { connection: "close" }).end();
+        return;
+      }
+      if (!allowed(from)) {
+        response.writeHead(429, { connection: "close", "retry-after": "10" });
+        throw new PloyzError({
+          code: "too_many_requests",
+          message: "too many requests from this address",
+          hint: "wait ten seconds and run the same command again",
+        });
+      }
+      await options.handle({ body: await readBody(request), from, say });
+    } catch (error) {
+      if (errorBody(error).code === "internal") options.log(error);
+      await say({ error: errorBody(error) });
+    }
+    response.end();
+  }
+
+  server.listen(options.port);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    throw new PloyzError(
+      {
+        code: "port_taken",
+        message: `TCP port ${options.port} (join_port) is in use`,
+        hint: `stop what listens there (ss -tlnp 'sport = :${options.port}' shows it), or set join_port in the configuration`,
+      },
+      { cause: error },
+    );
+  }
+  server.on("error", options.log);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw invalid(`the request is larger than ${MAX_BODY} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
+  } catch {
+    throw invalid("the request is not JSON");
+  }
+}

@@ -1,0 +1,82 @@
+import { PloyzError } from "@ployz/exec";
+import { INVITE_ID } from "@ployz/primitives";
+import { parseCidr } from "@ployz/wireguard";
+
+/** What the operator carries from a member to the new machine. Whoever has it may join once: it is as secret as a password. */
+export interface JoinToken {
+  /** The cluster's id, and its range, so that the new machine refuses an overlap before it asks. */
+  readonly cluster: string;
+  readonly clusterCidr: string;
+  readonly inviter: string;
+  /** `host:port` of the inviter's join port, best first. */
+  readonly endpoints: readonly string[];
+  /** SHA-256 of the inviter's public key (SubjectPublicKeyInfo), base64url: nobody else can answer. */
+  readonly pin: string;
+  readonly invite: string;
+  /** 32 random bytes, base64url. */
+  readonly secret: string;
+  /** Milliseconds since the epoch, by the inviter's clock. */
+  readonly expiresAt: number;
+}
+
+const PREFIX = "ployz-join-1.";
+export const MAX_TOKEN = 4096;
+const BYTES_32 = /^[A-Za-z0-9_-]{43}$/;
+const ENDPOINT = /^(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):\d{1,5}$/;
+const NAME = /^[a-z][a-z0-9-]{0,99}$/;
+
+export function encodeToken(token: JoinToken): string {
+  const { cluster, clusterCidr, inviter, endpoints, pin, invite, secret, expiresAt } = token;
+  const short = [cluster, clusterCidr, inviter, endpoints, pin, invite, secret, expiresAt];
+  return `${PREFIX}${Buffer.from(JSON.stringify(short)).toString("base64url")}`;
+}
+
+/** @throws PloyzError `invalid_input`, which says nothing of what was given. */
+export function decodeToken(text: string): JoinToken {
+  const token = read(text.trim());
+  if (token !== undefined) return token;
+  throw new PloyzError({
+    code: "invalid_input",
+    message: text.trim().startsWith("ployz-join-")
+      ? "token: it is incomplete, or of another version"
+      : "token: this is no join token",
+    hint: "ployzctl machine invite create prints one line that starts with ployz-join-",
+  });
+}
+
+function read(text: string): JoinToken | undefined {
+  if (!text.startsWith(PREFIX) || text.length > MAX_TOKEN) return undefined;
+  let fields: readonly unknown[];
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(text.slice(PREFIX.length), "base64url").toString("utf8"));
+    if (!Array.isArray(parsed)) return undefined;
+    fields = parsed;
+  } catch {
+    return undefined;
+  }
+  const [cluster, clusterCidr, inviter, endpoints, pin, invite, secret, expiresAt] = fields;
+  const matches = (value: unknown, pattern: RegExp): value is string =>
+    typeof value === "string" && pattern.test(value);
+  const good =
+    matches(cluster, NAME) &&
+    isCidr(clusterCidr) &&
+    matches(inviter, NAME) &&
+    Array.isArray(endpoints) &&
+    endpoints.length >= 1 &&
+    endpoints.length <= 8 &&
+    endpoints.every((one) => matches(one, ENDPOINT)) &&
+    matches(pin, BYTES_32) &&
+    matches(invite, INVITE_ID) &&
+    matches(secret, BYTES_32) &&
+    Number.isSafeInteger(expiresAt);
+  if (!good) return undefined;
+  return { cluster, clusterCidr, inviter, endpoints, pin, invite, secret, expiresAt: expiresAt as number };
+}
+
+function isCidr(value: unknown): value is string {
+  try {
+    return typeof value === "string" && parseCidr(value).family === 4;
+  } catch {
+    return false;
+  }
+}

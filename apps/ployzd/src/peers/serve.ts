@@ -1,0 +1,113 @@
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { PloyzError } from "@ployz/exec";
+import { isSignedBy, signAs } from "@ployz/nats-store";
+import { errorBody, type Json } from "@ployz/primitives";
+import { MAX_BODY, type Peer, SIGN_OF_LIFE_MS, signedText } from "./protocol.ts";
+
+/** What one daemon does for another, by name. `from` is who asks. */
+export type PeerHandlers = Readonly<Record<string, (args: Json, from: string) => Promise<unknown>>>;
+
+export interface PeerServerOptions {
+  readonly cluster: string;
+  readonly self: string;
+  readonly nkeySeed: string;
+  /** A member of this cluster. */
+  member(id: string): { readonly address: string; readonly nkey: string } | undefined;
+  handlers(): PeerHandlers;
+  log(error: unknown, command: string): void;
+}
+
+const CHALLENGE_MS = 30_000;
+/** More at once are no cluster's daemons; the oldest gives way. */
+const MOST_CHALLENGES = 2_000;
+
+/** The handler of everything on the transfer port that is no transfer. See protocol.ts. */
+export function peerServer(options: PeerServerOptions) {
+  const challenges = new Map<string, number>();
+
+  function challenge(): string {
+    for (const [old, until] of challenges)
+      if (until < Date.now() || challenges.size >= MOST_CHALLENGES) challenges.delete(old);
+      else break; // in the order in which they were made
+    const made = randomBytes(32).toString("hex");
+    challenges.set(made, Date.now() + CHALLENGE_MS);
+    return made;
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const from = text(request.headers["x-ployz-machine"]);
+    const member = options.member(from);
+    const address = request.socket.remoteAddress?.replace(/^::ffff:/, "");
+    const body = await read(request);
+    const given = text(request.headers["x-ployz-challenge"]);
+    const fresh = (challenges.get(given) ?? 0) >= Date.now();
+    challenges.delete(given);
+    const peer: Peer = { cluster: options.cluster, from, to: options.self, challenge: given };
+    const signature = text(request.headers["x-ployz-signature"]);
+    if (
+      !fresh ||
+      member === undefined ||
+      (address !== member.address && from !== options.self) ||
+      !isSignedBy(member.nkey, signedText("ask", peer, body), signature)
+    ) {
+      response.writeHead(403).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": "application/json" });
+    response.write(" ");
+    const alive = setInterval(() => response.write(" "), SIGN_OF_LIFE_MS);
+    const said = JSON.stringify(await perform(body, from).finally(() => clearInterval(alive)));
+    const mark = signAs(options.nkeySeed, signedText("answer", peer, said));
+    response.end(JSON.stringify({ said, signature: mark }));
+  }
+
+  async function perform(body: string, from: string): Promise<unknown> {
+    let command = "";
+    try {
+      const asked = JSON.parse(body) as { readonly command: string; readonly args: Json };
+      command = String(asked.command).slice(0, 60);
+      const handlers = options.handlers();
+      const handler = Object.hasOwn(handlers, command) ? handlers[command] : undefined;
+      if (handler === undefined)
+        throw new PloyzError({
+          code: "no_such_command",
+          message: `this machine does not know the command ${command}`,
+          hint: "it may run an older version: ployzctl machine ls",
+        });
+      return { value: (await handler(asked.args, from)) ?? null };
+    } catch (error) {
+      options.log(error, command);
+      return { error: errorBody(error) };
+    }
+  }
+
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    response.on("error", () => {}); // a caller that left
+    if (request.method !== "POST" || (request.url !== "/peer/challenge" && request.url !== "/peer/call")) {
+      response.writeHead(405).end();
+      return;
+    }
+    if (request.url === "/peer/challenge") {
+      response.end(challenge());
+      return;
+    }
+    answer(request, response).catch((error: unknown) => {
+      options.log(error, "peer");
+      response.destroy();
+    });
+  };
+}
+
+const text = (header: string | readonly string[] | undefined) => (typeof header === "string" ? header : "");
+
+async function read(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw new Error("the request is too large");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}

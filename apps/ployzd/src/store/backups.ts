@@ -1,0 +1,77 @@
+import { createReadStream } from "node:fs";
+import { mkdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { PloyzError } from "@ployz/exec";
+import { type NatsStore, readBackup, snapshotStore, writeBackup } from "@ployz/nats-store";
+import type { Membership } from "../mesh/membership.ts";
+
+/** Backups on their way between the store and an operator's file. */
+export interface Backups {
+  /** Copies the store, verifies the copy, and gives its bytes. @throws PloyzError `not_a_store_machine`. */
+  make(passphrase: string | undefined): Promise<{ readonly bytes: number; stream(): Readable }>;
+  /** Takes an operator's file; resolves with its id here. */
+  take(source: Readable): Promise<string>;
+  uploaded(id: string): string;
+  clear(): Promise<void>;
+}
+
+const UPLOAD = /^[0-9]{1,16}$/;
+
+export function openBackups(options: {
+  readonly dir: string;
+  readonly nats: NatsStore;
+  membership(): Membership;
+}): Backups {
+  const { dir } = options;
+  let made = 0;
+  const fresh = async () => {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    made += 1;
+    return `${Date.now()}${made}`;
+  };
+  const uploaded = (id: string) => {
+    if (UPLOAD.test(id)) return join(dir, `upload-${id}.ployz`);
+    throw new PloyzError({ code: "invalid_input", message: "id: is not of an upload" });
+  };
+  return {
+    async make(passphrase) {
+      const { machine, machines } = options.membership();
+      // Secrets are read on store machines only.
+      if (!machine.store) {
+        const stores = machines.filter(({ store }) => store);
+        throw new PloyzError({
+          code: "not_a_store_machine",
+          message: `${machine.id} does not hold the store, and a backup has its secrets`,
+          hint: `run it on ${stores.map(({ id }) => id).join(" or ")}: ployzctl --host root@${stores[0]?.endpoints[0]?.replace(/:\d+$/, "") ?? "MACHINE"} store snapshot`,
+        });
+      }
+      const file = join(dir, `made-${await fresh()}.ployz`);
+      const secret = passphrase === undefined ? {} : { passphrase };
+      const createdAt = new Date().toISOString();
+      try {
+        await writeBackup(file, snapshotStore(options.nats.session, { createdAt, ...secret }));
+        await readBackup(file, secret); // every byte, before it is called a backup
+        const { size } = await stat(file);
+        return {
+          bytes: size,
+          stream() {
+            const source = createReadStream(file);
+            source.once("close", () => void rm(file, { force: true }));
+            return source;
+          },
+        };
+      } catch (error) {
+        await rm(file, { force: true });
+        throw error;
+      }
+    },
+    async take(source) {
+      const id = await fresh();
+      await writeBackup(uploaded(id), source);
+      return id;
+    },
+    uploaded,
+    clear: () => rm(dir, { recursive: true, force: true }),
+  };
+}

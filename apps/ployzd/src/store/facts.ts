@@ -1,0 +1,61 @@
+import { PloyzError } from "@ployz/exec";
+import type { ClusterRecord, Entry, FactStore, Json, MachineRecord } from "@ployz/primitives";
+
+export interface Placed {
+  readonly generation: number;
+  /** The machines that hold it. */
+  readonly stores: readonly string[];
+  /** Who is a member, where that is not what stands there: facts `cluster`, `machine.…` and `subnet.…`. */
+  readonly members: Readonly<Record<string, Json>> | null;
+}
+
+/** Writes into a store that was just restored, and is not open yet, which generation it is, who holds it, and who is a member. */
+export async function placeFacts(facts: FactStore, placed: Placed): Promise<void> {
+  const standing = (await facts.list("")).filter(({ key }) => isMembership(key));
+  for (const { key, value, expected } of wantedFacts(standing, placed)) {
+    const written =
+      value === undefined ? await facts.remove(key, expected) : await facts.put(key, value, expected);
+    if (!written.ok)
+      throw new PloyzError({
+        code: "store_not_empty",
+        message: `somebody else writes into generation ${placed.generation} of the store (${key})`,
+        hint: "run the command again",
+      });
+  }
+}
+
+export const isMembership = (key: string): boolean =>
+  key === "cluster" || key.startsWith("machine.") || key.startsWith("subnet.");
+
+interface Write {
+  readonly key: string;
+  /** Absent: it goes. */
+  readonly value?: Json;
+  readonly expected: number;
+}
+
+/** Only what differs. Pure. */
+export function wantedFacts(standing: readonly Entry<Json>[], placed: Placed): readonly Write[] {
+  const present = new Map(standing.map((entry) => [entry.key, entry]));
+  const members = placed.members ?? Object.fromEntries(standing.map(({ key, value }) => [key, value]));
+  const puts = Object.entries(members).map(([key, value]): Write => {
+    const expected = present.get(key)?.revision ?? 0;
+    if (key === "cluster") {
+      const cluster: ClusterRecord = {
+        ...(value as unknown as ClusterRecord),
+        generation: placed.generation,
+      };
+      return { key, value: cluster, expected };
+    }
+    if (!key.startsWith("machine.")) return { key, value, expected };
+    const record = value as unknown as MachineRecord;
+    return { key, value: { ...record, store: placed.stores.includes(record.id) }, expected };
+  });
+  const removes = standing
+    .filter(({ key }) => !Object.hasOwn(members, key))
+    .map(({ key, revision }): Write => ({ key, expected: revision }));
+  const changes = puts.filter(
+    ({ key, value }) => JSON.stringify(present.get(key)?.value) !== JSON.stringify(value),
+  );
+  return [...changes, ...removes];
+}

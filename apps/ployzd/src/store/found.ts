@@ -1,0 +1,95 @@
+import { randomBytes } from "node:crypto";
+import { type Refounded, type RefoundStage, refound, type StoreSet } from "@ployz/nats-store";
+import type { Json, MachineRecord, StoreEvent } from "@ployz/primitives";
+import type { AskPeer } from "../peers/ask.ts";
+import type { CarryArgs, Parcel } from "./part.ts";
+import { remoteMachine, serverOn } from "./survey.ts";
+
+export interface Founding {
+  readonly id: string;
+  readonly from: { readonly generation: number; readonly machines: readonly string[] };
+  readonly to: { readonly generation: number; readonly machines: readonly MachineRecord[] };
+  readonly storePort: number;
+  /** What the new generation is restored from, made for machine `to`; `fenced`: old servers that have it all. */
+  parcel(fenced: readonly string[], to: string): Promise<Parcel>;
+  /** See `CarryArgs`. */
+  readonly members: Readonly<Record<string, Json>> | null;
+}
+
+export interface Founded extends Refounded {
+  /** For how long no write was taken. */
+  readonly pauseMs: number;
+}
+
+const TITLES: Readonly<Record<RefoundStage, string>> = {
+  founding: "start the new store servers",
+  fencing: "let the present ones refuse writes",
+  carrying: "carry everything over and verify it",
+  retiring: "retire the present ones",
+  opening: "open the new ones",
+};
+
+/** Founds a generation through the daemons of the machines that it concerns. */
+export async function found(
+  ask: AskPeer,
+  founding: Founding,
+  emit: (event: StoreEvent) => void,
+): Promise<Founded> {
+  const { id, from, to, storePort } = founding;
+  const set: StoreSet = {
+    ...{ id, generation: to.generation, routeSecret: randomBytes(32).toString("hex") },
+    servers: to.machines.map((machine) => serverOn(machine, storePort, to.generation)),
+  };
+  const stages = stageEvents(emit);
+  let fencedAt: number | undefined;
+  try {
+    const done = await refound({
+      ...{ from, to: set },
+      machine: (name) => remoteMachine(ask, name),
+      async carry(fenced) {
+        const target = set.servers[0]?.machine ?? "";
+        const parcel = await founding.parcel(fenced, target);
+        const args: CarryArgs = {
+          set: { generation: set.generation, servers: set.servers },
+          ...{ parcel, members: founding.members },
+        };
+        await ask(target, "store.carry", args as unknown as Json);
+      },
+      onStage(stage) {
+        if (stage === "fencing") fencedAt = performance.now();
+        stages.next(stage);
+      },
+    });
+    stages.end();
+    return { ...done, pauseMs: Math.round(performance.now() - (fencedAt ?? performance.now())) };
+  } catch (error) {
+    stages.fail(error);
+    throw error;
+  }
+}
+
+function stageEvents(emit: (event: StoreEvent) => void) {
+  let running: { readonly stage: RefoundStage; readonly since: number } | undefined;
+  const end = (error?: unknown) => {
+    if (running === undefined) return;
+    const { stage, since } = running;
+    running = undefined;
+    emit({
+      type: "step",
+      step: stage,
+      title: TITLES[stage],
+      state: error === undefined ? "done" : "failed",
+      ms: Math.round(performance.now() - since),
+      ...(error instanceof Error && { error: { code: "store_stage_failed", message: error.message } }),
+    });
+  };
+  return {
+    next(stage: RefoundStage) {
+      end();
+      running = { stage, since: performance.now() };
+      emit({ type: "step", step: stage, title: TITLES[stage], state: "started" });
+    },
+    end: () => end(),
+    fail: (error: unknown) => end(error),
+  };
+}

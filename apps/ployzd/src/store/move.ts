@@ -1,0 +1,271 @@
+import { PloyzError } from "@ployz/exec";
+import type {
+  ErrorBody,
+  Lease,
+  MachineRecord,
+  Store,
+  StoreEvent,
+  StoreMoved,
+  StorePlan,
+} from "@ployz/primitives";
+import { errorBody } from "@ployz/primitives";
+import type { StorePlace } from "../mesh/follow.ts";
+import type { AskPeer } from "../peers/ask.ts";
+import { type Founding, found } from "./found.ts";
+import type { Parcel } from "./part.ts";
+import { remoteMachine, resolve, type Surveyed, setOf, survey } from "./survey.ts";
+import { sameSet, sorted, type Wanted } from "./wanted.ts";
+
+/** What a coordinator needs of the daemon that it runs in. */
+export interface StoreWorld {
+  readonly self: string;
+  readonly storePort: number;
+  readonly store: Store;
+  readonly ask: AskPeer;
+  members(): readonly MachineRecord[];
+  /** This daemon goes on with that store. */
+  moved(place: StorePlace): void;
+  newId(): string;
+  log(error: unknown): void;
+}
+
+export interface MoveRequest {
+  readonly action: StorePlan["action"];
+  wanted(present: readonly string[], members: readonly string[]): Wanted;
+  readonly preview: boolean;
+}
+
+/** Refused before anything was touched. */
+export class Refused extends Error {
+  readonly refusals: readonly ErrorBody[];
+  constructor(refusals: readonly ErrorBody[]) {
+    super(refusals.map(({ message }) => message).join("; "));
+    this.refusals = refusals;
+  }
+}
+
+/**
+ * Moves the store to other machines. No journaled operation: the journal is in what is moved. The records on the machines are the
+ * journal (see ADR 14), so the same command on any machine finishes what another one left, or gives it up and starts again.
+ */
+export async function moveStore(
+  world: StoreWorld,
+  request: MoveRequest,
+  { id, emit }: { readonly id: string; emit(event: StoreEvent): void },
+): Promise<StorePlan | StoreMoved> {
+  const members = world.members();
+  const seen = await settled(world, request.preview, emit);
+  const { serving } = seen;
+  // One that is newer than what answers is somewhere: what is open here is an old server that came back.
+  if (serving === undefined || newestHeard(seen) > serving.generation) throw noStore(seen);
+  const present = sorted(setOf(seen.looks, serving.generation));
+  const wanted = request.wanted(
+    present,
+    members.map((one) => one.id),
+  );
+  if (wanted.refusals.length > 0) throw new Refused(wanted.refusals);
+  const generation = serving.generation + 1;
+  const changes = !sameSet(present, wanted.machines);
+  const plan: StorePlan = {
+    ...{ kind: "store-plan", action: request.action, changes },
+    from: { generation: serving.generation, machines: present },
+    to: changes
+      ? { generation, machines: wanted.machines }
+      : { generation: serving.generation, machines: present },
+    unfinished: seen.unfinished.map(({ id: one, decided }) => ({ id: one, decided })),
+    warnings: changes ? warnings(seen, present, wanted.machines) : [],
+  };
+  emit({ type: "store-plan", plan });
+  if (changes) await needFit(world, seen, wanted.machines, generation);
+  if (request.preview) return plan;
+  if (!changes) {
+    const servers = serving.servers;
+    const unaware = await tell(world, { generation: serving.generation, servers });
+    return {
+      ...{ kind: "store-moved", action: request.action, changed: false, generation: serving.generation },
+      ...{ machines: present, previous: present, pauseMs: 0, notOpen: [], notRetired: [], unaware },
+    };
+  }
+  const lease = await hold(world, id);
+  const founding: Founding = {
+    ...{ id, storePort: world.storePort, members: null },
+    from: { generation: serving.generation, machines: present },
+    to: { generation, machines: members.filter((one) => wanted.machines.includes(one.id)) },
+    parcel: (fenced, to) => copyFrom(world.ask, fenced, serving.generation, to),
+  };
+  return conclude(world, { founding, action: request.action, emit, lease });
+}
+
+/** Founds it, tells everybody, ends the old servers. */
+export async function conclude(
+  world: StoreWorld,
+  {
+    founding,
+    action,
+    emit,
+    lease,
+  }: {
+    readonly founding: Founding;
+    readonly action: StoreMoved["action"];
+    readonly lease: Lease | undefined;
+    emit(event: StoreEvent): void;
+  },
+): Promise<StoreMoved> {
+  const release = async () => {
+    if (lease !== undefined) await world.store.leases.release(lease).catch(world.log); // it expires by itself
+  };
+  try {
+    const { pauseMs, generation, servers, notOpen, notRetired } = await found(world.ask, founding, emit);
+    const unaware = await tell(world, { generation, servers });
+    await Promise.all(
+      founding.from.machines.map((name) =>
+        remoteMachine(world.ask, name).stop(founding.from.generation).catch(world.log),
+      ),
+    );
+    return {
+      ...{ kind: "store-moved", action, changed: true, generation, pauseMs, notOpen, notRetired, unaware },
+      machines: sorted(founding.to.machines.map(({ id }) => id)),
+      previous: sorted(founding.from.machines),
+    };
+  } finally {
+    await release();
+  }
+}
+
+/** Each member; those that do not answer hear of it from another one. Resolves with them. */
+export async function tell(world: StoreWorld, place: StorePlace): Promise<readonly string[]> {
+  world.moved(place);
+  const told = await Promise.all(
+    world.members().map(async ({ id }) => {
+      return world.ask(id, "store.moved", { ...place }).then(
+        () => [],
+        () => [id],
+      );
+    }),
+  );
+  return sorted(told.flat());
+}
+
+/** Looks, and brings to its end what another coordinator has left. A preview only looks. */
+export async function settled(
+  world: StoreWorld,
+  preview: boolean,
+  emit: (event: StoreEvent) => void,
+): Promise<Surveyed> {
+  for (let rounds = 0; ; rounds++) {
+    const seen = await survey(world.ask, world.members());
+    for (const [machine, { coordinating }] of Object.entries(seen.looks))
+      if (coordinating !== null && machine !== world.self) throw busy(machine, coordinating);
+    const one = seen.unfinished.find(({ decided }) => decided) ?? seen.unfinished[0];
+    if (one === undefined || preview || rounds === 5) return seen;
+    emit({
+      type: "waiting",
+      what: `re-founding ${one.id}, which was left ${one.decided ? "decided" : "undecided"}`,
+    });
+    const { finished } = await resolve(world.ask, seen, {
+      ...{ one, members: world.members(), storePort: world.storePort },
+    });
+    const after = await survey(world.ask, world.members());
+    if (finished && after.serving !== undefined) {
+      await tell(world, after.serving);
+      const old = one.closed;
+      for (const name of old?.machines ?? [])
+        await remoteMachine(world.ask, name)
+          .stop(old?.generation ?? 0)
+          .catch(world.log);
+    }
+    emit({ type: "waiting", what: `${one.id} is ${finished ? "finished" : "given up"}` });
+  }
+}
+
+export async function copyFrom(
+  ask: AskPeer,
+  fenced: readonly string[],
+  generation: number,
+  to: string,
+): Promise<Parcel> {
+  let last: unknown;
+  for (const machine of fenced) {
+    try {
+      return (await ask(machine, "store.copy", { generation, to })) as Parcel;
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
+}
+
+/** Every target must be able to run a server of that generation. @throws Refused */
+export async function needFit(
+  world: StoreWorld,
+  seen: Surveyed,
+  targets: readonly string[],
+  generation: number,
+): Promise<void> {
+  const refusals = await Promise.all(
+    targets.map(async (machine): Promise<readonly ErrorBody[]> => {
+      const silent = seen.silent[machine];
+      if (silent !== undefined) return [{ ...silent, machine }];
+      try {
+        const { problems } = (await world.ask(machine, "store.ready", { generation })) as {
+          problems: readonly string[];
+        };
+        return problems.map((problem) => ({
+          code: "store_machine_unfit",
+          message: `${machine} cannot hold the store: ${problem}`,
+          hint: "put that right, or name another machine",
+          machine,
+        }));
+      } catch (error) {
+        return [{ ...errorBody(error), machine }];
+      }
+    }),
+  );
+  if (refusals.flat().length > 0) throw new Refused(refusals.flat());
+}
+
+const newestHeard = ({ looks }: Surveyed): number =>
+  Math.max(0, ...Object.values(looks).map(({ view }) => view.generation));
+
+const LEASE_MS = 60_000;
+
+/** The lease `store`, with nothing else at work: an operation would have to wait out the pause. */
+export async function hold(world: StoreWorld, operation: string): Promise<Lease> {
+  const { leases } = world.store;
+  const result = await leases.acquire("store", { operation, machine: world.self }, LEASE_MS);
+  if (!result.acquired) throw busy(result.held.holder.machine, result.held.holder.operation);
+  const others = (await leases.list()).filter(({ scope }) => scope !== "store");
+  if (others.length === 0) return result.lease;
+  await leases.release(result.lease);
+  throw new Refused(
+    others.map(({ scope, holder }) => ({
+      code: "scope_busy",
+      message: `operation ${holder.operation} on machine ${holder.machine} holds ${scope}`,
+      hint: `wait for it: ployzctl ops watch ${holder.operation}`,
+      machine: holder.machine,
+      operationId: holder.operation,
+    })),
+  );
+}
+
+const busy = (machine: string, id: string) =>
+  new PloyzError({
+    code: "scope_busy",
+    message: `${machine} is at work on the store (${id})`,
+    hint: "wait for it: ployzctl store status",
+  });
+
+export const noStore = ({ silent }: Surveyed) =>
+  new PloyzError({
+    code: "store_unavailable",
+    message: `no machine that answers holds an open store${Object.keys(silent).length > 0 ? `; ${sorted(Object.keys(silent)).join(", ")} did not answer` : ""}`,
+    hint: "bring its machines back; if they are lost for good: ployzctl store recover",
+  });
+
+function warnings(seen: Surveyed, present: readonly string[], wanted: readonly string[]): readonly string[] {
+  const away = present.filter((id) => seen.silent[id] !== undefined);
+  return [
+    ...(away.length > 0 ? [`${away.join(", ")} does not answer: its old server is passed by`] : []),
+    ...(wanted.length === 1 && present.length > 1 ? [`the store will be on ${wanted[0]} alone`] : []),
+  ];
+}

@@ -1,0 +1,104 @@
+import { join } from "node:path";
+import { PloyzError } from "@ployz/exec";
+import type { NatsStore } from "@ployz/nats-store";
+import type {
+  StoreEvent,
+  StoreMove,
+  StoreMoved,
+  StorePlan,
+  StoreRecover,
+  StoreRestore,
+  StoreStatus,
+} from "@ployz/primitives";
+import { errorBody } from "@ployz/primitives";
+import type { Membership } from "../mesh/membership.ts";
+import { type Channel, channel } from "../operations/channel.ts";
+import { type Backups, openBackups } from "./backups.ts";
+import { moveStore, Refused } from "./move.ts";
+import { type ReplaceWorld, recoverStore, restoreBackup } from "./replace.ts";
+import { storeStatus } from "./status.ts";
+import { type StoreChange, wantedStores } from "./wanted.ts";
+
+/** The store as an operator sees it: where it is, and what moves it. */
+export interface StoreAuthority {
+  status(): Promise<StoreStatus>;
+  move(request: StoreMove): AsyncIterable<StoreEvent>;
+  restore(request: StoreRestore): AsyncIterable<StoreEvent>;
+  recover(request: StoreRecover): AsyncIterable<StoreEvent>;
+  readonly backups: Backups;
+  /** The re-founding that this daemon is at work on. */
+  coordinating(): string | undefined;
+}
+
+type Work = (run: { readonly id: string; emit(event: StoreEvent): void }) => Promise<StorePlan | StoreMoved>;
+
+export function openStoreAuthority(
+  world: Omit<ReplaceWorld, "dir" | "store"> & {
+    readonly dataDir: string;
+    readonly nats: NatsStore;
+    readonly store: ReplaceWorld["store"];
+    membership(): Membership;
+  },
+): StoreAuthority {
+  const dir = join(world.dataDir, "backups");
+  const backups = openBackups({ dir, nats: world.nats, membership: world.membership });
+  const full: ReplaceWorld = { ...world, dir };
+  let coordinating: string | undefined;
+
+  /** Goes on to its end when whoever asked leaves: half of it is worse than all of it or nothing. */
+  function run(preview: boolean, work: Work): AsyncIterable<StoreEvent> {
+    const events: Channel<StoreEvent> = channel();
+    const id = world.newId();
+    const perform = async () => {
+      if (coordinating !== undefined && !preview)
+        throw new PloyzError({
+          code: "scope_busy",
+          message: `this machine is at work on the store (${coordinating})`,
+          hint: "wait for it: ployzctl store status",
+        });
+      if (!preview) coordinating = id;
+      try {
+        const done = await work({ id, emit: events.push });
+        if (done.kind === "store-moved") events.push({ type: "store-moved", moved: done });
+      } finally {
+        if (coordinating === id) coordinating = undefined;
+      }
+    };
+    perform()
+      .catch((error: unknown) => {
+        world.log(error);
+        const refusals = error instanceof Refused ? error.refusals : [errorBody(error)];
+        events.push({ type: "refused", refusals });
+      })
+      .finally(() => events.end());
+    return events;
+  }
+
+  return {
+    backups,
+    coordinating: () => coordinating,
+    status: () => storeStatus(world.ask, world.nats, world.membership()),
+    move: (request) =>
+      run(request.preview === true, (on) => {
+        const { action, machines, replicas } = request;
+        const change: StoreChange = { action, machines, ...(replicas !== undefined && { replicas }) };
+        return moveStore(
+          full,
+          {
+            ...{ action, preview: request.preview === true },
+            wanted: (present, members) => wantedStores(change, present, members),
+          },
+          on,
+        );
+      }),
+    restore: (request) =>
+      run(request.preview === true, async (on) => {
+        try {
+          return await restoreBackup(full, { ...request, file: backups.uploaded(request.id) }, on);
+        } finally {
+          if (request.preview !== true) await backups.clear();
+        }
+      }),
+    recover: (request) => run(request.preview === true, (on) => recoverStore(full, request, on)),
+  };
+}

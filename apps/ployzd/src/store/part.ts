@@ -1,0 +1,286 @@
+import { createHash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
+import {
+  dropGeneration,
+  entryOf,
+  files,
+  findServer,
+  foundFromMirror,
+  type LocalStoreMachine,
+  type Mirror,
+  monitor,
+  openStore,
+  readBackup,
+  restoreStore,
+  type StoreRecord,
+  type StoreSet,
+  serviceOf,
+  snapshotStore,
+  writeBackup,
+} from "@ployz/nats-store";
+import type { Json, MachineRecord } from "@ployz/primitives";
+import type { MembershipFollower, StorePlace } from "../mesh/follow.ts";
+import { needPorts } from "../mesh/ports.ts";
+import type { PeerHandlers } from "../peers/serve.ts";
+import { fetchOffer, type TransferServer } from "../transfer/server.ts";
+import { placeFacts } from "./facts.ts";
+import { storePorts } from "./ports.ts";
+
+/** What one machine says of its part in the store. */
+export type Look = {
+  readonly record: StoreRecord | null;
+  /** The re-founding that this machine's daemon is at work on. */
+  readonly coordinating: string | null;
+  /** The newest generation that it knows, and up to where its mirror is complete. */
+  readonly view: { readonly generation: number; readonly commits: number; readonly facts: number };
+  /** Its server of the newest generation, if one runs. */
+  readonly server: { readonly healthy: boolean; readonly version: string } | null;
+};
+
+/** A backup on a machine, to be fetched once, by the machine that it was made for. */
+export type Parcel = { readonly machine: string; readonly token: string; readonly sha256: string };
+
+export type CarryArgs = {
+  readonly set: Pick<StoreSet, "generation" | "servers">;
+  readonly parcel: Parcel;
+  /** Who is a member, where that is not what the backup says: facts `cluster`, `machine.…` and `subnet.…`. */
+  readonly members: Readonly<Record<string, Json>> | null;
+};
+
+export interface PartOptions {
+  readonly self: MachineRecord;
+  readonly cluster: string;
+  readonly nkeySeed: string;
+  readonly dir: string;
+  readonly mirrorDir: string;
+  readonly natsServer: string;
+  readonly storePort: number;
+  readonly transferPort: number;
+  readonly retentionDays: number;
+  readonly services: ServiceHost;
+  readonly local: LocalStoreMachine;
+  readonly mirror: Mirror;
+  readonly membership: MembershipFollower;
+  readonly transfers: TransferServer;
+  coordinating(): string | undefined;
+  /** Whether this daemon's connection is to a server of that generation, or of a newer one. */
+  connectedTo(generation: number): boolean;
+}
+
+/**
+ * What other daemons ask of this machine's part in the store. Not commands over the store: those would have to pass through the very
+ * servers that are fenced, restarted and replaced here.
+ */
+export function storePart(options: PartOptions): PeerHandlers {
+  const { self, cluster, dir, local, natsServer } = options;
+  const parcels = join(dir, "parcels");
+  const as = <T>(args: Json) => args as unknown as T;
+  type Step = { readonly generation: number; readonly id: string };
+
+  const session = (servers: readonly string[], generation?: number) =>
+    openStore({
+      ...{ servers, cluster, machine: self.id, nkeySeed: options.nkeySeed },
+      ...(generation !== undefined && { generation }),
+    });
+
+  /** One at a time, and never for long: it may hold secrets. */
+  async function parcel(name: string, make: (file: string) => Promise<void>, to: string): Promise<Parcel> {
+    await mkdir(parcels, { recursive: true, mode: 0o700 });
+    const file = join(parcels, `${name}.ployz`);
+    await make(file);
+    return {
+      machine: self.id,
+      token: options.transfers.offerFile(to, file),
+      sha256: createHash("sha256")
+        .update(await readFile(file))
+        .digest("hex"),
+    };
+  }
+
+  return {
+    "store.look": async (): Promise<Look> => {
+      const record = (await local.record()) ?? null;
+      const newest = record?.generations.findLast(({ state }) => state !== "retired");
+      const fallback = storePorts(options.storePort, newest?.generation ?? 1).monitor;
+      const running = newest && (await monitor(newest.monitorPort ?? fallback));
+      return {
+        record: record && withoutSecrets(record),
+        coordinating: options.coordinating() ?? null,
+        view: { generation: options.membership.known().cluster.generation, ...options.mirror.applied() },
+        server: running ? { healthy: running.healthy, version: running.version } : null,
+      };
+    },
+    "store.ready": async (args) => {
+      const { generation } = as<{ generation: number }>(args);
+      return { problems: await problems(options, generation) };
+    },
+    "store.record": async () => {
+      const record = await local.record();
+      return record === undefined ? null : withoutSecrets(record);
+    },
+    "store.fence": (args) => local.fence(as<Step>(args).generation, as<Step>(args).id),
+    "store.unfence": (args) => local.unfence(as<Step>(args).generation, as<Step>(args).id),
+    "store.retire": (args) => local.retire(as<Step>(args).generation, as<Step>(args).id),
+    "store.found": async (args) => {
+      const set = as<StoreSet>(args);
+      // Of two generations before: theirs are the ports.
+      for (const { generation, state } of (await local.record())?.generations ?? [])
+        if (state === "retired" && generation < set.generation) await local.stop(generation);
+      await local.found(set);
+    },
+    "store.serve": (args) => local.serve(as<Step>(args).generation, as<Step>(args).id),
+    "store.drop": (args) => local.drop(as<Step>(args).generation, as<Step>(args).id),
+    "store.stop": async (args) => {
+      await local.stop(as<Step>(args).generation);
+      await rm(parcels, { recursive: true, force: true });
+      await dropOld(options);
+    },
+    "store.moved": async (args) => {
+      const place = as<StorePlace>(args);
+      options.membership.moved(place);
+      // Until then no command reaches this machine. One that takes longer has been told all the same.
+      const there = async () => (options.connectedTo(place.generation) ? true : undefined);
+      await waitFor("the new store", there, { timeoutMs: CONNECT_MS, intervalMs: 50 }).catch(() => {});
+    },
+    "store.where": async (): Promise<StorePlace> => {
+      const { cluster: now, storeServers } = options.membership.known();
+      return { generation: now.generation, servers: storeServers };
+    },
+    "store.copy": async (args) => {
+      const { generation, to } = as<{ generation: number; to: string }>(args);
+      const entry = entryOf(await local.record(), generation);
+      if (entry?.state !== "fenced")
+        throw new PloyzError({
+          code: "store_not_fenced",
+          message: `generation ${generation} of the store on ${self.id} is ${entry?.state ?? "not there"}`,
+          hint: "run the command again",
+        });
+      const { listen } = entry;
+      const port = listen?.port ?? storePorts(options.storePort, generation).client;
+      const store = session([`${listen?.host ?? self.address}:${port}`]);
+      try {
+        const createdAt = new Date().toISOString();
+        const make = (file: string) =>
+          writeBackup(file, snapshotStore(store.session, { createdAt, fenced: true }));
+        return await parcel(`generation-${generation}`, make, to);
+      } finally {
+        await store.close();
+      }
+    },
+    "store.mirror": async (args) => {
+      const { generation, to } = as<{ generation: number; to: string }>(args);
+      await options.mirror.flushed();
+      let recovered: unknown;
+      const made = await parcel(
+        `mirror-${generation}`,
+        async (file) => {
+          const createdAt = new Date().toISOString();
+          const from = { cluster, generation, file, createdAt, binary: natsServer };
+          recovered = await foundFromMirror(options.mirrorDir, from);
+        },
+        to,
+      );
+      return { parcel: made, recovered };
+    },
+    "store.carry": async (args) => {
+      const { set, parcel: sent, members } = as<CarryArgs>(args);
+      await mkdir(parcels, { recursive: true, mode: 0o700 });
+      const file = join(parcels, `for-${set.generation}.ployz`);
+      await receive(options, sent, file);
+      const target = session(
+        set.servers.map(({ host, port }) => `${host}:${port}`),
+        set.generation,
+      );
+      try {
+        const { generation, servers } = set;
+        await restoreStore(target.session, await readBackup(file), { replicas: servers.length, generation });
+        await placeFacts(target.facts, {
+          generation,
+          stores: servers.map(({ machine }) => machine),
+          members,
+        });
+      } finally {
+        await target.close();
+        await rm(file, { force: true });
+      }
+    },
+  };
+}
+
+/** What stands against a server of this generation here. */
+async function problems(options: PartOptions, generation: number): Promise<readonly string[]> {
+  const found: string[] = [];
+  const say = (error: unknown) => {
+    const { message, hint } = error as { message: string; hint?: string };
+    found.push(hint === undefined ? message : `${message} (${hint})`);
+  };
+  await findServer(options.natsServer).catch(say);
+  // What an attempt before this one left listens there itself, and is taken over.
+  const own = await options.services.list();
+  const mine = (await options.local.record())?.generations ?? [];
+  const same = mine
+    .filter((entry) => (entry.generation - generation) % 2 === 0)
+    .map(({ generation: one }) => one);
+  if ([generation, ...same].some((one) => own.includes(serviceOf(one)))) return found;
+  const { client, route, monitor: monitoring } = storePorts(options.storePort, generation);
+  const { address } = options.self;
+  await needPorts([
+    { protocol: "tcp", address, port: client, what: "store", fix: "set store_port on every machine" },
+    { protocol: "tcp", address, port: route, what: "store's routes", fix: "set store_port on every machine" },
+    {
+      protocol: "tcp",
+      address: "127.0.0.1",
+      port: monitoring,
+      what: "store's monitor",
+      fix: "let it listen elsewhere",
+    },
+  ]).catch(say);
+  return found;
+}
+
+async function receive(
+  options: PartOptions,
+  { machine, token, sha256 }: Parcel,
+  file: string,
+): Promise<void> {
+  const from = options.membership.known().machines.find(({ id }) => id === machine);
+  if (from === undefined)
+    throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
+  const signal = AbortSignal.timeout(RECEIVE_MS);
+  const source = await fetchOffer(from.address, options.transferPort, token, signal);
+  const hash = createHash("sha256");
+  source.on("data", (chunk: Buffer) => hash.update(chunk));
+  await pipeline(source, createWriteStream(file, { mode: 0o600 }));
+  if (hash.digest("hex") !== sha256)
+    throw new PloyzError({
+      code: "transfer_failed",
+      message: `what came from ${machine} is not what was sent`,
+      hint: "run the command again",
+    });
+}
+
+const RECEIVE_MS = 600_000;
+const CONNECT_MS = 10_000;
+
+/** Retired generations are kept as long as retired volumes. */
+async function dropOld(options: PartOptions): Promise<void> {
+  const { self, cluster, dir } = options;
+  for (const { generation, state } of (await options.local.record())?.generations ?? []) {
+    if (state !== "retired") continue;
+    const written = await stat(files(dir, generation).config).catch(() => undefined);
+    if (written === undefined || Date.now() - written.mtimeMs < options.retentionDays * 86_400_000) continue;
+    await dropGeneration({ cluster, dir, generation, machine: self.id }, options.services);
+  }
+}
+
+/** The route password is for the machines of the set only. */
+function withoutSecrets(record: StoreRecord): StoreRecord {
+  const generations = record.generations.map((entry) =>
+    entry.routes === undefined ? entry : { ...entry, routes: { ...entry.routes, secret: "" } },
+  );
+  return { ...record, generations };
+}

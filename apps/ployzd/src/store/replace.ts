@@ -1,0 +1,225 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PloyzError } from "@ployz/exec";
+import { type Backup, type Mirror, type Recovered, readBackup, renewBackup } from "@ployz/nats-store";
+import type {
+  Json,
+  StoreEvent,
+  StoreMoved,
+  StorePlan,
+  StoreRecover,
+  StoreRecovery,
+  StoreRestore,
+  StoreView,
+} from "@ployz/primitives";
+import { isMembership } from "./facts.ts";
+import type { Founding } from "./found.ts";
+import { conclude, hold, needFit, noStore, Refused, type StoreWorld, settled } from "./move.ts";
+import type { Parcel } from "./part.ts";
+import { type Surveyed, setOf } from "./survey.ts";
+import { sorted } from "./wanted.ts";
+
+export interface ReplaceWorld extends StoreWorld {
+  readonly dir: string;
+  readonly cluster: string;
+  readonly natsServer: string;
+  readonly mirror: Mirror;
+  offerFile(machine: string, path: string): string;
+}
+
+interface Run {
+  readonly id: string;
+  emit(event: StoreEvent): void;
+}
+
+/** The store goes back to a backup: a new generation of it, with who is a member now. */
+export async function restoreBackup(
+  world: ReplaceWorld,
+  request: StoreRestore & { readonly file: string },
+  { id, emit }: Run,
+): Promise<StorePlan | StoreMoved> {
+  const secret = request.passphrase === undefined ? {} : { passphrase: request.passphrase };
+  const backup = await readBackup(request.file, secret);
+  if (backup.manifest.cluster !== world.cluster)
+    throw new PloyzError({
+      code: "backup_other_cluster",
+      message: `the backup is of cluster ${backup.manifest.cluster}, not of ${world.cluster}`,
+      hint: "take one of this cluster",
+    });
+  const seen = await settled(world, request.preview === true, emit);
+  if (seen.serving === undefined) throw noStore(seen);
+  const { generation } = seen.serving;
+  const present = sorted(setOf(seen.looks, generation));
+  const views = viewsOf(seen);
+  const has = sequencesOf(backup);
+  const newer = views.filter(({ commits, facts }) => commits > has.commits || facts > has.facts);
+  const recovery: StoreRecovery = {
+    ...has,
+    ...{ namespaces: [], views },
+    lost: newer.length === 0 ? [] : [`everything after ${backup.manifest.createdAt}`],
+  };
+  const plan: StorePlan = {
+    ...{ kind: "store-plan", action: "restore", changes: true, recovery },
+    from: { generation, machines: present },
+    to: { generation: generation + 1, machines: present },
+    unfinished: [],
+    warnings:
+      newer.length === 0 ? [] : [`the store has gone on since the backup of ${backup.manifest.createdAt}`],
+  };
+  emit({ type: "store-plan", plan });
+  if (newer.length > 0 && request.overwrite !== true && request.preview !== true)
+    throw new Refused([
+      {
+        code: "store_newer_than_backup",
+        message: `the store has gone on since the backup of ${backup.manifest.createdAt}: commits up to ${Math.max(...views.map(({ commits }) => commits))}, in the backup up to ${has.commits}`,
+        hint: "what came after it is lost if you restore it: say --yes for that; store snapshot keeps what there is now",
+      },
+    ]);
+  await needFit(world, seen, present, generation + 1);
+  if (request.preview === true) return plan;
+  const lease = await hold(world, id);
+  const founding: Founding = {
+    ...{ id, storePort: world.storePort, from: { generation, machines: present } },
+    to: { generation: generation + 1, machines: world.members().filter((one) => present.includes(one.id)) },
+    members: membersOf(world.mirror),
+    parcel: (_, to) => renewed(world, { backup, views, to, name: id }),
+  };
+  const moved = await conclude(world, { founding, action: "restore", emit, lease });
+  return { ...moved, recovery };
+}
+
+/** Every store machine is lost: a survivor's mirror becomes the store. */
+export async function recoverStore(
+  world: ReplaceWorld,
+  request: StoreRecover,
+  { id, emit }: Run,
+): Promise<StorePlan | StoreMoved> {
+  const seen = await settled(world, true, emit);
+  const old = Math.max(0, ...Object.values(seen.looks).map(({ view }) => view.generation));
+  const set = setOf(seen.looks, old);
+  const held =
+    set.length > 0
+      ? set
+      : world
+          .members()
+          .filter(({ store }) => store)
+          .map((one) => one.id);
+  const left = held.filter((machine) =>
+    seen.looks[machine]?.record?.generations.some(
+      (entry) => entry.generation === old && entry.state !== "retired" && entry.state !== "founding",
+    ),
+  );
+  if (left.length > held.length / 2) throw stillThere(old, left);
+  await world.store.facts.get("cluster").then(
+    () => Promise.reject(stillThere(old, held)),
+    () => undefined, // as it should be
+  );
+  const targets = sorted(request.machines ?? [world.self]);
+  const generation = recoveredGeneration(seen.newest, old);
+  const views = viewsOf(seen);
+  const best = [...views].sort((a, b) => b.commits - a.commits || b.facts - a.facts)[0] as StoreView;
+  const recovery: StoreRecovery = {
+    ...{ from: best.machine, commits: best.commits, facts: best.facts, views },
+    namespaces: world.mirror.heads().map(({ key }) => key),
+    lost: ["history before the present commits", "operations and their journals", "leases", "secrets"],
+  };
+  const plan: StorePlan = {
+    ...{ kind: "store-plan", action: "recover", changes: true, recovery },
+    from: { generation: old, machines: sorted(held) },
+    to: { generation, machines: targets },
+    unfinished: seen.unfinished.map(({ id: one, decided }) => ({ id: one, decided })),
+    warnings: [
+      `${sorted(Object.keys(seen.silent)).join(", ") || "nobody"} does not answer`,
+      ...(left.length > 0 ? [`${left.join(", ")} had a part of the store that is lost; it is not used`] : []),
+    ],
+  };
+  emit({ type: "store-plan", plan });
+  if (![1, 3, 5].includes(targets.length))
+    throw new Refused([
+      { code: "store_set_size", message: `the store is on 1, 3 or 5 machines, not on ${targets.length}` },
+    ]);
+  const members = world.members();
+  const unknown = targets.filter((machine) => !members.some((one) => one.id === machine));
+  if (unknown.length > 0)
+    throw new Refused(
+      unknown.map((machine) => ({
+        code: "no_such_machine",
+        message: `${machine} is not a member here`,
+        machine,
+      })),
+    );
+  await needFit(world, seen, targets, generation);
+  if (request.preview === true) return plan;
+  const founding: Founding = {
+    ...{ id, storePort: world.storePort, members: null, from: { generation: old, machines: left } },
+    to: { generation, machines: members.filter((one) => targets.includes(one.id)) },
+    async parcel(_, to) {
+      const made = await world.ask(best.machine, "store.mirror", { generation: old, to });
+      return (made as unknown as { parcel: Parcel; recovered: Recovered }).parcel;
+    },
+  };
+  const moved = await conclude(world, { founding, action: "recover", emit, lease: undefined });
+  return { ...moved, recovery };
+}
+
+/**
+ * A re-founding that nobody here has heard of may have been opened as the next one, on machines that are lost; if they come back, what they
+ * have must be older. And the ports must not be those of what is left of the old set.
+ */
+export const recoveredGeneration = (newest: number, old: number): number =>
+  (newest + 2 - old) % 2 === 0 ? newest + 3 : newest + 2;
+
+const viewsOf = (seen: Surveyed): readonly StoreView[] =>
+  sorted(Object.keys(seen.looks)).flatMap((machine) => {
+    const look = seen.looks[machine];
+    return look === undefined ? [] : [{ machine, ...look.view }];
+  });
+
+function sequencesOf({ manifest }: Backup): { readonly commits: number; readonly facts: number } {
+  const last = (part: string) =>
+    manifest.streams.find(({ name }) => name.toLowerCase().endsWith(part))?.state.last_seq ?? 0;
+  return { commits: last("commits"), facts: last("facts") };
+}
+
+const membersOf = (mirror: Mirror): Readonly<Record<string, Json>> =>
+  Object.fromEntries(
+    mirror
+      .facts("")
+      .filter(({ key }) => isMembership(key))
+      .map(({ key, value }) => [key, value as Json]),
+  );
+
+async function renewed(
+  world: ReplaceWorld,
+  {
+    backup,
+    views,
+    to,
+    name,
+  }: {
+    readonly backup: Backup;
+    readonly views: readonly StoreView[];
+    readonly to: string;
+    readonly name: string;
+  },
+): Promise<Parcel> {
+  await mkdir(world.dir, { recursive: true, mode: 0o700 });
+  const file = join(world.dir, `${name}.ployz`);
+  const most = (what: "commits" | "facts") => Math.max(0, ...views.map((view) => view[what]));
+  await renewBackup(backup, {
+    ...{ file, createdAt: new Date().toISOString(), binary: world.natsServer },
+    seen: { commits: most("commits"), facts: most("facts") },
+  });
+  const sha256 = createHash("sha256")
+    .update(await readFile(file))
+    .digest("hex");
+  return { machine: world.self, token: world.offerFile(to, file), sha256 };
+}
+
+const stillThere = (generation: number, machines: readonly string[]) =>
+  new PloyzError({
+    code: "store_not_lost",
+    message: `the store (generation ${generation}) is still there: ${machines.join(", ")}`,
+    hint: "recovering would lose what it has; look at it: ployzctl store status. A daemon that is down: ployzctl daemon install",
+  });

@@ -1,0 +1,86 @@
+import { type NatsStore, storeSizes } from "@ployz/nats-store";
+import type { StoreStatus } from "@ployz/primitives";
+import { errorBody } from "@ployz/primitives";
+import type { Membership } from "../mesh/membership.ts";
+import type { AskPeer } from "../peers/ask.ts";
+import { type Surveyed, setOf, survey } from "./survey.ts";
+import { sorted } from "./wanted.ts";
+
+type Sizes = Awaited<ReturnType<typeof storeSizes>>;
+
+/** The store as its machines and its leader tell it now. */
+export async function storeStatus(
+  ask: AskPeer,
+  store: NatsStore,
+  membership: Membership,
+): Promise<StoreStatus> {
+  const [seen, sizes] = await Promise.all([
+    survey(ask, membership.machines),
+    storeSizes(store.session).catch((error: unknown) => errorBody(error)),
+  ]);
+  return describe(seen, "code" in sizes ? undefined : sizes, membership);
+}
+
+/** Pure. `sizes` are absent where the store does not answer. */
+export function describe(seen: Surveyed, sizes: Sizes | undefined, membership: Membership): StoreStatus {
+  const generation = seen.serving?.generation ?? membership.cluster.generation;
+  const named = setOf(seen.looks, generation);
+  const members =
+    named.length > 0 ? named : membership.machines.filter(({ store }) => store).map(({ id }) => id);
+  const [first] = sizes ?? [];
+  const current = new Set((sizes ?? []).flatMap((size) => size.leader ?? []));
+  const behind = new Set(
+    (sizes ?? []).flatMap(({ followers }) =>
+      followers.filter((one) => !one.current).map(({ machine }) => machine),
+    ),
+  );
+  const machines = sorted(members).map((id): StoreStatus["machines"][number] => {
+    const look = seen.looks[id];
+    const entry = look?.record?.generations.find((one) => one.generation === generation);
+    const server = entry?.listen ? `${entry.listen.host}:${entry.listen.port}` : "";
+    const error = seen.silent[id];
+    const up = look?.server != null;
+    const state = !up
+      ? "down"
+      : members.length === 1
+        ? "alone"
+        : behind.has(id)
+          ? "behind"
+          : first?.leader === id || current.has(id)
+            ? "leader"
+            : "follower";
+    return {
+      ...{ id, server, state },
+      ...(look?.server != null && { version: look.server.version }),
+      ...(error !== undefined && { error }),
+    };
+  });
+  const up = machines.filter(({ state }) => state !== "down").length;
+  const needed = Math.floor(members.length / 2) + 1;
+  return {
+    kind: "store",
+    state: stateOf(seen, sizes, up >= needed),
+    ...{ generation, machines, quorum: { size: members.length, up, needed } },
+    streams: (sizes ?? []).map(({ name, messages, bytes, lastSequence, leader }) => ({
+      ...{ name, messages, bytes, lastSequence },
+      ...(leader !== undefined && { leader }),
+    })),
+    views: sorted(Object.keys(seen.looks)).flatMap((machine) => {
+      const look = seen.looks[machine];
+      if (look === undefined) return [];
+      const kept = (look.record?.generations ?? []).map((entry) => ({
+        generation: entry.generation,
+        state: entry.state,
+      }));
+      return [{ machine, ...look.view, kept }];
+    }),
+    silent: sorted(Object.keys(seen.silent)),
+    unfinished: seen.unfinished.map(({ id, decided }) => ({ id, decided })),
+  };
+}
+
+function stateOf(seen: Surveyed, sizes: Sizes | undefined, quorum: boolean): StoreStatus["state"] {
+  if (seen.serving === undefined && seen.unfinished.length > 0) return "fenced";
+  if (sizes !== undefined) return "open";
+  return quorum ? "unreachable" : "no-quorum";
+}

@@ -1,0 +1,146 @@
+import { PloyzError } from "@ployz/exec";
+import {
+  abandon,
+  entryOf,
+  type Refounding,
+  refound,
+  type StoreMachine,
+  type StoreRecord,
+  type StoreServer,
+  type StoreSet,
+  type Survey,
+  surveyStore,
+  type Unfinished,
+} from "@ployz/nats-store";
+import type { ErrorBody, Json, MachineRecord } from "@ployz/primitives";
+import { errorBody } from "@ployz/primitives";
+import type { AskPeer } from "../peers/ask.ts";
+import type { Look } from "./part.ts";
+import { storePorts } from "./ports.ts";
+
+/** What every member says of its part in the store; who did not answer, and why. */
+export interface Surveyed extends Survey {
+  readonly looks: Readonly<Record<string, Look>>;
+  readonly silent: Readonly<Record<string, ErrorBody>>;
+  /** The newest generation that any machine knows. */
+  readonly newest: number;
+}
+
+export async function survey(ask: AskPeer, members: readonly MachineRecord[]): Promise<Surveyed> {
+  const looks: Record<string, Look> = {};
+  const silent: Record<string, ErrorBody> = {};
+  await Promise.all(
+    members.map(async ({ id }) => {
+      try {
+        looks[id] = (await ask(id, "store.look", null)) as unknown as Look;
+      } catch (error) {
+        silent[id] = errorBody(error);
+      }
+    }),
+  );
+  const records = Object.fromEntries(
+    Object.entries(looks).map(([id, { record }]) => [id, record ?? undefined] as const),
+  );
+  const newest = Math.max(
+    0,
+    ...Object.values(looks).flatMap(({ view, record }) => [
+      view.generation,
+      ...(record?.generations.map(({ generation }) => generation) ?? []),
+    ]),
+  );
+  return { ...surveyStore(records), looks, silent, newest };
+}
+
+/** Every machine of a generation's set, as the records of those that answered name it; of one re-founding, if that is given. */
+export function setOf(looks: Surveyed["looks"], generation: number, founding?: string): readonly string[] {
+  for (const [id, { record }] of Object.entries(looks)) {
+    const entry = entryOf(record ?? undefined, generation);
+    if (entry !== undefined && (founding === undefined || entry.id === founding))
+      return entry.routes?.servers.map(({ machine }) => machine) ?? [id];
+  }
+  return [];
+}
+
+/** The part of another machine in a re-founding. */
+export function remoteMachine(ask: AskPeer, name: string): StoreMachine {
+  const step = (command: string) => async (generation: number, id?: string) => {
+    await ask(name, `store.${command}`, { generation, ...(id !== undefined && { id }) });
+  };
+  return {
+    record: async () => ((await ask(name, "store.record", null)) ?? undefined) as StoreRecord | undefined,
+    fence: step("fence"),
+    unfence: step("unfence"),
+    retire: step("retire"),
+    async found(set) {
+      await ask(name, "store.found", set as unknown as Json);
+    },
+    serve: step("serve"),
+    drop: step("drop"),
+    stop: step("stop"),
+  };
+}
+
+/** Brings a re-founding that nobody is at work on to its end: forward where it was decided, else back. Says which. */
+export async function resolve(
+  ask: AskPeer,
+  { looks, serving }: Surveyed,
+  {
+    one,
+    members,
+    storePort,
+  }: {
+    readonly one: Unfinished;
+    readonly members: readonly MachineRecord[];
+    readonly storePort: number;
+  },
+): Promise<{ readonly finished: boolean }> {
+  const generation = one.closed?.generation ?? serving?.generation ?? 0;
+  const from = { generation, machines: setOf(looks, generation) };
+  const to = wholeSet(one, { looks, members, storePort, after: generation });
+  const parts: Omit<Refounding, "carry"> = { from, to, machine: (name) => remoteMachine(ask, name) };
+  if (!one.decided) {
+    await abandon(parts);
+    return { finished: false };
+  }
+  if (to.servers.length === 0)
+    throw new PloyzError({
+      code: "store_refounding_unfinished",
+      message: `the store has begun to move, and none of the machines that it moves to answers (re-founding ${one.id})`,
+      hint: "bring them back and run the command again; if they are lost for good: ployzctl store recover",
+    });
+  await refound({ ...parts, carry: () => Promise.reject(new Error("what is decided is not carried again")) });
+  return { finished: true };
+}
+
+/** Machines of the set that do not answer are in the records of the others; where they listen follows from the generation. */
+function wholeSet(
+  one: Unfinished,
+  {
+    looks,
+    members,
+    storePort,
+    after,
+  }: {
+    readonly looks: Surveyed["looks"];
+    readonly members: readonly MachineRecord[];
+    readonly storePort: number;
+    readonly after: number;
+  },
+): StoreSet {
+  const generation = one.set?.generation ?? after + 1;
+  const machines = one.set === undefined ? [] : setOf(looks, generation, one.id);
+  const servers = machines.flatMap((id) => {
+    const member = members.find((record) => record.id === id);
+    return member === undefined ? [] : [serverOn(member, storePort, generation)];
+  });
+  return { generation, id: one.id, servers, routeSecret: "" };
+}
+
+export function serverOn(
+  { id, address }: Pick<MachineRecord, "id" | "address">,
+  storePort: number,
+  generation: number,
+): StoreServer {
+  const { client, route, monitor } = storePorts(storePort, generation);
+  return { machine: id, host: address, port: client, routePort: route, monitorPort: monitor };
+}

@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import type { Mirror, NatsStore } from "@ployz/nats-store";
+import type { Logger } from "pino";
+import type { MembershipFollower } from "../mesh/follow.ts";
+import type { Identity } from "../mesh/identity.ts";
+import type { Membership } from "../mesh/membership.ts";
+import type { Substrate, Surroundings } from "../mesh/substrate.ts";
+import { operationIds } from "../operations/clock.ts";
+import { peerClient } from "../peers/ask.ts";
+import { type PeerHandlers, peerServer } from "../peers/serve.ts";
+import { serveTransfers, type TransferOptions, type TransferServer } from "../transfer/server.ts";
+import { openStoreAuthority, type StoreAuthority } from "./open.ts";
+import { storePart } from "./part.ts";
+import { watchGeneration } from "./watch.ts";
+
+export interface Wiring {
+  readonly around: Surroundings;
+  readonly initial: Membership;
+  readonly identity: Identity;
+  readonly substrate: Substrate;
+  readonly store: NatsStore;
+  readonly mirror: Mirror;
+  readonly follower: MembershipFollower;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  readonly open: TransferOptions["open"];
+  readonly addressOf: TransferOptions["addressOf"];
+}
+
+/** The transfer port of a member, with what daemons ask of each other on it, and the store's part in that. */
+export async function wirePeers(wiring: Wiring): Promise<{
+  readonly transfers: TransferServer;
+  readonly authority: StoreAuthority;
+  /** Ends when the signal aborts. */
+  readonly watching: Promise<void>;
+}> {
+  const { around, initial, identity, substrate, store, mirror, follower, log } = wiring;
+  const { config, paths, payload } = around;
+  const { machine: self, cluster } = initial;
+  const natsServer = config.natsServer ?? payload.natsServer;
+  const peer = {
+    ...{ cluster: cluster.id, self: self.id, nkeySeed: identity.nkeySeed },
+    member: (id: string) => follower.known().machines.find((one) => one.id === id),
+  };
+  const ask = peerClient({ ...peer, port: config.transferPort });
+  let handlers: PeerHandlers = {};
+  const transfers = await serveTransfers({
+    ...{ address: self.address, port: config.transferPort, open: wiring.open, addressOf: wiring.addressOf },
+    log: (error) => log.warn({ err: error }, "transfer"),
+    peers: peerServer({
+      ...peer,
+      handlers: () => handlers,
+      log: (error, command) => log.warn({ err: error, command }, "peer"),
+    }),
+  });
+  const authority = openStoreAuthority({
+    ...{ self: self.id, cluster: cluster.id, storePort: config.storePort, dataDir: config.dataDir },
+    ...{ store, nats: store, ask, natsServer, mirror },
+    members: () => follower.known().machines,
+    membership: follower.known,
+    moved: follower.moved,
+    newId: operationIds.newOperationId,
+    offerFile: transfers.offerFile,
+    log: (error) => log.warn({ err: error }, "store"),
+  });
+  handlers = storePart({
+    ...{ self, cluster: cluster.id, nkeySeed: identity.nkeySeed, dir: paths.store, natsServer, mirror },
+    ...{ storePort: config.storePort, transferPort: config.transferPort, transfers },
+    ...{ mirrorDir: join(paths.mirror, "daemon"), retentionDays: config.retention.days },
+    ...{ services: around.services, local: substrate.store, membership: follower },
+    coordinating: authority.coordinating,
+    connectedTo: (generation) => store.session.connected() && store.session.generation() >= generation,
+  });
+  const watched = { session: store.session, membership: follower, ask, self: self.id };
+  return { transfers, authority, watching: watchGeneration(watched, wiring.signal) };
+}

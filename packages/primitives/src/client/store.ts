@@ -1,0 +1,113 @@
+import type { ErrorBody } from "../model/error.ts";
+import type { OperationEvent } from "./api.ts";
+
+export type StoreAction = "promote" | "demote" | "restore" | "recover";
+
+/** What moving the store would do. */
+export type StorePlan = {
+  readonly kind: "store-plan";
+  readonly action: StoreAction;
+  readonly changes: boolean;
+  readonly from: { readonly generation: number; readonly machines: readonly string[] };
+  readonly to: { readonly generation: number; readonly machines: readonly string[] };
+  /** Re-foundings that nobody is at work on. They are brought to their end first. */
+  readonly unfinished: readonly { readonly id: string; readonly decided: boolean }[];
+  readonly warnings: readonly string[];
+  readonly recovery?: StoreRecovery;
+};
+
+/** Where the store is now. */
+export type StoreMoved = {
+  readonly kind: "store-moved";
+  readonly action: StoreAction;
+  readonly changed: boolean;
+  readonly generation: number;
+  readonly machines: readonly string[];
+  readonly previous: readonly string[];
+  /** For how long no write was taken. */
+  readonly pauseMs: number;
+  /** Machines of the new set whose server is not open yet: the same command again opens it. */
+  readonly notOpen: readonly string[];
+  /** Machines of the old set that were away. What they have is passed by, and never takes a write. */
+  readonly notRetired: readonly string[];
+  /** Members that could not be told. They ask the others. */
+  readonly unaware: readonly string[];
+  readonly recovery?: StoreRecovery;
+};
+
+/** What a store that is made out of a mirror or a backup has, and what it lacks. */
+export type StoreRecovery = {
+  /** The machine whose mirror it is; absent: a backup. */
+  readonly from?: string;
+  /** Sequences up to which it is complete. */
+  readonly commits: number;
+  readonly facts: number;
+  readonly namespaces: readonly string[];
+  readonly lost: readonly string[];
+  /** How far each machine that answers has followed the store that was. */
+  readonly views: readonly StoreView[];
+};
+
+export type StoreView = {
+  readonly machine: string;
+  readonly generation: number;
+  readonly commits: number;
+  readonly facts: number;
+};
+
+export type StoreEvent =
+  | Extract<OperationEvent, { type: "step" | "waiting" }>
+  | { readonly type: "store-plan"; readonly plan: StorePlan }
+  | { readonly type: "refused"; readonly refusals: readonly ErrorBody[] }
+  | { readonly type: "store-moved"; readonly moved: StoreMoved };
+
+/** `machines`: those of the set that result (promote) or those that are relieved (demote). */
+export type StoreMove = {
+  readonly action: "promote" | "demote";
+  readonly machines: readonly string[];
+  readonly replicas?: number;
+  readonly preview?: boolean;
+};
+
+export type StoreRestore = {
+  /** Of the upload. */
+  readonly id: string;
+  readonly passphrase?: string;
+  /** Goes back to the backup although the store has gone on since. */
+  readonly overwrite?: boolean;
+  readonly preview?: boolean;
+};
+
+export type StoreRecover = {
+  /** Who holds it then; default: the machine that is asked. */
+  readonly machines?: readonly string[];
+  readonly preview?: boolean;
+};
+
+export type StoreStatus = {
+  readonly kind: "store";
+  readonly state: "open" | "no-quorum" | "unreachable" | "fenced";
+  readonly generation: number;
+  readonly machines: readonly {
+    readonly id: string;
+    readonly server: string;
+    readonly state: "leader" | "follower" | "behind" | "alone" | "down";
+    readonly version?: string;
+    readonly error?: ErrorBody;
+  }[];
+  /** How many machines hold it, how many of them answer, and how many must. */
+  readonly quorum: { readonly size: number; readonly up: number; readonly needed: number };
+  readonly streams: readonly {
+    readonly name: string;
+    readonly messages: number;
+    readonly bytes: number;
+    readonly lastSequence: number;
+    readonly leader?: string;
+  }[];
+  /** What each machine knows, and which generations it has on disk. */
+  readonly views: readonly (StoreView & {
+    readonly kept: readonly { readonly generation: number; readonly state: string }[];
+  })[];
+  readonly silent: readonly string[];
+  readonly unfinished: StorePlan["unfinished"];
+};

@@ -1,0 +1,97 @@
+import type { Basis, PlannedStep, StepContext, StepDef } from "../engine/types.ts";
+import type { Json } from "../model/json.ts";
+import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
+import type { MemberFacts, MemberPorts } from "./observe.ts";
+
+/** What every way into the cluster has in common once a seat is reserved: members take the new peer, it joins, and they shake hands. */
+export type PeerKinds = {
+  "members.await": { args: { seat: string; reserve: string }; out: { peers: number } };
+  "handshake.await": {
+    args: { id: string; machines: readonly string[] };
+    out: { handshakes: Readonly<Record<string, number>> };
+  };
+};
+
+export const reserved = (context: Pick<StepContext<unknown>, "output">, step: string) =>
+  context.output(step) as unknown as { readonly revision: number; readonly record: MachineRecord };
+
+export const peerSteps: {
+  readonly [N in keyof PeerKinds]: StepDef<MemberPorts, PeerKinds[N]["args"], PeerKinds[N]["out"]>;
+} = {
+  "members.await": {
+    timeoutMs: () => 30_000,
+    retryTransient: true,
+    apply: ({ seat, reserve }, context) =>
+      context.call(
+        seat,
+        "membership.await",
+        { revision: reserved(context, reserve).revision },
+        { timeoutMs: 25_000, signal: context.signal },
+      ),
+  },
+  "handshake.await": {
+    timeoutMs: () => 45_000,
+    retryTransient: true,
+    apply: ({ id, machines }, context) =>
+      context.call(
+        id,
+        "membership.handshake",
+        { machines, timeoutMs: 20_000 },
+        { timeoutMs: 25_000, signal: context.signal },
+      ),
+  },
+};
+
+/** One step for each member that answers; `needs`: what the join then waits for. */
+export function planPeers(id: string, { reachable }: MemberFacts, after: readonly string[]) {
+  const steps: readonly PlannedStep<PeerKinds>[] = reachable.map((member) => ({
+    id: `peer@${member}`,
+    kind: "members.await",
+    args: { seat: member, reserve: "seat" },
+    machine: member,
+    title: `${member} takes ${id} as its peer`,
+    needs: after,
+  }));
+  return { steps, needs: steps.length > 0 ? steps.map((step) => step.id) : after };
+}
+
+export const planHandshake = (id: string, { reachable }: MemberFacts): PlannedStep<PeerKinds> => ({
+  id: "handshake",
+  kind: "handshake.await",
+  args: { id, machines: reachable },
+  machine: id,
+  title: `handshake of ${id} with ${reachable.join(", ") || "nobody"}`,
+  needs: ["join"],
+});
+
+export const storeServersOf = ({ machines, storePort }: MemberFacts): readonly string[] =>
+  machines.filter(({ record }) => record.store).map(({ record }) => `${record.address}:${storePort}`);
+
+export const basisOf = (facts: MemberFacts): readonly Basis[] => [
+  { key: "fact.cluster", revision: facts.clusterRevision },
+  ...facts.machines
+    .filter(({ record }) => facts.reachable.includes(record.id))
+    .map(({ record, revision }) => ({ key: `fact.machine.${record.id}`, revision })),
+];
+
+export const warningsOf = (id: string, { machines, reachable }: MemberFacts): readonly string[] =>
+  machines
+    .filter(({ record }) => isMember(record) && !reachable.includes(record.id))
+    .map(({ record }) => `${record.id} is not reachable: it takes ${id} as its peer when it is back`);
+
+/** What the new machine is told: its seat, and everybody as they are now. */
+export async function joinDocument(
+  record: MachineRecord,
+  storeServers: readonly string[],
+  { store }: Pick<MemberPorts, "store">,
+): Promise<{ readonly [key: string]: Json }> {
+  const [cluster, machines] = await Promise.all([store.facts.get("cluster"), store.facts.list("machine")]);
+  if (cluster === undefined) throw new Error("the cluster record is gone");
+  return {
+    v: 1,
+    cluster: cluster.value as unknown as ClusterRecord,
+    machine: record,
+    machines: machines.map((entry) => entry.value),
+    storeServers,
+  };
+}

@@ -1,0 +1,45 @@
+import type { Primitive } from "../engine/types.ts";
+import { reserved } from "../machine-add/peers.ts";
+import type { Json } from "../model/json.ts";
+import type { MachineRecord } from "../model/machine.ts";
+import { type MachineJoinInput, parseMachineJoin, scopeOf } from "./input.ts";
+import { type MachineJoinFacts, type MachineJoinPorts, observe } from "./observe.ts";
+import { type MachineJoinKinds, plan } from "./plan.ts";
+import { refuse } from "./refuse.ts";
+import { steps } from "./steps.ts";
+
+/**
+ * Makes a machine a member that came by itself with a token: it takes the invite and a seat, every member takes it as its peer, it is
+ * answered with its seat, and handshakes with every reachable member. Who calls it has compared the token's secret; here only the
+ * invite's id is known. The commit turns its record from `joining` to `active`.
+ */
+export const machineJoin: Primitive<
+  MachineJoinPorts,
+  MachineJoinInput,
+  MachineJoinFacts,
+  MachineJoinKinds,
+  Json
+> = {
+  name: "machine-join",
+  version: 1,
+  parse: parseMachineJoin,
+  scope: ({ self }) => [scopeOf(self)],
+  observe,
+  refuse,
+  plan,
+  steps,
+  commit(_input, _facts, _plan, context) {
+    const { record, revision } = reserved(context, "seat");
+    return {
+      kind: "fact",
+      key: `machine.${record.id}`,
+      value: { ...record, state: "active" } satisfies MachineRecord,
+      expected: revision,
+    };
+  },
+  /** The subnet is the one it got, which is not the planned one if another join was faster. */
+  result(_input, { summary }, context) {
+    const { subnet, address } = reserved(context, "seat").record;
+    return { ...(summary as { readonly [key: string]: Json }), subnet, address };
+  },
+};

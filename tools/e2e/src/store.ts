@@ -1,0 +1,69 @@
+import { readlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { spawnStream, waitFor } from "@ployz/exec";
+import type { StoreStatus } from "@ployz/primitives";
+import type { Cluster } from "./cluster.ts";
+
+const script = join(dirname(fileURLToPath(import.meta.url)), "store-writer.ts");
+
+export interface StoreWritten {
+  readonly acknowledged: number;
+  /** Acknowledged, and not there. */
+  readonly lost: readonly number[];
+  readonly longestGapMs: number;
+}
+
+export interface StoreWriter extends AsyncDisposable {
+  end(): Promise<StoreWritten>;
+}
+
+/** Writes into the store with the key of machine `i`, from there. */
+export async function storeWriter({ lab }: Cluster, i: number): Promise<StoreWriter> {
+  const machine = (await lab.info()).machines[i - 1];
+  if (machine?.init == null) throw new Error(`m${i} is off`);
+  const seed = (await lab.sh(i, ["cat", "/var/lib/ployz/identity/nats.seed"])).stdout.trim();
+  const current = await readlink(join(machine.disk, "usr/local/lib/ployz/current"));
+  const node = join(machine.disk, "usr/local/lib/ployz", current.split("/").at(-1) ?? "", "lib/node");
+  const child = spawnStream(
+    "nsenter",
+    [`--net=/proc/${machine.init}/ns/net`, node, "--conditions=@ployz/source", script],
+    {
+      env: { MEMBERSHIP: join(machine.disk, "var/lib/ployz/membership.json"), SEED: seed },
+      redact: [seed],
+    },
+  );
+  let stdout = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.done.catch(() => {}); // whoever ends it is told
+  const end = async () => {
+    child.stdin.end();
+    await child.done;
+    return JSON.parse(stdout) as StoreWritten;
+  };
+  return { end, [Symbol.asyncDispose]: async () => void (await end().catch(() => {})) };
+}
+
+export const storeOf = (cluster: Cluster, i: number): Promise<StoreStatus> =>
+  cluster.json<StoreStatus>(i, ["store", "status"]);
+
+/** Machines that hold the store as machine `i` sees it, all of them with everything. */
+export async function storeOn(
+  cluster: Cluster,
+  i: number,
+  machines: readonly string[],
+): Promise<StoreStatus> {
+  return waitFor(
+    `the store on ${machines.join(", ")}`,
+    async () => {
+      const status = await storeOf(cluster, i);
+      const good = status.machines.filter(({ state }) => state !== "down" && state !== "behind");
+      return status.state === "open" && good.map(({ id }) => id).join() === machines.join()
+        ? status
+        : undefined;
+    },
+    { timeoutMs: 60_000, intervalMs: 300 },
+  );
+}
