@@ -122,7 +122,8 @@ export function openSession(options: SessionOptions): Session {
         attempts += 1;
         return Math.min(1000, 25 * 2 ** Math.min(attempts, 6)) * (0.5 + Math.random() / 2);
       },
-      pingInterval: 5000,
+      // A server that lost its power says nothing: it has to be noticed within a call's deadline, so that the call goes to another.
+      pingInterval: 2000,
       maxPingOut: 2,
       timeout: 3000,
     });

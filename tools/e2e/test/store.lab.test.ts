@@ -2,6 +2,7 @@ import type { StoreMoved } from "@ployz/primitives";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
 import { storeOf, storeOn, storeWriter } from "../src/store.ts";
+import { daemonUp } from "../src/survive.ts";
 import { gatewayTraffic, nothingLost } from "../src/traffic.ts";
 
 const HOST = "www.example.test";
@@ -23,6 +24,10 @@ const history = async (i: number) =>
   (
     await cluster.json<{ commits: readonly { readonly revision: number }[] }>(i, ["history", "prod"])
   ).commits.map((commit) => commit.revision);
+const storeServices = async (i: number) => {
+  const { services } = await cluster.json<{ services: readonly { name: string }[] }>(i, ["daemon", "status"]);
+  return services.map(({ name }) => name).filter((name) => name.startsWith("ployz-nats"));
+};
 const serves = async (version: string) =>
   expect((await cluster.get(1, HOST)).body).toContain(`"version":"${version}"`);
 
@@ -80,8 +85,7 @@ it("moves to one machine that is not the founder, and the others follow", async 
   await storeOn(cluster, 1, ["m2"]);
   await deploy(1, "v6");
   expect((await writing.end()).lost).toEqual([]);
-  const { services } = await cluster.json<{ services: readonly { name: string }[] }>(1, ["daemon", "status"]);
-  expect(services.filter(({ name }) => name.startsWith("ployz-nats"))).toEqual([]);
+  expect(await storeServices(1)).toEqual([]);
 });
 
 it("is backed up, goes on, and goes back to the backup when that is said", async () => {
@@ -118,4 +122,30 @@ it("is recovered on a survivor when all that held it is gone, and takes deploys 
   // Its other machine is off: what it would have to publish there is owed.
   await deploy(1, "v9", [0, 5]);
   await serves("v9");
+});
+
+it("is not opened again by a machine that held it before and comes back", async () => {
+  await cluster.lab.on(2);
+  await daemonUp(cluster, 2);
+  const { generation } = await storeOf(cluster, 3);
+  await expect.poll(async () => (await storeOf(cluster, 2)).generation, { timeout: 30_000 }).toBe(generation);
+  expect(await storeServices(2)).toEqual([]);
+  const next = await deploy(2, "v10");
+  expect((await history(3))[0]).toBe(revision(next));
+  await serves("v10");
+});
+
+it("goes to another machine when the one that holds it is removed, typed there", async () => {
+  const preview = await cluster.ctl(3, ["machine", "rm", "m3", "-n"]);
+  expect(preview.stdout).toContain("store: m3 -> m1");
+  expect(await storeServices(3)).not.toEqual([]);
+  const before = await history(2);
+  await using traffic = gatewayTraffic(cluster.lab, HOST);
+  const removed = await cluster.json<{ readonly state: string }>(3, ["machine", "rm", "m3", "--yes"]);
+  expect(removed).toMatchObject({ state: "done", changed: true });
+  await storeOn(cluster, 2, ["m1"]);
+  expect(await history(2)).toEqual(before);
+  await deploy(2, "v11");
+  await nothingLost("machine rm of the store's machine", traffic);
+  expect(await storeServices(3)).toEqual([]);
 });

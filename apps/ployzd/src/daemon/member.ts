@@ -37,6 +37,7 @@ import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
 import { openReservations } from "../state/reservations.ts";
 import { openStopped } from "../state/stopped.ts";
+import { handingOver } from "../store/hand-over.ts";
 import type { StoreAuthority } from "../store/open.ts";
 import { storePorts } from "../store/ports.ts";
 import { wirePeers } from "../store/wire.ts";
@@ -266,12 +267,18 @@ export async function openMember(
     storeConnected: () => store.session.connected(),
     removed: follower.removed,
     run: (request) =>
-      isForPeer(request, self.id)
-        ? forward(request, {
-            ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
-            members: () => follower.known().machines,
-          })
-        : runner.run(request),
+      handingOver(request, {
+        members: () => follower.known().machines,
+        answering: authority.answering,
+        move: authority.move,
+        run: (one) =>
+          isForPeer(one, self.id)
+            ? forward(one, {
+                ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
+                members: () => follower.known().machines,
+              })
+            : runner.run(one),
+      }),
     cutOff: (ms) => cutOff(store.session, ms),
     adoption: () => adoption,
     heads,

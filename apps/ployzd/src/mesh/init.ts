@@ -37,6 +37,7 @@ export async function initMesh(around: Surroundings, request: MeshInit): Promise
   const substrate = await openSubstrate(around, membership);
   try {
     await substrate.up(membership);
+    await substrate.startStore(membership);
     await found(membership, around);
     await writeMembership(paths.membership, membership);
     return membership;

@@ -34,10 +34,12 @@ export interface Substrate {
   readonly range: AddressRange;
   /** This machine's part in the store, if it has one or gets one. */
   readonly store: LocalStoreMachine;
-  /** Tunnels, bridge, store server, gateway and DNS: started or adopted. Says what was not running. */
+  /** Tunnels, bridge, gateway and DNS: started or adopted. Says what was not running. */
   up(membership: Membership): Promise<readonly string[]>;
   setPeers(membership: Membership): Promise<void>;
-  /** The users of this machine's store server, where there is one. */
+  /** The store server that is to run here, if any: started or adopted. Not before it is known which generation is the newest. */
+  startStore(membership: Membership): Promise<readonly string[]>;
+  /** The users of this machine's store server, where there is one and it was started. */
   setUsers(membership: Membership): Promise<void>;
   down(): Promise<void>;
 }
@@ -106,7 +108,8 @@ export async function openSubstrate(
       })),
     ...{ host: services, binary: config.natsServer ?? payload.natsServer },
   });
-  const startStore = async (now: Membership) => {
+  let storeStarted = false;
+  const runStore = async (now: Membership) => {
     members = now.machines;
     const { generation } = now.cluster;
     return store.start(generation, now.machine.store && generation === 1);
@@ -114,7 +117,6 @@ export async function openSubstrate(
   const setPeers = async ({ machines }: Membership) => {
     await wireguard.setPeers(peersOf(machines, machine.id));
   };
-  const setUsers = async (now: Membership) => void (await startStore(now));
 
   return {
     wireguard,
@@ -122,7 +124,17 @@ export async function openSubstrate(
     network,
     range: { first: plan.firstInstance, last: plan.lastInstance },
     setPeers,
-    setUsers,
+    async startStore(now) {
+      const results = await runStore(now);
+      storeStarted = true;
+      return results
+        .filter(({ change }) => change !== "unchanged")
+        .map(({ change }) => `nats-server: ${change}`);
+    },
+    async setUsers(now) {
+      members = now.machines;
+      if (storeStarted) await runStore(now);
+    },
     store,
     async up(now) {
       await Promise.all(
@@ -147,7 +159,6 @@ export async function openSubstrate(
       );
       await setPeers(now);
       await runtime.ensureNetwork(network);
-      for (const { change } of await startStore(now)) note("nats-server", change);
       await Promise.all(
         (["gateway", "dns"] as const).map(async (name) =>
           note(`ployz-${name}`, await services.ensure(follower(name))),

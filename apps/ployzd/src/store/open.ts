@@ -17,11 +17,14 @@ import { type Backups, openBackups } from "./backups.ts";
 import { moveStore, Refused } from "./move.ts";
 import { type ReplaceWorld, recoverStore, restoreBackup } from "./replace.ts";
 import { storeStatus } from "./status.ts";
+import { survey } from "./survey.ts";
 import { type StoreChange, wantedStores } from "./wanted.ts";
 
 /** The store as an operator sees it: where it is, and what moves it. */
 export interface StoreAuthority {
   status(): Promise<StoreStatus>;
+  /** Members whose daemon answers now. */
+  answering(): Promise<readonly string[]>;
   move(request: StoreMove): AsyncIterable<StoreEvent>;
   restore(request: StoreRestore): AsyncIterable<StoreEvent>;
   recover(request: StoreRecover): AsyncIterable<StoreEvent>;
@@ -78,6 +81,7 @@ export function openStoreAuthority(
     backups,
     coordinating: () => coordinating,
     status: () => storeStatus(world.ask, world.nats, world.membership()),
+    answering: async () => Object.keys((await survey(world.ask, world.membership().machines)).looks),
     move: (request) =>
       run(request.preview === true, (on) => {
         const { action, machines, replicas } = request;

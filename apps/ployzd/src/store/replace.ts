@@ -18,7 +18,7 @@ import type { Founding } from "./found.ts";
 import { conclude, hold, needFit, noStore, Refused, type StoreWorld, settled } from "./move.ts";
 import type { Parcel } from "./part.ts";
 import { type Surveyed, setOf } from "./survey.ts";
-import { sorted } from "./wanted.ts";
+import { sameSet, sorted } from "./wanted.ts";
 
 export interface ReplaceWorld extends StoreWorld {
   readonly dir: string;
@@ -26,6 +26,10 @@ export interface ReplaceWorld extends StoreWorld {
   readonly natsServer: string;
   readonly mirror: Mirror;
   offerFile(machine: string, path: string): string;
+  /** Whether a peer has answered since this daemon started, so that what it holds of the store was opened. */
+  opened(): boolean;
+  /** Opens it without that. */
+  open(): Promise<void>;
 }
 
 interface Run {
@@ -110,7 +114,7 @@ export async function recoverStore(
       (entry) => entry.generation === old && entry.state !== "retired" && entry.state !== "founding",
     ),
   );
-  if (left.length > held.length / 2) throw stillThere(old, left);
+  if (left.length > held.length / 2) return reopen(world, { request, generation: old, left, emit });
   await world.store.facts.get("cluster").then(
     () => Promise.reject(stillThere(old, held)),
     () => undefined, // as it should be
@@ -161,6 +165,38 @@ export async function recoverStore(
   };
   const moved = await conclude(world, { founding, action: "recover", emit, lease: undefined });
   return { ...moved, recovery };
+}
+
+/** All of it is here, and only waits for a peer to say that there is no newer one. The operator says it instead. */
+async function reopen(
+  world: ReplaceWorld,
+  {
+    request,
+    generation,
+    left,
+    emit,
+  }: {
+    readonly request: StoreRecover;
+    readonly generation: number;
+    readonly left: readonly string[];
+    readonly emit: Run["emit"];
+  },
+): Promise<StorePlan | StoreMoved> {
+  const place = { generation, machines: sorted(left) };
+  const plan: StorePlan = {
+    ...{ kind: "store-plan", action: "recover", changes: true, from: place, to: place, unfinished: [] },
+    warnings: [
+      "no other machine answers: if the store was recovered on one of them meanwhile, this makes it two",
+    ],
+  };
+  if (!sameSet(left, [world.self]) || world.opened()) throw stillThere(generation, left);
+  emit({ type: "store-plan", plan });
+  if (request.preview === true) return plan;
+  await world.open();
+  return {
+    ...{ kind: "store-moved", action: "recover", changed: true, generation, pauseMs: 0 },
+    ...{ machines: place.machines, previous: place.machines, notOpen: [], notRetired: [], unaware: [] },
+  };
 }
 
 /**

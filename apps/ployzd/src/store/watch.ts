@@ -3,37 +3,54 @@ import type { Session } from "@ployz/nats-store";
 import type { MembershipFollower, StorePlace } from "../mesh/follow.ts";
 import type { AskPeer } from "../peers/ask.ts";
 
+const AGAIN_MS = 500;
 const LOOK_MS = 2_000;
 /** While the store answers it is enough to hear of a newer one some time. */
 const CALM_ROUNDS = 10;
 const ASKED_AT_ONCE = 3;
+
+interface Watched {
+  readonly membership: Pick<MembershipFollower, "known" | "moved">;
+  readonly ask: AskPeer;
+  readonly self: string;
+}
+
+/**
+ * Asks every peer where the store is, until one has answered: a machine that was away must not open the store that it held before,
+ * which may have been recovered elsewhere meanwhile. Resolves at once where there is nobody to ask.
+ */
+export async function heardFromPeers({ membership, ask, self }: Watched, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const peers = peersOf(membership, self);
+    const answers = await Promise.allSettled(
+      peers.map(async (id) =>
+        membership.moved((await ask(id, "store.where", null)) as unknown as StorePlace),
+      ),
+    );
+    if (peers.length === 0 || answers.some(({ status }) => status === "fulfilled")) return;
+    await delay(AGAIN_MS, undefined, { signal }).catch(() => {});
+  }
+}
+
+const peersOf = (membership: Watched["membership"], self: string): readonly string[] =>
+  membership
+    .known()
+    .machines.map(({ id }) => id)
+    .filter((id) => id !== self);
 
 /**
  * Learns from peers where the store has gone: all of the time from some of them, as an old server still answers reads; and from more
  * of them at once while the store is away.
  */
 export async function watchGeneration(
-  {
-    session,
-    membership,
-    ask,
-    self,
-  }: {
-    readonly session: Session;
-    readonly membership: MembershipFollower;
-    readonly ask: AskPeer;
-    readonly self: string;
-  },
+  { session, membership, ask, self }: Watched & { readonly session: Session },
   signal: AbortSignal,
 ): Promise<void> {
   let next = 0;
   for (let round = 1; !signal.aborted; round++) {
     await delay(LOOK_MS, undefined, { signal }).catch(() => {});
     if (signal.aborted || (session.connected() && round % CALM_ROUNDS !== 0)) continue;
-    const peers = membership
-      .known()
-      .machines.map(({ id }) => id)
-      .filter((id) => id !== self);
+    const peers = peersOf(membership, self);
     const some = Array.from(
       { length: Math.min(ASKED_AT_ONCE, peers.length) },
       () => peers[next++ % peers.length] ?? "",

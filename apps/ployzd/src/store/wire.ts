@@ -11,7 +11,7 @@ import { type PeerHandlers, peerServer } from "../peers/serve.ts";
 import { serveTransfers, type TransferOptions, type TransferServer } from "../transfer/server.ts";
 import { openStoreAuthority, type StoreAuthority } from "./open.ts";
 import { storePart } from "./part.ts";
-import { watchGeneration } from "./watch.ts";
+import { heardFromPeers, watchGeneration } from "./watch.ts";
 
 export interface Wiring {
   readonly around: Surroundings;
@@ -53,12 +53,19 @@ export async function wirePeers(wiring: Wiring): Promise<{
       log: (error, command) => log.warn({ err: error, command }, "peer"),
     }),
   });
+  let opened: Promise<void> | undefined;
+  const open = async () => {
+    const started = await substrate.startStore(follower.known());
+    if (started.length > 0) log.info({ started }, "store");
+  };
   const authority = openStoreAuthority({
     ...{ self: self.id, cluster: cluster.id, storePort: config.storePort, dataDir: config.dataDir },
     ...{ store, nats: store, ask, natsServer, mirror },
     members: () => follower.known().machines,
     membership: follower.known,
     moved: follower.moved,
+    opened: () => opened !== undefined,
+    open: () => (opened ??= open()),
     newId: operationIds.newOperationId,
     offerFile: transfers.offerFile,
     log: (error) => log.warn({ err: error }, "store"),
@@ -72,5 +79,14 @@ export async function wirePeers(wiring: Wiring): Promise<{
     connectedTo: (generation) => store.session.connected() && store.session.generation() >= generation,
   });
   const watched = { session: store.session, membership: follower, ask, self: self.id };
-  return { transfers, authority, watching: watchGeneration(watched, wiring.signal) };
+  const opening = async () => {
+    await heardFromPeers(watched, wiring.signal);
+    if (wiring.signal.aborted) return;
+    await (opened ??= open());
+  };
+  const watching = Promise.all([
+    watchGeneration(watched, wiring.signal),
+    opening().catch((error: unknown) => log.error({ err: error }, "store")),
+  ]);
+  return { transfers, authority, watching: watching.then(() => {}) };
 }

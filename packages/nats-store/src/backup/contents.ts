@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type { StreamInfo } from "@nats-io/jetstream";
 import { consumeOnce, Interrupted } from "../client/consumer.ts";
 import { withinDeadline } from "../deadline.ts";
@@ -8,23 +9,36 @@ import type { Session } from "../session.ts";
 export const infoOf = (session: Session, stream: string): Promise<StreamInfo> =>
   withinDeadline(session, `looking at ${stream}`, ({ jsm }) => jsm.streams.info(stream));
 
-/** SHA-256 over every message of a stream, in order: sequence, subject, headers and data. Read again when a server goes away. */
+const AGAIN_MS = 100;
+/** For how long a server of a set may be behind its leader. */
+const BEHIND_ROUNDS = 100;
+
+/**
+ * SHA-256 over every message of a stream that nobody writes to, in order: sequence, subject, headers and data. Read again when a server
+ * goes away, and when it was read from one of a set that has not got all of it yet.
+ */
 export async function contentsOf(session: Session, stream: string): Promise<string> {
-  for (let left = 4; ; left -= 1) {
+  for (let [left, behind] = [4, BEHIND_ROUNDS]; ; ) {
     try {
-      return await readOnce(session, stream);
+      // Of its leader, for which this waits.
+      const { messages } = (await infoOf(session, stream)).state;
+      const read = await readOnce(session, stream);
+      if (read.count >= messages || behind-- === 0) return read.digest;
+      await delay(AGAIN_MS);
     } catch (error) {
-      if (left === 0 || !(error instanceof Interrupted || isTransient(error)))
+      if (left-- === 0 || !(error instanceof Interrupted || isTransient(error)))
         throw storeError(`reading ${stream}`, error);
-      // Waits for its leader.
-      await infoOf(session, stream);
     }
   }
 }
 
-async function readOnce(session: Session, stream: string): Promise<string> {
+async function readOnce(
+  session: Session,
+  stream: string,
+): Promise<{ readonly digest: string; readonly count: number }> {
   const stop = new AbortController();
   const hash = createHash("sha256");
+  let count = 0;
   const link = await session.link();
   const add = (part: Uint8Array | string) => {
     const bytes = Buffer.from(part);
@@ -40,11 +54,12 @@ async function readOnce(session: Session, stream: string): Promise<string> {
         continue;
       }
       const { revision, subject, data, allHeaders } = event.stored;
+      count += 1;
       for (const part of [String(revision), subject, allHeaders(), data]) add(part);
       if (event.pending === 0) break;
     }
   } finally {
     stop.abort();
   }
-  return `sha256:${hash.digest("hex")}`;
+  return { digest: `sha256:${hash.digest("hex")}`, count };
 }

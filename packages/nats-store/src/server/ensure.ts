@@ -101,8 +101,8 @@ export function serviceSpec(name: string, binary: string, configFile: string): S
     name,
     description: "Ployz store (nats-server)",
     argv: [binary, "-c", configFile],
+    // Not at boot: a store that was recovered elsewhere meanwhile must not take writes here; the daemon asks its peers first.
     restart: "always",
-    startAtBoot: true,
     stopTimeoutMs: 20_000,
   };
 }

@@ -21,12 +21,13 @@ export type Found = {
   readonly warning?: string;
 };
 
-/** A read, once more when nobody answered: one lost message must not make a machine look gone. */
+/** A read, once more when nobody answered, or not in time: one lost message must not make a machine look gone. */
 export async function ask<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (errorBody(error).code !== "machine_unreachable") throw error;
+    const { code } = errorBody(error);
+    if (code !== "machine_unreachable" && code !== "deadline_exceeded") throw error;
     return await read();
   }
 }

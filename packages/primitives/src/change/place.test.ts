@@ -11,7 +11,7 @@ function host(id: string, more: Partial<Host> = {}): Host {
     runtime: "docker",
     region: undefined,
     az: undefined,
-    reachable: true,
+    unreachable: undefined,
     closed: undefined,
     cpus: 4,
     memoryFreeBytes: 8 * GIB,
@@ -38,7 +38,7 @@ test("the reason comes with each machine when none fits", () => {
   const hosts = [
     host("m1", { closed: "draining" }),
     host("m2", { memoryFreeBytes: 100 * 2 ** 20 }),
-    host("m3", { reachable: false }),
+    host("m3", { unreachable: "no answer within 3000 ms" }),
     host("m4", { runtime: "process" }),
     host("m5", { region: "us" }),
   ];
@@ -54,7 +54,7 @@ test("the reason comes with each machine when none fits", () => {
     reasons: [
       { machine: "m1", reason: "draining" },
       { machine: "m2", reason: "100 MiB of memory free, 256 MiB needed" },
-      { machine: "m3", reason: "unreachable" },
+      { machine: "m3", reason: "unreachable: no answer within 3000 ms" },
       { machine: "m4", reason: "runs host processes, and an image needs Docker" },
       { machine: "m5", reason: "not among the machines it is constrained to" },
     ],
@@ -79,7 +79,7 @@ const anyHost = (index: number) =>
       runtime: fc.constantFrom("docker" as const, "process" as const),
       region: fc.constantFrom(undefined, "eu", "us"),
       az: fc.constantFrom(undefined, "a", "b"),
-      reachable: fc.boolean(),
+      unreachable: fc.constantFrom(undefined, "no answer"),
       closed: fc.constantFrom(undefined, "draining" as const, "standby" as const),
       cpus: fc.integer({ min: 1, max: 64 }),
       memoryFreeBytes: fc.integer({ min: 0, max: 16 }).map((gib) => gib * GIB),
@@ -108,7 +108,7 @@ test("placement never breaks a constraint, overbooks memory or lands on a leavin
       for (const machine of placed.machines.values()) used.set(machine, (used.get(machine) ?? 0) + 1);
       for (const [machine, times] of used) {
         const one = before.get(machine);
-        expect(one).toMatchObject({ reachable: true, closed: undefined, runtime: wanted.runtime });
+        expect(one).toMatchObject({ unreachable: undefined, closed: undefined, runtime: wanted.runtime });
         expect(times * wanted.memoryBytes).toBeLessThanOrEqual(one?.memoryFreeBytes ?? 0);
         if (wanted.constraints && "region" in wanted.constraints)
           expect(one?.region).toBe(wanted.constraints.region);

@@ -9,7 +9,8 @@ export type Host = {
   readonly runtime: "docker" | "process";
   readonly region: string | undefined;
   readonly az: string | undefined;
-  readonly reachable: boolean;
+  /** Why it does not answer; absent: it does. */
+  readonly unreachable: string | undefined;
   /** Takes nothing new. */
   readonly closed: "draining" | "standby" | undefined;
   /** Bytes that may still be promised to volumes; absent: no volumes there. Follows what was placed so far. */
@@ -56,12 +57,12 @@ export function needsOf(spec: ServiceSpec | JobSpec): Needs {
 
 /** `kept` counts the committed instances, by machine, that stay. */
 export function hostsOf(machines: readonly MachineFact[], kept: ReadonlyMap<string, number>): Host[] {
-  return machines.map(({ record, observation }) => ({
+  return machines.map(({ record, observation, error }) => ({
     id: record.id,
     runtime: observation?.runtime ?? record.runtime,
     region: record.region,
     az: record.az,
-    reachable: observation !== undefined,
+    unreachable: observation === undefined ? (error?.message ?? "it does not answer") : undefined,
     closed: closedOf(record.state, observation?.draining),
     cpus: Math.max(1, observation?.cpus ?? 1),
     memoryFreeBytes: observation?.memoryFreeBytes ?? 0,
@@ -92,7 +93,7 @@ export function excluded(needs: Needs, host: Host): string | undefined {
 export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefined {
   const never = excluded(needs, host);
   if (never !== undefined) return never;
-  if (!host.reachable) return "unreachable";
+  if (host.unreachable !== undefined) return `unreachable: ${host.unreachable}`;
   if (host.runtime !== needs.runtime)
     return needs.runtime === "docker"
       ? "runs host processes, and an image needs Docker"

@@ -22,6 +22,15 @@ const Input = Type.Object({
       },
     ),
   ),
+  storeMoves: Type.Optional(
+    Type.Object(
+      { from: Type.Array(label("A machine.")), to: Type.Array(label("A machine.")) },
+      {
+        description:
+          "In a preview: where the store is moved before this is done. Said by the daemon, not by the operator.",
+      },
+    ),
+  ),
 });
 export type MachineRmInput = Static<typeof Input>;
 

@@ -138,6 +138,12 @@ describe("machine rm", () => {
     expect(await apply(world, machineRm, { machine: "m3" })).toMatchObject({
       refusals: [{ code: "holds_the_store" }],
     });
+    // The daemon says where it will be, in a preview: no such thing makes a removal of it.
+    const storeMoves = { from: ["m3"], to: ["m1"] };
+    expect(await apply(world, machineRm, { machine: "m3", storeMoves })).toMatchObject({
+      ...{ state: "failed", error: { code: "holds_the_store" } },
+    });
+    expect(await stateOf(world, "m3")).toBe("active");
   });
 });
 

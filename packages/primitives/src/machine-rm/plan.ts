@@ -14,7 +14,7 @@ type Step = PlannedStep<MachineRmKinds>;
  * the machine is out for good.
  */
 export function plan(input: MachineRmInput, facts: MembershipFacts, operation: string): Plan<MachineRmKinds> {
-  const { machine: id, force = false } = input;
+  const { machine: id, force = false, storeMoves } = input;
   if (isGone(facts) || facts.machine === undefined) {
     const summary = { kind: "machine-rm", machine: id, already: true };
     return { basis: [], prepare: [], settle: [], changes: false, warnings: [], summary };
@@ -90,6 +90,7 @@ export function plan(input: MachineRmInput, facts: MembershipFacts, operation: s
       kind: "machine-rm",
       machine: id,
       forced: force,
+      ...(storeMoves && { store: storeMoves }),
       namespaces: evacuations.flatMap(({ summary }) => summary ?? []),
     },
   };

@@ -3,7 +3,6 @@ import { stillAnswers } from "../evacuate/wish.ts";
 import { planEvacuations } from "../membership/evacuations.ts";
 import { noMember } from "../membership/input.ts";
 import type { MembershipFacts } from "../membership/observe.ts";
-import type { MachineRecord } from "../model/machine.ts";
 import type { MachineRmInput } from "./index.ts";
 
 /** It was removed, or its removal is committed: there is nothing left to do. */
@@ -11,7 +10,7 @@ export const isGone = ({ machine, removed }: MembershipFacts): boolean =>
   machine === undefined ? removed !== undefined : machine.record.state === "removed";
 
 export function refuse(input: MachineRmInput, facts: MembershipFacts): readonly Refusal[] {
-  const { machine: id, force } = input;
+  const { machine: id, force, storeMoves } = input;
   if (isGone(facts)) return [];
   const unknown = noMember(id, facts);
   if (unknown.length > 0 || facts.machine === undefined) return unknown;
@@ -25,8 +24,7 @@ export function refuse(input: MachineRmInput, facts: MembershipFacts): readonly 
       },
     ];
   }
-  const store = holdsTheStore(facts.machine.record);
-  if (store !== undefined) return [store];
+  if (facts.machine.record.store && storeMoves === undefined) return [holdsTheStore(id)];
   const fact = machines.find(({ record }) => record.id === id);
   const answers = fact?.observation !== undefined;
   if (force && answers) return [stillAnswers(id)];
@@ -45,13 +43,10 @@ export function refuse(input: MachineRmInput, facts: MembershipFacts): readonly 
 
 export const lossOf = ({ force, lose = [] }: MachineRmInput) => (force ? { lose } : undefined);
 
-/** A machine that holds the store gives it away first. Where re-founding the store on others becomes part of the plan, this goes. */
-function holdsTheStore({ id, store }: MachineRecord): Refusal | undefined {
-  if (!store) return undefined;
-  return {
-    code: "holds_the_store",
-    message: `machine ${id} holds the store`,
-    hint: "move the store to another machine first: ployzctl machine storage promote",
-    machine: id,
-  };
-}
+/** What runs the removal moves the store off it first, when another machine can take it. */
+const holdsTheStore = (machine: string): Refusal => ({
+  code: "holds_the_store",
+  message: `machine ${machine} holds the store, and no other machine answers that could take it`,
+  hint: "bring another machine back, or add one; of a store that is lost with its machines: ployzctl store recover",
+  machine,
+});

@@ -101,12 +101,21 @@ async function setState(
 ): Promise<{ readonly revision: number; readonly record: Json }> {
   const entry = await store.facts.get(`machine.${machine}`);
   if (entry === undefined) throw changed(machine);
+  if ((entry.value as unknown as MachineRecord).store && state === "draining") throw tookTheStore(machine);
   if (stateOf(entry.value) === state) return { revision: entry.revision, record: entry.value };
   const record = { ...(entry.value as unknown as MachineRecord), state };
   const written = await store.facts.put(`machine.${machine}`, record, entry.revision);
   if (!written.ok) throw changed(machine);
   return { revision: written.revision, record };
 }
+
+const tookTheStore = (machine: string) =>
+  new PloyzError({
+    code: "holds_the_store",
+    message: `meanwhile the store was moved to ${machine}`,
+    hint: "run the same command again",
+    machine,
+  });
 
 const changed = (machine: string) =>
   new PloyzError({

@@ -12,12 +12,14 @@ type MembershipSummary = {
   readonly forced?: boolean;
   readonly already?: boolean;
   readonly kept?: readonly string[];
+  /** Where the store is before it, and once it is done. */
+  readonly store?: { readonly from: readonly string[]; readonly to: readonly string[] };
 };
 
 /** None for another primitive's summary. */
 export function membershipLines(summary: Json): readonly Cell[] {
   if (!isMembership(summary)) return [];
-  const { kind, machine, namespaces = [], here = [], forced, kept = [] } = summary;
+  const { kind, machine, namespaces = [], here = [], forced, kept = [], store } = summary;
   const moves = namespaces.flatMap((one) => evacuated(one, machine));
   const what: Cell =
     kind === "machine-rm"
@@ -26,6 +28,9 @@ export function membershipLines(summary: Json): readonly Cell[] {
   const stays = kind === "machine-drain" && namespaces.length === 0 ? here : [];
   return [
     what,
+    ...(store
+      ? [{ text: `  ~ store: ${store.from.join(", ")} -> ${store.to.join(", ")}`, tone: "warn" } as const]
+      : []),
     ...moves,
     ...(stays.length > 0 ? [`  stays there: ${stays.join(", ")} (--migrate moves it)`] : []),
     ...kept.map((dataset) => `  kept on its disk: ${dataset}`),

@@ -1,0 +1,94 @@
+import type {
+  MachineRecord,
+  OperationEvent,
+  OperationRequest,
+  StoreEvent,
+  StoreMove,
+} from "@ployz/primitives";
+import { isMember } from "@ployz/primitives";
+import { sorted } from "./wanted.ts";
+
+export interface HandOverWorld {
+  members(): readonly MachineRecord[];
+  /** Members that answer now. */
+  answering(): Promise<readonly string[]>;
+  move(request: StoreMove): AsyncIterable<StoreEvent>;
+  run(request: OperationRequest): AsyncIterable<OperationEvent>;
+}
+
+/** Runs an operation; of the removal of a machine that holds the store, the store moves off it first, once the rest of the plan stands. */
+export async function* handingOver(
+  asked: OperationRequest,
+  world: HandOverWorld,
+): AsyncGenerator<OperationEvent, void> {
+  const request = withoutMove(asked);
+  const moves = await movesOf(request, world);
+  if (moves === undefined) {
+    yield* world.run(request);
+    return;
+  }
+  const input = { ...(request.input as object), storeMoves: moves };
+  if (request.mode !== "apply") {
+    yield* world.run({ ...request, input });
+    return;
+  }
+  for await (const event of world.run({ ...request, input, mode: "preview" })) {
+    if (event.type !== "refused") continue;
+    yield event;
+    return;
+  }
+  const move: StoreMove = { action: "promote", machines: moves.to, replicas: moves.to.length };
+  for await (const event of world.move(move)) {
+    if (event.type === "step" || event.type === "waiting") yield event;
+    if (event.type !== "refused") continue;
+    yield event;
+    return;
+  }
+  yield* world.run(request);
+}
+
+export type StoreMoves = { readonly from: readonly string[]; readonly to: readonly string[] };
+
+/** Only a daemon says it, and of a preview only. */
+function withoutMove(request: OperationRequest): OperationRequest {
+  if (request.primitive !== "machine-rm" || typeof request.input !== "object" || request.input === null)
+    return request;
+  const { storeMoves: _, ...input } = request.input as { readonly storeMoves?: unknown };
+  return { ...request, input };
+}
+
+async function movesOf(
+  { primitive, input }: OperationRequest,
+  world: HandOverWorld,
+): Promise<StoreMoves | undefined> {
+  if (primitive !== "machine-rm") return undefined;
+  const leaving = (input as { readonly machine?: unknown } | null)?.machine;
+  const members = world.members().filter(isMember);
+  const present = sorted(members.filter(({ store }) => store).map(({ id }) => id));
+  if (typeof leaving !== "string" || !present.includes(leaving)) return undefined;
+  const answering = await world.answering();
+  const able = members.filter(({ id, state }) => state === "active" && answering.includes(id));
+  const to = successors(
+    present,
+    leaving,
+    able.map(({ id }) => id),
+  );
+  return to && { from: present, to };
+}
+
+/**
+ * Who holds the store when one of its machines goes: one of those that are able to takes its place; where there is none, it is on
+ * fewer. `undefined`: on nobody. Pure.
+ */
+export function successors(
+  present: readonly string[],
+  leaving: string,
+  able: readonly string[],
+): readonly string[] | undefined {
+  const left = present.filter((id) => id !== leaving);
+  const [taker] = sorted(able.filter((id) => !present.includes(id)));
+  if (taker !== undefined) return sorted([...left, taker]);
+  const staying = sorted(left.filter((id) => able.includes(id)));
+  const fewer = staying.length - ((staying.length + 1) % 2);
+  return fewer > 0 ? staying.slice(0, fewer) : undefined;
+}
