@@ -45,7 +45,7 @@ export interface Written {
   readonly longestGapMs: number;
 }
 
-/** Writes rows through the gateway of machine `i` until it is ended. */
+/** Writes rows, numbered from `first` on, through the gateway of machine `i` until it is ended. */
 export interface Writer extends AsyncDisposable {
   end(): Promise<Written>;
 }
@@ -55,15 +55,15 @@ export async function writer(
   i: number,
   host: string = LEDGER,
   everyMs = 10,
+  first = 1,
 ): Promise<Writer> {
   const script = "/root/ledger-client.mjs";
   await install(lab, i, "ledger-client.mjs", script);
   const done = `/run/ledger-client.${host}.done`;
   await lab.sh(i, ["rm", "-f", done]);
-  const loop = 'until [ -e "$1" ]; do sleep 0.1; done | "$2" "$3" http://127.0.0.1/ "$4" "$5"';
-  const running = lab.sh(i, ["sh", "-c", loop, "sh", done, node, script, host, String(everyMs)], {
-    timeoutMs: 600_000,
-  });
+  const loop = 'until [ -e "$1" ]; do sleep 0.1; done | "$2" "$3" http://127.0.0.1/ "$4" "$5" "$6"';
+  const argv = ["sh", "-c", loop, "sh", done, node, script, host, String(everyMs), String(first)] as const;
+  const running = lab.sh(i, argv, { timeoutMs: 600_000 });
   running.catch(() => {}); // whoever ends it is told
   const end = async () => {
     await lab.sh(i, ["touch", done]);

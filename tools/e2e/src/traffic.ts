@@ -24,10 +24,10 @@ const SECONDS = 240;
 /** What most clients wait. Only a host that is far too busy comes near it; what matters is in gap and p99. */
 const PATIENCE_MS = 30_000;
 
-/** 200 requests a second through the gateway of m1: new connections, kept ones, and slow requests on both. */
-export function gatewayTraffic(lab: Lab, host: string): Traffic {
+/** 200 requests a second through the gateway of one machine, m1 if nothing is said: new connections, kept ones, and slow requests on both. */
+export function gatewayTraffic(lab: Lab, host: string, machine = 1): Traffic {
   const stop = new AbortController();
-  const url = `http://${lab.addresses[0]}/`;
+  const url = `http://${lab.addresses[machine - 1]}/`;
   const kinds = {
     "new connections": { path: "", rate: 100, keepAlive: false },
     "kept connections": { path: "", rate: 70, keepAlive: true },

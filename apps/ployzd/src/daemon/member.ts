@@ -15,7 +15,7 @@ import { followMembership } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
-import { forward, isForPeer } from "../operations/forward.ts";
+import { operationsAsked } from "../operations/asked.ts";
 import { installedHere } from "../operations/installed.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted } from "../participant/adopt.ts";
@@ -37,7 +37,6 @@ import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
 import { openReservations } from "../state/reservations.ts";
 import { openStopped } from "../state/stopped.ts";
-import { handingOver } from "../store/hand-over.ts";
 import type { StoreAuthority } from "../store/open.ts";
 import { storePorts } from "../store/ports.ts";
 import { wirePeers } from "../store/wire.ts";
@@ -266,19 +265,10 @@ export async function openMember(
     membership: follower.known,
     storeConnected: () => store.session.connected(),
     removed: follower.removed,
-    run: (request) =>
-      handingOver(request, {
-        members: () => follower.known().machines,
-        answering: authority.answering,
-        move: authority.move,
-        run: (one) =>
-          isForPeer(one, self.id)
-            ? forward(one, {
-                ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
-                members: () => follower.known().machines,
-              })
-            : runner.run(one),
-      }),
+    run: operationsAsked({
+      ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
+      ...{ runner, authority, members: () => follower.known().machines },
+    }),
     cutOff: (ms) => cutOff(store.session, ms),
     adoption: () => adoption,
     heads,

@@ -53,10 +53,14 @@ export async function wirePeers(wiring: Wiring): Promise<{
       log: (error, command) => log.warn({ err: error, command }, "peer"),
     }),
   });
-  let opened: Promise<void> | undefined;
-  const open = async () => {
+  const start = async () => {
     const started = await substrate.startStore(follower.known());
     if (started.length > 0) log.info({ started }, "store");
+  };
+  let opened: Promise<void> | undefined;
+  const open = (): Promise<void> => {
+    opened ??= start();
+    return opened;
   };
   const authority = openStoreAuthority({
     ...{ self: self.id, cluster: cluster.id, storePort: config.storePort, dataDir: config.dataDir },
@@ -65,7 +69,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
     membership: follower.known,
     moved: follower.moved,
     opened: () => opened !== undefined,
-    open: () => (opened ??= open()),
+    open,
     newId: operationIds.newOperationId,
     offerFile: transfers.offerFile,
     log: (error) => log.warn({ err: error }, "store"),
@@ -81,8 +85,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
   const watched = { session: store.session, membership: follower, ask, self: self.id };
   const opening = async () => {
     await heardFromPeers(watched, wiring.signal);
-    if (wiring.signal.aborted) return;
-    await (opened ??= open());
+    if (!wiring.signal.aborted) await open();
   };
   const watching = Promise.all([
     watchGeneration(watched, wiring.signal),
