@@ -9,6 +9,9 @@ import { openPair, openPool, type Pair, PORT, type VolumeMachine, type Zpool } f
 
 if (process.env.PLOYZ_PLOYZD_LAB !== "1") throw new Error("run through test/lab.sh: pnpm test:lab");
 
+/** Every second change in CI, all of them in the nightly suite. */
+const STRIDE = Number(process.env.PLOYZ_FAULT_STRIDE ?? 2);
+
 type Volume = `volume.${string}`;
 type Name = Extract<keyof Commands, Volume>;
 
@@ -69,7 +72,7 @@ async function shape(machine: VolumeMachine, id: string) {
 }
 
 /**
- * For each change that the command makes: the daemon dies before it, another one comes up, and the same command is sent again.
+ * For changes that the command makes: the daemon dies before it, another one comes up, and the same command is sent again.
  * `prepare` makes a volume of its own for each.
  */
 async function cutEverywhere<N extends Name>(
@@ -83,7 +86,7 @@ async function cutEverywhere<N extends Name>(
     fetch: (other: string, token: string, signal: AbortSignal) =>
       fetchOffer(other === "m1" ? "127.0.1.1" : "127.0.1.2", PORT, token, signal),
   };
-  for (let at = 0; ; at++) {
+  for (let at = 0; ; at += STRIDE) {
     const args = await prepare();
     const handlers = cutHandlers(machine, remote, at);
     const run = handlers[name] as (args: unknown, context: unknown) => Promise<unknown>;

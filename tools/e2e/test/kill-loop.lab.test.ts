@@ -18,14 +18,11 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 const at = (share: number) => Math.floor((loop.length - 1) * share);
 
 describe("kill -9 of ployzd in the middle of a deploy, then the same command on another machine", () => {
-  it.each([0, 0.35, 0.6, 1])("when the coordinator comes back (%s of its journal)", async (share) => {
+  it.each([0, 0.6])("when the coordinator comes back (%s of its journal)", async (share) => {
     expect(loop.length).toBeGreaterThan(20);
     await loop.restarts(at(share));
   });
-  it.each([0.4])("when the coordinator stays dead (%s of its journal)", async (share) => {
-    await loop.staysDown(at(share));
-  });
-  it.each([0.4, 0.8])("a participant's: the command succeeds (%s of its journal)", async (share) => {
+  it.each([0.4])("a participant's: the command succeeds (%s of its journal)", async (share) => {
     await loop.participant(at(share), 3);
   });
 

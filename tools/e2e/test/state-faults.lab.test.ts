@@ -14,9 +14,6 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 describe("one writer, no acknowledged row lost, nothing left, and the same command finishes, after", () => {
   it("the coordinator dies in a branch", () => loop.round("branch", kill("coordinator", 9)));
-  it("the machine of the data dies in a promotion that replaces it", () =>
-    loop.round("promote", kill("source", 12)));
   it("the coordinator dies in a rollback with data", () => loop.round("rollback", kill("coordinator", 14)));
-  it("the source's daemon dies in a migration", () => loop.round("migrate", kill("source", 8)));
   it("the target's daemon dies in a migration", () => loop.round("migrate", kill("target", 14)));
 });

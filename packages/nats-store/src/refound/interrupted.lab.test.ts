@@ -12,6 +12,9 @@ import {
 
 class Died extends Error {}
 
+/** Every third call in CI, one after the other each time in the nightly suite. */
+const STRIDE = Number(process.env.PLOYZ_FAULT_STRIDE ?? 3);
+
 /** The coordinator dies at its `at`th call: before it was sent, or before its answer came. Nothing it asks later is heard. */
 function dying(
   refounding: Refounding,
@@ -75,9 +78,9 @@ const powerCut = async (cluster: Cluster) => {
 };
 
 it.each(["before", "after"] as const)(
-  "dies at every call (%s it was done), then power fails: never two generations take writes, and the next run finishes",
+  "dies at a call (%s it was done), then power fails: never two generations take writes, and the next run finishes",
   async (when) => {
-    for (let at = 2; ; at += 1) {
+    for (let at = 2; ; at += STRIDE) {
       const cluster = await startCluster(["m1", "m2"]);
       try {
         const store = cluster.store("m1", { servers: cluster.first, generation: 1 });

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The long suites of tools/e2e/test/nightly: sets up the machine, then runs those that are named, or all of them.
+#
+#   scripts/nightly.sh [SUITE]...
+set -euo pipefail
+# shellcheck source=lib/env.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib/env.sh"
+cd "$ployz_root"
+files=()
+for suite in "$@"; do
+  file=test/nightly/$suite.lab.test.ts
+  if [ ! -f "tools/e2e/$file" ]; then
+    printf 'nightly.sh: no suite %s; there are: %s\n' "$suite" "$(cd tools/e2e/test/nightly && printf '%s ' *.lab.test.ts | sed 's/\.lab\.test\.ts//g')" >&2
+    exit 2
+  fi
+  files+=("$file")
+done
+scripts/setup.sh
+# shellcheck source=lib/env.sh
+. scripts/lib/env.sh
+exec pnpm --filter @ployz/e2e run test:nightly "${files[@]}"
