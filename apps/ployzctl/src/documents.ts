@@ -58,6 +58,7 @@ export type Document =
   | StorePlan
   | StoreMoved
   | StoreSnapshot
+  | VolumeExported
   | ErrorDocument
   | DaemonInstalled
   | DaemonStopped
@@ -171,5 +172,13 @@ export type StoreSnapshot = {
   readonly file: string;
   readonly bytes: number;
   readonly encrypted: boolean;
+};
+export type VolumeExported = {
+  readonly kind: "volume-exported";
+  readonly namespace: string;
+  readonly volume: string;
+  readonly snapshot: string;
+  readonly file: string;
+  readonly bytes: number;
 };
 export type TextDocument = { readonly kind: "text"; readonly text: string };

@@ -124,7 +124,7 @@ export function openSession(options: SessionOptions): Session {
       },
       // A server that lost its power says nothing: it has to be noticed within a call's deadline, so that the call goes to another.
       pingInterval: 2000,
-      maxPingOut: 2,
+      maxPingOut: 3,
       timeout: 3000,
     });
     if (isOlder(nc)) {

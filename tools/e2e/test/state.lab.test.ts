@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cluster, openCluster } from "../src/cluster.ts";
+import { difference, inventory } from "../src/inventory.ts";
 import { LEDGER, ledgerBundles, ledgerManifest, lost, rowsOf, writer } from "../src/ledger.ts";
 
 type Volume = { readonly name: string; readonly namespace: string; readonly machine: string };
@@ -105,6 +106,42 @@ describe("an environment with data", () => {
     );
     expect(lost(acknowledged, await rowsOf(cluster, 3))).toEqual([]);
     expect(failures).toEqual([]);
+  });
+
+  it("a volume goes out to a file and comes in on another machine; a file that is damaged leaves nothing", async () => {
+    const rows = await rowsOf(cluster, 1);
+    const from = await machineOf();
+    const [asked = "", target = ""] = ["m1", "m2", "m3"].filter((id) => id !== from);
+    const i = Number(asked.slice(1));
+    const file = "/root/data.ployz-volume";
+    await cluster.ctl(i, ["volume", "export", "prod/data", "-o", file]);
+    await cluster.ctl(i, ["volume", "export", "prod/data", "-o", file], { ok: [3] });
+    const spoil = `cd /root
+size=$(stat -c %s ${file})
+head -c $((size - 40)) ${file} > short
+cp ${file} spoilt
+printf spoilt | dd of=spoilt bs=1 seek=$((size / 2)) conv=notrunc status=none`;
+    await cluster.lab.sh(i, ["sh", "-ec", spoil]);
+    const before = await inventory(cluster);
+    const take = (name: string, code: number) =>
+      cluster.ctl(i, ["volume", "import", "copy/data", name, "--machine", target], { ok: [code] });
+    const refused = [await take("/root/none", 3), await take("/etc/hostname", 2)];
+    expect(refused.map(({ stderr }) => stderr).join()).toMatch(/no such file.*not an exported volume/s);
+    for (const name of ["/root/short", "/root/spoilt"])
+      expect((await take(name, 1)).stderr).toContain("the file is damaged");
+    expect(difference(before, await inventory(cluster))).toEqual([]);
+
+    expect(await done(i, ["volume", "import", "copy/data", file, "--machine", target])).toMatchObject({
+      ...{ state: "done", changed: true, owed: [] },
+    });
+    const manifest = ledgerManifest({ namespace: "copy" }).replaceAll('host = "', 'host = "copy--');
+    await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, manifest, ledgerBundles)]);
+    expect(await machineOf("copy")).toBe(target);
+    expect(await rowsOf(cluster, 1, `copy--${LEDGER}`)).toEqual(rows);
+    expect(await done(i, ["volume", "import", "copy/data", file, "--machine", target])).toMatchObject({
+      changed: false,
+    });
+    expect(await done(1, ["namespace", "rm", "copy", "--yes"])).toMatchObject({ state: "done", owed: [] });
   });
 
   it("the source is removed before its branch: the branch goes on, and nothing is left running in the end", async () => {

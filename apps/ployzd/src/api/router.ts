@@ -18,8 +18,10 @@ export type Handler = (call: Call) => Promise<unknown>;
 /** Yields events, each sent as a line of JSON. */
 export type StreamHandler = (call: Call) => AsyncIterable<unknown>;
 
-/** Yields a file. */
-export type BytesHandler = (call: Call) => Promise<{ readonly bytes: number; stream(): Readable }>;
+/** Yields a file. `bytes`: how long it is, or `about` how long, where that is known. */
+export type BytesHandler = (
+  call: Call,
+) => Promise<{ readonly bytes?: number; readonly about?: number; stream(): Readable }>;
 
 export interface Routes {
   readonly json: Readonly<Record<string, Handler>>;
@@ -38,8 +40,12 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
     ...entries(routes.json, (handler) => async (call, response) => send(response, 200, await handler(call))),
     ...entries(routes.streams, (stream) => (call, response) => sendLines(response, stream(call))),
     ...entries(routes.bytes ?? {}, (handler) => async (call, response) => {
-      const { bytes, stream } = await handler(call);
-      const head = { "content-type": "application/octet-stream", "content-length": bytes };
+      const { bytes, about, stream } = await handler(call);
+      const head = {
+        "content-type": "application/octet-stream",
+        ...(bytes !== undefined && { "content-length": bytes }),
+        ...(about !== undefined && { "ployz-about-bytes": about }),
+      };
       await pipeline(stream(), response.writeHead(200, head));
     }),
   ];

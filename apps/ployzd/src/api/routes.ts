@@ -26,6 +26,7 @@ import { mergedLogs } from "./logs.ts";
 import type { Routes } from "./router.ts";
 import { passphraseOf, storeMove, storeRecover, storeRestore } from "./store.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, rttTable } from "./views.ts";
+import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
 
 /** The local API: see `Api` and `ApiStreams` in @ployz/primitives/client. */
@@ -145,6 +146,8 @@ export function apiRoutes(daemon: Daemon): Routes {
       },
       "GET /v1/operations/:id/events": ({ params, signal }) =>
         daemon.member().runner.events(operationId(params.id), signal),
+      "POST /v1/volumes/import": ({ request, query }) =>
+        importVolume(daemon.member(), request, importRequest(query)),
       "POST /v1/store/move": async function* ({ body }) {
         yield* daemon.member().authority.move(storeMove(await body()));
       },
@@ -163,6 +166,12 @@ export function apiRoutes(daemon: Daemon): Routes {
         ),
     },
     bytes: {
+      "GET /v1/volumes/:ns/:name/export": ({ params, query, signal }) =>
+        exportVolume(
+          daemon.member(),
+          { namespace: params.ns ?? "", volume: params.name ?? "", snapshot: query.snapshot ?? "" },
+          { version: payload.version, signal },
+        ),
       "POST /v1/store/snapshot": async ({ body }) =>
         daemon.member().authority.backups.make(passphraseOf(object((await body()) ?? {}).passphrase)),
     },

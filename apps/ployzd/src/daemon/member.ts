@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { PloyzError } from "@ployz/exec";
 import { openMirror, openRpc, openStore } from "@ployz/nats-store";
 import type {
@@ -9,13 +10,13 @@ import type {
   OperationRequest,
   Store,
 } from "@ployz/primitives";
-import type { Logger } from "pino";
 import { type Inviter, openInviter } from "../invites/open.ts";
 import { followMembership } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
 import { operationsAsked } from "../operations/asked.ts";
+import { operationIds } from "../operations/clock.ts";
 import { installedHere } from "../operations/installed.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted } from "../participant/adopt.ts";
@@ -43,6 +44,8 @@ import { wirePeers } from "../store/wire.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
 import { fetchOffer } from "../transfer/server.ts";
 import { offered } from "../transfer/sources.ts";
+import { openUploads, type Uploads, withUploads } from "../transfer/uploads.ts";
+import type { Life } from "./life.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
 
@@ -53,8 +56,11 @@ export interface Member {
   readonly machines: Machines;
   readonly runner: Runner;
   readonly bundles: Bundles;
+  readonly uploads: Uploads;
   readonly inviter: Inviter;
   readonly authority: StoreAuthority;
+  /** What another machine has offered to this one. */
+  fetch(machine: string, token: string, signal: AbortSignal): Promise<Readable>;
   membership(): Membership;
   storeConnected(): boolean;
   /** The cluster says that this machine is a member no more. */
@@ -62,9 +68,9 @@ export interface Member {
   /** Resolves when the store has closed the door, after `ms` at the latest. */
   cutOff(ms: number): Promise<void>;
   adoption(): AdoptionReport;
-  /** Log lines of one instance, wherever it runs. */
   /** Runs an operation, here or, when it has to outlive this membership, on a peer. */
   run(request: OperationRequest): AsyncIterable<OperationEvent>;
+  /** Log lines of one instance, wherever it runs. */
   logs(
     machine: string,
     id: string,
@@ -78,14 +84,6 @@ export interface Member {
 }
 
 export type LogItem = { readonly time: string; readonly stream: "stdout" | "stderr"; readonly line: string };
-
-/** What a member says to the daemon that it is part of. */
-export interface Life {
-  readonly log: Logger;
-  /** Ordered by the operation that removed this machine. */
-  leaving(operation: string): Promise<void>;
-  left(operation: string): Promise<void> | undefined;
-}
 
 export async function openMember(
   around: Surroundings,
@@ -131,7 +129,9 @@ export async function openMember(
     ...{ runtime, reservations, stopped, bundles, address: self.address },
     volumes: instanceVolumes(volumes, paths.volumes),
   };
-  const sender = openSender(volumes);
+  const uploads = openUploads(operationIds.newOperationId);
+  const local = openSender(volumes);
+  const sender = uploads.sender(local);
   const stop = new AbortController();
   const letGo = async (error: unknown): Promise<never> => {
     stop.abort();
@@ -143,7 +143,7 @@ export async function openMember(
   if (storage.root !== undefined)
     await storage
       .ready()
-      .then(() => sender.tidy())
+      .then(() => local.tidy())
       .catch((error: unknown) => log.error({ err: error }, "volumes"));
   let adoption = await adoptCommitted(
     self.id,
@@ -230,7 +230,7 @@ export async function openMember(
     }),
     ...instanceHandlers(world),
     ...gatewayHandlers(paths.gatewaySocket),
-    ...volumeHandlers({ ...volumes, machines, fetch }),
+    ...withUploads(volumeHandlers({ ...volumes, machines, fetch }), uploads),
     ...updateHandlers({
       ...{ self: self.id, payload, builds, runtime, config, paths, machines, fetch },
       services: around.services,
@@ -260,6 +260,8 @@ export async function openMember(
     machines,
     runner,
     bundles,
+    uploads,
+    fetch,
     inviter,
     authority,
     membership: follower.known,
@@ -267,7 +269,7 @@ export async function openMember(
     removed: follower.removed,
     run: operationsAsked({
       ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
-      ...{ runner, authority, members: () => follower.known().machines },
+      ...{ runner, authority, members: () => follower.known().machines, follow: runner.events },
     }),
     cutOff: (ms) => cutOff(store.session, ms),
     adoption: () => adoption,

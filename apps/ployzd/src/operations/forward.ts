@@ -1,6 +1,7 @@
 import { PloyzError } from "@ployz/exec";
 import type { Rpc } from "@ployz/nats-store";
 import {
+  errorBody,
   isMember,
   type Json,
   type MachineRecord,
@@ -17,6 +18,8 @@ export interface ForwardWorld {
   /** Aborts when this machine's membership ends here. */
   readonly signal: AbortSignal;
   members(): readonly MachineRecord[];
+  /** What is on record of an operation that runs elsewhere, up to its result. */
+  follow(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent>;
   /** Of the operation that has ordered this machine to leave: resolves when it has. */
   left(operation: string): Promise<void> | undefined;
 }
@@ -43,21 +46,39 @@ export async function* forward(
   const args: Json = { primitive, input, mode, by };
   const started = Date.now();
   let seen: { operation?: string; revision?: number; output: Json } = { output: null };
-  try {
-    for await (const item of world.rpc.callStream(peer, "operation.run", args, { signal: world.signal })) {
-      const event = item as unknown as OperationEvent;
-      if (event.type === "accepted") seen = { ...seen, operation: event.operation };
-      if (event.type === "committed") seen = { ...seen, revision: event.revision };
-      if (event.type === "plan") seen = { ...seen, output: event.plan.summary };
-      yield event;
-      if (event.type === "result" || event.type === "refused") return;
+  const sources = [
+    () =>
+      world.rpc.callStream(peer, "operation.run", args, {
+        signal: world.signal,
+      }) as AsyncIterable<unknown> as AsyncIterable<OperationEvent>,
+    // The connection was away for a moment, and with it a part of what the peer said; what it does is on record.
+    () => world.follow(seen.operation ?? "", world.signal),
+  ];
+  for (const [attempt, source] of sources.entries()) {
+    try {
+      for await (const event of source()) {
+        if (event.type === "accepted") seen = { ...seen, operation: event.operation };
+        if (event.type === "committed") seen = { ...seen, revision: event.revision };
+        if (event.type === "plan") seen = { ...seen, output: event.plan.summary };
+        yield event;
+        if (event.type === "result" || event.type === "refused") return;
+      }
+      break;
+    } catch (error) {
+      if (seen.operation !== undefined && world.left(seen.operation) !== undefined) break;
+      if (attempt > 0 || seen.operation === undefined || errorBody(error).code !== "stream_interrupted")
+        throw error;
     }
-  } catch (error) {
-    const left = seen.operation === undefined ? undefined : world.left(seen.operation);
-    if (left === undefined) throw error;
   }
   const { operation = "", revision, output } = seen;
-  await world.left(operation);
+  const left = world.left(operation);
+  if (left === undefined)
+    throw new PloyzError({
+      code: "machine_unreachable",
+      message: `${peer} runs operation ${operation}, and could not be followed to its end`,
+      hint: `what became of it: ployzctl ops show ${operation}`,
+    });
+  await left;
   const result: OperationResult = {
     ...{ kind: "operation", operation, primitive, state: "done", changed: true, output, owed: [] },
     ...(revision !== undefined && { revision }),

@@ -53,7 +53,13 @@ export type CopySource = {
   readonly machine: string;
   /** Absent: as it is now, by a snapshot that the operation takes. */
   readonly snapshot?: { readonly name: string; readonly guid: string };
+  /** No copy that is there, but a file that an operator sends to that machine: read once, as it comes. */
+  readonly upload?: true;
 };
+
+/** Whether the copy is a clone: else the data is sent, even where it is on the same machine. */
+export const isClone = (from: CopySource, machine: string): boolean =>
+  from.machine === machine && from.upload !== true;
 
 /** What a primitive wants, and why it cannot have it. */
 export type Wish = {

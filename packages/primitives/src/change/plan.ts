@@ -4,7 +4,7 @@ import { instanceRevision } from "../manifest/revision.ts";
 import type { CommittedRoute } from "../model/commit.ts";
 import { instanceId } from "../model/ids.ts";
 import { type Decision, decide } from "./decide.ts";
-import type { Desired, Wish } from "./desired.ts";
+import { type Desired, isClone, type Wish } from "./desired.ts";
 import { liveness } from "./liveness.ts";
 import type { ChangeFacts } from "./observe.ts";
 import { type Candidate, ensureSteps, type Prepared, prepareSteps, volumesOf } from "./prepare.ts";
@@ -146,7 +146,7 @@ function nextVolume(namespace: string, decision: VolumeDecision, operation: stri
       return {
         ...base,
         origin: { namespace: from.namespace, volume: from.volume, snapshot },
-        guidFrom: from.machine === machine ? `clone ${label}` : `admit ${label}`,
+        guidFrom: isClone(from, machine) ? `clone ${label}` : `admit ${label}`,
       };
     }
     case "move":

@@ -3,6 +3,7 @@ import type { Instance, VolumeSnapshot } from "../model/commit.ts";
 import { volumeId } from "../model/ids.ts";
 import type { VolumeIdentity } from "../participant/commands.ts";
 import type { Decision } from "./decide.ts";
+import { isClone } from "./desired.ts";
 import type { ChangeKinds } from "./steps.ts";
 import { snapshotName } from "./volume-steps.ts";
 import { isKept, type VolumeDecision } from "./volumes.ts";
@@ -111,7 +112,7 @@ export function volumeSteps(
       ready(...swap.map((step) => step.id));
       keep(previous, previous.machine, swap.at(-1)?.id ?? "");
     }
-    if (from.machine === machine) {
+    if (isClone(from, machine)) {
       ready(`clone ${label}`);
       steps.push({
         id: `clone ${label}`,
@@ -130,7 +131,9 @@ export function volumeSteps(
           kind: "volume.transfer",
           args: { machine, ...identity, source, from: copyFrom },
           machine,
-          title: `copy ${from.namespace}/${from.volume} from ${from.machine} to ${machine}`,
+          title: from.upload
+            ? `receive volume ${name} on ${machine}, from the file sent to ${from.machine}`
+            : `copy ${from.namespace}/${from.volume} from ${from.machine} to ${machine}`,
           needs: copyNeeds,
         },
         admitStep(decision, identity, copyFrom.snapshot, `transfer ${label}`),

@@ -148,6 +148,7 @@ function missingSource(
 ): readonly Refusal[] {
   const there = facts.machines.find(({ record }) => record.id === from.machine);
   if (there?.observation === undefined) return [unreachable(name, from.machine)];
+  if (from.upload) return [];
   const copy = there.observation.volumes.find(({ id }) => id === from.id);
   if (copy !== undefined && (from.snapshot !== undefined || copy.state === "active")) return [];
   return [

@@ -21,6 +21,7 @@ import type {
 export type * from "./daemon.ts";
 export type * from "./invites.ts";
 export type * from "./views.ts";
+export type * from "./volume-file.ts";
 
 /**
  * The local API of a daemon: HTTP/1.1 with JSON on a Unix socket, streams as NDJSON. Every error answers with `{ error: ErrorBody }`

@@ -1,7 +1,9 @@
+import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { PloyzError } from "../model/error.ts";
-import type { Api, ApiStreams } from "./api.ts";
+import type { Api, ApiStreams, OperationEvent } from "./api.ts";
 import { type ClientTarget, errorOf, exchange, lines, readAll, unreachable } from "./http.ts";
+import type { VolumeImportRequest } from "./volume-file.ts";
 
 type ParamsOf<Route extends string> = Route extends `${string}:${infer Name}/${infer Rest}`
   ? { readonly [K in Name]: string } & ParamsOf<`/${Rest}`>
@@ -43,6 +45,17 @@ export interface Client {
   storeSnapshot(passphrase: string | undefined, signal?: AbortSignal): Promise<Readable>;
   /** Sends a backup (`PUT /v1/store/backup`); resolves with the id by which it can be restored. */
   uploadBackup(backup: Readable, signal?: AbortSignal): Promise<string>;
+  /** A snapshot of a volume as one file (`GET /v1/volumes/:ns/:name/export`). Fails when it breaks off. `about`: its size, roughly. */
+  exportVolume(
+    volume: { readonly namespace: string; readonly volume: string; readonly snapshot: string },
+    signal?: AbortSignal,
+  ): Promise<{ readonly about?: number; readonly stream: Readable }>;
+  /** Sends such a file (`POST /v1/volumes/import`), and tells what becomes of it meanwhile. */
+  importVolume(
+    request: VolumeImportRequest,
+    file: Readable,
+    signal?: AbortSignal,
+  ): AsyncIterable<OperationEvent>;
 }
 
 interface AnyCall {
@@ -80,6 +93,25 @@ export function openClient(target: ClientTarget): Client {
       const answer = await readAll(await exchange(target, upload("/v1/store/backup", backup, signal)));
       return (JSON.parse(answer) as { readonly id: string }).id;
     },
+    async exportVolume({ namespace: ns, volume: name, snapshot }, signal) {
+      const call = { params: { ns, name }, query: { snapshot } };
+      const { method, path } = pathOf("GET /v1/volumes/:ns/:name/export", call);
+      const stream = await exchange(target, {
+        ...{ method, path, accept: "application/octet-stream", idleMs: 60_000 },
+        ...(signal && { signal }),
+      });
+      const about = Number(stream.headers["ployz-about-bytes"]);
+      return { ...(Number.isFinite(about) && { about }), stream };
+    },
+    async *importVolume(request, file, signal) {
+      const { method, path } = pathOf("POST /v1/volumes/import", { query: request });
+      const sent = { tar: file };
+      const response = await exchange(target, {
+        ...{ method, path, accept: "application/x-ndjson", idleMs: 0, body: sent },
+        ...(signal && { signal }),
+      });
+      yield* eventsOf<OperationEvent>(target, response, signal);
+    },
   };
 }
 
@@ -105,7 +137,14 @@ function send(
 }
 
 async function* events<T>(target: ClientTarget, route: string, call: AnyCall): AsyncGenerator<T> {
-  const response = await send(target, route, "application/x-ndjson", call, 0);
+  yield* eventsOf<T>(target, await send(target, route, "application/x-ndjson", call, 0), call.signal);
+}
+
+async function* eventsOf<T>(
+  target: ClientTarget,
+  response: IncomingMessage,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<T> {
   try {
     for await (const line of lines(response)) {
       const error = line.startsWith('{"error"') ? errorOf(line) : undefined;
@@ -113,7 +152,7 @@ async function* events<T>(target: ClientTarget, route: string, call: AnyCall): A
       yield JSON.parse(line) as T;
     }
   } catch (error) {
-    throw unreachable(target, error, call.signal);
+    throw unreachable(target, error, signal);
   } finally {
     response.destroy();
   }

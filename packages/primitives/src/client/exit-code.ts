@@ -19,6 +19,7 @@ const USAGE = new Set([
   "config_invalid",
   "cidr_invalid",
   "bundle_invalid",
+  "volume_file_invalid",
 ]);
 const UNREACHABLE = new Set([
   "daemon_unreachable",
@@ -29,6 +30,7 @@ const UNREACHABLE = new Set([
   "store_refounding_unfinished",
   "commit_unknown",
   "machine_unreachable",
+  "stream_interrupted",
   "ssh_unreachable",
 ]);
 

@@ -21,26 +21,45 @@ export const peerSteps: {
   "members.await": {
     timeoutMs: () => 30_000,
     retryTransient: true,
-    apply: ({ seat, reserve }, context) =>
-      context.call(
-        seat,
-        "membership.await",
-        { revision: reserved(context, reserve).revision },
-        { timeoutMs: 25_000, signal: context.signal },
-      ),
+    async apply({ seat, reserve }, context) {
+      const { revision } = reserved(context, reserve);
+      const wait = { timeoutMs: 25_000, signal: context.signal };
+      try {
+        return await context.call(seat, "membership.await", { revision }, wait);
+      } catch (error) {
+        if (context.signal.aborted || (await stillMembers([seat], context)).length > 0) throw error;
+        return { peers: 0 }; // removed meanwhile
+      }
+    },
   },
   "handshake.await": {
     timeoutMs: () => 45_000,
     retryTransient: true,
-    apply: ({ id, machines }, context) =>
-      context.call(
-        id,
-        "membership.handshake",
-        { machines, timeoutMs: 20_000 },
-        { timeoutMs: 25_000, signal: context.signal },
-      ),
+    async apply({ id, machines }, context) {
+      const wait = { timeoutMs: 25_000, signal: context.signal };
+      const shake = (peers: readonly string[]) =>
+        context.call(id, "membership.handshake", { machines: peers, timeoutMs: 20_000 }, wait);
+      const members = await stillMembers(machines, context);
+      try {
+        return await shake(members);
+      } catch (error) {
+        const left = await stillMembers(members, context);
+        if (context.signal.aborted || left.length === members.length) throw error;
+        return await shake(left);
+      }
+    },
   },
 };
+
+/** A machine may be removed while another one comes: nobody waits for it then. */
+async function stillMembers(
+  machines: readonly string[],
+  { ports }: Pick<StepContext<MemberPorts>, "ports">,
+): Promise<readonly string[]> {
+  const facts = await ports.store.facts.list("machine");
+  const records = facts.map(({ value }) => value as unknown as MachineRecord);
+  return machines.filter((id) => records.some((record) => record.id === id && isMember(record)));
+}
 
 /** One step for each member that answers; `needs`: what the join then waits for. */
 export function planPeers(id: string, { reachable }: MemberFacts, after: readonly string[]) {

@@ -119,6 +119,37 @@ export const volumeCommands: readonly Command[] = [
     run: async (context, input) => (await import("./volume.ts")).restore(context, input),
   },
   {
+    path: ["volume", "export"],
+    summary: "Write a volume to a file: a backup, or to bring it into another cluster",
+    details:
+      "As it is now, by a snapshot that goes with the retention, or one that it has. What uses it runs on. The file appears\n" +
+      "once it is whole, and has a checksum over all of it. It is as secret as the data.",
+    args: [volume],
+    options: {
+      output: { type: "text", short: "o", value: "FILE", summary: "Where to write it; required" },
+      snapshot: { type: "text", value: "NAME", summary: "One that it has, as volume snapshots lists it" },
+    },
+    examples: ["ployzctl volume export prod/pgdata -o pgdata.ployz-volume"],
+    run: async (context, input) => (await import("./file.ts")).exportVolume(context, input),
+  },
+  {
+    path: ["volume", "import"],
+    summary: "Make a volume of a file that volume export has written, in this cluster or another",
+    details:
+      "Under a name that is free. A damaged file leaves nothing. Quota and record size are those of the file.",
+    args: [volume, { name: "file", summary: "The file", required: true }],
+    options: {
+      machine: {
+        type: "text",
+        value: "MACHINE",
+        summary: "Where it will be; default: the machine that is asked",
+      },
+      ...PREVIEW,
+    },
+    examples: ["ployzctl volume import staging/pgdata pgdata.ployz-volume --machine m2"],
+    run: async (context, input) => (await import("./file.ts")).importVolume(context, input),
+  },
+  {
     path: ["volume", "rm"],
     summary: "Take a volume that nothing uses out of its namespace; its data is kept for the retention time",
     args: [volume],

@@ -11,7 +11,7 @@ import { detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
 import { statusPage } from "./status.ts";
 import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
-import { snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
+import { exportedPage, snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
 
 /** What a person sees of a document. `now` in milliseconds, for ages. */
 export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>, now: number): Page {
@@ -80,6 +80,8 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return volumePage(document, now);
     case "snapshots":
       return snapshotsPage(document, now);
+    case "volume-exported":
+      return exportedPage(document);
     case "store":
       return storePage(document);
     case "store-plan":

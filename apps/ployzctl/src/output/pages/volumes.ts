@@ -1,5 +1,5 @@
 import type { SnapshotList, VolumeList, VolumeRow } from "../../api.ts";
-import type { VolumeDocument } from "../../documents.ts";
+import type { VolumeDocument, VolumeExported } from "../../documents.ts";
 import { ago, type Block, bytes, type Cell, lines, type Page, remark, table } from "../page.ts";
 
 const TONES: Readonly<Record<VolumeRow["state"], "ok" | "warn" | "bad" | "dim">> = {
@@ -74,3 +74,7 @@ export function snapshotsPage({ snapshots }: SnapshotList, now: number): Page {
     ),
   ];
 }
+
+export const exportedPage = ({ namespace, volume, snapshot, file, bytes: count }: VolumeExported): Page => [
+  lines(`${file}: ${namespace}/${volume}@${snapshot}, ${bytes(count)}`),
+];

@@ -1,0 +1,120 @@
+import { createReadStream, createWriteStream } from "node:fs";
+import { access, open, rename, rm } from "node:fs/promises";
+import { resolve } from "node:path";
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { VolumeImportRequest } from "@ployz/primitives";
+import type { Context, Input } from "../../command.ts";
+import type { ErrorDocument, VolumeExported } from "../../documents.ts";
+import { CliError, usage } from "../../errors.ts";
+import { needLabel } from "../../names.ts";
+import { follow, type Outcome, runOperation } from "../../operation/follow.ts";
+import { given, needInNamespace } from "../../values.ts";
+
+/** Takes a snapshot, unless one is named, and writes it to a file that is there only once it is whole. */
+export async function exportVolume(
+  context: Context,
+  input: Input,
+): Promise<VolumeExported | Outcome | ErrorDocument> {
+  const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
+  const target = input.text("output");
+  if (target === undefined) throw usage("--output is missing", `for example -o ${name}.ployz-volume`);
+  const path = resolve(context.terminal.cwd, target);
+  if (await isThere(path))
+    throw new CliError({
+      code: "file_exists",
+      message: `--output: ${target} is there already`,
+      hint: "name another file, or remove that one",
+    });
+  const part = `${path}.part`;
+  // Before a snapshot is taken for it.
+  const file = await open(part, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
+    throw new CliError({ code: "file_unwritable", message: `--output: ${error.message}` });
+  });
+  const left = new AbortController();
+  const stopListening = context.terminal.onInterrupt(() => left.abort());
+  try {
+    const taken = await snapshotOf(context, { namespace, volume: name }, input.text("snapshot"));
+    if (typeof taken !== "string") return taken;
+    const signal = AbortSignal.any([left.signal, context.signal]);
+    const client = await context.client();
+    const { about, stream } = await client.exportVolume({ namespace, volume: name, snapshot: taken }, signal);
+    let bytes = 0;
+    const counted = new Transform({
+      transform(chunk: Buffer, _encoding, next) {
+        bytes += chunk.length;
+        const total = about === undefined ? {} : { total: Math.max(about, bytes) };
+        context.progress.event({
+          type: "progress",
+          step: "export",
+          note: `writing ${target}`,
+          done: bytes,
+          ...total,
+        });
+        next(null, chunk);
+      },
+    });
+    await pipeline(stream, counted, createWriteStream(part, { fd: file.fd, autoClose: false, flush: true }), {
+      signal,
+    });
+    await file.sync();
+    await rename(part, path);
+    return { kind: "volume-exported", namespace, volume: name, snapshot: taken, file: path, bytes };
+  } catch (error) {
+    if (left.signal.aborted) throw new CliError({ code: "aborted", message: "nothing was written" });
+    throw error;
+  } finally {
+    stopListening();
+    await file.close();
+    await rm(part, { force: true });
+  }
+}
+
+async function snapshotOf(
+  context: Context,
+  volume: { readonly namespace: string; readonly volume: string },
+  named: string | undefined,
+): Promise<string | Outcome> {
+  if (named !== undefined) return named;
+  const { outcome, plan } = await runOperation(context, {
+    primitive: "volume-snapshot",
+    input: volume,
+    mode: "apply",
+  });
+  if (outcome.kind !== "operation" || outcome.state !== "done") return outcome;
+  return (plan?.summary as { readonly snapshot: string } | undefined)?.snapshot ?? outcome;
+}
+
+/** Sends a file; what becomes of it is an operation like any other. */
+export async function importVolume(context: Context, input: Input): Promise<Outcome> {
+  const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
+  const source = input.argument("file") ?? "";
+  const path = resolve(context.terminal.cwd, source);
+  const machine = input.text("machine");
+  const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
+    throw new CliError({
+      code: "file_unreadable",
+      message: `FILE: ${source}: ${error.code === "ENOENT" ? "there is no such file" : error.message}`,
+    });
+  });
+  const preview = input.flag("preview");
+  const request: VolumeImportRequest = {
+    ...{ namespace, volume: name, mode: preview ? "preview" : "apply", by: context.terminal.by },
+    ...given("machine", machine === undefined ? undefined : await needLabel("--machine", machine)),
+  };
+  const client = await context.client();
+  const stream = createReadStream(path, { fd: file.fd, autoClose: false });
+  try {
+    const events = (signal: AbortSignal) => client.importVolume(request, stream, signal);
+    return (await follow(context, events, { preview })).outcome;
+  } finally {
+    stream.destroy();
+    await file.close();
+  }
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );

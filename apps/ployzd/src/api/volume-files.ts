@@ -1,0 +1,97 @@
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import {
+  type OperationEvent,
+  PloyzError,
+  type VolumeFile,
+  type VolumeImportRequest,
+} from "@ployz/primitives";
+import type { Member } from "../daemon/member.ts";
+import { openVolumeFile, writeVolumeFile } from "../transfer/volume-file.ts";
+import { snapshotList } from "./volumes.ts";
+
+const ASK_MS = 15_000;
+
+/** One snapshot of a volume as a file, from whatever machine has it. `bytes`: about how many it will be, where that can be told. */
+export async function exportVolume(
+  member: Member,
+  asked: { readonly namespace: string; readonly volume: string; readonly snapshot: string },
+  { version, signal }: { readonly version: string; readonly signal: AbortSignal },
+): Promise<{ readonly about?: number; stream(): Readable }> {
+  const { namespace, volume, snapshot } = asked;
+  const { cluster, machine: self } = member.membership();
+  const heads = member.heads();
+  const { id, machine, snapshots } = await snapshotList(heads, member.machines, asked, signal);
+  const found = snapshots.find(({ name }) => name === snapshot);
+  if (found === undefined)
+    throw new PloyzError({
+      code: "snapshot_missing",
+      message: `${namespace}/${volume} has no snapshot ${snapshot}`,
+      hint: `ployzctl volume snapshots ${namespace}/${volume}`,
+    });
+  const spec = heads
+    .find(({ commit }) => commit.namespace === namespace)
+    ?.commit.volumes.find((one) => one.name === volume)?.spec;
+  const offer = await member.machines.call(
+    machine,
+    "transfer.offer",
+    { kind: "volume", id, snapshot, machine: self.id },
+    { timeoutMs: ASK_MS, signal },
+  );
+  if (offer === null)
+    throw new PloyzError({
+      code: "snapshot_missing",
+      message: `${machine} does not have snapshot ${snapshot} of ${namespace}/${volume} any more`,
+      hint: `ployzctl volume snapshots ${namespace}/${volume}`,
+    });
+  const head: VolumeFile = {
+    ...{ cluster: cluster.id, namespace, volume, spec: spec ?? { scope: "single" }, version },
+    ...{ snapshot: { name: snapshot, guid: found.guid }, exportedAt: new Date().toISOString() },
+    ...(offer.bytes !== undefined && { bytes: offer.bytes }),
+  };
+  const source = await member.fetch(machine, offer.token, signal);
+  return {
+    ...(offer.bytes !== undefined && { about: offer.bytes }),
+    stream: () => Readable.from(writeVolumeFile(head, source), { objectMode: false }),
+  };
+}
+
+/** @throws PloyzError `invalid_input`. What it names is checked with the operation's input. */
+export function importRequest(query: Readonly<Record<string, string>>): VolumeImportRequest {
+  const { namespace = "", volume = "", machine, mode, by = "" } = query;
+  if (mode !== "preview" && mode !== "apply")
+    throw new PloyzError({ code: "invalid_input", message: "mode: is preview or apply" });
+  return { namespace, volume, mode, by, ...(machine !== undefined && { machine }) };
+}
+
+/** Makes a volume of a file as it comes. What a refusal leaves of it unread is read past, so that the caller hears the reason. */
+export async function* importVolume(
+  member: Member,
+  request: IncomingMessage,
+  { namespace, volume, machine, mode, by }: VolumeImportRequest,
+): AsyncGenerator<OperationEvent> {
+  try {
+    const { head, stream } = await openVolumeFile(
+      request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>,
+    );
+    const self = member.membership().machine.id;
+    const upload = member.uploads.add(head, stream);
+    const input = {
+      ...{ namespace, volume, machine: machine ?? self, ...head.spec },
+      exported: {
+        namespace: head.namespace,
+        volume: head.volume,
+        snapshot: head.snapshot.name,
+        guid: head.snapshot.guid,
+      },
+      upload: { machine: self, id: upload.id },
+    };
+    try {
+      yield* member.run({ primitive: "volume-import", input, mode, by });
+    } finally {
+      upload.remove();
+    }
+  } finally {
+    request.resume();
+  }
+}

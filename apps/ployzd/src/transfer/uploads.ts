@@ -1,0 +1,52 @@
+import { Readable } from "node:stream";
+import type { Commands, VolumeFile } from "@ployz/primitives";
+import type { CommandContext, Handlers } from "../participant/handlers.ts";
+import type { Sender } from "../participant/volumes/send.ts";
+
+/** Files of volumes that operators are sending here. To who fetches one it is a copy with one snapshot, which can be read once. */
+export interface Uploads {
+  add(file: VolumeFile, stream: AsyncIterable<Buffer>): { readonly id: string; remove(): void };
+  snapshots(id: string): Commands["volume.snapshots"]["out"];
+  /** What a machine sends, with these among it. */
+  sender(own: Sender): Sender;
+}
+
+export function openUploads(newId: () => string): Uploads {
+  const present = new Map<string, { readonly file: VolumeFile; stream?: AsyncIterable<Buffer> }>();
+  return {
+    add(file, stream) {
+      const id = `upload-${newId().toLowerCase()}`;
+      present.set(id, { file, stream });
+      return { id, remove: () => void present.delete(id) };
+    },
+    snapshots(id) {
+      const upload = present.get(id);
+      if (upload === undefined) return null;
+      const { snapshot, exportedAt } = upload.file;
+      return { snapshots: [{ ...snapshot, createdAt: exportedAt, usedBytes: 0 }] };
+    },
+    sender: (own) => ({
+      ...own,
+      async estimate(offer) {
+        const upload = present.get(offer.id);
+        if (upload === undefined) return own.estimate(offer);
+        return upload.stream === undefined ? null : { bytes: upload.file.bytes };
+      },
+      async open(offer) {
+        const upload = present.get(offer.id);
+        if (upload === undefined) return own.open(offer);
+        const { stream } = upload;
+        if (stream === undefined) throw new Error(`${offer.id} was sent already`);
+        delete upload.stream;
+        return Readable.from(stream, { objectMode: false });
+      },
+    }),
+  };
+}
+
+/** Commands on volumes, which are told of uploads as of any copy. */
+export const withUploads = <H extends Pick<Handlers, "volume.snapshots">>(own: H, uploads: Uploads): H => ({
+  ...own,
+  "volume.snapshots": async (args: Commands["volume.snapshots"]["args"], context: CommandContext) =>
+    uploads.snapshots(args.id) ?? own["volume.snapshots"](args, context),
+});

@@ -1,0 +1,83 @@
+import Type, { type Static } from "typebox";
+import { bytes, inputParser, label } from "../change/input.ts";
+import { type ChangeFacts, observeCluster } from "../change/observe.ts";
+import { changePrimitive } from "../change/primitive.ts";
+import { unknownMachine } from "../change/refuse.ts";
+import { asItIs, liveHead, wishOf } from "../change/wish.ts";
+import type { VolumeSpec } from "../model/commit.ts";
+
+const Input = Type.Object({
+  namespace: label("Its namespace."),
+  volume: label("Its name."),
+  machine: label("Where it will be."),
+  scope: Type.Optional(Type.Enum(["single", "shared"])),
+  quotaBytes: Type.Optional(bytes("Most space it may take.")),
+  recordsizeBytes: Type.Optional(bytes("Record size of the dataset.")),
+  exported: Type.Object(
+    {
+      namespace: label("What the file is of."),
+      volume: label("What the file is of."),
+      snapshot: Type.String({
+        pattern: "^[a-z0-9][a-z0-9_.-]{0,79}$",
+        description: "Name of the snapshot in it.",
+      }),
+      guid: Type.String({ pattern: "^[0-9]{1,20}$", description: "Its guid." }),
+    },
+    { additionalProperties: false },
+  ),
+  upload: Type.Object(
+    { machine: label("To which the file is sent."), id: Type.String({ minLength: 1, maxLength: 160 }) },
+    {
+      additionalProperties: false,
+      description: "Where the file comes in; said by the daemon that takes it.",
+    },
+  ),
+});
+export type VolumeImportInput = Static<typeof Input>;
+
+/** A volume out of a file that was exported here or elsewhere, under a new name. */
+export const volumeImport = changePrimitive<VolumeImportInput, ChangeFacts>({
+  name: "volume-import",
+  version: 1,
+  parse: inputParser(Input),
+  scope: ({ namespace }) => [`deploy.${namespace}`],
+  observe: async ({ namespace }, ports, signal) => ({
+    ...(await observeCluster([namespace], ports, signal)),
+    content: new Map(),
+  }),
+  wish(input, facts) {
+    const { namespace, volume, machine, exported, upload, scope = "single" } = input;
+    const head = liveHead(facts.head);
+    const present = asItIs(namespace, head);
+    const there = head?.commit.volumes.find(({ name }) => name === volume);
+    if (there !== undefined) {
+      const { origin } = there;
+      const same = origin?.volume === exported.volume && origin.snapshot === exported.snapshot;
+      if (same && there.machine === machine) return wishOf(present);
+      return wishOf(present, {
+        refusals: [
+          {
+            code: "volume_exists",
+            message: `${namespace}/${volume} is there already, on ${there.machine}`,
+            hint: "choose another name, or remove it first: ployzctl volume rm",
+          },
+        ],
+      });
+    }
+    const unknown = unknownMachine("machine", machine, facts);
+    const spec: VolumeSpec = {
+      scope,
+      ...(input.quotaBytes !== undefined && { quotaBytes: input.quotaBytes }),
+      ...(input.recordsizeBytes !== undefined && { recordsizeBytes: input.recordsizeBytes }),
+    };
+    const from = {
+      ...{ namespace: exported.namespace, volume: exported.volume, id: upload.id, machine: upload.machine },
+      snapshot: { name: exported.snapshot, guid: exported.guid },
+      upload: true,
+    } as const;
+    return wishOf(
+      { ...present, volumes: { [volume]: { spec, source: { kind: "copy", machine, from } } } },
+      { refusals: unknown === undefined ? [] : [unknown] },
+    );
+  },
+});
