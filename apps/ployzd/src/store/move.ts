@@ -12,7 +12,7 @@ import { errorBody } from "@ployz/primitives";
 import type { StorePlace } from "../mesh/follow.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import { type Founding, found } from "./found.ts";
-import type { Parcel } from "./part.ts";
+import type { Look, Parcel } from "./part.ts";
 import { remoteMachine, resolve, type Surveyed, setOf, survey } from "./survey.ts";
 import { sameSet, sorted, type Wanted } from "./wanted.ts";
 
@@ -232,7 +232,12 @@ const LEASE_MS = 60_000;
 /** The lease `store`, with nothing else at work: an operation would have to wait out the pause. */
 export async function hold(world: StoreWorld, operation: string): Promise<Lease> {
   const { leases } = world.store;
-  const result = await leases.acquire("store", { operation, machine: world.self }, LEASE_MS);
+  const acquire = () => leases.acquire("store", { operation, machine: world.self }, LEASE_MS);
+  let result = await acquire();
+  if (!result.acquired && (await hasDied(world, result.held.holder))) {
+    await leases.release(result.held);
+    result = await acquire();
+  }
   if (!result.acquired) throw busy(result.held.holder.machine, result.held.holder.operation);
   const others = (await leases.list()).filter(({ scope }) => scope !== "store");
   if (others.length === 0) return result.lease;
@@ -245,6 +250,15 @@ export async function hold(world: StoreWorld, operation: string): Promise<Lease>
       machine: holder.machine,
       operationId: holder.operation,
     })),
+  );
+}
+
+/** Its daemon answers and is not at work on that: it was started anew since. What it left has been settled before. */
+async function hasDied(world: StoreWorld, { machine, operation }: Lease["holder"]): Promise<boolean> {
+  if (machine === world.self) return true; // this daemon does one at a time, and this is the one
+  return world.ask(machine, "store.look", null).then(
+    (look) => (look as unknown as Look).coordinating !== operation,
+    () => false,
   );
 }
 

@@ -1,0 +1,65 @@
+import type { StoreMoved } from "@ployz/primitives";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Cluster, openCluster } from "../../src/cluster.ts";
+import { daemonOf, killAt } from "../../src/kill.ts";
+import { started } from "../../src/started.ts";
+import { storeOf, storeOn, storeWriter } from "../../src/store.ts";
+import { daemonUp } from "../../src/survive.ts";
+
+/** kill -9 of a daemon at every event of a move of the store, while m4 writes; then the same command again, on another machine. */
+let cluster: Cluster;
+const MOVES = {
+  "one to three": { args: ["--replicas", "3", "m1", "m2", "m3"], to: ["m1", "m2", "m3"], from: ["m1"] },
+  "three to one": { args: ["--replicas", "1", "m1"], to: ["m1"], from: ["m1", "m2", "m3"] },
+} as const;
+type Move = (typeof MOVES)[keyof typeof MOVES];
+const promote = ({ args }: Pick<Move, "args">) => ["machine", "storage", "promote", ...args];
+/** Each of five stages starts and is done. */
+const EVENTS = Array.from({ length: 10 }, (_, k) => k);
+const STRIDE = Number(process.env.PLOYZ_E2E_STRIDE ?? 1);
+
+beforeAll(async () => {
+  cluster = await openCluster({ machines: 4 });
+});
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+/** Where a round begins. */
+async function begin({ from }: Move): Promise<void> {
+  const { machines } = await storeOf(cluster, 4);
+  if (machines.map(({ id }) => id).join() !== from.join())
+    await cluster.ctl(4, promote({ args: ["--replicas", String(from.length), ...from] as never }), {
+      timeoutMs: 180_000,
+    });
+  await storeOn(cluster, 4, from);
+}
+
+async function round(move: Move, victim: number, k: number): Promise<void> {
+  await begin(move);
+  await using writing = await storeWriter(cluster, 4);
+  const running = await started(cluster, 2, promote(move));
+  const killed = await killAt(running, await daemonOf(cluster, victim), { k });
+  expect(killed).toBe(true);
+  const { exitCode } = await running.done;
+  await daemonUp(cluster, victim);
+  const again = performance.now();
+  const done = await cluster.json<StoreMoved>(4, promote(move), { timeoutMs: 180_000 });
+  expect(done.machines).toEqual(move.to);
+  const { generation } = await storeOn(cluster, 4, move.to);
+  const written = await writing.end();
+  console.log(
+    `m${victim} killed at ${k}: exit code ${exitCode}, then ${Math.round(performance.now() - again)} ms; generation ${generation}, ${JSON.stringify(written)}`,
+  );
+  expect(written.lost).toEqual([]);
+  const seen = await Promise.all([1, 2, 3].map(async (i) => (await storeOf(cluster, i)).generation));
+  expect(seen).toEqual([generation, generation, generation]);
+}
+
+describe.each(Object.entries(MOVES))("from %s", (_, move) => {
+  describe.each([
+    ["the coordinator", 2],
+    ["the machine that holds it before and after", 1],
+    ["another one of the set", 3],
+  ])("%s dies", (_who, victim) => {
+    it.each(EVENTS.filter((k) => k % STRIDE === 0))("at event %i", (k) => round(move, victim, k));
+  });
+});
