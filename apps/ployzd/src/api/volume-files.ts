@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import {
+  errorBody,
   type OperationEvent,
   PloyzError,
   type VolumeFile,
@@ -75,7 +76,16 @@ export async function* importVolume(
       request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>,
     );
     const self = member.membership().machine.id;
-    const upload = member.uploads.add(head, stream);
+    let wrong: unknown;
+    async function* sent(): AsyncGenerator<Buffer> {
+      try {
+        yield* stream;
+      } catch (error) {
+        wrong = error;
+        throw error;
+      }
+    }
+    const upload = member.uploads.add(head, sent());
     const input = {
       ...{ namespace, volume, machine: machine ?? self, ...head.spec },
       exported: {
@@ -87,7 +97,12 @@ export async function* importVolume(
       upload: { machine: self, id: upload.id },
     };
     try {
-      yield* member.run({ primitive: "volume-import", input, mode, by });
+      for await (const event of member.run({ primitive: "volume-import", input, mode, by })) {
+        // The machine that receives it knows only that it broke off.
+        yield event.type === "result" && event.result.error !== undefined && wrong !== undefined
+          ? { ...event, result: { ...event.result, error: errorBody(wrong) } }
+          : event;
+      }
     } finally {
       upload.remove();
     }

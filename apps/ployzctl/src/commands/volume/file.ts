@@ -1,4 +1,3 @@
-import { createReadStream, createWriteStream } from "node:fs";
 import { access, open, rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Transform } from "node:stream";
@@ -54,10 +53,7 @@ export async function exportVolume(
         next(null, chunk);
       },
     });
-    await pipeline(stream, counted, createWriteStream(part, { fd: file.fd, autoClose: false, flush: true }), {
-      signal,
-    });
-    await file.sync();
+    await pipeline(stream, counted, file.createWriteStream({ flush: true }), { signal });
     await rename(part, path);
     return { kind: "volume-exported", namespace, volume: name, snapshot: taken, file: path, bytes };
   } catch (error) {
@@ -103,13 +99,12 @@ export async function importVolume(context: Context, input: Input): Promise<Outc
     ...given("machine", machine === undefined ? undefined : await needLabel("--machine", machine)),
   };
   const client = await context.client();
-  const stream = createReadStream(path, { fd: file.fd, autoClose: false });
+  const stream = file.createReadStream();
   try {
     const events = (signal: AbortSignal) => client.importVolume(request, stream, signal);
     return (await follow(context, events, { preview })).outcome;
   } finally {
     stream.destroy();
-    await file.close();
   }
 }
 
