@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parsePeers, peerChanges, renderPeers } from "./config.ts";
 import { parseDump } from "./dump.ts";
 import { parseDeviceRoutes, parseLink, routeChanges } from "./links.ts";
-import { checkPeers, type Peer, parseEndpoint } from "./peer.ts";
+import { checkPeers, nextEndpoint, type Peer, parseEndpoint } from "./peer.ts";
 
 const key = (n: number) => Buffer.alloc(32, n).toString("base64");
 const peer: fc.Arbitrary<Peer> = fc
@@ -129,4 +129,14 @@ describe("what the programs print", () => {
     ]);
     expect(routeChanges("wg0", wanted, wanted)).toEqual([]);
   });
+});
+
+it.each([
+  [{ endpoint: "a", fallbacks: ["b", "c"] }, "a", "b"],
+  [{ endpoint: "a", fallbacks: ["b", "c"] }, "c", "a"],
+  [{ endpoint: "a", fallbacks: ["b", "c"] }, "where it has roamed", "a"],
+  [{ endpoint: "a" }, "a", undefined],
+  [{}, undefined, undefined],
+])("of %j, after %s comes %s", (peer, present, next) => {
+  expect(nextEndpoint({ publicKey: key(1), allowedIps: [], ...peer }, present)).toBe(next);
 });

@@ -7,6 +7,8 @@ export interface Peer {
   readonly publicKey: string;
   /** `address:port` or `[v6]:port`. Without it the peer has to speak first. Names are not resolved. */
   readonly endpoint?: string;
+  /** Others to try, in this order, while there is no session with it. */
+  readonly fallbacks?: readonly string[];
   /** Networks behind the peer, `10.101.2.0/24`. The first host of the first one is taken for the peer's machine address. */
   readonly allowedIps: readonly string[];
   /** Keeps a NAT mapping open; off when absent. 1 to 65,535 seconds. */
@@ -37,10 +39,9 @@ export function checkPeers(peers: readonly Peer[], ownPublicKey?: string): void 
     if (peer.publicKey === ownPublicKey) throw invalid(`${name} is this machine itself`);
     if (keys.has(peer.publicKey)) throw conflict(`${name} is given twice`);
     keys.add(peer.publicKey);
-    if (peer.endpoint !== undefined && parseEndpoint(peer.endpoint) === undefined) {
-      throw invalid(
-        `${name}: ${JSON.stringify(peer.endpoint.slice(0, 80))} is not an endpoint (address:port)`,
-      );
+    for (const endpoint of endpointsOf(peer)) {
+      if (parseEndpoint(endpoint) === undefined)
+        throw invalid(`${name}: ${JSON.stringify(endpoint.slice(0, 80))} is not an endpoint (address:port)`);
     }
     const keepalive = peer.keepaliveSeconds ?? 1;
     if (!Number.isInteger(keepalive) || keepalive < 1 || keepalive > 65_535) {
@@ -54,6 +55,17 @@ export function checkPeers(peers: readonly Peer[], ownPublicKey?: string): void 
       networks.set(network, peer.publicKey);
     }
   }
+}
+
+/** All under which it may be reached, best first. */
+export const endpointsOf = ({ endpoint, fallbacks = [] }: Peer): readonly string[] =>
+  endpoint === undefined ? fallbacks : [endpoint, ...fallbacks];
+
+/** The one to try after `present`, in a circle; `undefined`: there is no other. */
+export function nextEndpoint(peer: Peer, present: string | undefined): string | undefined {
+  const all = endpointsOf(peer);
+  const next = all[(all.indexOf(present ?? "") + 1) % Math.max(1, all.length)];
+  return next === present ? undefined : next;
 }
 
 export function parseEndpoint(endpoint: string): { address: string; port: number } | undefined {

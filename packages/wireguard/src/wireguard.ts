@@ -1,10 +1,10 @@
 import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
 import { parseCidr } from "./cidr.ts";
 import { converge, type EnsureResult, removeInterface } from "./converge.ts";
-import { readDump, readHandshakes, readLink } from "./device.ts";
+import { applyPeers, readDump, readHandshakes, readLink } from "./device.ts";
 import { SESSION_MAX_AGE_MS, trigger } from "./handshake.ts";
 import { publicKeyOf, readKeyFile } from "./keys.ts";
-import { checkPeers, type Peer, type PeerStatus } from "./peer.ts";
+import { checkPeers, endpointsOf, nextEndpoint, type Peer, type PeerStatus } from "./peer.ts";
 import { probeWireguard, type WireguardSupport } from "./probe.ts";
 import { type InterfaceOptions, type InterfaceState, stateFile } from "./state.ts";
 
@@ -45,11 +45,19 @@ export interface Wireguard {
   setPeers(peers: readonly Peer[]): Promise<EnsureResult>;
   /** `undefined` when there is no live interface. */
   status(): Promise<InterfaceStatus | undefined>;
-  /** Resolves when each of the peers has a live session. @throws PloyzError `handshake_timeout`, naming those without. */
+  /**
+   * Peers without a live session that may be elsewhere are tried at their next endpoint. Resolves with their public keys. To be called
+   * again after some seconds: a handshake takes a round trip, and WireGuard tries again every five seconds.
+   */
+  tryFallbacks(): Promise<readonly string[]>;
+  /** Resolves when each of the peers has a live session; meanwhile tries their fallbacks. @throws PloyzError `handshake_timeout`, naming those without. */
   waitForHandshake(publicKeys: readonly string[], options: HandshakeOptions): Promise<void>;
   /** Removes the interface, its service and the kept configuration. The key file stays. */
   remove(): Promise<void>;
 }
+
+/** How long an endpoint is given to answer: less than the five seconds after which WireGuard tries again, so that each is tried once. */
+const FALLBACK_MS = 4_000;
 
 /** @throws PloyzError `interface_name_invalid`. */
 export function openWireguard(options: WireguardOptions): Wireguard {
@@ -88,6 +96,22 @@ export function openWireguard(options: WireguardOptions): Wireguard {
     return result;
   }
 
+  const tryFallbacks = (): Promise<readonly string[]> =>
+    inTurn(async () => {
+      const wanted = (await file.read()).peers.filter((peer) => endpointsOf(peer).length > 1);
+      if (wanted.length === 0) return [];
+      const live = new Map((await readDump(name))?.peers.map((peer) => [peer.publicKey, peer]));
+      const moved = wanted.flatMap((peer) => {
+        const now = live.get(peer.publicKey);
+        if (now === undefined || Date.now() - (now.latestHandshake ?? 0) < SESSION_MAX_AGE_MS) return [];
+        const endpoint = nextEndpoint(peer, now.endpoint);
+        return endpoint === undefined ? [] : [{ ...peer, endpoint }];
+      });
+      await applyPeers(name, dir, { added: [], changed: moved, removed: [] });
+      await trigger(moved);
+      return moved.map(({ publicKey }) => publicKey);
+    });
+
   return {
     probe: probeWireguard,
     ensure: (wanted) =>
@@ -102,10 +126,12 @@ export function openWireguard(options: WireguardOptions): Wireguard {
       const { up, mtu, addresses } = link;
       return { mode: link.kind === "wireguard" ? "kernel" : "userspace", up, mtu, addresses, ...dump };
     },
+    tryFallbacks,
     async waitForHandshake(publicKeys, { timeoutMs, signal, maxAgeMs = SESSION_MAX_AGE_MS }) {
       const peers = (await file.read()).peers.filter(({ publicKey }) => publicKeys.includes(publicKey));
       let pending = [...publicKeys];
       let nextTrigger = 0;
+      let nextFallback = performance.now() + FALLBACK_MS;
       const probe = async () => {
         const handshakes = await readHandshakes(name);
         pending = publicKeys.filter((key) => Date.now() - (handshakes.get(key) ?? 0) > maxAgeMs);
@@ -113,6 +139,10 @@ export function openWireguard(options: WireguardOptions): Wireguard {
         if (performance.now() >= nextTrigger) {
           nextTrigger = performance.now() + 500;
           await trigger(peers.filter(({ publicKey }) => pending.includes(publicKey)));
+        }
+        if (performance.now() >= nextFallback) {
+          nextFallback = performance.now() + FALLBACK_MS;
+          await tryFallbacks();
         }
         return undefined;
       };

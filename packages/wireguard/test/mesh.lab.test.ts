@@ -102,6 +102,17 @@ describe("a mesh of machines", () => {
     });
   });
 
+  it("finds a peer under its second address when nothing answers under the first", async () => {
+    const [a, b, c, d] = members;
+    await d.call.setPeers([{ publicKey: a.peer.publicKey, allowedIps: a.peer.allowedIps }]); // a has to speak first
+    const elsewhere = { ...d.peer, endpoint: "192.0.2.99:51820", fallbacks: ["192.0.2.4:51820"] };
+    await a.call.setPeers([b.peer, c.peer, elsewhere]);
+    await a.call.waitForHandshake([d.peer.publicKey], 15_000);
+    expect(await a.call.rtt(d.address, 3_000)).toBeLessThan(1_000);
+    expect(await a.call.setPeers([b.peer, c.peer, elsewhere])).toMatchObject({ outcome: "unchanged" });
+    await a.call.setPeers([b.peer, c.peer]);
+  });
+
   it("keeps the endpoint to which a peer has roamed, until another one is asked for", async () => {
     const [a, b, c] = members;
     await b.call.exec("wg", "set", "ployz-wg0", "listen-port", "51999");

@@ -11,6 +11,7 @@ import type {
   Store,
 } from "@ployz/primitives";
 import { type Inviter, openInviter } from "../invites/open.ts";
+import { watchFallbacks } from "../mesh/fallbacks.ts";
 import { followMembership } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
@@ -170,6 +171,9 @@ export async function openMember(
     ...{ around, initial, identity, substrate, store, mirror, follower, addressOf, log, signal: stop.signal },
     open: offered({ sender, bundles, builds, runtime }),
   }).catch(letGo);
+  const roaming = watchFallbacks(substrate.wireguard, stop.signal, (error) =>
+    log.warn({ err: error }, "wireguard"),
+  );
   const generation = () => Math.max(follower.present().cluster.generation, store.session.generation());
   let handlers: Handlers | undefined;
   const rpc = openRpc(store.session);
@@ -288,7 +292,7 @@ export async function openMember(
       await transfers.close();
       await mirror.close();
       await store.close();
-      await Promise.all([settled, follower.ended, watching]);
+      await Promise.all([settled, follower.ended, watching, roaming]);
     },
   };
 }

@@ -190,5 +190,6 @@ export function peersOf(machines: readonly MachineRecord[], self: string): reado
       allowedIps: [member.subnet],
       keepaliveSeconds: 25,
       ...(member.endpoints[0] !== undefined && { endpoint: member.endpoints[0] }),
+      ...(member.endpoints.length > 1 && { fallbacks: member.endpoints.slice(1) }),
     }));
 }

@@ -51,3 +51,17 @@ it("tells a re-founding that can be given up from one that is decided, and names
   expect(half).toMatchObject({ serving: { machines: ["m8"] }, unfinished: [{ id: "r2", decided: true }] });
   expect(half.unfinished[0]?.set?.servers).toHaveLength(2);
 });
+
+it("what was finished long ago stays finished while the present generation is closed", () => {
+  const first = { generation: 1, state: "retired", fence: "r1", ...at(4222) } as const;
+  const second = { generation: 2, state: "retired", id: "r1", fence: "r2", ...at(4223) } as const;
+  const fenced = { generation: 3, state: "fenced", id: "r2", fence: "r3", ...at(4222) } as const;
+  const away = { generation: 2, state: "serving", id: "r1", ...at(4223) } as const;
+  const next = { generation: 4, state: "founding", id: "r3", ...at(4223) } as const;
+  const survey = surveyStore({ m1: record(first, second, fenced, next), m2: record(away, next) });
+  expect(survey.serving).toBeUndefined();
+  expect(survey.unfinished.map(({ id, decided }) => [id, decided])).toEqual([["r3", false]]);
+  const retired = { ...fenced, state: "retired" } as const;
+  const later = surveyStore({ m1: record(first, second, retired, next), m2: record(away, next) });
+  expect(later.unfinished.map(({ id, decided }) => [id, decided])).toEqual([["r3", true]]);
+});

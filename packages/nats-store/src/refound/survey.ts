@@ -34,15 +34,16 @@ export function surveyStore(records: Readonly<Record<string, StoreRecord | undef
   const entries: readonly Entry[] = Object.entries(records).flatMap(([machine, record]) =>
     (record?.generations ?? []).map((entry) => ({ machine, ...entry })),
   );
-  const open = entries.filter(({ state }) => state === "serving");
-  const newest = Math.max(0, ...open.map(({ generation }) => generation));
-  const serving = open.filter(({ generation }) => generation === newest);
-
-  // What an older generation still says is of no consequence.
+  // That has ever served. What an older one still says is of no consequence, also while this one is closed.
+  const newest = Math.max(
+    0,
+    ...entries.filter(({ state }) => state !== "founding").map(({ generation }) => generation),
+  );
+  const serving = entries.filter(({ generation, state }) => state === "serving" && generation === newest);
   const recent = entries.filter(({ generation, state }) => generation >= newest && state !== "serving");
   const ids = new Set(recent.flatMap(({ state, id, fence }) => (state === "founding" ? id : fence) ?? []));
   return {
-    ...(newest > 0 && {
+    ...(serving.length > 0 && {
       serving: {
         ...partOf(serving),
         servers: serving.flatMap(({ listen }) => (listen ? `${listen.host}:${listen.port}` : [])),
