@@ -94,7 +94,9 @@ export async function resolve(
     readonly storePort: number;
   },
 ): Promise<{ readonly finished: boolean }> {
-  const generation = one.closed?.generation ?? serving?.generation ?? 0;
+  // Where none of the old set answers, the new set is open: nobody has to retire any more.
+  const before = one.set === undefined ? (serving?.generation ?? 0) : one.set.generation - 1;
+  const generation = one.closed?.generation ?? before;
   const from = { generation, machines: setOf(looks, generation) };
   const to = wholeSet(one, { looks, members, storePort, after: generation });
   const parts: Omit<Refounding, "carry"> = { from, to, machine: (name) => remoteMachine(ask, name) };

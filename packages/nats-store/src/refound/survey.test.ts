@@ -50,6 +50,7 @@ it("tells a re-founding that can be given up from one that is decided, and names
   const half = surveyStore({ m8: founded("serving"), m9: founded("founding"), m1: closed("retired") });
   expect(half).toMatchObject({ serving: { machines: ["m8"] }, unfinished: [{ id: "r2", decided: true }] });
   expect(half.unfinished[0]?.set?.servers).toHaveLength(2);
+  expect(half.unfinished[0]?.closed).toEqual({ generation: 2, machines: ["m1"] });
 });
 
 it("what was finished long ago stays finished while the present generation is closed", () => {

@@ -49,14 +49,14 @@ export function surveyStore(records: Readonly<Record<string, StoreRecord | undef
         servers: serving.flatMap(({ listen }) => (listen ? `${listen.host}:${listen.port}` : [])),
       },
     }),
-    unfinished: [...ids].sort().map((id) => unfinished(id, recent, serving)),
+    unfinished: [...ids].sort().map((id) => unfinished(id, entries, serving)),
   };
 }
 
-function unfinished(id: string, recent: readonly Entry[], serving: readonly Entry[]): Unfinished {
+function unfinished(id: string, entries: readonly Entry[], serving: readonly Entry[]): Unfinished {
   const isOpen = serving.filter((entry) => entry.id === id);
-  const founded = [...recent.filter((entry) => entry.state === "founding" && entry.id === id), ...isOpen];
-  const closed = recent.filter((entry) => entry.state !== "founding" && entry.fence === id);
+  const founded = [...entries.filter((entry) => entry.state === "founding" && entry.id === id), ...isOpen];
+  const closed = entries.filter((entry) => entry.state !== "founding" && entry.fence === id);
   const retired = closed.filter(({ state }) => state === "retired");
   const set = setOf(id, founded);
   return {

@@ -38,8 +38,8 @@ async function round(move: Move, victim: number, k: number): Promise<void> {
   await using writing = await storeWriter(cluster, 4);
   const running = await started(cluster, 2, promote(move));
   const killed = await killAt(running, await daemonOf(cluster, victim), { k });
-  expect(killed).toBe(true);
-  const { exitCode } = await running.done;
+  const { exitCode, stdout } = await running.done;
+  expect(killed, `${exitCode}: ${stdout} ${JSON.stringify(running.events)}`).toBe(true);
   await daemonUp(cluster, victim);
   const again = performance.now();
   const done = await cluster.json<StoreMoved>(4, promote(move), { timeoutMs: 180_000 });
