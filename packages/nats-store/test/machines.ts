@@ -5,6 +5,7 @@ import {
   ensureServer,
   entryOf,
   initStore,
+  type LocalStoreMachine,
   type NatsStore,
   openStore,
   openStoreMachine,
@@ -27,7 +28,7 @@ import { freePort, serverBinary } from "./rig.ts";
 export interface Cluster {
   readonly name: string;
   readonly dir: string;
-  readonly machines: Readonly<Record<string, StoreMachine>>;
+  readonly machines: Readonly<Record<string, LocalStoreMachine>>;
   readonly hosts: Readonly<Record<string, Processes>>;
   /** `host:port` of generation 1, which `m1` serves alone. */
   readonly first: readonly string[];

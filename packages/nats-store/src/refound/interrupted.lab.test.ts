@@ -46,7 +46,10 @@ function dying(
   return { refounding: { ...refounding, machine, carry }, calls: () => calls };
 }
 
-/** Which generations take a write right now, asked of every server that any machine has a record of. */
+/**
+ * Which generations take a change right now, asked of every server that any machine has a record of: a lease, without which nothing is
+ * committed. One that is being founded takes facts from its own machines, and nothing else.
+ */
 async function accepting(cluster: Cluster): Promise<readonly number[]> {
   const found = new Map<number, string[]>();
   for (const machine of Object.keys(cluster.machines)) {
@@ -58,10 +61,10 @@ async function accepting(cluster: Cluster): Promise<readonly number[]> {
   const open: number[] = [];
   for (const [generation, servers] of found) {
     const probe = cluster.store("m1", { servers, deadlineMs: 1200, attemptMs: 500 });
-    const wrote = await probe.facts
-      .put(`probe.${generation}.${open.length}.${Math.random().toString(36).slice(2)}`, 1, 0)
+    const wrote = await probe.leases
+      .acquire(`probe-${Math.random().toString(36).slice(2)}`, { operation: "probe", machine: "m1" }, 5_000)
       .then(
-        (result) => result.ok,
+        ({ acquired }) => acquired,
         () => false,
       );
     await probe.close();
@@ -174,9 +177,17 @@ it("moves on without one of three old servers, and that one can never accept a w
     expect(await accepting(cluster)).toEqual([3]);
     store.session.switchServers(done.generation, done.servers);
     await writer.more(5);
-    await writer.stop();
     // What retired does not start again; what was passed by is passed by.
     await expect(cluster.ensure("m1", 2)).rejects.toMatchObject({ code: "store_generation_retired" });
+    await cluster.machines.m3?.start(3, false);
+    await expect(cluster.ensure("m3", 2)).rejects.toMatchObject({ code: "store_generation_retired" });
+    // And it can hold the store again.
+    const again = await cluster.move({ generation: 3, machines: ["m4"] }, await cluster.set(4, ["m3"]));
+    expect(again).toMatchObject({ notOpen: [], notRetired: [] });
+    expect(await accepting(cluster)).toEqual([4]);
+    store.session.switchServers(again.generation, again.servers);
+    await writer.more(5);
+    await writer.stop();
   } finally {
     await cluster.cleanup();
   }

@@ -4,6 +4,7 @@ import {
   dropGeneration,
   fenceServer,
   foundServer,
+  passGeneration,
   retireServer,
   serveGeneration,
   unfenceServer,
@@ -59,7 +60,7 @@ export interface LocalStore extends EnsureOptions {
 export interface LocalStoreMachine extends StoreMachine {
   /**
    * Lets run what is to run here, with the present users: each generation that its record holds, except those that have retired or
-   * are older than `newest`, the newest one that this machine has heard of. `found`: the first generation, where there is no record.
+   * are older than `newest`, the newest one that this machine has heard was opened: those retire. `found`: the first generation, where there is no record.
    */
   start(newest: number, found: boolean): Promise<readonly EnsureResult[]>;
   /** Takes every server off this machine; data and record stay. */
@@ -117,7 +118,8 @@ export function openStoreMachine(local: LocalStore): LocalStoreMachine {
       if (record === undefined) return found ? [await ensureServer(await known(1), local)] : [];
       const results: EnsureResult[] = [];
       for (const { generation, state } of record.generations) {
-        if (state === "retired" || generation < newest) await local.host.remove(serviceOf(generation));
+        if (state === "retired") await local.host.remove(serviceOf(generation));
+        else if (generation < newest) await passGeneration(place(generation), local.host);
         else results.push(await ensureServer(await known(generation), local));
       }
       return results;

@@ -161,6 +161,23 @@ export function serveGeneration(
   });
 }
 
+/**
+ * A newer generation was opened, and this machine was away: here, too, its own is retired, fenced or not, so that it is not in the way
+ * when the machine becomes part of a set again. Ends its server.
+ */
+export function passGeneration(
+  config: Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">,
+  host: ServiceHost,
+): Promise<void> {
+  return exclusively(config.dir, async () => {
+    const found = await readRecord(config.dir);
+    const entry = entryOf(found, config.generation);
+    if (entry?.state === "serving" || entry?.state === "fenced")
+      await writeEntry(config, found, { ...entry, state: "retired" });
+    await host.remove(serviceOf(config.generation));
+  });
+}
+
 /** Removes the server and the data of a founding that was given up, or of a retired generation whose retention is over. */
 export function dropGeneration(
   config: Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">,
