@@ -1,8 +1,8 @@
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { PloyzError } from "@ployz/exec";
 import type { RemoteTarget } from "@ployz/primitives";
-import { Client, type ClientChannel } from "ssh2";
+import { Client } from "ssh2";
+import { execOn, type SshResult } from "./exec.ts";
 import { checkHostKey, fingerprint, rememberHostKey } from "./known-hosts.ts";
 
 export interface SshCredentials {
@@ -11,12 +11,6 @@ export interface SshCredentials {
   readonly agentSocket?: string;
   /** `new`: an unknown host's key is accepted and remembered; a list: these fingerprints are. */
   readonly acceptHostKeys?: "new" | readonly string[];
-}
-
-export interface SshResult {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly exitCode: number;
 }
 
 export interface SshConnection {
@@ -31,7 +25,6 @@ export interface SshConnection {
 
 const KNOWN_HOSTS = ["/root/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"];
 const CONNECT_MS = 10_000;
-const OUTPUT_LIMIT = 4 * 1024 * 1024;
 
 /** @throws PloyzError `ssh_unreachable`, `ssh_auth_failed`, `ssh_host_key_unknown`, `ssh_host_key_changed`, `ssh_identity_invalid`. */
 export async function connectSsh(
@@ -153,60 +146,4 @@ function connectError(error: Error & { level?: string; code?: string }, where: s
     },
     { cause: error },
   );
-}
-
-async function execOn(
-  client: Client,
-  where: string,
-  command: string,
-  options: {
-    readonly stdin?: string | Readable;
-    readonly signal: AbortSignal;
-    /** Why the connection broke, if it did. */
-    loss(): Error | undefined;
-  },
-): Promise<SshResult> {
-  options.signal.throwIfAborted();
-  const lost = (cause: Error | undefined = options.loss()) =>
-    new PloyzError(
-      {
-        code: "ssh_unreachable",
-        message: `${where}: the connection was lost${cause === undefined ? "" : `: ${cause.message}`}`,
-        hint: "run the same command again",
-      },
-      { cause },
-    );
-  const channel = await new Promise<ClientChannel>((resolve, reject) => {
-    client.exec(command, (error, opened) => (error ? reject(lost(error)) : resolve(opened)));
-  });
-  const abort = () => {
-    channel.destroy();
-    client.destroy();
-  };
-  options.signal.addEventListener("abort", abort, { once: true });
-  let stdout = "";
-  let stderr = "";
-  channel.on("data", (chunk: Buffer) => {
-    stdout = (stdout + chunk.toString("utf8")).slice(-OUTPUT_LIMIT);
-  });
-  channel.stderr.on("data", (chunk: Buffer) => {
-    stderr = (stderr + chunk.toString("utf8")).slice(-65_536);
-  });
-  const ended = new Promise<number | undefined>((resolve) => {
-    let code: number | undefined;
-    channel.on("exit", (exit: number | null) => {
-      code = exit ?? 255;
-    });
-    channel.on("close", () => resolve(code));
-  });
-  try {
-    if (options.stdin === undefined || typeof options.stdin === "string") channel.end(options.stdin ?? "");
-    else await pipeline(options.stdin, channel, { end: true }).catch(() => {}); // why it broke is in the exit code and stderr
-    const exitCode = await ended;
-    options.signal.throwIfAborted();
-    if (exitCode === undefined) throw lost();
-    return { stdout, stderr, exitCode };
-  } finally {
-    options.signal.removeEventListener("abort", abort);
-  }
 }
