@@ -145,7 +145,10 @@ function nextVolume(namespace: string, decision: VolumeDecision, operation: stri
       const snapshot = from.snapshot?.name ?? snapshotName(operation);
       return {
         ...base,
-        origin: { namespace: from.namespace, volume: from.volume, snapshot },
+        origin: {
+          ...{ namespace: from.namespace, volume: from.volume, snapshot },
+          ...(from.upload && from.snapshot && { guid: from.snapshot.guid }),
+        },
         guidFrom: isClone(from, machine) ? `clone ${label}` : `admit ${label}`,
       };
     }

@@ -122,7 +122,13 @@ export type Volume = {
   readonly guid: string;
   readonly spec: VolumeSpec;
   /** What it was cloned or copied from. */
-  readonly origin?: { readonly namespace: string; readonly volume: string; readonly snapshot: string };
+  readonly origin?: {
+    readonly namespace: string;
+    readonly volume: string;
+    readonly snapshot: string;
+    /** Of the snapshot, where it came in a file: what tells that file from any other. */
+    readonly guid?: string;
+  };
   /** Evidence of the last move: the snapshot whose guid was the same on both machines before the target was opened for writing. */
   readonly moved?: { readonly from: string; readonly snapshot: string; readonly guid: string };
 };

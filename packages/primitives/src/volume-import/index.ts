@@ -51,9 +51,7 @@ export const volumeImport = changePrimitive<VolumeImportInput, ChangeFacts>({
     const present = asItIs(namespace, head);
     const there = head?.commit.volumes.find(({ name }) => name === volume);
     if (there !== undefined) {
-      const { origin } = there;
-      const same = origin?.volume === exported.volume && origin.snapshot === exported.snapshot;
-      if (same && there.machine === machine) return wishOf(present);
+      if (there.origin?.guid === exported.guid && there.machine === machine) return wishOf(present);
       return wishOf(present, {
         refusals: [
           {

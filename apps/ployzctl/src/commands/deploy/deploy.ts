@@ -3,6 +3,7 @@ import { dirname, extname, resolve } from "node:path";
 import { bundlePaths, type Manifest, parseManifest } from "@ployz/primitives";
 import type { Context, Input } from "../../command.ts";
 import { CliError, usage } from "../../errors.ts";
+import { whyUnreadable } from "../../files.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import { type Outcome, refused } from "../../operation/follow.ts";
@@ -68,10 +69,9 @@ async function readManifest({ terminal }: Context, file: string | undefined) {
     try {
       return { file: name, text: await readFile(path, "utf8"), folder: dirname(path) };
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT" && file === undefined) continue;
-      const why = { ENOENT: "there is no such file", EACCES: "it may not be read", EISDIR: "it is a folder" };
-      throw usage(`${name}: ${why[code as keyof typeof why] ?? code}`, "name the manifest: -f FILE");
+      const failure = error as NodeJS.ErrnoException;
+      if (failure.code === "ENOENT" && file === undefined) continue;
+      throw usage(`${name}: ${whyUnreadable(failure)}`, "name the manifest: -f FILE");
     }
   }
   throw usage(`there is no ${DEFAULT_FILES.join(" or ")} in this folder`, "name the manifest: -f FILE");

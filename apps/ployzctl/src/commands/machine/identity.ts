@@ -2,6 +2,7 @@ import { access, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { CliError } from "../../errors.ts";
+import { whyUnreadable } from "../../files.ts";
 import type { Terminal } from "../../terminal.ts";
 
 export interface Identity {
@@ -45,10 +46,9 @@ export async function findIdentity(path: string | undefined, terminal: Terminal)
 
 async function readKey(path: string): Promise<string> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    const why = { ENOENT: "there is no such file", EACCES: "it may not be read", EISDIR: "it is a folder" };
     throw new CliError({
       code: "ssh_identity_unreadable",
-      message: `--identity ${path}: ${why[error.code as keyof typeof why] ?? error.message}`,
+      message: `--identity ${path}: ${whyUnreadable(error)}`,
       hint: "name a private key that you may read",
     });
   });

@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import type { Context, Input } from "../../command.ts";
 import type { StoreSnapshot } from "../../documents.ts";
 import { CliError, usage } from "../../errors.ts";
+import { whyUnreadable } from "../../files.ts";
 import { agree, followStore, type StoreOutcome } from "./store.ts";
 
 export async function snapshot(context: Context, input: Input): Promise<StoreSnapshot> {
@@ -43,7 +44,7 @@ export async function restore(context: Context, input: Input): Promise<StoreOutc
   await access(path).catch((error: NodeJS.ErrnoException) => {
     throw new CliError({
       code: "backup_missing",
-      message: `${given}: ${error.code === "ENOENT" ? "there is no such file" : error.message}`,
+      message: `${given}: ${whyUnreadable(error)}`,
     });
   });
   const passphrase = await passphraseOf(context, input);

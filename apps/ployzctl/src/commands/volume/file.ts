@@ -6,6 +6,7 @@ import type { VolumeImportRequest } from "@ployz/primitives";
 import type { Context, Input } from "../../command.ts";
 import type { ErrorDocument, VolumeExported } from "../../documents.ts";
 import { CliError, usage } from "../../errors.ts";
+import { whyUnreadable } from "../../files.ts";
 import { needLabel } from "../../names.ts";
 import { follow, type Outcome, runOperation } from "../../operation/follow.ts";
 import { given, needInNamespace } from "../../values.ts";
@@ -27,7 +28,7 @@ export async function exportVolume(
     });
   const part = `${path}.part`;
   // Before a snapshot is taken for it.
-  const file = await open(part, "wx", 0o600).catch((error: NodeJS.ErrnoException) => {
+  const file = await open(part, "w", 0o600).catch((error: NodeJS.ErrnoException) => {
     throw new CliError({ code: "file_unwritable", message: `--output: ${error.message}` });
   });
   const left = new AbortController();
@@ -88,11 +89,15 @@ export async function importVolume(context: Context, input: Input): Promise<Outc
   const path = resolve(context.terminal.cwd, source);
   const machine = input.text("machine");
   const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    throw new CliError({
-      code: "file_unreadable",
-      message: `FILE: ${source}: ${error.code === "ENOENT" ? "there is no such file" : error.message}`,
-    });
+    throw usage(
+      `FILE: ${source}: ${whyUnreadable(error)}`,
+      "name one that ployzctl volume export has written",
+    );
   });
+  if ((await file.stat()).isDirectory()) {
+    await file.close();
+    throw usage(`FILE: ${source}: it is a folder`);
+  }
   const preview = input.flag("preview");
   const request: VolumeImportRequest = {
     ...{ namespace, volume: name, mode: preview ? "preview" : "apply", by: context.terminal.by },
