@@ -116,8 +116,7 @@ describe("each rule finds what it forbids", () => {
   });
 
   test.each(["it.only", "test.skip", "describe.todo", "test.concurrent.only"])("%s", (name) => {
-    const found = code("packages/zfs/src/a.test.ts", `${name}("x", () => {});`);
-    expect(found).toEqual(name.startsWith("it.each") ? [] : ["focused-test:1"]);
+    expect(code("packages/zfs/src/a.test.ts", `${name}("x", () => {});`)).toEqual(["focused-test:1"]);
   });
 
   test("a dependency against the layers, and a package without a layer", () => {

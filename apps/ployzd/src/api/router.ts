@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { readJsonBody } from "../body.ts";
 import { errorBody, httpStatusOf, PloyzError } from "../errors.ts";
 
 /** What a handler gets of a request. */
@@ -65,7 +66,7 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
         query: Object.fromEntries(url.searchParams),
         request,
         signal: gone.signal,
-        body: () => readBody(request),
+        body: () => readJsonBody(request, MAX_BODY),
       };
       try {
         await entry.answer(call, response);
@@ -153,20 +154,4 @@ function fail(response: ServerResponse, error: unknown): void {
   const body = errorBody(error);
   if (response.headersSent) response.destroy();
   else send(response, httpStatusOf(body.code), { error: body });
-}
-
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY) throw invalid(`the request is larger than ${MAX_BODY} bytes`);
-    chunks.push(chunk);
-  }
-  if (size === 0) return undefined;
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  } catch {
-    throw invalid("the request body is not JSON");
-  }
 }

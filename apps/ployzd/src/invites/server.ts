@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { PloyzError } from "@ployz/exec";
+import { readJsonBody } from "../body.ts";
 import { errorBody, httpStatusOf } from "../errors.ts";
 import type { JoinKey } from "./join-key.ts";
 import { openRate } from "./rate.ts";
@@ -82,7 +83,7 @@ export async function serveJoins(options: JoinServerOptions): Promise<JoinServer
           hint: "wait ten seconds and run the same command again",
         });
       }
-      await options.handle({ body: await readBody(request), from, say });
+      await options.handle({ body: await readJsonBody(request, MAX_BODY), from, say });
     } catch (error) {
       if (errorBody(error).code === "internal") options.log(error);
       await say({ error: errorBody(error) });
@@ -112,20 +113,4 @@ export async function serveJoins(options: JoinServerOptions): Promise<JoinServer
         server.closeAllConnections();
       }),
   };
-}
-
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY) throw invalid(`the request is larger than ${MAX_BODY} bytes`);
-    chunks.push(chunk);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString("utf8"));
-  } catch {
-    throw invalid("the request is not JSON");
-  }
 }

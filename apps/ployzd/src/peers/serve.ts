@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { PloyzError } from "@ployz/exec";
 import { isSignedBy, signAs } from "@ployz/nats-store";
 import { errorBody, type Json } from "@ployz/primitives";
+import { readText } from "../body.ts";
 import { MAX_BODY, type Peer, SIGN_OF_LIFE_MS, signedText } from "./protocol.ts";
 
 /** What one daemon does for another, by name. `from` is who asks. */
@@ -39,7 +40,7 @@ export function peerServer(options: PeerServerOptions) {
     const from = text(request.headers["x-ployz-machine"]);
     const member = options.member(from);
     const address = request.socket.remoteAddress?.replace(/^::ffff:/, "");
-    const body = await read(request);
+    const body = await readText(request, MAX_BODY);
     const given = text(request.headers["x-ployz-challenge"]);
     const fresh = (challenges.get(given) ?? 0) >= Date.now();
     challenges.delete(given);
@@ -100,14 +101,3 @@ export function peerServer(options: PeerServerOptions) {
 }
 
 const text = (header: string | readonly string[] | undefined) => (typeof header === "string" ? header : "");
-
-async function read(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY) throw new Error("the request is too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}

@@ -87,7 +87,7 @@ export async function connectSsh(
         readyTimeout: CONNECT_MS,
         keepaliveInterval: 5_000,
         keepaliveCountMax: 4,
-        // Ciphers of OpenSSL. ssh2's own ChaCha20-Poly1305 is slower, and connections side by side were seen to break with it.
+        // Ciphers of OpenSSL: ssh2's own ChaCha20-Poly1305 is slower.
         algorithms: {
           cipher: ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr"],
         },

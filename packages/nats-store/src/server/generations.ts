@@ -67,13 +67,8 @@ export function unfenceServer(
  * stopped, so that members can still be told where to go.
  * @throws PloyzError `store_fence_lost`: writes may have happened since this re-founding fenced it.
  */
-export function retireServer(
-  config: Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">,
-  id: string,
-): Promise<void> {
-  return exclusively(config.dir, async () => {
-    const found = await readRecord(config.dir);
-    const entry = entryOf(found, config.generation);
+export function retireServer(config: Place, id: string): Promise<void> {
+  return withEntry(config, async (entry, found) => {
     if (entry?.state === "retired" && entry.fence === id) return;
     if (entry?.state === "retired") throw retired(config.dir, config.generation);
     if (entry?.state !== "fenced" || entry.fence !== id)
@@ -165,13 +160,8 @@ export function serveGeneration(
  * A newer generation was opened, and this machine was away: here, too, its own is retired, fenced or not, so that it is not in the way
  * when the machine becomes part of a set again. Ends its server.
  */
-export function passGeneration(
-  config: Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">,
-  host: ServiceHost,
-): Promise<void> {
-  return exclusively(config.dir, async () => {
-    const found = await readRecord(config.dir);
-    const entry = entryOf(found, config.generation);
+export function passGeneration(config: Place, host: ServiceHost): Promise<void> {
+  return withEntry(config, async (entry, found) => {
     if (entry?.state === "serving" || entry?.state === "fenced")
       await writeEntry(config, found, { ...entry, state: "retired" });
     await host.remove(serviceOf(config.generation));
@@ -179,13 +169,8 @@ export function passGeneration(
 }
 
 /** Removes the server and the data of a founding that was given up, or of a retired generation whose retention is over. */
-export function dropGeneration(
-  config: Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">,
-  host: ServiceHost,
-): Promise<void> {
-  return exclusively(config.dir, async () => {
-    const found = await readRecord(config.dir);
-    const entry = entryOf(found, config.generation);
+export function dropGeneration(config: Place, host: ServiceHost): Promise<void> {
+  return withEntry(config, async (entry, found) => {
     if (!entry) return;
     if (entry.state !== "founding" && entry.state !== "retired")
       throw refused("store_in_use", config, `is ${entry.state}`, "nothing was removed");
@@ -194,6 +179,18 @@ export function dropGeneration(
     if (entry.state === "founding") await writeEntry(config, found, undefined);
   });
 }
+
+type Place = Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">;
+
+/** What the machine's record says of the generation, with nobody else at work on it. */
+const withEntry = <T>(
+  config: Place,
+  work: (entry: GenerationRecord | undefined, found: StoreRecord | undefined) => Promise<T>,
+): Promise<T> =>
+  exclusively(config.dir, async () => {
+    const found = await readRecord(config.dir);
+    return work(entryOf(found, config.generation), found);
+  });
 
 /** Nothing but a new re-founding can fence it from now on. */
 function release(entry: GenerationRecord, ids: readonly string[]): GenerationRecord {

@@ -2,6 +2,7 @@ import Type, { type Static, type TObject } from "typebox";
 import type { Refusal } from "../engine/types.ts";
 import * as patterns from "../manifest/patterns.ts";
 import { shapeChecker } from "../manifest/validate.ts";
+import type { VolumeSpec } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 
 type Parsed<In> =
@@ -29,3 +30,20 @@ export function inputParser<T extends TObject>(schema: T): (input: unknown) => P
     return refusals.length > 0 ? { ok: false, refusals } : { ok: true, input: input as Static<T> & Json };
   };
 }
+
+/** What a volume is to be, in the input of a primitive that makes one. */
+export const volumeFields = {
+  scope: Type.Optional(Type.Enum(["single", "shared"])),
+  quotaBytes: Type.Optional(bytes("Most space it may take.")),
+  recordsizeBytes: Type.Optional(bytes("Record size of the dataset.")),
+};
+
+export const volumeSpecOf = ({
+  scope = "single",
+  quotaBytes,
+  recordsizeBytes,
+}: Partial<VolumeSpec>): VolumeSpec => ({
+  scope,
+  ...(quotaBytes !== undefined && { quotaBytes }),
+  ...(recordsizeBytes !== undefined && { recordsizeBytes }),
+});

@@ -65,6 +65,13 @@ export async function observeCluster(
   };
 }
 
+/** The same for a change that starts nothing that would have to be shipped. */
+export const observeWithoutContent = async (
+  namespaces: readonly [target: string, ...sources: string[]],
+  ports: PrimitivePorts,
+  signal: AbortSignal,
+): Promise<ChangeFacts> => ({ ...(await observeCluster(namespaces, ports, signal)), content: new Map() });
+
 /** Who has what the specs of a commit run. */
 export async function findContent(
   specs: readonly (ServiceSpec | JobSpec)[],

@@ -1,9 +1,8 @@
 import type { Primitive } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
-import type { MachineRecord } from "../model/machine.ts";
 import { type MachineAddInput, parseMachineAdd, scopeOf } from "./input.ts";
 import { type MachineAddFacts, type MachineAddPorts, observe } from "./observe.ts";
-import { reserved } from "./peers.ts";
+import { commitSeat, seatResult } from "./peers.ts";
 import { type MachineAddKinds, plan } from "./plan.ts";
 import { refuse } from "./refuse.ts";
 import { steps } from "./steps.ts";
@@ -22,18 +21,6 @@ export const machineAdd: Primitive<MachineAddPorts, MachineAddInput, MachineAddF
     refuse,
     plan,
     steps,
-    commit(_input, _facts, _plan, context) {
-      const { record, revision } = reserved(context, "seat");
-      return {
-        kind: "fact",
-        key: `machine.${record.id}`,
-        value: { ...record, state: "active" } satisfies MachineRecord,
-        expected: revision,
-      };
-    },
-    /** The subnet is the one it got, which is not the planned one if another add was faster. */
-    result(_input, { summary }, context) {
-      const { subnet, address } = reserved(context, "seat").record;
-      return { ...(summary as { readonly [key: string]: Json }), subnet, address };
-    },
+    commit: (_input, _facts, _plan, context) => commitSeat(context),
+    result: (_input, { summary }, context) => seatResult(summary, context),
   };

@@ -1,4 +1,4 @@
-import type { Basis, PlannedStep, StepContext, StepDef } from "../engine/types.ts";
+import type { Basis, CommitPoint, PlannedStep, StepContext, StepDef } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
 import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
 import type { MemberFacts, MemberPorts } from "./observe.ts";
@@ -113,4 +113,21 @@ export async function joinDocument(
     machines: machines.map((entry) => entry.value),
     storeServers,
   };
+}
+
+/** The commit of every way into the cluster: the record that `seat` has reserved turns from `joining` to `active`. */
+export function commitSeat(context: Pick<StepContext<unknown>, "output">): CommitPoint {
+  const { record, revision } = reserved(context, "seat");
+  return {
+    kind: "fact",
+    key: `machine.${record.id}`,
+    value: { ...record, state: "active" } satisfies MachineRecord,
+    expected: revision,
+  };
+}
+
+/** The subnet is the one it got, which is not the planned one if another machine was faster. */
+export function seatResult(summary: Json, context: Pick<StepContext<unknown>, "output">): Json {
+  const { subnet, address } = reserved(context, "seat").record;
+  return { ...(summary as { readonly [key: string]: Json }), subnet, address };
 }

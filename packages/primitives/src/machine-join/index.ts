@@ -1,7 +1,6 @@
 import type { Primitive } from "../engine/types.ts";
-import { reserved } from "../machine-add/peers.ts";
+import { commitSeat, seatResult } from "../machine-add/peers.ts";
 import type { Json } from "../model/json.ts";
-import type { MachineRecord } from "../model/machine.ts";
 import { type MachineJoinInput, parseMachineJoin, scopeOf } from "./input.ts";
 import { type MachineJoinFacts, type MachineJoinPorts, observe } from "./observe.ts";
 import { type MachineJoinKinds, plan } from "./plan.ts";
@@ -28,18 +27,6 @@ export const machineJoin: Primitive<
   refuse,
   plan,
   steps,
-  commit(_input, _facts, _plan, context) {
-    const { record, revision } = reserved(context, "seat");
-    return {
-      kind: "fact",
-      key: `machine.${record.id}`,
-      value: { ...record, state: "active" } satisfies MachineRecord,
-      expected: revision,
-    };
-  },
-  /** The subnet is the one it got, which is not the planned one if another join was faster. */
-  result(_input, { summary }, context) {
-    const { subnet, address } = reserved(context, "seat").record;
-    return { ...(summary as { readonly [key: string]: Json }), subnet, address };
-  },
+  commit: (_input, _facts, _plan, context) => commitSeat(context),
+  result: (_input, { summary }, context) => seatResult(summary, context),
 };

@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, observeCluster } from "../change/observe.ts";
+import { type ChangeFacts, observeWithoutContent } from "../change/observe.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import { asItIs, noNamespace, wishOf } from "../change/wish.ts";
 
@@ -16,10 +16,7 @@ export const namespaceRm = changePrimitive<NamespaceRmInput, ChangeFacts>({
   version: 1,
   parse: inputParser(Input),
   scope: ({ namespace }) => [`deploy.${namespace}`],
-  observe: async ({ namespace }, ports, signal) => ({
-    ...(await observeCluster([namespace], ports, signal)),
-    content: new Map(),
-  }),
+  observe: ({ namespace }, ports, signal) => observeWithoutContent([namespace], ports, signal),
   wish({ namespace }, facts) {
     const { head } = facts;
     const gone = {

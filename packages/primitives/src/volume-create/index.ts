@@ -1,19 +1,16 @@
 import Type, { type Static } from "typebox";
-import { bytes, inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, observeCluster } from "../change/observe.ts";
+import { inputParser, label, volumeFields, volumeSpecOf } from "../change/input.ts";
+import { type ChangeFacts, observeWithoutContent } from "../change/observe.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import { unknownMachine } from "../change/refuse.ts";
 import { asItIs, liveHead, wishOf } from "../change/wish.ts";
 import type { Refusal } from "../engine/types.ts";
-import type { VolumeSpec } from "../model/commit.ts";
 
 const Input = Type.Object({
   namespace: label("Its namespace."),
   volume: label("Its name."),
   machine: label("Where it is made."),
-  scope: Type.Optional(Type.Enum(["single", "shared"])),
-  quotaBytes: Type.Optional(bytes("Most space it may take.")),
-  recordsizeBytes: Type.Optional(bytes("Record size of the dataset.")),
+  ...volumeFields,
 });
 export type VolumeCreateInput = Static<typeof Input>;
 
@@ -23,18 +20,11 @@ export const volumeCreate = changePrimitive<VolumeCreateInput, ChangeFacts>({
   version: 1,
   parse: inputParser(Input),
   scope: ({ namespace }) => [`deploy.${namespace}`],
-  observe: async ({ namespace }, ports, signal) => ({
-    ...(await observeCluster([namespace], ports, signal)),
-    content: new Map(),
-  }),
-  wish({ namespace, volume, machine, scope = "single", quotaBytes, recordsizeBytes }, facts) {
+  observe: ({ namespace }, ports, signal) => observeWithoutContent([namespace], ports, signal),
+  wish({ namespace, volume, machine, ...wanted }, facts) {
     const head = liveHead(facts.head);
     const present = asItIs(namespace, head);
-    const spec: VolumeSpec = {
-      scope,
-      ...(quotaBytes !== undefined && { quotaBytes }),
-      ...(recordsizeBytes !== undefined && { recordsizeBytes }),
-    };
+    const spec = volumeSpecOf(wanted);
     const there = head?.commit.volumes.find(({ name }) => name === volume);
     if (there !== undefined) {
       const refusals: Refusal[] =

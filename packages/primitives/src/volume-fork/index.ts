@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, observeCluster } from "../change/observe.ts";
+import { type ChangeFacts, observeWithoutContent } from "../change/observe.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import { unknownMachine } from "../change/refuse.ts";
 import { asItIs, liveHead, noNamespace, noVolume, restsOn, sourceHead, wishOf } from "../change/wish.ts";
@@ -23,10 +23,8 @@ export const volumeFork = changePrimitive<VolumeForkInput, ChangeFacts>({
   version: 1,
   parse: inputParser(Input),
   scope: ({ target }) => [`deploy.${target.namespace}`],
-  observe: async ({ source, target }, ports, signal) => ({
-    ...(await observeCluster([target.namespace, source.namespace], ports, signal)),
-    content: new Map(),
-  }),
+  observe: ({ source, target }, ports, signal) =>
+    observeWithoutContent([target.namespace, source.namespace], ports, signal),
   wish({ source, target, machine }, facts) {
     const head = liveHead(facts.head);
     const present = asItIs(target.namespace, head);

@@ -1,18 +1,15 @@
 import Type, { type Static } from "typebox";
-import { bytes, inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, observeCluster } from "../change/observe.ts";
+import { inputParser, label, volumeFields, volumeSpecOf } from "../change/input.ts";
+import { type ChangeFacts, observeWithoutContent } from "../change/observe.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import { unknownMachine } from "../change/refuse.ts";
 import { asItIs, liveHead, wishOf } from "../change/wish.ts";
-import type { VolumeSpec } from "../model/commit.ts";
 
 const Input = Type.Object({
   namespace: label("Its namespace."),
   volume: label("Its name."),
   machine: label("Where it will be."),
-  scope: Type.Optional(Type.Enum(["single", "shared"])),
-  quotaBytes: Type.Optional(bytes("Most space it may take.")),
-  recordsizeBytes: Type.Optional(bytes("Record size of the dataset.")),
+  ...volumeFields,
   exported: Type.Object(
     {
       namespace: label("What the file is of."),
@@ -41,12 +38,9 @@ export const volumeImport = changePrimitive<VolumeImportInput, ChangeFacts>({
   version: 1,
   parse: inputParser(Input),
   scope: ({ namespace }) => [`deploy.${namespace}`],
-  observe: async ({ namespace }, ports, signal) => ({
-    ...(await observeCluster([namespace], ports, signal)),
-    content: new Map(),
-  }),
+  observe: ({ namespace }, ports, signal) => observeWithoutContent([namespace], ports, signal),
   wish(input, facts) {
-    const { namespace, volume, machine, exported, upload, scope = "single" } = input;
+    const { namespace, volume, machine, exported, upload, ...wanted } = input;
     const head = liveHead(facts.head);
     const present = asItIs(namespace, head);
     const there = head?.commit.volumes.find(({ name }) => name === volume);
@@ -63,18 +57,16 @@ export const volumeImport = changePrimitive<VolumeImportInput, ChangeFacts>({
       });
     }
     const unknown = unknownMachine("machine", machine, facts);
-    const spec: VolumeSpec = {
-      scope,
-      ...(input.quotaBytes !== undefined && { quotaBytes: input.quotaBytes }),
-      ...(input.recordsizeBytes !== undefined && { recordsizeBytes: input.recordsizeBytes }),
-    };
     const from = {
       ...{ namespace: exported.namespace, volume: exported.volume, id: upload.id, machine: upload.machine },
       snapshot: { name: exported.snapshot, guid: exported.guid },
       upload: true,
     } as const;
     return wishOf(
-      { ...present, volumes: { [volume]: { spec, source: { kind: "copy", machine, from } } } },
+      {
+        ...present,
+        volumes: { [volume]: { spec: volumeSpecOf(wanted), source: { kind: "copy", machine, from } } },
+      },
       { refusals: unknown === undefined ? [] : [unknown] },
     );
   },
