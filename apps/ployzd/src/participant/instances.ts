@@ -103,7 +103,7 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
         throw new PloyzError({
           code: "job_failed",
           message: `${id} ended with exit code ${exitCode}`,
-          hint: "its last log lines are below",
+          hint: "its last log lines say why",
           details: { exitCode, logs: await lastLines(runtime, id) },
         });
       }
@@ -145,7 +145,7 @@ async function jobEnd(runtime: Runtime, id: string, timeoutMs: number, signal: A
     throw new PloyzError({
       code: "job_timeout",
       message: `${id} did not end within ${timeoutMs} ms`,
-      hint: "its last log lines are below; timeout in the manifest gives it longer",
+      hint: "its last log lines say why; timeout in the manifest gives it longer",
       details: { logs: await lastLines(runtime, id) },
     });
   }

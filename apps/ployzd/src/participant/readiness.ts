@@ -53,7 +53,7 @@ export async function awaitReady(
       throw new PloyzError({
         code: "not_ready",
         message: `${id} was not ready within ${ready.timeoutMs} ms: ${why ?? "it did not answer"}`,
-        hint: "its last log lines are below; ready.timeout in the manifest gives it longer",
+        hint: "its last log lines say why; ready.timeout in the manifest gives it longer",
         details: { logs: await lastLines(runtime, id) },
       });
     }
@@ -92,7 +92,7 @@ async function assertUp(runtime: Runtime, id: string): Promise<void> {
   throw new PloyzError({
     code: "instance_exited",
     message: `${id} ${how} before it was ready`,
-    hint: "its last log lines are below",
+    hint: "its last log lines say why",
     details: { exitCode: exitCode ?? null, logs: await lastLines(runtime, id) },
   });
 }

@@ -27,8 +27,8 @@ export function describe(seen: Surveyed, sizes: Sizes | undefined, membership: M
   const named = setOf(seen.looks, generation);
   const members =
     named.length > 0 ? named : membership.machines.filter(({ store }) => store).map(({ id }) => id);
-  const [first] = sizes ?? [];
-  const current = new Set((sizes ?? []).flatMap((size) => size.leader ?? []));
+  // Each stream has a leader of its own, which the table of streams tells; one machine is called leader: that of the commits.
+  const [commits] = sizes ?? [];
   const behind = new Set(
     (sizes ?? []).flatMap(({ followers }) =>
       followers.filter((one) => !one.current).map(({ machine }) => machine),
@@ -46,7 +46,7 @@ export function describe(seen: Surveyed, sizes: Sizes | undefined, membership: M
         ? "alone"
         : behind.has(id)
           ? "behind"
-          : first?.leader === id || current.has(id)
+          : commits?.leader === id
             ? "leader"
             : "follower";
     return {
