@@ -1,3 +1,6 @@
+import { access } from "node:fs/promises";
+import { CliError } from "./errors.ts";
+
 const WHY: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
   EACCES: "it may not be read",
@@ -6,3 +9,17 @@ const WHY: Readonly<Record<string, string>> = {
 
 /** Why a file that was named could not be read, in words. */
 export const whyUnreadable = ({ code, message }: NodeJS.ErrnoException): string => WHY[code ?? ""] ?? message;
+
+/** Nothing is written over. `given`: as the operator wrote it. @throws CliError `file_exists`. */
+export async function needAbsent(path: string, given: string): Promise<void> {
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (isThere)
+    throw new CliError({
+      code: "file_exists",
+      message: `--output: ${given} is there already`,
+      hint: "name another file, or remove that one",
+    });
+}

@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import {
   errorBody,
   type OperationEvent,
+  type OperationRequest,
   PloyzError,
   type VolumeFile,
   type VolumeImportRequest,
@@ -13,7 +14,7 @@ import { snapshotList } from "./volumes.ts";
 
 const ASK_MS = 15_000;
 
-/** One snapshot of a volume as a file, from whatever machine has it. `bytes`: about how many it will be, where that can be told. */
+/** One snapshot of a volume as a file, from whatever machine has it. `about`: how many bytes it will be, roughly, where that can be told. */
 export async function exportVolume(
   member: Member,
   asked: { readonly namespace: string; readonly volume: string; readonly snapshot: string },
@@ -65,11 +66,24 @@ export function importRequest(query: Readonly<Record<string, string>>): VolumeIm
   return { namespace, volume, mode, by, ...(machine !== undefined && { machine }) };
 }
 
+/** What the operation is asked. The file says what its volume is to be, never which one or where. Pure. */
+export function importInput(
+  { namespace, volume, machine }: VolumeImportRequest,
+  { spec, snapshot, ...of }: VolumeFile,
+  upload: { readonly machine: string; readonly id: string },
+): OperationRequest["input"] {
+  return {
+    ...spec,
+    ...{ namespace, volume, machine: machine ?? upload.machine, upload },
+    exported: { namespace: of.namespace, volume: of.volume, snapshot: snapshot.name, guid: snapshot.guid },
+  };
+}
+
 /** Makes a volume of a file as it comes. What a refusal leaves of it unread is read past, so that the caller hears the reason. */
 export async function* importVolume(
   member: Member,
   request: IncomingMessage,
-  { namespace, volume, machine, mode, by }: VolumeImportRequest,
+  asked: VolumeImportRequest,
 ): AsyncGenerator<OperationEvent> {
   try {
     const { head, stream } = await openVolumeFile(
@@ -86,16 +100,8 @@ export async function* importVolume(
       }
     }
     const upload = member.uploads.add(head, sent());
-    const input = {
-      ...{ namespace, volume, machine: machine ?? self, ...head.spec },
-      exported: {
-        namespace: head.namespace,
-        volume: head.volume,
-        snapshot: head.snapshot.name,
-        guid: head.snapshot.guid,
-      },
-      upload: { machine: self, id: upload.id },
-    };
+    const input = importInput(asked, head, { machine: self, id: upload.id });
+    const { mode, by } = asked;
     try {
       for await (const event of member.run({ primitive: "volume-import", input, mode, by })) {
         // The machine that receives it knows only that it broke off.

@@ -5,24 +5,14 @@ import { pipeline } from "node:stream/promises";
 import type { Context, Input } from "../../command.ts";
 import type { StoreSnapshot } from "../../documents.ts";
 import { CliError, usage } from "../../errors.ts";
-import { whyUnreadable } from "../../files.ts";
+import { needAbsent, whyUnreadable } from "../../files.ts";
 import { agree, followStore, type StoreOutcome } from "./store.ts";
 
 export async function snapshot(context: Context, input: Input): Promise<StoreSnapshot> {
   const given = input.text("output");
   if (given === undefined) throw usage("--output is missing", "for example -o backup.ployz");
   const path = resolve(context.terminal.cwd, given);
-  if (
-    await access(path).then(
-      () => true,
-      () => false,
-    )
-  )
-    throw new CliError({
-      code: "file_exists",
-      message: `${given} is there already`,
-      hint: "name another file, or remove that one",
-    });
+  await needAbsent(path, given);
   const passphrase = await passphraseOf(context, input);
   const client = await context.client();
   const source = await client.storeSnapshot(passphrase, context.signal);

@@ -1,4 +1,4 @@
-import { access, open, rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -6,7 +6,7 @@ import type { VolumeImportRequest } from "@ployz/primitives";
 import type { Context, Input } from "../../command.ts";
 import type { ErrorDocument, VolumeExported } from "../../documents.ts";
 import { CliError, usage } from "../../errors.ts";
-import { whyUnreadable } from "../../files.ts";
+import { needAbsent, whyUnreadable } from "../../files.ts";
 import { needLabel } from "../../names.ts";
 import { follow, type Outcome, runOperation } from "../../operation/follow.ts";
 import { given, needInNamespace } from "../../values.ts";
@@ -20,12 +20,7 @@ export async function exportVolume(
   const target = input.text("output");
   if (target === undefined) throw usage("--output is missing", `for example -o ${name}.ployz-volume`);
   const path = resolve(context.terminal.cwd, target);
-  if (await isThere(path))
-    throw new CliError({
-      code: "file_exists",
-      message: `--output: ${target} is there already`,
-      hint: "name another file, or remove that one",
-    });
+  await needAbsent(path, target);
   const part = `${path}.part`;
   // Before a snapshot is taken for it.
   const file = await open(part, "w", 0o600).catch((error: NodeJS.ErrnoException) => {
@@ -112,9 +107,3 @@ export async function importVolume(context: Context, input: Input): Promise<Outc
     stream.destroy();
   }
 }
-
-const isThere = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );

@@ -1,0 +1,38 @@
+import { type VolumeFile, volumeImport } from "@ployz/primitives";
+import { expect, test } from "vitest";
+import { importInput } from "./volume-files.ts";
+
+const FILE: VolumeFile = {
+  ...{ cluster: "prod-1", namespace: "prod", volume: "data", version: "1.0.0" },
+  ...{ spec: { scope: "single", quotaBytes: 1024 }, exportedAt: "2026-01-01T00:00:00.000Z" },
+  snapshot: { name: "s", guid: "7" },
+};
+const ASKED = { namespace: "stats", volume: "copy", mode: "apply", by: "me@here" } as const;
+const UPLOAD = { machine: "m1", id: "upload-1" };
+
+test("the file says what its volume is, and the operator which one it becomes and where", () => {
+  const input = importInput(ASKED, FILE, UPLOAD);
+  expect(input).toEqual({
+    ...{
+      namespace: "stats",
+      volume: "copy",
+      machine: "m1",
+      scope: "single",
+      quotaBytes: 1024,
+      upload: UPLOAD,
+    },
+    exported: { namespace: "prod", volume: "data", snapshot: "s", guid: "7" },
+  });
+  expect(volumeImport.parse(input)).toMatchObject({ ok: true });
+  const sly = { ...FILE, spec: { ...FILE.spec, namespace: "prod", volume: "data", machine: "m3" } };
+  expect(importInput({ ...ASKED, machine: "m2" }, sly, UPLOAD)).toMatchObject({
+    ...{ namespace: "stats", volume: "copy", machine: "m2" },
+  });
+});
+
+test("a field that no volume has is refused by its name", () => {
+  const odd = { ...FILE, spec: { ...FILE.spec, colour: "red" } } as VolumeFile;
+  expect(volumeImport.parse(importInput(ASKED, odd, UPLOAD))).toMatchObject({
+    ...{ ok: false, refusals: [{ code: "invalid_input", message: expect.stringContaining("colour") }] },
+  });
+});
