@@ -20,6 +20,8 @@ import type {
   OperationResult,
   PlanView,
   RttTable,
+  SecretChanged,
+  SecretList,
   SelfRecord,
   SnapshotList,
   StoreMoved,
@@ -42,6 +44,8 @@ export type Document =
   | InviteDocument
   | ClusterStatus
   | InstanceList
+  | SecretList
+  | SecretChanged
   | VolumeList
   | SnapshotList
   | CommitHistory

@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openServiceHost, type ServiceHost, stopS6 } from "@ployz/exec";
-import type { Machines } from "@ployz/primitives";
+import { openServiceHost, PloyzError, type ServiceHost, stopS6 } from "@ployz/exec";
+import type { Machines, SecretRef } from "@ployz/primitives";
 import { type NetworkSpec, openProcessRuntime, type Runtime } from "@ployz/runtime";
 import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
 import { type Handlers, handle } from "../src/participant/handlers.ts";
@@ -18,6 +18,7 @@ import type { VolumeWorld } from "../src/participant/volumes/world.ts";
 import { openFences } from "../src/state/fences.ts";
 import { serialiseByKey } from "../src/state/files.ts";
 import { openReservations } from "../src/state/reservations.ts";
+import { openInstanceSecrets } from "../src/state/secrets.ts";
 import { openStopped } from "../src/state/stopped.ts";
 import { openBundles } from "../src/transfer/bundles.ts";
 import { fetchOffer, serveTransfers } from "../src/transfer/server.ts";
@@ -145,6 +146,12 @@ async function openMachine(options: {
         last: `${subnet}.250`,
       }),
       stopped: await openStopped(join(dir, "stopped.json")),
+      secrets: openInstanceSecrets(join(dir, "secrets")),
+      async readSecrets(refs: readonly SecretRef[]) {
+        if (refs.some(({ version }) => version !== "1"))
+          throw new PloyzError({ code: "secret_changed", message: "it was set again" });
+        return refs.map(({ name }) => `value of ${name}`);
+      },
       volumes: instanceVolumes(volumes, mounts),
     };
     const handlers = {

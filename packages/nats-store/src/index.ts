@@ -67,3 +67,4 @@ export {
 } from "./server/record.ts";
 export { findServer, neededVersion } from "./server/version.ts";
 export { openSession, type Session, type SessionEvent, type SessionOptions } from "./session.ts";
+export { newSealKey, openVault, type Sealed, type Vault } from "./vault.ts";

@@ -2,6 +2,7 @@ export { branch } from "./branch/index.ts";
 export { type BranchInput, parseBranch } from "./branch/input.ts";
 export { branchManifest } from "./branch/manifest.ts";
 export type { ChangeResult } from "./change/primitive.ts";
+export { plainEnv, sameSecrets, secretUsers } from "./change/secrets.ts";
 export type { ChangeKinds } from "./change/steps.ts";
 export type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "./change/summary.ts";
 export type * from "./client/api.ts";
@@ -68,6 +69,7 @@ export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy, refuseInvite } from 
 export type { Json } from "./model/json.ts";
 export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
 export { checkLabel, isEnvName, isHostname, isLabel, shown } from "./model/names.ts";
+export { MAX_SECRET_BYTES, type SecretRecord, secretKey } from "./model/secret.ts";
 export { type NamespaceRmInput, namespaceRm } from "./namespace-rm/index.ts";
 export type * from "./participant/commands.ts";
 export type { InstalledBuilds } from "./participant/update-commands.ts";

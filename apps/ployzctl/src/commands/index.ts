@@ -9,6 +9,7 @@ import { inviteCommands } from "./machine/invite.ts";
 import { meshCommands } from "./mesh/index.ts";
 import { namespaceCommands } from "./namespace/index.ts";
 import { opsCommands } from "./ops/index.ts";
+import { secretCommands } from "./secret/index.ts";
 import { shellCommands } from "./shell.ts";
 import { storeCommands } from "./store/index.ts";
 import { volumeCommands } from "./volume/index.ts";
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   ...storeCommands,
   ...deployCommands,
   ...changeCommands,
+  ...secretCommands,
   ...volumeCommands,
   ...namespaceCommands,
   ...lookCommands,

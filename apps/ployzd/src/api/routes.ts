@@ -24,6 +24,7 @@ import { examine } from "./doctor.ts";
 import { inviteRoutes } from "./invites.ts";
 import { mergedLogs } from "./logs.ts";
 import type { Routes } from "./router.ts";
+import { secretRoutes } from "./secrets.ts";
 import { passphraseOf, storeMove, storeRecover, storeRestore } from "./store.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, rttTable } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
@@ -76,6 +77,7 @@ export function apiRoutes(daemon: Daemon): Routes {
         return mesh();
       },
       ...inviteRoutes(daemon),
+      ...secretRoutes(daemon),
       "POST /v1/mesh/endpoints": async ({ body }) => {
         const { endpoints } = object((await body()) ?? {});
         const { store, membership } = daemon.member();

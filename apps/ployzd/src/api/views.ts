@@ -1,6 +1,7 @@
 import type {
   ClusterStatus,
   Commit,
+  EnvValue,
   ErrorBody,
   InstanceList,
   InstanceRow,
@@ -228,14 +229,19 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
   };
 }
 
-/** Environment variables are named, not told: people keep passwords there. */
+/** Environment variables are named, not told: people keep passwords there. Secrets are names themselves. */
 export function withoutValues(commit: Commit): Commit {
-  const hidden = <T extends { readonly spec: { readonly env: Readonly<Record<string, string>> } }>(
+  const hidden = <T extends { readonly spec: { readonly env: Readonly<Record<string, EnvValue>> } }>(
     workloads: Readonly<Record<string, T>>,
   ): Record<string, T> =>
     Object.fromEntries(
       Object.entries(workloads).map(([name, workload]) => {
-        const env = Object.fromEntries(Object.keys(workload.spec.env).map((variable) => [variable, "…"]));
+        const env = Object.fromEntries(
+          Object.entries(workload.spec.env).map(([variable, value]) => [
+            variable,
+            typeof value === "string" ? "…" : value,
+          ]),
+        );
         return [name, { ...workload, spec: { ...workload.spec, env } }];
       }),
     );

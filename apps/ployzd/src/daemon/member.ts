@@ -1,6 +1,4 @@
 import { join } from "node:path";
-import type { Readable } from "node:stream";
-import { PloyzError } from "@ployz/exec";
 import { openMirror, openRpc, openStore } from "@ployz/nats-store";
 import type {
   AdoptionReport,
@@ -8,6 +6,7 @@ import type {
   Machines,
   OperationEvent,
   OperationRequest,
+  SecretRef,
   Store,
 } from "@ployz/primitives";
 import { type Inviter, openInviter } from "../invites/open.ts";
@@ -29,21 +28,24 @@ import { cutOff, leaveHandler } from "../participant/leave.ts";
 import { openMachines } from "../participant/machines.ts";
 import { meshHandlers } from "../participant/membership.ts";
 import { observeMachine } from "../participant/observe.ts";
+import { operationHandlers } from "../participant/operations.ts";
 import { openBuilds } from "../participant/update/builds.ts";
 import { updateHandlers } from "../participant/update/handlers.ts";
 import { instanceVolumes, volumeHandlers } from "../participant/volumes/open.ts";
 import { openSender } from "../participant/volumes/send.ts";
 import type { VolumeWorld } from "../participant/volumes/world.ts";
 import { openRemote } from "../remote/remote.ts";
+import type { SecretKeeper } from "../secrets/keeper.ts";
 import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
 import { openReservations } from "../state/reservations.ts";
+import { openInstanceSecrets } from "../state/secrets.ts";
 import { openStopped } from "../state/stopped.ts";
 import type { StoreAuthority } from "../store/open.ts";
 import { storePorts } from "../store/ports.ts";
 import { wirePeers } from "../store/wire.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
-import { fetchOffer } from "../transfer/server.ts";
+import { type Fetch, fetchFrom } from "../transfer/server.ts";
 import { offered } from "../transfer/sources.ts";
 import { openUploads, type Uploads, withUploads } from "../transfer/uploads.ts";
 import type { Life } from "./life.ts";
@@ -60,8 +62,9 @@ export interface Member {
   readonly uploads: Uploads;
   readonly inviter: Inviter;
   readonly authority: StoreAuthority;
+  readonly secrets: SecretKeeper;
   /** What another machine has offered to this one. */
-  fetch(machine: string, token: string, signal: AbortSignal): Promise<Readable>;
+  readonly fetch: Fetch;
   membership(): Membership;
   storeConnected(): boolean;
   /** The cluster says that this machine is a member no more. */
@@ -128,6 +131,8 @@ export async function openMember(
   };
   const world = {
     ...{ runtime, reservations, stopped, bundles, address: self.address },
+    secrets: openInstanceSecrets(paths.secrets),
+    readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
     volumes: instanceVolumes(volumes, paths.volumes),
   };
   const uploads = openUploads(operationIds.newOperationId);
@@ -167,7 +172,7 @@ export async function openMember(
   });
   const addressOf = (machine: string) =>
     follower.present().machines.find((member) => member.id === machine)?.address;
-  const { transfers, authority, watching } = await wirePeers({
+  const { transfers, authority, secrets, watching } = await wirePeers({
     ...{ around, initial, identity, substrate, store, mirror, follower, addressOf, log, signal: stop.signal },
     open: offered({ sender, bundles, builds, runtime }),
   }).catch(letGo);
@@ -187,11 +192,7 @@ export async function openMember(
     },
     versionOf: (machine) => follower.present().machines.find(({ id }) => id === machine)?.version,
   });
-  const fetch = (machine: string, token: string, signal: AbortSignal) => {
-    const address = addressOf(machine);
-    if (address !== undefined) return fetchOffer(address, config.transferPort, token, signal);
-    throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
-  };
+  const fetch = fetchFrom(addressOf, config.transferPort);
   const runner = openRunner({
     store,
     machines,
@@ -216,12 +217,7 @@ export async function openMember(
         },
         namespaces,
       ),
-    "operation.running": async ({ operation }) => ({ running: runner.isRunning(operation) }),
-    "operation.abort": async ({ operation }) => {
-      const running = runner.isRunning(operation);
-      if (running) await runner.abort(operation, self.id);
-      return { running };
-    },
+    ...operationHandlers(runner, self.id),
     ...leaveHandler({
       self: self.id,
       observe: (args, context) => all["machine.observe"](args, context),
@@ -268,6 +264,7 @@ export async function openMember(
     fetch,
     inviter,
     authority,
+    secrets,
     membership: follower.known,
     storeConnected: () => store.session.connected(),
     removed: follower.removed,

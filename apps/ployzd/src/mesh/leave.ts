@@ -47,6 +47,7 @@ export async function leaveMesh(
       paths.fences,
       paths.reservations,
       paths.stopped,
+      paths.secrets,
       ...(identity === "removed" ? [paths.identity] : []),
       paths.bundles,
       paths.instances,

@@ -44,6 +44,7 @@ describe("a committed instance", () => {
       },
       reservations: { restore: async () => {} },
       stopped: { has: () => false },
+      secrets: { values: async () => ({}) },
       bundles: {},
       address: "10.101.1.1",
       volumes: {

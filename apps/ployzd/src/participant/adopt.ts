@@ -9,7 +9,7 @@ import type {
   ServiceSpec,
   Store,
 } from "@ployz/primitives";
-import { errorBody, isFinal } from "@ployz/primitives";
+import { errorBody, isFinal, plainEnv } from "@ployz/primitives";
 import { type InstanceVolumes, type InstanceWorld, instanceSpec } from "./instances.ts";
 
 /** How a committed instance is started: what its operation said then, read back from the commit. */
@@ -28,7 +28,8 @@ export function committedStart(commit: Commit, instance: Instance): InstanceStar
     ...(spec.image !== undefined && { image: spec.image }),
     ...(spec.bundle !== undefined && { bundle: spec.bundle }),
     ...(spec.command !== undefined && { command: spec.command }),
-    env: spec.env,
+    env: plainEnv(spec.env),
+    ...(instance.secrets !== undefined && { secrets: instance.secrets }),
     ...(spec.user !== undefined && { user: spec.user }),
     ...(spec.resources !== undefined && { resources: spec.resources }),
     stopGraceMs: spec.stopGraceMs,
@@ -99,9 +100,10 @@ export async function adoptCommitted(
         }
         const start = committedStart(commit, instance);
         if (start === undefined) throw new Error(`the commit has no service ${instance.service}`);
+        const spec = await instanceSpec(start, world);
         if (dead) await world.runtime.stop(instance.id);
         await world.volumes.use(start, async () => {
-          await world.runtime.create(instanceSpec(start, world));
+          await world.runtime.create(spec);
           await world.runtime.start(instance.id);
         });
         const was = dead ? "its volume had to be mounted anew" : `it was ${state}`;
@@ -136,6 +138,7 @@ export async function removeStrays(
       await world.runtime.remove(id);
       await world.reservations.release(id);
       await world.stopped.remove(id);
+      await world.secrets.forget(id);
       return [
         { what: id, why: `operation ${operation} has ended (${summary.state}) and it is not committed` },
       ];

@@ -27,6 +27,7 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "bundle.ensure": true,
   "instance.reserve": true,
   "instance.release": true,
+  "instance.secrets": true,
   "instance.start": true,
   "instance.stop": true,
   "instance.resume": true,

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { PloyzError, run } from "@ployz/exec";
-import type { InstanceStart } from "@ployz/primitives";
+import type { InstanceStart, SecretRef } from "@ployz/primitives";
 import type { InstanceSpec, Runtime } from "@ployz/runtime";
 import { serialiseByKey } from "../state/files.ts";
 import type { Reservations } from "../state/reservations.ts";
+import type { InstanceSecrets } from "../state/secrets.ts";
 import type { Stopped } from "../state/stopped.ts";
 import type { Bundles } from "../transfer/bundles.ts";
 import type { Handlers } from "./handlers.ts";
@@ -14,6 +15,9 @@ export interface InstanceWorld {
   readonly runtime: Runtime;
   readonly reservations: Reservations;
   readonly stopped: Stopped;
+  readonly secrets: InstanceSecrets;
+  /** Their values, in order, from a machine that holds the store. */
+  readSecrets(secrets: readonly SecretRef[]): Promise<readonly string[]>;
   readonly bundles: Bundles;
   readonly volumes: InstanceVolumes;
   /** The machine's own overlay address: its DNS. */
@@ -34,17 +38,18 @@ export interface InstanceVolumes {
 }
 
 /** What the runtime is asked for, from what the operation says. The same input gives the same instance, also at adoption. */
-export function instanceSpec(
+export async function instanceSpec(
   start: InstanceStart,
-  world: Pick<InstanceWorld, "address" | "bundles" | "volumes">,
-): InstanceSpec {
+  world: Pick<InstanceWorld, "address" | "bundles" | "volumes" | "secrets">,
+): Promise<InstanceSpec> {
+  const values = await world.secrets.values(start.id, start.secrets);
   return {
     id: start.id,
     labels: labelsOf(start),
     ...(start.image !== undefined && { image: start.image.digest }),
     ...(start.bundle !== undefined && { bundle: world.bundles.path(start.bundle.digest) }),
     ...(start.command !== undefined && { command: start.command }),
-    env: start.env,
+    env: { ...start.env, ...values },
     ...(start.user !== undefined && { user: start.user }),
     address: start.address,
     dns: { server: world.address, search: [`${start.namespace}.cluster.local`] },
@@ -59,6 +64,7 @@ export function instanceSpec(
 type InstanceCommands =
   | "instance.reserve"
   | "instance.release"
+  | "instance.secrets"
   | "instance.start"
   | "instance.ready"
   | "instance.wait"
@@ -69,12 +75,13 @@ type InstanceCommands =
   | "instance.logs";
 
 export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceCommands> {
-  const { runtime, reservations, stopped, volumes } = world;
+  const { runtime, reservations, stopped, secrets, volumes } = world;
 
   async function remove(id: string): Promise<null> {
     await runtime.remove(id);
     await reservations.release(id);
     await stopped.remove(id);
+    await secrets.forget(id);
     return null;
   }
 
@@ -88,10 +95,17 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
         await reservations.release(id);
         return null;
       }),
+    "instance.secrets": ({ id, secrets: wanted }) =>
+      inTurn(id, async () => {
+        const values = await world.readSecrets(Object.values(wanted));
+        const byVariable = Object.keys(wanted).map((variable, index) => [variable, values[index] ?? ""]);
+        await secrets.keep(id, wanted, Object.fromEntries(byVariable));
+        return null;
+      }),
     "instance.start": (start) =>
       inTurn(start.id, () =>
         volumes.use(start, async () => {
-          await runtime.create(instanceSpec(start, world));
+          await runtime.create(await instanceSpec(start, world));
           const { startedAt } = await runtime.start(start.id);
           return { startedAt: startedAt ?? "" };
         }),

@@ -17,6 +17,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     fences: data("fences.json"),
     reservations: data("reservations.json"),
     stopped: data("stopped.json"),
+    /** What the secrets of instances here hold. */
+    secrets: data("secrets"),
     /** The last switch to another build. */
     swap: data("swap.json"),
     mirror: data("mirror"),

@@ -21,6 +21,7 @@ const UPLOAD = /^[0-9]{1,16}$/;
 export function openBackups(options: {
   readonly dir: string;
   readonly nats: NatsStore;
+  sealKey(): Promise<string | undefined>;
   membership(): Membership;
 }): Backups {
   const { dir } = options;
@@ -50,7 +51,9 @@ export function openBackups(options: {
       const secret = passphrase === undefined ? {} : { passphrase };
       const createdAt = new Date().toISOString();
       try {
-        await writeBackup(file, snapshotStore(options.nats.session, { createdAt, ...secret }));
+        const sealKey = await options.sealKey();
+        const made = { createdAt, ...secret, ...(sealKey !== undefined && { sealKey }) };
+        await writeBackup(file, snapshotStore(options.nats.session, made));
         await readBackup(file, secret); // every byte, before it is called a backup
         const { size } = await stat(file);
         return {

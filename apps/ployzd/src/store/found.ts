@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Refounded, type RefoundStage, refound, type StoreSet } from "@ployz/nats-store";
+import { newSealKey, type Refounded, type RefoundStage, refound, type StoreSet } from "@ployz/nats-store";
 import type { Json, MachineRecord, StoreEvent } from "@ployz/primitives";
 import type { AskPeer } from "../peers/ask.ts";
 import type { CarryArgs, Parcel } from "./part.ts";
@@ -10,6 +10,8 @@ export interface Founding {
   readonly from: { readonly generation: number; readonly machines: readonly string[] };
   readonly to: { readonly generation: number; readonly machines: readonly MachineRecord[] };
   readonly storePort: number;
+  /** What the secrets of a backup are sealed with. Absent: the key of the generation before, or a new one. */
+  readonly sealKey?: string;
   /** What the new generation is restored from, made for machine `to`; `fenced`: old servers that have it all. */
   parcel(fenced: readonly string[], to: string): Promise<Parcel>;
   /** See `CarryArgs`. */
@@ -38,6 +40,7 @@ export async function found(
   const { id, from, to, storePort } = founding;
   const set: StoreSet = {
     ...{ id, generation: to.generation, routeSecret: randomBytes(32).toString("hex") },
+    sealKey: founding.sealKey ?? (await presentKey(ask, from.machines)) ?? newSealKey(),
     servers: to.machines.map((machine) => serverOn(machine, storePort, to.generation)),
   };
   const stages = stageEvents(emit);
@@ -66,6 +69,15 @@ export async function found(
     stages.fail(error);
     throw error;
   }
+}
+
+/** Nobody answers that has it: what was sealed with it cannot be read any more. */
+async function presentKey(ask: AskPeer, machines: readonly string[]): Promise<string | undefined> {
+  for (const machine of machines) {
+    const key = await ask(machine, "store.seal-key", null).catch(() => null);
+    if (typeof key === "string") return key;
+  }
+  return undefined;
 }
 
 function stageEvents(emit: (event: StoreEvent) => void) {

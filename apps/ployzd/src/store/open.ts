@@ -40,11 +40,17 @@ export function openStoreAuthority(
     readonly dataDir: string;
     readonly nats: NatsStore;
     readonly store: ReplaceWorld["store"];
+    sealKey(): Promise<string | undefined>;
     membership(): Membership;
   },
 ): StoreAuthority {
   const dir = join(world.dataDir, "backups");
-  const backups = openBackups({ dir, nats: world.nats, membership: world.membership });
+  const backups = openBackups({
+    dir,
+    nats: world.nats,
+    sealKey: world.sealKey,
+    membership: world.membership,
+  });
   const full: ReplaceWorld = { ...world, dir };
   let coordinating: string | undefined;
 

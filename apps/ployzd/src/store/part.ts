@@ -26,7 +26,7 @@ import type { Json, MachineRecord } from "@ployz/primitives";
 import type { MembershipFollower, StorePlace } from "../mesh/follow.ts";
 import { needPorts } from "../mesh/ports.ts";
 import type { PeerHandlers } from "../peers/serve.ts";
-import { fetchOffer, type TransferServer } from "../transfer/server.ts";
+import { fetchFrom, type TransferServer } from "../transfer/server.ts";
 import { placeFacts } from "./facts.ts";
 import { storePorts } from "./ports.ts";
 
@@ -132,6 +132,8 @@ export function storePart(options: PartOptions): PeerHandlers {
         if (state === "retired" && generation < set.generation) await local.stop(generation);
       await local.found(set);
     },
+    // What is sealed must be readable in the generation that comes next.
+    "store.seal-key": async () => (await local.sealKey()) ?? null,
     "store.serve": (args) => local.serve(as<Step>(args).generation, as<Step>(args).id),
     "store.drop": (args) => local.drop(as<Step>(args).generation, as<Step>(args).id),
     "store.stop": async (args) => {
@@ -247,11 +249,10 @@ async function receive(
   { machine, token, sha256 }: Parcel,
   file: string,
 ): Promise<void> {
-  const from = options.membership.known().machines.find(({ id }) => id === machine);
-  if (from === undefined)
-    throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
-  const signal = AbortSignal.timeout(RECEIVE_MS);
-  const source = await fetchOffer(from.address, options.transferPort, token, signal);
+  const addressOf = (name: string) =>
+    options.membership.known().machines.find(({ id }) => id === name)?.address;
+  const fetch = fetchFrom(addressOf, options.transferPort);
+  const source = await fetch(machine, token, AbortSignal.timeout(RECEIVE_MS));
   const hash = createHash("sha256");
   source.on("data", (chunk: Buffer) => hash.update(chunk));
   await pipeline(source, createWriteStream(file, { mode: 0o600 }));
@@ -277,9 +278,9 @@ async function dropOld(options: PartOptions): Promise<void> {
   }
 }
 
-/** The route password is for the machines of the set only. */
+/** The route password and the key of the secrets are for the machines of the set only. */
 function withoutSecrets(record: StoreRecord): StoreRecord {
-  const generations = record.generations.map((entry) =>
+  const generations = record.generations.map(({ sealKey: _key, ...entry }) =>
     entry.routes === undefined ? entry : { ...entry, routes: { ...entry.routes, secret: "" } },
   );
   return { ...record, generations };

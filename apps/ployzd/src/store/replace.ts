@@ -87,6 +87,7 @@ export async function restoreBackup(
     ...{ id, storePort: world.storePort, from: { generation, machines: present } },
     to: { generation: generation + 1, machines: world.members().filter((one) => present.includes(one.id)) },
     members: membersOf(world.mirror),
+    ...(backup.manifest.sealKey !== undefined && { sealKey: backup.manifest.sealKey }),
     parcel: (_, to) => renewed(world, { backup, views, to, name: id }),
   };
   const moved = await conclude(world, { founding, action: "restore", emit, lease });

@@ -8,6 +8,8 @@ import type { Substrate, Surroundings } from "../mesh/substrate.ts";
 import { operationIds } from "../operations/clock.ts";
 import { peerClient } from "../peers/ask.ts";
 import { type PeerHandlers, peerServer } from "../peers/serve.ts";
+import { localKeeper, type SecretKeeper } from "../secrets/keeper.ts";
+import { remoteKeeper, secretHandlers } from "../secrets/peers.ts";
 import { serveTransfers, type TransferOptions, type TransferServer } from "../transfer/server.ts";
 import { openStoreAuthority, type StoreAuthority } from "./open.ts";
 import { storePart } from "./part.ts";
@@ -31,6 +33,7 @@ export interface Wiring {
 export async function wirePeers(wiring: Wiring): Promise<{
   readonly transfers: TransferServer;
   readonly authority: StoreAuthority;
+  readonly secrets: SecretKeeper;
   /** Ends when the signal aborts. */
   readonly watching: Promise<void>;
 }> {
@@ -38,9 +41,10 @@ export async function wirePeers(wiring: Wiring): Promise<{
   const { config, paths, payload } = around;
   const { machine: self, cluster } = initial;
   const natsServer = config.natsServer ?? payload.natsServer;
+  const members = () => follower.known().machines;
   const peer = {
     ...{ cluster: cluster.id, self: self.id, nkeySeed: identity.nkeySeed },
-    member: (id: string) => follower.known().machines.find((one) => one.id === id),
+    member: (id: string) => members().find((one) => one.id === id),
   };
   const ask = peerClient({ ...peer, port: config.transferPort });
   let handlers: PeerHandlers = {};
@@ -65,7 +69,8 @@ export async function wirePeers(wiring: Wiring): Promise<{
   const authority = openStoreAuthority({
     ...{ self: self.id, cluster: cluster.id, storePort: config.storePort, dataDir: config.dataDir },
     ...{ store, nats: store, ask, natsServer, mirror },
-    members: () => follower.known().machines,
+    members,
+    sealKey: () => substrate.store.sealKey(),
     membership: follower.known,
     moved: follower.moved,
     opened: () => opened !== undefined,
@@ -74,7 +79,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
     offerFile: transfers.offerFile,
     log: (error) => log.warn({ err: error }, "store"),
   });
-  handlers = storePart({
+  const part = storePart({
     ...{ self, cluster: cluster.id, nkeySeed: identity.nkeySeed, dir: paths.store, natsServer, mirror },
     ...{ storePort: config.storePort, transferPort: config.transferPort, transfers },
     ...{ mirrorDir: join(paths.mirror, "daemon"), retentionDays: config.retention.days },
@@ -82,6 +87,11 @@ export async function wirePeers(wiring: Wiring): Promise<{
     coordinating: authority.coordinating,
     connectedTo: (generation) => store.session.connected() && store.session.generation() >= generation,
   });
+  handlers = {
+    ...part,
+    ...secretHandlers(() => localKeeper({ self: self.id, local: substrate.store, store })),
+  };
+  const secrets = remoteKeeper({ ask, self: self.id, members });
   const watched = { session: store.session, membership: follower, ask, self: self.id };
   const opening = async () => {
     await heardFromPeers(watched, wiring.signal);
@@ -91,5 +101,5 @@ export async function wirePeers(wiring: Wiring): Promise<{
     watchGeneration(watched, wiring.signal),
     opening().catch((error: unknown) => log.error({ err: error }, "store")),
   ]);
-  return { transfers, authority, watching: watching.then(() => {}) };
+  return { transfers, authority, secrets, watching: watching.then(() => {}) };
 }

@@ -106,6 +106,18 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
   };
 }
 
+/** What another member has offered to this machine. */
+export type Fetch = (machine: string, token: string, signal: AbortSignal) => Promise<Readable>;
+
+/** `fetchOffer` by the machine's name. @throws PloyzError `no_such_machine`. */
+export const fetchFrom =
+  (addressOf: (machine: string) => string | undefined, port: number): Fetch =>
+  async (machine, token, signal) => {
+    const address = addressOf(machine);
+    if (address !== undefined) return fetchOffer(address, port, token, signal);
+    throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
+  };
+
 /** Redeems an offer. The stream fails if the sender cuts it off. */
 export function fetchOffer(
   address: string,

@@ -28,6 +28,8 @@ export interface BackupManifest {
   /** Nothing was written from the first stream's copy to the last one's. */
   readonly consistent: boolean;
   readonly streams: readonly BackupStream[];
+  /** What its secrets are sealed with; only in a backup that is encrypted itself. */
+  readonly sealKey?: string;
 }
 
 /** The body of a backup: frames of a length (4 bytes, big-endian), a type (1 byte) and that many bytes. */

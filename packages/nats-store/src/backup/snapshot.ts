@@ -16,6 +16,8 @@ export interface SnapshotOptions {
   /** Fail unless nothing was written meanwhile: the store is fenced, and this is all of it. */
   readonly fenced?: boolean;
   readonly passphrase?: string;
+  /** What secrets are sealed with: goes into the backup if that is encrypted. */
+  readonly sealKey?: string;
   /** Versions of the programs, for who reads the backup one day. */
   readonly versions?: Readonly<Record<string, string>>;
 }
@@ -77,6 +79,7 @@ async function* body(session: Session, options: SnapshotOptions): AsyncGenerator
     createdAt: options.createdAt,
     consistent,
     streams: found,
+    ...(options.passphrase !== undefined && options.sealKey !== undefined && { sealKey: options.sealKey }),
   };
   yield frame(frameTypes.manifest, Buffer.from(JSON.stringify(manifest)));
 }

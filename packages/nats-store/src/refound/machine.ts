@@ -30,6 +30,8 @@ export interface StoreSet {
   readonly servers: readonly StoreServer[];
   /** Random. Only the machines of the set may know it. */
   readonly routeSecret: string;
+  /** What secrets are sealed with. That of the generation before, so that they can be read. */
+  readonly sealKey?: string;
 }
 
 /** What a re-founding asks of one machine. Everything may be asked twice. */
@@ -63,6 +65,8 @@ export interface LocalStoreMachine extends StoreMachine {
    * are older than `newest`, the newest one that this machine has heard was opened: those retire. `found`: the first generation, where there is no record.
    */
   start(newest: number, found: boolean): Promise<readonly EnsureResult[]>;
+  /** What secrets are sealed with in the generation that this machine holds, if it holds one. */
+  sealKey(): Promise<string | undefined>;
   /** Takes every server off this machine; data and record stay. */
   remove(): Promise<void>;
 }
@@ -100,7 +104,8 @@ export function openStoreMachine(local: LocalStore): LocalStoreMachine {
         monitorPort: own.monitorPort,
         users: await local.users(set.servers.map((server) => server.machine)),
       };
-      await foundServer(config, { id: set.id, ...routesOf(set) }, local);
+      const { id, sealKey } = set;
+      await foundServer(config, { id, ...routesOf(set), ...(sealKey !== undefined && { sealKey }) }, local);
     },
     async serve(generation, id) {
       await serveGeneration(await known(generation), id, local);
@@ -123,6 +128,10 @@ export function openStoreMachine(local: LocalStore): LocalStoreMachine {
         else results.push(await ensureServer(await known(generation), local));
       }
       return results;
+    },
+    async sealKey() {
+      const held = (await readRecord(dir))?.generations ?? [];
+      return held.findLast(({ state }) => state === "serving" || state === "fenced")?.sealKey;
     },
     async remove() {
       const generations = (await readRecord(dir))?.generations ?? [];

@@ -1,6 +1,7 @@
 import { mkdir, unlink } from "node:fs/promises";
 import { ExecError, PloyzError, run, type ServiceHost, type ServiceSpec, waitFor } from "@ployz/exec";
 import { readFileIfThere, writeFileAtomic } from "../files.ts";
+import { newSealKey } from "../vault.ts";
 import { files, renderConfig, type ServerMode, type StoreServerConfig } from "./config.ts";
 import { exclusively } from "./lock.ts";
 import { monitor, type ServerState } from "./monitor.ts";
@@ -40,7 +41,8 @@ export interface EnsureResult {
 export function ensureServer(config: StoreServerConfig, options: EnsureOptions): Promise<EnsureResult> {
   return exclusively(config.dir, async () => {
     const found = await readRecord(config.dir);
-    return runAs(config, entryToRun(config, found), options);
+    const entry = entryToRun(config, found);
+    return runAs(config, found === undefined ? { ...entry, sealKey: newSealKey() } : entry, options);
   });
 }
 

@@ -83,7 +83,7 @@ export function retireServer(config: Place, id: string): Promise<void> {
  */
 export async function foundServer(
   config: StoreServerConfig,
-  founding: { readonly id: string; readonly routes?: Routes },
+  founding: { readonly id: string; readonly routes?: Routes; readonly sealKey?: string },
   options: EnsureOptions,
 ): Promise<EnsureResult> {
   const result = await exclusively(config.dir, async () => {
@@ -95,13 +95,14 @@ export async function foundServer(
     }
     if (entry?.id === founding.id) return runAs(config, entry, options);
     await wipe(config, options.host);
-    const { routes } = founding;
+    const { routes, sealKey } = founding;
     const id = asToken("founding", founding.id);
     const wanted = {
       generation: config.generation,
       state: "founding",
       id,
       ...(routes && { routes }),
+      ...(sealKey !== undefined && { sealKey }),
     } as const;
     return runAs(config, wanted, options);
   });

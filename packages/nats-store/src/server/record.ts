@@ -20,6 +20,8 @@ export interface GenerationRecord {
   readonly listen?: StoreServerConfig["listen"];
   readonly monitorPort?: number;
   readonly routes?: Routes;
+  /** What secrets are sealed with (`newSealKey`). The same on every machine of the set; absent: of before there were secrets. */
+  readonly sealKey?: string;
 }
 
 /** Which store a directory holds, kept on disk beside it. It decides what its servers may do, whoever starts them. */

@@ -46,7 +46,11 @@ export const branch = changePrimitive<BranchInput, ChangeFacts>({
     const unknown = machine === undefined ? undefined : unknownMachine("machine", machine, facts);
     const { refusals, warnings, ...state } = branchedState(input, from.commit);
     return wishOf(
-      { ...present, ...state, lineage: { kind: "branch", from: source, revision: from.revision } },
+      {
+        ...{ ...present, ...state },
+        lineage: { kind: "branch", from: source, revision: from.revision },
+        branchedFrom: source,
+      },
       {
         refusals: [...(unknown === undefined ? [] : [unknown]), ...refusals],
         warnings,

@@ -9,6 +9,7 @@ import { boundNeeds } from "./needs.ts";
 import type { ChangeFacts } from "./observe.ts";
 import { excluded, type Host, hostsOf, type Needs, noFit, place, type SlotDemand, unfit } from "./place.ts";
 import { shippable, stoppable } from "./refuse-decision.ts";
+import { type SecretScope, type Secrets, sameSecrets, secretScope } from "./secrets.ts";
 import { planVolumes, refuseVolumes, type VolumeDecision, type VolumePlan } from "./volumes.ts";
 
 /** Why an instance is started: nothing was in its slot; its spec changed; what was there is dead; its machine is ruled out now. */
@@ -29,6 +30,8 @@ export type ServiceDecision = {
   readonly previous?: CommittedService;
   readonly keep: readonly Instance[];
   readonly start: readonly Start[];
+  /** What its secrets are now, by variable. */
+  readonly secrets: Secrets;
   /** Committed instances that go, those that are replaced among them. */
   readonly retire: readonly Instance[];
 };
@@ -44,6 +47,7 @@ export type Decision = {
   readonly services: readonly ServiceDecision[];
   readonly jobs: readonly JobDecision[];
   readonly volumes: readonly VolumeDecision[];
+  readonly secrets: SecretScope;
   /** Committed volumes that leave the namespace. */
   readonly dropped: readonly Volume[];
   /** Those of them whose data is gone with its machine. */
@@ -64,6 +68,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   const committed = facts.head?.commit;
   const world = liveness(facts);
   const volumes = planVolumes(desired, committed?.volumes ?? []);
+  const secrets = secretScope(desired, facts);
 
   const names = [
     ...new Set([...Object.keys(committed?.services ?? {}), ...Object.keys(desired.services)]),
@@ -73,7 +78,10 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     const previous = own(committed?.services, name);
     const old = (committed?.instances ?? []).filter((instance) => instance.service === name);
     const needs = next && boundNeeds(name, next.spec, desired, volumes);
-    const keep = next && needs && !next.suspended ? old.filter(keepable(next, needs, volumes, world)) : [];
+    const keep =
+      next && needs && !next.suspended
+        ? old.filter(keepable(next, needs, volumes, world, desired.renewSecrets ? secrets : undefined))
+        : [];
     return { name, next, previous, old, keep };
   });
   const hosts = hostsOf(
@@ -85,7 +93,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   );
 
   const services = drafts.map(({ name, next, previous, old, keep }): ServiceDecision => {
-    const base = { name, ...(previous && { previous }) };
+    const base = { name, ...(previous && { previous }), secrets: next ? secrets.of(next.spec) : {} };
     // A spec that could not be resolved is refused; it must not look like a removal meanwhile.
     if (next === undefined) return { ...base, keep: [], start: [], retire: unresolved.has(name) ? [] : old };
     const { spec } = next;
@@ -125,7 +133,14 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
       const machine = placed.ok ? placed.machines.get(slot) : undefined;
       if (machine === undefined) return [];
       const before = going.find((instance) => instance.slot === slot);
-      return [{ slot, machine, why: reason(before, next, world), ...(before && { replaces: before }) }];
+      return [
+        {
+          slot,
+          machine,
+          why: reason(before, next, base.secrets, world),
+          ...(before && { replaces: before }),
+        },
+      ];
     });
     return { ...base, next, keep: stay, start, retire: going };
   });
@@ -139,6 +154,10 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     ...shippable(services, jobs, facts),
     ...stoppable(services, decided, world),
     ...refuseVolumes(decided, touched, facts),
+    ...services.flatMap(({ name, next, start }) =>
+      next !== undefined && start.length > 0 ? secrets.refuse(`services.${name}`, next.spec) : [],
+    ),
+    ...jobs.flatMap(({ name, next, run }) => (run ? secrets.refuse(`jobs.${name}`, next.spec) : [])),
   );
   for (const { retire } of services) {
     for (const gone of retire.filter((instance) => world.state(instance) === "unknown")) {
@@ -158,10 +177,17 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   const members = new Set(facts.machines.flatMap(({ record, lost }) => (lost ? [] : [record.id])));
   const lost = going.filter(({ machine }) => !members.has(machine));
   const dropped = going.filter(({ machine }) => members.has(machine));
-  return { namespace, services, jobs, volumes: decided, dropped, lost, strays, refusals, warnings };
+  return { namespace, services, jobs, volumes: decided, secrets, dropped, lost, strays, refusals, warnings };
 }
 
-function keepable(next: CommittedService, needs: Needs, volumes: VolumePlan, world: World) {
+/** `secrets`: it must have been started with what they are now. */
+function keepable(
+  next: CommittedService,
+  needs: Needs,
+  volumes: VolumePlan,
+  world: World,
+  secrets: SecretScope | undefined,
+) {
   const wanted = instanceRevision(next.spec);
   return (instance: Instance): boolean => {
     const state = world.state(instance);
@@ -172,16 +198,18 @@ function keepable(next: CommittedService, needs: Needs, volumes: VolumePlan, wor
       instance.revision === wanted &&
       host !== undefined &&
       !excluded(needs, host) &&
-      volumes.kept(instance, next.spec)
+      volumes.kept(instance, next.spec) &&
+      (secrets === undefined || sameSecrets(instance.secrets, secrets.of(next.spec)))
     );
   };
 }
 
-function reason(before: Instance | undefined, next: CommittedService, world: World): Why {
+function reason(before: Instance | undefined, next: CommittedService, secrets: Secrets, world: World): Why {
   if (before === undefined) return "new";
   if (before.revision !== instanceRevision(next.spec)) return "changed";
   const state = world.state(before);
-  return state === "dead" || state === "gone" ? "dead" : "moved";
+  if (state === "dead" || state === "gone") return "dead";
+  return sameSecrets(before.secrets, secrets) ? "moved" : "changed";
 }
 
 /** Committed instances per machine, of all namespaces, without those of this one that go. */

@@ -12,11 +12,14 @@ export type Desired = {
   readonly dropped: readonly string[];
   /** Whether jobs that are new or changed run; else they are committed as done. */
   readonly jobsRun: boolean;
+  /** Instances that were started with an older value of a secret are replaced; else they stay as long as they live. */
+  readonly renewSecrets?: true;
   /** The machine that a service's instances must be on, by service. */
   readonly pins: Readonly<Record<string, string>>;
   /** Machines that nothing of the namespace may be on. */
   readonly avoid?: readonly string[];
   readonly lineage?: NonNullable<Commit["lineage"]>;
+  readonly branchedFrom?: string;
   readonly removed?: true;
   /** Milliseconds that requests may wait at the gateways while what stops first is down. */
   readonly holdMs: number;

@@ -2,6 +2,7 @@ import type { PrimitivePorts } from "../engine/types.ts";
 import type { Commit, JobSpec, ServiceSpec } from "../model/commit.ts";
 import { type ErrorBody, errorBody } from "../model/error.ts";
 import { isMember, type MachineRecord } from "../model/machine.ts";
+import type { SecretRecord } from "../model/secret.ts";
 import type { MachineObservation } from "../participant/commands.ts";
 import { ask, type Found, findBundles, findImages } from "./images.ts";
 
@@ -31,7 +32,12 @@ export type ChangeFacts = {
   readonly machines: readonly MachineFact[];
   /** Images and bundles that may have to be shipped, by digest. */
   readonly content: ReadonlyMap<string, Found>;
+  /** That there are, of all namespaces. */
+  readonly secrets: readonly SecretFact[];
 };
+
+/** `revision`: of the fact. */
+export type SecretFact = { readonly record: SecretRecord; readonly revision: number };
 
 /** Looks at the heads and at every machine. One that does not answer is part of what is found, not a failure. */
 export async function observeCluster(
@@ -39,7 +45,11 @@ export async function observeCluster(
   { store, machines }: PrimitivePorts,
   signal: AbortSignal,
 ): Promise<Omit<ChangeFacts, "content">> {
-  const [heads, facts] = await Promise.all([store.commits.heads(), store.facts.list("machine")]);
+  const [heads, facts, secrets] = await Promise.all([
+    store.commits.heads(),
+    store.facts.list("machine"),
+    store.facts.list("secret"),
+  ]);
   const commits = heads.map(({ value, revision }) => ({ commit: value as unknown as Commit, revision }));
   const head = commits.find(({ commit }) => commit.namespace === namespaces[0]);
   const members = facts
@@ -62,6 +72,7 @@ export async function observeCluster(
     ...(head !== undefined && { head }),
     others: commits.filter((other) => other !== head),
     machines: await Promise.all(found),
+    secrets: secrets.map(({ value, revision }) => ({ record: value as unknown as SecretRecord, revision })),
   };
 }
 

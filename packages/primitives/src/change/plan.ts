@@ -68,6 +68,7 @@ function candidatesOf(decision: Decision, operation: string): readonly Candidate
               revision: instanceRevision(next.spec),
               operation,
               volumes: volumesOf(next.spec, decision, operation),
+              secrets: decision.secrets.of(next.spec),
               ...(replaces && { replaces }),
             },
           ],
@@ -87,6 +88,7 @@ function candidatesOf(decision: Decision, operation: string): readonly Candidate
             revision: instanceRevision(next.spec),
             operation,
             volumes: {},
+            secrets: decision.secrets.of(next.spec),
           },
         ],
   );
@@ -102,19 +104,20 @@ function nextState(
   operation: string,
 ): NextState {
   const services = decision.services.flatMap(({ name, next }) => (next ? [{ name, next }] : []));
-  const { lineage, removed } = desired;
+  const { lineage, branchedFrom, removed } = desired;
   return {
     services: Object.fromEntries(services.map(({ name, next }) => [name, next])),
     jobs: Object.fromEntries(decision.jobs.map(({ name, next }) => [name, next])),
     keep: decision.services.flatMap(({ keep }) => keep),
     start: candidates.flatMap((candidate) => {
       if (candidate.kind === "job") return [];
-      const { id, name, slot, machine, spec, revision } = candidate;
+      const { id, name, slot, machine, spec, revision, secrets } = candidate;
       const ids = Object.entries(candidate.volumes).map(([volume, mounted]) => [volume, mounted.id]);
       return [
         {
           ...{ id, service: name, slot, machine, ports: spec.ports, revision },
           ...(ids.length > 0 && { volumes: Object.fromEntries(ids) as Readonly<Record<string, string>> }),
+          ...(Object.keys(secrets).length > 0 && { secrets }),
           reserve: `reserve ${name}.${slot}@${machine}`,
         },
       ];
@@ -124,6 +127,7 @@ function nextState(
     routes: services.flatMap(({ name, next }) =>
       next.spec.routes.map((route): CommittedRoute => ({ ...route, service: name })),
     ),
+    ...(branchedFrom !== undefined && { branchedFrom }),
     ...(lineage && { lineage }),
     ...(removed && { removed }),
   };
@@ -186,6 +190,7 @@ function basisOf(decision: Decision, candidates: readonly Candidate[], facts: Ch
   const targets = new Set([...candidates, ...touched].map(({ machine }) => machine));
   return [
     { key: `commit.${decision.namespace}`, revision: facts.head?.revision ?? 0 },
+    ...decision.secrets.basis(candidates.map(({ secrets }) => secrets)),
     ...facts.machines
       .filter(({ record }) => targets.has(record.id))
       .map(({ record, revision }) => ({ key: `fact.machine.${record.id}`, revision })),

@@ -7,6 +7,7 @@ import type { Liveness } from "./liveness.ts";
 import type { ChangeFacts } from "./observe.ts";
 import { inOrder, lastStep, orderOf } from "./order.ts";
 import { nextVolumeId, usesAny, type VolumeSteps, volumeSteps } from "./prepare-volumes.ts";
+import { plainEnv, type Secrets } from "./secrets.ts";
 import type { ChangeKinds } from "./steps.ts";
 
 type Step = PlannedStep<ChangeKinds>;
@@ -22,6 +23,8 @@ export type Candidate = {
   readonly replaces?: Instance;
   /** By name, with the id that each has or will have. */
   readonly volumes: Readonly<Record<string, InstanceVolume>>;
+  /** By variable, with the version that each has now. */
+  readonly secrets: Secrets;
 } & (
   | { readonly kind: "service"; readonly spec: ServiceSpec }
   | { readonly kind: "job"; readonly spec: JobSpec }
@@ -120,7 +123,7 @@ export function prepareSteps(
 
   const outage = ([old, followers]: [Instance, readonly Candidate[]]): readonly string[] => [
     ...firstDone,
-    ...followers.map(({ name, slot, machine }) => `reserve ${name}.${slot}@${machine}`),
+    ...followers.map(lastBefore),
     ...followers.flatMap(({ name }) => order.before(name)),
     ...early,
     ...Object.values(old.volumes ?? {}).flatMap((id) => volumes.beforeStop(id)),
@@ -166,7 +169,7 @@ export function prepareSteps(
 
   const unordered = candidates.flatMap((candidate): Step[] => {
     const { name, slot, machine, id, spec } = candidate;
-    const label = `${name}.${slot}@${machine}`;
+    const label = labelOf(candidate);
     const ready = Object.keys(candidate.volumes).flatMap((volume) => volumes.ready(volume));
     const stopped = stopsFor(candidate).map(stopId);
     return [
@@ -182,13 +185,14 @@ export function prepareSteps(
         title: `reserve an address for ${name}.${slot} on ${machine}`,
         needs: firstDone,
       },
+      ...secretSteps(candidate),
       {
         id: `start ${label}`,
         kind: "start",
         args: { machine, reserve: `reserve ${label}`, instance: startArgs(candidate, decision.namespace) },
         machine,
         title: `start ${name}.${slot} on ${machine}`,
-        needs: [`reserve ${label}`, ...gates.all([...order.before(name), ...stopped, ...ready])],
+        needs: [lastBefore(candidate), ...gates.all([...order.before(name), ...stopped, ...ready])],
       },
       waitStep(candidate, label),
     ];
@@ -223,6 +227,28 @@ export function volumesOf(
   );
 }
 
+const labelOf = ({ name, slot, machine }: Candidate): string => `${name}.${slot}@${machine}`;
+const hasSecrets = ({ secrets }: Candidate): boolean => Object.keys(secrets).length > 0;
+
+/** The step after which it can be started as soon as what is before it has stopped. */
+const lastBefore = (candidate: Candidate): string =>
+  `${hasSecrets(candidate) ? "secrets" : "reserve"} ${labelOf(candidate)}`;
+
+function secretSteps(candidate: Candidate): readonly Step[] {
+  if (!hasSecrets(candidate)) return [];
+  const { id, name, slot, machine, secrets } = candidate;
+  return [
+    {
+      id: lastBefore(candidate),
+      kind: "secrets",
+      args: { machine, id, secrets },
+      machine,
+      title: `secrets of ${name}.${slot} on ${machine}`,
+      needs: [`reserve ${labelOf(candidate)}`],
+    },
+  ];
+}
+
 function waitStep(candidate: Candidate, label: string): Step {
   const { machine, id, name, slot } = candidate;
   const needs = [`start ${label}`];
@@ -247,7 +273,7 @@ function waitStep(candidate: Candidate, label: string): Step {
 }
 
 function startArgs(candidate: Candidate, namespace: string): ChangeKinds["start"]["args"]["instance"] {
-  const { id, name, slot, revision, operation, kind, spec } = candidate;
+  const { id, name, slot, revision, operation, kind, spec, secrets } = candidate;
   const volumes = Object.values(candidate.volumes);
   return {
     id,
@@ -260,7 +286,8 @@ function startArgs(candidate: Candidate, namespace: string): ChangeKinds["start"
     ...(spec.image !== undefined && { image: spec.image }),
     ...(spec.bundle !== undefined && { bundle: spec.bundle }),
     ...(spec.command !== undefined && { command: spec.command }),
-    env: spec.env,
+    env: plainEnv(spec.env),
+    ...(hasSecrets(candidate) && { secrets }),
     ...(spec.user !== undefined && { user: spec.user }),
     ...(spec.resources !== undefined && { resources: spec.resources }),
     stopGraceMs: spec.stopGraceMs,

@@ -4,6 +4,7 @@ import { errorBody, PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { InstanceStart } from "../participant/commands.ts";
 import { ask } from "./images.ts";
+import type { Secrets } from "./secrets.ts";
 import { type VolumeKinds, volumeSteps } from "./volume-steps.ts";
 
 export type At = { readonly machine: string };
@@ -23,6 +24,7 @@ export type ChangeKinds = VolumeKinds & {
     args: At & { readonly id: string; readonly memoryBytes?: number };
     out: { readonly address: string };
   };
+  secrets: { args: At & { readonly id: string; readonly secrets: Secrets }; out: null };
   /** `reserve`: the step that got the address. */
   start: {
     args: At & { readonly reserve: string; readonly instance: Omit<InstanceStart, "address"> };
@@ -89,6 +91,13 @@ export const steps: Steps = {
       call(machine, "instance.reserve", wanted, { timeoutMs: QUICK, signal }),
     undo: remove,
   },
+  secrets: {
+    timeoutMs: () => QUICK + RETRY,
+    retryTransient: true,
+    // They go with the reservation.
+    apply: ({ machine, ...wanted }, { call, signal }) =>
+      call(machine, "instance.secrets", wanted, { timeoutMs: QUICK, signal }),
+  },
   start: {
     timeoutMs: () => START + RETRY,
     retryTransient: true,
@@ -134,7 +143,8 @@ export const steps: Steps = {
       await call(machine, "instance.resume", { id }, { timeoutMs: START, signal });
     },
   },
-  publish: { timeoutMs: () => 2 * PUBLISH, retryTransient: true, apply: publish },
+  // Longer than a machine that stands still is waited for, twice: that is a warning, and nothing that is owed.
+  publish: { timeoutMs: () => 2 * PUBLISH + SLACK, retryTransient: true, apply: publish },
   retire: {
     timeoutMs: ({ drainMs, graceMs }) => drainMs + graceMs + QUICK + RETRY,
     retryTransient: true,

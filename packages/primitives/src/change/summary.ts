@@ -27,6 +27,7 @@ export type NextState = {
   readonly volumes: readonly NextVolume[];
   readonly before: readonly PendingSnapshot[];
   readonly lineage?: NonNullable<Commit["lineage"]>;
+  readonly branchedFrom?: string;
   readonly removed?: true;
 };
 
@@ -119,7 +120,7 @@ export function summarise(
 
 function summariseService(service: ServiceDecision, candidates: readonly Candidate[]): ServiceSummary {
   const { name, next, previous, keep, start, retire } = service;
-  const fields = next && previous ? diff(previous.spec, next.spec) : [];
+  const fields = next && previous ? [...diff(previous.spec, next.spec), ...renewed(service)] : [];
   const touched = start.length > 0 || retire.length > 0;
   const change =
     next === undefined
@@ -149,6 +150,17 @@ function summariseService(service: ServiceDecision, candidates: readonly Candida
       ...retire.map(({ id, slot, machine }) => ({ id, slot, machine, action: "stop" as const })),
     ],
   };
+}
+
+/** Secrets that instances were started with, and that are others now. */
+function renewed({ start, secrets }: ServiceDecision): readonly FieldChange[] {
+  const names = start.flatMap(({ replaces }) =>
+    Object.entries(secrets).flatMap(([variable, { name, version }]) => {
+      const before = replaces?.secrets?.[variable];
+      return before !== undefined && before.name === name && before.version !== version ? [name] : [];
+    }),
+  );
+  return [...new Set(names)].sort().map((name) => ({ field: `secrets.${name}` }));
 }
 
 function summariseVolume(decision: VolumeDecision, facts: ChangeFacts): VolumeSummary {

@@ -20,9 +20,12 @@ export function asItIs(namespace: string, head: Head | undefined): Desired {
 }
 
 /** A branch stays one, whatever is done in it. */
-export function branchOf(head: Head | undefined): Pick<Desired, "lineage"> {
-  const { lineage } = head?.commit ?? {};
-  return lineage?.kind === "branch" ? { lineage } : {};
+export function branchOf(head: Head | undefined): Pick<Desired, "lineage" | "branchedFrom"> {
+  const { lineage, branchedFrom } = head?.commit ?? {};
+  return {
+    ...(lineage?.kind === "branch" && { lineage }),
+    ...(branchedFrom !== undefined && { branchedFrom }),
+  };
 }
 
 export function wishOf(desired: Desired, more: Partial<Omit<Wish, "desired">> = {}): Wish {

@@ -4,6 +4,7 @@ import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
 import type { DaemonStatus } from "./daemon.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
+import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
 import type { StoreEvent, StoreMove, StoreRecover, StoreRestore, StoreStatus } from "./store.ts";
 import type {
   ClusterStatus,
@@ -20,6 +21,7 @@ import type {
 
 export type * from "./daemon.ts";
 export type * from "./invites.ts";
+export type * from "./secrets.ts";
 export type * from "./views.ts";
 export type * from "./volume-file.ts";
 
@@ -92,6 +94,11 @@ export interface Api {
     body: undefined;
     out: { kind: "bundle"; digest: string; present: boolean };
   };
+  "GET /v1/secrets": { query: { namespace?: string }; body: undefined; out: SecretList };
+  /** The value is in the body only; nothing tells it again. The same value again changes nothing. */
+  "PUT /v1/secrets/:ns/:name": { query: Record<never, string>; body: SecretSet; out: SecretChanged };
+  /** Refused while something uses it. */
+  "DELETE /v1/secrets/:ns/:name": { query: Record<never, string>; body: undefined; out: SecretChanged };
   "GET /v1/store": { query: Record<never, string>; body: undefined; out: StoreStatus };
 }
 

@@ -3,6 +3,7 @@ import { emptyWorld, manifestInput, type World } from "../change/scenario.ts";
 import type { EngineDeps } from "../engine/deps.ts";
 import { runOperation } from "../engine/run.ts";
 import type { Commit } from "../model/commit.ts";
+import { PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { Store } from "../ports/store.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
@@ -165,6 +166,23 @@ describe("on machines in memory", () => {
       runs: ["db.1 v2 running", "web.1 v2 running"],
       reserved: ["db.1", "web.1"],
     });
+  });
+
+  test("a machine that stands still while its gateway should follow is a warning", async () => {
+    const world = await worldWithV1();
+    const { clock, ports } = world;
+    const machines = {
+      ...ports.machines,
+      call: (async (id, command, args, options) => {
+        if (id !== "m2" || command !== "publish.await")
+          return ports.machines.call(id, command, args, options);
+        await clock.sleep(options.timeoutMs, options.signal);
+        throw new PloyzError({ code: "deadline_exceeded", message: "no answer from m2" });
+      }) as typeof ports.machines.call,
+    };
+    const outcome = await deploy(world, V2, NEW, { ports: { ...ports, machines } });
+    expect(outcome).toMatchObject({ state: "done", changed: true, owed: [] });
+    expect(JSON.stringify(outcome)).toContain("machine m2 has not confirmed the new routes");
   });
 
   test("a resumed deploy does not trust the journal for candidates whose machine has rebooted since", async () => {

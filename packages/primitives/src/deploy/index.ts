@@ -86,6 +86,7 @@ function wish({ manifest, bundles }: DeployInput, facts: DeployFacts): Wish {
       volumes: Object.fromEntries(volumes),
       dropped: [],
       jobsRun: true,
+      renewSecrets: true,
       pins: {},
       holdMs: DEFAULT_HOLD_MS,
       ...branchOf(liveHead(facts.head)),

@@ -95,6 +95,7 @@ function factsOf(world: World): DeployFacts {
     machines,
     images,
     content: contentOf(images, new Map()),
+    secrets: [],
   };
 }
 

@@ -66,9 +66,19 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
   ["NUL and newline", '[services."a\\u0000\\nb"]\nimage = "x"', /not a valid name/],
   ["64 KB of a name", `[services.${"a".repeat(65536)}]\nimage = "x"`, /not a valid name/],
   [
-    "a secret",
-    `${web}env = { URL = { secret = "db" } }`,
-    /^services\.web\.env\.URL: secrets come with a later version/,
+    "a secret's name",
+    `${web}env = { URL = { secret = "DB/url" } }`,
+    /^services\.web\.env\.URL\.secret: "DB\/url" is not valid \| 1 to 63 lower-case letters/,
+  ],
+  [
+    "a secret with a value",
+    `${web}env = { URL = { secret = "db", value = "x" } }`,
+    /^services\.web\.env\.URL\.value: unknown field \| known fields here: secret$/,
+  ],
+  [
+    "a list in env",
+    `${web}env = { URL = ["a"] }`,
+    /^services\.web\.env\.URL: must be a string, not .* \| a secret is given by its name: \{ secret = "db-url" \}$/,
   ],
   [
     "a number in env",

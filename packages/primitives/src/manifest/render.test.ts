@@ -10,7 +10,7 @@ namespace = "prod"
 [services.web]
 image = "nginx:1"
 command = ["serve", "--fast"]
-env = { A = "1", ODD = "a\\tb\\nc\\u009b\\u007f\\"" }
+env = { A = "1", ODD = "a\\tb\\nc\\u009b\\u007f\\"", URL = { secret = "db-url" } }
 replicas = 3
 ports = { http = 80, pg = 5432 }
 routes = [{ host = "a.b", path = "/x", port = "http" }, { tcp = 9000, port = "pg" }]

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import type { EnvValue } from "../model/commit.ts";
 import * as patterns from "./patterns.ts";
 
 /**
@@ -30,10 +31,20 @@ function map<T extends Type.TSchema>(keys: string, value: T, description: string
   });
 }
 
+/** One schema with two types rather than a union of two: its errors are about what was meant. */
+const envValue = Type.Unsafe<EnvValue>({
+  type: ["string", "object"],
+  pattern: patterns.NO_NUL,
+  maxLength: 32768,
+  properties: { secret: name("A secret of this namespace: `ployzctl secret set`.") },
+  required: ["secret"],
+  ...closed,
+});
+
 const env = map(
   patterns.ENV_NAME,
-  Type.String({ pattern: patterns.NO_NUL, maxLength: 32768 }),
-  "Environment variables. Values are strings.",
+  envValue,
+  'Environment variables: strings, or `{ secret = "name" }` for the value of a secret.',
 );
 
 const command = Type.Array(Type.String({ pattern: patterns.NO_NUL, maxLength: 32768 }), {

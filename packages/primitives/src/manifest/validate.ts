@@ -9,7 +9,9 @@ import { ManifestSchema } from "./schema.ts";
 export function shapeChecker(schema: object): (document: unknown) => readonly ErrorBody[] {
   let compiled: ValidateFunction | undefined;
   return (document) => {
-    compiled ??= new Ajv2020({ allErrors: true, verbose: true, strict: true }).compile(schema);
+    compiled ??= new Ajv2020({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true }).compile(
+      schema,
+    );
     if (compiled(document)) return [];
     const refusals = (compiled.errors ?? []).flatMap((error) => explain(error) ?? []);
     return [...new Map(refusals.map((refusal) => [refusal.message, refusal])).values()];
@@ -79,16 +81,12 @@ function segments(pointer: string): Segment[] {
 
 function wrongType(at: readonly Segment[], value: unknown, wanted: string): ErrorBody {
   const owner = at.at(-2);
-  if (owner === "env" && wanted === "string") {
-    if (typeof value === "object" && value !== null && Object.hasOwn(value, "secret")) {
-      return invalid(
-        at,
-        "secrets come with a later version of Ployz",
-        "give a plain string, or let the program read the secret from a file on the machine",
-      );
-    }
-    if (typeof value === "number" || typeof value === "boolean")
-      return invalid(at, `must be a string, not ${shown(value)}`, `write "${String(value)}"`);
+  if (owner === "env" && wanted === "string,object") {
+    const hint =
+      typeof value === "number" || typeof value === "boolean"
+        ? `write "${String(value)}"`
+        : 'a secret is given by its name: { secret = "db-url" }';
+    return invalid(at, `must be a string, not ${shown(value)}`, hint);
   }
   const kind = wanted === "object" ? "table" : wanted;
   const article = /^[aeiou]/.test(kind) ? "an" : "a";

@@ -47,7 +47,7 @@ export function planEvacuations(
     });
     const input: EvacuateInput = { namespace, machine, ...(loss && { lost: true, lose }) };
     const others = facts.heads.filter((other) => other !== head);
-    const seen: ChangeFacts = { head, others, machines, content: facts.cluster.content };
+    const seen: ChangeFacts = { ...facts.cluster, head, others, machines };
     const wish = wishEvacuated(input, seen);
     const refusals = refuseChange(wish, seen).map((refusal) => ({
       ...refusal,

@@ -22,6 +22,8 @@ export type Commit = {
   readonly before?: readonly VolumeSnapshot[];
   /** The namespace was removed: nothing of it runs, and it is not listed. */
   readonly removed?: true;
+  /** The namespace that this one was branched from: what it has no secret for it may have from there. */
+  readonly branchedFrom?: string;
   /** Where the state came from: `from` is a namespace, `revision` its commit. */
   readonly lineage?: {
     readonly kind: "branch" | "rollback" | "promote";
@@ -46,7 +48,7 @@ export type ServiceSpec = {
   };
   readonly bundle?: { readonly digest: string };
   readonly command?: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, EnvValue>>;
   readonly user?: string;
   readonly placement:
     | { readonly kind: "replicas"; readonly count: number }
@@ -68,6 +70,9 @@ export type ServiceSpec = {
   readonly volumes: Readonly<Record<string, string>>;
   readonly routes: readonly RouteSpec[];
 };
+
+/** A value, or the name of a secret, whose value is nowhere in a commit. */
+export type EnvValue = string | { readonly secret: string };
 
 /** A job with every choice made: it runs once, to exit code 0, before what comes after it starts. */
 export type JobSpec = Pick<
@@ -103,6 +108,16 @@ export type Instance = {
   readonly revision: string;
   /** Ids of the volumes that it was started with, by name; absent when it has none. */
   readonly volumes?: Readonly<Record<string, string>>;
+  /** The secrets that it was started with, by variable; absent when it has none. */
+  readonly secrets?: Readonly<Record<string, SecretRef>>;
+};
+
+/** One value of a secret. Setting it again makes another version. */
+export type SecretRef = {
+  /** Whose it is: the instance's namespace, or one that this was branched from. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
 };
 
 export type VolumeSpec = {

@@ -30,10 +30,17 @@ export const namespaceRm = changePrimitive<NamespaceRmInput, ChangeFacts>({
         .filter(({ origin }) => origin?.namespace === namespace)
         .map(({ name, origin }) => `${commit.namespace}/${name} (of ${origin?.volume})`),
     );
-    const warnings =
-      dependents.length === 0
+    const secrets = facts.secrets.flatMap(({ record }) =>
+      record.namespace === namespace ? [`${namespace}/${record.name}`] : [],
+    );
+    const warnings = [
+      ...(dependents.length === 0
         ? []
-        : [`data stays as long as these are clones of it: ${dependents.join(", ")}`];
+        : [`data stays as long as these are clones of it: ${dependents.join(", ")}`]),
+      ...(secrets.length === 0
+        ? []
+        : [`its secrets stay: ployzctl secret rm ${secrets.sort().join("; ployzctl secret rm ")}`]),
+    ];
     return wishOf(gone, { warnings });
   },
 });

@@ -1,4 +1,4 @@
-import type { Readiness, VolumeSpec } from "../model/commit.ts";
+import type { Readiness, SecretRef, VolumeSpec } from "../model/commit.ts";
 import type { UpdateCommands } from "./update-commands.ts";
 
 /**
@@ -39,6 +39,9 @@ export interface Commands extends UpdateCommands {
   // instances. `reserve` durably takes an address on the machine under the instance's id; a draining machine refuses.
   "instance.reserve": { args: { id: string; memoryBytes?: number }; out: { address: string } };
   "instance.release": { args: { id: string }; out: null };
+  /** Fetches what the instance's secrets hold, and keeps it on this machine until the instance is removed. */
+  "instance.secrets": { args: { id: string; secrets: Readonly<Record<string, SecretRef>> }; out: null };
+  /** `secrets_missing` when `instance.secrets` did not bring what it is to be started with. */
   "instance.start": { args: InstanceStart; out: { startedAt: string } };
   /** Waits until ready; fails with `not_ready` or `instance_exited`, with the last log lines in `details.logs`. */
   "instance.ready": {
@@ -184,6 +187,8 @@ export type InstanceStart = {
   readonly bundle?: { readonly digest: string };
   readonly command?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  /** Secrets that go into the environment, by variable. */
+  readonly secrets?: Readonly<Record<string, SecretRef>>;
   readonly user?: string;
   readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number };
   readonly stopGraceMs: number;

@@ -55,6 +55,7 @@ export const promote = changePrimitive<PromoteInput, ChangeFacts>({
         jobs: { ...present.jobs, ...from.commit.jobs },
         volumes: promotedVolumes(from.commit, head?.commit, volumes),
         jobsRun: true,
+        renewSecrets: true,
         lineage: { kind: "promote", from: source, revision: from.revision },
       },
       { refusals, warnings: services.warnings, basis: restsOn(from) },

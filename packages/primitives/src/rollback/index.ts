@@ -85,6 +85,7 @@ export const rollback = changePrimitive<RollbackInput, RollbackFacts>({
         jobs: commit.jobs,
         volumes: restored.volumes,
         lineage: { kind: "rollback", from: namespace, revision },
+        ...(commit.branchedFrom !== undefined && { branchedFrom: commit.branchedFrom }),
       },
       { refusals: restored.refusals, warnings: restored.warnings },
     );

@@ -1,3 +1,5 @@
+import { sameJson } from "../engine/canonical.ts";
+import type { SecretRef } from "../model/commit.ts";
 import {
   fail,
   type Handlers,
@@ -8,6 +10,14 @@ import {
 } from "./memory-participant.ts";
 import { updateHandlersOf } from "./memory-update.ts";
 import { observedVolume, useVolumes, volumeHandlersOf } from "./memory-volumes.ts";
+
+const named = (secrets: Readonly<Record<string, SecretRef>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(secrets).map(([variable, { namespace, name, version }]) => [
+      variable,
+      `${namespace}/${name}@${version}`,
+    ]),
+  );
 
 /** The participant of one simulated machine. Every changing command may be sent twice. */
 export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Handlers {
@@ -20,6 +30,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     return null;
   };
   const remove = (id: string) => {
+    machine.secrets.delete(id);
     if (machine.instances.delete(id)) changed(`remove ${id}`);
     return release(id);
   };
@@ -110,12 +121,19 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       return reserve(id);
     },
     "instance.release": ({ id }) => release(id),
+    "instance.secrets": async ({ id, secrets }) => {
+      await setting.haveSecrets(Object.values(secrets));
+      machine.secrets.set(id, named(secrets));
+      return null;
+    },
     "instance.start": (start) => {
       const present = machine.instances.get(start.id);
       if (present !== undefined) return { startedAt: present.startedAt };
       if (machine.reservations.get(start.id) !== start.address) {
         return fail("not_reserved", `${start.address} is not reserved for ${start.id} on ${machine.id}`);
       }
+      if (!sameJson(machine.secrets.get(start.id) ?? {}, named(start.secrets ?? {})))
+        return fail("secrets_missing", `the secrets of ${start.id} are not on ${machine.id}`);
       useVolumes(machine, setting, start);
       const { exitCode, ready } = setting.behaviour(start);
       const exits = start.kind === "job" ? exitCode !== undefined || ready === "yes" : ready === "exits";

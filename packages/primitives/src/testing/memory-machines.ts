@@ -1,6 +1,7 @@
 import type { Clock } from "../engine/clock.ts";
 import { PloyzError } from "../model/error.ts";
 import type { MachineRecord } from "../model/machine.ts";
+import { type SecretRecord, secretKey } from "../model/secret.ts";
 import type { Commands } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
 import type { FactStore } from "../ports/store.ts";
@@ -64,6 +65,15 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
               ({ start, state }) => state === "running" && start.volumes?.some(({ id }) => id === volume),
             ),
         ),
+      async haveSecrets(secrets) {
+        for (const ref of secrets) {
+          const record = (await options.facts?.get(secretKey(ref)))?.value as unknown as
+            | SecretRecord
+            | undefined;
+          if (record?.version !== ref.version)
+            throw new PloyzError({ code: "secret_changed", message: `${secretKey(ref)} is another one now` });
+        }
+      },
       newGuid: () => `${++guids}`,
       subnet: `10.101.${byId.size + 1}`,
     };
@@ -119,6 +129,7 @@ function emptyMachine(id: string): MemoryMachine {
     bundles: new Set(),
     reservations: new Map(),
     instances: new Map(),
+    secrets: new Map(),
     storage: true,
     prunes: false,
     volumes: new Map(),

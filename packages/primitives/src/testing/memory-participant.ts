@@ -1,4 +1,5 @@
 import type { Clock } from "../engine/clock.ts";
+import type { SecretRef } from "../model/commit.ts";
 import { PloyzError } from "../model/error.ts";
 import type { Commands, InstanceStart, ObservedInstance } from "../participant/commands.ts";
 import type { CallOptions, Fence } from "../ports/machines.ts";
@@ -33,6 +34,8 @@ export interface MemoryMachine {
   /** Address by instance id. */
   readonly reservations: Map<string, string>;
   readonly instances: Map<string, MemoryInstance>;
+  /** Fetched for an instance, by its id: `prod/db-url@version` by variable. */
+  readonly secrets: Map<string, Readonly<Record<string, string>>>;
   /** Whether it has ZFS. */
   storage: boolean;
   /** Whether retired copies are beyond its retention at once. */
@@ -66,6 +69,8 @@ export interface MachineSetting {
   /** Whether its record says that it takes nothing new. */
   closed(machine: string): Promise<boolean>;
   answers(machine: string): boolean;
+  /** @throws PloyzError when one of them is not what the facts say now. */
+  haveSecrets(secrets: readonly SecretRef[]): Promise<void>;
   /** Another machine that can be reached. */
   peer(machine: string): MemoryMachine | undefined;
   /** Unique in the world. */
@@ -88,6 +93,7 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "bundle.ensure",
   "instance.reserve",
   "instance.release",
+  "instance.secrets",
   "instance.start",
   "instance.stop",
   "instance.resume",

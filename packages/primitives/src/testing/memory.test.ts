@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { secretKey } from "../model/secret.ts";
 import { createVirtualClock } from "./clock.ts";
 import { createMemoryMachines } from "./memory-machines.ts";
 import { createMemoryStore } from "./memory-store.ts";
@@ -29,8 +30,12 @@ volumeContract(
 
 participantContract(
   async () => {
-    const machines = createMemoryMachines({ clock: createVirtualClock(), machines: ["m1"] });
-    return { machines, id: "m1", runnable, close: async () => {} };
+    const clock = createVirtualClock();
+    const { facts } = createMemoryStore({ clock });
+    const secret = { namespace: "ns", name: "db-url", version: "1" };
+    await facts.put(secretKey(secret), { ...secret, at: "", by: "" }, 0);
+    const machines = createMemoryMachines({ clock, machines: ["m1"], facts });
+    return { machines, id: "m1", runnable, secret, close: async () => {} };
   },
   { describe, it, expect },
 );

@@ -1,3 +1,4 @@
+import type { SecretRef } from "../model/commit.ts";
 import { errorBody } from "../model/error.ts";
 import type { Commands } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
@@ -5,6 +6,8 @@ import type { TestApi } from "./contract.ts";
 import { unique } from "./store-contract.ts";
 
 export interface MachineUnderTest {
+  /** A secret that there is. */
+  readonly secret: SecretRef;
   readonly machines: Machines;
   /** The machine that is called. */
   readonly id: string;
@@ -59,6 +62,23 @@ export function participantContract(makeMachine: () => Promise<MachineUnderTest>
       const after = await machines.call(id, "machine.observe", {}, options);
       expect(after.instances.filter((one) => one.id === instance).length).toBe(0);
       await machines.call(id, "instance.release", { id: instance }, options);
+    });
+
+    test("an instance starts with the secrets that were brought for it, and with no others", async (machine) => {
+      const { machines, id, runnable, secret } = machine;
+      const options = under(unique("place.ns"), 1);
+      const instance = `${runnable.namespace}.${runnable.service}.0.${unique("t")}`;
+      const { address } = await machines.call(id, "instance.reserve", { id: instance }, options);
+      const wanted = { id: instance, secrets: { DATABASE_URL: secret } };
+      const start = { ...runnable, ...wanted, address };
+      const code = (work: Promise<unknown>) => work.catch((error: unknown) => errorBody(error).code);
+      expect(await code(machines.call(id, "instance.start", start, options))).toBe("secrets_missing");
+      const other = { id: instance, secrets: { DATABASE_URL: { ...secret, version: "another" } } };
+      expect(await code(machines.call(id, "instance.secrets", other, options))).toBe("secret_changed");
+      for (let n = 0; n < 2; n++)
+        expect(await machines.call(id, "instance.secrets", wanted, options)).toBe(null);
+      await machines.call(id, "instance.start", start, options);
+      await machines.call(id, "instance.remove", { id: instance }, options);
     });
 
     test("undo of what never happened is no error", async ({ machines, id }) => {

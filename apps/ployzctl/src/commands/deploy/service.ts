@@ -102,7 +102,7 @@ function leaveTheRest(summary: Json, name: string): void {
   if (others.length === 0) return;
   throw new CliError({
     code: "rest_would_change",
-    message: `${others.join(", ")} would change too: a tag means another image now than when it was deployed`,
-    hint: "deploy the whole manifest to take them along, or name their images by digest",
+    message: `${others.join(", ")} would change too: a tag means another image now, or a secret was set, since it was deployed`,
+    hint: "deploy the whole manifest to take them along",
   });
 }

@@ -3,6 +3,7 @@ import type { Context, Input } from "../../command.ts";
 import type { ReadyDocument } from "../../documents.ts";
 import { CliError, usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
+import { readStdin } from "../../stdin.ts";
 
 /** Making or leaving a mesh starts and stops services: longer than a question takes. */
 const CHANGE_MS = 115_000;
@@ -54,18 +55,6 @@ export async function join(context: Context, input: Input): Promise<MeshStatus> 
 const JOIN_MS = 200_000;
 const MAX_TOKEN = 16 * 1024;
 const MAX_DOCUMENT = 4 * 1024 * 1024;
-
-async function readStdin({ terminal }: Context, most: number, what: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of terminal.stdin) {
-    const bytes = Buffer.from(chunk as Buffer);
-    size += bytes.length;
-    if (size > most) throw usage(`the ${what} on stdin is too large`);
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}
 
 async function readDocument(context: Context): Promise<JoinDocument> {
   const text = await readStdin(context, MAX_DOCUMENT, "join document");

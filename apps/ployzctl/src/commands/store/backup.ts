@@ -6,6 +6,7 @@ import type { Context, Input } from "../../command.ts";
 import type { StoreSnapshot } from "../../documents.ts";
 import { CliError, usage } from "../../errors.ts";
 import { needAbsent, whyUnreadable } from "../../files.ts";
+import { readStdin } from "../../stdin.ts";
 import { agree, followStore, type StoreOutcome } from "./store.ts";
 
 export async function snapshot(context: Context, input: Input): Promise<StoreSnapshot> {
@@ -64,7 +65,7 @@ async function passphraseOf(context: Context, input: Input): Promise<string | un
   if (file === undefined && !input.flag("passphrase-stdin")) return undefined;
   const text =
     file === undefined
-      ? await readAll(context.terminal.stdin)
+      ? await readStdin(context, MAX_PASSPHRASE, "passphrase")
       : await readFile(resolve(context.terminal.cwd, file), "utf8").catch((error: Error) => {
           throw new CliError({ code: "file_unreadable", message: `--passphrase-file: ${error.message}` });
         });
@@ -73,8 +74,4 @@ async function passphraseOf(context: Context, input: Input): Promise<string | un
   return passphrase;
 }
 
-async function readAll(source: AsyncIterable<Buffer | string>): Promise<string> {
-  let text = "";
-  for await (const chunk of source) text += chunk.toString();
-  return text;
-}
+const MAX_PASSPHRASE = 4_000;

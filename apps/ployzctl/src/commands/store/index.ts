@@ -39,7 +39,8 @@ export const storeCommands: readonly Command[] = [
   {
     path: ["store", "snapshot"],
     summary: "A backup of the store in one file",
-    details: "On a machine that holds the store. It has secrets: with a passphrase it is encrypted.",
+    details:
+      "On a machine that holds the store. With a passphrase it is encrypted, and can bring secrets back anywhere.",
     options: {
       output: { type: "text", short: "o", value: "FILE", summary: "Where to write it" },
       ...PASSPHRASE,

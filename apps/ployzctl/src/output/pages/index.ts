@@ -9,6 +9,7 @@ import { addedPage, machinePage, machinesPage, meshPage, rttPage, updatedPage } 
 import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
 import { detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
+import { secretPage, secretsPage } from "./secrets.ts";
 import { statusPage } from "./status.ts";
 import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
 import { exportedPage, snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
@@ -74,6 +75,11 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return historyPage(document, now);
     case "commit":
       return commitPage(document);
+    case "secrets":
+      return secretsPage(document, now);
+    case "secret-set":
+    case "secret-removed":
+      return secretPage(document);
     case "volumes":
       return volumesPage(document);
     case "volume":

@@ -1,0 +1,20 @@
+import { MAX_SECRET_BYTES } from "@ployz/primitives";
+import type { SecretChanged } from "../../api.ts";
+import type { Context, Input } from "../../command.ts";
+import { usage } from "../../errors.ts";
+import { readHidden, readStdin } from "../../stdin.ts";
+import { needInNamespace } from "../../values.ts";
+
+export async function set(context: Context, input: Input): Promise<SecretChanged> {
+  const { namespace: ns, name } = await needInNamespace("SECRET", input.argument("secret"));
+  const text = context.terminal.stdinTty
+    ? await readHidden(context, `value of ${ns}/${name} (not shown): `)
+    : await readStdin(context, MAX_SECRET_BYTES + 2, "value");
+  const value = text.replace(/\r?\n$/, "");
+  if (value === "") throw usage("the value is empty", `ployzctl secret set ${ns}/${name} < FILE`);
+  return (await context.client()).request("PUT /v1/secrets/:ns/:name", {
+    params: { ns, name },
+    body: { value, private: input.flag("no-branch"), by: context.terminal.by },
+    signal: context.signal,
+  });
+}

@@ -1,0 +1,114 @@
+import {
+  checkLabel,
+  MAX_SECRET_BYTES,
+  PloyzError,
+  type SecretChanged,
+  type SecretList,
+  type SecretRecord,
+  type SecretSet,
+  secretKey,
+  secretUsers,
+} from "@ployz/primitives";
+import type { Daemon } from "../daemon/daemon.ts";
+import type { Member } from "../daemon/member.ts";
+import { invalid, object } from "../operations/request.ts";
+import type { SecretName } from "../secrets/keeper.ts";
+import type { Routes } from "./router.ts";
+
+type Params = Readonly<Record<string, string>>;
+
+export function secretRoutes(daemon: Daemon): Routes["json"] {
+  return {
+    "GET /v1/secrets": ({ query }) => list(daemon.member(), query.namespace),
+    "PUT /v1/secrets/:ns/:name": async ({ params, body }): Promise<SecretChanged> => {
+      const name = nameOf(params);
+      const secret = secretOf(object(await body()));
+      const member = daemon.member();
+      const { changed } = await member.secrets.set({ ...name, ...secret, private: secret.private === true });
+      return { kind: "secret-set", ...name, changed, ...uses(name, await known(member), member) };
+    },
+    "DELETE /v1/secrets/:ns/:name": async ({ params }): Promise<SecretChanged> => {
+      const name = nameOf(params);
+      const member = daemon.member();
+      const { users } = uses(name, await known(member), member);
+      if (users.length > 0)
+        throw new PloyzError({
+          code: "secret_in_use",
+          message: `${name.namespace}/${name.name} is used by ${users.join(", ")}`,
+          hint: "deploy them without it first; secret set gives it another value",
+        });
+      const { changed } = await member.secrets.remove(name);
+      return { kind: "secret-removed", ...name, changed, users: [], outdated: [] };
+    },
+  };
+}
+
+async function list(member: Member, namespace: string | undefined): Promise<SecretList> {
+  if (namespace !== undefined) checked("namespace", namespace);
+  // It also makes the facts what the vault says.
+  const held = new Set((await member.secrets.held()).map(secretKey));
+  const facts = await known(member);
+  const rows = facts
+    .map(({ record }) => record)
+    .filter((record) => namespace === undefined || record.namespace === namespace)
+    .sort((left, right) => (secretKey(left) < secretKey(right) ? -1 : 1));
+  return {
+    kind: "secrets",
+    secrets: rows.map((record) => {
+      const { version, at, by } = record;
+      const { namespace: owner, name } = record;
+      return {
+        ...{ namespace: owner, name, version, at, by, private: record.private === true },
+        state: held.has(secretKey(record)) ? "set" : "lost",
+        ...uses(record, facts, member),
+      };
+    }),
+  };
+}
+
+type Known = readonly { readonly record: SecretRecord; readonly revision: number }[];
+
+const known = async ({ store }: Member): Promise<Known> =>
+  (await store.facts.list("secret")).map(({ value, revision }) => ({
+    record: value as unknown as SecretRecord,
+    revision,
+  }));
+
+/** Who has it, and which instances were started with another version than the present one. */
+function uses(name: SecretName, secrets: Known, member: Member): Pick<SecretChanged, "users" | "outdated"> {
+  const commits = member.heads().map(({ commit }) => commit);
+  const present = secrets.find(({ record }) => secretKey(record) === secretKey(name))?.record.version;
+  const outdated = commits
+    .flatMap(({ instances }) => instances)
+    .filter(({ secrets: started = {} }) =>
+      Object.values(started).some((ref) => secretKey(ref) === secretKey(name) && ref.version !== present),
+    );
+  return { users: secretUsers(name, commits, secrets), outdated: outdated.map(({ id }) => id).sort() };
+}
+
+function nameOf({ ns = "", name = "" }: Params): SecretName {
+  checked("namespace", ns);
+  checked("name", name);
+  return { namespace: ns, name };
+}
+
+function checked(field: string, text: string): void {
+  const problem = checkLabel(field, text);
+  if (problem !== undefined) throw new PloyzError(problem);
+}
+
+/** Says which field, never what is in it. */
+function secretOf(body: Readonly<Record<string, unknown>>): SecretSet {
+  const { value, private: kept, by } = body;
+  if (typeof value !== "string" || value === "") throw invalid("value: is not a text");
+  if (value.includes("\0")) throw invalid("value: holds a NUL, which no environment variable can");
+  if (Buffer.byteLength(value) > MAX_SECRET_BYTES)
+    throw invalid(`value: is longer than ${MAX_SECRET_BYTES} bytes`);
+  if (kept !== undefined && typeof kept !== "boolean") throw invalid("private: is true or false");
+  if (typeof by !== "string") throw invalid("by: is missing");
+  return {
+    value,
+    by: by.slice(0, 200).replaceAll(/\p{Cc}/gu, "?"), // it is stored and printed
+    ...(kept !== undefined && { private: kept }),
+  };
+}

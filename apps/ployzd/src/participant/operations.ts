@@ -1,0 +1,19 @@
+import type { Runner } from "../operations/runner.ts";
+import type { Handlers } from "./handlers.ts";
+
+type OperationCommands = "operation.running" | "operation.abort";
+
+/** What other machines may ask about the operations that this daemon runs. */
+export function operationHandlers(
+  runner: Pick<Runner, "isRunning" | "abort">,
+  self: string,
+): Pick<Handlers, OperationCommands> {
+  return {
+    "operation.running": async ({ operation }) => ({ running: runner.isRunning(operation) }),
+    "operation.abort": async ({ operation }) => {
+      const running = runner.isRunning(operation);
+      if (running) await runner.abort(operation, self);
+      return { running };
+    },
+  };
+}

@@ -1,0 +1,170 @@
+import { PloyzError } from "@ployz/exec";
+import { type LocalStoreMachine, type NatsStore, openVault, type Vault } from "@ployz/nats-store";
+import { type FactStore, type Json, type SecretRecord, type SecretRef, secretKey } from "@ployz/primitives";
+import { operationIds } from "../operations/clock.ts";
+
+export type SecretName = Pick<SecretRef, "namespace" | "name">;
+export type NewSecret = SecretName & {
+  readonly value: string;
+  readonly private: boolean;
+  readonly by: string;
+};
+
+/**
+ * The secrets of the cluster, on a machine that holds the store. The vault has each one with its value and decides; the fact of its name
+ * tells every machine that there is one, and in which version. Where the two differ, a write was cut short: whoever meets that makes
+ * the fact what the vault says.
+ */
+export interface SecretKeeper {
+  /** Resolves with whether that is another value than before. @throws PloyzError `conflict`. */
+  set(secret: NewSecret): Promise<{ readonly changed: boolean }>;
+  /** @throws PloyzError `conflict`. */
+  remove(name: SecretName): Promise<{ readonly changed: boolean }>;
+  /** Their values, in order. @throws PloyzError `secret_changed`, `secret_lost`: nothing is told. */
+  read(secrets: readonly SecretRef[]): Promise<readonly string[]>;
+  /** Those that can be read. */
+  held(): Promise<readonly SecretRef[]>;
+}
+
+/** What the vault holds: the record with the value. */
+type Held = SecretRecord & { readonly value: string };
+
+export function openKeeper({
+  vault,
+  facts,
+  newVersion,
+  now,
+}: {
+  readonly vault: Vault;
+  readonly facts: FactStore;
+  newVersion(): string;
+  now(): Date;
+}): SecretKeeper {
+  const look = async (name: SecretName) => {
+    const sealed = await vault.get(vaultKey(name));
+    return { revision: sealed?.revision ?? 0, held: heldIn(sealed?.text) };
+  };
+
+  /** Makes the fact what the vault says. */
+  async function tell(name: SecretName): Promise<void> {
+    const key = secretKey(name);
+    for (;;) {
+      const { held } = await look(name);
+      const fact = await facts.get(key);
+      const told = fact?.value as unknown as SecretRecord | undefined;
+      if (held?.version === told?.version) return;
+      const written =
+        held === undefined
+          ? await facts.remove(key, fact?.revision ?? 0)
+          : await facts.put(key, recordOf(held), fact?.revision ?? 0);
+      if (written.ok) return;
+    }
+  }
+
+  return {
+    async set({ value, private: kept, by, ...name }) {
+      const { held, revision } = await look(name);
+      if (held?.value === value && (held.private === true) === kept) {
+        await tell(name);
+        return { changed: false };
+      }
+      const next: Held = {
+        ...{ ...name, version: newVersion(), at: now().toISOString(), by, value },
+        ...(kept && { private: true }),
+      };
+      const written = await vault.put(vaultKey(name), JSON.stringify(next), revision);
+      if (!written.ok) throw conflict(name);
+      await tell(name);
+      return { changed: true };
+    },
+    async remove(name) {
+      const { revision } = await look(name);
+      const fact = await facts.get(secretKey(name));
+      if (revision > 0 && !(await vault.remove(vaultKey(name), revision)).ok) throw conflict(name);
+      await tell(name);
+      return { changed: revision > 0 || fact !== undefined };
+    },
+    read: (secrets) =>
+      Promise.all(
+        secrets.map(async ({ version, ...name }) => {
+          const { held } = await look(name);
+          if (held === undefined) throw lost(name);
+          if (held.version === version) return held.value;
+          await tell(name);
+          throw changed(name);
+        }),
+      ),
+    async held() {
+      const all = (await vault.list()).flatMap(({ text }) => heldIn(text) ?? []);
+      const told = new Map(
+        (await facts.list("secret")).map(({ value }) => {
+          const record = value as unknown as SecretRecord;
+          return [secretKey(record), record.version];
+        }),
+      );
+      for (const one of all) if (told.get(secretKey(one)) !== one.version) await tell(one);
+      return all.map(({ namespace, name, version }) => ({ namespace, name, version }));
+    },
+  };
+}
+
+/** On this machine. @throws PloyzError `not_a_store_machine`, `store_has_no_key`. */
+export async function localKeeper({
+  self,
+  local,
+  store,
+}: {
+  readonly self: string;
+  readonly local: Pick<LocalStoreMachine, "record" | "sealKey">;
+  readonly store: NatsStore;
+}): Promise<SecretKeeper> {
+  const sealKey = await local.sealKey();
+  if (sealKey !== undefined) {
+    const vault = openVault(store.session, sealKey);
+    return openKeeper({ vault, facts: store.facts, ...operationIdsAndTime });
+  }
+  const holds = (await local.record())?.generations.some(({ state }) => state === "serving");
+  throw holds === true
+    ? new PloyzError({
+        code: "store_has_no_key",
+        message: `the store on ${self} was made before there were secrets, and has no key to seal them with`,
+        hint: "it gets one when it moves: ployzctl machine storage promote --replicas 1 MACHINE",
+      })
+    : new PloyzError({
+        code: "not_a_store_machine",
+        message: `${self} does not hold the store`,
+        hint: "ployzctl store status",
+      });
+}
+
+const operationIdsAndTime = { newVersion: operationIds.newOperationId, now: () => new Date() };
+
+const vaultKey = ({ namespace, name }: SecretName): string => `${namespace}.${name}`;
+
+const heldIn = (text: string | undefined): Held | undefined =>
+  text === undefined ? undefined : (JSON.parse(text) as Held);
+
+function recordOf({ value: _value, ...record }: Held): Json {
+  return record;
+}
+
+const shownName = ({ namespace, name }: SecretName): string => `${namespace}/${name}`;
+
+const conflict = (name: SecretName) =>
+  new PloyzError({
+    code: "conflict",
+    message: `somebody else has just set ${shownName(name)}`,
+    hint: "run the command again if yours is to be the one that counts",
+  });
+const changed = (name: SecretName) =>
+  new PloyzError({
+    code: "secret_changed",
+    message: `${shownName(name)} was set again since this was planned`,
+    hint: "run the same command again",
+  });
+const lost = (name: SecretName) =>
+  new PloyzError({
+    code: "secret_lost",
+    message: `the store does not have the value of ${shownName(name)} any more`,
+    hint: `ployzctl secret set ${shownName(name)} reads it from stdin`,
+  });

@@ -1,0 +1,63 @@
+import { PloyzError } from "@ployz/exec";
+import { errorBody, type Json, type MachineRecord, type SecretRef } from "@ployz/primitives";
+import type { AskPeer } from "../peers/ask.ts";
+import type { PeerHandlers } from "../peers/serve.ts";
+import type { NewSecret, SecretKeeper, SecretName } from "./keeper.ts";
+
+/** What a machine that holds the store does for the others. `keeper` throws on one that does not. */
+export function secretHandlers(keeper: () => Promise<SecretKeeper>): PeerHandlers {
+  const as = <T>(args: Json) => args as unknown as T;
+  return {
+    "secret.set": async (args) => (await keeper()).set(as<NewSecret>(args)),
+    "secret.remove": async (args) => (await keeper()).remove(as<SecretName>(args)),
+    "secret.read": async (args) => (await keeper()).read(as<readonly SecretRef[]>(args)),
+    "secret.held": async () => (await keeper()).held(),
+  };
+}
+
+/** The same from any machine: the first machine of the store that answers does it. */
+export function remoteKeeper({
+  ask,
+  self,
+  members,
+}: {
+  readonly ask: AskPeer;
+  readonly self: string;
+  members(): readonly MachineRecord[];
+}): SecretKeeper {
+  const first = async <T>(command: string, args: Json): Promise<T> => {
+    const holders = members()
+      .filter(({ store }) => store)
+      .sort((left, right) => Number(right.id === self) - Number(left.id === self));
+    const failures: string[] = [];
+    for (const { id } of holders) {
+      try {
+        return (await ask(id, command, args)) as unknown as T;
+      } catch (error) {
+        const { code, message } = errorBody(error);
+        if (!ELSEWHERE.has(code)) throw error;
+        failures.push(message);
+      }
+    }
+    throw new PloyzError({
+      code: "store_unavailable",
+      message: `no machine that holds the store could be asked: ${failures.join("; ")}`,
+      hint: "ployzctl store status",
+    });
+  };
+  return {
+    set: (secret) => first("secret.set", secret),
+    remove: (name) => first("secret.remove", name),
+    read: (secrets) => first("secret.read", secrets),
+    held: () => first("secret.held", null),
+  };
+}
+
+/** Another machine of the store may do better. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  "machine_unreachable",
+  "store_unavailable",
+  "store_forbidden",
+  "not_a_store_machine",
+  "no_such_command",
+]);

@@ -1,0 +1,34 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { PloyzError } from "@ployz/exec";
+import { type InstanceStart, sameSecrets } from "@ployz/primitives";
+import { readJson, writeJson } from "./files.ts";
+
+type Refs = NonNullable<InstanceStart["secrets"]>;
+type Values = Readonly<Record<string, string>>;
+
+/** What the secrets of this machine's instances hold, one file (0600) each: they start after a reboot without the store. */
+export interface InstanceSecrets {
+  keep(id: string, secrets: Refs, values: Values): Promise<void>;
+  /** Values by variable. @throws PloyzError `secrets_missing` when these are not the ones that were brought. */
+  values(id: string, secrets: Refs | undefined): Promise<Values>;
+  forget(id: string): Promise<void>;
+}
+
+export function openInstanceSecrets(dir: string): InstanceSecrets {
+  const file = (id: string) => join(dir, `${id}.json`);
+  return {
+    keep: (id, secrets, values) => writeJson(file(id), { secrets, values }),
+    async values(id, secrets) {
+      if (secrets === undefined) return {};
+      const kept = await readJson<{ readonly secrets: Refs; readonly values: Values }>(file(id));
+      if (kept !== undefined && sameSecrets(kept.secrets, secrets)) return kept.values;
+      throw new PloyzError({
+        code: "secrets_missing",
+        message: `this machine does not have the secrets of ${id}`,
+        hint: "deploy again: it is replaced by one that has them",
+      });
+    },
+    forget: (id) => rm(file(id), { force: true }),
+  };
+}
