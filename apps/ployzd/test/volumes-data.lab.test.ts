@@ -106,6 +106,61 @@ describe("data of instances", () => {
     expect(await readFile(join(folder(b, volume.id), "seen"), "utf8")).toBe("65534\n");
   });
 
+  it("is gone on with after a transfer that broke off, where ZFS keeps what has arrived; else it begins anew", async () => {
+    const { a, b } = pair;
+    const volume = await volumeOn(a);
+    await writeFile(join(folder(a, volume.id), "big"), randomBytes(40 * MIB));
+    const first = await take(a, volume, "first");
+    await writeFile(join(folder(a, volume.id), "big"), randomBytes(40 * MIB));
+    const second = await take(a, volume, "second");
+    const source = { machine: a.id, id: volume.id };
+    const pull = (what: typeof first, more = {}) =>
+      call(b, "volume.pull", { ...volume, source, operation: "move", ...what }, more);
+    const resumes = zpool.zfs.capabilities.features.has("resume_tokens");
+    /** Lets the half of it arrive, then hangs up. */
+    const broken = async (what: typeof first) => {
+      const gone = new AbortController();
+      const progress = ({ done }: { readonly done: number }) => {
+        if (done > 20 * MIB) gone.abort();
+      };
+      expect(await code(pull(what, { signal: gone.signal, progress }))).toBeDefined();
+    };
+    for (const what of [first, second]) {
+      await broken(what);
+      const { bytes } = await pull(what);
+      expect(bytes > 40 * MIB).toBe(!resumes);
+    }
+    await call(b, "volume.admit", { ...volume, spec: single, operation: "move", ...second });
+    expect(
+      (await readFile(join(folder(b, volume.id), "big"))).equals(
+        await readFile(join(folder(a, volume.id), "big")),
+      ),
+    ).toBe(true);
+  });
+
+  it("leaves nothing of a transfer that broke off when that is undone, nor in the way of another one", async () => {
+    const { a, b } = pair;
+    const volume = await volumeOn(a);
+    await writeFile(join(folder(a, volume.id), "big"), randomBytes(40 * MIB));
+    const first = await take(a, volume, "first");
+    const source = { machine: a.id, id: volume.id };
+    const gone = new AbortController();
+    const progress = () => gone.abort();
+    const wanted = { ...volume, source, operation: "move" };
+    expect(
+      await code(call(b, "volume.pull", { ...wanted, ...first }, { signal: gone.signal, progress })),
+    ).toBeDefined();
+    const second = await take(a, volume, "second");
+    await call(b, "volume.pull", { ...wanted, ...second });
+    await call(b, "volume.discard", { id: volume.id, operation: "move" });
+    const again = new AbortController();
+    const hangUp = { signal: again.signal, progress: () => again.abort() };
+    expect(await code(call(b, "volume.pull", { ...wanted, ...first }, hangUp))).toBeDefined();
+    await call(b, "volume.discard", { id: volume.id, operation: "move" });
+    expect(await statesOf(b, volume.namespace)).toEqual({});
+    expect((await zpool.zfs.listDatasets(b.root)).filter(({ name }) => name.includes(volume.id))).toEqual([]);
+  });
+
   it("has a user of its own where the service names one", async () => {
     const volume = await volumeOn(pair.a);
     await job(pair.a, volume, "echo mine > /var/lib/db/mine", "4242:4343");

@@ -120,6 +120,10 @@ export const argv = {
       checkDatasetName(dataset),
     ),
 
+  /** What a token goes on with, without sending anything. */
+  readToken: (token: string): Call => zfs("a resume token", "send", "-nvt", checkResumeToken(token)),
+  abortReceive: (dataset: string): Call => zfs(dataset, "receive", "-A", checkDatasetName(dataset)),
+
   poolCreate: (name: string, device: string): Call =>
     zpool(name, "create", "-m", "none", checkPoolName(name), device),
   poolDestroy: (name: string): Call => zpool(name, "destroy", checkPoolName(name)),

@@ -2,9 +2,19 @@ import { describe, expect, it } from "vitest";
 import { interpretProbe } from "./capabilities.ts";
 import { parseFuseMounts } from "./fuse.ts";
 import { parsePoolDevices, parsePoolList, parseProperties, toDataset } from "./parse.ts";
+import { parseTokenGuid } from "./resume.ts";
 
 const table = (rows: readonly (readonly [string, string, string?])[]) =>
   rows.map(([property, value, source = "-"]) => `tx/a\t${property}\t${value}\t${source}\n`).join("");
+
+it("reads the snapshot that a resume token goes on with", () => {
+  const said =
+    "resume token contents:\nnvlist version: 0\n\tobject = 0x2\n\ttoguid = 0xdeadbeef00000001\n\ttoname = tank/a@s\n";
+  expect(parseTokenGuid(said)).toBe("16045690981097406465");
+  expect(
+    parseTokenGuid("cannot resume send: 'tank/a@s' used in the initial send no longer exists"),
+  ).toBeUndefined();
+});
 
 describe("zfs get", () => {
   const text = table([

@@ -204,12 +204,3 @@ function interrupted(dataset: string, why: string, cause?: unknown): PloyzError 
     { cause },
   );
 }
-
-/** How a sender goes on after a `resumable` receive broke off; `undefined` when there is nothing to go on with. */
-export async function resumeToken(
-  dataset: string,
-  options: { readonly signal?: AbortSignal } = {},
-): Promise<string | undefined> {
-  const value = (await findDataset(dataset, options))?.properties.get("receive_resume_token")?.value;
-  return value === undefined || value === "-" || value === "" ? undefined : value;
-}

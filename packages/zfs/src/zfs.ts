@@ -7,6 +7,7 @@ import * as holds from "./holds.ts";
 import * as pools from "./pools.ts";
 import * as receiving from "./receive.ts";
 import { rename } from "./rename.ts";
+import * as resuming from "./resume.ts";
 import { promote, rollback } from "./rollback.ts";
 import * as sending from "./send.ts";
 import * as snapshots from "./snapshots.ts";
@@ -58,7 +59,9 @@ export interface Zfs {
   send(options: sending.SendOptions): sending.Sending;
   estimateSend(options: sending.EstimateOptions): ReturnType<typeof sending.estimateSend>;
   receive(options: receiving.ReceiveOptions): ReturnType<typeof receiving.receive>;
-  resumeToken: typeof receiving.resumeToken;
+  resumeToken: typeof resuming.resumeToken;
+  resumesTo(token: string, options?: CallOptions): ReturnType<typeof resuming.resumesTo>;
+  abortReceive(dataset: string, options?: CallOptions): ReturnType<typeof resuming.abortReceive>;
 }
 
 /** @throws PloyzError `zfs_unavailable` with reason and fix. */
@@ -91,7 +94,9 @@ export async function openZfs(): Promise<Zfs> {
     send: (options) => sending.send(capabilities, options),
     estimateSend: (options) => sending.estimateSend(capabilities, options),
     receive: (options) => receiving.receive(capabilities, options),
-    resumeToken: receiving.resumeToken,
+    resumeToken: resuming.resumeToken,
+    resumesTo: (token, options) => resuming.resumesTo(capabilities, token, options),
+    abortReceive: (dataset, options) => resuming.abortReceive(capabilities, dataset, options),
     exportPool: pools.exportPool,
     createFilePool: (options) => pools.createFilePool(capabilities, options),
     importPool: (name, dir, options) => pools.importPool(capabilities, name, dir, options),

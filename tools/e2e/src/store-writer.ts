@@ -4,6 +4,8 @@ import { readFile } from "node:fs/promises";
 import { openStore } from "@ployz/nats-store";
 
 const { MEMBERSHIP = "", SEED = "" } = process.env;
+/** Of this writer alone: what another one has left would be taken for its own. */
+const mine = `probe.${Date.now()}-${process.pid}`;
 type Membership = {
   readonly cluster: { readonly id: string; readonly generation: number };
   readonly machine: { readonly id: string };
@@ -28,8 +30,8 @@ const watching = setInterval(() => {
 
 for (let n = 1; !ended; ) {
   try {
-    const written = await store.facts.put(`probe.${n}`, n, 0);
-    if (!written.ok) throw new Error(`probe.${n} is there already, and nobody else writes it`);
+    const written = await store.facts.put(`${mine}.${n}`, n, 0);
+    if (!written.ok) throw new Error(`${mine}.${n} is there already, and nobody else writes it`);
     acknowledged.push(n);
     longestGapMs = Math.max(longestGapMs, performance.now() - last);
     last = performance.now();
@@ -40,7 +42,7 @@ for (let n = 1; !ended; ) {
   }
 }
 clearInterval(watching);
-const there = new Set((await store.facts.list("probe")).map(({ value }) => value));
+const there = new Set((await store.facts.list(mine)).map(({ value }) => value));
 const lost = acknowledged.filter((n) => !there.has(n));
 process.stdout.write(
   JSON.stringify({ acknowledged: acknowledged.length, lost, longestGapMs: Math.round(longestGapMs) }),

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Starts one machine. Joins its cgroups, then makes its namespaces; what runs in them is machine.sh (kind ns) or
-# systemd-nspawn (kind systemd). Everything this makes dies with the machine's init, mounts included.
-# usage: start.sh KIND NAME DIR LOWER NETNS CGROUP      LOWER: overlay layers, top first; CGROUP: path below each hierarchy
+# Starts one machine. Joins its cgroups, then makes its namespaces; what runs in them is machine.sh (kind ns), systemd-nspawn (kind
+# systemd) or QEMU (kind vm). Everything this makes dies with the machine's init, mounts included.
+# usage: start.sh KIND NAME DIR LOWER NETNS CGROUP MAC      LOWER: overlay layers, top first; CGROUP: path below each hierarchy
 set -euo pipefail
-kind=$1 name=$2 dir=$3 lower=$4 netns=$5 cgroup=$6
+kind=$1 name=$2 dir=$3 lower=$4 netns=$5 cgroup=$6 mac=$7
 here=$(cd "$(dirname "$0")" && pwd)
 
 # A v1 cpuset takes no process until it has cpus and mems, on every level.
@@ -45,5 +45,8 @@ case $kind in
     ;;
   systemd)
     exec unshare --mount "$here/nspawn.sh" "$name" "$dir" "$lower" "$netns"
+    ;;
+  vm)
+    exec nsenter --net="/run/netns/$netns" unshare --pid --fork --kill-child "$here/vm.sh" "$name" "$dir" "$lower" "$mac"
     ;;
 esac

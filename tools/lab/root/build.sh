@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the cached Debian roots that lab machines use as the lower layers of their disks.
-# usage: build.sh CACHE_DIR LAYER...        layers: base, full (on base), docker and databases (on full), bare-docker (on base)
+# usage: build.sh CACHE_DIR LAYER...        layers: base, full (on base), docker and databases (on full), bare-docker and vm (on base)
 # Each layer is a folder that an overlay mount stacks on the one below. A layer appears under its name only when it is
 # whole, so a build that was killed leaves nothing that would be taken for a root.
 set -euo pipefail
@@ -163,6 +163,32 @@ build_databases() {
   close_root
 }
 
+# A machine with a kernel of its own: Debian's, with its WireGuard, and OpenZFS built for it. A disk, a kernel and an initramfs.
+build_vm() {
+  open_root
+  use_host_sources
+  # OpenZFS is in contrib.
+  sed -i 's/ main$/ main contrib/' "$work/root/etc/apt/sources.list"
+  in_root apt-get -qq update
+  in_root apt-get -qq install -y --no-install-recommends linux-image-cloud-amd64 linux-headers-cloud-amd64 udev initramfs-tools
+  in_root apt-get -qq install -y --no-install-recommends zfs-dkms
+  in_root apt-get -qq install -y --no-install-recommends $(words "$here/vm.txt")
+  in_root systemctl disable --quiet haproxy zfs-mount.service zfs-share.service zfs-volume-wait.service zfs-zed.service
+  use_local_source
+  printf 'zfs\nwireguard\n' >"$work/root/etc/modules-load.d/ployz-lab.conf"
+  install -D -m 755 -t "$work/root/usr/lib/ployz-lab" "$here/seed"
+  printf '[Unit]\nDescription=What is this machine'"'"'s own, from its second disk\nDefaultDependencies=no\nRequires=local-fs.target\nAfter=local-fs.target\nBefore=network-pre.target ssh.service sysinit.target\nWants=network-pre.target\n[Service]\nType=oneshot\nExecStart=/usr/lib/ployz-lab/seed\n' \
+    >"$work/root/etc/systemd/system/lab-seed.service"
+  ln -sf ../lab-seed.service "$work/root/etc/systemd/system/sysinit.target.wants/"
+  printf '/dev/vda / ext4 defaults 0 1\n' >"$work/root/etc/fstab"
+  rm -f "$work/root/etc/systemd/system/lab-cgroups.service" "$work/root/etc/systemd/system/sysinit.target.wants/lab-cgroups.service"
+  in_root systemctl enable --quiet ssh.service
+  close_root
+  cp "$work"/root/boot/vmlinuz-* "$work/kernel"
+  cp "$work"/root/boot/initrd.img-* "$work/initrd"
+  mke2fs -q -t ext4 -L root -d "$work/root" "$work/disk" 6G
+}
+
 build() {
   local layer=$1 lower=$2
   [ -d "$cache/$layer" ] && return
@@ -174,6 +200,7 @@ build() {
   "build_${layer#bare-}" >>"$work/log" 2>&1
   if [ -n "$lower" ]; then
     umount "$work/root"
+    [ "$layer" != vm ] || { rm -rf "$work/upper" && mkdir "$work/upper" && mv "$work/kernel" "$work/initrd" "$work/disk" "$work/upper/"; }
     mv "$work/upper" "$cache/$layer"
   else
     mv "$work/root" "$cache/$layer"
@@ -193,6 +220,7 @@ for layer in "$@"; do
     base) build base "" ;;
     full) build full "$cache/base" ;;
     docker | databases) build "$layer" "$cache/full:$cache/base" ;;
+    vm) build vm "$cache/base" ;;
     bare-docker) build bare-docker "$cache/base" ;;
     *) say "unknown layer $layer"; exit 2 ;;
   esac

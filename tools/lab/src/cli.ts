@@ -10,7 +10,7 @@ import { down } from "./up.ts";
 
 const usage = `lab: simulated machines
 
-  lab up N [--kind ns|systemd] [--docker] [--bare] [--databases] [--payload TARBALL] [--no-ssh-mesh]
+  lab up N [--kind ns|systemd|vm] [--docker] [--bare] [--databases] [--payload TARBALL] [--no-ssh-mesh]
   lab info                       machines, addresses, keys
   lab sh I -- CMD...             run a command in machine I
   lab cut I | on I               power cut; boot again from the same disk
@@ -162,8 +162,8 @@ function whole(word: string): number {
 
 function kindOf(word: string | undefined): LabKind {
   if (word === undefined || word === "ns") return "ns";
-  if (word === "systemd") return "systemd";
-  throw new UsageError(`--kind is ns or systemd, not ${JSON.stringify(word)}`);
+  if (word === "systemd" || word === "vm") return word;
+  throw new UsageError(`--kind is ns, systemd or vm, not ${JSON.stringify(word)}`);
 }
 
 function printInfo(info: LabInfo, json = false): void {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { liveInit } from "./machine.ts";
+import { liveInit, sshOptions } from "./machine.ts";
 import {
   clientAddress,
   labNetns,
@@ -45,14 +45,6 @@ export interface LabInfo {
 
 export async function describe(spec: LabSpec): Promise<LabInfo> {
   const { name } = spec;
-  const hostKeys = [
-    "-o",
-    "StrictHostKeyChecking=no",
-    "-o",
-    "UserKnownHostsFile=/dev/null",
-    "-o",
-    "LogLevel=ERROR",
-  ];
   return {
     kind: "lab",
     name,
@@ -76,9 +68,7 @@ export async function describe(spec: LabSpec): Promise<LabInfo> {
           "nsenter",
           `--net=/run/netns/${labNetns(name)}`,
           "ssh",
-          "-i",
-          sshKey(name),
-          ...hostKeys,
+          ...sshOptions(name),
           `root@${machineAddress(name, index)}`,
         ],
         disk: join(machineDir(name, index), "upper"),

@@ -1,13 +1,24 @@
 import { randomBytes } from "node:crypto";
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isAlive, PloyzError, type ProcessIdentity, run, spawnDetached, waitFor } from "@ployz/exec";
+import {
+  ExecError,
+  isAlive,
+  PloyzError,
+  type ProcessIdentity,
+  run,
+  spawnDetached,
+  waitFor,
+} from "@ployz/exec";
 import { findInit, homeCgroups, killAll } from "./cgroup.ts";
 import {
+  clientAddress,
   guestDir,
+  labNetns,
   machineAddress,
   machineCgroup,
   machineDir,
+  machineMac,
   machineName,
   machineNetns,
   sshKey,
@@ -15,7 +26,7 @@ import {
 import { plug, unplug } from "./network.ts";
 import { indexes, type LabSpec } from "./spec.ts";
 
-const bootTimeoutMs = 60_000;
+const bootTimeoutMs = ({ kind }: LabSpec) => (kind === "vm" ? 300_000 : 60_000);
 
 /** Writes what sets one machine apart to its disk: name, host key, who may log in. */
 export async function prepareDisk(spec: LabSpec, index: number): Promise<void> {
@@ -27,6 +38,8 @@ export async function prepareDisk(spec: LabSpec, index: number): Promise<void> {
   for (const i of indexes(spec)) hosts.push(`${machineAddress(spec.name, i)} ${machineName(i)}`);
   await writeFile(join(upper, "etc/hosts"), `${hosts.join("\n")}\n`);
   await writeFile(join(upper, "etc/hostname"), `${name}\n`);
+  const network = `ADDRESS=${machineAddress(spec.name, index)}\nGATEWAY=${clientAddress(spec.name)}\n`;
+  if (spec.kind === "vm") await writeFile(join(upper, "etc/lab-network"), network);
   await writeFile(join(upper, "etc/machine-id"), `${randomBytes(16).toString("hex")}\n`, { mode: 0o444 });
   await run("ssh-keygen", [
     "-q",
@@ -57,9 +70,10 @@ export async function boot(spec: LabSpec, index: number, signal?: AbortSignal): 
     spec.kind,
     machineName(index),
     dir,
-    spec.layers.join(":"),
+    spec.kind === "vm" ? (spec.layers[0] ?? "") : spec.layers.join(":"),
     machineNetns(spec.name, index),
     cgroup,
+    machineMac(spec.name, index),
   ];
   const starter = await spawnDetached(join(guestDir, "start.sh"), args, { logFile: log });
   const init = await waitFor(
@@ -67,15 +81,22 @@ export async function boot(spec: LabSpec, index: number, signal?: AbortSignal): 
     async () => {
       if (!(await isAlive(starter))) throw await bootFailure(spec, index, log);
       const found = await findInit(cgroup);
-      return found !== undefined && (await isUp(spec, found.pid)) ? found : undefined;
+      return found !== undefined && (await isUp(spec, index, found.pid)) ? found : undefined;
     },
-    { timeoutMs: bootTimeoutMs, ...(signal && { signal }) },
+    { timeoutMs: bootTimeoutMs(spec), ...(signal && { signal }) },
   );
   await writeFile(join(dir, "init.json"), JSON.stringify(init));
 }
 
 /** The init's own view of its files and network, without entering it. */
-async function isUp(spec: LabSpec, init: number): Promise<boolean> {
+async function isUp(spec: LabSpec, index: number, init: number): Promise<boolean> {
+  if (spec.kind === "vm") {
+    const [program, ...args] = overSsh(spec, index, ["systemctl", "is-system-running", "--wait"]);
+    return run(program, args, { timeoutMs: 120_000 }).then(
+      () => true,
+      (error: unknown) => error instanceof ExecError && error.exitCode === 1, // degraded: a unit failed, and it is up
+    );
+  }
   if (spec.kind === "ns") return exists(`/proc/${init}/root/run/lab/ready`);
   if (spec.docker && !(await exists(`/proc/${init}/root/run/docker.sock`))) return false;
   // A listener (state 0A) on port 22 (0016), IPv4 or IPv6: proc_net_tcp(5).
@@ -129,6 +150,7 @@ export async function enterArgv(
       hint: `boot it with: lab on ${index} --name ${spec.name}`,
     });
   }
+  if (spec.kind === "vm") return overSsh(spec, index, argv);
   const dirs = await homeCgroups(init.pid);
   const join_ =
     'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1/cgroup.procs"; shift; n=$((n - 1)); done; exec "$@"';
@@ -156,6 +178,37 @@ export async function enterArgv(
     ...argv,
   ];
 }
+
+/** Its kernel is its own: there is no other way in. Root's login has the same environment as in the other kinds. */
+function overSsh(spec: LabSpec, index: number, argv: readonly string[]): readonly [string, ...string[]] {
+  const quoted = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  const target = `root@${machineAddress(spec.name, index)}`;
+  return [
+    ...[
+      "nsenter",
+      `--net=/run/netns/${labNetns(spec.name)}`,
+      "ssh",
+      ...sshOptions(spec.name),
+      "-o",
+      "ConnectTimeout=5",
+    ],
+    ...[target, "env", "LANG=C.UTF-8", `TERM=${process.env.TERM ?? "dumb"}`, quoted],
+  ] as unknown as readonly [string, ...string[]];
+}
+
+/** Of a client that logs in to a machine of the lab from this host. */
+export const sshOptions = (lab: string): readonly string[] => [
+  ...[
+    "-i",
+    sshKey(lab),
+    "-o",
+    "StrictHostKeyChecking=no",
+    "-o",
+    "UserKnownHostsFile=/dev/null",
+    "-o",
+    "LogLevel=ERROR",
+  ],
+];
 
 export async function inMachine(
   spec: LabSpec,

@@ -3,8 +3,10 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "@ployz/exec";
 import { cacheRoot, rootRecipeDir } from "./names.ts";
+import type { LabKind } from "./spec.ts";
 
 export interface RootKind {
+  readonly kind: LabKind;
   readonly docker: boolean;
   readonly bare: boolean;
   /** PostgreSQL and Redis, for tests with real data. */
@@ -12,7 +14,8 @@ export interface RootKind {
 }
 
 /** Layers of a machine's root, top first. The recipes are in root/build.sh. */
-function layersOf({ docker, bare, databases }: RootKind): readonly string[] {
+function layersOf({ kind, docker, bare, databases }: RootKind): readonly string[] {
+  if (kind === "vm") return ["vm", "base"];
   if (bare) return docker ? ["bare-docker", "base"] : ["base"];
   if (databases) return ["databases", "full", "base"];
   return docker ? ["docker", "full", "base"] : ["full", "base"];
@@ -37,7 +40,7 @@ export async function ensureRoot(
   const have = await Promise.all(layers.map((layer) => isDirectory(join(cache, layer))));
   if (have.includes(false)) {
     onBuild(layers.filter((_, i) => have[i] === false));
-    await run(join(rootRecipeDir, "build.sh"), [cache, ...[...layers].reverse()], { timeoutMs: 15 * 60_000 });
+    await run(join(rootRecipeDir, "build.sh"), [cache, ...[...layers].reverse()], { timeoutMs: 40 * 60_000 });
   }
   return layers.map((layer) => join(cache, layer));
 }

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { machineName, stateDir, stateRoot } from "./names.ts";
 
-export type LabKind = "ns" | "systemd";
+/** `vm`: with a kernel of its own, emulated: real OpenZFS and WireGuard, and many times slower. */
+export type LabKind = "ns" | "systemd" | "vm";
 
 /** What a lab was asked to be. Written once by `up`; everything else about a lab is derived from it or looked at live. */
 export interface LabSpec {

@@ -33,12 +33,13 @@ export async function up(options: UpOptions): Promise<LabSpec> {
   const docker = options.docker ?? false;
   const bare = options.bare ?? false;
   const databases = options.databases ?? false;
-  const layers = await ensureRoot({ docker, bare, databases }, (missing) =>
+  const kind = options.kind ?? "ns";
+  const layers = await ensureRoot({ kind, docker, bare, databases }, (missing) =>
     options.onProgress?.(`building the cached root (${missing.join(", ")}): about a minute, once`),
   );
   const spec: LabSpec = {
     name,
-    kind: options.kind ?? "ns",
+    kind,
     machines: options.machines,
     docker,
     bare,
@@ -109,6 +110,15 @@ async function checkRequest(options: UpOptions): Promise<void> {
       message: "there is no root with databases that is bare or has Docker",
     });
   }
+  if (
+    options.kind === "vm" &&
+    (options.docker === true || options.bare === true || options.databases === true)
+  ) {
+    throw new PloyzError({
+      code: "lab_kind_invalid",
+      message: "a virtual machine has neither Docker nor databases, and is not bare",
+    });
+  }
   if (options.payload !== undefined && !(await isReadable(options.payload))) {
     throw new PloyzError({
       code: "payload_missing",
@@ -117,6 +127,7 @@ async function checkRequest(options: UpOptions): Promise<void> {
   }
   const programs = ["debootstrap", "flock", "ip", "nft", "nsenter", "ssh-keygen", "unshare"];
   if (options.kind === "systemd") programs.push("systemd-nspawn");
+  if (options.kind === "vm") programs.push("qemu-system-x86_64", "qemu-img", "mke2fs");
   const found = await Promise.all(programs.map((program) => findProgram(program)));
   const missing = programs.filter((_, i) => found[i] === undefined);
   if (missing.length > 0) {

@@ -125,8 +125,10 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
       if (offer.kind === "volume") {
         const estimated = await world.volumes.estimate(offer);
         if (estimated === null) return null;
-        const { bytes } = estimated;
-        return { token: transfers.offer(offer), ...(bytes !== undefined && { bytes }) };
+        const { bytes, resumes } = estimated;
+        const { resumeToken, ...anew } = offer;
+        const token = transfers.offer(resumes ? offer : anew);
+        return { token, ...(bytes !== undefined && { bytes }), ...(resumes && { resumes }) };
       }
       if (offer.kind === "payload") {
         const bytes = await world.builds.offered(offer.digest);

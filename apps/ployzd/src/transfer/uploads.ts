@@ -30,7 +30,8 @@ export function openUploads(newId: () => string): Uploads {
       async estimate(offer) {
         const upload = present.get(offer.id);
         if (upload === undefined) return own.estimate(offer);
-        return upload.stream === undefined ? null : { bytes: upload.file.bytes };
+        const { bytes } = upload.file;
+        return upload.stream === undefined ? null : bytes === undefined ? {} : { bytes };
       },
       async open(offer) {
         const upload = present.get(offer.id);

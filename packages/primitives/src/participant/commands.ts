@@ -33,7 +33,7 @@ export interface Commands extends UpdateCommands {
   "transfer.offer": {
     args: TransferOffer;
     /** `bytes`: about how many it will be, where that is known. */
-    out: { token: string; bytes?: number } | null;
+    out: { token: string; bytes?: number; resumes?: true } | null;
   };
 
   // instances. `reserve` durably takes an address on the machine under the instance's id; a draining machine refuses.
@@ -171,6 +171,8 @@ export type TransferOffer =
       readonly snapshot: string;
       /** A snapshot that both have: only what has changed since. */
       readonly base?: string;
+      /** Goes on with a transfer that broke off, where the sender can: it then says `resumes`. */
+      readonly resumeToken?: string;
       readonly machine: string;
     };
 

@@ -14,7 +14,7 @@ const ASK_MS = 15_000;
 
 /**
  * The receiving half of a transfer. What is there when it begins decides how: nothing of an earlier try is needed, and nothing of it is
- * in the way. A transfer that was cut off leaves the copy as it was before it, by ZFS itself.
+ * in the way. A transfer that was cut off is gone on with where ZFS keeps what has arrived; elsewhere it leaves the copy as it was.
  */
 export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
   const { storage, inTurn, machines, self } = world;
@@ -57,7 +57,8 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       });
     }
     const base = commonBase(ours, theirs, args.snapshot);
-    if (copy?.dataset !== undefined && base === undefined)
+    const begun = copy?.place === "incoming" && (await partOf(pool, args.id)) !== undefined;
+    if (copy?.dataset !== undefined && base === undefined && !begun)
       await setAside(pool, copy, copy.dataset, world.now());
     const retired = copy?.place === "retired" && base !== undefined ? copy : undefined;
     await ensureHolder(pool, args, args.operation, retired);
@@ -80,6 +81,7 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     base: ObservedSnapshot | undefined,
     { signal, progress }: CommandContext,
   ): Promise<number> {
+    const resumeToken = await partOf(pool, id);
     const offer = await machines.call(
       source.machine,
       "transfer.offer",
@@ -89,10 +91,13 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
         snapshot,
         machine: self,
         ...(base !== undefined && { base: base.name }),
+        ...(resumeToken !== undefined && { resumeToken }),
       },
       { timeoutMs: ASK_MS, signal },
     );
     if (offer === null) throw snapshotMissing(source.id, snapshot, source.machine);
+    const dataset = incomingDataset(pool.layout, id);
+    if (offer.resumes !== true) await pool.zfs.abortReceive(dataset);
     const total = offer.bytes;
     const metered = meter({
       signal,
@@ -103,14 +108,21 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     incoming.once("error", (error) => metered.destroy(error));
     metered.once("close", () => incoming.destroy());
     await pool.zfs.receive({
-      dataset: incomingDataset(pool.layout, id),
+      dataset,
       stream: incoming.pipe(metered),
       expect: { snapshot, guid },
+      resumable: true,
       signal,
     });
     return metered.bytes;
   }
 }
+
+/** What goes on with a transfer into the incoming copy that broke off. */
+const partOf = ({ zfs, layout }: Pool, id: string): Promise<string | undefined> =>
+  zfs.capabilities.features.has("resume_tokens")
+    ? zfs.resumeToken(incomingDataset(layout, id))
+    : Promise.resolve(undefined);
 
 function isModified(error: unknown): boolean {
   return error instanceof PloyzError && error.code === "destination_modified";

@@ -10,12 +10,17 @@ const HOLD = "ployz-transfer";
 
 /** The sending half of `volume.pull`. */
 export interface Sender {
-  /** About how many bytes it will be, or `null`: this machine has not got these snapshots. */
-  estimate(offer: VolumeOffer): Promise<{ readonly bytes: number | undefined } | null>;
+  /**
+   * About how many bytes it will be, and whether a token that was sent goes on with this snapshot; `null`: this machine has not got
+   * these snapshots.
+   */
+  estimate(offer: VolumeOffer): Promise<Estimate | null>;
   open(offer: VolumeOffer): Promise<Readable>;
   /** Lets go of what a daemon that was killed while it sent still holds. Before the first `open`. */
   tidy(): Promise<void>;
 }
+
+export type Estimate = { readonly bytes?: number; readonly resumes?: true };
 
 export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log">): Sender {
   const held = new Map<string, number>();
@@ -51,7 +56,14 @@ export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log"
       const pool = await storage.ready();
       const send = await named(pool, offer);
       if (send === undefined) return null;
-      return { bytes: await pool.zfs.estimateSend(send).catch(() => undefined) };
+      const { resumeToken: token } = offer;
+      if (token !== undefined) {
+        const { guid } = await pool.zfs.getDataset(send.snapshot);
+        const of = await pool.zfs.resumesTo(token).catch(() => undefined); // another one, or of a ZFS that has none
+        if (of === guid) return { resumes: true };
+      }
+      const bytes = await pool.zfs.estimateSend(send).catch(() => undefined);
+      return bytes === undefined ? {} : { bytes };
     },
     async open(offer) {
       const pool = await storage.ready();
@@ -59,7 +71,8 @@ export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log"
       if (send === undefined) throw new Error(`the snapshots of ${offer.id} that were offered are gone`);
       const snapshots = [send.snapshot, ...(send.base === undefined ? [] : [send.base])];
       await Promise.all(snapshots.map((snapshot) => hold(pool, snapshot)));
-      const { stream, done } = pool.zfs.send(send); // ends, and its program with it, when nobody reads any more
+      const { resumeToken } = offer;
+      const { stream, done } = pool.zfs.send({ ...send, ...(resumeToken !== undefined && { resumeToken }) }); // ends, and its program with it, when nobody reads any more
       void done
         .catch(() => {}) // told by the stream
         .then(() => Promise.all(snapshots.map((snapshot) => release(pool, snapshot))))

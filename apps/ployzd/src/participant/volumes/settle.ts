@@ -90,10 +90,11 @@ export function settlingEffects(world: VolumeWorld): Pick<Handlers, Settling> {
 export async function discard(pool: Pool, copy: Copy): Promise<void> {
   const { zfs, layout } = pool;
   const { id, dataset, holder, wasRetired } = copy;
+  if (dataset !== undefined && copy.place === "incoming") await zfs.abortReceive(dataset.name);
   if (dataset !== undefined && wasRetired !== undefined) {
     await backToBase(pool, copy, dataset);
     await toRetired(pool, copy, dataset, wasRetired);
-  } else if (dataset !== undefined)
+  } else if (dataset !== undefined && (await zfs.findDataset(dataset.name)) !== undefined)
     await zfs.destroyDataset(dataset.name, { recursive: true, guid: dataset.guid });
   if (holder !== undefined) await zfs.destroyDataset(holderDataset(layout, id), { guid: holder.guid });
 }
