@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs whatever a Debian machine lacks to build, run and test Ployz. As root; fast when nothing is missing.
 #
-#   scripts/setup.sh [--run-only]
+#   scripts/setup.sh [--run-only | --real-kernel]
 #
-# --run-only leaves out what only the tests need (scripts/quickstart.sh uses it). Debian packages come from the
+# --run-only leaves out what only the tests need (scripts/quickstart.sh uses it). --real-kernel adds what virtual machines need. Debian packages come from the
 # machine's own package sources, npm packages from the registry that npm is configured for. Nothing is installed
 # outside apt and this folder's .cache and node_modules. Services that the packages bring are not started.
 set -euo pipefail
@@ -14,11 +14,12 @@ cd "$ployz_root"
 fail() { printf 'setup.sh: %s\n' "$1" >&2; exit 1; }
 note() { printf 'setup.sh: %s\n' "$1" >&2; }
 
-tests=1
+tests=1 machines=
 case "$#:${1:-}" in
   0:) ;;
   1:--run-only) tests= ;;
-  *) fail "usage: setup.sh [--run-only]" ;;
+  1:--real-kernel) machines=1 ;;
+  *) fail "usage: setup.sh [--run-only | --real-kernel]" ;;
 esac
 mkdir -p .cache/tools/bin
 exec 8>.cache/setup.lock
@@ -63,6 +64,7 @@ when=(always no-kernel-wireguard)
 command -v zpool >/dev/null || when+=(no-kernel-zfs)
 groups=(build)
 [ -z "$tests" ] || groups+=(tests)
+[ -z "$machines" ] || groups+=(real-kernel)
 mapfile -t wanted < <(
   listed tools/release/packages.txt 2 1 "${when[@]}"
   listed scripts/lib/packages.txt 1 2 "${groups[@]}"

@@ -1,9 +1,10 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type RunResult, run } from "@ployz/exec";
-import { type Lab, openLab } from "@ployz/lab";
+import { type Lab, type LabKind, openLab } from "@ployz/lab";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
+/** The checkout. */
+export const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 export const fixtures = join(root, "tools/e2e/fixtures");
 
 /** A lab with Ployz on it, driven through `ployzctl` as an operator would. */
@@ -27,7 +28,7 @@ export interface CtlOptions {
 
 export interface ClusterOptions {
   readonly machines: number;
-  readonly kind?: "ns" | "systemd";
+  readonly kind?: LabKind;
   readonly docker?: boolean;
   readonly bare?: boolean;
   /** Default: all machines are made members. 0: only the machines and, on m1, the payload. */
@@ -40,6 +41,11 @@ export interface ClusterOptions {
   readonly databases?: boolean;
 }
 
+/** What machines are unless a test says it: the same tests run on virtual machines with kernels of their own. */
+const KIND: LabKind = process.env.PLOYZ_LAB_KIND === "vm" ? "vm" : "ns";
+/** Emulation is this much slower. */
+const PATIENCE = KIND === "vm" ? 10 : 1;
+
 /** The payload of this checkout; built when it is not current. */
 export async function payload(): Promise<string> {
   const { stdout } = await run(join(root, "tools/release/build-payload"), [], { timeoutMs: 300_000 });
@@ -49,7 +55,7 @@ export async function payload(): Promise<string> {
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const {
     machines,
-    kind = "ns",
+    kind = KIND,
     docker = false,
     bare = false,
     databases = false,
@@ -59,7 +65,8 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   try {
     const cluster = driver(lab);
     if (options.volumes === true)
-      for (let i = 1; i <= machines; i++) await lab.sh(i, ["sh", "-c", POOL], { timeoutMs: 60_000 });
+      for (let i = 1; i <= machines; i++)
+        await lab.sh(i, ["sh", "-c", POOL], { timeoutMs: PATIENCE * 60_000 });
     if (members > 0)
       await form(cluster, { members, runtime: docker ? "docker" : "host", atOnce: options.atOnce === true });
     return cluster;
@@ -69,7 +76,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-/** On a sparse file. zfs-fuse runs already; its cache brings the pool back after a power cut. */
+/** On a sparse file. ZFS runs already; its cache brings the pool back after a power cut. */
 const POOL = `set -e
 truncate -s 4G /var/lib/tank.img
 zpool create -m none tank /var/lib/tank.img
@@ -94,7 +101,7 @@ function driver(lab: Lab): Cluster {
   let sequence = 0;
   const ctl: Cluster["ctl"] = async (i, args, { ok = [0], input, timeoutMs = 120_000 } = {}) => {
     const result = await lab.sh(i, ["ployzctl", ...args], {
-      timeoutMs,
+      timeoutMs: PATIENCE * timeoutMs,
       okExitCodes: Array.from({ length: 256 }, (_, code) => code),
       ...(input !== undefined && { input }),
     });

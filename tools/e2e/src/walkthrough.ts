@@ -1,3 +1,4 @@
+import type { LabKind } from "@ployz/lab";
 import { expect, it } from "vitest";
 import { type Cluster, node, openCluster, webBundle, webManifest } from "./cluster.ts";
 
@@ -26,7 +27,7 @@ type Ps = {
 };
 
 /** What the README promises, from machines that have nothing but sshd to a service that every machine serves. */
-export function walkthrough(kind: "ns" | "systemd"): void {
+export function walkthrough(kind: LabKind): void {
   it(`forms a cluster of three ${kind} machines, deploys from any of them, and reaches it from everywhere`, async () => {
     await using cluster = await openCluster({ machines: 3, kind, atOnce: true });
 

@@ -17,10 +17,15 @@ ip link set eth0 master br0
 ip link set tap0 master br0
 for link in br0 eth0 tap0; do ip link set "$link" up; done
 
-exec qemu-system-x86_64 -name "$name" -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 \
+# A folder of the host's as it was when the lab was made: /dev/vdc.
+share=()
+if [ -e "$dir/share.ext4" ]; then share=(-drive "file=$dir/share.ext4,format=raw,if=virtio,readonly=on"); fi
+
+exec qemu-system-x86_64 -name "$name" -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048 \
   -nodefaults -no-user-config -display none -serial stdio \
   -kernel "$layer/kernel" -initrd "$layer/initrd" \
   -append "root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off systemd.show_status=false" \
   -drive "file=$dir/disk.qcow2,if=virtio,discard=unmap" -drive "file=$dir/seed.tar,format=raw,if=virtio,readonly=on" \
+  "${share[@]}" \
   -netdev tap,id=net,ifname=tap0,script=no,downscript=no -device "virtio-net-pci,netdev=net,mac=$mac" \
   -device virtio-rng-pci

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { findProgram, PloyzError, run } from "@ployz/exec";
 import { removeCgroup } from "./cgroup.ts";
 import { boot, inMachine, prepareDisk } from "./machine.ts";
-import { checkLabName, labCgroup, maxMachines, sshKey, stateDir } from "./names.ts";
+import { checkLabName, labCgroup, machineDir, maxMachines, sshKey, stateDir } from "./names.ts";
 import { makeLabNetwork, removeNetworks } from "./network.ts";
 import { ensureRoot } from "./roots.ts";
 import { claimLab, indexes, type LabKind, type LabSpec, writeSpec } from "./spec.ts";
@@ -18,6 +18,8 @@ export interface UpOptions {
   readonly bare?: boolean;
   /** PostgreSQL and Redis are installed, and not started. Neither with `docker` nor with `bare`. */
   readonly databases?: boolean;
+  /** Of virtual machines: a folder that each has as a disk (ext4) at /dev/vdc, as it is now. */
+  readonly share?: string;
   /** Release tarball, unpacked and installed on m1. */
   readonly payload?: string;
   /** Default true: m1 holds the private key that all machines accept for root. */
@@ -56,6 +58,7 @@ export async function up(options: UpOptions): Promise<LabSpec> {
     await all(
       indexes(spec).map(async (index) => {
         await prepareDisk(spec, index);
+        if (options.share !== undefined) await shareFolder(spec, index, options.share);
         await boot(spec, index, options.signal);
       }),
     );
@@ -137,6 +140,11 @@ async function checkRequest(options: UpOptions): Promise<void> {
       hint: "install the Debian packages that tools/lab/packages.txt lists",
     });
   }
+}
+
+async function shareFolder(spec: LabSpec, index: number, folder: string): Promise<void> {
+  const disk = join(machineDir(spec.name, index), "share.ext4");
+  await run("mke2fs", ["-q", "-t", "ext4", "-d", folder, disk, "2G"], { timeoutMs: 300_000 });
 }
 
 const isReadable = (path: string): Promise<boolean> =>

@@ -126,7 +126,7 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
         const estimated = await world.volumes.estimate(offer);
         if (estimated === null) return null;
         const { bytes, resumes } = estimated;
-        const { resumeToken, ...anew } = offer;
+        const { resumeToken: _token, ...anew } = offer;
         const token = transfers.offer(resumes ? offer : anew);
         return { token, ...(bytes !== undefined && { bytes }), ...(resumes && { resumes }) };
       }

@@ -33,7 +33,7 @@ export interface Instances {
   network(): Promise<NetworkSpec>;
 }
 
-const START_TIMEOUT_MS = 15_000;
+const START_TIMEOUT_MS = 45_000;
 const DEFAULT_GRACE_MS = 10_000;
 
 export async function inspectInstance(machine: Instances, paths: InstancePaths): Promise<InstanceStatus> {

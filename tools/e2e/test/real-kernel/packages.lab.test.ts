@@ -1,0 +1,45 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "@ployz/exec";
+import { type Lab, openLab } from "@ployz/lab";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { payload, root } from "../../src/cluster.ts";
+
+/** The packages' own tests on a machine with OpenZFS: what they do on zfs-fuse everywhere else. */
+let lab: Lab;
+let copy: string;
+beforeAll(async () => {
+  copy = await mkdtemp(join(tmpdir(), "ployz-checkout-"));
+  const leave = "--exclude=./.git --exclude=./.cache --exclude=./tools/release/dist";
+  await run("sh", ["-c", `tar -C "$1" ${leave} -cf - . | tar -C "$2" -xf -`, "sh", root, copy], {
+    timeoutMs: 300_000,
+  });
+  lab = await openLab({ machines: 1, kind: "vm", share: copy, payload: await payload() });
+  // Tests write beside what they test.
+  const mount = `mkdir -p /mnt/checkout /var/tmp/own/upper /var/tmp/own/work /src
+mount -o ro /dev/vdc /mnt/checkout
+mount -t overlay -o lowerdir=/mnt/checkout,upperdir=/var/tmp/own/upper,workdir=/var/tmp/own/work overlay /src`;
+  await lab.sh(1, ["sh", "-ec", mount], { timeoutMs: 60_000 });
+});
+afterAll(async () => {
+  await lab?.down();
+  await rm(copy, { recursive: true, force: true });
+});
+
+it.each([
+  ["packages/zfs", []],
+  ["apps/ployzd", ["test/volumes.lab.test.ts", "test/volumes-data.lab.test.ts"]],
+])("%s", async (folder, files) => {
+  const enter =
+    'cd "/src/$1" && shift && PATH=/usr/local/lib/ployz/current/lib:$PATH exec sh test/lab.sh "$@" 2>&1';
+  const vitest = ["node", "node_modules/vitest/vitest.mjs", "run", "--config", "vitest.lab.config.ts"];
+  const patient = ["--testTimeout=900000", "--hookTimeout=900000", "--reporter=verbose"];
+  const { exitCode, stdout } = await lab.sh(
+    1,
+    ["sh", "-c", enter, "sh", folder, ...vitest, ...patient, ...files],
+    { timeoutMs: 3_000_000, okExitCodes: [0, 1] },
+  );
+  console.log(stdout);
+  expect(exitCode).toBe(0);
+});

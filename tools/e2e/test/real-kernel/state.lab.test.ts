@@ -1,0 +1,3 @@
+import { environmentWithData } from "../../src/environment.ts";
+
+environmentWithData("vm");
