@@ -157,6 +157,7 @@ export async function settled(
     for (const [machine, { coordinating }] of Object.entries(seen.looks))
       if (coordinating !== null && machine !== world.self) throw busy(machine, coordinating);
     const one = seen.unfinished.find(({ decided }) => decided) ?? seen.unfinished[0];
+    if (one === undefined && !preview) await catchUp(world, seen, emit);
     if (one === undefined || preview || rounds === 5) return seen;
     emit({
       type: "waiting",
@@ -176,6 +177,18 @@ export async function settled(
     }
     emit({ type: "waiting", what: `${one.id} is ${finished ? "finished" : "given up"}` });
   }
+}
+
+/** A coordinator that died right after it had opened the new store has told nobody. */
+async function catchUp(
+  world: StoreWorld,
+  { serving, looks }: Surveyed,
+  emit: (event: StoreEvent) => void,
+): Promise<void> {
+  if (serving === undefined) return;
+  if (Object.values(looks).every(({ view }) => view.generation >= serving.generation)) return;
+  emit({ type: "waiting", what: `every machine goes on with generation ${serving.generation} of the store` });
+  await tell(world, serving);
 }
 
 export async function copyFrom(

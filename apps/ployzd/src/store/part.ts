@@ -101,6 +101,14 @@ export function storePart(options: PartOptions): PeerHandlers {
     };
   }
 
+  /** Where a generation that this machine is part of can be reached. */
+  async function placeOf(generation: number): Promise<StorePlace> {
+    const { listen, routes } = entryOf(await local.record(), generation) ?? {};
+    const port = listen?.port ?? storePorts(options.storePort, generation).client;
+    const hosts = routes?.servers.map(({ host }) => host) ?? [listen?.host ?? self.address];
+    return { generation, servers: hosts.map((host) => `${host}:${port}`) };
+  }
+
   return {
     "store.look": async (): Promise<Look> => {
       const record = (await local.record()) ?? null;
@@ -134,7 +142,12 @@ export function storePart(options: PartOptions): PeerHandlers {
     },
     // What is sealed must be readable in the generation that comes next.
     "store.seal-key": async () => (await local.sealKey()) ?? null,
-    "store.serve": (args) => local.serve(as<Step>(args).generation, as<Step>(args).id),
+    // From here on somebody knows it, whatever becomes of the coordinator: members who ask are told.
+    "store.serve": async (args) => {
+      const { generation, id } = as<Step>(args);
+      await local.serve(generation, id);
+      options.membership.moved(await placeOf(generation));
+    },
     "store.drop": (args) => local.drop(as<Step>(args).generation, as<Step>(args).id),
     "store.stop": async (args) => {
       await local.stop(as<Step>(args).generation);
