@@ -15,9 +15,9 @@ import type {
 } from "@ployz/primitives";
 import { isMembership } from "./facts.ts";
 import type { Founding } from "./found.ts";
-import { conclude, hold, needFit, noStore, Refused, type StoreWorld, settled } from "./move.ts";
+import { conclude, hold, needFit, noStore, Refused, type StoreWorld, settled, tell } from "./move.ts";
 import type { Parcel } from "./part.ts";
-import { type Surveyed, setOf } from "./survey.ts";
+import { resolve, type Surveyed, setOf, survey } from "./survey.ts";
 import { sameSet, sorted } from "./wanted.ts";
 
 export interface ReplaceWorld extends StoreWorld {
@@ -154,6 +154,28 @@ export async function recoverStore(
         machine,
       })),
     );
+  if (request.preview !== true) {
+    const finished = await settleRecoveries(world, seen, emit);
+    if (finished !== undefined) {
+      const unaware = await tell(world, finished);
+      return {
+        ...{
+          kind: "store-moved",
+          action: "recover",
+          changed: true,
+          generation: finished.generation,
+          pauseMs: 0,
+        },
+        ...{
+          machines: sorted(finished.machines),
+          previous: sorted(held),
+          notOpen: [],
+          notRetired: [],
+          unaware,
+        },
+      };
+    }
+  }
   await needFit(world, seen, targets, generation);
   if (request.preview === true) return plan;
   const founding: Founding = {
@@ -166,6 +188,27 @@ export async function recoverStore(
   };
   const moved = await conclude(world, { founding, action: "recover", emit, lease: undefined });
   return { ...moved, recovery };
+}
+
+/**
+ * Recoveries that were cut short: one that has opened a server of its set is finished, and is the store; what others have founded is
+ * removed, as it is in the way of another try.
+ */
+async function settleRecoveries(
+  world: ReplaceWorld,
+  seen: Surveyed,
+  emit: Run["emit"],
+): Promise<Surveyed["serving"]> {
+  let finished = false;
+  for (const one of seen.unfinished.filter(({ set }) => set !== undefined)) {
+    emit({
+      type: "waiting",
+      what: `re-founding ${one.id}, which was left ${one.decided ? "decided" : "undecided"}`,
+    });
+    const options = { one, members: world.members(), storePort: world.storePort, lost: true };
+    finished ||= (await resolve(world.ask, seen, options)).finished;
+  }
+  return finished ? (await survey(world.ask, world.members())).serving : undefined;
 }
 
 /** All of it is here, and only waits for a peer to say that there is no newer one. The operator says it instead. */

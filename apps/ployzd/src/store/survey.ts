@@ -80,7 +80,10 @@ export function remoteMachine(ask: AskPeer, name: string): StoreMachine {
   };
 }
 
-/** Brings a re-founding that nobody is at work on to its end: forward where it was decided, else back. Says which. */
+/**
+ * Brings a re-founding that nobody is at work on to its end: forward where it was decided, else back. Says which. `lost`: machines of the
+ * old set that do not answer never will, so that they have no say.
+ */
 export async function resolve(
   ask: AskPeer,
   { looks, serving }: Surveyed,
@@ -88,21 +91,30 @@ export async function resolve(
     one,
     members,
     storePort,
+    lost = false,
   }: {
     readonly one: Unfinished;
     readonly members: readonly MachineRecord[];
     readonly storePort: number;
+    readonly lost?: boolean;
   },
 ): Promise<{ readonly finished: boolean }> {
   // Where none of the old set answers, the new set is open: nobody has to retire any more.
   const before = one.set === undefined ? (serving?.generation ?? 0) : one.set.generation - 1;
   const generation = one.closed?.generation ?? before;
-  const from = { generation, machines: setOf(looks, generation) };
+  const from = { generation, machines: lost ? (one.closed?.machines ?? []) : setOf(looks, generation) };
   const to = wholeSet(one, { looks, members, storePort, after: generation });
   const parts: Omit<Refounding, "carry"> = { from, to, machine: (name) => remoteMachine(ask, name) };
   if (!one.decided) {
-    await abandon(parts);
-    return { finished: false };
+    const given = await abandon(parts).then(
+      () => true,
+      (error: unknown) => {
+        // Of what is left of the old set, all has retired for it.
+        if (lost && errorBody(error).code === "store_refounding_unfinished") return false;
+        throw error;
+      },
+    );
+    if (given) return { finished: false };
   }
   if (to.servers.length === 0)
     throw new PloyzError({
