@@ -56,7 +56,9 @@ export async function explain(
   dataset: string,
   { baseGuid }: StreamHeader,
 ): Promise<unknown> {
-  if (hasCode(failure, "base_missing") && baseGuid !== undefined) {
+  // zfs-fuse says that the base is missing, OpenZFS that the destination was modified.
+  const newest = hasCode(failure, "base_missing") || hasCode(failure, "destination_modified");
+  if (newest && baseGuid !== undefined) {
     const snapshots = await listSnapshots(dataset, { userProperties: [] });
     const at = snapshots.findIndex(({ guid }) => guid === baseGuid);
     return at === -1 ? failure : newer(dataset, snapshots.slice(at + 1), failure);

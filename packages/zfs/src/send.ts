@@ -5,7 +5,7 @@ import { argv, type SendArguments } from "./argv.ts";
 import { type CallOptions, call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
 import { getDataset } from "./datasets.ts";
-import { zfsError } from "./errors.ts";
+import { hasCode, zfsError } from "./errors.ts";
 
 export interface SendOptions extends SendArguments {
   /** Goes on with a receive that broke off; `base` and the rest are in it. Feature `resume_tokens`. */
@@ -55,7 +55,7 @@ export function send(capabilities: ZfsCapabilities, options: SendOptions): Sendi
     async (error: unknown) => {
       const said = await child.done.then(
         () => error,
-        (failure: unknown) => zfsError(failure, subject),
+        (failure: unknown) => sendError(failure, subject, options.base),
       );
       stream.destroy(said as Error);
       throw said;
@@ -78,6 +78,21 @@ export function send(capabilities: ZfsCapabilities, options: SendOptions): Sendi
   void done.finally(() => options.signal?.removeEventListener("abort", onAbort)).catch(() => {});
   if (options.signal?.aborted === true) onAbort();
   return { stream, done };
+}
+
+/** OpenZFS does not tell a missing base from a missing snapshot; the name that it says does. */
+function sendError(failure: unknown, subject: string, base: string | undefined): unknown {
+  const error = zfsError(failure, subject);
+  if (base === undefined || !hasCode(error, "dataset_missing") || !error.message.includes(`'${base}'`))
+    return error;
+  return new PloyzError(
+    {
+      code: "base_missing",
+      message: `${subject}: there is no ${base} to send from`,
+      hint: "send from a snapshot that both sides have, or all of it",
+    },
+    { cause: error },
+  );
 }
 
 function sendCall(capabilities: ZfsCapabilities, options: SendOptions) {

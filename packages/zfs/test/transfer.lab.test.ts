@@ -25,6 +25,8 @@ beforeAll(async () => {
 });
 afterAll(() => stop());
 
+const openzfs = () => zfs.capabilities.implementation === "openzfs";
+
 /** Sends and receives at once, as a migration does. */
 async function transfer(what: SendOptions, to: Omit<ReceiveOptions, "stream">) {
   const { stream, done } = zfs.send(what);
@@ -107,7 +109,9 @@ describe("a transfer", () => {
     const bytes = await zfs.estimateSend({ snapshot: "from/data@s1" });
     expect(bytes).toBeGreaterThan(60 * MIB);
     expect(bytes).toBeLessThan(64 * MIB);
-    expect(await zfs.estimateSend({ snapshot: "from/data@s2", base: "from/data@s1" })).toBeUndefined();
+    const increments = await zfs.estimateSend({ snapshot: "from/data@s2", base: "from/data@s1" });
+    if (openzfs()) expect(increments).toBeGreaterThan(0);
+    else expect(increments).toBeUndefined();
     expect(await zfs.resumeToken("to/data")).toBeUndefined();
   });
 });
@@ -240,7 +244,7 @@ describe("a transfer under way", () => {
     const begun = new Promise<void>((resolve) => stream.once("drain", resolve));
     const receiving = zfs.receive({ dataset: "to/busy", stream });
     await begun; // zfs took the first part
-    await expect(zfs.rename("to/busy", "to/moved")).rejects.toEqual(code("dataset_busy"));
+    if (!openzfs()) await expect(zfs.rename("to/busy", "to/moved")).rejects.toEqual(code("dataset_busy"));
     await expect(zfs.destroyDataset("to/busy", { recursive: true })).rejects.toEqual(code("dataset_busy"));
     stream.end(bytes.subarray(4 * MIB));
     expect(await receiving).toMatchObject({ snapshot: { name: "to/busy@s4" } });

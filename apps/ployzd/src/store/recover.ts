@@ -1,0 +1,172 @@
+import { PloyzError } from "@ployz/exec";
+import type { Recovered } from "@ployz/nats-store";
+import type { StoreMoved, StorePlan, StoreRecover, StoreRecovery, StoreView } from "@ployz/primitives";
+import type { Founding } from "./found.ts";
+import { conclude, needFit, Refused, settled, tell } from "./move.ts";
+import type { Parcel } from "./part.ts";
+import { type ReplaceWorld, type Run, viewsOf } from "./replace.ts";
+import { resolve, type Surveyed, setOf, survey } from "./survey.ts";
+import { sameSet, sorted } from "./wanted.ts";
+
+/** Every store machine is lost: a survivor's mirror becomes the store. */
+export async function recoverStore(
+  world: ReplaceWorld,
+  request: StoreRecover,
+  { id, emit }: Run,
+): Promise<StorePlan | StoreMoved> {
+  const seen = await settled(world, true, emit);
+  const old = Math.max(0, ...Object.values(seen.looks).map(({ view }) => view.generation));
+  const set = setOf(seen.looks, old);
+  const held =
+    set.length > 0
+      ? set
+      : world
+          .members()
+          .filter(({ store }) => store)
+          .map((one) => one.id);
+  const left = held.filter((machine) =>
+    seen.looks[machine]?.record?.generations.some(
+      (entry) => entry.generation === old && entry.state !== "retired" && entry.state !== "founding",
+    ),
+  );
+  if (left.length > held.length / 2) return reopen(world, { request, generation: old, left, emit });
+  await world.store.facts.get("cluster").then(
+    () => Promise.reject(stillThere(old, held)),
+    () => undefined, // as it should be
+  );
+  const targets = sorted(request.machines ?? [world.self]);
+  const generation = recoveredGeneration(seen.newest, old);
+  const views = viewsOf(seen);
+  const best = [...views].sort((a, b) => b.commits - a.commits || b.facts - a.facts)[0] as StoreView;
+  const recovery: StoreRecovery = {
+    ...{ from: best.machine, commits: best.commits, facts: best.facts, views },
+    namespaces: world.mirror.heads().map(({ key }) => key),
+    lost: ["history before the present commits", "operations and their journals", "leases", "secrets"],
+  };
+  const plan: StorePlan = {
+    ...{ kind: "store-plan", action: "recover", changes: true, recovery },
+    from: { generation: old, machines: sorted(held) },
+    to: { generation, machines: targets },
+    unfinished: seen.unfinished.map(({ id: one, decided }) => ({ id: one, decided })),
+    warnings: [
+      `${sorted(Object.keys(seen.silent)).join(", ") || "nobody"} does not answer`,
+      ...(left.length > 0 ? [`${left.join(", ")} had a part of the store that is lost; it is not used`] : []),
+    ],
+  };
+  emit({ type: "store-plan", plan });
+  if (![1, 3, 5].includes(targets.length))
+    throw new Refused([
+      { code: "store_set_size", message: `the store is on 1, 3 or 5 machines, not on ${targets.length}` },
+    ]);
+  const members = world.members();
+  const unknown = targets.filter((machine) => !members.some((one) => one.id === machine));
+  if (unknown.length > 0)
+    throw new Refused(
+      unknown.map((machine) => ({
+        code: "no_such_machine",
+        message: `${machine} is not a member here`,
+        machine,
+      })),
+    );
+  if (request.preview !== true) {
+    const finished = await settleRecoveries(world, seen, emit);
+    if (finished !== undefined) {
+      const unaware = await tell(world, finished);
+      return {
+        ...{
+          kind: "store-moved",
+          action: "recover",
+          changed: true,
+          generation: finished.generation,
+          pauseMs: 0,
+        },
+        ...{
+          machines: sorted(finished.machines),
+          previous: sorted(held),
+          notOpen: [],
+          notRetired: [],
+          unaware,
+        },
+      };
+    }
+  }
+  await needFit(world, seen, targets, generation);
+  if (request.preview === true) return plan;
+  const founding: Founding = {
+    ...{ id, storePort: world.storePort, members: null, from: { generation: old, machines: left } },
+    to: { generation, machines: members.filter((one) => targets.includes(one.id)) },
+    async parcel(_, to) {
+      const made = await world.ask(best.machine, "store.mirror", { generation: old, to });
+      return (made as unknown as { parcel: Parcel; recovered: Recovered }).parcel;
+    },
+  };
+  const moved = await conclude(world, { founding, action: "recover", emit, lease: undefined });
+  return { ...moved, recovery };
+}
+
+/**
+ * Recoveries that were cut short: one that has opened a server of its set is finished, and is the store; what others have founded is
+ * removed, as it is in the way of another try.
+ */
+async function settleRecoveries(
+  world: ReplaceWorld,
+  seen: Surveyed,
+  emit: Run["emit"],
+): Promise<Surveyed["serving"]> {
+  let finished = false;
+  for (const one of seen.unfinished.filter(({ set }) => set !== undefined)) {
+    emit({
+      type: "waiting",
+      what: `re-founding ${one.id}, which was left ${one.decided ? "decided" : "undecided"}`,
+    });
+    const options = { one, members: world.members(), storePort: world.storePort, lost: true };
+    finished ||= (await resolve(world.ask, seen, options)).finished;
+  }
+  return finished ? (await survey(world.ask, world.members())).serving : undefined;
+}
+
+/** All of it is here, and only waits for a peer to say that there is no newer one. The operator says it instead. */
+async function reopen(
+  world: ReplaceWorld,
+  {
+    request,
+    generation,
+    left,
+    emit,
+  }: {
+    readonly request: StoreRecover;
+    readonly generation: number;
+    readonly left: readonly string[];
+    readonly emit: Run["emit"];
+  },
+): Promise<StorePlan | StoreMoved> {
+  const place = { generation, machines: sorted(left) };
+  const plan: StorePlan = {
+    ...{ kind: "store-plan", action: "recover", changes: true, from: place, to: place, unfinished: [] },
+    warnings: [
+      "no other machine answers: if the store was recovered on one of them meanwhile, this makes it two",
+    ],
+  };
+  if (!sameSet(left, [world.self]) || world.opened()) throw stillThere(generation, left);
+  emit({ type: "store-plan", plan });
+  if (request.preview === true) return plan;
+  await world.open();
+  return {
+    ...{ kind: "store-moved", action: "recover", changed: true, generation, pauseMs: 0 },
+    ...{ machines: place.machines, previous: place.machines, notOpen: [], notRetired: [], unaware: [] },
+  };
+}
+
+/**
+ * A re-founding that nobody here has heard of may have been opened as the next one, on machines that are lost; if they come back, what they
+ * have must be older. And the ports must not be those of what is left of the old set.
+ */
+export const recoveredGeneration = (newest: number, old: number): number =>
+  (newest + 2 - old) % 2 === 0 ? newest + 3 : newest + 2;
+
+const stillThere = (generation: number, machines: readonly string[]) =>
+  new PloyzError({
+    code: "store_not_lost",
+    message: `the store (generation ${generation}) is still there: ${machines.join(", ")}`,
+    hint: "recovering would lose what it has; look at it: ployzctl store status. A daemon that is down: ployzctl daemon install",
+  });
