@@ -35,7 +35,7 @@ export interface ClusterOptions {
   readonly members?: number;
   /** All machines are added by one command. */
   readonly atOnce?: boolean;
-  /** Each machine gets a pool, and a configuration that names a dataset in it, before Ployz comes. */
+  /** Each machine gets a pool before Ployz comes, which keeps its volumes in a dataset of it. */
   readonly volumes?: boolean;
   /** PostgreSQL and Redis are installed. */
   readonly databases?: boolean;
@@ -67,8 +67,9 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     if (options.volumes === true)
       for (let i = 1; i <= machines; i++)
         await lab.sh(i, ["sh", "-c", POOL], { timeoutMs: PATIENCE * 60_000 });
-    if (members > 0)
-      await form(cluster, { members, runtime: docker ? "docker" : "host", atOnce: options.atOnce === true });
+    const root = options.volumes === true ? ROOT : [];
+    const runtime = docker ? "docker" : "host";
+    if (members > 0) await form(cluster, { members, runtime, root, atOnce: options.atOnce === true });
     return cluster;
   } catch (error) {
     await lab.down();
@@ -79,22 +80,31 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 /** On a sparse file. ZFS runs already; its cache brings the pool back after a power cut. */
 const POOL = `set -e
 truncate -s 4G /var/lib/tank.img
-zpool create -m none tank /var/lib/tank.img
-mkdir -p /etc/ployz
-printf '[storage]\nzfs_root = "tank/ployz"\n' >> /etc/ployz/config.toml`;
+zpool create -m none tank /var/lib/tank.img`;
+const ROOT = ["--zfs-root", "tank/ployz"];
 
 /** One command adds all of them at once, and then any may take any subnet; one after the other, machine i has 10.101.i.0/24. */
 async function form(
   cluster: Cluster,
-  { members, runtime, atOnce }: { members: number; runtime: "docker" | "host"; atOnce: boolean },
+  {
+    members,
+    runtime,
+    root: storage,
+    atOnce,
+  }: {
+    readonly members: number;
+    readonly runtime: "docker" | "host";
+    readonly root: readonly string[];
+    readonly atOnce: boolean;
+  },
 ): Promise<void> {
-  await cluster.ctl(1, ["daemon", "install", "--runtime", runtime]);
+  await cluster.ctl(1, ["daemon", "install", "--runtime", runtime, ...storage]);
   await cluster.ctl(1, ["mesh", "init", "prod-cluster"]);
   const targets = Array.from({ length: members - 1 }, (_, index) => `root@m${index + 2}`);
   const key = ["--identity", "/root/.ssh/id_ed25519", "--accept-new-host-key"];
   const rounds = atOnce && targets.length > 0 ? [targets] : targets.map((target) => [target]);
   for (const round of rounds)
-    await cluster.ctl(1, ["machine", "add", ...round, ...key], { timeoutMs: 180_000 });
+    await cluster.ctl(1, ["machine", "add", ...round, ...key, ...storage], { timeoutMs: 180_000 });
 }
 
 function driver(lab: Lab): Cluster {

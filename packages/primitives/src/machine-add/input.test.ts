@@ -84,12 +84,23 @@ describe("the other fields", () => {
   it("a name starts with a letter, a zone need not", () => {
     expect(parseMachineAdd({ target, name: "1web" }).ok).toBe(false);
     expect(parseMachineAdd({ target, az: "1" }).ok).toBe(true);
+    expect(parseMachineAdd({ target, zfsRoot: "tank/ployz" })).toMatchObject({
+      ok: true,
+      input: { zfsRoot: "tank/ployz" },
+    });
   });
 
   it("all mistakes are told at once", () => {
-    const parsed = parseMachineAdd({ target: "x", name: "-", region: "_", runtime: "vm", [`k\n${HUGE}`]: 1 });
+    const parsed = parseMachineAdd({
+      target: "x",
+      name: "-",
+      region: "_",
+      runtime: "vm",
+      zfsRoot: "-o",
+      [`k\n${HUGE}`]: 1,
+    });
     if (parsed.ok) throw new Error("accepted");
-    expect(parsed.refusals.length).toBe(5);
+    expect(parsed.refusals.length).toBe(6);
     for (const { message } of parsed.refusals) expect(message).not.toContain("\n");
   });
 

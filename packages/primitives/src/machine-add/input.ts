@@ -9,10 +9,13 @@ export type MachineAddInput = {
   readonly region?: string;
   readonly az?: string;
   readonly runtime?: "docker" | "process";
+  /** The dataset for volumes there; its pool is there already. Default: what the machine's configuration says. */
+  readonly zfsRoot?: string;
 };
 
 /** Regions and zones may start with a digit; a machine's name is a label that starts with a letter. */
 const PLACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const DATASET = /^[A-Za-z][A-Za-z0-9_.:/-]{0,59}$/;
 const USER = /^[a-z_][a-z0-9_-]{0,31}$/;
 const HOST =
   /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
@@ -80,8 +83,11 @@ export function parseMachineAdd(
   const runtime = raw.runtime;
   if (runtime !== undefined && runtime !== "docker" && runtime !== "process")
     wrong("runtime", "must be docker or process", "leave it out to use Docker where it runs");
+  const { zfsRoot } = raw;
+  if (zfsRoot !== undefined && (typeof zfsRoot !== "string" || !DATASET.test(zfsRoot)))
+    wrong("zfsRoot", `${shown(zfsRoot)} is not a dataset`, "for example tank/ployz, at most 60 characters");
   for (const key of Object.keys(raw)) {
-    if (!["target", "name", "region", "az", "runtime"].includes(key))
+    if (!["target", "name", "region", "az", "runtime", "zfsRoot"].includes(key))
       wrong(shown(key), "is not known here", "leave it out");
   }
   if (target === undefined || refusals.length > 0) return { ok: false, refusals };
@@ -93,6 +99,7 @@ export function parseMachineAdd(
       ...(region !== undefined && { region }),
       ...(az !== undefined && { az }),
       ...((runtime === "docker" || runtime === "process") && { runtime }),
+      ...(typeof zfsRoot === "string" && { zfsRoot }),
     },
   };
 }

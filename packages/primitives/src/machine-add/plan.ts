@@ -26,6 +26,7 @@ export type MachineAddKinds = {
       runtime: "docker" | "process";
       region?: string;
       az?: string;
+      zfsRoot?: string;
       fresh: boolean;
     };
     out: null;
@@ -101,7 +102,10 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
   then({
     id: "daemon",
     kind: "daemon.install",
-    args: { target, runtime, ...placement, fresh },
+    args: {
+      ...{ target, runtime, ...placement, fresh },
+      ...(input.zfsRoot !== undefined && { zfsRoot: input.zfsRoot }),
+    },
     title: `install and start the daemon on ${where}`,
     needs: [],
   });

@@ -37,10 +37,11 @@ export const steps: Steps = {
   "daemon.install": {
     timeoutMs: () => 2 * MINUTE,
     retryTransient: false,
-    async apply({ target, runtime, region, az }, { ports, signal }) {
+    async apply({ target, runtime, region, az, zfsRoot }, { ports, signal }) {
       const placement = [
         ...(region === undefined ? [] : ["--region", region]),
         ...(az === undefined ? [] : ["--az", az]),
+        ...(zfsRoot === undefined ? [] : ["--zfs-root", zfsRoot]),
       ];
       await ports.remote.ployzctl(
         target,

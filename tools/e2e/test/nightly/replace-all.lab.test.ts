@@ -27,7 +27,9 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 it.each(FIRST)("m%i", async (leaving) => {
   const coming = leaving + 5;
   const stays = leaving + 1;
-  await cluster.ctl(stays, ["machine", "add", `root@m${coming}`, ...ADD], { timeoutMs: 180_000 });
+  await cluster.ctl(stays, ["machine", "add", `root@m${coming}`, ...ADD, "--zfs-root", "tank/ployz"], {
+    timeoutMs: 180_000,
+  });
   await using traffic = gatewayTraffic(cluster.lab, HOST, stays);
   await using writing = await writer(cluster, stays, undefined, 10, leaving * 1_000_000);
   const removed = await cluster.json<{ readonly state: string; readonly output: { cleaned?: boolean } }>(

@@ -3,6 +3,7 @@ import type { AddOutcome, MachineAdded } from "../../documents.ts";
 import { type ErrorBody, usage } from "../../errors.ts";
 import { endOf, endOfThrown } from "../../operation/end.ts";
 import { runOperation } from "../../operation/follow.ts";
+import { given } from "../../values.ts";
 import { findIdentity, type Identity } from "./identity.ts";
 
 /** One operation for each target, all at once; each with its own outcome. */
@@ -26,6 +27,7 @@ export async function add(context: Context, input: Input): Promise<MachineAdded>
     ...(name !== undefined && { name }),
     ...pick(input, "region"),
     ...pick(input, "az"),
+    ...given("zfsRoot", input.text("zfs-root")),
     ...(runtime !== undefined && { runtime: runtime === "host" ? "process" : "docker" }),
   };
   const acceptHostKeys = input.flag("accept-new-host-key") ? ("new" as const) : undefined;

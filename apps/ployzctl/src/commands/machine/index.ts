@@ -57,6 +57,11 @@ export const machineCommands: readonly Command[] = [
       region: { type: "text", value: "R", summary: "Placement label" },
       az: { type: "text", value: "Z", summary: "Placement label: availability zone" },
       runtime: { type: "text", choices: ["docker", "host"], summary: "What workloads run as there" },
+      "zfs-root": {
+        type: "text",
+        value: "DATASET",
+        summary: "Where volumes live there, such as tank/ployz; its pool is there already",
+      },
     },
     examples: ["ployzctl machine add root@203.0.113.7 root@203.0.113.8 --identity ~/.ssh/id_ed25519"],
     run: async (context, input) => (await import("./add.ts")).add(context, input),
