@@ -9,7 +9,7 @@ export default mergeConfig(
     test: {
       testTimeout: 300_000,
       hookTimeout: 300_000,
-      exclude: ["test/nightly/**", "**/node_modules/**"],
+      exclude: ["test/nightly/**", "test/real-kernel/**", "**/node_modules/**"],
     },
   }),
 );
