@@ -114,8 +114,8 @@ describe("data of instances", () => {
     await writeFile(join(folder(a, volume.id), "big"), randomBytes(40 * MIB));
     const second = await take(a, volume, "second");
     const source = { machine: a.id, id: volume.id };
-    const pull = (what: typeof first, more = {}) =>
-      call(b, "volume.pull", { ...volume, source, operation: "move", ...what }, more);
+    const pull = (what: typeof first, more = {}, limit = {}) =>
+      call(b, "volume.pull", { ...volume, source, operation: "move", ...what, ...limit }, more);
     const resumes = zpool.zfs.capabilities.features.has("resume_tokens");
     /** Lets the half of it arrive, then hangs up. */
     const broken = async (what: typeof first) => {
@@ -123,7 +123,8 @@ describe("data of instances", () => {
       const progress = ({ done }: { readonly done: number }) => {
         if (done > 20 * MIB) gone.abort();
       };
-      expect(await code(pull(what, { signal: gone.signal, progress }))).toBeDefined();
+      const slowly = { bytesPerSecond: 15 * MIB };
+      expect(await code(pull(what, { signal: gone.signal, progress }, slowly))).toBeDefined();
     };
     for (const what of [first, second]) {
       await broken(what);
@@ -147,15 +148,18 @@ describe("data of instances", () => {
     const gone = new AbortController();
     const progress = () => gone.abort();
     const wanted = { ...volume, source, operation: "move" };
+    const slowly = { bytesPerSecond: 15 * MIB };
     expect(
-      await code(call(b, "volume.pull", { ...wanted, ...first }, { signal: gone.signal, progress })),
+      await code(
+        call(b, "volume.pull", { ...wanted, ...first, ...slowly }, { signal: gone.signal, progress }),
+      ),
     ).toBeDefined();
     const second = await take(a, volume, "second");
     await call(b, "volume.pull", { ...wanted, ...second });
     await call(b, "volume.discard", { id: volume.id, operation: "move" });
     const again = new AbortController();
     const hangUp = { signal: again.signal, progress: () => again.abort() };
-    expect(await code(call(b, "volume.pull", { ...wanted, ...first }, hangUp))).toBeDefined();
+    expect(await code(call(b, "volume.pull", { ...wanted, ...first, ...slowly }, hangUp))).toBeDefined();
     await call(b, "volume.discard", { id: volume.id, operation: "move" });
     expect(await statesOf(b, volume.namespace)).toEqual({});
     expect((await zpool.zfs.listDatasets(b.root)).filter(({ name }) => name.includes(volume.id))).toEqual([]);
