@@ -3,8 +3,8 @@
 #
 #   scripts/setup.sh [--run-only | --real-kernel]
 #
-# --run-only leaves out what only the tests need (scripts/quickstart.sh uses it). --real-kernel adds what virtual machines need. Debian packages come from the
-# machine's own package sources, npm packages from the registry that npm is configured for. Nothing is installed
+# --run-only leaves out what only the tests need (scripts/quickstart.sh uses it). --real-kernel adds what virtual
+# machines need. Debian packages come from the machine's own package sources, npm packages from the registry that npm is configured for. Nothing is installed
 # outside apt and this folder's .cache and node_modules. Services that the packages bring are not started.
 set -euo pipefail
 # shellcheck source=lib/env.sh

@@ -3,8 +3,8 @@ import { Writable } from "node:stream";
 import type { Context } from "./command.ts";
 import { usage } from "./errors.ts";
 
-/** All of stdin, as UTF-8. `what`: for the error when it is longer than `most` bytes. */
-export async function readStdin({ terminal }: Context, most: number, what: string): Promise<string> {
+/** All of stdin. `what`: for the error when it is longer than `most` bytes. */
+export async function readStdinBytes({ terminal }: Context, most: number, what: string): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of terminal.stdin) {
@@ -13,8 +13,12 @@ export async function readStdin({ terminal }: Context, most: number, what: strin
     if (size > most) throw usage(`the ${what} on stdin is longer than ${most} bytes`);
     chunks.push(bytes);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
+
+/** The same as text. */
+export const readStdin = async (...args: Parameters<typeof readStdinBytes>): Promise<string> =>
+  (await readStdinBytes(...args)).toString("utf8");
 
 /** One line that is typed at a terminal, and not shown there. */
 export async function readHidden({ terminal }: Context, prompt: string): Promise<string> {

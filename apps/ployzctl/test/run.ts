@@ -10,7 +10,7 @@ export interface Run {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  readonly stdin?: string;
+  readonly stdin?: string | Buffer;
   /** What is typed, one line for each question. */
   readonly typed?: readonly string[];
   readonly onInterrupt?: (listener: () => void) => void;

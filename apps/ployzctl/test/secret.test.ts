@@ -49,6 +49,7 @@ describe("secret set", () => {
 
   it.each([
     ["secret set prod/db-url", "", "the value is empty"],
+    ["secret set prod/db-url", Buffer.from([0x66, 0xff]), "the value on stdin is not UTF-8 text"],
     ["secret set prod/db-url", "x".repeat(40_000), "the value on stdin is longer than 32770 bytes"],
     ["secret set db-url", "x", 'SECRET: "db-url" is not NAMESPACE/NAME'],
     ["secret set prod/DB", "x", "DB"],

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { newSealKey, type Refounded, type RefoundStage, refound, type StoreSet } from "@ployz/nats-store";
-import type { Json, MachineRecord, StoreEvent } from "@ployz/primitives";
+import { errorBody, type Json, type MachineRecord, type StoreEvent } from "@ployz/primitives";
 import type { AskPeer } from "../peers/ask.ts";
 import type { CarryArgs, Parcel } from "./part.ts";
 import { remoteMachine, serverOn } from "./survey.ts";
@@ -71,12 +71,22 @@ export async function found(
   }
 }
 
-/** Nobody answers that has it: what was sealed with it cannot be read any more. */
-async function presentKey(ask: AskPeer, machines: readonly string[]): Promise<string | undefined> {
+/**
+ * The key that the present set has, or `undefined` where all of it says that it has none. Who cannot be asked may have it: a new key
+ * would make every secret unreadable, so that is an error, before anything is changed.
+ */
+export async function presentKey(ask: AskPeer, machines: readonly string[]): Promise<string | undefined> {
+  let failure: unknown;
   for (const machine of machines) {
-    const key = await ask(machine, "store.seal-key", null).catch(() => null);
-    if (typeof key === "string") return key;
+    try {
+      const key = await ask(machine, "store.seal-key", null);
+      if (typeof key === "string") return key;
+    } catch (error) {
+      // A daemon of before there were secrets has none.
+      if (errorBody(error).code !== "no_such_command") failure = error;
+    }
   }
+  if (failure !== undefined) throw failure;
   return undefined;
 }
 

@@ -120,7 +120,8 @@ async function settleRecoveries(
       what: `re-founding ${one.id}, which was left ${one.decided ? "decided" : "undecided"}`,
     });
     const options = { one, members: world.members(), storePort: world.storePort, lost: true };
-    finished ||= (await resolve(world.ask, seen, options)).finished;
+    const resolved = await resolve(world.ask, seen, options);
+    finished = finished || resolved.finished;
   }
   return finished ? (await survey(world.ask, world.members())).serving : undefined;
 }

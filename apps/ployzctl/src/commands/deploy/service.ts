@@ -103,6 +103,6 @@ function leaveTheRest(summary: Json, name: string): void {
   throw new CliError({
     code: "rest_would_change",
     message: `${others.join(", ")} would change too: a tag means another image now, or a secret was set, since it was deployed`,
-    hint: "deploy the whole manifest to take them along",
+    hint: "deploy the whole manifest to take them along; an image that is named by its digest does not change",
   });
 }

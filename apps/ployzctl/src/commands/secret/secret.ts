@@ -1,15 +1,16 @@
+import { isUtf8 } from "node:buffer";
 import { MAX_SECRET_BYTES } from "@ployz/primitives";
 import type { SecretChanged } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import { usage } from "../../errors.ts";
-import { readHidden, readStdin } from "../../stdin.ts";
+import { readHidden, readStdinBytes } from "../../stdin.ts";
 import { needInNamespace } from "../../values.ts";
 
 export async function set(context: Context, input: Input): Promise<SecretChanged> {
   const { namespace: ns, name } = await needInNamespace("SECRET", input.argument("secret"));
   const text = context.terminal.stdinTty
     ? await readHidden(context, `value of ${ns}/${name} (not shown): `)
-    : await readStdin(context, MAX_SECRET_BYTES + 2, "value");
+    : await readText(context);
   const value = text.replace(/\r?\n$/, "");
   if (value === "") throw usage("the value is empty", `ployzctl secret set ${ns}/${name} < FILE`);
   return (await context.client()).request("PUT /v1/secrets/:ns/:name", {
@@ -17,4 +18,12 @@ export async function set(context: Context, input: Input): Promise<SecretChanged
     body: { value, private: input.flag("no-branch"), by: context.terminal.by },
     signal: context.signal,
   });
+}
+
+/** With room for a newline at its end. Bytes that are no text would arrive as others. */
+async function readText(context: Context): Promise<string> {
+  const bytes = await readStdinBytes(context, MAX_SECRET_BYTES + 2, "value");
+  if (!isUtf8(bytes))
+    throw usage("the value on stdin is not UTF-8 text", "encode it, for example with base64");
+  return bytes.toString("utf8");
 }
