@@ -17,4 +17,4 @@ export type {
   RuntimeFacts,
   StopOptions,
 } from "./runtime.ts";
-export { checkSpec, instanceIdentity } from "./spec.ts";
+export { checkId, checkSpec, instanceIdentity } from "./spec.ts";

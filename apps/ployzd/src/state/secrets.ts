@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { type InstanceStart, sameSecrets } from "@ployz/primitives";
+import { checkId } from "@ployz/runtime";
 import { readJson, writeJson } from "./files.ts";
 
 type Refs = NonNullable<InstanceStart["secrets"]>;
@@ -16,9 +17,9 @@ export interface InstanceSecrets {
 }
 
 export function openInstanceSecrets(dir: string): InstanceSecrets {
-  const file = (id: string) => join(dir, `${id}.json`);
+  const file = (id: string) => join(dir, `${checkId(id)}.json`);
   return {
-    keep: (id, secrets, values) => writeJson(file(id), { secrets, values }),
+    keep: async (id, secrets, values) => writeJson(file(id), { secrets, values }),
     async values(id, secrets) {
       if (secrets === undefined) return {};
       const kept = await readJson<{ readonly secrets: Refs; readonly values: Values }>(file(id));
@@ -29,6 +30,6 @@ export function openInstanceSecrets(dir: string): InstanceSecrets {
         hint: "deploy again: it is replaced by one that has them",
       });
     },
-    forget: (id) => rm(file(id), { force: true }),
+    forget: async (id) => rm(file(id), { force: true }),
   };
 }

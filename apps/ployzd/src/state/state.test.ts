@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openFences } from "./fences.ts";
 import { readJson, serialise, writeJson } from "./files.ts";
 import { openReservations } from "./reservations.ts";
+import { openInstanceSecrets } from "./secrets.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -133,5 +134,32 @@ describe("documents on disk", () => {
     const results = await Promise.allSettled([task("a", true), task("b")]);
     expect(seen).toEqual(["a begins", "a ends", "b begins", "b ends"]);
     expect(results.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+  });
+});
+
+describe("secrets of instances", () => {
+  const secrets = { DATABASE_URL: { namespace: "prod", name: "db-url", version: "v1" } };
+  const id = "prod.web.1.aaaaaaaa";
+
+  it("are there in the version that was brought, for root only, until they are let go of", async () => {
+    const kept = openInstanceSecrets(join(dir, "secrets"));
+    await kept.keep(id, secrets, { DATABASE_URL: "hunter2" });
+    expect(await kept.values(id, secrets)).toEqual({ DATABASE_URL: "hunter2" });
+    expect((await stat(join(dir, "secrets", `${id}.json`))).mode & 0o777).toBe(0o600);
+    const newer = { DATABASE_URL: { ...secrets.DATABASE_URL, version: "v2" } };
+    expect(await code(kept.values(id, newer))).toBe("secrets_missing");
+    await kept.forget(id);
+    expect(await code(kept.values(id, secrets))).toBe("secrets_missing");
+    expect(await kept.values(id, undefined)).toEqual({});
+  });
+
+  it("stay in their folder, whatever an instance is called", async () => {
+    const kept = openInstanceSecrets(join(dir, "secrets"));
+    await writeFile(join(dir, "other.json"), "{}");
+    for (const bad of ["../other", "a/../../other", "", "A"]) {
+      expect(await code(kept.keep(bad, secrets, {}))).toBe("instance_invalid");
+      expect(await code(kept.forget(bad))).toBe("instance_invalid");
+    }
+    expect(await readFile(join(dir, "other.json"), "utf8")).toBe("{}");
   });
 });
