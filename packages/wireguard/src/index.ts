@@ -10,6 +10,7 @@ export {
 } from "./endpoints.ts";
 export { ensureKeyFile, generateKeyPair, isKey, type KeyPair, publicKeyOf, readKeyFile } from "./keys.ts";
 export { localRoutes } from "./links.ts";
+export { overlayMtu, type PathOptions, type PathVerdict, probePath } from "./mtu.ts";
 export { checkPeers, type Peer, type PeerStatus, parseEndpoint } from "./peer.ts";
 export {
   overlappingRoutes,

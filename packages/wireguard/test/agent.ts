@@ -3,7 +3,7 @@ import { createSocket } from "node:dgram";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { identify, isAlive, openServiceHost, run, signalProcess, waitFor } from "@ployz/exec";
-import { measureRtt, openWireguard, type Peer, type Wireguard } from "@ployz/wireguard";
+import { measureRtt, openWireguard, type Peer, probePath, type Wireguard } from "@ployz/wireguard";
 import { joinOverlay } from "../examples/one-machine.ts";
 
 const [dir = ""] = process.argv.slice(2);
@@ -28,6 +28,7 @@ const methods = {
     wireguard.waitForHandshake(keys, { timeoutMs }),
   remove: () => wireguard.remove(),
   rtt: (address: string, timeoutMs: number) => measureRtt(address, { timeoutMs }),
+  path: (address: string, bytes: number) => probePath(address, bytes),
   exec: async (program: string, ...args: string[]) => (await run(program, args)).stdout,
   service: () => services.status("ployz-wireguard"),
   killTunnel: async () => {

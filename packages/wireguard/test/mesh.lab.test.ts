@@ -65,6 +65,22 @@ describe("a mesh of machines", () => {
     expect(routes).toMatch(/dev ployz-wg0 src 10\.101\.1\.1/);
   });
 
+  it("sees that the way carries small packets only", async () => {
+    const [a, b] = members;
+    expect(await a.call.path(b.address, 1380)).toBe("passes");
+    // 1380 and 60 of IPv4, UDP and WireGuard.
+    await b.call.exec(
+      "nft",
+      "add table inet narrow; add chain inet narrow in { type filter hook input priority 0; }; add rule inet narrow in udp dport 51820 meta length > 1400 drop",
+    );
+    expect(await a.call.path(b.address, 1380)).toBe("blocked");
+    expect(await a.call.path(b.address, 1300)).toBe("passes");
+    await b.call.exec("nft", "add rule inet narrow in udp dport 51820 drop");
+    expect(await a.call.path(b.address, 1380)).toBe("unknown");
+    await b.call.exec("nft", "delete table inet narrow");
+    expect(await a.call.path(b.address, 1380)).toBe("passes");
+  });
+
   it("does nothing when asked again, also through a second client", async () => {
     const [m] = members;
     const before = await m.call.service();

@@ -2,14 +2,14 @@ import { statfs } from "node:fs/promises";
 import { findProgram, PloyzError } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
 import type { DoctorReport } from "@ployz/primitives";
-import { probeWireguard } from "@ployz/wireguard";
+import { type PathVerdict, probePath, probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
 import { askFollower } from "../follower/socket.ts";
 import { localEndpoints } from "../mesh/identity.ts";
-import { droppedOf } from "../participant/membership.ts";
+import { droppedOf, pathTooNarrow } from "../participant/membership.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
-import { clusterStatus } from "./views.ts";
+import { clusterStatus, machineList } from "./views.ts";
 
 type Check = DoctorReport["checks"][number];
 type Finding = Pick<Check, "state" | "found"> & { readonly fix?: string };
@@ -93,6 +93,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
               ? ok(`${status.mode}, ${status.peers.length} peers`)
               : fail("down", "restart the daemon");
           }),
+          check("path", "long packets", () => lookAtPaths(member, signal)),
           check("endpoints", "endpoints", async () => {
             const { cluster, machine } = member.membership();
             const here = localEndpoints(config, { exclude: [cluster.clusterCidr] });
@@ -134,6 +135,29 @@ async function lookAtVolumes(storage: Storage): Promise<Finding> {
   return problem === undefined
     ? ok(storage.root ?? "")
     : fail(problem, "look at zpool status and zfs mount, then restart the daemon");
+}
+
+/** TCP heeds the smaller MTU of the two; what is that long has to arrive. */
+async function lookAtPaths(member: Member, signal: AbortSignal): Promise<Finding> {
+  const { mtu } = member.substrate.network;
+  const self = member.membership().machine.id;
+  const { machines } = await machineList(member, signal);
+  const seen = await Promise.all(
+    machines
+      .filter(({ record }) => record.id !== self)
+      .map(async ({ record: { id, address }, observation }) => ({
+        id,
+        verdict: await probePath(address, Math.min(mtu, observation?.mtu ?? mtu), { signal }),
+      })),
+  );
+  const of = (wanted: PathVerdict) => seen.flatMap(({ id, verdict }) => (verdict === wanted ? [id] : []));
+  const [blocked, silent] = [of("blocked"), of("unknown")];
+  if (blocked.length > 0) {
+    const { message, hint = "" } = pathTooNarrow(blocked.join(", "), mtu);
+    return fail(message, hint);
+  }
+  const unknown = silent.length > 0 ? `; no answer from ${silent.join(", ")}` : "";
+  return ok(`up to ${mtu} bytes to ${of("passes").join(", ") || "nobody"}${unknown}`);
 }
 
 const storesOf = (member: Member): string =>

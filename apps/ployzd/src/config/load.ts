@@ -20,6 +20,7 @@ export interface Config {
   readonly clusterCidr: string;
   readonly subnetPrefixLength: number;
   readonly wireguardPort: number;
+  readonly wireguardMtu: number | undefined;
   readonly transferPort: number;
   readonly storePort: number;
   readonly joinPort: number;
@@ -154,6 +155,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     clusterCidr: file.cluster_cidr ?? "10.101.0.0/16",
     subnetPrefixLength: file.subnet_prefix_len ?? 24,
     wireguardPort: file.wireguard_port ?? 51820,
+    wireguardMtu: file.wireguard_mtu,
     transferPort: file.transfer_port ?? 4319,
     storePort: file.store_port ?? 4222,
     joinPort: file.join_port ?? 51821,

@@ -25,6 +25,8 @@ export const ConfigSchema = Type.Object(
     cluster_cidr: Type.Optional(Type.String({ pattern: PATTERNS.cidr })),
     subnet_prefix_len: Type.Optional(Type.Integer({ minimum: 17, maximum: 28 })),
     wireguard_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+    /** IPv6's least (RFC 8200), and 9000 without what the tunnel adds. */
+    wireguard_mtu: Type.Optional(Type.Integer({ minimum: 1280, maximum: 8920 })),
     transfer_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     store_port: Type.Optional(Type.Integer({ minimum: 1, maximum: HIGHEST_STORE_PORT })),
     join_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),

@@ -213,7 +213,7 @@ export async function openMember(
           ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
           draining: !takesNew(follower.known().machine.state),
           gatewayAddress: hostOf(config.gatewayListen),
-          overcommitRatio: config.overcommitRatio,
+          ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu },
         },
         namespaces,
       ),
@@ -237,7 +237,7 @@ export async function openMember(
       running: runner.running,
     }),
     ...meshHandlers({
-      ...{ wireguard: substrate.wireguard, membership: follower },
+      ...{ wireguard: substrate.wireguard, mtu: substrate.network.mtu, membership: follower },
       ...{ gatewaySocket: paths.gatewaySocket, dnsSocket: paths.dnsSocket },
     }),
   };

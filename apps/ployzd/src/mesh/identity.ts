@@ -1,7 +1,13 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { createIdentity, publicKeyOf } from "@ployz/nats-store";
-import { candidateEndpoints, chooseEndpoint, ensureKeyFile, formatEndpoint } from "@ployz/wireguard";
+import {
+  type CandidateEndpoint,
+  candidateEndpoints,
+  chooseEndpoint,
+  ensureKeyFile,
+  formatEndpoint,
+} from "@ployz/wireguard";
 import type { Config } from "../config/load.ts";
 import type { Paths } from "../state/paths.ts";
 
@@ -27,6 +33,13 @@ export async function ensureIdentity(paths: Paths): Promise<Identity> {
   return { publicKey, nkey: made.publicKey, nkeySeed: made.seed };
 }
 
+/** Addresses under which peers may reach this machine, and their interfaces. `exclude` as below. */
+export const localCandidates = (
+  config: Pick<Config, "clusterCidr">,
+  exclude: readonly string[],
+): readonly CandidateEndpoint[] =>
+  candidateEndpoints(networkInterfaces(), { exclude: [config.clusterCidr, ...exclude] });
+
 /**
  * Where peers may reach this machine, best first. `reachedAt` is an address under which somebody just reached it; `exclude` is the range of
  * a cluster that is not the configured one.
@@ -38,7 +51,7 @@ export function localEndpoints(
     exclude = [],
   }: { readonly reachedAt?: string | undefined; readonly exclude?: readonly string[] } = {},
 ): readonly string[] {
-  const candidates = candidateEndpoints(networkInterfaces(), { exclude: [config.clusterCidr, ...exclude] });
+  const candidates = localCandidates(config, exclude);
   const best = chooseEndpoint(candidates, reachedAt);
   const addresses = [...(best === undefined ? [] : [best]), ...candidates.map(({ address }) => address)];
   return [...new Set(addresses)].map((address) => formatEndpoint(address, config.wireguardPort));

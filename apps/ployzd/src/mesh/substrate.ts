@@ -3,7 +3,7 @@ import type { ServiceHost } from "@ployz/exec";
 import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
 import type { MachineRecord } from "@ployz/primitives";
 import { type NetworkSpec, openDockerRuntime, openProcessRuntime, type Runtime } from "@ployz/runtime";
-import { openWireguard, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
+import { openWireguard, overlayMtu, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
 import type { Config } from "../config/load.ts";
 import type { Payload } from "../daemon/payload.ts";
 import { SWAP_SERVICE } from "../participant/update/record.ts";
@@ -11,12 +11,11 @@ import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
 import type { AddressRange } from "../state/reservations.ts";
 import { overlayStorePorts, storePorts } from "../store/ports.ts";
+import { localCandidates } from "./identity.ts";
 import type { Membership } from "./membership.ts";
 
 export const INTERFACE = "ployz-wg0";
 export const BRIDGE = "ployz0";
-/** What is left of 1500 after IPv6 and WireGuard headers (wg-quick(8)). */
-const MTU = 1420;
 
 export interface Surroundings {
   readonly config: Config;
@@ -55,12 +54,13 @@ export async function openSubstrate(
     prefixLength: cluster.subnetPrefixLength,
     index: machine.index,
   });
+  const mtu = config.wireguardMtu ?? (await overlayMtu(localCandidates(config, [cluster.clusterCidr])));
   const network: NetworkSpec = {
     bridge: BRIDGE,
     subnet: machine.subnet,
     gateway: machine.address,
     clusterCidr: cluster.clusterCidr,
-    mtu: MTU,
+    mtu,
   };
   const controlPorts = [...overlayStorePorts(config.storePort), config.transferPort, config.joinPort];
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
@@ -153,7 +153,7 @@ export async function openSubstrate(
             privateKeyFile: paths.wireguardKey,
             address: `${machine.address}/32`,
             listenPort: config.wireguardPort,
-            mtu: MTU,
+            mtu,
           })
         ).outcome,
       );

@@ -1,11 +1,14 @@
 import { PloyzError } from "@ployz/exec";
-import { measureRtt, type Wireguard } from "@ployz/wireguard";
+import type { MachineRecord } from "@ployz/primitives";
+import { measureRtt, probePath, type Wireguard } from "@ployz/wireguard";
 import { askFollower } from "../follower/socket.ts";
 import type { MembershipFollower } from "../mesh/follow.ts";
 import type { Handlers } from "./handlers.ts";
 
 export interface MeshWorld {
   readonly wireguard: Wireguard;
+  /** Of the tunnel, in bytes. */
+  readonly mtu: number;
   readonly membership: MembershipFollower;
   readonly gatewaySocket: string;
   readonly dnsSocket: string;
@@ -30,16 +33,20 @@ export function meshHandlers(world: MeshWorld): Pick<Handlers, MeshCommands> {
       await membership.reached(revision, signal);
       return { peers: membership.present().machines.length - 1 };
     },
-    "membership.handshake": async ({ machines, timeoutMs }, { signal }) => {
+    "membership.handshake": async ({ machines, timeoutMs, mtu = world.mtu }, { signal }) => {
       const keys = machines.map((id) => [id, member(id).publicKey] as const);
       await wireguard.waitForHandshake(
         keys.map(([, key]) => key),
         { timeoutMs, signal },
       );
+      await Promise.all(
+        machines.map((id) => carriesFullPackets(Math.min(mtu, world.mtu), member(id), signal)),
+      );
       const peers = new Map(
         (await wireguard.status())?.peers.map((peer) => [peer.publicKey, peer.latestHandshake ?? 0]),
       );
-      return { handshakes: Object.fromEntries(keys.map(([id, key]) => [id, peers.get(key) ?? 0])) };
+      const handshakes = Object.fromEntries(keys.map(([id, key]) => [id, peers.get(key) ?? 0]));
+      return { handshakes, mtu: world.mtu };
     },
     "machine.rtt": async ({ machines }) => {
       const measured = await Promise.all(
@@ -67,6 +74,22 @@ export function meshHandlers(world: MeshWorld): Pick<Handlers, MeshCommands> {
     },
   };
 }
+
+/** A handshake is small: where only such packets arrive, everything later would hang. */
+async function carriesFullPackets(
+  mtu: number,
+  { id, address }: MachineRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  if ((await probePath(address, mtu, { signal })) === "blocked") throw pathTooNarrow(id, mtu);
+}
+
+export const pathTooNarrow = (id: string, mtu: number): PloyzError =>
+  new PloyzError({
+    code: "path_too_narrow",
+    message: `packets of up to ${mtu} bytes do not get through the tunnel to ${id}, smaller ones do: the network between carries less`,
+    hint: "write wireguard_mtu = 1280 into /etc/ployz/config.toml on both machines, then: ployzctl daemon install",
+  });
 
 /** The routes that a gateway cannot serve here, each with why; a DNS has none. */
 export function droppedOf(status: unknown): readonly string[] {

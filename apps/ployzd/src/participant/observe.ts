@@ -17,6 +17,7 @@ export interface ObserveWorld {
   readonly gatewayAddress: string;
   readonly storage: Storage;
   readonly overcommitRatio: number;
+  readonly mtu: number;
 }
 
 /** A live look at this machine. */
@@ -44,6 +45,7 @@ export async function observeMachine(
     draining: world.draining,
     ...(volumes.seen !== undefined && { storage: volumes.seen.storage }),
     volumes: volumes.seen?.volumes ?? [],
+    mtu: world.mtu,
     load1: loadavg()[0] ?? 0,
     tcpPorts,
     instances: list.flatMap((status) => {

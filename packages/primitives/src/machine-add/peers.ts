@@ -8,7 +8,7 @@ export type PeerKinds = {
   "members.await": { args: { seat: string; reserve: string }; out: { peers: number } };
   "handshake.await": {
     args: { id: string; machines: readonly string[] };
-    out: { handshakes: Readonly<Record<string, number>> };
+    out: { handshakes: Readonly<Record<string, number>>; mtu?: number };
   };
 };
 
@@ -37,8 +37,14 @@ export const peerSteps: {
     retryTransient: true,
     async apply({ id, machines }, context) {
       const wait = { timeoutMs: 25_000, signal: context.signal };
-      const shake = (peers: readonly string[]) =>
-        context.call(id, "membership.handshake", { machines: peers, timeoutMs: 20_000 }, wait);
+      const timeoutMs = 20_000;
+      // Both ways: what a machine receives may be limited where what it sends is not. TCP heeds the smaller MTU of the two.
+      const shake = async (peers: readonly string[]) => {
+        const there = await context.call(id, "membership.handshake", { machines: peers, timeoutMs }, wait);
+        const back = { machines: [id], timeoutMs, ...(there.mtu !== undefined && { mtu: there.mtu }) };
+        await Promise.all(peers.map((peer) => context.call(peer, "membership.handshake", back, wait)));
+        return there;
+      };
       const members = await stillMembers(machines, context);
       try {
         return await shake(members);

@@ -150,10 +150,13 @@ export interface Commands extends UpdateCommands {
    * on with that after a restart. `kept`: datasets that stay. `scope_busy` while operations run in its daemon.
    */
   "machine.leave": { args: { operation: string }; out: { kept: readonly string[] } };
-  /** Resolves when a handshake with every named peer is younger than three minutes; the missing ones in `details.missing` of `no_handshake`. */
+  /**
+   * Resolves when a handshake with every named peer is younger than three minutes; the missing ones in `details.missing` of `no_handshake`.
+   * `path_too_narrow` where packets as long as the tunnel's MTU, or as `mtu` when that is less, do not reach one of them. Out: its MTU.
+   */
   "membership.handshake": {
-    args: { machines: readonly string[]; timeoutMs: number };
-    out: { handshakes: Readonly<Record<string, number>> };
+    args: { machines: readonly string[]; timeoutMs: number; mtu?: number };
+    out: { handshakes: Readonly<Record<string, number>>; mtu?: number };
   };
   "machine.rtt": {
     args: { machines: readonly string[] };
@@ -265,6 +268,8 @@ export type MachineObservation = {
   /** Of the namespaces asked for. */
   readonly volumes: readonly ObservedVolume[];
   readonly load1: number;
+  /** Of the tunnel, in bytes. */
+  readonly mtu?: number;
   /** TCP ports that somebody listens on where the gateway would, the gateway itself included. */
   readonly tcpPorts?: readonly number[];
   readonly instances: readonly ObservedInstance[];

@@ -1,0 +1,126 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { expect } from "vitest";
+import { type Cluster, webBundle, webManifest } from "./cluster.ts";
+import { atEvent, isJournaled } from "./kill.ts";
+import { started } from "./started.ts";
+import { storeOn, storeWriter } from "./store.ts";
+import { answers, pids, within } from "./survive.ts";
+
+/** What becomes of the machine that leads the commits: how it begins, and how it ends. */
+export interface Fate {
+  readonly what: string;
+  begin(cluster: Cluster, leader: number): Promise<void>;
+  end(cluster: Cluster, leader: number): Promise<void>;
+}
+
+const SET = ["m1", "m2", "m3"];
+/** Whose services the deploys are of, who writes, and who deploys unless something else is said. It holds no store. */
+const OTHER = 4;
+const everyone = [1, 2, 3, OTHER];
+
+/** The nats-server of machine `i`, by the name of its service. */
+const signal =
+  (name: "KILL" | "STOP" | "CONT") =>
+  async (cluster: Cluster, i: number): Promise<void> => {
+    const found = await pids(cluster, i, "^[^ ]*nats-server ");
+    expect(found).toHaveLength(1);
+    await cluster.lab.sh(i, ["kill", `-${name}`, ...found]);
+  };
+
+export const FATES = {
+  killed: { what: "is killed", begin: signal("KILL"), end: async () => {} },
+  paused: { what: "stands still for 30 s", begin: signal("STOP"), end: signal("CONT") },
+  cutOff: {
+    what: "is cut off for 30 s",
+    begin: async ({ lab }, leader) => {
+      await Promise.all(everyone.filter((i) => i !== leader).map((i) => lab.partition(leader, i)));
+    },
+    end: ({ lab }) => lab.heal(),
+  },
+} as const satisfies Record<string, Fate>;
+
+export interface LeaderRounds {
+  /** Journaled events of a deploy that nobody disturbs. */
+  readonly length: number;
+  /**
+   * A deploy, at whose `k`th event the leader meets its fate; `from` deploys, "leader" for the leader itself. What the command said has to
+   * be what happened, once; then the same command finishes it. Resolves with the exit code of the first.
+   */
+  round(options: {
+    readonly fate: Fate;
+    readonly from?: number | "leader";
+    readonly k: number;
+  }): Promise<number>;
+}
+
+/** The store on three machines, one service on a fourth. Each deploy is of a version that was never before. */
+export async function leaderRounds(cluster: Cluster): Promise<LeaderRounds> {
+  await cluster.ctl(1, ["machine", "storage", "promote", "--replicas", "3", ...SET], { timeoutMs: 180_000 });
+  let n = 0;
+  const next = async (i: number) => {
+    const version = `v${++n}`;
+    const extra = 'constraints = { machines = ["m4"] }';
+    return { version, file: await cluster.put(i, webManifest({ version, replicas: 2, extra }), webBundle) };
+  };
+  const history = async () =>
+    (
+      await cluster.json<{ commits: readonly { readonly revision: number }[] }>(OTHER, ["history", "prod"])
+    ).commits.map(({ revision }) => revision);
+  const leader = async () => {
+    const { streams } = await storeOn(cluster, OTHER, SET);
+    const id = streams.find(({ name }) => name === "PLOYZ_COMMITS")?.leader ?? "";
+    return Number(id.replace(/^m/, ""));
+  };
+  const serve = (version: string) =>
+    within(`every gateway serves ${version}`, 30_000, async () => {
+      const seen = await Promise.all(everyone.map((i) => answers(cluster, i, 2)));
+      return seen.every(({ versions }) => versions.join() === version) ? (true as const) : undefined;
+    });
+
+  await cluster.ctl(OTHER, ["deploy", "-f", (await next(OTHER)).file]);
+  const undisturbed = await next(OTHER);
+  const clean = await started(cluster, OTHER, ["deploy", "-f", undisturbed.file]);
+  expect((await clean.done).exitCode).toBe(0);
+  const length = clean.events.filter(isJournaled).length;
+  let serving = undisturbed.version;
+
+  const round: LeaderRounds["round"] = async ({ fate, from = OTHER, k }) => {
+    const led = await leader();
+    const coordinator = from === "leader" ? led : from;
+    const { version, file } = await next(coordinator);
+    const before = await history();
+    await using writing = await storeWriter(cluster, OTHER);
+    const asked = performance.now();
+    const running = await started(cluster, coordinator, ["deploy", "-f", file]);
+    expect(await atEvent(running, k), JSON.stringify(running.events)).toBe(true);
+    await fate.begin(cluster, led);
+    const over = delay(fate.what.includes("30 s") ? 30_000 : 0).then(() => fate.end(cluster, led));
+    const { exitCode, stdout } = await running.done;
+    const tookMs = Math.round(performance.now() - asked);
+    await over;
+    await storeOn(cluster, OTHER, SET);
+    const written = await writing.end();
+    const label = `m${led}, which leads, ${fate.what} at event ${k} of a deploy from m${coordinator}`;
+    console.log(`${label}: exit code ${exitCode} after ${tookMs} ms, ${JSON.stringify(written)}`);
+    expect(written.lost, label).toEqual([]);
+    const after = await history();
+    const committed = exitCode === 0 || exitCode === 5;
+    const uncertain = stdout.includes('"commit_unknown"');
+    if (!uncertain) {
+      expect(after.slice(committed ? 1 : 0), `${label}\n${stdout}`).toEqual(before);
+      await serve(committed ? version : serving);
+    }
+    const again = await cluster.put(
+      OTHER,
+      (await cluster.lab.sh(coordinator, ["cat", file])).stdout,
+      webBundle,
+    );
+    await cluster.ctl(OTHER, ["deploy", "-f", again], { timeoutMs: 180_000 });
+    const finished = await history();
+    expect(finished.slice(1), `${label}\n${stdout}`).toEqual(before);
+    await serve(version);
+    serving = version;
+    return exitCode;
+  };
+  return { length, round };
+}
