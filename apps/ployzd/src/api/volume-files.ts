@@ -69,13 +69,16 @@ export function importRequest(query: Readonly<Record<string, string>>): VolumeIm
 /** What the operation is asked. The file says what its volume is to be, never which one or where. Pure. */
 export function importInput(
   { namespace, volume, machine }: VolumeImportRequest,
-  { spec, snapshot, ...of }: VolumeFile,
+  { spec, snapshot, bytes, ...of }: VolumeFile,
   upload: { readonly machine: string; readonly id: string },
 ): OperationRequest["input"] {
   return {
     ...spec,
     ...{ namespace, volume, machine: machine ?? upload.machine, upload },
-    exported: { namespace: of.namespace, volume: of.volume, snapshot: snapshot.name, guid: snapshot.guid },
+    exported: {
+      ...{ namespace: of.namespace, volume: of.volume, snapshot: snapshot.name, guid: snapshot.guid },
+      ...(bytes !== undefined && { bytes }),
+    },
   };
 }
 

@@ -10,6 +10,7 @@ import type { ChangeFacts } from "./observe.ts";
 import { excluded, type Host, hostsOf, type Needs, noFit, place, type SlotDemand, unfit } from "./place.ts";
 import { shippable, stoppable } from "./refuse-decision.ts";
 import { type SecretScope, type Secrets, sameSecrets, secretScope } from "./secrets.ts";
+import { refuseFull } from "./volume-room.ts";
 import { planVolumes, refuseVolumes, type VolumeDecision, type VolumePlan } from "./volumes.ts";
 
 /** Why an instance is started: nothing was in its slot; its spec changed; what was there is dead; its machine is ruled out now. */
@@ -154,6 +155,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     ...shippable(services, jobs, facts),
     ...stoppable(services, decided, world),
     ...refuseVolumes(decided, touched, facts),
+    ...refuseFull(decided, facts),
     ...services.flatMap(({ name, next, start }) =>
       next !== undefined && start.length > 0 ? secrets.refuse(`services.${name}`, next.spec) : [],
     ),

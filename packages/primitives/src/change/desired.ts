@@ -58,6 +58,8 @@ export type CopySource = {
   readonly snapshot?: { readonly name: string; readonly guid: string };
   /** No copy that is there, but a file that an operator sends to that machine: read once, as it comes. */
   readonly upload?: true;
+  /** About how many bytes it is, where nobody can look. */
+  readonly bytes?: number;
 };
 
 /** Whether the copy is a clone: else the data is sent, even where it is on the same machine. */

@@ -19,6 +19,9 @@ const Input = Type.Object({
         description: "Name of the snapshot in it.",
       }),
       guid: Type.String({ pattern: "^[0-9]{1,20}$", description: "Its guid." }),
+      bytes: Type.Optional(
+        Type.Integer({ minimum: 0, maximum: 2 ** 53 - 1, description: "About how much is in it." }),
+      ),
     },
     { additionalProperties: false },
   ),
@@ -61,6 +64,7 @@ export const volumeImport = changePrimitive<VolumeImportInput, ChangeFacts>({
       ...{ namespace: exported.namespace, volume: exported.volume, id: upload.id, machine: upload.machine },
       snapshot: { name: exported.snapshot, guid: exported.guid },
       upload: true,
+      ...(exported.bytes !== undefined && { bytes: exported.bytes }),
     } as const;
     return wishOf(
       {
