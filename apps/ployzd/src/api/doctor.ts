@@ -157,6 +157,7 @@ async function lookAtPaths(member: Member, signal: AbortSignal): Promise<Finding
     return fail(message, hint);
   }
   const unknown = silent.length > 0 ? `; no answer from ${silent.join(", ")}` : "";
+  if (seen.length === 0) return ok(`up to ${mtu} bytes; there is no other machine`);
   return ok(`up to ${mtu} bytes to ${of("passes").join(", ") || "nobody"}${unknown}`);
 }
 

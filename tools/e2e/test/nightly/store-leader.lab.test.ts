@@ -29,25 +29,27 @@ describe.each(Object.values(FATES))("the leader $what", (fate) => {
 it("without a quorum every change fails within its deadline, and all goes on to be served", async () => {
   await using traffic = gatewayTraffic(cluster.lab, "www.example.test", 4);
   await using writing = await storeWriter(cluster, 4);
-  for (const i of [1, 2]) await FATES.paused.begin(cluster, i);
-  const file = await cluster.put(4, webManifest({ version: "never", replicas: 2 }), webBundle);
-  const changes = [
-    ["deploy", "-f", file],
+  const paused = await Promise.all([1, 2].map((i) => FATES.paused.aim(cluster, i)));
+  for (const { begin } of paused) await begin();
+  const manifest = webManifest({ version: "never", replicas: 2 });
+  const file = await Promise.all([3, 4].map((i) => cluster.put(i, manifest, webBundle)));
+  const changes = (i: number) => [
+    ["deploy", "-f", file[i - 3] ?? ""],
     ["machine", "drain", "m3"],
     ["machine", "storage", "demote", "m2", "m3"],
     ["namespace", "rm", "prod", "--yes"],
     ["secret", "rm", "prod/none"],
     ["machine", "invite", "create", "--ttl", "10m"],
   ];
-  for (const args of changes)
-    for (const i of [3, 4]) {
+  for (const i of [3, 4])
+    for (const args of changes(i)) {
       const asked = performance.now();
       const { exitCode, stdout } = await cluster.ctl(i, [...args, "--json"], { ok: [0, 1, 2, 3, 4, 5] });
       console.log(`m${i}# ${args.join(" ")}: ${exitCode} after ${Math.round(performance.now() - asked)} ms`);
       expect([exitCode, stdout], args.join(" ")).toEqual([4, expect.stringContaining("store_unavailable")]);
       expect(performance.now() - asked).toBeLessThan(60_000);
     }
-  for (const i of [1, 2]) await FATES.paused.end(cluster, i);
+  for (const { end } of paused) await end();
   await storeOn(cluster, 4, ["m1", "m2", "m3"]);
   expect((await writing.end()).lost).toEqual([]);
   await nothingLost("without a quorum", traffic);
