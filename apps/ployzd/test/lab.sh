@@ -7,7 +7,7 @@ if [ "${PLOYZ_PLOYZD_LAB:-}" != 1 ]; then
   export PLOYZ_PLOYZD_LAB=1
   exec unshare --mount --propagation private --net --pid --fork --kill-child --mount-proc sh "$0" "$@"
 fi
-mount -t tmpfs -o mode=0755 ployz-lab /run
+mount -t tmpfs -o mode=0755,nosuid,nodev,noexec ployz-lab /run
 mount -t tmpfs ployz-lab /mnt
 mkdir -p /run/zfs /run/lock/zfs /run/netns
 [ ! -d /var/lib/zfs ] || mount -t tmpfs ployz-lab /var/lib/zfs

@@ -17,7 +17,7 @@ export async function setup(): Promise<void> {
     !links.some((line) => !/^\s*(lo|tunl0|sit0|ip6tnl0|gre0|gretap0|erspan0):/.test(line));
   if (!alone)
     throw new Error("run these as root through `pnpm test:lab`: they need a network namespace of their own");
-  await run("mount", ["-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run"]);
+  await run("mount", ["-t", "tmpfs", "-o", "mode=0755,nosuid,nodev,noexec", "tmpfs", "/run"]);
   mkdirSync("/run/netns");
   await run("ip", ["link", "set", "dev", "lo", "up"]);
 }

@@ -12,8 +12,9 @@ hostname "$name"
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$root"
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
-mount -t tmpfs -o mode=755,size=64m tmpfs "$root/run"
-install -D -m 755 "$here/boot.sh" "$root/run/lab/boot"
+# As on Debian, where nothing in /run may be executed.
+mount -t tmpfs -o mode=755,size=64m,nosuid,nodev,noexec tmpfs "$root/run"
+install -D -m 644 "$here/boot.sh" "$root/run/lab/boot"
 mkdir -m 1777 "$root/run/lock"
 
 # Each boot of each machine has an id of its own, as it would on hardware of its own.
@@ -64,4 +65,4 @@ pivot_root . .
 umount -l .
 mount --make-rshared /
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=linux LANG=C.UTF-8 \
-  chroot / /usr/bin/tini -- /run/lab/boot
+  chroot / /usr/bin/tini -- /bin/bash /run/lab/boot

@@ -31,12 +31,14 @@ export function remoteKeeper({
       .sort((left, right) => Number(right.id === self) - Number(left.id === self));
     const failures: string[] = [];
     for (const { id } of holders) {
+      const asked = performance.now();
       try {
         return (await ask(id, command, args)) as unknown as T;
       } catch (error) {
         const { code, message } = errorBody(error);
         if (!ELSEWHERE.has(code)) throw error;
         failures.push(message);
+        if (code === "store_unavailable" && performance.now() - asked >= TRIED_MS) break;
       }
     }
     throw new PloyzError({
@@ -52,6 +54,9 @@ export function remoteKeeper({
     held: () => first("secret.held", null),
   };
 }
+
+/** Who took this long has waited for an election and tried every server: the others would do the same, one after the other. */
+const TRIED_MS = 5_000;
 
 /** Another machine of the store may do better. */
 const ELSEWHERE: ReadonlySet<string> = new Set([

@@ -7,11 +7,12 @@ import { run } from "../run.ts";
 import { waitFor } from "../wait-for.ts";
 import { renderFinish, renderLog, renderRun } from "./s6-run.ts";
 import type { ServiceHost, ServiceSpec, ServiceStatus } from "./types.ts";
-import { writeIfChanged } from "./write.ts";
+import { linkScript } from "./write.ts";
 
 export interface S6Options {
   /** The scan directory, on a file system that a reboot empties (/run/ployz/services): nothing stale is ever started. */
   readonly dir: string;
+  /** Logs, and the scripts that are executed: /run is mounted noexec on Debian. */
   readonly logDir: string;
 }
 
@@ -28,6 +29,7 @@ const SIGNALS = {
 /** Services under a detached s6-svscan(8), for machines without systemd. */
 export function s6Host({ dir, logDir }: S6Options): ServiceHost {
   const home = (name: string) => join(dir, name);
+  const scripts = (name: string) => join(logDir, name, ".service");
   const exists = (path: string) =>
     access(path).then(
       () => true,
@@ -85,13 +87,19 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
   async function write(spec: ServiceSpec): Promise<boolean> {
     await mkdir(join(home(spec.name), "log"), { recursive: true, mode: 0o700 });
     await mkdir(join(logDir, spec.name), { recursive: true, mode: 0o750 });
+    const at = scripts(spec.name);
+    await mkdir(at, { recursive: true, mode: 0o700 });
     const finish = renderFinish(spec);
-    if (finish !== undefined) await writeIfChanged(join(home(spec.name), "finish"), finish, 0o700);
+    if (finish !== undefined) await linkScript(join(home(spec.name), "finish"), join(at, "finish"), finish);
     else await rm(join(home(spec.name), "finish"), { force: true });
     await writeFile(join(home(spec.name), "timeout-kill"), `${spec.stopTimeoutMs ?? 10_000}\n`);
     await writeFile(join(home(spec.name), "down-signal"), `${spec.stopSignal ?? "SIGTERM"}\n`);
-    await writeIfChanged(join(home(spec.name), "log", "run"), renderLog(join(logDir, spec.name)), 0o700);
-    return writeIfChanged(join(home(spec.name), "run"), renderRun(spec), 0o700);
+    await linkScript(
+      join(home(spec.name), "log", "run"),
+      join(at, "log"),
+      renderLog(join(logDir, spec.name)),
+    );
+    return linkScript(join(home(spec.name), "run"), join(at, "run"), renderRun(spec));
   }
 
   return {
@@ -138,6 +146,7 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
         (await supervised(`.${name}`)) || (await supervised(`.${name}/log`)) ? undefined : true;
       await waitFor(`the supervisors of ${name} to end`, ended, { timeoutMs: 15_000 });
       await rm(gone, { recursive: true, force: true });
+      await rm(scripts(name), { recursive: true, force: true });
     },
     async signal(name, signal) {
       await run("s6-svc", [SIGNALS[signal], home(name)]);

@@ -1,14 +1,33 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 
 /** Writes atomically if the content differs. Says whether it did. */
 export async function writeIfChanged(path: string, content: string, mode: number): Promise<boolean> {
-  const present = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (present === content) return false;
+  if ((await textOf(path)) === content) return false;
   const temporary = `${path}.new`;
   await writeFile(temporary, content, { mode });
   await rename(temporary, path);
   return true;
 }
+
+/**
+ * A script that is executed as `path` and lies at `script`: a file system that is mounted noexec, as Debian's /run is, refuses its own files
+ * and not those that its links point to. Says whether what `path` was differs.
+ */
+export async function linkScript(path: string, script: string, content: string): Promise<boolean> {
+  const before = await textOf(path);
+  await writeIfChanged(script, content, 0o700);
+  const target = await readlink(path).catch(() => undefined); // none, or a file of its own
+  if (target !== script) {
+    const temporary = `${path}.new`;
+    await rm(temporary, { force: true });
+    await symlink(script, temporary);
+    await rename(temporary, path);
+  }
+  return before !== content;
+}
+
+const textOf = (path: string): Promise<string | undefined> =>
+  readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });

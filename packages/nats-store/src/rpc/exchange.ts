@@ -16,6 +16,8 @@ export interface Exchange {
 /** After a server restart the other machines reconnect within moments: no responder then is not yet "unreachable". */
 const reconnectGraceMs = 2000;
 const noResponderStrikes = 3;
+/** Between them: a machine whose connection broke is back by then, and one whose daemon was restarted knows nothing of the call. */
+const strikeMs = 1000;
 
 /**
  * One request and all that comes back. Rides through a reconnect: the callee keeps final answers for a caller that missed
@@ -69,7 +71,9 @@ export async function exchange(
     }
     if (settling) return; // the callee may not be back yet: the next sign of life asks again
     strikes += 1;
-    if (strikes >= noResponderStrikes) fail(unreachable(machine, command, answered));
+    if (strikes >= noResponderStrikes) return fail(unreachable(machine, command, answered));
+    clearTimeout(retry);
+    retry = setTimeout(alive, strikeMs);
   };
 
   const onFrame = (frame: Frame) => {

@@ -69,7 +69,8 @@ port: ${config.listen.port}
 http: ${quote(`127.0.0.1:${config.monitorPort}`)}
 pid_file: ${quote(at.pid)}
 max_payload: ${maxPayloadBytes}
-ping_interval: "10s"
+# Of clients and routes: what is dead is known to be within nine seconds. Clients ping more often by themselves.
+ping_interval: "3s"
 ping_max: 2
 
 jetstream {

@@ -51,14 +51,17 @@ async function attempt<T>(
   const { clock, limits } = session;
   let note: string | undefined;
   let last: unknown;
-  /** Since when the machine has not answered, without an answer in between. */
-  let silentSince: number | undefined;
+  /** Who does not answer, and since when, without an answer in between. */
+  let silent: { readonly machine: string; readonly since: number } | undefined;
   const gaveUp = (error: unknown): boolean => {
-    if (errorBody(error).code !== "machine_unreachable") silentSince = undefined;
-    else silentSince ??= clock.now();
-    return silentSince !== undefined && clock.now() - silentSince >= limits.unreachableMs;
+    silent = silenceOf(error, step, silent?.since ?? clock.now());
+    if (silent === undefined) return false;
+    const over = session.silent.has(silent.machine) || clock.now() - silent.since >= limits.unreachableMs;
+    if (over) session.silent.add(silent.machine);
+    return over;
   };
   const expired = () => {
+    if (silent !== undefined) session.silent.add(silent.machine);
     const said = note === undefined ? "" : `: ${note}`;
     const cause = last === undefined ? undefined : errorBody(last);
     const because = cause === undefined ? "" : `; last error: ${cause.message}`;
@@ -78,7 +81,9 @@ async function attempt<T>(
     });
     for (let n = 0; ; n++) {
       try {
-        return await work(context);
+        const done = await work(context);
+        session.silent.delete(step.machine ?? "");
+        return done;
       } catch (error) {
         last = error;
         // A machine has seen a newer holder: this run is the one that was replaced.
@@ -92,6 +97,13 @@ async function attempt<T>(
       }
     }
   });
+}
+
+/** The call says which machine it was; else it was that of the step. */
+function silenceOf(error: unknown, step: PlannedStep, since: number) {
+  const { code, machine = step.machine ?? "", details } = errorBody(error);
+  if (code !== "machine_unreachable") return undefined;
+  return { machine: (details as { readonly machine?: string } | undefined)?.machine ?? machine, since };
 }
 
 function contextOf(

@@ -66,5 +66,5 @@ export function sessionFor(
     lost: keeper.lost,
   });
   const resumed = typeof on !== "string";
-  return { primitive, ports, journal, keeper, deps, clock, limits, resumed, signal };
+  return { primitive, ports, journal, keeper, deps, clock, limits, resumed, silent: new Set(), signal };
 }

@@ -8,6 +8,7 @@ import { around } from "../testing/harness/sabotage.ts";
 import { type PlaceWorld, placeScenario } from "../testing/place-scenario.ts";
 import { place } from "../testing/toy.ts";
 import type { Outcome } from "./deps.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
 import { runOperation } from "./run.ts";
 
 const scenario = placeScenario();
@@ -217,6 +218,24 @@ describe("the commit", () => {
     expect(operation(await runOperation(place, apply, deps)).state).toBe("done");
     expect(await scenario.inspect(plain)).toEqual(FINISHED);
     expect(said).toEqual([expect.stringContaining("m1 was restarted")]);
+  });
+
+  it("waits once for a machine that went away, not again for each step that it has to take back there", async () => {
+    const plain = await scenario.world();
+    let calls = 0;
+    const through: Hook = (called, [machine], effect) => {
+      if (called !== "machines.call" || machine !== "m1" || calls++ === 0) return effect();
+      const details = { machine: "m1" };
+      return Promise.reject(new PloyzError({ code: "machine_unreachable", message: "m1 is away", details }));
+    };
+    const world = { ...plain, ports: interpose(plain.ports, through) };
+    const began = world.clock.now();
+    const { state, owed } = operation(await runOperation(place, apply, memoryDeps(world)));
+    expect([state, owed.map(({ step }) => step)]).toEqual([
+      "cleanup-owed",
+      expect.arrayContaining(["reserve a", "reserve c"]),
+    ]);
+    expect(world.clock.now() - began).toBeLessThan(1.5 * DEFAULT_LIMITS.unreachableMs);
   });
 
   it("is planned anew when somebody else committed first", async () => {

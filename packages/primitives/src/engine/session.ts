@@ -17,6 +17,8 @@ export interface Session {
   readonly limits: Limits;
   /** Another run has begun this operation, some time ago. */
   readonly resumed: boolean;
+  /** Machines that were given up because they did not answer: later steps on them ask once, until one is answered. */
+  readonly silent: Set<string>;
   /** The operator's abort. */
   readonly signal: AbortSignal;
 }

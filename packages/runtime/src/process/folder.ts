@@ -45,9 +45,13 @@ export async function makeRunFolder(input: FolderInput): Promise<void> {
     await writeFile(join(paths.run, "resolv", name), resolvConf(spec));
   }
   await writeEnvironment(paths, environment(spec, user), user);
-  await script(join(paths.service, "run"), RUN_SCRIPT);
-  await script(join(paths.service, "finish"), FINISH_SCRIPT);
-  await script(join(paths.service, "launch"), launchScript(input));
+  await rm(paths.scripts, { recursive: true, force: true });
+  await mkdir(paths.scripts, { recursive: true, mode: 0o700 });
+  const script = (service: string, name: string, text: string) =>
+    linked(join(service, name), join(paths.scripts, `${basename(service)}-${name}`), text);
+  await script(paths.service, "run", RUN_SCRIPT);
+  await script(paths.service, "finish", FINISH_SCRIPT);
+  await script(paths.service, "launch", launchScript(input));
   await writeFile(join(paths.service, "cgroups"), input.cgroups.map((file) => `${file}\n`).join(""));
   await writeFile(join(paths.service, "notification-fd"), "3\n");
   await writeFile(join(paths.service, "down"), ""); // it goes up when asked, after its supervisor is there
@@ -56,7 +60,7 @@ export async function makeRunFolder(input: FolderInput): Promise<void> {
   for (const logger of paths.loggers) {
     await mkdir(logger.dir, { recursive: true, mode: 0o750 });
     await mkdir(logger.service);
-    await script(join(logger.service, "run"), loggerScript(programs, logger, input.log));
+    await script(logger.service, "run", loggerScript(programs, logger, input.log));
   }
   await run(programs.mkfifo, ["-m", "0600", "--", ...paths.loggers.map((logger) => logger.fifo)]);
 }
@@ -104,7 +108,9 @@ async function writeEnvironment(
   }
 }
 
-async function script(path: string, text: string): Promise<void> {
-  await writeFile(path, text);
-  await chmod(path, 0o700);
+/** /run is mounted noexec on Debian: what is executed there is a link to a file that may be. */
+async function linked(path: string, script: string, text: string): Promise<void> {
+  await writeFile(script, text);
+  await chmod(script, 0o700);
+  await symlink(script, path);
 }

@@ -17,6 +17,8 @@ export interface InstancePaths {
   readonly spec: string;
   /** Exit code, number of starts, back-off: written by the scripts of the service folder. */
   readonly state: string;
+  /** What is executed from the run folder. */
+  readonly scripts: string;
   readonly run: string;
   /** The s6 service folder of the instance. */
   readonly service: string;
@@ -52,6 +54,7 @@ export function instancePaths(layout: ProcessLayout, id: string): InstancePaths 
     dir,
     spec: join(dir, "spec.json"),
     state: join(dir, "state"),
+    scripts: join(dir, "scripts"),
     run,
     service: join(run, "service"),
     loggers: [logger("stdout"), logger("stderr")],
