@@ -41,7 +41,8 @@ export const ledgerBundles = { web: join(fixtures, "web"), ledger: join(fixtures
 export interface Written {
   readonly sent: number;
   readonly acknowledged: readonly number[];
-  readonly failures: readonly unknown[];
+  /** Number of the row, and the HTTP status or what went wrong. */
+  readonly failures: readonly (readonly [number, unknown])[];
   readonly longestGapMs: number;
 }
 
