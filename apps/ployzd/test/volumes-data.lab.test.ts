@@ -220,7 +220,7 @@ describe("data of instances", () => {
 });
 
 describe("transfers", () => {
-  it("that the caller gives up end on both sides, and the next one begins anew", async () => {
+  it("that the caller gives up end on both sides, and the next one brings the rest", async () => {
     const { a, b } = pair;
     const volume = await volumeOn(a);
     await writeFile(join(folder(a, volume.id), "big"), randomBytes(24 * MIB));
@@ -236,12 +236,14 @@ describe("transfers", () => {
     const slow = { ...pull, bytesPerSecond: 2 * MIB };
     await expect(call(b, "volume.pull", slow, { signal: gone.signal, progress })).rejects.toThrow();
     expect(seen[0]).toMatchObject({ done: expect.any(Number), total: expect.any(Number) });
-    expect((await findCopy(await b.storage.ready(), volume.id))?.dataset).toBeUndefined();
+    const resumes = zpool.zfs.capabilities.features.has("resume_tokens");
+    const left = await findCopy(await b.storage.ready(), volume.id);
+    expect(left?.dataset !== undefined).toBe(resumes);
     expect(await holding).toBe(true);
     // Held no longer: it can be destroyed. The sender notices by its closed connection.
     await expect.poll(() => held(a, volume, "move"), { timeout: 10_000 }).toBe(false);
     const whole = await call(b, "volume.pull", pull);
-    expect(whole.bytes).toBeGreaterThan(24 * MIB);
+    expect(whole.bytes > 24 * MIB).toBe(!resumes);
   });
 
   it("hold what they send", async () => {
@@ -412,11 +414,14 @@ describe("a daemon that starts", () => {
     });
   });
 
-  it("mounts again what a killed zfs-fuse has left dead, and knows who has the dead mount", async () => {
+  it("mounts again what a killed zfs-fuse has left dead, and knows who has the dead mount", async ({
+    skip,
+  }) => {
+    const { pid } = await zpool.services.status("ployz-zfs-fuse");
+    if (pid === undefined) return skip("ZFS in the kernel has no process that could be killed");
     const { a } = pair;
     const volume = await volumeOn(a);
     await writeFile(join(folder(a, volume.id), "file"), "kept", { flush: true });
-    const { pid = 0 } = await zpool.services.status("ployz-zfs-fuse");
     process.kill(pid, "SIGKILL");
     await expect
       .poll(() => stat(join(folder(a, volume.id), "file")).catch(({ code }) => code))

@@ -39,10 +39,11 @@ export const stateSuite: Suite = ({ rounds, progress }) =>
 async function environment(lab: BenchLab, namespace: string, sizes: readonly number[]): Promise<void> {
   const names = sizes.map((_, index) => `v${index}`);
   const volumes = names.map((name) => `${name} = "/${name}"`).join(", ");
-  await write(
-    lab,
-    `/srv/bench/${namespace}.toml`,
-    `namespace = "${namespace}"
+  const deploy = async (machines: string) => {
+    await write(lab, `/srv/bench/${namespace}.toml`, manifest(machines));
+    await lab.sh(["ployzctl", "deploy", "-f", `/srv/bench/${namespace}.toml`]);
+  };
+  const manifest = (machines: string) => `namespace = "${namespace}"
 
 [services.web]
 bundle = "./web"
@@ -53,10 +54,9 @@ routes = [{ host = "${namespace}.example.test" }]
 ready = { http = "/" }
 drain = "0s"
 volumes = { ${volumes} }
-constraints = { machines = [${namespace === "moved" ? '"m1", "m2"' : '"m1"'}] }
-${names.map((name) => `\n[volumes.${name}]\n`).join("")}`,
-  );
-  await lab.sh(["ployzctl", "deploy", "-f", `/srv/bench/${namespace}.toml`]);
+constraints = { machines = [${machines}] }
+${names.map((name) => `\n[volumes.${name}]\n`).join("")}`;
+  await deploy('"m1"');
   const fill = `zfs create -o mountpoint=none tank/raw-${namespace}
 i=0
 for size in ${sizes.join(" ")}; do
@@ -67,6 +67,7 @@ for size in ${sizes.join(" ")}; do
 done
 sync`;
   await lab.sh(["sh", "-ec", fill], { timeoutMs: 300_000 });
+  if (namespace === "moved") await deploy('"m1", "m2"');
 }
 
 /** Runs a script on m1 that prints milliseconds as its last line. */
