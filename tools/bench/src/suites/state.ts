@@ -115,8 +115,7 @@ function branches(lab: BenchLab, rounds: number, progress: (text: string) => voi
     sample: async () => {
       const prepare = "zfs create -o mountpoint=/copy tank/copy";
       await lab.sh(["sh", "-ec", prepare]);
-      const drop =
-        "i=0; until zfs unmount tank/copy && zfs destroy tank/copy; do sleep 0.1; done 2>/dev/null";
+      const drop = "until { zfs unmount tank/copy; zfs destroy tank/copy; }; do sleep 0.1; done 2>/dev/null";
       return { time: await timed(lab, `cp -r /raw/${size} /copy/`, drop) };
     },
   });
