@@ -34,7 +34,7 @@ export interface Zpool {
 }
 
 export async function openPool(name: string, sizeBytes = 512 * MIB): Promise<Zpool> {
-  const services = await openServiceHost({ kind: "s6", dir: "/run/services", logDir: "/run/log" });
+  const services = await openServiceHost({ kind: "s6", dir: "/run/services", logDir: "/mnt/log" });
   await ensureZfsFuse({ services });
   const zfs = await openZfs();
   await zfs.createFilePool({ name, file: `/mnt/${name}.img`, sizeBytes });
