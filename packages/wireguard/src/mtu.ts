@@ -69,7 +69,10 @@ function arrives(
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const socket = createSocket("udp4");
+    let open = true;
     const finish = (settle: () => void) => {
+      if (!open) return;
+      open = false;
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
       socket.close();
@@ -82,7 +85,6 @@ function arrives(
     socket.on("error", (error: NodeJS.ErrnoException) =>
       finish(() => resolve(error.code === "ECONNREFUSED")),
     );
-    socket.on("message", () => finish(() => resolve(true)));
     socket.connect(PORT, address, () => socket.send(Buffer.alloc(bytes - IP_AND_UDP)));
   });
 }

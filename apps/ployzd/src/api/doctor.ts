@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { findProgram, PloyzError } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
-import type { DoctorReport } from "@ployz/primitives";
+import type { ClusterStatus, DoctorReport, MachineRow } from "@ployz/primitives";
 import { type PathVerdict, probePath, probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
@@ -9,7 +9,7 @@ import { askFollower } from "../follower/socket.ts";
 import { localEndpoints } from "../mesh/identity.ts";
 import { droppedOf, pathTooNarrow } from "../participant/membership.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
-import { clusterStatus, machineList } from "./views.ts";
+import { clusterStatus } from "./views.ts";
 
 type Check = DoctorReport["checks"][number];
 type Finding = Pick<Check, "state" | "found"> & { readonly fix?: string };
@@ -32,6 +32,12 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
       },
       (error: Error) => fail(error.message, "ployzctl daemon install starts it again"),
     );
+  let looked: Promise<ClusterStatus> | undefined;
+  /** All machines, asked once for all checks. */
+  const look = (): Promise<ClusterStatus> => {
+    looked ??= clusterStatus(daemon.member(), signal);
+    return looked;
+  };
   const checks: readonly Promise<Check>[] = [
     check("wireguard", "WireGuard", async () => {
       const support = await probeWireguard();
@@ -93,7 +99,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
               ? ok(`${status.mode}, ${status.peers.length} peers`)
               : fail("down", "restart the daemon");
           }),
-          check("path", "long packets", () => lookAtPaths(member, signal)),
+          check("path", "long packets", async () => lookAtPaths(member, (await look()).machines, signal)),
           check("endpoints", "endpoints", async () => {
             const { cluster, machine } = member.membership();
             const here = localEndpoints(config, { exclude: [cluster.clusterCidr] });
@@ -116,7 +122,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
           check("gateway", "gateway", () => follower(paths.gatewaySocket)),
           check("dns", "DNS", () => follower(paths.dnsSocket)),
           check("cluster", "cluster", async () => {
-            const { warnings } = await clusterStatus(member, signal);
+            const { warnings } = await look();
             const [first, ...more] = warnings;
             if (first === undefined) return ok("nothing to report");
             const rest = more.length === 0 ? "" : ` (and ${more.length} more: ployzctl status)`;
@@ -138,10 +144,13 @@ async function lookAtVolumes(storage: Storage): Promise<Finding> {
 }
 
 /** TCP heeds the smaller MTU of the two; what is that long has to arrive. */
-async function lookAtPaths(member: Member, signal: AbortSignal): Promise<Finding> {
+async function lookAtPaths(
+  member: Member,
+  machines: readonly MachineRow[],
+  signal: AbortSignal,
+): Promise<Finding> {
   const { mtu } = member.substrate.network;
   const self = member.membership().machine.id;
-  const { machines } = await machineList(member, signal);
   const seen = await Promise.all(
     machines
       .filter(({ record }) => record.id !== self)

@@ -176,6 +176,6 @@ export function noFit(field: string, wanted: number, placed: Extract<Placed, { o
   };
 }
 
-function mib(bytes: number): number {
+export function mib(bytes: number): number {
   return Math.floor(bytes / 1024 ** 2);
 }

@@ -1,6 +1,7 @@
 import type { Refusal } from "../engine/types.ts";
 import { isClone } from "./desired.ts";
 import type { ChangeFacts } from "./observe.ts";
+import { mib } from "./place.ts";
 import type { VolumeDecision } from "./volumes.ts";
 
 interface Need {
@@ -21,19 +22,18 @@ export function refuseFull(decisions: readonly VolumeDecision[], facts: ChangeFa
     if (storage === undefined || coming.length === 0) return [];
     const sum = (of: keyof Need) => coming.reduce((bytes, need) => bytes + need[of], 0);
     const what = `volumes.${coming.map(({ name }) => name).join(", ")}`;
-    const mib = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
     const refuse = (message: string, hint: string): Refusal[] => [
       { code: "no_space", message: `${what}: ${message}`, hint, machine },
     ];
     const promisable = storage.promisableBytes - storage.promisedBytes;
     if (sum("promiseBytes") > Math.max(0, promisable))
       return refuse(
-        `${mib(Math.max(0, promisable))} of the pool of ${machine} can still be promised, ${mib(sum("promiseBytes"))} of quotas needed`,
+        `${mib(Math.max(0, promisable))} MiB of the pool of ${machine} can still be promised, ${mib(sum("promiseBytes"))} MiB of quotas needed`,
         "smaller quotas, another machine, or a higher storage.overcommit_ratio there",
       );
     if (sum("dataBytes") > storage.availableBytes)
       return refuse(
-        `${mib(storage.availableBytes)} of the pool of ${machine} are free, and ${mib(sum("dataBytes"))} of data would go there`,
+        `${mib(storage.availableBytes)} MiB of the pool of ${machine} are free, and ${mib(sum("dataBytes"))} MiB of data would go there`,
         "choose another machine, or make room there: ployzctl volume prune",
       );
     return [];

@@ -171,7 +171,7 @@ async function ensureRunning(
       if (processes.size < ENOUGH_PROCESSES) return undefined;
       throw new Error("its process ends again and again");
     };
-    return waitFor("the daemon to answer", probe, { timeoutMs: READY_MS, intervalMs: 50 });
+    return waitFor("the daemon to answer", probe, { timeoutMs: READY_MS, intervalMs: 100 });
   };
   await answers()
     .catch(async (error: unknown) => {
