@@ -105,7 +105,11 @@ const iso = (ms: number) => new Date(ms).toISOString();
 export function summaryOf(record: OperationRecord): OperationSummary {
   const { operation, primitive, scope, state, coordinator, by } = record;
   // What it is about; the other scopes (a deploy's routes) only keep others away.
-  const own = scope.filter((s) => s.startsWith(`${primitive}.`)).map((s) => s.slice(primitive.length + 1));
+  const about = [primitive, "deploy", "machine"];
+  const own = scope.flatMap((one) => {
+    const dot = one.indexOf(".");
+    return about.includes(one.slice(0, dot)) ? [one.slice(dot + 1)] : [];
+  });
   const of = own.length > 0 ? own : scope;
   return {
     ...{ operation, primitive, scope, state, coordinator, by },
