@@ -28,7 +28,10 @@ async function main(): Promise<void> {
     return endProcess(0);
   }
   const close = await start(command);
+  let ending = false;
   const end = (signal: string) => {
+    if (ending) return;
+    ending = true;
     log.info({ signal }, "ending");
     // What outlives this process is not touched; a close that hangs must not keep a dead daemon's socket.
     setTimeout(() => endProcess(0), 3_000).unref();
@@ -40,8 +43,8 @@ async function main(): Promise<void> {
       },
     );
   };
-  process.once("SIGTERM", end);
-  process.once("SIGINT", end);
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
 
   async function start(name: "run" | "gateway" | "dns"): Promise<() => Promise<void>> {
     if (name === "run") {

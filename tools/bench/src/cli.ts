@@ -9,26 +9,27 @@ import { cliSuite } from "./suites/cli.ts";
 import { deploySuite, dockerDeploySuite } from "./suites/deploy.ts";
 import { gatewaySuite } from "./suites/gateway.ts";
 import { memorySuite } from "./suites/memory.ts";
-import { stateSuite } from "./suites/state.ts";
+import { branchSuite, migrateSuite, transferSuite } from "./suites/state.ts";
 import { storeSuite } from "./suites/store.ts";
 
 const SUITES: Readonly<Record<string, Suite>> = {
+  branch: branchSuite,
   cli: cliSuite,
   deploy: deploySuite,
   "deploy-docker": dockerDeploySuite,
   gateway: gatewaySuite,
-  state: stateSuite,
-  store: storeSuite,
   memory: memorySuite,
+  migrate: migrateSuite,
+  store: storeSuite,
+  transfer: transferSuite,
 };
 const USAGE = `usage: bench [SUITE...] [--json] [--rounds N]
 suites: ${Object.keys(SUITES).join(", ")} (default: all). As root. The others than gateway and store make a lab, and remove it.`;
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    options: { json: { type: "boolean" }, rounds: { type: "string" }, help: { type: "boolean" } },
-    allowPositionals: true,
-  });
+  const args = argumentsGiven();
+  if (args === undefined) return 2;
+  const { values, positionals } = args;
   const rounds = Number(values.rounds ?? 7);
   const unknown = positionals.filter((name) => SUITES[name] === undefined);
   if (values.help === true || unknown.length > 0 || !Number.isInteger(rounds) || rounds < 5) {
@@ -61,6 +62,18 @@ async function main(): Promise<number> {
     for (const what of failed) console.log(`FAILED ${what}`);
   }
   return failed.length > 0 ? 1 : 0;
+}
+
+function argumentsGiven() {
+  try {
+    return parseArgs({
+      options: { json: { type: "boolean" }, rounds: { type: "string" }, help: { type: "boolean" } },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    console.error(`bench: ${why(error)}\n${USAGE}`);
+    return undefined;
+  }
 }
 
 function why(error: unknown): string {

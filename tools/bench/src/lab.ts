@@ -65,6 +65,7 @@ export async function withLab<T>(
         return {
           async end() {
             child.kill("SIGINT");
+            await child.done;
             return (JSON.parse(await report) as { longestGapMs: number }).longestGapMs;
           },
         };

@@ -37,6 +37,8 @@ export interface ClusterOptions {
   readonly atOnce?: boolean;
   /** Each machine gets a pool before Ployz comes, which keeps its volumes in a dataset of it. */
   readonly volumes?: boolean;
+  /** Of that pool, which is sparse; default 4G. */
+  readonly poolSize?: string;
   /** PostgreSQL and Redis are installed. */
   readonly databases?: boolean;
 }
@@ -60,13 +62,14 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     bare = false,
     databases = false,
     members = machines,
+    poolSize = "4G",
   } = options;
   const lab = await openLab({ machines, kind, docker, bare, databases, payload: await payload() });
   try {
     const cluster = driver(lab);
     if (options.volumes === true)
       for (let i = 1; i <= machines; i++)
-        await lab.sh(i, ["sh", "-c", POOL], { timeoutMs: PATIENCE * 60_000 });
+        await lab.sh(i, ["sh", "-c", POOL, "sh", poolSize], { timeoutMs: PATIENCE * 60_000 });
     const root = options.volumes === true ? ROOT : [];
     const runtime = docker ? "docker" : "host";
     if (members > 0) await form(cluster, { members, runtime, root, atOnce: options.atOnce === true });
@@ -79,7 +82,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 
 /** On a sparse file. ZFS runs already; its cache brings the pool back after a power cut. */
 const POOL = `set -e
-truncate -s 4G /var/lib/tank.img
+truncate -s "$1" /var/lib/tank.img
 zpool create -m none tank /var/lib/tank.img`;
 const ROOT = ["--zfs-root", "tank/ployz"];
 

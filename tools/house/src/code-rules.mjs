@@ -104,6 +104,8 @@ function checkUses(path, uses) {
     if (inKernel && /^(crypto|globalThis\.crypto)\.(randomUUID|getRandomValues|randomBytes)$/.test(name)) {
       add("kernel-clock", `${name}: time and randomness come in as arguments`);
     }
+    // Its listener is gone before the next is called: execa's, there while a program runs, then believes that nobody handles the signal.
+    if (name === "process.once") add("signal-once", "process.once: process.on, or execa ends this process");
     if (testFunctions.test(name)) add("focused-test", `${name}: every test runs, or is not there`);
   }
   return found;

@@ -115,6 +115,11 @@ describe("each rule finds what it forbids", () => {
     );
   });
 
+  test("a signal that is listened to once", () => {
+    expect(code("apps/ployzd/src/a.ts", 'process.once("SIGTERM", end);')).toEqual(["signal-once:1"]);
+    expect(code("apps/ployzd/src/a.ts", 'process.on("SIGTERM", end);')).toEqual([]);
+  });
+
   test.each(["it.only", "test.skip", "describe.todo", "test.concurrent.only"])("%s", (name) => {
     expect(code("packages/zfs/src/a.test.ts", `${name}("x", () => {});`)).toEqual(["focused-test:1"]);
   });

@@ -72,7 +72,7 @@ async function main(argv: readonly string[]): Promise<number> {
     case "up": {
       const [count] = machines("N");
       const stop = new AbortController();
-      for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => stop.abort());
+      for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => stop.abort());
       const lab = await openLab({
         name,
         signal: stop.signal,
@@ -124,7 +124,7 @@ async function main(argv: readonly string[]): Promise<number> {
     case "load": {
       const [url] = words("URL");
       const stop = new AbortController();
-      process.once("SIGINT", () => stop.abort());
+      process.on("SIGINT", () => stop.abort());
       const report = await (await attachLab(name)).load(url ?? "", {
         until: stop.signal,
         keepAlive: values["keep-alive"] ?? false,

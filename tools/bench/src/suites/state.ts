@@ -14,26 +14,30 @@ mkdir -p /etc/ployz
 printf '[storage]\\nzfs_root = "tank/ployz"\\n[retention]\\nlast = 1\\ndays = 0\\n' >>/etc/ployz/config.toml`;
 
 /** Environments with data: small, large, and one of ten volumes. */
-const SIZES = { small: [10], large: [1024], many: Array.from({ length: 10 }, () => 1) } as const;
+const SIZES = { small: [10], large: [4096], many: Array.from({ length: 10 }, () => 1) } as const;
 type Size = keyof typeof SIZES;
 const MOVED_MIB = 512;
 
-export const stateSuite: Suite = ({ rounds, progress }) =>
-  withLab({ docker: false, machines: 2, progress }, async (lab) => {
-    for (const machine of [1, 2]) await lab.on(machine, ["sh", "-ec", POOL]);
-    await lab.startCluster("host");
-    const key = ["--identity", "/root/.ssh/id_ed25519", "--accept-new-host-key"];
-    await lab.sh(["ployzctl", "machine", "add", "root@m2", ...key]);
-    await lab.sh(["mkdir", "-p", "/srv/bench/web"]);
-    await write(lab, "/srv/bench/web/web.mjs", SERVER);
-    for (const [name, sizes] of Object.entries(SIZES)) await environment(lab, name, sizes);
-    await environment(lab, "moved", [MOVED_MIB]);
-    return [
-      await branches(lab, rounds, progress),
-      await transfers(lab, rounds, progress),
-      await moves(lab, rounds, progress),
-    ];
-  });
+type Measure = (lab: BenchLab, rounds: number, progress: (text: string) => void) => Promise<Comparison>;
+
+/** Two machines with pools and these environments. */
+const suite =
+  (environments: Readonly<Record<string, readonly number[]>>, measure: Measure): Suite =>
+  ({ rounds, progress }) =>
+    withLab({ docker: false, machines: 2, progress }, async (lab) => {
+      for (const machine of [1, 2]) await lab.on(machine, ["sh", "-ec", POOL]);
+      await lab.startCluster("host");
+      const key = ["--identity", "/root/.ssh/id_ed25519", "--accept-new-host-key"];
+      await lab.sh(["ployzctl", "machine", "add", "root@m2", ...key]);
+      await lab.sh(["mkdir", "-p", "/srv/bench/web"]);
+      await write(lab, "/srv/bench/web/web.mjs", SERVER);
+      for (const [name, sizes] of Object.entries(environments)) await environment(lab, name, sizes);
+      return [await measure(lab, rounds, progress)];
+    });
+
+export const branchSuite = suite(SIZES, branches);
+export const transferSuite = suite({ moved: [MOVED_MIB] }, transfers);
+export const migrateSuite = suite({ moved: [MOVED_MIB] }, moves);
 
 /** A namespace on m1 whose volumes hold random data, and the same data in datasets that Ployz does not know. */
 async function environment(lab: BenchLab, namespace: string, sizes: readonly number[]): Promise<void> {
@@ -66,14 +70,14 @@ for size in ${sizes.join(" ")}; do
   i=$((i + 1))
 done
 sync`;
-  await lab.sh(["sh", "-ec", fill], { timeoutMs: 300_000 });
+  await lab.sh(["sh", "-ec", fill], { timeoutMs: 600_000 });
   if (namespace === "moved") await deploy('"m1", "m2"');
 }
 
 /** Runs a script on m1 that prints milliseconds as its last line. */
 async function timed(lab: BenchLab, body: string, after = ""): Promise<number> {
   const script = `t0=$(date +%s%N)\n${body}\nt1=$(date +%s%N)\n${after}\necho $(((t1 - t0) / 1000))`;
-  const { stdout } = await lab.sh(["sh", "-ec", script], { timeoutMs: 300_000 });
+  const { stdout } = await lab.sh(["sh", "-ec", script], { timeoutMs: 600_000 });
   return Number(stdout.trim().split("\n").at(-1)) / 1000;
 }
 
@@ -87,7 +91,7 @@ interface Step {
 }
 
 const ployz = async (lab: BenchLab, args: readonly string[]): Promise<Done> =>
-  JSON.parse((await lab.sh(["ployzctl", ...args, "--json"], { timeoutMs: 300_000 })).stdout);
+  JSON.parse((await lab.sh(["ployzctl", ...args, "--json"], { timeoutMs: 600_000 })).stdout);
 /** The steps of an operation, with what each took. */
 async function stepsOf(lab: BenchLab, { operation }: Done): Promise<readonly Step[]> {
   const { stdout } = await lab.sh(["ployzctl", "ops", "show", operation, "--json"]);
@@ -160,7 +164,7 @@ function branches(lab: BenchLab, rounds: number, progress: (text: string) => voi
 
 const LABELS: Readonly<Record<Size, string>> = {
   small: "1 volume of 10 MiB",
-  large: "1 volume of 1 GiB",
+  large: "1 volume of 4 GiB",
   many: "10 volumes",
 };
 
