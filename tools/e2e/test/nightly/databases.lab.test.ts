@@ -152,7 +152,7 @@ describe("migrations with the load on", () => {
   /** Rows of 64 KiB that do not compress. */
   const fill = (mib: number) => {
     const bytes =
-      "SELECT string_agg(sha512((row + random())::text::bytea), '') FROM generate_series(1, 1024)";
+      "SELECT string_agg(sha512((row * part + random())::text::bytea), '') FROM generate_series(1, 1024) part";
     return sql(
       cluster,
       PORT,
