@@ -36,7 +36,7 @@ export function cutHandlers(
       get(target, name: keyof Zfs) {
         const own = target[name] as (...args: unknown[]) => unknown;
         if (name === "setProperties") {
-          return async (dataset: string, { user = {}, ...native }: Parameters<Zfs["setProperties"]>[1]) => {
+          return async (...[dataset, { user = {}, ...native }]: Parameters<Zfs["setProperties"]>) => {
             const each = [
               ...Object.entries(native).map(([key, value]) => ({ [key]: value })),
               ...Object.entries(user).map(([key, value]) => ({ user: { [key]: value } })),

@@ -2,7 +2,7 @@ import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
-import { getDataset, readTables } from "./datasets.ts";
+import { glance, readTables } from "./datasets.ts";
 import { checkGuid } from "./destroy.ts";
 import { hasCode } from "./errors.ts";
 
@@ -18,7 +18,7 @@ export async function ensureBookmark(
 ): Promise<"created" | "unchanged"> {
   requireFeature(capabilities, "bookmarks", "bookmarks");
   const { guid } = options;
-  const marked = await getDataset(snapshot, options);
+  const marked = await glance(snapshot, [], options);
   checkGuid(marked, guid);
   try {
     await call(argv.bookmark(snapshot, bookmark), options);

@@ -6,6 +6,18 @@ import { checkUserProperty } from "./names.ts";
 import { type Dataset, type PropertyTable, parseProperties, toDataset } from "./parse.ts";
 import { type NativeProperties, nativeProperties, type SettableProperties, sameValue } from "./properties.ts";
 
+export interface ReadOptions extends CallOptions {
+  /** Only these user properties, and of ZFS's own those of `ESSENTIAL`: zfs-fuse takes several times as long to say all. */
+  readonly userProperties?: readonly string[];
+}
+
+/** What every ZFS knows of filesystems and snapshots, and `Dataset` has a field for; and what says how a filesystem is used. */
+const ESSENTIAL = [
+  ...["type", "guid", "creation", "used", "referenced", "available", "origin", "userrefs"],
+  ...["mounted", "mountpoint", "canmount", "readonly", "recordsize"],
+  ...["quota", "refquota", "reservation", "refreservation"],
+];
+
 export interface EnsureDatasetOptions extends CallOptions {
   readonly properties?: SettableProperties;
   /**
@@ -21,7 +33,19 @@ export interface EnsureDatasetResult {
 }
 
 /** The dataset or snapshot, or `undefined`. */
-export async function findDataset(name: string, options: CallOptions = {}): Promise<Dataset | undefined> {
+export async function findDataset(name: string, options: ReadOptions = {}): Promise<Dataset | undefined> {
+  return find(name, { ...options, ...essential(options) });
+}
+
+function essential({ userProperties }: ReadOptions): { readonly only?: readonly string[] } {
+  for (const name of userProperties ?? []) checkUserProperty(name, "x");
+  return userProperties === undefined ? {} : { only: [...ESSENTIAL, ...userProperties] };
+}
+
+async function find(
+  name: string,
+  options: CallOptions & { readonly only?: readonly string[] },
+): Promise<Dataset | undefined> {
   try {
     const table = (await readTables(name, "self", options)).get(name);
     return table === undefined ? undefined : toDataset(name, table);
@@ -32,8 +56,20 @@ export async function findDataset(name: string, options: CallOptions = {}): Prom
 }
 
 /** @throws PloyzError `dataset_missing`. */
-export async function getDataset(name: string, options: CallOptions = {}): Promise<Dataset> {
-  const dataset = await findDataset(name, options);
+export async function getDataset(name: string, options: ReadOptions = {}): Promise<Dataset> {
+  return there(name, await findDataset(name, options));
+}
+
+/** No more of it than who it is and these properties: quick. */
+export async function glance(
+  name: string,
+  properties: readonly string[],
+  options: CallOptions,
+): Promise<Dataset> {
+  return there(name, await find(name, { ...options, only: ["type", "guid", ...properties] }));
+}
+
+function there(name: string, dataset: Dataset | undefined): Dataset {
   if (dataset === undefined) {
     throw new PloyzError({
       code: "dataset_missing",
@@ -47,7 +83,7 @@ export async function getDataset(name: string, options: CallOptions = {}): Promi
 /** The dataset and everything below it of the given types, parents first. Empty when there is no such dataset. */
 export async function listDatasets(
   root: string,
-  options: CallOptions & { readonly types?: readonly Dataset["type"][] } = {},
+  options: ReadOptions & { readonly types?: readonly Dataset["type"][] } = {},
 ): Promise<readonly Dataset[]> {
   const types = options.types ?? ["filesystem"];
   // Names first: zfs-fuse says the properties of all snapshots too, of which there are many more, and takes its time for it.
@@ -55,7 +91,8 @@ export async function listDatasets(
     const names = await namesBelow(root, types, options);
     if (names.length === 0) return [];
     try {
-      const tables = await tablesOf((properties) => argv.getOf(properties, names), options);
+      const read = { ...options, ...essential(options) };
+      const tables = await tablesOf((properties) => argv.getOf(properties, names), read);
       return [...tables].map(([name, table]) => toDataset(name, table));
     } catch (error) {
       // One of them went meanwhile, or has a new name.
@@ -122,13 +159,18 @@ export async function ensureDataset(
   return { outcome: changed || mounted ? "changed" : "unchanged", dataset: now };
 }
 
-/** Sets what differs, one call each, as both implementations do. Returns whether anything did. */
+/**
+ * Sets what differs, one call each, as both implementations do. Returns whether anything did.
+ * `target`: a dataset as it was read a moment ago, by who knows that nothing has changed it since; a name is looked at first.
+ */
 export async function setProperties(
-  name: string,
+  target: string | Dataset,
   properties: SettableProperties,
   options: CallOptions = {},
 ): Promise<boolean> {
-  return applyProperties(await getDataset(name, options), nativeProperties(properties), options);
+  const wanted = nativeProperties(properties);
+  const dataset = typeof target === "string" ? await glance(target, Object.keys(wanted), options) : target;
+  return applyProperties(dataset, wanted, options);
 }
 
 /** Back to the inherited value; removes a user property. */
@@ -144,20 +186,28 @@ export async function unsetProperty(
 
 /** Resolves when the filesystem is mounted. @throws PloyzError `mount_failed`, `dataset_missing`. */
 export async function mount(name: string, options: CallOptions = {}): Promise<"mounted" | "unchanged"> {
-  if ((await getDataset(name, options)).mounted) return "unchanged";
+  const isMounted = async () => (await glance(name, ["mounted"], options)).mounted;
+  if (await isMounted()) return "unchanged";
   try {
     await call(argv.mount(name), options);
     return "mounted";
   } catch (error) {
-    if ((await findDataset(name, options))?.mounted) return "unchanged";
+    if (await isMounted().catch(() => false)) return "unchanged";
     throw error;
   }
 }
 
-/** @throws PloyzError `dataset_busy` when something has files open in it, after a bounded number of attempts. */
-export async function unmount(name: string, options: CallOptions = {}): Promise<"unmounted" | "unchanged"> {
-  if (!(await getDataset(name, options)).mounted) return "unchanged";
-  await retryBusy(() => call(argv.unmount(name), options), options);
+/**
+ * `target` as with `setProperties`.
+ * @throws PloyzError `dataset_busy` when something has files open in it, after a bounded number of attempts.
+ */
+export async function unmount(
+  target: string | Dataset,
+  options: CallOptions = {},
+): Promise<"unmounted" | "unchanged"> {
+  const dataset = typeof target === "string" ? await glance(target, ["mounted"], options) : target;
+  if (!dataset.mounted) return "unchanged";
+  await retryBusy(() => call(argv.unmount(dataset.name), options), options);
   return "unmounted";
 }
 

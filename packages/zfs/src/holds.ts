@@ -1,7 +1,7 @@
 import { argv } from "./argv.ts";
 import { type CallOptions, call } from "./call.ts";
 import type { ZfsCapabilities } from "./capabilities.ts";
-import { findDataset, getDataset } from "./datasets.ts";
+import { getDataset, glance } from "./datasets.ts";
 import { checkGuid } from "./destroy.ts";
 import { hasCode } from "./errors.ts";
 import { checkHoldTag } from "./names.ts";
@@ -30,11 +30,8 @@ export async function hold(
   options: HoldOptions = {},
 ): Promise<"held" | "unchanged"> {
   checkHoldTag(tag);
-  const dataset = await getDataset(snapshot, options);
-  checkGuid(dataset, options.guid);
-  if (!capabilities.features.has("list_holds") && dataset.user[NOTE + tag] === undefined) {
-    await call(argv.set(snapshot, NOTE + tag, "1"), options);
-  }
+  if (options.guid !== undefined) checkGuid(await glance(snapshot, [], options), options.guid);
+  if (!capabilities.features.has("list_holds")) await call(argv.set(snapshot, NOTE + tag, "1"), options);
   try {
     await call(argv.hold(snapshot, tag), options);
     return "held";
@@ -52,7 +49,10 @@ export async function release(
   options: HoldOptions = {},
 ): Promise<"released" | "unchanged"> {
   checkHoldTag(tag);
-  const dataset = await findDataset(snapshot, options);
+  const dataset = await glance(snapshot, [NOTE + tag], options).catch((error: unknown) => {
+    if (hasCode(error, "dataset_missing")) return undefined;
+    throw error;
+  });
   if (dataset === undefined) return "unchanged";
   checkGuid(dataset, options.guid);
   const outcome = await call(argv.release(snapshot, tag), options).then(

@@ -7,7 +7,7 @@ export {
   type ZfsFeature,
   type ZfsProbe,
 } from "./capabilities.ts";
-export type { EnsureDatasetOptions, EnsureDatasetResult } from "./datasets.ts";
+export type { EnsureDatasetOptions, EnsureDatasetResult, ReadOptions } from "./datasets.ts";
 export type { DestroyOptions } from "./destroy.ts";
 export type { ZfsErrorCode } from "./errors.ts";
 export { ensureZfsFuse, type ZfsFuseOptions, type ZfsFuseResult } from "./fuse.ts";
@@ -20,5 +20,5 @@ export type { Received, ReceiveOptions } from "./receive.ts";
 export type { RenameOptions } from "./rename.ts";
 export type { RollbackOptions } from "./rollback.ts";
 export type { EstimateOptions, Sending, SendOptions } from "./send.ts";
-export type { Created, ListSnapshotsOptions, SnapshotOptions } from "./snapshots.ts";
+export type { Created, SnapshotOptions } from "./snapshots.ts";
 export { openZfs, type Zfs } from "./zfs.ts";

@@ -75,7 +75,9 @@ export async function explain(
 /** Old ZFS says "out of space" for a quota as well: then a dataset above has less room than the pool. */
 async function limited(dataset: string): Promise<boolean> {
   const parts = dataset.split("/");
-  const above = await Promise.all(parts.map((_, count) => findDataset(parts.slice(0, count + 1).join("/"))));
+  const above = await Promise.all(
+    parts.map((_, count) => findDataset(parts.slice(0, count + 1).join("/"), { userProperties: [] })),
+  );
   const rooms = above.flatMap((one) => one?.availableBytes ?? []);
   return (rooms.at(-1) ?? 0) < (rooms[0] ?? 0);
 }

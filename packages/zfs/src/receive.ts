@@ -79,7 +79,10 @@ async function receiveChecked(capabilities: ZfsCapabilities, options: ReceiveOpt
   if (same !== undefined) return unchanged(same);
   checkDestination(dataset, before, header, options);
   const bytes = await feed(capabilities, options, before, header);
-  const snapshot = await getDataset(`${dataset}@${header.snapshot.split("@")[1]}`, call);
+  const snapshot = await getDataset(`${dataset}@${header.snapshot.split("@")[1]}`, {
+    ...call,
+    userProperties: [],
+  });
   checkGuid(snapshot, expect?.guid ?? header.guid);
   if (properties !== undefined && !capabilities.features.has("receive_properties")) {
     await setReceived(dataset, properties, call);
@@ -181,7 +184,7 @@ async function ended(stream: Readable): Promise<void> {
 async function untilGone(dataset: string): Promise<void> {
   await waitFor(
     `${dataset} to go`,
-    async () => ((await findDataset(dataset)) === undefined ? true : undefined),
+    async () => ((await findDataset(dataset, { userProperties: [] })) === undefined ? true : undefined),
     {
       timeoutMs: 5_000,
     },

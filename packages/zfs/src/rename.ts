@@ -23,7 +23,7 @@ export async function rename(
   options: RenameOptions = {},
 ): Promise<"renamed" | "unchanged"> {
   checkName(from);
-  const target = await findDataset(checkName(to), options);
+  const target = await findDataset(checkName(to), { ...options, userProperties: [] });
   const all = await listIdentities(from, options);
   const [source] = all;
   if (source === undefined) {

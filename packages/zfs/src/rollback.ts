@@ -1,7 +1,7 @@
 import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call, retryBusy } from "./call.ts";
-import { getDataset, mount } from "./datasets.ts";
+import { glance, mount } from "./datasets.ts";
 import { checkGuid, checkHolds } from "./destroy.ts";
 import { listSnapshots } from "./snapshots.ts";
 import { withUnmounted } from "./unmounted.ts";
@@ -19,7 +19,7 @@ export interface RollbackOptions extends CallOptions {
  * @throws PloyzError `dataset_missing`, `guid_mismatch`, `newer_snapshots`, `snapshot_held`, `has_dependents` (clones of newer ones), `dataset_busy`.
  */
 export async function rollback(snapshot: string, options: RollbackOptions = {}): Promise<void> {
-  checkGuid(await getDataset(snapshot, options), options.guid);
+  checkGuid(await glance(snapshot, [], options), options.guid);
   const [name = ""] = snapshot.split("@");
   const all = await listSnapshots(name, { ...options, userProperties: [] });
   const newer = all.slice(all.findIndex((one) => one.name === snapshot) + 1);
@@ -33,7 +33,7 @@ export async function rollback(snapshot: string, options: RollbackOptions = {}):
   }
   checkHolds(newer);
   const mounted = await withUnmounted(
-    [await getDataset(name, options)],
+    [await glance(name, ["mounted"], options)],
     () => retryBusy(() => call(argv.rollback(snapshot, options.destroyNewer === true), options), options),
     options,
   );
@@ -48,7 +48,7 @@ export async function promote(
   name: string,
   options: CallOptions & { readonly guid?: string } = {},
 ): Promise<"promoted" | "unchanged"> {
-  const dataset = await getDataset(name, options);
+  const dataset = await glance(name, ["origin"], options);
   checkGuid(dataset, options.guid);
   if (dataset.origin === undefined) return "unchanged";
   await retryBusy(() => call(argv.promote(name), options), options);

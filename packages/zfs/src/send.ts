@@ -122,8 +122,8 @@ export async function estimateSend(
     const { stdout, stderr } = await call(argv.sendEstimate(snapshot, base), options);
     return parseEstimate(stdout + stderr);
   }
-  const { referencedBytes } = await getDataset(snapshot, options);
-  return base === undefined ? referencedBytes : undefined;
+  if (base !== undefined) return undefined;
+  return (await getDataset(snapshot, { ...options, userProperties: [] })).referencedBytes;
 }
 
 /** The last line of `zfs send -nvP`: `size<TAB>12345`. OpenZFS printed it to stderr once, and to stdout now. */

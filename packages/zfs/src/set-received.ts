@@ -1,5 +1,5 @@
 import type { CallOptions } from "./call.ts";
-import { getDataset, setProperties } from "./datasets.ts";
+import { glance, setProperties } from "./datasets.ts";
 import type { SettableProperties } from "./properties.ts";
 
 /**
@@ -11,7 +11,7 @@ export async function setReceived(
   properties: SettableProperties,
   options: CallOptions,
 ): Promise<void> {
-  if (properties.mountpoint === undefined || (await getDataset(dataset, options)).mounted) {
+  if (properties.mountpoint === undefined || (await glance(dataset, ["mounted"], options)).mounted) {
     await setProperties(dataset, properties, options);
     return;
   }

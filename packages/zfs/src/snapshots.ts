@@ -1,14 +1,14 @@
 import { PloyzError } from "@ployz/exec";
 import { argv, type Depth } from "./argv.ts";
-import { type CallOptions, call } from "./call.ts";
+import { call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
-import { findDataset, getDataset, readTables } from "./datasets.ts";
+import { findDataset, getDataset, type ReadOptions, readTables } from "./datasets.ts";
 import { hasCode } from "./errors.ts";
 import { checkSnapshotName, checkUserProperty } from "./names.ts";
 import { type Dataset, toDataset } from "./parse.ts";
 import { nativeProperties, type SettableProperties } from "./properties.ts";
 
-export interface SnapshotOptions extends CallOptions {
+export interface SnapshotOptions extends ReadOptions {
   /** One atomic snapshot of the whole subtree. */
   readonly recursive?: boolean;
   /** User properties that mark whose snapshot this is. One that exists without them is refused. */
@@ -24,12 +24,13 @@ export interface Created {
 export async function ensureSnapshot(name: string, options: SnapshotOptions = {}): Promise<Created> {
   checkSnapshotName(name);
   const claim = checkedClaim(options);
+  const read = withClaim(options);
   try {
     await call(argv.snapshot(name, claim, options.recursive === true), options);
-    return { outcome: "created", dataset: await getDataset(name, options) };
+    return { outcome: "created", dataset: await getDataset(name, read) };
   } catch (error) {
     if (!hasCode(error, "dataset_exists")) throw error;
-    const dataset = await findDataset(name, options);
+    const dataset = await findDataset(name, read);
     if (dataset === undefined) throw foreign(name, "something below has a snapshot of that name", error);
     checkClaim(dataset, claim);
     return { outcome: "unchanged", dataset };
@@ -48,13 +49,14 @@ export async function ensureSnapshots(
 ): Promise<{ readonly outcome: Created["outcome"]; readonly datasets: readonly Dataset[] }> {
   requireFeature(capabilities, "multi_snapshot", "atomic snapshot of several datasets");
   const claim = checkedClaim(options);
-  const get = () => Promise.all(names.map((name) => getDataset(name, options)));
+  const read = withClaim(options);
+  const get = () => Promise.all(names.map((name) => getDataset(name, read)));
   try {
     await call(argv.snapshots(names, claim), options);
     return { outcome: "created", datasets: await get() };
   } catch (error) {
     if (!hasCode(error, "dataset_exists")) throw error;
-    const found = await Promise.all(names.map((name) => findDataset(name, options)));
+    const found = await Promise.all(names.map((name) => findDataset(name, read)));
     const absent = names.filter((_, index) => found[index] === undefined);
     for (const dataset of found) if (dataset !== undefined) checkClaim(dataset, claim);
     if (absent.length > 0) throw foreign(names.join(", "), `there is no ${absent.join(", ")}`, error);
@@ -62,16 +64,8 @@ export async function ensureSnapshots(
   }
 }
 
-export interface ListSnapshotsOptions extends CallOptions {
-  /** Only these user properties. zfs-fuse takes four times as long to say all of them. */
-  readonly userProperties?: readonly string[];
-}
-
 /** The snapshots of one dataset, oldest first; none when there is no such dataset. */
-export async function listSnapshots(
-  dataset: string,
-  options: ListSnapshotsOptions = {},
-): Promise<readonly Dataset[]> {
+export async function listSnapshots(dataset: string, options: ReadOptions = {}): Promise<readonly Dataset[]> {
   return (await readSnapshots(dataset, "children", options)).filter(({ name }) =>
     name.startsWith(`${dataset}@`),
   );
@@ -80,7 +74,7 @@ export async function listSnapshots(
 /** The snapshots of a dataset and of everything below it; of each dataset oldest first. */
 export async function listSnapshotsBelow(
   root: string,
-  options: ListSnapshotsOptions = {},
+  options: ReadOptions = {},
 ): Promise<readonly Dataset[]> {
   return readSnapshots(root, "all", options);
 }
@@ -90,7 +84,7 @@ const NATIVE = ["type", "guid", "creation", "used", "referenced", "userrefs"];
 async function readSnapshots(
   root: string,
   depth: Depth,
-  { userProperties, ...options }: ListSnapshotsOptions,
+  { userProperties, ...options }: ReadOptions,
 ): Promise<readonly Dataset[]> {
   for (const name of userProperties ?? []) checkUserProperty(name, "x");
   const only = userProperties && [...NATIVE, ...userProperties];
@@ -102,6 +96,12 @@ async function readSnapshots(
     throw error;
   }
 }
+
+/** What is read of a snapshot that may be another's. */
+const withClaim = ({ userProperties, claim = {}, ...options }: SnapshotOptions): ReadOptions => ({
+  ...options,
+  ...(userProperties !== undefined && { userProperties: [...userProperties, ...Object.keys(claim)] }),
+});
 
 function checkedClaim({ claim = {} }: SnapshotOptions): Readonly<Record<string, string>> {
   for (const [property, value] of Object.entries(claim)) checkUserProperty(property, value);
@@ -129,7 +129,7 @@ function foreign(name: string, why: string, cause?: unknown): PloyzError {
 export async function ensureClone(
   snapshot: string,
   target: string,
-  options: CallOptions & { readonly properties?: SettableProperties } = {},
+  options: ReadOptions & { readonly properties?: SettableProperties } = {},
 ): Promise<Created> {
   const existing = await findDataset(target, options);
   if (existing === undefined) {

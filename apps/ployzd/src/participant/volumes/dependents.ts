@@ -19,13 +19,11 @@ export function dependentsOf(name: string, datasets: readonly Dataset[]): readon
 /** Destroys the snapshot unless a clone or a transfer needs it. */
 export async function destroyUnlessNeeded(
   { zfs }: Pool,
-  name: string,
+  snapshot: Dataset,
 ): Promise<"destroyed" | "absent" | "needed"> {
-  const snapshot = await zfs.findDataset(name);
-  if (snapshot === undefined) return "absent";
   if (isHeld(snapshot)) return "needed";
   try {
-    return await zfs.destroyDataset(name, { guid: snapshot.guid });
+    return await zfs.destroyDataset(snapshot.name, { guid: snapshot.guid });
   } catch (error) {
     if (neededBy(error) !== undefined) return "needed";
     throw error;

@@ -3,7 +3,7 @@ import type { Dataset } from "@ployz/zfs";
 import type { Handlers } from "../handlers.ts";
 import { destroyUnlessNeeded } from "./dependents.ts";
 import { close, open, specProperties, unmark } from "./form.ts";
-import { checkId, checkSnapshot, identityMarks, MARK, mountpointOf, volumeDataset } from "./layout.ts";
+import { checkId, checkSnapshot, identityMarks, MARK, mountpointOf, OURS, volumeDataset } from "./layout.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import {
   checkMine,
@@ -63,8 +63,9 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
           if (present.state !== "active") throw sealed(present);
           await pool.zfs.setProperties(name, specProperties(spec));
         }
-        await open(pool, name, identity.id);
-        return { guid: (await pool.zfs.getDataset(name)).guid };
+        const dataset = await pool.zfs.getDataset(name, OURS);
+        await open(pool, name, identity.id, dataset);
+        return { guid: dataset.guid };
       }),
 
     "volume.snapshot": async ({ namespace, ids, snapshot }) => {
@@ -81,8 +82,9 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
         await inTurn(checkId(id), async () => {
           const name = (await findCopy(pool, id))?.dataset?.name;
           if (name === undefined) return;
-          for (const snapshot of snapshots)
-            await destroyUnlessNeeded(pool, `${name}@${checkSnapshot(snapshot)}`);
+          const unwanted = new Set(snapshots.map((snapshot) => `${name}@${checkSnapshot(snapshot)}`));
+          for (const snapshot of await snapshotsOf(pool, name))
+            if (unwanted.has(snapshot.name)) await destroyUnlessNeeded(pool, snapshot);
         });
       }
       return null;
@@ -99,10 +101,11 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
           const source = meant(copies, from.id);
           if (source?.dataset === undefined) throw missing(from.id, self);
           const snapshot = `${source.dataset.name}@${checkSnapshot(from.snapshot)}`;
-          if ((await pool.zfs.findDataset(snapshot))?.guid !== from.guid)
+          if ((await pool.zfs.findDataset(snapshot, OURS))?.guid !== from.guid)
             throw snapshotMissing(from.id, from.snapshot, self);
           await ensureParent(pool, identity.namespace);
           const clone = await pool.zfs.ensureClone(snapshot, name, {
+            ...OURS,
             properties: {
               ...specProperties(spec),
               canmount: "on",
@@ -115,7 +118,7 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
           checkMine(present, operation, identity);
           if (present.state !== "active") throw sealed(present);
         }
-        const dataset = made ?? (await pool.zfs.getDataset(name));
+        const dataset = made ?? (await pool.zfs.getDataset(name, OURS));
         await open(pool, name, identity.id, dataset);
         return { guid: dataset.guid };
       }),
@@ -128,8 +131,8 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
         if (copy.state === "sealed" && copy.sealedBy === operation) return null;
         if (copy.state !== "active") throw sealed(copy);
         await checkUnused(runtime, id);
-        await close(pool, copy.dataset.name, id);
-        await pool.zfs.setProperties(copy.dataset.name, { user: { [MARK.sealedBy]: operation } });
+        await close(pool, copy.dataset, id);
+        await pool.zfs.setProperties(copy.dataset, { user: { [MARK.sealedBy]: operation } });
         return null;
       }),
 
@@ -158,9 +161,9 @@ export function allInTurn<T>(
 }
 
 export async function ensureParent({ zfs, layout }: Pool, namespace: string): Promise<void> {
-  await zfs.ensureDataset(`${layout.volumes}/${namespace}`, {
-    properties: { mountpoint: "none", canmount: "off" },
-  });
+  const name = `${layout.volumes}/${namespace}`;
+  if ((await zfs.findDataset(name, OURS)) === undefined)
+    await zfs.ensureDataset(name, { properties: { mountpoint: "none", canmount: "off" } });
 }
 
 export function snapshotMissing(id: string, snapshot: string, machine: string): PloyzError {

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import type { VolumeSpec } from "@ployz/primitives";
 import type { Dataset, SettableProperties } from "@ployz/zfs";
-import { contentOf, mountpointOf } from "./layout.ts";
+import { contentOf, mountpointOf, OURS } from "./layout.ts";
 import type { Pool } from "./world.ts";
 
 const DEFAULT_RECORDSIZE = 131_072;
@@ -25,12 +25,13 @@ export function specProperties(spec: VolumeSpec): SettableProperties {
  */
 export async function open({ zfs, layout }: Pool, name: string, id: string, seen?: Dataset): Promise<void> {
   const path = mountpointOf(layout, id);
-  const now = seen ?? (await zfs.getDataset(name));
+  const now = seen ?? (await zfs.getDataset(name, OURS));
   if (isOpen(now, path) && (await isMountpoint(path))) return makeContent(contentOf(layout, id));
   // Writable first: once it has a mountpoint it is mounted, and zfs-fuse does not change a mount.
-  await zfs.setProperties(name, { readonly: false });
-  await zfs.setProperties(name, { canmount: "on", mountpoint: path });
-  await zfs.mount(name);
+  await zfs.setProperties(now, { readonly: false });
+  await zfs.setProperties(now, { canmount: "on", mountpoint: path });
+  // Which has mounted it, unless it had that mountpoint before.
+  if (!(await isMountpoint(path))) await zfs.mount(name);
   if (!(await isMountpoint(path))) {
     throw new PloyzError({
       code: "mount_failed",
@@ -62,9 +63,9 @@ const isOpen = ({ mounted, mountpoint, properties }: Dataset, path: string): boo
  * Out of use: unmounted, read-only, and without a mountpoint, so that no reboot mounts it. To be done before its place or its mark
  * changes: until then it is a volume that the next use opens again.
  */
-export async function close({ zfs, layout }: Pool, name: string, id: string): Promise<void> {
-  await zfs.unmount(name);
-  await zfs.setProperties(name, { mountpoint: "none", readonly: true });
+export async function close({ zfs, layout }: Pool, dataset: Dataset, id: string): Promise<void> {
+  await zfs.unmount(dataset);
+  await zfs.setProperties(dataset, { mountpoint: "none", readonly: true });
   await rmdir(mountpointOf(layout, id)).catch(() => {}); // only when empty; nothing depends on it
 }
 

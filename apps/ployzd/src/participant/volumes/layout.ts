@@ -38,6 +38,9 @@ export const MARK = {
   wasRetired: "ployz:was-retired",
 } as const;
 
+/** What is read of a dataset: our marks, and what ZFS says of everything. */
+export const OURS = { userProperties: Object.values(MARK) } as const;
+
 /** One copy of a volume on this machine. */
 export interface Copy extends VolumeIdentity {
   readonly place: Place;

@@ -15,7 +15,7 @@ export async function leaveVolumes({
   const kept: string[] = [];
   for (const { id, dataset } of await copiesOf(pool)) {
     if (dataset === undefined) continue;
-    await close(pool, dataset.name, id);
+    await close(pool, dataset, id);
     kept.push(dataset.name);
   }
   return kept;

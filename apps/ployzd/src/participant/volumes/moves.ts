@@ -10,6 +10,7 @@ import {
   identityMarks,
   incomingDataset,
   MARK,
+  OURS,
   retiredDataset,
 } from "./layout.ts";
 import type { Pool } from "./world.ts";
@@ -24,7 +25,7 @@ export async function setAside(pool: Pool, copy: Copy, dataset: Dataset, now: nu
   const { zfs, layout } = pool;
   await checkMovable(pool, copy, dataset);
   const marks = identityMarks(copy, copy.operation);
-  await zfs.setProperties(dataset.name, {
+  await zfs.setProperties(dataset, {
     readonly: true,
     user: { ...marks, [MARK.retiredAt]: copy.retiredAt ?? copy.wasRetired ?? new Date(now).toISOString() },
   });
@@ -43,7 +44,7 @@ export async function ensureHolder(
   retired: Copy | undefined,
 ): Promise<void> {
   const name = holderDataset(layout, identity.id);
-  const present = await zfs.findDataset(name);
+  const present = await zfs.findDataset(name, OURS);
   const marks = {
     ...identityMarks(identity, operation),
     ...(retired?.retiredAt !== undefined && { [MARK.wasRetired]: retired.retiredAt }),
@@ -52,25 +53,46 @@ export async function ensureHolder(
     await zfs.ensureDataset(name, {
       properties: { mountpoint: "none", canmount: "off", readonly: true, user: marks },
     });
-  else await zfs.setProperties(name, { user: marks });
+  else await zfs.setProperties(present, { user: marks });
 }
 
 /** A retired copy becomes the incoming one, which then needs only what has changed since. */
 export async function takeRetired(pool: Pool, copy: Copy, dataset: Dataset): Promise<void> {
   const { zfs, layout } = pool;
   await checkMovable(pool, copy, dataset);
-  await zfs.rename(dataset.name, incomingDataset(layout, copy.id));
+  const name = incomingDataset(layout, copy.id);
+  await zfs.rename(dataset.name, name);
+  await unmark(pool, { ...dataset, name }, MARK.sealedBy, MARK.retiredAt, MARK.retiredHere);
+}
+
+/**
+ * Brings what has come to the marks that the volume will have. Admitting it does that too; but while a copy is received, the service may
+ * still run, and when it is admitted, it stands still. `seen`: as it was before it received.
+ */
+export async function markIncoming(
+  { zfs, layout }: Pool,
+  identity: VolumeIdentity,
+  operation: string,
+  wasRetired: string | undefined,
+  seen: Dataset | undefined,
+): Promise<void> {
+  await zfs.setProperties(seen ?? incomingDataset(layout, identity.id), {
+    user: {
+      ...identityMarks(identity, operation),
+      ...(wasRetired !== undefined && { [MARK.wasRetired]: wasRetired }),
+    },
+  });
 }
 
 /** Out of use, and kept. `since`: it was retired before. */
 export async function toRetired(pool: Pool, copy: Copy, dataset: Dataset, since: string): Promise<void> {
   const { zfs, layout } = pool;
   const target = retiredDataset(layout, copy.id);
-  const older = await zfs.findDataset(target);
+  const older = await zfs.findDataset(target, OURS);
   if (older !== undefined) await zfs.rename(target, asideDataset(layout, copy.id, older.guid));
-  await close(pool, dataset.name, copy.id);
+  await close(pool, dataset, copy.id);
   const stays = (await mountedClones(pool, dataset.name)).length > 0;
-  await zfs.setProperties(dataset.name, {
+  await zfs.setProperties(dataset, {
     user: {
       ...identityMarks(copy, copy.operation),
       [MARK.retiredAt]: since,
@@ -86,7 +108,7 @@ export async function toRetired(pool: Pool, copy: Copy, dataset: Dataset, since:
  */
 async function mountedClones({ zfs, layout }: Pool, name: string): Promise<readonly string[]> {
   if (zfs.capabilities.implementation === "openzfs") return [];
-  const datasets = await zfs.listDatasets(layout.root);
+  const datasets = await zfs.listDatasets(layout.root, OURS);
   const clones = new Set(dependentsOf(name, datasets));
   return datasets.filter((one) => clones.has(one.name) && one.mounted).map((one) => one.name);
 }

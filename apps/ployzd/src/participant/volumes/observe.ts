@@ -1,5 +1,5 @@
 import type { ObservedStorage, ObservedVolume } from "@ployz/primitives";
-import { type Copy, copiesIn } from "./layout.ts";
+import { type Copy, copiesIn, OURS } from "./layout.ts";
 import type { Pool } from "./world.ts";
 
 export interface ObservedVolumes {
@@ -13,7 +13,7 @@ export async function observeVolumes(
   namespaces: readonly string[] | undefined,
   overcommitRatio: number,
 ): Promise<ObservedVolumes> {
-  const datasets = await zfs.listDatasets(layout.root);
+  const datasets = await zfs.listDatasets(layout.root, OURS);
   const copies = copiesIn(layout, datasets);
   const root = datasets.find(({ name }) => name === layout.root);
   const [usedBytes, availableBytes] = [root?.usedBytes ?? 0, root?.availableBytes ?? 0];

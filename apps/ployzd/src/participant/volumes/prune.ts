@@ -1,6 +1,6 @@
 import type { Handlers } from "../handlers.ts";
 import { neededBy } from "./dependents.ts";
-import { checkNamespace } from "./layout.ts";
+import { checkNamespace, OURS } from "./layout.ts";
 import { type Expired, expired } from "./retention.ts";
 import type { VolumeWorld } from "./world.ts";
 
@@ -9,7 +9,7 @@ export function pruneEffect(world: VolumeWorld): Pick<Handlers, "volume.prune" |
   const { storage, inTurn, retention } = world;
   const look = async (namespace: string): Promise<readonly Expired[]> => {
     const { zfs, layout } = await storage.ready();
-    const filesystems = await zfs.listDatasets(layout.root);
+    const filesystems = await zfs.listDatasets(layout.root, OURS);
     const snapshots = await zfs.listSnapshotsBelow(layout.root, { userProperties: [] });
     return expired({
       ...{ layout, namespace: checkNamespace(namespace), filesystems, snapshots, retention },

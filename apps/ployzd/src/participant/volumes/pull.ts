@@ -5,7 +5,7 @@ import { commonBase } from "./base.ts";
 import { snapshotMissing } from "./effects.ts";
 import { checkId, checkSnapshot, incomingDataset } from "./layout.ts";
 import { meter } from "./meter.ts";
-import { ensureHolder, setAside, takeRetired } from "./moves.ts";
+import { ensureHolder, markIncoming, setAside, takeRetired } from "./moves.ts";
 import { findCopy, observedSnapshot, type Pool, type PullWorld, sealed, snapshotsOf } from "./world.ts";
 
 type Pull = Commands["volume.pull"];
@@ -63,15 +63,26 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     const retired = copy?.place === "retired" && base !== undefined ? copy : undefined;
     await ensureHolder(pool, args, args.operation, retired);
     if (retired?.dataset !== undefined) await takeRetired(pool, retired, retired.dataset);
-    if (whole) return { bytes: 0, base: args.snapshot };
+    const goesOn = base !== undefined && copy?.place === "incoming" ? copy : undefined;
+    const mark = (wasRetired?: string) =>
+      markIncoming(pool, args, args.operation, wasRetired, goesOn?.dataset);
+    const before = retired?.retiredAt ?? goesOn?.wasRetired;
+    if (whole) {
+      await mark(before);
+      return { bytes: 0, base: args.snapshot };
+    }
     try {
-      return { bytes: await transfer(pool, args, base, context), base: base?.name ?? null };
+      const bytes = await transfer(pool, args, base, context);
+      await mark(before);
+      return { bytes, base: base?.name ?? null };
     } catch (error) {
       // Something was written to it since its newest snapshot, which no snapshot shows.
       const now = await findCopy(pool, args.id);
       if (base === undefined || now?.dataset === undefined || !isModified(error)) throw error;
       await setAside(pool, now, now.dataset, world.now());
-      return { bytes: await transfer(pool, args, undefined, context), base: null };
+      const bytes = await transfer(pool, args, undefined, context);
+      await markIncoming(pool, args, args.operation, undefined, undefined);
+      return { bytes, base: null };
     }
   }
 

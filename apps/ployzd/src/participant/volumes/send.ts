@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import type { TransferOffer } from "@ployz/primitives";
+import type { Dataset } from "@ployz/zfs";
 import { checkId, checkSnapshot } from "./layout.ts";
-import { findCopy, type Pool, type VolumeWorld } from "./world.ts";
+import { findCopy, type Pool, snapshotName, snapshotsOf, type VolumeWorld } from "./world.ts";
 
 export type VolumeOffer = Extract<TransferOffer, { kind: "volume" }>;
 
@@ -39,16 +40,15 @@ export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log"
   }
 
   async function named(pool: Pool, { id, snapshot, base }: VolumeOffer): Promise<Named | undefined> {
-    const name = (await findCopy(pool, checkId(id)))?.dataset?.name;
-    if (name === undefined) return undefined;
-    const full = {
-      snapshot: `${name}@${checkSnapshot(snapshot)}`,
-      base: base && `${name}@${checkSnapshot(base)}`,
-    };
-    const wanted = [full.snapshot, ...(full.base === undefined ? [] : [full.base])];
-    const found = await Promise.all(wanted.map((one) => pool.zfs.findDataset(one)));
-    if (found.includes(undefined)) return undefined;
-    return { snapshot: full.snapshot, ...(full.base !== undefined && { base: full.base }) };
+    checkSnapshot(snapshot);
+    if (base !== undefined) checkSnapshot(base);
+    const dataset = (await findCopy(pool, checkId(id)))?.dataset;
+    if (dataset === undefined) return undefined;
+    const all = await snapshotsOf(pool, dataset.name);
+    const find = (wanted: string | undefined) => all.find((one) => snapshotName(one) === wanted);
+    const [found, from] = [find(snapshot), find(base)];
+    if (found === undefined || (base !== undefined && from === undefined)) return undefined;
+    return { snapshot: found, ...(from !== undefined && { base: from }) };
   }
 
   return {
@@ -58,21 +58,23 @@ export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log"
       if (send === undefined) return null;
       const { resumeToken: token } = offer;
       if (token !== undefined) {
-        const { guid } = await pool.zfs.getDataset(send.snapshot);
         const of = await pool.zfs.resumesTo(token).catch(() => undefined); // another one, or of a ZFS that has none
-        if (of === guid) return { resumes: true };
+        if (of === send.snapshot.guid) return { resumes: true };
       }
-      const bytes = await pool.zfs.estimateSend(send).catch(() => undefined);
+      const bytes = await pool.zfs.estimateSend(names(send)).catch(() => undefined);
       return bytes === undefined ? {} : { bytes };
     },
     async open(offer) {
       const pool = await storage.ready();
       const send = await named(pool, offer);
       if (send === undefined) throw new Error(`the snapshots of ${offer.id} that were offered are gone`);
-      const snapshots = [send.snapshot, ...(send.base === undefined ? [] : [send.base])];
+      const snapshots = Object.values(names(send));
       await Promise.all(snapshots.map((snapshot) => hold(pool, snapshot)));
       const { resumeToken } = offer;
-      const { stream, done } = pool.zfs.send({ ...send, ...(resumeToken !== undefined && { resumeToken }) }); // ends, and its program with it, when nobody reads any more
+      const { stream, done } = pool.zfs.send({
+        ...names(send),
+        ...(resumeToken !== undefined && { resumeToken }),
+      }); // ends, and its program with it, when nobody reads any more
       void done
         .catch(() => {}) // told by the stream
         .then(() => Promise.all(snapshots.map((snapshot) => release(pool, snapshot))))
@@ -91,6 +93,11 @@ export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log"
 }
 
 interface Named {
-  readonly snapshot: string;
-  readonly base?: string;
+  readonly snapshot: Dataset;
+  readonly base?: Dataset;
 }
+
+const names = ({ snapshot, base }: Named) => ({
+  snapshot: snapshot.name,
+  ...(base !== undefined && { base: base.name }),
+});

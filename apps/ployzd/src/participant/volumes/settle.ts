@@ -1,6 +1,7 @@
 import { PloyzError } from "@ployz/exec";
 import type { Dataset } from "@ployz/zfs";
 import type { Handlers } from "../handlers.ts";
+import { neededBy } from "./dependents.ts";
 import { ensureParent } from "./effects.ts";
 import { open, specProperties, unmark } from "./form.ts";
 import {
@@ -9,8 +10,8 @@ import {
   checkSnapshot,
   holderDataset,
   identityMarks,
-  incomingDataset,
   MARK,
+  OURS,
   volumeDataset,
 } from "./layout.ts";
 import { toRetired } from "./moves.ts";
@@ -43,11 +44,19 @@ export function settlingEffects(world: VolumeWorld): Pick<Handlers, Settling> {
         checkMine(copy, operation, identity);
         if (copy.state !== "incoming" && copy.state !== "active") throw sealed(copy);
         const name = volumeDataset(pool.layout, namespace, id);
+        const { guid: received } = copy.dataset; // which stays through the rename
         if (copy.state === "incoming") {
           await checkNewest(pool, copy.dataset, checkSnapshot(snapshot), guid);
           await ensureParent(pool, namespace);
-          await unmark(pool, copy.dataset, MARK.sealedBy, MARK.retiredAt, MARK.retiredHere, MARK.wasRetired);
-          await pool.zfs.setProperties(copy.dataset.name, {
+          const { sealedBy, retiredAt, retiredHere, wasRetired } = MARK;
+          const stale = [
+            sealedBy,
+            retiredAt,
+            retiredHere,
+            ...(copy.wasRetired === undefined ? [wasRetired] : []),
+          ];
+          await unmark(pool, copy.dataset, ...stale);
+          await pool.zfs.setProperties(copy.dataset, {
             ...specProperties(spec),
             user: {
               ...identityMarks(identity, operation),
@@ -58,7 +67,7 @@ export function settlingEffects(world: VolumeWorld): Pick<Handlers, Settling> {
         }
         await open(pool, name, id);
         await dropEmptyHolder(pool, id);
-        return { guid: (await pool.zfs.getDataset(name)).guid };
+        return { guid: received };
       }),
 
     "volume.discard": ({ id, operation }) =>
@@ -94,7 +103,7 @@ export async function discard(pool: Pool, copy: Copy): Promise<void> {
   if (dataset !== undefined && wasRetired !== undefined) {
     await backToBase(pool, copy, dataset);
     await toRetired(pool, copy, dataset, wasRetired);
-  } else if (dataset !== undefined && (await zfs.findDataset(dataset.name)) !== undefined)
+  } else if (dataset !== undefined && (await zfs.findDataset(dataset.name, OURS)) !== undefined)
     await zfs.destroyDataset(dataset.name, { recursive: true, guid: dataset.guid });
   if (holder !== undefined) await zfs.destroyDataset(holderDataset(layout, id), { guid: holder.guid });
 }
@@ -113,9 +122,11 @@ async function backToBase({ zfs }: Pool, { operation }: Copy, dataset: Dataset):
 
 /** What said whose the incoming copy was, once the copy is the volume. */
 async function dropEmptyHolder({ zfs, layout }: Pool, id: string): Promise<void> {
-  const holder = await zfs.findDataset(holderDataset(layout, id));
-  if (holder === undefined || (await zfs.findDataset(incomingDataset(layout, id))) !== undefined) return;
-  await zfs.destroyDataset(holder.name, { guid: holder.guid });
+  const holder = await zfs.findDataset(holderDataset(layout, id), OURS);
+  if (holder === undefined) return;
+  await zfs.destroyDataset(holder.name, { guid: holder.guid }).catch((error: unknown) => {
+    if (neededBy(error) === undefined) throw error; // it is not empty
+  });
 }
 
 async function checkNewest(pool: Pool, dataset: Dataset, snapshot: string, guid: string): Promise<void> {

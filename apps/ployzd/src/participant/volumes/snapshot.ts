@@ -1,5 +1,5 @@
 import { PloyzError } from "@ployz/exec";
-import { volumeDataset } from "./layout.ts";
+import { OURS, volumeDataset } from "./layout.ts";
 import { missing, type Pool, snapshotName } from "./world.ts";
 
 export interface Wanted {
@@ -13,10 +13,12 @@ export interface Wanted {
 /** Makes the snapshots that are not there. Resolves with the guids of all, by the volumes' ids. */
 export async function takeSnapshot(pool: Pool, wanted: Wanted): Promise<Readonly<Record<string, string>>> {
   const { namespace, ids, snapshot } = wanted;
+  const [only] = ids;
+  if (only !== undefined && ids.length === 1) return { [only]: await takeOne(pool, wanted, only) };
   const find = async () => {
     const found = ids.map(async (id) => {
       const name = `${volumeDataset(pool.layout, namespace, id)}@${snapshot}`;
-      return [id, (await pool.zfs.findDataset(name))?.guid] as const;
+      return [id, (await pool.zfs.findDataset(name, OURS))?.guid] as const;
     });
     return new Map(await Promise.all(found));
   };
@@ -32,9 +34,10 @@ async function takeOne(
   { zfs, layout }: Pool,
   { namespace, snapshot, self }: Wanted,
   id: string,
-): Promise<void> {
+): Promise<string> {
   try {
-    await zfs.ensureSnapshot(`${volumeDataset(layout, namespace, id)}@${snapshot}`);
+    const name = `${volumeDataset(layout, namespace, id)}@${snapshot}`;
+    return (await zfs.ensureSnapshot(name, OURS)).dataset.guid;
   } catch (error) {
     throw error instanceof PloyzError && error.code === "dataset_missing" ? missing(id, self) : error;
   }
@@ -50,12 +53,15 @@ async function takeAll(
   ids: readonly string[],
 ): Promise<void> {
   const parent = `${layout.volumes}/${namespace}`;
-  const all = (await zfs.listDatasets(parent)).map(({ name }) => name);
+  const all = (await zfs.listDatasets(parent, OURS)).map(({ name }) => name);
   const gone = ids.find((id) => !all.includes(volumeDataset(layout, namespace, id)));
   if (gone !== undefined) throw missing(gone, self);
   const names = ids.map((id) => volumeDataset(layout, namespace, id));
   if (zfs.capabilities.features.has("multi_snapshot")) {
-    await zfs.ensureSnapshots(names.map((name) => `${name}@${snapshot}`));
+    await zfs.ensureSnapshots(
+      names.map((name) => `${name}@${snapshot}`),
+      OURS,
+    );
     return;
   }
   // One that has it already would make the whole call fail: a part of them was asked for before, and atomicity was lost then.
@@ -63,9 +69,9 @@ async function takeAll(
     (one) => snapshotName(one) === snapshot,
   );
   if (before.length > 0) {
-    for (const name of names) await zfs.ensureSnapshot(`${name}@${snapshot}`);
+    for (const name of names) await zfs.ensureSnapshot(`${name}@${snapshot}`, OURS);
     return;
   }
-  await zfs.ensureSnapshot(`${parent}@${snapshot}`, { recursive: true });
+  await zfs.ensureSnapshot(`${parent}@${snapshot}`, { ...OURS, recursive: true });
   for (const name of all) if (!names.includes(name)) await zfs.destroyDataset(`${name}@${snapshot}`);
 }

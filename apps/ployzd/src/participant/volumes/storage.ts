@@ -3,7 +3,7 @@ import { PloyzError, type ServiceHost } from "@ployz/exec";
 import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
 import { serialise } from "../../state/files.ts";
 import { open } from "./form.ts";
-import { layoutOf } from "./layout.ts";
+import { layoutOf, OURS } from "./layout.ts";
 import { copiesOf, type Pool } from "./world.ts";
 
 /** The pool under this machine's volumes. A machine whose pool is not there works on, without volumes. */
@@ -46,7 +46,7 @@ export function openStorage(options: StorageOptions): Storage {
     const zfs = await openZfs();
     await importFrom(zfs, name.split("/")[0] ?? name, options.pools);
     // One that is there stays as the operator has set it.
-    if ((await zfs.findDataset(name)) === undefined)
+    if ((await zfs.findDataset(name, OURS)) === undefined)
       await zfs.ensureDataset(name, { properties: { mountpoint: "none", canmount: "off" } });
     const layout = layoutOf(name, options.mounts);
     for (const folder of [layout.volumes, layout.incoming, layout.retired])

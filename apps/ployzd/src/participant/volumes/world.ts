@@ -5,7 +5,7 @@ import type { Runtime } from "@ployz/runtime";
 import type { Dataset, Zfs } from "@ployz/zfs";
 import type { Retention } from "../../config/load.ts";
 import { usesOf } from "../labels.ts";
-import { type Copy, copiesIn, type Layout } from "./layout.ts";
+import { type Copy, copiesIn, type Layout, OURS } from "./layout.ts";
 import type { Storage } from "./storage.ts";
 
 /** What the commands on volumes need of the machine. */
@@ -35,7 +35,7 @@ export interface Pool {
 
 /** All copies on this machine. Looked at each time: what is remembered could be wrong. */
 export async function copiesOf({ zfs, layout }: Pool): Promise<readonly Copy[]> {
-  return copiesIn(layout, await zfs.listDatasets(layout.root));
+  return copiesIn(layout, await zfs.listDatasets(layout.root, OURS));
 }
 
 /** The copy that an id stands for. While one is received, a retired one of the same id is not the one that is meant. */
