@@ -18,7 +18,7 @@ const ESSENTIAL = [
   ...["quota", "refquota", "reservation", "refreservation"],
 ];
 
-export interface EnsureDatasetOptions extends CallOptions {
+export interface EnsureDatasetOptions extends ReadOptions {
   readonly properties?: SettableProperties;
   /**
    * User properties that say whose dataset this is, set in the same call that creates it. A dataset that exists without them, or with
@@ -37,9 +37,15 @@ export async function findDataset(name: string, options: ReadOptions = {}): Prom
   return find(name, { ...options, ...essential(options) });
 }
 
-function essential({ userProperties }: ReadOptions): { readonly only?: readonly string[] } {
+/** `more`: properties that are needed besides. */
+function essential(
+  { userProperties }: ReadOptions,
+  more: readonly string[] = [],
+): { readonly only?: readonly string[] } {
   for (const name of userProperties ?? []) checkUserProperty(name, "x");
-  return userProperties === undefined ? {} : { only: [...ESSENTIAL, ...userProperties] };
+  return userProperties === undefined
+    ? {}
+    : { only: [...new Set([...ESSENTIAL, ...userProperties, ...more])] };
 }
 
 async function find(
@@ -142,20 +148,22 @@ export async function ensureDataset(
   const claim = options.claim ?? {};
   for (const [property, value] of Object.entries(claim)) checkUserProperty(property, value);
   const wanted = nativeProperties(options.properties ?? {});
-  const existing = await findDataset(name, options);
+  const compared = essential(options, [...Object.keys(wanted), ...Object.keys(claim)]);
+  const read = async () => there(name, await find(name, { ...options, ...compared }));
+  const existing = await find(name, { ...options, ...compared });
   if (existing === undefined) {
     try {
       await call(argv.create(name, { ...wanted, ...claim }), options);
-      return { outcome: "created", dataset: await getDataset(name, options) };
+      return { outcome: "created", dataset: await read() };
     } catch (error) {
       if (!hasCode(error, "dataset_exists")) throw error; // somebody was faster: go on with theirs
     }
   }
-  const dataset = existing ?? (await getDataset(name, options));
+  const dataset = existing ?? (await read());
   checkClaim(dataset, claim);
   const changed = await applyProperties(dataset, wanted, options);
-  const mounted = await mountIfMeant(changed ? await getDataset(name, options) : dataset, options);
-  const now = changed || mounted ? await getDataset(name, options) : dataset;
+  const mounted = await mountIfMeant(changed ? await read() : dataset, options);
+  const now = changed || mounted ? await read() : dataset;
   return { outcome: changed || mounted ? "changed" : "unchanged", dataset: now };
 }
 

@@ -1,7 +1,7 @@
 import { argv } from "./argv.ts";
 import { type CallOptions, call } from "./call.ts";
 import type { ZfsCapabilities } from "./capabilities.ts";
-import { getDataset, glance } from "./datasets.ts";
+import { findDataset, getDataset, glance } from "./datasets.ts";
 import { checkGuid } from "./destroy.ts";
 import { hasCode } from "./errors.ts";
 import { checkHoldTag } from "./names.ts";
@@ -49,10 +49,7 @@ export async function release(
   options: HoldOptions = {},
 ): Promise<"released" | "unchanged"> {
   checkHoldTag(tag);
-  const dataset = await glance(snapshot, [NOTE + tag], options).catch((error: unknown) => {
-    if (hasCode(error, "dataset_missing")) return undefined;
-    throw error;
-  });
+  const dataset = await findDataset(snapshot, { ...options, userProperties: [NOTE + tag] });
   if (dataset === undefined) return "unchanged";
   checkGuid(dataset, options.guid);
   const outcome = await call(argv.release(snapshot, tag), options).then(

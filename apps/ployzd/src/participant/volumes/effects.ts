@@ -161,9 +161,10 @@ export function allInTurn<T>(
 }
 
 export async function ensureParent({ zfs, layout }: Pool, namespace: string): Promise<void> {
-  const name = `${layout.volumes}/${namespace}`;
-  if ((await zfs.findDataset(name, OURS)) === undefined)
-    await zfs.ensureDataset(name, { properties: { mountpoint: "none", canmount: "off" } });
+  await zfs.ensureDataset(`${layout.volumes}/${namespace}`, {
+    ...OURS,
+    properties: { mountpoint: "none", canmount: "off" },
+  });
 }
 
 export function snapshotMissing(id: string, snapshot: string, machine: string): PloyzError {

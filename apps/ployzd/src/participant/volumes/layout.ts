@@ -101,11 +101,18 @@ export const mountpointOf = (layout: Pick<Layout, "mounts">, id: string): string
 export const contentOf = (layout: Pick<Layout, "mounts">, id: string): string =>
   join(mountpointOf(layout, id), "data");
 
+/** `wasRetired`: since when it was a retired copy, if it was one. */
 export function identityMarks(
   { id, namespace, name }: VolumeIdentity,
   operation: string,
+  wasRetired?: string,
 ): Readonly<Record<string, string>> {
-  return { [MARK.volume]: `${namespace}/${name}`, [MARK.id]: id, [MARK.operation]: operation };
+  return {
+    [MARK.volume]: `${namespace}/${name}`,
+    [MARK.id]: id,
+    [MARK.operation]: operation,
+    ...(wasRetired !== undefined && { [MARK.wasRetired]: wasRetired }),
+  };
 }
 
 /** The copies among all filesystems below the root. Datasets without our marks are not ours. */

@@ -45,15 +45,13 @@ export async function ensureHolder(
 ): Promise<void> {
   const name = holderDataset(layout, identity.id);
   const present = await zfs.findDataset(name, OURS);
-  const marks = {
-    ...identityMarks(identity, operation),
-    ...(retired?.retiredAt !== undefined && { [MARK.wasRetired]: retired.retiredAt }),
-  };
+  const user = identityMarks(identity, operation, retired?.retiredAt);
   if (present === undefined)
     await zfs.ensureDataset(name, {
-      properties: { mountpoint: "none", canmount: "off", readonly: true, user: marks },
+      ...OURS,
+      properties: { mountpoint: "none", canmount: "off", readonly: true, user },
     });
-  else await zfs.setProperties(present, { user: marks });
+  else await zfs.setProperties(present, { user });
 }
 
 /** A retired copy becomes the incoming one, which then needs only what has changed since. */
@@ -76,12 +74,8 @@ export async function markIncoming(
   wasRetired: string | undefined,
   seen: Dataset | undefined,
 ): Promise<void> {
-  await zfs.setProperties(seen ?? incomingDataset(layout, identity.id), {
-    user: {
-      ...identityMarks(identity, operation),
-      ...(wasRetired !== undefined && { [MARK.wasRetired]: wasRetired }),
-    },
-  });
+  const user = identityMarks(identity, operation, wasRetired);
+  await zfs.setProperties(seen ?? incomingDataset(layout, identity.id), { user });
 }
 
 /** Out of use, and kept. `since`: it was retired before. */

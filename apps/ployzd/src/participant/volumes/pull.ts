@@ -64,16 +64,10 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     await ensureHolder(pool, args, args.operation, retired);
     if (retired?.dataset !== undefined) await takeRetired(pool, retired, retired.dataset);
     const goesOn = base !== undefined && copy?.place === "incoming" ? copy : undefined;
-    const mark = (wasRetired?: string) =>
-      markIncoming(pool, args, args.operation, wasRetired, goesOn?.dataset);
-    const before = retired?.retiredAt ?? goesOn?.wasRetired;
-    if (whole) {
-      await mark(before);
-      return { bytes: 0, base: args.snapshot };
-    }
     try {
-      const bytes = await transfer(pool, args, base, context);
-      await mark(before);
+      const bytes = whole ? 0 : await transfer(pool, args, base, context);
+      const wasRetired = retired?.retiredAt ?? goesOn?.wasRetired;
+      await markIncoming(pool, args, args.operation, wasRetired, goesOn?.dataset);
       return { bytes, base: base?.name ?? null };
     } catch (error) {
       // Something was written to it since its newest snapshot, which no snapshot shows.

@@ -58,10 +58,7 @@ export function settlingEffects(world: VolumeWorld): Pick<Handlers, Settling> {
           await unmark(pool, copy.dataset, ...stale);
           await pool.zfs.setProperties(copy.dataset, {
             ...specProperties(spec),
-            user: {
-              ...identityMarks(identity, operation),
-              ...(copy.wasRetired !== undefined && { [MARK.wasRetired]: copy.wasRetired }),
-            },
+            user: identityMarks(identity, operation, copy.wasRetired),
           });
           await pool.zfs.rename(copy.dataset.name, name);
         }
