@@ -165,14 +165,16 @@ describe("a daemon that dies before any change of the pool, and the same command
     );
   });
 
-  it("pull of all of it, of the difference, and into a retired copy", async () => {
+  const source = (id: string) => ({ source: { machine: pair.a.id, id }, operation: "op" });
+  const pulled = async ({ id }: { id: string }) => {
+    const { b } = pair;
+    const seen = await call(b, "volume.snapshots", { id });
+    expect(seen?.snapshots.at(-1)?.name).toBe("last");
+    expect(await shape(b, id)).toMatchObject({ states: ["incoming"], mounted: false });
+  };
+
+  it("pull of all of it", async () => {
     const { a, b } = pair;
-    const pulled = async ({ id }: { id: string }) => {
-      const seen = await call(b, "volume.snapshots", { id });
-      expect(seen?.snapshots.at(-1)?.name).toBe("last");
-      expect(await shape(b, id)).toMatchObject({ states: ["incoming"], mounted: false });
-    };
-    const source = (id: string) => ({ source: { machine: a.id, id }, operation: "op" });
     await cutEverywhere(
       b,
       "volume.pull",
@@ -182,6 +184,10 @@ describe("a daemon that dies before any change of the pool, and the same command
       },
       pulled,
     );
+  });
+
+  it("pull of the difference", async () => {
+    const { a, b } = pair;
     await cutEverywhere(
       b,
       "volume.pull",
@@ -192,6 +198,10 @@ describe("a daemon that dies before any change of the pool, and the same command
       },
       pulled,
     );
+  });
+
+  it("pull into a retired copy", async () => {
+    const { a, b } = pair;
     await cutEverywhere(
       b,
       "volume.pull",
