@@ -16,13 +16,17 @@ export function refuseChange(wish: Wish, facts: ChangeFacts): readonly Refusal[]
       },
     ];
   }
+  // Where the machine that was asked for is not there, what else is in the way only follows from it.
+  const nowhere = wish.refusals.some(({ code }) => code === UNKNOWN_MACHINE);
   return [
     ...unknownMachines(wish.desired, facts),
     ...takenRoutes(wish.desired, facts),
     ...takenPorts(wish.desired, facts),
-    ...decide(wish, facts).refusals,
+    ...(nowhere ? wish.refusals : decide(wish, facts).refusals),
   ];
 }
+
+const UNKNOWN_MACHINE = "machine_unknown";
 
 /** Why there is no active machine of this name; `undefined` when there is one. */
 export function unknownMachine(field: string, machine: string, facts: ChangeFacts): Refusal | undefined {
@@ -30,7 +34,7 @@ export function unknownMachine(field: string, machine: string, facts: ChangeFact
   if (known.includes(machine)) return undefined;
   const near = didYouMean(machine, known);
   return {
-    code: "machine_unknown",
+    code: UNKNOWN_MACHINE,
     message: `${field}: no active machine is called ${machine}`,
     hint: near === undefined ? `active machines: ${known.join(", ")}` : `did you mean ${near}?`,
   };
