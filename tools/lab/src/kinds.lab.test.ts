@@ -116,6 +116,19 @@ it("installs a payload on m1 alone", { timeout: 600_000 }, () =>
   ),
 );
 
+it("installs a payload on as many as it is told, each with a disk of its own", { timeout: 600_000 }, () =>
+  withTarball("echo installed >/usr/local/bin/ployzctl", (payload) =>
+    withLab({ machines: 3, payload, payloadUpTo: 2 }, async (lab) => {
+      await lab.sh(1, ["rm", "/usr/local/bin/ployzctl"]);
+      expect((await lab.sh(2, ["cat", "/usr/local/bin/ployzctl"])).stdout).toBe("installed\n");
+      for (const without of [1, 3])
+        await expect(lab.sh(without, ["test", "-e", "/usr/local/bin/ployzctl"])).rejects.toMatchObject({
+          exitCode: 1,
+        });
+    }),
+  ),
+);
+
 it("leaves nothing when it cannot be made whole, and says why", { timeout: 600_000 }, () =>
   withTarball("echo no room for it >&2; exit 3", async (payload) => {
     const name = `f-${process.pid}`;

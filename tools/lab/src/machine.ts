@@ -66,11 +66,13 @@ export async function boot(spec: LabSpec, index: number, signal?: AbortSignal): 
   const cgroup = machineCgroup(spec.name, index);
   await plug(spec.name, index);
   const log = join(dir, "console.log");
+  const { layers, payload } = spec;
+  const lower = payload !== undefined && index <= payload.upTo ? [payload.layer, ...layers] : layers;
   const args = [
     spec.kind,
     machineName(index),
     dir,
-    spec.kind === "vm" ? (spec.layers[0] ?? "") : spec.layers.join(":"),
+    spec.kind === "vm" ? (layers[0] ?? "") : lower.join(":"),
     machineNetns(spec.name, index),
     cgroup,
     machineMac(spec.name, index),

@@ -18,6 +18,8 @@ export interface LabSpec {
   readonly sshMesh: boolean;
   /** Overlay layers, top first. */
   readonly layers: readonly string[];
+  /** A layer above them, which m1 to this machine have. */
+  readonly payload?: { readonly layer: string; readonly upTo: number };
 }
 
 /** Makes the lab's state folder: the name is taken from here on. @throws PloyzError `lab_exists` */

@@ -2,9 +2,10 @@ import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import { findProgram, PloyzError, run } from "@ployz/exec";
 import { removeCgroup } from "./cgroup.ts";
-import { boot, inMachine, prepareDisk } from "./machine.ts";
+import { boot, prepareDisk } from "./machine.ts";
 import { checkLabName, labCgroup, machineDir, maxMachines, sshKey, stateDir } from "./names.ts";
 import { makeLabNetwork, removeNetworks } from "./network.ts";
+import { ensurePayload, installPayload } from "./payload.ts";
 import { ensureRoot } from "./roots.ts";
 import { claimLab, indexes, type LabKind, type LabSpec, writeSpec } from "./spec.ts";
 
@@ -20,8 +21,10 @@ export interface UpOptions {
   readonly databases?: boolean;
   /** Of virtual machines: a folder that each has as a disk (ext4) at /dev/vdc, as it is now. */
   readonly share?: string;
-  /** Release tarball, unpacked and installed on m1. */
+  /** Release tarball, installed on m1. */
   readonly payload?: string;
+  /** It is installed on m1 to this machine. Default 1; virtual machines other than m1 have none. */
+  readonly payloadUpTo?: number;
   /** Default true: m1 holds the private key that all machines accept for root. */
   readonly sshMesh?: boolean;
   readonly signal?: AbortSignal;
@@ -39,6 +42,10 @@ export async function up(options: UpOptions): Promise<LabSpec> {
   const layers = await ensureRoot({ kind, docker, bare, databases }, (missing) =>
     options.onProgress?.(`building the cached root (${missing.join(", ")}): about a minute, once`),
   );
+  const payload =
+    options.payload === undefined || kind === "vm"
+      ? undefined
+      : await ensurePayload(options.payload, layers, options.signal);
   const spec: LabSpec = {
     name,
     kind,
@@ -47,6 +54,7 @@ export async function up(options: UpOptions): Promise<LabSpec> {
     bare,
     sshMesh: options.sshMesh ?? true,
     layers,
+    ...(payload !== undefined && { payload: { layer: payload, upTo: options.payloadUpTo ?? 1 } }),
   };
   await claimLab(name);
   try {
@@ -62,7 +70,8 @@ export async function up(options: UpOptions): Promise<LabSpec> {
         await boot(spec, index, options.signal);
       }),
     );
-    if (options.payload !== undefined) await installPayload(spec, options.payload, options.signal);
+    if (options.payload !== undefined && kind === "vm")
+      await installPayload(spec, options.payload, options.signal);
     return spec;
   } catch (error) {
     await down(name);
@@ -122,6 +131,12 @@ async function checkRequest(options: UpOptions): Promise<void> {
       message: "a virtual machine has neither Docker nor databases, and is not bare",
     });
   }
+  if (options.kind === "vm" && (options.payloadUpTo ?? 1) > 1) {
+    throw new PloyzError({
+      code: "lab_kind_invalid",
+      message: "a payload is installed on the first of virtual machines only",
+    });
+  }
   if (options.payload !== undefined && !(await isReadable(options.payload))) {
     throw new PloyzError({
       code: "payload_missing",
@@ -152,17 +167,6 @@ const isReadable = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
-
-async function installPayload(spec: LabSpec, tarball: string, signal?: AbortSignal): Promise<void> {
-  const abort = signal === undefined ? {} : { signal };
-  const archive = await readFile(tarball);
-  await inMachine(spec, 1, ["sh", "-c", "cat >/root/ployz-payload.tar"], {
-    input: archive,
-    timeoutMs: 60_000,
-  });
-  const script = "rm -rf ployz && tar -xf ployz-payload.tar && exec ./ployz/install.sh";
-  await inMachine(spec, 1, ["sh", "-c", script], { timeoutMs: 120_000, ...abort });
-}
 
 /** Many wireguard-go, systemd and node processes share one kernel here; Debian's default of 128 is for one machine. */
 async function raiseInotifyLimit(): Promise<void> {
