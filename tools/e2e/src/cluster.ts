@@ -1,3 +1,4 @@
+import { readlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type RunResult, run } from "@ployz/exec";
@@ -174,6 +175,13 @@ function driver(lab: Lab): Cluster {
   };
 }
 
+/** The payload's Node on a machine, for this host: by the machine's init. */
+export async function installedNode(init: number): Promise<string> {
+  const installed = `/proc/${init}/root/usr/local/lib/ployz`;
+  return join(installed, await readlink(join(installed, "current")), "lib/node");
+}
+
+/** The payload's Node on a machine, for the machine. */
 export const node = "/usr/local/lib/ployz/current/lib/node";
 
 /** A manifest of one routed service from the fixture. */

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { readlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "@ployz/exec";
 import type { Commit, MachineRecord, OperationSummary } from "@ployz/primitives";
-import type { Cluster } from "./cluster.ts";
+import { type Cluster, installedNode } from "./cluster.ts";
 import { inPool, LOOK_AT_DATASETS } from "./datasets.ts";
 
 const peek = join(dirname(fileURLToPath(import.meta.url)), "peek.ts");
@@ -35,8 +34,7 @@ export async function storeContents({ lab }: Cluster): Promise<StoreContents> {
     read("/var/lib/ployz/membership.json").then((text) => JSON.parse(text)),
     read("/var/lib/ployz/identity/nats.seed"),
   ]);
-  const current = await readlink(join(m1.disk, "usr/local/lib/ployz/current"));
-  const node = join(m1.disk, "usr/local/lib/ployz", current.split("/").at(-1) ?? "", "lib/node");
+  const node = await installedNode(m1.init);
   const { stdout } = await run(
     "nsenter",
     [`--net=/proc/${m1.init}/ns/net`, node, "--conditions=@ployz/source", peek],

@@ -1,9 +1,8 @@
-import { readlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnStream, waitFor } from "@ployz/exec";
 import type { StoreStatus } from "@ployz/primitives";
-import type { Cluster } from "./cluster.ts";
+import { type Cluster, installedNode } from "./cluster.ts";
 
 const script = join(dirname(fileURLToPath(import.meta.url)), "store-writer.ts");
 
@@ -23,8 +22,7 @@ export async function storeWriter({ lab }: Cluster, i: number): Promise<StoreWri
   const machine = (await lab.info()).machines[i - 1];
   if (machine?.init == null) throw new Error(`m${i} is off`);
   const seed = (await lab.sh(i, ["cat", "/var/lib/ployz/identity/nats.seed"])).stdout.trim();
-  const current = await readlink(join(machine.disk, "usr/local/lib/ployz/current"));
-  const node = join(machine.disk, "usr/local/lib/ployz", current.split("/").at(-1) ?? "", "lib/node");
+  const node = await installedNode(machine.init);
   const child = spawnStream(
     "nsenter",
     [`--net=/proc/${machine.init}/ns/net`, node, "--conditions=@ployz/source", script],

@@ -33,6 +33,7 @@ export function openMachines(rpc: Rpc, { self, local, versionOf }: MachinesOptio
         ...(options.fence !== undefined && { fence: options.fence }),
         ...(options.operation !== undefined && { operation: options.operation }),
         ...(options.idleTimeoutMs !== undefined && { idleTimeoutMs: options.idleTimeoutMs }),
+        ...(options.silentTimeoutMs !== undefined && { silentTimeoutMs: options.silentTimeoutMs }),
         ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
       };
       return rpc.call(machine, command, args as Json, asked).catch((error: unknown) => {

@@ -14,6 +14,8 @@ export interface CallOptions {
   readonly operation?: string;
   /** Fails when this long passes without progress. */
   readonly idleTimeoutMs?: number;
+  /** Fails when the machine gives no sign of life for this long; one that is slow, but there, has until `timeoutMs`. */
+  readonly silentTimeoutMs?: number;
   readonly onProgress?: (value: Json) => void;
 }
 
@@ -32,7 +34,7 @@ export interface RpcOptions {
 export interface Rpc {
   /**
    * Runs a command on a machine.
-   * @throws PloyzError `machine_unreachable` (nobody answers there), `deadline_exceeded`, `call_interrupted` (its daemon was
+   * @throws PloyzError `machine_unreachable` (nobody answers there, or not in `silentTimeoutMs`), `deadline_exceeded`, `call_interrupted` (its daemon was
    *   restarted meanwhile), `payload_too_large`, `store_unavailable`, or the handler's own error; the abort reason on abort.
    */
   call(machine: string, command: string, args: Json, options: CallOptions): Promise<Json>;
@@ -55,7 +57,7 @@ export function openRpc(session: Session, rpc: RpcOptions = {}): Rpc {
     mode,
     args,
     ...(options.timeoutMs !== undefined && options.timeoutMs <= longest && { timeoutMs: options.timeoutMs }),
-    aliveMs: rpc.aliveMs ?? 5000,
+    aliveMs: Math.min(rpc.aliveMs ?? 5000, (options.silentTimeoutMs ?? Number.POSITIVE_INFINITY) / 3),
     window: options.window ?? 64,
     meta: {
       caller: session.machine,
@@ -89,7 +91,7 @@ export function openRpc(session: Session, rpc: RpcOptions = {}): Rpc {
 
 type Received = Frame & { taken(count: number): void };
 
-/** The frames of one call until its end. Guards the deadline, the idle limit and the caller's signal. */
+/** The frames of one call until its end. Guards the deadline, the limits of idleness and silence, and the caller's signal. */
 async function* frames(
   session: Session,
   machine: string,
@@ -105,21 +107,17 @@ async function* frames(
     request.timeoutMs === undefined
       ? undefined
       : setTimeout(() => incoming.end(late(machine, command, request.timeoutMs ?? 0)), request.timeoutMs);
-  let idle: NodeJS.Timeout | undefined;
-  const working = () => {
-    clearTimeout(idle);
-    const ms = options.idleTimeoutMs;
-    if (ms !== undefined) idle = setTimeout(() => incoming.end(stuck(machine, command, ms)), ms);
-  };
+  const idle = limit(options.idleTimeoutMs, (ms) => incoming.end(stuck(machine, command, ms)));
+  const silence = limit(options.silentTimeoutMs, (ms) => incoming.end(silent(machine, command, ms)));
   let open: Exchange | undefined;
   try {
-    working();
     open = await exchange(
       session,
       { machine, command, request },
       {
+        alive: silence.restart,
         frame(frame) {
-          working();
+          idle.restart();
           incoming.push(frame);
         },
         failure: (error) => incoming.end(error),
@@ -135,10 +133,24 @@ async function* frames(
     }
   } finally {
     clearTimeout(deadline);
-    clearTimeout(idle);
+    idle.stop();
+    silence.stop();
     options.signal?.removeEventListener("abort", stop);
     open?.close();
   }
+}
+
+/** Calls `passed` when `ms` go by without a restart. Without `ms` it never does. */
+function limit(ms: number | undefined, passed: (ms: number) => void) {
+  const start = () => (ms === undefined ? undefined : setTimeout(passed, ms, ms));
+  let timer = start();
+  return {
+    restart() {
+      clearTimeout(timer);
+      timer = start();
+    },
+    stop: () => clearTimeout(timer),
+  };
 }
 
 const late = (machine: string, command: string, ms: number) =>
@@ -146,6 +158,14 @@ const late = (machine: string, command: string, ms: number) =>
     code: "deadline_exceeded",
     message: `machine ${machine} did not finish ${command} within ${ms} ms`,
     hint: "it was told to stop; look at its log, then run the command again",
+    details: { machine, command },
+  });
+
+const silent = (machine: string, command: string, ms: number) =>
+  new PloyzError({
+    code: "machine_unreachable",
+    message: `machine ${machine} gave no sign of life for ${ms} ms (${command})`,
+    hint: `check that ployzd runs on ${machine} and that it is connected to the mesh (\`ployzctl machine ls\`)`,
     details: { machine, command },
   });
 

@@ -21,12 +21,13 @@ const strikeMs = 1000;
 
 /**
  * One request and all that comes back. Rides through a reconnect: the callee keeps final answers for a caller that missed
- * them, and tells an unknown call from a running one. `onFrame` gets progress, items and the final frame; `onFailure` ends it.
+ * them, and tells an unknown call from a running one. `on.alive` hears of every sign of life, `on.frame` gets progress,
+ * items and the final frame; `on.failure` ends it.
  */
 export async function exchange(
   session: Session,
   to: { readonly machine: string; readonly command: string; readonly request: Request },
-  on: { frame(frame: Frame): void; failure(error: PloyzError): void },
+  on: { alive(): void; frame(frame: Frame): void; failure(error: PloyzError): void },
 ): Promise<Exchange> {
   const { machine, command, request } = to;
   const subject = rpcSubject(session.cluster, machine, command);
@@ -78,6 +79,7 @@ export async function exchange(
 
   const onFrame = (frame: Frame) => {
     strikes = 0;
+    on.alive();
     if (frame.t === "unknown") {
       if (answered) fail(interrupted(machine, command));
       else send();

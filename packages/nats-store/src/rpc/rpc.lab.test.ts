@@ -1,5 +1,5 @@
 import { PloyzError } from "@ployz/exec";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Rig, startRig } from "../../test/rig.ts";
 import type { Json } from "../json.ts";
 import { openSession } from "../session.ts";
@@ -115,6 +115,29 @@ describe("call", () => {
     expect(result).toBe("done");
     expect(steps).toHaveLength(6);
     expect(aborted).toHaveLength(3);
+    await close();
+  });
+
+  it("waits for a machine that is slow, and not for one that is silent", async () => {
+    const began = deferred();
+    const { rpc, to, close } = await pair({
+      calls: {
+        "machine.slow": async () => {
+          began.resolve();
+          await new Promise((resolve) => setTimeout(resolve, 900));
+          return "done";
+        },
+      },
+    });
+    const slow = () => rpc.call("m3", "machine.slow", null, { timeoutMs: 10_000, silentTimeoutMs: 300 });
+    expect(await slow()).toBe("done");
+    const { nc } = await to.link();
+    const asked = slow();
+    await began.promise;
+    await nc.flush();
+    vi.spyOn(nc, "publish").mockImplementation(() => {}); // nothing that it says arrives any more
+    await expect(asked).rejects.toMatchObject({ code: "machine_unreachable" });
+    vi.restoreAllMocks();
     await close();
   });
 

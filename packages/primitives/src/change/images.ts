@@ -3,7 +3,8 @@ import { errorBody } from "../model/error.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { MachineFact } from "./observe.ts";
 
-const LOOK_MS = 5_000;
+/** Of a look at a machine. One that is silent is planned around; one that is busy is waited for. */
+export const LOOK = { timeoutMs: 30_000, silentTimeoutMs: 3_000 } as const;
 /** A registry may be far away; it is asked through two machines at most. */
 const REGISTRY_MS = 30_000;
 const REGISTRY_TRIES = 2;
@@ -61,9 +62,9 @@ async function findImage(
 ): Promise<Found> {
   const resolve = async (machine: string, mode: "never" | "missing" | "always") => {
     try {
-      const timeoutMs = mode === "never" ? LOOK_MS : REGISTRY_MS;
+      const limits = mode === "never" ? LOOK : { timeoutMs: REGISTRY_MS };
       const args = { ref, pull: mode };
-      const image = await ask(() => machines.call(machine, "image.resolve", args, { timeoutMs, signal }));
+      const image = await ask(() => machines.call(machine, "image.resolve", args, { ...limits, signal }));
       return {
         machine,
         digest: image?.digest,
@@ -118,7 +119,7 @@ export async function findBundles(
     const answers = await Promise.all(
       answering.map(async ({ record: { id: machine } }) => {
         try {
-          const options = { timeoutMs: LOOK_MS, signal };
+          const options = { ...LOOK, signal };
           const bundle = await ask(() => machines.call(machine, "bundle.resolve", { digest }, options));
           return { machine, has: bundle !== null, reason: "not there" };
         } catch (error) {

@@ -4,10 +4,7 @@ import { type ErrorBody, errorBody } from "../model/error.ts";
 import { isMember, type MachineRecord } from "../model/machine.ts";
 import type { SecretRecord } from "../model/secret.ts";
 import type { MachineObservation } from "../participant/commands.ts";
-import { ask, type Found, findBundles, findImages } from "./images.ts";
-
-/** How long a machine may take to say what it runs; one that does not is planned around. */
-const OBSERVE_MS = 3_000;
+import { ask, type Found, findBundles, findImages, LOOK } from "./images.ts";
 
 export type MachineFact = {
   readonly record: MachineRecord;
@@ -58,7 +55,7 @@ export async function observeCluster(
     .sort((left, right) => (left.record.id < right.record.id ? -1 : 1));
   const found = members.map(async ({ record, revision }): Promise<MachineFact> => {
     try {
-      const options = { timeoutMs: OBSERVE_MS, signal };
+      const options = { ...LOOK, signal };
       const observation = await ask(() =>
         machines.call(record.id, "machine.observe", { namespaces }, options),
       );

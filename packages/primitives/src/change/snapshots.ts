@@ -2,8 +2,7 @@ import type { PrimitivePorts } from "../engine/types.ts";
 import type { Volume } from "../model/commit.ts";
 import { errorBody } from "../model/error.ts";
 import type { ObservedSnapshot } from "../participant/commands.ts";
-
-const LOOK_MS = 5_000;
+import { LOOK } from "./images.ts";
 
 /** Snapshots of a copy of a volume on a machine; none where it is not, or where the machine does not answer. */
 export type Snapshots = ReadonlyMap<string, readonly ObservedSnapshot[]>;
@@ -17,7 +16,7 @@ export async function observeSnapshots(
 ): Promise<Snapshots> {
   const found = copies.map(async ({ machine, id }) => {
     try {
-      const there = await machines.call(machine, "volume.snapshots", { id }, { timeoutMs: LOOK_MS, signal });
+      const there = await machines.call(machine, "volume.snapshots", { id }, { ...LOOK, signal });
       return [keyOf(machine, id), there?.snapshots ?? []] as const;
     } catch (error) {
       signal.throwIfAborted();

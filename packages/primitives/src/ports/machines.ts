@@ -16,6 +16,8 @@ export interface CallOptions {
   readonly operation?: string;
   /** Fails with `deadline_exceeded` when the command makes no progress for this long. */
   readonly idleTimeoutMs?: number;
+  /** Fails with `machine_unreachable` when the machine gives no sign of life for this long. */
+  readonly silentTimeoutMs?: number;
   /** What a long command says on its way, as documented at the command. */
   readonly onProgress?: (value: Json) => void;
 }
