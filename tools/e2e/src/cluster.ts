@@ -34,6 +34,8 @@ export interface ClusterOptions {
   readonly bare?: boolean;
   /** Default: all machines are made members. 0: only the machines and, on m1, the payload. */
   readonly members?: number;
+  /** The payload is on m1 to this machine already. Default: on all that become members. */
+  readonly installed?: number;
   /** All machines are added by one command. */
   readonly atOnce?: boolean;
   /** Each machine gets a pool before Ployz comes, which keeps its volumes in a dataset of it. */
@@ -63,10 +65,11 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     bare = false,
     databases = false,
     members = machines,
+    installed = Math.max(1, members),
     poolSize = "4G",
   } = options;
-  // A machine that has the payload already is added several seconds sooner. One that a test adds by itself gets it then.
-  const payloadUpTo = kind === "vm" ? 1 : Math.max(1, members);
+  // A machine that has the payload already is added several seconds sooner.
+  const payloadUpTo = kind === "vm" ? 1 : installed;
   const lab = await openLab({
     machines,
     kind,

@@ -29,7 +29,7 @@ type Ps = {
 /** What the README promises, from machines that have nothing but sshd to a service that every machine serves. */
 export function walkthrough(kind: LabKind): void {
   it(`forms a cluster of three ${kind} machines, deploys from any of them, and reaches it from everywhere`, async () => {
-    await using cluster = await openCluster({ machines: 3, kind, atOnce: true });
+    await using cluster = await openCluster({ machines: 3, kind, installed: 1, atOnce: true });
 
     const { machines } = await cluster.json<Machines>(1, ["machine", "ls"]);
     expect(machines.map(({ record, reachable }) => [record.id, record.state, reachable])).toEqual([

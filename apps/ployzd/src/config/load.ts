@@ -74,7 +74,9 @@ export function parseConfig(text: string, path: string): ConfigFile {
   } catch (error) {
     throw invalid([error instanceof Error ? (error.message.split("\n")[0] ?? "not TOML") : "not TOML"]);
   }
-  const validate = new Ajv2020({ allErrors: true, verbose: true }).compile<ConfigFile>(ConfigSchema);
+  const validate = new Ajv2020({ allErrors: true, verbose: true, validateSchema: false }).compile<ConfigFile>(
+    ConfigSchema,
+  );
   if (validate(value)) {
     const wrong = outOfRange(value);
     if (wrong.length === 0) return value;

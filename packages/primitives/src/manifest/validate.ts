@@ -5,13 +5,20 @@ import { didYouMean, invalid, type Segment } from "./field.ts";
 import * as patterns from "./patterns.ts";
 import { ManifestSchema } from "./schema.ts";
 
+/** The schemas are the program's own: to check them too, by the schema of schemas, takes longer than all the rest. */
+const OPTIONS = {
+  allErrors: true,
+  verbose: true,
+  strict: true,
+  allowUnionTypes: true,
+  validateSchema: false,
+} as const;
+
 /** Checks documents against a schema: shape only, all errors at once, each naming its field. Compiled when first needed. */
 export function shapeChecker(schema: object): (document: unknown) => readonly ErrorBody[] {
   let compiled: ValidateFunction | undefined;
   return (document) => {
-    compiled ??= new Ajv2020({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true }).compile(
-      schema,
-    );
+    compiled ??= new Ajv2020(OPTIONS).compile(schema);
     if (compiled(document)) return [];
     const refusals = (compiled.errors ?? []).flatMap((error) => explain(error) ?? []);
     return [...new Map(refusals.map((refusal) => [refusal.message, refusal])).values()];

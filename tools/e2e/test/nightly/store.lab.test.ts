@@ -1,9 +1,9 @@
 import type { StoreMoved } from "@ployz/primitives";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { storeOf, storeOn, storeWriter } from "../src/store.ts";
-import { daemonUp } from "../src/survive.ts";
-import { gatewayTraffic, nothingLost } from "../src/traffic.ts";
+import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { storeOf, storeOn, storeWriter } from "../../src/store.ts";
+import { daemonUp } from "../../src/survive.ts";
+import { gatewayTraffic, nothingLost } from "../../src/traffic.ts";
 
 const HOST = "www.example.test";
 

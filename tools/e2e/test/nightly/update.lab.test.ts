@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { type DaemonStatus, dataPlane, HOST, type Status } from "../src/survive.ts";
+import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { type DaemonStatus, dataPlane, HOST, type Status } from "../../src/survive.ts";
 
 /** Two machines get the version of the third under requests through their own gateways: one that does not start there, then a good one. */
 let cluster: Cluster;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
+import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
 import {
   daemonStatus,
   daemonUp,
@@ -9,7 +9,7 @@ import {
   killService,
   pids,
   within,
-} from "../src/survive.ts";
+} from "../../src/survive.ts";
 
 /** What is killed, on the machine that runs all of it, and what it takes with it. */
 let cluster: Cluster;

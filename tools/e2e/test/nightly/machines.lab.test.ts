@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { leftovers } from "../src/leftovers.ts";
-import { answers, daemonUp, HOST, type Instances, type Status, within } from "../src/survive.ts";
-import { gatewayTraffic, nothingLost } from "../src/traffic.ts";
+import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { leftovers } from "../../src/leftovers.ts";
+import { answers, daemonUp, HOST, type Instances, type Status, within } from "../../src/survive.ts";
+import { gatewayTraffic, nothingLost } from "../../src/traffic.ts";
 
 /** Machines go: drained, removed from themselves, and by force. */
 let cluster: Cluster;

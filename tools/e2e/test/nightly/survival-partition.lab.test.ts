@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { answers, HOST, type Instances, type Status, storeConnected, within } from "../src/survive.ts";
+import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { answers, HOST, type Instances, type Status, storeConnected, within } from "../../src/survive.ts";
 
 /** Machines that run but cannot be heard: a partition, and a store machine that stands still. */
 let cluster: Cluster;

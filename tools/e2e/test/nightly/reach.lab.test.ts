@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { answers } from "../src/survive.ts";
+import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { answers } from "../../src/survive.ts";
 
 /** What networks do to machines: m2 is behind one that drops long packets, m3 behind NAT and a link with a smaller MTU. */
 let cluster: Cluster;

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { waitFor } from "@ployz/exec";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, fixtures, node, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { leftovers } from "../src/leftovers.ts";
+import { type Cluster, fixtures, node, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { leftovers } from "../../src/leftovers.ts";
 
 /** Machines with systemd: what its commands do to the daemon, a power cut, and what is left after leaving. */
 let cluster: Cluster;

@@ -1,0 +1,3 @@
+import { walkthrough } from "../../src/walkthrough.ts";
+
+walkthrough("systemd");

@@ -1,3 +1,0 @@
-import { walkthrough } from "../src/walkthrough.ts";
-
-walkthrough("systemd");
