@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Cluster, openCluster } from "../src/cluster.ts";
-import { HOSTILE, type Refusal, refuses } from "../src/refusal.ts";
+import { type Cluster, openCluster } from "../../src/cluster.ts";
+import { HOSTILE, type Refusal, refuses } from "../../src/refusal.ts";
 
 /** m1 is a member; m2 and m3 are servers as bought: sshd, apt with its own packages, no route out. */
 let cluster: Cluster;
