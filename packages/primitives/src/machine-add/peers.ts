@@ -1,4 +1,5 @@
 import type { Basis, CommitPoint, PlannedStep, StepContext, StepDef } from "../engine/types.ts";
+import { errorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
 import type { MemberFacts, MemberPorts } from "./observe.ts";
@@ -39,10 +40,24 @@ export const peerSteps: {
       const wait = { timeoutMs: 25_000, signal: context.signal };
       const timeoutMs = 20_000;
       // Both ways: what a machine receives may be limited where what it sends is not. TCP heeds the smaller MTU of the two.
+      const back = (peers: readonly string[], mtu?: number) =>
+        Promise.all(
+          peers.map((peer) => {
+            const asked = { machines: [id], timeoutMs, ...(mtu !== undefined && { mtu }) };
+            return context.call(peer, "membership.handshake", asked, wait);
+          }),
+        );
       const shake = async (peers: readonly string[]) => {
-        const there = await context.call(id, "membership.handshake", { machines: peers, timeoutMs }, wait);
-        const back = { machines: [id], timeoutMs, ...(there.mtu !== undefined && { mtu: there.mtu }) };
-        await Promise.all(peers.map((peer) => context.call(peer, "membership.handshake", back, wait)));
+        const asked = { machines: peers, timeoutMs };
+        const listening = { ...wait, silentTimeoutMs: 5_000 };
+        const there = await context
+          .call(id, "membership.handshake", asked, listening)
+          .catch(async (error: unknown) => {
+            // What it was asked may be stuck behind a packet that is too long for the way: the others know.
+            if (errorBody(error).code === "machine_unreachable") await back(peers);
+            throw error;
+          });
+        await back(peers, there.mtu);
         return there;
       };
       const members = await stillMembers(machines, context);
