@@ -36,7 +36,7 @@ export const serviceHost = (settings: Settings): Promise<ServiceHost> =>
   openServiceHost({ dir: scanDir(settings), logDir: serviceLogs(settings) });
 
 /** A small young generation: an idle daemon keeps little, and garbage of a burst is given back sooner. */
-const NODE_FLAGS = ["--max-semi-space-size=1", "--optimize-for-size", "--v8-pool-size=1"];
+const NODE_FLAGS = ["--max-semi-space-size=1", "--v8-pool-size=1"];
 
 export function daemonSpec(payload: string, settings: Settings): ServiceSpec {
   const lib = join(payload, "lib");
