@@ -4,7 +4,7 @@ import type { CommandContext, Handlers } from "../handlers.ts";
 import { commonBase } from "./base.ts";
 import { snapshotMissing } from "./effects.ts";
 import { checkId, checkSnapshot, incomingDataset } from "./layout.ts";
-import { meter } from "./meter.ts";
+import { limited, sparingly } from "./limit.ts";
 import { ensureHolder, markIncoming, setAside, takeRetired } from "./moves.ts";
 import { findCopy, observedSnapshot, type Pool, type PullWorld, sealed, snapshotsOf } from "./world.ts";
 
@@ -104,22 +104,24 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     const dataset = incomingDataset(pool.layout, id);
     if (offer.resumes !== true) await pool.zfs.abortReceive(dataset);
     const total = offer.bytes;
-    const metered = meter({
-      signal,
-      ...(bytesPerSecond !== undefined && { bytesPerSecond }),
-      onBytes: (done) => progress({ done, ...(total !== undefined && { total }) }),
-    });
+    let done = 0;
+    const tell = () => progress({ done, ...(total !== undefined && { total }) });
+    const told = sparingly(tell);
     const incoming = await world.fetch(source.machine, offer.token, signal);
-    incoming.once("error", (error) => metered.destroy(error));
-    metered.once("close", () => incoming.destroy());
-    await pool.zfs.receive({
+    const { bytes } = await pool.zfs.receive({
       dataset,
-      stream: incoming.pipe(metered),
+      stream:
+        bytesPerSecond === undefined ? incoming : limited(incoming, { signal, bytesPerSecond, onWait: told }),
       expect: { snapshot, guid },
       resumable: true,
       signal,
+      onProgress: (all) => {
+        done = all;
+        told();
+      },
     });
-    return metered.bytes;
+    tell();
+    return bytes;
   }
 }
 

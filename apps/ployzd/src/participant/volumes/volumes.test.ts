@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { labelsOf, usesOf } from "../labels.ts";
 import { commonBase } from "./base.ts";
 import { asideDataset, checkId, copiesIn, layoutOf, volumeDataset } from "./layout.ts";
-import { meter } from "./meter.ts";
+import { limited } from "./limit.ts";
 import { expired } from "./retention.ts";
 import { numericOwner } from "./use.ts";
 
@@ -179,24 +179,22 @@ describe("an instance's volumes", () => {
   });
 });
 
-describe("the meter of a transfer", () => {
+describe("the limit of a transfer", () => {
   const into = () => new Writable({ write: (_chunk, _encoding, next) => next() });
-  it("counts every byte, and says the sum at the end", async () => {
-    const seen: number[] = [];
-    const signal = new AbortController().signal;
-    const metered = meter({ signal, onBytes: (done) => seen.push(done) });
-    await pipeline(Readable.from([Buffer.alloc(10), Buffer.alloc(32)]), metered, into());
-    expect([metered.bytes, seen.at(-1)]).toEqual([42, 42]);
+  const source = () => Readable.from([Buffer.alloc(1_000), Buffer.alloc(1_000)]);
+  it("makes a stream wait, with signs of life", async () => {
+    let signs = 0;
+    const { signal } = new AbortController();
+    const began = performance.now();
+    await pipeline(limited(source(), { signal, bytesPerSecond: 4_000, onWait: () => signs++ }), into());
+    expect(performance.now() - began).toBeGreaterThan(480);
+    expect(signs).toBeGreaterThan(1);
   });
 
-  it("that makes a stream wait ends with its caller", async () => {
+  it("ends with its caller", async () => {
     const gone = new AbortController();
-    const metered = meter({
-      ...{ signal: gone.signal, bytesPerSecond: 1 },
-      onBytes: () => gone.abort(new Error("left")),
-    });
-    await expect(
-      pipeline(Readable.from([Buffer.alloc(1_000), Buffer.alloc(1_000)]), metered, into()),
-    ).rejects.toThrow();
+    const onWait = () => gone.abort(new Error("left"));
+    const slow = limited(source(), { signal: gone.signal, bytesPerSecond: 1, onWait });
+    await expect(pipeline(slow, into())).rejects.toThrow();
   });
 });
