@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Cluster, openCluster } from "../src/cluster.ts";
+import { type Cluster, openCluster } from "../../src/cluster.ts";
 
 /** m1 founds, m2 and m3 join by token, and m4 is the stranger that no token lets in. */
 const MACHINES = [1, 2, 3, 4] as const;

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Cluster, fixtures, node, openCluster } from "../src/cluster.ts";
+import { type Cluster, fixtures, node, openCluster } from "../../src/cluster.ts";
 
 const MARKER = "hunter2-of-the-neighbour";
 const MACHINES = [1, 2, 3] as const;
