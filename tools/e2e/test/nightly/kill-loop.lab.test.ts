@@ -35,6 +35,7 @@ describe("kill -9 of ployzd", () => {
 
   it("what a stop-first deploy has stopped is not started again by a daemon that comes back", async () => {
     await using cluster = await openCluster({ machines: 3 });
+    await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, webManifest({ version: "v1" }), webBundle)]);
     const manifest = (version: string, startMs: number) =>
       webManifest({
         version,
@@ -62,7 +63,7 @@ describe("kill -9 of ployzd", () => {
       "exited",
       "stray", // the candidate
     ]);
-    expect(alive).toHaveLength(1); // the candidate
+    expect(alive).toHaveLength(2); // prod's, and the candidate
     expect((await running.done).exitCode).toBe(0);
     expect((await cluster.get(1, "solo.example.test")).body).toContain('"version":"v2"');
   });
