@@ -53,9 +53,12 @@ export const peerSteps: {
         const there = await context
           .call(id, "membership.handshake", asked, listening)
           .catch(async (error: unknown) => {
+            if (errorBody(error).code !== "machine_unreachable") throw error;
             // What it was asked may be stuck behind a packet that is too long for the way: the others know.
-            if (errorBody(error).code === "machine_unreachable") await back(peers);
-            throw error;
+            throw await back(peers).then(
+              () => error,
+              (why: unknown) => (errorBody(why).code === "path_too_narrow" ? why : error),
+            );
           });
         await back(peers, there.mtu);
         return there;
