@@ -99,7 +99,12 @@ describe("data of instances", () => {
     await call(a, "volume.seal", { id: volume.id, operation: "move" });
     const last = await take(a, volume, "move");
     const source = { machine: a.id, id: volume.id };
-    await call(b, "volume.pull", { ...volume, source, operation: "move", ...last });
+    const told: number[] = [];
+    const progress = ({ done }: { readonly done: number }) => void told.push(done);
+    const pull = { ...volume, source, operation: "move", ...last };
+    const { bytes } = await call(b, "volume.pull", pull, { progress });
+    expect(told.at(-1)).toBe(bytes);
+    expect(bytes).toBeGreaterThan(0);
     await call(b, "volume.admit", { ...volume, spec: single, operation: "move", ...last });
     await call(a, "volume.retire", { id: volume.id, operation: "move" });
     await job(b, volume, "test -d /var/lib/db/sub && cat /var/lib/db/one > /var/lib/db/seen");

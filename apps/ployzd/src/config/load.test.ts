@@ -1,5 +1,11 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, it } from "vitest";
 import { parseConfig, withDefaults } from "./load.ts";
+import { ConfigSchema } from "./schema.ts";
+
+it("has a schema that is one", () => {
+  expect(new Ajv2020().validateSchema(ConfigSchema)).toBe(true);
+});
 
 it("takes an empty file", () => {
   expect(withDefaults(parseConfig("", "c.toml"), {}, true)).toMatchObject({
