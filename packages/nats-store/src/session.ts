@@ -70,6 +70,8 @@ export function openSession(options: SessionOptions): Session {
   let lastError: unknown;
   let servers = [...options.servers];
   let generation = options.generation ?? 0;
+  /** Servers that turned out to be of an older generation: the others are tried before them. */
+  const outdated = new Set<string>();
   let waiters: { resolve(link: Link): void; reject(error: unknown): void }[] = [];
 
   const emit = (event: SessionEvent) => {
@@ -84,6 +86,7 @@ export function openSession(options: SessionOptions): Session {
     const found = generationOf(cluster, nc.info?.server_name ?? "");
     if (found !== undefined && found < generation) {
       lastError = olderGeneration(found, generation);
+      outdated.add(nc.getServer());
       return true;
     }
     generation = Math.max(generation, found ?? 0);
@@ -108,7 +111,8 @@ export function openSession(options: SessionOptions): Session {
   const open = async (): Promise<Link> => {
     const attemptMs = options.attemptMs ?? 1500;
     const nc = await connect({
-      servers,
+      servers: inOrder(servers, outdated),
+      noRandomize: true,
       authenticator: nkeyAuthenticator(new TextEncoder().encode(options.nkeySeed)),
       name: `ployz ${machine}`,
       inboxPrefix: inboxPrefix(machine),
@@ -174,6 +178,7 @@ export function openSession(options: SessionOptions): Session {
       if (to < generation || (to === generation && same)) return;
       generation = to;
       servers = [...addresses];
+      outdated.clear();
       const nc = current?.nc;
       if (!nc || nc.isClosed()) return;
       if (up) emit("disconnected");
@@ -205,4 +210,12 @@ export function openSession(options: SessionOptions): Session {
       await running;
     },
   };
+}
+
+/** Any order, so that clients spread over the servers; those to avoid come last. */
+function inOrder(servers: readonly string[], avoided: ReadonlySet<string>): string[] {
+  return servers
+    .map((server) => ({ server, rank: avoided.has(server) ? 1 : Math.random() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ server }) => server);
 }
