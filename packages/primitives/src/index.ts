@@ -74,7 +74,7 @@ export { type NamespaceRmInput, namespaceRm } from "./namespace-rm/index.ts";
 export type * from "./participant/commands.ts";
 export type { InstalledBuilds } from "./participant/update-commands.ts";
 export type * from "./ports/joiner.ts";
-export type * from "./ports/machines.ts";
+export * from "./ports/machines.ts";
 export type * from "./ports/operations.ts";
 export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";

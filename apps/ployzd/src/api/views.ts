@@ -12,12 +12,12 @@ import type {
   NamespaceRow,
   RttTable,
 } from "@ployz/primitives";
-import { errorBody } from "@ployz/primitives";
+import { errorBody, LOOK } from "@ployz/primitives";
 import type { Member } from "../daemon/member.ts";
 import { volumeList } from "./volumes.ts";
 import { warningsOf } from "./warnings.ts";
 
-const LOOK_MS = 3_000;
+const RTT_MS = 6_000;
 
 /** Live looks at every member at once; one that does not answer is a row that says why. */
 export async function machineList(member: Member, signal: AbortSignal): Promise<MachineList> {
@@ -34,12 +34,7 @@ export async function machineList(member: Member, signal: AbortSignal): Promise<
           ? {}
           : { handshakeAgeMs: Math.max(0, Date.now() - handshake) };
       try {
-        const observation = await member.machines.call(
-          record.id,
-          "machine.observe",
-          {},
-          { timeoutMs: LOOK_MS, signal },
-        );
+        const observation = await member.machines.call(record.id, "machine.observe", {}, { ...LOOK, signal });
         return { record, ...place, reachable: true, ...age, observation };
       } catch (error) {
         return { record, ...place, reachable: false, ...age, error: errorBody(error) };
@@ -75,7 +70,7 @@ export async function rttTable(member: Member, signal: AbortSignal): Promise<Rtt
           from,
           "machine.rtt",
           { machines: others },
-          { timeoutMs: 2 * LOOK_MS, signal },
+          { timeoutMs: RTT_MS, signal },
         );
         return others.map((to) => ({ from, to, rttMs: rttMs[to] ?? null }));
       } catch (error) {

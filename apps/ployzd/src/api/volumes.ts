@@ -1,9 +1,15 @@
 import { PloyzError } from "@ployz/exec";
-import type { Commit, MachineRow, Machines, SnapshotList, VolumeList, VolumeRow } from "@ployz/primitives";
+import {
+  type Commit,
+  LOOK,
+  type MachineRow,
+  type Machines,
+  type SnapshotList,
+  type VolumeList,
+  type VolumeRow,
+} from "@ployz/primitives";
 
 type Head = { readonly commit: Commit };
-
-const LOOK_MS = 5_000;
 
 /** Committed volumes as their machines have them, then the copies that no commit has. Pure. */
 export function volumeList(
@@ -67,7 +73,7 @@ export async function snapshotList(
       hint: commit === undefined ? "ployzctl namespace ls" : `ployzctl volume ls ${namespace}`,
     });
   const { id, machine } = volume;
-  const found = await machines.call(machine, "volume.snapshots", { id }, { timeoutMs: LOOK_MS, signal });
+  const found = await machines.call(machine, "volume.snapshots", { id }, { ...LOOK, signal });
   if (found === null)
     throw new PloyzError({
       code: "volume_missing",

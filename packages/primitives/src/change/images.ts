@@ -1,10 +1,8 @@
 import type { Refusal } from "../engine/types.ts";
 import { errorBody } from "../model/error.ts";
-import type { Machines } from "../ports/machines.ts";
+import { LOOK, type Machines } from "../ports/machines.ts";
 import type { MachineFact } from "./observe.ts";
 
-/** Of a look at a machine. One that is silent is planned around; one that is busy is waited for. */
-export const LOOK = { timeoutMs: 30_000, silentTimeoutMs: 3_000 } as const;
 /** A registry may be far away; it is asked through two machines at most. */
 const REGISTRY_MS = 30_000;
 const REGISTRY_TRIES = 2;

@@ -4,7 +4,8 @@ import { type ErrorBody, errorBody } from "../model/error.ts";
 import { isMember, type MachineRecord } from "../model/machine.ts";
 import type { SecretRecord } from "../model/secret.ts";
 import type { MachineObservation } from "../participant/commands.ts";
-import { ask, type Found, findBundles, findImages, LOOK } from "./images.ts";
+import { LOOK } from "../ports/machines.ts";
+import { ask, type Found, findBundles, findImages } from "./images.ts";
 
 export type MachineFact = {
   readonly record: MachineRecord;

@@ -2,7 +2,7 @@ import type { PrimitivePorts } from "../engine/types.ts";
 import type { Volume } from "../model/commit.ts";
 import { errorBody } from "../model/error.ts";
 import type { ObservedSnapshot } from "../participant/commands.ts";
-import { LOOK } from "./images.ts";
+import { LOOK } from "../ports/machines.ts";
 
 /** Snapshots of a copy of a volume on a machine; none where it is not, or where the machine does not answer. */
 export type Snapshots = ReadonlyMap<string, readonly ObservedSnapshot[]>;

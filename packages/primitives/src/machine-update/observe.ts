@@ -2,6 +2,7 @@ import type { PrimitivePorts } from "../engine/types.ts";
 import { type ErrorBody, errorBody } from "../model/error.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import type { InstalledBuilds } from "../participant/update-commands.ts";
+import { LOOK } from "../ports/machines.ts";
 import type { MachineUpdateInput } from "./index.ts";
 
 export interface MachineUpdatePorts extends PrimitivePorts {
@@ -22,8 +23,6 @@ export interface MachineUpdateFacts {
   readonly found: InstalledBuilds | { readonly error: ErrorBody };
 }
 
-const LOOK_MS = 5_000;
-
 export async function observe(
   { machine }: MachineUpdateInput,
   { store, machines, source }: MachineUpdatePorts,
@@ -33,7 +32,7 @@ export async function observe(
     store.facts.list("machine"),
     source.look(),
     machines
-      .call(machine, "update.look", {}, { timeoutMs: LOOK_MS, signal })
+      .call(machine, "update.look", {}, { ...LOOK, signal })
       .catch((error: unknown) => ({ error: errorBody(error) })),
   ]);
   const entry = entries.find(({ key }) => key === `machine.${machine}`);

@@ -22,6 +22,9 @@ export interface CallOptions {
   readonly onProgress?: (value: Json) => void;
 }
 
+/** Of a look at a machine. One that is silent is done without; one that is busy is waited for. */
+export const LOOK = { timeoutMs: 30_000, silentTimeoutMs: 3_000 } as const;
+
 /**
  * Commands to machines, request and reply. Fails with `machine_unreachable` (nobody answers there), `deadline_exceeded`,
  * `fenced` (a newer holder was seen), or the participant's own error.

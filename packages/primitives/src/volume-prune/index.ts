@@ -6,6 +6,7 @@ import { noNamespace } from "../change/wish.ts";
 import type { Plan, Primitive, PrimitivePorts } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
 import type { Commands } from "../participant/commands.ts";
+import { LOOK } from "../ports/machines.ts";
 
 const Input = Type.Object({ namespace: label("The namespace whose old snapshots and retired copies go.") });
 export type VolumePruneInput = Static<typeof Input>;
@@ -18,7 +19,6 @@ type Facts = Omit<ChangeFacts, "content"> & {
 };
 type Kinds = Pick<ChangeKinds, "volume.prune">;
 
-const LOOK_MS = 10_000;
 const keyOf = (namespace: string): string => `volume-prune.${namespace}`;
 
 /**
@@ -37,12 +37,7 @@ export const volumePrune: Primitive<PrimitivePorts, VolumePruneInput, Facts, Kin
       Promise.all(
         holders.map(async ({ record: { id: machine } }) => ({
           machine,
-          ...(await ports.machines.call(
-            machine,
-            "volume.expired",
-            { namespace },
-            { timeoutMs: LOOK_MS, signal },
-          )),
+          ...(await ports.machines.call(machine, "volume.expired", { namespace }, { ...LOOK, signal })),
         })),
       ),
       ports.store.facts.get(keyOf(namespace)),
