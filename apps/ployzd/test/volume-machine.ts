@@ -134,10 +134,6 @@ async function openMachine(options: {
       ...{ address, port: PORT, peers: () => {} },
       addressOf: () => "127.0.0.1", // where every connection over loopback comes from
       log: () => {},
-      async open(offer) {
-        if (offer.kind !== "volume") throw new Error("only volumes");
-        return sender.open(offer);
-      },
     });
     const world = {
       ...{ runtime, bundles, address: `${subnet}.1` },

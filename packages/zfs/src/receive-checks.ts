@@ -4,7 +4,7 @@ import type { ZfsCapabilities } from "./capabilities.ts";
 import { findDataset } from "./datasets.ts";
 import { hasCode } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
-import { listSnapshots } from "./snapshots.ts";
+import { findWithSnapshots, listSnapshots } from "./snapshots.ts";
 import type { StreamHeader } from "./stream-header.ts";
 
 /** What is where a stream shall go. */
@@ -21,12 +21,14 @@ export async function lookAt(
   dataset: string,
   options: CallOptions,
 ): Promise<Destination> {
-  const snapshots = await listSnapshots(dataset, { ...options, userProperties: [] });
-  if (snapshots.length > 0 && !features.has("resume_tokens"))
-    return { exists: true, snapshots, partial: false };
-  const found = await findDataset(dataset, options);
-  const token = found?.properties.get("receive_resume_token")?.value ?? "-";
-  return { exists: found !== undefined, snapshots, partial: token !== "-" && token !== "" };
+  const resumable = features.has("resume_tokens") ? ["receive_resume_token"] : [];
+  const found = await findWithSnapshots(dataset, resumable, options);
+  const token = found?.dataset.properties.get("receive_resume_token")?.value ?? "-";
+  return {
+    exists: found !== undefined,
+    snapshots: found?.snapshots ?? [],
+    partial: token !== "-" && token !== "",
+  };
 }
 
 /** Refuses before anything is touched what zfs would refuse half way, or do at the cost of what is there. */

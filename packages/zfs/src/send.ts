@@ -6,6 +6,7 @@ import { type CallOptions, call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
 import { getDataset } from "./datasets.ts";
 import { hasCode, zfsError } from "./errors.ts";
+import type { Dataset } from "./parse.ts";
 
 export interface SendOptions extends SendArguments {
   /** Goes on with a receive that broke off; `base` and the rest are in it. Feature `resume_tokens`. */
@@ -106,7 +107,8 @@ function sendCall(capabilities: ZfsCapabilities, options: SendOptions) {
 }
 
 export interface EstimateOptions extends CallOptions {
-  readonly snapshot: string;
+  /** Its name, or as it was read a moment ago. */
+  readonly snapshot: string | Dataset;
   readonly base?: string;
 }
 
@@ -119,11 +121,13 @@ export async function estimateSend(
   { snapshot, base, ...options }: EstimateOptions,
 ): Promise<number | undefined> {
   if (capabilities.features.has("send_estimate")) {
-    const { stdout, stderr } = await call(argv.sendEstimate(snapshot, base), options);
+    const name = typeof snapshot === "string" ? snapshot : snapshot.name;
+    const { stdout, stderr } = await call(argv.sendEstimate(name, base), options);
     return parseEstimate(stdout + stderr);
   }
   if (base !== undefined) return undefined;
-  return (await getDataset(snapshot, { ...options, userProperties: [] })).referencedBytes;
+  const read = { ...options, userProperties: [] };
+  return (typeof snapshot === "string" ? await getDataset(snapshot, read) : snapshot).referencedBytes;
 }
 
 /** The last line of `zfs send -nvP`: `size<TAB>12345`. OpenZFS printed it to stderr once, and to stdout now. */

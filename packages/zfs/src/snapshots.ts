@@ -1,6 +1,6 @@
 import { PloyzError } from "@ployz/exec";
 import { argv, type Depth } from "./argv.ts";
-import { call } from "./call.ts";
+import { type CallOptions, call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
 import { findDataset, getDataset, type ReadOptions, readTables } from "./datasets.ts";
 import { hasCode } from "./errors.ts";
@@ -79,6 +79,22 @@ export async function listSnapshotsBelow(
   return readSnapshots(root, "all", options);
 }
 
+/** The dataset, with these properties besides, and its snapshots, oldest first, in one look; `undefined`: there is no such dataset. */
+export async function findWithSnapshots(
+  name: string,
+  properties: readonly string[],
+  options: CallOptions,
+): Promise<{ readonly dataset: Dataset; readonly snapshots: readonly Dataset[] } | undefined> {
+  const tables = await readOrNone(name, "children", { ...options, only: [...NATIVE, ...properties] });
+  const itself = tables.get(name);
+  if (itself === undefined) return undefined;
+  const snapshots = [...tables].filter(([each]) => each.startsWith(`${name}@`));
+  return {
+    dataset: toDataset(name, itself),
+    snapshots: snapshots.map(([each, table]) => toDataset(each, table)),
+  };
+}
+
 const NATIVE = ["type", "guid", "creation", "used", "referenced", "userrefs"];
 
 async function readSnapshots(
@@ -88,11 +104,15 @@ async function readSnapshots(
 ): Promise<readonly Dataset[]> {
   for (const name of userProperties ?? []) checkUserProperty(name, "x");
   const only = userProperties && [...NATIVE, ...userProperties];
+  const tables = await readOrNone(root, depth, { ...options, ...(only && { only }) });
+  return [...tables].flatMap(([name, table]) => (name.includes("@") ? [toDataset(name, table)] : []));
+}
+
+async function readOrNone(...read: Parameters<typeof readTables>): ReturnType<typeof readTables> {
   try {
-    const tables = await readTables(root, depth, { ...options, ...(only && { only }) });
-    return [...tables].flatMap(([name, table]) => (name.includes("@") ? [toDataset(name, table)] : []));
+    return await readTables(...read);
   } catch (error) {
-    if (hasCode(error, "dataset_missing", "pool_missing")) return [];
+    if (hasCode(error, "dataset_missing", "pool_missing")) return new Map();
     throw error;
   }
 }

@@ -46,7 +46,6 @@ import { storePorts } from "../store/ports.ts";
 import { wirePeers } from "../store/wire.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
 import { type Fetch, fetchFrom } from "../transfer/server.ts";
-import { offered } from "../transfer/sources.ts";
 import { openUploads, type Uploads, withUploads } from "../transfer/uploads.ts";
 import type { Life } from "./life.ts";
 import { serveMember } from "./serve.ts";
@@ -174,7 +173,6 @@ export async function openMember(
     follower.present().machines.find((member) => member.id === machine)?.address;
   const { transfers, authority, secrets, watching } = await wirePeers({
     ...{ around, initial, identity, substrate, store, mirror, follower, addressOf, log, signal: stop.signal },
-    open: offered({ sender, bundles, builds, runtime }),
   }).catch(letGo);
   const roaming = watchFallbacks(substrate.wireguard, stop.signal, (error) =>
     log.warn({ err: error }, "wireguard"),

@@ -122,23 +122,25 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
       });
     },
     "transfer.offer": async (offer) => {
+      const { machine } = offer;
       if (offer.kind === "volume") {
-        const estimated = await world.volumes.estimate(offer);
-        if (estimated === null) return null;
-        const { bytes, resumes } = estimated;
-        const { resumeToken: _token, ...anew } = offer;
-        const token = transfers.offer(resumes ? offer : anew);
-        return { token, ...(bytes !== undefined && { bytes }), ...(resumes && { resumes }) };
+        const prepared = await world.volumes.prepare(offer);
+        if (prepared === null) return null;
+        const { open, ...said } = prepared;
+        return { token: transfers.offer(machine, open), ...said };
       }
       if (offer.kind === "payload") {
         const bytes = await world.builds.offered(offer.digest);
-        return bytes === undefined ? null : { token: transfers.offer(offer), bytes };
+        if (bytes === undefined) return null;
+        return { token: transfers.offer(machine, async () => world.builds.read()), bytes };
       }
-      const there =
-        offer.kind === "bundle"
-          ? await bundles.has(offer.digest)
-          : ((await runtime.images?.has(offer.digest)) ?? false);
-      return there ? { token: transfers.offer(offer) } : null;
+      const { digest } = offer;
+      if (offer.kind === "bundle") {
+        if (!(await bundles.has(digest))) return null;
+        return { token: transfers.offer(machine, async () => bundles.read(digest)) };
+      }
+      if (!((await runtime.images?.has(digest)) ?? false)) return null;
+      return { token: transfers.offer(machine, () => images().export(digest)) };
     },
   };
 }

@@ -10,7 +10,7 @@ import { peerClient } from "../peers/ask.ts";
 import { type PeerHandlers, peerServer } from "../peers/serve.ts";
 import { localKeeper, type SecretKeeper } from "../secrets/keeper.ts";
 import { remoteKeeper, secretHandlers } from "../secrets/peers.ts";
-import { serveTransfers, type TransferOptions, type TransferServer } from "../transfer/server.ts";
+import { serveTransfers, type TransferServer } from "../transfer/server.ts";
 import { openStoreAuthority, type StoreAuthority } from "./open.ts";
 import { storePart } from "./part.ts";
 import { heardFromPeers, watchGeneration } from "./watch.ts";
@@ -25,8 +25,7 @@ export interface Wiring {
   readonly follower: MembershipFollower;
   readonly signal: AbortSignal;
   readonly log: Logger;
-  readonly open: TransferOptions["open"];
-  readonly addressOf: TransferOptions["addressOf"];
+  addressOf(machine: string): string | undefined;
 }
 
 /** The transfer port of a member, with what daemons ask of each other on it, and the store's part in that. */
@@ -49,7 +48,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
   const ask = peerClient({ ...peer, port: config.transferPort });
   let handlers: PeerHandlers = {};
   const transfers = await serveTransfers({
-    ...{ address: self.address, port: config.transferPort, open: wiring.open, addressOf: wiring.addressOf },
+    ...{ address: self.address, port: config.transferPort, addressOf: wiring.addressOf },
     log: (error) => log.warn({ err: error }, "transfer"),
     peers: peerServer({
       ...peer,

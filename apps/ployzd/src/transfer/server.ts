@@ -4,14 +4,12 @@ import { createServer, get, type IncomingMessage, type ServerResponse } from "no
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { PloyzError } from "@ployz/exec";
-import type { TransferOffer } from "@ployz/primitives";
-
-export type Offer = TransferOffer;
+import { connectGathering } from "./gathering.ts";
 
 /** Streams of one machine's objects to another, over the overlay. Only what was offered, once, to who was named, within a minute. */
 export interface TransferServer {
-  offer(offer: Offer): string;
-  /** A file of this daemon's own. Never on the word of another machine, so it is no `Offer`. */
+  /** `open` gives what was offered when it is fetched. */
+  offer(machine: string, open: () => Promise<Readable>): string;
   offerFile(machine: string, path: string): string;
   close(): Promise<void>;
 }
@@ -21,7 +19,6 @@ const OFFER_MS = 60_000;
 export interface TransferOptions {
   readonly address: string;
   readonly port: number;
-  open(offer: Offer): Promise<Readable>;
   /** The overlay address of a machine. */
   addressOf(machine: string): string | undefined;
   /** Answers what is no transfer: calls between daemons. */
@@ -50,7 +47,7 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
     return undefined;
   }
 
-  function add(machine: string, open: () => Promise<Readable>): string {
+  function offer(machine: string, open: () => Promise<Readable>): string {
     for (const [old, { until }] of offers) if (until < Date.now()) offers.delete(old);
     const token = randomBytes(32).toString("hex");
     offers.set(token, { machine, open, until: Date.now() + OFFER_MS });
@@ -68,6 +65,7 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
       response.writeHead(403).end();
       return;
     }
+    request.socket.setNoDelay(false); // full packets: a send stream comes in pieces of 312 bytes and of 64 KiB
     offered
       .open()
       .then((source) =>
@@ -96,8 +94,8 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
     server.listen(options.port, options.address, resolve);
   });
   return {
-    offer: (offer) => add(offer.machine, () => options.open(offer)),
-    offerFile: (machine, path) => add(machine, async () => createReadStream(path)),
+    offer,
+    offerFile: (machine, path) => offer(machine, async () => createReadStream(path)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -127,7 +125,10 @@ export function fetchOffer(
 ): Promise<Readable> {
   return new Promise((resolve, reject) => {
     const asking = get(
-      { host: address, port, path: "/", headers: { authorization: `Bearer ${token}` }, agent: false, signal },
+      {
+        ...{ host: address, port, path: "/", headers: { authorization: `Bearer ${token}` }, signal },
+        createConnection: () => connectGathering({ host: address, port }),
+      },
       (response) => {
         if (response.statusCode === 200) resolve(response);
         else {

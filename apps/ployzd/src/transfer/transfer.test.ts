@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { get, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
@@ -35,9 +35,9 @@ describe("the transfer port", () => {
     const port = next++;
     const errors: unknown[] = [];
     const log = (error: unknown) => errors.push(error);
-    const server = await serveTransfers({ address: "127.0.0.1", port, open, addressOf, log, peers });
+    const server = await serveTransfers({ address: "127.0.0.1", port, addressOf, log, peers });
     closing.push(server.close);
-    const offer = () => server.offer({ kind: "bundle", digest: "d", machine: "m2" });
+    const offer = () => server.offer("m2", open);
     return { port, offer, errors, take: (token: string) => fetchOffer("127.0.0.1", port, token, never) };
   }
 
@@ -48,6 +48,18 @@ describe("the transfer port", () => {
     expect(await code(take(token))).toBe("transfer_refused");
     expect(await code(take("0".repeat(64)))).toBe("transfer_refused");
     expect(await code(take("x"))).toBe("transfer_refused");
+  });
+
+  it("gives all of it, in order, to who takes it slowly", async () => {
+    const content = randomBytes(8 * 1024 * 1024);
+    const pieces = Array.from({ length: 4096 }, (_, at) => content.subarray(at * 2048, (at + 1) * 2048));
+    const { take, offer } = await serve(async () => Readable.from(pieces));
+    const taken: Buffer[] = [];
+    for await (const chunk of await take(offer())) {
+      taken.push(chunk);
+      if (taken.length % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(Buffer.concat(taken).equals(content)).toBe(true);
   });
 
   it("gives it to nobody else's address, and a try does not use it up", async () => {
@@ -106,7 +118,7 @@ describe("the transfer port", () => {
 
   it("says that its port is taken", async () => {
     const { port } = await serve(async () => Readable.from([]));
-    const again = { address: "127.0.0.1", port, open: async () => Readable.from([]), log: () => {}, peers };
+    const again = { address: "127.0.0.1", port, log: () => {}, peers };
     expect(await code(serveTransfers({ ...again, addressOf: () => undefined }))).toBe("port_taken");
   });
 });

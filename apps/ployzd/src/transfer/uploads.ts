@@ -27,19 +27,18 @@ export function openUploads(newId: () => string): Uploads {
     },
     sender: (own) => ({
       ...own,
-      async estimate(offer) {
+      async prepare(offer) {
         const upload = present.get(offer.id);
-        if (upload === undefined) return own.estimate(offer);
+        if (upload === undefined) return own.prepare(offer);
+        if (upload.stream === undefined) return null;
         const { bytes } = upload.file;
-        return upload.stream === undefined ? null : bytes === undefined ? {} : { bytes };
-      },
-      async open(offer) {
-        const upload = present.get(offer.id);
-        if (upload === undefined) return own.open(offer);
-        const { stream } = upload;
-        if (stream === undefined) throw new Error(`${offer.id} was sent already`);
-        delete upload.stream;
-        return Readable.from(stream, { objectMode: false });
+        const open = async () => {
+          const { stream } = upload;
+          if (stream === undefined) throw new Error(`${offer.id} was sent already`);
+          delete upload.stream;
+          return Readable.from(stream, { objectMode: false });
+        };
+        return { ...(bytes !== undefined && { bytes }), open };
       },
     }),
   };

@@ -35,16 +35,16 @@ export async function setAside(pool: Pool, copy: Copy, dataset: Dataset, now: nu
 
 /**
  * Says whose the incoming copy is. One that an operation left that is over (the caller holds the volume's lease) is taken over: what it
- * has received is as good. `retired`: the copy that will be used.
+ * has received is as good. `retired`: the copy that will be used; `present`: the one that is there, as it was read.
  */
 export async function ensureHolder(
   { zfs, layout }: Pool,
   identity: VolumeIdentity,
   operation: string,
   retired: Copy | undefined,
+  present: Dataset | undefined,
 ): Promise<void> {
   const name = holderDataset(layout, identity.id);
-  const present = await zfs.findDataset(name, OURS);
   const user = identityMarks(identity, operation, retired?.retiredAt);
   if (present === undefined)
     await zfs.ensureDataset(name, {

@@ -6,7 +6,16 @@ import { snapshotMissing } from "./effects.ts";
 import { checkId, checkSnapshot, incomingDataset } from "./layout.ts";
 import { limited, sparingly } from "./limit.ts";
 import { ensureHolder, markIncoming, setAside, takeRetired } from "./moves.ts";
-import { findCopy, observedSnapshot, type Pool, type PullWorld, sealed, snapshotsOf } from "./world.ts";
+import {
+  copiesOf,
+  findCopy,
+  meant,
+  observedSnapshot,
+  type Pool,
+  type PullWorld,
+  sealed,
+  snapshotsOf,
+} from "./world.ts";
 
 type Pull = Commands["volume.pull"];
 
@@ -44,7 +53,9 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     theirs: readonly ObservedSnapshot[],
     context: CommandContext,
   ): Promise<Pick<Pull["out"], "bytes" | "base">> {
-    const copy = await findCopy(pool, args.id);
+    const copies = await copiesOf(pool);
+    const copy = meant(copies, args.id);
+    const holder = copies.find(({ id, place }) => id === args.id && place === "incoming")?.holder;
     const ours =
       copy?.dataset === undefined ? [] : (await snapshotsOf(pool, copy.dataset.name)).map(observedSnapshot);
     const whole = ours.at(-1)?.guid === args.guid;
@@ -61,7 +72,7 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     if (copy?.dataset !== undefined && base === undefined && !begun)
       await setAside(pool, copy, copy.dataset, world.now());
     const retired = copy?.place === "retired" && base !== undefined ? copy : undefined;
-    await ensureHolder(pool, args, args.operation, retired);
+    await ensureHolder(pool, args, args.operation, retired, holder);
     if (retired?.dataset !== undefined) await takeRetired(pool, retired, retired.dataset);
     const goesOn = base !== undefined && copy?.place === "incoming" ? copy : undefined;
     try {

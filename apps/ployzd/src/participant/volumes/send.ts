@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { TransferOffer } from "@ployz/primitives";
-import type { Dataset } from "@ployz/zfs";
+import type { Dataset, SendOptions } from "@ployz/zfs";
 import { checkId, checkSnapshot } from "./layout.ts";
 import { findCopy, type Pool, snapshotName, snapshotsOf, type VolumeWorld } from "./world.ts";
 
@@ -11,17 +11,20 @@ const HOLD = "ployz-transfer";
 
 /** The sending half of `volume.pull`. */
 export interface Sender {
-  /**
-   * About how many bytes it will be, and whether a token that was sent goes on with this snapshot; `null`: this machine has not got
-   * these snapshots.
-   */
-  estimate(offer: VolumeOffer): Promise<Estimate | null>;
-  open(offer: VolumeOffer): Promise<Readable>;
+  /** `null`: this machine has not got these snapshots. */
+  prepare(offer: VolumeOffer): Promise<Prepared | null>;
   /** Lets go of what a daemon that was killed while it sent still holds. Before the first `open`. */
   tidy(): Promise<void>;
 }
 
-export type Estimate = { readonly bytes?: number; readonly resumes?: true };
+export interface Prepared {
+  /** About how many it will be. */
+  readonly bytes?: number;
+  /** The token that was sent goes on with this snapshot. */
+  readonly resumes?: true;
+  /** Fails when the snapshots have gone since. */
+  open(): Promise<Readable>;
+}
 
 export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log">): Sender {
   const held = new Map<string, number>();
@@ -51,35 +54,41 @@ export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log"
     return { snapshot: found, ...(from !== undefined && { base: from }) };
   }
 
+  /** Sends, and holds what it sends until that is over. */
+  async function open(pool: Pool, what: SendOptions): Promise<Readable> {
+    const snapshots = [what.snapshot, ...(what.base === undefined ? [] : [what.base])];
+    const letGo = () =>
+      Promise.all(snapshots.map((snapshot) => release(pool, snapshot))).catch((error: unknown) => log(error)); // the next start does it
+    const holding = await Promise.allSettled(snapshots.map((snapshot) => hold(pool, snapshot)));
+    const failed = holding.find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") {
+      await letGo();
+      throw failed.reason;
+    }
+    const { stream, done } = pool.zfs.send(what); // ends, and its program with it, when nobody reads any more
+    void done.then(letGo, letGo); // a failure is told by the stream
+    return stream;
+  }
+
   return {
-    async estimate(offer) {
+    async prepare(offer) {
       const pool = await storage.ready();
-      const send = await named(pool, offer);
-      if (send === undefined) return null;
+      const found = await named(pool, offer);
+      if (found === undefined) return null;
+      const names = {
+        snapshot: found.snapshot.name,
+        ...(found.base !== undefined && { base: found.base.name }),
+      };
       const { resumeToken: token } = offer;
       if (token !== undefined) {
         const of = await pool.zfs.resumesTo(token).catch(() => undefined); // another one, or of a ZFS that has none
-        if (of === send.snapshot.guid) return { resumes: true };
+        if (of === found.snapshot.guid)
+          return { resumes: true, open: () => open(pool, { ...names, resumeToken: token }) };
       }
-      const bytes = await pool.zfs.estimateSend(names(send)).catch(() => undefined);
-      return bytes === undefined ? {} : { bytes };
-    },
-    async open(offer) {
-      const pool = await storage.ready();
-      const send = await named(pool, offer);
-      if (send === undefined) throw new Error(`the snapshots of ${offer.id} that were offered are gone`);
-      const snapshots = Object.values(names(send));
-      await Promise.all(snapshots.map((snapshot) => hold(pool, snapshot)));
-      const { resumeToken } = offer;
-      const { stream, done } = pool.zfs.send({
-        ...names(send),
-        ...(resumeToken !== undefined && { resumeToken }),
-      }); // ends, and its program with it, when nobody reads any more
-      void done
-        .catch(() => {}) // told by the stream
-        .then(() => Promise.all(snapshots.map((snapshot) => release(pool, snapshot))))
-        .catch((error: unknown) => log(error)); // the next start lets go of it
-      return stream;
+      const bytes = await pool.zfs
+        .estimateSend({ ...names, snapshot: found.snapshot })
+        .catch(() => undefined);
+      return { ...(bytes !== undefined && { bytes }), open: () => open(pool, names) };
     },
     async tidy() {
       const pool = await storage.ready();
@@ -96,8 +105,3 @@ interface Named {
   readonly snapshot: Dataset;
   readonly base?: Dataset;
 }
-
-const names = ({ snapshot, base }: Named) => ({
-  snapshot: snapshot.name,
-  ...(base !== undefined && { base: base.name }),
-});

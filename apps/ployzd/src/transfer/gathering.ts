@@ -1,0 +1,48 @@
+import { connect } from "node:net";
+import { Duplex } from "node:stream";
+
+/** Between two reads. A tunnel gives its packets one by one; in this time those of many reads come together. */
+const GATHER_MS = 2;
+/** More than comes in that time at 100 MB/s. */
+const READ_BYTES = 256 * 1024;
+
+/**
+ * A connection for much that comes over a tunnel: as a plain socket reads it, each packet or two cost a turn of the event loop, which is
+ * half of what a transfer takes of the receiver's processor (docs/benchmarks.md).
+ */
+export function connectGathering(options: { readonly host: string; readonly port: number }): Duplex {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  let next: NodeJS.Timeout | undefined;
+  const socket = connect({
+    ...options,
+    onread: {
+      buffer,
+      callback(bytes) {
+        stream.push(Buffer.from(buffer.subarray(0, bytes)));
+        return false; // reads no more until it is resumed
+      },
+    },
+  });
+  const stream = new Duplex({
+    highWaterMark: 2 * READ_BYTES,
+    read() {
+      next ??= setTimeout(() => {
+        next = undefined;
+        socket.resume();
+      }, GATHER_MS);
+    },
+    write: (chunk: Buffer, encoding, done) => void socket.write(chunk, encoding, done),
+    final: (done) => void socket.end(done),
+    destroy(error, done) {
+      clearTimeout(next);
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on("end", () => stream.push(null));
+  socket.on("error", (error) => stream.destroy(error));
+  socket.on("close", () => {
+    if (!socket.readableEnded) stream.destroy();
+  });
+  return stream;
+}
