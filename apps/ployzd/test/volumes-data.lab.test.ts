@@ -29,6 +29,10 @@ afterAll(async () => {
 
 const never = new AbortController().signal;
 const context = { signal: never, progress: () => {} };
+const whenBytesCome = (then: (value: { readonly done: number }) => void) => (value: Json) => {
+  const said = value as { readonly done: number };
+  if (said.done > 0) then(said);
+};
 const single = { scope: "single" } as const;
 type Name = Extract<keyof Commands, `volume.${string}` | `instance.${string}` | `machine.observe`>;
 const call = <N extends Name>(machine: VolumeMachine, name: N, args: Commands[N]["args"], more = {}) =>
@@ -105,6 +109,8 @@ describe("data of instances", () => {
     const { bytes } = await call(b, "volume.pull", pull, { progress });
     expect(told.at(-1)).toBe(bytes);
     expect(bytes).toBeGreaterThan(0);
+    // Signs of life on the way to the first byte.
+    expect(told.filter((done) => done === 0).length).toBeGreaterThan(4);
     await call(b, "volume.admit", { ...volume, spec: single, operation: "move", ...last });
     await call(a, "volume.retire", { id: volume.id, operation: "move" });
     await job(b, volume, "test -d /var/lib/db/sub && cat /var/lib/db/one > /var/lib/db/seen");
@@ -151,7 +157,7 @@ describe("data of instances", () => {
     const first = await take(a, volume, "first");
     const source = { machine: a.id, id: volume.id };
     const gone = new AbortController();
-    const progress = () => gone.abort();
+    const progress = whenBytesCome(() => gone.abort());
     const wanted = { ...volume, source, operation: "move" };
     const slowly = { bytesPerSecond: 15 * MIB };
     expect(
@@ -163,7 +169,7 @@ describe("data of instances", () => {
     await call(b, "volume.pull", { ...wanted, ...second });
     await call(b, "volume.discard", { id: volume.id, operation: "move" });
     const again = new AbortController();
-    const hangUp = { signal: again.signal, progress: () => again.abort() };
+    const hangUp = { signal: again.signal, progress: whenBytesCome(() => again.abort()) };
     expect(await code(call(b, "volume.pull", { ...wanted, ...first, ...slowly }, hangUp))).toBeDefined();
     await call(b, "volume.discard", { id: volume.id, operation: "move" });
     expect(await statesOf(b, volume.namespace)).toEqual({});
@@ -234,10 +240,10 @@ describe("transfers", () => {
     const gone = new AbortController();
     const seen: Json[] = [];
     let holding: Promise<boolean> | undefined;
-    const progress = (value: Json) => {
+    const progress = whenBytesCome((value) => {
       seen.push(value);
       holding ??= held(a, volume, "move").finally(() => gone.abort(new Error("the caller left")));
-    };
+    });
     const slow = { ...pull, bytesPerSecond: 2 * MIB };
     await expect(call(b, "volume.pull", slow, { signal: gone.signal, progress })).rejects.toThrow();
     expect(seen[0]).toMatchObject({ done: expect.any(Number), total: expect.any(Number) });
@@ -268,9 +274,9 @@ describe("transfers", () => {
         ...last,
       },
       {
-        progress: () => {
+        progress: whenBytesCome(() => {
           tried ??= call(a, "volume.unsnapshot", { ids: [volume.id], snapshots: ["move"] });
-        },
+        }),
       },
     );
     await tried;

@@ -1,6 +1,6 @@
 import { PloyzError } from "@ployz/exec";
 import type { Commands, ObservedSnapshot } from "@ployz/primitives";
-import type { CommandContext, Handlers } from "../handlers.ts";
+import type { Handlers } from "../handlers.ts";
 import { commonBase } from "./base.ts";
 import { snapshotMissing } from "./effects.ts";
 import { checkId, checkSnapshot, incomingDataset } from "./layout.ts";
@@ -21,6 +21,14 @@ type Pull = Commands["volume.pull"];
 
 const ASK_MS = 15_000;
 
+/** A pull on its way. */
+interface Run {
+  readonly signal: AbortSignal;
+  readonly at: { done: number; total?: number };
+  /** Says how far it is: a sign of life too, since on a slow machine what is around a stream takes its time as well. */
+  tell(): void;
+}
+
 /**
  * The receiving half of a transfer. What is there when it begins decides how: nothing of an earlier try is needed, and nothing of it is
  * in the way. A transfer that was cut off is gone on with where ZFS keeps what has arrived; elsewhere it leaves the copy as it was.
@@ -34,14 +42,19 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       checkSnapshot(args.snapshot);
       checkId(args.source.id);
       const { machine, id: sourceId } = args.source;
-      const asked = { timeoutMs: ASK_MS, signal: context.signal };
+      const { signal } = context;
+      const at = { done: 0 };
+      const run: Run = { signal, at, tell: () => context.progress({ ...at }) };
+      const asked = { timeoutMs: ASK_MS, signal };
       const source = await machines.call(machine, "volume.snapshots", { id: sourceId }, asked);
       const theirs = source?.snapshots ?? [];
       if (!theirs.some(({ name, guid }) => name === args.snapshot && guid === args.guid))
         throw snapshotMissing(sourceId, args.snapshot, machine);
+      run.tell();
       return inTurn(checkId(args.id), async () => {
-        context.signal.throwIfAborted(); // it may have waited for its turn
-        const received = await receiveInto(await storage.ready(), args, theirs, context);
+        signal.throwIfAborted(); // it may have waited for its turn
+        run.tell();
+        const received = await receiveInto(await storage.ready(), args, theirs, run);
         return { ...received, ms: Math.round(performance.now() - started) };
       });
     },
@@ -51,9 +64,10 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     pool: Pool,
     args: Pull["args"],
     theirs: readonly ObservedSnapshot[],
-    context: CommandContext,
+    run: Run,
   ): Promise<Pick<Pull["out"], "bytes" | "base">> {
     const copies = await copiesOf(pool);
+    run.tell();
     const copy = meant(copies, args.id);
     const holder = copies.find(({ id, place }) => id === args.id && place === "incoming")?.holder;
     const ours =
@@ -69,14 +83,18 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     }
     const base = commonBase(ours, theirs, args.snapshot);
     const begun = copy?.place === "incoming" && (await partOf(pool, args.id)) !== undefined;
+    run.tell();
     if (copy?.dataset !== undefined && base === undefined && !begun)
       await setAside(pool, copy, copy.dataset, world.now());
     const retired = copy?.place === "retired" && base !== undefined ? copy : undefined;
+    run.tell();
     await ensureHolder(pool, args, args.operation, retired, holder);
+    run.tell();
     if (retired?.dataset !== undefined) await takeRetired(pool, retired, retired.dataset);
+    run.tell();
     const goesOn = base !== undefined && copy?.place === "incoming" ? copy : undefined;
     try {
-      const bytes = whole ? 0 : await transfer(pool, args, base, context);
+      const bytes = whole ? 0 : await transfer(pool, args, base, run);
       const wasRetired = retired?.retiredAt ?? goesOn?.wasRetired;
       await markIncoming(pool, args, args.operation, wasRetired, goesOn?.dataset);
       return { bytes, base: base?.name ?? null };
@@ -85,7 +103,8 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       const now = await findCopy(pool, args.id);
       if (base === undefined || now?.dataset === undefined || !isModified(error)) throw error;
       await setAside(pool, now, now.dataset, world.now());
-      const bytes = await transfer(pool, args, undefined, context);
+      run.tell();
+      const bytes = await transfer(pool, args, undefined, run);
       await markIncoming(pool, args, args.operation, undefined, undefined);
       return { bytes, base: null };
     }
@@ -95,7 +114,7 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     pool: Pool,
     { id, source, snapshot, guid, bytesPerSecond }: Pull["args"],
     base: ObservedSnapshot | undefined,
-    { signal, progress }: CommandContext,
+    { signal, at, tell }: Run,
   ): Promise<number> {
     const resumeToken = await partOf(pool, id);
     const offer = await machines.call(
@@ -112,13 +131,13 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       { timeoutMs: ASK_MS, signal },
     );
     if (offer === null) throw snapshotMissing(source.id, snapshot, source.machine);
+    tell();
     const dataset = incomingDataset(pool.layout, id);
     if (offer.resumes !== true) await pool.zfs.abortReceive(dataset);
-    const total = offer.bytes;
-    let done = 0;
-    const tell = () => progress({ done, ...(total !== undefined && { total }) });
+    if (offer.bytes !== undefined) at.total = offer.bytes;
     const told = sparingly(tell);
     const incoming = await world.fetch(source.machine, offer.token, signal);
+    tell();
     const { bytes } = await pool.zfs.receive({
       dataset,
       stream:
@@ -127,7 +146,7 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       resumable: true,
       signal,
       onProgress: (all) => {
-        done = all;
+        at.done = all;
         told();
       },
     });
