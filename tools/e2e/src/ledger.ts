@@ -64,7 +64,7 @@ export async function writer(
   await lab.sh(i, ["rm", "-f", done]);
   const loop = 'until [ -e "$1" ]; do sleep 0.1; done | "$2" "$3" http://127.0.0.1/ "$4" "$5" "$6"';
   const argv = ["sh", "-c", loop, "sh", done, node, script, host, String(everyMs), String(first)] as const;
-  const running = lab.sh(i, argv, { timeoutMs: 600_000 });
+  const running = lab.sh(i, argv, { timeoutMs: 3_600_000 }); // emulated machines need more than ten minutes for three migrations
   running.catch(() => {}); // whoever ends it is told
   const end = async () => {
     await lab.sh(i, ["touch", done]);
