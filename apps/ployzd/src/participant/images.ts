@@ -139,7 +139,7 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
         if (!(await bundles.has(digest))) return null;
         return { token: transfers.offer(machine, async () => bundles.read(digest)) };
       }
-      if (!((await runtime.images?.has(digest)) ?? false)) return null;
+      if ((await runtime.images?.has(digest)) !== true) return null;
       return { token: transfers.offer(machine, () => images().export(digest)) };
     },
   };

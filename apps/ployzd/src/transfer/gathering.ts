@@ -7,8 +7,8 @@ const GATHER_MS = 2;
 const READ_BYTES = 256 * 1024;
 
 /**
- * A connection for much that comes over a tunnel: as a plain socket reads it, each packet or two cost a turn of the event loop, which is
- * half of what a transfer takes of the receiver's processor (docs/benchmarks.md).
+ * A connection for much that comes over a tunnel: as a plain socket reads it, each packet or two cost a turn of the event loop, which was
+ * a quarter of the processor time that a transfer took of the receiver (docs/benchmarks.md).
  */
 export function connectGathering(options: { readonly host: string; readonly port: number }): Duplex {
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
