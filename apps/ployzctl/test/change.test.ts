@@ -15,18 +15,20 @@ const plan = (primitive: string, changes = true) => ({
     ...{ prepare: [], settle: [] },
   },
 });
-const done = {
+const done = (output: object | null) => ({
   type: "result",
   result: {
     ...{ kind: "operation", operation: ID, primitive: "x", state: "done", changed: true, revision: 9 },
-    ...{ output: null, owed: [], warnings: [], ms: 1200 },
+    ...{ output, owed: [], warnings: [], ms: 1200 },
   },
-};
+});
 
 let daemon: FakeDaemon;
 let changes: boolean;
+let output: object | null;
 beforeEach(async () => {
   changes = true;
+  output = null;
   daemon = await fakeDaemon({
     "POST /v1/operations": ({ body }: Received) => {
       const { primitive, mode } = JSON.parse(body);
@@ -34,7 +36,7 @@ beforeEach(async () => {
         const kept = { ...plan(primitive).plan, prepared: { id: ID, expiresAt: "2026-01-02T00:00:00Z" } };
         return new Events([{ type: "plan", plan: kept }]);
       }
-      return new Events(mode === "preview" ? [plan(primitive, changes)] : [plan(primitive), done]);
+      return new Events(mode === "preview" ? [plan(primitive, changes)] : [plan(primitive), done(output)]);
     },
   });
 });
@@ -142,6 +144,26 @@ describe("a prepared branch", () => {
       { primitive: "branch", input: null, mode: "apply", prepared: ID, by: "me@here" },
     ]);
   });
+});
+
+it("says of a move how long the service was down and what was copied", async () => {
+  output = {
+    ...summary,
+    services: [{ name: "db", change: "repair", fields: [], instances: [], downtimeMs: 2340 }],
+    volumes: [
+      {
+        ...{ name: "pgdata", action: "move", from: "m2", machine: "m3", spec: { scope: "single" } },
+        ...{ transferBytes: 2 ** 30, copied: { bytes: 700 * 2 ** 20, lastBytes: 2 ** 20 } },
+      },
+    ],
+  };
+  const { out } = await run(["migrate", "apply", "prod/db", "--to", "m3"]);
+  expect(out).toBe(
+    `~ service db (instances replaced) (down for 2.3 s)
+~ volume pgdata: from m2 to m3 (copied 700 MiB, of which 1 MiB while it was down)
+done (revision 9, 1.2 s)
+`,
+  );
 });
 
 it.each([

@@ -6,7 +6,7 @@ import type { ChangeFacts } from "./observe.ts";
 import { planChange } from "./plan.ts";
 import { refuseChange } from "./refuse.ts";
 import { type ChangeKinds, steps } from "./steps.ts";
-import type { ChangeSummary, NextVolume } from "./summary.ts";
+import type { ChangeSummary, NextVolume, ServiceSummary, VolumeSummary } from "./summary.ts";
 
 /** What a change came to: `output` of its result. */
 export type ChangeResult = Omit<ChangeSummary, "next"> & {
@@ -69,10 +69,21 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
       return { kind: "namespace", commit, expected };
     },
 
-    result(_input, { summary, settle, warnings: foreseen }, { revision, output }) {
-      const { next: _, ...told } = summary as unknown as ChangeSummary;
-      const met = settle.flatMap(({ id, kind }) => (kind === "publish" ? warningOf(id, output) : []));
-      return { ...told, revision, warnings: [...foreseen, ...met] };
+    result(_input, { summary, settle, warnings: foreseen }, { revision, output, took }) {
+      const { next: _, services, volumes, ...told } = summary as unknown as ChangeSummary;
+      const published = settle.flatMap(({ id, kind }) => (kind === "publish" ? [id] : []));
+      const known = Math.max(...published.flatMap((step) => took(step)?.to ?? []));
+      return {
+        ...told,
+        services: services.map((service) => {
+          const old = onlyOne(service);
+          const stopped = old === undefined ? undefined : took(`stop ${old}`);
+          return { ...service, ...(stopped && known > 0 && { downtimeMs: known - stopped.from }) };
+        }),
+        volumes: volumes.map((volume) => ({ ...volume, ...copiedBy(volume, output) })),
+        revision,
+        warnings: [...foreseen, ...published.flatMap((step) => warningOf(step, output))],
+      };
     },
   };
 }
@@ -100,6 +111,22 @@ function committedVolume(
         }
       : moved;
   return { ...volume, guid: told?.guid ?? guid ?? "", ...(evidence && { moved: evidence }) };
+}
+
+/** The instance that another takes the place of, where there is just one of each. */
+function onlyOne({ instances }: ServiceSummary): string | undefined {
+  const [old, ...more] = instances.filter(({ action }) => action !== "start");
+  return more.length === 0 && old?.action === "stop" && instances.length === 2 ? old.id : undefined;
+}
+
+function copiedBy(
+  { name, machine, action }: VolumeSummary,
+  output: (step: string) => Json,
+): Pick<VolumeSummary, "copied"> {
+  if (action !== "move") return {};
+  const before = output(`precopy ${name}@${machine}`) as ChangeKinds["volume.precopy"]["out"];
+  const last = output(`final ${name}@${machine}`) as ChangeKinds["volume.final"]["out"];
+  return { copied: { bytes: before.bytes + last.bytes, lastBytes: last.bytes } };
 }
 
 /** A publish step that is still owed has no output. */

@@ -49,6 +49,8 @@ export type VolumeSummary = {
   readonly spec: VolumeSpec;
   /** What has to cross the network, about, where that is anything. */
   readonly transferBytes?: number;
+  /** Once it is done: what did, and how much of that while nobody could use it. */
+  readonly copied?: { readonly bytes: number; readonly lastBytes: number };
 };
 
 /** Values of environment variables are left out: people keep passwords there. */
@@ -66,6 +68,8 @@ export type ServiceSummary = {
     readonly action: "keep" | "start" | "stop";
     readonly why?: Why;
   }[];
+  /** Once it is done, of a service's only instance that had to stop first: until all that answer knew of the next one. */
+  readonly downtimeMs?: number;
 };
 
 /** What a change of a namespace will do: `summary` of its plan. `kind` is the primitive's name. */

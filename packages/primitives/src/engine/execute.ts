@@ -119,8 +119,14 @@ async function finished(
 /** A bug in saying what was done does not undo it. */
 function resultOf(session: Session, input: Json, revision: number): Json {
   const output = (step: string) => outputOf(session, step);
+  const took = (step: string) => {
+    const ran = session.resumed ? undefined : recordOf(session).steps.get(step);
+    return ran?.state === "done" && ran.ms !== undefined
+      ? { from: ran.startedAt, to: ran.startedAt + ran.ms }
+      : undefined;
+  };
   try {
-    return session.primitive.result(input, planOf(session), { revision, output });
+    return session.primitive.result(input, planOf(session), { revision, output, took });
   } catch (error) {
     return { error: errorBody(error) };
   }

@@ -129,6 +129,11 @@ export interface Primitive<
   result(
     input: In,
     plan: Plan<K>,
-    context: { readonly revision: number; output(step: string): Json },
+    context: {
+      readonly revision: number;
+      output(step: string): Json;
+      /** When a step that is done began and ended, in ms since the epoch. Not told of an operation that was resumed. */
+      took(step: string): { readonly from: number; readonly to: number } | undefined;
+    },
   ): Result;
 }

@@ -9,7 +9,9 @@ import {
   type World,
   worldWithShop,
 } from "../change/scenario.ts";
+import type { ChangeSummary } from "../change/summary.ts";
 import { PloyzError } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
 import { migrate } from "./index.ts";
 
@@ -30,11 +32,11 @@ describe("migrate", () => {
   test("takes the service, its volume and its data; the source's copy is kept, retired", async () => {
     const world = await onM1();
     const before = await volumeOf(world);
-    expect(await apply(world, migrate, input("m2"))).toMatchObject({
-      state: "done",
-      changed: true,
-      owed: [],
-    });
+    const outcome = await apply(world, migrate, input("m2"));
+    expect(outcome).toMatchObject({ state: "done", changed: true, owed: [] });
+    const { services, volumes } = (outcome as { output: Json }).output as unknown as ChangeSummary;
+    expect(services.filter(({ downtimeMs = -1 }) => downtimeMs >= 0).map(({ name }) => name)).toEqual(["db"]);
+    expect(volumes).toMatchObject([{ copied: { bytes: expect.any(Number), lastBytes: expect.any(Number) } }]);
     const after = await volumeOf(world);
     expect(after).toMatchObject({ id: before?.id, machine: "m2", moved: { from: "m1" } });
     expect((await headOf(world)).instances.find((one) => one.service === "db")?.machine).toBe("m2");

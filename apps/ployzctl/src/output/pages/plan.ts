@@ -1,7 +1,7 @@
 import type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "@ployz/primitives";
 import type { Json, PlanView } from "../../api.ts";
 
-import { type Cell, lines, type Page, textOf } from "../page.ts";
+import { type Cell, duration, lines, type Page, textOf } from "../page.ts";
 import { membershipLines } from "./membership.ts";
 
 import { routeText } from "./namespaces.ts";
@@ -69,8 +69,8 @@ function changeLines(summary: Json): readonly Cell[] {
     tone: TONES[sign],
   });
   return [
-    ...services.flatMap(({ name, change, fields, instances }) => [
-      mark(MARKS[change], `service ${name}${REMARKS[change] ?? ""}`),
+    ...services.flatMap(({ name, change, fields, instances, downtimeMs }) => [
+      mark(MARKS[change], `service ${name}${REMARKS[change] ?? ""}${downText(downtimeMs)}`),
       ...(change === "change" ? fields.map(fieldText) : []),
       ...instances
         .filter(({ action }) => action !== "keep")
@@ -96,8 +96,15 @@ function changeLines(summary: Json): readonly Cell[] {
   ];
 }
 
-function volumeText({ name, action, machine, from, transferBytes }: VolumeSummary): string {
-  const bytes = transferBytes === undefined ? "" : ` (about ${mib(transferBytes)} MiB to copy)`;
+const downText = (ms: number | undefined): string => (ms === undefined ? "" : ` (down for ${duration(ms)})`);
+
+function volumeText({ name, action, machine, from, transferBytes, copied }: VolumeSummary): string {
+  const bytes =
+    copied !== undefined
+      ? ` (copied ${mib(copied.bytes)} MiB, of which ${mib(copied.lastBytes)} MiB while it was down)`
+      : transferBytes !== undefined
+        ? ` (about ${mib(transferBytes)} MiB to copy)`
+        : "";
   if (action === "copy") return `volume ${name}: from ${from ?? "?"} on ${machine}${bytes}`;
   if (action === "move") return `volume ${name}: from ${from ?? "?"} to ${machine}${bytes}`;
   if (action === "drop")
