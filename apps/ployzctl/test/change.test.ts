@@ -160,7 +160,7 @@ it("says of a move how long the service was down and what was copied", async () 
   const { out } = await run(["migrate", "apply", "prod/db", "--to", "m3"]);
   expect(out).toBe(
     `~ service db (instances replaced) (down for 2.3 s)
-~ volume pgdata: from m2 to m3 (copied 700 MiB, of which 1 MiB while it was down)
+~ volume pgdata: from m2 to m3 (copied 700M, of which 1.0M while it was down)
 done (revision 9, 1.2 s)
 `,
   );

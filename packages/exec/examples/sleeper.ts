@@ -1,4 +1,4 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAlive, openServiceHost, run, signalProcess, spawnDetached, stopS6 } from "@ployz/exec";
@@ -26,5 +26,6 @@ const again = await services.ensure({
   restart: "always",
 });
 await stopS6(join(dir, "scan"));
+await rm(dir, { recursive: true });
 
 export { again, ended, first, stdout };

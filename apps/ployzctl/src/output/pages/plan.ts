@@ -1,7 +1,7 @@
 import type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "@ployz/primitives";
 import type { Json, PlanView } from "../../api.ts";
 
-import { type Cell, duration, lines, type Page, textOf } from "../page.ts";
+import { bytes, type Cell, duration, lines, type Page, textOf } from "../page.ts";
 import { membershipLines } from "./membership.ts";
 
 import { routeText } from "./namespaces.ts";
@@ -99,21 +99,19 @@ function changeLines(summary: Json): readonly Cell[] {
 const downText = (ms: number | undefined): string => (ms === undefined ? "" : ` (down for ${duration(ms)})`);
 
 function volumeText({ name, action, machine, from, transferBytes, copied }: VolumeSummary): string {
-  const bytes =
+  const data =
     copied !== undefined
-      ? ` (copied ${mib(copied.bytes)} MiB, of which ${mib(copied.lastBytes)} MiB while it was down)`
+      ? ` (copied ${bytes(copied.bytes)}, of which ${bytes(copied.lastBytes)} while it was down)`
       : transferBytes !== undefined
-        ? ` (about ${mib(transferBytes)} MiB to copy)`
+        ? ` (about ${bytes(transferBytes)} to copy)`
         : "";
-  if (action === "copy") return `volume ${name}: from ${from ?? "?"} on ${machine}${bytes}`;
-  if (action === "move") return `volume ${name}: from ${from ?? "?"} to ${machine}${bytes}`;
+  if (action === "copy") return `volume ${name}: from ${from ?? "?"} on ${machine}${data}`;
+  if (action === "move") return `volume ${name}: from ${from ?? "?"} to ${machine}${data}`;
   if (action === "drop")
     return `volume ${name} on ${machine} leaves; its data is kept for the retention time`;
   if (action === "lost") return `volume ${name} is lost with ${machine}`;
   return `volume ${name}: ${action} on ${machine}`;
 }
-
-const mib = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
 
 function isChange(value: unknown): value is ChangeSummary {
   return typeof value === "object" && value !== null && "services" in value && "volumes" in value;
