@@ -72,7 +72,9 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
     result(_input, { summary, settle, warnings: foreseen }, { revision, output, took }) {
       const { next: _, services, volumes, ...told } = summary as unknown as ChangeSummary;
       const published = settle.flatMap(({ id, kind }) => (kind === "publish" ? [id] : []));
-      const known = Math.max(...published.flatMap((step) => took(step)?.to ?? []));
+      // One that did not confirm was only waited for.
+      const confirmed = published.filter((step) => warningOf(step, output).length === 0);
+      const known = Math.max(...confirmed.flatMap((step) => took(step)?.to ?? []));
       return {
         ...told,
         services: services.map((service) => {
