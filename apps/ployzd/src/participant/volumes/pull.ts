@@ -3,7 +3,7 @@ import type { Commands, ObservedSnapshot } from "@ployz/primitives";
 import type { Handlers } from "../handlers.ts";
 import { commonBase } from "./base.ts";
 import { snapshotMissing } from "./effects.ts";
-import { checkId, checkSnapshot, incomingDataset } from "./layout.ts";
+import { type Copy, checkId, checkSnapshot, incomingDataset } from "./layout.ts";
 import { limited, sparingly } from "./limit.ts";
 import { ensureHolder, markIncoming, setAside, takeRetired } from "./moves.ts";
 import {
@@ -18,6 +18,7 @@ import {
 } from "./world.ts";
 
 type Pull = Commands["volume.pull"];
+type Offered = NonNullable<Commands["transfer.offer"]["out"]>;
 
 const ASK_MS = 15_000;
 
@@ -45,16 +46,20 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       const { signal } = context;
       const at = { done: 0 };
       const run: Run = { signal, at, tell: () => context.progress({ ...at }) };
-      const asked = { timeoutMs: ASK_MS, signal };
-      const source = await machines.call(machine, "volume.snapshots", { id: sourceId }, asked);
-      const theirs = source?.snapshots ?? [];
-      if (!theirs.some(({ name, guid }) => name === args.snapshot && guid === args.guid))
-        throw snapshotMissing(sourceId, args.snapshot, machine);
-      run.tell();
       return inTurn(checkId(args.id), async () => {
         signal.throwIfAborted(); // it may have waited for its turn
         run.tell();
-        const received = await receiveInto(await storage.ready(), args, theirs, run);
+        const pool = await storage.ready();
+        const asked = { timeoutMs: ASK_MS, signal };
+        const [source, copies] = await Promise.all([
+          machines.call(machine, "volume.snapshots", { id: sourceId }, asked),
+          copiesOf(pool),
+        ]);
+        const theirs = source?.snapshots ?? [];
+        if (!theirs.some(({ name, guid }) => name === args.snapshot && guid === args.guid))
+          throw snapshotMissing(sourceId, args.snapshot, machine);
+        run.tell();
+        const received = await receiveInto(pool, args, copies, theirs, run);
         return { ...received, ms: Math.round(performance.now() - started) };
       });
     },
@@ -63,11 +68,10 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
   async function receiveInto(
     pool: Pool,
     args: Pull["args"],
+    copies: readonly Copy[],
     theirs: readonly ObservedSnapshot[],
     run: Run,
   ): Promise<Pick<Pull["out"], "bytes" | "base">> {
-    const copies = await copiesOf(pool);
-    run.tell();
     const copy = meant(copies, args.id);
     const holder = copies.find(({ id, place }) => id === args.id && place === "incoming")?.holder;
     const ours =
@@ -88,13 +92,15 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       await setAside(pool, copy, copy.dataset, world.now());
     const retired = copy?.place === "retired" && base !== undefined ? copy : undefined;
     run.tell();
+    const offering = whole ? undefined : offerOf(pool, args, base, run);
+    offering?.catch(() => {}); // told where it is waited for
     await ensureHolder(pool, args, args.operation, retired, holder);
     run.tell();
     if (retired?.dataset !== undefined) await takeRetired(pool, retired, retired.dataset);
     run.tell();
     const goesOn = base !== undefined && copy?.place === "incoming" ? copy : undefined;
     try {
-      const bytes = whole ? 0 : await transfer(pool, args, base, run);
+      const bytes = offering === undefined ? 0 : await transfer(pool, args, await offering, run);
       const wasRetired = retired?.retiredAt ?? goesOn?.wasRetired;
       await markIncoming(pool, args, args.operation, wasRetired, goesOn?.dataset);
       return { bytes, base: base?.name ?? null };
@@ -104,20 +110,20 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       if (base === undefined || now?.dataset === undefined || !isModified(error)) throw error;
       await setAside(pool, now, now.dataset, world.now());
       run.tell();
-      const bytes = await transfer(pool, args, undefined, run);
+      const bytes = await transfer(pool, args, await offerOf(pool, args, undefined, run), run);
       await markIncoming(pool, args, args.operation, undefined, undefined);
       return { bytes, base: null };
     }
   }
 
-  async function transfer(
+  async function offerOf(
     pool: Pool,
-    { id, source, snapshot, guid, bytesPerSecond }: Pull["args"],
+    { id, source, snapshot }: Pull["args"],
     base: ObservedSnapshot | undefined,
-    { signal, at, tell }: Run,
-  ): Promise<number> {
+    { signal }: Run,
+  ): Promise<Offered> {
     const resumeToken = await partOf(pool, id);
-    const offer = await machines.call(
+    const offered = await machines.call(
       source.machine,
       "transfer.offer",
       {
@@ -130,7 +136,16 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       },
       { timeoutMs: ASK_MS, signal },
     );
-    if (offer === null) throw snapshotMissing(source.id, snapshot, source.machine);
+    if (offered === null) throw snapshotMissing(source.id, snapshot, source.machine);
+    return offered;
+  }
+
+  async function transfer(
+    pool: Pool,
+    { id, source, snapshot, guid, bytesPerSecond }: Pull["args"],
+    offer: Offered,
+    { signal, at, tell }: Run,
+  ): Promise<number> {
     tell();
     const dataset = incomingDataset(pool.layout, id);
     if (offer.resumes !== true) await pool.zfs.abortReceive(dataset);
