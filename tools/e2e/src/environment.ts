@@ -140,6 +140,9 @@ export function environmentWithData(
       expect(await done(2, ["namespace", "rm", "pr-42", "--yes"])).toMatchObject({ state: "done", owed: [] });
       const { instances } = await cluster.json<{ instances: unknown[] }>(3, ["ps"]);
       expect(instances).toEqual([]);
+      const { checks } = await cluster.json<{ checks: { id: string; found: string }[] }>(3, ["doctor"]);
+      for (const id of ["gateway", "dns"])
+        expect(checks.find((check) => check.id === id)?.found).toBe("serves no namespace");
       // Nothing is lost: what was removed can be brought back, with its data.
       expect(await done(3, ["rollback", "pr-42", "--volumes", "all"])).toMatchObject({
         state: "done",

@@ -22,13 +22,23 @@ const warn = (found: string, fix: string): Finding => ({ state: "warn", found, f
 export async function examine(daemon: Daemon, signal: AbortSignal): Promise<DoctorReport> {
   const { config, payload, paths } = daemon;
   const member = daemon.present();
+  const removed = new Set(
+    member
+      ?.heads()
+      .filter(({ commit }) => commit.removed)
+      .map(({ commit }) => commit.namespace),
+  );
   const follower = (socket: string) =>
     askFollower(socket, undefined, AbortSignal.any([signal, AbortSignal.timeout(3_000)])).then(
       ({ applied, status }) => {
         const dropped = droppedOf(status);
-        return dropped.length > 0
-          ? fail(`does not serve ${dropped.join(", ")}`, "free the port and deploy again, or choose another")
-          : ok(`serves ${Object.keys(applied).sort().join(", ") || "no namespace yet"}`);
+        if (dropped.length > 0)
+          return fail(
+            `does not serve ${dropped.join(", ")}`,
+            "free the port and deploy again, or choose another",
+          );
+        const names = Object.keys(applied).filter((namespace) => !removed.has(namespace));
+        return ok(`serves ${names.sort().join(", ") || "no namespace"}`);
       },
       (error: Error) => fail(error.message, "ployzctl daemon install starts it again"),
     );
