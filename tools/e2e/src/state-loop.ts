@@ -51,12 +51,14 @@ const COMMANDS = {
 /** On a cluster of three with pools. */
 export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
   let version = 0;
-  const deploy = async (machine?: string) => {
+  const deploy = async (at: number, machine?: string) => {
     const options = { version: `v${++version}`, ...(machine !== undefined && { machine }) };
-    await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, ledgerManifest(options), ledgerBundles)]);
+    await cluster.ctl(at, ["deploy", "-f", await cluster.put(at, ledgerManifest(options), ledgerBundles)]);
   };
-  await deploy("m2");
-  await deploy(); // from here on it may move
+  // From each machine, so that all have the bundles: a rollback shall not need the machine that is down.
+  await deploy(1, "m2");
+  await deploy(2);
+  await deploy(3); // from here on it may move
   const wanted = await inventory(cluster);
   const lengths = new Map<Primitive, number>();
 
@@ -66,8 +68,8 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
     const source = Number(volumes[0]?.machine.slice(1));
     return { coordinator, source, target: source === 2 ? 3 : 2 };
   };
-  const replaced = async () =>
-    (await cluster.json<{ commits: readonly { revision: number }[] }>(1, ["history", "prod"])).commits[1]
+  const newest = async () =>
+    (await cluster.json<{ commits: readonly { revision: number }[] }>(1, ["history", "prod"])).commits[0]
       ?.revision ?? 0;
   const run = (machine: number, args: readonly string[]) =>
     cluster.ctl(machine, args, { timeoutMs: 240_000 });
@@ -78,11 +80,16 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
       await run(1, COMMANDS.branch());
       await cluster.get(1, BRANCH, `/write?n=${100_000_000 + version}`);
     }
-    if (primitive === "rollback") await deploy();
+    if (primitive === "rollback") await deploy(1);
   }
 
   /** The rows of prod that are to be found, here or in what the command has kept. */
-  async function check(primitive: Primitive, acknowledged: readonly number[], label: string): Promise<void> {
+  async function check(
+    primitive: Primitive,
+    replaced: number,
+    acknowledged: readonly number[],
+    label: string,
+  ): Promise<void> {
     const rows = new Set(await rowsOf(cluster, 2));
     const marked = 100_000_000 + version;
     if (primitive === "branch") {
@@ -93,7 +100,7 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
     if (primitive === "promote") expect([...rows], label).toContain(marked);
     if (primitive === "promote" || primitive === "rollback") {
       // Forward again: what was replaced is there, with all that had been acknowledged.
-      await run(2, ["rollback", "prod", "--to", String(await replaced()), "--volumes", "all"]);
+      await run(2, ["rollback", "prod", "--to", String(replaced), "--volumes", "all"]);
       for (const row of await rowsOf(cluster, 3)) rows.add(row);
     }
     expect(lost(acknowledged, [...rows]), label).toEqual([]);
@@ -105,6 +112,7 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
     await prepare(primitive);
     const machines = await where();
     const command = COMMANDS[primitive](machines);
+    const replaced = await newest();
     await using watch = watchWriters(cluster, "prod");
     await using writing = await writer(cluster, coordinator);
     const before = await rowsOf(cluster, coordinator);
@@ -131,7 +139,7 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
       `${label}: finished after ${Math.round(performance.now() - began)} ms, ${acknowledged.length} rows, ${failures.length} failed, longest gap ${longestGapMs} ms`,
     );
     if (primitive === "migrate") expect((await where()).source, label).toBe(machines.target);
-    await check(primitive, [...before, ...acknowledged], label);
+    await check(primitive, replaced, [...before, ...acknowledged], label);
     expect(await watch.end(), label).toEqual([]);
     await same(cluster, wanted, label);
   }

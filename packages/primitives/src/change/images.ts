@@ -164,6 +164,6 @@ export function missingBundle(field: string, digest: string): Refusal {
   return {
     code: "bundle_missing",
     message: `${field}: no machine that answers has the bundle ${digest}`,
-    hint: "run the deploy again: it uploads the bundle first",
+    hint: "deploy from its manifest, which uploads the bundle, or bring back a machine that has it (ployzctl machine ls)",
   };
 }
