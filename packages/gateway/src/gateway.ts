@@ -1,12 +1,12 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError, waitFor } from "@ployz/exec";
-import { type Brought, bringInto, currentWorker } from "./bring.ts";
+import { type Brought, bringInto, currentWorker } from "./apply.ts";
+import { type Desired, project, type Settings, socketAddress } from "./desired.ts";
 import { readCurrent, type Saved } from "./generations.ts";
 import { findHaproxy, type Haproxy, openHaproxy } from "./haproxy.ts";
 import { openHolds } from "./holds.ts";
 import { leaving } from "./reconcile.ts";
-import { type Desired, project, type Settings, socketAddress } from "./render.ts";
 import { checkWords } from "./render-backend.ts";
 import { type GatewayOptions, readSettings } from "./settings.ts";
 import { type GatewayStatus, statusOf } from "./status.ts";

@@ -1,4 +1,4 @@
-import type { Desired } from "./render.ts";
+import type { Desired } from "./desired.ts";
 import { LONGEST_HOLD_MS } from "./render-backend.ts";
 import type { HoldSlot, Worker } from "./worker.ts";
 

@@ -1,5 +1,6 @@
 import type { Slot } from "./control.ts";
-import { type Desired, type DesiredBackend, socketAddress } from "./render.ts";
+import type { Desired, DesiredBackend } from "./desired.ts";
+import { socketAddress } from "./desired.ts";
 
 /**
  * The runtime commands that bring one worker's servers to what is desired: first what adds capacity, then what takes it

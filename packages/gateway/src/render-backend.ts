@@ -1,4 +1,5 @@
-import { type Desired, type DesiredBackend, type Settings, socketAddress } from "./render.ts";
+import type { Desired, DesiredBackend, Settings } from "./desired.ts";
+import { socketAddress } from "./desired.ts";
 
 /** RFC 5737: an address that nobody has, for slots without a server. */
 const NOBODY = { address: "192.0.2.1", port: 9 } as const;

@@ -1,8 +1,9 @@
 import type { Slot } from "./control.ts";
+import type { Desired } from "./desired.ts";
+import { socketAddress } from "./desired.ts";
 import type { Saved } from "./generations.ts";
 import type { Haproxy } from "./haproxy.ts";
 import { difference } from "./reconcile.ts";
-import { type Desired, socketAddress } from "./render.ts";
 import { openWorker } from "./worker.ts";
 
 export interface GatewayStatus {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { mapText, project, render, type Settings } from "./render.ts";
+import { project, type Settings } from "./desired.ts";
+import { mapText, render } from "./render.ts";
 import {
   type Backend,
   chooseRoute,

@@ -1,7 +1,7 @@
 import { PloyzError } from "@ployz/exec";
 import { type Control, onWorker, parseSlots, type Slot } from "./control.ts";
+import type { Desired, DesiredBackend } from "./desired.ts";
 import { parseMap, serverCommands } from "./reconcile.ts";
-import type { Desired, DesiredBackend } from "./render.ts";
 import { HOLD } from "./render-backend.ts";
 
 /** One HAProxy worker over the runtime API (management guide, 9.3). */

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
+import { type Listen, project, type Settings, socketAddress } from "./desired.ts";
 import { discard, readCurrent, type Saved, switchTo, writeGeneration } from "./generations.ts";
 import { type Haproxy, isUnreachable, requireFree } from "./haproxy.ts";
 import type { Holds } from "./holds.ts";
-import { type Listen, mapText, project, render, type Settings, socketAddress } from "./render.ts";
+import { mapText, render } from "./render.ts";
 import { checkWords } from "./render-backend.ts";
 import { openWorker, type Worker } from "./worker.ts";
 

@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+
+import { type Backend, checkShape, normalPath, type RouteTable, type Server } from "./table.ts";
+
+/** Everything of the configuration that does not come from the table. Addresses are `host:port`, checked before. */
+export interface Settings {
+  readonly listen: Listen;
+  readonly httpsListen?: Listen;
+  readonly statsListen?: Listen;
+  /** Absolute; holds the folders `certs` and `jail`. */
+  readonly dir: string;
+  /** The workers' user; root's own when left out. */
+  readonly user?: string;
+  readonly group?: string;
+  readonly maxConnections?: number;
+  /** How long an old worker may finish what it has after a reload. */
+  readonly hardStopMs: number;
+  readonly requestTimeoutMs: number;
+  readonly checkIntervalMs: number;
+  /** CIDRs whose X-Forwarded-* are believed (a load balancer in front). */
+  readonly trustedProxies: readonly string[];
+  readonly requestId: boolean;
+}
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A server slot's content. `drained`: in the table, but takes nothing new. */
+export interface DesiredServer extends Server {
+  readonly drained: boolean;
+}
+
+export interface DesiredBackend {
+  /** HAProxy's name. */
+  readonly name: string;
+  readonly id: string;
+  readonly mode: "http" | "tcp";
+  readonly check: string;
+  readonly servers: readonly DesiredServer[];
+}
+
+/** What HAProxy should be, as data: the configuration is rendered from it, and a running worker is compared with it. */
+export interface Desired {
+  readonly backends: readonly DesiredBackend[];
+  /** Host and path to backend name; sorted. */
+  readonly map: readonly (readonly [key: string, backend: string])[];
+  readonly ports: readonly { readonly port: number; readonly backend: string }[];
+  /** Changes exactly when a reload is needed. */
+  readonly structure: string;
+}
+
+/** Raise when the rendering changes in a way that a running HAProxy must pick up. */
+export const RENDERING = 3;
+
+export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
+  const backends = new Map<string, DesiredBackend>();
+  const add = (backend: Backend, mode: "http" | "tcp"): string => {
+    const name = `${mode}:${backend.id.replaceAll("/", ":")}`;
+    const servers = backend.servers.map((server) => ({
+      ...server,
+      address: canonical(server.address),
+      drained: drained.has(server.id),
+    }));
+    backends.set(name, { name, id: backend.id, mode, check: checkShape(backend), servers });
+    return name;
+  };
+  const map: [string, string][] = [];
+  const ports: { port: number; backend: string }[] = [];
+  for (const route of table.routes) {
+    const backend = add(route.backend, route.kind);
+    if (route.kind === "http") map.push([`${route.host}${normalPath(route.path)}`, backend]);
+    else ports.push({ port: route.listenPort, backend });
+  }
+  const byName = [...backends.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const desired = {
+    backends: byName,
+    map: map.sort((a, b) => (a[0] < b[0] ? -1 : 1)),
+    ports: ports.sort((a, b) => a.port - b.port),
+  };
+  const structure = [
+    RENDERING,
+    settings,
+    byName.map((backend) => [backend.name, backend.check]),
+    desired.ports,
+  ];
+  const digest = createHash("sha256").update(JSON.stringify(structure)).digest("hex").slice(0, 32);
+  return { ...desired, structure: digest };
+}
+
+/** As HAProxy prints it (RFC 5952), so that addresses compare as strings. */
+export const canonical = (address: string): string =>
+  address.includes(":") ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+
+export const socketAddress = (server: { readonly address: string; readonly port: number }): string =>
+  server.address.includes(":") ? `[${server.address}]:${server.port}` : `${server.address}:${server.port}`;
