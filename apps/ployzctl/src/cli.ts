@@ -4,7 +4,8 @@ import type { Document } from "./documents.ts";
 import { bodyOf } from "./errors.ts";
 import { exitCode } from "./exit.ts";
 import { findCommand } from "./find-command.ts";
-import { type Mode, printDocument, printText } from "./output/print.ts";
+import type { Mode } from "./output/mode.ts";
+import { printDocument, printText } from "./output/print.ts";
 import type { Terminal } from "./terminal.ts";
 import { installedVersion } from "./version.ts";
 
@@ -40,7 +41,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
       printText(terminal, commandHelp(command));
       return 0;
     }
-    context = openContext(globals, terminal);
+    context = openContext(COMMANDS, globals, terminal);
     const document = await command.run(context, input);
     context.progress.end();
     await printDocument(terminal, mode, document);

@@ -1,7 +1,7 @@
 import type { Client } from "@ployz/primitives/client";
 import type { Document } from "./documents.ts";
 import type { Progress } from "./output/progress.ts";
-import type { Settings } from "./settings.ts";
+import type { Globals, Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface Argument {
@@ -43,20 +43,9 @@ export interface Input {
   flag(option: string): boolean;
 }
 
-export interface Globals {
-  readonly json: boolean;
-  readonly events: boolean;
-  readonly plain: boolean;
-  readonly quiet: boolean;
-  readonly color: boolean;
-  readonly config: string | undefined;
-  readonly socket: string | undefined;
-  readonly dataDir: string | undefined;
-  readonly host: string | undefined;
-  readonly timeoutMs: number | undefined;
-}
-
 export interface Context {
+  /** Every command that there is, for those that speak of commands. */
+  readonly commands: readonly Command[];
   readonly terminal: Terminal;
   readonly globals: Globals;
   readonly progress: Progress;

@@ -1,8 +1,9 @@
 import { createInterface } from "node:readline";
 import type { Client } from "@ployz/primitives/client";
-import type { Context, Globals } from "./command.ts";
+import type { Command, Context } from "./command.ts";
 import { bodyOf, CliError, type ErrorBody } from "./errors.ts";
 import { openProgress } from "./output/progress.ts";
+import type { Globals } from "./settings.ts";
 import { loadSettings, type Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -12,7 +13,7 @@ export interface OpenContext extends Context {
   close(): void;
 }
 
-export function openContext(globals: Globals, terminal: Terminal): OpenContext {
+export function openContext(commands: readonly Command[], globals: Globals, terminal: Terminal): OpenContext {
   const deadline = new AbortController();
   const timer =
     globals.timeoutMs === undefined ? undefined : setTimeout(() => deadline.abort(), globals.timeoutMs);
@@ -35,6 +36,7 @@ export function openContext(globals: Globals, terminal: Terminal): OpenContext {
   }
 
   return {
+    commands,
     globals,
     terminal,
     progress: openProgress(globals, terminal),

@@ -1,8 +1,9 @@
 import yargs from "yargs";
-import type { Argument, Command, Globals, Input, Option } from "./command.ts";
+import type { Argument, Command, Input, Option } from "./command.ts";
 import { usage } from "./errors.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
 import { nearest } from "./nearest.ts";
+import type { Globals } from "./settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Values = Readonly<Record<string, unknown>>;

@@ -1,7 +1,6 @@
 import { access, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { Globals } from "./command.ts";
 import { CliError } from "./errors.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -63,4 +62,17 @@ export async function readConfig(path: string): Promise<Readonly<Record<string, 
       hint: "correct the file; docs/configuration.md lists the fields",
     });
   }
+}
+
+export interface Globals {
+  readonly json: boolean;
+  readonly events: boolean;
+  readonly plain: boolean;
+  readonly quiet: boolean;
+  readonly color: boolean;
+  readonly config: string | undefined;
+  readonly socket: string | undefined;
+  readonly dataDir: string | undefined;
+  readonly host: string | undefined;
+  readonly timeoutMs: number | undefined;
 }

@@ -1,13 +1,13 @@
+import type { Command } from "../command.ts";
 import type { TextDocument } from "../documents.ts";
 import { usage } from "../errors.ts";
 import { GLOBAL_OPTIONS } from "../globals.ts";
-import { COMMANDS } from "./index.ts";
 
 /** A completion script: words of commands, then flags. */
-export function completion(shell: string): TextDocument {
+export function completion(shell: string, commands: readonly Command[]): TextDocument {
   const words = new Map<string, Set<string>>();
   const flags = new Map<string, readonly string[]>();
-  for (const { path, options } of COMMANDS) {
+  for (const { path, options } of commands) {
     for (const [index, word] of path.entries()) {
       const before = path.slice(0, index).join(" ");
       words.set(before, (words.get(before) ?? new Set()).add(word));

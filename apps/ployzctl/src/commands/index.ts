@@ -3,7 +3,7 @@ import { changeCommands } from "./change/index.ts";
 import { daemonCommands } from "./daemon/index.ts";
 import { deployCommands } from "./deploy/index.ts";
 import { devCommands } from "./dev/index.ts";
-import { lookCommands } from "./look/index.ts";
+import { inspectCommands } from "./inspect/index.ts";
 import { machineCommands } from "./machine/index.ts";
 import { inviteCommands } from "./machine/invite.ts";
 import { meshCommands } from "./mesh/index.ts";
@@ -27,7 +27,7 @@ export const COMMANDS: readonly Command[] = [
   ...secretCommands,
   ...volumeCommands,
   ...namespaceCommands,
-  ...lookCommands,
+  ...inspectCommands,
   ...opsCommands,
   ...shellCommands,
 ];

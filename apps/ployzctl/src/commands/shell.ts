@@ -19,7 +19,7 @@ export const shellCommands: readonly Command[] = [
     summary: "Completion for a shell; source what it prints",
     args: [{ name: "shell", summary: "bash, zsh or fish", required: true }],
     examples: ["source <(ployzctl completion bash)"],
-    run: async (_context, input) =>
-      (await import("./completion.ts")).completion(input.argument("shell") ?? ""),
+    run: async (context, input) =>
+      (await import("./completion.ts")).completion(input.argument("shell") ?? "", context.commands),
   },
 ];

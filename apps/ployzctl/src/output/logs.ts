@@ -1,7 +1,7 @@
 import type { LogEvent } from "../api.ts";
 import type { LogsDocument } from "../documents.ts";
 import type { Terminal } from "../terminal.ts";
-import type { Mode } from "./print.ts";
+import type { Mode } from "./mode.ts";
 
 const COLORS = [36, 32, 33, 35, 34, 96, 92, 93, 95, 94];
 

@@ -1,14 +1,8 @@
 import type { Document, ErrorDocument, LogsDocument } from "../documents.ts";
 import type { Terminal } from "../terminal.ts";
 import { errorCells } from "./error.ts";
+import type { Mode } from "./mode.ts";
 import type { Page } from "./page.ts";
-
-export interface Mode {
-  readonly json: boolean;
-  readonly plain: boolean;
-  readonly color: boolean;
-  readonly quiet: boolean;
-}
 
 export const printText = (terminal: Terminal, text: string): void => terminal.out.write(text);
 

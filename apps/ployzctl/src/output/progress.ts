@@ -1,5 +1,5 @@
 import type { OperationEvent } from "@ployz/primitives/client";
-import type { Globals } from "../command.ts";
+import type { Globals } from "../settings.ts";
 import type { Terminal } from "../terminal.ts";
 import { bytes, clean, duration } from "./page.ts";
 

@@ -1,8 +1,8 @@
 import type { Context, Input } from "../../command.ts";
 import type { AddOutcome, MachineAdded } from "../../documents.ts";
 import { type ErrorBody, usage } from "../../errors.ts";
-import { endOf, endOfThrown } from "../../operation/end.ts";
 import { runOperation } from "../../operation/follow.ts";
+import { endOf, endOfThrown } from "../../operation/outcome.ts";
 import { given } from "../../values.ts";
 import { findIdentity, type Identity } from "./identity.ts";
 

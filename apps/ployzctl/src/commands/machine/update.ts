@@ -2,8 +2,8 @@ import type { Context, Input } from "../../command.ts";
 import type { MachinesUpdated, UpdateOutcome } from "../../documents.ts";
 import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
-import { endOf, endOfThrown } from "../../operation/end.ts";
 import { runOperation } from "../../operation/follow.ts";
+import { endOf, endOfThrown } from "../../operation/outcome.ts";
 
 /** Looks at all machines first, then one operation for each that differs, one after the other, up to the first that fails. */
 export async function update(context: Context, input: Input): Promise<MachinesUpdated> {

@@ -1,7 +1,7 @@
 import type { Command } from "../../command.ts";
 import { needTarget } from "../../names.ts";
 
-export const lookCommands: readonly Command[] = [
+export const inspectCommands: readonly Command[] = [
   {
     path: ["status"],
     summary: "The whole cluster on one screen, with what to do about it",
