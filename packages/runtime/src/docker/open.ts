@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { PloyzError } from "@ployz/exec";
 import type Docker from "dockerode";
 import { checkAddress } from "../network/addresses.ts";
-import { architecture, memory } from "../process/facts.ts";
+import { architecture, memory } from "../process/host-facts.ts";
 import type { InstanceSpec, InstanceStatus, LogLine, LogOptions, NetworkSpec, Runtime } from "../runtime.ts";
 import { checkId, checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
 import { containerOptions, identityLabel, statusFrom } from "./container.ts";

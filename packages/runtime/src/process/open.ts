@@ -7,7 +7,7 @@ import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
 import { checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
 import { openCgroups } from "./cgroup.ts";
 import { execInside } from "./exec.ts";
-import { machineFacts } from "./facts.ts";
+import { machineFacts } from "./host-facts.ts";
 import { type Instances, inspectInstance, removeInstance, startInstance, stopInstance } from "./lifecycle.ts";
 import { readLogs } from "./log-files.ts";
 import { planRootfs } from "./mounts.ts";
