@@ -1,10 +1,10 @@
 export { branch } from "./branch/index.ts";
 export { type BranchInput, parseBranch } from "./branch/input.ts";
 export { branchManifest } from "./branch/manifest.ts";
+export { plainEnv, sameSecrets, secretUsers } from "./change/decide/secrets.ts";
+export type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "./change/plan/summary.ts";
 export type { ChangeResult } from "./change/primitive.ts";
-export { plainEnv, sameSecrets, secretUsers } from "./change/secrets.ts";
-export type { ChangeKinds } from "./change/steps.ts";
-export type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "./change/summary.ts";
+export type { ChangeKinds } from "./change/steps/kinds.ts";
 export type * from "./client/api.ts";
 export type * from "./client/store.ts";
 export type { VolumeFile, VolumeImportRequest } from "./client/volume-file.ts";
@@ -40,9 +40,11 @@ export { type MachineDrainInput, machineDrain } from "./machine-drain/index.ts";
 export { machineJoin } from "./machine-join/index.ts";
 export type { JoiningMachine, MachineJoinInput } from "./machine-join/input.ts";
 export type { MachineJoinPorts } from "./machine-join/observe.ts";
-export { type MachineRmInput, machineRm } from "./machine-rm/index.ts";
+export { machineRm } from "./machine-rm/index.ts";
+export type { MachineRmInput } from "./machine-rm/input.ts";
 export { type MachineStandbyInput, machineStandby } from "./machine-standby/index.ts";
-export { type MachineUpdateInput, machineUpdate } from "./machine-update/index.ts";
+export { machineUpdate } from "./machine-update/index.ts";
+export type { MachineUpdateInput } from "./machine-update/input.ts";
 export type { MachineUpdatePorts, UpdateSource } from "./machine-update/observe.ts";
 export { type NormalManifest, normalise } from "./manifest/normalise.ts";
 export {
@@ -55,12 +57,9 @@ export {
 export { renderManifest } from "./manifest/render.ts";
 export { instanceRevision, specRevision } from "./manifest/revision.ts";
 export { type Manifest, ManifestSchema } from "./manifest/schema.ts";
-
 export { durationMs, sizeBytes } from "./manifest/units.ts";
-
 export type { EvacuationSummary } from "./membership/evacuations.ts";
 export type { MembershipPorts } from "./membership/observe.ts";
-
 export { type MigrateInput, migrate } from "./migrate/index.ts";
 export type * from "./model/commit.ts";
 export { type ErrorBody, errorBody, PloyzError } from "./model/error.ts";
@@ -69,6 +68,7 @@ export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy, refuseInvite } from 
 export type { Json } from "./model/json.ts";
 export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
 export { checkLabel, isEnvName, isHostname, isLabel, shown } from "./model/names.ts";
+export type * from "./model/operation.ts";
 export { MAX_SECRET_BYTES, type SecretRecord, secretKey } from "./model/secret.ts";
 export { type NamespaceRmInput, namespaceRm } from "./namespace-rm/index.ts";
 export type * from "./participant/commands.ts";
@@ -79,7 +79,8 @@ export type * from "./ports/operations.ts";
 export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";
 export { type PromoteInput, promote } from "./promote/index.ts";
-export { type RollbackInput, rollback } from "./rollback/index.ts";
+export { rollback } from "./rollback/index.ts";
+export type { RollbackInput } from "./rollback/input.ts";
 export { isNamed } from "./rollback/target.ts";
 export { type VolumeCreateInput, volumeCreate } from "./volume-create/index.ts";
 export { type VolumeForkInput, volumeFork } from "./volume-fork/index.ts";

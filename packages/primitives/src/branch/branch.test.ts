@@ -1,8 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { apply, deploy, headOf, inspect, service, type World, worldWithShop } from "../change/scenario.ts";
 import { namespaceRm } from "../namespace-rm/index.ts";
 import { promote } from "../promote/index.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
+import {
+  apply,
+  deploy,
+  headOf,
+  inspect,
+  service,
+  type World,
+  worldWithShop,
+} from "../testing/scenarios/change.ts";
 import { branch } from "./index.ts";
 
 const input = (more: object = {}) => ({ source: "prod", target: "pr-42", volumeMode: "branch", ...more });

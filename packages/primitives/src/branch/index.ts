@@ -1,7 +1,8 @@
-import { type ChangeFacts, findContent, observeCluster, specsOf } from "../change/observe.ts";
+import { asItIs, liveHead, noNamespace, restsOn, sourceHead, wishOf } from "../change/decide/as-it-is.ts";
+import { unknownMachine } from "../change/decide/refuse.ts";
+import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import { unknownMachine } from "../change/refuse.ts";
-import { asItIs, liveHead, noNamespace, restsOn, sourceHead, wishOf } from "../change/wish.ts";
 import type { Refusal } from "../engine/types.ts";
 import { type BranchInput, parseBranch } from "./input.ts";
 import { branchedState } from "./state.ts";

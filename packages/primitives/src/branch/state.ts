@@ -1,8 +1,8 @@
-import { own } from "../change/decide-jobs.ts";
-import type { Desired, WantedVolume } from "../change/desired.ts";
+import type { Desired, WantedVolume } from "../change/decide/desired.ts";
 import type { Refusal } from "../engine/types.ts";
 import { specRevision } from "../manifest/revision.ts";
 import type { Commit, CommittedService, ServiceSpec } from "../model/commit.ts";
+import { own } from "../model/own.ts";
 import type { BranchInput } from "./input.ts";
 import { branchedRoutes } from "./routes.ts";
 

@@ -4,7 +4,7 @@ import { migrate } from "../migrate/index.ts";
 import { namespaceRm } from "../namespace-rm/index.ts";
 import { promote } from "../promote/index.ts";
 import { rollback } from "../rollback/index.ts";
-import { apply, deploy, headOf, service, shop, worldWithShop } from "./scenario.ts";
+import { apply, deploy, headOf, service, shop, worldWithShop } from "../testing/scenarios/change.ts";
 
 const done = { state: "done", owed: [] };
 

@@ -1,12 +1,13 @@
 import type { Primitive, PrimitivePorts } from "../engine/types.ts";
 import type { Commit, Instance, Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
-import type { Wish } from "./desired.ts";
-import type { ChangeFacts } from "./observe.ts";
-import { planChange } from "./plan.ts";
-import { refuseChange } from "./refuse.ts";
-import { type ChangeKinds, steps } from "./steps.ts";
-import type { ChangeSummary, NextVolume, ServiceSummary, VolumeSummary } from "./summary.ts";
+import type { Wish } from "./decide/desired.ts";
+import { refuseChange } from "./decide/refuse.ts";
+import type { ChangeFacts } from "./observe/facts.ts";
+import { planChange } from "./plan/plan.ts";
+import type { ChangeSummary, NextVolume, ServiceSummary, VolumeSummary } from "./plan/summary.ts";
+import { steps } from "./steps/instances.ts";
+import type { ChangeKinds } from "./steps/kinds.ts";
 
 /** What a change came to: `output` of its result. */
 export type ChangeResult = Omit<ChangeSummary, "next"> & {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { OperationResult } from "./api.ts";
+import type { OperationResult } from "../model/operation.ts";
 import { exitCodeOf } from "./exit-code.ts";
 
 const result = (over: Partial<OperationResult>): OperationResult => ({

@@ -1,5 +1,5 @@
 import type { ErrorBody } from "../model/error.ts";
-import type { OperationResult, PlanView } from "./api.ts";
+import type { OperationResult, PlanView } from "../model/operation.ts";
 
 /** Exit codes of `ployzctl`. */
 export const EXIT = {

@@ -1,3 +1,4 @@
+export type * from "../model/operation.ts";
 export type * from "./api.ts";
 export { type CallOf, type Client, openClient } from "./client.ts";
 export { EXIT, exitCodeOf } from "./exit-code.ts";

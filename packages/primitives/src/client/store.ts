@@ -1,5 +1,5 @@
 import type { ErrorBody } from "../model/error.ts";
-import type { OperationEvent } from "./api.ts";
+import type { OperationEvent } from "../model/operation.ts";
 
 export type StoreAction = "promote" | "demote" | "restore" | "recover";
 

@@ -1,13 +1,13 @@
 import type { Commit, CommittedRoute, Volume } from "../model/commit.ts";
 import type { ErrorBody } from "../model/error.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
+import type { OperationSummary } from "../model/operation.ts";
 import type {
   MachineObservation,
   ObservedInstance,
   ObservedSnapshot,
   ObservedVolume,
 } from "../participant/commands.ts";
-import type { OperationSummary } from "./api.ts";
 
 export type MachineRow = {
   readonly record: MachineRecord;

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { emptyWorld, manifestInput, type World } from "../change/scenario.ts";
 import type { EngineDeps } from "../engine/deps.ts";
 import { runOperation } from "../engine/run.ts";
 import type { Commit } from "../model/commit.ts";
@@ -7,6 +6,7 @@ import { PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { Store } from "../ports/store.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
+import { emptyWorld, manifestInput, type World } from "../testing/scenarios/change.ts";
 import { deployPrimitive } from "./index.ts";
 
 const inputOf = (toml: string) => manifestInput(toml);

@@ -1,8 +1,9 @@
-import { DEFAULT_HOLD_MS, type WantedVolume, type Wish } from "../change/desired.ts";
-import { type Found, findBundles, findImages } from "../change/images.ts";
-import { type ChangeFacts, observeCluster, specsOf } from "../change/observe.ts";
+import { branchOf, liveHead } from "../change/decide/as-it-is.ts";
+import { DEFAULT_HOLD_MS, type WantedVolume, type Wish } from "../change/decide/desired.ts";
+import { observeCluster, specsOf } from "../change/observe/cluster.ts";
+import type { ChangeFacts, Found } from "../change/observe/facts.ts";
+import { findBundles, findImages } from "../change/observe/images.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import { branchOf, liveHead } from "../change/wish.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
 import { normalise } from "../manifest/normalise.ts";
 import { type DeployInput, parseDeploy } from "./input.ts";

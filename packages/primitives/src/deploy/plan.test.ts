@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { MachineFact } from "../change/observe.ts";
-import type { ChangeSummary } from "../change/summary.ts";
+import type { MachineFact } from "../change/observe/facts.ts";
+import type { ChangeSummary } from "../change/plan/summary.ts";
 import type { PlannedStep } from "../engine/types.ts";
 import { allNeeds } from "../engine/view.ts";
 import { parseManifest } from "../manifest/parse.ts";

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { apply, headOf, type World, worldWithShop } from "../change/scenario.ts";
-import type { ChangeSummary } from "../change/summary.ts";
+import type { ChangeSummary } from "../change/plan/summary.ts";
 import { bundlePaths, parseManifest } from "../manifest/parse.ts";
 import { renderManifest } from "../manifest/render.ts";
 import { rollback } from "../rollback/index.ts";
+import { apply, headOf, type World, worldWithShop } from "../testing/scenarios/change.ts";
 import { deployPrimitive } from "./index.ts";
 
 /** As the command line deploys a rendered manifest: bundles are named by digest in it. */

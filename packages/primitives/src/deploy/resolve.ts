@@ -1,4 +1,5 @@
-import { type Found, missingImage } from "../change/images.ts";
+import type { Found } from "../change/observe/facts.ts";
+import { missingImage } from "../change/observe/images.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { NormalManifest } from "../manifest/normalise.ts";
 import { specRevision } from "../manifest/revision.ts";

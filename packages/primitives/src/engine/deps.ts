@@ -1,5 +1,5 @@
-import type { OperationEvent, OperationResult, PlanView } from "../client/api.ts";
 import type { Json } from "../model/json.ts";
+import type { OperationEvent, OperationResult, PlanView } from "../model/operation.ts";
 import type { Clock } from "./clock.ts";
 import type { Limits } from "./limits.ts";
 import type { Kinds, Primitive, PrimitivePorts, Refusal } from "./types.ts";

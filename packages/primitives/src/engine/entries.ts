@@ -1,6 +1,6 @@
-import type { OperationState } from "../client/api.ts";
 import type { ErrorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
+import type { OperationState } from "../model/operation.ts";
 import type { Plan } from "./types.ts";
 
 export type Owed = { readonly step: string; readonly error: ErrorBody };

@@ -1,6 +1,6 @@
-import type { OperationResult } from "../client/api.ts";
 import { type ErrorBody, errorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
+import type { OperationResult } from "../model/operation.ts";
 import { prepare, settle } from "./apply.ts";
 import { outputOf } from "./attempt.ts";
 import { commitOnce, conflictError, pointSummary } from "./commit.ts";

@@ -1,6 +1,6 @@
-import type { OperationDetail, OperationState, OperationSummary } from "../client/api.ts";
 import type { ErrorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
+import type { OperationDetail, OperationState, OperationSummary } from "../model/operation.ts";
 import type { JournalEntry, Owed, PointSummary } from "./entries.ts";
 import type { Plan } from "./types.ts";
 import { planView } from "./view.ts";

@@ -1,5 +1,5 @@
-import type { OperationEvent, OperationSummary } from "../client/api.ts";
 import { errorBody, PloyzError } from "../model/error.ts";
+import type { OperationEvent, OperationSummary } from "../model/operation.ts";
 import type { NestedOptions, Operations } from "../ports/operations.ts";
 import { sameJson } from "./canonical.ts";
 import { abortController } from "./clock.ts";

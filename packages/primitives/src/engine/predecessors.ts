@@ -1,6 +1,6 @@
-import type { OperationSummary } from "../client/api.ts";
 import { PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
+import type { OperationSummary } from "../model/operation.ts";
 import type { JournalStore } from "../ports/store.ts";
 import { asJson, sameJson } from "./canonical.ts";
 import { findCommit } from "./commit.ts";

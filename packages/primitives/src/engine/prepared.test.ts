@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { deploy, emptyWorld, manifestInput, service, type World } from "../change/scenario.ts";
 import { deployPrimitive } from "../deploy/index.ts";
+import { deploy, emptyWorld, manifestInput, service, type World } from "../testing/scenarios/change.ts";
 import type { EngineDeps, RunRequest } from "./deps.ts";
 import { findPrepared, PREPARED_MS } from "./prepared.ts";
 import { runOperation } from "./run.ts";

@@ -1,7 +1,7 @@
-import type { PlanView } from "../client/api.ts";
 import { PloyzError } from "../model/error.ts";
 import { isOperationId } from "../model/ids.ts";
 import type { Json } from "../model/json.ts";
+import type { PlanView } from "../model/operation.ts";
 import type { Store } from "../ports/store.ts";
 import { asJson, hashJson } from "./canonical.ts";
 import type { Run } from "./run-context.ts";

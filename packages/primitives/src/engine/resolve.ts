@@ -1,5 +1,5 @@
-import type { OperationResult, OperationSummary } from "../client/api.ts";
 import { errorBody, PloyzError } from "../model/error.ts";
+import type { OperationResult, OperationSummary } from "../model/operation.ts";
 import type { LeaseHolder, Store } from "../ports/store.ts";
 import type { Clock } from "./clock.ts";
 import type { EngineDeps, PrimitiveRegistry } from "./deps.ts";

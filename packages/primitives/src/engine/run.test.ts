@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { OperationResult } from "../client/api.ts";
 import { exitCodeOf } from "../client/exit-code.ts";
 import { PloyzError } from "../model/error.ts";
+import type { OperationResult } from "../model/operation.ts";
 import { memoryDeps } from "../testing/bench.ts";
 import { type Hook, interpose } from "../testing/harness/interpose.ts";
 import { around } from "../testing/harness/sabotage.ts";

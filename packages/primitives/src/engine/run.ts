@@ -1,6 +1,6 @@
-import type { OperationResult } from "../client/api.ts";
 import { errorBody, PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
+import type { OperationResult } from "../model/operation.ts";
 import { asJson } from "./canonical.ts";
 import {
   type EngineDeps,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { OperationSummary } from "../client/api.ts";
 import { PloyzError } from "../model/error.ts";
+import type { OperationSummary } from "../model/operation.ts";
 import { memoryDeps } from "../testing/bench.ts";
 import { interpose } from "../testing/harness/interpose.ts";
 import { leftInStore } from "../testing/harness/judge.ts";

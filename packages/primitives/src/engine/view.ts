@@ -1,5 +1,5 @@
-import type { PlanView } from "../client/api.ts";
 import type { Json } from "../model/json.ts";
+import type { PlanView } from "../model/operation.ts";
 import { asJson, hashJson } from "./canonical.ts";
 import type { Plan, PlannedStep } from "./types.ts";
 

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { migrate } from "../migrate/index.ts";
+import { checkPrimitive } from "../testing/harness/check.ts";
 import {
   apply,
   deploy,
@@ -9,9 +11,7 @@ import {
   shop,
   type World,
   worldWithShop,
-} from "../change/scenario.ts";
-import { migrate } from "../migrate/index.ts";
-import { checkPrimitive } from "../testing/harness/check.ts";
+} from "../testing/scenarios/change.ts";
 import { evacuate } from "./index.ts";
 
 const input = (machine: string, more: object = {}) => ({ namespace: "prod", machine, ...more });

@@ -1,6 +1,7 @@
 import Type from "typebox";
 import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, findContent, observeCluster, specsOf } from "../change/observe.ts";
+import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
 import { type EvacuateInput, wishEvacuated } from "./wish.ts";

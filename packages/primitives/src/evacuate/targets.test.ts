@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ChangeFacts, MachineFact } from "../change/observe.ts";
+import type { ChangeFacts, MachineFact } from "../change/observe/facts.ts";
 import type { Commit, ServiceSpec } from "../model/commit.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import { chooseTargets } from "./targets.ts";

@@ -1,5 +1,5 @@
-import type { ChangeFacts } from "../change/observe.ts";
-import { type Host, hostsOf, needsOf, noFit, type Unfit, unfit } from "../change/place.ts";
+import { type Host, hostsOf, needsOf, noFit, type Unfit, unfit } from "../change/decide/place.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { Commit, ServiceSpec, Volume } from "../model/commit.ts";
 

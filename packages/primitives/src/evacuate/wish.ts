@@ -1,7 +1,7 @@
-import type { WantedVolume, Wish } from "../change/desired.ts";
-import type { ChangeFacts } from "../change/observe.ts";
-import { unknownMachine } from "../change/refuse.ts";
-import { asItIs, noNamespace, wishOf } from "../change/wish.ts";
+import { asItIs, noNamespace, wishOf } from "../change/decide/as-it-is.ts";
+import type { WantedVolume, Wish } from "../change/decide/desired.ts";
+import { unknownMachine } from "../change/decide/refuse.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { Commit, CommittedService } from "../model/commit.ts";
 import { chooseTargets } from "./targets.ts";

@@ -3,8 +3,14 @@ import { describe, expect, it } from "vitest";
 import { checkPrimitive, checkSchedule } from "../testing/harness/check.ts";
 import { createCluster, type Fault, openProcess } from "../testing/harness/process.ts";
 import type { MemoryTarget } from "../testing/memory-remote.ts";
+import {
+  type AddWorld,
+  addScenario,
+  addWorld,
+  CLUSTER,
+  inspectAdd,
+} from "../testing/scenarios/machine-add.ts";
 import { machineAdd } from "./index.ts";
-import { type AddWorld, addScenario, addWorld, CLUSTER, inspectAdd } from "./scenario.ts";
 
 const first = ({ ports }: AddWorld): MemoryTarget => {
   const target = ports.remote.targets.get("198.51.100.10");

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { MachineRecord } from "../model/machine.ts";
 import type { RemoteFacts } from "../ports/remote.ts";
+import { CLUSTER, memberRecord, PAYLOAD } from "../testing/scenarios/machine-add.ts";
 import type { MachineAddInput } from "./input.ts";
 import type { MachineAddFacts } from "./observe.ts";
 import { plan } from "./plan.ts";
 import { nameOf, refuse } from "./refuse.ts";
-import { CLUSTER, memberRecord, PAYLOAD } from "./scenario.ts";
 import { selfOf } from "./seat.ts";
 
 const INPUT: MachineAddInput = { target: { user: "root", host: "203.0.113.7", port: 22 } };

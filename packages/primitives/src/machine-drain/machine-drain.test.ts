@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { deploy, headOf, service, shop } from "../change/scenario.ts";
 import { machineActivate } from "../machine-activate/index.ts";
 import { machineStandby } from "../machine-standby/index.ts";
-import { apply, inspect, serious, shopOn, stateOf, type World } from "../membership/scenario.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
+import { deploy, headOf, service, shop } from "../testing/scenarios/change.ts";
+import { apply, inspect, serious, shopOn, stateOf, type World } from "../testing/scenarios/membership.ts";
 import { machineDrain } from "./index.ts";
 
 const M1 = { machine: "m1" };

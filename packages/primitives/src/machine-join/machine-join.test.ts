@@ -4,8 +4,6 @@ import { INVITE_GRACE_MS, type Invite } from "../model/invite.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import { checkPrimitive, checkSchedule } from "../testing/harness/check.ts";
 import { createCluster, type Fault, openProcess } from "../testing/harness/process.ts";
-import { machineJoin } from "./index.ts";
-import type { MachineJoinInput } from "./input.ts";
 import {
   inputOf,
   inspectJoin,
@@ -16,7 +14,9 @@ import {
   joinWorld,
   OPEN,
   SECOND,
-} from "./scenario.ts";
+} from "../testing/scenarios/machine-join.ts";
+import { machineJoin } from "./index.ts";
+import type { MachineJoinInput } from "./input.ts";
 
 type Outcome = Awaited<ReturnType<ReturnType<typeof openProcess>["run"]>>;
 

@@ -1,38 +1,14 @@
-import Type, { type Static } from "typebox";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import type { Primitive } from "../engine/types.ts";
 import { machineScope } from "../membership/input.ts";
 import { warningsOf } from "../membership/lifecycle.ts";
 import { type MembershipFacts, type MembershipPorts, observeMembership } from "../membership/observe.ts";
 import type { Json } from "../model/json.ts";
 import type { MachineRecord } from "../model/machine.ts";
+import { Input, type MachineRmInput } from "./input.ts";
 import { plan } from "./plan.ts";
 import { refuse } from "./refuse.ts";
 import { type MachineRmKinds, steps } from "./steps.ts";
-
-const VOLUME = "^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$";
-const Input = Type.Object({
-  machine: label("The machine to remove."),
-  force: Type.Optional(Type.Boolean({ description: "It does not answer and never will." })),
-  lose: Type.Optional(
-    Type.Array(
-      Type.String({ pattern: VOLUME, description: "A volume, namespace/name, whose loss is confirmed." }),
-      {
-        maxItems: 1000,
-      },
-    ),
-  ),
-  storeMoves: Type.Optional(
-    Type.Object(
-      { from: Type.Array(label("A machine.")), to: Type.Array(label("A machine.")) },
-      {
-        description:
-          "In a preview: where the store is moved before this is done. Said by the daemon, not by the operator.",
-      },
-    ),
-  ),
-});
-export type MachineRmInput = Static<typeof Input>;
 
 /**
  * A machine goes: what runs there moves to others with its data, its membership ends with one commit, it cleans itself, and its keys

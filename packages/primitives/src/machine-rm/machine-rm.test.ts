@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { deploy, headOf, service } from "../change/scenario.ts";
 import { machineDrain } from "../machine-drain/index.ts";
-import { apply, inspect, serious, shopOn, stateOf, type World } from "../membership/scenario.ts";
 import { migrate } from "../migrate/index.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
+import { deploy, headOf, service } from "../testing/scenarios/change.ts";
+import { apply, inspect, serious, shopOn, stateOf, type World } from "../testing/scenarios/membership.ts";
 import { machineRm } from "./index.ts";
 
 const on = async (world: World) => (await headOf(world)).instances.map(({ machine }) => machine);

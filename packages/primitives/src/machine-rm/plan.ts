@@ -1,7 +1,7 @@
 import type { Plan, PlannedStep } from "../engine/types.ts";
 import { evacuationSteps, planEvacuations } from "../membership/evacuations.ts";
 import type { MembershipFacts } from "../membership/observe.ts";
-import type { MachineRmInput } from "./index.ts";
+import type { MachineRmInput } from "./input.ts";
 import { isGone, lossOf } from "./refuse.ts";
 import type { MachineRmKinds } from "./steps.ts";
 

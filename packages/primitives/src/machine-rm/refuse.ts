@@ -3,7 +3,7 @@ import { stillAnswers } from "../evacuate/wish.ts";
 import { planEvacuations } from "../membership/evacuations.ts";
 import { noMember } from "../membership/input.ts";
 import type { MembershipFacts } from "../membership/observe.ts";
-import type { MachineRmInput } from "./index.ts";
+import type { MachineRmInput } from "./input.ts";
 
 /** It was removed, or its removal is committed: there is nothing left to do. */
 export const isGone = ({ machine, removed }: MembershipFacts): boolean =>

@@ -4,7 +4,7 @@ import { follow, type SharedKinds, sharedSteps } from "../membership/steps.ts";
 import { errorBody, PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { MachineRecord, RemovedMachine } from "../model/machine.ts";
-import type { MachineRmInput } from "./index.ts";
+import type { MachineRmInput } from "./input.ts";
 
 type State = MachineRecord["state"];
 

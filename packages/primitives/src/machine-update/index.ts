@@ -1,14 +1,11 @@
-import Type, { type Static } from "typebox";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import type { Primitive } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
+import { Input, type MachineUpdateInput } from "./input.ts";
 import { type MachineUpdateFacts, type MachineUpdatePorts, observe } from "./observe.ts";
 import { type MachineUpdateKinds, plan } from "./plan.ts";
 import { refuse } from "./refuse.ts";
 import { steps } from "./steps.ts";
-
-const Input = Type.Object({ machine: label("The machine that gets the version of the one that is asked.") });
-export type MachineUpdateInput = Static<typeof Input>;
 
 /**
  * Gives another machine the Ployz that is installed where the operation runs: sent, unpacked beside the old one, its daemon and

@@ -5,8 +5,15 @@ import { PloyzError } from "../model/error.ts";
 import { memoryDeps } from "../testing/bench.ts";
 import { checkPrimitive, checkSchedule } from "../testing/harness/check.ts";
 import type { Fault } from "../testing/harness/process.ts";
+import {
+  inspectUpdate,
+  NEW,
+  OLD,
+  type UpdateWorld,
+  updateScenario,
+  updateWorld,
+} from "../testing/scenarios/machine-update.ts";
 import { machineUpdate } from "./index.ts";
-import { inspectUpdate, NEW, OLD, type UpdateWorld, updateScenario, updateWorld } from "./scenario.ts";
 
 const run = (world: UpdateWorld, machine = "m2", mode: "apply" | "preview" = "apply") =>
   runOperation(machineUpdate, { input: { machine }, mode }, memoryDeps(world));

@@ -3,7 +3,7 @@ import { type ErrorBody, errorBody } from "../model/error.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import type { InstalledBuilds } from "../participant/update-commands.ts";
 import { LOOK } from "../ports/machines.ts";
-import type { MachineUpdateInput } from "./index.ts";
+import type { MachineUpdateInput } from "./input.ts";
 
 export interface MachineUpdatePorts extends PrimitivePorts {
   readonly source: UpdateSource;

@@ -1,5 +1,5 @@
 import type { Plan, PlannedStep } from "../engine/types.ts";
-import type { MachineUpdateInput } from "./index.ts";
+import type { MachineUpdateInput } from "./input.ts";
 import type { MachineUpdateFacts } from "./observe.ts";
 
 export type MachineUpdateKinds = {

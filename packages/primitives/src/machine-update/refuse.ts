@@ -1,5 +1,5 @@
 import type { Refusal } from "../engine/types.ts";
-import type { MachineUpdateInput } from "./index.ts";
+import type { MachineUpdateInput } from "./input.ts";
 import type { MachineUpdateFacts } from "./observe.ts";
 
 export function refuse({ machine }: MachineUpdateInput, facts: MachineUpdateFacts): readonly Refusal[] {

@@ -1,7 +1,7 @@
 import type { Primitive, StepContext } from "../engine/types.ts";
 import { errorBody, PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
-import type { MachineUpdateInput } from "./index.ts";
+import type { MachineUpdateInput } from "./input.ts";
 import type { MachineUpdateFacts, MachineUpdatePorts } from "./observe.ts";
 import type { MachineUpdateKinds } from "./plan.ts";
 

@@ -1,7 +1,7 @@
-import type { ChangeFacts, MachineFact } from "../change/observe.ts";
-import { planChange } from "../change/plan.ts";
-import { refuseChange } from "../change/refuse.ts";
-import type { ChangeSummary } from "../change/summary.ts";
+import { refuseChange } from "../change/decide/refuse.ts";
+import type { ChangeFacts, MachineFact } from "../change/observe/facts.ts";
+import { planChange } from "../change/plan/plan.ts";
+import type { ChangeSummary } from "../change/plan/summary.ts";
 import type { PlannedStep, Refusal } from "../engine/types.ts";
 import { type EvacuateInput, wishEvacuated } from "../evacuate/wish.ts";
 import { isOn, type MembershipFacts } from "./observe.ts";

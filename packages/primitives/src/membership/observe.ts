@@ -1,4 +1,5 @@
-import { type ChangeFacts, findContent, type Head, observeCluster, specsOf } from "../change/observe.ts";
+import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
+import type { ChangeFacts, Head } from "../change/observe/facts.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
 import type { Commit } from "../model/commit.ts";
 import type { MachineRecord, RemovedMachine } from "../model/machine.ts";

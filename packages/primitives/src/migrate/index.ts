@@ -1,13 +1,14 @@
 import Type, { type Static } from "typebox";
-import { own } from "../change/decide-jobs.ts";
-import type { WantedVolume } from "../change/desired.ts";
+import { asItIs, liveHead, noNamespace, wishOf } from "../change/decide/as-it-is.ts";
+import type { WantedVolume } from "../change/decide/desired.ts";
+import { unknownMachine } from "../change/decide/refuse.ts";
 import { bytes, inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, findContent, observeCluster } from "../change/observe.ts";
+import { findContent, observeCluster } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import { unknownMachine } from "../change/refuse.ts";
-import { asItIs, liveHead, noNamespace, wishOf } from "../change/wish.ts";
 import type { Refusal } from "../engine/types.ts";
 import { didYouMean } from "../manifest/field.ts";
+import { own } from "../model/own.ts";
 
 const Input = Type.Object({
   namespace: label("The namespace of the service."),

@@ -1,4 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { ChangeSummary } from "../change/plan/summary.ts";
+import { PloyzError } from "../model/error.ts";
+import type { Json } from "../model/json.ts";
+import { checkPrimitive } from "../testing/harness/check.ts";
 import {
   apply,
   deploy,
@@ -8,11 +12,7 @@ import {
   shop,
   type World,
   worldWithShop,
-} from "../change/scenario.ts";
-import type { ChangeSummary } from "../change/summary.ts";
-import { PloyzError } from "../model/error.ts";
-import type { Json } from "../model/json.ts";
-import { checkPrimitive } from "../testing/harness/check.ts";
+} from "../testing/scenarios/change.ts";
 import { migrate } from "./index.ts";
 
 const volumeOf = async (world: World) => (await headOf(world)).volumes[0];

@@ -1,8 +1,9 @@
 import Type, { type Static } from "typebox";
+import { asItIs, noNamespace, wishOf } from "../change/decide/as-it-is.ts";
 import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, observeWithoutContent } from "../change/observe.ts";
+import { observeWithoutContent } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import { asItIs, noNamespace, wishOf } from "../change/wish.ts";
 
 const Input = Type.Object({ namespace: label("The namespace to remove.") });
 export type NamespaceRmInput = Static<typeof Input>;

@@ -1,3 +1,4 @@
+import { errorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { Commands } from "../participant/commands.ts";
 
@@ -36,4 +37,15 @@ export interface Machines {
     args: Commands[N]["args"],
     options: CallOptions,
   ): Promise<Commands[N]["out"]>;
+}
+
+/** A read, once more when nobody answered, or not in time: one lost message must not make a machine look gone. */
+export async function ask<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    const { code } = errorBody(error);
+    if (code !== "machine_unreachable" && code !== "deadline_exceeded") throw error;
+    return await read();
+  }
 }

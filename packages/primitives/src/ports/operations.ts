@@ -1,5 +1,5 @@
-import type { OperationResult } from "../client/api.ts";
 import type { Json } from "../model/json.ts";
+import type { OperationResult } from "../model/operation.ts";
 
 /** An operation that a step of another runs: with a commit, a lease and a journal of its own. */
 export type Nested = { readonly primitive: string; readonly input: Json };

@@ -1,9 +1,18 @@
 import Type, { type Static } from "typebox";
-import type { WantedVolume } from "../change/desired.ts";
+import {
+  asItIs,
+  liveHead,
+  noNamespace,
+  noVolume,
+  restsOn,
+  sourceHead,
+  wishOf,
+} from "../change/decide/as-it-is.ts";
+import type { WantedVolume } from "../change/decide/desired.ts";
 import { byName, inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, findContent, observeCluster, specsOf } from "../change/observe.ts";
+import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import { asItIs, liveHead, noNamespace, noVolume, restsOn, sourceHead, wishOf } from "../change/wish.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { Commit } from "../model/commit.ts";
 import { promotedServices } from "./services.ts";

@@ -1,7 +1,7 @@
 import { unbranchedHost } from "../branch/routes.ts";
-import { own } from "../change/decide-jobs.ts";
 import { specRevision } from "../manifest/revision.ts";
 import type { Commit, CommittedService, RouteSpec } from "../model/commit.ts";
+import { own } from "../model/own.ts";
 
 type Promoted = {
   readonly services: Readonly<Record<string, CommittedService>>;

@@ -1,36 +1,12 @@
-import Type, { type Static } from "typebox";
-import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, findContent, observeCluster, specsOf } from "../change/observe.ts";
+import { asItIs, noNamespace, wishOf } from "../change/decide/as-it-is.ts";
+import { inputParser } from "../change/input.ts";
+import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
+import { observeSnapshots } from "../change/observe/snapshots.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import { observeSnapshots, type Snapshots } from "../change/snapshots.ts";
-import { asItIs, noNamespace, wishOf } from "../change/wish.ts";
 import type { Commit } from "../model/commit.ts";
-import { findTarget, type History } from "./target.ts";
+import { Input, type RollbackFacts, type RollbackInput } from "./input.ts";
+import { findTarget } from "./target.ts";
 import { restoredVolumes } from "./volumes.ts";
-
-const Input = Type.Object({
-  namespace: label("The namespace that goes back."),
-  to: Type.Optional(
-    Type.String({
-      pattern: "^(?=.{1,26}$)[0-9A-Za-z]+$",
-      description:
-        "A commit: its revision, or its operation id or the beginning of it. Default: the one before the last.",
-    }),
-  ),
-  volumes: Type.Optional(
-    Type.Union([
-      Type.Enum(["none", "all"]),
-      Type.Array(label("A volume."), { minItems: 1, maxItems: 1000, uniqueItems: true }),
-    ]),
-  ),
-});
-export type RollbackInput = Static<typeof Input>;
-
-export type RollbackFacts = ChangeFacts & {
-  /** Newest first. */
-  readonly history: History;
-  readonly snapshots: Snapshots;
-};
 
 /** How far back a commit can be named. */
 const MAX_HISTORY = 1000;

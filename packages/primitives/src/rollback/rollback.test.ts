@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { migrate } from "../migrate/index.ts";
+import { namespaceRm } from "../namespace-rm/index.ts";
+import { checkPrimitive } from "../testing/harness/check.ts";
 import {
   apply,
   deploy,
@@ -8,10 +11,7 @@ import {
   shop,
   type World,
   worldWithShop,
-} from "../change/scenario.ts";
-import { migrate } from "../migrate/index.ts";
-import { namespaceRm } from "../namespace-rm/index.ts";
-import { checkPrimitive } from "../testing/harness/check.ts";
+} from "../testing/scenarios/change.ts";
 import { volumeCreate } from "../volume-create/index.ts";
 import { volumeFork } from "../volume-fork/index.ts";
 import { volumePrune } from "../volume-prune/index.ts";

@@ -1,9 +1,6 @@
-import type { Head } from "../change/observe.ts";
+import type { Head } from "../change/observe/facts.ts";
 import type { Refusal } from "../engine/types.ts";
-import type { RollbackInput } from "./index.ts";
-
-/** Newest first. */
-export type History = readonly Head[];
+import type { History, RollbackInput } from "./input.ts";
 
 export type Target =
   | {

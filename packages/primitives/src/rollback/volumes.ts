@@ -1,8 +1,8 @@
-import type { WantedVolume } from "../change/desired.ts";
-import { snapshotsOf } from "../change/snapshots.ts";
+import type { WantedVolume } from "../change/decide/desired.ts";
+import { snapshotsOf } from "../change/observe/snapshots.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { VolumeSnapshot } from "../model/commit.ts";
-import type { RollbackFacts, RollbackInput } from "./index.ts";
+import type { RollbackFacts, RollbackInput } from "./input.ts";
 import type { Target } from "./target.ts";
 
 type Restored = {

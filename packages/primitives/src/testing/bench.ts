@@ -1,6 +1,6 @@
-import type { OperationEvent } from "../client/api.ts";
 import type { EngineDeps } from "../engine/deps.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
+import type { OperationEvent } from "../model/operation.ts";
 import type { VirtualClock } from "./clock.ts";
 import { type Cluster, createCluster } from "./harness/process.ts";
 

@@ -3,7 +3,7 @@ import type { SecretRef } from "../model/commit.ts";
 import { PloyzError } from "../model/error.ts";
 import type { Commands, InstanceStart, ObservedInstance } from "../participant/commands.ts";
 import type { CallOptions, Fence } from "../ports/machines.ts";
-import type { MemoryVolume } from "./memory-volumes.ts";
+import type { MemoryVolume } from "./memory-volume.ts";
 
 /** How an instance behaves once started; asked when somebody waits for it. */
 export interface Behaviour {

@@ -1,9 +1,18 @@
 import Type, { type Static } from "typebox";
+import {
+  asItIs,
+  liveHead,
+  noNamespace,
+  noVolume,
+  restsOn,
+  sourceHead,
+  wishOf,
+} from "../change/decide/as-it-is.ts";
+import { unknownMachine } from "../change/decide/refuse.ts";
 import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, observeWithoutContent } from "../change/observe.ts";
+import { observeWithoutContent } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import { unknownMachine } from "../change/refuse.ts";
-import { asItIs, liveHead, noNamespace, noVolume, restsOn, sourceHead, wishOf } from "../change/wish.ts";
 
 const Where = (what: string) =>
   Type.Object(

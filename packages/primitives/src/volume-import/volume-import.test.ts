@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { apply, headOf, inspect, type World, worldWithShop } from "../change/scenario.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
+import { apply, headOf, inspect, type World, worldWithShop } from "../testing/scenarios/change.ts";
 import { volumeImport } from "./index.ts";
 
 const FILE = {

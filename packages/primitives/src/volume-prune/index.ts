@@ -1,8 +1,10 @@
 import Type, { type Static } from "typebox";
+import { noNamespace } from "../change/decide/as-it-is.ts";
 import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, observeCluster } from "../change/observe.ts";
-import { type ChangeKinds, steps } from "../change/steps.ts";
-import { noNamespace } from "../change/wish.ts";
+import { observeCluster } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
+import { steps } from "../change/steps/instances.ts";
+import type { ChangeKinds } from "../change/steps/kinds.ts";
 import type { Plan, Primitive, PrimitivePorts } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
 import type { Commands } from "../participant/commands.ts";

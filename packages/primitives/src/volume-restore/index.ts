@@ -1,9 +1,10 @@
 import Type, { type Static } from "typebox";
+import { asItIs, liveHead, noNamespace, noVolume, wishOf } from "../change/decide/as-it-is.ts";
 import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, findContent, observeCluster } from "../change/observe.ts";
+import { findContent, observeCluster } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
+import { observeSnapshots, type Snapshots, snapshotsOf } from "../change/observe/snapshots.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import { observeSnapshots, type Snapshots, snapshotsOf } from "../change/snapshots.ts";
-import { asItIs, liveHead, noNamespace, noVolume, wishOf } from "../change/wish.ts";
 
 const Input = Type.Object({
   namespace: label("Its namespace."),

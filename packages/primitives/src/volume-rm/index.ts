@@ -1,8 +1,9 @@
 import Type, { type Static } from "typebox";
+import { asItIs, liveHead, noNamespace, noVolume, wishOf } from "../change/decide/as-it-is.ts";
 import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, observeWithoutContent } from "../change/observe.ts";
+import { observeWithoutContent } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import { asItIs, liveHead, noNamespace, noVolume, wishOf } from "../change/wish.ts";
 
 const Input = Type.Object({
   namespace: label("Its namespace."),

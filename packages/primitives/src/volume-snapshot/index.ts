@@ -1,10 +1,12 @@
 import Type, { type Static } from "typebox";
+import { liveHead, noNamespace, noVolume } from "../change/decide/as-it-is.ts";
 import { inputParser, label } from "../change/input.ts";
-import { type ChangeFacts, observeCluster } from "../change/observe.ts";
-import { observeSnapshots, type Snapshots, snapshotsOf } from "../change/snapshots.ts";
-import { type ChangeKinds, steps } from "../change/steps.ts";
-import { snapshotName } from "../change/volume-steps.ts";
-import { liveHead, noNamespace, noVolume } from "../change/wish.ts";
+import { observeCluster } from "../change/observe/cluster.ts";
+import type { ChangeFacts } from "../change/observe/facts.ts";
+import { observeSnapshots, type Snapshots, snapshotsOf } from "../change/observe/snapshots.ts";
+import { steps } from "../change/steps/instances.ts";
+import type { ChangeKinds } from "../change/steps/kinds.ts";
+import { snapshotName } from "../change/steps/volumes.ts";
 import type { Plan, Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
 import type { Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";

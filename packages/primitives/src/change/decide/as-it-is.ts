@@ -1,0 +1,69 @@
+import type { Refusal } from "../../engine/types.ts";
+import type { ChangeFacts, Head } from "../observe/facts.ts";
+import { DEFAULT_HOLD_MS, type Desired, type Wish } from "./desired.ts";
+
+/** Everything as it is: what a change begins with that changes little. */
+export function asItIs(namespace: string, head: Head | undefined): Desired {
+  const { services = {}, jobs = {} } = head?.commit ?? {};
+  return {
+    namespace,
+    services,
+    jobs,
+    volumes: {},
+    dropped: [],
+    jobsRun: false,
+    pins: {},
+    holdMs: DEFAULT_HOLD_MS,
+    ...(head?.commit.removed && { removed: true }),
+    ...branchOf(head),
+  };
+}
+
+/** A branch stays one, whatever is done in it. */
+export function branchOf(head: Head | undefined): Pick<Desired, "lineage" | "branchedFrom"> {
+  const { lineage, branchedFrom } = head?.commit ?? {};
+  return {
+    ...(lineage?.kind === "branch" && { lineage }),
+    ...(branchedFrom !== undefined && { branchedFrom }),
+  };
+}
+
+export function wishOf(desired: Desired, more: Partial<Omit<Wish, "desired">> = {}): Wish {
+  return { desired, refusals: [], warnings: [], basis: [], unresolved: new Set(), ...more };
+}
+
+/** A namespace that is there: committed, and not removed since. */
+export function liveHead(head: Head | undefined): Head | undefined {
+  return head?.commit.removed ? undefined : head;
+}
+
+export function sourceHead(namespace: string, facts: ChangeFacts): Head | undefined {
+  return liveHead(
+    [...facts.others, ...(facts.head ? [facts.head] : [])].find(
+      ({ commit }) => commit.namespace === namespace,
+    ),
+  );
+}
+
+export function noNamespace(namespace: string, facts: ChangeFacts): Refusal {
+  const known = facts.others.flatMap(({ commit }) => (commit.removed ? [] : [commit.namespace]));
+  return {
+    code: "no_such_namespace",
+    message: `there is no namespace ${namespace}`,
+    hint: known.length > 0 ? `there are ${known.sort().join(", ")}` : "ployzctl namespace ls",
+  };
+}
+
+export function noVolume(namespace: string, volume: string, head: Head | undefined): Refusal {
+  const known = (head?.commit.volumes ?? []).map(({ name }) => name);
+  return {
+    code: "no_such_volume",
+    message: `${namespace} has no volume ${volume}`,
+    hint: known.length > 0 ? `it has ${known.join(", ")}` : "ployzctl volume ls",
+  };
+}
+
+/** The plan rests on the source as it was looked at. */
+export const restsOn = (head: Head): Wish["basis"] => [
+  { key: `commit.${head.commit.namespace}`, revision: head.revision },
+];

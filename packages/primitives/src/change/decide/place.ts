@@ -1,0 +1,181 @@
+import type { Refusal } from "../../engine/types.ts";
+import type { JobSpec, ServiceSpec } from "../../model/commit.ts";
+import type { MachineRecord } from "../../model/machine.ts";
+import type { MachineFact } from "../observe/facts.ts";
+
+/** A machine as placement sees it; `instances` and `memoryFreeBytes` follow what was placed so far. */
+export type Host = {
+  readonly id: string;
+  readonly runtime: "docker" | "process";
+  readonly region: string | undefined;
+  readonly az: string | undefined;
+  /** Why it does not answer; absent: it does. */
+  readonly unreachable: string | undefined;
+  /** Takes nothing new. */
+  readonly closed: "draining" | "standby" | undefined;
+  /** Bytes that may still be promised to volumes; absent: no volumes there. Follows what was placed so far. */
+  promisableBytes: number | undefined;
+  readonly cpus: number;
+  instances: number;
+  memoryFreeBytes: number;
+};
+
+/** What an instance asks of a machine. */
+export type Needs = {
+  readonly runtime: "docker" | "process";
+  readonly constraints: ServiceSpec["constraints"];
+  readonly memoryBytes: number;
+  /** The only machine that it may be on, and why. */
+  readonly only?: { readonly machine: string; readonly why: string };
+  /** Machines that it may not be on. */
+  readonly avoid?: readonly string[];
+  /** Quotas of the volumes that are made with it; absent when it has none to make. */
+  readonly newVolumeBytes?: number;
+};
+
+export type SlotDemand = {
+  readonly slot: number;
+  /** Where the instance that it replaces is. */
+  readonly prefer?: string;
+  /** Memory that comes free on the preferred machine before the new one starts (stop-first). */
+  readonly freedBytes?: number;
+};
+
+export type Unfit = { readonly machine: string; readonly reason: string };
+
+export type Placed =
+  | { readonly ok: true; readonly machines: ReadonlyMap<number, string> }
+  | { readonly ok: false; readonly slot: number; readonly reasons: readonly Unfit[] };
+
+export function needsOf(spec: ServiceSpec | JobSpec): Needs {
+  return {
+    runtime: spec.bundle === undefined ? "docker" : "process",
+    constraints: spec.constraints,
+    memoryBytes: spec.resources?.memoryBytes ?? 0,
+  };
+}
+
+/** `kept` counts the committed instances, by machine, that stay. */
+export function hostsOf(machines: readonly MachineFact[], kept: ReadonlyMap<string, number>): Host[] {
+  return machines.map(({ record, observation, error }) => ({
+    id: record.id,
+    runtime: observation?.runtime ?? record.runtime,
+    region: record.region,
+    az: record.az,
+    unreachable: observation === undefined ? (error?.message ?? "it does not answer") : undefined,
+    closed: closedOf(record.state, observation?.draining),
+    cpus: Math.max(1, observation?.cpus ?? 1),
+    memoryFreeBytes: observation?.memoryFreeBytes ?? 0,
+    promisableBytes:
+      observation?.storage && observation.storage.promisableBytes - observation.storage.promisedBytes,
+    instances: kept.get(record.id) ?? 0,
+  }));
+}
+
+function closedOf(state: MachineRecord["state"], drains = false): Host["closed"] {
+  if (state === "standby") return "standby";
+  return drains || state === "draining" ? "draining" : undefined;
+}
+
+/** Why an instance may never be on this machine, whatever its state now; `undefined` when it may. */
+export function excluded(needs: Needs, host: Host): string | undefined {
+  const { region, az, machines } = needs.constraints ?? {};
+  if (needs.avoid?.includes(host.id)) return "it is being emptied";
+  if (needs.only !== undefined && needs.only.machine !== host.id) return needs.only.why;
+  if (machines !== undefined && !machines.includes(host.id))
+    return "not among the machines it is constrained to";
+  if (region !== undefined && host.region !== region) return `not in region ${region}`;
+  if (az !== undefined && host.az !== az) return `not in zone ${az}`;
+  return undefined;
+}
+
+/** Why it cannot start on this machine now; `undefined` when it can. */
+export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefined {
+  const never = excluded(needs, host);
+  if (never !== undefined) return never;
+  if (host.unreachable !== undefined) return `unreachable: ${host.unreachable}`;
+  if (host.runtime !== needs.runtime)
+    return needs.runtime === "docker"
+      ? "runs host processes, and an image needs Docker"
+      : "runs Docker, and a bundle needs the process runtime";
+  if (host.closed !== undefined) return host.closed === "standby" ? "on standby" : "draining";
+  if (needs.newVolumeBytes !== undefined) {
+    if (host.promisableBytes === undefined) return "has no ZFS for volumes (storage.zfs_root)";
+    if (needs.newVolumeBytes > host.promisableBytes)
+      return `${mib(host.promisableBytes)} MiB of its pool can still be promised, ${mib(needs.newVolumeBytes)} MiB of quotas needed`;
+  }
+  if (needs.memoryBytes > host.memoryFreeBytes + freedBytes)
+    return `${mib(host.memoryFreeBytes)} MiB of memory free, ${mib(needs.memoryBytes)} MiB needed`;
+  return undefined;
+}
+
+/**
+ * Chooses a machine for each slot and books it on `hosts`. Spread first: the machine with the fewest instances of this service;
+ * then the one with the fewest instances per CPU; then the most free memory; then by name. A replacement stays where its predecessor
+ * was as long as that keeps the spread within one. `kept` lists the machine of each instance of the service that stays.
+ */
+export function place(
+  needs: Needs,
+  slots: readonly SlotDemand[],
+  kept: readonly string[],
+  hosts: readonly Host[],
+): Placed {
+  const own = new Map<string, number>();
+  for (const machine of kept) own.set(machine, (own.get(machine) ?? 0) + 1);
+  const count = (host: Host): number => own.get(host.id) ?? 0;
+  const fitting = hosts.filter((host) => unfit({ ...needs, memoryBytes: 0 }, host) === undefined);
+  const share = Math.floor((kept.length + slots.length) / Math.max(1, fitting.length));
+  const extras = (kept.length + slots.length) % Math.max(1, fitting.length);
+  const chosen = new Map<number, string>();
+
+  const book = ({ slot, freedBytes = 0 }: SlotDemand, host: Host, freed: boolean) => {
+    chosen.set(slot, host.id);
+    own.set(host.id, count(host) + 1);
+    host.instances += 1;
+    host.memoryFreeBytes += (freed ? freedBytes : 0) - needs.memoryBytes;
+    if (host.promisableBytes !== undefined) host.promisableBytes -= needs.newVolumeBytes ?? 0;
+  };
+  const rest: SlotDemand[] = [];
+  for (const demand of slots) {
+    const host = fitting.find(({ id }) => id === demand.prefer);
+    const overfull = fitting.filter((other) => count(other) > share).length;
+    const fair = host !== undefined && (count(host) < share || (count(host) === share && overfull < extras));
+    if (host !== undefined && fair && unfit(needs, host, demand.freedBytes) === undefined)
+      book(demand, host, true);
+    else rest.push(demand);
+  }
+  for (const demand of rest) {
+    const best = fitting
+      .filter((host) => unfit(needs, host) === undefined)
+      .sort(
+        (a, b) =>
+          count(a) - count(b) ||
+          a.instances / a.cpus - b.instances / b.cpus ||
+          b.memoryFreeBytes - a.memoryFreeBytes ||
+          (a.id < b.id ? -1 : 1),
+      )[0];
+    if (best === undefined)
+      return {
+        ok: false,
+        slot: demand.slot,
+        reasons: hosts.map((host) => ({ machine: host.id, reason: unfit(needs, host) ?? "" })),
+      };
+    book(demand, best, false);
+  }
+  return { ok: true, machines: chosen };
+}
+
+export function noFit(field: string, wanted: number, placed: Extract<Placed, { ok: false }>): Refusal {
+  const reasons = placed.reasons.map(({ machine, reason }) => `${machine}: ${reason}`).join("; ");
+  const which = wanted > 1 ? `instance ${placed.slot} fits nowhere` : "fits nowhere";
+  return {
+    code: "no_machine_fits",
+    message: `${field}: ${which} (${reasons || "the cluster has no active machine"})`,
+    hint: "change the constraints or resources, or add a machine",
+    details: { reasons: placed.reasons.map(({ machine, reason }) => ({ machine, reason })) },
+  };
+}
+
+export function mib(bytes: number): number {
+  return Math.floor(bytes / 1024 ** 2);
+}

@@ -1,0 +1,67 @@
+import type { Refusal } from "../../engine/types.ts";
+import type { ChangeFacts } from "../observe/facts.ts";
+import { missingBundle, missingImage } from "../observe/images.ts";
+import type { JobDecision, ServiceDecision } from "./decision.ts";
+import type { Living } from "./liveness.ts";
+import type { VolumeDecision } from "./volumes.ts";
+
+/** Refuses what has to be shipped and is nowhere to be had. */
+export function shippable(
+  services: readonly ServiceDecision[],
+  jobs: readonly JobDecision[],
+  facts: ChangeFacts,
+): readonly Refusal[] {
+  const shipped = [
+    ...services.flatMap(({ name, next, start }) =>
+      next !== undefined && start.length > 0 ? [{ field: `services.${name}`, spec: next.spec }] : [],
+    ),
+    ...jobs.flatMap(({ name, next, run }) => (run ? [{ field: `jobs.${name}`, spec: next.spec }] : [])),
+  ];
+  const refusals = shipped.flatMap(({ field, spec: { image, bundle } }): Refusal[] => {
+    const found = facts.content.get(image?.digest ?? bundle?.digest ?? "");
+    if (found !== undefined && found.holders.length > 0) return [];
+    return [
+      image
+        ? missingImage(`${field}.image`, image.ref, found)
+        : missingBundle(`${field}.bundle`, bundle?.digest ?? ""),
+    ];
+  });
+  return [...new Map(refusals.map((refusal) => [refusal.message, refusal])).values()];
+}
+
+/**
+ * Stop-first promises that old and new never run together, and so does a volume: neither can be kept for a machine that does not
+ * answer.
+ */
+export function stoppable(
+  services: readonly ServiceDecision[],
+  volumes: readonly VolumeDecision[],
+  world: Living,
+): readonly Refusal[] {
+  const leaving = new Set(
+    volumes.flatMap(({ action, previous }) =>
+      (action === "copy" || action === "move") && previous ? [previous.id] : [],
+    ),
+  );
+  return services.flatMap(({ name, next, start, retire }) =>
+    retire.flatMap((old): Refusal[] => {
+      const replaced = start.some(({ replaces }) => replaces === old);
+      const ids = Object.values(old.volumes ?? {});
+      const must =
+        (replaced && (next?.spec.update === "stop-first" || ids.length > 0)) ||
+        ids.some((id) => leaving.has(id));
+      if (!must || world.state(old) !== "unknown") return [];
+      return [
+        {
+          code: "machine_unreachable",
+          message: `services.${name}: ${old.id} must stop before its successor starts, but machine ${old.machine} does not answer`,
+          hint:
+            ids.length > 0
+              ? `bring ${old.machine} back: its data is there`
+              : `bring ${old.machine} back, or set update = "start-first"`,
+          machine: old.machine,
+        },
+      ];
+    }),
+  );
+}

@@ -1,0 +1,138 @@
+import type { Basis, Refusal } from "../../engine/types.ts";
+import type { Commit, EnvValue, Instance, JobSpec, SecretRef, ServiceSpec } from "../../model/commit.ts";
+import { own } from "../../model/own.ts";
+import { type SecretRecord, secretKey } from "../../model/secret.ts";
+import type { ChangeFacts, SecretFact } from "../observe/facts.ts";
+import type { Desired } from "./desired.ts";
+
+export type Secrets = NonNullable<Instance["secrets"]>;
+
+/** What the secrets of a namespace are now. */
+export type SecretScope = {
+  /** By variable; those that there are. */
+  of(spec: ServiceSpec | JobSpec): Secrets;
+  /** One for each that is missing. `at`: `services.web`. */
+  refuse(at: string, spec: ServiceSpec | JobSpec): readonly Refusal[];
+  /** The plan rests on their being what they are. */
+  basis(secrets: readonly Secrets[]): readonly Basis[];
+};
+
+/** Where a branch looks for a secret: in itself, then in what it was branched from, and so on. */
+export function secretScope(
+  { namespace, branchedFrom }: Pick<Desired, "namespace" | "branchedFrom">,
+  { head, others, secrets }: Pick<ChangeFacts, "head" | "others" | "secrets">,
+): SecretScope {
+  const commits = [...others, ...(head ? [head] : [])].map(({ commit }) => commit);
+  const chain = lineageOf(namespace, commits, branchedFrom);
+  const find = (name: string) => findSecret(name, chain, secrets);
+  return {
+    of: (spec) =>
+      Object.fromEntries(
+        secretsIn(spec.env).flatMap(([variable, name]): [string, SecretRef][] => {
+          const { found } = find(name);
+          if (found === undefined) return [];
+          const { namespace: owner, version } = found.record;
+          return [[variable, { namespace: owner, name, version }]];
+        }),
+      ),
+    refuse: (at, spec) =>
+      secretsIn(spec.env).flatMap(([variable, name]): Refusal[] => {
+        const { found, withheld } = find(name);
+        if (found !== undefined) return [];
+        const why =
+          withheld === undefined
+            ? `${namespace} has no secret ${name}`
+            : `${namespace} has no secret ${name}, and ${withheld} does not give its own to branches`;
+        return [
+          {
+            code: "secret_missing",
+            message: `${at}.env.${variable}: ${why}`,
+            hint: `ployzctl secret set ${namespace}/${name} reads it from stdin`,
+          },
+        ];
+      }),
+    basis: (used) => {
+      const keys = new Set(used.flatMap((one) => Object.values(one).map(secretKey)));
+      return secrets.flatMap(({ record, revision }) =>
+        keys.has(secretKey(record)) ? [{ key: `fact.${secretKey(record)}`, revision }] : [],
+      );
+    },
+  };
+}
+
+export const sameSecrets = (left: Secrets = {}, right: Secrets = {}): boolean => {
+  const variables = Object.keys(left);
+  return (
+    variables.length === Object.keys(right).length &&
+    variables.every((variable) => {
+      const [one, other] = [own(left, variable), own(right, variable)];
+      return (
+        one?.namespace === other?.namespace && one?.name === other?.name && one?.version === other?.version
+      );
+    })
+  );
+};
+
+/** Variables whose value is a secret's, with its name. */
+export const secretsIn = (env: Readonly<Record<string, EnvValue>>): readonly (readonly [string, string])[] =>
+  Object.entries(env).flatMap(([variable, value]) =>
+    typeof value === "string" ? [] : [[variable, value.secret] as const],
+  );
+
+/** The others. */
+export const plainEnv = (env: Readonly<Record<string, EnvValue>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([variable, value]) =>
+      typeof value === "string" ? [[variable, value]] : [],
+    ),
+  );
+
+/** Services and jobs, `prod/web`, that have a secret's value from their next start on, whatever it is. */
+export function secretUsers(
+  { namespace, name }: Pick<SecretRecord, "namespace" | "name">,
+  commits: readonly Commit[],
+  secrets: readonly SecretFact[],
+): readonly string[] {
+  const live = commits.filter(({ removed }) => removed !== true);
+  return live
+    .flatMap((commit) => {
+      const chain = lineageOf(commit.namespace, commits, commit.branchedFrom);
+      const { found } = findSecret(name, chain, secrets);
+      if (found?.record.namespace !== namespace) return [];
+      return Object.entries({ ...commit.services, ...commit.jobs }).flatMap(([workload, { spec }]) =>
+        secretsIn(spec.env).some(([, used]) => used === name) ? [`${commit.namespace}/${workload}`] : [],
+      );
+    })
+    .sort();
+}
+
+/** The namespace itself, then its `origin`, then what that was branched from, and so on. */
+function lineageOf(
+  namespace: string,
+  commits: readonly Commit[],
+  origin: string | undefined,
+): readonly string[] {
+  const chain = [namespace];
+  for (let next = origin; next !== undefined && !chain.includes(next); ) {
+    chain.push(next);
+    const current = next;
+    next = commits.find((commit) => commit.namespace === current)?.branchedFrom;
+  }
+  return chain;
+}
+
+function findSecret(
+  name: string,
+  chain: readonly string[],
+  secrets: readonly SecretFact[],
+): { readonly found?: SecretFact; readonly withheld?: string } {
+  let withheld: string | undefined;
+  for (const [index, namespace] of chain.entries()) {
+    const one = secrets.find(({ record }) => record.namespace === namespace && record.name === name);
+    if (one === undefined) continue;
+    if (index === 0 || one.record.private !== true) return { found: one };
+    withheld = namespace;
+    break; // what lies behind it is not what was meant
+  }
+  return withheld === undefined ? {} : { withheld };
+}

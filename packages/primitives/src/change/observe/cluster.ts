@@ -1,0 +1,79 @@
+import type { PrimitivePorts } from "../../engine/types.ts";
+import type { Commit, JobSpec, ServiceSpec } from "../../model/commit.ts";
+import { errorBody } from "../../model/error.ts";
+import { isMember, type MachineRecord } from "../../model/machine.ts";
+import type { SecretRecord } from "../../model/secret.ts";
+import { ask, LOOK } from "../../ports/machines.ts";
+import type { ChangeFacts, Found, MachineFact } from "./facts.ts";
+import { findBundles, findImages } from "./images.ts";
+
+/** Looks at the heads and at every machine. One that does not answer is part of what is found, not a failure. */
+export async function observeCluster(
+  namespaces: readonly [target: string, ...sources: string[]],
+  { store, machines }: PrimitivePorts,
+  signal: AbortSignal,
+): Promise<Omit<ChangeFacts, "content">> {
+  const [heads, facts, secrets] = await Promise.all([
+    store.commits.heads(),
+    store.facts.list("machine"),
+    store.facts.list("secret"),
+  ]);
+  const commits = heads.map(({ value, revision }) => ({ commit: value as unknown as Commit, revision }));
+  const head = commits.find(({ commit }) => commit.namespace === namespaces[0]);
+  const members = facts
+    .map((fact) => ({ record: fact.value as unknown as MachineRecord, revision: fact.revision }))
+    .filter(({ record }) => isMember(record))
+    .sort((left, right) => (left.record.id < right.record.id ? -1 : 1));
+  const found = members.map(async ({ record, revision }): Promise<MachineFact> => {
+    try {
+      const options = { ...LOOK, signal };
+      const observation = await ask(() =>
+        machines.call(record.id, "machine.observe", { namespaces }, options),
+      );
+      return { record, revision, observation };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { record, revision, error: errorBody(error) };
+    }
+  });
+  return {
+    ...(head !== undefined && { head }),
+    others: commits.filter((other) => other !== head),
+    machines: await Promise.all(found),
+    secrets: secrets.map(({ value, revision }) => ({ record: value as unknown as SecretRecord, revision })),
+  };
+}
+
+/** The same for a change that starts nothing that would have to be shipped. */
+export const observeWithoutContent = async (
+  namespaces: readonly [target: string, ...sources: string[]],
+  ports: PrimitivePorts,
+  signal: AbortSignal,
+): Promise<ChangeFacts> => ({ ...(await observeCluster(namespaces, ports, signal)), content: new Map() });
+
+/** Who has what the specs of a commit run. */
+export async function findContent(
+  specs: readonly (ServiceSpec | JobSpec)[],
+  machines: readonly MachineFact[],
+  ports: PrimitivePorts,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Found>> {
+  const answering = machines.filter(({ observation }) => observation !== undefined);
+  const lookup = { machines: ports.machines, signal };
+  const digests = (of: "image" | "bundle") => [
+    ...new Set(specs.flatMap(({ [of]: content }) => content?.digest ?? [])),
+  ];
+  const [images, bundles] = await Promise.all([
+    findImages(digests("image"), answering, new Map(), { ...lookup, pull: "missing" }),
+    findBundles(digests("bundle"), answering, lookup),
+  ]);
+  return new Map([...images, ...bundles]);
+}
+
+export const specsOf = ({
+  services,
+  jobs,
+}: Pick<Commit, "services" | "jobs">): readonly (ServiceSpec | JobSpec)[] => [
+  ...Object.values(services).map(({ spec }) => spec),
+  ...Object.values(jobs).map(({ spec }) => spec),
+];

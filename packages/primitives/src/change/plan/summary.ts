@@ -1,0 +1,219 @@
+import { canonical } from "../../engine/canonical.ts";
+import { routeKey } from "../../manifest/normalise.ts";
+import type {
+  Commit,
+  CommittedRoute,
+  CommittedService,
+  Instance,
+  JobSpec,
+  Volume,
+  VolumeSpec,
+} from "../../model/commit.ts";
+import type { Json } from "../../model/json.ts";
+import type { Decision, ServiceDecision, Why } from "../decide/decision.ts";
+import type { VolumeDecision } from "../decide/volumes.ts";
+import type { ChangeFacts } from "../observe/facts.ts";
+import type { Candidate } from "./candidate.ts";
+import type { PendingSnapshot } from "./volumes.ts";
+
+/** The commit to be: what `commit` writes once the machines have given addresses. */
+export type NextState = {
+  readonly services: Readonly<Record<string, CommittedService>>;
+  readonly jobs: Readonly<Record<string, { readonly revision: string; readonly spec: JobSpec }>>;
+  readonly keep: readonly Instance[];
+  /** `reserve`: the step whose output has the address. */
+  readonly start: readonly (Omit<Instance, "address"> & { readonly reserve: string })[];
+  readonly routes: readonly CommittedRoute[];
+  readonly volumes: readonly NextVolume[];
+  readonly before: readonly PendingSnapshot[];
+  readonly lineage?: NonNullable<Commit["lineage"]>;
+  readonly branchedFrom?: string;
+  readonly removed?: true;
+};
+
+/** A volume as it will be committed; `guidFrom` and `verifiedBy` name the steps whose outputs have what is still missing. */
+export type NextVolume = Omit<Volume, "guid" | "moved"> & {
+  readonly guid?: string;
+  readonly guidFrom?: string;
+  readonly moved?:
+    | NonNullable<Volume["moved"]>
+    | { readonly from: string; readonly snapshot: string; readonly verifiedBy: string };
+};
+
+export type VolumeSummary = {
+  readonly name: string;
+  readonly action: VolumeDecision["action"] | "drop" | "lost";
+  readonly machine: string;
+  /** What it is copied from, or the machine that it is moved from. */
+  readonly from?: string;
+  readonly spec: VolumeSpec;
+  /** What has to cross the network, about, where that is anything. */
+  readonly transferBytes?: number;
+  /** Once it is done: what did, and how much of that while nobody could use it. */
+  readonly copied?: { readonly bytes: number; readonly lastBytes: number };
+};
+
+/** Values of environment variables are left out: people keep passwords there. */
+export type FieldChange = { readonly field: string; readonly from?: Json; readonly to?: Json };
+
+export type ServiceSummary = {
+  readonly name: string;
+  /** `repair`: nothing was asked to change, but instances are replaced (dead, or their machine is ruled out). */
+  readonly change: "add" | "change" | "remove" | "repair" | "unchanged";
+  readonly fields: readonly FieldChange[];
+  readonly instances: readonly {
+    readonly id: string;
+    readonly slot: number;
+    readonly machine: string;
+    readonly action: "keep" | "start" | "stop";
+    readonly why?: Why;
+  }[];
+  /** Once it is done, of a service's only instance that had to stop first: until all that answer knew of the next one. */
+  readonly downtimeMs?: number;
+};
+
+/** What a change of a namespace will do: `summary` of its plan. `kind` is the primitive's name. */
+export type ChangeSummary = {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly services: readonly ServiceSummary[];
+  readonly jobs: readonly {
+    readonly name: string;
+    readonly action: "run" | "skip";
+    readonly machine?: string;
+    readonly why?: string;
+  }[];
+  readonly routes: { readonly added: readonly CommittedRoute[]; readonly removed: readonly CommittedRoute[] };
+  readonly images: readonly { readonly ref: string; readonly digest: string }[];
+  readonly volumes: readonly VolumeSummary[];
+  readonly next: NextState;
+};
+
+export function summarise(
+  kind: string,
+  decision: Decision,
+  candidates: readonly Candidate[],
+  next: NextState,
+  facts: ChangeFacts,
+): ChangeSummary {
+  const images = [...Object.values(next.services), ...Object.values(next.jobs)].flatMap(
+    ({ spec }) => spec.image ?? [],
+  );
+  return {
+    kind,
+    namespace: decision.namespace,
+    services: decision.services.map((service) => summariseService(service, candidates)),
+    jobs: decision.jobs.map(({ name, run }) =>
+      run ? { name, action: "run", machine: run.machine, why: run.why } : { name, action: "skip" },
+    ),
+    routes: routeChanges(next, facts.head?.commit),
+    images: [...new Map(images.map((image) => [image.ref, image])).values()],
+    volumes: [
+      ...decision.volumes.map((volume) => summariseVolume(volume, facts)),
+      ...decision.dropped.map(({ name, machine, spec }) => ({
+        name,
+        action: "drop" as const,
+        machine,
+        spec,
+      })),
+      ...decision.lost.map(({ name, machine, spec }) => ({ name, action: "lost" as const, machine, spec })),
+    ],
+    next,
+  };
+}
+
+function summariseService(service: ServiceDecision, candidates: readonly Candidate[]): ServiceSummary {
+  const { name, next, previous, keep, start, retire } = service;
+  const fields = next && previous ? [...diff(previous.spec, next.spec), ...renewed(service)] : [];
+  const touched = start.length > 0 || retire.length > 0;
+  const change =
+    next === undefined
+      ? "remove"
+      : previous === undefined
+        ? "add"
+        : fields.length > 0
+          ? "change"
+          : touched
+            ? "repair"
+            : "unchanged";
+  const idOf = (slot: number): string =>
+    candidates.find((one) => one.kind === "service" && one.name === name && one.slot === slot)?.id ?? "";
+  return {
+    name,
+    change,
+    fields,
+    instances: [
+      ...keep.map(({ id, slot, machine }) => ({ id, slot, machine, action: "keep" as const })),
+      ...start.map(({ slot, machine, why }) => ({
+        id: idOf(slot),
+        slot,
+        machine,
+        action: "start" as const,
+        why,
+      })),
+      ...retire.map(({ id, slot, machine }) => ({ id, slot, machine, action: "stop" as const })),
+    ],
+  };
+}
+
+/** Secrets that instances were started with, and that are others now. */
+function renewed({ start, secrets }: ServiceDecision): readonly FieldChange[] {
+  const names = start.flatMap(({ replaces }) =>
+    Object.entries(secrets).flatMap(([variable, { name, version }]) => {
+      const before = replaces?.secrets?.[variable];
+      return before !== undefined && before.name === name && before.version !== version ? [name] : [];
+    }),
+  );
+  return [...new Set(names)].sort().map((name) => ({ field: `secrets.${name}` }));
+}
+
+function summariseVolume(decision: VolumeDecision, facts: ChangeFacts): VolumeSummary {
+  const { name, action, machine, spec, previous } = decision;
+  const source =
+    decision.action === "copy"
+      ? decision.from
+      : action === "move" && previous !== undefined
+        ? { id: previous.id, machine: previous.machine }
+        : undefined;
+  const from =
+    decision.action === "copy"
+      ? `${decision.from.namespace}/${decision.from.volume}${decision.from.snapshot ? `@${decision.from.snapshot.name}` : ""}`
+      : source?.machine;
+  const bytes = facts.machines
+    .find(({ record }) => record.id === source?.machine)
+    ?.observation?.volumes.find(({ id }) => id === source?.id)?.referencedBytes;
+  return {
+    ...{ name, action, machine, spec },
+    ...(from !== undefined && { from }),
+    ...(bytes !== undefined && source?.machine !== machine && { transferBytes: bytes }),
+  };
+}
+
+function routeChanges(next: NextState, head: Commit | undefined): ChangeSummary["routes"] {
+  const key = (route: CommittedRoute) => `${routeKey(route)} ${route.service} ${route.port}`;
+  const before = head?.routes ?? [];
+  const [had, has] = [new Set(before.map(key)), new Set(next.routes.map(key))];
+  return {
+    added: next.routes.filter((route) => !had.has(key(route))),
+    removed: before.filter((route) => !has.has(key(route))),
+  };
+}
+
+/** Differences by dotted path; arrays compare whole. */
+export function diff(from: Json, to: Json, path = ""): readonly FieldChange[] {
+  if (isTable(from) && isTable(to)) {
+    const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])].sort();
+    return keys.flatMap((key) => diff(at(from, key), at(to, key), path === "" ? key : `${path}.${key}`));
+  }
+  if (canonical(from) === canonical(to)) return [];
+  if (path.startsWith("env.")) return [{ field: path }];
+  return [{ field: path, ...(from !== null && { from }), ...(to !== null && { to }) }];
+}
+
+function at(table: { readonly [key: string]: Json }, key: string): Json {
+  return (Object.hasOwn(table, key) ? table[key] : undefined) ?? null;
+}
+
+function isTable(value: Json): value is { readonly [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,163 @@
+import type { Primitive, PrimitivePorts, StepContext } from "../../engine/types.ts";
+import type { Readiness } from "../../model/commit.ts";
+import { errorBody, PloyzError } from "../../model/error.ts";
+import type { Json } from "../../model/json.ts";
+import { ask } from "../../ports/machines.ts";
+import type { ChangeKinds } from "./kinds.ts";
+import { volumeSteps } from "./volumes.ts";
+
+type Steps = Primitive<PrimitivePorts, Json, unknown, ChangeKinds, Json>["steps"];
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+/** What a call may take beyond the wait that it was asked for. */
+const SLACK = 5 * SECOND;
+const QUICK = 15 * SECOND;
+const TRANSFER = 15 * MINUTE;
+const START = MINUTE;
+const PUBLISH = 10 * SECOND;
+/** Room for a second try when the answer to the first was lost. */
+const RETRY = 10 * SECOND;
+
+export const steps: Steps = {
+  ...volumeSteps,
+  "image.ensure": {
+    timeoutMs: () => TRANSFER + RETRY,
+    retryTransient: true,
+    apply: ({ machine, ...image }, { call, signal }) =>
+      call(machine, "image.ensure", image, { timeoutMs: TRANSFER, signal }),
+  },
+  "bundle.ensure": {
+    timeoutMs: () => TRANSFER + RETRY,
+    retryTransient: true,
+    apply: ({ machine, ...bundle }, { call, signal }) =>
+      call(machine, "bundle.ensure", bundle, { timeoutMs: TRANSFER, signal }),
+  },
+  gate: { timeoutMs: () => SECOND, retryTransient: false, apply: async () => null },
+  reserve: {
+    timeoutMs: () => QUICK + RETRY,
+    retryTransient: true,
+    apply: ({ machine, ...wanted }, { call, signal }) =>
+      call(machine, "instance.reserve", wanted, { timeoutMs: QUICK, signal }),
+    undo: remove,
+  },
+  secrets: {
+    timeoutMs: () => QUICK + RETRY,
+    retryTransient: true,
+    // They go with the reservation.
+    apply: ({ machine, ...wanted }, { call, signal }) =>
+      call(machine, "instance.secrets", wanted, { timeoutMs: QUICK, signal }),
+  },
+  start: {
+    timeoutMs: () => START + RETRY,
+    retryTransient: true,
+    apply: ({ machine, reserve, instance }, { call, output, signal }) =>
+      call(
+        machine,
+        "instance.start",
+        { ...instance, address: addressOf(output(reserve)) },
+        { timeoutMs: START, signal },
+      ),
+    fleeting: ({ instance }) => instance.kind === "service", // a job runs once
+    undo: ({ machine, instance: { id } }, context) => remove({ machine, id }, context),
+  },
+  ready: {
+    timeoutMs: ({ ready }) => ready.timeoutMs + SLACK + RETRY,
+    retryTransient: true,
+    fleeting: () => true,
+    apply({ machine, reserve, ...check }, { call, output, signal, progress }) {
+      progress(`waiting until ${describe(check.ready)}`);
+      return call(
+        machine,
+        "instance.ready",
+        { ...check, address: addressOf(output(reserve)) },
+        { timeoutMs: check.ready.timeoutMs + SLACK, signal },
+      );
+    },
+  },
+  wait: {
+    timeoutMs: ({ timeoutMs }) => timeoutMs + SLACK + RETRY,
+    retryTransient: true,
+    apply({ machine, ...job }, { call, signal, progress }) {
+      progress("waiting for the job to end");
+      return call(machine, "instance.wait", job, { timeoutMs: job.timeoutMs + SLACK, signal });
+    },
+  },
+  stop: {
+    timeoutMs: ({ graceMs }) => graceMs + QUICK + RETRY,
+    retryTransient: true,
+    fleeting: () => true, // it is committed still: a machine that boots starts it again
+    apply: ({ machine, ...old }, { call, signal }) =>
+      call(machine, "instance.stop", old, { timeoutMs: old.graceMs + QUICK, signal }),
+    async undo({ machine, id }, { call, signal }) {
+      await call(machine, "instance.resume", { id }, { timeoutMs: START, signal });
+    },
+  },
+  // Longer than a machine that stands still is waited for, twice: that is a warning, and nothing that is owed.
+  publish: { timeoutMs: () => 2 * PUBLISH + SLACK, retryTransient: true, apply: publish },
+  retire: {
+    timeoutMs: ({ drainMs, graceMs }) => drainMs + graceMs + QUICK + RETRY,
+    retryTransient: true,
+    apply: ({ machine, ...old }, { call, signal, progress }) => {
+      progress("waiting for requests in flight");
+      return call(machine, "instance.retire", old, { timeoutMs: old.drainMs + old.graceMs + QUICK, signal });
+    },
+  },
+  remove: {
+    timeoutMs: () => START + RETRY,
+    retryTransient: true,
+    async apply(args, context) {
+      await remove(args, context);
+      return null;
+    },
+  },
+};
+
+type Caller = Pick<StepContext<PrimitivePorts>, "call" | "signal">;
+
+export async function remove(
+  { machine, id }: { machine: string; id: string },
+  { call, signal }: Caller,
+): Promise<void> {
+  await call(machine, "instance.remove", { id }, { timeoutMs: START, signal });
+}
+
+/**
+ * Waits until a machine's gateway and DNS follow the commit. One that cannot be reached is not a failure: it serves the last state it
+ * knows, and follows by itself when it is back.
+ */
+export async function publish(
+  { machine, namespace, after }: ChangeKinds["publish"]["args"],
+  { call, ports, signal }: StepContext<PrimitivePorts>,
+): Promise<ChangeKinds["publish"]["out"]> {
+  const head = await ports.store.commits.last(namespace);
+  if (head === undefined || head.revision <= after)
+    throw new PloyzError({
+      code: "store_unavailable",
+      message: `the commit of ${namespace} cannot be read back yet`,
+    });
+  try {
+    const { revision } = head;
+    const wanted = { namespace, revision };
+    return await ask(() => call(machine, "publish.await", wanted, { timeoutMs: PUBLISH, signal }));
+  } catch (error) {
+    const { code, message } = errorBody(error);
+    if (signal.aborted || (code !== "machine_unreachable" && code !== "deadline_exceeded")) throw error;
+    return {
+      gateway: "unknown",
+      dns: "unknown",
+      warning: `machine ${machine} has not confirmed the new routes: ${message}`,
+    };
+  }
+}
+
+function addressOf(reserved: Json): string {
+  const { address } = reserved as ChangeKinds["reserve"]["out"];
+  return address;
+}
+
+function describe(ready: Readiness): string {
+  if (ready.kind === "http") return `GET ${ready.path} on port ${ready.port} succeeds`;
+  if (ready.kind === "tcp") return `port ${ready.port} accepts connections`;
+  return `it has run for ${ready.settleMs} ms`;
+}

@@ -1,0 +1,126 @@
+import type { Readiness, VolumeSpec } from "../../model/commit.ts";
+import type { InstanceStart, VolumeIdentity } from "../../participant/commands.ts";
+import type { Secrets } from "../decide/secrets.ts";
+
+export type VolumeKinds = {
+  /** `before`: the spec that undo goes back to; absent for a new volume. */
+  "volume.ensure": {
+    args: At & VolumeIdentity & { readonly spec: VolumeSpec; readonly before?: VolumeSpec };
+    out: { readonly guid: string };
+  };
+  "volume.snapshot": {
+    args: At & { readonly namespace: string; readonly ids: readonly string[]; readonly snapshot: string };
+    out: { readonly guids: Readonly<Record<string, string>> };
+  };
+  "volume.clone": {
+    args: At & VolumeIdentity & { readonly spec: VolumeSpec; readonly from: From };
+    out: { readonly guid: string };
+  };
+  /** All of a snapshot to another machine. */
+  "volume.transfer": {
+    args: At & VolumeIdentity & { readonly source: Source; readonly from: From };
+    out: { readonly guid: string; readonly bytes: number; readonly ms: number };
+  };
+  /** Copies while the service runs, until the difference is small. */
+  "volume.precopy": {
+    args: At &
+      VolumeIdentity & {
+        readonly source: Source;
+        readonly maxRounds: number;
+        readonly maxDowntimeMs?: number;
+        readonly bytesPerSecond?: number;
+      };
+    out: {
+      readonly rounds: number;
+      readonly bytes: number;
+      readonly ms: number;
+      readonly predictedMs: number;
+    };
+  };
+  "volume.seal": { args: At & { readonly id: string }; out: null };
+  /** The last difference, from the sealed source. */
+  "volume.final": {
+    args: At & VolumeIdentity & { readonly source: Source; readonly snapshot: string };
+    out: { readonly guid: string; readonly bytes: number; readonly ms: number };
+  };
+  /** `received`: the step with the snapshot's guid. */
+  "volume.admit": {
+    args: At &
+      VolumeIdentity & { readonly spec: VolumeSpec; readonly snapshot: string; readonly received: string };
+    out: { readonly guid: string };
+  };
+  /** Best effort: a gateway that cannot hold requests answers them with an error meanwhile, and the operation goes on. */
+  "gateway.hold": {
+    args: {
+      readonly machines: readonly string[];
+      readonly namespace: string;
+      readonly service: string;
+      readonly ms: number;
+    };
+    out: { readonly held: readonly string[] };
+  };
+  /** Removes the snapshots between which a move has copied. */
+  "volume.tidy": { args: At & { readonly id: string; readonly rounds: number }; out: null };
+  "volume.retire": { args: At & { readonly id: string }; out: null };
+  "volume.prune": { args: At & { readonly namespace: string }; out: { readonly destroyed: number } };
+};
+
+export type At = { readonly machine: string };
+
+export type ChangeKinds = VolumeKinds & {
+  "image.ensure": {
+    args: At & { readonly ref: string; readonly digest: string; readonly sources: readonly string[] };
+    out: { readonly transferredBytes: number };
+  };
+  "bundle.ensure": {
+    args: At & { readonly digest: string; readonly sources: readonly string[] };
+    out: { readonly transferredBytes: number };
+  };
+  /** Does nothing: it is done when what it needs is done. */
+  gate: { args: { readonly gate: string }; out: null };
+  reserve: {
+    args: At & { readonly id: string; readonly memoryBytes?: number };
+    out: { readonly address: string };
+  };
+  secrets: { args: At & { readonly id: string; readonly secrets: Secrets }; out: null };
+  /** `reserve`: the step that got the address. */
+  start: {
+    args: At & { readonly reserve: string; readonly instance: Omit<InstanceStart, "address"> };
+    out: { readonly startedAt: string };
+  };
+  ready: {
+    args: At & {
+      readonly reserve: string;
+      readonly id: string;
+      readonly ports: Readonly<Record<string, number>>;
+      readonly ready: Readiness;
+    };
+    out: { readonly readyMs: number };
+  };
+  wait: {
+    args: At & { readonly id: string; readonly timeoutMs: number };
+    out: { readonly exitCode: number };
+  };
+  stop: { args: At & { readonly id: string; readonly graceMs: number }; out: null };
+  /** `after`: the namespace's revision before this operation's commit. */
+  publish: {
+    args: At & { readonly namespace: string; readonly after: number };
+    out: { readonly gateway: string; readonly dns: string; readonly warning?: string };
+  };
+  retire: {
+    args: At & { readonly id: string; readonly drainMs: number; readonly graceMs: number };
+    out: null;
+  };
+  remove: { args: At & { readonly id: string }; out: null };
+};
+
+/** Data from one machine to another, driven by the coordinator: the target pulls, and what both have is not sent again. */
+export type Source = { readonly machine: string; readonly id: string };
+
+/** Where a copy is made from. `guid` of the snapshot is known, or in the output of the `volume.snapshot` step `guidFrom`. */
+export type From = {
+  readonly id: string;
+  readonly snapshot: string;
+  readonly guid?: string;
+  readonly guidFrom?: string;
+};

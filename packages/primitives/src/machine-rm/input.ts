@@ -1,0 +1,28 @@
+import Type, { type Static } from "typebox";
+import { label } from "../change/input.ts";
+
+export const VOLUME = "^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$";
+
+export const Input = Type.Object({
+  machine: label("The machine to remove."),
+  force: Type.Optional(Type.Boolean({ description: "It does not answer and never will." })),
+  lose: Type.Optional(
+    Type.Array(
+      Type.String({ pattern: VOLUME, description: "A volume, namespace/name, whose loss is confirmed." }),
+      {
+        maxItems: 1000,
+      },
+    ),
+  ),
+  storeMoves: Type.Optional(
+    Type.Object(
+      { from: Type.Array(label("A machine.")), to: Type.Array(label("A machine.")) },
+      {
+        description:
+          "In a preview: where the store is moved before this is done. Said by the daemon, not by the operator.",
+      },
+    ),
+  ),
+});
+
+export type MachineRmInput = Static<typeof Input>;

@@ -1,0 +1,160 @@
+import { deployPrimitive } from "../../deploy/index.ts";
+import { type AnyPrimitive, type Outcome, type PrimitiveRegistry, register } from "../../engine/deps.ts";
+import { runOperation } from "../../engine/run.ts";
+import type { Kinds, Primitive, PrimitivePorts } from "../../engine/types.ts";
+import { parseManifest } from "../../manifest/parse.ts";
+import type { Commit } from "../../model/commit.ts";
+import type { Json } from "../../model/json.ts";
+import type { MachineRecord } from "../../model/machine.ts";
+import type { Machines } from "../../ports/machines.ts";
+import type { Store } from "../../ports/store.ts";
+import { createVirtualClock, type VirtualClock } from "../clock.ts";
+import { createMemoryMachines, type MemoryMachines } from "../memory-machines.ts";
+import type { Behaviour } from "../memory-participant.ts";
+import { createMemoryStore } from "../memory-store.ts";
+
+/** Machines and a store in memory, for tests of primitives that change a namespace. */
+export type World = {
+  readonly clock: VirtualClock;
+  readonly ports: { readonly store: Store; readonly machines: Machines };
+  readonly memory: MemoryMachines;
+  readonly primitives: PrimitiveRegistry;
+  /** Operations so far: ids are the same in every world that has done the same. */
+  count: number;
+};
+
+const DIGEST = `sha256:${"b".repeat(64)}`;
+
+/** An instance misbehaves when its environment says so. */
+function behaviour({ env }: { readonly env: Readonly<Record<string, string>> }): Behaviour {
+  const logs = ["starting", "cannot bind: address in use"];
+  if (env.FAIL === "never") return { ready: "never", logs };
+  if (env.FAIL === "exits") return { ready: "exits", logs };
+  return env.FAIL === "job" ? { ready: "yes", exitCode: 3, logs } : { ready: "yes" };
+}
+
+export async function emptyWorld(ids: readonly string[] = ["m1", "m2", "m3"]): Promise<World> {
+  const clock = createVirtualClock();
+  const store = createMemoryStore({ clock });
+  const memory = createMemoryMachines({ clock, machines: ids, behaviour, facts: store.facts });
+  for (const [index, id] of ids.entries()) {
+    memory.machine(id).bundles.add(DIGEST);
+    const record: MachineRecord = {
+      id,
+      index: index + 1,
+      state: "active",
+      publicKey: "",
+      endpoints: [],
+      nkey: "",
+      address: "",
+      subnet: "",
+      store: false,
+      runtime: "process",
+      version: "0",
+      operation: "",
+    };
+    await store.facts.put(`machine.${id}`, record, 0);
+  }
+  const ports = { store, machines: memory };
+  const primitives = new Map([[deployPrimitive.name, register(deployPrimitive, ports)]]);
+  return { clock, memory, ports, primitives, count: 0 };
+}
+
+export function manifestInput(toml: string, namespace = "prod") {
+  const parsed = parseManifest(`namespace = "${namespace}"\n${toml}`, "toml");
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.refusals));
+  const { services = {}, jobs = {} } = parsed.manifest;
+  const names = [...Object.keys(services), ...Object.keys(jobs)];
+  return { manifest: parsed.manifest, bundles: Object.fromEntries(names.map((name) => [name, DIGEST])) };
+}
+
+export async function apply<In extends Json, F, K extends Kinds, R extends Json>(
+  world: World,
+  primitive: Primitive<PrimitivePorts, In, F, K, R>,
+  input: unknown,
+  mode: "apply" | "preview" = "apply",
+): Promise<Outcome> {
+  world.count += 1;
+  const id = `01J0000000000000AAAA${String(world.count).padStart(6, "0")}`;
+  return runOperation(
+    primitive as unknown as AnyPrimitive,
+    { input, mode },
+    {
+      ports: world.ports,
+      clock: world.clock,
+      ids: { newOperationId: () => id },
+      self: { machine: "m1", by: "root@m1" },
+      generation: () => 1,
+      emit: () => {},
+      signal: new AbortController().signal,
+      primitives: world.primitives,
+    },
+  );
+}
+
+export const deploy = (world: World, toml: string, namespace = "prod"): Promise<Outcome> =>
+  apply(world, deployPrimitive, manifestInput(toml, namespace));
+
+export async function headOf({ ports }: World, namespace = "prod"): Promise<Commit> {
+  const last = await ports.store.commits.last(namespace);
+  if (last === undefined) throw new Error(`nothing is committed for ${namespace}`);
+  return last.value as unknown as Commit;
+}
+
+/**
+ * What runs and what is committed, copies of volumes and what they hold, without ids: two worlds in which the same was done are
+ * equal. Content is told by the services that have written, since a candidate that was undone may have written too.
+ */
+export async function inspect({ memory, ports }: World): Promise<Json> {
+  const named = (id: string) => id.split(".").slice(0, -1).join(".");
+  const heads = (await ports.store.commits.heads()).map(({ value }) => value as unknown as Commit);
+  return {
+    runs: memory.all
+      .flatMap(({ instances }) => [...instances.values()])
+      .map(({ start, state }) => `${named(start.id)} v${start.env.V ?? "0"} ${state}`)
+      .sort(),
+    reserved: memory.all.flatMap(({ reservations }) => [...reservations.keys()].map(named)).sort(),
+    committed: heads.flatMap((commit) =>
+      commit.instances.map(({ id, machine, address, volumes = {} }) => {
+        const one = memory.machine(machine).instances.get(id);
+        const mounted = Object.values(volumes).map(
+          (volume) => memory.machine(machine).volumes.get(volume)?.state,
+        );
+        const matches = one?.state === "running" && one.start.address === address;
+        return `${named(id)} ${matches ? "runs" : "MISSING"} ${mounted.join(" ")}`.trim();
+      }),
+    ),
+    copies: memory.all
+      .flatMap(({ id: machine, volumes }) =>
+        [...volumes.values()].map((volume) => {
+          const { id, state, content, snapshots } = volume;
+          const current = heads.some((commit) =>
+            commit.volumes.some(
+              (one) => one.id === id && one.machine === machine && one.guid === volume.guid,
+            ),
+          );
+          const writers = [...new Set(content.map(named))].join(",");
+          return `${named(id)} on ${machine} ${state}${current ? " current" : ""} holds ${writers || "nothing"} with ${snapshots.size}`;
+        }),
+      )
+      .sort(),
+    removed: heads.filter(({ removed }) => removed).map(({ namespace }) => namespace),
+    splits: memory.all.flatMap(({ effects }) => effects.filter((effect) => effect.startsWith("split"))),
+  };
+}
+
+export const service = (name: string, v: number, more = ""): string =>
+  `[services.${name}]\nbundle = "./x"\ncommand = ["x"]\nenv = { V = "${v}" }\nports = { http = 80 }\n${more}\n`;
+
+/** A routed web service and a database with a volume. */
+export const shop = (v: number): string =>
+  service("web", v, 'routes = [{ host = "www.example.test" }]') +
+  service("db", v, 'volumes = { data = "/data" }\nroutes = [{ host = "db.example.test" }]') +
+  '[volumes.data]\nquota = "1G"\n';
+
+export async function worldWithShop(machines?: readonly string[]): Promise<World> {
+  const world = await emptyWorld(machines);
+  const outcome = await deploy(world, shop(1));
+  if (outcome.kind !== "operation" || outcome.state !== "done") throw new Error(JSON.stringify(outcome));
+  return world;
+}
