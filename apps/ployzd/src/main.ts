@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { configPath, loadConfig } from "./config/load.ts";
-import { endProcess } from "./end.ts";
 import { errorBody } from "./errors.ts";
+import { endProcess } from "./exit.ts";
 
 const USAGE = "usage: ployzd run|gateway|dns|swap|check [--config FILE]";
 
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
 
   async function start(name: "run" | "gateway" | "dns"): Promise<() => Promise<void>> {
     if (name === "run") {
-      const { runDaemon } = await import("./daemon/run.ts");
+      const { runDaemon } = await import("./run.ts");
       return runDaemon(config, log);
     }
     const { runFollower } = await import("./follower/run.ts");

@@ -1,6 +1,6 @@
 import type { Zfs } from "@ployz/zfs";
+import type { PullDeps } from "../src/participant/volumes/deps.ts";
 import { volumeHandlers } from "../src/participant/volumes/open.ts";
-import type { PullWorld } from "../src/participant/volumes/world.ts";
 import type { VolumeMachine } from "./volume-machine.ts";
 
 /** Everything that changes the pool. */
@@ -23,7 +23,7 @@ export class Cut extends Error {}
 /** The machine's handlers, whose daemon dies before its `at`th change of the pool. Properties are set one at a time. */
 export function cutHandlers(
   machine: VolumeMachine,
-  remote: Pick<PullWorld, "machines" | "fetch">,
+  remote: Pick<PullDeps, "machines" | "fetch">,
   at: number,
 ): ReturnType<typeof volumeHandlers> {
   let left = at;

@@ -11,10 +11,10 @@ import { instanceHandlers } from "../src/participant/instances.ts";
 import { openMachines } from "../src/participant/machines.ts";
 import { observeMachine } from "../src/participant/observe.ts";
 import { openBuilds } from "../src/participant/update/builds.ts";
+import type { VolumeDeps } from "../src/participant/volumes/deps.ts";
 import { instanceVolumes, volumeHandlers } from "../src/participant/volumes/open.ts";
 import { openSender } from "../src/participant/volumes/send.ts";
 import { openStorage, type Storage } from "../src/participant/volumes/storage.ts";
-import type { VolumeWorld } from "../src/participant/volumes/world.ts";
 import { openFences } from "../src/state/fences.ts";
 import { serialiseByKey } from "../src/state/files.ts";
 import { openReservations } from "../src/state/reservations.ts";
@@ -48,7 +48,7 @@ export interface VolumeMachine {
   readonly dir: string;
   readonly storage: Storage;
   readonly runtime: Runtime;
-  readonly volumes: VolumeWorld;
+  readonly volumes: VolumeDeps;
   readonly handlers: Handlers;
   /** Another daemon on the same machine: what the last one knew is gone. */
   restart(): Promise<void>;
@@ -120,7 +120,7 @@ async function openMachine(options: {
       log: () => {},
     });
     await storage.ready();
-    const volumes: VolumeWorld = {
+    const volumes: VolumeDeps = {
       ...{ self: id, storage, runtime, retention: { last: 2, days: 7 } },
       inTurn: serialiseByKey(),
       now: () => Date.now(),

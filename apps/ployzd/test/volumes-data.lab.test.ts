@@ -5,11 +5,11 @@ import { run } from "@ployz/exec";
 import { type Commands, errorBody, type Json } from "@ployz/primitives";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findCopy } from "../src/participant/volumes/copies.ts";
 import { leaveVolumes } from "../src/participant/volumes/leave.ts";
 import { volumeHandlers } from "../src/participant/volumes/open.ts";
 import { openStorage } from "../src/participant/volumes/storage.ts";
 import { settleStrays } from "../src/participant/volumes/strays.ts";
-import { findCopy } from "../src/participant/volumes/world.ts";
 import { openPair, openPool, type Pair, type VolumeMachine, type Zpool } from "./volume-machine.ts";
 
 if (process.env.PLOYZ_PLOYZD_LAB !== "1") throw new Error("run through test/lab.sh: pnpm test:lab");

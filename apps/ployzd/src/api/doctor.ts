@@ -5,9 +5,9 @@ import type { ClusterStatus, DoctorReport, MachineRow } from "@ployz/primitives"
 import { type PathVerdict, probePath, probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
-import { askFollower } from "../follower/socket.ts";
+import { askFollower } from "../host/follower-socket.ts";
+import { droppedOf, pathTooNarrow } from "../mesh/handlers.ts";
 import { localEndpoints } from "../mesh/identity.ts";
-import { droppedOf, pathTooNarrow } from "../participant/membership.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import { clusterStatus } from "./views.ts";
 

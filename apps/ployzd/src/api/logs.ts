@@ -1,7 +1,7 @@
 import { PloyzError } from "@ployz/exec";
 import { errorBody, type LogEvent } from "@ployz/primitives";
+import { channel } from "../channel.ts";
 import type { Member } from "../daemon/member.ts";
-import { channel } from "../operations/channel.ts";
 
 /** The lines of every instance of a namespace, or of one service of it, merged as they come. A machine that fails is a gap, not an end. */
 export async function* mergedLogs(

@@ -9,8 +9,8 @@ import {
   shown,
 } from "@ployz/primitives";
 import type { Daemon } from "../daemon/daemon.ts";
+import { joinByToken } from "../daemon/join-by-token.ts";
 import { errorBody } from "../errors.ts";
-import { joinByToken } from "../invites/join.ts";
 import { announceEndpoints } from "../mesh/announce.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
 import { checkedEndpoints, checkedInit, checkedJoin } from "../mesh/input.ts";

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
-import { overlayStorePorts } from "../store/ports.ts";
 import { type ConfigFile, ConfigSchema, PATTERNS } from "./schema.ts";
+import { overlayStorePorts } from "./store-ports.ts";
 
 export interface Config {
   /** Where this was read, and the SHA-256 of what stood there: a process that has read another text is to be started again. */

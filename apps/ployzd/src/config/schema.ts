@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { HIGHEST_STORE_PORT } from "../store/ports.ts";
+import { HIGHEST_STORE_PORT } from "./store-ports.ts";
 
 export const PATTERNS = {
   address: "^(\\d{1,3}\\.){3}\\d{1,3}:\\d{1,5}$",

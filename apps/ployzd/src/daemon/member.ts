@@ -9,15 +9,16 @@ import type {
   SecretRef,
   Store,
 } from "@ployz/primitives";
+import { operationIds } from "../clock.ts";
+import { storePorts } from "../config/store-ports.ts";
 import { type Inviter, openInviter } from "../invites/open.ts";
 import { watchFallbacks } from "../mesh/fallbacks.ts";
 import { followMembership } from "../mesh/follow.ts";
+import { meshHandlers } from "../mesh/handlers.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
-import { operationsAsked } from "../operations/asked.ts";
-import { operationIds } from "../operations/clock.ts";
-import { installedHere } from "../operations/installed.ts";
+import { operationHandlers } from "../operations/handlers.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted } from "../participant/adopt.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
@@ -26,14 +27,13 @@ import { contentHandlers } from "../participant/images.ts";
 import { instanceHandlers } from "../participant/instances.ts";
 import { cutOff, leaveHandler } from "../participant/leave.ts";
 import { openMachines } from "../participant/machines.ts";
-import { meshHandlers } from "../participant/membership.ts";
 import { observeMachine } from "../participant/observe.ts";
-import { operationHandlers } from "../participant/operations.ts";
 import { openBuilds } from "../participant/update/builds.ts";
 import { updateHandlers } from "../participant/update/handlers.ts";
+import type { VolumeDeps } from "../participant/volumes/deps.ts";
 import { instanceVolumes, volumeHandlers } from "../participant/volumes/open.ts";
 import { openSender } from "../participant/volumes/send.ts";
-import type { VolumeWorld } from "../participant/volumes/world.ts";
+import { openUploads, type Uploads, withUploads } from "../participant/volumes/uploads.ts";
 import { openRemote } from "../remote/remote.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
 import { openFences } from "../state/fences.ts";
@@ -42,12 +42,12 @@ import { openReservations } from "../state/reservations.ts";
 import { openInstanceSecrets } from "../state/secrets.ts";
 import { openStopped } from "../state/stopped.ts";
 import type { StoreAuthority } from "../store/open.ts";
-import { storePorts } from "../store/ports.ts";
 import { wirePeers } from "../store/wire.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
 import { type Fetch, fetchFrom } from "../transfer/server.ts";
-import { openUploads, type Uploads, withUploads } from "../transfer/uploads.ts";
-import type { Life } from "./life.ts";
+import type { Life } from "./callbacks.ts";
+import { operationsAsked } from "./dispatch.ts";
+import { installedHere } from "./installed.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
 
@@ -122,13 +122,13 @@ export async function openMember(
   const heads = () =>
     mirror.heads().map((entry) => ({ revision: entry.revision, commit: entry.value as unknown as Commit }));
   const stopped = await openStopped(paths.stopped);
-  const volumes: VolumeWorld = {
+  const volumes: VolumeDeps = {
     ...{ self: self.id, storage, runtime, retention: config.retention },
     inTurn: serialiseByKey(),
     now: () => Date.now(),
     log: (error) => log.warn({ err: error }, "volumes"),
   };
-  const world = {
+  const deps = {
     ...{ runtime, reservations, stopped, bundles, address: self.address },
     secrets: openInstanceSecrets(paths.secrets),
     readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
@@ -153,7 +153,7 @@ export async function openMember(
   let adoption = await adoptCommitted(
     self.id,
     heads().map(({ commit }) => commit),
-    world,
+    deps,
   ).catch(letGo);
   log.info(adoption, "adoption");
 
@@ -226,7 +226,7 @@ export async function openMember(
       ...{ runtime, bundles, builds, transfers, volumes: sender, machines, addressOf },
       ...{ self: self.id, transferPort: config.transferPort },
     }),
-    ...instanceHandlers(world),
+    ...instanceHandlers(deps),
     ...gatewayHandlers(paths.gatewaySocket),
     ...withUploads(volumeHandlers({ ...volumes, machines, fetch }), uploads),
     ...updateHandlers({
@@ -244,7 +244,7 @@ export async function openMember(
   const served = serveMember(store.session, { handlers: table, fences, runner, runtime, log });
 
   const settled = settleMember({
-    ...{ self: self.id, world, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
+    ...{ self: self.id, deps, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
     heads: () => heads().map(({ commit }) => commit),
     first: adoption,
     report(found) {

@@ -4,15 +4,15 @@ import type { Logger } from "pino";
 import type { Inviter } from "../invites/open.ts";
 import type { Runner } from "../operations/runner.ts";
 import { adoptCommitted, removeStrays } from "../participant/adopt.ts";
-import type { InstanceWorld } from "../participant/instances.ts";
+import type { InstanceDeps } from "../participant/instances.ts";
+import type { VolumeDeps } from "../participant/volumes/deps.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import { settleStrays } from "../participant/volumes/strays.ts";
-import type { VolumeWorld } from "../participant/volumes/world.ts";
 
 interface Settling {
   readonly self: string;
-  readonly world: InstanceWorld;
-  readonly volumes: VolumeWorld;
+  readonly deps: InstanceDeps;
+  readonly volumes: VolumeDeps;
   readonly storage: Storage;
   readonly store: Store;
   readonly mirror: Pick<Mirror, "synced">;
@@ -27,7 +27,7 @@ interface Settling {
 
 /** What a daemon that starts can do only once it has heard from the store: what ended operations left here, and what was committed meanwhile. */
 export async function settleMember(settling: Settling): Promise<void> {
-  const { self, world, volumes, storage, store, mirror, inviter, runner, log, signal, first } = settling;
+  const { self, deps, volumes, storage, store, mirror, inviter, runner, log, signal, first } = settling;
   try {
     // A store that is away, perhaps for ever, must not keep this membership from ending.
     const ending = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
@@ -38,11 +38,11 @@ export async function settleMember(settling: Settling): Promise<void> {
     if (interrupted.length > 0) log.warn({ interrupted }, "operations that the last daemon left unfinished");
     const pool = storage.present();
     const removed = [
-      ...(await removeStrays(self, store, world)),
+      ...(await removeStrays(self, store, deps)),
       ...(pool === undefined ? [] : await settleStrays(volumes, pool, store)),
     ];
     // Commits that came while the daemon was down may want instances that the first look did not know of.
-    const again = await adoptCommitted(self, settling.heads(), world);
+    const again = await adoptCommitted(self, settling.heads(), deps);
     const recreated = [...first.recreated, ...again.recreated];
     const made = new Set(recreated.map(({ what }) => what));
     settling.report({ ...again, adopted: again.adopted.filter((id) => !made.has(id)), recreated, removed });

@@ -1,7 +1,7 @@
 import { openDns, type ZoneRecords } from "@ployz/dns";
 import type { MachineRecord } from "@ployz/primitives";
 import type { Head } from "./project.ts";
-import type { FollowerWorld, Served } from "./run.ts";
+import type { FollowerDeps, Served } from "./run.ts";
 
 /** The names of every committed instance, and of the machines. */
 export function zoneOf(heads: readonly Head[], machines: readonly MachineRecord[]): ZoneRecords {
@@ -20,7 +20,7 @@ export function zoneOf(heads: readonly Head[], machines: readonly MachineRecord[
 }
 
 /** DNS on the machine's overlay address, for its workloads. */
-export async function serveDns({ config, membership, log }: FollowerWorld): Promise<Served> {
+export async function serveDns({ config, membership, log }: FollowerDeps): Promise<Served> {
   const { machine, cluster } = membership;
   const server = await openDns({
     listen: [{ address: machine.address, port: 53 }],

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { validateTable } from "@ployz/gateway";
 import type { Commit, MachineRecord } from "@ployz/primitives";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { askFollower, serveApplied, trackApplied } from "../host/follower-socket.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
 import { zoneOf } from "./dns.ts";
 import { buildTable, type Head, routesOf, tableVersion } from "./project.ts";
-import { askFollower, serveApplied, trackApplied } from "./socket.ts";
 
 function head(namespace: string, revision: number, host: string, ready?: object): Head {
   const service = { spec: { ready: ready ?? { kind: "tcp", port: "http" } } };

@@ -1,13 +1,13 @@
 import { openServiceHost, PloyzError } from "@ployz/exec";
 import { type Adopted, openGateway, type RouteTable, validateTable } from "@ployz/gateway";
 import { buildTable, tableVersion } from "./project.ts";
-import type { FollowerWorld, Served } from "./run.ts";
+import type { FollowerDeps, Served } from "./run.ts";
 
 /** As long as a manifest's drain can be: an operation ends what an instance still serves, the gateway never does so before it. */
 const LONGEST_DRAIN_MS = 86_400_000;
 
 /** HAProxy as this machine's gateway. It outlives this process. */
-export async function serveGateway({ config, paths, log }: FollowerWorld): Promise<Served> {
+export async function serveGateway({ config, paths, log }: FollowerDeps): Promise<Served> {
   const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });
   const gateway = await openGateway({
     dir: paths.gateway,

@@ -6,13 +6,13 @@ import { openMirror, openStore } from "@ployz/nats-store";
 import type { Commit, MachineRecord } from "@ployz/primitives";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
+import { serveApplied, trackApplied } from "../host/follower-socket.ts";
 import { ensureIdentity } from "../mesh/identity.ts";
 import { type Membership, readMembership } from "../mesh/membership.ts";
 import { type Paths, pathsOf } from "../state/paths.ts";
 import type { Head } from "./project.ts";
-import { serveApplied, trackApplied } from "./socket.ts";
 
-export interface FollowerWorld {
+export interface FollowerDeps {
   readonly config: Config;
   readonly paths: Paths;
   readonly membership: Membership;
@@ -39,7 +39,7 @@ export async function runFollower(
   name: "gateway" | "dns",
   config: Config,
   log: Logger,
-  open: (world: FollowerWorld) => Promise<Served>,
+  open: (deps: FollowerDeps) => Promise<Served>,
 ): Promise<() => Promise<void>> {
   const paths = pathsOf(config);
   const membership = await readMembership(paths.membership);

@@ -15,7 +15,7 @@ const INITIAL: Membership = {
 const stop = new AbortController();
 afterEach(() => stop.abort());
 
-async function world(apply: (next: Membership) => Promise<void> = async () => {}) {
+async function deps(apply: (next: Membership) => Promise<void> = async () => {}) {
   const store = createMemoryStore({ clock: createVirtualClock() });
   const errors: unknown[] = [];
   const { signal } = new AbortController();
@@ -33,7 +33,7 @@ async function world(apply: (next: Membership) => Promise<void> = async () => {}
 describe("the membership that a machine follows", () => {
   it("has every member at the revision that was waited for, applied", async () => {
     const applied: string[] = [];
-    const { put, follow, signal } = await world(async ({ machines }) => {
+    const { put, follow, signal } = await deps(async ({ machines }) => {
       applied.push(machines.map(({ id }) => id).join());
     });
     const follower = follow();
@@ -44,7 +44,7 @@ describe("the membership that a machine follows", () => {
   });
 
   it("without its own record, or with another's key in it, stays what it was", async () => {
-    const { store, put, follow, signal } = await world();
+    const { store, put, follow, signal } = await deps();
     const follower = follow();
     const current = await store.facts.get("machine.m1");
     await follower.reached(current?.revision ?? 0, signal);
@@ -57,7 +57,7 @@ describe("the membership that a machine follows", () => {
   });
 
   it("knows that it was removed, whether its record says so, is gone, or is another machine's", async () => {
-    const { store, put, follow, signal } = await world();
+    const { store, put, follow, signal } = await deps();
     const follower = follow();
     const at = async (value: MachineRecord | undefined) => {
       const current = await store.facts.get("machine.m1");
@@ -77,7 +77,7 @@ describe("the membership that a machine follows", () => {
 
   it("is not said to be applied when applying failed", async () => {
     let fails = false;
-    const { put, follow, errors, signal } = await world(async () => {
+    const { put, follow, errors, signal } = await deps(async () => {
       if (fails) throw new Error("wg");
     });
     const follower = follow();
@@ -104,7 +104,7 @@ describe("the membership that a machine follows", () => {
       { type: "put", entry: { key: "machine.m2", value: record("m2", 2), revision: 2 } },
       { type: "synced", revision: 2 },
     ];
-    const { store, signal } = await world();
+    const { store, signal } = await deps();
     const follower = followMembership({
       store: {
         ...store,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ClusterRecord, FollowEvent, Json, MachineRecord, Store } from "@ployz/primitives";
-import { storePorts } from "../store/ports.ts";
+import { storePorts } from "../config/store-ports.ts";
 import type { Membership } from "./membership.ts";
 
 /** Follows the membership facts, so that peers and store users of this machine are what the cluster agreed on. */

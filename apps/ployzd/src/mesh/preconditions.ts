@@ -3,8 +3,8 @@ import { networkInterfaces } from "node:os";
 import { findProgram, PloyzError } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
 import { localRoutes, overlappingRoutes, probeWireguard } from "@ployz/wireguard";
-import { storePorts } from "../store/ports.ts";
-import { needPorts, type Wanted } from "./ports.ts";
+import { storePorts } from "../config/store-ports.ts";
+import { needPorts, type Wanted } from "../host/listeners.ts";
 import { INTERFACE, type Surroundings } from "./substrate.ts";
 
 /** What the machine is going to be. */

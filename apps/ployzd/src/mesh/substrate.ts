@@ -5,12 +5,12 @@ import type { MachineRecord } from "@ployz/primitives";
 import { type NetworkSpec, openDockerRuntime, openProcessRuntime, type Runtime } from "@ployz/runtime";
 import { openWireguard, overlayMtu, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
 import type { Config } from "../config/load.ts";
-import type { Payload } from "../daemon/payload.ts";
+import { overlayStorePorts, storePorts } from "../config/store-ports.ts";
+import type { Payload } from "../host/payload.ts";
 import { SWAP_SERVICE } from "../participant/update/record.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
 import type { AddressRange } from "../state/reservations.ts";
-import { overlayStorePorts, storePorts } from "../store/ports.ts";
 import { localCandidates } from "./identity.ts";
 import type { Membership } from "./membership.ts";
 

@@ -2,7 +2,7 @@ import { PloyzError } from "@ployz/exec";
 import type { Rpc } from "@ployz/nats-store";
 import type { MachineRecord, Machines, OperationEvent, OperationRequest } from "@ployz/primitives";
 import { expect, test } from "vitest";
-import { type ForwardWorld, forward } from "./forward.ts";
+import { type ForwardDeps, forward } from "./forward.ts";
 
 const RM: OperationRequest = {
   primitive: "machine-rm",
@@ -26,11 +26,11 @@ async function* told(...events: readonly (OperationEvent | Error)[]): AsyncGener
   }
 }
 
-function world(
+function deps(
   stream: readonly (OperationEvent | Error)[],
   record: readonly (OperationEvent | Error)[] = [],
   left?: Promise<void>,
-): ForwardWorld {
+): ForwardDeps {
   const record1 = (id: string) => ({ id, state: "active", store: false }) as MachineRecord;
   return {
     rpc: { callStream: () => told(...stream) } as unknown as Rpc,
@@ -49,16 +49,16 @@ const all = async (events: AsyncIterable<OperationEvent>) => {
 };
 
 test("what the peer says is told", async () => {
-  expect(await all(forward(RM, world([ACCEPTED, RESULT])))).toEqual([ACCEPTED, RESULT]);
+  expect(await all(forward(RM, deps([ACCEPTED, RESULT])))).toEqual([ACCEPTED, RESULT]);
 });
 
 test("a part that is lost on the way is read from the record", async () => {
-  const on = world([ACCEPTED, lost()], [RESULT]);
+  const on = deps([ACCEPTED, lost()], [RESULT]);
   expect(await all(forward(RM, on))).toEqual([ACCEPTED, RESULT]);
 });
 
 test("when this machine has left by it, that is the result", async () => {
-  const on = world([ACCEPTED, lost("machine_unreachable")], [], Promise.resolve());
+  const on = deps([ACCEPTED, lost("machine_unreachable")], [], Promise.resolve());
   expect((await all(forward(RM, on))).at(-1)).toMatchObject({ type: "result", result: { state: "done" } });
 });
 
@@ -67,5 +67,5 @@ test.each([
   ["for another reason", [ACCEPTED, lost("store_unavailable")], [RESULT], "store_unavailable"],
   ["and the record has no end", [ACCEPTED, lost()], [], "machine_unreachable"],
 ])("nothing is called done that is lost %s", async (_, stream, record, code) => {
-  await expect(all(forward(RM, world(stream, record)))).rejects.toMatchObject({ code });
+  await expect(all(forward(RM, deps(stream, record)))).rejects.toMatchObject({ code });
 });

@@ -11,7 +11,7 @@ import {
   type OperationResult,
 } from "@ployz/primitives";
 
-export interface ForwardWorld {
+export interface ForwardDeps {
   readonly rpc: Rpc;
   readonly machines: Machines;
   readonly self: string;
@@ -39,20 +39,20 @@ export function isForPeer({ primitive, input, mode }: OperationRequest, self: st
  */
 export async function* forward(
   request: OperationRequest,
-  world: ForwardWorld,
+  deps: ForwardDeps,
 ): AsyncGenerator<OperationEvent, void> {
-  const peer = await findPeer(world);
+  const peer = await findPeer(deps);
   const { primitive, input, mode, by } = request;
   const args: Json = { primitive, input, mode, by };
   const started = Date.now();
   let seen: { operation?: string; revision?: number; output: Json } = { output: null };
   const sources = [
     () =>
-      world.rpc.callStream(peer, "operation.run", args, {
-        signal: world.signal,
+      deps.rpc.callStream(peer, "operation.run", args, {
+        signal: deps.signal,
       }) as AsyncIterable<unknown> as AsyncIterable<OperationEvent>,
     // The connection was away for a moment, and with it a part of what the peer said; what it does is on record.
-    () => world.follow(seen.operation ?? "", world.signal),
+    () => deps.follow(seen.operation ?? "", deps.signal),
   ];
   for (const [attempt, source] of sources.entries()) {
     try {
@@ -65,13 +65,13 @@ export async function* forward(
       }
       break;
     } catch (error) {
-      if (seen.operation !== undefined && world.left(seen.operation) !== undefined) break;
+      if (seen.operation !== undefined && deps.left(seen.operation) !== undefined) break;
       if (attempt > 0 || seen.operation === undefined || errorBody(error).code !== "stream_interrupted")
         throw error;
     }
   }
   const { operation = "", revision, output } = seen;
-  const left = world.left(operation);
+  const left = deps.left(operation);
   if (left === undefined)
     throw new PloyzError({
       code: "machine_unreachable",
@@ -91,7 +91,7 @@ export async function* forward(
 }
 
 /** The first that answers, one that holds the store if it can be. */
-async function findPeer({ members, machines, self }: ForwardWorld): Promise<string> {
+async function findPeer({ members, machines, self }: ForwardDeps): Promise<string> {
   const peers = members()
     .filter((member) => isMember(member) && member.id !== self)
     .sort((left, right) => Number(right.store) - Number(left.store));

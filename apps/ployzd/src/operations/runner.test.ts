@@ -1,7 +1,7 @@
 import type { OperationEvent, OperationRequest } from "@ployz/primitives";
 import { createMemoryMachines, createMemoryRemote, createMemoryStore } from "@ployz/primitives/testing";
 import { describe, expect, it } from "vitest";
-import { systemClock } from "./clock.ts";
+import { systemClock } from "../clock.ts";
 import { openRunner } from "./runner.ts";
 
 const SECRET = "-----BEGIN OPENSSH PRIVATE KEY-----";
@@ -10,7 +10,7 @@ const REQUEST: OperationRequest = {
   credentials: { identity: SECRET },
 };
 
-async function world() {
+async function deps() {
   const store = createMemoryStore({ clock: systemClock });
   const machines = createMemoryMachines({ clock: systemClock, machines: ["m1"], facts: store.facts });
   const payload = { version: "1", build: "b" };
@@ -89,7 +89,7 @@ async function untilJoin(events: AsyncIterator<OperationEvent>): Promise<string>
 
 describe("an operation of this daemon", () => {
   it("runs to its result; credentials are in no event, journal or summary, and not kept open", async () => {
-    const { runner, store, open, logged } = await world();
+    const { runner, store, open, logged } = await deps();
     const events = await all(runner.run(REQUEST));
     const last = events.at(-1);
     if (last?.type !== "result") throw new Error(JSON.stringify(last));
@@ -108,7 +108,7 @@ describe("an operation of this daemon", () => {
   });
 
   it("two can watch it, one from the middle, and both see the end; whoever leaves stops nothing", async () => {
-    const { runner, pause } = await world();
+    const { runner, pause } = await deps();
     const go = pause();
     const asked = runner.run(REQUEST)[Symbol.asyncIterator]();
     const id = await untilJoin(asked);
@@ -127,7 +127,7 @@ describe("an operation of this daemon", () => {
   });
 
   it("is undone when the operator aborts it", async () => {
-    const { runner, store, target, pause } = await world();
+    const { runner, store, target, pause } = await deps();
     pause();
     const asked = runner.run(REQUEST)[Symbol.asyncIterator]();
     const id = await untilJoin(asked);
@@ -141,7 +141,7 @@ describe("an operation of this daemon", () => {
   });
 
   it("a preview says what it would do, and ends", async () => {
-    const { runner, target } = await world();
+    const { runner, target } = await deps();
     const events = await all(runner.run({ ...REQUEST, mode: "preview" }));
     expect(events.at(-1)).toMatchObject({ type: "plan" });
     expect(target.effects).toEqual([]);
@@ -153,14 +153,14 @@ describe("an operation of this daemon", () => {
     ["input that is none", { input: null }],
     ["deploy of nothing", { primitive: "deploy", input: { manifest: 7 } }],
   ])("%s is refused", async (_, wrong) => {
-    const { runner, open } = await world();
+    const { runner, open } = await deps();
     expect((await all(runner.run({ ...REQUEST, ...wrong }))).at(-1)).toMatchObject({ type: "refused" });
     expect(open.now).toBe(0);
     expect(runner.running()).toEqual([]);
   });
 
   it("one that nobody runs is shown as interrupted, and watching it ends", async () => {
-    const { runner, store } = await world();
+    const { runner, store } = await deps();
     const done = (await all(runner.run(REQUEST))).at(-1);
     if (done?.type !== "result") throw new Error("no result");
     const journal = await store.journals.read(done.result.operation);

@@ -25,9 +25,9 @@ import {
   type Store,
   type UpdateSource,
 } from "@ployz/primitives";
+import { type Channel, channel } from "../channel.ts";
+import { operationIds, systemClock } from "../clock.ts";
 import type { SshCredentials } from "../remote/ssh.ts";
-import { type Channel, channel } from "./channel.ts";
-import { operationIds, systemClock } from "./clock.ts";
 import { primitivesOf } from "./primitives.ts";
 import { followElsewhere, recordOf, resultOf } from "./record.ts";
 

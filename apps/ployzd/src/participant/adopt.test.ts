@@ -36,7 +36,7 @@ describe("a committed instance", () => {
   async function adopt(state: string, use: () => Promise<never>, remountedAt?: number) {
     const done: string[] = [];
     const note = (what: string) => async () => void done.push(what);
-    const world = {
+    const deps = {
       runtime: {
         adopt: async () => {},
         inspect: async () => ({ state, startedAt: "2026-01-01T00:00:00Z" }),
@@ -53,7 +53,7 @@ describe("a committed instance", () => {
         use: async (_: unknown, task: () => Promise<unknown>) => ((await use()) as unknown) ?? task(),
       },
     };
-    const report = await adoptCommitted("m1", [{ ...commit, instances: [instance] }], world as never);
+    const report = await adoptCommitted("m1", [{ ...commit, instances: [instance] }], deps as never);
     return { done, report };
   }
   const refuse = async () => {

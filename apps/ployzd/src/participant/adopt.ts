@@ -10,7 +10,7 @@ import type {
   Store,
 } from "@ployz/primitives";
 import { errorBody, isFinal, plainEnv } from "@ployz/primitives";
-import { type InstanceVolumes, type InstanceWorld, instanceSpec } from "./instances.ts";
+import { type InstanceDeps, type InstanceVolumes, instanceSpec } from "./instances.ts";
 
 /** How a committed instance is started: what its operation said then, read back from the commit. */
 export function committedStart(commit: Commit, instance: Instance): InstanceStart | undefined {
@@ -72,7 +72,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[]
 export async function adoptCommitted(
   self: string,
   commits: readonly Commit[],
-  world: InstanceWorld,
+  deps: InstanceDeps,
 ): Promise<AdoptionReport> {
   const report: Writable<AdoptionReport> = {
     at: new Date().toISOString(),
@@ -86,25 +86,25 @@ export async function adoptCommitted(
       .filter((instance) => instance.machine === self)
       .map((instance) => ({ commit, instance })),
   );
-  await world.runtime.adopt();
+  await deps.runtime.adopt();
   await Promise.all(
     mine.map(async ({ commit, instance }) => {
       try {
-        await world.reservations.restore(instance.id, instance.address);
-        const { state, startedAt } = await world.runtime.inspect(instance.id);
-        const dead = state === "running" && hasDeadMount(instance, startedAt, world.volumes);
+        await deps.reservations.restore(instance.id, instance.address);
+        const { state, startedAt } = await deps.runtime.inspect(instance.id);
+        const dead = state === "running" && hasDeadMount(instance, startedAt, deps.volumes);
         // Also one that an operation has stopped: starting it again is that operation's decision.
-        if ((state === "running" && !dead) || world.stopped.has(instance.id)) {
+        if ((state === "running" && !dead) || deps.stopped.has(instance.id)) {
           report.adopted.push(instance.id);
           return;
         }
         const start = committedStart(commit, instance);
         if (start === undefined) throw new Error(`the commit has no service ${instance.service}`);
-        const spec = await instanceSpec(start, world);
-        if (dead) await world.runtime.stop(instance.id);
-        await world.volumes.use(start, async () => {
-          await world.runtime.create(spec);
-          await world.runtime.start(instance.id);
+        const spec = await instanceSpec(start, deps);
+        if (dead) await deps.runtime.stop(instance.id);
+        await deps.volumes.use(start, async () => {
+          await deps.runtime.create(spec);
+          await deps.runtime.start(instance.id);
         });
         const was = dead ? "its volume had to be mounted anew" : `it was ${state}`;
         report.recreated.push({ what: instance.id, why: state === "absent" ? "it was gone" : was });
@@ -120,9 +120,9 @@ export async function adoptCommitted(
 export async function removeStrays(
   self: string,
   store: Store,
-  world: InstanceWorld,
+  deps: InstanceDeps,
 ): Promise<AdoptionReport["removed"]> {
-  const listed = await world.runtime.list();
+  const listed = await deps.runtime.list();
   const strays = await Promise.all(
     listed.map(async ({ id, labels }) => {
       const { namespace, operation } = labels;
@@ -135,10 +135,10 @@ export async function removeStrays(
       const head = (await store.commits.last(namespace))?.value as unknown as Commit | undefined;
       if (head?.instances.some((instance) => instance.id === id && instance.machine === self) === true)
         return [];
-      await world.runtime.remove(id);
-      await world.reservations.release(id);
-      await world.stopped.remove(id);
-      await world.secrets.forget(id);
+      await deps.runtime.remove(id);
+      await deps.reservations.release(id);
+      await deps.stopped.remove(id);
+      await deps.secrets.forget(id);
       return [
         { what: id, why: `operation ${operation} has ended (${summary.state}) and it is not committed` },
       ];

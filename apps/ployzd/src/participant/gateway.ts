@@ -1,5 +1,5 @@
 import { PloyzError } from "@ployz/exec";
-import { askHold } from "../follower/socket.ts";
+import { askHold } from "../host/follower-socket.ts";
 import type { Handlers } from "./handlers.ts";
 
 /** This machine's gateway, through the follower that drives it. */

@@ -9,7 +9,7 @@ import type { Handlers } from "./handlers.ts";
 import type { Builds } from "./update/builds.ts";
 import type { Sender } from "./volumes/send.ts";
 
-export interface ContentWorld {
+export interface ContentDeps {
   readonly runtime: Runtime;
   readonly bundles: Bundles;
   readonly builds: Builds;
@@ -28,8 +28,8 @@ type ContentCommands =
   | "bundle.ensure"
   | "transfer.offer";
 
-export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentCommands> {
-  const { runtime, bundles, transfers, self } = world;
+export function contentHandlers(deps: ContentDeps): Pick<Handlers, ContentCommands> {
+  const { runtime, bundles, transfers, self } = deps;
   const images = () => {
     if (runtime.images !== undefined) return runtime.images;
     throw new PloyzError({
@@ -50,18 +50,18 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
     const failures: unknown[] = [];
     for (const source of sources.filter((machine) => machine !== self)) {
       try {
-        const address = world.addressOf(source);
+        const address = deps.addressOf(source);
         const offer =
           address === undefined
             ? null
-            : await world.machines.call(
+            : await deps.machines.call(
                 source,
                 "transfer.offer",
                 { kind, digest, machine: self },
                 { timeoutMs: 10_000, signal },
               );
         if (offer === null || address === undefined) continue;
-        return await take(await fetchOffer(address, world.transferPort, offer.token, signal));
+        return await take(await fetchOffer(address, deps.transferPort, offer.token, signal));
       } catch (error) {
         signal.throwIfAborted();
         failures.push(error);
@@ -124,15 +124,15 @@ export function contentHandlers(world: ContentWorld): Pick<Handlers, ContentComm
     "transfer.offer": async (offer) => {
       const { machine } = offer;
       if (offer.kind === "volume") {
-        const prepared = await world.volumes.prepare(offer);
+        const prepared = await deps.volumes.prepare(offer);
         if (prepared === null) return null;
         const { open, ...said } = prepared;
         return { token: transfers.offer(machine, open), ...said };
       }
       if (offer.kind === "payload") {
-        const bytes = await world.builds.offered(offer.digest);
+        const bytes = await deps.builds.offered(offer.digest);
         if (bytes === undefined) return null;
-        return { token: transfers.offer(machine, async () => world.builds.read()), bytes };
+        return { token: transfers.offer(machine, async () => deps.builds.read()), bytes };
       }
       const { digest } = offer;
       if (offer.kind === "bundle") {

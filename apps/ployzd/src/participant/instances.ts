@@ -11,7 +11,7 @@ import type { Handlers } from "./handlers.ts";
 import { labelsOf, usesOf, type VolumeUse } from "./labels.ts";
 import { awaitReady, lastLines } from "./readiness.ts";
 
-export interface InstanceWorld {
+export interface InstanceDeps {
   readonly runtime: Runtime;
   readonly reservations: Reservations;
   readonly stopped: Stopped;
@@ -40,21 +40,21 @@ export interface InstanceVolumes {
 /** What the runtime is asked for, from what the operation says. The same input gives the same instance, also at adoption. */
 export async function instanceSpec(
   start: InstanceStart,
-  world: Pick<InstanceWorld, "address" | "bundles" | "volumes" | "secrets">,
+  deps: Pick<InstanceDeps, "address" | "bundles" | "volumes" | "secrets">,
 ): Promise<InstanceSpec> {
-  const values = await world.secrets.values(start.id, start.secrets);
+  const values = await deps.secrets.values(start.id, start.secrets);
   return {
     id: start.id,
     labels: labelsOf(start),
     ...(start.image !== undefined && { image: start.image.digest }),
-    ...(start.bundle !== undefined && { bundle: world.bundles.path(start.bundle.digest) }),
+    ...(start.bundle !== undefined && { bundle: deps.bundles.path(start.bundle.digest) }),
     ...(start.command !== undefined && { command: start.command }),
     env: { ...start.env, ...values },
     ...(start.user !== undefined && { user: start.user }),
     address: start.address,
-    dns: { server: world.address, search: [`${start.namespace}.cluster.local`] },
+    dns: { server: deps.address, search: [`${start.namespace}.cluster.local`] },
     hostname: `${start.service}-${start.slot}`.slice(0, 63),
-    mounts: (start.volumes ?? []).map(({ id, target }) => ({ source: world.volumes.path(id), target })),
+    mounts: (start.volumes ?? []).map(({ id, target }) => ({ source: deps.volumes.path(id), target })),
     ...(start.resources !== undefined && { resources: start.resources }),
     restart: start.kind === "job" ? "no" : "always",
     stopGraceMs: start.stopGraceMs,
@@ -74,8 +74,8 @@ type InstanceCommands =
   | "instance.remove"
   | "instance.logs";
 
-export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceCommands> {
-  const { runtime, reservations, stopped, secrets, volumes } = world;
+export function instanceHandlers(deps: InstanceDeps): Pick<Handlers, InstanceCommands> {
+  const { runtime, reservations, stopped, secrets, volumes } = deps;
 
   async function remove(id: string): Promise<null> {
     await runtime.remove(id);
@@ -97,7 +97,7 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
       }),
     "instance.secrets": ({ id, secrets: wanted }) =>
       inTurn(id, async () => {
-        const values = await world.readSecrets(Object.values(wanted));
+        const values = await deps.readSecrets(Object.values(wanted));
         const byVariable = Object.keys(wanted).map((variable, index) => [variable, values[index] ?? ""]);
         await secrets.keep(id, wanted, Object.fromEntries(byVariable));
         return null;
@@ -105,7 +105,7 @@ export function instanceHandlers(world: InstanceWorld): Pick<Handlers, InstanceC
     "instance.start": (start) =>
       inTurn(start.id, () =>
         volumes.use(start, async () => {
-          await runtime.create(await instanceSpec(start, world));
+          await runtime.create(await instanceSpec(start, deps));
           const { startedAt } = await runtime.start(start.id);
           return { startedAt: startedAt ?? "" };
         }),

@@ -2,7 +2,7 @@ import { PloyzError } from "@ployz/exec";
 import type { Session } from "@ployz/nats-store";
 import type { Handlers } from "./handlers.ts";
 
-export interface LeaveWorld {
+export interface LeaveDeps {
   readonly self: string;
   readonly observe: Handlers["machine.observe"];
   /** Operations that this daemon runs. */
@@ -11,18 +11,18 @@ export interface LeaveWorld {
   leaving(operation: string): Promise<void>;
 }
 
-export function leaveHandler(world: LeaveWorld): Pick<Handlers, "machine.leave"> {
+export function leaveHandler(deps: LeaveDeps): Pick<Handlers, "machine.leave"> {
   return {
     "machine.leave": async ({ operation }, context) => {
-      const [busy] = world.running();
+      const [busy] = deps.running();
       if (busy !== undefined)
         throw new PloyzError({
           code: "scope_busy",
-          message: `operation ${busy} runs on ${world.self}`,
+          message: `operation ${busy} runs on ${deps.self}`,
           hint: `ployzctl ops watch ${busy}`,
         });
-      const { volumes } = await world.observe({}, context);
-      await world.leaving(operation);
+      const { volumes } = await deps.observe({}, context);
+      await deps.leaving(operation);
       return { kept: volumes.map(({ id }) => id) };
     },
   };

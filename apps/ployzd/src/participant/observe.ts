@@ -1,12 +1,12 @@
 import { loadavg } from "node:os";
 import type { MachineObservation } from "@ployz/primitives";
 import type { Runtime } from "@ployz/runtime";
-import { takenPorts } from "../mesh/ports.ts";
+import { takenPorts } from "../host/listeners.ts";
 import { observed } from "./labels.ts";
 import { type ObservedVolumes, observeVolumes } from "./volumes/observe.ts";
 import type { Storage } from "./volumes/storage.ts";
 
-export interface ObserveWorld {
+export interface ObserveDeps {
   readonly runtime: Runtime;
   readonly self: string;
   readonly version: string;
@@ -22,19 +22,19 @@ export interface ObserveWorld {
 
 /** A live look at this machine. */
 export async function observeMachine(
-  world: ObserveWorld,
+  deps: ObserveDeps,
   namespaces: readonly string[] | undefined,
 ): Promise<MachineObservation> {
   const [facts, list, tcpPorts, volumes] = await Promise.all([
-    world.runtime.facts(),
-    world.runtime.list(),
-    takenPorts("tcp", world.gatewayAddress),
-    lookAtVolumes(world, namespaces),
+    deps.runtime.facts(),
+    deps.runtime.list(),
+    takenPorts("tcp", deps.gatewayAddress),
+    lookAtVolumes(deps, namespaces),
   ]);
   return {
-    machine: world.self,
-    version: world.version,
-    build: world.build,
+    machine: deps.self,
+    version: deps.version,
+    build: deps.build,
     runtime: facts.kind,
     runtimeVersion: facts.version,
     arch: facts.arch,
@@ -42,10 +42,10 @@ export async function observeMachine(
     memoryBytes: facts.memoryBytes,
     memoryFreeBytes: facts.memoryFreeBytes,
     diskFreeBytes: facts.diskFreeBytes,
-    draining: world.draining,
+    draining: deps.draining,
     ...(volumes.seen !== undefined && { storage: volumes.seen.storage }),
     volumes: volumes.seen?.volumes ?? [],
-    mtu: world.mtu,
+    mtu: deps.mtu,
     load1: loadavg()[0] ?? 0,
     tcpPorts,
     instances: list.flatMap((status) => {
@@ -60,7 +60,7 @@ export async function observeMachine(
 
 /** A pool that does not answer must not hide the rest of the machine. One that failed to open is tried again by those who need it. */
 async function lookAtVolumes(
-  { storage, overcommitRatio }: ObserveWorld,
+  { storage, overcommitRatio }: ObserveDeps,
   namespaces: readonly string[] | undefined,
 ): Promise<{ readonly seen?: ObservedVolumes; readonly problems: readonly string[] }> {
   const pool = storage.present();

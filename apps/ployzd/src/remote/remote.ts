@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { Transform } from "node:stream";
 import { PloyzError, shellWord } from "@ployz/exec";
 import type { Json, Remote, RemoteTarget } from "@ployz/primitives";
-import type { Payload } from "../daemon/payload.ts";
+import type { Payload } from "../host/payload.ts";
 import { PROBE, parseProbe } from "./probe.ts";
 import type { SshConnection, SshCredentials } from "./ssh.ts";
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { newSealKey, type Refounded, type RefoundStage, refound, type StoreSet } from "@ployz/nats-store";
 import { errorBody, type Json, type MachineRecord, type StoreEvent } from "@ployz/primitives";
 import type { AskPeer } from "../peers/ask.ts";
-import type { CarryArgs, Parcel } from "./part.ts";
+import type { CarryArgs, Parcel } from "./peer-handlers.ts";
 import { remoteMachine, serverOn } from "./survey.ts";
 
 export interface Founding {

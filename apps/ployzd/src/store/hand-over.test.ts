@@ -24,7 +24,7 @@ const REFUSED = {
   refusals: [{ code: "no_machine_fits", message: "it does not fit" }],
 } as const;
 
-function world(refusesPreview = false) {
+function deps(refusesPreview = false) {
   const done: unknown[] = [];
   return {
     done,
@@ -48,7 +48,7 @@ const all = async (events: AsyncIterable<unknown>) => {
 const MOVES = { from: ["m1"], to: ["m3"] };
 
 test("the store moves once the removal is planned, and before it is begun", async () => {
-  const on = world();
+  const on = deps();
   expect(await all(handingOver(RM, on))).toEqual([{ type: "waiting", what: "moving" }]);
   expect(on.done).toEqual([
     ["preview", { machine: "m1", storeMoves: MOVES }],
@@ -58,13 +58,13 @@ test("the store moves once the removal is planned, and before it is begun", asyn
 });
 
 test("a removal that is refused leaves the store where it is", async () => {
-  const on = world(true);
+  const on = deps(true);
   expect(await all(handingOver(RM, on))).toEqual([REFUSED]);
   expect(on.done).toHaveLength(1);
 });
 
 test("nobody says from outside that the store moves", async () => {
-  const on = world();
+  const on = deps();
   await all(handingOver({ ...RM, input: { machine: "m2", storeMoves: MOVES } }, on));
   expect(on.done).toEqual([["apply", { machine: "m2" }]]);
 });

@@ -8,7 +8,7 @@ import type {
 import { isMember } from "@ployz/primitives";
 import { sorted } from "./wanted.ts";
 
-export interface HandOverWorld {
+export interface HandOverDeps {
   members(): readonly MachineRecord[];
   /** Members that answer now. */
   answering(): Promise<readonly string[]>;
@@ -19,32 +19,32 @@ export interface HandOverWorld {
 /** Runs an operation; of the removal of a machine that holds the store, the store moves off it first, once the rest of the plan stands. */
 export async function* handingOver(
   asked: OperationRequest,
-  world: HandOverWorld,
+  deps: HandOverDeps,
 ): AsyncGenerator<OperationEvent, void> {
   const request = withoutMove(asked);
-  const moves = await movesOf(request, world);
+  const moves = await movesOf(request, deps);
   if (moves === undefined) {
-    yield* world.run(request);
+    yield* deps.run(request);
     return;
   }
   const input = { ...(request.input as object), storeMoves: moves };
   if (request.mode !== "apply") {
-    yield* world.run({ ...request, input });
+    yield* deps.run({ ...request, input });
     return;
   }
-  for await (const event of world.run({ ...request, input, mode: "preview" })) {
+  for await (const event of deps.run({ ...request, input, mode: "preview" })) {
     if (event.type !== "refused") continue;
     yield event;
     return;
   }
   const move: StoreMove = { action: "promote", machines: moves.to, replicas: moves.to.length };
-  for await (const event of world.move(move)) {
+  for await (const event of deps.move(move)) {
     if (event.type === "step" || event.type === "waiting") yield event;
     if (event.type !== "refused") continue;
     yield event;
     return;
   }
-  yield* world.run(request);
+  yield* deps.run(request);
 }
 
 export type StoreMoves = { readonly from: readonly string[]; readonly to: readonly string[] };
@@ -59,14 +59,14 @@ function withoutMove(request: OperationRequest): OperationRequest {
 
 async function movesOf(
   { primitive, input }: OperationRequest,
-  world: HandOverWorld,
+  deps: HandOverDeps,
 ): Promise<StoreMoves | undefined> {
   if (primitive !== "machine-rm") return undefined;
   const leaving = (input as { readonly machine?: unknown } | null)?.machine;
-  const members = world.members().filter(isMember);
+  const members = deps.members().filter(isMember);
   const present = sorted(members.filter(({ store }) => store).map(({ id }) => id));
   if (typeof leaving !== "string" || !present.includes(leaving)) return undefined;
-  const answering = await world.answering();
+  const answering = await deps.answering();
   const able = members.filter(({ id, state }) => state === "active" && answering.includes(id));
   const to = successors(
     present,

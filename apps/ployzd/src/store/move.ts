@@ -12,12 +12,12 @@ import { errorBody } from "@ployz/primitives";
 import type { StorePlace } from "../mesh/follow.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import { type Founding, found } from "./found.ts";
-import type { Look, Parcel } from "./part.ts";
+import type { Look, Parcel } from "./peer-handlers.ts";
 import { remoteMachine, resolve, type Surveyed, setOf, survey } from "./survey.ts";
 import { sameSet, sorted, type Wanted } from "./wanted.ts";
 
 /** What a coordinator needs of the daemon that it runs in. */
-export interface StoreWorld {
+export interface StoreDeps {
   readonly self: string;
   readonly storePort: number;
   readonly store: Store;
@@ -49,12 +49,12 @@ export class Refused extends Error {
  * journal (see ADR 14), so the same command on any machine finishes what another one left, or gives it up and starts again.
  */
 export async function moveStore(
-  world: StoreWorld,
+  deps: StoreDeps,
   request: MoveRequest,
   { id, emit }: { readonly id: string; emit(event: StoreEvent): void },
 ): Promise<StorePlan | StoreMoved> {
-  const members = world.members();
-  const seen = await settled(world, request.preview, emit);
+  const members = deps.members();
+  const seen = await settled(deps, request.preview, emit);
   const { serving } = seen;
   // One that is newer than what answers is somewhere: what is open here is an old server that came back.
   if (serving === undefined || newestHeard(seen) > serving.generation) throw noStore(seen);
@@ -76,29 +76,29 @@ export async function moveStore(
     warnings: changes ? warnings(seen, present, wanted.machines) : [],
   };
   emit({ type: "store-plan", plan });
-  if (changes) await needFit(world, seen, wanted.machines, generation);
+  if (changes) await needFit(deps, seen, wanted.machines, generation);
   if (request.preview) return plan;
   if (!changes) {
     const servers = serving.servers;
-    const unaware = await tell(world, { generation: serving.generation, servers });
+    const unaware = await tell(deps, { generation: serving.generation, servers });
     return {
       ...{ kind: "store-moved", action: request.action, changed: false, generation: serving.generation },
       ...{ machines: present, previous: present, pauseMs: 0, notOpen: [], notRetired: [], unaware },
     };
   }
-  const lease = await hold(world, id);
+  const lease = await hold(deps, id);
   const founding: Founding = {
-    ...{ id, storePort: world.storePort, members: null },
+    ...{ id, storePort: deps.storePort, members: null },
     from: { generation: serving.generation, machines: present },
     to: { generation, machines: members.filter((one) => wanted.machines.includes(one.id)) },
-    parcel: (fenced, to) => copyFrom(world.ask, fenced, serving.generation, to),
+    parcel: (fenced, to) => copyFrom(deps.ask, fenced, serving.generation, to),
   };
-  return conclude(world, { founding, action: request.action, emit, lease });
+  return conclude(deps, { founding, action: request.action, emit, lease });
 }
 
 /** Founds it, tells everybody, ends the old servers. */
 export async function conclude(
-  world: StoreWorld,
+  deps: StoreDeps,
   {
     founding,
     action,
@@ -112,14 +112,14 @@ export async function conclude(
   },
 ): Promise<StoreMoved> {
   const release = async () => {
-    if (lease !== undefined) await world.store.leases.release(lease).catch(world.log); // it expires by itself
+    if (lease !== undefined) await deps.store.leases.release(lease).catch(deps.log); // it expires by itself
   };
   try {
-    const { pauseMs, generation, servers, notOpen, notRetired } = await found(world.ask, founding, emit);
-    const unaware = await tell(world, { generation, servers });
+    const { pauseMs, generation, servers, notOpen, notRetired } = await found(deps.ask, founding, emit);
+    const unaware = await tell(deps, { generation, servers });
     await Promise.all(
       founding.from.machines.map((name) =>
-        remoteMachine(world.ask, name).stop(founding.from.generation).catch(world.log),
+        remoteMachine(deps.ask, name).stop(founding.from.generation).catch(deps.log),
       ),
     );
     return {
@@ -133,11 +133,11 @@ export async function conclude(
 }
 
 /** Each member; those that do not answer hear of it from another one. Resolves with them. */
-export async function tell(world: StoreWorld, place: StorePlace): Promise<readonly string[]> {
-  world.moved(place);
+export async function tell(deps: StoreDeps, place: StorePlace): Promise<readonly string[]> {
+  deps.moved(place);
   const told = await Promise.all(
-    world.members().map(async ({ id }) => {
-      return world.ask(id, "store.moved", { ...place }).then(
+    deps.members().map(async ({ id }) => {
+      return deps.ask(id, "store.moved", { ...place }).then(
         () => [],
         () => [id],
       );
@@ -148,32 +148,32 @@ export async function tell(world: StoreWorld, place: StorePlace): Promise<readon
 
 /** Looks, and brings to its end what another coordinator has left. A preview only looks. */
 export async function settled(
-  world: StoreWorld,
+  deps: StoreDeps,
   preview: boolean,
   emit: (event: StoreEvent) => void,
 ): Promise<Surveyed> {
   for (let rounds = 0; ; rounds++) {
-    const seen = await survey(world.ask, world.members());
+    const seen = await survey(deps.ask, deps.members());
     for (const [machine, { coordinating }] of Object.entries(seen.looks))
-      if (coordinating !== null && machine !== world.self) throw busy(machine, coordinating);
+      if (coordinating !== null && machine !== deps.self) throw busy(machine, coordinating);
     const one = seen.unfinished.find(({ decided }) => decided) ?? seen.unfinished[0];
-    if (one === undefined && !preview) await catchUp(world, seen, emit);
+    if (one === undefined && !preview) await catchUp(deps, seen, emit);
     if (one === undefined || preview || rounds === 5) return seen;
     emit({
       type: "waiting",
       what: `re-founding ${one.id}, which was left ${one.decided ? "decided" : "undecided"}`,
     });
-    const { finished } = await resolve(world.ask, seen, {
-      ...{ one, members: world.members(), storePort: world.storePort },
+    const { finished } = await resolve(deps.ask, seen, {
+      ...{ one, members: deps.members(), storePort: deps.storePort },
     });
-    const after = await survey(world.ask, world.members());
+    const after = await survey(deps.ask, deps.members());
     if (finished && after.serving !== undefined) {
-      await tell(world, after.serving);
+      await tell(deps, after.serving);
       const old = one.closed;
       for (const name of old?.machines ?? [])
-        await remoteMachine(world.ask, name)
+        await remoteMachine(deps.ask, name)
           .stop(old?.generation ?? 0)
-          .catch(world.log);
+          .catch(deps.log);
     }
     emit({ type: "waiting", what: `${one.id} is ${finished ? "finished" : "given up"}` });
   }
@@ -181,14 +181,14 @@ export async function settled(
 
 /** A coordinator that died right after it had opened the new store has told nobody. */
 async function catchUp(
-  world: StoreWorld,
+  deps: StoreDeps,
   { serving, looks }: Surveyed,
   emit: (event: StoreEvent) => void,
 ): Promise<void> {
   if (serving === undefined) return;
   if (Object.values(looks).every(({ view }) => view.generation >= serving.generation)) return;
   emit({ type: "waiting", what: `every machine goes on with generation ${serving.generation} of the store` });
-  await tell(world, serving);
+  await tell(deps, serving);
 }
 
 export async function copyFrom(
@@ -210,7 +210,7 @@ export async function copyFrom(
 
 /** Every target must be able to run a server of that generation. @throws Refused */
 export async function needFit(
-  world: StoreWorld,
+  deps: StoreDeps,
   seen: Surveyed,
   targets: readonly string[],
   generation: number,
@@ -220,7 +220,7 @@ export async function needFit(
       const silent = seen.silent[machine];
       if (silent !== undefined) return [{ ...silent, machine }];
       try {
-        const { problems } = (await world.ask(machine, "store.ready", { generation })) as {
+        const { problems } = (await deps.ask(machine, "store.ready", { generation })) as {
           problems: readonly string[];
         };
         return problems.map((problem) => ({
@@ -243,11 +243,11 @@ const newestHeard = ({ looks }: Surveyed): number =>
 const LEASE_MS = 60_000;
 
 /** The lease `store`, with nothing else at work: an operation would have to wait out the pause. */
-export async function hold(world: StoreWorld, operation: string): Promise<Lease> {
-  const { leases } = world.store;
-  const acquire = () => leases.acquire("store", { operation, machine: world.self }, LEASE_MS);
+export async function hold(deps: StoreDeps, operation: string): Promise<Lease> {
+  const { leases } = deps.store;
+  const acquire = () => leases.acquire("store", { operation, machine: deps.self }, LEASE_MS);
   let result = await acquire();
-  if (!result.acquired && (await hasDied(world, result.held.holder))) {
+  if (!result.acquired && (await hasDied(deps, result.held.holder))) {
     await leases.release(result.held);
     result = await acquire();
   }
@@ -267,9 +267,9 @@ export async function hold(world: StoreWorld, operation: string): Promise<Lease>
 }
 
 /** Its daemon answers and is not at work on that: it was started anew since. What it left has been settled before. */
-async function hasDied(world: StoreWorld, { machine, operation }: Lease["holder"]): Promise<boolean> {
-  if (machine === world.self) return true; // this daemon does one at a time, and this is the one
-  return world.ask(machine, "store.look", null).then(
+async function hasDied(deps: StoreDeps, { machine, operation }: Lease["holder"]): Promise<boolean> {
+  if (machine === deps.self) return true; // this daemon does one at a time, and this is the one
+  return deps.ask(machine, "store.look", null).then(
     (look) => (look as unknown as Look).coordinating !== operation,
     () => false,
   );

@@ -11,12 +11,12 @@ import type {
   StoreStatus,
 } from "@ployz/primitives";
 import { errorBody } from "@ployz/primitives";
+import { type Channel, channel } from "../channel.ts";
 import type { Membership } from "../mesh/membership.ts";
-import { type Channel, channel } from "../operations/channel.ts";
 import { type Backups, openBackups } from "./backups.ts";
 import { moveStore, Refused } from "./move.ts";
 import { recoverStore } from "./recover.ts";
-import { type ReplaceWorld, restoreBackup } from "./replace.ts";
+import { type ReplaceDeps, restoreBackup } from "./replace.ts";
 import { storeStatus } from "./status.ts";
 import { survey } from "./survey.ts";
 import { type StoreChange, wantedStores } from "./wanted.ts";
@@ -37,28 +37,28 @@ export interface StoreAuthority {
 type Work = (run: { readonly id: string; emit(event: StoreEvent): void }) => Promise<StorePlan | StoreMoved>;
 
 export function openStoreAuthority(
-  world: Omit<ReplaceWorld, "dir" | "store"> & {
+  deps: Omit<ReplaceDeps, "dir" | "store"> & {
     readonly dataDir: string;
     readonly nats: NatsStore;
-    readonly store: ReplaceWorld["store"];
+    readonly store: ReplaceDeps["store"];
     sealKey(): Promise<string | undefined>;
     membership(): Membership;
   },
 ): StoreAuthority {
-  const dir = join(world.dataDir, "backups");
+  const dir = join(deps.dataDir, "backups");
   const backups = openBackups({
     dir,
-    nats: world.nats,
-    sealKey: world.sealKey,
-    membership: world.membership,
+    nats: deps.nats,
+    sealKey: deps.sealKey,
+    membership: deps.membership,
   });
-  const full: ReplaceWorld = { ...world, dir };
+  const full: ReplaceDeps = { ...deps, dir };
   let coordinating: string | undefined;
 
   /** Goes on to its end when whoever asked leaves: half of it is worse than all of it or nothing. */
   function run(preview: boolean, work: Work): AsyncIterable<StoreEvent> {
     const events: Channel<StoreEvent> = channel();
-    const id = world.newId();
+    const id = deps.newId();
     const perform = async () => {
       if (coordinating !== undefined && !preview)
         throw new PloyzError({
@@ -76,7 +76,7 @@ export function openStoreAuthority(
     };
     perform()
       .catch((error: unknown) => {
-        world.log(error);
+        deps.log(error);
         const refusals = error instanceof Refused ? error.refusals : [errorBody(error)];
         events.push({ type: "refused", refusals });
       })
@@ -87,8 +87,8 @@ export function openStoreAuthority(
   return {
     backups,
     coordinating: () => coordinating,
-    status: () => storeStatus(world.ask, world.nats, world.membership()),
-    answering: async () => Object.keys((await survey(world.ask, world.membership().machines)).looks),
+    status: () => storeStatus(deps.ask, deps.nats, deps.membership()),
+    answering: async () => Object.keys((await survey(deps.ask, deps.membership().machines)).looks),
     move: (request) =>
       run(request.preview === true, (on) => {
         const { action, machines, replicas } = request;

@@ -3,24 +3,24 @@ import type { Recovered } from "@ployz/nats-store";
 import type { StoreMoved, StorePlan, StoreRecover, StoreRecovery, StoreView } from "@ployz/primitives";
 import type { Founding } from "./found.ts";
 import { conclude, needFit, Refused, settled, tell } from "./move.ts";
-import type { Parcel } from "./part.ts";
-import { type ReplaceWorld, type Run, viewsOf } from "./replace.ts";
+import type { Parcel } from "./peer-handlers.ts";
+import { type ReplaceDeps, type Run, viewsOf } from "./replace.ts";
 import { resolve, type Surveyed, setOf, survey } from "./survey.ts";
 import { sameSet, sorted } from "./wanted.ts";
 
 /** Every store machine is lost: a survivor's mirror becomes the store. */
 export async function recoverStore(
-  world: ReplaceWorld,
+  deps: ReplaceDeps,
   request: StoreRecover,
   { id, emit }: Run,
 ): Promise<StorePlan | StoreMoved> {
-  const seen = await settled(world, true, emit);
+  const seen = await settled(deps, true, emit);
   const old = Math.max(0, ...Object.values(seen.looks).map(({ view }) => view.generation));
   const set = setOf(seen.looks, old);
   const held =
     set.length > 0
       ? set
-      : world
+      : deps
           .members()
           .filter(({ store }) => store)
           .map((one) => one.id);
@@ -29,18 +29,18 @@ export async function recoverStore(
       (entry) => entry.generation === old && entry.state !== "retired" && entry.state !== "founding",
     ),
   );
-  if (left.length > held.length / 2) return reopen(world, { request, generation: old, left, emit });
-  await world.store.facts.get("cluster").then(
+  if (left.length > held.length / 2) return reopen(deps, { request, generation: old, left, emit });
+  await deps.store.facts.get("cluster").then(
     () => Promise.reject(stillThere(old, held)),
     () => undefined, // as it should be
   );
-  const targets = sorted(request.machines ?? [world.self]);
+  const targets = sorted(request.machines ?? [deps.self]);
   const generation = recoveredGeneration(seen.newest, old);
   const views = viewsOf(seen);
   const best = [...views].sort((a, b) => b.commits - a.commits || b.facts - a.facts)[0] as StoreView;
   const recovery: StoreRecovery = {
     ...{ from: best.machine, commits: best.commits, facts: best.facts, views },
-    namespaces: world.mirror.heads().map(({ key }) => key),
+    namespaces: deps.mirror.heads().map(({ key }) => key),
     lost: ["history before the present commits", "operations and their journals", "leases", "secrets"],
   };
   const plan: StorePlan = {
@@ -58,7 +58,7 @@ export async function recoverStore(
     throw new Refused([
       { code: "store_set_size", message: `the store is on 1, 3 or 5 machines, not on ${targets.length}` },
     ]);
-  const members = world.members();
+  const members = deps.members();
   const unknown = targets.filter((machine) => !members.some((one) => one.id === machine));
   if (unknown.length > 0)
     throw new Refused(
@@ -69,9 +69,9 @@ export async function recoverStore(
       })),
     );
   if (request.preview !== true) {
-    const finished = await settleRecoveries(world, seen, emit);
+    const finished = await settleRecoveries(deps, seen, emit);
     if (finished !== undefined) {
-      const unaware = await tell(world, finished);
+      const unaware = await tell(deps, finished);
       return {
         ...{
           kind: "store-moved",
@@ -90,17 +90,17 @@ export async function recoverStore(
       };
     }
   }
-  await needFit(world, seen, targets, generation);
+  await needFit(deps, seen, targets, generation);
   if (request.preview === true) return plan;
   const founding: Founding = {
-    ...{ id, storePort: world.storePort, members: null, from: { generation: old, machines: left } },
+    ...{ id, storePort: deps.storePort, members: null, from: { generation: old, machines: left } },
     to: { generation, machines: members.filter((one) => targets.includes(one.id)) },
     async parcel(_, to) {
-      const made = await world.ask(best.machine, "store.mirror", { generation: old, to });
+      const made = await deps.ask(best.machine, "store.mirror", { generation: old, to });
       return (made as unknown as { parcel: Parcel; recovered: Recovered }).parcel;
     },
   };
-  const moved = await conclude(world, { founding, action: "recover", emit, lease: undefined });
+  const moved = await conclude(deps, { founding, action: "recover", emit, lease: undefined });
   return { ...moved, recovery };
 }
 
@@ -109,7 +109,7 @@ export async function recoverStore(
  * removed, as it is in the way of another try.
  */
 async function settleRecoveries(
-  world: ReplaceWorld,
+  deps: ReplaceDeps,
   seen: Surveyed,
   emit: Run["emit"],
 ): Promise<Surveyed["serving"]> {
@@ -119,16 +119,16 @@ async function settleRecoveries(
       type: "waiting",
       what: `re-founding ${one.id}, which was left ${one.decided ? "decided" : "undecided"}`,
     });
-    const options = { one, members: world.members(), storePort: world.storePort, lost: true };
-    const resolved = await resolve(world.ask, seen, options);
+    const options = { one, members: deps.members(), storePort: deps.storePort, lost: true };
+    const resolved = await resolve(deps.ask, seen, options);
     finished = finished || resolved.finished;
   }
-  return finished ? (await survey(world.ask, world.members())).serving : undefined;
+  return finished ? (await survey(deps.ask, deps.members())).serving : undefined;
 }
 
 /** All of it is here, and only waits for a peer to say that there is no newer one. The operator says it instead. */
 async function reopen(
-  world: ReplaceWorld,
+  deps: ReplaceDeps,
   {
     request,
     generation,
@@ -148,10 +148,10 @@ async function reopen(
       "no other machine answers: if the store was recovered on one of them meanwhile, this makes it two",
     ],
   };
-  if (!sameSet(left, [world.self]) || world.opened()) throw stillThere(generation, left);
+  if (!sameSet(left, [deps.self]) || deps.opened()) throw stillThere(generation, left);
   emit({ type: "store-plan", plan });
   if (request.preview === true) return plan;
-  await world.open();
+  await deps.open();
   return {
     ...{ kind: "store-moved", action: "recover", changed: true, generation, pauseMs: 0 },
     ...{ machines: place.machines, previous: place.machines, notOpen: [], notRetired: [], unaware: [] },

@@ -14,12 +14,12 @@ import type {
 } from "@ployz/primitives";
 import { isMembership } from "./facts.ts";
 import type { Founding } from "./found.ts";
-import { conclude, hold, needFit, noStore, Refused, type StoreWorld, settled } from "./move.ts";
-import type { Parcel } from "./part.ts";
+import { conclude, hold, needFit, noStore, Refused, type StoreDeps, settled } from "./move.ts";
+import type { Parcel } from "./peer-handlers.ts";
 import { type Surveyed, setOf } from "./survey.ts";
 import { sorted } from "./wanted.ts";
 
-export interface ReplaceWorld extends StoreWorld {
+export interface ReplaceDeps extends StoreDeps {
   readonly dir: string;
   readonly cluster: string;
   readonly natsServer: string;
@@ -38,19 +38,19 @@ export interface Run {
 
 /** The store goes back to a backup: a new generation of it, with who is a member now. */
 export async function restoreBackup(
-  world: ReplaceWorld,
+  deps: ReplaceDeps,
   request: StoreRestore & { readonly file: string },
   { id, emit }: Run,
 ): Promise<StorePlan | StoreMoved> {
   const secret = request.passphrase === undefined ? {} : { passphrase: request.passphrase };
   const backup = await readBackup(request.file, secret);
-  if (backup.manifest.cluster !== world.cluster)
+  if (backup.manifest.cluster !== deps.cluster)
     throw new PloyzError({
       code: "backup_other_cluster",
-      message: `the backup is of cluster ${backup.manifest.cluster}, not of ${world.cluster}`,
+      message: `the backup is of cluster ${backup.manifest.cluster}, not of ${deps.cluster}`,
       hint: "take one of this cluster",
     });
-  const seen = await settled(world, request.preview === true, emit);
+  const seen = await settled(deps, request.preview === true, emit);
   if (seen.serving === undefined) throw noStore(seen);
   const { generation } = seen.serving;
   const present = sorted(setOf(seen.looks, generation));
@@ -79,17 +79,17 @@ export async function restoreBackup(
         hint: "what came after it is lost if you restore it: say --yes for that; store snapshot keeps what there is now",
       },
     ]);
-  await needFit(world, seen, present, generation + 1);
+  await needFit(deps, seen, present, generation + 1);
   if (request.preview === true) return plan;
-  const lease = await hold(world, id);
+  const lease = await hold(deps, id);
   const founding: Founding = {
-    ...{ id, storePort: world.storePort, from: { generation, machines: present } },
-    to: { generation: generation + 1, machines: world.members().filter((one) => present.includes(one.id)) },
-    members: membersOf(world.mirror),
+    ...{ id, storePort: deps.storePort, from: { generation, machines: present } },
+    to: { generation: generation + 1, machines: deps.members().filter((one) => present.includes(one.id)) },
+    members: membersOf(deps.mirror),
     ...(backup.manifest.sealKey !== undefined && { sealKey: backup.manifest.sealKey }),
-    parcel: (_, to) => renewed(world, { backup, views, to, name: id }),
+    parcel: (_, to) => renewed(deps, { backup, views, to, name: id }),
   };
-  const moved = await conclude(world, { founding, action: "restore", emit, lease });
+  const moved = await conclude(deps, { founding, action: "restore", emit, lease });
   return { ...moved, recovery };
 }
 
@@ -114,7 +114,7 @@ const membersOf = (mirror: Mirror): Readonly<Record<string, Json>> =>
   );
 
 async function renewed(
-  world: ReplaceWorld,
+  deps: ReplaceDeps,
   {
     backup,
     views,
@@ -127,15 +127,15 @@ async function renewed(
     readonly name: string;
   },
 ): Promise<Parcel> {
-  await mkdir(world.dir, { recursive: true, mode: 0o700 });
-  const file = join(world.dir, `${name}.ployz`);
+  await mkdir(deps.dir, { recursive: true, mode: 0o700 });
+  const file = join(deps.dir, `${name}.ployz`);
   const most = (what: "commits" | "facts") => Math.max(0, ...views.map((view) => view[what]));
   await renewBackup(backup, {
-    ...{ file, createdAt: new Date().toISOString(), binary: world.natsServer },
+    ...{ file, createdAt: new Date().toISOString(), binary: deps.natsServer },
     seen: { commits: most("commits"), facts: most("facts") },
   });
   const sha256 = createHash("sha256")
     .update(await readFile(file))
     .digest("hex");
-  return { machine: world.self, token: world.offerFile(to, file), sha256 };
+  return { machine: deps.self, token: deps.offerFile(to, file), sha256 };
 }

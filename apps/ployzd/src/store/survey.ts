@@ -14,9 +14,9 @@ import {
 } from "@ployz/nats-store";
 import type { ErrorBody, Json, MachineRecord } from "@ployz/primitives";
 import { errorBody } from "@ployz/primitives";
+import { storePorts } from "../config/store-ports.ts";
 import type { AskPeer } from "../peers/ask.ts";
-import type { Look } from "./part.ts";
-import { storePorts } from "./ports.ts";
+import type { Look } from "./peer-handlers.ts";
 
 /** What every member says of its part in the store; who did not answer, and why. */
 export interface Surveyed extends Survey {

@@ -1,18 +1,18 @@
 import { join } from "node:path";
 import type { Mirror, NatsStore } from "@ployz/nats-store";
 import type { Logger } from "pino";
+import { operationIds } from "../clock.ts";
 import type { MembershipFollower } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import type { Membership } from "../mesh/membership.ts";
 import type { Substrate, Surroundings } from "../mesh/substrate.ts";
-import { operationIds } from "../operations/clock.ts";
 import { peerClient } from "../peers/ask.ts";
 import { type PeerHandlers, peerServer } from "../peers/serve.ts";
 import { localKeeper, type SecretKeeper } from "../secrets/keeper.ts";
 import { remoteKeeper, secretHandlers } from "../secrets/peers.ts";
 import { serveTransfers, type TransferServer } from "../transfer/server.ts";
 import { openStoreAuthority, type StoreAuthority } from "./open.ts";
-import { storePart } from "./part.ts";
+import { storePart } from "./peer-handlers.ts";
 import { heardFromPeers, watchGeneration } from "./watch.ts";
 
 export interface Wiring {

@@ -3,13 +3,13 @@ import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
 import type { Machines } from "@ployz/primitives";
 import type { InstanceStatus, Runtime } from "@ployz/runtime";
 import type { Config } from "../../config/load.ts";
-import type { Payload } from "../../daemon/payload.ts";
+import type { Payload } from "../../host/payload.ts";
 import type { Paths } from "../../state/paths.ts";
 import type { Handlers } from "../handlers.ts";
 import type { Builds } from "./builds.ts";
 import { dataPlanePids, readSwap, SWAP_SERVICE, type Swap, writeSwap } from "./record.ts";
 
-export interface UpdateWorld {
+export interface UpdateDeps {
   readonly self: string;
   readonly payload: Payload;
   readonly builds: Builds;
@@ -25,8 +25,8 @@ export interface UpdateWorld {
 
 type UpdateCommands = "update.look" | "payload.ensure" | "payload.remove" | "update.switch" | "update.await";
 
-export function updateHandlers(world: UpdateWorld): Pick<Handlers, UpdateCommands> {
-  const { self, payload, builds, services, paths } = world;
+export function updateHandlers(deps: UpdateDeps): Pick<Handlers, UpdateCommands> {
+  const { self, payload, builds, services, paths } = deps;
   let ensuring: Promise<unknown> = Promise.resolve();
 
   /** The last switch, once it is over. One whose process is gone is over too: what runs now tells how it ended. */
@@ -46,12 +46,12 @@ export function updateHandlers(world: UpdateWorld): Pick<Handlers, UpdateCommand
     );
 
   return {
-    "update.look": async () => lookAtBuilds(world),
+    "update.look": async () => lookAtBuilds(deps),
     "payload.ensure": ({ build, source, operation }, { signal, progress }) => {
       const mine = ensuring.then(async () => {
         if (await builds.has(build)) return { transferredBytes: 0 };
         const asked = { kind: "payload" as const, digest: build, machine: self };
-        const offer = await world.machines.call(source, "transfer.offer", asked, {
+        const offer = await deps.machines.call(source, "transfer.offer", asked, {
           timeoutMs: 10_000,
           signal,
         });
@@ -64,7 +64,7 @@ export function updateHandlers(world: UpdateWorld): Pick<Handlers, UpdateCommand
         const counted = counting((done) =>
           progress({ done, ...(offer.bytes !== undefined && { total: offer.bytes }) }),
         );
-        const stream = await world.fetch(source, offer.token, signal);
+        const stream = await deps.fetch(source, offer.token, signal);
         stream.on("error", (error) => counted.destroy(error));
         await builds.put(build, operation, stream.pipe(counted));
         return { transferredBytes: counted.bytes };
@@ -83,7 +83,7 @@ export function updateHandlers(world: UpdateWorld): Pick<Handlers, UpdateCommand
       }
       await settled(signal);
       if (payload.build === build) return null;
-      const [busy] = back ? [] : world.running();
+      const [busy] = back ? [] : deps.running();
       if (busy !== undefined)
         throw new PloyzError({
           code: "machine_busy",
@@ -96,14 +96,14 @@ export function updateHandlers(world: UpdateWorld): Pick<Handlers, UpdateCommand
           message: `the build ${build.slice(0, 12)} is not on ${self}`,
           hint: "run the same command again",
         });
-      const before = { ...(await dataPlanePids(services)), ...instancePids(await world.runtime.list()) };
+      const before = { ...(await dataPlanePids(services)), ...instancePids(await deps.runtime.list()) };
       await writeSwap(paths.swap, { operation, from: payload.build, to: build, state: "switching", before });
       await services.ensure({
         name: SWAP_SERVICE,
         description: "Ployz: switches this machine to another build, or back",
         // By the folder of the build that is known to work, not through the link that is about to change.
         argv: [`${payload.dir}/lib/node`, `${payload.dir}/lib/ployzd.mjs`, "swap"],
-        env: { PLOYZ_DATA_DIR: world.config.dataDir, PLOYZ_SOCKET: world.config.socket },
+        env: { PLOYZ_DATA_DIR: deps.config.dataDir, PLOYZ_SOCKET: deps.config.socket },
         restart: "never",
         killMainOnly: true,
       });
@@ -120,7 +120,7 @@ export function updateHandlers(world: UpdateWorld): Pick<Handlers, UpdateCommand
       await services.remove(SWAP_SERVICE);
       // The one before stays, to go back to.
       await builds.prune(swap?.to === build ? swap.from : build);
-      return { version: payload.version, disturbed: swap?.to === build ? await disturbed(swap, world) : [] };
+      return { version: payload.version, disturbed: swap?.to === build ? await disturbed(swap, deps) : [] };
     },
   };
 }
@@ -129,7 +129,7 @@ export async function lookAtBuilds({
   payload,
   builds,
   running,
-}: Pick<UpdateWorld, "payload" | "builds" | "running">) {
+}: Pick<UpdateDeps, "payload" | "builds" | "running">) {
   const current = await builds.current();
   return {
     version: payload.version,
@@ -147,7 +147,7 @@ const instancePids = (list: readonly InstanceStatus[]): Readonly<Record<string, 
   );
 
 /** What ran before and is still there, under another process or none. What an operation has removed meanwhile is not disturbed. */
-async function disturbed({ before }: Swap, { runtime, services }: UpdateWorld) {
+async function disturbed({ before }: Swap, { runtime, services }: UpdateDeps) {
   const listed = new Set([...(await runtime.list()).map(({ id }) => id), ...(await services.list())]);
   const now = { ...(await dataPlanePids(services)), ...instancePids(await runtime.list()) };
   return Object.entries(before)

@@ -2,7 +2,7 @@ import { openServiceHost, PloyzError, waitFor } from "@ployz/exec";
 import { openClient } from "@ployz/primitives/client";
 import type { Logger } from "pino";
 import type { Config } from "../../config/load.ts";
-import { loadPayload } from "../../daemon/payload.ts";
+import { loadPayload } from "../../host/payload.ts";
 import { pathsOf } from "../../state/paths.ts";
 import { openBuilds } from "./builds.ts";
 import { readSwap, writeSwap } from "./record.ts";

@@ -1,6 +1,6 @@
 import { PloyzError } from "@ployz/exec";
 import type { Dataset } from "@ployz/zfs";
-import type { Pool } from "./world.ts";
+import type { Pool } from "./copies.ts";
 
 /** `zfs hold`, on a snapshot that is being sent. */
 export const isHeld = (snapshot: Dataset): boolean =>

@@ -1,24 +1,12 @@
 import { PloyzError } from "@ployz/exec";
 import type { Dataset } from "@ployz/zfs";
 import type { Handlers } from "../handlers.ts";
+import { copiesOf, findCopy, meant, missing, needCopy, type Pool, sealed } from "./copies.ts";
 import { destroyUnlessNeeded } from "./dependents.ts";
-import { close, open, specProperties, unmark } from "./form.ts";
+import { checkMine, checkUnused, observedSnapshot, snapshotsOf, type VolumeDeps } from "./deps.ts";
 import { checkId, checkSnapshot, identityMarks, MARK, mountpointOf, OURS, volumeDataset } from "./layout.ts";
+import { close, open, specProperties, unmark } from "./mount.ts";
 import { takeSnapshot } from "./snapshot.ts";
-import {
-  checkMine,
-  checkUnused,
-  copiesOf,
-  findCopy,
-  meant,
-  missing,
-  needCopy,
-  observedSnapshot,
-  type Pool,
-  sealed,
-  snapshotsOf,
-  type VolumeWorld,
-} from "./world.ts";
 
 type Effects =
   | "volume.snapshots"
@@ -30,8 +18,8 @@ type Effects =
   | "volume.unseal";
 
 /** Commands on volumes of this machine alone. Each may be sent again at any time, also after it was cut off half way. */
-export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
-  const { storage, runtime, inTurn, self } = world;
+export function localEffects(deps: VolumeDeps): Pick<Handlers, Effects> {
+  const { storage, runtime, inTurn, self } = deps;
 
   return {
     "volume.snapshots": async ({ id }) => {
@@ -71,7 +59,7 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
     "volume.snapshot": async ({ namespace, ids, snapshot }) => {
       checkSnapshot(snapshot);
       const pool = await storage.ready();
-      return allInTurn(world, ids, async () => ({
+      return allInTurn(deps, ids, async () => ({
         guids: await takeSnapshot(pool, { namespace, ids, snapshot, self }),
       }));
     },
@@ -91,7 +79,7 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
     },
 
     "volume.clone": ({ from, spec, operation, ...identity }) =>
-      allInTurn(world, [identity.id, from.id], async () => {
+      allInTurn(deps, [identity.id, from.id], async () => {
         const pool = await storage.ready();
         const copies = await copiesOf(pool);
         const present = meant(copies, identity.id);
@@ -152,12 +140,12 @@ export function localEffects(world: VolumeWorld): Pick<Handlers, Effects> {
 
 /** Holds several volumes, always in the same order, so that two tasks never wait for each other. */
 export function allInTurn<T>(
-  world: Pick<VolumeWorld, "inTurn">,
+  deps: Pick<VolumeDeps, "inTurn">,
   ids: readonly string[],
   task: () => Promise<T>,
 ): Promise<T> {
   const [first, ...rest] = [...new Set(ids.map(checkId))].sort();
-  return first === undefined ? task() : world.inTurn(first, () => allInTurn(world, rest, task));
+  return first === undefined ? task() : deps.inTurn(first, () => allInTurn(deps, rest, task));
 }
 
 export async function ensureParent({ zfs, layout }: Pool, namespace: string): Promise<void> {

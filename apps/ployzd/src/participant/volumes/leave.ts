@@ -1,6 +1,6 @@
-import { close } from "./form.ts";
+import { copiesOf } from "./copies.ts";
+import { close } from "./mount.ts";
 import type { Storage } from "./storage.ts";
-import { copiesOf } from "./world.ts";
 
 /**
  * Takes the volumes out of use before the machine leaves its cluster: nothing of them may be mounted below a data folder that may be

@@ -1,8 +1,8 @@
 import { PloyzError } from "@ployz/exec";
 import type { VolumeIdentity } from "@ployz/primitives";
 import type { Dataset } from "@ployz/zfs";
+import type { Pool } from "./copies.ts";
 import { dependentsOf } from "./dependents.ts";
-import { close, unmark } from "./form.ts";
 import {
   asideDataset,
   type Copy,
@@ -13,7 +13,7 @@ import {
   OURS,
   retiredDataset,
 } from "./layout.ts";
-import type { Pool } from "./world.ts";
+import { close, unmark } from "./mount.ts";
 
 /*
  * A copy changes its place in one order: first the properties that it needs there, then the rename, which is the change. Cut off before

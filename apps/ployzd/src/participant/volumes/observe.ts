@@ -1,6 +1,6 @@
 import type { ObservedStorage, ObservedVolume } from "@ployz/primitives";
+import type { Pool } from "./copies.ts";
 import { type Copy, copiesIn, OURS } from "./layout.ts";
-import type { Pool } from "./world.ts";
 
 export interface ObservedVolumes {
   readonly storage: ObservedStorage;

@@ -1,19 +1,19 @@
 import type { Handlers } from "../handlers.ts";
 import { neededBy } from "./dependents.ts";
+import type { VolumeDeps } from "./deps.ts";
 import { checkNamespace, OURS } from "./layout.ts";
 import { type Expired, expired } from "./retention.ts";
-import type { VolumeWorld } from "./world.ts";
 
 /** The only command that lets go of data for good, by the retention that the operator has set. */
-export function pruneEffect(world: VolumeWorld): Pick<Handlers, "volume.prune" | "volume.expired"> {
-  const { storage, inTurn, retention } = world;
+export function pruneEffect(deps: VolumeDeps): Pick<Handlers, "volume.prune" | "volume.expired"> {
+  const { storage, inTurn, retention } = deps;
   const look = async (namespace: string): Promise<readonly Expired[]> => {
     const { zfs, layout } = await storage.ready();
     const filesystems = await zfs.listDatasets(layout.root, OURS);
     const snapshots = await zfs.listSnapshotsBelow(layout.root, { userProperties: [] });
     return expired({
       ...{ layout, namespace: checkNamespace(namespace), filesystems, snapshots, retention },
-      now: world.now(),
+      now: deps.now(),
     });
   };
   return {

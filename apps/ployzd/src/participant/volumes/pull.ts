@@ -1,21 +1,13 @@
 import { PloyzError } from "@ployz/exec";
 import type { Commands, ObservedSnapshot } from "@ployz/primitives";
 import type { Handlers } from "../handlers.ts";
-import { commonBase } from "./base.ts";
+import { commonBase } from "./common-snapshot.ts";
+import { copiesOf, findCopy, meant, type Pool, sealed } from "./copies.ts";
+import { observedSnapshot, type PullDeps, snapshotsOf } from "./deps.ts";
 import { snapshotMissing } from "./effects.ts";
 import { type Copy, checkId, checkSnapshot, incomingDataset } from "./layout.ts";
 import { limited, sparingly } from "./limit.ts";
 import { ensureHolder, markIncoming, setAside, takeRetired } from "./moves.ts";
-import {
-  copiesOf,
-  findCopy,
-  meant,
-  observedSnapshot,
-  type Pool,
-  type PullWorld,
-  sealed,
-  snapshotsOf,
-} from "./world.ts";
 
 type Pull = Commands["volume.pull"];
 type Offered = NonNullable<Commands["transfer.offer"]["out"]>;
@@ -34,8 +26,8 @@ interface Run {
  * The receiving half of a transfer. What is there when it begins decides how: nothing of an earlier try is needed, and nothing of it is
  * in the way. A transfer that was cut off is gone on with where ZFS keeps what has arrived; elsewhere it leaves the copy as it was.
  */
-export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
-  const { storage, inTurn, machines, self } = world;
+export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
+  const { storage, inTurn, machines, self } = deps;
 
   return {
     "volume.pull": async (args, context) => {
@@ -89,7 +81,7 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     const begun = copy?.place === "incoming" && (await partOf(pool, args.id)) !== undefined;
     run.tell();
     if (copy?.dataset !== undefined && base === undefined && !begun)
-      await setAside(pool, copy, copy.dataset, world.now());
+      await setAside(pool, copy, copy.dataset, deps.now());
     const retired = copy?.place === "retired" && base !== undefined ? copy : undefined;
     run.tell();
     const offering = whole ? undefined : offerOf(pool, args, base, run);
@@ -108,7 +100,7 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
       // Something was written to it since its newest snapshot, which no snapshot shows.
       const now = await findCopy(pool, args.id);
       if (base === undefined || now?.dataset === undefined || !isModified(error)) throw error;
-      await setAside(pool, now, now.dataset, world.now());
+      await setAside(pool, now, now.dataset, deps.now());
       run.tell();
       const bytes = await transfer(pool, args, await offerOf(pool, args, undefined, run), run);
       await markIncoming(pool, args, args.operation, undefined, undefined);
@@ -151,7 +143,7 @@ export function pullEffect(world: PullWorld): Pick<Handlers, "volume.pull"> {
     if (offer.resumes !== true) await pool.zfs.abortReceive(dataset);
     if (offer.bytes !== undefined) at.total = offer.bytes;
     const told = sparingly(tell);
-    const incoming = await world.fetch(source.machine, offer.token, signal);
+    const incoming = await deps.fetch(source.machine, offer.token, signal);
     tell();
     const { bytes } = await pool.zfs.receive({
       dataset,

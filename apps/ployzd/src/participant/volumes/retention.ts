@@ -1,8 +1,8 @@
 import type { Dataset } from "@ployz/zfs";
 import type { Retention } from "../../config/load.ts";
 import { dependentsOf, isHeld } from "./dependents.ts";
+import { snapshotName } from "./deps.ts";
 import { type Copy, copiesIn, type Layout } from "./layout.ts";
-import { snapshotName } from "./world.ts";
 
 const DAY_MS = 86_400_000;
 /** Named by an operation. One that an operator has named stays until it is removed. */

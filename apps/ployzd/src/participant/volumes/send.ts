@@ -1,8 +1,9 @@
 import type { Readable } from "node:stream";
 import type { TransferOffer } from "@ployz/primitives";
 import type { Dataset, SendOptions } from "@ployz/zfs";
+import { findCopy, type Pool } from "./copies.ts";
+import { snapshotName, snapshotsOf, type VolumeDeps } from "./deps.ts";
 import { checkId, checkSnapshot } from "./layout.ts";
-import { findCopy, type Pool, snapshotName, snapshotsOf, type VolumeWorld } from "./world.ts";
 
 export type VolumeOffer = Extract<TransferOffer, { kind: "volume" }>;
 
@@ -26,7 +27,7 @@ export interface Prepared {
   open(): Promise<Readable>;
 }
 
-export function openSender({ storage, log }: Pick<VolumeWorld, "storage" | "log">): Sender {
+export function openSender({ storage, log }: Pick<VolumeDeps, "storage" | "log">): Sender {
   const held = new Map<string, number>();
 
   async function hold(pool: Pool, snapshot: string): Promise<void> {

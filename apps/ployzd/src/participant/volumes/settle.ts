@@ -1,9 +1,10 @@
 import { PloyzError } from "@ployz/exec";
 import type { Dataset } from "@ployz/zfs";
 import type { Handlers } from "../handlers.ts";
+import { copiesOf, findCopy, missing, type Pool, sealed } from "./copies.ts";
 import { neededBy } from "./dependents.ts";
+import { checkMine, checkUnused, snapshotName, snapshotsOf, type VolumeDeps } from "./deps.ts";
 import { ensureParent } from "./effects.ts";
-import { open, specProperties, unmark } from "./form.ts";
 import {
   type Copy,
   checkId,
@@ -14,25 +15,14 @@ import {
   OURS,
   volumeDataset,
 } from "./layout.ts";
+import { open, specProperties, unmark } from "./mount.ts";
 import { toRetired } from "./moves.ts";
-import {
-  checkMine,
-  checkUnused,
-  copiesOf,
-  findCopy,
-  missing,
-  type Pool,
-  sealed,
-  snapshotName,
-  snapshotsOf,
-  type VolumeWorld,
-} from "./world.ts";
 
 type Settling = "volume.admit" | "volume.discard" | "volume.retire";
 
 /** How a copy becomes the volume, and how it stops being one. */
-export function settlingEffects(world: VolumeWorld): Pick<Handlers, Settling> {
-  const { storage, runtime, inTurn, self } = world;
+export function settlingEffects(deps: VolumeDeps): Pick<Handlers, Settling> {
+  const { storage, runtime, inTurn, self } = deps;
 
   return {
     "volume.admit": ({ spec, operation, snapshot, guid, ...identity }) =>
@@ -85,7 +75,7 @@ export function settlingEffects(world: VolumeWorld): Pick<Handlers, Settling> {
         const copy = await findCopy(pool, id);
         if (copy?.dataset === undefined || copy.state === "retired") return null;
         await checkUnused(runtime, id);
-        await toRetired(pool, copy, copy.dataset, new Date(world.now()).toISOString());
+        await toRetired(pool, copy, copy.dataset, new Date(deps.now()).toISOString());
         if (copy.place === "incoming") await dropEmptyHolder(pool, id);
         return null;
       }),

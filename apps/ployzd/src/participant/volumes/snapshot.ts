@@ -1,6 +1,7 @@
 import { PloyzError } from "@ployz/exec";
+import { missing, type Pool } from "./copies.ts";
+import { snapshotName } from "./deps.ts";
 import { OURS, volumeDataset } from "./layout.ts";
-import { missing, type Pool, snapshotName } from "./world.ts";
 
 export interface Wanted {
   readonly namespace: string;

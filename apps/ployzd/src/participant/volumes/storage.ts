@@ -2,9 +2,9 @@ import { mkdir, readdir } from "node:fs/promises";
 import { PloyzError, type ServiceHost } from "@ployz/exec";
 import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
 import { serialise } from "../../state/files.ts";
-import { open } from "./form.ts";
+import { copiesOf, type Pool } from "./copies.ts";
 import { layoutOf, OURS } from "./layout.ts";
-import { copiesOf, type Pool } from "./world.ts";
+import { open } from "./mount.ts";
 
 /** The pool under this machine's volumes. A machine whose pool is not there works on, without volumes. */
 export interface Storage {

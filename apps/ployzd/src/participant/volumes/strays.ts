@@ -5,11 +5,12 @@ import {
   type OperationSummary,
   type Store,
 } from "@ployz/primitives";
-import { unmark } from "./form.ts";
+import { copiesOf, findCopy, type Pool } from "./copies.ts";
+import { userOf, type VolumeDeps } from "./deps.ts";
 import { type Copy, MARK } from "./layout.ts";
+import { unmark } from "./mount.ts";
 import { toRetired } from "./moves.ts";
 import { discard } from "./settle.ts";
-import { copiesOf, findCopy, type Pool, userOf, type VolumeWorld } from "./world.ts";
 
 type Removed = AdoptionReport["removed"];
 
@@ -18,13 +19,13 @@ type Removed = AdoptionReport["removed"];
  * retention lets go of it. What was never committed is what the operation's own undo would have destroyed.
  */
 export async function settleStrays(
-  world: Pick<VolumeWorld, "self" | "runtime" | "inTurn" | "now">,
+  deps: Pick<VolumeDeps, "self" | "runtime" | "inTurn" | "now">,
   pool: Pool,
   store: Store,
 ): Promise<Removed> {
   const settled: Removed[] = [];
   for (const { id, place } of await copiesOf(pool))
-    if (place !== "retired") settled.push(await world.inTurn(id, () => settle(id)));
+    if (place !== "retired") settled.push(await deps.inTurn(id, () => settle(id)));
   return settled.flat();
 
   async function settle(id: string): Promise<Removed> {
@@ -34,7 +35,7 @@ export async function settleStrays(
     const sealer = copy.sealedBy === undefined ? undefined : await ended(store, copy.sealedBy);
     // The head is read after the summaries: an operation that has ended has committed before.
     const head = (await store.commits.last(copy.namespace))?.value as unknown as Commit | undefined;
-    if (head?.volumes.some((volume) => volume.id === id && volume.machine === world.self) === true) {
+    if (head?.volumes.some((volume) => volume.id === id && volume.machine === deps.self) === true) {
       if (copy.dataset === undefined || sealer === undefined || copy.place !== "volumes") return [];
       await unmark(pool, copy.dataset, MARK.sealedBy); // its instance, started next, opens it
       return [
@@ -42,7 +43,7 @@ export async function settleStrays(
       ];
     }
     if (maker === undefined || (copy.sealedBy !== undefined && sealer === undefined)) return [];
-    if ((await userOf(world.runtime, id)) !== undefined) return [];
+    if ((await userOf(deps.runtime, id)) !== undefined) return [];
     return [
       {
         what: `volume ${id}`,
@@ -56,7 +57,7 @@ export async function settleStrays(
       await discard(pool, copy);
       return "discarded";
     }
-    await toRetired(pool, copy, copy.dataset, new Date(world.now()).toISOString());
+    await toRetired(pool, copy, copy.dataset, new Date(deps.now()).toISOString());
     return "retired";
   }
 }

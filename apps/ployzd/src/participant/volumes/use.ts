@@ -2,10 +2,11 @@ import { chown, readdir } from "node:fs/promises";
 import type { InstanceStart } from "@ployz/primitives";
 import { type Runtime, resolveUser } from "@ployz/runtime";
 import type { VolumeUse } from "../labels.ts";
+import { needCopy, sealed } from "./copies.ts";
+import { checkUnused, type VolumeDeps } from "./deps.ts";
 import { allInTurn } from "./effects.ts";
-import { open } from "./form.ts";
 import { contentOf } from "./layout.ts";
-import { checkUnused, needCopy, sealed, type VolumeWorld } from "./world.ts";
+import { open } from "./mount.ts";
 
 export interface Owner {
   readonly uid: number;
@@ -18,7 +19,7 @@ export interface Owner {
  * @throws PloyzError `volume_missing`, `volume_sealed`, `volume_in_use`, or why there are no volumes here.
  */
 export async function withVolumes<T>(
-  world: VolumeWorld,
+  deps: VolumeDeps,
   instance: {
     readonly id: string;
     readonly volumes: readonly VolumeUse[];
@@ -28,15 +29,15 @@ export async function withVolumes<T>(
 ): Promise<T> {
   const { id, volumes } = instance;
   if (volumes.length === 0) return start();
-  const pool = await world.storage.ready();
+  const pool = await deps.storage.ready();
   return allInTurn(
-    world,
+    deps,
     volumes.map((volume) => volume.id),
     async () => {
       for (const volume of volumes) {
-        const copy = await needCopy(pool, volume.id, world.self);
+        const copy = await needCopy(pool, volume.id, deps.self);
         if (copy.state !== "active") throw sealed(copy);
-        if (volume.scope === "single") await checkUnused(world.runtime, volume.id, id);
+        if (volume.scope === "single") await checkUnused(deps.runtime, volume.id, id);
         await open(pool, copy.dataset.name, volume.id, copy.dataset);
         await giveTo(contentOf(pool.layout, volume.id), instance.owner);
       }

@@ -3,7 +3,7 @@ import { pipeline } from "node:stream/promises";
 import type { Dataset } from "@ployz/zfs";
 import { describe, expect, it } from "vitest";
 import { labelsOf, usesOf } from "../labels.ts";
-import { commonBase } from "./base.ts";
+import { commonBase } from "./common-snapshot.ts";
 import { asideDataset, checkId, copiesIn, layoutOf, volumeDataset } from "./layout.ts";
 import { limited } from "./limit.ts";
 import { expired } from "./retention.ts";

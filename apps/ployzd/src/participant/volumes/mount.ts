@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { PloyzError } from "@ployz/exec";
 import type { VolumeSpec } from "@ployz/primitives";
 import type { Dataset, SettableProperties } from "@ployz/zfs";
+import type { Pool } from "./copies.ts";
 import { contentOf, mountpointOf, OURS } from "./layout.ts";
-import type { Pool } from "./world.ts";
 
 const DEFAULT_RECORDSIZE = 131_072;
 

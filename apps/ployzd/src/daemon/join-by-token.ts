@@ -3,14 +3,14 @@ import { PloyzError } from "@ployz/exec";
 import type { JoiningMachine } from "@ployz/primitives";
 import { PloyzError as WireError } from "@ployz/primitives";
 import { localRoutes } from "@ployz/wireguard";
-import type { Daemon } from "../daemon/daemon.ts";
+import { redeem, unfinished } from "../invites/redeem.ts";
+import { decodeToken, type JoinToken } from "../invites/token.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
 import { checkedJoin } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { preconditions } from "../mesh/preconditions.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
-import { redeem, unfinished } from "./redeem.ts";
-import { decodeToken, type JoinToken } from "./token.ts";
+import type { Daemon } from "./daemon.ts";
 
 /**
  * Makes this machine a member by a token. What the inviter takes back is taken back here; when the connection breaks, what is here stays,

@@ -23,12 +23,12 @@ import {
   writeBackup,
 } from "@ployz/nats-store";
 import type { Json, MachineRecord } from "@ployz/primitives";
+import { storePorts } from "../config/store-ports.ts";
+import { needPorts } from "../host/listeners.ts";
 import type { MembershipFollower, StorePlace } from "../mesh/follow.ts";
-import { needPorts } from "../mesh/ports.ts";
 import type { PeerHandlers } from "../peers/serve.ts";
 import { fetchFrom, type TransferServer } from "../transfer/server.ts";
 import { placeFacts } from "./facts.ts";
-import { storePorts } from "./ports.ts";
 
 /** What one machine says of its part in the store. */
 export type Look = {

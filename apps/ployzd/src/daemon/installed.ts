@@ -1,8 +1,8 @@
-import type { Payload } from "../daemon/payload.ts";
+import type { Payload } from "../host/payload.ts";
 import { subnetPlan } from "../mesh/subnets.ts";
+import type { RunnerOptions } from "../operations/runner.ts";
 import type { Builds } from "../participant/update/builds.ts";
 import { lookAtBuilds } from "../participant/update/handlers.ts";
-import type { RunnerOptions } from "./runner.ts";
 
 /** What this machine gives to others: to one that is added, and to one that is updated. */
 export function installedHere({

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { HIGHEST_STORE_PORT, overlayStorePorts, storePorts } from "./ports.ts";
+import { HIGHEST_STORE_PORT, overlayStorePorts, storePorts } from "./store-ports.ts";
 
 it("gives two generations that follow one another no port in common", () => {
   for (const generation of [1, 2, 7]) {

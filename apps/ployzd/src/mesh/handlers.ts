@@ -1,11 +1,11 @@
 import { PloyzError } from "@ployz/exec";
 import type { MachineRecord } from "@ployz/primitives";
 import { measureRtt, probePath, type Wireguard } from "@ployz/wireguard";
-import { askFollower } from "../follower/socket.ts";
-import type { MembershipFollower } from "../mesh/follow.ts";
-import type { Handlers } from "./handlers.ts";
+import { askFollower } from "../host/follower-socket.ts";
+import type { Handlers } from "../participant/handlers.ts";
+import type { MembershipFollower } from "./follow.ts";
 
-export interface MeshWorld {
+export interface MeshDeps {
   readonly wireguard: Wireguard;
   /** Of the tunnel, in bytes. */
   readonly mtu: number;
@@ -16,8 +16,8 @@ export interface MeshWorld {
 
 type MeshCommands = "membership.await" | "membership.handshake" | "machine.rtt" | "publish.await";
 
-export function meshHandlers(world: MeshWorld): Pick<Handlers, MeshCommands> {
-  const { wireguard, membership } = world;
+export function meshHandlers(deps: MeshDeps): Pick<Handlers, MeshCommands> {
+  const { wireguard, membership } = deps;
   const member = (id: string) => {
     const found = membership.present().machines.find((record) => record.id === id);
     if (found === undefined)
@@ -33,20 +33,20 @@ export function meshHandlers(world: MeshWorld): Pick<Handlers, MeshCommands> {
       await membership.reached(revision, signal);
       return { peers: membership.present().machines.length - 1 };
     },
-    "membership.handshake": async ({ machines, timeoutMs, mtu = world.mtu }, { signal }) => {
+    "membership.handshake": async ({ machines, timeoutMs, mtu = deps.mtu }, { signal }) => {
       const keys = machines.map((id) => [id, member(id).publicKey] as const);
       await wireguard.waitForHandshake(
         keys.map(([, key]) => key),
         { timeoutMs, signal },
       );
       await Promise.all(
-        machines.map((id) => carriesFullPackets(Math.min(mtu, world.mtu), member(id), signal)),
+        machines.map((id) => carriesFullPackets(Math.min(mtu, deps.mtu), member(id), signal)),
       );
       const peers = new Map(
         (await wireguard.status())?.peers.map((peer) => [peer.publicKey, peer.latestHandshake ?? 0]),
       );
       const handshakes = Object.fromEntries(keys.map(([id, key]) => [id, peers.get(key) ?? 0]));
-      return { handshakes, mtu: world.mtu };
+      return { handshakes, mtu: deps.mtu };
     },
     "machine.rtt": async ({ machines }) => {
       const measured = await Promise.all(
@@ -65,7 +65,7 @@ export function meshHandlers(world: MeshWorld): Pick<Handlers, MeshCommands> {
             throw error;
           },
         );
-      const [gateway, dns] = await Promise.all([ask(world.gatewaySocket), ask(world.dnsSocket)]);
+      const [gateway, dns] = await Promise.all([ask(deps.gatewaySocket), ask(deps.dnsSocket)]);
       const mine = gateway.dropped.filter((route) => route.startsWith(`${namespace}/`));
       return {
         ...{ gateway: gateway.state, dns: dns.state },

@@ -1,13 +1,13 @@
 import { openServiceHost } from "@ployz/exec";
 import type { Logger } from "pino";
-import { apiRoutes } from "../api/routes.ts";
-import { serveApi } from "../api/server.ts";
-import type { Config } from "../config/load.ts";
-import { errorBody } from "../errors.ts";
-import { openStorage } from "../participant/volumes/storage.ts";
-import { pathsOf } from "../state/paths.ts";
-import { openDaemon } from "./daemon.ts";
-import { loadPayload } from "./payload.ts";
+import { apiRoutes } from "./api/routes.ts";
+import { serveApi } from "./api/server.ts";
+import type { Config } from "./config/load.ts";
+import { openDaemon } from "./daemon/daemon.ts";
+import { errorBody } from "./errors.ts";
+import { loadPayload } from "./host/payload.ts";
+import { openStorage } from "./participant/volumes/storage.ts";
+import { pathsOf } from "./state/paths.ts";
 
 /** `ployzd run`: the daemon and its local API. Resolves when it answers; the result ends it. */
 export async function runDaemon(config: Config, log: Logger): Promise<() => Promise<void>> {

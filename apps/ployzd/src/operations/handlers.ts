@@ -1,5 +1,5 @@
-import type { Runner } from "../operations/runner.ts";
-import type { Handlers } from "./handlers.ts";
+import type { Handlers } from "../participant/handlers.ts";
+import type { Runner } from "./runner.ts";
 
 type OperationCommands = "operation.running" | "operation.abort";
 

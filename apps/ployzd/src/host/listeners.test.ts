@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { conflicts, parseListeners, type Wanted } from "./ports.ts";
+import { conflicts, parseListeners, type Wanted } from "./listeners.ts";
 
 const HEAD =
   "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";

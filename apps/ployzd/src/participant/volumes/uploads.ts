@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { Commands, VolumeFile } from "@ployz/primitives";
-import type { CommandContext, Handlers } from "../participant/handlers.ts";
-import type { Sender } from "../participant/volumes/send.ts";
+import type { CommandContext, Handlers } from "../handlers.ts";
+import type { Sender } from "./send.ts";
 
 /** Files of volumes that operators are sending here. To who fetches one it is a copy with one snapshot, which can be read once. */
 export interface Uploads {
