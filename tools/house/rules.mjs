@@ -3,12 +3,18 @@
 // path:line and exits 1 when there is one.
 import { join } from "node:path";
 import { checkCode } from "./src/code-rules.mjs";
+import { checkFloors } from "./src/floor-rules.mjs";
 import { checkPackages } from "./src/package-rules.mjs";
 import { readRepository } from "./src/repository.mjs";
 import { checkText } from "./src/text-rules.mjs";
 
 const repository = readRepository(join(import.meta.dirname, "..", ".."));
-const violations = [...checkPackages(repository), ...checkCode(repository), ...checkText(repository)];
+const violations = [
+  ...checkPackages(repository),
+  ...checkFloors(repository),
+  ...checkCode(repository),
+  ...checkText(repository),
+];
 for (const { path, line, rule, message } of violations) console.log(`${path}:${line}: ${rule}: ${message}`);
 console.log(`${repository.files.length} files, ${violations.length} violations`);
 process.exitCode = violations.length > 0 ? 1 : 0;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkCode } from "../src/code-rules.mjs";
+import { checkFloors } from "../src/floor-rules.mjs";
 import { checkPackages } from "../src/package-rules.mjs";
 import { readRepository, repositoryOf } from "../src/repository.mjs";
 import { checkText } from "../src/text-rules.mjs";
@@ -176,4 +177,50 @@ test("the build server's matrix names every package that it can build alone", ()
   const all = repository.packages.map(({ name }) => name.replace("@ployz/", ""));
   // The payload is built by the jobs that run on Debian.
   expect([...listed, "release"].sort()).toEqual(all.sort());
+});
+
+describe("imports run one way", () => {
+  const floors = (files: Record<string, string>, order?: Parameters<typeof checkFloors>[1]) =>
+    checkFloors(
+      repositoryOf([...skeleton, ...Object.entries(files).map(([path, text]) => ({ path, text }))]),
+      order,
+    ).map(({ rule, path, line }) => `${rule} ${path}:${line}`);
+
+  test("a circle of two files, one of them by a type alone", () => {
+    const files = {
+      "packages/zfs/src/a.ts": '\nimport { b } from "./b.ts";\nexport const a = b;',
+      "packages/zfs/src/b.ts": 'import type { a } from "./a.ts";\nexport const b: typeof a = 1;',
+      "packages/zfs/src/c.ts": 'import { a } from "./a.ts";\nexport const c = a;',
+    };
+    expect(floors(files)).toEqual(["circle packages/zfs/src/a.ts:2"]);
+  });
+
+  test("a circle of three over folders, and none where a test closes it", () => {
+    const files = {
+      "packages/zfs/src/x/a.ts": 'export * from "../b.ts";',
+      "packages/zfs/src/b.ts": 'type C = import("./y/c.ts").C;\nexport type B = C;',
+      "packages/zfs/src/y/c.ts": 'import { a } from "../x/a.ts";\nexport type C = typeof a;',
+      "packages/zfs/src/d.ts": 'export { d } from "./d.test.ts";',
+      "packages/zfs/src/d.test.ts": 'import { d } from "./d.ts";',
+    };
+    expect(floors(files)).toEqual(["circle packages/zfs/src/b.ts:1"]);
+  });
+
+  test("an import of a higher floor, and of a neighbour; downward and within a room are right", () => {
+    const order = { "apps/ployzd/src": [["main"], ["api"], ["mesh", "operations"], ["state"]] };
+    const files = {
+      "apps/ployzd/src/main.ts": 'import "./api/routes.ts";\nimport "./clock.ts";',
+      "apps/ployzd/src/api/routes.ts": 'import "./views.ts";\nimport "../state/files.ts";',
+      "apps/ployzd/src/api/views.ts": "",
+      "apps/ployzd/src/mesh/join.ts":
+        'import "../state/files.ts";\nimport type { A } from "../operations/run.ts";',
+      "apps/ployzd/src/state/files.ts": '\n\nimport type { R } from "../api/views.ts";',
+      "apps/ployzd/src/clock.ts": 'import "./state/files.ts";',
+    };
+    expect(floors(files, order)).toEqual([
+      "upward-import apps/ployzd/src/mesh/join.ts:2",
+      "upward-import apps/ployzd/src/state/files.ts:3",
+      "upward-import apps/ployzd/src/clock.ts:1",
+    ]);
+  });
 });
