@@ -1,4 +1,10 @@
 export { type DockerRuntimeOptions, openDockerRuntime } from "./docker/open.ts";
+export {
+  applyNetworkPolicy,
+  hasNetworkPolicy,
+  type NetworkPolicy,
+  removeNetworkPolicy,
+} from "./network/policy.ts";
 export { openProcessRuntime, type ProcessRuntimeOptions } from "./process/open.ts";
 export { resolveUser, type User } from "./process/users.ts";
 export type {

@@ -1,7 +1,7 @@
 import { PloyzError } from "@ployz/exec";
 import type Docker from "dockerode";
 import { checkNetwork } from "../network/addresses.ts";
-import { ensureFilter, linkExists, removeFilter } from "../network/apply.ts";
+import { answerForNeighbours, ensureFilter, linkExists, removeFilter } from "../network/apply.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import { engine, engineUnless } from "./errors.ts";
 
@@ -53,6 +53,7 @@ export async function ensureDockerNetwork(
       hint: "restart dockerd; it makes the bridges of its networks when it starts",
     });
   }
+  await answerForNeighbours(bridge);
   await ensureFilter(network, controlPorts);
 }
 

@@ -16,6 +16,7 @@ export async function ensureBridge(network: NetworkSpec): Promise<void> {
   }
   const { prefix } = parseSubnet(network.subnet);
   await disableIpv6(bridge);
+  await answerForNeighbours(bridge);
   const lines = [
     `address replace ${gateway}/${prefix} dev ${bridge}`,
     `link set dev ${bridge} mtu ${mtu} up`,
@@ -41,7 +42,9 @@ export async function ensureFilter(network: NetworkSpec, controlPorts: readonly 
 
 export async function removeFilter(network: NetworkSpec): Promise<void> {
   const table = tableName(network.bridge);
-  await run("nft", ["-f", "-"], { input: `table inet ${table}\ndelete table inet ${table}\n` });
+  const tables = [`inet ${table}`, `inet ${table}_policy`, `bridge ${table}`];
+  const input = tables.map((name) => `table ${name}\ndelete table ${name}\n`).join("");
+  await run("nft", ["-f", "-"], { input });
   for (const chain of ["DOCKER-USER", "FORWARD"]) {
     for (const rule of forwardRules(network)) {
       // An unknown chain is 1 as well as an unknown rule; without iptables there is nothing to remove.
@@ -85,11 +88,16 @@ async function disableIpv6(link: string): Promise<void> {
   if (present && (await readFile(path, "utf8")).trim() !== "1") await writeFile(path, "1");
 }
 
+/** The machine answers ARP for a bridge's own addresses: its ports do not hear each other, and packets between them are routed (ip-sysctl, proxy_arp_pvlan). */
+export async function answerForNeighbours(bridge: string): Promise<void> {
+  await writeFile(`/proc/sys/net/ipv4/conf/${bridge}/proxy_arp_pvlan`, "1");
+}
+
 function ignoreMissing(error: unknown): void {
   if (!(error instanceof ExecError && error.code === "exec_not_found")) throw error;
 }
 
-function networkFailed(what: string, cause: unknown): PloyzError {
+export function networkFailed(what: string, cause: unknown): PloyzError {
   const why = cause instanceof ExecError ? `: ${cause.stderr.trim().split("\n").at(-1) ?? ""}` : "";
   return new PloyzError(
     {

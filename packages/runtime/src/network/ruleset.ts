@@ -41,8 +41,23 @@ export function ruleset(network: NetworkSpec, controlPorts: readonly number[]): 
       guarded && `iifname "${bridge}" ${machine("daddr", "==")} ${control} ${reject}`,
       `ip saddr ${clusterCidr} ip daddr ${clusterCidr} accept`,
     ]),
+    // Packets between two instances here come back by the way they came; clients need not learn of it.
+    ...chain("output", "filter hook output priority filter - 5", [
+      `oifname "${bridge}" icmp type redirect drop`,
+    ]),
     ...chain("postrouting", "nat hook postrouting priority srcnat", [
       `ip saddr ${subnet} ip daddr != ${clusterCidr} oifname != "${bridge}" masquerade`,
+    ]),
+    "}",
+    // Ports of the bridge do not hear each other: no neighbour's address can be taken by ARP, and packets between two instances of one machine
+    // are forwarded by the machine, where the policy judges them. By address: `meta ibrname` is missing in some kernels.
+    `table bridge ${table}`,
+    `delete table bridge ${table}`,
+    `table bridge ${table} {`,
+    ...chain("apart", "filter hook forward priority filter", [
+      `ip saddr ${subnet} ip daddr ${subnet} drop`,
+      `arp saddr ip ${subnet} drop`,
+      `arp daddr ip ${subnet} drop`,
     ]),
     "}",
     "",
