@@ -3,7 +3,12 @@ import { createServer, isIP, type Server, type Socket } from "node:net";
 import { PloyzError } from "./errors.ts";
 import { frame, frames } from "./tcp-frame.ts";
 
-export type Respond = (packet: Buffer, transport: "udp" | "tcp") => Buffer | Promise<Buffer> | undefined;
+/** `from` is the address of the client. */
+export type Respond = (
+  packet: Buffer,
+  transport: "udp" | "tcp",
+  from: string,
+) => Buffer | Promise<Buffer> | undefined;
 
 /** One address, over UDP and TCP. */
 export interface Binding {
@@ -18,6 +23,8 @@ interface Where {
 }
 
 const MAX_TCP_CONNECTIONS = 512;
+/** One client cannot take the places of all others. */
+const MAX_TCP_CONNECTIONS_PER_SOURCE = 32;
 /** A client that sends questions and reads no answers is cut off. */
 const MAX_UNREAD_BYTES = 1 << 20;
 
@@ -49,9 +56,22 @@ async function bind(where: Where, respond: Respond, idleMs: number): Promise<Bin
   const { port } = udp.address();
   serveUdp(udp, respond);
   const connections = new Set<Socket>();
+  const perSource = new Map<string, number>();
   const tcp = createServer((socket) => {
+    const from = socket.remoteAddress ?? "";
+    const count = perSource.get(from) ?? 0;
+    if (count >= MAX_TCP_CONNECTIONS_PER_SOURCE) {
+      socket.destroy();
+      return;
+    }
+    perSource.set(from, count + 1);
     connections.add(socket);
-    socket.on("close", () => connections.delete(socket));
+    socket.on("close", () => {
+      connections.delete(socket);
+      const left = (perSource.get(from) ?? 1) - 1;
+      if (left > 0) perSource.set(from, left);
+      else perSource.delete(from);
+    });
     serveTcp(socket, respond, idleMs);
   });
   tcp.maxConnections = MAX_TCP_CONNECTIONS;
@@ -111,7 +131,7 @@ function serveUdp(udp: UdpSocket, respond: Respond): void {
   udp.on("message", (packet, client) => {
     // A response to such a source would come back to a server, this one or another.
     if (client.port === 0) return;
-    void deliver(respond, packet, "udp", (response) => {
+    void deliver(respond, packet, { transport: "udp", from: client.address }, (response) => {
       udp.send(response, client.port, client.address, () => undefined);
     });
   });
@@ -119,13 +139,14 @@ function serveUdp(udp: UdpSocket, respond: Respond): void {
 
 function serveTcp(socket: Socket, respond: Respond, idleMs: number): void {
   const next = frames();
+  const from = socket.remoteAddress ?? "";
   socket.setNoDelay(true);
   socket.setTimeout(idleMs, () => socket.destroy());
   socket.on("error", () => socket.destroy());
   socket.on("data", (chunk) => {
     // Answers go out as they are ready, in any order (RFC 7766, 6.2.1.1).
     for (const packet of next(chunk))
-      void deliver(respond, packet, "tcp", (response) => {
+      void deliver(respond, packet, { transport: "tcp", from }, (response) => {
         if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
         else if (!socket.destroyed) socket.write(frame(response));
       });
@@ -136,11 +157,11 @@ function serveTcp(socket: Socket, respond: Respond, idleMs: number): void {
 async function deliver(
   respond: Respond,
   packet: Buffer,
-  transport: "udp" | "tcp",
+  { transport, from }: { readonly transport: "udp" | "tcp"; readonly from: string },
   send: (response: Buffer) => void,
 ): Promise<void> {
   try {
-    const response = await respond(packet, transport);
+    const response = await respond(packet, transport, from);
     if (response) send(response);
   } catch {
     // A socket that closed meanwhile: nobody waits for the answer any more.

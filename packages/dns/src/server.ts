@@ -36,11 +36,19 @@ export interface DnsStats {
   readonly rejected: number;
 }
 
+/** What each client sees of the zone. */
+export interface Views {
+  /** The view of a client, by its address; `undefined`: all records. */
+  of(address: string): string | undefined;
+  /** Asked once for each view, when its first client asks. */
+  records(view: string): ZoneRecords;
+}
+
 export interface DnsServer {
   /** What it listens on, with the ports that were taken. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
   /** From the next question on. Throws `dns_zone_invalid`, and keeps what it serves, when a name is not a DNS name. */
-  update(records: ZoneRecords): void;
+  update(records: ZoneRecords, views?: Views): void;
   /**
    * Milliseconds for which a client may still use an address of `name`, or of a name below it, that it was given here and that
    * `update` has since taken away: what is left of the TTL. 0 when nobody asked lately.
@@ -58,6 +66,15 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
   let serial = 1;
   const project = (records: ZoneRecords): Zone => projectZone(records, { ...options, serial: serial++ });
   let zone = project(options.records ?? { services: [] });
+  let views: Views | undefined;
+  let seen = new Map<string, Zone>();
+  const zoneFor = (from: string): Zone => {
+    const view = views?.of(from);
+    if (views === undefined || view === undefined) return zone;
+    const known = seen.get(view) ?? project(views.records(view));
+    seen.set(view, known);
+    return known;
+  };
   let upstreams = options.upstreams ?? (await systemUpstreams());
   // For each name its own, and only for answers with a choice: a resolver's AAAA between two As must not use up turns.
   let turns = new Map<string, number>();
@@ -83,7 +100,11 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
     }
   };
 
-  const respond = (packet: Buffer, transport: "udp" | "tcp"): Buffer | Promise<Buffer> | undefined => {
+  const respond = (
+    packet: Buffer,
+    transport: "udp" | "tcp",
+    from: string,
+  ): Buffer | Promise<Buffer> | undefined => {
     const parsed = parseQuery(packet);
     if (parsed.kind !== "query") {
       stats.rejected++;
@@ -97,7 +118,7 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
     const { name, type } = query.question;
     const key = name.toLowerCase();
     const turn = turns.get(key) ?? 0;
-    const reply = answerQuestion(zone, name, type, turn);
+    const reply = answerQuestion(zoneFor(from), name, type, turn);
     if (!reply) return pass(packet, query, transport);
     if (reply.answers.length > 1) turns.set(key, turn + 1);
     if (reply.answers.length > 0)
@@ -113,9 +134,11 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
 
   return {
     addresses,
-    update(records) {
+    update(records, next) {
       const before = zone;
       zone = project(records);
+      views = next;
+      seen = new Map();
       withdrawn.changed(before, zone, performance.now());
       turns = new Map();
     },

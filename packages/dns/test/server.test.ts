@@ -41,14 +41,18 @@ const ask = (name: string, type: Question["type"] = "A", edns = 0, id = 99): Buf
       edns === 0 ? [] : ([{ type: "OPT", name: ".", udpPayloadSize: edns, flags: 0, options: [] }] as never),
   });
 
-function udp(port: number, packet: Buffer): Promise<ReturnType<typeof decode> & { rcode?: string }> {
+function udp(
+  port: number,
+  packet: Buffer,
+  from = "127.0.0.1",
+): Promise<ReturnType<typeof decode> & { rcode?: string }> {
   return new Promise((resolve) => {
     const socket = createSocket("udp4");
     socket.on("message", (message) => {
       socket.close();
       resolve(decode(message));
     });
-    socket.send(packet, port, "127.0.0.1");
+    socket.bind(0, from, () => socket.send(packet, port, "127.0.0.1"));
   });
 }
 
@@ -215,4 +219,50 @@ it("goes on after garbage on both transports", async () => {
   await new Promise((resolve) => stream.on("close", resolve).resume());
   socket.close();
   expect((await udp(portOf(server), ask("web.prod.cluster.local"))).answers).toHaveLength(1);
+});
+
+it("shows each client its own view, and all records to one without", async () => {
+  const service = (namespace: string, address: string) => ({
+    ...{ namespace, service: "db" },
+    instances: [{ id: "1", address, ports: {} }],
+  });
+  const [prod, branch] = [service("prod", "10.101.1.2"), service("pr-42", "10.101.1.3")];
+  const server = await open();
+  const projected: string[] = [];
+  server.update(
+    { services: [prod, branch] },
+    {
+      of: (address) => (address === "127.0.0.2" ? "pr-42" : undefined),
+      records: (view) => {
+        projected.push(view);
+        return { services: [branch] };
+      },
+    },
+  );
+  const answer = async (name: string, from: string) => {
+    const { rcode, answers = [] } = await udp(portOf(server), ask(name), from);
+    return answers.length > 0 ? answers.map((record) => (record as { data: unknown }).data) : rcode;
+  };
+  expect(await answer("db.prod.cluster.local", "127.0.0.2")).toBe("NXDOMAIN");
+  expect(await answer("db.pr-42.cluster.local", "127.0.0.2")).toEqual(["10.101.1.3"]);
+  expect(await answer("db.prod.cluster.local", "127.0.0.3")).toEqual(["10.101.1.2"]);
+  expect(projected).toEqual(["pr-42"]);
+  server.update({ services: [prod, branch] });
+  expect(await answer("db.prod.cluster.local", "127.0.0.2")).toEqual(["10.101.1.2"]);
+});
+
+it("lets one client hold some connections, never all", async () => {
+  const server = await open({ records: many(1) });
+  const socketFrom = (localAddress: string) =>
+    new Promise<boolean>((resolve) => {
+      const socket = connect({ port: portOf(server), host: "127.0.0.1", localAddress });
+      cleanups.push(() => socket.destroy());
+      socket.on("error", () => resolve(false));
+      socket.on("close", () => resolve(false));
+      socket.on("data", () => resolve(true));
+      socket.write(frame(ask("web.prod.cluster.local")));
+    });
+  const greedy = await Promise.all(Array.from({ length: 40 }, () => socketFrom("127.0.0.2")));
+  expect(greedy.filter(Boolean)).toHaveLength(32);
+  expect(await socketFrom("127.0.0.1")).toBe(true);
 });
