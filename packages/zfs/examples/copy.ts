@@ -1,11 +1,11 @@
 import type { Zfs } from "@ployz/zfs";
 
-/** Between two machines the stream goes over a socket, and each side does its half. Run it again, and nothing is sent. */
+/** Between two machines, pipe the stream through a socket and run each half on its side. A second run sends nothing. */
 export async function copyVolume(zfs: Zfs, from: string, to: string) {
   const { dataset: snapshot } = await zfs.ensureSnapshot(`${from}@copy`, {
     claim: { "ployz:purpose": "copy" },
   });
-  await zfs.hold(snapshot.name, "copy", { guid: snapshot.guid }); // nobody destroys it meanwhile
+  await zfs.hold(snapshot.name, "copy", { guid: snapshot.guid }); // prevents its destruction during the send
   const { stream, done } = zfs.send({ snapshot: snapshot.name });
   const received = zfs.receive({
     dataset: to,

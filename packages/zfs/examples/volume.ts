@@ -2,7 +2,7 @@ import { openServiceHost } from "@ployz/exec";
 import { ensureZfsFuse, openZfs } from "@ployz/zfs";
 
 export async function firstVolume(dir: string, serviceDir: string) {
-  // Where the kernel has ZFS this changes nothing; where only zfs-fuse is installed it is started and outlives us.
+  // No effect where the kernel has ZFS; otherwise starts zfs-fuse, which outlives this process.
   await ensureZfsFuse({ services: await openServiceHost({ dir: serviceDir, logDir: `${dir}/log` }) });
   const zfs = await openZfs();
 

@@ -11,7 +11,7 @@ import {
 import type { NativeProperties } from "./properties.ts";
 
 /**
- * The calls as data. Every name is checked here, so none reaches a program unchecked. Options that differ between OpenZFS and zfs-fuse are
+ * The calls as data. Every name is validated here, so none reaches a program unchecked. Options that differ between OpenZFS and zfs-fuse are
  * chosen by the caller from the capabilities.
  */
 const zfs = (subject: string, ...args: string[]): Call => ({ program: "zfs", args, subject });
@@ -28,7 +28,7 @@ export interface SendArguments {
   readonly base?: string;
   /** Also every snapshot between the two. */
   readonly intermediates?: boolean;
-  /** Blocks as they are on disk: -c -e. */
+  /** Sends blocks as stored on disk: -c -e. */
   readonly compressed?: boolean;
 }
 
@@ -38,7 +38,7 @@ const increment = (base: string | undefined, intermediates: boolean) =>
     : [intermediates ? "-I" : "-i", base.includes("#") ? checkBookmarkName(base) : checkSnapshotName(base)];
 
 export const argv = {
-  /** Properties of a dataset or snapshot; with `children` also of what is directly below it, with `all` of everything below it. */
+  /** Properties of a dataset or snapshot; with `children` also of its direct children, with `all` of all its descendants. */
   get: (properties: string, name: string, depth: Depth): Call =>
     zfs(
       name,
@@ -50,7 +50,7 @@ export const argv = {
       properties,
       name.includes("#") ? checkBookmarkName(name) : checkName(name),
     ),
-  /** The same of just these. */
+  /** The same for these names only. */
   getOf: (properties: string, names: readonly string[]): Call =>
     zfs(
       names[0] ?? "",
@@ -105,7 +105,7 @@ export const argv = {
     zfs(snapshot, "send", "-t", checkResumeToken(token)),
   sendEstimate: (snapshot: string, base?: string): Call =>
     zfs(snapshot, "send", "-nvP", ...increment(base, false), checkSnapshotName(snapshot)),
-  /** Never mounts (-u). `rollBack` (-F) throws away what was written since the newest snapshot. */
+  /** Never mounts (-u). `rollBack` (-F) discards everything written since the newest snapshot. */
   receive: (
     dataset: string,
     options: { resumable: boolean; rollBack: boolean; properties: NativeProperties },
@@ -120,7 +120,7 @@ export const argv = {
       checkDatasetName(dataset),
     ),
 
-  /** What a token goes on with, without sending anything. */
+  /** Reads a resume token without sending anything. */
   readToken: (token: string): Call => zfs("a resume token", "send", "-nvt", checkResumeToken(token)),
   abortReceive: (dataset: string): Call => zfs(dataset, "receive", "-A", checkDatasetName(dataset)),
 

@@ -7,7 +7,7 @@ import { checkGuid } from "./destroy.ts";
 import { hasCode } from "./errors.ts";
 
 /**
- * Marks a snapshot's point in time, so that it can be the base of a send when the snapshot is gone; takes no space. Feature `bookmarks`.
+ * Marks a snapshot's point in time, so that it can be the base of a send after the snapshot is destroyed; takes no space. Feature `bookmarks`.
  * @throws PloyzError `feature_missing`, `bookmark_foreign`, `dataset_missing`, `guid_mismatch`.
  */
 export async function ensureBookmark(
@@ -31,7 +31,7 @@ export async function ensureBookmark(
       {
         code: "bookmark_foreign",
         message: `${bookmark} exists and marks another snapshot than ${snapshot}`,
-        hint: "choose another name, or destroy it if nobody needs it",
+        hint: "choose another name, or destroy the bookmark if it is not needed",
       },
       { cause: error },
     );

@@ -28,11 +28,11 @@ export async function call({ program, args, subject }: Call, options: CallOption
   }
 }
 
-/** FUSE lets go of a mount only after unmount has returned: measured 8 × 20 ms was always enough; the wait grows to cover slow machines. */
+/** FUSE releases a mount only after unmount has returned. 8 × 20 ms was always enough in measurements; the wait grows to cover slow machines. */
 const BUSY_ATTEMPTS = 10;
 const BUSY_DELAY_MS = 20;
 
-/** Repeats work that fails with `dataset_busy`, at most ten times in about a second; then the error is the caller's. */
+/** Repeats work that fails with `dataset_busy`, at most ten times in about a second; then throws the error. */
 export async function retryBusy<T>(work: () => Promise<T>, options: CallOptions = {}): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

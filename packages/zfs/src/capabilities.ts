@@ -1,12 +1,12 @@
 import { ExecError, findProgram, PloyzError, run } from "@ployz/exec";
 
-/** What OpenZFS has and zfs-fuse 0.7 (a ZFS of 2010) has not. */
+/** Features that OpenZFS has and zfs-fuse 0.7 (a ZFS of 2010) lacks. */
 export type ZfsFeature =
   | "list_parsable" // list -p, zpool list -p
   | "written"
   | "clones_property"
   | "bookmarks"
-  | "list_holds" // zfs holds: zfs-fuse's wants a Python program that its packages have not
+  | "list_holds" // zfs holds: zfs-fuse's needs a Python program that its packages lack
   | "resume_tokens" // receive -s, send -t
   | "send_estimate" // send -nvP
   | "send_compressed" // send -c -e
@@ -24,9 +24,9 @@ export type ZfsFeature =
 
 export interface ZfsCapabilities {
   readonly implementation: "openzfs" | "zfs-fuse";
-  /** `2.1.11-1`, the kernel module's; absent on zfs-fuse, which does not say. */
+  /** `2.1.11-1`, the kernel module's; absent on zfs-fuse, which does not report it. */
   readonly version?: string;
-  /** zfs-fuse only: the newest pool version it knows, 23. */
+  /** zfs-fuse only: the newest pool version it supports, 23. */
   readonly poolVersion?: number;
   readonly features: ReadonlySet<ZfsFeature>;
 }
@@ -37,7 +37,7 @@ export type ZfsProbe =
       readonly available: false;
       readonly reason: string;
       readonly hint: string;
-      /** zfs-fuse is installed and only has to be started: `ensureZfsFuse`. */
+      /** zfs-fuse is installed but not running: start it with `ensureZfsFuse`. */
       readonly startable: boolean;
     };
 
@@ -81,11 +81,11 @@ export function interpretProbe(version: ProbeOutput, upgrade: ProbeOutput, hasFu
     startable,
   });
   if (/permission denied/i.test(version.stderr))
-    return no(`ZFS may not be used by this user (${said})`, "run as root");
+    return no(`this user may not use ZFS (${said})`, "run as root");
   if (userland !== undefined) {
     if (version.exitCode !== 0 || kernel === undefined || /not loaded|auto-loaded/i.test(upgrade.stderr)) {
       return no(
-        `the tools of OpenZFS ${userland} are installed, but the kernel module is not loaded`,
+        `OpenZFS ${userland} is installed, but its kernel module is not loaded`,
         "modprobe zfs; if there is no such module: apt-get install zfs-dkms linux-headers-$(uname -r)",
       );
     }
@@ -100,7 +100,7 @@ export function interpretProbe(version: ProbeOutput, upgrade: ProbeOutput, hasFu
   if (/zfs-fuse daemon|failed to initialize zfs library/i.test(version.stderr)) {
     return hasFuse
       ? no(
-          "zfs-fuse is installed but does not run",
+          "zfs-fuse is installed but not running",
           "start the Ployz daemon, which runs it, or: service zfs-fuse start",
           true,
         )
@@ -135,7 +135,7 @@ export async function probeZfs(): Promise<ZfsProbe> {
   const [version, upgrade] = await Promise.all([output("zfs", "version"), output("zpool", "upgrade", "-v")]);
   const probe = interpretProbe(version, upgrade, fuse !== undefined);
   if (!probe.available || probe.capabilities.implementation === "openzfs") return probe;
-  // So far zfs-fuse's tools have only connected, which a dying daemon's socket still allows. This needs an answer.
+  // So far zfs-fuse's tools have only connected, which works even with a dying daemon's socket. This call needs an answer.
   const answer = await output("zpool", "list", "-H", "-o", "name");
   return answer.exitCode === 0 ? probe : interpretProbe(NOT_ANSWERING, upgrade, fuse !== undefined);
 }

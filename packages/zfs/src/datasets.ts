@@ -7,11 +7,11 @@ import { type Dataset, type PropertyTable, parseProperties, toDataset } from "./
 import { type NativeProperties, nativeProperties, type SettableProperties, sameValue } from "./properties.ts";
 
 export interface ReadOptions extends CallOptions {
-  /** Only these user properties, and of ZFS's own those of `ESSENTIAL`: zfs-fuse takes several times as long to say all. */
+  /** Read only these user properties, and the native ones in `ESSENTIAL`: zfs-fuse takes several times as long to list all. */
   readonly userProperties?: readonly string[];
 }
 
-/** What every ZFS knows of filesystems and snapshots, and `Dataset` has a field for; and what says how a filesystem is used. */
+/** Native properties that every ZFS has and `Dataset` has a field for, and those that describe a filesystem's use. */
 const ESSENTIAL = [
   ...["type", "guid", "creation", "used", "referenced", "available", "origin", "userrefs"],
   ...["mounted", "mountpoint", "canmount", "readonly", "recordsize"],
@@ -21,8 +21,8 @@ const ESSENTIAL = [
 export interface EnsureDatasetOptions extends ReadOptions {
   readonly properties?: SettableProperties;
   /**
-   * User properties that say whose dataset this is, set in the same call that creates it. A dataset that exists without them, or with
-   * other values, belongs to somebody else and is refused.
+   * User properties that name the dataset's owner, set in the call that creates it. An existing dataset without them, or with other values,
+   * has another owner and is refused.
    */
   readonly claim?: Readonly<Record<string, string>>;
 }
@@ -37,7 +37,7 @@ export async function findDataset(name: string, options: ReadOptions = {}): Prom
   return find(name, { ...options, ...essential(options) });
 }
 
-/** `more`: properties that are needed besides. */
+/** `more`: additional properties to read. */
 function essential(
   { userProperties }: ReadOptions,
   more: readonly string[] = [],
@@ -66,7 +66,7 @@ export async function getDataset(name: string, options: ReadOptions = {}): Promi
   return there(name, await findDataset(name, options));
 }
 
-/** No more of it than who it is and these properties: quick. */
+/** Reads only its identity and these properties: fast. */
 export async function glance(
   name: string,
   properties: readonly string[],
@@ -80,7 +80,7 @@ function there(name: string, dataset: Dataset | undefined): Dataset {
     throw new PloyzError({
       code: "dataset_missing",
       message: `there is no ${name.includes("@") ? "snapshot" : "dataset"} ${name} on this machine`,
-      hint: "zfs list shows what there is",
+      hint: "list the existing ones: zfs list",
     });
   }
   return dataset;
@@ -92,7 +92,7 @@ export async function listDatasets(
   options: ReadOptions & { readonly types?: readonly Dataset["type"][] } = {},
 ): Promise<readonly Dataset[]> {
   const types = options.types ?? ["filesystem"];
-  // Names first: zfs-fuse says the properties of all snapshots too, of which there are many more, and takes its time for it.
+  // List names first: zfs-fuse would also read the properties of all snapshots, which are many more, and is slow at it.
   for (let attempt = 1; ; attempt++) {
     const names = await namesBelow(root, types, options);
     if (names.length === 0) return [];
@@ -101,7 +101,7 @@ export async function listDatasets(
       const tables = await tablesOf((properties) => argv.getOf(properties, names), read);
       return [...tables].map(([name, table]) => toDataset(name, table));
     } catch (error) {
-      // One of them went meanwhile, or has a new name.
+      // One was destroyed or renamed in between.
       if (!hasCode(error, "dataset_missing") || attempt >= LIST_ATTEMPTS) throw error;
     }
   }
@@ -125,7 +125,7 @@ async function namesBelow(
 
 const IDENTITY = ["type", "guid", "mounted", "userrefs"];
 
-/** The dataset or snapshot and everything below it, parents first, with no more than who they are, `mounted` and holds: quick. */
+/** The dataset or snapshot and its descendants, parents first, with only identity, `mounted` and holds: fast. */
 export async function listIdentities(root: string, options: CallOptions): Promise<readonly Dataset[]> {
   try {
     return [...(await readTables(root, "all", { ...options, only: IDENTITY }))]
@@ -138,7 +138,7 @@ export async function listIdentities(root: string, options: CallOptions): Promis
 }
 
 /**
- * Creates the filesystem, or brings the existing one to these properties, and mounts it if it has a mountpoint.
+ * Creates the filesystem, or sets these properties on the existing one, and mounts it if it has a mountpoint.
  * @throws PloyzError `dataset_foreign` (another claim), `parent_missing`, `pool_missing`, `no_space`, `quota_exceeded`, `mount_failed`, …
  */
 export async function ensureDataset(
@@ -156,7 +156,7 @@ export async function ensureDataset(
       await call(argv.create(name, { ...wanted, ...claim }), options);
       return { outcome: "created", dataset: await read() };
     } catch (error) {
-      if (!hasCode(error, "dataset_exists")) throw error; // somebody was faster: go on with theirs
+      if (!hasCode(error, "dataset_exists")) throw error; // another caller was faster: continue with its dataset
     }
   }
   const dataset = existing ?? (await read());
@@ -168,8 +168,8 @@ export async function ensureDataset(
 }
 
 /**
- * Sets what differs, one call each, as both implementations do. Returns whether anything did.
- * `target`: a dataset as it was read a moment ago, by who knows that nothing has changed it since; a name is looked at first.
+ * Sets the properties that differ, one call each. Returns whether any did.
+ * `target`: a dataset just read, if the caller knows that it has not changed since; given a name, reads the dataset first.
  */
 export async function setProperties(
   target: string | Dataset,
@@ -220,8 +220,8 @@ export async function unmount(
 }
 
 /**
- * All properties, or only those asked for. For zfs-fuse "all" does not include the guid, which is then asked for; what vanished in
- * between is left out.
+ * All properties, or only the requested ones. zfs-fuse's "all" excludes the guid, which a second call reads; a dataset destroyed in between
+ * is left out.
  */
 export async function readTables(
   name: string,
@@ -231,7 +231,7 @@ export async function readTables(
   return tablesOf((properties) => argv.get(properties, name, depth), options);
 }
 
-/** zfs-fuse leaves the guid out of "all": known after the first time, and from then on asked for beside it. */
+/** zfs-fuse leaves the guid out of "all": detected the first time, and requested explicitly from then on. */
 let allHasGuid = true;
 
 async function tablesOf(
@@ -268,8 +268,8 @@ function checkClaim(dataset: Dataset, claim: Readonly<Record<string, string>>): 
 function foreign(name: string, why: string): PloyzError {
   return new PloyzError({
     code: "dataset_foreign",
-    message: `${name} exists and belongs to something else: ${why}`,
-    hint: `if it is not needed any more, move it away: zfs rename ${name} ${name}-old`,
+    message: `${name} exists and has another owner: ${why}`,
+    hint: `if it is no longer needed, rename it: zfs rename ${name} ${name}-old`,
   });
 }
 

@@ -7,15 +7,15 @@ import type { Dataset } from "./parse.ts";
 import { withUnmounted } from "./unmounted.ts";
 
 export interface DestroyOptions extends CallOptions {
-  /** Also what is below it: filesystems and snapshots. Never clones elsewhere. */
+  /** Also destroys the filesystems and snapshots below it, never clones elsewhere. */
   readonly recursive?: boolean;
   /** Destroys only the dataset that has this guid. Always give it when the name comes from a plan. */
   readonly guid?: string;
 }
 
 /**
- * Destroys a filesystem or snapshot. `absent` when there is none of that name.
- * @throws PloyzError `guid_mismatch`, `has_dependents` and `snapshot_held` (named in `details.dependents`), `dataset_busy`; what was unmounted is mounted again.
+ * Destroys a filesystem or snapshot. `absent` when it does not exist.
+ * @throws PloyzError `guid_mismatch`, `has_dependents` and `snapshot_held` (named in `details.dependents`), `dataset_busy`; remounts what it unmounted.
  */
 export async function destroyDataset(
   name: string,
@@ -29,13 +29,13 @@ export async function destroyDataset(
     throw new PloyzError({
       code: "has_dependents",
       message: `${name} has ${below.length} dataset(s) or snapshot(s) below it`,
-      hint: "destroy those first, or ask for all of it",
+      hint: "destroy those first, or destroy recursively",
       details: { dependents: below.map((dataset) => dataset.name) },
     });
   }
   checkHolds(all);
   try {
-    // FUSE lets go of a mount only some time after unmount, which destroy then meets as "busy".
+    // FUSE releases a mount only some time after unmount; until then destroy fails with "busy".
     await withUnmounted(
       all,
       () => retryBusy(() => call(argv.destroy(name, options.recursive === true), options), options),
@@ -49,13 +49,13 @@ export async function destroyDataset(
   }
 }
 
-/** An odd word of zfs-fuse for a dataset that just receives an increment. */
+/** zfs-fuse's odd wording for a dataset that is receiving an increment. */
 function receiving(name: string, cause: unknown): PloyzError {
   return new PloyzError(
     {
       code: "dataset_busy",
-      message: `${name} is busy: something is received into it`,
-      hint: "wait for it, or end it",
+      message: `${name} is busy: it is receiving a stream`,
+      hint: "wait for the receive to finish, or abort it",
     },
     { cause },
   );
@@ -67,8 +67,8 @@ export function checkHolds(all: readonly Dataset[]): void {
   if (held.length === 0) return;
   throw new PloyzError({
     code: "snapshot_held",
-    message: `${held.map(({ name }) => name).join(", ")} may not be destroyed: somebody holds on to it`,
-    hint: "what holds it releases it when it is done; by hand: zfs release TAG SNAPSHOT",
+    message: `${held.map(({ name }) => name).join(", ")} cannot be destroyed: a hold keeps it`,
+    hint: "the holder releases it when it is done; by hand: zfs holds SNAPSHOT, then zfs release TAG SNAPSHOT",
     details: { dependents: held.map(({ name }) => name) },
   });
 }
@@ -78,7 +78,7 @@ export function checkGuid(dataset: Dataset, guid: string | undefined): void {
   if (guid === undefined || dataset.guid === guid) return;
   throw new PloyzError({
     code: "guid_mismatch",
-    message: `${dataset.name} is another one than expected: its guid is ${dataset.guid}, not ${guid}`,
+    message: `${dataset.name} is not the expected dataset: its guid is ${dataset.guid}, not ${guid}`,
     hint: "it was replaced since the plan was made; run the command again",
   });
 }

@@ -40,13 +40,13 @@ interface Rule {
   readonly hint?: string;
 }
 
-/** What zfs and zpool say, from the messages of libzfs_util.c in OpenZFS 2.x and of zfs-fuse 0.7. The first match counts. */
+/** Messages of zfs and zpool, from the sources of libzfs_util.c in OpenZFS 2.x and of zfs-fuse 0.7. The first match counts. */
 const RULES: readonly Rule[] = [
   {
     match:
       /failed to initialize zfs library|zfs modules (are not loaded|cannot be auto-loaded)|zfs-fuse daemon is running/i,
     code: "zfs_unavailable",
-    hint: "start it: modprobe zfs, or zfs-fuse; `ployzctl doctor` says more",
+    hint: "start it: modprobe zfs, or zfs-fuse; for details run `ployzctl doctor`",
   },
   {
     match: /permission denied|operation not permitted|must be (root|superuser)/i,
@@ -58,19 +58,19 @@ const RULES: readonly Rule[] = [
   {
     match: /destination .* has been modified/i,
     code: "destination_modified",
-    hint: "something wrote to it since its newest snapshot: snapshot or move away what it holds, then send again",
+    hint: "it was written to since its newest snapshot: snapshot or move its contents, then send again",
   },
   { match: /destination .* exists/i, code: "destination_exists", hint: "receive into another name" },
   {
     match: /partially-complete state/i,
     code: "destination_partial",
-    hint: "go on with its resume token, or give up what arrived: zfs receive -A DATASET",
+    hint: "continue with its resume token, or discard the partial receive: zfs receive -A DATASET",
   },
   {
     match:
       /does not\s+match incremental source|incremental source .*does not exist|incremental source must be in same|not an earlier snapshot|destination .* does not exist/i,
     code: "base_missing",
-    hint: "send from a snapshot that both sides have, or all of it",
+    hint: "send from a snapshot that both sides have, or send in full",
   },
   {
     match: /failed to read from stream|incomplete stream|invalid backup stream/i,
@@ -93,7 +93,7 @@ const RULES: readonly Rule[] = [
   {
     match: /is busy|umount failed/i,
     code: "dataset_busy",
-    hint: "something has files open in it; see who with: fuser -vm MOUNTPOINT",
+    hint: "a process has files open in it; list processes: fuser -vm MOUNTPOINT",
   },
   { match: /no such pool|no pools available to import/i, code: "pool_missing" },
   {
@@ -125,7 +125,7 @@ const RULES: readonly Rule[] = [
     match:
       /insufficient replicas|i\/o is currently suspended|pool is (faulted|unavailable|suspended)|missing devices/i,
     code: "pool_faulted",
-    hint: "see what is wrong with its devices: zpool status -x",
+    hint: "check its devices: zpool status -x",
   },
   {
     match:
@@ -140,7 +140,7 @@ const RULES: readonly Rule[] = [
   { match: /cannot mount|failed to create mountpoint|mountpoint or dataset/i, code: "mount_failed" },
 ];
 
-/** Turns a failed zfs or zpool call into a typed error; everything else comes back as it is. */
+/** Turns a failed zfs or zpool call into a typed error; returns any other error unchanged. */
 export function zfsError(error: unknown, subject: string): unknown {
   if (!(error instanceof ExecError) || error.code !== "exec_failed") return error;
   const rule = classify(error.stderr);
@@ -150,7 +150,9 @@ export function zfsError(error: unknown, subject: string): unknown {
     {
       code: rule?.code ?? "zfs_failed",
       message:
-        said === "" ? `${error.program} failed on ${subject} without saying why` : `${subject}: ${said}`,
+        said === ""
+          ? `${error.program} failed on ${subject} without an error message`
+          : `${subject}: ${said}`,
       ...(rule?.hint !== undefined && { hint: rule.hint }),
       details: { subject, stderr: error.stderr.slice(-2000), ...(dependents.length > 0 && { dependents }) },
     },
@@ -158,7 +160,7 @@ export function zfsError(error: unknown, subject: string): unknown {
   );
 }
 
-/** Only the part before the usage text: an unknown option prints every property there is. */
+/** Only the part before the usage text: an unknown option prints every property. */
 function classify(stderr: string): Rule | undefined {
   const text = stderr.split(/^usage:/m)[0] ?? "";
   return RULES.find(({ match }) => match.test(text));

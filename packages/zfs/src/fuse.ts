@@ -24,14 +24,14 @@ export interface ZfsFuseResult {
   /** `unchanged`: ZFS answered already, be it the kernel's or a running zfs-fuse. */
   readonly outcome: "started" | "repaired" | "unchanged";
   readonly capabilities: ZfsCapabilities;
-  /** Datasets whose mounts were left dead by a killed zfs-fuse and were mounted anew. */
+  /** Datasets remounted after a killed zfs-fuse left their mounts dead. */
   readonly remounted: readonly string[];
-  /** What could not be mounted, as zfs says it: a mountpoint that is not empty. ZFS works all the same. */
+  /** zfs's messages for datasets it could not mount (a mountpoint that is not empty). ZFS works regardless. */
   readonly warning?: string;
 }
 
 /**
- * Makes ZFS answer on a machine that has zfs-fuse, and heals what a killed zfs-fuse leaves: its pid file, mounts that say ENOTCONN.
+ * Starts ZFS on a machine that has zfs-fuse, and cleans up after a killed zfs-fuse: its pid file and mounts that return ENOTCONN.
  * @throws PloyzError `zfs_unavailable` with reason and fix.
  */
 export async function ensureZfsFuse(options: ZfsFuseOptions): Promise<ZfsFuseResult> {
@@ -63,7 +63,7 @@ async function start(options: ZfsFuseOptions): Promise<void> {
   if (!(await exists("/dev/fuse"))) {
     throw new PloyzError({
       code: "zfs_unavailable",
-      message: "zfs-fuse needs /dev/fuse, which this machine has not",
+      message: "zfs-fuse needs /dev/fuse, which this machine lacks",
       hint: "modprobe fuse, or give the container /dev/fuse",
     });
   }
@@ -93,7 +93,7 @@ async function start(options: ZfsFuseOptions): Promise<void> {
 async function unmountDead(): Promise<readonly string[]> {
   const unmounted: string[] = [];
   for (const { dataset, path } of parseFuseMounts(await readFile("/proc/self/mounts", "utf8"))) {
-    // Not stat(2), which the kernel answers for a second from what it remembers of a mount that has died.
+    // Not stat(2): for a second the kernel answers it from its cache, even for a dead mount.
     const dead = await statfs(path).then(
       () => false,
       (error: NodeJS.ErrnoException) => error.code === "ENOTCONN",

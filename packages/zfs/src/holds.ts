@@ -15,11 +15,11 @@ export interface HoldOptions extends CallOptions {
 export interface Holds {
   /** Sorted. */
   readonly tags: readonly string[];
-  /** How many more there are that cannot be named: set by hand on a zfs-fuse, which cannot list holds. 0 with the feature `list_holds`. */
+  /** Number of further holds whose tags are unknown: set by hand on zfs-fuse, which cannot list holds. 0 with the feature `list_holds`. */
   readonly unnamed: number;
 }
 
-/** Where holds cannot be listed, each is also written down as a user property; before it is set and until it is released. */
+/** Where holds cannot be listed, each is also recorded as a user property, from before it is set until it is released. */
 const NOTE = "ployz.hold:";
 
 /** The snapshot cannot be destroyed until the tag is released. @throws PloyzError `dataset_missing`, `guid_mismatch`. */

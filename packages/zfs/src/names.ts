@@ -3,10 +3,10 @@ import { PloyzError } from "@ployz/exec";
 /** zfs(8), zfsconcepts(7): 256 bytes with the closing NUL, for a dataset or snapshot name in full. */
 const MAX_NAME = 255;
 
-/** zpool-create(8). `c0`, `c1t0…` are taken for disks. */
+/** zpool-create(8). `c0`, `c1t0…` parse as disks. */
 const RESERVED_POOL = /^(mirror|raidz|draid|spare|log|c\d)/;
 
-/** Stricter than ZFS: no space, and no component starts with a sign, so that no name can pass for an option. */
+/** Stricter than ZFS: no space, and no component starts with a sign, so that no name parses as an option. */
 const COMPONENT = /^[A-Za-z0-9][A-Za-z0-9_.:-]*$/;
 
 /** @throws PloyzError `name_invalid`. */
@@ -14,7 +14,7 @@ export function checkPoolName(name: string): string {
   if (!/^[A-Za-z][A-Za-z0-9_.:-]*$/.test(name) || name.length > MAX_NAME) {
     throw invalid("pool", name, "a letter, then letters, digits, _ - : and .");
   }
-  if (RESERVED_POOL.test(name)) throw invalid("pool", name, "ZFS keeps that word for itself");
+  if (RESERVED_POOL.test(name)) throw invalid("pool", name, "ZFS reserves that word");
   return name;
 }
 
@@ -75,7 +75,7 @@ export function checkUserProperty(name: string, value: string): void {
   if (!/^[a-z0-9][a-z0-9_.+-]*:[a-z0-9:_.+-]+$/.test(name) || name.length > 256) {
     throw propertyInvalid(`${show(name)} is not a user property name (module:name, lower case)`);
   }
-  // Output is lines of tab-separated fields, and "-" is how ZFS prints an absent value.
+  // zfs prints tab-separated fields, one line each, and "-" for an absent value.
   if (value === "" || value === "-" || value.length > 1024 || /\p{Cc}/u.test(value)) {
     throw propertyInvalid(
       `the value of ${name} must be 1 to 1024 characters without control characters, and not "-"`,

@@ -29,9 +29,9 @@ export interface Dataset {
   readonly mounted: boolean;
   /** The snapshot of which this is a clone. */
   readonly origin?: string;
-  /** User properties set on this very dataset; inherited ones say nothing about it and are left out. */
+  /** User properties set on this dataset; inherited ones are left out, because they do not describe it. */
   readonly user: Readonly<Record<string, string>>;
-  /** As printed: everything, or what was asked for. */
+  /** As printed: all properties, or the requested ones. */
   readonly properties: PropertyTable;
 }
 

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 
-/** The first bytes of a stream, which stay in it. Fewer when it ends before; then nothing is left in it. @throws what the stream fails with. */
+/** Reads the first bytes of a stream without consuming them. Returns fewer when the stream ends earlier; those are consumed. @throws the stream's error. */
 export async function peek(stream: Readable, bytes: number): Promise<Buffer> {
   for (;;) {
     if (stream.errored) throw stream.errored;

@@ -14,7 +14,7 @@ export interface FilePoolOptions extends CallOptions {
   readonly name: string;
   /** Absolute path of the sparse file that holds the pool. */
   readonly file: string;
-  /** At least 64 MiB, the least that ZFS takes. Space is used only as data comes. */
+  /** At least 64 MiB, the minimum of ZFS. The file is sparse: it grows with the data. */
   readonly sizeBytes: number;
 }
 
@@ -22,7 +22,7 @@ export interface PoolStatus {
   readonly name: string;
   readonly guid: string;
   readonly health: PoolHealth;
-  /** What the datasets together can hold; exact. (`zpool list` counts parity and rounds on zfs-fuse.) */
+  /** Capacity of all datasets together; exact. (`zpool list` counts parity and rounds on zfs-fuse.) */
   readonly sizeBytes: number;
   readonly usedBytes: number;
   readonly freeBytes: number;
@@ -68,8 +68,8 @@ export async function poolStatus(
 }
 
 /**
- * A pool on a sparse file: created, or imported from the file (after a reboot), or found imported. A file that holds anything else is
- * never overwritten.
+ * Creates a pool on a sparse file, imports it from the file (after a reboot), or finds it imported. A file with other content is never
+ * overwritten.
  * @throws PloyzError `pool_exists` (on other devices), `file_in_use`, `pool_options_invalid`, `no_space`, …
  */
 export async function createFilePool(
@@ -82,7 +82,7 @@ export async function createFilePool(
     if (present.devices.includes(file)) return "unchanged";
     throw new PloyzError({
       code: "pool_exists",
-      message: `there is a pool ${name} already, on ${present.devices.join(", ")}`,
+      message: `the pool ${name} already exists on ${present.devices.join(", ")}`,
       hint: "choose another name, or use that pool: storage.zfs_root",
     });
   }
@@ -96,8 +96,8 @@ export async function createFilePool(
       throw new PloyzError(
         {
           code: "file_in_use",
-          message: `${file} exists and does not hold the pool ${name}`,
-          hint: "move it away or choose another file; it is not touched",
+          message: `${file} exists and is not the pool ${name}`,
+          hint: "move the file or choose another one; Ployz did not change it",
         },
         { cause: error },
       );
@@ -123,7 +123,7 @@ export async function importPool(
   try {
     await call(argv.poolImport(name, dir, false), options);
   } catch (error) {
-    // After a power cut zfs-fuse takes its own pool for another machine's: only the host name can tell.
+    // After a power cut zfs-fuse takes its own pool for another machine's: only the host name identifies it.
     if (!hasCode(error, "pool_in_use") || lastHost(error) !== hostname()) throw error;
     await call(argv.poolImport(name, dir, true), options);
   }
@@ -134,7 +134,7 @@ function lastHost(error: PloyzError): string | undefined {
   return /last accessed by (\S+) \(hostid/i.exec(String(error.details?.stderr ?? ""))?.[1];
 }
 
-/** Unmounts and lets go of the pool; its devices keep it. @throws PloyzError `dataset_busy`. */
+/** Unmounts and exports the pool; its devices keep the data. @throws PloyzError `dataset_busy`. */
 export async function exportPool(name: string, options: CallOptions = {}): Promise<"exported" | "absent"> {
   return goneOr("exported", () => retryBusy(() => call(argv.poolExport(name), options), options));
 }
@@ -150,7 +150,7 @@ export async function destroyPool(
   if (present.guid !== options.guid) {
     throw new PloyzError({
       code: "guid_mismatch",
-      message: `the pool ${name} is another one than expected: its guid is ${present.guid}, not ${options.guid}`,
+      message: `the pool ${name} is not the expected one: its guid is ${present.guid}, not ${options.guid}`,
     });
   }
   return goneOr("destroyed", () => retryBusy(() => call(argv.poolDestroy(name), options), options));
@@ -206,7 +206,7 @@ async function makeSparse(file: string, sizeBytes: number): Promise<boolean> {
   }
 }
 
-/** A file without blocks is what an interrupted create leaves behind. */
+/** An interrupted create leaves a file without blocks. */
 async function hasContent(file: string): Promise<boolean> {
   const { blocks, size } = await stat(file);
   return blocks > 0 || size < MIN_SIZE;

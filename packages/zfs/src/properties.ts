@@ -1,7 +1,7 @@
 import { isAbsolute } from "node:path";
 import { checkUserProperty, propertyInvalid } from "./names.ts";
 
-/** What may be set on a dataset. Sizes in bytes, `"none"` lifts a limit; zfsprops(7). */
+/** Properties that may be set on a dataset. Sizes in bytes, `"none"` lifts a limit; zfsprops(7). */
 export interface SettableProperties {
   readonly quotaBytes?: number | "none";
   readonly refquotaBytes?: number | "none";
@@ -23,7 +23,7 @@ export interface SettableProperties {
   readonly user?: Readonly<Record<string, string>>;
 }
 
-/** Names and values as they go to `zfs set`. */
+/** Names and values for `zfs set`. */
 export type NativeProperties = Readonly<Record<string, string>>;
 
 const SIZES = {
@@ -60,7 +60,7 @@ export function nativeProperties(properties: SettableProperties): NativeProperti
     const value = properties[name];
     if (value === undefined) continue;
     if (!/^[a-z0-9-]{1,20}$/.test(value))
-      throw propertyInvalid(`${JSON.stringify(value)} is no value for ${name}`);
+      throw propertyInvalid(`${JSON.stringify(value)} is not a valid value for ${name}`);
     native[name] = value;
   }
   for (const name of ["atime", "readonly"] as const) {
@@ -73,7 +73,7 @@ export function nativeProperties(properties: SettableProperties): NativeProperti
   return native;
 }
 
-/** Whether what `zfs get -Hp` prints is what was asked for: a lifted limit reads 0. */
+/** Whether the value that `zfs get -Hp` prints equals the wanted one: a lifted limit prints as 0. */
 export function sameValue(wanted: string, printed: string | undefined): boolean {
   return wanted === printed || (wanted === "none" && printed === "0");
 }
@@ -81,7 +81,7 @@ export function sameValue(wanted: string, printed: string | undefined): boolean 
 function checkMountpoint(path: string): string {
   if (path === "none" || path === "legacy") return path;
   if (!isAbsolute(path) || /\p{Cc}/u.test(path) || path.split("/").includes("..") || path.length > 1023) {
-    throw propertyInvalid(`${JSON.stringify(path.slice(0, 80))} is not an absolute path to mount at`);
+    throw propertyInvalid(`${JSON.stringify(path.slice(0, 80))} is not an absolute mount path`);
   }
   return path.length > 1 ? path.replace(/\/+$/, "") : path;
 }

@@ -7,12 +7,12 @@ import type { Dataset } from "./parse.ts";
 import { findWithSnapshots, listSnapshots } from "./snapshots.ts";
 import type { StreamHeader } from "./stream-header.ts";
 
-/** What is where a stream shall go. */
+/** The state of a stream's destination. */
 export interface Destination {
   readonly exists: boolean;
   /** Oldest first. */
   readonly snapshots: readonly Dataset[];
-  /** Has the first part of a stream that broke off. */
+  /** Holds the first part of an interrupted stream. */
   readonly partial: boolean;
 }
 
@@ -31,20 +31,20 @@ export async function lookAt(
   };
 }
 
-/** Refuses before anything is touched what zfs would refuse half way, or do at the cost of what is there. */
+/** Refuses, before anything changes, streams that zfs would refuse half way or that would overwrite existing data. */
 export function checkDestination(
   dataset: string,
   { exists, snapshots, partial }: Destination,
   { snapshot, guid, baseGuid }: StreamHeader,
   { force }: { readonly force?: "rollback-to-base" },
 ): void {
-  if (guid === undefined || partial) return; // a stream of several does not say; the rest of one is zfs's to check
+  if (guid === undefined || partial) return; // a stream of several snapshots does not name a base; zfs checks that and a resumed stream
   if (baseGuid === undefined) {
     if (!exists) return;
     throw new PloyzError({
       code: "destination_exists",
-      message: `${dataset} exists, and all of ${snapshot} shall go there`,
-      hint: "receive into another name, or send from a snapshot that both have",
+      message: `${dataset} exists, and ${snapshot} was sent in full`,
+      hint: "receive into another name, or send from a snapshot that both sides have",
     });
   }
   const at = snapshots.findIndex((one) => one.guid === baseGuid);
@@ -52,13 +52,13 @@ export function checkDestination(
   if (force !== undefined && at < snapshots.length - 1) throw newer(dataset, snapshots.slice(at + 1));
 }
 
-/** Tells apart what zfs calls by one name. */
+/** Distinguishes causes that zfs reports with the same message. */
 export async function explain(
   failure: unknown,
   dataset: string,
   { baseGuid }: StreamHeader,
 ): Promise<unknown> {
-  // zfs-fuse says that the base is missing, OpenZFS that the destination was modified.
+  // zfs-fuse reports a missing base, OpenZFS a modified destination.
   const newest = hasCode(failure, "base_missing") || hasCode(failure, "destination_modified");
   if (newest && baseGuid !== undefined) {
     const snapshots = await listSnapshots(dataset, { userProperties: [] });
@@ -69,12 +69,12 @@ export async function explain(
     return again(failure, "parent_missing", `${dataset}: its parent does not exist`);
   }
   if (hasCode(failure, "no_space") && (await limited(dataset))) {
-    return again(failure, "quota_exceeded", `${dataset}: a quota above it leaves no room for what arrives`);
+    return again(failure, "quota_exceeded", `${dataset}: a parent's quota leaves no room for the stream`);
   }
   return failure;
 }
 
-/** Old ZFS says "out of space" for a quota as well: then a dataset above has less room than the pool. */
+/** Old ZFS says "out of space" for a quota as well: then a parent dataset has less room than the pool. */
 async function limited(dataset: string): Promise<boolean> {
   const parts = dataset.split("/");
   const above = await Promise.all(
@@ -88,7 +88,7 @@ function baseMissing(dataset: string, snapshot: string, baseGuid: string): Ployz
   return new PloyzError({
     code: "base_missing",
     message: `${dataset} has no snapshot with guid ${baseGuid}, from which ${snapshot} was sent`,
-    hint: "send from a snapshot that both sides have, or all of it",
+    hint: "send from a snapshot that both sides have, or send in full",
   });
 }
 
@@ -97,8 +97,8 @@ function newer(dataset: string, snapshots: readonly Dataset[], cause?: unknown):
   return new PloyzError(
     {
       code: "destination_modified",
-      message: `${dataset} went on by itself after the snapshot that the stream starts from${names.length > 0 ? `: ${names.join(", ")}` : ""}`,
-      hint: "move it away and send all of it, or roll it back if nobody needs what it holds",
+      message: `${dataset} changed since the snapshot that the stream starts from${names.length > 0 ? `: ${names.join(", ")}` : ""}`,
+      hint: "rename it and send in full, or roll it back if its newer content is not needed",
       details: { snapshots: names },
     },
     { cause },

@@ -17,15 +17,15 @@ import { HEADER_BYTES, parseStreamHeader, type StreamHeader } from "./stream-hea
 export interface ReceiveOptions {
   readonly dataset: string;
   readonly stream: Readable;
-  /** The snapshot that must come: its name after the `@`, and its guid. What already has it is `unchanged`. Always give it. */
+  /** The expected snapshot: its name after the `@`, and its guid. A destination that already has it is `unchanged`. Always pass it. */
   readonly expect?: { readonly snapshot: string; readonly guid: string };
-  /** Keeps what arrived when the stream breaks off; `resumeToken` then says how to go on. Without effect where there are no resume tokens. */
+  /** Keeps the partial data of an interrupted stream; `resumeToken` then continues it. No effect without the feature `resume_tokens`. */
   readonly resumable?: boolean;
-  /** Set with what arrives; on zfs-fuse right after it. */
+  /** Set with the receive; on zfs-fuse right after it. */
   readonly properties?: SettableProperties;
   /**
-   * Throws away what was written to the destination since its newest snapshot, which must be the stream's base. Only for a caller who
-   * knows that nothing of worth was. Newer snapshots are never destroyed: that is `rollback`.
+   * Discards everything written to the destination since its newest snapshot, which must be the stream's base. Only for a caller who knows
+   * that none of it matters. Never destroys newer snapshots: use `rollback` for that.
    */
   readonly force?: "rollback-to-base";
   readonly onProgress?: (bytes: number) => void;
@@ -33,7 +33,7 @@ export interface ReceiveOptions {
 }
 
 export interface Received {
-  /** `unchanged`: the snapshot was there, and the stream was not used. */
+  /** `unchanged`: the snapshot already existed, and the stream was discarded. */
   readonly outcome: "received" | "unchanged";
   /** Of the stream. */
   readonly bytes: number;
@@ -41,22 +41,22 @@ export interface Received {
 }
 
 /**
- * Receives a stream into a new dataset, or an increment into one that has its base. Never mounts, never rolls back unasked, and looks at
- * the stream's first record before anything is changed. A stream that breaks off leaves nothing behind.
- * The stream is used up or destroyed in every case.
+ * Receives a stream into a new dataset, or an increment into one that has its base. Never mounts, never rolls back without `force`, and
+ * reads the stream's first record before it changes anything. An interrupted stream leaves nothing behind. The stream is consumed or
+ * destroyed in every case.
  * @throws PloyzError `destination_exists`, `destination_modified`, `destination_partial`, `base_missing`, `guid_mismatch`, `stream_invalid`,
  *   `receive_interrupted` (broken off, aborted), `no_space`, `quota_exceeded`, `parent_missing`, …
  */
 export async function receive(capabilities: ZfsCapabilities, options: ReceiveOptions): Promise<Received> {
   const { stream, signal } = options;
-  stream.on("error", () => {}); // it is reported by what is thrown here
+  stream.on("error", () => {}); // the error thrown here reports it
   try {
     const received = await receiveChecked(capabilities, options);
     stream.destroy();
     return received;
   } catch (error) {
     const known = signal?.aborted ? aborted(options) : error;
-    stream.destroy(known as Error); // so that a sender on this machine tells the reason too
+    stream.destroy(known as Error); // so that a sender on this machine reports the same reason
     throw known;
   }
 }
@@ -102,14 +102,14 @@ async function readHeader(options: ReceiveOptions): Promise<StreamHeader> {
     if (header === undefined) {
       throw new PloyzError({
         code: "stream_invalid",
-        message: `${dataset}: what arrives is not a ZFS stream`,
+        message: `${dataset}: the received data is not a ZFS stream`,
       });
     }
     const name = header.snapshot.split("@")[1];
     if (expect !== undefined && (name !== expect.snapshot || (header.guid ?? expect.guid) !== expect.guid)) {
       throw new PloyzError({
         code: "guid_mismatch",
-        message: `${dataset}: the stream brings ${header.snapshot} with guid ${header.guid}, not ${expect.snapshot} with ${expect.guid}`,
+        message: `${dataset}: the stream holds ${header.snapshot} with guid ${header.guid}, not ${expect.snapshot} with ${expect.guid}`,
         hint: "it was replaced since the plan was made; run the command again",
       });
     }
@@ -138,14 +138,14 @@ async function feed(
   });
   const child = spawnStream(program, args, { env: { LC_ALL: "C" } });
   child.stdout.resume();
-  child.stdin.on("error", () => {}); // zfs ended first, and says why
+  child.stdin.on("error", () => {}); // zfs exited first; its error names the cause
   let bytes = 0;
   stream.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
     options.onProgress?.(bytes);
   });
   stream.pipe(child.stdin);
-  // Only the pipe is closed: zfs then removes what it has and ends. A killed zfs would leave that to be finished behind its back.
+  // Close only the pipe: zfs then removes the partial dataset and exits. After a kill the removal would finish later, unobserved.
   const cut = () => {
     if (!stream.readableEnded) child.stdin.destroy();
   };
@@ -160,13 +160,13 @@ async function feed(
     return bytes;
   } catch (error) {
     stream.unpipe(child.stdin);
-    child.stdin.destroy(); // of a killed zfs the other end is still open: zfs-fuse's daemon reads by itself
+    child.stdin.destroy(); // after a kill the other end is still open: zfs-fuse's daemon reads it directly
     if (!before.exists && !resumable) await untilGone(dataset);
     if (stream.destroyed && !stream.readableEnded) {
       throw interrupted(dataset, "the stream broke off", stream.errored);
     }
     if (error instanceof ExecError && error.signal !== undefined) {
-      throw interrupted(dataset, `zfs receive was ended by ${error.signal}`, error);
+      throw interrupted(dataset, `zfs receive was killed by ${error.signal}`, error);
     }
     throw await explain(zfsError(error, dataset), dataset, header);
   } finally {
@@ -174,16 +174,16 @@ async function feed(
   }
 }
 
-/** zfs has all that it needs; the stream's own end may still be on its way, and its sender waits for it to be taken. */
+/** zfs has everything it needs, but the end of the stream may still be in flight, and its sender waits until it is read. */
 async function ended(stream: Readable): Promise<void> {
   stream.resume();
   if (!stream.destroyed && !stream.readableEnded) await finished(stream, { writable: false }).catch(() => {});
 }
 
-/** If zfs was killed, ZFS removes the unfinished dataset by itself, in its own time. */
+/** If zfs was killed, ZFS removes the unfinished dataset asynchronously. */
 async function untilGone(dataset: string): Promise<void> {
   await waitFor(
-    `${dataset} to go`,
+    `${dataset} to disappear`,
     async () => ((await findDataset(dataset, { userProperties: [] })) === undefined ? true : undefined),
     {
       timeoutMs: 5_000,
@@ -202,7 +202,7 @@ function interrupted(dataset: string, why: string, cause?: unknown): PloyzError 
     {
       code: "receive_interrupted",
       message: `${dataset}: ${why}`,
-      hint: "send again; where there is a resume token, go on with it",
+      hint: "send again, with the resume token if there is one",
     },
     { cause },
   );

@@ -8,13 +8,13 @@ import { checkName } from "./names.ts";
 import { withUnmounted } from "./unmounted.ts";
 
 export interface RenameOptions extends CallOptions {
-  /** Renames only the dataset or snapshot that has this guid, and lets a retry know that it was done. */
+  /** Renames only the dataset or snapshot with this guid; a retry uses it to recognise a finished rename. */
   readonly guid?: string;
 }
 
 /**
- * Renames a filesystem with what is below it, or a snapshot. Filesystems are unmounted for it and mounted again, at their mountpoint.
- * `unchanged` when nothing is at `from` and what is at `to` has the guid.
+ * Renames a filesystem with its descendants, or a snapshot. Unmounts filesystems for it and remounts them at their mountpoint.
+ * `unchanged` when `from` does not exist and `to` has the guid.
  * @throws PloyzError `dataset_missing`, `dataset_exists`, `guid_mismatch`, `parent_missing`, `dataset_busy`; `mount_failed` after the rename.
  */
 export async function rename(
@@ -30,7 +30,7 @@ export async function rename(
     // The name alone proves nothing.
     if (target !== undefined && options.guid === target.guid) return "unchanged";
     await getDataset(from, options);
-    throw new Error(`${from} appeared while it was renamed`);
+    throw new Error(`${from} appeared during the rename`);
   }
   checkGuid(source, options.guid);
   if (from === to) return "unchanged";
@@ -53,8 +53,8 @@ function taken(from: string, to: string, cause?: unknown): PloyzError {
   return new PloyzError(
     {
       code: "dataset_exists",
-      message: `${from} cannot become ${to}: there is one of that name`,
-      hint: "look at what it is; if it is not needed any more, move it away first",
+      message: `cannot rename ${from} to ${to}: that name exists`,
+      hint: "check the existing dataset; if it is no longer needed, rename it first",
     },
     { cause },
   );

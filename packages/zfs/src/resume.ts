@@ -4,15 +4,15 @@ import { type CallOptions, call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
 import { findDataset } from "./datasets.ts";
 
-/** How a sender goes on after a `resumable` receive broke off; `undefined` when there is nothing to go on with. */
+/** The token with which a sender continues an interrupted `resumable` receive; `undefined` when there is none. */
 export async function resumeToken(dataset: string, options: CallOptions = {}): Promise<string | undefined> {
   const value = (await findDataset(dataset, options))?.properties.get("receive_resume_token")?.value;
   return value === undefined || value === "-" || value === "" ? undefined : value;
 }
 
 /**
- * The guid of the snapshot that a token goes on with. A token names what is sent: one that came from elsewhere is read before it is used.
- * On the sending side, which has the snapshot.
+ * The guid of the snapshot that a token continues. A token decides which snapshot is sent, so check one that came from elsewhere before using it.
+ * Runs on the sending side, which has the snapshot.
  * @throws PloyzError `feature_missing`, `resume_token_invalid`.
  */
 export async function resumesTo(
@@ -29,13 +29,13 @@ export async function resumesTo(
   return guid;
 }
 
-/** Of `zfs send -nvt`: a line `toguid = 0x…`. In decimal. */
+/** Reads the line `toguid = 0x…` of `zfs send -nvt`. Returns decimal. */
 export function parseTokenGuid(text: string): string | undefined {
   const hex = /^\s*toguid = (0x[0-9a-f]+)$/m.exec(text)?.[1];
   return hex === undefined ? undefined : BigInt(hex).toString();
 }
 
-/** Throws away what a receive that broke off has kept. Nothing where there is nothing. */
+/** Discards the partial data of an interrupted receive, if any. */
 export async function abortReceive(
   { features }: ZfsCapabilities,
   dataset: string,
@@ -49,7 +49,7 @@ const unreadable = (cause?: unknown) =>
   new PloyzError(
     {
       code: "resume_token_invalid",
-      message: "the resume token does not name a snapshot that is here",
+      message: "the resume token does not name a snapshot of this machine",
       hint: "send from the beginning",
     },
     { cause },

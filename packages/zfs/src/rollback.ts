@@ -7,15 +7,15 @@ import { listSnapshots } from "./snapshots.ts";
 import { withUnmounted } from "./unmounted.ts";
 
 export interface RollbackOptions extends CallOptions {
-  /** Of the snapshot. */
+  /** Guid of the snapshot. */
   readonly guid?: string;
-  /** Snapshots that are newer are destroyed. Without it their existence is `newer_snapshots`. */
+  /** Destroys newer snapshots. Without it, newer snapshots make the call fail with `newer_snapshots`. */
   readonly destroyNewer?: boolean;
 }
 
 /**
- * Throws away what the filesystem holds and puts the snapshot's state in its place. It is unmounted meanwhile, so that nothing goes on
- * with what it read before; a dataset in use is refused.
+ * Replaces the filesystem's content with the snapshot's. Unmounts it meanwhile, so that no process continues with stale data; refuses a
+ * dataset in use.
  * @throws PloyzError `dataset_missing`, `guid_mismatch`, `newer_snapshots`, `snapshot_held`, `has_dependents` (clones of newer ones), `dataset_busy`.
  */
 export async function rollback(snapshot: string, options: RollbackOptions = {}): Promise<void> {
@@ -27,7 +27,7 @@ export async function rollback(snapshot: string, options: RollbackOptions = {}):
     throw new PloyzError({
       code: "newer_snapshots",
       message: `${name} has ${newer.length} snapshot(s) newer than ${snapshot}, which a rollback would destroy`,
-      hint: "clone the snapshot instead, or ask for the newer ones to be destroyed",
+      hint: "clone the snapshot instead, or destroy the newer ones with the rollback",
       details: { dependents: newer.map((one) => one.name) },
     });
   }
@@ -41,7 +41,7 @@ export async function rollback(snapshot: string, options: RollbackOptions = {}):
 }
 
 /**
- * Makes a clone independent: the snapshots up to its origin become its own, and what it was cloned from becomes the clone.
+ * Makes a clone independent: the snapshots up to its origin become its own, and the former origin becomes its clone.
  * @throws PloyzError `snapshot_conflict` (both have a snapshot of one name), `guid_mismatch`, `dataset_missing`, `no_space`.
  */
 export async function promote(

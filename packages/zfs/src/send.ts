@@ -9,27 +9,27 @@ import { hasCode, zfsError } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
 
 export interface SendOptions extends SendArguments {
-  /** Goes on with a receive that broke off; `base` and the rest are in it. Feature `resume_tokens`. */
+  /** Continues an interrupted receive; the token includes `base` and the other options. Feature `resume_tokens`. */
   readonly resumeToken?: string;
   /**
-   * Blocks as they are on disk, not decompressed for the way. Only when the receiving ZFS has the feature `send_compressed` too, which
-   * the sender cannot know. Without effect where this ZFS has it not.
+   * Sends blocks as stored on disk, without decompressing them. Only valid when the receiving ZFS has the feature `send_compressed` too,
+   * which the sender cannot know. No effect where this ZFS lacks it.
    */
   readonly compressed?: boolean;
   readonly signal?: AbortSignal;
 }
 
 export interface Sending {
-  /** Ends only when all of it was sent; fails with the error of `done` otherwise, so a stream cut short never looks complete. */
+  /** Ends only after everything was sent; otherwise fails with the error of `done`, so a truncated stream never looks complete. */
   readonly stream: Readable;
-  /** @throws PloyzError `dataset_missing`, `base_missing`, `send_interrupted` (aborted, or nobody reads any more), … */
+  /** @throws PloyzError `dataset_missing`, `base_missing`, `send_interrupted` (aborted, or the reader is gone), … */
   readonly done: Promise<void>;
 }
 
-/** What waits between zfs and the reader. Two of the 64 KiB that a pipe holds keep both at work; more is only memory. */
+/** Buffer between zfs and the reader. Twice the 64 KiB of a pipe keeps both busy; more only costs memory. */
 const BUFFER_BYTES = 256 * 1024;
 
-/** Starts to send a snapshot: all of it, or what changed since `base`. @throws PloyzError `feature_missing`, `name_invalid`. */
+/** Starts to send a snapshot: in full, or the changes since `base`. @throws PloyzError `feature_missing`, `name_invalid`. */
 export function send(capabilities: ZfsCapabilities, options: SendOptions): Sending {
   const { program, args, subject } = sendCall(capabilities, options);
   const child = spawnStream(program, args, { env: { LC_ALL: "C" } });
@@ -46,7 +46,7 @@ export function send(capabilities: ZfsCapabilities, options: SendOptions): Sendi
   const onAbort = () => interrupt("sending was aborted", options.signal?.reason);
   options.signal?.addEventListener("abort", onAbort, { once: true });
   stream.once("close", () => {
-    // zfs-fuse's daemon writes by itself and goes on when zfs is killed: only the closed pipe ends it.
+    // zfs-fuse's daemon writes directly and continues after zfs is killed: only closing the pipe stops it.
     child.stdout.destroy();
     child.kill();
   });
@@ -69,19 +69,19 @@ export function send(capabilities: ZfsCapabilities, options: SendOptions): Sendi
       throw (
         own ??
         new PloyzError(
-          { code: "send_interrupted", message: `${subject}: nobody reads what is sent` },
+          { code: "send_interrupted", message: `${subject}: the reader closed the stream` },
           { cause: error as Error },
         )
       );
     },
   );
-  done.catch(() => {}); // a caller that only reads the stream learns of it there
+  done.catch(() => {}); // a caller that only reads the stream sees the error there
   void done.finally(() => options.signal?.removeEventListener("abort", onAbort)).catch(() => {});
   if (options.signal?.aborted === true) onAbort();
   return { stream, done };
 }
 
-/** OpenZFS does not tell a missing base from a missing snapshot; the name that it says does. */
+/** OpenZFS reports a missing base and a missing snapshot alike; the name in its message tells which. */
 function sendError(failure: unknown, subject: string, base: string | undefined): unknown {
   const error = zfsError(failure, subject);
   if (base === undefined || !hasCode(error, "dataset_missing") || !error.message.includes(`'${base}'`))
@@ -89,8 +89,8 @@ function sendError(failure: unknown, subject: string, base: string | undefined):
   return new PloyzError(
     {
       code: "base_missing",
-      message: `${subject}: there is no ${base} to send from`,
-      hint: "send from a snapshot that both sides have, or all of it",
+      message: `${subject}: the base ${base} does not exist`,
+      hint: "send from a snapshot that both sides have, or send in full",
     },
     { cause: error },
   );
@@ -107,14 +107,14 @@ function sendCall(capabilities: ZfsCapabilities, options: SendOptions) {
 }
 
 export interface EstimateOptions extends CallOptions {
-  /** Its name, or as it was read a moment ago. */
+  /** The snapshot's name, or the snapshot as just read. */
   readonly snapshot: string | Dataset;
   readonly base?: string;
 }
 
 /**
- * How many bytes `send` will give. Exact to a few percent with the feature `send_estimate`. Without it a full send counts what the
- * snapshot refers to, and an increment is `undefined`: an old ZFS knows of no size between two snapshots.
+ * Estimates the bytes that `send` will produce. Exact to a few percent with the feature `send_estimate`. Without it a full send counts the
+ * snapshot's referenced bytes, and an increment is `undefined`: an old ZFS reports no size between two snapshots.
  */
 export async function estimateSend(
   capabilities: ZfsCapabilities,
@@ -130,7 +130,7 @@ export async function estimateSend(
   return (typeof snapshot === "string" ? await getDataset(snapshot, read) : snapshot).referencedBytes;
 }
 
-/** The last line of `zfs send -nvP`: `size<TAB>12345`. OpenZFS printed it to stderr once, and to stdout now. */
+/** The last line of `zfs send -nvP`: `size<TAB>12345`. Older OpenZFS prints it to stderr, newer to stdout. */
 export function parseEstimate(text: string): number | undefined {
   const size = /^size\s+(\d+)$/m.exec(text)?.[1];
   return size === undefined ? undefined : Number(size);

@@ -3,8 +3,8 @@ import { glance, setProperties } from "./datasets.ts";
 import type { SettableProperties } from "./properties.ts";
 
 /**
- * Sets properties as `receive -o` would, without mounting. `zfs set mountpoint` mounts what had none, except with canmount=noauto; that
- * is lifted last, also by a retry of a call that ended in between.
+ * Sets properties as `receive -o` would, without mounting. `zfs set mountpoint` mounts a dataset that had none, except with
+ * canmount=noauto; canmount is reset last, also when retrying an interrupted call.
  */
 export async function setReceived(
   dataset: string,

@@ -11,7 +11,7 @@ import { nativeProperties, type SettableProperties } from "./properties.ts";
 export interface SnapshotOptions extends ReadOptions {
   /** One atomic snapshot of the whole subtree. */
   readonly recursive?: boolean;
-  /** User properties that mark whose snapshot this is. One that exists without them is refused. */
+  /** User properties that name the snapshot's owner. An existing snapshot without them is refused. */
   readonly claim?: Readonly<Record<string, string>>;
 }
 
@@ -20,7 +20,7 @@ export interface Created {
   readonly dataset: Dataset;
 }
 
-/** Makes `dataset@name`, or finds the one with the same claim. @throws PloyzError `snapshot_foreign`, `dataset_missing`, `no_space`. */
+/** Creates `dataset@name`, or finds the one with the same claim. @throws PloyzError `snapshot_foreign`, `dataset_missing`, `no_space`. */
 export async function ensureSnapshot(name: string, options: SnapshotOptions = {}): Promise<Created> {
   checkSnapshotName(name);
   const claim = checkedClaim(options);
@@ -31,15 +31,15 @@ export async function ensureSnapshot(name: string, options: SnapshotOptions = {}
   } catch (error) {
     if (!hasCode(error, "dataset_exists")) throw error;
     const dataset = await findDataset(name, read);
-    if (dataset === undefined) throw foreign(name, "something below has a snapshot of that name", error);
+    if (dataset === undefined) throw foreign(name, "a descendant has a snapshot of that name", error);
     checkClaim(dataset, claim);
     return { outcome: "unchanged", dataset };
   }
 }
 
 /**
- * Makes all of these in one atomic call: of any datasets of one pool. Feature `multi_snapshot`; elsewhere keep what belongs together below
- * one dataset and take a recursive snapshot.
+ * Creates all of these in one atomic call, of any datasets of one pool. Feature `multi_snapshot`; without it, keep related datasets below
+ * one parent and take a recursive snapshot.
  * @throws PloyzError `feature_missing`, `snapshot_foreign` (also when only some exist), `dataset_missing`, `no_space`.
  */
 export async function ensureSnapshots(
@@ -59,19 +59,19 @@ export async function ensureSnapshots(
     const found = await Promise.all(names.map((name) => findDataset(name, read)));
     const absent = names.filter((_, index) => found[index] === undefined);
     for (const dataset of found) if (dataset !== undefined) checkClaim(dataset, claim);
-    if (absent.length > 0) throw foreign(names.join(", "), `there is no ${absent.join(", ")}`, error);
+    if (absent.length > 0) throw foreign(names.join(", "), `not found: ${absent.join(", ")}`, error);
     return { outcome: "unchanged", datasets: await get() };
   }
 }
 
-/** The snapshots of one dataset, oldest first; none when there is no such dataset. */
+/** The snapshots of one dataset, oldest first; empty when the dataset does not exist. */
 export async function listSnapshots(dataset: string, options: ReadOptions = {}): Promise<readonly Dataset[]> {
   return (await readSnapshots(dataset, "children", options)).filter(({ name }) =>
     name.startsWith(`${dataset}@`),
   );
 }
 
-/** The snapshots of a dataset and of everything below it; of each dataset oldest first. */
+/** The snapshots of a dataset and its descendants; for each dataset oldest first. */
 export async function listSnapshotsBelow(
   root: string,
   options: ReadOptions = {},
@@ -79,7 +79,7 @@ export async function listSnapshotsBelow(
   return readSnapshots(root, "all", options);
 }
 
-/** The dataset, with these properties besides, and its snapshots, oldest first, in one look; `undefined`: there is no such dataset. */
+/** The dataset, with these additional properties, and its snapshots, oldest first, in one call; `undefined`: the dataset does not exist. */
 export async function findWithSnapshots(
   name: string,
   properties: readonly string[],
@@ -117,7 +117,7 @@ async function readOrNone(...read: Parameters<typeof readTables>): ReturnType<ty
   }
 }
 
-/** What is read of a snapshot that may be another's. */
+/** Properties read of a snapshot that may have another owner. */
 const withClaim = ({ userProperties, claim = {}, ...options }: SnapshotOptions): ReadOptions => ({
   ...options,
   ...(userProperties !== undefined && { userProperties: [...userProperties, ...Object.keys(claim)] }),
@@ -138,14 +138,14 @@ function foreign(name: string, why: string, cause?: unknown): PloyzError {
   return new PloyzError(
     {
       code: "snapshot_foreign",
-      message: `${name} exists and was not made for this: ${why}`,
-      hint: "choose another name, or destroy it if nobody needs it",
+      message: `${name} exists and has another owner: ${why}`,
+      hint: "choose another name, or destroy it if it is not needed",
     },
     { cause },
   );
 }
 
-/** Makes `target` a clone of `snapshot`, or finds that it is one. @throws PloyzError `dataset_foreign`, `dataset_missing`, … */
+/** Creates `target` as a clone of `snapshot`, or finds that it is one. @throws PloyzError `dataset_foreign`, `dataset_missing`, … */
 export async function ensureClone(
   snapshot: string,
   target: string,

@@ -1,13 +1,13 @@
 /**
- * The first record of a send stream, DRR_BEGIN (sys/zfs_ioctl.h: `dmu_replay_record`, the same since 2008): what the stream brings and
- * what it needs, known before anything is changed. Integers are in the sender's byte order.
+ * The first record of a send stream, DRR_BEGIN (sys/zfs_ioctl.h: `dmu_replay_record`, the same since 2008): the stream's snapshot and the
+ * base it needs, read before anything changes. Integers are in the sender's byte order.
  */
 export interface StreamHeader {
   /** The sent snapshot's name on the sender, `tank/a@s`. */
   readonly snapshot: string;
-  /** Of the snapshot; absent in a stream of several. */
+  /** Guid of the snapshot; absent in a stream of several. */
   readonly guid?: string;
-  /** Of the snapshot that the receiver must have; absent in a full stream and in a stream of several. */
+  /** Guid of the snapshot that the receiver must have; absent in a full stream and in a stream of several. */
   readonly baseGuid?: string;
 }
 
@@ -18,7 +18,7 @@ const MAGIC = 0x2_f5_ba_cb_acn;
 const COMPOUND = 2n; // DMU_COMPOUNDSTREAM, in the two low bits of drr_versioninfo
 const NAME_AT = 56;
 
-/** `undefined` when this is not the beginning of a send stream. */
+/** `undefined` when the bytes are not the start of a send stream. */
 export function parseStreamHeader(bytes: Buffer): StreamHeader | undefined {
   if (bytes.length < HEADER_BYTES) return undefined;
   const little = bytes.readBigUInt64LE(8) === MAGIC;

@@ -3,7 +3,7 @@ import { mount, unmount } from "./datasets.ts";
 import type { Dataset } from "./parse.ts";
 
 /**
- * Unmounts what is mounted of these (parents come first), then does the work. If either fails, what was unmounted is mounted again.
+ * Unmounts the mounted ones of these (listed parents first), then does the work. Remounts them if either fails.
  * Returns the names that were mounted.
  */
 export async function withUnmounted(

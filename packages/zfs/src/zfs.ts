@@ -12,7 +12,7 @@ import { promote, rollback } from "./rollback.ts";
 import * as sending from "./send.ts";
 import * as snapshots from "./snapshots.ts";
 
-/** A ZFS that answered. What differs between implementations is asked of `capabilities.features`, once probed. */
+/** A working ZFS. `capabilities.features`, probed once, tells the implementations apart. */
 export interface Zfs {
   readonly capabilities: ZfsCapabilities;
 
@@ -64,7 +64,7 @@ export interface Zfs {
   abortReceive(dataset: string, options?: CallOptions): ReturnType<typeof resuming.abortReceive>;
 }
 
-/** @throws PloyzError `zfs_unavailable` with reason and fix. */
+/** @throws PloyzError `zfs_unavailable` with the reason and the fix. */
 export async function openZfs(): Promise<Zfs> {
   const capabilities = requireAvailable(await probeZfs());
   return {

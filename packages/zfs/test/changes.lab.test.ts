@@ -53,7 +53,7 @@ describe("a recursive snapshot", () => {
     });
   });
 
-  it("is refused when something below has a snapshot of that name, and makes none", async () => {
+  it("is refused when a descendant has a snapshot of that name, and makes none", async () => {
     await zfs.ensureSnapshot("changes/prod/files@c2");
     await expect(zfs.ensureSnapshot("changes/prod@c2", { recursive: true, claim })).rejects.toEqual(
       code("snapshot_foreign"),

@@ -1,7 +1,7 @@
 import { openServiceHost, stopS6 } from "@ployz/exec";
 import { ensureZfsFuse, openZfs, type Zfs } from "../src/index.ts";
 
-/** zfs-fuse in the namespaces of test/lab.sh, and pools on files of tmpfs; `stop` takes them away again. */
+/** zfs-fuse in the namespaces of test/lab.sh, and pools on files of tmpfs; `stop` removes them. */
 export async function startZfs(
   pools: Readonly<Record<string, number>>,
 ): Promise<{ zfs: Zfs; stop(): Promise<void> }> {

@@ -32,7 +32,7 @@ describe("zfs-fuse", () => {
     expect(await probeZfs()).toMatchObject({
       available: false,
       startable: true,
-      reason: expect.stringContaining("does not run"),
+      reason: expect.stringContaining("not running"),
     });
     await expect(openZfs()).rejects.toEqual(code("zfs_unavailable"));
   });
