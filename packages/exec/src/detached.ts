@@ -12,8 +12,8 @@ export interface DetachedOptions {
 }
 
 /**
- * Starts a program in a session of its own (setsid(2)), so that it survives the caller and the caller's terminal.
- * @throws ExecError `exec_not_found` or `exec_failed` when it cannot be started or ends at once.
+ * Starts a program in its own session (setsid(2)), so that it survives the caller and the caller's terminal.
+ * @throws ExecError `exec_not_found` or `exec_failed` when it cannot be started or exits at once.
  */
 export async function spawnDetached(
   program: string,
@@ -37,7 +37,7 @@ export async function spawnDetached(
         program,
         args,
         stderr: "",
-        message: `${program} ended at once`,
+        message: `${program} exited at once`,
         hint: `read ${options.logFile}`,
       });
     }

@@ -39,7 +39,7 @@ export interface ExecFailure {
   readonly hint?: string;
 }
 
-/** A program that failed, with what is needed to understand why. */
+/** A failed program call, with its argv, exit code and stderr. */
 export class ExecError extends PloyzError {
   readonly program: string;
   readonly args: readonly string[];

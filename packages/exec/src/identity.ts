@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 
 /**
- * Names one process for ever: a pid is reused, but not with the same start time within one boot.
+ * Identifies one process: pids are reused, but never with the same start time within one boot.
  * `startTime` is field 22 of /proc/PID/stat in clock ticks since boot (proc(5)).
  */
 export interface ProcessIdentity {
@@ -10,7 +10,7 @@ export interface ProcessIdentity {
   readonly bootId: string;
 }
 
-/** `undefined` when there is no such process, or only a zombie of it. */
+/** `undefined` when the process does not exist or is a zombie. */
 export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
   try {
     const [stat, boot] = await Promise.all([
@@ -35,7 +35,7 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   return now !== undefined && now.startTime === identity.startTime && now.bootId === identity.bootId;
 }
 
-/** Signals the process only while it is still the one named. `false` when it is gone. */
+/** Signals the process only if it is still the identified one. `false` when it is gone. */
 export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> {
   if (!(await isAlive(identity))) return false;
   try {

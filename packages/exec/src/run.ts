@@ -16,7 +16,7 @@ export interface RunOptions {
   readonly redact?: readonly string[];
   /** Default `[0]`. */
   readonly okExitCodes?: readonly number[];
-  /** Bytes kept of each of stdout and stderr; more is `exec_failed`. Default 64 MiB. */
+  /** Limit in bytes for each of stdout and stderr; more output is `exec_failed`. Default 64 MiB. */
   readonly maxOutputBytes?: number;
 }
 
@@ -27,7 +27,7 @@ export interface RunResult {
 }
 
 /**
- * Runs a program to its end. No shell is involved.
+ * Runs a program to completion, without a shell.
  * @throws ExecError `exec_not_found`, `exec_timeout`, `exec_aborted` or `exec_failed` (an exit code that is not OK, or a signal).
  */
 export async function run(
@@ -58,7 +58,7 @@ export interface RunningProgram {
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly pid: number | undefined;
-  /** Resolves when the program ends well; rejects with `ExecError` otherwise. Stderr is kept up to 64 KiB. */
+  /** Resolves when the program exits successfully; rejects with `ExecError` otherwise. Stderr is kept up to 64 KiB. */
   readonly done: Promise<{ readonly stderr: string; readonly exitCode: number }>;
   kill(signal?: NodeJS.Signals): void;
 }
@@ -149,7 +149,7 @@ function asExecError(
   if (error.isCanceled)
     return new ExecError({ ...base, code: "exec_aborted", message: `${call} was aborted` });
   const how =
-    error.signal === undefined ? `failed with exit code ${error.exitCode}` : `was ended by ${error.signal}`;
+    error.signal === undefined ? `failed with exit code ${error.exitCode}` : `was killed by ${error.signal}`;
   const why = line !== "" ? line : hide(error.originalMessage ?? "");
   return new ExecError(
     { ...base, code: "exec_failed", message: `${call} ${how}${why === "" ? "" : `: ${why}`}` },

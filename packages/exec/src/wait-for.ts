@@ -9,8 +9,8 @@ export interface WaitOptions {
 }
 
 /**
- * Waits for something that sends no event: probes until it yields a value.
- * @throws PloyzError `deadline_exceeded`, naming what was waited for; the abort reason when `signal` aborts.
+ * Waits for a condition that emits no event: polls the probe until it yields a value.
+ * @throws PloyzError `deadline_exceeded`, which names `what`; the abort reason when `signal` aborts.
  */
 export async function waitFor<T>(
   what: string,

@@ -10,7 +10,7 @@ import type { ServiceHost, ServiceSpec, ServiceStatus } from "./types.ts";
 import { linkScript } from "./write.ts";
 
 export interface S6Options {
-  /** The scan directory, on a file system that a reboot empties (/run/ployz/services): nothing stale is ever started. */
+  /** The scan directory, on a file system that a reboot empties (/run/ployz/services), so that no stale service ever starts. */
   readonly dir: string;
   /** Logs, and the scripts that are executed: /run is mounted noexec on Debian. */
   readonly logDir: string;
@@ -36,7 +36,7 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
       () => false,
     );
 
-  /** Private, while the folder that it is in may be for others too (a socket that a group may use). */
+  /** Private, although its parent folder may be open to others (for a socket that a group uses). */
   async function makeScanDirectory(): Promise<void> {
     await mkdir(dirname(dir), { recursive: true });
     await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -108,12 +108,12 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
     async ensure(spec) {
       await makeScanDirectory();
       const before = await status(spec.name);
-      const changed = await write(spec); // before the scanner sees the folder: it never starts a half-written service
+      const changed = await write(spec); // write everything before the scanner sees the folder: it never starts a half-written service
       await ensureScanner();
       await run("s6-svscanctl", ["-a", dir]);
       await waitFor(
         `s6 to supervise ${spec.name}`,
-        // It answers a moment before it has written its first status, which s6-svc -w wants to read.
+        // s6-supervise answers just before it writes its first status, which s6-svc -w reads.
         async () =>
           (await supervised(spec.name)) && (await exists(join(home(spec.name), "supervise", "status")))
             ? true
@@ -133,7 +133,7 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
       await up(name);
     },
     async remove(name) {
-      // Out of the scanner's sight first: it starts the supervisor of a folder that it sees again, into what is being removed.
+      // Hide the folder from the scanner first: otherwise it restarts the supervisor inside the folder being removed.
       const gone = join(dir, `.${name}`);
       if (await exists(home(name))) {
         if (await supervised(name)) await down(name);
@@ -144,7 +144,7 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
       if (await answers()) await run("s6-svscanctl", ["-an", dir]);
       const ended = async (): Promise<true | undefined> =>
         (await supervised(`.${name}`)) || (await supervised(`.${name}/log`)) ? undefined : true;
-      await waitFor(`the supervisors of ${name} to end`, ended, { timeoutMs: 15_000 });
+      await waitFor(`the supervisors of ${name} to exit`, ended, { timeoutMs: 15_000 });
       await rm(gone, { recursive: true, force: true });
       await rm(scripts(name), { recursive: true, force: true });
     },
@@ -161,7 +161,7 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
   };
 }
 
-/** Ends the scanner and everything it supervises. For a machine that leaves, and for tests. */
+/** Stops the scanner and everything it supervises. For a machine that leaves its cluster, and for tests. */
 export async function stopS6(dir: string): Promise<void> {
   const host = s6Host({ dir, logDir: join(dir, ".log") });
   await Promise.all((await host.list()).map((name) => host.remove(name)));

@@ -10,7 +10,7 @@ function oneLine(text: string): string {
   return text;
 }
 
-/** A value that is taken whole: only specifiers are expanded in it. */
+/** A value that systemd does not split: it only expands specifiers in it. */
 const plain = (text: string): string => oneLine(text).replaceAll("%", "%%");
 
 /** The unit file's text for one service (systemd.service(5)). */

@@ -7,7 +7,7 @@ import { writeIfChanged } from "./write.ts";
 
 const MARK = "# managed by ployz";
 
-/** Services as systemd units in `unitDir` (default /etc/systemd/system), told apart from others by a mark in the file. */
+/** Services as systemd units in `unitDir` (default /etc/systemd/system). A mark in the file distinguishes them from other units. */
 export function systemdHost(unitDir = "/etc/systemd/system"): ServiceHost {
   const unit = (name: string) => `${name}.service`;
   const file = (name: string) => join(unitDir, unit(name));
@@ -43,10 +43,10 @@ export function systemdHost(unitDir = "/etc/systemd/system"): ServiceHost {
       const before = await show(spec.name);
       const running = statusOf(before).state === "running";
       const same = (await readFile(file(spec.name), "utf8").catch(() => "")) === text;
-      // Stopped before the file changes: a caller that dies in between leaves nothing that runs by an older file than the one there.
+      // Stop before the file changes: if the caller dies in between, no process runs from an outdated unit file.
       if (running && !same) await systemctl(["stop", unit(spec.name)]);
       if (!same) await writeIfChanged(file(spec.name), text, 0o644);
-      // Also the one that an earlier caller did not live to do.
+      // Also completes a reload that an earlier caller did not reach.
       if (!same || before.get("NeedDaemonReload") === "yes") await systemctl(["daemon-reload"]);
       if (spec.startAtBoot === true) await systemctl(["enable", "--quiet", unit(spec.name)]);
       if (running && same) return "unchanged";

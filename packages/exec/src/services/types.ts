@@ -15,11 +15,11 @@ export interface ServiceSpec {
   readonly stopSignal?: "SIGTERM" | "SIGINT" | "SIGUSR1" | "SIGUSR2" | "SIGQUIT" | "SIGHUP";
   /** Milliseconds until SIGKILL; default 10,000. */
   readonly stopTimeoutMs?: number;
-  /** Only the main process is ended on stop, and what it left behind lives on (a daemon whose workloads outlive it). */
+  /** Stop ends only the main process; its children keep running (for a daemon whose workloads outlive it). */
   readonly killMainOnly?: boolean;
   /** Started when the machine boots. Honoured by systemd; with s6 the caller starts its services again at boot. */
   readonly startAtBoot?: boolean;
-  /** Services of others that go first when both start, for example at boot; one that is not there is ignored. Honoured by systemd. */
+  /** Other services that start before this one, for example at boot; a missing one is ignored. Honoured by systemd. */
   readonly after?: readonly string[];
 }
 
@@ -33,15 +33,15 @@ export type ServiceSignal = "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGUSR1" | "SIGUS
 /** The machine's process supervisor. Every method may be called twice. */
 export interface ServiceHost {
   readonly kind: "systemd" | "s6";
-  /** Runs the service as specified: `replaced` when it ran with another specification and was restarted. */
+  /** Runs the service as specified; `replaced` when it ran with another specification and was restarted. */
   ensure(spec: ServiceSpec): Promise<"started" | "unchanged" | "replaced">;
   /** Resolves when the process has ended. Keeps the definition. */
   stop(name: string): Promise<void>;
   restart(name: string): Promise<void>;
-  /** Stops and forgets. */
+  /** Stops the service and deletes its definition. */
   remove(name: string): Promise<void>;
   signal(name: string, signal: ServiceSignal): Promise<void>;
   status(name: string): Promise<ServiceStatus>;
-  /** Names of the services that this host was asked to run, running or not. */
+  /** Names of the services defined on this host, running or not. */
   list(): Promise<readonly string[]>;
 }

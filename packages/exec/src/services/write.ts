@@ -1,6 +1,6 @@
 import { readFile, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 
-/** Writes atomically if the content differs. Says whether it did. */
+/** Writes atomically if the content differs. Returns whether it wrote. */
 export async function writeIfChanged(path: string, content: string, mode: number): Promise<boolean> {
   if ((await textOf(path)) === content) return false;
   const temporary = `${path}.new`;
@@ -10,8 +10,8 @@ export async function writeIfChanged(path: string, content: string, mode: number
 }
 
 /**
- * A script that is executed as `path` and lies at `script`: a file system that is mounted noexec, as Debian's /run is, refuses its own files
- * and not those that its links point to. Says whether what `path` was differs.
+ * Links `path` to an executable at `script`: a file system mounted noexec, like Debian's /run, refuses to execute its own files but not
+ * link targets elsewhere. Returns whether `path` changed.
  */
 export async function linkScript(path: string, script: string, content: string): Promise<boolean> {
   const before = await textOf(path);
