@@ -12,7 +12,7 @@ import {
 export async function joinOverlay(dir: string, index: number, scanDir: string) {
   const { machineAddress, subnet } = planSubnet({ clusterCidr: "10.101.0.0/16", prefixLength: 24, index });
   const privateKeyFile = `${dir}/private.key`;
-  const { publicKey } = await ensureKeyFile(privateKeyFile); // made here, 0600, never leaves the machine
+  const { publicKey } = await ensureKeyFile(privateKeyFile); // created here, mode 0600, never leaves the machine
 
   const services = await openServiceHost({ dir: scanDir, logDir: `${dir}/log` });
   const wireguard = openWireguard({ name: "ployz-wg0", dir, services });
@@ -24,5 +24,5 @@ export async function joinOverlay(dir: string, index: number, scanDir: string) {
     allowedIps: [subnet],
     ...(address && { endpoint: formatEndpoint(address, 51820) }),
   };
-  return { wireguard, self }; // give `self` to the others; then wireguard.setPeers(everybody else's)
+  return { wireguard, self }; // pass `self` to the other machines, then call wireguard.setPeers with theirs
 }

@@ -11,7 +11,7 @@ export interface Cidr {
 
 /**
  * Parses `10.101.0.0/16` or `fd00::/64`; a bare address is a host network (/32, /128).
- * @throws PloyzError `cidr_invalid`, saying what is wrong; bits beyond the prefix are refused, with the network that was likely meant.
+ * @throws PloyzError `cidr_invalid`, with the reason; bits beyond the prefix are refused, and the message names the likely network.
  */
 export function parseCidr(text: string): Cidr {
   const [address = "", length, ...rest] = text.split("/");
@@ -53,7 +53,7 @@ export function addressAt(cidr: Cidr, offset: bigint): string {
   return formatAddress(cidr.family, cidr.network + offset);
 }
 
-/** The address that stands for a peer: the only one of a host network, else the first host. */
+/** The address that represents a peer: the only one of a host network, else the first host. */
 export function firstHost(cidr: Cidr): string {
   return addressAt(cidr, cidr.prefix === (cidr.family === 4 ? 32 : 128) ? 0n : 1n);
 }

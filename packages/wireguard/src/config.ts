@@ -15,7 +15,7 @@ export function renderPeers(peers: readonly Peer[]): string {
   return peers.map(section).join("\n");
 }
 
-/** Reads the peers of what `renderPeers` and `wg showconf` write; the interface section, with its key, is skipped. */
+/** Reads the peers from the output of `renderPeers` and `wg showconf`; skips the interface section, which holds the key. */
 export function parsePeers(text: string): readonly Peer[] {
   const peers: { publicKey: string; endpoint?: string; allowedIps: string[]; keepaliveSeconds?: number }[] =
     [];
@@ -38,14 +38,14 @@ export interface PeerChanges {
   readonly added: readonly Peer[];
   /** Live peers that differ. */
   readonly changed: readonly Peer[];
-  /** Public keys of live peers that nobody wants. */
+  /** Public keys of live peers that are not wanted. */
   readonly removed: readonly string[];
 }
 
 /**
- * What has to change to turn the live peers into the wanted ones; peers that match are not touched at all, so their traffic goes on.
- * `applied` holds the endpoint that was last configured per public key: while the wish stays the same, an endpoint to which a peer has
- * roamed since is kept.
+ * Computes the changes that turn the live peers into the wanted ones; matching peers are not touched, so their traffic is not interrupted.
+ * `applied` holds the last configured endpoint per public key: while the wanted endpoint stays the same, an endpoint to which a peer has
+ * roamed is kept.
  */
 export function peerChanges(
   live: readonly PeerStatus[],

@@ -18,16 +18,16 @@ export interface Site {
 export interface EnsureResult {
   readonly mode: "kernel" | "userspace";
   readonly publicKey: string;
-  /** `unchanged`: adopted as it was. */
+  /** `unchanged`: adopted without a change. */
   readonly outcome: "created" | "changed" | "unchanged";
-  /** What was done, one line each. */
+  /** The changes made, one line each. */
   readonly changes: readonly string[];
 }
 
 const START_TIMEOUT_MS = 15_000;
 const SETTLE_TIMEOUT_MS = 3_000;
 
-/** Brings the interface to the wanted state, whatever it finds: nothing, a live interface, or what is left of a dead one. */
+/** Brings the interface to the wanted state from any state: missing, live, or left over from a dead process. */
 export async function converge(
   site: Site,
   wanted: InterfaceState & { readonly options: InterfaceOptions; readonly publicKey: string },
@@ -41,7 +41,7 @@ export async function converge(
     peers: wanted.peers,
   };
   const { link, created } = await liveLink(site, tunnel);
-  // Before the peers are changed: a wireguard-go that starts meanwhile takes part in the change, not in what was before.
+  // Write the state before changing peers: a wireguard-go that starts meanwhile then loads the new peers.
   if (link.kind === "tun" && !created) await writeTunnelScript(site.dir, tunnel);
   const changes: string[] = created ? [`created ${site.name}`] : [];
 
@@ -59,7 +59,7 @@ export async function converge(
   );
   changes.push(...(await configureLink(site.name, link, settings)));
   changes.push(...(await syncRoutes(site.name, wanted.peers, settings)));
-  // A peer that tried us before it was known here waits five seconds until its next attempt: speak first.
+  // A peer that tried this machine before it was configured here waits five seconds until its next attempt: send first.
   await trigger(peers.added.filter((peer) => peer.endpoint !== undefined));
   const outcome = created ? "created" : changes.length > 0 ? "changed" : "unchanged";
   return { mode: link.kind === "wireguard" ? "kernel" : "userspace", publicKey, outcome, changes };
@@ -78,8 +78,8 @@ async function liveLink(site: Site, tunnel: Tunnel): Promise<{ link: Link; creat
 }
 
 /**
- * What has the name. A tun that does not answer is one of wireguard-go's that is just starting or just dying, which takes milliseconds, or
- * it is `dead`: wireguard-go hangs, or the interface is another program's.
+ * Finds what holds the interface name. A tun that does not answer belongs to a wireguard-go that is starting or exiting, which takes
+ * milliseconds; after that it is `dead`: wireguard-go hangs, or another program owns the interface.
  */
 async function settledLink(site: Site): Promise<Link | "absent" | "dead"> {
   const look = async () => {
@@ -90,7 +90,7 @@ async function settledLink(site: Site): Promise<Link | "absent" | "dead"> {
     return (await readDump(site.name)) === undefined ? undefined : link;
   };
   try {
-    return await waitFor(`${site.name} to answer or to go`, look, { timeoutMs: SETTLE_TIMEOUT_MS });
+    return await waitFor(`${site.name} to answer or to disappear`, look, { timeoutMs: SETTLE_TIMEOUT_MS });
   } catch (error) {
     if (error instanceof PloyzError && error.code === "deadline_exceeded") return "dead";
     throw error;
@@ -100,8 +100,8 @@ async function settledLink(site: Site): Promise<Link | "absent" | "dead"> {
 function conflict(name: string, kind: string): PloyzError {
   return new PloyzError({
     code: "interface_conflict",
-    message: `an interface ${name} exists that is not a live WireGuard interface${kind === "" ? "" : ` (${kind})`}`,
-    hint: `remove it if it is a leftover: ip link del ${name}`,
+    message: `the interface ${name} exists but is not a live WireGuard interface${kind === "" ? "" : ` (${kind})`}`,
+    hint: `if no program uses it, remove it: ip link del ${name}`,
   });
 }
 
@@ -132,7 +132,7 @@ async function createLink(site: Site, tunnel: Tunnel): Promise<Link> {
   return startedLink(site);
 }
 
-/** Waits until wireguard-go has made the interface and answers on its socket. */
+/** Waits until wireguard-go has created the interface and answers on its socket. */
 function startedLink(site: Site): Promise<Link> {
   return waitFor(
     `WireGuard to bring up ${site.name}`,
@@ -150,7 +150,7 @@ export async function removeInterface(site: Site): Promise<void> {
     await ignoring(/cannot find device/i, run("ip", ["link", "del", "dev", site.name]));
   }
   await waitFor(
-    `${site.name} to be gone`,
+    `${site.name} to disappear`,
     async () => ((await readLink(site.name)) === undefined ? true : undefined),
     { timeoutMs: 5_000 },
   );

@@ -15,7 +15,7 @@ import {
 import type { Peer } from "./peer.ts";
 import { writePrivate } from "./state.ts";
 
-/** The interface as ip(8) sees it; `undefined` when there is none of that name. */
+/** The interface as ip(8) reports it; `undefined` when it does not exist. */
 export async function readLink(name: string): Promise<Link | undefined> {
   const result = await run("ip", ["-j", "-d", "addr", "show", "dev", name], { okExitCodes: [0, 1] });
   if (result.exitCode === 0) return parseLink(result.stdout);
@@ -26,7 +26,7 @@ export async function readLink(name: string): Promise<Link | undefined> {
   });
 }
 
-/** The device as wg(8) sees it; `undefined` when nothing answers for it (no interface, or wireguard-go is dead). */
+/** The device as wg(8) reports it; `undefined` when nothing answers for it (no interface, or wireguard-go is dead). */
 export async function readDump(name: string): Promise<DeviceDump | undefined> {
   const result = await run("wg", ["show", name, "dump"], { okExitCodes: [0, 1] });
   return result.exitCode === 0 ? parseDump(result.stdout) : undefined;
@@ -36,7 +36,7 @@ export async function readHandshakes(name: string): Promise<ReadonlyMap<string, 
   return parseHandshakes((await run("wg", ["show", name, "latest-handshakes"])).stdout);
 }
 
-/** The key goes from its file to the device; it is in no argument. */
+/** wg reads the key from its file; the key is never an argument. */
 export async function setKeyAndPort(name: string, privateKeyFile: string, port: number): Promise<void> {
   await explainPort(
     port,
@@ -44,7 +44,7 @@ export async function setKeyAndPort(name: string, privateKeyFile: string, port: 
   );
 }
 
-/** Sets the address (and no other), the MTU and the state up. Binds the port when it was down. */
+/** Sets the address (and removes others) and the MTU, and brings the interface up, which binds the port. */
 export async function configureLink(
   name: string,
   link: Link,
@@ -66,14 +66,14 @@ export async function configureLink(
   return changes;
 }
 
-/** Peers through `wg addconf`, which leaves all others alone. */
+/** Sets peers with `wg addconf`, which does not touch other peers. */
 export async function applyPeers(name: string, dir: string, changes: PeerChanges): Promise<void> {
   const written = [...changes.added, ...changes.changed];
   if (changes.removed.length > 0) {
     await run("wg", ["set", name, ...changes.removed.flatMap((key) => ["peer", key, "remove"])]);
   }
   if (written.length === 0) return;
-  // A file, for /dev/stdin cannot be opened by name when stdin is a socket pair, as Node makes it.
+  // Use a file: Node's stdin is a socket pair, which cannot be opened as /dev/stdin.
   const file = join(dir, `${name}.peers.conf`);
   try {
     await writePrivate(file, renderPeers(written));
@@ -83,7 +83,7 @@ export async function applyPeers(name: string, dir: string, changes: PeerChanges
   }
 }
 
-/** One route per allowed network of a family, from the machine's address, so that the far side knows whom to answer. */
+/** One route per allowed network of a family, with the machine's address as source, so that the peer can reply. */
 export function wantedRoutes(
   peers: readonly Peer[],
   { address, mtu }: { readonly address: string; readonly mtu: number },
@@ -135,8 +135,8 @@ async function explainPort(port: number, work: Promise<unknown>): Promise<void> 
     throw new PloyzError(
       {
         code: "port_in_use",
-        message: `UDP port ${port} is taken by another program`,
-        hint: `see who has it: ss -lunp 'sport = :${port}'; or set wireguard_port to a free one`,
+        message: `another program uses UDP port ${port}`,
+        hint: `find the program: ss -lunp 'sport = :${port}'; or set wireguard_port to a free one`,
       },
       { cause: error },
     );

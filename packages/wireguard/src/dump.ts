@@ -9,8 +9,8 @@ export interface DeviceDump {
 
 /**
  * Parses `wg show IF dump` (wg(8)): tab-separated, the first line is the interface (private key, public key, port, fwmark), the others
- * peers (public key, preshared key, endpoint, allowed ips, handshake, rx, tx, keepalive). Both secret fields are skipped here, and
- * nothing else may hold on to the text.
+ * peers (public key, preshared key, endpoint, allowed ips, handshake, rx, tx, keepalive). Both secret fields are skipped here; nothing else
+ * may keep the text.
  */
 export function parseDump(text: string): DeviceDump {
   const [device = "", ...peers] = text.split("\n").filter((line) => line !== "");
@@ -44,7 +44,7 @@ function parsePeer(line: string): PeerStatus {
   };
 }
 
-/** Parses `wg show IF latest-handshakes`: epoch milliseconds by public key, only of peers that had one. */
+/** Parses `wg show IF latest-handshakes`: epoch milliseconds by public key, only for peers with a handshake. */
 export function parseHandshakes(text: string): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   for (const line of text.split("\n")) {

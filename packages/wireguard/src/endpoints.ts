@@ -24,7 +24,7 @@ const SCOPE_RANK = { global: 0, shared: 1, private: 2 } as const;
 
 /**
  * Addresses under which peers may reach this machine, best first: global unicast, then carrier-grade NAT (100.64.0.0/10), then private;
- * IPv4 before IPv6 within one scope. Never loopback, link-local, container networks or what `exclude` holds (the overlay).
+ * IPv4 before IPv6 within one scope. Never loopback, link-local, container networks or networks in `exclude` (the overlay).
  * @throws PloyzError `cidr_invalid` for a bad `exclude`.
  */
 export function candidateEndpoints(
@@ -49,8 +49,8 @@ export function candidateEndpoints(
 }
 
 /**
- * The address to publish. `reachableHint` is an address under which somebody has really reached the machine (the SSH target):
- * it wins even when no interface holds it, for that is how a machine behind NAT looks.
+ * The address to publish. `reachableHint` is an address at which the machine was reached (the SSH target): it wins even when no interface
+ * has it, as behind NAT.
  */
 export function chooseEndpoint(
   candidates: readonly CandidateEndpoint[],
@@ -61,8 +61,8 @@ export function chooseEndpoint(
 }
 
 /**
- * Where a connection came from, when other machines may reach that machine there too: not on loopback or link-local, in `exclude` (the
- * overlay), or in a network that only this machine has (its containers).
+ * A connection's source address, if other machines can use it too: not loopback or link-local, not in `exclude` (the overlay), and not in a
+ * network local to this machine (its containers).
  * @throws PloyzError `cidr_invalid` for a bad `exclude`.
  */
 export function observedAddress(

@@ -2,10 +2,10 @@ import { createSocket } from "node:dgram";
 import { firstHost, parseAddress, parseCidr } from "./cidr.ts";
 import type { Peer } from "./peer.ts";
 
-/** Discard (RFC 863). Nobody has to listen: handing the datagram to the tunnel is what starts a handshake. */
+/** Discard (RFC 863). No listener is needed: sending a datagram into the tunnel starts a handshake. */
 const PORT = 9;
 
-/** A session older than this carries no packet any more (WireGuard paper, section 6.1: Reject-After-Time). */
+/** A session older than this carries no packets (WireGuard paper, section 6.1: Reject-After-Time). */
 export const SESSION_MAX_AGE_MS = 180_000;
 
 /** The overlay address of the peer's machine; `undefined` for a peer without networks. */
@@ -14,7 +14,7 @@ export function machineAddressOf(peer: Peer): string | undefined {
   return first === undefined ? undefined : firstHost(parseCidr(first));
 }
 
-/** Makes WireGuard want to talk to each peer. A failed send is no error: whoever needs the session waits for the handshake. */
+/** Sends each peer a datagram, which starts a handshake. A failed send is not an error: callers that need the session wait for the handshake. */
 export async function trigger(peers: readonly Peer[]): Promise<void> {
   await Promise.all(
     peers.map(async (peer) => {

@@ -26,7 +26,7 @@ export function generateKeyPair(): KeyPair {
   return { privateKey, publicKey: publicKeyOf(privateKey) };
 }
 
-/** @throws PloyzError `key_invalid` (the key itself is never in the message). */
+/** @throws PloyzError `key_invalid` (the message never contains the key). */
 export function publicKeyOf(privateKey: string): string {
   if (!isKey(privateKey)) throw invalidKey("the private key");
   const der = Buffer.concat([PKCS8_X25519, Buffer.from(privateKey, "base64")]);
@@ -37,7 +37,7 @@ export function publicKeyOf(privateKey: string): string {
 }
 
 /**
- * Makes the private key file (0600) if there is none, and returns the public key. Two callers at once agree on one key.
+ * Creates the private key file (0600) if it is missing, and returns the public key. Concurrent callers get the same key.
  * @throws PloyzError `key_invalid`, `key_exposed`.
  */
 export async function ensureKeyFile(file: string): Promise<{ publicKey: string; created: boolean }> {
@@ -57,7 +57,7 @@ export async function ensureKeyFile(file: string): Promise<{ publicKey: string; 
     await handle.close();
   }
   try {
-    await link(draft, file); // unlike rename, fails when somebody else was first
+    await link(draft, file); // unlike rename, link fails when another caller was first
     return { publicKey, created: true };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -67,14 +67,14 @@ export async function ensureKeyFile(file: string): Promise<{ publicKey: string; 
   }
 }
 
-/** @throws PloyzError `key_exposed` when others than the owner may read the file, `key_invalid`; ENOENT as it comes. */
+/** @throws PloyzError `key_exposed` when users other than the owner may read the file, `key_invalid`, or ENOENT. */
 export async function readKeyFile(file: string): Promise<string> {
   const { mode } = await stat(file);
   if ((mode & 0o077) !== 0) {
     throw new PloyzError({
       code: "key_exposed",
-      message: `the private key ${file} can be read by others (mode ${(mode & 0o777).toString(8)})`,
-      hint: `if nobody has read it: chmod 600 ${file}`,
+      message: `other users can read the private key ${file} (mode ${(mode & 0o777).toString(8)})`,
+      hint: `if it was not read: chmod 600 ${file}`,
     });
   }
   const key = (await readFile(file, "utf8")).trim();
@@ -86,6 +86,6 @@ function invalidKey(what: string): PloyzError {
   return new PloyzError({
     code: "key_invalid",
     message: `${what} is not a WireGuard key (32 bytes in base64)`,
-    hint: "restore it from a backup, or remove it so that a new one is made (the machine then has to join again)",
+    hint: "restore it from a backup, or remove it to create a new one (the machine must then join again)",
   });
 }

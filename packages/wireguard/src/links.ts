@@ -2,11 +2,11 @@ import { run } from "@ployz/exec";
 import { formatCidr, parseCidr } from "./cidr.ts";
 import type { Route } from "./plan.ts";
 
-/** Marks the routes that are ours (rtnetlink(7), rtm_protocol; not in iproute2's rt_protos). */
+/** Marks Ployz's routes (rtnetlink(7), rtm_protocol; not in iproute2's rt_protos). */
 export const ROUTE_PROTOCOL = 157;
 
 export interface Link {
-  /** `wireguard`, `tun` (wireguard-go), or whatever else has the name. Empty for a physical interface. */
+  /** `wireguard`, `tun` (wireguard-go), or the kind of another interface with that name. Empty for a physical interface. */
   readonly kind: string;
   readonly mtu: number;
   readonly up: boolean;
@@ -86,7 +86,7 @@ export function routeChanges(
   ];
 }
 
-/** The routes of this network namespace's main tables, for `overlappingRoutes`. */
+/** Lists the routes of this network namespace's main tables, for `overlappingRoutes`. */
 export async function localRoutes(): Promise<readonly Route[]> {
   const tables = await Promise.all([
     run("ip", ["-j", "-4", "route", "show"]),

@@ -2,14 +2,14 @@ import { createSocket } from "node:dgram";
 import { run } from "@ployz/exec";
 import type { CandidateEndpoint } from "./endpoints.ts";
 
-/** IPv6, UDP, and WireGuard's header and tag: what the tunnel adds to a packet at most (wg-quick(8) takes the same). */
+/** The tunnel's maximum overhead per packet: IPv6, UDP, and WireGuard's header and tag (wg-quick(8) uses the same). */
 const OVERHEAD = 80;
-/** What is left of 1500. Larger only where somebody says that the whole way is wider. */
+/** 1500 minus the overhead. Larger only if the operator declares the whole path wider. */
 const MOST = 1420;
-/** The least that IPv6 may have (RFC 8200, section 5). */
+/** The minimum MTU of IPv6 (RFC 8200, section 5). */
 const LEAST = 1280;
 
-/** The MTU in bytes that the interfaces under which peers reach this machine leave for the tunnel: 1280 to 1420. */
+/** The tunnel's MTU in bytes, from the MTU of the interfaces through which peers reach this machine: 1280 to 1420. */
 export async function overlayMtu(candidates: readonly CandidateEndpoint[]): Promise<number> {
   const { stdout } = await run("ip", ["-j", "link", "show"]);
   const links = JSON.parse(stdout) as readonly { readonly ifname: string; readonly mtu: number }[];
@@ -17,23 +17,23 @@ export async function overlayMtu(candidates: readonly CandidateEndpoint[]): Prom
   return tunnelMtu(links.filter(({ ifname }) => used.has(ifname)).map(({ mtu }) => mtu));
 }
 
-/** Of links with these MTUs. */
+/** The same, from the MTUs of the links. */
 export function tunnelMtu(links: readonly number[]): number {
   return Math.max(LEAST, Math.min(MOST, ...links.map((mtu) => mtu - OVERHEAD)));
 }
 
 export interface PathOptions {
-  /** How long each of three packets is waited for; default 700 ms. */
+  /** Time-out of each of three packets; default 700 ms. */
   readonly attemptMs?: number;
   readonly signal?: AbortSignal;
 }
 
-/** `blocked`: small packets arrive, those of the asked size do not. `unknown`: not even small ones are answered. */
+/** `blocked`: small packets arrive, packets of the given size do not. `unknown`: small packets get no answer either. */
 export type PathVerdict = "passes" | "blocked" | "unknown";
 
 /**
- * Whether IPv4 packets of `bytes`, headers included, get to an address. They are UDP to a closed port, so the peer's kernel answers
- * (ICMP, port unreachable) and nothing has to run there.
+ * Tests whether IPv4 packets of `bytes`, headers included, reach an address. Sends UDP to a closed port: the peer's kernel answers (ICMP,
+ * port unreachable), so the peer needs no listener.
  * @throws the abort reason
  */
 export async function probePath(
@@ -47,7 +47,7 @@ export async function probePath(
 
 const IP_AND_UDP = 28;
 const ATTEMPTS = 3;
-/** tcpmux (RFC 1078): nothing listens there on UDP either. */
+/** tcpmux (RFC 1078): normally closed on UDP too. */
 const PORT = 1;
 
 async function anyArrives(
@@ -81,7 +81,7 @@ function arrives(
     const onAbort = () => finish(() => reject(signal?.reason));
     const timer = setTimeout(() => finish(() => resolve(false)), timeoutMs);
     signal?.addEventListener("abort", onAbort, { once: true });
-    // Refused is the answer; anything else (no route, a packet that is too long for the interface) is none.
+    // Only "refused" counts as an answer; other errors (no route, packet too long for the interface) do not.
     socket.on("error", (error: NodeJS.ErrnoException) =>
       finish(() => resolve(error.code === "ECONNREFUSED")),
     );

@@ -2,33 +2,33 @@ import { PloyzError } from "@ployz/exec";
 import { parseAddress, parseCidr } from "./cidr.ts";
 import { isKey } from "./keys.ts";
 
-/** A peer as an operator means it. */
+/** A wanted peer. */
 export interface Peer {
   readonly publicKey: string;
-  /** `address:port` or `[v6]:port`. Without it the peer has to speak first. Names are not resolved. */
+  /** `address:port` or `[v6]:port`. Without it the peer must send first. Host names are not resolved. */
   readonly endpoint?: string;
-  /** Others to try, in this order, while there is no session with it. */
+  /** Fallbacks, tried in this order while there is no session. */
   readonly fallbacks?: readonly string[];
-  /** Networks behind the peer, `10.101.2.0/24`. The first host of the first one is taken for the peer's machine address. */
+  /** Networks behind the peer, `10.101.2.0/24`. The first host of the first one is the peer's machine address. */
   readonly allowedIps: readonly string[];
   /** Keeps a NAT mapping open; off when absent. 1 to 65,535 seconds. */
   readonly keepaliveSeconds?: number;
 }
 
-/** A peer as it is live. */
+/** A peer's live state. */
 export interface PeerStatus {
   readonly publicKey: string;
-  /** Where its packets last came from. */
+  /** The source of its last packet. */
   readonly endpoint?: string;
   readonly allowedIps: readonly string[];
-  /** Epoch milliseconds, to the second. Absent when there was none since the interface came up. */
+  /** Epoch milliseconds, to the second. Absent when there was no handshake since the interface came up. */
   readonly latestHandshake?: number;
   readonly receivedBytes: number;
   readonly sentBytes: number;
   readonly keepaliveSeconds?: number;
 }
 
-/** Refuses what would make the configuration ambiguous or malformed. @throws PloyzError `peer_invalid`, `peer_conflict`. */
+/** Refuses peers that would make the configuration ambiguous or malformed. @throws PloyzError `peer_invalid`, `peer_conflict`. */
 export function checkPeers(peers: readonly Peer[], ownPublicKey?: string): void {
   const keys = new Set<string>();
   const networks = new Map<string, string>();
@@ -57,11 +57,11 @@ export function checkPeers(peers: readonly Peer[], ownPublicKey?: string): void 
   }
 }
 
-/** All under which it may be reached, best first. */
+/** All endpoints of the peer, best first. */
 export const endpointsOf = ({ endpoint, fallbacks = [] }: Peer): readonly string[] =>
   endpoint === undefined ? fallbacks : [endpoint, ...fallbacks];
 
-/** The one to try after `present`, in a circle; `undefined`: there is no other. */
+/** The endpoint to try after `present`, round robin; `undefined`: there is no other. */
 export function nextEndpoint(peer: Peer, present: string | undefined): string | undefined {
   const all = endpointsOf(peer);
   const next = all[(all.indexOf(present ?? "") + 1) % Math.max(1, all.length)];

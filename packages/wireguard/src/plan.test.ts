@@ -47,7 +47,7 @@ describe("planSubnet", () => {
 
   it.each([
     [{ clusterCidr: "10.101.0.0/16", prefixLength: 24, index: 256 }, "subnet_exhausted", /holds 256 subnets/],
-    [{ clusterCidr: "10.101.0.0/16", prefixLength: 24, index: -1 }, "subnet_exhausted", /no number -1/],
+    [{ clusterCidr: "10.101.0.0/16", prefixLength: 24, index: -1 }, "subnet_exhausted", /index -1 is out/],
     [
       { clusterCidr: "10.101.0.1/16", prefixLength: 24, index: 0 },
       "cidr_invalid",

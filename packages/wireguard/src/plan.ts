@@ -4,9 +4,9 @@ import { addressAt, type Cidr, formatCidr, overlaps, parseCidr } from "./cidr.ts
 export interface SubnetRequest {
   /** The cluster's IPv4 network, e.g. `10.101.0.0/16`. */
   readonly clusterCidr: string;
-  /** Prefix of one machine's subnet, e.g. 24; at most 29, so that a machine holds instances. */
+  /** Prefix of one machine's subnet, e.g. 24; at most 29, to leave addresses for instances. */
   readonly prefixLength: number;
-  /** 0-based number of the subnet. */
+  /** 0-based index of the subnet. */
   readonly index: number;
 }
 
@@ -21,7 +21,7 @@ export interface SubnetPlan {
   readonly instanceCapacity: number;
 }
 
-/** How many machines a cluster network holds. @throws PloyzError `cidr_invalid`. */
+/** The number of machines that fit in a cluster network. @throws PloyzError `cidr_invalid`. */
 export function subnetCapacity(clusterCidr: string, prefixLength: number): number {
   return 2 ** (prefixLength - clusterNetwork(clusterCidr, prefixLength).prefix);
 }
@@ -33,8 +33,8 @@ export function planSubnet({ clusterCidr, prefixLength, index }: SubnetRequest):
   if (!Number.isInteger(index) || index < 0 || index >= capacity) {
     throw new PloyzError({
       code: "subnet_exhausted",
-      message: `${clusterCidr} holds ${capacity} subnets of /${prefixLength}; there is no number ${index}`,
-      hint: "remove machines that are gone, or found the cluster with a larger network",
+      message: `${clusterCidr} holds ${capacity} subnets of /${prefixLength}; index ${index} is out of range`,
+      hint: "remove dead machines, or create the cluster with a larger network",
     });
   }
   const size = 2n ** BigInt(32 - prefixLength);
@@ -54,7 +54,7 @@ export interface Route {
   readonly device: string;
 }
 
-/** The routes that lead part of `cidr` elsewhere already. The default route never counts. @throws PloyzError `cidr_invalid`. */
+/** Existing routes that overlap `cidr`. The default route never counts. @throws PloyzError `cidr_invalid`. */
 export function overlappingRoutes(cidr: string, routes: readonly Route[]): readonly Route[] {
   const wanted = parseCidr(cidr);
   return routes.filter(({ destination }) => {

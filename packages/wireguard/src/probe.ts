@@ -8,7 +8,7 @@ export type WireguardSupport =
   | { readonly mode: "userspace"; readonly program: string }
   | { readonly mode: "none"; readonly reason: string; readonly hint: string };
 
-/** Finds out what this machine can do by trying: makes and removes an interface, else looks for wireguard-go and /dev/net/tun. */
+/** Probes this machine's WireGuard support: creates and removes an interface, else looks for wireguard-go and /dev/net/tun. */
 export async function probeWireguard(): Promise<WireguardSupport> {
   for (const [program, pkg] of [
     ["ip", "iproute2"],
@@ -31,7 +31,7 @@ export async function probeWireguard(): Promise<WireguardSupport> {
   if (/operation not permitted/i.test(refusal)) {
     return {
       mode: "none",
-      reason: `making network interfaces is not permitted (${refusal})`,
+      reason: `not permitted to create network interfaces (${refusal})`,
       hint: "run as root, or with CAP_NET_ADMIN",
     };
   }

@@ -2,20 +2,20 @@ import { connect } from "node:net";
 import { PloyzError } from "@ployz/exec";
 
 export interface RttOptions {
-  /** For all samples together; default 3,000 ms. */
+  /** Time-out for all samples together; default 3,000 ms. */
   readonly timeoutMs?: number;
-  /** Default 3: the first one may pay for a handshake. */
+  /** Default 3: the first one may include a handshake. */
   readonly samples?: number;
   readonly signal?: AbortSignal;
 }
 
-/** tcpmux (RFC 1078): closed everywhere today, and an answer of either kind is a round trip. */
+/** tcpmux (RFC 1078): normally closed, and either kind of answer is a round trip. */
 const PORT = 1;
 
 /**
- * Round trip to an address in milliseconds: the quickest of a few TCP connection attempts to a closed port. The refusal (RST) comes
- * from the peer's kernel, so nothing has to run there and no raw socket or ping program is needed here.
- * @throws PloyzError `rtt_timeout` (no answer at all), `rtt_unreachable` (the network refused); the abort reason.
+ * Round trip to an address in milliseconds: the fastest of a few TCP connection attempts to a closed port. The peer's kernel sends the
+ * refusal (RST), so the peer needs no listener and this machine no raw socket or ping program.
+ * @throws PloyzError `rtt_timeout` (no answer), `rtt_unreachable` (no route); the abort reason.
  */
 export async function measureRtt(address: string, options: RttOptions = {}): Promise<number> {
   const deadline = performance.now() + (options.timeoutMs ?? 3_000);
@@ -60,7 +60,7 @@ function once(
       finish(() =>
         reject(
           new PloyzError(
-            { code: "rtt_unreachable", message: `${address} cannot be reached: ${error.message}` },
+            { code: "rtt_unreachable", message: `cannot reach ${address}: ${error.message}` },
             { cause: error },
           ),
         ),

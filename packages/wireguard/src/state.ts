@@ -9,11 +9,11 @@ export interface InterfaceOptions {
   /** The machine's overlay address as a host network, `10.101.3.1/32`. */
   readonly address: string;
   readonly listenPort: number;
-  /** Bytes; default 1420: what is left of 1500 after IPv6 and WireGuard headers. */
+  /** Bytes; default 1420: 1500 minus IPv6 and WireGuard headers. */
   readonly mtu?: number;
 }
 
-/** What the interface should be, so that it can be made again after wireguard-go died or the machine rebooted. Holds no secret. */
+/** The wanted interface, kept to recreate it after wireguard-go died or the machine rebooted. Holds no secret. */
 export interface InterfaceState {
   readonly version: 1;
   readonly options: InterfaceOptions | undefined;
@@ -39,7 +39,7 @@ export function stateFile(dir: string, name: string): StateFile {
       try {
         return JSON.parse(await readFile(path, "utf8")) as InterfaceState;
       } catch (error) {
-        // Written by rename, so never half there. Absent on a new machine.
+        // Written by rename, so never partial. Absent on a new machine.
         if ((error as NodeJS.ErrnoException).code === "ENOENT") return EMPTY;
         throw error;
       }
@@ -49,7 +49,7 @@ export function stateFile(dir: string, name: string): StateFile {
   };
 }
 
-/** Writes a 0600 file whole or not at all. */
+/** Writes a 0600 file atomically. */
 export async function writePrivate(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomBytes(6).toString("hex")}`;

@@ -11,7 +11,7 @@ import { type InterfaceOptions, type InterfaceState, stateFile } from "./state.t
 export interface WireguardOptions {
   /** Interface name, at most 15 of [a-z0-9_-]: `ployz-wg0`. */
   readonly name: string;
-  /** Where the wanted configuration is kept (no secrets), e.g. /var/lib/ployz/wireguard. */
+  /** Directory of the wanted configuration (no secrets), e.g. /var/lib/ployz/wireguard. */
   readonly dir: string;
   /** Runs wireguard-go where the kernel has no WireGuard. */
   readonly services?: ServiceHost;
@@ -32,31 +32,31 @@ export interface InterfaceStatus {
 export interface HandshakeOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
-  /** How old a handshake may be to count; default 180,000 ms, the life of a session. */
+  /** Maximum age of a handshake; default 180,000 ms, the lifetime of a session. */
   readonly maxAgeMs?: number;
 }
 
-/** One WireGuard interface. Calls are done one after the other; each may be repeated, and repairs what it finds broken. */
+/** One WireGuard interface. Calls run one after the other; each may be repeated, and repairs a broken interface. */
 export interface Wireguard {
   probe(): Promise<WireguardSupport>;
-  /** Makes the interface, or adopts the one that runs, and brings it to these options and the peers of the last `setPeers`. */
+  /** Creates the interface, or adopts the running one, and applies these options and the peers of the last `setPeers`. */
   ensure(options: InterfaceOptions): Promise<EnsureResult>;
-  /** Exactly these peers and their routes. Peers that stay are not touched, so no packet of theirs is lost. */
+  /** Sets exactly these peers and their routes. Unchanged peers are not touched, so they lose no packets. */
   setPeers(peers: readonly Peer[]): Promise<EnsureResult>;
   /** `undefined` when there is no live interface. */
   status(): Promise<InterfaceStatus | undefined>;
   /**
-   * Peers without a live session that may be elsewhere are tried at their next endpoint. Resolves with their public keys. To be called
-   * again after some seconds: a handshake takes a round trip, and WireGuard tries again every five seconds.
+   * Switches peers that have no live session to their next endpoint. Resolves with their public keys. Call again after some seconds: a
+   * handshake takes a round trip, and WireGuard retries every five seconds.
    */
   tryFallbacks(): Promise<readonly string[]>;
-  /** Resolves when each of the peers has a live session; meanwhile tries their fallbacks. @throws PloyzError `handshake_timeout`, naming those without. */
+  /** Resolves when each of the peers has a live session; meanwhile tries their fallbacks. @throws PloyzError `handshake_timeout`, naming the peers without a session. */
   waitForHandshake(publicKeys: readonly string[], options: HandshakeOptions): Promise<void>;
-  /** Removes the interface, its service and the kept configuration. The key file stays. */
+  /** Removes the interface, its service and its stored configuration. Keeps the key file. */
   remove(): Promise<void>;
 }
 
-/** How long an endpoint is given to answer: less than the five seconds after which WireGuard tries again, so that each is tried once. */
+/** Time for an endpoint to answer: less than WireGuard's retry interval of five seconds, so that each endpoint is tried once. */
 const FALLBACK_MS = 4_000;
 
 /** @throws PloyzError `interface_name_invalid`. */
@@ -87,7 +87,7 @@ export function openWireguard(options: WireguardOptions): Wireguard {
     if (interfaceOptions === undefined) throw missing(name);
     const publicKey = publicKeyOf(await readKeyFile(interfaceOptions.privateKeyFile));
     checkPeers(next.peers, publicKey);
-    await file.write(next); // first: whoever comes after a crash knows what was meant
+    await file.write(next); // written first, so that the wanted state survives a crash
     const result = await converge(site, { ...next, options: interfaceOptions, publicKey });
     const appliedEndpoints = Object.fromEntries(
       next.peers.flatMap(({ publicKey: key, endpoint }) => (endpoint === undefined ? [] : [[key, endpoint]])),
@@ -182,8 +182,8 @@ function checkOptions({ address, listenPort, mtu }: InterfaceOptions): void {
 function missing(name: string): PloyzError {
   return new PloyzError({
     code: "interface_missing",
-    message: `${name} was never set up on this machine`,
-    hint: "found a cluster or join one first",
+    message: `the interface ${name} was never set up on this machine`,
+    hint: "create a cluster (ployzctl mesh init) or join one first",
   });
 }
 

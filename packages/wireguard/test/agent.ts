@@ -1,4 +1,4 @@
-/** Runs inside a simulated machine: requests as JSON lines on stdin, replies on stdout. Ends when stdin does. */
+/** Runs inside a simulated machine: requests as JSON lines on stdin, replies on stdout. Exits when stdin closes. */
 import { createSocket } from "node:dgram";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
@@ -45,7 +45,7 @@ const methods = {
       const socket = createSocket("udp4", (message, from) => socket.send(message, from.port, from.address));
       socket.bind(port, "0.0.0.0", resolve);
     }),
-  /** Sends numbered datagrams at a fixed pace; says how many came back. */
+  /** Sends numbered datagrams at a fixed rate; reports how many came back. */
   flow: async (address: string, port: number, count: number, intervalMs: number) => {
     const back = new Set<string>();
     const socket = createSocket("udp4", (message) => back.add(message.toString()));

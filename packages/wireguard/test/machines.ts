@@ -19,8 +19,8 @@ export interface Machine {
 }
 
 /**
- * Simulated machines on one switch: each its own network, mount and pid namespace, with private /run and a reaping init. They live as
- * long as the stdin of their first process is open, so that nothing outlives the test, however it ends.
+ * Simulated machines on one switch: each its own network, mount and pid namespace, with private /run and a reaping init. They live as long
+ * as the stdin of their first process is open, so nothing outlives the test.
  */
 export async function startMachines(count: number): Promise<{ machines: Machine[]; stop(): Promise<void> }> {
   const home = await mkdtemp(join(tmpdir(), "ployz-wireguard-"));
