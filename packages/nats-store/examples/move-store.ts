@@ -64,8 +64,8 @@ export async function moveStore(place: {
       await Promise.all([old.close(), target.close()]);
     },
   });
-  member.session.switchServers(moved.generation, moved.servers); // each member, when it hears of it
-  await machines.m1?.stop(1); // its data stays in m1/generation-1
+  member.session.switchServers(moved.generation, moved.servers); // on each member, when it learns of the new generation
+  await machines.m1?.stop(1); // keeps its data in m1/generation-1
 
   const head = await member.commits.last("prod");
   await member.close();

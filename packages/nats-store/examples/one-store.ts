@@ -2,7 +2,7 @@ import { openServiceHost } from "@ployz/exec";
 import { createIdentity, ensureServer, initStore, openRpc, openStore, serve } from "@ployz/nats-store";
 
 export async function oneStore(place: { dir: string; binary: string; port: number; monitorPort: number }) {
-  const me = createIdentity(); // the seed stays on this machine; the public key goes into the server's users
+  const me = createIdentity(); // the seed stays on this machine; pass the public key as one of the server's users
   const host = await openServiceHost({
     kind: "s6",
     dir: `${place.dir}/services`,

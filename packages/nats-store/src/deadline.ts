@@ -4,8 +4,9 @@ import { isTransient, storeError, unavailable } from "./errors.ts";
 import type { Link, Session } from "./session.ts";
 
 /**
- * Runs one store call within the session's deadline: waits for the connection, and repeats `attempt` while its failures are
- * ones that pass by themselves. Where the store has long been away the deadline is short: a refusal should come at once. Only for reads and for writes that settle what an earlier attempt may have done.
+ * Runs one store call within the session's deadline: waits for the connection, and repeats `attempt` after transient failures. The deadline
+ * is short while the store has been unavailable for long, so that the call fails fast. Only for reads, and for writes that settle the
+ * outcome of earlier attempts.
  * @throws PloyzError `store_unavailable` at the deadline; other failures at once.
  */
 export async function withinDeadline<T>(
@@ -22,7 +23,7 @@ export async function withinDeadline<T>(
     try {
       return await within(left, async () => {
         const link = await session.link();
-        // The connection may come back long after the caller was told that it did not.
+        // The connection may come back long after the caller got its error.
         if (performance.now() >= end) throw outOfTime;
         return untilDisconnected(session, attempt(link));
       });
@@ -34,7 +35,7 @@ export async function withinDeadline<T>(
   }
 }
 
-/** A reply can no longer come once the connection is gone: no need to wait for the time-out. */
+/** After a lost connection no reply can come: do not wait for the time-out. */
 async function untilDisconnected<T>(session: Session, work: Promise<T>): Promise<T> {
   let off = () => {};
   const gone = new Promise<never>((_, reject) => {

@@ -5,7 +5,7 @@ import { errors } from "nats";
 export const closed = () =>
   new PloyzError({
     code: "store_closed",
-    message: "the connection to the store was closed by this process",
+    message: "this process closed its connection to the store",
     hint: "the daemon is stopping; run the command again when it is back",
   });
 
@@ -13,7 +13,7 @@ export const olderGeneration = (found: number, known: number) =>
   new PloyzError({
     code: "store_generation_older",
     message: `a store server of generation ${found} answered; this machine knows generation ${known}`,
-    hint: "nothing was sent to it; stop that old server, and check that the store machines of the present generation are up",
+    hint: "stop that old server, and check that the store machines of the present generation are up; nothing was sent to the old one",
     details: { found, known },
   });
 
@@ -30,7 +30,7 @@ const transientCodes = new Set([
   10158, // this very message id is on its way to the other servers
 ]);
 
-/** The compare-and-set lost: something else is the last message. */
+/** The compare-and-set lost: another message is the last one. */
 export function isConflict(error: unknown): boolean {
   return (
     error instanceof JetStreamApiError &&
@@ -41,7 +41,7 @@ export function isConflict(error: unknown): boolean {
 export const isStreamMissing = (error: unknown) =>
   error instanceof JetStreamApiError && error.code === streamNotFound;
 
-/** Failures that pass by themselves: no reply, no server, no leader. What the attempt did is unknown. */
+/** Transient failures: no reply, no server, no leader. The attempt's outcome is unknown. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof PloyzError) return false;
   if (error instanceof JetStreamApiError) return error.status === 503 || transientCodes.has(error.code);
@@ -67,14 +67,14 @@ function forbidden(error: unknown): InstanceType<typeof errors.PermissionViolati
 
 export const isForbidden = (error: unknown) => forbidden(error) !== undefined;
 
-/** A fenced store refuses what it allows at other times: this passes with the next generation. */
+/** A fenced store refuses writes; the next generation accepts them again. */
 export function writesRefused(cause: unknown): Error {
-  const error = new Error("the store takes no writes at the moment: it is being re-founded", { cause });
-  error.name = "TimeoutError"; // one of the failures that pass by themselves
+  const error = new Error("the store refuses writes: it is being re-founded", { cause });
+  error.name = "TimeoutError"; // a transient failure
   return error;
 }
 
-/** How long an outage lasts is unknown, so is what the last attempt did. */
+/** The duration of the outage and the outcome of the last attempt are unknown. */
 export function unavailable(
   session: {
     readonly lastError: () => unknown;
@@ -91,7 +91,7 @@ export function unavailable(
       code: "store_unavailable",
       message: `the store does not answer (${what}: nothing within ${Math.round(waitedMs)} ms)`,
       hint: refused
-        ? "the store refuses this machine's key; check on a store machine that this machine is a member"
+        ? "the store refuses this machine's key; run `ployzctl machine ls` on a store machine to check that this machine is a member"
         : "check that a store machine is up and reachable over the mesh (`ployzctl status`), then run the command again",
       ...(reason instanceof Error && { details: { reason: reason.message } }),
     },
@@ -99,7 +99,7 @@ export function unavailable(
   );
 }
 
-/** Turns a final failure into one that an operator reads. */
+/** Turns a final failure into an operator's error. */
 export function storeError(what: string, error: unknown): Error {
   if (error instanceof PloyzError) return error;
   const refused = forbidden(error);
@@ -108,7 +108,7 @@ export function storeError(what: string, error: unknown): Error {
       {
         code: "store_forbidden",
         message: `${what}: this machine may not ${refused.operation === "publish" ? "publish to" : "subscribe to"} ${refused.subject}`,
-        hint: "only store machines may do this; run it on one, or give this machine store authority",
+        hint: "run the command on a store machine, or add this machine to the store: ployzctl machine storage promote",
       },
       { cause: error },
     );
@@ -117,7 +117,7 @@ export function storeError(what: string, error: unknown): Error {
     return new PloyzError(
       {
         code: "store_not_initialised",
-        message: `${what}: the store server has no such stream`,
+        message: `${what}: the store server does not have this stream`,
         hint: "the store was not set up by `mesh init`, or this is another cluster's server",
       },
       { cause: error },

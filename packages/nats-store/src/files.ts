@@ -1,7 +1,7 @@
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Replaces a file so that a crash or a power cut leaves the old content or the new, never a part. */
+/** Replaces a file atomically, also across a crash or a power cut. */
 export async function writeFileAtomic(path: string, content: string, mode = 0o600): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const part = `${path}.part`;
@@ -16,7 +16,7 @@ export async function writeFileAtomic(path: string, content: string, mode = 0o60
   await syncFolder(dirname(path));
 }
 
-/** A rename itself must be on disk, too. */
+/** The rename itself must also be synced to disk. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {

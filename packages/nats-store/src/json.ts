@@ -1,4 +1,4 @@
-/** What travels and is stored: plain JSON. */
+/** Sent and stored values: plain JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 import { PloyzError } from "@ployz/exec";
 
-/** Streams and buckets of one store. A bucket is a stream laid out as JetStream KV does (ADR-8), readable by its tools. */
+/** Streams and buckets of one store. A bucket is a stream in JetStream KV's layout (ADR-8), readable by its tools. */
 export const streams = {
   commits: "PLOYZ_COMMITS",
   journal: "PLOYZ_JOURNAL",
@@ -20,7 +20,7 @@ const command = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$/;
 function refuse(what: string, name: string, allowed: string): never {
   throw new PloyzError({
     code: "invalid_name",
-    message: `${what} ${JSON.stringify(name.slice(0, 80))} cannot be a subject of the store`,
+    message: `${what} ${JSON.stringify(name.slice(0, 80))} is not a valid name in the store`,
     hint: `use ${allowed}`,
   });
 }
@@ -55,7 +55,7 @@ export const journalSubjects = (cluster: string) => `${root(cluster)}.journal.*`
 
 export const rpcSubject = (cluster: string, machine: string, name: string) =>
   `${root(cluster)}.rpc.${asToken("machine", machine)}.${asCommand(name)}`;
-/** Everything one machine answers: its commands, and the control messages of calls that run there. */
+/** All subjects that one machine answers: its commands, and the control messages of running calls. */
 export const rpcSubjects = (cluster: string, machine: string) =>
   `${root(cluster)}.rpc.${asToken("machine", machine)}.>`;
 export const rpcAnySubject = (cluster: string) => `${root(cluster)}.rpc.>`;
@@ -66,10 +66,10 @@ export const bucketSubject = (bucket: Bucket, name: string) => `$KV.ployz_${buck
 export const bucketSubjects = (bucket: Bucket) => `$KV.ployz_${bucket}.>`;
 export const bucketKey = (bucket: Bucket, subject: string) => subject.slice(`$KV.ployz_${bucket}.`.length);
 
-/** Where replies to a machine go; nobody else may subscribe there. */
+/** The inbox of a machine's replies; no other member may subscribe to it. */
 export const inboxPrefix = (machine: string) => `_INBOX_${asToken("machine", machine)}`;
 
-/** A subject as an operator reads it: `$KV.ployz_operations.>` is `operations`, `ployz.v1.c-1.commit.prod` is `commit.prod`. */
+/** Shortens a subject for messages: `$KV.ployz_operations.>` is `operations`, `ployz.v1.c-1.commit.prod` is `commit.prod`. */
 export const shownSubject = (subject: string): string =>
   subject
     .replace(/^\$KV\.ployz_/, "")

@@ -12,11 +12,11 @@ export interface SessionOptions {
   readonly cluster: string;
   /** This machine's name. */
   readonly machine: string;
-  /** The newest generation of the store that this machine has heard of: an older server is never used. Default: any. */
+  /** The newest known generation of the store: older servers are never used. Default: any. */
   readonly generation?: number;
-  /** How long one store call may take in all, retries included. Default 5,000 ms; 15,000 of a set, which may elect twice (up to 7,000 each). */
+  /** Deadline of one store call, retries included. Default 5,000 ms; 15,000 with a set, which may elect twice (up to 7,000 each). */
   readonly deadlineMs?: number;
-  /** How long one attempt waits for its reply before it is settled or sent again. Default 1,500 ms. */
+  /** Time-out of one attempt, before it is settled or sent again. Default 1,500 ms. */
   readonly attemptMs?: number;
 }
 
@@ -29,30 +29,30 @@ export interface Link {
 export type SessionEvent = "connected" | "disconnected";
 
 /**
- * One connection to the store servers, kept for the life of a daemon. Opening never waits and never fails: a machine must
- * come up without its store. Calls wait for the connection within their own deadline.
+ * One connection to the store servers, kept for the daemon's lifetime. Opening never waits and never fails: a machine must start without
+ * its store. Calls wait for the connection within their own deadline.
  */
 export interface Session {
   readonly cluster: string;
   readonly machine: string;
   readonly deadlineMs: number;
-  /** The newest generation that was heard of, from its servers too; 0: none yet. */
+  /** The newest known generation, also learned from its servers; 0: none yet. */
   generation(): number;
   /**
-   * Goes on with another generation's servers: calls, followers and commands that are under way continue there. An older
-   * generation, or the present one with the servers that it has, changes nothing.
+   * Switches to another generation's servers: running calls, followers and commands continue there. No effect for an older generation, or
+   * for the present one with the same servers.
    */
   switchServers(generation: number, servers: readonly string[]): void;
-  /** The live connection; waits while there is none, so that nothing is sent into a buffer and forgotten. */
+  /** The live connection; waits while there is none, so that no message is lost in a buffer. */
   link(): Promise<Link>;
   connected(): boolean;
-  /** How long a call may wait from now on: the deadline, or a second where the store has been away for longer than that already. */
+  /** How long a new call may wait: the deadline, or one second if the store has been unavailable for longer than that. */
   patienceMs(): number;
-  /** Milliseconds since the connection came back; `undefined` when it never broke, or is away. */
+  /** Milliseconds since the connection came back; `undefined` when it never broke, or is broken. */
   sinceReconnectMs(): number | undefined;
-  /** Why the last attempt to connect failed. */
+  /** The error of the last connection attempt. */
   lastError(): unknown;
-  /** Calls back on each change of the connection; returns how to stop. */
+  /** Calls back on each change of the connection; returns a function that unsubscribes. */
   onEvent(listener: (event: SessionEvent) => void): () => void;
   close(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export function openSession(options: SessionOptions): Session {
   let lastError: unknown;
   let servers = [...options.servers];
   let generation = options.generation ?? 0;
-  /** Servers that turned out to be of an older generation: the others are tried before them. */
+  /** Servers found to have an older generation: tried after the others. */
   const outdated = new Set<string>();
   let waiters: { resolve(link: Link): void; reject(error: unknown): void }[] = [];
 
@@ -81,7 +81,7 @@ export function openSession(options: SessionOptions): Session {
     for (const listener of [...listeners]) listener(event);
   };
 
-  /** Each connection says whose server it is, before anything is sent through it. */
+  /** Identify the server of each connection before anything is sent through it. */
   const isOlder = (nc: NatsConnection): boolean => {
     const found = generationOf(cluster, nc.info?.server_name ?? "");
     if (found !== undefined && found < generation) {
@@ -116,17 +116,17 @@ export function openSession(options: SessionOptions): Session {
       authenticator: nkeyAuthenticator(new TextEncoder().encode(options.nkeySeed)),
       name: `ployz ${machine}`,
       inboxPrefix: inboxPrefix(machine),
-      // The store's servers are known from the cluster's own state, not from what a server advertises.
+      // The cluster's state names the store's servers; ignore servers that a server advertises.
       ignoreClusterUpdates: true,
-      // A key may be loaded into the servers only after this machine first knocks.
+      // The servers may load this machine's key only after its first attempt.
       ignoreAuthErrorAbort: true,
       maxReconnectAttempts: -1,
       reconnectDelayHandler: () => {
-        // Fast after a blip; spread out while a store is away, or has taken this machine off its list.
+        // Fast after a short interruption; backs off while the store is away, or has removed this machine's key.
         attempts += 1;
         return Math.min(1000, 25 * 2 ** Math.min(attempts, 6)) * (0.5 + Math.random() / 2);
       },
-      // A server that lost its power says nothing: it has to be noticed within a call's deadline, so that the call goes to another.
+      // A server that lost power closes no connection: detect it within a call's deadline, so that the call can use another server.
       pingInterval: 2000,
       maxPingOut: 3,
       timeout: 3000,
@@ -212,7 +212,7 @@ export function openSession(options: SessionOptions): Session {
   };
 }
 
-/** Any order, so that clients spread over the servers; those to avoid come last. */
+/** Shuffled, so that clients spread over the servers; servers to avoid come last. */
 function inOrder(servers: readonly string[], avoided: ReadonlySet<string>): string[] {
   return servers
     .map((server) => ({ server, rank: avoided.has(server) ? 1 : Math.random() }))

@@ -4,16 +4,16 @@ import type { Entry, WriteResult } from "./client/types.ts";
 import type { Json } from "./json.ts";
 import type { Session } from "./session.ts";
 
-/** What a key holds. Without `text` it cannot be read: it was sealed with another key, or changed since. */
+/** A key's value. Without `text` it is unreadable: encrypted with another key, or modified since. */
 export type Sealed = { readonly key: string; readonly revision: number; readonly text?: string };
 
 /**
- * Text in the sensitive bucket, sealed: whoever has only the store's files cannot read it. For store machines; everything fails with
- * `store_forbidden` elsewhere. Compare-and-set as with facts; what a key held before is gone from the store.
+ * Encrypted text in the bucket `secrets`: the store's files alone do not reveal it. For store machines; elsewhere every call fails with
+ * `store_forbidden`. Compare-and-set as with facts; the store does not keep earlier values.
  */
 export interface Vault {
   get(key: string): Promise<Sealed | undefined>;
-  /** `expected` 0: it must not be there. A conflict does not say what is there. */
+  /** `expected` 0: the key must not exist. A conflict does not reveal the stored value. */
   put(key: string, text: string, expected: number): Promise<Pick<WriteResult, "ok">>;
   remove(key: string, expected: number): Promise<Pick<WriteResult, "ok">>;
   list(): Promise<readonly Sealed[]>;
@@ -25,7 +25,7 @@ const tagBytes = 16;
 /** 256 random bits, Base64. */
 export const newSealKey = (): string => randomBytes(32).toString("base64");
 
-/** AES-256-GCM with a random nonce. The key that a text is under is authenticated with it, so texts cannot be swapped. */
+/** AES-256-GCM with a random nonce. The fact key is authenticated with the text, so values cannot be swapped between keys. */
 export function openVault(session: Session, sealKey: string): Vault {
   const bucket = openFacts(session, "secrets");
   const secret = Buffer.from(sealKey, "base64");

@@ -30,21 +30,21 @@ export interface Cluster {
   readonly dir: string;
   readonly machines: Readonly<Record<string, LocalStoreMachine>>;
   readonly hosts: Readonly<Record<string, Processes>>;
-  /** `host:port` of generation 1, which `m1` serves alone. */
+  /** `host:port` of generation 1, served by `m1` alone. */
   readonly first: readonly string[];
   store(
     machine: string,
     options: Partial<SessionOptions> & { readonly servers: readonly string[] },
   ): NatsStore;
   set(generation: number, machines: readonly string[]): Promise<StoreSet>;
-  /** Re-founds through real servers; `before` may break things at a stage. */
+  /** Re-founds through real servers; `before` may inject a fault at a stage. */
   move(
     from: Refounding["from"],
     to: StoreSet,
     before?: (stage: RefoundStage) => unknown,
   ): ReturnType<typeof refound>;
   refounding(from: Refounding["from"], to: StoreSet): Refounding;
-  /** What the daemon of a machine does with a generation of its own at start. */
+  /** The daemon's handling of its own generation at start. */
   ensure(machine: string, generation: number): ReturnType<typeof ensureServer>;
   cleanup(): Promise<void>;
 }
@@ -187,7 +187,7 @@ export async function startCluster(names: readonly string[]): Promise<Cluster> {
   return cluster;
 }
 
-/** Commits one after the other, each expecting the one before, and remembers what was acknowledged. */
+/** Appends commits one after the other, each expecting its predecessor, and records acknowledged ones. */
 export function continuousWriter(store: NatsStore, namespace = "writer") {
   const acknowledged: { readonly operation: string; readonly revision: number }[] = [];
   const refused: unknown[] = [];
@@ -197,7 +197,8 @@ export function continuousWriter(store: NatsStore, namespace = "writer") {
     for (let n = 0; !stopped; ) {
       try {
         const result = await store.commits.append({ namespace, operation: `op${n}` }, expected);
-        if (!result.committed) throw new Error(`op${n} lost against nobody: ${JSON.stringify(result)}`);
+        if (!result.committed)
+          throw new Error(`op${n} conflicts although it is the only writer: ${JSON.stringify(result)}`);
         acknowledged.push({ operation: `op${n}`, revision: result.revision });
         expected = result.revision;
         n += 1;

@@ -2,13 +2,13 @@ import { type ServiceHost, type ServiceSpec, spawnStream } from "@ployz/exec";
 
 type Running = ReturnType<typeof spawnStream> & { readonly spec: ServiceSpec };
 
-/** Runs services as plain processes: what was killed stays dead until it is powered on again. */
+/** Runs services as plain processes: a killed one stays dead until the next power-on. */
 export interface Processes extends ServiceHost {
   kill(name: string): Promise<void>;
   send(name: string, signal: NodeJS.Signals): void;
-  /** Everything dies at once; the definitions stay. */
+  /** Kills everything at once; keeps the definitions. */
   cut(): Promise<void>;
-  /** What a supervisor does at boot. */
+  /** Starts services like a supervisor at boot. */
   boot(): void;
 }
 

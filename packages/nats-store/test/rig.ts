@@ -15,7 +15,7 @@ import { renderConfig } from "../src/server/config.ts";
 import { monitor } from "../src/server/monitor.ts";
 import type { Role } from "../src/server/permissions.ts";
 
-/** The binary under test: PLOYZ_NATS_SERVER, PATH, or what scripts/lib/nats-server.sh put into .cache. */
+/** The binary under test: PLOYZ_NATS_SERVER, PATH, or the download of scripts/lib/nats-server.sh in .cache. */
 export async function serverBinary(): Promise<string> {
   const cached = fileURLToPath(new URL("../../../.cache/", import.meta.url));
   const found = process.env.PLOYZ_NATS_SERVER ?? (await findProgram("nats-server", [cached]));
@@ -25,7 +25,7 @@ export async function serverBinary(): Promise<string> {
 
 const given = new Set<number>();
 
-/** Below the range that the kernel takes source ports from: a server that is started later finds its port still free. */
+/** Below the kernel's ephemeral port range, so that the port is still free when a server starts later. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 15_000 + Math.floor(Math.random() * 17_000);
@@ -51,9 +51,9 @@ export interface Rig {
   options(machine: string, more?: Partial<SessionOptions>): SessionOptions;
   store(machine: string, more?: Partial<SessionOptions>): ReturnType<typeof openStore>;
   start(): Promise<void>;
-  /** SIGKILL by default; resolves when the process is gone. */
+  /** SIGKILL by default; resolves when the process has exited. */
   kill(signal?: "SIGKILL" | "SIGTERM"): Promise<void>;
-  /** Resolves when the server does nothing any more. */
+  /** Resolves when the server is idle. */
   pause(): Promise<void>;
   resume(): void;
   onCleanup(work: () => unknown): void;
@@ -141,7 +141,7 @@ export async function startRig(members: readonly string[] = ["m2", "m3"]): Promi
   return rig;
 }
 
-/** A TCP relay whose server-to-client half can be cut: what is sent arrives, the reply does not. */
+/** A TCP relay whose server-to-client half can be cut: requests arrive, replies do not. */
 export async function startRelay(to: number) {
   const pairs = new Set<readonly [Socket, Socket]>();
   let swallow: ((chunk: string) => boolean) | undefined;

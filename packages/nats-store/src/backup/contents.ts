@@ -7,20 +7,20 @@ import { isTransient, storeError } from "../errors.ts";
 import type { Session } from "../session.ts";
 
 export const infoOf = (session: Session, stream: string): Promise<StreamInfo> =>
-  withinDeadline(session, `looking at ${stream}`, ({ jsm }) => jsm.streams.info(stream));
+  withinDeadline(session, `inspecting ${stream}`, ({ jsm }) => jsm.streams.info(stream));
 
 const AGAIN_MS = 100;
-/** For how long a server of a set may be behind its leader. */
+/** How long a server of a set may lag behind its leader. */
 const BEHIND_ROUNDS = 100;
 
 /**
- * SHA-256 over every message of a stream that nobody writes to, in order: sequence, subject, headers and data. Read again when a server
- * goes away, and when it was read from one of a set that has not got all of it yet.
+ * SHA-256 over every message of a stream that receives no writes, in order: sequence, subject, headers and data. Restarts when a server
+ * disappears, or when the server that was read lags behind its set.
  */
 export async function contentsOf(session: Session, stream: string): Promise<string> {
   for (let [left, behind] = [4, BEHIND_ROUNDS]; ; ) {
     try {
-      // Of its leader, for which this waits.
+      // From the leader; waits until there is one.
       const { messages } = (await infoOf(session, stream)).state;
       const read = await readOnce(session, stream);
       if (read.count >= messages || behind-- === 0) return read.digest;

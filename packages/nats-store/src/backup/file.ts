@@ -28,14 +28,14 @@ interface Header {
   readonly seal: Seal | null;
 }
 
-/** A backup that was verified from its first byte to its last. */
+/** A fully verified backup. */
 export interface Backup {
   readonly manifest: BackupManifest;
-  /** Each stream, with the chunks that the server gave. Read one after the other. */
+  /** Each stream, with the chunks from the server. Read one after the other. */
   streams(): AsyncGenerator<{ readonly stream: BackupStream; chunks(): AsyncGenerator<Buffer, void> }, void>;
 }
 
-/** The bytes of a backup file around a body. With a passphrase everything but the header is encrypted. */
+/** Wraps a body into a backup file. With a passphrase everything but the header is encrypted. */
 export async function* packBackup(
   body: AsyncIterable<Uint8Array>,
   passphrase: string | undefined,
@@ -55,7 +55,7 @@ export async function* packBackup(
   yield hash.digest();
 }
 
-/** Writes a backup's bytes, from `snapshotStore` or from another machine: afterwards the whole file is there, or none. */
+/** Writes a backup's bytes, from `snapshotStore` or from another machine, atomically. */
 export async function writeBackup(path: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   const part = `${path}.part`;
   const file = await open(part, "w", 0o600);
@@ -73,9 +73,9 @@ export async function writeBackup(path: string, bytes: AsyncIterable<Uint8Array>
 }
 
 /**
- * Verifies all of a backup file.
- * @throws PloyzError `backup_invalid` (damaged, cut, no backup), `backup_wrong_key` (also when it has a passphrase and none was
- *   given).
+ * Verifies a whole backup file.
+ * @throws PloyzError `backup_invalid` (damaged, truncated, not a backup), `backup_wrong_key` (also when it needs a passphrase and none was
+ *   passed).
  */
 export async function readBackup(
   path: string,
@@ -84,7 +84,7 @@ export async function readBackup(
   const end = await verifyDigest(path);
   const { header, bodyStart } = await readHeader(path);
   if (header.seal && options.passphrase === undefined)
-    throw wrongKey("the backup is encrypted, and no passphrase was given");
+    throw wrongKey("the backup is encrypted, and no passphrase was passed");
   const key = header.seal ? await openKey(header.seal, options.passphrase ?? "") : undefined;
   const frames = () => {
     const bytes = createReadStream(path, { start: bodyStart, end: end - 1 });
@@ -95,7 +95,7 @@ export async function readBackup(
   for await (const { type, data } of frames()) {
     if (type === frameTypes.manifest) manifest = JSON.parse(data.toString("utf8")) as BackupManifest;
   }
-  if (manifest?.v !== 1) throw invalid("it has no manifest that this version can read");
+  if (manifest?.v !== 1) throw invalid("this version cannot read its manifest");
   const { streams } = manifest;
   return { manifest, streams: () => readStreams(frames(), streams) };
 }
@@ -105,7 +105,7 @@ async function* readStreams(frames: AsyncGenerator<Frame, void>, streams: readon
   while (!next.done && next.value.type === frameTypes.stream) {
     const { name } = JSON.parse(next.value.data.toString("utf8")) as { readonly name: string };
     const stream = streams.find((one) => one.name === name);
-    if (!stream) throw invalid(`its manifest does not know ${name}`);
+    if (!stream) throw invalid(`its manifest does not list ${name}`);
     async function* chunks(): AsyncGenerator<Buffer, void> {
       for (next = await frames.next(); !next.done && next.value.type === frameTypes.data; ) {
         yield next.value.data;
@@ -116,22 +116,26 @@ async function* readStreams(frames: AsyncGenerator<Frame, void>, streams: readon
   }
 }
 
-/** Yields where the digest starts. */
+/** Returns the digest's offset. */
 async function verifyDigest(path: string): Promise<number> {
   const { size } = await stat(path).catch((cause: unknown) => {
     throw new PloyzError(
-      { code: "backup_missing", message: `there is no backup ${path}`, hint: "name the file that was made" },
+      {
+        code: "backup_missing",
+        message: `the backup ${path} does not exist`,
+        hint: "pass the path of an existing backup file",
+      },
       { cause },
     );
   });
   const end = size - digestBytes;
-  if (end < magic.length + 4) throw invalid("it is too short to be one");
+  if (end < magic.length + 4) throw invalid("it is too short for a backup");
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path, { end: end - 1 })) hash.update(chunk as Buffer);
   const parts: Buffer[] = [];
   for await (const chunk of createReadStream(path, { start: end })) parts.push(chunk as Buffer);
   if (!hash.digest().equals(Buffer.concat(parts)))
-    throw invalid("it is damaged or was cut: its checksum does not match");
+    throw invalid("it is damaged or truncated: its checksum does not match");
   return end;
 }
 
@@ -140,11 +144,11 @@ async function readHeader(path: string): Promise<{ readonly header: Header; read
   for await (const chunk of createReadStream(path, { end: magic.length + 4 + longestHeader }))
     parts.push(chunk as Buffer);
   const start = Buffer.concat(parts);
-  if (!start.subarray(0, magic.length).equals(magic)) throw invalid("it is no backup of a store");
+  if (!start.subarray(0, magic.length).equals(magic)) throw invalid("it is not a store backup");
   const length = start.readUInt32BE(magic.length);
-  if (length > longestHeader) throw invalid("its header cannot be read");
+  if (length > longestHeader) throw invalid("its header is unreadable");
   const bodyStart = magic.length + 4 + length;
   const header = JSON.parse(start.subarray(magic.length + 4, bodyStart).toString("utf8")) as Header;
-  if (header.v !== 1) throw invalid("it was made by a newer version");
+  if (header.v !== 1) throw invalid("a newer version of Ployz wrote it");
   return { header, bodyStart };
 }

@@ -1,7 +1,7 @@
 import type { StreamConfig } from "@nats-io/jetstream";
 import { PloyzError } from "@ployz/exec";
 
-/** What one stream of a backup is, as the server that it was copied from said. */
+/** One stream of a backup, as described by the server it was copied from. */
 export interface BackupStream {
   readonly name: string;
   readonly config: StreamConfig;
@@ -12,7 +12,7 @@ export interface BackupStream {
     readonly last_seq: number;
     readonly [field: string]: unknown;
   };
-  /** Over each message's sequence, subject, headers and data; absent for leases, which expire meanwhile. */
+  /** Over each message's sequence, subject, headers and data; absent for leases, which expire during the copy. */
   readonly contents?: string;
 }
 
@@ -21,14 +21,14 @@ export interface BackupManifest {
   readonly cluster: string;
   readonly generation: number;
   readonly lineage: string;
-  /** Versions of the programs that made it, by name. */
+  /** Versions of the programs that wrote it, by name. */
   readonly versions: Readonly<Record<string, string>>;
-  /** RFC 3339, by the clock of the machine that made it. */
+  /** RFC 3339, by the clock of the machine that wrote it. */
   readonly createdAt: string;
-  /** Nothing was written from the first stream's copy to the last one's. */
+  /** No write happened between the first stream's copy and the last one's. */
   readonly consistent: boolean;
   readonly streams: readonly BackupStream[];
-  /** What its secrets are sealed with; only in a backup that is encrypted itself. */
+  /** The key that encrypts its secrets; only in an encrypted backup. */
   readonly sealKey?: string;
 }
 
@@ -47,7 +47,7 @@ export const frame = (type: number, data: Uint8Array): Buffer => {
   return Buffer.concat([head, data]);
 };
 
-/** Larger than any chunk that is written; a damaged length must not allocate gigabytes. */
+/** Larger than any written chunk; a damaged length must not allocate gigabytes. */
 const longestFrame = 16 * 1024 * 1024;
 
 export async function* readFrames(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Frame, void> {
@@ -56,13 +56,13 @@ export async function* readFrames(bytes: AsyncIterable<Uint8Array>): AsyncGenera
     kept = Buffer.concat([kept, chunk]);
     while (kept.length >= 5) {
       const length = kept.readUInt32BE(0);
-      if (length > longestFrame) throw invalid("a part of it is longer than any that is written");
+      if (length > longestFrame) throw invalid("a chunk exceeds the maximum length");
       if (kept.length < 5 + length) break;
       yield { type: kept.readUInt8(4), data: kept.subarray(5, 5 + length) };
       kept = kept.subarray(5 + length);
     }
   }
-  if (kept.length > 0) throw invalid("it ends in the middle");
+  if (kept.length > 0) throw invalid("it is truncated");
 }
 
 export const invalid = (why: string, cause?: unknown) =>
@@ -70,7 +70,7 @@ export const invalid = (why: string, cause?: unknown) =>
     {
       code: "backup_invalid",
       message: `the backup cannot be used: ${why}`,
-      hint: "copy it again from where it was made, or use another one",
+      hint: "copy it again from its origin, or use another backup",
     },
     cause === undefined ? undefined : { cause },
   );
@@ -79,5 +79,5 @@ export const wrongKey = (message: string) =>
   new PloyzError({
     code: "backup_wrong_key",
     message,
-    hint: "pass the passphrase that the backup was made with",
+    hint: "pass the passphrase with which the backup was written",
   });

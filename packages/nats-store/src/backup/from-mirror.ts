@@ -13,9 +13,9 @@ import { snapshotStore } from "./snapshot.ts";
 
 export interface MirrorFounding {
   readonly cluster: string;
-  /** The newest generation that this machine knows. */
+  /** The newest generation known to this machine. */
   readonly generation: number;
-  /** Where the backup is written. */
+  /** Path of the backup to write. */
   readonly file: string;
   readonly createdAt: string;
   readonly passphrase?: string;
@@ -24,20 +24,20 @@ export interface MirrorFounding {
 }
 
 export interface Recovered {
-  /** Up to which sequence the mirror is complete. */
+  /** The sequence up to which the mirror is complete. */
   readonly commits: number;
   readonly facts: number;
   readonly namespaces: readonly string[];
   readonly factCount: number;
-  /** Files of the mirror that could not be read, and what for. */
+  /** Unreadable files of the mirror, and why. */
   readonly damaged: readonly string[];
-  /** Streams that no mirror has: they start empty. */
+  /** Streams that mirrors do not have: they start empty. */
   readonly lost: readonly string[];
 }
 
 /**
- * Makes a backup out of a machine's mirror, for when all store machines are lost: the head of every namespace and every fact,
- * each at its own revision, so that a compare-and-set goes on where it was. New revisions start `leap` after the last known one.
+ * Builds a backup from a machine's mirror, when all store machines are lost: the head of every namespace and every fact, each at its own
+ * revision, so that a compare-and-set still matches. New revisions start `leap` after the last known one.
  * History before the heads, journals, operations, leases and secrets are not in a mirror.
  * @throws PloyzError `mirror_empty`, `nats_server_missing`, `nats_server_too_old`.
  */
@@ -82,7 +82,7 @@ async function fill(session: Session, state: MirrorState, options: MirrorFoundin
   for (const config of streamConfigs({ cluster, generation, replicas: 1, lineage: randomUUID() })) {
     const kept = config.name === streams.commits ? heads : config.name === streams.facts ? facts : undefined;
     const revisions = kept?.map(({ revision }) => revision) ?? [];
-    // Purging the fillers is what the real one forbids; a restore gives the stream its real configuration.
+    // The real configuration forbids purging the fillers; a restore gives the stream its real configuration.
     const end = Math.max(config.name === streams.commits ? state.commits : state.factsRevision, ...revisions);
     const first = kept ? Math.min(end + 1, ...revisions) : 1;
     const scratch = { ...config, deny_purge: false, first_seq: first };
@@ -95,6 +95,6 @@ async function fill(session: Session, state: MirrorState, options: MirrorFoundin
 const empty = (dir: string) =>
   new PloyzError({
     code: "mirror_empty",
-    message: `the mirror in ${dir} holds nothing`,
+    message: `the mirror in ${dir} is empty`,
     hint: "recover on another survivor, or restore a backup",
   });

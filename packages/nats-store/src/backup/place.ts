@@ -1,7 +1,7 @@
 import { bucketSubject, commitSubject, journalSubject, streams } from "../names.ts";
 import type { Session } from "../session.ts";
 
-/** Sequences that may have been given out after the last one that is known are not used again. */
+/** Skips sequences that may have been assigned after the last known one. */
 export const leap = 10_000;
 
 export interface Placed {
@@ -15,7 +15,7 @@ export interface Placed {
   readonly last: number;
 }
 
-/** What takes the sequences that nothing has, by stream. */
+/** Fills unused sequences, by stream. */
 const fillers = (cluster: string): Readonly<Record<string, string>> => ({
   [streams.commits]: commitSubject(cluster, "_filler"),
   [streams.journal]: journalSubject(cluster, "_filler"),
@@ -24,7 +24,7 @@ const fillers = (cluster: string): Readonly<Record<string, string>> => ({
   [streams.secrets]: bucketSubject("secrets", "_filler"),
 });
 
-/** Publishes messages at the sequences that they had, and brings the stream to `last`. The stream must allow purging. */
+/** Publishes messages at their original sequences, and advances the stream to `last`. The stream must allow purging. */
 export async function publishAt(
   session: Session,
   stream: string,

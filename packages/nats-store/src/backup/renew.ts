@@ -8,10 +8,10 @@ import { startScratch } from "./scratch.ts";
 import { snapshotStore } from "./snapshot.ts";
 
 export interface RenewOptions {
-  /** Where the renewed backup is written. */
+  /** Path of the renewed backup. */
   readonly file: string;
   readonly createdAt: string;
-  /** The newest revisions that any machine knows (`mirror.applied()`), if any. */
+  /** The newest revisions known to any machine (`mirror.applied()`), if any. */
   readonly seen?: { readonly commits: number; readonly facts: number };
   readonly passphrase?: string;
   /** Path of nats-server; default: the one in PATH. */
@@ -19,9 +19,9 @@ export interface RenewOptions {
 }
 
 /**
- * Prepares a backup for taking the place of a store that has gone on since. Contents and revisions are the same; new revisions
- * start beyond every one that the store may have given out, so that no machine takes a new commit for an old one that it knows;
- * and followers start afresh. Restore the renewed one. Leases are left out: their holders are of another time.
+ * Prepares a backup to replace a store that was written to since. Contents and revisions stay the same; new revisions start beyond every
+ * one that the store may have assigned, so that no machine mistakes a new commit for an old one; and followers start again. Restore the
+ * renewed file. Leases are left out: their holders are obsolete.
  */
 export async function renewBackup(backup: Backup, options: RenewOptions): Promise<void> {
   const { cluster, generation } = backup.manifest;

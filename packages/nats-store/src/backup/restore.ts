@@ -12,11 +12,11 @@ import type { Backup } from "./file.ts";
 import type { BackupManifest, BackupStream } from "./format.ts";
 
 export interface RestoreOptions {
-  /** 1, 3 or 5: as many as the set has servers. */
+  /** 1, 3 or 5: the number of servers in the set. */
   readonly replicas: number;
-  /** The generation that is founded. */
+  /** The generation being founded. */
   readonly generation: number;
-  /** Given when the backup is not the whole of the store that it replaces (an old one): followers start afresh. */
+  /** Set when the backup does not hold all of the replaced store (an older backup): followers start again. */
   readonly lineage?: string;
 }
 
@@ -24,8 +24,8 @@ export interface RestoreOptions {
 const requestMs = 15_000;
 
 /**
- * Restores a backup into the empty servers of a new generation, and compares what stands there with the backup: sequences and
- * every message. Never adds to anything: what an attempt left is wiped when another re-founding founds the servers.
+ * Restores a backup into the empty servers of a new generation, and compares the result with the backup: sequences and every message. Never
+ * adds to existing data: another re-founding wipes the remains of a failed attempt.
  * @throws PloyzError `backup_other_cluster`, `store_not_empty` (nothing was changed), `store_restore_failed`,
  *   `restore_unverified`, `store_unavailable`, `store_forbidden`.
  */
@@ -38,12 +38,12 @@ export async function restoreStore(
   if (manifest.cluster !== session.cluster) {
     throw new PloyzError({
       code: "backup_other_cluster",
-      message: `the backup is of cluster ${manifest.cluster}, not of ${session.cluster}`,
-      hint: "take one of this cluster",
+      message: `the backup belongs to cluster ${manifest.cluster}, not to ${session.cluster}`,
+      hint: "use a backup of this cluster",
     });
   }
   for (const name of Object.values(streams)) {
-    const there = await withinDeadline(session, `looking for ${name}`, ({ jsm }) =>
+    const there = await withinDeadline(session, `inspecting ${name}`, ({ jsm }) =>
       jsm.streams.info(name).catch((error: unknown) => {
         if (isStreamMissing(error)) return undefined;
         throw error;
@@ -69,7 +69,7 @@ export async function restoreStreams(
 ): Promise<void> {
   for await (const { stream, chunks } of backup.streams()) {
     const config = wanted.find(({ name }) => name === stream.name);
-    if (!config) throw failed(stream.name, "this version does not know it");
+    if (!config) throw failed(stream.name, "this version does not know the stream");
     await restoreStream(session, stream, { config: { ...stream.config, ...config }, chunks: chunks() });
   }
 }
@@ -99,14 +99,14 @@ async function restoreStream(
     for await (const chunk of from.chunks) await ask(to, chunk);
     await ask(to, "");
   } catch (error) {
-    if (isTransient(error)) throw failed(name, "the new servers do not answer", error);
+    if (isTransient(error)) throw failed(name, "the new store servers do not answer", error);
     throw storeError(`restoring ${name}`, error);
   }
 }
 
 /**
- * In a set the server that restores may subscribe a moment after its subject is known here. "No responders" says that nobody got
- * the message, so it can be sent again.
+ * In a set the server that restores may subscribe a moment after its subject is known here. "No responders" means that no server got the
+ * message, so it can be sent again.
  */
 async function requestOnceHeard(
   nc: NatsConnection,
@@ -126,14 +126,14 @@ async function requestOnceHeard(
 async function verify(session: Session, stream: BackupStream): Promise<void> {
   const { name, state } = stream;
   const now = (await infoOf(session, name)).state;
-  // Leases expire while they are copied, and each leaves a marker.
+  // Leases expire during the copy, and each leaves a marker.
   const ends = name === streams.leases ? now.last_seq >= state.last_seq : now.last_seq === state.last_seq;
   if (!ends) throw unverified(name, `it ends at ${now.last_seq}, not at ${state.last_seq}`);
   if (stream.contents === undefined) return;
   if (now.messages !== state.messages)
     throw unverified(name, `it has ${now.messages} messages, not ${state.messages}`);
   if ((await contentsOf(session, name)) !== stream.contents)
-    throw unverified(name, "its messages are not the ones that were copied");
+    throw unverified(name, "its messages differ from the copied ones");
 }
 
 const failed = (stream: string, why: string, cause?: unknown) =>
@@ -141,7 +141,7 @@ const failed = (stream: string, why: string, cause?: unknown) =>
     {
       code: "store_restore_failed",
       message: `restoring ${stream} failed: ${why}`,
-      hint: "start the re-founding again, with another id; the one before it is untouched",
+      hint: "run the command again; the present store is unchanged",
     },
     cause === undefined ? undefined : { cause },
   );
@@ -149,14 +149,14 @@ const failed = (stream: string, why: string, cause?: unknown) =>
 const notEmpty = (stream: string) =>
   new PloyzError({
     code: "store_not_empty",
-    message: `the new store servers hold ${stream} already`,
-    hint: "start the re-founding again, with another id: a restore never adds to what is there",
+    message: `the new store servers already hold ${stream}`,
+    hint: "run the command again: it founds empty servers, and a restore never adds to existing data",
   });
 
 const unverified = (stream: string, why: string) =>
   new PloyzError({
     code: "restore_unverified",
-    message: `${stream} was restored, yet ${why}`,
-    hint: "the new generation was not opened; run the command again",
+    message: `the restored ${stream} differs from the backup: ${why}`,
+    hint: "the new generation stays closed; run the command again",
     details: { stream },
   });

@@ -12,7 +12,7 @@ export interface Scratch {
   stop(): Promise<void>;
 }
 
-/** A server of its own for a few seconds, on loopback, that only this process has the key of. Nothing rests on its disk. */
+/** A temporary server on loopback, to which only this process has the key. Its data need not be durable. */
 export async function startScratch(binary: string | undefined, cluster: string): Promise<Scratch> {
   const { path } = await findServer(binary);
   const dir = await mkdtemp(`${tmpdir()}/ployz-recover-`);
@@ -47,7 +47,7 @@ authorization { users: [ { nkey: ${JSON.stringify(me.publicKey)} } ] }
     await rm(dir, { recursive: true, force: true });
   };
   try {
-    await waitFor("a server to recover into", async () => (session.connected() ? true : undefined), {
+    await waitFor("a temporary store server", async () => (session.connected() ? true : undefined), {
       timeoutMs: 10_000,
     });
   } catch (error) {

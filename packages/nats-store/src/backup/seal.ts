@@ -8,7 +8,7 @@ import {
 } from "node:crypto";
 import { invalid, wrongKey } from "./format.ts";
 
-/** How a body is encrypted: a key from a passphrase (scrypt, RFC 7914), AES-256-GCM over chunks that are numbered. */
+/** Encryption of a body: a key from a passphrase (scrypt, RFC 7914), AES-256-GCM over numbered chunks. */
 export interface Seal {
   readonly kdf: "scrypt";
   readonly N: number;
@@ -16,7 +16,7 @@ export interface Seal {
   readonly p: number;
   /** Base64. */
   readonly salt: string;
-  /** Tells a wrong passphrase from damage. Base64. */
+  /** Distinguishes a wrong passphrase from damage. Base64. */
   readonly check: string;
 }
 
@@ -39,11 +39,10 @@ export async function createKey(passphrase: string): Promise<Key> {
 /** @throws PloyzError `backup_wrong_key`. */
 export async function openKey(seal: Seal, passphrase: string): Promise<Key> {
   if (seal.kdf !== "scrypt" || seal.N > 2 ** 20 || seal.r > 32 || seal.p > 16)
-    throw invalid("it is encrypted in a way that this version does not know");
+    throw invalid("this version does not know its encryption");
   const { secret, check } = await derive(passphrase, Buffer.from(seal.salt, "base64"), seal);
   const [want, have] = [seal.check, check].map((text) => Buffer.from(text, "base64")) as [Buffer, Buffer];
-  if (want.length !== have.length || !timingSafeEqual(want, have))
-    throw wrongKey("the passphrase is not the one that the backup was encrypted with");
+  if (want.length !== have.length || !timingSafeEqual(want, have)) throw wrongKey("the passphrase is wrong");
   return { seal, secret };
 }
 
@@ -57,7 +56,7 @@ async function derive(passphrase: string, salt: Buffer, { N, r, p }: Pick<Seal, 
   return { secret, check };
 }
 
-/** The salt makes each key new, so a counter is nonce enough. Its first byte marks the last chunk: a cut end is noticed. */
+/** The salt makes each key unique, so a counter suffices as nonce. Its first byte marks the last chunk, which reveals truncation. */
 const nonceOf = (n: number, last: boolean) => {
   const nonce = Buffer.alloc(12);
   nonce.writeUInt8(last ? 1 : 0);
@@ -77,19 +76,19 @@ export async function* encrypt(key: Key, bytes: AsyncIterable<Uint8Array>): Asyn
 export async function* decrypt(key: Key, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void> {
   let n = 0;
   for await (const { chunk, last } of inChunks(bytes, chunkBytes + tagBytes)) {
-    if (chunk.length < tagBytes) throw invalid("it ends in the middle");
+    if (chunk.length < tagBytes) throw invalid("it is truncated");
     const decipher = createDecipheriv("aes-256-gcm", key.secret, nonceOf(n, last));
     decipher.setAuthTag(chunk.subarray(chunk.length - tagBytes));
     try {
       yield Buffer.concat([decipher.update(chunk.subarray(0, -tagBytes)), decipher.final()]);
     } catch (cause) {
-      throw invalid("what is encrypted in it was changed", cause);
+      throw invalid("its encrypted part was modified", cause);
     }
     n += 1;
   }
 }
 
-/** Chunks of one size, the last one shorter, or empty. */
+/** Chunks of equal size, the last one shorter or empty. */
 async function* inChunks(bytes: AsyncIterable<Uint8Array>, size: number) {
   let kept = Buffer.alloc(0);
   for await (const more of bytes) {

@@ -11,18 +11,18 @@ import { packBackup } from "./file.ts";
 import { type BackupManifest, type BackupStream, frame, frameTypes } from "./format.ts";
 
 export interface SnapshotOptions {
-  /** RFC 3339: now, by the caller's clock. */
+  /** RFC 3339: the current time of the caller's clock. */
   readonly createdAt: string;
-  /** Fail unless nothing was written meanwhile: the store is fenced, and this is all of it. */
+  /** Fail if the store was written to meanwhile: the store is fenced, and the backup must be complete. */
   readonly fenced?: boolean;
   readonly passphrase?: string;
-  /** What secrets are sealed with: goes into the backup if that is encrypted. */
+  /** The key that encrypts secrets: included in the backup if that is encrypted. */
   readonly sealKey?: string;
-  /** Versions of the programs, for who reads the backup one day. */
+  /** Versions of the programs, recorded for later readers. */
   readonly versions?: Readonly<Record<string, string>>;
 }
 
-/** Commits before the facts that they refer to, so that also a copy of a store at work has what its commits name. */
+/** Copy commits before the facts they refer to, so that even a copy of a serving store holds every fact its commits name. */
 const order = [
   streams.commits,
   streams.leases,
@@ -32,13 +32,13 @@ const order = [
   streams.facts,
 ];
 
-/** How long the server may take for one chunk. */
+/** Time-out of one chunk. */
 const chunkMs = 15_000;
 const chunkBytes = 128 * 1024;
 
 /**
- * The whole store as the bytes of one backup file. Needs the key of a store machine. What is written meanwhile may be in it or
- * not; with `fenced` it fails instead.
+ * Streams the whole store as one backup file. Needs the key of a store machine. A concurrent write may or may not be included; with
+ * `fenced` it makes the call fail.
  * @throws PloyzError `store_not_fenced`, `store_snapshot_failed`, `store_unavailable`, `store_forbidden`.
  */
 export function snapshotStore(session: Session, options: SnapshotOptions): AsyncGenerator<Buffer, void> {
@@ -54,11 +54,11 @@ async function* body(session: Session, options: SnapshotOptions): AsyncGenerator
   for (const name of order) {
     const copied: Copied = {};
     for await (const chunk of copyStream(session, name, copied)) yield chunk;
-    if (!copied.described) throw failed(name, "the server gave nothing");
+    if (!copied.described) throw failed(name, "the server sent nothing");
     const { config, state } = copied.described;
     if (name === streams.commits) label = config.metadata ?? {};
     const still = async () => (await infoOf(session, name)).state.last_seq === state.last_seq;
-    // Leases end by themselves, fenced or not.
+    // Leases expire, fenced or not.
     const contents = name !== streams.leases && (await still()) ? await contentsOf(session, name) : undefined;
     const unchanged = contents !== undefined && before.get(name) === state.last_seq && (await still());
     if (name !== streams.leases) consistent &&= unchanged;
@@ -127,7 +127,7 @@ async function* copyStream(session: Session, name: string, copied: Copied): Asyn
         if (status >= 400) throw failed(name, message.headers?.description ?? String(status));
         return;
       }
-      clearTimeout(timer); // the reader may take its time
+      clearTimeout(timer); // the reader may be slow
       yield frame(frameTypes.data, message.data);
       message.respond();
     }
@@ -150,6 +150,6 @@ const failed = (stream: string, why: string) =>
 const notFenced = () =>
   new PloyzError({
     code: "store_not_fenced",
-    message: "something was written to the store while it was copied: it takes writes",
+    message: "the store was written to during the copy: it is not fenced",
     hint: "fence a majority of its servers, then copy it again",
   });

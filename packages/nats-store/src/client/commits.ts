@@ -16,7 +16,7 @@ import type { AppendResult, CommitEnvelope, Entry, FollowEvent } from "./types.t
 
 export type Commits = ReturnType<typeof openCommits>;
 
-/** The commit log: one subject per namespace, its last message is the namespace's state. Nothing is ever removed from it. */
+/** The commit log: one subject per namespace, its last message is the namespace's state. Commits are never removed. */
 export function openCommits(session: Session) {
   const stream = streams.commits;
   const subjectOf = (namespace: string) => commitSubject(session.cluster, namespace);
@@ -36,7 +36,7 @@ export function openCommits(session: Session) {
       return stored && toEntry(stored);
     },
 
-    /** Walks back from the last commit: each message carries the revision that it was appended after. */
+    /** Walks back from the last commit: each message carries the revision of its predecessor. */
     async history(namespace: string, limit: number): Promise<readonly Entry<CommitEnvelope>[]> {
       const entries: Entry<CommitEnvelope>[] = [];
       let stored = await lastOn(session, stream, subjectOf(namespace));
@@ -58,7 +58,7 @@ export function openCommits(session: Session) {
       const subject = subjectOf(commit.namespace);
       const isMine = (stored: Stored) =>
         (jsonOf(stored) as CommitEnvelope).operation === asToken("operation", commit.operation);
-      // One operation, one commit: a runner that starts again may expect its own commit as the last.
+      // One operation makes one commit: a restarted runner may expect its own commit as the last.
       const last = await lastOn(session, stream, subject);
       if (last && isMine(last)) return { committed: true, revision: last.revision };
       const result = await casWrite(session, {
@@ -66,7 +66,7 @@ export function openCommits(session: Session) {
         subject,
         data: encode(commit),
         expected,
-        // One operation may commit to several namespaces, and is sent again with what it now expects.
+        // One operation may commit to several namespaces, and its retry carries the revision it now expects.
         messageId: `${commit.operation}/${commit.namespace}/${expected}`,
         isMine,
         settleBy: "next",

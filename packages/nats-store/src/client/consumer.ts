@@ -7,7 +7,7 @@ import { type Stored, toStored } from "./subject.ts";
 
 export interface Delivered {
   readonly stored: Stored;
-  /** How many matching messages wait behind this one. */
+  /** The number of matching messages that follow this one. */
   readonly pending: number;
 }
 
@@ -19,8 +19,8 @@ export interface ConsumerStart {
 const heartbeatMs = 2000;
 
 /**
- * One ephemeral push consumer, until anything may have been missed: a gap, a lost connection, missed heartbeats. Then it
- * throws `Interrupted`, and the caller starts another where this one ended. The first value is the number of messages that wait.
+ * One ephemeral push consumer. When a message may have been missed (a gap, a lost connection, missed heartbeats) it throws `Interrupted`,
+ * and the caller starts another at its end. The first value is the number of pending messages.
  */
 export async function* consumeOnce(
   session: Session,
@@ -74,12 +74,12 @@ export async function* consumeOnce(
     clearTimeout(watchdog);
     offEvent();
     options.signal.removeEventListener("abort", onAbort);
-    // Without interest the server drops the consumer by itself after the inactive threshold.
+    // Without a subscriber the server drops the consumer after the inactive threshold.
     subscription.unsubscribe();
   }
 }
 
-/** Something may have been missed: start again where this consumer ended. */
+/** A message may have been missed: start another consumer where this one ended. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
@@ -104,7 +104,7 @@ function consumerConfig(inbox: string, start: ConsumerStart): Partial<ConsumerCo
   };
 }
 
-/** Flow control asks for an answer before more is sent: that is what bounds the queue. */
+/** Flow control requires a reply before the server sends more, which bounds the queue. */
 function answerStatus(link: Link, message: Msg): void {
   if (message.reply) link.nc.publish(message.reply);
   const stalled = message.headers?.get("Nats-Consumer-Stalled");

@@ -8,10 +8,10 @@ import type { Entry, FollowEvent, WriteResult } from "./types.ts";
 
 export type Facts = ReturnType<typeof openFacts>;
 
-/** What the writer expected, as it was asked: 0 stands also for "after a deletion marker". */
+/** The revision that the writer expected; 0 also means "after a deletion marker". */
 const asked = "Ployz-Expected";
 
-/** Intent under compare-and-set: a JetStream KV bucket with one value per key. `bucket` is `secrets` on store machines only. */
+/** Facts under compare-and-set: a JetStream KV bucket with one value per key. Only store machines can use the bucket `secrets`. */
 export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts") {
   const stream = streams[bucket];
   const toEntry = (stored: Stored): Entry<Json> => ({
@@ -83,7 +83,7 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
     async *follow(prefix: string, signal: AbortSignal): AsyncGenerator<FollowEvent<Json>, void> {
       const filters = filtersFor(bucket, prefix);
       let synced = false;
-      // Before `synced`, a marker matters only to who was told the key: it was removed while the picture was on its way.
+      // Before `synced`, a marker matters only if its key was already yielded: the key was removed during the initial read.
       const told = new Set<string>();
       for await (const event of followStream(session, {
         stream,

@@ -19,9 +19,9 @@ export interface FollowOptions {
 }
 
 /**
- * What stands there now, `synced`, then every later message, in order and without a gap, across reconnects and server
- * restarts, and into the next generation of the store. Ends when the signal aborts.
- * @throws PloyzError `store_refounded` when the stream is not the one that was followed: the reader starts afresh.
+ * Yields the current messages, `synced`, then every later message, in order and without a gap, across reconnects, server restarts and into
+ * the next generation of the store. Ends when the signal aborts.
+ * @throws PloyzError `store_refounded` when the stream was replaced by another one: the reader must start again.
  */
 export async function* followStream(
   session: Session,
@@ -45,8 +45,8 @@ export async function* followStream(
       };
       if (info.state.last_seq < last || (origin && !continues(origin, found))) throw refounded(stream);
       origin = found;
-      // Before `synced` the picture is taken anew, without what was already told; after it, the stream goes on where it was.
-      // From the last message that came, not from `head`: a replica may have made the picture without having all of it yet.
+      // Before `synced` the initial read restarts, skipping messages already yielded; after it, the stream continues where it stopped.
+      // Continue from the last received message, not from `head`: the initial read may come from a replica that lags.
       const from = synced ? last + 1 : options.from;
       if (!synced) head = info.state.last_seq;
       for await (const event of consumeOnce(session, link, stream, { from, filters, signal })) {
@@ -76,22 +76,22 @@ export async function* followStream(
   }
 }
 
-/** Which stream it is that is followed. */
+/** Identifies the followed stream. */
 interface Origin {
   readonly created: string;
   readonly generation: number;
   readonly lineage: string;
 }
 
-/** The very stream, or a later generation that holds all of it under the same sequences. */
+/** The same stream, or a later generation with the same messages and sequences. */
 const continues = (before: Origin, now: Origin) =>
   before.created === now.created || (now.generation > before.generation && now.lineage === before.lineage);
 
 const refounded = (stream: string) =>
   new PloyzError({
     code: "store_refounded",
-    message: `${stream} is not the stream that was followed: the store was founded anew`,
-    hint: "read the present state again and follow from there",
+    message: `the store was rebuilt: its stream ${stream} is not the one that was followed`,
+    hint: "read the current state again and follow from there",
   });
 
 function untilAborted(link: Promise<Link>, signal: AbortSignal): Promise<Link | undefined> {

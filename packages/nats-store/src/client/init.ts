@@ -13,8 +13,8 @@ export interface StoreLayout {
   readonly replicas: number;
   readonly generation: number;
   /**
-   * The same as long as each generation holds all of the one before. A store restored from an older backup or recovered from a
-   * mirror has another: who followed the old one starts afresh.
+   * Stays the same while each generation holds all data of its predecessor. A store restored from an older backup or recovered from a
+   * mirror has a new one: followers of the old store start again.
    */
   readonly lineage?: string;
 }
@@ -26,7 +26,7 @@ export const labels = {
   lineage: "ployz_lineage",
 } as const;
 
-/** What the streams of a store are. `allow_direct` is off: reads go to the leader, so a writer always sees its own writes. */
+/** The streams of a store. `allow_direct` is off: reads go to the leader, so a writer always sees its own writes. */
 export function streamConfigs(layout: StoreLayout): readonly Config[] {
   const common = {
     retention: RetentionPolicy.Limits,
@@ -55,7 +55,7 @@ export function streamConfigs(layout: StoreLayout): readonly Config[] {
       subjects: [commitSubjects(layout.cluster)],
       duplicate_window: nanos(120_000),
     },
-    // Journals of old operations are dropped by retention one day, so deletion stays possible here (to store machines).
+    // Retention will delete journals of old operations, so store machines may delete here.
     { ...common, name: streams.journal, subjects: [journalSubjects(layout.cluster)] },
     bucket("facts"),
     bucket("operations"),
@@ -66,14 +66,14 @@ export function streamConfigs(layout: StoreLayout): readonly Config[] {
       subjects: [bucketSubjects("leases")],
       max_msgs_per_subject: 1,
       allow_msg_ttl: true,
-      // An expired lease leaves a marker, which is the event that waiters wait for. The server ties it to roll-ups.
+      // An expired lease leaves a marker, which wakes waiters. The server requires roll-ups for it.
       subject_delete_marker_ttl: nanos(3_600_000),
       allow_rollup_hdrs: true,
     },
   ] as readonly Config[];
 }
 
-/** Creates the streams that are missing and brings the others up to date. Store machines only; may be called again. */
+/** Creates missing streams and updates the others. Store machines only; may be called again. */
 export async function initStore(
   session: Session,
   options: { readonly replicas?: number; readonly generation?: number } = {},

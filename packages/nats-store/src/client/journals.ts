@@ -13,11 +13,11 @@ export type Journals = ReturnType<typeof openJournals>;
 const indexHeader = "Ployz-Index";
 const indexOf = (stored: Stored) => Number(stored.header(indexHeader));
 
-/** Operation journals: one subject per operation, one message per entry, each appended right after the one before it. */
+/** Operation journals: one subject per operation, one message per entry, each appended directly after its predecessor. */
 export function openJournals(session: Session) {
   const stream = streams.journal;
   const subjectOf = (operation: string) => journalSubject(session.cluster, operation);
-  /** Where each journal ended when this process last wrote it: saves a read per entry, and the CAS checks it. */
+  /** The end of each journal at this process's last write: saves a read per entry, and the CAS verifies it. */
   const ends = new Map<string, { readonly index: number; readonly revision: number }>();
 
   const readAll = async (operation: string): Promise<readonly Json[]> => {
@@ -30,7 +30,7 @@ export function openJournals(session: Session) {
       if (event.type === "message") entries.push(jsonOf(event.stored));
       if (event.type === "synced" || event.stored.revision >= last.revision) return entries;
     }
-    // The deadline ended it: say so the way every other read does.
+    // Aborted by the deadline: report it like every other read.
     return withinDeadline(session, `reading the journal of ${operation}`, () => {
       const late = new Error("the journal was not read in time");
       late.name = "TimeoutError";
@@ -76,7 +76,7 @@ export function openJournals(session: Session) {
       }
     },
 
-    /** Newest first: operation ids are ULIDs, so their order is the order of time. */
+    /** Newest first: operation ids are ULIDs, so their order is chronological. */
     async summaries(limit: number): Promise<readonly Entry<Json>[]> {
       const subjects = await subjectsOf(session, streams.operations, bucketSubjects("operations"));
       const newest = [...subjects].reverse().slice(0, limit);

@@ -8,22 +8,22 @@ import type { AcquireResult, Lease, LeaseHolder } from "./types.ts";
 
 export type Leases = ReturnType<typeof openLeases>;
 
-/** How long the marker of a release stays before the server drops it. */
+/** Lifetime of a release's marker on the server. */
 const markerSeconds = 3600;
 
-/** What a lease's message holds. `fence` is absent in the message that won it: its own revision is the fence. */
+/** The content of a lease's message. `fence` is absent in the acquiring message: its own revision is the fence. */
 interface Body {
   readonly holder: LeaseHolder;
   readonly ttlSeconds: number;
   readonly fence?: number;
-  /** Which process wrote it, and which of its writes this is: settles lost replies, and tells a restarted daemon apart. */
+  /** Identifies the writing process and the write: settles lost replies, and distinguishes a restarted daemon. */
   readonly writer: string;
   readonly write: number;
 }
 
 /**
  * Leases with fences: one key per scope whose message the server removes after the TTL (Nats-TTL, ADR-43). Every take-over,
- * renewal and release is a compare-and-set, so the server's clock alone decides and no machine's clock matters.
+ * renewal and release is a compare-and-set, so only the server's clock decides.
  */
 export function openLeases(session: Session) {
   const stream = streams.leases;
@@ -50,8 +50,8 @@ export function openLeases(session: Session) {
   };
 
   /**
-   * Whether this very lease is what stands there: at its revision, or at a later one that this process wrote: a renewal that
-   * was given up on may have reached the store.
+   * Whether the stored lease is this one: at its revision, or at a later one that this process wrote, because a renewal that timed out may
+   * have reached the store.
    */
   const stands = (current: Stored | undefined, lease: Lease): current is Stored => {
     const found = current && toLease(current);
@@ -136,7 +136,7 @@ export function openLeases(session: Session) {
     async whenFree(scope: string, signal: AbortSignal): Promise<void> {
       const done = new AbortController();
       const either = AbortSignal.any([signal, done.signal]);
-      // A marker that itself expired while this machine was cut off is never delivered: look again after each reconnect.
+      // A marker that expired while this machine was disconnected is never delivered: read again after each reconnect.
       const off = session.onEvent((event) => {
         if (event === "connected")
           get(scope).then(

@@ -1,7 +1,7 @@
 /** A queue with one reader: pushes never wait, the reader does. */
 export interface Queue<T> {
   push(value: T): void;
-  /** No more values; the reader gets what is queued, then the end, or `error`. */
+  /** Ends the queue; the reader gets the queued values, then the end, or `error`. */
   end(error?: unknown): void;
   /** The next value; `undefined` at the end. */
   next(): Promise<T | undefined>;

@@ -3,7 +3,7 @@ import { isForbidden } from "../errors.ts";
 import { streams } from "../names.ts";
 import type { Session } from "../session.ts";
 
-/** One stream, as its leader sees it. */
+/** One stream, as reported by its leader. */
 export interface StreamSize {
   readonly name: string;
   readonly messages: number;
@@ -11,16 +11,16 @@ export interface StreamSize {
   readonly lastSequence: number;
   /** Machine of the leader, in a set. */
   readonly leader?: string;
-  /** Machines of the other replicas, in a set; `current`: it has all that the leader has. */
+  /** Machines of the other replicas, in a set; `current`: it is up to date with the leader. */
   readonly followers: readonly { readonly machine: string; readonly current: boolean }[];
 }
 
-/** What the store holds. A stream that this machine may not look at is left out. */
+/** The sizes of the store's streams. Leaves out streams that this machine may not read. */
 export async function storeSizes(session: Session): Promise<readonly StreamSize[]> {
   const machineOf = (server: string) => server.slice(server.indexOf("-", session.cluster.length + 1) + 1);
   const sizes = await Promise.all(
     Object.values(streams).map((name) =>
-      withinDeadline(session, `looking at ${name}`, async ({ jsm }): Promise<readonly StreamSize[]> => {
+      withinDeadline(session, `inspecting ${name}`, async ({ jsm }): Promise<readonly StreamSize[]> => {
         try {
           const { state, cluster } = await jsm.streams.info(name);
           const { messages, bytes, last_seq: lastSequence } = state;

@@ -15,7 +15,7 @@ export interface NatsStore {
   close(): Promise<void>;
 }
 
-/** Opens the store over a session of its own, or over one that exists. Never waits and never fails: calls do. */
+/** Opens the store over a new or an existing session. Never waits and never fails: calls do. */
 export function openStore(options: SessionOptions | Session): NatsStore {
   const session = "link" in options ? options : openSession(options);
   return {

@@ -12,7 +12,7 @@ export interface Stored {
   readonly revision: number;
   readonly data: Uint8Array;
   header(name: string): string | undefined;
-  /** All headers in the order in which they are stored, as one text. */
+  /** All headers in stored order, as one text. */
   allHeaders(): string;
 }
 
@@ -34,7 +34,7 @@ export function isMarker(stored: Stored): boolean {
   return operation === "DEL" || operation === "PURGE" || stored.header("Nats-Marker-Reason") !== undefined;
 }
 
-/** What its subject's last revision was when this message was written. */
+/** The subject's last revision when this message was written. */
 export const previousRevision = (stored: Stored) => Number(stored.header(expectedHeader) ?? 0);
 
 /** `STREAM.MSG.GET`: answered by the stream's leader, so it sees every acknowledged write. */
@@ -99,9 +99,9 @@ export interface CasWrite {
   readonly messageId?: string;
   /** Seconds until the server removes the message. */
   readonly ttlSeconds?: number;
-  /** Whether a message that stands where this write would stand is this write. */
+  /** Whether the message stored at this write's position is this write. */
   isMine(stored: Stored): boolean;
-  /** Where this write would be found: the first message after `expected` (subjects with history), or the last one. */
+  /** This write's position: the first message after `expected` (subjects with history), or the last one. */
   readonly settleBy: "next" | "last";
 }
 
@@ -110,8 +110,8 @@ export type CasResult =
   | { readonly written: false; readonly last: Stored | undefined };
 
 /**
- * Compare-and-set on one subject. A reply that was lost, and a conflict that an earlier attempt of this very write may have
- * caused, are settled by reading back, so the answer is always what really stands in the store.
+ * Compare-and-set on one subject. After a lost reply, or a conflict that an earlier attempt of the same write may have caused, reads back,
+ * so that the result always matches the store.
  */
 export function casWrite(session: Session, write: CasWrite): Promise<CasResult> {
   let uncertain = false;
@@ -133,7 +133,7 @@ export function casWrite(session: Session, write: CasWrite): Promise<CasResult> 
     } catch (error) {
       if (isTransient(error)) uncertain = true;
       if (isForbidden(error)) {
-        // Who may read there may write there, unless the store takes no writes from anybody.
+        // A member that may read this subject may also write it, unless the store is fenced.
         const settled = await settle(link, write);
         if (settled) return settled;
         throw writesRefused(error);
@@ -142,8 +142,8 @@ export function casWrite(session: Session, write: CasWrite): Promise<CasResult> 
       uncertain = true;
       const settled = await settle(link, write);
       if (settled) return settled;
-      // A conflict, yet nothing newer stands there: a leader refuses while an earlier attempt is on its way to the other
-      // servers. Whether that one arrives is not known yet, so neither is the answer.
+      // A conflict without a newer message: a leader refuses while an earlier attempt is being replicated to the other
+      // servers. Its outcome is not known yet, so neither is the result.
       throw undecided(write.subject, error);
     }
   });
@@ -151,7 +151,7 @@ export function casWrite(session: Session, write: CasWrite): Promise<CasResult> 
 
 function undecided(subject: string, cause: unknown): Error {
   const error = new Error(`an earlier write to ${shownSubject(subject)} is not settled yet`, { cause });
-  error.name = "TimeoutError"; // one of the failures that pass by themselves
+  error.name = "TimeoutError"; // a transient failure
   return error;
 }
 

@@ -7,7 +7,7 @@ export interface Entry<T> {
   readonly revision: number;
 }
 
-/** What the store reads of a commit; other fields are carried through untouched. */
+/** The fields of a commit that the store reads; it stores other fields unchanged. */
 export interface CommitEnvelope {
   readonly namespace: string;
   readonly operation: string;
@@ -32,7 +32,7 @@ export interface LeaseHolder {
   readonly machine: string;
 }
 
-/** `fence`: the revision at which the lease was won; `revision`: what stands there now. */
+/** `fence`: the revision at which the lease was acquired; `revision`: its current revision. */
 export interface Lease {
   readonly scope: string;
   readonly holder: LeaseHolder;

@@ -3,7 +3,7 @@ import type { CommitEnvelope, Entry } from "../client/types.ts";
 import { readFileIfThere, writeFileAtomic } from "../files.ts";
 import { isObject, type Json } from "../json.ts";
 
-/** What a mirror keeps: the head of every namespace, the facts, and how far each was followed. */
+/** The content of a mirror: the head of every namespace, the facts, and the revision up to which each was followed. */
 export interface MirrorState {
   readonly heads: Map<string, Entry<CommitEnvelope>>;
   readonly facts: Map<string, Entry<Json>>;
@@ -14,7 +14,7 @@ export interface MirrorState {
 const headFile = (dir: string, namespace: string) => `${dir}/heads/${namespace}.json`;
 const factsFile = (dir: string) => `${dir}/facts.json`;
 
-/** Reads what was kept. A damaged file (disk error) is set aside under `.damaged` and reported, and the rest is used. */
+/** Reads the mirror's files. Renames a damaged file (disk error) to `.damaged`, reports it, and uses the rest. */
 export async function loadMirror(dir: string, onError: (error: unknown) => void): Promise<MirrorState> {
   await mkdir(`${dir}/heads`, { recursive: true, mode: 0o700 });
   const state: MirrorState = { heads: new Map(), facts: new Map(), commits: 0, factsRevision: 0 };
@@ -46,11 +46,11 @@ export async function loadMirror(dir: string, onError: (error: unknown) => void)
 export interface Writer {
   headChanged(namespace: string): void;
   factsChanged(): void;
-  /** Resolves when everything said so far is on disk. */
+  /** Resolves when all changes so far are on disk. */
   flushed(): Promise<void>;
 }
 
-/** Writes changes behind the mirror, one write at a time; changes that come meanwhile are written together. */
+/** Writes changes behind the mirror, one write at a time; batches changes that arrive meanwhile. */
 export function mirrorWriter(dir: string, state: MirrorState, onError: (error: unknown) => void): Writer {
   const heads = new Set<string>();
   let facts = false;

@@ -12,30 +12,30 @@ export type MirrorChange =
   /** The mirror has everything up to these revisions. */
   | { readonly type: "applied"; readonly commits: number; readonly facts: number };
 
-/** A machine's own copy of what the store says, good when the store is away and after a reboot. */
+/** A machine's local copy of the store's state, available during a store outage and after a reboot. */
 export interface Mirror {
   heads(): readonly Entry<CommitEnvelope>[];
   /** Facts whose key is `prefix` or below it; all when empty. Sorted by key. */
   facts(prefix: string): readonly Entry<Json>[];
   applied(): { readonly commits: number; readonly facts: number };
   onChange(listener: (change: MirrorChange) => void): () => void;
-  /** Resolves when the mirror has caught up with the store for the first time since it was opened. */
+  /** Resolves when the mirror first catches up with the store. */
   synced(): Promise<void>;
-  /** Resolves when all that was applied is on disk. */
+  /** Resolves when all applied changes are on disk. */
   flushed(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface MirrorOptions {
   readonly dir: string;
-  /** Absent: only what is on disk. */
+  /** Absent: use only the state on disk. */
   readonly store?: NatsStore;
   readonly onError?: (error: unknown) => void;
 }
 
 /**
- * Reads the last good state from disk and, given a store, follows it. A store that has less than the mirror (a lost or an
- * older one) changes nothing here: it is reported as `store_behind_mirror`, and the mirror stays what recovery rests on.
+ * Reads the last good state from disk and, given a store, follows it. A store with less data than the mirror (a lost or an older one)
+ * changes nothing: the mirror reports `store_behind_mirror` and stays usable for recovery.
  */
 export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   const report = options.onError ?? (() => undefined);
@@ -77,7 +77,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         follow: (signal) => commits.follow(signal),
         have: () => state.commits,
         put: setHead,
-        // Commits are never removed (a namespace that is gone has a commit that says so), but a backup may be older than it.
+        // Commits are never removed (removing a namespace is a commit too), but a backup may be older than the mirror.
         remove: dropHead,
         keys: () => [...state.heads.keys()],
         at(revision) {

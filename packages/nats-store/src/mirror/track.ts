@@ -9,12 +9,12 @@ export interface Tracked<T> {
   put(entry: Entry<T>): void;
   remove(key: string, revision: number): void;
   keys(): readonly string[];
-  /** Everything up to this revision has been applied. */
+  /** The mirror has applied everything up to this revision. */
   at(revision: number): void;
 }
 
 export interface Track {
-  /** Resolves at the first time that the mirror has caught up. */
+  /** Resolves when the mirror first catches up. */
   readonly synced: Promise<void>;
   readonly ended: Promise<void>;
 }
@@ -32,7 +32,7 @@ export function track<T>(
   });
 
   const once = async () => {
-    // The first picture is applied as one, and only when it is not older than what is kept.
+    // Apply the initial read as one, and only when it is not older than the mirror.
     let picture: Map<string, Entry<T>> | undefined = new Map();
     for await (const event of tracked.follow(signal)) {
       if (event.type === "synced") {
@@ -72,7 +72,7 @@ export function track<T>(
 const behind = (what: string, store: number, mirror: number) =>
   new PloyzError({
     code: "store_behind_mirror",
-    message: `the store's ${what} end at ${store}, this machine's mirror at ${mirror}: the store has lost something`,
-    hint: "nothing was overwritten here; see `ployzctl store recover`",
+    message: `the store's ${what} end at ${store}, this machine's mirror at ${mirror}: the store has lost data`,
+    hint: "the mirror was not overwritten; see `ployzctl store recover --help`",
     details: { what, store, mirror },
   });

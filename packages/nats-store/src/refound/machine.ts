@@ -16,7 +16,7 @@ export interface StoreServer {
   readonly machine: string;
   /** Overlay address. */
   readonly host: string;
-  /** For clients. Not the port of the generation before where both run on one machine; nor are the two below. */
+  /** For clients. Must differ from the previous generation's port if both run on one machine, like the two below. */
   readonly port: number;
   readonly routePort: number;
   readonly monitorPort: number;
@@ -25,16 +25,16 @@ export interface StoreServer {
 /** The servers of one founding: one (standalone), three or five. */
 export interface StoreSet {
   readonly generation: number;
-  /** Of this re-founding. A new one for each start; the same only to finish one that was decided (`surveyStore`). */
+  /** Id of this re-founding. New for each start; reused only to finish a decided one (`surveyStore`). */
   readonly id: string;
   readonly servers: readonly StoreServer[];
-  /** Random. Only the machines of the set may know it. */
+  /** Random. Known only to the machines of the set. */
   readonly routeSecret: string;
-  /** What secrets are sealed with. That of the generation before, so that they can be read. */
+  /** The key that encrypts secrets: that of the previous generation, so that they stay readable. */
   readonly sealKey?: string;
 }
 
-/** What a re-founding asks of one machine. Everything may be asked twice. */
+/** The calls of a re-founding to one machine. Every call may be repeated. */
 export interface StoreMachine {
   record(): Promise<StoreRecord | undefined>;
   fence(generation: number, id: string): Promise<void>;
@@ -42,9 +42,9 @@ export interface StoreMachine {
   retire(generation: number, id: string): Promise<void>;
   found(set: StoreSet): Promise<void>;
   serve(generation: number, id: string): Promise<void>;
-  /** Gives up its part of a founding. */
+  /** Abandons the machine's part of a founding. */
   drop(generation: number, id: string): Promise<void>;
-  /** Ends the server of a retired generation, also after a reboot; its data stays. */
+  /** Stops the server of a retired generation, also after a reboot; keeps its data. */
   stop(generation: number): Promise<void>;
 }
 
@@ -52,26 +52,26 @@ export interface LocalStore extends EnsureOptions {
   readonly cluster: string;
   readonly machine: string;
   readonly dir: string;
-  /** Where the server of a generation listens whose record does not say it: one of before there were re-foundings. */
+  /** Listen address of a generation whose record has none (written before re-foundings existed). */
   readonly first: Pick<StoreServerConfig, "listen" | "monitorPort">;
-  /** Every member, with store authority for these machines. */
+  /** All members; these machines get store authority. */
   users(stores: readonly string[]): Promise<readonly StoreUser[]>;
 }
 
-/** What only the machine itself asks of its store. */
+/** Calls that only the machine itself makes to its store. */
 export interface LocalStoreMachine extends StoreMachine {
   /**
-   * Lets run what is to run here, with the present users: each generation that its record holds, except those that have retired or
-   * are older than `newest`, the newest one that this machine has heard was opened: those retire. `found`: the first generation, where there is no record.
+   * Starts the servers of this machine with the present users: each generation in its record, except retired ones and those older than
+   * `newest`, the newest generation known to be open: those retire. `found`: creates the first generation if there is no record.
    */
   start(newest: number, found: boolean): Promise<readonly EnsureResult[]>;
-  /** What secrets are sealed with in the generation that this machine holds, if it holds one. */
+  /** The key that encrypts secrets in this machine's generation, if it has one. */
   sealKey(): Promise<string | undefined>;
-  /** Takes every server off this machine; data and record stay. */
+  /** Removes every server from this machine; keeps data and record. */
   remove(): Promise<void>;
 }
 
-/** This machine's part in re-foundings. */
+/** Opens this machine's part in re-foundings. */
 export function openStoreMachine(local: LocalStore): LocalStoreMachine {
   const { cluster, machine, dir } = local;
   const place = (generation: number) => ({ cluster, machine, dir, generation });
@@ -97,7 +97,7 @@ export function openStoreMachine(local: LocalStore): LocalStoreMachine {
     retire: (generation, id) => retireServer(place(generation), id),
     async found(set) {
       const own = set.servers.find((server) => server.machine === machine);
-      if (!own) throw new Error(`${machine} is not in the set that it should found`);
+      if (!own) throw new Error(`${machine} is not a member of the set to found`);
       const config: StoreServerConfig = {
         ...place(set.generation),
         listen: { host: own.host, port: own.port },

@@ -6,15 +6,15 @@ export type RefoundStage = "founding" | "fencing" | "carrying" | "retiring" | "o
 
 export interface Refounding {
   /**
-   * The generation that serves, and every machine of its set. Where a set is lost for good and another takes its place (restore,
-   * recover): those of its machines that are left, or none; the caller answers for the others.
+   * The serving generation and all machines of its set. When another set replaces a lost one (restore, recover): its surviving machines, or
+   * none; the caller guarantees that the others are lost.
    */
   readonly from: { readonly generation: number; readonly machines: readonly string[] };
   readonly to: StoreSet;
   machine(name: string): StoreMachine;
   /**
-   * Copies all of the old generation into the new one and verifies it: `snapshotStore` with `fenced` from servers of these
-   * machines only, then `restoreStore`.
+   * Copies the whole old generation into the new one and verifies it: `snapshotStore` with `fenced` from servers of these machines only,
+   * then `restoreStore`.
    */
   carry(fenced: readonly string[]): Promise<void>;
   onStage?(stage: RefoundStage): void;
@@ -24,23 +24,23 @@ export interface Refounded {
   readonly generation: number;
   /** `host:port` for clients. */
   readonly servers: readonly string[];
-  /** Machines of the new set that do not take writes yet: the same call again opens them. */
+  /** Machines of the new set that do not accept writes yet: repeating the call opens them. */
   readonly notOpen: readonly string[];
-  /** Machines of the old set that have not retired: away, and without a majority. */
+  /** Machines of the old set that have not retired: unreachable, and without a majority. */
   readonly notRetired: readonly string[];
 }
 
 /**
- * Founds the next generation out of the present one and moves the right to accept writes to it: found → fence → carry → retire →
- * open. It is decided when a majority of the old set has retired. Before that a failure gives it up, and the old set goes on;
- * after it, the same call finishes. In between neither accepts a write; both never do. One that was given up starts again with
+ * Founds the next generation from the present one and transfers the right to accept writes: found → fence → carry → retire → open. The
+ * re-founding is decided when a majority of the old set has retired. Before that a failure abandons it, and the old set serves again; after
+ * it, repeating the call finishes it. In between neither set accepts writes; both never do. After an abandoned one, start again with
  * another id.
- * @throws PloyzError what failed, when it was given up; `store_refounding_unfinished`: call again with the same set.
+ * @throws PloyzError the failure, when it was abandoned; `store_refounding_unfinished`: call again with the same set.
  */
 export async function refound(refounding: Refounding): Promise<Refounded> {
   const { from, to } = refounding;
   const stage = (name: RefoundStage) => refounding.onStage?.(name);
-  if (to.generation <= from.generation) throw new Error("a new generation has a higher number");
+  if (to.generation <= from.generation) throw new Error("a new generation needs a higher number");
   if ((await decision(refounding)) === "open") {
     try {
       stage("founding");
@@ -66,14 +66,14 @@ export async function refound(refounding: Refounding): Promise<Refounded> {
 }
 
 /**
- * Gives up a re-founding that is not decided: the old set takes writes again, and what was founded is removed.
- * @throws PloyzError `store_refounding_unfinished`: too late; `store_no_majority`: too few answer to take the fence back.
+ * Abandons an undecided re-founding: the old set accepts writes again, and the founded servers are removed.
+ * @throws PloyzError `store_refounding_unfinished`: too late; `store_no_majority`: too few machines answer to revoke the fence.
  */
 export async function abandon(refounding: Omit<Refounding, "carry">): Promise<void> {
   const { from, to, machine } = refounding;
   if ((await decision(refounding)) !== "open") throw unfinished(to, undefined);
-  // A machine that has taken its fence back does not retire for this re-founding any more. When a majority has, it cannot be
-  // decided, whoever else is at work, and what was founded is of no use.
+  // A machine that revoked its fence never retires for this re-founding. Once a majority has revoked, it cannot be
+  // decided, even by a concurrent caller, and the founded servers are useless.
   const freed = await some(from.machines, (name) => machine(name).unfence(from.generation, to.id));
   const lost = freed.failed.filter(({ error }) => code(error) === "store_fence_lost");
   if (!isMajority(freed.done.length + lost.length, from.machines))
@@ -84,7 +84,7 @@ export async function abandon(refounding: Omit<Refounding, "carry">): Promise<vo
   );
 }
 
-/** `decided`: a majority has retired, or the new set is open. `begun`: some have retired, so that giving up is no longer possible. */
+/** `decided`: a majority has retired, or the new set is open. `begun`: some have retired, so it can no longer be abandoned. */
 async function decision({
   from,
   to,
@@ -112,7 +112,7 @@ async function retire(refounding: Refounding): Promise<void> {
   const { from, to, machine } = refounding;
   const retired = await some(from.machines, (name) => machine(name).retire(from.generation, to.id));
   if (isMajority(retired.done.length, from.machines)) return;
-  // What was not answered may have been done: whether this is decided only the machines know.
+  // An unanswered call may have succeeded: only the machines know whether this is decided.
   if (retired.failed.every(({ error }) => code(error) === "store_fence_lost") && retired.done.length === 0) {
     await abandon(refounding);
     throw retired.failed[0]?.error;
@@ -141,7 +141,7 @@ interface Outcome<T> {
   readonly failed: readonly { readonly name: string; readonly error: unknown }[];
 }
 
-/** Asks all at once, and says who did it and who did not. */
+/** Calls all machines concurrently, and reports which succeeded and which failed. */
 async function some<T>(names: readonly string[], ask: (name: string) => Promise<T>): Promise<Outcome<T>> {
   const answers = await Promise.allSettled(names.map(async (name) => ask(name)));
   const done: string[] = [];
@@ -158,7 +158,7 @@ async function some<T>(names: readonly string[], ask: (name: string) => Promise<
   return { done, values, failed };
 }
 
-/** Like Promise.all, but ends when all have ended: nothing still runs when the failure is dealt with. */
+/** Like Promise.all, but settles after all have settled: nothing still runs when the caller handles the failure. */
 async function all<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const answers = await Promise.allSettled(items.map(work));
   for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
@@ -171,8 +171,8 @@ const noMajority = (machines: readonly string[], failed: Outcome<unknown>["faile
   new PloyzError(
     {
       code: "store_no_majority",
-      message: `of the store machines ${machines.join(", ")} too few answer (${failed.map(({ name }) => name).join(", ")} did not)`,
-      hint: "bring them back; if a majority of them is lost for good, the store has to be recovered from a survivor",
+      message: `too few of the store machines ${machines.join(", ")} answer (no answer from ${failed.map(({ name }) => name).join(", ")})`,
+      hint: "start those machines; if a majority of them is lost for good: ployzctl store recover",
     },
     { cause: failed[0]?.error },
   );
@@ -181,8 +181,8 @@ const leftFenced = (machines: readonly string[], cause: unknown) =>
   new PloyzError(
     {
       code: "store_left_fenced",
-      message: `the store was not moved (${cause instanceof Error ? cause.message : String(cause)}), and too few of ${machines.join(", ")} answer to let it take writes again`,
-      hint: "run the command again when they answer; what runs goes on meanwhile",
+      message: `the store was not moved (${cause instanceof Error ? cause.message : String(cause)}), and too few of ${machines.join(", ")} answer to end its fence`,
+      hint: "run the command again when they answer; workloads keep running meanwhile",
     },
     { cause },
   );
@@ -191,8 +191,8 @@ const unfinished = (to: StoreSet, cause: unknown) =>
   new PloyzError(
     {
       code: "store_refounding_unfinished",
-      message: `generation ${to.generation} of the store (re-founding ${to.id}) has begun to take over and is not there yet`,
-      hint: "run the same command again when its store machines answer: it is finished from where it is",
+      message: `generation ${to.generation} of the store (re-founding ${to.id}) has begun to take over but is not open yet`,
+      hint: "run the same command again when its store machines answer: it continues where it stopped",
       details: { generation: to.generation, id: to.id },
     },
     cause === undefined ? undefined : { cause },

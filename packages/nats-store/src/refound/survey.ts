@@ -6,35 +6,35 @@ interface Part {
   readonly machines: readonly string[];
 }
 
-/** A re-founding that was not brought to its end. */
+/** An unfinished re-founding. */
 export interface Unfinished {
   readonly id: string;
   /**
-   * A majority of the old set has retired for it, or a machine of the new set is open: it can only be finished (`refound` with
-   * this set). Otherwise `abandon` gives it up, and another one may take its place.
+   * A majority of the old set has retired for it, or a machine of the new set is open: it can only be finished (`refound` with this set).
+   * Otherwise `abandon` it, and start another one.
    */
   readonly decided: boolean;
-  /** The generation that it founds, as far as the machines that answered know its servers. */
+  /** The generation it founds, with the servers known to the machines that answered. */
   readonly set?: StoreSet;
-  /** The generation that it holds closed, and where. */
+  /** The generation it fences, and on which machines. */
   readonly closed?: Part;
 }
 
-/** Where the store stands, as far as the machines that answered know. */
+/** The store's state, as known to the machines that answered. */
 export interface Survey {
-  /** The newest generation that is open: its machines, and `host:port` of each. */
+  /** The newest open generation: its machines, and `host:port` of each. */
   readonly serving?: Part & { readonly servers: readonly string[] };
   readonly unfinished: readonly Unfinished[];
 }
 
 type Entry = GenerationRecord & { readonly machine: string };
 
-/** Reads the records of all machines together. Pure. `undefined`: no store there, or no answer. */
+/** Combines the records of all machines. Pure. `undefined`: a machine without a store, or no answer. */
 export function surveyStore(records: Readonly<Record<string, StoreRecord | undefined>>): Survey {
   const entries: readonly Entry[] = Object.entries(records).flatMap(([machine, record]) =>
     (record?.generations ?? []).map((entry) => ({ machine, ...entry })),
   );
-  // That has ever served. What an older one still says is of no consequence, also while this one is closed.
+  // The newest one that has served. Older ones no longer matter, even while this one is closed.
   const newest = Math.max(
     0,
     ...entries.filter(({ state }) => state !== "founding").map(({ generation }) => generation),

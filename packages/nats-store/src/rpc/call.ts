@@ -12,33 +12,33 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly fence?: Fence;
   readonly operation?: string;
-  /** Fails when this long passes without progress. */
+  /** Fails after this long without progress. */
   readonly idleTimeoutMs?: number;
-  /** Fails when the machine gives no sign of life for this long; one that is slow, but there, has until `timeoutMs`. */
+  /** Fails after this long without a heartbeat from the machine; a slow but live machine has until `timeoutMs`. */
   readonly silentTimeoutMs?: number;
   readonly onProgress?: (value: Json) => void;
 }
 
 export interface StreamOptions extends Omit<CallOptions, "timeoutMs" | "onProgress"> {
-  /** Default: none; the stream runs until it ends or is left. */
+  /** Default: none; the stream runs until it ends or the reader leaves. */
   readonly timeoutMs?: number;
-  /** Items under way before the reader has taken them. Default 64. */
+  /** Items in flight before the reader takes them. Default 64. */
   readonly window?: number;
 }
 
 export interface RpcOptions {
-  /** How often a caller gives a sign of life to a long call. Default 5,000 ms. */
+  /** Interval of the caller's heartbeats during a long call. Default 5,000 ms. */
   readonly aliveMs?: number;
 }
 
 export interface Rpc {
   /**
    * Runs a command on a machine.
-   * @throws PloyzError `machine_unreachable` (nobody answers there, or not in `silentTimeoutMs`), `deadline_exceeded`, `call_interrupted` (its daemon was
-   *   restarted meanwhile), `payload_too_large`, `store_unavailable`, or the handler's own error; the abort reason on abort.
+   * @throws PloyzError `machine_unreachable` (no listener, or no answer within `silentTimeoutMs`), `deadline_exceeded`, `call_interrupted`
+   *   (its daemon restarted meanwhile), `payload_too_large`, `store_unavailable`, or the handler's own error; the abort reason on abort.
    */
   call(machine: string, command: string, args: Json, options: CallOptions): Promise<Json>;
-  /** Reads what a command yields. Leaving the loop, or aborting, stops the producer. */
+  /** Reads the items that a command yields. Leaving the loop, or aborting, stops the producer. */
   callStream(
     machine: string,
     command: string,
@@ -47,7 +47,7 @@ export interface Rpc {
   ): AsyncGenerator<Json, void>;
 }
 
-/** setTimeout's limit; what is longer has no timer. */
+/** setTimeout's limit; a longer limit gets no timer. */
 const longest = 2 ** 31 - 1;
 
 export function openRpc(session: Session, rpc: RpcOptions = {}): Rpc {
@@ -91,7 +91,7 @@ export function openRpc(session: Session, rpc: RpcOptions = {}): Rpc {
 
 type Received = Frame & { taken(count: number): void };
 
-/** The frames of one call until its end. Guards the deadline, the limits of idleness and silence, and the caller's signal. */
+/** The frames of one call until its end. Enforces the deadline, the idle and silence limits, and the caller's signal. */
 async function* frames(
   session: Session,
   machine: string,
@@ -140,7 +140,7 @@ async function* frames(
   }
 }
 
-/** Calls `passed` when `ms` go by without a restart. Without `ms` it never does. */
+/** Calls `passed` after `ms` without a restart; never without `ms`. */
 function limit(ms: number | undefined, passed: (ms: number) => void) {
   const start = () => (ms === undefined ? undefined : setTimeout(passed, ms, ms));
   let timer = start();
@@ -157,14 +157,14 @@ const late = (machine: string, command: string, ms: number) =>
   new PloyzError({
     code: "deadline_exceeded",
     message: `machine ${machine} did not finish ${command} within ${ms} ms`,
-    hint: "it was told to stop; look at its log, then run the command again",
+    hint: `read the log of ployzd on ${machine}, then run the command again; the call there was aborted`,
     details: { machine, command },
   });
 
 const silent = (machine: string, command: string, ms: number) =>
   new PloyzError({
     code: "machine_unreachable",
-    message: `machine ${machine} gave no sign of life for ${ms} ms (${command})`,
+    message: `machine ${machine} sent no heartbeat for ${ms} ms (${command})`,
     hint: `check that ployzd runs on ${machine} and that it is connected to the mesh (\`ployzctl machine ls\`)`,
     details: { machine, command },
   });
@@ -173,6 +173,6 @@ const stuck = (machine: string, command: string, ms: number) =>
   new PloyzError({
     code: "deadline_exceeded",
     message: `machine ${machine} made no progress with ${command} for ${ms} ms`,
-    hint: "it was told to stop; look at its log, then run the command again",
+    hint: `read the log of ployzd on ${machine}, then run the command again; the call there was aborted`,
     details: { machine, command },
   });

@@ -7,22 +7,22 @@ import type { Link, Session } from "../session.ts";
 import { type Control, type Frame, isFinal, type Request } from "./protocol.ts";
 
 export interface Exchange {
-  /** Tells the callee how many items were taken. */
+  /** Tells the callee how many items the reader took. */
   taken(count: number): void;
-  /** Ends the exchange; the callee is told unless it has answered finally. */
+  /** Ends the exchange; notifies the callee unless it sent its final answer. */
   close(): void;
 }
 
-/** After a server restart the other machines reconnect within moments: no responder then is not yet "unreachable". */
+/** After a server restart the other machines reconnect within moments: until then a missing responder does not mean "unreachable". */
 const reconnectGraceMs = 2000;
 const noResponderStrikes = 3;
-/** Between them: a machine whose connection broke is back by then, and one whose daemon was restarted knows nothing of the call. */
+/** Delay between attempts: by then a machine with a broken connection is back, and a restarted daemon no longer knows the call. */
 const strikeMs = 1000;
 
 /**
- * One request and all that comes back. Rides through a reconnect: the callee keeps final answers for a caller that missed
- * them, and tells an unknown call from a running one. `on.alive` hears of every sign of life, `on.frame` gets progress,
- * items and the final frame; `on.failure` ends it.
+ * One request and its replies. Survives a reconnect: the callee keeps final answers for a caller that missed them, and distinguishes an
+ * unknown call from a running one. `on.alive` gets every heartbeat, `on.frame` gets progress, items and the final frame; `on.failure` ends
+ * the exchange.
  */
 export async function exchange(
   session: Session,
@@ -70,7 +70,7 @@ export async function exchange(
       retry = setTimeout(send, 50);
       return;
     }
-    if (settling) return; // the callee may not be back yet: the next sign of life asks again
+    if (settling) return; // the callee may not be back yet: the next heartbeat asks again
     strikes += 1;
     if (strikes >= noResponderStrikes) return fail(unreachable(machine, command, answered));
     clearTimeout(retry);
@@ -150,7 +150,7 @@ const unreachable = (machine: string, command: string, started: boolean) =>
   new PloyzError({
     code: "machine_unreachable",
     message: started
-      ? `machine ${machine} went away while it ran ${command}`
+      ? `machine ${machine} disappeared while it ran ${command}`
       : `machine ${machine} does not answer (${command})`,
     hint: `check that ployzd runs on ${machine} and that it is connected to the mesh (\`ployzctl machine ls\`)`,
     details: { machine, command, started },
@@ -159,16 +159,16 @@ const unreachable = (machine: string, command: string, started: boolean) =>
 const interrupted = (machine: string, command: string) =>
   new PloyzError({
     code: "call_interrupted",
-    message: `the daemon of machine ${machine} was restarted while it ran ${command}`,
-    hint: "run the command again: what was done is recognised",
+    message: `the daemon on ${machine} restarted while it ran ${command}`,
+    hint: "run the command again: it skips finished steps",
     details: { machine, command },
   });
 
 const gap = (machine: string, command: string) =>
   new PloyzError({
     code: "stream_interrupted",
-    message: `part of what ${command} on machine ${machine} sent was lost while the connection was away`,
-    hint: "start it again",
+    message: `part of the output of ${command} on machine ${machine} was lost with the connection`,
+    hint: "run the command again",
     details: { machine, command },
   });
 

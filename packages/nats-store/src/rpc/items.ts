@@ -1,4 +1,4 @@
-/** How far a stream is, and how it is woken when its reader has taken more. */
+/** A stream's position, and its wake-up when the reader takes more. */
 export interface Progress {
   taken: number;
   sent: number;
@@ -6,8 +6,7 @@ export interface Progress {
 }
 
 /**
- * Sends what an iterable yields, at most `window` items ahead of its reader. Stops, and stops the iterable, when the signal
- * aborts.
+ * Sends an iterable's items, at most `window` ahead of the reader. Stops itself and the iterable when the signal aborts.
  */
 export async function sendItems<T>(
   items: AsyncIterable<T>,
@@ -37,7 +36,7 @@ export async function sendItems<T>(
     }
   } finally {
     options.signal.removeEventListener("abort", stop);
-    // Not awaited: a producer that waits for something else ends when its own signal tells it to.
+    // Not awaited: a producer that is waiting ends through its own signal.
     Promise.resolve(iterator.return?.()).catch(() => undefined);
   }
 }

@@ -1,7 +1,7 @@
 import { PloyzError } from "@ployz/exec";
 import type { Json } from "../json.ts";
 
-/** The store generation and lease revision under which an effect is sent. Carried through; the participant enforces it. */
+/** The store generation and lease revision under which an effect is sent. Passed through; the participant enforces it. */
 export interface Fence {
   readonly scope: string;
   readonly generation: number;
@@ -9,7 +9,7 @@ export interface Fence {
 }
 
 export interface CallMeta {
-  /** The calling machine, as it says: every member may call every command, so nothing rests on it. */
+  /** The calling machine's own claim, not verified: every member may call every command. */
   readonly caller: string;
   readonly operation?: string;
   readonly fence?: Fence;
@@ -22,9 +22,9 @@ export interface Request {
   readonly args: Json;
   /** Milliseconds from receipt until the handler is aborted. Relative: clocks differ. */
   readonly timeoutMs?: number;
-  /** How often the caller gives a sign of life; four missed ones abort the handler. */
+  /** Interval of the caller's heartbeats; four missed ones abort the handler. */
   readonly aliveMs: number;
-  /** Items that may be under way before the caller has taken them. */
+  /** Items that may be in flight before the caller takes them. */
   readonly window: number;
   readonly meta: CallMeta;
 }

@@ -11,7 +11,7 @@ export interface CallContext {
   readonly meta: CallMeta;
   /** Aborts at the caller's deadline, when the caller cancels, and when it is gone. */
   readonly signal: AbortSignal;
-  /** Tells the caller how far this is; also a sign that work goes on. */
+  /** Sends progress to the caller; also counts as a heartbeat. */
   progress(value: Json): void;
 }
 
@@ -21,7 +21,7 @@ export type StreamHandler = (args: Json, context: CallContext) => AsyncIterable<
 export interface Handlers {
   readonly calls?: Readonly<Record<string, CallHandler>>;
   readonly streams?: Readonly<Record<string, StreamHandler>>;
-  /** Failures that are bugs (plain errors) and messages that cannot be read. */
+  /** Bugs (plain errors) and unreadable messages. */
   readonly onError?: (error: unknown, command: string) => void;
 }
 
@@ -32,12 +32,12 @@ interface Running extends Progress {
   readonly abort: AbortController;
 }
 
-/** How long a finished call's answer is kept for a caller that missed it. */
+/** How long to keep a finished call's answer for a caller that missed it. */
 const keepFinalMs = 60_000;
-/** A call that takes longer than this says that it was accepted. */
+/** A call that takes longer than this confirms that it was accepted. */
 const acceptAfterMs = 50;
 
-/** Answers this machine's commands until closed. Survives reconnects; a request that was sent twice runs once. */
+/** Answers this machine's commands until closed. Survives reconnects; a request sent twice runs once. */
 export function serve(session: Session, handlers: Handlers): { ready(): Promise<void>; close(): void } {
   const subject = rpcSubjects(session.cluster, session.machine);
   const prefix = subject.slice(0, -1);
@@ -184,7 +184,7 @@ const unknownCommand = (machine: string, command: string) =>
   new PloyzError({
     code: "command_unknown",
     message: `machine ${machine} does not know the command ${command}`,
-    hint: `its daemon is of another version: ployzctl machine update ${machine}`,
+    hint: `its daemon has another version: ployzctl machine update ${machine}`,
   });
 
 const late = (command: string) =>
@@ -196,7 +196,7 @@ const late = (command: string) =>
 const gone = (command: string) =>
   new PloyzError({
     code: "caller_gone",
-    message: `the machine that called ${command} gave no more sign of life`,
+    message: `the machine that called ${command} stopped sending heartbeats`,
   });
 
 const cancelled = () => new PloyzError({ code: "call_cancelled", message: "the call was cancelled" });
@@ -205,5 +205,5 @@ const tooLarge = (bytes: number, limit: number) =>
   new PloyzError({
     code: "payload_too_large",
     message: `the answer has ${bytes} bytes; one message may have ${limit}`,
-    hint: "ask for less at a time",
+    hint: "request less at a time",
   });

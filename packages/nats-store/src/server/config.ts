@@ -11,7 +11,7 @@ export interface StoreServerConfig {
   readonly machine: string;
   /** 1 for a new store; higher after each re-founding. */
   readonly generation: number;
-  /** Where clients connect: the machine's overlay address (nats-server has one client listener). */
+  /** Client listener: the machine's overlay address (nats-server has one client listener). */
   readonly listen: { readonly host: string; readonly port: number };
   /** Health and versions, on loopback only. */
   readonly monitorPort: number;
@@ -20,19 +20,19 @@ export interface StoreServerConfig {
   readonly users: readonly StoreUser[];
 }
 
-/** How the servers of a set of three or five reach each other. */
+/** Routes between the servers of a set of three or five. */
 export interface Routes {
-  /** Which founding this set belongs to: part of the NATS cluster's name, so that no two foundings ever join. */
+  /** The founding of this set: part of the NATS cluster's name, so that two foundings never join. */
   readonly id: string;
   readonly secret: string;
   /** Every server of the set, this one included. */
   readonly servers: readonly { readonly machine: string; readonly host: string; readonly port: number }[];
 }
 
-/** What the machine's record says of a generation: who may write, and with whom it is clustered (absent: standalone). */
+/** A generation's state in the machine's record: who may write, and the routes of its cluster (absent: standalone). */
 export interface ServerMode {
   readonly access: Access;
-  /** Which re-founding holds the fence. */
+  /** The re-founding that holds the fence. */
   readonly fence?: string | undefined;
   readonly routes?: Routes | undefined;
 }
@@ -40,7 +40,7 @@ export interface ServerMode {
 /** Largest message: a commit is a namespace's whole state. */
 export const maxPayloadBytes = 8 * 1024 * 1024;
 
-/** Generation 1 has the names that stores had before there were others: an update restarts no server. */
+/** Generation 1 keeps the names from before generations existed, so that an update does not restart its server. */
 export const files = (dir: string, generation: number) => {
   const name = generation === 1 ? "nats-server" : `nats-server-${generation}`;
   return {
@@ -69,7 +69,7 @@ port: ${config.listen.port}
 http: ${quote(`127.0.0.1:${config.monitorPort}`)}
 pid_file: ${quote(at.pid)}
 max_payload: ${maxPayloadBytes}
-# Of clients and routes: what is dead is known to be within nine seconds. Clients ping more often by themselves.
+# Detects dead connections of clients and routes within nine seconds. Clients ping more often.
 ping_interval: "3s"
 ping_max: 2
 
@@ -88,11 +88,11 @@ ${users.map((user) => renderUser(config.cluster, user, mode.access)).join("\n")}
 `;
 }
 
-/** Clients read the generation from it when they connect. */
+/** The server's name. Clients read the generation from it when they connect. */
 export const serverName = (config: Pick<StoreServerConfig, "cluster" | "generation" | "machine">) =>
   `${config.cluster}-${config.generation}-${config.machine}`;
 
-/** The generation that a server of this cluster says it is; `undefined` for other servers' names. */
+/** The generation in a server's name; `undefined` for names of other clusters. */
 export function generationOf(cluster: string, name: string): number | undefined {
   if (!name.startsWith(`${cluster}-`)) return undefined;
   const found = /^(\d+)-/.exec(name.slice(cluster.length + 1))?.[1];
@@ -100,8 +100,7 @@ export function generationOf(cluster: string, name: string): number | undefined 
 }
 
 /**
- * A fence changes the route password, too: a server that was away and is not fenced cannot rejoin those that are, and alone
- * it has no quorum.
+ * A fence also changes the route password: an unfenced server that was away cannot rejoin the fenced ones, and alone it has no quorum.
  */
 function renderRoutes(config: StoreServerConfig, routes: Routes, fence: string | undefined): string {
   const password = createHash("sha256")
@@ -141,7 +140,7 @@ ${list(publish)}
         subscribe: { allow: [
 ${list(subscribe)}
         ] }
-        # A call's replies and progress: refreshed by each sign of life that the caller sends.
+        # A call's replies and progress: refreshed by each heartbeat of the caller.
         allow_responses: { max: 100000000, expires: "10m" }
       }
     }`;
@@ -156,20 +155,26 @@ function check(config: StoreServerConfig, { routes }: ServerMode): void {
   asToken("cluster", config.cluster);
   asToken("machine", config.machine);
   if (!isAbsolute(config.dir) || /["\\\n\0]/.test(config.dir)) {
-    throw wrong(`store directory ${quote(config.dir)} cannot be used`, "use an absolute path without quotes");
+    throw wrong(
+      `the store directory ${quote(config.dir)} is not valid`,
+      "use an absolute path without quotes",
+    );
   }
   const servers = routes?.servers ?? [];
   for (const host of [config.listen.host, ...servers.map((server) => server.host)]) {
     if (isIP(host) === 0)
-      throw wrong(`store address ${quote(host)} is no IP address`, "use the machine's overlay address");
+      throw wrong(
+        `the store address ${quote(host)} is not an IP address`,
+        "use the machine's overlay address",
+      );
   }
   for (const port of [config.listen.port, config.monitorPort, ...servers.map((server) => server.port)]) {
     if (!Number.isInteger(port) || port < 1 || port > 65535)
-      throw wrong(`${port} is no port`, "use 1 to 65535");
+      throw wrong(`${port} is not a port`, "use 1 to 65535");
   }
   if (!Number.isSafeInteger(config.generation) || config.generation < 1) {
     throw wrong(
-      `store generation ${config.generation} is not 1 or higher`,
+      `the store generation must be 1 or higher, not ${config.generation}`,
       "a new store starts with generation 1",
     );
   }
@@ -179,8 +184,8 @@ function check(config: StoreServerConfig, { routes }: ServerMode): void {
     asToken("machine", user.machine);
     if (!publicUserKey.test(user.publicKey)) {
       throw wrong(
-        `the store key of machine ${user.machine} is no public user nkey`,
-        "pass what createIdentity() calls publicKey",
+        `the store key of machine ${user.machine} is not a public user nkey`,
+        "pass the publicKey of createIdentity()",
       );
     }
     for (const name of [user.machine, user.publicKey]) {
@@ -191,7 +196,7 @@ function check(config: StoreServerConfig, { routes }: ServerMode): void {
   }
 }
 
-/** Two voters have no majority without each other, and four stand no more failures than three. */
+/** Two voters have no majority without each other, and four survive no more failures than three. */
 function checkRoutes(machine: string, routes: Routes): void {
   asToken("founding", routes.id);
   const machines = new Set(routes.servers.map((server) => server.machine));
@@ -202,6 +207,6 @@ function checkRoutes(machine: string, routes: Routes): void {
     );
   }
   if (!machines.has(machine))
-    throw wrong(`${machine} is not among the store machines of its set`, "name it, too");
-  if (routes.secret === "") throw wrong("the set has no route secret", "pass random text");
+    throw wrong(`${machine} is not among the store machines of its set`, "add it to the set");
+  if (routes.secret === "") throw wrong("the store set has no route secret", "pass random text");
 }

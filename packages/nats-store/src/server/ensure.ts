@@ -31,9 +31,9 @@ export interface EnsureResult {
 }
 
 /**
- * Makes the store server run with exactly this configuration, and waits until it serves (one of three or five: until it runs,
- * as it serves only with the others). What members may do, and with whom it is clustered, is what the machine's record says of
- * this generation. A change of users alone is reloaded without dropping a connection; anything else restarts the server.
+ * Runs the store server with exactly this configuration, and waits until it serves (one of three or five: until it runs, as it serves only
+ * with the others). The generation's record on the machine decides permissions and routes. A change of users alone is reloaded without
+ * dropping a connection; any other change restarts the server.
  * @throws PloyzError `nats_server_missing`, `nats_server_too_old`, `store_config_invalid`, `store_cluster_mismatch`,
  *   `store_generation_older`, `store_generation_retired`, `store_generation_unknown` (nothing was changed);
  *   `store_server_not_ready` when it does not serve in time.
@@ -46,7 +46,7 @@ export function ensureServer(config: StoreServerConfig, options: EnsureOptions):
   });
 }
 
-/** To be called within `exclusively`. Writes into the record what this generation is from now on, then makes its server be that. */
+/** Call within `exclusively`. Writes the generation's new state into the record, then applies it to its server. */
 export async function runAs(
   config: StoreServerConfig,
   entry: GenerationRecord,
@@ -74,7 +74,7 @@ export async function runAs(
   let change: EnsureResult["change"] = applied;
   const running = await monitor(config.monitorPort);
   if (applied === "unchanged" && (before !== text || (running && running.configDigest !== digest))) {
-    // With the file as it should be and the server not, who wrote it did not come to the end: only a restart is sure.
+    // The file is current but the server is not: its writer did not finish, and only a restart is reliable.
     if (before !== undefined && (before === text || withoutUsers(before) !== withoutUsers(text))) {
       await options.host.restart(name);
       change = "replaced";
@@ -87,7 +87,7 @@ export async function runAs(
   return { change, version };
 }
 
-/** Loads another set of users into the running server, and confirms that the server took it. */
+/** Loads another set of users into the running server, and verifies that the server loaded it. */
 export const reloadUsers = (
   config: StoreServerConfig,
   users: readonly StoreUser[],
@@ -103,7 +103,7 @@ export function serviceSpec(name: string, binary: string, configFile: string): S
     name,
     description: "Ployz store (nats-server)",
     argv: [binary, "-c", configFile],
-    // Not at boot: a store that was recovered elsewhere meanwhile must not take writes here; the daemon asks its peers first.
+    // Not at boot: if the store was recovered elsewhere meanwhile, this server must not accept writes; the daemon asks its peers first.
     restart: "always",
     stopTimeoutMs: 20_000,
   };
@@ -112,7 +112,7 @@ export function serviceSpec(name: string, binary: string, configFile: string): S
 /** Users can be reloaded; everything before them cannot. */
 const withoutUsers = (text: string) => text.slice(0, text.indexOf("\nauthorization {"));
 
-/** Lets nats-server read the configuration without running it. Yields its digest, as `varz` reports what is loaded. */
+/** Validates the configuration with nats-server without running it. Returns its digest in the form that `varz` reports. */
 async function checkConfig(binary: string, file: string, text: string): Promise<string> {
   await writeFileAtomic(file, text);
   try {
@@ -124,7 +124,7 @@ async function checkConfig(binary: string, file: string, text: string): Promise<
       {
         code: "store_config_invalid",
         message: `nats-server refuses the store's configuration: ${said}`,
-        hint: "the running server was left as it is; report this with the message",
+        hint: "report this message as a bug; the running server is unchanged",
       },
       { cause },
     );
@@ -155,7 +155,7 @@ async function ready(
       ? state.configDigest === wanted.digest
         ? "it is not healthy"
         : "it runs with another configuration"
-      : "nothing answers on its monitoring port";
+      : "its monitoring port does not answer";
     throw new PloyzError(
       {
         code: "store_server_not_ready",

@@ -16,9 +16,9 @@ import {
 } from "./record.ts";
 
 /**
- * What one machine does with its part of a generation. `id` names the re-founding. Each step may be repeated, is on disk before
- * it is answered, and holds across restarts of the server and the machine. A server promises its fence to one re-founding, and
- * either takes it back or retires: so once a majority of a set has retired, that set can never again accept a write.
+ * One machine's steps of a re-founding. `id` names the re-founding. Each step may be repeated, is on disk before it is acknowledged, and
+ * survives restarts of the server and the machine. A server grants its fence to one re-founding, and then either revokes it or retires:
+ * once a majority of a set has retired, that set can never again accept a write.
  */
 export function fenceServer(
   config: StoreServerConfig,
@@ -28,10 +28,15 @@ export function fenceServer(
   return exclusively(config.dir, async () => {
     const entry = await present(config);
     if (entry.state === "founding")
-      throw refused("store_not_serving", config, "does not serve", "found it anew");
+      throw refused("store_not_serving", config, "does not serve", "found the store again");
     if (entry.released?.includes(id))
-      throw refused("store_fence_lost", config, "was taken back from this re-founding", "start a new one");
-    // Another re-founding's fence gives way: that one can no longer retire this server.
+      throw refused(
+        "store_fence_lost",
+        config,
+        "revoked the fence of this re-founding",
+        "start a new re-founding",
+      );
+    // This replaces another re-founding's fence: that one can no longer retire this server.
     const released = entry.fence === undefined || entry.fence === id ? [] : [entry.fence];
     const wanted = {
       ...release(entry, released),
@@ -42,7 +47,7 @@ export function fenceServer(
   });
 }
 
-/** Takes the fence back. @throws PloyzError `store_generation_retired`: too late. */
+/** Revokes the fence. @throws PloyzError `store_generation_retired`: too late. */
 export function unfenceServer(
   config: StoreServerConfig,
   id: string,
@@ -55,7 +60,7 @@ export function unfenceServer(
         "store_fence_lost",
         config,
         `is fenced by another re-founding (${fence})`,
-        "finish that one",
+        "finish that re-founding",
       );
     const open = entry.state === "fenced" ? ({ ...entry, state: "serving" } as const) : entry;
     return runAs(config, release(open, [id]), options);
@@ -63,23 +68,28 @@ export function unfenceServer(
 }
 
 /**
- * For ever: from now on no server starts from this generation here. The one that runs goes on refusing writes until it is
- * stopped, so that members can still be told where to go.
- * @throws PloyzError `store_fence_lost`: writes may have happened since this re-founding fenced it.
+ * Permanent: no server of this generation starts here again. The running one keeps refusing writes until it is stopped, so that members can
+ * still learn the new servers.
+ * @throws PloyzError `store_fence_lost`: the store may have accepted writes since this re-founding fenced it.
  */
 export function retireServer(config: Place, id: string): Promise<void> {
   return withEntry(config, async (entry, found) => {
     if (entry?.state === "retired" && entry.fence === id) return;
     if (entry?.state === "retired") throw retired(config.dir, config.generation);
     if (entry?.state !== "fenced" || entry.fence !== id)
-      throw refused("store_fence_lost", config, "is not fenced by this re-founding", "start it again");
+      throw refused(
+        "store_fence_lost",
+        config,
+        "is not fenced by this re-founding",
+        "start the re-founding again",
+      );
     await writeEntry(config, found, { ...entry, state: "retired" });
   });
 }
 
 /**
- * An empty server of a new generation, open to be restored into and to nothing else. What another re-founding left is wiped; asked
- * twice by the same one, it stays: it may have been restored meanwhile. Resolves when its set has a leader: all of a set are founded at once.
+ * Starts an empty server of a new generation that accepts only a restore. Wipes the remains of another re-founding; keeps the data of the
+ * same one, which may have been restored meanwhile. Resolves when its set has a leader: found all machines of a set concurrently.
  */
 export async function foundServer(
   config: StoreServerConfig,
@@ -91,7 +101,12 @@ export async function foundServer(
     checkCluster(config.dir, found, config.cluster);
     const entry = entryOf(found, config.generation);
     if ((entry && entry.state !== "founding") || (found?.generation ?? 0) >= config.generation) {
-      throw refused("store_generation_exists", config, "exists or has been passed", "found a higher one");
+      throw refused(
+        "store_generation_exists",
+        config,
+        "exists, or a newer one does",
+        "found a higher generation",
+      );
     }
     if (entry?.id === founding.id) return runAs(config, entry, options);
     await wipe(config, options.host);
@@ -121,8 +136,8 @@ export async function foundServer(
 const foundingMs = 40_000;
 
 /**
- * Opens a founded generation for writes. Only after a majority of the set before it has retired (or, in a recovery, is lost):
- * the caller answers for that. An older generation that this machine still has is retired with it.
+ * Opens a founded generation for writes. Call only after a majority of the previous set has retired (or, in a recovery, is lost): the
+ * caller guarantees that. Retires an older generation on this machine.
  */
 export function serveGeneration(
   config: StoreServerConfig,
@@ -158,8 +173,8 @@ export function serveGeneration(
 }
 
 /**
- * A newer generation was opened, and this machine was away: here, too, its own is retired, fenced or not, so that it is not in the way
- * when the machine becomes part of a set again. Ends its server.
+ * Retires this machine's generation, fenced or not, after a newer one opened while the machine was away, so that the machine can join a set
+ * again. Stops its server.
  */
 export function passGeneration(config: Place, host: ServiceHost): Promise<void> {
   return withEntry(config, async (entry, found) => {
@@ -169,21 +184,21 @@ export function passGeneration(config: Place, host: ServiceHost): Promise<void> 
   });
 }
 
-/** Removes the server and the data of a founding that was given up, or of a retired generation whose retention is over. */
+/** Removes the server and the data of an abandoned founding, or of a retired generation after its retention. */
 export function dropGeneration(config: Place, host: ServiceHost): Promise<void> {
   return withEntry(config, async (entry, found) => {
     if (!entry) return;
     if (entry.state !== "founding" && entry.state !== "retired")
       throw refused("store_in_use", config, `is ${entry.state}`, "nothing was removed");
     await wipe(config, host);
-    // That it was retired must not be forgotten with its data.
+    // Keep the record that it was retired when its data goes.
     if (entry.state === "founding") await writeEntry(config, found, undefined);
   });
 }
 
 type Place = Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">;
 
-/** What the machine's record says of the generation, with nobody else at work on it. */
+/** Reads the generation's state in the machine's record, under the lock. */
 const withEntry = <T>(
   config: Place,
   work: (entry: GenerationRecord | undefined, found: StoreRecord | undefined) => Promise<T>,
@@ -193,7 +208,7 @@ const withEntry = <T>(
     return work(entryOf(found, config.generation), found);
   });
 
-/** Nothing but a new re-founding can fence it from now on. */
+/** From now on only a new re-founding can fence it. */
 function release(entry: GenerationRecord, ids: readonly string[]): GenerationRecord {
   if (ids.length === 0) return entry;
   return { ...entry, released: [...new Set([...(entry.released ?? []), ...ids])] };

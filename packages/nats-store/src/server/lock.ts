@@ -1,8 +1,8 @@
 const last = new Map<string, Promise<unknown>>();
 
 /**
- * One at a time for each store directory: a record that was read stays true until what follows from it is done. One process (the
- * daemon) works on a directory.
+ * Serialises work on each store directory: a record stays valid from its read to the end of the work. Only one process (the daemon) works
+ * on a directory.
  */
 export function exclusively<T>(dir: string, work: () => Promise<T>): Promise<T> {
   const before = last.get(dir) ?? Promise.resolve();

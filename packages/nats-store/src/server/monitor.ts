@@ -1,9 +1,9 @@
-/** What the running server says of itself on its monitoring port. */
+/** The running server's report on its monitoring port. */
 export interface ServerState {
   readonly healthy: boolean;
   readonly version: string;
   readonly name: string;
-  /** `sha256:…` of the configuration that is loaded. */
+  /** `sha256:…` of the loaded configuration. */
   readonly configDigest: string;
   readonly startedAt: string;
 }

@@ -8,10 +8,10 @@ import {
   streams,
 } from "../names.ts";
 
-/** A member's part in the store. `store`: holds store authority: creates the streams and reads the sensitive bucket. */
+/** A member's role in the store. `store`: has store authority: creates the streams and reads the bucket `secrets`. */
 export type Role = "machine" | "store";
 
-/** What a generation is open for. `founding`: to be restored into; `fenced`: to be read, followed and copied. */
+/** The access to a generation. `founding`: restore only; `fenced`: read, follow and copy. */
 export type Access = "founding" | "serving" | "fenced";
 
 export interface StoreUser {
@@ -27,7 +27,7 @@ export interface Permissions {
 
 const open = [streams.commits, streams.journal, streams.facts, streams.leases, streams.operations];
 
-/** Reading and following one stream: nothing here changes it. */
+/** Read-only access to one stream. */
 const reading = (stream: string) => [
   `$JS.API.STREAM.INFO.${stream}`,
   `$JS.API.STREAM.MSG.GET.${stream}`,
@@ -47,9 +47,9 @@ const restoring = (stream: string) => [
 ];
 
 /**
- * All that one member may do. It answers only for itself: its own commands, its own inbox. Nobody may delete or purge a
- * stream or a message. Replies go out through `allow_responses`, so no member can write to an inbox that did not ask it.
- * Only a serving generation takes writes; one that is founded takes the restore, and facts from its own machines.
+ * The permissions of one member. It serves only its own commands and its own inbox. No member may delete or purge a stream or a message.
+ * Replies use `allow_responses`, so a member can only write to the inbox of a caller. Only a serving generation accepts writes; a founding
+ * one accepts the restore, and facts from its own machines.
  */
 export function permissionsFor(
   cluster: string,
@@ -71,7 +71,7 @@ export function permissionsFor(
     ...(access === "serving" ? writing : []),
     ...(store ? all : open).flatMap(reading),
     ...(store ? all.flatMap(copying) : []),
-    // Which machines hold the new store is written into it before it opens.
+    // The list of the new store's machines is written into it before it opens.
     ...(store && access === "founding" ? [...all.flatMap(restoring), bucketSubjects("facts")] : []),
   ];
   return { publish, subscribe: [rpcSubjects(cluster, user.machine), `${inboxPrefix(user.machine)}.>`] };

@@ -4,10 +4,10 @@ import { isObject, type Json } from "../json.ts";
 import type { Routes, StoreServerConfig } from "./config.ts";
 import type { Access } from "./permissions.ts";
 
-/** `retired`: another generation took over. Nothing brings it back. */
+/** `retired`: another generation took over. Permanent. */
 export type GenerationState = Access | "retired";
 
-/** One generation of the store as this machine has it on disk. */
+/** One generation of the store on this machine's disk. */
 export interface GenerationRecord {
   readonly generation: number;
   readonly state: GenerationState;
@@ -15,20 +15,20 @@ export interface GenerationRecord {
   readonly id?: string;
   /** The re-founding that fenced or retired it. */
   readonly fence?: string;
-  /** Re-foundings that lost its fence: a message of theirs that was delayed does not get it back. */
+  /** Re-foundings that lost its fence: their delayed messages do not regain it. */
   readonly released?: readonly string[];
   readonly listen?: StoreServerConfig["listen"];
   readonly monitorPort?: number;
   readonly routes?: Routes;
-  /** What secrets are sealed with (`newSealKey`). The same on every machine of the set; absent: of before there were secrets. */
+  /** The key that encrypts secrets (`newSealKey`). The same on every machine of the set; absent in records from before secrets existed. */
   readonly sealKey?: string;
 }
 
-/** Which store a directory holds, kept on disk beside it. It decides what its servers may do, whoever starts them. */
+/** The store in a directory, recorded on disk beside it. The record decides what its servers may do, whichever process starts them. */
 export interface StoreRecord {
   readonly cluster: string;
   readonly server: string;
-  /** The newest that has ever served here. */
+  /** The newest generation that has served here. */
   readonly generation: number;
   /** Oldest first. */
   readonly generations: readonly GenerationRecord[];
@@ -49,15 +49,15 @@ export async function readRecord(dir: string): Promise<StoreRecord | undefined> 
   if (!isObject(value) || typeof value.cluster !== "string" || typeof value.generation !== "number") {
     throw new PloyzError({
       code: "store_record_invalid",
-      message: `${path} cannot be read`,
-      hint: "restore it from a backup; without it nobody can say which store this directory holds",
+      message: `cannot read ${path}`,
+      hint: "restore it from a backup; without it Ployz cannot identify the store in this directory",
     });
   }
   return {
     cluster: value.cluster,
     server: typeof value.server === "string" ? value.server : "",
     generation: value.generation,
-    // Before there were re-foundings the record named the one generation, and it served.
+    // Before re-foundings existed, the record named the single serving generation.
     generations: Array.isArray(value.generations)
       ? (value.generations as unknown as readonly GenerationRecord[])
       : [{ generation: value.generation, state: "serving" }],
@@ -67,7 +67,7 @@ export async function readRecord(dir: string): Promise<StoreRecord | undefined> 
 export const entryOf = (record: StoreRecord | undefined, generation: number) =>
   record?.generations.find((entry) => entry.generation === generation);
 
-/** Replaces (or, with `undefined`, forgets) what the record says of one generation. */
+/** Replaces (or, with `undefined`, removes) one generation in the record. */
 export async function writeEntry(
   config: Pick<StoreServerConfig, "dir" | "cluster" | "machine" | "generation">,
   found: StoreRecord | undefined,
@@ -94,13 +94,13 @@ export function checkCluster(dir: string, found: StoreRecord | undefined, cluste
   throw new PloyzError({
     code: "store_cluster_mismatch",
     message: `${dir} holds the store of cluster ${found.cluster}, not of ${cluster}`,
-    hint: "use another data directory, or move that one away",
+    hint: "use another data directory, or rename this one",
   });
 }
 
 /**
- * What the record says of the generation that is to run. Only generation 1 (`mesh init`) starts from nothing: an empty server in
- * the place of one whose disk was lost would take writes.
+ * Reads the state of the generation to run from the record. Only generation 1 (`mesh init`) starts empty: an empty server in place of one
+ * with a lost disk would accept writes.
  * @throws PloyzError `store_cluster_mismatch`, `store_generation_older`, `store_generation_retired`,
  *   `store_generation_unknown`: nothing was written.
  */
@@ -118,13 +118,13 @@ export function entryToRun(
     throw new PloyzError({
       code: "store_generation_older",
       message: `${dir} holds generation ${found?.generation} of the store; generation ${generation} is older`,
-      hint: "this machine has an outdated picture of the cluster: let it follow the newer generation",
+      hint: "restart ployzd on this machine: its state of the cluster is outdated, and it then follows the newer generation",
     });
   }
   throw new PloyzError({
     code: "store_generation_unknown",
-    message: `${dir} holds no generation ${generation} of the store`,
-    hint: "a new generation is founded from the one before it; an empty one is never started over it",
+    message: `${dir} does not hold generation ${generation} of the store`,
+    hint: "found a new generation from its predecessor; Ployz never starts an empty one in its place",
   });
 }
 
@@ -132,5 +132,5 @@ export const retired = (dir: string, generation: number) =>
   new PloyzError({
     code: "store_generation_retired",
     message: `generation ${generation} of the store in ${dir} is retired: a newer one took over`,
-    hint: "this machine has an outdated picture of the cluster: let it follow the newer generation",
+    hint: "restart ployzd on this machine: its state of the cluster is outdated, and it then follows the newer generation",
   });

@@ -30,7 +30,7 @@ export async function findServer(
   if (path === undefined) {
     throw new PloyzError({
       code: "nats_server_missing",
-      message: "there is no nats-server in PATH",
+      message: "nats-server is not in PATH",
       hint: fix,
     });
   }
@@ -42,7 +42,7 @@ export async function findServer(
   });
   const version = parseVersion(output.stdout + output.stderr);
   if (version === undefined) {
-    throw new PloyzError({ code: "nats_server_missing", message: `${path} is no nats-server`, hint: fix });
+    throw new PloyzError({ code: "nats_server_missing", message: `${path} is not nats-server`, hint: fix });
   }
   if (!isNewEnough(version)) {
     throw new PloyzError({
