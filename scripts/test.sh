@@ -16,7 +16,8 @@ cd "$ployz_root"
 # --- The stages, in order: "NAME COMMAND...". Pure ones run two at a time, lab ones alone. ------------------------------
 stages() {
   local directory name
-  # exec first and alone: the others' builds write its declarations when it has none.
+  # These first and alone: the others' builds write their declarations when they have none.
+  echo "first package:errors scripts/package.sh errors --only pure"
   echo "first package:exec scripts/package.sh exec --only pure"
   echo "pure lint:biome pnpm exec biome ci --diagnostic-level=warn ."
   echo "pure lint:oxlint pnpm exec oxlint --deny-warnings"
@@ -26,7 +27,7 @@ stages() {
   echo "pure sherif pnpm exec sherif"
   for directory in packages/* apps/* tools/*; do
     name=${directory#*/}
-    [ ! -f "$directory/package.json" ] || [ "$name" = exec ] ||
+    [ ! -f "$directory/package.json" ] || [ "$name" = errors ] || [ "$name" = exec ] ||
       echo "pure ${directory%%s/*}:$name scripts/package.sh $name --only pure"
   done
   echo "lab isolation scripts/isolation.sh"

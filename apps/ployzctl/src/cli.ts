@@ -1,7 +1,7 @@
+import { errorBody } from "@ployz/errors";
 import { COMMANDS } from "./commands/index.ts";
 import { type OpenContext, openContext } from "./context.ts";
 import type { Document } from "./documents.ts";
-import { bodyOf } from "./errors.ts";
 import { exitCode } from "./exit.ts";
 import { findCommand } from "./find-command.ts";
 import type { Mode } from "./output/mode.ts";
@@ -48,7 +48,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     return exitCode(document);
   } catch (error) {
     context?.progress.end();
-    const document: Document = { kind: "error", error: context?.explain(error) ?? bodyOf(error) };
+    const document: Document = { kind: "error", error: context?.explain(error) ?? errorBody(error) };
     await printDocument(terminal, mode, document);
     if (
       document.error.code === "internal" &&

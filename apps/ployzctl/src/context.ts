@@ -1,7 +1,8 @@
 import { createInterface } from "node:readline";
+import { type ErrorBody, errorBody } from "@ployz/errors";
 import type { Client } from "@ployz/primitives/client";
 import type { Command, Context } from "./command.ts";
-import { bodyOf, CliError, type ErrorBody } from "./errors.ts";
+import { PloyzError } from "./error-codes.ts";
 import { openProgress } from "./output/progress.ts";
 import type { Globals } from "./settings.ts";
 import { loadSettings, type Settings } from "./settings.ts";
@@ -51,9 +52,9 @@ export function openContext(commands: readonly Command[], globals: Globals, term
       return ask(terminal, question);
     },
     explain(error) {
-      if (!deadline.signal.aborted) return bodyOf(error);
-      return bodyOf(
-        new CliError({
+      if (!deadline.signal.aborted) return errorBody(error);
+      return errorBody(
+        new PloyzError({
           code: "daemon_timeout",
           message: `no result within ${globals.timeoutMs} ms`,
           hint: "what was asked may still be going on: ployzctl ops ls",

@@ -1,3 +1,4 @@
+import type { ErrorBody } from "@ployz/errors";
 import type {
   Api,
   ClusterStatus,
@@ -30,7 +31,6 @@ import type {
   VolumeList,
   VolumeRow,
 } from "./api.ts";
-import type { ErrorBody } from "./errors.ts";
 
 /** Every `--json` document, told apart by `kind`. Fields are only ever added. */
 export type Document =

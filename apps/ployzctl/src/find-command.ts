@@ -1,5 +1,6 @@
 import type { Command } from "./command.ts";
-import { type CliError, usage } from "./errors.ts";
+import type { PloyzError } from "./error-codes.ts";
+import { usage } from "./errors.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
 import { nearest } from "./nearest.ts";
 
@@ -13,7 +14,7 @@ export type Found =
 
 /**
  * Which command the words name, and what is left for it. Only global flags may stand before the command's last word.
- * @throws CliError `usage` for words that name none.
+ * @throws PloyzError `usage` for words that name none.
  */
 export function findCommand(commands: readonly Command[], argv: readonly string[]): Found {
   const words: string[] = [];
@@ -55,7 +56,7 @@ function flagOf(token: string): "flag" | "value" | "other" {
   return entry[1].type === "flag" || value !== undefined ? "flag" : "value";
 }
 
-function unknown(commands: readonly Command[], words: readonly string[], next: string): CliError {
+function unknown(commands: readonly Command[], words: readonly string[], next: string): PloyzError {
   const group = ["ployzctl", ...words].join(" ");
   if (next.startsWith("-")) {
     return usage(

@@ -1,10 +1,10 @@
-import { CliError } from "./errors.ts";
+import { PloyzError } from "./error-codes.ts";
 
-/** `value`, if it is a good name. @throws CliError `invalid_input`, naming the field. */
+/** `value`, if it is a good name. @throws PloyzError `invalid_input`, naming the field. */
 export async function needLabel(field: string, value: string | undefined): Promise<string> {
   const { checkLabel } = await import("@ployz/primitives");
   const problem = checkLabel(field, value);
-  if (problem !== undefined) throw new CliError(problem);
+  if (problem !== undefined) throw new PloyzError(problem);
   return value ?? "";
 }
 
@@ -13,7 +13,7 @@ export async function needTarget(field: string, value: string): Promise<string> 
   const parts = value.split("/");
   for (const part of parts.slice(0, 2)) await needLabel(field, part);
   if (parts.length <= 2) return value;
-  throw new CliError({
+  throw new PloyzError({
     code: "invalid_input",
     message: `${field}: ${JSON.stringify(value.slice(0, 60))} is not NAMESPACE or NAMESPACE/SERVICE`,
   });
@@ -24,7 +24,7 @@ export async function needOperation(field: string, value: string | undefined): P
   const { isOperationId, shown } = await import("@ployz/primitives");
   const id = (value ?? "").toUpperCase();
   if (isOperationId(id)) return id;
-  throw new CliError({
+  throw new PloyzError({
     code: "invalid_input",
     message: `${field}: ${shown(value)} is not an operation's id`,
     hint: "ployzctl ops ls lists them",

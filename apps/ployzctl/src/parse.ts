@@ -14,7 +14,7 @@ export interface Parsed {
   readonly help: boolean;
 }
 
-/** Reads what follows the command's name. @throws CliError `usage`, saying what is wrong and what is near it. */
+/** Reads what follows the command's name. @throws PloyzError `usage`, saying what is wrong and what is near it. */
 export function parseCommandLine(command: Command, argv: readonly string[], env: Environment): Parsed {
   const options: Readonly<Record<string, Option>> = { ...GLOBAL_OPTIONS, ...command.options };
   const values = readOptions(options, argv, commandLine(command));

@@ -1,7 +1,7 @@
 import { access, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { CliError } from "./errors.ts";
+import { PloyzError } from "./error-codes.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where this machine's daemon keeps its things: options, then environment, then the configuration file, then the defaults (docs/configuration.md). */
@@ -49,14 +49,14 @@ async function defaultSocket({ root, env }: Terminal): Promise<string> {
 export async function readConfig(path: string): Promise<Readonly<Record<string, unknown>>> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return "";
-    throw new CliError({ code: "config_invalid", message: `${path}: cannot be read (${error.code})` });
+    throw new PloyzError({ code: "config_invalid", message: `${path}: cannot be read (${error.code})` });
   });
   if (text.trim() === "") return {};
   const { parse } = await import("smol-toml");
   try {
     return parse(text);
   } catch (error) {
-    throw new CliError({
+    throw new PloyzError({
       code: "config_invalid",
       message: `${path}: ${(error as Error).message.split("\n")[0] ?? "not TOML"}`,
       hint: "correct the file; docs/configuration.md lists the fields",

@@ -1,15 +1,15 @@
-import { CliError } from "./errors.ts";
+import { PloyzError } from "./error-codes.ts";
 import { needLabel } from "./names.ts";
 
-const wrong = (field: string, value: string, what: string, hint: string): CliError =>
-  new CliError({
+const wrong = (field: string, value: string, what: string, hint: string): PloyzError =>
+  new PloyzError({
     code: "invalid_input",
     message: `${field}: ${JSON.stringify(value.slice(0, 60))} ${what}`,
     hint,
     details: { field },
   });
 
-/** `20G` in bytes. @throws CliError `invalid_input`, naming the field. */
+/** `20G` in bytes. @throws PloyzError `invalid_input`, naming the field. */
 export async function needSize(field: string, value: string): Promise<number> {
   const { sizeBytes } = await import("@ployz/primitives");
   const bytes = sizeBytes(value);
@@ -18,7 +18,7 @@ export async function needSize(field: string, value: string): Promise<number> {
   return bytes;
 }
 
-/** `500ms` in milliseconds. @throws CliError `invalid_input`, naming the field. */
+/** `500ms` in milliseconds. @throws PloyzError `invalid_input`, naming the field. */
 export async function needDuration(field: string, value: string): Promise<number> {
   const { durationMs } = await import("@ployz/primitives");
   const ms = durationMs(value);
@@ -29,7 +29,7 @@ export async function needDuration(field: string, value: string): Promise<number
 
 /**
  * A list of `left=right` as a table; nothing when the list is empty. Names are checked when `left` is not another check.
- * @throws CliError `invalid_input`, naming the field.
+ * @throws PloyzError `invalid_input`, naming the field.
  */
 export async function needPairs<const T extends string>(
   field: string,
@@ -59,7 +59,7 @@ export async function needPairs<const T extends string>(
   return pairs.size === 0 ? undefined : Object.fromEntries(pairs);
 }
 
-/** `NS/NAME`, both there. @throws CliError `invalid_input`, naming the field. */
+/** `NS/NAME`, both there. @throws PloyzError `invalid_input`, naming the field. */
 export async function needInNamespace(
   field: string,
   value: string | undefined,

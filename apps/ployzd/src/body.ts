@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "./error-codes.ts";
 
 const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });
 

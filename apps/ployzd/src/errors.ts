@@ -1,8 +1,5 @@
 import { exitCodeOf } from "@ployz/primitives/client";
 
-export { PloyzError } from "@ployz/exec";
-export { errorBody } from "@ployz/primitives";
-
 /** The HTTP status that says the same as the exit code of the error. */
 export function httpStatusOf(code: string): number {
   const byExit: Readonly<Record<number, number>> = { 2: 400, 3: 409, 4: 503 };

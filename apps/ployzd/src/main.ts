@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
+import { errorBody } from "@ployz/errors";
 import { pino } from "pino";
 import { configPath, loadConfig } from "./config/load.ts";
-import { errorBody } from "./errors.ts";
 import { endProcess } from "./exit.ts";
 
 const USAGE = "usage: ployzd run|gateway|dns|swap|check [--config FILE]";

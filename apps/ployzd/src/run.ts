@@ -1,10 +1,10 @@
+import { errorBody } from "@ployz/errors";
 import { openServiceHost } from "@ployz/exec";
 import type { Logger } from "pino";
 import { apiRoutes } from "./api/routes.ts";
 import { serveApi } from "./api/server.ts";
 import type { Config } from "./config/load.ts";
 import { openDaemon } from "./daemon/daemon.ts";
-import { errorBody } from "./errors.ts";
 import { loadPayload } from "./host/payload.ts";
 import { openStorage } from "./participant/volumes/storage.ts";
 import { pathsOf } from "./state/paths.ts";

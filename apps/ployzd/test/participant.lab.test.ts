@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { errorBody } from "@ployz/primitives";
+import { errorBody } from "@ployz/errors";
 import { participantContract } from "@ployz/primitives/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openPair, openPool, type Zpool } from "./volume-machine.ts";

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { readdir, readFile, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { errorBody } from "@ployz/errors";
 import { run } from "@ployz/exec";
-import { type Commands, errorBody, type Json } from "@ployz/primitives";
+import type { Commands, Json } from "@ployz/primitives";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findCopy } from "../src/participant/volumes/copies.ts";

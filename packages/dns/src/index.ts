@@ -1,5 +1,4 @@
 export { answerQuestion, type Reply } from "./answer.ts";
-export { type DnsErrorCode, PloyzError } from "./errors.ts";
 export type { Upstream } from "./forward.ts";
 export { type DnsOptions, type DnsServer, type DnsStats, openDns, type Views } from "./server.ts";
 export { parseResolvConf } from "./upstreams.ts";

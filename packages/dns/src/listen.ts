@@ -1,6 +1,6 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { createServer, isIP, type Server, type Socket } from "node:net";
-import { PloyzError } from "./errors.ts";
+import { PloyzError } from "./error-codes.ts";
 import { frame, frames } from "./tcp-frame.ts";
 
 /** `from` is the address of the client. */

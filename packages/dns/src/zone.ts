@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { Answer } from "dns-packet";
-import { PloyzError } from "./errors.ts";
+import { PloyzError } from "./error-codes.ts";
 
 /** What the names are made from. The order of instances is kept. */
 export interface ZoneRecords {

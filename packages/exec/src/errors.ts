@@ -1,29 +1,4 @@
-/** JSON-safe detail fields of an error. */
-export type Details = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
-
-export interface ErrorFields {
-  /** Stable, snake_case. */
-  readonly code: string;
-  readonly message: string;
-  /** What to do next. */
-  readonly hint?: string;
-  readonly details?: Details;
-}
-
-/** An error that an operator reads. Bugs stay plain `Error`s. */
-export class PloyzError extends Error {
-  override readonly name = "PloyzError";
-  readonly code: string;
-  readonly hint: string | undefined;
-  readonly details: Details | undefined;
-
-  constructor(fields: ErrorFields, options?: { readonly cause?: unknown }) {
-    super(fields.message, options);
-    this.code = fields.code;
-    this.hint = fields.hint;
-    this.details = fields.details;
-  }
-}
+import { PloyzError } from "./error-codes.ts";
 
 export type ExecErrorCode = "exec_failed" | "exec_not_found" | "exec_timeout" | "exec_aborted";
 

@@ -1,12 +1,5 @@
 export { type DetachedOptions, spawnDetached } from "./detached.ts";
-export {
-  type Details,
-  type ErrorFields,
-  ExecError,
-  type ExecErrorCode,
-  type ExecFailure,
-  PloyzError,
-} from "./errors.ts";
+export { ExecError, type ExecErrorCode, type ExecFailure } from "./errors.ts";
 export { findProgram } from "./find.ts";
 export { identify, isAlive, type ProcessIdentity, signalProcess } from "./identity.ts";
 export { redact } from "./redact.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { PloyzError } from "./errors.ts";
+import { PloyzError } from "./error-codes.ts";
 
 export interface WaitOptions {
   readonly timeoutMs: number;

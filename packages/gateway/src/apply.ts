@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { PloyzError } from "@ployz/exec";
 import { type Listen, project, type Settings, socketAddress } from "./desired.ts";
+import { PloyzError } from "./error-codes.ts";
 import { discard, readCurrent, type Saved, switchTo, writeGeneration } from "./generations.ts";
 import { type Haproxy, isUnreachable, requireFree } from "./haproxy.ts";
 import type { Holds } from "./holds.ts";

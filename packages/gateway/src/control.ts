@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "./error-codes.ts";
 
 /**
  * HAProxy's master command line (management guide, 9.4): one command per connection, on a Unix socket that only root

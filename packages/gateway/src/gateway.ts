@@ -1,8 +1,9 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { PloyzError, waitFor } from "@ployz/exec";
+import { waitFor } from "@ployz/exec";
 import { type Brought, bringInto, currentWorker } from "./apply.ts";
 import { type Desired, project, type Settings, socketAddress } from "./desired.ts";
+import { PloyzError } from "./error-codes.ts";
 import { readCurrent, type Saved } from "./generations.ts";
 import { findHaproxy, type Haproxy, openHaproxy } from "./haproxy.ts";
 import { openHolds } from "./holds.ts";

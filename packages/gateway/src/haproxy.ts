@@ -1,8 +1,9 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { ExecError, findProgram, PloyzError, run, type ServiceHost, waitFor } from "@ployz/exec";
+import { ExecError, findProgram, run, type ServiceHost, waitFor } from "@ployz/exec";
 import { type Control, onWorker, openControl, type Processes, parseProcesses } from "./control.ts";
 import type { Listen } from "./desired.ts";
+import { PloyzError } from "./error-codes.ts";
 
 /** HAProxy as a supervised service: started, checked, reloaded. Knows nothing of routes. */
 export interface Haproxy {

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
-import { PloyzError, type ServiceHost } from "@ployz/exec";
+import type { ServiceHost } from "@ployz/exec";
 import type { Listen, Settings } from "./desired.ts";
+import { PloyzError } from "./error-codes.ts";
 
 export interface GatewayOptions {
   /** Absolute. Holds configurations, state and the control socket; made 0700. One gateway per folder. */

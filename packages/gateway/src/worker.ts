@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import { type Control, onWorker, parseSlots, type Slot } from "./control.ts";
 import type { Desired, DesiredBackend } from "./desired.ts";
+import { PloyzError } from "./error-codes.ts";
 import { parseMap, serverCommands } from "./reconcile.ts";
 import { HOLD } from "./render-backend.ts";
 

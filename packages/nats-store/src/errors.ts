@@ -1,6 +1,6 @@
 import { JetStreamApiError } from "@nats-io/jetstream";
-import { PloyzError } from "@ployz/exec";
 import { errors } from "nats";
+import { PloyzError } from "./error-codes.ts";
 
 export const closed = () =>
   new PloyzError({

@@ -1,4 +1,4 @@
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "./error-codes.ts";
 
 /** Streams and buckets of one store. A bucket is a stream in JetStream KV's layout (ADR-8), readable by its tools. */
 export const streams = {

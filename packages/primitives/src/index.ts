@@ -1,3 +1,4 @@
+export { type ErrorBody, errorBody, PloyzError } from "@ployz/errors";
 export { branch } from "./branch/index.ts";
 export { type BranchInput, parseBranch } from "./branch/input.ts";
 export { branchManifest } from "./branch/manifest.ts";
@@ -62,7 +63,6 @@ export type { EvacuationSummary } from "./membership/evacuations.ts";
 export type { MembershipPorts } from "./membership/observe.ts";
 export { type MigrateInput, migrate } from "./migrate/index.ts";
 export type * from "./model/commit.ts";
-export { type ErrorBody, errorBody, PloyzError } from "./model/error.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
 export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy, refuseInvite } from "./model/invite.ts";
 export type { Json } from "./model/json.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { isIPv4 } from "node:net";
 import { isAbsolute, normalize } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "./error-codes.ts";
 import type { InstanceSpec } from "./runtime.ts";
 
 const ID = /^[a-z0-9][a-z0-9.-]{0,119}$/;

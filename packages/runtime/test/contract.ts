@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type PloyzError, waitFor } from "@ployz/exec";
+import { waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { PloyzError } from "../src/error-codes.ts";
 import type { InstanceSpec, LogLine, Runtime } from "../src/index.ts";
 import { collect, type Machine, makeMachine } from "./machine.ts";
 

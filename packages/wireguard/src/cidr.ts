@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import ipaddr from "ipaddr.js";
+import { PloyzError } from "./error-codes.ts";
 
 /** A network in canonical form: no bits set beyond the prefix. */
 export interface Cidr {

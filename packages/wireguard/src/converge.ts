@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
-import { ExecError, PloyzError, run, type ServiceHost, waitFor } from "@ployz/exec";
+import { ExecError, run, type ServiceHost, waitFor } from "@ployz/exec";
 import { peerChanges } from "./config.ts";
 import { applyPeers, configureLink, readDump, readLink, setKeyAndPort, syncRoutes } from "./device.ts";
+import { PloyzError } from "./error-codes.ts";
 import { trigger } from "./handshake.ts";
 import type { Link } from "./links.ts";
 import { probeWireguard } from "./probe.ts";

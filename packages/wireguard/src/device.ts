@@ -1,9 +1,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { ExecError, PloyzError, run } from "@ployz/exec";
+import { ExecError, run } from "@ployz/exec";
 import { formatCidr, parseCidr } from "./cidr.ts";
 import { type PeerChanges, renderPeers } from "./config.ts";
 import { type DeviceDump, parseDump, parseHandshakes } from "./dump.ts";
+import { PloyzError } from "./error-codes.ts";
 import {
   type DeviceRoute,
   type Link,

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { link, mkdir, open, readFile, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "./error-codes.ts";
 
 /** A WireGuard key: 32 bytes in base64, 44 characters (wg(8)). */
 export interface KeyPair {

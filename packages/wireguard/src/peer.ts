@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import { parseAddress, parseCidr } from "./cidr.ts";
+import { PloyzError } from "./error-codes.ts";
 import { isKey } from "./keys.ts";
 
 /** A wanted peer. */

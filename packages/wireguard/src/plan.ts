@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import { addressAt, type Cidr, formatCidr, overlaps, parseCidr } from "./cidr.ts";
+import { PloyzError } from "./error-codes.ts";
 
 export interface SubnetRequest {
   /** The cluster's IPv4 network, e.g. `10.101.0.0/16`. */

@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "./error-codes.ts";
 
 export interface RttOptions {
   /** Time-out for all samples together; default 3,000 ms. */

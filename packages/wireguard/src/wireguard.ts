@@ -1,7 +1,8 @@
-import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
+import { type ServiceHost, waitFor } from "@ployz/exec";
 import { parseCidr } from "./cidr.ts";
 import { converge, type EnsureResult, removeInterface } from "./converge.ts";
 import { applyPeers, readDump, readHandshakes, readLink } from "./device.ts";
+import { PloyzError } from "./error-codes.ts";
 import { SESSION_MAX_AGE_MS, trigger } from "./handshake.ts";
 import { publicKeyOf, readKeyFile } from "./keys.ts";
 import { checkPeers, endpointsOf, nextEndpoint, type Peer, type PeerStatus } from "./peer.ts";

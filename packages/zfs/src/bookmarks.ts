@@ -1,9 +1,9 @@
-import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
 import { glance, readTables } from "./datasets.ts";
 import { checkGuid } from "./destroy.ts";
+import { PloyzError } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 
 /**

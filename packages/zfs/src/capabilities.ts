@@ -1,4 +1,5 @@
-import { ExecError, findProgram, PloyzError, run } from "@ployz/exec";
+import { ExecError, findProgram, run } from "@ployz/exec";
+import { PloyzError } from "./error-codes.ts";
 
 /** Features that OpenZFS has and zfs-fuse 0.7 (a ZFS of 2010) lacks. */
 export type ZfsFeature =

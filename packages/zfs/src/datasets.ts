@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import { argv, type Depth } from "./argv.ts";
 import { type Call, type CallOptions, call, retryBusy } from "./call.ts";
+import { PloyzError } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 import { checkUserProperty } from "./names.ts";
 import { type Dataset, type PropertyTable, parseProperties, toDataset } from "./parse.ts";

@@ -1,7 +1,7 @@
-import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call, retryBusy } from "./call.ts";
 import { listIdentities } from "./datasets.ts";
+import { PloyzError } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
 import { withUnmounted } from "./unmounted.ts";

@@ -1,4 +1,5 @@
-import { ExecError, PloyzError } from "@ployz/exec";
+import { ExecError } from "@ployz/exec";
+import { PloyzError } from "./error-codes.ts";
 
 export type ZfsErrorCode =
   | "dataset_missing"

@@ -1,8 +1,9 @@
 import { mkdir, readFile, rm, stat, statfs } from "node:fs/promises";
-import { findProgram, PloyzError, run, type ServiceHost, waitFor } from "@ployz/exec";
+import { findProgram, run, type ServiceHost, waitFor } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { call } from "./call.ts";
 import { probeZfs, requireAvailable, type ZfsCapabilities } from "./capabilities.ts";
+import { PloyzError } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 
 /** Compiled into zfs-fuse. */

@@ -1,4 +1,4 @@
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "./error-codes.ts";
 
 /** zfs(8), zfsconcepts(7): 256 bytes with the closing NUL, for a dataset or snapshot name in full. */
 const MAX_NAME = 255;

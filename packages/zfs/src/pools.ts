@@ -1,11 +1,11 @@
 import { mkdir, open, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, isAbsolute } from "node:path";
-import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call, retryBusy } from "./call.ts";
 import type { ZfsCapabilities } from "./capabilities.ts";
 import { getDataset } from "./datasets.ts";
+import { PloyzError } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 import { checkPoolName } from "./names.ts";
 import { type PoolHealth, type PoolRow, parsePoolDevices, parsePoolList } from "./parse.ts";

@@ -1,7 +1,7 @@
-import { PloyzError } from "@ployz/exec";
 import type { CallOptions } from "./call.ts";
 import type { ZfsCapabilities } from "./capabilities.ts";
 import { findDataset } from "./datasets.ts";
+import { PloyzError } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
 import { findWithSnapshots, listSnapshots } from "./snapshots.ts";

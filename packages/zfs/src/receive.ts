@@ -1,10 +1,11 @@
 import type { Readable } from "node:stream";
 import { finished } from "node:stream/promises";
-import { ExecError, PloyzError, spawnStream, waitFor } from "@ployz/exec";
+import { ExecError, spawnStream, waitFor } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import type { ZfsCapabilities } from "./capabilities.ts";
 import { findDataset, getDataset } from "./datasets.ts";
 import { checkGuid } from "./destroy.ts";
+import { PloyzError } from "./error-codes.ts";
 import { zfsError } from "./errors.ts";
 import { checkDatasetName } from "./names.ts";
 import type { Dataset } from "./parse.ts";

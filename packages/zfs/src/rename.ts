@@ -1,8 +1,8 @@
-import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call, retryBusy } from "./call.ts";
 import { findDataset, getDataset, listIdentities, mount } from "./datasets.ts";
 import { checkGuid } from "./destroy.ts";
+import { PloyzError } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 import { checkName } from "./names.ts";
 import { withUnmounted } from "./unmounted.ts";

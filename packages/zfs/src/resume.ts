@@ -1,8 +1,8 @@
-import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
 import { findDataset } from "./datasets.ts";
+import { PloyzError } from "./error-codes.ts";
 
 /** The token with which a sender continues an interrupted `resumable` receive; `undefined` when there is none. */
 export async function resumeToken(dataset: string, options: CallOptions = {}): Promise<string | undefined> {

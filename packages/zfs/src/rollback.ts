@@ -1,8 +1,8 @@
-import { PloyzError } from "@ployz/exec";
 import { argv } from "./argv.ts";
 import { type CallOptions, call, retryBusy } from "./call.ts";
 import { glance, mount } from "./datasets.ts";
 import { checkGuid, checkHolds } from "./destroy.ts";
+import { PloyzError } from "./error-codes.ts";
 import { listSnapshots } from "./snapshots.ts";
 import { withUnmounted } from "./unmounted.ts";
 

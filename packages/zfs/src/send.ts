@@ -1,10 +1,11 @@
 import { PassThrough, type Readable } from "node:stream";
 import { finished } from "node:stream/promises";
-import { PloyzError, spawnStream } from "@ployz/exec";
+import { spawnStream } from "@ployz/exec";
 import { argv, type SendArguments } from "./argv.ts";
 import { type CallOptions, call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
 import { getDataset } from "./datasets.ts";
+import { PloyzError } from "./error-codes.ts";
 import { hasCode, zfsError } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
 

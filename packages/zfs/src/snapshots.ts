@@ -1,8 +1,8 @@
-import { PloyzError } from "@ployz/exec";
 import { argv, type Depth } from "./argv.ts";
 import { type CallOptions, call } from "./call.ts";
 import { requireFeature, type ZfsCapabilities } from "./capabilities.ts";
 import { findDataset, getDataset, type ReadOptions, readTables } from "./datasets.ts";
+import { PloyzError } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 import { checkSnapshotName, checkUserProperty } from "./names.ts";
 import { type Dataset, toDataset } from "./parse.ts";

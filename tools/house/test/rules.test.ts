@@ -164,7 +164,7 @@ describe("each rule finds what it forbids", () => {
 test("this repository is read whole, with its layers", () => {
   const repository = readRepository(join(import.meta.dirname, "..", "..", ".."));
   expect(repository.packages.map(({ name }) => name)).toContain("@ployz/house");
-  expect(repository.layers.driver).toEqual(["base"]);
+  expect(repository.layers.driver).toEqual(["ground", "base"]);
   expect(repository.files.some(({ path }) => path.includes("node_modules"))).toBe(false);
 });
 

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { ExecError, PloyzError } from "@ployz/exec";
+import { PloyzError } from "@ployz/errors";
+import { ExecError } from "@ployz/exec";
 import type { LabInfo } from "./describe.ts";
 import { attachLab, openLab } from "./lab.ts";
 import type { LoadReport } from "./load-report.ts";

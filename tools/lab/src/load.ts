@@ -1,7 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { PloyzError, run, spawnStream } from "@ployz/exec";
+import { PloyzError } from "@ployz/errors";
+import { run, spawnStream } from "@ployz/exec";
 import { cgroupDirs } from "./cgroup.ts";
 import type { LoadOptions, LoadReport } from "./load-report.ts";
 import { labCgroup, labNetns, launcher, loadWorker, machineNetns } from "./names.ts";

@@ -1,15 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  ExecError,
-  isAlive,
-  PloyzError,
-  type ProcessIdentity,
-  run,
-  spawnDetached,
-  waitFor,
-} from "@ployz/exec";
+import { PloyzError } from "@ployz/errors";
+import { ExecError, isAlive, type ProcessIdentity, run, spawnDetached, waitFor } from "@ployz/exec";
 import { findInit, homeCgroups, killAll } from "./cgroup.ts";
 import {
   clientAddress,

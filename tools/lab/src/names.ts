@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "@ployz/errors";
 
 /** Sources run from src/, the bundle from dist/: the package's own files are one level up from either. */
 const packageDir = join(dirname(fileURLToPath(import.meta.url)), "..");

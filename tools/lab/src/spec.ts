@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "@ployz/errors";
 import { machineName, stateDir, stateRoot } from "./names.ts";
 
 /** `vm`: with a kernel of its own, emulated: real OpenZFS and WireGuard, and many times slower. */

@@ -1,6 +1,7 @@
 import { access, constants, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { findProgram, PloyzError, run } from "@ployz/exec";
+import { PloyzError } from "@ployz/errors";
+import { findProgram, run } from "@ployz/exec";
 import { removeCgroup } from "./cgroup.ts";
 import { boot, prepareDisk } from "./machine.ts";
 import { checkLabName, labCgroup, machineDir, maxMachines, sshKey, stateDir } from "./names.ts";

@@ -1,6 +1,7 @@
 import type { PlanView } from "../api.ts";
 import type { Context, Input } from "../command.ts";
-import { CliError, usage } from "../errors.ts";
+import { PloyzError } from "../error-codes.ts";
+import { usage } from "../errors.ts";
 import { type Outcome, runOperation } from "./follow.ts";
 
 export interface Change {
@@ -40,5 +41,5 @@ async function agree(context: Context, plan: PlanView, question: string): Promis
       `${plan.primitive} asks first, and there is nobody to ask`,
       "say --yes, or --preview to look only",
     );
-  if (!answer) throw new CliError({ code: "aborted", message: "nothing was changed" });
+  if (!answer) throw new PloyzError({ code: "aborted", message: "nothing was changed" });
 }

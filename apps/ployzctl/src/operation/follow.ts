@@ -1,7 +1,8 @@
+import { errorBody } from "@ployz/errors";
 import type { OperationEvent, OperationResult, PlanView } from "../api.ts";
 import type { Context } from "../command.ts";
 import type { Detached, ErrorDocument } from "../documents.ts";
-import { bodyOf, CliError } from "../errors.ts";
+import { PloyzError } from "../error-codes.ts";
 import { clean } from "../output/page.ts";
 
 export type Outcome = OperationResult | PlanView | ErrorDocument | Detached;
@@ -58,7 +59,9 @@ export async function follow(
     const client = await context.client();
     await client
       .request("POST /v1/operations/:id/abort", { params: { id: operation } })
-      .catch((error: unknown) => context.progress.note(`it could not be aborted: ${bodyOf(error).message}`));
+      .catch((error: unknown) =>
+        context.progress.note(`it could not be aborted: ${errorBody(error).message}`),
+      );
   };
   const stopListening = context.terminal.onInterrupt(() => {
     interrupts++;
@@ -103,7 +106,8 @@ export async function follow(
     throw ended(operation);
   } catch (error) {
     if (leave.signal.aborted) return finish(left(operation, committed));
-    if (operation !== undefined && bodyOf(error).code === "daemon_unreachable") throw ended(operation, error);
+    if (operation !== undefined && errorBody(error).code === "daemon_unreachable")
+      throw ended(operation, error);
     throw error;
   } finally {
     stopListening();
@@ -129,10 +133,10 @@ function left(operation: string | undefined, committed: boolean): Outcome {
   };
 }
 
-function ended(operation: string | undefined, cause?: unknown): CliError {
+function ended(operation: string | undefined, cause?: unknown): PloyzError {
   const hint =
     operation === undefined ? "ployzctl ops ls" : `what became of it: ployzctl ops show ${operation}`;
-  return new CliError(
+  return new PloyzError(
     { code: "daemon_unreachable", message: "the daemon went away before the result", hint },
     { cause },
   );

@@ -1,6 +1,6 @@
+import { errorBody } from "@ployz/errors";
 import { EXIT, exitCodeOf } from "@ployz/primitives/client";
 import type { OperationEnd } from "../documents.ts";
-import { bodyOf } from "../errors.ts";
 import type { Outcome } from "./follow.ts";
 
 /** How one of several operations ended, for commands that run one for each machine. */
@@ -25,7 +25,7 @@ export function endOf(outcome: Outcome): OperationEnd {
 
 /** Thrown, not reported by an operation: there was none, so nothing was changed. Unless the daemon went away meanwhile. */
 export function endOfThrown(error: unknown): OperationEnd {
-  const body = bodyOf(error);
+  const body = errorBody(error);
   const unsure = exitCodeOf(body) === EXIT.unreachable || body.code === "internal";
   return { state: unsure ? "failed" : "refused", errors: [body], warnings: [] };
 }

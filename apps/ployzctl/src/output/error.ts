@@ -1,4 +1,4 @@
-import type { ErrorBody } from "../errors.ts";
+import type { ErrorBody } from "@ployz/errors";
 import type { Cell } from "./page.ts";
 
 /** `error: …`, the log lines that came with it, and `hint: …`. */

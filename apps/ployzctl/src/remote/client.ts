@@ -4,7 +4,8 @@ import { type Duplex, duplexPair, pipeline } from "node:stream";
 import { type Client, openClient } from "@ployz/primitives/client";
 import ssh2, { type ConnectConfig, type Client as SshClient } from "ssh2";
 import { findIdentity } from "../commands/machine/identity.ts";
-import { CliError, usage } from "../errors.ts";
+import { PloyzError } from "../error-codes.ts";
+import { usage } from "../errors.ts";
 import type { Terminal } from "../terminal.ts";
 import { fingerprint, isKnownHost } from "./known-hosts.ts";
 
@@ -79,7 +80,7 @@ async function connect(target: string, terminal: Terminal, signal: AbortSignal):
   await new Promise<void>((resolve, reject) => {
     const abort = () => {
       client.destroy();
-      reject(new CliError({ code: "ssh_unreachable", message: `${target}: no answer in time` }));
+      reject(new PloyzError({ code: "ssh_unreachable", message: `${target}: no answer in time` }));
     };
     signal.addEventListener("abort", abort, { once: true });
     client.once("ready", resolve);
@@ -94,9 +95,9 @@ function explain(
   target: string,
   error: Error & { level?: string },
   unknownKey: string | undefined,
-): CliError {
+): PloyzError {
   if (unknownKey !== undefined) {
-    return new CliError({
+    return new PloyzError({
       code: "ssh_host_key_unknown",
       message: `${target}: unknown or changed host key ${unknownKey}`,
       hint: `connect once and compare it: ssh ${target}`,
@@ -104,7 +105,7 @@ function explain(
     });
   }
   if (error.level === "client-authentication") {
-    return new CliError(
+    return new PloyzError(
       {
         code: "ssh_auth_failed",
         message: `${target}: no key was accepted`,
@@ -113,7 +114,7 @@ function explain(
       { cause: error },
     );
   }
-  return new CliError(
+  return new PloyzError(
     {
       code: "ssh_unreachable",
       message: `${target}: ${error.message}`,

@@ -6,12 +6,12 @@ import {
   isLabel,
   isNamed,
   type ManifestDocument,
-  PloyzError,
   parseBranch,
   renderManifest,
   type Store,
   shown,
 } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import { changesOf } from "./history.ts";
 import { withoutValues } from "./views.ts";
 

@@ -1,10 +1,11 @@
 import { statfs } from "node:fs/promises";
-import { findProgram, PloyzError } from "@ployz/exec";
+import { findProgram } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
 import type { ClusterStatus, DoctorReport, MachineRow } from "@ployz/primitives";
 import { type PathVerdict, probePath, probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
+import { PloyzError } from "../error-codes.ts";
 import { askFollower } from "../host/follower-socket.ts";
 import { droppedOf, pathTooNarrow } from "../mesh/handlers.ts";
 import { localEndpoints } from "../mesh/identity.ts";

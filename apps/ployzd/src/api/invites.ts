@@ -1,7 +1,7 @@
-import { PloyzError } from "@ployz/exec";
 import { type InviteCreate, type InviteCreated, isLabel, shown } from "@ployz/primitives";
 import { formatEndpoint } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
+import { PloyzError } from "../error-codes.ts";
 import { listInvites, newInvite, putInvite, revokeInvite, rowOf } from "../invites/invites.ts";
 import { ensureJoinKey } from "../invites/join-key.ts";
 import { encodeToken } from "../invites/token.ts";

@@ -1,7 +1,8 @@
-import { PloyzError } from "@ployz/exec";
-import { errorBody, type LogEvent } from "@ployz/primitives";
+import { errorBody } from "@ployz/errors";
+import type { LogEvent } from "@ployz/primitives";
 import { channel } from "../channel.ts";
 import type { Member } from "../daemon/member.ts";
+import { PloyzError } from "../error-codes.ts";
 
 /** The lines of every instance of a namespace, or of one service of it, merged as they come. A machine that fails is a gap, not an end. */
 export async function* mergedLogs(

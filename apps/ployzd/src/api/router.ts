@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { errorBody } from "@ployz/errors";
 import { readJsonBody } from "../body.ts";
-import { errorBody, httpStatusOf, PloyzError } from "../errors.ts";
+import { PloyzError } from "../error-codes.ts";
+import { httpStatusOf } from "../errors.ts";
 
 /** What a handler gets of a request. */
 export interface Call {

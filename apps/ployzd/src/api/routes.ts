@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { errorBody } from "@ployz/errors";
 import {
   type DaemonStatus,
   isFinal,
@@ -10,7 +11,6 @@ import {
 } from "@ployz/primitives";
 import type { Daemon } from "../daemon/daemon.ts";
 import { joinByToken } from "../daemon/join-by-token.ts";
-import { errorBody } from "../errors.ts";
 import { announceEndpoints } from "../mesh/announce.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
 import { checkedEndpoints, checkedInit, checkedJoin } from "../mesh/input.ts";

@@ -1,7 +1,6 @@
 import {
   checkLabel,
   MAX_SECRET_BYTES,
-  PloyzError,
   type SecretChanged,
   type SecretList,
   type SecretRecord,
@@ -11,6 +10,7 @@ import {
 } from "@ployz/primitives";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
+import { PloyzError } from "../error-codes.ts";
 import { invalid, object } from "../operations/request.ts";
 import type { SecretName } from "../secrets/keeper.ts";
 import type { Routes } from "./router.ts";

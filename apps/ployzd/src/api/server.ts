@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { type Routes, router } from "./router.ts";
 
 export interface ApiServer {

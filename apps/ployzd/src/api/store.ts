@@ -1,10 +1,5 @@
-import {
-  checkLabel,
-  PloyzError,
-  type StoreMove,
-  type StoreRecover,
-  type StoreRestore,
-} from "@ployz/primitives";
+import { checkLabel, type StoreMove, type StoreRecover, type StoreRestore } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 
 const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });
 

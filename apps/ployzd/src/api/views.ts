@@ -1,8 +1,9 @@
+import type { ErrorBody } from "@ployz/errors";
+import { errorBody } from "@ployz/errors";
 import type {
   ClusterStatus,
   Commit,
   EnvValue,
-  ErrorBody,
   InstanceList,
   InstanceRow,
   MachineList,
@@ -12,7 +13,7 @@ import type {
   NamespaceRow,
   RttTable,
 } from "@ployz/primitives";
-import { errorBody, LOOK } from "@ployz/primitives";
+import { LOOK } from "@ployz/primitives";
 import type { Member } from "../daemon/member.ts";
 import { volumeList } from "./volumes.ts";
 import { warningsOf } from "./warnings.ts";

@@ -1,14 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import {
-  errorBody,
-  type OperationEvent,
-  type OperationRequest,
-  PloyzError,
-  type VolumeFile,
-  type VolumeImportRequest,
-} from "@ployz/primitives";
+import { errorBody } from "@ployz/errors";
+import type { OperationEvent, OperationRequest, VolumeFile, VolumeImportRequest } from "@ployz/primitives";
 import type { Member } from "../daemon/member.ts";
+import { PloyzError } from "../error-codes.ts";
 import { openVolumeFile, writeVolumeFile } from "../transfer/volume-file.ts";
 import { snapshotList } from "./volumes.ts";
 

@@ -1,4 +1,3 @@
-import { PloyzError } from "@ployz/exec";
 import {
   type Commit,
   LOOK,
@@ -8,6 +7,7 @@ import {
   type VolumeList,
   type VolumeRow,
 } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 
 type Head = { readonly commit: Commit };
 

@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { PloyzError } from "@ployz/exec";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
+import { PloyzError } from "../error-codes.ts";
 import { type ConfigFile, ConfigSchema, PATTERNS } from "./schema.ts";
 import { overlayStorePorts } from "./store-ports.ts";
 

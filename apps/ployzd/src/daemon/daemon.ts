@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { PloyzError, type ServiceHost } from "@ployz/exec";
+import type { ServiceHost } from "@ployz/exec";
 import type { JoinDocument, MeshInit } from "@ployz/primitives";
 import type { Logger } from "pino";
+import { PloyzError } from "../error-codes.ts";
 import { ensureIdentity } from "../mesh/identity.ts";
 import { initMesh } from "../mesh/init.ts";
 import { joinMesh } from "../mesh/join.ts";

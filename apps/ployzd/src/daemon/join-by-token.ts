@@ -1,8 +1,8 @@
 import { hostname } from "node:os";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError as WireError } from "@ployz/errors";
 import type { JoiningMachine } from "@ployz/primitives";
-import { PloyzError as WireError } from "@ployz/primitives";
 import { localRoutes } from "@ployz/wireguard";
+import { PloyzError } from "../error-codes.ts";
 import { redeem, unfinished } from "../invites/redeem.ts";
 import { decodeToken, type JoinToken } from "../invites/token.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";

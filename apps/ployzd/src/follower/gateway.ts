@@ -1,5 +1,6 @@
-import { openServiceHost, PloyzError } from "@ployz/exec";
+import { openServiceHost } from "@ployz/exec";
 import { type Adopted, openGateway, type RouteTable, validateTable } from "@ployz/gateway";
+import { PloyzError } from "../error-codes.ts";
 import { buildTable, tableVersion } from "./project.ts";
 import type { FollowerDeps, Served } from "./run.ts";
 

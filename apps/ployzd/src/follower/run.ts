@@ -1,11 +1,11 @@
 import { unwatchFile, watchFile } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { PloyzError } from "@ployz/exec";
 import { openMirror, openStore } from "@ployz/nats-store";
 import type { Commit, MachineRecord } from "@ployz/primitives";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
+import { PloyzError } from "../error-codes.ts";
 import { serveApplied, trackApplied } from "../host/follower-socket.ts";
 import { ensureIdentity } from "../mesh/identity.ts";
 import { type Membership, readMembership } from "../mesh/membership.ts";

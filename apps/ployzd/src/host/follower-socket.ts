@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { createServer, type RequestOptions, request, type ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 
 /** What a follower has applied: the last commit of each namespace. */
 export interface Applied {

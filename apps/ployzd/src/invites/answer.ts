@@ -1,4 +1,3 @@
-import { PloyzError } from "@ployz/exec";
 import {
   INVITE_ID,
   type Invite,
@@ -8,6 +7,7 @@ import {
   type Store,
 } from "@ployz/primitives";
 import { formatEndpoint } from "@ployz/wireguard";
+import { PloyzError } from "../error-codes.ts";
 import type { Runner } from "../operations/runner.ts";
 import { holdsSecret } from "./invites.ts";
 import type { JoinCall } from "./server.ts";

@@ -1,5 +1,4 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { PloyzError } from "@ployz/exec";
 import {
   INVITE_ID,
   type Invite,
@@ -11,6 +10,7 @@ import {
   type Store,
   shown,
 } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 
 /** What has ended stays listed for a week, and goes when the next one is made. */
 const KEPT_MS = 7 * 86_400_000;

@@ -1,7 +1,7 @@
 import { request as httpRequest } from "node:http";
 import { createInterface } from "node:readline";
 import { connect, type TLSSocket } from "node:tls";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { pinOf } from "./join-key.ts";
 import type { JoinLine } from "./server.ts";
 import type { JoinToken } from "./token.ts";

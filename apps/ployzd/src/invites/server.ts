@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
-import { PloyzError } from "@ployz/exec";
+import { errorBody } from "@ployz/errors";
 import { readJsonBody } from "../body.ts";
-import { errorBody, httpStatusOf } from "../errors.ts";
+import { PloyzError } from "../error-codes.ts";
+import { httpStatusOf } from "../errors.ts";
 import type { JoinKey } from "./join-key.ts";
 import { openRate } from "./rate.ts";
 

@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import { INVITE_ID } from "@ployz/primitives";
 import { parseCidr } from "@ployz/wireguard";
+import { PloyzError } from "../error-codes.ts";
 
 /** What the operator carries from a member to the new machine. Whoever has it may join once: it is as secret as a password. */
 export interface JoinToken {

@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { MachineRecord, Store } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 
 /** Tells the cluster where peers may reach this machine from now on. */
 export async function announceEndpoints(

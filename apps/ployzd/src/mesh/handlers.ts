@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import type { MachineRecord } from "@ployz/primitives";
 import { measureRtt, probePath, type Wireguard } from "@ployz/wireguard";
+import { PloyzError } from "../error-codes.ts";
 import { askFollower } from "../host/follower-socket.ts";
 import type { Handlers } from "../participant/handlers.ts";
 import type { MembershipFollower } from "./follow.ts";

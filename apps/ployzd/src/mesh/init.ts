@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { PloyzError } from "@ployz/exec";
 import { initStore, openStore } from "@ployz/nats-store";
 import { type ClusterRecord, isLabel, type Json, type MachineRecord, type MeshInit } from "@ployz/primitives";
 import { planSubnet } from "@ployz/wireguard";
+import { PloyzError } from "../error-codes.ts";
 import { ensureIdentity, localEndpoints } from "./identity.ts";
 import { checkCidr } from "./input.ts";
 import { forgetMembership, type Membership, readMembership, writeMembership } from "./membership.ts";

@@ -1,7 +1,7 @@
 import { isIP, isIPv4 } from "node:net";
-import { PloyzError } from "@ployz/exec";
 import { isLabel, type JoinDocument, type MachineRecord, type MeshInit, shown } from "@ployz/primitives";
 import { isKey, parseCidr } from "@ployz/wireguard";
+import { PloyzError } from "../error-codes.ts";
 
 /** What a request to make or to join a mesh may hold. It ends up in configuration files and command arguments, so nothing passes unseen. */
 const ENDPOINT = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\]):(\d{1,5})$/;

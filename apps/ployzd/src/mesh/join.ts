@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { JoinDocument, MachineRecord } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import { ensureIdentity } from "./identity.ts";
 import { type Membership, readMembership, writeMembership } from "./membership.ts";
 import { preconditions } from "./preconditions.ts";

@@ -1,6 +1,6 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 
 import { leaveVolumes } from "../participant/volumes/leave.ts";
 

@@ -1,9 +1,10 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
-import { findProgram, PloyzError } from "@ployz/exec";
+import { findProgram } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
 import { localRoutes, overlappingRoutes, probeWireguard } from "@ployz/wireguard";
 import { storePorts } from "../config/store-ports.ts";
+import { PloyzError } from "../error-codes.ts";
 import { needPorts, type Wanted } from "../host/listeners.ts";
 import { INTERFACE, type Surroundings } from "./substrate.ts";
 

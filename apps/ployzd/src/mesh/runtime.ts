@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
-import { PloyzError } from "@ployz/exec";
 import { openDockerRuntime } from "@ployz/runtime";
 import type { Config } from "../config/load.ts";
+import { PloyzError } from "../error-codes.ts";
 
 /** Docker where it answers, else host processes; what was asked for must be there. */
 export async function detectRuntime(

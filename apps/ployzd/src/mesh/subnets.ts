@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import type { ClusterRecord, SubnetPlan } from "@ployz/primitives";
 import { planSubnet } from "@ployz/wireguard";
+import { PloyzError } from "../error-codes.ts";
 
 /** The cluster's address plan: what machine number `index` has. */
 export const subnetPlan =

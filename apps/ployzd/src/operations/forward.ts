@@ -1,7 +1,6 @@
-import { PloyzError } from "@ployz/exec";
+import { errorBody } from "@ployz/errors";
 import type { Rpc } from "@ployz/nats-store";
 import {
-  errorBody,
   isMember,
   type Json,
   type MachineRecord,
@@ -10,6 +9,7 @@ import {
   type OperationRequest,
   type OperationResult,
 } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 
 export interface ForwardDeps {
   readonly rpc: Rpc;

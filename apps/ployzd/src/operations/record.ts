@@ -1,4 +1,3 @@
-import { PloyzError } from "@ployz/exec";
 import {
   detailOf,
   fold,
@@ -8,6 +7,7 @@ import {
   readJournal,
   type Store,
 } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 
 /** @throws PloyzError `operation_unknown`. */
 export async function recordOf(store: Store, operation: string) {

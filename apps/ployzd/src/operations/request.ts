@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { OperationRequest } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 
 export const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });
 

@@ -1,9 +1,8 @@
-import { PloyzError } from "@ployz/exec";
+import { errorBody } from "@ployz/errors";
 import {
   type AnyPrimitive,
   detailOf,
   type EngineDeps,
-  errorBody,
   findPrepared,
   fold,
   isFinal,
@@ -27,6 +26,7 @@ import {
 } from "@ployz/primitives";
 import { type Channel, channel } from "../channel.ts";
 import { operationIds, systemClock } from "../clock.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { SshCredentials } from "../remote/ssh.ts";
 import { primitivesOf } from "./primitives.ts";
 import { followElsewhere, recordOf, resultOf } from "./record.ts";

@@ -1,4 +1,4 @@
-import { PloyzError } from "@ployz/exec";
+import { errorBody } from "@ployz/errors";
 import type {
   AdoptionReport,
   Commit,
@@ -9,7 +9,8 @@ import type {
   ServiceSpec,
   Store,
 } from "@ployz/primitives";
-import { errorBody, isFinal, plainEnv } from "@ployz/primitives";
+import { isFinal, plainEnv } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import { type InstanceDeps, type InstanceVolumes, instanceSpec } from "./instances.ts";
 
 /** How a committed instance is started: what its operation said then, read back from the commit. */

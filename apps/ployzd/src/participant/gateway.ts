@@ -1,4 +1,4 @@
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { askHold } from "../host/follower-socket.ts";
 import type { Handlers } from "./handlers.ts";
 

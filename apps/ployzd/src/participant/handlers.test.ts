@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcp } from "node:net";
-import { type Commands, errorBody } from "@ployz/primitives";
+import { errorBody } from "@ployz/errors";
+import type { Commands } from "@ployz/primitives";
 import type { InstanceStatus, Runtime } from "@ployz/runtime";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Handlers, handle, refusingNew } from "./handlers.ts";

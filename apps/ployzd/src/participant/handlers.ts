@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { Commands, Fence, Json, MachineRecord } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import type { FenceGuard } from "../state/fences.ts";
 
 export interface CommandContext {

@@ -1,8 +1,8 @@
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { PloyzError } from "@ployz/exec";
 import type { Machines } from "@ployz/primitives";
 import type { Runtime } from "@ployz/runtime";
+import { PloyzError } from "../error-codes.ts";
 import type { Bundles } from "../transfer/bundles.ts";
 import { fetchOffer, type TransferServer } from "../transfer/server.ts";
 import type { Handlers } from "./handlers.ts";

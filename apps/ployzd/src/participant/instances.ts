@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { PloyzError, run } from "@ployz/exec";
+import { run } from "@ployz/exec";
 import type { InstanceStart, SecretRef } from "@ployz/primitives";
 import type { InstanceSpec, Runtime } from "@ployz/runtime";
+import { PloyzError } from "../error-codes.ts";
 import { serialiseByKey } from "../state/files.ts";
 import type { Reservations } from "../state/reservations.ts";
 import type { InstanceSecrets } from "../state/secrets.ts";

@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { Session } from "@ployz/nats-store";
+import { PloyzError } from "../error-codes.ts";
 import type { Handlers } from "./handlers.ts";
 
 export interface LeaveDeps {

@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import type { Rpc } from "@ployz/nats-store";
 import type { Fence, Json, Machines } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import type { CommandContext } from "./handlers.ts";
 
 export type LocalHandler = (

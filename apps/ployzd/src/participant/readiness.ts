@@ -1,9 +1,9 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { PloyzError } from "@ployz/exec";
 import type { Commands } from "@ployz/primitives";
 import type { Runtime } from "@ployz/runtime";
+import { PloyzError } from "../error-codes.ts";
 
 const ATTEMPT_MS = 2_000;
 const LOG_LINES = 20;

@@ -1,7 +1,8 @@
 import { request as httpRequest } from "node:http";
-import { PloyzError } from "@ployz/exec";
+import type { ErrorBody } from "@ployz/errors";
 import { isSignedBy, signAs } from "@ployz/nats-store";
-import type { ErrorBody, Json } from "@ployz/primitives";
+import type { Json } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import { SILENCE_MS, signedText } from "./protocol.ts";
 
 export interface PeerClientOptions {

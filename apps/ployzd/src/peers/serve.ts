@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { PloyzError } from "@ployz/exec";
+import { errorBody } from "@ployz/errors";
 import { isSignedBy, signAs } from "@ployz/nats-store";
-import { errorBody, type Json } from "@ployz/primitives";
+import type { Json } from "@ployz/primitives";
 import { readText } from "../body.ts";
+import { PloyzError } from "../error-codes.ts";
 import { MAX_BODY, type Peer, SIGN_OF_LIFE_MS, signedText } from "./protocol.ts";
 
 /** What one daemon does for another, by name. `from` is who asks. */

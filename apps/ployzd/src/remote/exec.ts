@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { PloyzError } from "@ployz/exec";
 import type { Client, ClientChannel } from "ssh2";
+import { PloyzError } from "../error-codes.ts";
 
 export interface SshResult {
   readonly stdout: string;

@@ -1,8 +1,9 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Transform } from "node:stream";
-import { PloyzError, shellWord } from "@ployz/exec";
+import { shellWord } from "@ployz/exec";
 import type { Json, Remote, RemoteTarget } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import type { Payload } from "../host/payload.ts";
 import { PROBE, parseProbe } from "./probe.ts";
 import type { SshConnection, SshCredentials } from "./ssh.ts";

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
-import { PloyzError } from "@ployz/exec";
 import type { RemoteTarget } from "@ployz/primitives";
 import { Client } from "ssh2";
+import { PloyzError } from "../error-codes.ts";
 import { execOn, type SshResult } from "./exec.ts";
 import { checkHostKey, fingerprint, rememberHostKey } from "./known-hosts.ts";
 

@@ -1,7 +1,7 @@
-import { PloyzError } from "@ployz/exec";
 import { type LocalStoreMachine, type NatsStore, openVault, type Vault } from "@ployz/nats-store";
 import { type FactStore, type Json, type SecretRecord, type SecretRef, secretKey } from "@ployz/primitives";
 import { operationIds } from "../clock.ts";
+import { PloyzError } from "../error-codes.ts";
 
 export type SecretName = Pick<SecretRef, "namespace" | "name">;
 export type NewSecret = SecretName & {

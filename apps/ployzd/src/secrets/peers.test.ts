@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import type { MachineRecord } from "@ployz/primitives";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { PloyzError } from "../error-codes.ts";
 import { remoteKeeper } from "./peers.ts";
 
 const members = () => ["m1", "m2", "m3"].map((id) => ({ id, store: id !== "m3" }) as MachineRecord);

@@ -1,5 +1,6 @@
-import { PloyzError } from "@ployz/exec";
-import { errorBody, type Json, type MachineRecord, type SecretRef } from "@ployz/primitives";
+import { errorBody } from "@ployz/errors";
+import type { Json, MachineRecord, SecretRef } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import type { PeerHandlers } from "../peers/serve.ts";
 import type { NewSecret, SecretKeeper, SecretName } from "./keeper.ts";

@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { Fence } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import { readJson, serialise, writeJson } from "./files.ts";
 
 type Seen = Readonly<Record<string, { readonly generation: number; readonly revision: number }>>;

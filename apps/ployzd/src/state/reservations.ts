@@ -1,4 +1,4 @@
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { readJson, serialise, writeJson } from "./files.ts";
 
 type Taken = Readonly<Record<string, string>>; // instance id -> address

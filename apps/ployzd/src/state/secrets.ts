@@ -1,8 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PloyzError } from "@ployz/exec";
 import { type InstanceStart, sameSecrets } from "@ployz/primitives";
 import { checkId } from "@ployz/runtime";
+import { PloyzError } from "../error-codes.ts";
 import { readJson, writeJson } from "./files.ts";
 
 type Refs = NonNullable<InstanceStart["secrets"]>;

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { errorBody } from "@ployz/primitives";
+import { errorBody } from "@ployz/errors";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openFences } from "./fences.ts";
 import { readJson, serialise, writeJson } from "./files.ts";

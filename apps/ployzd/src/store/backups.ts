@@ -2,8 +2,8 @@ import { createReadStream } from "node:fs";
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { PloyzError } from "@ployz/exec";
 import { type NatsStore, readBackup, snapshotStore, writeBackup } from "@ployz/nats-store";
+import { PloyzError } from "../error-codes.ts";
 import type { Membership } from "../mesh/membership.ts";
 
 /** Backups on their way between the store and an operator's file. */

@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { ClusterRecord, Entry, FactStore, Json, MachineRecord } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 
 export interface Placed {
   readonly generation: number;

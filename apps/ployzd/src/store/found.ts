@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { errorBody } from "@ployz/errors";
 import { newSealKey, type Refounded, type RefoundStage, refound, type StoreSet } from "@ployz/nats-store";
-import { errorBody, type Json, type MachineRecord, type StoreEvent } from "@ployz/primitives";
+import type { Json, MachineRecord, StoreEvent } from "@ployz/primitives";
 import type { AskPeer } from "../peers/ask.ts";
 import type { CarryArgs, Parcel } from "./peer-handlers.ts";
 import { remoteMachine, serverOn } from "./survey.ts";

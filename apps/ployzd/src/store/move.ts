@@ -1,14 +1,7 @@
-import { PloyzError } from "@ployz/exec";
-import type {
-  ErrorBody,
-  Lease,
-  MachineRecord,
-  Store,
-  StoreEvent,
-  StoreMoved,
-  StorePlan,
-} from "@ployz/primitives";
-import { errorBody } from "@ployz/primitives";
+import type { ErrorBody } from "@ployz/errors";
+import { errorBody } from "@ployz/errors";
+import type { Lease, MachineRecord, Store, StoreEvent, StoreMoved, StorePlan } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import type { StorePlace } from "../mesh/follow.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import { type Founding, found } from "./found.ts";

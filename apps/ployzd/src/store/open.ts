@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { errorBody } from "@ployz/errors";
 import type { NatsStore } from "@ployz/nats-store";
 import type {
   StoreEvent,
@@ -10,8 +10,8 @@ import type {
   StoreRestore,
   StoreStatus,
 } from "@ployz/primitives";
-import { errorBody } from "@ployz/primitives";
 import { type Channel, channel } from "../channel.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { Membership } from "../mesh/membership.ts";
 import { type Backups, openBackups } from "./backups.ts";
 import { moveStore, Refused } from "./move.ts";

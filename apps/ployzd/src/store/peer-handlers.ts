@@ -3,7 +3,7 @@ import { createWriteStream } from "node:fs";
 import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
+import { type ServiceHost, waitFor } from "@ployz/exec";
 import {
   dropGeneration,
   entryOf,
@@ -24,6 +24,7 @@ import {
 } from "@ployz/nats-store";
 import type { Json, MachineRecord } from "@ployz/primitives";
 import { storePorts } from "../config/store-ports.ts";
+import { PloyzError } from "../error-codes.ts";
 import { needPorts } from "../host/listeners.ts";
 import type { MembershipFollower, StorePlace } from "../mesh/follow.ts";
 import type { PeerHandlers } from "../peers/serve.ts";
@@ -281,13 +282,12 @@ const RECEIVE_MS = 600_000;
 const CONNECT_MS = 10_000;
 
 /** Retired generations are kept as long as retired volumes. */
-async function dropOld(options: PartOptions): Promise<void> {
-  const { self, cluster, dir } = options;
-  for (const { generation, state } of (await options.local.record())?.generations ?? []) {
+async function dropOld({ self, cluster, dir, local, services, retentionDays }: PartOptions): Promise<void> {
+  for (const { generation, state } of (await local.record())?.generations ?? []) {
     if (state !== "retired") continue;
     const written = await stat(files(dir, generation).config).catch(() => undefined);
-    if (written === undefined || Date.now() - written.mtimeMs < options.retentionDays * 86_400_000) continue;
-    await dropGeneration({ cluster, dir, generation, machine: self.id }, options.services);
+    if (written === undefined || Date.now() - written.mtimeMs < retentionDays * 86_400_000) continue;
+    await dropGeneration({ cluster, dir, generation, machine: self.id }, services);
   }
 }
 

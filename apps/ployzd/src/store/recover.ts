@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import type { Recovered } from "@ployz/nats-store";
 import type { StoreMoved, StorePlan, StoreRecover, StoreRecovery, StoreView } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import type { Founding } from "./found.ts";
 import { conclude, needFit, Refused, settled, tell } from "./move.ts";
 import type { Parcel } from "./peer-handlers.ts";

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PloyzError } from "@ployz/exec";
 import { type Backup, type Mirror, readBackup, renewBackup } from "@ployz/nats-store";
 import type {
   Json,
@@ -12,6 +11,7 @@ import type {
   StoreRestore,
   StoreView,
 } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 import { isMembership } from "./facts.ts";
 import type { Founding } from "./found.ts";
 import { conclude, hold, needFit, noStore, Refused, type StoreDeps, settled } from "./move.ts";

@@ -1,4 +1,5 @@
-import { PloyzError } from "@ployz/exec";
+import type { ErrorBody } from "@ployz/errors";
+import { errorBody } from "@ployz/errors";
 import {
   abandon,
   entryOf,
@@ -12,9 +13,9 @@ import {
   surveyStore,
   type Unfinished,
 } from "@ployz/nats-store";
-import type { ErrorBody, Json, MachineRecord } from "@ployz/primitives";
-import { errorBody } from "@ployz/primitives";
+import type { Json, MachineRecord } from "@ployz/primitives";
 import { storePorts } from "../config/store-ports.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import type { Look } from "./peer-handlers.ts";
 

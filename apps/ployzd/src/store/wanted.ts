@@ -1,4 +1,4 @@
-import type { ErrorBody } from "@ployz/primitives";
+import type { ErrorBody } from "@ployz/errors";
 
 export type StoreChange = {
   readonly action: "promote" | "demote";

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { PloyzError, run } from "@ployz/exec";
+import { run } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 
 /** Content-addressed folders, each kept as the tar that it came as and unpacked for the runtime. `digest` is the sha256 of the tar, in hex. */
 export interface Bundles {

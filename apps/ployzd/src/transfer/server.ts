@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { connectGathering } from "./gathering.ts";
 
 /** Streams of one machine's objects to another, over the overlay. Only what was offered, once, to who was named, within a minute. */

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
-import { errorBody } from "@ployz/primitives";
+import { errorBody } from "@ployz/errors";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openBundles } from "./bundles.ts";
 import { fetchOffer, serveTransfers } from "./server.ts";

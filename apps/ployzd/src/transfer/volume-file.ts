@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { PloyzError } from "@ployz/exec";
 import type { VolumeFile } from "@ployz/primitives";
+import { PloyzError } from "../error-codes.ts";
 
 /**
  * A volume in one file: a line that says what it is, a line of JSON (`VolumeFile`), the bytes of `zfs send` in frames (length of four bytes,

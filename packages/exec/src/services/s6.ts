@@ -1,7 +1,7 @@
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { spawnDetached } from "../detached.ts";
-import { PloyzError } from "../errors.ts";
+import { PloyzError } from "../error-codes.ts";
 import { findProgram } from "../find.ts";
 import { run } from "../run.ts";
 import { waitFor } from "../wait-for.ts";

@@ -1,5 +1,5 @@
 import type { StreamConfig } from "@nats-io/jetstream";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 
 /** One stream of a backup, as described by the server it was copied from. */
 export interface BackupStream {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { PloyzError } from "@ployz/exec";
 import { streamConfigs } from "../client/init.ts";
 import { withinDeadline } from "../deadline.ts";
+import { PloyzError } from "../error-codes.ts";
 import { encode } from "../json.ts";
 import { loadMirror, type MirrorState } from "../mirror/disk.ts";
 import { bucketSubject, commitSubject, streams } from "../names.ts";

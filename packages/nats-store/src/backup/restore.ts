@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { StreamConfig } from "@nats-io/jetstream";
-import { PloyzError } from "@ployz/exec";
 import { errors, type Msg, type NatsConnection } from "nats";
 import { streamConfigs } from "../client/init.ts";
 import { withinDeadline } from "../deadline.ts";
+import { PloyzError } from "../error-codes.ts";
 import { isStreamMissing, isTransient, storeError } from "../errors.ts";
 import { streams } from "../names.ts";
 import type { Session } from "../session.ts";

@@ -1,8 +1,8 @@
-import { PloyzError } from "@ployz/exec";
 import { createInbox, type Msg } from "nats";
 import { labels } from "../client/init.ts";
 import { queue } from "../client/queue.ts";
 import { withinDeadline } from "../deadline.ts";
+import { PloyzError } from "../error-codes.ts";
 import { storeError } from "../errors.ts";
 import { inboxPrefix, streams } from "../names.ts";
 import type { Session } from "../session.ts";

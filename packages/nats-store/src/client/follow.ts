@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { isTransient, storeError } from "../errors.ts";
 import type { Link, Session } from "../session.ts";
 import { consumeOnce, Interrupted } from "./consumer.ts";

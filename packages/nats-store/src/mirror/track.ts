@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { PloyzError } from "@ployz/exec";
 import type { Entry, FollowEvent } from "../client/types.ts";
+import { PloyzError } from "../error-codes.ts";
 
 export interface Tracked<T> {
   follow(signal: AbortSignal): AsyncIterable<FollowEvent<T>>;

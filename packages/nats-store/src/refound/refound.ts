@@ -1,4 +1,4 @@
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { entryOf } from "../server/record.ts";
 import type { StoreMachine, StoreSet } from "./machine.ts";
 

@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import { nuid } from "nats";
 import { queue } from "../client/queue.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { Json } from "../json.ts";
 import type { Session } from "../session.ts";
 import { type Exchange, exchange } from "./exchange.ts";

@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import { createInbox, type Msg, type NatsConnection } from "nats";
+import { PloyzError } from "../error-codes.ts";
 import { unavailable } from "../errors.ts";
 import { decode, encode } from "../json.ts";
 import { controlSubject, inboxPrefix, rpcSubject } from "../names.ts";

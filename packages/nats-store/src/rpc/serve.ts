@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { Msg, NatsConnection, Subscription } from "nats";
+import { PloyzError } from "../error-codes.ts";
 import { decode, encode, type Json } from "../json.ts";
 import { controlSubject, rpcSubjects } from "../names.ts";
 import type { Session } from "../session.ts";

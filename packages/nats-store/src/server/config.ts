@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { asToken } from "../names.ts";
 import { type Access, permissionsFor, type StoreUser } from "./permissions.ts";
 

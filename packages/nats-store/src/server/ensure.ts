@@ -1,5 +1,6 @@
 import { mkdir, unlink } from "node:fs/promises";
-import { ExecError, PloyzError, run, type ServiceHost, type ServiceSpec, waitFor } from "@ployz/exec";
+import { ExecError, run, type ServiceHost, type ServiceSpec, waitFor } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { readFileIfThere, writeFileAtomic } from "../files.ts";
 import { newSealKey } from "../vault.ts";
 import { files, renderConfig, type ServerMode, type StoreServerConfig } from "./config.ts";

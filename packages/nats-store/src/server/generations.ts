@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
-import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
+import { type ServiceHost, waitFor } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { asToken } from "../names.ts";
 import { files, type Routes, type StoreServerConfig } from "./config.ts";
 import { type EnsureOptions, type EnsureResult, runAs, serviceOf } from "./ensure.ts";

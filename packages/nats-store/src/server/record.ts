@@ -1,4 +1,4 @@
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { readFileIfThere, writeFileAtomic } from "../files.ts";
 import { isObject, type Json } from "../json.ts";
 import type { Routes, StoreServerConfig } from "./config.ts";

@@ -1,4 +1,5 @@
-import { findProgram, PloyzError, run } from "@ployz/exec";
+import { findProgram, run } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 
 /** Below this, compare-and-set, per-message TTL or sync_interval cannot be relied on. */
 export const neededVersion = "2.12.0";

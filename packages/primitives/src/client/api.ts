@@ -1,5 +1,5 @@
+import type { ErrorBody } from "@ployz/errors";
 import type { BranchInput } from "../branch/input.ts";
-import type { ErrorBody } from "../model/error.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
 import type {
   OperationDetail,

@@ -4,8 +4,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { errorBody } from "@ployz/errors";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { errorBody } from "../model/error.ts";
 import { openClient, pathOf } from "./client.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;

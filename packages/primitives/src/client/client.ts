@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import { PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { OperationEvent } from "../model/operation.ts";
 import type { Api, ApiStreams } from "./api.ts";
 import { type ClientTarget, errorOf, exchange, lines, readAll, unreachable } from "./http.ts";

@@ -1,4 +1,4 @@
-import type { ErrorBody } from "../model/error.ts";
+import type { ErrorBody } from "@ployz/errors";
 
 export type DaemonStatus = {
   readonly kind: "daemon";

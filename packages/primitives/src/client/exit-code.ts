@@ -1,4 +1,4 @@
-import type { ErrorBody } from "../model/error.ts";
+import type { ErrorBody } from "@ployz/errors";
 import type { OperationResult, PlanView } from "../model/operation.ts";
 
 /** Exit codes of `ployzctl`. */

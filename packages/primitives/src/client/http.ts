@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import type { Duplex, Readable } from "node:stream";
-import { type ErrorBody, PloyzError } from "../model/error.ts";
+import type { ErrorBody } from "@ployz/errors";
+import { PloyzError } from "../error-codes.ts";
 
 export type ClientTarget =
   | { readonly socketPath: string }

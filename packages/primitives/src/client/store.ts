@@ -1,4 +1,4 @@
-import type { ErrorBody } from "../model/error.ts";
+import type { ErrorBody } from "@ployz/errors";
 import type { OperationEvent } from "../model/operation.ts";
 
 export type StoreAction = "promote" | "demote" | "restore" | "recover";

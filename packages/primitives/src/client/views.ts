@@ -1,5 +1,5 @@
+import type { ErrorBody } from "@ployz/errors";
 import type { Commit, CommittedRoute, Volume } from "../model/commit.ts";
-import type { ErrorBody } from "../model/error.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
 import type { OperationSummary } from "../model/operation.ts";
 import type {

@@ -1,4 +1,5 @@
-import { type ErrorBody, errorBody, PloyzError } from "../model/error.ts";
+import { type ErrorBody, errorBody } from "@ployz/errors";
+import { PloyzError } from "../error-codes.ts";
 import { applyStep } from "./attempt.ts";
 import { abortController, onAbort } from "./clock.ts";
 import type { Owed } from "./entries.ts";

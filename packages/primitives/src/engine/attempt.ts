@@ -1,4 +1,4 @@
-import { errorBody } from "../model/error.ts";
+import { errorBody } from "@ployz/errors";
 import type { Json } from "../model/json.ts";
 import { asJson } from "./canonical.ts";
 import { within } from "./clock.ts";

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 
 /** Time, injected: the engine never looks at the machine's clock itself. */
 export interface Clock {

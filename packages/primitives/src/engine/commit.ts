@@ -1,4 +1,4 @@
-import { PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { Json } from "../model/json.ts";
 import type { Store } from "../ports/store.ts";
 import { asJson, hashJson } from "./canonical.ts";

@@ -1,4 +1,4 @@
-import type { ErrorBody } from "../model/error.ts";
+import type { ErrorBody } from "@ployz/errors";
 import type { Json } from "../model/json.ts";
 import type { OperationState } from "../model/operation.ts";
 import type { Plan } from "./types.ts";

@@ -1,4 +1,4 @@
-import { type ErrorBody, errorBody } from "../model/error.ts";
+import { type ErrorBody, errorBody } from "@ployz/errors";
 import type { Json } from "../model/json.ts";
 import type { OperationResult } from "../model/operation.ts";
 import { prepare, settle } from "./apply.ts";

@@ -1,4 +1,5 @@
-import { type ErrorBody, errorBody, PloyzError } from "../model/error.ts";
+import { type ErrorBody, errorBody } from "@ployz/errors";
+import { PloyzError } from "../error-codes.ts";
 
 /** This runner must stop at once and touch nothing more: another has the operation, or may have it. */
 export class Interrupted extends PloyzError {}

@@ -1,4 +1,4 @@
-import { PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { Lease, LeaseHolder, LeaseStore } from "../ports/store.ts";
 import { abortController, type Clock, onAbort } from "./clock.ts";

@@ -1,4 +1,5 @@
-import { errorBody, PloyzError } from "../model/error.ts";
+import { errorBody } from "@ployz/errors";
+import { PloyzError } from "../error-codes.ts";
 import type { OperationEvent, OperationSummary } from "../model/operation.ts";
 import type { NestedOptions, Operations } from "../ports/operations.ts";
 import { sameJson } from "./canonical.ts";

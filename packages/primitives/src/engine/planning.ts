@@ -1,4 +1,4 @@
-import { PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 import { abortedError } from "./leases.ts";
 import type { Run } from "./run-context.ts";
 import type { Plan, Refusal } from "./types.ts";

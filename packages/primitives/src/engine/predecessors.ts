@@ -1,4 +1,4 @@
-import { PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { Json } from "../model/json.ts";
 import type { OperationSummary } from "../model/operation.ts";
 import type { JournalStore } from "../ports/store.ts";

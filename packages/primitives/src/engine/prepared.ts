@@ -1,4 +1,4 @@
-import { PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 import { isOperationId } from "../model/ids.ts";
 import type { Json } from "../model/json.ts";
 import type { PlanView } from "../model/operation.ts";

@@ -1,4 +1,5 @@
-import { errorBody, PloyzError } from "../model/error.ts";
+import { errorBody } from "@ployz/errors";
+import { PloyzError } from "../error-codes.ts";
 import type { OperationResult, OperationSummary } from "../model/operation.ts";
 import type { LeaseHolder, Store } from "../ports/store.ts";
 import type { Clock } from "./clock.ts";

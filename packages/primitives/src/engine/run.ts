@@ -1,4 +1,5 @@
-import { errorBody, PloyzError } from "../model/error.ts";
+import { errorBody } from "@ployz/errors";
+import { PloyzError } from "../error-codes.ts";
 import type { Json } from "../model/json.ts";
 import type { OperationResult } from "../model/operation.ts";
 import { asJson } from "./canonical.ts";

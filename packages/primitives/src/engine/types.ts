@@ -1,4 +1,4 @@
-import type { ErrorBody } from "../model/error.ts";
+import type { ErrorBody } from "@ployz/errors";
 import type { Json } from "../model/json.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { CommitEnvelope, Store } from "../ports/store.ts";

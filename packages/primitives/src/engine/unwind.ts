@@ -1,4 +1,4 @@
-import type { ErrorBody } from "../model/error.ts";
+import type { ErrorBody } from "@ployz/errors";
 import { undoStep } from "./attempt.ts";
 import type { Owed } from "./entries.ts";
 import { reversed, runGraph } from "./graph.ts";

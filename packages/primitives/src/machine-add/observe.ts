@@ -1,5 +1,5 @@
 import type { PrimitivePorts } from "../engine/types.ts";
-import { PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { Json } from "../model/json.ts";
 import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
 import type { Remote, RemoteFacts } from "../ports/remote.ts";

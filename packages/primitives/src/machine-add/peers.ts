@@ -1,5 +1,5 @@
+import { errorBody } from "@ployz/errors";
 import type { Basis, CommitPoint, PlannedStep, StepContext, StepDef } from "../engine/types.ts";
-import { errorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
 import type { MemberFacts, MemberPorts } from "./observe.ts";

@@ -1,4 +1,4 @@
-import { PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 import { type Invite, refuseInvite } from "../model/invite.ts";
 import type { Json } from "../model/json.ts";
 import type { Entry } from "../ports/store.ts";

@@ -1,7 +1,8 @@
+import { errorBody } from "@ployz/errors";
 import type { Primitive, StepContext } from "../engine/types.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { MembershipFacts, MembershipPorts } from "../membership/observe.ts";
 import { follow, type SharedKinds, sharedSteps } from "../membership/steps.ts";
-import { errorBody, PloyzError } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import type { MachineRecord, RemovedMachine } from "../model/machine.ts";
 import type { MachineRmInput } from "./input.ts";

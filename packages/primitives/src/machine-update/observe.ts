@@ -1,5 +1,5 @@
+import { type ErrorBody, errorBody } from "@ployz/errors";
 import type { PrimitivePorts } from "../engine/types.ts";
-import { type ErrorBody, errorBody } from "../model/error.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import type { InstalledBuilds } from "../participant/update-commands.ts";
 import { LOOK } from "../ports/machines.ts";

@@ -1,5 +1,6 @@
+import { errorBody } from "@ployz/errors";
 import type { Primitive, StepContext } from "../engine/types.ts";
-import { errorBody, PloyzError } from "../model/error.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { Json } from "../model/json.ts";
 import type { MachineUpdateInput } from "./input.ts";
 import type { MachineUpdateFacts, MachineUpdatePorts } from "./observe.ts";

@@ -1,4 +1,4 @@
-import type { ErrorBody } from "../model/error.ts";
+import type { ErrorBody } from "@ployz/errors";
 import { shown } from "../model/names.ts";
 
 export type Segment = string | number;

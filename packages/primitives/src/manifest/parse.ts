@@ -1,5 +1,5 @@
+import type { ErrorBody } from "@ployz/errors";
 import { parse as parseToml, TomlError } from "smol-toml";
-import type { ErrorBody } from "../model/error.ts";
 import type { Json } from "../model/json.ts";
 import { checkMeaning } from "./check.ts";
 import { invalid } from "./field.ts";

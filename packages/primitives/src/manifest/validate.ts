@@ -1,5 +1,5 @@
+import type { ErrorBody } from "@ployz/errors";
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
-import type { ErrorBody } from "../model/error.ts";
 import { shown } from "../model/names.ts";
 import { didYouMean, invalid, type Segment } from "./field.ts";
 import * as patterns from "./patterns.ts";

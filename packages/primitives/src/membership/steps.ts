@@ -1,7 +1,8 @@
+import { errorBody } from "@ployz/errors";
 import type { StepDef } from "../engine/types.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { EvacuateInput } from "../evacuate/wish.ts";
 import type { Commit } from "../model/commit.ts";
-import { errorBody, PloyzError } from "../model/error.ts";
 import { committedOn, type MembershipPorts } from "./observe.ts";
 
 /** Steps that changes of a machine's place share. */

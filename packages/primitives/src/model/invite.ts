@@ -1,4 +1,4 @@
-import type { ErrorBody } from "./error.ts";
+import type { ErrorBody } from "@ployz/errors";
 import type { MachineRecord } from "./machine.ts";
 
 /** Intent: leave for one machine to become a member, under the fact `invite.<id>`. The secret is only in the token; here is its hash. */

@@ -1,4 +1,4 @@
-import type { ErrorBody } from "./error.ts";
+import type { ErrorBody } from "@ployz/errors";
 
 /**
  * Names of namespaces, services, jobs, volumes and machines: one DNS label (RFC 1123) that starts with a letter. They become

@@ -1,4 +1,4 @@
-import type { ErrorBody } from "./error.ts";
+import type { ErrorBody } from "@ployz/errors";
 import type { Json } from "./json.ts";
 
 export type OperationRequest = {

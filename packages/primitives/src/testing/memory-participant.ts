@@ -1,6 +1,6 @@
 import type { Clock } from "../engine/clock.ts";
+import { PloyzError } from "../error-codes.ts";
 import type { SecretRef } from "../model/commit.ts";
-import { PloyzError } from "../model/error.ts";
 import type { Commands, InstanceStart, ObservedInstance } from "../participant/commands.ts";
 import type { CallOptions, Fence } from "../ports/machines.ts";
 import type { MemoryVolume } from "./memory-volume.ts";

@@ -1,5 +1,5 @@
+import { errorBody } from "@ployz/errors";
 import type { SecretRef } from "../model/commit.ts";
-import { errorBody } from "../model/error.ts";
 import type { Commands } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
 import type { TestApi } from "./contract.ts";

@@ -1,4 +1,4 @@
-import { errorBody } from "../model/error.ts";
+import { errorBody } from "@ployz/errors";
 import type { Commands, InstanceVolume } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
 import { unique } from "./store-contract.ts";

@@ -1,4 +1,4 @@
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 
 interface EngineError {
   readonly statusCode?: number;

@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type Docker from "dockerode";
+import { PloyzError } from "../error-codes.ts";
 import { kill, killBelow } from "../kill.ts";
 import type { ExecOptions, ExecResult } from "../runtime.ts";
 import { missing } from "../spec.ts";

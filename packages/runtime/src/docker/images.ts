@@ -1,8 +1,8 @@
 import { createInterface } from "node:readline";
 import { PassThrough, type Readable } from "node:stream";
 import { finished } from "node:stream/promises";
-import { PloyzError } from "@ployz/exec";
 import type Docker from "dockerode";
+import { PloyzError } from "../error-codes.ts";
 import type { Image, Images, PullProgress } from "../runtime.ts";
 import { asDockerError, engine, engineUnless, statusOf } from "./errors.ts";
 

@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type Docker from "dockerode";
+import { PloyzError } from "../error-codes.ts";
 import { checkNetwork } from "../network/addresses.ts";
 import { answerForNeighbours, ensureFilter, linkExists, removeFilter } from "../network/apply.ts";
 import type { NetworkSpec } from "../runtime.ts";

@@ -1,8 +1,8 @@
 import { statfs } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { PloyzError } from "@ployz/exec";
 import type Docker from "dockerode";
+import { PloyzError } from "../error-codes.ts";
 import { checkAddress } from "../network/addresses.ts";
 import { architecture, memory } from "../process/host-facts.ts";
 import type { InstanceSpec, InstanceStatus, LogLine, LogOptions, NetworkSpec, Runtime } from "../runtime.ts";

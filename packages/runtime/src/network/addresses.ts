@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import type { NetworkSpec } from "../runtime.ts";
 
 export interface Subnet {

@@ -1,5 +1,6 @@
 import { access, readFile, writeFile } from "node:fs/promises";
-import { ExecError, PloyzError, run } from "@ployz/exec";
+import { ExecError, run } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import { parseSubnet } from "./addresses.ts";
 import { forwardRules, ruleset, tableName } from "./ruleset.ts";

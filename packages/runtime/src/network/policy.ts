@@ -1,4 +1,5 @@
-import { PloyzError, run } from "@ployz/exec";
+import { run } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import { parseSubnet } from "./addresses.ts";
 import { networkFailed } from "./apply.ts";

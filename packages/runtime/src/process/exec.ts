@@ -1,5 +1,6 @@
 import { constants } from "node:os";
-import { ExecError, PloyzError, spawnStream } from "@ployz/exec";
+import { ExecError, spawnStream } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { killBelow } from "../kill.ts";
 import type { ExecOptions, ExecResult } from "../runtime.ts";
 import { missing } from "../spec.ts";

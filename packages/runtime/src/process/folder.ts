@@ -1,6 +1,7 @@
 import { chmod, chown, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { PloyzError, run } from "@ployz/exec";
+import { run } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import type { InstanceSpec } from "../runtime.ts";
 import {
   environment,

@@ -1,6 +1,6 @@
 import { readFile, statfs } from "node:fs/promises";
 import { arch, availableParallelism, release } from "node:os";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import type { RuntimeFacts } from "../runtime.ts";
 import type { Instances } from "./lifecycle.ts";
 

@@ -1,6 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { PloyzError, signalProcess, waitFor } from "@ployz/exec";
+import { signalProcess, waitFor } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { kill, killBelow } from "../kill.ts";
 import type { InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
 import { missing } from "../spec.ts";

@@ -1,6 +1,6 @@
 import { lstat, readdir, readFile, readlink, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import type { InstanceSpec } from "../runtime.ts";
 import type { InstancePaths } from "./paths.ts";
 import { type HostFiles, mountsWithin, planRoot, type SkeletonEntry } from "./rootfs.ts";

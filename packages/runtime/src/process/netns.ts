@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { ExecError, PloyzError, run, waitFor } from "@ployz/exec";
+import { ExecError, run, waitFor } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { kill } from "../kill.ts";
 import { checkAddress, macOf, parseSubnet } from "../network/addresses.ts";
 import { linkExists } from "../network/apply.ts";

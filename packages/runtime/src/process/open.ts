@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import { checkAddress, checkNetwork } from "../network/addresses.ts";
 import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../network/apply.ts";
 import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";

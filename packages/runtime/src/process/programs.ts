@@ -1,4 +1,5 @@
-import { findProgram, PloyzError } from "@ployz/exec";
+import { findProgram } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import type { Programs } from "./launch.ts";
 
 const NAMES: Readonly<Record<keyof Programs, string>> = {

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 import type { InstanceSpec, NetworkSpec } from "../runtime.ts";
 import type { InstancePaths, ProcessLayout } from "./paths.ts";
 

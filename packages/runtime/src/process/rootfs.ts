@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 
 export type EntryKind = "dir" | "file" | "link" | "none";
 

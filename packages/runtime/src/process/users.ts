@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
 
 export interface User {
   readonly uid: number;

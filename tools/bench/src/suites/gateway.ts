@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findProgram, openServiceHost, PloyzError, run, stopS6, waitFor } from "@ployz/exec";
+import { PloyzError } from "@ployz/errors";
+import { findProgram, openServiceHost, run, stopS6, waitFor } from "@ployz/exec";
 import { openGateway } from "@ployz/gateway";
 import { cpuSeconds } from "../cpu-time.ts";
 import { freePorts } from "../free-ports.ts";

@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path";
 import { run } from "@ployz/exec";
 import { parse } from "smol-toml";
-import { CliError } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
 
 /** A missing file is an empty one. */
 export const readConfigText = (path: string): Promise<string> =>
@@ -14,7 +14,7 @@ export const readConfigText = (path: string): Promise<string> =>
 /**
  * Sets fields of the daemon's configuration and leaves all else, comments too, as it is. The new text is shown to the
  * daemon's own check before it takes the file's place. Resolves with whether the file changed.
- * @throws CliError `config_invalid`: of the file as it is, or of what it would become.
+ * @throws PloyzError `config_invalid`: of the file as it is, or of what it would become.
  */
 export async function writeFields(
   path: string,
@@ -80,7 +80,7 @@ async function check(file: string, shownAs: string, payload: string): Promise<vo
   );
   const problem = /^ployzd: (.*) \(config_invalid\)$/m.exec(stderr)?.[1];
   if (problem === undefined) return;
-  throw new CliError({
+  throw new PloyzError({
     code: "config_invalid",
     message: problem.replaceAll(file, shownAs),
     hint: "correct the file or the flag; docs/configuration.md lists the fields",

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { errorBody } from "@ployz/errors";
 import { findProgram, run, type ServiceHost, waitFor } from "@ployz/exec";
 import { openClient } from "@ployz/primitives/client";
 import type { Context, Input } from "../../command.ts";
 import type { DaemonInstalled } from "../../documents.ts";
-import { bodyOf, CliError, usage } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
 import { installedVersion } from "../../version.ts";
 import { readConfigText, writeFields } from "./config.ts";
@@ -122,7 +124,7 @@ function checkOptions({ region, az, gatewayListen, zfsRoot }: InstallOptions): v
 
 export async function needSupervisor(host: ServiceHost): Promise<void> {
   if (host.kind === "systemd" || (await findProgram("s6-svscan")) !== undefined) return;
-  throw new CliError({
+  throw new PloyzError({
     code: "s6_missing",
     message: "there is neither systemd nor s6 on this machine",
     hint: "apt-get install s6",
@@ -193,7 +195,7 @@ const digestOf = async (path: string): Promise<string> =>
     .update(await readConfigText(path))
     .digest("hex");
 
-async function notReady(host: ServiceHost, settings: Settings, cause: unknown): Promise<CliError> {
+async function notReady(host: ServiceHost, settings: Settings, cause: unknown): Promise<PloyzError> {
   const log = join(serviceLogs(settings), SERVICE, "current");
   const text =
     host.kind === "systemd"
@@ -213,12 +215,12 @@ async function notReady(host: ServiceHost, settings: Settings, cause: unknown): 
   const refused = /^.*ployzd: (.*) \(config_invalid\)$/m.exec(logs.join("\n"))?.[1];
   if (refused !== undefined) {
     const hint = "correct the file and run this again; docs/configuration.md lists the fields";
-    return new CliError({ code: "config_invalid", message: refused, hint }, { cause });
+    return new PloyzError({ code: "config_invalid", message: refused, hint }, { cause });
   }
-  return new CliError(
+  return new PloyzError(
     {
       code: "daemon_not_ready",
-      message: `the daemon does not answer on ${settings.socket}: ${bodyOf(cause).message}`,
+      message: `the daemon does not answer on ${settings.socket}: ${errorBody(cause).message}`,
       hint: host.kind === "systemd" ? `journalctl -u ${SERVICE}` : `see ${log}`,
       details: { logs },
     },

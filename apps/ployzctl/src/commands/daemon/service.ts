@@ -1,7 +1,7 @@
 import { access, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { openServiceHost, type ServiceHost, type ServiceSpec } from "@ployz/exec";
-import { CliError } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
 import type { Settings } from "../../settings.ts";
 import { payloadDir } from "../../version.ts";
 
@@ -14,14 +14,14 @@ export const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** The folder of the installed payload, by its name that an update keeps. @throws CliError `payload_missing`. */
+/** The folder of the installed payload, by its name that an update keeps. @throws PloyzError `payload_missing`. */
 export async function installedPayload(): Promise<string> {
   const own = payloadDir();
   for (const dir of [join(dirname(own), "current"), "/usr/local/lib/ployz/current"]) {
     const real = await realpath(dir).catch(() => undefined);
     if (real !== undefined && (await exists(join(dir, "lib/ployzd.mjs")))) return dir;
   }
-  throw new CliError({
+  throw new PloyzError({
     code: "payload_missing",
     message: "Ployz is not installed in /usr/local/lib/ployz",
     hint: "unpack the release and run its ployz/install.sh",
@@ -66,5 +66,5 @@ export function daemonSpec(payload: string, settings: Settings): ServiceSpec {
 
 export function needRoot(root: boolean, what: string): void {
   if (root) return;
-  throw new CliError({ code: "not_root", message: `${what} needs root`, hint: "run it with sudo" });
+  throw new PloyzError({ code: "not_root", message: `${what} needs root`, hint: "run it with sudo" });
 }

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { stopS6 } from "@ployz/exec";
 import type { Context } from "../../command.ts";
 import type { DaemonStopped, DaemonUninstalled } from "../../documents.ts";
-import { CliError } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
 import type { Settings } from "../../settings.ts";
 import { removeInitScript } from "./init-script.ts";
 import { exists, INIT_SCRIPT, needRoot, SERVICE, scanDir, serviceHost } from "./service.ts";
@@ -25,7 +25,7 @@ export async function uninstall(
   const host = await serviceHost(settings);
   // Written when a machine joins and removed when it leaves: the daemon need not run to know.
   if (await exists(join(settings.dataDir, "membership.json"))) {
-    throw new CliError({
+    throw new PloyzError({
       code: "still_member",
       message: "this machine is a member of a mesh",
       hint: "leave it first: ployzctl mesh leave, or ployzctl mesh destroy on the last machine",
@@ -38,7 +38,7 @@ export async function uninstall(
   const data = purge && there.data;
   const config = purge && there.config;
   if (state === "absent" && !script && !data && !config && !ifInstalled) {
-    throw new CliError({
+    throw new PloyzError({
       code: "daemon_not_installed",
       message: "the daemon is not installed on this machine",
       hint: "ployzctl daemon install",
@@ -74,7 +74,7 @@ async function needNoVolumes({ dataDir }: Settings): Promise<void> {
   const mounted = (await readFile("/proc/self/mounts", "utf8")).includes(` ${join(dataDir, "volumes")}/`);
   const pools = await readdir(join(dataDir, "pools")).catch(() => []);
   if (!mounted && pools.length === 0) return;
-  throw new CliError({
+  throw new PloyzError({
     code: "volumes_here",
     message: mounted
       ? `volumes are mounted in ${join(dataDir, "volumes")}`

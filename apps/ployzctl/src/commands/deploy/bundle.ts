@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Pack, pack } from "tar-stream";
-import { CliError } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
 
 /** A folder or tar as it is shipped. The same content gives the same digest, whoever packs it and when. */
 export interface Bundle {
@@ -24,9 +24,9 @@ interface Entry {
   readonly linkname?: string;
 }
 
-const invalid = (message: string, hint: string) => new CliError({ code: "invalid_input", message, hint });
+const invalid = (message: string, hint: string) => new PloyzError({ code: "invalid_input", message, hint });
 
-/** @throws CliError `invalid_input` for what is not there or cannot be shipped. */
+/** @throws PloyzError `invalid_input` for what is not there or cannot be shipped. */
 export async function openBundle(path: string): Promise<Bundle> {
   const stat = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     throw invalid(

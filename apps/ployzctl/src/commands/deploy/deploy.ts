@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
 import { bundlePaths, type Manifest, parseManifest } from "@ployz/primitives";
 import type { Context, Input } from "../../command.ts";
-import { CliError, usage } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import { whyUnreadable } from "../../files.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
@@ -111,8 +112,8 @@ async function shipBundles(
 }
 
 function rename(error: unknown, name: string, path: string): never {
-  if (!(error instanceof CliError)) throw error;
-  throw new CliError({
+  if (!(error instanceof PloyzError)) throw error;
+  throw new PloyzError({
     code: error.code,
     message: `bundle of ${name} (${path}): ${error.message}`,
     ...(error.hint !== undefined && { hint: error.hint }),

@@ -1,7 +1,8 @@
 import { type ChangeSummary, checkManifest, type Manifest, parseManifest } from "@ployz/primitives";
 import type { Json } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
-import { CliError, usage } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
 import { type Outcome, refused } from "../../operation/follow.ts";
 import { given, needPairs } from "../../values.ts";
@@ -19,7 +20,7 @@ export async function deployService(context: Context, input: Input): Promise<Out
   const present = await presentManifest(context, namespace);
   const before = Object.hasOwn(present.services ?? {}, name) ? present.services?.[name] : undefined;
   if (before === undefined && changes.image === undefined)
-    throw new CliError({
+    throw new PloyzError({
       code: "no_such_service",
       message: `${namespace} has no service ${name}`,
       hint: `a new one needs an --image; there are: ${Object.keys(present.services ?? {}).join(", ") || "none"}`,
@@ -92,7 +93,7 @@ async function presentManifest(context: Context, namespace: string): Promise<Man
   return parse(text) as unknown as Manifest;
 }
 
-/** @throws CliError when more than the service would become something else; that dead instances are replaced is no change. */
+/** @throws PloyzError when more than the service would become something else; that dead instances are replaced is no change. */
 function leaveTheRest(summary: Json, name: string): void {
   const { services, jobs } = summary as unknown as Pick<ChangeSummary, "services" | "jobs">;
   const others = [
@@ -100,7 +101,7 @@ function leaveTheRest(summary: Json, name: string): void {
     ...jobs.filter(({ why }) => why === "changed"),
   ].map((other) => other.name);
   if (others.length === 0) return;
-  throw new CliError({
+  throw new PloyzError({
     code: "rest_would_change",
     message: `${others.join(", ")} would change too: a tag means another image now, or a secret was set, since it was deployed`,
     hint: "deploy the whole manifest to take them along; an image that is named by its digest does not change",

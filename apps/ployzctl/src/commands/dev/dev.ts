@@ -1,6 +1,6 @@
 import type { Context, Input } from "../../command.ts";
 import type { DevDocument, ErrorDocument } from "../../documents.ts";
-import { CliError } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { routeText } from "../../output/pages/namespaces.ts";
 import { readConfig, type Settings } from "../../settings.ts";
@@ -36,7 +36,7 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
     mesh = await initMesh(context, { name: CLUSTER });
   }
   if (mesh.cluster === undefined || mesh.machine === undefined) {
-    throw new CliError({
+    throw new PloyzError({
       code: "not_a_member",
       message: "the daemon came up without its cluster",
       hint: "ployzctl doctor says what this machine lacks",

@@ -1,9 +1,10 @@
 import { readFile, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { errorBody } from "@ployz/errors";
 import { findProgram, run } from "@ployz/exec";
 import type { Context } from "../../command.ts";
 import type { DevDown } from "../../documents.ts";
-import { bodyOf, CliError } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
 import { start } from "../daemon/install.ts";
 import { exists, needRoot, serviceHost } from "../daemon/service.ts";
 import { uninstall } from "../daemon/uninstall.ts";
@@ -19,7 +20,7 @@ export async function down(context: Context): Promise<DevDown> {
   const made = (await madeBy(settings)) ?? [];
   const cluster = await clusterName(join(settings.dataDir, "membership.json"));
   if (cluster !== undefined && cluster !== CLUSTER) {
-    throw new CliError({
+    throw new PloyzError({
       code: "not_dev",
       message: `this machine is a member of the cluster ${cluster}, which dev did not make`,
       hint: "ployzctl mesh leave, or ployzctl mesh destroy",
@@ -47,7 +48,7 @@ async function leaveCluster(context: Context): Promise<void> {
   try {
     await leave(context, { destroy: true });
   } catch (error) {
-    if (bodyOf(error).code !== "daemon_unreachable") throw error;
+    if (errorBody(error).code !== "daemon_unreachable") throw error;
     await start(context);
     await leave(context, { destroy: true });
   }

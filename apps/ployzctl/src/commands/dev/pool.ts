@@ -1,8 +1,8 @@
 import { access, mkdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { errorBody } from "@ployz/errors";
 import type { ServiceHost } from "@ployz/exec";
 import { ensureZfsFuse, openZfs, probeZfs } from "@ployz/zfs";
-import { bodyOf } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
 
 const POOL = "ployz-dev";
@@ -35,7 +35,7 @@ export async function ensureDevPool(settings: Settings, services: ServiceHost): 
     const zfs = await openZfs();
     return { outcome: await zfs.createFilePool({ name: POOL, file: fileOf(settings), sizeBytes: bytes }) };
   } catch (error) {
-    return { outcome: "none", why: bodyOf(error).message };
+    return { outcome: "none", why: errorBody(error).message };
   }
 }
 

@@ -1,8 +1,8 @@
 import { access, constants } from "node:fs/promises";
+import { errorBody } from "@ployz/errors";
 import { findProgram } from "@ployz/exec";
 import type { DoctorReport } from "../../api.ts";
 import type { Context } from "../../command.ts";
-import { bodyOf } from "../../errors.ts";
 import { installedPayload } from "../daemon/service.ts";
 
 type Check = DoctorReport["checks"][number];
@@ -12,7 +12,7 @@ export async function doctor(context: Context): Promise<DoctorReport> {
   try {
     return await (await context.client()).request("GET /v1/doctor", { signal: context.signal });
   } catch (error) {
-    const { code, message, hint } = bodyOf(error);
+    const { code, message, hint } = errorBody(error);
     if (code !== "daemon_unreachable" || context.globals.host !== undefined) throw error;
     const daemon: Check = {
       id: "daemon",

@@ -1,6 +1,7 @@
+import type { ErrorBody } from "@ployz/errors";
 import type { Context, Input } from "../../command.ts";
 import type { AddOutcome, MachineAdded } from "../../documents.ts";
-import { type ErrorBody, usage } from "../../errors.ts";
+import { usage } from "../../errors.ts";
 import { runOperation } from "../../operation/follow.ts";
 import { endOf, endOfThrown } from "../../operation/outcome.ts";
 import { given } from "../../values.ts";

@@ -1,7 +1,7 @@
 import { access, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { CliError } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
 import { whyUnreadable } from "../../files.ts";
 import type { Terminal } from "../../terminal.ts";
 
@@ -37,7 +37,7 @@ export async function findIdentity(path: string | undefined, terminal: Terminal)
     }
   }
   if (refused !== undefined) throw refused;
-  throw new CliError({
+  throw new PloyzError({
     code: "ssh_identity_missing",
     message: `there is no SSH agent and no key in ${join(home, ".ssh")}`,
     hint: "name the private key: --identity PATH",
@@ -46,14 +46,14 @@ export async function findIdentity(path: string | undefined, terminal: Terminal)
 
 async function readKey(path: string): Promise<string> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new CliError({
+    throw new PloyzError({
       code: "ssh_identity_unreadable",
       message: `--identity ${path}: ${whyUnreadable(error)}`,
       hint: "name a private key that you may read",
     });
   });
   if (/^(ssh-|ecdsa-)/.test(text)) {
-    throw new CliError({
+    throw new PloyzError({
       code: "ssh_identity_invalid",
       message: `${path} is a public key`,
       hint: `use the private one: ${path.replace(/\.pub$/, "")}`,
@@ -63,7 +63,7 @@ async function readKey(path: string): Promise<string> {
   const key = ssh2.utils.parseKey(text);
   if (!(key instanceof Error)) return text;
   const encrypted = /passphrase|encrypted/i.test(key.message);
-  throw new CliError({
+  throw new PloyzError({
     code: "ssh_identity_invalid",
     message: encrypted ? `${path} has a passphrase` : `${path} is no private key: ${key.message}`,
     hint: encrypted ? `put it into the agent: ssh-add ${path}` : "name an OpenSSH or PEM private key",

@@ -1,5 +1,5 @@
 import type { Command } from "../../command.ts";
-import { CliError } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
 import { PREVIEW } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { lifecycleCommands } from "./lifecycle.ts";
@@ -21,7 +21,7 @@ export const machineCommands: readonly Command[] = [
       });
       const machine = machines.find(({ record }) => record.id === id);
       if (machine !== undefined) return { kind: "machine", ...machine };
-      throw new CliError({
+      throw new PloyzError({
         code: "no_such_machine",
         message: `there is no machine ${id}`,
         hint: `there are: ${machines.map(({ record }) => record.id).join(", ")}`,

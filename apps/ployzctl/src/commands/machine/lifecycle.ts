@@ -1,5 +1,6 @@
 import type { Command, Context, Input } from "../../command.ts";
-import { CliError, usage } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
 import { type Outcome, runOperation } from "../../operation/follow.ts";
 
@@ -84,7 +85,7 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
       : "What it runs moves to other machines.";
     const answer = await context.confirm(`Remove machine ${id}? ${how}`);
     if (answer === undefined) throw usage("machine rm asks first, and there is nobody to ask", "say --yes");
-    if (!answer) throw new CliError({ code: "aborted", message: "nothing was changed" });
+    if (!answer) throw new PloyzError({ code: "aborted", message: "nothing was changed" });
   }
   return change(context, "machine-rm", wanted);
 }

@@ -1,7 +1,8 @@
 import type { Api, JoinDocument, MeshInit, MeshStatus } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { ReadyDocument } from "../../documents.ts";
-import { CliError, usage } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
 import { readStdin } from "../../stdin.ts";
 
@@ -85,7 +86,7 @@ export async function destroy(context: Context, yes: boolean): Promise<Api["POST
       `Destroy the cluster ${name}, its workloads and its records on this machine?`,
     );
     if (answer === undefined) throw usage("mesh destroy asks first, and there is nobody to ask", "say --yes");
-    if (!answer) throw new CliError({ code: "aborted", message: "nothing was changed" });
+    if (!answer) throw new PloyzError({ code: "aborted", message: "nothing was changed" });
   }
   return leave(context, { destroy: true });
 }

@@ -1,5 +1,5 @@
 import type { Command, Option } from "../../command.ts";
-import { CliError } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
 import { PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 
@@ -38,7 +38,7 @@ export const namespaceCommands: readonly Command[] = [
       });
       const row = namespaces.find((one) => one.namespace === name);
       if (row !== undefined) return { kind: "namespace", ...row };
-      throw new CliError({
+      throw new PloyzError({
         code: "no_such_namespace",
         message: `there is no namespace ${name}`,
         hint: "ployzctl namespace ls",

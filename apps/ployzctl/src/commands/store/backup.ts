@@ -4,7 +4,8 @@ import { resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Context, Input } from "../../command.ts";
 import type { StoreSnapshot } from "../../documents.ts";
-import { CliError, usage } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import { needAbsent, whyUnreadable } from "../../files.ts";
 import { readStdin } from "../../stdin.ts";
 import { agree, followStore, type StoreOutcome } from "./store.ts";
@@ -33,7 +34,7 @@ export async function restore(context: Context, input: Input): Promise<StoreOutc
   const given = input.argument("file") ?? "";
   const path = resolve(context.terminal.cwd, given);
   await access(path).catch((error: NodeJS.ErrnoException) => {
-    throw new CliError({
+    throw new PloyzError({
       code: "backup_missing",
       message: `${given}: ${whyUnreadable(error)}`,
     });
@@ -67,7 +68,7 @@ async function passphraseOf(context: Context, input: Input): Promise<string | un
     file === undefined
       ? await readStdin(context, MAX_PASSPHRASE, "passphrase")
       : await readFile(resolve(context.terminal.cwd, file), "utf8").catch((error: Error) => {
-          throw new CliError({ code: "file_unreadable", message: `--passphrase-file: ${error.message}` });
+          throw new PloyzError({ code: "file_unreadable", message: `--passphrase-file: ${error.message}` });
         });
   const passphrase = text.replace(/\r?\n$/, "");
   if (passphrase === "") throw usage("the passphrase is empty");

@@ -1,7 +1,8 @@
 import type { StoreEvent, StoreMoved, StorePlan } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { ErrorDocument } from "../../documents.ts";
-import { CliError, usage } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
 import { refused } from "../../operation/follow.ts";
 
@@ -53,7 +54,7 @@ export async function agree(context: Context, plan: StorePlan, question: string)
       `store ${plan.action} asks first, and there is nobody to ask`,
       "say --yes, or --preview to look only",
     );
-  if (!answer) throw new CliError({ code: "aborted", message: "nothing was changed" });
+  if (!answer) throw new PloyzError({ code: "aborted", message: "nothing was changed" });
 }
 
 /** To its end. When the command is left, the daemon goes on: the store is never left half moved. */
@@ -88,7 +89,7 @@ export async function followStore(
     stopListening();
   }
   if (plan !== undefined && preview) return plan;
-  throw new CliError({
+  throw new PloyzError({
     code: "daemon_unreachable",
     message: "the daemon went away before the result",
     hint: "run the same command again: it finishes what was begun, or starts anew",

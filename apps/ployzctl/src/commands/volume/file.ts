@@ -5,7 +5,8 @@ import { pipeline } from "node:stream/promises";
 import type { VolumeImportRequest } from "@ployz/primitives";
 import type { Context, Input } from "../../command.ts";
 import type { ErrorDocument, VolumeExported } from "../../documents.ts";
-import { CliError, usage } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import { needAbsent, whyUnreadable } from "../../files.ts";
 import { needLabel } from "../../names.ts";
 import { follow, type Outcome, runOperation } from "../../operation/follow.ts";
@@ -24,7 +25,7 @@ export async function exportVolume(
   const part = `${path}.part`;
   // Before a snapshot is taken for it.
   const file = await open(part, "w", 0o600).catch((error: NodeJS.ErrnoException) => {
-    throw new CliError({ code: "file_unwritable", message: `--output: ${error.message}` });
+    throw new PloyzError({ code: "file_unwritable", message: `--output: ${error.message}` });
   });
   const left = new AbortController();
   const stopListening = context.terminal.onInterrupt(() => left.abort());
@@ -53,7 +54,7 @@ export async function exportVolume(
     await rename(part, path);
     return { kind: "volume-exported", namespace, volume: name, snapshot: taken, file: path, bytes };
   } catch (error) {
-    if (left.signal.aborted) throw new CliError({ code: "aborted", message: "nothing was written" });
+    if (left.signal.aborted) throw new PloyzError({ code: "aborted", message: "nothing was written" });
     throw error;
   } finally {
     stopListening();

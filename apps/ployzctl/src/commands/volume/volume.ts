@@ -1,7 +1,8 @@
 import type { VolumeCreateInput, VolumeForkInput, VolumeRestoreInput } from "@ployz/primitives";
 import type { Context, Input } from "../../command.ts";
 import type { VolumeDocument } from "../../documents.ts";
-import { CliError, usage } from "../../errors.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
@@ -16,7 +17,7 @@ export async function show(context: Context, input: Input): Promise<VolumeDocume
   const rows = volumes.filter((row) => row.name === name);
   const [first, ...copies] = rows;
   if (first !== undefined) return { kind: "volume", ...first, copies };
-  throw new CliError({
+  throw new PloyzError({
     code: "no_such_volume",
     message: `there is no volume ${namespace}/${name}`,
     hint: `ployzctl volume ls ${namespace}`,
@@ -61,7 +62,7 @@ export async function restore(context: Context, input: Input): Promise<Outcome> 
   const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
   const snapshot = input.argument("snapshot") ?? "";
   if (!/^[a-z0-9][a-z0-9-]{0,99}$/.test(snapshot))
-    throw new CliError({
+    throw new PloyzError({
       code: "invalid_input",
       message: `SNAPSHOT: ${JSON.stringify(snapshot.slice(0, 60))} is not a snapshot's name`,
       hint: `ployzctl volume snapshots ${namespace}/${name}`,

@@ -15,7 +15,8 @@ import {
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { PloyzError, run } from "@ployz/exec";
+import { run } from "@ployz/exec";
+import { PloyzError } from "../../error-codes.ts";
 import type { Payload } from "../../host/payload.ts";
 
 /** The builds that are installed on this machine side by side, as install.sh lays them out. A build is named by its hash. */

@@ -1,8 +1,9 @@
 import { Transform } from "node:stream";
-import { PloyzError, type ServiceHost, waitFor } from "@ployz/exec";
+import { type ServiceHost, waitFor } from "@ployz/exec";
 import type { Machines } from "@ployz/primitives";
 import type { InstanceStatus, Runtime } from "@ployz/runtime";
 import type { Config } from "../../config/load.ts";
+import { PloyzError } from "../../error-codes.ts";
 import type { Payload } from "../../host/payload.ts";
 import type { Paths } from "../../state/paths.ts";
 import type { Handlers } from "../handlers.ts";

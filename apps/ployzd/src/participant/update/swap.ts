@@ -1,7 +1,8 @@
-import { openServiceHost, PloyzError, waitFor } from "@ployz/exec";
+import { openServiceHost, waitFor } from "@ployz/exec";
 import { openClient } from "@ployz/primitives/client";
 import type { Logger } from "pino";
 import type { Config } from "../../config/load.ts";
+import { PloyzError } from "../../error-codes.ts";
 import { loadPayload } from "../../host/payload.ts";
 import { pathsOf } from "../../state/paths.ts";
 import { openBuilds } from "./builds.ts";

@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { Dataset, Zfs } from "@ployz/zfs";
+import { PloyzError } from "../../error-codes.ts";
 import { type Copy, copiesIn, type Layout, OURS } from "./layout.ts";
 
 /** ZFS that answers, and where Ployz keeps its volumes in it. */

@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { Dataset } from "@ployz/zfs";
+import { PloyzError } from "../../error-codes.ts";
 import type { Pool } from "./copies.ts";
 
 /** `zfs hold`, on a snapshot that is being sent. */

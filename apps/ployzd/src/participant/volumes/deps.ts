@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
-import { PloyzError } from "@ployz/exec";
 import type { Machines, ObservedSnapshot, VolumeIdentity } from "@ployz/primitives";
 import type { Runtime } from "@ployz/runtime";
 import type { Dataset } from "@ployz/zfs";
 import type { Retention } from "../../config/load.ts";
+import { PloyzError } from "../../error-codes.ts";
 import { usesOf } from "../labels.ts";
 import type { Pool } from "./copies.ts";
 import type { Copy } from "./layout.ts";

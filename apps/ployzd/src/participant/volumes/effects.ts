@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { Dataset } from "@ployz/zfs";
+import { PloyzError } from "../../error-codes.ts";
 import type { Handlers } from "../handlers.ts";
 import { copiesOf, findCopy, meant, missing, needCopy, type Pool, sealed } from "./copies.ts";
 import { destroyUnlessNeeded } from "./dependents.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { PloyzError } from "@ployz/exec";
 import type { ObservedVolume, VolumeIdentity } from "@ployz/primitives";
 import type { Dataset } from "@ployz/zfs";
+import { PloyzError } from "../../error-codes.ts";
 
 /**
  * Where copies of volumes are. A copy's place says what it is for, so that one rename, which is atomic, changes it:

@@ -1,8 +1,8 @@
 import { mkdir, rmdir, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { PloyzError } from "@ployz/exec";
 import type { VolumeSpec } from "@ployz/primitives";
 import type { Dataset, SettableProperties } from "@ployz/zfs";
+import { PloyzError } from "../../error-codes.ts";
 import type { Pool } from "./copies.ts";
 import { contentOf, mountpointOf, OURS } from "./layout.ts";
 

@@ -1,6 +1,6 @@
-import { PloyzError } from "@ployz/exec";
 import type { VolumeIdentity } from "@ployz/primitives";
 import type { Dataset } from "@ployz/zfs";
+import { PloyzError } from "../../error-codes.ts";
 import type { Pool } from "./copies.ts";
 import { dependentsOf } from "./dependents.ts";
 import {

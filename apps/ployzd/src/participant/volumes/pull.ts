@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { Commands, ObservedSnapshot } from "@ployz/primitives";
+import { PloyzError } from "../../error-codes.ts";
 import type { Handlers } from "../handlers.ts";
 import { commonBase } from "./common-snapshot.ts";
 import { copiesOf, findCopy, meant, type Pool, sealed } from "./copies.ts";

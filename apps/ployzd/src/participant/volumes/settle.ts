@@ -1,5 +1,5 @@
-import { PloyzError } from "@ployz/exec";
 import type { Dataset } from "@ployz/zfs";
+import { PloyzError } from "../../error-codes.ts";
 import type { Handlers } from "../handlers.ts";
 import { copiesOf, findCopy, missing, type Pool, sealed } from "./copies.ts";
 import { neededBy } from "./dependents.ts";

@@ -1,4 +1,4 @@
-import { PloyzError } from "@ployz/exec";
+import { PloyzError } from "../../error-codes.ts";
 import { missing, type Pool } from "./copies.ts";
 import { snapshotName } from "./deps.ts";
 import { OURS, volumeDataset } from "./layout.ts";

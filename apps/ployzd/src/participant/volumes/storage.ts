@@ -1,6 +1,7 @@
 import { mkdir, readdir } from "node:fs/promises";
-import { PloyzError, type ServiceHost } from "@ployz/exec";
+import type { ServiceHost } from "@ployz/exec";
 import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
+import { PloyzError } from "../../error-codes.ts";
 import { serialise } from "../../state/files.ts";
 import { copiesOf, type Pool } from "./copies.ts";
 import { layoutOf, OURS } from "./layout.ts";

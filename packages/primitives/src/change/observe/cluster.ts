@@ -1,6 +1,6 @@
+import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts } from "../../engine/types.ts";
 import type { Commit, JobSpec, ServiceSpec } from "../../model/commit.ts";
-import { errorBody } from "../../model/error.ts";
 import { isMember, type MachineRecord } from "../../model/machine.ts";
 import type { SecretRecord } from "../../model/secret.ts";
 import { ask, LOOK } from "../../ports/machines.ts";

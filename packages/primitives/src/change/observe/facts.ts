@@ -1,5 +1,5 @@
+import type { ErrorBody } from "@ployz/errors";
 import type { Commit } from "../../model/commit.ts";
-import type { ErrorBody } from "../../model/error.ts";
 import type { MachineRecord } from "../../model/machine.ts";
 import type { SecretRecord } from "../../model/secret.ts";
 import type { MachineObservation } from "../../participant/commands.ts";

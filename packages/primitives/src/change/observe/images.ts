@@ -1,5 +1,5 @@
+import { errorBody } from "@ployz/errors";
 import type { Refusal } from "../../engine/types.ts";
-import { errorBody } from "../../model/error.ts";
 import { ask, LOOK, type Machines } from "../../ports/machines.ts";
 import type { Found, MachineFact } from "./facts.ts";
 

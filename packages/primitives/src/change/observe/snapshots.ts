@@ -1,6 +1,6 @@
+import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts } from "../../engine/types.ts";
 import type { Volume } from "../../model/commit.ts";
-import { errorBody } from "../../model/error.ts";
 import type { ObservedSnapshot } from "../../participant/commands.ts";
 import { LOOK } from "../../ports/machines.ts";
 

@@ -1,6 +1,7 @@
+import { errorBody } from "@ployz/errors";
 import type { Primitive, PrimitivePorts, StepContext } from "../../engine/types.ts";
+import { PloyzError } from "../../error-codes.ts";
 import type { Readiness } from "../../model/commit.ts";
-import { errorBody, PloyzError } from "../../model/error.ts";
 import type { Json } from "../../model/json.ts";
 import { ask } from "../../ports/machines.ts";
 import type { ChangeKinds } from "./kinds.ts";

@@ -1,5 +1,5 @@
+import { errorBody } from "@ployz/errors";
 import type { Primitive, PrimitivePorts } from "../../engine/types.ts";
-import { errorBody } from "../../model/error.ts";
 import type { Json } from "../../model/json.ts";
 import { type Context, forget, precopy, pull, STOPPED_IDLE, snapshotOne } from "./copy.ts";
 import type { From, VolumeKinds } from "./kinds.ts";

@@ -1,5 +1,5 @@
 import type { Kinds, PlannedStep, Primitive, PrimitivePorts, StepDef } from "../../engine/types.ts";
-import { PloyzError } from "../../model/error.ts";
+import { PloyzError } from "../../error-codes.ts";
 import type { Json } from "../../model/json.ts";
 
 type Apply = StepDef<PrimitivePorts, Json, Json>["apply"];

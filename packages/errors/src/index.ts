@@ -1,0 +1,1 @@
+export { type ErrorBody, errorBody, type Json, PloyzError } from "./error.ts";

@@ -1,0 +1,1 @@
+export { PloyzError } from "@ployz/errors";
