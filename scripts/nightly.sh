@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The long suites of tools/e2e/test/nightly: sets up the machine, then runs those that are named, or all of them.
+# The long suites of tools/e2e/test/nightly: sets up the machine, then runs the named ones, or all.
 #
 #   scripts/nightly.sh [SUITE]...
 set -euo pipefail

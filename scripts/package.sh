@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds, checks and tests one package by itself: what CI runs for each, and what scripts/test.sh loops over.
+# Builds, checks and tests one package by itself: CI and scripts/test.sh run this for each package.
 #
 #   scripts/package.sh NAME [--only pure|lab]      NAME is a folder name under packages, apps or tools
 #
-# pure: build, typecheck, unit tests, and for a published package what a user of the published files would meet.
+# pure: build, typecheck, unit tests, and for a published package a test of the published files.
 # lab: tests on the real programs; as root. Ends with a line "N passed, N failed".
 set -euo pipefail
 # shellcheck source=lib/env.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the quickstart twice and takes it down again, in namespaces of its own (mounts, network, processes), so that it
-# neither needs nor leaves anything on this machine; then looks for what it should have removed.
+# Runs the quickstart twice and removes it, in its own namespaces (mounts, network, processes), so that it does not change this machine;
+# then checks for leftovers.
 set -euo pipefail
 # shellcheck source=lib/env.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib/env.sh"
@@ -9,9 +9,9 @@ cd "$ployz_root"
 if [ "${1:-}" != --inside ]; then
   [ $# -eq 0 ] || { echo "usage: quickstart-check.sh" >&2; exit 2; }
   [ "$(id -u)" = 0 ] || { echo "quickstart-check.sh: run it as root" >&2; exit 2; }
-  # A first build outside, where the network is.
+  # The first build runs outside, with network access.
   tools/release/build-payload >/dev/null
-  # tini reaps, and takes everything with it when it ends. Ending this script ends tini.
+  # tini reaps children, and kills everything in the namespace when it exits. Ending this script ends tini.
   exec unshare --mount --net --pid --fork --kill-child --mount-proc --propagation private \
     "$(command -v tini || command -v tini-static)" -- "$0" --inside
 fi
@@ -36,7 +36,7 @@ problems=0
 problem() { echo "quickstart-check: $1"; problems=$((problems + 1)); }
 links() { ip -brief link show | awk '{ sub(/@.*/, "", $1); print $1 }' | sort | tr '\n' ' '; }
 links_before=$(links)
-# No Ployz from before: this machine may have one of its own, under the layers.
+# Hide an existing Ployz of this machine, which shows through the layers.
 rm -rf /usr/local/lib/ployz /usr/local/bin/ployzctl /usr/local/bin/ployzd /var/lib/ployz /etc/ployz
 
 for round in first second; do

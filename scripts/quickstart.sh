@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # From a bare Debian to a running cluster of one machine with an example in it.
 #
-#   scripts/quickstart.sh          installs what is missing, builds, starts, deploys examples/hello, and asks it
+#   scripts/quickstart.sh          installs missing packages, builds, starts, deploys examples/hello, and sends it a request
 #   scripts/quickstart.sh --down   removes all of that
 #
-# As root. Running it again is safe: what is there already is kept.
+# As root. Running it again is safe: it keeps existing parts.
 set -euo pipefail
 # shellcheck source=lib/env.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib/env.sh"
@@ -13,7 +13,7 @@ cd "$ployz_root"
 installed=/usr/local/lib/ployz/current
 step() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 fail() { printf 'quickstart.sh: %s\n' "$1" >&2; exit 1; }
-[ "$(id -u)" = 0 ] || fail "run it as root: it makes network interfaces and starts services"
+[ "$(id -u)" = 0 ] || fail "run it as root: it creates network interfaces and starts services"
 
 case "$#:${1:-}" in
   0:) ;;
@@ -21,7 +21,7 @@ case "$#:${1:-}" in
     if [ -x "$installed/bin/ployzctl" ]; then
       step "Stopping the cluster"
       "$installed/bin/ployzctl" dev down
-      # An installation that somebody else made is theirs.
+      # Keep an installation that this script did not make.
       if [ "$(cat "$installed/.operation" 2>/dev/null)" = quickstart ]; then
         step "Removing Ployz"
         cp "$installed/install.sh" .cache/install.sh
@@ -29,7 +29,7 @@ case "$#:${1:-}" in
         rm -f .cache/install.sh
       fi
     fi
-    echo "Gone. What stays: this folder with its .cache and node_modules, and the Debian packages."
+    echo "Removed. This folder with its .cache and node_modules stays, and so do the Debian packages."
     if [ -s .cache/installed-packages ]; then
       echo "To remove the packages that it installed:  apt-get autoremove --purge $(sort -u .cache/installed-packages | tr '\n' ' ')"
     fi
@@ -47,7 +47,7 @@ installed_now=$(tail -n +$((before + 1)) .cache/installed-packages | sort -u | t
 if [ -n "$installed_now" ]; then
   echo "Debian packages installed: $installed_now"
 else
-  echo "nothing: every Debian package is there"
+  echo "every Debian package is already installed"
 fi
 # shellcheck source=lib/env.sh
 . scripts/lib/env.sh
@@ -64,8 +64,8 @@ echo "Ployz $("$installed/lib/node" -p 'JSON.parse(fs.readFileSync(process.argv[
 step "3/4  A cluster of this machine, with examples/hello in it"
 started=$SECONDS
 echo "\$ ployzctl dev -f examples/hello/ployz.toml"
-ployzctl dev -f examples/hello/ployz.toml || fail "the cluster did not come up (see above); ployzctl doctor says what this machine lacks"
-# Asked again for a program: nothing is left to do, so this only says where everything is.
+ployzctl dev -f examples/hello/ployz.toml || fail "the cluster did not start (see above); ployzctl doctor lists missing requirements"
+# Run again with --json: it changes nothing and prints the addresses.
 ployzctl dev --json >"$unpacked/dev.json" || fail "ployzctl dev failed: $(cat "$unpacked/dev.json")"
 gateway=$("$installed/lib/node" -p 'JSON.parse(fs.readFileSync(process.argv[1], "utf8")).gateway' "$unpacked/dev.json" 2>/dev/null || true)
 case $gateway in http://*) ;; *) fail "ployzctl dev named no gateway: $(cat "$unpacked/dev.json")" ;; esac

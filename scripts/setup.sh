@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Installs whatever a Debian machine lacks to build, run and test Ployz. As root; fast when nothing is missing.
+# Installs the packages that a Debian machine needs to build, run and test Ployz. As root; fast when nothing is missing.
 #
 #   scripts/setup.sh [--run-only | --real-kernel]
 #
-# --run-only leaves out what only the tests need (scripts/quickstart.sh uses it). --real-kernel adds what virtual
-# machines need. Debian packages come from the machine's own package sources, npm packages from the registry that npm is configured for. Nothing is installed
+# --run-only leaves out the packages of the tests (scripts/quickstart.sh uses it). --real-kernel adds those of virtual machines. Debian packages come from the machine's own package sources, npm packages from the registry that npm is configured for. Nothing is installed
 # outside apt and this folder's .cache and node_modules. Services that the packages bring are not started.
 set -euo pipefail
 # shellcheck source=lib/env.sh
@@ -84,7 +83,7 @@ if ! node_is_new_enough; then
   scripts/lib/node-runtime.sh .cache/node >/dev/null
   ln -sfn ../../node/bin/node .cache/tools/bin/node
   hash -r
-  node_is_new_enough || fail "the fetched Node does not run here: $(node --version 2>&1 | head -n 1)"
+  node_is_new_enough || fail "the downloaded Node does not run here: $(node --version 2>&1 | head -n 1)"
 fi
 
 pnpm_version=$(node -p 'require("./package.json").packageManager.split("@").pop()')
@@ -92,15 +91,15 @@ if [ "$(pnpm --version 2>/dev/null)" != "$pnpm_version" ]; then
   command -v npm >/dev/null || apt_install npm
   note "installing pnpm $pnpm_version into .cache"
   NODE_NO_WARNINGS=1 npm install --silent --no-save --prefix .cache/tools/pnpm "pnpm@$pnpm_version" >&2 ||
-    fail "npm could not install pnpm@$pnpm_version; check the registry that npm is configured for and run again"
+    fail "npm could not install pnpm@$pnpm_version; check npm's configured registry and run again"
   ln -sfn ../pnpm/node_modules/pnpm/bin/pnpm.cjs .cache/tools/bin/pnpm
   hash -r
-  [ "$(pnpm --version)" = "$pnpm_version" ] || fail "pnpm $pnpm_version was installed and does not run"
+  [ "$(pnpm --version)" = "$pnpm_version" ] || fail "pnpm $pnpm_version is installed but does not run"
 fi
 
 scripts/lib/nats-server.sh .cache >/dev/null
 
-# pnpm looks at everything each time; this looks at what it would look at.
+# pnpm checks everything each time; comparing its inputs is faster.
 wants=$(cat pnpm-lock.yaml pnpm-workspace.yaml package.json ./*/*/package.json | sha256sum)
 if [ "$(cat node_modules/.ployz-installed 2>/dev/null)" != "$wants" ]; then
   note "installing npm packages into node_modules (the first time takes a minute or two)"

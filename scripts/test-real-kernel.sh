@@ -11,7 +11,7 @@ files=()
 for name in "$@"; do
   file=test/real-kernel/$name.lab.test.ts
   if [ ! -f "tools/e2e/$file" ]; then
-    printf 'test-real-kernel.sh: no test %s; there are: %s\n' "$name" "$(cd tools/e2e/test/real-kernel && printf '%s ' *.lab.test.ts | sed 's/\.lab\.test\.ts//g')" >&2
+    printf 'test-real-kernel.sh: no test %s; tests: %s\n' "$name" "$(cd tools/e2e/test/real-kernel && printf '%s ' *.lab.test.ts | sed 's/\.lab\.test\.ts//g')" >&2
     exit 2
   fi
   files+=("$file")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole test suite: sets up the machine, then runs every stage and goes on after a failure.
+# The whole test suite: sets up the machine, then runs every stage, also after a failure.
 #
 #   scripts/test.sh [--fast] [--only STAGE]... [--list]
 #

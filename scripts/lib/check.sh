@@ -1,4 +1,4 @@
-# Sourced: runs one check with a deadline and writes what came of it to $PLOYZ_RESULTS, one file per check holding
+# Sourced: runs one check with a deadline and writes its result to $PLOYZ_RESULTS, one file per check holding
 # "<passed> <failed> <seconds>". Vitest counts its tests; anything else is one check.
 
 check() { # check NAME SECONDS COMMAND...
@@ -16,8 +16,8 @@ vitest_check() { # vitest_check NAME SECONDS DIR SCRIPT: a package.json script t
   rm -f "$report"
   vitest_run "$deadline" "$directory" "$script" "$report" || status=$?
   counts=$(vitest_report counts "$report" "$status")
-  # Tests on the real programs share the machine with whatever else runs there. A file that failed is run once more by itself; what then
-  # passes is not a failure, and is told in the summary: a test or Ployz itself is not steady.
+  # Tests on the real programs share the machine with other processes. A failed file runs once more by itself; if it then passes, the
+  # summary lists it as unsteady: a defect in the test or in Ployz.
   mapfile -t files < <(vitest_report files "$report")
   if [ "$script" = test:lab ] && [ "${#files[@]}" -gt 0 ] && [ "${#files[@]}" -le 3 ]; then
     printf '\n=== %s, once more what failed\n' "$name"

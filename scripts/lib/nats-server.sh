@@ -3,13 +3,13 @@
 #
 #   scripts/lib/nats-server.sh DEST_DIR
 #
-# Where it comes from, in this order:
-#   1. DEST_DIR/nats-server, when it is there and new enough (running this again costs nothing);
+# Sources, in this order:
+#   1. DEST_DIR/nats-server, if it is new enough (running this again costs nothing);
 #   2. PLOYZ_NATS_SERVER or a nats-server in PATH that is new enough (copied);
-#   3. Debian's unstable suite, through a private apt configuration (own sources, lists and status), from the mirror
-#      that this machine is configured for; signatures are checked as apt always does. Nothing is installed and the
+#   3. Debian's unstable suite, through a private apt configuration (own sources, lists and status), from this machine's configured mirror;
+#      apt checks signatures as always. Nothing is installed and the
 #      machine's own apt state is not touched.
-# The project's release archives are not a route here: their checksums are not pinned in this repository, and an
+# The project's release archives are not used: this repository pins no checksums of them, and an
 # unchecked download is not an option. To use one, put the binary in PATH, or name it in PLOYZ_NATS_SERVER.
 #
 # Older servers are refused: 2.9 lets several writers win one compare-and-set in a cluster, and before 2.12 either
@@ -26,7 +26,7 @@ mkdir -p -- "$1"
 dest=$(cd -- "$1" && pwd)
 target=$dest/nats-server
 
-version_of() { # prints 2.15.1, or nothing when it is no nats-server
+version_of() { # prints 2.15.1, or nothing if it is not nats-server
   "$1" --version 2>/dev/null | sed -n 's/^nats-server: v\{0,1\}\([0-9][0-9.]*\).*/\1/p' | head -n 1
 }
 new_enough() {
@@ -35,7 +35,7 @@ new_enough() {
   found=$(version_of "$1")
   [ -n "$found" ] && [ "$(printf '%s\n%s\n' "$needed" "$found" | sort -V | head -n 1)" = "$needed" ]
 }
-place() { # copies beside and renames, so that a running server's file is never written into
+place() { # copies, then renames, so that a running server's file is never overwritten in place
   local part
   part=$(mktemp "$dest/.nats-server.XXXXXX")
   cp -- "$1" "$part"

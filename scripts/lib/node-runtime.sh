@@ -3,8 +3,7 @@
 #
 #   scripts/lib/node-runtime.sh DEST_DIR
 #
-# It is fetched with `npm pack` from whatever package registry npm is configured for, and its sha512 must equal the
-# pinned one, whoever served it. Running this again costs nothing.
+# `npm pack` fetches it from npm's configured package registry, and its sha512 must equal the pinned one. Running this again costs nothing.
 set -euo pipefail
 
 fail() { printf 'node-runtime.sh: %s\n' "$1" >&2; exit 1; }

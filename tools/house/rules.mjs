@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The house rules that no linter knows, over every file that git tracks or would track. Prints each violation as
+// House rules beyond the linters, over every file that git tracks or would track. Prints each violation as
 // path:line and exits 1 when there is one.
 import { join } from "node:path";
 import { checkCode } from "./src/code-rules.mjs";

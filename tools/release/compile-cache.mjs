@@ -5,7 +5,7 @@ import { enableCompileCache } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-// The folder must be writable by its user only: what lies in it is executed. Root's is part of the installation.
+// Only its user may write to the folder, because its contents are executed. Root's is part of the installation.
 const directory =
   process.getuid() === 0
     ? join(import.meta.dirname, "..", "cache")

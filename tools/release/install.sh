@@ -4,7 +4,7 @@
 #   install.sh [--tarball FILE] [--operation ID] [--prefix DIR] [--stage]
 #   install.sh --remove [--prefix DIR]
 #
-# What it makes (DIR is /usr/local):
+# Creates (DIR is /usr/local):
 #   DIR/lib/ployz/<build>/            the payload, under the first 12 digits of its build
 #   DIR/lib/ployz/<build>/payload.tar.gz   the archive it came in: what `machine add` sends onward
 #   DIR/lib/ployz/<build>/.operation  the operation that installed it, when one is named
@@ -13,7 +13,7 @@
 #
 # --tarball is the archive that this payload was unpacked from. Without it the archive is packed again from the files:
 # the same build, not the same bytes. Everything is checked before anything is written, and running it again with the
-# same payload changes nothing. With --stage the payload is only laid beside the others, and no link changes. Builds that were installed before stay: programs that run from them go on.
+# same payload changes nothing. With --stage it installs the payload beside the others without changing a link. Earlier builds stay, so that programs running from them are not affected.
 # Exit codes: 0 done, 2 usage, 3 a precondition is not met and nothing was changed, 1 it failed.
 set -eu
 export LC_ALL=C
@@ -45,8 +45,8 @@ lib=$prefix/lib/ployz
 bin=$prefix/bin
 
 if [ -n "$remove" ]; then
-  # A running daemon or nats-server would lose its files under its feet. Compared by inode, so that the programs of a
-  # container or another root are not taken for ours.
+  # A running daemon or nats-server would lose its files. Compared by inode, so that the programs of a
+  # container or another root do not match.
   for exe in /proc/[0-9]*/exe; do
     file=$(readlink "$exe" 2>/dev/null) || continue
     case $file in
@@ -67,20 +67,20 @@ fi
 
 # --- Preconditions -----------------------------------------------------------------------------------------------------
 payload=$(cd "$(dirname "$0")" && pwd)
-[ -r "$payload/version.json" ] || refuse "$payload is no unpacked payload: version.json is missing"
+[ -r "$payload/version.json" ] || refuse "$payload is not an unpacked payload: version.json is missing"
 field() { sed -n "s/.*\"$1\": *\"\\([^\"]*\\)\".*/\\1/p" "$payload/version.json"; }
 build=$(field build)
 arch=$(field arch)
 short=$(printf %.12s "$build")
-[ "${#short}" -eq 12 ] || refuse "$payload/version.json names no build"
+[ "${#short}" -eq 12 ] || refuse "$payload/version.json has no build"
 
 case $(uname -m) in x86_64) machine=x64 ;; aarch64) machine=arm64 ;; *) machine=$(uname -m) ;; esac
 [ "$arch" = "$machine" ] || refuse "this payload is for $arch and this machine is $machine: build or download the $machine payload"
-[ -z "$tarball" ] || [ -r "$tarball" ] || refuse "the archive $tarball is not there or not readable"
+[ -z "$tarball" ] || [ -r "$tarball" ] || refuse "the archive $tarball is missing or not readable"
 
 existing=$prefix
 while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
-[ -w "$existing" ] || refuse "$existing is not writable: run as root, or name another --prefix"
+[ -w "$existing" ] || refuse "$existing is not writable: run as root, or pass another --prefix"
 
 done_already=
 if [ -f "$lib/$short/payload.tar.gz" ] && [ "$(cat "$lib/$short/version.json")" = "$(cat "$payload/version.json")" ]; then
@@ -91,7 +91,7 @@ if [ -z "$done_already" ]; then
     refuse "the payload in $payload is damaged or incomplete: upload and unpack it again"
   needed=$(($(du -sk "$payload" | cut -f1) + $(du -sk "${tarball:-$payload}" | cut -f1) + 16384))
   free=$(df -Pk "$existing" | awk 'NR == 2 { print $4 }')
-  [ "$free" -ge "$needed" ] || refuse "$existing has $((free / 1024)) MiB free and the installation needs $((needed / 1024)) MiB: make room and run again"
+  [ "$free" -ge "$needed" ] || refuse "$existing has $((free / 1024)) MiB free and the installation needs $((needed / 1024)) MiB: free space and run again"
 fi
 
 # --- Install -----------------------------------------------------------------------------------------------------------

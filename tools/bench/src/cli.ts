@@ -24,7 +24,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   transfer: transferSuite,
 };
 const USAGE = `usage: bench [SUITE...] [--json] [--rounds N]
-suites: ${Object.keys(SUITES).join(", ")} (default: all). As root. The others than gateway and store make a lab, and remove it.`;
+suites: ${Object.keys(SUITES).join(", ")} (default: all). As root. Needs root. All suites except gateway and store create a lab and remove it.`;
 
 async function main(): Promise<number> {
   const args = argumentsGiven();
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   const unknown = positionals.filter((name) => SUITES[name] === undefined);
   if (values.help === true || unknown.length > 0 || !Number.isInteger(rounds) || rounds < 5) {
     console.error(unknown.length > 0 ? `bench: no suite ${unknown.join(", ")}\n${USAGE}` : USAGE);
-    if (rounds < 5) console.error("bench: fewer than 5 rounds say nothing");
+    if (rounds < 5) console.error("bench: needs at least 5 rounds");
     return values.help === true ? 0 : 2;
   }
   const before = loadavg()[0] ?? 0;

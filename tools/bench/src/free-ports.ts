@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 
-/** Ports of 127.0.0.1 that nobody has now. All are held until all are known, so they differ. */
+/** Free ports of 127.0.0.1. All are held until all are known, so they differ. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from(

@@ -24,7 +24,7 @@ export interface Load {
 const fromRoot = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const NODE = "/usr/local/lib/ployz/current/lib/node";
 
-/** Makes the machine, and takes it away again whatever happens. */
+/** Creates the machines, and always removes them. */
 export async function withLab<T>(
   options: { readonly docker: boolean; readonly machines?: number; progress(text: string): void },
   use: (lab: BenchLab) => Promise<T>,

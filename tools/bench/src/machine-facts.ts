@@ -8,7 +8,7 @@ const VERSIONS: readonly (readonly [string, readonly string[]])[] = [
   ["wrk", ["-v"]],
 ];
 
-/** What a reader needs in order to place the numbers. */
+/** The hardware and versions behind the numbers. */
 export async function machineFacts() {
   const programs = await Promise.all(
     VERSIONS.map(async ([name, args]) => {

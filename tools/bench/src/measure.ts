@@ -1,4 +1,4 @@
-/** One thing that is measured: each call gives one number per metric of the suite. */
+/** One measured variant: each call returns one number per metric of the suite. */
 export interface Variant {
   readonly name: string;
   sample(): Promise<Readonly<Record<string, number>>>;
@@ -26,10 +26,10 @@ export interface Comparison {
   readonly baseline: string;
   readonly rounds: number;
   readonly rows: readonly Row[];
-  /** What could not be compared, and why. */
+  /** Variants that could not be compared, and why. */
   readonly missing: readonly string[];
   readonly notes: readonly string[];
-  /** Slowest round over fastest round of a fixed piece of work: how much the machine itself changed meanwhile. */
+  /** Slowest over fastest round of a fixed workload: the drift of the machine itself. */
   readonly drift: number;
 }
 
@@ -44,7 +44,7 @@ export interface Plan {
   readonly title: string;
   readonly variants: readonly Variant[];
   readonly metrics: readonly Metric[];
-  /** Name of the variant that others are divided by. */
+  /** Name of the baseline variant. */
   readonly baseline: string;
   readonly rounds: number;
   readonly missing?: readonly string[];
@@ -53,8 +53,8 @@ export interface Plan {
 }
 
 /**
- * Interleaved: every round measures every variant once, each round starting with another one, so that a machine that gets slower
- * or faster meanwhile does so for all. The ratio is the median of each round's own ratio.
+ * Interleaved: every round measures every variant once, each round starting with another one, so that drift affects all variants alike. The
+ * ratio is the median of the per-round ratios.
  */
 export async function compare(plan: Plan): Promise<Comparison> {
   const { variants, metrics, baseline, rounds } = plan;
@@ -99,13 +99,13 @@ export async function compare(plan: Plan): Promise<Comparison> {
   };
 }
 
-/** Milliseconds that this machine needs now for always the same arithmetic. */
+/** Milliseconds that this machine needs for a fixed amount of arithmetic. */
 function fixedWork(): number {
   const start = performance.now();
   let value = 1;
   for (let index = 0; index < 40_000_000; index++) value = (Math.imul(value, 1_664_525) + 1_013_904_223) | 0;
   const ms = performance.now() - start;
-  return value === 0.5 ? 0 : ms; // the value is used, so the loop is not left out
+  return value === 0.5 ? 0 : ms; // use the value, so that the loop is not optimised away
 }
 
 /** Median of `count` timings of one asynchronous call, in milliseconds. */

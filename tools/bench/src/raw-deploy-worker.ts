@@ -1,7 +1,7 @@
 import { get } from "node:http";
 import { openDockerRuntime, openProcessRuntime } from "@ployz/runtime";
 
-// Runs inside a lab machine: what a deploy of one instance consists of, without Ployz around it.
+// Runs inside a lab machine: the parts of a deploy of one instance, without Ployz.
 const { kind, image, bundle, command } = JSON.parse(process.env.BENCH_ARGS ?? "{}") as {
   kind: "docker" | "process";
   image?: string;
@@ -55,7 +55,7 @@ async function life(id: string, address: string): Promise<{ up: number; down(): 
   const started = performance.now();
   await runtime.create(spec(id, address));
   await runtime.start(id);
-  // The same pauses as ployzd's own readiness check.
+  // The same intervals as ployzd's readiness check.
   for (let pause = 25; !(await answers(address)); pause = Math.min(pause * 1.5, 500)) {
     if (performance.now() - started > 30_000) throw new Error(`${id} did not answer within 30 s`);
     await new Promise((resolve) => setTimeout(resolve, pause));

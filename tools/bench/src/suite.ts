@@ -5,5 +5,5 @@ export interface SuiteOptions {
   progress(text: string): void;
 }
 
-/** Measures, and leaves nothing behind. */
+/** Measures, then removes everything it created. */
 export type Suite = (options: SuiteOptions) => Promise<readonly Comparison[]>;

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 
-// Runs inside a lab machine: how long a command takes there, without the way into the machine.
+// Runs inside a lab machine: measures a command's duration there, without the time to enter the machine.
 const {
   argv,
   count,

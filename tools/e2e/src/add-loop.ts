@@ -6,7 +6,7 @@ import { started } from "./started.ts";
 
 /** m1 (the store) and m2 are members; every other machine of the lab is a target, each for one round. */
 export interface AddLoop {
-  /** Journaled events of an add that nobody disturbs. */
+  /** Journaled events of an undisturbed add. */
   readonly length: number;
   /** m2 adds `target` and its daemon dies at event `k`; then the same add from `from`. With `staysDown`, before m2 is back. */
   round(target: number, k: number, options?: { from?: 1 | 2; staysDown?: boolean }): Promise<void>;
@@ -14,7 +14,7 @@ export interface AddLoop {
 
 const identity = "/root/.ssh/id_ed25519";
 
-/** Uses up `reference`: the machine that is added undisturbed, which all others must then be like. */
+/** Consumes `reference`: the machine added undisturbed, with which all others are compared. */
 export async function addLoop(cluster: Cluster, reference: number): Promise<AddLoop> {
   const key = (await cluster.lab.sh(1, ["cat", identity])).stdout;
   await cluster.lab.sh(2, ["sh", "-c", `umask 077; cat >${identity}`], { input: key });
@@ -55,7 +55,7 @@ export async function addLoop(cluster: Cluster, reference: number): Promise<AddL
   };
 }
 
-/** Every member once, with one subnet; all peers of all; the store knows each; nothing under way; machines alike but for their peers. */
+/** Every member exists once, with one subnet; all are peers of all; the store lists each; no operation runs; machines differ only in their peers. */
 async function asIfNothingHappened(
   cluster: Cluster,
   members: readonly number[],

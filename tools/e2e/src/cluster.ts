@@ -13,7 +13,7 @@ export interface Cluster extends AsyncDisposable {
   readonly lab: Lab;
   /** Runs ployzctl on machine `i` (1 is the founder). Fails on another exit code than those in `ok` (default 0). */
   ctl(i: number, args: readonly string[], options?: CtlOptions): Promise<RunResult>;
-  /** The same with `--json`, parsed. */
+  /** Runs with `--json` and parses the result. */
   json<T = Record<string, unknown>>(i: number, args: readonly string[], options?: CtlOptions): Promise<T>;
   /** Writes a manifest and the folders that it names as bundles to machine `i`; resolves with the manifest's path. */
   put(i: number, manifest: string, bundles?: Readonly<Record<string, string>>): Promise<string>;
@@ -34,11 +34,11 @@ export interface ClusterOptions {
   readonly bare?: boolean;
   /** Default: all machines are made members. 0: only the machines and, on m1, the payload. */
   readonly members?: number;
-  /** The payload is on m1 to this machine already. Default: on all that become members. */
+  /** The payload is preinstalled on m1 to this machine. Default: on all that become members. */
   readonly installed?: number;
   /** All machines are added by one command. */
   readonly atOnce?: boolean;
-  /** Each machine gets a pool before Ployz comes, which keeps its volumes in a dataset of it. */
+  /** Each machine gets a pool before Ployz is installed; Ployz keeps its volumes in a dataset of it. */
   readonly volumes?: boolean;
   /** Of that pool, which is sparse; default 4G. */
   readonly poolSize?: string;
@@ -46,7 +46,7 @@ export interface ClusterOptions {
   readonly databases?: boolean;
 }
 
-/** What machines are unless a test says it: the same tests run on virtual machines with kernels of their own. */
+/** Default kind of machine: the same tests also run on virtual machines with their own kernels. */
 const KIND: LabKind = process.env.PLOYZ_LAB_KIND === "vm" ? "vm" : "ns";
 /** Emulation is this much slower. */
 const PATIENCE = KIND === "vm" ? 10 : 1;
@@ -68,7 +68,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     installed = Math.max(1, members),
     poolSize = "4G",
   } = options;
-  // A machine that has the payload already is added several seconds sooner.
+  // Adding a machine with a preinstalled payload is several seconds faster.
   const payloadUpTo = kind === "vm" ? 1 : installed;
   const lab = await openLab({
     machines,
@@ -94,7 +94,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-/** On a sparse file. ZFS runs already; its cache brings the pool back after a power cut. */
+/** On a sparse file. ZFS is already running; its cache file re-imports the pool after a power cut. */
 const POOL = `set -e
 truncate -s "$1" /var/lib/tank.img
 zpool create -m none tank /var/lib/tank.img`;

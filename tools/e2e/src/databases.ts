@@ -51,7 +51,7 @@ export async function beats({ lab }: Cluster, database: Database, first: number)
       timeoutMs: 1_800_000,
     },
   );
-  running.catch(() => {}); // whoever ends it is told
+  running.catch(() => {}); // reported to the caller of its end
   const end = async () => {
     await lab.sh(1, ["touch", done]);
     return JSON.parse((await running).stdout);

@@ -12,8 +12,8 @@ interface Dataset {
 }
 
 /**
- * What a machine's pool holds, one line each: volumes with their state, incoming copies, holds, and what should not be there. Not listed
- * is what is kept on purpose: retired copies and snapshots, if they are of an operation that has committed.
+ * The contents of a machine's pool, one line each: volumes with their state, incoming copies, holds, and unexpected datasets. Leaves out
+ * retired copies and snapshots of committed operations, which are kept on purpose.
  */
 export function inPool(lines: readonly string[], operations: readonly OperationSummary[]): readonly string[] {
   const committed = new Set(

@@ -26,7 +26,7 @@ export interface ImageService {
   readonly namespace?: string;
 }
 
-/** One routed service from an image of `makeImage`; it answers its version, host name and address. It ends at once on SIGTERM. */
+/** One routed service from an image of `makeImage`; it answers its version, host name and address. It exits at once on SIGTERM. */
 export function imageManifest(options: ImageService): string {
   const { image, version = "v1", replicas = 3, first = ":", extra = "", namespace = "shop" } = options;
   const server = [

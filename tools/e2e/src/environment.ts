@@ -11,18 +11,18 @@ type Done = {
   readonly owed: unknown[];
 };
 
-/** One environment with data on three machines, at work while it is tested. */
+/** One environment with data on three machines, under load during the tests. */
 export interface Environment {
   cluster(): Cluster;
-  /** Where the volume of that namespace is. */
+  /** The machine that holds that namespace's volume. */
   machineOf(namespace?: string): Promise<string>;
   done(i: number, args: readonly string[]): Promise<Done>;
 }
 
-/** How long it may take to make the machines and the environment. */
+/** Time-out for creating the machines and the environment. */
 const HOOK_MS: Readonly<Record<LabKind, number>> = { ns: 300_000, systemd: 300_000, vm: 1_800_000 };
 
-/** Branch, promote, roll back and migrate, each test from where the one before ended. `more`: tests before the environment goes. */
+/** Branch, promote, roll back and migrate, each test continues from the state of its predecessor. `more`: tests to run before the environment is removed. */
 export function environmentWithData(
   kind: LabKind,
   more: (environment: Environment) => void = () => {},
@@ -127,13 +127,13 @@ export function environmentWithData(
         `three migrations: ${acknowledged.length} rows acknowledged, longest gap ${longestGapMs} ms, ${failures.length} failures ${JSON.stringify(failures.slice(0, 10))}`,
       );
       expect(lost(acknowledged, await rowsOf(cluster, 3))).toEqual([]);
-      // Emulated, it takes longer than requests are held for.
+      // Under emulation it takes longer than the gateway holds requests.
       expect(kind === "vm" ? failures.filter(([, status]) => status !== 503) : failures).toEqual([]);
     });
 
     more({ cluster: () => cluster, machineOf, done });
 
-    it("the source is removed before its branch: the branch goes on, and nothing is left running in the end", async () => {
+    it("the source is removed before its branch: the branch keeps running, and nothing is left running in the end", async () => {
       const branched = await rowsOf(cluster, 1, `pr-42--${LEDGER}`);
       expect(await done(1, ["namespace", "rm", "prod", "--yes"])).toMatchObject({ state: "done", owed: [] });
       expect(await rowsOf(cluster, 2, `pr-42--${LEDGER}`)).toEqual(branched);
@@ -143,7 +143,7 @@ export function environmentWithData(
       const { checks } = await cluster.json<{ checks: { id: string; found: string }[] }>(3, ["doctor"]);
       for (const id of ["gateway", "dns"])
         expect(checks.find((check) => check.id === id)?.found).toBe("serves no namespace");
-      // Nothing is lost: what was removed can be brought back, with its data.
+      // A removed namespace can be restored with its data.
       expect(await done(3, ["rollback", "pr-42", "--volumes", "all"])).toMatchObject({
         state: "done",
         owed: [],

@@ -8,7 +8,7 @@ import { inPool, LOOK_AT_DATASETS } from "./datasets.ts";
 
 const peek = join(dirname(fileURLToPath(import.meta.url)), "peek.ts");
 
-/** What the store holds, read with m1's own key. */
+/** The store's contents, read with m1's key. */
 export interface StoreContents {
   readonly facts: readonly { readonly key: string; readonly value: unknown }[];
   readonly leases: readonly {
@@ -20,8 +20,8 @@ export interface StoreContents {
 }
 
 /**
- * Everything that Ployz has on the machines and in the store, one line each. Instances are named by what they are in the last commit
- * (`prod/web`), so that two clusters which did the same have equal inventories; what no commit knows keeps its raw name.
+ * Everything that Ployz has on the machines and in the store, one line each. Names instances by their service in the last commit
+ * (`prod/web`), so that clusters with equal histories have equal inventories; an instance in no commit keeps its raw name.
  */
 export type Inventory = Readonly<Record<string, readonly string[]>>;
 

@@ -5,17 +5,17 @@ import { difference, type Inventory, inventory } from "./inventory.ts";
 import { answers, atEvent, daemonOf, isJournaled, killAt, supervise } from "./kill.ts";
 import { type Started, started } from "./started.ts";
 
-/** A deploy under attack, again and again on one cluster; each round goes to another version. */
+/** Repeated deploys under fault injection on one cluster; each round deploys another version. */
 export interface DeployLoop {
-  /** Journaled events of a deploy that nobody disturbs. */
+  /** Journaled events of an undisturbed deploy. */
   readonly length: number;
   /** The coordinator dies at event `k`; its supervisor starts it again, and another machine runs the same command. */
   restarts(k: number, afterMs?: number): Promise<void>;
   /** The coordinator dies at event `k` and stays dead until another machine has finished its work. */
   staysDown(k: number): Promise<void>;
-  /** The coordinator's machine is frozen at event `k` and wakes up when another has finished its work: it must do no harm then. */
+  /** The coordinator's machine freezes at event `k` and resumes after another has finished its work: it must then change nothing. */
   paused(k: number): Promise<void>;
-  /** The daemon of a machine that only takes part dies at event `k`, and is back in a second. The command itself must not notice. */
+  /** The daemon of a participating machine dies at event `k`, and is back within a second. The command must still succeed. */
   participant(k: number, machine: number): Promise<void>;
 }
 
@@ -63,8 +63,8 @@ export async function deployLoop(cluster: Cluster): Promise<DeployLoop> {
       expect(performance.now() - asked, label).toBeLessThan(40_000);
       await answers(cluster, coordinator);
       await serves(label);
-      // Killed before there was a plan (event 0), the next command plans while that daemon restarts, and goes around its machine.
-      // Later the plan is there and is resumed: everything is where it was.
+      // Killed before planning (event 0), the next command plans while that daemon restarts, and avoids its machine.
+      // Later, the existing plan is resumed: placement does not change.
       await same(cluster, wanted, label, k === 0);
     },
     async staysDown(k) {
@@ -79,7 +79,7 @@ export async function deployLoop(cluster: Cluster): Promise<DeployLoop> {
         expect((await cluster.get(1, "www.example.test")).body, label).toContain(`"version":"v${version}"`);
         await supervise(cluster, coordinator, "up");
         await answers(cluster, coordinator);
-        // What the dead machine still owes is done by the next run, on whichever machine.
+        // The next run, on any machine, completes the dead machine's pending steps.
         await cluster.ctl(1, ["deploy", "-f", await put(1, webManifest({ version: `v${version}` }))]);
       } finally {
         await supervise(cluster, coordinator, "up");
@@ -105,7 +105,7 @@ export async function deployLoop(cluster: Cluster): Promise<DeployLoop> {
       } finally {
         await cluster.lab.resume(coordinator);
       }
-      // It finds that its operation is another's now, and leaves everything as it is.
+      // It finds that another coordinator owns its operation, and changes nothing.
       const { exitCode, stdout } = await woken(cluster, running);
       expect(exitCode, `${label}: ${stdout}`).not.toBe(0);
       await answers(cluster, coordinator);
@@ -121,13 +121,13 @@ export async function deployLoop(cluster: Cluster): Promise<DeployLoop> {
       expect(result.exitCode, `${label}: ${result.stdout}\n${result.stderr}`).toBe(0);
       await answers(cluster, machine);
       await serves(label);
-      // One that is killed before it was looked at is planned around.
+      // The plan avoids a machine that was killed before it was observed.
       await same(cluster, wanted, label, true);
     },
   };
 }
 
-/** nsenter(1) stops itself when it sees that its child was stopped, also when both have been woken meanwhile: woken until it ends. */
+/** nsenter(1) stops itself when its child was stopped, even if both were resumed meanwhile: send SIGCONT until it exits. */
 async function woken({ lab }: Cluster, running: Started): Promise<RunResult> {
   let ended: RunResult | undefined;
   void running.done.then((result) => {

@@ -8,7 +8,7 @@ import type { Said, Started } from "./started.ts";
 export const isJournaled = ({ type }: Said): boolean =>
   type === "accepted" || type === "step" || type === "committed";
 
-/** The ployzd of a machine, as the host sees it: so that it can be killed without entering the machine first. */
+/** The host pid of a machine's ployzd, to kill it without entering the machine. */
 export async function daemonOf({ lab }: Cluster, machine: number): Promise<ProcessIdentity> {
   const init = (await lab.info()).machines[machine - 1]?.init;
   if (init == null) throw new Error(`m${machine} is off`);
@@ -29,8 +29,7 @@ export async function daemonOf({ lab }: Cluster, machine: number): Promise<Proce
 }
 
 /**
- * `kill -9` of `daemon` the moment that the `k`th journaled event (from 0) of the command is read, `afterMs` later if given. False:
- * the command ended before it.
+ * Kills `daemon` (SIGKILL) at the `k`th journaled event (from 0) of the command, or `afterMs` later. False: the command ended earlier.
  */
 export async function killAt(
   running: Started,

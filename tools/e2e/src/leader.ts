@@ -6,7 +6,7 @@ import { started } from "./started.ts";
 import { storeOn, storeWriter } from "./store.ts";
 import { answers, daemonStatus, within } from "./survive.ts";
 
-/** What becomes of a machine that leads: made ready beforehand, so that it happens when it is to. */
+/** A fault of the leading machine, prepared in advance so that it takes effect at once. */
 export interface Fate {
   readonly what: string;
   readonly lastsMs: number;
@@ -14,7 +14,7 @@ export interface Fate {
 }
 
 const SET = ["m1", "m2", "m3"];
-/** Whose services the deploys are of, who writes, and who deploys unless something else is said. It holds no store. */
+/** The machine of the deployed services, of the writer, and by default of the coordinator. It holds no store. */
 const OTHER = 4;
 const everyone = [1, 2, 3, OTHER];
 
@@ -31,7 +31,7 @@ const signals =
 
 export const FATES = {
   killed: { what: "is killed", lastsMs: 0, aim: signals("KILL") },
-  paused: { what: "stands still for 30 s", lastsMs: 30_000, aim: signals("STOP", "CONT") },
+  paused: { what: "is paused for 30 s", lastsMs: 30_000, aim: signals("STOP", "CONT") },
   cutOff: {
     what: "is cut off for 30 s",
     lastsMs: 30_000,
@@ -43,11 +43,11 @@ export const FATES = {
 } as const satisfies Record<string, Fate>;
 
 export interface LeaderRounds {
-  /** Journaled events of a deploy that nobody disturbs. */
+  /** Journaled events of an undisturbed deploy. */
   readonly length: number;
   /**
-   * A deploy, at whose `k`th event the leader meets its fate; `from` deploys, "leader" for the leader itself. What the command said has to
-   * be what happened, once; then the same command finishes it. Resolves with the exit code of the first.
+   * A deploy at whose `k`th event the fault hits the leader; `from` deploys, "leader" for the leader itself. The command's report must
+   * match the outcome, once; then the same command finishes it. Resolves with the exit code of the first.
    */
   round(options: {
     readonly fate: Fate;
@@ -56,7 +56,7 @@ export interface LeaderRounds {
   }): Promise<number>;
 }
 
-/** The store on three machines, one service on a fourth. Each deploy is of a version that was never before. */
+/** The store on three machines, one service on a fourth. Each deploy uses a new version. */
 export async function leaderRounds(cluster: Cluster): Promise<LeaderRounds> {
   await cluster.ctl(1, ["machine", "storage", "promote", "--replicas", "3", ...SET], { timeoutMs: 180_000 });
   let n = 0;

@@ -41,12 +41,12 @@ export const ledgerBundles = { web: join(fixtures, "web"), ledger: join(fixtures
 export interface Written {
   readonly sent: number;
   readonly acknowledged: readonly number[];
-  /** Number of the row, and the HTTP status or what went wrong. */
+  /** Number of the row, and the HTTP status or the error. */
   readonly failures: readonly (readonly [number, unknown])[];
   readonly longestGapMs: number;
 }
 
-/** Writes rows, numbered from `first` on, through the gateway of machine `i` until it is ended. */
+/** Writes rows, numbered from `first` on, through the gateway of machine `i` until it is stopped. */
 export interface Writer extends AsyncDisposable {
   end(): Promise<Written>;
 }
@@ -65,7 +65,7 @@ export async function writer(
   const loop = 'until [ -e "$1" ]; do sleep 0.1; done | "$2" "$3" http://127.0.0.1/ "$4" "$5" "$6"';
   const argv = ["sh", "-c", loop, "sh", done, node, script, host, String(everyMs), String(first)] as const;
   const running = lab.sh(i, argv, { timeoutMs: 3_600_000 }); // emulated machines need more than ten minutes for three migrations
-  running.catch(() => {}); // whoever ends it is told
+  running.catch(() => {}); // reported to the caller of its end
   const end = async () => {
     await lab.sh(i, ["touch", done]);
     return JSON.parse((await running).stdout) as Written;
@@ -73,14 +73,14 @@ export async function writer(
   return { end, [Symbol.asyncDispose]: async () => void (await end().catch(() => {})) };
 }
 
-/** The rows that a ledger has, asked through the gateway of machine `i`. */
+/** A ledger's rows, read through the gateway of machine `i`. */
 export async function rowsOf(cluster: Cluster, i: number, host: string = LEDGER): Promise<readonly number[]> {
   const { status, body } = await cluster.get(i, host, "/rows");
   if (status !== 200) throw new Error(`m${i} answered ${status}: ${body}`);
   return JSON.parse(body) as readonly number[];
 }
 
-/** Acknowledged rows that are not there. */
+/** Acknowledged rows that are missing. */
 export function lost(acknowledged: readonly number[], rows: readonly number[]): readonly number[] {
   const there = new Set(rows);
   return acknowledged.filter((n) => !there.has(n));

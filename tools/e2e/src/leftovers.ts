@@ -1,7 +1,7 @@
 import type { Cluster } from "./cluster.ts";
 
 /**
- * What Ployz still has on machine `i`, one line each: units, processes, links, packet filters, network namespaces, control groups and
+ * Everything of Ployz left on machine `i`, one line each: units, processes, links, packet filters, network namespaces, control groups and
  * files. The payload, which `install.sh --remove` takes away, and the lab's own files do not count.
  */
 export async function leftovers({ lab }: Cluster, i: number): Promise<readonly string[]> {

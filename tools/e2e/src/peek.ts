@@ -1,4 +1,4 @@
-// Prints what the store holds, as JSON. Run inside a store machine's network namespace by a Node that reads TypeScript.
+// Prints the store's contents as JSON. Run inside a store machine's network namespace by a Node that reads TypeScript.
 import { openStore } from "@ployz/nats-store";
 
 const { SERVER = "", SEED = "", CLUSTER = "", MACHINE = "" } = process.env;

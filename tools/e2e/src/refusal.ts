@@ -11,9 +11,9 @@ export interface ErrorShown {
 export interface Refusal {
   readonly exit: 2 | 3 | 4;
   readonly code: string;
-  /** What the message must name: the field, the port, the object. */
+  /** Text that the message must contain: the field, the port, the object. */
   readonly names: string | RegExp;
-  /** What the hint must say. Default: that there is one. */
+  /** Text that the hint must contain. Default: any hint. */
   readonly hint?: string | RegExp;
 }
 
@@ -24,7 +24,7 @@ type ErrorDocument = {
   readonly machines?: readonly { readonly state: string; readonly errors: readonly ErrorShown[] }[];
 };
 
-/** Asks twice, for a person and for a program, and expects the same refusal both times. Resolves with every error of the second. */
+/** Runs the command twice, with human and JSON output, and expects the same refusal. Resolves with every error of the second run. */
 export async function refuses(
   cluster: Cluster,
   machine: number,
@@ -48,10 +48,10 @@ export async function refuses(
   expect(matches(found?.hint ?? "", wanted.hint ?? /./), `the hint of ${told}`).toBe(true);
   expect([human.exitCode, json.exitCode], told).toEqual([wanted.exit, wanted.exit]);
   const text = `${human.stdout}${human.stderr}`;
-  expect(matches(text, wanted.names), text).toBe(true); // not word by word: free memory is another by now
+  expect(matches(text, wanted.names), text).toBe(true); // not word by word: free memory has changed
   expect(text).toContain(found?.hint ?? "");
   expect(text).not.toMatch(/^ +at .*:\d+:\d+\)?$/m); // no stack
-  // One document, and nothing of what was given that could move a terminal.
+  // One document, without control characters from the input.
   expect(json.stdout.trim().split("\n")).toHaveLength(1);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that is the point
   expect(text).not.toMatch(/[\0-\x08\x0b-\x1f]/);
@@ -93,7 +93,7 @@ export async function api(
   };
 }
 
-/** What the edge must never let through, as names. */
+/** Names that the API must always refuse. */
 export const HOSTILE = [
   "$(touch /tmp/pwned)",
   "`touch /tmp/pwned`",

@@ -3,7 +3,7 @@ import { type RunResult, spawnStream } from "@ployz/exec";
 import type { OperationEvent } from "@ployz/primitives";
 import type { Cluster } from "./cluster.ts";
 
-/** A `ployzctl` that runs on a machine with `--json --events`, and what it has said so far. */
+/** A `ployzctl` that runs on a machine with `--json --events`, and its output so far. */
 export interface Started {
   /** The id of its operation, as soon as that is accepted. */
   readonly operation: Promise<string>;

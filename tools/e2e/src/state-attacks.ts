@@ -19,7 +19,7 @@ export function kill(role: Role, k: number, afterMs = 0): Attack {
   };
 }
 
-/** The coordinator's daemon stands still until another machine has finished its work, and must do no harm when it goes on. */
+/** The coordinator's daemon is stopped until another machine has finished its work, and must change nothing when it continues. */
 export function freeze(k: number): Attack {
   let thaw = async () => {};
   return {
@@ -34,7 +34,7 @@ export function freeze(k: number): Attack {
   };
 }
 
-/** Where a migration is: each is the first moment of it. */
+/** The phases of a migration, each at its first moment. */
 export const PHASES = {
   "while it copies": (running: Started) => step(running, "precopy ", "started"),
   "when the volume is closed": (running: Started) => step(running, "seal ", "done"),
@@ -62,7 +62,7 @@ export function cut(cluster: Cluster, role: Exclude<Role, "coordinator">, phase:
   };
 }
 
-/** Source and target cannot hear each other; the coordinator hears both. */
+/** Source and target cannot reach each other; the coordinator reaches both. */
 export function partition(cluster: Cluster, phase: Phase): Attack {
   return {
     label: `source and target cut off from each other ${phase}`,

@@ -7,14 +7,14 @@ import { LEDGER, ledgerBundles, ledgerManifest, lost, rowsOf, writer } from "./l
 import { type Said, type Started, started } from "./started.ts";
 import { watchWriters } from "./writers.ts";
 
-/** What goes wrong, and the machine from which the same command is given again. */
+/** The fault, and the machine that repeats the command. */
 export interface Attack {
   readonly label: string;
-  /** Does harm to a running command; resolves when that is done. */
+  /** Injects the fault into a running command; resolves when done. */
   harm(running: Started, where: Where, daemons: Daemons): Promise<void>;
-  /** Brings back what the harm took, once the command has ended. */
+  /** Undoes the fault after the command has ended. */
   repair?(where: Where): Promise<void>;
-  /** While the command hangs, the same one is given elsewhere, and has to finish: the coordinator stands still. */
+  /** While the command hangs, another machine runs the same command, which must finish: the coordinator is stopped. */
   meanwhile?: boolean;
   /** The command itself must succeed. */
   unnoticed?: boolean;
@@ -32,10 +32,10 @@ export interface Where {
 
 export type Primitive = "branch" | "promote" | "rollback" | "migrate";
 
-/** Primitives that move data under attack, again and again on one cluster, with a writer at work. */
+/** Repeated primitives that move data, under fault injection on one cluster with an active writer. */
 export interface StateLoop {
   round(primitive: Primitive, attack: Attack): Promise<void>;
-  /** Journaled events of one that nobody disturbs. */
+  /** Journaled events of an undisturbed run. */
   length(primitive: Primitive): Promise<number>;
 }
 
@@ -55,7 +55,7 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
     const options = { version: `v${++version}`, ...(machine !== undefined && { machine }) };
     await cluster.ctl(at, ["deploy", "-f", await cluster.put(at, ledgerManifest(options), ledgerBundles)]);
   };
-  // From each machine, so that all have the bundles: a rollback shall not need the machine that is down.
+  // From each machine, so that all have the bundles: a rollback must not need the machine that is down.
   await deploy(1, "m2");
   await deploy(2);
   await deploy(3); // from here on it may move
@@ -74,7 +74,7 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
   const run = (machine: number, args: readonly string[]) =>
     cluster.ctl(machine, args, { timeoutMs: 240_000 });
 
-  /** Everything that the primitive needs before it, and that has to be gone after it. */
+  /** Preconditions of the primitive, which must be gone after it. */
   async function prepare(primitive: Primitive): Promise<void> {
     if (primitive === "promote") {
       await run(1, COMMANDS.branch());
@@ -83,7 +83,7 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
     if (primitive === "rollback") await deploy(1);
   }
 
-  /** The rows of prod that are to be found, here or in what the command has kept. */
+  /** The rows expected in prod or in the copies that the command kept. */
   async function check(
     primitive: Primitive,
     replaced: number,
@@ -99,7 +99,7 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
     }
     if (primitive === "promote") expect([...rows], label).toContain(marked);
     if (primitive === "promote" || primitive === "rollback") {
-      // Forward again: what was replaced is there, with all that had been acknowledged.
+      // Forward again: the replaced copy has every acknowledged row.
       await run(2, ["rollback", "prod", "--to", String(replaced), "--volumes", "all"]);
       for (const row of await rowsOf(cluster, 3)) rows.add(row);
     }
@@ -165,7 +165,7 @@ export async function stateLoop(cluster: Cluster): Promise<StateLoop> {
   };
 }
 
-/** What a machine has from its first instance on. */
+/** Entries that a machine has from its first instance on. */
 const ONCE = /^m\d: (bundle |data |cgroup \w+ supervisors)/;
 
 /** Equal within a few seconds: a daemon that has just started removes strays after it answers. */

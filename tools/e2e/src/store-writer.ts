@@ -1,10 +1,10 @@
-// Writes facts one after the other until its stdin ends, and says which ones were acknowledged. Goes where the machine's daemon says that
-// the store is, as its followers do. Run inside a machine's network namespace by a Node that reads TypeScript.
+// Writes facts one after the other until its stdin ends, and prints which ones were acknowledged. Connects to the store servers named by
+// the machine's daemon, as its followers do. Run inside a machine's network namespace by a Node that reads TypeScript.
 import { readFile } from "node:fs/promises";
 import { openStore } from "@ployz/nats-store";
 
 const { MEMBERSHIP = "", SEED = "" } = process.env;
-/** Of this writer alone: what another one has left would be taken for its own. */
+/** Unique to this writer, which would mistake another writer's values for its own. */
 const mine = `probe.${Date.now()}-${process.pid}`;
 type Membership = {
   readonly cluster: { readonly id: string; readonly generation: number };
@@ -31,13 +31,13 @@ const watching = setInterval(() => {
 for (let n = 1; !ended; ) {
   try {
     const written = await store.facts.put(`${mine}.${n}`, n, 0);
-    if (!written.ok) throw new Error(`${mine}.${n} is there already, and nobody else writes it`);
+    if (!written.ok) throw new Error(`${mine}.${n} already exists, although this is its only writer`);
     acknowledged.push(n);
     longestGapMs = Math.max(longestGapMs, performance.now() - last);
     last = performance.now();
     n += 1;
   } catch (error) {
-    // Nothing is known about it: the same again finds out.
+    // The outcome is unknown: repeat the same write.
     if ((error as { readonly code?: string }).code !== "store_unavailable") throw error;
   }
 }

@@ -8,7 +8,7 @@ const script = join(dirname(fileURLToPath(import.meta.url)), "store-writer.ts");
 
 export interface StoreWritten {
   readonly acknowledged: number;
-  /** Acknowledged, and not there. */
+  /** Acknowledged but missing. */
   readonly lost: readonly number[];
   readonly longestGapMs: number;
 }
@@ -35,7 +35,7 @@ export async function storeWriter({ lab }: Cluster, i: number): Promise<StoreWri
   child.stdout.on("data", (chunk: Buffer) => {
     stdout += chunk.toString();
   });
-  child.done.catch(() => {}); // whoever ends it is told
+  child.done.catch(() => {}); // reported to the caller of its end
   const end = async () => {
     child.stdin.end();
     await child.done;
@@ -47,7 +47,7 @@ export async function storeWriter({ lab }: Cluster, i: number): Promise<StoreWri
 export const storeOf = (cluster: Cluster, i: number): Promise<StoreStatus> =>
   cluster.json<StoreStatus>(i, ["store", "status"]);
 
-/** Machines that hold the store as machine `i` sees it, all of them with everything. */
+/** Store machines as seen by machine `i`, all of them up to date. */
 export async function storeOn(
   cluster: Cluster,
   i: number,

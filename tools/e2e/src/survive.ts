@@ -31,7 +31,7 @@ export interface Status {
 
 export const HOST = "www.example.test";
 
-/** Waits for what has no event here, and says how long it took. */
+/** Polls a condition, and prints how long it took. */
 export async function within<T>(
   what: string,
   timeoutMs: number,
@@ -70,7 +70,7 @@ export async function dataPlane(cluster: Cluster, i: number): Promise<unknown> {
   return {
     services: services.filter(({ name }) => name !== "ployzd"),
     workloads: await pids(cluster, i, "server.mjs"),
-    // Without the state and its padding: a bridge says UNKNOWN until the kernel has looked.
+    // Without the state and its padding: a bridge shows UNKNOWN until the kernel has checked it.
     addresses: (await cluster.lab.sh(i, ["ip", "-brief", "address"])).stdout.replaceAll(
       / +(?:UNKNOWN|UP|DOWN) +/g,
       " ",

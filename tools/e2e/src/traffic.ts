@@ -4,7 +4,7 @@ import type { Lab, LoadReport } from "@ployz/lab";
 import { expect } from "vitest";
 import { fixtures, node } from "./cluster.ts";
 
-/** What one kind of client saw. */
+/** The results of one kind of client. */
 export interface Seen {
   readonly client: string;
   readonly sent: number;
@@ -14,17 +14,17 @@ export interface Seen {
   readonly p99Ms?: number | null;
 }
 
-/** Disposing ends it too, whatever became of the test. */
+/** Disposing also stops it, whatever the test's outcome. */
 export interface Traffic extends AsyncDisposable {
-  /** Ends it and resolves with what each client saw. */
+  /** Stops it and resolves with each client's results. */
   end(): Promise<readonly Seen[]>;
 }
 
 const SECONDS = 240;
-/** What most clients wait. Only a host that is far too busy comes near it; what matters is in gap and p99. */
+/** A typical client time-out. Only an overloaded host comes near it; gap and p99 measure the outage. */
 const PATIENCE_MS = 30_000;
 
-/** 200 requests a second through the gateway of one machine, m1 if nothing is said: new connections, kept ones, and slow requests on both. */
+/** 200 requests a second through the gateway of one machine (default m1): new connections, kept ones, and slow requests on both. */
 export function gatewayTraffic(lab: Lab, host: string, machine = 1): Traffic {
   const stop = new AbortController();
   const url = `http://${lab.addresses[machine - 1]}/`;
@@ -48,7 +48,7 @@ export function gatewayTraffic(lab: Lab, host: string, machine = 1): Traffic {
 }
 
 function traffic(running: Promise<readonly Seen[]>, stop: () => Promise<void>): Traffic {
-  running.catch(() => {}); // whoever ends it is told
+  running.catch(() => {}); // reported to the caller of its end
   const end = async () => {
     await stop();
     return running;
@@ -60,7 +60,7 @@ function seen(client: string, { sent, ok, failures, longestGapMs, p99Ms }: LoadR
   return { client, sent, ok, failures: failures.slice(0, 10), longestGapMs, p99Ms };
 }
 
-/** 20 requests a second from machine `i` straight to instances, by addresses that DNS gave up to a TTL ago. */
+/** 20 requests a second from machine `i` straight to instances, by addresses resolved up to a TTL ago. */
 export async function directTraffic(lab: Lab, i: number, name: string, port: number): Promise<Traffic> {
   const script = "/root/stale-client.mjs";
   await install(lab, i, "stale-client.mjs", script);
@@ -88,7 +88,7 @@ export async function install(lab: Lab, i: number, fixture: string, path: string
   await lab.sh(i, ["sh", "-c", 'cat > "$1"', "sh", path], { input: text });
 }
 
-/** Prints what was measured, and fails with the first failures when there are any. */
+/** Prints the measurements, and fails with the first failures, if any. */
 export async function nothingLost(what: string, traffic: Traffic): Promise<void> {
   const all = await traffic.end();
   for (const { client, sent, ok, longestGapMs, p99Ms } of all) {

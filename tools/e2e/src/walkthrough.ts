@@ -26,7 +26,7 @@ type Ps = {
   }[];
 };
 
-/** What the README promises, from machines that have nothing but sshd to a service that every machine serves. */
+/** The README's walk-through, from machines with only sshd to a service that every machine serves. */
 export function walkthrough(kind: LabKind): void {
   it(`forms a cluster of three ${kind} machines, deploys from any of them, and reaches it from everywhere`, async () => {
     await using cluster = await openCluster({ machines: 3, kind, installed: 1, atOnce: true });

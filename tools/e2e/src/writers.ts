@@ -2,17 +2,17 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "./cluster.ts";
 
-/** How often the host is looked at. A process that could write is there for longer: its start alone takes more. */
+/** Interval of checks on the host. A process that could write lives longer: its start alone takes more time. */
 const EVERY_MS = 15;
 
 export interface Watch extends AsyncDisposable {
-  /** Every moment at which more than one process had the namespace's volume, as what each was. */
+  /** Every moment at which more than one process had the namespace's volume, with each process's state. */
   end(): Promise<readonly string[]>;
 }
 
 /**
- * Watches all machines at once, from the host, for ledgers of a namespace: whatever machine, daemon or store says, there must never be
- * two. Two copies of the volume count as the same one.
+ * Watches all machines at once, from the host, for ledgers of a namespace: there must never be two, whatever the machines, daemons or the
+ * store report. Two copies of the volume count as one.
  */
 export function watchWriters({ lab }: Cluster, namespace: string): Watch {
   const known = new Map<string, string | undefined>();
@@ -32,7 +32,7 @@ export function watchWriters({ lab }: Cluster, namespace: string): Watch {
     if (writers.length > 1) clashes.push(writers.join(" and "));
   }
 
-  /** `other`: will never be one. `undefined`: it may still become one by exec. */
+  /** `other`: never a ledger. `undefined`: may still become one by exec. */
   async function describe(pid: string): Promise<string | undefined> {
     const read = (file: string) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "");
     const [argv, cgroup] = await Promise.all([read("cmdline"), read("cgroup")]);

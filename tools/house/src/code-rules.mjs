@@ -21,7 +21,7 @@ const clocks = new Set([
 const testFunctions = /^(it|test|describe|suite|bench)(\.[a-z]+)*\.(only|skip|todo|fails)(\.[a-z]+)*$/i;
 
 /**
- * The rules that need to understand code: who spawns, who prints, what the kernel may not know, who may import what.
+ * Rules on syntax: spawning, printing, the kernel's clock and randomness, imports.
  * @param {Repository} repository
  * @returns {Violation[]}
  */
@@ -48,7 +48,7 @@ function checkImports(repository, path, imports) {
   for (const { specifier, line } of imports) {
     /** @param {string} rule @param {string} message */
     const add = (rule, message) => found.push({ rule, path, line, message });
-    // A package that stands without @ployz/exec does not take it up for its tests.
+    // A package without @ployz/exec does not depend on it just for its tests.
     const freeTest = isTest.test(path) && !own.dependencies.includes("@ployz/exec");
     if (spawners.has(specifier) && own.name !== "@ployz/exec" && own.tag !== "tool" && !freeTest) {
       add("spawn", `imports ${specifier}: programs are run only through @ployz/exec`);
@@ -62,7 +62,7 @@ function checkImports(repository, path, imports) {
     if (match === null) continue;
     const [, name = "", subpath = ""] = match;
     const other = repository.packages.find((candidate) => candidate.name === name);
-    if (other === undefined) add("deep-import", `${name} is no package of this repository`);
+    if (other === undefined) add("deep-import", `${name} is not a package of this repository`);
     else if (other !== own && !other.exports.includes(`.${subpath}`)) {
       add("deep-import", `${specifier} is not among the exports of ${name}`);
     }
@@ -104,9 +104,9 @@ function checkUses(path, uses) {
     if (inKernel && /^(crypto|globalThis\.crypto)\.(randomUUID|getRandomValues|randomBytes)$/.test(name)) {
       add("kernel-clock", `${name}: time and randomness come in as arguments`);
     }
-    // Its listener is gone before the next is called: execa's, there while a program runs, then believes that nobody handles the signal.
+    // A `once` listener is removed before the next one runs: execa's listener then finds no other handler and ends the process.
     if (name === "process.once") add("signal-once", "process.once: process.on, or execa ends this process");
-    if (testFunctions.test(name)) add("focused-test", `${name}: every test runs, or is not there`);
+    if (testFunctions.test(name)) add("focused-test", `${name}: run every test, or delete it`);
   }
   return found;
 }

@@ -4,7 +4,7 @@
  */
 
 /**
- * Every package names its layer, and depends only on the layers that the root's turbo.json lets it.
+ * Every package names its layer, and depends only on the layers that the root's turbo.json allows.
  * @param {Repository} repository
  * @returns {Violation[]}
  */
@@ -19,7 +19,7 @@ export function checkPackages(repository) {
           rule: "layer",
           path,
           line: 1,
-          message: `${own.name} has no tag of the root's turbo.json in its turbo.json`,
+          message: `the turbo.json of ${own.name} has no tag of the root's turbo.json`,
         },
       ];
     }

@@ -8,8 +8,8 @@ import { join } from "node:path";
  */
 
 /**
- * A workspace package: where it is, what it is called, its layer (the tag in its turbo.json), what it says it uses,
- * and the subpaths that it lets others import ("." is the package itself).
+ * A workspace package: folder, name, layer (the tag in its turbo.json), declared dependencies, and exported subpaths ("." is the package
+ * itself).
  * @typedef {{
  *   readonly dir: string, readonly name: string, readonly tag: string | undefined,
  *   readonly dependencies: readonly string[], readonly exports: readonly string[],
@@ -29,7 +29,7 @@ import { join } from "node:path";
  */
 
 /**
- * Reads what git tracks or would track: never build output, never what is ignored.
+ * Reads the files that git tracks or would track: no build output, no ignored files.
  * @param {string} root
  * @returns {Repository}
  */

@@ -7,7 +7,7 @@ import ts from "typescript";
  */
 
 /**
- * What a file imports (also dynamically, and by `require`), and the names it uses, dotted paths included.
+ * A file's imports (also dynamic ones and `require`), and the names it uses, including dotted paths.
  * @param {import("./repository.mjs").SourceFile} file
  */
 export function readSyntax(file) {

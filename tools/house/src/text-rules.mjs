@@ -11,19 +11,19 @@ export const longestFile = 300;
  */
 export const allowedLong = {};
 
-/** What no file may hold: hosts of package registries and mirrors (they are each user's configuration), and paths of one machine. */
+/** Forbidden in every file: hosts of package registries and mirrors (each user configures them), and paths of one machine. */
 const forbidden = [
   {
     rule: "registry-host",
     pattern:
       /\b(registry\.(npmjs|yarnpkg|npmmirror)\.[a-z]+|npm\.pkg\.github\.com|(deb|security|ftp|snapshot)\.debian\.org|(archive|security)\.ubuntu\.com|pypi\.org|static\.crates\.io|index\.crates\.io|proxy\.golang\.org|rubygems\.org)\b|\b(artifactory|nexus|npm-proxy|apt-proxy|mirrors?)\.[a-z0-9-]+\.[a-z]{2,}/i,
-    message: "names the host of a package registry or mirror: use what the machine is configured for",
+    message: "names the host of a package registry or mirror: use the machine's configuration",
   },
   {
     rule: "machine-path",
     pattern:
       /(?<![\w.])(\/work\/(?!\.\.)[a-z]|\/tmp\/(brief|bash_jobs)|\/Users\/[A-Za-z]|\/home\/(?!user\b|ployz\b)[a-z]+\/)/,
-    message: "holds a path of one machine: build it from the file's own place",
+    message: "holds a path of one machine: derive it from the file's location",
   },
 ];
 
@@ -31,7 +31,7 @@ const isSource = /\.(ts|mts|mjs|js|sh)$/;
 const isTest = /\.test\.ts$|\/test\//;
 
 /**
- * The rules that only look at text: how long a file is, and what no file may hold.
+ * Rules on plain text: file length and forbidden content.
  * @param {Repository} repository
  * @param {Readonly<Record<string, string>>} [allowed]
  * @returns {Violation[]}

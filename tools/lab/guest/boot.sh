@@ -1,5 +1,5 @@
 #!/bin/bash
-# What a machine without systemd does at boot. Ends in a wait for ever: when this process dies the machine is off.
+# The boot sequence of a machine without systemd. Then waits forever: when this process dies, the machine is off.
 cd /
 exec </dev/null >>/var/log/boot.log 2>&1
 echo "boot $(date -u +%FT%TZ)"
@@ -9,7 +9,7 @@ find /tmp -mindepth 1 -delete
 
 /usr/sbin/sshd
 
-# A machine that has ZFS has it running, with its pools imported and mounted, before any service starts.
+# Start ZFS, and import and mount its pools, before any service starts.
 if [ -x /usr/sbin/zfs-fuse ]; then /usr/lib/ployz-lab/start-zfs; fi
 
 if [ -x /usr/sbin/dockerd ]; then
@@ -17,7 +17,7 @@ if [ -x /usr/sbin/dockerd ]; then
   timeout 30 sh -c 'until docker version >/dev/null 2>&1; do sleep 0.1; done'
 fi
 
-# Software installed with update-rc.d comes back after a power cut.
+# Start software installed with update-rc.d again after a power cut.
 for script in /etc/rc2.d/S*; do
   if [ -x "$script" ]; then RUNLEVEL=2 PREVLEVEL=N timeout 60 "$script" start; fi
 done

@@ -1,6 +1,5 @@
 #!/bin/bash
-# Runs as pid 1 of a machine's namespaces: builds its root from the cached layers and its own disk, moves into it, and
-# becomes its init.
+# Runs as pid 1 of a machine's namespaces: builds its root from the cached layers and its own disk, enters it, and becomes its init.
 # usage: machine.sh NAME DIR LOWER CGROUP_HIERARCHY...
 set -euo pipefail
 name=$1 dir=$2 lower=$3
@@ -17,7 +16,7 @@ mount -t tmpfs -o mode=755,size=64m,nosuid,nodev,noexec tmpfs "$root/run"
 install -D -m 644 "$here/boot.sh" "$root/run/lab/boot"
 mkdir -m 1777 "$root/run/lock"
 
-# Each boot of each machine has an id of its own, as it would on hardware of its own.
+# Each boot of each machine has its own id, as on real hardware.
 cat /proc/sys/kernel/random/uuid >"$root/run/lab/boot_id"
 chmod 444 "$root/run/lab/boot_id"
 mount --bind "$root/run/lab/boot_id" "$root/proc/sys/kernel/random/boot_id"
@@ -56,7 +55,7 @@ for hierarchy; do
   esac
 done
 
-# Docker cannot keep layers on an overlay, so its folder is a plain one; it is part of the machine's disk.
+# Docker cannot keep layers on an overlay, so its folder is a plain directory of the machine's disk.
 mkdir -p "$root/var/lib/docker"
 mount --bind "$dir/docker" "$root/var/lib/docker"
 

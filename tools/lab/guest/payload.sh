@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs a payload as a layer for machines' disks: what its install.sh changes on a root. Made once for each payload.
+# Installs a payload as a layer for machines' disks: the changes of its install.sh to a root. Built once for each payload.
 # usage: payload.sh LAYER TARBALL LOWER STATE       LOWER: overlay layers, top first; STATE: the folder of the labs
 set -euo pipefail
 layer=$1 tarball=$2 lower=$3 state=$4
@@ -30,7 +30,7 @@ chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 umount -R -l "$root"
 mv "$work/upper" "$layer"
 
-# Each change of Ployz is another payload: those that no lab has, and that none was given within the hour, go.
+# Each change of Ployz is another payload: delete those that no lab uses or used within the last hour.
 find "$cache" -mindepth 1 -maxdepth 1 -type d -mmin +60 | while read -r old; do
   grep -qsF "\"$old\"" "$state"/*/lab.json || rm -rf "$old"
 done

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Starts one machine. Joins its cgroups, then makes its namespaces; what runs in them is machine.sh (kind ns), systemd-nspawn (kind
-# systemd) or QEMU (kind vm). Everything this makes dies with the machine's init, mounts included.
+# Starts one machine. Joins its cgroups, then makes its namespaces; in them it runs machine.sh (kind ns), systemd-nspawn (kind systemd) or
+# QEMU (kind vm). Everything this creates dies with the machine's init, mounts included.
 # usage: start.sh KIND NAME DIR LOWER NETNS CGROUP MAC      LOWER: overlay layers, top first; CGROUP: path below each hierarchy
 set -euo pipefail
 kind=$1 name=$2 dir=$3 lower=$4 netns=$5 cgroup=$6 mac=$7
 here=$(cd "$(dirname "$0")" && pwd)
 
-# A v1 cpuset takes no process until it has cpus and mems, on every level.
+# A v1 cpuset accepts no process until it has cpus and mems, on every level.
 fill_cpuset() {
   local at=$1 rest=$2 part file
   while [ -n "$rest" ]; do
@@ -21,7 +21,7 @@ fill_cpuset() {
   echo 1 >"$at/cgroup.clone_children"
 }
 
-# `lab down` marks the lab as gone, waits for this lock, and then kills by cgroup: nothing can join after that.
+# `lab down` marks the lab as removed, waits for this lock, and then kills by cgroup: no process can join after that.
 exec 8<"${dir%/*}"
 flock -s 8
 [ ! -e "${dir%/*}/gone" ]

@@ -1,13 +1,13 @@
 #!/bin/bash
 # Boots a virtual machine by software emulation, in the machine's network namespace and a pid namespace of its own. Its disk is an overlay
-# of the cached one; what sets it apart comes on a second one, as a tar archive.
+# of the cached one; its own files are on a second disk, as a tar archive.
 # usage: vm.sh NAME DIR LAYER MAC
 set -euo pipefail
 name=$1 dir=$2 layer=$3 mac=$4
 [ -e "$dir/disk.qcow2" ] || qemu-img create -q -f qcow2 -F raw -b "$layer/disk" "$dir/disk.qcow2"
 tar -C "$dir/upper" -cf "$dir/seed.tar" .
 
-# The address and the MAC are the guest's; the port of the lab's network only passes on.
+# The address and the MAC are the guest's; the port of the lab's network only forwards.
 ip addr flush dev eth0
 ip link set eth0 down
 ip link set eth0 address "0a${mac#02}"
@@ -17,7 +17,7 @@ ip link set eth0 master br0
 ip link set tap0 master br0
 for link in br0 eth0 tap0; do ip link set "$link" up; done
 
-# A folder of the host's as it was when the lab was made: /dev/vdc.
+# A copy of a folder of the host, from the lab's creation: /dev/vdc.
 share=()
 if [ -e "$dir/share.ext4" ]; then share=(-drive "file=$dir/share.ext4,format=raw,if=virtio,readonly=on"); fi
 

@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { identify, type ProcessIdentity, waitFor } from "@ployz/exec";
 
 /**
- * A machine's processes are found by its cgroup: they can leave its pid namespace's tree (a container has its own), but
- * not its cgroup.
+ * Finds a machine's processes by its cgroup: they can leave its pid namespace (a container has its own), but not its cgroup.
  */
 
 /** Mount points of all cgroup hierarchies, v1 and v2. */
@@ -18,8 +17,7 @@ async function hierarchies(): Promise<readonly string[]> {
 }
 
 /**
- * The cgroup that an init sees as its root, in every hierarchy (cgroups(7)): where a process belongs that enters the
- * machine. systemd puts itself one level deeper, and systemd-nspawn puts a level above it.
+ * The cgroup that is an init's root in every hierarchy (cgroups(7)): processes that enter the machine join it. systemd puts itself one level deeper, and systemd-nspawn puts a level above it.
  */
 export async function homeCgroups(init: number): Promise<readonly string[]> {
   const mounts = await hierarchies();
@@ -69,7 +67,7 @@ export async function findInit(cgroup: string): Promise<ProcessIdentity | undefi
   return undefined;
 }
 
-/** Kills whatever is left in the cgroup, waits until it is gone, and removes the cgroup from every hierarchy. */
+/** Kills all processes in the cgroup, waits until they have exited, and removes the cgroup from every hierarchy. */
 export async function removeCgroup(cgroup: string): Promise<void> {
   await killAll(cgroup);
   for (const top of await cgroupDirs(cgroup)) {
@@ -91,10 +89,10 @@ export async function removeCgroup(cgroup: string): Promise<void> {
   }
 }
 
-/** SIGKILL until no process is left: one that forks meanwhile is found in the next round. */
+/** Sends SIGKILL until no process is left: the next round finds processes forked meanwhile. */
 export async function killAll(cgroup: string): Promise<void> {
   await waitFor(
-    `the processes of ${cgroup} to end`,
+    `the processes of ${cgroup} to exit`,
     async () => {
       const left = await processesIn(cgroup);
       for (const { pid } of left) signal(pid, "SIGKILL");

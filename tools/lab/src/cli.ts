@@ -150,14 +150,14 @@ async function main(argv: readonly string[]): Promise<number> {
       return 0;
     }
     default:
-      throw new UsageError(`there is no command ${command}`);
+      throw new UsageError(`unknown command ${command}`);
   }
 }
 
 /** "1" and "m1" both name the first machine. */
 function whole(word: string): number {
   const digits = /^m?(\d{1,3})$/.exec(word)?.[1];
-  if (digits === undefined) throw new UsageError(`${JSON.stringify(word)} is no machine number`);
+  if (digits === undefined) throw new UsageError(`${JSON.stringify(word)} is not a machine number`);
   return Number(digits);
 }
 
@@ -207,7 +207,7 @@ try {
 function report(error: unknown): void {
   const { name, code } = error as { name?: string; code?: unknown };
   if (name === "AbortError" || code === "exec_aborted") {
-    process.stderr.write("lab: interrupted; what it had made is removed\n");
+    process.stderr.write("lab: interrupted; removed the unfinished lab\n");
     process.exitCode = 130;
     return;
   }

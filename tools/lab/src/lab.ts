@@ -17,14 +17,14 @@ export interface Lab extends AsyncDisposable {
   readonly name: string;
   /** `addresses[0]` is m1's. */
   readonly addresses: readonly string[];
-  /** Where `load` comes from by default. */
+  /** The default source address of `load`. */
   readonly clientAddress: string;
   /** Private key that every machine accepts for root. */
   readonly sshKey: string;
   info(): Promise<LabInfo>;
   /** Runs a command in a machine as root. Throws `ExecError` as `run` of @ployz/exec does. */
   sh(machine: number, argv: readonly [string, ...string[]], options?: InMachineOptions): Promise<RunResult>;
-  /** Pulls the plug. The disk stays. */
+  /** Cuts the power. The disk stays. */
   cut(machine: number): Promise<void>;
   /** Boots a machine that was cut, from the disk it had. */
   on(machine: number): Promise<void>;
@@ -39,13 +39,13 @@ export interface Lab extends AsyncDisposable {
   down(): Promise<void>;
 }
 
-/** Makes a lab. A name of its own is chosen unless one is given, so that labs of parallel tests never meet. */
+/** Creates a lab. The default name is unique, so that labs of parallel tests never collide. */
 export async function openLab(options: Omit<UpOptions, "name"> & { readonly name?: string }): Promise<Lab> {
   const name = options.name ?? `t-${process.pid}-${randomBytes(4).toString("hex")}`;
   return handle(await up({ ...options, name }));
 }
 
-/** A lab that is there already. @throws PloyzError `lab_missing` */
+/** Opens an existing lab. @throws PloyzError `lab_missing` */
 export async function attachLab(name: string): Promise<Lab> {
   return handle(await readSpec(name));
 }
@@ -62,7 +62,7 @@ function handle(spec: LabSpec): Lab {
     sh: async (index, argv, options) => inMachine(spec, checked(index), argv, options),
     cut: async (index) => powerOff(spec, checked(index)),
     on: async (index) => {
-      // Twice on is on: what is left of an earlier, failed start goes first.
+      // Idempotent: first removes the remains of an earlier, failed start.
       if (!(await describe(spec)).machines[checked(index) - 1]?.init) {
         await powerOff(spec, index);
         await boot(spec, index);

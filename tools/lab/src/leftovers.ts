@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { cgroupDirs, processesIn } from "./cgroup.ts";
 import { labCgroup, labNetns, stateDir } from "./names.ts";
 
-/** What of a lab is still on this host. Looks at the host itself, not at what the lab remembers. */
+/** Lists a lab's remains on this host. Inspects the host itself, not the lab's state. */
 export async function leftovers(lab: string): Promise<readonly string[]> {
   const found: string[] = [];
   for (const { pid } of await processesIn(labCgroup(lab))) found.push(`process ${pid} in its cgroup`);

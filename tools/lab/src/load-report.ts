@@ -1,6 +1,6 @@
 /** One request of a load run. Times are milliseconds since the run's start. */
 export interface Sample {
-  /** When the schedule said that it should be sent. */
+  /** The scheduled time. */
   readonly dueMs: number;
   readonly endMs: number;
   /** HTTP status; absent when there was no answer. */
@@ -18,7 +18,7 @@ export interface LoadOptions {
   /** A request slower than this is reported as late. */
   readonly lateMs: number;
   readonly timeoutMs: number;
-  /** Reuse connections. Off, each request opens its own, so that no idle connection's end is taken for a failure. */
+  /** Reuse connections. Off, each request opens its own, so that the close of an idle connection does not count as a failure. */
   readonly keepAlive: boolean;
 }
 

@@ -3,8 +3,8 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { type LoadOptions, type Sample, summarize } from "./load-report.ts";
 
 /**
- * Runs inside the network namespace that the load comes from. Takes its options as one JSON argument, prints one report.
- * SIGINT and SIGTERM end the run early; the report is printed all the same.
+ * Runs inside the source's network namespace. Takes its options as one JSON argument, prints one report.
+ * SIGINT and SIGTERM end the run early; it still prints the report.
  */
 const options = JSON.parse(process.argv[2] ?? "{}") as LoadOptions;
 const url = new URL(options.url);
@@ -39,9 +39,9 @@ function send(dueMs: number): Promise<void> {
       end(outcome);
     };
     const deadline = setTimeout(() => {
-      // When this process got no CPU for a while its timers come before what has long arrived: that is read first.
+      // After a CPU stall, timers fire before pending input: read that first.
       setImmediate(() => {
-        once({ error: `no whole answer within ${options.timeoutMs} ms` });
+        once({ error: `no complete answer within ${options.timeoutMs} ms` });
         outgoing.destroy();
       });
     }, options.timeoutMs);
@@ -62,7 +62,7 @@ const total = Math.round(options.rate * options.seconds);
 for (let k = 0; k < total && !stopped; ) {
   const due = (k * 1000) / options.rate;
   const wait = due - now();
-  // Timers fire on whole milliseconds; what is due by then goes out together, each with its own due time.
+  // Timers fire on whole milliseconds; requests due by then are sent together, each with its own due time.
   if (wait > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(wait, 100)));
   else {
     pending.push(send(due));

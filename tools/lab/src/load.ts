@@ -9,7 +9,7 @@ import { labCgroup, labNetns, launcher, loadWorker, machineNetns } from "./names
 import { checkIndex, type LabSpec } from "./spec.ts";
 
 export interface LoadRequest extends Partial<Omit<LoadOptions, "url">> {
-  /** The machine that the load comes from; default the lab's own client, beside the machines. */
+  /** The machine that sends the load; default: the lab's client. */
   readonly from?: number;
   /** Ends the run early; the report covers what ran until then. */
   readonly until?: AbortSignal;
@@ -53,9 +53,9 @@ export async function load(spec: LabSpec, url: string, request: LoadRequest = {}
   }
 }
 
-/** Makes the load a part of the lab, so that `down` ends it even when whoever asked for it was killed. */
+/** Makes the load part of the lab, so that `down` stops it even if its caller was killed. */
 async function clientCgroup(spec: LabSpec): Promise<string> {
-  // One hierarchy is enough; not a cpuset, which takes no process until it was filled.
+  // One hierarchy is enough; not a cpuset, which accepts no process until it is configured.
   const dirs = await cgroupDirs(join(labCgroup(spec.name), "client"));
   const dir = dirs.find((at) => !at.includes("/cpuset/"));
   if (dir === undefined)
@@ -68,7 +68,7 @@ function checkUrl(url: string): string {
   if (/^https?:\/\//.test(url) && URL.canParse(url)) return url;
   throw new PloyzError({
     code: "load_url_invalid",
-    message: `${JSON.stringify(url)} is no HTTP URL`,
+    message: `${JSON.stringify(url)} is not an HTTP URL`,
     hint: "write it like http://10.77.3.11/",
   });
 }

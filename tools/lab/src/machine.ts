@@ -21,7 +21,7 @@ import { indexes, type LabSpec } from "./spec.ts";
 
 const bootTimeoutMs = ({ kind }: LabSpec) => (kind === "vm" ? 300_000 : 60_000);
 
-/** Writes what sets one machine apart to its disk: name, host key, who may log in. */
+/** Writes a machine's own files to its disk: name, host key, authorized keys. */
 export async function prepareDisk(spec: LabSpec, index: number): Promise<void> {
   const upper = join(machineDir(spec.name, index), "upper");
   const name = machineName(index);
@@ -53,7 +53,7 @@ export async function prepareDisk(spec: LabSpec, index: number): Promise<void> {
   }
 }
 
-/** Plugs the machine in and boots it from its disk; returns once it accepts logins and its services have started. */
+/** Connects the machine and boots it from its disk; resolves once it accepts logins and its services have started. */
 export async function boot(spec: LabSpec, index: number, signal?: AbortSignal): Promise<void> {
   const dir = machineDir(spec.name, index);
   const cgroup = machineCgroup(spec.name, index);
@@ -105,12 +105,12 @@ async function bootFailure(spec: LabSpec, index: number, log: string): Promise<P
   const text = await readFile(log, "utf8").catch(() => "");
   return new PloyzError({
     code: "machine_boot_failed",
-    message: `${machineName(index)} of lab ${spec.name} ended while it booted: ${text.trim().split("\n").slice(-5).join(" | ")}`,
+    message: `${machineName(index)} of lab ${spec.name} exited during boot: ${text.trim().split("\n").slice(-5).join(" | ")}`,
     hint: `read ${log}`,
   });
 }
 
-/** Pulls the plug: every process of the machine dies at once, and its network state with them. Its disk stays. */
+/** Cuts the power: kills every process of the machine at once, and removes its network state. Its disk stays. */
 export async function powerOff(spec: LabSpec, index: number): Promise<void> {
   const init = await liveInit(spec, index);
   if (init !== undefined) process.kill(init.pid, "SIGKILL");
@@ -174,7 +174,7 @@ export async function enterArgv(
   ];
 }
 
-/** Its kernel is its own: there is no other way in. Root's login has the same environment as in the other kinds. */
+/** A virtual machine has its own kernel: SSH is the only way in. Root's login has the same environment as in the other kinds. */
 function overSsh(spec: LabSpec, index: number, argv: readonly string[]): readonly [string, ...string[]] {
   const quoted = argv.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
   const target = `root@${machineAddress(spec.name, index)}`;
@@ -191,7 +191,7 @@ function overSsh(spec: LabSpec, index: number, argv: readonly string[]): readonl
   ] as unknown as readonly [string, ...string[]];
 }
 
-/** Of a client that logs in to a machine of the lab from this host. */
+/** SSH options to log in to a machine of the lab from this host. */
 export const sshOptions = (lab: string): readonly string[] => [
   ...[
     "-i",

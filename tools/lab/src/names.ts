@@ -20,7 +20,7 @@ export const machineDir = (lab: string, index: number): string => join(stateDir(
 export const machineName = (index: number): string => `m${index}`;
 /** The lab's own network namespace: the bridge, and the client that `load` runs in. */
 export const labNetns = (lab: string): string => `plab-${lab}`;
-/** A dot cannot be in a lab's name, so no lab's network can be mistaken for another lab's machine. */
+/** A lab's name has no dot, so a lab's network never has the name of another lab's machine. */
 export const machineNetns = (lab: string, index: number): string => `plab-${lab}.m${index}`;
 /** Paths below every cgroup hierarchy. */
 export const labCgroup = (lab: string): string => `ployz-lab.${lab}`;
@@ -29,7 +29,7 @@ export const sshKey = (lab: string): string => join(stateDir(lab), "ssh", "id_ed
 
 export const maxMachines = 200;
 
-/** Third octet of the lab's /24. Labs cannot see each other, so an equal one would do no harm: it only helps reading logs. */
+/** Third octet of the lab's /24. Labs are isolated, so equal octets are harmless: distinct ones only help to read logs. */
 const octet = (lab: string): number => createHash("sha256").update(lab).digest().readUInt8(0);
 
 export const clientAddress = (lab: string): string => `10.77.${octet(lab)}.1`;
@@ -55,7 +55,7 @@ export function checkLabName(name: string): string {
   if (/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) return name;
   throw new PloyzError({
     code: "lab_name_invalid",
-    message: `${JSON.stringify(name)} is no lab name`,
+    message: `${JSON.stringify(name)} is not a lab name`,
     hint: "use 1 to 32 of a-z, 0-9 and -, starting with a letter or digit",
   });
 }

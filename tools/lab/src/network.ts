@@ -12,7 +12,7 @@ import {
 } from "./names.ts";
 
 /**
- * One network namespace per lab holds a bridge with a port per machine. Nothing leads out of it: the bridge is also the
+ * One network namespace per lab holds a bridge with a port per machine. It has no uplink: the bridge is also the
  * machines' default gateway, and answers "unreachable" at once for every other address.
  */
 
@@ -42,7 +42,7 @@ export async function makeLabNetwork(lab: string): Promise<void> {
   );
 }
 
-/** Plugs a machine in: its network namespace with eth0, and a port of the bridge. */
+/** Connects a machine: its network namespace with eth0, and a port of the bridge. */
 export async function plug(lab: string, index: number): Promise<void> {
   const netns = machineNetns(lab, index);
   const port = machineName(index);
@@ -58,16 +58,16 @@ export async function plug(lab: string, index: number): Promise<void> {
   ]);
 }
 
-/** A power cut takes interfaces, addresses, routes and packet filters of the machine with it. */
+/** Removes the machine's interfaces, addresses, routes and packet filters, as a power cut does. */
 export async function unplug(lab: string, index: number): Promise<void> {
-  // The port goes first: a namespace that is only unnamed keeps its end until the kernel gets round to it.
+  // Remove the port first: an unnamed namespace keeps its end until the kernel cleans up.
   if (await exists(join(netnsDir, labNetns(lab)))) {
     await run("ip", ["-n", labNetns(lab), "link", "del", machineName(index)], { okExitCodes: [0, 1] });
   }
   await removeNetns(machineNetns(lab, index));
 }
 
-/** Removes every network namespace of the lab, whatever it was that made or half made them. */
+/** Removes every network namespace of the lab, also of an incomplete one. */
 export async function removeNetworks(lab: string): Promise<void> {
   const names = (await exists(netnsDir)) ? await readdir(netnsDir) : [];
   const own = names.filter((name) => name === labNetns(lab) || name.startsWith(`${labNetns(lab)}.`));
@@ -79,8 +79,8 @@ async function removeNetns(name: string): Promise<void> {
 }
 
 /**
- * Drops every IP packet between two machines, both ways, on the bridge: what the machines do to their own packet
- * filters, or a power cycle, does not heal it. ARP still passes, so packets vanish as they do on a broken route.
+ * Drops every IP packet between two machines, both ways, on the bridge: neither the machines' own packet filters nor a power cycle heal it.
+ * ARP still passes, so packets are lost as on a broken route.
  */
 export async function partition(lab: string, a: number, b: number): Promise<void> {
   const [one, two] = [machineMac(lab, a), machineMac(lab, b)];

@@ -21,7 +21,7 @@ function layersOf({ kind, docker, bare, databases }: RootKind): readonly string[
   return docker ? ["docker", "full", "base"] : ["full", "base"];
 }
 
-/** Changes with the recipe and the package lists, so that a changed recipe never meets an old root. */
+/** Changes with the recipe and the package lists, so that a changed recipe never uses an old root. */
 async function recipeKey(): Promise<string> {
   const hash = createHash("sha256");
   for (const file of (await readdir(rootRecipeDir)).sort()) {
@@ -30,7 +30,7 @@ async function recipeKey(): Promise<string> {
   return hash.digest("hex").slice(0, 12);
 }
 
-/** Builds what is missing (about a minute the first time) and returns the layers' folders, top first. */
+/** Builds missing layers (about a minute the first time) and returns the layers' folders, top first. */
 export async function ensureRoot(
   kind: RootKind,
   onBuild: (layers: readonly string[]) => void = () => {},

@@ -3,16 +3,16 @@ import { join } from "node:path";
 import { PloyzError } from "@ployz/errors";
 import { machineName, stateDir, stateRoot } from "./names.ts";
 
-/** `vm`: with a kernel of its own, emulated: real OpenZFS and WireGuard, and many times slower. */
+/** `vm`: with its own kernel, emulated: real OpenZFS and WireGuard, and many times slower. */
 export type LabKind = "ns" | "systemd" | "vm";
 
-/** What a lab was asked to be. Written once by `up`; everything else about a lab is derived from it or looked at live. */
+/** A lab's specification. Written once by `up`; everything else is derived from it or observed. */
 export interface LabSpec {
   readonly name: string;
   readonly kind: LabKind;
   readonly machines: number;
   readonly docker: boolean;
-  /** Without the programs that Ployz needs; a package source of them is on the machine. */
+  /** Without the programs that Ployz needs; the machine has a package source for them. */
   readonly bare: boolean;
   /** m1 can log in to the others as root. */
   readonly sshMesh: boolean;
@@ -22,7 +22,7 @@ export interface LabSpec {
   readonly payload?: { readonly layer: string; readonly upTo: number };
 }
 
-/** Makes the lab's state folder: the name is taken from here on. @throws PloyzError `lab_exists` */
+/** Creates the lab's state folder, which reserves the name. @throws PloyzError `lab_exists` */
 export async function claimLab(name: string): Promise<void> {
   await mkdir(stateRoot, { recursive: true });
   try {
@@ -32,7 +32,7 @@ export async function claimLab(name: string): Promise<void> {
     throw new PloyzError(
       {
         code: "lab_exists",
-        message: `lab ${name} exists already, whole or in part`,
+        message: `lab ${name} already exists, whole or in part`,
         hint: `remove it with: lab down --name ${name}`,
       },
       { cause: error },
@@ -55,8 +55,8 @@ export async function readSpec(name: string): Promise<LabSpec> {
     throw new PloyzError(
       {
         code: "lab_missing",
-        message: `there is no lab ${name}`,
-        hint: `make it with: lab up 3 --name ${name}`,
+        message: `lab ${name} does not exist`,
+        hint: `create it with: lab up 3 --name ${name}`,
       },
       { cause: error },
     );

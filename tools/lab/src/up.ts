@@ -20,11 +20,11 @@ export interface UpOptions {
   readonly bare?: boolean;
   /** PostgreSQL and Redis are installed, and not started. Neither with `docker` nor with `bare`. */
   readonly databases?: boolean;
-  /** Of virtual machines: a folder that each has as a disk (ext4) at /dev/vdc, as it is now. */
+  /** Virtual machines only: a folder copied to each machine's disk (ext4) at /dev/vdc. */
   readonly share?: string;
   /** Release tarball, installed on m1. */
   readonly payload?: string;
-  /** It is installed on m1 to this machine. Default 1; virtual machines other than m1 have none. */
+  /** Install it on m1 to this machine. Default 1; virtual machines other than m1 have none. */
   readonly payloadUpTo?: number;
   /** Default true: m1 holds the private key that all machines accept for root. */
   readonly sshMesh?: boolean;
@@ -32,7 +32,7 @@ export interface UpOptions {
   readonly onProgress?: (line: string) => void;
 }
 
-/** Makes a lab and boots all its machines in parallel. When anything fails, nothing is left of it. */
+/** Creates a lab and boots all its machines in parallel. Removes everything after a failure. */
 export async function up(options: UpOptions): Promise<LabSpec> {
   const name = checkLabName(options.name);
   await checkRequest(options);
@@ -80,13 +80,13 @@ export async function up(options: UpOptions): Promise<LabSpec> {
   }
 }
 
-/** Every one has ended when this returns, so that a clean-up races with none of them. The first error is thrown. */
+/** Settles after all have settled, so that a clean-up does not race with them. Throws the first error. */
 export async function all(work: readonly Promise<unknown>[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find((outcome) => outcome.status === "rejected");
   if (failed !== undefined) throw failed.reason;
 }
 
-/** Removes everything a lab of this name has on this host. Asks nothing of its state, so it also ends a half-made one. */
+/** Removes everything of this lab from this host. Does not rely on its state, so it also removes an incomplete lab. */
 export async function down(name: string): Promise<void> {
   checkLabName(name);
   const state = stateDir(name);
@@ -97,30 +97,30 @@ export async function down(name: string): Promise<void> {
   }
   await removeCgroup(labCgroup(name));
   await removeNetworks(name);
-  // The machines' mounts lived in their mount namespaces and are gone with them; --one-file-system in case they are not.
+  // The machines' mounts disappeared with their mount namespaces; --one-file-system in case one remains.
   await run("rm", ["-rf", "--one-file-system", state], { timeoutMs: 120_000 });
 }
 
-/** All that can be known to fail before anything is made. */
+/** All checks that can fail before anything is created. */
 async function checkRequest(options: UpOptions): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new PloyzError({
       code: "not_root",
-      message: "a lab needs root: it makes namespaces and mounts",
+      message: "a lab needs root: it creates namespaces and mounts",
       hint: "run it with sudo",
     });
   }
   if (!Number.isInteger(options.machines) || options.machines < 1 || options.machines > maxMachines) {
     throw new PloyzError({
       code: "lab_size_invalid",
-      message: `a lab of ${options.machines} machines cannot be made`,
-      hint: `ask for 1 to ${maxMachines}`,
+      message: `cannot create a lab of ${options.machines} machines`,
+      hint: `use 1 to ${maxMachines}`,
     });
   }
   if (options.databases === true && (options.docker === true || options.bare === true)) {
     throw new PloyzError({
       code: "lab_kind_invalid",
-      message: "there is no root with databases that is bare or has Docker",
+      message: "--databases excludes --bare and --docker",
     });
   }
   if (
@@ -129,19 +129,19 @@ async function checkRequest(options: UpOptions): Promise<void> {
   ) {
     throw new PloyzError({
       code: "lab_kind_invalid",
-      message: "a virtual machine has neither Docker nor databases, and is not bare",
+      message: "--kind vm excludes --docker, --databases and --bare",
     });
   }
   if (options.kind === "vm" && (options.payloadUpTo ?? 1) > 1) {
     throw new PloyzError({
       code: "lab_kind_invalid",
-      message: "a payload is installed on the first of virtual machines only",
+      message: "--kind vm installs the payload on m1 only",
     });
   }
   if (options.payload !== undefined && !(await isReadable(options.payload))) {
     throw new PloyzError({
       code: "payload_missing",
-      message: `the payload ${options.payload} cannot be read`,
+      message: `cannot read the payload ${options.payload}`,
     });
   }
   const programs = ["debootstrap", "flock", "ip", "nft", "nsenter", "ssh-keygen", "unshare"];

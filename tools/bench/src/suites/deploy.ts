@@ -133,7 +133,7 @@ drain = "0s"
   ];
 }
 
-/** An engine of its own: swarm refuses to run with live-restore, which Ployz's engine has. */
+/** A separate engine: swarm refuses to run with live-restore, which Ployz's engine uses. */
 const SWARM_ENGINE = `
 echo '{}' >/run/swarm.json
 setsid dockerd --config-file /run/swarm.json --data-root /var/lib/docker/swarm --exec-root /run/swarm --pidfile /run/swarm.pid \\

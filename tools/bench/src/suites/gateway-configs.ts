@@ -10,7 +10,7 @@ frontend answers
   http-request return status 200 content-type text/plain string "0123456789abcdef"
 `;
 
-/** As little as forwards HTTP. */
+/** The minimal configuration that forwards HTTP. */
 export const haproxyBare = (port: number, backend: number): string => `
 defaults
   mode http

@@ -14,7 +14,7 @@ import { parseWrk } from "./wrk.ts";
 const HOST = "www.example.test";
 const SECONDS = 3;
 
-/** One route to one backend on loopback, through each proxy as it comes out of its manual. */
+/** One route to one backend on loopback, through each proxy, configured as in its manual. */
 export const gatewaySuite: Suite = async ({ rounds, progress }) => {
   const wrk = await findProgram("wrk");
   if (wrk === undefined)

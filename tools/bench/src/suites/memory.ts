@@ -9,12 +9,12 @@ const PID_FILE = "/run/bench-node.pid";
 const IDLE_NODE = `setsid ${NODE} -e 'setTimeout(() => {}, 3600000)' >/dev/null 2>&1 </dev/null & echo $! >${PID_FILE}`;
 const SETTLE_MS = 20_000;
 
-/** Resident memory of the services of an idle machine that is a cluster of its own, against a Node that does nothing. */
+/** Resident memory of the services of an idle machine that is a cluster of its own, against an idle Node process. */
 export const memorySuite: Suite = ({ rounds, progress }) =>
   withLab({ docker: false, progress }, async (lab) => {
     await lab.startCluster();
     await lab.sh(["sh", "-c", IDLE_NODE]);
-    await delay(SETTLE_MS); // idle is what is measured
+    await delay(SETTLE_MS); // measure the idle state
     const idle = Number((await lab.sh(["cat", PID_FILE])).stdout);
     const { stdout } = await lab.sh(["ployzctl", "daemon", "status", "--json"]);
     const { services } = JSON.parse(stdout) as {
@@ -28,7 +28,7 @@ export const memorySuite: Suite = ({ rounds, progress }) =>
         metrics: [{ name: "memory", unit: "MB", better: "lower" }],
         baseline: BASELINE,
         rounds,
-        notes: ["Pages that the Node processes share are counted in each."],
+        notes: ["Pages shared by Node processes count in each of them."],
         progress,
       }),
     ];

@@ -7,7 +7,7 @@ const SERVER = `import { createServer } from "node:http";
 createServer((_, response) => response.end("ok")).listen(Number(process.env.PORT));
 process.on("SIGTERM", () => process.exit(0));
 `;
-/** Nothing that was retired stays: what a round leaves would slow down the next. */
+/** No retention: copies retired by one round would slow down the next. */
 const POOL = `truncate -s 20G /var/lib/tank.img
 zpool create -m none tank /var/lib/tank.img
 mkdir -p /etc/ployz
@@ -92,7 +92,7 @@ interface Step {
 
 const ployz = async (lab: BenchLab, args: readonly string[]): Promise<Done> =>
   JSON.parse((await lab.sh(["ployzctl", ...args, "--json"], { timeoutMs: 600_000 })).stdout);
-/** The steps of an operation, with what each took. */
+/** The steps of an operation with their durations. */
 async function stepsOf(lab: BenchLab, { operation }: Done): Promise<readonly Step[]> {
   const { stdout } = await lab.sh(["ployzctl", "ops", "show", operation, "--json"]);
   return (JSON.parse(stdout) as { steps: readonly Step[] }).steps;
@@ -168,7 +168,7 @@ const LABELS: Readonly<Record<Size, string>> = {
   many: "10 volumes",
 };
 
-/** All over the overlay, from m1 to m2, into a dataset that is not there. */
+/** All over the overlay, from m1 to m2, into a new dataset. */
 function transfers(lab: BenchLab, rounds: number, progress: (text: string) => void): Promise<Comparison> {
   const mib = (ms: number) => MOVED_MIB / (ms / 1000);
   const source = "tank/raw-moved/v0@t";
@@ -229,7 +229,7 @@ zfs send ${source} | socat -u -b 131072 STDIN TCP:10.101.2.1:7777`;
   );
 }
 
-/** There and back: what is measured is a move that finds an old copy on its target. */
+/** There and back: measures a move that finds an old copy on its target. */
 function moves(lab: BenchLab, rounds: number, progress: (text: string) => void): Promise<Comparison> {
   let to = 1;
   const once = async () => {
