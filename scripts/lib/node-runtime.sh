@@ -33,7 +33,7 @@ work=$(mktemp -d "$dest/.fetch.XXXXXX")
 trap 'rm -rf -- "$work"' EXIT
 printf 'node-runtime.sh: fetching node-linux-%s@%s\n' "$arch" "$version" >&2
 (cd "$work" && npm pack --silent "node-linux-$arch@$version" >/dev/null) ||
-  fail "npm pack node-linux-$arch@$version failed (see above); check the registry that npm is configured for and run again"
+  fail "npm pack node-linux-$arch@$version failed (see above); check npm's configured registry and run again"
 archive=$work/node-linux-$arch-$version.tgz
 [ -f "$archive" ] || fail "npm pack left no $(basename "$archive")"
 found=$(sha512sum "$archive" | cut -d' ' -f1)
