@@ -1,3 +1,4 @@
+export { didYouMean } from "../model/did-you-mean.ts";
 export type * from "../model/operation.ts";
 export type * from "./api.ts";
 export { type CallOf, type Client, openClient } from "./client.ts";

@@ -1,7 +1,8 @@
 import type { ErrorBody } from "@ployz/errors";
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import { didYouMean } from "../model/did-you-mean.ts";
 import { shown } from "../model/names.ts";
-import { didYouMean, invalid, type Segment } from "./field.ts";
+import { invalid, type Segment } from "./field.ts";
 import * as patterns from "./patterns.ts";
 import { ManifestSchema } from "./schema.ts";
 

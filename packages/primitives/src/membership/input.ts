@@ -1,5 +1,5 @@
 import type { Refusal } from "../engine/types.ts";
-import { didYouMean } from "../manifest/field.ts";
+import { didYouMean } from "../model/did-you-mean.ts";
 import { isMember } from "../model/machine.ts";
 import type { MembershipFacts } from "./observe.ts";
 

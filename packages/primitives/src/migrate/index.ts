@@ -7,7 +7,7 @@ import { findContent, observeCluster } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { Refusal } from "../engine/types.ts";
-import { didYouMean } from "../manifest/field.ts";
+import { didYouMean } from "../model/did-you-mean.ts";
 import { own } from "../model/own.ts";
 
 const Input = Type.Object({

@@ -1,5 +1,5 @@
 import type { Refusal } from "../../engine/types.ts";
-import { didYouMean } from "../../manifest/field.ts";
+import { didYouMean } from "../../model/did-you-mean.ts";
 import { routeKey } from "../../manifest/normalise.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import { decide } from "./decide.ts";
