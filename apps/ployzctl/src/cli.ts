@@ -4,30 +4,37 @@ import { type OpenContext, openContext } from "./context.ts";
 import type { Document } from "./documents.ts";
 import { exitCode } from "./exit.ts";
 import { findCommand } from "./find-command.ts";
+import { GROUPS } from "./groups.ts";
 import type { Mode } from "./output/mode.ts";
 import { printDocument, printText } from "./output/print.ts";
 import type { Terminal } from "./terminal.ts";
 import { installedVersion } from "./version.ts";
 
+const asksVersion = (token: string): boolean => token === "--version" || token === "-V";
+const VERSION_FLAGS = ["--version", "-V", "--json", "--plain", "--no-color", "--quiet", "-q"];
+
 /** One run of the program. Resolves with its exit code. */
 export async function runCli(argv: readonly string[], terminal: Terminal): Promise<number> {
-  if (argv.length === 1 && argv[0] === "--version") {
-    printText(terminal, `${installedVersion().version}\n`);
+  if (argv.every((token) => VERSION_FLAGS.includes(token)) && argv.some(asksVersion)) {
+    const document = { kind: "version", ...installedVersion(), node: process.version } as const;
+    printText(terminal, `${argv.includes("--json") ? JSON.stringify(document) : document.version}\n`);
     return 0;
   }
-  // Until the flags are read, an error is printed the way that they most likely ask for.
+  // For errors in the flags themselves.
   let mode: Mode = {
     json: argv.includes("--json"),
     plain: argv.includes("--plain"),
-    color: false,
+    color: "never",
     quiet: false,
   };
   let context: OpenContext | undefined;
   try {
     const found = findCommand(COMMANDS, argv);
     if (found.kind === "group") {
-      const { groupHelp } = await import("./output/help.ts");
-      const text = groupHelp(COMMANDS, found.path);
+      const { groupHelp, helpWidth, topHelp } = await import("./output/help.ts");
+      const width = helpWidth(terminal.out.columns);
+      const text =
+        found.path.length === 0 ? topHelp(GROUPS, COMMANDS, width) : groupHelp(COMMANDS, found.path, width);
       if (found.help) printText(terminal, text);
       else terminal.err.write(text);
       return found.help ? 0 : 2;
@@ -35,10 +42,10 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     const { parseCommandLine } = await import("./parse.ts");
     const { command } = found;
     const { globals, input, help } = parseCommandLine(command, found.rest, terminal.env);
-    mode = { ...globals, color: globals.color && terminal.out.tty };
+    mode = globals;
     if (help) {
-      const { commandHelp } = await import("./output/help.ts");
-      printText(terminal, commandHelp(command));
+      const { commandHelp, helpWidth } = await import("./output/help.ts");
+      printText(terminal, commandHelp(COMMANDS, command, helpWidth(terminal.out.columns)));
       return 0;
     }
     context = openContext(COMMANDS, globals, terminal);

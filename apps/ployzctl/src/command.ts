@@ -4,33 +4,52 @@ import type { Progress } from "./output/progress.ts";
 import type { Globals, Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** Where the shell's completion finds the values of an argument or a flag. */
+export type Source = "namespace" | "service" | "volume" | "machine" | "operation" | "invite" | "file";
+
 export interface Argument {
   readonly name: string;
   readonly summary: string;
   readonly required?: boolean;
   /** Takes all that follow. */
   readonly many?: boolean;
+  readonly source?: Source;
+  readonly choices?: readonly string[];
 }
 
 export interface Option {
   readonly type: "text" | "flag" | "number" | "list";
   readonly summary: string;
   readonly short?: string;
-  /** What stands for the value in the usage, e.g. `FILE`. */
+  /** Other long names. */
+  readonly aliases?: readonly string[];
+  /** The value's placeholder in the usage, e.g. `FILE`. */
   readonly value?: string;
   readonly choices?: readonly string[];
+  readonly source?: Source;
 }
 
-/** A command as data. `run` returns what is now true; only `output/` prints it. */
+export type Path = readonly [string, ...string[]];
+
+/** A command as data. `run` returns the result; only `output/` prints it. */
 export interface Command {
-  readonly path: readonly [string, ...string[]];
+  readonly path: Path;
+  /** Other paths of the same command. */
+  readonly aliases?: readonly Path[];
+  /** One line that begins with a verb and has no full stop. */
   readonly summary: string;
-  /** More lines for `--help` and the reference. */
-  readonly details?: string;
+  /** Paragraphs for `--help` and the reference. Help wraps them. */
+  readonly details?: readonly string[];
   readonly args?: readonly Argument[];
   readonly options?: Readonly<Record<string, Option>>;
-  readonly examples?: readonly string[];
+  readonly examples: readonly [string, ...string[]];
   run(context: Context, input: Input): Promise<Document>;
+}
+
+/** Nouns of the top help under one title, each with its summary. A noun that is a command itself has that command's. */
+export interface Group {
+  readonly title: string;
+  readonly nouns: Readonly<Record<string, string | undefined>>;
 }
 
 /** The command's own arguments and options, checked against its definition. */
@@ -44,7 +63,7 @@ export interface Input {
 }
 
 export interface Context {
-  /** Every command that there is, for those that speak of commands. */
+  /** All commands, for those that describe commands. */
   readonly commands: readonly Command[];
   readonly terminal: Terminal;
   readonly globals: Globals;
@@ -54,6 +73,6 @@ export interface Context {
   settings(): Promise<Settings>;
   /** The daemon of this machine, or of `--host`. One per run. */
   client(): Promise<Client>;
-  /** Asks yes or no on the terminal; undefined where there is nobody to ask. */
+  /** Asks yes or no on the terminal; undefined where it cannot ask. */
   confirm(question: string): Promise<boolean | undefined>;
 }

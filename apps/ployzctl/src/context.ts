@@ -9,7 +9,7 @@ import { loadSettings, type Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface OpenContext extends Context {
-  /** An error as it is shown: at `--timeout`, whatever broke is that. */
+  /** The error to show. After `--timeout`, every error is the timeout. */
   explain(error: unknown): ErrorBody;
   close(): void;
 }
@@ -57,7 +57,7 @@ export function openContext(commands: readonly Command[], globals: Globals, term
         new PloyzError({
           code: "daemon_timeout",
           message: `no result within ${globals.timeoutMs} ms`,
-          hint: "what was asked may still be going on: ployzctl ops ls",
+          hint: "the operation may still be running: ployzctl ops ls",
         }),
       );
     },

@@ -95,7 +95,7 @@ export type DaemonInstalled = {
   readonly version: string;
   readonly socket: string;
   readonly config: string;
-  /** What else was made or changed: files, the group. */
+  /** Other files and groups that were created or changed. */
   readonly changed: readonly string[];
 };
 export type DaemonStopped = { readonly kind: "daemon-stopped"; readonly stopped: boolean };
@@ -105,7 +105,7 @@ export type DaemonUninstalled = {
   readonly kept: readonly string[];
 };
 export type MachineDocument = { readonly kind: "machine" } & MachineRow;
-/** How one of several operations of a command ended. */
+/** The outcome of one of several operations of a command. */
 export type OperationEnd = {
   readonly state: OperationResult["state"] | "refused" | "detached";
   readonly changed?: boolean;
@@ -116,7 +116,7 @@ export type OperationEnd = {
 };
 export type AddOutcome = OperationEnd & { readonly target: string; readonly machine?: string };
 export type MachineAdded = { readonly kind: "machine-add"; readonly machines: readonly AddOutcome[] };
-/** `planned`: it would change. `not-tried`: nothing was done there, because of another machine of the same command. */
+/** `planned`: it would change. `not-tried`: skipped, because another machine of the same command failed. */
 export type UpdateOutcome = Omit<OperationEnd, "state"> & {
   readonly machine: string;
   readonly state: OperationEnd["state"] | "planned" | "not-tried";
@@ -124,12 +124,12 @@ export type UpdateOutcome = Omit<OperationEnd, "state"> & {
 };
 export type MachinesUpdated = {
   readonly kind: "machine-update";
-  /** What the machine that was asked has. */
+  /** Of the machine whose daemon ran the command. */
   readonly version: string;
   readonly build: string;
   readonly machines: readonly UpdateOutcome[];
 };
-/** The command was left, the operation was not. */
+/** The command detached; the operation still runs. */
 export type Detached = {
   readonly kind: "detached";
   readonly operation: string;
@@ -141,14 +141,15 @@ export type RoutesDocument = {
   readonly kind: "routes";
   readonly routes: readonly (CommitRow["routes"][number] & { readonly namespace: string })[];
 };
-/** One volume; `copies` are what other operations or machines have kept of it. */
+/** One volume; `copies` are retired and unfinished copies on all machines. */
 export type VolumeDocument = { readonly kind: "volume"; readonly copies: readonly VolumeRow[] } & VolumeRow;
 export type VersionDocument = {
   readonly kind: "version";
   readonly version: string;
   readonly build: string;
   readonly node: string;
-  readonly daemon: { readonly version: string; readonly build: string; readonly node: string } | null;
+  /** Null: not reachable. Absent: not asked, with `--version`. */
+  readonly daemon?: { readonly version: string; readonly build: string; readonly node: string } | null;
 };
 export type ReadyDocument = {
   readonly kind: "ready";
@@ -165,7 +166,7 @@ export type DevDocument = {
   readonly routes: readonly string[];
 };
 export type DevDown = { readonly kind: "dev-down"; readonly removed: readonly string[] };
-/** Printed as they come. With `--json` and `--follow`: one document per line. */
+/** Printed as they arrive. With `--json` and `--follow`: one document per line. */
 export type LogsDocument = {
   readonly kind: "logs";
   readonly follow: boolean;

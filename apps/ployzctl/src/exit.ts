@@ -1,7 +1,7 @@
 import { EXIT, exitCodeOf } from "@ployz/primitives/client";
 import type { Document, OperationEnd } from "./documents.ts";
 
-/** The exit code that a document stands for. */
+/** The exit code of a document. */
 export function exitCode(document: Document): number {
   switch (document.kind) {
     case "error":
@@ -40,7 +40,7 @@ function ofEnd({ state, errors }: Pick<OperationEnd, "state" | "errors">): numbe
     : EXIT.failed;
 }
 
-/** What a script must not overlook comes first: a failure, then what could not be tried. */
+/** The code that a script must not overlook: failures before refusals. */
 function worst(codes: readonly number[]): number {
   const order = [
     EXIT.aborted,

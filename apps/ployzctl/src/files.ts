@@ -2,15 +2,15 @@ import { access } from "node:fs/promises";
 import { PloyzError } from "./error-codes.ts";
 
 const WHY: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "it may not be read",
-  EISDIR: "it is a folder",
+  ENOENT: "no such file",
+  EACCES: "permission denied",
+  EISDIR: "is a folder",
 };
 
-/** Why a file that was named could not be read, in words. */
+/** Why a file could not be read. */
 export const whyUnreadable = ({ code, message }: NodeJS.ErrnoException): string => WHY[code ?? ""] ?? message;
 
-/** Nothing is written over. `given`: as the operator wrote it. @throws PloyzError `file_exists`. */
+/** Refuses to overwrite. `given`: as the operator wrote it. @throws PloyzError `file_exists`. */
 export async function needAbsent(path: string, given: string): Promise<void> {
   const isThere = await access(path).then(
     () => true,
@@ -19,7 +19,7 @@ export async function needAbsent(path: string, given: string): Promise<void> {
   if (isThere)
     throw new PloyzError({
       code: "file_exists",
-      message: `--output: ${given} is there already`,
-      hint: "name another file, or remove that one",
+      message: `--output: ${given} already exists`,
+      hint: "name another file, or remove this one",
     });
 }

@@ -1,19 +1,17 @@
+import { didYouMean } from "@ployz/primitives/client";
 import type { Command } from "./command.ts";
 import type { PloyzError } from "./error-codes.ts";
 import { usage } from "./errors.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
-import { nearest } from "./nearest.ts";
-
-/** Another name of the same noun. */
-const ALIASES: Readonly<Record<string, string>> = { network: "mesh" };
+import { HINTS, MEANINGS, NOUNS, VERBS } from "./synonyms.ts";
 
 export type Found =
   | { readonly kind: "command"; readonly command: Command; readonly rest: readonly string[] }
-  /** A noun alone, or nothing: what it has is shown. */
+  /** A noun alone, or nothing: help lists its commands. */
   | { readonly kind: "group"; readonly path: readonly string[]; readonly help: boolean };
 
 /**
- * Which command the words name, and what is left for it. Only global flags may stand before the command's last word.
+ * Which command the words name, and its arguments and flags. Only global flags may stand before the command's last word.
  * @throws PloyzError `usage` for words that name none.
  */
 export function findCommand(commands: readonly Command[], argv: readonly string[]): Found {
@@ -30,19 +28,29 @@ export function findCommand(commands: readonly Command[], argv: readonly string[
       if (flag === "value") before.push(...argv.slice(++at, at + 1));
       continue;
     }
-    const word = words.length === 0 ? (ALIASES[token] ?? token) : token;
-    if (!commands.some(({ path }) => startsWith(path, [...words, word]))) break;
+    if (token === "help" && words.length === 0) {
+      before.push("--help");
+      continue;
+    }
+    const names = [token, (words.length === 0 ? NOUNS : VERBS)[token] ?? token];
+    const word = names.find((name) => commands.some((command) => begins(command, [...words, name])));
+    if (word === undefined) break;
     words.push(word);
   }
   const rest = [...before, ...argv.slice(at)];
-  const command = commands.find(({ path }) => path.length === words.length && startsWith(path, words));
+  const command = commands.find((one) =>
+    pathsOf(one).some((path) => path.length === words.length && startsWith(path, words)),
+  );
   if (command !== undefined) return { kind: "command", command, rest };
   const help = rest.some((token) => token === "--help" || token === "-h");
   const next = argv[at];
-  if (help || next === undefined) return { kind: "group", path: words, help };
+  if (next === undefined || next === "--help" || next === "-h") return { kind: "group", path: words, help };
   throw unknown(commands, words, next);
 }
 
+const pathsOf = ({ path, aliases = [] }: Command) => [path, ...aliases];
+const begins = (command: Command, words: readonly string[]): boolean =>
+  pathsOf(command).some((path) => startsWith(path, words));
 const startsWith = (path: readonly string[], words: readonly string[]): boolean =>
   words.every((word, index) => path[index] === word);
 
@@ -69,9 +77,11 @@ function unknown(commands: readonly Command[], words: readonly string[], next: s
   const siblings = commands
     .filter(({ path }) => startsWith(path, words))
     .map(({ path }) => path[words.length] ?? "");
-  const near = nearest(next, [...new Set(siblings)]);
+  const meant = siblings.find((verb) => MEANINGS[verb]?.includes(next));
+  const near = (words.length > 0 ? meant : undefined) ?? didYouMean(next, [...new Set(siblings)]);
+  const hint = words.length === 0 && Object.hasOwn(HINTS, next) ? HINTS[next] : undefined;
   return usage(
     `unknown command: ${JSON.stringify([...words, next.slice(0, 60)].join(" "))}`,
-    near === undefined ? `${group} --help` : `did you mean ${[group, near].join(" ")}?`,
+    hint ?? (near === undefined ? `${group} --help` : `did you mean ${[group, near].join(" ")}?`),
   );
 }

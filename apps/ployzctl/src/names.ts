@@ -1,6 +1,6 @@
 import { PloyzError } from "./error-codes.ts";
 
-/** `value`, if it is a good name. @throws PloyzError `invalid_input`, naming the field. */
+/** `value`, if it is a valid name. @throws PloyzError `invalid_input`, naming the field. */
 export async function needLabel(field: string, value: string | undefined): Promise<string> {
   const { checkLabel } = await import("@ployz/primitives");
   const problem = checkLabel(field, value);
@@ -26,7 +26,7 @@ export async function needOperation(field: string, value: string | undefined): P
   if (isOperationId(id)) return id;
   throw new PloyzError({
     code: "invalid_input",
-    message: `${field}: ${shown(value)} is not an operation's id`,
-    hint: "ployzctl ops ls lists them",
+    message: `${field}: ${shown(value)} is not the id of an operation`,
+    hint: "ployzctl ops ls",
   });
 }

@@ -1,8 +1,9 @@
+import { didYouMean } from "@ployz/primitives/client";
 import yargs from "yargs";
 import type { Argument, Command, Input, Option } from "./command.ts";
 import { usage } from "./errors.ts";
 import { GLOBAL_OPTIONS } from "./globals.ts";
-import { nearest } from "./nearest.ts";
+import type { Color } from "./output/mode.ts";
 import type { Globals } from "./settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,7 +15,7 @@ export interface Parsed {
   readonly help: boolean;
 }
 
-/** Reads what follows the command's name. @throws PloyzError `usage`, saying what is wrong and what is near it. */
+/** Reads arguments and flags. @throws PloyzError `usage`, with the nearest flag in its hint. */
 export function parseCommandLine(command: Command, argv: readonly string[], env: Environment): Parsed {
   const options: Readonly<Record<string, Option>> = { ...GLOBAL_OPTIONS, ...command.options };
   const values = readOptions(options, argv, commandLine(command));
@@ -32,12 +33,12 @@ function readOptions(
   name: string,
 ): Values {
   const spec = Object.fromEntries(
-    Object.entries(options).map(([key, { type, short }]) => [
+    Object.entries(options).map(([key, { type, short, aliases = [] }]) => [
       key,
       {
         type: type === "flag" ? ("boolean" as const) : ("string" as const),
         ...(type === "flag" ? {} : { requiresArg: true }),
-        ...(short !== undefined && { alias: short }),
+        alias: [...aliases, ...(short === undefined ? [] : [short])],
       },
     ]),
   );
@@ -65,7 +66,7 @@ function readOptions(
   const unknown = Object.keys(raw).find((key) => key !== "_" && key !== "$0" && !(key in options));
   if (unknown !== undefined) {
     const written = unknown.length === 1 ? `-${unknown}` : `--${unknown}`;
-    const near = nearest(unknown, Object.keys(options));
+    const near = didYouMean(unknown, Object.keys(options));
     throw usage(
       `unknown flag: ${written}`,
       near === undefined ? `${name} --help` : `did you mean --${near}?`,
@@ -84,7 +85,7 @@ function single(key: string, option: Option, value: unknown): unknown {
   if (option.type === "flag") return Array.isArray(value) ? value.at(-1) : value;
   if (Array.isArray(value)) throw usage(`--${key} is given more than once`);
   if (option.choices !== undefined && !option.choices.includes(String(value)))
-    throw usage(`--${key}: ${JSON.stringify(value)} is none of ${option.choices.join(", ")}`);
+    throw usage(`--${key}: ${JSON.stringify(value)} must be one of ${option.choices.join(", ")}`);
   if (option.type !== "number") return value;
   if (!/^\d{1,9}$/.test(String(value))) throw usage(`--${key}: ${JSON.stringify(value)} is not a number`);
   return Number(value);
@@ -112,7 +113,11 @@ export const shownArgument = ({ name, required, many }: Argument): string => {
 };
 
 export const usageLine = (command: Command): string =>
-  [commandLine(command), ...(command.args ?? []).map(shownArgument)].join(" ");
+  [
+    commandLine(command),
+    ...(command.args ?? []).map(shownArgument),
+    ...(command.options === undefined ? [] : ["[flags]"]),
+  ].join(" ");
 
 function inputOf(values: Values, args: Readonly<Record<string, readonly string[]>>): Input {
   return {
@@ -136,7 +141,7 @@ function globalsOf(values: Values, env: Environment): Globals {
     plain,
     events: values.events === true,
     quiet: values.quiet === true,
-    color: values["no-color"] !== true && (env.NO_COLOR ?? "") === "" && !json && !plain,
+    color: json || plain || values["no-color"] === true ? "never" : colorOf(env),
     config: text("config"),
     socket: text("socket"),
     dataDir: text("data-dir"),
@@ -146,11 +151,17 @@ function globalsOf(values: Values, env: Environment): Globals {
   };
 }
 
+function colorOf({ NO_COLOR, FORCE_COLOR, TERM }: Environment): Color {
+  if ((NO_COLOR ?? "") !== "" || FORCE_COLOR === "0") return "never";
+  if ((FORCE_COLOR ?? "") !== "") return "always";
+  return TERM === "dumb" ? "never" : "auto";
+}
+
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 function milliseconds(text: string): number {
   const [, number, unit = "s"] = /^(\d{1,7})(ms|s|m|h)?$/.exec(text) ?? [];
   if (number === undefined || Number(number) === 0)
-    throw usage(`--timeout: ${JSON.stringify(text)} is not a time`, "for example 30s");
+    throw usage(`--timeout: ${JSON.stringify(text)} is not a duration`, "for example 30s");
   return Number(number) * (UNITS[unit] ?? 1000);
 }

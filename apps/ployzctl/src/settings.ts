@@ -2,9 +2,10 @@ import { access, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { PloyzError } from "./error-codes.ts";
+import type { Color } from "./output/mode.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Where this machine's daemon keeps its things: options, then environment, then the configuration file, then the defaults (docs/configuration.md). */
+/** Paths of this machine's daemon: from flags, else environment, else configuration file, else defaults (docs/configuration.md). */
 export interface Settings {
   readonly configPath: string;
   readonly socket: string;
@@ -35,7 +36,7 @@ export async function loadSettings(globals: Globals, terminal: Terminal): Promis
 
 const SYSTEM_SOCKET = "/run/ployz/ployzd.sock";
 
-/** A user's own daemon where one runs, else the machine's, which the group ployz may use. */
+/** The user's own daemon if it has a socket, else the machine's, which the group ployz may use. */
 async function defaultSocket({ root, env }: Terminal): Promise<string> {
   if (root) return SYSTEM_SOCKET;
   const own = join(env.XDG_RUNTIME_DIR ?? "/tmp", "ployz/ployzd.sock");
@@ -69,7 +70,7 @@ export interface Globals {
   readonly events: boolean;
   readonly plain: boolean;
   readonly quiet: boolean;
-  readonly color: boolean;
+  readonly color: Color;
   readonly config: string | undefined;
   readonly socket: string | undefined;
   readonly dataDir: string | undefined;

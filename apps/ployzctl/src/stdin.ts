@@ -20,7 +20,7 @@ export async function readStdinBytes({ terminal }: Context, most: number, what: 
 export const readStdin = async (...args: Parameters<typeof readStdinBytes>): Promise<string> =>
   (await readStdinBytes(...args)).toString("utf8");
 
-/** One line that is typed at a terminal, and not shown there. */
+/** Reads one line from a terminal without echo. */
 export async function readHidden({ terminal }: Context, prompt: string): Promise<string> {
   terminal.err.write(prompt);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });

@@ -1,14 +1,14 @@
 import { hostname } from "node:os";
 import type { Readable } from "node:stream";
 
-/** Where text goes. */
+/** A stream for text. */
 export interface Writer {
   readonly tty: boolean;
   readonly columns: number;
   write(text: string): void;
 }
 
-/** Everything a run of the program takes from its surroundings: tests give their own. */
+/** The environment of one run. Tests pass their own. */
 export interface Terminal {
   readonly out: Writer;
   readonly err: Writer;
@@ -27,7 +27,7 @@ export interface Terminal {
 
 export function processTerminal(): Terminal {
   const { env, stdout, stderr, stdin } = process;
-  // A reader that went away (`ployzctl ps | head -1`) is no failure.
+  // A closed pipe (`ployzctl ps | head -1`) is not an error.
   for (const stream of [stdout, stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EPIPE") process.exit(0);
@@ -38,7 +38,7 @@ export function processTerminal(): Terminal {
     out: writer(stdout),
     err: writer(stderr),
     get stdin() {
-      return stdin; // opened when it is read: a terminal that is opened keeps the program waiting
+      return stdin; // opened when it is read: an open terminal keeps the program running
     },
     get stdinTty() {
       return stdin.isTTY === true;

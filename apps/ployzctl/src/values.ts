@@ -14,7 +14,7 @@ export async function needSize(field: string, value: string): Promise<number> {
   const { sizeBytes } = await import("@ployz/primitives");
   const bytes = sizeBytes(value);
   if (bytes === undefined || bytes < 1 || !Number.isSafeInteger(bytes))
-    throw wrong(field, value, "is not a size", "a whole number and K, M, G or T, for example 20G");
+    throw wrong(field, value, "is not a size", "write a whole number and K, M, G or T, for example 20G");
   return bytes;
 }
 
@@ -23,12 +23,12 @@ export async function needDuration(field: string, value: string): Promise<number
   const { durationMs } = await import("@ployz/primitives");
   const ms = durationMs(value);
   if (ms === undefined || ms < 1 || ms > 86_400_000)
-    throw wrong(field, value, "is not a time up to a day", "for example 500ms, 30s or 5m");
+    throw wrong(field, value, "is not a duration of at most one day", "for example 500ms, 30s or 5m");
   return ms;
 }
 
 /**
- * A list of `left=right` as a table; nothing when the list is empty. Names are checked when `left` is not another check.
+ * A list of `left=right` as a table; nothing when the list is empty. `left` replaces the check of names.
  * @throws PloyzError `invalid_input`, naming the field.
  */
 export async function needPairs<const T extends string>(
@@ -50,16 +50,16 @@ export async function needPairs<const T extends string>(
       throw wrong(
         field,
         item,
-        `is none of ${check.right.map((one) => `${left}=${one}`).join(", ")}`,
+        `must be one of ${check.right.map((one) => `${left}=${one}`).join(", ")}`,
         `for example ${field} ${check.example}`,
       );
-    if (pairs.has(left)) throw wrong(field, item, "names the same twice", "keep one of them");
+    if (pairs.has(left)) throw wrong(field, item, "names the same key twice", "name it once");
     pairs.set(left, right as T);
   }
   return pairs.size === 0 ? undefined : Object.fromEntries(pairs);
 }
 
-/** `NS/NAME`, both there. @throws PloyzError `invalid_input`, naming the field. */
+/** `NS/NAME`, both present. @throws PloyzError `invalid_input`, naming the field. */
 export async function needInNamespace(
   field: string,
   value: string | undefined,
@@ -70,17 +70,17 @@ export async function needInNamespace(
   return { namespace: await needLabel(field, namespace), name: await needLabel(field, name) };
 }
 
-/** A commit of a namespace: its revision, or its operation's id or the beginning of that. */
+/** A commit of a namespace: a revision, or an operation's id or its beginning. */
 export function needCommit(field: string, value: string): string {
   if (/^([0-9]{1,15}|[0-9A-Za-z]{6,26})$/.test(value)) return value;
   throw wrong(
     field,
     value,
     "is not a commit",
-    "its revision, or its operation's id or at least six characters of its beginning: ployzctl history NAMESPACE",
+    "give a revision or at least six characters of an operation's id: ployzctl history NAMESPACE",
   );
 }
 
-/** `{ [key]: value }`, or nothing where there is no value: what a primitive's input leaves out. */
+/** `{ [key]: value }`, or `{}` for an undefined value. */
 export const given = <K extends string, T>(key: K, value: T | undefined): { readonly [k in K]?: T } =>
   value === undefined ? {} : ({ [key]: value } as { readonly [k in K]: T });

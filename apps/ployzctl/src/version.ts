@@ -11,7 +11,7 @@ export interface Version {
   readonly build: string;
 }
 
-/** What is installed beside this program; a checkout has no build. */
+/** The version of the payload that this program is part of; a checkout has no build. */
 export function installedVersion(dir = payloadDir()): Version {
   try {
     const { version, build } = JSON.parse(readFileSync(join(dir, "version.json"), "utf8")) as Version;

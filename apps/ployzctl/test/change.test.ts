@@ -123,7 +123,7 @@ describe("what is asked of the daemon", () => {
   ])("only a preview for: %s", async (line) => {
     const { code, out } = await run(line.split(" "));
     expect(code).toBe(0);
-    expect(out).toContain("nothing was changed yet");
+    expect(out).toContain("nothing has changed yet");
     expect(out).toContain("warning: data stays for its clone");
     expect(asked().map(({ mode }) => mode)).toEqual(["preview"]);
   });
@@ -133,7 +133,9 @@ describe("a prepared branch", () => {
   it("is kept by the daemon, and named", async () => {
     const { code, out } = await run(["branch", "prepare", "prod", "pr-42"]);
     expect(code).toBe(0);
-    expect(out).toContain(`kept until 2026-01-02T00:00:00Z: ployzctl branch apply-prepared ${ID}`);
+    expect(out).toContain(
+      `stored until 2026-01-02T00:00:00Z; apply it: ployzctl branch apply-prepared ${ID}`,
+    );
     expect(asked()).toMatchObject([{ mode: "prepare", input: { source: "prod", target: "pr-42" } }]);
   });
 
@@ -160,7 +162,7 @@ it("says of a move how long the service was down and what was copied", async () 
   const { out } = await run(["migrate", "apply", "prod/db", "--to", "m3"]);
   expect(out).toBe(
     `~ service db (instances replaced) (down for 2.3 s)
-~ volume pgdata: from m2 to m3 (copied 700M, of which 1.0M while it was down)
+~ volume pgdata: from m2 to m3 (copied 700M, of which 1.0M during the downtime)
 done (revision 9, 1.2 s)
 `,
   );

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { COMMANDS } from "../src/commands/index.ts";
+import { GROUPS } from "../src/groups.ts";
+import { HINTS, MEANINGS, VERBS as VERB_ALIASES } from "../src/synonyms.ts";
 import { type FakeDaemon, failure, fakeDaemon } from "./daemon.ts";
 import { ctl } from "./run.ts";
 
+const everyNoun = Object.assign({}, ...GROUPS.map(({ nouns }) => nouns)) as object;
 const machines = { kind: "machines", machines: [] };
 let daemon: FakeDaemon;
 beforeEach(async () => {
@@ -57,8 +60,8 @@ describe("mistakes, with exit code 2", () => {
     [["logs", "a", "--tail", "many"], '--tail: "many" is not a number', ""],
     [["deploy", "-f"], "--file needs a value", "ployzctl deploy --help"],
     [["deploy", "-f", "a", "-f", "b"], "--file is given more than once", ""],
-    [["daemon", "install", "--runtime", "podman"], '--runtime: "podman" is none of docker, host', ""],
-    [["status", "--timeout", "soon"], '--timeout: "soon" is not a time', ""],
+    [["daemon", "install", "--runtime", "podman"], '--runtime: "podman" must be one of docker, host', ""],
+    [["status", "--timeout", "soon"], '--timeout: "soon" is not a duration', ""],
   ])("%j", async (argv, message, hint) => {
     const { code, out, err } = await ctl(argv);
     expect({ code, out }).toMatchObject({ code: 2 });
@@ -69,7 +72,7 @@ describe("mistakes, with exit code 2", () => {
   it("a noun alone shows what it has", async () => {
     const { code, err } = await ctl(["network"]);
     expect(code).toBe(2);
-    expect(err).toContain("mesh init");
+    expect(err).toMatch(/^ {2}init {2,}Create a cluster/m);
   });
 });
 
@@ -132,15 +135,123 @@ describe("names", () => {
   );
 });
 
-it("every command has help, a summary of one line, and a path of its own", async () => {
-  const paths = COMMANDS.map(({ path }) => path.join(" "));
-  expect(new Set(paths).size).toBe(paths.length);
-  for (const { path, summary } of COMMANDS) {
-    expect(summary).toMatch(/^[A-Z"].*[^.]$/);
-    const { code, out } = await ctl([...path, "--help"]);
-    expect({ path, code }).toEqual({ path, code: 0 });
-    expect(out).toContain(`usage: ployzctl ${path.join(" ")}`);
-  }
+/** Verbs that a summary may begin with. */
+const VERBS =
+  "Abort Add Apply Back Check Choose Clone Create Delete Deploy Destroy Export Follow Fork Import Install Join Keep Let List Measure Move Preview Print Publish Rebuild Remove Render Restore Revoke Roll Run Set Show Start Stop Store Take Update".split(
+    " ",
+  );
+
+describe("help", () => {
+  const helps = COMMANDS.map(({ path }) => [path.join(" ")]);
+
+  it("has each command once, in one group", () => {
+    const paths = COMMANDS.flatMap(({ path, aliases = [] }) =>
+      [path, ...aliases].map((one) => one.join(" ")),
+    );
+    expect(new Set(paths).size).toBe(paths.length);
+    expect(paths.length).toBeGreaterThan(70);
+    expect(Object.keys(everyNoun).sort()).toEqual([...new Set(COMMANDS.map(({ path }) => path[0]))].sort());
+  });
+
+  it.each(COMMANDS.map(({ path, summary }) => [path.join(" "), summary]))("%s: %s", (_path, summary) => {
+    expect(VERBS).toContain(summary.split(" ")[0]);
+    expect(summary.split(" ").length).toBeGreaterThan(1);
+    expect(summary.length).toBeLessThanOrEqual(72);
+    expect(summary).not.toMatch(/[.]$|\bwhat\b/);
+  });
+
+  it.each(helps)("of %s fits 80 columns and has an example that runs it", async (path) => {
+    const { code, out } = await ctl([...path.split(" "), "--help"]);
+    expect(code).toBe(0);
+    expect(out).toContain(`Usage: ployzctl ${path}`);
+    expect(out.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    for (const example of COMMANDS.find((one) => one.path.join(" ") === path)?.examples ?? [])
+      expect(example).toContain(`ployzctl ${path === "version" ? "" : path}`);
+    expect(await ctl(["help", ...path.split(" ")])).toEqual({ code: 0, out, err: "" });
+  });
+
+  it("of all and of each noun fits 80 columns", async () => {
+    const top = await ctl(["--help"]);
+    expect(await ctl(["help"])).toEqual(top);
+    const nouns = await Promise.all(Object.keys(everyNoun).map((noun) => ctl([noun, "--help"])));
+    for (const { code, out } of [top, ...nouns]) {
+      expect(code).toBe(0);
+      expect(out.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    }
+    const titles = [...top.out.matchAll(/^([A-Z][A-Za-z ]+):$/gm)].map(([, title]) => title);
+    expect(titles).toEqual([
+      ...["Run", "Environments", "Data", "Machines", "Cluster", "This machine", "Global flags"],
+    ]);
+  });
+});
+
+describe("names that hands know", () => {
+  it.each([
+    ["machine list", "machine ls"],
+    ["machine invite list", "machine invite ls"],
+    ["volume remove", "volume rm"],
+    ["namespace delete", "namespace rm"],
+    ["branch apply", "branch"],
+    ["migrate apply", "migrate"],
+    ["deploy apply", "deploy"],
+    ["network init", "mesh init"],
+  ])("%s is %s", async (alias, path) => {
+    expect(await ctl([...alias.split(" "), "--help"])).toEqual(await ctl([...path.split(" "), "--help"]));
+  });
+
+  it.each([
+    ["stop", "ployzctl namespace rm, or ployzctl daemon stop"],
+    ["login", "--host USER@MACHINE"],
+    ["scale", "ployzctl deploy service NAME --namespace NS --replicas N"],
+    ["exec", "ployzctl ps"],
+    ["list", "ployzctl ps, ployzctl namespace ls, or ployzctl machine ls"],
+    ["ops cancel", "did you mean ployzctl ops abort?"],
+    ["volume describe", "did you mean ployzctl volume show?"],
+    ["constructor", "ployzctl --help"],
+  ])("%s is answered with %s", async (words, hint) => {
+    const { code, err } = await ctl(words.split(" "));
+    expect(code).toBe(2);
+    expect(err).toContain(hint);
+  });
+
+  it("suggests only commands that exist", () => {
+    const paths = COMMANDS.map(({ path }) => path.join(" "));
+    for (const hint of Object.values(HINTS))
+      for (const [, words = ""] of hint.matchAll(/ployzctl ([a-z ]+[a-z])/g))
+        expect(paths.some((path) => words.startsWith(path) || path.startsWith(`${words} `))).toBe(true);
+    for (const verb of Object.keys(MEANINGS)) expect(paths.some((path) => path.endsWith(verb))).toBe(true);
+    for (const verb of Object.values(VERB_ALIASES))
+      expect(paths.some((path) => path.endsWith(verb))).toBe(true);
+  });
+
+  it("prints its version without a daemon", async () => {
+    expect(await ctl(["-V"])).toEqual(await ctl(["--version"]));
+    expect(JSON.parse((await ctl(["--version", "--json"])).out)).toMatchObject({
+      ...{ kind: "version", version: "0.0.0", build: "unknown", node: process.version },
+    });
+  });
+});
+
+describe("colour", () => {
+  it.each([
+    [{}, false],
+    [{ FORCE_COLOR: "1" }, true],
+    [{ FORCE_COLOR: "1", TERM: "dumb" }, true],
+    [{ FORCE_COLOR: "1", NO_COLOR: "1" }, false],
+    [{ FORCE_COLOR: "0" }, false],
+  ])("into a pipe with %j: %j", async (env, colored) => {
+    const { err } = await ctl(["ps", "--socket", daemon.socket], { env });
+    expect(err.includes("\u001b[")).toBe(colored);
+  });
+
+  it.each([
+    [{}, true],
+    [{ TERM: "dumb" }, false],
+    [{ NO_COLOR: "1" }, false],
+  ])("on a terminal with %j: %j", async (env, colored) => {
+    const { err } = await ctl(["ps", "--socket", daemon.socket], { env, tty: true });
+    expect(err.includes("\u001b[")).toBe(colored);
+  });
 });
 
 it.each(["bash", "zsh", "fish"])("completes in %s", async (shell) => {

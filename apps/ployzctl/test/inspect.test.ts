@@ -44,7 +44,7 @@ const run = (...argv: string[]) => ctl(["--socket", daemon.socket, ...argv]);
 it("prints a table for people and tabs for programs", async () => {
   const human = await run("ps", "prod");
   expect(human.out).toMatch(/^NAMESPACE +SERVICE/);
-  expect(human.out).toContain("not reachable, so not known: m3");
+  expect(human.out).toContain("unreachable, state unknown: m3");
   expect(daemon.received[0]?.query).toEqual({ namespace: "prod" });
   const plain = await run("ps", "prod/web", "--plain");
   expect(plain.out).toBe("prod\tweb\t1\tm1\t10.101.1.2\trunning\t-\t-\t-\tprod.web.1.x\n");

@@ -9,6 +9,8 @@ export interface Run {
 
 export interface RunOptions {
   readonly cwd?: string;
+  /** Stdout and stderr are terminals of 80 columns. */
+  readonly tty?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string | Buffer;
   /** What is typed, one line for each question. */
@@ -22,14 +24,14 @@ export async function ctl(argv: readonly string[], options: RunOptions = {}): Pr
   const typed = [...(options.typed ?? [])];
   const code = await runCli(argv, {
     out: {
-      tty: false,
+      tty: options.tty === true,
       columns: 80,
       write: (text) => {
         out += text;
       },
     },
     err: {
-      tty: false,
+      tty: options.tty === true,
       columns: 80,
       write: (text) => {
         err += text;

@@ -34,8 +34,8 @@ describe("secret set", () => {
     const { code, out, err } = await run("secret set prod/db-url", { stdin: "hunter2\n\n" });
     expect(code).toBe(0);
     expect(sent()).toEqual([{ value: "hunter2\n", private: false, by: "me@here" }]);
-    expect(out).toContain("prod/db-url is set");
-    expect(out).toContain("still the old value in prod.web.1.x");
+    expect(out).toContain("set prod/db-url");
+    expect(out).toContain("prod.web.1.x still has the old value");
     expect(out + err).not.toContain("hunter2");
   });
 
@@ -80,6 +80,6 @@ it("secret rm is refused while something uses it", async () => {
   });
   expect(await run("secret rm prod/old")).toMatchObject({
     code: 0,
-    out: expect.stringContaining("prod/old is removed"),
+    out: expect.stringContaining("removed prod/old"),
   });
 });

@@ -131,7 +131,7 @@ it("lists volumes with what they take and who uses them; retired copies only whe
   ]);
   expect(daemon.received[0]?.query).toEqual({ namespace: "prod" });
   expect(rows((await run("volume ls --all --plain")).out).map((row) => row[2])).toContain("retired");
-  expect((await run("volume ls")).out).toContain("not reachable, so not known: m3");
+  expect((await run("volume ls")).out).toContain("unreachable, state unknown: m3");
 });
 
 it("shows one volume with its other copies, and its snapshots", async () => {

@@ -1,4 +1,5 @@
 import type { Command } from "../command.ts";
+import { GROUPS } from "../groups.ts";
 import { changeCommands } from "./change/index.ts";
 import { daemonCommands } from "./daemon/index.ts";
 import { deployCommands } from "./deploy/index.ts";
@@ -14,8 +15,7 @@ import { shellCommands } from "./shell.ts";
 import { storeCommands } from "./store/index.ts";
 import { volumeCommands } from "./volume/index.ts";
 
-/** Every command, in the order of the help. What a command does is loaded when it runs. */
-export const COMMANDS: readonly Command[] = [
+const ALL: readonly Command[] = [
   ...daemonCommands,
   ...devCommands,
   ...meshCommands,
@@ -31,3 +31,8 @@ export const COMMANDS: readonly Command[] = [
   ...opsCommands,
   ...shellCommands,
 ];
+
+/** Every command, in the order of the help. What a command does is loaded when it runs. */
+export const COMMANDS: readonly Command[] = GROUPS.flatMap(({ nouns }) =>
+  Object.keys(nouns).flatMap((noun) => ALL.filter(({ path }) => path[0] === noun)),
+);

@@ -1,7 +1,5 @@
-import type { PlanView } from "../api.ts";
 import type { Context, Input } from "../command.ts";
-import { PloyzError } from "../error-codes.ts";
-import { usage } from "../errors.ts";
+import { confirm } from "./confirm.ts";
 import { type Outcome, runOperation } from "./follow.ts";
 
 export interface Change {
@@ -18,7 +16,7 @@ export async function change(
   return (await runOperation(context, { primitive, input, mode })).outcome;
 }
 
-/** What takes something away: shows the plan and asks, unless `--yes` or `--preview` was said. */
+/** For what removes something: shows the plan and asks, unless `--yes` or `--preview` was given. */
 export async function changeAfterAsking(
   context: Context,
   asked: Change,
@@ -28,18 +26,8 @@ export async function changeAfterAsking(
   if (!input.flag("yes")) {
     const planned = await change(context, asked, true);
     if (planned.kind !== "plan" || !planned.changes) return planned;
-    await agree(context, planned, question);
+    const { planText } = await import("../output/pages/plan.ts");
+    await confirm(context, planned.primitive, `${planText(planned)}\n${question}`);
   }
   return change(context, asked, false);
-}
-
-async function agree(context: Context, plan: PlanView, question: string): Promise<void> {
-  const { planText } = await import("../output/pages/plan.ts");
-  const answer = await context.confirm(`${planText(plan)}\n${question}`);
-  if (answer === undefined)
-    throw usage(
-      `${plan.primitive} asks first, and there is nobody to ask`,
-      "say --yes, or --preview to look only",
-    );
-  if (!answer) throw new PloyzError({ code: "aborted", message: "nothing was changed" });
 }

@@ -11,14 +11,14 @@ export interface Followed {
   readonly plan: PlanView | undefined;
 }
 
-/** Follows the operation that `request` starts, up to its result; for a preview or a preparation, up to its plan. */
+/** Starts an operation and follows it to its result; a preview or a preparation to its plan. */
 export async function runOperation(
   context: Context,
   request: {
     readonly primitive: string;
     readonly input: unknown;
     readonly mode: "preview" | "prepare" | "apply";
-    /** The id of a prepared plan, which says primitive and input. */
+    /** The id of a prepared plan, which has the primitive and input. */
     readonly prepared?: string;
     readonly credentials?: object;
   },
@@ -33,8 +33,8 @@ export async function runOperation(
 }
 
 /**
- * Follows events to their end. The first Ctrl-C asks the daemon to undo, as long as nothing is committed, and goes on following;
- * after the commit it leaves. The second one leaves at once.
+ * Follows events to their end. Before the commit, the first Ctrl-C asks the daemon to abort and undo, and keeps following. After the
+ * commit, or the second time, Ctrl-C detaches.
  */
 export async function follow(
   context: Context,
@@ -46,8 +46,8 @@ export async function follow(
     readonly preview?: boolean;
   } = {},
 ): Promise<Followed> {
-  const leave = new AbortController();
-  const signal = AbortSignal.any([leave.signal, context.signal]);
+  const detach = new AbortController();
+  const signal = AbortSignal.any([detach.signal, context.signal]);
   let operation = options.operation;
   let [committed, interrupts, asked] = [false, 0, false];
   let plan: PlanView | undefined;
@@ -55,19 +55,17 @@ export async function follow(
   const askToAbort = async () => {
     if (asked || operation === undefined) return;
     asked = true;
-    context.progress.note(`aborting ${operation}, undoing what it did; Ctrl-C again leaves it`);
+    context.progress.note(`aborting and undoing ${operation}; press Ctrl-C again to detach`);
     const client = await context.client();
     await client
       .request("POST /v1/operations/:id/abort", { params: { id: operation } })
-      .catch((error: unknown) =>
-        context.progress.note(`it could not be aborted: ${errorBody(error).message}`),
-      );
+      .catch((error: unknown) => context.progress.note(`could not abort it: ${errorBody(error).message}`));
   };
   const stopListening = context.terminal.onInterrupt(() => {
     interrupts++;
-    if (committed || interrupts > 1 || options.abortOnInterrupt === false) leave.abort();
+    if (committed || interrupts > 1 || options.abortOnInterrupt === false) detach.abort();
     else if (operation === undefined)
-      context.progress.note("aborting as soon as it starts; Ctrl-C again leaves it");
+      context.progress.note("aborting as soon as it starts; press Ctrl-C again to detach");
     else void askToAbort();
   });
 
@@ -86,7 +84,7 @@ export async function follow(
         case "plan":
           plan = event.plan;
           if (options.preview === true) return finish(plan);
-          // What is unusual is said before it is done, not only in a preview.
+          // Warnings of the plan are shown before it runs, not only in a preview.
           for (const text of plan.warnings)
             context.progress.note(
               `${options.of === undefined ? "" : `${options.of}: `}warning: ${clean(text)}`,
@@ -97,15 +95,15 @@ export async function follow(
         case "result":
           return finish({
             ...event.result,
-            warnings: [...event.result.warnings, ...metOnTheWay(event.result, plan)],
+            warnings: [...event.result.warnings, ...newWarnings(event.result, plan)],
           });
         default:
       }
     }
-    if (leave.signal.aborted) return finish(left(operation, committed));
+    if (detach.signal.aborted) return finish(detached(operation, committed));
     throw ended(operation);
   } catch (error) {
-    if (leave.signal.aborted) return finish(left(operation, committed));
+    if (detach.signal.aborted) return finish(detached(operation, committed));
     if (operation !== undefined && errorBody(error).code === "daemon_unreachable")
       throw ended(operation, error);
     throw error;
@@ -118,26 +116,29 @@ export function refused(refusals: ErrorDocument["refusals"] & {}): ErrorDocument
   return { kind: "error", error: refusals[0] ?? { code: "refused", message: "refused" }, refusals };
 }
 
-/** What turned out only after the plan, such as a machine that cannot serve a route. The plan's own warnings were shown with it. */
-function metOnTheWay({ output }: OperationResult, plan: PlanView | undefined): readonly string[] {
+/** Warnings of the result that the plan did not have, such as a machine that cannot serve a route. */
+function newWarnings({ output }: OperationResult, plan: PlanView | undefined): readonly string[] {
   const { warnings } = (output ?? {}) as { readonly warnings?: unknown };
   if (!Array.isArray(warnings)) return [];
   return warnings.map(String).filter((text) => plan?.warnings.includes(text) !== true);
 }
 
-function left(operation: string | undefined, committed: boolean): Outcome {
+function detached(operation: string | undefined, committed: boolean): Outcome {
   if (operation !== undefined) return { kind: "detached", operation, committed };
   return {
     kind: "error",
-    error: { code: "aborted", message: "left before it started", hint: "whether it did: ployzctl ops ls" },
+    error: { code: "aborted", message: "detached before the operation started", hint: "ployzctl ops ls" },
   };
 }
 
 function ended(operation: string | undefined, cause?: unknown): PloyzError {
-  const hint =
-    operation === undefined ? "ployzctl ops ls" : `what became of it: ployzctl ops show ${operation}`;
+  const hint = operation === undefined ? "ployzctl ops ls" : `ployzctl ops show ${operation}`;
   return new PloyzError(
-    { code: "daemon_unreachable", message: "the daemon went away before the result", hint },
+    {
+      code: "daemon_unreachable",
+      message: "lost the connection to ployzd before the operation finished",
+      hint,
+    },
     { cause },
   );
 }

@@ -23,7 +23,7 @@ export function endOf(outcome: Outcome): OperationEnd {
   }
 }
 
-/** Thrown, not reported by an operation: there was none, so nothing was changed. Unless the daemon went away meanwhile. */
+/** For an error that no operation reported: nothing was changed, unless the connection to the daemon was lost. */
 export function endOfThrown(error: unknown): OperationEnd {
   const body = errorBody(error);
   const unsure = exitCodeOf(body) === EXIT.unreachable || body.code === "internal";

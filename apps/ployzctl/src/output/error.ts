@@ -1,7 +1,7 @@
 import type { ErrorBody } from "@ployz/errors";
 import type { Cell } from "./page.ts";
 
-/** `error: …`, the log lines that came with it, and `hint: …`. */
+/** `error: …`, its log lines, and `hint: …`. */
 export function errorCells({ message, hint, details }: ErrorBody, withHint = true): readonly Cell[] {
   return [
     { text: `error: ${message}`, tone: "bad" },
@@ -10,7 +10,7 @@ export function errorCells({ message, hint, details }: ErrorBody, withHint = tru
   ];
 }
 
-/** The last lines that a failed instance said, where an error has them. */
+/** The last log lines of a failed instance, if the error has them. */
 function logLines(details: ErrorBody["details"]): readonly string[] {
   if (typeof details !== "object" || details === null || !("logs" in details)) return [];
   return Array.isArray(details.logs) ? details.logs.map(String) : [];

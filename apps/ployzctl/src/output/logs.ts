@@ -1,11 +1,11 @@
 import type { LogEvent } from "../api.ts";
 import type { LogsDocument } from "../documents.ts";
 import type { Terminal } from "../terminal.ts";
-import type { Mode } from "./mode.ts";
+import { isColored, type Mode } from "./mode.ts";
 
 const COLORS = [36, 32, 33, 35, 34, 96, 92, 93, 95, 94];
 
-/** Log lines as they come, each with the instance that said it. */
+/** Prints log lines as they arrive, each with its instance. */
 export async function writeLogs(terminal: Terminal, mode: Mode, document: LogsDocument): Promise<void> {
   const { follow, events } = document;
   if (mode.json && !follow) {
@@ -14,6 +14,7 @@ export async function writeLogs(terminal: Terminal, mode: Mode, document: LogsDo
     terminal.out.write(`${JSON.stringify({ kind: "logs", events: all })}\n`);
     return;
   }
+  const colored = isColored(mode, terminal.out);
   const seen = new Map<string, number>();
   for await (const event of events) {
     if (mode.json) terminal.out.write(`${JSON.stringify(event)}\n`);
@@ -23,7 +24,7 @@ export async function writeLogs(terminal: Terminal, mode: Mode, document: LogsDo
       terminal.out.write(
         `${[event.time, event.machine, event.instance, event.stream, visible(event.line)].join("\t")}\n`,
       );
-    else terminal.out.write(`${prefix(event, mode.color, seen)} ${visible(event.line)}\n`);
+    else terminal.out.write(`${prefix(event, colored, seen)} ${visible(event.line)}\n`);
   }
 }
 
@@ -35,7 +36,7 @@ function prefix(event: LogEvent & { type: "line" }, color: boolean, seen: Map<st
   return `\u001b[${COLORS[index % COLORS.length]}m${text}\u001b[39m`;
 }
 
-/** A workload's colours pass; what moves the cursor or asks the terminal for something does not. */
+/** Keeps a workload's colours; removes other control sequences. */
 const visible = (line: string): string =>
   line.replaceAll(/\p{Cc}/gu, (char, at: number) =>
     char === "\t" || (char === "\u001b" && /^\[[\d;]*m/.test(line.slice(at + 1))) ? char : "\uFFFD",

@@ -1,6 +1,14 @@
+import type { Writer } from "../terminal.ts";
+
+/** `auto`: on a terminal. */
+export type Color = "never" | "auto" | "always";
+
 export interface Mode {
   readonly json: boolean;
   readonly plain: boolean;
-  readonly color: boolean;
+  readonly color: Color;
   readonly quiet: boolean;
 }
+
+export const isColored = ({ color }: Pick<Mode, "color">, writer: Writer): boolean =>
+  color === "always" || (color === "auto" && writer.tty);

@@ -8,7 +8,7 @@ export type Block =
       readonly name: string;
       readonly head: readonly string[];
       readonly rows: readonly (readonly Cell[])[];
-      /** Said instead of a table without rows; not in --plain. */
+      /** Printed instead of a table without rows; not with --plain. */
       readonly empty: string;
     }
   | {
@@ -17,7 +17,7 @@ export type Block =
       readonly remark?: true;
     };
 
-/** What a person is shown of a document. */
+/** The form of a document for people. */
 export type Page = readonly Block[];
 
 export const table = (
@@ -29,7 +29,7 @@ export const table = (
 export const lines = (...lines: readonly Cell[]): Block => ({ kind: "lines", lines });
 export const remark = (...lines: readonly Cell[]): Block => ({ kind: "lines", lines, remark: true });
 
-/** What another program said must not drive the terminal, nor break a column. */
+/** Text of other programs must not control the terminal or break a column. */
 export const clean = (text: string): string => text.replaceAll(/\p{Cc}/gu, "\uFFFD");
 export const textOf = (cell: Cell): string => clean(typeof cell === "string" ? cell : cell.text);
 

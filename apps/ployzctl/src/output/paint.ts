@@ -2,7 +2,7 @@ import colors from "picocolors";
 import type { Cell, Tone } from "./page.ts";
 import { textOf } from "./page.ts";
 
-/** Puts a tone on text, or nothing where there is no colour. */
+/** Colours cells by their tone, if `color`. */
 export function painter(color: boolean): (cell: Cell) => string {
   const { green, yellow, red, dim, bold } = colors.createColors(color);
   const tones: Readonly<Record<Tone, (text: string) => string>> = {

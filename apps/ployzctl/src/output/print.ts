@@ -1,12 +1,12 @@
 import type { Document, ErrorDocument, LogsDocument } from "../documents.ts";
 import type { Terminal } from "../terminal.ts";
 import { errorCells } from "./error.ts";
-import type { Mode } from "./mode.ts";
+import { isColored, type Mode } from "./mode.ts";
 import type { Page } from "./page.ts";
 
 export const printText = (terminal: Terminal, text: string): void => terminal.out.write(text);
 
-/** The only way that a result reaches the operator. */
+/** Prints a result: nothing else does. */
 export async function printDocument(terminal: Terminal, mode: Mode, document: Document): Promise<void> {
   if (document.kind === "logs") return printLogs(terminal, mode, document);
   if (mode.json) return terminal.out.write(`${JSON.stringify(document)}\n`);
@@ -14,11 +14,11 @@ export async function printDocument(terminal: Terminal, mode: Mode, document: Do
   const { pageOf } = await import("./pages/index.ts");
   const whole = pageOf(document, Date.now());
   const page = mode.quiet ? whole.filter((block) => block.kind === "table" || block.remark !== true) : whole;
-  const text = mode.plain ? plainPage(page) : await humanPage(page, mode.color);
+  const text = mode.plain ? plainPage(page) : await humanPage(page, isColored(mode, terminal.out));
   (isFailure(document) ? terminal.err : terminal.out).write(text);
 }
 
-/** What went wrong goes where errors go: stdout has results only. */
+/** Failures go to stderr: stdout has only results. */
 const isFailure = (document: Document): boolean =>
   document.kind === "detached" || (document.kind === "operation" && document.state !== "done");
 
@@ -29,10 +29,10 @@ async function printLogs(terminal: Terminal, mode: Mode, document: LogsDocument)
 
 async function printError(terminal: Terminal, mode: Mode, document: ErrorDocument): Promise<void> {
   const { painter } = await import("./paint.ts");
-  const paint = painter(mode.color && terminal.err.tty);
+  const paint = painter(isColored(mode, terminal.err));
   const bodies = document.refusals ?? [document.error];
   for (const [index, body] of bodies.entries()) {
-    // One hint for several errors that have the same.
+    // Errors in a row with the same hint show it once.
     const same = bodies[index + 1]?.hint === body.hint;
     for (const cell of errorCells(body, !same)) terminal.err.write(`${paint(cell)}\n`);
   }

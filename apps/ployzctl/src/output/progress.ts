@@ -3,17 +3,17 @@ import type { Globals } from "../settings.ts";
 import type { Terminal } from "../terminal.ts";
 import { bytes, clean, duration } from "./page.ts";
 
-/** What is going on, while it does; on stderr. */
+/** Live progress on stderr. */
 export interface Progress {
-  /** `of` tells several operations apart that run at once. */
+  /** `of` labels one of several operations that run in parallel. */
   event(event: OperationEvent, of?: string): void;
   /** One remark, e.g. what Ctrl-C did. */
   note(text: string): void;
-  /** Clears what is only of the moment. */
+  /** Clears the line that is overwritten. */
   end(): void;
 }
 
-export function openProgress({ json, events, quiet }: Globals, { err }: Terminal): Progress {
+export function openProgress({ json, events, quiet }: Globals, { err, env }: Terminal): Progress {
   if (json && events) {
     return {
       event: (event, of) => err.write(`${JSON.stringify(of === undefined ? event : { ...event, of })}\n`),
@@ -24,6 +24,7 @@ export function openProgress({ json, events, quiet }: Globals, { err }: Terminal
   if (json || quiet) {
     return { event: () => {}, note: () => {}, end: () => {} };
   }
+  const overwrites = err.tty && env.TERM !== "dumb";
   let live = "";
   const erase = () => {
     if (live !== "") err.write("\r\u001b[K");
@@ -34,7 +35,7 @@ export function openProgress({ json, events, quiet }: Globals, { err }: Terminal
     err.write(`${text}\n`);
   };
   const show = (text: string) => {
-    if (!err.tty) return;
+    if (!overwrites) return;
     erase();
     live = text.slice(0, Math.max(20, err.columns - 1));
     err.write(live);
@@ -48,8 +49,8 @@ export function openProgress({ json, events, quiet }: Globals, { err }: Terminal
       const { lasting, moment } = sentence(event);
       if (lasting !== undefined) line(clean(`${label}${lasting}`));
       if (moment !== undefined) show(clean(`${label}${moment}`));
-      // Where nothing can be overwritten, a long transfer still says how far it is, at each tenth.
-      if (event.type === "progress" && !err.tty && event.total !== undefined && event.done !== undefined) {
+      // Without overwriting, a transfer prints a line at each tenth.
+      if (event.type === "progress" && !overwrites && event.total !== undefined && event.done !== undefined) {
         const tenth = Math.floor((event.done / Math.max(1, event.total)) * 10);
         const key = `${label}${event.step}`;
         if (shownAt.get(key) !== tenth && moment !== undefined) line(clean(`${label}${moment}`));
@@ -61,7 +62,7 @@ export function openProgress({ json, events, quiet }: Globals, { err }: Terminal
 
 type Sentence = { readonly lasting?: string; readonly moment?: string };
 
-/** `lasting` stays on the screen, `moment` is overwritten by what comes next. */
+/** `lasting` stays on the screen; the next line overwrites `moment`. */
 function sentence(event: OperationEvent): Sentence {
   switch (event.type) {
     case "accepted":
@@ -104,6 +105,6 @@ function stepSentence(event: OperationEvent & { readonly type: "step" }): Senten
     case "undone":
       return { lasting: `  - undone: ${event.title}${where}${time}` };
     case "undo-failed":
-      return { lasting: `  ! not undone: ${event.title}${where}: ${event.error?.message ?? "failed"}` };
+      return { lasting: `  ! undo failed: ${event.title}${where}: ${event.error?.message ?? "failed"}` };
   }
 }

@@ -1,24 +1,32 @@
-import type { Command } from "../command.ts";
+import type { Command, Group } from "../command.ts";
+import { ENVIRONMENT } from "../environment.ts";
 import { GLOBAL_OPTIONS } from "../globals.ts";
 import { usageLine } from "../parse.ts";
-import { optionRows } from "./help.ts";
+import { argumentRows, optionRows } from "./help.ts";
 
 /** docs/cli.md: every command, from its definition. */
-export function reference(commands: readonly Command[]): string {
+export function reference(groups: readonly Group[], commands: readonly Command[]): string {
   return [
     "# ployzctl",
     "",
-    "Written from the command definitions: `pnpm --filter @ployz/ployzctl docs`.",
+    "Generated from the command definitions: `pnpm --filter @ployz/ployzctl docs`.",
     "",
     "```",
     "ployzctl [global flags] COMMAND [arguments] [flags]",
     "```",
+    "",
+    "`ls` is also `list`; `rm` is also `remove` and `delete`. `ployzctl help COMMAND` is `ployzctl COMMAND --help`, and `ployzctl -V` is",
+    "`ployzctl --version`; with `--json` it prints a document.",
     "",
     "## Global flags",
     "",
     "Before or after the command. `--json` and `--plain` exclude each other.",
     "",
     ...table(optionRows(GLOBAL_OPTIONS)),
+    "",
+    "## Environment",
+    "",
+    ...table(Object.entries(ENVIRONMENT)),
     "",
     "## Exit codes",
     "",
@@ -27,37 +35,40 @@ export function reference(commands: readonly Command[]): string {
     ...EXIT_CODES.map(([code, meaning]) => `| ${code} | ${meaning} |`),
     "",
     'With `--json`, an error is `{"kind": "error", "error": {"code", "message", "hint"}}` on stdout; the codes are in [errors.md](errors.md).',
-    "",
-    "## Commands",
-    ...commands.flatMap(section),
+    ...groups.flatMap(({ title, nouns }) => [
+      "",
+      `## ${title}`,
+      ...commands.filter(({ path }) => path[0] in nouns).flatMap(section),
+    ]),
     "",
   ].join("\n");
 }
 
-const EXIT_CODES = [
+export const EXIT_CODES = [
   ["0", "done"],
-  ["1", "the operation failed; what it had done is undone"],
-  ["2", "a mistake in the command, the manifest or the configuration; nothing was attempted"],
+  ["1", "the operation failed and was undone"],
+  ["2", "error in the command, the manifest or the configuration; nothing was attempted"],
   ["3", "a precondition is not met; nothing was changed"],
   ["4", "the daemon, a machine or the store was not reachable"],
-  ["5", "the outcome is committed, but cleanup is owed or still going on"],
-  ["130", "aborted by the operator, and undone"],
+  ["5", "committed, but cleanup is owed or still running"],
+  ["130", "aborted by the operator and undone"],
 ] as const;
 
 function section(command: Command): readonly string[] {
-  const args = (command.args ?? []).map(({ name, summary }) => [name.toUpperCase(), summary] as const);
-  const rows = [...args, ...optionRows(command.options ?? {})];
+  const { path, aliases = [], summary, details = [], examples, options = {} } = command;
+  const rows = [...argumentRows(command), ...optionRows(options)];
+  const others = aliases.map((alias) => `\`${alias.join(" ")}\``).join(", ");
   return [
     "",
-    `### ${command.path.join(" ")}`,
+    `### ${path.join(" ")}`,
     "",
-    `${command.summary}.`,
+    `${summary}.${others === "" ? "" : ` Alias: ${others}.`}`,
     "",
     "```",
-    `${usageLine(command)}${command.options === undefined ? "" : " [flags]"}`,
-    ...(command.examples ?? []).map((line) => `# ${line}`),
+    usageLine(command),
+    ...examples.map((line) => `# ${line}`),
     "```",
-    ...(command.details === undefined ? [] : ["", command.details]),
+    ...details.flatMap((text) => ["", text]),
     ...(rows.length === 0 ? [] : ["", ...table(rows)]),
   ];
 }

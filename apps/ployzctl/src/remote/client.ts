@@ -12,7 +12,7 @@ import { fingerprint, isKnownHost } from "./known-hosts.ts";
 const CONNECT_MS = 10_000;
 const REMOTE_SOCKET = "/run/ployz/ployzd.sock";
 
-/** The daemon's API of another machine: its socket, through SSH. */
+/** The API of another machine's daemon: its socket, forwarded over SSH. */
 export async function openRemoteClient(
   target: string,
   terminal: Terminal,
@@ -38,7 +38,7 @@ export async function openRemoteClient(
   };
 }
 
-/** What node:http calls on the connection of a request besides reading and writing; the SSH connection has its own time-outs. */
+/** The socket methods that node:http calls on a connection; the SSH connection has its own timeouts. */
 function asSocket(stream: Duplex): Duplex {
   const same = () => stream;
   return Object.assign(stream, {
@@ -80,14 +80,14 @@ async function connect(target: string, terminal: Terminal, signal: AbortSignal):
   await new Promise<void>((resolve, reject) => {
     const abort = () => {
       client.destroy();
-      reject(new PloyzError({ code: "ssh_unreachable", message: `${target}: no answer in time` }));
+      reject(new PloyzError({ code: "ssh_unreachable", message: `${target}: no answer before the timeout` }));
     };
     signal.addEventListener("abort", abort, { once: true });
     client.once("ready", resolve);
     client.once("error", (error) => reject(explain(target, error, unknownKey)));
     client.connect(config);
   });
-  client.on("error", () => {}); // a later loss ends the streams, which say so
+  client.on("error", () => {}); // a later loss fails the streams
   return client;
 }
 
@@ -100,7 +100,7 @@ function explain(
     return new PloyzError({
       code: "ssh_host_key_unknown",
       message: `${target}: unknown or changed host key ${unknownKey}`,
-      hint: `connect once and compare it: ssh ${target}`,
+      hint: `connect once and compare the fingerprint: ssh ${target}`,
       details: { fingerprint: unknownKey },
     });
   }
@@ -108,8 +108,8 @@ function explain(
     return new PloyzError(
       {
         code: "ssh_auth_failed",
-        message: `${target}: no key was accepted`,
-        hint: "put the right key into the agent: ssh-add",
+        message: `${target}: refused every key`,
+        hint: "add the right key to the agent: ssh-add",
       },
       { cause: error },
     );
@@ -118,7 +118,7 @@ function explain(
     {
       code: "ssh_unreachable",
       message: `${target}: ${error.message}`,
-      hint: "check the address, and that sshd runs there",
+      hint: "check the address, and that sshd is running there",
     },
     { cause: error },
   );

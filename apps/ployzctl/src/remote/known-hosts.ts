@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 export const fingerprint = (key: Buffer): string =>
   `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
 
-/** Whether one of the known_hosts files (sshd(8)) lists exactly this key for the host. Hashed names are understood, patterns are not. */
+/** Whether one of the known_hosts files (sshd(8)) lists exactly this key for the host. Supports hashed names, not patterns. */
 export async function isKnownHost(
   files: readonly string[],
   host: string,

@@ -6,10 +6,10 @@ import { change } from "../../operation/change.ts";
 import { type Outcome, runOperation } from "../../operation/follow.ts";
 import { given, needPairs } from "../../values.ts";
 
-export const branch = async (context: Context, input: Input, preview: boolean): Promise<Outcome> =>
-  change(context, { primitive: "branch", input: await branchInput(input) }, preview);
+export const branch = async (context: Context, input: Input): Promise<Outcome> =>
+  change(context, { primitive: "branch", input: await branchInput(input) }, input.flag("preview"));
 
-/** Keeps the plan, so that just that can be applied later. */
+/** Stores the plan, to be applied unchanged later. */
 export async function prepare(context: Context, input: Input): Promise<Outcome> {
   const wanted = { primitive: "branch", input: await branchInput(input), mode: "prepare" } as const;
   return (await runOperation(context, wanted)).outcome;
@@ -50,7 +50,7 @@ async function branchInput(input: Input): Promise<BranchInput> {
     ...given(
       "routes",
       await needPairs("--route", input.list("route"), {
-        left: async () => {}, // the planner knows the routes that there are
+        left: async () => {}, // the planner knows the source's routes
         example: "www.example.com=pr-42.example.com",
       }),
     ),

@@ -1,82 +1,64 @@
 import type { Argument, Command, Option } from "../../command.ts";
-import { PREVIEW } from "../../flags.ts";
+import { applying } from "../../flags.ts";
 
 type Options = Readonly<Record<string, Option>>;
 
 const between = (source: string, target: string): readonly Argument[] => [
-  { name: "source", summary: source, required: true },
-  { name: "target", summary: target, required: true },
+  { name: "source", summary: source, required: true, source: "namespace" },
+  { name: "target", summary: target, required: true, source: "namespace" },
 ];
 
-const branchArgs = between("The namespace that is branched", "The new namespace");
+const branchArgs = between("The namespace to fork", "The new namespace");
 const branchOptions: Options = {
   "service-mode": {
     type: "text",
     choices: ["branch", "skip"],
-    summary: "Whether services come along; default branch",
+    summary: "Whether the branch gets the services; default branch",
   },
   "volume-mode": {
     type: "text",
     choices: ["branch", "fresh"],
-    summary: "Whether volumes are clones with their data, or new and empty; default fresh",
+    summary: "Clone volumes with their data, or create them empty; default fresh",
   },
   service: { type: "list", value: "NAME=MODE", summary: "branch or skip, for one service" },
   volume: { type: "list", value: "NAME=MODE", summary: "branch or fresh, for one volume" },
   route: {
     type: "list",
     value: "OLD=NEW",
-    summary: "A host or TCP port of the source, and the branch's; default for hosts: TARGET--HOST",
+    summary: "Replace a host or TCP port of the source; default for hosts: TARGET--HOST",
   },
   to: {
     type: "text",
     value: "MACHINE",
-    summary: "Everything of the branch on this machine; data is then copied",
+    source: "machine",
+    summary: "Place the whole branch on this machine, and copy its data there",
   },
-};
-
-const migrateArgs: readonly Argument[] = [{ name: "service", summary: "NAMESPACE/SERVICE", required: true }];
-const migrateOptions: Options = {
-  to: { type: "text", value: "MACHINE", summary: "Where it goes; required" },
-  "max-rounds": {
-    type: "number",
-    value: "N",
-    summary: "Rounds of copying while it runs, 1 to 20; default 5",
-  },
-  "max-downtime": {
-    type: "text",
-    value: "TIME",
-    summary: "Refuse to stop the service when the last difference would take longer, e.g. 500ms",
-  },
-  rate: { type: "text", value: "SIZE", summary: "Most bytes per second while the service runs, e.g. 50M" },
 };
 
 export const changeCommands: readonly Command[] = [
-  {
-    path: ["branch", "preview"],
-    summary: "Show what a branch of a namespace would be, and change nothing",
-    args: branchArgs,
-    options: branchOptions,
-    examples: ["ployzctl branch preview prod pr-42 --volume-mode branch"],
-    run: async (context, input) => (await import("./branch.ts")).branch(context, input, true),
-  },
-  {
-    path: ["branch", "apply"],
-    summary: "Fork a namespace: its services by digest, its volumes as clones or fresh, routes of its own",
-    details:
-      "Clones share what does not change and take the same time whatever the size. All volumes of one machine are cloned from the same\n" +
-      "instant. The source is not touched.",
-    args: branchArgs,
-    options: { ...branchOptions, ...PREVIEW },
-    examples: [
-      "ployzctl branch apply prod pr-42 --volume-mode branch",
-      "ployzctl branch apply prod pr-42 --service worker=skip --route www.example.com=pr-42.example.com",
-    ],
-    run: async (context, input) =>
-      (await import("./branch.ts")).branch(context, input, input.flag("preview")),
-  },
+  ...applying(
+    {
+      path: ["branch"],
+      summary: "Fork a namespace: services by digest, volumes cloned or empty",
+      details: [
+        "Clones share unchanged blocks with their source and take the same time at any size. All volumes of one machine are cloned from the same instant. The source is not changed.",
+      ],
+      args: branchArgs,
+      options: branchOptions,
+      examples: [
+        "ployzctl branch prod pr-42 --volume-mode branch",
+        "ployzctl branch prod pr-42 --service worker=skip --to m2",
+      ],
+      run: async (context, input) => (await import("./branch.ts")).branch(context, input),
+    },
+    {
+      summary: "Preview a branch of a namespace",
+      examples: ["ployzctl branch preview prod pr-42 --volume-mode branch"],
+    },
+  ),
   {
     path: ["branch", "prepare"],
-    summary: "Keep the plan of a branch for a day, to be looked at and applied just as it is",
+    summary: "Store the plan of a branch for a day, to apply it unchanged",
     args: branchArgs,
     options: branchOptions,
     examples: ["ployzctl branch prepare prod pr-42 --volume-mode branch"],
@@ -84,79 +66,108 @@ export const changeCommands: readonly Command[] = [
   },
   {
     path: ["branch", "apply-prepared"],
-    summary: "Apply a prepared branch; refused when something else would be done by now",
-    args: [{ name: "plan", summary: "As branch prepare has named it", required: true }],
+    summary: "Apply a prepared branch; refuse if its plan would now differ",
+    args: [{ name: "plan", summary: "The id that branch prepare printed", required: true }],
+    examples: ["ployzctl branch apply-prepared 01M849JKMJKJNHP441C7VF0Z2Q"],
     run: async (context, input) => (await import("./branch.ts")).applyPrepared(context, input),
   },
   {
     path: ["branch", "render-manifest"],
-    summary: "What a branch would be, as a manifest (TOML)",
-    details:
-      "That volumes are clones and that everything is on one machine is nothing that a manifest can say: in it they are new and empty.",
+    summary: "Render a branch as a manifest (TOML)",
+    details: [
+      "A manifest cannot express clones or --to: in the rendered manifest volumes are empty and machines are not fixed.",
+    ],
     args: branchArgs,
     options: branchOptions,
     examples: ["ployzctl branch render-manifest prod pr-42 > pr-42.toml"],
     run: async (context, input) => (await import("./branch.ts")).renderManifest(context, input),
   },
-  {
-    path: ["promote"],
-    summary: "Deploy into a namespace what another one runs, behind the target's own routes",
-    details:
-      "Services go by digest. Data stays the target's, but for volumes that are named with replace; what those held is kept for the\n" +
-      "retention time, and rollback --volumes brings it back.",
-    args: between("The namespace whose services are promoted", "The namespace that gets them"),
-    options: {
-      volume: { type: "list", value: "NAME=MODE", summary: "keep or replace, for one volume; default keep" },
-      ...PREVIEW,
-    },
-    examples: ["ployzctl promote pr-42 prod -n", "ployzctl promote pr-42 prod --volume assets=replace"],
-    run: async (context, input) => (await import("./promote.ts")).promote(context, input),
-  },
-  {
-    path: ["rollback"],
-    summary: "Make a namespace what an earlier commit says; its data only when asked",
-    details:
-      "It is a new commit: what it replaces stays restorable in the same way. With --volumes, data becomes what it was when the commit was\n" +
-      "replaced, and what the volumes hold now is kept.",
-    args: [{ name: "namespace", summary: "Its name", required: true }],
-    options: {
-      to: {
-        type: "text",
-        value: "COMMIT",
-        summary:
-          "Its revision, or its operation's id or the beginning of it; default: the one before the last",
+  ...applying(
+    {
+      path: ["promote"],
+      summary: "Deploy the services of one namespace into another",
+      details: [
+        "The target keeps its own routes. Services are deployed by digest. The target keeps its data, except for volumes named with replace. Replaced data is kept for the retention time, and rollback --volumes restores it.",
+      ],
+      args: between("The namespace to promote", "The namespace to deploy into"),
+      options: {
+        volume: {
+          type: "list",
+          value: "NAME=MODE",
+          summary: "keep or replace, for one volume; default keep",
+        },
       },
-      volumes: {
-        type: "text",
-        value: "WHICH",
-        summary: "none, all, or names with commas between: whose data goes back too; default none",
-      },
-      ...PREVIEW,
+      examples: ["ployzctl promote pr-42 prod -n", "ployzctl promote pr-42 prod --volume assets=replace"],
+      run: async (context, input) => (await import("./promote.ts")).promote(context, input),
     },
-    examples: ["ployzctl rollback prod", "ployzctl rollback prod --to 412 --volumes all"],
-    run: async (context, input) => (await import("./rollback.ts")).rollback(context, input),
-  },
-  {
-    path: ["migrate", "preview"],
-    summary: "Show what moving a service would do, and change nothing",
-    args: migrateArgs,
-    options: migrateOptions,
-    examples: ["ployzctl migrate preview prod/db --to m3"],
-    run: async (context, input) => (await import("./migrate.ts")).migrate(context, input, true),
-  },
-  {
-    path: ["migrate", "apply"],
-    summary: "Move a service with its volumes to another machine",
-    details:
-      "Data is copied while the service runs; it is stopped for the last difference only. Requests wait at the gateways meanwhile. Until the\n" +
-      "commit the source serves again when something fails. The source's copy is kept, retired: moving back sends differences only.",
-    args: migrateArgs,
-    options: { ...migrateOptions, ...PREVIEW },
-    examples: [
-      "ployzctl migrate apply prod/db --to m3",
-      "ployzctl migrate apply prod/db --to m3 --max-downtime 2s --rate 50M",
-    ],
-    run: async (context, input) =>
-      (await import("./migrate.ts")).migrate(context, input, input.flag("preview")),
-  },
+    {
+      summary: "Preview the promotion of a namespace",
+      examples: ["ployzctl promote preview pr-42 prod"],
+    },
+  ),
+  ...applying(
+    {
+      path: ["rollback"],
+      summary: "Roll back to an earlier commit (data only with --volumes)",
+      details: [
+        "A rollback is a new commit, so it can be rolled back in turn. With --volumes, volumes get the data that they held when that commit was replaced; their present data is kept.",
+      ],
+      args: [{ name: "namespace", summary: "Name of the namespace", required: true, source: "namespace" }],
+      options: {
+        to: {
+          type: "text",
+          value: "COMMIT",
+          summary: "Revision, or operation id or its beginning; default: the commit before the last",
+        },
+        volumes: {
+          type: "text",
+          value: "WHICH",
+          summary: "Whose data to restore: none, all, or names separated by commas; default none",
+        },
+      },
+      examples: ["ployzctl rollback prod", "ployzctl rollback prod --to 412 --volumes all"],
+      run: async (context, input) => (await import("./rollback.ts")).rollback(context, input),
+    },
+    {
+      summary: "Preview the rollback of a namespace",
+      examples: ["ployzctl rollback preview prod --to 412"],
+    },
+  ),
+  ...applying(
+    {
+      path: ["migrate"],
+      summary: "Move a service with its volumes to another machine",
+      details: [
+        "Data is copied while the service runs; the service stops only for the last difference, and the gateways hold its requests meanwhile. If a step fails before the commit, the source serves again. The source's copy is retired and kept: moving back sends differences only.",
+      ],
+      args: [{ name: "service", summary: "NAMESPACE/SERVICE", required: true, source: "service" }],
+      options: {
+        to: { type: "text", value: "MACHINE", source: "machine", summary: "The target machine; required" },
+        "max-rounds": {
+          type: "number",
+          value: "N",
+          summary: "Rounds of copying while the service runs, 1 to 20; default 5",
+        },
+        "max-downtime": {
+          type: "text",
+          value: "TIME",
+          summary: "Refuse to stop the service if copying the last difference would take longer, e.g. 500ms",
+        },
+        rate: {
+          type: "text",
+          value: "SIZE",
+          summary: "Limit on bytes per second while the service runs, e.g. 50M",
+        },
+      },
+      examples: [
+        "ployzctl migrate prod/db --to m3",
+        "ployzctl migrate prod/db --to m3 --max-downtime 2s --rate 50M",
+      ],
+      run: async (context, input) => (await import("./migrate.ts")).migrate(context, input),
+    },
+    {
+      summary: "Preview the migration of a service",
+      examples: ["ployzctl migrate preview prod/db --to m3"],
+    },
+  ),
 ];

@@ -6,17 +6,17 @@ import { change } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { given, needDuration, needInNamespace, needSize } from "../../values.ts";
 
-export async function migrate(context: Context, input: Input, preview: boolean): Promise<Outcome> {
+export async function migrate(context: Context, input: Input): Promise<Outcome> {
   const { namespace, name } = await needInNamespace("SERVICE", input.argument("service"));
   const to = input.text("to");
-  if (to === undefined) throw usage("--to is missing: where does it go?", "ployzctl machine ls");
+  if (to === undefined) throw usage("--to MACHINE is missing", "ployzctl machine ls");
   const [downtime, rate, rounds] = [
     input.text("max-downtime"),
     input.text("rate"),
     input.number("max-rounds"),
   ];
   if (rounds !== undefined && (rounds < 1 || rounds > 20))
-    throw usage("--max-rounds: is a number from 1 to 20");
+    throw usage("--max-rounds must be a number from 1 to 20");
   const wanted: MigrateInput = {
     namespace,
     service: name,
@@ -28,5 +28,5 @@ export async function migrate(context: Context, input: Input, preview: boolean):
     ),
     ...given("bytesPerSecond", rate === undefined ? undefined : await needSize("--rate", rate)),
   };
-  return change(context, { primitive: "migrate", input: wanted }, preview);
+  return change(context, { primitive: "migrate", input: wanted }, input.flag("preview"));
 }

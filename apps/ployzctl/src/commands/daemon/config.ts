@@ -12,9 +12,9 @@ export const readConfigText = (path: string): Promise<string> =>
   });
 
 /**
- * Sets fields of the daemon's configuration and leaves all else, comments too, as it is. The new text is shown to the
- * daemon's own check before it takes the file's place. Resolves with whether the file changed.
- * @throws PloyzError `config_invalid`: of the file as it is, or of what it would become.
+ * Sets fields of the daemon's configuration and keeps everything else, comments too. `ployzd check` accepts the new text before it
+ * replaces the file. Resolves with whether the file changed.
+ * @throws PloyzError `config_invalid`: the present or the new file is invalid.
  */
 export async function writeFields(
   path: string,
@@ -40,7 +40,7 @@ export async function writeFields(
   return true;
 }
 
-/** The text with one field set: `name`, or `table.name`, which goes into its table where that has a header. */
+/** The text with one field set: `name`, or `table.name`, which is written below its table's header if there is one. */
 export function setField(text: string, name: string, value: string): string {
   if (fieldOf(text, name) === value) return text;
   const all = text === "" ? [] : text.replace(/\n$/, "").split("\n");
@@ -49,7 +49,7 @@ export function setField(text: string, name: string, value: string): string {
   const start = header + 1;
   const shown = header === -1 ? name : (key ?? name);
   const after = all.slice(start).findIndex((one) => /^\s*\[/.test(one));
-  const end = after === -1 ? all.length : start + after; // fields end at the next table
+  const end = after === -1 ? all.length : start + after; // the table ends at the next header
   const field = new RegExp(`^\\s*${shown.replace(".", "\\s*\\.\\s*")}\\s*=`);
   const at = all.findIndex((one, index) => index >= start && index < end && field.test(one));
   const line = `${shown} = ${JSON.stringify(value)}`;
@@ -66,11 +66,11 @@ function fieldOf(text: string, name: string): unknown {
         parse(text),
       );
   } catch {
-    return undefined; // the daemon's check says what is wrong with it
+    return undefined; // the daemon's check reports the error
   }
 }
 
-/** `ployzd check` reads the file and starts nothing. A daemon that has no such command says so, and finds out when it starts. */
+/** `ployzd check` only reads the file. An older daemon without it fails at its start instead. */
 async function check(file: string, shownAs: string, payload: string): Promise<void> {
   const lib = join(payload, "lib");
   const { stderr } = await run(

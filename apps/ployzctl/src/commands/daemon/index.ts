@@ -3,18 +3,22 @@ import type { Command } from "../../command.ts";
 export const daemonCommands: readonly Command[] = [
   {
     path: ["daemon", "install"],
-    summary: "Install and start the daemon on this machine; run again, it changes only what differs",
-    details:
-      "Under systemd where that is PID 1, else under s6 with an init script, so that it comes back after a reboot.\n" +
-      "The flags are written to the configuration file; fields that are not named stay as they are.\n" +
-      "A daemon that has read another configuration than the present one is started again; nothing that it manages is.",
+    summary: "Install and start ployzd on this machine",
+    details: [
+      "Installs a systemd unit where systemd is PID 1, else an s6 service with an init script; both start it at boot. Run it again after an update or a change of configuration: it changes only what differs and restarts only the daemon.",
+      "Flags are written to the configuration file; fields without a flag keep their values.",
+    ],
     options: {
       runtime: {
         type: "text",
         choices: ["docker", "host"],
-        summary: "What workloads run as; default: Docker where it runs",
+        summary: "Run workloads in Docker or as host processes; default: Docker where it runs",
       },
-      "service-mode": { type: "text", choices: ["system"], summary: "Whose service it is" },
+      "service-mode": {
+        type: "text",
+        choices: ["system"],
+        summary: "Which service manager to install under",
+      },
       region: { type: "text", value: "R", summary: "Placement label (PLOYZ_REGION)" },
       az: { type: "text", value: "Z", summary: "Placement label: availability zone (PLOYZ_AZ)" },
       "gateway-listen": {
@@ -25,33 +29,42 @@ export const daemonCommands: readonly Command[] = [
       "zfs-root": {
         type: "text",
         value: "DATASET",
-        summary: "Where volumes live, such as tank/ployz; its pool is there already",
+        summary: "Dataset for volumes, such as tank/ployz; its pool must exist",
       },
     },
+    examples: [
+      "ployzctl daemon install",
+      "ployzctl daemon install --runtime host --region eu --zfs-root tank/ployz",
+    ],
     run: async (context, input) => (await import("./install.ts")).install(context, input),
   },
   {
+    path: ["daemon", "status"],
+    summary: "Show this machine's daemon: version, services, adopted state",
+    examples: ["ployzctl daemon status"],
+    run: async (context) => (await context.client()).request("GET /v1/daemon", { signal: context.signal }),
+  },
+  {
     path: ["daemon", "start"],
-    summary: "Start the installed daemon, for example at boot",
+    summary: "Start the installed daemon",
+    examples: ["ployzctl daemon start"],
     run: async (context) => (await import("./install.ts")).start(context),
   },
   {
     path: ["daemon", "stop"],
-    summary: "Stop the daemon alone; workloads, tunnels, gateway and DNS go on",
+    summary: "Stop the daemon; workloads, tunnels, gateway and DNS keep running",
+    examples: ["ployzctl daemon stop"],
     run: async (context) => (await import("./uninstall.ts")).stop(context),
   },
   {
-    path: ["daemon", "status"],
-    summary: "The daemon of this machine: version, services, what it found at its start",
-    run: async (context) => (await context.client()).request("GET /v1/daemon", { signal: context.signal }),
-  },
-  {
     path: ["daemon", "uninstall"],
-    summary: "Stop the daemon and remove its service; refused while the machine is in a mesh",
+    summary: "Stop the daemon and remove its service from this machine",
+    details: ["Refused while the machine is a member of a cluster."],
     options: {
-      "if-installed": { type: "flag", summary: "Succeed where there is nothing to remove" },
-      purge: { type: "flag", summary: "Remove its data and configuration too" },
+      "if-installed": { type: "flag", summary: "Succeed if the daemon is not installed" },
+      purge: { type: "flag", summary: "Remove the daemon's data and configuration too" },
     },
+    examples: ["ployzctl daemon uninstall", "ployzctl daemon uninstall --purge"],
     run: async (context, input) =>
       (await import("./uninstall.ts")).uninstall(context, {
         ifInstalled: input.flag("if-installed"),

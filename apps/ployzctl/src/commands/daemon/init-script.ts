@@ -4,7 +4,7 @@ import { INIT_SCRIPT } from "./service.ts";
 
 const MARK = "# managed by ployz";
 
-/** What brings the daemon back after a reboot where there is no systemd (LSB header: update-rc.d(8)). */
+/** Starts the daemon at boot where there is no systemd (LSB header: update-rc.d(8)). */
 const SCRIPT = `#!/bin/sh
 ${MARK}
 ### BEGIN INIT INFO

@@ -43,12 +43,12 @@ export const install = (context: Context, input: Input): Promise<DaemonInstalled
 const optional = <K extends string, V>(key: K, value: V | undefined): { readonly [k in K]?: V } =>
   (value === undefined ? {} : { [key]: value }) as { readonly [k in K]?: V };
 
-/** Preconditions, configuration, group, service, and then the wait until the API answers. */
+/** Preconditions, configuration, group, service; then waits until the API answers. */
 export async function installDaemon(context: Context, options: InstallOptions): Promise<DaemonInstalled> {
   if (context.globals.host !== undefined)
     throw usage(
-      "daemon install works on this machine",
-      `another: ployzctl machine add ${context.globals.host}`,
+      "daemon install works on this machine only",
+      `to add another machine: ployzctl machine add ${context.globals.host}`,
     );
   needRoot(context.terminal.root, "daemon install");
   checkOptions(options);
@@ -84,7 +84,7 @@ export async function installDaemon(context: Context, options: InstallOptions): 
   };
 }
 
-/** At boot: /run is empty, everything else is as it was installed. */
+/** At boot: /run is empty, everything else is installed. */
 export async function start(context: Context): Promise<DaemonInstalled> {
   needRoot(context.terminal.root, "daemon start");
   const settings = await context.settings();
@@ -126,12 +126,12 @@ export async function needSupervisor(host: ServiceHost): Promise<void> {
   if (host.kind === "systemd" || (await findProgram("s6-svscan")) !== undefined) return;
   throw new PloyzError({
     code: "s6_missing",
-    message: "there is neither systemd nor s6 on this machine",
+    message: "found neither systemd nor s6 on this machine",
     hint: "apt-get install s6",
   });
 }
 
-/** Whose members may use the socket. */
+/** Members of this group may use the socket. */
 async function ensureGroup(): Promise<boolean> {
   const groups = await readFile("/etc/group", "utf8").catch(() => "");
   if (/^ployz:/m.test(groups) || (await findProgram("groupadd")) === undefined) return false;
@@ -139,9 +139,9 @@ async function ensureGroup(): Promise<boolean> {
   return true;
 }
 
-/** A machine that boots, or is emulated, takes its time. */
+/** Long enough for a machine that is booting or emulated. */
 const READY_MS = 45_000;
-/** Its supervisor starts a daemon that ends again: so many processes, and none will answer. */
+/** After this many processes the daemon is taken to crash at its start. */
 const ENOUGH_PROCESSES = 3;
 
 async function ensureRunning(
@@ -155,7 +155,7 @@ async function ensureRunning(
   const ran = await client.request("GET /v1/daemon", { idleMs: 2_000 }).catch(() => undefined);
   await openRunDir(settings);
   let outcome = await host.ensure(daemonSpec(payload, settings));
-  // An update of the payload keeps every path, and the configuration is read once: both need a new process.
+  // An update keeps every path, and the daemon reads its configuration once: both need a new process.
   const stale =
     (before !== undefined && before.build !== installedVersion(payload).build) ||
     (ran !== undefined && ran.config?.digest !== (await digestOf(settings.configPath)));
@@ -171,14 +171,14 @@ async function ensureRunning(
       const { pid } = await host.status(SERVICE);
       if (pid !== undefined) processes.add(pid);
       if (processes.size < ENOUGH_PROCESSES) return undefined;
-      throw new Error("its process ends again and again");
+      throw new Error("its process exits repeatedly");
     };
     return waitFor("the daemon to answer", probe, { timeoutMs: READY_MS, intervalMs: 100 });
   };
   await answers()
     .catch(async (error: unknown) => {
       if (outcome !== "unchanged") throw error;
-      // It is up for its supervisor and does not answer: a process that hangs, which nobody else would ever end.
+      // The process runs and does not answer: it hangs, so restart it.
       await host.restart(SERVICE);
       outcome = "replaced";
       await answers();
@@ -189,7 +189,7 @@ async function ensureRunning(
   return outcome === "started" ? "installed" : outcome;
 }
 
-/** As the daemon reports what it has read. */
+/** As the daemon reports it. */
 const digestOf = async (path: string): Promise<string> =>
   createHash("sha256")
     .update(await readConfigText(path))
@@ -228,7 +228,7 @@ async function notReady(host: ServiceHost, settings: Settings, cause: unknown): 
   );
 }
 
-/** The socket's own mode says who may use it; its folder must let the group ployz through. */
+/** The socket's mode decides who may use it; the group ployz must be able to enter its folder. */
 async function openRunDir({ socket }: Settings): Promise<void> {
   await mkdir(dirname(socket), { recursive: true });
   if (dirname(socket) === "/run/ployz") await chmod("/run/ployz", 0o755);

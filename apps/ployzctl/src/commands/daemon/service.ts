@@ -14,7 +14,7 @@ export const exists = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** The folder of the installed payload, by its name that an update keeps. @throws PloyzError `payload_missing`. */
+/** The folder of the installed payload, through the link that updates switch. @throws PloyzError `payload_missing`. */
 export async function installedPayload(): Promise<string> {
   const own = payloadDir();
   for (const dir of [join(dirname(own), "current"), "/usr/local/lib/ployz/current"]) {
@@ -28,7 +28,7 @@ export async function installedPayload(): Promise<string> {
   });
 }
 
-/** The supervisor's folders are where ployzd itself looks for them: see its pathsOf. */
+/** The same folders that ployzd uses: see its pathsOf. */
 export const scanDir = (settings: Settings): string => join(dirname(settings.socket), "services");
 export const serviceLogs = (settings: Settings): string => join(settings.dataDir, "logs/services");
 
@@ -36,8 +36,8 @@ export const serviceHost = (settings: Settings): Promise<ServiceHost> =>
   openServiceHost({ dir: scanDir(settings), logDir: serviceLogs(settings) });
 
 /**
- * A small young generation: an idle daemon keeps little, and garbage of a burst is given back sooner. Its heap is marked in one go, some
- * 30 ms: V8 begins to mark in steps whenever 12 MB of buffers have gone by, 45 times in a transfer of 512 MiB instead of once.
+ * A small young generation keeps an idle daemon small and frees garbage sooner. Marking the heap in one go takes some 30 ms;
+ * incremental marking would start after every 12 MB of buffers, 45 times in a transfer of 512 MiB.
  */
 const NODE_FLAGS = ["--max-semi-space-size=1", "--v8-pool-size=1", "--no-incremental-marking"];
 
@@ -59,7 +59,7 @@ export function daemonSpec(payload: string, settings: Settings): ServiceSpec {
     restart: "always",
     killMainOnly: true,
     startAtBoot: true,
-    // Its containers and volumes are there before it looks for them; it copes when they are late.
+    // So that containers and volumes exist when it adopts them; it also works if they come later.
     after: ["docker", "zfs-mount", "zfs-fuse"],
   };
 }

@@ -23,11 +23,11 @@ export async function uninstall(
   needRoot(context.terminal.root, "daemon uninstall");
   const settings = await context.settings();
   const host = await serviceHost(settings);
-  // Written when a machine joins and removed when it leaves: the daemon need not run to know.
+  // Written when the machine joins and removed when it leaves; readable without the daemon.
   if (await exists(join(settings.dataDir, "membership.json"))) {
     throw new PloyzError({
       code: "still_member",
-      message: "this machine is a member of a mesh",
+      message: "this machine is a member of a cluster",
       hint: "leave it first: ployzctl mesh leave, or ployzctl mesh destroy on the last machine",
     });
   }
@@ -53,7 +53,7 @@ export async function uninstall(
   await removeRunDir(settings);
   if (data) await rm(settings.dataDir, { recursive: true, force: true });
   if (config) await rm(settings.configPath, { force: true });
-  if (purge) await rmdir("/etc/ployz").catch(() => {}); // not empty or not there
+  if (purge) await rmdir("/etc/ployz").catch(() => {}); // not empty, or missing
   return {
     kind: "daemon-uninstalled",
     removed: [
@@ -69,7 +69,7 @@ export async function uninstall(
   };
 }
 
-/** Removing the data folder must never remove data of volumes: neither through a mount in it nor with the file of a pool. */
+/** Refuses to remove a data folder with mounted volumes or the file of a pool: data would be lost. */
 async function needNoVolumes({ dataDir }: Settings): Promise<void> {
   const mounted = (await readFile("/proc/self/mounts", "utf8")).includes(` ${join(dataDir, "volumes")}/`);
   const pools = await readdir(join(dataDir, "pools")).catch(() => []);
@@ -81,14 +81,14 @@ async function needNoVolumes({ dataDir }: Settings): Promise<void> {
       : `${join(dataDir, "pools")} holds a pool: ${pools.join(", ")}`,
     hint: mounted
       ? "unmount them: zfs unmount DATASET"
-      : "ployzctl dev down removes the pool that dev made; else destroy it, and remove its file",
+      : "remove a pool of dev with ployzctl dev down; destroy another one with zpool destroy, and remove its file",
   });
 }
 
-/** What a machine that left its mesh keeps there is empty folders, which a reboot would remove too. */
+/** After leaving its cluster a machine has only empty folders there, which a reboot would remove too. */
 async function removeRunDir(settings: Settings): Promise<void> {
   const runDir = dirname(settings.socket);
   await rm(scanDir(settings), { recursive: true, force: true });
-  await rmdir(join(runDir, "instances")).catch(() => {}); // not empty or not there: not ours to decide
+  await rmdir(join(runDir, "instances")).catch(() => {}); // not empty, or missing
   await rmdir(runDir).catch(() => {});
 }

@@ -56,8 +56,8 @@ it("keeps modes and links, sorted, without times", async () => {
 });
 
 it.each([
-  ["../../etc/passwd", "not in the bundle"],
-  ["/etc/passwd", "not in the bundle"],
+  ["../../etc/passwd", "outside the bundle"],
+  ["/etc/passwd", "outside the bundle"],
 ])("refuses a link to %s", async (target, why) => {
   const root = await folder("one", ["a"]);
   await symlink(target, join(root, "bad"));

@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { type Pack, pack } from "tar-stream";
 import { PloyzError } from "../../error-codes.ts";
 
-/** A folder or tar as it is shipped. The same content gives the same digest, whoever packs it and when. */
+/** A folder or tar to ship. The same content always gives the same digest. */
 export interface Bundle {
   /** `sha256:…` of the tar. */
   readonly digest: string;
@@ -26,11 +26,11 @@ interface Entry {
 
 const invalid = (message: string, hint: string) => new PloyzError({ code: "invalid_input", message, hint });
 
-/** @throws PloyzError `invalid_input` for what is not there or cannot be shipped. */
+/** @throws PloyzError `invalid_input` for a path that does not exist or cannot be shipped. */
 export async function openBundle(path: string): Promise<Bundle> {
   const stat = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     throw invalid(
-      error.code === "ENOENT" ? "there is no such folder or tar" : `it cannot be read (${error.code})`,
+      error.code === "ENOENT" ? "no such folder or tar" : `cannot be read (${error.code})`,
       "the path is relative to the manifest's folder",
     );
   });
@@ -38,7 +38,7 @@ export async function openBundle(path: string): Promise<Bundle> {
     const read = () => createReadStream(path);
     return { digest: await digestOf(read()), read };
   }
-  if (!stat.isDirectory()) throw invalid("it is no folder and no tar", "name a folder");
+  if (!stat.isDirectory()) throw invalid("is neither a folder nor a tar", "name a folder");
   const entries = await list(path);
   const read = () => packed(entries);
   return { digest: await digestOf(read()), read };
@@ -70,13 +70,13 @@ async function read(root: string, path: string, name: string): Promise<Entry> {
   if (stat.isDirectory()) return { name, path, mode, size: 0, kind: "directory" };
   if (stat.isFile()) return { name, path, mode, size: stat.size, kind: "file" };
   if (!stat.isSymbolicLink())
-    throw invalid(`${name} is a device, socket or pipe`, "a bundle holds files, folders and links only");
+    throw invalid(`${name} is a device, socket or pipe`, "a bundle can contain files, folders and links");
   const linkname = await readlink(path);
   const inside = relative(root, resolve(dirname(path), linkname));
   if (linkname.startsWith("/") || inside === ".." || inside.startsWith("../"))
     throw invalid(
-      `${name} is a link to ${linkname}, which is not in the bundle`,
-      "make it relative, or put the file itself there",
+      `${name} links to ${linkname}, outside the bundle`,
+      "make the link relative, or replace it with the file",
     );
   return { name, path, mode: 0o777, size: 0, kind: "symlink", linkname };
 }

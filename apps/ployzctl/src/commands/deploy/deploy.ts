@@ -10,10 +10,10 @@ import { change } from "../../operation/change.ts";
 import { type Outcome, refused } from "../../operation/follow.ts";
 import { type Bundle, openBundle } from "./bundle.ts";
 
-export const deploy = async (context: Context, input: Input, preview: boolean): Promise<Outcome> => {
+export const deploy = async (context: Context, input: Input): Promise<Outcome> => {
   const namespace = input.text("namespace");
   return deployFile(context, {
-    preview,
+    preview: input.flag("preview"),
     file: input.text("file"),
     ...(namespace !== undefined && { namespace: await needLabel("--namespace", namespace) }),
     ...(input.text("pull") === "always" && { pull: "always" as const }),
@@ -42,7 +42,7 @@ export async function deployManifest(
   context: Context,
   options: {
     readonly manifest: Manifest;
-    /** What paths of bundles are relative to. */
+    /** Bundle paths are relative to it. */
     readonly folder: string;
     readonly preview: boolean;
     readonly pull?: "always";
@@ -75,13 +75,13 @@ async function readManifest({ terminal }: Context, file: string | undefined) {
       throw usage(`${name}: ${whyUnreadable(failure)}`, "name the manifest: -f FILE");
     }
   }
-  throw usage(`there is no ${DEFAULT_FILES.join(" or ")} in this folder`, "name the manifest: -f FILE");
+  throw usage(`found no ${DEFAULT_FILES.join(" or ")} in this folder`, "name the manifest: -f FILE");
 }
 
-/** What a rendered manifest has in place of a path: the bundle is in the cluster already. */
+/** A rendered manifest has digests in place of paths: those bundles are in the cluster already. */
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
-/** The digest of each service's bundle. What the daemon lacks is sent: bundles are content addressed, so that changes nothing. */
+/** The digest of each service's bundle. Uploads bundles that the daemon lacks, also for a preview: they are content addressed. */
 async function shipBundles(
   context: Context,
   manifest: Manifest,

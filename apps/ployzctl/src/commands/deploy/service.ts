@@ -10,11 +10,11 @@ import { deployManifest } from "./deploy.ts";
 
 type Service = NonNullable<Manifest["services"]>[string];
 
-/** Changes one service in the manifest of the present commit, and deploys that. */
+/** Changes one service in the manifest of the last commit, and deploys it. */
 export async function deployService(context: Context, input: Input): Promise<Outcome> {
   const name = await needLabel("SERVICE", input.argument("service"));
   const asked = input.text("namespace");
-  if (asked === undefined) throw usage("--namespace is missing: of which one?", "ployzctl namespace ls");
+  if (asked === undefined) throw usage("--namespace NS is missing", "ployzctl namespace ls");
   const namespace = await needLabel("--namespace", asked);
   const changes = await changesOf(input);
   const present = await presentManifest(context, namespace);
@@ -22,8 +22,8 @@ export async function deployService(context: Context, input: Input): Promise<Out
   if (before === undefined && changes.image === undefined)
     throw new PloyzError({
       code: "no_such_service",
-      message: `${namespace} has no service ${name}`,
-      hint: `a new one needs an --image; there are: ${Object.keys(present.services ?? {}).join(", ") || "none"}`,
+      message: `namespace ${namespace} has no service ${name}`,
+      hint: `a new service needs --image; the present services are: ${Object.keys(present.services ?? {}).join(", ") || "none"}`,
     });
   const next = checkManifest({
     ...present,
@@ -45,7 +45,7 @@ async function changesOf(input: Input) {
   const { isEnvName } = await import("@ployz/primitives");
   const left = async (variable: string) => {
     const good: boolean = isEnvName(variable);
-    if (!good) throw usage(`--env: ${JSON.stringify(variable.slice(0, 60))} is not a variable's name`);
+    if (!good) throw usage(`--env: ${JSON.stringify(variable.slice(0, 60))} is not the name of a variable`);
   };
   const env = await needPairs<string>("--env", input.list("env"), { left, example: "PORT=8080" });
   const ports = await needPairs<string>("--port", input.list("port"), { example: "http=8080" });
@@ -73,7 +73,7 @@ function changedService(
     Object.keys(table).length === 0 ? {} : { [key]: table };
   return {
     ...rest,
-    // An image takes the place of a bundle.
+    // An image replaces a bundle.
     ...(bundle !== undefined && changes.image === undefined && { bundle }),
     ...changes,
     ...filled("env", { ...before?.env, ...env }),
@@ -88,12 +88,12 @@ async function presentManifest(context: Context, namespace: string): Promise<Man
   });
   const parsed = parseManifest(text, "toml");
   if (parsed.ok) return parsed.manifest;
-  // A namespace of volumes only is no manifest yet: the service makes it one.
+  // A namespace with volumes only is not a valid manifest until it has this service.
   const { parse } = await import("smol-toml");
   return parse(text) as unknown as Manifest;
 }
 
-/** @throws PloyzError when more than the service would become something else; that dead instances are replaced is no change. */
+/** @throws PloyzError when another service would change too. Replacing dead instances is not a change. */
 function leaveTheRest(summary: Json, name: string): void {
   const { services, jobs } = summary as unknown as Pick<ChangeSummary, "services" | "jobs">;
   const others = [
@@ -103,7 +103,7 @@ function leaveTheRest(summary: Json, name: string): void {
   if (others.length === 0) return;
   throw new PloyzError({
     code: "rest_would_change",
-    message: `${others.join(", ")} would change too: a tag means another image now, or a secret was set, since it was deployed`,
-    hint: "deploy the whole manifest to take them along; an image that is named by its digest does not change",
+    message: `${others.join(", ")} would change too: since its deploy a tag has moved or a secret was set`,
+    hint: "deploy the whole manifest to change all, or name images by digest",
   });
 }

@@ -27,26 +27,26 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
   });
   await markMade(await context.settings(), [...changed, ...(pool === "created" ? [POOL_MADE] : [])]);
   const wrote = changed.length === 0 ? "" : ` (wrote ${changed.join(", ")})`;
-  context.progress.note(service === "unchanged" ? "the daemon runs already" : `the daemon is up${wrote}`);
+  context.progress.note(service === "unchanged" ? "the daemon is running" : `started the daemon${wrote}`);
 
   const client = await context.client();
   let mesh = await client.request("GET /v1/mesh", { signal: context.signal });
   if (!mesh.joined) {
-    context.progress.note(`making the cluster ${CLUSTER}: tunnel, bridge, store, gateway, DNS`);
+    context.progress.note(`creating the cluster ${CLUSTER}: tunnel, bridge, store, gateway, DNS`);
     mesh = await initMesh(context, { name: CLUSTER });
   }
   if (mesh.cluster === undefined || mesh.machine === undefined) {
     throw new PloyzError({
       code: "not_a_member",
-      message: "the daemon came up without its cluster",
-      hint: "ployzctl doctor says what this machine lacks",
+      message: "the daemon started without its cluster",
+      hint: "ployzctl doctor",
     });
   }
   const file = input.text("file");
   const deployed = file === undefined ? undefined : await deployTo(context, file);
   if (deployed !== undefined && (deployed.kind !== "operation" || deployed.state !== "done")) return deployed;
   if (deployed !== undefined && deployed.kind === "operation" && !deployed.changed)
-    context.progress.note(`${input.text("file") ?? ""} is deployed already: nothing to change`);
+    context.progress.note(`${input.text("file") ?? ""} is already deployed: nothing to change`);
   const [host, port] = listen.split(":");
   const namespace = deployed === undefined ? undefined : namespaceOf(deployed.output);
   const { namespaces } = await client.request("GET /v1/status", { signal: context.signal });
@@ -64,7 +64,7 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
   };
 }
 
-/** `undefined`: the pool is the operator's, or there is none. */
+/** `undefined`: the operator configured a pool, or there is none. */
 async function preparePool(
   context: Context,
   settings: Settings,

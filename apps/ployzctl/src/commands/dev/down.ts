@@ -13,7 +13,7 @@ import { CLUSTER } from "./dev.ts";
 import { madeBy } from "./marker.ts";
 import { POOL_MADE, removeDevPool } from "./pool.ts";
 
-/** Removes the cluster that dev made, and the daemon. Run again, it removes what is left. */
+/** Removes the cluster that dev created, and the daemon. Run again, it removes the rest. */
 export async function down(context: Context): Promise<DevDown> {
   needRoot(context.terminal.root, "dev down");
   const settings = await context.settings();
@@ -22,7 +22,7 @@ export async function down(context: Context): Promise<DevDown> {
   if (cluster !== undefined && cluster !== CLUSTER) {
     throw new PloyzError({
       code: "not_dev",
-      message: `this machine is a member of the cluster ${cluster}, which dev did not make`,
+      message: `this machine is a member of cluster ${cluster}, which dev did not create`,
       hint: "ployzctl mesh leave, or ployzctl mesh destroy",
     });
   }
@@ -34,16 +34,16 @@ export async function down(context: Context): Promise<DevDown> {
   if (made.includes(POOL_MADE)) removed.push(...(await removeDevPool(settings, await serviceHost(settings))));
   const uninstalled = await uninstall(context, { ifInstalled: true, purge: true });
   removed.push(...uninstalled.removed);
-  // Only when empty: anything else in there is not dev's.
+  // Only when empty: other files in it are not dev's.
   await rmdir(dirname(settings.configPath)).catch(() => {});
   if (made.includes("group ployz") && (await findProgram("groupdel")) !== undefined) {
-    await run("groupdel", ["ployz"], { okExitCodes: [0, 6] }); // 6: it is gone already
+    await run("groupdel", ["ployz"], { okExitCodes: [0, 6] }); // 6: no such group
     removed.push("group ployz");
   }
   return { kind: "dev-down", removed };
 }
 
-/** Only the daemon can take down what it put up: started for it when it does not run. */
+/** Only the daemon can leave a cluster: start it for that if it does not run. */
 async function leaveCluster(context: Context): Promise<void> {
   try {
     await leave(context, { destroy: true });

@@ -4,7 +4,7 @@ import type { Settings } from "../../settings.ts";
 
 const file = (settings: Settings) => join(settings.dataDir, "dev.json");
 
-/** What `dev` made beside its cluster, for `dev down`: kept from the first run on, when it was made. */
+/** Records for `dev down` what `dev` created beside its cluster. Later runs add to it. */
 export async function markMade(settings: Settings, changed: readonly string[]): Promise<void> {
   const before = await madeBy(settings);
   if (before !== undefined && changed.every((what) => before.includes(what))) return;

@@ -6,23 +6,23 @@ import { ensureZfsFuse, openZfs, probeZfs } from "@ployz/zfs";
 import type { Settings } from "../../settings.ts";
 
 const POOL = "ployz-dev";
-/** What `storage.zfs_root` says when the pool is dev's. */
+/** The value of `storage.zfs_root` for dev's pool. */
 export const DEV_ROOT = `${POOL}/ployz`;
-/** For the marker of what dev made. */
+/** The pool's entry in the marker. */
 export const POOL_MADE = `pool ${POOL}`;
 const FUSE_SERVICE = "ployz-zfs-fuse";
 
 const MIB = 2 ** 20;
 const MOST_BYTES = 100 * 2 ** 30;
 
-/** Where the daemon looks for pools on files: see its pathsOf. */
+/** Where the daemon imports file-backed pools from: see its pathsOf. */
 const fileOf = ({ dataDir }: Settings): string => join(dataDir, "pools", `${POOL}.img`);
 
 export type DevPool =
   | { readonly outcome: "created" | "imported" | "unchanged" }
   | { readonly outcome: "none"; readonly why: string };
 
-/** A pool on a sparse file, where there is ZFS or zfs-fuse. Without it dev works, without volumes. */
+/** Creates a pool on a sparse file where ZFS or zfs-fuse is available. Without a pool, dev has no volumes. */
 export async function ensureDevPool(settings: Settings, services: ServiceHost): Promise<DevPool> {
   try {
     const probe = await probeZfs();
@@ -30,7 +30,7 @@ export async function ensureDevPool(settings: Settings, services: ServiceHost): 
     await mkdir(settings.dataDir, { recursive: true });
     await ensureZfsFuse({ services });
     const { bavail, bsize } = await statfs(settings.dataDir);
-    // Space is used only as data comes; what is promised should be there all the same.
+    // The file is sparse, but its size must fit the disk.
     const bytes = Math.min(MOST_BYTES, Math.floor((bavail * bsize * 0.8) / MIB) * MIB);
     const zfs = await openZfs();
     return { outcome: await zfs.createFilePool({ name: POOL, file: fileOf(settings), sizeBytes: bytes }) };
@@ -39,7 +39,7 @@ export async function ensureDevPool(settings: Settings, services: ServiceHost): 
   }
 }
 
-/** Destroys the pool that dev made, with every volume in it. Nothing may be mounted of it any more. */
+/** Destroys the pool that dev created, with every volume in it. None of its datasets may be mounted. */
 export async function removeDevPool(settings: Settings, services: ServiceHost): Promise<readonly string[]> {
   const file = fileOf(settings);
   const there = await access(file).then(
@@ -52,7 +52,7 @@ export async function removeDevPool(settings: Settings, services: ServiceHost): 
     const pool = (await zfs.listPools()).find(({ name }) => name === POOL);
     if (pool !== undefined) await zfs.destroyPool(POOL, { guid: pool.guid });
     const others = (await zfs.listPools()).length;
-    // Only a zfs-fuse that was started for this pool.
+    // Only the zfs-fuse that was started for this pool.
     if (others === 0 && (await services.status(FUSE_SERVICE)).state !== "absent")
       await services.remove(FUSE_SERVICE);
   }

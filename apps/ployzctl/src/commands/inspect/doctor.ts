@@ -7,7 +7,7 @@ import { installedPayload } from "../daemon/service.ts";
 
 type Check = DoctorReport["checks"][number];
 
-/** The daemon's examination; without a daemon, what can be seen without it. */
+/** The daemon's checks; without a daemon, the checks that do not need it. */
 export async function doctor(context: Context): Promise<DoctorReport> {
   try {
     return await (await context.client()).request("GET /v1/doctor", { signal: context.signal });
@@ -21,7 +21,7 @@ export async function doctor(context: Context): Promise<DoctorReport> {
       found: message,
       ...(hint !== undefined && { fix: hint }),
     };
-    const checks = [daemon, ...(await examineAlone(context.terminal.root))];
+    const checks = [daemon, ...(await checkAlone(context.terminal.root))];
     return { kind: "doctor", ok: false, checks };
   }
 }
@@ -34,7 +34,7 @@ const PROGRAMS = [
   ["ping", "iputils-ping"],
 ] as const;
 
-async function examineAlone(root: boolean): Promise<readonly Check[]> {
+async function checkAlone(root: boolean): Promise<readonly Check[]> {
   const readable = (path: string) =>
     access(path, constants.F_OK).then(
       () => true,

@@ -4,18 +4,22 @@ import { needTarget } from "../../names.ts";
 export const inspectCommands: readonly Command[] = [
   {
     path: ["status"],
-    summary: "The whole cluster on one screen, with what to do about it",
+    summary: "Show the whole cluster on one screen, with warnings and fixes",
+    examples: ["ployzctl status"],
     run: async (context) => (await context.client()).request("GET /v1/status", { signal: context.signal }),
   },
   {
     path: ["doctor"],
-    summary: "Every precondition of this machine and the cluster, each with its fix",
+    summary: "Check every precondition of this machine and the cluster",
+    details: ["Each check prints ok, warn or fail, and how to fix it. Exit code 3 if one fails."],
+    examples: ["ployzctl doctor"],
     run: async (context) => (await import("./doctor.ts")).doctor(context),
   },
   {
     path: ["ps"],
-    summary: "Instances, what was committed beside what runs",
-    args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE; default: all" }],
+    summary: "List instances, committed and running",
+    args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE; default: all", source: "service" }],
+    examples: ["ployzctl ps", "ployzctl ps prod/web"],
     async run(context, input) {
       const target = input.argument("target");
       const [namespace, service] =
@@ -30,17 +34,19 @@ export const inspectCommands: readonly Command[] = [
   },
   {
     path: ["logs"],
-    summary: "What instances say, merged",
-    args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE", required: true }],
+    summary: "Show logs, merged across instances",
+    args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE", required: true, source: "service" }],
     options: {
-      follow: { type: "flag", short: "f", summary: "Go on until Ctrl-C" },
-      tail: { type: "number", value: "N", summary: "Lines of each instance to begin with; default 100" },
+      follow: { type: "flag", short: "f", summary: "Follow the logs until Ctrl-C" },
+      tail: { type: "number", value: "N", summary: "Last lines of each instance to show; default 100" },
     },
+    examples: ["ployzctl logs prod/web", "ployzctl logs -f prod"],
     run: async (context, input) => (await import("./logs.ts")).logs(context, input),
   },
   {
     path: ["route", "ls"],
-    summary: "What every machine's gateway serves",
+    summary: "List the committed routes of all namespaces",
+    examples: ["ployzctl route ls"],
     async run(context) {
       const { namespaces } = await (await context.client()).request("GET /v1/status", {
         signal: context.signal,

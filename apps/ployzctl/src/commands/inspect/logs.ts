@@ -21,7 +21,7 @@ export async function logs(context: Context, input: Input): Promise<LogsDocument
   return { kind: "logs", follow, events: until(context, events, stop) };
 }
 
-/** Ctrl-C is how following ends: no failure. */
+/** Ctrl-C ends following without an error. */
 async function* until(
   { terminal }: Context,
   events: AsyncIterable<LogEvent>,

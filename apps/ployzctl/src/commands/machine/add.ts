@@ -7,7 +7,7 @@ import { endOf, endOfThrown } from "../../operation/outcome.ts";
 import { given } from "../../values.ts";
 import { findIdentity, type Identity } from "./identity.ts";
 
-/** One operation for each target, all at once; each with its own outcome. */
+/** One operation for each target, in parallel; each with its own outcome. */
 export async function add(context: Context, input: Input): Promise<MachineAdded> {
   const targets = input.arguments("target");
   const { parseTarget } = await import("@ployz/primitives");
@@ -18,10 +18,10 @@ export async function add(context: Context, input: Input): Promise<MachineAdded>
         "for example root@203.0.113.7",
       );
   }
-  if (new Set(targets).size < targets.length) throw usage("a target is named twice", "name each once");
+  if (new Set(targets).size < targets.length) throw usage("a target is named twice", "name each target once");
   const name = input.text("name");
   if (name !== undefined && targets.length > 1)
-    throw usage("--name names one machine, and there are several targets", "add them one by one");
+    throw usage("--name takes one target, not several", "add the machines one by one");
   const identity = await findIdentity(input.text("identity"), context.terminal);
   const runtime = input.text("runtime");
   const wanted = {
@@ -41,12 +41,12 @@ export async function add(context: Context, input: Input): Promise<MachineAdded>
     );
 
   const machines = await Promise.all(targets.map((target) => one(target, acceptHostKeys)));
-  // Asked one after another, when nothing else writes to the terminal.
+  // Asked one after another, after the operations stopped writing to the terminal.
   for (const [index, outcome] of machines.entries()) {
     const fingerprint = unknownKey(outcome.errors);
     if (fingerprint === undefined) continue;
     const answer = await context.confirm(
-      `${outcome.target} has the host key ${fingerprint}. Is that the machine's own?`,
+      `${outcome.target} has the host key ${fingerprint}. Do you trust it?`,
     );
     if (answer === true) machines[index] = await one(outcome.target, [fingerprint]);
   }
@@ -77,7 +77,7 @@ async function addOne(
   }
 }
 
-/** The added machine's name, wherever the output has it. */
+/** The added machine's name, at any depth of the output. */
 function machineOf(output: unknown): string | undefined {
   if (typeof output !== "object" || output === null) return undefined;
   const { machine, id } = output as { readonly machine?: unknown; readonly id?: unknown };

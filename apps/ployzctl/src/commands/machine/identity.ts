@@ -13,7 +13,7 @@ export interface Identity {
 
 const DEFAULTS = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
-/** The key that the operator names, else the agent, else the first of the usual files that can be used. */
+/** The named key, else the agent, else the first usable key of the default files. */
 export async function findIdentity(path: string | undefined, terminal: Terminal): Promise<Identity> {
   const home = terminal.env.HOME ?? homedir();
   if (path !== undefined)
@@ -39,7 +39,7 @@ export async function findIdentity(path: string | undefined, terminal: Terminal)
   if (refused !== undefined) throw refused;
   throw new PloyzError({
     code: "ssh_identity_missing",
-    message: `there is no SSH agent and no key in ${join(home, ".ssh")}`,
+    message: `found no SSH agent and no key in ${join(home, ".ssh")}`,
     hint: "name the private key: --identity PATH",
   });
 }
@@ -49,14 +49,14 @@ async function readKey(path: string): Promise<string> {
     throw new PloyzError({
       code: "ssh_identity_unreadable",
       message: `--identity ${path}: ${whyUnreadable(error)}`,
-      hint: "name a private key that you may read",
+      hint: "name a private key that you can read",
     });
   });
   if (/^(ssh-|ecdsa-)/.test(text)) {
     throw new PloyzError({
       code: "ssh_identity_invalid",
       message: `${path} is a public key`,
-      hint: `use the private one: ${path.replace(/\.pub$/, "")}`,
+      hint: `name the private key: ${path.replace(/\.pub$/, "")}`,
     });
   }
   const { default: ssh2 } = await import("ssh2");
@@ -65,7 +65,7 @@ async function readKey(path: string): Promise<string> {
   const encrypted = /passphrase|encrypted/i.test(key.message);
   throw new PloyzError({
     code: "ssh_identity_invalid",
-    message: encrypted ? `${path} has a passphrase` : `${path} is no private key: ${key.message}`,
-    hint: encrypted ? `put it into the agent: ssh-add ${path}` : "name an OpenSSH or PEM private key",
+    message: encrypted ? `${path} has a passphrase` : `${path} is not a private key: ${key.message}`,
+    hint: encrypted ? `add it to the agent: ssh-add ${path}` : "name an OpenSSH or PEM private key",
   });
 }

@@ -5,13 +5,13 @@ import { given, needDuration } from "../../values.ts";
 export const inviteCommands: readonly Command[] = [
   {
     path: ["machine", "invite", "create"],
-    summary: "Make a token with which one machine can join, without SSH",
-    details:
-      "The token is printed once and stored nowhere: whoever has it may join. The new machine reaches this one on TCP join_port\n" +
-      "(51821), which is open while an invite is. There: ployzctl daemon install, then ployzctl mesh join --token-stdin.",
+    summary: "Create a token that lets one machine join without SSH",
+    details: [
+      "The token is printed once and stored nowhere; anyone who has it can join one machine. The new machine connects to TCP join_port (51821) of this one, which is open while an invite is. Run there: ployzctl daemon install, then ployzctl mesh join --token-stdin.",
+    ],
     options: {
-      ttl: { type: "text", value: "TIME", summary: "How long it can be used, at most 24h; default 10m" },
-      name: { type: "text", value: "NAME", summary: "The machine's name; default: its host name" },
+      ttl: { type: "text", value: "TIME", summary: "How long the token is valid, at most 24h; default 10m" },
+      name: { type: "text", value: "NAME", summary: "Name of the machine; default: its host name" },
       region: { type: "text", value: "R", summary: "Placement label; default: the new machine's own" },
       az: { type: "text", value: "Z", summary: "Placement label: availability zone" },
     },
@@ -31,14 +31,16 @@ export const inviteCommands: readonly Command[] = [
     },
   },
   {
-    path: ["machine", "invite", "list"],
-    summary: "Invites: which can be used, until when, and which machine used one",
+    path: ["machine", "invite", "ls"],
+    summary: "List invites: state, expiry and the machine that used each",
+    examples: ["ployzctl machine invite ls"],
     run: async (context) => (await context.client()).request("GET /v1/invites", { signal: context.signal }),
   },
   {
     path: ["machine", "invite", "revoke"],
-    summary: "End an invite before anybody uses it",
-    args: [{ name: "invite", summary: "Its id", required: true }],
+    summary: "Revoke an invite before a machine uses it",
+    args: [{ name: "invite", summary: "Id of the invite", required: true, source: "invite" }],
+    examples: ["ployzctl machine invite revoke 01m849jk"],
     run: async (context, input) =>
       (await context.client()).request("POST /v1/invites/:id/revoke", {
         params: { id: input.argument("invite") ?? "" },

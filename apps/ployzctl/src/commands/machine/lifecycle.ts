@@ -1,11 +1,13 @@
 import type { Command, Context, Input } from "../../command.ts";
-import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
+import { PREVIEW } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
+import { confirm } from "../../operation/confirm.ts";
 import { type Outcome, runOperation } from "../../operation/follow.ts";
 
-const machine = [{ name: "machine", summary: "Its name", required: true }] as const;
-const preview = { type: "flag", short: "n", summary: "Show what would be done, change nothing" } as const;
+const machine = [
+  { name: "machine", summary: "Name of the machine", required: true, source: "machine" },
+] as const;
 
 const named = (input: Input): Promise<string> => needLabel("MACHINE", input.argument("machine"));
 
@@ -19,14 +21,14 @@ const change = async (
 export const lifecycleCommands: readonly Command[] = [
   {
     path: ["machine", "drain"],
-    summary: "Nothing new comes to a machine; with --migrate, what is there moves away",
-    details:
-      "It stays a member with tunnel, gateway and DNS. Without --migrate nothing moves.\n" +
-      "With it, one namespace after the other moves: services start elsewhere before they stop here, and volumes are copied while they are in use.",
+    summary: "Stop placing work on a machine; --migrate moves its work off",
+    details: [
+      "The machine stays a member with tunnel, gateway and DNS. With --migrate, one namespace after the other moves: services start elsewhere before they stop here, and volumes are copied while they are in use.",
+    ],
     args: machine,
     options: {
       migrate: { type: "flag", summary: "Move instances and volumes to other machines" },
-      preview,
+      ...PREVIEW,
     },
     examples: ["ployzctl machine drain m2 --migrate -n"],
     run: async (context, input) =>
@@ -39,32 +41,36 @@ export const lifecycleCommands: readonly Command[] = [
   },
   {
     path: ["machine", "activate"],
-    summary: "A machine that drained or was on standby takes new instances again",
+    summary: "Let a drained or standby machine receive workloads again",
     args: machine,
+    examples: ["ployzctl machine activate m2"],
     run: async (context, input) => change(context, "machine-activate", { machine: await named(input) }),
   },
   {
     path: ["machine", "standby"],
-    summary: "Keep an empty machine in reserve: a member that nothing comes to",
+    summary: "Keep an empty machine in reserve; it receives no workloads",
     args: machine,
+    examples: ["ployzctl machine standby m4"],
     run: async (context, input) => change(context, "machine-standby", { machine: await named(input) }),
   },
   {
     path: ["machine", "rm"],
-    summary: "Move what a machine runs to others, and end its membership",
-    details:
-      "Works on any member, also on the machine that is removed. Datasets stay on its disk and are listed.\n" +
-      "--force is for a machine that never comes back: each volume that is only there has to be named with --lose.",
+    summary: "Move a machine's workloads to others and remove it",
+    details: [
+      "Runs on any member, including the one to remove. Datasets stay on the removed machine's disk and are listed.",
+      "--force removes a machine that will never come back: name each volume that exists only there with --lose.",
+    ],
     args: machine,
     options: {
-      preview,
-      force: { type: "flag", summary: "It does not answer and never will: what is there is lost" },
+      ...PREVIEW,
+      force: { type: "flag", summary: "Remove an unreachable machine; data that exists only there is lost" },
       lose: {
         type: "list",
         value: "NS/VOLUME",
-        summary: "With --force: give up this volume. Once for each",
+        source: "volume",
+        summary: "With --force: give up this volume; once for each volume",
       },
-      yes: { type: "flag", summary: "Do not ask. Does not stand for --lose" },
+      yes: { type: "flag", short: "y", summary: "Do not ask for confirmation. Does not imply --lose" },
     },
     examples: ["ployzctl machine rm m2 -n", "ployzctl machine rm m3 --force --lose prod/pgdata"],
     run: remove,
@@ -76,16 +82,12 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   const force = input.flag("force");
   const lose = input.list("lose");
   if (lose.length > 0 && !force)
-    throw usage("--lose goes with --force", "without it nothing is lost: volumes move");
+    throw usage("--lose goes with --force", "without --force volumes move to other machines");
   const wanted = { machine: id, ...(force && { force }), ...(lose.length > 0 && { lose }) };
   if (input.flag("preview")) return change(context, "machine-rm", wanted, "preview");
-  if (!input.flag("yes")) {
-    const how = force
-      ? "What is only there is lost, and it is never let in again."
-      : "What it runs moves to other machines.";
-    const answer = await context.confirm(`Remove machine ${id}? ${how}`);
-    if (answer === undefined) throw usage("machine rm asks first, and there is nobody to ask", "say --yes");
-    if (!answer) throw new PloyzError({ code: "aborted", message: "nothing was changed" });
-  }
+  const how = force
+    ? "Data that exists only there is lost, and it can never rejoin."
+    : "Its work moves to others.";
+  if (!input.flag("yes")) await confirm(context, "machine rm", `Remove machine ${id}? ${how}`);
   return change(context, "machine-rm", wanted);
 }

@@ -5,13 +5,13 @@ import { needLabel } from "../../names.ts";
 import { runOperation } from "../../operation/follow.ts";
 import { endOf, endOfThrown } from "../../operation/outcome.ts";
 
-/** Looks at all machines first, then one operation for each that differs, one after the other, up to the first that fails. */
+/** Previews all machines, then runs one operation after the other for those that differ, up to the first failure. */
 export async function update(context: Context, input: Input): Promise<MachinesUpdated> {
   const client = await context.client();
   const { signal } = context;
   const { version, build } = await client.request("GET /v1/version", { signal });
   const named = await Promise.all(input.arguments("machine").map((name) => needLabel("MACHINE", name)));
-  if (new Set(named).size < named.length) throw usage("a machine is named twice", "name each once");
+  if (new Set(named).size < named.length) throw usage("a machine is named twice", "name each machine once");
   const everybody = async () =>
     (await client.request("GET /v1/machines", { signal })).machines
       .filter(({ record }) => record.state === "active")

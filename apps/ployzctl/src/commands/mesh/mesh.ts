@@ -1,12 +1,12 @@
 import type { Api, JoinDocument, MeshInit, MeshStatus } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { ReadyDocument } from "../../documents.ts";
-import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
+import { confirm } from "../../operation/confirm.ts";
 import { readStdin } from "../../stdin.ts";
 
-/** Making or leaving a mesh starts and stops services: longer than a question takes. */
+/** Creating and leaving a cluster starts and stops services: slower than other requests. */
 const CHANGE_MS = 115_000;
 
 export async function init(context: Context, input: Input): Promise<MeshStatus> {
@@ -32,8 +32,8 @@ export async function join(context: Context, input: Input): Promise<MeshStatus> 
   const [byToken, byDocument] = [input.flag("token-stdin"), input.flag("document-stdin")];
   if (byToken === byDocument)
     throw usage(
-      "mesh join reads a token: --token-stdin",
-      "a member makes one: ployzctl machine invite create; or adds this machine over SSH: ployzctl machine add root@HOST",
+      "mesh join needs --token-stdin",
+      "create the token on a member: ployzctl machine invite create; or add this machine over SSH: ployzctl machine add root@HOST",
     );
   if (byToken) {
     const token = (await readStdin(context, MAX_TOKEN, "token")).trim();
@@ -52,7 +52,7 @@ export async function join(context: Context, input: Input): Promise<MeshStatus> 
   });
 }
 
-/** As long as the daemon waits for the inviter, and then comes up. */
+/** How long the daemon waits for the inviter, and then takes to start its services. */
 const JOIN_MS = 200_000;
 const MAX_TOKEN = 16 * 1024;
 const MAX_DOCUMENT = 4 * 1024 * 1024;
@@ -62,8 +62,11 @@ async function readDocument(context: Context): Promise<JoinDocument> {
   try {
     const value: unknown = JSON.parse(text);
     if (typeof value === "object" && value !== null && "cluster" in value) return value as JoinDocument;
-  } catch {} // no JSON is no join document either
-  throw usage("stdin holds no join document", "ployzctl machine add makes and sends it");
+  } catch {} // not JSON: not a join document
+  throw usage(
+    "stdin holds no join document",
+    "add the machine from a member: ployzctl machine add root@HOST",
+  );
 }
 
 export async function leave(
@@ -82,23 +85,23 @@ export async function destroy(context: Context, yes: boolean): Promise<Api["POST
     const mesh = await (await context.client()).request("GET /v1/mesh", { signal: context.signal });
     const name = mesh.cluster?.name;
     if (name === undefined) return { kind: "left", left: false };
-    const answer = await context.confirm(
+    await confirm(
+      context,
+      "mesh destroy",
       `Destroy the cluster ${name}, its workloads and its records on this machine?`,
     );
-    if (answer === undefined) throw usage("mesh destroy asks first, and there is nobody to ask", "say --yes");
-    if (!answer) throw new PloyzError({ code: "aborted", message: "nothing was changed" });
   }
   return leave(context, { destroy: true });
 }
 
-/** A peer that was not heard from for longer has lost its session (WireGuard's reject-after-time). */
+/** After this long without a handshake a session has expired (WireGuard's reject-after-time). */
 const HANDSHAKE_MS = 180_000;
 
 export async function ready(context: Context): Promise<ReadyDocument> {
   const mesh = await (await context.client()).request("GET /v1/mesh", { signal: context.signal });
   const silent = mesh.peers.filter(({ handshakeAgeMs: age }) => age === undefined || age > HANDSHAKE_MS);
   const missing = [
-    ...(mesh.joined ? [] : ["this machine is in no mesh"]),
+    ...(mesh.joined ? [] : ["this machine is in no cluster"]),
     ...(mesh.joined && mesh.store !== "connected" ? ["the store is not reachable"] : []),
     ...silent.map(({ id }) => `no handshake with ${id}`),
   ];

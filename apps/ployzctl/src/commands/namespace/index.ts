@@ -3,12 +3,19 @@ import { PloyzError } from "../../error-codes.ts";
 import { PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 
-const namespace = { name: "namespace", summary: "Its name", required: true } as const;
+const namespace = {
+  name: "namespace",
+  summary: "Name of the namespace",
+  required: true,
+  source: "namespace",
+} as const;
 
 const history: Pick<Command, "summary" | "args" | "options" | "run"> = {
-  summary: "Every commit of a namespace, newest first: who, when, what changed",
+  summary: "List the commits of a namespace, newest first",
   args: [namespace],
-  options: { limit: { type: "number", value: "N", summary: "How many; default 20" } satisfies Option },
+  options: {
+    limit: { type: "number", value: "N", summary: "Number of commits; default 20" } satisfies Option,
+  },
   async run(context, input) {
     return (await context.client()).request("GET /v1/namespaces/:ns/history", {
       params: { ns: await needLabel("NAMESPACE", input.argument("namespace")) },
@@ -21,7 +28,8 @@ const history: Pick<Command, "summary" | "args" | "options" | "run"> = {
 export const namespaceCommands: readonly Command[] = [
   {
     path: ["namespace", "ls"],
-    summary: "Namespaces with their revisions",
+    summary: "List namespaces with their services and routes",
+    examples: ["ployzctl namespace ls"],
     async run(context) {
       const status = await (await context.client()).request("GET /v1/status", { signal: context.signal });
       return { kind: "namespaces", namespaces: status.namespaces };
@@ -29,8 +37,9 @@ export const namespaceCommands: readonly Command[] = [
   },
   {
     path: ["namespace", "show"],
-    summary: "What is committed for a namespace, and how much of it runs",
+    summary: "Show a namespace: committed services and running instances",
     args: [namespace],
+    examples: ["ployzctl namespace show prod"],
     async run(context, input) {
       const name = await needLabel("NAMESPACE", input.argument("namespace"));
       const { namespaces } = await (await context.client()).request("GET /v1/status", {
@@ -40,17 +49,18 @@ export const namespaceCommands: readonly Command[] = [
       if (row !== undefined) return { kind: "namespace", ...row };
       throw new PloyzError({
         code: "no_such_namespace",
-        message: `there is no namespace ${name}`,
+        message: `namespace ${name} does not exist`,
         hint: "ployzctl namespace ls",
       });
     },
   },
-  { path: ["namespace", "history"], ...history },
+  { path: ["namespace", "history"], ...history, examples: ["ployzctl namespace history prod"] },
   {
     path: ["namespace", "rm"],
-    summary:
-      "Remove a namespace: routes and names first, then what runs; its volumes are kept for the retention time",
-    details: "Shows what goes, and asks. What was branched from it stays, with its data.",
+    summary: "Remove a namespace with its routes and services",
+    details: [
+      "Shows the plan and asks. Routes and names go first, then instances. Its volumes are kept for the retention time, and its branches keep their data.",
+    ],
     args: [namespace],
     options: { ...PREVIEW, ...YES },
     examples: ["ployzctl namespace rm pr-42"],
@@ -67,18 +77,19 @@ export const namespaceCommands: readonly Command[] = [
   { path: ["history"], ...history, examples: ["ployzctl history prod"] },
   {
     path: ["show"],
-    summary: "One commit of a namespace; with --manifest as a manifest that deploys it again",
-    details:
-      "The values of environment variables are shown only in a manifest. There, images are named as they were deployed: a tag may mean\n" +
-      "another image by now, unless the reference has a digest. Bundles are named by their digest.",
+    summary: "Show one commit of a namespace, or render it as a manifest",
+    details: [
+      "Only the manifest shows the values of environment variables. It names images as they were deployed, so a tag without a digest may have moved since; bundles are named by digest.",
+    ],
     args: [
       {
         name: "commit",
-        summary: "NAMESPACE, or NAMESPACE@COMMIT: its revision, or its operation's id or the beginning of it",
+        summary: "NAMESPACE, or NAMESPACE@COMMIT: a revision, or an operation id or its beginning",
         required: true,
+        source: "namespace",
       },
     ],
-    options: { manifest: { type: "flag", summary: "As a manifest (TOML)" } },
+    options: { manifest: { type: "flag", summary: "Render a manifest (TOML)" } },
     examples: ["ployzctl show prod@412", "ployzctl show prod@412 --manifest > ployz.toml"],
     run: async (context, input) => (await import("./show.ts")).show(context, input),
   },

@@ -1,13 +1,19 @@
 import type { Command } from "../../command.ts";
 import { needOperation } from "../../names.ts";
 
-const operation = { name: "operation", summary: "Its id", required: true } as const;
+const operation = {
+  name: "operation",
+  summary: "Id of the operation",
+  required: true,
+  source: "operation",
+} as const;
 
 export const opsCommands: readonly Command[] = [
   {
     path: ["ops", "ls"],
-    summary: "The operation log, newest first",
-    options: { limit: { type: "number", value: "N", summary: "How many; default 20" } },
+    summary: "List operations, newest first",
+    options: { limit: { type: "number", value: "N", summary: "Number of operations; default 20" } },
+    examples: ["ployzctl ops ls --limit 50"],
     run: async (context, input) =>
       (await context.client()).request("GET /v1/operations", {
         query: { limit: String(input.number("limit") ?? 20) },
@@ -16,8 +22,9 @@ export const opsCommands: readonly Command[] = [
   },
   {
     path: ["ops", "show"],
-    summary: "One operation, step by step",
+    summary: "Show one operation step by step",
     args: [operation],
+    examples: ["ployzctl ops show 01M849JKMJKJNHP441C7VF0Z2Q"],
     run: async (context, input) =>
       (await context.client()).request("GET /v1/operations/:id", {
         params: { id: await needOperation("OPERATION", input.argument("operation")) },
@@ -26,8 +33,9 @@ export const opsCommands: readonly Command[] = [
   },
   {
     path: ["ops", "watch"],
-    summary: "Follow an operation to its result; Ctrl-C leaves it running",
+    summary: "Follow an operation to its result; Ctrl-C detaches",
     args: [operation],
+    examples: ["ployzctl ops watch 01M849JKMJKJNHP441C7VF0Z2Q"],
     async run(context, input) {
       const id = await needOperation("OPERATION", input.argument("operation"));
       const client = await context.client();
@@ -42,8 +50,9 @@ export const opsCommands: readonly Command[] = [
   },
   {
     path: ["ops", "abort"],
-    summary: "Ask an operation to undo itself, or resolve one that nobody runs any more",
+    summary: "Abort an operation and undo it, or resolve an interrupted one",
     args: [operation],
+    examples: ["ployzctl ops abort 01M849JKMJKJNHP441C7VF0Z2Q"],
     run: async (context, input) =>
       (await context.client()).request("POST /v1/operations/:id/abort", {
         params: { id: await needOperation("OPERATION", input.argument("operation")) },

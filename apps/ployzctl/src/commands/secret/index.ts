@@ -7,19 +7,21 @@ const secret = { name: "secret", summary: "NAMESPACE/SECRET", required: true } a
 export const secretCommands: readonly Command[] = [
   {
     path: ["secret", "set"],
-    summary: "Set a secret of a namespace; the value is read from stdin, and nothing shows it again",
-    details:
-      'A service has it as a variable of its environment: env = { DATABASE_URL = { secret = "db-url" } }. Services that have it already\n' +
-      "get the new value with their next deploy. One newline at the end of stdin is not part of the value. At a terminal it is typed unseen.",
+    summary: "Set a secret of a namespace from stdin",
+    details: [
+      'No command prints the value again. A service gets it as an environment variable: env = { DATABASE_URL = { secret = "db-url" } }. Services that use it get a new value with their next deploy.',
+      "One newline at the end of stdin is not part of the value. At a terminal, the typed value is not shown.",
+    ],
     args: [secret],
-    options: { "no-branch": { type: "flag", summary: "Branches of the namespace do not get it" } },
+    options: { "no-branch": { type: "flag", summary: "Withhold it from branches of the namespace" } },
     examples: ["ployzctl secret set prod/db-url < db-url.txt"],
     run: async (context, input) => (await import("./secret.ts")).set(context, input),
   },
   {
     path: ["secret", "ls"],
-    summary: "Secrets without their values: who set them, who uses them, and who has an older value",
-    args: [{ name: "namespace", summary: "Of this namespace only" }],
+    summary: "List secrets: who set them, who uses them, who has an old value",
+    args: [{ name: "namespace", summary: "Only this namespace", source: "namespace" }],
+    examples: ["ployzctl secret ls prod"],
     async run(context, input) {
       const name = input.argument("namespace");
       const namespace = name === undefined ? undefined : await needLabel("NAMESPACE", name);
@@ -31,8 +33,9 @@ export const secretCommands: readonly Command[] = [
   },
   {
     path: ["secret", "rm"],
-    summary: "Remove a secret that nothing uses",
+    summary: "Remove a secret that no service uses",
     args: [secret],
+    examples: ["ployzctl secret rm prod/db-url"],
     async run(context, input) {
       const { namespace: ns, name } = await needInNamespace("SECRET", input.argument("secret"));
       return (await context.client()).request("DELETE /v1/secrets/:ns/:name", {

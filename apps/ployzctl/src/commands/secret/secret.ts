@@ -20,7 +20,7 @@ export async function set(context: Context, input: Input): Promise<SecretChanged
   });
 }
 
-/** With room for a newline at its end. Bytes that are no text would arrive as others. */
+/** Allows one newline at the end. Bytes that are not UTF-8 would not survive JSON. */
 async function readText(context: Context): Promise<string> {
   const bytes = await readStdinBytes(context, MAX_SECRET_BYTES + 2, "value");
   if (!isUtf8(bytes))

@@ -12,7 +12,7 @@ import { agree, followStore, type StoreOutcome } from "./store.ts";
 
 export async function snapshot(context: Context, input: Input): Promise<StoreSnapshot> {
   const given = input.text("output");
-  if (given === undefined) throw usage("--output is missing", "for example -o backup.ployz");
+  if (given === undefined) throw usage("--output FILE is missing", "for example -o backup.ployz");
   const path = resolve(context.terminal.cwd, given);
   await needAbsent(path, given);
   const passphrase = await passphraseOf(context, input);
@@ -51,14 +51,14 @@ export async function restore(context: Context, input: Input): Promise<StoreOutc
   if (input.flag("yes")) return run(false, true);
   const plan = await run(true, false);
   if (plan.kind !== "store-plan") return plan;
-  // Nobody to ask: what loses nothing is done, and the daemon refuses the rest.
+  // Without a terminal: the daemon refuses a restore that would lose commits.
   if (!context.terminal.stdinTty || context.globals.json || input.flag("passphrase-stdin"))
     return run(false, false);
-  await agree(context, plan, "Put the store back to that?");
+  await agree(context, plan, "Restore the store from this backup?");
   return run(false, true);
 }
 
-/** Never in the arguments: others on this machine could read them. */
+/** Never an argument: other users could read it. */
 async function passphraseOf(context: Context, input: Input): Promise<string | undefined> {
   const file = input.text("passphrase-file");
   if (file !== undefined && input.flag("passphrase-stdin"))

@@ -4,6 +4,7 @@ import type { ErrorDocument } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
+import { confirm } from "../../operation/confirm.ts";
 import { refused } from "../../operation/follow.ts";
 
 export type StoreOutcome = StorePlan | StoreMoved | ErrorDocument;
@@ -17,7 +18,7 @@ export async function move(
   for (const machine of machines) await needLabel("MACHINE", machine);
   const replicas = input.number("replicas");
   if (replicas !== undefined && ![1, 3, 5].includes(replicas))
-    throw usage(`--replicas: the store is on 1, 3 or 5 machines, not on ${replicas}`);
+    throw usage(`--replicas must be 1, 3 or 5, not ${replicas}`);
   const preview = input.flag("preview");
   const body = { action, machines, preview, ...(replicas !== undefined && { replicas }) };
   const client = await context.client();
@@ -41,23 +42,17 @@ export async function recover(context: Context, input: Input): Promise<StoreOutc
   if (!input.flag("yes")) {
     const plan = await run(true);
     if (plan.kind !== "store-plan") return plan;
-    await agree(context, plan, "Found the store anew from this?");
+    await agree(context, plan, "Rebuild the store from this?");
   }
   return run(false);
 }
 
 export async function agree(context: Context, plan: StorePlan, question: string): Promise<void> {
   const { storePlanText } = await import("../../output/pages/store.ts");
-  const answer = await context.confirm(`${storePlanText(plan)}\n${question}`);
-  if (answer === undefined)
-    throw usage(
-      `store ${plan.action} asks first, and there is nobody to ask`,
-      "say --yes, or --preview to look only",
-    );
-  if (!answer) throw new PloyzError({ code: "aborted", message: "nothing was changed" });
+  await confirm(context, `store ${plan.action}`, `${storePlanText(plan)}\n${question}`);
 }
 
-/** To its end. When the command is left, the daemon goes on: the store is never left half moved. */
+/** Follows to the end. After Ctrl-C the daemon finishes alone: the store is never left half moved. */
 export async function followStore(
   context: Context,
   events: AsyncIterable<StoreEvent>,
@@ -65,7 +60,7 @@ export async function followStore(
 ): Promise<StoreOutcome> {
   let plan: StorePlan | undefined;
   const stopListening = context.terminal.onInterrupt(() => {
-    context.progress.note("left; the daemon goes on with it: ployzctl store status");
+    context.progress.note("detached; the daemon finishes it: ployzctl store status");
     context.terminal.exit(130);
   });
   try {
@@ -91,7 +86,7 @@ export async function followStore(
   if (plan !== undefined && preview) return plan;
   throw new PloyzError({
     code: "daemon_unreachable",
-    message: "the daemon went away before the result",
-    hint: "run the same command again: it finishes what was begun, or starts anew",
+    message: "lost the connection to ployzd before the operation finished",
+    hint: "run the same command again: it finishes or restarts the operation",
   });
 }

@@ -12,18 +12,18 @@ import { needLabel } from "../../names.ts";
 import { follow, type Outcome, runOperation } from "../../operation/follow.ts";
 import { given, needInNamespace } from "../../values.ts";
 
-/** Takes a snapshot, unless one is named, and writes it to a file that is there only once it is whole. */
+/** Takes a snapshot, unless one is named, and writes it to a file that appears when it is complete. */
 export async function exportVolume(
   context: Context,
   input: Input,
 ): Promise<VolumeExported | Outcome | ErrorDocument> {
   const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
   const target = input.text("output");
-  if (target === undefined) throw usage("--output is missing", `for example -o ${name}.ployz-volume`);
+  if (target === undefined) throw usage("--output FILE is missing", `for example -o ${name}.ployz-volume`);
   const path = resolve(context.terminal.cwd, target);
   await needAbsent(path, target);
   const part = `${path}.part`;
-  // Before a snapshot is taken for it.
+  // Before it takes a snapshot.
   const file = await open(part, "w", 0o600).catch((error: NodeJS.ErrnoException) => {
     throw new PloyzError({ code: "file_unwritable", message: `--output: ${error.message}` });
   });
@@ -54,7 +54,8 @@ export async function exportVolume(
     await rename(part, path);
     return { kind: "volume-exported", namespace, volume: name, snapshot: taken, file: path, bytes };
   } catch (error) {
-    if (left.signal.aborted) throw new PloyzError({ code: "aborted", message: "nothing was written" });
+    if (left.signal.aborted)
+      throw new PloyzError({ code: "aborted", message: "aborted: the file was not written" });
     throw error;
   } finally {
     stopListening();
@@ -78,21 +79,18 @@ async function snapshotOf(
   return (plan?.summary as { readonly snapshot: string } | undefined)?.snapshot ?? outcome;
 }
 
-/** Sends a file; what becomes of it is an operation like any other. */
+/** Sends a file, and follows the operation that imports it. */
 export async function importVolume(context: Context, input: Input): Promise<Outcome> {
   const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
   const source = input.argument("file") ?? "";
   const path = resolve(context.terminal.cwd, source);
   const machine = input.text("machine");
   const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    throw usage(
-      `FILE: ${source}: ${whyUnreadable(error)}`,
-      "name one that ployzctl volume export has written",
-    );
+    throw usage(`FILE: ${source}: ${whyUnreadable(error)}`, "name a file that ployzctl volume export wrote");
   });
   if ((await file.stat()).isDirectory()) {
     await file.close();
-    throw usage(`FILE: ${source}: it is a folder`);
+    throw usage(`FILE: ${source}: is a folder`);
   }
   const preview = input.flag("preview");
   const request: VolumeImportRequest = {

@@ -3,20 +3,21 @@ import { PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { needInNamespace } from "../../values.ts";
 
-const volume = { name: "volume", summary: "NAMESPACE/VOLUME", required: true } as const;
+const volume = { name: "volume", summary: "NAMESPACE/VOLUME", required: true, source: "volume" } as const;
 
 export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "ls"],
-    summary: "Volumes, what was committed beside what their machines have",
-    args: [{ name: "namespace", summary: "Of this namespace only" }],
+    summary: "List volumes, committed and on their machines",
+    args: [{ name: "namespace", summary: "Only this namespace", source: "namespace" }],
     options: {
       all: {
         type: "flag",
         short: "a",
-        summary: "Also copies that are retired, or that an operation is making",
+        summary: "Also list retired copies and copies in progress",
       },
     },
+    examples: ["ployzctl volume ls", "ployzctl volume ls prod --all"],
     async run(context, input) {
       const name = input.argument("namespace");
       const namespace = name === undefined ? undefined : await needLabel("NAMESPACE", name);
@@ -30,14 +31,16 @@ export const volumeCommands: readonly Command[] = [
   },
   {
     path: ["volume", "show"],
-    summary: "One volume, and the other copies that there are of it",
+    summary: "Show a volume and its other copies",
     args: [volume],
+    examples: ["ployzctl volume show prod/pgdata"],
     run: async (context, input) => (await import("./volume.ts")).show(context, input),
   },
   {
     path: ["volume", "snapshots"],
-    summary: "The snapshots of a volume, oldest first; each is named after the operation that took it",
+    summary: "List the snapshots of a volume, oldest first",
     args: [volume],
+    examples: ["ployzctl volume snapshots prod/pgdata"],
     async run(context, input) {
       const { namespace: ns, name } = await needInNamespace("VOLUME", input.argument("volume"));
       return (await context.client()).request("GET /v1/volumes/:ns/:name/snapshots", {
@@ -48,10 +51,11 @@ export const volumeCommands: readonly Command[] = [
   },
   {
     path: ["volume", "snapshot"],
-    summary: "Take a snapshot of a volume as it is now",
-    details:
-      "One with a name stays as long as the volume; one without goes with the retention, as those of operations do.",
-    args: [volume, { name: "name", summary: "Its name" }],
+    summary: "Take a snapshot of a volume",
+    details: [
+      "A named snapshot is kept as long as the volume. One without a name, like those of operations, is deleted after the retention time.",
+    ],
+    args: [volume, { name: "name", summary: "Name of the snapshot" }],
     options: PREVIEW,
     examples: ["ployzctl volume snapshot prod/pgdata before-upgrade"],
     async run(context, input) {
@@ -68,9 +72,11 @@ export const volumeCommands: readonly Command[] = [
   },
   {
     path: ["volume", "prune"],
-    summary: "Let go of old snapshots and retired copies of a namespace, by the retention of each machine",
-    args: [{ name: "namespace", summary: "Its name", required: true }],
+    summary: "Delete expired snapshots and retired copies of a namespace",
+    details: ["The retention of each machine's configuration decides what has expired."],
+    args: [{ name: "namespace", summary: "Name of the namespace", required: true, source: "namespace" }],
     options: PREVIEW,
+    examples: ["ployzctl volume prune prod -n"],
     async run(context, input) {
       const namespace = await needLabel("NAMESPACE", input.argument("namespace"));
       const { change } = await import("../../operation/change.ts");
@@ -79,16 +85,16 @@ export const volumeCommands: readonly Command[] = [
   },
   {
     path: ["volume", "create"],
-    summary: "Make an empty volume on a machine, before any service uses it",
+    summary: "Create an empty volume on a machine",
     args: [volume],
     options: {
-      machine: { type: "text", value: "MACHINE", summary: "Where it is; required" },
-      quota: { type: "text", value: "SIZE", summary: "Most space it may take, e.g. 20G" },
+      machine: { type: "text", value: "MACHINE", source: "machine", summary: "The machine; required" },
+      quota: { type: "text", value: "SIZE", summary: "Limit on its space, e.g. 20G" },
       recordsize: { type: "text", value: "SIZE", summary: "Record size, a power of two up to 128K" },
       scope: {
         type: "text",
         choices: ["single", "shared"],
-        summary: "One writer, or any number of instances on its machine; default single",
+        summary: "One writer, or any number of instances on one machine; default single",
       },
       ...PREVIEW,
     },
@@ -97,13 +103,18 @@ export const volumeCommands: readonly Command[] = [
   },
   {
     path: ["volume", "fork"],
-    summary: "Copy a volume as it is now under another name: a clone, in the same time whatever its size",
+    summary: "Clone a volume under another name, in constant time",
     args: [
-      { name: "source", summary: "NAMESPACE/VOLUME that is copied", required: true },
-      { name: "target", summary: "NAMESPACE/VOLUME that is made", required: true },
+      { name: "source", summary: "NAMESPACE/VOLUME to clone", required: true, source: "volume" },
+      { name: "target", summary: "NAMESPACE/VOLUME to create", required: true, source: "volume" },
     ],
     options: {
-      to: { type: "text", value: "MACHINE", summary: "On another machine; the data is then sent there" },
+      to: {
+        type: "text",
+        value: "MACHINE",
+        source: "machine",
+        summary: "Create it on another machine; this copies the data",
+      },
       ...PREVIEW,
     },
     examples: ["ployzctl volume fork prod/pgdata analytics/pgdata"],
@@ -111,38 +122,48 @@ export const volumeCommands: readonly Command[] = [
   },
   {
     path: ["volume", "restore"],
-    summary:
-      "Give a volume the content of one of its snapshots; what it holds now is kept for the retention time",
-    details: "The services on it stop first, and start again on the restored content.",
-    args: [volume, { name: "snapshot", summary: "As volume snapshots lists it", required: true }],
+    summary: "Restore a volume from one of its snapshots",
+    details: [
+      "The services that use it stop, and start again on the restored data. The present data is kept for the retention time.",
+    ],
+    args: [volume, { name: "snapshot", summary: "Name of the snapshot: volume snapshots", required: true }],
     options: PREVIEW,
+    examples: ["ployzctl volume restore prod/pgdata before-upgrade"],
     run: async (context, input) => (await import("./volume.ts")).restore(context, input),
   },
   {
     path: ["volume", "export"],
-    summary: "Write a volume to a file: a backup, or to bring it into another cluster",
-    details:
-      "As it is now, by a snapshot that goes with the retention, or one that it has. What uses it runs on. The file appears\n" +
-      "once it is whole, and has a checksum over all of it. It is as secret as the data.",
+    summary: "Export a volume to a file, as a backup or for another cluster",
+    details: [
+      "Exports a new snapshot, or the one that --snapshot names; services keep running. The file appears when it is complete, and carries a checksum. It is not encrypted.",
+    ],
     args: [volume],
     options: {
-      output: { type: "text", short: "o", value: "FILE", summary: "Where to write it; required" },
-      snapshot: { type: "text", value: "NAME", summary: "One that it has, as volume snapshots lists it" },
+      output: {
+        type: "text",
+        short: "o",
+        value: "FILE",
+        source: "file",
+        summary: "The file to write; required",
+      },
+      snapshot: { type: "text", value: "NAME", summary: "Export this snapshot: volume snapshots" },
     },
     examples: ["ployzctl volume export prod/pgdata -o pgdata.ployz-volume"],
     run: async (context, input) => (await import("./file.ts")).exportVolume(context, input),
   },
   {
     path: ["volume", "import"],
-    summary: "Make a volume of a file that volume export has written, in this cluster or another",
-    details:
-      "Under a name that is free. A damaged file leaves nothing. Quota and record size are those of the file.",
-    args: [volume, { name: "file", summary: "The file", required: true }],
+    summary: "Import a volume from a file that volume export wrote",
+    details: [
+      "The name must be unused. A damaged file is refused and leaves nothing behind. Quota and record size come from the file.",
+    ],
+    args: [volume, { name: "file", summary: "The exported file", required: true, source: "file" }],
     options: {
       machine: {
         type: "text",
         value: "MACHINE",
-        summary: "Where it will be; default: the machine that is asked",
+        source: "machine",
+        summary: "The machine; default: this one",
       },
       ...PREVIEW,
     },
@@ -151,9 +172,11 @@ export const volumeCommands: readonly Command[] = [
   },
   {
     path: ["volume", "rm"],
-    summary: "Take a volume that nothing uses out of its namespace; its data is kept for the retention time",
+    summary: "Remove a volume that no service uses",
+    details: ["Its data is kept for the retention time."],
     args: [volume],
     options: { ...PREVIEW, ...YES },
+    examples: ["ployzctl volume rm prod/pgdata"],
     async run(context, input) {
       const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
       const { changeAfterAsking } = await import("../../operation/change.ts");

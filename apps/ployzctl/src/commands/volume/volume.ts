@@ -19,7 +19,7 @@ export async function show(context: Context, input: Input): Promise<VolumeDocume
   if (first !== undefined) return { kind: "volume", ...first, copies };
   throw new PloyzError({
     code: "no_such_volume",
-    message: `there is no volume ${namespace}/${name}`,
+    message: `volume ${namespace}/${name} does not exist`,
     hint: `ployzctl volume ls ${namespace}`,
   });
 }
@@ -27,7 +27,7 @@ export async function show(context: Context, input: Input): Promise<VolumeDocume
 export async function create(context: Context, input: Input): Promise<Outcome> {
   const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
   const [machine, quota, record] = [input.text("machine"), input.text("quota"), input.text("recordsize")];
-  if (machine === undefined) throw usage("--machine is missing: where is it made?", "ployzctl machine ls");
+  if (machine === undefined) throw usage("--machine MACHINE is missing", "ployzctl machine ls");
   const wanted: VolumeCreateInput = {
     namespace,
     volume: name,
@@ -39,11 +39,11 @@ export async function create(context: Context, input: Input): Promise<Outcome> {
   return change(context, { primitive: "volume-create", input: wanted }, input.flag("preview"));
 }
 
-/** What a manifest takes too. */
+/** The same limits as in a manifest. */
 async function needRecordSize(text: string): Promise<number> {
   const bytes = await needSize("--recordsize", text);
   if (bytes <= 128 * 1024 && Number.isInteger(Math.log2(bytes))) return bytes;
-  throw usage(`--recordsize: ${text} is no power of two up to 128K`, "for example 16K");
+  throw usage(`--recordsize: ${text} is not a power of two up to 128K`, "for example 16K");
 }
 
 export async function fork(context: Context, input: Input): Promise<Outcome> {
@@ -64,7 +64,7 @@ export async function restore(context: Context, input: Input): Promise<Outcome> 
   if (!/^[a-z0-9][a-z0-9-]{0,99}$/.test(snapshot))
     throw new PloyzError({
       code: "invalid_input",
-      message: `SNAPSHOT: ${JSON.stringify(snapshot.slice(0, 60))} is not a snapshot's name`,
+      message: `SNAPSHOT: ${JSON.stringify(snapshot.slice(0, 60))} is not the name of a snapshot`,
       hint: `ployzctl volume snapshots ${namespace}/${name}`,
     });
   const wanted: VolumeRestoreInput = { namespace, volume: name, snapshot };

@@ -9,7 +9,7 @@ export function daemonPage(status: DaemonStatus): Page {
       ? []
       : [
           {
-            text: `could not come up as a member, and tries again: ${status.down.message}`,
+            text: `could not start as a member, retrying: ${status.down.message}`,
             tone: "bad" as const,
           },
           ...(status.down.hint === undefined ? [] : [`hint: ${status.down.hint}`]),
@@ -26,9 +26,11 @@ export function daemonPage(status: DaemonStatus): Page {
   ];
   return [
     lines(
-      `ployzd ${version} runs (pid ${pid}, for ${duration(uptimeMs)}, ${bytes(memoryBytes)}, under ${serviceHost})`,
-      cluster === undefined ? "in no cluster" : `machine ${machine ?? "?"} of cluster ${cluster}`,
-      `at its start: ${adoption.adopted.length} adopted, ${adoption.recreated.length} recreated, ${adoption.failed.length} failed`,
+      `ployzd ${version} is running (pid ${pid}, for ${duration(uptimeMs)}, ${bytes(memoryBytes)}, under ${serviceHost})`,
+      cluster === undefined
+        ? "in no cluster; create one: ployzctl mesh init NAME"
+        : `machine ${machine ?? "?"} of cluster ${cluster}`,
+      `at start: ${adoption.adopted.length} adopted, ${adoption.recreated.length} recreated, ${adoption.failed.length} failed`,
       ...found,
     ),
     table(
@@ -45,14 +47,14 @@ export function daemonPage(status: DaemonStatus): Page {
 }
 
 export function installedPage({ service, version, serviceHost, socket, changed }: DaemonInstalled): Page {
-  const said = {
+  const states = {
     installed: "installed and running",
-    unchanged: "is installed and runs: nothing to change",
+    unchanged: "is installed and running: nothing to change",
     replaced: "replaced and running",
   };
   return [
     lines(
-      { text: `ployzd ${version} ${said[service]} (${serviceHost}, ${socket})`, tone: "ok" },
+      { text: `ployzd ${version} ${states[service]} (${serviceHost}, ${socket})`, tone: "ok" },
       ...changed.map((what) => `  wrote ${what}`),
     ),
   ];
@@ -61,7 +63,7 @@ export function installedPage({ service, version, serviceHost, socket, changed }
 export function uninstalledPage({ removed, kept }: DaemonUninstalled): Page {
   return [
     lines(
-      ...(removed.length === 0 ? ["was not installed"] : removed.map((what) => `removed ${what}`)),
+      ...(removed.length === 0 ? ["the daemon was not installed"] : removed.map((what) => `removed ${what}`)),
       ...kept.map((what) => `kept ${what}`),
     ),
   ];

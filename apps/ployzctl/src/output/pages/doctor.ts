@@ -17,10 +17,6 @@ export function doctorPage({ ok, checks }: DoctorReport): Page {
       ]),
       "nothing to check",
     ),
-    remark(
-      ok
-        ? { text: "everything that Ployz needs is here", tone: "ok" }
-        : { text: `${failed} to fix`, tone: "bad" },
-    ),
+    remark(ok ? { text: "all checks passed", tone: "ok" } : { text: `${failed} failed`, tone: "bad" }),
   ];
 }

@@ -7,7 +7,7 @@ export function historyPage({ commits }: CommitHistory, now: number): Page {
   return [
     table(
       "commit",
-      ["REVISION", "WHEN", "BY", "WHAT", "OPERATION", "CHANGED", "FROM"],
+      ["REVISION", "WHEN", "BY", "PRIMITIVE", "OPERATION", "CHANGED", "FROM"],
       commits.map((row): Cell[] => [
         String(row.revision),
         ago(row.at, now),
@@ -65,7 +65,7 @@ export function commitPage({ namespace, revision, commit }: CommitDocument): Pag
       : [
           table(
             "job",
-            ["JOB", "RUNS"],
+            ["JOB", "IMAGE"],
             Object.entries(jobs).map(([name, { spec }]) => [
               name,
               spec.image?.ref ?? spec.bundle?.digest ?? "?",

@@ -14,7 +14,7 @@ import { statusPage } from "./status.ts";
 import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
 import { exportedPage, snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
 
-/** What a person sees of a document. `now` in milliseconds, for ages. */
+/** The page of a document. `now` in milliseconds, for ages. */
 export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>, now: number): Page {
   switch (document.kind) {
     case "daemon":
@@ -22,7 +22,9 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
     case "daemon-installed":
       return installedPage(document);
     case "daemon-stopped":
-      return [lines(document.stopped ? "stopped; workloads go on" : "was not running")];
+      return [
+        lines(document.stopped ? "stopped the daemon; workloads keep running" : "the daemon was not running"),
+      ];
     case "daemon-uninstalled":
       return uninstalledPage(document);
     case "mesh":
@@ -30,8 +32,10 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
     case "left":
       return [
         lines(
-          document.left ? "left the mesh" : "was in no mesh",
-          ...(document.kept ?? []).map((dataset) => `kept ${dataset}: zfs destroy -r removes it for good`),
+          document.left ? "left the cluster" : "this machine was in no cluster",
+          ...(document.kept ?? []).map(
+            (dataset) => `kept dataset ${dataset}; to remove it: zfs destroy -r ${dataset}`,
+          ),
         ),
       ];
     case "self-record":
@@ -57,7 +61,7 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
     case "machine-update":
       return updatedPage(document);
     case "invite-created":
-      // The token and nothing else: it is piped to where it is needed.
+      // Only the token, to be piped.
       return [lines(document.token)];
     case "invites":
       return invitesPage(document, now);
@@ -113,8 +117,8 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
     case "detached":
       return [
         lines(
-          `left operation ${document.operation}${document.committed ? " after its commit: the new state is in force" : ", which goes on"}`,
-          `follow it: ployzctl ops watch ${document.operation}`,
+          `detached from ${document.operation}; it ${document.committed ? "has committed and is cleaning up" : "is still running"}`,
+          `to follow it: ployzctl ops watch ${document.operation}`,
         ),
       ];
     case "abort":
@@ -126,7 +130,7 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
     case "version": {
       const { version, build, node, daemon } = document;
       const daemonLine =
-        daemon === null
+        daemon == null
           ? "ployzd     not reachable"
           : `ployzd     ${daemon.version} ${daemon.build.slice(0, 12)} node ${daemon.node}`;
       return [lines(`ployzctl   ${version} ${build.slice(0, 12)} node ${node}`, daemonLine)];
@@ -136,7 +140,7 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
     case "dev-down":
       return [
         document.removed.length === 0
-          ? lines("nothing to remove: dev has made nothing here, or it is gone")
+          ? lines("nothing to remove")
           : lines(...document.removed.map((what) => `removed ${what}`)),
       ];
     case "manifest":

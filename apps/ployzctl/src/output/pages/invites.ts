@@ -13,7 +13,7 @@ export function invitesPage({ invites }: InviteList, now: number): Page {
   return [
     table(
       "invite",
-      ["INVITE", "STATE", "EXPIRES", "MADE ON", "BY", "FOR", "USED BY"],
+      ["INVITE", "STATE", "EXPIRES", "CREATED ON", "BY", "FOR", "USED BY"],
       invites.map(({ id, state, expiresAt, inviter, by, name, region, az, machine }) => [
         id,
         { text: state, tone: TONES[state] },
@@ -23,7 +23,7 @@ export function invitesPage({ invites }: InviteList, now: number): Page {
         [name, region, az].filter((part) => part !== undefined).join("/") || "any machine",
         machine ?? "-",
       ]),
-      "no invites; make one: ployzctl machine invite create",
+      "no invites; create one: ployzctl machine invite create",
     ),
   ];
 }

@@ -48,7 +48,7 @@ const stateOf = (lifecycle: MachineRow["lifecycle"]): Cell => ({
   tone: lifecycle === "active" ? "ok" : "warn",
 });
 
-/** Without the store no machine can be asked: that says nothing of the machine itself. */
+/** Without the store no machine can be reached: its state is unknown, not down. */
 function awayOf(lifecycle: MachineRow["lifecycle"], code: string | undefined): Cell {
   if (lifecycle === "joining" || lifecycle === "removed") return { text: lifecycle, tone: "bad" };
   const also = lifecycle === "active" ? "" : ` (${lifecycle})`;
@@ -100,7 +100,7 @@ export function rttPage({ rows }: RttTable): Page {
 
 export function meshPage({ joined, cluster, machine, wireguard, store, peers }: MeshStatus): Page {
   if (!joined || cluster === undefined || machine === undefined)
-    return [lines("this machine is in no mesh", "make one: ployzctl mesh init NAME")];
+    return [lines("this machine is in no cluster", "create one: ployzctl mesh init NAME")];
   return [
     lines(
       `machine ${machine.id} (${machine.address}) of cluster ${cluster.name}, ${cluster.clusterCidr}`,
@@ -129,7 +129,7 @@ export function addedPage({ machines }: MachineAdded): Page {
         const first: Cell =
           state === "done"
             ? {
-                text: `${target}: ${changed === false ? "is a member already" : "added"}${machine === undefined ? "" : ` as ${machine}`}${took}`,
+                text: `${target}: ${changed === false ? "is already a member" : "added"}${machine === undefined ? "" : ` as ${machine}`}${took}`,
                 tone: "ok",
               }
             : {
@@ -167,14 +167,14 @@ function updateSaid(
   const change = from === undefined ? `to ${named(to)}` : `from ${named(from)} to ${named(to)}`;
   switch (state) {
     case "planned":
-      return { text: recorded ? `runs ${named(to)}, which is to be recorded` : `would be updated ${change}` };
+      return { text: recorded ? `runs ${named(to)}; would record it` : `would be updated ${change}` };
     case "not-tried":
-      return { text: "not tried", tone: "warn" };
+      return { text: "skipped", tone: "warn" };
     case "done": {
-      if (changed === false) return { text: `has ${named(to)} already`, tone: "ok" };
+      if (changed === false) return { text: `already has ${named(to)}`, tone: "ok" };
       const took = ms === undefined ? "" : ` (${duration(ms)})`;
       return {
-        text: `${recorded ? `runs ${named(to)}, now recorded` : `updated ${change}`}${took}`,
+        text: `${recorded ? `runs ${named(to)}; recorded it` : `updated ${change}`}${took}`,
         tone: "ok",
       };
     }

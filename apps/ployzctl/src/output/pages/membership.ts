@@ -2,21 +2,21 @@ import type { EvacuationSummary } from "@ployz/primitives";
 import type { Json } from "../../api.ts";
 import { bytes, type Cell } from "../page.ts";
 
-/** What a change of a machine's place in the cluster tells: `summary` of its plan and `output` of its result. */
+/** The `summary` of a plan and `output` of a result that change a machine's membership. */
 type MembershipSummary = {
   readonly kind: "machine-drain" | "machine-activate" | "machine-standby" | "machine-rm";
   readonly machine: string;
   readonly namespaces?: readonly EvacuationSummary[];
-  /** What is committed there. */
+  /** Instances and volumes committed to it. */
   readonly here?: readonly string[];
   readonly forced?: boolean;
   readonly already?: boolean;
   readonly kept?: readonly string[];
-  /** Where the store is before it, and once it is done. */
+  /** The store's machines before and after. */
   readonly store?: { readonly from: readonly string[]; readonly to: readonly string[] };
 };
 
-/** None for another primitive's summary. */
+/** Empty for the summary of another primitive. */
 export function membershipLines(summary: Json): readonly Cell[] {
   if (!isMembership(summary)) return [];
   const { kind, machine, namespaces = [], here = [], forced, kept = [], store } = summary;
@@ -32,15 +32,15 @@ export function membershipLines(summary: Json): readonly Cell[] {
       ? [{ text: `  ~ store: ${store.from.join(", ")} -> ${store.to.join(", ")}`, tone: "warn" } as const]
       : []),
     ...moves,
-    ...(stays.length > 0 ? [`  stays there: ${stays.join(", ")} (--migrate moves it)`] : []),
+    ...(stays.length > 0 ? [`  stays: ${stays.join(", ")} (--migrate moves it)`] : []),
     ...kept.map((dataset) => `  kept on its disk: ${dataset}`),
   ];
 }
 
 const WORDS = {
-  "machine-drain": "takes nothing new",
-  "machine-activate": "takes new instances",
-  "machine-standby": "on standby",
+  "machine-drain": "draining, receives no new workloads",
+  "machine-activate": "active, receives workloads",
+  "machine-standby": "standby, receives no workloads",
 };
 
 function evacuated(
@@ -57,12 +57,12 @@ function evacuated(
     ...instances.map(({ service, slot, to }): Cell => {
       const name = `${namespace}/${service}.${slot}`;
       return to === undefined
-        ? { text: `  - ${name} ends`, tone: "warn" }
+        ? { text: `  - ${name} stops`, tone: "warn" }
         : { text: `  ~ ${name}: ${machine} -> ${to}`, tone: "warn" };
     }),
     ...suspended.map(
       (service): Cell => ({
-        text: `  - ${namespace}/${service} does not run until it is deployed again, with an empty volume`,
+        text: `  - ${namespace}/${service} stops until it is deployed again, with an empty volume`,
         tone: "bad",
       }),
     ),

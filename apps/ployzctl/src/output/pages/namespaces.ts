@@ -41,11 +41,11 @@ export function instancesPage({ instances, unreachable }: InstanceList, now: num
         observed?.memoryBytes === undefined ? "-" : bytes(observed.memoryBytes),
         id,
       ]),
-      "nothing runs here; deploy something: ployzctl deploy -f ployz.toml",
+      "no instances; deploy a manifest: ployzctl deploy -f ployz.toml",
     ),
     ...(unreachable.length === 0
       ? []
-      : [remark({ text: `not reachable, so not known: ${unreachable.join(", ")}`, tone: "warn" })]),
+      : [remark({ text: `unreachable, state unknown: ${unreachable.join(", ")}`, tone: "warn" })]),
   ];
 }
 
@@ -67,7 +67,7 @@ export function namespaceTable(rows: readonly NamespaceRow[], now: number): Bloc
       commit.by,
       commit.lineage?.kind === "branch" ? `${commit.lineage.from}@${commit.lineage.revision}` : "-",
     ]),
-    "nothing is deployed; ployzctl deploy -f ployz.toml",
+    "no namespaces; deploy a manifest: ployzctl deploy -f ployz.toml",
   );
 }
 
@@ -83,7 +83,7 @@ export function namespacePage(row: NamespaceDocument, now: number): Page {
 export function serviceTable(commit: NamespaceRow["commit"]): Block {
   return table(
     "service",
-    ["SERVICE", "RUNS", "INSTANCES", "PORTS", "REVISION"],
+    ["SERVICE", "IMAGE", "INSTANCES", "PORTS", "REVISION"],
     Object.entries(commit.services).map(([name, { spec, revision }]) => [
       name,
       spec.image?.ref ?? `bundle ${spec.bundle?.digest.slice(7, 19) ?? "?"}`,

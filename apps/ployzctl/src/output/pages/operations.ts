@@ -20,7 +20,7 @@ const toned = (state: string): Cell => ({ text: state, tone: TONES[state] ?? "di
 export function operationTable(operations: readonly OperationSummary[], now: number, empty: string): Block {
   return table(
     "operation",
-    ["OPERATION", "WHAT", "STATE", "STARTED", "TOOK", "ON", "BY"],
+    ["OPERATION", "TITLE", "STATE", "STARTED", "TOOK", "ON", "BY"],
     operations.map(({ operation, title, primitive, state, startedAt, endedAt, coordinator, by }) => [
       operation,
       title || primitive,
@@ -64,7 +64,7 @@ export function detailPage({ summary, steps, owed }: OperationDetail): Page {
   ];
 }
 
-/** What is now true. */
+/** The result of an operation. */
 export function resultPage(result: OperationResult): Page {
   const { operation, state, changed, revision, output, error, owed, warnings, ms } = result;
   const at = `${revision === undefined ? "" : `revision ${revision}, `}${duration(ms)}`;
@@ -77,7 +77,7 @@ export function resultPage(result: OperationResult): Page {
         ? { text: "aborted and undone: nothing was changed", tone: "warn" }
         : state === "cleanup-owed" && revision !== undefined
           ? {
-              text: `committed (${at}), but cleanup is owed; the next run of the same command continues it`,
+              text: `committed (${at}), but cleanup is owed: run the same command again to continue it`,
               tone: "bad",
             }
           : {

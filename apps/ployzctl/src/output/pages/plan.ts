@@ -6,13 +6,13 @@ import { membershipLines } from "./membership.ts";
 
 import { routeText } from "./namespaces.ts";
 
-/** The same without colour, to ask about it. */
+/** The same as plain text, for a question. */
 export const planText = (plan: PlanView): string =>
   planPage(plan)
     .flatMap((block) => (block.kind === "lines" ? block.lines.map(textOf) : []))
     .join("\n");
 
-/** A plan as a diff: `+` comes, `-` goes, `~` changes. */
+/** A plan as a diff: `+` adds, `-` removes, `~` changes. */
 export function planPage({
   primitive,
   changes,
@@ -22,27 +22,29 @@ export function planPage({
   prepare,
   settle,
 }: PlanView): Page {
-  const told = summaryLines(summary);
+  const summarized = summaryLines(summary);
   const steps = [...prepare, ...settle];
   return [
     lines(
-      ...told,
+      ...summarized,
       ...(changes
-        ? [`${steps.length} steps; nothing was changed yet`]
+        ? [`${steps.length} steps; nothing has changed yet`]
         : [{ text: "nothing to change", tone: "ok" } as const]),
-      ...(told.length === 0 && changes
+      ...(summarized.length === 0 && changes
         ? steps.map(({ title, machine }) => `  ${title}${machine === undefined ? "" : ` [${machine}]`}`)
         : []),
       ...warnings.map((text): Cell => ({ text: `warning: ${text}`, tone: "warn" })),
       ...(prepared === undefined
         ? []
-        : [`kept until ${prepared.expiresAt}: ployzctl ${primitive} apply-prepared ${prepared.id}`]),
+        : [
+            `stored until ${prepared.expiresAt}; apply it: ployzctl ${primitive} apply-prepared ${prepared.id}`,
+          ]),
     ),
   ];
 }
 
 const MARKS = { add: "+", change: "~", remove: "-", repair: "~", unchanged: " " } as const;
-/** What the mark alone would not tell. */
+/** Remarks that the mark does not express. */
 const REMARKS: { readonly [change in ServiceSummary["change"]]?: string } = {
   unchanged: " (unchanged)",
   repair: " (instances replaced)",
@@ -54,13 +56,13 @@ const VOLUME_MARKS: { readonly [action in VolumeSummary["action"]]?: keyof typeo
 };
 const TONES = { "+": "ok", "~": "warn", "-": "bad", " ": "dim" } as const;
 
-/** What a plan will do, or a result has done, for the primitives that have a page of their own. */
+/** The summary of a plan or result; empty for primitives without a page. */
 export const summaryLines = (summary: Json): readonly Cell[] => [
   ...changeLines(summary),
   ...membershipLines(summary),
 ];
 
-/** The lines of a summary of a namespace's change; none for another primitive's. */
+/** The summary of a namespace's change; empty for other primitives. */
 function changeLines(summary: Json): readonly Cell[] {
   if (!isChange(summary)) return [];
   const { services, jobs, routes, volumes } = summary;
@@ -84,7 +86,7 @@ function changeLines(summary: Json): readonly Cell[] {
     ...jobs.map(({ name, action, machine }) =>
       action === "run"
         ? mark("+", `job ${name}: runs on ${machine ?? "?"}`)
-        : mark(" ", `job ${name} has run already`),
+        : mark(" ", `job ${name} has already run`),
     ),
     ...volumes
       .filter(({ action }) => action !== "keep")
@@ -101,14 +103,14 @@ const downText = (ms: number | undefined): string => (ms === undefined ? "" : ` 
 function volumeText({ name, action, machine, from, transferBytes, copied }: VolumeSummary): string {
   const data =
     copied !== undefined
-      ? ` (copied ${bytes(copied.bytes)}, of which ${bytes(copied.lastBytes)} while it was down)`
+      ? ` (copied ${bytes(copied.bytes)}, of which ${bytes(copied.lastBytes)} during the downtime)`
       : transferBytes !== undefined
         ? ` (about ${bytes(transferBytes)} to copy)`
         : "";
   if (action === "copy") return `volume ${name}: from ${from ?? "?"} on ${machine}${data}`;
   if (action === "move") return `volume ${name}: from ${from ?? "?"} to ${machine}${data}`;
   if (action === "drop")
-    return `volume ${name} on ${machine} leaves; its data is kept for the retention time`;
+    return `volume ${name} on ${machine} is removed; its data is kept for the retention time`;
   if (action === "lost") return `volume ${name} is lost with ${machine}`;
   return `volume ${name}: ${action} on ${machine}`;
 }
@@ -117,7 +119,7 @@ function isChange(value: unknown): value is ChangeSummary {
   return typeof value === "object" && value !== null && "services" in value && "volumes" in value;
 }
 
-/** Values of environment variables are not in a summary at all. */
+/** A summary has no values of environment variables. */
 function fieldText({ field, from, to }: FieldChange): string {
   if (from === undefined && to === undefined) return `    ${field}: changed`;
   return `    ${field}: ${shown(from)} -> ${shown(to)}`;

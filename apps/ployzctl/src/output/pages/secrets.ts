@@ -22,7 +22,7 @@ export function secretsPage({ secrets }: SecretList, now: number): Page {
       .filter(({ state }) => state === "lost")
       .map(({ namespace, name }) =>
         lines({
-          text: `the store does not have the value of ${namespace}/${name} any more: ployzctl secret set ${namespace}/${name}`,
+          text: `the store has lost the value of ${namespace}/${name}; set it again: ployzctl secret set ${namespace}/${name}`,
           tone: "bad",
         }),
       ),
@@ -32,14 +32,14 @@ export function secretsPage({ secrets }: SecretList, now: number): Page {
 export function secretPage({ kind, namespace, name, changed, users, outdated }: SecretChanged): Page {
   const secret = `${namespace}/${name}`;
   if (kind === "secret-removed")
-    return [lines(changed ? `${secret} is removed` : `there is no secret ${secret}`)];
+    return [lines(changed ? `removed ${secret}` : `secret ${secret} does not exist`)];
   return [
     lines(
-      { text: changed ? `${secret} is set` : `${secret} was that already`, tone: "ok" },
+      { text: changed ? `set ${secret}` : `${secret} already had that value`, tone: "ok" },
       ...(users.length === 0 ? [] : [`used by ${users.join(", ")}`]),
       ...(outdated.length === 0
         ? []
-        : [`still the old value in ${outdated.join(", ")}: it changes with the next deploy`]),
+        : [`${outdated.join(", ")} still has the old value; deploy to replace it`]),
     ),
   ];
 }

@@ -16,7 +16,7 @@ export function statusPage(status: ClusterStatus, now: number): Page {
   return [
     remark(
       {
-        text: `${cluster?.name ?? "no cluster"}${self === undefined ? "" : `, seen from ${self}`}`,
+        text: `${cluster?.name ?? "no cluster"}${self === undefined ? "" : `, as seen by ${self}`}`,
         tone: "strong",
       },
       storeLine,

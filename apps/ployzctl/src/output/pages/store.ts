@@ -9,10 +9,10 @@ const TONES: Readonly<Record<string, Tone>> = {
 const toned = (text: string): Cell => ({ text, tone: TONES[text] ?? "dim" });
 
 const STATES: Readonly<Record<StoreStatus["state"], string>> = {
-  open: "takes writes",
-  fenced: "takes no writes: it is being moved, or was left in the middle",
-  "no-quorum": "takes no writes: too few of its machines answer; what runs goes on",
-  unreachable: "does not answer; what runs goes on",
+  open: "accepts writes",
+  fenced: "refuses writes: a move is running or was interrupted",
+  "no-quorum": "refuses writes: too few of its machines answer; workloads keep running",
+  unreachable: "does not answer; workloads keep running",
 };
 
 export function storePage(status: StoreStatus): Page {
@@ -23,10 +23,10 @@ export function storePage(status: StoreStatus): Page {
         text: `generation ${generation}, ${STATES[status.state]}`,
         tone: status.state === "open" ? "strong" : "bad",
       },
-      `${quorum.up} of ${quorum.size} store machines answer, ${quorum.needed} must`,
+      `${quorum.up} of ${quorum.size} store machines answer, ${quorum.needed} needed`,
       ...unfinished.map(
         ({ id, decided }): Cell => ({
-          text: `unfinished: re-founding ${id} ${decided ? "has begun to take over" : "is not decided"}; run the same command again, or any machine storage command`,
+          text: `unfinished: move ${id} ${decided ? "has committed" : "has not committed"}; run the same command again, or any machine storage command`,
           tone: "warn",
         }),
       ),
@@ -40,7 +40,7 @@ export function storePage(status: StoreStatus): Page {
         toned(state),
         version ?? error?.message ?? "-",
       ]),
-      "no machine is known to hold it",
+      "no known store machine",
     ),
     table(
       "stream",
@@ -56,7 +56,7 @@ export function storePage(status: StoreStatus): Page {
     ),
     table(
       "view",
-      ["KNOWN ON", "GENERATION", "COMMITS TO", "FACTS TO", "ON DISK"],
+      ["MIRROR ON", "GENERATION", "COMMITS TO", "FACTS TO", "ON DISK"],
       views.map((view) => [
         view.machine,
         String(view.generation),
@@ -77,7 +77,7 @@ function recoveryLines({ from, commits, facts, namespaces, lost, views }: StoreR
     ...lost.map((what): Cell => ({ text: `lost: ${what}`, tone: "bad" })),
     ...views.map(
       (view) =>
-        `${view.machine} has followed generation ${view.generation} to commits ${view.commits}, facts ${view.facts}`,
+        `the mirror of ${view.machine}: generation ${view.generation}, commits up to ${view.commits}, facts up to ${view.facts}`,
     ),
   ];
 }
@@ -86,7 +86,9 @@ const planCells = (plan: StorePlan): readonly Cell[] => {
   const { from, to, changes, unfinished, warnings, recovery } = plan;
   const where = (machines: readonly string[]) => machines.join(", ") || "nowhere";
   return [
-    ...unfinished.map(({ id, decided }) => `re-founding ${id} is ${decided ? "finished" : "given up"} first`),
+    ...unfinished.map(
+      ({ id, decided }) => `${decided ? "finishes" : "discards"} the unfinished move ${id} first`,
+    ),
     changes
       ? `the store moves from ${where(from.machines)} (generation ${from.generation}) to ${where(to.machines)} (generation ${to.generation})`
       : `no change: the store is on ${where(from.machines)} (generation ${from.generation})`,
@@ -107,11 +109,11 @@ export function movedPage(moved: StoreMoved): Page {
     changed
       ? lines(
           { text: `the store is on ${on}`, tone: "ok" },
-          `no write was taken for ${duration(pauseMs)}; nothing else stopped`,
+          `writes were refused for ${duration(pauseMs)}; workloads kept running`,
           ...(recovery === undefined ? [] : recoveryLines(recovery)),
-          ...some(notOpen, "did not open its server yet: run the same command again"),
-          ...some(notRetired, "was away: what it holds of the old store never takes a write again"),
-          ...some(unaware, "could not be told, and will ask the others"),
+          ...some(notOpen, "has not opened its server yet: run the same command again"),
+          ...some(notRetired, "was unreachable; its part of the old store refuses writes for good"),
+          ...some(unaware, "was unreachable; it will learn the new store from other machines"),
         )
       : lines(`no change: the store is on ${on}`),
   ];
@@ -123,7 +125,7 @@ export const snapshotPage = ({ file, bytes: size, encrypted }: StoreSnapshot): P
     ? []
     : [
         remark({
-          text: "not encrypted, and it holds the cluster's secrets: keep it where nobody reads it, or use --passphrase-file",
+          text: "not encrypted, and it contains the cluster's secrets: protect the file, or use --passphrase-file",
           tone: "warn",
         }),
       ]),

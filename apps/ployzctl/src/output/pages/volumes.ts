@@ -39,7 +39,7 @@ export function volumesPage({ volumes, unreachable }: VolumeList): Page {
     volumeTable(volumes),
     ...(unreachable.length === 0
       ? []
-      : [remark({ text: `not reachable, so not known: ${unreachable.join(", ")}`, tone: "warn" })]),
+      : [remark({ text: `unreachable, state unknown: ${unreachable.join(", ")}`, tone: "warn" })]),
   ];
 }
 

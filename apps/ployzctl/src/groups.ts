@@ -1,0 +1,48 @@
+import type { Group } from "./command.ts";
+
+/** The top help: the most used first. Every noun stands in one group; one that is a command itself has the command's summary. */
+export const GROUPS: readonly Group[] = [
+  {
+    title: "Run",
+    nouns: {
+      deploy: undefined,
+      ps: undefined,
+      logs: undefined,
+      migrate: undefined,
+      secret: "Set, list and remove secrets",
+      route: "List routes",
+    },
+  },
+  {
+    title: "Environments",
+    nouns: {
+      branch: undefined,
+      promote: undefined,
+      rollback: undefined,
+      history: undefined,
+      show: undefined,
+      namespace: "List, show and remove namespaces",
+    },
+  },
+  { title: "Data", nouns: { volume: "List, snapshot, clone, restore, export and remove volumes" } },
+  { title: "Machines", nouns: { machine: "Add, list, drain, update and remove machines" } },
+  {
+    title: "Cluster",
+    nouns: {
+      status: undefined,
+      ops: "List, follow and abort operations",
+      store: "Show, back up, restore and rebuild the cluster's store",
+      mesh: "Create, join and leave a cluster (alias: network)",
+    },
+  },
+  {
+    title: "This machine",
+    nouns: {
+      dev: undefined,
+      doctor: undefined,
+      daemon: "Install, start, stop and remove ployzd",
+      version: undefined,
+      completion: undefined,
+    },
+  },
+];
