@@ -1,6 +1,6 @@
 import type { Refusal } from "../../engine/types.ts";
-import { didYouMean } from "../../model/did-you-mean.ts";
 import { routeKey } from "../../manifest/normalise.ts";
+import { didYouMean } from "../../model/did-you-mean.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import { decide } from "./decide.ts";
 import type { Desired, Wish } from "./desired.ts";
