@@ -193,7 +193,7 @@ const volume = Type.Object(
       }),
     ),
     quota: Type.Optional(size("Most space it may take, snapshots not counted.")),
-    recordsize: Type.Optional(size("Record size of the dataset, a power of two from 512 to 128K.")),
+    recordsize: Type.Optional(size("Record size of the dataset, a power of two from 1K to 128K.")),
   },
   closed,
 );
