@@ -17,24 +17,26 @@ const spread: Primitive<PrimitivePorts, Input, Facts, Kinds, string> = {
   parse: (input) => ({ ok: true, input: input as Input }),
   scope: ({ name }) => [`spread.${name}`],
   observe: async ({ name }, { store }) => ({ revision: (await store.commits.last(name))?.revision ?? 0 }),
-  refuse: ({ machines }) => (machines.length > 0 ? [] : [{ code: "no_machines", message: "name a machine" }]),
-  plan: ({ name, machines }, { revision }) => ({
-    basis: [{ key: `commit.${name}`, revision }],
-    prepare: machines.map(
-      (machine): PlannedStep<Kinds> => ({
-        id: `reserve on ${machine}`,
-        kind: "reserve",
-        args: { id: name, machine },
-        machine,
-        title: `reserve ${name} on ${machine}`,
-        needs: [],
-      }),
-    ),
-    settle: [],
-    summary: { machines },
-    changes: true,
-    warnings: [],
-  }),
+  plan({ name, machines }, { revision }) {
+    if (machines.length === 0) return { refusals: [{ code: "no_machines", message: "name a machine" }] };
+    return {
+      basis: [{ key: `commit.${name}`, revision }],
+      prepare: machines.map(
+        (machine): PlannedStep<Kinds> => ({
+          id: `reserve on ${machine}`,
+          kind: "reserve",
+          args: { id: name, machine },
+          machine,
+          title: `reserve ${name} on ${machine}`,
+          needs: [],
+        }),
+      ),
+      settle: [],
+      summary: { machines },
+      changes: true,
+      warnings: [],
+    };
+  },
   steps: {
     reserve: {
       timeoutMs: () => 10_000,

@@ -1,8 +1,8 @@
 import type { Primitive, PrimitivePorts } from "../engine/types.ts";
+import { warningsOf } from "../engine/warnings.ts";
 import type { Commit, Instance, Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import type { Wish } from "./decide/desired.ts";
-import { refuseChange } from "./decide/refuse.ts";
 import type { ChangeFacts } from "./observe/facts.ts";
 import { planChange } from "./plan/plan.ts";
 import type { ChangeSummary, NextVolume, ServiceSummary, VolumeSummary } from "./plan/summary.ts";
@@ -33,7 +33,6 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
   const { wish, ...given } = change;
   return {
     ...given,
-    refuse: (input, facts) => refuseChange(wish(input, facts), facts),
     plan: (input, facts, operation) => planChange(given.name, wish(input, facts), facts, operation),
     steps,
 
@@ -74,7 +73,7 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
       const { next: _, services, volumes, ...told } = summary as unknown as ChangeSummary;
       const published = settle.flatMap(({ id, kind }) => (kind === "publish" ? [id] : []));
       // One that did not confirm was only waited for.
-      const confirmed = published.filter((step) => warningOf(step, output).length === 0);
+      const confirmed = published.filter((step) => warningsOf(output(step)).length === 0);
       const known = Math.max(...confirmed.flatMap((step) => took(step)?.to ?? []));
       return {
         ...told,
@@ -85,7 +84,7 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
         }),
         volumes: volumes.map((volume) => ({ ...volume, ...copiedBy(volume, output) })),
         revision,
-        warnings: [...foreseen, ...published.flatMap((step) => warningOf(step, output))],
+        warnings: [...foreseen, ...published.flatMap((step) => warningsOf(output(step)))],
       };
     },
   };
@@ -124,20 +123,10 @@ function onlyOne({ instances }: ServiceSummary): string | undefined {
 
 function copiedBy(
   { name, machine, action }: VolumeSummary,
-  output: (step: string) => Json,
+  output: (step: string) => Json | undefined,
 ): Pick<VolumeSummary, "copied"> {
-  if (action !== "move") return {};
-  const before = output(`precopy ${name}@${machine}`) as ChangeKinds["volume.precopy"]["out"];
-  const last = output(`final ${name}@${machine}`) as ChangeKinds["volume.final"]["out"];
+  const before = output(`precopy ${name}@${machine}`) as ChangeKinds["volume.precopy"]["out"] | undefined;
+  const last = output(`final ${name}@${machine}`) as ChangeKinds["volume.final"]["out"] | undefined;
+  if (action !== "move" || before === undefined || last === undefined) return {};
   return { copied: { bytes: before.bytes + last.bytes, lastBytes: last.bytes } };
-}
-
-/** A publish step that is still owed has no output. */
-function warningOf(step: string, output: (step: string) => Json): readonly string[] {
-  try {
-    const { warning } = output(step) as ChangeKinds["publish"]["out"];
-    return warning === undefined ? [] : [warning];
-  } catch {
-    return [];
-  }
 }

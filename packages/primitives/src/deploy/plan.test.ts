@@ -7,10 +7,14 @@ import { allNeeds } from "../engine/view.ts";
 import { parseManifest } from "../manifest/parse.ts";
 import type { Commit } from "../model/commit.ts";
 import type { MachineObservation } from "../participant/commands.ts";
+import { planned, refusalsOf } from "../testing/planned.ts";
 import { contentOf, type DeployFacts, deployPrimitive } from "./index.ts";
 import type { DeployInput } from "./input.ts";
 
-const { plan, refuse } = deployPrimitive;
+const plan = (asked: DeployInput, facts: DeployFacts, operation: string) =>
+  planned(deployPrimitive.plan(asked, facts, operation));
+const refuse = (asked: DeployInput, facts: DeployFacts) =>
+  refusalsOf(deployPrimitive.plan(asked, facts, OP[1]));
 
 const OP = [
   "01J0000000000000000AAAA001",
@@ -99,13 +103,13 @@ function factsOf(world: World): DeployFacts {
   };
 }
 
-const summaryOf = (planned: { readonly summary: unknown }) => planned.summary as ChangeSummary;
+const summaryOf = (made: { readonly summary: unknown }) => made.summary as ChangeSummary;
 
 /** What the namespace is after the plan was carried out. */
 function after(toml: string, world: World, operation: string): Required<Pick<World, "head">> & World {
   const facts = factsOf(world);
-  const planned = plan(input(toml), facts, operation);
-  const point = deployPrimitive.commit(input(toml), facts, planned, {
+  const made = plan(input(toml), facts, operation);
+  const point = deployPrimitive.commit(input(toml), facts, made, {
     operation,
     at: "",
     by: "",
@@ -120,21 +124,21 @@ const WEB = '[services.web]\nimage = "app"\nreplicas = 3\nports = { http = 80 }\
 const base: World = { machines: ["m1", "m2", "m3"] };
 
 function stepsOf(toml: string, world: World, operation: string = OP[1]) {
-  const planned = plan(input(toml), factsOf(world), operation);
+  const made = plan(input(toml), factsOf(world), operation);
   return {
-    planned,
-    prepare: planned.prepare.map(({ id }) => id),
-    settle: planned.settle.map(({ id }) => id),
+    made,
+    prepare: made.prepare.map(({ id }) => id),
+    settle: made.settle.map(({ id }) => id),
     /** Everything that comes before it. */
     needs: (id: string) => {
-      const step = planned.prepare.find((one) => one.id === id);
-      return step ? [...allNeeds(planned.prepare as readonly PlannedStep[], step as PlannedStep)] : [];
+      const step = made.prepare.find((one) => one.id === id);
+      return step ? [...allNeeds(made.prepare as readonly PlannedStep[], step as PlannedStep)] : [];
     },
   };
 }
 
 test("a first deploy: images everywhere, then each instance, then routes", () => {
-  const { prepare, settle, needs, planned } = stepsOf(WEB, base, OP[0]);
+  const { prepare, settle, needs, made } = stepsOf(WEB, base, OP[0]);
   expect(prepare).toEqual([
     "image app@m1",
     "image app@m2",
@@ -145,29 +149,29 @@ test("a first deploy: images everywhere, then each instance, then routes", () =>
     expect.arrayContaining(["image app@m1", "image app@m2", "image app@m3"]),
   );
   expect(settle).toEqual(["publish@m1", "publish@m2", "publish@m3"]);
-  expect(summaryOf(planned).next.start[0]?.id).toBe(
+  expect(summaryOf(made).next.start[0]?.id).toBe(
     "prod.web.1.aaaaa001".replace("aaaaa001", OP[0].slice(-8).toLowerCase()),
   );
 });
 
 test("the same manifest again: nothing to do, and it says so", () => {
-  const { planned } = stepsOf(WEB, after(WEB, base, OP[0]));
-  expect(planned).toMatchObject({ changes: false, prepare: [], settle: [] });
-  expect(summaryOf(planned).services).toMatchObject([{ name: "web", change: "unchanged" }]);
+  const { made } = stepsOf(WEB, after(WEB, base, OP[0]));
+  expect(made).toMatchObject({ changes: false, prepare: [], settle: [] });
+  expect(summaryOf(made).services).toMatchObject([{ name: "web", change: "unchanged" }]);
 });
 
 test("a new image replaces each instance where it is, and drains the old after the routes flipped", () => {
   const world = after(WEB, base, OP[0]);
-  const { prepare, planned } = stepsOf(WEB.replace("app", "two"), world);
+  const { prepare, made } = stepsOf(WEB.replace("app", "two"), world);
   expect(prepare.filter((id) => id.startsWith("start"))).toEqual([
     "start web.1@m1",
     "start web.2@m2",
     "start web.3@m3",
   ]);
-  const retire = planned.settle.filter(({ kind }) => kind === "retire");
+  const retire = made.settle.filter(({ kind }) => kind === "retire");
   expect(retire.map(({ machine }) => machine)).toEqual(["m1", "m2", "m3"]);
   expect(retire[0]?.needs).toEqual(["publish@m1", "publish@m2", "publish@m3"]);
-  expect(summaryOf(planned).services[0]?.fields.map(({ field }) => field)).toEqual([
+  expect(summaryOf(made).services[0]?.fields.map(({ field }) => field)).toEqual([
     "image.digest",
     "image.ref",
   ]);
@@ -179,10 +183,10 @@ test("a tag that moved is a change, though the manifest is the same", () => {
 });
 
 test("a route or drain alone restarts nothing, and is committed", () => {
-  const { planned } = stepsOf(`${WEB}drain = "1s"\nroutes = [{ host = "a.b" }]`, after(WEB, base, OP[0]));
-  expect(planned).toMatchObject({ changes: true, prepare: [] });
-  expect(planned.settle.map(({ kind }) => kind)).toEqual(["publish", "publish", "publish"]);
-  expect(summaryOf(planned).routes.added).toMatchObject([{ host: "a.b", service: "web" }]);
+  const { made } = stepsOf(`${WEB}drain = "1s"\nroutes = [{ host = "a.b" }]`, after(WEB, base, OP[0]));
+  expect(made).toMatchObject({ changes: true, prepare: [] });
+  expect(made.settle.map(({ kind }) => kind)).toEqual(["publish", "publish", "publish"]);
+  expect(summaryOf(made).routes.added).toMatchObject([{ host: "a.b", service: "web" }]);
 });
 
 test("scaling down takes the highest slots; scaling up fills the gaps", () => {
@@ -200,18 +204,18 @@ test("a dead instance is replaced; one on a machine that does not answer is left
   const repaired = stepsOf(WEB, { ...world, dead: [first] });
   expect(repaired.prepare.filter((id) => id.startsWith("start"))).toEqual(["start web.1@m1"]);
   expect(repaired.settle).toContain(`remove ${first}`);
-  expect(summaryOf(repaired.planned).services[0]).toMatchObject({ change: "repair", fields: [] });
+  expect(summaryOf(repaired.made).services[0]).toMatchObject({ change: "repair", fields: [] });
   const away = stepsOf(WEB, { ...world, unreachable: ["m2"] });
-  expect(away.planned).toMatchObject({ changes: false });
-  expect(away.planned.warnings.join()).toContain("machine m2 does not answer");
+  expect(away.made).toMatchObject({ changes: false });
+  expect(away.made.warnings.join()).toContain("machine m2 does not answer");
 });
 
 test("a changed instance on a machine that does not answer moves, with a warning instead of a step that must fail", () => {
   const world = { ...after(WEB, base, OP[0]), unreachable: ["m2"] };
-  const { prepare, settle, planned } = stepsOf(WEB.replace("app", "two"), world);
+  const { prepare, settle, made } = stepsOf(WEB.replace("app", "two"), world);
   expect(prepare.filter((id) => id.startsWith("start")).every((id) => !id.endsWith("@m2"))).toBe(true);
   expect([...prepare, ...settle].some((id) => id.endsWith("@m2"))).toBe(false);
-  expect(planned.warnings.join()).toContain("prod.web.2");
+  expect(made.warnings.join()).toContain("prod.web.2");
 });
 
 test("every machine: a new machine gets one, the others keep theirs", () => {
@@ -223,10 +227,10 @@ test("every machine: a new machine gets one, the others keep theirs", () => {
 
 test("a removed service goes, with its routes", () => {
   const world = after(`${WEB}routes = [{ host = "a.b" }]\n[services.api]\nimage = "two"`, base, OP[0]);
-  const { settle, planned } = stepsOf('[services.api]\nimage = "two"', world);
+  const { settle, made } = stepsOf('[services.api]\nimage = "two"', world);
   expect(settle.filter((id) => id.startsWith("retire")).length).toBe(3);
-  expect(summaryOf(planned)).toMatchObject({ routes: { removed: [{ host: "a.b" }] } });
-  expect(summaryOf(planned).services).toMatchObject([
+  expect(summaryOf(made)).toMatchObject({ routes: { removed: [{ host: "a.b" }] } });
+  expect(summaryOf(made).services).toMatchObject([
     { name: "api", change: "unchanged" },
     { name: "web", change: "remove" },
   ]);
@@ -270,13 +274,13 @@ test("stop-first: the outage begins when all else is ready", () => {
   const toml = (image: string) =>
     `[services.db]\nimage = "${image}"\nupdate = "stop-first"\n[services.web]\nimage = "${image}"\n[services.late]\nimage = "${image}"\nafter = ["db"]`;
   const world = after(toml("app"), base, OP[0]);
-  const { prepare, needs, planned } = stepsOf(toml("two"), world);
+  const { prepare, needs, made } = stepsOf(toml("two"), world);
   const at = (prefix: string) => prepare.find((id) => id.startsWith(prefix)) ?? "";
   expect(needs(at("stop prod.db.1"))).toEqual(expect.arrayContaining([at("reserve db"), at("ready web")]));
   expect(needs(at("start db"))).toContain(at("stop prod.db.1"));
   expect(needs(at("start late"))).toContain(at("ready db"));
   const old = world.head.commit.instances.find(({ service }) => service === "db")?.id;
-  expect(planned.settle.find(({ id }) => id === `remove ${old}`)).toBeDefined();
+  expect(made.settle.find(({ id }) => id === `remove ${old}`)).toBeDefined();
   const away = {
     ...world,
     unreachable: [world.head.commit.instances.find(({ service }) => service === "db")?.machine ?? ""],
@@ -299,8 +303,8 @@ test("what dead operations left is removed", () => {
         }
       : machine,
   );
-  const planned = plan(input(WEB), { ...facts, machines }, OP[1]);
-  expect(planned.settle.map(({ id }) => id)).toContain("remove prod.web.1.stray000");
+  const made = plan(input(WEB), { ...facts, machines }, OP[1]);
+  expect(made.settle.map(({ id }) => id)).toContain("remove prod.web.1.stray000");
 });
 
 test.each([
@@ -355,17 +359,17 @@ test("over any history: what is unchanged stays, plans are deterministic and clo
     fc.property(anyManifest, anyManifest, (first, second) => {
       const world = after(first, base, OP[0]);
       const facts = factsOf(world);
-      const planned = plan(input(second), facts, OP[1]);
-      expect(plan(input(second), facts, OP[1])).toEqual(planned);
+      const made = plan(input(second), facts, OP[1]);
+      expect(plan(input(second), facts, OP[1])).toEqual(made);
 
-      const ids = [...planned.prepare, ...planned.settle].map(({ id }) => id);
+      const ids = [...made.prepare, ...made.settle].map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
       const before = new Set<string>();
-      for (const { id, needs } of planned.prepare) {
+      for (const { id, needs } of made.prepare) {
         for (const need of needs) expect(before).toContain(need);
         before.add(id);
       }
-      for (const { kind, args } of planned.prepare) {
+      for (const { kind, args } of made.prepare) {
         if (kind === "start") expect(deployPrimitive.steps.start.undo).toBeDefined();
         if (kind === "start") expect(ids).toContain(args.reserve);
         if (kind === "stop") expect(deployPrimitive.steps.stop.undo).toBeDefined();

@@ -118,7 +118,7 @@ async function finished(
 
 /** A bug in saying what was done does not undo it. */
 function resultOf(session: Session, input: Json, revision: number): Json {
-  const output = (step: string) => outputOf(session, step);
+  const output = (step: string) => recordOf(session).steps.get(step)?.out;
   const took = (step: string) => {
     const ran = session.resumed ? undefined : recordOf(session).steps.get(step);
     return ran?.state === "done" && ran.ms !== undefined

@@ -4,11 +4,11 @@ import type { Run } from "./run-context.ts";
 import type { Plan, Refusal } from "./types.ts";
 import { checkPlan } from "./view.ts";
 
-/** Reasons not to start, on their way to the outcome. As an error it reads like the first of them. */
-export class Refusals extends PloyzError {
+/** Carries refusals to the outcome. As an error it reads like the first of them. */
+export class RefusedError extends PloyzError {
   readonly refusals: readonly Refusal[];
-  constructor(refusals: readonly [Refusal, ...Refusal[]]) {
-    super(refusals[0]);
+  constructor(refusals: readonly Refusal[]) {
+    super(refusals[0] ?? { code: "internal", message: "refused without a reason" });
     this.refusals = refusals;
   }
 }
@@ -18,14 +18,13 @@ export interface Planned {
   readonly plan: Plan;
 }
 
-/** Looks, refuses or plans. Touches nothing; fails with `Refusals`. */
+/** Observes and plans. Touches nothing. @throws RefusedError */
 export async function observeAndPlan(run: Run, operation: string, signal: AbortSignal): Promise<Planned> {
   const { primitive, ports } = run.registered;
   if (signal.aborted) throw abortedError();
   const facts = await primitive.observe(run.input, ports, signal);
-  const [first, ...rest] = primitive.refuse(run.input, facts);
-  if (first !== undefined) throw new Refusals([first, ...rest]);
   const plan = primitive.plan(run.input, facts, operation);
+  if ("refusals" in plan) throw new RefusedError(plan.refusals);
   checkPlan(plan, primitive.steps);
   return { facts, plan };
 }

@@ -15,7 +15,7 @@ import type { Owed } from "./entries.ts";
 import { type Ending, execute } from "./execute.ts";
 import type { LeaseKeeper } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
-import { observeAndPlan, type Planned, Refusals } from "./planning.ts";
+import { observeAndPlan, type Planned, RefusedError } from "./planning.ts";
 import {
   committedAt,
   isResumable,
@@ -32,7 +32,7 @@ import type { Kinds, Plan, Primitive, PrimitivePorts } from "./types.ts";
 import { planView } from "./view.ts";
 
 /**
- * Runs one command: parse, lease, resolve what an interrupted predecessor left, observe, refuse, plan, prepare, commit, settle.
+ * Runs one command: parse, lease, resolve what an interrupted predecessor left, observe, plan, prepare, commit, settle.
  * Never throws for what an operator could meet: a refusal, a failure and an interruption are outcomes. The last event is `result`
  * or `refused` (for a preview: `plan`).
  */
@@ -48,13 +48,13 @@ export async function runOperation<
   deps: EngineDeps<Ports>,
 ): Promise<Outcome> {
   const registered = register(primitive, deps.ports);
-  const outcome = await decide(registered, request, deps);
+  const outcome = await dispatch(registered, request, deps);
   if (outcome.kind === "operation") deps.emit({ type: "result", result: outcome });
   if (outcome.kind === "refused") deps.emit({ type: "refused", refusals: outcome.refusals });
   return outcome;
 }
 
-async function decide(
+async function dispatch(
   registered: RegisteredPrimitive,
   request: RunRequest,
   deps: EngineDeps,
@@ -81,7 +81,7 @@ async function decide(
 
 /** Errors before anything was touched. A bug is reported like them, rather than taking the daemon down. */
 function refused({ registered }: Run, error: unknown): Refused {
-  const refusals = error instanceof Refusals ? error.refusals : [errorBody(error)];
+  const refusals = error instanceof RefusedError ? error.refusals : [errorBody(error)];
   return { kind: "refused", primitive: registered.primitive.name, refusals };
 }
 

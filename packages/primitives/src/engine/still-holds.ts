@@ -1,5 +1,5 @@
 import { askRunning } from "./leases.ts";
-import { observeAndPlan, type Planned, Refusals } from "./planning.ts";
+import { observeAndPlan, type Planned, RefusedError } from "./planning.ts";
 import type { Run } from "./run-context.ts";
 import type { Plan } from "./types.ts";
 
@@ -22,7 +22,7 @@ export async function stillHolds(
     const { facts } = await observeAndPlan(run, operation, run.deps.signal);
     return { facts, plan };
   } catch (error) {
-    if (error instanceof Refusals) return undefined;
+    if (error instanceof RefusedError) return undefined;
     throw error;
   }
 }

@@ -15,6 +15,11 @@ export interface Basis {
 /** A reason not to start. Expected, so returned, never thrown. */
 export type Refusal = ErrorBody;
 
+/** Instead of a plan: every reason not to start, at least one. */
+export interface Refusals {
+  readonly refusals: readonly Refusal[];
+}
+
 /** The step kinds of one primitive: what each takes and what it leaves for later steps. */
 export type Kinds = Readonly<Record<string, { readonly args: Json; readonly out: Json }>>;
 
@@ -109,10 +114,8 @@ export interface Primitive<
   scope(input: In): readonly string[];
   /** Reads only. */
   observe(input: In, ports: Ports, signal: AbortSignal): Promise<Facts>;
-  /** Pure. Non-empty: nothing is touched. */
-  refuse(input: In, facts: Facts): readonly Refusal[];
-  /** Pure and deterministic in its arguments. */
-  plan(input: In, facts: Facts, operation: string): Plan<K>;
+  /** Pure and deterministic in its arguments. Refusals: nothing is touched. */
+  plan(input: In, facts: Facts, operation: string): Plan<K> | Refusals;
   readonly steps: { readonly [N in keyof K & string]: StepDef<Ports, K[N]["args"], K[N]["out"]> };
   /** Pure; exactly one. `at`/`by` are given. */
   commit(
@@ -123,6 +126,7 @@ export interface Primitive<
       readonly operation: string;
       readonly at: string;
       readonly by: string;
+      /** Of a prepare step: all are done. */
       output(step: string): Json;
     },
   ): CommitPoint;
@@ -131,8 +135,9 @@ export interface Primitive<
     plan: Plan<K>,
     context: {
       readonly revision: number;
-      output(step: string): Json;
-      /** When a step that is done began and ended, in ms since the epoch. Not told of an operation that was resumed. */
+      /** `undefined` for a step that is still owed. */
+      output(step: string): Json | undefined;
+      /** When a finished step began and ended, in ms since the epoch; `undefined` for a resumed operation. */
       took(step: string): { readonly from: number; readonly to: number } | undefined;
     },
   ): Result;

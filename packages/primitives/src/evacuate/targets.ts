@@ -14,8 +14,7 @@ export type Targets = {
  * all that run on them may run: the machine of which most can still be promised. Pure.
  */
 export function chooseTargets(commit: Commit, leaving: string, facts: ChangeFacts): Targets {
-  const counts = new Map<string, number>();
-  const hosts = hostsOf(facts.machines, counts);
+  const hosts = hostsOf(facts.machines);
   const room = new Map(
     facts.machines.map(({ record, observation }) => [record.id, observation?.storage?.availableBytes ?? 0]),
   );

@@ -4,7 +4,6 @@ import { type MachineAddInput, parseMachineAdd, scopeOf } from "./input.ts";
 import { type MachineAddFacts, type MachineAddPorts, observe } from "./observe.ts";
 import { commitSeat, seatResult } from "./peers.ts";
 import { type MachineAddKinds, plan } from "./plan.ts";
-import { refuse } from "./refuse.ts";
 import { steps } from "./steps.ts";
 
 /**
@@ -18,9 +17,8 @@ export const machineAdd: Primitive<MachineAddPorts, MachineAddInput, MachineAddF
     parse: parseMachineAdd,
     scope: ({ target }) => [scopeOf(target)],
     observe,
-    refuse,
     plan,
     steps,
     commit: (_input, _facts, _plan, context) => commitSeat(context),
-    result: (_input, { summary }, context) => seatResult(summary, context),
+    result: (_input, { summary }, context) => seatResult(summary, context.output),
   };

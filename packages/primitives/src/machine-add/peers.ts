@@ -151,7 +151,9 @@ export function commitSeat(context: Pick<StepContext<unknown>, "output">): Commi
 }
 
 /** The subnet is the one it got, which is not the planned one if another machine was faster. */
-export function seatResult(summary: Json, context: Pick<StepContext<unknown>, "output">): Json {
-  const { subnet, address } = reserved(context, "seat").record;
+export function seatResult(summary: Json, output: (step: string) => Json | undefined): Json {
+  const seat = output("seat") as unknown as ReturnType<typeof reserved> | undefined;
+  if (seat === undefined) return summary;
+  const { subnet, address } = seat.record;
   return { ...(summary as { readonly [key: string]: Json }), subnet, address };
 }

@@ -1,12 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { MachineRecord } from "../model/machine.ts";
 import type { RemoteFacts } from "../ports/remote.ts";
+import { planned, refusalsOf } from "../testing/planned.ts";
 import { CLUSTER, memberRecord, PAYLOAD } from "../testing/scenarios/machine-add.ts";
 import type { MachineAddInput } from "./input.ts";
 import type { MachineAddFacts } from "./observe.ts";
-import { plan } from "./plan.ts";
-import { nameOf, refuse } from "./refuse.ts";
+import * as machineAdd from "./plan.ts";
+import { nameOf } from "./refuse.ts";
 import { selfOf } from "./seat.ts";
+
+const plan = (input: MachineAddInput, of: MachineAddFacts) => planned(machineAdd.plan(input, of));
+const refuse = (input: MachineAddInput, of: MachineAddFacts) => refusalsOf(machineAdd.plan(input, of));
 
 const INPUT: MachineAddInput = { target: { user: "root", host: "203.0.113.7", port: 22 } };
 

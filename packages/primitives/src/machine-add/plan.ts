@@ -1,10 +1,10 @@
-import type { Plan, PlannedStep } from "../engine/types.ts";
+import type { Plan, PlannedStep, Refusals } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
 import type { RemoteTarget } from "../ports/remote.ts";
 import { type MachineAddInput, targetText } from "./input.ts";
 import type { MachineAddFacts } from "./observe.ts";
 import { basisOf, type PeerKinds, planHandshake, planPeers, storeServersOf, warningsOf } from "./peers.ts";
-import { nameOf, nextIndex, presentMember } from "./refuse.ts";
+import { freePlace, nameOf, presentMember, refuse } from "./refuse.ts";
 
 /** What is known of the new machine before its identity and its subnet are. */
 export type Seat = {
@@ -41,7 +41,7 @@ export type MachineAddKinds = {
   };
 } & PeerKinds;
 
-export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<MachineAddKinds> {
+export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<MachineAddKinds> | Refusals {
   const { target } = input;
   const { remote } = facts;
   const where = targetText(target);
@@ -57,9 +57,9 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     };
   }
   const id = nameOf(input, facts);
-  const index = nextIndex(facts);
-  const place = index === undefined ? undefined : facts.plan(index);
-  if (index === undefined || place === undefined) throw new Error("plan() after a refusal");
+  const place = freePlace(facts);
+  const refusals = refuse(input, facts);
+  if (place === undefined || refusals.length > 0) return { refusals };
   const runtime = input.runtime ?? (remote.dockerRunning ? "docker" : "process");
   const seat: Seat = {
     id,

@@ -23,7 +23,7 @@ export function labelOf(hostname: string, facts: MemberFacts): string {
     .replace(/^(?=\d)/, "m") // a name starts with a letter
     .slice(0, 63)
     .replace(/-+$/, "");
-  return label === "" ? `m${nextIndex(facts) ?? 0}` : label;
+  return label === "" ? `m${freePlace(facts)?.index ?? 0}` : label;
 }
 
 /** The record of the target when it is a full member already: there is nothing to do. */
@@ -34,15 +34,17 @@ export function presentMember(input: MachineAddInput, facts: MachineAddFacts): M
   return found !== undefined && (input.name === undefined || input.name === found.id) ? found : undefined;
 }
 
-export function nextIndex(facts: MemberFacts): number | undefined {
-  for (let index = 1; facts.plan(index) !== undefined; index++) {
-    if (!facts.takenIndexes.has(index)) return index;
+/** The first free subnet of the cluster's range; `undefined` when all are taken. */
+export function freePlace({ plan, takenIndexes }: MemberFacts) {
+  for (let index = 1; ; index++) {
+    const place = plan(index);
+    if (place === undefined) return undefined;
+    if (!takenIndexes.has(index)) return { ...place, index };
   }
-  return undefined;
 }
 
+/** Reasons not to add a machine that is no member yet. */
 export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly Refusal[] {
-  if (presentMember(input, facts) !== undefined) return [];
   const { remote, cluster } = facts;
   const target = targetText(input.target);
   const refusals: Refusal[] = [];
@@ -97,7 +99,7 @@ export function refuseCluster(who: string, facts: MemberFacts): readonly Refusal
   const unreachable = facts.machines
     .map(({ record }) => record)
     .filter((record) => record.store && isMember(record) && !facts.reachable.includes(record.id));
-  const full = nextIndex(facts) === undefined;
+  const full = freePlace(facts) === undefined;
   return [
     ...unreachable.map(({ id }) => ({
       code: "store_machine_unreachable",

@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { inputParser, label } from "../change/input.ts";
-import { evacuationSteps, planEvacuations } from "../membership/evacuations.ts";
+import { planEvacuations } from "../membership/evacuations.ts";
 import { lifecyclePrimitive } from "../membership/lifecycle.ts";
 
 const Input = Type.Object({
@@ -17,15 +17,11 @@ export const machineDrain = lifecyclePrimitive<MachineDrainInput>({
   name: "machine-drain",
   parse: inputParser(Input),
   to: "draining",
-  refuse({ machine, migrate }, facts) {
-    return migrate ? planEvacuations(machine, undefined, facts, "").flatMap(({ refusals }) => refusals) : [];
-  },
   follows({ machine, migrate }, facts, operation) {
-    const evacuations = migrate ? planEvacuations(machine, undefined, facts, operation) : [];
-    return {
-      settle: evacuationSteps(evacuations, [`follow@${machine}`]),
-      summary: { namespaces: evacuations.flatMap(({ summary }) => summary ?? []) },
-      warnings: [...new Set(evacuations.flatMap(({ warnings }) => warnings))],
-    };
+    if (!migrate) return { settle: [], summary: { namespaces: [] }, warnings: [] };
+    const moves = planEvacuations({ machine, after: [`follow@${machine}`] }, facts, operation);
+    if ("refusals" in moves) return moves;
+    const { steps, namespaces, warnings } = moves;
+    return { settle: steps, summary: { namespaces }, warnings };
   },
 });

@@ -4,7 +4,6 @@ import type { Json } from "../model/json.ts";
 import { type MachineJoinInput, parseMachineJoin, scopeOf } from "./input.ts";
 import { type MachineJoinFacts, type MachineJoinPorts, observe } from "./observe.ts";
 import { type MachineJoinKinds, plan } from "./plan.ts";
-import { refuse } from "./refuse.ts";
 import { steps } from "./steps.ts";
 
 /**
@@ -24,9 +23,8 @@ export const machineJoin: Primitive<
   parse: parseMachineJoin,
   scope: ({ self }) => [scopeOf(self)],
   observe,
-  refuse,
   plan,
   steps,
   commit: (_input, _facts, _plan, context) => commitSeat(context),
-  result: (_input, { summary }, context) => seatResult(summary, context),
+  result: (_input, { summary }, context) => seatResult(summary, context.output),
 };

@@ -1,4 +1,4 @@
-import type { Plan, PlannedStep } from "../engine/types.ts";
+import type { Plan, PlannedStep, Refusals } from "../engine/types.ts";
 import {
   basisOf,
   type PeerKinds,
@@ -8,13 +8,13 @@ import {
   warningsOf,
 } from "../machine-add/peers.ts";
 import type { Seat } from "../machine-add/plan.ts";
-import { nextIndex } from "../machine-add/refuse.ts";
+import { freePlace } from "../machine-add/refuse.ts";
 import type { Self } from "../machine-add/seat.ts";
 import type { Json } from "../model/json.ts";
 import type { Claim } from "./claim.ts";
 import type { MachineJoinInput } from "./input.ts";
 import type { MachineJoinFacts } from "./observe.ts";
-import { nameOf, presentMember } from "./refuse.ts";
+import { nameOf, presentMember, refuse } from "./refuse.ts";
 
 export type MachineJoinKinds = {
   "invite.claim": { args: Claim; out: null };
@@ -26,8 +26,11 @@ export type MachineJoinKinds = {
   };
 } & PeerKinds;
 
-export function plan(input: MachineJoinInput, facts: MachineJoinFacts): Plan<MachineJoinKinds> {
+export function plan(input: MachineJoinInput, facts: MachineJoinFacts): Plan<MachineJoinKinds> | Refusals {
   const { invite, self } = input;
+  const place = freePlace(facts);
+  const refusals = refuse(input, facts);
+  if (refusals.length > 0) return { refusals };
   const present = presentMember(input, facts);
   if (present !== undefined)
     return {
@@ -40,10 +43,8 @@ export function plan(input: MachineJoinInput, facts: MachineJoinFacts): Plan<Mac
         already: true,
       },
     };
+  if (place === undefined) return { refusals };
   const id = nameOf(input, facts);
-  const index = nextIndex(facts);
-  const place = index === undefined ? undefined : facts.plan(index);
-  if (place === undefined) throw new Error("plan() after a refusal");
   const { publicKey, nkey, endpoints, runtime, version } = self;
   const [region, az] = [facts.invite?.region ?? self.region, facts.invite?.az ?? self.az];
   const seat: Seat = {

@@ -1,13 +1,12 @@
 import { inputParser } from "../change/input.ts";
 import type { Primitive } from "../engine/types.ts";
+import { warningsOf } from "../engine/warnings.ts";
 import { machineScope } from "../membership/input.ts";
-import { warningsOf } from "../membership/lifecycle.ts";
 import { type MembershipFacts, type MembershipPorts, observeMembership } from "../membership/observe.ts";
 import type { Json } from "../model/json.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import { Input, type MachineRmInput } from "./input.ts";
 import { plan } from "./plan.ts";
-import { refuse } from "./refuse.ts";
 import { type MachineRmKinds, steps } from "./steps.ts";
 
 /**
@@ -25,7 +24,6 @@ export const machineRm: Primitive<MembershipPorts, MachineRmInput, MembershipFac
   },
   scope: machineScope,
   observe: ({ machine }, ports, signal) => observeMembership(machine, ports, signal),
-  refuse,
   plan,
   steps,
   /** The record says it from here on, and no one who follows takes it for a member; it is gone once the machine has been told. */
@@ -40,20 +38,12 @@ export const machineRm: Primitive<MembershipPorts, MachineRmInput, MembershipFac
   },
   result(_input, { summary, prepare, settle, warnings: foreseen }, { output }) {
     const left = settle.find(({ kind }) => kind === "leave");
-    const { left: cleaned = false, kept = [] } = left ? leaveOf(left.id, output) : {};
-    const met = [...prepare, ...settle].flatMap(({ id }) => warningsOf(id, output));
+    const told = left && (output(left.id) as MachineRmKinds["leave"]["out"] | undefined);
+    const met = [...prepare, ...settle].flatMap(({ id }) => warningsOf(output(id)));
     return {
       ...(summary as { readonly [key: string]: Json }),
-      ...{ cleaned, kept },
+      ...{ cleaned: told?.left ?? false, kept: told?.kept ?? [] },
       warnings: [...foreseen, ...met],
     };
   },
 };
-
-function leaveOf(step: string, output: (step: string) => Json): Partial<MachineRmKinds["leave"]["out"]> {
-  try {
-    return output(step) as MachineRmKinds["leave"]["out"];
-  } catch {
-    return {}; // still owed
-  }
-}

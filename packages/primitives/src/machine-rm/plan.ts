@@ -1,8 +1,9 @@
-import type { Plan, PlannedStep } from "../engine/types.ts";
-import { evacuationSteps, planEvacuations } from "../membership/evacuations.ts";
+import type { Plan, PlannedStep, Refusals } from "../engine/types.ts";
+import { planEvacuations } from "../membership/evacuations.ts";
+import { memberOf } from "../membership/input.ts";
 import type { MembershipFacts } from "../membership/observe.ts";
 import type { MachineRmInput } from "./input.ts";
-import { isGone, lossOf } from "./refuse.ts";
+import { isGone, refuse } from "./refuse.ts";
 import type { MachineRmKinds } from "./steps.ts";
 
 type Step = PlannedStep<MachineRmKinds>;
@@ -13,15 +14,29 @@ type Step = PlannedStep<MachineRmKinds>;
  * tunnel; then everybody lets go of it. By force it is the other way round: no namespace gives up its data before it is certain that
  * the machine is out for good.
  */
-export function plan(input: MachineRmInput, facts: MembershipFacts, operation: string): Plan<MachineRmKinds> {
-  const { machine: id, force = false, storeMoves } = input;
-  if (isGone(facts) || facts.machine === undefined) {
+export function plan(
+  input: MachineRmInput,
+  facts: MembershipFacts,
+  operation: string,
+): Plan<MachineRmKinds> | Refusals {
+  const { machine: id, force = false, lose = [], storeMoves } = input;
+  if (isGone(facts)) {
     const summary = { kind: "machine-rm", machine: id, already: true };
     return { basis: [], prepare: [], settle: [], changes: false, warnings: [], summary };
   }
-  const { record } = facts.machine;
-  const evacuations = planEvacuations(id, lossOf(input), facts, operation);
-  const moves = evacuationSteps(evacuations, [force ? "forget" : "drain"]);
+  const member = memberOf(id, facts);
+  if ("refusals" in member) return member;
+  const { record } = member;
+  const refusals = refuse(input, record, facts.cluster);
+  if (refusals.length > 0) return { refusals };
+  const loss = force ? { lose } : undefined;
+  const evacuations = planEvacuations(
+    { machine: id, loss, after: [force ? "forget" : "drain"] },
+    facts,
+    operation,
+  );
+  if ("refusals" in evacuations) return evacuations;
+  const { steps: moves, namespaces } = evacuations;
   const prepare: Step[] = [
     {
       id: "drain",
@@ -85,13 +100,13 @@ export function plan(input: MachineRmInput, facts: MembershipFacts, operation: s
     prepare,
     settle,
     changes: true,
-    warnings: [...new Set([...evacuations.flatMap(({ warnings }) => warnings), ...away])],
+    warnings: [...evacuations.warnings, ...away],
     summary: {
       kind: "machine-rm",
       machine: id,
       forced: force,
       ...(storeMoves && { store: storeMoves }),
-      namespaces: evacuations.flatMap(({ summary }) => summary ?? []),
+      namespaces,
     },
   };
 }

@@ -1,20 +1,19 @@
 import type { Refusal } from "../engine/types.ts";
 import { stillAnswers } from "../evacuate/wish.ts";
-import { planEvacuations } from "../membership/evacuations.ts";
-import { noMember } from "../membership/input.ts";
 import type { MembershipFacts } from "../membership/observe.ts";
+import type { MachineRecord } from "../model/machine.ts";
 import type { MachineRmInput } from "./input.ts";
 
 /** It was removed, or its removal is committed: there is nothing left to do. */
 export const isGone = ({ machine, removed }: MembershipFacts): boolean =>
   machine === undefined ? removed !== undefined : machine.record.state === "removed";
 
-export function refuse(input: MachineRmInput, facts: MembershipFacts): readonly Refusal[] {
-  const { machine: id, force, storeMoves } = input;
-  if (isGone(facts)) return [];
-  const unknown = noMember(id, facts);
-  if (unknown.length > 0 || facts.machine === undefined) return unknown;
-  const { machines } = facts.cluster;
+/** Reasons not to remove this member; what would become of its namespaces is not among them. */
+export function refuse(
+  { machine: id, force, storeMoves }: MachineRmInput,
+  record: MachineRecord,
+  { machines }: MembershipFacts["cluster"],
+): readonly Refusal[] {
   if (machines.every(({ record }) => record.id === id)) {
     return [
       {
@@ -24,7 +23,7 @@ export function refuse(input: MachineRmInput, facts: MembershipFacts): readonly 
       },
     ];
   }
-  if (facts.machine.record.store && storeMoves === undefined) return [holdsTheStore(id)];
+  if (record.store && storeMoves === undefined) return [holdsTheStore(id)];
   const fact = machines.find(({ record }) => record.id === id);
   const answers = fact?.observation !== undefined;
   if (force && answers) return [stillAnswers(id)];
@@ -38,10 +37,8 @@ export function refuse(input: MachineRmInput, facts: MembershipFacts): readonly 
       },
     ];
   }
-  return planEvacuations(id, lossOf(input), facts, "").flatMap(({ refusals }) => refusals);
+  return [];
 }
-
-export const lossOf = ({ force, lose = [] }: MachineRmInput) => (force ? { lose } : undefined);
 
 /** What runs the removal moves the store off it first, when another machine can take it. */
 const holdsTheStore = (machine: string): Refusal => ({

@@ -11,16 +11,15 @@ export const machineStandby = lifecyclePrimitive<MachineStandbyInput>({
   name: "machine-standby",
   parse: inputParser(Input),
   to: "standby",
-  refuse({ machine }, { heads }) {
+  follows({ machine }, { heads }) {
     const here = committedOn(heads, machine);
-    if (here.length === 0) return [];
-    return [
-      {
-        code: "machine_not_empty",
-        message: `on ${machine} there ${here.length === 1 ? "is" : "are"} ${here.join(", ")}`,
-        hint: `ployzctl machine drain ${machine} --migrate`,
-        machine,
-      },
-    ];
+    if (here.length === 0) return { settle: [], summary: {}, warnings: [] };
+    const occupied = {
+      code: "machine_not_empty",
+      message: `on ${machine} there ${here.length === 1 ? "is" : "are"} ${here.join(", ")}`,
+      hint: `ployzctl machine drain ${machine} --migrate`,
+      machine,
+    };
+    return { refusals: [occupied] };
   },
 });

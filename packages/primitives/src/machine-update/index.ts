@@ -4,7 +4,6 @@ import type { Json } from "../model/json.ts";
 import { Input, type MachineUpdateInput } from "./input.ts";
 import { type MachineUpdateFacts, type MachineUpdatePorts, observe } from "./observe.ts";
 import { type MachineUpdateKinds, plan } from "./plan.ts";
-import { refuse } from "./refuse.ts";
 import { steps } from "./steps.ts";
 
 /**
@@ -25,7 +24,6 @@ export const machineUpdate: Primitive<
   parse: inputParser(Input),
   scope: ({ machine }) => [`machine.${machine}`],
   observe,
-  refuse,
   plan,
   steps,
   commit({ machine }, { member }, { summary }) {

@@ -1,6 +1,7 @@
-import type { Plan, PlannedStep } from "../engine/types.ts";
+import type { Plan, PlannedStep, Refusals } from "../engine/types.ts";
 import type { MachineUpdateInput } from "./input.ts";
 import type { MachineUpdateFacts } from "./observe.ts";
+import { refuse } from "./refuse.ts";
 
 export type MachineUpdateKinds = {
   /** Fetched from the source's transfer port, verified, and unpacked beside the build that runs. */
@@ -13,9 +14,14 @@ export type MachineUpdateKinds = {
   "update.await": { args: { machine: string; build: string }; out: { version: string } };
 };
 
-export function plan({ machine }: MachineUpdateInput, facts: MachineUpdateFacts): Plan<MachineUpdateKinds> {
+export function plan(
+  input: MachineUpdateInput,
+  facts: MachineUpdateFacts,
+): Plan<MachineUpdateKinds> | Refusals {
+  const { machine } = input;
   const { member, source, found } = facts;
-  if (member === undefined || "error" in found) throw new Error("plan() after a refusal");
+  const refusals = refuse(input, facts);
+  if (member === undefined || "error" in found || refusals.length > 0) return { refusals };
   const runs = found.build === source.build;
   const steps: readonly PlannedStep<MachineUpdateKinds>[] = [
     {

@@ -1,8 +1,7 @@
-import { refuseChange } from "../change/decide/refuse.ts";
 import type { ChangeFacts, MachineFact } from "../change/observe/facts.ts";
 import { planChange } from "../change/plan/plan.ts";
 import type { ChangeSummary } from "../change/plan/summary.ts";
-import type { PlannedStep, Refusal } from "../engine/types.ts";
+import type { PlannedStep, Refusal, Refusals } from "../engine/types.ts";
 import { type EvacuateInput, wishEvacuated } from "../evacuate/wish.ts";
 import { isOn, type MembershipFacts } from "./observe.ts";
 import type { SharedKinds } from "./steps.ts";
@@ -18,29 +17,43 @@ export type EvacuationSummary = {
   readonly suspended: readonly string[];
 };
 
-export type Evacuation = {
-  readonly input: EvacuateInput;
-  readonly refusals: readonly Refusal[];
-  /** Absent when it is refused. */
-  readonly summary?: EvacuationSummary;
+/** Evacuations of a machine. */
+export type Evacuations = {
+  /** One after the other: each finds the machines as the one before has left them. */
+  readonly steps: readonly PlannedStep<SharedKinds>[];
+  readonly namespaces: readonly EvacuationSummary[];
   readonly warnings: readonly string[];
 };
 
-/** One evacuation for each namespace that has something on the machine, one after the other: what one takes, the next does not find. Pure. */
+/**
+ * One evacuation for each namespace that has something on the machine, one after the other: what one takes, the next does not find.
+ * `after`: the steps that the first one needs. Pure.
+ */
 export function planEvacuations(
-  machine: string,
-  loss: { readonly lose: readonly string[] } | undefined,
+  {
+    machine,
+    loss,
+    after,
+  }: {
+    readonly machine: string;
+    readonly loss?: { readonly lose: readonly string[] } | undefined;
+    readonly after: readonly string[];
+  },
   facts: MembershipFacts,
   operation: string,
-): readonly Evacuation[] {
+): Evacuations | Refusals {
+  const refusals: Refusal[] = [];
+  const steps: PlannedStep<SharedKinds>[] = [];
+  const namespaces: EvacuationSummary[] = [];
+  const warnings = new Set<string>();
   let machines = facts.cluster.machines.map((fact) =>
     loss && fact.record.id === machine && fact.observation === undefined
       ? { ...fact, lost: true as const }
       : fact,
   );
-  return facts.heads.flatMap((head): Evacuation[] => {
+  for (const head of facts.heads) {
     const { namespace } = head.commit;
-    if (!isOn(head.commit, machine)) return [];
+    if (!isOn(head.commit, machine)) continue;
     const lose = (loss?.lose ?? []).flatMap((one) => {
       const [of, volume] = one.split("/");
       return of === namespace && volume !== undefined ? [volume] : [];
@@ -48,17 +61,26 @@ export function planEvacuations(
     const input: EvacuateInput = { namespace, machine, ...(loss && { lost: true, lose }) };
     const others = facts.heads.filter((other) => other !== head);
     const seen: ChangeFacts = { ...facts.cluster, head, others, machines };
-    const wish = wishEvacuated(input, seen);
-    const refusals = refuseChange(wish, seen).map((refusal) => ({
-      ...refusal,
-      message: `${namespace}: ${refusal.message}`,
-    }));
-    if (refusals.length > 0) return [{ input, refusals, warnings: [] }];
-    const plan = planChange("evacuate", wish, seen, operation);
-    const told = plan.summary as unknown as ChangeSummary;
-    machines = machines.map((fact) => taken(fact, told));
-    return [{ input, refusals, summary: summaryOf(machine, told), warnings: plan.warnings }];
-  });
+    const plan = planChange("evacuate", wishEvacuated(input, seen), seen, operation);
+    if ("refusals" in plan) {
+      refusals.push(
+        ...plan.refusals.map((refusal) => ({ ...refusal, message: `${namespace}: ${refusal.message}` })),
+      );
+      continue;
+    }
+    const summary = plan.summary as unknown as ChangeSummary;
+    machines = machines.map((fact) => taken(fact, summary));
+    namespaces.push(summaryOf(machine, summary));
+    for (const warning of plan.warnings) warnings.add(warning);
+    steps.push({
+      id: `evacuate ${namespace}`,
+      kind: "evacuate",
+      args: input,
+      title: `move ${namespace} off ${machine}`,
+      needs: steps.length === 0 ? after : steps.slice(-1).map(({ id }) => id),
+    });
+  }
+  return refusals.length > 0 ? { refusals } : { steps, namespaces, warnings: [...warnings] };
 }
 
 function summaryOf(
@@ -111,22 +133,3 @@ function taken(fact: MachineFact, { services, volumes, next }: ChangeSummary): M
     },
   };
 }
-
-/** One after the other: each finds the machines as the one before has left them. */
-export function evacuationSteps(
-  evacuations: readonly Evacuation[],
-  first: readonly string[],
-): readonly PlannedStep<SharedKinds>[] {
-  return evacuations.map(({ input }, index) => {
-    const before = evacuations[index - 1];
-    return {
-      id: stepId(input),
-      kind: "evacuate",
-      args: input,
-      title: `move ${input.namespace} off ${input.machine}`,
-      needs: before === undefined ? first : [stepId(before.input)],
-    };
-  });
-}
-
-const stepId = ({ namespace }: EvacuateInput): string => `evacuate ${namespace}`;

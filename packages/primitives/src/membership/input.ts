@@ -1,4 +1,4 @@
-import type { Refusal } from "../engine/types.ts";
+import type { Refusals } from "../engine/types.ts";
 import { didYouMean } from "../model/did-you-mean.ts";
 import { isMember } from "../model/machine.ts";
 import type { MembershipFacts } from "./observe.ts";
@@ -8,27 +8,28 @@ export const machineScope = ({ machine }: { readonly machine: string }): readonl
   `machine.${machine}`,
 ];
 
-/** Why there is no member of this name to do something to. */
-export function noMember(id: string, { machine, cluster }: MembershipFacts): readonly Refusal[] {
-  if (machine !== undefined && isMember(machine.record)) return [];
+/** The member of this name, or why there is none. */
+export function memberOf(
+  id: string,
+  { machine, cluster }: MembershipFacts,
+): NonNullable<MembershipFacts["machine"]> | Refusals {
+  if (machine !== undefined && isMember(machine.record)) return machine;
   if (machine?.record.state === "joining") {
     const { operation } = machine.record;
-    return [
-      {
-        code: "machine_joining",
-        message: `operation ${operation} is adding ${id}, or was interrupted at it`,
-        hint: `ployzctl ops show ${operation}; ployzctl ops abort ${operation} takes it back`,
-        operationId: operation,
-      },
-    ];
+    const joining = {
+      code: "machine_joining",
+      message: `operation ${operation} is adding ${id}, or was interrupted at it`,
+      hint: `ployzctl ops show ${operation}; ployzctl ops abort ${operation} takes it back`,
+      operationId: operation,
+    };
+    return { refusals: [joining] };
   }
   const known = cluster.machines.map(({ record }) => record.id);
   const near = didYouMean(id, known);
-  return [
-    {
-      code: "machine_unknown",
-      message: `there is no machine ${id}`,
-      hint: near === undefined ? `there are ${known.join(", ")}` : `did you mean ${near}?`,
-    },
-  ];
+  const unknown = {
+    code: "machine_unknown",
+    message: `there is no machine ${id}`,
+    hint: near === undefined ? `there are ${known.join(", ")}` : `did you mean ${near}?`,
+  };
+  return { refusals: [unknown] };
 }

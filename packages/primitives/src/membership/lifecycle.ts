@@ -1,7 +1,8 @@
-import type { CommitPoint, Plan, Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
+import type { CommitPoint, Plan, Primitive, PrimitivePorts, Refusals } from "../engine/types.ts";
+import { warningsOf } from "../engine/warnings.ts";
 import type { Json } from "../model/json.ts";
 import type { MachineRecord } from "../model/machine.ts";
-import { machineScope, noMember } from "./input.ts";
+import { machineScope, memberOf } from "./input.ts";
 import { committedOn, type MembershipFacts, type MembershipPorts, observeMembership } from "./observe.ts";
 import { type SharedKinds, sharedSteps } from "./steps.ts";
 
@@ -9,28 +10,24 @@ import { type SharedKinds, sharedSteps } from "./steps.ts";
 export interface Lifecycle<Ports extends PrimitivePorts, In extends { readonly machine: string } & Json>
   extends Pick<Primitive<Ports, In, MembershipFacts, SharedKinds, Json>, "name" | "parse"> {
   readonly to: "active" | "draining" | "standby";
-  refuse?(input: In, facts: MembershipFacts): readonly Refusal[];
-  /** What follows the commit, beside that everybody concerned follows. */
+  /** The steps after the commit beside the machine's own, or why not. */
   follows?(
     input: In,
     facts: MembershipFacts,
     operation: string,
-  ): Pick<Plan<SharedKinds>, "settle" | "warnings"> & {
-    readonly summary: { readonly [key: string]: Json };
-  };
+  ):
+    | (Pick<Plan<SharedKinds>, "settle" | "warnings"> & {
+        readonly summary: { readonly [key: string]: Json };
+      })
+    | Refusals;
 }
-
-const recordIn = ({ machine }: MembershipFacts) => {
-  if (machine === undefined) throw new Error("planned after a refusal");
-  return machine;
-};
 
 /** The commit is the machine's record. The machine follows it and refuses by itself what it must not take. */
 export function lifecyclePrimitive<In extends { readonly machine: string } & Json>({
   name,
   parse,
   to,
-  ...more
+  follows = () => ({ settle: [], warnings: [], summary: {} }),
 }: Lifecycle<MembershipPorts, In>): Primitive<MembershipPorts, In, MembershipFacts, SharedKinds, Json> {
   return {
     name,
@@ -38,15 +35,14 @@ export function lifecyclePrimitive<In extends { readonly machine: string } & Jso
     parse,
     scope: machineScope,
     observe: ({ machine }, ports, signal) => observeMembership(machine, ports, signal),
-    refuse(input, facts) {
-      const unknown = noMember(input.machine, facts);
-      return unknown.length > 0 ? unknown : (more.refuse?.(input, facts) ?? []);
-    },
     plan(input, facts, operation) {
       const { machine: id } = input;
-      const { record, revision } = recordIn(facts);
-      const follows = more.follows?.(input, facts, operation);
-      const settle = follows?.settle ?? [];
+      const member = memberOf(id, facts);
+      if ("refusals" in member) return member;
+      const { record, revision } = member;
+      const following = follows(input, facts, operation);
+      if ("refusals" in following) return following;
+      const { settle, warnings, summary } = following;
       const changes = record.state !== to || settle.length > 0;
       const follow = {
         id: `follow@${id}`,
@@ -61,43 +57,26 @@ export function lifecyclePrimitive<In extends { readonly machine: string } & Jso
         prepare: [],
         settle: changes ? [follow, ...settle] : [],
         changes,
-        warnings: follows?.warnings ?? [],
+        warnings,
         summary: {
           kind: name,
           machine: id,
           from: record.state,
           to,
           here: committedOn(facts.heads, id),
-          ...follows?.summary,
+          ...summary,
         },
       };
     },
     steps: sharedSteps,
-    commit(_input, facts, { basis }): CommitPoint {
-      const { record } = recordIn(facts);
-      return {
-        kind: "fact",
-        key: `machine.${record.id}`,
-        value: { ...record, state: to } satisfies MachineRecord,
-        expected: basis[0]?.revision ?? 0,
-      };
+    commit({ machine: id }, { machine }, { basis }): CommitPoint {
+      if (machine === undefined) throw new Error(`the plan was made for a machine ${id}`);
+      const value: MachineRecord = { ...machine.record, state: to };
+      return { kind: "fact", key: `machine.${id}`, value, expected: basis[0]?.revision ?? 0 };
     },
     result: (_input, { summary, settle, warnings: foreseen }, { output }) => ({
       ...(summary as { readonly [key: string]: Json }),
-      warnings: [...foreseen, ...settle.flatMap(({ id }) => warningsOf(id, output))],
+      warnings: [...foreseen, ...settle.flatMap(({ id }) => warningsOf(output(id)))],
     }),
   };
-}
-
-/** Of a step that was done: what it met. */
-export function warningsOf(step: string, output: (step: string) => Json): readonly string[] {
-  try {
-    const { warning, warnings = [] } = output(step) as {
-      readonly warning?: string;
-      readonly warnings?: readonly string[];
-    };
-    return [...(warning === undefined ? [] : [warning]), ...warnings];
-  } catch {
-    return []; // still owed
-  }
 }

@@ -41,9 +41,9 @@ export const place: Primitive<
       revision: last?.revision ?? 0,
     };
   },
-  refuse: ({ items }) =>
-    items.length === 0 ? [{ code: "nothing_to_place", message: "there is nothing to place" }] : [],
   plan({ namespace, items }, { placed, revision }, operation) {
+    if (items.length === 0)
+      return { refusals: [{ code: "nothing_to_place", message: "there is nothing to place" }] };
     const wanted = items.map(({ name, machine }) => `${name}@${machine}`).sort();
     const present = placed.map(({ name, machine }) => `${name}@${machine}`).sort();
     const basis = [{ key: `commit.${namespace}`, revision }];

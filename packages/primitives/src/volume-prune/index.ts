@@ -5,7 +5,7 @@ import { observeCluster } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { steps } from "../change/steps/instances.ts";
 import type { ChangeKinds } from "../change/steps/kinds.ts";
-import type { Plan, Primitive, PrimitivePorts } from "../engine/types.ts";
+import type { Primitive, PrimitivePorts } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
 import type { Commands } from "../participant/commands.ts";
 import { LOOK } from "../ports/machines.ts";
@@ -46,13 +46,13 @@ export const volumePrune: Primitive<PrimitivePorts, VolumePruneInput, Facts, Kin
     ]);
     return { ...cluster, expired, last: fact?.revision ?? 0 };
   },
-  refuse: ({ namespace }, facts) =>
-    facts.head === undefined ? [noNamespace(namespace, { ...facts, content: new Map() })] : [],
-  plan({ namespace }, facts): Plan<Kinds> {
+  plan({ namespace }, facts) {
+    if (facts.head === undefined)
+      return { refusals: [noNamespace(namespace, { ...facts, content: new Map() })] };
     const having = facts.expired.filter(({ names }) => names.length > 0);
     const blocked = facts.expired.flatMap(({ blocked: kept }) => kept);
     return {
-      basis: [{ key: `commit.${namespace}`, revision: facts.head?.revision ?? 0 }],
+      basis: [{ key: `commit.${namespace}`, revision: facts.head.revision }],
       prepare: [],
       settle: having.map(({ machine, names }) => ({
         id: `prune@${machine}`,

@@ -7,7 +7,7 @@ import { observeSnapshots, type Snapshots, snapshotsOf } from "../change/observe
 import { steps } from "../change/steps/instances.ts";
 import type { ChangeKinds } from "../change/steps/kinds.ts";
 import { snapshotName } from "../change/steps/volumes.ts";
-import type { Plan, Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
+import type { Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
 import type { Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 
@@ -57,21 +57,17 @@ export const volumeSnapshot: Primitive<PrimitivePorts, VolumeSnapshotInput, Fact
     ]);
     return { ...cluster, snapshots, ...(fact && { known: fact.revision }) };
   },
-  refuse(input, facts) {
-    const head = liveHead(facts.head);
-    if (head === undefined) return [noNamespace(input.namespace, { ...facts, content: new Map() })];
-    const volume = volumeOf(input, facts);
-    if (volume === undefined) return [noVolume(input.namespace, input.volume, head)];
-    const there = facts.machines.find(({ record }) => record.id === volume.machine);
-    if (there?.observation === undefined) return [away(input, volume)];
-    const taken = input.name !== undefined && has(input.name, volume, facts) && facts.known === undefined;
-    return taken ? [exists(input)] : [];
-  },
-  plan(input, facts, operation): Plan<Kinds> {
-    const volume = volumeOf(input, facts);
-    if (volume === undefined) throw new Error("planned for a volume that is not there");
+  plan(input, facts, operation) {
     const { namespace } = input;
+    const head = liveHead(facts.head);
+    if (head === undefined) return { refusals: [noNamespace(namespace, { ...facts, content: new Map() })] };
+    const volume = volumeOf(input, facts);
+    if (volume === undefined) return { refusals: [noVolume(namespace, input.volume, head)] };
     const { id, machine } = volume;
+    const there = facts.machines.find(({ record }) => record.id === machine);
+    if (there?.observation === undefined) return { refusals: [away(input, volume)] };
+    if (input.name !== undefined && has(input.name, volume, facts) && facts.known === undefined)
+      return { refusals: [exists(input)] };
     const snapshot = input.name ?? snapshotName(operation);
     const changes = !has(snapshot, volume, facts);
     return {

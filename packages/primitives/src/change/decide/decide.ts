@@ -1,4 +1,4 @@
-import type { Refusal } from "../../engine/types.ts";
+import type { Refusal, Refusals } from "../../engine/types.ts";
 import { instanceRevision } from "../../manifest/revision.ts";
 import type { CommittedService, Instance, ServiceSpec } from "../../model/commit.ts";
 import { own } from "../../model/own.ts";
@@ -6,23 +6,28 @@ import type { ChangeFacts } from "../observe/facts.ts";
 import type { Decision, ServiceDecision, Start, Why } from "./decision.ts";
 import type { Wish } from "./desired.ts";
 import { decideJobs } from "./jobs.ts";
-import { type Living, liveness } from "./liveness.ts";
+import { type Liveness, liveness } from "./liveness.ts";
 import { boundNeeds } from "./needs.ts";
 import { excluded, type Host, hostsOf, type Needs, noFit, place, type SlotDemand, unfit } from "./place.ts";
 import { refuseFull } from "./pool-space.ts";
+import { isUnknownMachine, noMachines, refuseDesired } from "./refuse.ts";
 import { shippable, stoppable } from "./refuse-decision.ts";
 import { type SecretScope, type Secrets, sameSecrets, secretScope } from "./secrets.ts";
 import { planVolumes, refuseVolumes, type VolumePlan } from "./volumes.ts";
 
 /**
- * What a wish means here and now: what stays, starts and goes, and where. Pure; `refuse` and `plan` both read it. Instances of
+ * What a wish means here and now: what stays, starts and goes, and where; or every reason against it, all at once. Pure. Instances of
  * unchanged services that live, or are on a machine that does not answer, stay exactly where they are.
  */
-export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFacts): Decision {
-  const refusals: Refusal[] = [...wish.refusals];
+export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFacts): Decision | Refusals {
+  if (facts.machines.length === 0) return { refusals: [noMachines] };
+  const refusals: Refusal[] = [...refuseDesired(desired, facts), ...wish.refusals];
+  // Where the machine that was asked for is not there, what else is in the way only follows from it.
+  if (wish.refusals.some(isUnknownMachine)) return { refusals };
   const warnings: string[] = [...wish.warnings];
   const committed = facts.head?.commit;
-  const world = liveness(facts);
+  const state = liveness(facts);
+  const hosts = hostsOf(facts.machines);
   const volumes = planVolumes(desired, committed?.volumes ?? []);
   const secrets = secretScope(desired, facts);
 
@@ -36,25 +41,21 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     const needs = next && boundNeeds(name, next.spec, desired, volumes);
     const keep =
       next && needs && !next.suspended
-        ? old.filter(keepable(next, needs, volumes, world, desired.renewSecrets ? secrets : undefined))
+        ? old.filter(
+            keepable(next, needs, { volumes, hosts, state, ...(desired.renewSecrets && { secrets }) }),
+          )
         : [];
-    return { name, next, previous, old, keep };
+    return { name, next, previous, needs, old, keep };
   });
-  const hosts = hostsOf(
-    facts.machines,
-    occupancy(
-      facts,
-      drafts.flatMap(({ keep }) => keep),
-    ),
-  );
+  const kept = drafts.flatMap(({ keep }) => keep);
+  occupy(hosts, [...kept, ...facts.others.flatMap(({ commit }) => commit.instances)]);
 
-  const services = drafts.map(({ name, next, previous, old, keep }): ServiceDecision => {
+  const services = drafts.map(({ name, next, previous, needs, old, keep }): ServiceDecision => {
     const base = { name, ...(previous && { previous }), secrets: next ? secrets.of(next.spec) : {} };
     // A spec that could not be resolved is refused; it must not look like a removal meanwhile.
-    if (next === undefined) return { ...base, keep: [], start: [], retire: unresolved.has(name) ? [] : old };
+    if (next === undefined || needs === undefined)
+      return { ...base, keep: [], start: [], retire: unresolved.has(name) ? [] : old };
     const { spec } = next;
-    // Again, because a volume that two services share has its machine since the first of them was placed.
-    const needs = boundNeeds(name, spec, desired, volumes);
     const count = spec.placement.kind === "replicas" ? spec.placement.count : undefined;
     const stay = count === undefined ? keep : keep.filter(({ slot }) => slot <= count);
     const going = old.filter((instance) => !stay.includes(instance));
@@ -65,7 +66,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
         : vacant(count, stay);
     const demands = wanted.map((demand): SlotDemand => {
       const before = going.find(({ slot }) => slot === demand.slot);
-      const frees = spec.update === "stop-first" && before !== undefined && world.state(before) === "alive";
+      const frees = spec.update === "stop-first" && before !== undefined && state(before) === "alive";
       return {
         slot: demand.slot,
         ...(demand.machine !== undefined ? { prefer: demand.machine } : before && { prefer: before.machine }),
@@ -77,9 +78,8 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     const leading = placeAll(spec, needs, follows ? demands.slice(0, 1) : demands, stay, hosts, wanted);
     const [somewhere] = leading.ok ? leading.machines.values() : [];
     if (somewhere !== undefined) volumes.place(spec, somewhere);
-    const bound = boundNeeds(name, spec, desired, volumes);
     const following =
-      follows && leading.ok ? placeAll(spec, bound, demands.slice(1), stay, hosts, wanted) : undefined;
+      follows && leading.ok ? placeAll(spec, needs, demands.slice(1), stay, hosts, wanted) : undefined;
     const placed =
       leading.ok && following?.ok
         ? { ok: true as const, machines: new Map([...leading.machines, ...following.machines]) }
@@ -93,7 +93,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
         {
           slot,
           machine,
-          why: reason(before, next, base.secrets, world),
+          why: reason(before, next, base.secrets, state),
           ...(before && { replaces: before }),
         },
       ];
@@ -108,7 +108,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   );
   refusals.push(
     ...shippable(services, jobs, facts),
-    ...stoppable(services, decided, world),
+    ...stoppable(services, decided, state),
     ...refuseVolumes(decided, touched, facts),
     ...refuseFull(decided, facts),
     ...services.flatMap(({ name, next, start }) =>
@@ -116,8 +116,9 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     ),
     ...jobs.flatMap(({ name, next, run }) => (run ? secrets.refuse(`jobs.${name}`, next.spec) : [])),
   );
+  if (refusals.length > 0) return { refusals };
   for (const { retire } of services) {
-    for (const gone of retire.filter((instance) => world.state(instance) === "unknown")) {
+    for (const gone of retire.filter((instance) => state(instance) === "unknown")) {
       warnings.push(
         `machine ${gone.machine} does not answer: ${gone.id} leaves the commit, and is removed there when the machine is back`,
       );
@@ -134,24 +135,27 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   const members = new Set(facts.machines.flatMap(({ record, lost }) => (lost ? [] : [record.id])));
   const lost = going.filter(({ machine }) => !members.has(machine));
   const dropped = going.filter(({ machine }) => members.has(machine));
-  return { namespace, services, jobs, volumes: decided, secrets, dropped, lost, strays, refusals, warnings };
+  return { namespace, services, jobs, volumes: decided, secrets, dropped, lost, strays, state, warnings };
 }
 
 /** `secrets`: it must have been started with what they are now. */
 function keepable(
   next: CommittedService,
   needs: Needs,
-  volumes: VolumePlan,
-  world: Living,
-  secrets: SecretScope | undefined,
+  present: {
+    readonly volumes: VolumePlan;
+    readonly hosts: readonly Host[];
+    readonly state: Liveness;
+    readonly secrets?: SecretScope;
+  },
 ) {
+  const { volumes, hosts, secrets } = present;
   const wanted = instanceRevision(next.spec);
   return (instance: Instance): boolean => {
-    const state = world.state(instance);
-    const host = world.host(instance.machine);
-    const alive = state === "alive" || state === "unknown";
+    const state = present.state(instance);
+    const host = hosts.find(({ id }) => id === instance.machine);
     return (
-      alive &&
+      (state === "alive" || state === "unknown") &&
       instance.revision === wanted &&
       host !== undefined &&
       !excluded(needs, host) &&
@@ -161,20 +165,26 @@ function keepable(
   };
 }
 
-function reason(before: Instance | undefined, next: CommittedService, secrets: Secrets, world: Living): Why {
+function reason(
+  before: Instance | undefined,
+  next: CommittedService,
+  secrets: Secrets,
+  liveness: Liveness,
+): Why {
   if (before === undefined) return "new";
   if (before.revision !== instanceRevision(next.spec)) return "changed";
-  const state = world.state(before);
+  const state = liveness(before);
   if (state === "dead" || state === "gone") return "dead";
   return sameSecrets(before.secrets, secrets) ? "moved" : "changed";
 }
 
-/** Committed instances per machine, of all namespaces, without those of this one that go. */
-function occupancy(facts: ChangeFacts, keep: readonly Instance[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { machine } of [...keep, ...facts.others.flatMap(({ commit }) => commit.instances)])
-    counts.set(machine, (counts.get(machine) ?? 0) + 1);
-  return counts;
+/** Counts what stays on each machine. */
+function occupy(hosts: readonly Host[], instances: readonly Instance[]): void {
+  const byId = new Map(hosts.map((host) => [host.id, host]));
+  for (const { machine } of instances) {
+    const host = byId.get(machine);
+    if (host !== undefined) host.instances += 1;
+  }
 }
 
 type Vacancy = { readonly slot: number; readonly machine?: string };

@@ -1,6 +1,6 @@
-import type { Refusal } from "../../engine/types.ts";
 import type { CommittedService, Instance, JobSpec, Volume } from "../../model/commit.ts";
 import type { ObservedInstance } from "../../participant/commands.ts";
+import type { Liveness } from "./liveness.ts";
 import type { SecretScope, Secrets } from "./secrets.ts";
 import type { VolumeDecision } from "./volumes.ts";
 
@@ -46,6 +46,7 @@ export type Decision = {
   readonly lost: readonly Volume[];
   /** What the namespace's machines run and no commit names, left by operations that died. */
   readonly strays: readonly (ObservedInstance & { readonly machine: string })[];
-  readonly refusals: readonly Refusal[];
+  /** Of committed instances. */
+  readonly state: Liveness;
   readonly warnings: readonly string[];
 };

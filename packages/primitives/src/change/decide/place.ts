@@ -26,11 +26,11 @@ export type Needs = {
   readonly constraints: ServiceSpec["constraints"];
   readonly memoryBytes: number;
   /** The only machine that it may be on, and why. */
-  readonly only?: { readonly machine: string; readonly why: string };
+  readonly only?: { readonly machine: string; readonly why: string } | undefined;
   /** Machines that it may not be on. */
-  readonly avoid?: readonly string[];
+  readonly avoid?: readonly string[] | undefined;
   /** Quotas of the volumes that are made with it; absent when it has none to make. */
-  readonly newVolumeBytes?: number;
+  readonly newVolumeBytes?: number | undefined;
 };
 
 export type SlotDemand = {
@@ -55,8 +55,8 @@ export function needsOf(spec: ServiceSpec | JobSpec): Needs {
   };
 }
 
-/** `kept` counts the committed instances, by machine, that stay. */
-export function hostsOf(machines: readonly MachineFact[], kept: ReadonlyMap<string, number>): Host[] {
+/** Machines with nothing on them yet. */
+export function hostsOf(machines: readonly MachineFact[]): readonly Host[] {
   return machines.map(({ record, observation, error }) => ({
     id: record.id,
     runtime: observation?.runtime ?? record.runtime,
@@ -68,7 +68,7 @@ export function hostsOf(machines: readonly MachineFact[], kept: ReadonlyMap<stri
     memoryFreeBytes: observation?.memoryFreeBytes ?? 0,
     promisableBytes:
       observation?.storage && observation.storage.promisableBytes - observation.storage.promisedBytes,
-    instances: kept.get(record.id) ?? 0,
+    instances: 0,
   }));
 }
 

@@ -2,7 +2,7 @@ import type { Refusal } from "../../engine/types.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import { missingBundle, missingImage } from "../observe/images.ts";
 import type { JobDecision, ServiceDecision } from "./decision.ts";
-import type { Living } from "./liveness.ts";
+import type { Liveness } from "./liveness.ts";
 import type { VolumeDecision } from "./volumes.ts";
 
 /** Refuses what has to be shipped and is nowhere to be had. */
@@ -36,7 +36,7 @@ export function shippable(
 export function stoppable(
   services: readonly ServiceDecision[],
   volumes: readonly VolumeDecision[],
-  world: Living,
+  state: Liveness,
 ): readonly Refusal[] {
   const leaving = new Set(
     volumes.flatMap(({ action, previous }) =>
@@ -50,7 +50,7 @@ export function stoppable(
       const must =
         (replaced && (next?.spec.update === "stop-first" || ids.length > 0)) ||
         ids.some((id) => leaving.has(id));
-      if (!must || world.state(old) !== "unknown") return [];
+      if (!must || state(old) !== "unknown") return [];
       return [
         {
           code: "machine_unreachable",

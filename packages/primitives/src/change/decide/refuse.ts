@@ -2,31 +2,24 @@ import type { Refusal } from "../../engine/types.ts";
 import { routeKey } from "../../manifest/normalise.ts";
 import { didYouMean } from "../../model/did-you-mean.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
-import { decide } from "./decide.ts";
-import type { Desired, Wish } from "./desired.ts";
+import type { Desired } from "./desired.ts";
 
-/** Every reason not to start, all at once. Pure. */
-export function refuseChange(wish: Wish, facts: ChangeFacts): readonly Refusal[] {
-  if (facts.machines.length === 0) {
-    return [
-      {
-        code: "no_machines",
-        message: "the cluster has no active machine",
-        hint: "ployzctl machine ls shows why",
-      },
-    ];
-  }
-  // Where the machine that was asked for is not there, what else is in the way only follows from it.
-  const nowhere = wish.refusals.some(({ code }) => code === UNKNOWN_MACHINE);
-  return [
-    ...unknownMachines(wish.desired, facts),
-    ...takenRoutes(wish.desired, facts),
-    ...takenPorts(wish.desired, facts),
-    ...(nowhere ? wish.refusals : decide(wish, facts).refusals),
-  ];
-}
+/** What of the desired state cannot be, wherever anything would be placed. Pure. */
+export const refuseDesired = (desired: Desired, facts: ChangeFacts): readonly Refusal[] => [
+  ...unknownMachines(desired, facts),
+  ...takenRoutes(desired, facts),
+  ...takenPorts(desired, facts),
+];
+
+export const noMachines: Refusal = {
+  code: "no_machines",
+  message: "the cluster has no active machine",
+  hint: "ployzctl machine ls shows why",
+};
 
 const UNKNOWN_MACHINE = "machine_unknown";
+
+export const isUnknownMachine = ({ code }: Refusal): boolean => code === UNKNOWN_MACHINE;
 
 /** Why there is no active machine of this name; `undefined` when there is one. */
 export function unknownMachine(field: string, machine: string, facts: ChangeFacts): Refusal | undefined {

@@ -1,7 +1,6 @@
 import type { PlannedStep } from "../../engine/types.ts";
 import type { Instance } from "../../model/commit.ts";
 import type { Decision } from "../decide/decision.ts";
-import { liveness } from "../decide/liveness.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { ChangeKinds } from "../steps/kinds.ts";
 import type { Prepared } from "./before-commit.ts";
@@ -26,7 +25,6 @@ export function settleSteps({
   readonly facts: ChangeFacts;
   readonly prepared: Prepared;
 }): readonly Step[] {
-  const world = liveness(facts);
   const publish = facts.machines
     .filter(({ observation }) => observation !== undefined)
     .map(
@@ -44,7 +42,7 @@ export function settleSteps({
   const retire = decision.services.flatMap(({ next, previous, retire: going }) => {
     const spec = next?.spec ?? previous?.spec;
     return going.flatMap((old): Step[] => {
-      const state = world.state(old);
+      const state = decision.state(old);
       if (state === "gone" || state === "unknown") return [];
       if (state === "dead" || prepared.stopped.has(old.id)) return [removeStep(old, published, "remove")];
       return [retireStep(old, spec?.drainMs ?? 0, spec?.stopGraceMs ?? 0, published)];

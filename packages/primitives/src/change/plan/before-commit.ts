@@ -1,7 +1,6 @@
 import type { PlannedStep } from "../../engine/types.ts";
 import type { Instance, JobSpec, ServiceSpec } from "../../model/commit.ts";
 import type { Decision } from "../decide/decision.ts";
-import type { Liveness } from "../decide/liveness.ts";
 import { plainEnv } from "../decide/secrets.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { ChangeKinds } from "../steps/kinds.ts";
@@ -58,7 +57,6 @@ export type PrepareOptions = {
   readonly holdMs: number;
   /** Machines whose gateways are asked to hold requests. */
   readonly gateways: readonly string[];
-  readonly state: Liveness;
 };
 
 /** Snapshots, volumes, and for each candidate: reserve, (stop the old,) start and wait; ordered by `after`. */
@@ -75,7 +73,7 @@ export function prepareSteps(
   // Which old instances have to be down before which candidates start. Volumes first: who leaves one, stops.
   const retiring = decision.services.flatMap(({ retire }) => retire);
   const stoppable = retiring.filter((old) => {
-    const state = options.state(old);
+    const state = decision.state(old);
     return state === "alive" || (state === "dead" && old.volumes !== undefined);
   });
   const stopId = (old: Instance) => `stop ${old.id}`;

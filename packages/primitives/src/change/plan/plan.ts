@@ -1,21 +1,20 @@
 import { sameJson } from "../../engine/canonical.ts";
-import type { Basis, Plan } from "../../engine/types.ts";
+import type { Basis, Plan, Refusals } from "../../engine/types.ts";
 import { instanceRevision } from "../../manifest/revision.ts";
 import type { CommittedRoute } from "../../model/commit.ts";
 import { instanceId } from "../../model/ids.ts";
 import { decide } from "../decide/decide.ts";
 import type { Decision } from "../decide/decision.ts";
 import { type Desired, isClone, type Wish } from "../decide/desired.ts";
-import { liveness } from "../decide/liveness.ts";
 import type { VolumeDecision } from "../decide/volumes.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { ChangeKinds } from "../steps/kinds.ts";
 import { snapshotName } from "../steps/volumes.ts";
 import { settleSteps } from "./after-commit.ts";
-import { ensureSteps, type Prepared, prepareSteps, volumesOf } from "./before-commit.ts";
+import { ensureSteps, prepareSteps, volumesOf } from "./before-commit.ts";
 import type { Candidate } from "./candidate.ts";
 import { type NextState, type NextVolume, summarise } from "./summary.ts";
-import { nextVolumeId } from "./volumes.ts";
+import { nextVolumeId, type PendingSnapshot } from "./volumes.ts";
 
 /**
  * From the decision to steps. Prepare: images and bundles everywhere first, then a snapshot of what is there, then, in the order of
@@ -28,25 +27,23 @@ export function planChange(
   wish: Wish,
   facts: ChangeFacts,
   operation: string,
-): Plan<ChangeKinds> {
+): Plan<ChangeKinds> | Refusals {
   const decision = decide(wish, facts);
+  if ("refusals" in decision) return decision;
   const candidates = candidatesOf(decision, operation);
-  const { state } = liveness(facts);
   const answering = facts.machines.filter(({ observation }) => observation !== undefined);
   const gateways = answering.map(({ record }) => record.id);
   const { holdMs } = wish.desired;
-  const options = { operation, holdMs, gateways, state };
-  const nothing = prepareSteps(decision, candidates, [], options);
-  const next = nextState(wish.desired, decision, candidates, nothing, operation);
+  const ensure = ensureSteps(candidates, facts);
+  const prepared = prepareSteps(decision, candidates, ensure, { operation, holdMs, gateways });
+  const next = nextState(wish.desired, decision, candidates, prepared.volumes.before, operation);
   const planned = new Set(candidates.map(({ id }) => id));
   const strays = decision.strays.filter(({ id }) => !planned.has(id));
   const changes = candidates.length > 0 || strays.length > 0 || differs(next, facts);
-  const ensure = ensureSteps(candidates, facts);
-  const prepared = changes ? prepareSteps(decision, candidates, ensure, options) : undefined;
   return {
     basis: [...basisOf(decision, candidates, facts), ...wish.basis],
-    prepare: prepared?.steps ?? [],
-    settle: prepared ? settleSteps({ decision, candidates, strays, facts, prepared }) : [],
+    prepare: changes ? prepared.steps : [],
+    settle: changes ? settleSteps({ decision, candidates, strays, facts, prepared }) : [],
     summary: summarise(kind, decision, candidates, next, facts),
     changes,
     warnings: [...decision.warnings, ...unreachable(facts)],
@@ -102,7 +99,7 @@ function nextState(
   desired: Desired,
   decision: Decision,
   candidates: readonly Candidate[],
-  { volumes }: Prepared,
+  before: readonly PendingSnapshot[],
   operation: string,
 ): NextState {
   const services = decision.services.flatMap(({ name, next }) => (next ? [{ name, next }] : []));
@@ -125,7 +122,7 @@ function nextState(
       ];
     }),
     volumes: decision.volumes.map((volume) => nextVolume(decision.namespace, volume, operation)),
-    before: volumes.before,
+    before,
     routes: services.flatMap(({ name, next }) =>
       next.spec.routes.map((route): CommittedRoute => ({ ...route, service: name })),
     ),

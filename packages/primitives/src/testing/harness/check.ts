@@ -207,6 +207,7 @@ async function plannedSteps<
   const facts = await primitive.observe(parsed.input, ports, new AbortController().signal);
   // The steps are recognised by kind and arguments, so this must be the id that the first run of a trial gets.
   const plan = primitive.plan(parsed.input, facts, createCluster(clock).newOperationId());
+  if ("refusals" in plan) return { prepare: [], settle: [] };
   return { prepare: plan.prepare as readonly PlannedStep[], settle: plan.settle as readonly PlannedStep[] };
 }
 
