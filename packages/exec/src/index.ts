@@ -1,7 +1,9 @@
 export { type DetachedOptions, spawnDetached } from "./detached.ts";
 export { ExecError, type ExecErrorCode, type ExecFailure } from "./errors.ts";
+export { readFileIfThere, replaceLink, syncFolder, writeFileAtomic } from "./files.ts";
 export { findProgram } from "./find.ts";
 export { identify, isAlive, type ProcessIdentity, signalProcess } from "./identity.ts";
+export { type Backoff, createBackoff, pause } from "./pause.ts";
 export { redact } from "./redact.ts";
 export { type RunningProgram, type RunOptions, type RunResult, run, spawnStream } from "./run.ts";
 export { openServiceHost, type ServiceHostOptions } from "./services/open.ts";

@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceLink, syncFolder } from "@ployz/exec";
 import type { RouteTable, Server } from "./table.ts";
 
 /**
@@ -44,9 +45,11 @@ export async function writeGeneration(dir: string, content: Omit<Generation, "na
   const name = `gen-${Math.max(0, ...numbers) + 1}`;
   const folder = join(dir, name);
   await mkdir(folder, { mode: 0o700 });
-  await writeDurably(join(folder, FILES.config), content.config);
-  await writeDurably(join(folder, FILES.map), content.map);
-  await writeDurably(join(folder, FILES.saved), `${JSON.stringify(content.saved)}\n`);
+  const write = (file: string, text: string) =>
+    writeFile(join(folder, file), text, { mode: 0o600, flush: true });
+  await write(FILES.config, content.config);
+  await write(FILES.map, content.map);
+  await write(FILES.saved, `${JSON.stringify(content.saved)}\n`);
   await syncFolder(folder);
   return { name, ...content };
 }
@@ -55,8 +58,8 @@ export async function writeGeneration(dir: string, content: Omit<Generation, "na
 export async function switchTo(dir: string, name: string): Promise<void> {
   const before = await link(dir, "current");
   if (before === name) return;
-  await relink(dir, "current", name);
-  if (before !== undefined) await relink(dir, "previous", before);
+  await replaceLink(join(dir, "current"), name);
+  if (before !== undefined) await replaceLink(join(dir, "previous"), before);
   await syncFolder(dir);
   const keep = new Set([name, before]);
   for (const entry of await readdir(dir))
@@ -75,32 +78,6 @@ async function link(dir: string, name: string): Promise<string | undefined> {
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
-  }
-}
-
-async function relink(dir: string, name: string, target: string): Promise<void> {
-  const fresh = join(dir, `.${name}.new`);
-  await rm(fresh, { force: true });
-  await symlink(target, fresh);
-  await rename(fresh, join(dir, name));
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, "w", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

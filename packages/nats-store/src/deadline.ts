@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { createBackoff } from "@ployz/exec";
 import { errors } from "nats";
 import { isTransient, storeError, unavailable } from "./errors.ts";
 import type { Link, Session } from "./session.ts";
@@ -17,7 +17,8 @@ export async function withinDeadline<T>(
   const start = performance.now();
   const end = start + session.patienceMs();
   let cause: unknown;
-  for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 250)) {
+  const backoff = createBackoff(20, 250);
+  for (;;) {
     const left = end - performance.now();
     if (left <= 0) throw unavailable(session, { what, waitedMs: end - start }, cause);
     try {
@@ -31,7 +32,7 @@ export async function withinDeadline<T>(
       if (!isTransient(error)) throw storeError(what, error);
       if (error !== outOfTime) cause = error;
     }
-    await delay(Math.min(pauseMs, Math.max(0, end - performance.now())));
+    await backoff.pause(undefined, Math.max(0, end - performance.now()));
   }
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { createBackoff } from "@ployz/exec";
 import { connect, type NatsConnection, nkeyAuthenticator } from "nats";
 import { closed, olderGeneration } from "./errors.ts";
 import { asToken, inboxPrefix } from "./names.ts";
@@ -140,7 +140,7 @@ export function openSession(options: SessionOptions): Session {
   };
 
   const keepOpen = async () => {
-    let pauseMs = 100;
+    const backoff = createBackoff(100, 1000);
     while (!stop.signal.aborted) {
       try {
         const link = await open();
@@ -149,7 +149,7 @@ export function openSession(options: SessionOptions): Session {
           return;
         }
         current = link;
-        pauseMs = 100;
+        backoff.reset();
         const watching = watch(link.nc);
         emit("connected");
         lastError = (await link.nc.closed()) ?? lastError;
@@ -158,8 +158,7 @@ export function openSession(options: SessionOptions): Session {
         if (up) emit("disconnected");
       } catch (error) {
         lastError = error;
-        await delay(pauseMs, undefined, { signal: stop.signal }).catch(() => undefined);
-        pauseMs = Math.min(pauseMs * 2, 1000);
+        await backoff.pause(stop.signal);
       }
     }
   };

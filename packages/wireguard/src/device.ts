@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ExecError, run } from "@ployz/exec";
 import { formatCidr, parseCidr } from "./cidr.ts";
@@ -14,7 +14,6 @@ import {
   routeChanges,
 } from "./links.ts";
 import type { Peer } from "./peer.ts";
-import { writePrivate } from "./state.ts";
 
 /** The interface as ip(8) reports it; `undefined` when it does not exist. */
 export async function readLink(name: string): Promise<Link | undefined> {
@@ -77,7 +76,7 @@ export async function applyPeers(name: string, dir: string, changes: PeerChanges
   // Use a file: Node's stdin is a socket pair, which cannot be opened as /dev/stdin.
   const file = join(dir, `${name}.peers.conf`);
   try {
-    await writePrivate(file, renderPeers(written));
+    await writeFile(file, renderPeers(written), { mode: 0o600 });
     await run("wg", ["addconf", name, file]);
   } finally {
     await rm(file, { force: true });

@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readFileIfThere, writeFileAtomic } from "@ployz/exec";
 import type { Peer } from "./peer.ts";
 
 export interface InterfaceOptions {
@@ -36,29 +36,10 @@ export function stateFile(dir: string, name: string): StateFile {
   return {
     path,
     async read() {
-      try {
-        return JSON.parse(await readFile(path, "utf8")) as InterfaceState;
-      } catch (error) {
-        // Written by rename, so never partial. Absent on a new machine.
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return EMPTY;
-        throw error;
-      }
+      const text = await readFileIfThere(path);
+      return text === undefined ? EMPTY : (JSON.parse(text) as InterfaceState);
     },
-    write: (state) => writePrivate(path, `${JSON.stringify(state, undefined, 2)}\n`),
+    write: (state) => writeFileAtomic(path, `${JSON.stringify(state, undefined, 2)}\n`),
     remove: () => rm(path, { force: true }),
   };
-}
-
-/** Writes a 0600 file atomically. */
-export async function writePrivate(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const draft = `${path}.${randomBytes(6).toString("hex")}`;
-  const handle = await open(draft, "wx", 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(draft, path);
 }

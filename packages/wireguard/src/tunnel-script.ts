@@ -1,6 +1,5 @@
-import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { shellWord } from "@ployz/exec";
+import { shellWord, writeFileAtomic } from "@ployz/exec";
 import { renderPeers } from "./config.ts";
 import { wantedRoutes } from "./device.ts";
 import { routeChanges } from "./links.ts";
@@ -61,7 +60,6 @@ export function renderTunnelScript(tunnel: Tunnel): string {
 /** Atomic: a shell may be reading the previous file. */
 export async function writeTunnelScript(dir: string, tunnel: Tunnel): Promise<string> {
   const path = tunnelScriptPath(dir, tunnel.name);
-  await writeFile(`${path}.new`, renderTunnelScript(tunnel), { mode: 0o700 });
-  await rename(`${path}.new`, path);
+  await writeFileAtomic(path, renderTunnelScript(tunnel), 0o700);
   return path;
 }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { readFileIfThere } from "@ployz/exec";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
 import { PloyzError } from "../error-codes.ts";
@@ -53,10 +53,7 @@ export function configPath(option: string | undefined, env: Environment, root: b
 
 /** @throws PloyzError `config_invalid`, naming the file and every field that is wrong. */
 export async function loadConfig(path: string, env: Environment, root: boolean): Promise<Config> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
+  const text = (await readFileIfThere(path)) ?? "";
   const digest = createHash("sha256").update(text).digest("hex");
   return { file: { path, digest }, ...withDefaults(parseConfig(text, path), env, root) };
 }

@@ -1,5 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
-import type { ServiceHost } from "@ployz/exec";
+import { createBackoff, type ServiceHost } from "@ployz/exec";
 import type { JoinDocument, MeshInit } from "@ployz/primitives";
 import type { Logger } from "pino";
 import { PloyzError } from "../error-codes.ts";
@@ -36,7 +35,7 @@ export interface DownMember {
 
 /** How long this machine waits to be cut off once it has answered the order to leave; then it goes by itself. */
 const ANSWER_MS = 1_000;
-const AGAIN_MS = { first: 1_000, most: 15_000 };
+const AGAIN_MS = { first: 1_000, longest: 15_000 };
 
 export async function openDaemon(around: Surroundings, log: Logger): Promise<Daemon> {
   let member: Member | undefined;
@@ -91,10 +90,11 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
     });
   }
 
-  /** What it waits for (Docker that starts after the daemon, a port that is let go) has no event: tried again ever more rarely. */
+  /** Retries with backoff: what it waits for (Docker that starts after the daemon, a port that is still taken) sends no event. */
   async function comeUp(): Promise<void> {
-    for (let pause = AGAIN_MS.first; failure !== undefined; pause = Math.min(pause * 2, AGAIN_MS.most)) {
-      await delay(pause, undefined, { signal: closed.signal }).catch(() => {});
+    const backoff = createBackoff(AGAIN_MS.first, AGAIN_MS.longest);
+    while (failure !== undefined) {
+      await backoff.pause(closed.signal);
       await inTurn(async () => {
         if (failure === undefined || closed.signal.aborted) return;
         const { membership } = failure;

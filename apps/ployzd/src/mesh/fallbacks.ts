@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { pause } from "@ployz/exec";
 import type { Wireguard } from "@ployz/wireguard";
 
 const LOOK_MS = 10_000;
@@ -10,7 +10,7 @@ export async function watchFallbacks(
   log: (error: unknown) => void,
 ): Promise<void> {
   while (!signal.aborted) {
-    await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+    await pause(LOOK_MS, signal);
     if (!signal.aborted) await wireguard.tryFallbacks().catch(log);
   }
 }

@@ -1,5 +1,6 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
+import { readFileIfThere } from "@ployz/exec";
 import { createIdentity, publicKeyOf } from "@ployz/nats-store";
 import {
   type CandidateEndpoint,
@@ -22,10 +23,7 @@ export interface Identity {
 export async function ensureIdentity(paths: Paths): Promise<Identity> {
   await mkdir(paths.identity, { recursive: true, mode: 0o700 });
   const { publicKey } = await ensureKeyFile(paths.wireguardKey);
-  const present = await readFile(paths.nkeySeed, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const present = await readFileIfThere(paths.nkeySeed);
   if (present !== undefined)
     return { publicKey, nkey: publicKeyOf(present.trim()), nkeySeed: present.trim() };
   const made = createIdentity();

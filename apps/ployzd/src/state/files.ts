@@ -1,35 +1,14 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { readFileIfThere, writeFileAtomic } from "@ployz/exec";
 
 /** A JSON document on disk, or `undefined` when there is none. */
 export async function readJson<T>(path: string): Promise<T | undefined> {
-  try {
-    return JSON.parse(await readFile(path, "utf8")) as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+  const text = await readFileIfThere(path);
+  return text === undefined ? undefined : (JSON.parse(text) as T);
 }
 
-/** Writes so that a power cut leaves the old document or the new one: temporary file, fsync, rename, fsync of the folder. */
-export async function writeJson(path: string, value: unknown): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.new`;
-  const file = await open(temporary, "w", 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(value, null, 2)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  const folder = await open(dirname(path), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
+/** A power cut leaves the old document or the new one. */
+export const writeJson = (path: string, value: unknown): Promise<void> =>
+  writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 
 /** Runs the tasks of one key one after the other; different keys do not wait for each other. */
 export function serialiseByKey(): <T>(key: string, task: () => Promise<T>) => Promise<T> {

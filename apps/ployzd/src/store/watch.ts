@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { pause } from "@ployz/exec";
 import type { Session } from "@ployz/nats-store";
 import type { MembershipFollower, StorePlace } from "../mesh/follow.ts";
 import type { AskPeer } from "../peers/ask.ts";
@@ -28,7 +28,7 @@ export async function heardFromPeers({ membership, ask, self }: Watched, signal:
       ),
     );
     if (peers.length === 0 || answers.some(({ status }) => status === "fulfilled")) return;
-    await delay(AGAIN_MS, undefined, { signal }).catch(() => {});
+    await pause(AGAIN_MS, signal);
   }
 }
 
@@ -48,7 +48,7 @@ export async function watchGeneration(
 ): Promise<void> {
   let next = 0;
   for (let round = 1; !signal.aborted; round++) {
-    await delay(LOOK_MS, undefined, { signal }).catch(() => {});
+    await pause(LOOK_MS, signal);
     if (signal.aborted || (session.connected() && round % CALM_ROUNDS !== 0)) continue;
     const peers = peersOf(membership, self);
     const some = Array.from(

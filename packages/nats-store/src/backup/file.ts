@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncFolder } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
-import { syncFolder } from "../files.ts";
 import {
   type BackupManifest,
   type BackupStream,

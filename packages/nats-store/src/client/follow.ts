@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { createBackoff } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import { isTransient, storeError } from "../errors.ts";
 import type { Link, Session } from "../session.ts";
@@ -32,7 +32,7 @@ export async function* followStream(
   let head = 0;
   let synced = false;
   let origin: Origin | undefined;
-  let pauseMs = 20;
+  const backoff = createBackoff(20, 1000);
   while (!signal.aborted) {
     try {
       const link = await untilAborted(session.link(), signal);
@@ -50,7 +50,7 @@ export async function* followStream(
       const from = synced ? last + 1 : options.from;
       if (!synced) head = info.state.last_seq;
       for await (const event of consumeOnce(session, link, stream, { from, filters, signal })) {
-        pauseMs = 20;
+        backoff.reset();
         if (typeof event === "number") {
           if (!synced && event === 0) {
             synced = true;
@@ -70,8 +70,7 @@ export async function* followStream(
     } catch (error) {
       if (!(error instanceof Interrupted) && !isTransient(error))
         throw storeError(`following ${stream}`, error);
-      await delay(pauseMs, undefined, { signal }).catch(() => undefined);
-      pauseMs = Math.min(pauseMs * 2, 1000);
+      await backoff.pause(signal);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, unlink } from "node:fs/promises";
+import { readFileIfThere, writeFileAtomic } from "@ployz/exec";
 import type { CommitEnvelope, Entry } from "../client/types.ts";
-import { readFileIfThere, writeFileAtomic } from "../files.ts";
 import { isObject, type Json } from "../json.ts";
 
 /** The content of a mirror: the head of every namespace, the facts, and the revision up to which each was followed. */

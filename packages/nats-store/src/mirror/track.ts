@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { pause } from "@ployz/exec";
 import type { Entry, FollowEvent } from "../client/types.ts";
 import { PloyzError } from "../error-codes.ts";
 
@@ -62,7 +62,7 @@ export function track<T>(
         await once();
       } catch (error) {
         report(error);
-        await delay(2000, undefined, { signal }).catch(() => undefined);
+        await pause(2000, signal);
       }
     }
   };

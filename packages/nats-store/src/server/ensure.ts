@@ -1,7 +1,14 @@
 import { mkdir, unlink } from "node:fs/promises";
-import { ExecError, run, type ServiceHost, type ServiceSpec, waitFor } from "@ployz/exec";
+import {
+  ExecError,
+  readFileIfThere,
+  run,
+  type ServiceHost,
+  type ServiceSpec,
+  waitFor,
+  writeFileAtomic,
+} from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
-import { readFileIfThere, writeFileAtomic } from "../files.ts";
 import { newSealKey } from "../vault.ts";
 import { files, renderConfig, type ServerMode, type StoreServerConfig } from "./config.ts";
 import { exclusively } from "./lock.ts";

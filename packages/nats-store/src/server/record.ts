@@ -1,5 +1,5 @@
+import { readFileIfThere, writeFileAtomic } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
-import { readFileIfThere, writeFileAtomic } from "../files.ts";
 import { isObject, type Json } from "../json.ts";
 import type { Routes, StoreServerConfig } from "./config.ts";
 import type { Access } from "./permissions.ts";

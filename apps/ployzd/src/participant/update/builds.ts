@@ -1,21 +1,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import {
-  lstat,
-  mkdtemp,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  statfs,
-  symlink,
-} from "node:fs/promises";
+import { lstat, mkdtemp, readdir, readFile, readlink, rm, stat, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { run } from "@ployz/exec";
+import { replaceLink, run } from "@ployz/exec";
 import { PloyzError } from "../../error-codes.ts";
 import type { Payload } from "../../host/payload.ts";
 
@@ -111,10 +100,7 @@ export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">):
       const target = folder(build).slice(root.length + 1);
       const link = join(root, "current");
       if ((await readlink(link)) === target) return;
-      const next = join(root, `.current-${process.pid}`);
-      await rm(next, { force: true });
-      await symlink(target, next);
-      await rename(next, link);
+      await replaceLink(link, target);
     },
     async diskFreeBytes() {
       const { bavail, bsize } = await statfs(root);

@@ -1,0 +1,37 @@
+import { mkdir, open, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** A file's text; `undefined` when there is no such file. */
+export const readFileIfThere = (path: string): Promise<string | undefined> =>
+  readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+
+/**
+ * Replaces a file so that a crash or a power cut leaves the old content or the new, never a part. Makes its folder (0700) when it is
+ * missing. Two writers of one file must take turns: both use `PATH.new`.
+ */
+export async function writeFileAtomic(path: string, content: string, mode = 0o600): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFile(`${path}.new`, content, { mode, flush: true });
+  await rename(`${path}.new`, path);
+  await syncFolder(dirname(path));
+}
+
+/** Makes a link name another target, in one rename. */
+export async function replaceLink(path: string, target: string): Promise<void> {
+  await rm(`${path}.new`, { force: true });
+  await symlink(target, `${path}.new`);
+  await rename(`${path}.new`, path);
+}
+
+/** Flushes a folder to disk: the renames in it survive a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
