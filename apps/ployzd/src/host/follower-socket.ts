@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { createServer, type RequestOptions, request, type ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { PloyzError } from "../error-codes.ts";
+import { createWaiters } from "../waiters.ts";
 
 /** What a follower has applied: the last commit of each namespace. */
 export interface Applied {
@@ -13,33 +14,15 @@ export interface Applied {
 
 export function trackApplied(): Applied {
   let present: ReadonlyMap<string, number> = new Map();
-  const waiting = new Set<() => void>();
+  const waiters = createWaiters();
   return {
     set(revisions) {
       present = new Map(revisions);
-      for (const look of [...waiting]) look();
+      waiters.look();
     },
     snapshot: () => Object.fromEntries(present),
     reached: (namespace, revision, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason); // its event has been and gone
-        const end = () => {
-          waiting.delete(look);
-          signal.removeEventListener("abort", abort);
-        };
-        const look = () => {
-          if ((present.get(namespace) ?? 0) < revision) return;
-          end();
-          resolve();
-        };
-        const abort = () => {
-          end();
-          reject(signal.reason);
-        };
-        waiting.add(look);
-        signal.addEventListener("abort", abort, { once: true });
-        look();
-      }),
+      waiters.until(() => (present.get(namespace) ?? 0) >= revision, signal),
   };
 }
 

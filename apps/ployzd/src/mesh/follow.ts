@@ -1,6 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { pause } from "@ployz/exec";
 import type { ClusterRecord, FollowEvent, Json, MachineRecord, Store } from "@ployz/primitives";
 import { storePorts } from "../config/store-ports.ts";
+import { createWaiters } from "../waiters.ts";
 import type { Membership } from "./membership.ts";
 
 /** Follows the membership facts, so that peers and store users of this machine are what the cluster agreed on. */
@@ -45,7 +46,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
   let changes = 0;
   let applying: Promise<void> | undefined;
   const members = new Map<string, MachineRecord>();
-  const waiting = new Set<() => void>();
+  const waiters = createWaiters();
   let cluster: ClusterRecord = present.cluster;
   let synced = false;
 
@@ -102,7 +103,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
       } catch (error) {
         options.log(error);
       }
-      for (const look of [...waiting]) look();
+      waiters.look();
     }
     applying = undefined; // in the same turn as the last look at `changes`: no event falls between
   }
@@ -117,7 +118,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
       } catch (error) {
         // A store with other contents (restored, recovered) is followed from its beginning.
         if (!options.signal.aborted) options.log(error);
-        await delay(AGAIN_MS, undefined, { signal: options.signal }).catch(() => {});
+        await pause(AGAIN_MS, options.signal);
       }
     }
   }
@@ -138,25 +139,6 @@ export function followMembership(options: FollowOptions): MembershipFollower {
       applyKnown();
     },
     ended: run().then(() => applying),
-    reached: (revision, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason); // its event has been and gone
-        const end = () => {
-          waiting.delete(look);
-          signal.removeEventListener("abort", abort);
-        };
-        const look = () => {
-          if (applied < revision) return;
-          end();
-          resolve();
-        };
-        const abort = () => {
-          end();
-          reject(signal.reason);
-        };
-        waiting.add(look);
-        signal.addEventListener("abort", abort, { once: true });
-        look();
-      }),
+    reached: (revision, signal) => waiters.until(() => applied >= revision, signal),
   };
 }
