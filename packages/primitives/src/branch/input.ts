@@ -1,7 +1,9 @@
-import Type, { type Static } from "typebox";
-import { byName, inputParser, label } from "../change/input.ts";
-import { invalid } from "../manifest/field.ts";
-import * as patterns from "../manifest/patterns.ts";
+import Type from "typebox";
+import { inputParser } from "../change/input.ts";
+import { invalid } from "../model/field.ts";
+import { byName, label } from "../model/fields.ts";
+import * as patterns from "../model/patterns.ts";
+import type { Shape } from "../model/shape.ts";
 
 const ServiceMode = Type.Enum(["branch", "skip"]);
 const VolumeMode = Type.Enum(["branch", "fresh"]);
@@ -21,7 +23,7 @@ const Input = Type.Object({
   ),
   machine: Type.Optional(label("The machine that everything of the branch is on.")),
 });
-export type BranchInput = Static<typeof Input>;
+export type BranchInput = Shape<typeof Input>;
 
 const shape = inputParser(Input);
 

@@ -1,59 +1,63 @@
-import type { Refusal } from "../engine/types.ts";
-import { invalid } from "../manifest/field.ts";
+import Type from "typebox";
+import { inputParser } from "../change/input.ts";
 import { bundlePaths, checkManifest } from "../manifest/parse.ts";
-import { DIGEST } from "../manifest/patterns.ts";
 import type { Manifest } from "../manifest/schema.ts";
+import { invalid } from "../model/field.ts";
+import { label } from "../model/fields.ts";
 import { shown } from "../model/names.ts";
+import { own } from "../model/own.ts";
+import { DIGEST } from "../model/patterns.ts";
+import type { Shape } from "../model/shape.ts";
+
+export const Input = Type.Object({
+  manifest: Type.Unsafe<Manifest>({ description: "a manifest, as data: see docs/manifest.md" }),
+  namespace: Type.Optional(label("Instead of the manifest's.")),
+  bundles: Type.Optional(
+    Type.Record(Type.String(), Type.String({ pattern: DIGEST, description: "sha256:… of an uploaded tar" }), {
+      description: "The digests of uploaded bundles, by service or job.",
+    }),
+  ),
+  pull: Type.Optional(
+    Type.Enum(["missing", "always"], {
+      description:
+        "`always`: ask the registry for each tag's present digest. Default `missing`: an image that a machine has will do.",
+    }),
+  ),
+});
+
+/** As a client sends it. */
+export type DeployRequest = Shape<typeof Input>;
 
 export type DeployInput = {
   /** As `parseManifest` returns it; `namespace` overridden already. */
   readonly manifest: Manifest;
-  /** `sha256:…` of the tar that the client uploaded, by the service or job with a `bundle`. */
+  /** Of each service or job with a `bundle`. */
   readonly bundles: Readonly<Record<string, string>>;
-  /** `always`: ask the registry what a tag means now. Default `missing`: an image that a machine has will do. */
-  readonly pull?: "missing" | "always";
+  readonly pull?: "always";
 };
 
-type Parsed =
-  | { readonly ok: true; readonly input: DeployInput }
-  | { readonly ok: false; readonly refusals: readonly Refusal[] };
+const shape = inputParser(Input);
 
-const KNOWN: ReadonlySet<string> = new Set(["manifest", "namespace", "bundles", "pull"]);
-
-/** `{ manifest, bundles?, namespace?, pull? }`. Parsing its own result again gives the same. */
-export function parseDeploy(input: unknown): Parsed {
-  if (!isRecord(input)) return refused([invalid([], "the input is an object with a `manifest`")]);
-  const { manifest, namespace, bundles = {}, pull } = input;
-  const refusals = Object.keys(input)
-    .filter((key) => !KNOWN.has(key))
-    .map((key) => invalid([key], "unknown field"));
-  if (pull !== undefined && pull !== "missing" && pull !== "always")
-    refusals.push(invalid(["pull"], `must be "missing" or "always", not ${shown(pull)}`));
-  if (!isRecord(bundles)) return refused([...refusals, invalid(["bundles"], "must be a table of digests")]);
-  const overridden = namespace !== undefined && isRecord(manifest) ? { ...manifest, namespace } : manifest;
-  const checked = checkManifest(overridden);
-  if (!checked.ok) return refused([...refusals, ...checked.refusals]);
-  const needed = Object.keys(bundlePaths(checked.manifest));
-  for (const name of needed) {
-    const digest = Object.hasOwn(bundles, name) ? bundles[name] : undefined;
-    if (typeof digest !== "string" || !new RegExp(DIGEST).test(digest))
-      refusals.push(invalid(["bundles", name], `must be the sha256 digest of ${shown(name)}'s bundle`));
-  }
-  if (refusals.length > 0) return refused(refusals);
-  return {
-    ok: true,
-    input: {
-      manifest: checked.manifest,
-      bundles: Object.fromEntries(needed.map((name) => [name, String(bundles[name])])),
-      ...(pull === "always" && { pull }),
-    },
+/** Parsing its own result again gives the same. */
+export function parseDeploy(raw: unknown) {
+  const parsed = shape(raw);
+  if (!parsed.ok) return parsed;
+  const { manifest, namespace, bundles, pull } = parsed.input;
+  const checked = checkManifest(namespace === undefined ? manifest : { ...manifest, namespace });
+  if (!checked.ok) return checked;
+  const needed = Object.keys(bundlePaths(checked.manifest)).map(
+    (name) => [name, own(bundles, name)] as const,
+  );
+  const refusals = needed.flatMap(([name, digest]) =>
+    digest === undefined
+      ? [invalid(["bundles", name], `must be the sha256 digest of ${shown(name)}'s bundle`)]
+      : [],
+  );
+  if (refusals.length > 0) return { ok: false as const, refusals };
+  const input: DeployInput = {
+    manifest: checked.manifest,
+    bundles: Object.fromEntries(needed.map(([name, digest = ""]) => [name, digest])),
+    ...(pull === "always" && { pull }),
   };
-}
-
-function refused(refusals: readonly Refusal[]): Parsed {
-  return { ok: false, refusals };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return { ok: true as const, input };
 }

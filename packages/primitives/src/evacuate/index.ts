@@ -1,17 +1,10 @@
-import Type from "typebox";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
-import { type EvacuateInput, wishEvacuated } from "./wish.ts";
-
-const Input = Type.Object({
-  namespace: label("The namespace."),
-  machine: label("The machine that nothing of it is to be on."),
-  lost: Type.Optional(Type.Literal(true, { description: "It is gone for ever, with what is there." })),
-  lose: Type.Optional(Type.Array(label("A volume whose loss is confirmed."), { maxItems: 1000 })),
-});
+import { type EvacuateInput, Input } from "./input.ts";
+import { wishEvacuated } from "./wish.ts";
 
 /**
  * Nothing of one namespace stays on one machine: what has no data starts elsewhere before it stops here, and volumes move with what

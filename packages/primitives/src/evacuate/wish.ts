@@ -4,16 +4,8 @@ import { unknownMachine } from "../change/decide/refuse.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { Commit, CommittedService } from "../model/commit.ts";
+import type { EvacuateInput } from "./input.ts";
 import { chooseTargets } from "./targets.ts";
-
-export type EvacuateInput = {
-  readonly namespace: string;
-  readonly machine: string;
-  /** The machine does not answer and never will, or is no member any more: what is there is lost. */
-  readonly lost?: true;
-  /** With `lost`: the volumes whose loss the operator has confirmed. */
-  readonly lose?: readonly string[];
-};
 
 const MAX_ROUNDS = 5;
 

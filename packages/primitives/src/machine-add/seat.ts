@@ -1,40 +1,33 @@
+import Type from "typebox";
 import { PloyzError } from "../error-codes.ts";
+import { endpoints } from "../model/fields.ts";
 import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord, RemovedMachine } from "../model/machine.ts";
+import { NKEY, WIREGUARD_KEY } from "../model/patterns.ts";
+import { type Shape, shapeChecker } from "../model/shape.ts";
 import type { Entry } from "../ports/store.ts";
 import { type MemberPorts, type SubnetPlan, takenIndexes } from "./observe.ts";
 import type { Seat } from "./plan.ts";
 
-/** What `ployzctl mesh self-record --json` answers: see `SelfRecord` in client/api.ts. */
-export type Self = Pick<MachineRecord, "publicKey" | "nkey" | "endpoints">;
+/** Of what `ployzctl mesh self-record --json` answers, what goes into the configuration of every member. */
+export const Self = Type.Object({
+  publicKey: Type.String({ pattern: WIREGUARD_KEY, description: "a WireGuard public key" }),
+  nkey: Type.String({ pattern: NKEY, description: "a public nkey of a user" }),
+  endpoints: endpoints(0),
+});
+export type Self = Shape<typeof Self>;
 
-const WIREGUARD_KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
-const NKEY = /^U[A-Z2-7]{55}$/;
-const ENDPOINT = /^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):\d{1,5}$/;
+const check = shapeChecker(Self);
 
-/** The answer goes into the configuration of every member, so it is checked like any other input. */
 export function selfOf(document: Json, host: string): Self {
-  const self = publicSelf(document);
-  if (self !== undefined) return self;
-  throw new PloyzError({
-    code: "remote_failed",
-    message: `${host}: its daemon did not tell its keys and addresses`,
-    hint: `look at it there: ployzctl mesh self-record --address ${host}`,
-  });
-}
-
-/** `undefined` when it is not what the daemon of a machine says of itself. */
-export function publicSelf(document: unknown): Self | undefined {
-  const { publicKey, nkey, endpoints } = (document ?? {}) as { readonly [key: string]: unknown };
-  const good =
-    typeof publicKey === "string" &&
-    WIREGUARD_KEY.test(publicKey) &&
-    typeof nkey === "string" &&
-    NKEY.test(nkey) &&
-    Array.isArray(endpoints) &&
-    endpoints.length <= 32 &&
-    endpoints.every((endpoint) => typeof endpoint === "string" && ENDPOINT.test(endpoint));
-  return good ? { publicKey, nkey, endpoints } : undefined;
+  if (check(document).length > 0)
+    throw new PloyzError({
+      code: "remote_failed",
+      message: `${host}: its daemon did not tell its keys and addresses`,
+      hint: `look at it there: ployzctl mesh self-record --address ${host}`,
+    });
+  const { publicKey, nkey, endpoints } = document as Self;
+  return { publicKey, nkey, endpoints };
 }
 
 /** Takes the first free subnet and the name, each by creating its fact: of two adds that want one, one gets it. Finds what it took before. */

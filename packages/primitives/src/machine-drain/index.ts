@@ -1,13 +1,7 @@
-import Type, { type Static } from "typebox";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { planEvacuations } from "../membership/evacuations.ts";
 import { lifecyclePrimitive } from "../membership/lifecycle.ts";
-
-const Input = Type.Object({
-  machine: label("The machine."),
-  migrate: Type.Optional(Type.Boolean({ description: "Moves what is there to other machines." })),
-});
-export type MachineDrainInput = Static<typeof Input>;
+import { Input, type MachineDrainInput } from "./input.ts";
 
 /**
  * The machine takes nothing new. With `migrate`, what is there moves to other machines, one namespace after the other; each is a change

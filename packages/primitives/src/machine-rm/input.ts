@@ -1,18 +1,12 @@
-import Type, { type Static } from "typebox";
-import { label } from "../change/input.ts";
-
-export const VOLUME = "^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?/[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$";
+import Type from "typebox";
+import { label, volumeName } from "../model/fields.ts";
+import type { Shape } from "../model/shape.ts";
 
 export const Input = Type.Object({
   machine: label("The machine to remove."),
   force: Type.Optional(Type.Boolean({ description: "It does not answer and never will." })),
   lose: Type.Optional(
-    Type.Array(
-      Type.String({ pattern: VOLUME, description: "A volume, namespace/name, whose loss is confirmed." }),
-      {
-        maxItems: 1000,
-      },
-    ),
+    Type.Array(volumeName("A volume, namespace/name, whose loss is confirmed."), { maxItems: 1000 }),
   ),
   storeMoves: Type.Optional(
     Type.Object(
@@ -25,4 +19,4 @@ export const Input = Type.Object({
   ),
 });
 
-export type MachineRmInput = Static<typeof Input>;
+export type MachineRmInput = Shape<typeof Input>;

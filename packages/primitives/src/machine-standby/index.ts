@@ -1,10 +1,7 @@
-import Type, { type Static } from "typebox";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { lifecyclePrimitive } from "../membership/lifecycle.ts";
 import { committedOn } from "../membership/observe.ts";
-
-const Input = Type.Object({ machine: label("The machine.") });
-export type MachineStandbyInput = Static<typeof Input>;
+import { Input, type MachineStandbyInput } from "./input.ts";
 
 /** A member with nothing on it, and nothing comes to it, until it is activated. */
 export const machineStandby = lifecyclePrimitive<MachineStandbyInput>({

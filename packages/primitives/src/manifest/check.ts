@@ -1,7 +1,7 @@
 import type { ErrorBody } from "@ployz/errors";
 import { didYouMean } from "../model/did-you-mean.ts";
+import { invalid, type Segment } from "../model/field.ts";
 import { shown } from "../model/names.ts";
-import { invalid, type Segment } from "./field.ts";
 import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
 import { durationMs, MAX_DURATION_MS, sizeBytes } from "./units.ts";
 

@@ -1,10 +1,10 @@
 import type { ErrorBody } from "@ployz/errors";
 import { parse as parseToml, TomlError } from "smol-toml";
+import { invalid } from "../model/field.ts";
 import type { Json } from "../model/json.ts";
+import { shapeChecker } from "../model/shape.ts";
 import { checkMeaning } from "./check.ts";
-import { invalid } from "./field.ts";
-import type { Manifest } from "./schema.ts";
-import { validateShape } from "./validate.ts";
+import { type Manifest, ManifestSchema } from "./schema.ts";
 
 export const MAX_MANIFEST_BYTES = 1024 * 1024;
 
@@ -26,6 +26,8 @@ export function parseManifest(text: string, format: "toml" | "json"): ManifestRe
   }
   return checkManifest(document);
 }
+
+const validateShape = shapeChecker(ManifestSchema);
 
 /** Checks a document that is data already: shape first, and meaning when the shape is right. */
 export function checkManifest(document: unknown): ManifestResult {

@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import type { EnvValue } from "../model/commit.ts";
-import * as patterns from "./patterns.ts";
+import * as patterns from "../model/patterns.ts";
 
 /**
  * The manifest as people write it. The published `schema/ployz.schema.json` is this value; what JSON Schema cannot say (references

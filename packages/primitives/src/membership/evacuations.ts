@@ -2,7 +2,8 @@ import type { ChangeFacts, MachineFact } from "../change/observe/facts.ts";
 import { planChange } from "../change/plan/plan.ts";
 import type { ChangeSummary } from "../change/plan/summary.ts";
 import type { PlannedStep, Refusal, Refusals } from "../engine/types.ts";
-import { type EvacuateInput, wishEvacuated } from "../evacuate/wish.ts";
+import type { EvacuateInput } from "../evacuate/input.ts";
+import { wishEvacuated } from "../evacuate/wish.ts";
 import { isOn, type MembershipFacts } from "./observe.ts";
 import type { SharedKinds } from "./steps.ts";
 

@@ -1,7 +1,7 @@
 import { errorBody } from "@ployz/errors";
 import type { StepDef } from "../engine/types.ts";
 import { PloyzError } from "../error-codes.ts";
-import type { EvacuateInput } from "../evacuate/wish.ts";
+import type { EvacuateInput } from "../evacuate/input.ts";
 import type { Commit } from "../model/commit.ts";
 import { committedOn, type MembershipPorts } from "./observe.ts";
 

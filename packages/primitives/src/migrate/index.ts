@@ -1,32 +1,14 @@
-import Type, { type Static } from "typebox";
 import { asItIs, liveHead, noNamespace, wishOf } from "../change/decide/as-it-is.ts";
 import type { WantedVolume } from "../change/decide/desired.ts";
 import { unknownMachine } from "../change/decide/refuse.ts";
-import { bytes, inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { findContent, observeCluster } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { Refusal } from "../engine/types.ts";
 import { didYouMean } from "../model/did-you-mean.ts";
 import { own } from "../model/own.ts";
-
-const Input = Type.Object({
-  namespace: label("The namespace of the service."),
-  service: label("The service that moves, with its volumes and what else uses them."),
-  to: label("The machine that it moves to."),
-  maxRounds: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 20, description: "Rounds of copying while it runs. Default 5." }),
-  ),
-  maxDowntimeMs: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: 86_400_000,
-      description: "Refuses to stop the service when the last difference would take longer.",
-    }),
-  ),
-  bytesPerSecond: Type.Optional(bytes("Limit of the transfer while the service runs.")),
-});
-export type MigrateInput = Static<typeof Input>;
+import { Input, type MigrateInput } from "./input.ts";
 
 /**
  * Moves a service with its volumes: copies while it runs, stops it for the last difference only, verifies, starts it on the other

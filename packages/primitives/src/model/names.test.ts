@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { instanceId, isOperationId, ulid } from "./ids.ts";
-import { checkLabel, isHostname, isLabel } from "./names.ts";
+import { checkLabel, isLabel } from "./names.ts";
 
 describe("names", () => {
   it.each(["web", "a", "pr-42", "x".repeat(63)])("accepts %s", (name) => {
@@ -32,12 +32,6 @@ describe("names", () => {
     expect(refusal).toMatchObject({ code: "invalid_input", details: { field: "services.x" } });
     expect(refusal?.message.length).toBeLessThan(200);
     expect(refusal?.message).not.toContain("\n");
-  });
-
-  it("knows host names", () => {
-    expect(isHostname("www.example.test")).toBe(true);
-    expect(isHostname("example..test")).toBe(false);
-    expect(isHostname(`${"a.".repeat(127)}`)).toBe(false);
   });
 });
 

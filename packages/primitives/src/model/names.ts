@@ -1,27 +1,17 @@
 import type { ErrorBody } from "@ployz/errors";
+import { ALLOWED, ENV_NAME, NAME } from "./patterns.ts";
 
-/**
- * Names of namespaces, services, jobs, volumes and machines: one DNS label (RFC 1123) that starts with a letter. They become
- * host names, file names, interface comments and command arguments, so nothing else may pass the edge.
- */
-export const LABEL = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-/** A DNS host name of at most 253 characters, lower case. */
-export const HOSTNAME =
-  /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
-/** POSIX environment variable name, at most 256 characters. */
-export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,255}$/;
+export const LABEL = new RegExp(NAME);
+const VARIABLE = new RegExp(ENV_NAME);
 
-// `$` also matches before a final newline in some engines but never in JavaScript without the m flag; no extra check is needed.
+/** A name of a namespace, service, job, volume or machine: see `NAME`. */
 export function isLabel(value: unknown): value is string {
   return typeof value === "string" && LABEL.test(value);
 }
 
-export function isHostname(value: unknown): value is string {
-  return typeof value === "string" && HOSTNAME.test(value);
-}
-
+/** A POSIX environment variable's name, at most 256 characters. */
 export function isEnvName(value: unknown): value is string {
-  return typeof value === "string" && ENV_NAME.test(value);
+  return typeof value === "string" && VARIABLE.test(value);
 }
 
 /** How an untrusted value is shown in a message: quoted, escaped, cut. */
@@ -37,7 +27,7 @@ export function checkLabel(field: string, value: unknown): ErrorBody | undefined
   return {
     code: "invalid_input",
     message: `${field}: ${shown(value)} is not a valid name`,
-    hint: "use 1 to 63 lower-case letters, digits and dashes, starting with a letter and not ending with a dash",
+    hint: `use ${ALLOWED[NAME]}`,
     details: { field },
   };
 }

@@ -1,12 +1,9 @@
-import Type, { type Static } from "typebox";
 import { asItIs, noNamespace, wishOf } from "../change/decide/as-it-is.ts";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { observeWithoutContent } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-
-const Input = Type.Object({ namespace: label("The namespace to remove.") });
-export type NamespaceRmInput = Static<typeof Input>;
+import { Input, type NamespaceRmInput } from "./input.ts";
 
 /**
  * Everything of a namespace goes: routes and names first, then what ran. Volumes are kept, retired, until the retention lets them go,

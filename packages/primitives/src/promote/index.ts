@@ -1,4 +1,3 @@
-import Type, { type Static } from "typebox";
 import {
   asItIs,
   liveHead,
@@ -9,25 +8,14 @@ import {
   wishOf,
 } from "../change/decide/as-it-is.ts";
 import type { WantedVolume } from "../change/decide/desired.ts";
-import { byName, inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { Commit } from "../model/commit.ts";
+import { Input, type PromoteInput } from "./input.ts";
 import { promotedServices } from "./services.ts";
-
-const Input = Type.Object({
-  source: label("The namespace whose services are promoted."),
-  target: label("The namespace that gets them."),
-  volumes: Type.Optional(
-    byName(
-      Type.Enum(["keep", "replace"]),
-      "By volume: `replace` gives the target the source's data; the default is to keep the target's.",
-    ),
-  ),
-});
-export type PromoteInput = Static<typeof Input>;
 
 /**
  * Deploys into a namespace what another one runs: its services by digest, behind the target's own routes. Data stays the target's

@@ -1,7 +1,8 @@
-import Type, { type Static } from "typebox";
-import { label } from "../change/input.ts";
+import Type from "typebox";
 import type { ChangeFacts, Head } from "../change/observe/facts.ts";
 import type { Snapshots } from "../change/observe/snapshots.ts";
+import { label } from "../model/fields.ts";
+import type { Shape } from "../model/shape.ts";
 
 export const Input = Type.Object({
   namespace: label("The namespace that goes back."),
@@ -20,7 +21,7 @@ export const Input = Type.Object({
   ),
 });
 
-export type RollbackInput = Static<typeof Input>;
+export type RollbackInput = Shape<typeof Input>;
 
 /** Newest first. */
 export type History = readonly Head[];

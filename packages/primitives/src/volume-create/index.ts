@@ -1,19 +1,11 @@
-import Type, { type Static } from "typebox";
 import { asItIs, liveHead, wishOf } from "../change/decide/as-it-is.ts";
 import { unknownMachine } from "../change/decide/refuse.ts";
-import { inputParser, label, volumeFields, volumeSpecOf } from "../change/input.ts";
+import { inputParser, volumeSpecOf } from "../change/input.ts";
 import { observeWithoutContent } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { Refusal } from "../engine/types.ts";
-
-const Input = Type.Object({
-  namespace: label("Its namespace."),
-  volume: label("Its name."),
-  machine: label("Where it is made."),
-  ...volumeFields,
-});
-export type VolumeCreateInput = Static<typeof Input>;
+import { Input, type VolumeCreateInput } from "./input.ts";
 
 /** Makes an empty volume, before any service uses it. */
 export const volumeCreate = changePrimitive<VolumeCreateInput, ChangeFacts>({

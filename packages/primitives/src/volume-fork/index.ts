@@ -1,4 +1,3 @@
-import Type, { type Static } from "typebox";
 import {
   asItIs,
   liveHead,
@@ -9,22 +8,11 @@ import {
   wishOf,
 } from "../change/decide/as-it-is.ts";
 import { unknownMachine } from "../change/decide/refuse.ts";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { observeWithoutContent } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-
-const Where = (what: string) =>
-  Type.Object(
-    { namespace: label(`Namespace of ${what}.`), volume: label(`Name of ${what}.`) },
-    { additionalProperties: false },
-  );
-const Input = Type.Object({
-  source: Where("the volume that is forked"),
-  target: Where("the fork"),
-  machine: Type.Optional(label("Another machine for the fork; its data is then copied there.")),
-});
-export type VolumeForkInput = Static<typeof Input>;
+import { Input, type VolumeForkInput } from "./input.ts";
 
 /** A copy of a volume as it is now, under another name: a clone in constant time, sharing what does not change. */
 export const volumeFork = changePrimitive<VolumeForkInput, ChangeFacts>({

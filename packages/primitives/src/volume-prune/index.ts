@@ -1,6 +1,5 @@
-import Type, { type Static } from "typebox";
 import { noNamespace } from "../change/decide/as-it-is.ts";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { observeCluster } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { steps } from "../change/steps/instances.ts";
@@ -9,9 +8,7 @@ import type { Primitive, PrimitivePorts } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
 import type { Commands } from "../participant/commands.ts";
 import { LOOK } from "../ports/machines.ts";
-
-const Input = Type.Object({ namespace: label("The namespace whose old snapshots and retired copies go.") });
-export type VolumePruneInput = Static<typeof Input>;
+import { Input, type VolumePruneInput } from "./input.ts";
 
 type Facts = Omit<ChangeFacts, "content"> & {
   /** What each machine would let go of. */

@@ -1,20 +1,10 @@
-import Type, { type Static } from "typebox";
 import { asItIs, liveHead, noNamespace, noVolume, wishOf } from "../change/decide/as-it-is.ts";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { findContent, observeCluster } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { observeSnapshots, type Snapshots, snapshotsOf } from "../change/observe/snapshots.ts";
 import { changePrimitive } from "../change/primitive.ts";
-
-const Input = Type.Object({
-  namespace: label("Its namespace."),
-  volume: label("The volume that goes back."),
-  snapshot: Type.String({
-    pattern: "^(?=.{1,100}$)[a-z0-9][a-z0-9-]*$",
-    description: "Name of the snapshot, as `volume snapshots` lists it.",
-  }),
-});
-export type VolumeRestoreInput = Static<typeof Input>;
+import { Input, type VolumeRestoreInput } from "./input.ts";
 
 type Facts = ChangeFacts & { readonly snapshots: Snapshots };
 

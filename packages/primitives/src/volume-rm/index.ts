@@ -1,15 +1,9 @@
-import Type, { type Static } from "typebox";
 import { asItIs, liveHead, noNamespace, noVolume, wishOf } from "../change/decide/as-it-is.ts";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { observeWithoutContent } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-
-const Input = Type.Object({
-  namespace: label("Its namespace."),
-  volume: label("The volume that goes."),
-});
-export type VolumeRmInput = Static<typeof Input>;
+import { Input, type VolumeRmInput } from "./input.ts";
 
 /** Takes a volume that nothing uses out of its namespace. Its data is kept, retired, until the retention lets it go. */
 export const volumeRm = changePrimitive<VolumeRmInput, ChangeFacts>({

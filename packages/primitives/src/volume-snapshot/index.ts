@@ -1,6 +1,5 @@
-import Type, { type Static } from "typebox";
 import { liveHead, noNamespace, noVolume } from "../change/decide/as-it-is.ts";
-import { inputParser, label } from "../change/input.ts";
+import { inputParser } from "../change/input.ts";
 import { observeCluster } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { observeSnapshots, type Snapshots, snapshotsOf } from "../change/observe/snapshots.ts";
@@ -10,17 +9,7 @@ import { snapshotName } from "../change/steps/volumes.ts";
 import type { Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
 import type { Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
-
-const Input = Type.Object({
-  namespace: label("Its namespace."),
-  volume: label("The volume."),
-  name: Type.Optional(
-    label(
-      "Name of the snapshot. One with a name stays until it is removed; one without goes with the retention.",
-    ),
-  ),
-});
-export type VolumeSnapshotInput = Static<typeof Input>;
+import { Input, type VolumeSnapshotInput } from "./input.ts";
 
 type Facts = Omit<ChangeFacts, "content"> & {
   readonly snapshots: Snapshots;

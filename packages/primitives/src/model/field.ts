@@ -1,5 +1,5 @@
 import type { ErrorBody } from "@ployz/errors";
-import { shown } from "../model/names.ts";
+import { shown } from "./names.ts";
 
 export type Segment = string | number;
 

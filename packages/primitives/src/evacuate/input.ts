@@ -1,0 +1,19 @@
+import Type from "typebox";
+import { label } from "../model/fields.ts";
+import type { Shape } from "../model/shape.ts";
+
+export const Input = Type.Object({
+  namespace: label("The namespace."),
+  machine: label("The machine that nothing of it is to be on."),
+  lost: Type.Optional(
+    Type.Literal(true, {
+      description:
+        "The machine does not answer and never will, or is no member any more: what is there is lost.",
+    }),
+  ),
+  lose: Type.Optional(
+    Type.Array(label("With `lost`: a volume whose loss the operator has confirmed."), { maxItems: 1000 }),
+  ),
+});
+
+export type EvacuateInput = Shape<typeof Input>;

@@ -1,0 +1,9 @@
+import Type from "typebox";
+import { label } from "../model/fields.ts";
+import type { Shape } from "../model/shape.ts";
+
+export const Input = Type.Object({
+  machine: label("The machine."),
+  migrate: Type.Optional(Type.Boolean({ description: "Moves what is there to other machines." })),
+});
+export type MachineDrainInput = Shape<typeof Input>;

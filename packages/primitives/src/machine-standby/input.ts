@@ -1,0 +1,6 @@
+import Type from "typebox";
+import { label } from "../model/fields.ts";
+import type { Shape } from "../model/shape.ts";
+
+export const Input = Type.Object({ machine: label("The machine.") });
+export type MachineStandbyInput = Shape<typeof Input>;

@@ -1,0 +1,21 @@
+import Type from "typebox";
+import { bytes, label } from "../model/fields.ts";
+import type { Shape } from "../model/shape.ts";
+
+export const Input = Type.Object({
+  namespace: label("The namespace of the service."),
+  service: label("The service that moves, with its volumes and what else uses them."),
+  to: label("The machine that it moves to."),
+  maxRounds: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 20, description: "Rounds of copying while it runs. Default 5." }),
+  ),
+  maxDowntimeMs: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 86_400_000,
+      description: "Refuses to stop the service when the last difference would take longer.",
+    }),
+  ),
+  bytesPerSecond: Type.Optional(bytes("Limit of the transfer while the service runs.")),
+});
+export type MigrateInput = Shape<typeof Input>;

@@ -1,0 +1,40 @@
+import Type from "typebox";
+import * as patterns from "./patterns.ts";
+
+/** Fields that many documents have. What each pattern allows stands beside it. */
+const text = (pattern: string) => (description: string) => Type.String({ pattern, description });
+
+/** Names of namespaces, services, jobs, volumes and machines. */
+export const label = text(patterns.NAME);
+/** A region or a zone. */
+export const place = text(patterns.PLACE);
+/** A volume of a namespace: NAMESPACE/VOLUME. */
+export const volumeName = text(patterns.VOLUME);
+
+export const runtime = Type.Enum(["docker", "process"], {
+  description: "docker or process; without it, Docker where it runs",
+});
+
+/** Where peers may reach a machine, best first. */
+export const endpoints = (minItems: number) =>
+  Type.Array(Type.String({ pattern: patterns.ENDPOINT }), {
+    minItems,
+    maxItems: 32,
+    description: "a list of at most 32 such as 203.0.113.7:51820",
+  });
+
+export const count = (description: string) =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description });
+export const bytes = (description: string) =>
+  Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description });
+
+/** Who asked, `user@machine`: for people only. It is stored and printed, see `printable`. */
+export const by = Type.String({ description: "who asks: user@machine" });
+
+/** Names to something about what has the name. */
+export const byName = <T extends Type.TSchema>(value: T, description: string) =>
+  Type.Record(Type.String(), value, {
+    propertyNames: { pattern: patterns.NAME },
+    maxProperties: 1000,
+    description,
+  });

@@ -1,0 +1,128 @@
+/**
+ * What names and values may look like, each pattern once. Every pattern starts with its length bound, so that an over-long value is
+ * refused in constant time, and none lets a control character, a space or a leading dash through: names end up in file names,
+ * configuration lines and argument lists.
+ */
+const bounded = (max: number, body: string): string => `^(?=.{1,${max}}$)${body}$`;
+
+const label = "[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?";
+
+/**
+ * Names of namespaces, services, jobs, volumes and machines: a DNS label (RFC 1123) that starts with a letter. `constructor` would
+ * collide with what every JavaScript object has.
+ */
+export const NAME = bounded(63, `(?!constructor$)${label}`);
+
+/** A volume of a namespace. */
+export const VOLUME = bounded(127, `${label}/${label}`);
+
+/** A region or zone: may start with a digit. */
+export const PLACE = bounded(63, "[a-z0-9]([a-z0-9-]*[a-z0-9])?");
+
+/** Lower-case host name (RFC 1123), or one wildcard label in front. */
+export const HOST = bounded(
+  253,
+  `(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*`,
+);
+
+/** A URL path prefix: a subset of RFC 3986's `pchar`s, without `..` segments. */
+export const PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%/-]*`);
+
+/** A path for a readiness request; a query may follow. */
+export const PROBE_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%/?&-]*`);
+
+/** Where a volume is mounted: absolute, no `.` or `..` segments. */
+export const MOUNT_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9._@+-]+)+`);
+
+export const DURATION = bounded(12, "[0-9]+(ms|s|m|h)");
+export const SIZE = bounded(16, "[0-9]+[KMGT]");
+
+export const ENV_NAME = bounded(256, "(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*");
+export const USER = bounded(
+  65,
+  "([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})(:([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10}))?",
+);
+
+const domain = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+const component = "[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*";
+
+/** An OCI reference as the distribution project's grammar has it: `[domain[:port]/]path[:tag][@sha256:digest]`. */
+export const IMAGE = bounded(
+  512,
+  `((${domain}(\\.${domain})*|\\[[a-fA-F0-9:]+\\])(:[0-9]{1,5})?/)?${component}(/${component})*` +
+    "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?",
+);
+
+/** A folder or tar beside the manifest; read by the client only. */
+export const BUNDLE_PATH = bounded(4096, "[^\\u0000-\\u001f\\u007f-][^\\u0000-\\u001f\\u007f]*");
+
+export const DIGEST = "^sha256:[a-f0-9]{64}$";
+
+/** Text that becomes an argument or an environment value. */
+export const NO_NUL = "^[^\\u0000]*$";
+
+const octet = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+const ipv4 = `${octet}(?:\\.${octet}){3}`;
+const ipv6 =
+  "(?=[0-9A-Fa-f:.]{2,45}(?:\\]|$))(?=[^\\]]*:[^\\]]*:)[0-9A-Fa-f:]+(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?";
+const hostname = `(?=[A-Za-z0-9.-]{1,253}(?::|$))${domain}(?:\\.${domain})*`;
+const port = "(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})";
+
+export const IPV4 = `^${ipv4}$`;
+/** An IPv4 network. Whether host bits are zero is for who computes with it. */
+export const CIDR = `^${ipv4}/(?:3[0-2]|[12]?[0-9])$`;
+
+/** Where a peer may be reached: address or host name, and port. */
+export const ENDPOINT = `^(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}\\]):${port}$`;
+
+/** A server of the store, on the overlay. */
+export const SERVER = `^${ipv4}:${port}$`;
+
+const user = "[a-z_][a-z0-9_-]{0,31}";
+export const SSH_USER = `^${user}$`;
+export const SSH_HOST = bounded(253, `(?:${hostname}|${ipv6})`);
+/** `user@host`, `user@host:port` or `user@[v6]:port`. */
+export const SSH_TARGET = bounded(
+  400,
+  `(?<user>${user})@(?:\\[(?<v6>${ipv6})\\]|(?<host>${hostname}))(?::(?<port>${port}))?`,
+);
+
+/** 32 bytes in base64 (wg(8)). */
+export const WIREGUARD_KEY = "^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$";
+/** A user's public nkey (https://docs.nats.io, NKeys). */
+export const NKEY = "^U[A-Z2-7]{55}$";
+
+/** Ids of clusters are made of their names. */
+export const CLUSTER_ID = bounded(100, "[a-z][a-z0-9-]*");
+
+/** A ZFS dataset in whose names Ployz still has room for its own. */
+export const DATASET = bounded(60, "[A-Za-z][A-Za-z0-9_.:/-]*");
+
+export const VERSION = bounded(100, "[A-Za-z0-9.+-]+");
+
+/** Of an operation, as machines' records have it: `founding` is one too. */
+export const ADDED_BY = bounded(40, "[A-Za-z0-9]+");
+
+/** What each of them allows, for the hint of an error. */
+export const ALLOWED: Readonly<Record<string, string>> = {
+  [NAME]: "1 to 63 lower-case letters, digits and dashes, starting with a letter and not ending with a dash",
+  [VOLUME]: "NAMESPACE/VOLUME",
+  [PLACE]: "1 to 63 lower-case letters, digits and inner dashes",
+  [HOST]: "a lower-case host name such as www.example.com or *.example.com",
+  [PATH]: "an absolute URL path such as /api, without `..`, query or spaces",
+  [PROBE_PATH]: "an absolute URL path such as /healthz, without `..` or spaces",
+  [MOUNT_PATH]: "an absolute path such as /var/lib/app, without `..` or a trailing slash",
+  [DURATION]: "a whole number and ms, s, m or h, such as 30s",
+  [SIZE]: "a whole number and K, M, G or T, such as 256M",
+  [ENV_NAME]: "letters, digits and underscores, not starting with a digit",
+  [USER]: "user, user:group or numeric ids, such as nobody or 1000:1000",
+  [IMAGE]: "an image reference such as registry.example.com/team/app:v2 or app@sha256:…, in lower case",
+  [BUNDLE_PATH]: "a path such as ./api, without control characters or a leading dash",
+  [NO_NUL]: "it must not contain a NUL character",
+  [IPV4]: "an IPv4 address such as 10.101.1.1",
+  [CIDR]: "an IPv4 network such as 10.101.0.0/16",
+  [ENDPOINT]: "ADDRESS:PORT, such as 203.0.113.7:51820",
+  [SERVER]: "ADDRESS:PORT, such as 10.101.1.1:4222",
+  [SSH_TARGET]: "user@host or user@host:port, such as root@203.0.113.7",
+  [DATASET]: "a dataset such as tank/ployz, at most 60 characters",
+};

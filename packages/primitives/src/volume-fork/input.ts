@@ -1,0 +1,15 @@
+import Type from "typebox";
+import { label } from "../model/fields.ts";
+import type { Shape } from "../model/shape.ts";
+
+const Where = (what: string) =>
+  Type.Object(
+    { namespace: label(`Namespace of ${what}.`), volume: label(`Name of ${what}.`) },
+    { additionalProperties: false },
+  );
+export const Input = Type.Object({
+  source: Where("the volume that is forked"),
+  target: Where("the fork"),
+  machine: Type.Optional(label("Another machine for the fork; its data is then copied there.")),
+});
+export type VolumeForkInput = Shape<typeof Input>;
