@@ -41,7 +41,7 @@ esac
 echo "A cluster of this one machine, with an example in it. scripts/quickstart.sh --down removes it again."
 mkdir -p .cache && touch .cache/installed-packages # the ones that setup.sh adds
 before=$(wc -l <.cache/installed-packages)
-step "1/4  What is missing on this machine"
+step "1/4  Missing packages of this machine"
 scripts/setup.sh --run-only
 installed_now=$(tail -n +$((before + 1)) .cache/installed-packages | sort -u | tr '\n' ' ')
 if [ -n "$installed_now" ]; then
@@ -84,7 +84,7 @@ cat <<NEXT
 It works. What to try next:
   ployzctl status                            everything on one screen
   ployzctl ps                                the instances, their machines and addresses
-  ployzctl logs -f hello/web                 what they say
+  ployzctl logs -f hello/web                 their logs
   edit examples/hello/greeter/greetings.json, then
   ployzctl deploy -n -f examples/hello/ployz.toml     what would change
   ployzctl deploy -f examples/hello/ployz.toml        change it, without a failed request

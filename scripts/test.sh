@@ -92,7 +92,7 @@ run_stage() { # run_stage NAME COMMAND...
 }
 
 declare -A running=()
-reap() { # waits for one pure stage, and prints what it said
+reap() { # waits for one pure stage, and prints its output
   local done_pid
   wait -n -p done_pid "${!running[@]}" || true
   cat "$PLOYZ_RESULTS/${running[$done_pid]}.log"

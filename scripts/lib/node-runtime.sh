@@ -38,7 +38,7 @@ archive=$work/node-linux-$arch-$version.tgz
 [ -f "$archive" ] || fail "npm pack left no $(basename "$archive")"
 found=$(sha512sum "$archive" | cut -d' ' -f1)
 pinned=$(printf '%s' "${wanted#sha512-}" | base64 -d | od -An -v -tx1 | tr -d ' \n')
-[ "$found" = "$pinned" ] || fail "node-linux-$arch@$version is not what is pinned (sha512 $found, pinned $pinned): not using it"
+[ "$found" = "$pinned" ] || fail "node-linux-$arch@$version does not match its pinned checksum (sha512 $found, pinned $pinned): not using it"
 tar -xzf "$archive" -C "$work" package/bin/node package/LICENSE
 mkdir -p "$dest/bin"
 mv -f "$work/package/LICENSE" "$dest/LICENSE"

@@ -4,16 +4,20 @@
 import { join } from "node:path";
 import { checkCode } from "./src/code-rules.mjs";
 import { checkFloors } from "./src/floor-rules.mjs";
+import { checkIndexes } from "./src/index-rules.mjs";
 import { checkPackages } from "./src/package-rules.mjs";
 import { readRepository } from "./src/repository.mjs";
 import { checkText } from "./src/text-rules.mjs";
+import { checkWords } from "./src/word-rules.mjs";
 
 const repository = readRepository(join(import.meta.dirname, "..", ".."));
 const violations = [
   ...checkPackages(repository),
   ...checkFloors(repository),
   ...checkCode(repository),
+  ...checkIndexes(repository),
   ...checkText(repository),
+  ...checkWords(repository),
 ];
 for (const { path, line, rule, message } of violations) console.log(`${path}:${line}: ${rule}: ${message}`);
 console.log(`${repository.files.length} files, ${violations.length} violations`);

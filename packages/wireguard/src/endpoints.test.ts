@@ -30,7 +30,7 @@ describe("candidate endpoints", () => {
     ]);
   });
 
-  it("the address that somebody really used wins, also behind NAT", () => {
+  it("the address that a connection used wins, also behind NAT", () => {
     expect(chooseEndpoint(found)).toBe("8.8.4.4");
     expect(chooseEndpoint(found, "192.168.7.4")).toBe("192.168.7.4");
     expect(chooseEndpoint(found, "9.9.9.9")).toBe("9.9.9.9");

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true }));
 
-describe("what is refused before anything is touched", () => {
+describe("invalid input is refused before any change", () => {
   it.each(["", "-x", "wg 0", "a/b", "sixteen-letters-", "wg0;id", "../x", "wg\n0"])(
     "the interface name %j",
     (name) => {

@@ -129,7 +129,7 @@ describe("a mesh of machines", () => {
     await a.call.setPeers([b.peer, c.peer]);
   });
 
-  it("keeps the endpoint to which a peer has roamed, until another one is asked for", async () => {
+  it("keeps the endpoint to which a peer has roamed, until another one is configured", async () => {
     const [a, b, c] = members;
     await b.call.exec("wg", "set", "ployz-wg0", "listen-port", "51999");
     await b.call.rtt(a.address, 3_000);
@@ -155,7 +155,7 @@ describe("a mesh of machines", () => {
     expect(await a.call.ensure(options(a))).toMatchObject({ outcome: "unchanged" });
   });
 
-  it("comes back whole by itself when the tunnel process was killed and nobody asks", async ({ skip }) => {
+  it("recovers completely without a caller when the tunnel process was killed", async ({ skip }) => {
     const [a, b, c] = members;
     if ((await a.call.probe()).mode === "kernel") skip();
     await a.call.killTunnel();

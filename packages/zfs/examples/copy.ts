@@ -10,7 +10,7 @@ export async function copyVolume(zfs: Zfs, from: string, to: string) {
   const received = zfs.receive({
     dataset: to,
     stream,
-    expect: { snapshot: "copy", guid: snapshot.guid }, // what arrived is that snapshot, or it is an error
+    expect: { snapshot: "copy", guid: snapshot.guid }, // fails unless exactly that snapshot arrives
     properties: { readonly: true },
   });
   await Promise.allSettled([received, done]);

@@ -15,7 +15,7 @@ const failed = (stderr: string) =>
     "tank/a",
   ) as Error & { code: string; details: { dependents?: string[] } };
 
-describe("what zfs and zpool say", () => {
+describe("messages of zfs and zpool", () => {
   it.each([
     // zfs-fuse 0.7, as measured
     ["cannot create 'tx/a': dataset already exists\n", "dataset_exists"],

@@ -7,7 +7,7 @@ import { parseTokenGuid } from "./resume.ts";
 const table = (rows: readonly (readonly [string, string, string?])[]) =>
   rows.map(([property, value, source = "-"]) => `tx/a\t${property}\t${value}\t${source}\n`).join("");
 
-it("reads the snapshot that a resume token goes on with", () => {
+it("reads the snapshot that a resume token continues", () => {
   const said =
     "resume token contents:\nnvlist version: 0\n\tobject = 0x2\n\ttoguid = 0xdeadbeef00000001\n\ttoname = tank/a@s\n";
   expect(parseTokenGuid(said)).toBe("16045690981097406465");

@@ -20,7 +20,7 @@ afterAll(() => stop());
 
 const guidOf = async (name: string) => (await zfs.getDataset(name)).guid;
 
-/** A process that works in the folder, until it is told to end. */
+/** A process that works in the folder until it is stopped. */
 async function inUse(cwd: string): Promise<() => Promise<unknown>> {
   const holder = spawnStream("sh", ["-c", "echo in; exec cat"], { cwd });
   await new Promise((resolve) => holder.stdout.once("data", resolve));
@@ -44,7 +44,7 @@ describe("a recursive snapshot", () => {
     expect(made.map(({ name, user }) => [name, user])).toEqual(
       ["changes/prod@c1", "changes/prod/db@c1", "changes/prod/files@c1"].map((name) => [name, claim]),
     );
-    // One transaction group for all is what "atomic" is in ZFS.
+    // In ZFS, "atomic" means one transaction group for all.
     const { stdout } = await run("zdb", ["-d", "changes"]);
     const groups = [...stdout.matchAll(/@c1 \[ZPL\], ID \d+, cr_txg (\d+)/g)].map(([, group]) => group);
     expect([groups.length, new Set(groups).size]).toEqual([3, 1]);
@@ -120,7 +120,7 @@ describe("a hold", () => {
     expect(await zfs.listHolds(snapshot)).toEqual({ tags: [], unnamed: 0 });
   });
 
-  it("of somebody else is counted, of another snapshot refused, of none unchanged", async () => {
+  it("of another program is counted, of another snapshot refused, of none unchanged", async () => {
     await run("zfs", ["hold", "byhand", "changes/prod/db@c1"]);
     const named = zfs.capabilities.features.has("list_holds");
     const held = named ? { tags: ["byhand"], unnamed: 0 } : { tags: [], unnamed: 1 };
@@ -144,7 +144,7 @@ describe("a rollback", () => {
     }
   });
 
-  it("destroys newer snapshots only when asked, and never what is held or cloned", async () => {
+  it("destroys newer snapshots only on request, and never held or cloned ones", async () => {
     await writeFile("/mnt/db/row", "two");
     await zfs.ensureSnapshot("changes/prod/db@c2");
     await expect(zfs.rollback("changes/prod/db@c1")).rejects.toMatchObject({
@@ -170,7 +170,7 @@ describe("a rollback", () => {
     ]);
   });
 
-  it("of what is in use, or another one than planned, changes nothing", async () => {
+  it("of a dataset in use, or not the planned one, changes nothing", async () => {
     await writeFile("/mnt/db/row", "two");
     const leave = await inUse("/mnt/db");
     await expect(zfs.rollback("changes/prod/db@c1")).rejects.toEqual(code("dataset_busy"));
@@ -205,7 +205,7 @@ describe("promote", () => {
 });
 
 describe("a rename", () => {
-  it("moves a mounted dataset with what is below it, and a retry knows that it was done", async () => {
+  it("moves a mounted dataset with its descendants, and a retry recognises that it is done", async () => {
     await zfs.ensureDataset("changes/prod/db/child", { properties: { mountpoint: "/mnt/child" } });
     await writeFile("/mnt/child/row", "c");
     const guid = await guidOf("changes/prod/db");
@@ -216,7 +216,7 @@ describe("a rename", () => {
     expect(await zfs.rename("changes/prod/old@c1", "changes/prod/old@c9")).toBe("renamed");
     expect((await zfs.getDataset("changes/branch")).origin).toBe("changes/prod/old@c9");
     for (let round = 0; round < 6; round++) {
-      await writeFile("/mnt/db/round", Buffer.alloc(MIB, round)); // FUSE is slow to let go of what was just written
+      await writeFile("/mnt/db/round", Buffer.alloc(MIB, round)); // FUSE releases fresh writes slowly
       await zfs.rename("changes/prod/old", "changes/prod/db", { guid });
       await zfs.rename("changes/prod/db", "changes/prod/old", { guid });
     }

@@ -53,7 +53,7 @@ async function killReceive(dataset: string) {
 
 // In order: each group starts from what the one before left.
 describe("a transfer", () => {
-  it("brings the snapshot, its guid and its bytes, unmounted, with the properties that were asked", async () => {
+  it("brings the snapshot, its guid and its bytes, unmounted, with the given properties", async () => {
     const guid = await guidOf("from/data@s1");
     let seen = 0;
     const received = await transfer(full(), {
@@ -79,7 +79,7 @@ describe("a transfer", () => {
     await zfs.unmount("to/data");
   });
 
-  it("of what is there already changes nothing", async () => {
+  it("of an existing snapshot changes nothing", async () => {
     const expected = { snapshot: "s1", guid: await guidOf("from/data@s1") };
     for (const expect_ of [expected, undefined]) {
       const { stream } = zfs.send(full());
@@ -237,7 +237,7 @@ describe("a stream", () => {
 });
 
 describe("a transfer under way", () => {
-  it("keeps its destination from being destroyed or renamed, and goes on", async () => {
+  it("keeps its destination from being destroyed or renamed, and continues", async () => {
     await transfer(full(), { dataset: "to/busy" });
     const bytes = await buffer(zfs.send({ snapshot: "from/data@s4", base: "from/data@s1" }).stream);
     const stream = new PassThrough();

@@ -140,7 +140,7 @@ describe("datasets", () => {
     expect(await zfs.findDataset("nopool/x")).toBeUndefined();
   });
 
-  it("of somebody else are refused, also when the claim is only inherited", async () => {
+  it("of another owner are refused, also when the claim is only inherited", async () => {
     const theirs = { claim: { "ployz:volume": "prod/other" } };
     await expect(zfs.ensureDataset("lab/ployz/pgdata", theirs)).rejects.toEqual(code("dataset_foreign"));
     await zfs.ensureDataset("lab/ployz/pgdata/child", { properties: { mountpoint: "none" } });
@@ -171,7 +171,7 @@ describe("datasets", () => {
     expect(await zfs.findDataset("lab/ployz/huge")).toBeUndefined();
   });
 
-  it("errors name what is wrong", async () => {
+  it("errors name the cause", async () => {
     await expect(zfs.ensureDataset("lab/no/such")).rejects.toEqual(code("parent_missing"));
     await expect(zfs.ensureDataset("nopool/x")).rejects.toEqual(code("pool_missing"));
     await expect(zfs.getDataset("lab/none")).rejects.toEqual(code("dataset_missing"));
@@ -206,7 +206,7 @@ describe("datasets", () => {
     await holder.done;
   });
 
-  it("are destroyed only with the right guid, and with what is below only on request", async () => {
+  it("are destroyed only with the right guid, and with descendants only on request", async () => {
     const { guid } = await zfs.getDataset("lab/ployz/pgdata");
     await expect(zfs.destroyDataset("lab/ployz/pgdata", { guid: "7", recursive: true })).rejects.toEqual(
       code("guid_mismatch"),
@@ -229,7 +229,7 @@ describe("datasets", () => {
 });
 
 describe("snapshots and clones", () => {
-  it("are made once, recognised by their claim, and keep what was there", async () => {
+  it("are made once, recognised by their claim, and keep their contents", async () => {
     await zfs.ensureDataset("lab/ployz/data", { properties: { mountpoint: "/mnt/data" } });
     await writeFile("/mnt/data/row", "one");
     const claim = { "ployz:commit": "c1" };
@@ -275,7 +275,7 @@ describe("snapshots and clones", () => {
 });
 
 describe("a killed zfs-fuse", () => {
-  it("is started again, its dead mounts are replaced, and what was synced is there", async () => {
+  it("is started again, its dead mounts are replaced, and synced data is kept", async () => {
     await writeFile("/mnt/data/kept", "safe", { flush: true });
     const { pid = 0 } = await services.status("ployz-zfs-fuse");
     const identity = await identify(pid);

@@ -31,7 +31,7 @@ test("a machine that gets slower meanwhile does not change the ratio", async () 
   expect(result.rows.find(({ variant: name }) => name === "ours")?.ratio).toBeCloseTo(1.1);
 });
 
-test("a report says the ratio first, and what was missing", async () => {
+test("a report prints the ratio first, and missing programs", async () => {
   const result = await compare({
     title: "Gateway",
     variants: [

@@ -75,7 +75,7 @@ it("v2 replaces v1, and nothing of v1 stays", async () => {
   }
 });
 
-it("what cannot run is refused or undone, with the reason, and v2 stays", async () => {
+it("a service that cannot run is refused or undone, with the reason, and v2 stays", async () => {
   const before = [await containers(1), await containers(2)];
   const missing = await deploy(1, imageManifest({ image: "shop/web:v9" }), [3]);
   expect(missing.stderr).toContain("shop/web:v9");

@@ -129,7 +129,7 @@ describe("while a deploy runs", () => {
     expect((await watched).stderr).toContain("aborted");
     expect((await running.done).exitCode).toBe(130);
     const left = await inventory(cluster);
-    // What went is exactly what stood there for it.
+    // Exactly the planned instances were removed.
     expect(difference(before, left).filter((line) => line.startsWith("+"))).toEqual([]);
     expect(JSON.stringify(left)).not.toContain(id.slice(-8).toLowerCase());
     before = left;

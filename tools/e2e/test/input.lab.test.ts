@@ -28,7 +28,7 @@ describe("before there is a daemon", () => {
       await refused(args, wanted);
   });
 
-  it("a wrong command line is exit code 2, with what was likely meant", async () => {
+  it("a wrong command line is exit code 2, with a suggestion", async () => {
     const usage = { exit: 2, code: "usage" } as const;
     await refused(["statsu"], { ...usage, names: "statsu", hint: "ployzctl status" });
     await refused(["machine", "lss"], { ...usage, names: "machine lss", hint: "ployzctl machine ls" });
@@ -333,7 +333,7 @@ describe("a cluster", () => {
     ],
   ];
 
-  it("deploy refuses what is wrong, names it, and changes nothing", async () => {
+  it("deploy refuses a wrong manifest, names the field, and changes nothing", async () => {
     await sh("socat TCP4-LISTEN:7001,fork,bind=127.0.0.1 - >/dev/null 2>&1 & sleep 0.2");
     const before = await state();
     for (const [what, manifest, wanted] of manifests) {
@@ -394,8 +394,8 @@ describe("a cluster", () => {
     expect((await sh("ls /tmp/pwned 2>/dev/null || true")).stdout).toBe("");
   });
 
-  it("a port that is lost later takes its own route only, and is told", async () => {
-    // Between the look and the commit somebody else may take it; here, by a gateway that has to start over.
+  it("a port lost later affects only its own route, and status reports it", async () => {
+    // Another program may take it between observation and commit; here, while a gateway restarts.
     const tcp = `namespace = "tcp"\n\n[services.web]\nbundle = "./web"\ncommand = ["${node}", "server.mjs"]\nports = { http = 8080 }\nroutes = [{ tcp = 7002 }, { host = "tcp.example.test", port = "http" }]\nready = { http = "/healthz", port = "http" }\n`;
     await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, tcp, webBundle)]);
     await sh(
@@ -416,7 +416,7 @@ describe("a cluster", () => {
     expect((await cluster.ctl(1, ["doctor"], { ok: [3] })).stdout).toContain("7002");
   });
 
-  it("the command line refuses names before it asks anybody", async () => {
+  it("the command line refuses names before it calls a daemon", async () => {
     for (const name of SAMPLE) {
       await cluster.ctl(1, ["logs", name], { ok: [2] });
       await cluster.ctl(1, ["machine", "show", name], { ok: [2] });

@@ -124,7 +124,7 @@ describe("a service under 200 requests a second", () => {
     expect(two).toHaveLength(2);
     expect(three).toEqual(expect.arrayContaining([...two]));
 
-    // Another namespace comes, is replaced stop-first, and loses a service; nobody here notices.
+    // Another namespace comes, is replaced stop-first, and loses a service, without an effect here.
     const other = (version: string, extra = "") =>
       webManifest({
         namespace: "other",
@@ -146,7 +146,7 @@ describe("a service under 200 requests a second", () => {
     expect(await running()).toEqual(two);
   });
 
-  it("gives a WebSocket the whole drain and the instance its say, and waits for nobody when nothing is in flight", async () => {
+  it("gives a WebSocket the whole drain and the instance its farewell, and does not wait when nothing is in flight", async () => {
     const manifest = (v: string) =>
       webManifest({ version: v, replicas: 1 }).replace('drain    = "10s"', 'drain = "3s"');
     await deploy(1, manifest("s1"));

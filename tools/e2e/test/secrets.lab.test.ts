@@ -137,7 +137,7 @@ it("goes to branches, unless it is kept from them", async () => {
   expect(await filesWith(2, ONE)).toEqual([]);
 });
 
-it("moves with the store, is in an encrypted backup, and is told to be lost where it is", async () => {
+it("moves with the store, is in an encrypted backup, and is reported as lost where it is", async () => {
   await cluster.json<StoreMoved>(1, ["machine", "storage", "promote", "--replicas", "1", "m3"], {
     timeoutMs: 180_000,
   });

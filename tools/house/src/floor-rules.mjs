@@ -9,7 +9,7 @@ import { readSyntax } from "./syntax.mjs";
 
 /**
  * The order of the rooms, from the top floor down: a room imports rooms of lower floors only, never its neighbours. A room is a folder or a file (without `.ts`)
- * directly below the key; what is not listed stands on the ground floor.
+ * directly below the key; unlisted rooms stand on the ground floor.
  * @type {Readonly<Record<string, readonly (readonly string[])[]>>}
  */
 export const floors = {

@@ -6,12 +6,25 @@ import ts from "typescript";
  *   `name` is a dotted path such as `Date.now`; a `new Date()` is `new Date`.
  */
 
+/** @type {WeakMap<import("./repository.mjs").SourceFile, ts.SourceFile>} */
+const parsed = new WeakMap();
+
+/**
+ * Parses each file once.
+ * @param {import("./repository.mjs").SourceFile} file
+ */
+export function sourceOf(file) {
+  const source = parsed.get(file) ?? ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true);
+  parsed.set(file, source);
+  return source;
+}
+
 /**
  * A file's imports (also dynamic ones and `require`), and the names it uses, including dotted paths.
  * @param {import("./repository.mjs").SourceFile} file
  */
 export function readSyntax(file) {
-  const source = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true);
+  const source = sourceOf(file);
   /** @type {Import[]} */
   const imports = [];
   /** @type {Use[]} */

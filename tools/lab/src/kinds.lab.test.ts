@@ -116,7 +116,7 @@ it("installs a payload on m1 alone", { timeout: 600_000 }, () =>
   ),
 );
 
-it("installs a payload on as many as it is told, each with a disk of its own", { timeout: 600_000 }, () =>
+it("installs a payload on the given number of machines, each with its own disk", { timeout: 600_000 }, () =>
   withTarball("echo installed >/usr/local/bin/ployzctl", (payload) =>
     withLab({ machines: 3, payload, payloadUpTo: 2 }, async (lab) => {
       await lab.sh(1, ["rm", "/usr/local/bin/ployzctl"]);

@@ -102,7 +102,7 @@ describe("a lab of three ns machines", () => {
     expect((await lab.sh(1, ["iptables", "-S", "INPUT"])).stdout).toBe("-P INPUT ACCEPT\n");
   });
 
-  it("partitions two machines from each other and from nobody else, over power cuts, until healed", async () => {
+  it("partitions two machines from each other and from no other machine, over power cuts, until healed", async () => {
     await lab.partition(1, 2);
     expect(
       await Promise.all([reach(lab, 1, 2), reach(lab, 2, 1), reach(lab, 1, 3), reach(lab, 3, 2)]),

@@ -153,7 +153,7 @@ it("does not call a restore good whose messages are not those of the backup", as
   });
 });
 
-it("recovers from a survivor's mirror into three servers: heads and facts at their revisions, and CAS goes on", async () => {
+it("recovers from a survivor's mirror into three servers: heads and facts at their revisions, and CAS continues", async () => {
   const store = cluster.store("m1", { servers: cluster.first });
   await fill(store);
   const dir = `${cluster.dir}/mirror`;
@@ -205,7 +205,7 @@ it("recovers from a survivor's mirror into three servers: heads and facts at the
   await again.close();
 });
 
-it("restores an old backup over a store that went on: what is new never looks like what was", async () => {
+it("restores an old backup over a store with later writes: new revisions never equal old ones", async () => {
   const store = cluster.store("m1", { servers: cluster.first });
   await fill(store);
   const before = await everything(store);

@@ -49,7 +49,7 @@ async function contents(path: string, passphrase?: string) {
 it.each([
   ["in the clear", undefined],
   ["encrypted", "correct horse"],
-])("reads back what was written, %s", async (_, passphrase) => {
+])("reads back the written backup, %s", async (_, passphrase) => {
   const path = `${dir}/round-${passphrase === undefined}`;
   await writeBackup(path, packBackup(body(), passphrase));
   expect(await contents(path, passphrase)).toEqual({ manifest, found: { A: `one${large}`, B: "" } });

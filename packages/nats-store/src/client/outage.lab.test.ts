@@ -17,7 +17,7 @@ it("keeps every acknowledged write when the server is killed in the middle of wr
   for (let n = 0; n < 60; n += 1) {
     if (n === 30) killed = rig.kill().then(() => rig.start());
     const result = await commits.append({ namespace: "durable", operation: `op${n}` }, expected);
-    if (!result.committed) throw new Error(`lost the race against nobody at ${n}`);
+    if (!result.committed) throw new Error(`conflict without another writer at ${n}`);
     expected = result.revision;
     acknowledged.push(result.revision);
   }
@@ -109,7 +109,7 @@ it("bounds a call by its deadline also when the server hangs", async () => {
   } finally {
     rig.resume();
   }
-  // What was sent before the pause ended may have been stored: the same append again finds it and is one commit.
+  // An append sent before the pause ended may be stored: repeating it finds it and makes one commit.
   expect((await store.commits.append({ namespace: "paused", operation: "op" }, 0)).committed).toBe(true);
   expect(await store.commits.history("paused", 10)).toHaveLength(1);
 });

@@ -89,7 +89,7 @@ it("says store_unavailable within the deadline without a quorum, reads the mirro
   for (const machine of lost) cluster.hosts[machine]?.boot();
   const patient = open(30_000);
   expect((await patient.facts.get("kept"))?.revision).toBe(fact.ok && fact.revision);
-  // Whether what was given up on reached the store is unknown; the same write again finds out, and is there once.
+  // The write that timed out may have reached the store; repeating it finds out, and stores it once.
   expect((await patient.commits.append({ namespace: "none", operation: "op" }, 0)).committed).toBe(true);
   expect(await patient.commits.history("none", 10)).toHaveLength(1);
   expect((await patient.facts.put("new", 1, 0)).ok).toBe(true);

@@ -102,7 +102,7 @@ describe("facts", () => {
     expect(entry?.revision).toBe(made.ok && made.revision);
   });
 
-  it("lists a key and what is below it, sorted", async () => {
+  it("lists a key and the keys below it, sorted", async () => {
     const { facts } = rig.store("m2");
     for (const key of ["list.b", "list.a.x", "list", "listing"]) await facts.put(key, key, 0);
     expect((await facts.list("list")).map((entry) => entry.key)).toEqual(["list", "list.a.x", "list.b"]);
@@ -133,7 +133,7 @@ describe("facts", () => {
     ]);
   });
 
-  it("tells a follower that what it was told is gone, also when that happens before it is synced", async () => {
+  it("yields a delete for a key that a follower has seen, also before it is synced", async () => {
     const { facts } = rig.store("m2");
     const early = await facts.put("early.a", 1, 0);
     // More than the server sends ahead of its reader, so the removal finds the picture still on its way.

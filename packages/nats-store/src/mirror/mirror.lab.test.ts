@@ -16,7 +16,7 @@ const reach = (mirror: Mirror, facts: number) =>
     check();
   });
 
-it("keeps the last good state on disk, and catches up with what happened while it was away", async () => {
+it("keeps the last good state on disk, and catches up with changes during its absence", async () => {
   const store = rig.store("m2");
   const dir = `${rig.dir}/mirror`;
   const first = await store.commits.append({ namespace: "prod", operation: "op1" }, 0);

@@ -177,7 +177,7 @@ it("moves on without one of three old servers, and that one can never accept a w
     expect(await accepting(cluster)).toEqual([3]);
     store.session.switchServers(done.generation, done.servers);
     await writer.more(5);
-    // What retired does not start again; what was passed by is passed by.
+    // A retired generation does not start again; neither does a skipped one.
     await expect(cluster.ensure("m1", 2)).rejects.toMatchObject({ code: "store_generation_retired" });
     await cluster.machines.m3?.start(3, false);
     await expect(cluster.ensure("m3", 2)).rejects.toMatchObject({ code: "store_generation_retired" });
@@ -193,7 +193,7 @@ it("moves on without one of three old servers, and that one can never accept a w
   }
 });
 
-it("is begun when one of three has retired: nobody takes writes, it cannot be given up, and the same call finishes", async () => {
+it("is begun when one of three has retired: no set accepts writes, it cannot be abandoned, and the same call finishes", async () => {
   const cluster = await startCluster(["m1", "m2", "m3"]);
   try {
     const three = await cluster.set(2, ["m1", "m2", "m3"]);

@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => cluster.cleanup());
 
-it("goes 1→3→5→1→another machine while somebody writes: nothing acknowledged is lost, revisions stay", async () => {
+it("goes 1→3→5→1→another machine under writes: nothing acknowledged is lost, revisions stay", async () => {
   const store = cluster.store("m5", { servers: cluster.first, generation: 1 });
   const writer = continuousWriter(store);
   await writer.more(20);

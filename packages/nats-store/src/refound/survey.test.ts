@@ -53,7 +53,7 @@ it("tells a re-founding that can be given up from one that is decided, and names
   expect(half.unfinished[0]?.closed).toEqual({ generation: 2, machines: ["m1"] });
 });
 
-it("what was finished long ago stays finished while the present generation is closed", () => {
+it("a re-founding finished long ago stays finished while the present generation is closed", () => {
   const first = { generation: 1, state: "retired", fence: "r1", ...at(4222) } as const;
   const second = { generation: 2, state: "retired", id: "r1", fence: "r2", ...at(4223) } as const;
   const fenced = { generation: 3, state: "fenced", id: "r2", fence: "r3", ...at(4222) } as const;

@@ -70,7 +70,7 @@ describe("call", () => {
     await close();
   });
 
-  it("fails fast when nobody answers there", async () => {
+  it("fails fast when no daemon answers there", async () => {
     const { rpc, from, close } = await pair({});
     await from.link();
     const asked = performance.now();

@@ -18,7 +18,7 @@ const config: StoreServerConfig = {
 };
 
 describe("renderConfig", () => {
-  it("writes every acknowledged message to disk and listens where it was told", () => {
+  it("writes every acknowledged message to disk and listens on the configured address", () => {
     const text = renderConfig(config);
     expect(text).toContain("sync_interval: always");
     expect(text).toContain('host: "10.101.0.1"\nport: 4222\n');

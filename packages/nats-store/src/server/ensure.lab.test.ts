@@ -98,7 +98,7 @@ it("refuses a server that is too old, naming what it found and needs, before any
   await expect(readFile(`${dir}/store.json`)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
-it("never starts an older generation, or another cluster's store, over what is there", async () => {
+it("never starts an older generation, or another cluster's store, over an existing one", async () => {
   const dir = `${root}/newer`;
   await mkdir(dir);
   await writeFile(`${dir}/store.json`, '{"v":1,"cluster":"ensure","generation":2,"server":"m1"}');

@@ -17,7 +17,7 @@ const open = (machine: string, more: { generation?: number; servers?: readonly s
 const unavailable = { code: "store_unavailable" };
 
 async function refusesWrites({ facts, commits, journals, leases }: NatsStore, revision: number) {
-  expect((await facts.get("kept"))?.revision).toBe(revision); // reads go on
+  expect((await facts.get("kept"))?.revision).toBe(revision); // reads continue
   await Promise.all([
     expect(facts.put("kept", 2, revision)).rejects.toMatchObject(unavailable),
     expect(facts.remove("kept", revision)).rejects.toMatchObject(unavailable),

@@ -25,7 +25,7 @@ const raw = (seed: string) =>
     reconnect: false,
   });
 
-/** What the server says to a subscription: a refusal, or nothing. */
+/** The server's answer to a subscription: a refusal, or nothing. */
 async function subscribing(subject: string): Promise<string> {
   let refused = "";
   const subscription = m2.subscribe(subject, {

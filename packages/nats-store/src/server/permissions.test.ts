@@ -35,7 +35,7 @@ describe("permissionsFor", () => {
     expect(machine.subscribe).toEqual(["ployz.v1.c1.rpc.m2.>", "_INBOX_m2.>"]);
   });
 
-  it("lets nobody delete, purge or restore, and only store machines create, update, copy and read secrets", () => {
+  it("lets no member delete, purge or restore, and only store machines create, update, copy and read secrets", () => {
     for (const stream of Object.values(streams)) {
       for (const verb of ["DELETE", "PURGE", "MSG.DELETE", "RESTORE"]) {
         expect(may([...machine.publish, ...store.publish], `$JS.API.STREAM.${verb}.${stream}`)).toBe(false);
@@ -49,7 +49,7 @@ describe("permissionsFor", () => {
     expect(may(store.publish, `$JS.API.STREAM.MSG.GET.${streams.secrets}`)).toBe(true);
   });
 
-  it("lets nobody write into a generation that does not serve; its own machines restore into one that is founded", () => {
+  it("lets no member write into a generation that does not serve; its own machines restore into a founding one", () => {
     for (const access of ["fenced", "founding"] as const) {
       for (const role of ["machine", "store"] as const) {
         const { publish, subscribe } = permissionsFor("c1", { machine: "m1", role }, access);

@@ -77,7 +77,7 @@ ${api}`;
   for (const i of [1, 2, 3]) await serves(i);
 });
 
-it("kill -9 of dockerd and its restart: the containers go on, and requests are answered throughout", async () => {
+it("kill -9 of dockerd and its restart: the containers keep running, and requests are answered throughout", async () => {
   const before = await workload(2);
   const over = new AbortController();
   const load = cluster.lab.load(`http://${cluster.lab.addresses[1]}/`, {
@@ -119,7 +119,7 @@ it("a power cut of every machine: the containers are back with the same addresse
     JSON.stringify(await addresses()) === JSON.stringify(before) ? true : undefined,
   );
   for (const i of [1, 2, 3]) await until(`the gateway of m${i}`, () => serves(i).then(() => true));
-  // Packets between machines pass where the engine drops what is forwarded.
+  // Packets between machines pass although the engine drops forwarded ones.
   expect(await sh(1, "iptables -S FORWARD | head -n 1")).toBe("-P FORWARD DROP");
   const there = (await instances()).find(({ machine, service }) => machine === "m2" && service === "web");
   await sh(

@@ -44,7 +44,7 @@ async function untouched(): Promise<void> {
 }
 
 describe("machine add refuses", () => {
-  it("what is no target, before it asks anybody", async () => {
+  it("an invalid target, before it connects", async () => {
     for (const target of ["m2", "root@", "root@m2:0", "root@m2:x", "-oProxyCommand=x@m2", "root@-oX"])
       await add(["--", target], { exit: 2, code: "usage", names: "user@host" });
     for (const host of HOSTILE.filter((name) => !["a/b", "A", ""].includes(name)).slice(0, 4))
@@ -105,7 +105,7 @@ describe("machine add refuses", () => {
     });
   });
 
-  it("a host key that nobody has accepted, with its fingerprint, and one that has changed", async () => {
+  it("an unknown host key, with its fingerprint, and one that has changed", async () => {
     await on(1, "mv /root/.ssh/known_hosts /root/kept");
     try {
       const [first] = await add(["root@m2", ...KEY], {

@@ -33,7 +33,7 @@ const join = (machine: number, token: string, ok: readonly number[] = [0]) =>
     { input: `${token}\n`, ok },
   );
 
-/** The refusal says why, and the machine is what it was. */
+/** The refusal names the reason, and the machine is unchanged. */
 async function refused(machine: number, token: string, code: string): Promise<void> {
   expect((await join(machine, token, [3])).error, code).toMatchObject({ code });
   if (machine === STRANGER)
@@ -48,7 +48,7 @@ const WATCH =
   "(while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; echo; sleep 0.1; done >> /root/argv.log) >/dev/null 2>&1 &";
 
 beforeAll(async () => {
-  // Ployz came to each by whatever way software comes to machines that nobody reaches over SSH.
+  // Ployz is installed on each, as on machines without SSH access.
   cluster = await openCluster({ machines: 4, members: 0, installed: 4 });
   await Promise.all(
     MACHINES.map(async (machine) => {

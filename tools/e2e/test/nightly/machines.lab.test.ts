@@ -74,11 +74,11 @@ it("drain --migrate empties a machine under load without a failed request, and n
   expect(await places(1)).toEqual(["m1 running", "m2 running", "m3 running"]);
 });
 
-it("rm of a member, typed on that member: what it ran goes on elsewhere, it is clean, and it can be added again", async () => {
+it("rm of a member, typed on that member: its instances move, it is clean, and it can be added again", async () => {
   await using traffic = gatewayTraffic(cluster.lab, HOST);
   const removed = await cluster.json<Result>(2, ["machine", "rm", "m2", "--yes"]);
   expect(removed).toMatchObject({ state: "done", changed: true });
-  await within("m1 and m3 have let go of m2", 10_000, async () => {
+  await within("m1 and m3 have removed peer m2", 10_000, async () => {
     const [one, three] = await Promise.all([peers(1), peers(3)]);
     return one?.join() === "10.101.3.0" && three?.join() === "10.101.1.0" ? true : undefined;
   });

@@ -66,7 +66,7 @@ it("does not take in a machine that long packets do not reach, and says what to 
   await on(2, "nft delete table inet narrow");
 });
 
-it("joins from behind NAT, with what its link leaves, and is reached there", async () => {
+it("joins from behind NAT, with its link's MTU, and is reachable there", async () => {
   await on(3, "ip link set eth0 mtu 1460");
   await on(
     1,

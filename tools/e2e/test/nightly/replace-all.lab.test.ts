@@ -51,7 +51,7 @@ it.each(FIRST)("m%i", async (leaving) => {
   expect(await leftovers(cluster, leaving)).toEqual([]);
 });
 
-it("none of the first five is left, and what they brought goes on", async () => {
+it("none of the first five is left, and their workloads keep running", async () => {
   const { machines } = await cluster.json<{ machines: readonly { record: { id: string } }[] }>(8, [
     "machine",
     "ls",

@@ -42,7 +42,7 @@ let instances: readonly Instance[];
 const addressOf = (service: string, machine: number) =>
   instances.find((one) => one.service === service && one.machine === `m${machine}`)?.address ?? "";
 
-/** What a workload answers to what it is told. Asked from the machine itself, past the gateway. */
+/** A workload's answer to a command. Sent from the machine itself, past the gateway. */
 const tell = async (service: string, machine: number, path: "/run" | "/knock", body: string) =>
   (
     await cluster.lab.sh(
@@ -158,7 +158,7 @@ describe("the store", () => {
   };
   const SEED = "/var/lib/ployz/identity/nats.seed";
 
-  it("lets nobody in without a member's key", async () => {
+  it("refuses clients without a member's key", async () => {
     for (const identity of ["none", "wrong"]) {
       const answer = await raw(2, identity, "SUB > 1");
       expect(answer).toContain("Authorization Violation");
@@ -273,7 +273,7 @@ describe("secrets and keys", () => {
         "700 root:root /run/ployz/services",
         "700 root:root /var/lib/ployz/gateway",
       ]);
-      // Anybody else on the machine: no socket, no record, no variable of a workload, no log.
+      // Other users of the machine: no socket, no record, no variable of a workload, no log.
       const nobody = (script: string) =>
         on(
           machine,

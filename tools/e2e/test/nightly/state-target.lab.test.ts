@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-it("no space there: the reason is told, the source serves on, nothing is left, and with space it works", async () => {
+it("no space there: the error names the reason, the source keeps serving, nothing is left, and with space it works", async () => {
   const before = await inventory(cluster);
   await on(
     3,
@@ -45,7 +45,7 @@ it("no space there: the reason is told, the source serves on, nothing is left, a
   expect(await migrate(3)).toMatchObject({ state: "done" });
 });
 
-it("a snapshot of somebody else, and data written to the kept copy: both are set aside, never destroyed", async () => {
+it("a foreign snapshot, and data written to the kept copy: both are set aside, never destroyed", async () => {
   const kept = await on(2, "zfs list -H -o name -r -d 1 tank/ployz/retired | tail -n 1");
   await on(
     2,

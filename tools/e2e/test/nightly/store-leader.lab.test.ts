@@ -26,7 +26,7 @@ describe.each(Object.values(FATES))("the leader $what", (fate) => {
   });
 });
 
-it("without a quorum every change fails within its deadline, and all goes on to be served", async () => {
+it("without a quorum every change fails within its deadline, and everything keeps serving", async () => {
   await using traffic = gatewayTraffic(cluster.lab, "www.example.test", 4);
   await using writing = await storeWriter(cluster, 4);
   const paused = await Promise.all([1, 2].map((i) => FATES.paused.aim(cluster, i)));

@@ -13,7 +13,7 @@ let cluster: Cluster;
 const moved = (i: number, args: readonly string[], ok: readonly number[] = [0]) =>
   cluster.json<StoreMoved>(i, args, { ok, timeoutMs: 180_000 });
 const deploy = async (i: number, version: string, ok: readonly number[] = [0]) => {
-  // On m1, which is never cut: what is asked here is what becomes of the store.
+  // On m1, which is never cut: this tests the fate of the store.
   const extra = 'constraints = { machines = ["m1"] }\n';
   const file = await cluster.put(i, webManifest({ version, replicas: 2, extra }), webBundle);
   return cluster.ctl(i, ["deploy", "-f", file, "--json"], { ok });
@@ -88,7 +88,7 @@ it("moves to one machine that is not the founder, and the others follow", async 
   expect(await storeServices(1)).toEqual([]);
 });
 
-it("is backed up, goes on, and goes back to the backup when that is said", async () => {
+it("is backed up, serves, and returns to the backup on request", async () => {
   const before = await history(2);
   await cluster.lab.sh(2, ["sh", "-c", "echo correct horse > /root/pass"]);
   const key = ["--passphrase-file", "/root/pass"];

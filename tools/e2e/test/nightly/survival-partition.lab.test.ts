@@ -41,7 +41,7 @@ it("m2 is cut off: other gateways stop sending to it, a deploy that needs it is 
   );
   expect(refused.error.message).toMatch(/m2/);
   expect(performance.now() - asked).toBeLessThan(15_000);
-  // On the other side of the cut nothing can be changed, and what runs there is served there.
+  // On the other side of the cut nothing can be changed, and its instances are served there.
   const other = await cluster.json<{ error: { code: string } }>(
     2,
     ["deploy", "-f", await cluster.put(2, pinned, webBundle)],
@@ -76,12 +76,12 @@ it("the store's machine stands still during a deploy: no false success, and afte
   const resumed = new Promise<void>((resolve, reject) =>
     setTimeout(() => void lab.resume(1).then(resolve, reject), pauseMs),
   );
-  // m2 goes on with what it knows.
+  // m2 keeps serving its last state.
   const [{ exitCode, stdout }] = await Promise.all([deploying, resumed]);
   console.log(`the deploy over a pause of ${pauseMs} ms ended with ${exitCode}: ${stdout.slice(0, 300)}`);
   await Promise.all([1, 2, 3].map((i) => storeConnected(cluster, i)));
   const said = exitCode === 0 || exitCode === 5 ? "v3" : "v1";
-  await within(`every gateway serves ${said}, which is what the deploy had said`, 15_000, async () => {
+  await within(`every gateway serves ${said}, as the deploy reported`, 15_000, async () => {
     const seen = await Promise.all([1, 2, 3].map((i) => answers(cluster, i)));
     return seen.every(({ versions }) => versions.join() === said) ? (true as const) : undefined;
   });

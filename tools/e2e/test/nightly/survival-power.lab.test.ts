@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-it("all machines lose power and only m2 comes back: it serves what it has, says what it lacks, and changes nothing", async () => {
+it("all machines lose power and only m2 comes back: it serves its own instances, reports missing ones, and changes nothing", async () => {
   const { lab } = cluster;
   const before = await ps(1);
   await Promise.all([1, 2, 3].map((i) => lab.cut(i)));
@@ -117,7 +117,7 @@ it("a machine that was off during a deploy and a machine add follows both when i
     await lab.sh(3, ["ping", "-c1", "-W1", "10.101.4.1"]);
     return true as const;
   });
-  await within("m3's gateway serves what was deployed meanwhile", 15_000, async () =>
+  await within("m3's gateway serves the version deployed meanwhile", 15_000, async () =>
     (await answers(cluster, 3)).versions.join() === "v2" ? (true as const) : undefined,
   );
   // What it had started again from its own disk is not committed any more.

@@ -11,7 +11,7 @@ import {
   within,
 } from "../../src/survive.ts";
 
-/** What is killed, on the machine that runs all of it, and what it takes with it. */
+/** Processes to kill, on the machine that runs all of them, and the processes that die with them. */
 let cluster: Cluster;
 
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, fixtures, node, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
 import { leftovers } from "../../src/leftovers.ts";
 
-/** Machines with systemd: what its commands do to the daemon, a power cut, and what is left after leaving. */
+/** Machines with systemd: the effect of its commands on the daemon, a power cut, and leftovers after leaving. */
 let cluster: Cluster;
 
 type Daemon = {
@@ -93,7 +93,7 @@ it("units do what a service host promises: quoting, replacing, children that liv
     entryPoints: [join(fixtures, "systemd-host.ts")],
     ...{ bundle: true, platform: "node", format: "esm", target: "node20", write: false },
     conditions: ["@ployz/source"],
-    // Some of what it brings along is CommonJS.
+    // Some of its dependencies are CommonJS.
     banner: { js: 'import { createRequire } from "node:module"; const require = createRequire("/");' },
   });
   const { stdout } = await cluster.lab.sh(1, [node, "--input-type=module", "-"], {

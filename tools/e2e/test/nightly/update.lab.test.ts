@@ -39,7 +39,7 @@ sed -i "s/\\"version\\": \\"[^\\"]*\\"/\\"version\\": \\"$1\\"/; s/\\"build\\": 
 rm -rf "$d"
 echo "$build"`;
 
-/** Installs on m1 a release that differs from the first one in its version and what is added to the daemon; resolves with its build. */
+/** Installs on m1 a release that differs from the first one in its version and an addition to the daemon; resolves with its build. */
 async function release(version: string, code: string): Promise<string> {
   const { stdout } = await cluster.lab.sh(1, ["sh", "-c", REPACK, "sh", version, first.slice(0, 12)], {
     input: `\n// ${version}\n${code}`,
@@ -122,7 +122,7 @@ it("a version that does not start there: exit code 1, the old one runs as before
   expect(lying.stdout).not.toContain(broken.slice(0, 12));
 });
 
-it("with a good one the same command goes on: no request fails, and nothing but daemons and followers is replaced", async () => {
+it("with a good one the same command continues: no request fails, and only daemons and followers are replaced", async () => {
   const good = await release("1.2.0", "");
   await cluster.lab.sh(2, ["sh", "-c", OLDER_BUILDS]);
   const before = await everywhere(untouched);
