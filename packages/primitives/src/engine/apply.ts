@@ -5,6 +5,7 @@ import { abortController, onAbort } from "./clock.ts";
 import type { Owed } from "./entries.ts";
 import { runGraph } from "./graph.ts";
 import { Interrupted, located } from "./interrupted.ts";
+import { journaled } from "./journaled.ts";
 import { abortedError } from "./leases.ts";
 import { planOf, recordOf, type Session } from "./session.ts";
 import type { PlannedStep } from "./types.ts";
@@ -101,34 +102,5 @@ function remaining(session: Session, steps: readonly PlannedStep[]): readonly Pl
   return steps.filter(({ id }) => ran.get(id)?.state !== "done");
 }
 
-/** `undefined` when it succeeded. A journal that cannot be written is thrown, a failed step is returned. */
-async function runStep(
-  session: Session,
-  step: PlannedStep,
-  signal: AbortSignal,
-  capMs?: number,
-): Promise<ErrorBody | undefined> {
-  const { journal, deps, clock } = session;
-  const { id, title, machine } = step;
-  const event = { type: "step" as const, step: id, title, ...(machine !== undefined && { machine }) };
-  // Durable before the effect: an effect whose step is not in the journal would never be undone.
-  await journal.append({ type: "step-started", step: id });
-  deps.emit({ ...event, state: "started" });
-  const from = clock.now();
-  try {
-    const out = await applyStep(session, step, signal, capMs);
-    await journal.append({ type: "step-done", step: id, out });
-    deps.emit({ ...event, state: "done", ms: clock.now() - from });
-    return undefined;
-  } catch (thrown) {
-    if (thrown instanceof Interrupted) throw thrown;
-    const error = located(thrown, {
-      operation: journal.operation,
-      step: id,
-      ...(machine !== undefined && { machine }),
-    });
-    await journal.append({ type: "step-failed", step: id, error });
-    deps.emit({ ...event, state: "failed", ms: clock.now() - from, error });
-    return error;
-  }
-}
+const runStep = (session: Session, step: PlannedStep, signal: AbortSignal, capMs?: number) =>
+  journaled(session, step, "step", () => applyStep(session, step, signal, capMs));

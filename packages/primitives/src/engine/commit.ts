@@ -3,7 +3,8 @@ import type { Json } from "../model/json.ts";
 import type { Store } from "../ports/store.ts";
 import { asJson, hashJson } from "./canonical.ts";
 import type { PointSummary } from "./entries.ts";
-import { backoffMs, Interrupted, isUnavailable } from "./interrupted.ts";
+import { Interrupted, isUnavailable } from "./interrupted.ts";
+import { rideStore } from "./retry.ts";
 import type { Session } from "./session.ts";
 import type { CommitPoint } from "./types.ts";
 
@@ -29,20 +30,14 @@ export type CommitOutcome =
 export async function commitOnce(session: Session, point: CommitPoint): Promise<CommitOutcome> {
   const { clock, keeper, limits, journal } = session;
   const { store } = session.ports;
-  const until = clock.now() + limits.storeRideMs;
   keeper.ride(true);
   try {
-    for (let n = 0; ; n++) {
-      try {
-        // A holder that was replaced must not commit what its successor may be undoing, and only a renewal proves that it was not.
-        if (!(await keeper.ensure())) return await settled(session, point);
-        return await write(store, point);
-      } catch (error) {
-        if (!isUnavailable(error)) throw error;
-        if (clock.now() >= until) throw unknown(journal.operation, error);
-      }
-      await clock.sleep(backoffMs(n));
-    }
+    return await rideStore({ clock, rideMs: limits.storeRideMs }, async () =>
+      // A holder that was replaced must not commit what its successor may be undoing, and only a renewal proves that it was not.
+      (await keeper.ensure()) ? write(store, point) : settled(session, point),
+    );
+  } catch (error) {
+    throw isUnavailable(error) ? unknown(journal.operation, error) : error;
   } finally {
     keeper.ride(false);
   }

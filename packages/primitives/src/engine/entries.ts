@@ -15,17 +15,19 @@ export type PointSummary = {
   readonly hash: string;
 };
 
+/** What an operation is, from its first entry on. `coordinator`: the machine that runs it; `by`: who asked. */
+export type Opening = {
+  readonly operation: string;
+  readonly primitive: string;
+  readonly version: number;
+  readonly input: Json;
+  readonly scope: readonly string[];
+  readonly coordinator: string;
+  readonly by: string;
+};
+
 export type EntryBody =
-  | {
-      readonly type: "opened";
-      readonly operation: string;
-      readonly primitive: string;
-      readonly version: number;
-      readonly input: Json;
-      readonly scope: readonly string[];
-      readonly coordinator: string;
-      readonly by: string;
-    }
+  | ({ readonly type: "opened" } & Opening)
   /** The first plan, or a new one after the last was undone. */
   | { readonly type: "planned"; readonly plan: Plan }
   /** Another runner goes on with it, or the same machine after a restart. */

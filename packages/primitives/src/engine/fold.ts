@@ -1,7 +1,7 @@
 import type { ErrorBody } from "@ployz/errors";
 import type { Json } from "../model/json.ts";
 import type { OperationDetail, OperationState, OperationSummary } from "../model/operation.ts";
-import type { JournalEntry, Owed, PointSummary } from "./entries.ts";
+import type { JournalEntry, Opening, Owed, PointSummary } from "./entries.ts";
 import type { Plan } from "./types.ts";
 import { planView } from "./view.ts";
 
@@ -14,14 +14,7 @@ export type StepRecord = {
 };
 
 /** What a journal says; a pure fold of its entries. */
-export type OperationRecord = {
-  readonly operation: string;
-  readonly primitive: string;
-  readonly version: number;
-  readonly input: Json;
-  readonly scope: readonly string[];
-  readonly coordinator: string;
-  readonly by: string;
+export type OperationRecord = Opening & {
   readonly startedAt: number;
   readonly endedAt?: number;
   readonly state: OperationState;
@@ -43,9 +36,8 @@ export function fold(entries: readonly JournalEntry[]): OperationRecord | undefi
 /** The record after one more entry. */
 export function next(record: OperationRecord | undefined, entry: JournalEntry): OperationRecord {
   if (entry.type === "opened") {
-    const { operation, primitive, version, input, scope, coordinator, by, t } = entry;
-    const named = { operation, primitive, version, input, scope, coordinator, by };
-    return { ...named, startedAt: t, state: "running", steps: new Map(), owed: [] };
+    const { type: _, run: __, t, ...opening } = entry;
+    return { ...opening, startedAt: t, state: "running", steps: new Map(), owed: [] };
   }
   if (record === undefined) throw new Error(`journal starts with ${entry.type}`);
   switch (entry.type) {

@@ -55,8 +55,3 @@ export function located(
     ...(details !== undefined && { details }),
   };
 }
-
-/** Milliseconds before try number `n` (0-based) is repeated: 100, 200, … 2000. */
-export function backoffMs(n: number): number {
-  return Math.min(2_000, 100 * 2 ** n);
-}

@@ -3,7 +3,8 @@ import { asJson } from "./canonical.ts";
 import type { Clock } from "./clock.ts";
 import type { EntryBody, JournalEntry } from "./entries.ts";
 import { fold, next, type OperationRecord, summaryOf } from "./fold.ts";
-import { backoffMs, Interrupted, isUnavailable, takenOver } from "./interrupted.ts";
+import { Interrupted, isUnavailable, takenOver } from "./interrupted.ts";
+import { rideStore } from "./retry.ts";
 
 /** The only writer of one operation's journal in one run. Appends are serialised, so parallel steps still give one order. */
 export interface Journal {
@@ -43,7 +44,7 @@ export function openJournal(options: JournalOptions): Journal {
     if (stopped) throw stopped;
     const entry: JournalEntry = { ...body, t: clock.now(), run };
     try {
-      const mine = await ride(options, () => store.append(operation, length, asJson(entry)));
+      const mine = await rideStore(options, () => store.append(operation, length, asJson(entry)));
       if (!mine) throw takenOver(operation);
     } catch (error) {
       // Whether the entry was written is not known, so nothing may be written after it by this run.
@@ -66,7 +67,7 @@ export function openJournal(options: JournalOptions): Journal {
     async publish() {
       if (stopped || lost.aborted || record === undefined) return;
       const summary = asJson(summaryOf(record));
-      await ride(options, () => store.putSummary(operation, summary));
+      await rideStore(options, () => store.putSummary(operation, summary));
     },
   };
 }
@@ -76,19 +77,4 @@ function stop(operation: string, cause: unknown): Interrupted {
   const hint = "when the store is back, run the same command again: it adopts what was done or undoes it";
   const code = isUnavailable(cause) ? "store_unavailable" : "journal_failed";
   return new Interrupted({ code, message, hint, operationId: operation }, { cause });
-}
-
-/** Tries again while the store does not answer, for `rideMs` at most, and not after the lease is lost. */
-async function ride<T>(options: JournalOptions, write: () => Promise<T>): Promise<T> {
-  const { clock, lost, rideMs } = options;
-  const until = clock.now() + rideMs;
-  for (let n = 0; ; n++) {
-    if (lost.aborted) throw lost.reason;
-    try {
-      return await write();
-    } catch (error) {
-      if (!isUnavailable(error) || clock.now() >= until) throw error;
-      await clock.sleep(backoffMs(n), lost);
-    }
-  }
 }

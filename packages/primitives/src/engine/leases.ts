@@ -2,7 +2,8 @@ import { PloyzError } from "../error-codes.ts";
 import type { Machines } from "../ports/machines.ts";
 import type { Lease, LeaseHolder, LeaseStore } from "../ports/store.ts";
 import { abortController, type Clock, onAbort } from "./clock.ts";
-import { backoffMs, isUnavailable, leaseLost } from "./interrupted.ts";
+import { isUnavailable, leaseLost } from "./interrupted.ts";
+import { backoffMs } from "./retry.ts";
 
 /** Leases of one run, renewed in the background until released. */
 export interface LeaseKeeper {

@@ -2,7 +2,7 @@ import type { ErrorBody } from "@ployz/errors";
 import { undoStep } from "./attempt.ts";
 import type { Owed } from "./entries.ts";
 import { reversed, runGraph } from "./graph.ts";
-import { Interrupted, located } from "./interrupted.ts";
+import { journaled } from "./journaled.ts";
 import { planOf, recordOf, type Session } from "./session.ts";
 import type { PlannedStep } from "./types.ts";
 
@@ -42,27 +42,11 @@ export async function unwind(
   return [...errors].map(([step, error]) => ({ step, error }));
 }
 
+/** A step without an undo leaves nothing behind. */
 async function undoOne(session: Session, step: PlannedStep, capMs?: number): Promise<ErrorBody | undefined> {
-  const { journal, deps, keeper } = session;
-  const { id, title, machine } = step;
   if (session.primitive.steps[step.kind]?.undo === undefined) return undefined;
-  const event = { type: "step" as const, step: id, title, ...(machine !== undefined && { machine }) };
-  await journal.append({ type: "undo-started", step: id });
-  deps.emit({ ...event, state: "undoing" });
-  try {
-    await undoStep(session, step, keeper.lost, capMs);
-    await journal.append({ type: "undo-done", step: id });
-    deps.emit({ ...event, state: "undone" });
-    return undefined;
-  } catch (thrown) {
-    if (thrown instanceof Interrupted) throw thrown;
-    const error = located(thrown, {
-      operation: journal.operation,
-      step: id,
-      ...(machine !== undefined && { machine }),
-    });
-    await journal.append({ type: "undo-failed", step: id, error });
-    deps.emit({ ...event, state: "undo-failed", error });
-    return error;
-  }
+  return journaled(session, step, "undo", async () => {
+    await undoStep(session, step, session.keeper.lost, capMs);
+    return null;
+  });
 }
