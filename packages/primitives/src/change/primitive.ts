@@ -29,7 +29,7 @@ export interface Change<In extends Json, Facts extends ChangeFacts>
 /** The rest is the same for all: candidates start beside what runs, all become ready, one commit flips them, and the old drain. */
 export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
   change: Change<In, Facts>,
-): Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult> {
+): Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult, ChangeSummary> {
   const { wish, ...given } = change;
   return {
     ...given,
@@ -37,7 +37,7 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
     steps,
 
     commit(_input, _facts, { basis, summary }, { operation, at, by, output }) {
-      const { namespace, next } = summary as unknown as ChangeSummary;
+      const { namespace, next } = summary;
       const started = next.start.map(({ reserve, ...instance }): Instance => {
         const { address } = output(reserve) as ChangeKinds["reserve"]["out"];
         return { ...instance, address };
@@ -70,7 +70,7 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
     },
 
     result(_input, { summary, settle, warnings: foreseen }, { revision, output, took }) {
-      const { next: _, services, volumes, ...told } = summary as unknown as ChangeSummary;
+      const { next: _, services, volumes, ...told } = summary;
       const published = settle.flatMap(({ id, kind }) => (kind === "publish" ? [id] : []));
       // One that did not confirm was only waited for.
       const confirmed = published.filter((step) => warningsOf(output(step)).length === 0);

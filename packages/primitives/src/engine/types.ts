@@ -39,15 +39,18 @@ export type PlannedStep<K extends Kinds = Kinds> = {
   };
 }[keyof K & string];
 
+/** What a plan will change, for people and programs. */
+export type Summary = { readonly [key: string]: Json };
+
 /** Immutable. Leaves no choice to the executor. */
-export interface Plan<K extends Kinds = Kinds> {
+export interface Plan<K extends Kinds = Kinds, S extends Summary = Summary> {
   readonly basis: readonly Basis[];
   /** Undone in reverse if anything fails before the commit. */
   readonly prepare: readonly PlannedStep<K>[];
   /** Forward only, after the commit. */
   readonly settle: readonly PlannedStep<K>[];
-  /** What will change, for people and programs. Empty `changes` with no steps: a no-op. */
-  readonly summary: Json;
+  readonly summary: S;
+  /** False: there is nothing to do, and there are no steps. */
   readonly changes: boolean;
   readonly warnings: readonly string[];
 }
@@ -100,6 +103,7 @@ export interface Primitive<
   Facts,
   K extends Kinds,
   Result extends Json,
+  S extends Summary = Summary,
 > {
   readonly name: string;
   /** A journal of another version is shown, never resumed or undone. */
@@ -115,13 +119,13 @@ export interface Primitive<
   /** Reads only. */
   observe(input: In, ports: Ports, signal: AbortSignal): Promise<Facts>;
   /** Pure and deterministic in its arguments. Refusals: nothing is touched. */
-  plan(input: In, facts: Facts, operation: string): Plan<K> | Refusals;
+  plan(input: In, facts: Facts, operation: string): Plan<K, S> | Refusals;
   readonly steps: { readonly [N in keyof K & string]: StepDef<Ports, K[N]["args"], K[N]["out"]> };
   /** Pure; exactly one. `at`/`by` are given. */
   commit(
     input: In,
     facts: Facts,
-    plan: Plan<K>,
+    plan: Plan<K, S>,
     context: {
       readonly operation: string;
       readonly at: string;
@@ -132,7 +136,7 @@ export interface Primitive<
   ): CommitPoint;
   result(
     input: In,
-    plan: Plan<K>,
+    plan: Plan<K, S>,
     context: {
       readonly revision: number;
       /** `undefined` for a step that is still owed. */

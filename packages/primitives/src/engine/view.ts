@@ -1,4 +1,3 @@
-import type { Json } from "../model/json.ts";
 import type { PlanView } from "../model/operation.ts";
 import { asJson, hashJson } from "./canonical.ts";
 import type { Plan, PlannedStep } from "./types.ts";
@@ -9,7 +8,7 @@ import type { Plan, PlannedStep } from "./types.ts";
  */
 export function planView(primitive: string, plan: Plan): PlanView {
   const { changes, warnings } = plan;
-  const summary = shownOf(plan.summary);
+  const { next: _, ...summary } = plan.summary;
   return {
     kind: "plan",
     primitive,
@@ -18,12 +17,6 @@ export function planView(primitive: string, plan: Plan): PlanView {
     prepare: plan.prepare.map(stepView),
     settle: plan.settle.map(stepView),
   };
-}
-
-function shownOf(summary: Json): Json {
-  if (typeof summary !== "object" || summary === null || Array.isArray(summary)) return summary;
-  const { next: _, ...shown } = summary as { readonly [key: string]: Json };
-  return shown;
 }
 
 function stepView({ id, title, machine, needs }: PlannedStep) {

@@ -1,5 +1,5 @@
 import { errorBody } from "@ployz/errors";
-import type { Basis, CommitPoint, PlannedStep, StepContext, StepDef } from "../engine/types.ts";
+import type { Basis, CommitPoint, PlannedStep, StepContext, StepDef, Summary } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
 import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
 import type { MemberFacts, MemberPorts } from "./observe.ts";
@@ -151,9 +151,9 @@ export function commitSeat(context: Pick<StepContext<unknown>, "output">): Commi
 }
 
 /** The subnet is the one it got, which is not the planned one if another machine was faster. */
-export function seatResult(summary: Json, output: (step: string) => Json | undefined): Json {
+export function seatResult(summary: Summary, output: (step: string) => Json | undefined): Json {
   const seat = output("seat") as unknown as ReturnType<typeof reserved> | undefined;
   if (seat === undefined) return summary;
   const { subnet, address } = seat.record;
-  return { ...(summary as { readonly [key: string]: Json }), subnet, address };
+  return { ...summary, subnet, address };
 }

@@ -41,7 +41,7 @@ export const machineRm: Primitive<MembershipPorts, MachineRmInput, MembershipFac
     const told = left && (output(left.id) as MachineRmKinds["leave"]["out"] | undefined);
     const met = [...prepare, ...settle].flatMap(({ id }) => warningsOf(output(id)));
     return {
-      ...(summary as { readonly [key: string]: Json }),
+      ...summary,
       ...{ cleaned: told?.left ?? false, kept: told?.kept ?? [] },
       warnings: [...foreseen, ...met],
     };

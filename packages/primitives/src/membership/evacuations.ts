@@ -69,7 +69,7 @@ export function planEvacuations(
       );
       continue;
     }
-    const summary = plan.summary as unknown as ChangeSummary;
+    const { summary } = plan;
     machines = machines.map((fact) => taken(fact, summary));
     namespaces.push(summaryOf(machine, summary));
     for (const warning of plan.warnings) warnings.add(warning);

@@ -15,11 +15,7 @@ export interface Lifecycle<Ports extends PrimitivePorts, In extends { readonly m
     input: In,
     facts: MembershipFacts,
     operation: string,
-  ):
-    | (Pick<Plan<SharedKinds>, "settle" | "warnings"> & {
-        readonly summary: { readonly [key: string]: Json };
-      })
-    | Refusals;
+  ): Pick<Plan<SharedKinds>, "settle" | "warnings" | "summary"> | Refusals;
 }
 
 /** The commit is the machine's record. The machine follows it and refuses by itself what it must not take. */
@@ -75,7 +71,7 @@ export function lifecyclePrimitive<In extends { readonly machine: string } & Jso
       return { kind: "fact", key: `machine.${id}`, value, expected: basis[0]?.revision ?? 0 };
     },
     result: (_input, { summary, settle, warnings: foreseen }, { output }) => ({
-      ...(summary as { readonly [key: string]: Json }),
+      ...summary,
       warnings: [...foreseen, ...settle.flatMap(({ id }) => warningsOf(output(id)))],
     }),
   };

@@ -1,7 +1,7 @@
-import type { Kinds, Plan, Refusals } from "../engine/types.ts";
+import type { Kinds, Plan, Refusals, Summary } from "../engine/types.ts";
 
 /** The plan of a primitive that must not refuse. */
-export function planned<K extends Kinds>(result: Plan<K> | Refusals): Plan<K> {
+export function planned<K extends Kinds, S extends Summary>(result: Plan<K, S> | Refusals): Plan<K, S> {
   if ("refusals" in result) throw new Error(`refused: ${JSON.stringify(result.refusals)}`);
   return result;
 }

@@ -13,7 +13,7 @@ import { snapshotName } from "../steps/volumes.ts";
 import { settleSteps } from "./after-commit.ts";
 import { ensureSteps, prepareSteps, volumesOf } from "./before-commit.ts";
 import type { Candidate } from "./candidate.ts";
-import { type NextState, type NextVolume, summarise } from "./summary.ts";
+import { type ChangeSummary, type NextState, type NextVolume, summarise } from "./summary.ts";
 import { nextVolumeId, type PendingSnapshot } from "./volumes.ts";
 
 /**
@@ -27,7 +27,7 @@ export function planChange(
   wish: Wish,
   facts: ChangeFacts,
   operation: string,
-): Plan<ChangeKinds> | Refusals {
+): Plan<ChangeKinds, ChangeSummary> | Refusals {
   const decision = decide(wish, facts);
   if ("refusals" in decision) return decision;
   const candidates = candidatesOf(decision, operation);
