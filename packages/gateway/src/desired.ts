@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 
+import { plainPath } from "./path.ts";
 import { type Backend, checkShape, normalPath, type RouteTable, type Server } from "./table.ts";
 
 /** Everything of the configuration that does not come from the table. Addresses are `host:port`, checked before. */
@@ -52,7 +53,7 @@ export interface Desired {
 }
 
 /** Raise when the rendering changes in a way that a running HAProxy must pick up. */
-export const RENDERING = 3;
+export const RENDERING = 4;
 
 export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
   const backends = new Map<string, DesiredBackend>();
@@ -70,7 +71,9 @@ export function project(table: RouteTable, settings: Settings, drained: Readonly
   const ports: { port: number; backend: string }[] = [];
   for (const route of table.routes) {
     const backend = add(route.backend, route.kind);
-    if (route.kind === "http") map.push([`${route.host}${normalPath(route.path)}`, backend]);
+    if (route.kind === "http")
+      for (const path of new Set([route.path, plainPath(route.path) ?? route.path]))
+        map.push([`${route.host}${normalPath(path)}`, backend]);
     else ports.push({ port: route.listenPort, backend });
   }
   const byName = [...backends.values()].sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,6 +1,8 @@
 import type { Desired, Listen, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
 import { backendLines, fromInside, LONGEST_HOLD_MS, tcpSocket } from "./render-backend.ts";
+import { headerRules, SOURCE_TABLE, sourceLimit } from "./render-edge.ts";
+import { HANDOVER, ROUTING } from "./render-routing.ts";
 
 export const mapText = (desired: Desired): string =>
   desired.map.map(([key, backend]) => `${key} ${backend}\n`).join("");
@@ -52,7 +54,7 @@ function defaultsSection(settings: Settings): string {
     // Nothing but a hold makes requests wait for a server.
     `timeout queue ${LONGEST_HOLD_MS}ms`,
     "timeout client 60s",
-    "timeout http-request 30s",
+    "timeout http-request 10s",
     "timeout http-keep-alive 60s",
     `timeout server ${settings.requestTimeoutMs}ms`,
     "timeout tunnel 24h",
@@ -68,29 +70,15 @@ const bindInside = (name: string, settings: Settings): string =>
 const bind = (listen: Listen): string => `bind ${socketAddress({ address: listen.host, port: listen.port })}`;
 
 function httpFrontend(settings: Settings): string {
-  const trust = settings.trustedProxies.length > 0;
-  const unlessTrusted = trust ? " unless trusted_proxy" : "";
-  const keep = (header: string): string =>
-    trust ? ` unless trusted_proxy { req.hdr(${header}) -m found }` : "";
   return section("frontend http", [
     bind(settings.listen),
     // strict-sni lets the listener start before there is any certificate.
     ...(settings.httpsListen
       ? [`${bind(settings.httpsListen)} ssl crt ${settings.dir}/certs strict-sni alpn h2,http/1.1`]
       : []),
-    ...(trust ? [`acl trusted_proxy src ${settings.trustedProxies.join(" ")}`] : []),
-    // Set, not appended: what an unknown client claims about itself is not passed on.
-    `http-request del-header Forwarded${unlessTrusted}`,
-    `http-request del-header X-Real-IP${unlessTrusted}`,
-    "http-request del-header Proxy",
-    ...(trust
-      ? [
-          "http-request add-header X-Forwarded-For %[src] if trusted_proxy { req.hdr(x-forwarded-for) -m found }",
-        ]
-      : []),
-    `http-request set-header X-Forwarded-For %[src]${keep("x-forwarded-for")}`,
-    `http-request set-header X-Forwarded-Proto ${settings.httpsListen ? "%[ssl_fc,iif(https,http)]" : "http"}${keep("x-forwarded-proto")}`,
-    `http-request set-header X-Forwarded-Host %[req.hdr(host)]${keep("x-forwarded-host")}`,
+    SOURCE_TABLE,
+    ...sourceLimit(settings),
+    ...headerRules(settings),
     ...(settings.requestId
       ? [
           "http-request set-header X-Request-Id %[uuid()] unless { req.hdr(x-request-id) -m reg ^[A-Za-z0-9._-]{8,64}$ }",
@@ -99,28 +87,6 @@ function httpFrontend(settings: Settings): string {
     ...ROUTING,
   ]);
 }
-
-/**
- * A worker that a reload replaced no longer takes runtime changes to its servers ("Proxy is disabled"). So the next request
- * of a kept connection there is passed on to the worker that replaced it, over a socket inside the jail.
- */
-const HANDOVER = "ployz:handover";
-
-const UNROUTED = "if !{ var(txn.backend) -m found }";
-
-/** Key of the map: host, path and a slash, so that the longest prefix found ends on a segment boundary. */
-const ROUTING = [
-  "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
-  "http-request set-var-fmt(txn.key) %[var(txn.host)]%[path]/",
-  "http-request set-var(txn.backend) var(txn.key),map_beg(routes.map)",
-  // Only for hosts that no route names: a regular expression for every request costs several percent.
-  `http-request set-var(txn.wild) var(txn.host),regsub(^[^.]+,*) ${UNROUTED}`,
-  `http-request set-var-fmt(txn.wildkey) %[var(txn.wild)]%[path]/ ${UNROUTED}`,
-  `http-request set-var(txn.backend) var(txn.wildkey),map_beg(routes.map) ${UNROUTED}`,
-  `http-request return status 404 content-type text/plain string "no route for this host and path\\n" ${UNROUTED} !{ stopping }`,
-  `use_backend ${HANDOVER} if { stopping }`,
-  "use_backend %[var(txn.backend)]",
-];
 
 function handover(settings: Settings): string {
   return [
@@ -139,6 +105,7 @@ function tcpFrontend(port: number, backend: string, settings: Settings): string 
     "mode tcp",
     bind({ host: settings.listen.host, port }),
     bindInside(tcpSocket(port), settings),
+    ...sourceLimit(settings),
     "timeout client 24h",
     "option clitcpka",
     `default_backend ${backend}`,

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { isOdd, plainPath } from "./path.ts";
 
 /** What the gateway serves. `version` is opaque to it, and reported back once the table is in effect. */
 export interface RouteTable {
@@ -86,7 +87,9 @@ function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
 
-const isPath = (path: string): boolean => typeof path === "string" && PATH.test(path);
+/** A route whose own path has two readings would be refused with each request. */
+const isPath = (path: string): boolean =>
+  typeof path === "string" && PATH.test(path) && !/;|\/\//.test(path) && plainPath(path) !== undefined;
 
 function* backendFaults(backend: Backend): Generator<string> {
   if (typeof backend.id !== "string" || backend.id.length > 200 || !BACKEND_ID.test(backend.id))
@@ -117,7 +120,8 @@ function* routeFaults(route: Route, reserved: readonly number[]): Generator<stri
   if (route.kind === "http") {
     if (!isHost(route.host))
       yield `host ${show(route.host)} is not a lower-case host name or *.name (write names without port, in ASCII)`;
-    if (!isPath(route.path)) yield `path ${show(route.path)} is not a URL path that starts with /`;
+    if (!isPath(route.path))
+      yield `path ${show(route.path)} is not a URL path that starts with /, without . and .. segments, // and ;`;
   } else if (route.kind === "tcp") {
     if (!isPort(route.listenPort)) yield `listen port ${show(route.listenPort)} is not 1 to 65535`;
     else if (reserved.includes(route.listenPort))
@@ -141,7 +145,9 @@ export function validateTable(table: RouteTable, limits: TableLimits = {}): read
         owners: [route.id],
       });
     const key =
-      route.kind === "http" ? `${route.host}${normalPath(route.path)}` : `tcp port ${route.listenPort}`;
+      route.kind === "http"
+        ? `${route.host}${normalPath(plainPath(route.path) ?? route.path)}`
+        : `tcp port ${route.listenPort}`;
     const owner = taken.get(key);
     if (owner === undefined) taken.set(key, route.id);
     else
@@ -175,18 +181,32 @@ export function mergeRoutes(tables: readonly RouteTable[], limits: TableLimits =
 
 /**
  * The route that serves a request: an exact host before a wildcard, then the longest path. When no path of the exact host
- * fits, the wildcard's are tried. `host` as in the Host header.
+ * fits, the wildcard's are tried. `host` as in the Host header. `ambiguous`: another reading of the path leads to another backend, or
+ * out of all of them.
  */
-export function chooseRoute(table: RouteTable, host: string, path: string): HttpRoute | undefined {
+export function chooseRoute(
+  table: RouteTable,
+  host: string,
+  path: string,
+): HttpRoute | "ambiguous" | undefined {
   const name = host.replace(/:\d*$/, "").toLowerCase().replace(/\.+$/, "");
-  const longest = (candidate: string): HttpRoute | undefined => {
+  const longest = (candidate: string, asked: string): HttpRoute | undefined => {
     const fits = table.routes.filter(
       (route): route is HttpRoute =>
-        route.kind === "http" && route.host === candidate && `${path}/`.startsWith(normalPath(route.path)),
+        route.kind === "http" &&
+        route.host === candidate &&
+        [route.path, plainPath(route.path) ?? route.path].some((one) =>
+          `${asked}/`.startsWith(normalPath(one)),
+        ),
     );
     return fits.sort((a, b) => normalPath(b.path).length - normalPath(a.path).length)[0];
   };
-  return longest(name) ?? longest(name.replace(/^[^.]+/, "*"));
+  const choose = (asked: string): HttpRoute | undefined =>
+    longest(name, asked) ?? longest(name.replace(/^[^.]+/, "*"), asked);
+  const plain = isOdd(path) ? plainPath(path) : path;
+  if (plain === undefined) return "ambiguous";
+  const chosen = choose(path);
+  return choose(plain)?.backend.id === chosen?.backend.id || chosen === undefined ? chosen : "ambiguous";
 }
 
 function backendShape(backend: Backend): string {

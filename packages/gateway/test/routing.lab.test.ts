@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { chooseRoute, type Route, type RouteTable, validateTable } from "../src/index.ts";
+import { plainPath } from "../src/path.ts";
 import { openLab, serverOf } from "./lab.ts";
 import { fetchVia } from "./load.ts";
 
@@ -9,7 +10,24 @@ const host = fc
   .tuple(fc.constantFrom("", "*."), fc.array(label, { minLength: 1, maxLength: 3 }))
   .map(([wild, labels]) => wild + labels.join("."));
 const segment = fc.oneof(
-  fc.constantFrom("api", "apix", "v1", "x;y", "a'b", "$c", "(d)", "e%20f", "g&h=i", "~j", "@k,l", "*", "A"),
+  fc.constantFrom(
+    "api",
+    "apix",
+    "v1",
+    "x;y",
+    "a'b",
+    "$c",
+    "(d)",
+    "e%20f",
+    "g&h=i",
+    "~j",
+    "@k,l",
+    "*",
+    "A",
+    "%61pi",
+    "v%31",
+    "api;x",
+  ),
   fc.stringMatching(/^[a-zA-Z0-9._~!$&'()*+,;=:@-]{1,6}$/),
 );
 const path = fc
@@ -20,10 +38,11 @@ it("routes as the reference does, for random tables and requests, on a real HAPr
   const lab = await openLab();
   // Which backend served is told by the name that answers.
   const upstreams = await Promise.all(Array.from({ length: 6 }, (_, index) => lab.upstream(`r${index}`)));
-  const tables = fc.uniqueArray(fc.tuple(host, path), {
+  const routable = path.filter((one) => !one.includes(";") && plainPath(one) !== undefined);
+  const tables = fc.uniqueArray(fc.tuple(host, routable), {
     minLength: 1,
     maxLength: 24,
-    selector: ([h, p]) => `${h}${p.replace(/\/+$/, "")}`,
+    selector: ([h, p]) => `${h}${plainPath(p)?.replace(/\/+$/, "")}`,
   });
   const requests = fc.array(fc.tuple(host, path, fc.boolean()), { minLength: 10, maxLength: 30 });
   await fc.assert(
@@ -52,7 +71,8 @@ it("routes as the reference does, for random tables and requests, on a real HAPr
           path: askPath,
         });
         const context = `${name}${askPath}`;
-        if (!expected) expect(answer.status, context).toBe(404);
+        if (expected === "ambiguous") expect(answer.status, context).toBe(400);
+        else if (!expected) expect(answer.status, context).toBe(404);
         else
           expect((JSON.parse(answer.body) as { name: string }).name, context).toBe(
             `r${expected.backend.id.slice(1)}`,

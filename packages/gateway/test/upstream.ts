@@ -57,7 +57,7 @@ export async function startUpstream(name: string, port = 0): Promise<Upstream> {
 }
 
 /** RFC 6455, far enough to echo: frames come back as they are, unmasked. */
-function echoWebSocket(
+export function echoWebSocket(
   request: IncomingMessage,
   socket: NodeJS.WritableStream & NodeJS.ReadableStream,
 ): void {
