@@ -25,6 +25,8 @@ export interface Config {
   readonly storePort: number;
   readonly joinPort: number;
   readonly gatewayListen: string;
+  /** CIDRs of load balancers before the gateway. */
+  readonly trustedProxies: readonly string[];
   readonly dnsForward: readonly string[] | undefined;
   readonly runtime: "docker" | "process" | undefined;
   readonly dockerSocket: string;
@@ -116,16 +118,19 @@ function outOfRange(file: ConfigFile): readonly string[] {
     const good = isIPv4(host) && Number(port) >= 1 && Number(port) <= 65_535;
     return good ? [] : [`${field}: ${shown(text)} is not ${SHAPES[PATTERNS.address]}`];
   };
-  const cidr = file.cluster_cidr?.split("/");
+  const cidr = (field: string, text: string | undefined, longest: number) => {
+    const [host = "", bits] = text?.split("/") ?? [];
+    const good = text === undefined || (isIPv4(host) && Number(bits) <= longest);
+    return good ? [] : [`${field}: ${shown(text)} is not ${SHAPES[PATTERNS.cidr]}`];
+  };
   const transfer = file.transfer_port ?? 4319;
   const join = file.join_port ?? 51821;
   const held = overlayStorePorts(file.store_port ?? 4222);
   return [
     ...address("gateway_listen", file.gateway_listen),
     ...(file.dns_forward ?? []).flatMap((one, index) => address(`dns_forward.${index}`, one)),
-    ...(cidr === undefined || (isIPv4(cidr[0] ?? "") && Number(cidr[1]) <= 30)
-      ? []
-      : [`cluster_cidr: ${shown(file.cluster_cidr)} is not ${SHAPES[PATTERNS.cidr]}`]),
+    ...cidr("cluster_cidr", file.cluster_cidr, 30),
+    ...(file.trusted_proxies ?? []).flatMap((one, index) => cidr(`trusted_proxies.${index}`, one, 32)),
     ...(held.includes(transfer)
       ? [`transfer_port and store_port: both would use ${transfer} (the store uses ${held.join(", ")})`]
       : []),
@@ -159,6 +164,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     storePort: file.store_port ?? 4222,
     joinPort: file.join_port ?? 51821,
     gatewayListen: file.gateway_listen ?? "0.0.0.0:80",
+    trustedProxies: file.trusted_proxies ?? [],
     dnsForward: file.dns_forward,
     runtime: file.runtime,
     dockerSocket: file.docker_socket ?? "/var/run/docker.sock",

@@ -31,6 +31,7 @@ export const ConfigSchema = Type.Object(
     store_port: Type.Optional(Type.Integer({ minimum: 1, maximum: HIGHEST_STORE_PORT })),
     join_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     gateway_listen: Type.Optional(Address),
+    trusted_proxies: Type.Optional(Type.Array(Type.String({ pattern: PATTERNS.cidr }))),
     dns_forward: Type.Optional(Type.Array(Address)),
     runtime: Type.Optional(Type.Union([Type.Literal("docker"), Type.Literal("process")])),
     docker_socket: Type.Optional(Path),

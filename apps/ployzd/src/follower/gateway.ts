@@ -13,6 +13,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
   const gateway = await openGateway({
     dir: paths.gateway,
     listen: config.gatewayListen,
+    trustedProxies: config.trustedProxies,
     services,
     drainTimeoutMs: LONGEST_DRAIN_MS,
   });

@@ -135,6 +135,13 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
     `${web}ports = { a = 1 }\nroutes = [{ host = "a.b", path = "/a/../b" }]`,
     /routes\[0\]\.path: /,
   ],
+  ...["//", "/a//b", "/%2e%2E", "/a%2Fb", "/a%5cb", "/a%3bb", "/%2561", "/%00", "/%c0%ae", "/%", "/%zz"].map(
+    (path): [string, string, RegExp] => [
+      `the path ${path}, which servers read in two ways`,
+      `${web}ports = { a = 1 }\nroutes = [{ host = "a.b", path = "${path}" }]`,
+      /routes\[0\]\.path: /,
+    ],
+  ),
   [
     "replicas on a single writer",
     `${web}replicas = 2\nvolumes = { d = "/d" }\n[volumes.d]`,

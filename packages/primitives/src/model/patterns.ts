@@ -25,8 +25,11 @@ export const HOST = bounded(
   `(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*`,
 );
 
-/** A URL path prefix: a subset of RFC 3986's `pchar`s, without `..` segments. */
-export const PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%/-]*`);
+/** A URL path prefix that every server reads alike: a subset of RFC 3986's `pchar`s, without `..` segments, `//`, and codes for `.`, `/`, `\`, `;`, `%` or controls. */
+export const PATH = bounded(
+  1024,
+  "(?!.*(/\\.\\.?(/|$)|//|%([01]|2[5EeFf]|3[Bb]|5[Cc]|7[Ff]|[Cc][01])))/([A-Za-z0-9._~+=:@,/-]|%[0-9A-Fa-f]{2})*",
+);
 
 /** A path for a readiness request; a query may follow. */
 export const PROBE_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%/?&-]*`);
@@ -109,7 +112,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [VOLUME]: "NAMESPACE/VOLUME",
   [PLACE]: "1 to 63 lower-case letters, digits and inner dashes",
   [HOST]: "a lower-case host name such as www.example.com or *.example.com",
-  [PATH]: "an absolute URL path such as /api, without `..`, query or spaces",
+  [PATH]: "an absolute URL path such as /api, without `..`, `//`, `;`, query or spaces",
   [PROBE_PATH]: "an absolute URL path such as /healthz, without `..` or spaces",
   [MOUNT_PATH]: "an absolute path such as /var/lib/app, without `..` or a trailing slash",
   [DURATION]: "a whole number and ms, s, m or h, such as 30s",
