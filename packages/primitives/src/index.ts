@@ -67,6 +67,7 @@ export type { MembershipPorts } from "./membership/observe.ts";
 export { migrate } from "./migrate/index.ts";
 export type { MigrateInput } from "./migrate/input.ts";
 export type * from "./model/commit.ts";
+export { label } from "./model/fields.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
 export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy, refuseInvite } from "./model/invite.ts";
 export type { Json } from "./model/json.ts";
@@ -74,6 +75,7 @@ export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine }
 export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/operation.ts";
 export { MAX_SECRET_BYTES, type SecretRecord, secretKey } from "./model/secret.ts";
+export { type Shape, shapeChecker, shaped } from "./model/shape.ts";
 export { namespaceRm } from "./namespace-rm/index.ts";
 export type { NamespaceRmInput } from "./namespace-rm/input.ts";
 export type * from "./participant/commands.ts";

@@ -1,6 +1,7 @@
 import { pause } from "@ployz/exec";
 import type { ClusterRecord, FollowEvent, Json, MachineRecord, Store } from "@ployz/primitives";
 import { storePorts } from "../config/store-ports.ts";
+import type { StorePlace } from "../peers/commands.ts";
 import { createWaiters } from "../waiters.ts";
 import type { Membership } from "./membership.ts";
 
@@ -18,12 +19,6 @@ export interface MembershipFollower {
   moved(place: StorePlace): void;
   /** Ends when the signal given at the start aborts. */
   readonly ended: Promise<void>;
-}
-
-/** Which store it is, and the `host:port` of each server. */
-export interface StorePlace {
-  readonly generation: number;
-  readonly servers: readonly string[];
 }
 
 export interface FollowOptions {

@@ -1,8 +1,8 @@
 import { request as httpRequest } from "node:http";
 import type { ErrorBody } from "@ployz/errors";
 import { isSignedBy, signAs } from "@ployz/nats-store";
-import type { Json } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
+import type { PeerCommand, PeerCommands } from "./commands.ts";
 import { SILENCE_MS, signedText } from "./protocol.ts";
 
 export interface PeerClientOptions {
@@ -14,11 +14,15 @@ export interface PeerClientOptions {
 }
 
 /** Asks the daemon of another machine. @throws PloyzError `machine_unreachable`, `no_such_machine`, or its own error. */
-export type AskPeer = (machine: string, command: string, args: Json) => Promise<Json>;
+export type AskPeer = <N extends PeerCommand>(
+  machine: string,
+  command: N,
+  args: PeerCommands[N]["args"],
+) => Promise<PeerCommands[N]["out"]>;
 
 export function peerClient(options: PeerClientOptions): AskPeer {
   const { cluster, self, nkeySeed, port } = options;
-  return async (machine, command, args) => {
+  return async <N extends PeerCommand>(machine: string, command: N, args: PeerCommands[N]["args"]) => {
     const member = options.member(machine);
     if (member === undefined)
       throw new PloyzError({
@@ -56,7 +60,9 @@ export function peerClient(options: PeerClientOptions): AskPeer {
     };
     if (!isSignedBy(member.nkey, signedText("answer", peer, answer.said), answer.signature))
       throw unreachable(machine, new Error("what answers there is not its daemon"));
-    const said = JSON.parse(answer.said) as { readonly value: Json } | { readonly error: ErrorBody };
+    const said = JSON.parse(answer.said) as
+      | { readonly value: PeerCommands[N]["out"] }
+      | { readonly error: ErrorBody };
     if ("value" in said) return said.value;
     const { code, message, hint } = said.error;
     throw new PloyzError({ code, message: `${machine}: ${message}`, ...(hint !== undefined && { hint }) });

@@ -2,13 +2,20 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errorBody } from "@ployz/errors";
 import { isSignedBy, signAs } from "@ployz/nats-store";
-import type { Json } from "@ployz/primitives";
+import { shaped } from "@ployz/primitives";
+import Type from "typebox";
 import { readText } from "../body.ts";
 import { PloyzError } from "../error-codes.ts";
+import { ARGS, isPeerCommand, type PeerCommand, type PeerCommands } from "./commands.ts";
 import { MAX_BODY, type Peer, SIGN_OF_LIFE_MS, signedText } from "./protocol.ts";
 
 /** What one daemon does for another, by name. `from` is who asks. */
-export type PeerHandlers = Readonly<Record<string, (args: Json, from: string) => Promise<unknown>>>;
+export type PeerHandlers = {
+  readonly [N in PeerCommand]: (
+    args: PeerCommands[N]["args"],
+    from: string,
+  ) => Promise<PeerCommands[N]["out"]>;
+};
 
 export interface PeerServerOptions {
   readonly cluster: string;
@@ -16,7 +23,7 @@ export interface PeerServerOptions {
   readonly nkeySeed: string;
   /** A member of this cluster. */
   member(id: string): { readonly address: string; readonly nkey: string } | undefined;
-  handlers(): PeerHandlers;
+  handlers(): Partial<PeerHandlers>;
   log(error: unknown, command: string): void;
 }
 
@@ -67,17 +74,9 @@ export function peerServer(options: PeerServerOptions) {
   async function perform(body: string, from: string): Promise<unknown> {
     let command = "";
     try {
-      const asked = JSON.parse(body) as { readonly command: string; readonly args: Json };
-      command = String(asked.command).slice(0, 60);
-      const handlers = options.handlers();
-      const handler = Object.hasOwn(handlers, command) ? handlers[command] : undefined;
-      if (handler === undefined)
-        throw new PloyzError({
-          code: "no_such_command",
-          message: `this machine does not know the command ${command}`,
-          hint: "it may run an older version: ployzctl machine ls",
-        });
-      return { value: (await handler(asked.args, from)) ?? null };
+      const asked = request(JSON.parse(body));
+      command = asked.command.slice(0, 60);
+      return { value: (await answerTo(options.handlers(), asked.command, asked.args, from)) ?? null };
     } catch (error) {
       options.log(error, command);
       return { error: errorBody(error) };
@@ -99,6 +98,20 @@ export function peerServer(options: PeerServerOptions) {
       response.destroy();
     });
   };
+}
+
+const request = shaped(Type.Object({ command: Type.String(), args: Type.Unknown() }));
+
+/** @throws PloyzError `no_such_command`, `invalid_input`, or the handler's own. */
+function answerTo(handlers: Partial<PeerHandlers>, name: string, args: unknown, from: string) {
+  const run = <N extends PeerCommand>(command: N) => handlers[command]?.(shaped(ARGS[command])(args), from);
+  const answer = isPeerCommand(name) ? run(name) : undefined;
+  if (answer !== undefined) return answer;
+  throw new PloyzError({
+    code: "no_such_command",
+    message: `this machine does not know the command ${name.slice(0, 60)}`,
+    hint: "it may run an older version: ployzctl machine ls",
+  });
 }
 
 const text = (header: string | readonly string[] | undefined) => (typeof header === "string" ? header : "");

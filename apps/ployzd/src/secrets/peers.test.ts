@@ -1,6 +1,7 @@
 import type { MachineRecord } from "@ployz/primitives";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { PloyzError } from "../error-codes.ts";
+import type { AskPeer } from "../peers/ask.ts";
 import { remoteKeeper } from "./peers.ts";
 
 const members = () => ["m1", "m2", "m3"].map((id) => ({ id, store: id !== "m3" }) as MachineRecord);
@@ -12,13 +13,13 @@ afterEach(() => void vi.useRealTimers());
 /** A keeper of m3 whose holders answer so, after so many milliseconds; and who was asked. */
 function keeper(answers: Readonly<Record<string, { readonly ms?: number; readonly error?: PloyzError }>>) {
   const asked: string[] = [];
-  const ask = async (id: string) => {
+  const ask = (async (id: string) => {
     asked.push(id);
     const { ms = 0, error } = answers[id] ?? {};
     vi.advanceTimersByTime(ms);
     if (error !== undefined) throw error;
     return [id];
-  };
+  }) as AskPeer;
   return { asked, held: () => remoteKeeper({ ask, self: "m3", members }).held() };
 }
 

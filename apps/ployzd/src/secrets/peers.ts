@@ -1,17 +1,19 @@
 import { errorBody } from "@ployz/errors";
-import type { Json, MachineRecord, SecretRef } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
+import type { PeerCommand, PeerCommands } from "../peers/commands.ts";
 import type { PeerHandlers } from "../peers/serve.ts";
-import type { NewSecret, SecretKeeper, SecretName } from "./keeper.ts";
+import type { SecretKeeper } from "./keeper.ts";
+
+type SecretCommand = Extract<PeerCommand, `secret.${string}`>;
 
 /** What a machine that holds the store does for the others. `keeper` throws on one that does not. */
-export function secretHandlers(keeper: () => Promise<SecretKeeper>): PeerHandlers {
-  const as = <T>(args: Json) => args as unknown as T;
+export function secretHandlers(keeper: () => Promise<SecretKeeper>): Pick<PeerHandlers, SecretCommand> {
   return {
-    "secret.set": async (args) => (await keeper()).set(as<NewSecret>(args)),
-    "secret.remove": async (args) => (await keeper()).remove(as<SecretName>(args)),
-    "secret.read": async (args) => (await keeper()).read(as<readonly SecretRef[]>(args)),
+    "secret.set": async (args) => (await keeper()).set(args),
+    "secret.remove": async (args) => (await keeper()).remove(args),
+    "secret.read": async (args) => (await keeper()).read(args),
     "secret.held": async () => (await keeper()).held(),
   };
 }
@@ -26,7 +28,10 @@ export function remoteKeeper({
   readonly self: string;
   members(): readonly MachineRecord[];
 }): SecretKeeper {
-  const first = async <T>(command: string, args: Json): Promise<T> => {
+  const first = async <N extends SecretCommand>(
+    command: N,
+    args: PeerCommands[N]["args"],
+  ): Promise<PeerCommands[N]["out"]> => {
     const holders = members()
       .filter(({ store }) => store)
       .sort((left, right) => Number(right.id === self) - Number(left.id === self));
@@ -34,7 +39,7 @@ export function remoteKeeper({
     for (const { id } of holders) {
       const asked = performance.now();
       try {
-        return (await ask(id, command, args)) as unknown as T;
+        return await ask(id, command, args);
       } catch (error) {
         const { code, message } = errorBody(error);
         if (!ELSEWHERE.has(code)) throw error;

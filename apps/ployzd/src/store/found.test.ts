@@ -4,13 +4,14 @@ import type { AskPeer } from "../peers/ask.ts";
 import { presentKey } from "./found.ts";
 
 /** What each machine answers: a key, that it has none, or the code of an error. */
-const asking =
-  (answers: Readonly<Record<string, { readonly key: string | null } | { readonly code: string }>>): AskPeer =>
-  async (machine) => {
+const asking = (
+  answers: Readonly<Record<string, { readonly key: string | null } | { readonly code: string }>>,
+) =>
+  (async (machine) => {
     const answer = answers[machine] ?? { code: "no_such_machine" };
     if ("key" in answer) return answer.key;
     throw new PloyzError({ code: answer.code, message: `${machine} failed` });
-  };
+  }) as AskPeer;
 const key = (answers: Parameters<typeof asking>[0]) => presentKey(asking(answers), Object.keys(answers));
 
 describe("the key of the secrets", () => {

@@ -3,7 +3,7 @@ import { errorBody } from "@ployz/errors";
 import { newSealKey, type Refounded, type RefoundStage, refound, type StoreSet } from "@ployz/nats-store";
 import type { Json, MachineRecord, StoreEvent } from "@ployz/primitives";
 import type { AskPeer } from "../peers/ask.ts";
-import type { CarryArgs, Parcel } from "./peer-handlers.ts";
+import type { Parcel, PeerCommands } from "../peers/commands.ts";
 import { remoteMachine, serverOn } from "./survey.ts";
 
 export interface Founding {
@@ -15,7 +15,7 @@ export interface Founding {
   readonly sealKey?: string;
   /** What the new generation is restored from, made for machine `to`; `fenced`: old servers that have it all. */
   parcel(fenced: readonly string[], to: string): Promise<Parcel>;
-  /** See `CarryArgs`. */
+  /** See `store.carry` in peers/commands.ts. */
   readonly members: Readonly<Record<string, Json>> | null;
 }
 
@@ -53,11 +53,11 @@ export async function found(
       async carry(fenced) {
         const target = set.servers[0]?.machine ?? "";
         const parcel = await founding.parcel(fenced, target);
-        const args: CarryArgs = {
+        const args: PeerCommands["store.carry"]["args"] = {
           set: { generation: set.generation, servers: set.servers },
           ...{ parcel, members: founding.members },
         };
-        await ask(target, "store.carry", args as unknown as Json);
+        await ask(target, "store.carry", args);
       },
       onStage(stage) {
         if (stage === "fencing") fencedAt = performance.now();
@@ -81,7 +81,7 @@ export async function presentKey(ask: AskPeer, machines: readonly string[]): Pro
   for (const machine of machines) {
     try {
       const key = await ask(machine, "store.seal-key", null);
-      if (typeof key === "string") return key;
+      if (key !== null) return key;
     } catch (error) {
       // A daemon of before there were secrets has none.
       if (errorBody(error).code !== "no_such_command") failure = error;

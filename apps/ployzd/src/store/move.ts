@@ -2,10 +2,9 @@ import type { ErrorBody } from "@ployz/errors";
 import { errorBody } from "@ployz/errors";
 import type { Lease, MachineRecord, Store, StoreEvent, StoreMoved, StorePlan } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
-import type { StorePlace } from "../mesh/follow.ts";
 import type { AskPeer } from "../peers/ask.ts";
+import type { Parcel, StorePlace } from "../peers/commands.ts";
 import { type Founding, found } from "./found.ts";
-import type { Look, Parcel } from "./peer-handlers.ts";
 import { remoteMachine, resolve, type Surveyed, setOf, survey } from "./survey.ts";
 import { sameSet, sorted, type Wanted } from "./wanted.ts";
 
@@ -193,7 +192,7 @@ export async function copyFrom(
   let last: unknown;
   for (const machine of fenced) {
     try {
-      return (await ask(machine, "store.copy", { generation, to })) as Parcel;
+      return await ask(machine, "store.copy", { generation, to });
     } catch (error) {
       last = error;
     }
@@ -213,9 +212,7 @@ export async function needFit(
       const silent = seen.silent[machine];
       if (silent !== undefined) return [{ ...silent, machine }];
       try {
-        const { problems } = (await deps.ask(machine, "store.ready", { generation })) as {
-          problems: readonly string[];
-        };
+        const { problems } = await deps.ask(machine, "store.ready", { generation });
         return problems.map((problem) => ({
           code: "store_machine_unfit",
           message: `${machine} cannot hold the store: ${problem}`,
@@ -263,7 +260,7 @@ export async function hold(deps: StoreDeps, operation: string): Promise<Lease> {
 async function hasDied(deps: StoreDeps, { machine, operation }: Lease["holder"]): Promise<boolean> {
   if (machine === deps.self) return true; // this daemon does one at a time, and this is the one
   return deps.ask(machine, "store.look", null).then(
-    (look) => (look as unknown as Look).coordinating !== operation,
+    ({ coordinating }) => coordinating !== operation,
     () => false,
   );
 }

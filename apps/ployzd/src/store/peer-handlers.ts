@@ -17,40 +17,21 @@ import {
   readBackup,
   restoreStore,
   type StoreRecord,
-  type StoreSet,
   serviceOf,
   snapshotStore,
   writeBackup,
 } from "@ployz/nats-store";
-import type { Json, MachineRecord } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives";
 import { storePorts } from "../config/store-ports.ts";
 import { PloyzError } from "../error-codes.ts";
 import { needPorts } from "../host/listeners.ts";
-import type { MembershipFollower, StorePlace } from "../mesh/follow.ts";
+import type { MembershipFollower } from "../mesh/follow.ts";
+import type { Parcel, PeerCommand, StorePlace } from "../peers/commands.ts";
 import type { PeerHandlers } from "../peers/serve.ts";
 import { fetchFrom, type TransferServer } from "../transfer/server.ts";
 import { placeFacts } from "./facts.ts";
 
-/** What one machine says of its part in the store. */
-export type Look = {
-  readonly record: StoreRecord | null;
-  /** The re-founding that this machine's daemon is at work on. */
-  readonly coordinating: string | null;
-  /** The newest generation that it knows, and up to where its mirror is complete. */
-  readonly view: { readonly generation: number; readonly commits: number; readonly facts: number };
-  /** Its server of the newest generation, if one runs. */
-  readonly server: { readonly healthy: boolean; readonly version: string } | null;
-};
-
-/** A backup on a machine, to be fetched once, by the machine that it was made for. */
-export type Parcel = { readonly machine: string; readonly token: string; readonly sha256: string };
-
-export type CarryArgs = {
-  readonly set: Pick<StoreSet, "generation" | "servers">;
-  readonly parcel: Parcel;
-  /** Who is a member, where that is not what the backup says: facts `cluster`, `machine.…` and `subnet.…`. */
-  readonly members: Readonly<Record<string, Json>> | null;
-};
+type StoreCommand = Extract<PeerCommand, `store.${string}`>;
 
 export interface PartOptions {
   readonly self: MachineRecord;
@@ -76,11 +57,9 @@ export interface PartOptions {
  * What other daemons ask of this machine's part in the store. Not commands over the store: those would have to pass through the very
  * servers that are fenced, restarted and replaced here.
  */
-export function storePart(options: PartOptions): PeerHandlers {
+export function storePart(options: PartOptions): Pick<PeerHandlers, StoreCommand> {
   const { self, cluster, dir, local, natsServer } = options;
   const parcels = join(dir, "parcels");
-  const as = <T>(args: Json) => args as unknown as T;
-  type Step = { readonly generation: number; readonly id: string };
 
   const session = (servers: readonly string[], generation?: number) =>
     openStore({
@@ -89,7 +68,7 @@ export function storePart(options: PartOptions): PeerHandlers {
     });
 
   /** One at a time, and never for long: it may hold secrets. */
-  async function parcel(name: string, make: (file: string) => Promise<void>, to: string): Promise<Parcel> {
+  async function parcel<T>(name: string, make: (file: string) => Promise<T>, to: string) {
     await mkdir(parcels, { recursive: true, mode: 0o700 });
     const file = join(parcels, `${name}.ployz`);
     await make(file);
@@ -111,7 +90,7 @@ export function storePart(options: PartOptions): PeerHandlers {
   }
 
   return {
-    "store.look": async (): Promise<Look> => {
+    "store.look": async () => {
       const record = (await local.record()) ?? null;
       const newest = record?.generations.findLast(({ state }) => state !== "retired");
       const fallback = storePorts(options.storePort, newest?.generation ?? 1).monitor;
@@ -123,19 +102,15 @@ export function storePart(options: PartOptions): PeerHandlers {
         server: running ? { healthy: running.healthy, version: running.version } : null,
       };
     },
-    "store.ready": async (args) => {
-      const { generation } = as<{ generation: number }>(args);
-      return { problems: await problems(options, generation) };
-    },
+    "store.ready": async ({ generation }) => ({ problems: await problems(options, generation) }),
     "store.record": async () => {
       const record = await local.record();
       return record === undefined ? null : withoutSecrets(record);
     },
-    "store.fence": (args) => local.fence(as<Step>(args).generation, as<Step>(args).id),
-    "store.unfence": (args) => local.unfence(as<Step>(args).generation, as<Step>(args).id),
-    "store.retire": (args) => local.retire(as<Step>(args).generation, as<Step>(args).id),
-    "store.found": async (args) => {
-      const set = as<StoreSet>(args);
+    "store.fence": ({ generation, id }) => local.fence(generation, id),
+    "store.unfence": ({ generation, id }) => local.unfence(generation, id),
+    "store.retire": ({ generation, id }) => local.retire(generation, id),
+    "store.found": async (set) => {
       // Of two generations before: theirs are the ports.
       for (const { generation, state } of (await local.record())?.generations ?? [])
         if (state === "retired" && generation < set.generation) await local.stop(generation);
@@ -144,30 +119,27 @@ export function storePart(options: PartOptions): PeerHandlers {
     // What is sealed must be readable in the generation that comes next.
     "store.seal-key": async () => (await local.sealKey()) ?? null,
     // From here on somebody knows it, whatever becomes of the coordinator: members who ask are told.
-    "store.serve": async (args) => {
-      const { generation, id } = as<Step>(args);
+    "store.serve": async ({ generation, id }) => {
       await local.serve(generation, id);
       options.membership.moved(await placeOf(generation));
     },
-    "store.drop": (args) => local.drop(as<Step>(args).generation, as<Step>(args).id),
-    "store.stop": async (args) => {
-      await local.stop(as<Step>(args).generation);
+    "store.drop": ({ generation, id }) => local.drop(generation, id),
+    "store.stop": async ({ generation }) => {
+      await local.stop(generation);
       await rm(parcels, { recursive: true, force: true });
       await dropOld(options);
     },
-    "store.moved": async (args) => {
-      const place = as<StorePlace>(args);
+    "store.moved": async (place) => {
       options.membership.moved(place);
       // Until then no command reaches this machine. One that takes longer has been told all the same.
       const there = async () => (options.connectedTo(place.generation) ? true : undefined);
       await waitFor("the new store", there, { timeoutMs: CONNECT_MS, intervalMs: 50 }).catch(() => {});
     },
-    "store.where": async (): Promise<StorePlace> => {
+    "store.where": async () => {
       const { cluster: now, storeServers } = options.membership.known();
       return { generation: now.generation, servers: storeServers };
     },
-    "store.copy": async (args) => {
-      const { generation, to } = as<{ generation: number; to: string }>(args);
+    "store.copy": async ({ generation, to }) => {
       const entry = entryOf(await local.record(), generation);
       if (entry?.state !== "fenced")
         throw new PloyzError({
@@ -187,23 +159,13 @@ export function storePart(options: PartOptions): PeerHandlers {
         await store.close();
       }
     },
-    "store.mirror": async (args) => {
-      const { generation, to } = as<{ generation: number; to: string }>(args);
+    "store.mirror": async ({ generation, to }) => {
       await options.mirror.flushed();
-      let recovered: unknown;
-      const made = await parcel(
-        `mirror-${generation}`,
-        async (file) => {
-          const createdAt = new Date().toISOString();
-          const from = { cluster, generation, file, createdAt, binary: natsServer };
-          recovered = await foundFromMirror(options.mirrorDir, from);
-        },
-        to,
-      );
-      return { parcel: made, recovered };
+      const from = { cluster, generation, createdAt: new Date().toISOString(), binary: natsServer };
+      const make = (file: string) => foundFromMirror(options.mirrorDir, { ...from, file });
+      return { parcel: await parcel(`mirror-${generation}`, make, to) };
     },
-    "store.carry": async (args) => {
-      const { set, parcel: sent, members } = as<CarryArgs>(args);
+    "store.carry": async ({ set, parcel: sent, members }) => {
       await mkdir(parcels, { recursive: true, mode: 0o700 });
       const file = join(parcels, `for-${set.generation}.ployz`);
       await receive(options, sent, file);

@@ -1,9 +1,7 @@
-import type { Recovered } from "@ployz/nats-store";
 import type { StoreMoved, StorePlan, StoreRecover, StoreRecovery, StoreView } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
 import type { Founding } from "./found.ts";
 import { conclude, needFit, Refused, settled, tell } from "./move.ts";
-import type { Parcel } from "./peer-handlers.ts";
 import { type ReplaceDeps, type Run, viewsOf } from "./replace.ts";
 import { resolve, type Surveyed, setOf, survey } from "./survey.ts";
 import { sameSet, sorted } from "./wanted.ts";
@@ -96,8 +94,7 @@ export async function recoverStore(
     ...{ id, storePort: deps.storePort, members: null, from: { generation: old, machines: left } },
     to: { generation, machines: members.filter((one) => targets.includes(one.id)) },
     async parcel(_, to) {
-      const made = await deps.ask(best.machine, "store.mirror", { generation: old, to });
-      return (made as unknown as { parcel: Parcel; recovered: Recovered }).parcel;
+      return (await deps.ask(best.machine, "store.mirror", { generation: old, to })).parcel;
     },
   };
   const moved = await conclude(deps, { founding, action: "recover", emit, lease: undefined });

@@ -12,10 +12,10 @@ import type {
   StoreView,
 } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
+import type { Parcel } from "../peers/commands.ts";
 import { isMembership } from "./facts.ts";
 import type { Founding } from "./found.ts";
 import { conclude, hold, needFit, noStore, Refused, type StoreDeps, settled } from "./move.ts";
-import type { Parcel } from "./peer-handlers.ts";
 import { type Surveyed, setOf } from "./survey.ts";
 import { sorted } from "./wanted.ts";
 

@@ -1,7 +1,7 @@
 import type { StoreStatus } from "@ployz/primitives";
 import { expect, test } from "vitest";
 import type { Membership } from "../mesh/membership.ts";
-import type { Look } from "./peer-handlers.ts";
+import type { Look } from "../peers/commands.ts";
 import { describe as storeStatus } from "./status.ts";
 import type { Surveyed } from "./survey.ts";
 

@@ -6,18 +6,17 @@ import {
   type Refounding,
   refound,
   type StoreMachine,
-  type StoreRecord,
   type StoreServer,
   type StoreSet,
   type Survey,
   surveyStore,
   type Unfinished,
 } from "@ployz/nats-store";
-import type { Json, MachineRecord } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives";
 import { storePorts } from "../config/store-ports.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
-import type { Look } from "./peer-handlers.ts";
+import type { Look } from "../peers/commands.ts";
 
 /** What every member says of its part in the store; who did not answer, and why. */
 export interface Surveyed extends Survey {
@@ -33,7 +32,7 @@ export async function survey(ask: AskPeer, members: readonly MachineRecord[]): P
   await Promise.all(
     members.map(async ({ id }) => {
       try {
-        looks[id] = (await ask(id, "store.look", null)) as unknown as Look;
+        looks[id] = await ask(id, "store.look", null);
       } catch (error) {
         silent[id] = errorBody(error);
       }
@@ -64,20 +63,18 @@ export function setOf(looks: Surveyed["looks"], generation: number, founding?: s
 
 /** The part of another machine in a re-founding. */
 export function remoteMachine(ask: AskPeer, name: string): StoreMachine {
-  const step = (command: string) => async (generation: number, id?: string) => {
-    await ask(name, `store.${command}`, { generation, ...(id !== undefined && { id }) });
-  };
+  type Step = "fence" | "unfence" | "retire" | "serve" | "drop";
+  const step = (command: Step) => (generation: number, id: string) =>
+    ask(name, `store.${command}`, { generation, id });
   return {
-    record: async () => ((await ask(name, "store.record", null)) ?? undefined) as StoreRecord | undefined,
+    record: async () => (await ask(name, "store.record", null)) ?? undefined,
     fence: step("fence"),
     unfence: step("unfence"),
     retire: step("retire"),
-    async found(set) {
-      await ask(name, "store.found", set as unknown as Json);
-    },
+    found: (set) => ask(name, "store.found", set),
     serve: step("serve"),
     drop: step("drop"),
-    stop: step("stop"),
+    stop: (generation) => ask(name, "store.stop", { generation }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { pause } from "@ployz/exec";
 import type { Session } from "@ployz/nats-store";
-import type { MembershipFollower, StorePlace } from "../mesh/follow.ts";
+import type { MembershipFollower } from "../mesh/follow.ts";
 import type { AskPeer } from "../peers/ask.ts";
 
 const AGAIN_MS = 500;
@@ -23,9 +23,7 @@ export async function heardFromPeers({ membership, ask, self }: Watched, signal:
   while (!signal.aborted) {
     const peers = peersOf(membership, self);
     const answers = await Promise.allSettled(
-      peers.map(async (id) =>
-        membership.moved((await ask(id, "store.where", null)) as unknown as StorePlace),
-      ),
+      peers.map(async (id) => membership.moved(await ask(id, "store.where", null))),
     );
     if (peers.length === 0 || answers.some(({ status }) => status === "fulfilled")) return;
     await pause(AGAIN_MS, signal);
@@ -58,7 +56,7 @@ export async function watchGeneration(
     await Promise.all(
       some.map(async (id) => {
         try {
-          membership.moved((await ask(id, "store.where", null)) as unknown as StorePlace);
+          membership.moved(await ask(id, "store.where", null));
         } catch {
           // Away itself: the next one is asked.
         }

@@ -46,7 +46,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
     member: (id: string) => members().find((one) => one.id === id),
   };
   const ask = peerClient({ ...peer, port: config.transferPort });
-  let handlers: PeerHandlers = {};
+  let handlers: Partial<PeerHandlers> = {};
   const transfers = await serveTransfers({
     ...{ address: self.address, port: config.transferPort, addressOf: wiring.addressOf },
     log: (error) => log.warn({ err: error }, "transfer"),

@@ -28,13 +28,21 @@ const OPTIONS = {
   validateSchema: false,
 } as const;
 
-/** Checks documents against a schema: shape only, all errors at once, each naming its field. Compiled when first needed. */
+/** Compiled when first needed. */
+const validators = new WeakMap<object, ValidateFunction>();
+
+function validatorOf(schema: object): ValidateFunction {
+  const known = validators.get(schema) ?? new Ajv2020(OPTIONS).compile(schema);
+  validators.set(schema, known);
+  return known;
+}
+
+/** Checks documents against a schema: shape only, all errors at once, each naming its field. */
 export function shapeChecker(schema: object): (document: unknown) => readonly ErrorBody[] {
-  let compiled: ValidateFunction | undefined;
   return (document) => {
-    compiled ??= new Ajv2020(OPTIONS).compile(schema);
-    if (compiled(document)) return [];
-    const errors = compiled.errors ?? [];
+    const validate = validatorOf(schema);
+    if (validate(document)) return [];
+    const errors = validate.errors ?? [];
     // Why each of several shapes does not fit says less than which shapes there are.
     const unions = errors.filter(({ keyword }) => keyword === "anyOf").map(({ schemaPath }) => schemaPath);
     const refusals = errors
