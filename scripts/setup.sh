@@ -58,7 +58,7 @@ listed() { # listed FILE KEY-COLUMN NAME-COLUMN KEY...: the names whose key is o
   shift 3
   awk -v wanted=" $* " -v k="$key" -v n="$name" '!/^#/ && NF >= 2 && index(wanted, " " $k " ") { print $n }' "$file"
 }
-when=(always no-kernel-wireguard)
+when=(always no-runc no-kernel-wireguard)
 # zfs-fuse and the zfsutils of a machine with the ZFS module conflict.
 command -v zpool >/dev/null || when+=(no-kernel-zfs)
 groups=(build)

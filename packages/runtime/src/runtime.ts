@@ -38,7 +38,12 @@ export interface InstanceSpec {
   readonly dns: { readonly server: string; readonly search: readonly string[] };
   readonly hostname: string;
   readonly mounts: readonly Mount[];
-  readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number };
+  readonly resources?: {
+    readonly cpus?: number;
+    readonly memoryBytes?: number;
+    /** Processes and threads at once. Default 4096. */
+    readonly pids?: number;
+  };
   /** `no` is for jobs: it runs at most once, and keeps its exit code. */
   readonly restart: "always" | "no";
   /** Default SIGTERM. */

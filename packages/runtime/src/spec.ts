@@ -6,6 +6,8 @@ import type { InstanceSpec } from "./runtime.ts";
 
 const ID = /^[a-z0-9][a-z0-9.-]{0,119}$/;
 const HOSTNAME = /^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$/;
+/** Processes and threads of an instance that says nothing else. */
+export const DEFAULT_PIDS = 4096;
 const SIGNAL = /^SIG[A-Z0-9]{2,10}$/;
 
 /** Guards every path and name made from an id. @throws PloyzError `instance_invalid` */
@@ -42,11 +44,13 @@ export function checkSpec(spec: InstanceSpec): InstanceSpec {
     checkPath(id, "mounts", path);
   if (spec.bundle !== undefined) checkPath(id, "bundle", spec.bundle);
   if (spec.workdir !== undefined) checkPath(id, "workdir", spec.workdir);
-  const { cpus, memoryBytes } = spec.resources ?? {};
+  const { cpus, memoryBytes, pids } = spec.resources ?? {};
   if (cpus !== undefined && !(cpus > 0)) throw invalid(id, "resources.cpus", "must be above 0");
   if (memoryBytes !== undefined && !(Number.isInteger(memoryBytes) && memoryBytes >= 6 * 1024 * 1024)) {
     throw invalid(id, "resources.memoryBytes", "must be at least 6 MiB");
   }
+  if (pids !== undefined && !(Number.isInteger(pids) && pids >= 1))
+    throw invalid(id, "resources.pids", "must be at least 1");
   return spec;
 }
 

@@ -108,6 +108,7 @@ export function runtimeContract(name: string, backend: Backend): void {
         LINES: "\n a\n\n",
         LOWER_case9: "1",
         LD_PRELOAD: "",
+        LONG: "x".repeat(6_000),
       };
       // env -0 shows the environment; printf repeats the arguments
       const script = 'printf "%s\\0" "$@" >/out/args; env -0 >/out/env';
@@ -127,6 +128,21 @@ export function runtimeContract(name: string, backend: Backend): void {
       const seen = (await readFile(join(out, "env"), "utf8")).split("\0");
       for (const [key, value] of Object.entries(env)) expect(seen).toContain(`${key}=${value}`);
       await runtime.remove("bytes");
+    });
+
+    test("even root has no raw sockets and device nodes, gains nothing, and is limited in its processes", async () => {
+      await runtime.create(
+        machine.spec("forks", { ...sh("sleep 1000"), user: "root", resources: { pids: 30 } }),
+      );
+      await runtime.start("forks");
+      const { stdout } = await runtime.exec("forks", ["cat", "/proc/self/status"]);
+      const has = BigInt(`0x${/^CapBnd:\s*(\w+)$/m.exec(stdout)?.[1]}`);
+      // CAP_CHOWN; CAP_NET_RAW, CAP_SYS_ADMIN, CAP_MKNOD, CAP_AUDIT_WRITE (capability.h)
+      expect([0n, 13n, 21n, 27n, 29n].map((bit) => (has >> bit) & 1n)).toEqual([1n, 0n, 0n, 0n, 0n]);
+      expect(stdout).toMatch(/^NoNewPrivs:\s*1$/m);
+      const forks = "i=0; while [ $i -lt 60 ]; do i=$((i+1)); sleep 2 & done; echo all";
+      expect((await runtime.exec("forks", ["sh", "-c", forks])).stdout).toBe("");
+      await runtime.remove("forks");
     });
 
     test("a job runs once and its exit code and log are kept", async () => {

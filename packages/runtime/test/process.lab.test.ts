@@ -1,13 +1,14 @@
 import { once } from "node:events";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run, spawnStream } from "@ployz/exec";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openProcessRuntime, type Runtime } from "../src/index.ts";
+import { kill } from "../src/kill.ts";
 import { type Backend, runtimeContract } from "./contract.ts";
-import { type Machine, makeMachine, traces, writeFolder } from "./machine.ts";
+import { collect, type Machine, makeMachine, traces, writeFolder } from "./machine.ts";
 
 const backend: Backend = {
   open: (machine) => openProcessRuntime(processOptions(machine)),
@@ -97,7 +98,7 @@ describe("process: what a host process needs beyond the contract", () => {
     for (const line of stdout.split("\n").filter((text) => text !== "")) {
       const netns = line.split(" ")[0] ?? "";
       for (const inside of (await run("ip", ["netns", "pids", netns])).stdout.split("\n")) {
-        if (inside !== "") process.kill(Number(inside), "SIGKILL");
+        if (inside !== "") kill(Number(inside)); // the first takes the others along
       }
       await run("ip", ["netns", "delete", netns]);
       await writeFile(`/run/netns/${netns}`, "");
@@ -147,6 +148,96 @@ describe("process: what a host process needs beyond the contract", () => {
     expect(await inside("grep -E 'NoNewPrivs|CapBnd' /proc/self/status")).toMatch(/NoNewPrivs:\s*1/);
     expect(await inside("ls /.old")).toBe("");
     await rm("/run/ployz-secret", { recursive: true });
+  });
+
+  test("a link in a volume leads nowhere outside of the instance", async () => {
+    const canary = await machine.folder("canary");
+    const wal = await machine.folder("wal");
+    await writeFolder(wal, { "ld.so.preload": "/data/evil.so\n" });
+    const hostView = async () => {
+      const points = (await readFile("/proc/self/mountinfo", "utf8"))
+        .split("\n")
+        .map((line) => line.split(" ")[4] ?? "");
+      const folders = ["/", "/etc", "/dev", "/usr/local"].map((path) => readdir(path));
+      return [points.filter((point) => !point.startsWith("/run/netns")), ...(await Promise.all(folders))];
+    };
+    const host = await hostView();
+    for (const [index, link] of [
+      ...["../etc", "../../../../../../../../etc", "/etc", "/proc/1/root/etc", "/proc/self/cwd", canary],
+      ...["../../../../../../../..", "/usr/local", "/dev", `/proc/self/root${canary}`],
+    ].entries()) {
+      const id = `link-${index}`;
+      const data = await machine.folder(id);
+      await symlink(link, join(data, "wal"));
+      await symlink("/", join(data, "up"));
+      const targets = ["/data/wal", `/data/up${canary}`, "/data/up/etc/below"];
+      await runtime.create(
+        machine.spec(id, {
+          command: ["sh", "-c", "id -u; touch /data/wal/pwned; touch /data/mine; exec sleep 1000"],
+          user: "1000:1000",
+          mounts: [{ source: data, target: "/data" }, ...targets.map((target) => ({ source: wal, target }))],
+          restart: "no",
+        }),
+      );
+      const { state } = await runtime.start(id);
+      // Where runc finds no place for it inside, the instance does not start.
+      if (state === "running") expect((await runtime.exec(id, ["id", "-u"])).stdout).toBe("1000\n");
+      await runtime.remove(id);
+    }
+    expect(await readdir(canary)).toEqual([]);
+    expect(await readFile(join(wal, "ld.so.preload"), "utf8")).toBe("/data/evil.so\n");
+    expect(await hostView()).toEqual(host);
+  });
+
+  test("even root cannot reach what limits it, in any hierarchy", async () => {
+    await runtime.create(
+      machine.spec("limited", {
+        command: ["sleep", "1000"],
+        user: "root",
+        resources: { memoryBytes: 64 * 1024 * 1024, cpus: 0.5, pids: 100 },
+      }),
+    );
+    const { pid } = await runtime.start("limited");
+    const groups = (await readFile(`/proc/${pid}/cgroup`, "utf8")).trim().split("\n");
+    const own = new RegExp(`:/${machine.cgroupParent}/[0-9a-f]{12}/inside$`);
+    for (const line of groups) expect(line).toMatch(own);
+    const inside = async (script: string) =>
+      (await runtime.exec("limited", ["sh", "-c", `(${script}) 2>/dev/null`])).stdout.trim();
+    for (const line of (await inside("cat /proc/self/cgroup")).split("\n")) expect(line).toMatch(/:\/$/);
+    expect(
+      await inside(
+        "unshare -UCm true || unshare -Cm true || mkdir /tmp/c; mount -t cgroup2 x /tmp/c || mount -t cgroup -o memory x /tmp/c || echo refused",
+      ),
+    ).toBe("refused");
+    expect(await inside("ls -A /sys/fs/cgroup; ls /proc/self/fd | wc -l")).toMatch(/^[0-4]$/);
+  });
+
+  test("instances without files are not one another's user", async () => {
+    const uids: string[] = [];
+    for (const id of ["one", "two"]) {
+      await runtime.create(machine.spec(id, { command: ["sleep", "1000"] }));
+      await runtime.start(id);
+      uids.push((await runtime.exec(id, ["sh", "-c", "id -u; id -un; touch /tmp/mine"])).stdout);
+    }
+    expect(uids[0]).toMatch(/^1[89]\d{8}\nnobody\n$/);
+    expect(uids[1]).not.toBe(uids[0]);
+  });
+
+  test("a program that cannot run ends with a code and says why", async () => {
+    const bundle = await machine.folder("bundle");
+    await writeFile(join(bundle, "plain"), "no program", { mode: 0o644 });
+    for (const [program, exitCode, why] of [
+      ["/nope", 127, "No such file or directory"],
+      ["/app/plain", 126, "Permission denied"],
+      ["/bin/false", 1, undefined],
+    ] as const) {
+      await runtime.create(machine.spec("fails", { command: [program], bundle, restart: "no" }));
+      await runtime.start("fails");
+      expect(await runtime.wait("fails", AbortSignal.timeout(10_000))).toEqual({ exitCode });
+      if (why !== undefined)
+        expect((await collect(runtime.logs("fails"))).map(({ line }) => line).join()).toContain(why);
+      await runtime.remove("fails");
+    }
   });
 
   test("control ports and a forged source address are refused, other ports are not", async () => {

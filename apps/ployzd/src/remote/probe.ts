@@ -16,6 +16,7 @@ for entry in "$@"; do
   p=\${entry#*:}
   case "\${entry%%:*}" in
     always) ;;
+    no-runc) command -v runc >/dev/null 2>&1 || [ -x /usr/sbin/runc ] && continue ;;
     no-kernel-wireguard) [ -d /sys/module/wireguard ] && continue; modprobe -nq wireguard 2>/dev/null && continue ;;
     *) continue ;;
   esac

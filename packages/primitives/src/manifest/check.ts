@@ -3,6 +3,7 @@ import { didYouMean } from "../model/did-you-mean.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import { shown } from "../model/names.ts";
 import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
+import { checkTargets } from "./targets.ts";
 import { durationMs, MAX_DURATION_MS, sizeBytes } from "./units.ts";
 
 /** Ports of every machine that Ployz or the way into the machine needs by default: SSH, DNS, gateway, store, transfers. */
@@ -70,7 +71,7 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
     if (!Object.hasOwn(manifest.volumes ?? {}, name))
       refusals.push(invalid([...at, "volumes", name], "no such volume", `add [volumes.${name}]`));
   }
-  return refusals;
+  return [...refusals, ...checkTargets(at, service)];
 }
 
 function checkRoute(at: readonly Segment[], route: ManifestRoute, service: ManifestService): ErrorBody[] {

@@ -95,6 +95,7 @@ function normalWorkload(spec: ManifestService | ManifestJob) {
         resources: {
           ...(resources.cpus !== undefined && { cpus: resources.cpus }),
           ...(resources.memory !== undefined && { memoryBytes: sizeBytes(resources.memory) ?? 0 }),
+          ...(resources.pids !== undefined && { pids: resources.pids }),
         },
       }),
     after: [...(spec.after ?? [])].sort(),

@@ -163,6 +163,13 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
     /^services\.web\.volumes\.d: no such volume/,
   ],
   [
+    "a volume over the instance's own folders",
+    `${web}volumes = { d = "/etc" }\n[volumes.d]`,
+    /^services\.web\.volumes\.d: \/etc belongs to the instance itself/,
+  ],
+  ["a volume at the root", `${web}volumes = { d = "/" }\n[volumes.d]`, /^services\.web\.volumes\.d: /],
+  ["no process at all", `${web}resources = { pids = 0 }`, /^services\.web\.resources\.pids: /],
+  [
     "after nothing",
     `${web}after = ["mgrate"]\n[jobs.migrate]\nimage = "x"`,
     /after\[0\]: .*"mgrate" \| did you mean `migrate`/,

@@ -73,6 +73,7 @@ function renderWorkload(spec: ServiceSpec | JobSpec) {
       resources: {
         ...(resources.cpus !== undefined && { cpus: resources.cpus }),
         ...(resources.memoryBytes !== undefined && { memory: formatSize(resources.memoryBytes) }),
+        ...(resources.pids !== undefined && { pids: resources.pids }),
       },
     }),
     ...(constraints && { constraints: { ...constraints } }),

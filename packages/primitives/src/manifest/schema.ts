@@ -73,6 +73,13 @@ const resources = Type.Object(
   {
     cpus: Type.Optional(Type.Number({ minimum: 0.01, maximum: 1024, description: "CPUs, for example 0.5." })),
     memory: Type.Optional(size("Memory limit of one instance.")),
+    pids: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 4_194_304,
+        description: "Processes and threads of one instance at once. Default 4096.",
+      }),
+    ),
   },
   closed,
 );

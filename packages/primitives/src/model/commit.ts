@@ -66,7 +66,7 @@ export type ServiceSpec = {
   readonly stopGraceMs: number;
   readonly update: "start-first" | "stop-first";
   readonly after: readonly string[];
-  readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number };
+  readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number; readonly pids?: number };
   readonly volumes: Readonly<Record<string, string>>;
   readonly routes: readonly RouteSpec[];
 };

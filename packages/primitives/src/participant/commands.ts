@@ -195,7 +195,7 @@ export type InstanceStart = {
   /** Secrets that go into the environment, by variable. */
   readonly secrets?: Readonly<Record<string, SecretRef>>;
   readonly user?: string;
-  readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number };
+  readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number; readonly pids?: number };
   readonly stopGraceMs: number;
   /** Volumes of this machine, by id, and where they are mounted in the instance. */
   readonly volumes?: readonly InstanceVolume[];

@@ -1,6 +1,6 @@
 import type { ContainerCreateOptions, ContainerInspectInfo } from "dockerode";
 import type { InstanceSpec, InstanceStatus } from "../runtime.ts";
-import { instanceIdentity } from "../spec.ts";
+import { DEFAULT_PIDS, instanceIdentity } from "../spec.ts";
 
 export interface ContainerDefaults {
   readonly labelPrefix: string;
@@ -11,7 +11,7 @@ export interface ContainerDefaults {
 
 /** What the engine is asked for (Engine API 1.41, ContainerCreate). */
 export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults): ContainerCreateOptions {
-  const { cpus, memoryBytes } = spec.resources ?? {};
+  const { cpus, memoryBytes, pids } = spec.resources ?? {};
   return {
     name: spec.id,
     Image: spec.image ?? "",
@@ -43,6 +43,8 @@ export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults
       })),
       ...(cpus !== undefined && { NanoCpus: Math.round(cpus * 1e9) }),
       ...(memoryBytes !== undefined && { Memory: memoryBytes, MemorySwap: memoryBytes }),
+      PidsLimit: pids ?? DEFAULT_PIDS,
+      CapDrop: ["NET_RAW", "MKNOD", "AUDIT_WRITE"],
       SecurityOpt: ["no-new-privileges"],
     },
     NetworkingConfig: {

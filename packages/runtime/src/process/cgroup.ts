@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { waitFor } from "@ployz/exec";
+import { DEFAULT_PIDS } from "../spec.ts";
 
 export interface CgroupLayout {
   readonly version: "v1" | "v2" | "none";
@@ -8,8 +9,15 @@ export interface CgroupLayout {
   readonly mounts: Readonly<Record<string, string>>;
   /** Where a supervisor goes, so that stopping the caller's own service does not end it. */
   readonly trackers: readonly string[];
+  /** Mount points of all hierarchies: an instance has a group in each. */
+  readonly all: readonly string[];
 }
 
+/**
+ * The group of an instance's processes, below the one that has its limits: they see it as the root of the hierarchy (cgroup_namespaces(7)),
+ * and so even root among them cannot reach what holds them.
+ */
+const LEAF = "inside";
 const V1_CONTROLLERS = ["memory", "cpu", "cpuacct", "pids"];
 
 /** From mountinfo, proc_pid_mountinfo(5). v2 counts only where it has the memory controller. */
@@ -25,12 +33,14 @@ export async function parseCgroups(
 ): Promise<CgroupLayout> {
   const v1: Record<string, string> = {};
   const trackers: string[] = [];
+  const all: string[] = [];
   let v2: string | undefined;
   for (const line of mountinfo.split("\n")) {
     const [left = "", right = ""] = line.split(" - ");
     const point = left.split(" ")[4];
     const [type, , options = ""] = right.split(" ");
-    if (point === undefined) continue;
+    if (point === undefined || !type?.startsWith("cgroup")) continue;
+    all.push(point);
     if (type === "cgroup2") {
       trackers.push(point);
       if ((await controllersOf(point)).split(/\s+/).includes("memory")) v2 = point;
@@ -42,9 +52,16 @@ export async function parseCgroups(
       }
     }
   }
-  if (v2 !== undefined) return { version: "v2", mounts: { unified: v2 }, trackers };
-  if (v1.memory !== undefined) return { version: "v1", mounts: v1, trackers };
-  return { version: "none", mounts: {}, trackers };
+  if (v2 !== undefined) return { version: "v2", mounts: { unified: v2 }, trackers, all };
+  if (v1.memory !== undefined) return { version: "v1", mounts: v1, trackers, all };
+  return { version: "none", mounts: {}, trackers, all };
+}
+
+export interface Limits {
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+  /** Processes and threads. Default 4096. */
+  readonly pids?: number;
 }
 
 export interface Cgroups {
@@ -53,11 +70,8 @@ export interface Cgroups {
   readonly limits: boolean;
   /** `cgroup.procs` files that a supervisor joins. */
   supervisorProcs(): Promise<readonly string[]>;
-  /** Makes the groups of one instance with its limits, and returns the `cgroup.procs` files to join. */
-  ensure(
-    name: string,
-    limits: { readonly cpus?: number; readonly memoryBytes?: number },
-  ): Promise<readonly string[]>;
+  /** Makes the groups that limit one instance, and returns the group for its processes, as a path within each hierarchy. */
+  ensure(name: string, limits: Limits): Promise<string>;
   remove(name: string): Promise<void>;
   stats(name: string): Promise<{ readonly cpuNanos: number; readonly memoryBytes: number } | undefined>;
   /** How many processes of it the kernel killed for want of memory. */
@@ -70,8 +84,6 @@ export async function openCgroups(parent: string): Promise<Cgroups> {
   const layout = await detectCgroups();
   const limits = await probe(layout, parent);
   const v2 = layout.version === "v2";
-  const folders = (name: string) =>
-    [...new Set(Object.values(layout.mounts))].map((mount) => join(mount, parent, name));
   const folder = (controller: string, name: string) => {
     const mount = layout.mounts[v2 ? "unified" : controller];
     return mount === undefined ? undefined : join(mount, parent, name);
@@ -88,23 +100,25 @@ export async function openCgroups(parent: string): Promise<Cgroups> {
       return makeAll(dirs);
     },
     async ensure(name, wanted) {
-      if (!limits) return [];
-      const procs = await makeAll(folders(name));
+      const inside = join("/", parent, name, LEAF);
+      if (!limits) return inside;
+      await makeAll([...new Set(Object.values(layout.mounts))].map((mount) => join(mount, parent, name)));
       for (const [controller, file, value] of settings(v2, wanted)) {
         const dir = folder(controller, name);
         if (dir !== undefined)
           await writeFile(join(dir, file), value).catch((error: NodeJS.ErrnoException) => {
-            if (!(file.includes("swap") || file.includes("memsw"))) throw error; // swap accounting is often off
+            // Swap accounting is often off; newer kernels always count hierarchies.
+            if (!/swap|memsw|use_hierarchy/.test(file)) throw error;
           });
       }
-      return procs;
+      return inside;
     },
     async remove(name) {
-      await Promise.all(folders(name).map(removeGroup));
+      for (const group of [join(name, LEAF), name])
+        await Promise.all(layout.all.map((mount) => removeGroup(join(mount, parent, group))));
     },
     async removeParent() {
-      const dirs = [...folders(""), ...layout.trackers.map((mount) => join(mount, parent))];
-      for (const dir of new Set(dirs)) {
+      for (const dir of layout.all.map((mount) => join(mount, parent))) {
         for (const child of await readdir(dir).catch(() => [])) await rmdir(join(dir, child)).catch(() => {});
         await rmdir(dir).catch(() => {});
       }
@@ -120,8 +134,11 @@ export async function openCgroups(parent: string): Promise<Cgroups> {
       return { cpuNanos: cpu, memoryBytes: Math.max(0, Number(usage) - cache) };
     },
     async oomKills(name) {
-      const text = await read("memory", name, v2 ? "memory.events" : "memory.oom_control");
-      return field(text ?? "", "oom_kill");
+      // v1 counts a kill only where the process was.
+      const groups = v2 ? [name] : [join(name, LEAF), name];
+      const file = v2 ? "memory.events" : "memory.oom_control";
+      const texts = await Promise.all(groups.map((group) => read("memory", group, file)));
+      return texts.reduce((sum, text) => sum + field(text ?? "", "oom_kill"), 0);
     },
   };
 }
@@ -129,12 +146,12 @@ export async function openCgroups(parent: string): Promise<Cgroups> {
 /** Controller, file and value of each limit (cgroup-v2.rst; cgroup-v1/memory.rst; sched-bwc.rst). */
 export function settings(
   v2: boolean,
-  limits: { readonly cpus?: number; readonly memoryBytes?: number },
+  limits: Limits,
 ): readonly (readonly [controller: string, file: string, value: string])[] {
   const period = 100_000;
   const quota = limits.cpus === undefined ? undefined : Math.max(1_000, Math.round(limits.cpus * period));
   const memory = limits.memoryBytes;
-  const list: [string, string, string][] = [];
+  const list: [string, string, string][] = [["pids", "pids.max", String(limits.pids ?? DEFAULT_PIDS)]];
   if (v2) {
     list.push(
       ["cpu", "cpu.max", `${quota ?? "max"} ${period}`],
@@ -143,7 +160,7 @@ export function settings(
     if (memory !== undefined) list.push(["memory", "memory.swap.max", "0"]);
     return list;
   }
-  list.push(["cpu", "cpu.cfs_quota_us", String(quota ?? -1)]);
+  list.push(["memory", "memory.use_hierarchy", "1"], ["cpu", "cpu.cfs_quota_us", String(quota ?? -1)]);
   if (memory !== undefined) {
     list.push(
       ["memory", "memory.limit_in_bytes", String(memory)],

@@ -1,60 +1,43 @@
-import { chmod, chown, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { run } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
-import type { InstanceSpec } from "../runtime.ts";
-import {
-  environment,
-  FINISH_SCRIPT,
-  launchScript,
-  loggerScript,
-  type Programs,
-  RUN_SCRIPT,
-} from "./launch.ts";
-import { planRootfs, resolvPoint } from "./mounts.ts";
 import type { InstancePaths } from "./paths.ts";
-import type { User } from "./users.ts";
+import type { Programs } from "./programs.ts";
+import { finishScript, loggerScript, runScript } from "./scripts.ts";
+import { type OciInput, ociSpec } from "./spec.ts";
 
-export interface FolderInput {
-  readonly spec: InstanceSpec;
+export interface FolderInput extends OciInput {
   readonly paths: InstancePaths;
-  readonly user: User;
   readonly programs: Programs;
-  readonly hidden: readonly string[];
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
-  readonly cgroups: readonly string[];
 }
 
-/** Lays out everything under the run folder that the supervisor starts from. The folder must not be in use. */
+/** Lays out everything under the run folder that the supervisor starts from: the OCI bundle and the service folders. It must not be in use. */
 export async function makeRunFolder(input: FolderInput): Promise<void> {
-  const { spec, paths, user, programs } = input;
+  const { spec, root, paths, programs } = input;
   await removeRunFolder(paths);
-  const rootfs = await planRootfs(input);
   await mkdir(paths.service, { recursive: true });
   await chmod(paths.run, 0o700);
   await mkdir(paths.rootfs);
-  for (const entry of rootfs.skeleton) {
+  await chmod(paths.rootfs, 0o755);
+  for (const entry of root.kind === "machine" ? root.entries : []) {
     const path = join(paths.rootfs, entry.path);
-    if (entry.kind === "dir") await mkdir(path);
-    if (entry.kind === "file") await writeFile(path, "");
-    if (entry.kind === "link") await symlink(entry.target ?? "", path);
+    if (entry.kind === "link") await symlink(entry.target, path);
+    else {
+      if (entry.kind === "dir") await mkdir(path);
+      else await writeFile(path, entry.text);
+      await chmod(path, entry.kind === "dir" ? 0o755 : 0o644); // whatever the caller's umask is
+    }
   }
-  await writeFile(join(paths.run, "fstab"), rootfs.fstab);
-  await writeFile(join(paths.run, "hosts"), hosts(spec));
-  await mkdir(join(paths.run, "resolv"));
-  for (const name of new Set(["resolv.conf", basename(await resolvPoint())])) {
-    await writeFile(join(paths.run, "resolv", name), resolvConf(spec));
-  }
-  await writeEnvironment(paths, environment(spec, user), user);
+  // It holds the environment, and so possibly secrets.
+  await writeFile(join(paths.run, "config.json"), JSON.stringify(ociSpec(input)), { mode: 0o600 });
   await rm(paths.scripts, { recursive: true, force: true });
   await mkdir(paths.scripts, { recursive: true, mode: 0o700 });
   const script = (service: string, name: string, text: string) =>
     linked(join(service, name), join(paths.scripts, `${basename(service)}-${name}`), text);
-  await script(paths.service, "run", RUN_SCRIPT);
-  await script(paths.service, "finish", FINISH_SCRIPT);
-  await script(paths.service, "launch", launchScript(input));
-  await writeFile(join(paths.service, "cgroups"), input.cgroups.map((file) => `${file}\n`).join(""));
-  await writeFile(join(paths.service, "notification-fd"), "3\n");
+  await script(paths.service, "run", runScript(programs, paths));
+  await script(paths.service, "finish", finishScript(programs, paths));
   await writeFile(join(paths.service, "down"), ""); // it goes up when asked, after its supervisor is there
   if (spec.restart === "no") await writeFile(join(paths.service, "once"), "");
   await symlink(paths.state, join(paths.service, "state"));
@@ -77,36 +60,6 @@ export async function removeRunFolder(paths: InstancePaths): Promise<void> {
     });
   }
   await rm(paths.run, { recursive: true, force: true });
-}
-
-export function resolvConf(spec: InstanceSpec): string {
-  const search = spec.dns.search.length === 0 ? "" : `search ${spec.dns.search.join(" ")}\n`;
-  return `${search}nameserver ${spec.dns.server}\noptions ndots:1 timeout:2\n`;
-}
-
-export function hosts(spec: InstanceSpec): string {
-  return `127.0.0.1 localhost\n${spec.address} ${spec.hostname}\n`;
-}
-
-async function writeEnvironment(
-  paths: InstancePaths,
-  env: Readonly<Record<string, string>>,
-  user: User,
-): Promise<void> {
-  const base = join(paths.run, "env");
-  for (const [kind, wanted] of [
-    ["set", true],
-    ["empty", false],
-  ] as const) {
-    const dir = join(base, kind);
-    await mkdir(dir, { recursive: true, mode: 0o755 });
-    for (const [name, value] of Object.entries(env)) {
-      if ((value !== "") !== wanted) continue;
-      const file = join(dir, name);
-      await writeFile(file, wanted ? value : "\n", { mode: 0o400 });
-      await chown(file, user.uid, user.gid);
-    }
-  }
 }
 
 /** /run is mounted noexec on Debian: what is executed there is a link to a file that may be. */

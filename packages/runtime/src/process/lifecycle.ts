@@ -1,27 +1,21 @@
 import { readFile, rm } from "node:fs/promises";
+import { arch } from "node:os";
 import { join } from "node:path";
 import { signalProcess, waitFor } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
-import { kill, killBelow } from "../kill.ts";
+import { kill } from "../kill.ts";
 import type { InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
 import { missing } from "../spec.ts";
 import type { Cgroups } from "./cgroup.ts";
 import { makeRunFolder, removeRunFolder } from "./folder.ts";
-import type { Programs } from "./launch.ts";
+import { architecture } from "./host-facts.ts";
 import { ensureNetns, killAll, removeNetns } from "./netns.ts";
 import type { InstancePaths, ProcessLayout } from "./paths.ts";
-import { readRecord, readState, resetState, setOomBase, setWanted } from "./records.ts";
-import {
-  control,
-  firstProcess,
-  isSupervised,
-  life,
-  programOf,
-  supervise,
-  untilDown,
-  up,
-} from "./supervise.ts";
-import { resolveUser } from "./users.ts";
+import type { Programs } from "./programs.ts";
+import { readOptional, readRecord, readState, resetState, setOomBase, setWanted } from "./records.ts";
+import { hostFiles, machineRoot } from "./rootfs.ts";
+import { control, firstProcess, isSupervised, life, programOf, supervise, untilDown } from "./supervise.ts";
+import { instanceUser } from "./users.ts";
 
 /** What every operation on an instance of this machine needs. */
 export interface Instances {
@@ -79,19 +73,20 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   if (supervised) await dismiss(machine, paths);
   // Without a supervisor nothing of it may run: two lives of one instance at once would be worse than none.
   await removeNetns(paths);
-  const user = await resolveUser(spec.user ?? "nobody");
+  const user = await instanceUser(spec);
   await ensureNetns(paths, await machine.network(), spec.address);
-  const groups = await cgroups.ensure(paths.cgroup, spec.resources ?? {});
+  const cgroup = await cgroups.ensure(paths.cgroup, spec.resources ?? {});
   await resetState(paths);
   await setOomBase(paths, await cgroups.oomKills(paths.cgroup));
   await makeRunFolder({
-    spec,
-    paths,
-    user,
-    programs,
+    ...{ spec, paths, user, programs, cgroup },
+    root: await machineRoot(hostFiles, spec, user),
+    rootfs: paths.rootfs,
+    netns: paths.netnsPath,
+    arch: architecture(arch()),
+    init: programs.tini,
     hidden: machine.hidden,
     log: machine.log,
-    cgroups: groups,
   });
   await setWanted(paths, true);
   const trackers = await cgroups.supervisorProcs();
@@ -101,10 +96,31 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
     supervise(programs, paths.service, { logFile, output: { stdout, stderr }, cgroups: trackers }),
     ...paths.loggers.map((logger) => supervise(programs, logger.service, { logFile, cgroups: trackers })),
   ]);
-  const started = await up(programs, paths.service, START_TIMEOUT_MS);
-  const status = await inspectInstance(machine, paths);
-  if (!started && status.exitCode === undefined) throw startFailed(paths);
-  return status;
+  await control(programs, paths.service, "-u");
+  await untilBegun(paths);
+  return inspectInstance(machine, paths);
+}
+
+/** Until its program runs, or its first life is over. runc names the first process when the program is about to run. */
+async function untilBegun(paths: InstancePaths): Promise<void> {
+  await waitFor(
+    `instance ${paths.id} to come up`,
+    async () => {
+      if ((await readState(paths)).exitCode !== undefined) return true;
+      const pid = Number((await readOptional(paths.pidFile)) ?? 0);
+      return pid > 0 && !(await programOf(pid)).startsWith("runc:") ? true : undefined;
+    },
+    { timeoutMs: START_TIMEOUT_MS, intervalMs: 3 },
+  ).catch((error: unknown) => {
+    throw new PloyzError(
+      {
+        code: "instance_start_failed",
+        message: `instance ${paths.id} did not come up within ${START_TIMEOUT_MS} ms`,
+        hint: "its log says why",
+      },
+      { cause: error },
+    );
+  });
 }
 
 export async function stopInstance(
@@ -125,10 +141,9 @@ export async function stopInstance(
   if (!now.up && !now.wanted) return; // stopped before: nothing of it is left to wait for
   const graceMs = options.graceMs ?? record.spec?.stopGraceMs ?? DEFAULT_GRACE_MS;
   const signal = (options.signal ?? record.spec?.stopSignal ?? "SIGTERM") as NodeJS.Signals;
-  await control(programs, paths.service, "-d"); // no further life; its own SIGTERM does not pass unshare(1)
+  await control(programs, paths.service, "-O"); // no further life
   const first = await firstProcess(now);
-  const asked = first !== undefined && (await programOf(first.pid)) === "tini" && graceMs > 0;
-  if (asked) {
+  if (first !== undefined && (await programOf(first.pid)) === "tini" && graceMs > 0) {
     await signalProcess(first, signal);
     if (await untilDown(programs, paths.service, graceMs)) return;
   }
@@ -136,10 +151,7 @@ export async function stopInstance(
     // Scripts outside, one of which may be waiting out a back-off. s6-supervise makes its child a session leader.
     if (now.pid !== undefined) kill(-now.pid);
   } else {
-    // Below the init first, which then ends with 137 and takes the rest along; unshare(1) cannot pass on a SIGKILL.
-    await killBelow(first.pid);
-    if (await untilDown(programs, paths.service, 1_000)) return;
-    await signalProcess(first, "SIGKILL");
+    await signalProcess(first, "SIGKILL"); // the kernel ends the rest of its pid namespace
   }
   if (await untilDown(programs, paths.service, 5_000)) return;
   await killAll(paths);
@@ -190,14 +202,6 @@ async function gone(service: string, timeoutMs = 5_000): Promise<void> {
     async () => ((await isSupervised(service)) ? undefined : true),
     { timeoutMs, intervalMs: 3 },
   );
-}
-
-function startFailed(paths: InstancePaths): PloyzError {
-  return new PloyzError({
-    code: "instance_start_failed",
-    message: `instance ${paths.id} did not come up within ${START_TIMEOUT_MS} ms`,
-    hint: "its log says why",
-  });
 }
 
 /** Field 22 of proc_pid_stat(5) counts clock ticks (100 a second on every Linux we support) since boot. */

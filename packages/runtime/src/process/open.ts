@@ -10,7 +10,7 @@ import { execInside } from "./exec.ts";
 import { machineFacts } from "./host-facts.ts";
 import { type Instances, inspectInstance, removeInstance, startInstance, stopInstance } from "./lifecycle.ts";
 import { readLogs } from "./log-files.ts";
-import { planRootfs } from "./mounts.ts";
+import { checkMounts } from "./mounts.ts";
 import { instancePaths } from "./paths.ts";
 import { findPrograms } from "./programs.ts";
 import {
@@ -23,7 +23,7 @@ import {
   writeRecord,
 } from "./records.ts";
 import { isSupervised, untilGivenUp } from "./supervise.ts";
-import { resolveUser } from "./users.ts";
+import { instanceUser } from "./users.ts";
 
 export interface ProcessRuntimeOptions {
   /** Records that survive a reboot. */
@@ -37,13 +37,13 @@ export interface ProcessRuntimeOptions {
   readonly cgroupParent?: string;
   /** TCP ports of machines that no workload may reach. */
   readonly controlPorts?: readonly number[];
-  /** More folders that no workload may see. Data outside of /usr, /opt and /etc is never shown. */
+  /** Folders that no workload may see, if they lie in /usr: nothing else of the machine is shown. */
   readonly hidden?: readonly string[];
 }
 
 /**
- * Workloads as processes of this machine, each in its own network, mount, pid, IPC and UTS namespace, supervised by s6 so that
- * they outlive the caller. Needs root. @throws PloyzError `runtime_program_missing`
+ * Workloads as processes of this machine, each in namespaces of its own made by runc, supervised by s6 so that they outlive the
+ * caller. Needs root. @throws PloyzError `runtime_program_missing`
  */
 export async function openProcessRuntime(options: ProcessRuntimeOptions): Promise<Runtime> {
   const programs = await findPrograms();
@@ -55,7 +55,9 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     cgroups,
     layout: { root: options.root, runDir: options.runDir, logDir: options.logDir },
     log: options.log ?? { maxBytes: 1024 * 1024, maxFiles: 10 },
-    hidden: [...(options.hidden ?? []), options.root, options.runDir, options.logDir],
+    hidden: [...(options.hidden ?? []), options.root, options.runDir, options.logDir].filter((dir) =>
+      dir.startsWith("/usr/"),
+    ),
     network: async () => {
       const network = await readNetwork(machine.layout);
       if (network !== undefined) return network;
@@ -111,8 +113,8 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
         if (record === undefined) {
           checkAddress(await machine.network(), spec.address);
           // Whatever would fail the start for the spec's sake fails here.
-          const user = await resolveUser(spec.user ?? "nobody");
-          await planRootfs({ spec, user, paths, hidden: machine.hidden });
+          await instanceUser(spec);
+          await checkMounts(spec);
           await resetState(paths);
           await writeRecord(paths, { version: 1, identity, spec });
         }

@@ -29,11 +29,16 @@ export interface InstancePaths {
     readonly dir: string;
   }[];
   readonly logs: string;
+  /** What becomes the root of an instance without an image. */
   readonly rootfs: string;
+  /** Where runc keeps the instance's state, and writes its first process to. */
+  readonly runcRoot: string;
+  readonly pidFile: string;
   readonly netns: string;
   readonly netnsPath: string;
   /** The machine's end of the veth pair. */
   readonly veth: string;
+  /** Names the instance's control groups, and the instance to runc. */
   readonly cgroup: string;
 }
 
@@ -60,6 +65,8 @@ export function instancePaths(layout: ProcessLayout, id: string): InstancePaths 
     loggers: [logger("stdout"), logger("stderr")],
     logs,
     rootfs: join(run, "rootfs"),
+    runcRoot: join(run, "runc"),
+    pidFile: join(run, "pid"),
     netns: `pz-${hash}`,
     netnsPath: `/run/netns/pz-${hash}`,
     veth: `pz${hash}`,

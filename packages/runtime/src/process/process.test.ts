@@ -1,89 +1,200 @@
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findProgram, run } from "@ployz/exec";
-import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { LogLine } from "../runtime.ts";
+import type { InstanceSpec, LogLine } from "../runtime.ts";
 import { parseCgroups, settings } from "./cgroup.ts";
-import { words } from "./execline.ts";
 import { parseLine, readLogs } from "./log-files.ts";
-import { type EntryKind, type HostFiles, mountsWithin, planRoot } from "./rootfs.ts";
-import { parseUser } from "./users.ts";
-
-test("execline gives every argument back byte for byte", async ({ skip }) => {
-  const execlineb = await findProgram("execlineb");
-  if (execlineb === undefined) skip();
-  const argument = fc.string({ unit: "binary", maxLength: 40 }).filter((text) => !text.includes("\0"));
-  await fc.assert(
-    fc.asyncProperty(fc.array(argument, { minLength: 1, maxLength: 5 }), async (args) => {
-      const script = words(["/usr/bin/printf", "%s\\0", ...args]);
-      const { stdout } = await run(execlineb ?? "", ["-P", "-c", script]);
-      expect(stdout.split("\0").slice(0, -1)).toEqual(args);
-    }),
-    { numRuns: 60 },
-  );
-});
+import { type HostFiles, machineRoot, mountsWithin } from "./rootfs.ts";
+import { seccompProfile } from "./seccomp.ts";
+import { type OciInput, ociSpec } from "./spec.ts";
+import { instanceUser, parseUser } from "./users.ts";
 
 const passwd =
   "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+const group = "adm:x:4:syslog,nobody\nnogroup:x:65534:\n";
 
 test("users are accounts of the machine or numbers", () => {
-  expect(parseUser("nobody", passwd)).toEqual({
+  expect(parseUser("nobody", passwd, group)).toEqual({
     uid: 65534,
     gid: 65534,
     home: "/nonexistent",
-    name: "nobody",
+    groups: [4],
   });
-  expect(parseUser("1000:50", passwd)).toEqual({ uid: 1000, gid: 50, home: "/" });
-  expect(parseUser("0", passwd)).toEqual({ uid: 0, gid: 0, home: "/root" });
+  expect(parseUser("1000:50", passwd, group)).toEqual({ uid: 1000, gid: 50, home: "/", groups: [] });
+  expect(parseUser("0", passwd, group)).toEqual({ uid: 0, gid: 0, home: "/root", groups: [] });
   for (const user of ["mallory", "", "root:wheel", "0:0:0", "-1"]) {
-    expect(() => parseUser(user, passwd)).toThrow(expect.objectContaining({ code: "user_unknown" }));
+    expect(() => parseUser(user, passwd, group)).toThrow(expect.objectContaining({ code: "user_unknown" }));
   }
 });
 
-const host: Readonly<Record<string, EntryKind>> = {
-  "/usr": "dir",
-  "/usr/bin": "dir",
-  "/bin": "link",
-  "/etc": "dir",
-  "/etc/hosts": "file",
-  "/etc/nginx": "dir",
+test("an instance without volumes is a nobody of its own, one with files is the same on every machine", async () => {
+  const spec = { address: "10.101.3.10", mounts: [] };
+  const uid = 0x7000_0000 + (101 << 16) + (3 << 8) + 10;
+  expect(await instanceUser(spec)).toMatchObject({ uid, gid: uid, own: true });
+  expect((await instanceUser({ ...spec, user: "nobody", address: "10.101.3.11" })).uid).toBe(uid + 1);
+  expect((await instanceUser({ ...spec, mounts: [{ source: "/a", target: "/a" }] })).uid).toBe(65534);
+  expect((await instanceUser({ ...spec, user: "1000:50" })).uid).toBe(1000);
+});
+
+const texts: Readonly<Record<string, string>> = {
+  "/proc/self/mountinfo":
+    "36 25 8:1 / /usr/local rw - ext4 /dev/x rw\n37 25 8:1 / /etc/ssl/private rw - ext4 /dev/y rw\n",
+  "/etc/passwd": passwd,
+  "/etc/group": group,
 };
+const links: Readonly<Record<string, string>> = {
+  "/bin": "/usr/bin",
+  "/etc/localtime": "/usr/share/zoneinfo/Etc/UTC",
+  "/etc/nsswitch.conf": "/srv/nsswitch.conf",
+};
+const there = ["/lib64", "/etc/alternatives", "/etc/ssl/certs"];
 const files: HostFiles = {
-  kind: async (path) => host[path] ?? "none",
-  list: async (dir) =>
-    Object.keys(host).flatMap((path) => (path.startsWith(`${dir}/`) ? [path.slice(dir.length + 1)] : [])),
-  readLink: async () => "usr/bin",
+  kind: async (path) => (path in links ? "link" : there.includes(path) ? "dir" : "none"),
+  resolve: async (path) => links[path] ?? path,
+  list: async () => [
+    ...["alternatives", "hostname", "localtime", "nsswitch.conf", "passwd", "shadow", "ssh", "ssl", "ployz"],
+    ...["ld.so.preload", "machine-id", "sudoers"],
+  ],
+  read: async (path) => texts[path] ?? "",
 };
-const shown = ["/bin", "/usr", "/etc", "/opt"];
+const spec: InstanceSpec = {
+  id: "prod.web.0",
+  labels: {},
+  bundle: "/bundles/a",
+  command: ["node", "web.js"],
+  env: { LONG: "x".repeat(6_000), LD_PRELOAD: "/app/x.so" },
+  address: "10.101.3.10",
+  dns: { server: "10.101.3.1", search: ["prod.cluster.local"] },
+  hostname: "web-0",
+  mounts: [
+    { source: "/volumes/wal", target: "/data/wal" },
+    { source: "/volumes/data", target: "/data" },
+  ],
+  restart: "always",
+};
+const nobody = {
+  uid: 1_885_667_594,
+  gid: 1_885_667_594,
+  home: "/nonexistent",
+  groups: [],
+  own: true,
+} as const;
 
-test("a root folder binds what is shown and leaves it whole while its mount points exist", async () => {
-  const plan = await planRoot(files, shown, [
-    { path: "/etc/hosts", kind: "file" },
-    { path: "/app", kind: "dir" },
-    { path: "/var/lib/data", kind: "dir" },
+test("the root of an instance has the machine's programs and an /etc of its own", async () => {
+  const root = await machineRoot(files, spec, nobody);
+  if (root.kind !== "machine") throw new Error("an image");
+  expect(root.mounts.map(({ source, destination, options }) => [source, destination, options[1]])).toEqual([
+    ["/usr", "/usr", "ro"],
+    ["/lib64", "/lib64", "ro"],
+    ["/etc/alternatives", "/etc/alternatives", "ro"],
+    ["/srv/nsswitch.conf", "/etc/nsswitch.conf", "ro"],
+    ["/etc/ssl/certs", "/etc/ssl/certs", "ro"],
+    ["/usr/local", "/usr/local", "ro"], // a disk of its own
   ]);
-  expect(plan.binds).toEqual(["/usr", "/etc"]);
-  expect(plan.skeleton).toContainEqual({ path: "/bin", kind: "link", target: "usr/bin" });
-  expect(plan.skeleton.map(({ path }) => path)).toEqual(
-    expect.arrayContaining(["/app", "/var", "/var/lib", "/var/lib/data"]),
+  const made = Object.fromEntries(root.entries.map((entry) => [entry.path, entry]));
+  expect(made["/bin"]).toEqual({ path: "/bin", kind: "link", target: "/usr/bin" });
+  expect(made["/etc/localtime"]).toMatchObject({ target: "/usr/share/zoneinfo/Etc/UTC" });
+  expect(
+    Object.keys(made).filter((path) => /shadow|ssh|private|ployz|preload|sudo|machine-id/.test(path)),
+  ).toEqual([]);
+  expect(made["/etc/passwd"]).toMatchObject({
+    text: expect.stringContaining("nobody:x:1885667594:1885667594:nobody:/nonexistent:"),
+  });
+  expect(made["/etc/group"]).toMatchObject({ text: "adm:x:4:syslog,nobody\nnogroup:x:1885667594:\n" });
+  expect(made["/etc/resolv.conf"]).toMatchObject({
+    text: "search prod.cluster.local\nnameserver 10.101.3.1\noptions ndots:1 timeout:2\n",
+  });
+});
+
+const oci = async (fields: Partial<OciInput> = {}) =>
+  ociSpec({
+    spec,
+    user: nobody,
+    root: await machineRoot(files, spec, nobody),
+    rootfs: "/run/x/rootfs",
+    netns: "/run/netns/x",
+    cgroup: "/ployz/x/inside",
+    arch: "amd64",
+    init: "/usr/bin/tini",
+    hidden: ["/usr/local/secret"],
+    ...fields,
+  });
+
+test("an instance that is not root has no capability, root has Docker's less three, and no one gains any", async () => {
+  const capabilities = async (uid: number) => (await oci({ user: { ...nobody, uid } })).process.capabilities;
+  expect(await capabilities(1000)).toEqual({ bounding: [], effective: [], permitted: [] });
+  const root = await capabilities(0);
+  expect(root.bounding).toContain("CAP_CHOWN");
+  for (const kept of ["CAP_NET_RAW", "CAP_MKNOD", "CAP_AUDIT_WRITE", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"])
+    expect(Object.values(root).flat()).not.toContain(kept);
+  expect((await oci()).process.noNewPrivileges).toBe(true);
+});
+
+test("an instance is confined: namespaces, limits on scratch space, masked paths, read-only root", async () => {
+  const config = await oci();
+  expect(config.linux.namespaces).toEqual([
+    ...["pid", "ipc", "uts", "mount", "cgroup"].map((type) => ({ type })),
+    { type: "network", path: "/run/netns/x" },
+  ]);
+  expect(config.root).toEqual({ path: "/run/x/rootfs", readonly: true });
+  expect(config.linux.maskedPaths).toEqual(
+    expect.arrayContaining(["/proc/kcore", "/proc/keys", "/usr/local/secret"]),
   );
+  const scratch = config.mounts.filter(({ type, destination }) => type === "tmpfs" && destination !== "/dev");
+  for (const { options } of scratch)
+    expect(options).toEqual(expect.arrayContaining(["nosuid", "nodev", expect.stringMatching(/^size=\d+$/)]));
+  const small = await oci({ spec: { ...spec, resources: { memoryBytes: 64 } } });
+  expect(small.mounts.find(({ destination }) => destination === "/tmp")?.options).toContain("size=64");
 });
 
-test("a folder is taken apart where a mount point is missing in it, and only there", async () => {
-  const plan = await planRoot(files, shown, [{ path: "/etc/app/app.conf", kind: "file" }]);
-  expect(plan.binds).toEqual(["/usr", "/etc/hosts", "/etc/nginx"]);
-  expect(plan.skeleton).toContainEqual({ path: "/etc/app/app.conf", kind: "file" });
+test("the environment arrives whole, and acts on the instance's program only", async () => {
+  const { process } = await oci();
+  expect(process.env).toContain(`LONG=${"x".repeat(6_000)}`);
+  expect(process.args).toEqual(["/usr/bin/tini", "--", "node", "web.js"]);
+  expect(process.cwd).toBe("/app");
 });
 
-test("nothing is mounted through a link or onto another kind", async () => {
-  for (const path of ["/bin/x", "/etc/hosts/x"]) {
-    await expect(planRoot(files, shown, [{ path, kind: "dir" }])).rejects.toMatchObject({
-      code: "mount_target_invalid",
-    });
-  }
+test("a folder is mounted before what is mounted in it, after everything of the runtime's own", async () => {
+  const { mounts } = await oci();
+  expect(
+    mounts.slice(-3).map(({ source, destination, options }) => [source, destination, options[1]]),
+  ).toEqual([
+    ["/bundles/a", "/app", "ro"],
+    ["/volumes/data", "/data", "rw"],
+    ["/volumes/wal", "/data/wal", "rw"],
+  ]);
 });
+
+test("an image's root is taken as it is", async () => {
+  const config = await oci({ root: { kind: "image", path: "/tank/images/web" } });
+  expect(config.root).toEqual({ path: "/tank/images/web", readonly: false });
+  expect(config.mounts.some(({ destination }) => destination === "/usr")).toBe(false);
+});
+
+test.each(["amd64", "arm64"] as const)(
+  "the filter for %s lets no one make namespaces, mounts or keys",
+  (arch) => {
+    const { defaultAction, syscalls } = seccompProfile(arch);
+    expect(defaultAction).toBe("SCMP_ACT_ERRNO");
+    const free = syscalls.filter((rule) => rule.action === "SCMP_ACT_ALLOW" && !("args" in rule));
+    const names = free.flatMap((rule) => rule.names);
+    expect(names).toEqual(expect.arrayContaining(["execve", "openat", "chroot"]));
+    for (const call of [
+      "mount",
+      "unshare",
+      "setns",
+      "clone",
+      "clone3",
+      "keyctl",
+      "add_key",
+      "bpf",
+      "pivot_root",
+      "reboot",
+    ])
+      expect(names).not.toContain(call);
+  },
+);
 
 test("cgroups: v2 only where it has the memory controller", async () => {
   const v1 = [
@@ -96,16 +207,22 @@ test("cgroups: v2 only where it has the memory controller", async () => {
     version: "v1",
     mounts: { memory: "/cg/memory", cpu: "/cg/cpu", cpuacct: "/cg/cpu" },
     trackers: ["/cg/unified"],
+    all: ["/cg/memory", "/cg/cpu", "/cg/unified"],
   });
   const unified = await parseCgroups(v2, async () => "cpuset cpu io memory pids\n");
   expect(unified).toMatchObject({ version: "v2", mounts: { unified: "/cg/unified" } });
   expect((await parseCgroups("", async () => "")).version).toBe("none");
-  expect(settings(true, { cpus: 0.5, memoryBytes: 1024 })).toEqual([
+  expect(settings(true, { cpus: 0.5, memoryBytes: 1024, pids: 7 })).toEqual([
+    ["pids", "pids.max", "7"],
     ["cpu", "cpu.max", "50000 100000"],
     ["memory", "memory.max", "1024"],
     ["memory", "memory.swap.max", "0"],
   ]);
-  expect(settings(false, {})).toEqual([["cpu", "cpu.cfs_quota_us", "-1"]]);
+  expect(settings(false, {})).toEqual([
+    ["pids", "pids.max", "4096"],
+    ["memory", "memory.use_hierarchy", "1"],
+    ["cpu", "cpu.cfs_quota_us", "-1"],
+  ]);
 });
 
 test("a log line keeps its own white space", () => {
@@ -139,25 +256,13 @@ test("both streams are read in the order of time, over a rotation", async () => 
   }
 });
 
-test("file systems of their own within the shown folders are shown too, the hidden ones are not", () => {
+test("file systems of their own within the shown folders are shown too", () => {
   const mount = (point: string, type = "ext4") =>
     `36 25 8:1 / ${point} rw,relatime shared:1 - ${type} /dev/x rw`;
-  const mountinfo = [
-    mount("/"),
-    mount("/usr/local/share"),
-    mount("/usr/local"),
-    mount("/usr/local"),
-    mount("/opt/my\\040app"),
-    mount("/opt/auto", "autofs"),
-    mount("/usrlocal"),
-    mount("/var/lib"),
-    mount("/etc/ployz/secret"),
-    mount("/etc/ployz"),
-    "",
-  ].join("\n");
-  expect(mountsWithin(mountinfo, ["/usr", "/opt", "/etc"], ["/etc/ployz"])).toEqual([
-    "/usr/local",
-    "/opt/my app",
-    "/usr/local/share",
+  const points = [
+    ...["/", "/usr/local/share", "/usr/local", "/usr/local", "/usr/my\\040app", "/usrlocal", "/var/lib"],
+  ].map((point) => mount(point));
+  expect(mountsWithin([...points, mount("/usr/auto", "autofs"), ""].join("\n"), ["/usr"])).toEqual([
+    ...["/usr/local", "/usr/my app", "/usr/local/share"],
   ]);
 });

@@ -1,28 +1,21 @@
 import { findProgram } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
-import type { Programs } from "./launch.ts";
 
-const NAMES: Readonly<Record<keyof Programs, string>> = {
-  execlineb: "execlineb",
+const NAMES = {
+  runc: "runc",
+  tini: "tini",
   emptyenv: "emptyenv",
   redirfd: "redirfd",
   supervise: "s6-supervise",
   svc: "s6-svc",
   svwait: "s6-svwait",
-  svlisten1: "s6-svlisten1",
   svstat: "s6-svstat",
   log: "s6-log",
-  envdir: "s6-envdir",
-  tini: "tini",
-  unshare: "unshare",
-  nsenter: "nsenter",
-  setpriv: "setpriv",
-  mount: "mount",
-  umount: "umount",
-  pivotRoot: "pivot_root",
-  hostname: "hostname",
   mkfifo: "mkfifo",
-};
+} as const;
+
+/** Absolute paths of the programs used. */
+export type Programs = Readonly<Record<keyof typeof NAMES, string>>;
 
 /** Debian keeps execline's small programs out of PATH. @throws PloyzError `runtime_program_missing`, naming all of them. */
 export async function findPrograms(): Promise<Programs> {
@@ -38,7 +31,7 @@ export async function findPrograms(): Promise<Programs> {
     throw new PloyzError({
       code: "runtime_program_missing",
       message: `the process runtime needs ${missing.join(", ")}`,
-      hint: "apt-get install s6 execline tini hostname util-linux iproute2 nftables",
+      hint: "apt-get install runc s6 execline tini iproute2 nftables",
       details: { programs: missing },
     });
   }

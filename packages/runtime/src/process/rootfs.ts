@@ -1,155 +1,110 @@
-import { posix } from "node:path";
-import { PloyzError } from "../error-codes.ts";
+import { lstat, readdir, readFile, realpath } from "node:fs/promises";
+import type { InstanceSpec } from "../runtime.ts";
+import type { User } from "./users.ts";
 
-export type EntryKind = "dir" | "file" | "link" | "none";
+/** A mount of the OCI runtime specification. runc resolves `destination` within the root, whatever links it meets. */
+export interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+/**
+ * What an instance has at /. `machine`: an empty folder, into which the machine's programs are mounted read-only. `image`: the files of an
+ * image, which bring everything.
+ */
+export type Root =
+  | { readonly kind: "machine"; readonly entries: readonly RootEntry[]; readonly mounts: readonly OciMount[] }
+  | { readonly kind: "image"; readonly path: string };
+
+/** Made in the empty folder, parents first. */
+export type RootEntry =
+  | { readonly path: string; readonly kind: "dir" }
+  | { readonly path: string; readonly kind: "file"; readonly text: string }
+  | { readonly path: string; readonly kind: "link"; readonly target: string };
 
 /** How the plan looks at the machine's files; a table in tests. */
 export interface HostFiles {
-  kind(path: string): Promise<EntryKind>;
+  /** `none` for devices and sockets, too. */
+  kind(path: string): Promise<"dir" | "file" | "link" | "none">;
+  /** Where links lead in the end; `undefined` when that is nothing. */
+  resolve(path: string): Promise<string | undefined>;
   list(dir: string): Promise<readonly string[]>;
-  readLink(path: string): Promise<string>;
+  read(path: string): Promise<string>;
 }
 
-/** An empty place in the skeleton folder, on which the machine's own files are mounted. */
-export interface SkeletonEntry {
-  readonly path: string;
-  readonly kind: "dir" | "file" | "link";
-  readonly target?: string;
+/** Links into /usr on a merged system (usrmerge), folders on others. */
+const PROGRAMS = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/** What of /etc programs need to start, to find each other and to trust certificates: none of it is a secret. */
+const ETC =
+  /^(alternatives|fonts|java-.+|ld\.so\.(cache|conf|conf\.d)|localtime|mime\.types|nsswitch\.conf|os-release|protocols|services|timezone)$/;
+const ETC_SSL = ["/etc/ssl/certs", "/etc/ssl/openssl.cnf"];
+
+/** Mount points are made by runc. */
+const FOLDERS = ["/etc", "/etc/ssl", "/root", "/home", "/mnt", "/var", "/var/lib", "/var/log", "/var/cache"];
+
+export async function machineRoot(files: HostFiles, spec: InstanceSpec, user: User): Promise<Root> {
+  const etc = (await files.list("/etc")).filter((name) => ETC.test(name)).map((name) => `/etc/${name}`);
+  const shown = await Promise.all([...PROGRAMS, ...etc, ...ETC_SSL].map((path) => show(files, path)));
+  const mounts = [bind("/usr", "/usr", "ro"), ...shown.flatMap((one) => one.mounts)];
+  const within = mountsWithin(
+    await files.read("/proc/self/mountinfo"),
+    mounts.map(({ destination }) => destination),
+  );
+  return {
+    kind: "machine",
+    entries: [
+      ...FOLDERS.map((path) => ({ path, kind: "dir" as const })),
+      ...shown.flatMap((one) => one.entries),
+      { path: "/var/run", kind: "link", target: "/run" },
+      ...identityFiles(spec, user, await files.read("/etc/passwd"), await files.read("/etc/group")),
+    ],
+    mounts: [...mounts, ...within.map((path) => bind(path, path, "ro"))],
+  };
 }
 
-export interface RootPlan {
-  /** Parents first. */
-  readonly skeleton: readonly SkeletonEntry[];
-  /** Machine folders and files shown read-only. Shallow ones first. */
-  readonly binds: readonly string[];
-}
-
-type Node =
-  | { readonly type: "own"; readonly children: Map<string, Node> }
-  | { readonly type: "bound"; readonly kind: "dir" | "file" }
-  | { readonly type: "link"; readonly target: string }
-  | { readonly type: "point" };
-
-/**
- * Plans the root folder that an instance sees: a skeleton of its own with only the `shown` top-level folders of the machine
- * bound into it. A mount point that does not exist within a shown folder cannot be made there (it is read-only), so that
- * folder is taken apart: its entries are bound one by one into an own folder, where the mount point can be made.
- */
-export async function planRoot(
-  files: HostFiles,
-  shown: readonly string[],
-  points: readonly { readonly path: string; readonly kind: "dir" | "file" }[],
-): Promise<RootPlan> {
-  const root: Node = { type: "own", children: new Map() };
-  for (const path of shown) {
-    const node = await show(files, path);
-    if (node !== undefined) root.children.set(path.slice(1), node);
-  }
-  for (const point of points) await makePoint(files, root, point);
-  const skeleton: SkeletonEntry[] = [];
-  const binds: string[] = [];
-  emit(root, "/", skeleton, binds);
-  return { skeleton, binds: binds.sort((a, b) => depth(a) - depth(b)) };
-}
-
-async function show(files: HostFiles, path: string): Promise<Node | undefined> {
-  const kind = await files.kind(path);
-  if (kind === "link") return { type: "link", target: await files.readLink(path) };
-  return kind === "none" ? undefined : { type: "bound", kind };
-}
-
-async function makePoint(
-  files: HostFiles,
-  root: Extract<Node, { type: "own" }>,
-  point: { readonly path: string; readonly kind: "dir" | "file" },
-): Promise<void> {
-  const parts = point.path.split("/").filter((part) => part !== "");
-  let folder = root;
-  for (const [index, name] of parts.entries()) {
-    const path = `/${parts.slice(0, index + 1).join("/")}`;
-    const last = index === parts.length - 1;
-    const node = folder.children.get(name);
-    if (node === undefined) {
-      const made: Node =
-        last && point.kind === "file" ? { type: "point" } : { type: "own", children: new Map() };
-      folder.children.set(name, made);
-      if (made.type === "own") folder = made;
-      continue;
-    }
-    if (node.type === "own") {
-      folder = node;
-      continue;
-    }
-    if (node.type === "link" || node.type === "point") {
-      if (last && node.type === "point") return;
-      throw badTarget(point.path, `${path} is a link or a file here`);
-    }
-    if (await existsPlainly(files, point.path, index, point.kind)) return;
-    if (node.kind === "file") throw badTarget(point.path, `${path} is a file`);
-    const apart: Node = { type: "own", children: new Map() };
-    for (const child of await files.list(path)) {
-      const shownChild = await show(files, posix.join(path, child));
-      if (shownChild !== undefined) apart.children.set(child, shownChild);
-    }
-    folder.children.set(name, apart);
-    folder = apart;
-  }
-}
-
-/** Whether the point is there on the machine, reached without a symbolic link and of the wanted kind. */
-async function existsPlainly(
+/** A link into /usr stays one; another one becomes what it leads to. */
+async function show(
   files: HostFiles,
   path: string,
-  from: number,
-  kind: "dir" | "file",
-): Promise<boolean> {
-  const parts = path.split("/").filter((part) => part !== "");
-  for (let index = from; index < parts.length; index++) {
-    const found = await files.kind(`/${parts.slice(0, index + 1).join("/")}`);
-    if (found === "link") throw badTarget(path, "it leads through a symbolic link");
-    if (found !== (index === parts.length - 1 ? kind : "dir")) return false;
-  }
-  return true;
+): Promise<{ readonly entries: readonly RootEntry[]; readonly mounts: readonly OciMount[] }> {
+  const kind = await files.kind(path);
+  const target = kind === "none" ? undefined : await files.resolve(path);
+  if (target === undefined) return { entries: [], mounts: [] };
+  if (kind === "link" && target.startsWith("/usr/"))
+    return { entries: [{ path, kind: "link", target }], mounts: [] };
+  return { entries: [], mounts: [bind(target, path, "ro")] };
 }
 
-function emit(node: Node, path: string, skeleton: SkeletonEntry[], binds: string[]): void {
-  if (node.type === "link") {
-    skeleton.push({ path, kind: "link", target: node.target });
-    return;
-  }
-  if (node.type === "point") skeleton.push({ path, kind: "file" });
-  if (node.type === "bound") {
-    skeleton.push({ path, kind: node.kind });
-    binds.push(path);
-  }
-  if (node.type === "own") {
-    if (path !== "/") skeleton.push({ path, kind: "dir" });
-    for (const [name, child] of node.children) emit(child, posix.join(path, name), skeleton, binds);
-  }
+/** Names for the instance's own addresses, resolver and user. */
+function identityFiles(spec: InstanceSpec, user: User, passwd: string, group: string): readonly RootEntry[] {
+  const search = spec.dns.search.length === 0 ? "" : `search ${spec.dns.search.join(" ")}\n`;
+  const file = (name: string, text: string) => ({ path: `/etc/${name}`, kind: "file" as const, text });
+  return [
+    file("passwd", user.own ? renumbered(passwd, "nobody", [String(user.uid), String(user.gid)]) : passwd),
+    file("group", user.own ? renumbered(group, "nogroup", [String(user.gid)]) : group),
+    file("hosts", `127.0.0.1 localhost\n${spec.address} ${spec.hostname}\n`),
+    file("hostname", `${spec.hostname}\n`),
+    file("resolv.conf", `${search}nameserver ${spec.dns.server}\noptions ndots:1 timeout:2\n`),
+  ];
 }
 
-function depth(path: string): number {
-  return path.split("/").length;
-}
-
-function badTarget(path: string, why: string): PloyzError {
-  return new PloyzError({
-    code: "mount_target_invalid",
-    message: `nothing can be mounted at ${path}: ${why}`,
-    hint: "choose another path inside the instance",
-  });
+/** passwd(5), group(5): the numbers follow name and password. */
+function renumbered(text: string, name: string, ids: readonly string[]): string {
+  const renumber = (line: string) => {
+    const [first, password, ...rest] = line.split(":");
+    return first === name ? [first, password, ...ids, ...rest.slice(ids.length)].join(":") : line;
+  };
+  return text.split("\n").map(renumber).join("\n");
 }
 
 /**
  * File systems mounted within the bound folders, shallow ones first: a bind shows what is under a mount point (mount(8), "bind mount
- * operation"), so a /usr/local or /opt on a disk of its own would look empty. Takes the text of proc_pid_mountinfo(5).
+ * operation"), so a /usr/local on a disk of its own would look empty. Takes the text of proc_pid_mountinfo(5).
  */
-export function mountsWithin(
-  mountinfo: string,
-  binds: readonly string[],
-  hidden: readonly string[],
-): readonly string[] {
-  const within = (path: string, tops: readonly string[]) => tops.some((top) => path.startsWith(`${top}/`));
+export function mountsWithin(mountinfo: string, binds: readonly string[]): readonly string[] {
   const found = mountinfo.split("\n").flatMap((line) => {
     const [before = "", after = ""] = line.split(" - ");
     const point = before.split(" ")[4];
@@ -159,7 +114,36 @@ export function mountsWithin(
       point.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
     ];
   });
+  const depth = (path: string) => path.split("/").length;
   return [...new Set(found)]
-    .filter((path) => within(path, binds) && !hidden.includes(path) && !within(path, hidden))
+    .filter((path) => binds.some((top) => path.startsWith(`${top}/`)))
     .sort((a, b) => depth(a) - depth(b));
+}
+
+export const hostFiles: HostFiles = {
+  async kind(path) {
+    const entry = await lstat(path).catch(ignoreMissing);
+    if (entry?.isSymbolicLink()) return "link";
+    return entry?.isDirectory() ? "dir" : entry?.isFile() ? "file" : "none";
+  },
+  resolve: (path) => realpath(path).catch(ignoreMissing),
+  list: (dir) => readdir(dir),
+  read: (path) => readFile(path, "utf8"),
+};
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+}
+
+export function bind(source: string, target: string, mode: "ro" | "rw"): OciMount {
+  return mount("bind", source, target, "bind", mode, "nosuid", "nodev");
+}
+
+export function mount(
+  type: string,
+  source: string,
+  destination: string,
+  ...options: readonly string[]
+): OciMount {
+  return { destination, type, source, options };
 }

@@ -3,7 +3,7 @@ import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { identify, type ProcessIdentity, run, spawnDetached, spawnStream, waitFor } from "@ployz/exec";
 import { childrenOf } from "../kill.ts";
-import { DEFAULT_PATH, type Programs } from "./launch.ts";
+import type { Programs } from "./programs.ts";
 
 export interface Life {
   /** The supervised process: outside the instance's pid namespace, parent of its first process. */
@@ -36,6 +36,9 @@ export interface SuperviseOptions {
   readonly cgroups: readonly string[];
 }
 
+/** Where s6 finds its own programs. */
+const SUPERVISOR_PATH = "/usr/bin:/bin";
+
 /** Starts the supervisor of a service folder in a session of its own, with a clean environment. Idempotent. */
 export async function supervise(
   programs: Programs,
@@ -59,7 +62,7 @@ export async function supervise(
   const argv = [...joining(options.cgroups), ...output, programs.supervise, service];
   await spawnDetached(programs.emptyenv, ["-p", ...argv], {
     logFile: options.logFile,
-    env: { PATH: DEFAULT_PATH },
+    env: { PATH: SUPERVISOR_PATH },
     cwd: "/",
   });
   await waitFor(
@@ -72,10 +75,7 @@ export async function supervise(
   );
 }
 
-/**
- * Joins the groups before it becomes the supervisor, so that none of its children is left in the caller's. An instance joins its
- * own groups for the controllers that limit it.
- */
+/** Joins the groups before it becomes the supervisor, so that none of its children is left in the caller's. */
 function joining(cgroups: readonly string[]): readonly string[] {
   if (cgroups.length === 0) return [];
   const script = 'until [ "$1" = -- ]; do echo $$ >"$1"; shift; done 2>/dev/null; shift; exec "$@"';
@@ -90,16 +90,6 @@ export async function life(programs: Programs, service: string): Promise<Life> {
   if (exitCode !== 0 || up !== "true" || pid === undefined || Number(pid) <= 0)
     return { up: false, wanted: exitCode !== 0 || wanted !== "false", pid: undefined };
   return { up: true, wanted: true, pid: Number(pid) };
-}
-
-/** Asks it up and resolves when its program is about to run (the event is subscribed to before asking). */
-export async function up(programs: Programs, service: string, timeoutMs: number): Promise<boolean> {
-  const { exitCode } = await run(
-    programs.svlisten1,
-    ["-U", "-t", String(timeoutMs), service, programs.svc, "-u", service],
-    { timeoutMs: timeoutMs + 5_000, okExitCodes: [0, 1, 99] },
-  );
-  return exitCode === 0;
 }
 
 /** Resolves `true` when the service is down and its finish script has ended, `false` at the time-out. 0 waits for ever. */
@@ -138,7 +128,7 @@ export async function control(programs: Programs, service: string, commands: str
   await run(programs.svc, [commands, service], { okExitCodes: [0, 100, 111] });
 }
 
-/** The first process inside the pid namespace, seen from the machine. */
+/** The first process inside the pid namespace, seen from the machine. While runc prepares it, it is runc's own. */
 export async function firstProcess(life: Life): Promise<ProcessIdentity | undefined> {
   if (life.pid === undefined) return undefined;
   const outside = await pidNamespace(life.pid);

@@ -1,24 +1,41 @@
 import { readFile } from "node:fs/promises";
 import { PloyzError } from "../error-codes.ts";
+import type { InstanceSpec } from "../runtime.ts";
 
 export interface User {
   readonly uid: number;
   readonly gid: number;
   readonly home: string;
-  /** Set when it is an account of the machine: its other groups are taken along. */
-  readonly name?: string;
+  /** Its other groups, by the machine's group(5). */
+  readonly groups: readonly number[];
+  /** No account of the machine, but a number that no other instance has. */
+  readonly own?: true;
 }
+
+/** Above what systemd gives to containers and below 2^31: unused on every distribution (systemd's UIDS-GIDS). */
+const OWN_UIDS = 0x7000_0000;
 
 /** `name`, `uid` or `uid:gid` by the machine's passwd(5). @throws PloyzError `user_unknown` */
 export async function resolveUser(user: string): Promise<User> {
-  return parseUser(user, await readFile("/etc/passwd", "utf8"));
+  return parseUser(user, await readFile("/etc/passwd", "utf8"), await readFile("/etc/group", "utf8"));
 }
 
-export function parseUser(user: string, passwd: string): User {
-  const accounts = passwd
-    .split("\n")
-    .map((line) => line.split(":"))
-    .filter((fields) => fields.length >= 7);
+/**
+ * Without a user of its own an instance is `nobody`. One that keeps no files is a `nobody` that no other instance is: its number comes
+ * from its address, which is unique in the cluster. Files in volumes have to belong to the same number on every machine.
+ */
+export async function instanceUser(spec: Pick<InstanceSpec, "user" | "mounts" | "address">): Promise<User> {
+  const user = await resolveUser(spec.user ?? "nobody");
+  if ((spec.user ?? "nobody") !== "nobody" || spec.mounts.length > 0) return user;
+  const host = spec.address
+    .split(".")
+    .slice(1)
+    .reduce((number, byte) => number * 256 + Number(byte), 0);
+  return { ...user, uid: OWN_UIDS + host, gid: OWN_UIDS + host, own: true };
+}
+
+export function parseUser(user: string, passwd: string, group: string): User {
+  const accounts = table(passwd, 7);
   const [left = "", right] = user.split(":");
   const numeric = /^\d{1,10}$/;
   const account = accounts.find((fields) => (numeric.test(left) ? fields[2] === left : fields[0] === left));
@@ -32,7 +49,19 @@ export function parseUser(user: string, passwd: string): User {
   }
   const uid = account === undefined ? Number(left) : Number(account[2]);
   const gid = right !== undefined ? Number(right) : account === undefined ? uid : Number(account[3]);
-  const home = account?.[5] ?? "/";
   const named = account?.[0] !== undefined && right === undefined && !numeric.test(left);
-  return { uid, gid, home, ...(named && { name: account[0] as string }) };
+  const member = (fields: readonly string[]) => (fields[3] ?? "").split(",").includes(account?.[0] ?? "");
+  return {
+    uid,
+    gid,
+    home: account?.[5] ?? "/",
+    groups: named ? table(group, 4).flatMap((fields) => (member(fields) ? [Number(fields[2])] : [])) : [],
+  };
+}
+
+function table(text: string, columns: number): readonly (readonly string[])[] {
+  return text
+    .split("\n")
+    .map((line) => line.split(":"))
+    .filter((fields) => fields.length >= columns);
 }
