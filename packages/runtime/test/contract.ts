@@ -132,7 +132,7 @@ export function runtimeContract(name: string, backend: Backend): void {
 
     test("even root has no raw sockets and device nodes, gains nothing, and is limited in its processes", async () => {
       await runtime.create(
-        machine.spec("forks", { ...sh("sleep 1000"), user: "root", resources: { pids: 30 } }),
+        machine.spec("forks", { ...sh("sleep 1000"), user: "0", resources: { pids: 30 } }),
       );
       await runtime.start("forks");
       const { stdout } = await runtime.exec("forks", ["cat", "/proc/self/status"]);

@@ -79,9 +79,8 @@ it("is refused until it is set; then its value is in the instance and nowhere el
   expect(await filesWith(3, ONE)).toEqual([]);
   const kept = await filesWith(2, ONE);
   expect(kept.some((file) => file.includes("/secrets/prod.web."))).toBe(true);
-  // The instance's own environment is its user's.
   const { stdout: modes } = await cluster.lab.sh(2, ["stat", "-c", "%a %U", ...kept]);
-  expect(new Set(modes.trim().split("\n"))).toEqual(new Set(["600 root", "400 nobody"]));
+  expect(new Set(modes.trim().split("\n"))).toEqual(new Set(["600 root"]));
 });
 
 it("reaches services with their next deploy, and the old value is gone with the old instance", async () => {
