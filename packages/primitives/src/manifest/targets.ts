@@ -1,5 +1,5 @@
-import type { ErrorBody } from "../model/error.ts";
-import { invalid, type Segment } from "./field.ts";
+import type { ErrorBody } from "@ployz/errors";
+import { invalid, type Segment } from "../model/field.ts";
 import type { ManifestService } from "./schema.ts";
 
 /** The machine's programs, which an instance made of a bundle sees read-only: nothing can be mounted in them, either. */

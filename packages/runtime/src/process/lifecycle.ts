@@ -1,5 +1,4 @@
 import { readFile, rm } from "node:fs/promises";
-import { arch } from "node:os";
 import { join } from "node:path";
 import { signalProcess, waitFor } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
@@ -8,7 +7,6 @@ import type { InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
 import { missing } from "../spec.ts";
 import type { Cgroups } from "./cgroup.ts";
 import { makeRunFolder, removeRunFolder } from "./folder.ts";
-import { architecture } from "./host-facts.ts";
 import { ensureNetns, killAll, removeNetns } from "./netns.ts";
 import type { InstancePaths, ProcessLayout } from "./paths.ts";
 import type { Programs } from "./programs.ts";
@@ -24,6 +22,7 @@ export interface Instances {
   readonly layout: ProcessLayout;
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
   readonly hidden: readonly string[];
+  readonly arch: "amd64" | "arm64";
   /** @throws PloyzError `network_missing` */
   network(): Promise<NetworkSpec>;
 }
@@ -83,7 +82,7 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
     root: await machineRoot(hostFiles, spec, user),
     rootfs: paths.rootfs,
     netns: paths.netnsPath,
-    arch: architecture(arch()),
+    arch: machine.arch,
     init: programs.tini,
     hidden: machine.hidden,
     log: machine.log,

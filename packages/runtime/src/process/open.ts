@@ -1,4 +1,5 @@
 import { mkdir, rm } from "node:fs/promises";
+import { arch } from "node:os";
 import { dirname } from "node:path";
 import { PloyzError } from "../error-codes.ts";
 import { checkAddress, checkNetwork } from "../network/addresses.ts";
@@ -7,7 +8,7 @@ import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
 import { checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
 import { openCgroups } from "./cgroup.ts";
 import { execInside } from "./exec.ts";
-import { machineFacts } from "./host-facts.ts";
+import { architecture, machineFacts } from "./host-facts.ts";
 import { type Instances, inspectInstance, removeInstance, startInstance, stopInstance } from "./lifecycle.ts";
 import { readLogs } from "./log-files.ts";
 import { checkMounts } from "./mounts.ts";
@@ -58,6 +59,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     hidden: [...(options.hidden ?? []), options.root, options.runDir, options.logDir].filter((dir) =>
       dir.startsWith("/usr/"),
     ),
+    arch: architecture(arch()),
     network: async () => {
       const network = await readNetwork(machine.layout);
       if (network !== undefined) return network;
