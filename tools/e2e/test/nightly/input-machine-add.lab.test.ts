@@ -6,7 +6,8 @@ import { HOSTILE, type Refusal, refuses } from "../../src/refusal.ts";
 let cluster: Cluster;
 beforeAll(async () => {
   cluster = await openCluster({ machines: 3, members: 0, bare: true });
-  const packages = "haproxy wireguard-tools wireguard-go iproute2 nftables iputils-ping s6 execline tini runc";
+  const packages =
+    "haproxy wireguard-tools wireguard-go iproute2 nftables iputils-ping s6 execline tini runc";
   await cluster.lab.sh(
     1,
     [
