@@ -156,7 +156,7 @@ async function openMachine(options: {
         observeMachine(
           {
             ...{ runtime, self: id, version: "0", build: "b", draining: false, storage, overcommitRatio: 1 },
-            ...{ gatewayAddress: "127.0.0.1", mtu: 1420 },
+            ...{ keptPorts: {}, gatewayAddress: "127.0.0.1", mtu: 1420 },
           },
           namespaces,
         ),

@@ -71,6 +71,7 @@ export { label } from "./model/fields.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
 export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy, refuseInvite } from "./model/invite.ts";
 export type { Json } from "./model/json.ts";
+export { KEPT_PORTS, type KeptPorts } from "./model/kept-ports.ts";
 export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
 export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/operation.ts";

@@ -10,6 +10,7 @@ import type {
   Store,
 } from "@ployz/primitives";
 import { operationIds } from "../clock.ts";
+import { keptPorts } from "../config/kept-ports.ts";
 import { storePorts } from "../config/store-ports.ts";
 import { type Inviter, openInviter } from "../invites/open.ts";
 import { watchFallbacks } from "../mesh/fallbacks.ts";
@@ -210,7 +211,7 @@ export async function openMember(
         {
           ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
           draining: !takesNew(follower.known().machine.state),
-          gatewayAddress: hostOf(config.gatewayListen),
+          ...{ gatewayAddress: hostOf(config.gatewayListen), keptPorts: keptPorts(config) },
           ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu },
         },
         namespaces,

@@ -1,5 +1,5 @@
 import { loadavg } from "node:os";
-import type { MachineObservation } from "@ployz/primitives";
+import type { KeptPorts, MachineObservation } from "@ployz/primitives";
 import type { Runtime } from "@ployz/runtime";
 import { takenPorts } from "../host/listeners.ts";
 import { observed } from "./labels.ts";
@@ -18,6 +18,7 @@ export interface ObserveDeps {
   readonly storage: Storage;
   readonly overcommitRatio: number;
   readonly mtu: number;
+  readonly keptPorts: KeptPorts;
 }
 
 /** A live look at this machine. */
@@ -48,6 +49,7 @@ export async function observeMachine(
     mtu: deps.mtu,
     load1: loadavg()[0] ?? 0,
     tcpPorts,
+    keptPorts: deps.keptPorts,
     instances: list.flatMap((status) => {
       const instance = observed(status);
       return instance !== undefined && (namespaces === undefined || namespaces.includes(instance.namespace))

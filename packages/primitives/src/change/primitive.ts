@@ -62,6 +62,7 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
         routes: next.routes,
         ...(before.length > 0 && { before }),
         ...(next.removed && { removed: next.removed }),
+        ...(next.allowRoutesFrom !== undefined && { allowRoutesFrom: next.allowRoutesFrom }),
         ...(next.branchedFrom !== undefined && { branchedFrom: next.branchedFrom }),
         ...(next.lineage && { lineage: next.lineage }),
       };

@@ -90,6 +90,7 @@ function wish({ manifest, bundles }: DeployInput, facts: DeployFacts): Wish {
       renewSecrets: true,
       pins: {},
       holdMs: DEFAULT_HOLD_MS,
+      ...(normal.allowRoutesFrom && { allowRoutesFrom: normal.allowRoutesFrom }),
       ...branchOf(liveHead(facts.head)),
     },
     refusals,

@@ -336,6 +336,19 @@ test.each([
   if (code === "route_taken") expect(refusals[0]?.message).toContain("shop/site");
 });
 
+test("a route keeps the operation that took its host; consent alone is a change", () => {
+  const routed = (more: string) => `${more}${WEB}routes = [{ host = "a.b" }, { host = "a.b", path = "/x" }]`;
+  const first = after(routed(""), base, OP[0]);
+  expect(first.head.commit.routes.map((route) => route.since)).toEqual([OP[0], OP[0]]);
+  const more = routed("").replace('path = "/x" }', 'path = "/y" }, { host = "c.d" }');
+  const next = summaryOf(plan(input(more), factsOf(first), OP[1])).next.routes;
+  expect(next.map((route) => route.since)).toEqual([OP[0], OP[0], OP[1]]);
+  expect(plan(input(routed("")), factsOf(first), OP[1]).changes).toBe(false);
+  const consenting = plan(input(routed('allow_routes_from = ["shop"]\n')), factsOf(first), OP[1]);
+  expect(consenting.changes).toBe(true);
+  expect(summaryOf(consenting).next.allowRoutesFrom).toEqual(["shop"]);
+});
+
 const anyService = fc.record({
   image: fc.constantFrom("app", "two"),
   replicas: fc.integer({ min: 0, max: 4 }),

@@ -1,13 +1,11 @@
 import type { ErrorBody } from "@ployz/errors";
 import { didYouMean } from "../model/did-you-mean.ts";
 import { invalid, type Segment } from "../model/field.ts";
+import { keptFor } from "../model/kept-ports.ts";
 import { shown } from "../model/names.ts";
 import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
 import { checkTargets } from "./targets.ts";
 import { durationMs, MAX_DURATION_MS, sizeBytes } from "./units.ts";
-
-/** Ports of every machine that Ployz or the way into the machine needs by default: SSH, DNS, gateway, store, transfers. */
-const RESERVED_PORTS: ReadonlySet<number> = new Set([22, 53, 80, 443, 4222, 4319, 6222, 8222]);
 
 /** What the schema cannot say: references between names, exclusive fields, duplicates, cycles. Expects a document of the right shape. */
 export function checkMeaning(manifest: Manifest): readonly ErrorBody[] {
@@ -80,10 +78,9 @@ function checkRoute(at: readonly Segment[], route: ManifestRoute, service: Manif
     refusals.push(invalid(at, "needs either `host` (HTTP) or `tcp` (a port to listen on)"));
   if (route.tcp !== undefined && route.path !== undefined)
     refusals.push(invalid([...at, "path"], "is for HTTP routes only"));
-  if (route.tcp !== undefined && RESERVED_PORTS.has(route.tcp))
-    refusals.push(
-      invalid([...at, "tcp"], `port ${route.tcp} is kept for Ployz or the machine`, "choose another port"),
-    );
+  const use = route.tcp === undefined ? undefined : keptFor(route.tcp);
+  if (use !== undefined)
+    refusals.push(invalid([...at, "tcp"], `port ${route.tcp} is kept for ${use}`, "choose another port"));
   if (route.tls === true)
     refusals.push(invalid([...at, "tls"], "TLS comes with a later version of Ployz", "leave `tls` out"));
   return [...refusals, ...checkPort(at, route.port, service)];

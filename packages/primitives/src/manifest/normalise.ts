@@ -16,6 +16,7 @@ export type NormalManifest = {
   readonly services: Readonly<Record<string, ServiceDraft>>;
   readonly jobs: Readonly<Record<string, JobDraft>>;
   readonly volumes: Readonly<Record<string, VolumeSpec>>;
+  readonly allowRoutesFrom?: readonly string[];
 };
 
 export const DEFAULTS = {
@@ -34,6 +35,7 @@ export function normalise(manifest: Manifest): NormalManifest {
     services: sorted(manifest.services ?? {}, normalService),
     jobs: sorted(manifest.jobs ?? {}, normalJob),
     volumes: sorted(manifest.volumes ?? {}, normalVolume),
+    ...(manifest.allow_routes_from?.length && { allowRoutesFrom: [...manifest.allow_routes_from].sort() }),
   };
 }
 

@@ -120,6 +120,13 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
     `${web}ports = { a = 1 }\nroutes = [{ host = "a.b", path = "/x" }, { host = "a.b", path = "/x/" }]`,
     /routes\[1\]: a\.b\/x is routed by services\.web\.routes\[0\] already/,
   ],
+  ...[22, 53, 80, 443, 4222, 4232, 6222, 6232, 8222, 8232, 4319, 51820, 51821].map(
+    (port): [string, string, RegExp] => [
+      `TCP port ${port}, which is kept`,
+      `${web}ports = { a = 1 }\nroutes = [{ tcp = ${port} }]`,
+      new RegExp(`routes\\[0\\]\\.tcp: port ${port} is kept for`),
+    ],
+  ),
   [
     "one TCP port twice",
     `${web}ports = { a = 1 }\nroutes = [{ tcp = 9000 }, { tcp = 9000 }]`,

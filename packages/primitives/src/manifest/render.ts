@@ -12,7 +12,7 @@ import { DEFAULTS } from "./normalise.ts";
 import { formatDuration, formatSize } from "./units.ts";
 
 /** The part of a commit that a manifest says. */
-export type Rendered = Pick<Commit, "namespace" | "services" | "jobs"> & {
+export type Rendered = Pick<Commit, "namespace" | "services" | "jobs" | "allowRoutesFrom"> & {
   readonly volumes: readonly Pick<Volume, "name" | "spec">[];
 };
 
@@ -25,6 +25,7 @@ export function renderManifest(commit: Rendered): string {
   const volumes = commit.volumes.map(({ name, spec }) => [name, renderVolume(spec)]);
   const text = stringify({
     namespace: commit.namespace,
+    ...(commit.allowRoutesFrom && { allow_routes_from: [...commit.allowRoutesFrom] }),
     services: Object.fromEntries(
       Object.entries(commit.services).map(([name, { spec }]) => [name, renderService(spec)]),
     ),

@@ -211,6 +211,13 @@ export const ManifestSchema = Type.Object(
     services: Type.Optional(map(patterns.NAME, service, "Services by name.")),
     jobs: Type.Optional(map(patterns.NAME, job, "Jobs by name.")),
     volumes: Type.Optional(map(patterns.NAME, volume, "Volumes by name.")),
+    allow_routes_from: Type.Optional(
+      Type.Array(name("A namespace."), {
+        maxItems: 1000,
+        uniqueItems: true,
+        description: "Other namespaces that may route the hosts of this one. Default none.",
+      }),
+    ),
   },
   {
     ...closed,

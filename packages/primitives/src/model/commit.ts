@@ -15,6 +15,8 @@ export type Commit = {
   readonly instances: readonly Instance[];
   readonly volumes: readonly Volume[];
   readonly routes: readonly CommittedRoute[];
+  /** Namespaces that may route the hosts of this one, sorted. A branch or a rollback does not take it over. */
+  readonly allowRoutesFrom?: readonly string[];
   /**
    * The volumes of the commit before this one, as this operation left them: what a rollback of data goes back to. Each is a snapshot
    * named after this operation.
@@ -158,4 +160,5 @@ export type VolumeSnapshot = {
   readonly guid: string;
 };
 
-export type CommittedRoute = RouteSpec & { readonly service: string };
+/** `since`: the operation in which the namespace took the host. Absent for TCP routes, and for hosts taken before 0.4: those are older than any. */
+export type CommittedRoute = RouteSpec & { readonly service: string; readonly since?: string };

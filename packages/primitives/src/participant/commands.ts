@@ -1,4 +1,5 @@
 import type { Readiness, SecretRef, VolumeSpec } from "../model/commit.ts";
+import type { KeptPorts } from "../model/kept-ports.ts";
 import type { UpdateCommands } from "./update-commands.ts";
 
 /**
@@ -272,6 +273,8 @@ export type MachineObservation = {
   readonly mtu?: number;
   /** TCP ports that somebody listens on where the gateway would, the gateway itself included. */
   readonly tcpPorts?: readonly number[];
+  /** As its configuration says. Absent: a version from before 0.4. */
+  readonly keptPorts?: KeptPorts;
   readonly instances: readonly ObservedInstance[];
   readonly problems: readonly string[];
 };

@@ -1,5 +1,5 @@
-import { unbranchedHost } from "../branch/routes.ts";
 import { specRevision } from "../manifest/revision.ts";
+import { unbranchedHost } from "../model/branched-host.ts";
 import type { Commit, CommittedService, RouteSpec } from "../model/commit.ts";
 import { own } from "../model/own.ts";
 

@@ -15,6 +15,7 @@ export function asItIs(namespace: string, head: Head | undefined): Desired {
     pins: {},
     holdMs: DEFAULT_HOLD_MS,
     ...(head?.commit.removed && { removed: true }),
+    ...(head?.commit.allowRoutesFrom && { allowRoutesFrom: head.commit.allowRoutesFrom }),
     ...branchOf(head),
   };
 }

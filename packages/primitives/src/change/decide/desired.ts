@@ -20,6 +20,7 @@ export type Desired = {
   readonly avoid?: readonly string[];
   readonly lineage?: NonNullable<Commit["lineage"]>;
   readonly branchedFrom?: string;
+  readonly allowRoutesFrom?: readonly string[];
   readonly removed?: true;
   /** Milliseconds that requests may wait at the gateways while what stops first is down. */
   readonly holdMs: number;

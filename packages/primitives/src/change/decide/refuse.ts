@@ -1,14 +1,13 @@
 import type { Refusal } from "../../engine/types.ts";
-import { routeKey } from "../../manifest/normalise.ts";
 import { didYouMean } from "../../model/did-you-mean.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { Desired } from "./desired.ts";
+import { refuseRoutes } from "./routes.ts";
 
 /** What of the desired state cannot be, wherever anything would be placed. Pure. */
 export const refuseDesired = (desired: Desired, facts: ChangeFacts): readonly Refusal[] => [
   ...unknownMachines(desired, facts),
-  ...takenRoutes(desired, facts),
-  ...takenPorts(desired, facts),
+  ...refuseRoutes(desired, facts),
 ];
 
 export const noMachines: Refusal = {
@@ -42,53 +41,5 @@ function unknownMachines({ services, jobs }: Desired, facts: ChangeFacts): reado
     (spec.constraints?.machines ?? []).flatMap(
       (machine) => unknownMachine(`${field}.constraints.machines`, machine, facts) ?? [],
     ),
-  );
-}
-
-function takenRoutes({ services }: Desired, facts: ChangeFacts): readonly Refusal[] {
-  const owners = new Map(
-    facts.others.flatMap(({ commit: { namespace, routes } }) =>
-      routes.map((route): [string, string] => [routeKey(route), `${namespace}/${route.service}`]),
-    ),
-  );
-  return Object.entries(services).flatMap(([name, { spec }]) =>
-    spec.routes.flatMap((route): Refusal[] => {
-      const owner = owners.get(routeKey(route));
-      if (owner === undefined) return [];
-      const what = route.kind === "http" ? `${route.host}${route.path}` : `TCP port ${route.listen}`;
-      return [
-        {
-          code: "route_taken",
-          message: `services.${name}.routes: ${what} is routed to ${owner}`,
-          hint: `remove the route there first, or choose another ${route.kind === "http" ? "host or path" : "port"}`,
-          details: { owner },
-        },
-      ];
-    }),
-  );
-}
-
-/** Every machine's gateway listens on the port of a TCP route: one that somebody else has there would be refused by HAProxy after the commit. */
-function takenPorts({ services }: Desired, facts: ChangeFacts): readonly Refusal[] {
-  const heads = [...facts.others, ...(facts.head === undefined ? [] : [facts.head])];
-  const served = new Set(
-    heads.flatMap(({ commit }) =>
-      commit.routes.flatMap((route) => (route.kind === "tcp" ? [route.listen] : [])),
-    ),
-  );
-  return Object.entries(services).flatMap(([name, { spec }]) =>
-    spec.routes.flatMap((route): Refusal[] => {
-      if (route.kind !== "tcp" || served.has(route.listen)) return [];
-      const there = facts.machines.filter(({ observation }) => observation?.tcpPorts?.includes(route.listen));
-      if (there.length === 0) return [];
-      const ids = there.map(({ record }) => record.id).join(", ");
-      return [
-        {
-          code: "port_taken",
-          message: `services.${name}.routes: another program listens on TCP port ${route.listen} of ${ids}`,
-          hint: `choose another port, or stop what ss -ltnp 'sport = :${route.listen}' shows there`,
-        },
-      ];
-    }),
   );
 }

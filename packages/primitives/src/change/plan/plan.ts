@@ -1,7 +1,7 @@
 import { sameJson } from "../../engine/canonical.ts";
 import type { Basis, Plan, Refusals } from "../../engine/types.ts";
 import { instanceRevision } from "../../manifest/revision.ts";
-import type { CommittedRoute } from "../../model/commit.ts";
+import type { CommittedRoute, RouteSpec } from "../../model/commit.ts";
 import { instanceId } from "../../model/ids.ts";
 import { decide } from "../decide/decide.ts";
 import type { Decision } from "../decide/decision.ts";
@@ -36,7 +36,14 @@ export function planChange(
   const { holdMs } = wish.desired;
   const ensure = ensureSteps(candidates, facts);
   const prepared = prepareSteps(decision, candidates, ensure, { operation, holdMs, gateways });
-  const next = nextState(wish.desired, decision, candidates, prepared.volumes.before, operation);
+  const next = nextState(
+    wish.desired,
+    decision,
+    candidates,
+    prepared.volumes.before,
+    operation,
+    facts.head?.commit.routes,
+  );
   const planned = new Set(candidates.map(({ id }) => id));
   const strays = decision.strays.filter(({ id }) => !planned.has(id));
   const changes = candidates.length > 0 || strays.length > 0 || differs(next, facts);
@@ -101,9 +108,10 @@ function nextState(
   candidates: readonly Candidate[],
   before: readonly PendingSnapshot[],
   operation: string,
+  routes: readonly CommittedRoute[] = [],
 ): NextState {
   const services = decision.services.flatMap(({ name, next }) => (next ? [{ name, next }] : []));
-  const { lineage, branchedFrom, removed } = desired;
+  const { lineage, branchedFrom, allowRoutesFrom, removed } = desired;
   return {
     services: Object.fromEntries(services.map(({ name, next }) => [name, next])),
     jobs: Object.fromEntries(decision.jobs.map(({ name, next }) => [name, next])),
@@ -124,12 +132,27 @@ function nextState(
     volumes: decision.volumes.map((volume) => nextVolume(decision.namespace, volume, operation)),
     before,
     routes: services.flatMap(({ name, next }) =>
-      next.spec.routes.map((route): CommittedRoute => ({ ...route, service: name })),
+      next.spec.routes.map(
+        (route): CommittedRoute => ({ ...route, service: name, ...tookHost(route, routes, operation) }),
+      ),
     ),
+    ...(allowRoutesFrom !== undefined && { allowRoutesFrom }),
     ...(branchedFrom !== undefined && { branchedFrom }),
     ...(lineage && { lineage }),
     ...(removed && { removed }),
   };
+}
+
+/** A host that was routed before was taken then. */
+function tookHost(
+  route: RouteSpec,
+  before: readonly CommittedRoute[],
+  operation: string,
+): Pick<CommittedRoute, "since"> {
+  if (route.kind === "tcp") return {};
+  const same = before.find((one) => one.kind === "http" && one.host === route.host);
+  const since = same === undefined ? operation : same.since;
+  return { ...(since !== undefined && { since }) };
 }
 
 function nextVolume(namespace: string, decision: VolumeDecision, operation: string): NextVolume {
@@ -178,6 +201,7 @@ function differs(next: NextState, facts: ChangeFacts): boolean {
     sameJson(next.jobs, head.jobs) &&
     sameJson(next.routes, head.routes) &&
     sameJson(next.volumes, head.volumes) &&
+    sameJson(next.allowRoutesFrom ?? [], head.allowRoutesFrom ?? []) &&
     sameJson(ids([...next.keep, ...next.start]), ids(head.instances)) &&
     next.removed === head.removed
   );

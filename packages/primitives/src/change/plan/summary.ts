@@ -28,6 +28,7 @@ export type NextState = {
   readonly before: readonly PendingSnapshot[];
   readonly lineage?: NonNullable<Commit["lineage"]>;
   readonly branchedFrom?: string;
+  readonly allowRoutesFrom?: readonly string[];
   readonly removed?: true;
 };
 

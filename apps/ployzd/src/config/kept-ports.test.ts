@@ -1,0 +1,27 @@
+import { KEPT_PORTS } from "@ployz/primitives";
+import { expect, test } from "vitest";
+import { keptPorts } from "./kept-ports.ts";
+import { withDefaults } from "./load.ts";
+
+const sorted = (ports: Readonly<Record<string, readonly number[]>>) =>
+  Object.fromEntries(Object.entries(ports).map(([use, list]) => [use, [...list].sort()]));
+
+test("the kernel's list is the default configuration's", () => {
+  const { SSH: _, DNS: __, ...kernel } = KEPT_PORTS;
+  expect(sorted(keptPorts(withDefaults({}, {}, true)))).toEqual(sorted({ ...kernel, "the gateway": [80] }));
+});
+
+test("a machine keeps what its configuration names", () => {
+  const file = {
+    gateway_listen: "0.0.0.0:8080",
+    store_port: 5000,
+    transfer_port: 7777,
+    join_port: 7778,
+    wireguard_port: 7779,
+  };
+  expect(
+    Object.values(keptPorts(withDefaults(file, {}, true)))
+      .flat()
+      .sort(),
+  ).toEqual([5000, 5010, 7000, 7010, 7777, 7778, 7779, 8080, 8222, 8232]);
+});

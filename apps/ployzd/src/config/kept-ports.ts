@@ -1,0 +1,14 @@
+import type { KeptPorts } from "@ployz/primitives";
+import type { Config } from "./load.ts";
+import { storePorts } from "./store-ports.ts";
+
+/** What no route may listen on here, as the configuration says; the kernel adds its defaults. */
+export const keptPorts = (
+  config: Pick<Config, "gatewayListen" | "storePort" | "transferPort" | "wireguardPort" | "joinPort">,
+): KeptPorts => ({
+  "the gateway": [Number(config.gatewayListen.split(":")[1])],
+  "the store": [1, 2].flatMap((generation) => Object.values(storePorts(config.storePort, generation))),
+  transfers: [config.transferPort],
+  WireGuard: [config.wireguardPort],
+  "machines that join": [config.joinPort],
+});

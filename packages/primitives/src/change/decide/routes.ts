@@ -1,0 +1,119 @@
+import type { Refusal } from "../../engine/types.ts";
+import { routeKey } from "../../manifest/normalise.ts";
+import { unbranchedHost } from "../../model/branched-host.ts";
+import type { Commit, CommittedRoute, RouteSpec } from "../../model/commit.ts";
+import { keptFor } from "../../model/kept-ports.ts";
+import type { ChangeFacts } from "../observe/facts.ts";
+import type { Desired } from "./desired.ts";
+
+/** Routes that other namespaces, other programs or Ployz itself have. What the namespace routes already stays as it is. */
+export function refuseRoutes(desired: Desired, facts: ChangeFacts): readonly Refusal[] {
+  const had = new Set(facts.head?.commit.routes.map(routeKey));
+  return Object.entries(desired.services).flatMap(([name, { spec }]) =>
+    spec.routes.flatMap((route): readonly Refusal[] => {
+      const field = `services.${name}.routes`;
+      const taken = takenRoute(field, route, facts);
+      if (taken !== undefined) return [taken];
+      if (had.has(routeKey(route))) return [];
+      return route.kind === "http"
+        ? ownedHost(field, route.host, desired, facts)
+        : takenPort(field, route.listen, facts);
+    }),
+  );
+}
+
+function takenRoute(field: string, route: RouteSpec, { others }: ChangeFacts): Refusal | undefined {
+  const key = routeKey(route);
+  for (const { commit } of others) {
+    const theirs = commit.routes.find((one) => routeKey(one) === key);
+    if (theirs === undefined) continue;
+    const owner = `${commit.namespace}/${theirs.service}`;
+    const [claim, other] =
+      route.kind === "http"
+        ? [`${route.host}${route.path}`, "host or path"]
+        : [`TCP port ${route.listen}`, "port"];
+    return {
+      code: "route_taken",
+      message: `${field}: ${claim} is routed to ${owner}`,
+      hint: `remove the route there first, or choose another ${other}`,
+      details: { owner },
+    };
+  }
+  return undefined;
+}
+
+/** When this namespace took the host: the id of the operation, which sorts by time. Commits from before 0.4 do not say. */
+const tookAt = ({ since = "" }: CommittedRoute): string => since;
+
+const overlaps = (one: string, other: string): boolean =>
+  one === other || covers(one, other) || covers(other, one);
+
+/** `*.example.com` covers `a.example.com`, and no deeper name. */
+const covers = (wildcard: string, host: string): boolean =>
+  wildcard.startsWith("*.") && host.replace(/^[^.]+/, "*") === wildcard;
+
+/**
+ * A host, with its paths and, for a wildcard, its children, belongs to the namespace that routed it first. Another one needs the owner's consent: a
+ * deeper path, or the exact name below a wildcard, would take over what the owner serves. A branch has its source's for the names that
+ * `branch` makes.
+ */
+function ownedHost(
+  field: string,
+  host: string,
+  { namespace, branchedFrom }: Desired,
+  { head, others }: ChangeFacts,
+): readonly Refusal[] {
+  const claim = (commit: Commit, fits: (route: string) => boolean) =>
+    commit.routes
+      .flatMap((route) => (route.kind === "http" && fits(route.host) ? [tookAt(route)] : []))
+      .sort()[0];
+  const mine =
+    head === undefined ? undefined : claim(head.commit, (one) => one === host || covers(one, host));
+  const [first] = others
+    .flatMap(({ commit }) => {
+      const since = claim(commit, (one) => overlaps(one, host));
+      return since === undefined ? [] : [{ commit, since }];
+    })
+    .sort((a, b) => (a.since < b.since ? -1 : a.since > b.since ? 1 : 0));
+  if (first === undefined || (mine !== undefined && mine <= first.since)) return [];
+  const { commit } = first;
+  const branched = branchedFrom === commit.namespace ? unbranchedHost(namespace, host) : undefined;
+  if (
+    commit.allowRoutesFrom?.includes(namespace) ||
+    commit.routes.some((one) => one.kind === "http" && one.host === branched)
+  )
+    return [];
+  return [
+    {
+      code: "route_taken",
+      message: `${field}: ${host} belongs to namespace ${commit.namespace}, which routed it first`,
+      hint: `choose another host, or deploy ${commit.namespace} with allow_routes_from = ["${namespace}"]`,
+      details: { owner: commit.namespace },
+    },
+  ];
+}
+
+/** Every machine's gateway listens on the port of a TCP route: HAProxy would refuse one that is in use after the commit. */
+function takenPort(field: string, port: number, { machines }: ChangeFacts): readonly Refusal[] {
+  for (const { record, observation } of machines) {
+    const use = keptFor(port) ?? keptFor(port, observation?.keptPorts);
+    if (use !== undefined)
+      return [
+        {
+          code: "port_taken",
+          message: `${field}: TCP port ${port} is kept for ${use} on ${record.id}`,
+          hint: "choose another port",
+        },
+      ];
+  }
+  const there = machines.filter(({ observation }) => observation?.tcpPorts?.includes(port));
+  if (there.length === 0) return [];
+  const ids = there.map(({ record }) => record.id).join(", ");
+  return [
+    {
+      code: "port_taken",
+      message: `${field}: another program listens on TCP port ${port} of ${ids}`,
+      hint: `choose another port, or stop the program: ss -ltnp 'sport = :${port}' shows it`,
+    },
+  ];
+}

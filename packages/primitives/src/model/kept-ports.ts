@@ -1,0 +1,19 @@
+/** TCP ports of a machine, by what they are kept for: no route may listen on them. */
+export type KeptPorts = Readonly<Record<string, readonly number[]>>;
+
+/**
+ * The list with the ports of the default configuration; a machine reports its own. The store's two generations take turns: each has a
+ * client port, +2000 between servers, and a monitor. WireGuard's is UDP, but nobody should have to know that.
+ */
+export const KEPT_PORTS = {
+  SSH: [22],
+  DNS: [53],
+  "the gateway": [80, 443],
+  "the store": [4222, 4232, 6222, 6232, 8222, 8232],
+  transfers: [4319],
+  WireGuard: [51820],
+  "machines that join": [51821],
+} as const satisfies KeptPorts;
+
+export const keptFor = (port: number, ports: KeptPorts = KEPT_PORTS): string | undefined =>
+  Object.keys(ports).find((use) => ports[use]?.includes(port));
