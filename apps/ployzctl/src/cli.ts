@@ -20,12 +20,18 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     printText(terminal, `${argv.includes("--json") ? JSON.stringify(document) : document.version}\n`);
     return 0;
   }
+  if (argv[0] === "__complete") {
+    const { complete } = await import("./completion/complete.ts");
+    printText(terminal, await complete(COMMANDS, argv.slice(1), terminal));
+    return 0;
+  }
   // For errors in the flags themselves.
   let mode: Mode = {
     json: argv.includes("--json"),
     plain: argv.includes("--plain"),
     color: "never",
     quiet: false,
+    wide: false,
   };
   let context: OpenContext | undefined;
   try {
@@ -48,7 +54,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
       printText(terminal, commandHelp(COMMANDS, command, helpWidth(terminal.out.columns)));
       return 0;
     }
-    context = openContext(COMMANDS, globals, terminal);
+    context = openContext(globals, terminal);
     const document = await command.run(context, input);
     context.progress.end();
     await printDocument(terminal, mode, document);

@@ -63,8 +63,6 @@ export interface Input {
 }
 
 export interface Context {
-  /** All commands, for those that describe commands. */
-  readonly commands: readonly Command[];
   readonly terminal: Terminal;
   readonly globals: Globals;
   readonly progress: Progress;

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { type ErrorBody, errorBody } from "@ployz/errors";
 import type { Client } from "@ployz/primitives/client";
-import type { Command, Context } from "./command.ts";
+import type { Context } from "./command.ts";
 import { PloyzError } from "./error-codes.ts";
 import { openProgress } from "./output/progress.ts";
 import type { Globals } from "./settings.ts";
@@ -14,7 +14,7 @@ export interface OpenContext extends Context {
   close(): void;
 }
 
-export function openContext(commands: readonly Command[], globals: Globals, terminal: Terminal): OpenContext {
+export function openContext(globals: Globals, terminal: Terminal): OpenContext {
   const deadline = new AbortController();
   const timer =
     globals.timeoutMs === undefined ? undefined : setTimeout(() => deadline.abort(), globals.timeoutMs);
@@ -37,7 +37,6 @@ export function openContext(commands: readonly Command[], globals: Globals, term
   }
 
   return {
-    commands,
     globals,
     terminal,
     progress: openProgress(globals, terminal),

@@ -5,6 +5,12 @@ export const GLOBAL_OPTIONS = {
   json: { type: "flag", summary: "Print one JSON document on stdout" },
   events: { type: "flag", summary: "With --json: progress as NDJSON on stderr" },
   plain: { type: "flag", summary: "Print tab-separated text for programs" },
+  output: {
+    type: "text",
+    short: "o",
+    choices: ["wide"],
+    summary: "Show all columns of tables, also on a narrow terminal",
+  },
   quiet: { type: "flag", short: "q", summary: "Print no progress and no remarks" },
   config: {
     type: "text",

@@ -22,7 +22,7 @@ export function parseCommandLine(command: Command, argv: readonly string[], env:
   const help = values.help === true;
   const positionals = (values._ as readonly unknown[]).map(String);
   const args = help ? {} : readArguments(command, positionals);
-  return { globals: globalsOf(values, env), help, input: inputOf(values, args) };
+  return { globals: globalsOf(command, values, env), help, input: inputOf(values, args) };
 }
 
 export const commandLine = (command: Command): string => `ployzctl ${command.path.join(" ")}`;
@@ -100,6 +100,11 @@ function readArguments(
   for (const argument of command.args ?? []) {
     found[argument.name] = argument.many === true ? rest : rest.slice(0, 1);
     rest = argument.many === true ? [] : rest.slice(1);
+    const wrong = found[argument.name]?.find((word) => argument.choices?.includes(word) === false);
+    if (wrong !== undefined)
+      throw usage(
+        `${argument.name.toUpperCase()}: ${JSON.stringify(wrong)} must be one of ${argument.choices?.join(", ")}`,
+      );
     if (argument.required === true && found[argument.name]?.length === 0)
       throw usage(`${shownArgument(argument)} is missing`, usageLine(command));
   }
@@ -130,7 +135,7 @@ function inputOf(values: Values, args: Readonly<Record<string, readonly string[]
   };
 }
 
-function globalsOf(values: Values, env: Environment): Globals {
+function globalsOf({ options = {} }: Command, values: Values, env: Environment): Globals {
   const text = (name: string) => values[name] as string | undefined;
   const [json, plain] = [values.json === true, values.plain === true];
   if (json && plain) throw usage("--json and --plain exclude each other");
@@ -141,6 +146,7 @@ function globalsOf(values: Values, env: Environment): Globals {
     plain,
     events: values.events === true,
     quiet: values.quiet === true,
+    wide: !("output" in options) && values.output === "wide",
     color: json || plain || values["no-color"] === true ? "never" : colorOf(env),
     config: text("config"),
     socket: text("socket"),

@@ -13,7 +13,10 @@ export interface Settings {
   readonly file: Readonly<Record<string, unknown>>;
 }
 
-export async function loadSettings(globals: Globals, terminal: Terminal): Promise<Settings> {
+export async function loadSettings(
+  globals: Pick<Globals, "config" | "socket" | "dataDir">,
+  terminal: Terminal,
+): Promise<Settings> {
   const { env, root } = terminal;
   const xdg = (name: string, fallback: string) => env[name] ?? join(env.HOME ?? homedir(), fallback);
   const configPath =
@@ -70,6 +73,7 @@ export interface Globals {
   readonly events: boolean;
   readonly plain: boolean;
   readonly quiet: boolean;
+  readonly wide: boolean;
   readonly color: Color;
   readonly config: string | undefined;
   readonly socket: string | undefined;

@@ -25,7 +25,9 @@ export const shellCommands: readonly Command[] = [
       "ployzctl completion zsh > ~/.zfunc/_ployzctl",
       "ployzctl completion fish > ~/.config/fish/completions/ployzctl.fish",
     ],
-    run: async (context, input) =>
-      (await import("./completion.ts")).completion(input.argument("shell") ?? "", context.commands),
+    run: async (_context, input) => {
+      const { SCRIPTS } = await import("../completion/scripts.ts");
+      return { kind: "text", text: SCRIPTS[input.argument("shell") ?? ""] ?? "" };
+    },
   },
 ];

@@ -8,6 +8,8 @@ export interface Mode {
   readonly plain: boolean;
   readonly color: Color;
   readonly quiet: boolean;
+  /** Tables with all columns, also on a narrow terminal. */
+  readonly wide: boolean;
 }
 
 export const isColored = ({ color }: Pick<Mode, "color">, writer: Writer): boolean =>

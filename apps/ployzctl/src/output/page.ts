@@ -1,16 +1,20 @@
 export type Tone = "ok" | "warn" | "bad" | "dim" | "strong";
 export type Cell = string | { readonly text: string; readonly tone: Tone };
 
+export interface Table {
+  readonly kind: "table";
+  /** Starts each line of --plain where a page has several tables. */
+  readonly name: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+  /** Columns to drop on a narrow terminal, the first one first. */
+  readonly drop: readonly string[];
+  /** Printed instead of a table without rows; not with --plain. */
+  readonly empty: string;
+}
+
 export type Block =
-  | {
-      readonly kind: "table";
-      /** Starts each line of --plain where a page has several tables. */
-      readonly name: string;
-      readonly head: readonly string[];
-      readonly rows: readonly (readonly Cell[])[];
-      /** Printed instead of a table without rows; not with --plain. */
-      readonly empty: string;
-    }
+  | Table
   | {
       readonly kind: "lines";
       readonly lines: readonly Cell[] /** Left out of --plain. */;
@@ -24,8 +28,8 @@ export const table = (
   name: string,
   head: readonly string[],
   rows: readonly (readonly Cell[])[],
-  empty: string,
-): Block => ({ kind: "table", name, head, rows, empty });
+  { empty, drop = [] }: { readonly empty: string; readonly drop?: readonly string[] },
+): Table => ({ kind: "table", name, head, rows, drop, empty });
 export const lines = (...lines: readonly Cell[]): Block => ({ kind: "lines", lines });
 export const remark = (...lines: readonly Cell[]): Block => ({ kind: "lines", lines, remark: true });
 

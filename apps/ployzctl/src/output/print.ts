@@ -1,5 +1,5 @@
 import type { Document, ErrorDocument, LogsDocument } from "../documents.ts";
-import type { Terminal } from "../terminal.ts";
+import type { Terminal, Writer } from "../terminal.ts";
 import { errorCells } from "./error.ts";
 import { isColored, type Mode } from "./mode.ts";
 import type { Page } from "./page.ts";
@@ -14,7 +14,7 @@ export async function printDocument(terminal: Terminal, mode: Mode, document: Do
   const { pageOf } = await import("./pages/index.ts");
   const whole = pageOf(document, Date.now());
   const page = mode.quiet ? whole.filter((block) => block.kind === "table" || block.remark !== true) : whole;
-  const text = mode.plain ? plainPage(page) : await humanPage(page, isColored(mode, terminal.out));
+  const text = mode.plain ? plainPage(page) : await humanPage(page, mode, terminal.out);
   (isFailure(document) ? terminal.err : terminal.out).write(text);
 }
 
@@ -51,30 +51,19 @@ function plainPage(page: Page): string {
     .join("");
 }
 
-async function humanPage(page: Page, color: boolean): Promise<string> {
-  const [{ painter }, { default: Table }] = await Promise.all([import("./paint.ts"), import("cli-table3")]);
-  const paint = painter(color);
-  const none = Object.fromEntries(FRAME.map((part) => [part, ""]));
-  return page
-    .map((block) => {
-      if (block.kind === "lines") return block.lines.map((line) => `${paint(line)}\n`).join("");
-      if (block.rows.length === 0) return `${paint({ text: block.empty, tone: "dim" })}\n`;
-      const drawn = new Table({
-        chars: { ...none, middle: "  " },
-        style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-        head: block.head.map((text) => paint({ text, tone: "dim" })),
-      });
-      drawn.push(...block.rows.map((row) => row.map(paint)));
-      return `${drawn
-        .toString()
-        .split("\n")
-        .map((line) => line.trimEnd())
-        .join("\n")}\n`;
-    })
-    .join("");
+async function humanPage(page: Page, mode: Mode, out: Writer): Promise<string> {
+  const [{ painter }, { drawTable }] = await Promise.all([import("./paint.ts"), import("./table.ts")]);
+  const paint = painter(isColored(mode, out));
+  const width = out.tty && !mode.wide ? out.columns : undefined;
+  const hidden = new Set<string>();
+  const texts = page.flatMap((block) => {
+    if (block.kind === "lines") return block.lines.map(paint);
+    if (block.rows.length === 0) return [paint({ text: block.empty, tone: "dim" })];
+    const drawn = drawTable(block, paint, width);
+    for (const name of drawn.hidden) hidden.add(name);
+    return drawn.lines;
+  });
+  if (hidden.size > 0 && !mode.quiet)
+    texts.push(paint({ text: `not shown: ${[...hidden].join(", ")} (-o wide shows all)`, tone: "dim" }));
+  return texts.map((line) => `${line}\n`).join("");
 }
-
-const FRAME = [
-  ...["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
-  ...["left", "left-mid", "mid", "mid-mid", "right", "right-mid"],
-];

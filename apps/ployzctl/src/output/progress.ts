@@ -1,7 +1,8 @@
 import type { OperationEvent } from "@ployz/primitives/client";
 import type { Globals } from "../settings.ts";
 import type { Terminal } from "../terminal.ts";
-import { bytes, clean, duration } from "./page.ts";
+import { clean, duration } from "./page.ts";
+import { type Amount, transferText } from "./rate.ts";
 
 /** Live progress on stderr. */
 export interface Progress {
@@ -13,7 +14,11 @@ export interface Progress {
   end(): void;
 }
 
-export function openProgress({ json, events, quiet }: Globals, { err, env }: Terminal): Progress {
+export function openProgress(
+  { json, events, quiet }: Globals,
+  { err, env }: Terminal,
+  now: () => number = Date.now,
+): Progress {
   if (json && events) {
     return {
       event: (event, of) => err.write(`${JSON.stringify(of === undefined ? event : { ...event, of })}\n`),
@@ -40,13 +45,16 @@ export function openProgress({ json, events, quiet }: Globals, { err, env }: Ter
     live = text.slice(0, Math.max(20, err.columns - 1));
     err.write(live);
   };
+  const amountOf = transferText(now);
   const shownAt = new Map<string, number>();
   return {
     note: line,
     end: erase,
     event(event, of) {
       const label = of === undefined ? "" : `${of}: `;
-      const { lasting, moment } = sentence(event);
+      const { lasting, moment } = sentence(event, (amount) =>
+        amountOf(`${label}${"step" in event ? event.step : ""}`, amount),
+      );
       if (lasting !== undefined) line(clean(`${label}${lasting}`));
       if (moment !== undefined) show(clean(`${label}${moment}`));
       // Without overwriting, a transfer prints a line at each tenth.
@@ -63,7 +71,7 @@ export function openProgress({ json, events, quiet }: Globals, { err, env }: Ter
 type Sentence = { readonly lasting?: string; readonly moment?: string };
 
 /** `lasting` stays on the screen; the next line overwrites `moment`. */
-function sentence(event: OperationEvent): Sentence {
+function sentence(event: OperationEvent, amountText: (amount: Amount) => string): Sentence {
   switch (event.type) {
     case "accepted":
       return { lasting: `operation ${event.operation}${event.resumed ? " (resumed)" : ""}` };
@@ -73,13 +81,7 @@ function sentence(event: OperationEvent): Sentence {
       return {};
     case "progress": {
       const { note, done, total } = event;
-      const amount =
-        done === undefined
-          ? ""
-          : total === undefined
-            ? ` ${bytes(done)}`
-            : ` ${bytes(done)} of ${bytes(total)}`;
-      return { moment: `  … ${note}${amount}` };
+      return { moment: `  … ${note}${done === undefined ? "" : amountText({ done, total })}` };
     }
     case "committed":
       return { lasting: `  * committed, revision ${event.revision}` };

@@ -42,6 +42,13 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
+it("names come from this machine's own state", async () => {
+  expect(await client.request("GET /v1/names")).toEqual({
+    ...{ kind: "names", machines: [] },
+    namespaces: [{ namespace: "prod", services: [], volumes: ["pgdata"] }],
+  });
+});
+
 it("the client reaches what a namespace was and what it keeps, by the routes that both know", async () => {
   const params = { ns: "prod" };
   const history = await client.request("GET /v1/namespaces/:ns/history", { params, query: { limit: "1" } });

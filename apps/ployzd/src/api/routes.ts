@@ -26,7 +26,7 @@ import { mergedLogs } from "./logs.ts";
 import type { Routes } from "./router.ts";
 import { secretRoutes } from "./secrets.ts";
 import { passphraseOf, storeMove, storeRecover, storeRestore } from "./store.ts";
-import { clusterStatus, instanceList, machineList, meshStatus, rttTable } from "./views.ts";
+import { clusterStatus, instanceList, machineList, meshStatus, nameList, rttTable } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
 
@@ -97,6 +97,7 @@ export function apiRoutes(daemon: Daemon): Routes {
       "GET /v1/machines": ({ signal }) => machineList(daemon.member(), signal),
       "GET /v1/machines/rtt": ({ signal }) => rttTable(daemon.member(), signal),
       "GET /v1/status": ({ signal }) => clusterStatus(daemon.member(), signal),
+      "GET /v1/names": async () => nameList(daemon.member()),
       "GET /v1/store": () => daemon.member().authority.status(),
       "PUT /v1/store/backup": async ({ request }) => ({
         kind: "upload",

@@ -10,6 +10,7 @@ import type {
   MachineRecord,
   MachineRow,
   MeshStatus,
+  NameList,
   NamespaceRow,
   RttTable,
 } from "@ployz/primitives";
@@ -166,6 +167,21 @@ export async function meshStatus(member: Member): Promise<MeshStatus> {
           }),
         };
       }),
+  };
+}
+
+export function nameList(member: Member): NameList {
+  return {
+    kind: "names",
+    machines: member.membership().machines.map(({ id }) => id),
+    namespaces: member
+      .heads()
+      .filter(({ commit }) => !commit.removed)
+      .map(({ commit }) => ({
+        namespace: commit.namespace,
+        services: Object.keys(commit.services),
+        volumes: commit.volumes.map(({ name }) => name),
+      })),
   };
 }
 

@@ -31,6 +31,17 @@ export type * from "./secrets.ts";
 export type * from "./views.ts";
 export type * from "./volume-file.ts";
 
+/** For completion: from the state of the daemon's own machine, without a call to another. */
+export interface NameList {
+  readonly kind: "names";
+  readonly machines: readonly string[];
+  readonly namespaces: readonly {
+    readonly namespace: string;
+    readonly services: readonly string[];
+    readonly volumes: readonly string[];
+  }[];
+}
+
 /**
  * The local API of a daemon: HTTP/1.1 with JSON on a Unix socket, streams as NDJSON. Every error answers with `{ error: ErrorBody }`
  * and a status (400 invalid input, 409 precondition, 503 not reachable, 500 else).
@@ -66,6 +77,7 @@ export interface Api {
   "GET /v1/machines": { query: Record<never, string>; body: undefined; out: MachineList };
   "GET /v1/machines/rtt": { query: Record<never, string>; body: undefined; out: RttTable };
   "GET /v1/status": { query: Record<never, string>; body: undefined; out: ClusterStatus };
+  "GET /v1/names": { query: Record<never, string>; body: undefined; out: NameList };
   "GET /v1/doctor": { query: Record<never, string>; body: undefined; out: DoctorReport };
   "GET /v1/ps": { query: { namespace?: string }; body: undefined; out: InstanceList };
   /** Newest first. */

@@ -41,7 +41,7 @@ export function daemonPage(status: DaemonStatus): Page {
         { text: state, tone: state === "running" ? "ok" : "bad" },
         of === undefined ? "-" : String(of),
       ]),
-      "no services",
+      { empty: "no services" },
     ),
   ];
 }

@@ -15,7 +15,7 @@ export function doctorPage({ ok, checks }: DoctorReport): Page {
         found,
         state === "ok" ? "" : (fix ?? ""),
       ]),
-      "nothing to check",
+      { empty: "nothing to check" },
     ),
     remark(ok ? { text: "all checks passed", tone: "ok" } : { text: `${failed} failed`, tone: "bad" }),
   ];

@@ -17,7 +17,7 @@ export function historyPage({ commits }: CommitHistory, now: number): Page {
         changedText(row),
         lineageText(row.lineage),
       ]),
-      "no commits",
+      { empty: "no commits", drop: ["OPERATION", "FROM"] },
     ),
   ];
 }
@@ -70,7 +70,7 @@ export function commitPage({ namespace, revision, commit }: CommitDocument): Pag
               name,
               spec.image?.ref ?? spec.bundle?.digest ?? "?",
             ]),
-            "no jobs",
+            { empty: "no jobs" },
           ),
         ]),
     ...(volumes.length === 0
@@ -80,7 +80,7 @@ export function commitPage({ namespace, revision, commit }: CommitDocument): Pag
             "volume",
             ["VOLUME", "MACHINE", "ID", "FROM"],
             volumes.map((volume) => [volume.name, volume.machine, volume.id, volumeOrigin(volume.origin)]),
-            "no volumes",
+            { empty: "no volumes", drop: ["ID"] },
           ),
         ]),
     ...(routes.length === 0
@@ -90,7 +90,7 @@ export function commitPage({ namespace, revision, commit }: CommitDocument): Pag
             "route",
             ["ROUTE", "SERVICE", "PORT"],
             routes.map((route) => [routeText(route), route.service, route.port]),
-            "no routes",
+            { empty: "no routes" },
           ),
         ]),
   ];

@@ -23,7 +23,7 @@ export function invitesPage({ invites }: InviteList, now: number): Page {
         [name, region, az].filter((part) => part !== undefined).join("/") || "any machine",
         machine ?? "-",
       ]),
-      "no invites; create one: ployzctl machine invite create",
+      { empty: "no invites; create one: ployzctl machine invite create", drop: ["BY", "FOR", "CREATED ON"] },
     ),
   ];
 }

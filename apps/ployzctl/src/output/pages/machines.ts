@@ -39,7 +39,10 @@ export function machineTable(machines: readonly MachineRow[]): Block {
       seen === undefined ? "-" : String(seen.instances.length),
       seen?.version ?? record.version,
     ]),
-    "no machines",
+    {
+      empty: "no machines",
+      drop: ["RUNTIME", "CPUS", "VERSION", "LOAD", "HANDSHAKE", "MEMORY FREE", "REGION", "ADDRESS"],
+    },
   );
 }
 
@@ -93,7 +96,7 @@ export function rttPage({ rows }: RttTable): Page {
           ? { text: error?.message ?? "no answer", tone: "bad" }
           : { text: `${rttMs.toFixed(rttMs < 10 ? 2 : 0)} ms`, tone: rttMs < 100 ? "ok" : "warn" },
       ]),
-      "one machine only",
+      { empty: "one machine only" },
     ),
   ];
 }
@@ -116,7 +119,7 @@ export function meshPage({ joined, cluster, machine, wireguard, store, peers }: 
         bytes(rxBytes),
         bytes(txBytes),
       ]),
-      "no other machines; add one: ployzctl machine add root@HOST",
+      { empty: "no other machines; add one: ployzctl machine add root@HOST", drop: ["SENT", "RECEIVED"] },
     ),
   ];
 }

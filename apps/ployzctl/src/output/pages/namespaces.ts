@@ -41,7 +41,10 @@ export function instancesPage({ instances, unreachable }: InstanceList, now: num
         observed?.memoryBytes === undefined ? "-" : bytes(observed.memoryBytes),
         id,
       ]),
-      "no instances; deploy a manifest: ployzctl deploy -f ployz.toml",
+      {
+        empty: "no instances; deploy a manifest: ployzctl deploy -f ployz.toml",
+        drop: ["INSTANCE", "RESTARTS", "MEMORY", "ADDRESS", "STARTED"],
+      },
     ),
     ...(unreachable.length === 0
       ? []
@@ -67,7 +70,10 @@ export function namespaceTable(rows: readonly NamespaceRow[], now: number): Bloc
       commit.by,
       commit.lineage?.kind === "branch" ? `${commit.lineage.from}@${commit.lineage.revision}` : "-",
     ]),
-    "no namespaces; deploy a manifest: ployzctl deploy -f ployz.toml",
+    {
+      empty: "no namespaces; deploy a manifest: ployzctl deploy -f ployz.toml",
+      drop: ["BRANCH OF", "BY", "DEPLOYED", "ROUTES"],
+    },
   );
 }
 
@@ -96,7 +102,7 @@ export function serviceTable(commit: NamespaceRow["commit"]): Block {
         .join(" ") || "-",
       revision.replace(/^sha256:/, "").slice(0, 12),
     ]),
-    "no services",
+    { empty: "no services", drop: ["REVISION", "PORTS"] },
   );
 }
 
@@ -106,7 +112,7 @@ export function routesPage({ routes }: RoutesDocument): Page {
       "route",
       ["ROUTE", "NAMESPACE", "SERVICE", "PORT"],
       routes.map((route) => [routeText(route), route.namespace, route.service, route.port]),
-      "no routes",
+      { empty: "no routes" },
     ),
   ];
 }

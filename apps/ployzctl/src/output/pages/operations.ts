@@ -30,7 +30,7 @@ export function operationTable(operations: readonly OperationSummary[], now: num
       coordinator,
       by,
     ]),
-    empty,
+    { empty, drop: ["BY", "ON", "TOOK"] },
   );
 }
 
@@ -59,7 +59,7 @@ export function detailPage({ summary, steps, owed }: OperationDetail): Page {
         ms === undefined ? "-" : duration(ms),
         why?.message ?? "",
       ]),
-      "no steps",
+      { empty: "no steps", drop: ["PHASE", "TOOK"] },
     ),
   ];
 }

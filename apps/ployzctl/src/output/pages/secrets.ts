@@ -16,7 +16,10 @@ export function secretsPage({ secrets }: SecretList, now: number): Page {
         list(users),
         { text: list(outdated), tone: outdated.length === 0 ? "dim" : "warn" },
       ]),
-      "no secrets; set one: ployzctl secret set NAMESPACE/SECRET < FILE",
+      {
+        empty: "no secrets; set one: ployzctl secret set NAMESPACE/SECRET < FILE",
+        drop: ["BRANCHES", "BY", "SET"],
+      },
     ),
     ...secrets
       .filter(({ state }) => state === "lost")

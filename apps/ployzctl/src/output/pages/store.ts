@@ -40,7 +40,7 @@ export function storePage(status: StoreStatus): Page {
         toned(state),
         version ?? error?.message ?? "-",
       ]),
-      "no known store machine",
+      { empty: "no known store machine", drop: ["NATS"] },
     ),
     table(
       "stream",
@@ -52,7 +52,7 @@ export function storePage(status: StoreStatus): Page {
         String(lastSequence),
         leader ?? "-",
       ]),
-      "the store does not answer",
+      { empty: "the store does not answer", drop: ["LAST"] },
     ),
     table(
       "view",
@@ -64,7 +64,7 @@ export function storePage(status: StoreStatus): Page {
         String(view.facts),
         view.kept.map((one) => `${one.generation} ${one.state}`).join(", ") || "-",
       ]),
-      "no machine answers",
+      { empty: "no machine answers", drop: ["ON DISK"] },
     ),
     ...(silent.length > 0 ? [lines({ text: `no answer from ${silent.join(", ")}`, tone: "bad" })] : []),
   ];

@@ -30,7 +30,7 @@ function volumeTable(rows: readonly VolumeRow[]): Block {
       users.join(" ") || "-",
       id,
     ]),
-    "no volumes",
+    { empty: "no volumes", drop: ["ID", "REFERENCED", "QUOTA"] },
   );
 }
 
@@ -70,7 +70,7 @@ export function snapshotsPage({ snapshots }: SnapshotList, now: number): Page {
         bytes(usedBytes),
         guid,
       ]),
-      "no snapshots",
+      { empty: "no snapshots", drop: ["GUID"] },
     ),
   ];
 }
