@@ -10,6 +10,7 @@
 #   DIR/lib/ployz/<build>/.operation  the operation that installed it, when one is named
 #   DIR/lib/ployz/current             a link, switched in one rename
 #   DIR/bin/ployzctl, DIR/bin/ployzd  links through `current`
+#   DIR/share/man/man1/ployzctl*.1    links through `current`
 #
 # --tarball is the archive that this payload was unpacked from. Without it the archive is packed again from the files:
 # the same build, not the same bytes. Everything is checked before anything is written, and running it again with the
@@ -43,6 +44,15 @@ case $operation in *[!A-Za-z0-9._-]*) usage "--operation has characters other th
 
 lib=$prefix/lib/ployz
 bin=$prefix/bin
+man=$prefix/share/man/man1
+
+unlink_pages() { # unlink_pages [-e]: removes our links to manual pages; with -e only those whose page is gone
+  for page in "$man"/ployzctl*.1; do
+    case $(readlink "$page" 2>/dev/null || :) in
+      ../../../lib/ployz/current/*) [ -n "${1:-}" ] && [ -e "$page" ] || rm -f "$page" ;;
+    esac
+  done
+}
 
 if [ -n "$remove" ]; then
   # A running daemon or nats-server would lose its files. Compared by inode, so that the programs of a
@@ -61,6 +71,8 @@ if [ -n "$remove" ]; then
       ../lib/ployz/current/*) rm -f "$bin/$name" ;;
     esac
   done
+  unlink_pages
+  rmdir "$man" 2>/dev/null || :
   rm -rf "$lib"
   exit 0
 fi
@@ -130,4 +142,10 @@ switch() { # switch TARGET LINK: points the link there in one rename, when it do
   mv -Tf "$lib/.current-$$" "$2"
 }
 switch "$short" "$lib/current"
+mkdir -p "$man"
+for page in "$lib"/current/share/man/man1/*.1; do
+  [ -e "$page" ] || continue
+  switch "../../../lib/ployz/current/share/man/man1/${page##*/}" "$man/${page##*/}"
+done
+unlink_pages -e
 for name in ployzctl ployzd; do switch "../lib/ployz/current/bin/$name" "$bin/$name"; done

@@ -25,6 +25,11 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     printText(terminal, await complete(COMMANDS, argv.slice(1), terminal));
     return 0;
   }
+  if (argv[0] === "__man") {
+    const { writeManPages } = await import("./man.ts");
+    await writeManPages(argv[1] ?? ".");
+    return 0;
+  }
   // For errors in the flags themselves.
   let mode: Mode = {
     json: argv.includes("--json"),

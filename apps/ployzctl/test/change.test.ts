@@ -45,7 +45,7 @@ const run = (argv: readonly string[], options: RunOptions = {}) =>
   ctl(["--socket", daemon.socket, ...argv], options);
 const asked = () => daemon.received.map(({ body }) => JSON.parse(body));
 
-describe("what is asked of the daemon", () => {
+describe("requests to the daemon", () => {
   it.each([
     [
       "branch apply prod pr-42 --volume-mode branch --service worker=skip --volume cache=fresh --route www.example.com=pr.example.com --route 5432=5433 --to m2",
@@ -148,7 +148,7 @@ describe("a prepared branch", () => {
   });
 });
 
-it("says of a move how long the service was down and what was copied", async () => {
+it("the result of a move shows the downtime and the copied bytes", async () => {
   output = {
     ...summary,
     services: [{ name: "db", change: "repair", fields: [], instances: [], downtimeMs: 2340 }],
@@ -204,7 +204,7 @@ describe.each([
   ["namespace rm prod", "Remove the namespace prod?"],
   ["volume rm prod/pgdata", "Remove the volume prod/pgdata?"],
 ])("%s asks", (line, question) => {
-  it("after it has shown what goes, and does it on a yes", async () => {
+  it("after it has shown the plan, and applies it on a yes", async () => {
     const { code, err } = await run(line.split(" "), { typed: ["y"] });
     expect(code).toBe(0);
     expect(err).toContain("- service web");
@@ -213,7 +213,7 @@ describe.each([
     expect(asked().map(({ mode }) => mode)).toEqual(["preview", "apply"]);
   });
 
-  it("and does nothing on a no (130), or where nobody can be asked (2)", async () => {
+  it("and changes nothing on a no (130), or without a terminal (2)", async () => {
     expect((await run(line.split(" "), { typed: [""] })).code).toBe(130);
     const alone = await run(line.split(" "));
     expect(alone.code).toBe(2);

@@ -44,7 +44,7 @@ async function deploy(
 }
 const routes = () => daemon?.received.map(({ route }) => route.replace(/sha256:\w+/, "…"));
 
-describe("what is sent", () => {
+describe("requests", () => {
   it("ships a bundle that the daemon lacks, then asks for the deploy", async () => {
     const { code } = await deploy([accepted, result({ revision: 7 })]);
     expect(code).toBe(0);
@@ -86,7 +86,7 @@ describe("what is sent", () => {
       `namespace = "Prod"\n[services.web]\nimage = "a"\nreplica = 2\n`,
       ["namespace", "services.web.replica", "replicas"],
     ],
-    ["what is not TOML", "namespace = = 3", ["ployz.toml: line 1"]],
+    ["an invalid TOML file", "namespace = = 3", ["ployz.toml: line 1"]],
     ["a bundle that is not there", MANIFEST.replace("./web", "./wbe"), ["bundle of web (./wbe)"]],
   ])("sends nothing for %s, and names it: exit code 2", async (_what, manifest, named) => {
     const { code, out, err } = await deploy([], [], { manifest });
@@ -95,12 +95,12 @@ describe("what is sent", () => {
     expect(routes()).toEqual([]);
   });
 
-  it("says so when there is no manifest", async () => {
+  it("reports a missing manifest", async () => {
     expect(await ctl(["deploy"], { cwd: "/nonexistent" })).toMatchObject({ code: 2, out: "" });
   });
 });
 
-describe("what comes of it", () => {
+describe("results", () => {
   const step = { type: "step", step: "start", title: "start web.1 on m1", machine: "m1" };
 
   it("shows each step as a line, and the result", async () => {
@@ -114,11 +114,11 @@ describe("what comes of it", () => {
     expect(out).toContain("done (revision 7, 1.2 s)");
   });
 
-  it("says when there was nothing to change", async () => {
+  it("reports that there was nothing to change", async () => {
     expect((await deploy([accepted, result({ changed: false })])).out).toContain("nothing to change");
   });
 
-  it("shows the last words of what failed: exit code 1", async () => {
+  it("shows the last log lines of a failed instance: exit code 1", async () => {
     const error = {
       code: "instance_exited",
       message: "web.1 ended",
@@ -134,7 +134,7 @@ describe("what comes of it", () => {
     ["a refusal", [{ type: "refused", refusals: [{ code: "scope_busy", message: "busy" }] }], 3],
     ["a refused manifest", [{ type: "refused", refusals: [{ code: "invalid_input", message: "no" }] }], 2],
     ["cleanup that is owed", [accepted, result({ state: "cleanup-owed", revision: 7 })], 5],
-    ["a daemon that went away", [accepted], 4],
+    ["a lost connection", [accepted], 4],
   ])("%s", async (_what, events, expected) => {
     expect((await deploy(events)).code).toBe(expected);
   });
@@ -230,7 +230,7 @@ describe("Ctrl-C", () => {
     expect(err).toContain("nothing was changed");
   });
 
-  it("after the commit leaves, and says how to follow", async () => {
+  it("after the commit detaches, and shows how to follow", async () => {
     const { code, err } = await pressed([accepted, { type: "committed", revision: 3 }], 1);
     expect(code).toBe(5);
     expect(err).toContain(`ployzctl ops watch ${ID}`);

@@ -62,19 +62,19 @@ it("fits a table to the terminal; -o wide and pipes have all columns", async () 
   expect(wide.out).toContain("RESTARTS");
 });
 
-it("shows what to do about a cluster on one screen", async () => {
+it("shows the whole cluster with its warnings on one screen", async () => {
   const { out } = await run("status");
   expect(out).toContain("store unreachable on m1, generation 2");
   expect(out).toContain("warning: the store is gone\n  look at m1");
 });
 
-it("names the fix of what is missing: exit code 3", async () => {
+it("names the fix of a failed check: exit code 3", async () => {
   const { code, out } = await run("doctor");
   expect(code).toBe(3);
   expect(out).toContain("apt-get install haproxy");
 });
 
-it("prefixes log lines with who said them, and lets nothing but colours through", async () => {
+it("prefixes log lines with their instance, and passes no control sequences but colours", async () => {
   const { out, err } = await run("logs", "prod/web", "--tail", "5");
   expect(out).toBe("web.1@m1 | up \uFFFD]0;title\uFFFD\u001b[31mred\u001b[0m\n");
   expect(err).toBe("warning: no logs from m3: gone\n");

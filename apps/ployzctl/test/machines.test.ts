@@ -87,7 +87,7 @@ describe("machine add", () => {
     expect(`${out}${err}`).not.toContain("PRIVATE KEY");
   });
 
-  it("stops at an unknown host key where nobody can be asked: exit code 3", async () => {
+  it("stops at an unknown host key without a terminal: exit code 3", async () => {
     answer = () => refused("ssh_host_key_unknown", { fingerprint: "SHA256:abc" });
     expect((await run(["machine", "add", "root@m2", "-i", key])).code).toBe(3);
     expect(daemon.received.length).toBe(1);
@@ -234,7 +234,7 @@ describe("mesh", () => {
     expect((await run(["mesh", "join", "--document-stdin"], { stdin: "hello" })).code).toBe(2);
   });
 
-  it("joins with a token from stdin, and says none of it", async () => {
+  it("joins with a token from stdin, and prints no part of it", async () => {
     const { code, out, err } = await run(["mesh", "join", "--token-stdin"], { stdin: "ployz-join-1.x\n" });
     expect(code).toBe(0);
     expect(daemon.received[0]).toMatchObject({
@@ -292,7 +292,7 @@ describe("machines that go", () => {
   };
   const sent = () => daemon.received.map(({ body }) => JSON.parse(body));
 
-  it("rm -n says what goes where and what is lost", async () => {
+  it("rm -n shows each move and each loss", async () => {
     answer = () => ({ type: "plan", plan });
     const { code, out } = await run(["machine", "rm", "m2", "--force", "--lose", "prod/pgdata", "-n"]);
     expect(code).toBe(0);
@@ -313,7 +313,7 @@ describe("machines that go", () => {
       expect(out).toContain(line);
   });
 
-  it("rm asks, and where nobody can be asked it needs --yes, which confirms no loss", async () => {
+  it("rm asks, and without a terminal it needs --yes, which does not imply --lose", async () => {
     answer = () => refused("data_loss_unconfirmed");
     expect((await run(["machine", "rm", "m2"])).code).toBe(2);
     expect(daemon.received).toEqual([]);

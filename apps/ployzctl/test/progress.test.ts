@@ -34,7 +34,7 @@ it("a long transfer shows bytes, then rate and time left too", () => {
   expect(copied(3000, 1000 * M, 1000 * M)).toMatch(/1000M of 1000M, \d+M\/s$/);
 });
 
-it("one of unknown size shows bytes and rate; a new round begins anew", () => {
+it("one of unknown size shows bytes and rate; a new round starts from zero", () => {
   const { copied } = watched(true);
   copied(0, 0);
   expect(copied(1000, 10 * M)).toBe("  … copying prod/db 10M, 10M/s");

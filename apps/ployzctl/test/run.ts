@@ -13,12 +13,12 @@ export interface RunOptions {
   readonly tty?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string | Buffer;
-  /** What is typed, one line for each question. */
+  /** Typed lines, one for each question. */
   readonly typed?: readonly string[];
   readonly onInterrupt?: (listener: () => void) => void;
 }
 
-/** Runs the program in this process, against what `options` say its surroundings are. */
+/** Runs the program in this process, in the environment that `options` describe. */
 export async function ctl(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
   let [out, err] = ["", ""];
   const typed = [...(options.typed ?? [])];

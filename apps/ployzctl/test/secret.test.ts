@@ -30,7 +30,7 @@ const run = (words: string, options: Parameters<typeof ctl>[1] = {}) =>
 const sent = () => daemon.received.map(({ body }) => JSON.parse(body) as unknown);
 
 describe("secret set", () => {
-  it("sends what is on stdin without the newline at its end, and shows it nowhere", async () => {
+  it("sends stdin without its last newline, and prints it nowhere", async () => {
     const { code, out, err } = await run("secret set prod/db-url", { stdin: "hunter2\n\n" });
     expect(code).toBe(0);
     expect(sent()).toEqual([{ value: "hunter2\n", private: false, by: "me@here" }]);
@@ -62,7 +62,7 @@ describe("secret set", () => {
   });
 });
 
-it("secret ls says who uses a secret, who has an older value, and what is lost", async () => {
+it("secret ls shows who uses a secret, who has an old value, and lost values", async () => {
   const { out } = await run("secret ls");
   expect(out).toMatch(/prod\/db-url +set +.* +me@here +yes +prod\/web +prod\.web\.1\.x/);
   expect(out).toMatch(/prod\/old +lost +.* no +- +-/);

@@ -54,7 +54,7 @@ const operations = () =>
   daemon.received.filter(({ route }) => route === "POST /v1/operations").map(({ body }) => JSON.parse(body));
 
 describe("deploy service", () => {
-  it("changes what is named of one service, and sends the rest as it is", async () => {
+  it("changes the named fields of one service, and sends the others unchanged", async () => {
     const line = "service web --namespace prod --image app:v2 -e B=x=y -e C= -p admin=9000 --replicas 3";
     const { code } = await run([...line.split(" "), "--", "serve", "--fast"]);
     expect(code).toBe(0);
@@ -124,7 +124,7 @@ describe("deploy service", () => {
     expect(operations().map(({ mode }) => mode)).toEqual(["preview"]);
   });
 
-  it("lets dead instances of others be replaced, and jobs run that come before it", async () => {
+  it("allows that dead instances of others are replaced and that jobs run before it", async () => {
     services = [...services, { name: "api", change: "repair", fields: [], instances: [] }];
     jobs = [{ name: "migrate", action: "run", why: "web changed" }];
     expect((await run(["service", "web", "--namespace", "prod", "--image", "app:v2"])).code).toBe(0);

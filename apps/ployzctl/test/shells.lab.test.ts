@@ -1,8 +1,7 @@
-import { execFile } from "node:child_process";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { run } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SCRIPTS } from "../src/completion/scripts.ts";
 import { ctl } from "./run.ts";
@@ -34,17 +33,14 @@ esac
   afterAll(() => rm(dir, { recursive: true, force: true }));
 
   const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
-  const shell = async (program: string, args: readonly string[]) =>
-    (
-      await promisify(execFile)(program, args, {
-        cwd: dir,
-        env: { PATH: `${dir}:/usr/bin:/bin`, HOME: dir, TERM: "xterm" },
-        timeout: 60_000,
-      })
-    ).stdout
+  const shell = async (program: string, args: readonly string[]) => {
+    const env = { PATH: `${dir}:/usr/bin:/bin`, HOME: dir, TERM: "xterm" };
+    const { stdout } = await run(program, args, { cwd: dir, env, timeoutMs: 60_000 });
+    return stdout
       .split("\n")
       .map((row) => row.trimEnd())
       .filter((row) => row !== "");
+  };
 
   /** What bash itself would do at TAB: COMP_WORDS is split at = too. */
   const inBash = (line: string) =>

@@ -88,7 +88,7 @@ const rows = (text: string) =>
     .split("\n")
     .map((row) => row.split("\t"));
 
-it.each(["history prod", "namespace history prod"])("%s says what each commit changed", async (line) => {
+it.each(["history prod", "namespace history prod"])("%s shows the changes of each commit", async (line) => {
   const { code, out } = await run(`${line} --plain --limit 2`);
   expect(code).toBe(0);
   const [first, second] = rows(out);
@@ -123,7 +123,7 @@ it("prints a manifest as it is, so that it can be deployed", async () => {
   });
 });
 
-it("lists volumes with what they take and who uses them; retired copies only when asked", async () => {
+it("lists volumes with their sizes and users; retired copies only with --all", async () => {
   const { out } = await run("volume ls prod --plain");
   expect(rows(out)).toEqual([
     ["prod/pgdata", "m2", "active", "3.0M", "1.0M", "20G", "db", "prod.pgdata.x"],
@@ -147,7 +147,7 @@ it("shows one volume with its other copies, and its snapshots", async () => {
   expect([snapshot?.[0], snapshot?.[2], snapshot?.[3]]).toEqual(["s1", "2.0K", "77"]);
 });
 
-it("says what a namespace is a branch of", async () => {
+it("shows the source of a branch", async () => {
   expect((await run("status")).out).toContain("prod@7");
   expect((await run("namespace ls --plain")).out).toMatch(/\tprod@7\n$/);
 });

@@ -42,7 +42,6 @@ const phrases = [
  */
 export const notYetPlain = [
   ".changeset",
-  "apps/ployzctl",
   "apps/ployzd/src/api",
   "apps/ployzd/src/config",
   "apps/ployzd/src/daemon",

@@ -43,6 +43,9 @@ test("installs, answers through the link, keeps its archive, and changes nothing
 
   const current = join(prefix, "lib/ployz/current");
   await run(join(prefix, "bin/ployzctl"), ["--version"]);
+  const pages = join(prefix, "share/man/man1");
+  expect(await readdir(pages)).toEqual(expect.arrayContaining(["ployzctl.1", "ployzctl-volume.1"]));
+  expect(await readFile(join(pages, "ployzctl.1"), "utf8")).toContain("Orchestrate clusters");
   expect((await readFile(join(current, "payload.tar.gz"))).equals(await readFile(archive))).toBe(true);
   expect(await readFile(join(current, ".operation"), "utf8")).toBe("op_1\n");
 
@@ -124,4 +127,5 @@ test("removes what it installed, but not under a running program", async () => {
   await install(["--remove", "--prefix", prefix]);
   expect(await readdir(join(prefix, "bin"))).toEqual([]);
   expect(await readdir(join(prefix, "lib"))).toEqual([]);
+  expect(await readdir(join(prefix, "share/man"))).toEqual([]);
 });

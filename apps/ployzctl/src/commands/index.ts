@@ -32,7 +32,7 @@ const ALL: readonly Command[] = [
   ...shellCommands,
 ];
 
-/** Every command, in the order of the help. What a command does is loaded when it runs. */
+/** Every command, in the order of the help. The code of a command is loaded when it runs. */
 export const COMMANDS: readonly Command[] = GROUPS.flatMap(({ nouns }) =>
   Object.keys(nouns).flatMap((noun) => ALL.filter(({ path }) => path[0] === noun)),
 );

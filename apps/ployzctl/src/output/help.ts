@@ -31,9 +31,14 @@ export function commandHelp(commands: readonly Command[], command: Command, widt
   ].join("\n");
 }
 
-/** Nouns and verbs by group. */
+/** The summary of a noun: its own, or that of the command of the same name. */
+export const summaryOf = (groups: readonly Group[], commands: readonly Command[], noun: string): string =>
+  groups.find(({ nouns }) => noun in nouns)?.nouns[noun] ??
+  commands.find(({ path }) => path.join(" ") === noun)?.summary ??
+  "";
+
+/** Nouns by group. */
 export function topHelp(groups: readonly Group[], commands: readonly Command[], width: number): string {
-  const summaryOf = (noun: string) => commands.find(({ path }) => path.join(" ") === noun)?.summary ?? "";
   const nouns = groups.flatMap((group) => Object.keys(group.nouns));
   const longest = Math.max(...nouns.map((noun) => noun.length));
   return [
@@ -43,10 +48,7 @@ export function topHelp(groups: readonly Group[], commands: readonly Command[], 
     ...groups.flatMap((group) =>
       section(
         group.title,
-        Object.entries(group.nouns).map(([noun, summary]) => [
-          noun.padEnd(longest),
-          summary ?? summaryOf(noun),
-        ]),
+        Object.keys(group.nouns).map((noun) => [noun.padEnd(longest), summaryOf(groups, commands, noun)]),
         width,
       ),
     ),

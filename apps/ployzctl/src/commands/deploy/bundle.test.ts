@@ -64,7 +64,7 @@ it.each([
   await expect(openBundle(root)).rejects.toThrow(why);
 });
 
-it("refuses what is neither file nor folder nor link", async () => {
+it("refuses devices, sockets and pipes", async () => {
   const root = await folder("one", ["a"]);
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(join(root, "sock"), resolve));

@@ -81,7 +81,7 @@ export const storeCommands: readonly Command[] = [
     path: ["store", "recover"],
     summary: "Rebuild the store from a surviving mirror",
     details: [
-      "For the case that all store machines are lost. Shows how far the mirror reaches and what is lost, and asks. Refused while the store still answers.",
+      "For the case that all store machines are lost. Shows how far the mirror reaches and the losses, and asks. Refused while the store still answers.",
     ],
     args: [
       {
