@@ -18,8 +18,8 @@ export interface ForwardOptions {
 }
 
 /**
- * Asks one upstream after the other, and gives the first usable response, under the client's id. A refusal or failure of one
- * upstream is kept while others are tried. `undefined` when nobody answered.
+ * Asks one upstream after the other, and returns the first usable response, under the client's id. A refusal or failure of one
+ * upstream is kept while others are tried. `undefined` when no upstream answered.
  */
 export async function forward(
   packet: Buffer,

@@ -23,12 +23,12 @@ interface Where {
 }
 
 const MAX_TCP_CONNECTIONS = 512;
-/** One client cannot take the places of all others. */
+/** Per client, so that one client leaves connections for others. */
 const MAX_TCP_CONNECTIONS_PER_SOURCE = 32;
 /** A client that sends questions and reads no answers is cut off. */
 const MAX_UNREAD_BYTES = 1 << 20;
 
-/** All addresses or none: what was bound is closed again when one fails. */
+/** Binds all addresses or none: when one fails, the others are closed. */
 export async function bindAll(
   listen: readonly Where[],
   respond: Respond,
@@ -106,7 +106,7 @@ function listening(socket: UdpSocket | Server, where: Where, start: () => void):
         error.code === "EADDRINUSE"
           ? ({
               code: "dns_port_taken",
-              message: `${address} is taken by another program`,
+              message: `${address} is in use by another program`,
               hint: `find it with: ss -lnptu 'sport = :${where.port}' (often systemd-resolved or dnsmasq)`,
             } as const)
           : ({
@@ -126,7 +126,7 @@ function listening(socket: UdpSocket | Server, where: Where, start: () => void):
 }
 
 function serveUdp(udp: UdpSocket, respond: Respond): void {
-  // A socket that is up reports only what concerns one datagram (a client that is gone): nothing to do.
+  // A bound socket reports only errors of one datagram (a client that is gone): nothing to do.
   udp.on("error", () => undefined);
   udp.on("message", (packet, client) => {
     // A response to such a source would come back to a server, this one or another.
@@ -153,7 +153,7 @@ function serveTcp(socket: Socket, respond: Respond, idleMs: number): void {
   });
 }
 
-/** Whatever a packet does to the server, the server goes on. */
+/** No packet stops the server. */
 async function deliver(
   respond: Respond,
   packet: Buffer,
@@ -164,6 +164,6 @@ async function deliver(
     const response = await respond(packet, transport, from);
     if (response) send(response);
   } catch {
-    // A socket that closed meanwhile: nobody waits for the answer any more.
+    // The socket closed meanwhile: no client waits for the answer.
   }
 }

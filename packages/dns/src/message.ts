@@ -8,7 +8,7 @@ import {
 } from "dns-packet";
 import type { Reply } from "./answer.ts";
 
-/** A query as far as the server needs it. */
+/** The parts of a query that the server needs. */
 export interface Query {
   readonly id: number;
   readonly question: Question;
@@ -19,7 +19,7 @@ export interface Query {
 
 export type Parsed =
   | { readonly kind: "query"; readonly query: Query }
-  /** To be answered with this code and nothing else. */
+  /** Answered with this code only. */
   | { readonly kind: "reject"; readonly response: Buffer }
   /** Not a query at all: silence. */
   | { readonly kind: "drop" };
@@ -90,17 +90,17 @@ export function authoritativeResponse(query: Query, reply: Reply, limit: number,
   }
 }
 
-/** A response without records, for what is not ours. */
+/** A response without records, for names outside of our zones. */
 export function plainResponse(query: Query, rcode: Rcode, recursion: boolean): Buffer {
   return encodeResponse(query, rcode, 0, recursion, { answers: [], authorities: [], additionals: [] });
 }
 
-/** RFC 6891, 6.1.3: an EDNS version that we do not speak. */
+/** RFC 6891, 6.1.3: an EDNS version that this server does not know. */
 export function badVersion(query: Query, recursion: boolean): Buffer {
   return encodeResponse(query, "NOERROR", 0, recursion, { answers: [], authorities: [], additionals: [] }, 1);
 }
 
-/** What a forwarded answer that is too large for the client's UDP becomes. */
+/** Replaces a forwarded answer that is too large for the client's UDP. */
 export function truncated(query: Query, recursion: boolean): Buffer {
   return encodeResponse(query, "NOERROR", TC, recursion, { answers: [], authorities: [], additionals: [] });
 }

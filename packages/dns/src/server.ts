@@ -19,7 +19,7 @@ export interface DnsOptions extends Omit<ZoneOptions, "serial"> {
   readonly listen: readonly { readonly address: string; readonly port: number }[];
   /** Default: none; every name of the zone is then NXDOMAIN. */
   readonly records?: ZoneRecords;
-  /** Resolvers for all other names, tried in order; default the nameservers of /etc/resolv.conf. Empty: they are REFUSED. */
+  /** Resolvers for all other names, tried in order; default the nameservers of /etc/resolv.conf. Empty: other names are REFUSED. */
   readonly upstreams?: readonly Upstream[];
   /** Per upstream; default 2,000 ms. */
   readonly upstreamTimeoutMs?: number;
@@ -31,12 +31,12 @@ export interface DnsStats {
   readonly queries: number;
   readonly authoritative: number;
   readonly forwarded: number;
-  /** Forwarded without an answer from any upstream. */
+  /** Forwarded, and not answered by any upstream. */
   readonly failed: number;
   readonly rejected: number;
 }
 
-/** What each client sees of the zone. */
+/** The part of the zone that each client sees. */
 export interface Views {
   /** The view of a client, by its address; `undefined`: all records. */
   of(address: string): string | undefined;
@@ -45,13 +45,13 @@ export interface Views {
 }
 
 export interface DnsServer {
-  /** What it listens on, with the ports that were taken. */
+  /** The addresses that it listens on, with their ports. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
-  /** From the next question on. Throws `dns_zone_invalid`, and keeps what it serves, when a name is not a DNS name. */
+  /** Takes effect with the next question. Throws `dns_zone_invalid`, and keeps the zone, when a name is not a DNS name. */
   update(records: ZoneRecords, views?: Views): void;
   /**
-   * Milliseconds for which a client may still use an address of `name`, or of a name below it, that it was given here and that
-   * `update` has since taken away: what is left of the TTL. 0 when nobody asked lately.
+   * Milliseconds for which a client may still use an address of `name`, or of a name below it, that this server answered and
+   * `update` has since removed: the rest of the TTL. 0 when no client asked lately.
    */
   staleMs(name: string): number;
   stats(): DnsStats;

@@ -5,7 +5,7 @@ export function frame(message: Buffer): Buffer {
   return Buffer.concat([length, message]);
 }
 
-/** Takes the stream in pieces as they come, and gives the messages that each piece completes. */
+/** Takes a piece of the stream, and returns the messages that it completes. */
 export function frames(): (chunk: Buffer) => readonly Buffer[] {
   let rest: Buffer = Buffer.alloc(0);
   return (chunk) => {

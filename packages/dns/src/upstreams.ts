@@ -18,7 +18,7 @@ export async function systemUpstreams(path = "/etc/resolv.conf"): Promise<readon
   return parseResolvConf(text);
 }
 
-/** Drops upstreams that are this server itself: a question would go round forever. */
+/** Drops upstreams that are this server itself: a question would loop forever. */
 export function withoutSelf(
   upstreams: readonly Upstream[],
   listening: readonly { readonly address: string; readonly port: number }[],

@@ -1,7 +1,7 @@
 import type { Answer } from "dns-packet";
 import type { Zone } from "./zone.ts";
 
-/** Knows which answers that were given are no longer true and yet may be in use: their TTL has not passed. Times in ms. */
+/** The answers that are outdated and may still be in use, because their TTL has not passed. Times in ms. */
 export interface Withdrawn {
   /** These names were just answered with records. */
   answered(names: readonly string[], now: number): void;
@@ -15,7 +15,7 @@ export interface Withdrawn {
 const SLACK_MS = 100;
 
 export function trackWithdrawn(): Withdrawn {
-  // Only names of the zone get in here, and those that leave it go: bounded by the size of the zone.
+  // Holds names of the zone only, so its size is bounded by the zone's.
   const given = new Map<string, number>();
   const stale = new Map<string, number>();
   return {

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import type { Answer } from "dns-packet";
 import { PloyzError } from "./error-codes.ts";
 
-/** What the names are made from. The order of instances is kept. */
+/** The records that the names are made from, in the order of the instances. */
 export interface ZoneRecords {
   readonly services: readonly ServiceRecord[];
   /** Served as `<name>.machine.<suffix>`. */
@@ -28,8 +28,8 @@ export interface ZoneOptions {
   /** Default `cluster.local`. */
   readonly suffix?: string;
   /**
-   * Seconds, default 2, for answers and for "no such name". Instances come and go with deploys, and a client that keeps an
-   * address longer than the drain of an old instance would talk to nobody; the resolver is on the same machine, so asking again
+   * Seconds, default 2, for answers and for "no such name". Deploys replace instances, and a client that keeps an
+   * address longer than the drain of an old instance would reach no server; the resolver is on the same machine, so asking again
    * costs nothing.
    */
   readonly ttl?: number;
@@ -58,7 +58,7 @@ const invalid = (message: string): PloyzError =>
     hint: "names are DNS labels: a-z, 0-9 and -, at most 63 long",
   });
 
-/** Pure. Throws `dns_zone_invalid` naming what cannot be a DNS name. */
+/** Pure. Throws `dns_zone_invalid`, which names the part that cannot be a DNS name. */
 export function projectZone(records: ZoneRecords, options: ZoneOptions = {}): Zone {
   const suffix = (options.suffix ?? "cluster.local").toLowerCase();
   if (!suffix.split(".").every((label) => LABEL.test(label)))
@@ -108,7 +108,7 @@ export function projectZone(records: ZoneRecords, options: ZoneOptions = {}): Zo
   return { apexes, ttl, serial: options.serial ?? 1, names };
 }
 
-/** The apex of the zone that is responsible for a name, if it is one of ours. */
+/** The apex of our zone that holds a name, if one does. */
 export function apexOf(zone: Zone, name: string): string | undefined {
   const lower = name.toLowerCase();
   return zone.apexes.find((apex) => lower === apex || lower.endsWith(`.${apex}`));

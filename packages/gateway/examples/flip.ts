@@ -19,6 +19,6 @@ export async function example(listen: string, v1: number, v2: number) {
   await gateway.apply(table("v1", v1)); // { changed: "reload" }: it was started
   const flipped = await gateway.apply(table("v2", v2)); // { changed: "runtime" }: every new request goes to v2
   const drained = await gateway.drain("prod/web/v1"); // and v1 has answered what it had
-  gateway.close(); // HAProxy goes on; gateway.stop() ends it
+  gateway.close(); // HAProxy keeps running; gateway.stop() ends it
   return { root, gateway, flipped, drained };
 }

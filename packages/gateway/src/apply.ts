@@ -19,7 +19,7 @@ export async function currentWorker(haproxy: Haproxy): Promise<Worker> {
 }
 
 /**
- * Brings disk and HAProxy to a state: rendered, validated where its shape is new, and its ports tried first; then current on disk; then in effect.
+ * Applies a state to disk and HAProxy: renders it, validates it where its shape is new, tries its ports; then makes it current on disk; then puts it into effect.
  * When it fails before the second, nothing has changed; when HAProxy cannot load it, the state before is current again.
  */
 export async function bringInto(
@@ -66,7 +66,7 @@ export async function bringInto(
     try {
       return (await (await currentWorker(haproxy)).reconcile(desired, words)) > 0 ? "runtime" : "none";
     } catch (error) {
-      // It died under our hands, or refused a command: what is on disk is right, so have it loaded.
+      // The worker died or refused a command: the state on disk is right, so reload it.
       if (isUnreachable(error)) await haproxy.whenUp();
       await haproxy.reload();
       return "reload";
@@ -75,7 +75,7 @@ export async function bringInto(
   const bound = parseBinds(before?.config ?? "");
   for (const listen of listens) if (!bound.has(bindKey(listen))) await requireFree(listen).catch(giveUp);
   await become();
-  // What it fails to do costs those who wait a 503; the reload does the rest.
+  // On failure the waiting requests get a 503; the reload does the rest.
   if (holds.any()) await holds.letGo(running, desired, words).catch(() => undefined);
   try {
     await haproxy.reload();
@@ -89,7 +89,7 @@ export async function bringInto(
 }
 
 /**
- * A configuration without its servers. What differs from one that HAProxy has accepted only in them needs no second opinion: their
+ * A configuration without its servers. One that differs from an accepted configuration in its servers only needs no new validation: their
  * lines are made from checked addresses, and asking takes longer than all the rest of a change.
  */
 const shape = (config: string): string => config.replace(/^ {2}server s\d+ .*$/gm, "");

@@ -6,7 +6,7 @@ import { PloyzError } from "./error-codes.ts";
  * can open. `@!PID` in front of a command sends it to that worker, the current one or one that a reload left behind.
  */
 export interface Control {
-  /** Fails with `haproxy_unreachable` when nobody listens. */
+  /** Fails with `haproxy_unreachable` when no process listens. */
   ask(command: string, payload?: string): Promise<string>;
 }
 
@@ -24,7 +24,7 @@ function ask(socketPath: string, timeoutMs: number, command: string, payload?: s
     const fail = (why: string, cause?: unknown): void => {
       socket.destroy();
       const message = `HAProxy's control socket ${socketPath} ${why}`;
-      const hint = "is HAProxy running? see its service log";
+      const hint = "check that HAProxy runs; its service log gives the reason";
       reject(new PloyzError({ code: "haproxy_unreachable", message, hint }, { cause }));
     };
     socket.setTimeout(timeoutMs, () => fail(`did not answer within ${timeoutMs} ms`));
@@ -41,7 +41,7 @@ export interface Processes {
   readonly reloads: number;
   readonly failedReloads: number;
   readonly workers: readonly number[];
-  /** Left behind by reloads, finishing what they have. */
+  /** Replaced by reloads; they finish their connections. */
   readonly oldWorkers: readonly number[];
 }
 
@@ -79,7 +79,7 @@ export interface Slot {
   readonly waiting: number;
 }
 
-/** Joins `show servers state` (what was asked of each server) with `show stat -1 4 -1` (what it does). */
+/** Joins `show servers state` (the requested state of each server) with `show stat -1 4 -1` (its actual state). */
 export function parseSlots(state: string, stat: string): readonly Slot[] {
   const sessions = counts(stat, "scur");
   const waiting = counts(stat, "qcur");

@@ -14,11 +14,11 @@ export interface Settings {
   readonly user?: string;
   readonly group?: string;
   readonly maxConnections?: number;
-  /** How long an old worker may finish what it has after a reload. */
+  /** Time for an old worker to finish its connections after a reload. */
   readonly hardStopMs: number;
   readonly requestTimeoutMs: number;
   readonly checkIntervalMs: number;
-  /** CIDRs whose X-Forwarded-* are believed (a load balancer in front). */
+  /** CIDRs of load balancers in front. */
   readonly trustedProxies: readonly string[];
   readonly requestId: boolean;
 }
@@ -28,7 +28,7 @@ export interface Listen {
   readonly port: number;
 }
 
-/** A server slot's content. `drained`: in the table, but takes nothing new. */
+/** A server slot's content. `drained`: in the table, but gets no new requests. */
 export interface DesiredServer extends Server {
   readonly drained: boolean;
 }
@@ -42,7 +42,7 @@ export interface DesiredBackend {
   readonly servers: readonly DesiredServer[];
 }
 
-/** What HAProxy should be, as data: the configuration is rendered from it, and a running worker is compared with it. */
+/** HAProxy's desired state, as data: the configuration is rendered from it, and a running worker is compared with it. */
 export interface Desired {
   readonly backends: readonly DesiredBackend[];
   /** Host and path to backend name; sorted. */

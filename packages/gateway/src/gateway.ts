@@ -21,14 +21,14 @@ export interface Applied {
 }
 
 export interface Adopted {
-  /** `repaired`: it ran, with something else than what is on disk. `absent`: nothing was ever applied in this folder. */
+  /** `repaired`: it ran with another state than the one on disk. `absent`: no table was ever applied in this folder. */
   readonly state: "adopted" | "repaired" | "started" | "absent";
   readonly version?: string;
 }
 
 export interface Drained {
   readonly drained: boolean;
-  /** What it still serves, over all workers. */
+  /** Sessions that it still serves, over all workers. */
   readonly sessions: number;
 }
 
@@ -41,12 +41,12 @@ export interface DrainOptions {
 /** The gateway of one machine. Calls are done one after another. */
 export interface Gateway {
   /**
-   * Brings HAProxy to the table, losing no request, and returns when every new request follows it. Requests that removed
+   * Applies the table to HAProxy without losing a request, and returns when every new request follows it. Requests that removed
    * servers still serve are finished in the background. A refused table changes nothing.
    * Errors: gateway_config_invalid, gateway_reload_failed, port_taken.
    */
   apply(table: RouteTable): Promise<Applied>;
-  /** After a start of the caller: takes over what runs, starts what does not, from the state on disk alone. */
+  /** After a start of the caller: adopts a running HAProxy, or starts it, from the state on disk alone. */
   adopt(): Promise<Adopted>;
   status(): Promise<GatewayStatus>;
   /**
@@ -58,8 +58,8 @@ export interface Gateway {
   /**
    * From now on requests (and connections of TCP routes) of these backends wait while there is no live server, for up to `ms` from the
    * call (at most 60,000) instead of failing. It ends then, or when a server is live again after there was none; while one is live it
-   * changes nothing. A reload gives who waits the server that it brings or a 503, and the hold goes on; the next process's `adopt` ends it.
-   * Returns the ids of the backends held, none when HAProxy serves no such. `drain`: their servers get nothing new from now on, so
+   * changes nothing. A reload sends waiting requests to the server that it adds, or answers 503; the hold continues. The next process's `adopt` ends it.
+   * Returns the ids of the backends held, none when HAProxy serves no such. `drain`: their servers get no new requests from now on, so
    * that they can be stopped without a request on its way to them; they get requests again when the hold ends. 0 ms ends a hold.
    */
   hold(
@@ -69,7 +69,7 @@ export interface Gateway {
   ): Promise<readonly string[]>;
   /** Ends HAProxy, and keeps the state: `adopt` starts it again. */
   stop(): Promise<void>;
-  /** Lets go of timers; HAProxy goes on. */
+  /** Stops timers; HAProxy keeps running. */
   close(): void;
 }
 
@@ -83,7 +83,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await chmod(dir, 0o700);
   await mkdir(join(dir, "certs"), { recursive: true, mode: 0o700 });
-  // The workers' user must reach the handover socket in it; nobody else gets past `dir`.
+  // The workers' user must reach the handover socket in it; other users cannot enter `dir`.
   await mkdir(join(dir, "jail"), { recursive: true });
   await chmod(join(dir, "jail"), 0o711);
   const serviceName = options.serviceName ?? "ployz-haproxy";
@@ -104,7 +104,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
   const holds = openHolds();
   const bring = (saved: Saved): Promise<Brought> => bringInto({ haproxy, settings, holds }, saved);
 
-  /** Frees slots whose removed server has nothing left to do. Runs while there are such. */
+  /** Frees slots whose removed server is idle. Runs while such slots exist. */
   const deadlines = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
@@ -151,7 +151,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
     if (tending || closed || !holds.any()) return;
     tending = setTimeout(() => {
       inTurn(tend)
-        .catch(ignore) // HAProxy is away for a moment; the next turn finds it.
+        .catch(ignore) // HAProxy does not answer now; the next turn tries again.
         .then(() => {
           tending = undefined;
           keepTending();
@@ -218,7 +218,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
         const mine = serversOf(saved.table).filter((server) => server.id === serverId);
         if (mine.length > 0 && !saved.drained.includes(serverId))
           await bring({ ...saved, drained: [...saved.drained, serverId].sort() });
-        // An address that another server of the table has by now says nothing about the departed one.
+        // Sessions of an address that another server of the table has by now are not the departed one's.
         const taken = new Set(serversOf(saved.table).map(socketAddress));
         const departed = saved.departed.filter(
           (one) => one.id === serverId && !taken.has(socketAddress(one)),

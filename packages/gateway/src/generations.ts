@@ -54,7 +54,7 @@ export async function writeGeneration(dir: string, content: Omit<Generation, "na
   return { name, ...content };
 }
 
-/** Makes `name` current in one rename; what was current becomes `previous`, and older ones go. */
+/** Makes `name` current in one rename; the former current becomes `previous`, and older ones are removed. */
 export async function switchTo(dir: string, name: string): Promise<void> {
   const before = await link(dir, "current");
   if (before === name) return;

@@ -14,7 +14,7 @@ export interface Haproxy {
   processes(): Promise<Processes | undefined>;
   /** Starts the service and waits until a worker answers; `haproxy_down` when none does. */
   start(): Promise<Processes>;
-  /** Waits until a worker answers: after a start, or while the service host brings a dead one back. */
+  /** Waits until a worker answers: after a start, or while the service host restarts a dead one. */
   whenUp(): Promise<Processes>;
   /** Hitless: returns when the new worker serves and the old ones take no new connections. */
   reload(): Promise<Processes>;
@@ -69,9 +69,9 @@ export function openHaproxy(options: HaproxyOptions): Haproxy {
       intervalMs: POLL_MS,
     }).catch((error: unknown) => {
       if (!(error instanceof PloyzError) || error.code !== "deadline_exceeded") throw error;
-      const hint = `its reason is in the log of the service ${serviceName}`;
+      const hint = `the log of the service ${serviceName} gives the reason`;
       throw new PloyzError(
-        { code: "haproxy_down", message: "HAProxy does not come up", hint },
+        { code: "haproxy_down", message: "HAProxy did not start to answer in time", hint },
         { cause: error },
       );
     });
@@ -86,7 +86,7 @@ export function openHaproxy(options: HaproxyOptions): Haproxy {
       } catch (error) {
         if (!(error instanceof ExecError) || error.code !== "exec_failed") throw error;
         const words = error.stderr.trim().split("\n").slice(0, 6).join("\n");
-        const message = `HAProxy refuses the configuration: ${words}`;
+        const message = `HAProxy rejects the configuration: ${words}`;
         const hint = "the configuration in effect is unchanged; haproxy must be 2.6 or newer";
         throw new PloyzError({ code: "gateway_config_invalid", message, hint }, { cause: error });
       }
@@ -129,8 +129,8 @@ export function openHaproxy(options: HaproxyOptions): Haproxy {
       if (after.workers.every((pid) => before.workers.includes(pid)))
         throw new PloyzError({
           code: "gateway_reload_failed",
-          message: "HAProxy could not take over with the new configuration and goes on with the old one",
-          hint: `see the log of ${serviceName}; most often another program has taken one of the ports`,
+          message: "HAProxy could not load the new configuration; the old one stays in effect",
+          hint: `see the log of ${serviceName}; the usual cause is another program on one of the ports`,
         });
       await waitFor(
         "the old HAProxy worker to stop listening",
@@ -157,7 +157,7 @@ function emptyWhenUnreachable(error: unknown): string {
 }
 
 /**
- * Fails with `port_taken` when somebody listens there. HAProxy binds with SO_REUSEPORT, and would silently share a port
+ * Fails with `port_taken` when another program listens there. HAProxy binds with SO_REUSEPORT, and would silently share a port
  * with another HAProxy, or stop serving for a moment when it fails to bind: so it is found out before.
  */
 export async function requireFree(listen: Listen): Promise<void> {

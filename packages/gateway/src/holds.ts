@@ -3,7 +3,7 @@ import { LONGEST_HOLD_MS } from "./render-backend.ts";
 import type { HoldSlot, Worker } from "./worker.ts";
 
 /**
- * Which backends let requests wait, and until when. Kept in this process only: a hold that HAProxy has and nobody here knows of is one
+ * The backends that are held, and until when. Kept in this process only: a hold that HAProxy has and this process does not know is one
  * of a caller that is gone, and ends.
  */
 export interface Holds {
@@ -12,11 +12,11 @@ export interface Holds {
   has(backend: string): boolean;
   any(): boolean;
   /**
-   * Makes the worker agree: begins what it has not begun, and ends what is over, which sends on what waits. `restore` gives a backend
-   * back the servers that a hold has taken out, before those who wait are sent on.
+   * Applies the holds to the worker: begins new ones, and ends those that are over, which releases their waiting requests. `restore` gives a backend
+   * back the servers that a hold has drained, before its waiting requests are released.
    */
   tend(worker: Worker, restore: (backend: string) => Promise<unknown>): Promise<void>;
-  /** Before a reload: what waits in this worker gets what the new state has for it, or its 503. It could not be told afterwards. */
+  /** Before a reload: requests that wait in this worker go to the servers of the new state, or get a 503. Afterwards the worker accepts no commands. */
   letGo(worker: Worker, desired: Desired, checkWords: string): Promise<void>;
   clear(): void;
 }

@@ -3,7 +3,7 @@ import type { Desired, DesiredBackend } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
 
 /**
- * The runtime commands that bring one worker's servers to what is desired: first what adds capacity, then what takes it
+ * The runtime commands that give one worker the desired servers: first those that add capacity, then those that take it
  * away, so that at no moment is a backend emptier than before or after.
  */
 export function serverCommands(
@@ -65,7 +65,7 @@ export function leaving(desired: Desired, slots: readonly Slot[]): readonly Slot
   );
 }
 
-/** What would remain if the worker were compared with the table now; `undefined` when nothing differs. */
+/** How the worker differs from the table; `undefined` when it does not. */
 export function difference(desired: Desired, slots: readonly Slot[], map: string): string | undefined {
   for (const backend of desired.backends) {
     const own = slots.filter((slot) => slot.backend === backend.name && slot.admin !== "maint");

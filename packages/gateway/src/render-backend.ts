@@ -1,7 +1,7 @@
 import type { Desired, DesiredBackend, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
 
-/** RFC 5737: an address that nobody has, for slots without a server. */
+/** RFC 5737: an address that no host has, for slots without a server. */
 const NOBODY = { address: "192.0.2.1", port: 9 } as const;
 const MIN_SLOTS = 4;
 
@@ -13,7 +13,7 @@ export const LONGEST_HOLD_MS = 60_000;
 export function checkWords(settings: Settings): string {
   const inter = settings.checkIntervalMs;
   const faster = Math.max(100, Math.round(inter * 0.4));
-  // A failed connection counts as a failed check and brings the next check forward: one more failure takes the server out.
+  // A failed connection counts as a failed check and makes the next check earlier: one more failure takes the server out of rotation.
   return `check inter ${inter}ms fastinter ${faster}ms downinter ${faster}ms fall 2 rise 2 observe layer4 error-limit 1 on-error sudden-death`;
 }
 
@@ -33,11 +33,11 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
   });
   const http = [
     "balance roundrobin",
-    // A request is sent again to another server when its connection failed, or when the server went away without a
-    // word and the method is idempotent (RFC 9110, 9.2.2). Anything else might be done twice.
+    // A request is retried on another server when its connection failed, or when the server closed without an answer
+    // and the method is idempotent (RFC 9110, 9.2.2). Any other request might be executed twice.
     "retry-on conn-failure empty-response",
     "http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }",
-    // Idle connections to instances are given up before common servers (Node: 5 s) close them under a request.
+    // Idle connections to instances are closed before common servers (Node: 5 s) close them under a request.
     "default-server pool-purge-delay 2s",
   ];
   const tcp = ["mode tcp", "balance leastconn", "timeout server 24h", "option srvtcpka"];

@@ -1,7 +1,7 @@
 import type { Settings } from "./desired.ts";
 
 /*
- * What the gateway refuses, and the headers that it removes, before it chooses a route. A request must mean one thing: the instance reads its
+ * The requests that the gateway refuses, and the headers that it removes, before it chooses a route. A request must mean one thing: the instance reads its
  * path and headers again, perhaps by other rules, and must not find another host, path or client in it than the gateway did.
  */
 
@@ -59,7 +59,7 @@ export function headerRules(settings: Settings): readonly string[] {
     `http-request del-header ${CLAIMS} -m reg ${ifTrusted(settings, "unless")}`,
     ...(trust
       ? [
-          // What a proxy in front lets through without knowing it.
+          // A proxy in front does not know these spellings, and passes them on.
           `http-request del-header ${MISSPELT} -m reg`,
           `http-request add-header X-Forwarded-For %[src] ${ifTrusted(settings, "if")} { req.hdr(x-forwarded-for) -m found }`,
         ]

@@ -27,7 +27,7 @@ const section = (title: string, lines: readonly string[]): string =>
 
 function globalSection(desired: Desired, settings: Settings): string {
   return section("global", [
-    // Read back over the runtime API: says which structure a worker really runs.
+    // Read back over the runtime API: the structure that a worker runs.
     `set-var proc.ployz_structure str(${desired.structure})`,
     // Without maxconn it follows from the limit of open files; the bound keeps its tables small where that is "infinite".
     "fd-hard-limit 100000",
@@ -51,7 +51,7 @@ function defaultsSection(settings: Settings): string {
     "option redispatch 1",
     "retries 3",
     "timeout connect 2s",
-    // Nothing but a hold makes requests wait for a server.
+    // Only a hold makes requests wait for a server.
     `timeout queue ${LONGEST_HOLD_MS}ms`,
     "timeout client 60s",
     "timeout http-request 10s",

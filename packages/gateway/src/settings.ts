@@ -22,9 +22,9 @@ export interface GatewayOptions {
   readonly haproxy?: string;
   /** Workers run as this user and group of the same name. Default: `haproxy` where there is one, else the caller's own. */
   readonly user?: string;
-  /** Default: what the limit of open files allows, about a half of it, at most 50,000. */
+  /** Default: about half of the limit of open files, at most 50,000. */
   readonly maxConnections?: number;
-  /** How long a removed server may finish its requests before they are cut; default 60,000 ms. */
+  /** Time for a removed server to finish its requests before they are cut; default 60,000 ms. */
   readonly drainTimeoutMs?: number;
   /** How long connections may live on in a worker that a reload replaced; default 600,000 ms. */
   readonly hardStopMs?: number;
@@ -32,7 +32,7 @@ export interface GatewayOptions {
   readonly requestTimeoutMs?: number;
   /** Default 750 ms: a dead instance is out within 3 s. */
   readonly checkIntervalMs?: number;
-  /** CIDRs of load balancers in front whose X-Forwarded-* headers are believed. Default none. */
+  /** CIDRs of load balancers in front: their X-Forwarded-* headers are kept, and they have no connection limit. Default none. */
   readonly trustedProxies?: readonly string[];
   /** Give every request an X-Request-Id, kept when the client sends a well-formed one. Default off. */
   readonly requestId?: boolean;

@@ -8,12 +8,12 @@ import { openWorker } from "./worker.ts";
 
 export interface GatewayStatus {
   readonly state: "running" | "stopped" | "absent";
-  /** Of the table on disk, which is what HAProxy starts from. */
+  /** Of the table on disk, from which HAProxy starts. */
   readonly version?: string;
   readonly worker?: number;
-  /** Workers that finish what they had when a reload replaced them. */
+  /** Workers that a reload replaced and that finish their connections. */
   readonly oldWorkers: readonly number[];
-  /** What the running worker has otherwise than the disk; absent when they agree. */
+  /** How the running worker differs from the disk; absent when they agree. */
   readonly difference?: string;
   readonly servers: readonly ServerStatus[];
   /** Backends that are held, and how many requests wait there. */

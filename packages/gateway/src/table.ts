@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { isOdd, plainPath } from "./path.ts";
 
-/** What the gateway serves. `version` is opaque to it, and reported back once the table is in effect. */
+/** The routes of a gateway. `version` is opaque to it, and reported back once the table is in effect. */
 export interface RouteTable {
   readonly version: string;
   readonly routes: readonly Route[];
@@ -131,7 +131,7 @@ function* routeFaults(route: Route, reserved: readonly number[]): Generator<stri
   }
 }
 
-/** Everything that is wrong with a table, in the order of its routes; empty when it can be served. */
+/** All faults of a table, in the order of its routes; empty when it can be served. */
 export function validateTable(table: RouteTable, limits: TableLimits = {}): readonly RouteRefusal[] {
   const refusals: RouteRefusal[] = [];
   const taken = new Map<string, string>();

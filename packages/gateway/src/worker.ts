@@ -12,16 +12,16 @@ export interface Worker {
   /** The same, and the place of each backend where requests wait during a hold. */
   look(): Promise<{ readonly slots: readonly Slot[]; readonly holds: readonly HoldSlot[] }>;
   hold(backend: string, on: boolean): Promise<void>;
-  /** Sends nothing new to any server of a backend; what is under way there ends in its own time. */
+  /** Sends no new request to any server of a backend; requests in progress finish. */
   drainAll(backend: string): Promise<void>;
   /** The structure that it was started with, see `Desired.structure`. */
   structure(): Promise<string | undefined>;
   map(): Promise<string>;
-  /** Brings the servers of these backends, as far as it has them, to what is desired; the number of commands that it took. */
+  /** Gives these backends, where the worker has them, the desired servers; returns the number of commands. */
   serve(backends: readonly DesiredBackend[], checkWords: string): Promise<number>;
-  /** Brings servers and map to what is desired; the number of commands that it took. */
+  /** Gives the worker the desired servers and map; returns the number of commands. */
   reconcile(desired: Desired, checkWords: string): Promise<number>;
-  /** Ends what a drained slot still serves (`cut`) and frees it. */
+  /** Ends the sessions of a drained slot (`cut`) and frees it. */
   release(slot: Slot, cut: boolean): Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export interface HoldSlot {
   readonly live: boolean;
 }
 
-/** What HAProxy answers when a command worked; anything else is its explanation of why not. */
+/** HAProxy's answers when a command worked; any other answer explains the failure. */
 const DONE = /^\s*$|^New server registered|^(no need to change|IP changed|port changed)/i;
 /** A payload must fit into HAProxy's 16 KiB buffer together with its command. */
 const PAYLOAD_BYTES = 12_000;
@@ -47,8 +47,8 @@ export function openWorker(control: Control, pid: number): Worker {
     if (!DONE.test(answer))
       throw new PloyzError({
         code: "gateway_command_refused",
-        message: `HAProxy refuses ${JSON.stringify(command)}: ${answer.trim()}`,
-        hint: "this is a defect of the gateway, or an HAProxy older than 2.6",
+        message: `HAProxy rejects ${JSON.stringify(command)}: ${answer.trim()}`,
+        hint: "check that HAProxy is 2.6 or newer (haproxy -v); if it is, report this as a defect",
       });
   };
   const look: Worker["look"] = async () => {
