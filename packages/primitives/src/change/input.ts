@@ -2,14 +2,13 @@ import Type, { type TObject } from "typebox";
 import type { Refusal } from "../engine/types.ts";
 import type { VolumeSpec } from "../model/commit.ts";
 import { bytes } from "../model/fields.ts";
-import type { Json } from "../model/json.ts";
 import { type Shape, shapeChecker } from "../model/shape.ts";
 
 type Parsed<In> =
   | { readonly ok: true; readonly input: In }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
-/** The `parse` of a primitive whose input is all shape. Takes no field that the schema does not have. */
+/** The `parse` of a primitive whose schema checks its whole input. Refuses unknown fields. */
 export function inputParser<T extends TObject>(schema: T): (input: unknown) => Parsed<Shape<T>> {
   const check = shapeChecker({ ...schema, additionalProperties: false });
   return (input) => {
@@ -18,7 +17,7 @@ export function inputParser<T extends TObject>(schema: T): (input: unknown) => P
   };
 }
 
-/** What a volume is to be, in the input of a primitive that makes one. */
+/** Fields of a volume, in the input of a primitive that creates one. */
 export const volumeFields = {
   scope: Type.Optional(Type.Enum(["single", "shared"])),
   quotaBytes: Type.Optional(bytes("Most space it may take.")),

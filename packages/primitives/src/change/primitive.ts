@@ -9,14 +9,14 @@ import type { ChangeSummary, NextVolume, ServiceSummary, VolumeSummary } from ".
 import { steps } from "./steps/instances.ts";
 import type { ChangeKinds } from "./steps/kinds.ts";
 
-/** What a change came to: `output` of its result. */
+/** The outcome of a change: `output` of its result. */
 export type ChangeResult = Omit<ChangeSummary, "next"> & {
   readonly revision: number;
-  /** Machines that do not answer or had not confirmed the new routes, and what that means. */
+  /** Machines that do not answer or have not confirmed the new routes, and the consequence. */
   readonly warnings: readonly string[];
 };
 
-/** A primitive that makes a namespace something else. What it says for itself is what the namespace is to be. */
+/** A primitive that changes a namespace. Its own part is the wish: the state it wants. */
 export interface Change<In extends Json, Facts extends ChangeFacts>
   extends Pick<
     Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult>,
@@ -26,7 +26,7 @@ export interface Change<In extends Json, Facts extends ChangeFacts>
   wish(input: In, facts: Facts): Wish;
 }
 
-/** The rest is the same for all: candidates start beside what runs, all become ready, one commit flips them, and the old drain. */
+/** The rest is shared: candidates start beside the old instances, all become ready, one commit flips them, and the old ones drain. */
 export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
   change: Change<In, Facts>,
 ): Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult, ChangeSummary> {
@@ -73,7 +73,7 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
     result(_input, { summary, settle, warnings: foreseen }, { revision, output, took }) {
       const { next: _, services, volumes, ...told } = summary;
       const published = settle.flatMap(({ id, kind }) => (kind === "publish" ? [id] : []));
-      // One that did not confirm was only waited for.
+      // Without those that never confirmed: they only delayed the operation.
       const confirmed = published.filter((step) => warningsOf(output(step)).length === 0);
       const known = Math.max(...confirmed.flatMap((step) => took(step)?.to ?? []));
       return {
@@ -91,7 +91,7 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
   };
 }
 
-/** Of a `volume.snapshot` step for many volumes, or of a `volume.final` step for one. */
+/** From a `volume.snapshot` step of many volumes, or a `volume.final` step of one. */
 function snapshotGuid(out: Json, id: string): string {
   const { guids, guid } = out as {
     readonly guids?: Readonly<Record<string, string>>;
@@ -116,7 +116,7 @@ function committedVolume(
   return { ...volume, guid: told?.guid ?? guid ?? "", ...(evidence && { moved: evidence }) };
 }
 
-/** The instance that another takes the place of, where there is just one of each. */
+/** The replaced instance, where one replaces one. */
 function onlyOne({ instances }: ServiceSummary): string | undefined {
   const [old, ...more] = instances.filter(({ action }) => action !== "start");
   return more.length === 0 && old?.action === "stop" && instances.length === 2 ? old.id : undefined;

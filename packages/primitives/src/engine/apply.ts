@@ -11,8 +11,8 @@ import { planOf, recordOf, type Session } from "./session.ts";
 import type { PlannedStep } from "./types.ts";
 
 /**
- * Does every prepare step that is not done. `undefined` when all are; else why not: the first failure, after its siblings have
- * been stopped and have ended. Fails with `Interrupted` when this runner lost the operation.
+ * Runs every prepare step that is not done. Resolves with `undefined` when all are done, else with the first failure, once its
+ * siblings were stopped and have ended. Fails with `Interrupted` when this runner lost the operation.
  */
 export async function prepare(session: Session): Promise<ErrorBody | undefined> {
   const { keeper, limits, signal } = session;
@@ -49,12 +49,12 @@ export async function prepare(session: Session): Promise<ErrorBody | undefined> 
   }
 }
 
-/** Said of the steps that were running when another failed. */
+/** The error of the steps that were running when another one failed. */
 function stoppedBy({ title }: PlannedStep): PloyzError {
   return new PloyzError({ code: "aborted", message: `stopped, because another step failed: ${title}` });
 }
 
-/** Does every settle step that is not done, as far as each can get. Resolves with what is owed. */
+/** Runs every settle step that is not done; a failed one stops only its dependents. Resolves with the steps still owed. */
 export async function settle(session: Session, capMs?: number): Promise<readonly Owed[]> {
   const { keeper, limits } = session;
   const steps = remaining(session, planOf(session).settle);
@@ -83,13 +83,13 @@ export async function settle(session: Session, capMs?: number): Promise<readonly
       error: errors.get(id) ??
         stopped ?? {
           code: "needs_failed",
-          message: `${title}: not tried, because a step it needs failed`,
+          message: `${title}: skipped: a step it needs failed`,
           operationId: operation,
         },
     }));
 }
 
-/** What is left to prepare; of a resumed operation also what may be gone since. */
+/** Prepare steps left to run; in a resumed operation also those whose effect may have been lost. */
 function unprepared(session: Session): readonly PlannedStep[] {
   const { prepare } = planOf(session);
   const left = new Set(remaining(session, prepare));

@@ -11,14 +11,14 @@ import { allNeeds } from "./view.ts";
 export interface AttemptOptions {
   readonly signal: AbortSignal;
   readonly deadlineMs: number;
-  /** Whether this error, seen after `n` earlier ones, is worth another try inside the deadline. */
+  /** Whether to retry inside the deadline after this error; `n` errors came before it. */
   again(error: unknown, n: number): boolean;
 }
 
 export function applyStep(session: Session, step: PlannedStep, signal: AbortSignal, capMs?: number) {
   const def = definition(session, step);
   const deadlineMs = Math.min(def.timeoutMs(step.args), capMs ?? Number.POSITIVE_INFINITY);
-  // Nothing after the commit is taken back, so that it is tried as hard as an undo.
+  // Nothing after the commit is undone, so it is retried as often as an undo.
   const settles = planOf(session).settle.some(({ id }) => id === step.id);
   const again = (error: unknown, n: number) =>
     def.retryTransient && (isTransient(error) || (settles && n < 2));
@@ -27,7 +27,7 @@ export function applyStep(session: Session, step: PlannedStep, signal: AbortSign
   );
 }
 
-/** Undo is tried harder than apply: what it leaves behind, somebody has to clean up by hand. */
+/** Undo is retried more than apply: a failed undo leaves work for the operator. */
 export function undoStep(session: Session, step: PlannedStep, signal: AbortSignal, capMs?: number) {
   const def = definition(session, step);
   const deadlineMs = capMs ?? session.limits.undoMs;
@@ -52,7 +52,7 @@ async function attempt<T>(
   const { clock, limits } = session;
   let note: string | undefined;
   let last: unknown;
-  /** Who does not answer, and since when, without an answer in between. */
+  /** The machine that does not answer, and since when. */
   let silent: { readonly machine: string; readonly since: number } | undefined;
   const gaveUp = (error: unknown): boolean => {
     silent = silenceOf(error, step, silent?.since ?? clock.now());
@@ -87,7 +87,7 @@ async function attempt<T>(
         return done;
       } catch (error) {
         last = error;
-        // A machine has seen a newer holder: this run is the one that was replaced.
+        // The machine has seen a newer fence: another runner has replaced this one.
         if (errorBody(error).code === "fenced") throw takenOver(session.journal.operation);
         if (error instanceof Interrupted || signal.aborted || !options.again(error, n)) throw error;
         if (gaveUp(error)) throw error;
@@ -100,7 +100,7 @@ async function attempt<T>(
   });
 }
 
-/** The call says which machine it was; else it was that of the step. */
+/** The machine that the error names, else the step's own. */
 function silenceOf(error: unknown, step: PlannedStep, since: number) {
   const { code, machine = step.machine ?? "", details } = errorBody(error);
   if (code !== "machine_unreachable") return undefined;

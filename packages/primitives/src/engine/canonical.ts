@@ -21,7 +21,7 @@ export function hashJson(value: Json): string {
   return createHash("sha256").update(canonical(value)).digest("hex");
 }
 
-/** What survives JSON: turns interfaces and `undefined` fields into plain data. */
+/** The value after a round trip through JSON: plain data, without `undefined` fields. */
 export function asJson(value: unknown): Json {
   return value === undefined ? null : (JSON.parse(JSON.stringify(value)) as Json);
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { PloyzError } from "../error-codes.ts";
 
-/** Time, injected: the engine never looks at the machine's clock itself. */
+/** Time, injected: the engine never reads the machine's clock. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
@@ -30,9 +30,9 @@ export interface Bound {
   readonly clock: Clock;
   readonly ms: number;
   readonly parent: AbortSignal;
-  /** How long aborted work may take to notice; then it is left behind. */
+  /** How long aborted work may take to end; after that the engine stops waiting for it. */
   readonly graceMs: number;
-  /** What is said when the time is up; asked only then. */
+  /** The error at the deadline. Called only then. */
   expired(): { readonly message: string; readonly hint?: string; readonly cause?: unknown };
 }
 

@@ -24,8 +24,8 @@ export type CommitOutcome =
   | { readonly kind: "conflict" };
 
 /**
- * Writes the commit point once. Rides through a store that does not answer; fails with `Interrupted` `commit_unknown` when it
- * stays silent, because then nobody may undo: the write may have been taken.
+ * Writes the commit point once. Retries while the store does not answer; then fails with `Interrupted` `commit_unknown`, and
+ * nothing may be undone: the store may have taken the write.
  */
 export async function commitOnce(session: Session, point: CommitPoint): Promise<CommitOutcome> {
   const { clock, keeper, limits, journal } = session;
@@ -33,7 +33,7 @@ export async function commitOnce(session: Session, point: CommitPoint): Promise<
   keeper.ride(true);
   try {
     return await rideStore({ clock, rideMs: limits.storeRideMs }, async () =>
-      // A holder that was replaced must not commit what its successor may be undoing, and only a renewal proves that it was not.
+      // A replaced holder must not commit work that its successor may be undoing. Only a renewal proves that it was not replaced.
       (await keeper.ensure()) ? write(store, point) : settled(session, point),
     );
   } catch (error) {
@@ -52,7 +52,7 @@ async function write(store: Store, point: CommitPoint): Promise<CommitOutcome> {
   return result.ok ? { kind: "committed", revision: result.revision } : { kind: "conflict" };
 }
 
-/** After the lease was lost: only reading is left. */
+/** The outcome after the lease was lost: read from the store, never written. */
 async function settled(session: Session, point: CommitPoint): Promise<CommitOutcome> {
   const { operation } = session.journal;
   const revision = await findCommit(session.ports.store, operation, pointSummary(point));
@@ -87,7 +87,7 @@ export async function findCommit(
   const last = await store.commits.last(point.key);
   if (last === undefined || last.revision <= point.expected) return undefined;
   if (last.value.operation === operation) return last.revision;
-  // Somebody else has committed since; ours may be below.
+  // Another operation has committed since; ours may be in the history.
   const history = await store.commits.history(point.key, 100);
   return history.find(({ value }) => value.operation === operation)?.revision;
 }

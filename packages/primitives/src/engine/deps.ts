@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 import type { Limits } from "./limits.ts";
 import type { Kinds, Primitive, PrimitivePorts, Refusal } from "./types.ts";
 
-/** A primitive whose own types do not matter: what the engine works on. */
+/** A primitive without its own types, as the engine runs it. */
 export type AnyPrimitive = Primitive<PrimitivePorts, Json, unknown, Kinds, Json>;
 
 /** A primitive with ports to undo or finish its interrupted operations. Made with `register`. */
@@ -57,5 +57,5 @@ export type Refused = {
   readonly refusals: readonly Refusal[];
 };
 
-/** `plan`: a preview, or what was prepared. `refused`: nothing was touched. `operation`: it ran, and this is how it ended. */
+/** `plan`: a preview or a prepared plan. `refused`: nothing was touched. `operation`: the result of the run. */
 export type Outcome = PlanView | Refused | OperationResult;

@@ -5,7 +5,7 @@ import type { Plan } from "./types.ts";
 
 export type Owed = { readonly step: string; readonly error: ErrorBody };
 
-/** What stands in the journal of the commit point, enough to recognise it in the store. */
+/** The commit point as journaled: enough to recognise it in the store. */
 export type PointSummary = {
   readonly kind: "namespace" | "fact";
   /** Namespace or fact key. */
@@ -15,7 +15,7 @@ export type PointSummary = {
   readonly hash: string;
 };
 
-/** What an operation is, from its first entry on. `coordinator`: the machine that runs it; `by`: who asked. */
+/** The identity of an operation, fixed by its first entry. `coordinator`: the machine that runs it; `by`: the user. */
 export type Opening = {
   readonly operation: string;
   readonly primitive: string;
@@ -30,16 +30,16 @@ export type EntryBody =
   | ({ readonly type: "opened" } & Opening)
   /** The first plan, or a new one after the last was undone. */
   | { readonly type: "planned"; readonly plan: Plan }
-  /** Another runner goes on with it, or the same machine after a restart. */
+  /** Another runner continues it, or the same machine after a restart. */
   | { readonly type: "resumed"; readonly coordinator: string; readonly why: string }
-  /** Its daemon restarted and does not run it any more; nobody has taken it up yet. */
+  /** Its daemon restarted and no longer runs it; no runner has resumed it yet. */
   | { readonly type: "interrupted"; readonly error: ErrorBody }
   | { readonly type: "step-started"; readonly step: string }
   | { readonly type: "step-done"; readonly step: string; readonly out: Json }
   | { readonly type: "step-failed"; readonly step: string; readonly error: ErrorBody }
   | { readonly type: "committing"; readonly point: PointSummary }
   | { readonly type: "committed"; readonly revision: number }
-  /** From here on the plan is taken back; `error` is why. */
+  /** From here on the plan is undone, because of `error`. */
   | { readonly type: "unwinding"; readonly error: ErrorBody; readonly final: "failed" | "aborted" }
   | { readonly type: "undo-started"; readonly step: string }
   | { readonly type: "undo-done"; readonly step: string }
@@ -54,6 +54,6 @@ export type EntryBody =
 export type JournalEntry = EntryBody & {
   /** Milliseconds since the epoch, by the writer's clock. */
   readonly t: number;
-  /** Unique per run, so that two runners never take each other's entry for a retry of their own. */
+  /** Unique per run, so that no runner takes another's entry for its own retry. */
   readonly run: string;
 };

@@ -15,11 +15,11 @@ import { planView } from "./view.ts";
 export interface Execution {
   readonly input: Json;
   readonly facts: unknown;
-  /** Looks again and plans anew after a lost commit race; refusals are thrown as the first one. */
+  /** Observes and plans again after a lost commit race. @throws RefusedError */
   replan(): Promise<{ readonly facts: unknown; readonly plan: Plan }>;
 }
 
-/** What of an `OperationResult` this file decides. */
+/** The fields of an `OperationResult` that this file sets. */
 export type Ending = Pick<OperationResult, "state" | "changed" | "owed"> & {
   readonly output: Json;
   readonly revision?: number;
@@ -27,11 +27,11 @@ export type Ending = Pick<OperationResult, "state" | "changed" | "owed"> & {
   readonly warnings: readonly string[];
 };
 
-/** The end was reached, yet the journal does not say so. */
+/** Warning: the operation ended, but its journal lacks the last entry. */
 export const RECORD_LAGS =
   "the end of this operation could not be recorded; the next command on its scope will do that";
 
-/** From a journaled plan to the end: prepare, commit, settle; or back to where it began. */
+/** Runs a journaled plan: prepare, commit, settle; or undoes it. */
 export async function execute(session: Session, execution: Execution): Promise<Ending> {
   try {
     return await rounds(session, execution);
@@ -84,7 +84,7 @@ async function commit(session: Session, input: Json, facts: unknown): Promise<nu
     const outcome = await commitOnce(session, point);
     if (outcome.kind === "conflict") throw conflictError(operation, point);
     await journal.append({ type: "committed", revision: outcome.revision }).catch((error: unknown) => {
-      // It is committed, and the store says so to whoever resolves this: only what follows is left to another run.
+      // The commit is in the store, where a later run finds it: only the settle steps are left to that run.
       if (!(error instanceof Interrupted)) throw error;
     });
     deps.emit({ type: "committed", revision: outcome.revision });
@@ -116,7 +116,7 @@ async function finished(
   return end(session, { state, owed }, { revision, output: resultOf(session, input, revision) });
 }
 
-/** A bug in saying what was done does not undo it. */
+/** A bug in `result` must not fail a committed operation. */
 function resultOf(session: Session, input: Json, revision: number): Json {
   const output = (step: string) => recordOf(session).steps.get(step)?.out;
   const took = (step: string) => {
@@ -152,7 +152,7 @@ async function end(
     await session.journal.append({ type: "ended", ...ended });
     await session.journal.publish();
   } catch {
-    // What is true stays true; the next run on this scope reads the journal, writes this entry and the summary.
+    // The outcome stands; the next run on this scope reads the journal and writes this entry and the summary.
     warnings.push(RECORD_LAGS);
   }
   return { changed: committed !== undefined, output: null, ...committed, ...ended, warnings };

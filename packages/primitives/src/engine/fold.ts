@@ -13,14 +13,14 @@ export type StepRecord = {
   readonly ms?: number;
 };
 
-/** What a journal says; a pure fold of its entries. */
+/** The state of an operation: a pure fold of its journal. */
 export type OperationRecord = Opening & {
   readonly startedAt: number;
   readonly endedAt?: number;
   readonly state: OperationState;
   readonly plan?: Plan;
   readonly steps: ReadonlyMap<string, StepRecord>;
-  /** Set while the plan is being taken back or has been. */
+  /** Set once the undo of the plan has begun. */
   readonly unwinding?: { readonly error: ErrorBody; readonly final: "failed" | "aborted" };
   readonly point?: PointSummary;
   readonly revision?: number;
@@ -96,7 +96,7 @@ const iso = (ms: number) => new Date(ms).toISOString();
 
 export function summaryOf(record: OperationRecord): OperationSummary {
   const { operation, primitive, scope, state, coordinator, by } = record;
-  // What it is about; the other scopes (a deploy's routes) only keep others away.
+  // The scopes that name its subject; the others (a deploy's routes) only exclude concurrent operations.
   const about = [primitive, "deploy", "machine"];
   const own = scope.flatMap((one) => {
     const dot = one.indexOf(".");

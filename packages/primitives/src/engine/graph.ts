@@ -15,8 +15,8 @@ export interface GraphOptions<N extends Node> {
 }
 
 /**
- * Runs nodes as soon as what they need is done. Ends when nothing runs and nothing can start, so when it resolves or rejects no
- * work of its own goes on. Resolves with the nodes that were not started.
+ * Runs each node as soon as its needs are done. Settles when nothing runs and nothing can start, so no work outlives it. Resolves
+ * with the nodes that were not started.
  */
 export async function runGraph<N extends Node>(
   nodes: readonly N[],
@@ -65,7 +65,7 @@ export async function runGraph<N extends Node>(
   return [...waiting.values()];
 }
 
-/** The same nodes with the edges turned round: what needed others now comes before them. */
+/** The same nodes with reversed edges: each needs the nodes that needed it. */
 export function reversed<N extends Node>(nodes: readonly N[]): readonly (N & Node)[] {
   const neededBy = new Map<string, string[]>();
   for (const node of nodes) {

@@ -1,7 +1,7 @@
 import { type ErrorBody, errorBody } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
 
-/** This runner must stop at once and touch nothing more: another has the operation, or may have it. */
+/** This runner must stop at once and touch nothing: another runner has the operation, or may have it. */
 export class Interrupted extends PloyzError {}
 
 export function takenOver(operation: string): Interrupted {
@@ -17,12 +17,12 @@ export function leaseLost(operation: string, scope: string): Interrupted {
   return new Interrupted({
     code: "lease_lost",
     message: `operation ${operation} lost its lease on ${scope}; it stopped where it was`,
-    hint: "run the same command again: it adopts what was done or undoes it",
+    hint: "run the same command again: it resumes the operation or undoes it",
     operationId: operation,
   });
 }
 
-/** Worth another try inside the step's deadline. `call_interrupted`: the machine's daemon was restarted under the call. */
+/** Retried inside the step's deadline. `call_interrupted`: the machine's daemon restarted during the call. */
 const TRANSIENT = new Set([
   "machine_unreachable",
   "call_interrupted",

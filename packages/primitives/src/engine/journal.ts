@@ -12,14 +12,14 @@ export interface Journal {
   record(): OperationRecord | undefined;
   /** Durable when it resolves. Fails with `Interrupted` when another runner has written here; from then on every append does. */
   append(body: EntryBody): Promise<OperationRecord>;
-  /** Writes the summary document: the fold of what was appended. */
+  /** Writes the summary document: the fold of the entries. */
   publish(): Promise<void>;
 }
 
 export interface JournalOptions {
   readonly store: JournalStore;
   readonly operation: string;
-  /** What was read of it already. */
+  /** The entries read so far. */
   readonly entries: readonly JournalEntry[];
   /** Unique to this run. */
   readonly run: string;
@@ -47,7 +47,7 @@ export function openJournal(options: JournalOptions): Journal {
       const mine = await rideStore(options, () => store.append(operation, length, asJson(entry)));
       if (!mine) throw takenOver(operation);
     } catch (error) {
-      // Whether the entry was written is not known, so nothing may be written after it by this run.
+      // The store may or may not have the entry, so this run must not write another.
       stopped = error instanceof Interrupted ? error : stop(operation, error);
       throw stopped;
     }
@@ -74,7 +74,7 @@ export function openJournal(options: JournalOptions): Journal {
 
 function stop(operation: string, cause: unknown): Interrupted {
   const message = `the journal of operation ${operation} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`;
-  const hint = "when the store is back, run the same command again: it adopts what was done or undoes it";
+  const hint = "when the store is back, run the same command again: it resumes the operation or undoes it";
   const code = isUnavailable(cause) ? "store_unavailable" : "journal_failed";
   return new Interrupted({ code, message, hint, operationId: operation }, { cause });
 }

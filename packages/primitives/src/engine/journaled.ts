@@ -5,7 +5,7 @@ import type { Session } from "./session.ts";
 import type { PlannedStep } from "./types.ts";
 
 /**
- * Applies or undoes a step, and journals its begin and its end. Returns the step's error, `undefined` after a success; throws when the
+ * Applies or undoes a step, and journals its start and its end. Returns the step's error, `undefined` after a success; throws when the
  * journal cannot be written. The first entry is durable before the effect: an effect whose step is not in the journal would never be undone.
  */
 export async function journaled(

@@ -11,12 +11,12 @@ export interface LeaseKeeper {
   readonly fence: { readonly scope: string; readonly revision: number };
   /** Aborts, with an `Interrupted`, when a lease was lost or could not be renewed within its TTL. */
   readonly lost: AbortSignal;
-  /** Renews now; false when one is lost. May throw `store_unavailable`. Does not give up on the local clock alone. */
+  /** Renews now; false when a lease is lost. May throw `store_unavailable`. An expired local clock alone is no loss. */
   ensure(): Promise<boolean>;
-  /** While true, running out of time locally is not a loss: the commit rides through and asks `ensure`. */
+  /** While true, a local expiry is no loss: the commit retries and calls `ensure`. */
   ride(on: boolean): void;
   release(): Promise<void>;
-  /** Stops renewing without releasing: somebody else may stand there under the same name. */
+  /** Stops renewing without releasing: another runner may hold the lease under the same name. */
   abandon(): void;
 }
 
@@ -52,20 +52,20 @@ export async function acquireLeases(
 
 async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease> {
   const { leases, clock, holder, ttlMs, signal } = options;
-  // A holder that cannot be asked is waited for no longer than its lease can live without it; meanwhile it is asked again, since a
-  // daemon that was killed is back long before that.
+  // An unreachable holder is waited for until its lease must have expired. It is polled meanwhile: a killed daemon is back long
+  // before that.
   let until: number | undefined;
   for (;;) {
     if (signal.aborted) throw abortedError();
-    // Looked at first: `acquire` says "yours" to a name that has it already, which may be a dead run of the same operation on
-    // this machine whose late commands must be fenced off.
+    // Read first: `acquire` succeeds for a holder that has the lease already, which may be a dead run of the same operation on
+    // this machine whose late commands must be fenced.
     const standing = await leases.get(scope);
     const result = standing === undefined ? await leases.acquire(scope, holder, ttlMs) : undefined;
     if (result?.acquired) return result.lease;
     const held = result?.held ?? standing;
     if (held === undefined) continue;
-    // Our own name: a run of this operation on this machine that is dead, or the caller would not have begun. Freed, so that the new
-    // lease has a higher fence.
+    // Held under our own name: by a dead run of this operation on this machine, else the caller would not have begun. Released, so
+    // that the new lease has a higher fence.
     const { operation, machine } = held.holder;
     const ours = operation === holder.operation && machine === holder.machine;
     const running = ours ? false : await askRunning(options, held.holder);
@@ -86,7 +86,7 @@ async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease
   }
 }
 
-/** Whether the daemon of the machine runs the operation now. `undefined`: nobody answers there. */
+/** Whether the machine's daemon runs the operation now. `undefined`: it does not answer. */
 export async function askRunning(
   options: Pick<AcquireOptions, "askHolderMs" | "signal" | "machines">,
   { operation, machine }: LeaseHolder,
@@ -115,7 +115,7 @@ export function busy(held: Pick<Lease, "scope" | "holder">, answers: boolean): P
     code: "scope_busy",
     message: answers
       ? `operation ${operation} on machine ${machine} holds ${held.scope}`
-      : `operation ${operation} holds ${held.scope}; its machine ${machine} does not answer, yet its lease lives`,
+      : `operation ${operation} holds ${held.scope}; its machine ${machine} does not answer, but its lease has not expired`,
     hint: `ployzctl ops watch ${operation}`,
     machine,
     operationId: operation,
@@ -168,7 +168,7 @@ function openKeeper(options: AcquireOptions) {
       await clock.sleep(ttlMs / 3, stopped.signal);
       if (stopped.signal.aborted) return;
       checkExpiry();
-      // Not awaited: an answer that never comes must not keep the expiry from being noticed.
+      // Not awaited: a missing answer must not hide the expiry.
       if (!renewing && !lost.signal.aborted) {
         renewing = true;
         void serial()
@@ -184,7 +184,7 @@ function openKeeper(options: AcquireOptions) {
 
   const stop = () => stopped.abort();
 
-  /** Tried a few times; one that cannot be released expires by itself. */
+  /** Retries a few times; a lease that cannot be released expires. */
   const releaseOne = async (lease: Lease): Promise<void> => {
     for (let n = 0; n < 3; n++) {
       try {

@@ -4,19 +4,19 @@ export interface Limits {
   readonly parallel: number;
   readonly parallelPerMachine: number;
   readonly leaseTtlMs: number;
-  /** How long a write rides through a store that does not answer (an election takes 4 to 7 s). */
+  /** How long a write is retried while the store does not answer (an election takes 4 to 7 s). */
   readonly storeRideMs: number;
   /** Deadline of one undo with its retries. */
   readonly undoMs: number;
-  /** Deadline of one step that an earlier operation owes, when a later one tries it again on its way. */
+  /** Deadline of one step that an earlier operation owes, when a later one retries it. */
   readonly owedRetryMs: number;
-  /** How long a step or an undo tries again a machine that does not answer: its daemon may be restarting. */
+  /** How long a step or an undo retries a machine that does not answer: its daemon may be restarting. */
   readonly unreachableMs: number;
   /** How long an aborted step may take to stop. */
   readonly abortGraceMs: number;
-  /** Deadline of asking a lease's holder whether it still runs. */
+  /** Deadline of the call that checks whether a lease's holder still runs. */
   readonly askHolderMs: number;
-  /** Plans made anew after a lost commit race. */
+  /** How often an operation plans again after a lost commit race. */
   readonly replans: number;
   /** How many of the newest operations are searched for unfinished ones. */
   readonly predecessors: number;

@@ -15,11 +15,11 @@ export interface NestingOptions {
   find(primitive: string): RegisteredPrimitive | undefined;
   /** Of the operation that the others are part of. */
   deps(): Omit<EngineDeps, "ports" | "emit" | "signal">;
-  /** Told of each operation that begins, with what aborts it. */
+  /** Called for each operation that begins, with the controller that aborts it. */
   track(operation: string, abort: AbortController): Tracked;
 }
 
-/** Told what an operation says, and that it has ended. */
+/** Receives the events of an operation, and its end. */
 export interface Tracked {
   emit(event: OperationEvent): void;
   end(): void;
@@ -69,7 +69,7 @@ export function nestedOperations({ find, deps, track }: NestingOptions): Operati
         const own = { ...deps(), store, emit: () => {}, signal: new AbortController().signal };
         await resolveInterrupted(new Map([[primitive, found]]), record.operation, own).catch(
           (error: unknown) => {
-            if (errorBody(error).code !== "scope_busy") throw error; // somebody runs it: then it ends by itself
+            if (errorBody(error).code !== "scope_busy") throw error; // another runner has it, and ends it
           },
         );
       }

@@ -11,13 +11,13 @@ import { fold, isFinal, type OperationRecord, summaryOf } from "./fold.ts";
 import { readJournal } from "./journal.ts";
 import type { Session } from "./session.ts";
 
-/** An operation that did not reach its end, and its journal. */
+/** An unfinished operation and its journal. */
 export interface Unfinished {
   readonly entries: readonly JournalEntry[];
   readonly record: OperationRecord;
 }
 
-/** Unfinished operations on any of the scopes, oldest first. Summaries that lag behind their journal are put right. */
+/** Unfinished operations on any of the scopes, oldest first. Corrects summaries that lag behind their journal. */
 export async function unfinishedOn(
   journals: JournalStore,
   scopes: readonly string[],
@@ -36,7 +36,7 @@ export async function unfinishedOn(
   return found.reverse();
 }
 
-/** Whether running `primitive` with `input` may go on with this operation, as far as its journal says. */
+/** Whether a run of the primitive with this input may resume the operation, by its journal. */
 export function isResumable(record: OperationRecord, registered: RegisteredPrimitive, input: Json): boolean {
   const { primitive } = registered;
   const going = record.state === "running" || record.state === "interrupted";
@@ -46,7 +46,7 @@ export function isResumable(record: OperationRecord, registered: RegisteredPrimi
   return going && same && !failed && record.revision === undefined && sameJson(record.input, input);
 }
 
-/** The revision it was committed at, by its journal or, when that does not say, by the store. */
+/** The revision of its commit: from its journal, else from the store. */
 export async function committedAt(
   record: OperationRecord,
   { ports }: RegisteredPrimitive,
@@ -56,7 +56,7 @@ export async function committedAt(
   return findCommit(ports.store, record.operation, record.point);
 }
 
-/** Ends an unfinished operation whose leases this session holds: forward when it was committed, else back. */
+/** Ends an unfinished operation whose leases this session holds: finishes it when it was committed, else undoes it. */
 export async function resolve(
   session: Session,
   record: OperationRecord,

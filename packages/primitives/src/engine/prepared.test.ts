@@ -31,7 +31,7 @@ async function prepare(world: World) {
   return { id, apply: () => run(world, { input, mode: "apply", prepared: { id, hash } }) };
 }
 
-test("what was prepared is applied, as the operation that was named", async () => {
+test("a prepared plan is applied under its own operation id", async () => {
   const world = await emptyWorld();
   const prepared = await prepare(world);
   expect(world.memory.all.flatMap(({ effects }) => effects)).toEqual([]);
@@ -47,7 +47,7 @@ test("when something else would be done now, nothing is", async () => {
   expect(world.memory.all.flatMap((machine) => machine.effects).length).toBe(effects);
 });
 
-test("a plan that has expired, or that nobody prepared, is refused", async () => {
+test("a plan that has expired, or was never prepared, is refused", async () => {
   const world = await emptyWorld();
   const { id } = await prepare(world);
   const { store } = world.ports;

@@ -16,7 +16,7 @@ export type PreparedPlan = {
   readonly primitive: string;
   readonly version: number;
   readonly input: Json;
-  /** Of everything that would be done and that it rests on. */
+  /** Hash of the steps and the basis. */
   readonly hash: string;
   /** RFC 3339. */
   readonly expiresAt: string;
@@ -25,12 +25,12 @@ export type PreparedPlan = {
 
 const keyOf = (id: string): string => `prepared.${id}`;
 
-/** The same for plans that do the same on the same grounds; what is only told (sizes, warnings) does not count. */
+/** Equal for plans with the same steps and basis; sizes and warnings do not count. */
 export function workHash({ basis, prepare, settle }: Plan): string {
   return hashJson(asJson({ basis, prepare, settle }));
 }
 
-/** Keeps the plan of a run that changes nothing, and lets go of expired ones. */
+/** Stores the plan without running it, and deletes expired ones. */
 export async function keepPrepared(run: Run, plan: Plan): Promise<PlanView> {
   const { registered, deps, input, id } = run;
   const { facts } = registered.ports.store;
@@ -72,12 +72,13 @@ export async function findPrepared({ facts }: Store, id: string, now: number): P
   return prepared;
 }
 
-/** @throws PloyzError `prepared_stale` when not just what was prepared would be done now. */
+/** @throws PloyzError `prepared_stale` when the plan would differ now. */
 export function checkPrepared(plan: Plan, expected: string | undefined): void {
   if (expected === undefined || workHash(plan) === expected) return;
   throw new PloyzError({
     code: "prepared_stale",
-    message: "what the prepared plan rests on has changed since: something else would be done now",
+    message:
+      "the prepared plan is stale: the state it was made from has changed, and the plan would differ now",
     hint: "prepare it again and look at the difference",
   });
 }

@@ -11,8 +11,8 @@ import { committedAt, resolve, unknownVersion } from "./predecessors.ts";
 import { hold, notRunningHere, type Run, sessionFor } from "./run-context.ts";
 
 /**
- * Ends an operation that nobody runs: forward when it was committed, else back (`aborted`). One that has ended is reported as it
- * is. Fails with `operation_unknown`, `operation_version` or `scope_busy`; nothing was touched then.
+ * Ends an operation that no daemon runs: finishes it when it was committed, else undoes it (`aborted`). Reports one that has ended
+ * already. Fails with `operation_unknown`, `operation_version` or `scope_busy`; nothing was touched then.
  */
 export async function resolveInterrupted(
   primitives: PrimitiveRegistry,
@@ -38,7 +38,7 @@ export async function resolveInterrupted(
   const [first, ...rest] = [...seen.record.scope].sort();
   if (first === undefined) throw new Error(`operation ${operation} has no scope`);
   const limits = { ...DEFAULT_LIMITS, ...deps.limits };
-  // The abort signal of the request is the operator's; taking an operation back is not itself aborted half way.
+  // The operator's abort signal does not apply: an undo is not aborted half way.
   const run: Run = {
     ...{ registered: owner, input: seen.record.input, limits },
     deps: { ...deps, ports: owner.ports, primitives },
@@ -82,8 +82,8 @@ export interface MarkOptions {
 }
 
 /**
- * For a daemon that starts: operations that this machine coordinated and nobody runs now are journaled as `interrupted`, and their
- * leases freed, so that the next command need not wait for them. Resolves with their ids.
+ * For a starting daemon: journals operations that this machine coordinated and no longer runs as `interrupted`, and releases their
+ * leases, so that the next command need not wait for them. Resolves with their ids.
  */
 export async function markInterrupted(options: MarkOptions): Promise<readonly string[]> {
   const { store, machine, clock, ids, limit = DEFAULT_LIMITS.predecessors } = options;
@@ -132,7 +132,7 @@ async function freeLeases(store: Store, scopes: readonly string[], holder: Lease
   }
 }
 
-/** How a listing shows an operation: one that is said to run while nobody holds its scope is interrupted. */
+/** An operation as listings show it: `interrupted` when it is recorded as running but its scope is not leased. */
 export function presentSummary(summary: OperationSummary, heldScopes: ReadonlySet<string>): OperationSummary {
   const held = summary.scope.some((scope) => heldScopes.has(scope));
   return summary.state === "running" && !held ? { ...summary, state: "interrupted" } : summary;

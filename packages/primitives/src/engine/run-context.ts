@@ -12,9 +12,9 @@ export interface Run {
   readonly input: Json;
   readonly deps: EngineDeps;
   readonly limits: Limits;
-  /** Fresh: the operation's id unless it resumes another, and what marks this run's journal entries. */
+  /** New for each run: the operation's id unless it resumes another, and the mark of this run's journal entries. */
   readonly id: string;
-  /** Only a plan with this work is applied. */
+  /** Only a plan with this hash is applied. */
   readonly expected?: string;
 }
 
@@ -36,7 +36,7 @@ export function hold(
   });
 }
 
-/** Refuses with `scope_busy` if this daemon runs the operation. The daemon answers for what it has accepted, so its other runs are asked for before this one is accepted under the same id. */
+/** Refuses with `scope_busy` if this daemon runs the operation. Checked before this run is accepted under the same id: from then on the daemon would report this very run. */
 export async function notRunningHere(
   { deps, limits, registered }: Run,
   scope: string,

@@ -88,7 +88,7 @@ describe("an operation", () => {
     expect(types.indexOf("committed")).toBeGreaterThan(types.indexOf("step"));
   });
 
-  it("says what it was waiting for when a step's time is up, and undoes the rest", async () => {
+  it("names the thing it waited for when a step's time is up, and undoes the rest", async () => {
     const world = await scenario.world();
     const reserve: (typeof place)["steps"]["reserve"] = {
       ...place.steps.reserve,
@@ -185,7 +185,7 @@ describe("the commit", () => {
     expect((await plain.ports.store.commits.history("prod", 9)).length).toBe(2);
   });
 
-  it("is left alone, not undone, while nobody knows whether it happened; the same command finishes it", async () => {
+  it("is left alone, not undone, while its outcome is unknown; the same command finishes it", async () => {
     const plain = await scenario.world();
     let gone = false;
     const world = hooked(plain, "store.commits.append", async (effect) => {
@@ -220,7 +220,7 @@ describe("the commit", () => {
     expect(said).toEqual([expect.stringContaining("m1 was restarted")]);
   });
 
-  it("waits once for a machine that went away, not again for each step that it has to take back there", async () => {
+  it("waits once for a machine that stopped answering, not again for each step to undo there", async () => {
     const plain = await scenario.world();
     let calls = 0;
     const through: Hook = (called, [machine], effect) => {
@@ -238,7 +238,7 @@ describe("the commit", () => {
     expect(world.clock.now() - began).toBeLessThan(1.5 * DEFAULT_LIMITS.unreachableMs);
   });
 
-  it("is planned anew when somebody else committed first", async () => {
+  it("is planned again when another operation committed first", async () => {
     const plain = await scenario.world();
     let raced = false;
     const world = hooked(plain, "store.commits.append", async (effect) => {

@@ -33,7 +33,7 @@ import { planView } from "./view.ts";
 
 /**
  * Runs one command: parse, lease, resolve what an interrupted predecessor left, observe, plan, prepare, commit, settle.
- * Never throws for what an operator could meet: a refusal, a failure and an interruption are outcomes. The last event is `result`
+ * Never throws for an expected case: a refusal, a failure and an interruption are outcomes. The last event is `result`
  * or `refused` (for a preview: `plan`).
  */
 export async function runOperation<
@@ -79,7 +79,7 @@ async function dispatch(
   }
 }
 
-/** Errors before anything was touched. A bug is reported like them, rather than taking the daemon down. */
+/** An error before anything was touched. A bug is reported the same way rather than crashing the daemon. */
 function refused({ registered }: Run, error: unknown): Refused {
   const refusals = error instanceof RefusedError ? error.refusals : [errorBody(error)];
   return { kind: "refused", primitive: registered.primitive.name, refusals };
@@ -102,8 +102,8 @@ async function apply(run: Run): Promise<Outcome> {
   const scopes = [first, ...rest] as const;
   const began = deps.clock.now();
 
-  // The lease carries the id of the operation that will run, so that whoever finds it held names the right one. Which one that is
-  // is only certain under the lease: hence a guess, and another round when it was wrong.
+  // The lease carries the id of the operation that will run, so that a concurrent command names the right one. The id is only
+  // certain under the lease: hence a guess, and another round when it was wrong.
   let operation = await guess(run, scopes);
   const resolved = new Set<string>();
   for (let round = 0; round < 4; round++) {
@@ -150,16 +150,16 @@ interface Resume {
   readonly planned?: Planned;
 }
 
-/** Ends what predecessors left on these scopes. Resolves with the one to go on with, if there is one. */
+/** Ends unfinished operations on these scopes. Resolves with the one to resume, if any. */
 async function clear(
   run: Run,
   keeper: LeaseKeeper,
   found: readonly Unfinished[],
-  /** `resolved`: by an earlier round of this run, and so not tried again. */
+  /** `resolved`: ended by an earlier round of this run, so not retried. */
   { warnings, resolved }: { readonly warnings: string[]; readonly resolved: Set<string> },
 ): Promise<Resume | undefined> {
   const { deps } = run;
-  // All are looked up first: if one is of an unknown version, none is touched.
+  // All are checked first: if one has an unknown version, none is touched.
   const known = found.flatMap((unfinished) => {
     const { record } = unfinished;
     const owner =
@@ -227,7 +227,7 @@ async function proceed(
     deps.emit({ type: "plan", plan: planView(primitive.name, planned.plan) });
     return { state: "done", changed: false, output: null, owed: [], warnings: [] };
   }
-  // Whoever slept through its lease while it looked around finds out here, before it writes anything.
+  // A run whose lease expired while it observed stops here, before it writes anything.
   if (!(await keeper.ensure())) throw keeper.lost.reason;
   const session = sessionFor(run, registered, keeper, resume?.unfinished ?? operation);
   await begin(session, run, scopes, resume, planned.plan);
@@ -235,7 +235,7 @@ async function proceed(
   return execute(session, { input, facts: planned.facts, replan });
 }
 
-/** Until this resolves nothing has been touched; after it, whoever looks at the scope finds this operation. */
+/** Nothing was touched before this; from here on the journal shows this operation on its scopes. */
 async function begin(
   session: Session,
   run: Run,

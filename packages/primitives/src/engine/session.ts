@@ -15,9 +15,9 @@ export interface Session {
   readonly deps: Pick<EngineDeps, "self" | "emit" | "generation">;
   readonly clock: Clock;
   readonly limits: Limits;
-  /** Another run has begun this operation, some time ago. */
+  /** An earlier run began this operation. */
   readonly resumed: boolean;
-  /** Machines that were given up because they did not answer: later steps on them ask once, until one is answered. */
+  /** Machines that did not answer in time: later steps try them once, until one answers. */
   readonly silent: Set<string>;
   /** The operator's abort. */
   readonly signal: AbortSignal;

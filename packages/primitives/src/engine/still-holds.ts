@@ -3,7 +3,7 @@ import { observeAndPlan, type Planned, RefusedError } from "./planning.ts";
 import type { Run } from "./run-context.ts";
 import type { Plan } from "./types.ts";
 
-/** The journaled plan with fresh facts, when nothing that it rests on has changed and the machines that it rests on answer. */
+/** The journaled plan with fresh facts; `undefined` when its basis has changed or one of its machines does not answer. */
 export async function stillHolds(
   run: Run,
   plan: Plan | undefined,
@@ -27,7 +27,7 @@ export async function stillHolds(
   }
 }
 
-/** Going on with a plan that needs a machine which is gone would only fail: a new one can do without it. */
+/** A plan that needs an unreachable machine would only fail: a new plan can avoid it. */
 async function allAnswer(run: Run, plan: Plan, operation: string): Promise<boolean> {
   const { machines } = run.registered.ports;
   const { askHolderMs } = run.limits;

@@ -100,7 +100,7 @@ describe("a second runner", () => {
     expect(await scenario.inspect(world)).toEqual(FINISHED);
   });
 
-  it("does not wait when the other daemon was restarted; the same input goes on under the same id", async () => {
+  it("does not wait when the other daemon was restarted; the same input continues under the same id", async () => {
     const { world, dead } = await crashedAfter("instance.reserve on m1");
     const before = world.clock.now();
     const deps = as(world, "restarted");
@@ -110,7 +110,7 @@ describe("a second runner", () => {
     expect(await scenario.inspect(world)).toEqual(FINISHED);
   });
 
-  it("with another input undoes what was interrupted first", async () => {
+  it("with another input undoes the interrupted operation first", async () => {
     const { world, dead } = await crashedAfter("instance.reserve on m2");
     expect(await runOperation(place, other, as(world, "restarted"))).toMatchObject({
       state: "done",
@@ -128,7 +128,7 @@ describe("a second runner", () => {
     expect(await leftInStore(world.ports.store)).toEqual([]);
   });
 
-  it("with another input finishes what was committed first", async () => {
+  it("with another input finishes the committed operation first", async () => {
     const { world, dead } = await crashedAfter("store.commits.append");
     expect(await runOperation(place, other, as(world, "restarted"))).toMatchObject({ state: "done" });
     expect(await scenario.inspect(world)).toEqual({
@@ -212,7 +212,7 @@ describe("an interrupted operation", () => {
     await expect(asked).rejects.toMatchObject({ code: "operation_unknown" });
   });
 
-  it("is shown as interrupted when nobody holds its scope", async () => {
+  it("is shown as interrupted when its scope is not leased", async () => {
     const { world, dead } = await crashedAfter("instance.reserve on m1");
     const summary = (await world.ports.store.journals.summary(dead))?.value as unknown as OperationSummary;
     expect(presentSummary(summary, new Set(["place.prod"])).state).toBe("running");

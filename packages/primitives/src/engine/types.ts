@@ -4,7 +4,7 @@ import type { Machines } from "../ports/machines.ts";
 import type { CommitEnvelope, Store } from "../ports/store.ts";
 
 /**
- * A store key and the revision that the plan rests on; 0: must not exist. Keys: `commit.<ns>` and `fact.<key>`. Never a key that a
+ * A store key and its revision when the plan was made; 0: it must not exist. Keys: `commit.<ns>` and `fact.<key>`. Never a key that a
  * step of the same plan writes: an interrupted plan is resumed only while its basis still holds.
  */
 export interface Basis {
@@ -20,7 +20,7 @@ export interface Refusals {
   readonly refusals: readonly Refusal[];
 }
 
-/** The step kinds of one primitive: what each takes and what it leaves for later steps. */
+/** The step kinds of one primitive: arguments and output of each. */
 export type Kinds = Readonly<Record<string, { readonly args: Json; readonly out: Json }>>;
 
 /** A planned step is plain data: printed by preview, journaled, replayed. */
@@ -63,27 +63,27 @@ export interface StepContext<Ports> {
   output(step: string): Json;
   /** Calls a machine under the operation's fence. */
   readonly call: Machines["call"];
-  /** Live only, not journaled: bytes, rate, what is being waited for. */
+  /** Live only, not journaled: bytes, rate, the thing waited for. */
   progress(note: string, numbers?: { readonly done?: number; readonly total?: number }): void;
 }
 
-/** How one kind of step is done. Every function here is safe to call twice. */
+/** How one kind of step runs. Every function here is safe to call twice. */
 export interface StepDef<Ports, Args extends Json, Out extends Json> {
   /** Deadline in ms of the whole step with its retries, by its arguments. */
   timeoutMs(args: Args): number;
-  /** Transient errors (`machine_unreachable`, `store_unavailable`, `deadline_exceeded` of the transport) are tried again inside the deadline when true. */
+  /** Transient errors (`machine_unreachable`, `store_unavailable`, `deadline_exceeded` of the transport) are retried inside the deadline when true. */
   readonly retryTransient: boolean;
   apply(args: Args, context: StepContext<Ports>): Promise<Out>;
   /**
-   * Whether the effect can be gone although the step is done, e.g. a process whose machine lost power: an operation that is resumed does
-   * such steps again before it commits, rather than trust the journal.
+   * Whether the effect can be lost after the step is done, e.g. a process whose machine lost power: a resumed operation runs such steps
+   * again before it commits.
    */
   fleeting?(args: Args): boolean;
   /** Absent when it leaves nothing behind. Must cope with an effect that never happened. */
   undo?(args: Args, context: Omit<StepContext<Ports>, "output">): Promise<void>;
 }
 
-/** What an operation's one point of no return writes. */
+/** The write that is an operation's one point of no return. */
 export type CommitPoint =
   | { readonly kind: "namespace"; readonly commit: CommitEnvelope; readonly expected: number }
   | { readonly kind: "fact"; readonly key: string; readonly value: Json; readonly expected: number };
@@ -95,7 +95,7 @@ export interface PrimitivePorts {
 
 /**
  * One primitive. Effects are idempotent by construction of the participants (every changing command names its object and may be
- * sent twice), so a resumed step is simply applied again.
+ * sent twice), so a resumed step is applied again.
  */
 export interface Primitive<
   Ports extends PrimitivePorts,
@@ -114,7 +114,7 @@ export interface Primitive<
   ):
     | { readonly ok: true; readonly input: In }
     | { readonly ok: false; readonly refusals: readonly Refusal[] };
-  /** What is leased, taken in sorted order: `deploy.prod`, `machine.m2`. */
+  /** The leases, taken in sorted order: `deploy.prod`, `machine.m2`. */
   scope(input: In): readonly string[];
   /** Reads only. */
   observe(input: In, ports: Ports, signal: AbortSignal): Promise<Facts>;

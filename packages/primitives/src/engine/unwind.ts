@@ -7,8 +7,8 @@ import { planOf, recordOf, type Session } from "./session.ts";
 import type { PlannedStep } from "./types.ts";
 
 /**
- * Takes back every prepare step that was started, each after all that needed it. Resolves with what could not be undone: a
- * step whose dependant is still there is left alone too (an address is not freed under a running instance).
+ * Undoes every prepare step that was started, each after its dependents. Resolves with the steps that could not be undone: a step
+ * whose dependent remains is kept (an address is not freed under a running instance).
  */
 export async function unwind(
   session: Session,

@@ -3,8 +3,8 @@ import { asJson, hashJson } from "./canonical.ts";
 import type { Plan, PlannedStep } from "./types.ts";
 
 /**
- * The plan as it is printed and sent: everything but the steps' arguments, and but the summary's `next`, from which the commit is made.
- * Both hold what runs, the values of environment variables included.
+ * The plan as printed and sent: without the steps' arguments and the summary's `next`, from which the commit is made. Both hold full
+ * specs, including the values of environment variables.
  */
 export function planView(primitive: string, plan: Plan): PlanView {
   const { changes, warnings } = plan;
@@ -40,7 +40,7 @@ export function checkPlan(plan: Plan, kinds: Readonly<Record<string, unknown>>):
   if (!plan.changes && seen.size > 0) throw new Error("a plan without changes has steps");
 }
 
-/** Ids of everything that `step` needs, through others too. */
+/** Ids of all steps that `step` needs, directly or not. */
 export function allNeeds(steps: readonly PlannedStep[], step: PlannedStep): ReadonlySet<string> {
   const byId = new Map(steps.map((s) => [s.id, s]));
   const all = new Set<string>();

@@ -69,7 +69,7 @@ describe("evacuate", () => {
         {
           code: "no_machine_fits",
           message:
-            "volumes.data: fits nowhere (m1: it is being emptied; m2: has no ZFS for volumes (storage.zfs_root); m3: draining)",
+            "volumes.data: fits nowhere (m1: it is being drained; m2: has no ZFS for volumes (storage.zfs_root); m3: draining)",
         },
         {},
       ],

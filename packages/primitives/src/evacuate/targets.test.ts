@@ -119,7 +119,7 @@ describe("where a volume goes", () => {
     );
     const { refusals } = choose(regions, [volume("data", "m1", 2)], services);
     expect(refusals).toEqual([
-      "volumes.data: fits nowhere (m1: it is being emptied; m2: has no ZFS for volumes (storage.zfs_root); " +
+      "volumes.data: fits nowhere (m1: it is being drained; m2: has no ZFS for volumes (storage.zfs_root); " +
         "m3: 1024 MiB of its pool can still be promised, 2048 MiB of quotas needed; m4: draining; m5: on standby; " +
         "m6: unreachable: it does not answer; m7: not in region eu; m8: 1024 MiB of memory free, 2048 MiB needed; " +
         "m9: 2048 MiB of its pool free, 3072 MiB of data)",

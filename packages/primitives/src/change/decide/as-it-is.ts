@@ -2,7 +2,7 @@ import type { Refusal } from "../../engine/types.ts";
 import type { ChangeFacts, Head } from "../observe/facts.ts";
 import { DEFAULT_HOLD_MS, type Desired, type Wish } from "./desired.ts";
 
-/** Everything as it is: what a change begins with that changes little. */
+/** The present state, as the base of a change that changes little of it. */
 export function asItIs(namespace: string, head: Head | undefined): Desired {
   const { services = {}, jobs = {} } = head?.commit ?? {};
   return {
@@ -20,7 +20,7 @@ export function asItIs(namespace: string, head: Head | undefined): Desired {
   };
 }
 
-/** A branch stays one, whatever is done in it. */
+/** A branch stays a branch after any change. */
 export function branchOf(head: Head | undefined): Pick<Desired, "lineage" | "branchedFrom"> {
   const { lineage, branchedFrom } = head?.commit ?? {};
   return {
@@ -33,7 +33,7 @@ export function wishOf(desired: Desired, more: Partial<Omit<Wish, "desired">> = 
   return { desired, refusals: [], warnings: [], basis: [], unresolved: new Set(), ...more };
 }
 
-/** A namespace that is there: committed, and not removed since. */
+/** The head of a namespace that exists: committed and not removed. */
 export function liveHead(head: Head | undefined): Head | undefined {
   return head?.commit.removed ? undefined : head;
 }
@@ -64,7 +64,7 @@ export function noVolume(namespace: string, volume: string, head: Head | undefin
   };
 }
 
-/** The plan rests on the source as it was looked at. */
+/** The plan is valid only for this revision of the source. */
 export const restsOn = (head: Head): Wish["basis"] => [
   { key: `commit.${head.commit.namespace}`, revision: head.revision },
 ];

@@ -16,13 +16,13 @@ import { type SecretScope, type Secrets, sameSecrets, secretScope } from "./secr
 import { planVolumes, refuseVolumes, type VolumePlan } from "./volumes.ts";
 
 /**
- * What a wish means here and now: what stays, starts and goes, and where; or every reason against it, all at once. Pure. Instances of
- * unchanged services that live, or are on a machine that does not answer, stay exactly where they are.
+ * Decides which instances and volumes stay, start and go, and where; or returns every reason against it. Pure. Instances of unchanged
+ * services that are alive, or on a machine that does not answer, stay where they are.
  */
 export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFacts): Decision | Refusals {
   if (facts.machines.length === 0) return { refusals: [noMachines] };
   const refusals: Refusal[] = [...refuseDesired(desired, facts), ...wish.refusals];
-  // Where the machine that was asked for is not there, what else is in the way only follows from it.
+  // Without the requested machine, all further refusals would only be consequences.
   if (wish.refusals.some(isUnknownMachine)) return { refusals };
   const warnings: string[] = [...wish.warnings];
   const committed = facts.head?.commit;
@@ -52,7 +52,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
 
   const services = drafts.map(({ name, next, previous, needs, old, keep }): ServiceDecision => {
     const base = { name, ...(previous && { previous }), secrets: next ? secrets.of(next.spec) : {} };
-    // A spec that could not be resolved is refused; it must not look like a removal meanwhile.
+    // An unresolved spec is refused already, and is no removal.
     if (next === undefined || needs === undefined)
       return { ...base, keep: [], start: [], retire: unresolved.has(name) ? [] : old };
     const { spec } = next;
@@ -73,7 +73,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
         ...(frees && { freedBytes: previous?.spec.resources?.memoryBytes ?? 0 }),
       };
     });
-    // A new volume goes where the first instance goes, and the others follow it.
+    // A new volume is placed with the first instance; the others follow it.
     const follows = demands.length > 1 && needs.newVolumeBytes !== undefined;
     const leading = placeAll(spec, needs, follows ? demands.slice(0, 1) : demands, stay, hosts, wanted);
     const [somewhere] = leading.ok ? leading.machines.values() : [];
@@ -138,7 +138,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   return { namespace, services, jobs, volumes: decided, secrets, dropped, lost, strays, state, warnings };
 }
 
-/** `secrets`: it must have been started with what they are now. */
+/** `secrets`: it must have been started with their present versions. */
 function keepable(
   next: CommittedService,
   needs: Needs,
@@ -178,7 +178,7 @@ function reason(
   return sameSecrets(before.secrets, secrets) ? "moved" : "changed";
 }
 
-/** Counts what stays on each machine. */
+/** Counts the instances that stay on each machine. */
 function occupy(hosts: readonly Host[], instances: readonly Instance[]): void {
   const byId = new Map(hosts.map((host) => [host.id, host]));
   for (const { machine } of instances) {
@@ -196,7 +196,7 @@ function vacant(count: number, stay: readonly Instance[]): readonly Vacancy[] {
   );
 }
 
-/** One on each machine that fits and has none that stays; a machine keeps its slot, a new one takes the lowest free. */
+/** One on each fitting machine where none stays; a machine keeps its slot, a new machine gets the lowest free one. */
 function everyMachine(
   needs: Needs,
   stay: readonly Instance[],
@@ -239,7 +239,7 @@ function placeAll(
 ) {
   const kept = stay.map(({ machine }) => machine);
   if (spec.placement.kind === "replicas") return place(needs, demands, kept, hosts);
-  // The machine is given; placement still checks and books its memory.
+  // The machine is fixed; placement still checks and books its memory.
   const machines = new Map<number, string>();
   for (const [index, demand] of demands.entries()) {
     const machine = wanted[index]?.machine ?? "";

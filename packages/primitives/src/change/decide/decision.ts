@@ -4,7 +4,7 @@ import type { Liveness } from "./liveness.ts";
 import type { SecretScope, Secrets } from "./secrets.ts";
 import type { VolumeDecision } from "./volumes.ts";
 
-/** Why an instance is started: nothing was in its slot; its spec changed; what was there is dead; its machine is ruled out now. */
+/** Why an instance starts: its slot was empty; its spec changed; its predecessor is dead; its predecessor's machine is ruled out. */
 export type Why = "new" | "changed" | "dead" | "moved";
 
 export type Start = {
@@ -16,15 +16,15 @@ export type Start = {
 
 export type ServiceDecision = {
   readonly name: string;
-  /** Absent: the service goes. */
+  /** Absent: the service is removed. */
   readonly next?: CommittedService;
   /** Absent: the service is new. */
   readonly previous?: CommittedService;
   readonly keep: readonly Instance[];
   readonly start: readonly Start[];
-  /** What its secrets are now, by variable. */
+  /** The present versions of its secrets, by variable. */
   readonly secrets: Secrets;
-  /** Committed instances that go, those that are replaced among them. */
+  /** Committed instances that go, including replaced ones. */
   readonly retire: readonly Instance[];
 };
 
@@ -42,9 +42,9 @@ export type Decision = {
   readonly secrets: SecretScope;
   /** Committed volumes that leave the namespace. */
   readonly dropped: readonly Volume[];
-  /** Those of them whose data is gone with its machine. */
+  /** Dropped volumes whose machine, and so whose data, is lost. */
   readonly lost: readonly Volume[];
-  /** What the namespace's machines run and no commit names, left by operations that died. */
+  /** Instances of the namespace that run but are in no commit: left by interrupted operations. */
   readonly strays: readonly (ObservedInstance & { readonly machine: string })[];
   /** Of committed instances. */
   readonly state: Liveness;

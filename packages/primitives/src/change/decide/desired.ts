@@ -1,18 +1,18 @@
 import type { Basis, Refusal } from "../../engine/types.ts";
 import type { Commit, CommittedService, JobSpec, VolumeSpec } from "../../model/commit.ts";
 
-/** What a namespace is to be, with every reference resolved. Each primitive says it in its own way; the rest is the same for all. */
+/** The desired state of a namespace, with every reference resolved. Each primitive builds it; the rest of a change is shared. */
 export type Desired = {
   readonly namespace: string;
   readonly services: Readonly<Record<string, CommittedService>>;
   readonly jobs: Readonly<Record<string, { readonly revision: string; readonly spec: JobSpec }>>;
-  /** Volumes that are to be there. A committed one that is neither here nor in `dropped` stays as it is. */
+  /** Desired volumes. A committed one that is neither here nor in `dropped` stays unchanged. */
   readonly volumes: Readonly<Record<string, WantedVolume>>;
-  /** Volumes that leave the namespace. Their data is kept until the retention lets it go. */
+  /** Volumes that leave the namespace. Their data is kept until the retention deletes it. */
   readonly dropped: readonly string[];
   /** Whether jobs that are new or changed run; else they are committed as done. */
   readonly jobsRun: boolean;
-  /** Instances that were started with an older value of a secret are replaced; else they stay as long as they live. */
+  /** Replaces instances that started with an older version of a secret; else they stay while they are alive. */
   readonly renewSecrets?: true;
   /** The machine that a service's instances must be on, by service. */
   readonly pins: Readonly<Record<string, string>>;
@@ -22,7 +22,7 @@ export type Desired = {
   readonly branchedFrom?: string;
   readonly allowRoutesFrom?: readonly string[];
   readonly removed?: true;
-  /** Milliseconds that requests may wait at the gateways while what stops first is down. */
+  /** Milliseconds that requests may wait at the gateways while a stop-first service is down. */
   readonly holdMs: number;
 };
 
@@ -32,9 +32,9 @@ export type WantedVolume = {
 };
 
 /**
- * Where a volume's data comes from. `keep`: the present volume, and a new one where there is none. `fresh`: a new one on this machine.
- * `copy`: a clone of another volume, or a transfer where that is on another machine; what was there before is kept, retired.
- * `move`: the present volume, on another machine.
+ * Where a volume's data comes from. `keep`: the present volume, or a new one where there is none. `fresh`: a new one on this machine.
+ * `copy`: a clone of another volume, or a transfer from another machine; the volume it replaces is retired, not deleted. `move`: the
+ * present volume, on another machine.
  */
 export type VolumeSource =
   | { readonly kind: "keep" }
@@ -55,26 +55,26 @@ export type CopySource = {
   readonly volume: string;
   readonly id: string;
   readonly machine: string;
-  /** Absent: as it is now, by a snapshot that the operation takes. */
+  /** Absent: the present data, by a snapshot that the operation takes. */
   readonly snapshot?: { readonly name: string; readonly guid: string };
-  /** No copy that is there, but a file that an operator sends to that machine: read once, as it comes. */
+  /** No volume, but a file that the operator uploads to that machine: a stream, read once. */
   readonly upload?: true;
-  /** About how many bytes it is, where nobody can look. */
+  /** Estimated size, where it cannot be observed. */
   readonly bytes?: number;
 };
 
-/** Whether the copy is a clone: else the data is sent, even where it is on the same machine. */
+/** Whether the copy is a clone; else the data is transferred, even on one machine. */
 export const isClone = (from: CopySource, machine: string): boolean =>
   from.machine === machine && from.upload !== true;
 
-/** What a primitive wants, and why it cannot have it. */
+/** The state that a primitive wants, and the reasons against it. */
 export type Wish = {
   readonly desired: Desired;
   readonly refusals: readonly Refusal[];
   readonly warnings: readonly string[];
-  /** What else the plan rests on: the commit of a source namespace. */
+  /** Further basis of the plan: the commit of a source namespace. */
   readonly basis: readonly Basis[];
-  /** Names of services whose spec could not be resolved: refused, and not to be taken for removed. */
+  /** Services whose spec could not be resolved: refused, and no removals. */
   readonly unresolved: ReadonlySet<string>;
 };
 

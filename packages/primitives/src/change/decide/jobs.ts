@@ -5,7 +5,7 @@ import type { JobDecision, ServiceDecision } from "./decision.ts";
 import type { Desired } from "./desired.ts";
 import { type Host, needsOf, noFit, place } from "./place.ts";
 
-/** A job runs when it is new or changed, and when a service that comes after it is new or runs something else than before. */
+/** A job runs when it is new or changed, and when a service that comes after it is new or changed. */
 export function decideJobs(
   desired: Desired,
   services: readonly ServiceDecision[],
@@ -43,7 +43,7 @@ export function decideJobs(
   });
 }
 
-/** Everything that `name` comes after, directly or not. */
+/** All predecessors of `name`, directly or not. */
 function ancestors(name: string, { services, jobs }: Desired): ReadonlySet<string> {
   const seen = new Set<string>();
   const queue = [name];

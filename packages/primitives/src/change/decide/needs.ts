@@ -5,8 +5,8 @@ import { type Needs, needsOf } from "./place.ts";
 import type { VolumePlan } from "./volumes.ts";
 
 /**
- * What a service asks of a machine. The machine that it is bound to, by its volumes or its operator, and the volumes that are made with
- * it follow the volume plan: a volume that was placed for one instance binds the next.
+ * The needs of a service. `only` (the machine that its volumes or the operator bind it to) and `newVolumeBytes` follow the volume
+ * plan: a volume placed for one instance binds the next.
  */
 export function boundNeeds(
   name: string,

@@ -3,7 +3,7 @@ import type { JobSpec, ServiceSpec } from "../../model/commit.ts";
 import type { MachineRecord } from "../../model/machine.ts";
 import type { MachineFact } from "../observe/facts.ts";
 
-/** A machine as placement sees it; `instances` and `memoryFreeBytes` follow what was placed so far. */
+/** A machine as placement sees it; `instances` and `memoryFreeBytes` include the placements so far. */
 export type Host = {
   readonly id: string;
   readonly runtime: "docker" | "process";
@@ -11,16 +11,16 @@ export type Host = {
   readonly az: string | undefined;
   /** Why it does not answer; absent: it does. */
   readonly unreachable: string | undefined;
-  /** Takes nothing new. */
+  /** Why it receives no new instances. */
   readonly closed: "draining" | "standby" | undefined;
-  /** Bytes that may still be promised to volumes; absent: no volumes there. Follows what was placed so far. */
+  /** Bytes that may still be promised to volumes, after the placements so far; absent: no volumes there. */
   promisableBytes: number | undefined;
   readonly cpus: number;
   instances: number;
   memoryFreeBytes: number;
 };
 
-/** What an instance asks of a machine. */
+/** The needs of an instance. */
 export type Needs = {
   readonly runtime: "docker" | "process";
   readonly constraints: ServiceSpec["constraints"];
@@ -29,7 +29,7 @@ export type Needs = {
   readonly only?: { readonly machine: string; readonly why: string } | undefined;
   /** Machines that it may not be on. */
   readonly avoid?: readonly string[] | undefined;
-  /** Quotas of the volumes that are made with it; absent when it has none to make. */
+  /** Quotas of the volumes created with it; absent when there are none. */
   readonly newVolumeBytes?: number | undefined;
 };
 
@@ -37,7 +37,7 @@ export type SlotDemand = {
   readonly slot: number;
   /** Where the instance that it replaces is. */
   readonly prefer?: string;
-  /** Memory that comes free on the preferred machine before the new one starts (stop-first). */
+  /** Memory freed on the preferred machine before the new instance starts (stop-first). */
   readonly freedBytes?: number;
 };
 
@@ -80,7 +80,7 @@ function closedOf(state: MachineRecord["state"], drains = false): Host["closed"]
 /** Why an instance may never be on this machine, whatever its state now; `undefined` when it may. */
 export function excluded(needs: Needs, host: Host): string | undefined {
   const { region, az, machines } = needs.constraints ?? {};
-  if (needs.avoid?.includes(host.id)) return "it is being emptied";
+  if (needs.avoid?.includes(host.id)) return "it is being drained";
   if (needs.only !== undefined && needs.only.machine !== host.id) return needs.only.why;
   if (machines !== undefined && !machines.includes(host.id))
     return "not among the machines it is constrained to";

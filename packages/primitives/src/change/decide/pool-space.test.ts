@@ -80,7 +80,7 @@ describe("refuseFull", () => {
       [on({ action: "move", previous, limits }), on({ action: "move", previous, limits, name: "b" })],
       "6144",
     ],
-    ["what is kept", [on({ action: "keep", previous }, 50)], undefined],
+    ["a kept volume", [on({ action: "keep", previous }, 50)], undefined],
   ])("%s", (_, decisions, why) => {
     const refusals = refuseFull(decisions, facts());
     if (why === undefined) expect(refusals).toEqual([]);

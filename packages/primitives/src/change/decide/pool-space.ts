@@ -11,7 +11,7 @@ interface Need {
   readonly dataBytes: number;
 }
 
-/** Machines whose pool has no room for what the decisions bring there: quotas that may not be promised, data that does not fit. Pure. */
+/** Refuses volumes that do not fit into a machine's pool: quotas that may not be promised, data that does not fit. Pure. */
 export function refuseFull(decisions: readonly VolumeDecision[], facts: ChangeFacts): readonly Refusal[] {
   return facts.machines.flatMap(({ record: { id: machine }, observation }): Refusal[] => {
     const storage = observation?.storage;
@@ -61,7 +61,7 @@ function needOf(decision: VolumeDecision, facts: ChangeFacts): Need {
       return { promiseBytes, dataBytes: from.bytes ?? copyOn(from.machine, from.id)?.referencedBytes ?? 0 };
     }
     case "move": {
-      // An older copy there needs the difference only, and nobody knows how much that is.
+      // An older copy there needs the difference only, of unknown size.
       const sent = previous === undefined || copyOn(machine, previous.id) !== undefined;
       return { promiseBytes, dataBytes: sent ? 0 : (copyOn(previous.machine, previous.id)?.usedBytes ?? 0) };
     }

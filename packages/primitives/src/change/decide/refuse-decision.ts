@@ -5,7 +5,7 @@ import type { JobDecision, ServiceDecision } from "./decision.ts";
 import type { Liveness } from "./liveness.ts";
 import type { VolumeDecision } from "./volumes.ts";
 
-/** Refuses what has to be shipped and is nowhere to be had. */
+/** Refuses images and bundles that must be shipped and that no machine has. */
 export function shippable(
   services: readonly ServiceDecision[],
   jobs: readonly JobDecision[],
@@ -30,8 +30,8 @@ export function shippable(
 }
 
 /**
- * Stop-first promises that old and new never run together, and so does a volume: neither can be kept for a machine that does not
- * answer.
+ * Stop-first and volumes both promise that old and new never run together: impossible to keep while the old instance's machine does
+ * not answer.
  */
 export function stoppable(
   services: readonly ServiceDecision[],

@@ -4,7 +4,7 @@ import type { ChangeFacts } from "../observe/facts.ts";
 import type { Desired } from "./desired.ts";
 import { refuseRoutes } from "./routes.ts";
 
-/** What of the desired state cannot be, wherever anything would be placed. Pure. */
+/** Reasons against the desired state that do not depend on placement. Pure. */
 export const refuseDesired = (desired: Desired, facts: ChangeFacts): readonly Refusal[] => [
   ...unknownMachines(desired, facts),
   ...refuseRoutes(desired, facts),

@@ -38,7 +38,7 @@ const web = (v = 1, name = "db-url", more = "") =>
   `[services.web]\nbundle = "./x"\ncommand = ["x"]\nports = { http = 80 }\n${more}\nenv.V = "${v}"\nenv.DATABASE_URL = { secret = "${name}" }\n`;
 const data = `[services.db]\nbundle = "./x"\ncommand = ["x"]\nvolumes = { data = "/d" }\n[volumes.data]\n`;
 
-/** What runs was started with, and what the commit says of it. */
+/** The secrets that instances were started with, and those in the commit. */
 async function started(world: World, namespace = "prod") {
   const { instances } = await headOf(world, namespace);
   return instances.map(({ id, service, machine, secrets }: Instance) => ({
@@ -146,7 +146,7 @@ describe("a branch", () => {
     expect(await started(world)).toEqual(withDbUrl("prod/db-url@v1"));
   });
 
-  test("does not get what is kept from branches", async () => {
+  test("does not get private secrets", async () => {
     const world = await emptyWorld();
     await set(world, "prod/db-url", "v1", { private: true });
     await deploy(world, web());

@@ -7,17 +7,17 @@ import type { Desired } from "./desired.ts";
 
 export type Secrets = NonNullable<Instance["secrets"]>;
 
-/** What the secrets of a namespace are now. */
+/** The present secrets of a namespace. */
 export type SecretScope = {
-  /** By variable; those that there are. */
+  /** By variable; missing ones are left out. */
   of(spec: ServiceSpec | JobSpec): Secrets;
   /** One for each that is missing. `at`: `services.web`. */
   refuse(at: string, spec: ServiceSpec | JobSpec): readonly Refusal[];
-  /** The plan rests on their being what they are. */
+  /** The revisions that the plan depends on. */
   basis(secrets: readonly Secrets[]): readonly Basis[];
 };
 
-/** Where a branch looks for a secret: in itself, then in what it was branched from, and so on. */
+/** A branch looks for a secret in itself, then in its source, then in the source's source. */
 export function secretScope(
   { namespace, branchedFrom }: Pick<Desired, "namespace" | "branchedFrom">,
   { head, others, secrets }: Pick<ChangeFacts, "head" | "others" | "secrets">,
@@ -79,7 +79,7 @@ export const secretsIn = (env: Readonly<Record<string, EnvValue>>): readonly (re
     typeof value === "string" ? [] : [[variable, value.secret] as const],
   );
 
-/** The others. */
+/** Variables with a plain value. */
 export const plainEnv = (env: Readonly<Record<string, EnvValue>>): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(env).flatMap(([variable, value]) =>
@@ -87,7 +87,7 @@ export const plainEnv = (env: Readonly<Record<string, EnvValue>>): Readonly<Reco
     ),
   );
 
-/** Services and jobs, `prod/web`, that have a secret's value from their next start on, whatever it is. */
+/** Services and jobs (`prod/web`) that receive a secret at their next start. */
 export function secretUsers(
   { namespace, name }: Pick<SecretRecord, "namespace" | "name">,
   commits: readonly Commit[],
@@ -106,7 +106,7 @@ export function secretUsers(
     .sort();
 }
 
-/** The namespace itself, then its `origin`, then what that was branched from, and so on. */
+/** The namespace itself, then its `origin`, then the origin's source, and so on. */
 function lineageOf(
   namespace: string,
   commits: readonly Commit[],
@@ -132,7 +132,7 @@ function findSecret(
     if (one === undefined) continue;
     if (index === 0 || one.record.private !== true) return { found: one };
     withheld = namespace;
-    break; // what lies behind it is not what was meant
+    break; // a secret further up the chain is another one
   }
   return withheld === undefined ? {} : { withheld };
 }

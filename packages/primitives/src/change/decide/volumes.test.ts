@@ -70,7 +70,7 @@ describe("a deploy with a volume", () => {
     expect((await volumeOf(world))?.spec.quotaBytes).toBe(2 * 2 ** 30);
   });
 
-  test("data that is gone is never made anew, and a machine that is away is waited for", async () => {
+  test("missing data is never replaced by an empty volume, and an unreachable machine is waited for", async () => {
     const world = await worldWithShop();
     const volume = await volumeOf(world);
     const machine = world.memory.machine(volume?.machine ?? "");

@@ -32,7 +32,7 @@ export type VolumePlan = {
   decisions(): readonly VolumeDecision[];
 };
 
-/** Decides what needs no placement at once; new volumes get their machine with the service that uses them. Pure but for `place`. */
+/** Decides volumes that need no placement; a new volume gets its machine with the service that uses it. Pure but for `place`. */
 export function planVolumes(desired: Desired, committed: readonly Volume[]): VolumePlan {
   const decided = new Map<string, VolumeDecision>();
   const waiting = new Map<string, Unplaced>();
@@ -94,8 +94,8 @@ const sameSpec = (left: VolumeSpec, right: VolumeSpec): boolean =>
 export const isKept = ({ action }: VolumeDecision): boolean => action === "keep" || action === "configure";
 
 /**
- * Reasons against what was decided: data that is not where it should be is never made anew, and a machine that does not answer is not
- * guessed about. Volumes that stay and whose services stay are not looked at.
+ * Reasons against the decisions: missing data is never replaced by an empty volume, and an unreachable machine's state is not guessed.
+ * Kept volumes of unchanged services are not checked.
  */
 export function refuseVolumes(
   decisions: readonly VolumeDecision[],
@@ -131,7 +131,7 @@ function missingCopy(name: string, volume: Volume, facts: ChangeFacts): readonly
     {
       code: "volume_missing",
       message: `volumes.${name}: ${volume.id} should be on machine ${volume.machine}, and ${describe(copy, volume)}`,
-      hint: `nothing is created in its place; ployzctl volume ls shows what there is, ployzctl ops ls whether an operation is in the way`,
+      hint: `nothing is created in its place; see ployzctl volume ls for the volumes, and ployzctl ops ls for unfinished operations`,
       machine: volume.machine,
     },
   ];
@@ -155,7 +155,7 @@ function missingSource(
     {
       code: "volume_missing",
       message: `volumes.${name}: its source ${from.namespace}/${from.volume} (${from.id}) is not on machine ${from.machine}`,
-      hint: "ployzctl volume ls shows what there is",
+      hint: "ployzctl volume ls lists the volumes",
       machine: from.machine,
     },
   ];
@@ -173,7 +173,7 @@ export function noStorage(name: string, machine: string): Refusal {
 function takesNothing(name: string, { id, state }: MachineRecord): Refusal {
   return {
     code: "machine_draining",
-    message: `volumes.${name}: machine ${id} takes nothing new: it is ${state === "standby" ? "on standby" : state}`,
+    message: `volumes.${name}: machine ${id} receives no volumes: it is ${state === "standby" ? "on standby" : state}`,
     hint: `choose another machine, or: ployzctl machine activate ${id}`,
     machine: id,
   };

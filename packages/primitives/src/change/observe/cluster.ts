@@ -7,7 +7,7 @@ import { ask, LOOK } from "../../ports/machines.ts";
 import type { ChangeFacts, Found, MachineFact } from "./facts.ts";
 import { findBundles, findImages } from "./images.ts";
 
-/** Looks at the heads and at every machine. One that does not answer is part of what is found, not a failure. */
+/** Reads the heads and observes every machine. A machine that does not answer is a fact, not a failure. */
 export async function observeCluster(
   namespaces: readonly [target: string, ...sources: string[]],
   { store, machines }: PrimitivePorts,
@@ -44,14 +44,14 @@ export async function observeCluster(
   };
 }
 
-/** The same for a change that starts nothing that would have to be shipped. */
+/** The same for a change that ships neither images nor bundles. */
 export const observeWithoutContent = async (
   namespaces: readonly [target: string, ...sources: string[]],
   ports: PrimitivePorts,
   signal: AbortSignal,
 ): Promise<ChangeFacts> => ({ ...(await observeCluster(namespaces, ports, signal)), content: new Map() });
 
-/** Who has what the specs of a commit run. */
+/** The machines that have the images and bundles of these specs. */
 export async function findContent(
   specs: readonly (ServiceSpec | JobSpec)[],
   machines: readonly MachineFact[],

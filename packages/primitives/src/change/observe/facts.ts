@@ -6,13 +6,13 @@ import type { MachineObservation } from "../../participant/commands.ts";
 
 /** An image or a bundle, as far as the cluster knows it. */
 export type Found = {
-  /** What a machine runs. Without one there is nothing to plan with. */
+  /** The digest that machines would run. Absent: nothing can be planned with it. */
   readonly digest?: string;
   /** Machines that have it, or whose registry does; sorted. None: it cannot be shipped now. */
   readonly holders: readonly string[];
-  /** Where it was looked for in vain, and what was found there instead. */
+  /** Machines without it, and why. */
   readonly tried: readonly { readonly machine: string; readonly reason: string }[];
-  /** A tag that means several things, none of which is the committed one. */
+  /** A tag with several digests, none of them the committed one. */
   readonly ambiguous?: readonly { readonly machine: string; readonly digest: string }[];
   readonly warning?: string;
 };
@@ -24,23 +24,23 @@ export type MachineFact = {
   /** Absent when it did not answer; then `error` says why. */
   readonly observation?: MachineObservation;
   readonly error?: ErrorBody;
-  /** It does not answer, and the operator says that it never will: what was there is gone. */
+  /** It does not answer, and the operator has declared it lost with its data. */
   readonly lost?: true;
 };
 
 export type Head = { readonly commit: Commit; readonly revision: number };
 
-/** What every change of a namespace is planned from. */
+/** The facts that every change of a namespace is planned from. */
 export type ChangeFacts = {
   /** The namespace as it is; absent before its first commit. */
   readonly head?: Head;
   /** The other namespaces. */
   readonly others: readonly Head[];
-  /** Members, by id, those that take no new instances among them. */
+  /** All members, sorted by id, including draining ones and standbys. */
   readonly machines: readonly MachineFact[];
   /** Images and bundles that may have to be shipped, by digest. */
   readonly content: ReadonlyMap<string, Found>;
-  /** That there are, of all namespaces. */
+  /** Of all namespaces. */
   readonly secrets: readonly SecretFact[];
 };
 

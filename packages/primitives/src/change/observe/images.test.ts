@@ -8,7 +8,7 @@ import { findImages } from "./images.ts";
 type Setting = {
   /** Digest by machine. */
   readonly local?: Readonly<Record<string, string>>;
-  /** What a registry says, or the error of asking it. */
+  /** The registry's answer, or its error. */
   readonly registry?: string | Error;
   readonly committed?: string;
   readonly pull?: "always";
@@ -42,19 +42,19 @@ async function find({ local = {}, registry, committed, pull, ref = "app:v1" }: S
   return { image: found.get(ref), asked };
 }
 
-test("what a machine has is taken, and the registry is left alone", async () => {
+test("a digest that a machine has is used without a query to the registry", async () => {
   const { image, asked } = await find({ local: { m2: "sha256:a" }, registry: "sha256:z" });
   expect(image).toMatchObject({ digest: "sha256:a", holders: ["m2"] });
   expect(asked).toEqual(["m1 never", "m2 never"]);
 });
 
-test("the registry is asked when nobody has it, or when the operator wants it asked", async () => {
+test("the registry is queried when no machine has it, or with pull = always", async () => {
   expect((await find({ registry: "sha256:z" })).image).toMatchObject({ digest: "sha256:z", holders: ["m1"] });
   const always = await find({ local: { m1: "sha256:a" }, registry: "sha256:z", pull: "always" });
   expect(always.image).toMatchObject({ digest: "sha256:z" });
 });
 
-test("a tag that was built anew on one machine means the new build, with a warning", async () => {
+test("a tag that was rebuilt on one machine means the new build, with a warning", async () => {
   const { image } = await find({ local: { m1: "sha256:old", m2: "sha256:new" }, committed: "sha256:old" });
   expect(image).toMatchObject({
     digest: "sha256:new",
@@ -69,7 +69,7 @@ test("a tag that means two new things is not guessed at", async () => {
   expect(image?.digest).toBeUndefined();
 });
 
-test("what is nowhere says where it was looked for, and keeps its committed meaning for what runs already", async () => {
+test("a missing image lists the places searched, and keeps its committed digest for running instances", async () => {
   const registry = new PloyzError({ code: "registry_unreachable", message: "no route to the registry" });
   const { image } = await find({ registry, committed: "sha256:old" });
   expect(image).toMatchObject({ digest: "sha256:old", holders: [] });

@@ -3,15 +3,15 @@ import type { Refusal } from "../../engine/types.ts";
 import { ask, LOOK, type Machines } from "../../ports/machines.ts";
 import type { Found, MachineFact } from "./facts.ts";
 
-/** A registry may be far away; it is asked through two machines at most. */
+/** A registry may be slow; two machines at most query it. */
 const REGISTRY_MS = 30_000;
 const REGISTRY_TRIES = 2;
 
 type Lookup = { readonly machines: Machines; readonly signal: AbortSignal };
 
 /**
- * What each reference means now. A tag takes what the machines have; where they differ, the one digest that is not the committed one
- * wins, because somebody built or pulled it since. Only if no machine has it is the registry asked.
+ * Resolves each reference. A tag means the digest that machines have; where they differ, the one digest that is not committed wins,
+ * since it was built or pulled after the commit. The registry is queried only when no machine has it.
  */
 export async function findImages(
   refs: readonly string[],
@@ -79,7 +79,7 @@ async function findImage(
     holders: has.filter((holder) => holder.digest === digest).map(({ machine }) => machine),
     tried,
     ...(meanings.length > 1 && {
-      warning: `image ${ref} is not the same on all machines; the one that is new since the last commit is taken: ${digest}`,
+      warning: `image ${ref} differs between machines; using the digest that is new since the last commit: ${digest}`,
     }),
   };
 }
@@ -127,7 +127,7 @@ export function missingImage(field: string, ref: string, found: Found | undefine
   const where = tried.map(({ machine, reason }) => `${machine}: ${reason}`).join("; ");
   return {
     code: "image_missing",
-    message: `${field}: ${ref} was found nowhere (${where || "no machine that runs Docker answers"})`,
+    message: `${field}: ${ref}: not found on any machine or in its registry (${where || "no machine that runs Docker answers"})`,
     hint:
       tried.length === 0
         ? "an image needs a machine with Docker (ployzctl machine ls shows the runtimes); a bundle runs on the others"

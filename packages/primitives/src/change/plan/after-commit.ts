@@ -51,7 +51,7 @@ export function settleSteps({
   const jobs = candidates
     .filter(({ kind }) => kind === "job")
     .map((job) => removeStep(job, [], "remove job"));
-  const leftovers = strays.map((stray) => removeStep(stray, [], `remove what ${stray.operation} left:`));
+  const leftovers = strays.map((stray) => removeStep(stray, [], `remove leftover of ${stray.operation}:`));
   const volumes = retireVolumes(decision, facts, published, retire);
   const prune = prunedMachines(decision, facts);
   const done = prune.length === 0 ? [] : gates.all([...retire, ...volumes].map(({ id }) => id));
@@ -64,7 +64,7 @@ export function settleSteps({
   ];
 }
 
-/** Copies that are the volume no more, once what ran on them is gone. They are kept until the retention lets them go. */
+/** Retires replaced copies once their instances are gone. Their data is kept until the retention deletes it. */
 function retireVolumes(
   { volumes, dropped, services }: Decision,
   facts: ChangeFacts,
@@ -101,7 +101,7 @@ function retireVolumes(
       kind: "volume.tidy",
       args: { machine, id, rounds: volume.limits.maxRounds },
       machine,
-      title: `remove the snapshots that volume ${volume.name} was copied by on ${machine}`,
+      title: `delete the transfer snapshots of volume ${volume.name} on ${machine}`,
       needs: [],
     }));
   });
@@ -121,7 +121,7 @@ const pruneStep = (machine: string, namespace: string, needs: readonly string[])
   kind: "volume.prune",
   args: { machine, namespace },
   machine,
-  title: `let go of snapshots beyond the retention on ${machine}`,
+  title: `delete expired snapshots on ${machine}`,
   needs,
 });
 

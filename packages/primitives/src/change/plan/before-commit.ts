@@ -11,7 +11,7 @@ import { nextVolumeId, usesAny, type VolumeSteps, volumeSteps } from "./volumes.
 
 type Step = PlannedStep<ChangeKinds>;
 
-/** Everything that has to be on a machine before anything starts anywhere: a missing image must not be found out half way. */
+/** Ships images and bundles to every machine before anything starts anywhere: a missing image must not surface half way. */
 export function ensureSteps(candidates: readonly Candidate[], facts: ChangeFacts): readonly Step[] {
   const steps = new Map<string, Step>();
   for (const { machine, spec } of candidates) {
@@ -55,7 +55,7 @@ export type Prepared = {
 export type PrepareOptions = {
   readonly operation: string;
   readonly holdMs: number;
-  /** Machines whose gateways are asked to hold requests. */
+  /** Machines whose gateways hold requests. */
   readonly gateways: readonly string[];
 };
 
@@ -70,7 +70,7 @@ export function prepareSteps(
   const ensured = gates.all(ensure.map(({ id }) => id));
   const order = orderOf(decision, candidates);
 
-  // Which old instances have to be down before which candidates start. Volumes first: who leaves one, stops.
+  // The old instances that must stop before each candidate starts: first of all those whose volume moves away.
   const retiring = decision.services.flatMap(({ retire }) => retire);
   const stoppable = retiring.filter((old) => {
     const state = decision.state(old);
@@ -97,7 +97,7 @@ export function prepareSteps(
     for (const old of stopsFor(candidate)) stopping.set(old, [...(stopping.get(old) ?? []), candidate]);
   for (const old of stoppable) if (usesAny(old, volumes.leaving) && !stopping.has(old)) stopping.set(old, []);
 
-  // What stops first stops last: only when all that can be ready without it is ready does its outage begin.
+  // A stop-first outage begins last, when every candidate that does not depend on it is ready.
   const late = order.following(new Set([...stopping.values()].flat().map(({ name }) => name)));
   const early = candidates.filter(({ name }) => !late.has(name)).map(lastStep);
 
@@ -114,7 +114,7 @@ export function prepareSteps(
     ),
   );
   const holdId = (service: string) => `hold ${service}`;
-  // Requests wait at the gateways from just before the outage begins.
+  // Gateways hold requests from just before the outage.
   const holds = [...routed].flatMap((service): Step[] => {
     const before = [...stopping].filter(([old]) => old.service === service).flatMap(outage);
     if (before.length === 0) return [];
@@ -128,7 +128,7 @@ export function prepareSteps(
           service,
           ms: options.holdMs,
         },
-        title: `let requests for ${service} wait at the gateways`,
+        title: `hold requests for ${service} at the gateways`,
         needs: gates.all(before),
       },
     ];

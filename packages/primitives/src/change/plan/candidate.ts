@@ -24,11 +24,11 @@ export const labelOf = ({ name, slot, machine }: Candidate): string => `${name}.
 
 export const hasSecrets = ({ secrets }: Candidate): boolean => Object.keys(secrets).length > 0;
 
-/** The step after which it can be started as soon as what is before it has stopped. */
+/** The last step of a candidate before its start. */
 export const lastBefore = (candidate: Candidate): string =>
   `${hasSecrets(candidate) ? "secrets" : "reserve"} ${labelOf(candidate)}`;
 
-/** The step after which what comes `after` this candidate may start. */
+/** The step that candidates `after` this one wait for. */
 export function lastStep({ kind, name, slot, machine }: Candidate): string {
   return `${kind === "job" ? "run" : "ready"} ${name}.${slot}@${machine}`;
 }

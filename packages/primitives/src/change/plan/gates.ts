@@ -3,10 +3,10 @@ import type { ChangeKinds } from "../steps/kinds.ts";
 
 type Step = PlannedStep<ChangeKinds>;
 
-/** Lists as short as this are written out. */
+/** Lists up to this length are written out. */
 const FEW = 3;
 
-/** Stands for many needs at once: without it a plan over 200 machines would name every machine in every step. */
+/** One gate step replaces many needs: else a plan over 200 machines would name every machine in every step. */
 export function createGates(prefix: string) {
   const gates = new Map<string, Step>();
   return {

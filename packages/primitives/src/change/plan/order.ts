@@ -6,7 +6,7 @@ import { lastStep } from "./candidate.ts";
 
 type Step = PlannedStep<ChangeKinds>;
 
-/** `after`, over the steps that there are: what does not start now passes its own predecessors on. */
+/** The order of `after` over the planned steps: a workload that does not start now passes on its own predecessors. */
 export function orderOf(decision: Decision, candidates: readonly Candidate[]) {
   const after = new Map<string, readonly string[]>([
     ...decision.services.map(({ name, next }): [string, readonly string[]] => [name, next?.spec.after ?? []]),
@@ -42,7 +42,7 @@ export function orderOf(decision: Decision, candidates: readonly Candidate[]) {
   return { before, following };
 }
 
-/** What a step needs comes before it in the list; otherwise the order stays. */
+/** Sorts steps behind their needs; otherwise the order stays. */
 export function inOrder(steps: readonly Step[], done: Set<string>): readonly Step[] {
   const ordered: Step[] = [];
   let waiting = steps;

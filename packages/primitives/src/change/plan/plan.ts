@@ -17,7 +17,7 @@ import { type ChangeSummary, type NextState, type NextVolume, summarise } from "
 import { nextVolumeId, type PendingSnapshot } from "./volumes.ts";
 
 /**
- * From the decision to steps. Prepare: images and bundles everywhere first, then a snapshot of what is there, then, in the order of
+ * From the decision to steps. Prepare: images and bundles everywhere first, then snapshots of the kept volumes, then, in the order of
  * `after`, each candidate is reserved, started and waited for. The commit flips all of them together. Settle: gateways and DNS
  * follow, then the old instances drain. Pure, and deterministic in its arguments; the summary holds the next state, so the commit
  * needs nothing else.
@@ -101,7 +101,7 @@ function candidatesOf(decision: Decision, operation: string): readonly Candidate
   return [...services, ...jobs];
 }
 
-/** What the commit will hold, but for what machines are still to tell: addresses and guids. */
+/** The next commit without the addresses and guids, which the steps will supply. */
 function nextState(
   desired: Desired,
   decision: Decision,
@@ -225,7 +225,7 @@ function unreachable(facts: ChangeFacts): readonly string[] {
     error === undefined || lost
       ? []
       : [
-          `machine ${record.id} does not answer (${error.message}); its gateway serves the last state it knows until it is back`,
+          `machine ${record.id} does not answer (${error.message}); its gateway serves the last known state until it is back`,
         ],
   );
 }

@@ -16,7 +16,7 @@ import type { ChangeFacts } from "../observe/facts.ts";
 import type { Candidate } from "./candidate.ts";
 import type { PendingSnapshot } from "./volumes.ts";
 
-/** The commit to be: what `commit` writes once the machines have given addresses. */
+/** The next commit, without the addresses and guids that machines supply. */
 export type NextState = {
   readonly services: Readonly<Record<string, CommittedService>>;
   readonly jobs: Readonly<Record<string, { readonly revision: string; readonly spec: JobSpec }>>;
@@ -32,7 +32,7 @@ export type NextState = {
   readonly removed?: true;
 };
 
-/** A volume as it will be committed; `guidFrom` and `verifiedBy` name the steps whose outputs have what is still missing. */
+/** A volume as it will be committed; `guidFrom` and `verifiedBy` name the steps that output the missing guids. */
 export type NextVolume = Omit<Volume, "guid" | "moved"> & {
   readonly guid?: string;
   readonly guidFrom?: string;
@@ -45,21 +45,21 @@ export type VolumeSummary = {
   readonly name: string;
   readonly action: VolumeDecision["action"] | "drop" | "lost";
   readonly machine: string;
-  /** What it is copied from, or the machine that it is moved from. */
+  /** The source of a copy, or the machine it moves from. */
   readonly from?: string;
   readonly spec: VolumeSpec;
-  /** What has to cross the network, about, where that is anything. */
+  /** Estimated bytes over the network; absent when none. */
   readonly transferBytes?: number;
-  /** Once it is done: what did, and how much of that while nobody could use it. */
+  /** In the result: the bytes copied, and how many of them while the service was stopped. */
   readonly copied?: { readonly bytes: number; readonly lastBytes: number };
 };
 
-/** Values of environment variables are left out: people keep passwords there. */
+/** Without the values of environment variables: they may be passwords. */
 export type FieldChange = { readonly field: string; readonly from?: Json; readonly to?: Json };
 
 export type ServiceSummary = {
   readonly name: string;
-  /** `repair`: nothing was asked to change, but instances are replaced (dead, or their machine is ruled out). */
+  /** `repair`: the spec is unchanged, but instances are replaced (dead, or their machine is ruled out). */
   readonly change: "add" | "change" | "remove" | "repair" | "unchanged";
   readonly fields: readonly FieldChange[];
   readonly instances: readonly {
@@ -69,7 +69,7 @@ export type ServiceSummary = {
     readonly action: "keep" | "start" | "stop";
     readonly why?: Why;
   }[];
-  /** Once it is done, of a service's only instance that had to stop first: until all that answer knew of the next one. */
+  /** In the result, for a single instance that had to stop first: until every answering machine had the new routes. */
   readonly downtimeMs?: number;
 };
 
@@ -157,7 +157,7 @@ function summariseService(service: ServiceDecision, candidates: readonly Candida
   };
 }
 
-/** Secrets that instances were started with, and that are others now. */
+/** Secrets that changed since the replaced instances were started. */
 function renewed({ start, secrets }: ServiceDecision): readonly FieldChange[] {
   const names = start.flatMap(({ replaces }) =>
     Object.entries(secrets).flatMap(([variable, { name, version }]) => {

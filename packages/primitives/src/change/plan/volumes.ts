@@ -10,7 +10,7 @@ import { snapshotName } from "../steps/volumes.ts";
 
 type Step = PlannedStep<ChangeKinds>;
 
-/** A snapshot of a volume that the commit will name, once the step `guidFrom` has told its guid. */
+/** A snapshot that the commit will name, with the guid from the output of step `guidFrom`. */
 export type PendingSnapshot = Omit<VolumeSnapshot, "guid"> & { readonly guidFrom: string };
 
 export type VolumeSteps = {
@@ -19,9 +19,9 @@ export type VolumeSteps = {
   readonly rest: readonly Step[];
   /** Steps after which an instance may start on the volume, by its name. */
   ready(volume: string): readonly string[];
-  /** Steps that have to be done before what runs on this volume (by id) is stopped. */
+  /** Steps that must be done before the users of this volume (by id) are stopped. */
   beforeStop(id: string): readonly string[];
-  /** Ids of volumes that nothing may run on once `seal` is done: who uses them stops first. */
+  /** Ids of volumes that get sealed: their users stop first. */
   readonly leaving: ReadonlySet<string>;
   readonly before: readonly PendingSnapshot[];
 };
@@ -33,7 +33,7 @@ export function nextVolumeId(namespace: string, decision: VolumeDecision, operat
   return stays && previous ? previous.id : volumeId(namespace, name, operation);
 }
 
-/** `stopsOf` names the steps that stop what runs on a volume (by id). */
+/** `stopsOf` names the steps that stop the users of a volume (by id). */
 export function volumeSteps(
   { namespace, volumes, dropped }: Pick<Decision, "namespace" | "volumes" | "dropped">,
   operation: string,
@@ -178,7 +178,7 @@ function snapshotStep(
   };
 }
 
-/** Closes a volume that is replaced, and keeps it as its last user left it. */
+/** Seals a replaced volume and snapshots its last state. */
 function sealedSnapshot(
   { name, machine, id }: NonNullable<VolumeDecision["previous"]>,
   namespace: string,

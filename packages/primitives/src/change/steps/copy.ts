@@ -8,21 +8,21 @@ export type Context = Omit<StepContext<PrimitivePorts>, "output">;
 
 const SECOND = 1000;
 const QUICK = 30 * SECOND;
-/** A transfer may take long, as long as something moves. */
+/** A transfer may take long as long as data arrives. */
 const DAY = 86_400 * SECOND;
 const IDLE = 60 * SECOND;
-/** While the service stands still for it: then it is better to let the source serve again. */
+/** While the service is stopped for it: a stalled transfer must return the service to its source soon. */
 export const STOPPED_IDLE = 15 * SECOND;
-/** A difference that takes no longer than this is not worth another round. */
+/** A difference that copies in this time needs no further round. */
 const SMALL_MS = 250;
-/** Nor is one of no more than this, however long the way took. */
+/** Nor does one of this size, however slow the network. */
 const SMALL_BYTES = 1_048_576;
-/** A round that copied more than this part of what the one before did gains nothing: as much is written as is copied. */
+/** A round that copied more than this share of the one before gains nothing: writes keep up with the copy. */
 const GAINS = 0.8;
 
 export const roundName = (operation: string, round: number): string => `${operation.toLowerCase()}-r${round}`;
 
-/** Full, then differences, each to its own snapshot, until one is small or no smaller than the one before. What an earlier run of this operation has copied counts. */
+/** Full, then differences, each to its own snapshot, until one is small or no smaller than the one before. Data from an earlier run of this operation is reused. */
 export async function precopy(
   {
     machine,
@@ -48,15 +48,15 @@ export async function precopy(
     ms += done.ms;
     last = done.ms;
     more = last > SMALL_MS && done.bytes > SMALL_BYTES && done.bytes < GAINS * before;
-    // The first may have been cut short by what an earlier run had copied.
+    // The first may be short, because an earlier run had copied part of it.
     before = round === 1 ? Number.POSITIVE_INFINITY : done.bytes;
   }
-  // What was written during the last round is what the next one would have to copy, in about the same time or less.
+  // The next round would copy the writes of the last one, in about the same time or less.
   if (maxDowntimeMs !== undefined && last > maxDowntimeMs) {
     throw new PloyzError({
       code: "downtime_exceeded",
       message: `after ${round} rounds the last difference of ${volume.namespace}/${volume.name} still took ${last} ms, longer than ${maxDowntimeMs} ms`,
-      hint: "try when less is written, allow more rounds (--max-rounds) or a longer stop (--max-downtime)",
+      hint: "retry when the service writes less, allow more rounds (--max-rounds) or a longer stop (--max-downtime)",
     });
   }
   return { rounds: round, bytes, ms, predictedMs: last };
@@ -73,7 +73,7 @@ export async function snapshotOne(
   return guids[id] ?? "";
 }
 
-/** @throws PloyzError `transfer_stalled`: not tried again by itself, as a machine that does not answer would be. */
+/** @throws PloyzError `transfer_stalled`: unlike an unreachable machine, it is not retried. */
 export async function pull(
   machine: string,
   what: VolumeIdentity & {
@@ -98,7 +98,7 @@ export async function pull(
       {
         code: "transfer_stalled",
         message: `nothing of ${what.namespace}/${what.name} came from ${what.source.machine} to ${machine} for ${idleTimeoutMs / SECOND} s`,
-        hint: `check that the two machines hear each other (ployzctl machine rtt), then run the same command again`,
+        hint: `check that the two machines reach each other (ployzctl machine rtt), then run the same command again`,
       },
       { cause: error },
     );

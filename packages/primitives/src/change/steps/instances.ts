@@ -11,7 +11,7 @@ type Steps = Primitive<PrimitivePorts, Json, unknown, ChangeKinds, Json>["steps"
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-/** What a call may take beyond the wait that it was asked for. */
+/** Time of a call beyond the wait in its arguments. */
 const SLACK = 5 * SECOND;
 const QUICK = 15 * SECOND;
 const TRANSFER = 15 * MINUTE;
@@ -45,7 +45,7 @@ export const steps: Steps = {
   secrets: {
     timeoutMs: () => QUICK + RETRY,
     retryTransient: true,
-    // They go with the reservation.
+    // Removed with the reservation.
     apply: ({ machine, ...wanted }, { call, signal }) =>
       call(machine, "instance.secrets", wanted, { timeoutMs: QUICK, signal }),
   },
@@ -94,7 +94,7 @@ export const steps: Steps = {
       await call(machine, "instance.resume", { id }, { timeoutMs: START, signal });
     },
   },
-  // Longer than a machine that stands still is waited for, twice: that is a warning, and nothing that is owed.
+  // Longer than two waits for a frozen machine, which ends with a warning, not with an owed step.
   publish: { timeoutMs: () => 2 * PUBLISH + SLACK, retryTransient: true, apply: publish },
   retire: {
     timeoutMs: ({ drainMs, graceMs }) => drainMs + graceMs + QUICK + RETRY,
@@ -124,8 +124,8 @@ export async function remove(
 }
 
 /**
- * Waits until a machine's gateway and DNS follow the commit. One that cannot be reached is not a failure: it serves the last state it
- * knows, and follows by itself when it is back.
+ * Waits until a machine's gateway and DNS follow the commit. An unreachable machine is no failure: it serves the last known state, and
+ * follows when it is back.
  */
 export async function publish(
   { machine, namespace, after }: ChangeKinds["publish"]["args"],

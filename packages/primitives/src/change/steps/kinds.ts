@@ -49,7 +49,7 @@ export type VolumeKinds = {
       VolumeIdentity & { readonly spec: VolumeSpec; readonly snapshot: string; readonly received: string };
     out: { readonly guid: string };
   };
-  /** Best effort: a gateway that cannot hold requests answers them with an error meanwhile, and the operation goes on. */
+  /** Best effort: a gateway that cannot hold requests answers them with an error, and the operation continues. */
   "gateway.hold": {
     args: {
       readonly machines: readonly string[];
@@ -76,7 +76,7 @@ export type ChangeKinds = VolumeKinds & {
     args: At & { readonly digest: string; readonly sources: readonly string[] };
     out: { readonly transferredBytes: number };
   };
-  /** Does nothing: it is done when what it needs is done. */
+  /** Does nothing: done when its needs are done. */
   gate: { args: { readonly gate: string }; out: null };
   reserve: {
     args: At & { readonly id: string; readonly memoryBytes?: number };
@@ -114,7 +114,7 @@ export type ChangeKinds = VolumeKinds & {
   remove: { args: At & { readonly id: string }; out: null };
 };
 
-/** Data from one machine to another, driven by the coordinator: the target pulls, and what both have is not sent again. */
+/** Data from one machine to another, driven by the coordinator: the target pulls only the data that it lacks. */
 export type Source = { readonly machine: string; readonly id: string };
 
 /** Where a copy is made from. `guid` of the snapshot is known, or in the output of the `volume.snapshot` step `guidFrom`. */
