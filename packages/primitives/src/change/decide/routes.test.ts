@@ -85,7 +85,7 @@ test("the owner of a wildcard has its children, also those that a guest routes",
   expect(refused("shop", [http("a.x.com", "/own")], { head: owner, others: [guest] })).toEqual([]);
 });
 
-test("consent that ends leaves what is routed, and gives no more", () => {
+test("revoked consent keeps present routes and allows no new ones", () => {
   const owner = head("shop", { "www.x.com": "1" });
   const guest = head("guest", { "www.x.com/blog": "2" });
   const facts = { head: guest, others: [owner] };
