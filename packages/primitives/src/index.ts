@@ -7,6 +7,8 @@ export type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "
 export type { ChangeResult } from "./change/primitive.ts";
 export type { ChangeKinds } from "./change/steps/kinds.ts";
 export type * from "./client/api.ts";
+export { BODIES, JoinDocument as JoinDocumentSchema, OperationBody } from "./client/bodies.ts";
+export type { ParamsOf } from "./client/client.ts";
 export type * from "./client/store.ts";
 export type { VolumeFile, VolumeImportRequest } from "./client/volume-file.ts";
 export { deployPrimitive } from "./deploy/index.ts";
@@ -75,6 +77,7 @@ export { KEPT_PORTS, type KeptPorts } from "./model/kept-ports.ts";
 export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
 export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/operation.ts";
+export { own } from "./model/own.ts";
 export { MAX_SECRET_BYTES, type SecretRecord, secretKey } from "./model/secret.ts";
 export { type Shape, shapeChecker, shaped } from "./model/shape.ts";
 export { namespaceRm } from "./namespace-rm/index.ts";

@@ -1,25 +1,17 @@
+import type { Asked } from "../api.ts";
 import type { Context, Input } from "../command.ts";
 import { confirm } from "./confirm.ts";
 import { type Outcome, runOperation } from "./follow.ts";
 
-export interface Change {
-  readonly primitive: string;
-  readonly input: unknown;
-}
-
-export async function change(
-  context: Context,
-  { primitive, input }: Change,
-  preview: boolean,
-): Promise<Outcome> {
+export async function change(context: Context, asked: Asked, preview: boolean): Promise<Outcome> {
   const mode = preview ? "preview" : "apply";
-  return (await runOperation(context, { primitive, input, mode })).outcome;
+  return (await runOperation(context, { ...asked, mode })).outcome;
 }
 
 /** For what removes something: shows the plan and asks, unless `--yes` or `--preview` was given. */
 export async function changeAfterAsking(
   context: Context,
-  asked: Change,
+  asked: Asked,
   { input, question }: { readonly input: Input; readonly question: string },
 ): Promise<Outcome> {
   if (input.flag("preview")) return change(context, asked, true);

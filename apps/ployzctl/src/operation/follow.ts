@@ -1,11 +1,18 @@
 import { errorBody } from "@ployz/errors";
-import type { OperationEvent, OperationResult, PlanView } from "../api.ts";
+import type { OperationCall, OperationEvent, OperationResult, PlanView } from "../api.ts";
 import type { Context } from "../command.ts";
 import type { Detached, ErrorDocument } from "../documents.ts";
 import { PloyzError } from "../error-codes.ts";
 import { clean } from "../output/page.ts";
 
 export type Outcome = OperationResult | PlanView | ErrorDocument | Detached;
+/** The operator is added. */
+type OperationAsked = OperationCall extends infer Call
+  ? Call extends unknown
+    ? Omit<Call, "by">
+    : never
+  : never;
+
 export interface Followed {
   readonly outcome: Outcome;
   readonly plan: PlanView | undefined;
@@ -14,18 +21,11 @@ export interface Followed {
 /** Starts an operation and follows it to its result; a preview or a preparation to its plan. */
 export async function runOperation(
   context: Context,
-  request: {
-    readonly primitive: string;
-    readonly input: unknown;
-    readonly mode: "preview" | "prepare" | "apply";
-    /** The id of a prepared plan, which has the primitive and input. */
-    readonly prepared?: string;
-    readonly credentials?: object;
-  },
+  request: OperationAsked,
   of?: string,
 ): Promise<Followed> {
   const client = await context.client();
-  const body = { ...request, input: request.input as null, by: context.terminal.by };
+  const body = { ...request, by: context.terminal.by };
   return follow(context, (signal) => client.stream("POST /v1/operations", { body, signal }), {
     preview: request.mode !== "apply",
     ...(of !== undefined && { of }),

@@ -2,29 +2,72 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { errorBody } from "@ployz/errors";
+import {
+  type Api,
+  type ApiFiles,
+  type ApiStreams,
+  type ApiUploadStreams,
+  type ApiUploads,
+  BODIES,
+  own,
+  type ParamsOf,
+  shaped,
+} from "@ployz/primitives";
+import type { TSchema } from "typebox";
 import { readJsonBody } from "../body.ts";
 import { PloyzError } from "../error-codes.ts";
 import { httpStatusOf } from "../errors.ts";
 
-/** What a handler gets of a request. */
-export interface Call {
-  readonly params: Readonly<Record<string, string>>;
-  readonly query: Readonly<Record<string, string>>;
+type Texts = Readonly<Record<string, string>>;
+
+/** One request, as its handler gets it. */
+export interface Call<Params = Texts, Query = Readonly<Partial<Texts>>, Body = unknown> {
+  readonly params: Params;
+  readonly query: Query;
   readonly request: IncomingMessage;
   /** Aborts when the caller goes away. */
   readonly signal: AbortSignal;
-  /** The JSON body. @throws PloyzError `invalid_input` when it is not JSON or larger than 8 MiB. */
-  body(): Promise<unknown>;
+  /** The JSON body, of the shape that `BODIES` has for the route. @throws PloyzError `invalid_input`, also when it is larger than 8 MiB. */
+  body(): Promise<Body>;
 }
 
-export type Handler = (call: Call) => Promise<unknown>;
+/** A method's type: a handler may want more of its call than any route has; the router checks that. */
+export type Handler = { handle(call: Call): Promise<unknown> }["handle"];
 /** Yields events, each sent as a line of JSON. */
-export type StreamHandler = (call: Call) => AsyncIterable<unknown>;
+export type StreamHandler = { handle(call: Call): AsyncIterable<unknown> }["handle"];
 
 /** Yields a file. `bytes`: how long it is, or `about` how long, where that is known. */
-export type BytesHandler = (
-  call: Call,
-) => Promise<{ readonly bytes?: number; readonly about?: number; stream(): Readable }>;
+export type BytesHandler = {
+  handle(call: Call): Promise<FileAnswer>;
+}["handle"];
+export interface FileAnswer {
+  readonly bytes?: number;
+  readonly about?: number;
+  stream(): Readable;
+}
+
+interface Route {
+  readonly query: object;
+  readonly body: unknown;
+}
+type CallOf<R, T extends Route> = Call<
+  R extends string ? ParamsOf<R> : never,
+  { readonly [K in keyof T["query"]]?: string },
+  T["body"]
+>;
+type Answers<T extends { readonly [R in keyof T]: Route & { readonly out: unknown } }> = {
+  readonly [R in keyof T]: (call: CallOf<R, T[R]>) => Promise<T[R]["out"]>;
+};
+type Streams<T extends { readonly [R in keyof T]: Route & { readonly event: unknown } }> = {
+  readonly [R in keyof T]: (call: CallOf<R, T[R]>) => AsyncIterable<T[R]["event"]>;
+};
+
+/** Every route of the local API, with a handler that fits: the types that the client has. */
+export interface ApiRoutes {
+  readonly json: Answers<Api> & Answers<ApiUploads>;
+  readonly streams: Streams<ApiStreams> & Streams<ApiUploadStreams>;
+  readonly bytes: { readonly [R in keyof ApiFiles]: (call: CallOf<R, ApiFiles[R]>) => Promise<FileAnswer> };
+}
 
 export interface Routes {
   readonly json: Readonly<Record<string, Handler>>;
@@ -68,7 +111,7 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
         query: Object.fromEntries(url.searchParams),
         request,
         signal: gone.signal,
-        body: () => readJsonBody(request, MAX_BODY),
+        body: async () => bodyOf(entry.route, await readJsonBody(request, MAX_BODY)),
       };
       try {
         await entry.answer(call, response);
@@ -87,6 +130,13 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
       }),
     );
   };
+}
+
+const schemas: Readonly<Record<string, TSchema>> = BODIES;
+
+function bodyOf(route: string, document: unknown): unknown {
+  const schema = own(schemas, route);
+  return schema === undefined ? document : shaped(schema)(document ?? {});
 }
 
 const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });

@@ -90,3 +90,18 @@ it.each([
   const asked = client.request(route as "GET /v1/volumes/:ns/:name/snapshots", { params: params as never });
   await expect(asked).rejects.toMatchObject({ code });
 });
+
+it("a field that a route does not know is refused, and the one that was meant is named", async () => {
+  const asked = client.request("POST /v1/branch/manifest", {
+    // @ts-expect-error the field is called target
+    body: { source: "prod", taget: "pr-42" },
+  });
+  await expect(asked).rejects.toMatchObject({
+    ...{ code: "invalid_input", message: expect.stringContaining("target") },
+  });
+  const made = client.request("POST /v1/mesh/init", {
+    // @ts-expect-error the field is called machine
+    body: { name: "c", machien: "m1" },
+  });
+  await expect(made).rejects.toMatchObject({ code: "invalid_input", hint: "did you mean `machine`?" });
+});

@@ -13,25 +13,24 @@ import type { Daemon } from "../daemon/daemon.ts";
 import { joinByToken } from "../daemon/join-by-token.ts";
 import { announceEndpoints } from "../mesh/announce.ts";
 import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
-import { checkedEndpoints, checkedInit, checkedJoin } from "../mesh/input.ts";
+import { checkedInit } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 
-import { invalid, object, operationRequest } from "../operations/request.ts";
+import { invalid, operationRequest } from "../operations/request.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 
 import { examine } from "./doctor.ts";
 import { inviteRoutes } from "./invites.ts";
 import { mergedLogs } from "./logs.ts";
-import type { Routes } from "./router.ts";
+import type { ApiRoutes } from "./router.ts";
 import { secretRoutes } from "./secrets.ts";
-import { passphraseOf, storeMove, storeRecover, storeRestore } from "./store.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, nameList, rttTable } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
 
 /** The local API: see `Api` and `ApiStreams` in @ployz/primitives/client. */
-export function apiRoutes(daemon: Daemon): Routes {
+export function apiRoutes(daemon: Daemon): ApiRoutes {
   const { payload, config, paths } = daemon;
   const mesh = async (): Promise<MeshStatus> => {
     const member = daemon.present();
@@ -47,7 +46,7 @@ export function apiRoutes(daemon: Daemon): Routes {
       }),
       "GET /v1/daemon": () => daemonStatus(daemon),
       "POST /v1/mesh/init": async ({ body }) => {
-        await daemon.init(checkedInit(object(await body())));
+        await daemon.init(checkedInit(await body()));
         return mesh();
       },
       "GET /v1/mesh": mesh,
@@ -68,30 +67,27 @@ export function apiRoutes(daemon: Daemon): Routes {
         };
       },
       "POST /v1/mesh/join": async ({ body }) => {
-        await daemon.join(checkedJoin(object(await body())));
+        await daemon.join(await body());
         return mesh();
       },
       "POST /v1/mesh/join-by-token": async ({ body, signal }) => {
-        const { token } = object(await body());
-        await joinByToken(daemon, typeof token === "string" ? token : "", signal);
+        const { token } = await body();
+        await joinByToken(daemon, token, signal);
         return mesh();
       },
       ...inviteRoutes(daemon),
       ...secretRoutes(daemon),
       "POST /v1/mesh/endpoints": async ({ body }) => {
-        const { endpoints } = object((await body()) ?? {});
+        const { endpoints } = await body();
         const { store, membership } = daemon.member();
         const { cluster, machine } = membership();
         const wanted = endpoints ?? localEndpoints(config, { exclude: [cluster.clusterCidr] });
-        await announceEndpoints(store, machine.id, checkedEndpoints(wanted));
+        await announceEndpoints(store, machine.id, wanted);
         return mesh();
       },
       "POST /v1/mesh/leave": async ({ body }) => {
-        const { destroy, operation } = object((await body()) ?? {});
-        if (destroy !== undefined && typeof destroy !== "boolean") throw invalid("destroy: is true or false");
-        if (operation !== undefined && typeof operation !== "string")
-          throw invalid("operation: is not an operation's id");
-        const { left, kept } = await daemon.leave(destroy === true, operation);
+        const { destroy = false, operation } = await body();
+        const { left, kept } = await daemon.leave(destroy, operation);
         return { kind: "left", left, ...(kept.length > 0 && { kept }) };
       },
       "GET /v1/machines": ({ signal }) => machineList(daemon.member(), signal),
@@ -110,11 +106,11 @@ export function apiRoutes(daemon: Daemon): Routes {
         return instanceList(member.heads(), machines, query.namespace);
       },
       "GET /v1/namespaces/:ns/history": ({ params, query }) =>
-        commitHistory(daemon.member().store.commits, params.ns ?? "", limitOf(query.limit)),
+        commitHistory(daemon.member().store.commits, params.ns, limitOf(query.limit)),
       "GET /v1/namespaces/:ns/commits/:commit": ({ params }) =>
-        commitDocument(daemon.member().store.commits, params.ns ?? "", params.commit ?? ""),
+        commitDocument(daemon.member().store.commits, params.ns, params.commit),
       "GET /v1/namespaces/:ns/manifest": ({ params, query }) =>
-        manifestDocument(daemon.member().store.commits, params.ns ?? "", query.commit),
+        manifestDocument(daemon.member().store.commits, params.ns, query.commit),
       "POST /v1/branch/manifest": async ({ body }) =>
         branchDocument(daemon.member().store.commits, await body()),
       "GET /v1/volumes": async ({ query, signal }) => {
@@ -124,7 +120,7 @@ export function apiRoutes(daemon: Daemon): Routes {
       },
       "GET /v1/volumes/:ns/:name/snapshots": ({ params, signal }) => {
         const member = daemon.member();
-        const asked = { namespace: params.ns ?? "", volume: params.name ?? "" };
+        const asked = { namespace: params.ns, volume: params.name };
         return snapshotList(member.heads(), member.machines, asked, signal);
       },
       "GET /v1/operations": async ({ query }) => ({
@@ -136,10 +132,10 @@ export function apiRoutes(daemon: Daemon): Routes {
       "GET /v1/bundles/:digest": async ({ params }) => ({
         kind: "bundle",
         digest: params.digest,
-        present: await daemon.member().bundles.has(params.digest ?? ""),
+        present: await daemon.member().bundles.has(params.digest),
       }),
       "PUT /v1/bundles/:digest": async ({ params, request }) => {
-        const { bytes } = await daemon.member().bundles.put(params.digest ?? "", request);
+        const { bytes } = await daemon.member().bundles.put(params.digest, request);
         return { kind: "bundle", digest: params.digest, present: true, bytes };
       },
     },
@@ -152,13 +148,13 @@ export function apiRoutes(daemon: Daemon): Routes {
       "POST /v1/volumes/import": ({ request, query }) =>
         importVolume(daemon.member(), request, importRequest(query)),
       "POST /v1/store/move": async function* ({ body }) {
-        yield* daemon.member().authority.move(storeMove(await body()));
+        yield* daemon.member().authority.move(await body());
       },
       "POST /v1/store/restore": async function* ({ body }) {
-        yield* daemon.member().authority.restore(storeRestore(await body()));
+        yield* daemon.member().authority.restore(await body());
       },
       "POST /v1/store/recover": async function* ({ body }) {
-        yield* daemon.member().authority.recover(storeRecover(await body()));
+        yield* daemon.member().authority.recover(await body());
       },
       "GET /v1/logs": ({ query, signal }) =>
         mergedLogs(
@@ -172,11 +168,11 @@ export function apiRoutes(daemon: Daemon): Routes {
       "GET /v1/volumes/:ns/:name/export": ({ params, query, signal }) =>
         exportVolume(
           daemon.member(),
-          { namespace: params.ns ?? "", volume: params.name ?? "", snapshot: query.snapshot ?? "" },
+          { namespace: params.ns, volume: params.name, snapshot: query.snapshot ?? "" },
           { version: payload.version, signal },
         ),
       "POST /v1/store/snapshot": async ({ body }) =>
-        daemon.member().authority.backups.make(passphraseOf(object((await body()) ?? {}).passphrase)),
+        daemon.member().authority.backups.make((await body()).passphrase),
     },
   };
 }
@@ -201,7 +197,7 @@ async function abort(daemon: Daemon, operation: string, signal: AbortSignal) {
   const elsewhere = summary.coordinator !== member.membership().machine.id && !isFinal(summary.state);
   const asked = elsewhere ? await askToAbort(daemon, summary, signal) : false;
   const { state } = asked ? { state: "running" as const } : await member.runner.abort(operation, "operator");
-  return { kind: "abort", operation, state };
+  return { kind: "abort" as const, operation, state };
 }
 
 async function askToAbort(

@@ -11,18 +11,18 @@ import {
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";
-import { invalid, object } from "../operations/request.ts";
+import { invalid, printable } from "../operations/request.ts";
 import type { SecretName } from "../secrets/keeper.ts";
-import type { Routes } from "./router.ts";
+import type { ApiRoutes } from "./router.ts";
 
-type Params = Readonly<Record<string, string>>;
+type SecretRoutes = "GET /v1/secrets" | "PUT /v1/secrets/:ns/:name" | "DELETE /v1/secrets/:ns/:name";
 
-export function secretRoutes(daemon: Daemon): Routes["json"] {
+export function secretRoutes(daemon: Daemon): Pick<ApiRoutes["json"], SecretRoutes> {
   return {
     "GET /v1/secrets": ({ query }) => list(daemon.member(), query.namespace),
     "PUT /v1/secrets/:ns/:name": async ({ params, body }): Promise<SecretChanged> => {
       const name = nameOf(params);
-      const secret = secretOf(object(await body()));
+      const secret = secretOf(await body());
       const member = daemon.member();
       const { changed } = await member.secrets.set({ ...name, ...secret, private: secret.private === true });
       return { kind: "secret-set", ...name, changed, ...uses(name, await known(member), member) };
@@ -86,7 +86,7 @@ function uses(name: SecretName, secrets: Known, member: Member): Pick<SecretChan
   return { users: secretUsers(name, commits, secrets), outdated: outdated.map(({ id }) => id).sort() };
 }
 
-function nameOf({ ns = "", name = "" }: Params): SecretName {
+function nameOf({ ns, name }: { readonly ns: string; readonly name: string }): SecretName {
   checked("namespace", ns);
   checked("name", name);
   return { namespace: ns, name };
@@ -97,18 +97,8 @@ function checked(field: string, text: string): void {
   if (problem !== undefined) throw new PloyzError(problem);
 }
 
-/** Says which field, never what is in it. */
-function secretOf(body: Readonly<Record<string, unknown>>): SecretSet {
-  const { value, private: kept, by } = body;
-  if (typeof value !== "string" || value === "") throw invalid("value: is not a text");
-  if (value.includes("\0")) throw invalid("value: holds a NUL, which no environment variable can");
+function secretOf({ value, by, ...rest }: SecretSet): SecretSet {
   if (Buffer.byteLength(value) > MAX_SECRET_BYTES)
     throw invalid(`value: is longer than ${MAX_SECRET_BYTES} bytes`);
-  if (kept !== undefined && typeof kept !== "boolean") throw invalid("private: is true or false");
-  if (typeof by !== "string") throw invalid("by: is missing");
-  return {
-    value,
-    by: by.slice(0, 200).replaceAll(/\p{Cc}/gu, "?"), // it is stored and printed
-    ...(kept !== undefined && { private: kept }),
-  };
+  return { value, by: printable(by), ...rest };
 }

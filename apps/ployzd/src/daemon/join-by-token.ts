@@ -35,7 +35,7 @@ export async function joinByToken(daemon: Daemon, text: string, signal: AbortSig
   let joined = false;
   for await (const line of redeem(token, await describe(daemon, token, present !== undefined), signal)) {
     if ("document" in line) {
-      const document = checkedJoin(line.document as Readonly<Record<string, unknown>>);
+      const document = checkedJoin(line.document);
       if (document.cluster.id !== token.cluster) throw new Error("the seat is in another cluster");
       operation = document.machine.operation;
       try {

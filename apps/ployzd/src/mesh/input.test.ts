@@ -50,7 +50,8 @@ describe("mesh init", () => {
       "1.1.1.1:51820\nPrivateKey = x",
       ":1",
     ];
-    for (const one of bad) expect(() => checkedInit({ name: "a", endpoints: [one] })).toThrow(/^endpoints: /);
+    for (const one of bad)
+      expect(() => checkedInit({ name: "a", endpoints: [one] })).toThrow(/^endpoints\[0\]: /);
   });
 
   it.each([
@@ -106,12 +107,12 @@ describe("a join document", () => {
           `machine.${field}`,
         );
         expect(() => checkedJoin({ ...good, machines: [{ ...machine, [field]: bad }] })).toThrow(
-          `machines.0.${field}`,
+          `machines[0].${field}`,
         );
       }
       expect(() => checkedJoin({ ...good, storeServers: [bad] })).toThrow("storeServers");
       expect(() => checkedJoin({ ...good, storeServers: bad })).toThrow("storeServers");
     }
-    expect(() => checkedJoin({ ...good, v: 2 })).toThrow("version 1");
+    expect(() => checkedJoin({ ...good, v: 2 })).toThrow("v: must be 1");
   });
 });

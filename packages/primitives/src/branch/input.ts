@@ -8,7 +8,7 @@ import type { Shape } from "../model/shape.ts";
 const ServiceMode = Type.Enum(["branch", "skip"]);
 const VolumeMode = Type.Enum(["branch", "fresh"]);
 
-const Input = Type.Object({
+export const Input = Type.Object({
   source: label("The namespace that is branched."),
   target: label("The new namespace."),
   serviceMode: Type.Optional(ServiceMode),

@@ -1,5 +1,6 @@
 import type { ErrorBody } from "@ployz/errors";
 import type { BranchInput } from "../branch/input.ts";
+import type { Asked, PrimitiveName } from "../inputs.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
 import type {
   OperationDetail,
@@ -8,6 +9,7 @@ import type {
   OperationState,
   OperationSummary,
 } from "../model/operation.ts";
+import type { Body } from "./bodies.ts";
 import type { DaemonStatus } from "./daemon.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
 import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
@@ -24,7 +26,9 @@ import type {
   SnapshotList,
   VolumeList,
 } from "./views.ts";
+import type { VolumeImportRequest } from "./volume-file.ts";
 
+export type { Asked, PrimitiveInputs, PrimitiveName } from "../inputs.ts";
 export type * from "./daemon.ts";
 export type * from "./invites.ts";
 export type * from "./secrets.ts";
@@ -60,7 +64,11 @@ export interface Api {
   "GET /v1/mesh/self": { query: { address?: string }; body: undefined; out: SelfRecord };
   "POST /v1/mesh/join": { query: Record<never, string>; body: JoinDocument; out: MeshStatus };
   /** Asks the member that the token names for a seat, and takes it. The same token again finishes what was cut short. */
-  "POST /v1/mesh/join-by-token": { query: Record<never, string>; body: { token: string }; out: MeshStatus };
+  "POST /v1/mesh/join-by-token": {
+    query: Record<never, string>;
+    body: Body<"POST /v1/mesh/join-by-token">;
+    out: MeshStatus;
+  };
   /** The only time that the token is told. */
   "POST /v1/invites": { query: Record<never, string>; body: InviteCreate; out: InviteCreated };
   "GET /v1/invites": { query: Record<never, string>; body: undefined; out: InviteList };
@@ -70,7 +78,7 @@ export interface Api {
   /** Leaves: workloads, interface, rules, identity gone. Refuses for a store machine with other members, unless `destroy`. */
   "POST /v1/mesh/leave": {
     query: Record<never, string>;
-    body: { operation?: string; destroy?: boolean };
+    body: Body<"POST /v1/mesh/leave">;
     /** `kept`: the datasets of its volumes. */
     out: { kind: "left"; left: boolean; kept?: readonly string[] };
   };
@@ -123,7 +131,7 @@ export interface Api {
 /** NDJSON streams. */
 export interface ApiStreams {
   /** Runs in the daemon; goes on when the caller leaves. Ends with one `result` or `refused`. */
-  "POST /v1/operations": { query: Record<never, string>; body: OperationRequest; event: OperationEvent };
+  "POST /v1/operations": { query: Record<never, string>; body: OperationCall; event: OperationEvent };
   "GET /v1/operations/:id/events": { query: Record<never, string>; body: undefined; event: OperationEvent };
   /** Goes on when the caller leaves. Ends with a plan (`preview`), what is now true, or what was refused. */
   "POST /v1/store/move": { query: Record<never, string>; body: StoreMove; event: StoreEvent };
@@ -135,6 +143,38 @@ export interface ApiStreams {
     event: LogEvent;
   };
 }
+
+/** Routes whose request is a file. */
+export interface ApiUploads {
+  "PUT /v1/bundles/:digest": {
+    query: Record<never, string>;
+    body: undefined;
+    out: { kind: "bundle"; digest: string; present: true; bytes: number };
+  };
+  "PUT /v1/store/backup": {
+    query: Record<never, string>;
+    body: undefined;
+    out: { kind: "upload"; id: string };
+  };
+}
+
+/** Routes whose request is a file, and whose answer is a stream of NDJSON. */
+export interface ApiUploadStreams {
+  "POST /v1/volumes/import": { query: VolumeImportRequest; body: undefined; event: OperationEvent };
+}
+
+/** Routes whose answer is a file. */
+export interface ApiFiles {
+  "GET /v1/volumes/:ns/:name/export": { query: { snapshot: string }; body: undefined };
+  "POST /v1/store/snapshot": { query: Record<never, string>; body: Body<"POST /v1/store/snapshot"> };
+}
+
+/** An operation to run: a primitive with its own input, or the id of a prepared plan, which has both. */
+export type OperationCall = Omit<OperationRequest, "primitive" | "input" | "prepared"> &
+  (
+    | (Asked & { readonly prepared?: undefined })
+    | { readonly primitive: PrimitiveName; readonly input: null; readonly prepared: string }
+  );
 
 export type LogEvent =
   | {
@@ -149,14 +189,9 @@ export type LogEvent =
     }
   | { readonly type: "gap"; readonly machine: string; readonly error: ErrorBody };
 
-export type MeshInit = {
-  readonly name: string;
-  readonly machine?: string;
-  readonly clusterCidr?: string;
-  readonly subnetPrefixLength?: number;
-  readonly runtime?: "docker" | "process";
-  readonly endpoints?: readonly string[];
-};
+export type MeshInit = Body<"POST /v1/mesh/init">;
+export type JoinDocument = Body<"POST /v1/mesh/join">;
+export type MeshEndpoints = Body<"POST /v1/mesh/endpoints">;
 export type SelfRecord = {
   readonly kind: "self-record";
   readonly publicKey: string;
@@ -170,14 +205,6 @@ export type SelfRecord = {
   readonly region?: string;
   readonly az?: string;
 };
-export type JoinDocument = {
-  readonly v: 1;
-  readonly cluster: ClusterRecord;
-  readonly machine: MachineRecord;
-  readonly machines: readonly MachineRecord[];
-  readonly storeServers: readonly string[];
-};
-export type MeshEndpoints = { readonly endpoints?: readonly string[] };
 export type MeshStatus = {
   readonly kind: "mesh";
   readonly joined: boolean;

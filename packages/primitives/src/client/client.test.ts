@@ -91,7 +91,8 @@ describe("client", () => {
       setTimeout(() => response.end('at":"é"}\n{"type":"committed","revision":7}\n'), 20);
     });
     const events: unknown[] = [];
-    const request = { primitive: "deploy", input: {}, mode: "apply" as const, by: "me" };
+    const input = { namespace: "prod" };
+    const request = { primitive: "namespace-rm", input, mode: "apply", by: "me" } as const;
     for await (const event of openClient({ socketPath }).stream("POST /v1/operations", { body: request })) {
       events.push(event);
     }

@@ -6,7 +6,7 @@ import type { Api, ApiStreams } from "./api.ts";
 import { type ClientTarget, errorOf, exchange, lines, readAll, unreachable } from "./http.ts";
 import type { VolumeImportRequest } from "./volume-file.ts";
 
-type ParamsOf<Route extends string> = Route extends `${string}:${infer Name}/${infer Rest}`
+export type ParamsOf<Route extends string> = Route extends `${string}:${infer Name}/${infer Rest}`
   ? { readonly [K in Name]: string } & ParamsOf<`/${Rest}`>
   : Route extends `${string}:${infer Name}`
     ? { readonly [K in Name]: string }

@@ -1,7 +1,7 @@
 export { didYouMean } from "../model/did-you-mean.ts";
 export type * from "../model/operation.ts";
 export type * from "./api.ts";
-export { type CallOf, type Client, openClient } from "./client.ts";
+export { type CallOf, type Client, openClient, type ParamsOf } from "./client.ts";
 export { EXIT, exitCodeOf } from "./exit-code.ts";
 export type { ClientTarget } from "./http.ts";
 export type * from "./store.ts";

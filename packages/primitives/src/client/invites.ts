@@ -1,12 +1,6 @@
-export type InviteCreate = {
-  /** From a second to a day. */
-  readonly ttlMs: number;
-  /** `user@machine`, for people only. */
-  readonly by: string;
-  readonly name?: string;
-  readonly region?: string;
-  readonly az?: string;
-};
+import type { Body } from "./bodies.ts";
+
+export type InviteCreate = Body<"POST /v1/invites">;
 export type InviteRow = {
   readonly id: string;
   /** `joining`: taken by a machine whose join has not been committed. */

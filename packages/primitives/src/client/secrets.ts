@@ -1,11 +1,6 @@
-/** What sets a secret. */
-export type SecretSet = {
-  readonly value: string;
-  /** Namespaces that are branched from this one do not get it. */
-  readonly private?: boolean;
-  /** `user@machine`, for people only. */
-  readonly by: string;
-};
+import type { Body } from "./bodies.ts";
+
+export type SecretSet = Body<"PUT /v1/secrets/:ns/:name">;
 
 /** A secret without its value. */
 export type SecretRow = {

@@ -1,5 +1,6 @@
 import type { ErrorBody } from "@ployz/errors";
 import type { OperationEvent } from "../model/operation.ts";
+import type { Body } from "./bodies.ts";
 
 export type StoreAction = "promote" | "demote" | "restore" | "recover";
 
@@ -62,27 +63,7 @@ export type StoreEvent =
   | { readonly type: "store-moved"; readonly moved: StoreMoved };
 
 /** `machines`: those of the set that result (promote) or those that are relieved (demote). */
-export type StoreMove = {
-  readonly action: "promote" | "demote";
-  readonly machines: readonly string[];
-  readonly replicas?: number;
-  readonly preview?: boolean;
-};
-
-export type StoreRestore = {
-  /** Of the upload. */
-  readonly id: string;
-  readonly passphrase?: string;
-  /** Goes back to the backup although the store has gone on since. */
-  readonly overwrite?: boolean;
-  readonly preview?: boolean;
-};
-
-export type StoreRecover = {
-  /** Who holds it then; default: the machine that is asked. */
-  readonly machines?: readonly string[];
-  readonly preview?: boolean;
-};
+export type StoreMove = Body<"POST /v1/store/move">;
 
 export type StoreStatus = {
   readonly kind: "store";
@@ -111,3 +92,6 @@ export type StoreStatus = {
   readonly silent: readonly string[];
   readonly unfinished: StorePlan["unfinished"];
 };
+
+export type StoreRestore = Body<"POST /v1/store/restore">;
+export type StoreRecover = Body<"POST /v1/store/recover">;

@@ -1,4 +1,5 @@
 import type { ErrorBody } from "@ployz/errors";
+import type { PrimitiveInputs } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { AddOutcome, MachineAdded } from "../../documents.ts";
 import { usage } from "../../errors.ts";
@@ -29,7 +30,9 @@ export async function add(context: Context, input: Input): Promise<MachineAdded>
     ...pick(input, "region"),
     ...pick(input, "az"),
     ...given("zfsRoot", input.text("zfs-root")),
-    ...(runtime !== undefined && { runtime: runtime === "host" ? "process" : "docker" }),
+    ...(runtime !== undefined && {
+      runtime: runtime === "host" ? ("process" as const) : ("docker" as const),
+    }),
   };
   const acceptHostKeys = input.flag("accept-new-host-key") ? ("new" as const) : undefined;
   const one = (target: string, accept: "new" | readonly string[] | undefined) =>
@@ -61,7 +64,7 @@ const pick = (input: Input, name: "region" | "az") => {
 async function addOne(
   context: Context,
   target: string,
-  input: object,
+  input: PrimitiveInputs["machine-add"],
   credentials: Identity & { readonly acceptHostKeys?: "new" | readonly string[] },
 ): Promise<AddOutcome> {
   try {

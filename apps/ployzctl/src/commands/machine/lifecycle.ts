@@ -2,21 +2,15 @@ import type { Command, Context, Input } from "../../command.ts";
 import { usage } from "../../errors.ts";
 import { PREVIEW } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
+import { change } from "../../operation/change.ts";
 import { confirm } from "../../operation/confirm.ts";
-import { type Outcome, runOperation } from "../../operation/follow.ts";
+import type { Outcome } from "../../operation/follow.ts";
 
 const machine = [
   { name: "machine", summary: "Name of the machine", required: true, source: "machine" },
 ] as const;
 
 const named = (input: Input): Promise<string> => needLabel("MACHINE", input.argument("machine"));
-
-const change = async (
-  context: Context,
-  primitive: string,
-  input: { readonly machine: string; readonly [field: string]: unknown },
-  mode: "preview" | "apply" = "apply",
-): Promise<Outcome> => (await runOperation(context, { primitive, mode, input })).outcome;
 
 export const lifecycleCommands: readonly Command[] = [
   {
@@ -34,9 +28,11 @@ export const lifecycleCommands: readonly Command[] = [
     run: async (context, input) =>
       change(
         context,
-        "machine-drain",
-        { machine: await named(input), ...(input.flag("migrate") && { migrate: true }) },
-        input.flag("preview") ? "preview" : "apply",
+        {
+          primitive: "machine-drain",
+          input: { machine: await named(input), ...(input.flag("migrate") && { migrate: true }) },
+        },
+        input.flag("preview"),
       ),
   },
   {
@@ -44,14 +40,16 @@ export const lifecycleCommands: readonly Command[] = [
     summary: "Let a drained or standby machine receive workloads again",
     args: machine,
     examples: ["ployzctl machine activate m2"],
-    run: async (context, input) => change(context, "machine-activate", { machine: await named(input) }),
+    run: async (context, input) =>
+      change(context, { primitive: "machine-activate", input: { machine: await named(input) } }, false),
   },
   {
     path: ["machine", "standby"],
     summary: "Keep an empty machine in reserve; it receives no workloads",
     args: machine,
     examples: ["ployzctl machine standby m4"],
-    run: async (context, input) => change(context, "machine-standby", { machine: await named(input) }),
+    run: async (context, input) =>
+      change(context, { primitive: "machine-standby", input: { machine: await named(input) } }, false),
   },
   {
     path: ["machine", "rm"],
@@ -84,10 +82,11 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   if (lose.length > 0 && !force)
     throw usage("--lose goes with --force", "without --force volumes move to other machines");
   const wanted = { machine: id, ...(force && { force }), ...(lose.length > 0 && { lose }) };
-  if (input.flag("preview")) return change(context, "machine-rm", wanted, "preview");
+  const asked = { primitive: "machine-rm", input: wanted } as const;
+  if (input.flag("preview")) return change(context, asked, true);
   const how = force
     ? "Data that exists only there is lost, and it can never rejoin."
     : "Its work moves to others.";
   if (!input.flag("yes")) await confirm(context, "machine rm", `Remove machine ${id}? ${how}`);
-  return change(context, "machine-rm", wanted);
+  return change(context, asked, false);
 }

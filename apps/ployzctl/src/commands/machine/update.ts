@@ -41,9 +41,8 @@ export async function update(context: Context, input: Input): Promise<MachinesUp
   return { kind: "machine-update", version, build, machines };
 }
 
-const request = (machine: string, mode: "preview" | "apply") => ({
-  ...{ primitive: "machine-update", input: { machine }, mode },
-});
+const request = (machine: string, mode: "preview" | "apply") =>
+  ({ primitive: "machine-update", input: { machine }, mode }) as const;
 
 async function look(context: Context, machine: string): Promise<UpdateOutcome> {
   try {

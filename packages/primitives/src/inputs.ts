@@ -1,0 +1,53 @@
+import type { BranchInput } from "./branch/input.ts";
+import type { DeployRequest } from "./deploy/input.ts";
+import type { EvacuateInput } from "./evacuate/input.ts";
+import type { MachineActivateInput } from "./machine-activate/input.ts";
+import type { MachineAddRequest } from "./machine-add/input.ts";
+import type { MachineDrainInput } from "./machine-drain/input.ts";
+import type { MachineJoinInput } from "./machine-join/input.ts";
+import type { MachineRmInput } from "./machine-rm/input.ts";
+import type { MachineStandbyInput } from "./machine-standby/input.ts";
+import type { MachineUpdateInput } from "./machine-update/input.ts";
+import type { MigrateInput } from "./migrate/input.ts";
+import type { NamespaceRmInput } from "./namespace-rm/input.ts";
+import type { PromoteInput } from "./promote/input.ts";
+import type { RollbackInput } from "./rollback/input.ts";
+import type { VolumeCreateInput } from "./volume-create/input.ts";
+import type { VolumeForkInput } from "./volume-fork/input.ts";
+import type { VolumeImportInput } from "./volume-import/input.ts";
+import type { VolumePruneInput } from "./volume-prune/input.ts";
+import type { VolumeRestoreInput } from "./volume-restore/input.ts";
+import type { VolumeRmInput } from "./volume-rm/input.ts";
+import type { VolumeSnapshotInput } from "./volume-snapshot/input.ts";
+
+/** The input of each primitive, by its name: as a client sends it. */
+export interface PrimitiveInputs {
+  branch: BranchInput;
+  deploy: DeployRequest;
+  evacuate: EvacuateInput;
+  "machine-activate": MachineActivateInput;
+  "machine-add": MachineAddRequest;
+  "machine-drain": MachineDrainInput;
+  "machine-join": MachineJoinInput;
+  "machine-rm": MachineRmInput;
+  "machine-standby": MachineStandbyInput;
+  "machine-update": MachineUpdateInput;
+  migrate: MigrateInput;
+  "namespace-rm": NamespaceRmInput;
+  promote: PromoteInput;
+  rollback: RollbackInput;
+  "volume-create": VolumeCreateInput;
+  "volume-fork": VolumeForkInput;
+  "volume-import": VolumeImportInput;
+  "volume-prune": VolumePruneInput;
+  "volume-restore": VolumeRestoreInput;
+  "volume-rm": VolumeRmInput;
+  "volume-snapshot": VolumeSnapshotInput;
+}
+
+export type PrimitiveName = keyof PrimitiveInputs;
+
+/** A primitive's name and its input: a typed pair. */
+export type Asked = {
+  [N in PrimitiveName]: { readonly primitive: N; readonly input: PrimitiveInputs[N] };
+}[PrimitiveName];
