@@ -68,6 +68,7 @@ export type { EvacuationSummary } from "./membership/evacuations.ts";
 export type { MembershipPorts } from "./membership/observe.ts";
 export { migrate } from "./migrate/index.ts";
 export type { MigrateInput } from "./migrate/input.ts";
+export { type CandidateInstance, type Candidates, candidatesKey } from "./model/candidates.ts";
 export type * from "./model/commit.ts";
 export { label } from "./model/fields.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";

@@ -34,6 +34,8 @@ export interface Config {
   readonly overcommitRatio: number;
   readonly retention: Retention;
   readonly natsServer: string | undefined;
+  /** Whether a cluster that is made here keeps namespaces apart. */
+  readonly isolation: boolean;
 }
 
 /** Kept: the last so many, and all that is younger than so many days. */
@@ -172,5 +174,6 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     overcommitRatio: file.storage?.overcommit_ratio ?? 1,
     retention: { last: file.retention?.last ?? 10, days: file.retention?.days ?? 7 },
     natsServer: file.store?.server,
+    isolation: file.policy?.isolation !== "off",
   };
 }

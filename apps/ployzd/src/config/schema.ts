@@ -53,6 +53,12 @@ export const ConfigSchema = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    policy: Type.Optional(
+      Type.Object(
+        { isolation: Type.Optional(Type.Union([Type.Literal("on"), Type.Literal("off")])) },
+        { additionalProperties: false },
+      ),
+    ),
     store: Type.Optional(Type.Object({ server: Type.Optional(Path) }, { additionalProperties: false })),
   },
   { additionalProperties: false },

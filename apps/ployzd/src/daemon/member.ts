@@ -151,6 +151,7 @@ export async function openMember(
       .ready()
       .then(() => local.tidy())
       .catch((error: unknown) => log.error({ err: error }, "volumes"));
+  await substrate.isolated().catch(letGo);
   let adoption = await adoptCommitted(
     self.id,
     heads().map(({ commit }) => commit),

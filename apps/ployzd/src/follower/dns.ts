@@ -1,7 +1,10 @@
-import { openDns, type ZoneRecords } from "@ployz/dns";
+import { openDns, type Views, type ZoneRecords } from "@ployz/dns";
 import type { MachineRecord } from "@ployz/primitives";
+import { applyNetworkPolicy, hasNetworkPolicy, removeNetworkPolicy } from "@ployz/runtime";
+import { BRIDGE } from "../mesh/substrate.ts";
+import { isolate, residentsOf } from "./policy.ts";
 import type { Head } from "./project.ts";
-import type { FollowerDeps, Served } from "./run.ts";
+import type { Followed, FollowerDeps, Served } from "./run.ts";
 
 /** The names of every committed instance, and of the machines. */
 export function zoneOf(heads: readonly Head[], machines: readonly MachineRecord[]): ZoneRecords {
@@ -19,7 +22,10 @@ export function zoneOf(heads: readonly Head[], machines: readonly MachineRecord[
   };
 }
 
-/** DNS on the machine's overlay address, for its workloads. */
+/** How often the packet filter is looked at: another program may have flushed it. */
+const LOOK_MS = 20_000;
+
+/** DNS on the machine's overlay address, for its workloads, and the packet filter that keeps namespaces apart: a name is served only where it may be reached. */
 export async function serveDns({ config, membership, log }: FollowerDeps): Promise<Served> {
   const { machine, cluster } = membership;
   const server = await openDns({
@@ -28,13 +34,50 @@ export async function serveDns({ config, membership, log }: FollowerDeps): Promi
     ...(config.dnsForward !== undefined && { upstreams: config.dnsForward.map(upstream) }),
   });
   log.info({ addresses: server.addresses }, "dns");
+  const network = {
+    ...{ bridge: BRIDGE, subnet: machine.subnet, gateway: machine.address },
+    clusterCidr: cluster.clusterCidr,
+  };
+  const gatewayPorts = [Number(config.gatewayListen.slice(config.gatewayListen.lastIndexOf(":") + 1))];
+  let enforced = "";
+  /** Before the names: what resolves can be reached, and what may not be reached does not resolve. */
+  async function enforce(followed: Followed): Promise<Views | undefined> {
+    if (!followed.isolated) {
+      if (enforced !== "off") await removeNetworkPolicy(network);
+      enforced = "off";
+      return undefined;
+    }
+    const { policy, views } = isolate(residentsOf(followed), followed.machines, {
+      ...{ self: machine.id, gatewayPorts },
+    });
+    const wanted = JSON.stringify(policy);
+    if (enforced !== wanted) await applyNetworkPolicy(network, policy);
+    enforced = wanted;
+    return views;
+  }
+  let last: Followed | undefined;
+  const look = async () => {
+    if (last?.isolated !== true || (await hasNetworkPolicy(network))) return;
+    log.error("the network policy was gone; it is applied again");
+    enforced = "";
+    await enforce(last);
+  };
+  const timer = setInterval(
+    () => void look().catch((error: unknown) => log.error({ err: error }, "network policy")),
+    LOOK_MS,
+  );
   return {
-    async apply(heads, machines) {
-      server.update(zoneOf(heads, machines));
+    async apply(followed) {
+      last = followed;
+      const views = await enforce(followed);
+      server.update(zoneOf(followed.heads, followed.machines), views);
     },
     staleMs: (namespace) => server.staleMs(`${namespace}.cluster.local`),
     status: () => server.stats(),
-    close: () => server.close(),
+    close() {
+      clearInterval(timer);
+      return server.close();
+    },
   };
 }
 

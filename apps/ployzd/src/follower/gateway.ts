@@ -45,7 +45,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
   }
 
   return {
-    async apply(heads) {
+    async apply({ heads }) {
       if (adopted.state !== "absent" && version === tableVersion(heads)) return;
       const built = buildTable(
         heads,

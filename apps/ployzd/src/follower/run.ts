@@ -2,7 +2,7 @@ import { unwatchFile, watchFile } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openMirror, openStore } from "@ployz/nats-store";
-import type { Commit, MachineRecord } from "@ployz/primitives";
+import type { Candidates, ClusterRecord, Commit, MachineRecord } from "@ployz/primitives";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
 import { PloyzError } from "../error-codes.ts";
@@ -19,10 +19,19 @@ export interface FollowerDeps {
   readonly log: Logger;
 }
 
+/** What the store says, as far as a follower needs it. */
+export interface Followed {
+  readonly heads: readonly Head[];
+  readonly machines: readonly MachineRecord[];
+  readonly candidates: ReadonlyMap<string, Candidates>;
+  /** Namespaces are apart. */
+  readonly isolated: boolean;
+}
+
 /** Something that serves the last commits: HAProxy or DNS. */
 export interface Served {
   /** Serves these from now on; resolves when it does. Called one at a time, always with the newest. */
-  apply(heads: readonly Head[], machines: readonly MachineRecord[]): Promise<void>;
+  apply(followed: Followed): Promise<void>;
   /** How long, in ms, somebody may still act on what was served of a namespace before; without it: not at all. */
   staleMs?(namespace: string): number;
   /** Lets requests for a service wait while it has no live instance; false when it has no route here. */
@@ -79,8 +88,23 @@ export async function runFollower(
         .map((entry) => ({ revision: entry.revision, commit: entry.value as unknown as Commit }));
       try {
         const machines = mirror.facts("machine").map((entry) => entry.value as unknown as MachineRecord);
-        await served.apply(heads, machines);
-        applied.set(new Map(heads.map(({ commit, revision }) => [commit.namespace, revision])));
+        const [cluster] = mirror.facts("cluster").map((entry) => entry.value as unknown as ClusterRecord);
+        const candidates = mirror.facts("candidates");
+        await served.apply({
+          ...{ heads, machines, isolated: cluster?.isolation === "on" },
+          candidates: new Map(
+            candidates.map(({ key, value }) => [
+              key.slice("candidates.".length),
+              value as unknown as Candidates,
+            ]),
+          ),
+        });
+        applied.set(
+          new Map([
+            ...heads.map(({ commit, revision }) => [commit.namespace, revision] as const),
+            ...candidates.map(({ key, revision }) => [key, revision] as const),
+          ]),
+        );
         log.info(
           { heads: heads.map(({ commit, revision }) => `${commit.namespace}@${revision}`) },
           "serving",

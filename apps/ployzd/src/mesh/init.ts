@@ -69,6 +69,7 @@ async function plan(
     clusterCidr,
     subnetPrefixLength,
     generation: 1,
+    ...(config.isolation && { isolation: "on" as const }),
   };
   const machine: MachineRecord = {
     id,

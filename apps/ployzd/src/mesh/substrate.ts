@@ -1,8 +1,14 @@
 import { mkdir, rm } from "node:fs/promises";
-import type { ServiceHost } from "@ployz/exec";
+import { type ServiceHost, waitFor } from "@ployz/exec";
 import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
 import type { MachineRecord } from "@ployz/primitives";
-import { type NetworkSpec, openDockerRuntime, openProcessRuntime, type Runtime } from "@ployz/runtime";
+import {
+  hasNetworkPolicy,
+  type NetworkSpec,
+  openDockerRuntime,
+  openProcessRuntime,
+  type Runtime,
+} from "@ployz/runtime";
 import { openWireguard, overlayMtu, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
 import type { Config } from "../config/load.ts";
 import { overlayStorePorts, storePorts } from "../config/store-ports.ts";
@@ -16,6 +22,7 @@ import type { Membership } from "./membership.ts";
 
 export const INTERFACE = "ployz-wg0";
 export const BRIDGE = "ployz0";
+const POLICY_MS = 20_000;
 
 export interface Surroundings {
   readonly config: Config;
@@ -40,6 +47,8 @@ export interface Substrate {
   startStore(membership: Membership): Promise<readonly string[]>;
   /** The users of this machine's store server, where there is one and it was started. */
   setUsers(membership: Membership): Promise<void>;
+  /** Resolves when namespaces are apart: the follower of DNS sees to that. If it does not, no workload reaches another until it does. */
+  isolated(): Promise<void>;
   down(): Promise<void>;
 }
 
@@ -165,6 +174,13 @@ export async function openSubstrate(
         ),
       );
       return started;
+    },
+    async isolated() {
+      if (membership.cluster.isolation !== "on") return;
+      const there = async () => ((await hasNetworkPolicy(network)) ? true : undefined);
+      await waitFor("the network policy", there, { timeoutMs: POLICY_MS }).catch(() =>
+        applyNetworkPolicy(network, { groups: [], machines: [], gatewayPorts: [] }),
+      );
     },
     async down() {
       await Promise.all(["ployz-gateway", "ployz-dns", SWAP_SERVICE].map((name) => services.remove(name)));

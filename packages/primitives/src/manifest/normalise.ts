@@ -61,6 +61,8 @@ function normalService(service: ManifestService): ServiceDraft {
           : { kind: "tcp", listen: route.tcp, port };
       })
       .sort((left, right) => compare(routeKey(left), routeKey(right))),
+    ...(service.allow_from !== undefined &&
+      service.allow_from.length > 0 && { allowFrom: [...service.allow_from].sort(compare) }),
   };
 }
 

@@ -46,6 +46,7 @@ function renderService(spec: ServiceSpec) {
       : placement.count !== DEFAULTS.replicas && { replicas: placement.count }),
     ...filled("ports", spec.ports),
     ...(spec.routes.length > 0 && { routes: spec.routes.map(renderRoute) }),
+    ...(spec.allowFrom && { allow_from: [...spec.allowFrom] }),
     ...renderReady(spec.ready),
     ...(spec.drainMs !== DEFAULTS.drainMs && { drain: formatDuration(spec.drainMs) }),
     ...((spec.update === "stop-first") !== stopFirst && { update: spec.update }),

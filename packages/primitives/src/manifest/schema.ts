@@ -164,6 +164,14 @@ const service = Type.Object(
     ),
     ports: Type.Optional(map(patterns.NAME, port("Port that the service listens on."), "Named ports.", 100)),
     routes: Type.Optional(Type.Array(route, { maxItems: 1000, description: "What the gateways send here." })),
+    allow_from: Type.Optional(
+      Type.Array(Type.String({ pattern: patterns.PEER, description: "`gw`, `gw:web`, `pr-*` or `*`." }), {
+        maxItems: 1000,
+        uniqueItems: true,
+        description:
+          "Workloads of other namespaces that may connect: a namespace, or `namespace:service`. Without it only this namespace and the gateways may.",
+      }),
+    ),
     ready: Type.Optional(ready),
     drain: Type.Optional(duration("Time for requests in flight before SIGTERM. Default 10s.")),
     update: Type.Optional(

@@ -71,6 +71,8 @@ export type ServiceSpec = {
   readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number; readonly pids?: number };
   readonly volumes: Readonly<Record<string, string>>;
   readonly routes: readonly RouteSpec[];
+  /** Workloads of other namespaces that may connect, sorted: `gw`, `gw:web`, `pr-*` or `*`. Absent: none. */
+  readonly allowFrom?: readonly string[];
 };
 
 /** A value, or the name of a secret, whose value is nowhere in a commit. */

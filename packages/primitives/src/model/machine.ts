@@ -48,4 +48,6 @@ export type ClusterRecord = {
   readonly subnetPrefixLength: number;
   /** The store's generation; part of every fence. */
   readonly generation: number;
+  /** Workloads reach their own namespace only, and what others open to them. Absent: every workload reaches every other, as before 0.4. */
+  readonly isolation?: "on";
 };

@@ -16,6 +16,9 @@ export const NAME = bounded(63, `(?!constructor$)${label}`);
 /** A volume of a namespace. */
 export const VOLUME = bounded(127, `${label}/${label}`);
 
+/** Workloads that a service accepts: a namespace, the beginning of one and `*`, or `*`; then perhaps a service of it. */
+export const PEER = bounded(127, `(?:\\*|${label}|[a-z][a-z0-9-]*\\*)(?::${label})?`);
+
 /** A region or zone: may start with a digit. */
 export const PLACE = bounded(63, "[a-z0-9]([a-z0-9-]*[a-z0-9])?");
 

@@ -5,6 +5,9 @@ import { parseSubnet } from "./addresses.ts";
 import { networkFailed } from "./apply.ts";
 import { tableName } from "./ruleset.ts";
 
+/** The parts of a network that a policy speaks of. */
+export type PolicyNetwork = Pick<NetworkSpec, "bridge" | "subnet" | "gateway" | "clusterCidr">;
+
 /** Who on this machine may open connections to which workload. All are IPv4 addresses of the overlay. */
 export interface NetworkPolicy {
   /** Every address in `from` reaches every address in `to`. An address in no group reaches no workload. An address stands in one group only. */
@@ -20,7 +23,7 @@ export interface NetworkPolicy {
  * connection tracking, so the receiving side needs no rule. Ports of one bridge do not hear each other (see `ruleset`), so traffic within the
  * machine is forwarded and judged as well.
  */
-export function policyRuleset(network: NetworkSpec, policy: NetworkPolicy): string {
+export function policyRuleset(network: PolicyNetwork, policy: NetworkPolicy): string {
   const { bridge, clusterCidr, subnet } = network;
   const { hostMask } = parseSubnet(subnet);
   const table = policyTable(bridge);
@@ -75,7 +78,7 @@ export function policyRuleset(network: NetworkSpec, policy: NetworkPolicy): stri
 }
 
 /** Replaces the policy of a bridge at once. Idempotent. @throws PloyzError `network_failed`, `network_invalid` */
-export async function applyNetworkPolicy(network: NetworkSpec, policy: NetworkPolicy): Promise<void> {
+export async function applyNetworkPolicy(network: PolicyNetwork, policy: NetworkPolicy): Promise<void> {
   const addresses = [...policy.machines, ...policy.groups.flatMap(({ from, to }) => [...from, ...to])];
   const wrong = addresses.find((address) => !/^\d{1,3}(\.\d{1,3}){3}$/.test(address));
   if (wrong !== undefined) {
