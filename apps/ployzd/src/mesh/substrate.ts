@@ -3,6 +3,7 @@ import { type ServiceHost, waitFor } from "@ployz/exec";
 import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
 import type { MachineRecord } from "@ployz/primitives";
 import {
+  applyNetworkPolicy,
   hasNetworkPolicy,
   type NetworkSpec,
   openDockerRuntime,
