@@ -100,6 +100,7 @@ function factsOf(world: World): DeployFacts {
     images,
     content: contentOf(images, new Map()),
     secrets: [],
+    candidates: 0,
   };
 }
 
@@ -143,12 +144,14 @@ test("a first deploy: images everywhere, then each instance, then routes", () =>
     "image app@m1",
     "image app@m2",
     "image app@m3",
-    ...[1, 2, 3].flatMap((n) => [`reserve web.${n}@m${n}`, `start web.${n}@m${n}`, `ready web.${n}@m${n}`]),
+    ...[1, 2, 3].map((n) => `reserve web.${n}@m${n}`),
+    "announce candidates",
+    ...[1, 2, 3].flatMap((n) => [`start web.${n}@m${n}`, `ready web.${n}@m${n}`]),
   ]);
   expect(needs("start web.1@m1")).toEqual(
     expect.arrayContaining(["image app@m1", "image app@m2", "image app@m3"]),
   );
-  expect(settle).toEqual(["publish@m1", "publish@m2", "publish@m3"]);
+  expect(settle).toEqual(["publish@m1", "publish@m2", "publish@m3", "withdraw candidates"]);
   expect(summaryOf(made).next.start[0]?.id).toBe(
     "prod.web.1.aaaaa001".replace("aaaaa001", OP[0].slice(-8).toLowerCase()),
   );

@@ -1,5 +1,6 @@
 import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts } from "../../engine/types.ts";
+import { candidatesKey } from "../../model/candidates.ts";
 import type { Commit, JobSpec, ServiceSpec } from "../../model/commit.ts";
 import { isMember, type MachineRecord } from "../../model/machine.ts";
 import type { SecretRecord } from "../../model/secret.ts";
@@ -13,10 +14,11 @@ export async function observeCluster(
   { store, machines }: PrimitivePorts,
   signal: AbortSignal,
 ): Promise<Omit<ChangeFacts, "content">> {
-  const [heads, facts, secrets] = await Promise.all([
+  const [heads, facts, secrets, candidates] = await Promise.all([
     store.commits.heads(),
     store.facts.list("machine"),
     store.facts.list("secret"),
+    store.facts.get(candidatesKey(namespaces[0])),
   ]);
   const commits = heads.map(({ value, revision }) => ({ commit: value as unknown as Commit, revision }));
   const head = commits.find(({ commit }) => commit.namespace === namespaces[0]);
@@ -40,6 +42,7 @@ export async function observeCluster(
     ...(head !== undefined && { head }),
     others: commits.filter((other) => other !== head),
     machines: await Promise.all(found),
+    candidates: candidates?.revision ?? 0,
     secrets: secrets.map(({ value, revision }) => ({ record: value as unknown as SecretRecord, revision })),
   };
 }

@@ -40,6 +40,8 @@ export type ChangeFacts = {
   readonly machines: readonly MachineFact[];
   /** Images and bundles that may have to be shipped, by digest. */
   readonly content: ReadonlyMap<string, Found>;
+  /** Revision of the namespace's candidates; 0: there are none. */
+  readonly candidates: number;
   /** Of all namespaces. */
   readonly secrets: readonly SecretFact[];
 };

@@ -5,6 +5,7 @@ import type { ChangeFacts } from "../observe/facts.ts";
 import type { ChangeKinds } from "../steps/kinds.ts";
 import type { Prepared } from "./before-commit.ts";
 import type { Candidate } from "./candidate.ts";
+import { withdrawStep } from "./candidates.ts";
 import { createGates } from "./gates.ts";
 import { inOrder } from "./order.ts";
 import { usesAny } from "./volumes.ts";
@@ -53,11 +54,15 @@ export function settleSteps({
     .map((job) => removeStep(job, [], "remove job"));
   const leftovers = strays.map((stray) => removeStep(stray, [], `remove leftover of ${stray.operation}:`));
   const volumes = retireVolumes(decision, facts, published, retire);
+  const withdraw =
+    candidates.length > 0 || facts.candidates > 0
+      ? [withdrawStep(decision.namespace, facts.candidates, published)]
+      : [];
   const prune = prunedMachines(decision, facts);
   const done = prune.length === 0 ? [] : gates.all([...retire, ...volumes].map(({ id }) => id));
   return [
     ...publish,
-    ...inOrder([...gates.steps(), ...retire, ...volumes], new Set(publish.map(({ id }) => id))),
+    ...inOrder([...gates.steps(), ...withdraw, ...retire, ...volumes], new Set(publish.map(({ id }) => id))),
     ...jobs,
     ...leftovers,
     ...prune.map((machine) => pruneStep(machine, decision.namespace, done.length > 0 ? done : published)),

@@ -5,6 +5,7 @@ import { plainEnv } from "../decide/secrets.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { ChangeKinds } from "../steps/kinds.ts";
 import { type Candidate, hasSecrets, labelOf, lastBefore, lastStep } from "./candidate.ts";
+import { ANNOUNCE, announceStep, readyStepId, readySteps } from "./candidates.ts";
 import { createGates } from "./gates.ts";
 import { inOrder, orderOf } from "./order.ts";
 import { nextVolumeId, usesAny, type VolumeSteps, volumeSteps } from "./volumes.ts";
@@ -57,6 +58,7 @@ export type PrepareOptions = {
   readonly holdMs: number;
   /** Machines whose gateways hold requests. */
   readonly gateways: readonly string[];
+  readonly facts: Pick<ChangeFacts, "candidates" | "machines">;
 };
 
 /** Snapshots, volumes, and for each candidate: reserve, (stop the old,) start and wait; ordered by `after`. */
@@ -172,12 +174,27 @@ export function prepareSteps(
         args: { machine, reserve: `reserve ${label}`, instance: startArgs(candidate, decision.namespace) },
         machine,
         title: `start ${name}.${slot} on ${machine}`,
-        needs: [lastBefore(candidate), ...gates.all([...order.before(name), ...stopped, ...ready])],
+        needs: [lastBefore(candidate), ANNOUNCE, ...gates.all([...order.before(name), ...stopped, ...ready])],
       },
       waitStep(candidate, label),
     ];
   });
-  const all = [...volumes.first, ...gates.steps(), ...volumes.rest, ...holds, ...stops, ...unordered];
+  const named = [
+    ...announceStep(decision, candidates, { facts: options.facts, gates }),
+    ...readySteps(decision, candidates, {
+      gates,
+      after: (service) => candidates.filter(({ name }) => order.before(name).includes(readyStepId(service))),
+    }),
+  ];
+  const all = [
+    ...volumes.first,
+    ...gates.steps(),
+    ...volumes.rest,
+    ...holds,
+    ...stops,
+    ...named,
+    ...unordered,
+  ];
   return {
     steps: [...ensure, ...inOrder(all, new Set(ensure.map(({ id }) => id)))],
     volumes,

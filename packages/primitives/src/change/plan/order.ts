@@ -3,6 +3,7 @@ import type { Decision } from "../decide/decision.ts";
 import type { ChangeKinds } from "../steps/kinds.ts";
 import type { Candidate } from "./candidate.ts";
 import { lastStep } from "./candidate.ts";
+import { readyStepId } from "./candidates.ts";
 
 type Step = PlannedStep<ChangeKinds>;
 
@@ -13,8 +14,12 @@ export function orderOf(decision: Decision, candidates: readonly Candidate[]) {
     ...decision.jobs.map(({ name, next }): [string, readonly string[]] => [name, next.spec.after]),
   ]);
   const steps = new Map<string, string[]>();
-  for (const candidate of candidates)
-    steps.set(candidate.name, [...(steps.get(candidate.name) ?? []), lastStep(candidate)]);
+  for (const candidate of candidates) {
+    const { kind, name } = candidate;
+    // What comes after a service finds it by name.
+    if (kind === "service") steps.set(name, [readyStepId(name)]);
+    else steps.set(name, [...(steps.get(name) ?? []), lastStep(candidate)]);
+  }
 
   const before = (name: string): readonly string[] => {
     const found = new Set<string>();

@@ -35,7 +35,7 @@ export function planChange(
   const gateways = answering.map(({ record }) => record.id);
   const { holdMs } = wish.desired;
   const ensure = ensureSteps(candidates, facts);
-  const prepared = prepareSteps(decision, candidates, ensure, { operation, holdMs, gateways });
+  const prepared = prepareSteps(decision, candidates, ensure, { operation, holdMs, gateways, facts });
   const next = nextState(
     wish.desired,
     decision,

@@ -3,8 +3,9 @@ import type { Primitive, PrimitivePorts, StepContext } from "../../engine/types.
 import { PloyzError } from "../../error-codes.ts";
 import type { Readiness } from "../../model/commit.ts";
 import type { Json } from "../../model/json.ts";
-import { ask } from "../../ports/machines.ts";
+import { candidateSteps } from "./candidates.ts";
 import type { ChangeKinds } from "./kinds.ts";
+import { addressOf, PUBLISH, publishHead } from "./publish.ts";
 import { volumeSteps } from "./volumes.ts";
 
 type Steps = Primitive<PrimitivePorts, Json, unknown, ChangeKinds, Json>["steps"];
@@ -16,12 +17,12 @@ const SLACK = 5 * SECOND;
 const QUICK = 15 * SECOND;
 const TRANSFER = 15 * MINUTE;
 const START = MINUTE;
-const PUBLISH = 10 * SECOND;
 /** Room for a second try when the answer to the first was lost. */
 const RETRY = 10 * SECOND;
 
 export const steps: Steps = {
   ...volumeSteps,
+  ...candidateSteps,
   "image.ensure": {
     timeoutMs: () => TRANSFER + RETRY,
     retryTransient: true,
@@ -95,7 +96,7 @@ export const steps: Steps = {
     },
   },
   // Longer than two waits for a frozen machine, which ends with a warning, not with an owed step.
-  publish: { timeoutMs: () => 2 * PUBLISH + SLACK, retryTransient: true, apply: publish },
+  publish: { timeoutMs: () => 2 * PUBLISH + SLACK, retryTransient: true, apply: publishHead },
   retire: {
     timeoutMs: ({ drainMs, graceMs }) => drainMs + graceMs + QUICK + RETRY,
     retryTransient: true,
@@ -121,40 +122,6 @@ export async function remove(
   { call, signal }: Caller,
 ): Promise<void> {
   await call(machine, "instance.remove", { id }, { timeoutMs: START, signal });
-}
-
-/**
- * Waits until a machine's gateway and DNS follow the commit. An unreachable machine is no failure: it serves the last known state, and
- * follows when it is back.
- */
-export async function publish(
-  { machine, namespace, after }: ChangeKinds["publish"]["args"],
-  { call, ports, signal }: StepContext<PrimitivePorts>,
-): Promise<ChangeKinds["publish"]["out"]> {
-  const head = await ports.store.commits.last(namespace);
-  if (head === undefined || head.revision <= after)
-    throw new PloyzError({
-      code: "store_unavailable",
-      message: `the commit of ${namespace} cannot be read back yet`,
-    });
-  try {
-    const { revision } = head;
-    const wanted = { namespace, revision };
-    return await ask(() => call(machine, "publish.await", wanted, { timeoutMs: PUBLISH, signal }));
-  } catch (error) {
-    const { code, message } = errorBody(error);
-    if (signal.aborted || (code !== "machine_unreachable" && code !== "deadline_exceeded")) throw error;
-    return {
-      gateway: "unknown",
-      dns: "unknown",
-      warning: `machine ${machine} has not confirmed the new routes: ${message}`,
-    };
-  }
-}
-
-function addressOf(reserved: Json): string {
-  const { address } = reserved as ChangeKinds["reserve"]["out"];
-  return address;
 }
 
 function describe(ready: Readiness): string {

@@ -1,3 +1,4 @@
+import type { CandidateInstance } from "../../model/candidates.ts";
 import type { Readiness, VolumeSpec } from "../../model/commit.ts";
 import type { InstanceStart, VolumeIdentity } from "../../participant/commands.ts";
 import type { Secrets } from "../decide/secrets.ts";
@@ -81,6 +82,33 @@ export type ChangeKinds = VolumeKinds & {
   reserve: {
     args: At & { readonly id: string; readonly memoryBytes?: number };
     out: { readonly address: string };
+  };
+  /** `expected`: the revision of the namespace's candidates when the plan was made. `machines`: those that have to know before one starts. */
+  "candidates.announce": {
+    args: {
+      readonly namespace: string;
+      readonly expected: number;
+      readonly instances: readonly (Omit<CandidateInstance, "address" | "ready"> & {
+        readonly reserve: string;
+      })[];
+      readonly leaving: readonly string[];
+      readonly machines: readonly string[];
+    };
+    out: { readonly revision: number };
+  };
+  /** Those of `ids` are found by name from now on, by the candidates on `machines`. */
+  "candidates.ready": {
+    args: {
+      readonly namespace: string;
+      readonly ids: readonly string[];
+      readonly machines: readonly string[];
+    };
+    out: { readonly revision: number };
+  };
+  /** `expected`: as in `candidates.announce`; what a dead operation left goes too. */
+  "candidates.withdraw": {
+    args: { readonly namespace: string; readonly expected: number };
+    out: null;
   };
   secrets: { args: At & { readonly id: string; readonly secrets: Secrets }; out: null };
   /** `reserve`: the step that got the address. */
