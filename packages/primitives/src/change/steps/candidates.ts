@@ -1,6 +1,6 @@
 import type { Primitive, PrimitivePorts, StepContext } from "../../engine/types.ts";
+import { PloyzError } from "../../error-codes.ts";
 import { type Candidates, candidatesKey } from "../../model/candidates.ts";
-import { PloyzError } from "../../model/error.ts";
 import type { Json } from "../../model/json.ts";
 import type { Store } from "../../ports/store.ts";
 import type { ChangeKinds } from "./kinds.ts";

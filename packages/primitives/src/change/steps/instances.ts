@@ -1,6 +1,4 @@
-import { errorBody } from "@ployz/errors";
 import type { Primitive, PrimitivePorts, StepContext } from "../../engine/types.ts";
-import { PloyzError } from "../../error-codes.ts";
 import type { Readiness } from "../../model/commit.ts";
 import type { Json } from "../../model/json.ts";
 import { candidateSteps } from "./candidates.ts";

@@ -1,5 +1,6 @@
+import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts, StepContext } from "../../engine/types.ts";
-import { errorBody, PloyzError } from "../../model/error.ts";
+import { PloyzError } from "../../error-codes.ts";
 import type { Json } from "../../model/json.ts";
 import { ask } from "../../ports/machines.ts";
 import type { ChangeKinds } from "./kinds.ts";
