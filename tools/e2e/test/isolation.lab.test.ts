@@ -88,7 +88,7 @@ it("allow_from opens one service, by address and by name", async () => {
   await deploy("pr-42", [web("v1"), ...["m1", "m2"].map((m) => probe(`open-${m}`, m, checks))].join(""));
 });
 
-it("what another program flushed is back within a minute", async () => {
+it("the policy is back within a minute after another program flushed it", async () => {
   await cluster.lab.sh(2, ["nft", "flush", "ruleset"]);
   await expect
     .poll(async () => (await cluster.lab.sh(2, ["nft", "list", "tables"])).stdout, { timeout: 60_000 })
