@@ -3,6 +3,7 @@
 // path:line and exits 1 when there is one.
 import { join } from "node:path";
 import { checkCode } from "./src/code-rules.mjs";
+import { checkErrors } from "./src/error-registry.mjs";
 import { checkFloors } from "./src/floor-rules.mjs";
 import { checkIndexes } from "./src/index-rules.mjs";
 import { checkPackages } from "./src/package-rules.mjs";
@@ -16,6 +17,7 @@ const violations = [
   ...checkFloors(repository),
   ...checkCode(repository),
   ...checkIndexes(repository),
+  ...checkErrors(repository),
   ...checkText(repository),
   ...checkWords(repository),
 ];

@@ -1,1 +1,47 @@
-export { PloyzError } from "@ployz/errors";
+import {
+  defineErrors,
+  type ErrorClass,
+  PloyzError as OperatorError,
+  type SharedErrorCode,
+} from "@ployz/errors";
+import type { ExecErrorCode } from "@ployz/exec";
+import type { KernelErrorCode } from "@ployz/primitives/client";
+
+/** Every code that ployzctl adds to those it inherits, with its meaning; docs/errors.md is generated from it. */
+export const ERRORS = defineErrors({
+  command: {
+    precondition: {
+      file_exists: "The output file exists; the command does not overwrite it.",
+      file_unreadable: "A given file cannot be read.",
+      file_unwritable: "The output file cannot be written.",
+      refused: "The daemon refused without a reason.",
+    },
+  },
+  machine: {
+    precondition: {
+      daemon_not_installed: "The daemon is not installed on this machine.",
+      not_dev: "`dev down` removes only a cluster that `dev` made.",
+      still_member: "The machine is still a member of a cluster; leave the cluster first.",
+      volumes_here:
+        "`--purge` would remove the data of volumes: they are mounted in the data folder, or their pool is a file in it.",
+    },
+  },
+  ssh: {
+    precondition: {
+      ssh_identity_missing: "There is no SSH agent and no private key.",
+      ssh_identity_unreadable: "The private key file cannot be read.",
+    },
+  },
+  deploy: {
+    precondition: {
+      rest_would_change:
+        "`deploy service` would change other services too: a tag now means another image, or a secret was set.",
+    },
+  },
+});
+
+export type CliErrorCode = keyof typeof ERRORS | SharedErrorCode | ExecErrorCode | KernelErrorCode;
+
+/** A code that is not registered does not compile. */
+export const PloyzError: ErrorClass<CliErrorCode> = OperatorError;
+export type PloyzError = OperatorError;

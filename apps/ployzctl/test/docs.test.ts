@@ -31,14 +31,3 @@ it("every variable that the programs read is documented", async () => {
   const documented = Object.keys(ENVIRONMENT).filter((name) => name.startsWith("PLOYZ_"));
   expect([...read].filter((name) => !INTERNAL.includes(name)).sort()).toEqual(documented.sort());
 });
-
-it("docs/errors.md has every code of this program", async () => {
-  const text = await readFile(join(docs, "errors.md"), "utf8");
-  const src = join(import.meta.dirname, "../src");
-  const files = (await readdir(src, { recursive: true })).filter((name) => /(?<!\.test)\.ts$/.test(name));
-  const sources = await Promise.all(files.map((name) => readFile(join(src, name), "utf8")));
-  const codes = new Set(
-    sources.flatMap((source) => [...source.matchAll(/code: "([a-z0-9_]+)"/g)].map(([, code]) => code)),
-  );
-  expect([...codes].filter((code) => !text.includes(`\`${code}\``))).toEqual([]);
-});

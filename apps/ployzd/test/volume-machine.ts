@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PloyzError } from "@ployz/errors";
 import { openServiceHost, type ServiceHost, stopS6 } from "@ployz/exec";
 import type { Machines, SecretRef } from "@ployz/primitives";
 import { type NetworkSpec, openProcessRuntime, type Runtime } from "@ployz/runtime";
 import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
-import { PloyzError } from "../src/error-codes.ts";
 import { type Handlers, handle } from "../src/participant/handlers.ts";
 import { contentHandlers } from "../src/participant/images.ts";
 import { instanceHandlers } from "../src/participant/instances.ts";

@@ -1,1 +1,24 @@
-export { PloyzError } from "@ployz/errors";
+import {
+  defineErrors,
+  type ErrorClass,
+  PloyzError as OperatorError,
+  type SharedErrorCode,
+} from "@ployz/errors";
+
+/** Every code that @ployz/dns adds to those it inherits, with its meaning; docs/errors.md is generated from it. */
+export const ERRORS = defineErrors({
+  gateway: {
+    precondition: {
+      dns_port_taken: "Another program listens on the DNS address and port.",
+      dns_listen_failed: "The DNS server cannot listen on the address.",
+      dns_zone_invalid: "The zone, a name or a record of the DNS server is malformed.",
+      dns_options_invalid: "An option of the DNS server is malformed.",
+    },
+  },
+});
+
+export type DnsErrorCode = keyof typeof ERRORS | SharedErrorCode;
+
+/** A code that is not registered does not compile. */
+export const PloyzError: ErrorClass<DnsErrorCode> = OperatorError;
+export type PloyzError = OperatorError;

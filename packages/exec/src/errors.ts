@@ -1,6 +1,4 @@
-import { PloyzError } from "./error-codes.ts";
-
-export type ExecErrorCode = "exec_failed" | "exec_not_found" | "exec_timeout" | "exec_aborted";
+import { type ExecErrorCode, PloyzError } from "./error-codes.ts";
 
 export interface ExecFailure {
   readonly code: ExecErrorCode;

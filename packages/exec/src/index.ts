@@ -1,5 +1,6 @@
 export { type DetachedOptions, spawnDetached } from "./detached.ts";
-export { ExecError, type ExecErrorCode, type ExecFailure } from "./errors.ts";
+export type { ExecErrorCode } from "./error-codes.ts";
+export { ExecError, type ExecFailure } from "./errors.ts";
 export { readFileIfThere, replaceLink, syncFolder, writeFileAtomic } from "./files.ts";
 export { findProgram } from "./find.ts";
 export { identify, isAlive, type ProcessIdentity, signalProcess } from "./identity.ts";

@@ -1,3 +1,4 @@
+export type { GatewayErrorCode } from "./error-codes.ts";
 export {
   type Adopted,
   type Applied,

@@ -17,6 +17,7 @@ export type {
   LeaseHolder,
   WriteResult,
 } from "./client/types.ts";
+export type { StoreErrorCode } from "./error-codes.ts";
 export { createIdentity, type Identity, isSignedBy, publicKeyOf, signAs } from "./identity.ts";
 export type { Json } from "./json.ts";
 export { type Mirror, type MirrorChange, type MirrorOptions, openMirror } from "./mirror/mirror.ts";

@@ -1,1 +1,154 @@
-export { PloyzError } from "@ployz/errors";
+import {
+  defineErrors,
+  type ErrorBody,
+  type ErrorClass,
+  PloyzError as OperatorError,
+  type SharedErrorCode,
+} from "@ployz/errors";
+
+/** Every code that @ployz/primitives adds to those it inherits, with its meaning; docs/errors.md is generated from it. */
+export const ERRORS = defineErrors({
+  command: {
+    usage: {
+      invalid_input:
+        "A name, an argument or a field of the manifest is wrong; the message starts with the field.",
+    },
+    unreachable: {
+      daemon_unreachable: "No daemon answers on the socket, or the connection broke before the result.",
+      daemon_timeout: "The daemon did not answer in time; the requested operation may still be running.",
+    },
+    aborted: {
+      aborted: "The operator aborted the command, and its changes were undone.",
+    },
+  },
+  members: {
+    precondition: {
+      not_a_member: "The machine is not a member of a cluster.",
+      already_member: "The machine is already a member of a cluster.",
+      other_cluster: "The machine to add is a member of another cluster.",
+      not_root: "The command changes the machine and needs root.",
+      packages_missing: "The machine to add lacks packages and has no apt to install them.",
+      cidr_overlap: "The cluster's address range overlaps a network of the machine.",
+      subnets_exhausted: "The cluster's address range has no free subnet for another machine.",
+      store_machine_unreachable:
+        "A store machine does not answer, and every store machine must admit the new machine.",
+      identity_taken: "Another member has the keys of this machine: its disk is a copy of that member's.",
+      name_taken: "Another machine has the name.",
+      machine_joining: "The machine is being added, or an interrupted operation has not finished adding it.",
+      machine_leaving:
+        "The machine is being removed, or an interrupted operation has not finished removing it.",
+      remote_failed: "A command on the machine failed; `details` has its output.",
+      last_machine: "The last machine of a cluster cannot be removed.",
+      holds_the_store: "The machine holds the store, and no other machine can take it.",
+      machine_answers: "The machine answers, so `--force` and `--lose` do not apply to it.",
+      machine_not_empty: "The machine still has committed workloads or volumes; the message lists them.",
+      data_loss_unconfirmed:
+        "The volume in `details.volume` exists on the unreachable machine only; `--lose` gives it up.",
+      no_such_machine: "No machine has the name.",
+      machine_unknown: "No active machine has the name.",
+    },
+    failed: {
+      machine_removed: "The machine to add has keys that were revoked when it was removed.",
+    },
+  },
+  invites: {
+    precondition: {
+      invite_unknown: "The cluster does not have the invite, or the token's secret is wrong.",
+      invite_used: "Another machine used the invite.",
+      invite_expired: "The invite expired before it was used.",
+      invite_revoked: "The invite was revoked.",
+    },
+    failed: {
+      joiner_gone:
+        "The new machine disconnected before it got its answer; its seat and the invite were released.",
+    },
+  },
+  update: {
+    precondition: {
+      payload_not_installed: "The daemon does not run from `/usr/local/lib/ployz`.",
+      daemon_outdated: "Another build was installed on the source machine since its daemon started.",
+      arch_differs: "The two machines have different processors.",
+      machine_busy: "The daemon to restart is running an operation; the message names it.",
+    },
+    failed: {
+      update_disturbed: "The new daemon restarted running work; the previous build was restored.",
+    },
+  },
+  deploy: {
+    precondition: {
+      candidates_taken: "Another operation starts candidates in the namespace; run the command again.",
+      no_such_namespace: "No namespace has the name.",
+      no_such_service: "The namespace has no service or job of the name.",
+      no_such_commit: "The namespace has no such commit.",
+      commit_ambiguous: "Several commits begin with these characters; use more characters, or the revision.",
+      commit_removed: "The namespace was removed at that commit.",
+      namespace_exists: "A branch creates a new namespace, and a namespace of that name exists.",
+      no_machines: "The cluster has no active machine.",
+      no_machine_fits: "No machine satisfies the constraints and resources of the workload.",
+      machine_draining: "The machine is draining or on standby and receives no workloads.",
+      route_taken: "Another namespace or service has the route.",
+      image_ambiguous: "Machines have different images under the same tag; use the digest.",
+      bundle_missing: "No machine that answers has the bundle.",
+      not_movable: "The service has several instances and no volume; use constraints to place it.",
+      prepared_unknown: "No prepared plan has the id.",
+      prepared_expired: "The prepared plan is older than a day.",
+      prepared_stale: "The cluster changed since the plan was prepared, and the plan would differ.",
+    },
+  },
+  volumes: {
+    precondition: {
+      no_storage: "The machine has no ZFS for volumes.",
+      no_such_volume: "The namespace has no volume of the name.",
+      volume_exists: "A volume of the name exists and differs from the requested one.",
+      volume_missing:
+        "The volume is not on the machine of its commit; Ployz does not create an empty one in its place.",
+      volume_in_use: "An instance or a service uses the volume.",
+      snapshot_missing: "The volume has no such snapshot on its present machine.",
+      snapshot_exists: "The volume has a snapshot of the name, which `volume snapshot` did not take.",
+    },
+    failed: {
+      downtime_exceeded:
+        "The last increment of a migration would take longer than `--max-downtime`; the service was not stopped.",
+      transfer_stalled: "A volume transfer made no progress for too long; the source still serves.",
+    },
+  },
+  secrets: {
+    precondition: {
+      secret_missing: "A service or job names a secret that its namespace does not have.",
+    },
+    failed: {
+      secret_changed: "The secret was set again during the operation, which committed nothing; run it again.",
+    },
+  },
+  operations: {
+    precondition: {
+      operation_unknown: "No operation has the id.",
+      scope_busy: "Another operation holds the namespace or machine; the message names it.",
+      conflict: "Another command changed the same record; run the command again.",
+      commit_conflict: "Another operation committed first; this one was undone.",
+      operation_version:
+        "The interrupted operation was started by another version of Ployz; that version must resolve it.",
+    },
+    unreachable: {
+      commit_unknown: "The connection to the store broke during the commit; the same command resolves it.",
+    },
+    failed: {
+      lease_lost: "The operation lost its lease and stopped; the same command adopts or undoes its changes.",
+      interrupted:
+        "The daemon that ran the operation stopped; its changes were undone, or the same command resolves them.",
+      operation_taken_over: "Another daemon took over the operation.",
+      journal_failed: "The journal of the operation could not be written.",
+      undo_blocked: "A step could not be undone because another step was not undone.",
+      needs_failed: "A step was skipped because a dependency failed.",
+    },
+  },
+});
+
+export type KernelErrorCode = keyof typeof ERRORS | SharedErrorCode;
+
+/** A reason not to start. Expected, so returned, never thrown. */
+export type Refusal = ErrorBody<KernelErrorCode>;
+
+/** A code that is not registered does not compile. */
+export const PloyzError: ErrorClass<KernelErrorCode> = OperatorError;
+export type PloyzError = OperatorError;

@@ -33,6 +33,7 @@ export { findPrepared, type PreparedPlan } from "./engine/prepared.ts";
 export { markInterrupted, presentSummary, resolveInterrupted } from "./engine/resolve.ts";
 export { runOperation } from "./engine/run.ts";
 export type * from "./engine/types.ts";
+export type { KernelErrorCode } from "./error-codes.ts";
 export { evacuate } from "./evacuate/index.ts";
 export type { EvacuateInput } from "./evacuate/input.ts";
 export { machineActivate } from "./machine-activate/index.ts";

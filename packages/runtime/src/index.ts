@@ -1,4 +1,5 @@
 export { type DockerRuntimeOptions, openDockerRuntime } from "./docker/open.ts";
+export type { RuntimeErrorCode } from "./error-codes.ts";
 export {
   applyNetworkPolicy,
   hasNetworkPolicy,

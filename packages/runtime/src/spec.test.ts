@@ -1,5 +1,5 @@
+import type { PloyzError } from "@ployz/errors";
 import { expect, test } from "vitest";
-import type { PloyzError } from "./error-codes.ts";
 import type { InstanceSpec } from "./runtime.ts";
 import { checkSpec, instanceIdentity } from "./spec.ts";
 

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { PloyzError } from "@ployz/errors";
 import { waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { PloyzError } from "../src/error-codes.ts";
 import type { InstanceSpec, LogLine, Runtime } from "../src/index.ts";
 import { collect, type Machine, makeMachine } from "./machine.ts";
 

@@ -8,6 +8,7 @@ export {
   type LocalInterfaces,
   observedAddress,
 } from "./endpoints.ts";
+export type { WireguardErrorCode } from "./error-codes.ts";
 export { ensureKeyFile, generateKeyPair, isKey, type KeyPair, publicKeyOf, readKeyFile } from "./keys.ts";
 export { localRoutes } from "./links.ts";
 export { overlayMtu, type PathOptions, type PathVerdict, probePath } from "./mtu.ts";

@@ -1,39 +1,5 @@
 import { ExecError } from "@ployz/exec";
-import { PloyzError } from "./error-codes.ts";
-
-export type ZfsErrorCode =
-  | "dataset_missing"
-  | "dataset_exists"
-  | "dataset_busy"
-  | "parent_missing"
-  | "has_dependents"
-  | "newer_snapshots"
-  | "snapshot_conflict"
-  | "snapshot_held"
-  | "hold_exists"
-  | "hold_missing"
-  | "destination_exists"
-  | "destination_modified"
-  | "destination_partial"
-  | "base_missing"
-  | "stream_invalid"
-  | "send_interrupted"
-  | "receive_interrupted"
-  | "feature_missing"
-  | "pool_missing"
-  | "pool_exists"
-  | "pool_faulted"
-  | "pool_in_use"
-  | "device_in_use"
-  | "device_too_small"
-  | "no_space"
-  | "quota_exceeded"
-  | "permission_denied"
-  | "name_invalid"
-  | "property_invalid"
-  | "mount_failed"
-  | "zfs_unavailable"
-  | "zfs_failed";
+import { PloyzError, type ZfsErrorCode } from "./error-codes.ts";
 
 interface Rule {
   readonly match: RegExp;

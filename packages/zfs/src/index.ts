@@ -9,7 +9,7 @@ export {
 } from "./capabilities.ts";
 export type { EnsureDatasetOptions, EnsureDatasetResult, ReadOptions } from "./datasets.ts";
 export type { DestroyOptions } from "./destroy.ts";
-export type { ZfsErrorCode } from "./errors.ts";
+export type { ZfsErrorCode } from "./error-codes.ts";
 export { ensureZfsFuse, type ZfsFuseOptions, type ZfsFuseResult } from "./fuse.ts";
 export type { HoldOptions, Holds } from "./holds.ts";
 export { checkDatasetName, checkPoolName, checkSnapshotName } from "./names.ts";

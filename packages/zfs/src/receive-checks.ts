@@ -1,7 +1,7 @@
 import type { CallOptions } from "./call.ts";
 import type { ZfsCapabilities } from "./capabilities.ts";
 import { findDataset } from "./datasets.ts";
-import { PloyzError } from "./error-codes.ts";
+import { PloyzError, type ZfsErrorCode } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
 import { findWithSnapshots, listSnapshots } from "./snapshots.ts";
@@ -105,7 +105,7 @@ function newer(dataset: string, snapshots: readonly Dataset[], cause?: unknown):
   );
 }
 
-function again(failure: PloyzError, code: string, message: string): PloyzError {
+function again(failure: PloyzError, code: ZfsErrorCode, message: string): PloyzError {
   const { hint, details } = failure;
   return new PloyzError(
     { code, message, ...(hint !== undefined && { hint }), ...(details !== undefined && { details }) },

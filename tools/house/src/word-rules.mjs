@@ -60,7 +60,6 @@ export const notYetPlain = [
   "apps/ployzd/src/transfer",
   "apps/ployzd/test",
   "docs/adr",
-  "docs/errors.md",
   "packages/dns",
   "packages/gateway",
   "packages/primitives/README.md",

@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkCode } from "../src/code-rules.mjs";
+import { errorPage } from "../src/error-page.mjs";
+import { checkErrors } from "../src/error-registry.mjs";
 import { checkFloors } from "../src/floor-rules.mjs";
 import { checkPackages } from "../src/package-rules.mjs";
 import { readRepository, repositoryOf } from "../src/repository.mjs";
@@ -223,4 +225,57 @@ describe("imports run one way", () => {
       "upward-import apps/ployzd/src/clock.ts:1",
     ]);
   });
+});
+
+describe("error codes", () => {
+  const registry = (owner: string, ...codes: string[]) => ({
+    path: `packages/${owner}/src/error-codes.ts`,
+    text: `export const ERRORS = defineErrors({ zfs: { failed: { ${codes.map((code) => `${code}: "It failed."`).join(", ")} } } });`,
+  });
+  const check = (...files: { path: string; text: string }[]) =>
+    checkErrors(repositoryOf([...skeleton, ...files])).map(({ path, message }) => `${path}: ${message}`);
+  const zfs = (text: string) => ({ path: "packages/zfs/src/a.ts", text });
+
+  test("a code that is thrown and not registered", () => {
+    expect(
+      check(registry("zfs"), registry("exec", "known"), zfs('throw new PloyzError({ code: "lost" });')),
+    ).toEqual([
+      "packages/zfs/src/a.ts: lost is not in a registry of @ployz/zfs: add it to src/error-codes.ts",
+      "packages/exec/src/error-codes.ts: known is never thrown",
+    ]);
+    expect(
+      check(registry("exec", "known"), zfs('const no = { code: bad ? "known" : "lost" };')),
+    ).toHaveLength(1);
+  });
+
+  test("a code that is registered and only compared", () => {
+    const used = 'if (error.code === "lost" || hasCode(error, "lost")) retry(new Set(["lost"]));';
+    expect(check(registry("zfs", "lost"), zfs(used))).toEqual([
+      "packages/zfs/src/error-codes.ts: lost is never thrown",
+    ]);
+    expect(check(registry("zfs", "lost"), zfs('throw missing("lost", name);'))).toEqual([]);
+  });
+
+  test("a package throws codes of its dependencies, not of others; a code has one meaning", () => {
+    expect(check(registry("exec", "known"), zfs('throw new PloyzError({ code: "known" });'))).toEqual([]);
+    expect(
+      check(registry("zfs", "known"), {
+        path: "packages/exec/src/a.ts",
+        text: 'throw new PloyzError({ code: "known" });',
+      }),
+    ).toHaveLength(2);
+    expect(
+      check(
+        registry("zfs", "known"),
+        registry("exec", "known"),
+        zfs('throw new PloyzError({ code: "known" });'),
+      ),
+    ).toEqual(["packages/exec/src/error-codes.ts: known is registered twice"]);
+  });
+
+  test("docs/errors.md is generated from the registries", () => {
+    const repository = readRepository(join(import.meta.dirname, "..", "..", ".."));
+    const page = repository.files.find(({ path }) => path === "docs/errors.md")?.text;
+    expect(errorPage(repository), "pnpm --filter @ployz/house errors").toBe(page);
+  }, 120_000);
 });

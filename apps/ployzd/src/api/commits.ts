@@ -129,7 +129,7 @@ function namespaceOf(text: string): string {
   throw new PloyzError(invalid(`${shown(text)} is not a namespace's name`));
 }
 
-const invalid = (message: string) => ({ code: "invalid_input", message });
+const invalid = (message: string) => ({ code: "invalid_input" as const, message });
 const noNamespace = (namespace: string) =>
   new PloyzError({
     code: "no_such_namespace",

@@ -1,8 +1,8 @@
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
+import { PloyzError } from "@ployz/errors";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { PloyzError } from "../error-codes.ts";
 import { router } from "./router.ts";
 
 let server: Server;

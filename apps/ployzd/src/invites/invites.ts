@@ -70,14 +70,14 @@ export async function revokeInvite(
     throw new PloyzError({
       code: "invalid_input",
       message: `invite: ${shown(id)} is not an invite's id`,
-      hint: "ployzctl machine invite list",
+      hint: "ployzctl machine invite ls",
     });
   const found = await facts.get(`invite.${id}`);
   if (found === undefined)
     throw new PloyzError({
       code: "invite_unknown",
       message: `there is no invite ${id}`,
-      hint: "ployzctl machine invite list",
+      hint: "ployzctl machine invite ls",
     });
   const invite = found.value as unknown as Invite;
   if (invite.used !== undefined) {
@@ -94,7 +94,7 @@ export async function revokeInvite(
     throw new PloyzError({
       code: "conflict",
       message: `invite ${id} changed: somebody may be using it`,
-      hint: "ployzctl machine invite list, and run the same command again",
+      hint: "ployzctl machine invite ls, and run the same command again",
     });
   return rowOf(revoked, [], now);
 }

@@ -18,20 +18,22 @@ export interface Seat {
 /** Where everything that a member writes fits for a while: its logs alone may take 100 MB. */
 const NEEDED_DISK = 256 * 1024 ** 2;
 
+const NEEDED_PROGRAMS = [
+  { program: "haproxy", pkg: "haproxy", code: "haproxy_missing" },
+  { program: "ip", pkg: "iproute2", code: "ip_missing" },
+  { program: "nft", pkg: "nftables", code: "nft_missing" },
+] as const;
+
 /** Fails before anything is made. Of `mesh init` and of `mesh join`. */
 export async function preconditions(around: Surroundings, seat: Seat): Promise<void> {
   const { config, payload } = around;
   const wireguard = await probeWireguard();
   if (wireguard.mode === "none")
     throw new PloyzError({ code: "wireguard_missing", message: wireguard.reason, hint: wireguard.hint });
-  for (const [program, pkg] of [
-    ["haproxy", "haproxy"],
-    ["ip", "iproute2"],
-    ["nft", "nftables"],
-  ] as const) {
+  for (const { program, pkg, code } of NEEDED_PROGRAMS) {
     if ((await findProgram(program)) === undefined)
       throw new PloyzError({
-        code: `${program}_missing`,
+        code,
         message: `${program} is not installed`,
         hint: `apt-get install ${pkg}`,
       });

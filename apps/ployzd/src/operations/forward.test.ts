@@ -1,7 +1,7 @@
+import { PloyzError } from "@ployz/errors";
 import type { Rpc } from "@ployz/nats-store";
 import type { MachineRecord, Machines, OperationEvent, OperationRequest } from "@ployz/primitives";
 import { expect, test } from "vitest";
-import { PloyzError } from "../error-codes.ts";
 import { type ForwardDeps, forward } from "./forward.ts";
 
 const RM: OperationRequest = {

@@ -1,6 +1,6 @@
+import { PloyzError } from "@ployz/errors";
 import type { Commit } from "@ployz/primitives";
 import { describe, expect, it } from "vitest";
-import { PloyzError } from "../error-codes.ts";
 import { adoptCommitted, committedStart } from "./adopt.ts";
 
 const spec = {

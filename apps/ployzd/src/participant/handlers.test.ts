@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcp } from "node:net";
-import { errorBody } from "@ployz/errors";
+import { errorBody, PloyzError } from "@ployz/errors";
 import type { Commands } from "@ployz/primitives";
 import type { InstanceStatus, Runtime } from "@ployz/runtime";
 import { afterEach, describe, expect, it } from "vitest";
@@ -68,7 +68,7 @@ describe("a command over the wire", () => {
   ) as unknown as Handlers;
   const fences = {
     async check({ revision }: { revision: number }) {
-      if (revision < 5) throw Object.assign(new Error("old"), { code: "fenced" });
+      if (revision < 5) throw new PloyzError({ code: "fenced", message: "old" });
     },
   };
   const send = (name: string, revision?: number) => {

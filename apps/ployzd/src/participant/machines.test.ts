@@ -1,6 +1,6 @@
+import { PloyzError } from "@ployz/errors";
 import type { Rpc } from "@ployz/nats-store";
 import { expect, it } from "vitest";
-import { PloyzError } from "../error-codes.ts";
 import { openMachines } from "./machines.ts";
 
 const failing = (code: string) =>

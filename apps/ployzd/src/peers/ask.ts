@@ -1,5 +1,6 @@
 import { request as httpRequest } from "node:http";
 import type { ErrorBody } from "@ployz/errors";
+import { PloyzError as WireError } from "@ployz/errors";
 import { isSignedBy, signAs } from "@ployz/nats-store";
 import { PloyzError } from "../error-codes.ts";
 import type { PeerCommand, PeerCommands } from "./commands.ts";
@@ -65,7 +66,7 @@ export function peerClient(options: PeerClientOptions): AskPeer {
       | { readonly error: ErrorBody };
     if ("value" in said) return said.value;
     const { code, message, hint } = said.error;
-    throw new PloyzError({ code, message: `${machine}: ${message}`, ...(hint !== undefined && { hint }) });
+    throw new WireError({ code, message: `${machine}: ${message}`, ...(hint !== undefined && { hint }) });
   };
 }
 

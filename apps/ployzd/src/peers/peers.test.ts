@@ -1,9 +1,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { errorBody } from "@ployz/errors";
+import { errorBody, PloyzError } from "@ployz/errors";
 import { createIdentity } from "@ployz/nats-store";
 import { afterEach, describe, expect, it } from "vitest";
-import { PloyzError } from "../error-codes.ts";
 import { peerClient } from "./ask.ts";
 import { type PeerHandlers, peerServer } from "./serve.ts";
 

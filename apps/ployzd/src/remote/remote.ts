@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Transform } from "node:stream";
+import { PloyzError as WireError } from "@ployz/errors";
 import { shellWord } from "@ployz/exec";
 import type { Json, Remote, RemoteTarget } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
@@ -117,7 +118,7 @@ apt-get install -q -y --no-install-recommends "$@" >/dev/null 2>&1 || { apt-get 
       if (result.exitCode === 0 && document !== undefined) return document;
       const { error } = (document ?? {}) as { error?: { code: string; message: string; hint?: string } };
       if (error === undefined) throw failed(target, `ployzctl ${args.slice(0, 2).join(" ")}`, result);
-      throw new PloyzError({ ...error, message: `${target.host}: ${error.message}` });
+      throw new WireError({ ...error, message: `${target.host}: ${error.message}` });
     },
     close() {
       for (const open of connections.values())

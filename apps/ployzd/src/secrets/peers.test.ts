@@ -1,6 +1,6 @@
+import { PloyzError } from "@ployz/errors";
 import type { MachineRecord } from "@ployz/primitives";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import { remoteKeeper } from "./peers.ts";
 

@@ -1,5 +1,5 @@
+import { PloyzError } from "@ployz/errors";
 import { describe, expect, it } from "vitest";
-import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import { presentKey } from "./found.ts";
 

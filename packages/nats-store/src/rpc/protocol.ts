@@ -1,4 +1,4 @@
-import { PloyzError } from "../error-codes.ts";
+import { PloyzError } from "@ployz/errors";
 import type { Json } from "../json.ts";
 
 /** The store generation and lease revision under which an effect is sent. Passed through; the participant enforces it. */

@@ -1,6 +1,6 @@
+import { PloyzError } from "@ployz/errors";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Rig, startRig } from "../../test/rig.ts";
-import { PloyzError } from "../error-codes.ts";
 import type { Json } from "../json.ts";
 import { openSession } from "../session.ts";
 import { openRpc } from "./call.ts";

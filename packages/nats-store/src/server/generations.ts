@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { type ServiceHost, waitFor } from "@ployz/exec";
-import { PloyzError } from "../error-codes.ts";
+import { PloyzError, type StoreErrorCode } from "../error-codes.ts";
 import { asToken } from "../names.ts";
 import { files, type Routes, type StoreServerConfig } from "./config.ts";
 import { type EnsureOptions, type EnsureResult, runAs, serviceOf } from "./ensure.ts";
@@ -232,7 +232,7 @@ async function present(config: StoreServerConfig): Promise<GenerationRecord> {
 }
 
 const refused = (
-  code: string,
+  code: StoreErrorCode,
   config: Pick<StoreServerConfig, "machine" | "generation">,
   why: string,
   hint: string,

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import { PloyzError } from "../error-codes.ts";
+import { PloyzError as WireError } from "@ployz/errors";
 import type { OperationEvent } from "../model/operation.ts";
 import type { Api, ApiStreams } from "./api.ts";
 import { type ClientTarget, errorOf, exchange, lines, readAll, unreachable } from "./http.ts";
@@ -149,7 +149,7 @@ async function* eventsOf<T>(
   try {
     for await (const line of lines(response)) {
       const error = line.startsWith('{"error"') ? errorOf(line) : undefined;
-      if (error) throw new PloyzError(error);
+      if (error) throw new WireError(error);
       yield JSON.parse(line) as T;
     }
   } catch (error) {

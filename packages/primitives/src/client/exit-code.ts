@@ -1,45 +1,22 @@
 import type { ErrorBody } from "@ployz/errors";
+import { type ErrorEntry, EXIT_OF, SHARED_ERRORS } from "@ployz/errors";
+import { ERRORS } from "../error-codes.ts";
 import type { OperationResult, PlanView } from "../model/operation.ts";
 
 /** Exit codes of `ployzctl`. */
-export const EXIT = {
-  done: 0,
-  failed: 1,
-  usage: 2,
-  precondition: 3,
-  unreachable: 4,
-  cleanupOwed: 5,
-  aborted: 130,
-} as const;
+export const EXIT = { done: 0, cleanupOwed: 5, ...EXIT_OF } as const;
 
-const USAGE = new Set([
-  "usage",
-  "invalid_input",
-  "manifest_invalid",
-  "config_invalid",
-  "cidr_invalid",
-  "bundle_invalid",
-  "volume_file_invalid",
-]);
-const UNREACHABLE = new Set([
-  "daemon_unreachable",
-  "daemon_timeout",
-  "store_unavailable",
-  "store_no_majority",
-  "store_left_fenced",
-  "store_refounding_unfinished",
-  "commit_unknown",
-  "machine_unreachable",
-  "stream_interrupted",
-  "ssh_unreachable",
-]);
+/** Only here and in the shared registry have codes another exit code than 1 or 3. */
+const REGISTERED: Readonly<Record<string, ErrorEntry>> = { ...SHARED_ERRORS, ...ERRORS };
 
 type Refused = { readonly kind: "refused"; readonly refusals: readonly ErrorBody[] };
 
-/** Of an error: 3 unless its code says otherwise, since an error that is no operation's result has changed nothing. */
+/** Of an error: 3 unless its code is registered with another one, since an error outside an operation has changed nothing. */
 export function exitCodeOf(outcome: string | ErrorBody | Refused | OperationResult | PlanView): number {
   if (typeof outcome === "string")
-    return ofCode(outcome) ?? (outcome === "internal" ? EXIT.failed : EXIT.precondition);
+    return Object.hasOwn(REGISTERED, outcome)
+      ? (REGISTERED[outcome]?.exit ?? EXIT.precondition)
+      : EXIT.precondition;
   if ("code" in outcome) return exitCodeOf(outcome.code);
   switch (outcome.kind) {
     case "plan":
@@ -67,12 +44,6 @@ function ofResult({ state, revision, error }: OperationResult): number {
       // Owed by an undo: nothing was committed, the operation failed.
       return revision === undefined ? EXIT.failed : EXIT.cleanupOwed;
     default:
-      return error !== undefined && UNREACHABLE.has(error.code) ? EXIT.unreachable : EXIT.failed;
+      return error !== undefined && exitCodeOf(error) === EXIT.unreachable ? EXIT.unreachable : EXIT.failed;
   }
-}
-
-function ofCode(code: string): number | undefined {
-  if (code === "aborted") return EXIT.aborted;
-  if (USAGE.has(code)) return EXIT.usage;
-  return UNREACHABLE.has(code) ? EXIT.unreachable : undefined;
 }

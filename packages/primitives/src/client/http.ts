@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import type { ErrorBody } from "@ployz/errors";
+import { PloyzError as WireError } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
 
 export type ClientTarget =
@@ -24,7 +25,7 @@ export async function exchange(target: ClientTarget, options: Exchange): Promise
   const status = response.statusCode ?? 0;
   if (status >= 200 && status < 300) return response;
   const text = await readAll(response);
-  throw new PloyzError(
+  throw new WireError(
     errorOf(text) ?? { code: "internal", message: `the daemon answered ${status} to ${options.path}` },
   );
 }

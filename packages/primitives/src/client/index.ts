@@ -1,3 +1,4 @@
+export type { KernelErrorCode } from "../error-codes.ts";
 export { didYouMean } from "../model/did-you-mean.ts";
 export type * from "../model/operation.ts";
 export type * from "./api.ts";

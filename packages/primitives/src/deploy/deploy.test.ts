@@ -1,7 +1,7 @@
+import { PloyzError } from "@ployz/errors";
 import { describe, expect, test } from "vitest";
 import type { EngineDeps } from "../engine/deps.ts";
 import { runOperation } from "../engine/run.ts";
-import { PloyzError } from "../error-codes.ts";
 import type { Commit } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import type { Store } from "../ports/store.ts";

@@ -1,8 +1,9 @@
+import type { ErrorBody } from "@ployz/errors";
 import type { Json } from "../model/json.ts";
 import type { OperationEvent, OperationResult, PlanView } from "../model/operation.ts";
 import type { Clock } from "./clock.ts";
 import type { Limits } from "./limits.ts";
-import type { Kinds, Primitive, PrimitivePorts, Refusal } from "./types.ts";
+import type { Kinds, Primitive, PrimitivePorts } from "./types.ts";
 
 /** A primitive without its own types, as the engine runs it. */
 export type AnyPrimitive = Primitive<PrimitivePorts, Json, unknown, Kinds, Json>;
@@ -54,7 +55,7 @@ export interface RunRequest {
 export type Refused = {
   readonly kind: "refused";
   readonly primitive: string;
-  readonly refusals: readonly Refusal[];
+  readonly refusals: readonly ErrorBody[];
 };
 
 /** `plan`: a preview or a prepared plan. `refused`: nothing was touched. `operation`: the result of the run. */

@@ -1,5 +1,4 @@
-import { errorBody } from "@ployz/errors";
-import { PloyzError } from "../error-codes.ts";
+import { errorBody, PloyzError as WireError } from "@ployz/errors";
 import type { OperationEvent, OperationSummary } from "../model/operation.ts";
 import type { NestedOptions, Operations } from "../ports/operations.ts";
 import { sameJson } from "./canonical.ts";
@@ -53,7 +52,7 @@ export function nestedOperations({ find, deps, track }: NestingOptions): Operati
         const committed = outcome.kind === "operation" && (outcome.changed || outcome.state === "done");
         if (outcome.kind === "operation" && committed) return outcome;
         const why = outcome.kind === "refused" ? outcome.refusals[0] : outcome.error;
-        throw new PloyzError(why ?? { code: "internal", message: `${primitive} ended without a reason` });
+        throw new WireError(why ?? { code: "internal", message: `${primitive} ended without a reason` });
       } finally {
         tracked?.end();
       }

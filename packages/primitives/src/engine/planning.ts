@@ -1,13 +1,13 @@
-import { PloyzError } from "../error-codes.ts";
+import { type ErrorBody, PloyzError } from "@ployz/errors";
 import { abortedError } from "./leases.ts";
 import type { Run } from "./run-context.ts";
-import type { Plan, Refusal } from "./types.ts";
+import type { Plan } from "./types.ts";
 import { checkPlan } from "./view.ts";
 
 /** Carries refusals to the outcome. As an error it reads like the first of them. */
 export class RefusedError extends PloyzError {
-  readonly refusals: readonly Refusal[];
-  constructor(refusals: readonly Refusal[]) {
+  readonly refusals: readonly ErrorBody[];
+  constructor(refusals: readonly ErrorBody[]) {
     super(refusals[0] ?? { code: "internal", message: "refused without a reason" });
     this.refusals = refusals;
   }

@@ -1,6 +1,6 @@
+import { PloyzError } from "@ployz/errors";
 import { describe, expect, it } from "vitest";
 import { exitCodeOf } from "../client/exit-code.ts";
-import { PloyzError } from "../error-codes.ts";
 import type { OperationResult } from "../model/operation.ts";
 import { memoryDeps } from "../testing/bench.ts";
 import { type Hook, interpose } from "../testing/harness/interpose.ts";

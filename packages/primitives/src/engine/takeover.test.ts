@@ -1,5 +1,5 @@
+import { PloyzError } from "@ployz/errors";
 import { describe, expect, it } from "vitest";
-import { PloyzError } from "../error-codes.ts";
 import type { OperationSummary } from "../model/operation.ts";
 import { memoryDeps } from "../testing/bench.ts";
 import { interpose } from "../testing/harness/interpose.ts";

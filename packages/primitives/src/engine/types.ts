@@ -12,12 +12,11 @@ export interface Basis {
   readonly revision: number;
 }
 
-/** A reason not to start. Expected, so returned, never thrown. */
-export type Refusal = ErrorBody;
+export type { Refusal } from "../error-codes.ts";
 
 /** Instead of a plan: every reason not to start, at least one. */
 export interface Refusals {
-  readonly refusals: readonly Refusal[];
+  readonly refusals: readonly ErrorBody[];
 }
 
 /** The step kinds of one primitive: arguments and output of each. */
@@ -113,7 +112,7 @@ export interface Primitive<
     input: unknown,
   ):
     | { readonly ok: true; readonly input: In }
-    | { readonly ok: false; readonly refusals: readonly Refusal[] };
+    | { readonly ok: false; readonly refusals: readonly ErrorBody[] };
   /** The leases, taken in sorted order: `deploy.prod`, `machine.m2`. */
   scope(input: In): readonly string[];
   /** Reads only. */

@@ -48,7 +48,7 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
   const { remote, cluster } = facts;
   const target = targetText(input.target);
   const refusals: Refusal[] = [];
-  const no = (code: string, message: string, hint: string) =>
+  const no = (code: Refusal["code"], message: string, hint: string) =>
     refusals.push({ code, message: `${target}: ${message}`, hint });
 
   if (!remote.root) no("not_root", "the SSH user is not root", "use root@, or a user whose shell is root's");
@@ -102,14 +102,14 @@ export function refuseCluster(who: string, facts: MemberFacts): readonly Refusal
   const full = freePlace(facts) === undefined;
   return [
     ...unreachable.map(({ id }) => ({
-      code: "store_machine_unreachable",
+      code: "store_machine_unreachable" as const,
       message: `${who}: the daemon of ${id}, which holds the store, does not answer, and it has to let the new machine in`,
       hint: `start it: systemctl start ployzd on ${id}`,
     })),
     ...(full
       ? [
           {
-            code: "subnets_exhausted",
+            code: "subnets_exhausted" as const,
             message: `${who}: ${facts.cluster.clusterCidr} has no free subnet`,
             hint: "a larger cluster_cidr needs a new cluster",
           },
@@ -130,7 +130,7 @@ export function refuseRoutes(
     {
       code: "cidr_overlap",
       message: `${who}: the cluster's range ${cluster.clusterCidr} overlaps its own network ${overlap.join(", ")}`,
-      hint: "use a machine without that network, or found the cluster on another range with --cluster-cidr",
+      hint: "use a machine without that network, or make a new cluster in another range: ployzctl mesh init --cidr RANGE",
     },
   ];
 }

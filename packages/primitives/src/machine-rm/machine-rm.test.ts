@@ -1,3 +1,4 @@
+import { PloyzError } from "@ployz/errors";
 import { describe, expect, test } from "vitest";
 import { machineDrain } from "../machine-drain/index.ts";
 import { migrate } from "../migrate/index.ts";
@@ -57,7 +58,7 @@ describe("machine rm", () => {
     const machines: typeof world.ports.machines = {
       call: (machine, command, args, options) =>
         command === "machine.leave"
-          ? Promise.reject(Object.assign(new Error("gone"), { code: "machine_unreachable" }))
+          ? Promise.reject(new PloyzError({ code: "machine_unreachable", message: "gone" }))
           : call(machine, command, args, options),
     };
     const deaf = { ...world, ports: { ...world.ports, machines } };

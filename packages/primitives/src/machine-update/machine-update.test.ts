@@ -1,7 +1,7 @@
+import { PloyzError } from "@ployz/errors";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runOperation } from "../engine/run.ts";
-import { PloyzError } from "../error-codes.ts";
 import { memoryDeps } from "../testing/bench.ts";
 import { checkPrimitive, checkSchedule } from "../testing/harness/check.ts";
 import type { Fault } from "../testing/harness/process.ts";

@@ -1,11 +1,13 @@
+import type { ErrorBody } from "@ployz/errors";
 import type { Refusal } from "../engine/types.ts";
 import type { MachineUpdateInput } from "./input.ts";
 import type { MachineUpdateFacts } from "./observe.ts";
 
-export function refuse({ machine }: MachineUpdateInput, facts: MachineUpdateFacts): readonly Refusal[] {
+export function refuse({ machine }: MachineUpdateInput, facts: MachineUpdateFacts): readonly ErrorBody[] {
   const { member, source, found, others } = facts;
-  const refusals: Refusal[] = [];
-  const no = (code: string, message: string, hint: string) => refusals.push({ code, message, hint, machine });
+  const refusals: ErrorBody[] = [];
+  const no = (code: Refusal["code"], message: string, hint: string) =>
+    refusals.push({ code, message, hint, machine });
 
   if (member === undefined) {
     no("no_such_machine", `there is no machine ${machine}`, `there are: ${others.join(", ")}`);

@@ -1,4 +1,4 @@
-import type { ErrorBody } from "@ployz/errors";
+import type { Refusal } from "../error-codes.ts";
 import { didYouMean } from "../model/did-you-mean.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import { keptFor } from "../model/kept-ports.ts";
@@ -8,10 +8,10 @@ import { checkTargets } from "./targets.ts";
 import { durationMs, MAX_DURATION_MS, sizeBytes } from "./units.ts";
 
 /** What the schema cannot say: references between names, exclusive fields, duplicates, cycles. Expects a document of the right shape. */
-export function checkMeaning(manifest: Manifest): readonly ErrorBody[] {
+export function checkMeaning(manifest: Manifest): readonly Refusal[] {
   const services = Object.entries(manifest.services ?? {});
   const jobs = Object.entries(manifest.jobs ?? {});
-  const refusals: ErrorBody[] = [];
+  const refusals: Refusal[] = [];
   if (services.length + jobs.length === 0)
     refusals.push(invalid(["services"], "the manifest names no service and no job"));
   for (const [name, service] of services) {
@@ -32,8 +32,8 @@ export function checkMeaning(manifest: Manifest): readonly ErrorBody[] {
   return refusals;
 }
 
-function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJob): ErrorBody[] {
-  const refusals: ErrorBody[] = [];
+function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJob): Refusal[] {
+  const refusals: Refusal[] = [];
   if (spec.image === undefined && spec.bundle === undefined)
     refusals.push(invalid(at, "needs an `image` (a container) or a `bundle` (a host process)"));
   if (spec.image !== undefined && spec.bundle !== undefined)
@@ -50,7 +50,7 @@ function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJ
   return refusals;
 }
 
-function checkService(at: readonly Segment[], service: ManifestService, manifest: Manifest): ErrorBody[] {
+function checkService(at: readonly Segment[], service: ManifestService, manifest: Manifest): Refusal[] {
   const refusals = checkDurations(at, service, ["stop_grace", "drain"]);
   if (service.replicas !== undefined && service.placement !== undefined)
     refusals.push(
@@ -72,8 +72,8 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
   return [...refusals, ...checkTargets(at, service)];
 }
 
-function checkRoute(at: readonly Segment[], route: ManifestRoute, service: ManifestService): ErrorBody[] {
-  const refusals: ErrorBody[] = [];
+function checkRoute(at: readonly Segment[], route: ManifestRoute, service: ManifestService): Refusal[] {
+  const refusals: Refusal[] = [];
   if ((route.host === undefined) === (route.tcp === undefined))
     refusals.push(invalid(at, "needs either `host` (HTTP) or `tcp` (a port to listen on)"));
   if (route.tcp !== undefined && route.path !== undefined)
@@ -87,7 +87,7 @@ function checkRoute(at: readonly Segment[], route: ManifestRoute, service: Manif
 }
 
 /** `port` may be left out when there is no choice. */
-function checkPort(at: readonly Segment[], port: string | undefined, service: ManifestService): ErrorBody[] {
+function checkPort(at: readonly Segment[], port: string | undefined, service: ManifestService): Refusal[] {
   const ports = Object.keys(service.ports ?? {});
   if (port === undefined) {
     if (ports.length === 1) return [];
@@ -105,7 +105,7 @@ function checkDurations<K extends string>(
   at: readonly Segment[],
   holder: { readonly [key in K]?: string },
   keys: readonly K[],
-): ErrorBody[] {
+): Refusal[] {
   return keys.flatMap((key) => {
     const text: string | undefined = holder[key];
     const long = text !== undefined && (durationMs(text) ?? 0) > MAX_DURATION_MS;
@@ -113,9 +113,9 @@ function checkDurations<K extends string>(
   });
 }
 
-function checkRoutes(services: readonly (readonly [string, ManifestService])[]): ErrorBody[] {
+function checkRoutes(services: readonly (readonly [string, ManifestService])[]): Refusal[] {
   const owners = new Map<string, string>();
-  const refusals: ErrorBody[] = [];
+  const refusals: Refusal[] = [];
   for (const [name, service] of services) {
     for (const [index, route] of (service.routes ?? []).entries()) {
       const key =
@@ -137,8 +137,8 @@ export function normalPath(path: string | undefined): string {
 function checkVolumes(
   services: readonly (readonly [string, ManifestService])[],
   manifest: Manifest,
-): ErrorBody[] {
-  const refusals: ErrorBody[] = [];
+): Refusal[] {
+  const refusals: Refusal[] = [];
   for (const [name, { recordsize }] of Object.entries(manifest.volumes ?? {})) {
     const bytes = recordsize === undefined ? 512 : (sizeBytes(recordsize) ?? 0);
     if (bytes < 512 || bytes > 128 * 1024 || !Number.isInteger(Math.log2(bytes)))
@@ -201,8 +201,8 @@ function node(kind: string) {
   ];
 }
 
-function checkOrder(nodes: ReadonlyMap<string, Node>): ErrorBody[] {
-  const refusals: ErrorBody[] = [];
+function checkOrder(nodes: ReadonlyMap<string, Node>): Refusal[] {
+  const refusals: Refusal[] = [];
   for (const { at, after } of nodes.values()) {
     for (const [index, name] of after.entries()) {
       if (nodes.has(name)) continue;

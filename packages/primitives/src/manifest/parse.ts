@@ -1,5 +1,5 @@
-import type { ErrorBody } from "@ployz/errors";
 import { parse as parseToml, TomlError } from "smol-toml";
+import type { Refusal } from "../error-codes.ts";
 import { invalid } from "../model/field.ts";
 import type { Json } from "../model/json.ts";
 import { shapeChecker } from "../model/shape.ts";
@@ -10,7 +10,7 @@ export const MAX_MANIFEST_BYTES = 1024 * 1024;
 
 export type ManifestResult =
   | { readonly ok: true; readonly manifest: Manifest }
-  | { readonly ok: false; readonly refusals: readonly ErrorBody[] };
+  | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
 /** Reads a manifest. Pure; every refusal has code `invalid_input` and names its field, or the line and column of a syntax error. */
 export function parseManifest(text: string, format: "toml" | "json"): ManifestResult {

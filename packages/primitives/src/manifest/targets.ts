@@ -1,4 +1,4 @@
-import type { ErrorBody } from "@ployz/errors";
+import type { Refusal } from "../error-codes.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import type { ManifestService } from "./schema.ts";
 
@@ -10,7 +10,7 @@ const KERNEL = ["/dev", "/proc", "/sys"];
 const KEPT = [...PROGRAMS, ...KERNEL, "/app", "/etc", "/run", "/tmp", "/var/run", "/var/tmp"];
 
 /** Where a service's volumes are mounted: each in a place of its own, and in none that the instance consists of. */
-export function checkTargets(at: readonly Segment[], service: ManifestService): readonly ErrorBody[] {
+export function checkTargets(at: readonly Segment[], service: ManifestService): readonly Refusal[] {
   const whole = service.bundle === undefined ? KERNEL : [...KERNEL, ...PROGRAMS];
   const volumes = Object.entries(service.volumes ?? {});
   return volumes.flatMap(([name, target], index) => {

@@ -1,7 +1,8 @@
+import type { ErrorBody } from "@ployz/errors";
 import type { ChangeFacts, MachineFact } from "../change/observe/facts.ts";
 import { planChange } from "../change/plan/plan.ts";
 import type { ChangeSummary } from "../change/plan/summary.ts";
-import type { PlannedStep, Refusal, Refusals } from "../engine/types.ts";
+import type { PlannedStep, Refusals } from "../engine/types.ts";
 import type { EvacuateInput } from "../evacuate/input.ts";
 import { wishEvacuated } from "../evacuate/wish.ts";
 import { isOn, type MembershipFacts } from "./observe.ts";
@@ -43,7 +44,7 @@ export function planEvacuations(
   facts: MembershipFacts,
   operation: string,
 ): Evacuations | Refusals {
-  const refusals: Refusal[] = [];
+  const refusals: ErrorBody[] = [];
   const steps: PlannedStep<SharedKinds>[] = [];
   const namespaces: EvacuationSummary[] = [];
   const warnings = new Set<string>();

@@ -1,6 +1,6 @@
+import { PloyzError } from "@ployz/errors";
 import { describe, expect, test } from "vitest";
 import type { ChangeSummary } from "../change/plan/summary.ts";
-import { PloyzError } from "../error-codes.ts";
 import type { Json } from "../model/json.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
 import {

@@ -1,4 +1,4 @@
-import type { ErrorBody } from "@ployz/errors";
+import type { Refusal } from "../error-codes.ts";
 import { shown } from "./names.ts";
 
 export type Segment = string | number;
@@ -14,7 +14,7 @@ export function fieldPath(segments: readonly Segment[]): string {
   return path;
 }
 
-export function invalid(segments: readonly Segment[], message: string, hint?: string): ErrorBody {
+export function invalid(segments: readonly Segment[], message: string, hint?: string): Refusal {
   const field = fieldPath(segments);
   return {
     code: "invalid_input",

@@ -1,4 +1,4 @@
-import type { ErrorBody } from "@ployz/errors";
+import type { Refusal } from "../error-codes.ts";
 import type { MachineRecord } from "./machine.ts";
 
 /** Intent: leave for one machine to become a member, under the fact `invite.<id>`. The secret is only in the token; here is its hash. */
@@ -37,7 +37,7 @@ const HINT = "on a member: ployzctl machine invite create";
 export function refuseInvite(
   invite: Invite | undefined,
   { publicKey, now }: { readonly publicKey: string; readonly now: number },
-): ErrorBody | undefined {
+): Refusal | undefined {
   if (invite === undefined)
     return { code: "invite_unknown", message: "the cluster does not know this invite", hint: HINT };
   const { id, used, expiresAt } = invite;

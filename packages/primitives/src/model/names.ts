@@ -1,4 +1,4 @@
-import type { ErrorBody } from "@ployz/errors";
+import type { Refusal } from "../error-codes.ts";
 import { ALLOWED, ENV_NAME, NAME } from "./patterns.ts";
 
 export const LABEL = new RegExp(NAME);
@@ -22,7 +22,7 @@ export function shown(value: unknown): string {
 }
 
 /** `invalid_input` naming the field, or undefined when `value` is a good name. */
-export function checkLabel(field: string, value: unknown): ErrorBody | undefined {
+export function checkLabel(field: string, value: unknown): Refusal | undefined {
   if (isLabel(value)) return undefined;
   return {
     code: "invalid_input",

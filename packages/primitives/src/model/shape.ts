@@ -1,6 +1,6 @@
-import type { ErrorBody } from "@ployz/errors";
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import type { Static, TSchema } from "typebox";
+import type { Refusal } from "../error-codes.ts";
 import { PloyzError } from "../error-codes.ts";
 import { didYouMean } from "./did-you-mean.ts";
 import { invalid, type Segment } from "./field.ts";
@@ -38,7 +38,7 @@ function validatorOf(schema: object): ValidateFunction {
 }
 
 /** Checks documents against a schema: shape only, all errors at once, each naming its field. */
-export function shapeChecker(schema: object): (document: unknown) => readonly ErrorBody[] {
+export function shapeChecker(schema: object): (document: unknown) => readonly Refusal[] {
   return (document) => {
     const validate = validatorOf(schema);
     if (validate(document)) return [];
@@ -62,7 +62,7 @@ export function shaped<T extends TSchema>(schema: T): (document: unknown) => Sha
   };
 }
 
-function explain(error: ErrorObject, document: unknown): ErrorBody | undefined {
+function explain(error: ErrorObject, document: unknown): Refusal | undefined {
   const at = segments(error.instancePath, document);
   const schema = error.parentSchema ?? {};
   const { limit } = error.params;
@@ -138,7 +138,7 @@ function wrongType(
   at: readonly Segment[],
   { data, params, parentSchema }: ErrorObject,
   not: string,
-): ErrorBody {
+): Refusal {
   const wanted = String(params.type);
   if (at.at(-2) === "env" && wanted === "string,object") {
     const hint =

@@ -1,4 +1,4 @@
-import { PloyzError } from "../error-codes.ts";
+import { PloyzError } from "@ployz/errors";
 import type { MachineRecord } from "../model/machine.ts";
 import type { Joiner } from "../ports/joiner.ts";
 import type { MemoryMachines } from "./memory-machines.ts";

@@ -1,5 +1,5 @@
+import { PloyzError } from "@ployz/errors";
 import type { Clock } from "../engine/clock.ts";
-import { PloyzError } from "../error-codes.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import { type SecretRecord, secretKey } from "../model/secret.ts";
 import type { Commands } from "../participant/commands.ts";

@@ -1,5 +1,5 @@
+import { PloyzError } from "@ployz/errors";
 import type { Clock } from "../engine/clock.ts";
-import { PloyzError } from "../error-codes.ts";
 import type { SecretRef } from "../model/commit.ts";
 import type { Commands, InstanceStart, ObservedInstance } from "../participant/commands.ts";
 import type { CallOptions, Fence } from "../ports/machines.ts";

@@ -1,4 +1,4 @@
-import { PloyzError } from "../error-codes.ts";
+import { PloyzError } from "@ployz/errors";
 import type { Json } from "../model/json.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import type { Remote, RemoteFacts, RemoteTarget } from "../ports/remote.ts";

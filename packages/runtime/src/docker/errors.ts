@@ -1,4 +1,4 @@
-import { PloyzError } from "../error-codes.ts";
+import { PloyzError, type RuntimeErrorCode } from "../error-codes.ts";
 
 interface EngineError {
   readonly statusCode?: number;
@@ -71,6 +71,6 @@ export async function engineUnless<T>(
   }
 }
 
-function typed(code: string, what: string, why: string, cause: unknown, hint?: string): PloyzError {
+function typed(code: RuntimeErrorCode, what: string, why: string, cause: unknown, hint?: string): PloyzError {
   return new PloyzError({ code, message: `${what}: ${why}`, ...(hint !== undefined && { hint }) }, { cause });
 }

@@ -18,12 +18,12 @@ export async function machineFacts(machine: Instances): Promise<RuntimeFacts> {
   };
 }
 
-/** Names as images have them. @throws PloyzError `architecture_unsupported` */
+/** Names as images have them. @throws PloyzError `arch_unsupported` */
 export function architecture(name: string): "amd64" | "arm64" {
   if (name === "x64" || name === "x86_64" || name === "amd64") return "amd64";
   if (name === "arm64" || name === "aarch64") return "arm64";
   throw new PloyzError({
-    code: "architecture_unsupported",
+    code: "arch_unsupported",
     message: `machines of architecture ${name} are not supported`,
   });
 }

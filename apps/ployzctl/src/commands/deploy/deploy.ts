@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
+import { PloyzError as WireError } from "@ployz/errors";
 import { bundlePaths, type Manifest, parseManifest } from "@ployz/primitives";
 import type { Context, Input } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
@@ -113,7 +114,7 @@ async function shipBundles(
 
 function rename(error: unknown, name: string, path: string): never {
   if (!(error instanceof PloyzError)) throw error;
-  throw new PloyzError({
+  throw new WireError({
     code: error.code,
     message: `bundle of ${name} (${path}): ${error.message}`,
     ...(error.hint !== undefined && { hint: error.hint }),

@@ -1,5 +1,5 @@
+import { PloyzError } from "@ployz/errors";
 import { expect, test } from "vitest";
-import { PloyzError } from "../../error-codes.ts";
 import type { Commands } from "../../participant/commands.ts";
 import type { Machines } from "../../ports/machines.ts";
 import type { MachineFact } from "./facts.ts";

@@ -1,9 +1,9 @@
+import { PloyzError } from "@ployz/errors";
 import type { Clock } from "../../engine/clock.ts";
 import type { EngineDeps, Outcome } from "../../engine/deps.ts";
 import { nestedOperations } from "../../engine/nested.ts";
 import { runOperation } from "../../engine/run.ts";
 import type { Kinds, Primitive, PrimitivePorts } from "../../engine/types.ts";
-import { PloyzError } from "../../error-codes.ts";
 import { ulid } from "../../model/ids.ts";
 import type { Json } from "../../model/json.ts";
 import { interpose } from "./interpose.ts";

@@ -1,5 +1,5 @@
+import { PloyzError } from "@ployz/errors";
 import type { Kinds, PlannedStep, Primitive, PrimitivePorts, StepDef } from "../../engine/types.ts";
-import { PloyzError } from "../../error-codes.ts";
 import type { Json } from "../../model/json.ts";
 
 type Apply = StepDef<PrimitivePorts, Json, Json>["apply"];
