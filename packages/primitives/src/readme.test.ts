@@ -9,3 +9,11 @@ it("the README's example is the one that runs, and does what it says", async () 
   expect(leftOnM1).toBe(0);
   expect(done).toMatchObject({ state: "done", output: "db is on m1 and m2" });
 });
+
+it("the walk to a first primitive shows the files that run", async () => {
+  const read = (path: string) => readFile(new URL(path, import.meta.url), "utf8");
+  const walk = await read("../../../docs/first-primitive.md");
+  const files = ["../examples/hello/plan.ts", "../examples/hello/steps.ts", "../examples/hello/index.ts"];
+  for (const file of [...files, "../test/hello.test.ts"])
+    expect(walk).toContain((await read(file)).trimEnd());
+});

@@ -1,0 +1,53 @@
+import type { CommitEnvelope, Plan, PlannedStep, Refusals } from "@ployz/primitives";
+
+export type Input = { readonly name: string; readonly machine: string };
+/** The greeting that a commit holds. */
+export type Greeting = { readonly id: string; readonly machine: string; readonly address: string };
+/** Observed before planning; revision 0: there is no commit yet. */
+export type Facts = { readonly greeting?: Greeting; readonly revision: number };
+type Place = { readonly id: string; readonly machine: string };
+/** The kinds of steps: their arguments, and their output for later steps. */
+export type Kinds = {
+  readonly reserve: { readonly args: Place; readonly out: { readonly address: string } };
+  readonly release: { readonly args: Place; readonly out: null };
+};
+
+/** Pure: the same input, facts and operation always give the same plan, which leaves no choice to the steps. */
+export function plan({ name, machine }: Input, facts: Facts, operation: string): Plan<Kinds> | Refusals {
+  if (name === machine) {
+    const message = `${name} is a machine: a machine cannot greet itself`;
+    return { refusals: [{ code: "greets_itself", message, hint: "greet somewhere else, or another name" }] };
+  }
+  const old = facts.greeting;
+  const basis = [{ key: `commit.${name}`, revision: facts.revision }];
+  if (old?.machine === machine) {
+    return { basis, prepare: [], settle: [], summary: { name, machine }, changes: false, warnings: [] };
+  }
+  const reserve: PlannedStep<Kinds> = {
+    id: "reserve",
+    kind: "reserve",
+    args: { id: `hello.${name}.${operation}`, machine },
+    machine,
+    title: `reserve an address for ${name} on ${machine}`,
+    needs: [],
+  };
+  const release = (from: Greeting): PlannedStep<Kinds> => ({
+    id: "release",
+    kind: "release",
+    args: { id: from.id, machine: from.machine },
+    machine: from.machine,
+    title: `release the old address of ${name} on ${from.machine}`,
+    needs: [],
+  });
+  return {
+    basis,
+    prepare: [reserve],
+    settle: old === undefined ? [] : [release(old)],
+    summary: { name, machine },
+    changes: true,
+    warnings: [],
+  };
+}
+
+/** The new state of the namespace `name`: one immutable message. */
+export const greetingOf = (commit: CommitEnvelope | undefined) => commit?.greeting as Greeting | undefined;
