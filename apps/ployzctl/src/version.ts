@@ -11,12 +11,15 @@ export interface Version {
   readonly build: string;
 }
 
-/** The version of the payload that this program is part of; a checkout has no build. */
+/** The version of the payload that this program is part of; a checkout has the version of its package, and no build. */
 export function installedVersion(dir = payloadDir()): Version {
-  try {
-    const { version, build } = JSON.parse(readFileSync(join(dir, "version.json"), "utf8")) as Version;
-    return { version, build };
-  } catch {
-    return { version: "0.0.0", build: "unknown" };
-  }
+  const read = (file: string): Partial<Version> | undefined => {
+    try {
+      return JSON.parse(readFileSync(join(dir, file), "utf8"));
+    } catch {
+      return undefined;
+    }
+  };
+  const { version = "unknown", build = "unknown" } = read("version.json") ?? read("package.json") ?? {};
+  return { version, build };
 }

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { COMMANDS } from "../src/commands/index.ts";
 import { GROUPS } from "../src/groups.ts";
@@ -225,9 +226,11 @@ describe("names that hands know", () => {
   });
 
   it("prints its version without a daemon", async () => {
+    const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
+    expect((await ctl(["--version"])).out).toContain(version);
     expect(await ctl(["-V"])).toEqual(await ctl(["--version"]));
     expect(JSON.parse((await ctl(["--version", "--json"])).out)).toMatchObject({
-      ...{ kind: "version", version: "0.0.0", build: "unknown", node: process.version },
+      ...{ kind: "version", version, build: "unknown", node: process.version },
     });
   });
 });

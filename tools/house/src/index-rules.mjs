@@ -14,7 +14,27 @@ const decisions = "docs/adr/README.md";
  * @returns {Violation[]}
  */
 export function checkIndexes(repository) {
-  return [...checkSourceMap(repository), ...checkDecisions(repository)];
+  return [...checkSourceMap(repository), ...checkDecisions(repository), ...checkVersions(repository)];
+}
+
+/**
+ * All packages share one version, and the change log begins with it.
+ * @param {Repository} repository
+ * @returns {Violation[]}
+ */
+function checkVersions(repository) {
+  const log = repository.files.find(({ path }) => path === "CHANGELOG.md");
+  const version = /^## (\S+)$/m.exec(log?.text ?? "")?.[1];
+  return repository.packages
+    .filter((own) => log !== undefined && own.version !== version)
+    .map((own) =>
+      violation(
+        "version",
+        `${own.dir}/package.json`,
+        1,
+        `${own.version}, but CHANGELOG.md begins with ${version}`,
+      ),
+    );
 }
 
 /**

@@ -11,7 +11,7 @@ import { join } from "node:path";
  * A workspace package: folder, name, layer (the tag in its turbo.json), declared dependencies, and exported subpaths ("." is the package
  * itself).
  * @typedef {{
- *   readonly dir: string, readonly name: string, readonly tag: string | undefined,
+ *   readonly dir: string, readonly name: string, readonly version: string, readonly tag: string | undefined,
  *   readonly dependencies: readonly string[], readonly exports: readonly string[],
  * }} Package
  */
@@ -79,6 +79,7 @@ function describe(file, turbo) {
   return {
     dir: file.path.replace(/\/package\.json$/, ""),
     name: manifest.name,
+    version: manifest.version,
     tag: turbo === undefined ? undefined : JSON.parse(turbo).tags?.[0],
     dependencies: ["dependencies", "devDependencies", "peerDependencies", "optionalDependencies"].flatMap(
       (field) => Object.keys(manifest[field] ?? {}),

@@ -41,7 +41,6 @@ const phrases = [
  * @type {readonly string[]}
  */
 export const notYetPlain = [
-  ".changeset",
   "apps/ployzd/src/api",
   "apps/ployzd/src/config",
   "apps/ployzd/src/daemon",

@@ -36,3 +36,13 @@ test("every decision is listed once, with status and date", () => {
     "docs/adr/README.md:3: 0003-d.md does not exist",
   ]);
 });
+
+test("all packages have the version with which the change log begins", () => {
+  const manifest = (name: string, version: string) => JSON.stringify({ name, version });
+  const files = {
+    "packages/zfs/package.json": manifest("@ployz/zfs", "0.4.0"),
+    "packages/exec/package.json": manifest("@ployz/exec", "0.3.9"),
+    "CHANGELOG.md": "# Changes\n\n## 0.4.0\n\n## 0.3.0\n",
+  };
+  expect(check(files)).toEqual(["packages/exec/package.json:1: 0.3.9, but CHANGELOG.md begins with 0.4.0"]);
+});
