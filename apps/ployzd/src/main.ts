@@ -33,7 +33,7 @@ async function main(): Promise<void> {
     if (ending) return;
     ending = true;
     log.info({ signal }, "ending");
-    // What outlives this process is not touched; a close that hangs must not keep a dead daemon's socket.
+    // Does not touch the data plane; a close that hangs must not keep a dead daemon's socket.
     setTimeout(() => endProcess(0), 3_000).unref();
     close().then(
       () => endProcess(0),

@@ -9,7 +9,7 @@ import { loadPayload } from "./host/payload.ts";
 import { openStorage } from "./participant/volumes/storage.ts";
 import { pathsOf } from "./state/paths.ts";
 
-/** `ployzd run`: the daemon and its local API. Resolves when it answers; the result ends it. */
+/** `ployzd run`: the daemon and its local API. Resolves when it answers; call the result to stop it. */
 export async function runDaemon(config: Config, log: Logger): Promise<() => Promise<void>> {
   const paths = pathsOf(config);
   const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });

@@ -2,7 +2,7 @@
 export interface Waiters {
   /** Resolves once `holds`, at once if it does already; rejects when `signal` aborts. */
   until(holds: () => boolean, signal: AbortSignal): Promise<void>;
-  /** After a change: asks everybody's condition again. */
+  /** After a change: checks every waiter's condition again. */
   look(): void;
 }
 
@@ -14,7 +14,7 @@ export function createWaiters(): Waiters {
     },
     until: (holds, signal) =>
       new Promise((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason); // its event has been and gone
+        if (signal.aborted) return reject(signal.reason); // its event has already fired
         const end = () => {
           waiting.delete(look);
           signal.removeEventListener("abort", abort);

@@ -52,7 +52,7 @@ it("an instance has what its secrets hold in its environment, and the machine ke
     expect((await stat(join(folder, file))).mode & 0o777).toBe(0o600);
     expect((await stat(folder)).mode & 0o777).toBe(0o700);
 
-    // Another daemon on the machine: it starts the instance anew from what is kept here.
+    // Another daemon on the machine: it restarts the instance from this machine's records.
     await a.restart();
     const other = { DATABASE_URL: { ...secret, name: "other" } };
     const code = await call("instance.start", {

@@ -51,7 +51,7 @@ export interface VolumeMachine {
   readonly runtime: Runtime;
   readonly volumes: VolumeDeps;
   readonly handlers: Handlers;
-  /** Another daemon on the same machine: what the last one knew is gone. */
+  /** Another daemon on the same machine, without the last one's memory. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }

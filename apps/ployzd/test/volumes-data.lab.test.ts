@@ -99,7 +99,7 @@ describe("data of instances", () => {
     const volume = await volumeOn(a);
     await job(a, volume, "id -u > /var/lib/db/one && mkdir /var/lib/db/sub");
     expect((await stat(folder(a, volume.id))).uid).toBe(65_534);
-    // Not empty any more: what is there keeps its owner.
+    // No longer empty: existing files keep their owner.
     expect(await code(job(a, volume, "echo two > /var/lib/db/two", "4242:4242"))).toBe("job_failed");
     await call(a, "volume.seal", { id: volume.id, operation: "move" });
     const last = await take(a, volume, "move");
@@ -118,7 +118,7 @@ describe("data of instances", () => {
     expect(await readFile(join(folder(b, volume.id), "seen"), "utf8")).toBe("65534\n");
   });
 
-  it("is gone on with after a transfer that broke off, where ZFS keeps what has arrived; else it begins anew", async () => {
+  it("resumes after an interrupted transfer where ZFS keeps partial data; otherwise it starts again", async () => {
     const { a, b } = pair;
     const volume = await volumeOn(a);
     await writeFile(join(folder(a, volume.id), "big"), randomBytes(40 * MIB));
@@ -316,7 +316,7 @@ describe("transfers", () => {
     await call(b, "volume.discard", { id: volume.id, operation: "third" });
   });
 
-  it("never overwrite what was written to a retired copy since its newest snapshot", async () => {
+  it("never overwrite data written to a retired copy since its newest snapshot", async () => {
     const { a, b } = pair;
     const volume = await volumeOn(a);
     const first = await take(a, volume, "first");
@@ -353,7 +353,7 @@ async function held(machine: VolumeMachine, { id }: { id: string }, snapshot: st
 const S = [1, 2, 3, 4].map((n) => `01j000000000000000000000s${n}`);
 
 describe("the retention", () => {
-  it("lets go of what is neither new nor among the last, and of nothing that is needed", async () => {
+  it("deletes expired copies and snapshots, and none with dependents", async () => {
     const { a } = pair;
     const volume = await volumeOn(a);
     const taken = [];

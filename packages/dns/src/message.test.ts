@@ -8,7 +8,7 @@ import { projectZone } from "./zone.ts";
 const query = (name: string, more: object = {}): Buffer =>
   encode({ type: "query", id: 7, questions: [{ type: "A", class: "IN", name }], ...more });
 
-it("answers nothing to what is no query", () => {
+it("answers nothing to a message that is not a query", () => {
   expect(parseQuery(Buffer.alloc(5)).kind).toBe("drop");
   expect(parseQuery(encode({ type: "response", id: 1, questions: [{ type: "A", name: "a.b" }] })).kind).toBe(
     "drop",

@@ -29,7 +29,7 @@ it("an address that was handed out is in use until its TTL has passed", () => {
   expect(withdrawn.until("test.cluster.local")).toBe(0);
 });
 
-it("nothing is waited for when nobody asked lately, or nothing was taken away", () => {
+it("does not wait without recent queries or removed names", () => {
   const withdrawn = trackWithdrawn();
   withdrawn.changed(zone("10.0.0.1"), zone("10.0.0.2"), 1_000);
   expect(withdrawn.until(web)).toBe(0);

@@ -187,7 +187,7 @@ it("does not ask itself", async () => {
   expect(await udp(portOf(server), ask("www.example.com"))).toMatchObject({ rcode: "REFUSED" });
 });
 
-it("names the address that is taken, and lets go of the others", async () => {
+it("names the address in use, and releases the others", async () => {
   const first = await open();
   const spare = await open();
   const sparePort = portOf(spare);
@@ -204,7 +204,7 @@ it("names the address that is taken, and lets go of the others", async () => {
   await open({ listen: [{ address: "127.0.0.1", port: sparePort }] });
 });
 
-it("goes on after garbage on both transports", async () => {
+it("keeps answering after garbage on both transports", async () => {
   const server = await open({ records: many(1) });
   const socket = createSocket("udp4");
   for (let index = 0; index < 200; index++)

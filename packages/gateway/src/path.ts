@@ -11,7 +11,7 @@ export const isOdd = (path: string): boolean => ODD.some((part) => path.includes
 
 /**
  * The path with all that some server takes for another spelling resolved: decoded twice, `\` as `/`, without `;` parameters and empty
- * segments. What is not unreserved (RFC 3986, 2.3) is encoded again. `undefined` when the gateway answers 400.
+ * segments. All characters but unreserved ones (RFC 3986, 2.3) are encoded again. `undefined` when the gateway answers 400.
  */
 export function plainPath(path: string): string | undefined {
   let bytes = Buffer.from(path).toString("latin1");

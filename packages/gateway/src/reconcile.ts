@@ -55,7 +55,7 @@ export function serverCommands(
   return [...adding, ...removing];
 }
 
-/** Slots that are being emptied and that the table no longer names. */
+/** Draining slots that the table no longer names. */
 export function leaving(desired: Desired, slots: readonly Slot[]): readonly Slot[] {
   const wanted = new Map(desired.backends.map((backend) => [backend.name, backend.servers]));
   return slots.filter(

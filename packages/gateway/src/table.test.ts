@@ -120,7 +120,7 @@ const settings: Settings = {
   requestId: false,
 };
 
-it("lets no accepted string change the shape of what is rendered", () => {
+it("lets no accepted string change the structure of the rendered text", () => {
   const nasty = fc.oneof(
     fc.string({ unit: "binary", maxLength: 30 }),
     fc.stringMatching(/^[a-z0-9.*:/ \n\\"'#;$%{}<>-]{0,30}$/),

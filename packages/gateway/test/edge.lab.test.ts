@@ -245,7 +245,7 @@ it("refuses a forwarded header that is announced as a trailer", async () => {
   expect(edge.pub.seen.at(-1)?.headers["x-forwarded-for"]).toBe("127.0.0.1");
 });
 
-it("keeps what a trusted proxy says, but no spelling that the proxy may have let through", async () => {
+it("keeps a trusted proxy's headers, but no variant spelling that the proxy may have passed", async () => {
   const edge = await openEdge({ trustedProxies: ["127.0.0.0/8"] });
   for (const name of CLAIMS.filter((one) => one !== "Proxy")) {
     await sendRaw(edge.port, get("/pub", ["Host: raw.test", `${name}: kept`]));

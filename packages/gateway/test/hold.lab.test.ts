@@ -106,7 +106,7 @@ it("serves those who wait when the same server comes back, whoever has given up 
   await untilOver(lab.gateway);
 });
 
-it("fails what waits when the time is over, and everything at once from then on", async () => {
+it("fails waiting requests when the time is over, and later ones at once", async () => {
   const lab = await openLab();
   const one = await lab.upstream("one");
   await lab.gateway.apply(web(one));

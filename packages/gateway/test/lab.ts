@@ -32,7 +32,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** The supervisor's last processes write into their folder for a moment after it was told to end. */
+/** The supervisor's last processes write into their folder for a moment after its stop. */
 export async function removeFolder(path: string): Promise<void> {
   const remove = async (): Promise<true | undefined> => {
     await rm(path, { recursive: true, force: true }).catch(() => undefined);

@@ -36,7 +36,7 @@ const path = fc
 
 it("routes as the reference does, for random tables and requests, on a real HAProxy", async () => {
   const lab = await openLab();
-  // Which backend served is told by the name that answers.
+  // The name in the answer identifies the backend.
   const upstreams = await Promise.all(Array.from({ length: 6 }, (_, index) => lab.upstream(`r${index}`)));
   const routable = path.filter((one) => !one.includes(";") && plainPath(one) !== undefined);
   const tables = fc.uniqueArray(fc.tuple(host, routable), {

@@ -8,7 +8,7 @@ import { startTcpEcho, startUpstream } from "./upstream.ts";
 const headersOf = (body: string): Record<string, string> =>
   (JSON.parse(body) as { headers: Record<string, string> }).headers;
 
-it("tells instances who asked, and does not believe what a client says about itself", async () => {
+it("passes the client's address to instances, and ignores a client's own headers about it", async () => {
   const lab = await openLab({ requestId: true });
   await lab.gateway.apply(tableOf("1", { "web.test": [serverOf(await lab.upstream("one"))] }));
   const lies = {
@@ -29,7 +29,7 @@ it("tells instances who asked, and does not believe what a client says about its
   expect(seen.forwarded ?? seen["x-real-ip"]).toBeUndefined();
 });
 
-it("believes a load balancer that it was told to trust, and adds it", async () => {
+it("believes a trusted load balancer, and adds it", async () => {
   const lab = await openLab({ trustedProxies: ["127.0.0.0/8"] });
   await lab.gateway.apply(tableOf("1", { "web.test": [serverOf(await lab.upstream("one"))] }));
   const headers = { "x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https" };

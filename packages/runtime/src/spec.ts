@@ -54,7 +54,7 @@ export function checkSpec(spec: InstanceSpec): InstanceSpec {
   return spec;
 }
 
-/** Equal for specs that make equal instances. Labels are left out: they say who asked for it, not what it is. */
+/** Equal for specs that make equal instances. Labels are left out: they describe the owner, not the instance. */
 export function instanceIdentity(spec: InstanceSpec): string {
   const { labels: _, ...what } = spec;
   return createHash("sha256").update(canonicalJson(what)).digest("hex");

@@ -77,7 +77,7 @@ describe.runIf(wanted)("docker", () => {
       });
     });
 
-    test("what is missing is named", async () => {
+    test("missing objects are named", async () => {
       await expect(
         runtime.create({ ...sleeper("no-image"), image: "ployz-test/none:1" }),
       ).rejects.toMatchObject({ code: "image_missing" });

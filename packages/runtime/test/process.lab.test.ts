@@ -311,7 +311,7 @@ describe("process: what a host process needs beyond the contract", () => {
     expect(files.filter((name) => name.startsWith("@")).length).toBeGreaterThan(3);
   });
 
-  test("a file may be mounted where the machine has none, and what is missing is refused before anything is made", async () => {
+  test("a file may be mounted where the machine has none, and a missing source is refused before anything is created", async () => {
     const source = await machine.folder("data");
     await writeFolder(source, { "app.conf": "colour = blue" });
     const mounts = [

@@ -410,7 +410,7 @@ describe("a cluster", () => {
         webBundle,
       ),
     ]);
-    expect(`${again.stdout}${again.stderr}`).toContain("TCP port 7002 is taken by another program");
+    expect(`${again.stdout}${again.stderr}`).toContain("another program uses TCP port 7002");
     expect((await cluster.get(1, "tcp.example.test")).body).toContain('"version":"v2"');
     expect((await cluster.get(1, "taken.example.test")).status).toBe(200);
     expect((await cluster.ctl(1, ["doctor"], { ok: [3] })).stdout).toContain("7002");

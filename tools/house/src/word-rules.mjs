@@ -41,26 +41,6 @@ const phrases = [
  * @type {readonly string[]}
  */
 export const notYetPlain = [
-  "apps/ployzd/src/api",
-  "apps/ployzd/src/config",
-  "apps/ployzd/src/daemon",
-  "apps/ployzd/src/follower",
-  "apps/ployzd/src/host",
-  "apps/ployzd/src/invites",
-  "apps/ployzd/src/main.ts",
-  "apps/ployzd/src/mesh",
-  "apps/ployzd/src/operations",
-  "apps/ployzd/src/participant",
-  "apps/ployzd/src/peers",
-  "apps/ployzd/src/remote",
-  "apps/ployzd/src/secrets",
-  "apps/ployzd/src/state",
-  "apps/ployzd/src/store",
-  "apps/ployzd/src/transfer",
-  "apps/ployzd/test",
-  "docs/adr",
-  "packages/dns",
-  "packages/gateway",
   "packages/primitives/README.md",
   "packages/primitives/examples",
   "packages/primitives/src/branch",
@@ -85,7 +65,6 @@ export const notYetPlain = [
   "packages/primitives/src/volume-import",
   "packages/primitives/src/volume-prune",
   "packages/primitives/src/volume-restore",
-  "packages/runtime",
   // Its text is the key of the cached roots: a change makes every host build them again.
   "tools/lab/root/build.sh",
 ];

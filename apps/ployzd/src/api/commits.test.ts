@@ -72,7 +72,7 @@ describe("history", () => {
     ]);
   });
 
-  it("compares the oldest that is asked for with the one before it, too", async () => {
+  it("compares the oldest requested commit with its predecessor, too", async () => {
     const { commits: rows } = await commitHistory(commits, "prod", 1);
     expect(rows.map(({ changes }) => changes.volumes.changed)).toEqual([["pgdata"]]);
   });

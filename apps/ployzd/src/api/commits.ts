@@ -18,7 +18,7 @@ import { withoutValues } from "./views.ts";
 type Head = { readonly revision: number; readonly commit: Commit };
 type Commits = Store["commits"];
 
-/** How far back a commit can be named. */
+/** The number of past commits that can be named. */
 const MAX_HISTORY = 1000;
 
 export async function commitHistory(
@@ -26,7 +26,7 @@ export async function commitHistory(
   namespace: string,
   limit: number,
 ): Promise<CommitHistory> {
-  // One more: what the oldest one changed.
+  // One more, to compute the changes of the oldest one.
   const heads = await history(commits, namespace, limit + 1);
   if (heads.length === 0) throw noNamespace(namespace);
   return {
@@ -65,16 +65,16 @@ export async function manifestDocument(
       ? noNamespace(namespace)
       : new PloyzError({
           code: "commit_removed",
-          message: `at commit ${revision} ${namespace} was removed`,
+          message: `commit ${revision} removed namespace ${namespace}`,
           hint: `ployzctl history ${namespace}`,
         });
   return { kind: "manifest", namespace, revision, text: renderManifest(commit) };
 }
 
-/** What `branch` with this input would be. */
+/** The manifest that `branch` with this input would create. */
 export async function branchDocument(commits: Commits, input: unknown): Promise<ManifestDocument> {
   const parsed = parseBranch(input);
-  if (!parsed.ok) throw new PloyzError(parsed.refusals[0] ?? invalid("the input is not that of branch"));
+  if (!parsed.ok) throw new PloyzError(parsed.refusals[0] ?? invalid("the input is not an input of branch"));
   const { source, target } = parsed.input;
   const { revision, commit } = await findCommit(commits, source, "last");
   if (commit.removed) throw noNamespace(source);
@@ -83,7 +83,7 @@ export async function branchDocument(commits: Commits, input: unknown): Promise<
   return { kind: "manifest", namespace: target, revision, text: rendered.text };
 }
 
-/** `name` is `last`, a revision, or an operation's id or the beginning of it, as `rollback --to` takes it. */
+/** `name` is `last`, a revision, or an operation's id or its first characters, as in `rollback --to`. */
 async function findCommit(commits: Commits, namespace: string, name: string): Promise<Head> {
   if (name === "last") {
     const [last] = await history(commits, namespace, 1);
@@ -101,13 +101,13 @@ async function findCommit(commits: Commits, namespace: string, name: string): Pr
   if (more.length > 0)
     throw new PloyzError({
       code: "commit_ambiguous",
-      message: `${shown(name)} begins the names of ${found.length} commits of ${namespace}`,
-      hint: "give more of it, or the revision",
+      message: `${shown(name)} matches ${found.length} commits of ${namespace}`,
+      hint: "use more characters, or the revision",
     });
   return first;
 }
 
-/** A revision is found at once; what an operation made, by going back. */
+/** Reads a revision directly; finds an operation's commit by walking back. */
 async function near(commits: Commits, namespace: string, name: string): Promise<readonly Head[]> {
   if (!/^[1-9][0-9]{0,14}$/.test(name)) return history(commits, namespace, MAX_HISTORY);
   const entry = await commits.at(namespaceOf(namespace), Number(name));
@@ -123,16 +123,16 @@ const headOf = ({ value, revision }: Awaited<ReturnType<Commits["history"]>>[num
   revision,
 });
 
-/** Names become subjects of the store: nothing else passes. */
+/** Names become subjects of the store: refuse everything else. */
 function namespaceOf(text: string): string {
   if (isLabel(text)) return text;
-  throw new PloyzError(invalid(`${shown(text)} is not a namespace's name`));
+  throw new PloyzError(invalid(`${shown(text)} is not a valid namespace name`));
 }
 
 const invalid = (message: string) => ({ code: "invalid_input" as const, message });
 const noNamespace = (namespace: string) =>
   new PloyzError({
     code: "no_such_namespace",
-    message: `there is no namespace ${namespace}`,
-    hint: "ployzctl namespace ls",
+    message: `namespace ${namespace} does not exist`,
+    hint: "list namespaces: ployzctl namespace ls",
   });

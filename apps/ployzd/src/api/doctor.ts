@@ -19,7 +19,7 @@ const ok = (found: string): Finding => ({ state: "ok", found });
 const fail = (found: string, fix: string): Finding => ({ state: "fail", found, fix });
 const warn = (found: string, fix: string): Finding => ({ state: "warn", found, fix });
 
-/** Every precondition of this machine and what can be seen of the cluster from it. Looks only. */
+/** Checks every precondition of this machine and its view of the cluster. Read-only. */
 export async function examine(daemon: Daemon, signal: AbortSignal): Promise<DoctorReport> {
   const { config, payload, paths } = daemon;
   const member = daemon.present();
@@ -36,15 +36,15 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
         if (dropped.length > 0)
           return fail(
             `does not serve ${dropped.join(", ")}`,
-            "free the port and deploy again, or choose another",
+            "free the port and deploy again, or choose another port",
           );
         const names = Object.keys(applied).filter((namespace) => !removed.has(namespace));
         return ok(`serves ${names.sort().join(", ") || "no namespace"}`);
       },
-      (error: Error) => fail(error.message, "ployzctl daemon install starts it again"),
+      (error: Error) => fail(error.message, "start it: ployzctl daemon install"),
     );
   let looked: Promise<ClusterStatus> | undefined;
-  /** All machines, asked once for all checks. */
+  /** All machines, observed once for all checks. */
   const look = (): Promise<ClusterStatus> => {
     looked ??= clusterStatus(daemon.member(), signal);
     return looked;
@@ -56,7 +56,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
         ? fail(support.reason, support.hint)
         : support.mode === "kernel"
           ? ok("in the kernel")
-          : warn("wireguard-go (no kernel module)", "a kernel with WireGuard carries several times more");
+          : warn("wireguard-go (no kernel module)", "a kernel with WireGuard is several times faster");
     }),
     ...["haproxy", "nft", "ip", "s6-svscan"].map((program) =>
       check(program, program, async () => {
@@ -73,9 +73,9 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
       const [free, total] = [bavail * bsize, blocks * bsize];
       const found = `${Math.floor(free / 2 ** 30)} GiB of ${Math.floor(total / 2 ** 30)} free in ${config.dataDir}`;
       return free < 2 ** 30
-        ? fail(found, "free some space")
+        ? fail(found, "free disk space")
         : free < total / 10
-          ? warn(found, "free some space")
+          ? warn(found, "free disk space")
           : ok(found);
     }),
     check("volumes", "volumes", async () =>
@@ -90,8 +90,8 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
       ? [
           check("mesh", "mesh", async () => {
             const failure = daemon.failure();
-            if (failure !== undefined) throw failure.error; // said with its own fix
-            return warn("this machine is in no cluster", "ployzctl mesh init NAME");
+            if (failure !== undefined) throw failure.error; // reported with its own fix
+            return warn("this machine is not in a cluster", "create one: ployzctl mesh init NAME");
           }),
         ]
       : [
@@ -114,20 +114,20 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
           check("endpoints", "endpoints", async () => {
             const { cluster, machine } = member.membership();
             const here = localEndpoints(config, { exclude: [cluster.clusterCidr] });
-            // One that is known is enough: a machine behind NAT has others that are not on its interfaces.
+            // One known endpoint suffices: behind NAT a machine has others that are not on its interfaces.
             return here.length === 0 || here.some((one) => machine.endpoints.includes(one))
-              ? ok(machine.endpoints.join(", ") || "none: this machine speaks first")
+              ? ok(machine.endpoints.join(", ") || "none: this machine sends first")
               : warn(
                   `the cluster knows ${machine.endpoints.join(", ") || "none"}, and this machine now has ${here.join(", ")}`,
-                  "ployzctl mesh endpoints tells the cluster",
+                  "publish them: ployzctl mesh endpoints",
                 );
           }),
           check("store", "store", async () =>
             member.storeConnected()
               ? ok(`connected: generation ${member.membership().cluster.generation} on ${storesOf(member)}`)
               : fail(
-                  "not reachable: changes are refused, what runs goes on",
-                  `ployzctl store status; look at ${member.membership().storeServers.join(", ")}`,
+                  "not reachable: changes are refused; workloads keep running",
+                  `run ployzctl store status, and check ${member.membership().storeServers.join(", ")}`,
                 ),
           ),
           check("gateway", "gateway", () => follower(paths.gatewaySocket)),
@@ -145,16 +145,16 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
   return { kind: "doctor", ok: done.every(({ state }) => state !== "fail"), checks: done };
 }
 
-/** Opens the pool if the daemon could not: a look that finds it repaired has repaired the machine's volumes too. */
+/** Opens the pool if the daemon could not: after a repair of the pool, doctor makes the machine's volumes available again. */
 async function lookAtVolumes(storage: Storage): Promise<Finding> {
   await storage.ready();
   const [problem] = storage.problems();
   return problem === undefined
     ? ok(storage.root ?? "")
-    : fail(problem, "look at zpool status and zfs mount, then restart the daemon");
+    : fail(problem, "check zpool status and zfs mount, then restart the daemon");
 }
 
-/** TCP heeds the smaller MTU of the two; what is that long has to arrive. */
+/** TCP uses the smaller MTU of the two; packets of that length must arrive. */
 async function lookAtPaths(
   member: Member,
   machines: readonly MachineRow[],

@@ -1,6 +1,6 @@
 import type { Changed, Commit, CommitChanges, Volume } from "@ployz/primitives";
 
-/** What a commit changed against the one before it. Pure. */
+/** A commit's changes against its predecessor. Pure. */
 export function changesOf(before: Commit | undefined, after: Commit): CommitChanges {
   const routes = (commit: Commit | undefined) =>
     new Set(commit?.routes.map((route) => JSON.stringify(Object.entries(route).sort())));

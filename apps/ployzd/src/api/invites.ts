@@ -8,7 +8,7 @@ import { localEndpoints } from "../mesh/identity.ts";
 import { printable } from "../operations/request.ts";
 import type { ApiRoutes } from "./router.ts";
 
-/** In a token: it is carried by hand. */
+/** Limit of addresses in a token, which is copied by hand. */
 const MOST_ENDPOINTS = 8;
 
 export function inviteRoutes(
@@ -33,7 +33,7 @@ async function create({ config, paths, ...daemon }: Daemon, wanted: InviteCreate
   const now = Date.now();
   const { invite, secret } = newInvite({ ...wanted, by: printable(wanted.by) }, { inviter: machine.id, now });
   const { pin } = await ensureJoinKey(paths.joinKey);
-  // Open before the token is anybody's: a port that is taken is told to who can do something about it.
+  // Open the port before handing out the token: an operator here can fix a port in use.
   await member.inviter.expect([invite]);
   await putInvite(member.store, invite);
   const hosts = [...machine.endpoints, ...localEndpoints(config, { exclude: [cluster.clusterCidr] })].map(

@@ -4,7 +4,7 @@ import { channel } from "../channel.ts";
 import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";
 
-/** The lines of every instance of a namespace, or of one service of it, merged as they come. A machine that fails is a gap, not an end. */
+/** Log lines of every instance of a namespace, or of one of its services, merged as they arrive. A failing machine is a gap, not an end. */
 export async function* mergedLogs(
   member: Member,
   target: string,
@@ -25,7 +25,7 @@ export async function* mergedLogs(
   const stop = new AbortController();
   const both = AbortSignal.any([stop.signal, signal]);
   const merged = channel<LogEvent>();
-  // What runs here is read here: the store may be away just when somebody wants to know why.
+  // Read this machine's logs locally: they are most needed when the store is away.
   const self = member.membership().machine.id;
   const lines = (machine: string, id: string) =>
     machine === self

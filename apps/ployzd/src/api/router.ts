@@ -25,7 +25,7 @@ export interface Call<Params = Texts, Query = Readonly<Partial<Texts>>, Body = u
   readonly params: Params;
   readonly query: Query;
   readonly request: IncomingMessage;
-  /** Aborts when the caller goes away. */
+  /** Aborts when the caller disconnects. */
   readonly signal: AbortSignal;
   /** The JSON body, of the shape that `BODIES` has for the route. @throws PloyzError `invalid_input`, also when it is larger than 8 MiB. */
   body(): Promise<Body>;
@@ -36,7 +36,7 @@ export type Handler = { handle(call: Call): Promise<unknown> }["handle"];
 /** Yields events, each sent as a line of JSON. */
 export type StreamHandler = { handle(call: Call): AsyncIterable<unknown> }["handle"];
 
-/** Yields a file. `bytes`: how long it is, or `about` how long, where that is known. */
+/** Yields a file. `bytes`: its length, or `about` its estimated length, if known. */
 export type BytesHandler = {
   handle(call: Call): Promise<FileAnswer>;
 }["handle"];
@@ -98,14 +98,14 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const gone = new AbortController();
     response.on("close", () => gone.abort());
-    response.on("error", () => gone.abort()); // a caller that left; without a listener it would end the process
+    response.on("error", () => gone.abort()); // the caller disconnected; without a listener the error would end the process
     const url = parseUrl(request.url);
-    if (url === undefined) return fail(response, invalid("the request has no proper path"));
+    if (url === undefined) return fail(response, invalid("the request has no valid path"));
     for (const entry of table) {
       const match = entry.method === request.method ? entry.path.exec(url.pathname) : null;
       if (match === null) continue;
       const params = paramsOf(entry.names, match);
-      if (params === undefined) return fail(response, invalid(`${url.pathname} is not properly encoded`));
+      if (params === undefined) return fail(response, invalid(`${url.pathname} has an invalid encoding`));
       const call: Call = {
         params,
         query: Object.fromEntries(url.searchParams),
@@ -125,8 +125,8 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
       response,
       new PloyzError({
         code: "no_such_route",
-        message: `${request.method} ${url.pathname} is not known to this daemon`,
-        hint: "the daemon may be older than ployzctl: ployzctl version",
+        message: `${request.method} ${url.pathname} is unknown to this daemon`,
+        hint: "the daemon may be older than ployzctl; compare with: ployzctl version",
       }),
     );
   };
@@ -177,7 +177,7 @@ function send(response: ServerResponse, status: number, value: unknown): void {
 
 async function sendLines(response: ServerResponse, events: AsyncIterable<unknown>): Promise<void> {
   const iterator = events[Symbol.asyncIterator]();
-  const first = await iterator.next(); // before the head: an error at once is still a proper status
+  const first = await iterator.next(); // before the head is sent: an immediate error still gets its status
   response.writeHead(200, { "content-type": "application/x-ndjson" });
   const write = (event: unknown) =>
     response.destroyed || response.write(`${JSON.stringify(event)}\n`)

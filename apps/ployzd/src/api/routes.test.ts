@@ -49,7 +49,7 @@ it("names come from this machine's own state", async () => {
   });
 });
 
-it("the client reaches what a namespace was and what it keeps, by the routes that both know", async () => {
+it("the client reads a namespace's history and volumes, by the routes that both know", async () => {
   const params = { ns: "prod" };
   const history = await client.request("GET /v1/namespaces/:ns/history", { params, query: { limit: "1" } });
   const revision = history.commits[0]?.revision ?? 0;
@@ -79,7 +79,7 @@ it("the client reaches what a namespace was and what it keeps, by the routes tha
 
 it.each([
   ["history of no namespace", "GET /v1/namespaces/:ns/history", { ns: "none" }, "no_such_namespace"],
-  ["history of what is no name", "GET /v1/namespaces/:ns/history", { ns: "a.>/*" }, "invalid_input"],
+  ["history of an invalid name", "GET /v1/namespaces/:ns/history", { ns: "a.>/*" }, "invalid_input"],
   [
     "a volume that is not there",
     "GET /v1/volumes/:ns/:name/snapshots",

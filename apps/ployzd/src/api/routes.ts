@@ -177,7 +177,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
   };
 }
 
-/** Ids become subjects of the store: nothing else passes. */
+/** Ids become subjects of the store: refuse everything else. */
 function operationId(text: string | undefined): string {
   if (isOperationId(text)) return text;
   throw invalid(`${shown(text ?? "")} is not an operation's id`);
@@ -190,7 +190,7 @@ function limitOf(text: string | undefined): number {
   return limit;
 }
 
-/** Here, on the machine that runs it, or, if nobody does, by undoing or finishing it now. */
+/** Aborts here, on the machine that runs it, or, if no machine does, by undoing or finishing it now. */
 async function abort(daemon: Daemon, operation: string, signal: AbortSignal) {
   const member = daemon.member();
   const { summary } = await member.runner.show(operation);
@@ -212,7 +212,7 @@ async function askToAbort(
         .machines.call(coordinator, "operation.abort", { operation }, { timeoutMs: 5_000, signal })
     ).running;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "machine_unreachable") return false; // its daemon is gone: whoever wins the lease resolves it
+    if (error instanceof Error && "code" in error && error.code === "machine_unreachable") return false; // its daemon is gone: the next holder of the lease resolves it
     throw error;
   }
 }

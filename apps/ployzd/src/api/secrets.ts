@@ -35,7 +35,7 @@ export function secretRoutes(daemon: Daemon): Pick<ApiRoutes["json"], SecretRout
         throw new PloyzError({
           code: "secret_in_use",
           message: `${name.namespace}/${name.name} is used by ${users.join(", ")}`,
-          hint: "deploy them without it first; secret set gives it another value",
+          hint: "deploy them without it first; to change its value use: ployzctl secret set",
         });
       const { changed } = await member.secrets.remove(name);
       return { kind: "secret-removed", ...name, changed, users: [], outdated: [] };
@@ -45,7 +45,7 @@ export function secretRoutes(daemon: Daemon): Pick<ApiRoutes["json"], SecretRout
 
 async function list(member: Member, namespace: string | undefined): Promise<SecretList> {
   if (namespace !== undefined) checked("namespace", namespace);
-  // It also makes the facts what the vault says.
+  // It also updates the facts from the vault.
   const held = new Set((await member.secrets.held()).map(secretKey));
   const facts = await known(member);
   const rows = facts
@@ -74,7 +74,7 @@ const known = async ({ store }: Member): Promise<Known> =>
     revision,
   }));
 
-/** Who has it, and which instances were started with another version than the present one. */
+/** A secret's users, and the instances started with an older version. */
 function uses(name: SecretName, secrets: Known, member: Member): Pick<SecretChanged, "users" | "outdated"> {
   const commits = member.heads().map(({ commit }) => commit);
   const present = secrets.find(({ record }) => secretKey(record) === secretKey(name))?.record.version;

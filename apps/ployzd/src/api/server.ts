@@ -23,7 +23,7 @@ export async function serveApi(
     throw new PloyzError({
       code: "daemon_running",
       message: `another ployzd listens on ${socket}`,
-      hint: "ployzctl daemon status",
+      hint: "check it: ployzctl daemon status",
     });
   }
   await rm(socket, { force: true });

@@ -21,7 +21,7 @@ import { warningsOf } from "./warnings.ts";
 
 const RTT_MS = 6_000;
 
-/** Live looks at every member at once; one that does not answer is a row that says why. */
+/** Observes all members concurrently; one that does not answer gets a row with the reason. */
 export async function machineList(member: Member, signal: AbortSignal): Promise<MachineList> {
   const { machines: records, machine: self } = member.membership();
   const peers = new Map(
@@ -47,7 +47,7 @@ export async function machineList(member: Member, signal: AbortSignal): Promise<
   return { kind: "machines", machines: machines.sort((a, b) => byName(a.record.id, b.record.id)) };
 }
 
-/** Drained is an observation, never stored: it drains, and nothing is committed there. */
+/** Drained is an observation, never stored: the machine drains, and no commit places anything there. */
 function placeOf(
   { id, state }: MachineRecord,
   heads: readonly { readonly commit: Commit }[],
@@ -83,7 +83,7 @@ export async function rttTable(member: Member, signal: AbortSignal): Promise<Rtt
   return { kind: "rtt", rows: rows.flat() };
 }
 
-/** What is committed against what runs. Strays are instances that no commit has: candidates of a running operation, or leftovers. */
+/** Committed against running instances. Strays are in no commit: candidates of a running operation, or leftovers. */
 export function instanceList(
   heads: readonly { readonly commit: Commit }[],
   machines: readonly MachineRow[],
@@ -195,7 +195,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
       return [];
     }),
   ]);
-  // A namespace that was removed is only in its history.
+  // A removed namespace exists only in its history.
   const heads = member.heads().filter(({ commit }) => !commit.removed);
   const { instances } = instanceList(heads, machines, undefined);
   const namespaces = heads.map(({ commit, revision }): NamespaceRow => {
@@ -241,7 +241,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
   };
 }
 
-/** Environment variables are named, not told: people keep passwords there. Secrets are names themselves. */
+/** Shows names of environment variables, not values, which may be passwords. Secrets are only names. */
 export function withoutValues(commit: Commit): Commit {
   const hidden = <T extends { readonly spec: { readonly env: Readonly<Record<string, EnvValue>> } }>(
     workloads: Readonly<Record<string, T>>,

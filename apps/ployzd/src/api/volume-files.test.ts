@@ -10,7 +10,7 @@ const FILE: VolumeFile = {
 const ASKED = { namespace: "stats", volume: "copy", mode: "apply", by: "me@here" } as const;
 const UPLOAD = { machine: "m1", id: "upload-1" };
 
-test("the file says what its volume is, and the operator which one it becomes and where", () => {
+test("the file decides the volume's properties, and the operator its name and machine", () => {
   const input = importInput(ASKED, FILE, UPLOAD);
   expect(input).toEqual({
     ...{

@@ -9,7 +9,7 @@ import { snapshotList } from "./volumes.ts";
 
 const ASK_MS = 15_000;
 
-/** One snapshot of a volume as a file, from whatever machine has it. `about`: how many bytes it will be, roughly, where that can be told. */
+/** One snapshot of a volume as a file, from any machine that has it. `about`: the estimated number of bytes, if known. */
 export async function exportVolume(
   member: Member,
   asked: { readonly namespace: string; readonly volume: string; readonly snapshot: string },
@@ -24,7 +24,7 @@ export async function exportVolume(
     throw new PloyzError({
       code: "snapshot_missing",
       message: `${namespace}/${volume} has no snapshot ${snapshot}`,
-      hint: `ployzctl volume snapshots ${namespace}/${volume}`,
+      hint: `list snapshots: ployzctl volume snapshots ${namespace}/${volume}`,
     });
   const spec = heads
     .find(({ commit }) => commit.namespace === namespace)
@@ -38,8 +38,8 @@ export async function exportVolume(
   if (offer === null)
     throw new PloyzError({
       code: "snapshot_missing",
-      message: `${machine} does not have snapshot ${snapshot} of ${namespace}/${volume} any more`,
-      hint: `ployzctl volume snapshots ${namespace}/${volume}`,
+      message: `${machine} no longer has snapshot ${snapshot} of ${namespace}/${volume}`,
+      hint: `list snapshots: ployzctl volume snapshots ${namespace}/${volume}`,
     });
   const head: VolumeFile = {
     ...{ cluster: cluster.id, namespace, volume, spec: spec ?? { scope: "single" }, version },
@@ -53,15 +53,15 @@ export async function exportVolume(
   };
 }
 
-/** @throws PloyzError `invalid_input`. What it names is checked with the operation's input. */
+/** @throws PloyzError `invalid_input`. The operation's input check validates the names. */
 export function importRequest(query: Readonly<Record<string, string>>): VolumeImportRequest {
   const { namespace = "", volume = "", machine, mode, by = "" } = query;
   if (mode !== "preview" && mode !== "apply")
-    throw new PloyzError({ code: "invalid_input", message: "mode: is preview or apply" });
+    throw new PloyzError({ code: "invalid_input", message: "mode: must be preview or apply" });
   return { namespace, volume, mode, by, ...(machine !== undefined && { machine }) };
 }
 
-/** What the operation is asked. The file says what its volume is to be, never which one or where. Pure. */
+/** The operation's input. The file decides the volume's properties, never its name or machine. Pure. */
 export function importInput(
   { namespace, volume, machine }: VolumeImportRequest,
   { spec, snapshot, bytes, ...of }: VolumeFile,
@@ -77,7 +77,7 @@ export function importInput(
   };
 }
 
-/** Makes a volume of a file as it comes. What a refusal leaves of it unread is read past, so that the caller hears the reason. */
+/** Imports a file as a volume while it uploads. After a refusal it skips the rest of the upload, so that the caller gets the reason. */
 export async function* importVolume(
   member: Member,
   request: IncomingMessage,
@@ -102,7 +102,7 @@ export async function* importVolume(
     const { mode, by } = asked;
     try {
       for await (const event of member.run({ primitive: "volume-import", input, mode, by })) {
-        // The machine that receives it knows only that it broke off.
+        // The receiving machine only knows that the stream broke.
         yield event.type === "result" && event.result.error !== undefined && wrong !== undefined
           ? { ...event, result: { ...event.result, error: errorBody(wrong) } }
           : event;

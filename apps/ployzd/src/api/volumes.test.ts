@@ -69,7 +69,7 @@ describe("warnings of volumes", () => {
   });
 
   it("tell of a sealed one only when no operation works on it", () => {
-    expect(warned("sealed")).toContain("volume prod/pgdata on m1 is sealed: nothing can start on it");
+    expect(warned("sealed")).toContain("volume prod/pgdata on m1 is sealed: no instance can start on it");
     const open = [{ operation: "o", primitive: "migrate", state: "running" } as OperationSummary];
     expect(warned("sealed", { open }).join()).not.toContain("pgdata");
   });

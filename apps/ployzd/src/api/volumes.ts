@@ -11,7 +11,7 @@ import { PloyzError } from "../error-codes.ts";
 
 type Head = { readonly commit: Commit };
 
-/** Committed volumes as their machines have them, then the copies that no commit has. Pure. */
+/** Committed volumes in their machines' state, then the copies in no commit. Pure. */
 export function volumeList(
   heads: readonly Head[],
   machines: readonly MachineRow[],
@@ -69,8 +69,11 @@ export async function snapshotList(
     throw new PloyzError({
       code: commit === undefined ? "no_such_namespace" : "no_such_volume",
       message:
-        commit === undefined ? `there is no namespace ${namespace}` : `${namespace} has no volume ${name}`,
-      hint: commit === undefined ? "ployzctl namespace ls" : `ployzctl volume ls ${namespace}`,
+        commit === undefined ? `namespace ${namespace} does not exist` : `${namespace} has no volume ${name}`,
+      hint:
+        commit === undefined
+          ? "list namespaces: ployzctl namespace ls"
+          : `list volumes: ployzctl volume ls ${namespace}`,
     });
   const { id, machine } = volume;
   const found = await machines.call(machine, "volume.snapshots", { id }, { ...LOOK, signal });
@@ -78,7 +81,7 @@ export async function snapshotList(
     throw new PloyzError({
       code: "volume_missing",
       message: `${machine} does not have ${namespace}/${name}`,
-      hint: `ployzctl volume show ${namespace}/${name}`,
+      hint: `find its machine: ployzctl volume show ${namespace}/${name}`,
     });
   return { kind: "snapshots", namespace, volume: name, id, machine, snapshots: found.snapshots };
 }

@@ -10,7 +10,7 @@ import type {
 type Warning = ClusterStatus["warnings"][number];
 
 export interface Seen {
-  /** The machine that looks. */
+  /** The observing machine. */
   readonly self: string;
   readonly machines: readonly MachineRow[];
   readonly instances: readonly InstanceRow[];
@@ -20,17 +20,17 @@ export interface Seen {
   readonly open: readonly OperationSummary[];
   /** False: it did not answer, so other machines could not be asked either. */
   readonly storeAnswers: boolean;
-  /** The cluster says that it is a member no more. */
+  /** The cluster has removed this machine. */
   readonly removed: boolean;
 }
 
-/** What an operator should look at, worst first, each with what to do. Pure. */
+/** Warnings for the operator, worst first, each with a hint. Pure. */
 export function warningsOf(seen: Seen): readonly Warning[] {
   if (seen.removed)
     return [
       {
         message: `this machine, ${seen.self}, was removed from the cluster`,
-        hint: "take what is left of it off: ployzctl mesh leave",
+        hint: "clean it up: ployzctl mesh leave",
       },
     ];
   return [
@@ -45,7 +45,7 @@ export function warningsOf(seen: Seen): readonly Warning[] {
       .filter(({ state }) => state === "stray" && seen.open.length === 0)
       .map(({ id, machine }) => ({
         message: `${id} on ${machine} belongs to no commit`,
-        hint: "restart the daemon there: it removes what ended operations left",
+        hint: "restart the daemon there: it removes remains of ended operations",
       })),
     ...seen.open
       .filter(({ state }) => state !== "running")
@@ -61,11 +61,12 @@ function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
   const names = stores.map(({ record }) => record.id).join(", ");
   if (!storeAnswers) {
     const unknown = machines.filter(({ reachable }) => !reachable).map(({ record }) => record.id);
-    const which = unknown.length === 0 ? "" : ` Until it does, nothing is known of ${unknown.join(", ")}.`;
+    const which =
+      unknown.length === 0 ? "" : ` Until it does, the state of ${unknown.join(", ")} is unknown.`;
     return [
       {
-        message: `the store on ${names} does not answer: changes are refused, what runs goes on.${which}`,
-        hint: `look at ${stores.map(lookAt).join(", ") || "the store's machine"}; everything reconnects by itself when it is back`,
+        message: `the store on ${names} does not answer: changes are refused; workloads keep running.${which}`,
+        hint: `check ${stores.map(lookAt).join(", ") || "the store's machine"}; all machines reconnect when it is back`,
       },
     ];
   }
@@ -77,7 +78,7 @@ function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
     const ids = three.map((one) => one?.record.id).join(" ");
     return [
       {
-        message: `the store is on ${names} alone: if it is lost, so is what only the store has`,
+        message: `only ${names} holds the store: its loss would lose history, journals and secrets`,
         hint: `ployzctl machine storage promote --replicas 3 ${three.length === 3 ? ids : "M1 M2 M3"}`,
       },
     ];
@@ -86,8 +87,8 @@ function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
   return stores.length > 1 && down.length > 0
     ? [
         {
-          message: `${down.join(", ")} of the store machines ${names} ${down.length === 1 ? "does" : "do"} not answer: the store works on with ${stores.length - down.length} of ${stores.length}`,
-          hint: `bring ${down.join(", ")} back, or give the store to others: ployzctl machine storage promote --replicas ${stores.length} …`,
+          message: `${down.join(", ")} of the store machines ${names} ${down.length === 1 ? "does" : "do"} not answer: the store keeps working with ${stores.length - down.length} of ${stores.length}`,
+          hint: `start ${down.join(", ")} again, or move the store: ployzctl machine storage promote --replicas ${stores.length} …`,
         },
       ]
     : [];
@@ -99,24 +100,27 @@ function machineWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
       .filter(({ reachable }) => !reachable && storeAnswers)
       .map((machine) => ({
         message: `${machine.record.id} does not answer: ${machine.error?.message ?? "unreachable"}`,
-        hint: `look at it: ${lookAt(machine)}`,
+        hint: `check it: ${lookAt(machine)}`,
       })),
     ...machines.flatMap(({ record, observation }) =>
       (observation?.problems ?? [])
         .filter((problem) => /^(no volumes|volume)\b/.test(problem))
-        .map((problem) => ({ message: `${record.id}: ${problem}`, hint: "ployzctl doctor on that machine" })),
+        .map((problem) => ({
+          message: `${record.id}: ${problem}`,
+          hint: "run on that machine: ployzctl doctor",
+        })),
     ),
     ...machines
       .filter(({ lifecycle }) => lifecycle === "draining")
       .map(({ record: { id }, committed: { instances, volumes } }) => ({
-        message: `${id} drains: ${instances} instances and ${volumes} volumes are still there`,
-        hint: `ployzctl machine drain ${id} --migrate moves them, ployzctl machine activate ${id} ends it`,
+        message: `${id} is draining: ${instances} instances and ${volumes} volumes are still there`,
+        hint: `move them with ployzctl machine drain ${id} --migrate, or end it with ployzctl machine activate ${id}`,
       })),
     ...machines
       .filter(({ record }) => record.state === "joining")
       .map(({ record }) => ({
         message: `${record.id} has not finished joining`,
-        hint: "run machine add for it again",
+        hint: "run ployzctl machine add for it again",
       })),
   ];
 }
@@ -124,7 +128,7 @@ function machineWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
 /** Older than this, a WireGuard session is dead (its reject-after-time). */
 const SILENT_MS = 180_000;
 
-/** A machine that was removed while it was away is told by nobody: all it can see is that nobody talks to it. */
+/** A machine removed while it was away gets no notice: it only sees that no peer answers. */
 function aloneWarning({ machines, storeAnswers, self }: Seen): readonly Warning[] {
   const others = machines.filter(({ record }) => record.id !== self);
   const heard = others.some(
@@ -133,13 +137,13 @@ function aloneWarning({ machines, storeAnswers, self }: Seen): readonly Warning[
   if (storeAnswers || heard || others.length === 0) return [];
   return [
     {
-      message: `no other machine answers ${self}: it is cut off, or was removed from the cluster while it was away`,
-      hint: "ployzctl machine ls on another machine tells; if it was removed: ployzctl mesh leave",
+      message: `no other machine answers ${self}: it is disconnected, or was removed from the cluster while it was away`,
+      hint: "run ployzctl machine ls on another machine; if this one was removed: ployzctl mesh leave",
     },
   ];
 }
 
-/** They work together, and commands that one of them does not know are refused by name: it should not stay so. */
+/** Versions interoperate, and an older machine refuses unknown commands by name; but it is not a permanent state. */
 function versionWarnings({ self, machines }: Seen): readonly Warning[] {
   const seen = machines.flatMap(({ record, observation }) =>
     observation === undefined
@@ -154,7 +158,7 @@ function versionWarnings({ self, machines }: Seen): readonly Warning[] {
   return [
     {
       message: `versions differ: ${[here, ...others].map(named).join(", ")}`,
-      hint: `ployzctl machine update, on a machine that has the newest: it gives it to the others`,
+      hint: `run on a machine with the newest version: ployzctl machine update`,
     },
   ];
 }
@@ -162,7 +166,7 @@ function versionWarnings({ self, machines }: Seen): readonly Warning[] {
 const lookAt = ({ record }: MachineRow): string =>
   `ssh ${record.endpoints[0]?.replace(/:\d+$/, "") ?? record.id}`;
 
-/** Committed volumes that nobody can write to now. */
+/** Committed volumes that are not usable now. */
 function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning[] {
   return volumes
     .filter(({ committed }) => committed)
@@ -172,22 +176,22 @@ function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning
         return [
           {
             message: `volume ${what} is on ${machine}, which does not answer`,
-            hint: `its services cannot run elsewhere without it; bring ${machine} back`,
+            hint: `its services cannot run elsewhere without it; start ${machine} again`,
           },
         ];
       if (state === "missing")
         return [
           {
             message: `volume ${what} is not on ${machine}, where it was committed`,
-            hint: `look whether the pool of ${machine} is imported; ployzctl volume show ${what} lists other copies`,
+            hint: `check that the pool of ${machine} is imported; list other copies: ployzctl volume show ${what}`,
           },
         ];
-      // While an operation works on it, that is how it should be.
+      // Expected while an operation works on it.
       if ((state === "sealed" || state === "retired" || state === "incoming") && open.length === 0)
         return [
           {
-            message: `volume ${what} on ${machine} is ${state}: nothing can start on it`,
-            hint: "run the command again that was last used on it: ployzctl ops ls",
+            message: `volume ${what} on ${machine} is ${state}: no instance can start on it`,
+            hint: "run its last command again; find it with: ployzctl ops ls",
           },
         ];
       return [];
@@ -199,7 +203,7 @@ const suspendedWarnings = ({ namespaces }: Seen): readonly Warning[] =>
       .filter(([, { suspended }]) => suspended)
       .map(([name]) => ({
         message: `${namespace}/${name} does not run: its data was lost with a machine`,
-        hint: "deploying it again starts it with an empty volume",
+        hint: "deploy it again to start it with an empty volume",
       })),
   );
 
@@ -210,16 +214,16 @@ function namespaceWarnings({ namespaces, instances, storeAnswers }: Seen): reado
       (row) => row.committed && row.namespace === namespace && row.state === "unknown",
     );
     const away = [...new Set(unknown.map(({ machine }) => machine))].sort().join(", ");
-    const rest = unknown.length === 0 ? "" : `, ${unknown.length} on ${away} not known`;
-    // Without the store the first warning has said all that can be done.
+    const rest = unknown.length === 0 ? "" : `, ${unknown.length} on ${away} unknown`;
+    // Without the store the first warning covers this.
     if (unknown.length + running >= wanted && !storeAnswers) return [];
     return [
       {
         message: `${namespace}: ${running} of ${wanted} instances run${rest}`,
         hint:
           unknown.length > 0
-            ? `ployzctl ps ${namespace}; they come back with their machine, or deploying again replaces them elsewhere`
-            : `ployzctl ps ${namespace}; deploying again replaces dead ones`,
+            ? `list them: ployzctl ps ${namespace}; start their machine again, or deploy again to replace them elsewhere`
+            : `list them: ployzctl ps ${namespace}; deploy again to replace dead ones`,
       },
     ];
   });

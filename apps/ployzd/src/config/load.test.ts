@@ -43,7 +43,7 @@ it.each([
   ["store_port = 4319", "transfer_port and store_port"],
   ['"a\\nb" = 1', "unknown field a\uFFFDb"],
   ["= 3", "c.toml"],
-])("names what is wrong in %j", (text, named) => {
+])("names the wrong field in %j", (text, named) => {
   expect(() => parseConfig(text, "c.toml")).toThrow(named);
 });
 

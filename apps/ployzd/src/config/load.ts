@@ -10,7 +10,7 @@ import { type ConfigFile, ConfigSchema, PATTERNS } from "./schema.ts";
 import { overlayStorePorts } from "./store-ports.ts";
 
 export interface Config {
-  /** Where this was read, and the SHA-256 of what stood there: a process that has read another text is to be started again. */
+  /** The file's path, and the SHA-256 of its text: a process that has read another text must be restarted. */
   readonly file: { readonly path: string; readonly digest: string };
   readonly dataDir: string;
   readonly runDir: string;
@@ -38,7 +38,7 @@ export interface Config {
   readonly isolation: boolean;
 }
 
-/** Kept: the last so many, and all that is younger than so many days. */
+/** Retention: keeps the last `last` ones, and all younger than `days`. */
 export interface Retention {
   readonly last: number;
   readonly days: number;
@@ -46,7 +46,7 @@ export interface Retention {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where the file is: `--config`, `PLOYZ_CONFIG`, /etc for root, XDG for a user. */
+/** The file's path: `--config`, `PLOYZ_CONFIG`, /etc for root, XDG for a user. */
 export function configPath(option: string | undefined, env: Environment, root: boolean): string {
   if (option !== undefined) return option;
   if (env.PLOYZ_CONFIG !== undefined) return env.PLOYZ_CONFIG;
@@ -55,7 +55,7 @@ export function configPath(option: string | undefined, env: Environment, root: b
     : join(env.XDG_CONFIG_HOME ?? join(homedir(), ".config"), "ployz/config.toml");
 }
 
-/** @throws PloyzError `config_invalid`, naming the file and every field that is wrong. */
+/** @throws PloyzError `config_invalid`, naming the file and every wrong field. */
 export async function loadConfig(path: string, env: Environment, root: boolean): Promise<Config> {
   const text = (await readFileIfThere(path)) ?? "";
   const digest = createHash("sha256").update(text).digest("hex");
@@ -67,7 +67,7 @@ export function parseConfig(text: string, path: string): ConfigFile {
     new PloyzError({
       code: "config_invalid",
       message: `${path}: ${problems.join("; ")}`,
-      hint: "correct the file; docs/configuration.md lists the fields",
+      hint: "fix the file: docs/configuration.md lists the fields",
     });
   let value: unknown;
   try {
@@ -91,7 +91,7 @@ export function parseConfig(text: string, path: string): ConfigFile {
         .slice(0, 60);
       return `unknown field ${field === "" ? unknown : `${field}.${unknown}`}`;
     }
-    if (error.keyword === "const") return []; // of one alternative; `anyOf` says all
+    if (error.keyword === "const") return []; // errors of one alternative; that of `anyOf` covers all
     const given = shown(error.data);
     if (error.keyword === "pattern")
       return `${field}: ${given} is not ${SHAPES[String(error.params.pattern)] ?? "valid"}`;
@@ -109,10 +109,10 @@ const SHAPES: Readonly<Record<string, string>> = {
   [PATTERNS.dataset]: "a ZFS dataset such as tank/ployz",
 };
 
-/** Not the one of @ployz/primitives: followers read the configuration too, and load no more than they use. */
+/** A separate copy of the function in @ployz/primitives: followers read the configuration too, and load only what they use. */
 const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);
 
-/** What a pattern cannot say. */
+/** Checks beyond the patterns. */
 function outOfRange(file: ConfigFile): readonly string[] {
   const address = (field: string, text: string | undefined) => {
     if (text === undefined) return [];

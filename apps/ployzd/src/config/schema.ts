@@ -5,7 +5,7 @@ export const PATTERNS = {
   address: "^(\\d{1,3}\\.){3}\\d{1,3}:\\d{1,5}$",
   cidr: "^(\\d{1,3}\\.){3}\\d{1,3}/\\d{1,2}$",
   label: "^[a-z0-9][a-z0-9-]{0,62}$",
-  /** A space or a control character in it would reach configuration files of other programs. */
+  /** Excludes spaces and control characters, which would reach configuration files of other programs. */
   path: "^/[A-Za-z0-9._/@+-]*$",
   dataset: "^[A-Za-z][A-Za-z0-9_.:/-]*$",
 } as const;
@@ -18,14 +18,14 @@ const Label = Type.String({ pattern: PATTERNS.label });
 export const ConfigSchema = Type.Object(
   {
     data_dir: Type.Optional(Path),
-    /** The kernel takes 107 bytes (unix(7)). */
+    /** The kernel's limit is 107 bytes (unix(7)). */
     socket: Type.Optional(Type.String({ pattern: PATTERNS.path, maxLength: 100 })),
     region: Type.Optional(Label),
     az: Type.Optional(Label),
     cluster_cidr: Type.Optional(Type.String({ pattern: PATTERNS.cidr })),
     subnet_prefix_len: Type.Optional(Type.Integer({ minimum: 17, maximum: 28 })),
     wireguard_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
-    /** IPv6's least (RFC 8200), and 9000 without what the tunnel adds. */
+    /** IPv6's minimum (RFC 8200), and 9000 minus the tunnel's overhead. */
     wireguard_mtu: Type.Optional(Type.Integer({ minimum: 1280, maximum: 8920 })),
     transfer_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     store_port: Type.Optional(Type.Integer({ minimum: 1, maximum: HIGHEST_STORE_PORT })),

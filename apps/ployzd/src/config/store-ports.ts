@@ -1,6 +1,6 @@
 /**
- * Where the store servers of a generation listen. During a re-founding two generations run on one machine, and they follow one another,
- * so odd and even ones have ports of their own.
+ * Listen ports of a generation's store servers. During a re-founding two successive generations run on one machine, so odd and even ones
+ * have different ports.
  */
 export interface StorePorts {
   /** For members, on the overlay. */
@@ -20,12 +20,12 @@ export function storePorts(storePort: number, generation: number): StorePorts {
   return { client: storePort + shift, route: storePort + ROUTES + shift, monitor: MONITOR + shift };
 }
 
-/** All that a workload must not reach on the overlay: `store_port`, +10, +2000 and +2010. */
+/** Ports that workloads must not reach on the overlay: `store_port`, +10, +2000 and +2010. */
 export const overlayStorePorts = (storePort: number): readonly number[] =>
   [1, 2].flatMap((generation) => {
     const { client, route } = storePorts(storePort, generation);
     return [client, route];
   });
 
-/** So that the highest of them is a port. */
+/** Keeps the highest of them within the port range. */
 export const HIGHEST_STORE_PORT = 65_535 - ROUTES - EVEN;

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 
-/** What a member says to the daemon that it is part of. */
+/** Callbacks of a member to its daemon. */
 export interface Life {
   readonly log: Logger;
   /** Ordered by the operation that removed this machine. */

@@ -11,19 +11,19 @@ import type { Surroundings } from "../mesh/substrate.ts";
 import { serialise } from "../state/files.ts";
 import { type Member, openMember } from "./member.ts";
 
-/** A daemon, member of a cluster or not yet. */
+/** A daemon, with or without membership in a cluster. */
 export interface Daemon extends Surroundings {
   readonly services: ServiceHost;
   readonly startedAt: number;
   readonly log: Logger;
-  /** @throws PloyzError `not_a_member`, or why the last start as a member failed. */
+  /** @throws PloyzError `not_a_member`, or the error of the last start as a member. */
   member(): Member;
   present(): Member | undefined;
-  /** The disk says that this machine is a member, and yet it could not come up as one: why. It is tried again. */
+  /** The error when this machine is a member on disk but could not start as one. The daemon retries. */
   failure(): DownMember | undefined;
   init(request: MeshInit): Promise<Membership>;
   join(document: JoinDocument): Promise<Membership>;
-  /** With `operation`: only the membership that this operation made. `left: false`: there is none. `kept`: datasets of volumes. */
+  /** With `operation`: leaves only the membership that this operation made. `left: false`: there was none. `kept`: datasets of volumes. */
   leave(destroy: boolean, operation?: string): Promise<{ left: boolean; kept: readonly string[] }>;
   close(): Promise<void>;
 }
@@ -33,7 +33,7 @@ export interface DownMember {
   readonly error: unknown;
 }
 
-/** How long this machine waits to be cut off once it has answered the order to leave; then it goes by itself. */
+/** After it confirmed the order to leave, this machine waits this long for its removal; then it leaves anyway. */
 const ANSWER_MS = 1_000;
 const AGAIN_MS = { first: 1_000, longest: 15_000 };
 
@@ -45,7 +45,7 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
   const inTurn = serialise();
 
   async function up(membership: Membership): Promise<void> {
-    // Ordered to leave, and ended before it had: a member again it must not be.
+    // The daemon was ordered to leave and ended before it had left: do not become a member again.
     if (await leaveOrder(around.paths.leaving)) await leaveMesh(around, membership, false);
     else
       member = await openMember(around, membership, await ensureIdentity(around.paths), {
@@ -56,7 +56,7 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
     failure = undefined;
   }
 
-  /** Resolves once this machine has left as `operation` ordered; `undefined` when it did not order that. */
+  /** Resolves once this machine has left on `operation`'s order; `undefined` without such an order. */
   const left = (operation: string) => (ordered?.operation === operation ? ordered.done : undefined);
 
   async function leaving(operation: string): Promise<void> {
@@ -85,12 +85,12 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
   if (found !== undefined) {
     await up(found).catch((error: unknown) => {
       failure = { membership: found, error };
-      log.error({ err: error }, "this machine could not come up as a member: trying again");
+      log.error({ err: error }, "this machine could not start as a member: retrying");
       void comeUp();
     });
   }
 
-  /** Retries with backoff: what it waits for (Docker that starts after the daemon, a port that is still taken) sends no event. */
+  /** Retries with backoff: the causes (Docker that starts after the daemon, a port still in use) send no event. */
   async function comeUp(): Promise<void> {
     const backoff = createBackoff(AGAIN_MS.first, AGAIN_MS.longest);
     while (failure !== undefined) {
@@ -101,13 +101,13 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
         await up(membership).catch((error: unknown) => {
           failure = { membership, error };
         });
-        if (failure === undefined) log.info("this machine came up as a member");
+        if (failure === undefined) log.info("this machine started as a member");
       });
       if (closed.signal.aborted) return;
     }
   }
 
-  /** A join that was cut short, and then taken back by the cluster, left a seat here that is not this one. */
+  /** An interrupted join that the cluster then undid left another seat here. */
   async function leaveUnfinished({ cluster, machine }: JoinDocument): Promise<void> {
     const present = member?.membership() ?? (await readMembership(around.paths.membership));
     const stale =
@@ -134,7 +134,7 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
       throw new PloyzError({
         code: "not_a_member",
         message: "this machine is in no cluster",
-        hint: "ployzctl mesh init NAME makes one; ployzctl machine add on a member adds this machine to it",
+        hint: "create a cluster: ployzctl mesh init NAME; or run on a member: ployzctl machine add",
       });
     },
     init: (request) =>
@@ -163,7 +163,7 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
             message: `operation ${running[0]} runs here`,
             hint: `ployzctl ops watch ${running[0]}`,
           });
-        if (membership.machine.store && !destroy) await leaveMesh(around, membership, destroy); // refuses, before anything is closed
+        if (membership.machine.store && !destroy) await leaveMesh(around, membership, destroy); // refuses before it closes anything
         return away(destroy);
       }),
     async close() {

@@ -4,7 +4,7 @@ import type { Runner } from "../operations/runner.ts";
 import { handingOver } from "../store/hand-over.ts";
 import type { StoreAuthority } from "../store/open.ts";
 
-/** What an operator asks of this daemon: run here or, when it has to outlive this membership, by a peer; the store out of the way first. */
+/** Runs an operator's operation here, or on a peer if it must outlive this membership; moves the store first if needed. */
 export const operationsAsked =
   (deps: ForwardDeps & { readonly runner: Runner; readonly authority: StoreAuthority }) =>
   (request: OperationRequest): AsyncIterable<OperationEvent> =>

@@ -4,7 +4,7 @@ import type { RunnerOptions } from "../operations/runner.ts";
 import type { Builds } from "../participant/update/builds.ts";
 import { lookAtBuilds } from "../participant/update/handlers.ts";
 
-/** What this machine gives to others: to one that is added, and to one that is updated. */
+/** The payload that this machine sends to added and updated machines. */
 export function installedHere({
   self,
   payload,
@@ -14,13 +14,13 @@ export function installedHere({
   readonly self: string;
   readonly payload: Payload;
   readonly builds: Builds;
-  /** Where the store's present generation listens. */
+  /** Listen addresses of the store's present generation. */
   storePort(): number;
 }): Pick<RunnerOptions, "machineAdd" | "source"> {
   return {
     source: {
       machine: self,
-      // The operation that asks runs here itself.
+      // The calling operation runs here itself.
       look: async () => ({
         ...(await lookAtBuilds({ payload, builds, running: () => [] })),
         neededBytes: await builds.neededBytes(),

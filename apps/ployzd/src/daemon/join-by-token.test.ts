@@ -94,7 +94,7 @@ describe("a join request", () => {
     expect(JSON.stringify(asked)).not.toContain(token.secret);
   });
 
-  it("that fails is told to leave, and why", async () => {
+  it("that fails sends the reason and the order to leave", async () => {
     operate = async function* (joiner) {
       await joiner.deliver(SELF.publicKey, {}, new AbortController().signal);
       await joiner.retract(SELF.publicKey, "01OP", new AbortController().signal);

@@ -13,8 +13,8 @@ import { detectRuntime } from "../mesh/runtime.ts";
 import type { Daemon } from "./daemon.ts";
 
 /**
- * Makes this machine a member by a token. What the inviter takes back is taken back here; when the connection breaks, what is here stays,
- * since the cluster may have taken it: the same token again finds out.
+ * Makes this machine a member with a token. If the inviter undoes the join, this machine does too; after a lost connection it keeps its
+ * seat, since the cluster may have accepted it: repeating the command with the same token resolves that.
  */
 export async function joinByToken(daemon: Daemon, text: string, signal: AbortSignal): Promise<void> {
   const token = decodeToken(text);
@@ -23,11 +23,11 @@ export async function joinByToken(daemon: Daemon, text: string, signal: AbortSig
     throw new PloyzError({
       code: "invite_wrong_cluster",
       message: `this machine is ${present.machine.id} of ${present.cluster.name}, and the invite is for another cluster`,
-      hint: "ployzctl mesh leave takes it out of this one first",
+      hint: "leave the present cluster first: ployzctl mesh leave",
     });
   if (present?.machine.state === "active") return;
   const { clusterCidr } = token;
-  // Nobody has the range's first address: what listens there listens everywhere.
+  // No machine has the range's first address: a conflicting listener listens on all addresses.
   if (present === undefined)
     await preconditions(daemon, { clusterCidr, address: clusterCidr.split("/")[0] ?? "", store: false });
 
@@ -36,7 +36,7 @@ export async function joinByToken(daemon: Daemon, text: string, signal: AbortSig
   for await (const line of redeem(token, await describe(daemon, token, present !== undefined), signal)) {
     if ("document" in line) {
       const document = checkedJoin(line.document);
-      if (document.cluster.id !== token.cluster) throw new Error("the seat is in another cluster");
+      if (document.cluster.id !== token.cluster) throw new Error("the seat belongs to another cluster");
       operation = document.machine.operation;
       try {
         await daemon.join(document);
@@ -55,14 +55,14 @@ export async function joinByToken(daemon: Daemon, text: string, signal: AbortSig
   if (!joined) throw unfinished(token);
 }
 
-/** What this machine says of itself. */
+/** This machine's own description. */
 async function describe(
   { config, paths, payload }: Daemon,
   { clusterCidr }: JoinToken,
   member: boolean,
 ): Promise<JoiningMachine> {
   const { publicKey, nkey } = await ensureIdentity(paths);
-  const routes = member ? [] : await localRoutes(); // those of a membership are the cluster's own
+  const routes = member ? [] : await localRoutes(); // endpoints within the overlay belong to the cluster
   return {
     ...{ publicKey, nkey, hostname: hostname(), version: payload.version },
     endpoints: localEndpoints(config, { exclude: [clusterCidr] }),

@@ -52,7 +52,7 @@ import { installedHere } from "./installed.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
 
-/** This machine as a member: everything that runs only after `mesh init` or `mesh join`. */
+/** This machine as a member: the parts that run only after `mesh init` or `mesh join`. */
 export interface Member {
   readonly substrate: Substrate;
   readonly store: Store;
@@ -63,18 +63,18 @@ export interface Member {
   readonly inviter: Inviter;
   readonly authority: StoreAuthority;
   readonly secrets: SecretKeeper;
-  /** What another machine has offered to this one. */
+  /** Fetches an object that another machine has offered to this one. */
   readonly fetch: Fetch;
   membership(): Membership;
   storeConnected(): boolean;
-  /** The cluster says that this machine is a member no more. */
+  /** The cluster has removed this machine. */
   removed(): boolean;
-  /** Resolves when the store has closed the door, after `ms` at the latest. */
+  /** Resolves when the store refuses this machine's key, after `ms` at the latest. */
   cutOff(ms: number): Promise<void>;
   adoption(): AdoptionReport;
-  /** Runs an operation, here or, when it has to outlive this membership, on a peer. */
+  /** Runs an operation here, or on a peer if it must outlive this membership. */
   run(request: OperationRequest): AsyncIterable<OperationEvent>;
-  /** Log lines of one instance, wherever it runs. */
+  /** Log lines of one instance, on any machine. */
   logs(
     machine: string,
     id: string,
@@ -83,7 +83,7 @@ export interface Member {
   ): AsyncIterable<LogItem>;
   /** The last commit of every namespace, from the local mirror. */
   heads(): readonly { readonly revision: number; readonly commit: Commit }[];
-  /** Ends this process's part; the data plane goes on. */
+  /** Stops this process's part; the data plane keeps running. */
   close(): Promise<void>;
 }
 
@@ -145,7 +145,7 @@ export async function openMember(
     await store.close();
     throw error;
   };
-  // Before the instances that need them. A machine whose pool is not there goes on without volumes, and says so.
+  // Before the instances that need them. Without its pool a machine continues without volumes, and reports it.
   if (storage.root !== undefined)
     await storage
       .ready()

@@ -15,7 +15,7 @@ interface Served {
   readonly log: Logger;
 }
 
-/** Answers the other machines: the commands of the protocol, and what is read as a stream. */
+/** Answers the other machines: the commands of the protocol, and streams. */
 export function serveMember(session: Session, { handlers, fences, runner, runtime, log }: Served) {
   return serve(session, {
     calls: Object.fromEntries(

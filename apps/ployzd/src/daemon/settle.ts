@@ -25,23 +25,23 @@ interface Settling {
   report(adoption: AdoptionReport): void;
 }
 
-/** What a daemon that starts can do only once it has heard from the store: what ended operations left here, and what was committed meanwhile. */
+/** Start-up work that needs the store: remove remains of ended operations, and adopt instances committed meanwhile. */
 export async function settleMember(settling: Settling): Promise<void> {
   const { self, deps, volumes, storage, store, mirror, inviter, runner, log, signal, first } = settling;
   try {
-    // A store that is away, perhaps for ever, must not keep this membership from ending.
+    // A store that is away, perhaps permanently, must not prevent the end of this membership.
     const ending = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     await Promise.race([mirror.synced(), ending]);
     if (signal.aborted) return;
     await inviter.resume();
     const interrupted = await runner.markInterrupted();
-    if (interrupted.length > 0) log.warn({ interrupted }, "operations that the last daemon left unfinished");
+    if (interrupted.length > 0) log.warn({ interrupted }, "unfinished operations of the last daemon");
     const pool = storage.present();
     const removed = [
       ...(await removeStrays(self, store, deps)),
       ...(pool === undefined ? [] : await settleStrays(volumes, pool, store)),
     ];
-    // Commits that came while the daemon was down may want instances that the first look did not know of.
+    // Commits made while the daemon was down may add instances that the first adoption did not know.
     const again = await adoptCommitted(self, settling.heads(), deps);
     const recreated = [...first.recreated, ...again.recreated];
     const made = new Set(recreated.map(({ what }) => what));

@@ -101,7 +101,7 @@ describe("what a follower has applied", () => {
     expect(await askFollower(socket, { namespace: "prod", revision: 6 }, never)).toBeTruthy();
   });
 
-  it("is answered only when nobody acts on what was served before", async () => {
+  it("is answered only when no client uses earlier answers", async () => {
     const socket = join(dir, "f.sock");
     const applied = trackApplied();
     const until = performance.now() + 150;

@@ -4,7 +4,7 @@ import { PloyzError } from "../error-codes.ts";
 import { buildTable, tableVersion } from "./project.ts";
 import type { FollowerDeps, Served } from "./run.ts";
 
-/** As long as a manifest's drain can be: an operation ends what an instance still serves, the gateway never does so before it. */
+/** The longest drain of a manifest: the operation, not the gateway, ends an instance's remaining connections. */
 const LONGEST_DRAIN_MS = 86_400_000;
 
 /** HAProxy as this machine's gateway. It outlives this process. */
@@ -18,7 +18,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     drainTimeoutMs: LONGEST_DRAIN_MS,
   });
   const port = Number(config.gatewayListen.slice(config.gatewayListen.lastIndexOf(":") + 1));
-  // After a reboot another program may have been faster at the port of a TCP route: the rest is served all the same.
+  // After a reboot another program may have taken a TCP route's port first: serve the other routes anyway.
   const adopted = await gateway.adopt().catch((error: unknown): Adopted => {
     const held = takenPort(error);
     if (held === undefined || held === port) throw error;
@@ -28,7 +28,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
   let version = adopted.version ?? "";
   let dropped: readonly string[] = [];
 
-  /** A port that another program has on this machine takes its own route out, and no other. */
+  /** Drops only the route whose port another program uses on this machine. */
   async function applyAllButTaken(table: RouteTable): Promise<{ changed: string; taken: readonly string[] }> {
     const taken: string[] = [];
     for (let rest = table; ; ) {
@@ -38,7 +38,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
         const held = takenPort(error);
         const mine = rest.routes.filter((route) => route.kind === "tcp" && route.listenPort === held);
         if (mine.length === 0) throw error;
-        taken.push(...mine.map(({ id }) => `${id} (TCP port ${held} is taken by another program)`));
+        taken.push(...mine.map(({ id }) => `${id} (another program uses TCP port ${held})`));
         rest = { ...rest, routes: rest.routes.filter((route) => !mine.includes(route)) };
       }
     }
@@ -52,8 +52,8 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
         (table) => validateTable(table, { reservedPorts: [port] }).length === 0,
       );
       const { changed, taken } = await applyAllButTaken(built.table);
-      dropped = [...built.dropped.map((id) => `${id} (contradicts an older route)`), ...taken];
-      if (dropped.length > 0) log.error({ dropped }, "routes that are not served here");
+      dropped = [...built.dropped.map((id) => `${id} (conflicts with an older route)`), ...taken];
+      if (dropped.length > 0) log.error({ dropped }, "routes not served here");
       version = built.table.version;
       log.info({ changed, version }, "haproxy");
     },

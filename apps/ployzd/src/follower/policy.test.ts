@@ -146,7 +146,7 @@ describe("candidates of an operation", () => {
     expect(reach([starting(false), branch], "10.101.1.3")).not.toContain("10.101.2.9");
   });
 
-  it("find by name the ready candidates in place of what they replace; others find what is committed", () => {
+  it("find by name the ready candidates instead of the replaced ones; others find the committed ones", () => {
     expect(names([starting(false)], "10.101.1.9")).toMatchObject({ "db.prod": ["10.101.2.2"] });
     expect(names([starting(true)], "10.101.1.9")).toMatchObject({ "db.prod": ["10.101.2.9"] });
     expect(names([starting(true, [])], "10.101.1.9")).toMatchObject({

@@ -8,7 +8,7 @@ export interface Head {
   readonly commit: Commit;
 }
 
-/** What every gateway serves: the routes of all namespaces, in the order of their names. Pure. */
+/** The routes of all namespaces, sorted by name, as served by every gateway. Pure. */
 export function routesOf(heads: readonly Head[]): readonly { readonly owner: Head; readonly route: Route }[] {
   return heads.flatMap((owner) =>
     owner.commit.routes.map((route) => ({ owner, route: routeOf(owner.commit, route) })),
@@ -32,7 +32,7 @@ function routeOf(commit: Commit, route: Commit["routes"][number]): Route {
     : { kind: "tcp", id, listenPort: route.listen, backend };
 }
 
-/** The gateway checks what readiness checked, where that was HTTP on the routed port; else that the port answers. */
+/** The gateway repeats the readiness check if that was HTTP on the routed port; otherwise it checks that the port answers. */
 function checkOf(service: CommittedService | undefined, port: string) {
   const ready = service?.spec.ready;
   return ready?.kind === "http" && ready.port === port
@@ -44,8 +44,8 @@ export const tableVersion = (heads: readonly Head[]): string =>
   heads.map(({ commit, revision }) => `${commit.namespace}@${revision}`).join(" ");
 
 /**
- * The largest table that is not contradictory. Two namespaces that claim one route cannot both have committed it through `deploy`;
- * if it happens all the same, the older commit keeps the route and the other is reported: one bad commit never stops all others.
+ * The largest table without conflicts. `deploy` never commits one route for two namespaces; if it happens anyway, the older commit keeps
+ * the route and the other is reported: one bad commit never blocks the others.
  */
 export function buildTable(
   heads: readonly Head[],

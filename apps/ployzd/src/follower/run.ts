@@ -19,7 +19,7 @@ export interface FollowerDeps {
   readonly log: Logger;
 }
 
-/** What the store says, as far as a follower needs it. */
+/** The store's state, as far as a follower needs it. */
 export interface Followed {
   readonly heads: readonly Head[];
   readonly machines: readonly MachineRecord[];
@@ -28,21 +28,21 @@ export interface Followed {
   readonly isolated: boolean;
 }
 
-/** Something that serves the last commits: HAProxy or DNS. */
+/** A server of the last commits: HAProxy or DNS. */
 export interface Served {
   /** Serves these from now on; resolves when it does. Called one at a time, always with the newest. */
   apply(followed: Followed): Promise<void>;
-  /** How long, in ms, somebody may still act on what was served of a namespace before; without it: not at all. */
+  /** How long, in ms, clients may still use a namespace's previous answers; absent: not at all. */
   staleMs?(namespace: string): number;
-  /** Lets requests for a service wait while it has no live instance; false when it has no route here. */
+  /** Holds requests for a service while it has no live instance; false when it has no route here. */
   hold?(namespace: string, service: string, ms: number): Promise<boolean>;
   status(): unknown;
   close(): Promise<void>;
 }
 
 /**
- * Follows the commits, from the last good state on disk and then from the store, for as long as the process lives. It depends on neither
- * the daemon nor, once it has a state, on the store.
+ * Follows the commits, from the last good state on disk and then from the store, for the life of the process. It needs neither the daemon
+ * nor, once it has a state, the store.
  */
 export async function runFollower(
   name: "gateway" | "dns",
@@ -56,7 +56,7 @@ export async function runFollower(
     throw new PloyzError({
       code: "not_a_member",
       message: "this machine is in no cluster",
-      hint: "ployzctl mesh init NAME",
+      hint: "create one: ployzctl mesh init NAME",
     });
   }
   const { nkeySeed } = await ensureIdentity(paths);
@@ -110,7 +110,7 @@ export async function runFollower(
           "serving",
         );
       } catch (error) {
-        log.error({ err: error }, "the new state could not be served; the last good one is");
+        log.error({ err: error }, "cannot serve the new state; still serving the last good one");
       }
       done = round;
     }
@@ -142,7 +142,7 @@ export async function runFollower(
   };
 }
 
-/** The daemon writes down where the store has gone. Looked at by time: whether a rename is told depends on the file system. */
+/** The daemon writes the store's new servers to a file. Polled: not every file system reports a rename. */
 function followPlace(
   path: string,
   moved: (generation: number, servers: readonly string[]) => void,

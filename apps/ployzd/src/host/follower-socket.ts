@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { PloyzError } from "../error-codes.ts";
 import { createWaiters } from "../waiters.ts";
 
-/** What a follower has applied: the last commit of each namespace. */
+/** A follower's applied state: the last commit of each namespace. */
 export interface Applied {
   /** Resolves when the namespace is at `revision` or later; rejects when `signal` aborts. */
   reached(namespace: string, revision: number, signal: AbortSignal): Promise<void>;
@@ -26,7 +26,7 @@ export function trackApplied(): Applied {
   };
 }
 
-/** What a follower's socket asks of what it serves. */
+/** The server side of a follower, as its socket needs it. */
 export interface Answering {
   status(): unknown;
   staleMs?(namespace: string): number;
@@ -34,9 +34,9 @@ export interface Answering {
 }
 
 /**
- * `GET /applied` answers with what is applied; with `?namespace&revision` only once that is reached and nobody acts on what was
- * served before: after the answer an instance that is gone from the commit may be stopped. `POST /hold?namespace&service&ms` answers
- * whether requests for the service wait from now on.
+ * `GET /applied` answers with the applied state; with `?namespace&revision` only once that revision is applied and no client uses earlier
+ * answers: then an instance removed by the commit may be stopped. `POST /hold?namespace&service&ms` answers whether requests for the
+ * service wait from now on.
  */
 export async function serveApplied(
   socket: string,
@@ -80,7 +80,7 @@ export interface FollowerState {
   readonly status: unknown;
 }
 
-/** Asks a follower, and waits there until the commit is applied if one is named. `follower_unreachable` when it does not run. */
+/** Reads a follower's state; given a commit, waits until it is applied. `follower_unreachable` when it does not run. */
 export function askFollower(
   socket: string,
   wait: { namespace: string; revision: number } | undefined,
@@ -91,7 +91,7 @@ export function askFollower(
   return ask<FollowerState>({ socketPath: socket, path: `/applied${query}`, signal });
 }
 
-/** Has requests for a service wait at a gateway. `follower_unreachable` when it does not run, or HAProxy does not. */
+/** Makes a gateway hold requests for a service. `follower_unreachable` when it does not run, or HAProxy does not. */
 export function askHold(
   socket: string,
   { namespace, service, ms }: { namespace: string; service: string; ms: number },
@@ -130,7 +130,7 @@ function ask<T>(
               {
                 code: "follower_unreachable",
                 message: `nothing answers on ${socketPath}`,
-                hint: "ployzctl daemon status",
+                hint: "check the service: ployzctl daemon status",
               },
               { cause: error },
             ),
@@ -148,7 +148,7 @@ function ask<T>(
             throw new Error(`it answered ${response.statusCode} ${text}`.trim());
           resolve(JSON.parse(text) as T);
         } catch (error) {
-          fail(error as Error); // thrown in an event it would end the daemon
+          fail(error as Error); // an error thrown in an event handler would end the daemon
         }
       });
       response.on("error", fail);

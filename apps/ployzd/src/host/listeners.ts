@@ -3,14 +3,14 @@ import { PloyzError } from "../error-codes.ts";
 
 export interface Listener {
   readonly protocol: "tcp" | "udp";
-  /** Every address of the machine, IPv6 wildcards included: those take the port for IPv4 too unless they say otherwise. */
+  /** Every address of the machine, IPv6 wildcards included: by default those occupy the port for IPv4 too. */
   readonly everywhere: boolean;
   /** Dotted IPv4; undefined for an IPv6 address. */
   readonly address: string | undefined;
   readonly port: number;
 }
 
-/** A port that a member is going to listen on. `0.0.0.0` is every address. */
+/** A port on which a member will listen. `0.0.0.0` is every address. */
 export interface Wanted {
   readonly protocol: "tcp" | "udp";
   readonly address: string;
@@ -39,7 +39,7 @@ export function parseListeners(protocol: "tcp" | "udp", text: string): readonly 
     });
 }
 
-/** Those of `wanted` that somebody holds. */
+/** The ports in `wanted` that are in use. */
 export function conflicts(wanted: readonly Wanted[], listeners: readonly Listener[]): readonly Wanted[] {
   return wanted.filter(({ protocol, address, port }) =>
     listeners.some(
@@ -58,7 +58,7 @@ async function listening(protocol: "tcp" | "udp"): Promise<readonly Listener[]> 
   return (await Promise.all(texts)).flatMap((text) => parseListeners(protocol, text));
 }
 
-/** Ports that somebody holds on `address`, in order. */
+/** Ports in use on `address`, in order. */
 export async function takenPorts(protocol: "tcp" | "udp", address: string): Promise<readonly number[]> {
   const found = (await listening(protocol)).filter(
     (one) => one.everywhere || address === "0.0.0.0" || one.address === address,
@@ -66,7 +66,7 @@ export async function takenPorts(protocol: "tcp" | "udp", address: string): Prom
   return [...new Set(found.map(({ port }) => port))].sort((a, b) => a - b);
 }
 
-/** @throws PloyzError `port_taken`, naming each port, what it is for, and the way out. */
+/** @throws PloyzError `port_taken`, naming each port, its use, and the fix. */
 export async function needPorts(wanted: readonly Wanted[]): Promise<void> {
   const listeners = await Promise.all([listening("tcp"), listening("udp")]);
   const taken = conflicts(wanted, listeners.flat());
@@ -76,7 +76,7 @@ export async function needPorts(wanted: readonly Wanted[]): Promise<void> {
   throw new PloyzError({
     code: "port_taken",
     message: `in use on this machine: ${names.join(", ")}`,
-    hint: `stop what listens there (ss -${first.protocol[0]}lnp 'sport = :${first.port}' shows it), or ${first.fix}`,
+    hint: `stop the program (find it: ss -${first.protocol[0]}lnp 'sport = :${first.port}'), or ${first.fix}`,
     details: { ports: taken.map(({ protocol, port }) => `${protocol}/${port}`) },
   });
 }

@@ -2,13 +2,13 @@ import { access, readFile, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** What is installed on this machine: what runs here, and what `machine add` uploads. See tools/release. */
+/** This machine's installed payload, which it runs and which `machine add` uploads. See tools/release. */
 export interface Payload {
   readonly version: string;
   readonly build: string;
   /** The folder that holds version.json. */
   readonly dir: string;
-  /** What was installed, whole, for the next machine. */
+  /** The installed archive, for other machines. */
   readonly tarball: string;
   /** Debian packages that a member needs, each with its condition: see packages.txt. */
   readonly packages: readonly { readonly name: string; readonly when: string }[];
@@ -19,7 +19,7 @@ export interface Payload {
   readonly natsServer: string;
 }
 
-/** Reads the payload that this program was started from: `<dir>/lib/ployzd.mjs`. */
+/** Reads the payload of this program: `<dir>/lib/ployzd.mjs`. */
 export async function loadPayload(program: string = fileURLToPath(import.meta.url)): Promise<Payload> {
   const lib = dirname(program);
   const dir = dirname(lib);
@@ -32,7 +32,7 @@ export async function loadPayload(program: string = fileURLToPath(import.meta.ur
     .map((line) => line.replace(/#.*/, "").trim().split(/\s+/))
     .flatMap(([name = "", when = "always"]) => (name === "" ? [] : [{ name, when }]));
   await access(join(lib, "node"));
-  // Services are started by a path that an update does not change, so that the store's server is not restarted by one.
+  // Start services by a path that an update does not change, so that an update does not restart the store's server.
   const current = join(dirname(dir), "current");
   const installed = (await realpath(current).catch(() => undefined)) === (await realpath(dir));
   const stable = join(installed ? current : dir, "lib");

@@ -16,7 +16,7 @@ export interface AnswerOptions {
   readonly store: Pick<Store, "facts">;
   readonly runner: Pick<Runner, "run">;
   readonly cluster: { readonly id: string; readonly name: string; readonly clusterCidr: string };
-  /** Whether others could reach a machine at the address that its connection came from. */
+  /** Whether other machines could reach a machine at its connection's source address. */
   observed(address: string): string | undefined;
   readonly wireguardPort: number;
 }
@@ -24,21 +24,21 @@ export interface AnswerOptions {
 const isRecord = (value: unknown): value is Readonly<Record<string, Json>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Compares the secret, then runs the join as an operation like any other; what it says of itself goes to the new machine. */
+/** Compares the secret, then runs the join as a normal operation; its events go to the new machine. */
 export async function answerJoin(call: JoinCall, options: AnswerOptions): Promise<void> {
   const { body } = call;
   if (!isRecord(body) || body.v !== 1 || !isRecord(body.self))
     throw new PloyzError({
       code: "invalid_input",
       message: "this is not a join request of version 1",
-      hint: "the versions of both machines must fit: ployzctl version",
+      hint: "install the same version on both machines; compare with: ployzctl version",
     });
   const { cluster, invite: id, secret, self } = body;
   if (cluster !== options.cluster.id)
     throw new PloyzError({
       code: "invite_wrong_cluster",
       message: `the invite is for another cluster than ${options.cluster.name}`,
-      hint: "on a member of the right one: ployzctl machine invite create",
+      hint: "create an invite on a member of the right cluster: ployzctl machine invite create",
     });
   const found =
     typeof id === "string" && INVITE_ID.test(id) ? await options.store.facts.get(`invite.${id}`) : undefined;
@@ -46,8 +46,8 @@ export async function answerJoin(call: JoinCall, options: AnswerOptions): Promis
   if (!holdsSecret(invite, typeof secret === "string" ? secret : "") || invite === undefined)
     throw new PloyzError({
       code: "invite_unknown",
-      message: `${options.cluster.name} does not know this invite`,
-      hint: "on a member: ployzctl machine invite create",
+      message: `cluster ${options.cluster.name} has no such invite`,
+      hint: "create another invite on a member: ployzctl machine invite create",
     });
 
   const input = {
@@ -59,8 +59,8 @@ export async function answerJoin(call: JoinCall, options: AnswerOptions): Promis
       if (publicKey === self.publicKey && (await call.say({ document }))) return;
       throw new PloyzError({
         code: "joiner_gone",
-        message: "the machine no longer waits for its answer",
-        hint: "run the same command there again",
+        message: "the new machine closed the connection",
+        hint: "run the same command again there",
       });
     },
     async retract(publicKey, operation) {
@@ -68,14 +68,14 @@ export async function answerJoin(call: JoinCall, options: AnswerOptions): Promis
     },
   };
   const request = { primitive: "machine-join", mode: "apply", by: `invite ${invite.id}`, input } as const;
-  // Also when the machine goes away: the operation decides, not the connection.
+  // Also after the machine disconnects: the operation decides, not the connection.
   for await (const event of options.runner.run(request, joiner)) await tell(call, event);
 }
 
 async function tell(call: JoinCall, event: OperationEvent): Promise<void> {
   if (event.type === "refused") {
     const [error] = event.refusals;
-    await call.say({ error: error ?? { code: "internal", message: "refused without a reason" } });
+    await call.say({ error: error ?? { code: "internal", message: "refused without details" } });
   }
   if (event.type !== "result") return;
   const { state, error, output, operation } = event.result;
@@ -86,7 +86,7 @@ async function tell(call: JoinCall, event: OperationEvent): Promise<void> {
     });
 }
 
-/** Where the connection came from is the address that is known to lead somewhere: first. The rest as the machine ranked it. */
+/** The connection's source address comes first, since it is known to work. The rest in the machine's order. */
 function withObserved(
   endpoints: unknown,
   { from }: JoinCall,

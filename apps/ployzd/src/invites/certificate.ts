@@ -1,8 +1,8 @@
 import { createPublicKey, type KeyObject, randomBytes, sign } from "node:crypto";
 
 /**
- * A self-signed X.509 certificate around a P-256 key, in DER (RFC 5280; X.690). TLS wants one to carry the key in; nobody checks anything of
- * it but the key, so it has no extensions and never expires. Node makes keys and signatures but no certificates.
+ * A self-signed X.509 certificate around a P-256 key, in DER (RFC 5280; X.690). TLS needs one to carry the key; peers check only the key,
+ * so it has no extensions and never expires. Node creates keys and signatures but no certificates.
  */
 export function selfSigned(key: KeyObject): Buffer {
   const body = sequence(

@@ -12,18 +12,18 @@ import {
 } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
 
-/** What has ended stays listed for a week, and goes when the next one is made. */
+/** Ended invites stay listed for a week; creating the next one deletes them. */
 const KEPT_MS = 7 * 86_400_000;
 
 export const hashOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
-/** Takes as long for a wrong secret as for a right one, and as long for an invite that is not there. */
+/** Constant time: equally long for a wrong secret, a right one, and a missing invite. */
 export function holdsSecret(invite: Invite | undefined, secret: string): boolean {
   const known = Buffer.from(invite?.secretHash ?? "0".repeat(64), "hex");
   return timingSafeEqual(known, Buffer.from(hashOf(secret), "hex")) && invite !== undefined;
 }
 
-/** A new invite, not yet in the store, and its secret. */
+/** Creates an invite, not yet in the store, and its secret. */
 export function newInvite(
   { ttlMs, by, name, region, az }: InviteCreate,
   { inviter, now }: { readonly inviter: string; readonly now: number },
@@ -60,7 +60,7 @@ export async function listInvites(
     .map((invite) => rowOf(invite, records, now));
 }
 
-/** Nobody can use it from now on. What was done with it stays. */
+/** Revokes an invite. A machine that has used it stays. */
 export async function revokeInvite(
   { facts }: Pick<Store, "facts">,
   id: string,
@@ -76,7 +76,7 @@ export async function revokeInvite(
   if (found === undefined)
     throw new PloyzError({
       code: "invite_unknown",
-      message: `there is no invite ${id}`,
+      message: `invite ${id} does not exist`,
       hint: "ployzctl machine invite ls",
     });
   const invite = found.value as unknown as Invite;
@@ -85,7 +85,7 @@ export async function revokeInvite(
     throw new PloyzError({
       code: "invite_used",
       message: `invite ${id} was used by machine ${machine}`,
-      hint: `ployzctl ops show ${operation} says how it went`,
+      hint: `see its operation: ployzctl ops show ${operation}`,
     });
   }
   const revoked: Invite = { ...invite, revoked: true };
@@ -93,7 +93,7 @@ export async function revokeInvite(
   if (!written.ok)
     throw new PloyzError({
       code: "conflict",
-      message: `invite ${id} changed: somebody may be using it`,
+      message: `invite ${id} changed meanwhile: a machine may be using it`,
       hint: "ployzctl machine invite ls, and run the same command again",
     });
   return rowOf(revoked, [], now);

@@ -8,14 +8,14 @@ import {
 import { readFile, writeFile } from "node:fs/promises";
 import { selfSigned } from "./certificate.ts";
 
-/** What a machine's join port shows. The key is made here, for this machine as this member, and goes with its identity. */
+/** The certificate of a machine's join port. The key is created for this membership, and deleted with its identity. */
 export interface JoinKey {
   readonly key: string;
   readonly cert: string;
   readonly pin: string;
 }
 
-/** Reads the key, or makes it. */
+/** Reads the key, or creates it. */
 export async function ensureJoinKey(path: string): Promise<JoinKey> {
   const key = await readFile(path, "utf8").catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;

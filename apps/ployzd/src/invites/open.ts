@@ -21,7 +21,7 @@ export interface InviterOptions {
 }
 
 export type Inviter = JoinPort & {
-  /** After a start of the daemon: opens the port for the invites that the store has. A port that is taken is logged. */
+  /** After a start of the daemon: opens the port for the invites that the store has. Logs a port already in use. */
   resume(): Promise<void>;
 };
 

@@ -2,9 +2,9 @@ import { INVITE_GRACE_MS, type Invite } from "@ployz/primitives";
 import { serialise } from "../state/files.ts";
 import type { JoinServer } from "./server.ts";
 
-/** A machine's join port: open while an invite that this machine made may still be asked about, and closed else. */
+/** A machine's join port: open while this machine's invites, or questions about them, are valid; otherwise closed. */
 export interface JoinPort {
-  /** Opens it for as long as these need it. Those of other machines count for nothing. */
+  /** Opens it for as long as these need it. Ignores invites of other machines. */
   expect(invites: readonly Invite[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface JoinPortOptions {
   log(error: unknown): void;
 }
 
-/** setTimeout's longest (2^31 - 1 ms); it then looks again. */
+/** setTimeout's maximum (2^31 - 1 ms); it then checks again. */
 const LONGEST_MS = 2_147_483_647;
 
 export function openJoinPort(options: JoinPortOptions): JoinPort {
@@ -40,7 +40,7 @@ export function openJoinPort(options: JoinPortOptions): JoinPort {
     });
 
   return {
-    // Beyond the expiry, so that who comes late, or comes again after a lost answer, is told what is the matter.
+    // Beyond the expiry, so that a late machine, or one that lost its answer, gets a meaningful reply.
     expect(invites) {
       const own = invites.filter(({ inviter }) => inviter === options.self);
       until = Math.max(until, ...own.map(({ expiresAt }) => expiresAt + INVITE_GRACE_MS));

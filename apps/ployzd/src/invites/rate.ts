@@ -1,16 +1,16 @@
-/** So many requests of one address at once, and one more each second. */
+/** A token bucket for each address: this burst, and one more request each second. */
 const BURST = 10;
 const PER_MS = 1 / 1_000;
-/** Of addresses that are remembered; an attacker has more, and is then only held up by what a request costs. */
+/** The number of addresses kept; an attacker with more is limited only by the cost of a request. */
 const MOST = 1_000;
 
-/** Says whether a request from this address may be looked at. `now` in milliseconds. */
+/** Whether to handle a request from this address. `now` in milliseconds. */
 export function openRate(now: () => number): (address: string) => boolean {
   const seen = new Map<string, { tokens: number; at: number }>();
   return (address) => {
     const at = now();
     const bucket = seen.get(address) ?? { tokens: BURST, at };
-    seen.delete(address); // the newest last: what is forgotten is what was silent for longest
+    seen.delete(address); // newest last: drops the address that was silent longest
     seen.set(address, bucket);
     const [oldest] = seen.keys();
     if (seen.size > MOST && oldest !== undefined) seen.delete(oldest);

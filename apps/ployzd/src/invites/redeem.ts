@@ -7,10 +7,10 @@ import type { JoinLine } from "./server.ts";
 import type { JoinToken } from "./token.ts";
 
 const CONNECT_MS = 4_000;
-/** Members have 30 s to take the new peer, and the handshake 45. */
+/** Members have 30 s to add the new peer, and the handshake has 45 s. */
 const SILENCE_MS = 100_000;
 
-/** Asks the inviter for a seat; yields what it says. Nothing is sent before it has shown the key that the token pins. */
+/** Requests a seat from the inviter; yields its replies. Sends nothing before the inviter has proved the key pinned in the token. */
 export async function* redeem(token: JoinToken, self: object, signal: AbortSignal): AsyncGenerator<JoinLine> {
   const socket = await reach(token, signal);
   try {
@@ -33,7 +33,7 @@ export async function* redeem(token: JoinToken, self: object, signal: AbortSigna
       request.end(body);
     });
     const broken = new Promise<never>((_, reject) => response.on("error", reject));
-    broken.catch(() => {}); // it is raced below, or nobody waits any more
+    broken.catch(() => {}); // raced below, or no longer awaited
     const lines = createInterface({ input: response })[Symbol.asyncIterator]();
     for (;;) {
       const line = await Promise.race([lines.next(), broken]);
@@ -48,18 +48,18 @@ export async function* redeem(token: JoinToken, self: object, signal: AbortSigna
   }
 }
 
-/** Whether it went through is not known here. */
+/** The outcome is unknown here. */
 export const unfinished = ({ inviter }: JoinToken, cause?: unknown): PloyzError =>
   new PloyzError(
     {
       code: "machine_unreachable",
-      message: `the connection to ${inviter} broke before it said how the join ended`,
-      hint: "run the same command with the same token again: it finishes what was begun",
+      message: `the connection to ${inviter} broke before the join's result arrived`,
+      hint: "run the same command with the same token again: it continues the join",
     },
     { cause },
   );
 
-/** The first endpoint that answers with the pinned key. A private address may be somebody else's in this network. */
+/** The first endpoint that answers with the pinned key. In this network a private address may belong to another machine. */
 async function reach(token: JoinToken, signal: AbortSignal): Promise<TLSSocket> {
   const silent: string[] = [];
   const others: string[] = [];
@@ -76,22 +76,22 @@ async function reach(token: JoinToken, signal: AbortSignal): Promise<TLSSocket> 
   if (others.length > 0)
     throw new PloyzError({
       code: "invite_wrong_key",
-      message: `what answers at ${others.join(", ")} is not ${token.inviter}, or ${token.inviter} as it was when it made the invite`,
-      hint: "make another invite there; if it happens again, somebody is in between",
+      message: `the machine at ${others.join(", ")} is not ${token.inviter}, or has a new key since it created the invite`,
+      hint: "create another invite there; if it happens again, someone may be intercepting the connection",
     });
-  // By this machine's clock, which may be wrong: only said where nobody answers.
+  // By this machine's clock, which may be wrong: reported only when no endpoint answers.
   const late = Date.now() >= token.expiresAt;
   throw new PloyzError(
     late
       ? {
           code: "invite_expired",
-          message: `invite ${token.invite} expired at ${new Date(token.expiresAt).toISOString()}, and ${token.inviter} does not answer any more`,
-          hint: "on a member: ployzctl machine invite create",
+          message: `invite ${token.invite} expired at ${new Date(token.expiresAt).toISOString()}, and ${token.inviter} no longer answers`,
+          hint: "create another invite on a member: ployzctl machine invite create",
         }
       : {
           code: "machine_unreachable",
           message: `${token.inviter} does not answer at ${silent.join(", ")} (TCP)`,
-          hint: `let this machine reach one of them; on ${token.inviter} ployzd has to run`,
+          hint: `check that ployzd runs on ${token.inviter}, and open one of these addresses to this machine`,
         },
   );
 }
@@ -102,7 +102,7 @@ function dial(endpoint: string, signal: AbortSignal): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({
       ...{ host, port, minVersion: "TLSv1.3" },
-      // There is no authority to ask: the key is compared instead, before anything is sent.
+      // There is no certificate authority: compare the key instead, before anything is sent.
       rejectUnauthorized: false,
     });
     const end = (error: Error) => {

@@ -8,19 +8,19 @@ import { httpStatusOf } from "../errors.ts";
 import type { JoinKey } from "./join-key.ts";
 import { openRate } from "./rate.ts";
 
-/** What goes to the new machine, one line of JSON each. The last is `joined` or `error`. */
+/** Messages to the new machine, one line of JSON each. The last is `joined` or `error`. */
 export type JoinLine =
   | { readonly document: unknown }
   | { readonly leave: string }
   | { readonly joined: unknown }
   | { readonly error: ReturnType<typeof errorBody> };
 
-/** The connection to one machine that asked. */
+/** The connection to one joining machine. */
 export interface JoinCall {
   readonly body: unknown;
-  /** Where it came from. */
+  /** Its source address. */
   readonly from: string;
-  /** Resolves when the line is on its way; `false`: the machine has gone. */
+  /** Resolves when the line is sent; `false`: the machine has disconnected. */
   say(line: JoinLine): Promise<boolean>;
 }
 
@@ -31,7 +31,7 @@ export interface JoinServer {
 export interface JoinServerOptions {
   readonly port: number;
   readonly identity: JoinKey;
-  /** Says all that is to be said, or throws what is then said as the error. */
+  /** Sends all messages; an error that it throws is sent as the last one. */
   handle(call: JoinCall): Promise<void>;
   log(error: unknown): void;
 }
@@ -40,7 +40,7 @@ const MAX_BODY = 32 * 1024;
 const MAX_CONNECTIONS = 64;
 
 /**
- * The one port of a machine that strangers may reach: TLS 1.3, one request, small, soon, and not too often. It knows nothing of invites.
+ * The only port of a machine open to strangers: TLS 1.3, one small request with a short deadline, rate-limited. It has no notion of invites.
  * @throws PloyzError `port_taken`.
  */
 export async function serveJoins(options: JoinServerOptions): Promise<JoinServer> {
@@ -58,7 +58,7 @@ export async function serveJoins(options: JoinServerOptions): Promise<JoinServer
   server.maxRequestsPerSocket = 1;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on("error", () => {}); // a machine that left; `say` tells
+    response.on("error", () => {}); // the machine disconnected; `say` reports it
     const from = request.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "";
     const say = (line: JoinLine): Promise<boolean> => {
       if (response.destroyed) return Promise.resolve(false);
@@ -101,7 +101,7 @@ export async function serveJoins(options: JoinServerOptions): Promise<JoinServer
       {
         code: "port_taken",
         message: `TCP port ${options.port} (join_port) is in use`,
-        hint: `stop what listens there (ss -tlnp 'sport = :${options.port}' shows it), or set join_port in the configuration`,
+        hint: `stop the program (find it: ss -tlnp 'sport = :${options.port}'), or set join_port in the configuration`,
       },
       { cause: error },
     );

@@ -2,15 +2,15 @@ import { INVITE_ID } from "@ployz/primitives";
 import { parseCidr } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 
-/** What the operator carries from a member to the new machine. Whoever has it may join once: it is as secret as a password. */
+/** The token that an operator copies from a member to the new machine. It admits one machine: it is as secret as a password. */
 export interface JoinToken {
-  /** The cluster's id, and its range, so that the new machine refuses an overlap before it asks. */
+  /** The cluster's id and range, so that the new machine refuses an overlap before it connects. */
   readonly cluster: string;
   readonly clusterCidr: string;
   readonly inviter: string;
   /** `host:port` of the inviter's join port, best first. */
   readonly endpoints: readonly string[];
-  /** SHA-256 of the inviter's public key (SubjectPublicKeyInfo), base64url: nobody else can answer. */
+  /** SHA-256 of the inviter's public key (SubjectPublicKeyInfo), base64url: only the inviter can answer. */
   readonly pin: string;
   readonly invite: string;
   /** 32 random bytes, base64url. */
@@ -31,7 +31,7 @@ export function encodeToken(token: JoinToken): string {
   return `${PREFIX}${Buffer.from(JSON.stringify(short)).toString("base64url")}`;
 }
 
-/** @throws PloyzError `invalid_input`, which says nothing of what was given. */
+/** @throws PloyzError `invalid_input`, whose message does not contain the input. */
 export function decodeToken(text: string): JoinToken {
   const token = read(text.trim());
   if (token !== undefined) return token;
@@ -39,8 +39,8 @@ export function decodeToken(text: string): JoinToken {
     code: "invalid_input",
     message: text.trim().startsWith("ployz-join-")
       ? "token: it is incomplete, or of another version"
-      : "token: this is no join token",
-    hint: "ployzctl machine invite create prints one line that starts with ployz-join-",
+      : "token: this is not a join token",
+    hint: "use the line that ployzctl machine invite create prints: it starts with ployz-join-",
   });
 }
 

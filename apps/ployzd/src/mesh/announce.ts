@@ -1,7 +1,7 @@
 import type { MachineRecord, Store } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
 
-/** Tells the cluster where peers may reach this machine from now on. */
+/** Publishes this machine's endpoints to the cluster. */
 export async function announceEndpoints(
   { facts }: Pick<Store, "facts">,
   self: string,
@@ -11,8 +11,8 @@ export async function announceEndpoints(
   if (found === undefined)
     throw new PloyzError({
       code: "not_a_member",
-      message: `the cluster has no machine ${self} any more`,
-      hint: "ployzctl mesh leave",
+      message: `the cluster has removed machine ${self}`,
+      hint: "clean up this machine: ployzctl mesh leave",
     });
   const record = found.value as unknown as MachineRecord;
   if (JSON.stringify(record.endpoints) === JSON.stringify(endpoints)) return;

@@ -3,7 +3,7 @@ import type { Wireguard } from "@ployz/wireguard";
 
 const LOOK_MS = 10_000;
 
-/** Tries peers that do not answer at their other addresses, until `signal` aborts. */
+/** Tries the other addresses of peers that do not answer, until `signal` aborts. */
 export async function watchFallbacks(
   wireguard: Pick<Wireguard, "tryFallbacks">,
   signal: AbortSignal,

@@ -43,7 +43,7 @@ describe("the membership that a machine follows", () => {
     expect(follower.present().storeServers).toEqual(["10.101.1.1:4222"]);
   });
 
-  it("without its own record, or with another's key in it, stays what it was", async () => {
+  it("without its own record, or with another's key in it, stays unchanged", async () => {
     const { store, put, follow, signal } = await deps();
     const follower = follow();
     const current = await store.facts.get("machine.m1");

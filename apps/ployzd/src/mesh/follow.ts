@@ -5,17 +5,17 @@ import type { StorePlace } from "../peers/commands.ts";
 import { createWaiters } from "../waiters.ts";
 import type { Membership } from "./membership.ts";
 
-/** Follows the membership facts, so that peers and store users of this machine are what the cluster agreed on. */
+/** Follows the membership facts, and applies them to this machine's peers and store users. */
 export interface MembershipFollower {
-  /** What is in effect here. */
+  /** The applied membership. */
   present(): Membership;
-  /** The newest that this machine has heard; it may not be in effect yet. */
+  /** The newest known membership; may not be applied yet. */
   known(): Membership;
-  /** The cluster says that this machine is a member no more. */
+  /** The cluster has removed this machine. */
   removed(): boolean;
   /** Resolves when everything up to this store revision is applied here; rejects when `signal` aborts. */
   reached(revision: number, signal: AbortSignal): Promise<void>;
-  /** Another machine says that the store is a newer generation, on these servers. What is not newer changes nothing. */
+  /** Another machine reports a newer generation of the store, on these servers. No effect if it is not newer. */
   moved(place: StorePlace): void;
   /** Ends when the signal given at the start aborts. */
   readonly ended: Promise<void>;
@@ -68,9 +68,9 @@ export function followMembership(options: FollowOptions): MembershipFollower {
     const machine = machines.find(
       (member) => member.id === present.machine.id && member.publicKey === present.machine.publicKey,
     );
-    // Not (or no longer) in the facts: the last good state stays until an operation tells this machine to leave.
+    // Not (or no longer) in the facts: the last good state stays until an operation orders this machine to leave.
     if (machine === undefined) return undefined;
-    // A store that took the place of the one that these facts are from has facts of its own; until they are here its place is what was heard.
+    // A new store has its own facts; until they arrive, use the reported servers.
     if (cluster.generation < heard.generation)
       return placed({ v: 1, cluster, machine, machines, storeServers: [] });
     const { client } = storePorts(options.storePort, cluster.generation);
@@ -85,7 +85,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
     storeServers: heard.servers,
   });
 
-  /** What came while it was at work is brought into effect at once, not event by event. */
+  /** Applies changes that arrived meanwhile together, not one by one. */
   async function applyAll(): Promise<void> {
     for (let done = -1; done < changes; ) {
       done = changes;
@@ -100,7 +100,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
       }
       waiters.look();
     }
-    applying = undefined; // in the same turn as the last look at `changes`: no event falls between
+    applying = undefined; // in the same turn as the last check of `changes`: no event is lost in between
   }
 
   async function run(): Promise<void> {
@@ -111,7 +111,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
         for await (const event of options.store.facts.follow("", options.signal)) take(event);
         return;
       } catch (error) {
-        // A store with other contents (restored, recovered) is followed from its beginning.
+        // Follow a store with other contents (restored, recovered) from its beginning.
         if (!options.signal.aborted) options.log(error);
         await pause(AGAIN_MS, options.signal);
       }
@@ -123,7 +123,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
     known: () => known,
     removed() {
       const record = members.get(`machine.${present.machine.id}`);
-      // Under its name there may be another by now.
+      // Another machine may have its name by now.
       const own = record?.publicKey === present.machine.publicKey;
       return synced && (!own || record?.state === "removed");
     },

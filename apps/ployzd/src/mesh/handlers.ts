@@ -7,7 +7,7 @@ import type { MembershipFollower } from "./follow.ts";
 
 export interface MeshDeps {
   readonly wireguard: Wireguard;
-  /** Of the tunnel, in bytes. */
+  /** The tunnel's MTU in bytes. */
   readonly mtu: number;
   readonly membership: MembershipFollower;
   readonly gatewaySocket: string;
@@ -24,7 +24,7 @@ export function meshHandlers(deps: MeshDeps): Pick<Handlers, MeshCommands> {
       throw new PloyzError({
         code: "no_such_machine",
         message: `${id} is not a member here`,
-        hint: "ployzctl machine ls",
+        hint: "list members: ployzctl machine ls",
       });
     return found;
   };
@@ -75,7 +75,7 @@ export function meshHandlers(deps: MeshDeps): Pick<Handlers, MeshCommands> {
   };
 }
 
-/** A handshake is small: where only such packets arrive, everything later would hang. */
+/** A handshake is small: if only such packets arrive, later traffic would hang. */
 async function carriesFullPackets(
   mtu: number,
   { id, address }: MachineRecord,
@@ -87,11 +87,11 @@ async function carriesFullPackets(
 export const pathTooNarrow = (id: string, mtu: number): PloyzError =>
   new PloyzError({
     code: "path_too_narrow",
-    message: `packets of up to ${mtu} bytes do not get through the tunnel to ${id}, smaller ones do: the network between carries less`,
-    hint: "write wireguard_mtu = 1280 into /etc/ployz/config.toml on both machines, then: ployzctl daemon install",
+    message: `packets of up to ${mtu} bytes do not pass through the tunnel to ${id}, but smaller ones do: the network in between has a smaller MTU`,
+    hint: "set wireguard_mtu = 1280 in /etc/ployz/config.toml on both machines, then: ployzctl daemon install",
   });
 
-/** The routes that a gateway cannot serve here, each with why; a DNS has none. */
+/** The routes that a gateway cannot serve here, with reasons; DNS has none. */
 export function droppedOf(status: unknown): readonly string[] {
   const { dropped } = (status ?? {}) as { readonly dropped?: unknown };
   return Array.isArray(dropped) ? dropped.map(String) : [];

@@ -19,7 +19,7 @@ export interface Identity {
   readonly nkeySeed: string;
 }
 
-/** Reads the identity, making what is missing. */
+/** Reads the identity, and creates missing keys. */
 export async function ensureIdentity(paths: Paths): Promise<Identity> {
   await mkdir(paths.identity, { recursive: true, mode: 0o700 });
   const { publicKey } = await ensureKeyFile(paths.wireguardKey);
@@ -39,8 +39,8 @@ export const localCandidates = (
   candidateEndpoints(networkInterfaces(), { exclude: [config.clusterCidr, ...exclude] });
 
 /**
- * Where peers may reach this machine, best first. `reachedAt` is an address under which somebody just reached it; `exclude` is the range of
- * a cluster that is not the configured one.
+ * Where peers may reach this machine, best first. `reachedAt` is an address that a connection just used; `exclude` is the range of a
+ * cluster other than the configured one.
  */
 export function localEndpoints(
   config: Config,

@@ -12,8 +12,8 @@ import { detectRuntime } from "./runtime.ts";
 import { openSubstrate, type Surroundings } from "./substrate.ts";
 
 /**
- * Makes a cluster of one: identity, tunnel interface, bridge, store server, streams, and the first facts. Whatever fails, what was made
- * is taken away again. The same name again is a no-op.
+ * Creates a cluster of one machine: identity, tunnel interface, bridge, store server, streams, and the first facts. Undoes everything after
+ * a failure. Repeating it with the same name is a no-op.
  */
 export async function initMesh(around: Surroundings, request: MeshInit): Promise<Membership> {
   const { paths, config } = around;
@@ -23,7 +23,7 @@ export async function initMesh(around: Surroundings, request: MeshInit): Promise
     throw new PloyzError({
       code: "already_member",
       message: `this machine is a member of ${present.cluster.name}`,
-      hint: "ployzctl mesh destroy leaves it",
+      hint: "leave it first: ployzctl mesh destroy",
     });
   }
   const { cluster, machine } = await plan(around, request);
@@ -42,7 +42,7 @@ export async function initMesh(around: Surroundings, request: MeshInit): Promise
     await writeMembership(paths.membership, membership);
     return membership;
   } catch (error) {
-    await substrate.down().catch(() => {}); // the first error is the one to report; a second init clears what is left
+    await substrate.down().catch(() => {}); // report the first error; a second init removes leftovers
     await forgetMembership(paths.membership);
     throw error;
   }
@@ -112,8 +112,8 @@ async function found(membership: Membership, { paths }: Surroundings): Promise<v
       if (!written.ok)
         throw new PloyzError({
           code: "store_not_empty",
-          message: `the store holds ${key} already`,
-          hint: "ployzctl mesh destroy clears what an earlier cluster left",
+          message: `the store already holds ${key}`,
+          hint: "remove an earlier cluster's remains: ployzctl mesh destroy",
         });
     }
   } finally {

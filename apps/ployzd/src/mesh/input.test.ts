@@ -21,7 +21,7 @@ const NASTY = [
 ];
 
 describe("mesh init", () => {
-  it("takes what is needed and what may be", () => {
+  it("accepts required and optional fields", () => {
     const all = {
       ...{ name: "prod-cluster", machine: "m1", clusterCidr: "10.7.0.0/16", subnetPrefixLength: 24 },
       ...{ runtime: "process", endpoints: ["203.0.113.7:51820", "[2001:db8::7]:51820", "m1.example.test:1"] },

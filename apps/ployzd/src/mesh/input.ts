@@ -11,7 +11,7 @@ export function checkedInit(document: unknown): MeshInit {
   return init;
 }
 
-/** What a machine that joins is told. @throws PloyzError `invalid_input`, naming the field. */
+/** The document sent to a joining machine. @throws PloyzError `invalid_input`, naming the field. */
 export const checkedJoin = shaped(JoinDocumentSchema);
 
 const invalid = (message: string, hint: string) =>

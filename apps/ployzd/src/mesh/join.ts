@@ -5,14 +5,14 @@ import { type Membership, readMembership, writeMembership } from "./membership.t
 import { preconditions } from "./preconditions.ts";
 import type { Surroundings } from "./substrate.ts";
 
-/** Takes the seat that a member reserved for this machine. The same seat again is a no-op. */
+/** Takes the seat that a member reserved for this machine. Repeating it with the same seat is a no-op. */
 export async function joinMesh(around: Surroundings, document: JoinDocument): Promise<Membership> {
   const { cluster, machine, machines, storeServers } = document;
   const identity = await ensureIdentity(around.paths);
   if (machine.publicKey !== identity.publicKey) {
     throw new PloyzError({
       code: "wrong_machine",
-      message: `the seat ${machine.id} was reserved for another key than this machine's`,
+      message: `the seat ${machine.id} is reserved for another machine's key`,
       hint: "run machine add again",
     });
   }
@@ -26,7 +26,7 @@ export async function joinMesh(around: Surroundings, document: JoinDocument): Pr
     throw new PloyzError({
       code: "already_member",
       message: `this machine is ${present.machine.id} of ${present.cluster.name}`,
-      hint: "ployzctl mesh destroy leaves it",
+      hint: "leave it first: ployzctl mesh leave",
     });
   }
   await preconditions(around, {

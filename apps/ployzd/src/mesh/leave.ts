@@ -9,15 +9,15 @@ import { readJson, writeJson } from "../state/files.ts";
 import { forgetMembership, type Membership } from "./membership.ts";
 import { openSubstrate, type Surroundings } from "./substrate.ts";
 
-/** Whether an operation has ordered this machine to leave, and it has not yet. */
+/** Whether this machine has an order to leave that is not yet carried out. */
 export const leaveOrder = async (path: string): Promise<boolean> => (await readJson(path)) !== undefined;
 export const writeLeaveOrder = (path: string, operation: string): Promise<void> =>
   writeJson(path, { operation });
 
 /**
- * Takes everything of the cluster off this machine: instances, followers, gateway, store, tunnel and keys. `destroy` is needed for the
- * machine that holds the store, since what it holds is the cluster. Volumes are kept: resolves with their datasets. The identity goes too,
- * unless the machine is about to come back with it.
+ * Removes everything of the cluster from this machine: instances, followers, gateway, store, tunnel and keys. A store machine needs
+ * `destroy`, since its data is the cluster. Keeps volumes and resolves with their datasets. Also deletes the identity, unless the machine
+ * is about to join again with it.
  */
 export async function leaveMesh(
   around: Surroundings,
@@ -30,7 +30,7 @@ export async function leaveMesh(
     throw new PloyzError({
       code: "holds_the_store",
       message: `${membership.machine.id} holds the store of ${membership.cluster.name}: leaving would destroy the cluster`,
-      hint: "ployzctl mesh destroy does that",
+      hint: "to destroy it: ployzctl mesh destroy",
     });
   }
   const substrate = await openSubstrate(around, membership);
@@ -55,12 +55,12 @@ export async function leaveMesh(
       join(paths.mirror),
     ].map((path) => rm(path, { recursive: true, force: true })),
   );
-  await forgetMembership(paths.membership); // until then the same command finds its way again
+  await forgetMembership(paths.membership); // until then the same command can be repeated
   await rm(paths.leaving, { force: true });
   return kept;
 }
 
-/** A pool that does not answer keeps nobody in a cluster, unless something of it is still mounted. */
+/** A pool that does not answer does not prevent leaving, unless a volume is still mounted. */
 function unlessUnmounted(mounts: string) {
   return async (error: unknown): Promise<readonly string[]> => {
     if ((await readFile("/proc/self/mounts", "utf8")).includes(` ${mounts}/`)) throw error;

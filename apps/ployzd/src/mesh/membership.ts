@@ -3,8 +3,7 @@ import type { ClusterRecord, MachineRecord } from "@ployz/primitives";
 import { readJson, writeJson } from "../state/files.ts";
 
 /**
- * What this machine knows of its place in the cluster, on its own disk: enough to come back after a reboot with its tunnels, names and
- * routes when the store cannot be reached.
+ * This machine's membership data on its own disk: enough to restore its tunnels, names and routes after a reboot without the store.
  */
 export type Membership = {
   readonly v: 1;

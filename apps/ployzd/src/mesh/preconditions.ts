@@ -8,14 +8,14 @@ import { PloyzError } from "../error-codes.ts";
 import { needPorts, type Wanted } from "../host/listeners.ts";
 import { INTERFACE, type Surroundings } from "./substrate.ts";
 
-/** What the machine is going to be. */
+/** The machine's future membership. */
 export interface Seat {
   readonly clusterCidr: string;
   readonly address: string;
   readonly store: boolean;
 }
 
-/** Where everything that a member writes fits for a while: its logs alone may take 100 MB. */
+/** Minimum free space of a member: its logs alone may take 100 MB. */
 const NEEDED_DISK = 256 * 1024 ** 2;
 
 const NEEDED_PROGRAMS = [
@@ -24,7 +24,7 @@ const NEEDED_PROGRAMS = [
   { program: "nft", pkg: "nftables", code: "nft_missing" },
 ] as const;
 
-/** Fails before anything is made. Of `mesh init` and of `mesh join`. */
+/** Checks of `mesh init` and `mesh join` before they create anything. */
 export async function preconditions(around: Surroundings, seat: Seat): Promise<void> {
   const { config, payload } = around;
   const wireguard = await probeWireguard();
@@ -63,7 +63,7 @@ async function needDisk(dir: string): Promise<void> {
 }
 
 async function needFreePorts({ config, services }: Surroundings, seat: Seat): Promise<void> {
-  // What an attempt that died has left listens there itself, and is adopted or removed.
+  // The remains of an interrupted attempt may listen there; they are adopted or removed.
   const left = (await services.list()).some((name) => name.startsWith("ployz-"));
   if (left || INTERFACE in networkInterfaces()) return;
   const [gatewayAddress = "", gatewayPort] = config.gatewayListen.split(":");
@@ -84,7 +84,7 @@ async function needFreePorts({ config, services }: Surroundings, seat: Seat): Pr
     },
     ...(["tcp", "udp"] as const).map((protocol) => ({
       ...{ protocol, address, port: 53 },
-      ...{ what: "DNS", fix: "let it listen on its own addresses only, not on all" },
+      ...{ what: "DNS", fix: "configure it to listen on its own addresses only, not on all" },
     })),
     ...(seat.store
       ? [
@@ -98,7 +98,7 @@ async function needFreePorts({ config, services }: Surroundings, seat: Seat): Pr
               address: "127.0.0.1",
               port: storePorts(config.storePort, 1).monitor,
             },
-            ...{ what: "store's monitor", fix: "let it listen elsewhere" },
+            ...{ what: "store's monitor", fix: "configure it to listen elsewhere" },
           },
         ]
       : []),

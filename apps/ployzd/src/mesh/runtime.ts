@@ -3,7 +3,7 @@ import { openDockerRuntime } from "@ployz/runtime";
 import type { Config } from "../config/load.ts";
 import { PloyzError } from "../error-codes.ts";
 
-/** Docker where it answers, else host processes; what was asked for must be there. */
+/** Docker if it answers, else host processes; a requested runtime must be available. */
 export async function detectRuntime(
   config: Config,
   wanted: "docker" | "process" | undefined,

@@ -2,7 +2,7 @@ import type { ClusterRecord, SubnetPlan } from "@ployz/primitives";
 import { planSubnet } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 
-/** The cluster's address plan: what machine number `index` has. */
+/** The cluster's address plan: the addresses of machine number `index`. */
 export const subnetPlan =
   ({ clusterCidr, subnetPrefixLength }: ClusterRecord): SubnetPlan =>
   (index) => {

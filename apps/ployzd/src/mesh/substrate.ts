@@ -33,20 +33,20 @@ export interface Surroundings {
   readonly storage: Storage;
 }
 
-/** The programs and devices under one member. */
+/** The programs and devices of one member. */
 export interface Substrate {
   readonly wireguard: Wireguard;
   readonly runtime: Runtime;
   readonly network: NetworkSpec;
   readonly range: AddressRange;
-  /** This machine's part in the store, if it has one or gets one. */
+  /** This machine's part in the store, if any. */
   readonly store: LocalStoreMachine;
-  /** Tunnels, bridge, gateway and DNS: started or adopted. Says what was not running. */
+  /** Tunnels, bridge, gateway and DNS: started or adopted. Returns those that were not running. */
   up(membership: Membership): Promise<readonly string[]>;
   setPeers(membership: Membership): Promise<void>;
-  /** The store server that is to run here, if any: started or adopted. Not before it is known which generation is the newest. */
+  /** Starts or adopts this machine's store server, if any. Call it once the newest generation is known. */
   startStore(membership: Membership): Promise<readonly string[]>;
-  /** The users of this machine's store server, where there is one and it was started. */
+  /** Updates the users of this machine's running store server, if any. */
   setUsers(membership: Membership): Promise<void>;
   /** Resolves when namespaces are apart: the follower of DNS sees to that. If it does not, no workload reaches another until it does. */
   isolated(): Promise<void>;
@@ -92,7 +92,7 @@ export async function openSubstrate(
         ? "Ployz gateway: follows commits into HAProxy"
         : "Ployz DNS: serves the names of committed instances",
     argv: [payload.node, ...payload.nodeFlags, payload.ployzd, name] as [string, ...string[]],
-    // Another build or another configuration is another specification, and replaces what runs.
+    // Another build or configuration changes the specification, which restarts the service.
     env: {
       PLOYZ_CONFIG: config.file.path,
       PLOYZ_CONFIG_DIGEST: config.file.digest,
@@ -198,7 +198,7 @@ export async function openSubstrate(
   };
 }
 
-/** Everybody else. A peer behind NAT keeps its mapping open by itself; the keepalive costs one packet in 25 s. */
+/** All other members. A peer behind NAT keeps its own mapping open; the keepalive costs one packet in 25 s. */
 export function peersOf(machines: readonly MachineRecord[], self: string): readonly Peer[] {
   return machines
     .filter((member) => member.id !== self)

@@ -48,7 +48,7 @@ const all = async (events: AsyncIterable<OperationEvent>) => {
   return seen;
 };
 
-test("what the peer says is told", async () => {
+test("the peer's events are forwarded", async () => {
   expect(await all(forward(RM, deps([ACCEPTED, RESULT])))).toEqual([ACCEPTED, RESULT]);
 });
 

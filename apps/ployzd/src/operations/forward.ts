@@ -18,9 +18,9 @@ export interface ForwardDeps {
   /** Aborts when this machine's membership ends here. */
   readonly signal: AbortSignal;
   members(): readonly MachineRecord[];
-  /** What is on record of an operation that runs elsewhere, up to its result. */
+  /** The events of an operation on another machine, from its record, up to its result. */
   follow(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent>;
-  /** Of the operation that has ordered this machine to leave: resolves when it has. */
+  /** For the operation that ordered this machine to leave: resolves when it has left. */
   left(operation: string): Promise<void> | undefined;
 }
 
@@ -34,8 +34,8 @@ export function isForPeer({ primitive, input, mode }: OperationRequest, self: st
 }
 
 /**
- * Has a peer run the operation and tells what happens there. When this machine has left by its order, and with that lost sight of it, the
- * result is told from here: the order comes only after the commit.
+ * Runs the operation on a peer and forwards its events. After this machine has left on its order, and thereby lost the connection, reports
+ * the result from here: the order comes only after the commit.
  */
 export async function* forward(
   request: OperationRequest,
@@ -51,7 +51,7 @@ export async function* forward(
       deps.rpc.callStream(peer, "operation.run", args, {
         signal: deps.signal,
       }) as AsyncIterable<unknown> as AsyncIterable<OperationEvent>,
-    // The connection was away for a moment, and with it a part of what the peer said; what it does is on record.
+    // A broken connection lost part of the peer's events; the record has them.
     () => deps.follow(seen.operation ?? "", deps.signal),
   ];
   for (const [attempt, source] of sources.entries()) {
@@ -75,22 +75,20 @@ export async function* forward(
   if (left === undefined)
     throw new PloyzError({
       code: "machine_unreachable",
-      message: `${peer} runs operation ${operation}, and could not be followed to its end`,
-      hint: `what became of it: ployzctl ops show ${operation}`,
+      message: `lost the connection to ${peer}, which runs operation ${operation}`,
+      hint: `see its result: ployzctl ops show ${operation}`,
     });
   await left;
   const result: OperationResult = {
     ...{ kind: "operation", operation, primitive, state: "done", changed: true, output, owed: [] },
     ...(revision !== undefined && { revision }),
-    warnings: [
-      `this machine has left; ${peer} does the rest, and tells it there: ployzctl ops show ${operation}`,
-    ],
+    warnings: [`this machine has left; ${peer} does the rest. There: ployzctl ops show ${operation}`],
     ms: Date.now() - started,
   };
   yield { type: "result", result };
 }
 
-/** The first that answers, one that holds the store if it can be. */
+/** The first peer that answers, preferably a store machine. */
 async function findPeer({ members, machines, self }: ForwardDeps): Promise<string> {
   const peers = members()
     .filter((member) => isMember(member) && member.id !== self)
@@ -108,7 +106,7 @@ async function findPeer({ members, machines, self }: ForwardDeps): Promise<strin
     message:
       peers.length === 0
         ? `${self} is the last machine of the cluster`
-        : "no other machine answers that could remove this one",
-    hint: peers.length === 0 ? "ployzctl mesh destroy ends the cluster" : "ployzctl machine ls",
+        : "no other machine answers, and one must remove this machine",
+    hint: peers.length === 0 ? "destroy the cluster: ployzctl mesh destroy" : "ployzctl machine ls",
   });
 }

@@ -3,7 +3,7 @@ import type { Runner } from "./runner.ts";
 
 type OperationCommands = "operation.running" | "operation.abort";
 
-/** What other machines may ask about the operations that this daemon runs. */
+/** Commands of other machines about operations of this daemon. */
 export function operationHandlers(
   runner: Pick<Runner, "isRunning" | "abort">,
   self: string,

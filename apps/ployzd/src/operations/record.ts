@@ -15,12 +15,12 @@ export async function recordOf(store: Store, operation: string) {
   if (found !== undefined) return found;
   throw new PloyzError({
     code: "operation_unknown",
-    message: `there is no operation ${operation}`,
-    hint: "ployzctl ops ls",
+    message: `operation ${operation} does not exist`,
+    hint: "list operations: ployzctl ops ls",
   });
 }
 
-/** An operation that another machine runs: its journal, as it grows. */
+/** Follows the journal of an operation on another machine. */
 export async function* followElsewhere(
   store: Store,
   operation: string,
@@ -55,7 +55,7 @@ export async function* followElsewhere(
   }
 }
 
-/** How an operation ended, as its record tells it. */
+/** An operation's result, from its record. */
 export function resultOf({ summary, owed }: OperationDetail): OperationResult {
   const { operation, primitive, state, revision, error, startedAt, endedAt } = summary;
   return {

@@ -12,6 +12,6 @@ const body = shaped(OperationBody);
 export function operationRequest(value: unknown): OperationRequest {
   const { by, input = null, ...request } = body(value);
   if (request.prepared !== undefined && request.mode !== "apply")
-    throw invalid("prepared: is the id of a prepared plan, and goes with the mode apply");
+    throw invalid("prepared: must be the id of a prepared plan, with mode apply");
   return { ...request, input, by: printable(by) };
 }

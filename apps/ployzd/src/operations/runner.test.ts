@@ -159,7 +159,7 @@ describe("an operation of this daemon", () => {
     expect(runner.running()).toEqual([]);
   });
 
-  it("one that nobody runs is shown as interrupted, and watching it ends", async () => {
+  it("one without a runner is shown as interrupted, and watching it ends", async () => {
     const { runner, store } = await deps();
     const done = (await all(runner.run(REQUEST))).at(-1);
     if (done?.type !== "result") throw new Error("no result");

@@ -31,18 +31,18 @@ import type { SshCredentials } from "../remote/ssh.ts";
 import { primitivesOf } from "./primitives.ts";
 import { followElsewhere, recordOf, resultOf } from "./record.ts";
 
-/** Runs operations in this daemon. They go on when whoever asked goes away. */
+/** Runs operations in this daemon. They continue after their caller disconnects. */
 export interface Runner {
-  /** `joiner`: the machine that waits for the answer, where one does. */
+  /** `joiner`: the machine that waits for the answer, if any. */
   run(request: OperationRequest, joiner?: Joiner): AsyncIterable<OperationEvent>;
   isRunning(operation: string): boolean;
   running(): readonly string[];
   list(limit: number): Promise<readonly OperationSummary[]>;
   show(operation: string): Promise<OperationDetail>;
   events(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent>;
-  /** Here: asks it to undo. Elsewhere: asks that machine. Running nowhere: undoes or finishes it now. */
+  /** Aborts it here, asks the machine that runs it, or, if it runs nowhere, undoes or finishes it now. */
   abort(operation: string, by: string): Promise<OperationResult | { readonly state: "running" }>;
-  /** At the start of the daemon. Resolves with the operations that it now says were interrupted. */
+  /** At the start of the daemon. Resolves with the operations that it marked as interrupted. */
   markInterrupted(): Promise<readonly string[]>;
 }
 
@@ -51,7 +51,7 @@ export interface RunnerOptions {
   readonly machines: Machines;
   readonly self: string;
   generation(): number;
-  /** The SSH port lives as long as one request: it holds the operator's credentials. */
+  /** The SSH port lives for one request only, because it holds the operator's credentials. */
   openRemote(credentials: SshCredentials): MachineAddPorts["remote"] & { close(): void };
   readonly machineAdd: Omit<MachineAddPorts, "store" | "machines" | "remote">;
   readonly source: UpdateSource;
@@ -64,14 +64,14 @@ interface Active {
   readonly watchers: Set<Channel<OperationEvent>>;
 }
 
-/** No machine waits: it was asked for otherwise than over the join port, or an interrupted join is resolved. */
+/** No machine waits: the request did not come over the join port, or this resolves an interrupted join. */
 const NOBODY: Joiner = {
   deliver: () =>
     Promise.reject(
       new PloyzError({
         code: "joiner_gone",
-        message: "no machine waits for the answer",
-        hint: "on the new machine: ployzctl mesh join --token-stdin",
+        message: "no new machine waits for the answer",
+        hint: "run on the new machine: ployzctl mesh join --token-stdin",
       }),
     ),
   retract: () => Promise.resolve(),
@@ -121,7 +121,7 @@ export function openRunner(options: RunnerOptions): Runner {
     let id: string | undefined;
     const emit = (event: OperationEvent) => {
       if (event.type === "accepted" && request.mode === "apply") {
-        if (id !== undefined) active.delete(id); // the guess at which one is resumed was wrong
+        if (id !== undefined) active.delete(id); // another operation is resumed than expected
         id = event.operation;
         active.set(id, entry);
       }
@@ -135,8 +135,8 @@ export function openRunner(options: RunnerOptions): Runner {
       if (found === undefined) {
         const refusal = {
           code: "invalid_input",
-          message: `primitive: ${asked.primitive.slice(0, 60)} is not known`,
-          hint: "ployzctl and ployzd may be of different versions",
+          message: `primitive: ${asked.primitive.slice(0, 60)} is unknown`,
+          hint: "ployzctl and ployzd may have different versions; compare with: ployzctl version",
         };
         return publish(entry, { type: "refused", refusals: [refusal] });
       }
@@ -159,7 +159,7 @@ export function openRunner(options: RunnerOptions): Runner {
     }
   }
 
-  /** What a request asks for: itself, or what was prepared. One that was applied before is told, not done again. */
+  /** The requested operation: the request itself, or a prepared plan. For an already applied plan, reports its result instead of repeating it. */
   async function askedFor({ primitive, input, prepared: id }: OperationRequest) {
     if (id === undefined) return { primitive, input };
     const plan = await findPrepared(store, id, Date.now());
@@ -192,7 +192,7 @@ export function openRunner(options: RunnerOptions): Runner {
       const entry: Active = { abort: new AbortController(), history: [], watchers: new Set() };
       const events = watch(entry);
       const iterator = events[Symbol.asyncIterator]();
-      const first = iterator.next(); // subscribes before anything is published
+      const first = iterator.next(); // subscribe before anything is published
       void execute(request, entry, joiner);
       return (async function* () {
         try {
@@ -206,7 +206,7 @@ export function openRunner(options: RunnerOptions): Runner {
               return;
           }
         } finally {
-          await iterator.return?.(undefined); // whoever asked went away: nothing is kept for them
+          await iterator.return?.(undefined); // the caller disconnected: keep no events for it
         }
       })();
     },
@@ -227,7 +227,7 @@ export function openRunner(options: RunnerOptions): Runner {
       const detail = detailOf(await recordOf(store, operation));
       const held = new Set((await store.leases.list()).map((lease) => lease.scope));
       const summary = presentSummary(detail.summary, held);
-      // One that nobody runs, interrupted or owing cleanup, has no more to say either.
+      // An operation without a runner, interrupted or owing clean-up, emits no more events either.
       if (summary.state === "running") yield* followElsewhere(store, operation, signal);
       else yield { type: "result", result: resultOf({ ...detail, summary }) };
     },

@@ -30,7 +30,7 @@ describe("a committed instance", () => {
 
   it("is never started without its volume", () => {
     const { volumes: _, ...bare } = instance;
-    expect(() => committedStart(commit, bare)).toThrow("does not say which volume data");
+    expect(() => committedStart(commit, bare)).toThrow("has no id for volume data");
   });
 
   async function adopt(state: string, use: () => Promise<never>, remountedAt?: number) {
@@ -70,7 +70,7 @@ describe("a committed instance", () => {
   it("that runs on a mount that has died is started again", async () => {
     const { done, report } = await adopt("running", allow, Date.parse("2026-01-02T00:00:00Z"));
     expect(done).toEqual(["stop", "create", "start"]);
-    expect(report.recreated).toMatchObject([{ why: "its volume had to be mounted anew" }]);
+    expect(report.recreated).toMatchObject([{ why: "its volume had to be mounted again" }]);
     expect((await adopt("running", allow, Date.parse("2025-12-31T00:00:00Z"))).done).toEqual([]);
   });
 });

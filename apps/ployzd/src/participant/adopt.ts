@@ -13,7 +13,7 @@ import { isFinal, plainEnv } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
 import { type InstanceDeps, type InstanceVolumes, instanceSpec } from "./instances.ts";
 
-/** How a committed instance is started: what its operation said then, read back from the commit. */
+/** The start arguments of a committed instance, as its operation had them, read back from the commit. */
 export function committedStart(commit: Commit, instance: Instance): InstanceStart | undefined {
   const spec = commit.services[instance.service]?.spec;
   if (spec === undefined) return undefined;
@@ -38,7 +38,7 @@ export function committedStart(commit: Commit, instance: Instance): InstanceStar
   };
 }
 
-/** The ids that it was started with: what the namespace's volumes are called now may be others. */
+/** The volume ids that it was started with: the namespace's volumes may have new ids now. */
 function committedVolumes(
   commit: Commit,
   instance: Instance,
@@ -49,7 +49,7 @@ function committedVolumes(
     if (id === undefined) {
       throw new PloyzError({
         code: "volume_missing",
-        message: `the commit does not say which volume ${name} of ${instance.id} is`,
+        message: `the commit has no id for volume ${name} of ${instance.id}`,
         hint: "deploy again",
       });
     }
@@ -69,7 +69,7 @@ const hasDeadMount = (
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] ? U[] : T[K] };
 
-/** Compares what is committed for this machine with what runs here: keeps what matches, starts again what is gone. Needs no store. */
+/** Compares this machine's committed instances with the running ones: keeps matching ones, restarts missing ones. Needs no store. */
 export async function adoptCommitted(
   self: string,
   commits: readonly Commit[],
@@ -94,7 +94,7 @@ export async function adoptCommitted(
         await deps.reservations.restore(instance.id, instance.address);
         const { state, startedAt } = await deps.runtime.inspect(instance.id);
         const dead = state === "running" && hasDeadMount(instance, startedAt, deps.volumes);
-        // Also one that an operation has stopped: starting it again is that operation's decision.
+        // Also keep one that an operation has stopped: only that operation may start it again.
         if ((state === "running" && !dead) || deps.stopped.has(instance.id)) {
           report.adopted.push(instance.id);
           return;
@@ -107,7 +107,7 @@ export async function adoptCommitted(
           await deps.runtime.create(spec);
           await deps.runtime.start(instance.id);
         });
-        const was = dead ? "its volume had to be mounted anew" : `it was ${state}`;
+        const was = dead ? "its volume had to be mounted again" : `it was ${state}`;
         report.recreated.push({ what: instance.id, why: state === "absent" ? "it was gone" : was });
       } catch (error) {
         report.failed.push({ what: instance.id, error: errorBody(error) });
@@ -117,7 +117,7 @@ export async function adoptCommitted(
   return report;
 }
 
-/** Removes what operations that have ended left here, and nothing else: what runs for a live or interrupted operation is theirs to resolve. */
+/** Removes only instances of ended operations: a live or interrupted operation resolves its own. */
 export async function removeStrays(
   self: string,
   store: Store,
@@ -132,7 +132,7 @@ export async function removeStrays(
         | OperationSummary
         | undefined;
       if (summary === undefined || !isFinal(summary.state)) return [];
-      // The head is read after the summary: an operation that has ended has committed before.
+      // Read the head after the summary: an ended operation has committed before.
       const head = (await store.commits.last(namespace))?.value as unknown as Commit | undefined;
       if (head?.instances.some((instance) => instance.id === id && instance.machine === self) === true)
         return [];
@@ -140,9 +140,7 @@ export async function removeStrays(
       await deps.reservations.release(id);
       await deps.stopped.remove(id);
       await deps.secrets.forget(id);
-      return [
-        { what: id, why: `operation ${operation} has ended (${summary.state}) and it is not committed` },
-      ];
+      return [{ what: id, why: `operation ${operation} has ended (${summary.state}) without committing it` }];
     }),
   );
   return strays.flat();

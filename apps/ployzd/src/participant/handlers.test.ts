@@ -111,7 +111,7 @@ describe("a machine that takes nothing new", () => {
       await expect(guarded["volume.ensure"]({ ...volume, create: true }, none)).rejects.toMatchObject(
         refused,
       );
-      // What is there goes on, and what has to go can.
+      // Existing instances keep running, and removals are accepted.
       await guarded["volume.ensure"]({ ...volume, create: false }, none);
       await guarded["instance.resume"]({ id: "i" }, none);
       await guarded["instance.retire"]({ id: "i", drainMs: 0, graceMs: 0 }, none);

@@ -3,9 +3,9 @@ import { PloyzError } from "../error-codes.ts";
 import type { FenceGuard } from "../state/fences.ts";
 
 export interface CommandContext {
-  /** Aborts at the caller's deadline, or when the caller gives up. */
+  /** Aborts at the caller's deadline, or when the caller aborts. */
   readonly signal: AbortSignal;
-  /** Tells the caller how far this is; also a sign that work goes on. */
+  /** Sends progress to the caller; also counts as a heartbeat. */
   progress(value: Json): void;
 }
 
@@ -17,7 +17,7 @@ export type Handlers = {
   ) => Promise<Commands[N]["out"]>;
 };
 
-/** Commands that only look. All others need a fence, and are refused under one that a newer holder has passed. */
+/** Read-only commands. All others need a fence, and are refused under a fence older than the highest seen. */
 const READS: ReadonlySet<keyof Commands> = new Set([
   "machine.observe",
   "operation.running",
@@ -38,18 +38,18 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "update.await",
 ]);
 
-/** One that is joining takes what its record will let it take in a moment. */
+/** A joining machine accepts work that it will receive once it is active. */
 export const takesNew = (state: MachineRecord["state"]): boolean => state === "active" || state === "joining";
 
-/** What brings something new here is refused while this machine's own record says that it takes nothing: also from who planned before. */
+/** Commands that place new work are refused while this machine's record is draining or standby, also those of older plans. */
 export function refusingNew(handlers: Handlers, state: () => MachineRecord["state"]): Handlers {
   const check = () => {
     const now = state();
     if (takesNew(now)) return;
     throw new PloyzError({
       code: "machine_draining",
-      message: `this machine takes nothing new: it is ${now === "standby" ? "on standby" : now}`,
-      hint: "run the same command again: it is planned without this machine",
+      message: `this machine receives no new work: it is ${now === "standby" ? "on standby" : now}`,
+      hint: "run the same command again: its plan then avoids this machine",
     });
   };
   const guarded =
@@ -70,7 +70,7 @@ export function refusingNew(handlers: Handlers, state: () => MachineRecord["stat
   };
 }
 
-/** Runs one command as it came over the wire. */
+/** Runs one command from the wire. */
 export async function handle(
   handlers: Handlers,
   fences: FenceGuard,
@@ -83,7 +83,7 @@ export async function handle(
     throw new PloyzError({
       code: "no_such_command",
       message: `this machine does not know the command ${name}`,
-      hint: "it may run an older version: ployzctl machine ls",
+      hint: "compare versions with ployzctl machine ls, then: ployzctl machine update",
     });
   }
   const command = name as keyof Commands;

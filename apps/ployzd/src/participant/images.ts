@@ -39,7 +39,7 @@ export function contentHandlers(deps: ContentDeps): Pick<Handlers, ContentComman
     });
   };
 
-  /** Fetches from the first source that has it. `undefined`: none has. */
+  /** Fetches from the first source that has it. `undefined`: no source has it. */
   async function fetch<T>(
     kind: "image" | "bundle",
     digest: string,
@@ -83,7 +83,7 @@ export function contentHandlers(deps: ContentDeps): Pick<Handlers, ContentComman
       if (await images().has(digest)) return { transferredBytes: 0 };
       let bytes = 0;
       const imported = await fetch("image", digest, sources, signal, async (stream) => {
-        // A listener on the source would set it flowing before the import reads it, and lose what comes first.
+        // A listener on the source would start its flow before the import reads it, and lose its first bytes.
         const counted = new Transform({
           transform(chunk: Buffer, _encoding, next) {
             bytes += chunk.length;

@@ -17,28 +17,28 @@ export interface InstanceDeps {
   readonly reservations: Reservations;
   readonly stopped: Stopped;
   readonly secrets: InstanceSecrets;
-  /** Their values, in order, from a machine that holds the store. */
+  /** Fetches their values, in order, from a store machine. */
   readSecrets(secrets: readonly SecretRef[]): Promise<readonly string[]>;
   readonly bundles: Bundles;
   readonly volumes: InstanceVolumes;
-  /** The machine's own overlay address: its DNS. */
+  /** The machine's overlay address, on which its DNS listens. */
   readonly address: string;
 }
 
-/** What an instance needs of the volumes: see participant/volumes. */
+/** Volume operations that instances need: see participant/volumes. */
 export interface InstanceVolumes {
-  /** The folder that is mounted into instances. */
+  /** The volume's folder to mount into instances. */
   path(id: string): string;
-  /** Runs the task with the volumes ready, and held. @throws PloyzError `volume_missing`, `volume_sealed`, `volume_in_use`. */
+  /** Runs the task with the volumes mounted and held. @throws PloyzError `volume_missing`, `volume_sealed`, `volume_in_use`. */
   use<T>(
     instance: Pick<InstanceStart, "id" | "user" | "image"> & { readonly volumes?: readonly VolumeUse[] },
     task: () => Promise<T>,
   ): Promise<T>;
-  /** When its mount had died and was made anew: an instance from before that has only the dead one. Epoch milliseconds. */
+  /** The time of a remount after its mount died: older instances have only the dead mount. Epoch milliseconds. */
   remountedAt(id: string): number | undefined;
 }
 
-/** What the runtime is asked for, from what the operation says. The same input gives the same instance, also at adoption. */
+/** Converts the operation's arguments to the runtime's spec. The same input gives the same instance, also at adoption. */
 export async function instanceSpec(
   start: InstanceStart,
   deps: Pick<InstanceDeps, "address" | "bundles" | "volumes" | "secrets">,
@@ -86,7 +86,7 @@ export function instanceHandlers(deps: InstanceDeps): Pick<Handlers, InstanceCom
     return null;
   }
 
-  // A start whose caller gave up still runs when its undo arrives: what is done to one instance is done in turn.
+  // A start whose caller timed out may still run when its undo arrives: serialise all work on one instance.
   const inTurn = serialiseByKey();
 
   return {
@@ -118,7 +118,7 @@ export function instanceHandlers(deps: InstanceDeps): Pick<Handlers, InstanceCom
         throw new PloyzError({
           code: "job_failed",
           message: `${id} ended with exit code ${exitCode}`,
-          hint: "its last log lines say why",
+          hint: "see its last log lines",
           details: { exitCode, logs: await lastLines(runtime, id) },
         });
       }
@@ -148,7 +148,7 @@ export function instanceHandlers(deps: InstanceDeps): Pick<Handlers, InstanceCom
   };
 }
 
-/** The exit code of a job. Its time counts from its start, so that asking again does not give it longer. */
+/** Waits for a job's exit code. Its time-out counts from its start, so that a repeated call does not extend it. */
 async function jobEnd(runtime: Runtime, id: string, timeoutMs: number, signal: AbortSignal): Promise<number> {
   const { startedAt } = await runtime.inspect(id);
   const ran = startedAt === undefined ? 0 : Date.now() - Date.parse(startedAt);
@@ -160,15 +160,15 @@ async function jobEnd(runtime: Runtime, id: string, timeoutMs: number, signal: A
     throw new PloyzError({
       code: "job_timeout",
       message: `${id} did not end within ${timeoutMs} ms`,
-      hint: "its last log lines say why; timeout in the manifest gives it longer",
+      hint: "see its last log lines, or raise timeout in the manifest",
       details: { logs: await lastLines(runtime, id) },
     });
   }
 }
 
 /**
- * Waits until nobody has a connection into the instance any more, at most `drainMs`. It is out of every gateway and DNS already, so
- * what is still connected is in flight. The kernel has no event for this: looked at every 50 ms.
+ * Waits until the instance has no connections left, at most `drainMs`. Every gateway and DNS has removed it already, so remaining
+ * connections are in flight. The kernel has no event for this: polls every 50 ms.
  */
 async function drained(runtime: Runtime, id: string, drainMs: number, signal: AbortSignal): Promise<void> {
   const { pid, state, address } = await runtime.inspect(id);

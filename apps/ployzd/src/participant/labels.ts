@@ -1,7 +1,7 @@
 import type { InstanceStart, InstanceVolume, ObservedInstance } from "@ployz/primitives";
 import type { InstanceStatus } from "@ployz/runtime";
 
-/** Ownership, visible on the substrate: what an instance is and which operation made it, readable without any journal. */
+/** Ownership labels on the substrate: an instance's identity and its operation, readable without a journal. */
 export function labelsOf(start: InstanceStart): Readonly<Record<string, string>> {
   return {
     namespace: start.namespace,
@@ -16,7 +16,7 @@ export function labelsOf(start: InstanceStart): Readonly<Record<string, string>>
   };
 }
 
-/** The volumes that an instance was started with: what uses a volume is read from the instances, not remembered beside them. */
+/** The volumes that an instance was started with: a volume's users are read from the instances, not stored separately. */
 export function usesOf(labels: Readonly<Record<string, string>>): readonly VolumeUse[] {
   return (labels.volumes ?? "")
     .split(",")
@@ -29,7 +29,7 @@ export function usesOf(labels: Readonly<Record<string, string>>): readonly Volum
 
 export type VolumeUse = Pick<InstanceVolume, "id" | "scope">;
 
-/** `undefined` for an instance that is not ours. */
+/** `undefined` for an instance of another program. */
 export function observed(status: InstanceStatus): ObservedInstance | undefined {
   const { namespace, service, slot, kind, revision, operation } = status.labels;
   if (

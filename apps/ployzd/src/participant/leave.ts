@@ -7,7 +7,7 @@ export interface LeaveDeps {
   readonly observe: Handlers["machine.observe"];
   /** Operations that this daemon runs. */
   running(): readonly string[];
-  /** Resolves when the order is on disk; it is carried out once this call has been answered. */
+  /** Resolves when the order is on disk; the machine leaves after this call is answered. */
   leaving(operation: string): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export function leaveHandler(deps: LeaveDeps): Pick<Handlers, "machine.leave"> {
   };
 }
 
-/** Resolves when the store has closed the door, after `ms` at the latest. */
+/** Resolves when the store refuses this machine's key, after `ms` at the latest. */
 export const cutOff = (session: Pick<Session, "onEvent">, ms: number): Promise<void> =>
   new Promise((resolve) => {
     const end = () => {

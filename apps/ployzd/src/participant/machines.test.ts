@@ -19,7 +19,7 @@ it.each(["command_unknown", "no_such_command"])(
       failing(code).call("m2", "volume.seal", { id: "v", operation: "o" }, options),
     ).rejects.toMatchObject({
       code: "command_unknown",
-      message: "m2 runs Ployz 0.1.0, which does not know volume.seal",
+      message: "m2 runs Ployz 0.1.0, which does not have the command volume.seal",
       hint: expect.stringContaining("ployzctl machine update m2"),
     });
   },

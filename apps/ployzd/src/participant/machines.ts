@@ -13,7 +13,7 @@ export type LocalHandler = (
 export interface MachinesOptions {
   readonly self: string;
   local(): LocalHandler | undefined;
-  /** What the membership says, for what must not be asked of the machine. */
+  /** Membership data, for questions that must not go to the machine itself. */
   versionOf(machine: string): string | undefined;
 }
 
@@ -59,7 +59,7 @@ export function openMachines(rpc: Rpc, { self, local, versionOf }: MachinesOptio
   return { call: call as Machines["call"] };
 }
 
-/** What a machine of another version does not know, as an operator can act on it. The text of older versions is not relied on. */
+/** Explains `command_unknown` of a machine with another version. Does not rely on the text of older versions. */
 function otherVersion(
   error: unknown,
   { machine, command, version }: { machine: string; command: string; version: string | undefined },
@@ -70,10 +70,10 @@ function otherVersion(
   return new PloyzError(
     {
       code: "command_unknown",
-      message: `${machine} runs Ployz${which}, which does not know ${command}`,
+      message: `${machine} runs Ployz${which}, which does not have the command ${command}`,
       hint: command.startsWith("update.")
-        ? `it is too old to be updated from here: install the new release on ${machine}, then run there: ployzctl daemon install`
-        : `ployzctl machine update ${machine}, asked of a machine with the newer version`,
+        ? `too old to update from here: install the new release on ${machine}, then run there: ployzctl daemon install`
+        : `run on a machine with the newer version: ployzctl machine update ${machine}`,
     },
     { cause: error },
   );

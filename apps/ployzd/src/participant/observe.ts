@@ -10,10 +10,10 @@ export interface ObserveDeps {
   readonly runtime: Runtime;
   readonly self: string;
   readonly version: string;
-  /** Takes nothing new. */
+  /** Receives no new work. */
   readonly draining: boolean;
   readonly build: string;
-  /** What the gateway listens on; `0.0.0.0` is every address. */
+  /** The gateway's listen address; `0.0.0.0` is every address. */
   readonly gatewayAddress: string;
   readonly storage: Storage;
   readonly overcommitRatio: number;
@@ -21,7 +21,7 @@ export interface ObserveDeps {
   readonly keptPorts: KeptPorts;
 }
 
-/** A live look at this machine. */
+/** Reads this machine's live state. */
 export async function observeMachine(
   deps: ObserveDeps,
   namespaces: readonly string[] | undefined,
@@ -60,7 +60,7 @@ export async function observeMachine(
   };
 }
 
-/** A pool that does not answer must not hide the rest of the machine. One that failed to open is tried again by those who need it. */
+/** A pool that does not answer must not hide the rest of the machine. Callers that need a pool that failed to open retry it. */
 async function lookAtVolumes(
   { storage, overcommitRatio }: ObserveDeps,
   namespaces: readonly string[] | undefined,

@@ -10,10 +10,10 @@ const LOG_LINES = 20;
 const LOOK_MS = 150;
 const LOG_MS = 5_000;
 
-/** What an instance said last. An engine that does not hand its log out in time must not keep back why the instance failed. */
+/** An instance's last log lines. A slow engine log must not hide the reason of the failure. */
 export async function lastLines(runtime: Runtime, id: string, tail = LOG_LINES): Promise<readonly string[]> {
   const lines: string[] = [];
-  const unread = (why: string) => lines.push(`(its log could not be read: ${why})`);
+  const unread = (why: string) => lines.push(`(cannot read its log: ${why})`);
   const read = async () => {
     try {
       for await (const { line } of runtime.logs(id, { tail })) lines.push(line);
@@ -28,8 +28,8 @@ export async function lastLines(runtime: Runtime, id: string, tail = LOG_LINES):
 }
 
 /**
- * Waits until a candidate serves, and gives up at once when it ended: a candidate that crashes is not going to be ready. There is
- * no event for "answers": it is asked again and again, every 15 ms at first and up to 500 ms later.
+ * Waits until a candidate serves, and fails at once when it exited: a crashed candidate does not become ready. There is no event for
+ * "answers": polls it, every 15 ms at first and up to 500 ms later.
  */
 export async function awaitReady(
   runtime: Runtime,
@@ -43,7 +43,7 @@ export async function awaitReady(
   let looked = 0;
   for (let pause = 15; ; pause = Math.min(pause * 1.15, 500)) {
     signal.throwIfAborted();
-    // A look at the instance costs more than asking it.
+    // Inspecting the instance costs more than probing it.
     if (ready.kind === "running" || since() - looked >= LOOK_MS) {
       await assertUp(runtime, id);
       looked = since();
@@ -53,7 +53,7 @@ export async function awaitReady(
       throw new PloyzError({
         code: "not_ready",
         message: `${id} was not ready within ${ready.timeoutMs} ms: ${why ?? "it did not answer"}`,
-        hint: "its last log lines say why; ready.timeout in the manifest gives it longer",
+        hint: "see its last log lines, or raise ready.timeout in the manifest",
         details: { logs: await lastLines(runtime, id) },
       });
     }
@@ -66,10 +66,10 @@ export async function awaitReady(
         ? askHttp(args.address, port, ready.path, Math.min(ATTEMPT_MS, left))
         : askTcp(args.address, port, Math.min(ATTEMPT_MS, left)));
       if (answer === undefined) {
-        await assertUp(runtime, id); // what answered is this life of it, not one that just crashed
+        await assertUp(runtime, id); // the answer came from this process, not from one that just crashed
         return { readyMs: Math.round(since()) };
       }
-      // What the deadline cut short says less than the answer before it.
+      // An attempt cut off by the deadline is less informative than the answer before it.
       if (why === undefined || since() < ready.timeoutMs) why = answer;
     }
     await delay(
@@ -85,24 +85,24 @@ async function assertUp(runtime: Runtime, id: string): Promise<void> {
   if (state === "running" && restarts === 0) return;
   const how =
     oomKilled === true
-      ? "was killed for want of memory"
+      ? "was killed: out of memory"
       : exitCode === undefined
         ? "ended"
         : `ended with exit code ${exitCode}`;
   throw new PloyzError({
     code: "instance_exited",
     message: `${id} ${how} before it was ready`,
-    hint: "its last log lines say why",
+    hint: "see its last log lines",
     details: { exitCode: exitCode ?? null, logs: await lastLines(runtime, id) },
   });
 }
 
-/** `undefined`: ready. Otherwise why not. */
+/** `undefined`: ready. Otherwise the reason. */
 function askHttp(host: string, port: number, path: string, timeoutMs: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const asking = request(
-      // The option counts from now; `setTimeout` of a request counts only once it is connected, and what has just crashed may drop
-      // every packet.
+      // The option counts from now; a request's `setTimeout` counts only once it is connected, and a crashed instance may drop every
+      // packet.
       { host, port, path, agent: false, timeout: timeoutMs, headers: { "user-agent": "ployz-readiness" } },
       (response) => {
         response.resume();

@@ -14,7 +14,7 @@ export interface PeerClientOptions {
   member(id: string): { readonly address: string; readonly nkey: string } | undefined;
 }
 
-/** Asks the daemon of another machine. @throws PloyzError `machine_unreachable`, `no_such_machine`, or its own error. */
+/** Calls the daemon of another machine. @throws PloyzError `machine_unreachable`, `no_such_machine`, or its own error. */
 export type AskPeer = <N extends PeerCommand>(
   machine: string,
   command: N,
@@ -29,7 +29,7 @@ export function peerClient(options: PeerClientOptions): AskPeer {
       throw new PloyzError({
         code: "no_such_machine",
         message: `${machine} is not a member here`,
-        hint: "ployzctl machine ls",
+        hint: "list members: ployzctl machine ls",
       });
     const to = { host: member.address, port };
     const post = async (path: string, headers: Readonly<Record<string, string>>, body: string) => {
@@ -60,7 +60,7 @@ export function peerClient(options: PeerClientOptions): AskPeer {
       readonly signature: string;
     };
     if (!isSignedBy(member.nkey, signedText("answer", peer, answer.said), answer.signature))
-      throw unreachable(machine, new Error("what answers there is not its daemon"));
+      throw unreachable(machine, new Error("another program answers there"));
     const said = JSON.parse(answer.said) as
       | { readonly value: PeerCommands[N]["out"] }
       | { readonly error: ErrorBody };
@@ -84,9 +84,9 @@ function exchange(
         if (response.statusCode === 200 && response.complete) resolve(Buffer.concat(chunks).toString("utf8"));
         else reject(new Error(`it answered ${response.statusCode}`));
       });
-      response.on("close", () => reject(new Error("it broke off")));
+      response.on("close", () => reject(new Error("the connection broke")));
     });
-    // Of silence, and of connecting: a machine that is off refuses nothing.
+    // Time-out of silence and of connecting: a machine that is off does not refuse connections.
     asking.on("timeout", () => asking.destroy(new Error(`silent for ${to.timeout} ms`)));
     asking.on("error", reject);
     asking.end(body);
@@ -98,7 +98,7 @@ const unreachable = (machine: string, cause: unknown) =>
     {
       code: "machine_unreachable",
       message: `the daemon of ${machine} does not answer over the overlay (${cause instanceof Error ? cause.message : String(cause)})`,
-      hint: `look at ${machine}: ployzctl machine ls; ployzctl daemon status there`,
+      hint: `check ${machine}: ployzctl machine ls; and there: ployzctl daemon status`,
     },
     { cause },
   );

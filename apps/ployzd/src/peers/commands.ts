@@ -27,7 +27,7 @@ const servers = Type.Array(
 const step = Type.Object({ generation, id: Type.String() });
 const copy = Type.Object({ generation, to: label("The machine that fetches it.") });
 
-/** What daemons ask of each other while the store is away or is being moved: the arguments of each command, checked where it arrives. */
+/** Calls between daemons while the store is away or is being moved: the arguments of each command, validated by the callee. */
 export const ARGS = {
   "store.look": none,
   "store.ready": Type.Object({ generation }),
@@ -50,7 +50,7 @@ export const ARGS = {
   "store.carry": Type.Object({
     set: Type.Object({ generation, servers }),
     parcel: Parcel,
-    /** Who is a member, where that is not what the backup says: facts `cluster`, `machine.…` and `subnet.…`. */
+    /** The present members, where they differ from the backup's: facts `cluster`, `machine.…` and `subnet.…`. */
     members: Type.Union([Type.Record(Type.String(), Type.Unsafe<Json>({})), Type.Null()]),
   }),
   "secret.set": Type.Object({
@@ -64,9 +64,9 @@ export const ARGS = {
 /** One machine's part in the store. */
 export type Look = {
   readonly record: StoreRecord | null;
-  /** The re-founding that this machine's daemon is at work on. */
+  /** The re-founding that this machine's daemon is running. */
   readonly coordinating: string | null;
-  /** The newest generation that it knows, and up to where its mirror is complete. */
+  /** The newest generation it knows, and the last revisions of its mirror. */
   readonly view: { readonly generation: number; readonly commits: number; readonly facts: number };
   /** Its server of the newest generation, if one runs. */
   readonly server: { readonly healthy: boolean; readonly version: string } | null;

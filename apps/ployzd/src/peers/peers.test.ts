@@ -87,7 +87,7 @@ describe("daemons that ask each other", () => {
     expect(done).toBe(0);
   });
 
-  it("believe nobody who does not have the other's key", async () => {
+  it("refuse a caller without the other's key", async () => {
     const port = await listen(
       { "store.where": async () => ({ generation: 99, servers: [] }) },
       createIdentity().seed,

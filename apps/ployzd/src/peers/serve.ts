@@ -9,7 +9,7 @@ import { PloyzError } from "../error-codes.ts";
 import { ARGS, isPeerCommand, type PeerCommand, type PeerCommands } from "./commands.ts";
 import { MAX_BODY, type Peer, SIGN_OF_LIFE_MS, signedText } from "./protocol.ts";
 
-/** What one daemon does for another, by name. `from` is who asks. */
+/** Handlers of calls between daemons, by name. `from` is the caller. */
 export type PeerHandlers = {
   readonly [N in PeerCommand]: (
     args: PeerCommands[N]["args"],
@@ -28,10 +28,10 @@ export interface PeerServerOptions {
 }
 
 const CHALLENGE_MS = 30_000;
-/** More at once are no cluster's daemons; the oldest gives way. */
+/** No cluster has more callers at once; drops the oldest. */
 const MOST_CHALLENGES = 2_000;
 
-/** The handler of everything on the transfer port that is no transfer. See protocol.ts. */
+/** The handler of all requests on the transfer port except transfers. See protocol.ts. */
 export function peerServer(options: PeerServerOptions) {
   const challenges = new Map<string, number>();
 
@@ -84,7 +84,7 @@ export function peerServer(options: PeerServerOptions) {
   }
 
   return (request: IncomingMessage, response: ServerResponse): void => {
-    response.on("error", () => {}); // a caller that left
+    response.on("error", () => {}); // the caller disconnected
     if (request.method !== "POST" || (request.url !== "/peer/challenge" && request.url !== "/peer/call")) {
       response.writeHead(405).end();
       return;
@@ -110,7 +110,7 @@ function answerTo(handlers: Partial<PeerHandlers>, name: string, args: unknown, 
   throw new PloyzError({
     code: "no_such_command",
     message: `this machine does not know the command ${name.slice(0, 60)}`,
-    hint: "it may run an older version: ployzctl machine ls",
+    hint: "compare versions with ployzctl machine ls, then: ployzctl machine update",
   });
 }
 

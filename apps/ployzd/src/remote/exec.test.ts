@@ -25,7 +25,7 @@ async function connected(answer: (channel: ssh2.ServerChannel) => void): Promise
 }
 const options = { signal: new AbortController().signal, loss: () => undefined };
 
-test("a command that has ended before anybody listens has its exit code and its output", async () => {
+test("a command that has ended before the listener starts has its exit code and its output", async () => {
   const client = await connected((channel) => {
     channel.write("out");
     channel.stderr.write("err");

@@ -11,7 +11,7 @@ export interface SshResult {
 
 const OUTPUT_LIMIT = 4 * 1024 * 1024;
 
-/** Runs a command line over a connection that is open. @throws PloyzError `ssh_unreachable` when it ends without an exit code. */
+/** Runs a command line over an open connection. @throws PloyzError `ssh_unreachable` when it ends without an exit code. */
 export async function execOn(
   client: Client,
   where: string,
@@ -19,7 +19,7 @@ export async function execOn(
   options: {
     readonly stdin?: string | Readable;
     readonly signal: AbortSignal;
-    /** Why the connection broke, if it did. */
+    /** The cause of a broken connection. */
     loss(): Error | undefined;
   },
 ): Promise<SshResult> {
@@ -43,7 +43,7 @@ export async function execOn(
   options.signal.addEventListener("abort", abort, { once: true });
   try {
     if (options.stdin === undefined || typeof options.stdin === "string") channel.end(options.stdin ?? "");
-    else await pipeline(options.stdin, channel, { end: true }).catch(() => {}); // why it broke is in the exit code and stderr
+    else await pipeline(options.stdin, channel, { end: true }).catch(() => {}); // exit code and stderr tell the cause
     const { exitCode, ...said } = await ended;
     options.signal.throwIfAborted();
     if (exitCode === undefined) throw lost();
@@ -59,7 +59,7 @@ interface Running {
   readonly ended: Promise<Omit<SshResult, "exitCode"> & { readonly exitCode: number | undefined }>;
 }
 
-/** In the same turn as the channel opens: all that a short command has to say may be in the packet that opens it. */
+/** Listen in the turn in which the channel opens: that packet may contain all output of a short command. */
 function listen(channel: ClientChannel): Running {
   let stdout = "";
   let stderr = "";

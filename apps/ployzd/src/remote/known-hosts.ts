@@ -9,7 +9,7 @@ export const fingerprint = (key: Buffer): string =>
 const keyType = (key: Buffer): string => key.subarray(4, 4 + key.readUInt32BE(0)).toString("ascii");
 const hostName = (host: string, port: number): string => (port === 22 ? host : `[${host}]:${port}`);
 
-/** The keys that a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT) lists for a host, as base64. Hashed names are understood; patterns are not. */
+/** The keys that a known_hosts file (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT) lists for a host, as base64. Supports hashed names, but not patterns. */
 export function keysFor(file: string, host: string, port: number): readonly string[] {
   const name = hostName(host, port);
   return file.split("\n").flatMap((line) => {

@@ -1,7 +1,7 @@
 import type { RemoteFacts } from "@ployz/primitives";
 
 /**
- * Run by `sh -s -- CONDITION:PACKAGE...` on a machine that is to be added. Prints `key=value` lines. Reads only. The ports are those that
+ * Run by `sh -s -- CONDITION:PACKAGE...` on a machine to add. Prints `key=value` lines. Reads only. The ports are those that
  * a member listens on (docs/configuration.md).
  */
 export const PROBE = `
@@ -28,7 +28,7 @@ if [ -x /usr/local/bin/ployzctl ]; then
   echo "ployz=$(tr -d '\\n' </usr/local/lib/ployz/current/version.json 2>/dev/null)"
   [ -r /var/lib/ployz/membership.json ] && echo "membership=$(tr -d '\\n' </var/lib/ployz/membership.json)"
 fi
-# Whether somebody listens: PROTOCOL PORT any|everywhere. An IPv6 wildcard takes IPv4 too.
+# Whether a program listens: PROTOCOL PORT any|everywhere. An IPv6 wildcard covers IPv4 too.
 listens() {
   [ "$1" = tcp ] && state=0A || state=07
   cat "/proc/net/$1" "/proc/net/\${1}6" 2>/dev/null | awk -v port="$(printf ':%04X$' "$2")" -v state="$state" -v any="$3" \\
@@ -43,7 +43,7 @@ conf() {
   v=$(awk -F= -v name="$1" '{ sub(/#.*/, ""); gsub(/[ \\t"\\047]/, "") } $1 == name { print $2; exit }' /etc/ployz/config.toml 2>/dev/null)
   case $v in *[!0-9.:]* | '') echo "$2" ;; *) echo "$v" ;; esac
 }
-# Those of a member are held by what the add itself started.
+# On a member, services of the add itself hold them.
 if [ ! -e /sys/class/net/ployz-wg0 ] && [ ! -e /var/lib/ployz/membership.json ]; then
   taken udp "$(conf wireguard_port 51820)" any
   gateway=$(conf gateway_listen 0.0.0.0:80)
@@ -59,7 +59,7 @@ exit 0
 
 const ARCH: Readonly<Record<string, RemoteFacts["arch"]>> = { x86_64: "x64", aarch64: "arm64" };
 
-/** Reads what the probe printed. */
+/** Parses the probe's output. */
 export function parseProbe(text: string, hostKey: string): RemoteFacts {
   const lines = text
     .split("\n")
@@ -92,7 +92,7 @@ function parsePloyz(version: string | undefined, membership: string | undefined)
       const value: unknown = JSON.parse(text ?? "{}");
       return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
     } catch {
-      return {}; // half an installation: it reads as none of ours and is installed again
+      return {}; // an incomplete installation: treat it as none, and install again
     }
   };
   const { version: number, build } = json(version);

@@ -13,7 +13,7 @@ import type { SshConnection, SshCredentials } from "./ssh.ts";
 export function openRemote(payload: Payload, credentials: SshCredentials): Remote & { close(): void } {
   const connections = new Map<string, Promise<SshConnection>>();
 
-  // Loaded when a machine is added, not with every daemon: the SSH library takes some 10 MB.
+  // Loaded only by machine add: the SSH library takes about 10 MB.
   const dial = async (target: RemoteTarget, signal: AbortSignal): Promise<SshConnection> => {
     const { connectSsh } = await import("./ssh.ts");
     return connectSsh(target, credentials, signal);
@@ -27,7 +27,7 @@ export function openRemote(payload: Payload, credentials: SshCredentials): Remot
     return open;
   };
 
-  /** Runs a command line, fails on another exit code than 0, and forgets a connection that broke, so that a retry dials anew. */
+  /** Runs a command line, fails unless its exit code is 0, and drops a broken connection, so that a retry reconnects. */
   async function exec(
     target: RemoteTarget,
     command: string,
@@ -64,7 +64,7 @@ export function openRemote(payload: Payload, credentials: SshCredentials): Remot
       return parseProbe(result.stdout, ssh.hostKey);
     },
     async installPackages(target, packages, signal) {
-      // A package's own service must not start: Ployz runs the programs itself. policy-rc.d says so to invoke-rc.d for this call.
+      // Packages must not start their own services, since Ployz runs the programs itself: policy-rc.d tells invoke-rc.d for this call.
       const script = `
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -98,7 +98,7 @@ apt-get install -q -y --no-install-recommends "$@" >/dev/null 2>&1 || { apt-get 
         source.on("error", (error) => counted.destroy(error));
         return exec(target, command, signal, source.pipe(counted));
       };
-      // What was half received is gone with its shell: a lost connection is dialled again, from the start.
+      // A partial upload disappears with its shell: after a lost connection, start again.
       const result = await upload().catch((error: unknown) => {
         if (signal.aborted || !(error instanceof PloyzError) || error.code !== "ssh_unreachable") throw error;
         return upload();

@@ -9,13 +9,13 @@ export interface SshCredentials {
   /** A private key in OpenSSH or PEM form, without a passphrase. */
   readonly identity?: string;
   readonly agentSocket?: string;
-  /** `new`: an unknown host's key is accepted and remembered; a list: these fingerprints are. */
+  /** `new`: accept and store an unknown host's key; a list: accept these fingerprints. */
   readonly acceptHostKeys?: "new" | readonly string[];
 }
 
 export interface SshConnection {
   readonly hostKey: string;
-  /** Runs a command line in the remote login shell. Quote what goes into it with `shellWord`. Any exit code resolves. */
+  /** Runs a command line in the remote login shell. Quote arguments with `shellWord`. Any exit code resolves. */
   exec(
     command: string,
     options: { readonly stdin?: string | Readable; readonly signal: AbortSignal },
@@ -45,7 +45,7 @@ export async function connectSsh(
     if (verdict === "changed") {
       refused = new PloyzError({
         code: "ssh_host_key_changed",
-        message: `${where}: its host key is not the one in known_hosts (now ${hostKey})`,
+        message: `${where}: its host key differs from the one in known_hosts (now ${hostKey})`,
         hint: `if the machine was reinstalled: ssh-keygen -R ${target.host}`,
         details: { fingerprint: hostKey },
       });
@@ -121,8 +121,8 @@ function connectError(error: Error & { level?: string; code?: string }, where: s
     return new PloyzError(
       {
         code: "ssh_auth_failed",
-        message: `${where}: no key was accepted`,
-        hint: "name the right private key with --identity",
+        message: `${where}: the machine accepted no key`,
+        hint: "pass the right private key with --identity",
       },
       { cause: error },
     );
@@ -132,7 +132,7 @@ function connectError(error: Error & { level?: string; code?: string }, where: s
       {
         code: "ssh_identity_invalid",
         message: `the identity is not a usable private key: ${error.message}`,
-        hint: "a key with a passphrase goes into ssh-agent",
+        hint: "add a key with a passphrase to ssh-agent",
       },
       { cause: error },
     );
@@ -142,7 +142,7 @@ function connectError(error: Error & { level?: string; code?: string }, where: s
     {
       code: "ssh_unreachable",
       message: `${where}: ${why}`,
-      hint: "check the address, the port and that sshd runs there",
+      hint: "check the address and the port, and that sshd runs there",
     },
     { cause: error },
   );

@@ -47,7 +47,7 @@ describe("secrets", () => {
     expect(await keeper.held()).toEqual([{ ...name, version: "v1" }]);
   });
 
-  it("keep their version when they are set to what they are", async () => {
+  it("keep their version when they are set to the same value", async () => {
     const { keeper, fact } = open();
     await keeper.set(to("one"));
     expect(await keeper.set(to("one"))).toEqual({ changed: false });
@@ -74,7 +74,7 @@ describe("secrets", () => {
     expect(await keeper.read([{ ...name, version: "v2" }])).toEqual(["one"]);
   });
 
-  it("of two who set one at once, one wins and the other is told", async () => {
+  it("of two concurrent writers one wins and the other gets a conflict", async () => {
     let other: (() => Promise<unknown>) | undefined;
     const vault = memoryVault(async () => {
       const meanwhile = other;

@@ -11,22 +11,21 @@ export type NewSecret = SecretName & {
 };
 
 /**
- * The secrets of the cluster, on a machine that holds the store. The vault has each one with its value and decides; the fact of its name
- * tells every machine that there is one, and in which version. Where the two differ, a write was cut short: whoever meets that makes
- * the fact what the vault says.
+ * The cluster's secrets, on a store machine. The vault holds each secret's value and is authoritative; a fact tells every machine the
+ * secret's name and version. If they differ, a write was interrupted: the next access updates the fact from the vault.
  */
 export interface SecretKeeper {
-  /** Resolves with whether that is another value than before. @throws PloyzError `conflict`. */
+  /** Resolves with whether the value changed. @throws PloyzError `conflict`. */
   set(secret: NewSecret): Promise<{ readonly changed: boolean }>;
   /** @throws PloyzError `conflict`. */
   remove(name: SecretName): Promise<{ readonly changed: boolean }>;
-  /** Their values, in order. @throws PloyzError `secret_changed`, `secret_lost`: nothing is told. */
+  /** Their values, in order. @throws PloyzError `secret_changed`, `secret_lost`, without any value. */
   read(secrets: readonly SecretRef[]): Promise<readonly string[]>;
-  /** Those that can be read. */
+  /** The readable ones. */
   held(): Promise<readonly SecretRef[]>;
 }
 
-/** What the vault holds: the record with the value. */
+/** The vault's entry: the record with the value. */
 type Held = SecretRecord & { readonly value: string };
 
 export function openKeeper({
@@ -45,7 +44,7 @@ export function openKeeper({
     return { revision: sealed?.revision ?? 0, held: heldIn(sealed?.text) };
   };
 
-  /** Makes the fact what the vault says. */
+  /** Updates the fact from the vault. */
   async function tell(name: SecretName): Promise<void> {
     const key = secretKey(name);
     for (;;) {
@@ -127,13 +126,13 @@ export async function localKeeper({
   throw holds === true
     ? new PloyzError({
         code: "store_has_no_key",
-        message: `the store on ${self} was made before there were secrets, and has no key to seal them with`,
-        hint: "it gets one when it moves: ployzctl machine storage promote --replicas 1 MACHINE",
+        message: `the store on ${self} is older than secrets, and has no key to encrypt them`,
+        hint: "move the store, which creates one: ployzctl machine storage promote --replicas 1 MACHINE",
       })
     : new PloyzError({
         code: "not_a_store_machine",
         message: `${self} does not hold the store`,
-        hint: "ployzctl store status",
+        hint: "find its machines: ployzctl store status",
       });
 }
 
@@ -153,18 +152,18 @@ const shownName = ({ namespace, name }: SecretName): string => `${namespace}/${n
 const conflict = (name: SecretName) =>
   new PloyzError({
     code: "conflict",
-    message: `somebody else has just set ${shownName(name)}`,
-    hint: "run the command again if yours is to be the one that counts",
+    message: `another command has just set ${shownName(name)}`,
+    hint: "run the command again to overwrite that value",
   });
 const changed = (name: SecretName) =>
   new PloyzError({
     code: "secret_changed",
-    message: `${shownName(name)} was set again since this was planned`,
+    message: `${shownName(name)} was set again after this was planned`,
     hint: "run the same command again",
   });
 const lost = (name: SecretName) =>
   new PloyzError({
     code: "secret_lost",
-    message: `the store does not have the value of ${shownName(name)} any more`,
-    hint: `ployzctl secret set ${shownName(name)} reads it from stdin`,
+    message: `the store has lost the value of ${shownName(name)}`,
+    hint: `set it again, from stdin: ployzctl secret set ${shownName(name)}`,
   });

@@ -10,7 +10,7 @@ const fails = (code: string) => new PloyzError({ code, message: `${code} there` 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
 afterEach(() => void vi.useRealTimers());
 
-/** A keeper of m3 whose holders answer so, after so many milliseconds; and who was asked. */
+/** A keeper of m3 whose holders answer so, after so many milliseconds; and the holders called. */
 function keeper(answers: Readonly<Record<string, { readonly ms?: number; readonly error?: PloyzError }>>) {
   const asked: string[] = [];
   const ask = (async (id: string) => {
@@ -42,7 +42,7 @@ test("a store that one has waited for in vain is not waited for again", async ()
   expect(asked).toEqual(["m1"]);
 });
 
-test("what is wrong with the secret itself is said as it is", async () => {
+test("an error of the secret itself is passed on unchanged", async () => {
   const { asked, held } = keeper({ m1: { error: fails("secret_lost") } });
   await expect(held()).rejects.toMatchObject({ code: "secret_lost" });
   expect(asked).toEqual(["m1"]);

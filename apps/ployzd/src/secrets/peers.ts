@@ -8,7 +8,7 @@ import type { SecretKeeper } from "./keeper.ts";
 
 type SecretCommand = Extract<PeerCommand, `secret.${string}`>;
 
-/** What a machine that holds the store does for the others. `keeper` throws on one that does not. */
+/** A store machine's calls for other machines. `keeper` throws on other machines. */
 export function secretHandlers(keeper: () => Promise<SecretKeeper>): Pick<PeerHandlers, SecretCommand> {
   return {
     "secret.set": async (args) => (await keeper()).set(args),
@@ -18,7 +18,7 @@ export function secretHandlers(keeper: () => Promise<SecretKeeper>): Pick<PeerHa
   };
 }
 
-/** The same from any machine: the first machine of the store that answers does it. */
+/** The same from any machine: calls the first store machine that answers. */
 export function remoteKeeper({
   ask,
   self,
@@ -49,8 +49,8 @@ export function remoteKeeper({
     }
     throw new PloyzError({
       code: "store_unavailable",
-      message: `no machine that holds the store could be asked: ${failures.join("; ")}`,
-      hint: "ployzctl store status",
+      message: `no store machine answered: ${failures.join("; ")}`,
+      hint: "check the store: ployzctl store status",
     });
   };
   return {
@@ -61,10 +61,10 @@ export function remoteKeeper({
   };
 }
 
-/** Who took this long has waited for an election and tried every server: the others would do the same, one after the other. */
+/** A call of this length has waited for an election and tried every server: further machines would only repeat that. */
 const TRIED_MS = 5_000;
 
-/** Another machine of the store may do better. */
+/** Another store machine may succeed. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
   "machine_unreachable",
   "store_unavailable",

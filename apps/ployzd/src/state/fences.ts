@@ -4,7 +4,7 @@ import { readJson, serialise, writeJson } from "./files.ts";
 
 type Seen = Readonly<Record<string, { readonly generation: number; readonly revision: number }>>;
 
-/** The highest fence that this machine has seen for each scope. A paused holder that wakes up finds a higher one here and is refused. */
+/** The highest fence seen on this machine for each scope. A resumed holder with a lower one is refused. */
 export interface FenceGuard {
   /** @throws PloyzError `fenced` when a newer holder of the scope was seen; durable before it resolves. */
   check(fence: Fence): Promise<void>;
@@ -17,7 +17,7 @@ export async function openFences(path: string): Promise<FenceGuard> {
     check: (fence) =>
       inTurn(async () => {
         const { scope, generation, revision } = fence;
-        // A comparison with what is no number is never "lower".
+        // A comparison with NaN is never "lower".
         if (typeof scope !== "string" || ![generation, revision].every(Number.isSafeInteger))
           throw new PloyzError({
             code: "fence_missing",
@@ -29,7 +29,7 @@ export async function openFences(path: string): Promise<FenceGuard> {
           throw new PloyzError({
             code: "fenced",
             message: `a newer operation holds ${scope}`,
-            hint: "ployzctl ops ls shows it",
+            hint: "find it: ployzctl ops ls",
           });
         }
         if (order === 0) return;

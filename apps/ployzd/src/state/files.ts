@@ -6,7 +6,7 @@ export async function readJson<T>(path: string): Promise<T | undefined> {
   return text === undefined ? undefined : (JSON.parse(text) as T);
 }
 
-/** A power cut leaves the old document or the new one. */
+/** Atomic, also across a power cut. */
 export const writeJson = (path: string, value: unknown): Promise<void> =>
   writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 

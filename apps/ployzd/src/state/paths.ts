@@ -17,7 +17,7 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     fences: data("fences.json"),
     reservations: data("reservations.json"),
     stopped: data("stopped.json"),
-    /** What the secrets of instances here hold. */
+    /** Values of the secrets of this machine's instances. */
     secrets: data("secrets"),
     /** The last switch to another build. */
     swap: data("swap.json"),

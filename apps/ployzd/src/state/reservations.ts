@@ -3,11 +3,11 @@ import { readJson, serialise, writeJson } from "./files.ts";
 
 type Taken = Readonly<Record<string, string>>; // instance id -> address
 
-/** Addresses of this machine's subnet, each durably under the instance's id. */
+/** Addresses of this machine's subnet, stored durably by instance id. */
 export interface Reservations {
   /** The same address for the same id, always. @throws PloyzError `addresses_exhausted`. */
   reserve(id: string): Promise<string>;
-  /** Puts a committed instance's own address back, e.g. after the file was lost. */
+  /** Restores a committed instance's address, e.g. after the file was lost. */
   restore(id: string, address: string): Promise<void>;
   release(id: string): Promise<void>;
   all(): Taken;
@@ -27,7 +27,7 @@ export async function openReservations(path: string, range: AddressRange): Promi
   const inTurn = serialise();
   const first = toNumber(range.first);
   const last = toNumber(range.last);
-  // Starts after the last one given out, so that an address is not at once someone else's: caches and keep-alives die first.
+  // Starts after the last assigned one, so that an address is not reused at once: caches and keep-alives expire first.
   let cursor = Math.max(first - 1, ...Object.values(taken).map(toNumber));
 
   const save = async (next: Taken) => {
@@ -51,7 +51,7 @@ export async function openReservations(path: string, range: AddressRange): Promi
         }
         throw new PloyzError({
           code: "addresses_exhausted",
-          message: `all addresses from ${range.first} to ${range.last} are taken on this machine`,
+          message: `all addresses from ${range.first} to ${range.last} are in use on this machine`,
           hint: "remove instances here, or add a machine",
         });
       }),

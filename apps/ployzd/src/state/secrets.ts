@@ -8,10 +8,10 @@ import { readJson, writeJson } from "./files.ts";
 type Refs = NonNullable<InstanceStart["secrets"]>;
 type Values = Readonly<Record<string, string>>;
 
-/** What the secrets of this machine's instances hold, one file (0600) each: they start after a reboot without the store. */
+/** Secret values of this machine's instances, one file (0600) each, so that they start after a reboot without the store. */
 export interface InstanceSecrets {
   keep(id: string, secrets: Refs, values: Values): Promise<void>;
-  /** Values by variable. @throws PloyzError `secrets_missing` when these are not the ones that were brought. */
+  /** Values by variable. @throws PloyzError `secrets_missing` when the stored ones differ. */
   values(id: string, secrets: Refs | undefined): Promise<Values>;
   forget(id: string): Promise<void>;
 }
@@ -27,7 +27,7 @@ export function openInstanceSecrets(dir: string): InstanceSecrets {
       throw new PloyzError({
         code: "secrets_missing",
         message: `this machine does not have the secrets of ${id}`,
-        hint: "deploy again: it is replaced by one that has them",
+        hint: "deploy again: that replaces the instance",
       });
     },
     forget: async (id) => rm(file(id), { force: true }),

@@ -46,7 +46,7 @@ describe("fences", () => {
     { scope: "s", generation: 1 },
     { scope: "s", generation: "1", revision: "9" },
     { generation: 1, revision: 1 },
-  ])("what is no fence changes nothing: %j", async (fence) => {
+  ])("an invalid fence changes nothing: %j", async (fence) => {
     const fences = await openFences(join(dir, "fences.json"));
     await fences.check({ scope: "s", generation: 1, revision: 7 });
     expect(await code(fences.check(fence as never))).toBe("fence_missing");
@@ -121,7 +121,7 @@ describe("documents on disk", () => {
     expect(await readFile(join(dir, "none.json")).catch(() => "absent")).toBe("absent");
   });
 
-  it("tasks in turn do not overlap, and go on after one failed", async () => {
+  it("tasks in turn do not overlap, and continue after one failed", async () => {
     const inTurn = serialise();
     const seen: string[] = [];
     const task = (name: string, fails = false) =>
@@ -141,7 +141,7 @@ describe("secrets of instances", () => {
   const secrets = { DATABASE_URL: { namespace: "prod", name: "db-url", version: "v1" } };
   const id = "prod.web.1.aaaaaaaa";
 
-  it("are there in the version that was brought, for root only, until they are let go of", async () => {
+  it("exist in the stored version, for root only, until they are released", async () => {
     const kept = openInstanceSecrets(join(dir, "secrets"));
     await kept.keep(id, secrets, { DATABASE_URL: "hunter2" });
     expect(await kept.values(id, secrets)).toEqual({ DATABASE_URL: "hunter2" });

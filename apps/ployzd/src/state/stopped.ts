@@ -1,8 +1,8 @@
 import { readJson, serialise, writeJson } from "./files.ts";
 
 /**
- * Committed instances that an operation has stopped to let another take their place (`update = "stop-first"`). A daemon that starts
- * in the middle of it must not bring them back beside their successor: the operation does, if it is undone.
+ * Committed instances that an operation has stopped for their successors (`update = "stop-first"`). A daemon that starts meanwhile must not
+ * restart them beside their successors: the operation does so in its undo.
  */
 export interface Stopped {
   has(id: string): boolean;

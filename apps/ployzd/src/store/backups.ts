@@ -6,11 +6,11 @@ import { type NatsStore, readBackup, snapshotStore, writeBackup } from "@ployz/n
 import { PloyzError } from "../error-codes.ts";
 import type { Membership } from "../mesh/membership.ts";
 
-/** Backups on their way between the store and an operator's file. */
+/** Transfers of backups between the store and an operator's file. */
 export interface Backups {
-  /** Copies the store, verifies the copy, and gives its bytes. @throws PloyzError `not_a_store_machine`. */
+  /** Copies the store, verifies the copy, and yields its bytes. @throws PloyzError `not_a_store_machine`. */
   make(passphrase: string | undefined): Promise<{ readonly bytes: number; stream(): Readable }>;
-  /** Takes an operator's file; resolves with its id here. */
+  /** Receives an operator's file; resolves with its id here. */
   take(source: Readable): Promise<string>;
   uploaded(id: string): string;
   clear(): Promise<void>;
@@ -38,12 +38,12 @@ export function openBackups(options: {
   return {
     async make(passphrase) {
       const { machine, machines } = options.membership();
-      // Secrets are read on store machines only.
+      // Only store machines can read secrets.
       if (!machine.store) {
         const stores = machines.filter(({ store }) => store);
         throw new PloyzError({
           code: "not_a_store_machine",
-          message: `${machine.id} does not hold the store, and a backup has its secrets`,
+          message: `${machine.id} does not hold the store, whose secrets a backup includes`,
           hint: `run it on ${stores.map(({ id }) => id).join(" or ")}: ployzctl --host root@${stores[0]?.endpoints[0]?.replace(/:\d+$/, "") ?? "MACHINE"} store snapshot`,
         });
       }
@@ -54,7 +54,7 @@ export function openBackups(options: {
         const sealKey = await options.sealKey();
         const made = { createdAt, ...secret, ...(sealKey !== undefined && { sealKey }) };
         await writeBackup(file, snapshotStore(options.nats.session, made));
-        await readBackup(file, secret); // every byte, before it is called a backup
+        await readBackup(file, secret); // verify every byte before it counts as a backup
         const { size } = await stat(file);
         return {
           bytes: size,

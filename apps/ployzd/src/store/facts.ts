@@ -5,11 +5,11 @@ export interface Placed {
   readonly generation: number;
   /** The machines that hold it. */
   readonly stores: readonly string[];
-  /** Who is a member, where that is not what stands there: facts `cluster`, `machine.…` and `subnet.…`. */
+  /** The present members, where they differ from the stored ones: facts `cluster`, `machine.…` and `subnet.…`. */
   readonly members: Readonly<Record<string, Json>> | null;
 }
 
-/** Writes into a store that was just restored, and is not open yet, which generation it is, who holds it, and who is a member. */
+/** Writes generation, store machines and members into a restored store before it opens. */
 export async function placeFacts(facts: FactStore, placed: Placed): Promise<void> {
   const standing = (await facts.list("")).filter(({ key }) => isMembership(key));
   for (const { key, value, expected } of wantedFacts(standing, placed)) {
@@ -18,7 +18,7 @@ export async function placeFacts(facts: FactStore, placed: Placed): Promise<void
     if (!written.ok)
       throw new PloyzError({
         code: "store_not_empty",
-        message: `somebody else writes into generation ${placed.generation} of the store (${key})`,
+        message: `another writer changed generation ${placed.generation} of the store (${key})`,
         hint: "run the command again",
       });
   }
@@ -29,12 +29,12 @@ export const isMembership = (key: string): boolean =>
 
 interface Write {
   readonly key: string;
-  /** Absent: it goes. */
+  /** Absent: delete it. */
   readonly value?: Json;
   readonly expected: number;
 }
 
-/** Only what differs. Pure. */
+/** Only the differing facts. Pure. */
 export function wantedFacts(standing: readonly Entry<Json>[], placed: Placed): readonly Write[] {
   const present = new Map(standing.map((entry) => [entry.key, entry]));
   const members = placed.members ?? Object.fromEntries(standing.map(({ key, value }) => [key, value]));

@@ -20,7 +20,7 @@ describe("the key of the secrets", () => {
     expect(await key({ m1, m2: { key: null }, m3: { key: "k" } })).toBe("k");
   });
 
-  it("is a new one only where nobody can have one", async () => {
+  it("is a new one only if no machine can have one", async () => {
     expect(await key({})).toBeUndefined();
     expect(await key({ m1: { key: null }, m2: { code: "no_such_command" } })).toBeUndefined();
   });

@@ -11,28 +11,28 @@ export interface Founding {
   readonly from: { readonly generation: number; readonly machines: readonly string[] };
   readonly to: { readonly generation: number; readonly machines: readonly MachineRecord[] };
   readonly storePort: number;
-  /** What the secrets of a backup are sealed with. Absent: the key of the generation before, or a new one. */
+  /** The key that encrypts the backup's secrets. Absent: the previous generation's key, or a new one. */
   readonly sealKey?: string;
-  /** What the new generation is restored from, made for machine `to`; `fenced`: old servers that have it all. */
+  /** The source of the new generation, for machine `to`; `fenced`: up-to-date old servers. */
   parcel(fenced: readonly string[], to: string): Promise<Parcel>;
   /** See `store.carry` in peers/commands.ts. */
   readonly members: Readonly<Record<string, Json>> | null;
 }
 
 export interface Founded extends Refounded {
-  /** For how long no write was taken. */
+  /** The duration without writes. */
   readonly pauseMs: number;
 }
 
 const TITLES: Readonly<Record<RefoundStage, string>> = {
   founding: "start the new store servers",
-  fencing: "let the present ones refuse writes",
-  carrying: "carry everything over and verify it",
-  retiring: "retire the present ones",
-  opening: "open the new ones",
+  fencing: "fence the current store servers",
+  carrying: "copy everything and verify it",
+  retiring: "retire the current store servers",
+  opening: "open the new store servers",
 };
 
-/** Founds a generation through the daemons of the machines that it concerns. */
+/** Founds a generation through the daemons of its machines. */
 export async function found(
   ask: AskPeer,
   founding: Founding,
@@ -73,8 +73,8 @@ export async function found(
 }
 
 /**
- * The key that the present set has, or `undefined` where all of it says that it has none. Who cannot be asked may have it: a new key
- * would make every secret unreadable, so that is an error, before anything is changed.
+ * The present set's key, or `undefined` if all its machines answer that they have none. An unreachable machine may have it: a new key would
+ * make every secret unreadable, so that is an error, before any change.
  */
 export async function presentKey(ask: AskPeer, machines: readonly string[]): Promise<string | undefined> {
   let failure: unknown;
@@ -83,7 +83,7 @@ export async function presentKey(ask: AskPeer, machines: readonly string[]): Pro
       const key = await ask(machine, "store.seal-key", null);
       if (key !== null) return key;
     } catch (error) {
-      // A daemon of before there were secrets has none.
+      // A daemon older than secrets has none.
       if (errorBody(error).code !== "no_such_command") failure = error;
     }
   }

@@ -63,7 +63,7 @@ test("a removal that is refused leaves the store where it is", async () => {
   expect(on.done).toHaveLength(1);
 });
 
-test("nobody says from outside that the store moves", async () => {
+test("a client cannot claim that the store moves", async () => {
   const on = deps();
   await all(handingOver({ ...RM, input: { machine: "m2", storeMoves: MOVES } }, on));
   expect(on.done).toEqual([["apply", { machine: "m2" }]]);

@@ -10,13 +10,13 @@ import { sorted } from "./wanted.ts";
 
 export interface HandOverDeps {
   members(): readonly MachineRecord[];
-  /** Members that answer now. */
+  /** Members that answer. */
   answering(): Promise<readonly string[]>;
   move(request: StoreMove): AsyncIterable<StoreEvent>;
   run(request: OperationRequest): AsyncIterable<OperationEvent>;
 }
 
-/** Runs an operation; of the removal of a machine that holds the store, the store moves off it first, once the rest of the plan stands. */
+/** Runs an operation; before removing a store machine, moves the store off it, once the rest of the plan is valid. */
 export async function* handingOver(
   asked: OperationRequest,
   deps: HandOverDeps,
@@ -49,7 +49,7 @@ export async function* handingOver(
 
 export type StoreMoves = { readonly from: readonly string[]; readonly to: readonly string[] };
 
-/** Only a daemon says it, and of a preview only. */
+/** Only set by a daemon, in a preview. */
 function withoutMove(request: OperationRequest): OperationRequest {
   if (request.primitive !== "machine-rm" || typeof request.input !== "object" || request.input === null)
     return request;
@@ -77,8 +77,8 @@ async function movesOf(
 }
 
 /**
- * Who holds the store when one of its machines goes: one of those that are able to takes its place; where there is none, it is on
- * fewer. `undefined`: on nobody. Pure.
+ * The store machines after one is removed: an eligible machine replaces it; without one, the store is on fewer machines. `undefined`: none
+ * left. Pure.
  */
 export function successors(
   present: readonly string[],

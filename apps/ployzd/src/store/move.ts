@@ -8,14 +8,14 @@ import { type Founding, found } from "./found.ts";
 import { remoteMachine, resolve, type Surveyed, setOf, survey } from "./survey.ts";
 import { sameSet, sorted, type Wanted } from "./wanted.ts";
 
-/** What a coordinator needs of the daemon that it runs in. */
+/** Dependencies of a coordinator on its daemon. */
 export interface StoreDeps {
   readonly self: string;
   readonly storePort: number;
   readonly store: Store;
   readonly ask: AskPeer;
   members(): readonly MachineRecord[];
-  /** This daemon goes on with that store. */
+  /** Switches this daemon to that store. */
   moved(place: StorePlace): void;
   newId(): string;
   log(error: unknown): void;
@@ -27,7 +27,7 @@ export interface MoveRequest {
   readonly preview: boolean;
 }
 
-/** Refused before anything was touched. */
+/** A refusal, before any change. */
 export class Refused extends Error {
   readonly refusals: readonly ErrorBody[];
   constructor(refusals: readonly ErrorBody[]) {
@@ -37,8 +37,8 @@ export class Refused extends Error {
 }
 
 /**
- * Moves the store to other machines. No journaled operation: the journal is in what is moved. The records on the machines are the
- * journal (see ADR 14), so the same command on any machine finishes what another one left, or gives it up and starts again.
+ * Moves the store to other machines. Not a journaled operation: the journal is inside the store. The records on the machines are the
+ * journal (see ADR 14), so the same command on any machine finishes an interrupted move, or abandons it and starts again.
  */
 export async function moveStore(
   deps: StoreDeps,
@@ -48,7 +48,7 @@ export async function moveStore(
   const members = deps.members();
   const seen = await settled(deps, request.preview, emit);
   const { serving } = seen;
-  // One that is newer than what answers is somewhere: what is open here is an old server that came back.
+  // A newer generation exists elsewhere: the open one here is an old server that came back.
   if (serving === undefined || newestHeard(seen) > serving.generation) throw noStore(seen);
   const present = sorted(setOf(seen.looks, serving.generation));
   const wanted = request.wanted(
@@ -88,7 +88,7 @@ export async function moveStore(
   return conclude(deps, { founding, action: request.action, emit, lease });
 }
 
-/** Founds it, tells everybody, ends the old servers. */
+/** Founds the new generation, notifies all members, stops the old servers. */
 export async function conclude(
   deps: StoreDeps,
   {
@@ -104,7 +104,7 @@ export async function conclude(
   },
 ): Promise<StoreMoved> {
   const release = async () => {
-    if (lease !== undefined) await deps.store.leases.release(lease).catch(deps.log); // it expires by itself
+    if (lease !== undefined) await deps.store.leases.release(lease).catch(deps.log); // it expires
   };
   try {
     const { pauseMs, generation, servers, notOpen, notRetired } = await found(deps.ask, founding, emit);
@@ -124,7 +124,7 @@ export async function conclude(
   }
 }
 
-/** Each member; those that do not answer hear of it from another one. Resolves with them. */
+/** Notifies each member; resolves with those that do not answer, which learn it from another one. */
 export async function tell(deps: StoreDeps, place: StorePlace): Promise<readonly string[]> {
   deps.moved(place);
   const told = await Promise.all(
@@ -138,7 +138,7 @@ export async function tell(deps: StoreDeps, place: StorePlace): Promise<readonly
   return sorted(told.flat());
 }
 
-/** Looks, and brings to its end what another coordinator has left. A preview only looks. */
+/** Surveys the store, and finishes another coordinator's interrupted move. A preview only surveys. */
 export async function settled(
   deps: StoreDeps,
   preview: boolean,
@@ -171,7 +171,7 @@ export async function settled(
   }
 }
 
-/** A coordinator that died right after it had opened the new store has told nobody. */
+/** A coordinator that died right after opening the new store has notified no member. */
 async function catchUp(
   deps: StoreDeps,
   { serving, looks }: Surveyed,
@@ -179,7 +179,7 @@ async function catchUp(
 ): Promise<void> {
   if (serving === undefined) return;
   if (Object.values(looks).every(({ view }) => view.generation >= serving.generation)) return;
-  emit({ type: "waiting", what: `every machine goes on with generation ${serving.generation} of the store` });
+  emit({ type: "waiting", what: `switch every machine to generation ${serving.generation} of the store` });
   await tell(deps, serving);
 }
 
@@ -216,7 +216,7 @@ export async function needFit(
         return problems.map((problem) => ({
           code: "store_machine_unfit",
           message: `${machine} cannot hold the store: ${problem}`,
-          hint: "put that right, or name another machine",
+          hint: "fix that, or name another machine",
           machine,
         }));
       } catch (error) {
@@ -232,7 +232,7 @@ const newestHeard = ({ looks }: Surveyed): number =>
 
 const LEASE_MS = 60_000;
 
-/** The lease `store`, with nothing else at work: an operation would have to wait out the pause. */
+/** Takes the lease `store` while no operation runs: an operation would have to wait out the pause. */
 export async function hold(deps: StoreDeps, operation: string): Promise<Lease> {
   const { leases } = deps.store;
   const acquire = () => leases.acquire("store", { operation, machine: deps.self }, LEASE_MS);
@@ -249,16 +249,16 @@ export async function hold(deps: StoreDeps, operation: string): Promise<Lease> {
     others.map(({ scope, holder }) => ({
       code: "scope_busy",
       message: `operation ${holder.operation} on machine ${holder.machine} holds ${scope}`,
-      hint: `wait for it: ployzctl ops watch ${holder.operation}`,
+      hint: `wait for it to finish: ployzctl ops watch ${holder.operation}`,
       machine: holder.machine,
       operationId: holder.operation,
     })),
   );
 }
 
-/** Its daemon answers and is not at work on that: it was started anew since. What it left has been settled before. */
+/** Its daemon answers and does not run that move: it has restarted since. Its remains are settled already. */
 async function hasDied(deps: StoreDeps, { machine, operation }: Lease["holder"]): Promise<boolean> {
-  if (machine === deps.self) return true; // this daemon does one at a time, and this is the one
+  if (machine === deps.self) return true; // this daemon runs one at a time, and this is it
   return deps.ask(machine, "store.look", null).then(
     ({ coordinating }) => coordinating !== operation,
     () => false,
@@ -268,21 +268,21 @@ async function hasDied(deps: StoreDeps, { machine, operation }: Lease["holder"])
 const busy = (machine: string, id: string) =>
   new PloyzError({
     code: "scope_busy",
-    message: `${machine} is at work on the store (${id})`,
-    hint: "wait for it: ployzctl store status",
+    message: `${machine} is moving the store (${id})`,
+    hint: "wait until it has finished: ployzctl store status",
   });
 
 export const noStore = ({ silent }: Surveyed) =>
   new PloyzError({
     code: "store_unavailable",
     message: `no machine that answers holds an open store${Object.keys(silent).length > 0 ? `; ${sorted(Object.keys(silent)).join(", ")} did not answer` : ""}`,
-    hint: "bring its machines back; if they are lost for good: ployzctl store recover",
+    hint: "start its machines again; if they are lost permanently: ployzctl store recover",
   });
 
 function warnings(seen: Surveyed, present: readonly string[], wanted: readonly string[]): readonly string[] {
   const away = present.filter((id) => seen.silent[id] !== undefined);
   return [
-    ...(away.length > 0 ? [`${away.join(", ")} does not answer: its old server is passed by`] : []),
-    ...(wanted.length === 1 && present.length > 1 ? [`the store will be on ${wanted[0]} alone`] : []),
+    ...(away.length > 0 ? [`${away.join(", ")} does not answer: its old server is skipped`] : []),
+    ...(wanted.length === 1 && present.length > 1 ? [`only ${wanted[0]} will hold the store`] : []),
   ];
 }

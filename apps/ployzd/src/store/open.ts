@@ -21,16 +21,16 @@ import { storeStatus } from "./status.ts";
 import { survey } from "./survey.ts";
 import { type StoreChange, wantedStores } from "./wanted.ts";
 
-/** The store as an operator sees it: where it is, and what moves it. */
+/** The operator's view of the store: its machines and its moves. */
 export interface StoreAuthority {
   status(): Promise<StoreStatus>;
-  /** Members whose daemon answers now. */
+  /** Members whose daemon answers. */
   answering(): Promise<readonly string[]>;
   move(request: StoreMove): AsyncIterable<StoreEvent>;
   restore(request: StoreRestore): AsyncIterable<StoreEvent>;
   recover(request: StoreRecover): AsyncIterable<StoreEvent>;
   readonly backups: Backups;
-  /** The re-founding that this daemon is at work on. */
+  /** The re-founding that this daemon runs. */
   coordinating(): string | undefined;
 }
 
@@ -55,7 +55,7 @@ export function openStoreAuthority(
   const full: ReplaceDeps = { ...deps, dir };
   let coordinating: string | undefined;
 
-  /** Goes on to its end when whoever asked leaves: half of it is worse than all of it or nothing. */
+  /** Runs to its end even if the caller disconnects: a partial move is worse than a complete one or none. */
   function run(preview: boolean, work: Work): AsyncIterable<StoreEvent> {
     const events: Channel<StoreEvent> = channel();
     const id = deps.newId();
@@ -63,8 +63,8 @@ export function openStoreAuthority(
       if (coordinating !== undefined && !preview)
         throw new PloyzError({
           code: "scope_busy",
-          message: `this machine is at work on the store (${coordinating})`,
-          hint: "wait for it: ployzctl store status",
+          message: `this machine is moving the store (${coordinating})`,
+          hint: "wait until it has finished: ployzctl store status",
         });
       if (!preview) coordinating = id;
       try {

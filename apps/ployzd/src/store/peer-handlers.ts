@@ -49,12 +49,12 @@ export interface PartOptions {
   readonly membership: MembershipFollower;
   readonly transfers: TransferServer;
   coordinating(): string | undefined;
-  /** Whether this daemon's connection is to a server of that generation, or of a newer one. */
+  /** Whether this daemon is connected to a server of that generation or a newer one. */
   connectedTo(generation: number): boolean;
 }
 
 /**
- * What other daemons ask of this machine's part in the store. Not commands over the store: those would have to pass through the very
+ * Handlers of other daemons' calls about this machine's part in the store. Not commands over the store: those would pass through the
  * servers that are fenced, restarted and replaced here.
  */
 export function storePart(options: PartOptions): Pick<PeerHandlers, StoreCommand> {
@@ -67,7 +67,7 @@ export function storePart(options: PartOptions): Pick<PeerHandlers, StoreCommand
       ...(generation !== undefined && { generation }),
     });
 
-  /** One at a time, and never for long: it may hold secrets. */
+  /** One at a time, and only briefly: it may hold secrets. */
   async function parcel<T>(name: string, make: (file: string) => Promise<T>, to: string) {
     await mkdir(parcels, { recursive: true, mode: 0o700 });
     const file = join(parcels, `${name}.ployz`);
@@ -81,7 +81,7 @@ export function storePart(options: PartOptions): Pick<PeerHandlers, StoreCommand
     };
   }
 
-  /** Where a generation that this machine is part of can be reached. */
+  /** Addresses of a generation that this machine is part of. */
   async function placeOf(generation: number): Promise<StorePlace> {
     const { listen, routes } = entryOf(await local.record(), generation) ?? {};
     const port = listen?.port ?? storePorts(options.storePort, generation).client;
@@ -111,14 +111,14 @@ export function storePart(options: PartOptions): Pick<PeerHandlers, StoreCommand
     "store.unfence": ({ generation, id }) => local.unfence(generation, id),
     "store.retire": ({ generation, id }) => local.retire(generation, id),
     "store.found": async (set) => {
-      // Of two generations before: theirs are the ports.
+      // The generation before the previous one used the same ports.
       for (const { generation, state } of (await local.record())?.generations ?? [])
         if (state === "retired" && generation < set.generation) await local.stop(generation);
       await local.found(set);
     },
-    // What is sealed must be readable in the generation that comes next.
+    // Encrypted secrets must stay readable in the next generation.
     "store.seal-key": async () => (await local.sealKey()) ?? null,
-    // From here on somebody knows it, whatever becomes of the coordinator: members who ask are told.
+    // From here on this machine knows it, whatever happens to the coordinator: it answers members that ask.
     "store.serve": async ({ generation, id }) => {
       await local.serve(generation, id);
       options.membership.moved(await placeOf(generation));
@@ -131,7 +131,7 @@ export function storePart(options: PartOptions): Pick<PeerHandlers, StoreCommand
     },
     "store.moved": async (place) => {
       options.membership.moved(place);
-      // Until then no command reaches this machine. One that takes longer has been told all the same.
+      // Until then no command reaches this machine. A slower machine is notified anyway.
       const there = async () => (options.connectedTo(place.generation) ? true : undefined);
       await waitFor("the new store", there, { timeoutMs: CONNECT_MS, intervalMs: 50 }).catch(() => {});
     },
@@ -189,7 +189,7 @@ export function storePart(options: PartOptions): Pick<PeerHandlers, StoreCommand
   };
 }
 
-/** What stands against a server of this generation here. */
+/** Reasons against a server of this generation on this machine. */
 async function problems(options: PartOptions, generation: number): Promise<readonly string[]> {
   const found: string[] = [];
   const say = (error: unknown) => {
@@ -197,7 +197,7 @@ async function problems(options: PartOptions, generation: number): Promise<reado
     found.push(hint === undefined ? message : `${message} (${hint})`);
   };
   await findServer(options.natsServer).catch(say);
-  // What an attempt before this one left listens there itself, and is taken over.
+  // The remains of an earlier attempt may listen there; they are reused.
   const own = await options.services.list();
   const mine = (await options.local.record())?.generations ?? [];
   const same = mine
@@ -214,7 +214,7 @@ async function problems(options: PartOptions, generation: number): Promise<reado
       address: "127.0.0.1",
       port: monitoring,
       what: "store's monitor",
-      fix: "let it listen elsewhere",
+      fix: "configure it to listen elsewhere",
     },
   ]).catch(say);
   return found;
@@ -235,7 +235,7 @@ async function receive(
   if (hash.digest("hex") !== sha256)
     throw new PloyzError({
       code: "transfer_failed",
-      message: `what came from ${machine} is not what was sent`,
+      message: `the data received from ${machine} is damaged`,
       hint: "run the command again",
     });
 }
@@ -253,7 +253,7 @@ async function dropOld({ self, cluster, dir, local, services, retentionDays }: P
   }
 }
 
-/** The route password and the key of the secrets are for the machines of the set only. */
+/** Only machines of the set may get the route password and the key of the secrets. */
 function withoutSecrets(record: StoreRecord): StoreRecord {
   const generations = record.generations.map(({ sealKey: _key, ...entry }) =>
     entry.routes === undefined ? entry : { ...entry, routes: { ...entry.routes, secret: "" } },

@@ -6,7 +6,7 @@ import { type ReplaceDeps, type Run, viewsOf } from "./replace.ts";
 import { resolve, type Surveyed, setOf, survey } from "./survey.ts";
 import { sameSet, sorted } from "./wanted.ts";
 
-/** Every store machine is lost: a survivor's mirror becomes the store. */
+/** All store machines are lost: rebuilds the store from a surviving mirror. */
 export async function recoverStore(
   deps: ReplaceDeps,
   request: StoreRecover,
@@ -48,7 +48,7 @@ export async function recoverStore(
     unfinished: seen.unfinished.map(({ id: one, decided }) => ({ id: one, decided })),
     warnings: [
       `${sorted(Object.keys(seen.silent)).join(", ") || "nobody"} does not answer`,
-      ...(left.length > 0 ? [`${left.join(", ")} had a part of the store that is lost; it is not used`] : []),
+      ...(left.length > 0 ? [`${left.join(", ")} had a part of the lost store; it is not used`] : []),
     ],
   };
   emit({ type: "store-plan", plan });
@@ -102,8 +102,8 @@ export async function recoverStore(
 }
 
 /**
- * Recoveries that were cut short: one that has opened a server of its set is finished, and is the store; what others have founded is
- * removed, as it is in the way of another try.
+ * Interrupted recoveries: finishes one that has opened a server of its set, which is the store; removes the servers founded by others,
+ * which would block a retry.
  */
 async function settleRecoveries(
   deps: ReplaceDeps,
@@ -123,7 +123,7 @@ async function settleRecoveries(
   return finished ? (await survey(deps.ask, deps.members())).serving : undefined;
 }
 
-/** All of it is here, and only waits for a peer to say that there is no newer one. The operator says it instead. */
+/** The complete store is here, and waits for a peer to confirm that there is no newer one. The operator confirms it instead. */
 async function reopen(
   deps: ReplaceDeps,
   {
@@ -142,7 +142,7 @@ async function reopen(
   const plan: StorePlan = {
     ...{ kind: "store-plan", action: "recover", changes: true, from: place, to: place, unfinished: [] },
     warnings: [
-      "no other machine answers: if the store was recovered on one of them meanwhile, this makes it two",
+      "no other machine answers: if the store was recovered on one of them meanwhile, this creates a second store",
     ],
   };
   if (!sameSet(left, [deps.self]) || deps.opened()) throw stillThere(generation, left);
@@ -156,8 +156,8 @@ async function reopen(
 }
 
 /**
- * A re-founding that nobody here has heard of may have been opened as the next one, on machines that are lost; if they come back, what they
- * have must be older. And the ports must not be those of what is left of the old set.
+ * Skips generation numbers: an unknown re-founding may have opened the next one on lost machines, and must be older if they come back. The
+ * ports must also differ from those of the old set's remains.
  */
 export const recoveredGeneration = (newest: number, old: number): number =>
   (newest + 2 - old) % 2 === 0 ? newest + 3 : newest + 2;
@@ -165,6 +165,6 @@ export const recoveredGeneration = (newest: number, old: number): number =>
 const stillThere = (generation: number, machines: readonly string[]) =>
   new PloyzError({
     code: "store_not_lost",
-    message: `the store (generation ${generation}) is still there: ${machines.join(", ")}`,
-    hint: "recovering would lose what it has; look at it: ployzctl store status. A daemon that is down: ployzctl daemon install",
+    message: `the store (generation ${generation}) still exists on ${machines.join(", ")}`,
+    hint: "a recovery would lose its data; check it: ployzctl store status; if a daemon is down, run there: ployzctl daemon install",
   });

@@ -25,9 +25,9 @@ export interface ReplaceDeps extends StoreDeps {
   readonly natsServer: string;
   readonly mirror: Mirror;
   offerFile(machine: string, path: string): string;
-  /** Whether a peer has answered since this daemon started, so that what it holds of the store was opened. */
+  /** Whether a peer has answered since this daemon started, so that it opened its part of the store. */
   opened(): boolean;
-  /** Opens it without that. */
+  /** Opens it without a peer's answer. */
   open(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export interface Run {
   emit(event: StoreEvent): void;
 }
 
-/** The store goes back to a backup: a new generation of it, with who is a member now. */
+/** Restores the store from a backup: as a new generation, with the present members. */
 export async function restoreBackup(
   deps: ReplaceDeps,
   request: StoreRestore & { readonly file: string },
@@ -47,8 +47,8 @@ export async function restoreBackup(
   if (backup.manifest.cluster !== deps.cluster)
     throw new PloyzError({
       code: "backup_other_cluster",
-      message: `the backup is of cluster ${backup.manifest.cluster}, not of ${deps.cluster}`,
-      hint: "take one of this cluster",
+      message: `the backup belongs to cluster ${backup.manifest.cluster}, not to ${deps.cluster}`,
+      hint: "use a backup of this cluster",
     });
   const seen = await settled(deps, request.preview === true, emit);
   if (seen.serving === undefined) throw noStore(seen);
@@ -68,15 +68,15 @@ export async function restoreBackup(
     to: { generation: generation + 1, machines: present },
     unfinished: [],
     warnings:
-      newer.length === 0 ? [] : [`the store has gone on since the backup of ${backup.manifest.createdAt}`],
+      newer.length === 0 ? [] : [`the store has changed since the backup of ${backup.manifest.createdAt}`],
   };
   emit({ type: "store-plan", plan });
   if (newer.length > 0 && request.overwrite !== true && request.preview !== true)
     throw new Refused([
       {
         code: "store_newer_than_backup",
-        message: `the store has gone on since the backup of ${backup.manifest.createdAt}: commits up to ${Math.max(...views.map(({ commits }) => commits))}, in the backup up to ${has.commits}`,
-        hint: "what came after it is lost if you restore it: say --yes for that; store snapshot keeps what there is now",
+        message: `the store has changed since the backup of ${backup.manifest.createdAt}: commits up to ${Math.max(...views.map(({ commits }) => commits))}, in the backup up to ${has.commits}`,
+        hint: "restoring loses later changes: save them with ployzctl store snapshot, then pass --yes",
       },
     ]);
   await needFit(deps, seen, present, generation + 1);

@@ -37,7 +37,7 @@ const stream = (name: string, leader: string, behind: readonly string[] = []) =>
 });
 const states = ({ machines }: StoreStatus) => machines.map(({ state }) => state);
 
-test("one machine is the leader, whatever other streams it leads, and one that lags is told", () => {
+test("one machine is the leader, whatever other streams it leads, and a lagging one is reported", () => {
   const sizes = [stream("COMMITS", "m2"), stream("leases", "m3", ["m1"])];
   const status = storeStatus(seen({ m1: look(1), m2: look(2), m3: look(3) }), sizes, membership);
   expect(status).toMatchObject({ state: "open", quorum: { size: 3, up: 3, needed: 2 } });

@@ -8,7 +8,7 @@ import { sorted } from "./wanted.ts";
 
 type Sizes = Awaited<ReturnType<typeof storeSizes>>;
 
-/** The store as its machines and its leader tell it now. */
+/** The store's present state, from its machines and its leader. */
 export async function storeStatus(
   ask: AskPeer,
   store: NatsStore,
@@ -27,7 +27,7 @@ export function describe(seen: Surveyed, sizes: Sizes | undefined, membership: M
   const named = setOf(seen.looks, generation);
   const members =
     named.length > 0 ? named : membership.machines.filter(({ store }) => store).map(({ id }) => id);
-  // Each stream has a leader of its own, which the table of streams tells; one machine is called leader: that of the commits.
+  // Each stream has its own leader, shown in the table of streams; "leader" means that of the commits.
   const [commits] = sizes ?? [];
   const behind = new Set(
     (sizes ?? []).flatMap(({ followers }) =>

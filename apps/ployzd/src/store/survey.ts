@@ -18,11 +18,11 @@ import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import type { Look } from "../peers/commands.ts";
 
-/** What every member says of its part in the store; who did not answer, and why. */
+/** Every member's part in the store; the members that did not answer, and why. */
 export interface Surveyed extends Survey {
   readonly looks: Readonly<Record<string, Look>>;
   readonly silent: Readonly<Record<string, ErrorBody>>;
-  /** The newest generation that any machine knows. */
+  /** The newest generation known to any machine. */
   readonly newest: number;
 }
 
@@ -51,7 +51,7 @@ export async function survey(ask: AskPeer, members: readonly MachineRecord[]): P
   return { ...surveyStore(records), looks, silent, newest };
 }
 
-/** Every machine of a generation's set, as the records of those that answered name it; of one re-founding, if that is given. */
+/** All machines of a generation's set, from the records of those that answered; of one re-founding, if given. */
 export function setOf(looks: Surveyed["looks"], generation: number, founding?: string): readonly string[] {
   for (const [id, { record }] of Object.entries(looks)) {
     const entry = entryOf(record ?? undefined, generation);
@@ -61,7 +61,7 @@ export function setOf(looks: Surveyed["looks"], generation: number, founding?: s
   return [];
 }
 
-/** The part of another machine in a re-founding. */
+/** Another machine's part in a re-founding. */
 export function remoteMachine(ask: AskPeer, name: string): StoreMachine {
   type Step = "fence" | "unfence" | "retire" | "serve" | "drop";
   const step = (command: Step) => (generation: number, id: string) =>
@@ -79,8 +79,8 @@ export function remoteMachine(ask: AskPeer, name: string): StoreMachine {
 }
 
 /**
- * Brings a re-founding that nobody is at work on to its end: forward where it was decided, else back. Says which. `lost`: machines of the
- * old set that do not answer never will, so that they have no say.
+ * Completes a re-founding without a coordinator: finishes a decided one, abandons others. Returns which. `lost`: silent machines of the old
+ * set are lost and do not count.
  */
 export async function resolve(
   ask: AskPeer,
@@ -97,7 +97,7 @@ export async function resolve(
     readonly lost?: boolean;
   },
 ): Promise<{ readonly finished: boolean }> {
-  // Where none of the old set answers, the new set is open: nobody has to retire any more.
+  // If no machine of the old set answers, the new set is open: none has to retire.
   const before = one.set === undefined ? (serving?.generation ?? 0) : one.set.generation - 1;
   const generation = one.closed?.generation ?? before;
   const from = { generation, machines: lost ? (one.closed?.machines ?? []) : setOf(looks, generation) };
@@ -107,7 +107,7 @@ export async function resolve(
     const given = await abandon(parts).then(
       () => true,
       (error: unknown) => {
-        // Of what is left of the old set, all has retired for it.
+        // All remaining machines of the old set have retired for it.
         if (lost && errorBody(error).code === "store_refounding_unfinished") return false;
         throw error;
       },
@@ -117,14 +117,17 @@ export async function resolve(
   if (to.servers.length === 0)
     throw new PloyzError({
       code: "store_refounding_unfinished",
-      message: `the store has begun to move, and none of the machines that it moves to answers (re-founding ${one.id})`,
-      hint: "bring them back and run the command again; if they are lost for good: ployzctl store recover",
+      message: `the store has begun to move, but none of its new machines answers (re-founding ${one.id})`,
+      hint: "start them and run the command again; if they are lost permanently: ployzctl store recover",
     });
-  await refound({ ...parts, carry: () => Promise.reject(new Error("what is decided is not carried again")) });
+  await refound({
+    ...parts,
+    carry: () => Promise.reject(new Error("a decided re-founding is not copied again")),
+  });
   return { finished: true };
 }
 
-/** Machines of the set that do not answer are in the records of the others; where they listen follows from the generation. */
+/** Silent machines of the set are in the records of the others; their ports follow from the generation. */
 function wholeSet(
   one: Unfinished,
   {

@@ -3,7 +3,7 @@ import type { ErrorBody } from "@ployz/errors";
 export type StoreChange = {
   readonly action: "promote" | "demote";
   readonly machines: readonly string[];
-  /** How many machines hold the store in the end. */
+  /** The final number of store machines. */
   readonly replicas?: number;
 };
 
@@ -13,8 +13,8 @@ export interface Wanted {
 }
 
 /**
- * Which machines hold the store in the end. Promoting: those that are named, when they are as many as `replicas` says; else they come to
- * those that hold it already. Demoting: the others. Pure.
+ * The final store machines. Promoting: the named ones if their number equals `replicas`; otherwise the named ones in addition to the
+ * present ones. Demoting: the others. Pure.
  */
 export function wantedStores(
   { action, machines, replicas }: StoreChange,
@@ -32,17 +32,17 @@ export function wantedStores(
   const refusals: ErrorBody[] = unknown.map((id) => ({
     code: "no_such_machine",
     message: `${id} is not a member here`,
-    hint: "ployzctl machine ls",
+    hint: "list members: ployzctl machine ls",
     machine: id,
   }));
   const wrong = ![1, 3, 5].includes(set.length);
   if (wrong || (replicas !== undefined && set.length !== replicas)) {
     const would = set.length === 0 ? "no machine" : `${set.length}: ${set.join(", ")}`;
-    const why = wrong ? "the store is on 1, 3 or 5 machines" : `--replicas says ${replicas}`;
+    const why = wrong ? "the store is on 1, 3 or 5 machines" : `--replicas is ${replicas}`;
     refusals.push({
       code: "store_set_size",
       message: `the store would be on ${would}; ${why}`,
-      hint: `it is on ${present.join(", ")} now; name all of the machines that shall hold it: ployzctl machine storage promote --replicas 3 M1 M2 M3`,
+      hint: `it is on ${present.join(", ")} now; name all machines that should hold it: ployzctl machine storage promote --replicas 3 M1 M2 M3`,
     });
   }
   return { machines: set.sort(byName), refusals };

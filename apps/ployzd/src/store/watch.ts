@@ -5,7 +5,7 @@ import type { AskPeer } from "../peers/ask.ts";
 
 const AGAIN_MS = 500;
 const LOOK_MS = 2_000;
-/** While the store answers it is enough to hear of a newer one some time. */
+/** While the store answers, checking for a newer one is not urgent. */
 const CALM_ROUNDS = 10;
 const ASKED_AT_ONCE = 3;
 
@@ -16,8 +16,8 @@ interface Watched {
 }
 
 /**
- * Asks every peer where the store is, until one has answered: a machine that was away must not open the store that it held before,
- * which may have been recovered elsewhere meanwhile. Resolves at once where there is nobody to ask.
+ * Asks every peer for the store's location until one answers: a machine that was away must not open its former store, which may have been
+ * recovered elsewhere meanwhile. Resolves at once without peers.
  */
 export async function heardFromPeers({ membership, ask, self }: Watched, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
@@ -37,8 +37,8 @@ const peersOf = (membership: Watched["membership"], self: string): readonly stri
     .filter((id) => id !== self);
 
 /**
- * Learns from peers where the store has gone: all of the time from some of them, as an old server still answers reads; and from more
- * of them at once while the store is away.
+ * Learns the store's location from peers: continuously from some, since an old server still answers reads; and from more of them while the
+ * store is away.
  */
 export async function watchGeneration(
   { session, membership, ask, self }: Watched & { readonly session: Session },

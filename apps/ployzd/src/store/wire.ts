@@ -28,7 +28,7 @@ export interface Wiring {
   addressOf(machine: string): string | undefined;
 }
 
-/** The transfer port of a member, with what daemons ask of each other on it, and the store's part in that. */
+/** A member's transfer port, with the calls between daemons and the store's handlers. */
 export async function wirePeers(wiring: Wiring): Promise<{
   readonly transfers: TransferServer;
   readonly authority: StoreAuthority;

@@ -8,20 +8,20 @@ import { pipeline } from "node:stream/promises";
 import { run } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 
-/** Content-addressed folders, each kept as the tar that it came as and unpacked for the runtime. `digest` is the sha256 of the tar, in hex. */
+/** Content-addressed folders, each kept as the received tar and unpacked for the runtime. `digest` is the sha256 of the tar, in hex. */
 export interface Bundles {
   has(digest: string): Promise<boolean>;
   /** The unpacked folder. */
   path(digest: string): string;
   read(digest: string): Readable;
-  /** Stores a tar after checking that it is what it says. @throws PloyzError `digest_mismatch`, `bundle_invalid`. */
+  /** Stores a tar after verifying its digest. @throws PloyzError `digest_mismatch`, `bundle_invalid`. */
   put(digest: string, tar: Readable): Promise<{ bytes: number }>;
   list(): Promise<readonly string[]>;
-  /** Removes what a daemon that was killed left half received. Before any `put`. */
+  /** Removes partial bundles of a killed daemon. Call it before any `put`. */
   tidy(): Promise<void>;
 }
 
-/** Nothing of the sender's: no owners, no set-uid bits; tar itself keeps every name and link inside the folder. */
+/** Drops the sender's owners and set-uid bits; tar itself keeps every name and link inside the folder. */
 const SAFELY = [
   "--no-same-owner",
   "--no-same-permissions",
@@ -30,7 +30,7 @@ const SAFELY = [
 ];
 
 const DIGEST = /^[0-9a-f]{64}$/;
-/** What `put` works on until it is whole: a finished name and twelve digits of its own. */
+/** The working folder of `put`: the final name plus twelve random digits. */
 const UNFINISHED = /^[0-9a-f]{64}(?:\.tar)?\.[0-9a-f]{12}$/;
 
 export function openBundles(dir: string): Bundles {
@@ -72,7 +72,7 @@ export function openBundles(dir: string): Bundles {
         if (found !== checked(digest)) {
           throw new PloyzError({
             code: "digest_mismatch",
-            message: `the bundle's content is ${found}, not ${checked(digest)}`,
+            message: `the bundle's digest is ${found}, not ${checked(digest)}`,
             hint: "send it again",
           });
         }
@@ -82,14 +82,14 @@ export function openBundles(dir: string): Bundles {
           timeoutMs: 600_000,
         }).catch((error: unknown) => {
           throw new PloyzError(
-            { code: "bundle_invalid", message: "the bundle is not a tar that can be unpacked" },
+            { code: "bundle_invalid", message: "cannot unpack the bundle: it is not a valid tar" },
             { cause: error },
           );
         });
         await refuseDevices(unpacked);
         await rename(incoming, tar(digest));
         await rename(unpacked, path(digest)).catch(async (error: NodeJS.ErrnoException) => {
-          if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error; // another put was first
+          if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error; // another put finished first
         });
         return { bytes };
       } finally {
@@ -108,14 +108,14 @@ export function openBundles(dir: string): Bundles {
   };
 }
 
-/** A workload may be root in its own namespaces: a device node in its folder would be a way out of them. */
+/** A workload may be root in its namespaces: a device node in its folder would let it escape. */
 async function refuseDevices(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const odd = entries.find((entry) => !entry.isFile() && !entry.isDirectory() && !entry.isSymbolicLink());
   if (odd === undefined) return;
   throw new PloyzError({
     code: "bundle_invalid",
-    message: `the bundle holds ${JSON.stringify(odd.name)}, which is no file, folder or link`,
-    hint: "leave devices, sockets and pipes out of the folder",
+    message: `the bundle holds ${JSON.stringify(odd.name)}, which is not a file, folder or link`,
+    hint: "remove devices, sockets and pipes from the folder",
   });
 }

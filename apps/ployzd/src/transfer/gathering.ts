@@ -1,14 +1,14 @@
 import { connect } from "node:net";
 import { Duplex } from "node:stream";
 
-/** Between two reads. A tunnel gives its packets one by one; in this time those of many reads come together. */
+/** Pause between two reads. A tunnel delivers packets one by one; the pause gathers those of many reads. */
 const GATHER_MS = 2;
-/** More than comes in that time at 100 MB/s. */
+/** More than arrives in that time at 100 MB/s. */
 const READ_BYTES = 256 * 1024;
 
 /**
- * A connection for much that comes over a tunnel: as a plain socket reads it, each packet or two cost a turn of the event loop, which was
- * a quarter of the processor time that a transfer took of the receiver (docs/benchmarks.md).
+ * A connection for bulk data over a tunnel: with a plain socket, every packet or two cost a turn of the event loop, a quarter of the
+ * receiver's processor time in a transfer (docs/benchmarks.md).
  */
 export function connectGathering(options: { readonly host: string; readonly port: number }): Duplex {
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -19,7 +19,7 @@ export function connectGathering(options: { readonly host: string; readonly port
       buffer,
       callback(bytes) {
         stream.push(Buffer.from(buffer.subarray(0, bytes)));
-        return false; // reads no more until it is resumed
+        return false; // stops reading until it is resumed
       },
     },
   });

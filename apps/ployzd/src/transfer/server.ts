@@ -6,9 +6,9 @@ import { pipeline } from "node:stream/promises";
 import { PloyzError } from "../error-codes.ts";
 import { connectGathering } from "./gathering.ts";
 
-/** Streams of one machine's objects to another, over the overlay. Only what was offered, once, to who was named, within a minute. */
+/** Streams of one machine's objects to another, over the overlay. Serves only an offered object, once, to the named machine, within a minute. */
 export interface TransferServer {
-  /** `open` gives what was offered when it is fetched. */
+  /** `open` opens the offered object when it is fetched. */
   offer(machine: string, open: () => Promise<Readable>): string;
   offerFile(machine: string, path: string): string;
   close(): Promise<void>;
@@ -21,7 +21,7 @@ export interface TransferOptions {
   readonly port: number;
   /** The overlay address of a machine. */
   addressOf(machine: string): string | undefined;
-  /** Answers what is no transfer: calls between daemons. */
+  /** Handles other requests: calls between daemons. */
   peers(request: IncomingMessage, response: ServerResponse): void;
   log(error: unknown): void;
 }
@@ -65,7 +65,7 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
       response.writeHead(403).end();
       return;
     }
-    request.socket.setNoDelay(false); // full packets: a send stream comes in pieces of 312 bytes and of 64 KiB
+    request.socket.setNoDelay(false); // fill packets: a send stream comes in pieces of 312 bytes and of 64 KiB
     offered
       .open()
       .then((source) =>
@@ -73,7 +73,7 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
       )
       .catch((error: unknown) => {
         options.log(error);
-        response.destroy(); // cut off, so that the receiver knows it is not whole
+        response.destroy(); // break the connection, so that the receiver detects the truncation
       });
   });
   await new Promise<void>((resolve, reject) => {
@@ -84,7 +84,7 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
               {
                 code: "port_taken",
                 message: `${options.address}:${options.port} (transfer_port) is in use`,
-                hint: "set transfer_port in the configuration",
+                hint: "set transfer_port in the configuration to a free port",
               },
               { cause: error },
             )
@@ -104,10 +104,10 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
   };
 }
 
-/** What another member has offered to this machine. */
+/** Fetches an object that another member has offered to this machine. */
 export type Fetch = (machine: string, token: string, signal: AbortSignal) => Promise<Readable>;
 
-/** `fetchOffer` by the machine's name. @throws PloyzError `no_such_machine`. */
+/** `fetchOffer`, by the machine's name. @throws PloyzError `no_such_machine`. */
 export const fetchFrom =
   (addressOf: (machine: string) => string | undefined, port: number): Fetch =>
   async (machine, token, signal) => {
@@ -116,7 +116,7 @@ export const fetchFrom =
     throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
   };
 
-/** Redeems an offer. The stream fails if the sender cuts it off. */
+/** Redeems an offer. The stream fails if the sender breaks it off. */
 export function fetchOffer(
   address: string,
   port: number,

@@ -41,7 +41,7 @@ describe("the transfer port", () => {
     return { port, offer, errors, take: (token: string) => fetchOffer("127.0.0.1", port, token, never) };
   }
 
-  it("gives what was offered, once", async () => {
+  it("serves an offered object, once", async () => {
     const { take, offer } = await serve(async () => Readable.from(["content"]));
     const token = offer();
     expect(await text(await take(token))).toBe("content");
@@ -62,7 +62,7 @@ describe("the transfer port", () => {
     expect(Buffer.concat(taken).equals(content)).toBe(true);
   });
 
-  it("gives it to nobody else's address, and a try does not use it up", async () => {
+  it("refuses other addresses, and such an attempt does not use it up", async () => {
     let address: string | undefined = "127.0.0.2";
     const { take, offer } = await serve(
       async () => Readable.from(["content"]),
@@ -176,7 +176,7 @@ describe("bundles", () => {
     expect(await bundles.list()).toEqual([one.digest]);
   });
 
-  it("that are not what they say, or no tar, leave nothing", async () => {
+  it("with a wrong digest, or that are no tar, leave nothing", async () => {
     const bundles = openBundles(join(dir, "b"));
     const one = await tarOf({ name: "a", content: "a" });
     const broken = Buffer.concat([Buffer.from("no tar"), one.bytes.subarray(6, 700)]);

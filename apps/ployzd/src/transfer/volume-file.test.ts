@@ -22,7 +22,7 @@ const read = async (...parts: readonly Buffer[]) => {
   return { head, content: (await all(stream)).toString() };
 };
 
-test("what was written is read, however it is cut", async () => {
+test("reads back the written bytes, however they are chunked", async () => {
   const whole = await file();
   for (const size of [1, 3, 7, whole.length]) {
     const parts = Array.from({ length: Math.ceil(whole.length / size) }, (_, k) =>
@@ -51,13 +51,13 @@ test("the last of it is not given out when anything is wrong, wherever it is cut
 });
 
 test.each([
-  ["", "does not begin"],
-  ["ployz-volume 2\n{}\n", "does not begin"],
+  ["", "first line is wrong"],
+  ["ployz-volume 2\n{}\n", "first line is wrong"],
   ["ployz-volume 1\n", "is missing"],
-  ["ployz-volume 1\nno\n", "cannot be read"],
-  ["ployz-volume 1\n{}\n", "not complete"],
-  ["ployz-volume 1\nnull\n", "not complete"],
-])("%j is no such file", async (text, why) => {
+  ["ployz-volume 1\nno\n", "is unreadable"],
+  ["ployz-volume 1\n{}\n", "is incomplete"],
+  ["ployz-volume 1\nnull\n", "is incomplete"],
+])("%j is not a volume file", async (text, why) => {
   await expect(openVolumeFile(of(Buffer.from(text)))).rejects.toMatchObject({
     ...{ code: "volume_file_invalid", message: expect.stringContaining(why) },
   });

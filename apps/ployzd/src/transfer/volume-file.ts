@@ -3,9 +3,9 @@ import type { VolumeFile } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
 
 /**
- * A volume in one file: a line that says what it is, a line of JSON (`VolumeFile`), the bytes of `zfs send` in frames (length of four bytes,
+ * A volume in one file: a line with the format's name, a line of JSON (`VolumeFile`), the bytes of `zfs send` in frames (length of four bytes,
  * big endian, then that many; the last frame has the highest bit of its length set), and a line of JSON with their count and the
- * SHA-256 over the JSON line and them. What is wrong with a length shows before the frame that it follows is given out.
+ * SHA-256 over the JSON line and them. A wrong length is detected before the preceding frame is yielded.
  */
 const MAGIC = "ployz-volume 1\n";
 const MAX_LINE = 65_536;
@@ -42,24 +42,23 @@ export async function* writeVolumeFile(
 export interface OpenedVolumeFile {
   readonly head: VolumeFile;
   /**
-   * What `zfs send` wrote. The last of it is given out only once all of it has been compared with the checksum, so that nobody takes
-   * a damaged one for whole. @throws PloyzError `volume_file_damaged`.
+   * Yields the output of `zfs send`. Yields the last part only after verifying the checksum, so that a damaged file never looks complete. @throws PloyzError `volume_file_damaged`.
    */
   readonly stream: AsyncGenerator<Buffer>;
 }
 
-/** @throws PloyzError `volume_file_invalid`: it is no such file. */
+/** @throws PloyzError `volume_file_invalid`: not a volume file. */
 export async function openVolumeFile(source: AsyncIterator<Buffer>): Promise<OpenedVolumeFile> {
   const reader = readerOf(source);
   if ((await reader.upTo(MAGIC.length)).toString("latin1") !== MAGIC)
-    throw invalid("it does not begin as one");
+    throw invalid("its first line is wrong");
   const line = await reader.line();
-  if (line === undefined) throw invalid("what it is of is missing");
+  if (line === undefined) throw invalid("its description is missing");
   let head: VolumeFile;
   try {
     head = JSON.parse(line) as VolumeFile;
   } catch {
-    throw invalid("what it is of cannot be read");
+    throw invalid("its description is unreadable");
   }
   if (
     typeof head !== "object" ||
@@ -67,7 +66,7 @@ export async function openVolumeFile(source: AsyncIterator<Buffer>): Promise<Ope
     typeof head.snapshot !== "object" ||
     head.snapshot === null
   )
-    throw invalid("what it is of is not complete");
+    throw invalid("its description is incomplete");
   return { head, stream: framesOf(reader, createHash("sha256").update(`${line}\n`)) };
 }
 
@@ -78,7 +77,7 @@ async function* framesOf(reader: Reader, hash: ReturnType<typeof createHash>): A
     const said = (await reader.exactly(4)).readUInt32BE();
     last = said >= LAST;
     const length = last ? said - LAST : said;
-    if (length > MAX_FRAME) throw damaged("a length in it is not possible");
+    if (length > MAX_FRAME) throw damaged("it contains an impossible length");
     const data = await reader.exactly(length);
     hash.update(data);
     bytes += length;
@@ -88,7 +87,7 @@ async function* framesOf(reader: Reader, hash: ReturnType<typeof createHash>): A
   const line = await reader.line();
   if (line === undefined) throw damaged("it ends too early");
   const expected: Trailer = { bytes, sha256: hash.digest("hex") };
-  if (line !== JSON.stringify(expected)) throw damaged("its checksum is not that of its content");
+  if (line !== JSON.stringify(expected)) throw damaged("its checksum does not match");
   if (held !== undefined) yield held;
 }
 
@@ -97,7 +96,7 @@ interface Reader {
   upTo(length: number): Promise<Buffer>;
   /** @throws PloyzError `volume_file_damaged`. */
   exactly(length: number): Promise<Buffer>;
-  /** Without its end; `undefined` where there is none. */
+  /** A line without its end; `undefined` at the end of the file. */
   line(): Promise<string | undefined>;
 }
 
@@ -151,12 +150,12 @@ const invalid = (why: string) =>
   new PloyzError({
     code: "volume_file_invalid",
     message: `the file is not an exported volume: ${why}`,
-    hint: "name one that ployzctl volume export has written",
+    hint: "use a file written by ployzctl volume export",
   });
 
 const damaged = (why: string) =>
   new PloyzError({
     code: "volume_file_damaged",
     message: `the file is damaged: ${why}`,
-    hint: "nothing of it was kept; use another copy of it, or export the volume again",
+    hint: "use another copy of the file, or export the volume again; nothing was imported",
   });

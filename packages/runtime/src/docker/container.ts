@@ -9,7 +9,7 @@ export interface ContainerDefaults {
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
 }
 
-/** What the engine is asked for (Engine API 1.41, ContainerCreate). */
+/** The request to the engine (Engine API 1.41, ContainerCreate). */
 export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults): ContainerCreateOptions {
   const { cpus, memoryBytes, pids } = spec.resources ?? {};
   return {

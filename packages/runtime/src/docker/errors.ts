@@ -13,7 +13,7 @@ export function statusOf(error: unknown): number | undefined {
   return (error as EngineError).statusCode;
 }
 
-/** Turns what dockerode throws into a typed error that says what was tried. A `PloyzError` goes through. */
+/** Turns dockerode's errors into typed errors that name the call. Passes a `PloyzError` through. */
 export function asDockerError(what: string, error: unknown): Error {
   if (error instanceof PloyzError) return error;
   const { statusCode, code, json, message = String(error) } = error as EngineError;
@@ -56,7 +56,7 @@ export async function engine<T>(what: string, call: () => Promise<T>): Promise<T
   }
 }
 
-/** As `engine`, but what is not there (404), or is so already (304), is `undefined`. */
+/** As `engine`, but `undefined` for a missing object (404) and for a no-op (304). */
 export async function engineUnless<T>(
   statuses: readonly number[],
   what: string,

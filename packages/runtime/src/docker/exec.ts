@@ -6,7 +6,7 @@ import { missing } from "../spec.ts";
 import { engine, statusOf } from "./errors.ts";
 import { frames } from "./streams.ts";
 
-/** Runs a program in a container and collects what it says. At the deadline it is killed: the engine itself would let it run. */
+/** Runs a program in a container and collects its output. Kills it at the deadline: the engine itself would let it run. */
 export async function execInContainer(
   docker: Docker,
   id: string,

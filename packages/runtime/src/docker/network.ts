@@ -19,7 +19,7 @@ export async function ensureDockerNetwork(
   const { bridge } = network;
   let found = await inspect(docker, bridge);
   if (found === undefined) {
-    // 409: somebody made it in between
+    // 409: another caller created it in between
     await engineUnless([409], `create network ${bridge}`, () =>
       docker.createNetwork({
         Name: bridge,

@@ -114,7 +114,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
     },
     async remove(id) {
       if ((await inspect(id)).state === "absent") return;
-      // 409: a removal is already going on; the engine ends it by itself.
+      // 409: a removal is already running; the engine finishes it.
       await engineUnless([404, 409], `remove ${id}`, () =>
         docker.getContainer(id).remove({ force: true, v: true }),
       );

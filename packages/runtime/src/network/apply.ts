@@ -27,7 +27,7 @@ export async function ensureBridge(network: NetworkSpec): Promise<void> {
   });
 }
 
-/** Forwarding, masquerade, anti-spoofing and the guard of the control ports. Replaces what was there at once. */
+/** Forwarding, masquerade, anti-spoofing and the guard of the control ports. Replaces the old rules atomically. */
 export async function ensureFilter(network: NetworkSpec, controlPorts: readonly number[]): Promise<void> {
   await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
   await run("nft", ["-f", "-"], { input: ruleset(network, controlPorts) }).catch((error: unknown) => {

@@ -2,7 +2,7 @@ import type { NetworkSpec } from "../runtime.ts";
 import { parseSubnet } from "./addresses.ts";
 
 /**
- * The packet filter of one bridge, as one nft(8) transaction: the table is declared, deleted and made anew, so that it is
+ * The packet filter of one bridge, as one nft(8) transaction: the table is declared, deleted and created again, so that it is
  * replaced without a moment in between. The spec must have passed `checkNetwork`, and ports are numbers: nothing needs quoting.
  *
  * A "machine address" is the first host of a machine's subnet; all machines of a cluster have the same prefix length, so

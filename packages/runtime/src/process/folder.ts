@@ -62,7 +62,7 @@ export async function removeRunFolder(paths: InstancePaths): Promise<void> {
   await rm(paths.run, { recursive: true, force: true });
 }
 
-/** /run is mounted noexec on Debian: what is executed there is a link to a file that may be. */
+/** /run is mounted noexec on Debian: executables there are links to files elsewhere. */
 async function linked(path: string, script: string, text: string): Promise<void> {
   await writeFile(script, text);
   await chmod(script, 0o700);

@@ -128,7 +128,7 @@ export async function stopInstance(
   options: StopOptions,
 ): Promise<void> {
   const { programs } = machine;
-  // A damaged record must not keep anybody from stopping what runs.
+  // A damaged record must not prevent stopping the instance.
   const record = await readRecord(paths).catch(() => ({ spec: undefined }));
   if (record === undefined) return;
   await setWanted(paths, false);
@@ -174,7 +174,7 @@ export async function removeInstance(
   await machine.cgroups.remove(paths.cgroup);
   await removeRunFolder(paths);
   if (!keepLogs) await rm(paths.logs, { recursive: true, force: true });
-  // The record goes last: until then a repeated remove knows what there is to do.
+  // Delete the record last: until then a repeated remove can continue.
   await rm(paths.dir, { recursive: true, force: true });
 }
 

@@ -44,7 +44,7 @@ function byTime(a: LogLine, b: LogLine): number {
 
 /**
  * Reads one log folder onwards from where it last stopped. s6-log renames `current` to an archive whose name sorts by time
- * (`@…`) and starts a new one; the open file stays readable, and the archives after it tell what was written in between.
+ * (`@…`) and starts a new one; the open file stays readable, and the archives after it contain the lines written in between.
  */
 class Tail {
   private readonly dir: string;

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { PloyzError } from "../error-codes.ts";
 import type { InstanceSpec } from "../runtime.ts";
 
-/** What cannot be mounted is said before anything is made. @throws PloyzError `mount_source_missing` */
+/** Refuses impossible mounts before anything is created. @throws PloyzError `mount_source_missing` */
 export async function checkMounts(spec: InstanceSpec): Promise<void> {
   const sources = spec.mounts.map(({ source }) => source);
   for (const source of spec.bundle === undefined ? sources : [spec.bundle, ...sources]) {

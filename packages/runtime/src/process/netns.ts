@@ -7,7 +7,7 @@ import { linkExists } from "../network/apply.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import type { InstancePaths } from "./paths.ts";
 
-/** Makes the namespace and its veth pair (ip-netns(8), veth(4)); what a dead attempt left half made is made anew. */
+/** Makes the namespace and its veth pair (ip-netns(8), veth(4)); creates the remains of an interrupted attempt again. */
 export async function ensureNetns(
   paths: InstancePaths,
   network: NetworkSpec,
@@ -59,7 +59,7 @@ export async function removeNetns(paths: InstancePaths): Promise<void> {
     });
   }
   if (await linkExists(paths.veth)) {
-    // The kernel takes a dead namespace apart later, and may have done it by now (1), or be at it (2): what counts is that it goes.
+    // The kernel removes a dead namespace asynchronously, and may have finished (1) or be running (2): both are fine.
     await run("ip", ["link", "delete", "dev", paths.veth], { okExitCodes: [0, 1, 2] });
     await waitFor(`${paths.veth} to go`, async () => ((await linkExists(paths.veth)) ? undefined : true), {
       timeoutMs: 5_000,

@@ -186,7 +186,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
         const paths = at(id);
         const record = await readRecord(paths).catch(() => null);
         if (record === null) {
-          dead.push(id); // its record cannot be read: whoever starts it is told so
+          dead.push(id); // its record is unreadable: starting it reports that
           continue;
         }
         if (record === undefined) {

@@ -17,7 +17,7 @@ export interface InstancePaths {
   readonly spec: string;
   /** Exit code, number of starts, back-off: written by the scripts of the service folder. */
   readonly state: string;
-  /** What is executed from the run folder. */
+  /** Executables in the run folder. */
   readonly scripts: string;
   readonly run: string;
   /** The s6 service folder of the instance. */

@@ -28,7 +28,7 @@ test("users are accounts of the machine or numbers", () => {
   }
 });
 
-test("an instance without volumes is a nobody of its own, one with files is the same on every machine", async () => {
+test("an instance without volumes has its own unprivileged user, one with files the same on every machine", async () => {
   const spec = { address: "10.101.3.10", mounts: [] };
   const uid = 0x7000_0000 + (101 << 16) + (3 << 8) + 10;
   expect(await instanceUser(spec)).toMatchObject({ uid, gid: uid, own: true });
@@ -155,7 +155,7 @@ test("the environment arrives whole, and acts on the instance's program only", a
   expect(process.cwd).toBe("/app");
 });
 
-test("a folder is mounted before what is mounted in it, after everything of the runtime's own", async () => {
+test("a folder is mounted before the mounts inside it, after the runtime's own mounts", async () => {
   const { mounts } = await oci();
   expect(
     mounts.slice(-3).map(({ source, destination, options }) => [source, destination, options[1]]),

@@ -4,7 +4,7 @@ import { PloyzError } from "../error-codes.ts";
 import type { InstanceSpec, NetworkSpec } from "../runtime.ts";
 import type { InstancePaths, ProcessLayout } from "./paths.ts";
 
-/** What is kept on disk of an instance: enough to bring it back after a reboot without asking anybody. */
+/** An instance's record on disk: enough to restore it after a reboot without any other source. */
 export interface InstanceRecord {
   readonly version: 1;
   readonly identity: string;
@@ -84,7 +84,7 @@ export async function setOomBase(paths: InstancePaths, kills: number): Promise<v
   await writeFile(join(paths.state, "oom"), `${kills}\n`);
 }
 
-/** Forgets exit code, number of starts and back-off: a start that was asked for begins at zero. */
+/** Forgets exit code, number of starts and back-off: an explicit start begins at zero. */
 export async function resetState(paths: InstancePaths): Promise<void> {
   for (const name of ["exit", "starts", "backoff", "delay", "since"])
     await rm(join(paths.state, name), { force: true });

@@ -101,7 +101,7 @@ function renumbered(text: string, name: string, ids: readonly string[]): string 
 }
 
 /**
- * File systems mounted within the bound folders, shallow ones first: a bind shows what is under a mount point (mount(8), "bind mount
+ * File systems mounted within the bound folders, shallow ones first: a bind shows the files under a mount point (mount(8), "bind mount
  * operation"), so a /usr/local on a disk of its own would look empty. Takes the text of proc_pid_mountinfo(5).
  */
 export function mountsWithin(mountinfo: string, binds: readonly string[]): readonly string[] {

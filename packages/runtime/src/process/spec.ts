@@ -64,7 +64,7 @@ export function ociSpec(input: OciInput) {
   };
 }
 
-/** HOME and PATH have defaults, as in a container; what the spec says wins. */
+/** HOME and PATH have defaults, as in a container; the spec overrides them. */
 function environment(spec: InstanceSpec, user: User): Readonly<Record<string, string>> {
   return { PATH: DEFAULT_PATH, HOME: user.home, HOSTNAME: spec.hostname, ...spec.env };
 }
@@ -86,7 +86,7 @@ function ownMounts(spec: InstanceSpec, user: User): readonly OciMount[] {
   ];
 }
 
-/** What the spec asks for; a folder before what is mounted in it. */
+/** The spec's mounts; a folder before the mounts inside it. */
 function given(spec: InstanceSpec): readonly OciMount[] {
   const bundle = spec.bundle === undefined ? [] : [{ source: spec.bundle, target: "/app", readOnly: true }];
   return [...bundle, ...spec.mounts]

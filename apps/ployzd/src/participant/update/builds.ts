@@ -10,21 +10,21 @@ import type { Payload } from "../../host/payload.ts";
 
 /** The builds that are installed on this machine side by side, as install.sh lays them out. A build is named by its hash. */
 export interface Builds {
-  /** The one that starts of now would run. `undefined`: the daemon does not run from an installation. */
+  /** The current build, which new starts run. `undefined`: the daemon does not run from an installation. */
   current(): Promise<string | undefined>;
   has(build: string): Promise<boolean>;
-  /** How big the archive is, if it is of the build that runs here: only that one is given to others. */
+  /** The archive's size, if it is of the running build: other machines get only that one. */
   offered(build: string): Promise<number | undefined>;
   read(): Readable;
-  /** Verifies the archive and installs it beside the others; switches nothing. @throws PloyzError `payload_invalid`. */
+  /** Verifies the archive and installs it beside the others, without switching to it. @throws PloyzError `payload_invalid`. */
   put(build: string, operation: string, archive: Readable): Promise<void>;
   remove(build: string, operation: string): Promise<void>;
-  /** Removes every other build than the running, the current and this one, where no program runs from it. */
+  /** Removes builds other than the running, the current and this one, unless a program runs from them. */
   prune(kept: string): Promise<void>;
-  /** Makes it the current one, in one rename. */
+  /** Makes it the current build, atomically. */
   makeCurrent(build: string): Promise<void>;
   diskFreeBytes(): Promise<number>;
-  /** What `put` of this machine's own build takes at most, while it is at it. */
+  /** The most space that `put` of this machine's own build takes during its work. */
   neededBytes(): Promise<number>;
 }
 
@@ -62,19 +62,19 @@ export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">):
         await pipeline(archive, createWriteStream(tarball, { mode: 0o600 }));
         await run("tar", ["-xzf", tarball, "-C", work, "--no-same-owner"], { timeoutMs: 300_000 });
         const unpacked = join(work, "ployz");
-        // The installer checks every file against this list, and is one of them.
+        // The installer checks every file, itself included, against this list.
         const sums = await readFile(join(unpacked, "SHA256SUMS"));
         if (createHash("sha256").update(sums).digest("hex") !== build)
-          throw new Error("its list of files is another build's");
+          throw new Error("its list of files belongs to another build");
         await run("sha256sum", ["--check", "--status", "SHA256SUMS"], { cwd: unpacked, timeoutMs: 120_000 });
         const args = ["--stage", "--tarball", tarball, "--operation", operation, "--prefix", prefix];
         await run(join(unpacked, "install.sh"), args, { timeoutMs: 300_000 });
-        if (!(await has(build))) throw new Error(`${target} is not there after the installation`);
+        if (!(await has(build))) throw new Error(`${target} is missing after the installation`);
       } catch (error) {
         throw new PloyzError(
           {
             code: "payload_invalid",
-            message: `the build ${build.slice(0, 12)} could not be installed: ${error instanceof Error ? error.message : String(error)}`,
+            message: `cannot install the build ${build.slice(0, 12)}: ${error instanceof Error ? error.message : String(error)}`,
             hint: "run the same command again",
           },
           { cause: error },
@@ -110,17 +110,17 @@ export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">):
       const entries = await readdir(payload.dir, { recursive: true });
       const sizes = await Promise.all(
         entries.map(async (entry) => {
-          const found = await lstat(join(payload.dir, entry)).catch(() => undefined); // the compile cache comes and goes
+          const found = await lstat(join(payload.dir, entry)).catch(() => undefined); // the compile cache changes
           return found?.isFile() === true ? found.size : 0;
         }),
       );
-      // Archive and files, in the folder it works in and in the one that stays.
+      // Archive and files, in the temporary folder and in the final one.
       return 2 * sizes.reduce((sum, size) => sum + size, 0) + MARGIN;
     },
   };
 }
 
-/** Folders below `root` that hold the program of a running process, in whatever namespace that is. */
+/** Folders below `root` that hold the program of a running process, in any namespace. */
 async function runningFrom(root: string): Promise<ReadonlySet<string>> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const programs = await Promise.all(

@@ -30,7 +30,7 @@ export function updateHandlers(deps: UpdateDeps): Pick<Handlers, UpdateCommands>
   const { self, payload, builds, services, paths } = deps;
   let ensuring: Promise<unknown> = Promise.resolve();
 
-  /** The last switch, once it is over. One whose process is gone is over too: what runs now tells how it ended. */
+  /** The last finished switch. A switch whose process is gone has finished too: the running build tells its result. */
   const settled = (signal: AbortSignal): Promise<Swap | null> =>
     waitFor(
       "the switch to another build",
@@ -41,7 +41,7 @@ export function updateHandlers(deps: UpdateDeps): Pick<Handlers, UpdateCommands>
         const now = await readSwap(paths.swap);
         if (now?.state !== "switching") return now ?? null;
         const state = now.to === payload.build ? ("done" as const) : ("reverted" as const);
-        return { ...now, state, error: "the switch was cut short" };
+        return { ...now, state, error: "the switch was interrupted" };
       },
       { timeoutMs: 120_000, intervalMs: 100, signal },
     );
@@ -59,7 +59,7 @@ export function updateHandlers(deps: UpdateDeps): Pick<Handlers, UpdateCommands>
         if (offer === null)
           throw new PloyzError({
             code: "payload_missing",
-            message: `${source} does not run the build ${build.slice(0, 12)} any more`,
+            message: `${source} no longer runs the build ${build.slice(0, 12)}`,
             hint: "run the same command again",
           });
         const counted = counting((done) =>
@@ -80,7 +80,7 @@ export function updateHandlers(deps: UpdateDeps): Pick<Handlers, UpdateCommands>
     "update.switch": async ({ build, back, operation }, { signal }) => {
       const last = await readSwap(paths.swap);
       if (last?.state === "switching" && last.to === build && last.operation === operation) {
-        if ((await services.status(SWAP_SERVICE)).state === "running") return null; // asked before
+        if ((await services.status(SWAP_SERVICE)).state === "running") return null; // requested before
       }
       await settled(signal);
       if (payload.build === build) return null;
@@ -102,7 +102,7 @@ export function updateHandlers(deps: UpdateDeps): Pick<Handlers, UpdateCommands>
       await services.ensure({
         name: SWAP_SERVICE,
         description: "Ployz: switches this machine to another build, or back",
-        // By the folder of the build that is known to work, not through the link that is about to change.
+        // From the folder of the working build, not through the link that is about to change.
         argv: [`${payload.dir}/lib/node`, `${payload.dir}/lib/ployzd.mjs`, "swap"],
         env: { PLOYZ_DATA_DIR: deps.config.dataDir, PLOYZ_SOCKET: deps.config.socket },
         restart: "never",
@@ -116,10 +116,10 @@ export function updateHandlers(deps: UpdateDeps): Pick<Handlers, UpdateCommands>
         throw new PloyzError({
           code: "update_reverted",
           message: `${self} runs ${payload.version} (${payload.build.slice(0, 12)})${swap?.to === build && swap.error !== undefined ? `: ${swap.error}` : ""}`,
-          hint: `the log of what was tried is on ${self}: ployzd's, see docs/operations.md`,
+          hint: `read the log of ployzd on ${self}: docs/operations.md, Logs`,
         });
       await services.remove(SWAP_SERVICE);
-      // The one before stays, to go back to.
+      // Keep the previous build, for a rollback.
       await builds.prune(swap?.to === build ? swap.from : build);
       return { version: payload.version, disturbed: swap?.to === build ? await disturbed(swap, deps) : [] };
     },
@@ -147,7 +147,7 @@ const instancePids = (list: readonly InstanceStatus[]): Readonly<Record<string, 
     list.flatMap(({ id, state, pid }) => (state === "running" && pid !== undefined ? [[id, pid]] : [])),
   );
 
-/** What ran before and is still there, under another process or none. What an operation has removed meanwhile is not disturbed. */
+/** Instances and services from before whose process changed or ended. Those that an operation removed meanwhile do not count. */
 async function disturbed({ before }: Swap, { runtime, services }: UpdateDeps) {
   const listed = new Set([...(await runtime.list()).map(({ id }) => id), ...(await services.list())]);
   const now = { ...(await dataPlanePids(services)), ...instancePids(await runtime.list()) };
@@ -155,7 +155,7 @@ async function disturbed({ before }: Swap, { runtime, services }: UpdateDeps) {
     .filter(([what, pid]) => listed.has(what) && now[what] !== pid)
     .map(([what, pid]) => ({
       what,
-      why: now[what] === undefined ? "it does not run any more" : `process ${pid} is now ${now[what]}`,
+      why: now[what] === undefined ? "it no longer runs" : `process ${pid} is now ${now[what]}`,
     }));
 }
 

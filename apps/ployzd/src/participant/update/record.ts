@@ -7,15 +7,15 @@ export interface Swap {
   readonly from: string;
   readonly to: string;
   readonly state: "switching" | "done" | "reverted";
-  /** Why it went back. */
+  /** The reason for the rollback. */
   readonly error?: string;
-  /** Process ids of instances and of services of the data plane as they were before. */
+  /** Process ids of instances and data plane services before the switch. */
   readonly before: Readonly<Record<string, number>>;
 }
 
-/** The service that does the switch: it outlives the daemon that asked for it. */
+/** The service that does the switch: it outlives the daemon that started it. */
 export const SWAP_SERVICE = "ployz-update";
-/** What a switch is meant to replace. */
+/** Services that a switch replaces. */
 export const REPLACED: ReadonlySet<string> = new Set(["ployzd", "ployz-gateway", "ployz-dns", SWAP_SERVICE]);
 
 export const readSwap = (path: string): Promise<Swap | undefined> => readJson<Swap>(path);

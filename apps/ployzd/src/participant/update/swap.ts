@@ -9,14 +9,14 @@ import { openBuilds } from "./builds.ts";
 import { readSwap, writeSwap } from "./record.ts";
 
 const UP_MS = 30_000;
-/** Starts that ended by themselves: it will not get better. */
+/** The number of failed starts after which the switch rolls back. */
 const ENOUGH_STARTS = 3;
 const DAEMON = "ployzd";
 
 /**
- * `ployzd swap`: does the switch that the record asks for. It runs as a service of its own, from the build that is left, so that it lives
- * while the daemon is replaced: when the new daemon does not come up as a member with the store, the old one is put back, and nobody
- * has to reach this machine for that.
+ * `ployzd swap`: switches to the build in the record. It runs as a separate service, from the old build, so that it survives the daemon's
+ * replacement: if the new daemon does not come up as a member with the store, it rolls back to the old one, without any connection to this
+ * machine.
  */
 export async function runSwap(config: Config, log: Logger): Promise<void> {
   const paths = pathsOf(config);
@@ -38,7 +38,7 @@ export async function runSwap(config: Config, log: Logger): Promise<void> {
         const { pid } = await services.status(DAEMON);
         if (pid !== undefined) pids.add(pid);
         if (pids.size < ENOUGH_STARTS) return undefined;
-        throw new PloyzError({ code: "daemon_not_ready", message: `it ended ${ENOUGH_STARTS - 1} times` });
+        throw new PloyzError({ code: "daemon_not_ready", message: `it exited ${ENOUGH_STARTS - 1} times` });
       },
       { timeoutMs: UP_MS, intervalMs: 50 },
     );
@@ -53,14 +53,14 @@ export async function runSwap(config: Config, log: Logger): Promise<void> {
     log.info({ build: swap.to }, "switched");
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    log.error({ err: error, build: swap.to }, "the new build does not come up: going back");
+    log.error({ err: error, build: swap.to }, "the new build does not start: rolling back");
     await start(swap.from, async () => true).catch((again: unknown) =>
       log.error({ err: again }, "going back"),
     );
     await writeSwap(paths.swap, {
       ...swap,
       state: "reverted",
-      error: `the daemon of the build ${swap.to.slice(0, 12)} did not come up (${why})`,
+      error: `the daemon of the build ${swap.to.slice(0, 12)} did not start (${why})`,
     });
   }
 }

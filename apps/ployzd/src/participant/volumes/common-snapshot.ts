@@ -1,8 +1,8 @@
 import type { ObservedSnapshot } from "@ployz/primitives";
 
 /**
- * What the difference is sent from: our newest snapshot, if the other side has it and it is not newer than what we want. `undefined`:
- * nothing in common, or we have snapshots that they do not know. Named as they name it. Both lists are oldest first.
+ * The base of an incremental transfer: our newest snapshot, if the source has it and it is not newer than the wanted one. `undefined`: no
+ * common snapshot, or we have snapshots unknown to the source. Uses the source's name. Both lists are oldest first.
  */
 export function commonBase(
   ours: readonly ObservedSnapshot[],

@@ -2,23 +2,23 @@ import type { Dataset, Zfs } from "@ployz/zfs";
 import { PloyzError } from "../../error-codes.ts";
 import { type Copy, copiesIn, type Layout, OURS } from "./layout.ts";
 
-/** ZFS that answers, and where Ployz keeps its volumes in it. */
+/** A working ZFS, and the location of Ployz's volumes in it. */
 export interface Pool {
   readonly zfs: Zfs;
   readonly layout: Layout;
 }
 
-/** All copies on this machine. Looked at each time: what is remembered could be wrong. */
+/** All copies on this machine. Read each time: a cache could be wrong. */
 export async function copiesOf({ zfs, layout }: Pool): Promise<readonly Copy[]> {
   return copiesIn(layout, await zfs.listDatasets(layout.root, OURS));
 }
 
-/** The copy that an id stands for. While one is received, a retired one of the same id is not the one that is meant. */
+/** The copy with this id. During a receive, the incoming copy takes precedence over a retired one with the same id. */
 export async function findCopy(pool: Pool, id: string): Promise<Copy | undefined> {
   return meant(await copiesOf(pool), id);
 }
 
-/** The same among copies that were listed before. */
+/** The same, among copies already listed. */
 export function meant(all: readonly Copy[], id: string): Copy | undefined {
   const copies = all.filter((copy) => copy.id === id);
   return (
@@ -41,7 +41,7 @@ export function missing(id: string, self: string): PloyzError {
   return new PloyzError({
     code: "volume_missing",
     message: `volume ${id} is not on machine ${self}`,
-    hint: "ployzctl volume ls shows where it is",
+    hint: "find its machine: ployzctl volume ls",
   });
 }
 
@@ -50,6 +50,6 @@ export function sealed({ id, state, sealedBy }: Copy): PloyzError {
   return new PloyzError({
     code: "volume_sealed",
     message: `volume ${id} ${why} on this machine`,
-    hint: "ployzctl ops ls shows the operation; run the same command again, or abort it",
+    hint: "find the operation with ployzctl ops ls; run its command again, or abort it",
   });
 }

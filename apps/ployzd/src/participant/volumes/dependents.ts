@@ -6,7 +6,7 @@ import type { Pool } from "./copies.ts";
 export const isHeld = (snapshot: Dataset): boolean =>
   Number(snapshot.properties.get("userrefs")?.value ?? 0) > 0;
 
-/** The clones of a dataset's snapshots, or of one snapshot: what keeps it from being destroyed. */
+/** The clones of a dataset's snapshots, or of one snapshot, which prevent its destruction. */
 export function dependentsOf(name: string, datasets: readonly Dataset[]): readonly string[] {
   const snapshots = name.includes("@")
     ? (origin: string) => origin === name
@@ -30,7 +30,7 @@ export async function destroyUnlessNeeded(
   }
 }
 
-/** What a failed destroy says that needs the dataset; `undefined`: it failed for another reason. */
+/** The dependents named by a failed destroy; `undefined`: it failed for another reason. */
 export function neededBy(error: unknown): readonly string[] | undefined {
   if (!(error instanceof PloyzError) || !["has_dependents", "snapshot_held"].includes(error.code))
     return undefined;

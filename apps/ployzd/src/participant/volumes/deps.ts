@@ -9,19 +9,19 @@ import type { Pool } from "./copies.ts";
 import type { Copy } from "./layout.ts";
 import type { Storage } from "./storage.ts";
 
-/** What the commands on volumes need of the machine. */
+/** Dependencies of the volume commands. */
 export interface VolumeDeps {
   readonly self: string;
   readonly storage: Storage;
   readonly runtime: Pick<Runtime, "kind" | "list" | "images">;
   readonly retention: Retention;
-  /** What is done to one volume is done in turn, an instance's start on it included. */
+  /** Serialises work on one volume, including an instance's start on it. */
   inTurn<T>(id: string, task: () => Promise<T>): Promise<T>;
   now(): number;
   log(error: unknown): void;
 }
 
-/** What transfers need besides. */
+/** Additional dependencies of transfers. */
 export interface PullDeps extends VolumeDeps {
   readonly machines: Machines;
   /** Fetches an offered stream from another machine's transfer port. */
@@ -37,12 +37,12 @@ export function checkMine(copy: Copy, operation: string, identity?: VolumeIdenti
     code: "dataset_foreign",
     message: other
       ? `volume ${copy.id} is ${copy.namespace}/${copy.name} here, not ${identity.namespace}/${identity.name}`
-      : `the copy of ${copy.id} on this machine was made by operation ${copy.operation}, not by this one`,
-    hint: "ployzctl ops ls shows the operations",
+      : `the copy of ${copy.id} on this machine belongs to operation ${copy.operation}, not to this one`,
+    hint: "list the operations: ployzctl ops ls",
   });
 }
 
-/** The instance that runs on the volume, if any. One that waits for its next life counts. */
+/** The instance that runs on the volume, if any. One that waits for its restart counts. */
 export async function userOf(
   runtime: Pick<Runtime, "list">,
   id: string,
@@ -66,12 +66,12 @@ export async function checkUnused(
   throw new PloyzError({
     code: "volume_in_use",
     message: `${user} runs on volume ${id}`,
-    hint: "it has to be stopped first",
+    hint: "stop it first",
     details: { instance: user },
   });
 }
 
-/** Oldest first. Without its user properties, which would take four times as long. */
+/** Oldest first. Without user properties, which would take four times as long. */
 export const snapshotsOf = ({ zfs }: Pool, name: string): Promise<readonly Dataset[]> =>
   zfs.listSnapshots(name, { userProperties: [] });
 

@@ -17,7 +17,7 @@ type Effects =
   | "volume.seal"
   | "volume.unseal";
 
-/** Commands on volumes of this machine alone. Each may be sent again at any time, also after it was cut off half way. */
+/** Commands on this machine's volumes. Each may be repeated at any time, also after an interruption. */
 export function localEffects(deps: VolumeDeps): Pick<Handlers, Effects> {
   const { storage, runtime, inTurn, self } = deps;
 
@@ -29,7 +29,7 @@ export function localEffects(deps: VolumeDeps): Pick<Handlers, Effects> {
       return { snapshots: (await snapshotsOf(pool, copy.dataset.name)).map(observedSnapshot) };
     },
 
-    /** Created with all its properties in one call; the mount and the folder are made again by whoever finds them missing. */
+    /** Created with all properties in one call; every use creates a missing mount or folder again. */
     "volume.ensure": ({ spec, operation, create, ...identity }) =>
       inTurn(checkId(identity.id), async () => {
         const pool = await storage.ready();
@@ -111,7 +111,7 @@ export function localEffects(deps: VolumeDeps): Pick<Handlers, Effects> {
         return { guid: dataset.guid };
       }),
 
-    /** The mark comes last: a seal that was cut off leaves a volume that is still active, and that the next start opens again. */
+    /** The mark comes last: an interrupted seal leaves an active volume, which the next start opens again. */
     "volume.seal": ({ id, operation }) =>
       inTurn(checkId(id), async () => {
         const pool = await storage.ready();
@@ -128,7 +128,7 @@ export function localEffects(deps: VolumeDeps): Pick<Handlers, Effects> {
       inTurn(checkId(id), async () => {
         const pool = await storage.ready();
         const copy = await findCopy(pool, id);
-        // One whose mark is gone may still have to be opened.
+        // A volume without the mark may still be closed: open it.
         const mine = copy?.state === "sealed" && copy.sealedBy === operation;
         if (copy?.dataset === undefined || (copy.state !== "active" && !mine)) return null;
         await unmark(pool, copy.dataset, MARK.sealedBy);
@@ -138,7 +138,7 @@ export function localEffects(deps: VolumeDeps): Pick<Handlers, Effects> {
   };
 }
 
-/** Holds several volumes, always in the same order, so that two tasks never wait for each other. */
+/** Holds several volumes, always in the same order, to prevent deadlocks. */
 export function allInTurn<T>(
   deps: Pick<VolumeDeps, "inTurn">,
   ids: readonly string[],

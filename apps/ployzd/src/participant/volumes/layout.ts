@@ -4,50 +4,50 @@ import type { Dataset } from "@ployz/zfs";
 import { PloyzError } from "../../error-codes.ts";
 
 /**
- * Where copies of volumes are. A copy's place says what it is for, so that one rename, which is atomic, changes it:
+ * The location of volume copies. A copy's place is its state, so that one atomic rename changes it:
  *
  *     ROOT/volumes/<namespace>/<id>   the volume: active, sealed when `ployz:sealed-by` is set, retired when `ployz:retired-here` is
- *     ROOT/incoming/<id>              says whose copy is being received; the copy itself is ROOT/incoming/<id>/data
- *     ROOT/retired/<id>               kept until the retention lets it go; `<id>.aside-<digits>`: it had diverged
+ *     ROOT/incoming/<id>              names the owner of the copy being received; the copy itself is ROOT/incoming/<id>/data
+ *     ROOT/retired/<id>               kept until its retention expires; `<id>.aside-<digits>`: it had diverged
  *
- * A namespace's volumes have one parent, so that one snapshot of all is atomic. An incoming copy is below a dataset that says whose it
- * is, because a received dataset has no properties of ours before it is whole.
+ * A namespace's volumes have one parent, so that one snapshot of all is atomic. An incoming copy is below a dataset that names its owner,
+ * because a received dataset has no Ployz properties until it is complete.
  */
 export interface Layout {
   readonly root: string;
   readonly volumes: string;
   readonly incoming: string;
   readonly retired: string;
-  /** Folder of the mountpoints. */
+  /** Parent folder of the mountpoints. */
   readonly mounts: string;
 }
 
 export type Place = "volumes" | "incoming" | "retired";
 
-/** Properties of ours on a copy. `ployz:state` does not exist: two truths could differ after a power cut. */
+/** Ployz's properties on a copy. There is no `ployz:state`: after a power cut it could contradict the location. */
 export const MARK = {
   volume: "ployz:volume",
   id: "ployz:id",
-  /** Who made this copy. */
+  /** The operation that made this copy. */
   operation: "ployz:operation",
   sealedBy: "ployz:sealed-by",
   retiredAt: "ployz:retired-at",
-  /** Retired, and still among the volumes: it could not be renamed while clones of it are mounted. */
+  /** Retired but still among the volumes: mounted clones prevented its rename. */
   retiredHere: "ployz:retired-here",
-  /** It was a retired copy, since this time, when `ployz:operation` took it: the undo puts it back. */
+  /** It was retired at this time before `ployz:operation` reused it: the undo retires it again. */
   wasRetired: "ployz:was-retired",
 } as const;
 
-/** What is read of a dataset: our marks, and what ZFS says of everything. */
+/** Properties read of a dataset: Ployz's marks, and the native ones. */
 export const OURS = { userProperties: Object.values(MARK) } as const;
 
 /** One copy of a volume on this machine. */
 export interface Copy extends VolumeIdentity {
   readonly place: Place;
   readonly state: ObservedVolume["state"];
-  /** Absent: an incoming copy of which nothing has come yet. */
+  /** Absent: an incoming copy without data yet. */
   readonly dataset: Dataset | undefined;
-  /** Of an incoming copy: what says whose it is. */
+  /** Of an incoming copy: the dataset that names its owner. */
   readonly holder: Dataset | undefined;
   readonly operation: string;
   readonly sealedBy: string | undefined;
@@ -78,7 +78,7 @@ function check(what: string, pattern: RegExp, text: string): string {
   });
 }
 
-/** Guards every dataset and path made from what another machine says. @throws PloyzError `invalid_input`. */
+/** Validates every dataset and path derived from another machine's input. @throws PloyzError `invalid_input`. */
 export const checkId = (id: string): string => check("a volume id", ID, id);
 export const checkNamespace = (namespace: string): string => check("a namespace", LABEL, namespace);
 export const checkSnapshot = (snapshot: string): string => check("a snapshot name", SNAPSHOT, snapshot);
@@ -88,20 +88,20 @@ export const volumeDataset = (layout: Layout, namespace: string, id: string): st
 export const holderDataset = (layout: Layout, id: string): string => `${layout.incoming}/${checkId(id)}`;
 export const incomingDataset = (layout: Layout, id: string): string => `${holderDataset(layout, id)}/data`;
 export const retiredDataset = (layout: Layout, id: string): string => `${layout.retired}/${checkId(id)}`;
-/** The same name each time for the same dataset, so that a repeated try finds it. */
+/** Deterministic for a dataset, so that a retry finds it. */
 export const asideDataset = (layout: Layout, id: string, guid: string): string =>
   `${layout.retired}/${checkId(id)}.aside-${guid.slice(-8)}`;
 
 export const mountpointOf = (layout: Pick<Layout, "mounts">, id: string): string =>
   join(layout.mounts, checkId(id));
 /**
- * What an instance gets. Not the mountpoint itself: this folder is in the dataset, so that where it is not mounted there is nothing to
- * bind, and no engine that starts its containers by itself can start one on an empty folder of the machine's disk.
+ * The folder that an instance gets. It is inside the dataset, not the mountpoint itself: without the mount there is nothing to bind, so an
+ * engine that restarts containers cannot start one on an empty folder of the machine's disk.
  */
 export const contentOf = (layout: Pick<Layout, "mounts">, id: string): string =>
   join(mountpointOf(layout, id), "data");
 
-/** `wasRetired`: since when it was a retired copy, if it was one. */
+/** `wasRetired`: the time when it was retired before, if it was. */
 export function identityMarks(
   { id, namespace, name }: VolumeIdentity,
   operation: string,
@@ -115,7 +115,7 @@ export function identityMarks(
   };
 }
 
-/** The copies among all filesystems below the root. Datasets without our marks are not ours. */
+/** The copies among all filesystems below the root. Datasets without Ployz's marks are skipped. */
 export function copiesIn(layout: Layout, datasets: readonly Dataset[]): readonly Copy[] {
   const byName = new Map(datasets.map((dataset) => [dataset.name, dataset]));
   return datasets.flatMap((dataset): Copy[] => {
@@ -125,7 +125,7 @@ export function copiesIn(layout: Layout, datasets: readonly Dataset[]): readonly
       return copy(here, dataset, dataset, undefined);
     }
     if (place === "retired" && rest.length === 1) {
-      // Its own id, not the marked one: a copy that was set aside is one of its own.
+      // The id in its name, not the marked one: a copy set aside is a separate copy.
       return copy("retired", dataset, dataset, undefined, rest[0]);
     }
     if (place === "incoming" && rest.length === 1)

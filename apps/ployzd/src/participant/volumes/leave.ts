@@ -3,8 +3,8 @@ import { close } from "./mount.ts";
 import type { Storage } from "./storage.ts";
 
 /**
- * Takes the volumes out of use before the machine leaves its cluster: nothing of them may be mounted below a data folder that may be
- * removed next. Nothing is destroyed. Resolves with the datasets that hold data.
+ * Closes the volumes before the machine leaves its cluster: none may stay mounted below a data folder that may be deleted next. Destroys
+ * nothing. Resolves with the datasets that hold data.
  */
 export async function leaveVolumes({
   root,

@@ -16,11 +16,11 @@ export function sparingly(report: () => void): () => void {
 export interface LimitOptions {
   readonly signal: AbortSignal;
   readonly bytesPerSecond: number;
-  /** A sign of life, again and again while it waits. */
+  /** Heartbeats while it waits. */
   onWait(): void;
 }
 
-/** Makes what comes wait when it is more than it may be: the sender waits too, by back-pressure. */
+/** Delays data above the rate limit; back-pressure delays the sender too. */
 export function limited(source: Readable, { signal, bytesPerSecond, onWait }: LimitOptions): Readable {
   const started = performance.now();
   let bytes = 0;

@@ -9,8 +9,8 @@ import { contentOf, mountpointOf, OURS } from "./layout.ts";
 const DEFAULT_RECORDSIZE = 131_072;
 
 /**
- * What a volume's spec is in properties. Its quota is ZFS's refquota: what the instance may store. With `quota`, the snapshots that
- * operations take would use it up, and a volume could become too big for its own quota on the machine that receives it.
+ * Converts a volume's spec to ZFS properties. Its quota is ZFS's refquota, which limits the instance's data. With `quota`, the snapshots of
+ * operations would count too, and a volume could exceed its own quota on the receiving machine.
  */
 export function specProperties(spec: VolumeSpec): SettableProperties {
   return {
@@ -20,32 +20,32 @@ export function specProperties(spec: VolumeSpec): SettableProperties {
 }
 
 /**
- * Ready to be used: writable, mounted, now and after a reboot, with the folder that instances get. Repeated before each use, so that a
- * step that was cut off half way is finished by the next one.
+ * Opens a volume for use: writable, mounted, now and after a reboot, with the instances' folder. Repeated before each use, which completes
+ * an interrupted step.
  */
 export async function open({ zfs, layout }: Pool, name: string, id: string, seen?: Dataset): Promise<void> {
   const path = mountpointOf(layout, id);
   const now = seen ?? (await zfs.getDataset(name, OURS));
   if (isOpen(now, path) && (await isMountpoint(path))) return makeContent(contentOf(layout, id));
-  // Writable first: once it has a mountpoint it is mounted, and zfs-fuse does not change a mount.
+  // Writable first: setting the mountpoint mounts it, and zfs-fuse does not change a mount.
   await zfs.setProperties(now, { readonly: false });
   await zfs.setProperties(now, { canmount: "on", mountpoint: path });
-  // Which has mounted it, unless it had that mountpoint before.
+  // Setting it has mounted the dataset, unless it had that mountpoint before.
   if (!(await isMountpoint(path))) await zfs.mount(name);
   if (!(await isMountpoint(path))) {
     throw new PloyzError({
       code: "mount_failed",
-      message: `${name} is mounted, says ZFS, but not at ${path}`,
-      hint: `look at the mounts: grep ${path} /proc/mounts`,
+      message: `ZFS reports ${name} mounted, but not at ${path}`,
+      hint: `check the mounts: grep ${path} /proc/mounts`,
     });
   }
   await makeContent(contentOf(layout, id));
 }
 
-/** Asked of the kernel: what was made in an unmounted folder would be on the machine's own disk. */
+/** Asks the kernel: data in an unmounted folder would be on the machine's own disk. */
 async function isMountpoint(path: string): Promise<boolean> {
   try {
-    await statfs(path); // fails on a dead mount, of which stat(2) would remember what it was
+    await statfs(path); // fails on a dead mount, for which stat(2) would return cached data
     const [inside, outside] = await Promise.all([stat(path), stat(dirname(path))]);
     return inside.dev !== outside.dev;
   } catch {
@@ -60,13 +60,13 @@ const isOpen = ({ mounted, mountpoint, properties }: Dataset, path: string): boo
   properties.get("canmount")?.value === "on";
 
 /**
- * Out of use: unmounted, read-only, and without a mountpoint, so that no reboot mounts it. To be done before its place or its mark
- * changes: until then it is a volume that the next use opens again.
+ * Closes a volume: unmounted, read-only, and without a mountpoint, so that no reboot mounts it. Call it before its place or its mark
+ * changes: until then the next use opens the volume again.
  */
 export async function close({ zfs, layout }: Pool, dataset: Dataset, id: string): Promise<void> {
   await zfs.unmount(dataset);
   await zfs.setProperties(dataset, { mountpoint: "none", readonly: true });
-  await rmdir(mountpointOf(layout, id)).catch(() => {}); // only when empty; nothing depends on it
+  await rmdir(mountpointOf(layout, id)).catch(() => {}); // removes it only when empty; no other code relies on that
 }
 
 async function makeContent(path: string): Promise<void> {
@@ -77,13 +77,13 @@ async function makeContent(path: string): Promise<void> {
     if (code === "EEXIST") return;
     if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
     throw new PloyzError(
-      { code: "no_space", message: `there is no space for ${path}`, hint: "free space in the pool" },
+      { code: "no_space", message: `no space left for ${path}`, hint: "free space in the pool" },
       { cause: error },
     );
   }
 }
 
-/** The marks that are there and should not be, one call each. */
+/** Removes unexpected marks, one call each. */
 export async function unmark({ zfs }: Pool, dataset: Dataset, ...marks: readonly string[]): Promise<void> {
   for (const mark of marks) if (dataset.user[mark] !== undefined) await zfs.unsetProperty(dataset.name, mark);
 }

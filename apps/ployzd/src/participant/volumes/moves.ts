@@ -16,11 +16,11 @@ import {
 import { close, unmark } from "./mount.ts";
 
 /*
- * A copy changes its place in one order: first the properties that it needs there, then the rename, which is the change. Cut off before
- * the rename it is what it was, with marks that its old place does not read; after it nothing is left to do but to tidy.
+ * A copy moves in a fixed order: first the properties for its new place, then the rename, which is the change. Interrupted before the
+ * rename, its state is unchanged, since its old place ignores the new marks; after it only clean-up is left.
  */
 
-/** Makes room for a copy that has nothing in common with this one. Kept, under a name of its own, as a retired copy. */
+/** Sets aside a copy that shares no snapshot with the new one. Keeps it, under a separate name, as a retired copy. */
 export async function setAside(pool: Pool, copy: Copy, dataset: Dataset, now: number): Promise<void> {
   const { zfs, layout } = pool;
   await checkMovable(pool, copy, dataset);
@@ -30,12 +30,12 @@ export async function setAside(pool: Pool, copy: Copy, dataset: Dataset, now: nu
     user: { ...marks, [MARK.retiredAt]: copy.retiredAt ?? copy.wasRetired ?? new Date(now).toISOString() },
   });
   await zfs.rename(dataset.name, asideDataset(layout, copy.id, dataset.guid));
-  if (copy.holder !== undefined) await unmark(pool, copy.holder, MARK.wasRetired); // what comes next was none
+  if (copy.holder !== undefined) await unmark(pool, copy.holder, MARK.wasRetired); // the next copy was not retired
 }
 
 /**
- * Says whose the incoming copy is. One that an operation left that is over (the caller holds the volume's lease) is taken over: what it
- * has received is as good. `retired`: the copy that will be used; `present`: the one that is there, as it was read.
+ * Records the owner of the incoming copy. Takes over one left by an ended operation (the caller holds the volume's lease): its received
+ * data is still valid. `retired`: the copy to reuse; `present`: the existing one, as read.
  */
 export async function ensureHolder(
   { zfs, layout }: Pool,
@@ -54,7 +54,7 @@ export async function ensureHolder(
   else await zfs.setProperties(present, { user });
 }
 
-/** A retired copy becomes the incoming one, which then needs only what has changed since. */
+/** Reuses a retired copy as the incoming one, which then needs only later changes. */
 export async function takeRetired(pool: Pool, copy: Copy, dataset: Dataset): Promise<void> {
   const { zfs, layout } = pool;
   await checkMovable(pool, copy, dataset);
@@ -64,8 +64,8 @@ export async function takeRetired(pool: Pool, copy: Copy, dataset: Dataset): Pro
 }
 
 /**
- * Brings what has come to the marks that the volume will have. Admitting it does that too; but while a copy is received, the service may
- * still run, and when it is admitted, it stands still. `seen`: as it was before it received.
+ * Sets the volume's final marks on the received copy. Admitting does that too; but during the receive the service may still run, while at
+ * admission it is stopped. `seen`: its state before the receive.
  */
 export async function markIncoming(
   { zfs, layout }: Pool,
@@ -78,7 +78,7 @@ export async function markIncoming(
   await zfs.setProperties(seen ?? incomingDataset(layout, identity.id), { user });
 }
 
-/** Out of use, and kept. `since`: it was retired before. */
+/** Retires a copy. `since`: the time when it was retired before. */
 export async function toRetired(pool: Pool, copy: Copy, dataset: Dataset, since: string): Promise<void> {
   const { zfs, layout } = pool;
   const target = retiredDataset(layout, copy.id);
@@ -97,8 +97,8 @@ export async function toRetired(pool: Pool, copy: Copy, dataset: Dataset, since:
 }
 
 /**
- * zfs-fuse unmounts the clones of what it renames, and cannot while they are in use; OpenZFS leaves them alone.
- * A copy that has such clones stays where it is.
+ * zfs-fuse unmounts the clones of a dataset it renames, which fails while they are in use; OpenZFS does not. A copy with such clones stays
+ * in its place.
  */
 async function mountedClones({ zfs, layout }: Pool, name: string): Promise<readonly string[]> {
   if (zfs.capabilities.implementation === "openzfs") return [];
@@ -107,13 +107,13 @@ async function mountedClones({ zfs, layout }: Pool, name: string): Promise<reado
   return datasets.filter((one) => clones.has(one.name) && one.mounted).map((one) => one.name);
 }
 
-/** @throws PloyzError `has_dependents`, before anything is changed. */
+/** @throws PloyzError `has_dependents`, before any change. */
 async function checkMovable(pool: Pool, copy: Copy, dataset: Dataset): Promise<void> {
   const clones = await mountedClones(pool, dataset.name);
   if (clones.length === 0) return;
   throw new PloyzError({
     code: "has_dependents",
-    message: `the copy of ${copy.namespace}/${copy.name} that was kept here cannot be used while clones of it are: ${clones.join(", ")}`,
+    message: `the copy of ${copy.namespace}/${copy.name} kept on this machine cannot be used while its clones are in use: ${clones.join(", ")}`,
     hint: "remove those namespaces or volumes first, or move it to another machine",
     details: { dependents: clones },
   });

@@ -7,7 +7,7 @@ export interface ObservedVolumes {
   readonly volumes: readonly ObservedVolume[];
 }
 
-/** Storage and volumes in one look. Promises are of all namespaces; volumes of those asked for. */
+/** Reads storage and volumes together. Quotas cover all namespaces; volumes only the given ones. */
 export async function observeVolumes(
   { zfs, layout }: Pool,
   namespaces: readonly string[] | undefined,
@@ -25,7 +25,7 @@ export async function observeVolumes(
       promisedBytes: copies
         .filter(({ state }) => state === "active")
         .reduce((sum, { dataset }) => sum + (dataset?.refquotaBytes ?? 0), 0),
-      // Of what the root may use: other datasets of the pool, and a quota that the operator has set on it, are no space of ours.
+      // Space available to the root: without other datasets of the pool, and within an operator's quota on it.
       promisableBytes: Math.floor((usedBytes + availableBytes) * overcommitRatio),
     },
     volumes: copies

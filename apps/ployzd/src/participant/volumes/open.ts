@@ -11,12 +11,12 @@ import { ownerOf, withVolumes } from "./use.ts";
 
 type VolumeCommands = Extract<keyof Commands, `volume.${string}`>;
 
-/** Volumes of this machine over ZFS: what operations ask. */
+/** The handlers of operations' volume commands, over ZFS. */
 export function volumeHandlers(deps: PullDeps): Pick<Handlers, VolumeCommands> {
   return { ...localEffects(deps), ...pullEffect(deps), ...settlingEffects(deps), ...pruneEffect(deps) };
 }
 
-/** The same volumes: what instances need. `mounts`: the folder of the mountpoints. */
+/** The volume functions that instances need. `mounts`: the parent folder of the mountpoints. */
 export function instanceVolumes(deps: VolumeDeps, mounts: string): InstanceVolumes {
   return {
     path: (id) => contentOf({ mounts }, id),

@@ -4,7 +4,7 @@ import type { VolumeDeps } from "./deps.ts";
 import { checkNamespace, OURS } from "./layout.ts";
 import { type Expired, expired } from "./retention.ts";
 
-/** The only command that lets go of data for good, by the retention that the operator has set. */
+/** The only command that deletes data permanently, by the operator's retention. */
 export function pruneEffect(deps: VolumeDeps): Pick<Handlers, "volume.prune" | "volume.expired"> {
   const { storage, inTurn, retention } = deps;
   const look = async (namespace: string): Promise<readonly Expired[]> => {
@@ -45,7 +45,7 @@ export function pruneEffect(deps: VolumeDeps): Pick<Handlers, "volume.prune" | "
         freedBytes: destroyed.reduce((sum, { dataset }) => sum + dataset.usedBytes, 0),
       };
 
-      /** Resolves with what needs it, which we may not have seen: a clone outside of the root, a hold that has come since. */
+      /** Resolves with its dependents, including unlisted ones: a clone outside of the root, a newer hold. */
       async function destroy({ dataset }: Expired): Promise<readonly string[]> {
         try {
           const recursive = dataset.type === "filesystem";

@@ -14,17 +14,17 @@ type Offered = NonNullable<Commands["transfer.offer"]["out"]>;
 
 const ASK_MS = 15_000;
 
-/** A pull on its way. */
+/** A running pull. */
 interface Run {
   readonly signal: AbortSignal;
   readonly at: { done: number; total?: number };
-  /** Says how far it is: a sign of life too, since on a slow machine what is around a stream takes its time as well. */
+  /** Reports progress; also a heartbeat, since on a slow machine the work around a stream takes time too. */
   tell(): void;
 }
 
 /**
- * The receiving half of a transfer. What is there when it begins decides how: nothing of an earlier try is needed, and nothing of it is
- * in the way. A transfer that was cut off is gone on with where ZFS keeps what has arrived; elsewhere it leaves the copy as it was.
+ * The receiving half of a transfer. Its start state decides the method, independent of earlier attempts. An interrupted transfer resumes
+ * where ZFS keeps partial data; otherwise it leaves the copy unchanged.
  */
 export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
   const { storage, inTurn, machines, self } = deps;
@@ -39,7 +39,7 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
       const at = { done: 0 };
       const run: Run = { signal, at, tell: () => context.progress({ ...at }) };
       return inTurn(checkId(args.id), async () => {
-        signal.throwIfAborted(); // it may have waited for its turn
+        signal.throwIfAborted(); // it may have been aborted while it waited
         run.tell();
         const pool = await storage.ready();
         const asked = { timeoutMs: ASK_MS, signal };
@@ -74,7 +74,7 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
       if (copy.state === "sealed") throw sealed(copy);
       throw new PloyzError({
         code: "volume_in_use",
-        message: `volume ${args.id} is active on machine ${self}: nothing is received into it`,
+        message: `volume ${args.id} is active on machine ${self}: it cannot receive a transfer`,
       });
     }
     const base = commonBase(ours, theirs, args.snapshot);
@@ -85,7 +85,7 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
     const retired = copy?.place === "retired" && base !== undefined ? copy : undefined;
     run.tell();
     const offering = whole ? undefined : offerOf(pool, args, base, run);
-    offering?.catch(() => {}); // told where it is waited for
+    offering?.catch(() => {}); // reported where it is awaited
     await ensureHolder(pool, args, args.operation, retired, holder);
     run.tell();
     if (retired?.dataset !== undefined) await takeRetired(pool, retired, retired.dataset);
@@ -97,7 +97,7 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
       await markIncoming(pool, args, args.operation, wasRetired, goesOn?.dataset);
       return { bytes, base: base?.name ?? null };
     } catch (error) {
-      // Something was written to it since its newest snapshot, which no snapshot shows.
+      // The copy was written to since its newest snapshot.
       const now = await findCopy(pool, args.id);
       if (base === undefined || now?.dataset === undefined || !isModified(error)) throw error;
       await setAside(pool, now, now.dataset, deps.now());
@@ -162,7 +162,7 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
   }
 }
 
-/** What goes on with a transfer into the incoming copy that broke off. */
+/** The token that resumes an interrupted transfer into the incoming copy. */
 const partOf = ({ zfs, layout }: Pool, id: string): Promise<string | undefined> =>
   zfs.capabilities.features.has("resume_tokens")
     ? zfs.resumeToken(incomingDataset(layout, id))

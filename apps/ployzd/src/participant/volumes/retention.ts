@@ -5,23 +5,23 @@ import { snapshotName } from "./deps.ts";
 import { type Copy, copiesIn, type Layout } from "./layout.ts";
 
 const DAY_MS = 86_400_000;
-/** Named by an operation. One that an operator has named stays until it is removed. */
+/** A snapshot named by an operation. One named by an operator stays until it is removed. */
 const OPERATION = /^[0-7][0-9a-hjkmnp-tv-z]{25}(-r[0-9]+)?$/;
 
-/** Something that the retention lets go of: a snapshot, or a retired copy with all its snapshots. */
+/** An expired object: a snapshot, or a retired copy with all its snapshots. */
 export interface Expired {
   readonly dataset: Dataset;
   readonly name: string;
-  /** Clones, or snapshots that are being sent. Not empty: it stays. */
+  /** Clones, or running sends. If there are any, it stays. */
   readonly dependents: readonly string[];
 }
 
 export interface Kept {
   readonly layout: Layout;
   readonly namespace: string;
-  /** All below the root. */
+  /** All datasets below the root. */
   readonly filesystems: readonly Dataset[];
-  /** Of each dataset oldest first. */
+  /** For each dataset oldest first. */
   readonly snapshots: readonly Dataset[];
   readonly retention: Retention;
   /** Epoch milliseconds. */
@@ -29,8 +29,8 @@ export interface Kept {
 }
 
 /**
- * What is beyond the retention: neither among the last of its volume nor young. The newest snapshot of a copy always stays: it is what
- * the next transfer of the difference begins from. An incoming copy is its operation's.
+ * Expired objects: neither among the last of their volume nor young. The newest snapshot of a copy always stays: the next incremental
+ * transfer needs it as its base. An incoming copy belongs to its operation.
  */
 export function expired({
   layout,
@@ -71,7 +71,7 @@ export function expired({
           ...(isHeld(snapshot) ? ["a hold, such as a transfer's"] : []),
         ],
       }));
-  // Of the common parent: left when a snapshot of several volumes was cut off. Nothing is in it.
+  // An empty snapshot of the common parent, left by an interrupted snapshot of several volumes.
   const leftovers = below(`${layout.volumes}/${namespace}`)
     .filter(({ createdAt }) => now - createdAt > DAY_MS)
     .map((dataset) => ({ dataset, name: `${namespace}@${snapshotName(dataset)}`, dependents: [] }));
@@ -83,7 +83,7 @@ export function expired({
   ];
 }
 
-/** A copy without a time is taken for a new one. */
+/** A copy without a time counts as new. */
 const retiredAt = ({ retiredAt }: Copy): number => {
   const at = Date.parse(retiredAt ?? "");
   return Number.isNaN(at) ? Number.MAX_SAFE_INTEGER : at;

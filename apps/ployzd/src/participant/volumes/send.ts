@@ -7,23 +7,23 @@ import { checkId, checkSnapshot } from "./layout.ts";
 
 export type VolumeOffer = Extract<TransferOffer, { kind: "volume" }>;
 
-/** On every snapshot that is being sent, so that nothing destroys it meanwhile. */
+/** The hold on every snapshot during its send, which prevents its destruction. */
 const HOLD = "ployz-transfer";
 
 /** The sending half of `volume.pull`. */
 export interface Sender {
-  /** `null`: this machine has not got these snapshots. */
+  /** `null`: this machine does not have these snapshots. */
   prepare(offer: VolumeOffer): Promise<Prepared | null>;
-  /** Lets go of what a daemon that was killed while it sent still holds. Before the first `open`. */
+  /** Releases holds of a daemon that was killed during a send. Call it before the first `open`. */
   tidy(): Promise<void>;
 }
 
 export interface Prepared {
-  /** About how many it will be. */
+  /** The estimated number of bytes. */
   readonly bytes?: number;
-  /** The token that was sent goes on with this snapshot. */
+  /** The received token continues this snapshot. */
   readonly resumes?: true;
-  /** Fails when the snapshots have gone since. */
+  /** Fails when the snapshots no longer exist. */
   open(): Promise<Readable>;
 }
 
@@ -55,7 +55,7 @@ export function openSender({ storage, log }: Pick<VolumeDeps, "storage" | "log">
     return { snapshot: found, ...(from !== undefined && { base: from }) };
   }
 
-  /** Sends, and holds what it sends until that is over. */
+  /** Sends, with a hold on the snapshots until the end. */
   async function open(pool: Pool, what: SendOptions): Promise<Readable> {
     const snapshots = [what.snapshot, ...(what.base === undefined ? [] : [what.base])];
     const letGo = () =>
@@ -66,8 +66,8 @@ export function openSender({ storage, log }: Pick<VolumeDeps, "storage" | "log">
       await letGo();
       throw failed.reason;
     }
-    const { stream, done } = pool.zfs.send(what); // ends, and its program with it, when nobody reads any more
-    void done.then(letGo, letGo); // a failure is told by the stream
+    const { stream, done } = pool.zfs.send(what); // ends, and its program with it, when the reader closes
+    void done.then(letGo, letGo); // the stream reports a failure
     return stream;
   }
 
@@ -82,7 +82,7 @@ export function openSender({ storage, log }: Pick<VolumeDeps, "storage" | "log">
       };
       const { resumeToken: token } = offer;
       if (token !== undefined) {
-        const of = await pool.zfs.resumesTo(token).catch(() => undefined); // another one, or of a ZFS that has none
+        const of = await pool.zfs.resumesTo(token).catch(() => undefined); // a token of another snapshot, or a ZFS without resume tokens
         if (of === found.snapshot.guid)
           return { resumes: true, open: () => open(pool, { ...names, resumeToken: token }) };
       }

@@ -20,7 +20,7 @@ import { toRetired } from "./moves.ts";
 
 type Settling = "volume.admit" | "volume.discard" | "volume.retire";
 
-/** How a copy becomes the volume, and how it stops being one. */
+/** Admits a copy as the volume, and discards or retires it. */
 export function settlingEffects(deps: VolumeDeps): Pick<Handlers, Settling> {
   const { storage, runtime, inTurn, self } = deps;
 
@@ -34,7 +34,7 @@ export function settlingEffects(deps: VolumeDeps): Pick<Handlers, Settling> {
         checkMine(copy, operation, identity);
         if (copy.state !== "incoming" && copy.state !== "active") throw sealed(copy);
         const name = volumeDataset(pool.layout, namespace, id);
-        const { guid: received } = copy.dataset; // which stays through the rename
+        const { guid: received } = copy.dataset; // the rename keeps it
         if (copy.state === "incoming") {
           await checkNewest(pool, copy.dataset, checkSnapshot(snapshot), guid);
           await ensureParent(pool, namespace);
@@ -82,7 +82,7 @@ export function settlingEffects(deps: VolumeDeps): Pick<Handlers, Settling> {
   };
 }
 
-/** Destroys a copy with its snapshots; one that was a retired copy before becomes that one again. Nothing runs on it. */
+/** Destroys a copy with its snapshots; a reused retired copy is retired again. No instance runs on it. */
 export async function discard(pool: Pool, copy: Copy): Promise<void> {
   const { zfs, layout } = pool;
   const { id, dataset, holder, wasRetired } = copy;
@@ -96,8 +96,8 @@ export async function discard(pool: Pool, copy: Copy): Promise<void> {
 }
 
 /**
- * Without what this operation has copied to it: its source forgets those snapshots, and a copy whose newest one nobody else has would be
- * of no use to the next transfer. All of it is on the source still.
+ * Rolls back this operation's transfers: the source drops those snapshots, and a copy with a newest snapshot unknown to others is useless
+ * for the next transfer. The source still has all the data.
  */
 async function backToBase({ zfs }: Pool, { operation }: Copy, dataset: Dataset): Promise<void> {
   const snapshots = await zfs.listSnapshots(dataset.name, { userProperties: [] });
@@ -107,7 +107,7 @@ async function backToBase({ zfs }: Pool, { operation }: Copy, dataset: Dataset):
   await zfs.rollback(base.name, { guid: base.guid, destroyNewer: true });
 }
 
-/** What said whose the incoming copy was, once the copy is the volume. */
+/** Removes the incoming copy's owner record after the copy has become the volume. */
 async function dropEmptyHolder({ zfs, layout }: Pool, id: string): Promise<void> {
   const holder = await zfs.findDataset(holderDataset(layout, id), OURS);
   if (holder === undefined) return;

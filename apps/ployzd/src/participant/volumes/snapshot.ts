@@ -7,11 +7,11 @@ export interface Wanted {
   readonly namespace: string;
   readonly ids: readonly string[];
   readonly snapshot: string;
-  /** This machine. */
+  /** This machine's name. */
   readonly self: string;
 }
 
-/** Makes the snapshots that are not there. Resolves with the guids of all, by the volumes' ids. */
+/** Creates missing snapshots. Resolves with all guids, by volume id. */
 export async function takeSnapshot(pool: Pool, wanted: Wanted): Promise<Readonly<Record<string, string>>> {
   const { namespace, ids, snapshot } = wanted;
   const [only] = ids;
@@ -45,8 +45,8 @@ async function takeOne(
 }
 
 /**
- * Atomic. Where ZFS takes only whole subtrees, several volumes are snapshotted with their parent, and then what nobody asked for goes
- * again; if that is cut off, the retention removes it later.
+ * Atomic. Where ZFS only snapshots whole subtrees, snapshots several volumes with their parent, and then destroys the unwanted ones; after
+ * an interruption, the retention removes them later.
  */
 async function takeAll(
   { zfs, layout }: Pool,
@@ -65,7 +65,7 @@ async function takeAll(
     );
     return;
   }
-  // One that has it already would make the whole call fail: a part of them was asked for before, and atomicity was lost then.
+  // A volume that already has the snapshot would make the whole call fail: an earlier call covered only some, which lost atomicity.
   const before = (await zfs.listSnapshotsBelow(parent, { userProperties: [] })).filter(
     (one) => snapshotName(one) === snapshot,
   );

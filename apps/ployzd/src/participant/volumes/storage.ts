@@ -7,17 +7,17 @@ import { copiesOf, type Pool } from "./copies.ts";
 import { layoutOf, OURS } from "./layout.ts";
 import { open } from "./mount.ts";
 
-/** The pool under this machine's volumes. A machine whose pool is not there works on, without volumes. */
+/** The pool under this machine's volumes. A machine without its pool keeps working, without volumes. */
 export interface Storage {
   /** Absent when the configuration names none. */
   readonly root: string | undefined;
-  /** Opens it, once. @throws PloyzError `zfs_unavailable`, `pool_missing`, …: tried again by the next call. */
+  /** Opens the pool, once. @throws PloyzError `zfs_unavailable`, `pool_missing`, …: the next call retries. */
   ready(): Promise<Pool>;
-  /** Only what is open. */
+  /** The pool, only if it is open. */
   present(): Pool | undefined;
-  /** Why there are no volumes here, or why some are not mounted. */
+  /** The reason why this machine has no volumes, or why some are not mounted. */
   problems(): readonly string[];
-  /** When the volume's mount was found dead, because zfs-fuse had been killed, and was made anew; epoch milliseconds. */
+  /** The time when the volume was remounted after a killed zfs-fuse left its mount dead; epoch milliseconds. */
   remountedAt(id: string): number | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface StorageOptions {
   /** `storage.zfs_root`. */
   readonly root: string | undefined;
   readonly services: ServiceHost;
-  /** Folder of the mountpoints. */
+  /** Parent folder of the mountpoints. */
   readonly mounts: string;
   /** Folder of pools on files. */
   readonly pools: string;
@@ -46,7 +46,7 @@ export function openStorage(options: StorageOptions): Storage {
     for (const dataset of remounted) remounts.set(dataset.slice(dataset.lastIndexOf("/") + 1), Date.now());
     const zfs = await openZfs();
     await importFrom(zfs, name.split("/")[0] ?? name, options.pools);
-    // One that is there stays as the operator has set it.
+    // Keep an existing one as the operator has set it.
     if ((await zfs.findDataset(name, OURS)) === undefined)
       await zfs.ensureDataset(name, { properties: { mountpoint: "none", canmount: "off" } });
     const layout = layoutOf(name, options.mounts);
@@ -79,8 +79,8 @@ export function openStorage(options: StorageOptions): Storage {
         if (root === undefined) {
           throw new PloyzError({
             code: "zfs_unavailable",
-            message: "this machine has no volumes: its configuration names no dataset for them",
-            hint: "ployzctl daemon install --zfs-root POOL/ployz on it",
+            message: "this machine has no volumes: storage.zfs_root is not configured",
+            hint: "run on it: ployzctl daemon install --zfs-root POOL/ployz",
           });
         }
         try {
@@ -97,7 +97,7 @@ export function openStorage(options: StorageOptions): Storage {
   };
 }
 
-/** A pool on a file below `dir` is not among the devices that a boot looks at. */
+/** A boot does not import a pool on a file below `dir`. */
 async function importFrom(zfs: Zfs, pool: string, dir: string): Promise<void> {
   if ((await zfs.listPools()).some(({ name }) => name === pool)) return;
   const files = await readdir(dir).catch(() => []);

@@ -15,8 +15,8 @@ import { discard } from "./settle.ts";
 type Removed = AdoptionReport["removed"];
 
 /**
- * Settles what operations that have ended left of volumes here. What a commit has ever named is only retired, never destroyed: the
- * retention lets go of it. What was never committed is what the operation's own undo would have destroyed.
+ * Cleans up volumes left by ended operations. Volumes named by any commit are retired, never destroyed: their retention prunes them.
+ * Uncommitted ones are destroyed, as the operation's own undo would do.
  */
 export async function settleStrays(
   deps: Pick<VolumeDeps, "self" | "runtime" | "inTurn" | "now">,
@@ -33,11 +33,11 @@ export async function settleStrays(
     if (copy === undefined || copy.place === "retired") return [];
     const maker = await ended(store, copy.operation);
     const sealer = copy.sealedBy === undefined ? undefined : await ended(store, copy.sealedBy);
-    // The head is read after the summaries: an operation that has ended has committed before.
+    // Read the head after the summaries: an ended operation has committed before.
     const head = (await store.commits.last(copy.namespace))?.value as unknown as Commit | undefined;
     if (head?.volumes.some((volume) => volume.id === id && volume.machine === deps.self) === true) {
       if (copy.dataset === undefined || sealer === undefined || copy.place !== "volumes") return [];
-      await unmark(pool, copy.dataset, MARK.sealedBy); // its instance, started next, opens it
+      await unmark(pool, copy.dataset, MARK.sealedBy); // the next start of its instance opens it
       return [
         { what: `seal of volume ${id}`, why: `operation ${sealer.operation} has ended (${sealer.state})` },
       ];

@@ -3,11 +3,11 @@ import type { Commands, VolumeFile } from "@ployz/primitives";
 import type { CommandContext, Handlers } from "../handlers.ts";
 import type { Sender } from "./send.ts";
 
-/** Files of volumes that operators are sending here. To who fetches one it is a copy with one snapshot, which can be read once. */
+/** Volume files that operators are uploading. A puller sees each as a copy with one snapshot, which can be read once. */
 export interface Uploads {
   add(file: VolumeFile, stream: AsyncIterable<Buffer>): { readonly id: string; remove(): void };
   snapshots(id: string): Commands["volume.snapshots"]["out"];
-  /** What a machine sends, with these among it. */
+  /** A machine's sends, including these uploads. */
   sender(own: Sender): Sender;
 }
 
@@ -34,7 +34,7 @@ export function openUploads(newId: () => string): Uploads {
         const { bytes } = upload.file;
         const open = async () => {
           const { stream } = upload;
-          if (stream === undefined) throw new Error(`${offer.id} was sent already`);
+          if (stream === undefined) throw new Error(`${offer.id} was already sent`);
           delete upload.stream;
           return Readable.from(stream, { objectMode: false });
         };
@@ -44,7 +44,7 @@ export function openUploads(newId: () => string): Uploads {
   };
 }
 
-/** Commands on volumes, which are told of uploads as of any copy. */
+/** Volume commands, for which uploads look like any copy. */
 export const withUploads = <H extends Pick<Handlers, "volume.snapshots">>(own: H, uploads: Uploads): H => ({
   ...own,
   "volume.snapshots": async (args: Commands["volume.snapshots"]["args"], context: CommandContext) =>

@@ -14,9 +14,9 @@ export interface Owner {
 }
 
 /**
- * Runs the start of an instance with its volumes held: nothing seals or retires them meanwhile, and no other instance takes one that
- * has a single writer.
- * @throws PloyzError `volume_missing`, `volume_sealed`, `volume_in_use`, or why there are no volumes here.
+ * Starts an instance with its volumes held: meanwhile they cannot be sealed or retired, and no other instance can use a single-writer
+ * volume.
+ * @throws PloyzError `volume_missing`, `volume_sealed`, `volume_in_use`, or the reason why this machine has no volumes.
  */
 export async function withVolumes<T>(
   deps: VolumeDeps,
@@ -46,14 +46,14 @@ export async function withVolumes<T>(
   );
 }
 
-/** Only while it is empty: what is in it has owners of its own. */
+/** Only while it is empty: existing files keep their owners. */
 async function giveTo(folder: string, owner: () => Promise<Owner | undefined>): Promise<void> {
   if ((await readdir(folder)).length > 0) return;
   const user = await owner();
   if (user !== undefined) await chown(folder, user.uid, user.gid);
 }
 
-/** Whose an empty volume becomes. Of a container with a user that only its image can name: root's, and the image has to cope. */
+/** The owner of an empty volume. Root for a container whose user only its image can resolve; the image must handle that. */
 export async function ownerOf(
   runtime: Pick<Runtime, "kind" | "images">,
   start: Pick<InstanceStart, "user" | "image">,

@@ -22,7 +22,7 @@ const marked = (name: string, id: string, more: Record<string, string> = {}) =>
   dataset(name, { user: { "ployz:volume": "prod/db", "ployz:id": id, "ployz:operation": "op", ...more } });
 
 describe("copies", () => {
-  it("are what their place says", () => {
+  it("have the state of their place", () => {
     const found = copiesIn(layout, [
       dataset("tank/ployz"),
       dataset("tank/ployz/volumes/prod"),
@@ -67,11 +67,11 @@ describe("the base of a difference", () => {
     guids.map((guid) => ({ name: `n${guid}`, guid, createdAt: "", usedBytes: 0 }));
   it.each([
     ["the newest that both have", list("1", "2"), list("1", "2", "3"), "n3", "2"],
-    ["what is wanted is there already", list("1", "2"), list("1", "2"), "n2", "2"],
+    ["the wanted one exists already", list("1", "2"), list("1", "2"), "n2", "2"],
     ["nothing here", [], list("1"), "n1", undefined],
     ["nothing in common", list("9"), list("1"), "n1", undefined],
     ["a newer one that they have not", list("1", "9"), list("1", "2"), "n2", undefined],
-    ["a newer one than what is wanted", list("1", "2"), list("1", "2"), "n1", undefined],
+    ["a newer one than the wanted one", list("1", "2"), list("1", "2"), "n1", undefined],
   ])("%s", (_what, ours, theirs, wanted, base) => {
     expect(commonBase(ours, theirs, wanted)?.guid).toBe(base);
   });
@@ -106,7 +106,7 @@ describe("the retention", () => {
     expect(look([active], snapshots, { last: 1, days: 365 })).toEqual([]);
   });
 
-  it("never lets go of a snapshot that an operator has named", () => {
+  it("never expires a snapshot that an operator has named", () => {
     const snapshots = [
       snapshot(active.name, "by-hand", 99),
       ...[3, 2, 1].map((n) => snapshot(active.name, `s${n}`, n)),
@@ -114,11 +114,11 @@ describe("the retention", () => {
     expect(look([active], snapshots, { last: 1, days: 0 }).map(([name]) => name)).not.toContain("a@by-hand");
   });
 
-  it("never lets go of the newest snapshot, however old", () => {
+  it("never expires the newest snapshot, however old", () => {
     expect(look([active], [snapshot(active.name, "only", 99)], { last: 1, days: 0 })).toEqual([]);
   });
 
-  it("lets go of retired copies whole, of those beyond the last of their volume", () => {
+  it("expires retired copies as a whole, beyond the last of their volume", () => {
     const copies = [retired("r1", 30), retired("r2", 20), retired("r3", 10), retired("r4", 1)];
     const snapshots = copies.map(({ name }) => snapshot(name, "s", 50));
     expect(look(copies, snapshots)).toEqual([
