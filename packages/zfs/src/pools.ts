@@ -131,7 +131,8 @@ export async function importPool(
 }
 
 function lastHost(error: PloyzError): string | undefined {
-  return /last accessed by (\S+) \(hostid/i.exec(String(error.details?.stderr ?? ""))?.[1];
+  const stderr = error.details?.stderr;
+  return typeof stderr === "string" ? /last accessed by (\S+) \(hostid/i.exec(stderr)?.[1] : undefined;
 }
 
 /** Unmounts and exports the pool; its devices keep the data. @throws PloyzError `dataset_busy`. */

@@ -23,8 +23,6 @@ export const endpoints = (minItems: number) =>
     description: "a list of at most 32 such as 203.0.113.7:51820",
   });
 
-export const count = (description: string) =>
-  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description });
 export const bytes = (description: string) =>
   Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description });
 
