@@ -176,7 +176,7 @@ describe("a daemon in no cluster", () => {
       ["POST", "/v1/mesh/init", { name: "a\0b" }, "name"],
       ["POST", "/v1/mesh/init", { name: "x", endpoints: ["1.1.1.1:51820\nPrivateKey = x"] }, "endpoints"],
       ["POST", "/v1/mesh/init", { name: "x", extra: 1 }, "extra"],
-      ["POST", "/v1/mesh/init", [], "body"],
+      ["POST", "/v1/mesh/init", [], "must be an object"],
       ["POST", "/v1/mesh/join", { v: 1, cluster: { name: "x", id: "../x" } }, "cluster.id"],
       ["POST", "/v1/mesh/leave", { destroy: "yes" }, "destroy"],
       ["GET", "/v1/%zz", undefined, "%zz"],

@@ -83,7 +83,8 @@ export const BODIES = {
   "POST /v1/mesh/init": closed({
     name: label("the cluster's name"),
     machine: Type.Optional(label("this machine's name")),
-    clusterCidr: Type.Optional(cidr),
+    // Whether it is a network that machines can have is checked by the daemon, with the flag in its hint.
+    clusterCidr: Type.Optional(Type.String({ maxLength: 64 })),
     subnetPrefixLength: Type.Optional(Type.Integer({ description: "such as 24" })),
     runtime: Type.Optional(runtime),
     endpoints: Type.Optional(endpoints(0)),
