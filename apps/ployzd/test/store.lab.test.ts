@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { findProgram, spawnStream, waitFor } from "@ployz/exec";
 import { createIdentity, initStore, monitor, openStore, renderConfig } from "@ployz/nats-store";
-import type { Store } from "@ployz/primitives";
+import type { RawStore } from "@ployz/primitives";
 import { storeContract } from "@ployz/primitives/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -62,8 +62,8 @@ afterAll(async () => {
 storeContract(
   async () => {
     const opened = openOne();
-    const store: Store = opened; // that it fits the port is checked here
-    return { store, sleep: (ms) => delay(ms), close: () => opened.close() };
+    const raw: RawStore = opened; // that it fits the port is checked here
+    return { raw, sleep: (ms) => delay(ms), close: () => opened.close() };
   },
   { describe, it, expect },
 );

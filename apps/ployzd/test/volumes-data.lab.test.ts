@@ -3,7 +3,7 @@ import { readdir, readFile, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errorBody } from "@ployz/errors";
 import { run } from "@ployz/exec";
-import type { Commands, Json } from "@ployz/primitives";
+import { type Commands, emptyCommit, type Json } from "@ployz/primitives";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findCopy } from "../src/participant/volumes/copies.ts";
@@ -410,12 +410,17 @@ describe("a daemon that starts", () => {
       ["failed", "failed", {}],
       ["running", "running", {}],
     ] as const)
-      await store.journals.putSummary(operation, { operation, state, ...more });
+      await store.journals.putSummary(operation, {
+        ...{ operation, state, primitive: "deploy", scope: [], coordinator: a.id, by: "", startedAt: "" },
+        ...{ title: "", ...more },
+      });
+    const of = { name: "data", guid: "1", spec: single };
     const volumes = [
-      { id: head.id, machine: a.id },
-      { id: moved.id, machine: b.id },
+      { ...of, id: head.id, machine: a.id },
+      { ...of, id: moved.id, machine: b.id },
     ];
-    await store.commits.append({ namespace, operation: "done", volumes }, 0);
+    const commit = emptyCommit({ namespace, operation: "done", primitive: "deploy", at: "", by: "" });
+    await store.commits.append({ ...commit, volumes }, 0);
     const removed = await settleStrays(a.volumes, await a.storage.ready(), store);
     expect(removed.filter(({ what }) => what.includes(namespace)).length).toBe(4);
     expect(await statesOf(a, namespace)).toEqual({

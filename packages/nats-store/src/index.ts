@@ -20,7 +20,13 @@ export type {
 export type { StoreErrorCode } from "./error-codes.ts";
 export { createIdentity, type Identity, isSignedBy, publicKeyOf, signAs } from "./identity.ts";
 export type { Json } from "./json.ts";
-export { type Mirror, type MirrorChange, type MirrorOptions, openMirror } from "./mirror/mirror.ts";
+export {
+  type Mirror,
+  type MirrorChange,
+  type MirrorOptions,
+  openMirror,
+  type Skipped,
+} from "./mirror/mirror.ts";
 export {
   type LocalStore,
   type LocalStoreMachine,

@@ -7,6 +7,7 @@ import {
   createIdentity,
   type Identity,
   initStore,
+  type Json,
   openSession,
   openStore,
   type SessionOptions,
@@ -179,3 +180,7 @@ export async function startRelay(to: number) {
     },
   };
 }
+
+/** The operation of what a commit log gave back. */
+export const operationOf = (value: Json | undefined): unknown =>
+  (value as { readonly operation?: Json } | undefined)?.operation;

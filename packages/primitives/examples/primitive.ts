@@ -1,4 +1,10 @@
-import { type PlannedStep, type Primitive, type PrimitivePorts, runOperation } from "@ployz/primitives";
+import {
+  emptyCommit,
+  type PlannedStep,
+  type Primitive,
+  type PrimitivePorts,
+  runOperation,
+} from "@ployz/primitives";
 import {
   createMemoryMachines,
   createMemoryStore,
@@ -48,9 +54,15 @@ const spread: Primitive<PrimitivePorts, Input, Facts, Kinds, string> = {
       },
     },
   },
-  commit: ({ name, machines }, { revision }, _plan, { operation, output }) => ({
+  commit: ({ name, machines }, { revision }, _plan, { operation, at, by, output }) => ({
     kind: "namespace",
-    commit: { namespace: name, operation, at: machines.map((machine) => output(`reserve on ${machine}`)) },
+    commit: {
+      ...emptyCommit({ namespace: name, operation, primitive: "spread", at, by }),
+      instances: machines.map((machine, slot) => ({
+        ...{ id: `${name}.${slot}`, service: name, slot, machine, ports: {}, revision: "1" },
+        ...(output(`reserve on ${machine}`) as Kinds["reserve"]["out"]),
+      })),
+    },
     expected: revision,
   }),
   result: ({ name, machines }) => `${name} is on ${machines.join(" and ")}`,

@@ -90,6 +90,8 @@ export const ERRORS = defineErrors({
       image_ambiguous: "Machines have different images under the same tag; use the digest.",
       bundle_missing: "No machine that answers has the bundle.",
       not_movable: "The service has several instances and no volume; use constraints to place it.",
+      record_unreadable:
+        "A commit, a fact or a journal in the store does not fit its schema, or a newer version wrote it.",
       prepared_unknown: "No prepared plan has the id.",
       prepared_expired: "The prepared plan is older than a day.",
       prepared_stale: "The cluster changed since the plan was prepared, and the plan would differ.",

@@ -24,12 +24,12 @@ export {
   type RunRequest,
   register,
 } from "./engine/deps.ts";
-export type { EntryBody, JournalEntry } from "./engine/entries.ts";
 export { detailOf, fold, isFinal, type OperationRecord, summaryOf } from "./engine/fold.ts";
 export { readJournal } from "./engine/journal.ts";
 export { DEFAULT_LIMITS, type Limits } from "./engine/limits.ts";
 export { nestedOperations } from "./engine/nested.ts";
-export { findPrepared, type PreparedPlan } from "./engine/prepared.ts";
+export { findPrepared } from "./engine/prepared.ts";
+
 export { markInterrupted, presentSummary, resolveInterrupted } from "./engine/resolve.ts";
 export { runOperation } from "./engine/run.ts";
 export type * from "./engine/types.ts";
@@ -71,9 +71,12 @@ export { migrate } from "./migrate/index.ts";
 export type { MigrateInput } from "./migrate/input.ts";
 export { type CandidateInstance, type Candidates, candidatesKey } from "./model/candidates.ts";
 export type * from "./model/commit.ts";
+export { emptyCommit } from "./model/commit.ts";
+export { type FactKey, type FactName, type FactOf, type FactTypes, isFact } from "./model/facts.ts";
 export { label } from "./model/fields.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
 export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy, refuseInvite } from "./model/invite.ts";
+export type { EntryBody, JournalEntry } from "./model/journal.ts";
 export type { Json } from "./model/json.ts";
 export { KEPT_PORTS, type KeptPorts } from "./model/kept-ports.ts";
 export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
@@ -93,6 +96,8 @@ export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";
 export { promote } from "./promote/index.ts";
 export type { PromoteInput } from "./promote/input.ts";
+export { commitFault, type Fault, factFault } from "./records/check.ts";
+export { checkedStore, repairOf, type Unreadable, unreadable } from "./records/store.ts";
 export { rollback } from "./rollback/index.ts";
 export type { RollbackInput } from "./rollback/input.ts";
 export { isNamed } from "./rollback/target.ts";

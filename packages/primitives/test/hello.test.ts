@@ -1,4 +1,4 @@
-import { runOperation } from "@ployz/primitives";
+import { emptyCommit, runOperation } from "@ployz/primitives";
 import {
   checkPrimitive,
   createMemoryMachines,
@@ -8,7 +8,7 @@ import {
 } from "@ployz/primitives/testing";
 import { expect, test } from "vitest";
 import { hello } from "../examples/hello/index.ts";
-import { greetingOf } from "../examples/hello/plan.ts";
+import { greetingOf, toInstance } from "../examples/hello/plan.ts";
 
 /** Two machines; m1 greets the world already. */
 async function world() {
@@ -17,7 +17,8 @@ async function world() {
   const store = createMemoryStore({ clock });
   const greeting = { id: "hello.world.0", machine: "m1", address: "10.101.1.9" };
   machines.machine("m1").reservations.set(greeting.id, greeting.address);
-  await store.commits.append({ namespace: "world", operation: "0", greeting }, 0);
+  const state = emptyCommit({ namespace: "world", operation: "0", primitive: "hello", at: "", by: "" });
+  await store.commits.append({ ...state, instances: [toInstance(greeting)] }, 0);
   return { clock, ports: { store, machines } };
 }
 

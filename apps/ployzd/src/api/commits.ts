@@ -119,7 +119,7 @@ async function history(commits: Commits, namespace: string, limit: number): Prom
 }
 
 const headOf = ({ value, revision }: Awaited<ReturnType<Commits["history"]>>[number]): Head => ({
-  commit: value as unknown as Commit,
+  commit: value,
   revision,
 });
 

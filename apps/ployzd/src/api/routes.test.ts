@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Commit } from "@ployz/primitives";
 import { openClient } from "@ployz/primitives/client";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -9,7 +10,7 @@ import { apiRoutes } from "./routes.ts";
 import { type ApiServer, serveApi } from "./server.ts";
 
 const OPERATION = "01M849JKMJKJNHP441C7VF0Z2Q";
-const commit = {
+const commit: Commit = {
   ...{ v: 1, namespace: "prod", operation: OPERATION, primitive: "deploy", at: "2026-01-01T00:00:00Z" },
   ...{ by: "me@here", services: {}, jobs: {}, instances: [], routes: [] },
   volumes: [{ name: "pgdata", id: "prod.pgdata.x", machine: "m1", guid: "1", spec: { scope: "single" } }],

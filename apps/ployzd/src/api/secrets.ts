@@ -70,7 +70,7 @@ type Known = readonly { readonly record: SecretRecord; readonly revision: number
 
 const known = async ({ store }: Member): Promise<Known> =>
   (await store.facts.list("secret")).map(({ value, revision }) => ({
-    record: value as unknown as SecretRecord,
+    record: value,
     revision,
   }));
 

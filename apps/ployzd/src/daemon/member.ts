@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { openMirror, openRpc, openStore } from "@ployz/nats-store";
+import { openRpc, openStore } from "@ployz/nats-store";
 import type {
   AdoptionReport,
   Commit,
@@ -39,6 +39,7 @@ import { openRemote } from "../remote/remote.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
 import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
+import { mirrorRecords, openRecords } from "../state/records.ts";
 import { openReservations } from "../state/reservations.ts";
 import { openInstanceSecrets } from "../state/secrets.ts";
 import { openStopped } from "../state/stopped.ts";
@@ -108,20 +109,20 @@ export async function openMember(
   const bundles = openBundles(paths.bundles);
   await bundles.tidy();
   const builds = openBuilds(payload);
-  const store = openStore({
+  const nats = openStore({
     servers: initial.storeServers,
     nkeySeed: identity.nkeySeed,
     cluster: cluster.id,
     machine: self.id,
     generation: cluster.generation,
   });
-  const mirror = await openMirror({
+  const store = openRecords(nats, (error) => log.warn({ err: error }, "store"));
+  const mirror = await mirrorRecords({
     dir: join(paths.mirror, "daemon"),
-    store,
+    store: nats,
     onError: (error) => log.warn({ err: error }, "mirror"),
   });
-  const heads = () =>
-    mirror.heads().map((entry) => ({ revision: entry.revision, commit: entry.value as unknown as Commit }));
+  const heads = () => mirror.heads().map(({ revision, value }) => ({ revision, commit: value }));
   const stopped = await openStopped(paths.stopped);
   const volumes: VolumeDeps = {
     ...{ self: self.id, storage, runtime, retention: config.retention },
@@ -142,7 +143,7 @@ export async function openMember(
   const letGo = async (error: unknown): Promise<never> => {
     stop.abort();
     await mirror.close();
-    await store.close();
+    await nats.close();
     throw error;
   };
   // Before the instances that need them. Without its pool a machine continues without volumes, and reports it.
@@ -167,21 +168,22 @@ export async function openMember(
     log: (error) => log.error({ err: error }, "membership"),
     async apply(next) {
       await writeMembership(paths.membership, next);
-      store.session.switchServers(next.cluster.generation, next.storeServers);
+      nats.session.switchServers(next.cluster.generation, next.storeServers);
       await Promise.all([substrate.setPeers(next), substrate.setUsers(next)]);
     },
   });
   const addressOf = (machine: string) =>
     follower.present().machines.find((member) => member.id === machine)?.address;
   const { transfers, authority, secrets, watching } = await wirePeers({
-    ...{ around, initial, identity, substrate, store, mirror, follower, addressOf, log, signal: stop.signal },
+    ...{ around, initial, identity, substrate, store, nats, mirror, follower },
+    ...{ addressOf, log, signal: stop.signal },
   }).catch(letGo);
   const roaming = watchFallbacks(substrate.wireguard, stop.signal, (error) =>
     log.warn({ err: error }, "wireguard"),
   );
-  const generation = () => Math.max(follower.present().cluster.generation, store.session.generation());
+  const generation = () => Math.max(follower.present().cluster.generation, nats.session.generation());
   let handlers: Handlers | undefined;
-  const rpc = openRpc(store.session);
+  const rpc = openRpc(nats.session);
   const machines = openMachines(rpc, {
     self: self.id,
     local() {
@@ -243,7 +245,7 @@ export async function openMember(
   };
   const table = refusingNew(all, () => follower.known().machine.state);
   handlers = table;
-  const served = serveMember(store.session, { handlers: table, fences, runner, runtime, log });
+  const served = serveMember(nats.session, { handlers: table, fences, runner, runtime, log });
 
   const settled = settleMember({
     ...{ self: self.id, deps, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
@@ -266,13 +268,13 @@ export async function openMember(
     authority,
     secrets,
     membership: follower.known,
-    storeConnected: () => store.session.connected(),
+    storeConnected: () => nats.session.connected(),
     removed: follower.removed,
     run: operationsAsked({
       ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
       ...{ runner, authority, members: () => follower.known().machines, follow: runner.events },
     }),
-    cutOff: (ms) => cutOff(store.session, ms),
+    cutOff: (ms) => cutOff(nats.session, ms),
     adoption: () => adoption,
     heads,
     logs: (machine, id, options, signal) =>
@@ -288,7 +290,7 @@ export async function openMember(
       served.close();
       await transfers.close();
       await mirror.close();
-      await store.close();
+      await nats.close();
       await Promise.all([settled, follower.ended, watching, roaming]);
     },
   };

@@ -1,4 +1,3 @@
-import type { Mirror } from "@ployz/nats-store";
 import type { AdoptionReport, Commit, Store } from "@ployz/primitives";
 import type { Logger } from "pino";
 import type { Inviter } from "../invites/open.ts";
@@ -8,6 +7,7 @@ import type { InstanceDeps } from "../participant/instances.ts";
 import type { VolumeDeps } from "../participant/volumes/deps.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import { settleStrays } from "../participant/volumes/strays.ts";
+import type { Records } from "../state/records.ts";
 
 interface Settling {
   readonly self: string;
@@ -15,7 +15,7 @@ interface Settling {
   readonly volumes: VolumeDeps;
   readonly storage: Storage;
   readonly store: Store;
-  readonly mirror: Pick<Mirror, "synced">;
+  readonly mirror: Pick<Records, "synced">;
   readonly inviter: Pick<Inviter, "resume">;
   readonly runner: Runner;
   readonly log: Logger;

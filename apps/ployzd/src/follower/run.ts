@@ -1,8 +1,8 @@
 import { unwatchFile, watchFile } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { openMirror, openStore } from "@ployz/nats-store";
-import type { Candidates, ClusterRecord, Commit, MachineRecord } from "@ployz/primitives";
+import { openStore } from "@ployz/nats-store";
+import type { Candidates, MachineRecord } from "@ployz/primitives";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
 import { PloyzError } from "../error-codes.ts";
@@ -10,6 +10,7 @@ import { serveApplied, trackApplied } from "../host/follower-socket.ts";
 import { ensureIdentity } from "../mesh/identity.ts";
 import { type Membership, readMembership } from "../mesh/membership.ts";
 import { type Paths, pathsOf } from "../state/paths.ts";
+import { mirrorRecords } from "../state/records.ts";
 import type { Head } from "./project.ts";
 
 export interface FollowerDeps {
@@ -69,7 +70,7 @@ export async function runFollower(
     generation: membership.cluster.generation,
   });
   const forget = followPlace(paths.membership, store.session.switchServers);
-  const mirror = await openMirror({
+  const mirror = await mirrorRecords({
     dir: join(paths.mirror, name),
     store,
     onError: (error) => log.warn({ err: error }, "mirror"),
@@ -83,21 +84,14 @@ export async function runFollower(
   async function catchUp(): Promise<void> {
     while (done < wanted) {
       const round = wanted;
-      const heads = mirror
-        .heads()
-        .map((entry) => ({ revision: entry.revision, commit: entry.value as unknown as Commit }));
+      const heads = mirror.heads().map(({ revision, value }) => ({ revision, commit: value }));
       try {
-        const machines = mirror.facts("machine").map((entry) => entry.value as unknown as MachineRecord);
-        const [cluster] = mirror.facts("cluster").map((entry) => entry.value as unknown as ClusterRecord);
+        const machines = mirror.facts("machine").map(({ value }) => value);
+        const [cluster] = mirror.facts("cluster");
         const candidates = mirror.facts("candidates");
         await served.apply({
-          ...{ heads, machines, isolated: cluster?.isolation === "on" },
-          candidates: new Map(
-            candidates.map(({ key, value }) => [
-              key.slice("candidates.".length),
-              value as unknown as Candidates,
-            ]),
-          ),
+          ...{ heads, machines, isolated: cluster?.value.isolation === "on" },
+          candidates: new Map(candidates.map(({ key, value }) => [key.slice("candidates.".length), value])),
         });
         applied.set(
           new Map([

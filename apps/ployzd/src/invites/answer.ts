@@ -1,11 +1,4 @@
-import {
-  INVITE_ID,
-  type Invite,
-  type Joiner,
-  type Json,
-  type OperationEvent,
-  type Store,
-} from "@ployz/primitives";
+import { INVITE_ID, type Joiner, type Json, type OperationEvent, type Store } from "@ployz/primitives";
 import { formatEndpoint } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 import type { Runner } from "../operations/runner.ts";
@@ -42,7 +35,7 @@ export async function answerJoin(call: JoinCall, options: AnswerOptions): Promis
     });
   const found =
     typeof id === "string" && INVITE_ID.test(id) ? await options.store.facts.get(`invite.${id}`) : undefined;
-  const invite = found?.value as unknown as Invite | undefined;
+  const invite = found?.value;
   if (!holdsSecret(invite, typeof secret === "string" ? secret : "") || invite === undefined)
     throw new PloyzError({
       code: "invite_unknown",

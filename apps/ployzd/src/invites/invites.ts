@@ -4,7 +4,6 @@ import {
   type Invite,
   type InviteCreate,
   type InviteRow,
-  type Json,
   type MachineRecord,
   memberBy,
   type Store,
@@ -41,10 +40,10 @@ export function newInvite(
 
 export async function putInvite({ facts }: Pick<Store, "facts">, invite: Invite): Promise<void> {
   for (const old of await facts.list("invite")) {
-    const { expiresAt } = old.value as unknown as Invite;
+    const { expiresAt } = old.value;
     if (expiresAt + KEPT_MS < invite.createdAt) await facts.remove(old.key, old.revision);
   }
-  const written = await facts.put(`invite.${invite.id}`, invite as unknown as Json, 0);
+  const written = await facts.put(`invite.${invite.id}`, invite, 0);
   if (!written.ok) throw new Error(`invite ${invite.id} exists`); // 64 random bits twice
 }
 
@@ -53,9 +52,9 @@ export async function listInvites(
   now: number,
 ): Promise<readonly InviteRow[]> {
   const [invites, machines] = await Promise.all([facts.list("invite"), facts.list("machine")]);
-  const records = machines.map(({ value }) => value as unknown as MachineRecord);
+  const records = machines.map(({ value }) => value);
   return invites
-    .map(({ value }) => value as unknown as Invite)
+    .map(({ value }) => value)
     .sort((a, b) => a.createdAt - b.createdAt)
     .map((invite) => rowOf(invite, records, now));
 }
@@ -79,7 +78,7 @@ export async function revokeInvite(
       message: `invite ${id} does not exist`,
       hint: "ployzctl machine invite ls",
     });
-  const invite = found.value as unknown as Invite;
+  const invite = found.value;
   if (invite.used !== undefined) {
     const { machine, operation } = invite.used;
     throw new PloyzError({
@@ -89,7 +88,7 @@ export async function revokeInvite(
     });
   }
   const revoked: Invite = { ...invite, revoked: true };
-  const written = await facts.put(found.key, revoked as unknown as Json, found.revision);
+  const written = await facts.put(found.key, revoked, found.revision);
   if (!written.ok)
     throw new PloyzError({
       code: "conflict",

@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import type { ClusterRecord, Invite, MachineRecord, Store } from "@ployz/primitives";
+import type { ClusterRecord, MachineRecord, Store } from "@ployz/primitives";
 import { observedAddress } from "@ployz/wireguard";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
@@ -49,7 +49,7 @@ export function openInviter({ self, cluster, config, paths, store, runner, log }
     async resume() {
       const invites = await store.facts.list("invite");
       await port
-        .expect(invites.map(({ value }) => value as unknown as Invite))
+        .expect(invites.map(({ value }) => value))
         .catch((error: unknown) => log.error({ err: error }, "join port"));
     },
   };

@@ -1,4 +1,4 @@
-import type { MachineRecord, Store } from "@ployz/primitives";
+import type { Store } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
 
 /** Publishes this machine's endpoints to the cluster. */
@@ -14,7 +14,7 @@ export async function announceEndpoints(
       message: `the cluster has removed machine ${self}`,
       hint: "clean up this machine: ployzctl mesh leave",
     });
-  const record = found.value as unknown as MachineRecord;
+  const record = found.value;
   if (JSON.stringify(record.endpoints) === JSON.stringify(endpoints)) return;
   const written = await facts.put(found.key, { ...record, endpoints }, found.revision);
   if (written.ok) return;

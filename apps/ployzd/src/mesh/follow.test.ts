@@ -1,4 +1,4 @@
-import type { FollowEvent, Json, MachineRecord } from "@ployz/primitives";
+import type { Fact, FactKey, FactOf, FollowEvent, MachineRecord } from "@ployz/primitives";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { followMembership } from "./follow.ts";
@@ -19,7 +19,7 @@ async function deps(apply: (next: Membership) => Promise<void> = async () => {})
   const store = createMemoryStore({ clock: createVirtualClock() });
   const errors: unknown[] = [];
   const { signal } = new AbortController();
-  const put = async (key: string, value: Json) => {
+  const put = async <K extends FactKey>(key: K, value: FactOf<K>) => {
     const written = await store.facts.put(key, value, (await store.facts.get(key))?.revision ?? 0);
     return written.ok ? written.revision : 0;
   };
@@ -99,7 +99,7 @@ describe("the membership that a machine follows", () => {
 
   it("waits for the whole first state before it takes any peer away", async () => {
     const seen: number[] = [];
-    const events: FollowEvent<Json>[] = [
+    const events: FollowEvent<Fact>[] = [
       { type: "put", entry: { key: "machine.m1", value: record("m1", 1), revision: 1 } },
       { type: "put", entry: { key: "machine.m2", value: record("m2", 2), revision: 2 } },
       { type: "synced", revision: 2 },

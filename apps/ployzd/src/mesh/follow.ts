@@ -1,5 +1,12 @@
 import { pause } from "@ployz/exec";
-import type { ClusterRecord, FollowEvent, Json, MachineRecord, Store } from "@ployz/primitives";
+import {
+  type ClusterRecord,
+  type Fact,
+  type FollowEvent,
+  isFact,
+  type MachineRecord,
+  type Store,
+} from "@ployz/primitives";
 import { storePorts } from "../config/store-ports.ts";
 import type { StorePlace } from "../peers/commands.ts";
 import { createWaiters } from "../waiters.ts";
@@ -45,11 +52,11 @@ export function followMembership(options: FollowOptions): MembershipFollower {
   let cluster: ClusterRecord = present.cluster;
   let synced = false;
 
-  function take(event: FollowEvent<Json>): void {
+  function take(event: FollowEvent<Fact>): void {
     if (event.type === "put") {
-      if (event.entry.key === "cluster") cluster = event.entry.value as unknown as ClusterRecord;
-      else if (event.entry.key.startsWith("machine."))
-        members.set(event.entry.key, event.entry.value as unknown as MachineRecord);
+      const { entry } = event;
+      if (isFact("cluster", entry)) cluster = entry.value;
+      else if (isFact("machine", entry)) members.set(entry.key, entry.value);
     } else if (event.type === "delete") members.delete(event.key);
     else synced = true;
     seen = Math.max(seen, event.type === "put" ? event.entry.revision : event.revision);

@@ -1,4 +1,4 @@
-import type { OperationEvent, OperationRequest } from "@ployz/primitives";
+import type { MachineRecord, OperationEvent, OperationRequest } from "@ployz/primitives";
 import { createMemoryMachines, createMemoryRemote, createMemoryStore } from "@ployz/primitives/testing";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../clock.ts";
@@ -24,8 +24,12 @@ async function deps() {
     generation: 1,
   };
   await store.facts.put("cluster", cluster, 0);
-  const m1 = { id: "m1", index: 1, state: "active", store: true, address: "10.101.1.1", endpoints: [] };
-  await store.facts.put("machine.m1", { ...m1, publicKey: "k", nkey: "n" }, 0);
+  const m1: MachineRecord = {
+    ...{ id: "m1", index: 1, state: "active", store: true, address: "10.101.1.1", endpoints: [] },
+    ...{ publicKey: "k", nkey: "n", subnet: "10.101.1.0/24", runtime: "process", version: "1" },
+    operation: "founding",
+  };
+  await store.facts.put("machine.m1", m1, 0);
   const open = { now: 0, identities: [] as unknown[] };
   const logged: unknown[] = [];
   let hold: Promise<void> | undefined;

@@ -215,7 +215,7 @@ export function openRunner(options: RunnerOptions): Runner {
     async list(limit) {
       const [summaries, leases] = await Promise.all([store.journals.summaries(limit), store.leases.list()]);
       const held = new Set(leases.map((lease) => lease.scope));
-      return summaries.map((entry) => presentSummary(entry.value as unknown as OperationSummary, held));
+      return summaries.map((entry) => presentSummary(entry.value, held));
     },
     show: async (operation) => detailOf(await recordOf(store, operation)),
     async *events(operation, signal) {

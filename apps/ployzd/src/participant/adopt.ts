@@ -5,7 +5,6 @@ import type {
   Instance,
   InstanceStart,
   InstanceVolume,
-  OperationSummary,
   ServiceSpec,
   Store,
 } from "@ployz/primitives";
@@ -128,12 +127,10 @@ export async function removeStrays(
     listed.map(async ({ id, labels }) => {
       const { namespace, operation } = labels;
       if (namespace === undefined || operation === undefined) return [];
-      const summary = (await store.journals.summary(operation))?.value as unknown as
-        | OperationSummary
-        | undefined;
+      const summary = (await store.journals.summary(operation))?.value;
       if (summary === undefined || !isFinal(summary.state)) return [];
       // Read the head after the summary: an ended operation has committed before.
-      const head = (await store.commits.last(namespace))?.value as unknown as Commit | undefined;
+      const head = (await store.commits.last(namespace))?.value;
       if (head?.instances.some((instance) => instance.id === id && instance.machine === self) === true)
         return [];
       await deps.runtime.remove(id);

@@ -1,5 +1,5 @@
 import { type LocalStoreMachine, type NatsStore, openVault, type Vault } from "@ployz/nats-store";
-import { type FactStore, type Json, type SecretRecord, type SecretRef, secretKey } from "@ployz/primitives";
+import { type FactStore, type SecretRecord, type SecretRef, secretKey } from "@ployz/primitives";
 import { operationIds } from "../clock.ts";
 import { PloyzError } from "../error-codes.ts";
 
@@ -50,7 +50,7 @@ export function openKeeper({
     for (;;) {
       const { held } = await look(name);
       const fact = await facts.get(key);
-      const told = fact?.value as unknown as SecretRecord | undefined;
+      const told = fact?.value;
       if (held?.version === told?.version) return;
       const written =
         held === undefined
@@ -95,11 +95,8 @@ export function openKeeper({
       ),
     async held() {
       const all = (await vault.list()).flatMap(({ text }) => heldIn(text) ?? []);
-      const told = new Map(
-        (await facts.list("secret")).map(({ value }) => {
-          const record = value as unknown as SecretRecord;
-          return [secretKey(record), record.version];
-        }),
+      const told = new Map<string, string>(
+        (await facts.list("secret")).map(({ value }) => [secretKey(value), value.version] as const),
       );
       for (const one of all) if (told.get(secretKey(one)) !== one.version) await tell(one);
       return all.map(({ namespace, name, version }) => ({ namespace, name, version }));
@@ -111,16 +108,18 @@ export function openKeeper({
 export async function localKeeper({
   self,
   local,
-  store,
+  nats,
+  facts,
 }: {
   readonly self: string;
   readonly local: Pick<LocalStoreMachine, "record" | "sealKey">;
-  readonly store: NatsStore;
+  readonly nats: NatsStore;
+  readonly facts: FactStore;
 }): Promise<SecretKeeper> {
   const sealKey = await local.sealKey();
   if (sealKey !== undefined) {
-    const vault = openVault(store.session, sealKey);
-    return openKeeper({ vault, facts: store.facts, ...operationIdsAndTime });
+    const vault = openVault(nats.session, sealKey);
+    return openKeeper({ vault, facts, ...operationIdsAndTime });
   }
   const holds = (await local.record())?.generations.some(({ state }) => state === "serving");
   throw holds === true
@@ -143,7 +142,7 @@ const vaultKey = ({ namespace, name }: SecretName): string => `${namespace}.${na
 const heldIn = (text: string | undefined): Held | undefined =>
   text === undefined ? undefined : (JSON.parse(text) as Held);
 
-function recordOf({ value: _value, ...record }: Held): Json {
+function recordOf({ value: _value, ...record }: Held): SecretRecord {
   return record;
 }
 

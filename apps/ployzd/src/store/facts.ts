@@ -1,4 +1,4 @@
-import type { ClusterRecord, Entry, FactStore, Json, MachineRecord } from "@ployz/primitives";
+import type { Entry, Json, RawFacts } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
 
 export interface Placed {
@@ -10,7 +10,7 @@ export interface Placed {
 }
 
 /** Writes generation, store machines and members into a restored store before it opens. */
-export async function placeFacts(facts: FactStore, placed: Placed): Promise<void> {
+export async function placeFacts(facts: RawFacts, placed: Placed): Promise<void> {
   const standing = (await facts.list("")).filter(({ key }) => isMembership(key));
   for (const { key, value, expected } of wantedFacts(standing, placed)) {
     const written =
@@ -24,7 +24,7 @@ export async function placeFacts(facts: FactStore, placed: Placed): Promise<void
   }
 }
 
-export const isMembership = (key: string): boolean =>
+const isMembership = (key: string): boolean =>
   key === "cluster" || key.startsWith("machine.") || key.startsWith("subnet.");
 
 interface Write {
@@ -40,16 +40,12 @@ export function wantedFacts(standing: readonly Entry<Json>[], placed: Placed): r
   const members = placed.members ?? Object.fromEntries(standing.map(({ key, value }) => [key, value]));
   const puts = Object.entries(members).map(([key, value]): Write => {
     const expected = present.get(key)?.revision ?? 0;
-    if (key === "cluster") {
-      const cluster: ClusterRecord = {
-        ...(value as unknown as ClusterRecord),
-        generation: placed.generation,
-      };
-      return { key, value: cluster, expected };
-    }
+    // One that is no record stays as it is.
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return { key, value, expected };
+    if (key === "cluster") return { key, value: { ...value, generation: placed.generation }, expected };
     if (!key.startsWith("machine.")) return { key, value, expected };
-    const record = value as unknown as MachineRecord;
-    return { key, value: { ...record, store: placed.stores.includes(record.id) }, expected };
+    const store = placed.stores.includes(key.slice("machine.".length));
+    return { key, value: { ...value, store }, expected };
   });
   const removes = standing
     .filter(({ key }) => !Object.hasOwn(members, key))

@@ -11,7 +11,6 @@ import {
   findServer,
   foundFromMirror,
   type LocalStoreMachine,
-  type Mirror,
   monitor,
   openStore,
   readBackup,
@@ -28,6 +27,7 @@ import { needPorts } from "../host/listeners.ts";
 import type { MembershipFollower } from "../mesh/follow.ts";
 import type { Parcel, PeerCommand, StorePlace } from "../peers/commands.ts";
 import type { PeerHandlers } from "../peers/serve.ts";
+import type { Records } from "../state/records.ts";
 import { fetchFrom, type TransferServer } from "../transfer/server.ts";
 import { placeFacts } from "./facts.ts";
 
@@ -45,7 +45,7 @@ export interface PartOptions {
   readonly retentionDays: number;
   readonly services: ServiceHost;
   readonly local: LocalStoreMachine;
-  readonly mirror: Mirror;
+  readonly mirror: Pick<Records, "applied" | "flushed">;
   readonly membership: MembershipFollower;
   readonly transfers: TransferServer;
   coordinating(): string | undefined;

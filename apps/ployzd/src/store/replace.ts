@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Backup, type Mirror, readBackup, renewBackup } from "@ployz/nats-store";
+import { type Backup, readBackup, renewBackup } from "@ployz/nats-store";
 import type {
+  Entry,
   Json,
   StoreEvent,
   StoreMoved,
@@ -13,7 +14,7 @@ import type {
 } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
 import type { Parcel } from "../peers/commands.ts";
-import { isMembership } from "./facts.ts";
+import type { Records } from "../state/records.ts";
 import type { Founding } from "./found.ts";
 import { conclude, hold, needFit, noStore, Refused, type StoreDeps, settled } from "./move.ts";
 import { type Surveyed, setOf } from "./survey.ts";
@@ -23,7 +24,7 @@ export interface ReplaceDeps extends StoreDeps {
   readonly dir: string;
   readonly cluster: string;
   readonly natsServer: string;
-  readonly mirror: Mirror;
+  readonly mirror: Records;
   offerFile(machine: string, path: string): string;
   /** Whether a peer has answered since this daemon started, so that it opened its part of the store. */
   opened(): boolean;
@@ -105,12 +106,11 @@ function sequencesOf({ manifest }: Backup): { readonly commits: number; readonly
   return { commits: last("commits"), facts: last("facts") };
 }
 
-const membersOf = (mirror: Mirror): Readonly<Record<string, Json>> =>
+const membersOf = (mirror: Records): Readonly<Record<string, Json>> =>
   Object.fromEntries(
-    mirror
-      .facts("")
-      .filter(({ key }) => isMembership(key))
-      .map(({ key, value }) => [key, value as Json]),
+    (["cluster", "machine", "subnet"] as const)
+      .flatMap((name): readonly Entry<Json>[] => mirror.facts(name))
+      .map(({ key, value }) => [key, value]),
   );
 
 async function renewed(

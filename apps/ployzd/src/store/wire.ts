@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import type { Mirror, NatsStore } from "@ployz/nats-store";
+import type { NatsStore } from "@ployz/nats-store";
+import type { Store } from "@ployz/primitives";
 import type { Logger } from "pino";
 import { operationIds } from "../clock.ts";
 import type { MembershipFollower } from "../mesh/follow.ts";
@@ -10,6 +11,7 @@ import { peerClient } from "../peers/ask.ts";
 import { type PeerHandlers, peerServer } from "../peers/serve.ts";
 import { localKeeper, type SecretKeeper } from "../secrets/keeper.ts";
 import { remoteKeeper, secretHandlers } from "../secrets/peers.ts";
+import type { Records } from "../state/records.ts";
 import { serveTransfers, type TransferServer } from "../transfer/server.ts";
 import { openStoreAuthority, type StoreAuthority } from "./open.ts";
 import { storePart } from "./peer-handlers.ts";
@@ -20,8 +22,9 @@ export interface Wiring {
   readonly initial: Membership;
   readonly identity: Identity;
   readonly substrate: Substrate;
-  readonly store: NatsStore;
-  readonly mirror: Mirror;
+  readonly store: Store;
+  readonly nats: NatsStore;
+  readonly mirror: Records;
   readonly follower: MembershipFollower;
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -36,7 +39,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
   /** Ends when the signal aborts. */
   readonly watching: Promise<void>;
 }> {
-  const { around, initial, identity, substrate, store, mirror, follower, log } = wiring;
+  const { around, initial, identity, substrate, store, nats, mirror, follower, log } = wiring;
   const { config, paths, payload } = around;
   const { machine: self, cluster } = initial;
   const natsServer = config.natsServer ?? payload.natsServer;
@@ -67,7 +70,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
   };
   const authority = openStoreAuthority({
     ...{ self: self.id, cluster: cluster.id, storePort: config.storePort, dataDir: config.dataDir },
-    ...{ store, nats: store, ask, natsServer, mirror },
+    ...{ store, nats, ask, natsServer, mirror },
     members,
     sealKey: () => substrate.store.sealKey(),
     membership: follower.known,
@@ -84,14 +87,14 @@ export async function wirePeers(wiring: Wiring): Promise<{
     ...{ mirrorDir: join(paths.mirror, "daemon"), retentionDays: config.retention.days },
     ...{ services: around.services, local: substrate.store, membership: follower },
     coordinating: authority.coordinating,
-    connectedTo: (generation) => store.session.connected() && store.session.generation() >= generation,
+    connectedTo: (generation) => nats.session.connected() && nats.session.generation() >= generation,
   });
   handlers = {
     ...part,
-    ...secretHandlers(() => localKeeper({ self: self.id, local: substrate.store, store })),
+    ...secretHandlers(() => localKeeper({ self: self.id, local: substrate.store, nats, facts: store.facts })),
   };
   const secrets = remoteKeeper({ ask, self: self.id, members });
-  const watched = { session: store.session, membership: follower, ask, self: self.id };
+  const watched = { session: nats.session, membership: follower, ask, self: self.id };
   const opening = async () => {
     await heardFromPeers(watched, wiring.signal);
     if (!wiring.signal.aborted) await open();

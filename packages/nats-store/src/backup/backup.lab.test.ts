@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { waitFor } from "@ployz/exec";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Cluster, continuousWriter, startCluster } from "../../test/machines.ts";
-import { serverBinary } from "../../test/rig.ts";
+import { operationOf, serverBinary } from "../../test/rig.ts";
 import { openFacts } from "../client/facts.ts";
 import {
   type Backup,
@@ -184,7 +184,9 @@ it("recovers from a survivor's mirror into three servers: heads and facts at the
   const restored = await foundFrom(backup, ["m2", "m3", "m4"]);
   expect(await restored.commits.heads()).toEqual(before.heads);
   expect(await restored.facts.list("")).toEqual(before.facts);
-  expect((await restored.commits.history("prod", 10)).map((entry) => entry.value.operation)).toEqual(["op3"]);
+  expect((await restored.commits.history("prod", 10)).map((entry) => operationOf(entry.value))).toEqual([
+    "op3",
+  ]);
   const head = before.heads[0]?.revision ?? 0;
   expect((await restored.commits.append({ namespace: "prod", operation: "stale" }, head - 1)).committed).toBe(
     false,
@@ -201,7 +203,7 @@ it("recovers from a survivor's mirror into three servers: heads and facts at the
   });
   await again.synced();
   expect(errors).toEqual([]);
-  expect(again.heads().map(({ value }) => value.operation)).toEqual(["next", "op4"]);
+  expect(again.heads().map(({ value }) => operationOf(value))).toEqual(["next", "op4"]);
   await again.close();
 });
 
@@ -223,7 +225,7 @@ it("restores an old backup over a store with later writes: new revisions never e
     onError: (error) => errors.push(error),
   });
   await mirror.synced();
-  expect(mirror.heads().map(({ value }) => value.operation)).toEqual(["op", "bad", "op4"]);
+  expect(mirror.heads().map(({ value }) => operationOf(value))).toEqual(["op", "bad", "op4"]);
 
   const binary = await serverBinary();
   const seen = mirror.applied();
@@ -247,7 +249,7 @@ it("restores an old backup over a store with later writes: new revisions never e
   expect(next.committed && next.revision).toBeGreaterThan(bad.committed ? bad.revision : 0);
   await waitFor(
     "the mirror to take the restored state",
-    async () => (mirror.heads()[0]?.value.operation === "next" ? true : undefined),
+    async () => (operationOf(mirror.heads()[0]?.value) === "next" ? true : undefined),
     { timeoutMs: 20_000 },
   );
   expect(mirror.heads().map(({ key }) => key)).toEqual(["prod", "staging"]);

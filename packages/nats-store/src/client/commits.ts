@@ -1,7 +1,7 @@
-import { encode } from "../json.ts";
+import { encode, isObject, type Json } from "../json.ts";
 import { asToken, commitSubject, commitSubjects, streams } from "../names.ts";
 import type { Session } from "../session.ts";
-import { followStream } from "./follow.ts";
+import { allOn, followStream } from "./follow.ts";
 import {
   atRevision,
   casWrite,
@@ -21,7 +21,7 @@ export function openCommits(session: Session) {
   const stream = streams.commits;
   const subjectOf = (namespace: string) => commitSubject(session.cluster, namespace);
 
-  const at = async (namespace: string, revision: number): Promise<Entry<CommitEnvelope> | undefined> => {
+  const at = async (namespace: string, revision: number): Promise<Entry<Json> | undefined> => {
     const subject = subjectOf(namespace);
     if (!Number.isSafeInteger(revision) || revision < 1) return undefined;
     const stored = await atRevision(session, stream, revision);
@@ -31,33 +31,42 @@ export function openCommits(session: Session) {
   return {
     at,
 
-    async last(namespace: string): Promise<Entry<CommitEnvelope> | undefined> {
+    async last(namespace: string): Promise<Entry<Json> | undefined> {
       const stored = await lastOn(session, stream, subjectOf(namespace));
       return stored && toEntry(stored);
     },
 
-    /** Walks back from the last commit: each message carries the revision of its predecessor. */
-    async history(namespace: string, limit: number): Promise<readonly Entry<CommitEnvelope>[]> {
-      const entries: Entry<CommitEnvelope>[] = [];
-      let stored = await lastOn(session, stream, subjectOf(namespace));
+    /**
+     * Walks back from the last commit: each message carries the revision of its predecessor. A message without one was not written by
+     * this client; then the subject is read from its beginning.
+     */
+    async history(namespace: string, limit: number): Promise<readonly Entry<Json>[]> {
+      const subject = subjectOf(namespace);
+      const entries: Entry<Json>[] = [];
+      let stored = await lastOn(session, stream, subject);
       while (stored && entries.length < limit) {
         entries.push(toEntry(stored));
         const previous = previousRevision(stored);
+        if (previous === undefined)
+          return (await allOn(session, stream, subject)).map(toEntry).reverse().slice(0, limit);
         stored =
           previous > 0 && entries.length < limit ? await atRevision(session, stream, previous) : undefined;
       }
       return entries;
     },
 
-    async heads(): Promise<readonly Entry<CommitEnvelope>[]> {
+    async heads(): Promise<readonly Entry<Json>[]> {
       const subjects = await subjectsOf(session, stream, commitSubjects(session.cluster));
       return (await lastOfEach(session, stream, subjects)).map(toEntry);
     },
 
     async append(commit: CommitEnvelope, expected: number): Promise<AppendResult> {
       const subject = subjectOf(commit.namespace);
-      const isMine = (stored: Stored) =>
-        (jsonOf(stored) as CommitEnvelope).operation === asToken("operation", commit.operation);
+      const operation = asToken("operation", commit.operation);
+      const isMine = (stored: Stored) => {
+        const there = jsonOf(stored);
+        return isObject(there) && there.operation === operation;
+      };
       // One operation makes one commit: a restarted runner may expect its own commit as the last.
       const last = await lastOn(session, stream, subject);
       if (last && isMine(last)) return { committed: true, revision: last.revision };
@@ -75,7 +84,7 @@ export function openCommits(session: Session) {
       return { committed: false, last: result.last && toEntry(result.last) };
     },
 
-    async *follow(signal: AbortSignal): AsyncGenerator<FollowEvent<CommitEnvelope>, void> {
+    async *follow(signal: AbortSignal): AsyncGenerator<FollowEvent<Json>, void> {
       const filters = [commitSubjects(session.cluster)];
       for await (const event of followStream(session, {
         stream,
@@ -90,7 +99,7 @@ export function openCommits(session: Session) {
   };
 }
 
-function toEntry(stored: Stored): Entry<CommitEnvelope> {
-  const value = jsonOf(stored) as CommitEnvelope;
-  return { key: stored.subject.slice(stored.subject.lastIndexOf(".") + 1), value, revision: stored.revision };
+function toEntry(stored: Stored): Entry<Json> {
+  const key = stored.subject.slice(stored.subject.lastIndexOf(".") + 1);
+  return { key, value: jsonOf(stored), revision: stored.revision };
 }

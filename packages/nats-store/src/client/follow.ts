@@ -1,6 +1,8 @@
 import { createBackoff } from "@ployz/exec";
+import { withinDeadline } from "../deadline.ts";
 import { PloyzError } from "../error-codes.ts";
 import { isTransient, storeError } from "../errors.ts";
+import { shownSubject } from "../names.ts";
 import type { Link, Session } from "../session.ts";
 import { consumeOnce, Interrupted } from "./consumer.ts";
 import { labels } from "./init.ts";
@@ -73,6 +75,33 @@ export async function* followStream(
       await backoff.pause(signal);
     }
   }
+}
+
+/** Every message on a subject that is there now, in order. */
+export async function allOn(
+  session: Session,
+  stream: string,
+  subject: string,
+  /** Of the last one to read. */
+  last = Number.POSITIVE_INFINITY,
+): Promise<readonly Stored[]> {
+  const found: Stored[] = [];
+  const stop = AbortSignal.timeout(session.deadlineMs);
+  for await (const event of followStream(session, {
+    stream,
+    filters: [subject],
+    from: "all",
+    signal: stop,
+  })) {
+    if (event.type === "message") found.push(event.stored);
+    if (event.type === "synced" || event.stored.revision >= last) return found;
+  }
+  // Aborted by the deadline: report it like every other read.
+  return withinDeadline(session, `reading ${shownSubject(subject)}`, () => {
+    const late = new Error("it was not read in time");
+    late.name = "TimeoutError";
+    return Promise.reject(late);
+  });
 }
 
 /** Identifies the followed stream. */

@@ -4,7 +4,7 @@ import { isForbidden, writesRefused } from "../errors.ts";
 import { encode, type Json } from "../json.ts";
 import { bucketKey, bucketSubject, bucketSubjects, journalSubject, shownSubject, streams } from "../names.ts";
 import type { Session } from "../session.ts";
-import { followStream } from "./follow.ts";
+import { allOn, followStream } from "./follow.ts";
 import { casWrite, jsonOf, lastOfEach, lastOn, type Stored, subjectsOf } from "./subject.ts";
 import type { Entry } from "./types.ts";
 
@@ -22,20 +22,7 @@ export function openJournals(session: Session) {
 
   const readAll = async (operation: string): Promise<readonly Json[]> => {
     const last = await lastOn(session, stream, subjectOf(operation));
-    if (!last) return [];
-    const entries: Json[] = [];
-    const stop = AbortSignal.timeout(session.deadlineMs);
-    const filters = [subjectOf(operation)];
-    for await (const event of followStream(session, { stream, filters, from: "all", signal: stop })) {
-      if (event.type === "message") entries.push(jsonOf(event.stored));
-      if (event.type === "synced" || event.stored.revision >= last.revision) return entries;
-    }
-    // Aborted by the deadline: report it like every other read.
-    return withinDeadline(session, `reading the journal of ${operation}`, () => {
-      const late = new Error("the journal was not read in time");
-      late.name = "TimeoutError";
-      return Promise.reject(late);
-    });
+    return last ? (await allOn(session, stream, subjectOf(operation), last.revision)).map(jsonOf) : [];
   };
 
   return {

@@ -1,6 +1,7 @@
 import { waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, continuousWriter, startCluster } from "../../test/machines.ts";
+import { operationOf } from "../../test/rig.ts";
 import { openMirror, serviceOf } from "../index.ts";
 import { streams } from "../names.ts";
 
@@ -51,7 +52,7 @@ it.each(["SIGKILL", "SIGSTOP"] as const)(
     const acknowledged = await writer.stop();
     expect(writer.refused).toEqual([]);
     const history = await store.commits.history(namespace, 100_000);
-    expect([...history].reverse().map(({ value, revision }) => [value.operation, revision])).toEqual(
+    expect([...history].reverse().map(({ value, revision }) => [operationOf(value), revision])).toEqual(
       acknowledged.map(({ operation, revision }) => [operation, revision]),
     );
     await store.close();

@@ -1,6 +1,6 @@
 import { Kvm } from "@nats-io/kv";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Rig, startRelay, startRig } from "../../test/rig.ts";
+import { operationOf, type Rig, startRelay, startRig } from "../../test/rig.ts";
 import type { FollowEvent } from "./types.ts";
 
 let rig: Rig;
@@ -66,7 +66,7 @@ describe("commits", () => {
     const { commits } = rig.store("m2");
     const written = await commits.append(commit("at-a", "op1"), 0);
     const revision = written.committed ? written.revision : 0;
-    expect((await commits.at("at-a", revision))?.value.operation).toBe("op1");
+    expect(operationOf((await commits.at("at-a", revision))?.value)).toBe("op1");
     expect(await commits.at("at-b", revision)).toBeUndefined();
     expect(await commits.at("at-a", 9_999_999)).toBeUndefined();
     expect((await commits.heads()).map((head) => head.key)).toContain("at-a");

@@ -34,8 +34,11 @@ export function isMarker(stored: Stored): boolean {
   return operation === "DEL" || operation === "PURGE" || stored.header("Nats-Marker-Reason") !== undefined;
 }
 
-/** The subject's last revision when this message was written. */
-export const previousRevision = (stored: Stored) => Number(stored.header(expectedHeader) ?? 0);
+/** The subject's last revision when this message was written; undefined when its writer did not expect one. */
+export function previousRevision(stored: Stored): number | undefined {
+  const expected = stored.header(expectedHeader);
+  return expected === undefined ? undefined : Number(expected);
+}
 
 /** `STREAM.MSG.GET`: answered by the stream's leader, so it sees every acknowledged write. */
 async function getMessage(
@@ -170,4 +173,11 @@ async function settle(link: Link, write: CasWrite): Promise<CasResult | undefine
   return { written: false, last };
 }
 
-export const jsonOf = (stored: Stored): Json => decode(stored.data);
+/** What a message holds. Of one that is no JSON, its text, which no schema takes for a record. */
+export function jsonOf(stored: Stored): Json {
+  try {
+    return decode(stored.data);
+  } catch {
+    return new TextDecoder().decode(stored.data);
+  }
+}

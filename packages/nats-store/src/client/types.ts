@@ -21,7 +21,7 @@ export type FollowEvent<T> =
 
 export type AppendResult =
   | { readonly committed: true; readonly revision: number }
-  | { readonly committed: false; readonly last: Entry<CommitEnvelope> | undefined };
+  | { readonly committed: false; readonly last: Entry<Json> | undefined };
 
 export type WriteResult =
   | { readonly ok: true; readonly revision: number }

@@ -1,11 +1,11 @@
 import { mkdir, readdir, rename, unlink } from "node:fs/promises";
 import { readFileIfThere, writeFileAtomic } from "@ployz/exec";
-import type { CommitEnvelope, Entry } from "../client/types.ts";
+import type { Entry } from "../client/types.ts";
 import { isObject, type Json } from "../json.ts";
 
 /** The content of a mirror: the head of every namespace, the facts, and the revision up to which each was followed. */
 export interface MirrorState {
-  readonly heads: Map<string, Entry<CommitEnvelope>>;
+  readonly heads: Map<string, Entry<Json>>;
   readonly facts: Map<string, Entry<Json>>;
   commits: number;
   factsRevision: number;
@@ -14,8 +14,15 @@ export interface MirrorState {
 const headFile = (dir: string, namespace: string) => `${dir}/heads/${namespace}.json`;
 const factsFile = (dir: string) => `${dir}/facts.json`;
 
+/** Returns why a record cannot be read, for people; undefined when it can. */
+export type Check = (what: "commit" | "fact", key: string, value: Json) => string | undefined;
+
 /** Reads the mirror's files. Renames a damaged file (disk error) to `.damaged`, reports it, and uses the rest. */
-export async function loadMirror(dir: string, onError: (error: unknown) => void): Promise<MirrorState> {
+export async function loadMirror(
+  dir: string,
+  onError: (error: unknown) => void,
+  check: Check = () => undefined,
+): Promise<MirrorState> {
   await mkdir(`${dir}/heads`, { recursive: true, mode: 0o700 });
   const state: MirrorState = { heads: new Map(), facts: new Map(), commits: 0, factsRevision: 0 };
   const read = async (path: string): Promise<Json | undefined> => {
@@ -30,18 +37,23 @@ export async function loadMirror(dir: string, onError: (error: unknown) => void)
   };
   for (const name of await readdir(`${dir}/heads`)) {
     if (!name.endsWith(".json")) continue;
-    const head = (await read(`${dir}/heads/${name}`)) as unknown as Entry<CommitEnvelope> | undefined;
-    if (!isObject(head) || typeof head.revision !== "number") continue;
+    const head = await read(`${dir}/heads/${name}`);
+    if (!isEntry(head) || check("commit", head.key, head.value) !== undefined) continue;
     state.heads.set(head.key, head);
     state.commits = Math.max(state.commits, head.revision);
   }
   const kept = await read(factsFile(dir));
   if (isObject(kept) && Array.isArray(kept.entries)) {
     state.factsRevision = Number(kept.revision);
-    for (const entry of kept.entries as unknown as Entry<Json>[]) state.facts.set(entry.key, entry);
+    for (const entry of kept.entries)
+      if (isEntry(entry) && check("fact", entry.key, entry.value) === undefined)
+        state.facts.set(entry.key, entry);
   }
   return state;
 }
+
+const isEntry = (kept: Json | undefined): kept is Readonly<Record<string, Json>> & Entry<Json> =>
+  isObject(kept) && typeof kept.key === "string" && typeof kept.revision === "number" && "value" in kept;
 
 export interface Writer {
   headChanged(namespace: string): void;

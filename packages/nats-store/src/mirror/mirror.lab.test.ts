@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Rig, startRig } from "../../test/rig.ts";
+import { operationOf, type Rig, startRig } from "../../test/rig.ts";
 import { type Mirror, openMirror } from "./mirror.ts";
 
 let rig: Rig;
@@ -25,7 +25,7 @@ it("keeps the last good state on disk, and catches up with changes during its ab
 
   const one = await openMirror({ dir, store });
   await one.synced();
-  expect(one.heads().map((head) => head.value.operation)).toEqual(["op1"]);
+  expect(one.heads().map((head) => operationOf(head.value))).toEqual(["op1"]);
   const b = await store.facts.put("machine.m2", 2, 0);
   await reach(one, b.ok ? b.revision : 0);
   await one.close();
@@ -48,7 +48,7 @@ it("keeps the last good state on disk, and catches up with changes during its ab
   await again.synced();
   await again.flushed();
   expect(again.facts("machine").map((fact) => fact.key)).toEqual(["machine.m1", "machine.m2"]);
-  expect(again.heads()[0]?.value.operation).toBe("op2");
+  expect(operationOf(again.heads()[0]?.value)).toBe("op2");
   await again.close();
   expect((await openMirror({ dir })).facts("")).toEqual(again.facts(""));
 });

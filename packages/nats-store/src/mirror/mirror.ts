@@ -1,22 +1,35 @@
 import type { NatsStore } from "../client/store.ts";
-import type { CommitEnvelope, Entry } from "../client/types.ts";
+import type { Entry } from "../client/types.ts";
 import type { Json } from "../json.ts";
-import { loadMirror, mirrorWriter } from "./disk.ts";
+import { type Check, loadMirror, mirrorWriter } from "./disk.ts";
 import { track } from "./track.ts";
 
 export type MirrorChange =
-  | { readonly type: "head"; readonly entry: Entry<CommitEnvelope> }
+  | { readonly type: "head"; readonly entry: Entry<Json> }
   /** The store was restored from a time before this namespace. */
   | { readonly type: "head-gone"; readonly namespace: string }
   | { readonly type: "fact"; readonly key: string; readonly entry: Entry<Json> | undefined }
   /** The mirror has everything up to these revisions. */
   | { readonly type: "applied"; readonly commits: number; readonly facts: number };
 
-/** A machine's local copy of the store's state, available during a store outage and after a reboot. */
-export interface Mirror {
-  heads(): readonly Entry<CommitEnvelope>[];
+/** A record of the store that `check` refused. The mirror keeps the previous record under that key, if any. */
+export interface Skipped {
+  readonly what: "commit" | "fact";
+  readonly key: string;
+  readonly revision: number;
+  readonly why: string;
+}
+
+/**
+ * A machine's local copy of the store's state, available during a store outage and after a reboot. `C` is the type of a commit, `F`
+ * maps the first word of a fact's key to its type; `check` enforces both.
+ */
+export interface Mirror<C = Json, F extends object = Record<string, Json>> {
+  heads(): readonly Entry<C>[];
   /** Facts whose key is `prefix` or below it; all when empty. Sorted by key. */
-  facts(prefix: string): readonly Entry<Json>[];
+  facts<P extends keyof F & string>(prefix: P): readonly Entry<F[P]>[];
+  /** Records that stand in the store and cannot be read. */
+  skipped(): readonly Skipped[];
   applied(): { readonly commits: number; readonly facts: number };
   onChange(listener: (change: MirrorChange) => void): () => void;
   /** Resolves when the mirror first catches up with the store. */
@@ -30,17 +43,27 @@ export interface MirrorOptions {
   readonly dir: string;
   /** Absent: use only the state on disk. */
   readonly store?: NatsStore;
+  /** Default: every record is good. */
+  readonly check?: Check;
   readonly onError?: (error: unknown) => void;
 }
 
+/** How many commits before one that cannot be read are looked through for one that can. */
+const LOOK_BACK = 100;
+
 /**
  * Reads the last good state from disk and, given a store, follows it. A store with less data than the mirror (a lost or an older one)
- * changes nothing: the mirror reports `store_behind_mirror` and stays usable for recovery.
+ * changes nothing: the mirror reports `store_behind_mirror` and stays usable for recovery. A record that `check` refuses replaces
+ * nothing: the mirror keeps the last good one, or reads it from the earlier commits.
  */
-export async function openMirror(options: MirrorOptions): Promise<Mirror> {
+export async function openMirror<C = Json, F extends object = Record<string, Json>>(
+  options: MirrorOptions,
+): Promise<Mirror<C, F>> {
   const report = options.onError ?? (() => undefined);
-  const state = await loadMirror(options.dir, report);
+  const check = options.check ?? (() => undefined);
+  const state = await loadMirror(options.dir, report, check);
   const writer = mirrorWriter(options.dir, state, report);
+  const skipped = new Map<string, Skipped>();
   const listeners = new Set<(change: MirrorChange) => void>();
   const stop = new AbortController();
   const tell = (change: MirrorChange) => {
@@ -48,7 +71,14 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   };
   const applied = () => ({ commits: state.commits, facts: state.factsRevision });
 
-  const setHead = (entry: Entry<CommitEnvelope>) => {
+  /** Whether the record can be read; notes it when it cannot. */
+  const isGood = (what: Skipped["what"], { key, value, revision }: Entry<Json>): boolean => {
+    const why = check(what, key, value);
+    if (why === undefined) skipped.delete(`${what}.${key}`);
+    else skipped.set(`${what}.${key}`, { what, key, revision, why });
+    return why === undefined;
+  };
+  const setHead = (entry: Entry<Json>) => {
     if (state.heads.get(entry.key)?.revision === entry.revision) return;
     state.heads.set(entry.key, entry);
     state.commits = Math.max(state.commits, entry.revision);
@@ -56,27 +86,36 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     tell({ type: "head", entry });
   };
   const dropHead = (namespace: string) => {
+    skipped.delete(`commit.${namespace}`);
     if (!state.heads.delete(namespace)) return;
     writer.headChanged(namespace);
     tell({ type: "head-gone", namespace });
   };
   const setFact = (key: string, entry: Entry<Json> | undefined) => {
+    if (entry === undefined) skipped.delete(`fact.${key}`);
     if (state.facts.get(key)?.revision === entry?.revision) return;
     if (entry) state.facts.set(key, entry);
     else state.facts.delete(key);
     writer.factsChanged();
     tell({ type: "fact", key, entry });
   };
+  const lastGood = async ({ commits }: NatsStore, namespace: string) =>
+    (await commits.history(namespace, LOOK_BACK)).find(
+      ({ key, value }) => check("commit", key, value) === undefined,
+    );
 
   const announce = () => tell({ type: "applied", ...applied() });
 
-  const follow = ({ commits, facts }: NatsStore) => [
-    track<CommitEnvelope>(
+  const follow = (store: NatsStore) => [
+    track<Json>(
       "commits",
       {
-        follow: (signal) => commits.follow(signal),
+        follow: (signal) => store.commits.follow(signal),
         have: () => state.commits,
-        put: setHead,
+        async put(entry) {
+          const head = isGood("commit", entry) ? entry : await lastGood(store, entry.key);
+          if (head) setHead(head);
+        },
         // Commits are never removed (removing a namespace is a commit too), but a backup may be older than the mirror.
         remove: dropHead,
         keys: () => [...state.heads.keys()],
@@ -91,9 +130,11 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     track<Json>(
       "facts",
       {
-        follow: (signal) => facts.follow("", signal),
+        follow: (signal) => store.facts.follow("", signal),
         have: () => state.factsRevision,
-        put: (entry) => setFact(entry.key, entry),
+        async put(entry) {
+          if (isGood("fact", entry)) setFact(entry.key, entry);
+        },
         remove: (key) => setFact(key, undefined),
         keys: () => [...state.facts.keys()],
         at(revision) {
@@ -113,8 +154,13 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     prefix === "" || key === prefix || key.startsWith(`${prefix}.`);
   const byKey = (a: { readonly key: string }, b: { readonly key: string }) => (a.key < b.key ? -1 : 1);
   return {
-    heads: () => [...state.heads.values()].sort(byKey),
-    facts: (prefix) => [...state.facts.values()].filter((entry) => under(entry.key, prefix)).sort(byKey),
+    // `check` has seen each of them.
+    heads: () => [...state.heads.values()].sort(byKey) as Entry<C & Json>[],
+    facts: <P extends keyof F & string>(prefix: P) =>
+      [...state.facts.values()].filter((entry) => under(entry.key, prefix)).sort(byKey) as Entry<
+        F[P] & Json
+      >[],
+    skipped: () => [...skipped.values()],
     applied,
     onChange(listener) {
       listeners.add(listener);

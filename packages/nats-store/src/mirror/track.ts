@@ -6,7 +6,7 @@ export interface Tracked<T> {
   follow(signal: AbortSignal): AsyncIterable<FollowEvent<T>>;
   /** The revision up to which the mirror is complete. */
   have(): number;
-  put(entry: Entry<T>): void;
+  put(entry: Entry<T>): Promise<void>;
   remove(key: string, revision: number): void;
   keys(): readonly string[];
   /** The mirror has applied everything up to this revision. */
@@ -38,14 +38,14 @@ export function track<T>(
       if (event.type === "synced") {
         if (event.revision < tracked.have()) throw behind(what, event.revision, tracked.have());
         for (const key of tracked.keys()) if (!picture?.has(key)) tracked.remove(key, event.revision);
-        for (const entry of picture?.values() ?? []) tracked.put(entry);
+        for (const entry of picture?.values() ?? []) await tracked.put(entry);
         picture = undefined;
         tracked.at(event.revision);
         caughtUp();
       } else if (event.type === "put") {
         if (picture) picture.set(event.entry.key, event.entry);
         else {
-          tracked.put(event.entry);
+          await tracked.put(event.entry);
           tracked.at(event.entry.revision);
         }
       } else if (picture) picture.delete(event.key);

@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { waitFor } from "@ployz/exec";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Cluster, continuousWriter, startCluster } from "../../test/machines.ts";
+import { operationOf } from "../../test/rig.ts";
 import { type NatsStore, openMirror, openRpc, serve } from "../index.ts";
 
 let cluster: Cluster;
@@ -26,7 +27,7 @@ it("goes 1→3→5→1→another machine under writes: nothing acknowledged is l
   }
   const acknowledged = await writer.stop();
   const history = await store.commits.history("writer", 1_000_000);
-  expect([...history].reverse().map(({ value, revision }) => [value.operation, revision])).toEqual(
+  expect([...history].reverse().map(({ value, revision }) => [operationOf(value), revision])).toEqual(
     acknowledged.map(({ operation, revision }) => [operation, revision]),
   );
   // The old data is still there, each generation by itself.

@@ -1,5 +1,5 @@
-import { checkLabel, type Primitive, type PrimitivePorts } from "@ployz/primitives";
-import { type Facts, greetingOf, type Input, type Kinds, plan } from "./plan.ts";
+import { checkLabel, emptyCommit, type Primitive, type PrimitivePorts } from "@ployz/primitives";
+import { type Facts, greetingOf, type Input, type Kinds, plan, toInstance } from "./plan.ts";
 import { steps } from "./steps.ts";
 
 /** Greets a name from a machine: reserves an address there, commits it, and releases the address of the greeting before. */
@@ -21,10 +21,12 @@ export const hello: Primitive<PrimitivePorts, Input, Facts, Kinds, string> = {
   },
   plan,
   steps,
-  commit: ({ name, machine }, { revision }, _plan, { operation, output }) => {
+  commit: ({ name, machine }, { revision }, _plan, { operation, at, by, output }) => {
     const { address } = output("reserve") as Kinds["reserve"]["out"];
     const greeting = { id: `hello.${name}.${operation}`, machine, address };
-    return { kind: "namespace", commit: { namespace: name, operation, greeting }, expected: revision };
+    const state = emptyCommit({ namespace: name, operation, primitive: "hello", at, by });
+    const commit = { ...state, instances: [toInstance(greeting)] };
+    return { kind: "namespace", commit, expected: revision };
   },
   result: ({ name, machine }) => `hello ${name} from ${machine}`,
 };

@@ -1,8 +1,8 @@
-import type { CommitEnvelope, Plan, PlannedStep, Refusals } from "@ployz/primitives";
+import type { Commit, Instance, Plan, PlannedStep, Refusals } from "@ployz/primitives";
 
 export type Input = { readonly name: string; readonly machine: string };
 /** The greeting that a commit holds. */
-export type Greeting = { readonly id: string; readonly machine: string; readonly address: string };
+export type Greeting = Pick<Instance, "id" | "machine" | "address">;
 /** Observed before planning; revision 0: there is no commit yet. */
 export type Facts = { readonly greeting?: Greeting; readonly revision: number };
 type Place = { readonly id: string; readonly machine: string };
@@ -49,5 +49,9 @@ export function plan({ name, machine }: Input, facts: Facts, operation: string):
   };
 }
 
-/** The new state of the namespace `name`: one immutable message. */
-export const greetingOf = (commit: CommitEnvelope | undefined) => commit?.greeting as Greeting | undefined;
+/** In the state of the namespace `name`, a greeting is an instance of the service `hello`. */
+export const toInstance = (greeting: Greeting): Instance => ({
+  ...greeting,
+  ...{ service: "hello", slot: 0, ports: {}, revision: "1" },
+});
+export const greetingOf = (commit: Commit | undefined): Greeting | undefined => commit?.instances[0];

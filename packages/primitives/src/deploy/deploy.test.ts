@@ -2,7 +2,6 @@ import { PloyzError } from "@ployz/errors";
 import { describe, expect, test } from "vitest";
 import type { EngineDeps } from "../engine/deps.ts";
 import { runOperation } from "../engine/run.ts";
-import type { Commit } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import type { Store } from "../ports/store.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
@@ -32,7 +31,7 @@ async function deploy(world: World, toml: string, operation: string, more: Parti
 async function inspect({ memory, ports }: World): Promise<Json> {
   const instances = memory.all.flatMap(({ instances }) => [...instances.values()]);
   const last = await ports.store.commits.last("prod");
-  const commit = last?.value as unknown as Commit | undefined;
+  const commit = last?.value;
   const named = (start: { service: string; slot: number; env: Readonly<Record<string, string>> }) =>
     `${start.service}.${start.slot} v${start.env.V ?? "0"}`;
   return {

@@ -1,8 +1,8 @@
 import { type ErrorBody, errorBody } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
+import type { Owed } from "../model/journal.ts";
 import { applyStep } from "./attempt.ts";
 import { abortController, onAbort } from "./clock.ts";
-import type { Owed } from "./entries.ts";
 import { runGraph } from "./graph.ts";
 import { Interrupted, located } from "./interrupted.ts";
 import { journaled } from "./journaled.ts";

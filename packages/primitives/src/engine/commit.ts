@@ -1,8 +1,8 @@
 import { PloyzError } from "../error-codes.ts";
-import type { Json } from "../model/json.ts";
+import { isFactKey } from "../model/facts.ts";
+import type { PointSummary } from "../model/journal.ts";
 import type { Store } from "../ports/store.ts";
-import { asJson, hashJson } from "./canonical.ts";
-import type { PointSummary } from "./entries.ts";
+import { hashJson } from "./canonical.ts";
 import { Interrupted, isUnavailable } from "./interrupted.ts";
 import { rideStore } from "./retry.ts";
 import type { Session } from "./session.ts";
@@ -14,7 +14,7 @@ export function pointSummary(point: CommitPoint): PointSummary {
         kind: "namespace",
         key: point.commit.namespace,
         expected: point.expected,
-        hash: hashJson(asJson(point.commit)),
+        hash: hashJson(point.commit),
       }
     : { kind: "fact", key: point.key, expected: point.expected, hash: hashJson(point.value) };
 }
@@ -79,22 +79,15 @@ export async function findCommit(
   point: PointSummary,
 ): Promise<number | undefined> {
   if (point.kind === "fact") {
-    const entry = await store.facts.get(point.key);
+    const entry = isFactKey(point.key) ? await store.facts.get(point.key) : undefined;
     if (entry === undefined || entry.revision <= point.expected) return undefined;
-    const mine = operationOf(entry.value) === operation || hashJson(entry.value) === point.hash;
+    const author = "operation" in entry.value ? entry.value.operation : undefined;
+    const mine = author === operation || hashJson(entry.value) === point.hash;
     return mine ? entry.revision : undefined;
   }
-  const last = await store.commits.last(point.key);
-  if (last === undefined || last.revision <= point.expected) return undefined;
-  if (last.value.operation === operation) return last.revision;
-  // Another operation has committed since; ours may be in the history.
+  // Another operation may have committed since; ours may be in the history.
   const history = await store.commits.history(point.key, 100);
   return history.find(({ value }) => value.operation === operation)?.revision;
-}
-
-function operationOf(value: Json): Json | undefined {
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return undefined;
-  return (value as Record<string, Json>).operation;
 }
 
 export function conflictError(operation: string, point: CommitPoint): PloyzError {

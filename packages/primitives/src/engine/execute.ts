@@ -1,10 +1,10 @@
 import { type ErrorBody, errorBody } from "@ployz/errors";
+import type { Owed } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
 import type { OperationResult } from "../model/operation.ts";
 import { prepare, settle } from "./apply.ts";
 import { outputOf } from "./attempt.ts";
 import { commitOnce, conflictError, pointSummary } from "./commit.ts";
-import type { Owed } from "./entries.ts";
 import { Interrupted, located } from "./interrupted.ts";
 import { abortedError } from "./leases.ts";
 import { planOf, recordOf, type Session } from "./session.ts";

@@ -1,7 +1,7 @@
 import type { ErrorBody } from "@ployz/errors";
+import type { JournalEntry, Opening, Owed, PointSummary } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
 import type { OperationDetail, OperationState, OperationSummary } from "../model/operation.ts";
-import type { JournalEntry, Opening, Owed, PointSummary } from "./entries.ts";
 import type { Plan } from "./types.ts";
 import { planView } from "./view.ts";
 

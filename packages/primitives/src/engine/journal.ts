@@ -1,7 +1,6 @@
+import type { EntryBody, JournalEntry } from "../model/journal.ts";
 import type { JournalStore } from "../ports/store.ts";
-import { asJson } from "./canonical.ts";
 import type { Clock } from "./clock.ts";
-import type { EntryBody, JournalEntry } from "./entries.ts";
 import { fold, next, type OperationRecord, summaryOf } from "./fold.ts";
 import { Interrupted, isUnavailable, takenOver } from "./interrupted.ts";
 import { rideStore } from "./retry.ts";
@@ -30,7 +29,7 @@ export interface JournalOptions {
 }
 
 export async function readJournal(store: JournalStore, operation: string): Promise<readonly JournalEntry[]> {
-  return (await store.read(operation)) as unknown as readonly JournalEntry[];
+  return store.read(operation);
 }
 
 export function openJournal(options: JournalOptions): Journal {
@@ -44,7 +43,7 @@ export function openJournal(options: JournalOptions): Journal {
     if (stopped) throw stopped;
     const entry: JournalEntry = { ...body, t: clock.now(), run };
     try {
-      const mine = await rideStore(options, () => store.append(operation, length, asJson(entry)));
+      const mine = await rideStore(options, () => store.append(operation, length, entry));
       if (!mine) throw takenOver(operation);
     } catch (error) {
       // The store may or may not have the entry, so this run must not write another.
@@ -66,7 +65,7 @@ export function openJournal(options: JournalOptions): Journal {
     },
     async publish() {
       if (stopped || lost.aborted || record === undefined) return;
-      const summary = asJson(summaryOf(record));
+      const summary = summaryOf(record);
       await rideStore(options, () => store.putSummary(operation, summary));
     },
   };

@@ -1,5 +1,5 @@
 import { errorBody, PloyzError as WireError } from "@ployz/errors";
-import type { OperationEvent, OperationSummary } from "../model/operation.ts";
+import type { OperationEvent } from "../model/operation.ts";
 import type { NestedOptions, Operations } from "../ports/operations.ts";
 import { sameJson } from "./canonical.ts";
 import { abortController } from "./clock.ts";
@@ -60,8 +60,7 @@ export function nestedOperations({ find, deps, track }: NestingOptions): Operati
     async clear({ primitive, input }) {
       const found = known(primitive);
       const { store } = found.ports;
-      for (const { value } of await store.journals.summaries(DEFAULT_LIMITS.predecessors)) {
-        const summary = value as unknown as OperationSummary;
+      for (const { value: summary } of await store.journals.summaries(DEFAULT_LIMITS.predecessors)) {
         if (summary.primitive !== primitive || isFinal(summary.state)) continue;
         const record = fold(await readJournal(store.journals, summary.operation));
         if (record === undefined || isFinal(record.state) || !sameJson(record.input, input)) continue;

@@ -1,11 +1,10 @@
 import { PloyzError } from "../error-codes.ts";
+import type { JournalEntry } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
-import type { OperationSummary } from "../model/operation.ts";
 import type { JournalStore } from "../ports/store.ts";
-import { asJson, sameJson } from "./canonical.ts";
+import { sameJson } from "./canonical.ts";
 import { findCommit } from "./commit.ts";
 import type { RegisteredPrimitive } from "./deps.ts";
-import type { JournalEntry } from "./entries.ts";
 import { type Ending, finish, takeBack } from "./execute.ts";
 import { fold, isFinal, type OperationRecord, summaryOf } from "./fold.ts";
 import { readJournal } from "./journal.ts";
@@ -24,13 +23,12 @@ export async function unfinishedOn(
   limit: number,
 ): Promise<readonly Unfinished[]> {
   const found: Unfinished[] = [];
-  for (const { value } of await journals.summaries(limit)) {
-    const summary = value as unknown as OperationSummary;
+  for (const { value: summary } of await journals.summaries(limit)) {
     if (isFinal(summary.state) || !summary.scope.some((scope) => scopes.includes(scope))) continue;
     const entries = await readJournal(journals, summary.operation);
     const record = fold(entries);
     if (record === undefined) continue;
-    if (isFinal(record.state)) await journals.putSummary(record.operation, asJson(summaryOf(record)));
+    if (isFinal(record.state)) await journals.putSummary(record.operation, summaryOf(record));
     else found.push({ entries, record });
   }
   return found.reverse();

@@ -1,6 +1,6 @@
 import { PloyzError } from "../error-codes.ts";
+import type { PreparedPlan } from "../model/facts.ts";
 import { isOperationId } from "../model/ids.ts";
-import type { Json } from "../model/json.ts";
 import type { PlanView } from "../model/operation.ts";
 import type { Store } from "../ports/store.ts";
 import { asJson, hashJson } from "./canonical.ts";
@@ -11,19 +11,7 @@ import { planView } from "./view.ts";
 /** How long a prepared plan may be applied. */
 export const PREPARED_MS = 24 * 3_600_000;
 
-/** A plan that an operator has looked at and may apply later, as the fact `prepared.<id>`. Its id is the operation's that applies it. */
-export type PreparedPlan = {
-  readonly primitive: string;
-  readonly version: number;
-  readonly input: Json;
-  /** Hash of the steps and the basis. */
-  readonly hash: string;
-  /** RFC 3339. */
-  readonly expiresAt: string;
-  readonly by: string;
-};
-
-const keyOf = (id: string): string => `prepared.${id}`;
+const keyOf = (id: string) => `prepared.${id}` as const;
 
 /** Equal for plans with the same steps and basis; sizes and warnings do not count. */
 export function workHash({ basis, prepare, settle }: Plan): string {
@@ -35,9 +23,7 @@ export async function keepPrepared(run: Run, plan: Plan): Promise<PlanView> {
   const { registered, deps, input, id } = run;
   const { facts } = registered.ports.store;
   const now = deps.clock.now();
-  const expired = (await facts.list("prepared")).filter(
-    ({ value }) => Date.parse((value as PreparedPlan).expiresAt) <= now,
-  );
+  const expired = (await facts.list("prepared")).filter(({ value }) => Date.parse(value.expiresAt) <= now);
   for (const { key, revision } of expired) await facts.remove(key, revision);
   const { name, version } = registered.primitive;
   const expiresAt = new Date(now + PREPARED_MS).toISOString();
@@ -56,7 +42,7 @@ export async function keepPrepared(run: Run, plan: Plan): Promise<PlanView> {
 /** @throws PloyzError `prepared_unknown`, `prepared_expired`. */
 export async function findPrepared({ facts }: Store, id: string, now: number): Promise<PreparedPlan> {
   const found = isOperationId(id) ? await facts.get(keyOf(id)) : undefined;
-  const prepared = found?.value as PreparedPlan | undefined;
+  const prepared = found?.value;
   if (prepared === undefined)
     throw new PloyzError({
       code: "prepared_unknown",

@@ -88,8 +88,7 @@ export interface MarkOptions {
 export async function markInterrupted(options: MarkOptions): Promise<readonly string[]> {
   const { store, machine, clock, ids, limit = DEFAULT_LIMITS.predecessors } = options;
   const marked: string[] = [];
-  for (const { value } of await store.journals.summaries(limit)) {
-    const summary = value as unknown as OperationSummary;
+  for (const { value: summary } of await store.journals.summaries(limit)) {
     const { operation } = summary;
     if (summary.state !== "running" || summary.coordinator !== machine || options.isRunning(operation))
       continue;

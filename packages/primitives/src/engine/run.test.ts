@@ -245,8 +245,8 @@ describe("the commit", () => {
       if (!raced) {
         raced = true;
         const last = await plain.ports.store.commits.last("prod");
-        const rival = { namespace: "prod", operation: "RIVAL", placed: last?.value.placed ?? [] };
-        await plain.ports.store.commits.append(rival, last?.revision ?? 0);
+        if (last === undefined) throw new Error("the scenario commits something");
+        await plain.ports.store.commits.append({ ...last.value, operation: "RIVAL" }, last.revision);
       }
       return effect();
     });

@@ -1,5 +1,6 @@
 import { errorBody } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
+import type { Owed } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
 import type { OperationResult } from "../model/operation.ts";
 import { asJson } from "./canonical.ts";
@@ -11,7 +12,6 @@ import {
   type RunRequest,
   register,
 } from "./deps.ts";
-import type { Owed } from "./entries.ts";
 import { type Ending, execute } from "./execute.ts";
 import type { LeaseKeeper } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";

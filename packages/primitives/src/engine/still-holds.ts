@@ -1,3 +1,5 @@
+import { isFactKey } from "../model/facts.ts";
+import type { Store } from "../ports/store.ts";
 import { askRunning } from "./leases.ts";
 import { observeAndPlan, type Planned, RefusedError } from "./planning.ts";
 import type { Run } from "./run-context.ts";
@@ -14,7 +16,7 @@ export async function stillHolds(
   for (const { key, revision } of plan.basis) {
     const now = key.startsWith("commit.")
       ? await store.commits.last(key.slice("commit.".length))
-      : await store.facts.get(key.slice("fact.".length));
+      : await factAt(store, key.slice("fact.".length));
     if ((now?.revision ?? 0) !== revision) return undefined;
   }
   if (!(await allAnswer(run, plan, operation))) return undefined;
@@ -26,6 +28,8 @@ export async function stillHolds(
     throw error;
   }
 }
+
+const factAt = async ({ facts }: Store, key: string) => (isFactKey(key) ? facts.get(key) : undefined);
 
 /** A plan that needs an unreachable machine would only fail: a new plan can avoid it. */
 async function allAnswer(run: Run, plan: Plan, operation: string): Promise<boolean> {

@@ -1,6 +1,5 @@
 import { PloyzError } from "@ployz/errors";
 import { describe, expect, it } from "vitest";
-import type { OperationSummary } from "../model/operation.ts";
 import { memoryDeps } from "../testing/bench.ts";
 import { interpose } from "../testing/harness/interpose.ts";
 import { leftInStore } from "../testing/harness/judge.ts";
@@ -160,10 +159,8 @@ describe("a second runner", () => {
     const { world, dead } = await crashedAfter("instance.reserve on m1");
     const { commits } = world.ports.store;
     const last = await commits.last("prod");
-    await commits.append(
-      { namespace: "prod", operation: "RIVAL", placed: last?.value.placed ?? [] },
-      last?.revision ?? 0,
-    );
+    if (last === undefined) throw new Error("the scenario commits something");
+    await commits.append({ ...last.value, operation: "RIVAL" }, last.revision);
     const outcome = await runOperation(place, apply, as(world, "restarted"));
     expect(outcome).toMatchObject({ state: "done", operation: "01Q3DCBD0100000000000000ZZ" });
     expect((await world.ports.store.journals.summary(dead))?.value).toMatchObject({ state: "failed" });
@@ -214,7 +211,8 @@ describe("an interrupted operation", () => {
 
   it("is shown as interrupted when its scope is not leased", async () => {
     const { world, dead } = await crashedAfter("instance.reserve on m1");
-    const summary = (await world.ports.store.journals.summary(dead))?.value as unknown as OperationSummary;
+    const summary = (await world.ports.store.journals.summary(dead))?.value;
+    if (summary === undefined) throw new Error("it has a summary");
     expect(presentSummary(summary, new Set(["place.prod"])).state).toBe("running");
     expect(presentSummary(summary, new Set()).state).toBe("interrupted");
   });

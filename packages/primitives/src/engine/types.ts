@@ -1,57 +1,17 @@
 import type { ErrorBody } from "@ployz/errors";
+import type { Commit } from "../model/commit.ts";
+import type { FactKey, FactName, FactTypes } from "../model/facts.ts";
 import type { Json } from "../model/json.ts";
+import type { Kinds, Plan, Summary } from "../model/plan.ts";
 import type { Machines } from "../ports/machines.ts";
-import type { CommitEnvelope, Store } from "../ports/store.ts";
-
-/**
- * A store key and its revision when the plan was made; 0: it must not exist. Keys: `commit.<ns>` and `fact.<key>`. Never a key that a
- * step of the same plan writes: an interrupted plan is resumed only while its basis still holds.
- */
-export interface Basis {
-  readonly key: string;
-  readonly revision: number;
-}
+import type { Store } from "../ports/store.ts";
 
 export type { Refusal } from "../error-codes.ts";
+export type { Basis, Kinds, Plan, PlannedStep, Summary } from "../model/plan.ts";
 
 /** Instead of a plan: every reason not to start, at least one. */
 export interface Refusals {
   readonly refusals: readonly ErrorBody[];
-}
-
-/** The step kinds of one primitive: arguments and output of each. */
-export type Kinds = Readonly<Record<string, { readonly args: Json; readonly out: Json }>>;
-
-/** A planned step is plain data: printed by preview, journaled, replayed. */
-export type PlannedStep<K extends Kinds = Kinds> = {
-  [N in keyof K & string]: {
-    /** Deterministic, unique in the plan: `start web.1@m2`. */
-    readonly id: string;
-    readonly kind: N;
-    readonly args: K[N]["args"];
-    /** The machine it acts on; absent for the store and the coordinator. */
-    readonly machine?: string;
-    /** For people: `start web.1 on m2`. */
-    readonly title: string;
-    /** Ids of steps that must be done first. Steps that do not depend on each other run in parallel. */
-    readonly needs: readonly string[];
-  };
-}[keyof K & string];
-
-/** What a plan will change, for people and programs. */
-export type Summary = { readonly [key: string]: Json };
-
-/** Immutable. Leaves no choice to the executor. */
-export interface Plan<K extends Kinds = Kinds, S extends Summary = Summary> {
-  readonly basis: readonly Basis[];
-  /** Undone in reverse if anything fails before the commit. */
-  readonly prepare: readonly PlannedStep<K>[];
-  /** Forward only, after the commit. */
-  readonly settle: readonly PlannedStep<K>[];
-  readonly summary: S;
-  /** False: there is nothing to do, and there are no steps. */
-  readonly changes: boolean;
-  readonly warnings: readonly string[];
 }
 
 export interface StepContext<Ports> {
@@ -84,8 +44,17 @@ export interface StepDef<Ports, Args extends Json, Out extends Json> {
 
 /** The write that is an operation's one point of no return. */
 export type CommitPoint =
-  | { readonly kind: "namespace"; readonly commit: CommitEnvelope; readonly expected: number }
-  | { readonly kind: "fact"; readonly key: string; readonly value: Json; readonly expected: number };
+  | { readonly kind: "namespace"; readonly commit: Commit; readonly expected: number }
+  | FactPoint;
+
+type FactPoint = {
+  [P in FactName]: {
+    readonly kind: "fact";
+    readonly key: FactKey<P>;
+    readonly value: FactTypes[P];
+    readonly expected: number;
+  };
+}[FactName];
 
 export interface PrimitivePorts {
   readonly store: Store;

@@ -1,6 +1,6 @@
 import type { ErrorBody } from "@ployz/errors";
+import type { Owed } from "../model/journal.ts";
 import { undoStep } from "./attempt.ts";
-import type { Owed } from "./entries.ts";
 import { reversed, runGraph } from "./graph.ts";
 import { journaled } from "./journaled.ts";
 import { planOf, recordOf, type Session } from "./session.ts";

@@ -9,6 +9,7 @@ import {
   addWorld,
   CLUSTER,
   inspectAdd,
+  memberRecord,
 } from "../testing/scenarios/machine-add.ts";
 import { machineAdd } from "./index.ts";
 
@@ -131,11 +132,7 @@ describe("what an add leaves on the target when it fails", () => {
   }
   /** The new machine's record names keys that a member has. */
   const cloned = (world: AddWorld) =>
-    world.ports.store.facts.put(
-      "machine.twin",
-      { ...first(world).keys, id: "twin", index: 9, state: "active", store: false, endpoints: [] },
-      0,
-    );
+    world.ports.store.facts.put("machine.twin", memberRecord("twin", 9, first(world).keys), 0);
 
   it("takes away what it installed, and keeps packages", async () => {
     const { world, outcome } = await failing(cloned);

@@ -1,9 +1,8 @@
 import type { PrimitivePorts } from "../engine/types.ts";
 import { PloyzError } from "../error-codes.ts";
-import type { Json } from "../model/json.ts";
 import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
 import type { Remote, RemoteFacts } from "../ports/remote.ts";
-import type { Entry } from "../ports/store.ts";
+import type { Fact } from "../ports/store.ts";
 import type { MachineAddInput } from "./input.ts";
 
 /** What making a machine a member takes, however the machine is reached. */
@@ -62,11 +61,8 @@ export async function observeMembers(ports: MemberPorts, signal: AbortSignal): P
       hint: "ployzctl mesh init NAME",
     });
   }
-  const record = cluster.value as unknown as ClusterRecord;
-  const machines = entries.map((entry) => ({
-    record: entry.value as unknown as MachineRecord,
-    revision: entry.revision,
-  }));
+  const record = cluster.value;
+  const machines = entries.map(({ value, revision }) => ({ record: value, revision }));
   const answers = await Promise.all(
     machines
       .filter((machine) => isMember(machine.record))
@@ -93,11 +89,11 @@ export async function observeMembers(ports: MemberPorts, signal: AbortSignal): P
 
 /** Indexes that a `machine.<id>` or a `subnet.<index>` fact holds. */
 export function takenIndexes(
-  machines: readonly Entry<Json>[],
-  subnets: readonly Entry<Json>[],
+  machines: readonly Fact<"machine">[],
+  subnets: readonly Fact<"subnet">[],
 ): ReadonlySet<number> {
   return new Set([
-    ...machines.map(({ value }) => (value as unknown as MachineRecord).index),
+    ...machines.map(({ value }) => value.index),
     ...subnets.map(({ key }) => Number(key.split(".")[1])),
   ]);
 }

@@ -1,7 +1,7 @@
 import { errorBody } from "@ployz/errors";
 import type { Basis, CommitPoint, PlannedStep, StepContext, StepDef, Summary } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
-import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
+import { isMember, type MachineRecord } from "../model/machine.ts";
 import type { MemberFacts, MemberPorts } from "./observe.ts";
 
 /** What every way into the cluster has in common once a seat is reserved: members take the new peer, it joins, and they shake hands. */
@@ -81,7 +81,7 @@ async function stillMembers(
   { ports }: Pick<StepContext<MemberPorts>, "ports">,
 ): Promise<readonly string[]> {
   const facts = await ports.store.facts.list("machine");
-  const records = facts.map(({ value }) => value as unknown as MachineRecord);
+  const records = facts.map(({ value }) => value);
   return machines.filter((id) => records.some((record) => record.id === id && isMember(record)));
 }
 
@@ -132,7 +132,7 @@ export async function joinDocument(
   if (cluster === undefined) throw new Error("the cluster record is gone");
   return {
     v: 1,
-    cluster: cluster.value as unknown as ClusterRecord,
+    cluster: cluster.value,
     machine: record,
     machines: machines.map((entry) => entry.value),
     storeServers,

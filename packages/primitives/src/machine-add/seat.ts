@@ -2,10 +2,10 @@ import Type from "typebox";
 import { PloyzError } from "../error-codes.ts";
 import { endpoints } from "../model/fields.ts";
 import type { Json } from "../model/json.ts";
-import type { ClusterRecord, MachineRecord, RemovedMachine } from "../model/machine.ts";
+import type { MachineRecord, SubnetRecord } from "../model/machine.ts";
 import { NKEY, WIREGUARD_KEY } from "../model/patterns.ts";
 import { type Shape, shapeChecker } from "../model/shape.ts";
-import type { Entry } from "../ports/store.ts";
+import type { Entry, Fact } from "../ports/store.ts";
 import { type MemberPorts, type SubnetPlan, takenIndexes } from "./observe.ts";
 import type { Seat } from "./plan.ts";
 
@@ -36,7 +36,7 @@ export async function takeSeat(
   self: Self,
   operation: string,
   ports: MemberPorts,
-): Promise<{ readonly revision: number; readonly record: Json }> {
+): Promise<{ readonly revision: number; readonly record: MachineRecord }> {
   const { facts } = ports.store;
   const [machines, removed, subnets, cluster] = await Promise.all([
     facts.list("machine"),
@@ -50,8 +50,8 @@ export async function takeSeat(
   refuseClone(self, machines);
   refuseRemoved(self, removed);
 
-  const place = await ports.subnets(cluster.value as unknown as ClusterRecord);
-  const mine = subnets.find(({ value }) => ownerOf(value) === operation);
+  const place = await ports.subnets(cluster.value);
+  const mine = subnets.find(({ value }) => value.operation === operation);
   const index =
     mine === undefined
       ? await claimSubnet(place, takenIndexes(machines, subnets), { machine: seat.id, operation }, ports)
@@ -80,11 +80,11 @@ export async function takeSeat(
 async function claimSubnet(
   place: SubnetPlan,
   taken: ReadonlySet<number>,
-  owner: { readonly machine: string; readonly operation: string },
+  owner: SubnetRecord,
   ports: MemberPorts,
 ): Promise<number> {
   for (let index = 1; place(index) !== undefined; index++) {
-    if (!taken.has(index) && (await claim(ports, `subnet.${index}`, owner))) return index;
+    if (!taken.has(index) && (await claim(ports, index, owner))) return index;
   }
   throw new PloyzError({
     code: "subnets_exhausted",
@@ -101,7 +101,7 @@ export async function leaveSeat(seat: Seat, operation: string, { store }: Member
   ]);
   // The name first: while a record stands, its subnet must not be another's.
   const mine = [...(machine === undefined ? [] : [machine]), ...subnets].filter(
-    ({ value }) => ownerOf(value) === operation,
+    ({ value }) => value.operation === operation,
   );
   for (const { key, revision } of mine) {
     const removed = await store.facts.remove(key, revision);
@@ -115,8 +115,8 @@ export async function leaveSeat(seat: Seat, operation: string, { store }: Member
 }
 
 /** The operation's own record as it stands, or why the name cannot be had. */
-function own({ key, value, revision }: Entry<Json>, operation: string) {
-  if (ownerOf(value) === operation) return { revision, record: value };
+function own({ key, value, revision }: Entry<MachineRecord>, operation: string) {
+  if (value.operation === operation) return { revision, record: value };
   const name = key.slice("machine.".length);
   throw new PloyzError({
     code: "name_taken",
@@ -126,9 +126,9 @@ function own({ key, value, revision }: Entry<Json>, operation: string) {
 }
 
 /** A copied disk has the identity of the machine that it was copied from: the two would take each other's traffic. */
-function refuseClone({ publicKey, nkey }: Self, machines: readonly Entry<Json>[]): void {
+function refuseClone({ publicKey, nkey }: Self, machines: readonly Fact<"machine">[]): void {
   const other = machines
-    .map(({ value }) => value as unknown as MachineRecord)
+    .map(({ value }) => value)
     .find((record) => record.publicKey === publicKey || record.nkey === nkey);
   if (other === undefined) return;
   throw new PloyzError({
@@ -139,9 +139,9 @@ function refuseClone({ publicKey, nkey }: Self, machines: readonly Entry<Json>[]
 }
 
 /** Keys that were revoked stay so, whoever has them now. */
-function refuseRemoved({ publicKey, nkey }: Self, removed: readonly Entry<Json>[]): void {
+function refuseRemoved({ publicKey, nkey }: Self, removed: readonly Fact<"removed">[]): void {
   const gone = removed
-    .map(({ value }) => value as unknown as RemovedMachine)
+    .map(({ value }) => value)
     .find((machine) => machine.publicKey === publicKey || machine.nkey === nkey);
   if (gone === undefined) return;
   throw new PloyzError({
@@ -153,10 +153,7 @@ function refuseRemoved({ publicKey, nkey }: Self, removed: readonly Entry<Json>[
 }
 
 /** False: somebody else has it. */
-async function claim(ports: MemberPorts, key: string, value: { readonly operation: string } & Json) {
-  const written = await ports.store.facts.put(key, value, 0);
-  return written.ok || (written.current !== undefined && ownerOf(written.current.value) === value.operation);
+async function claim(ports: MemberPorts, index: number, value: SubnetRecord) {
+  const written = await ports.store.facts.put(`subnet.${index}`, value, 0);
+  return written.ok || written.current?.value.operation === value.operation;
 }
-
-const ownerOf = (value: Json): unknown =>
-  typeof value === "object" && value !== null && "operation" in value ? value.operation : undefined;

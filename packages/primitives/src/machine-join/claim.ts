@@ -1,6 +1,5 @@
 import { PloyzError } from "../error-codes.ts";
 import { type Invite, refuseInvite } from "../model/invite.ts";
-import type { Json } from "../model/json.ts";
 import type { Entry } from "../ports/store.ts";
 import type { MachineJoinPorts } from "./observe.ts";
 
@@ -10,7 +9,7 @@ export type Claim = { readonly invite: string; readonly publicKey: string; reado
 /** Takes the invite under CAS: of two machines with one token, one gets it and the other learns which that was. */
 export async function claimInvite(claim: Claim, operation: string, ports: MachineJoinPorts): Promise<null> {
   const { facts } = ports.store;
-  const key = `invite.${claim.invite}`;
+  const key = `invite.${claim.invite}` as const;
   const now = await ports.now();
   const found = await facts.get(key);
   if (isOurs(found, operation)) return null;
@@ -31,7 +30,7 @@ export async function unclaimInvite(
 ): Promise<void> {
   const found = await store.facts.get(`invite.${id}`);
   if (found === undefined || !isOurs(found, operation)) return;
-  const { used: _, ...open } = found.value as unknown as Invite;
+  const { used: _, ...open } = found.value;
   const written = await store.facts.put(found.key, open, found.revision);
   if (written.ok || !isOurs(written.current, operation)) return;
   throw new PloyzError({
@@ -42,8 +41,8 @@ export async function unclaimInvite(
 }
 
 /** The invite, when nobody has it. @throws PloyzError why it cannot be had. */
-function free(entry: Entry<Json> | undefined, claim: Claim, now: number): Invite {
-  const invite = entry?.value as unknown as Invite | undefined;
+function free(entry: Entry<Invite> | undefined, claim: Claim, now: number): Invite {
+  const invite = entry?.value;
   const refusal = refuseInvite(invite, { publicKey: claim.publicKey, now });
   if (refusal !== undefined) throw new PloyzError(refusal);
   // The same machine by another operation: a newer one has taken over from this, and must not lose it to one that woke up late.
@@ -58,5 +57,5 @@ const changed = ({ invite }: Claim) =>
     hint: "run the same command again",
   });
 
-const isOurs = (entry: Entry<Json> | undefined, operation: string): boolean =>
-  (entry?.value as unknown as Invite | undefined)?.used?.operation === operation;
+const isOurs = (entry: Entry<Invite> | undefined, operation: string): boolean =>
+  entry?.value.used?.operation === operation;

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { INVITE_GRACE_MS, type Invite } from "../model/invite.ts";
-import type { MachineRecord } from "../model/machine.ts";
 import { checkPrimitive, checkSchedule } from "../testing/harness/check.ts";
 import { createCluster, type Fault, openProcess } from "../testing/harness/process.ts";
 import {
@@ -33,7 +32,7 @@ const join = (world: JoinWorld, input: MachineJoinInput = inputOf()) =>
 const change = async ({ ports }: JoinWorld, id: string, to: (invite: Invite) => Invite) => {
   const found = await ports.store.facts.get(`invite.${id}`);
   if (found === undefined) throw new Error(`no invite ${id}`);
-  await ports.store.facts.put(found.key, to(found.value as unknown as Invite), found.revision);
+  await ports.store.facts.put(found.key, to(found.value), found.revision);
 };
 
 describe("machine join under the harness", () => {
@@ -84,9 +83,7 @@ describe("two machines that join at once", () => {
     () =>
       every(inputOf("B", "b.example.test", SECOND), async ({ world, outcomes }) => {
         expect(outcomes).toEqual(["done", "done"]);
-        const records = (await world.ports.store.facts.list("machine")).map(
-          ({ value }) => value as unknown as MachineRecord,
-        );
+        const records = (await world.ports.store.facts.list("machine")).map(({ value }) => value);
         for (const of of ["id", "index", "subnet", "address", "publicKey"] as const)
           expect(new Set(records.map((record) => record[of])).size).toBe(4);
       }),

@@ -24,5 +24,5 @@ export async function observe(
     ports.store.facts.get(`invite.${input.invite}`),
     ports.now(),
   ]);
-  return { ...members, invite: invite?.value as unknown as Invite | undefined, now };
+  return { ...members, invite: invite?.value, now };
 }

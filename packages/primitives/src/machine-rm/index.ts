@@ -32,7 +32,7 @@ export const machineRm: Primitive<MembershipPorts, MachineRmInput, MembershipFac
     return {
       kind: "fact",
       key: `machine.${machine}`,
-      value: { ...(record as unknown as MachineRecord), state: "removed", operation } satisfies MachineRecord,
+      value: { ...record, state: "removed", operation } satisfies MachineRecord,
       expected: revision,
     };
   },

@@ -2,14 +2,14 @@ import { PloyzError } from "@ployz/errors";
 import { describe, expect, test } from "vitest";
 import { machineDrain } from "../machine-drain/index.ts";
 import { migrate } from "../migrate/index.ts";
-import type { MachineRecord } from "../model/machine.ts";
+import type { FactKey } from "../model/facts.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
 import { deploy, headOf, service } from "../testing/scenarios/change.ts";
 import { apply, inspect, serious, shopOn, stateOf, type World } from "../testing/scenarios/membership.ts";
 import { machineRm } from "./index.ts";
 
 const on = async (world: World) => (await headOf(world)).instances.map(({ machine }) => machine);
-const factOf = async ({ ports }: World, key: string) => (await ports.store.facts.get(key))?.value;
+const factOf = async ({ ports }: World, key: FactKey) => (await ports.store.facts.get(key))?.value;
 
 /** All of the shop on m2. */
 async function onM2(machines: readonly string[] = ["m1", "m2", "m3"]): Promise<World> {
@@ -131,11 +131,8 @@ describe("machine rm", () => {
     });
     const { facts } = world.ports.store;
     const m3 = await facts.get("machine.m3");
-    await facts.put(
-      "machine.m3",
-      { ...(m3?.value as unknown as MachineRecord), store: true },
-      m3?.revision ?? 0,
-    );
+    if (m3 === undefined) throw new Error("m3 is a member");
+    await facts.put("machine.m3", { ...m3.value, store: true }, m3.revision);
     expect(await apply(world, machineRm, { machine: "m3" })).toMatchObject({
       refusals: [{ code: "holds_the_store" }],
     });

@@ -13,7 +13,7 @@ export type MachineRmKinds = SharedKinds & {
   /** Nothing new comes to it from now on. `from`: what its state was. `lost`: it is not waited for. */
   drain: {
     args: { readonly machine: string; readonly from: State; readonly lost: boolean };
-    out: { readonly revision: number; readonly record: Json };
+    out: { readonly revision: number; readonly record: MachineRecord };
   };
   /** Tells the machine to leave, while it can still hear that. `kept`: the datasets that it keeps. */
   leave: {
@@ -50,7 +50,7 @@ export const steps: Steps = {
     },
     async undo({ machine, from }, { ports }) {
       const entry = await ports.store.facts.get(`machine.${machine}`);
-      if (stateOf(entry?.value) === "draining") await setState(machine, from, ports);
+      if (entry?.value.state === "draining") await setState(machine, from, ports);
     },
   },
   leave: {
@@ -92,19 +92,16 @@ async function orderToLeave(
   return { left: true, kept };
 }
 
-const stateOf = (value: Json | undefined): State | undefined =>
-  (value as unknown as MachineRecord | undefined)?.state;
-
 async function setState(
   machine: string,
   state: State,
   { store }: MembershipPorts,
-): Promise<{ readonly revision: number; readonly record: Json }> {
+): Promise<{ readonly revision: number; readonly record: MachineRecord }> {
   const entry = await store.facts.get(`machine.${machine}`);
   if (entry === undefined) throw changed(machine);
-  if ((entry.value as unknown as MachineRecord).store && state === "draining") throw tookTheStore(machine);
-  if (stateOf(entry.value) === state) return { revision: entry.revision, record: entry.value };
-  const record = { ...(entry.value as unknown as MachineRecord), state };
+  if (entry.value.store && state === "draining") throw tookTheStore(machine);
+  if (entry.value.state === state) return { revision: entry.revision, record: entry.value };
+  const record = { ...entry.value, state };
   const written = await store.facts.put(`machine.${machine}`, record, entry.revision);
   if (!written.ok) throw changed(machine);
   return { revision: written.revision, record };
@@ -134,7 +131,7 @@ async function forget(
   const { id, index, publicKey } = machine;
   const record = await facts.get(`machine.${id}`);
   // Another may have its name by now, if this step is tried again.
-  const mine = (record?.value as unknown as MachineRecord | undefined)?.publicKey === publicKey;
+  const mine = record?.value.publicKey === publicKey;
   if (record !== undefined && mine) {
     const subnet = await facts.get(`subnet.${index}`);
     if (subnet !== undefined) await facts.remove(subnet.key, subnet.revision);
@@ -142,8 +139,7 @@ async function forget(
   }
   const before = await facts.get(`removed.${id}`);
   const value: RemovedMachine = { ...machine, operation };
-  if ((before?.value as unknown as RemovedMachine | undefined)?.operation === operation)
-    return { revision: before?.revision ?? 0 };
+  if (before?.value.operation === operation) return { revision: before?.revision ?? 0 };
   const written = await facts.put(`removed.${id}`, value, before?.revision ?? 0);
   if (!written.ok) throw changed(id);
   return { revision: written.revision };

@@ -38,7 +38,7 @@ export async function observe(
   const entry = entries.find(({ key }) => key === `machine.${machine}`);
   return {
     ...(entry !== undefined && {
-      member: { record: entry.value as unknown as MachineRecord, revision: entry.revision },
+      member: { record: entry.value, revision: entry.revision },
     }),
     others: entries.map(({ key }) => key.slice("machine.".length)).filter((id) => id !== machine),
     source: { machine: source.machine, ...here },

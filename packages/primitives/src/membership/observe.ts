@@ -31,7 +31,7 @@ export async function observeMembership(
     facts.get(`removed.${id}`),
     commits.heads(),
   ]);
-  const heads = last.map(({ value, revision }) => ({ commit: value as unknown as Commit, revision }));
+  const heads = last.map(({ value, revision }) => ({ commit: value, revision }));
   const [first = "", ...rest] = heads
     .filter(({ commit }) => isOn(commit, id))
     .map(({ commit }) => commit.namespace);
@@ -40,9 +40,9 @@ export async function observeMembership(
   const content = await findContent(specs, cluster.machines, ports, signal);
   return {
     ...(entry && {
-      machine: { record: entry.value as unknown as MachineRecord, revision: entry.revision },
+      machine: { record: entry.value, revision: entry.revision },
     }),
-    ...(removed && { removed: removed.value as unknown as RemovedMachine }),
+    ...(removed && { removed: removed.value }),
     cluster: { ...cluster, content },
     heads: [...cluster.others, ...(cluster.head ? [cluster.head] : [])].sort((left, right) =>
       left.commit.namespace < right.commit.namespace ? -1 : 1,

@@ -2,7 +2,6 @@ import { errorBody } from "@ployz/errors";
 import type { StepDef } from "../engine/types.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { EvacuateInput } from "../evacuate/input.ts";
-import type { Commit } from "../model/commit.ts";
 import { committedOn, type MembershipPorts } from "./observe.ts";
 
 /** Steps that changes of a machine's place share. */
@@ -69,7 +68,7 @@ export const sharedSteps: Steps = {
     async apply({ machine }, { ports }) {
       const heads = await ports.store.commits.heads();
       const left = committedOn(
-        heads.map(({ value, revision }) => ({ commit: value as unknown as Commit, revision })),
+        heads.map(({ value, revision }) => ({ commit: value, revision })),
         machine,
       );
       if (left.length === 0) return null;

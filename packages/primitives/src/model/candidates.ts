@@ -1,23 +1,29 @@
-import type { Instance } from "./commit.ts";
+import Type, { type Static } from "typebox";
+import { address, count, list, map, object, port, text } from "./schema.ts";
+
+export const CandidateInstance = object({
+  id: text(),
+  service: text(),
+  slot: count(),
+  machine: text(),
+  address: address(),
+  ports: map(port()),
+  /** Its readiness check has succeeded: the operation's other candidates find it by name. Never true for a job. */
+  ready: Type.Boolean(),
+});
+export type CandidateInstance = Static<typeof CandidateInstance>;
 
 /**
  * The instances that an operation has started or is about to start, and that no commit holds yet, under the fact `candidates.<namespace>`. Packet
  * filters and DNS follow it, so that a candidate belongs to its namespace from its first packet. Its operation removes it; one of a dead operation is
  * replaced by the next operation on the namespace.
  */
-export type Candidates = {
-  readonly operation: string;
-  readonly instances: readonly CandidateInstance[];
+export const Candidates = object({
+  operation: text(),
+  instances: list(CandidateInstance),
   /** Ids of committed instances that the operation replaces or removes. */
-  readonly leaving: readonly string[];
-};
-
-export type CandidateInstance = Pick<
-  Instance,
-  "id" | "service" | "slot" | "machine" | "address" | "ports"
-> & {
-  /** Its readiness check has succeeded: the operation's other candidates find it by name. Never true for a job. */
-  readonly ready: boolean;
-};
+  leaving: list(text()),
+});
+export type Candidates = Static<typeof Candidates>;
 
 export const candidatesKey = (namespace: string): `candidates.${string}` => `candidates.${namespace}`;

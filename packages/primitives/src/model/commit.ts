@@ -1,166 +1,201 @@
-/** The whole state of a namespace after one operation. What a reader needs is in the last one; nothing is folded. */
-export type Commit = {
-  readonly v: 1;
-  readonly namespace: string;
-  /** The operation that made it; also what settles a retried append. */
-  readonly operation: string;
-  readonly primitive: string;
-  /** RFC 3339, by the coordinator's clock; for people only. */
-  readonly at: string;
-  /** `user@machine`, for people only. */
-  readonly by: string;
-  readonly services: Readonly<Record<string, CommittedService>>;
-  /** Jobs that ran to success for this state, by name: the revision (hash of `spec`) that succeeded. */
-  readonly jobs: Readonly<Record<string, { readonly revision: string; readonly spec: JobSpec }>>;
-  readonly instances: readonly Instance[];
-  readonly volumes: readonly Volume[];
-  readonly routes: readonly CommittedRoute[];
-  /** Namespaces that may route the hosts of this one, sorted. A branch or a rollback does not take it over. */
-  readonly allowRoutesFrom?: readonly string[];
-  /**
-   * The volumes of the commit before this one, as this operation left them: what a rollback of data goes back to. Each is a snapshot
-   * named after this operation.
-   */
-  readonly before?: readonly VolumeSnapshot[];
-  /** The namespace was removed: nothing of it runs, and it is not listed. */
-  readonly removed?: true;
-  /** The namespace that this one was branched from: what it has no secret for it may have from there. */
-  readonly branchedFrom?: string;
-  /** Where the state came from: `from` is a namespace, `revision` its commit. */
-  readonly lineage?: {
-    readonly kind: "branch" | "rollback" | "promote";
-    readonly from: string;
-    readonly revision: number;
-  };
-};
-
-export type CommittedService = {
-  /** Hash of `spec`. */
-  readonly revision: string;
-  readonly spec: ServiceSpec;
-  /** Nothing of it runs, because its data was lost with a machine. Deploying it again lifts that. */
-  readonly suspended?: true;
-};
-
-/** A service with every choice made: image by digest, defaults filled in. Secrets only by name. */
-export type ServiceSpec = {
-  readonly image?: {
-    readonly ref: string /** What a machine runs: `sha256:…` image id or repo digest. */;
-    readonly digest: string;
-  };
-  readonly bundle?: { readonly digest: string };
-  readonly command?: readonly string[];
-  readonly env: Readonly<Record<string, EnvValue>>;
-  readonly user?: string;
-  readonly placement:
-    | { readonly kind: "replicas"; readonly count: number }
-    | { readonly kind: "every-machine" };
-  readonly constraints?: {
-    readonly region?: string;
-    readonly az?: string;
-    readonly machines?: readonly string[];
-  };
-  readonly ports: Readonly<Record<string, number>>;
-  readonly ready?: Readiness;
-  /** Milliseconds that in-flight requests get before SIGTERM. */
-  readonly drainMs: number;
-  /** Milliseconds between SIGTERM and SIGKILL. */
-  readonly stopGraceMs: number;
-  readonly update: "start-first" | "stop-first";
-  readonly after: readonly string[];
-  readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number; readonly pids?: number };
-  readonly volumes: Readonly<Record<string, string>>;
-  readonly routes: readonly RouteSpec[];
-  /** Workloads of other namespaces that may connect, sorted: `gw`, `gw:web`, `pr-*` or `*`. Absent: none. */
-  readonly allowFrom?: readonly string[];
-};
+import Type, { type Static } from "typebox";
+import { address, count, label, list, map, object, port, text } from "./schema.ts";
 
 /** A value, or the name of a secret, whose value is nowhere in a commit. */
 export type EnvValue = string | { readonly secret: string };
 
-/** A job with every choice made: it runs once, to exit code 0, before what comes after it starts. */
-export type JobSpec = Pick<
-  ServiceSpec,
-  "image" | "bundle" | "command" | "env" | "user" | "constraints" | "after" | "resources" | "stopGraceMs"
-> & {
-  /** Milliseconds it may run. */
-  readonly timeoutMs: number;
+const RouteTarget = { port: text() };
+export const RouteSpec = Type.Union([
+  object({ kind: Type.Literal("http"), host: text(), path: text(), ...RouteTarget }),
+  object({ kind: Type.Literal("tcp"), listen: port(), ...RouteTarget }),
+]);
+export type RouteSpec = Static<typeof RouteSpec>;
+
+export const Readiness = Type.Union([
+  object({ kind: Type.Literal("http"), path: text(), port: text(), timeoutMs: count() }),
+  object({ kind: Type.Literal("tcp"), port: text(), timeoutMs: count() }),
+  /** No check named: it must stay up for `settleMs`. */
+  object({ kind: Type.Literal("running"), settleMs: count(), timeoutMs: count() }),
+]);
+export type Readiness = Static<typeof Readiness>;
+
+/** What services and jobs have in common. Secrets only by name. */
+const workload = {
+  image: Type.Optional(
+    /** `digest` is what a machine runs: `sha256:…`, an image id or repo digest. */
+    object({ ref: text(), digest: text() }),
+  ),
+  bundle: Type.Optional(object({ digest: text() })),
+  command: Type.Optional(list(text())),
+  env: map(Type.Union([text(), object({ secret: text() })])),
+  user: Type.Optional(text()),
+  constraints: Type.Optional(
+    object({
+      region: Type.Optional(text()),
+      az: Type.Optional(text()),
+      machines: Type.Optional(list(text())),
+    }),
+  ),
+  after: list(text()),
+  resources: Type.Optional(
+    object({
+      cpus: Type.Optional(Type.Number()),
+      memoryBytes: Type.Optional(count()),
+      pids: Type.Optional(count()),
+    }),
+  ),
+  /** Milliseconds between SIGTERM and SIGKILL. */
+  stopGraceMs: count(),
 };
 
-export type Readiness =
-  | { readonly kind: "http"; readonly path: string; readonly port: string; readonly timeoutMs: number }
-  | { readonly kind: "tcp"; readonly port: string; readonly timeoutMs: number }
-  /** No check named: it must stay up for `settleMs`. */
-  | { readonly kind: "running"; readonly settleMs: number; readonly timeoutMs: number };
+/** A service with every choice made: image by digest, defaults filled in. */
+export const ServiceSpec = object({
+  ...workload,
+  placement: Type.Union([
+    object({ kind: Type.Literal("replicas"), count: count() }),
+    object({ kind: Type.Literal("every-machine") }),
+  ]),
+  ports: map(port()),
+  ready: Type.Optional(Readiness),
+  /** Milliseconds that in-flight requests get before SIGTERM. */
+  drainMs: count(),
+  update: Type.Enum(["start-first", "stop-first"]),
+  volumes: map(text()),
+  routes: list(RouteSpec),
+  /** Workloads of other namespaces that may connect, sorted: `gw`, `gw:web`, `pr-*` or `*`. Absent: none. */
+  allowFrom: Type.Optional(list(text())),
+});
+export type ServiceSpec = Static<typeof ServiceSpec>;
 
-export type RouteSpec =
-  | { readonly kind: "http"; readonly host: string; readonly path: string; readonly port: string }
-  | { readonly kind: "tcp"; readonly listen: number; readonly port: string };
+/** A job with every choice made: it runs once, to exit code 0, before what comes after it starts. */
+export const JobSpec = object({
+  ...workload,
+  /** Milliseconds it may run. */
+  timeoutMs: count(),
+});
+export type JobSpec = Static<typeof JobSpec>;
 
-export type Instance = {
+export const CommittedService = object({
+  /** Hash of `spec`. */
+  revision: text(),
+  spec: ServiceSpec,
+  /** Nothing of it runs, because its data was lost with a machine. Deploying it again lifts that. */
+  suspended: Type.Optional(Type.Literal(true)),
+});
+export type CommittedService = Static<typeof CommittedService>;
+
+/** One value of a secret. Setting it again makes another version. */
+export const SecretRef = object({
+  /** Whose it is: the instance's namespace, or one that this was branched from. */
+  namespace: text(),
+  name: text(),
+  version: text(),
+});
+export type SecretRef = Static<typeof SecretRef>;
+
+export const Instance = object({
   /** Unique for ever: `<namespace>.<service>.<slot>.<last characters of the operation id>`. */
-  readonly id: string;
-  readonly service: string;
-  readonly slot: number;
-  readonly machine: string;
-  readonly address: string;
-  readonly ports: Readonly<Record<string, number>>;
+  id: text(),
+  service: text(),
+  slot: count(),
+  machine: text(),
+  address: address(),
+  ports: map(port()),
   /**
    * `instanceRevision` of the service's spec when it was started: the hash of what an instance runs with. A change of routes, drain
    * or placement alone leaves it, and so the instance, as it is; it is not the service's revision.
    */
-  readonly revision: string;
+  revision: text(),
   /** Ids of the volumes that it was started with, by name; absent when it has none. */
-  readonly volumes?: Readonly<Record<string, string>>;
+  volumes: Type.Optional(map(text())),
   /** The secrets that it was started with, by variable; absent when it has none. */
-  readonly secrets?: Readonly<Record<string, SecretRef>>;
-};
+  secrets: Type.Optional(map(SecretRef)),
+});
+export type Instance = Static<typeof Instance>;
 
-/** One value of a secret. Setting it again makes another version. */
-export type SecretRef = {
-  /** Whose it is: the instance's namespace, or one that this was branched from. */
-  readonly namespace: string;
-  readonly name: string;
-  readonly version: string;
-};
-
-export type VolumeSpec = {
+export const VolumeSpec = object({
   /** `single`: one instance writes at a time. `shared`: any number of instances on the volume's machine. */
-  readonly scope: "single" | "shared";
-  readonly quotaBytes?: number;
-  readonly recordsizeBytes?: number;
-};
+  scope: Type.Enum(["single", "shared"]),
+  quotaBytes: Type.Optional(count()),
+  recordsizeBytes: Type.Optional(count()),
+});
+export type VolumeSpec = Static<typeof VolumeSpec>;
 
 /** One volume of a namespace. Exactly one dataset on one machine is it; other copies are sealed, incoming or retired. */
-export type Volume = {
-  readonly name: string;
+export const Volume = object({
+  name: text(),
   /** Unique for ever: `<namespace>.<name>.<last characters of the operation id>`. Names the dataset; stays the same over a move. */
-  readonly id: string;
-  readonly machine: string;
+  id: text(),
+  machine: text(),
   /** The dataset's guid on that machine, in decimal. */
-  readonly guid: string;
-  readonly spec: VolumeSpec;
+  guid: text(),
+  spec: VolumeSpec,
   /** What it was cloned or copied from. */
-  readonly origin?: {
-    readonly namespace: string;
-    readonly volume: string;
-    readonly snapshot: string;
-    /** Of the snapshot, where it came in a file: what tells that file from any other. */
-    readonly guid?: string;
-  };
+  origin: Type.Optional(
+    object({
+      namespace: text(),
+      volume: text(),
+      snapshot: text(),
+      /** Of the snapshot, where it came in a file: what tells that file from any other. */
+      guid: Type.Optional(text()),
+    }),
+  ),
   /** Evidence of the last move: the snapshot whose guid was the same on both machines before the target was opened for writing. */
-  readonly moved?: { readonly from: string; readonly snapshot: string; readonly guid: string };
-};
+  moved: Type.Optional(object({ from: text(), snapshot: text(), guid: text() })),
+});
+export type Volume = Static<typeof Volume>;
 
-export type VolumeSnapshot = {
+export const VolumeSnapshot = object({
   /** Name of the volume. */
-  readonly volume: string;
-  readonly id: string;
-  readonly machine: string;
-  readonly snapshot: string;
+  volume: text(),
+  id: text(),
+  machine: text(),
+  snapshot: text(),
   /** Of the snapshot; the same on every machine that received it. */
-  readonly guid: string;
-};
+  guid: text(),
+});
+export type VolumeSnapshot = Static<typeof VolumeSnapshot>;
 
 /** `since`: the operation in which the namespace took the host. Absent for TCP routes, and for hosts taken before 0.4: those are older than any. */
-export type CommittedRoute = RouteSpec & { readonly service: string; readonly since?: string };
+const CommittedRoute = Type.Intersect([RouteSpec, object({ service: text(), since: Type.Optional(text()) })]);
+export type CommittedRoute = Static<typeof CommittedRoute>;
+
+/** The whole state of a namespace after one operation. What a reader needs is in the last one; nothing is folded. */
+export const Commit = object({
+  v: Type.Literal(1),
+  namespace: label(),
+  /** The operation that made it; also what settles a retried append. */
+  operation: text(),
+  primitive: text(),
+  /** RFC 3339, by the coordinator's clock; for people only. */
+  at: text(),
+  /** `user@machine`, for people only. */
+  by: text(),
+  services: map(CommittedService),
+  /** Jobs that ran to success for this state, by name: the revision (hash of `spec`) that succeeded. */
+  jobs: map(object({ revision: text(), spec: JobSpec })),
+  instances: list(Instance),
+  volumes: list(Volume),
+  routes: list(CommittedRoute),
+  /** Namespaces that may route the hosts of this one, sorted. A branch or a rollback does not take it over. */
+  allowRoutesFrom: Type.Optional(list(text())),
+  /**
+   * The volumes of the commit before this one, as this operation left them: what a rollback of data goes back to. Each is a snapshot
+   * named after this operation.
+   */
+  before: Type.Optional(list(VolumeSnapshot)),
+  /** The namespace was removed: nothing of it runs, and it is not listed. */
+  removed: Type.Optional(Type.Literal(true)),
+  /** The namespace that this one was branched from: what it has no secret for it may have from there. */
+  branchedFrom: Type.Optional(text()),
+  /** Where the state came from: `from` is a namespace, `revision` its commit. */
+  lineage: Type.Optional(
+    object({ kind: Type.Enum(["branch", "rollback", "promote"]), from: text(), revision: count() }),
+  ),
+});
+export type Commit = Static<typeof Commit>;
+
+/** A namespace in which there is nothing. */
+export const emptyCommit = (
+  of: Pick<Commit, "namespace" | "operation" | "primitive" | "at" | "by">,
+): Commit => ({ v: 1, ...of, services: {}, jobs: {}, instances: [], volumes: [], routes: [] });

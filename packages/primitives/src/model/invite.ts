@@ -1,30 +1,28 @@
+import Type, { type Static } from "typebox";
 import type { Refusal } from "../error-codes.ts";
 import type { MachineRecord } from "./machine.ts";
+import { object, text } from "./schema.ts";
 
 /** Intent: leave for one machine to become a member, under the fact `invite.<id>`. The secret is only in the token; here is its hash. */
-export type Invite = {
-  readonly id: string;
+export const Invite = object({
+  id: text(),
   /** SHA-256 of the secret, hexadecimal. */
-  readonly secretHash: string;
+  secretHash: text(),
   /** The machine whose join port and key the token names. */
-  readonly inviter: string;
-  readonly by: string;
+  inviter: text(),
+  by: text(),
   /** Milliseconds since the epoch, by the inviter's clock. */
-  readonly createdAt: number;
-  readonly expiresAt: number;
+  createdAt: Type.Number(),
+  expiresAt: Type.Number(),
   /** What the machine that uses it gets, whatever it says of itself. */
-  readonly name?: string;
-  readonly region?: string;
-  readonly az?: string;
-  readonly revoked?: true;
+  name: Type.Optional(text()),
+  region: Type.Optional(text()),
+  az: Type.Optional(text()),
+  revoked: Type.Optional(Type.Literal(true)),
   /** Taken by `operation`, which gives it back when it is undone. */
-  readonly used?: {
-    readonly machine: string;
-    readonly publicKey: string;
-    readonly operation: string;
-    readonly at: number;
-  };
-};
+  used: Type.Optional(object({ machine: text(), publicKey: text(), operation: text(), at: Type.Number() })),
+});
+export type Invite = Static<typeof Invite>;
 
 export const INVITE_ID = /^[0-9a-f]{16}$/;
 

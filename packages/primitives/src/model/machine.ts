@@ -1,53 +1,69 @@
-/** Intent: one member of the cluster, under the fact `machine.<id>`. Liveness is never in it. */
-export type MachineRecord = {
+import Type, { type Static } from "typebox";
+import { address, count, label, list, object, text } from "./schema.ts";
+
+/** Remembered of a machine as long as its keys must not come back. */
+const identity = {
   /** A DNS label; the operator's name for the machine. */
-  readonly id: string;
+  id: label(),
   /** Picks the subnet; 1 is the founder. Never used twice while a record or a `subnet.<index>` fact stands. */
-  readonly index: number;
+  index: count(),
+  publicKey: text(),
+  /** NATS user: the public nkey. */
+  nkey: text(),
+};
+
+/** Intent: one member of the cluster, under the fact `machine.<id>`. Liveness is never in it. */
+export const MachineRecord = object({
+  ...identity,
   /**
    * `joining` until the add commits. A machine that is `draining` or on `standby` is a full member that takes no new instances.
    * `removed` from the commit of its removal until everybody has let go of it: then the fact is gone, and `removed.<id>` stands.
    */
-  readonly state: "joining" | "active" | "draining" | "standby" | "removed";
-  readonly publicKey: string;
+  state: Type.Enum(["joining", "active", "draining", "standby", "removed"]),
   /** Candidate `address:port` endpoints, best first. */
-  readonly endpoints: readonly string[];
-  /** NATS user: the public nkey. */
-  readonly nkey: string;
+  endpoints: list(text()),
   /** Machine address on the overlay, e.g. 10.101.3.1. */
-  readonly address: string;
-  readonly subnet: string;
+  address: address(),
+  subnet: text(),
   /** Holds the store. */
-  readonly store: boolean;
-  readonly runtime: "docker" | "process";
-  readonly region?: string;
-  readonly az?: string;
+  store: Type.Boolean(),
+  runtime: Type.Enum(["docker", "process"]),
+  region: Type.Optional(text()),
+  az: Type.Optional(text()),
   /** Version of Ployz at the time of the add or the last update. */
-  readonly version: string;
+  version: text(),
   /** The operation that added it. */
-  readonly operation: string;
-};
+  operation: text(),
+});
+export type MachineRecord = Static<typeof MachineRecord>;
 
 /** What is remembered of a machine that was removed, under the fact `removed.<id>`: its keys are never let in again. */
-export type RemovedMachine = Pick<MachineRecord, "id" | "index" | "publicKey" | "nkey"> & {
+export const RemovedMachine = object({
+  ...identity,
   /** The operation that removed it. */
-  readonly operation: string;
+  operation: text(),
   /** It did not answer when it was removed. */
-  readonly forced: boolean;
-};
+  forced: Type.Boolean(),
+});
+export type RemovedMachine = Static<typeof RemovedMachine>;
 
 /** Not on its way in or out. */
 export const isMember = ({ state }: Pick<MachineRecord, "state">): boolean =>
   state === "active" || state === "draining" || state === "standby";
 
 /** Intent: the cluster itself, under the fact `cluster`. */
-export type ClusterRecord = {
-  readonly name: string;
-  readonly id: string;
-  readonly clusterCidr: string;
-  readonly subnetPrefixLength: number;
+export const ClusterRecord = object({
+  name: text(),
+  id: text(),
+  clusterCidr: text(),
+  subnetPrefixLength: count(),
   /** The store's generation; part of every fence. */
-  readonly generation: number;
+  generation: count(),
   /** Workloads reach their own namespace only, and what others open to them. Absent: every workload reaches every other, as before 0.4. */
-  readonly isolation?: "on";
-};
+  isolation: Type.Optional(Type.Literal("on")),
+});
+export type ClusterRecord = Static<typeof ClusterRecord>;
+
+/** Whose subnet it is, under the fact `subnet.<index>`. */
+export const SubnetRecord = object({ machine: text(), operation: text() });
+export type SubnetRecord = Static<typeof SubnetRecord>;

@@ -1,5 +1,7 @@
 import type { ErrorBody } from "@ployz/errors";
+import Type, { type Static } from "typebox";
 import type { Json } from "./json.ts";
+import { count, error, list, object, text } from "./schema.ts";
 
 export type OperationRequest = {
   readonly primitive: string;
@@ -16,7 +18,15 @@ export type OperationRequest = {
   readonly by: string;
 };
 
-export type OperationState = "running" | "done" | "failed" | "aborted" | "interrupted" | "cleanup-owed";
+export const OperationState = Type.Enum([
+  "running",
+  "done",
+  "failed",
+  "aborted",
+  "interrupted",
+  "cleanup-owed",
+]);
+export type OperationState = Static<typeof OperationState>;
 
 export type OperationEvent =
   | {
@@ -85,19 +95,21 @@ export type PlanView = {
   }[];
 };
 
-export type OperationSummary = {
-  readonly operation: string;
-  readonly primitive: string;
-  readonly scope: readonly string[];
-  readonly state: OperationState;
-  readonly coordinator: string;
-  readonly by: string;
-  readonly startedAt: string;
-  readonly endedAt?: string;
-  readonly revision?: number;
-  readonly error?: ErrorBody;
-  readonly title: string;
-};
+/** One line of the operation log: what the journal adds up to. */
+export const OperationSummary = object({
+  operation: text(),
+  primitive: text(),
+  scope: list(text()),
+  state: OperationState,
+  coordinator: text(),
+  by: text(),
+  startedAt: text(),
+  endedAt: Type.Optional(text()),
+  revision: Type.Optional(count()),
+  error: Type.Optional(error()),
+  title: text(),
+});
+export type OperationSummary = Static<typeof OperationSummary>;
 
 export type OperationDetail = {
   readonly kind: "operation-detail";

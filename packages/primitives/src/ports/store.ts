@@ -1,8 +1,15 @@
+import type { Commit } from "../model/commit.ts";
+import type { FactKey, FactName, FactOf, FactTypes } from "../model/facts.ts";
+import type { JournalEntry } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
+import type { OperationSummary } from "../model/operation.ts";
 
 /**
- * The store: commits, facts, leases and operation journals. `@ployz/nats-store` fills these ports over
- * JetStream and `testing` fills them in memory; both pass `testing/store-contract`.
+ * The store: commits, facts, leases and operation journals. `@ployz/nats-store` fills `RawStore` over
+ * JetStream and `testing` fills it in memory; `checkedStore` makes either a `Store`, and both pass `testing/store-contract`.
+ *
+ * A record that is not what its key says (see `FACTS` and `Commit`) is skipped by every call that reads many, and reported; a call
+ * that reads that very record fails with `record_unreadable`.
  *
  * Every write fails with `store_unavailable` (nothing is known about the outcome), never hangs: each call is
  * bounded by the adapter's own deadline. A write whose reply was lost is settled by reading back before the
@@ -16,8 +23,8 @@ export interface Store {
 }
 
 /** One stored value and the store revision at which it was written (monotone over the whole store). */
-export interface Entry<T> {
-  readonly key: string;
+export interface Entry<T, K extends string = string> {
+  readonly key: K;
   readonly value: T;
   readonly revision: number;
 }
@@ -26,56 +33,62 @@ export interface Entry<T> {
  * One immutable commit per message on `commit.<namespace>`; the last one is the namespace's whole state.
  * `revision` is the stream sequence; 0 stands for "no commit yet".
  */
-export interface CommitLog {
-  last(namespace: string): Promise<Entry<CommitEnvelope> | undefined>;
-  at(namespace: string, revision: number): Promise<Entry<CommitEnvelope> | undefined>;
+export interface CommitLog<T = Commit> {
+  /** @throws PloyzError `record_unreadable` when the last one cannot be read. */
+  last(namespace: string): Promise<Entry<T> | undefined>;
+  at(namespace: string, revision: number): Promise<Entry<T> | undefined>;
   /** Newest first. */
-  history(namespace: string, limit: number): Promise<readonly Entry<CommitEnvelope>[]>;
-  /** The last commit of every namespace, sorted by namespace. */
-  heads(): Promise<readonly Entry<CommitEnvelope>[]>;
+  history(namespace: string, limit: number): Promise<readonly Entry<T>[]>;
+  /** The last readable commit of every namespace, sorted by namespace. */
+  heads(): Promise<readonly Entry<T>[]>;
   /**
    * Appends if the namespace's last revision is `expected` (0: none yet). Resolves with `committed: true` also when a
    * commit with the same `operation` is already the last (a retried append is one commit).
    */
-  append(commit: CommitEnvelope, expected: number): Promise<AppendResult>;
+  append(commit: Commit, expected: number): Promise<AppendResult>;
   /** The heads first, then one `synced`, then every later commit. Ends when `signal` aborts. Survives reconnects. */
-  follow(signal: AbortSignal): AsyncIterable<FollowEvent<CommitEnvelope>>;
-}
-
-/** What the store needs to know of a commit; the domain's own fields are carried through untouched. */
-export interface CommitEnvelope {
-  readonly namespace: string;
-  readonly operation: string;
-  readonly [field: string]: Json;
+  follow(signal: AbortSignal): AsyncIterable<FollowEvent<Entry<T>>>;
 }
 
 export type AppendResult =
   | { readonly committed: true; readonly revision: number }
-  | { readonly committed: false; readonly last: Entry<CommitEnvelope> | undefined };
+  /** What stands there instead, unchecked. */
+  | { readonly committed: false; readonly last: Entry<Json> | undefined };
 
-export type FollowEvent<T> =
-  | { readonly type: "put"; readonly entry: Entry<T> }
+export type FollowEvent<E> =
+  | { readonly type: "put"; readonly entry: E }
   | { readonly type: "delete"; readonly key: string; readonly revision: number }
   | { readonly type: "synced"; readonly revision: number };
 
-export type WriteResult =
+export type WriteResult<E> =
   | { readonly ok: true; readonly revision: number }
-  | { readonly ok: false; readonly current: Entry<Json> | undefined };
+  | { readonly ok: false; readonly current: E | undefined };
+
+export type RemoveResult = { readonly ok: true; readonly revision: number } | { readonly ok: false };
+
+/** One fact of the given name, with its value's type. */
+export type Fact<P extends FactName = FactName> = { [N in P]: Entry<FactTypes[N], FactKey<N>> }[P];
 
 /** Membership and other intent under CAS. Keys are dot-separated tokens: `machine.m2`, `subnet.7`, `cluster`. */
 export interface FactStore {
-  get(key: string): Promise<Entry<Json> | undefined>;
-  /** Every fact whose key is `prefix` or starts with `prefix.`; all facts when the prefix is empty. Sorted by key. */
-  list(prefix: string): Promise<readonly Entry<Json>[]>;
+  /** @throws PloyzError `record_unreadable`. */
+  get<K extends FactKey>(key: K): Promise<Entry<FactOf<K>, K> | undefined>;
+  /** Every fact whose key is `name` or starts with `name.`; all facts when it is empty. Sorted by key. */
+  list<P extends FactName>(name: P): Promise<readonly Fact<P>[]>;
+  list(name: ""): Promise<readonly Fact[]>;
   /** Writes if the present revision is `expected` (0: must not exist). Writing an equal value at the same expectation twice is `ok`. */
-  put(key: string, value: Json, expected: number): Promise<WriteResult>;
+  put<K extends FactKey>(
+    key: K,
+    value: FactOf<K>,
+    expected: number,
+  ): Promise<WriteResult<Entry<FactOf<K>, K>>>;
   /** Removes if the present revision is `expected`. `ok` when it is already gone. */
-  remove(key: string, expected: number): Promise<WriteResult>;
+  remove(key: FactKey, expected: number): Promise<RemoveResult>;
   /**
-   * Present facts under the prefix first, then one `synced`, then changes. What goes after it was told is told as a `delete`,
+   * Present facts of the name first, then one `synced`, then changes. What is gone after it was reported is a `delete`,
    * also before `synced`. Ends when `signal` aborts. Survives reconnects.
    */
-  follow(prefix: string, signal: AbortSignal): AsyncIterable<FollowEvent<Json>>;
+  follow(name: FactName | "", signal: AbortSignal): AsyncIterable<FollowEvent<Fact>>;
 }
 
 export interface LeaseHolder {
@@ -114,16 +127,33 @@ export interface LeaseStore {
 }
 
 /** An operation's journal: an append-only list of entries, with one writer at a time enforced by the expected length. */
-export interface JournalStore {
+export interface JournalStore<E = JournalEntry, S = OperationSummary> {
   /** All entries in order; empty when there is no such operation. */
-  read(operation: string): Promise<readonly Json[]>;
+  read(operation: string): Promise<readonly E[]>;
   /** Appends as entry number `index` (0-based). `false`: somebody else has written that entry; a retry of the same entry is `true`. */
-  append(operation: string, index: number, entry: Json): Promise<boolean>;
+  append(operation: string, index: number, entry: E): Promise<boolean>;
   /** Existing entries from `from`, then new ones as they come. Ends when `signal` aborts. */
-  follow(operation: string, from: number, signal: AbortSignal): AsyncIterable<Json>;
+  follow(operation: string, from: number, signal: AbortSignal): AsyncIterable<E>;
   /** Summary documents for listing, one per operation, newest operation id (ULID) first. */
-  summaries(limit: number): Promise<readonly Entry<Json>[]>;
-  summary(operation: string): Promise<Entry<Json> | undefined>;
+  summaries(limit: number): Promise<readonly Entry<S>[]>;
+  summary(operation: string): Promise<Entry<S> | undefined>;
   /** Last writer wins, bounded by the journal's own CAS: a summary is a fold of the journal, kept for listing. */
-  putSummary(operation: string, summary: Json): Promise<void>;
+  putSummary(operation: string, summary: S): Promise<void>;
+}
+
+/** A store as it is on the wire: any JSON under any key, unchecked. */
+export interface RawStore {
+  readonly commits: CommitLog<Json>;
+  readonly facts: RawFacts;
+  readonly leases: LeaseStore;
+  readonly journals: JournalStore<Json, Json>;
+}
+
+/** The calls of `FactStore`, on unchecked JSON. */
+export interface RawFacts {
+  get(key: string): Promise<Entry<Json> | undefined>;
+  list(prefix: string): Promise<readonly Entry<Json>[]>;
+  put(key: string, value: Json, expected: number): Promise<WriteResult<Entry<Json>>>;
+  remove(key: string, expected: number): Promise<RemoveResult>;
+  follow(prefix: string, signal: AbortSignal): AsyncIterable<FollowEvent<Entry<Json>>>;
 }

@@ -3,7 +3,6 @@ import { inputParser } from "../change/input.ts";
 import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
 import { observeSnapshots } from "../change/observe/snapshots.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import type { Commit } from "../model/commit.ts";
 import { Input, type RollbackFacts, type RollbackInput } from "./input.ts";
 import { findTarget } from "./target.ts";
 import { restoredVolumes } from "./volumes.ts";
@@ -26,7 +25,7 @@ export const rollback = changePrimitive<RollbackInput, RollbackFacts>({
       observeCluster([namespace], ports, signal),
       ports.store.commits.history(namespace, MAX_HISTORY),
     ]);
-    const history = entries.map(({ value, revision }) => ({ commit: value as unknown as Commit, revision }));
+    const history = entries.map(({ value, revision }) => ({ commit: value, revision }));
     const target = findTarget(input, history);
     const copies = target.ok
       ? (target.next?.commit.before ?? []).flatMap((snapshot) => {

@@ -10,7 +10,7 @@ export { createMemoryJoiner, type MemoryJoiner, type WaitingMachine } from "./me
 export { createMemoryMachines, type MemoryMachines, type MemoryMachinesOptions } from "./memory-machines.ts";
 export type { Behaviour, MachineSetting, MemoryInstance, MemoryMachine } from "./memory-participant.ts";
 export { createMemoryRemote, type MemoryRemote, type MemoryTarget } from "./memory-remote.ts";
-export { createMemoryStore } from "./memory-store.ts";
+export { createMemoryStore, createRawStore } from "./memory-store.ts";
 export { type MachineUnderTest, participantContract } from "./participant-contract.ts";
 export { placeScenario } from "./place-scenario.ts";
 export { type StoreUnderTest, storeContract } from "./store-contract.ts";

@@ -1,7 +1,6 @@
 import { PloyzError } from "@ployz/errors";
 import type { Clock } from "../engine/clock.ts";
-import type { MachineRecord } from "../model/machine.ts";
-import { type SecretRecord, secretKey } from "../model/secret.ts";
+import { secretKey } from "../model/secret.ts";
 import type { Commands } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
 import type { FactStore } from "../ports/store.ts";
@@ -47,9 +46,7 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
         return entries?.map(({ key }) => key.slice("machine.".length));
       },
       async closed(id) {
-        const record = (await options.facts?.get(`machine.${id}`))?.value as unknown as
-          | MachineRecord
-          | undefined;
+        const record = (await options.facts?.get(`machine.${id}`))?.value;
         return record?.state === "draining" || record?.state === "standby";
       },
       answers: (other) => byId.get(other)?.machine.reachable === true,
@@ -67,9 +64,7 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
         ),
       async haveSecrets(secrets) {
         for (const ref of secrets) {
-          const record = (await options.facts?.get(secretKey(ref)))?.value as unknown as
-            | SecretRecord
-            | undefined;
+          const record = (await options.facts?.get(secretKey(ref)))?.value;
           if (record?.version !== ref.version)
             throw new PloyzError({ code: "secret_changed", message: `${secretKey(ref)} is another one now` });
         }

@@ -1,15 +1,17 @@
 import { canonical } from "../engine/canonical.ts";
 import type { Clock } from "../engine/clock.ts";
+import type { Commit } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import type {
-  CommitEnvelope,
   CommitLog,
   Entry,
-  FactStore,
   FollowEvent,
   JournalStore,
+  RawFacts,
+  RawStore,
   Store,
 } from "../ports/store.ts";
+import { checkedStore } from "../records/store.ts";
 import { createFeed, type Feed } from "./feed.ts";
 import { createMemoryLeases } from "./memory-leases.ts";
 
@@ -19,6 +21,11 @@ const copy = <T>(value: T): T => structuredClone(value);
 
 /** The store's contract in memory, with lease TTLs on the given clock. Fault injection is the harness's: see `interpose`. */
 export function createMemoryStore(options: { readonly clock: Clock }): Store {
+  return checkedStore(createRawStore(options));
+}
+
+/** The same before anything is checked: what another version or a broken client writes goes in here. */
+export function createRawStore(options: { readonly clock: Clock }): RawStore {
   let revision = 0;
   const next = () => ++revision;
   return {
@@ -29,9 +36,9 @@ export function createMemoryStore(options: { readonly clock: Clock }): Store {
   };
 }
 
-function createCommits(next: () => number): CommitLog {
-  const logs = new Map<string, Entry<CommitEnvelope>[]>();
-  const feed = createFeed<FollowEvent<CommitEnvelope>>();
+function createCommits(next: () => number): CommitLog<Json> {
+  const logs = new Map<string, Entry<Json>[]>();
+  const feed = createFeed<FollowEvent<Entry<Json>>>();
   const heads = () =>
     [...logs.keys()].sort().flatMap((namespace) => {
       const last = logs.get(namespace)?.at(-1);
@@ -46,7 +53,9 @@ function createCommits(next: () => number): CommitLog {
     async append(commit, expected) {
       const log = logs.get(commit.namespace) ?? [];
       const last = log.at(-1);
-      if (last?.value.operation === commit.operation) return { committed: true, revision: last.revision };
+      const { operation } = (last?.value ?? {}) as Partial<Commit>;
+      if (last !== undefined && operation === commit.operation)
+        return { committed: true, revision: last.revision };
       if ((last?.revision ?? 0) !== expected) return { committed: false, last: copy(last) };
       const entry = { key: commit.namespace, value: copy(commit), revision: next() };
       logs.set(commit.namespace, [...log, entry]);
@@ -57,11 +66,11 @@ function createCommits(next: () => number): CommitLog {
   };
 }
 
-function createFacts(next: () => number): FactStore {
+function createFacts(next: () => number): RawFacts {
   const facts = new Map<string, Entry<Json>>();
   /** What was replaced by what at which expectation: recognises a put that is sent twice. */
   const puts = new Map<string, number>();
-  const feed = createFeed<FollowEvent<Json>>();
+  const feed = createFeed<FollowEvent<Entry<Json>>>();
   const under = (prefix: string, key: string) =>
     prefix === "" || key === prefix || key.startsWith(`${prefix}.`);
   const list = (prefix: string) =>
@@ -99,13 +108,13 @@ function createFacts(next: () => number): FactStore {
   };
 }
 
-function follow<T>(present: readonly Entry<T>[], feed: Feed<FollowEvent<T>>, signal: AbortSignal) {
+function follow<T>(present: readonly Entry<T>[], feed: Feed<FollowEvent<Entry<T>>>, signal: AbortSignal) {
   const revision = Math.max(0, ...present.map((entry) => entry.revision));
   const puts = present.map((entry) => ({ type: "put" as const, entry: copy(entry) }));
   return feed.follow([...puts, { type: "synced", revision }], signal);
 }
 
-function createJournals(next: () => number): JournalStore {
+function createJournals(next: () => number): JournalStore<Json, Json> {
   const journals = new Map<string, Json[]>();
   const summaries = new Map<string, Entry<Json>>();
   const feeds = new Map<string, Feed<Json>>();

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { secretKey } from "../model/secret.ts";
 import { createVirtualClock } from "./clock.ts";
 import { createMemoryMachines } from "./memory-machines.ts";
-import { createMemoryStore } from "./memory-store.ts";
+import { createMemoryStore, createRawStore } from "./memory-store.ts";
 import { participantContract } from "./participant-contract.ts";
 import { storeContract } from "./store-contract.ts";
 import { volumeContract } from "./volume-contract.ts";
@@ -10,7 +10,7 @@ import { volumeContract } from "./volume-contract.ts";
 storeContract(
   async () => {
     const clock = createVirtualClock();
-    return { store: createMemoryStore({ clock }), sleep: (ms) => clock.sleep(ms), close: async () => {} };
+    return { raw: createRawStore({ clock }), sleep: (ms) => clock.sleep(ms), close: async () => {} };
   },
   { describe, it, expect },
 );

@@ -1,14 +1,18 @@
+import { asJson } from "../engine/canonical.ts";
+import { emptyCommit } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import type { Store } from "../ports/store.ts";
 import { createVirtualClock, type VirtualClock } from "./clock.ts";
 import { createMemoryMachines, type MemoryMachines } from "./memory-machines.ts";
 import { createMemoryStore } from "./memory-store.ts";
-import { place } from "./toy.ts";
+import { place, placed } from "./toy.ts";
 
 export interface PlaceWorld {
   readonly clock: VirtualClock;
   readonly ports: { readonly store: Store; readonly machines: MemoryMachines };
 }
+
+const EMPTY = emptyCommit({ namespace: "prod", operation: "", primitive: "place", at: "", by: "" });
 
 const ITEMS = [
   { name: "a", machine: "m1", needs: [] },
@@ -28,8 +32,8 @@ export function placeScenario(
       const machines = createMemoryMachines({ clock, machines: ["m1", "m2"] });
       const store = createMemoryStore({ clock });
       machines.machine("m2").reservations.set("old.00000000", "10.101.2.9");
-      const placed = [{ name: "old", id: "old.00000000", machine: "m2", address: "10.101.2.9" }];
-      await store.commits.append({ namespace: "prod", operation: "0", placed }, 0);
+      const old = placed({ name: "old", id: "old.00000000", machine: "m2", address: "10.101.2.9" });
+      await store.commits.append({ ...EMPTY, operation: "0", instances: [old] }, 0);
       return { clock, ports: { store, machines } };
     },
     async inspect({ ports }: PlaceWorld): Promise<Json> {
@@ -38,10 +42,10 @@ export function placeScenario(
         [...reservations.keys()].map((key) => key.split(".")[0] ?? "").sort(),
       ]);
       const last = await ports.store.commits.last("prod");
-      const placed = (last?.value.placed ?? []) as readonly { readonly id: string; readonly name: string }[];
+      const instances = last?.value.instances ?? [];
       const present = new Set(ports.machines.all.flatMap(({ reservations }) => [...reservations.keys()]));
-      const missing = placed.filter(({ id }) => !present.has(id)).map(({ name }) => name);
-      return { reserved, missing, placed: placed.map(({ name }) => name).sort() } as unknown as Json;
+      const missing = instances.filter(({ id }) => !present.has(id)).map(({ service }) => service);
+      return asJson({ reserved, missing, placed: instances.map(({ service }) => service).sort() });
     },
   };
 }

@@ -1,10 +1,12 @@
-import type { Store } from "../ports/store.ts";
+import { type Commit, emptyCommit } from "../model/commit.ts";
+import type { RawStore, Store } from "../ports/store.ts";
+import { checkedStore } from "../records/store.ts";
 import { type TestApi, take, takeUntil } from "./contract.ts";
 import { leaseContract } from "./lease-contract.ts";
 
 /** A store under test. It may be shared by all tests: they keep to names of their own. */
 export interface StoreUnderTest {
-  readonly store: Store;
+  readonly raw: RawStore;
   /** Lets time pass by the store's clock. */
   sleep(ms: number): Promise<void>;
   close(): Promise<void>;
@@ -14,22 +16,23 @@ let counter = 0;
 /** A name that no other test of this process uses. */
 export const unique = (word: string): string => `${word}${++counter}`;
 
+const commit = (namespace: string, operation: string): Commit =>
+  emptyCommit({ namespace, operation, primitive: "test", at: "", by: "" });
+
 /** What every implementation of the `Store` port must do. Takes the test runner, and makes one store per test. */
 export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: TestApi): void {
   const { describe, it, expect } = api;
   const test = (name: string, body: (store: Store, sleep: StoreUnderTest["sleep"]) => Promise<void>) =>
     it(name, async () => {
-      const { store, sleep, close } = await makeStore();
+      const { raw, sleep, close } = await makeStore();
       try {
-        await body(store, sleep);
+        await body(checkedStore(raw), sleep);
       } finally {
         await close();
       }
     });
 
   describe("store contract: commits", () => {
-    const commit = (namespace: string, operation: string) => ({ namespace, operation, services: { web: 1 } });
-
     test("the first is expected at 0, and each later one at the revision of the last", async ({
       commits,
     }) => {
@@ -96,55 +99,56 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
   });
 
   describe("store contract: facts", () => {
+    const owner = (machine: string) => ({ machine, operation: "OP" });
+    const fresh = () => `subnet.${unique("s")}` as const;
+
     test("are written at the expected revision only", async ({ facts }) => {
-      const key = `${unique("machine")}.m1`;
-      const made = await facts.put(key, { index: 1 }, 0);
+      const key = fresh();
+      const made = await facts.put(key, owner("m1"), 0);
       const revision = made.ok ? made.revision : -1;
-      expect(await facts.put(key, { index: 2 }, 0)).toMatchObject({
+      expect(await facts.put(key, owner("m2"), 0)).toMatchObject({
         ok: false,
-        current: { value: { index: 1 } },
+        current: { value: owner("m1") },
       });
-      expect((await facts.put(key, { index: 2 }, revision)).ok).toBe(true);
-      expect((await facts.get(key))?.value).toEqual({ index: 2 });
+      expect((await facts.put(key, owner("m2"), revision)).ok).toBe(true);
+      expect((await facts.get(key))?.value).toEqual(owner("m2"));
     });
 
     test("the same put twice is one", async ({ facts }) => {
-      const key = unique("fact");
-      const first = await facts.put(key, { a: 1 }, 0);
-      expect(await facts.put(key, { a: 1 }, 0)).toEqual(first);
+      const key = fresh();
+      const first = await facts.put(key, owner("m1"), 0);
+      expect(await facts.put(key, owner("m1"), 0)).toEqual(first);
     });
 
     test("are removed at the expected revision, and removing what is gone is ok", async ({ facts }) => {
-      const key = unique("fact");
-      const made = await facts.put(key, true, 0);
+      const key = fresh();
+      const made = await facts.put(key, owner("m1"), 0);
       const revision = made.ok ? made.revision : -1;
       expect((await facts.remove(key, revision + 1_000)).ok).toBe(false);
       expect((await facts.remove(key, revision)).ok).toBe(true);
       expect((await facts.remove(key, revision)).ok).toBe(true);
       expect(await facts.get(key)).toBeUndefined();
-      expect((await facts.put(key, true, 0)).ok).toBe(true);
+      expect((await facts.put(key, owner("m1"), 0)).ok).toBe(true);
     });
 
-    test("are listed by whole tokens of the prefix, sorted", async ({ facts }) => {
-      const prefix = unique("p");
-      for (const key of [`${prefix}.b`, `${prefix}.a`, `${prefix}x.c`, prefix]) await facts.put(key, 1, 0);
-      expect((await facts.list(prefix)).map(({ key }) => key)).toEqual([
-        prefix,
-        `${prefix}.a`,
-        `${prefix}.b`,
-      ]);
+    test("keep fields that this version does not know", async ({ facts }) => {
+      const key = fresh();
+      const newer = { ...owner("m1"), colour: "blue" };
+      await facts.put(key, newer, 0);
+      expect((await facts.get(key))?.value).toEqual(newer);
     });
 
     test("a follower gets what is there, one synced, then puts and deletions", async ({ facts }) => {
-      const prefix = unique("p");
-      const made = await facts.put(`${prefix}.a`, 1, 0);
+      const [a, b] = [fresh(), fresh()];
+      const made = await facts.put(a, owner("m1"), 0);
       const stop = new AbortController();
       const types: string[] = [];
-      for await (const event of facts.follow(prefix, stop.signal)) {
-        types.push(event.type);
+      for await (const event of facts.follow("subnet", stop.signal)) {
+        const key = event.type === "put" ? event.entry.key : event.type === "delete" ? event.key : undefined;
+        if (key === undefined || key === a || key === b) types.push(event.type);
         if (event.type === "synced") {
-          await facts.put(`${prefix}.b`, 2, 0);
-          await facts.remove(`${prefix}.a`, made.ok ? made.revision : -1);
+          await facts.put(b, owner("m2"), 0);
+          await facts.remove(a, made.ok ? made.revision : -1);
         }
         if (event.type === "delete") stop.abort();
       }
@@ -152,73 +156,89 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
     });
 
     test("a follower loses no change that is made while it starts", async ({ facts }) => {
-      const prefix = unique("p");
-      const made = await facts.put(`${prefix}.a`, 1, 0);
+      const [a, b, last] = [fresh(), fresh(), fresh()];
+      const made = await facts.put(a, owner("m1"), 0);
       const stop = new AbortController();
       const present = new Set<string>();
       let synced = 0;
       // Whether the first picture shows a change or an event after it is a matter of luck; what it adds up to is not.
-      const seen = takeUntil(facts.follow(prefix, stop.signal), (event) => {
+      const seen = takeUntil(facts.follow("subnet", stop.signal), (event) => {
         if (event.type === "put") present.add(event.entry.key);
         else if (event.type === "delete") present.delete(event.key);
         else synced += 1;
-        return synced > 0 && present.has(`${prefix}.last`);
+        return synced > 0 && present.has(last);
       });
-      await facts.put(`${prefix}.b`, 2, 0);
-      await facts.remove(`${prefix}.a`, made.ok ? made.revision : -1);
-      await facts.put(`${prefix}.last`, 3, 0);
+      await facts.put(b, owner("m1"), 0);
+      await facts.remove(a, made.ok ? made.revision : -1);
+      await facts.put(last, owner("m1"), 0);
       await seen;
       stop.abort();
       expect(synced).toBe(1);
-      expect([...present].sort()).toEqual([`${prefix}.b`, `${prefix}.last`]);
+      expect([a, b, last].filter((key) => present.has(key))).toEqual([b, last]);
     });
 
     test("following ends when it is aborted", async ({ facts }) => {
       const stop = new AbortController();
-      const seen = take(facts.follow(unique("p"), stop.signal), 99);
+      const seen = take(facts.follow("volume-prune", stop.signal), 99);
       stop.abort();
       expect((await seen).every(({ type }) => type === "synced")).toBe(true);
     });
   });
 
   describe("store contract: journals", () => {
+    const entry = (step: string) => ({ type: "step-started" as const, step, t: 0, run: "r" });
+    const summary = (operation: string, state: "running" | "done") => ({
+      ...{ operation, state, primitive: "test", scope: [], coordinator: "m1", by: "", startedAt: "" },
+      title: "",
+    });
+
     test("entries are appended in order, and a gap or another's entry is refused", async ({ journals }) => {
       const op = unique("OP");
       expect(await journals.read(op)).toEqual([]);
-      expect(await journals.append(op, 0, { n: 0 })).toBe(true);
-      expect(await journals.append(op, 1, { n: 1 })).toBe(true);
-      expect(await journals.append(op, 1, { n: "other" })).toBe(false);
-      expect(await journals.append(op, 1, { n: 1 })).toBe(true);
-      expect(await journals.append(op, 3, { n: 3 })).toBe(false);
-      expect(await journals.read(op)).toEqual([{ n: 0 }, { n: 1 }]);
+      expect(await journals.append(op, 0, entry("0"))).toBe(true);
+      expect(await journals.append(op, 1, entry("1"))).toBe(true);
+      expect(await journals.append(op, 1, entry("other"))).toBe(false);
+      expect(await journals.append(op, 1, entry("1"))).toBe(true);
+      expect(await journals.append(op, 3, entry("3"))).toBe(false);
+      expect(await journals.read(op)).toEqual([entry("0"), entry("1")]);
     });
 
     test("one of two writers wins an entry", async ({ journals }) => {
       const op = unique("OP");
-      const both = await Promise.all(["a", "b"].map((run) => journals.append(op, 0, { run })));
+      const both = await Promise.all(["a", "b"].map((step) => journals.append(op, 0, entry(step))));
       expect(both.filter(Boolean).length).toBe(1);
     });
 
     test("a follower gets entries from where it asks", async ({ journals }) => {
       const op = unique("OP");
-      await journals.append(op, 0, "zero");
-      await journals.append(op, 1, "one");
+      await journals.append(op, 0, entry("zero"));
+      await journals.append(op, 1, entry("one"));
       const stop = new AbortController();
       const seen = take(journals.follow(op, 1, stop.signal), 2);
-      await journals.append(op, 2, "two");
-      expect(await seen).toEqual(["one", "two"]);
+      await journals.append(op, 2, entry("two"));
+      expect(await seen).toEqual([entry("one"), entry("two")]);
       stop.abort();
     });
 
     test("summaries are replaced, and listed newest operation first", async ({ journals }) => {
       const [older, newer] = [unique("ZZ0"), unique("ZZ1")];
-      await journals.putSummary(older, { state: "running" });
-      await journals.putSummary(newer, { state: "running" });
-      await journals.putSummary(older, { state: "done" });
-      expect((await journals.summary(older))?.value).toEqual({ state: "done" });
+      await journals.putSummary(older, summary(older, "running"));
+      await journals.putSummary(newer, summary(newer, "running"));
+      await journals.putSummary(older, summary(older, "done"));
+      expect((await journals.summary(older))?.value).toMatchObject({ state: "done" });
       const listed = (await journals.summaries(1_000)).filter(({ key }) => key === older || key === newer);
       expect(listed.map(({ key }) => key)).toEqual([newer, older]);
       expect(await journals.summary(unique("OP"))).toBeUndefined();
+    });
+  });
+
+  describe("store contract: prefixes", () => {
+    it("are whole words of a key, and lists are sorted", async () => {
+      const { raw, close } = await makeStore();
+      const word = unique("p");
+      for (const key of [`${word}.b`, `${word}.a`, `${word}x.c`, word]) await raw.facts.put(key, 1, 0);
+      expect((await raw.facts.list(word)).map(({ key }) => key)).toEqual([word, `${word}.a`, `${word}.b`]);
+      await close();
     });
   });
 

@@ -1,4 +1,5 @@
 import type { PlannedStep, Primitive, PrimitivePorts } from "../engine/types.ts";
+import { emptyCommit, type Instance } from "../model/commit.ts";
 import { operationTail } from "../model/ids.ts";
 import { checkLabel } from "../model/names.ts";
 
@@ -6,13 +7,19 @@ type Item = { readonly name: string; readonly machine: string; readonly needs: r
 type PlaceInput = { readonly namespace: string; readonly items: readonly Item[] };
 type Placed = { readonly id: string; readonly machine: string };
 type PlaceFacts = {
-  readonly placed: readonly (Placed & { readonly name: string })[];
+  readonly placed: readonly Instance[];
   readonly revision: number;
 };
 type PlaceKinds = {
   readonly reserve: { readonly args: Placed; readonly out: { readonly address: string } };
   readonly release: { readonly args: Placed; readonly out: null };
 };
+
+/** How the toy's items stand in a commit. */
+export const placed = ({ name, ...at }: Placed & Pick<Instance, "address"> & { name: string }): Instance => ({
+  ...at,
+  ...{ service: name, slot: 0, ports: {}, revision: "1" },
+});
 
 /**
  * The smallest primitive that has everything: it reserves an address for each named item on its machine, commits the set, and
@@ -36,16 +43,13 @@ export const place: Primitive<
   scope: ({ namespace }) => [`place.${namespace}`],
   async observe({ namespace }, { store }) {
     const last = await store.commits.last(namespace);
-    return {
-      placed: (last?.value.placed ?? []) as unknown as PlaceFacts["placed"],
-      revision: last?.revision ?? 0,
-    };
+    return { placed: last?.value.instances ?? [], revision: last?.revision ?? 0 };
   },
   plan({ namespace, items }, { placed, revision }, operation) {
     if (items.length === 0)
       return { refusals: [{ code: "nothing_to_place", message: "there is nothing to place" }] };
     const wanted = items.map(({ name, machine }) => `${name}@${machine}`).sort();
-    const present = placed.map(({ name, machine }) => `${name}@${machine}`).sort();
+    const present = placed.map(({ service, machine }) => `${service}@${machine}`).sort();
     const basis = [{ key: `commit.${namespace}`, revision }];
     if (wanted.join() === present.join()) {
       return { basis, prepare: [], settle: [], summary: { items: wanted }, changes: false, warnings: [] };
@@ -62,7 +66,7 @@ export const place: Primitive<
         needs: needs.map((n) => `reserve ${n}`),
       };
     });
-    const settle = placed.map(({ name, id, machine }): PlannedStep<PlaceKinds> => {
+    const settle = placed.map(({ service: name, id, machine }): PlannedStep<PlaceKinds> => {
       const title = `release the old ${name} on ${machine}`;
       return { id: `release ${id}`, kind: "release", args: { id, machine }, machine, title, needs: [] };
     });
@@ -85,13 +89,16 @@ export const place: Primitive<
         call(machine, "instance.release", { id }, { timeoutMs: 5_000, signal }),
     },
   },
-  commit({ namespace, items }, { revision }, _plan, { operation, output }) {
-    const placed = items.map(({ name, machine }) => ({
-      ...{ name, machine },
-      id: `${name}.${operationTail(operation)}`,
-      address: (output(`reserve ${name}`) as { readonly address: string }).address,
-    }));
-    return { kind: "namespace", commit: { namespace, operation, placed }, expected: revision };
+  commit({ namespace, items }, { revision }, _plan, { operation, at, by, output }) {
+    const instances = items.map(({ name, machine }) =>
+      placed({
+        ...{ name, machine },
+        id: `${name}.${operationTail(operation)}`,
+        address: (output(`reserve ${name}`) as { readonly address: string }).address,
+      }),
+    );
+    const commit = emptyCommit({ namespace, operation, primitive: "place", at, by });
+    return { kind: "namespace", commit: { ...commit, instances }, expected: revision };
   },
   result: ({ items }) => ({ placed: items.length }),
 };

@@ -18,7 +18,7 @@ type Facts = Omit<ChangeFacts, "content"> & {
 };
 type Kinds = Pick<ChangeKinds, "volume.prune">;
 
-const keyOf = (namespace: string): string => `volume-prune.${namespace}`;
+const keyOf = (namespace: string) => `volume-prune.${namespace}` as const;
 
 /**
  * Lets go of what is beyond the retention of its machine: snapshots of operations, and copies of volumes that were replaced, moved or

@@ -18,18 +18,8 @@ type Facts = Omit<ChangeFacts, "content"> & {
 };
 type Kinds = Pick<ChangeKinds, "volume.snapshot">;
 
-/** That a named snapshot was taken, as the fact `volume-snapshot.<namespace>.<volume>.<name>`. */
-export type SnapshotRecord = {
-  readonly operation: string;
-  readonly id: string;
-  readonly machine: string;
-  readonly guid: string;
-  readonly at: string;
-  readonly by: string;
-};
-
-const keyOf = ({ namespace, volume }: VolumeSnapshotInput, name: string): string =>
-  `volume-snapshot.${namespace}.${volume}.${name}`;
+const keyOf = ({ namespace, volume }: VolumeSnapshotInput, name: string) =>
+  `volume-snapshot.${namespace}.${volume}.${name}` as const;
 
 /** A snapshot of a volume as it is now: what a power cut at this moment would leave on the disk. */
 export const volumeSnapshot: Primitive<PrimitivePorts, VolumeSnapshotInput, Facts, Kinds, Json> = {
@@ -83,7 +73,7 @@ export const volumeSnapshot: Primitive<PrimitivePorts, VolumeSnapshotInput, Fact
   commit(input, facts, { prepare, summary }, { operation, at, by, output }) {
     const { id, machine, snapshot } = summary as { id: string; machine: string; snapshot: string };
     const { guids } = output(prepare[0]?.id ?? "") as Kinds["volume.snapshot"]["out"];
-    const value: SnapshotRecord = { operation, id, machine, guid: guids[id] ?? "", at, by };
+    const value = { operation, id, machine, guid: guids[id] ?? "", at, by };
     return { kind: "fact", key: keyOf(input, snapshot), value, expected: facts.known ?? 0 };
   },
   result: (_input, { summary }) => summary,

@@ -1,10 +1,4 @@
-import {
-  type AdoptionReport,
-  type Commit,
-  isFinal,
-  type OperationSummary,
-  type Store,
-} from "@ployz/primitives";
+import { type AdoptionReport, isFinal, type OperationSummary, type Store } from "@ployz/primitives";
 import { copiesOf, findCopy, type Pool } from "./copies.ts";
 import { userOf, type VolumeDeps } from "./deps.ts";
 import { type Copy, MARK } from "./layout.ts";
@@ -34,7 +28,7 @@ export async function settleStrays(
     const maker = await ended(store, copy.operation);
     const sealer = copy.sealedBy === undefined ? undefined : await ended(store, copy.sealedBy);
     // Read the head after the summaries: an ended operation has committed before.
-    const head = (await store.commits.last(copy.namespace))?.value as unknown as Commit | undefined;
+    const head = (await store.commits.last(copy.namespace))?.value;
     if (head?.volumes.some((volume) => volume.id === id && volume.machine === deps.self) === true) {
       if (copy.dataset === undefined || sealer === undefined || copy.place !== "volumes") return [];
       await unmark(pool, copy.dataset, MARK.sealedBy); // the next start of its instance opens it
@@ -63,6 +57,6 @@ export async function settleStrays(
 }
 
 async function ended(store: Store, operation: string): Promise<OperationSummary | undefined> {
-  const summary = (await store.journals.summary(operation))?.value as unknown as OperationSummary | undefined;
+  const summary = (await store.journals.summary(operation))?.value;
   return summary !== undefined && isFinal(summary.state) ? summary : undefined;
 }

@@ -178,7 +178,7 @@ describe("a branch", () => {
       const heads = await Promise.all([headOf(world), headOf(world, "pr-1")]);
       const facts = await world.ports.store.facts.list("secret");
       const secrets = facts.map(({ value, revision }) => ({
-        record: value as unknown as SecretRecord,
+        record: value,
         revision,
       }));
       return secretUsers({ namespace: "prod", name: "db-url" }, heads, secrets);

@@ -2,8 +2,7 @@ import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts } from "../../engine/types.ts";
 import { candidatesKey } from "../../model/candidates.ts";
 import type { Commit, JobSpec, ServiceSpec } from "../../model/commit.ts";
-import { isMember, type MachineRecord } from "../../model/machine.ts";
-import type { SecretRecord } from "../../model/secret.ts";
+import { isMember } from "../../model/machine.ts";
 import { ask, LOOK } from "../../ports/machines.ts";
 import type { ChangeFacts, Found, MachineFact } from "./facts.ts";
 import { findBundles, findImages } from "./images.ts";
@@ -20,10 +19,10 @@ export async function observeCluster(
     store.facts.list("secret"),
     store.facts.get(candidatesKey(namespaces[0])),
   ]);
-  const commits = heads.map(({ value, revision }) => ({ commit: value as unknown as Commit, revision }));
+  const commits = heads.map(({ value, revision }) => ({ commit: value, revision }));
   const head = commits.find(({ commit }) => commit.namespace === namespaces[0]);
   const members = facts
-    .map((fact) => ({ record: fact.value as unknown as MachineRecord, revision: fact.revision }))
+    .map((fact) => ({ record: fact.value, revision: fact.revision }))
     .filter(({ record }) => isMember(record))
     .sort((left, right) => (left.record.id < right.record.id ? -1 : 1));
   const found = members.map(async ({ record, revision }): Promise<MachineFact> => {
@@ -43,7 +42,7 @@ export async function observeCluster(
     others: commits.filter((other) => other !== head),
     machines: await Promise.all(found),
     candidates: candidates?.revision ?? 0,
-    secrets: secrets.map(({ value, revision }) => ({ record: value as unknown as SecretRecord, revision })),
+    secrets: secrets.map(({ value, revision }) => ({ record: value, revision })),
   };
 }
 

@@ -66,7 +66,7 @@ async function markReady(
   for (;;) {
     signal.throwIfAborted();
     const entry = await ports.store.facts.get(key);
-    const present = entry?.value as Candidates | undefined;
+    const present = entry?.value;
     if (entry === undefined || present?.operation !== operation) throw taken(namespace);
     const instances = present.instances.map((one) => (ids.includes(one.id) ? { ...one, ready: true } : one));
     const written = await ports.store.facts.put(key, { ...present, instances }, entry.revision);
@@ -82,7 +82,7 @@ async function withdraw(
   const key = candidatesKey(namespace);
   const entry = await facts.get(key);
   if (entry === undefined) return;
-  const mine = (entry.value as Candidates).operation === operation || entry.revision === expected;
+  const mine = entry.value.operation === operation || entry.revision === expected;
   if (mine) await facts.remove(key, entry.revision);
 }
 

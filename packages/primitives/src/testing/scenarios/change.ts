@@ -46,8 +46,8 @@ export async function emptyWorld(ids: readonly string[] = ["m1", "m2", "m3"]): P
       publicKey: "",
       endpoints: [],
       nkey: "",
-      address: "",
-      subnet: "",
+      address: `10.101.${index + 1}.1`,
+      subnet: `10.101.${index + 1}.0/24`,
       store: false,
       runtime: "process",
       version: "0",
@@ -98,7 +98,7 @@ export const deploy = (world: World, toml: string, namespace = "prod"): Promise<
 export async function headOf({ ports }: World, namespace = "prod"): Promise<Commit> {
   const last = await ports.store.commits.last(namespace);
   if (last === undefined) throw new Error(`nothing is committed for ${namespace}`);
-  return last.value as unknown as Commit;
+  return last.value;
 }
 
 /**
@@ -107,7 +107,7 @@ export async function headOf({ ports }: World, namespace = "prod"): Promise<Comm
  */
 export async function inspect({ memory, ports }: World): Promise<Json> {
   const named = (id: string) => id.split(".").slice(0, -1).join(".");
-  const heads = (await ports.store.commits.heads()).map(({ value }) => value as unknown as Commit);
+  const heads = (await ports.store.commits.heads()).map(({ value }) => value);
   return {
     runs: memory.all
       .flatMap(({ instances }) => [...instances.values()])

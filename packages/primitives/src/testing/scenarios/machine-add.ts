@@ -61,16 +61,14 @@ export async function addWorld(prepare: (world: AddWorld) => unknown = () => {})
 
 /** What stands in the cluster and on the targets. Packages are not in it: like images, they stay. */
 export async function inspectAdd({ ports }: AddWorld): Promise<Json> {
-  const facts = await ports.store.facts.list("");
-  const records = facts.filter(({ key }) => key.startsWith("machine."));
+  const { facts } = ports.store;
+  const [machines, subnets] = await Promise.all([facts.list("machine"), facts.list("subnet")]);
   return {
-    machines: records.map(({ value }) => {
-      const { id, state, index, subnet } = value as unknown as MachineRecord;
+    machines: machines.map(({ value }) => {
+      const { id, state, index, subnet } = value;
       return `${id} ${state} ${index} ${subnet}`;
     }),
-    subnets: facts
-      .filter(({ key }) => key.startsWith("subnet."))
-      .map(({ key, value }) => `${key} ${(value as { readonly machine: string }).machine}`),
+    subnets: subnets.map(({ key, value }) => `${key} ${value.machine}`),
     answering: ports.machines.all.filter(({ reachable }) => reachable).map(({ id }) => id),
     targets: [...ports.remote.targets.values()].map(({ host, payload, daemon, membership }) =>
       [

@@ -3,7 +3,6 @@ import type { JoiningMachine, MachineJoinInput } from "../../machine-join/input.
 import type { MachineJoinPorts } from "../../machine-join/observe.ts";
 import type { Invite } from "../../model/invite.ts";
 import type { Json } from "../../model/json.ts";
-import type { MachineRecord } from "../../model/machine.ts";
 import type { Store } from "../../ports/store.ts";
 import { createVirtualClock, type VirtualClock } from "../clock.ts";
 import { createMemoryJoiner, type MemoryJoiner } from "../memory-joiner.ts";
@@ -72,20 +71,19 @@ export async function joinWorld(prepare: (world: JoinWorld) => unknown = () => {
 
 /** What stands in the cluster and on the machines that asked. */
 export async function inspectJoin({ ports }: JoinWorld): Promise<Json> {
-  const facts = await ports.store.facts.list("");
-  const under = (prefix: string) => facts.filter(({ key }) => key.startsWith(prefix));
+  const { facts } = ports.store;
+  const [machines, subnets, invites] = await Promise.all([
+    facts.list("machine"),
+    facts.list("subnet"),
+    facts.list("invite"),
+  ]);
   return {
-    machines: under("machine.").map(({ value }) => {
-      const { id, state, index, subnet } = value as unknown as MachineRecord;
+    machines: machines.map(({ value }) => {
+      const { id, state, index, subnet } = value;
       return `${id} ${state} ${index} ${subnet}`;
     }),
-    subnets: under("subnet.").map(
-      ({ key, value }) => `${key} ${(value as { readonly machine: string }).machine}`,
-    ),
-    invites: under("invite.").map(({ key, value }) => {
-      const { used } = value as unknown as Invite;
-      return `${key} ${used?.machine ?? "open"}`;
-    }),
+    subnets: subnets.map(({ key, value }) => `${key} ${value.machine}`),
+    invites: invites.map(({ key, value }) => `${key} ${value.used?.machine ?? "open"}`),
     answering: ports.machines.all.filter(({ reachable }) => reachable).map(({ id }) => id),
     joined: [...ports.joiner.waiting.values()].map(
       ({ publicKey, membership }) => `${publicKey[0]} ${membership?.machine ?? "-"}`,

@@ -1,7 +1,6 @@
 import { machineUpdate } from "../../machine-update/index.ts";
 import type { MachineUpdatePorts } from "../../machine-update/observe.ts";
 import type { Json } from "../../model/json.ts";
-import type { MachineRecord } from "../../model/machine.ts";
 import type { Store } from "../../ports/store.ts";
 import { createVirtualClock, type VirtualClock } from "../clock.ts";
 import { createMemoryMachines, type MemoryMachines } from "../memory-machines.ts";
@@ -48,7 +47,7 @@ export async function inspectUpdate({ ports }: UpdateWorld): Promise<Json> {
   const records = await ports.store.facts.list("machine");
   return {
     records: records.map(({ value }) => {
-      const { id, version } = value as unknown as MachineRecord;
+      const { id, version } = value;
       return `${id} ${version}`;
     }),
     machines: ports.machines.all.map(

@@ -36,9 +36,7 @@ export function apply<In extends Json, F, K extends Kinds, R extends Json>(
 }
 
 export async function stateOf({ ports }: World, id: string): Promise<MachineRecord["state"] | undefined> {
-  const record = (await ports.store.facts.get(`machine.${id}`))?.value as unknown as
-    | MachineRecord
-    | undefined;
+  const record = (await ports.store.facts.get(`machine.${id}`))?.value;
   return record?.state;
 }
 

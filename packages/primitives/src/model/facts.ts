@@ -1,0 +1,66 @@
+import type { Static } from "typebox";
+import { Candidates } from "./candidates.ts";
+import { Invite } from "./invite.ts";
+import { ClusterRecord, MachineRecord, RemovedMachine, SubnetRecord } from "./machine.ts";
+import { count, json, object, text } from "./schema.ts";
+import { SecretRecord } from "./secret.ts";
+
+/** A plan that an operator may apply later, as the fact `prepared.<id>`. Its id is that of the operation that applies it. */
+export const PreparedPlan = object({
+  primitive: text(),
+  version: count(),
+  input: json(),
+  /** Hash of the steps and the basis. */
+  hash: text(),
+  /** RFC 3339. */
+  expiresAt: text(),
+  by: text(),
+});
+export type PreparedPlan = Static<typeof PreparedPlan>;
+
+/** Who did something when. */
+const done = { operation: text(), at: text(), by: text() };
+
+/** That a named snapshot was taken, as the fact `volume-snapshot.<namespace>.<volume>.<name>`. */
+const SnapshotRecord = object({ ...done, id: text(), machine: text(), guid: text() });
+
+/** Every fact that the store may hold: the first word of its key, and what it is. */
+export const FACTS = {
+  cluster: ClusterRecord,
+  machine: MachineRecord,
+  removed: RemovedMachine,
+  subnet: SubnetRecord,
+  candidates: Candidates,
+  invite: Invite,
+  secret: SecretRecord,
+  prepared: PreparedPlan,
+  "volume-snapshot": SnapshotRecord,
+  /** The last `volume prune` of a namespace. */
+  "volume-prune": object(done),
+};
+
+export type FactName = keyof typeof FACTS;
+export type FactTypes = { readonly [P in FactName]: Static<(typeof FACTS)[P]> };
+
+/** `cluster` is one fact; of the others there is one per name: `machine.m2`. */
+export type FactKey<P extends FactName = FactName> = P extends "cluster" ? P : `${P}.${string}`;
+
+/** The type of the fact under a key, or under a prefix of keys; the empty prefix stands for all. */
+export type FactOf<K extends string> = K extends `${infer P}.${string}`
+  ? FactTypes[P & FactName]
+  : K extends FactName
+    ? FactTypes[K]
+    : FactTypes[FactName];
+
+/** The name of a fact, where this version knows it. */
+export function factName(key: string): FactName | undefined {
+  const [name = ""] = key.split(".");
+  return Object.hasOwn(FACTS, name) ? (name as FactName) : undefined;
+}
+
+export const isFact = <P extends FactName>(
+  name: P,
+  fact: { readonly key: string; readonly value: unknown },
+): fact is { readonly key: FactKey<P>; readonly value: FactTypes[P] } => factName(fact.key) === name;
+
+export const isFactKey = (key: string): key is FactKey => factName(key) !== undefined;
