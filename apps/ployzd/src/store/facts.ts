@@ -34,6 +34,9 @@ interface Write {
   readonly expected: number;
 }
 
+const isTable = (value: Json): value is { readonly [key: string]: Json } =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** Only the differing facts. Pure. */
 export function wantedFacts(standing: readonly Entry<Json>[], placed: Placed): readonly Write[] {
   const present = new Map(standing.map((entry) => [entry.key, entry]));
@@ -41,7 +44,7 @@ export function wantedFacts(standing: readonly Entry<Json>[], placed: Placed): r
   const puts = Object.entries(members).map(([key, value]): Write => {
     const expected = present.get(key)?.revision ?? 0;
     // One that is no record stays as it is.
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return { key, value, expected };
+    if (!isTable(value)) return { key, value, expected };
     if (key === "cluster") return { key, value: { ...value, generation: placed.generation }, expected };
     if (!key.startsWith("machine.")) return { key, value, expected };
     const store = placed.stores.includes(key.slice("machine.".length));
