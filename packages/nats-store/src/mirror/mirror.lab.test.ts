@@ -1,7 +1,10 @@
 import { writeFile } from "node:fs/promises";
+import { waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { operationOf, type Rig, startRig } from "../../test/rig.ts";
-import { type Mirror, openMirror } from "./mirror.ts";
+import { isObject } from "../json.ts";
+import { commitSubject } from "../names.ts";
+import { type Mirror, type MirrorOptions, openMirror } from "./mirror.ts";
 
 let rig: Rig;
 beforeAll(async () => {
@@ -82,4 +85,36 @@ it("sets a damaged file aside and keeps the rest", async () => {
   expect(errors).toHaveLength(1);
   expect(again.heads()).toEqual([]);
   expect(again.facts("precious")).toHaveLength(1);
+});
+
+it("keeps the last good record when a bad one comes, and a new mirror finds it in the stream", async () => {
+  const store = rig.store("m2");
+  const check: MirrorOptions["check"] = (_what, _key, value) =>
+    isObject(value) && value.bad !== true ? undefined : "bad";
+  const good = await store.commits.append({ namespace: "shop", operation: "op1" }, 0);
+  const fact = await store.facts.put("subnet.8", { machine: "m1" }, 0);
+  const one = await openMirror({ dir: `${rig.dir}/mirror-bad`, store, check });
+  await one.synced();
+  // As a broken client publishes it: no expected revision, and no JSON.
+  const { js } = await store.session.link();
+  const { seq } = await js.publish(
+    commitSubject(store.session.cluster, "shop"),
+    new TextEncoder().encode("{"),
+  );
+  const worse = await store.facts.put("subnet.8", { bad: true }, fact.ok ? fact.revision : 0);
+  await reach(one, worse.ok ? worse.revision : 0);
+  const fresh = await openMirror({ dir: `${rig.dir}/mirror-bad-fresh`, store, check });
+  await fresh.synced();
+  for (const mirror of [one, fresh]) {
+    const head = mirror.heads().find(({ key }) => key === "shop");
+    expect(head?.revision).toBe(good.committed && good.revision);
+    expect(mirror.skipped()).toContainEqual({ what: "commit", key: "shop", revision: seq, why: "bad" });
+  }
+  expect(one.facts("subnet").map(({ value }) => value)).toEqual([{ machine: "m1" }]);
+  await store.commits.append({ namespace: "shop", operation: "op2" }, seq);
+  await waitFor("the repair", async () => one.skipped().every(({ key }) => key !== "shop") || undefined, {
+    timeoutMs: 20_000,
+  });
+  expect(operationOf(one.heads().find(({ key }) => key === "shop")?.value)).toBe("op2");
+  for (const mirror of [one, fresh]) await mirror.close();
 });

@@ -25,7 +25,9 @@ export function createMemoryStore(options: { readonly clock: Clock }): Store {
 }
 
 /** The same before anything is checked: what another version or a broken client writes goes in here. */
-export function createRawStore(options: { readonly clock: Clock }): RawStore {
+export function createRawStore(options: {
+  readonly clock: Clock;
+}): RawStore & { readonly commits: MemoryCommits } {
   let revision = 0;
   const next = () => ++revision;
   return {
@@ -36,7 +38,12 @@ export function createRawStore(options: { readonly clock: Clock }): RawStore {
   };
 }
 
-function createCommits(next: () => number): CommitLog<Json> {
+export type MemoryCommits = CommitLog<Json> & {
+  /** Appends any value, as a broken or a newer client may. */
+  publish(namespace: string, value: Json): number;
+};
+
+function createCommits(next: () => number): MemoryCommits {
   const logs = new Map<string, Entry<Json>[]>();
   const feed = createFeed<FollowEvent<Entry<Json>>>();
   const heads = () =>
@@ -44,23 +51,26 @@ function createCommits(next: () => number): CommitLog<Json> {
       const last = logs.get(namespace)?.at(-1);
       return last === undefined ? [] : [last];
     });
+  const publish = (namespace: string, value: Json) => {
+    const entry = { key: namespace, value: copy(value), revision: next() };
+    logs.set(namespace, [...(logs.get(namespace) ?? []), entry]);
+    feed.publish({ type: "put", entry: copy(entry) });
+    return entry.revision;
+  };
   return {
+    publish,
     last: async (namespace) => copy(logs.get(namespace)?.at(-1)),
     at: async (namespace, revision) =>
       copy(logs.get(namespace)?.find((entry) => entry.revision === revision)),
     history: async (namespace, limit) => copy([...(logs.get(namespace) ?? [])].reverse().slice(0, limit)),
     heads: async () => copy(heads()),
     async append(commit, expected) {
-      const log = logs.get(commit.namespace) ?? [];
-      const last = log.at(-1);
+      const last = logs.get(commit.namespace)?.at(-1);
       const { operation } = (last?.value ?? {}) as Partial<Commit>;
       if (last !== undefined && operation === commit.operation)
         return { committed: true, revision: last.revision };
       if ((last?.revision ?? 0) !== expected) return { committed: false, last: copy(last) };
-      const entry = { key: commit.namespace, value: copy(commit), revision: next() };
-      logs.set(commit.namespace, [...log, entry]);
-      feed.publish({ type: "put", entry: copy(entry) });
-      return { committed: true, revision: entry.revision };
+      return { committed: true, revision: publish(commit.namespace, commit) };
     },
     follow: (signal) => follow(heads(), feed, signal),
   };
