@@ -10,6 +10,7 @@ import type {
 } from "@ployz/primitives";
 import { isFinal, plainEnv } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
+import { headOrUnreadable } from "../state/records.ts";
 import { type InstanceDeps, type InstanceVolumes, instanceSpec } from "./instances.ts";
 
 /** The start arguments of a committed instance, as its operation had them, read back from the commit. */
@@ -130,7 +131,8 @@ export async function removeStrays(
       const summary = (await store.journals.summary(operation))?.value;
       if (summary === undefined || !isFinal(summary.state)) return [];
       // Read the head after the summary: an ended operation has committed before.
-      const head = (await store.commits.last(namespace))?.value;
+      const head = await headOrUnreadable(store, namespace);
+      if (head === "unreadable") return [];
       if (head?.instances.some((instance) => instance.id === id && instance.machine === self) === true)
         return [];
       await deps.runtime.remove(id);

@@ -1,3 +1,4 @@
+import { errorBody } from "@ployz/errors";
 import { type Mirror, type MirrorOptions, type NatsStore, openMirror } from "@ployz/nats-store";
 import {
   type Commit,
@@ -20,6 +21,19 @@ export function openRecords(nats: NatsStore, log: (error: unknown) => void): Sto
     logged.set(skipped.key, skipped.revision);
     log(unreadable(skipped));
   });
+}
+
+/** The last commit of a namespace, or `unreadable`: then nothing of the namespace may be removed. */
+export async function headOrUnreadable(
+  { commits }: Pick<Store, "commits">,
+  namespace: string,
+): Promise<Commit | undefined | "unreadable"> {
+  try {
+    return (await commits.last(namespace))?.value;
+  } catch (error) {
+    if (errorBody(error).code === "record_unreadable") return "unreadable";
+    throw error;
+  }
 }
 
 /** A mirror that keeps the last good record when one comes that cannot be read. */

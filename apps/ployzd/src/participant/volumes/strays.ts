@@ -1,4 +1,5 @@
 import { type AdoptionReport, isFinal, type OperationSummary, type Store } from "@ployz/primitives";
+import { headOrUnreadable } from "../../state/records.ts";
 import { copiesOf, findCopy, type Pool } from "./copies.ts";
 import { userOf, type VolumeDeps } from "./deps.ts";
 import { type Copy, MARK } from "./layout.ts";
@@ -28,7 +29,8 @@ export async function settleStrays(
     const maker = await ended(store, copy.operation);
     const sealer = copy.sealedBy === undefined ? undefined : await ended(store, copy.sealedBy);
     // Read the head after the summaries: an ended operation has committed before.
-    const head = (await store.commits.last(copy.namespace))?.value;
+    const head = await headOrUnreadable(store, copy.namespace);
+    if (head === "unreadable") return [];
     if (head?.volumes.some((volume) => volume.id === id && volume.machine === deps.self) === true) {
       if (copy.dataset === undefined || sealer === undefined || copy.place !== "volumes") return [];
       await unmark(pool, copy.dataset, MARK.sealedBy); // the next start of its instance opens it
