@@ -78,7 +78,7 @@ const run = (names: readonly string[]) =>
     memoryDeps({ clock, ports }),
   );
 
-// m2 refuses while it drains: the operation fails, and what was reserved on m1 is released again.
+// m2 refuses while it drains: the operation fails, and the reservation on m1 is released.
 machines.machine("m2").draining = true;
 export const failed = await run(["m1", "m2"]);
 export const leftOnM1 = machines.machine("m1").reservations.size;

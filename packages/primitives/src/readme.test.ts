@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { done, failed, leftOnM1 } from "../examples/primitive.ts";
 
-it("the README's example is the one that runs, and does what it says", async () => {
+it("the README's example runs, and has the documented result", async () => {
   const read = (path: string) => readFile(new URL(path, import.meta.url), "utf8");
   expect(await read("../README.md")).toContain((await read("../examples/primitive.ts")).trimEnd());
   expect(failed).toMatchObject({ state: "failed", error: { code: "machine_draining", machine: "m2" } });

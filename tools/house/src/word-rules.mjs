@@ -41,30 +41,6 @@ const phrases = [
  * @type {readonly string[]}
  */
 export const notYetPlain = [
-  "packages/primitives/README.md",
-  "packages/primitives/examples",
-  "packages/primitives/src/branch",
-  "packages/primitives/src/client",
-  "packages/primitives/src/deploy",
-  "packages/primitives/src/evacuate",
-  "packages/primitives/src/machine-add",
-  "packages/primitives/src/machine-drain",
-  "packages/primitives/src/machine-join",
-  "packages/primitives/src/machine-rm",
-  "packages/primitives/src/machine-standby",
-  "packages/primitives/src/machine-update",
-  "packages/primitives/src/manifest",
-  "packages/primitives/src/membership",
-  "packages/primitives/src/model",
-  "packages/primitives/src/participant",
-  "packages/primitives/src/ports",
-  "packages/primitives/src/promote",
-  "packages/primitives/src/readme.test.ts",
-  "packages/primitives/src/rollback",
-  "packages/primitives/src/testing",
-  "packages/primitives/src/volume-import",
-  "packages/primitives/src/volume-prune",
-  "packages/primitives/src/volume-restore",
   // Its text is the key of the cached roots: a change makes every host build them again.
   "tools/lab/root/build.sh",
 ];

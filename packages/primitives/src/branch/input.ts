@@ -47,8 +47,6 @@ export const parseBranch: typeof shape = (raw) => {
         ];
   });
   if (source === target)
-    refusals.push(
-      invalid(["target"], "is the source", "name the branch after what it is for, such as pr-42"),
-    );
+    refusals.push(invalid(["target"], "is the source", "name the branch after its purpose, such as pr-42"));
   return refusals.length > 0 ? { ok: false, refusals } : parsed;
 };

@@ -11,7 +11,7 @@ type State = Pick<Desired, "services" | "jobs" | "volumes" | "jobsRun" | "pins">
   readonly warnings: readonly string[];
 };
 
-/** What the branch is to be, from what the source is. */
+/** The wanted state of the branch, derived from the source. */
 export function branchedState(input: BranchInput, from: Commit): State {
   const { target, machine, serviceMode = "branch", volumeMode = "fresh" } = input;
   const refusals = [
@@ -37,7 +37,7 @@ export function branchedState(input: BranchInput, from: Commit): State {
       );
     const next: ServiceSpec = {
       ...spec,
-      // A machine that was asked for goes before where the source may run.
+      // A requested machine overrides the source's constraints.
       ...(machine === undefined && constraints && { constraints }),
       after: spec.after.filter((name) => there.has(name)),
       routes,

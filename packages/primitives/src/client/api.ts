@@ -63,13 +63,13 @@ export interface Api {
   /** Identity of this machine (made when missing): public keys and endpoints. */
   "GET /v1/mesh/self": { query: { address?: string }; body: undefined; out: SelfRecord };
   "POST /v1/mesh/join": { query: Record<never, string>; body: JoinDocument; out: MeshStatus };
-  /** Asks the member that the token names for a seat, and takes it. The same token again finishes what was cut short. */
+  /** Asks the member that the token names for a seat, and takes it. The same token again resumes an interrupted join. */
   "POST /v1/mesh/join-by-token": {
     query: Record<never, string>;
     body: Body<"POST /v1/mesh/join-by-token">;
     out: MeshStatus;
   };
-  /** The only time that the token is told. */
+  /** The token is shown this once only. */
   "POST /v1/invites": { query: Record<never, string>; body: InviteCreate; out: InviteCreated };
   "GET /v1/invites": { query: Record<never, string>; body: undefined; out: InviteList };
   "POST /v1/invites/:id/revoke": { query: Record<never, string>; body: undefined; out: InviteDocument };
@@ -130,10 +130,10 @@ export interface Api {
 
 /** NDJSON streams. */
 export interface ApiStreams {
-  /** Runs in the daemon; goes on when the caller leaves. Ends with one `result` or `refused`. */
+  /** Runs in the daemon and continues when the caller disconnects. Ends with one `result` or `refused`. */
   "POST /v1/operations": { query: Record<never, string>; body: OperationCall; event: OperationEvent };
   "GET /v1/operations/:id/events": { query: Record<never, string>; body: undefined; event: OperationEvent };
-  /** Goes on when the caller leaves. Ends with a plan (`preview`), what is now true, or what was refused. */
+  /** Continues when the caller disconnects. Ends with a plan (`preview`), a result or refusals. */
   "POST /v1/store/move": { query: Record<never, string>; body: StoreMove; event: StoreEvent };
   "POST /v1/store/restore": { query: Record<never, string>; body: StoreRestore; event: StoreEvent };
   "POST /v1/store/recover": { query: Record<never, string>; body: StoreRecover; event: StoreEvent };

@@ -18,7 +18,7 @@ const at = { region: Type.Optional(place("a region")), az: Type.Optional(place("
 const passphrase = Type.Optional(hidden({ minLength: 1, maxLength: 1000 }));
 const machines = Type.Array(label("a machine"), { minItems: 1, maxItems: 100 });
 
-/** What another machine says of a member. It ends up in configuration files and command arguments. */
+/** A member's record as another machine sends it. It ends up in configuration files and command arguments. */
 const member = Type.Unsafe<MachineRecord>(
   Type.Object({
     id: label("a machine"),

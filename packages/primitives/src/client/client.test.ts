@@ -121,7 +121,7 @@ describe("client", () => {
     await gone;
   });
 
-  it("says that the daemon went away when a stream breaks", async () => {
+  it("reports a lost connection when a stream breaks", async () => {
     await daemon((_request, response) => {
       response.write('{"type":"committed","revision":1}\n');
       setTimeout(() => response.destroy(), 20);
@@ -144,7 +144,7 @@ describe("client", () => {
 });
 
 describe("pathOf", () => {
-  it("leaves out what is not given, and refuses a missing parameter", () => {
+  it("leaves out absent parameters, and refuses a missing parameter", () => {
     expect(pathOf("GET /v1/ps", { query: { namespace: undefined } }).path).toBe("/v1/ps");
     expect(pathOf("GET /v1/ps", { query: { namespace: "a&b" } }).path).toBe("/v1/ps?namespace=a%26b");
     expect(() => pathOf("GET /v1/operations/:id", {})).toThrow("needs the parameter id");

@@ -35,7 +35,7 @@ export interface Client {
     route: R,
     ...options: Required<CallOf<R, Api[R]["query"], Api[R]["body"]>>
   ): Promise<Api[R]["out"]>;
-  /** Events until the daemon ends the stream. Leaving the loop or aborting closes the connection; the operation goes on. */
+  /** Events until the daemon ends the stream. Leaving the loop or aborting closes the connection; the operation keeps running. */
   stream<R extends keyof ApiStreams & string>(
     route: R,
     ...options: Required<CallOf<R, ApiStreams[R]["query"], ApiStreams[R]["body"]>>

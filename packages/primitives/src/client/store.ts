@@ -11,7 +11,7 @@ export type StorePlan = {
   readonly changes: boolean;
   readonly from: { readonly generation: number; readonly machines: readonly string[] };
   readonly to: { readonly generation: number; readonly machines: readonly string[] };
-  /** Re-foundings that nobody is at work on. They are brought to their end first. */
+  /** Re-foundings without a coordinator. They are finished first. */
   readonly unfinished: readonly { readonly id: string; readonly decided: boolean }[];
   readonly warnings: readonly string[];
   readonly recovery?: StoreRecovery;
@@ -29,14 +29,14 @@ export type StoreMoved = {
   readonly pauseMs: number;
   /** Machines of the new set whose server is not open yet: the same command again opens it. */
   readonly notOpen: readonly string[];
-  /** Machines of the old set that were away. What they have is passed by, and never takes a write. */
+  /** Machines of the old set that were away. Their data is ignored, and never takes a write. */
   readonly notRetired: readonly string[];
-  /** Members that could not be told. They ask the others. */
+  /** Members that were not reached. They ask the others. */
   readonly unaware: readonly string[];
   readonly recovery?: StoreRecovery;
 };
 
-/** What a store that is made out of a mirror or a backup has, and what it lacks. */
+/** Contents and gaps of a store that is rebuilt from a mirror or a backup. */
 export type StoreRecovery = {
   /** The machine whose mirror it is; absent: a backup. */
   readonly from?: string;

@@ -11,7 +11,7 @@ import type {
 
 export type MachineRow = {
   readonly record: MachineRecord;
-  /** The record's state; `drained` is what is seen of one that drains when nothing is committed there any more. */
+  /** The record's state; `drained`: it is draining, and no commit names it any more. */
   readonly lifecycle: MachineRecord["state"] | "drained";
   /** How much is committed there. */
   readonly committed: { readonly instances: number; readonly volumes: number };

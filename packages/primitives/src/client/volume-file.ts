@@ -20,7 +20,7 @@ export type VolumeFile = {
 export type VolumeImportRequest = {
   readonly namespace: string;
   readonly volume: string;
-  /** Default: the machine that is asked. */
+  /** Default: this daemon's machine. */
   readonly machine?: string;
   readonly mode: "preview" | "apply";
   readonly by: string;

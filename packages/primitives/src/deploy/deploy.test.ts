@@ -27,7 +27,7 @@ async function deploy(world: World, toml: string, operation: string, more: Parti
   );
 }
 
-/** What runs, what is reserved and what is committed, without saying where: `web.1 v2 running`. */
+/** Running, reserved and committed instances, without their machines: `web.1 v2 running`. */
 async function inspect({ memory, ports }: World): Promise<Json> {
   const instances = memory.all.flatMap(({ instances }) => [...instances.values()]);
   const last = await ports.store.commits.last("prod");
@@ -82,7 +82,7 @@ const V1_STATE = {
 };
 
 describe("on machines in memory", () => {
-  test("a first deploy runs what the manifest says, and no more", async () => {
+  test("a first deploy runs the manifest's services, and no more", async () => {
     expect(await inspect(await worldWithV1())).toEqual(V1_STATE);
   });
 
@@ -216,7 +216,7 @@ describe("on machines in memory", () => {
     expect(await inspect(world)).toEqual(V1_STATE);
   });
 
-  test("a bundle that nobody has is refused", async () => {
+  test("a bundle that no machine has is refused", async () => {
     const world = await emptyWorld();
     for (const machine of world.memory.all) machine.bundles.clear();
     expect(await deploy(world, V1, OLD)).toMatchObject({

@@ -14,7 +14,7 @@ export type DeployFacts = ChangeFacts & {
   readonly images: ReadonlyMap<string, Found>;
 };
 
-/** Makes a namespace what a manifest says. What is the same and lives is not touched; volumes that it leaves out stay. */
+/** Deploys a manifest. Unchanged live instances are not touched; volumes that the manifest leaves out stay. */
 export const deployPrimitive = changePrimitive<DeployInput, DeployFacts>({
   name: "deploy",
   version: 2,

@@ -106,7 +106,7 @@ function factsOf(world: World): DeployFacts {
 
 const summaryOf = (made: { readonly summary: unknown }) => made.summary as ChangeSummary;
 
-/** What the namespace is after the plan was carried out. */
+/** The namespace's state after the plan. */
 function after(toml: string, world: World, operation: string): Required<Pick<World, "head">> & World {
   const facts = factsOf(world);
   const made = plan(input(toml), facts, operation);
@@ -242,7 +242,7 @@ test("a removed service goes, with its routes", () => {
 const JOB =
   '[jobs.migrate]\nimage = "app"\n[services.web]\nimage = "app"\nafter = ["migrate"]\n[services.cache]\nimage = "two"\n';
 
-test("a job runs before what comes after it, and is removed when all is committed", () => {
+test("a job runs before its dependants, and is removed after the commit", () => {
   const { needs, settle, prepare } = stepsOf(JOB, base, OP[0]);
   const job = prepare.find((id) => id.startsWith("run migrate")) ?? "";
   const web = prepare.find((id) => id.startsWith("start web")) ?? "";
@@ -263,7 +263,7 @@ test.each([
   expect(prepare.some((id) => id.startsWith("run migrate"))).toBe(runs);
 });
 
-test("what is unchanged passes the order on: c waits for a through an untouched b", () => {
+test("an unchanged service passes the order on: c waits for a through an untouched b", () => {
   const chain = (a: string, c: string) =>
     `[services.a]\nimage = "${a}"\n[services.b]\nimage = "app"\nafter = ["a"]\n[services.c]\nimage = "${c}"\nafter = ["b"]`;
   const { needs, prepare } = stepsOf(chain("two", "two"), after(chain("app", "app"), base, OP[0]));
@@ -291,7 +291,7 @@ test("stop-first: the outage begins when all else is ready", () => {
   expect(refuse(input(toml("two")), factsOf(away))).toMatchObject([{ code: "machine_unreachable" }]);
 });
 
-test("what dead operations left is removed", () => {
+test("leftovers of dead operations are removed", () => {
   const world = after(WEB, base, OP[0]);
   const facts = factsOf(world);
   const stray = { ...facts.machines[0]?.observation?.instances[0], id: "prod.web.1.stray000" };
@@ -370,7 +370,7 @@ const anyManifest = fc
       .join("\n"),
   );
 
-test("over any history: what is unchanged stays, plans are deterministic and closed, every candidate can be undone", () => {
+test("over any history: unchanged instances stay, plans are deterministic and closed, every candidate can be undone", () => {
   fc.assert(
     fc.property(anyManifest, anyManifest, (first, second) => {
       const world = after(first, base, OP[0]);

@@ -7,8 +7,7 @@ export const Input = Type.Object({
   machine: label("The machine that nothing of it is to be on."),
   lost: Type.Optional(
     Type.Literal(true, {
-      description:
-        "The machine does not answer and never will, or is no member any more: what is there is lost.",
+      description: "The machine does not answer and never will, or is no member any more: its data is lost.",
     }),
   ),
   lose: Type.Optional(

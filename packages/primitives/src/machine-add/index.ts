@@ -7,8 +7,8 @@ import { type MachineAddKinds, plan } from "./plan.ts";
 import { steps } from "./steps.ts";
 
 /**
- * Makes a machine a member, over SSH: what it lacks is installed, it takes a seat (a name and a subnet), every member takes it as
- * its peer, it joins, and handshakes with every reachable member. The commit turns its record from `joining` to `active`.
+ * Makes a machine a member, over SSH: installs missing packages, takes a seat (a name and a subnet), adds the peer on every
+ * member, joins, and handshakes with every reachable member. The commit turns its record from `joining` to `active`.
  */
 export const machineAdd: Primitive<MachineAddPorts, MachineAddInput, MachineAddFacts, MachineAddKinds, Json> =
   {

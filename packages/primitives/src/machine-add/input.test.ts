@@ -90,7 +90,7 @@ describe("the other fields", () => {
     });
   });
 
-  it("all mistakes are told at once", () => {
+  it("all mistakes are reported at once", () => {
     const parsed = parseMachineAdd({
       target: "x",
       name: "-",

@@ -28,11 +28,11 @@ const halfAdded = (world: AddWorld) => {
 };
 
 describe("machine add under the harness", () => {
-  it("ends with a member or with what was there before: a bare machine", async () => {
+  it("ends with a member or with the previous state: a bare machine", async () => {
     expect(await checkPrimitive(addScenario())).toEqual([]);
   }, 120_000);
 
-  it("ends with a member or with what was there before: a half-added machine with an older build", async () => {
+  it("ends with a member or with the previous state: a half-added machine with an older build", async () => {
     // The unfinished membership is not put back: it was nobody's. So one without a record counts as none.
     const inspect = async (world: AddWorld) => {
       const found = (await inspectAdd(world)) as { machines: string[]; targets: string[] };
@@ -85,7 +85,7 @@ describe("two machines that are added at once", () => {
       const { subnets, answering } = (await inspectAdd(world)) as { subnets: string[]; answering: string[] };
       expect(subnets.length).toBe(4);
       expect(answering.length).toBe(4);
-      // What the operation says is what the machine got.
+      // The result agrees with the machine.
       for (const one of outcomes) {
         if (typeof one !== "object" || one.kind !== "operation") continue;
         const { machine, subnet } = one.output as { machine: string; subnet: string };

@@ -39,7 +39,7 @@ export const peerSteps: {
     async apply({ id, machines }, context) {
       const wait = { timeoutMs: 25_000, signal: context.signal };
       const timeoutMs = 20_000;
-      // Both ways: what a machine receives may be limited where what it sends is not. TCP heeds the smaller MTU of the two.
+      // Both ways: the limit may hold for received packets only. TCP heeds the smaller MTU of the two.
       const back = (peers: readonly string[], mtu?: number) =>
         Promise.all(
           peers.map((peer) => {
@@ -54,7 +54,7 @@ export const peerSteps: {
           .call(id, "membership.handshake", asked, listening)
           .catch(async (error: unknown) => {
             if (errorBody(error).code !== "machine_unreachable") throw error;
-            // What it was asked may be stuck behind a packet that is too long for the way: the others know.
+            // The request may be stuck behind a packet that is too long for the path: the others know.
             throw await back(peers).then(
               () => error,
               (why: unknown) => (errorBody(why).code === "path_too_narrow" ? why : error),
@@ -75,7 +75,7 @@ export const peerSteps: {
   },
 };
 
-/** A machine may be removed while another one comes: nobody waits for it then. */
+/** A machine may be removed while another one is added: it is not waited for then. */
 async function stillMembers(
   machines: readonly string[],
   { ports }: Pick<StepContext<MemberPorts>, "ports">,
@@ -92,7 +92,7 @@ export function planPeers(id: string, { reachable }: MemberFacts, after: readonl
     kind: "members.await",
     args: { seat: member, reserve: "seat" },
     machine: member,
-    title: `${member} takes ${id} as its peer`,
+    title: `add peer ${id} on ${member}`,
     needs: after,
   }));
   return { steps, needs: steps.length > 0 ? steps.map((step) => step.id) : after };
@@ -120,9 +120,9 @@ export const basisOf = (facts: MemberFacts): readonly Basis[] => [
 export const warningsOf = (id: string, { machines, reachable }: MemberFacts): readonly string[] =>
   machines
     .filter(({ record }) => isMember(record) && !reachable.includes(record.id))
-    .map(({ record }) => `${record.id} is not reachable: it takes ${id} as its peer when it is back`);
+    .map(({ record }) => `${record.id} is not reachable: it adds peer ${id} when it is back`);
 
-/** What the new machine is told: its seat, and everybody as they are now. */
+/** The join document: the new machine's seat, and the present members. */
 export async function joinDocument(
   record: MachineRecord,
   storeServers: readonly string[],

@@ -116,7 +116,7 @@ describe("the name", () => {
 describe("the plan", () => {
   const ids = (of: MachineAddFacts) => plan(INPUT, of).prepare.map(({ id }) => id);
 
-  it("installs what is missing, and no more", () => {
+  it("installs missing packages, and no more", () => {
     expect(ids(facts({ missingPackages: ["haproxy"] }))).toEqual([
       ...["packages", "payload", "daemon", "seat", "peer@m1", "peer@m2", "join", "handshake"],
     ]);
@@ -126,7 +126,7 @@ describe("the plan", () => {
     ).toEqual([...["payload", "daemon", "leave", "seat", "peer@m1", "peer@m2", "join", "handshake"]]);
   });
 
-  it("every member takes the peer before it joins, and one that is away is told", () => {
+  it("every member adds the peer before it joins, and one that is away is reported", () => {
     const { prepare, warnings } = plan(INPUT, facts({}, { reachable: ["m1"] }));
     expect(prepare.find(({ id }) => id === "join")?.needs).toEqual(["peer@m1"]);
     expect(warnings).toEqual([expect.stringContaining("m2 is not reachable")]);
@@ -138,7 +138,7 @@ describe("the plan", () => {
   });
 });
 
-describe("what the target's daemon says of itself", () => {
+describe("the membership that the target's daemon reports", () => {
   const good = {
     publicKey: `${"a".repeat(42)}A=`,
     nkey: `U${"A".repeat(55)}`,

@@ -6,7 +6,7 @@ import type { MachineAddFacts } from "./observe.ts";
 import { basisOf, type PeerKinds, planHandshake, planPeers, storeServersOf, warningsOf } from "./peers.ts";
 import { freePlace, nameOf, presentMember, refuse } from "./refuse.ts";
 
-/** What is known of the new machine before its identity and its subnet are. */
+/** The new machine before its identity and subnet are known. */
 export type Seat = {
   readonly id: string;
   readonly runtime: "docker" | "process";

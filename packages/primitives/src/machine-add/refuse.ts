@@ -170,7 +170,7 @@ export function refuseTaken(who: string, taken: MachineRecord): Refusal {
   return { code: "name_taken", message, hint: "give another with --name" };
 }
 
-/** IPv4 networks of `routes` that share addresses with `cidr`. What is no network (`unreachable`, `local`) is passed over. */
+/** IPv4 networks of `routes` that share addresses with `cidr`. Entries that are no network (`unreachable`, `local`) are skipped. */
 function overlapping(cidr: string, routes: readonly string[]): readonly string[] {
   const wanted = range(cidr);
   return routes.filter((route) => {

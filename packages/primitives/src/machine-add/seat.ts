@@ -152,7 +152,7 @@ function refuseRemoved({ publicKey, nkey }: Self, removed: readonly Fact<"remove
   });
 }
 
-/** False: somebody else has it. */
+/** False: another operation has it. */
 async function claim(ports: MemberPorts, index: number, value: SubnetRecord) {
   const written = await ports.store.facts.put(`subnet.${index}`, value, 0);
   return written.ok || written.current?.value.operation === value.operation;

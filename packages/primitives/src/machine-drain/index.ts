@@ -4,7 +4,7 @@ import { lifecyclePrimitive } from "../membership/lifecycle.ts";
 import { Input, type MachineDrainInput } from "./input.ts";
 
 /**
- * The machine takes nothing new. With `migrate`, what is there moves to other machines, one namespace after the other; each is a change
+ * The machine takes nothing new. With `migrate`, its workloads and volumes move to other machines, one namespace after the other; each is a change
  * of its own, and what has moved stays moved whatever becomes of the others.
  */
 export const machineDrain = lifecyclePrimitive<MachineDrainInput>({

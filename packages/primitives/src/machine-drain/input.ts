@@ -4,6 +4,6 @@ import type { Shape } from "../model/shape.ts";
 
 export const Input = Type.Object({
   machine: label("The machine."),
-  migrate: Type.Optional(Type.Boolean({ description: "Moves what is there to other machines." })),
+  migrate: Type.Optional(Type.Boolean({ description: "Moves its workloads and volumes to other machines." })),
 });
 export type MachineDrainInput = Shape<typeof Input>;

@@ -40,7 +40,7 @@ export async function unclaimInvite(
   });
 }
 
-/** The invite, when nobody has it. @throws PloyzError why it cannot be had. */
+/** The invite, if it is free. @throws PloyzError why it is not. */
 function free(entry: Entry<Invite> | undefined, claim: Claim, now: number): Invite {
   const invite = entry?.value;
   const refusal = refuseInvite(invite, { publicKey: claim.publicKey, now });

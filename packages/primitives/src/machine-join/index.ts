@@ -7,8 +7,8 @@ import { type MachineJoinKinds, plan } from "./plan.ts";
 import { steps } from "./steps.ts";
 
 /**
- * Makes a machine a member that came by itself with a token: it takes the invite and a seat, every member takes it as its peer, it is
- * answered with its seat, and handshakes with every reachable member. Who calls it has compared the token's secret; here only the
+ * Makes a machine a member that came by itself with a token: it takes the invite and a seat, every member adds the peer, it
+ * receives its seat, and handshakes with every reachable member. Who calls it has compared the token's secret; here only the
  * invite's id is known. The commit turns its record from `joining` to `active`.
  */
 export const machineJoin: Primitive<

@@ -6,7 +6,7 @@ import { INVITE_ID } from "../model/invite.ts";
 import { VERSION } from "../model/patterns.ts";
 import type { Shape } from "../model/shape.ts";
 
-/** What the new machine says of itself. Only public halves of keys; where the connection came from is among the endpoints. */
+/** The new machine's description of itself. Only public halves of keys; where the connection came from is among the endpoints. */
 const JoiningMachine = Type.Object({
   ...Self.properties,
   hostname: Type.String({ maxLength: 253 }),
@@ -27,7 +27,7 @@ export const Input = Type.Object({
 });
 export type MachineJoinInput = Shape<typeof Input>;
 
-/** It comes from a machine that is no member yet, and what is in it ends up in the configuration of every member. */
+/** It comes from a machine that is no member yet, and its contents end up in the configuration of every member. */
 export const parseMachineJoin = inputParser(Input);
 
 /** One lease for each machine that wants in, whatever invite it holds: its key, in letters that a lease's name may have. */

@@ -91,7 +91,7 @@ describe("two machines that join at once", () => {
   );
 
   it(
-    "with one token: one is in, the other is told that it was used, and nothing of it is left",
+    "with one token: one joins, the other learns that the token was used, and nothing of it is left",
     () =>
       every(inputOf("B", "b.example.test"), async ({ world, outcomes }) => {
         expect([...outcomes].sort()).toEqual(["done", "invite_used"]);
@@ -129,7 +129,7 @@ describe("an invite", () => {
     expect(await inspectJoin(world)).toEqual(before);
   };
 
-  it("that is unknown, revoked or expired lets nobody in", async () => {
+  it("that is unknown, revoked or expired admits no machine", async () => {
     const world = await joinWorld();
     await nothing(world, inputOf("A", "a", "00000000000000cc"), "invite_unknown");
     await change(world, OPEN, (open) => ({ ...open, revoked: true }));
@@ -138,7 +138,7 @@ describe("an invite", () => {
     await nothing(world, inputOf("A", "a", SECOND), "invite_expired");
   });
 
-  it("that is revoked or expires between the look and the claim lets nobody in", async () => {
+  it("that is revoked or expires between the look and the claim admits no machine", async () => {
     const trial = async (to: (open: Invite) => Invite) => {
       const world = await joinWorld();
       const trace = async (faults: readonly Fault[]) => {
@@ -163,7 +163,7 @@ describe("an invite", () => {
     expect(await trial((open) => ({ ...open, expiresAt: 0 }))).toBe("invite_expired");
   });
 
-  it("is for one machine; that one may ask again for a while, and is told the same", async () => {
+  it("is for one machine; that one may ask again for a while, and gets the same answer", async () => {
     const world = await joinWorld();
     expect(told(await join(world))).toBe("done");
     await nothing(world, inputOf("B", "b.example.test"), "invite_used");
@@ -208,7 +208,7 @@ describe("refuses before anything is touched", () => {
     expect(await inspectJoin(world)).toEqual(before);
   });
 
-  it("a machine that went away before its answer: the seat and the invite are given back", async () => {
+  it("a machine that disconnected before its answer: the seat and the invite are given back", async () => {
     const world = await joinWorld(({ ports }) => {
       for (const machine of ports.joiner.waiting.values()) machine.waiting = false;
     });

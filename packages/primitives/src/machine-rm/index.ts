@@ -11,7 +11,7 @@ import { type MachineRmKinds, steps } from "./steps.ts";
 
 /**
  * A machine goes: what runs there moves to others with its data, its membership ends with one commit, it cleans itself, and its keys
- * are revoked everywhere. With `force`, one that is gone for ever: what was only there is lost, and every volume of that is named.
+ * are revoked everywhere. With `force`, a machine that is lost: data that was only there is lost, and every such volume is named.
  */
 export const machineRm: Primitive<MembershipPorts, MachineRmInput, MembershipFacts, MachineRmKinds, Json> = {
   name: "machine-rm",
@@ -26,7 +26,7 @@ export const machineRm: Primitive<MembershipPorts, MachineRmInput, MembershipFac
   observe: ({ machine }, ports, signal) => observeMembership(machine, ports, signal),
   plan,
   steps,
-  /** The record says it from here on, and no one who follows takes it for a member; it is gone once the machine has been told. */
+  /** The record says it from here on, and no one who follows takes it for a member; it is deleted once the machine has left. */
   commit({ machine }, _facts, _plan, { operation, output }) {
     const { revision, record } = output("drain") as MachineRmKinds["drain"]["out"];
     return {

@@ -22,7 +22,7 @@ async function onM2(machines: readonly string[] = ["m1", "m2", "m3"]): Promise<W
 }
 
 describe("machine rm", () => {
-  test("moves what is there with its data, tells the machine to leave, and revokes its keys", async () => {
+  test("moves its workloads and their data, tells the machine to leave, and revokes its keys", async () => {
     const world = await onM2();
     const outcome = await apply(world, machineRm, { machine: "m2" });
     expect(outcome).toMatchObject({
@@ -69,7 +69,7 @@ describe("machine rm", () => {
     expect(await stateOf(world, "m2")).toBeUndefined();
   });
 
-  test("what cannot move is refused with why, and nothing is touched", async () => {
+  test("an immovable workload is refused with its reason, and nothing is touched", async () => {
     const world = await onM2();
     await deploy(world, service("here", 1, 'constraints = { machines = ["m2"] }'), "other");
     const before = await inspect(world);
@@ -80,7 +80,7 @@ describe("machine rm", () => {
     expect(await inspect(world)).toEqual(before);
   });
 
-  test("a failure on the way puts the machine back to what it was; what has moved stays moved", async () => {
+  test("a failure on the way restores the machine's state; finished moves stay", async () => {
     const world = await onM2();
     const { call } = world.memory;
     // A deploy that began before puts something there while the machine is emptied.

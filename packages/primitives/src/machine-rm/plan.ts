@@ -9,9 +9,9 @@ import type { MachineRmKinds } from "./steps.ts";
 type Step = PlannedStep<MachineRmKinds>;
 
 /**
- * It takes nothing new, what is there moves, and then it is a member no more. Each evacuation is an operation of its own and stays done
- * when a later step fails: the namespace runs as well elsewhere. After the commit the machine is told to leave while it still has its
- * tunnel; then everybody lets go of it. By force it is the other way round: no namespace gives up its data before it is certain that
+ * It takes nothing new, its workloads and volumes move, and then it is no member any more. Each evacuation is an operation of its own and stays done
+ * when a later step fails: the namespace runs as well elsewhere. After the commit the machine gets the order to leave while it still has its
+ * tunnel; then every member removes the peer. By force it is the other way round: no namespace gives up its data before it is certain that
  * the machine is out for good.
  */
 export function plan(
@@ -42,7 +42,7 @@ export function plan(
       id: "drain",
       kind: "drain",
       args: { machine: id, from: record.state, lost: force },
-      title: `nothing new comes to ${id}`,
+      title: `stop placing work on ${id}`,
       needs: [],
     },
   ];
@@ -85,7 +85,7 @@ export function plan(
           kind: "released",
           args: { machine, forget: "forget" },
           machine,
-          title: `${machine} lets go of ${id}`,
+          title: `remove peer ${id} from ${machine}`,
           needs: ["forget"],
         }),
       ),
@@ -93,7 +93,9 @@ export function plan(
   ];
   const away = others
     .filter(({ observation }) => observation === undefined)
-    .map(({ record: { id: machine } }) => `${machine} does not answer: it lets go of ${id} when it is back`);
+    .map(
+      ({ record: { id: machine } }) => `${machine} does not answer: it removes peer ${id} when it is back`,
+    );
   return {
     // Not its own record, which the first step writes: the commit rests on what that wrote.
     basis: [],

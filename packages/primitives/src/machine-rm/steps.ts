@@ -10,7 +10,7 @@ import type { MachineRmInput } from "./input.ts";
 type State = MachineRecord["state"];
 
 export type MachineRmKinds = SharedKinds & {
-  /** Nothing new comes to it from now on. `from`: what its state was. `lost`: it is not waited for. */
+  /** It receives no new workloads from now on. `from`: its previous state. `lost`: it is not waited for. */
   drain: {
     args: { readonly machine: string; readonly from: State; readonly lost: boolean };
     out: { readonly revision: number; readonly record: MachineRecord };
@@ -22,7 +22,7 @@ export type MachineRmKinds = SharedKinds & {
   };
   /** Its record goes, and with it its tunnel and its user on every machine that follows. */
   forget: { args: Omit<RemovedMachine, "operation">; out: { readonly revision: number } };
-  /** Waits until a machine has let go of it. */
+  /** Waits until a machine has removed the peer. */
   released: {
     args: { readonly machine: string; readonly forget: string };
     out: { readonly warning?: string };
@@ -122,7 +122,7 @@ const changed = (machine: string) =>
     hint: "run the same command again",
   });
 
-/** What is remembered is written last, so that its revision is later than all that went. */
+/** The `removed` fact is written last, so that its revision is later than all deletions. */
 async function forget(
   machine: MachineRmKinds["forget"]["args"],
   { ports, operation }: StepContext<MembershipPorts>,

@@ -3,7 +3,7 @@ import { lifecyclePrimitive } from "../membership/lifecycle.ts";
 import { committedOn } from "../membership/observe.ts";
 import { Input, type MachineStandbyInput } from "./input.ts";
 
-/** A member with nothing on it, and nothing comes to it, until it is activated. */
+/** A member that has no workloads and receives none until it is activated. */
 export const machineStandby = lifecyclePrimitive<MachineStandbyInput>({
   name: "machine-standby",
   parse: inputParser(Input),

@@ -9,7 +9,7 @@ import { steps } from "./steps.ts";
 /**
  * Gives another machine the Ployz that is installed where the operation runs: sent, unpacked beside the old one, its daemon and
  * followers replaced, and what ran there seen to run on. Workloads, tunnels, HAProxy and nats-server are not touched. The commit writes
- * the version into the machine's record; until then a failure switches back. The machine that is asked cannot be the one that
+ * the version into the machine's record; until then a failure switches back. The coordinating machine cannot be the one that
  * changes, since its daemon runs the operation.
  */
 export const machineUpdate: Primitive<

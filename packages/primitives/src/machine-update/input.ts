@@ -3,7 +3,7 @@ import { label } from "../model/fields.ts";
 import type { Shape } from "../model/shape.ts";
 
 export const Input = Type.Object({
-  machine: label("The machine that gets the version of the one that is asked."),
+  machine: label("The machine that gets this machine's version."),
 });
 
 export type MachineUpdateInput = Shape<typeof Input>;

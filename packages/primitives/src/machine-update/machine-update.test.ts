@@ -57,7 +57,7 @@ describe("what an operator gets", () => {
   it.each([
     ["a build that does not come up", { kind: "dies" } as const, "update_reverted"],
     [
-      "a build that starts a workload anew",
+      "a build that restarts a workload",
       { kind: "disturbs", what: "prod.web.0.a" } as const,
       "update_disturbed",
     ],
@@ -87,14 +87,14 @@ describe("what an operator gets", () => {
     });
   });
 
-  it("the machine that is asked has its version already", async () => {
+  it("the coordinating machine has its version already", async () => {
     expect(await run(await updateWorld(), "m1")).toMatchObject({ state: "done", changed: false });
   });
 });
 
 const ports = ({ ports }: UpdateWorld, id = "m2") => ports.machines.machine(id);
 
-describe("what is refused before anything is touched", () => {
+describe("refusals before anything is touched", () => {
   const refusals: readonly (readonly [string, string, (world: UpdateWorld) => unknown])[] = [
     ["a machine that is away", "machine_unreachable", (world) => (ports(world).reachable = false)],
     ["a full disk", "disk_full", (world) => (ports(world).diskFreeBytes = 1)],

@@ -9,7 +9,7 @@ export interface MachineUpdatePorts extends PrimitivePorts {
   readonly source: UpdateSource;
 }
 
-/** The machine whose daemon runs the operation: what is installed there is what the other one gets. */
+/** The machine whose daemon runs the operation: the other one gets its installed build. */
 export interface UpdateSource {
   readonly machine: string;
   look(): Promise<InstalledBuilds & { readonly neededBytes: number }>;

@@ -65,7 +65,7 @@ export const steps: Steps = {
   "update.await": {
     timeoutMs: () => 2 * MINUTE,
     retryTransient: true,
-    // It may have gone back since: by itself, or by somebody's hand.
+    // It may have gone back since: by itself, or by hand.
     fleeting: () => true,
     async apply({ machine, build }, context) {
       const { version, disturbed } = await whileItRestarts(machine, () =>

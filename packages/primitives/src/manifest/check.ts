@@ -7,7 +7,7 @@ import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./sc
 import { checkTargets } from "./targets.ts";
 import { durationMs, MAX_DURATION_MS, sizeBytes } from "./units.ts";
 
-/** What the schema cannot say: references between names, exclusive fields, duplicates, cycles. Expects a document of the right shape. */
+/** Rules beyond the schema: references between names, exclusive fields, duplicates, cycles. Expects a document of the right shape. */
 export function checkMeaning(manifest: Manifest): readonly Refusal[] {
   const services = Object.entries(manifest.services ?? {});
   const jobs = Object.entries(manifest.jobs ?? {});

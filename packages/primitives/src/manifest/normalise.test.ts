@@ -42,7 +42,7 @@ test("a port need not be named where there is only one", () => {
   expect(ready).toMatchObject({ kind: "http", port: "http" });
 });
 
-test("what is written in another order is the same specification", () => {
+test("another order of fields is the same specification", () => {
   const one = spec(
     'env = { A = "1", B = "2" }\nports = { a = 1, b = 2 }\nroutes = [{ host = "x", port = "a" }, { host = "y", port = "b" }]',
   );

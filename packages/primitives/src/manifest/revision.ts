@@ -7,7 +7,7 @@ export function specRevision(spec: ServiceSpec | JobSpec): string {
 }
 
 /**
- * Changes only with what a running instance was given: another value means another instance. Routes, drain, grace, readiness,
+ * Changes only with the inputs of a running instance: another value means another instance. Routes, drain, grace, readiness,
  * placement and order are read when they are needed, so changing them restarts nothing. An image counts by digest, not by the
  * reference that led to it.
  */

@@ -3,7 +3,7 @@ import type { EnvValue } from "../model/commit.ts";
 import * as patterns from "../model/patterns.ts";
 
 /**
- * The manifest as people write it. The published `schema/ployz.schema.json` is this value; what JSON Schema cannot say (references
+ * The manifest as people write it. The published `schema/ployz.schema.json` is this value; rules beyond JSON Schema (references
  * between names, cycles) is in `check.ts`.
  */
 const closed = { additionalProperties: false } as const;
@@ -31,7 +31,7 @@ function map<T extends Type.TSchema>(keys: string, value: T, description: string
   });
 }
 
-/** One schema with two types rather than a union of two: its errors are about what was meant. */
+/** One schema with two types rather than a union of two: its errors are about the intended one. */
 const envValue = Type.Unsafe<EnvValue>({
   type: ["string", "object"],
   pattern: patterns.NO_NUL,

@@ -108,7 +108,7 @@ function summaryOf(
   };
 }
 
-/** The machine once what the evacuation brings is there. */
+/** The machine after the evacuation's arrivals. */
 function taken(fact: MachineFact, { services, volumes, next }: ChangeSummary): MachineFact {
   const { observation, record } = fact;
   if (observation === undefined) return fact;

@@ -3,7 +3,7 @@ import { didYouMean } from "../model/did-you-mean.ts";
 import { isMember } from "../model/machine.ts";
 import type { MembershipFacts } from "./observe.ts";
 
-/** What is leased by a change of a machine's place. */
+/** The scopes that a change of a machine's place leases. */
 export const machineScope = ({ machine }: { readonly machine: string }): readonly string[] => [
   `machine.${machine}`,
 ];

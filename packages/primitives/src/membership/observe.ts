@@ -11,7 +11,7 @@ export interface MembershipPorts extends PrimitivePorts {
 }
 
 export type MembershipFacts = {
-  /** The machine that it is about; absent when there is none of that name. */
+  /** The machine that it is about; absent when no machine has that name. */
   readonly machine?: { readonly record: MachineRecord; readonly revision: number };
   /** Remembered of one of that name that was removed. */
   readonly removed?: RemovedMachine;
@@ -54,7 +54,7 @@ export async function observeMembership(
 export const isOn = ({ instances, volumes }: Commit, machine: string): boolean =>
   [...instances, ...volumes].some((one) => one.machine === machine);
 
-/** What is committed on the machine: `prod/web.1`, `volume prod/data`. */
+/** Committed on the machine: `prod/web.1`, `volume prod/data`. */
 export function committedOn(heads: readonly Head[], machine: string): readonly string[] {
   return heads.flatMap(({ commit: { namespace, instances, volumes } }) => [
     ...instances

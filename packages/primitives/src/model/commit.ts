@@ -130,7 +130,7 @@ export const Volume = object({
   /** The dataset's guid on that machine, in decimal. */
   guid: text(),
   spec: VolumeSpec,
-  /** What it was cloned or copied from. */
+  /** The source of the clone or copy. */
   origin: Type.Optional(
     object({
       namespace: text(),
@@ -160,7 +160,7 @@ export type VolumeSnapshot = Static<typeof VolumeSnapshot>;
 const CommittedRoute = Type.Intersect([RouteSpec, object({ service: text(), since: Type.Optional(text()) })]);
 export type CommittedRoute = Static<typeof CommittedRoute>;
 
-/** The whole state of a namespace after one operation. What a reader needs is in the last one; nothing is folded. */
+/** The whole state of a namespace after one operation. A reader needs the last one only; nothing is folded. */
 export const Commit = object({
   v: Type.Literal(1),
   namespace: label(),

@@ -24,7 +24,7 @@ const done = { operation: text(), at: text(), by: text() };
 /** That a named snapshot was taken, as the fact `volume-snapshot.<namespace>.<volume>.<name>`. */
 const SnapshotRecord = object({ ...done, id: text(), machine: text(), guid: text() });
 
-/** Every fact that the store may hold: the first word of its key, and what it is. */
+/** Every fact that the store may hold: the first word of its key, and its schema. */
 export const FACTS = {
   cluster: ClusterRecord,
   machine: MachineRecord,

@@ -9,7 +9,7 @@ export function isOperationId(value: unknown): value is string {
 
 /**
  * A ULID (https://github.com/ulid/spec): 48 bits of `nowMs`, 80 bits of `random(10)`. Ids of later milliseconds sort later,
- * which is what the operation log is listed by.
+ * the order of the operation log.
  */
 export function ulid(nowMs: number, random: (bytes: number) => Uint8Array): string {
   let time = "";

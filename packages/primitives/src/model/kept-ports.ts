@@ -1,9 +1,9 @@
-/** TCP ports of a machine, by what they are kept for: no route may listen on them. */
+/** TCP ports of a machine, by their use: no route may listen on them. */
 export type KeptPorts = Readonly<Record<string, readonly number[]>>;
 
 /**
  * The list with the ports of the default configuration; a machine reports its own. The store's two generations take turns: each has a
- * client port, +2000 between servers, and a monitor. WireGuard's is UDP, but nobody should have to know that.
+ * client port, +2000 between servers, and a monitor. WireGuard's is UDP, but an operator should not have to know that.
  */
 export const KEPT_PORTS = {
   SSH: [22],

@@ -17,7 +17,7 @@ export const MachineRecord = object({
   ...identity,
   /**
    * `joining` until the add commits. A machine that is `draining` or on `standby` is a full member that takes no new instances.
-   * `removed` from the commit of its removal until everybody has let go of it: then the fact is gone, and `removed.<id>` stands.
+   * `removed` from the commit of its removal until every member has removed the peer: then the fact is gone, and `removed.<id>` stands.
    */
   state: Type.Enum(["joining", "active", "draining", "standby", "removed"]),
   /** Candidate `address:port` endpoints, best first. */
@@ -37,7 +37,7 @@ export const MachineRecord = object({
 });
 export type MachineRecord = Static<typeof MachineRecord>;
 
-/** What is remembered of a machine that was removed, under the fact `removed.<id>`: its keys are never let in again. */
+/** The lasting record of a removed machine, under the fact `removed.<id>`: its keys are never let in again. */
 export const RemovedMachine = object({
   ...identity,
   /** The operation that removed it. */

@@ -52,7 +52,7 @@ export function shapeChecker(schema: object): (document: unknown) => readonly Re
   };
 }
 
-/** The same for what is needed at once. @throws PloyzError `invalid_input`, naming every field that is wrong. */
+/** The same, for immediate use. @throws PloyzError `invalid_input`, naming every field that is wrong. */
 export function shaped<T extends TSchema>(schema: T): (document: unknown) => Shape<T> {
   const check = shapeChecker(schema);
   return (document) => {

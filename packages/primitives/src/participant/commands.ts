@@ -42,7 +42,7 @@ export interface Commands extends UpdateCommands {
   "instance.release": { args: { id: string }; out: null };
   /** Fetches what the instance's secrets hold, and keeps it on this machine until the instance is removed. */
   "instance.secrets": { args: { id: string; secrets: Readonly<Record<string, SecretRef>> }; out: null };
-  /** `secrets_missing` when `instance.secrets` did not bring what it is to be started with. */
+  /** `secrets_missing` when `instance.secrets` did not deliver its secrets before. */
   "instance.start": { args: InstanceStart; out: { startedAt: string } };
   /** Waits until ready; fails with `not_ready` or `instance_exited`, with the last log lines in `details.logs`. */
   "instance.ready": {
@@ -60,7 +60,7 @@ export interface Commands extends UpdateCommands {
   /** Stops at once, removes, releases the address: the undo of reserve and start. */
   "instance.remove": { args: { id: string }; out: null };
 
-  // volumes. An id names a dataset, the same on every machine that has a copy; the copy's state says what it is for. A single-writer
+  // volumes. An id names a dataset, the same on every machine that has a copy; the copy's state says its role. A single-writer
   // volume is in use by one running instance at most, and a sealed, incoming or retired copy by none: `instance.start` refuses.
   /** Snapshots of one copy, whatever its state, oldest first; `null`: no copy here. */
   "volume.snapshots": { args: { id: string }; out: { snapshots: readonly ObservedSnapshot[] } | null };
@@ -112,7 +112,7 @@ export interface Commands extends UpdateCommands {
   "volume.discard": { args: { id: string; operation: string }; out: null };
   /** After the commit: out of use, unmounted, read-only and kept until the retention lets it go. `volume_in_use` while something runs on it. */
   "volume.retire": { args: { id: string; operation: string }; out: null };
-  /** Lets go of snapshots and retired copies of the namespace that are beyond this machine's retention. What something depends on stays. */
+  /** Deletes snapshots and retired copies of the namespace that are beyond this machine's retention. Those with dependents stay. */
   "volume.prune": {
     args: { namespace: string };
     out: {
@@ -122,7 +122,7 @@ export interface Commands extends UpdateCommands {
       freedBytes: number;
     };
   };
-  /** What `volume.prune` would let go of now. A snapshot that an operator has named is never among it. */
+  /** The snapshots and copies that `volume.prune` would delete now. Never a snapshot that an operator has named. */
   "volume.expired": {
     args: { namespace: string };
     out: {
@@ -147,7 +147,7 @@ export interface Commands extends UpdateCommands {
   // membership: resolves when this machine's peers (and, on store machines, the store's users) follow the facts at this revision
   "membership.await": { args: { revision: number }; out: { peers: number } };
   /**
-   * Ordered after the commit that removed this machine: once this is answered, everything of the cluster goes from it. Durable: it goes
+   * Ordered after the commit that removed this machine: once this is answered, everything of the cluster is removed from it. Durable: it continues
    * on with that after a restart. `kept`: datasets that stay. `scope_busy` while operations run in its daemon.
    */
   "machine.leave": { args: { operation: string }; out: { kept: readonly string[] } };
@@ -175,7 +175,7 @@ export type TransferOffer =
       readonly snapshot: string;
       /** A snapshot that both have: only what has changed since. */
       readonly base?: string;
-      /** Goes on with a transfer that broke off, where the sender can: it then says `resumes`. */
+      /** Resumes a broken transfer where the sender can: it then says `resumes`. */
       readonly resumeToken?: string;
       readonly machine: string;
     };
@@ -271,7 +271,7 @@ export type MachineObservation = {
   readonly load1: number;
   /** Of the tunnel, in bytes. */
   readonly mtu?: number;
-  /** TCP ports that somebody listens on where the gateway would, the gateway itself included. */
+  /** TCP ports that are taken at the gateway's address, the gateway itself included. */
   readonly tcpPorts?: readonly number[];
   /** As its configuration says. Absent: a version from before 0.4. */
   readonly keptPorts?: KeptPorts;

@@ -19,7 +19,7 @@ export interface CallOptions {
   readonly idleTimeoutMs?: number;
   /** Fails with `machine_unreachable` when the machine gives no sign of life for this long. */
   readonly silentTimeoutMs?: number;
-  /** What a long command says on its way, as documented at the command. */
+  /** Progress of a long command, as documented at the command. */
   readonly onProgress?: (value: Json) => void;
 }
 
@@ -27,7 +27,7 @@ export interface CallOptions {
 export const LOOK = { timeoutMs: 30_000, silentTimeoutMs: 3_000 } as const;
 
 /**
- * Commands to machines, request and reply. Fails with `machine_unreachable` (nobody answers there), `deadline_exceeded`,
+ * Commands to machines, request and reply. Fails with `machine_unreachable` (no answer), `deadline_exceeded`,
  * `fenced` (a newer holder was seen), or the participant's own error.
  */
 export interface Machines {
@@ -39,7 +39,7 @@ export interface Machines {
   ): Promise<Commands[N]["out"]>;
 }
 
-/** A read, once more when nobody answered, or not in time: one lost message must not make a machine look gone. */
+/** A read, repeated once after no answer or a late one: one lost message must not make a machine look gone. */
 export async function ask<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();

@@ -13,10 +13,10 @@ export interface NestedOptions {
 /** Filled by whoever runs operations. */
 export interface Operations {
   /**
-   * Resolves when it is committed. Fails with its first refusal or its error. What it made is a valid state by itself, and is not
+   * Resolves when it is committed. Fails with its first refusal or its error. Its result is a valid state by itself, and is not
    * undone with the operation that it was part of.
    */
   run(nested: Nested, options: NestedOptions): Promise<OperationResult>;
-  /** Ends, back or forward, an interrupted run of it that nobody has gone on with. */
+  /** Ends, back or forward, an interrupted run of it that has no coordinator. */
   clear(nested: Nested): Promise<void>;
 }

@@ -8,7 +8,7 @@ import type { OperationSummary } from "../model/operation.ts";
  * The store: commits, facts, leases and operation journals. `@ployz/nats-store` fills `RawStore` over
  * JetStream and `testing` fills it in memory; `checkedStore` makes either a `Store`, and both pass `testing/store-contract`.
  *
- * A record that is not what its key says (see `FACTS` and `Commit`) is skipped by every call that reads many, and reported; a call
+ * A record that does not match its key (see `FACTS` and `Commit`) is skipped by every call that reads many, and reported; a call
  * that reads that very record fails with `record_unreadable`.
  *
  * Every write fails with `store_unavailable` (nothing is known about the outcome), never hangs: each call is
@@ -85,7 +85,7 @@ export interface FactStore {
   /** Removes if the present revision is `expected`. `ok` when it is already gone. */
   remove(key: FactKey, expected: number): Promise<RemoveResult>;
   /**
-   * Present facts of the name first, then one `synced`, then changes. What is gone after it was reported is a `delete`,
+   * Present facts of the name first, then one `synced`, then changes. A deletion after the report is a `delete`,
    * also before `synced`. Ends when `signal` aborts. Survives reconnects.
    */
   follow(name: FactName | "", signal: AbortSignal): AsyncIterable<FollowEvent<Fact>>;
@@ -130,7 +130,7 @@ export interface LeaseStore {
 export interface JournalStore<E = JournalEntry, S = OperationSummary> {
   /** All entries in order; empty when there is no such operation. */
   read(operation: string): Promise<readonly E[]>;
-  /** Appends as entry number `index` (0-based). `false`: somebody else has written that entry; a retry of the same entry is `true`. */
+  /** Appends as entry number `index` (0-based). `false`: another coordinator has written that entry; a retry of the same entry is `true`. */
   append(operation: string, index: number, entry: E): Promise<boolean>;
   /** Existing entries from `from`, then new ones as they come. Ends when `signal` aborts. */
   follow(operation: string, from: number, signal: AbortSignal): AsyncIterable<E>;

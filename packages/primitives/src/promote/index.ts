@@ -19,7 +19,7 @@ import { promotedServices } from "./services.ts";
 
 /**
  * Deploys into a namespace what another one runs: its services by digest, behind the target's own routes. Data stays the target's
- * but for volumes that are named to be replaced; what they held is kept, retired.
+ * but for volumes that are named to be replaced; their old content is kept, retired.
  */
 export const promote = changePrimitive<PromoteInput, ChangeFacts>({
   name: "promote",

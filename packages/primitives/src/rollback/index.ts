@@ -11,7 +11,7 @@ import { restoredVolumes } from "./volumes.ts";
 const MAX_HISTORY = 1000;
 
 /**
- * Makes a namespace what an earlier commit says: services, routes, and, when asked, data as it was when that commit was replaced.
+ * Rolls a namespace back to an earlier commit: services, routes, and, when asked, data as it was when that commit was replaced.
  * A new commit; what it replaces stays restorable in the same way.
  */
 export const rollback = changePrimitive<RollbackInput, RollbackFacts>({

@@ -124,7 +124,7 @@ describe("rollback", () => {
 });
 
 describe("volumes", () => {
-  test("create, use, leave, remove; what is in use stays", async () => {
+  test("create, use, leave, remove; a volume in use stays", async () => {
     const world = await worldWithShop();
     const files = { namespace: "prod", volume: "files", machine: "m3", quotaBytes: 2 ** 20 };
     expect(await apply(world, volumeCreate, files)).toMatchObject({ state: "done", changed: true });
@@ -185,7 +185,7 @@ describe("volumes", () => {
     });
   });
 
-  test("prune lets go of what the retention does, and says so before", async () => {
+  test("prune deletes beyond the retention, and shows it before", async () => {
     const world = await worldWithTwo();
     await apply(world, rollback, { namespace: "prod", volumes: "all" });
     expect(await apply(world, volumePrune, { namespace: "prod" })).toMatchObject({ changed: false });

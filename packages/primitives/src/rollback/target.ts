@@ -17,7 +17,7 @@ export type Target =
 export function findTarget({ namespace, to }: RollbackInput, history: History): Target {
   const [last] = history;
   if (to === undefined) {
-    // The same command again, say because the answer to the first was lost, must not go forward to what was just left.
+    // The same command again, say because the answer to the first was lost, must not go forward to the commit that it just left.
     const left = last?.commit.primitive === "rollback" ? last.commit.lineage?.revision : undefined;
     const back = history.findIndex(({ revision }) => revision === left);
     return at(history, back > 0 ? back : 1, namespace);
@@ -35,7 +35,7 @@ export function findTarget({ namespace, to }: RollbackInput, history: History): 
     return refused({
       code: "commit_ambiguous",
       message: `${to} begins the names of ${matches.length} commits of ${namespace}`,
-      hint: "give more of it, or the revision",
+      hint: "use more characters, or the revision",
     });
   }
   return at(history, index, namespace);

@@ -11,7 +11,7 @@ type Restored = {
   readonly warnings: readonly string[];
 };
 
-/** Volumes of the commit: as they are now, or, when asked for, cloned from what they held when it was replaced. */
+/** Volumes of the commit: as they are now, or, when asked for, cloned from their content when it was replaced. */
 export function restoredVolumes(
   { namespace, volumes: asked = "none" }: RollbackInput,
   target: Extract<Target, { ok: true }>,
@@ -102,6 +102,6 @@ function gone(
       : `the snapshot of ${namespace}/${name} from commit ${revision} is not on ${snapshot.machine} any more, or that machine does not answer`,
     hint: moved
       ? `move it back first: ployzctl migrate apply ${namespace}/SERVICE --to ${snapshot.machine}`
-      : "the retention may have let it go; ployzctl volume snapshots shows what there is",
+      : "the retention may have deleted it; ployzctl volume snapshots lists the present ones",
   };
 }

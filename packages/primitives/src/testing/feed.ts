@@ -1,7 +1,7 @@
 /** Hands every published item to every follower, in order. */
 export interface Feed<T> {
   publish(item: T): void;
-  /** `first` at once, then what is published after the call. Ends when `signal` aborts. */
+  /** `first` at once, then later publications. Ends when `signal` aborts. */
   follow(first: readonly T[], signal: AbortSignal): AsyncIterable<T>;
 }
 

@@ -5,7 +5,7 @@ import type { Commands, InstanceStart, ObservedInstance } from "../participant/c
 import type { CallOptions, Fence } from "../ports/machines.ts";
 import type { MemoryVolume } from "./memory-volume.ts";
 
-/** How an instance behaves once started; asked when somebody waits for it. */
+/** How an instance behaves once started; asked when a caller waits for it. */
 export interface Behaviour {
   readonly ready: "yes" | "never" | "exits";
   /** Of a job. */
@@ -19,7 +19,7 @@ export interface MemoryInstance {
   readonly startedAt: string;
 }
 
-/** One simulated machine: what it holds, and what went on there. Tests may read and change every field. */
+/** One simulated machine: its contents and its history. Tests may read and change every field. */
 export interface MemoryMachine {
   readonly id: string;
   reachable: boolean;
@@ -48,13 +48,13 @@ export interface MemoryMachine {
   readonly builds: Map<string, string | undefined>;
   /** Operations that its daemon runs. */
   readonly busy: string[];
-  /** What a switch to a build leads to; default: it runs. `dies`: it never answers. `disturbs`: it starts this anew. */
+  /** What a switch to a build leads to; default: it runs. `dies`: it never answers. `disturbs`: it restarts this. */
   readonly buildFaults: Map<
     string,
     { readonly kind: "dies" } | { readonly kind: "disturbs"; readonly what: string }
   >;
   readonly fences: Map<string, Fence>;
-  /** Every change, in order: `start prod.web.0.k3v9x2ab`. What was there already is no change. */
+  /** Every change, in order: `start prod.web.0.k3v9x2ab`. Something already present is no change. */
   readonly effects: string[];
 }
 
@@ -69,7 +69,7 @@ export interface MachineSetting {
   /** Whether its record says that it takes nothing new. */
   closed(machine: string): Promise<boolean>;
   answers(machine: string): boolean;
-  /** @throws PloyzError when one of them is not what the facts say now. */
+  /** @throws PloyzError when one of them differs from the present facts. */
   haveSecrets(secrets: readonly SecretRef[]): Promise<void>;
   /** Another machine that can be reached. */
   peer(machine: string): MemoryMachine | undefined;

@@ -17,7 +17,7 @@ export interface MemoryTarget {
   daemon: boolean;
   readonly keys: { readonly publicKey: string; readonly nkey: string };
   membership: { readonly cluster: string; readonly machine: string; readonly operation: string } | undefined;
-  /** Every change, in order. What was there already is no change. */
+  /** Every change, in order. Something already present is no change. */
   readonly effects: string[];
 }
 

@@ -16,7 +16,7 @@ import { createFeed, type Feed } from "./feed.ts";
 import { createMemoryLeases } from "./memory-leases.ts";
 
 const same = (a: Json, b: Json) => canonical(a) === canonical(b);
-/** What a store gives back is a copy, as from a wire. */
+/** A store returns copies, as from a wire. */
 const copy = <T>(value: T): T => structuredClone(value);
 
 /** The store's contract in memory, with lease TTLs on the given clock. Fault injection is the harness's: see `interpose`. */
@@ -78,7 +78,7 @@ function createCommits(next: () => number): MemoryCommits {
 
 function createFacts(next: () => number): RawFacts {
   const facts = new Map<string, Entry<Json>>();
-  /** What was replaced by what at which expectation: recognises a put that is sent twice. */
+  /** Old value, new value and expectation: recognises a put that is sent twice. */
   const puts = new Map<string, number>();
   const feed = createFeed<FollowEvent<Entry<Json>>>();
   const under = (prefix: string, key: string) =>

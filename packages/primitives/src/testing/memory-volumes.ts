@@ -161,7 +161,7 @@ export function volumeHandlersOf(
       copy ??= make({ id, namespace, name }, { spec: { scope: "single" }, operation, state: "incoming" });
       if (copy.state === "retired")
         copy = make({ id, namespace, name }, { ...copy, state: "incoming", operation, wasRetired: true });
-      // An operation that is over has left it: what it received is as good.
+      // A finished operation has left it: the received data is as good.
       if (copy.operation !== operation) copy = make({ id, namespace, name }, { ...copy, operation });
       if (whole) return { bytes: 0, ms: 0, base: snapshot };
       copy.content = wanted.content;

@@ -81,7 +81,7 @@ export function participantContract(makeMachine: () => Promise<MachineUnderTest>
       await machines.call(id, "instance.remove", { id: instance }, options);
     });
 
-    test("undo of what never happened is no error", async ({ machines, id }) => {
+    test("undo of a step that never happened is no error", async ({ machines, id }) => {
       const options = under(unique("place.ns"), 1);
       for (const command of ["instance.remove", "instance.release"] as const) {
         expect(await machines.call(id, command, { id: "ns.web.0.never000" }, options)).toBe(null);

@@ -120,7 +120,7 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
       expect(await facts.put(key, owner("m1"), 0)).toEqual(first);
     });
 
-    test("are removed at the expected revision, and removing what is gone is ok", async ({ facts }) => {
+    test("are removed at the expected revision, and removing a missing one is ok", async ({ facts }) => {
       const key = fresh();
       const made = await facts.put(key, owner("m1"), 0);
       const revision = made.ok ? made.revision : -1;
@@ -138,7 +138,7 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
       expect((await facts.get(key))?.value).toEqual(newer);
     });
 
-    test("a follower gets what is there, one synced, then puts and deletions", async ({ facts }) => {
+    test("a follower gets the present facts, one synced, then puts and deletions", async ({ facts }) => {
       const [a, b] = [fresh(), fresh()];
       const made = await facts.put(a, owner("m1"), 0);
       const stop = new AbortController();
@@ -161,7 +161,7 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
       const stop = new AbortController();
       const present = new Set<string>();
       let synced = 0;
-      // Whether the first picture shows a change or an event after it is a matter of luck; what it adds up to is not.
+      // Whether the first picture shows a change or an event after it is a matter of luck; the sum is not.
       const seen = takeUntil(facts.follow("subnet", stop.signal), (event) => {
         if (event.type === "put") present.add(event.entry.key);
         else if (event.type === "delete") present.delete(event.key);

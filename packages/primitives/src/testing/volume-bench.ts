@@ -7,7 +7,7 @@ export interface VolumeMachines {
   readonly machines: Machines;
   /** Two machines with storage that reach each other. */
   readonly ids: readonly [string, string];
-  /** An instance that both can really run, for as long as nobody stops it; the contract fills in the rest. */
+  /** An instance that both can really run, until it is stopped; the contract fills in the rest. */
   readonly runnable: Omit<Commands["instance.start"]["args"], "id" | "address" | "volumes">;
   close(): Promise<void>;
 }

@@ -148,14 +148,14 @@ export function volumeContract(open: () => Promise<VolumeMachines>, api: TestApi
       expect(await a.state(id)).toBe("incoming");
       for (let n = 0; n < 2; n++) await a.call("volume.discard", { id, operation: "back" });
       expect(await a.state(id)).toBe("retired");
-      // What it was before is not sent again.
+      // The earlier content is not sent again.
       expect((await a.call("volume.pull", { ...pull, ...back })).base !== null).toBe(true);
       await a.call("volume.admit", { ...volume, spec: single, operation: "back", ...back });
       await a.call("volume.discard", { id, operation: "back" });
       expect(await a.state(id)).toBe("retired");
     });
 
-    test("a copy that went on by itself is set aside, never overwritten", async (bench) => {
+    test("a diverged copy is set aside, never overwritten", async (bench) => {
       const { a, b, volume } = bench;
       const { id, namespace } = volume;
       await moved(bench, "there");
@@ -195,7 +195,7 @@ export function volumeContract(open: () => Promise<VolumeMachines>, api: TestApi
         }),
       ).toBe("snapshot_missing");
       await b.call("volume.pull", { ...pull, operation: "op2" });
-      // Another operation goes on with what a dead one has received.
+      // Another operation resumes with the data that a dead one has received.
       expect(await b.call("volume.pull", { ...pull, operation: "op3" })).toMatchObject({ bytes: 0 });
       await b.call("volume.discard", { id, operation: "op2" });
       expect(await b.state(id)).toBe("incoming");

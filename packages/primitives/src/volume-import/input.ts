@@ -10,8 +10,8 @@ export const Input = Type.Object({
   ...volumeFields,
   exported: Type.Object(
     {
-      namespace: label("What the file is of."),
-      volume: label("What the file is of."),
+      namespace: label("The namespace or volume in the file."),
+      volume: label("The namespace or volume in the file."),
       snapshot: Type.String({
         pattern: "^[a-z0-9][a-z0-9_.-]{0,79}$",
         description: "Name of the snapshot in it.",

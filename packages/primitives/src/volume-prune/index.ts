@@ -11,7 +11,7 @@ import { LOOK } from "../ports/machines.ts";
 import { Input, type VolumePruneInput } from "./input.ts";
 
 type Facts = Omit<ChangeFacts, "content"> & {
-  /** What each machine would let go of. */
+  /** The snapshots and copies that each machine would delete. */
   readonly expired: readonly (Commands["volume.expired"]["out"] & { readonly machine: string })[];
   /** Revision of the fact about the last time. */
   readonly last: number;
@@ -21,7 +21,7 @@ type Kinds = Pick<ChangeKinds, "volume.prune">;
 const keyOf = (namespace: string) => `volume-prune.${namespace}` as const;
 
 /**
- * Lets go of what is beyond the retention of its machine: snapshots of operations, and copies of volumes that were replaced, moved or
+ * Deletes everything beyond the retention of its machine: snapshots of operations, and copies of volumes that were replaced, moved or
  * removed. The end of every change of a namespace does the same. What a clone depends on stays, and is named.
  */
 export const volumePrune: Primitive<PrimitivePorts, VolumePruneInput, Facts, Kinds, Json> = {
@@ -56,7 +56,7 @@ export const volumePrune: Primitive<PrimitivePorts, VolumePruneInput, Facts, Kin
         kind: "volume.prune",
         args: { machine, namespace },
         machine,
-        title: `let go of ${names.length} snapshots and copies on ${machine}`,
+        title: `delete ${names.length} expired snapshots and copies on ${machine}`,
         needs: [],
       })),
       summary: {

@@ -8,7 +8,7 @@ import { Input, type VolumeRestoreInput } from "./input.ts";
 
 type Facts = ChangeFacts & { readonly snapshots: Snapshots };
 
-/** Gives a volume the content of one of its snapshots. What it held is kept, retired; the services on it are started anew. */
+/** Gives a volume the content of one of its snapshots. Its old content is kept, retired; the services on it are restarted. */
 export const volumeRestore = changePrimitive<VolumeRestoreInput, Facts>({
   name: "volume-restore",
   version: 1,

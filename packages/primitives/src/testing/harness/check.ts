@@ -144,7 +144,7 @@ async function openBench<
         }
       }
     },
-    /** A fault, what is true right after it, and the same command from another machine. */
+    /** A fault, the state right after it, and the same command from another machine. */
     async interrupted(fault: Fault, daemon: "restarted" | "down") {
       const t = await trial();
       const result = await start(t, first, [fault]).run();
@@ -164,7 +164,7 @@ async function openBench<
       report("pause", named(fault), stuck);
       report("run after pause", named(fault), await mustFinish(t, second));
     },
-    /** Somebody else gives the same command at this moment. */
+    /** Another operator gives the same command at this moment. */
     async twoRunners(fault: Fault, where: "same machine" | "other machine") {
       const t = await trial();
       const others: Promise<Outcome | "crashed" | "stuck">[] = [];

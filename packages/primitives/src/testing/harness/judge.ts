@@ -30,7 +30,7 @@ export async function leftInStore({ leases, journals }: Store): Promise<string[]
   return left;
 }
 
-/** What is wrong with the world, in sentences, when it should look like one of `expected` and hold no leases or unfinished work. */
+/** The faults of the world, in sentences, when it should look like one of `expected` and hold no leases or unfinished work. */
 export async function faultsOf<Ports extends PrimitivePorts, W extends World<Ports>>(
   world: W,
   inspect: (world: W) => Json | Promise<Json>,

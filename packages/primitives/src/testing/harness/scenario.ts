@@ -24,7 +24,7 @@ export interface Scenario<
   world(): W | Promise<W>;
   readonly input: unknown;
   /**
-   * All that an operator could find: what runs, is reserved, is committed, lies about. Without operation ids, revisions and times,
+   * All that an operator could find: running, reserved, committed and left over. Without operation ids, revisions and times,
    * and sorted, so that it is the same for the same state. Orphans must show in it.
    */
   inspect(world: W): Json | Promise<Json>;

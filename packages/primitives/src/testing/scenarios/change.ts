@@ -102,8 +102,8 @@ export async function headOf({ ports }: World, namespace = "prod"): Promise<Comm
 }
 
 /**
- * What runs and what is committed, copies of volumes and what they hold, without ids: two worlds in which the same was done are
- * equal. Content is told by the services that have written, since a candidate that was undone may have written too.
+ * Running and committed instances, copies of volumes and their content, without ids: two worlds in which the same was done are
+ * equal. Content is compared by the services that have written, since a candidate that was undone may have written too.
  */
 export async function inspect({ memory, ports }: World): Promise<Json> {
   const named = (id: string) => id.split(".").slice(0, -1).join(".");

@@ -8,7 +8,7 @@ import { type Cluster, createCluster, openProcess } from "../harness/process.ts"
 import type { Violation } from "../harness/scenario.ts";
 import { type World as ChangeWorld, inspect as inspectChange, worldWithShop } from "./change.ts";
 
-/** Machines with the shop of change/scenario on them, for tests of primitives that change what machines are. */
+/** Machines with the shop of change/scenario on them, for tests of primitives that change membership. */
 export type World = ChangeWorld & { readonly ports: MembershipPorts; readonly cluster: Cluster };
 
 export async function shopOn(machines: readonly string[]): Promise<World> {
@@ -50,7 +50,7 @@ export const serious = (found: readonly Violation[]): readonly Violation[] =>
       check !== "run after pause" || !/^left behind: operation \S+ running$/.test(message),
   );
 
-/** What runs and is committed, and what the cluster's machines are. */
+/** Running and committed instances, and the cluster's machines. */
 export async function inspect(world: World): Promise<Json> {
   const facts = await world.ports.store.facts.list("");
   return {
