@@ -152,7 +152,7 @@ export async function openMember(
       .ready()
       .then(() => local.tidy())
       .catch((error: unknown) => log.error({ err: error }, "volumes"));
-  await substrate.isolated().catch(letGo);
+  await substrate.isolated((error) => log.error({ err: error }, "network policy")).catch(letGo);
   let adoption = await adoptCommitted(
     self.id,
     heads().map(({ commit }) => commit),

@@ -1,7 +1,7 @@
 import { openDns, type Views, type ZoneRecords } from "@ployz/dns";
 import type { MachineRecord } from "@ployz/primitives";
 import { applyNetworkPolicy, hasNetworkPolicy, removeNetworkPolicy } from "@ployz/runtime";
-import { BRIDGE } from "../mesh/substrate.ts";
+import { BRIDGE, POLICY_CHECK_MS } from "../mesh/substrate.ts";
 import { isolate, residentsOf } from "./policy.ts";
 import type { Head } from "./project.ts";
 import type { Followed, FollowerDeps, Served } from "./run.ts";
@@ -21,9 +21,6 @@ export function zoneOf(heads: readonly Head[], machines: readonly MachineRecord[
     machines: machines.map(({ id, address }) => ({ name: id, address })),
   };
 }
-
-/** How often the packet filter is looked at: another program may have flushed it. */
-const LOOK_MS = 20_000;
 
 /** DNS on the machine's overlay address, for its workloads, and the packet filter that keeps namespaces apart: a name is served only where it may be reached. */
 export async function serveDns({ config, membership, log }: FollowerDeps): Promise<Served> {
@@ -64,7 +61,7 @@ export async function serveDns({ config, membership, log }: FollowerDeps): Promi
   };
   const timer = setInterval(
     () => void look().catch((error: unknown) => log.error({ err: error }, "network policy")),
-    LOOK_MS,
+    POLICY_CHECK_MS,
   );
   return {
     async apply(followed) {

@@ -1,6 +1,7 @@
 import type { Candidates, MachineRecord } from "@ployz/primitives";
 import { describe, expect, it } from "vitest";
 import { allows, isolate, type Resident } from "./policy.ts";
+import { isIsolated } from "./run.ts";
 
 type Made = Readonly<
   Record<string, { readonly at: readonly string[]; readonly allowFrom?: readonly string[] }>
@@ -163,4 +164,11 @@ describe("candidates of an operation", () => {
     };
     expect(names([first], "10.101.1.9")).toEqual({ "db.prod": ["10.101.2.9"] });
   });
+});
+
+it("a lost mirror does not open the overlay; the store's record decides once it is read", () => {
+  expect(isIsolated(undefined, { isolation: "on" })).toBe(true);
+  expect(isIsolated(undefined, {})).toBe(false);
+  expect(isIsolated({ isolation: "on" }, {})).toBe(true);
+  expect(isIsolated({}, { isolation: "on" })).toBe(false);
 });

@@ -2,7 +2,7 @@ import { unwatchFile, watchFile } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openStore } from "@ployz/nats-store";
-import type { Candidates, MachineRecord } from "@ployz/primitives";
+import type { Candidates, ClusterRecord, MachineRecord } from "@ployz/primitives";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
 import { PloyzError } from "../error-codes.ts";
@@ -28,6 +28,12 @@ export interface Followed {
   /** Namespaces are apart. */
   readonly isolated: boolean;
 }
+
+/** By the store's record; before it was read, by the machine's own: a lost mirror must not open the overlay. */
+export const isIsolated = (
+  stored: Pick<ClusterRecord, "isolation"> | undefined,
+  joined: Pick<ClusterRecord, "isolation">,
+): boolean => (stored ?? joined).isolation === "on";
 
 /** A server of the last commits: HAProxy or DNS. */
 export interface Served {
@@ -60,6 +66,7 @@ export async function runFollower(
       hint: "create one: ployzctl mesh init NAME",
     });
   }
+  const joined = membership.cluster;
   const { nkeySeed } = await ensureIdentity(paths);
   await mkdir(paths.mirror, { recursive: true, mode: 0o700 });
   const store = openStore({
@@ -90,7 +97,7 @@ export async function runFollower(
         const [cluster] = mirror.facts("cluster");
         const candidates = mirror.facts("candidates");
         await served.apply({
-          ...{ heads, machines, isolated: cluster?.value.isolation === "on" },
+          ...{ heads, machines, isolated: isIsolated(cluster?.value, joined) },
           candidates: new Map(candidates.map(({ key, value }) => [key.slice("candidates.".length), value])),
         });
         applied.set(

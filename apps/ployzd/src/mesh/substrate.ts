@@ -23,7 +23,10 @@ import type { Membership } from "./membership.ts";
 
 export const INTERFACE = "ployz-wg0";
 export const BRIDGE = "ployz0";
-const POLICY_MS = 20_000;
+/** How often the follower of DNS checks that the network policy is in place: another program may have flushed it. */
+export const POLICY_CHECK_MS = 20_000;
+/** Longer than a follower that runs needs to notice: a closed policy must not replace one that it has just restored. */
+const POLICY_MS = 3 * POLICY_CHECK_MS;
 
 export interface Surroundings {
   readonly config: Config;
@@ -48,8 +51,11 @@ export interface Substrate {
   startStore(membership: Membership): Promise<readonly string[]>;
   /** Updates the users of this machine's running store server, if any. */
   setUsers(membership: Membership): Promise<void>;
-  /** Resolves when namespaces are apart: the follower of DNS sees to that. If it does not, no workload reaches another until it does. */
-  isolated(): Promise<void>;
+  /**
+   * Resolves when namespaces are apart: the follower of DNS sees to that. If it does not, `log` gets the reason, and no workload reaches another
+   * until it does.
+   */
+  isolated(log: (error: unknown) => void): Promise<void>;
   down(): Promise<void>;
 }
 
@@ -176,12 +182,13 @@ export async function openSubstrate(
       );
       return started;
     },
-    async isolated() {
+    async isolated(log) {
       if (membership.cluster.isolation !== "on") return;
       const there = async () => ((await hasNetworkPolicy(network)) ? true : undefined);
-      await waitFor("the network policy", there, { timeoutMs: POLICY_MS }).catch(() =>
-        applyNetworkPolicy(network, { groups: [], machines: [], gatewayPorts: [] }),
-      );
+      await waitFor("the network policy", there, { timeoutMs: POLICY_MS }).catch((error: unknown) => {
+        log(error);
+        return applyNetworkPolicy(network, { groups: [], machines: [], gatewayPorts: [] });
+      });
     },
     async down() {
       await Promise.all(["ployz-gateway", "ployz-dns", SWAP_SERVICE].map((name) => services.remove(name)));
