@@ -27,6 +27,7 @@ import type {
   SnapshotList,
   StoreMoved,
   StorePlan,
+  StoreRepaired,
   StoreStatus,
   VolumeList,
   VolumeRow,
@@ -59,6 +60,7 @@ export type Document =
   | Api["POST /v1/mesh/leave"]["out"]
   | Api["POST /v1/operations/:id/abort"]["out"]
   | StoreStatus
+  | StoreRepaired
   | StorePlan
   | StoreMoved
   | StoreSnapshot

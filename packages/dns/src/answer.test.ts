@@ -110,6 +110,11 @@ it.each([
     },
   ],
   [{ services: [], machines: [{ name: "x".repeat(64), address: "10.0.0.1" }] }],
-])("refuses what cannot be a DNS name: %j", (bad) => {
-  expect(() => projectZone(bad)).toThrowError(expect.objectContaining({ code: "dns_zone_invalid" }));
+])("skips what cannot be a DNS name, and serves all else: %j", (bad: ZoneRecords) => {
+  const good = { id: "0", address: "10.0.0.9", ports: { http: 80 } };
+  const services = [...bad.services, { namespace: "shop", service: "web", instances: [good] }];
+  const { names, skipped } = projectZone({ ...bad, services });
+  expect(skipped).toHaveLength(1);
+  expect(names.get("web.shop.cluster.local")).toMatchObject([{ type: "A", data: "10.0.0.9" }]);
+  expect(names.has("_http._tcp.web.shop.cluster.local")).toBe(true);
 });

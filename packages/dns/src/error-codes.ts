@@ -11,7 +11,6 @@ export const ERRORS = defineErrors({
     precondition: {
       dns_port_taken: "Another program listens on the DNS address and port.",
       dns_listen_failed: "The DNS server cannot listen on the address.",
-      dns_zone_invalid: "The zone, a name or a record of the DNS server is malformed.",
       dns_options_invalid: "An option of the DNS server is malformed.",
     },
   },

@@ -34,6 +34,8 @@ export interface DnsStats {
   /** Forwarded, and not answered by any upstream. */
   readonly failed: number;
   readonly rejected: number;
+  /** Records of the present zone that cannot be served, and why. */
+  readonly skipped: readonly string[];
 }
 
 /** The part of the zone that each client sees. */
@@ -47,7 +49,7 @@ export interface Views {
 export interface DnsServer {
   /** The addresses that it listens on, with their ports. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
-  /** Takes effect with the next question. Throws `dns_zone_invalid`, and keeps the zone, when a name is not a DNS name. */
+  /** Takes effect with the next question. Skips what cannot be served: see `DnsStats.skipped`. */
   update(records: ZoneRecords, views?: Views): void;
   /**
    * Milliseconds for which a client may still use an address of `name`, or of a name below it, that this server answered and
@@ -61,7 +63,7 @@ export interface DnsServer {
 /** More questions than this at upstreams at once are answered SERVFAIL. */
 const MAX_FORWARDS = 512;
 
-/** Errors: dns_port_taken, dns_listen_failed, dns_zone_invalid, dns_options_invalid. */
+/** Errors: dns_port_taken, dns_listen_failed, dns_options_invalid. */
 export async function openDns(options: DnsOptions): Promise<DnsServer> {
   let serial = 1;
   const project = (records: ZoneRecords): Zone => projectZone(records, { ...options, serial: serial++ });
@@ -143,7 +145,7 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
       turns = new Map();
     },
     staleMs: (name) => Math.max(0, withdrawn.until(name.toLowerCase()) - performance.now()),
-    stats: () => ({ ...stats }),
+    stats: () => ({ ...stats, skipped: zone.skipped }),
     async close() {
       closing ??= Promise.all(bindings.map((binding) => binding.close()));
       await closing;

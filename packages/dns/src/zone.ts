@@ -44,6 +44,8 @@ export interface Zone {
   readonly apexes: readonly string[];
   readonly ttl: number;
   readonly serial: number;
+  /** The records that cannot be served, and why. */
+  readonly skipped: readonly string[];
   /** Every existing name, with its records; empty non-terminals (RFC 8020) have none. */
   readonly names: ReadonlyMap<string, readonly Answer[]>;
 }
@@ -51,18 +53,18 @@ export interface Zone {
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const PORT_LABEL = /^[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?$/;
 
-const invalid = (message: string): PloyzError =>
-  new PloyzError({
-    code: "dns_zone_invalid",
-    message,
-    hint: "names are DNS labels: a-z, 0-9 and -, at most 63 long",
-  });
+/** Thrown for one record, which is then skipped. */
+class Unservable extends Error {}
 
-/** Pure. Throws `dns_zone_invalid`, which names the part that cannot be a DNS name. */
+/** Pure. A record with a part that cannot be a DNS name, or without an IP address, is skipped: it stops no other. */
 export function projectZone(records: ZoneRecords, options: ZoneOptions = {}): Zone {
   const suffix = (options.suffix ?? "cluster.local").toLowerCase();
   if (!suffix.split(".").every((label) => LABEL.test(label)))
-    throw invalid(`suffix ${JSON.stringify(suffix)}`);
+    throw new PloyzError({
+      code: "dns_options_invalid",
+      message: `suffix ${JSON.stringify(suffix)} is not a DNS name`,
+      hint: "names are DNS labels: a-z, 0-9 and -, at most 63 long",
+    });
   const ttl = options.ttl ?? 2;
   const reverse = options.overlay === undefined ? undefined : reverseApex(options.overlay);
   const apexes = reverse === undefined ? [suffix] : [suffix, reverse];
@@ -76,7 +78,8 @@ export function projectZone(records: ZoneRecords, options: ZoneOptions = {}): Zo
   };
   const host = (name: string, address: string): void => {
     const family = isIP(address);
-    if (family === 0) throw invalid(`address ${JSON.stringify(address)} of ${name} is not an IP address`);
+    if (family === 0)
+      throw new Unservable(`address ${JSON.stringify(address)} of ${name} is not an IP address`);
     at(name).push({ type: family === 4 ? "A" : "AAAA", name, ttl, data: address });
   };
   const pointer = (name: string, address: string): void => {
@@ -84,28 +87,39 @@ export function projectZone(records: ZoneRecords, options: ZoneOptions = {}): Zo
     if (from?.endsWith(`.${reverse}`)) at(from).push({ type: "PTR", name: from, ttl, data: name });
   };
 
-  for (const { namespace, service, instances } of records.services) {
+  const skipped: string[] = [];
+  const each = <T>(list: Iterable<T>, serve: (one: T) => void): void => {
+    for (const one of list)
+      try {
+        serve(one);
+      } catch (error) {
+        if (!(error instanceof Unservable)) throw error;
+        skipped.push(error.message);
+      }
+  };
+  each(records.services, ({ namespace, service, instances }) => {
     const base = [label(service, "service"), label(namespace, "namespace"), suffix].join(".");
     at(base);
-    for (const instance of instances) {
+    each(instances, (instance) => {
       const slot = label(instance.slot ?? instance.id.slice(instance.id.lastIndexOf("/") + 1), "instance");
       const own = `${slot}.${base}`;
       host(base, instance.address);
       host(own, instance.address);
       pointer(own, instance.address);
-      for (const [portName, port] of Object.entries(instance.ports)) {
-        if (!PORT_LABEL.test(portName)) throw invalid(`port name ${JSON.stringify(portName)} of ${base}`);
+      each(Object.entries(instance.ports), ([portName, port]) => {
+        if (!PORT_LABEL.test(portName))
+          throw new Unservable(`port name ${JSON.stringify(portName)} of ${base} is not a DNS label`);
         const name = `_${portName}._tcp.${base}`;
         at(name).push({ type: "SRV", name, ttl, data: { priority: 0, weight: 1, port, target: own } });
-      }
-    }
-  }
-  for (const machine of records.machines ?? []) {
+      });
+    });
+  });
+  each(records.machines ?? [], (machine) => {
     const name = `${label(machine.name, "machine")}.machine.${suffix}`;
     host(name, machine.address);
     pointer(name, machine.address);
-  }
-  return { apexes, ttl, serial: options.serial ?? 1, names };
+  });
+  return { apexes, ttl, serial: options.serial ?? 1, names, skipped: [...new Set(skipped)] };
 }
 
 /** The apex of our zone that holds a name, if one does. */
@@ -131,7 +145,7 @@ export function soa(zone: Zone, apex: string): Answer {
 function label(text: string, what: string): string {
   const lower = text.toLowerCase();
   if (LABEL.test(lower)) return lower;
-  throw invalid(`${what} ${JSON.stringify(text.slice(0, 80))} is not a DNS label`);
+  throw new Unservable(`${what} ${JSON.stringify(text.slice(0, 80))} is not a DNS label`);
 }
 
 function reverseName(address: string): string | undefined {

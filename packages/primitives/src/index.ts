@@ -24,6 +24,7 @@ export {
   type RunRequest,
   register,
 } from "./engine/deps.ts";
+export { endUnreadable } from "./engine/end-unreadable.ts";
 export { detailOf, fold, isFinal, type OperationRecord, summaryOf } from "./engine/fold.ts";
 export { readJournal } from "./engine/journal.ts";
 export { DEFAULT_LIMITS, type Limits } from "./engine/limits.ts";
@@ -72,7 +73,7 @@ export type { MigrateInput } from "./migrate/input.ts";
 export { type CandidateInstance, type Candidates, candidatesKey } from "./model/candidates.ts";
 export type * from "./model/commit.ts";
 export { emptyCommit } from "./model/commit.ts";
-export { type FactKey, type FactName, type FactOf, type FactTypes, isFact } from "./model/facts.ts";
+export { type FactKey, type FactName, type FactOf, type FactTypes, factName, isFact } from "./model/facts.ts";
 export { label } from "./model/fields.ts";
 export { instanceId, isOperationId, OPERATION_ID, operationTail, ulid } from "./model/ids.ts";
 export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy, refuseInvite } from "./model/invite.ts";
@@ -85,6 +86,8 @@ export type * from "./model/operation.ts";
 export { own } from "./model/own.ts";
 export { MAX_SECRET_BYTES, type SecretRecord, secretKey } from "./model/secret.ts";
 export { type Shape, shapeChecker, shaped } from "./model/shape.ts";
+export { namespaceRepair } from "./namespace-repair/index.ts";
+export type { NamespaceRepairInput } from "./namespace-repair/input.ts";
 export { namespaceRm } from "./namespace-rm/index.ts";
 export type { NamespaceRmInput } from "./namespace-rm/input.ts";
 export type * from "./participant/commands.ts";
@@ -97,7 +100,7 @@ export type * from "./ports/store.ts";
 export { promote } from "./promote/index.ts";
 export type { PromoteInput } from "./promote/input.ts";
 export { commitFault, type Fault, factFault } from "./records/check.ts";
-export { checkedStore, repairOf, type Unreadable, unreadable } from "./records/store.ts";
+export { checkedStore, repairOf, type Unreadable, unlessUnreadable, unreadable } from "./records/store.ts";
 export { rollback } from "./rollback/index.ts";
 export type { RollbackInput } from "./rollback/input.ts";
 export { isNamed } from "./rollback/target.ts";

@@ -9,6 +9,7 @@ import type { MachineRmInput } from "./machine-rm/input.ts";
 import type { MachineStandbyInput } from "./machine-standby/input.ts";
 import type { MachineUpdateInput } from "./machine-update/input.ts";
 import type { MigrateInput } from "./migrate/input.ts";
+import type { NamespaceRepairInput } from "./namespace-repair/input.ts";
 import type { NamespaceRmInput } from "./namespace-rm/input.ts";
 import type { PromoteInput } from "./promote/input.ts";
 import type { RollbackInput } from "./rollback/input.ts";
@@ -33,6 +34,7 @@ export interface PrimitiveInputs {
   "machine-standby": MachineStandbyInput;
   "machine-update": MachineUpdateInput;
   migrate: MigrateInput;
+  "namespace-repair": NamespaceRepairInput;
   "namespace-rm": NamespaceRmInput;
   promote: PromoteInput;
   rollback: RollbackInput;

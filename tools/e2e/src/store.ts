@@ -1,10 +1,11 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { spawnStream, waitFor } from "@ployz/exec";
+import { run, spawnStream, waitFor } from "@ployz/exec";
 import type { StoreStatus } from "@ployz/primitives";
 import { type Cluster, installedNode } from "./cluster.ts";
 
 const script = join(dirname(fileURLToPath(import.meta.url)), "store-writer.ts");
+const publisher = join(dirname(fileURLToPath(import.meta.url)), "bad-record.ts");
 
 export interface StoreWritten {
   readonly acknowledged: number;
@@ -63,5 +64,29 @@ export async function storeOn(
         : undefined;
     },
     { timeoutMs: 60_000, intervalMs: 300 },
+  );
+}
+
+/** Publishes a record with the key of machine `i`, unchecked. A `change` sets fields of the namespace's last commit. */
+export async function publishRecord(
+  { lab }: Cluster,
+  i: number,
+  record: string,
+  value: unknown,
+): Promise<void> {
+  const machine = (await lab.info()).machines[i - 1];
+  if (machine?.init == null) throw new Error(`m${i} is off`);
+  const seed = (await lab.sh(i, ["cat", "/var/lib/ployz/identity/nats.seed"])).stdout.trim();
+  const node = await installedNode(machine.init);
+  await run(
+    "nsenter",
+    [`--net=/proc/${machine.init}/ns/net`, node, "--conditions=@ployz/source", publisher],
+    {
+      env: {
+        MEMBERSHIP: join(machine.disk, "var/lib/ployz/membership.json"),
+        ...{ SEED: seed, RECORD: record, VALUE: JSON.stringify(value) },
+      },
+      redact: [seed],
+    },
   );
 }

@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { findProgram } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
-import type { ClusterStatus, DoctorReport, MachineRow } from "@ployz/primitives";
+import { type ClusterStatus, type DoctorReport, type MachineRow, unreadable } from "@ployz/primitives";
 import { type PathVerdict, probePath, probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
@@ -130,6 +130,13 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
                   `run ployzctl store status, and check ${member.membership().storeServers.join(", ")}`,
                 ),
           ),
+          check("records", "records", async () => {
+            const [first, ...more] = await member.records.list();
+            if (first === undefined) return ok("all can be read");
+            const { message, hint = "" } = unreadable(first);
+            const others = more.map(({ key }) => key).join(", ");
+            return fail(more.length === 0 ? message : `${message}; and ${others}`, hint);
+          }),
           check("gateway", "gateway", () => follower(paths.gatewaySocket)),
           check("dns", "DNS", () => follower(paths.dnsSocket)),
           check("cluster", "cluster", async () => {

@@ -28,6 +28,7 @@ import { secretRoutes } from "./secrets.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, nameList, rttTable } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
+import { unreadableWarnings } from "./warnings.ts";
 
 /** The local API: see `Api` and `ApiStreams` in @ployz/primitives/client. */
 export function apiRoutes(daemon: Daemon): ApiRoutes {
@@ -95,6 +96,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "GET /v1/status": ({ signal }) => clusterStatus(daemon.member(), signal),
       "GET /v1/names": async () => nameList(daemon.member()),
       "GET /v1/store": () => daemon.member().authority.status(),
+      "POST /v1/store/repair": async ({ body }) => daemon.member().records.repair(await body()),
       "PUT /v1/store/backup": async ({ request }) => ({
         kind: "upload",
         id: await daemon.member().authority.backups.take(request),
@@ -103,7 +105,14 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "GET /v1/ps": async ({ query, signal }) => {
         const member = daemon.member();
         const { machines } = await machineList(member, signal);
-        return instanceList(member.heads(), machines, query.namespace);
+        const { namespace } = query;
+        const unread = (await member.records.list()).filter(
+          ({ key }) => namespace === undefined || key === `commit.${namespace}`,
+        );
+        return {
+          ...instanceList(member.heads(), machines, namespace),
+          ...(unread.length > 0 && { warnings: unreadableWarnings(unread) }),
+        };
       },
       "GET /v1/namespaces/:ns/history": ({ params, query }) =>
         commitHistory(daemon.member().store.commits, params.ns, limitOf(query.limit)),
@@ -193,6 +202,8 @@ function limitOf(text: string | undefined): number {
 /** Aborts here, on the machine that runs it, or, if no machine does, by undoing or finishing it now. */
 async function abort(daemon: Daemon, operation: string, signal: AbortSignal) {
   const member = daemon.member();
+  const ended = await member.runner.endUnreadable(operation);
+  if (ended !== undefined) return { kind: "abort" as const, operation, state: ended.state };
   const { summary } = await member.runner.show(operation);
   const elsewhere = summary.coordinator !== member.membership().machine.id && !isFinal(summary.state);
   const asked = elsewhere ? await askToAbort(daemon, summary, signal) : false;

@@ -214,12 +214,13 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
   const open = operations.filter(
     ({ state }) => state === "running" || state === "interrupted" || state === "cleanup-owed",
   );
+  const unread = await member.records.list().catch(() => []);
   const storeAnswers =
     member.storeConnected() && !unreachable.some(({ code }) => code === "store_unavailable");
   const warnings = [
     ...warningsOf({
       ...{ machines, instances, namespaces, volumes, open, storeAnswers },
-      ...{ self: machine.id, removed: member.removed() },
+      ...{ self: machine.id, removed: member.removed(), unreadable: unread },
     }),
     ...unreachable
       .filter(({ code }) => code !== "store_unavailable")

@@ -56,7 +56,7 @@ describe("warnings of volumes", () => {
   const warned = (state: string, over: object = {}) =>
     warningsOf({
       ...{ machines: machines(state), instances: [], namespaces: [], open: [], storeAnswers: true },
-      ...{ self: "m1", removed: false },
+      ...{ self: "m1", removed: false, unreadable: [] },
       volumes: volumeList([head], machines(state), undefined).volumes,
       ...over,
     }).flatMap(({ message }) => (message.startsWith("volume") ? [message] : []));
@@ -93,6 +93,7 @@ describe("a machine of another build", () => {
     warningsOf({
       ...{
         removed: false,
+        unreadable: [],
         self: "m1",
         machines: rows,
         instances: [],

@@ -1,10 +1,12 @@
-import type {
-  ClusterStatus,
-  InstanceRow,
-  MachineRow,
-  NamespaceRow,
-  OperationSummary,
-  VolumeRow,
+import {
+  type ClusterStatus,
+  type InstanceRow,
+  type MachineRow,
+  type NamespaceRow,
+  type OperationSummary,
+  type Unreadable,
+  unreadable,
+  type VolumeRow,
 } from "@ployz/primitives";
 
 type Warning = ClusterStatus["warnings"][number];
@@ -16,6 +18,8 @@ export interface Seen {
   readonly instances: readonly InstanceRow[];
   readonly namespaces: readonly NamespaceRow[];
   readonly volumes: readonly VolumeRow[];
+  /** Records of the store that were passed over. */
+  readonly unreadable: readonly Unreadable[];
   /** Running, interrupted, or owing cleanup. */
   readonly open: readonly OperationSummary[];
   /** False: it did not answer, so other machines could not be asked either. */
@@ -35,6 +39,7 @@ export function warningsOf(seen: Seen): readonly Warning[] {
     ];
   return [
     ...storeWarnings(seen),
+    ...unreadableWarnings(seen.unreadable),
     ...aloneWarning(seen),
     ...machineWarnings(seen),
     ...versionWarnings(seen),
@@ -55,6 +60,13 @@ export function warningsOf(seen: Seen): readonly Warning[] {
       })),
   ];
 }
+
+/** One for each record, by its name, with the command that repairs it. */
+export const unreadableWarnings = (records: readonly Unreadable[]): readonly Warning[] =>
+  records.map((record) => {
+    const { message, hint = "" } = unreadable(record);
+    return { message, hint };
+  });
 
 function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
   const stores = machines.filter(({ record }) => record.store);

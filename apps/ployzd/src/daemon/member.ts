@@ -44,6 +44,7 @@ import { openReservations } from "../state/reservations.ts";
 import { openInstanceSecrets } from "../state/secrets.ts";
 import { openStopped } from "../state/stopped.ts";
 import type { StoreAuthority } from "../store/open.ts";
+import { type UnreadableRecords, unreadableRecords } from "../store/repair.ts";
 import { wirePeers } from "../store/wire.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
 import { type Fetch, fetchFrom } from "../transfer/server.ts";
@@ -84,6 +85,7 @@ export interface Member {
   ): AsyncIterable<LogItem>;
   /** The last commit of every namespace, from the local mirror. */
   heads(): readonly { readonly revision: number; readonly commit: Commit }[];
+  readonly records: UnreadableRecords;
   /** Stops this process's part; the data plane keeps running. */
   close(): Promise<void>;
 }
@@ -116,7 +118,7 @@ export async function openMember(
     machine: self.id,
     generation: cluster.generation,
   });
-  const store = openRecords(nats, (error) => log.warn({ err: error }, "store"));
+  const { store, unreadableOperations } = openRecords(nats, (error) => log.warn({ err: error }, "store"));
   const mirror = await mirrorRecords({
     dir: join(paths.mirror, "daemon"),
     store: nats,
@@ -257,16 +259,7 @@ export async function openMember(
   });
 
   return {
-    substrate,
-    store,
-    machines,
-    runner,
-    bundles,
-    uploads,
-    fetch,
-    inviter,
-    authority,
-    secrets,
+    ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter, authority, secrets },
     membership: follower.known,
     storeConnected: () => nats.session.connected(),
     removed: follower.removed,
@@ -277,6 +270,7 @@ export async function openMember(
     cutOff: (ms) => cutOff(nats.session, ms),
     adoption: () => adoption,
     heads,
+    records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
     logs: (machine, id, options, signal) =>
       rpc.callStream(
         machine,

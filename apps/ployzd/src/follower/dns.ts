@@ -68,9 +68,14 @@ export async function serveDns({ config, membership, log }: FollowerDeps): Promi
       last = followed;
       const views = await enforce(followed);
       server.update(zoneOf(followed.heads, followed.machines), views);
+      const { skipped } = server.stats();
+      if (skipped.length > 0) log.error({ skipped }, "names not served");
     },
     staleMs: (namespace) => server.staleMs(`${namespace}.cluster.local`),
-    status: () => server.stats(),
+    status() {
+      const { skipped, ...stats } = server.stats();
+      return { ...stats, dropped: skipped };
+    },
     close() {
       clearInterval(timer);
       return server.close();

@@ -91,7 +91,7 @@ export const pathTooNarrow = (id: string, mtu: number): PloyzError =>
     hint: "set wireguard_mtu = 1280 in /etc/ployz/config.toml on both machines, then: ployzctl daemon install",
   });
 
-/** The routes that a gateway cannot serve here, with reasons; DNS has none. */
+/** What a gateway or DNS cannot serve here, with reasons. */
 export function droppedOf(status: unknown): readonly string[] {
   const { dropped } = (status ?? {}) as { readonly dropped?: unknown };
   return Array.isArray(dropped) ? dropped.map(String) : [];

@@ -3,6 +3,7 @@ import {
   type AnyPrimitive,
   detailOf,
   type EngineDeps,
+  endUnreadable,
   findPrepared,
   fold,
   isFinal,
@@ -42,6 +43,8 @@ export interface Runner {
   events(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent>;
   /** Aborts it here, asks the machine that runs it, or, if it runs nowhere, undoes or finishes it now. */
   abort(operation: string, by: string): Promise<OperationResult | { readonly state: "running" }>;
+  /** Ends an operation whose journal cannot be read; undefined when it can be, or when the operation runs. */
+  endUnreadable(operation: string): Promise<OperationSummary | undefined>;
   /** At the start of the daemon. Resolves with the operations that it marked as interrupted. */
   markInterrupted(): Promise<readonly string[]>;
 }
@@ -247,6 +250,8 @@ export function openRunner(options: RunnerOptions): Runner {
         remote.close();
       }
     },
+    endUnreadable: async (operation) =>
+      active.has(operation) ? undefined : endUnreadable(store, operation, systemClock),
     markInterrupted: () =>
       markInterrupted({
         store,

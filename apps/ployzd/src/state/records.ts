@@ -7,6 +7,8 @@ import {
   type FactTypes,
   factFault,
   type Store,
+  type Unreadable,
+  unlessUnreadable,
   unreadable,
 } from "@ployz/primitives";
 
@@ -14,13 +16,32 @@ import {
 export type Records = Mirror<Commit, FactTypes>;
 
 /** The store as a daemon reads it. Each record that is skipped is logged once. */
-export function openRecords(nats: NatsStore, log: (error: unknown) => void): Store {
-  const logged = new Map<string, number>();
-  return checkedStore(nats, (skipped) => {
-    if (logged.get(skipped.key) === skipped.revision) return;
-    logged.set(skipped.key, skipped.revision);
+export function openRecords(
+  nats: NatsStore,
+  log: (error: unknown) => void,
+): { readonly store: Store; unreadableOperations(): Promise<readonly Unreadable[]> } {
+  const logged = new Map<string, Unreadable>();
+  const store = checkedStore(nats, (skipped) => {
+    if (logged.get(skipped.key)?.revision === skipped.revision) return;
+    logged.set(skipped.key, skipped);
     log(unreadable(skipped));
   });
+  return {
+    store,
+    /** The skipped operations whose records still cannot be read. */
+    async unreadableOperations() {
+      const known = [...logged.values()].filter(({ key }) => key.startsWith("operation."));
+      const still = await Promise.all(
+        known.map(async (one) => {
+          const operation = one.key.slice("operation.".length);
+          const summary = await unlessUnreadable(store.journals.summary(operation));
+          if (summary !== undefined) logged.delete(one.key);
+          return summary === undefined ? [one] : [];
+        }),
+      );
+      return still.flat();
+    },
+  };
 }
 
 /** The last commit of a namespace, or `unreadable`: then nothing of the namespace may be removed. */
@@ -40,5 +61,5 @@ export async function headOrUnreadable(
 export const mirrorRecords = (options: Omit<MirrorOptions, "check">): Promise<Records> =>
   openMirror<Commit, FactTypes>({
     ...options,
-    check: (what, key, value) => (what === "commit" ? commitFault : factFault)(key, value)?.detail,
+    check: (what, key, value) => (what === "commit" ? commitFault : factFault)(key, value),
   });

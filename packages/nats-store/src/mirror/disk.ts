@@ -14,8 +14,14 @@ export interface MirrorState {
 const headFile = (dir: string, namespace: string) => `${dir}/heads/${namespace}.json`;
 const factsFile = (dir: string) => `${dir}/facts.json`;
 
-/** Returns why a record cannot be read, for people; undefined when it can. */
-export type Check = (what: "commit" | "fact", key: string, value: Json) => string | undefined;
+/** Why a record cannot be read: a newer version wrote it, or it does not fit its schema. */
+export interface Fault {
+  readonly why: "newer" | "invalid";
+  /** For people. */
+  readonly detail: string;
+}
+
+export type Check = (what: "commit" | "fact", key: string, value: Json) => Fault | undefined;
 
 /** Reads the mirror's files. Renames a damaged file (disk error) to `.damaged`, reports it, and uses the rest. */
 export async function loadMirror(

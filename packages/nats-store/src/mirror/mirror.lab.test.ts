@@ -90,7 +90,7 @@ it("sets a damaged file aside and keeps the rest", async () => {
 it("keeps the last good record when a bad one comes, and a new mirror finds it in the stream", async () => {
   const store = rig.store("m2");
   const check: MirrorOptions["check"] = (_what, _key, value) =>
-    isObject(value) && value.bad !== true ? undefined : "bad";
+    isObject(value) && value.bad !== true ? undefined : { why: "invalid", detail: "bad" };
   const good = await store.commits.append({ namespace: "shop", operation: "op1" }, 0);
   const fact = await store.facts.put("subnet.8", { machine: "m1" }, 0);
   const one = await openMirror({ dir: `${rig.dir}/mirror-bad`, store, check });
@@ -108,7 +108,13 @@ it("keeps the last good record when a bad one comes, and a new mirror finds it i
   for (const mirror of [one, fresh]) {
     const head = mirror.heads().find(({ key }) => key === "shop");
     expect(head?.revision).toBe(good.committed && good.revision);
-    expect(mirror.skipped()).toContainEqual({ what: "commit", key: "shop", revision: seq, why: "bad" });
+    expect(mirror.skipped()).toContainEqual({
+      what: "commit",
+      key: "shop",
+      revision: seq,
+      why: "invalid",
+      detail: "bad",
+    });
   }
   expect(one.facts("subnet").map(({ value }) => value)).toEqual([{ machine: "m1" }]);
   await store.commits.append({ namespace: "shop", operation: "op2" }, seq);

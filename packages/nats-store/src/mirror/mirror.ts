@@ -1,7 +1,7 @@
 import type { NatsStore } from "../client/store.ts";
 import type { Entry } from "../client/types.ts";
 import type { Json } from "../json.ts";
-import { type Check, loadMirror, mirrorWriter } from "./disk.ts";
+import { type Check, type Fault, loadMirror, mirrorWriter } from "./disk.ts";
 import { track } from "./track.ts";
 
 export type MirrorChange =
@@ -13,11 +13,10 @@ export type MirrorChange =
   | { readonly type: "applied"; readonly commits: number; readonly facts: number };
 
 /** A record of the store that `check` refused. The mirror keeps the previous record under that key, if any. */
-export interface Skipped {
+export interface Skipped extends Fault {
   readonly what: "commit" | "fact";
   readonly key: string;
   readonly revision: number;
-  readonly why: string;
 }
 
 /**
@@ -73,10 +72,10 @@ export async function openMirror<C = Json, F extends object = Record<string, Jso
 
   /** Whether the record can be read; notes it when it cannot. */
   const isGood = (what: Skipped["what"], { key, value, revision }: Entry<Json>): boolean => {
-    const why = check(what, key, value);
-    if (why === undefined) skipped.delete(`${what}.${key}`);
-    else skipped.set(`${what}.${key}`, { what, key, revision, why });
-    return why === undefined;
+    const fault = check(what, key, value);
+    if (fault === undefined) skipped.delete(`${what}.${key}`);
+    else skipped.set(`${what}.${key}`, { what, key, revision, ...fault });
+    return fault === undefined;
   };
   const setHead = (entry: Entry<Json>) => {
     if (state.heads.get(entry.key)?.revision === entry.revision) return;

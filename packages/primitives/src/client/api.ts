@@ -13,7 +13,15 @@ import type { Body } from "./bodies.ts";
 import type { DaemonStatus } from "./daemon.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
 import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
-import type { StoreEvent, StoreMove, StoreRecover, StoreRestore, StoreStatus } from "./store.ts";
+import type {
+  StoreEvent,
+  StoreMove,
+  StoreRecover,
+  StoreRepair,
+  StoreRepaired,
+  StoreRestore,
+  StoreStatus,
+} from "./store.ts";
 import type {
   ClusterStatus,
   CommitDocument,
@@ -125,6 +133,7 @@ export interface Api {
   "PUT /v1/secrets/:ns/:name": { query: Record<never, string>; body: SecretSet; out: SecretChanged };
   /** Refused while something uses it. */
   "DELETE /v1/secrets/:ns/:name": { query: Record<never, string>; body: undefined; out: SecretChanged };
+  "POST /v1/store/repair": { query: Record<never, string>; body: StoreRepair; out: StoreRepaired };
   "GET /v1/store": { query: Record<never, string>; body: undefined; out: StoreStatus };
 }
 

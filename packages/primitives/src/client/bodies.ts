@@ -118,6 +118,13 @@ export const BODIES = {
     overwrite: flag,
     preview: flag,
   }),
+  "POST /v1/store/repair": closed({
+    record: Type.String({
+      pattern: patterns.FACT_RECORD,
+      description: "a fact as status names it: fact.KEY",
+    }),
+    replaceNewer: flag,
+  }),
   "POST /v1/store/recover": closed({ machines: Type.Optional(machines), preview: flag }),
   "POST /v1/store/snapshot": closed({ passphrase }),
 } as const satisfies Readonly<Record<string, TSchema>>;

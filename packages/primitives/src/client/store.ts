@@ -94,4 +94,11 @@ export type StoreStatus = {
 };
 
 export type StoreRestore = Body<"POST /v1/store/restore">;
+export type StoreRepair = Body<"POST /v1/store/repair">;
+/** `restored`: the last readable value was written again. `removed`: there was none. `unchanged`: it can be read, or is gone. */
+export type StoreRepaired = {
+  readonly kind: "store-repaired";
+  readonly record: string;
+  readonly action: "restored" | "removed" | "unchanged";
+};
 export type StoreRecover = Body<"POST /v1/store/recover">;

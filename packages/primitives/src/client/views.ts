@@ -45,6 +45,8 @@ export type InstanceList = {
   readonly kind: "instances";
   readonly instances: readonly InstanceRow[];
   readonly unreachable: readonly string[];
+  /** Records of these namespaces that cannot be read. */
+  readonly warnings?: ClusterStatus["warnings"];
 };
 export type NamespaceRow = {
   readonly namespace: string;

@@ -2,6 +2,7 @@ import { PloyzError } from "../error-codes.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
 import type { JournalStore } from "../ports/store.ts";
+import { unlessUnreadable } from "../records/store.ts";
 import { sameJson } from "./canonical.ts";
 import { findCommit } from "./commit.ts";
 import type { RegisteredPrimitive } from "./deps.ts";
@@ -16,7 +17,10 @@ export interface Unfinished {
   readonly record: OperationRecord;
 }
 
-/** Unfinished operations on any of the scopes, oldest first. Corrects summaries that lag behind their journal. */
+/**
+ * Unfinished operations on any of the scopes, oldest first. Corrects summaries that lag behind their journal. One whose journal cannot be
+ * read is skipped: no process can resume it, and observation finds the instances and volumes that it left.
+ */
 export async function unfinishedOn(
   journals: JournalStore,
   scopes: readonly string[],
@@ -25,9 +29,9 @@ export async function unfinishedOn(
   const found: Unfinished[] = [];
   for (const { value: summary } of await journals.summaries(limit)) {
     if (isFinal(summary.state) || !summary.scope.some((scope) => scopes.includes(scope))) continue;
-    const entries = await readJournal(journals, summary.operation);
-    const record = fold(entries);
-    if (record === undefined) continue;
+    const entries = await unlessUnreadable(readJournal(journals, summary.operation));
+    const record = fold(entries ?? []);
+    if (entries === undefined || record === undefined) continue;
     if (isFinal(record.state)) await journals.putSummary(record.operation, summaryOf(record));
     else found.push({ entries, record });
   }

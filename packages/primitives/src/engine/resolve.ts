@@ -2,6 +2,7 @@ import { errorBody } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
 import type { OperationResult, OperationSummary } from "../model/operation.ts";
 import type { LeaseHolder, Store } from "../ports/store.ts";
+import { unlessUnreadable } from "../records/store.ts";
 import type { Clock } from "./clock.ts";
 import type { EngineDeps, PrimitiveRegistry } from "./deps.ts";
 import { fold, isFinal, type OperationRecord } from "./fold.ts";
@@ -92,7 +93,8 @@ export async function markInterrupted(options: MarkOptions): Promise<readonly st
     const { operation } = summary;
     if (summary.state !== "running" || summary.coordinator !== machine || options.isRunning(operation))
       continue;
-    const entries = await readJournal(store.journals, operation);
+    const entries = await unlessUnreadable(readJournal(store.journals, operation));
+    if (entries === undefined) continue;
     const lost = new AbortController().signal;
     const journal = openJournal({
       store: store.journals,

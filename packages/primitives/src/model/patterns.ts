@@ -19,6 +19,9 @@ export const VOLUME = bounded(127, `${label}/${label}`);
 /** Workloads that a service accepts: a namespace, the beginning of one and `*`, or `*`; then perhaps a service of it. */
 export const PEER = bounded(127, `(?:\\*|${label}|[a-z][a-z0-9-]*\\*)(?::${label})?`);
 
+/** A fact as status names it: `fact.machine.m2`. */
+export const FACT_RECORD = bounded(512, "fact(\\.[A-Za-z0-9_-]+)+");
+
 /** A region or zone: may start with a digit. */
 export const PLACE = bounded(63, "[a-z0-9]([a-z0-9-]*[a-z0-9])?");
 

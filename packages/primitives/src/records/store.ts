@@ -1,3 +1,4 @@
+import { errorBody } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
 import type { Commit } from "../model/commit.ts";
 import { type FactKey, type FactOf, isFactKey } from "../model/facts.ts";
@@ -70,20 +71,53 @@ function reader<T>(
   };
 }
 
-export function unreadable({ key, revision, why, detail }: Unreadable): PloyzError {
+export function unreadable(
+  { key, revision, why, detail }: Unreadable,
+  hint: string = repairOf({ key, why }),
+): PloyzError {
   return new PloyzError({
     code: "record_unreadable",
     message: `${key} at revision ${revision} cannot be read: ${detail}`,
-    hint: repairOf({ why }),
-    details: { key, revision, why },
+    hint,
+    details: { key, revision, why, detail },
   });
 }
 
 /** The next step for the operator. */
-export function repairOf({ why }: Pick<Unreadable, "why">): string {
-  return why === "newer"
-    ? "a newer version of Ployz wrote it: ployzctl machine update MACHINE brings this machine up to it"
-    : "the last readable record stays in effect; ployzctl store restore FILE brings back an earlier store";
+export function repairOf({ key, why }: Pick<Unreadable, "key" | "why">): string {
+  if (why === "newer")
+    return "a newer version of Ployz wrote it; update this machine: ployzctl machine update";
+  const name = key.slice(key.indexOf(".") + 1);
+  if (key.startsWith("commit."))
+    return `the last readable commit stays in effect; repair: ployzctl namespace repair ${name}`;
+  if (key.startsWith("fact."))
+    return `the last readable record stays in effect; repair: ployzctl store repair ${key}`;
+  return `other operations continue; end it: ployzctl ops abort ${name}`;
+}
+
+/** The fault of a namespace's last commit, if it cannot be read. */
+export async function headFault(
+  { last }: Pick<CommitLog, "last">,
+  namespace: string,
+): Promise<Unreadable | undefined> {
+  try {
+    await last(namespace);
+    return undefined;
+  } catch (error) {
+    const { code, details } = errorBody(error);
+    if (code !== "record_unreadable") throw error;
+    return details as Unreadable;
+  }
+}
+
+/** `undefined` when the record that is read cannot be read. */
+export async function unlessUnreadable<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (errorBody(error).code === "record_unreadable") return undefined;
+    throw error;
+  }
 }
 
 function checkedCommits(raw: RawStore["commits"], report: Report): CommitLog {
@@ -153,7 +187,12 @@ function checkedJournals(raw: RawStore["journals"], report: Report): JournalStor
     async read(operation) {
       const found = await raw.read(operation);
       const { expect } = entries(operation);
-      return found.map((value, index) => expect({ key: operation, value, revision: index }).value);
+      return found.map((value, index) => {
+        const entry = expect({ key: operation, value, revision: index }).value;
+        if (index > 0 || entry.type === "opened") return entry;
+        const detail = `its journal starts with ${entry.type}`;
+        throw unreadable({ key: `operation.${operation}`, revision: 0, why: "invalid", detail });
+      });
     },
     append: raw.append,
     async *follow(operation, from, signal) {

@@ -56,6 +56,32 @@ export const namespaceCommands: readonly Command[] = [
   },
   { path: ["namespace", "history"], ...history, examples: ["ployzctl namespace history prod"] },
   {
+    path: ["namespace", "repair"],
+    summary: "Repair a namespace whose last commit cannot be read",
+    details: [
+      "Commits the last readable state again. Instances do not change: machines, gateways and DNS have kept that state. status names the commit that cannot be read.",
+    ],
+    args: [namespace],
+    options: {
+      "replace-newer": {
+        type: "flag",
+        summary: "Also replace a commit that a newer version of Ployz wrote",
+      },
+      ...PREVIEW,
+    },
+    examples: ["ployzctl namespace repair prod"],
+    async run(context, input) {
+      const name = await needLabel("NAMESPACE", input.argument("namespace"));
+      const { change } = await import("../../operation/change.ts");
+      const replaceNewer = input.flag("replace-newer");
+      return change(
+        context,
+        { primitive: "namespace-repair", input: { namespace: name, ...(replaceNewer && { replaceNewer }) } },
+        input.flag("preview"),
+      );
+    },
+  },
+  {
     path: ["namespace", "rm"],
     summary: "Remove a namespace with its routes and services",
     details: [

@@ -78,6 +78,26 @@ export const storeCommands: readonly Command[] = [
     run: async (context, input) => (await import("./backup.ts")).restore(context, input),
   },
   {
+    path: ["store", "repair"],
+    summary: "Repair a record that cannot be read",
+    details: [
+      "Writes the last readable value that this machine has kept, or removes the record when there was none. status names the record. For a commit: ployzctl namespace repair; for an operation: ployzctl ops abort.",
+    ],
+    args: [{ name: "record", summary: "The record, as status names it: fact.KEY", required: true }],
+    options: {
+      "replace-newer": {
+        type: "flag",
+        summary: "Also replace a record that a newer version of Ployz wrote",
+      },
+    },
+    examples: ["ployzctl store repair fact.subnet.2"],
+    run: async (context, input) => {
+      const replaceNewer = input.flag("replace-newer");
+      const body = { record: input.argument("record") ?? "", ...(replaceNewer && { replaceNewer }) };
+      return (await context.client()).request("POST /v1/store/repair", { body, signal: context.signal });
+    },
+  },
+  {
     path: ["store", "recover"],
     summary: "Rebuild the store from a surviving mirror",
     details: [

@@ -14,6 +14,12 @@ import { statusPage } from "./status.ts";
 import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
 import { exportedPage, snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
 
+const REPAIRED = {
+  restored: "the last readable value was written again",
+  removed: "removed, because no readable value was kept",
+  unchanged: "nothing to repair",
+} as const;
+
 /** The page of a document. `now` in milliseconds, for ages. */
 export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>, now: number): Page {
   switch (document.kind) {
@@ -98,6 +104,8 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return storePlanPage(document);
     case "store-moved":
       return movedPage(document);
+    case "store-repaired":
+      return [lines(`${document.record}: ${REPAIRED[document.action]}`)];
     case "store-snapshot":
       return snapshotPage(document);
     case "routes":

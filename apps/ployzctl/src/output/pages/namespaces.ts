@@ -1,6 +1,7 @@
 import type { InstanceList, NamespaceRow } from "../../api.ts";
 import type { NamespaceDocument, RoutesDocument } from "../../documents.ts";
 import { ago, type Block, bytes, type Cell, type Page, remark, table } from "../page.ts";
+import { warningBlocks } from "./warnings.ts";
 
 const STATES: Readonly<Record<string, "ok" | "warn" | "bad">> = {
   running: "ok",
@@ -9,7 +10,7 @@ const STATES: Readonly<Record<string, "ok" | "warn" | "bad">> = {
   stray: "warn",
 };
 
-export function instancesPage({ instances, unreachable }: InstanceList, now: number): Page {
+export function instancesPage({ instances, unreachable, warnings }: InstanceList, now: number): Page {
   return [
     table(
       "instance",
@@ -49,6 +50,7 @@ export function instancesPage({ instances, unreachable }: InstanceList, now: num
     ...(unreachable.length === 0
       ? []
       : [remark({ text: `unreachable, state unknown: ${unreachable.join(", ")}`, tone: "warn" })]),
+    ...warningBlocks(warnings),
   ];
 }
 

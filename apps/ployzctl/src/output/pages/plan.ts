@@ -60,7 +60,29 @@ const TONES = { "+": "ok", "~": "warn", "-": "bad", " ": "dim" } as const;
 export const summaryLines = (summary: Json): readonly Cell[] => [
   ...changeLines(summary),
   ...membershipLines(summary),
+  ...repairLines(summary),
 ];
+
+/** Of `namespace repair`. */
+function repairLines(summary: Json): readonly Cell[] {
+  if (!isRepair(summary)) return [];
+  const { namespace, unreadable, restored, why } = summary;
+  return [
+    { text: `- commit ${unreadable} of ${namespace}: ${why}`, tone: "bad" },
+    restored === undefined
+      ? { text: `+ ${namespace} is a removed namespace`, tone: "ok" }
+      : { text: `+ the state of commit ${restored}`, tone: "ok" },
+  ];
+}
+
+type Repair = {
+  readonly namespace: string;
+  readonly unreadable: number;
+  readonly restored?: number;
+  readonly why: string;
+};
+const isRepair = (value: unknown): value is Repair =>
+  typeof value === "object" && value !== null && "unreadable" in value;
 
 /** The summary of a namespace's change; empty for other primitives. */
 function changeLines(summary: Json): readonly Cell[] {

@@ -1,8 +1,9 @@
 import type { ClusterStatus } from "../../api.ts";
-import { type Cell, lines, type Page, remark } from "../page.ts";
+import { type Cell, type Page, remark } from "../page.ts";
 import { machineTable } from "./machines.ts";
 import { namespaceTable } from "./namespaces.ts";
 import { operationTable } from "./operations.ts";
+import { warningBlocks } from "./warnings.ts";
 
 /** The whole cluster on one screen. */
 export function statusPage(status: ClusterStatus, now: number): Page {
@@ -27,16 +28,6 @@ export function statusPage(status: ClusterStatus, now: number): Page {
     namespaceTable(namespaces, now),
     remark(""),
     operationTable(shown, now, "no operations yet"),
-    ...(warnings.length === 0
-      ? []
-      : [
-          remark(""),
-          lines(
-            ...warnings.flatMap(({ message, hint }): Cell[] => [
-              { text: `warning: ${message}`, tone: "warn" },
-              `  ${hint}`,
-            ]),
-          ),
-        ]),
+    ...warningBlocks(warnings),
   ];
 }

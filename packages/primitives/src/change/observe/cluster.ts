@@ -7,7 +7,10 @@ import { ask, LOOK } from "../../ports/machines.ts";
 import type { ChangeFacts, Found, MachineFact } from "./facts.ts";
 import { findBundles, findImages } from "./images.ts";
 
-/** Reads the heads and observes every machine. A machine that does not answer is a fact, not a failure. */
+/**
+ * Reads the heads and observes every machine. A machine that does not answer is a fact, not a failure.
+ * @throws PloyzError `record_unreadable` when the last commit of one of the namespaces cannot be read.
+ */
 export async function observeCluster(
   namespaces: readonly [target: string, ...sources: string[]],
   { store, machines }: PrimitivePorts,
@@ -18,6 +21,7 @@ export async function observeCluster(
     store.facts.list("machine"),
     store.facts.list("secret"),
     store.facts.get(candidatesKey(namespaces[0])),
+    ...namespaces.map((namespace) => store.commits.last(namespace)),
   ]);
   const commits = heads.map(({ value, revision }) => ({ commit: value, revision }));
   const head = commits.find(({ commit }) => commit.namespace === namespaces[0]);

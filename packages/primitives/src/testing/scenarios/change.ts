@@ -8,15 +8,18 @@ import type { Json } from "../../model/json.ts";
 import type { MachineRecord } from "../../model/machine.ts";
 import type { Machines } from "../../ports/machines.ts";
 import type { Store } from "../../ports/store.ts";
+import { checkedStore } from "../../records/store.ts";
 import { createVirtualClock, type VirtualClock } from "../clock.ts";
 import { createMemoryMachines, type MemoryMachines } from "../memory-machines.ts";
 import type { Behaviour } from "../memory-participant.ts";
-import { createMemoryStore } from "../memory-store.ts";
+import { createRawStore } from "../memory-store.ts";
 
 /** Machines and a store in memory, for tests of primitives that change a namespace. */
 export type World = {
   readonly clock: VirtualClock;
   readonly ports: { readonly store: Store; readonly machines: Machines };
+  /** The same store, unchecked. */
+  readonly raw: ReturnType<typeof createRawStore>;
   readonly memory: MemoryMachines;
   readonly primitives: PrimitiveRegistry;
   /** Operations so far: ids are the same in every world that has done the same. */
@@ -35,7 +38,8 @@ function behaviour({ env }: { readonly env: Readonly<Record<string, string>> }):
 
 export async function emptyWorld(ids: readonly string[] = ["m1", "m2", "m3"]): Promise<World> {
   const clock = createVirtualClock();
-  const store = createMemoryStore({ clock });
+  const raw = createRawStore({ clock });
+  const store = checkedStore(raw);
   const memory = createMemoryMachines({ clock, machines: ids, behaviour, facts: store.facts });
   for (const [index, id] of ids.entries()) {
     memory.machine(id).bundles.add(DIGEST);
@@ -57,7 +61,7 @@ export async function emptyWorld(ids: readonly string[] = ["m1", "m2", "m3"]): P
   }
   const ports = { store, machines: memory };
   const primitives = new Map([[deployPrimitive.name, register(deployPrimitive, ports)]]);
-  return { clock, memory, ports, primitives, count: 0 };
+  return { clock, memory, ports, raw, primitives, count: 0 };
 }
 
 export function manifestInput(toml: string, namespace = "prod") {
