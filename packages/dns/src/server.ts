@@ -1,5 +1,5 @@
 import { answerQuestion } from "./answer.ts";
-import { forward, type Upstream } from "./forward.ts";
+import { forward } from "./forward.ts";
 import { type Binding, bindAll } from "./listen.ts";
 import {
   authoritativeResponse,
@@ -10,7 +10,8 @@ import {
   truncated,
   udpLimit,
 } from "./message.ts";
-import { systemUpstreams, withoutSelf } from "./upstreams.ts";
+import { trackUpstreams, type Upstream } from "./upstream-health.ts";
+import { followSystemUpstreams, systemUpstreams, withoutSelf } from "./upstreams.ts";
 import { trackWithdrawn } from "./withdrawn.ts";
 import { projectZone, type Zone, type ZoneOptions, type ZoneRecords } from "./zone.ts";
 
@@ -19,8 +20,10 @@ export interface DnsOptions extends Omit<ZoneOptions, "serial"> {
   readonly listen: readonly { readonly address: string; readonly port: number }[];
   /** Default: none; every name of the zone is then NXDOMAIN. */
   readonly records?: ZoneRecords;
-  /** Resolvers for all other names, tried in order; default the nameservers of /etc/resolv.conf. Empty: other names are REFUSED. */
+  /** Resolvers for all other names, tried in order; default the nameservers of `resolvConf`, which is followed. Empty: other names are REFUSED. */
   readonly upstreams?: readonly Upstream[];
+  /** Default /etc/resolv.conf. */
+  readonly resolvConf?: string;
   /** Per upstream; default 2,000 ms. */
   readonly upstreamTimeoutMs?: number;
   /** Default 10,000 ms (RFC 7766, 6.2.3). */
@@ -34,6 +37,8 @@ export interface DnsStats {
   /** Forwarded, and not answered by any upstream. */
   readonly failed: number;
   readonly rejected: number;
+  /** The resolvers for other names. `silent`: it did not answer lately, so others are asked first. */
+  readonly upstreams: readonly (Upstream & { readonly silent: boolean })[];
   /** Records of the present zone that cannot be served, and why. */
   readonly skipped: readonly string[];
 }
@@ -77,7 +82,8 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
     seen.set(view, known);
     return known;
   };
-  let upstreams = options.upstreams ?? (await systemUpstreams());
+  let upstreams = options.upstreams ?? (await systemUpstreams(options.resolvConf));
+  const health = trackUpstreams(() => performance.now());
   // For each name its own, and only for answers with a choice: a resolver's AAAA between two As must not use up turns.
   let turns = new Map<string, number>();
   const withdrawn = trackWithdrawn();
@@ -91,7 +97,7 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
     forwarding++;
     try {
       const timeoutMs = options.upstreamTimeoutMs ?? 2000;
-      const response = await forward(packet, query, { upstreams, timeoutMs, transport });
+      const response = await forward(packet, query, { upstreams, timeoutMs, transport, health });
       if (!response) {
         stats.failed++;
         return plainResponse(query, "SERVFAIL", true);
@@ -132,6 +138,12 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
   const bindings: readonly Binding[] = await bindAll(options.listen, respond, options.tcpIdleMs ?? 10_000);
   const addresses = bindings.map(({ address, port }) => ({ address, port }));
   upstreams = withoutSelf(upstreams, addresses);
+  const forget =
+    options.upstreams === undefined
+      ? followSystemUpstreams((found) => {
+          upstreams = withoutSelf(found, addresses);
+        }, options.resolvConf)
+      : () => {};
   let closing: Promise<unknown> | undefined;
 
   return {
@@ -145,8 +157,13 @@ export async function openDns(options: DnsOptions): Promise<DnsServer> {
       turns = new Map();
     },
     staleMs: (name) => Math.max(0, withdrawn.until(name.toLowerCase()) - performance.now()),
-    stats: () => ({ ...stats, skipped: zone.skipped }),
+    stats: () => ({
+      ...stats,
+      upstreams: upstreams.map((one) => ({ ...one, silent: health.isSilent(one) })),
+      skipped: zone.skipped,
+    }),
     async close() {
+      forget();
       closing ??= Promise.all(bindings.map((binding) => binding.close()));
       await closing;
     },

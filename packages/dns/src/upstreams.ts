@@ -1,7 +1,8 @@
+import { unwatchFile, watchFile } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
-import type { Upstream } from "./forward.ts";
+import type { Upstream } from "./upstream-health.ts";
 
 /** The `nameserver` lines of resolv.conf(5), in order. Pure. */
 export function parseResolvConf(text: string): readonly Upstream[] {
@@ -17,6 +18,22 @@ export async function systemUpstreams(path = "/etc/resolv.conf"): Promise<readon
   const text = await readFile(path, "utf8").catch(() => "");
   return parseResolvConf(text);
 }
+
+/** Reports the machine's resolvers whenever the file has others; a file without any (one that is being written) changes nothing. */
+export function followSystemUpstreams(
+  changed: (upstreams: readonly Upstream[]) => void,
+  path = "/etc/resolv.conf",
+): () => void {
+  const look = () =>
+    void systemUpstreams(path).then((upstreams) => {
+      if (upstreams.length > 0) changed(upstreams);
+    });
+  // Polled, and by name: the file is often a link that another program replaces.
+  watchFile(path, { interval: LOOK_MS }, look);
+  return () => unwatchFile(path, look);
+}
+
+const LOOK_MS = 1_000;
 
 /** Drops upstreams that are this server itself: a question would loop forever. */
 export function withoutSelf(

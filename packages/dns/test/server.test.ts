@@ -1,5 +1,8 @@
 import { createSocket } from "node:dgram";
+import { mkdtemp, rename, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { decode, encode, type Question, TRUNCATED_RESPONSE } from "dns-packet";
 import { afterEach, expect, it } from "vitest";
 import { type DnsOptions, type DnsServer, openDns, type ZoneRecords } from "../src/index.ts";
@@ -111,7 +114,8 @@ it("answers over UDP and TCP, and follows an update at once", async () => {
   expect(byTcp?.answers).toHaveLength(2);
   server.update(many(5));
   expect((await udp(portOf(server), ask("web.prod.cluster.local"))).answers).toHaveLength(5);
-  expect(() => server.update({ services: [{ namespace: "!", service: "web", instances: [] }] })).toThrow();
+  server.update({ services: [...many(5).services, { namespace: "!", service: "web", instances: [] }] });
+  expect(server.stats().skipped).toHaveLength(1);
   expect((await udp(portOf(server), ask("web.prod.cluster.local"))).answers).toHaveLength(5);
 });
 
@@ -265,4 +269,28 @@ it("lets one client hold some connections, never all", async () => {
   const greedy = await Promise.all(Array.from({ length: 40 }, () => socketFrom("127.0.0.2")));
   expect(greedy.filter(Boolean)).toHaveLength(32);
   expect(await socketFrom("127.0.0.1")).toBe(true);
+});
+
+it("remembers a nameserver that does not answer: under 300 ms per lookup on average, and asks it again when it is back", async () => {
+  const [dead, good] = [await upstream("silent"), await upstream("answer")];
+  const server = await open({ upstreams: [dead, good] });
+  const began = performance.now();
+  for (let n = 0; n < 20; n++)
+    expect((await udp(portOf(server), ask(`a${n}.example.com`))).answers).toHaveLength(1);
+  expect((performance.now() - began) / 20).toBeLessThan(300);
+  expect(server.stats().upstreams.map(({ silent }) => silent)).toEqual([true, false]);
+});
+
+it("follows the nameservers of the machine, also when there were none at the start", async () => {
+  const file = join(await mkdtemp(join(tmpdir(), "dns-")), "resolv.conf");
+  await writeFile(file, "");
+  const server = await openDns({ listen: [{ address: "127.0.0.1", port: 0 }], resolvConf: file });
+  cleanups.push(() => server.close());
+  expect((await udp(portOf(server), ask("example.com"))).rcode).toBe("REFUSED");
+  const addresses = () => server.stats().upstreams.map(({ address }) => address);
+  await writeFile(file, "nameserver 192.0.2.1\n");
+  await expect.poll(addresses, { timeout: 10_000 }).toEqual(["192.0.2.1"]);
+  await writeFile(`${file}.new`, "nameserver 192.0.2.2\nnameserver 192.0.2.3\n");
+  await rename(`${file}.new`, file);
+  await expect.poll(addresses, { timeout: 10_000 }).toEqual(["192.0.2.2", "192.0.2.3"]);
 });
