@@ -3,6 +3,8 @@ import { defineConfig } from "tsup";
 export default defineConfig({
   entry: {
     index: "src/index.ts",
+    protocol: "src/protocol.ts",
+    host: "src/host.ts",
     "client/index": "src/client/index.ts",
     "testing/index": "src/testing/index.ts",
   },

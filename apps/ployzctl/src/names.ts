@@ -2,7 +2,7 @@ import { PloyzError } from "./error-codes.ts";
 
 /** `value`, if it is a valid name. @throws PloyzError `invalid_input`, naming the field. */
 export async function needLabel(field: string, value: string | undefined): Promise<string> {
-  const { checkLabel } = await import("@ployz/primitives");
+  const { checkLabel } = await import("@ployz/primitives/protocol");
   const problem = checkLabel(field, value);
   if (problem !== undefined) throw new PloyzError(problem);
   return value ?? "";
@@ -21,7 +21,7 @@ export async function needTarget(field: string, value: string): Promise<string> 
 
 /** An operation's id, in either case. */
 export async function needOperation(field: string, value: string | undefined): Promise<string> {
-  const { isOperationId, shown } = await import("@ployz/primitives");
+  const { isOperationId, shown } = await import("@ployz/primitives/protocol");
   const id = (value ?? "").toUpperCase();
   if (isOperationId(id)) return id;
   throw new PloyzError({

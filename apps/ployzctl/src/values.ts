@@ -11,7 +11,7 @@ const wrong = (field: string, value: string, what: string, hint: string): PloyzE
 
 /** `20G` in bytes. @throws PloyzError `invalid_input`, naming the field. */
 export async function needSize(field: string, value: string): Promise<number> {
-  const { sizeBytes } = await import("@ployz/primitives");
+  const { sizeBytes } = await import("@ployz/primitives/protocol");
   const bytes = sizeBytes(value);
   if (bytes === undefined || bytes < 1 || !Number.isSafeInteger(bytes))
     throw wrong(field, value, "is not a size", "write a whole number and K, M, G or T, for example 20G");
@@ -20,7 +20,7 @@ export async function needSize(field: string, value: string): Promise<number> {
 
 /** `500ms` in milliseconds. @throws PloyzError `invalid_input`, naming the field. */
 export async function needDuration(field: string, value: string): Promise<number> {
-  const { durationMs } = await import("@ployz/primitives");
+  const { durationMs } = await import("@ployz/primitives/protocol");
   const ms = durationMs(value);
   if (ms === undefined || ms < 1 || ms > 86_400_000)
     throw wrong(field, value, "is not a duration of at most one day", "for example 500ms, 30s or 5m");

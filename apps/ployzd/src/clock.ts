@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { type Clock, ulid } from "@ployz/primitives";
+import type { Clock } from "@ployz/primitives";
+import { ulid } from "@ployz/primitives/protocol";
 
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { findProgram, spawnStream, waitFor } from "@ployz/exec";
 import { createIdentity, initStore, monitor, openStore, renderConfig } from "@ployz/nats-store";
-import type { RawStore } from "@ployz/primitives";
+import type { RawStore } from "@ployz/primitives/protocol";
 import { storeContract } from "@ployz/primitives/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PloyzError } from "@ployz/errors";
 import { openServiceHost, type ServiceHost, stopS6 } from "@ployz/exec";
-import type { Machines, SecretRef } from "@ployz/primitives";
+import type { Machines, SecretRef } from "@ployz/primitives/protocol";
 import { type NetworkSpec, openProcessRuntime, type Runtime } from "@ployz/runtime";
 import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
 import { type Handlers, handle } from "../src/participant/handlers.ts";

@@ -1,6 +1,6 @@
 import { access, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Commands } from "@ployz/primitives";
+import type { Commands } from "@ployz/primitives/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mountpointOf } from "../src/participant/volumes/layout.ts";
 import { fetchOffer } from "../src/transfer/server.ts";

@@ -3,7 +3,7 @@ import { readdir, readFile, stat, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errorBody } from "@ployz/errors";
 import { run } from "@ployz/exec";
-import { type Commands, emptyCommit, type Json } from "@ployz/primitives";
+import { type Commands, emptyCommit, type Json } from "@ployz/primitives/protocol";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findCopy } from "../src/participant/volumes/copies.ts";

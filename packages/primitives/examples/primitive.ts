@@ -1,10 +1,5 @@
-import {
-  emptyCommit,
-  type PlannedStep,
-  type Primitive,
-  type PrimitivePorts,
-  runOperation,
-} from "@ployz/primitives";
+import { type PlannedStep, type Primitive, type PrimitivePorts, runOperation } from "@ployz/primitives";
+import { emptyCommit } from "@ployz/primitives/protocol";
 import {
   createMemoryMachines,
   createMemoryStore,

@@ -1,4 +1,5 @@
-import { emptyCommit, runOperation } from "@ployz/primitives";
+import { runOperation } from "@ployz/primitives";
+import { emptyCommit } from "@ployz/primitives/protocol";
 import {
   checkPrimitive,
   createMemoryMachines,

@@ -1,4 +1,4 @@
-import type { OperationSummary } from "@ployz/primitives";
+import type { OperationSummary } from "@ployz/primitives/protocol";
 
 /** Prints a line for each property of each dataset and snapshot below the root of the volumes; nothing where there is no pool. */
 export const LOOK_AT_DATASETS = String.raw`

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "@ployz/exec";
-import type { Commit, MachineRecord, OperationSummary } from "@ployz/primitives";
+import type { Commit, MachineRecord, OperationSummary } from "@ployz/primitives/protocol";
 import { type Cluster, installedNode } from "./cluster.ts";
 import { inPool, LOOK_AT_DATASETS } from "./datasets.ts";
 

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { type RunResult, spawnStream } from "@ployz/exec";
-import type { OperationEvent } from "@ployz/primitives";
+import type { OperationEvent } from "@ployz/primitives/protocol";
 import type { Cluster } from "./cluster.ts";
 
 /** A `ployzctl` that runs on a machine with `--json --events`, and its output so far. */

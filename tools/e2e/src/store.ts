@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run, spawnStream, waitFor } from "@ployz/exec";
-import type { StoreStatus } from "@ployz/primitives";
+import type { StoreStatus } from "@ployz/primitives/client";
 import { type Cluster, installedNode } from "./cluster.ts";
 
 const script = join(dirname(fileURLToPath(import.meta.url)), "store-writer.ts");

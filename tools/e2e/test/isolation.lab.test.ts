@@ -1,4 +1,4 @@
-import type { InstanceList } from "@ployz/primitives";
+import type { InstanceList } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, node, openCluster, webBundle } from "../src/cluster.ts";
 

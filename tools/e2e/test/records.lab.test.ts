@@ -1,4 +1,4 @@
-import type { ClusterStatus, DoctorReport, InstanceList } from "@ployz/primitives";
+import type { ClusterStatus, DoctorReport, InstanceList } from "@ployz/primitives/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
 import { publishRecord } from "../src/store.ts";

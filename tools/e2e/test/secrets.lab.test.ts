@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { SecretChanged, SecretList, StoreMoved } from "@ployz/primitives";
+import type { SecretChanged, SecretList, StoreMoved } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, node, openCluster, webBundle } from "../src/cluster.ts";
 import { storeOn } from "../src/store.ts";

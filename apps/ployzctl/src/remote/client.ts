@@ -51,7 +51,7 @@ function asSocket(stream: Duplex): Duplex {
 }
 
 async function connect(target: string, terminal: Terminal, signal: AbortSignal): Promise<SshClient> {
-  const { parseTarget } = await import("@ployz/primitives");
+  const { parseTarget } = await import("@ployz/primitives/protocol");
   const parsed = parseTarget(target);
   if (parsed === undefined) throw usage(`--host: ${JSON.stringify(target.slice(0, 80))} is not user@machine`);
   const { user, host, port } = parsed;

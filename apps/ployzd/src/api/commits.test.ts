@@ -1,4 +1,5 @@
-import { type Commit, parseManifest } from "@ployz/primitives";
+import { parseManifest } from "@ployz/primitives";
+import type { Commit } from "@ployz/primitives/protocol";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { beforeEach, describe, expect, it } from "vitest";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";

@@ -1,16 +1,7 @@
-import {
-  branchManifest,
-  type Commit,
-  type CommitDocument,
-  type CommitHistory,
-  isLabel,
-  isNamed,
-  type ManifestDocument,
-  parseBranch,
-  renderManifest,
-  type Store,
-  shown,
-} from "@ployz/primitives";
+import { branchManifest, renderManifest } from "@ployz/primitives";
+import type { CommitDocument, CommitHistory, ManifestDocument } from "@ployz/primitives/client";
+import { isNamed, parseBranch } from "@ployz/primitives/host";
+import { type Commit, isLabel, type Store, shown } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { changesOf } from "./history.ts";
 import { withoutValues } from "./views.ts";

@@ -1,7 +1,8 @@
 import { statfs } from "node:fs/promises";
 import { findProgram } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
-import { type ClusterStatus, type DoctorReport, type MachineRow, unreadable } from "@ployz/primitives";
+import type { ClusterStatus, DoctorReport, MachineRow } from "@ployz/primitives/client";
+import { unreadable } from "@ployz/primitives/host";
 import { type PathVerdict, probePath, probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";

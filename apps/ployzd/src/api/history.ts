@@ -1,4 +1,5 @@
-import type { Changed, Commit, CommitChanges, Volume } from "@ployz/primitives";
+import type { Changed, CommitChanges } from "@ployz/primitives/client";
+import type { Commit, Volume } from "@ployz/primitives/protocol";
 
 /** A commit's changes against its predecessor. Pure. */
 export function changesOf(before: Commit | undefined, after: Commit): CommitChanges {

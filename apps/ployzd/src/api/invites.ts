@@ -1,4 +1,4 @@
-import type { InviteCreate, InviteCreated } from "@ployz/primitives";
+import type { InviteCreate, InviteCreated } from "@ployz/primitives/client";
 import { formatEndpoint } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import { listInvites, newInvite, putInvite, revokeInvite, rowOf } from "../invites/invites.ts";

@@ -1,5 +1,5 @@
 import { errorBody } from "@ployz/errors";
-import type { LogEvent } from "@ployz/primitives";
+import type { LogEvent } from "@ployz/primitives/client";
 import { channel } from "../channel.ts";
 import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";

@@ -2,17 +2,15 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { errorBody } from "@ployz/errors";
-import {
-  type Api,
-  type ApiFiles,
-  type ApiStreams,
-  type ApiUploadStreams,
-  type ApiUploads,
-  BODIES,
-  own,
-  type ParamsOf,
-  shaped,
-} from "@ployz/primitives";
+import type {
+  Api,
+  ApiFiles,
+  ApiStreams,
+  ApiUploadStreams,
+  ApiUploads,
+  ParamsOf,
+} from "@ployz/primitives/client";
+import { BODIES, own, shaped } from "@ployz/primitives/host";
 import type { TSchema } from "typebox";
 import { readJsonBody } from "../body.ts";
 import { PloyzError } from "../error-codes.ts";

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Commit } from "@ployz/primitives";
 import { openClient } from "@ployz/primitives/client";
+import type { Commit } from "@ployz/primitives/protocol";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Daemon } from "../daemon/daemon.ts";

@@ -1,14 +1,8 @@
 import { hostname } from "node:os";
 import { errorBody } from "@ployz/errors";
-import {
-  type DaemonStatus,
-  isFinal,
-  isOperationId,
-  type MeshStatus,
-  type OperationSummary,
-  type SelfRecord,
-  shown,
-} from "@ployz/primitives";
+import type { DaemonStatus, MeshStatus, SelfRecord } from "@ployz/primitives/client";
+import { isFinal } from "@ployz/primitives/host";
+import { isOperationId, type OperationSummary, shown } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import { joinByToken } from "../daemon/join-by-token.ts";
 import { announceEndpoints } from "../mesh/announce.ts";

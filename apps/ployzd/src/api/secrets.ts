@@ -1,13 +1,6 @@
-import {
-  checkLabel,
-  MAX_SECRET_BYTES,
-  type SecretChanged,
-  type SecretList,
-  type SecretRecord,
-  type SecretSet,
-  secretKey,
-  secretUsers,
-} from "@ployz/primitives";
+import type { SecretChanged, SecretList, SecretSet } from "@ployz/primitives/client";
+import { secretUsers } from "@ployz/primitives/host";
+import { checkLabel, MAX_SECRET_BYTES, type SecretRecord, secretKey } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";

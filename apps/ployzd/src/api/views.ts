@@ -2,19 +2,17 @@ import type { ErrorBody } from "@ployz/errors";
 import { errorBody } from "@ployz/errors";
 import type {
   ClusterStatus,
-  Commit,
-  EnvValue,
   InstanceList,
   InstanceRow,
   MachineList,
-  MachineRecord,
   MachineRow,
   MeshStatus,
   NameList,
   NamespaceRow,
   RttTable,
-} from "@ployz/primitives";
-import { LOOK } from "@ployz/primitives";
+} from "@ployz/primitives/client";
+import type { Commit, EnvValue, MachineRecord } from "@ployz/primitives/protocol";
+import { LOOK } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member.ts";
 import { volumeList } from "./volumes.ts";
 import { warningsOf } from "./warnings.ts";

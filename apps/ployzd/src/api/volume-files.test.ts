@@ -1,4 +1,5 @@
-import { type VolumeFile, volumeImport } from "@ployz/primitives";
+import { volumeImport } from "@ployz/primitives";
+import type { VolumeFile } from "@ployz/primitives/client";
 import { expect, test } from "vitest";
 import { importInput } from "./volume-files.ts";
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { errorBody } from "@ployz/errors";
-import type { OperationEvent, OperationRequest, VolumeFile, VolumeImportRequest } from "@ployz/primitives";
+import type { VolumeFile, VolumeImportRequest } from "@ployz/primitives/client";
+import type { OperationEvent, OperationRequest } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";
 import { openVolumeFile, writeVolumeFile } from "../transfer/volume-file.ts";

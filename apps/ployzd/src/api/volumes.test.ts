@@ -1,4 +1,5 @@
-import type { Commit, MachineRow, Machines, OperationSummary } from "@ployz/primitives";
+import type { MachineRow } from "@ployz/primitives/client";
+import type { Commit, Machines, OperationSummary } from "@ployz/primitives/protocol";
 import { describe, expect, it } from "vitest";
 import { snapshotList, volumeList } from "./volumes.ts";
 import { warningsOf } from "./warnings.ts";

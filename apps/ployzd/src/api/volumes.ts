@@ -1,12 +1,5 @@
-import {
-  type Commit,
-  LOOK,
-  type MachineRow,
-  type Machines,
-  type SnapshotList,
-  type VolumeList,
-  type VolumeRow,
-} from "@ployz/primitives";
+import type { MachineRow, SnapshotList, VolumeList, VolumeRow } from "@ployz/primitives/client";
+import { type Commit, LOOK, type Machines } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 type Head = { readonly commit: Commit };

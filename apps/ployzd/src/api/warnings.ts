@@ -1,13 +1,12 @@
-import {
-  type ClusterStatus,
-  type InstanceRow,
-  type MachineRow,
-  type NamespaceRow,
-  type OperationSummary,
-  type Unreadable,
-  unreadable,
-  type VolumeRow,
-} from "@ployz/primitives";
+import type {
+  ClusterStatus,
+  InstanceRow,
+  MachineRow,
+  NamespaceRow,
+  VolumeRow,
+} from "@ployz/primitives/client";
+import { type Unreadable, unreadable } from "@ployz/primitives/host";
+import type { OperationSummary } from "@ployz/primitives/protocol";
 
 type Warning = ClusterStatus["warnings"][number];
 

@@ -1,4 +1,4 @@
-import { KEPT_PORTS } from "@ployz/primitives";
+import { KEPT_PORTS } from "@ployz/primitives/protocol";
 import { expect, test } from "vitest";
 import { keptPorts } from "./kept-ports.ts";
 import { withDefaults } from "./load.ts";

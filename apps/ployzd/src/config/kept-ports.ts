@@ -1,4 +1,4 @@
-import type { KeptPorts } from "@ployz/primitives";
+import type { KeptPorts } from "@ployz/primitives/protocol";
 import type { Config } from "./load.ts";
 import { storePorts } from "./store-ports.ts";
 

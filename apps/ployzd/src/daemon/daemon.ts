@@ -1,5 +1,5 @@
 import { createBackoff, type ServiceHost } from "@ployz/exec";
-import type { JoinDocument, MeshInit } from "@ployz/primitives";
+import type { JoinDocument, MeshInit } from "@ployz/primitives/client";
 import type { Logger } from "pino";
 import { PloyzError } from "../error-codes.ts";
 import { ensureIdentity } from "../mesh/identity.ts";

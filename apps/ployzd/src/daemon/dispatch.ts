@@ -1,4 +1,4 @@
-import type { OperationEvent, OperationRequest } from "@ployz/primitives";
+import type { OperationEvent, OperationRequest } from "@ployz/primitives/protocol";
 import { type ForwardDeps, forward, isForPeer } from "../operations/forward.ts";
 import type { Runner } from "../operations/runner.ts";
 import { handingOver } from "../store/hand-over.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Joiner, OperationEvent, OperationRequest } from "@ployz/primitives";
+import type { Joiner, OperationEvent, OperationRequest } from "@ployz/primitives/protocol";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { takenPorts } from "../host/listeners.ts";

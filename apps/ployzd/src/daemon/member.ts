@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { openRpc, openStore } from "@ployz/nats-store";
+import type { AdoptionReport } from "@ployz/primitives/client";
 import type {
-  AdoptionReport,
   Commit,
   Machines,
   OperationEvent,
   OperationRequest,
   SecretRef,
   Store,
-} from "@ployz/primitives";
+} from "@ployz/primitives/protocol";
 import { operationIds } from "../clock.ts";
 import { keptPorts } from "../config/kept-ports.ts";
 import { storePorts } from "../config/store-ports.ts";

@@ -1,5 +1,5 @@
 import { type Session, serve } from "@ployz/nats-store";
-import type { Json } from "@ployz/primitives";
+import type { Json } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import type { Logger } from "pino";
 import { operationRequest } from "../operations/request.ts";

@@ -1,4 +1,5 @@
-import type { AdoptionReport, Commit, Store } from "@ployz/primitives";
+import type { AdoptionReport } from "@ployz/primitives/client";
+import type { Commit, Store } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
 import type { Inviter } from "../invites/open.ts";
 import type { Runner } from "../operations/runner.ts";

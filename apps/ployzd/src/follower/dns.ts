@@ -1,5 +1,5 @@
 import { openDns, type Views, type ZoneRecords } from "@ployz/dns";
-import type { MachineRecord } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives/protocol";
 import { applyNetworkPolicy, hasNetworkPolicy, removeNetworkPolicy } from "@ployz/runtime";
 import { BRIDGE, POLICY_CHECK_MS } from "../mesh/substrate.ts";
 import { isolate, residentsOf } from "./policy.ts";

@@ -3,7 +3,7 @@ import { createServer, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { validateTable } from "@ployz/gateway";
-import type { Commit, MachineRecord } from "@ployz/primitives";
+import type { Commit, MachineRecord } from "@ployz/primitives/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { askFollower, serveApplied, trackApplied } from "../host/follower-socket.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";

@@ -1,4 +1,4 @@
-import type { Candidates, MachineRecord } from "@ployz/primitives";
+import type { Candidates, MachineRecord } from "@ployz/primitives/protocol";
 import { describe, expect, it } from "vitest";
 import { allows, isolate, type Resident } from "./policy.ts";
 import { isIsolated } from "./run.ts";

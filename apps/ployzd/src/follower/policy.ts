@@ -1,5 +1,5 @@
 import type { Views, ZoneRecords } from "@ployz/dns";
-import type { Candidates, Commit, MachineRecord } from "@ployz/primitives";
+import type { Candidates, Commit, MachineRecord } from "@ployz/primitives/protocol";
 import type { NetworkPolicy } from "@ployz/runtime";
 import type { Followed } from "./run.ts";
 

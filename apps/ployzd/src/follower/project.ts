@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Route, RouteTable } from "@ployz/gateway";
-import type { Commit, CommittedService } from "@ployz/primitives";
+import type { Commit, CommittedService } from "@ployz/primitives/protocol";
 
 /** The last commit of a namespace and its revision. */
 export interface Head {

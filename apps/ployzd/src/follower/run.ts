@@ -2,7 +2,7 @@ import { unwatchFile, watchFile } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openStore } from "@ployz/nats-store";
-import type { Candidates, ClusterRecord, MachineRecord } from "@ployz/primitives";
+import type { Candidates, ClusterRecord, MachineRecord } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
 import { PloyzError } from "../error-codes.ts";

@@ -1,4 +1,10 @@
-import { INVITE_ID, type Joiner, type Json, type OperationEvent, type Store } from "@ployz/primitives";
+import {
+  INVITE_ID,
+  type Joiner,
+  type Json,
+  type OperationEvent,
+  type Store,
+} from "@ployz/primitives/protocol";
 import { formatEndpoint } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 import type { Runner } from "../operations/runner.ts";

@@ -1,14 +1,13 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { InviteCreate, InviteRow } from "@ployz/primitives/client";
 import {
   INVITE_ID,
   type Invite,
-  type InviteCreate,
-  type InviteRow,
   type MachineRecord,
   memberBy,
   type Store,
   shown,
-} from "@ployz/primitives";
+} from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 /** Ended invites stay listed for a week; creating the next one deletes them. */

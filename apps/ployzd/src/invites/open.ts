@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import type { ClusterRecord, MachineRecord, Store } from "@ployz/primitives";
+import type { ClusterRecord, MachineRecord, Store } from "@ployz/primitives/protocol";
 import { observedAddress } from "@ployz/wireguard";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";

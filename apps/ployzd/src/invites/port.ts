@@ -1,4 +1,4 @@
-import { INVITE_GRACE_MS, type Invite } from "@ployz/primitives";
+import { INVITE_GRACE_MS, type Invite } from "@ployz/primitives/protocol";
 import { serialise } from "../state/files.ts";
 import type { JoinServer } from "./server.ts";
 

@@ -1,4 +1,4 @@
-import { INVITE_ID } from "@ployz/primitives";
+import { INVITE_ID } from "@ployz/primitives/protocol";
 import { parseCidr } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 

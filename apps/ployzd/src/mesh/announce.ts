@@ -1,4 +1,4 @@
-import type { Store } from "@ployz/primitives";
+import type { Store } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 /** Publishes this machine's endpoints to the cluster. */

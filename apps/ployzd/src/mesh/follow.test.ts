@@ -1,4 +1,4 @@
-import type { Fact, FactKey, FactOf, FollowEvent, MachineRecord } from "@ployz/primitives";
+import type { Fact, FactKey, FactOf, FollowEvent, MachineRecord } from "@ployz/primitives/protocol";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { followMembership } from "./follow.ts";

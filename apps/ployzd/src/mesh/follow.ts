@@ -6,7 +6,7 @@ import {
   isFact,
   type MachineRecord,
   type Store,
-} from "@ployz/primitives";
+} from "@ployz/primitives/protocol";
 import { storePorts } from "../config/store-ports.ts";
 import type { StorePlace } from "../peers/commands.ts";
 import { createWaiters } from "../waiters.ts";

@@ -1,4 +1,4 @@
-import type { MachineRecord } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives/protocol";
 import { measureRtt, probePath, type Wireguard } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 import { askFollower } from "../host/follower-socket.ts";

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { initStore, openStore } from "@ployz/nats-store";
-import { type ClusterRecord, isLabel, type Json, type MachineRecord, type MeshInit } from "@ployz/primitives";
+import type { MeshInit } from "@ployz/primitives/client";
+import { type ClusterRecord, isLabel, type Json, type MachineRecord } from "@ployz/primitives/protocol";
 import { planSubnet } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 import { ensureIdentity, localEndpoints } from "./identity.ts";

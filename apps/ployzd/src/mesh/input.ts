@@ -1,4 +1,5 @@
-import { BODIES, JoinDocumentSchema, type MeshInit, shaped } from "@ployz/primitives";
+import type { MeshInit } from "@ployz/primitives/client";
+import { BODIES, JoinDocumentSchema, shaped } from "@ployz/primitives/host";
 import { parseCidr } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 

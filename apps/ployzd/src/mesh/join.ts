@@ -1,4 +1,5 @@
-import type { JoinDocument, MachineRecord } from "@ployz/primitives";
+import type { JoinDocument } from "@ployz/primitives/client";
+import type { MachineRecord } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { ensureIdentity } from "./identity.ts";
 import { type Membership, readMembership, writeMembership } from "./membership.ts";

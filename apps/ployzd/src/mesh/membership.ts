@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import type { ClusterRecord, MachineRecord } from "@ployz/primitives";
+import type { ClusterRecord, MachineRecord } from "@ployz/primitives/protocol";
 import { readJson, writeJson } from "../state/files.ts";
 
 /**

@@ -1,4 +1,5 @@
-import type { ClusterRecord, SubnetPlan } from "@ployz/primitives";
+import type { SubnetPlan } from "@ployz/primitives";
+import type { ClusterRecord } from "@ployz/primitives/protocol";
 import { planSubnet } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 

@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { type ServiceHost, waitFor } from "@ployz/exec";
 import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
-import type { MachineRecord } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives/protocol";
 import {
   applyNetworkPolicy,
   hasNetworkPolicy,

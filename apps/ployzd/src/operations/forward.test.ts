@@ -1,6 +1,6 @@
 import { PloyzError } from "@ployz/errors";
 import type { Rpc } from "@ployz/nats-store";
-import type { MachineRecord, Machines, OperationEvent, OperationRequest } from "@ployz/primitives";
+import type { MachineRecord, Machines, OperationEvent, OperationRequest } from "@ployz/primitives/protocol";
 import { expect, test } from "vitest";
 import { type ForwardDeps, forward } from "./forward.ts";
 

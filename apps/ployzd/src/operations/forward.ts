@@ -8,7 +8,7 @@ import {
   type OperationEvent,
   type OperationRequest,
   type OperationResult,
-} from "@ployz/primitives";
+} from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 export interface ForwardDeps {

@@ -1,12 +1,5 @@
-import {
-  detailOf,
-  fold,
-  type OperationDetail,
-  type OperationEvent,
-  type OperationResult,
-  readJournal,
-  type Store,
-} from "@ployz/primitives";
+import { detailOf, fold, readJournal } from "@ployz/primitives/host";
+import type { OperationDetail, OperationEvent, OperationResult, Store } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 /** @throws PloyzError `operation_unknown`. */

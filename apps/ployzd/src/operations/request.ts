@@ -1,4 +1,5 @@
-import { OperationBody, type OperationRequest, shaped } from "@ployz/primitives";
+import { OperationBody, shaped } from "@ployz/primitives/host";
+import type { OperationRequest } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 export const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });

@@ -1,4 +1,4 @@
-import type { MachineRecord, OperationEvent, OperationRequest } from "@ployz/primitives";
+import type { MachineRecord, OperationEvent, OperationRequest } from "@ployz/primitives/protocol";
 import { createMemoryMachines, createMemoryRemote, createMemoryStore } from "@ployz/primitives/testing";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../clock.ts";

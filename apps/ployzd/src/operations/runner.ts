@@ -1,30 +1,34 @@
 import { errorBody } from "@ployz/errors";
 import {
   type AnyPrimitive,
-  detailOf,
   type EngineDeps,
+  type MachineAddPorts,
+  type PrimitiveRegistry,
+  runOperation,
+  type UpdateSource,
+} from "@ployz/primitives";
+import {
+  detailOf,
   endUnreadable,
   findPrepared,
   fold,
   isFinal,
-  type Joiner,
-  type MachineAddPorts,
-  type Machines,
   markInterrupted,
   nestedOperations,
-  type OperationDetail,
-  type OperationEvent,
-  type OperationRequest,
-  type OperationResult,
-  type OperationSummary,
-  type PrimitiveRegistry,
   presentSummary,
   readJournal,
   resolveInterrupted,
-  runOperation,
-  type Store,
-  type UpdateSource,
-} from "@ployz/primitives";
+} from "@ployz/primitives/host";
+import type {
+  Joiner,
+  Machines,
+  OperationDetail,
+  OperationEvent,
+  OperationRequest,
+  OperationResult,
+  OperationSummary,
+  Store,
+} from "@ployz/primitives/protocol";
 import { type Channel, channel } from "../channel.ts";
 import { operationIds, systemClock } from "../clock.ts";
 import { PloyzError } from "../error-codes.ts";

@@ -1,5 +1,5 @@
 import { PloyzError } from "@ployz/errors";
-import type { Commit } from "@ployz/primitives";
+import type { Commit } from "@ployz/primitives/protocol";
 import { describe, expect, it } from "vitest";
 import { adoptCommitted, committedStart } from "./adopt.ts";
 

@@ -1,14 +1,14 @@
 import { errorBody } from "@ployz/errors";
+import type { AdoptionReport } from "@ployz/primitives/client";
+import { isFinal, plainEnv } from "@ployz/primitives/host";
 import type {
-  AdoptionReport,
   Commit,
   Instance,
   InstanceStart,
   InstanceVolume,
   ServiceSpec,
   Store,
-} from "@ployz/primitives";
-import { isFinal, plainEnv } from "@ployz/primitives";
+} from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { headOrUnreadable } from "../state/records.ts";
 import { type InstanceDeps, type InstanceVolumes, instanceSpec } from "./instances.ts";

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcp } from "node:net";
 import { errorBody, PloyzError } from "@ployz/errors";
-import type { Commands } from "@ployz/primitives";
+import type { Commands } from "@ployz/primitives/protocol";
 import type { InstanceStatus, Runtime } from "@ployz/runtime";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Handlers, handle, refusingNew } from "./handlers.ts";

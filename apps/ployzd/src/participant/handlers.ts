@@ -1,4 +1,4 @@
-import type { Commands, Fence, Json, MachineRecord } from "@ployz/primitives";
+import type { Commands, Fence, Json, MachineRecord } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import type { FenceGuard } from "../state/fences.ts";
 

@@ -1,6 +1,6 @@
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { Machines } from "@ployz/primitives";
+import type { Machines } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import type { Bundles } from "../transfer/bundles.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { run } from "@ployz/exec";
-import type { InstanceStart, SecretRef } from "@ployz/primitives";
+import type { InstanceStart, SecretRef } from "@ployz/primitives/protocol";
 import type { InstanceSpec, Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import { serialiseByKey } from "../state/files.ts";

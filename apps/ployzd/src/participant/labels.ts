@@ -1,4 +1,4 @@
-import type { InstanceStart, InstanceVolume, ObservedInstance } from "@ployz/primitives";
+import type { InstanceStart, InstanceVolume, ObservedInstance } from "@ployz/primitives/protocol";
 import type { InstanceStatus } from "@ployz/runtime";
 
 /** Ownership labels on the substrate: an instance's identity and its operation, readable without a journal. */

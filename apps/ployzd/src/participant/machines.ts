@@ -1,5 +1,5 @@
 import type { Rpc } from "@ployz/nats-store";
-import type { Fence, Json, Machines } from "@ployz/primitives";
+import type { Fence, Json, Machines } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import type { CommandContext } from "./handlers.ts";
 

@@ -1,5 +1,5 @@
 import { loadavg } from "node:os";
-import type { KeptPorts, MachineObservation } from "@ployz/primitives";
+import type { KeptPorts, MachineObservation } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { takenPorts } from "../host/listeners.ts";
 import { observed } from "./labels.ts";

@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Commands } from "@ployz/primitives";
+import type { Commands } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 

@@ -1,6 +1,7 @@
 import type { StoreRecord } from "@ployz/nats-store";
-import type { Json, SecretRef } from "@ployz/primitives";
-import { label, type Shape } from "@ployz/primitives";
+import type { Shape } from "@ployz/primitives/host";
+import type { Json, SecretRef } from "@ployz/primitives/protocol";
+import { label } from "@ployz/primitives/protocol";
 import Type from "typebox";
 
 const none = Type.Null();

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errorBody } from "@ployz/errors";
 import { isSignedBy, signAs } from "@ployz/nats-store";
-import { shaped } from "@ployz/primitives";
+import { shaped } from "@ployz/primitives/host";
 import Type from "typebox";
 import { readText } from "../body.ts";
 import { PloyzError } from "../error-codes.ts";

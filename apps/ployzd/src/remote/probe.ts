@@ -1,4 +1,4 @@
-import type { RemoteFacts } from "@ployz/primitives";
+import type { RemoteFacts } from "@ployz/primitives/protocol";
 
 /**
  * Run by `sh -s -- CONDITION:PACKAGE...` on a machine to add. Prints `key=value` lines. Reads only. The ports are those that

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { Transform } from "node:stream";
 import { PloyzError as WireError } from "@ployz/errors";
 import { shellWord } from "@ployz/exec";
-import type { Json, Remote, RemoteTarget } from "@ployz/primitives";
+import type { Json, Remote, RemoteTarget } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import type { Payload } from "../host/payload.ts";
 import { PROBE, parseProbe } from "./probe.ts";

@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { RemoteTarget } from "@ployz/primitives";
+import type { RemoteTarget } from "@ployz/primitives/protocol";
 import { Client } from "ssh2";
 import { PloyzError } from "../error-codes.ts";
 import { execOn, type SshResult } from "./exec.ts";

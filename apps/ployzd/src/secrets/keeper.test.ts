@@ -1,6 +1,6 @@
 import { errorBody } from "@ployz/errors";
 import type { Sealed, Vault } from "@ployz/nats-store";
-import type { SecretRecord } from "@ployz/primitives";
+import type { SecretRecord } from "@ployz/primitives/protocol";
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { describe, expect, it } from "vitest";
 import { openKeeper } from "./keeper.ts";

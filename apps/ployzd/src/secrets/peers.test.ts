@@ -1,5 +1,5 @@
 import { PloyzError } from "@ployz/errors";
-import type { MachineRecord } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { AskPeer } from "../peers/ask.ts";
 import { remoteKeeper } from "./peers.ts";

@@ -1,5 +1,5 @@
 import { errorBody } from "@ployz/errors";
-import type { MachineRecord } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import type { PeerCommand, PeerCommands } from "../peers/commands.ts";

@@ -1,4 +1,4 @@
-import type { Fence } from "@ployz/primitives";
+import type { Fence } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { readJson, serialise, writeJson } from "./files.ts";
 

@@ -1,4 +1,5 @@
-import { checkedStore, emptyCommit } from "@ployz/primitives";
+import { checkedStore } from "@ployz/primitives/host";
+import { emptyCommit } from "@ployz/primitives/protocol";
 import { createRawStore, createVirtualClock } from "@ployz/primitives/testing";
 import { expect, it } from "vitest";
 import { headOrUnreadable } from "./records.ts";

@@ -1,16 +1,14 @@
 import { errorBody } from "@ployz/errors";
 import { type Mirror, type MirrorOptions, type NatsStore, openMirror } from "@ployz/nats-store";
 import {
-  type Commit,
   checkedStore,
   commitFault,
-  type FactTypes,
   factFault,
-  type Store,
   type Unreadable,
   unlessUnreadable,
   unreadable,
-} from "@ployz/primitives";
+} from "@ployz/primitives/host";
+import type { Commit, FactTypes, Store } from "@ployz/primitives/protocol";
 
 /** This machine's copy of the commits and facts that can be read. */
 export type Records = Mirror<Commit, FactTypes>;

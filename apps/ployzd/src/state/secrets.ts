@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type InstanceStart, sameSecrets } from "@ployz/primitives";
+import { sameSecrets } from "@ployz/primitives/host";
+import type { InstanceStart } from "@ployz/primitives/protocol";
 import { checkId } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import { readJson, writeJson } from "./files.ts";

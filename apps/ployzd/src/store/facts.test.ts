@@ -1,4 +1,4 @@
-import type { Entry, Json } from "@ployz/primitives";
+import type { Entry, Json } from "@ployz/primitives/protocol";
 import { expect, it } from "vitest";
 import { wantedFacts } from "./facts.ts";
 

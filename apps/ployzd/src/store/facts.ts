@@ -1,4 +1,4 @@
-import type { Entry, Json, RawFacts } from "@ployz/primitives";
+import type { Entry, Json, RawFacts } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 export interface Placed {

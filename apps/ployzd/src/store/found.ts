@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { errorBody } from "@ployz/errors";
 import { newSealKey, type Refounded, type RefoundStage, refound, type StoreSet } from "@ployz/nats-store";
-import type { Json, MachineRecord, StoreEvent } from "@ployz/primitives";
+import type { StoreEvent } from "@ployz/primitives/client";
+import type { Json, MachineRecord } from "@ployz/primitives/protocol";
 import type { AskPeer } from "../peers/ask.ts";
 import type { Parcel, PeerCommands } from "../peers/commands.ts";
 import { remoteMachine, serverOn } from "./survey.ts";

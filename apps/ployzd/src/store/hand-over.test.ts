@@ -1,4 +1,5 @@
-import type { MachineRecord, OperationEvent, OperationRequest, StoreEvent } from "@ployz/primitives";
+import type { StoreEvent } from "@ployz/primitives/client";
+import type { MachineRecord, OperationEvent, OperationRequest } from "@ployz/primitives/protocol";
 import { expect, test } from "vitest";
 import { handingOver, successors } from "./hand-over.ts";
 

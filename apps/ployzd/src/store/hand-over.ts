@@ -1,11 +1,6 @@
-import type {
-  MachineRecord,
-  OperationEvent,
-  OperationRequest,
-  StoreEvent,
-  StoreMove,
-} from "@ployz/primitives";
-import { isMember } from "@ployz/primitives";
+import type { StoreEvent, StoreMove } from "@ployz/primitives/client";
+import type { MachineRecord, OperationEvent, OperationRequest } from "@ployz/primitives/protocol";
+import { isMember } from "@ployz/primitives/protocol";
 import { sorted } from "./wanted.ts";
 
 export interface HandOverDeps {

@@ -1,6 +1,7 @@
 import type { ErrorBody } from "@ployz/errors";
 import { errorBody } from "@ployz/errors";
-import type { Lease, MachineRecord, Store, StoreEvent, StoreMoved, StorePlan } from "@ployz/primitives";
+import type { StoreEvent, StoreMoved, StorePlan } from "@ployz/primitives/client";
+import type { Lease, MachineRecord, Store } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import type { Parcel, StorePlace } from "../peers/commands.ts";

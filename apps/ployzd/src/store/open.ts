@@ -9,7 +9,7 @@ import type {
   StoreRecover,
   StoreRestore,
   StoreStatus,
-} from "@ployz/primitives";
+} from "@ployz/primitives/client";
 import { type Channel, channel } from "../channel.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { Membership } from "../mesh/membership.ts";

@@ -20,7 +20,7 @@ import {
   snapshotStore,
   writeBackup,
 } from "@ployz/nats-store";
-import type { MachineRecord } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives/protocol";
 import { storePorts } from "../config/store-ports.ts";
 import { PloyzError } from "../error-codes.ts";
 import { needPorts } from "../host/listeners.ts";

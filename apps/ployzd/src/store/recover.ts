@@ -1,4 +1,4 @@
-import type { StoreMoved, StorePlan, StoreRecover, StoreRecovery, StoreView } from "@ployz/primitives";
+import type { StoreMoved, StorePlan, StoreRecover, StoreRecovery, StoreView } from "@ployz/primitives/client";
 import { PloyzError } from "../error-codes.ts";
 import type { Founding } from "./found.ts";
 import { conclude, needFit, Refused, settled, tell } from "./move.ts";

@@ -1,4 +1,4 @@
-import type { Json } from "@ployz/primitives";
+import type { Json } from "@ployz/primitives/protocol";
 import { createRawStore, createVirtualClock } from "@ployz/primitives/testing";
 import { expect, it } from "vitest";
 import { repairFact } from "./repair.ts";

@@ -1,13 +1,6 @@
-import {
-  factFault,
-  factName,
-  type Json,
-  type RawFacts,
-  type StoreRepair,
-  type StoreRepaired,
-  type Unreadable,
-  unreadable,
-} from "@ployz/primitives";
+import type { StoreRepair, StoreRepaired } from "@ployz/primitives/client";
+import { factFault, type Unreadable, unreadable } from "@ployz/primitives/host";
+import { factName, type Json, type RawFacts } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import type { Records } from "../state/records.ts";
 

@@ -3,15 +3,14 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Backup, readBackup, renewBackup } from "@ployz/nats-store";
 import type {
-  Entry,
-  Json,
   StoreEvent,
   StoreMoved,
   StorePlan,
   StoreRecovery,
   StoreRestore,
   StoreView,
-} from "@ployz/primitives";
+} from "@ployz/primitives/client";
+import type { Entry, Json } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import type { Parcel } from "../peers/commands.ts";
 import type { Records } from "../state/records.ts";

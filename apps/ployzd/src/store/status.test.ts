@@ -1,4 +1,4 @@
-import type { StoreStatus } from "@ployz/primitives";
+import type { StoreStatus } from "@ployz/primitives/client";
 import { expect, test } from "vitest";
 import type { Membership } from "../mesh/membership.ts";
 import type { Look } from "../peers/commands.ts";

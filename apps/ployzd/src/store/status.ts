@@ -1,6 +1,6 @@
 import { errorBody } from "@ployz/errors";
 import { type NatsStore, storeSizes } from "@ployz/nats-store";
-import type { StoreStatus } from "@ployz/primitives";
+import type { StoreStatus } from "@ployz/primitives/client";
 import type { Membership } from "../mesh/membership.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import { type Surveyed, setOf, survey } from "./survey.ts";

@@ -12,7 +12,7 @@ import {
   surveyStore,
   type Unfinished,
 } from "@ployz/nats-store";
-import type { MachineRecord } from "@ployz/primitives";
+import type { MachineRecord } from "@ployz/primitives/protocol";
 import { storePorts } from "../config/store-ports.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";

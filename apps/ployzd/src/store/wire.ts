@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { NatsStore } from "@ployz/nats-store";
-import type { Store } from "@ployz/primitives";
+import type { Store } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
 import { operationIds } from "../clock.ts";
 import type { MembershipFollower } from "../mesh/follow.ts";

@@ -1,4 +1,4 @@
-import type { VolumeFile } from "@ployz/primitives";
+import type { VolumeFile } from "@ployz/primitives/client";
 import { expect, test } from "vitest";
 import { openVolumeFile, writeVolumeFile } from "./volume-file.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { VolumeFile } from "@ployz/primitives";
+import type { VolumeFile } from "@ployz/primitives/client";
 import { PloyzError } from "../error-codes.ts";
 
 /**

@@ -1,4 +1,5 @@
-import { checkLabel, emptyCommit, type Primitive, type PrimitivePorts } from "@ployz/primitives";
+import type { Primitive, PrimitivePorts } from "@ployz/primitives";
+import { checkLabel, emptyCommit } from "@ployz/primitives/protocol";
 import { type Facts, greetingOf, type Input, type Kinds, plan, toInstance } from "./plan.ts";
 import { steps } from "./steps.ts";
 

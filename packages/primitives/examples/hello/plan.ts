@@ -1,4 +1,5 @@
-import type { Commit, Instance, Plan, PlannedStep, Refusals } from "@ployz/primitives";
+import type { Plan, PlannedStep, Refusals } from "@ployz/primitives";
+import type { Commit, Instance } from "@ployz/primitives/protocol";
 
 export type Input = { readonly name: string; readonly machine: string };
 /** The greeting that a commit holds. */

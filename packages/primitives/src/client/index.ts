@@ -1,3 +1,8 @@
+/**
+ * A client for a running daemon's local API, and the types of its requests and answers.
+ *
+ * @module
+ */
 export type { KernelErrorCode } from "../error-codes.ts";
 export { didYouMean } from "../model/did-you-mean.ts";
 export type * from "../model/operation.ts";

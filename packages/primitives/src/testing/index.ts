@@ -1,3 +1,8 @@
+/**
+ * Ports in memory, a virtual clock, the contracts that real ports pass too, and the fault harness for primitives.
+ *
+ * @module
+ */
 export { memoryDeps } from "./bench.ts";
 export { createVirtualClock, type VirtualClock } from "./clock.ts";
 export type { TestApi } from "./contract.ts";

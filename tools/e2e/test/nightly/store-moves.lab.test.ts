@@ -1,4 +1,4 @@
-import type { StoreMoved } from "@ployz/primitives";
+import type { StoreMoved } from "@ployz/primitives/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cluster, openCluster } from "../../src/cluster.ts";
 import { atEvent, daemonOf, killAt } from "../../src/kill.ts";

@@ -1,4 +1,4 @@
-import type { StoreMoved } from "@ployz/primitives";
+import type { StoreMoved } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
 import { storeOf, storeOn, storeWriter } from "../../src/store.ts";

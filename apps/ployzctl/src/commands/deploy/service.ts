@@ -42,7 +42,7 @@ export async function deployService(context: Context, input: Input): Promise<Out
 }
 
 async function changesOf(input: Input) {
-  const { isEnvName } = await import("@ployz/primitives");
+  const { isEnvName } = await import("@ployz/primitives/protocol");
   const left = async (variable: string) => {
     const good: boolean = isEnvName(variable);
     if (!good) throw usage(`--env: ${JSON.stringify(variable.slice(0, 60))} is not the name of a variable`);

@@ -11,7 +11,7 @@ import { findIdentity, type Identity } from "./identity.ts";
 /** One operation for each target, in parallel; each with its own outcome. */
 export async function add(context: Context, input: Input): Promise<MachineAdded> {
   const targets = input.arguments("target");
-  const { parseTarget } = await import("@ployz/primitives");
+  const { parseTarget } = await import("@ployz/primitives/protocol");
   for (const target of targets) {
     if (parseTarget(target) === undefined)
       throw usage(

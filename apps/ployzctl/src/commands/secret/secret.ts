@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { MAX_SECRET_BYTES } from "@ployz/primitives";
+import { MAX_SECRET_BYTES } from "@ployz/primitives/protocol";
 import type { SecretChanged } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import { usage } from "../../errors.ts";

@@ -2,7 +2,7 @@ import { open, rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { VolumeImportRequest } from "@ployz/primitives";
+import type { VolumeImportRequest } from "@ployz/primitives/client";
 import type { Context, Input } from "../../command.ts";
 import type { ErrorDocument, VolumeExported } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";

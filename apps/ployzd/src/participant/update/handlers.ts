@@ -1,6 +1,6 @@
 import { Transform } from "node:stream";
 import { type ServiceHost, waitFor } from "@ployz/exec";
-import type { Machines } from "@ployz/primitives";
+import type { Machines } from "@ployz/primitives/protocol";
 import type { InstanceStatus, Runtime } from "@ployz/runtime";
 import type { Config } from "../../config/load.ts";
 import { PloyzError } from "../../error-codes.ts";

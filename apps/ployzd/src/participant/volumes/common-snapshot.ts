@@ -1,4 +1,4 @@
-import type { ObservedSnapshot } from "@ployz/primitives";
+import type { ObservedSnapshot } from "@ployz/primitives/protocol";
 
 /**
  * The base of an incremental transfer: our newest snapshot, if the source has it and it is not newer than the wanted one. `undefined`: no

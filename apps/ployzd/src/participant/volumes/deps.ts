@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { Machines, ObservedSnapshot, VolumeIdentity } from "@ployz/primitives";
+import type { Machines, ObservedSnapshot, VolumeIdentity } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import type { Dataset } from "@ployz/zfs";
 import type { Retention } from "../../config/load.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ObservedVolume, VolumeIdentity } from "@ployz/primitives";
+import type { ObservedVolume, VolumeIdentity } from "@ployz/primitives/protocol";
 import type { Dataset } from "@ployz/zfs";
 import { PloyzError } from "../../error-codes.ts";
 

@@ -1,6 +1,6 @@
 import { mkdir, rmdir, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { VolumeSpec } from "@ployz/primitives";
+import type { VolumeSpec } from "@ployz/primitives/protocol";
 import type { Dataset, SettableProperties } from "@ployz/zfs";
 import { PloyzError } from "../../error-codes.ts";
 import type { Pool } from "./copies.ts";

@@ -1,4 +1,4 @@
-import type { VolumeIdentity } from "@ployz/primitives";
+import type { VolumeIdentity } from "@ployz/primitives/protocol";
 import type { Dataset } from "@ployz/zfs";
 import { PloyzError } from "../../error-codes.ts";
 import type { Pool } from "./copies.ts";

@@ -1,4 +1,4 @@
-import type { ObservedStorage, ObservedVolume } from "@ployz/primitives";
+import type { ObservedStorage, ObservedVolume } from "@ployz/primitives/protocol";
 import type { Pool } from "./copies.ts";
 import { type Copy, copiesIn, OURS } from "./layout.ts";
 

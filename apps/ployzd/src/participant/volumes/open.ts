@@ -1,4 +1,4 @@
-import type { Commands } from "@ployz/primitives";
+import type { Commands } from "@ployz/primitives/protocol";
 import type { Handlers } from "../handlers.ts";
 import type { InstanceVolumes } from "../instances.ts";
 import type { PullDeps, VolumeDeps } from "./deps.ts";

@@ -1,4 +1,4 @@
-import type { Commands, ObservedSnapshot } from "@ployz/primitives";
+import type { Commands, ObservedSnapshot } from "@ployz/primitives/protocol";
 import { PloyzError } from "../../error-codes.ts";
 import type { Handlers } from "../handlers.ts";
 import { commonBase } from "./common-snapshot.ts";

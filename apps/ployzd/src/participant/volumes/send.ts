@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import type { TransferOffer } from "@ployz/primitives";
+import type { TransferOffer } from "@ployz/primitives/protocol";
 import type { Dataset, SendOptions } from "@ployz/zfs";
 import { findCopy, type Pool } from "./copies.ts";
 import { snapshotName, snapshotsOf, type VolumeDeps } from "./deps.ts";

@@ -1,4 +1,6 @@
-import { type AdoptionReport, isFinal, type OperationSummary, type Store } from "@ployz/primitives";
+import type { AdoptionReport } from "@ployz/primitives/client";
+import { isFinal } from "@ployz/primitives/host";
+import type { OperationSummary, Store } from "@ployz/primitives/protocol";
 import { headOrUnreadable } from "../../state/records.ts";
 import { copiesOf, findCopy, type Pool } from "./copies.ts";
 import { userOf, type VolumeDeps } from "./deps.ts";

@@ -1,5 +1,6 @@
 import { Readable } from "node:stream";
-import type { Commands, VolumeFile } from "@ployz/primitives";
+import type { VolumeFile } from "@ployz/primitives/client";
+import type { Commands } from "@ployz/primitives/protocol";
 import type { CommandContext, Handlers } from "../handlers.ts";
 import type { Sender } from "./send.ts";
 

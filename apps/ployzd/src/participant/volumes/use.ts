@@ -1,5 +1,5 @@
 import { chown, readdir } from "node:fs/promises";
-import type { InstanceStart } from "@ployz/primitives";
+import type { InstanceStart } from "@ployz/primitives/protocol";
 import { type Runtime, resolveUser } from "@ployz/runtime";
 import type { VolumeUse } from "../labels.ts";
 import { needCopy, sealed } from "./copies.ts";

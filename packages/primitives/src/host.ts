@@ -1,0 +1,20 @@
+/**
+ * For a daemon that hosts the engine: journals and operations as they are shown, interrupted and nested operations, checks of what the
+ * store and the local API deliver.
+ *
+ * @module
+ */
+export { parseBranch } from "./branch/input.ts";
+export { plainEnv, sameSecrets, secretUsers } from "./change/decide/secrets.ts";
+export { BODIES, JoinDocument as JoinDocumentSchema, OperationBody } from "./client/bodies.ts";
+export { endUnreadable } from "./engine/end-unreadable.ts";
+export { detailOf, fold, isFinal, type OperationRecord } from "./engine/fold.ts";
+export { readJournal } from "./engine/journal.ts";
+export { nestedOperations } from "./engine/nested.ts";
+export { findPrepared } from "./engine/prepared.ts";
+export { markInterrupted, presentSummary, resolveInterrupted } from "./engine/resolve.ts";
+export { own } from "./model/own.ts";
+export { type Shape, shaped } from "./model/shape.ts";
+export { commitFault, type Fault, factFault } from "./records/check.ts";
+export { checkedStore, type Unreadable, unlessUnreadable, unreadable } from "./records/store.ts";
+export { isNamed } from "./rollback/target.ts";

@@ -1,0 +1,29 @@
+/**
+ * What daemons agree on: the ports, the commands between machines, the records in the store, and how names and values are written.
+ *
+ * @module
+ */
+
+export { parseTarget } from "./machine-add/input.ts";
+export { durationMs, sizeBytes } from "./manifest/units.ts";
+export type { CandidateInstance, Candidates } from "./model/candidates.ts";
+export type * from "./model/commit.ts";
+export { emptyCommit } from "./model/commit.ts";
+export { type FactKey, type FactName, type FactOf, type FactTypes, factName, isFact } from "./model/facts.ts";
+export { label } from "./model/fields.ts";
+export { isOperationId, ulid } from "./model/ids.ts";
+export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy } from "./model/invite.ts";
+export type { EntryBody, JournalEntry } from "./model/journal.ts";
+export type { Json } from "./model/json.ts";
+export { KEPT_PORTS, type KeptPorts } from "./model/kept-ports.ts";
+export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
+export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
+export type * from "./model/operation.ts";
+export { MAX_SECRET_BYTES, type SecretRecord, secretKey } from "./model/secret.ts";
+export type * from "./participant/commands.ts";
+export type { InstalledBuilds } from "./participant/update-commands.ts";
+export type * from "./ports/joiner.ts";
+export * from "./ports/machines.ts";
+export type * from "./ports/operations.ts";
+export type * from "./ports/remote.ts";
+export type * from "./ports/store.ts";
