@@ -1,0 +1,130 @@
+import * as root from "@ployz/primitives";
+import * as client from "@ployz/primitives/client";
+import * as host from "@ployz/primitives/host";
+import * as protocol from "@ployz/primitives/protocol";
+import * as testing from "@ployz/primitives/testing";
+import { expect, it } from "vitest";
+
+const values = (door: object) => Object.keys(door).sort();
+
+it("the first door runs operations, and shows no internals", () => {
+  expect(values(root)).toMatchInlineSnapshot(`
+    [
+      "ManifestSchema",
+      "PloyzError",
+      "branch",
+      "branchManifest",
+      "bundlePaths",
+      "checkManifest",
+      "deployPrimitive",
+      "evacuate",
+      "machineActivate",
+      "machineAdd",
+      "machineDrain",
+      "machineJoin",
+      "machineRm",
+      "machineStandby",
+      "machineUpdate",
+      "migrate",
+      "namespaceRm",
+      "parseManifest",
+      "promote",
+      "register",
+      "renderManifest",
+      "rollback",
+      "runOperation",
+      "volumeCreate",
+      "volumeFork",
+      "volumeImport",
+      "volumePrune",
+      "volumeRestore",
+      "volumeRm",
+      "volumeSnapshot",
+    ]
+  `);
+});
+
+it("the other doors hold what their names promise", () => {
+  expect(values(protocol)).toMatchInlineSnapshot(`
+    [
+      "INVITE_GRACE_MS",
+      "INVITE_ID",
+      "KEPT_PORTS",
+      "LOOK",
+      "MAX_SECRET_BYTES",
+      "ask",
+      "checkLabel",
+      "durationMs",
+      "emptyCommit",
+      "isEnvName",
+      "isFact",
+      "isLabel",
+      "isMember",
+      "isOperationId",
+      "label",
+      "memberBy",
+      "parseTarget",
+      "secretKey",
+      "shown",
+      "sizeBytes",
+      "ulid",
+    ]
+  `);
+  expect(values(host)).toMatchInlineSnapshot(`
+    [
+      "BODIES",
+      "JoinDocumentSchema",
+      "OperationBody",
+      "checkedStore",
+      "commitFault",
+      "detailOf",
+      "factFault",
+      "findPrepared",
+      "fold",
+      "isFinal",
+      "isNamed",
+      "markInterrupted",
+      "nestedOperations",
+      "own",
+      "parseBranch",
+      "plainEnv",
+      "presentSummary",
+      "readJournal",
+      "resolveInterrupted",
+      "sameSecrets",
+      "secretUsers",
+      "shaped",
+      "unreadable",
+    ]
+  `);
+  expect(values(client)).toMatchInlineSnapshot(`
+    [
+      "EXIT",
+      "didYouMean",
+      "exitCodeOf",
+      "openClient",
+    ]
+  `);
+  expect(values(testing)).toMatchInlineSnapshot(`
+    [
+      "around",
+      "checkPrimitive",
+      "checkSchedule",
+      "createCluster",
+      "createMemoryJoiner",
+      "createMemoryMachines",
+      "createMemoryRemote",
+      "createMemoryStore",
+      "createRawStore",
+      "createVirtualClock",
+      "interpose",
+      "memoryDeps",
+      "openProcess",
+      "participantContract",
+      "place",
+      "placeScenario",
+      "storeContract",
+      "volumeContract",
+    ]
+  `);
+});
