@@ -26,6 +26,7 @@ it("the first door runs operations, and shows no internals", () => {
       "machineStandby",
       "machineUpdate",
       "migrate",
+      "namespaceRepair",
       "namespaceRm",
       "parseManifest",
       "promote",
@@ -56,6 +57,7 @@ it("the other doors hold what their names promise", () => {
       "checkLabel",
       "durationMs",
       "emptyCommit",
+      "factName",
       "isEnvName",
       "isFact",
       "isLabel",
@@ -78,6 +80,7 @@ it("the other doors hold what their names promise", () => {
       "checkedStore",
       "commitFault",
       "detailOf",
+      "endUnreadable",
       "factFault",
       "findPrepared",
       "fold",
@@ -94,6 +97,7 @@ it("the other doors hold what their names promise", () => {
       "sameSecrets",
       "secretUsers",
       "shaped",
+      "unlessUnreadable",
       "unreadable",
     ]
   `);
