@@ -1,0 +1,161 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { errorBody } from "@ployz/errors";
+import { afterEach, describe, expect, it } from "vitest";
+import { parseReference } from "../reference.ts";
+import { listening, testImage } from "../testing.ts";
+import { parseChallenge } from "./challenge.ts";
+import { type Credentials, openRegistry } from "./client.ts";
+import { getOver } from "./http.ts";
+
+const image = testImage([Buffer.from("a layer")]);
+const [layer = ""] = [...image.blobs.keys()].slice(1);
+const open: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+});
+
+type Handler = (request: IncomingMessage, response: ServerResponse, host: () => string) => void;
+
+async function registry(handle: Handler, login?: Credentials) {
+  const asked: string[] = [];
+  const server = await listening((request, response) => {
+    asked.push(`${request.url} ${request.headers.authorization ?? "-"}`);
+    handle(request, response, () => server.host);
+  });
+  open.push(server);
+  const client = openRegistry({ get: getOver(() => undefined), credentials: async () => login });
+  const ref = parseReference(`${server.host}/team/web:v4`);
+  return { ...server, client, ref, asked, signal: new AbortController().signal };
+}
+const code = (work: Promise<unknown>) =>
+  work.then(
+    () => "done",
+    (error: unknown) => errorBody(error).code,
+  );
+const status =
+  (code: number, headers: Record<string, string> = {}): Handler =>
+  (_request, response) =>
+    void response.writeHead(code, headers).end();
+
+describe("a registry", () => {
+  it("resolves a tag with one request", async () => {
+    const { client, ref, asked, signal } = await registry((_request, response) =>
+      response.writeHead(200).end(image.manifest),
+    );
+    expect((await client.manifest(ref, signal)).digest).toBe(image.digest);
+    expect(asked).toEqual(["/v2/team/web/manifests/v4 -"]);
+  });
+
+  it("gets a token for its credentials once, and uses it for what follows", async () => {
+    const { client, ref, asked, signal } = await registry(
+      (request, response, host) => {
+        if (request.url?.startsWith("/token")) return response.end('{"token":"t1"}');
+        if (request.headers.authorization === "Bearer t1") return response.end(image.manifest);
+        return response
+          .writeHead(401, { "www-authenticate": `Bearer realm="http://${host()}/token",service="reg"` })
+          .end();
+      },
+      { username: "bot", password: "s3cret" },
+    );
+    await client.manifest(ref, signal);
+    await client.manifest(ref, signal);
+    const basic = `Basic ${Buffer.from("bot:s3cret").toString("base64")}`;
+    expect(asked).toEqual([
+      "/v2/team/web/manifests/v4 -",
+      `/token?service=reg&scope=repository%3Ateam%2Fweb%3Apull ${basic}`,
+      "/v2/team/web/manifests/v4 Bearer t1",
+      "/v2/team/web/manifests/v4 Bearer t1",
+    ]);
+  });
+
+  it("gets a new token when the old one has expired", async () => {
+    let tokens = 0;
+    const { client, ref, signal } = await registry((request, response, host) => {
+      if (request.url?.startsWith("/token")) return response.end(`{"access_token":"t${++tokens}"}`);
+      if (request.headers.authorization === `Bearer t${tokens}` && tokens !== 1)
+        return response.end(image.manifest);
+      if (request.headers.authorization === "Bearer t1" && tokens === 1) {
+        tokens = 1.5;
+        return response.end(image.manifest);
+      }
+      return response.writeHead(401, { "www-authenticate": `Bearer realm="http://${host()}/token"` }).end();
+    });
+    await client.manifest(ref, signal);
+    expect((await client.manifest(ref, signal)).digest).toBe(image.digest);
+    expect(tokens).toBe(2.5);
+  });
+
+  it("tells what it does not have from what cannot be known", async () => {
+    const ask = async (handle: Handler, login?: Credentials) => {
+      const { client, ref, signal } = await registry(handle, login);
+      return code(client.manifest(ref, signal));
+    };
+    const basic = status(401, { "www-authenticate": 'Basic realm="r"' });
+    expect(await ask(status(404))).toBe("image_missing");
+    expect(await ask(basic)).toBe("registry_denied");
+    expect(await ask(basic, { username: "bot", password: "wrong" })).toBe("registry_denied");
+    expect(await ask(status(429, { "retry-after": "30" }))).toBe("registry_rate_limited");
+    expect(await ask(status(503))).toBe("registry_unreachable");
+    expect(await ask((_request, response) => response.destroy())).toBe("registry_unreachable");
+    const gone = await registry(status(200));
+    await gone.close();
+    expect(await code(gone.client.manifest(gone.ref, gone.signal))).toBe("registry_unreachable");
+  });
+
+  it("never shows a password in an error", async () => {
+    const { client, ref, signal } = await registry(status(401, { "www-authenticate": 'Basic realm="r"' }), {
+      username: "bot",
+      password: "s3cret",
+    });
+    const error = await client.manifest(ref, signal).catch((caught: unknown) => caught);
+    expect(JSON.stringify(errorBody(error))).not.toMatch(/s3cret|Ym90/);
+  });
+
+  it("does not send credentials to the host that it redirects to", async () => {
+    const seen: (string | undefined)[] = [];
+    const store = await listening((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end("a layer");
+    });
+    open.push(store);
+    const { client, ref, signal } = await registry(
+      (request, response) =>
+        request.headers.authorization === undefined
+          ? response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end()
+          : response.writeHead(307, { location: `http://${store.host}/blob` }).end(),
+      { username: "bot", password: "s3cret" },
+    );
+    const stream = await client.blob(ref, layer, 0, signal);
+    expect(String(await stream.toArray().then((parts) => Buffer.concat(parts as Buffer[])))).toBe("a layer");
+    expect(seen).toEqual([undefined]);
+  });
+
+  it("continues a blob, also where the registry knows no ranges", async () => {
+    for (const ranges of [true, false]) {
+      const { client, ref, signal } = await registry((request, response) =>
+        ranges && request.headers.range === "bytes=2-"
+          ? response.writeHead(206).end("layer")
+          : response.writeHead(200).end("a layer"),
+      );
+      const parts = (await (await client.blob(ref, layer, 2, signal)).toArray()) as Buffer[];
+      expect(String(Buffer.concat(parts))).toBe("layer");
+    }
+  });
+
+  it("a manifest that is not the digest asked for is refused", async () => {
+    const { client, ref, signal } = await registry((_request, response) => response.end("{}"));
+    const { tag: _tag, ...rest } = ref;
+    expect(await code(client.manifest({ ...rest, digest: image.digest }, signal))).toBe("image_blob_corrupt");
+  });
+});
+
+it("reads challenges", () => {
+  expect(parseChallenge('Basic realm="x"')).toEqual({ scheme: "basic" });
+  expect(parseChallenge('Bearer realm="https://auth/token",service="reg",scope="repository:a:pull"')).toEqual(
+    {
+      ...{ scheme: "bearer", realm: "https://auth/token", service: "reg", scope: "repository:a:pull" },
+    },
+  );
+  for (const odd of [undefined, "", "Negotiate x", 'Bearer service="x"', 'Bearer realm="file:///etc/passwd"'])
+    expect(parseChallenge(odd)).toBeUndefined();
+});

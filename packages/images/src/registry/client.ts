@@ -1,0 +1,170 @@
+import { createHash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { PloyzError } from "../error-codes.ts";
+import { ACCEPTED, MAX_MANIFEST_BYTES } from "../manifest.ts";
+import { fullName, type Reference, shortName } from "../reference.ts";
+import { parseChallenge, tokenUrl } from "./challenge.ts";
+import { bodyOf, type Get, getFollowing, type Headers } from "./http.ts";
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface RegistryOptions {
+  readonly get: Get;
+  /** Of a registry, by its host; asked only when the registry wants some. */
+  credentials(host: string): Promise<Credentials | undefined>;
+  /** Whether the registry speaks plain HTTP. Loopback does, as with Docker. */
+  plain?(host: string): boolean;
+}
+
+/** Pulls from registries (https://github.com/opencontainers/distribution-spec). Errors: `image_missing`, `registry_*`. */
+export interface Registry {
+  /** The bytes of the manifest or index that the reference names now, and their digest. */
+  manifest(ref: Reference, signal: AbortSignal): Promise<{ readonly digest: string; readonly bytes: Buffer }>;
+  /** A blob from `offset` on; the caller verifies it. */
+  blob(ref: Reference, digest: string, offset: number, signal: AbortSignal): Promise<Readable>;
+}
+
+export function openRegistry({ get, credentials, plain = isLoopback }: RegistryOptions): Registry {
+  /** By host and repository: the header that the registry accepted last. */
+  const accepted = new Map<string, string>();
+
+  const urlOf = ({ registry, repository }: Reference, kind: "manifests" | "blobs", what: string) => {
+    const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
+    return new URL(`${plain(registry) ? "http" : "https"}://${host}/v2/${repository}/${kind}/${what}`);
+  };
+
+  async function ask(
+    ref: Reference,
+    url: URL,
+    headers: Headers,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const key = `${ref.registry}/${ref.repository}`;
+    const known = accepted.get(key);
+    const send = (authorization?: string) =>
+      getFollowing(get, url, { headers: { ...headers, ...(authorization && { authorization }) }, signal });
+    const first = await send(known);
+    if (first.statusCode !== 401) return first;
+    first.destroy();
+    accepted.delete(key);
+    const authorization = await authorize(ref, first.headers["www-authenticate"], signal);
+    if (authorization === undefined) return first;
+    const second = await send(authorization);
+    if (second.statusCode !== 401) accepted.set(key, authorization);
+    return second;
+  }
+
+  async function authorize(
+    ref: Reference,
+    header: string | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const challenge = parseChallenge(header);
+    if (challenge === undefined) return undefined;
+    const login = await credentials(ref.registry);
+    const basic = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
+    if (challenge.scheme === "basic") return basic;
+    const response = await get(tokenUrl(challenge, ref.repository), {
+      headers: basic === undefined ? {} : { authorization: basic },
+      signal,
+    });
+    if (response.statusCode !== 200) throw await refusal(ref, response, login);
+    const said = JSON.parse((await bodyOf(response, 1024 * 1024)).toString("utf8")) as {
+      token?: unknown;
+      access_token?: unknown;
+    };
+    const token = said.token ?? said.access_token;
+    return typeof token === "string" ? `Bearer ${token}` : undefined;
+  }
+
+  async function refusal(
+    ref: Reference,
+    response: IncomingMessage,
+    login?: Credentials,
+  ): Promise<PloyzError> {
+    const { statusCode = 0, headers } = response;
+    response.destroy();
+    const { registry } = ref;
+    const name =
+      ref.digest === undefined ? shortName(fullName(ref)) : `${shortName(fullName(ref))}@${ref.digest}`;
+    const details = { image: name, registry, status: statusCode };
+    if (statusCode === 404)
+      return new PloyzError({
+        code: "image_missing",
+        message: `${registry} has no ${name}`,
+        hint: "check the name and the tag",
+        details,
+      });
+    if (statusCode === 401 || statusCode === 403)
+      return new PloyzError({
+        code: "registry_denied",
+        message:
+          login === undefined
+            ? `${registry} refuses ${name} without credentials, or has no such repository`
+            : `${registry} refuses ${login.username} access to ${name}`,
+        hint: `ployzctl registry login ${registry} -u USER --password-stdin`,
+        details,
+      });
+    if (statusCode === 429)
+      return new PloyzError({
+        code: "registry_rate_limited",
+        message: `${registry} limits pulls${headers["retry-after"] ? `; it asks to wait ${headers["retry-after"]} seconds` : ""}`,
+        hint: `wait, or log in for a higher limit: ployzctl registry login ${registry} -u USER --password-stdin`,
+        details,
+      });
+    return new PloyzError({
+      code: "registry_unreachable",
+      message: `${registry} answered HTTP ${statusCode} for ${name}`,
+      hint: "try again later",
+      details,
+    });
+  }
+
+  const failed = async (ref: Reference, response: IncomingMessage) =>
+    refusal(ref, response, await credentials(ref.registry));
+
+  return {
+    async manifest(ref, signal) {
+      const url = urlOf(ref, "manifests", ref.digest ?? ref.tag ?? "latest");
+      const response = await ask(ref, url, { accept: ACCEPTED.join(", ") }, signal);
+      if (response.statusCode !== 200) throw await failed(ref, response);
+      const bytes = await bodyOf(response, MAX_MANIFEST_BYTES);
+      const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+      if (ref.digest !== undefined && ref.digest !== digest)
+        throw new PloyzError({
+          code: "image_blob_corrupt",
+          message: `${ref.registry} answered ${digest} for the manifest ${ref.digest}`,
+          hint: "try again: it was changed on its way, or the registry is damaged",
+        });
+      return { digest, bytes };
+    },
+    async blob(ref, digest, offset, signal) {
+      const range: Headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
+      const response = await ask(ref, urlOf(ref, "blobs", digest), range, signal);
+      if (response.statusCode === (offset === 0 ? 200 : 206)) return response;
+      if (response.statusCode === 200) return skipping(response, offset);
+      throw await failed({ ...ref, digest }, response);
+    },
+  };
+}
+
+/** A registry without ranges sends the beginning again. */
+function skipping(stream: Readable, bytes: number): Readable {
+  async function* rest() {
+    let left = bytes;
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const wanted = chunk.subarray(Math.min(left, chunk.length));
+      left -= chunk.length - wanted.length;
+      if (wanted.length > 0) yield wanted;
+    }
+  }
+  return Readable.from(rest(), { objectMode: false });
+}
+
+/** 127.0.0.0/8 and localhost. */
+export const isLoopback = (host: string): boolean =>
+  /^(?:localhost|127(?:\.\d{1,3}){3})(?::\d+)?$/.test(host);

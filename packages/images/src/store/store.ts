@@ -1,0 +1,114 @@
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { PloyzError } from "../error-codes.ts";
+import {
+  contentOf,
+  diffIds,
+  type ImageManifest,
+  invalid,
+  MAX_MANIFEST_BYTES,
+  readManifest,
+} from "../manifest.ts";
+import { type Blobs, openBlobs } from "./blobs.ts";
+import { compact, type Entry, readIndex, withEntry, writeIndex } from "./index-file.ts";
+
+/** A machine's images: an OCI image layout. One process at a time writes it. */
+export interface ImageStore {
+  readonly blobs: Blobs;
+  entries(): Promise<readonly Entry[]>;
+  /** The manifest, if it is here; its content may not be complete. `undefined` also for a blob that is no manifest. */
+  manifest(digest: string): Promise<ImageManifest | undefined>;
+  bytes(digest: string): Promise<Buffer>;
+  /** The part of its content that is not here. */
+  missing(manifest: ImageManifest): Promise<readonly { readonly digest: string; readonly size: number }[]>;
+  /** The image that is complete here: by full name, by manifest digest, or by the digest of its configuration. */
+  find(nameOrDigest: string): Promise<Entry | undefined>;
+  /** Records a complete image, and its name. */
+  name(digest: string, name: string | undefined, at: string): Promise<void>;
+  unname(digest: string, name?: string): Promise<void>;
+  /** By the digest of an unpacked layer: the compressed layers that images here have for it. */
+  layers(): Promise<
+    ReadonlyMap<string, { readonly digest: string; readonly size: number; readonly mediaType: string }>
+  >;
+  /** @throws PloyzError `no_space` when so many bytes would not leave a twentieth of the file system free */
+  needSpace(bytes: number): Promise<void>;
+}
+
+export function openImageStore(dir: string): ImageStore {
+  const blobs = openBlobs(dir);
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
+    const next = turn.then(task, task);
+    turn = next.catch(() => {});
+    return next;
+  };
+  const bytes = async (digest: string): Promise<Buffer> => {
+    const size = await blobs.sizeOf(digest);
+    if (size === undefined || size > MAX_MANIFEST_BYTES)
+      throw invalid(`${digest} is not here, or is too large`);
+    const parts: Buffer[] = [];
+    for await (const part of blobs.read(digest) as AsyncIterable<Buffer>) parts.push(part);
+    return Buffer.concat(parts);
+  };
+  const manifest = async (digest: string): Promise<ImageManifest | undefined> => {
+    const size = await blobs.sizeOf(digest);
+    if (size === undefined || size > MAX_MANIFEST_BYTES) return undefined;
+    const read = readManifest(await bytes(digest));
+    return read?.kind === "manifest" ? read : undefined;
+  };
+  const store: ImageStore = {
+    ...{ blobs, bytes, manifest },
+    entries: () => readIndex(dir),
+    async missing(image) {
+      const sized = contentOf(image).map(async (one) => ({ one, has: await blobs.sizeOf(one.digest) }));
+      return (await Promise.all(sized)).filter(({ has }) => has === undefined).map(({ one }) => one);
+    },
+    async find(wanted) {
+      const entries = await readIndex(dir);
+      const direct = entries.find(({ name, digest }) => name === wanted || digest === wanted);
+      if (direct !== undefined || !wanted.startsWith("sha256:")) return direct;
+      for (const entry of entries) if ((await manifest(entry.digest))?.config.digest === wanted) return entry;
+      return undefined;
+    },
+    name: (digest, name, at) =>
+      inTurn(async () => {
+        const image = await manifest(digest);
+        if (image === undefined) throw invalid(`${digest} is not the manifest of an image`);
+        const size = (await blobs.sizeOf(digest)) ?? 0;
+        const entries = await readIndex(dir);
+        const next = { digest, size, mediaType: image.mediaType, at, ...(name !== undefined && { name }) };
+        await writeIndex(dir, withEntry(entries, next));
+      }),
+    unname: (digest, name) =>
+      inTurn(async () => {
+        const left = (await readIndex(dir)).filter(
+          (entry) => !(entry.digest === digest && (name === undefined || entry.name === name)),
+        );
+        await writeIndex(dir, compact(left));
+      }),
+    async layers() {
+      const known = new Map<string, { digest: string; size: number; mediaType: string }>();
+      for (const { digest } of await readIndex(dir)) {
+        const image = await manifest(digest);
+        if (image === undefined || (await blobs.sizeOf(image.config.digest)) === undefined) continue;
+        const ids = diffIds(await bytes(image.config.digest));
+        for (const [at, layer] of image.layers.entries()) {
+          const id = ids[at];
+          if (id !== undefined) known.set(id, layer);
+        }
+      }
+      return known;
+    },
+    async needSpace(wanted) {
+      const { bavail, blocks, bsize } = await statfs(dir).catch(() => statfs(dirname(dir)));
+      const free = bavail * bsize - (blocks * bsize) / 20;
+      if (wanted <= Math.max(0, free)) return;
+      throw new PloyzError({
+        code: "no_space",
+        message: `the image needs ${Math.ceil(wanted / 2 ** 20)} MiB, and ${Math.max(0, Math.floor(free / 2 ** 20))} MiB are left for images in ${dir}`,
+        hint: "free some: ployzctl image prune",
+      });
+    },
+  };
+  return store;
+}
