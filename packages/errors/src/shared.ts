@@ -49,6 +49,10 @@ export const SHARED_ERRORS = defineErrors({
   instances: {
     precondition: {
       image_missing: "The image is not on any machine and not in its registry.",
+      image_platform_missing: "The image has no variant for the machine's platform.",
+      registry_denied: "The registry refuses access: credentials are missing, wrong or not sufficient.",
+      registry_unreachable: "The image's registry does not answer, or answers with an error of its own.",
+      registry_rate_limited: "The registry limits how often images may be pulled.",
     },
   },
   volumes: {

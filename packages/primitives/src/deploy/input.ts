@@ -18,9 +18,9 @@ export const Input = Type.Object({
     }),
   ),
   pull: Type.Optional(
-    Type.Enum(["missing", "always"], {
+    Type.Enum(["missing", "always", "committed"], {
       description:
-        "`always`: ask the registry for each tag's present digest. Default `missing`: an image that a machine has will do.",
+        "`always`: ask the registry for each tag's present digest. Default `missing`: an image that a machine has will do. `committed`: a tag of the last commit keeps its digest.",
     }),
   ),
 });
@@ -33,7 +33,7 @@ export type DeployInput = {
   readonly manifest: Manifest;
   /** Of each service or job with a `bundle`. */
   readonly bundles: Readonly<Record<string, string>>;
-  readonly pull?: "always";
+  readonly pull?: "always" | "committed";
 };
 
 const shape = inputParser(Input);
@@ -57,7 +57,7 @@ export function parseDeploy(raw: unknown) {
   const input: DeployInput = {
     manifest: checked.manifest,
     bundles: Object.fromEntries(needed.map(([name, digest = ""]) => [name, digest])),
-    ...(pull === "always" && { pull }),
+    ...(pull !== undefined && pull !== "missing" && { pull }),
   };
   return { ok: true as const, input };
 }

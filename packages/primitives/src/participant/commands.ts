@@ -1,30 +1,23 @@
 import type { Readiness, SecretRef, VolumeSpec } from "../model/commit.ts";
 import type { KeptPorts } from "../model/kept-ports.ts";
+import type { ImageCommands } from "./image-commands.ts";
 import type { UpdateCommands } from "./update-commands.ts";
 
 /**
  * What one machine does when another's operation asks: the whole protocol between machines. Each changing command is
  * idempotent and carries a fence. `apps/ployzd` implements it over the driver packages, `testing` in memory.
  */
-export interface Commands extends UpdateCommands {
+export interface Commands extends UpdateCommands, ImageCommands {
   // reads
   "machine.observe": { args: { namespaces?: readonly string[] }; out: MachineObservation };
   /** Asks the daemon that runs an operation to undo it (before the commit) or to let it finish. */
   "operation.abort": { args: { operation: string }; out: { running: boolean } };
   "operation.running": { args: { operation: string }; out: { running: boolean } };
-  "image.resolve": {
-    args: { ref: string; pull: "missing" | "always" | "never" };
-    out: { digest: string; sizeBytes: number } | null;
-  };
   /** Whether this machine has the bundle. */
   "bundle.resolve": { args: { digest: string }; out: { sizeBytes: number } | null };
   "instance.logs": { args: { id: string; tail: number }; out: { lines: readonly string[] } };
 
-  // images and bundles: content addressed; cached, so there is nothing to undo
-  "image.ensure": {
-    args: { ref: string; digest: string; sources: readonly string[] };
-    out: { transferredBytes: number };
-  };
+  // bundles, and images (ImageCommands): content addressed; cached, so there is nothing to undo
   "bundle.ensure": {
     args: { digest: string; sources: readonly string[] };
     out: { transferredBytes: number };
@@ -167,6 +160,8 @@ export interface Commands extends UpdateCommands {
 
 export type TransferOffer =
   | { readonly kind: "image" | "bundle"; readonly digest: string; readonly machine: string }
+  /** A part of an image, by its digest, from a byte on. */
+  | { readonly kind: "blob"; readonly digest: string; readonly offset: number; readonly machine: string }
   /** `digest`: the build. */
   | { readonly kind: "payload"; readonly digest: string; readonly machine: string }
   | {

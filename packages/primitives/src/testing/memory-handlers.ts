@@ -93,6 +93,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       }
       if (offer.kind === "payload")
         return machine.build === offer.digest ? { token: `offer-${offer.digest}` } : null;
+      if (offer.kind === "blob") return null;
       const { kind, digest } = offer;
       const there = (kind === "image" ? machine.images : machine.bundles).has(digest);
       return there ? { token: `offer-${digest}` } : null;

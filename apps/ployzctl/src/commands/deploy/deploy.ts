@@ -27,7 +27,7 @@ export async function deployFile(
     readonly file: string | undefined;
     readonly preview: boolean;
     readonly namespace?: string;
-    readonly pull?: "always";
+    readonly pull?: "always" | "committed";
   },
 ): Promise<Outcome> {
   const { file, text, folder } = await readManifest(context, options.file);
@@ -46,7 +46,7 @@ export async function deployManifest(
     /** Bundle paths are relative to it. */
     readonly folder: string;
     readonly preview: boolean;
-    readonly pull?: "always";
+    readonly pull?: "always" | "committed";
   },
 ): Promise<Outcome> {
   const { manifest, folder, preview, pull } = options;

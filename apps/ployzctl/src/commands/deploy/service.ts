@@ -33,13 +33,17 @@ export async function deployService(context: Context, input: Input): Promise<Out
   const options = {
     manifest: next.manifest,
     folder: context.terminal.cwd,
-    ...(input.text("pull") === "always" && { pull: "always" as const }),
+    // A change of something else must not bring a moved tag along.
+    ...given("pull", pullOf(input.text("pull"), changes.image)),
   };
   const planned = await deployManifest(context, { ...options, preview: true });
   if (planned.kind !== "plan") return planned;
   leaveTheRest(planned.summary, name);
   return input.flag("preview") ? planned : deployManifest(context, { ...options, preview: false });
 }
+
+const pullOf = (asked: string | undefined, image: string | undefined) =>
+  asked === "always" ? ("always" as const) : image === undefined ? ("committed" as const) : undefined;
 
 async function changesOf(input: Input) {
   const { isEnvName } = await import("@ployz/primitives/protocol");

@@ -5,7 +5,7 @@ import type { Commit, JobSpec, ServiceSpec } from "../../model/commit.ts";
 import { isMember } from "../../model/machine.ts";
 import { ask, LOOK } from "../../ports/machines.ts";
 import type { ChangeFacts, Found, MachineFact } from "./facts.ts";
-import { findBundles, findImages } from "./images.ts";
+import { findBundles, findDigests } from "./images.ts";
 
 /**
  * Reads the heads and observes every machine. A machine that does not answer is a fact, not a failure.
@@ -66,12 +66,11 @@ export async function findContent(
 ): Promise<ReadonlyMap<string, Found>> {
   const answering = machines.filter(({ observation }) => observation !== undefined);
   const lookup = { machines: ports.machines, signal };
-  const digests = (of: "image" | "bundle") => [
-    ...new Set(specs.flatMap(({ [of]: content }) => content?.digest ?? [])),
-  ];
+  const wanted = new Map(specs.flatMap(({ image }) => (image ? [[image.digest, image.ref] as const] : [])));
+  const digests = [...new Set(specs.flatMap(({ bundle }) => bundle?.digest ?? []))];
   const [images, bundles] = await Promise.all([
-    findImages(digests("image"), answering, new Map(), { ...lookup, pull: "missing" }),
-    findBundles(digests("bundle"), answering, lookup),
+    findDigests(wanted, answering, lookup),
+    findBundles(digests, answering, lookup),
   ]);
   return new Map([...images, ...bundles]);
 }

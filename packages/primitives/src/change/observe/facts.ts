@@ -11,7 +11,11 @@ export type Found = {
   /** Machines that have it, or whose registry does; sorted. None: it cannot be shipped now. */
   readonly holders: readonly string[];
   /** Machines without it, and why. */
-  readonly tried: readonly { readonly machine: string; readonly reason: string }[];
+  readonly tried: readonly { readonly machine: string; readonly reason: string; readonly code?: string }[];
+  /** The holder's registry has it, and no machine does. */
+  readonly registry?: true;
+  /** When the reference got this digest; absent for a digest that was not resolved from a tag now. RFC 3339. */
+  readonly at?: string;
   /** A tag with several digests, none of them the committed one. */
   readonly ambiguous?: readonly { readonly machine: string; readonly digest: string }[];
   readonly warning?: string;

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Commands } from "../../participant/commands.ts";
 import type { Machines } from "../../ports/machines.ts";
 import type { MachineFact } from "./facts.ts";
-import { findImages } from "./images.ts";
+import { findImages, missingImage } from "./images.ts";
 
 type Setting = {
   /** Digest by machine. */
@@ -11,20 +11,28 @@ type Setting = {
   /** The registry's answer, or its error. */
   readonly registry?: string | Error;
   readonly committed?: string;
-  readonly pull?: "always";
+  readonly pull?: "always" | "committed";
   readonly ref?: string;
+  /** Since when each machine's tag means its digest. */
+  readonly at?: Readonly<Record<string, string>>;
+  /** Machines that have the committed digest, whatever the tag means there. */
+  readonly holding?: readonly string[];
 };
 
 /** Two machines that run Docker and one that does not, where `local` says what each has. */
-async function find({ local = {}, registry, committed, pull, ref = "app:v1" }: Setting) {
+async function find(setting: Setting) {
+  const { local = {}, registry, committed, pull, ref = "app:v1", at = {}, holding = [] } = setting;
   const asked: string[] = [];
   const machines: Machines = {
     async call(machine, command, args) {
-      const { pull: mode } = args as Commands["image.resolve"]["args"];
+      const { pull: mode, ref: wanted } = args as Commands["image.resolve"]["args"];
       asked.push(`${machine} ${mode}`);
+      if (wanted.startsWith("sha256:") && mode === "never")
+        return (holding.includes(machine) ? { digest: wanted, sizeBytes: 1 } : null) as never;
       const digest = mode === "never" ? local[machine] : (mode === "missing" && local[machine]) || registry;
       if (digest instanceof Error) throw digest;
-      const found = digest === undefined ? null : { digest, sizeBytes: 1 };
+      const found =
+        digest === undefined ? null : { digest, sizeBytes: 1, ...(at[machine] && { at: at[machine] }) };
       if (command !== "image.resolve") throw new Error(`unexpected ${command}`);
       return found as never;
     },
@@ -49,7 +57,8 @@ test("a digest that a machine has is used without a query to the registry", asyn
 });
 
 test("the registry is queried when no machine has it, or with pull = always", async () => {
-  expect((await find({ registry: "sha256:z" })).image).toMatchObject({ digest: "sha256:z", holders: ["m1"] });
+  const only = { digest: "sha256:z", holders: ["m1"], registry: true };
+  expect((await find({ registry: "sha256:z" })).image).toMatchObject(only);
   const always = await find({ local: { m1: "sha256:a" }, registry: "sha256:z", pull: "always" });
   expect(always.image).toMatchObject({ digest: "sha256:z" });
 });
@@ -76,7 +85,45 @@ test("a missing image lists the places searched, and keeps its committed digest 
   expect(image?.tried).toEqual([
     { machine: "m1", reason: "not there" },
     { machine: "m2", reason: "not there" },
-    { machine: "m1", reason: "no route to the registry" },
-    { machine: "m2", reason: "no route to the registry" },
+    { machine: "m1", reason: "no route to the registry", code: "registry_unreachable" },
+    { machine: "m2", reason: "no route to the registry", code: "registry_unreachable" },
   ]);
+});
+
+test("of several pushes of one tag the newest counts, also over an older one that is not committed", async () => {
+  const { image } = await find({
+    local: { m1: "sha256:new", m2: "sha256:old" },
+    at: { m1: "2026-01-02T00:00:00Z", m2: "2026-01-01T00:00:00Z" },
+    committed: "sha256:new",
+  });
+  expect(image).toMatchObject({ digest: "sha256:new", holders: ["m1"], at: "2026-01-02T00:00:00Z" });
+});
+
+test("a committed digest that a machine has needs neither its tag nor a registry", async () => {
+  const registry = new PloyzError({ code: "registry_unreachable", message: "no route to the registry" });
+  const gone = await find({ registry, committed: "sha256:c", holding: ["m2"] });
+  expect(gone.image).toMatchObject({ digest: "sha256:c", holders: ["m2"] });
+  expect(gone.image?.warning).toContain("using the committed digest");
+  const kept = await find({
+    ...{ local: { m1: "sha256:moved" }, registry: "sha256:z", committed: "sha256:c", holding: ["m2"] },
+    pull: "committed",
+  });
+  expect(kept.image).toMatchObject({ digest: "sha256:c", holders: ["m2"] });
+  expect(kept.image?.warning).toBeUndefined();
+  expect(kept.asked).toEqual(["m1 never", "m2 never"]);
+});
+
+test("an image that its registry lacks and a registry that gives no answer are two refusals", async () => {
+  const refusal = async (registry?: Error) =>
+    missingImage(
+      "services.web.image",
+      "app:v1",
+      (await find(registry === undefined ? {} : { registry })).image,
+    );
+  expect(await refusal()).toMatchObject({ code: "image_missing" });
+  for (const code of ["registry_unreachable", "registry_denied", "registry_rate_limited"] as const) {
+    const found = await refusal(new PloyzError({ code, message: `${code} there` }));
+    expect(found).toMatchObject({ code, message: expect.stringContaining(`m1: ${code} there`) });
+    expect(found.message).not.toContain("not in its registry");
+  }
 });

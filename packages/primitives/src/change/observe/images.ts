@@ -9,79 +9,165 @@ const REGISTRY_TRIES = 2;
 
 type Lookup = { readonly machines: Machines; readonly signal: AbortSignal };
 
+/** When to query the registry for a tag. `committed`: the digest of the last commit stays, whatever the tag means now. */
+export type Pull = "missing" | "always" | "committed";
+
+type Answer = {
+  readonly machine: string;
+  readonly digest?: string;
+  readonly at?: string;
+  readonly reason: string;
+  readonly code?: string;
+};
+type Resolve = (
+  machine: string,
+  mode: "never" | "missing" | "always",
+  what: { readonly ref: string; readonly name?: string },
+) => Promise<Answer>;
+type Search = { readonly hosts: readonly string[]; readonly resolve: Resolve };
+
 /**
- * Resolves each reference. A tag means the digest that machines have; where they differ, the one digest that is not committed wins,
- * since it was built or pulled after the commit. The registry is queried only when no machine has it.
+ * Resolves each reference to a digest; pulls nothing. A tag means the digest that machines have: the newest one where they know when they got it, else
+ * the one digest that is not committed, since it was built after the commit. The registry is queried only when no machine has it.
  */
 export async function findImages(
   refs: readonly string[],
   answering: readonly MachineFact[],
   committed: ReadonlyMap<string, string>,
-  lookup: Lookup & { readonly pull: "missing" | "always" },
+  lookup: Lookup & { readonly pull: Pull },
 ): Promise<ReadonlyMap<string, Found>> {
-  const hosts = answering
-    .filter(({ observation }) => observation?.runtime === "docker")
-    .map(({ record }) => record.id);
+  const search = searchOf(answering, lookup);
   const found = refs.map(
-    async (ref): Promise<[string, Found]> => [ref, await findImage(ref, hosts, committed.get(ref), lookup)],
+    async (ref): Promise<[string, Found]> => [
+      ref,
+      await findTag(ref, committed.get(ref), lookup.pull, search),
+    ],
   );
   return new Map(await Promise.all(found));
 }
 
-async function findImage(
-  ref: string,
-  hosts: readonly string[],
-  committed: string | undefined,
-  { machines, signal, pull }: Lookup & { readonly pull: "missing" | "always" },
-): Promise<Found> {
-  const resolve = async (machine: string, mode: "never" | "missing" | "always") => {
-    try {
-      const limits = mode === "never" ? LOOK : { timeoutMs: REGISTRY_MS };
-      const args = { ref, pull: mode };
-      const image = await ask(() => machines.call(machine, "image.resolve", args, { ...limits, signal }));
-      return {
-        machine,
-        digest: image?.digest,
-        reason: mode === "never" ? "not there" : "not in the registry",
-      };
-    } catch (error) {
-      signal.throwIfAborted();
-      return { machine, digest: undefined, reason: errorBody(error).message };
-    }
-  };
-  const tried: { machine: string; reason: string }[] = [];
-  const fromRegistry = async (mode: "missing" | "always"): Promise<Found | undefined> => {
-    for (const machine of hosts.slice(0, REGISTRY_TRIES)) {
-      const { digest, reason } = await resolve(machine, mode);
-      if (digest !== undefined) return { digest, holders: [machine], tried };
-      tried.push({ machine, reason });
-    }
-    return undefined;
-  };
-
-  const fresh = pull === "always" && !ref.includes("@") ? await fromRegistry("always") : undefined;
-  if (fresh) return fresh;
-  const answers = await Promise.all(hosts.map((machine) => resolve(machine, "never")));
-  const has = answers.flatMap(({ machine, digest }) => (digest === undefined ? [] : [{ machine, digest }]));
-  tried.push(
-    ...answers
-      .filter(({ digest }) => digest === undefined)
-      .map(({ machine, reason }) => ({ machine, reason })),
+/** The machines that have committed images, by digest, or whose registry has them under the committed name. */
+export async function findDigests(
+  images: ReadonlyMap<string, string>,
+  answering: readonly MachineFact[],
+  lookup: Lookup,
+): Promise<ReadonlyMap<string, Found>> {
+  const search = searchOf(answering, lookup);
+  const found = [...images].map(
+    async ([digest, name]): Promise<[string, Found]> => [digest, await findDigest(digest, name, search)],
   );
+  return new Map(await Promise.all(found));
+}
+
+function searchOf(answering: readonly MachineFact[], { machines, signal }: Lookup): Search {
+  return {
+    hosts: answering
+      .filter(({ observation }) => observation?.runtime === "docker")
+      .map(({ record }) => record.id),
+    async resolve(machine, mode, what) {
+      try {
+        const limits = mode === "never" ? LOOK : { timeoutMs: REGISTRY_MS };
+        const args = { ...what, pull: mode };
+        const image = await ask(() => machines.call(machine, "image.resolve", args, { ...limits, signal }));
+        if (image === null)
+          return { machine, reason: mode === "never" ? "not there" : "not in the registry" };
+        return { machine, digest: image.digest, ...(image.at !== undefined && { at: image.at }), reason: "" };
+      } catch (error) {
+        signal.throwIfAborted();
+        const { code, message } = errorBody(error);
+        return { machine, reason: message, code };
+      }
+    },
+  };
+}
+
+async function findTag(
+  ref: string,
+  committed: string | undefined,
+  pull: Pull,
+  search: Search,
+): Promise<Found> {
+  const { hosts, resolve } = search;
+  if (pull === "committed" && committed !== undefined) return findDigest(committed, ref, search);
+  const fresh =
+    pull === "always" && !ref.includes("@") ? await fromRegistry({ ref }, "always", search) : NOT_TRIED;
+  if (fresh.digest !== undefined) return fresh;
+  const answers = await Promise.all(hosts.map((machine) => resolve(machine, "never", { ref })));
+  const has = answers.filter(({ digest }) => digest !== undefined);
+  const tried = [...fresh.tried, ...answers.filter(({ digest }) => digest === undefined)];
   const meanings = [...new Set(has.map(({ digest }) => digest))];
   const news = meanings.length > 1 ? meanings.filter((digest) => digest !== committed) : meanings;
-  const [digest] = news;
-  if (digest === undefined)
-    return (await fromRegistry("missing")) ?? { ...(committed && { digest: committed }), holders: [], tried };
-  if (news.length > 1) return { holders: [], tried, ambiguous: has };
+  const digest = newest(has) ?? (news.length > 1 ? newest(has, news) : news[0]);
+  if (digest === undefined && news.length > 1)
+    return {
+      holders: [],
+      tried,
+      ambiguous: has.map((one) => ({ machine: one.machine, digest: one.digest ?? "" })),
+    };
+  if (digest === undefined) {
+    const queried = await fromRegistry({ ref }, "missing", search);
+    if (queried.digest !== undefined || committed === undefined)
+      return { ...queried, tried: [...tried, ...queried.tried] };
+    return { ...(await withoutTag(ref, committed, search)), tried: [...tried, ...queried.tried] };
+  }
+  const at = has.find((one) => one.digest === digest)?.at;
   return {
     digest,
     holders: has.filter((holder) => holder.digest === digest).map(({ machine }) => machine),
     tried,
+    ...(at !== undefined && { at }),
     ...(meanings.length > 1 && {
-      warning: `image ${ref} differs between machines; using the digest that is new since the last commit: ${digest}`,
+      warning: `image ${ref} differs between machines; using ${at === undefined ? "the digest that is new since the last commit" : "the newest one"}: ${digest}`,
     }),
   };
+}
+
+const NOT_TRIED: Found = { holders: [], tried: [] };
+
+/** The digest that a name got last, if every machine knows when. */
+function newest(answers: readonly Answer[], among?: readonly (string | undefined)[]): string | undefined {
+  const asked = among === undefined ? answers : answers.filter(({ digest }) => among.includes(digest));
+  if (asked.some(({ at }) => at === undefined)) return undefined;
+  return [...asked].sort((left, right) => ((left.at ?? "") < (right.at ?? "") ? 1 : -1))[0]?.digest;
+}
+
+/** No machine and no registry knows the name any more: the committed digest is used if a machine has it. */
+async function withoutTag(ref: string, committed: string, { hosts, resolve }: Search): Promise<Found> {
+  const answers = await Promise.all(hosts.map((machine) => resolve(machine, "never", { ref: committed })));
+  const holders = answers.flatMap(({ machine, digest }) => (digest === undefined ? [] : [machine]));
+  return {
+    ...{ digest: committed, holders, tried: [] },
+    ...(holders.length > 0 && {
+      warning: `image ${ref} cannot be resolved; using the committed digest ${committed}`,
+    }),
+  };
+}
+
+async function findDigest(digest: string, name: string, search: Search): Promise<Found> {
+  const { hosts, resolve } = search;
+  const answers = await Promise.all(hosts.map((machine) => resolve(machine, "never", { ref: digest })));
+  const holders = answers.flatMap((one) => (one.digest === undefined ? [] : [one.machine]));
+  const tried = answers.filter((one) => one.digest === undefined);
+  if (holders.length > 0) return { digest, holders, tried };
+  const queried = await fromRegistry({ ref: digest, name }, "missing", search);
+  return { ...queried, digest, tried: [...tried, ...queried.tried] };
+}
+
+async function fromRegistry(
+  what: { readonly ref: string; readonly name?: string },
+  mode: "missing" | "always",
+  { hosts, resolve }: Search,
+): Promise<Found> {
+  const tried: Answer[] = [];
+  for (const machine of hosts.slice(0, REGISTRY_TRIES)) {
+    const answer = await resolve(machine, mode, what);
+    if (answer.digest !== undefined) {
+      const at = answer.at === undefined || what.name !== undefined ? {} : { at: answer.at };
+      return { digest: answer.digest, holders: [machine], tried, registry: true, ...at };
+    }
+    tried.push(answer);
+  }
+  return { holders: [], tried };
 }
 
 export async function findBundles(
@@ -125,16 +211,32 @@ export function missingImage(field: string, ref: string, found: Found | undefine
   }
   const tried = found?.tried ?? [];
   const where = tried.map(({ machine, reason }) => `${machine}: ${reason}`).join("; ");
+  // A registry that does not answer may have it.
+  const unknown = REGISTRY_ERRORS.find(([error]) => tried.some(({ code }) => code === error));
   return {
-    code: "image_missing",
-    message: `${field}: ${ref}: not found on any machine or in its registry (${where || "no machine that runs Docker answers"})`,
+    code: unknown?.[0] ?? "image_missing",
+    message:
+      unknown === undefined
+        ? `${field}: ${ref}: not found on any machine or in its registry (${where || "no machine that runs Docker answers"})`
+        : `${field}: ${ref}: not found on any machine, and its registry gives no answer (${where})`,
     hint:
       tried.length === 0
         ? "an image needs a machine with Docker (ployzctl machine ls shows the runtimes); a bundle runs on the others"
-        : "check the name, or load the image on one of the machines",
+        : (unknown?.[1] ?? "check the name, or give the image to the cluster: ployzctl image push NAME"),
     details: { ref, tried: tried.map(({ machine, reason }) => ({ machine, reason })) },
   };
 }
+
+/** Each with what helps; the first that a machine met counts. */
+const REGISTRY_ERRORS = [
+  ["registry_denied", "log in: ployzctl registry login HOST -u USER --password-stdin"],
+  ["registry_rate_limited", "wait, or log in for a higher limit: ployzctl registry login HOST"],
+  [
+    "registry_unreachable",
+    "check the machine's way to the registry, or push the image: ployzctl image push NAME",
+  ],
+  ["image_platform_missing", "build the image for this platform too"],
+] as const;
 
 export function missingBundle(field: string, digest: string): Refusal {
   return {

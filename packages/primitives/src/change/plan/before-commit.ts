@@ -12,22 +12,32 @@ import { nextVolumeId, usesAny, type VolumeSteps, volumeSteps } from "./volumes.
 
 type Step = PlannedStep<ChangeKinds>;
 
-/** Ships images and bundles to every machine before anything starts anywhere: a missing image must not surface half way. */
+/**
+ * Ships images and bundles to every machine before anything starts anywhere: a missing image must not surface half way. An image that
+ * only its registry has comes from there once; the other machines get it from the first.
+ */
 export function ensureSteps(candidates: readonly Candidate[], facts: ChangeFacts): readonly Step[] {
   const steps = new Map<string, Step>();
+  const firstWith = new Map<string, { readonly id: string; readonly machine: string }>();
   for (const { machine, spec } of candidates) {
     const { image, bundle } = spec;
     const found = facts.content.get(image?.digest ?? bundle?.digest ?? "");
     const sources = (found?.holders ?? []).filter((holder) => holder !== machine);
     if (image !== undefined) {
       const id = `image ${image.ref}@${machine}`;
+      const first = found?.registry === true ? firstWith.get(image.digest) : undefined;
+      if (first === undefined) firstWith.set(image.digest, { id, machine });
+      const peers = first === undefined || first.machine === machine ? sources : [first.machine, ...sources];
       steps.set(id, {
         id,
         kind: "image.ensure",
-        args: { machine, ref: image.ref, digest: image.digest, sources },
+        args: {
+          ...{ machine, ref: image.ref, digest: image.digest, sources: [...new Set(peers)] },
+          ...(found?.at !== undefined && { at: found.at }),
+        },
         machine,
         title: `image ${image.ref} on ${machine}`,
-        needs: [],
+        needs: first === undefined || first.machine === machine ? [] : [first.id],
       });
     }
     if (bundle !== undefined) {

@@ -14,6 +14,9 @@ const MINUTE = 60 * SECOND;
 const SLACK = 5 * SECOND;
 const QUICK = 15 * SECOND;
 const TRANSFER = 15 * MINUTE;
+/** A pull may take long as long as something arrives, or the engine unpacks. */
+const DAY = 24 * 60 * MINUTE;
+const IDLE = 10 * MINUTE;
 const START = MINUTE;
 /** Room for a second try when the answer to the first was lost. */
 const RETRY = 10 * SECOND;
@@ -22,10 +25,13 @@ export const steps: Steps = {
   ...volumeSteps,
   ...candidateSteps,
   "image.ensure": {
-    timeoutMs: () => TRANSFER + RETRY,
+    timeoutMs: () => DAY + RETRY,
     retryTransient: true,
-    apply: ({ machine, ...image }, { call, signal }) =>
-      call(machine, "image.ensure", image, { timeoutMs: TRANSFER, signal }),
+    apply: ({ machine, ...image }, { call, signal, progress }) =>
+      call(machine, "image.ensure", image, {
+        ...{ timeoutMs: DAY, idleTimeoutMs: IDLE, signal },
+        onProgress: (value) => progress(`image ${image.ref}`, value as { done?: number; total?: number }),
+      }),
   },
   "bundle.ensure": {
     timeoutMs: () => TRANSFER + RETRY,

@@ -70,7 +70,12 @@ export type At = { readonly machine: string };
 
 export type ChangeKinds = VolumeKinds & {
   "image.ensure": {
-    args: At & { readonly ref: string; readonly digest: string; readonly sources: readonly string[] };
+    args: At & {
+      readonly ref: string;
+      readonly digest: string;
+      readonly sources: readonly string[];
+      readonly at?: string;
+    };
     out: { readonly transferredBytes: number };
   };
   "bundle.ensure": {
