@@ -128,7 +128,15 @@ describe("readiness", () => {
   afterEach(async () => {
     for (const close of closing.splice(0)) await close();
   });
-  const running: InstanceStatus = { id: "i", identity: "x", state: "running", labels: {}, restarts: 0 };
+  const running: InstanceStatus = {
+    id: "i",
+    identity: "x",
+    state: "running",
+    labels: {},
+    restarts: 0,
+    pid: 7,
+    startedAt: "2026-01-01T00:00:00Z",
+  };
   const runtimeThat = (inspect: () => Partial<InstanceStatus>): Runtime =>
     ({
       inspect: async () => ({ ...running, ...inspect() }),
@@ -177,16 +185,43 @@ describe("readiness", () => {
     expect(await code(awaitReady(up, args(ready, port), context.signal))).toBe("not_ready");
   });
 
-  it("ends at once when the instance ended, or was started again", async () => {
-    const ready = { kind: "running", settleMs: 10_000, timeoutMs: 60_000 };
-    for (const seen of [{ state: "exited", exitCode: 7 }, { restarts: 1 }] as const) {
+  it.each([
+    ["its program ended", { state: "exited", exitCode: 7 }],
+    ["it was restarted", { restarts: 1 }],
+    ["the supervisor waits before it restarts it", { exitCode: 1, pid: undefined }],
+    ["it runs again, whatever is counted", { startedAt: "2026-01-01T00:00:01Z" }],
+    ["it has an exit code, whatever is counted", { exitCode: 0 }],
+  ] as const)("fails at once when %s", async (_, seen) => {
+    const port = await http(() => 503);
+    for (const ready of [
+      { kind: "running", settleMs: 10_000, timeoutMs: 60_000 },
+      { kind: "http", port: "http", path: "/", timeoutMs: 60_000 },
+    ]) {
       let n = 0;
-      const crashing = runtimeThat(() => (++n > 2 ? seen : {}));
-      await expect(awaitReady(crashing, args(ready, 1), context.signal)).rejects.toMatchObject({
+      const crashing = runtimeThat(() => (++n > 2 ? seen : {}) as Partial<InstanceStatus>);
+      await expect(awaitReady(crashing, args(ready, port), context.signal)).rejects.toMatchObject({
         code: "instance_exited",
+        message: expect.stringMatching("exitCode" in seen ? `exit code ${seen.exitCode}` : "ended"),
         details: { logs: ["cannot bind"] },
       });
     }
+  });
+
+  it("does not count an answer while no program of it is seen, nor the time before", async () => {
+    const port = await http(() => 204);
+    const away = { pid: undefined, startedAt: undefined };
+    let n = 0;
+    const late = runtimeThat(() => (++n < 4 ? away : {}) as Partial<InstanceStatus>);
+    await awaitReady(
+      late,
+      args({ kind: "http", port: "http", path: "/", timeoutMs: 5_000 }, port),
+      context.signal,
+    );
+    expect(n).toBeGreaterThanOrEqual(4);
+    const begun = performance.now();
+    const last = runtimeThat(() => (performance.now() - begun < 150 ? away : {}) as Partial<InstanceStatus>);
+    const ready = { kind: "running", settleMs: 100, timeoutMs: 5_000 };
+    expect((await awaitReady(last, args(ready, 1), context.signal)).readyMs).toBeGreaterThanOrEqual(250);
   });
 
   it("is given up with the caller", async () => {

@@ -28,8 +28,8 @@ export async function lastLines(runtime: Runtime, id: string, tail = LOG_LINES):
 }
 
 /**
- * Waits until a candidate serves, and fails at once when it exited: a crashed candidate does not become ready. There is no event for
- * "answers": polls it, every 15 ms at first and up to 500 ms later.
+ * Waits until a candidate serves, and fails at once when its program has ended since the start, also when it was restarted. There is no
+ * event for "answers": polls it, every 15 ms at first and up to 500 ms later.
  */
 export async function awaitReady(
   runtime: Runtime,
@@ -39,14 +39,18 @@ export async function awaitReady(
   const { id, ready } = args;
   const started = performance.now();
   const since = () => performance.now() - started;
+  const look = firstLife(runtime, id);
   let why: string | undefined;
   let looked = 0;
+  let settling: number | undefined;
   for (let pause = 15; ; pause = Math.min(pause * 1.15, 500)) {
     signal.throwIfAborted();
+    const now = since();
     // Inspecting the instance costs more than probing it.
-    if (ready.kind === "running" || since() - looked >= LOOK_MS) {
-      await assertUp(runtime, id);
+    if (ready.kind === "running" || now - looked >= LOOK_MS) {
+      const alive = await look();
       looked = since();
+      settling = alive ? (settling ?? looked) : undefined;
     }
     const left = ready.timeoutMs - since();
     if (left <= 0) {
@@ -58,43 +62,44 @@ export async function awaitReady(
       });
     }
     if (ready.kind === "running") {
-      if (since() >= ready.settleMs) return { readyMs: Math.round(since()) };
-      why = `it did not stay up for ${ready.settleMs} ms`;
+      // Counted up to before the look: a daemon that was held up in between has not seen the instance since.
+      if (settling !== undefined && now - settling >= ready.settleMs) return { readyMs: Math.round(since()) };
+      why = `it did not run for ${ready.settleMs} ms`;
     } else {
       const port = args.ports[ready.port] ?? 0;
       const answer = await (ready.kind === "http"
         ? askHttp(args.address, port, ready.path, Math.min(ATTEMPT_MS, left))
         : askTcp(args.address, port, Math.min(ATTEMPT_MS, left)));
-      if (answer === undefined) {
-        await assertUp(runtime, id); // the answer came from this process, not from one that just crashed
-        return { readyMs: Math.round(since()) };
-      }
+      // The answer came from this process, not from one that just ended.
+      if (answer === undefined && (await look())) return { readyMs: Math.round(since()) };
       // An attempt cut off by the deadline is less informative than the answer before it.
-      if (why === undefined || since() < ready.timeoutMs) why = answer;
+      if (answer !== undefined && (why === undefined || since() < ready.timeoutMs)) why = answer;
     }
-    await delay(
-      ready.kind === "running" ? Math.min(pause, Math.max(1, ready.settleMs - since())) : pause,
-      undefined,
-      { signal },
-    );
+    const settled =
+      settling === undefined || ready.kind !== "running" ? pause : settling + ready.settleMs - since();
+    await delay(Math.min(pause, Math.max(1, settled)), undefined, { signal });
   }
 }
 
-async function assertUp(runtime: Runtime, id: string): Promise<void> {
-  const { state, restarts = 0, exitCode, oomKilled } = await runtime.inspect(id);
-  if (state === "running" && restarts === 0) return;
-  const how =
-    oomKilled === true
-      ? "was killed: out of memory"
-      : exitCode === undefined
-        ? "ended"
-        : `ended with exit code ${exitCode}`;
-  throw new PloyzError({
-    code: "instance_exited",
-    message: `${id} ${how} before it was ready`,
-    hint: "see its last log lines",
-    details: { exitCode: exitCode ?? null, logs: await lastLines(runtime, id) },
-  });
+/**
+ * Looks at the life that the start began: `true` while its program runs, `false` when it cannot be seen at the moment. Restarts alone do not
+ * tell: they are counted when the next life begins, after a back-off. @throws PloyzError `instance_exited` once it has ended.
+ */
+function firstLife(runtime: Runtime, id: string): () => Promise<boolean> {
+  let first: string | undefined;
+  return async () => {
+    const { state, restarts = 0, exitCode, oomKilled, pid, startedAt } = await runtime.inspect(id);
+    const same = startedAt === undefined || first === undefined || startedAt === first;
+    first ??= startedAt;
+    if (state === "running" && restarts === 0 && exitCode === undefined && same) return pid !== undefined;
+    const how = exitCode === undefined ? "ended" : `ended with exit code ${exitCode}`;
+    throw new PloyzError({
+      code: "instance_exited",
+      message: `${id} ${oomKilled === true ? "was killed: out of memory" : how} before it was ready`,
+      hint: "see its last log lines",
+      details: { exitCode: exitCode ?? null, logs: await lastLines(runtime, id) },
+    });
+  };
 }
 
 /** `undefined`: ready. Otherwise the reason. */

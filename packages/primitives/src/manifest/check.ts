@@ -3,6 +3,7 @@ import { didYouMean } from "../model/did-you-mean.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import { keptFor } from "../model/kept-ports.ts";
 import { shown } from "../model/names.ts";
+import { DEFAULTS } from "./normalise.ts";
 import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
 import { checkTargets } from "./targets.ts";
 import { durationMs, MAX_DURATION_MS, sizeBytes } from "./units.ts";
@@ -59,9 +60,14 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
   const { ready } = service;
   if (ready !== undefined) {
     const where = [...at, "ready"];
-    if ((ready.http === undefined) === (ready.tcp === undefined))
-      refusals.push(invalid(where, "needs either `http` (a path) or `tcp = true`"));
-    refusals.push(...checkPort(where, ready.port, service), ...checkDurations(where, ready, ["timeout"]));
+    if ([ready.http, ready.tcp, ready.settle].filter((check) => check !== undefined).length !== 1)
+      refusals.push(invalid(where, "needs either `http` (a path), `tcp = true` or `settle` (a duration)"));
+    if (ready.settle === undefined) refusals.push(...checkPort(where, ready.port, service));
+    else if (ready.port !== undefined)
+      refusals.push(invalid([...where, "port"], "is for `http` and `tcp` only", "leave `port` out"));
+    else if ((durationMs(ready.settle) ?? 0) >= (durationMs(ready.timeout ?? "") ?? DEFAULTS.readyTimeoutMs))
+      refusals.push(invalid([...where, "settle"], "must be shorter than `timeout`", "raise `timeout`"));
+    refusals.push(...checkDurations(where, ready, ["settle", "timeout"]));
   }
   for (const [index, route] of (service.routes ?? []).entries())
     refusals.push(...checkRoute([...at, "routes", index], route, service));

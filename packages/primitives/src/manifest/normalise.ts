@@ -110,7 +110,8 @@ function normalWorkload(spec: ManifestService | ManifestJob) {
 function normalReady(service: ManifestService, ports: Readonly<Record<string, number>>): Readiness {
   const { ready } = service;
   const timeoutMs = ms(ready?.timeout, DEFAULTS.readyTimeoutMs);
-  if (ready === undefined) return { kind: "running", settleMs: DEFAULTS.settleMs, timeoutMs };
+  if (ready === undefined || ready.settle !== undefined)
+    return { kind: "running", settleMs: ms(ready?.settle, DEFAULTS.settleMs), timeoutMs };
   const port = portName(ready.port, ports);
   return ready.http === undefined
     ? { kind: "tcp", port, timeoutMs }

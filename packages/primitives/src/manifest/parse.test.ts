@@ -111,6 +111,11 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
     /^services\.web\.ready: needs either/,
   ],
   [
+    "settling for longer than the time-out",
+    `${web}ready = { settle = "31s" }`,
+    /^services\.web\.ready\.settle: must be shorter than `timeout`/,
+  ],
+  [
     "a gateway's own port",
     `${web}ports = { a = 1 }\nroutes = [{ tcp = 443 }]`,
     /routes\[0\]\.tcp: port 443 is kept/,

@@ -32,6 +32,7 @@ update = "start-first"
 [services.agent]
 image = "agent"
 placement = "every-machine"
+ready = { settle = "3s", timeout = "1m" }
 user = "nobody"
 [jobs.migrate]
 image = "nginx:1"

@@ -97,8 +97,13 @@ function renderRoute(route: RouteSpec) {
 }
 
 function renderReady(ready: Readiness | undefined) {
-  if (ready === undefined || ready.kind === "running") return {};
+  if (ready === undefined) return {};
   const timeout = ready.timeoutMs !== DEFAULTS.readyTimeoutMs && { timeout: formatDuration(ready.timeoutMs) };
+  if (ready.kind === "running") {
+    const { settleMs } = ready;
+    const asDefault = settleMs === DEFAULTS.settleMs && !timeout;
+    return asDefault ? {} : { ready: { settle: formatDuration(settleMs), ...timeout } };
+  }
   if (ready.kind === "tcp") return { ready: { tcp: true, port: ready.port, ...timeout } };
   return { ready: { http: ready.path, port: ready.port, ...timeout } };
 }

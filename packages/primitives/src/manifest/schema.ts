@@ -116,9 +116,16 @@ const ready = Type.Object(
     port: Type.Optional(
       name("Name of the service's port. May be left out when the service has exactly one."),
     ),
+    settle: Type.Optional(
+      duration("Without `http` and `tcp`: how long the program must run without ending. Default 1s."),
+    ),
     timeout: Type.Optional(duration("How long a candidate may take. Default 30s.")),
   },
-  { ...closed, description: "Readiness: `http` or `tcp`. Left out: the instance must stay up for a second." },
+  {
+    ...closed,
+    description:
+      "Readiness: `http`, `tcp` or `settle`. Left out: the program must run for a second. A program that has ended since its start is never ready.",
+  },
 );
 
 const workload = {

@@ -14,7 +14,7 @@ export type RouteSpec = Static<typeof RouteSpec>;
 export const Readiness = Type.Union([
   object({ kind: Type.Literal("http"), path: text(), port: text(), timeoutMs: count() }),
   object({ kind: Type.Literal("tcp"), port: text(), timeoutMs: count() }),
-  /** No check named: it must stay up for `settleMs`. */
+  /** No request: its program must run for `settleMs` without ending. */
   object({ kind: Type.Literal("running"), settleMs: count(), timeoutMs: count() }),
 ]);
 export type Readiness = Static<typeof Readiness>;

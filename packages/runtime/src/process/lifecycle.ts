@@ -12,7 +12,16 @@ import type { InstancePaths, ProcessLayout } from "./paths.ts";
 import type { Programs } from "./programs.ts";
 import { readOptional, readRecord, readState, resetState, setOomBase, setWanted } from "./records.ts";
 import { hostFiles, machineRoot } from "./rootfs.ts";
-import { control, firstProcess, isSupervised, life, programOf, supervise, untilDown } from "./supervise.ts";
+import {
+  control,
+  firstProcess,
+  isSupervised,
+  life,
+  programOf,
+  runsProgram,
+  supervise,
+  untilDown,
+} from "./supervise.ts";
 import { instanceUser } from "./users.ts";
 
 /** What every operation on an instance of this machine needs. */
@@ -100,14 +109,14 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   return inspectInstance(machine, paths);
 }
 
-/** Until its program runs, or its first life is over. runc names the first process when the program is about to run. */
+/** Until its program runs, or its first life is over: a program that does not exist never runs, however long that takes to show. */
 async function untilBegun(paths: InstancePaths): Promise<void> {
   await waitFor(
     `instance ${paths.id} to come up`,
     async () => {
       if ((await readState(paths)).exitCode !== undefined) return true;
       const pid = Number((await readOptional(paths.pidFile)) ?? 0);
-      return pid > 0 && !(await programOf(pid)).startsWith("runc:") ? true : undefined;
+      return (pid > 0 && (await runsProgram(pid))) || undefined;
     },
     { timeoutMs: START_TIMEOUT_MS, intervalMs: 3 },
   ).catch((error: unknown) => {

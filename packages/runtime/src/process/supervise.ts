@@ -144,6 +144,21 @@ export async function programOf(pid: number): Promise<string> {
   return (await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).trim();
 }
 
+/**
+ * Whether tini's child has become the instance's program: before, it is a copy of tini, with the same arguments. runc names the first
+ * process until it is tini.
+ */
+export async function runsProgram(init: number): Promise<boolean> {
+  if ((await programOf(init)) !== "tini") return false;
+  const argv = await argumentsOf(init);
+  const children = await Promise.all((await childrenOf(init)).map(argumentsOf));
+  return children.some((child) => child !== "" && child !== argv);
+}
+
+async function argumentsOf(pid: number): Promise<string> {
+  return readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+}
+
 /** `NSpid` of the process and its depth: two numbers mean a nested pid namespace (proc_pid_status(5)). */
 async function pidNamespace(pid: number): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
