@@ -9,6 +9,7 @@ import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
 import { type Handlers, handle } from "../src/participant/handlers.ts";
 import { contentHandlers } from "../src/participant/images.ts";
 import { instanceHandlers } from "../src/participant/instances.ts";
+import { openJobLogs } from "../src/participant/job-logs.ts";
 import { openMachines } from "../src/participant/machines.ts";
 import { observeMachine } from "../src/participant/observe.ts";
 import { openBuilds } from "../src/participant/update/builds.ts";
@@ -150,6 +151,8 @@ async function openMachine(options: {
         return refs.map(({ name }) => `value of ${name}`);
       },
       volumes: instanceVolumes(volumes, mounts),
+      jobLogs: openJobLogs(join(dir, "job-logs"), runtime, () => Date.now()),
+      log: () => {},
     };
     const handlers = {
       "machine.observe": ({ namespaces }) =>

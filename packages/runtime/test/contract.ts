@@ -162,6 +162,31 @@ export function runtimeContract(name: string, backend: Backend): void {
       await runtime.remove("job");
     });
 
+    test("last words without a newline are a line of their own life, and an endless line is split", async () => {
+      await runtime.create(machine.spec("words", sh("printf 'FATAL x' >&2; printf out; exit 3")));
+      await runtime.start("words");
+      const lines = await waitFor(
+        "two lives",
+        async () => {
+          const seen = await collect(runtime.logs("words"));
+          return seen.length >= 4 ? seen : undefined;
+        },
+        { timeoutMs: 10_000 },
+      );
+      expect(new Set(lines.map(({ stream, line }) => `${stream}: ${line}`))).toEqual(
+        new Set(["stderr: FATAL x", "stdout: out"]),
+      );
+      await runtime.remove("words");
+      const flood = "head -c 3000000 /dev/zero | tr '\\0' y; echo; echo last";
+      await runtime.create(machine.spec("flood", { ...sh(flood), restart: "no" }));
+      await runtime.start("flood");
+      await runtime.wait("flood", deadline());
+      const tail = await collect(runtime.logs("flood", { tail: 2 }));
+      expect(tail.at(-1)?.line).toBe("last");
+      expect(tail[0]?.line.length).toBeLessThan(70_000);
+      await runtime.remove("flood");
+    });
+
     test("stop resolves when the program has ended, not when the grace is over", async () => {
       await runtime.create(
         machine.spec("polite", sh("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done")),
@@ -280,6 +305,17 @@ export function runtimeContract(name: string, backend: Backend): void {
       const later = await collect(runtime.logs("talk", { sinceMs: Date.parse(followed[1]?.time ?? "") - 1 }));
       expect(later.map(({ line }) => line)).toEqual(["more"]);
       await runtime.remove("talk");
+    });
+
+    test("a followed log goes on over restarts, and ends when the instance is removed", async () => {
+      await runtime.create(machine.spec("lives", sh("echo life; sleep 0.3; exit 1")));
+      await runtime.start("lives");
+      const ending = AbortSignal.timeout(20_000);
+      let lives = 0;
+      for await (const { line } of runtime.logs("lives", { follow: true, signal: ending }))
+        if (line === "life" && ++lives === 3) await runtime.remove("lives");
+      expect(ending.aborted).toBe(false);
+      expect(lives).toBe(3);
     });
 
     test("list filters by labels; a restarted caller finds what runs and what died", async () => {

@@ -33,14 +33,14 @@ describe("a program that ends is never ready", () => {
   it.each([
     ["fails at once", ["/bin/false"], /exit code 1/],
     ["succeeds at once", ["/bin/true"], /exit code 0/],
-    ["is missing", ["/nope"], /exit code 127[^]*nope/],
-    ["may not be executed", ["/app/server.mjs"], /exit code 126[^]*server\.mjs/],
+    ["is missing", ["/nope"], /exit code 127[\s\S]*nope/],
+    ["may not be executed", ["/app/server.mjs"], /exit code 126[\s\S]*server\.mjs/],
     [
       "ends shortly before it has settled",
       shell("sleep 0.8; echo tired >&2; exit 4"),
-      /exit code 4[^]*tired/,
+      /exit code 4[\s\S]*tired/,
     ],
-    ["ends without a newline", shell("printf 'FATAL x' >&2; exit 1"), /exit code 1[^]*FATAL x/],
+    ["ends without a newline", shell("printf 'FATAL x' >&2; exit 1"), /exit code 1[\s\S]*FATAL x/],
   ])(
     "when it %s: exit 1, with exit code and last lines, and the old version serves",
     async (_, command, why) => {
@@ -68,5 +68,51 @@ describe("a program that ends is never ready", () => {
     );
     expect(stdout + stderr).toMatch(/exit code 3/);
     await cluster.ctl(1, ["namespace", "rm", "brief", "--yes"]);
+  });
+});
+
+describe("logs", () => {
+  const talk = (tag: string) => shell(`while :; do echo ${tag}; sleep 0.3; done`);
+  const talking = (tag: string, replicas: number) =>
+    `namespace = "talk"\n${service("web", talk(tag), `replicas = ${replicas}`)}`;
+
+  it("are followed over scaling and a deploy, and merged by time", async () => {
+    await deploy(talking("one", 1));
+    const follow = ["sh", "-c", "timeout 40 ployzctl logs -f talk/web --plain >/root/followed 2>&1"];
+    const following = cluster.lab.sh(2, follow, { okExitCodes: [0, 124, 143], timeoutMs: 60_000 });
+    await deploy(talking("one", 3));
+    await deploy(talking("two", 2));
+    await following;
+    const { stdout } = await cluster.lab.sh(2, ["cat", "/root/followed"]);
+    const rows = stdout
+      .trim()
+      .split("\n")
+      .map((row) => row.split("\t"));
+    expect(new Set(rows.map((row) => row[2])).size).toBe(5);
+    expect(new Set(rows.map((row) => row[1]))).toEqual(new Set(["m1", "m2"]));
+    expect(rows.at(-1)?.[4]).toBe("two");
+    const read = (await cluster.ctl(2, ["logs", "talk/web", "--plain"])).stdout.trim().split("\n");
+    const times = read.map((row) => row.split("\t")[0] ?? "");
+    expect(times).toEqual([...times].sort());
+    await cluster.ctl(1, ["namespace", "rm", "talk", "--yes"]);
+  });
+
+  it("of a job can be read after it has succeeded, from every machine", async () => {
+    const job = `[jobs.migrate]\nbundle = "./web"\ncommand = ["/bin/sh", "-c", "echo step one; printf done"]\n`;
+    await deploy(`namespace = "jobs"\n${job}${service("web", shell("sleep 1000"), 'after = ["migrate"]')}`);
+    for (const machine of [1, 2])
+      expect((await cluster.ctl(machine, ["logs", "jobs/migrate"])).stdout).toMatch(/step one\n.*done/);
+    await cluster.ctl(1, ["namespace", "rm", "jobs", "--yes"]);
+  });
+
+  it("with an endless line cost no memory and no time", async () => {
+    const flood = shell("head -c 150000000 /dev/zero | tr '\\\\0' y; sleep 1000");
+    await deploy(`namespace = "flood"\n${service("web", flood, 'resources = { memory = "64M" }')}`);
+    const largest = "ps -o rss= -C s6-log | sort -n | tail -1";
+    expect(Number((await cluster.lab.sh(1, ["sh", "-c", largest])).stdout)).toBeLessThan(10_000);
+    const asked = performance.now();
+    await cluster.ctl(1, ["logs", "flood/web", "--tail", "1"]);
+    expect(performance.now() - asked).toBeLessThan(5_000);
+    await cluster.ctl(1, ["namespace", "rm", "flood", "--yes"]);
   });
 });

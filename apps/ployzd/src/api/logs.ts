@@ -1,49 +1,162 @@
 import { errorBody } from "@ployz/errors";
-import type { LogEvent } from "@ployz/primitives/client";
-import { channel } from "../channel.ts";
-import type { Member } from "../daemon/member.ts";
+import { createBackoff } from "@ployz/exec";
+import type { Commit, Instance, LogEvent } from "@ployz/primitives";
 import { PloyzError } from "../error-codes.ts";
+import type { JobLine } from "../participant/job-logs.ts";
+import { mergedByTime, timeWindow } from "./merge.ts";
 
-/** Log lines of every instance of a namespace, or of one of its services, merged as they arrive. A failing machine is a gap, not an end. */
+export type LogItem = { readonly time: string; readonly stream: "stdout" | "stderr"; readonly line: string };
+type ReadOptions = { readonly follow: boolean; readonly tail: number };
+
+/** The logs of the cluster, and where its instances are. */
+export interface LogSources {
+  heads(): readonly { readonly commit: Commit }[];
+  /** Calls after each change of the heads; returns how to stop. */
+  onHeads(listener: () => void): () => void;
+  machines(): readonly string[];
+  /** Of one instance. Ends when the instance is removed. */
+  instance(machine: string, id: string, options: ReadOptions, signal: AbortSignal): AsyncIterable<LogItem>;
+  /** What a machine has kept of a job's last run there. */
+  job(
+    machine: string,
+    job: { readonly namespace: string; readonly job: string; readonly tail: number },
+    signal: AbortSignal,
+  ): AsyncIterable<JobLine>;
+}
+
+type Placed = Instance & { readonly namespace: string };
+
+/** Followed lines that arrive within this time of each other are put in order. */
+const WINDOW_MS = 200;
+/** What is shown of an instance that started while its service was being followed, or that could not be reached for a while. */
+const CATCH_UP_LINES = 1_000;
+
+const timeOf = (event: LogEvent): string => (event.type === "line" ? event.time : "");
+
+/**
+ * Log lines of every instance of a namespace, or of one of its services, in the order of time; or what is kept of a job's last run. Followed, it
+ * picks up the instances that later commits bring. A failing machine is a gap, not an end.
+ */
 export async function* mergedLogs(
-  member: Member,
+  sources: LogSources,
   target: string,
-  options: { follow: boolean; tail: number },
+  options: ReadOptions,
   signal: AbortSignal,
 ): AsyncIterable<LogEvent> {
   const [namespace = "", service] = target.split("/");
-  const commit = member.heads().find((head) => head.commit.namespace === namespace)?.commit;
-  const instances =
-    commit?.instances.filter((instance) => service === undefined || instance.service === service) ?? [];
-  if (instances.length === 0) {
-    throw new PloyzError({
-      code: "no_such_service",
-      message: `nothing is deployed as ${target}`,
-      hint: "ployzctl ps",
-    });
-  }
+  const commit = () => sources.heads().find((head) => head.commit.namespace === namespace)?.commit;
+  const instances = (): readonly Placed[] =>
+    (commit()?.instances ?? [])
+      .filter((instance) => service === undefined || instance.service === service)
+      .map((instance) => ({ ...instance, namespace }));
+  const deployed =
+    service === undefined ? instances().length > 0 : Object.hasOwn(commit()?.services ?? {}, service);
   const stop = new AbortController();
   const both = AbortSignal.any([stop.signal, signal]);
-  const merged = channel<LogEvent>();
-  // Read this machine's logs locally: they are most needed when the store is away.
-  const self = member.membership().machine.id;
-  const lines = (machine: string, id: string) =>
-    machine === self
-      ? member.substrate.runtime.logs(id, { ...options, signal: both })
-      : member.logs(machine, id, options, both);
-  const readers = instances.map(async ({ id, machine, service: name }) => {
-    try {
-      for await (const line of lines(machine, id)) {
-        merged.push({ type: "line", machine, namespace, service: name, instance: id, ...line });
-      }
-    } catch (error) {
-      if (!both.aborted) merged.push({ type: "gap", machine, error: errorBody(error) });
-    }
-  });
-  void Promise.all(readers).then(() => merged.end());
   try {
-    yield* merged;
+    if (deployed && options.follow) yield* followed(sources, instances, options.tail, both);
+    else if (deployed)
+      yield* mergedByTime(
+        instances().map((instance) => linesOf(sources, instance, options, both)),
+        timeOf,
+      );
+    else {
+      let found = false;
+      for await (const event of keptLines(
+        sources,
+        { namespace, job: service ?? "", tail: options.tail },
+        both,
+      )) {
+        found ||= event.type === "line";
+        if (found) yield event;
+      }
+      if (!found) throw nothing(target);
+    }
   } finally {
     stop.abort();
+  }
+}
+
+const nothing = (target: string) =>
+  new PloyzError({
+    code: "no_such_service",
+    message: `nothing is deployed as ${target}, and no job of that name has run lately`,
+    hint: "ployzctl ps",
+  });
+
+/** One instance's lines; a gap when its machine fails. */
+async function* linesOf(
+  sources: LogSources,
+  { namespace, machine, service, id }: Placed,
+  options: ReadOptions,
+  signal: AbortSignal,
+): AsyncGenerator<LogEvent> {
+  try {
+    for await (const line of sources.instance(machine, id, options, signal))
+      yield { type: "line", machine, namespace, service, instance: id, ...line };
+  } catch (error) {
+    if (!signal.aborted) yield { type: "gap", machine, error: errorBody(error) };
+  }
+}
+
+async function* keptLines(
+  sources: LogSources,
+  job: { readonly namespace: string; readonly job: string; readonly tail: number },
+  signal: AbortSignal,
+): AsyncGenerator<LogEvent> {
+  const of = async function* (machine: string): AsyncGenerator<LogEvent> {
+    try {
+      for await (const line of sources.job(machine, job, signal))
+        yield { type: "line", machine, namespace: job.namespace, service: job.job, ...line };
+    } catch (error) {
+      if (!signal.aborted) yield { type: "gap", machine, error: errorBody(error) };
+    }
+  };
+  if (job.job !== "") yield* mergedByTime(sources.machines().map(of), timeOf);
+}
+
+async function* followed(
+  sources: LogSources,
+  instances: () => readonly Placed[],
+  tail: number,
+  signal: AbortSignal,
+): AsyncGenerator<LogEvent> {
+  const window = timeWindow<LogEvent>(WINDOW_MS, timeOf, signal);
+  const read = new Set<string>();
+  const present = (id: string) => instances().some((instance) => instance.id === id);
+  const attach = (lines: number) => {
+    for (const instance of instances()) {
+      if (read.has(instance.id)) continue;
+      read.add(instance.id);
+      void keepReading(instance, lines);
+    }
+  };
+  /** Reads on after an interruption from the last line that was read. */
+  async function keepReading(instance: Placed, lines: number): Promise<void> {
+    const backoff = createBackoff(500, 5_000);
+    let last = "";
+    let broken = false;
+    for (let take = lines; !signal.aborted; take = CATCH_UP_LINES) {
+      let failed = false;
+      for await (const event of linesOf(sources, instance, { follow: true, tail: take }, signal)) {
+        failed = event.type === "gap";
+        if (failed ? broken : timeOf(event) <= last) continue;
+        broken = failed;
+        if (!failed) {
+          last = timeOf(event);
+          backoff.reset();
+        }
+        await window.push(event);
+      }
+      if (!failed || !present(instance.id)) return;
+      await backoff.pause(signal);
+    }
+  }
+  const off = sources.onHeads(() => attach(CATCH_UP_LINES));
+  try {
+    attach(tail);
+    yield* window;
+  } finally {
+    off();
   }
 }

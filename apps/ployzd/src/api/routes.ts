@@ -161,7 +161,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       },
       "GET /v1/logs": ({ query, signal }) =>
         mergedLogs(
-          daemon.member(),
+          daemon.member().logs,
           query.target ?? "",
           { follow: query.follow === "true", tail: limitOf(query.tail ?? "100") },
           signal,

@@ -26,6 +26,7 @@ import { gatewayHandlers } from "../participant/gateway.ts";
 import { type Handlers, handle, refusingNew, takesNew } from "../participant/handlers.ts";
 import { contentHandlers } from "../participant/images.ts";
 import { instanceHandlers } from "../participant/instances.ts";
+import { openJobLogs } from "../participant/job-logs.ts";
 import { cutOff, leaveHandler } from "../participant/leave.ts";
 import { openMachines } from "../participant/machines.ts";
 import { observeMachine } from "../participant/observe.ts";
@@ -51,6 +52,7 @@ import { type Fetch, fetchFrom } from "../transfer/server.ts";
 import type { Life } from "./callbacks.ts";
 import { operationsAsked } from "./dispatch.ts";
 import { installedHere } from "./installed.ts";
+import { logSources } from "./log-sources.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
 
@@ -76,21 +78,13 @@ export interface Member {
   adoption(): AdoptionReport;
   /** Runs an operation here, or on a peer if it must outlive this membership. */
   run(request: OperationRequest): AsyncIterable<OperationEvent>;
-  /** Log lines of one instance, on any machine. */
-  logs(
-    machine: string,
-    id: string,
-    options: { follow: boolean; tail: number },
-    signal: AbortSignal,
-  ): AsyncIterable<LogItem>;
+  readonly logs: LogSources;
   /** The last commit of every namespace, from the local mirror. */
   heads(): readonly { readonly revision: number; readonly commit: Commit }[];
   readonly records: UnreadableRecords;
   /** Stops this process's part; the data plane keeps running. */
   close(): Promise<void>;
 }
-
-export type LogItem = { readonly time: string; readonly stream: "stdout" | "stderr"; readonly line: string };
 
 export async function openMember(
   around: Surroundings,
@@ -132,7 +126,9 @@ export async function openMember(
     now: () => Date.now(),
     log: (error) => log.warn({ err: error }, "volumes"),
   };
+  const jobLogs = openJobLogs(paths.jobLogs, runtime, () => Date.now());
   const deps = {
+    ...{ jobLogs, log: (error: unknown) => log.warn({ err: error }, "instances") },
     ...{ runtime, reservations, stopped, bundles, address: self.address },
     secrets: openInstanceSecrets(paths.secrets),
     readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
@@ -247,7 +243,7 @@ export async function openMember(
   };
   const table = refusingNew(all, () => follower.known().machine.state);
   handlers = table;
-  const served = serveMember(nats.session, { handlers: table, fences, runner, runtime, log });
+  const served = serveMember(nats.session, { handlers: table, fences, runner, runtime, jobLogs, log });
 
   const settled = settleMember({
     ...{ self: self.id, deps, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
@@ -271,13 +267,10 @@ export async function openMember(
     adoption: () => adoption,
     heads,
     records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
-    logs: (machine, id, options, signal) =>
-      rpc.callStream(
-        machine,
-        "logs.stream",
-        { id, ...options },
-        { signal },
-      ) as unknown as AsyncIterable<LogItem>,
+    logs: logSources({
+      ...{ rpc, runtime, jobLogs, heads, self: self.id, onHeads: mirror.onChange },
+      machines: () => follower.known().machines.map(({ id }) => id),
+    }),
     async close() {
       stop.abort();
       await inviter.close();

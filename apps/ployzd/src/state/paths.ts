@@ -34,6 +34,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     wireguard: data("wireguard"),
     logs: data("logs"),
     instanceLogs: data("logs", "instances"),
+    /** Output of each job's last run here. */
+    jobLogs: data("logs", "jobs"),
     serviceLogs: data("logs", "services"),
     services: run("services"),
     instancesRun: run("instances"),

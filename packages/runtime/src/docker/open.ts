@@ -151,7 +151,9 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
     },
     async *logs(id, logOptions = {}) {
       await present(id);
-      yield* containerLogs(docker, id, logOptions);
+      yield* logOptions.follow === true
+        ? followLives(docker, id, logOptions)
+        : containerLogs(docker, id, logOptions);
     },
     exec: (id, argv, execOptions = {}) => execInContainer(docker, checkId(id), argv, execOptions),
     async stats(id) {
@@ -222,6 +224,42 @@ async function createContainer(
 async function diedWithEngine(docker: Docker, id: string): Promise<boolean> {
   const found = await engineUnless([404], `inspect ${id}`, () => docker.getContainer(id).inspect());
   return found?.HostConfig.RestartPolicy?.Name === "unless-stopped" && found.State.Error !== "";
+}
+
+/** The engine ends a followed log with the container's life: follows the next ones too, until the container is removed. */
+async function* followLives(docker: Docker, id: string, options: LogOptions): AsyncGenerator<LogLine> {
+  let last = "";
+  for (let next = options; options.signal?.aborted !== true; ) {
+    const events = await engine<Readable>(
+      "events",
+      async () =>
+        docker.getEvents({
+          filters: { container: [id], event: ["start", "destroy"] },
+        }) as unknown as Readable,
+    );
+    const cut = () => events.destroy();
+    options.signal?.addEventListener("abort", cut, { once: true });
+    try {
+      const since = last;
+      for await (const line of containerLogs(docker, id, next)) {
+        if (line.time <= since) continue;
+        last = line.time;
+        yield line;
+      }
+      const found = await engineUnless([404], `inspect ${id}`, () => docker.getContainer(id).inspect());
+      if (found === undefined) return;
+      if (!found.State.Running) {
+        const event = createInterface({ input: events })[Symbol.asyncIterator]().next();
+        const { value } = await event.catch(() => ({ value: undefined }));
+        if (value === undefined || (JSON.parse(value) as { Action?: string }).Action === "destroy") return;
+      }
+    } finally {
+      options.signal?.removeEventListener("abort", cut);
+      cut();
+    }
+    const { tail: _, ...rest } = options;
+    next = last === "" ? rest : { ...rest, sinceMs: Date.parse(last) };
+  }
 }
 
 async function* containerLogs(docker: Docker, id: string, options: LogOptions): AsyncGenerator<LogLine> {

@@ -19,6 +19,9 @@ export async function* frames(source: AsyncIterable<Buffer> | Iterable<Buffer>):
   }
 }
 
+/** A longer line is given in pieces: an endless one takes no more memory than this, in characters. */
+const LONGEST = 65_536;
+
 /** Log lines of a stream asked for with timestamps. A long line comes in several frames, each with a time of its own. */
 export async function* logLines(source: AsyncIterable<Frame>): AsyncGenerator<LogLine> {
   const partial: Partial<Record<Frame["stream"], LogLine>> = {};
@@ -33,7 +36,7 @@ export async function* logLines(source: AsyncIterable<Frame>): AsyncGenerator<Lo
         ? { time: text.slice(0, space), stream, line }
         : { ...begun, line: begun.line + line };
     delete partial[stream];
-    if (complete) yield joined;
+    if (complete || joined.line.length >= LONGEST) yield joined;
     else partial[stream] = joined;
   }
   yield* Object.values(partial);

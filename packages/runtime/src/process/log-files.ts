@@ -1,135 +1,88 @@
 import { type FSWatcher, watch } from "node:fs";
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
 import type { LogLine, LogOptions } from "../runtime.ts";
+import { END_MARK, type LogFolder, openLogFolder } from "./log-folder.ts";
 
 type Stream = LogLine["stream"];
 
-/** `2026-01-31 12:00:00.123456789  text`, as s6-log(8) writes with `T` and TZ=UTC0. */
+/** `2026-01-31 12:00:00.123456789  text`, as s6-log(8) writes with `T` and TZ=UTC0. `undefined` also for a mark alone. */
 export function parseLine(raw: string, stream: Stream): LogLine | undefined {
   const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{9}) {1,2}/.exec(raw);
   if (match === null) return undefined;
-  return { time: `${match[1]}T${match[2]}Z`, stream, line: raw.slice(match[0].length) };
+  const line = raw.slice(match[0].length);
+  if (line === END_MARK) return undefined;
+  return {
+    time: `${match[1]}T${match[2]}Z`,
+    stream,
+    line: line.endsWith(END_MARK) ? line.slice(0, -1) : line,
+  };
 }
 
-/** Reads the log folders of both streams in the order of time; with `follow`, then what comes, until the signal aborts. */
+/**
+ * Reads the log folders of both streams in the order of time; with `follow`, then what comes, until the signal aborts or the folders are removed. Takes time in
+ * proportion to what it yields, and memory for `tail` lines and two blocks.
+ */
 export async function* readLogs(
   dirs: Readonly<Record<Stream, string>>,
   options: LogOptions,
 ): AsyncGenerator<LogLine> {
-  const tails = [new Tail(dirs.stdout, "stdout"), new Tail(dirs.stderr, "stderr")];
+  const { tail, signal } = options;
+  const folders = [openLogFolder(dirs.stdout), openLogFolder(dirs.stderr)] as const;
   const since = options.sinceMs === undefined ? "" : new Date(options.sinceMs).toISOString().slice(0, -1);
-  const wake = options.follow === true ? watchDirs(Object.values(dirs), options.signal) : undefined;
+  const wake = options.follow === true ? watchDirs(Object.values(dirs), signal) : undefined;
+  const fresh = () => merged(linesOf(folders[0], "stdout", since), linesOf(folders[1], "stderr", since));
   try {
-    const backlog: LogLine[] = [];
-    for (const tail of tails)
-      for await (const line of tail.read()) if (line.time >= since) backlog.push(line);
-    backlog.sort(byTime);
-    yield* options.tail === undefined ? backlog : backlog.slice(Math.max(0, backlog.length - options.tail));
+    if (tail === undefined) yield* fresh();
+    else {
+      for (const folder of folders) await folder.seekTail(tail);
+      const last: LogLine[] = [];
+      for await (const line of fresh()) {
+        if (signal?.aborted === true) return;
+        last.push(line);
+        if (last.length > 2 * tail) last.splice(0, last.length - tail);
+      }
+      yield* last.slice(Math.max(0, last.length - tail));
+    }
     while (wake !== undefined && (await wake.next())) {
-      const fresh: LogLine[] = [];
-      for (const tail of tails)
-        for await (const line of tail.read()) if (line.time >= since) fresh.push(line);
-      yield* fresh.sort(byTime);
+      yield* fresh();
+      if (!(await isThere(dirs.stdout))) return;
     }
   } finally {
     wake?.close();
-    for (const tail of tails) await tail.close();
+    for (const folder of folders) await folder.close();
+  }
+
+  async function* linesOf(folder: LogFolder, stream: Stream, from: string): AsyncGenerator<LogLine> {
+    for await (const raw of folder.read()) {
+      if (signal?.aborted === true) return;
+      const line = parseLine(raw, stream);
+      if (line !== undefined && line.time >= from) yield line;
+    }
   }
 }
 
-function byTime(a: LogLine, b: LogLine): number {
-  return a.time < b.time ? -1 : a.time > b.time ? 1 : 0;
-}
+const isThere = (dir: string): Promise<boolean> =>
+  stat(dir).then(
+    () => true,
+    () => false,
+  );
 
-/**
- * Reads one log folder onwards from where it last stopped. s6-log renames `current` to an archive whose name sorts by time
- * (`@…`) and starts a new one; the open file stays readable, and the archives after it contain the lines written in between.
- */
-class Tail {
-  private readonly dir: string;
-  private readonly stream: Stream;
-  private file: { handle: FileHandle; inode: number; offset: number } | undefined;
-  private rest: Buffer = Buffer.alloc(0);
-
-  constructor(dir: string, stream: Stream) {
-    this.dir = dir;
-    this.stream = stream;
-  }
-
-  /** Yields the complete lines that are there and have not been read. */
-  async *read(): AsyncGenerator<LogLine> {
-    if (this.file === undefined && !(await this.openNext(undefined))) return;
-    while (this.file !== undefined) {
-      const inode: number = this.file.inode;
-      // Looked at before reading: if it is still the current one, its end is for now the end of the log.
-      const current = (await stat(join(this.dir, "current")).catch(() => undefined))?.ino === inode;
-      yield* this.drain();
-      if (current || !(await this.openNext(inode))) return;
-    }
-  }
-
-  private async *drain(): AsyncGenerator<LogLine> {
-    const file = this.file;
-    if (file === undefined) return;
-    const chunk = Buffer.alloc(65_536);
-    for (;;) {
-      const { bytesRead } = await file.handle.read(chunk, 0, chunk.length, file.offset);
-      if (bytesRead === 0) return;
-      file.offset += bytesRead;
-      let text = Buffer.concat([this.rest, chunk.subarray(0, bytesRead)]);
-      for (let end = text.indexOf(10); end !== -1; end = text.indexOf(10)) {
-        const line = parseLine(text.subarray(0, end).toString("utf8"), this.stream);
-        text = text.subarray(end + 1);
-        if (line !== undefined) yield line;
+/** Two sources, each in the order of time, as one. */
+async function* merged(a: AsyncGenerator<LogLine>, b: AsyncGenerator<LogLine>): AsyncGenerator<LogLine> {
+  try {
+    let [left, right] = await Promise.all([a.next(), b.next()]);
+    while (left.done !== true || right.done !== true) {
+      if (right.done === true || (left.done !== true && left.value.time <= right.value.time)) {
+        yield left.value as LogLine;
+        left = await a.next();
+      } else {
+        yield right.value;
+        right = await b.next();
       }
-      this.rest = Buffer.from(text);
     }
-  }
-
-  /** Opens the file written after the one with this inode; the oldest one when it is undefined or already deleted. */
-  private async openNext(inode: number | undefined): Promise<boolean> {
-    const files = await this.settled();
-    const at = files.findIndex((file) => file.inode === inode);
-    const deleted = at === -1 && (this.file === undefined || (await this.file.handle.stat()).nlink === 0);
-    // Ours is there under a name that was being changed: look again at the next event.
-    const next = at === -1 && !deleted ? undefined : files[at + 1];
-    await Promise.all(files.map(async (file) => (file === next ? undefined : file.handle.close())));
-    if (next === undefined) return false;
-    await this.file?.handle.close();
-    this.rest = Buffer.alloc(0);
-    this.file = { ...next, offset: 0 };
-    return true;
-  }
-
-  /** All files of the folder, oldest first, as they were at one moment: a rotation in between would hide or double a file. */
-  private async settled(): Promise<{ handle: FileHandle; inode: number }[]> {
-    for (let attempt = 0; ; attempt++) {
-      const before = await this.names();
-      const files: { handle: FileHandle; inode: number }[] = [];
-      for (const name of before) {
-        const handle = await open(join(this.dir, name), "r").catch(() => undefined);
-        if (handle !== undefined) files.push({ handle, inode: (await handle.stat()).ino });
-      }
-      const current = await stat(join(this.dir, "current")).catch(() => undefined);
-      const after = await this.names();
-      const same =
-        before.join("/") === after.join("/") &&
-        (current === undefined || files.at(-1)?.inode === current.ino);
-      if (same || attempt === 20) return files;
-      await Promise.all(files.map(({ handle }) => handle.close()));
-    }
-  }
-
-  private async names(): Promise<readonly string[]> {
-    const all = await readdir(this.dir).catch(() => [] as string[]);
-    const archives = all.filter((name) => name.startsWith("@")).sort();
-    return all.includes("current") ? [...archives, "current"] : archives;
-  }
-
-  async close(): Promise<void> {
-    await this.file?.handle.close();
-    this.file = undefined;
+  } finally {
+    await a.return(undefined);
+    await b.return(undefined);
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { arch } from "node:os";
 import { dirname } from "node:path";
+import { waitFor } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import { checkAddress, checkNetwork } from "../network/addresses.ts";
 import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../network/apply.ts";
@@ -11,6 +12,7 @@ import { execInside } from "./exec.ts";
 import { architecture, machineFacts } from "./host-facts.ts";
 import { type Instances, inspectInstance, removeInstance, startInstance, stopInstance } from "./lifecycle.ts";
 import { readLogs } from "./log-files.ts";
+import { isComplete } from "./log-folder.ts";
 import { checkMounts } from "./mounts.ts";
 import { instancePaths } from "./paths.ts";
 import { findPrograms } from "./programs.ts";
@@ -23,7 +25,7 @@ import {
   writeNetwork,
   writeRecord,
 } from "./records.ts";
-import { isSupervised, untilGivenUp } from "./supervise.ts";
+import { firstProcess, isSupervised, life, untilGivenUp } from "./supervise.ts";
 import { instanceUser } from "./users.ts";
 
 export interface ProcessRuntimeOptions {
@@ -41,6 +43,9 @@ export interface ProcessRuntimeOptions {
   /** Folders that no workload may see, if they lie in /usr: nothing else of the machine is shown. */
   readonly hidden?: readonly string[];
 }
+
+/** Longest wait for the log of a program that has ended. */
+const LAST_WORDS_MS = 300;
 
 /**
  * Workloads as processes of this machine, each in namespaces of its own made by runc, supervised by s6 so that they outlive the
@@ -163,6 +168,14 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
       const [stdout, stderr] = paths.loggers.map((logger) => logger.dir) as [string, string];
       if ((await readRecord(paths)) === undefined) throw missing(id);
       await Promise.all([stdout, stderr].map((dir) => mkdir(dir, { recursive: true, mode: 0o750 })));
+      // The program has ended, perhaps just now: its last words may still be on their way through the pipes.
+      if ((await firstProcess(await life(programs, paths.service))) === undefined)
+        await waitFor(
+          `the end of the log of ${id}`,
+          async () =>
+            (await Promise.all([stdout, stderr].map(isComplete))).every(Boolean) ? true : undefined,
+          { timeoutMs: LAST_WORDS_MS, intervalMs: 10 },
+        ).catch(() => {});
       yield* readLogs({ stdout, stderr }, logOptions);
     },
     exec: (id, argv, execOptions = {}) => execInside(machine, at(id), argv, execOptions),

@@ -1,7 +1,7 @@
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { InstanceSpec, LogLine } from "../runtime.ts";
 import { parseCgroups, settings } from "./cgroup.ts";
 import { parseLine, readLogs } from "./log-files.ts";
@@ -254,6 +254,59 @@ test("both streams are read in the order of time, over a rotation", async () => 
   } finally {
     for (const path of [dir, empty]) await rm(path, { recursive: true });
   }
+});
+
+describe("logs", () => {
+  const dirs: string[] = [];
+  afterEach(async () => {
+    for (const dir of dirs.splice(0)) await rm(dir, { recursive: true });
+  });
+  const folder = async (files: Readonly<Record<string, string>>) => {
+    const dir = await mkdtemp(join(tmpdir(), "ployz-logs-"));
+    dirs.push(dir);
+    for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text);
+    return dir;
+  };
+  const at = (second: number, text: string) =>
+    `2026-01-31 12:00:${String(second).padStart(2, "0")}.000000000  ${text}`;
+  const read = async (stdout: string, stderr: string, tail?: number) => {
+    const lines: string[] = [];
+    const options = tail === undefined ? {} : { tail };
+    for await (const { line } of readLogs({ stdout, stderr }, options)) lines.push(line);
+    return lines;
+  };
+
+  test("a tail is the same as the end of the whole, for every length, over archives, streams and marks", async () => {
+    const stdout = await folder({
+      "@400000000000000000000001.s": `${at(1, "a")}\n${at(3, "b")}\n${at(4, "\u0004")}\n`,
+      current: `${at(5, "c")}\n${at(7, "unfinished\u0004")}\n`,
+    });
+    const stderr = await folder({ current: `${at(2, "x")}\n${at(6, "")}\n${at(8, "\u0004")}\n` });
+    const whole = ["a", "x", "b", "c", "", "unfinished"];
+    expect(await read(stdout, stderr)).toEqual(whole);
+    for (let tail = 0; tail <= 8; tail++)
+      expect(await read(stdout, stderr, tail)).toEqual(tail === 0 ? [] : whole.slice(-tail));
+  });
+
+  test("a line of 150 MB, as an older logger wrote it, is cut, and takes no time in proportion to its square", async () => {
+    const stdout = await folder({ current: `${at(1, "y".repeat(150_000_000))}\n${at(2, "last")}\n` });
+    const stderr = await folder({});
+    const begun = performance.now();
+    expect(await read(stdout, stderr, 1)).toEqual(["last"]);
+    expect(performance.now() - begun).toBeLessThan(500);
+    const [long = "", last] = await read(stdout, stderr, 2);
+    expect([long.length > 65_536 && long.length < 66_000, last]).toEqual([true, "last"]);
+    expect(performance.now() - begun).toBeLessThan(3_000);
+  });
+
+  test("reading ends with its asker", async () => {
+    const stdout = await folder({ current: `${at(1, "one")}\n`.repeat(100_000) });
+    const leaving = new AbortController();
+    let read = 0;
+    for await (const _ of readLogs({ stdout, stderr: await folder({}) }, { signal: leaving.signal }))
+      if (++read === 10) leaving.abort();
+    expect(read).toBeLessThan(20);
+  });
 });
 
 test("file systems of their own within the shown folders are shown too", () => {

@@ -1,4 +1,5 @@
 import { shellWord } from "@ployz/exec";
+import { END_MARK, LINE_BYTES } from "./log-folder.ts";
 import type { InstancePaths } from "./paths.ts";
 import type { Programs } from "./programs.ts";
 
@@ -22,12 +23,13 @@ exec ${[runc, "--root", paths.runcRoot, ...life].map(shellWord).join(" ")} </dev
 }
 
 /**
- * Runs after each life: keeps the exit code and sets the next back-off (0.2 s, doubled up to 10 s; a life of 10 s or more
+ * Runs after each life: marks the end of what it has written, keeps the exit code and sets the next back-off (0.2 s, doubled up to 10 s; a life of 10 s or more
  * starts over). 125 tells s6-supervise to leave a job down for good. $1 is the exit code, above 255 after signal $2: then runc itself
  * was ended, and the instance may live on without it.
  */
 export function finishScript({ runc }: Pick<Programs, "runc">, paths: InstancePaths): string {
   return `#!/bin/sh
+{ printf '${END_MARK}\\n'; printf '${END_MARK}\\n' >&2; } &
 code=$1
 if [ "$code" -gt 255 ]; then
   code=$((128 + $2))
@@ -57,7 +59,7 @@ export function loggerScript(
   logger: { readonly fifo: string; readonly dir: string },
   limits: { readonly maxBytes: number; readonly maxFiles: number },
 ): string {
-  const argv = [log, "-l", "0", "T", `n${limits.maxFiles}`, `s${limits.maxBytes}`, logger.dir];
+  const argv = [log, "-l", String(LINE_BYTES), "T", `n${limits.maxFiles}`, `s${limits.maxBytes}`, logger.dir];
   return `#!/bin/sh
 TZ=UTC0 exec ${argv.map(shellWord).join(" ")} <${shellWord(logger.fifo)}
 `;

@@ -1,0 +1,39 @@
+import type { Rpc } from "@ployz/nats-store";
+import type { Runtime } from "@ployz/runtime";
+import type { LogItem, LogSources } from "../api/logs.ts";
+import type { JobLine, JobLogs } from "../participant/job-logs.ts";
+
+interface Logged extends Pick<LogSources, "heads" | "onHeads" | "machines"> {
+  readonly rpc: Rpc;
+  readonly self: string;
+  readonly runtime: Runtime;
+  readonly jobLogs: JobLogs;
+}
+
+/** A machine that says nothing for this long is a gap in a log. */
+const SILENT_MS = 15_000;
+
+/** The logs of all machines. This machine's are read locally: they are most needed when the store is away. */
+export function logSources({ rpc, self, runtime, jobLogs, ...cluster }: Logged): LogSources {
+  const ask = <T>(
+    machine: string,
+    stream: string,
+    args: Parameters<Rpc["callStream"]>[2],
+    signal: AbortSignal,
+  ) =>
+    rpc.callStream(machine, stream, args, {
+      signal,
+      silentTimeoutMs: SILENT_MS,
+    }) as unknown as AsyncIterable<T>;
+  return {
+    ...cluster,
+    instance: (machine, id, options, signal) =>
+      machine === self
+        ? runtime.logs(id, { ...options, signal })
+        : ask<LogItem>(machine, "logs.stream", { id, ...options }, signal),
+    job: (machine, { namespace, job, tail }, signal) =>
+      machine === self
+        ? jobLogs.read(namespace, job, tail)
+        : ask<JobLine>(machine, "logs.job", { namespace, job, tail }, signal),
+  };
+}
