@@ -47,13 +47,13 @@ it("prints a table for people and tabs for programs", async () => {
   expect(human.out).toContain("unreachable, state unknown: m3");
   expect(daemon.received[0]?.query).toEqual({ namespace: "prod" });
   const plain = await run("ps", "prod/web", "--plain");
-  expect(plain.out).toBe("prod\tweb\t1\tm1\t10.101.1.2\trunning\t-\t-\t-\tprod.web.1.x\n");
+  expect(plain.out).toBe("prod\tweb\t1\tm1\t10.101.1.2\trunning\t-\t-\t-\tprod.web.1.x\t-\n");
   expect((await run("ps", "-q")).out).not.toContain("unreachable");
 });
 
 it("fits a table to the terminal; -o wide and pipes have all columns", async () => {
   const narrow = await ctl(["ps", "--socket", daemon.socket], { tty: true, env: { NO_COLOR: "1" } });
-  expect(narrow.out).toContain("not shown: INSTANCE, RESTARTS (-o wide shows all)");
+  expect(narrow.out).toContain("not shown: INSTANCE, CPU, RESTARTS (-o wide shows all)");
   expect(narrow.out.split("\n").filter((line) => line.length > 80)).toEqual([]);
   const wide = await ctl(["ps", "-o", "wide", "--socket", daemon.socket], {
     ...{ tty: true, env: { NO_COLOR: "1" } },

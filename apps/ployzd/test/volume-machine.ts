@@ -155,13 +155,13 @@ async function openMachine(options: {
       log: () => {},
     };
     const handlers = {
-      "machine.observe": ({ namespaces }) =>
+      "machine.observe": (args) =>
         observeMachine(
           {
             ...{ runtime, self: id, version: "0", build: "b", draining: false, storage, overcommitRatio: 1 },
             ...{ keptPorts: {}, gatewayAddress: "127.0.0.1", mtu: 1420 },
           },
-          namespaces,
+          args,
         ),
       ...contentHandlers({
         ...{ runtime, bundles, transfers, machines, self: id, transferPort: PORT, addressOf },

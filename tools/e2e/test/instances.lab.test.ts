@@ -78,8 +78,11 @@ describe("logs", () => {
 
   it("are followed over scaling and a deploy, and merged by time", async () => {
     await deploy(talking("one", 1));
-    const follow = ["sh", "-c", "timeout 40 ployzctl logs -f talk/web --plain >/root/followed 2>&1"];
-    const following = cluster.lab.sh(2, follow, { okExitCodes: [0, 124, 143], timeoutMs: 60_000 });
+    const follow = "timeout 40 ployzctl logs -f talk/web --plain >/root/followed 2>&1";
+    const following = cluster.lab.sh(2, ["sh", "-c", follow], {
+      okExitCodes: [0, 124, 143],
+      timeoutMs: 60_000,
+    });
     await deploy(talking("one", 3));
     await deploy(talking("two", 2));
     await following;
@@ -114,5 +117,44 @@ describe("logs", () => {
     await cluster.ctl(1, ["logs", "flood/web", "--tail", "1"]);
     expect(performance.now() - asked).toBeLessThan(5_000);
     await cluster.ctl(1, ["namespace", "rm", "flood", "--yes"]);
+  });
+});
+
+describe("an instance that restarts again and again", () => {
+  type Ps = { readonly instances: readonly { readonly observed?: Record<string, unknown> }[] };
+  type Told = { readonly warnings: readonly { readonly message: string; readonly hint: string }[] };
+
+  it("is in ps with its restarts and exit code, and status and doctor warn of it with the command to see why", async () => {
+    const greedy = service(
+      "greedy",
+      shell("sleep 1.5; x=x; while :; do x=$x$x; done"),
+      'resources = { memory = "32M" }',
+    );
+    const steady = service("steady", shell("sleep 1000"));
+    const loop = service("loop", shell("sleep 1.5; echo tired; exit 3"));
+    await deploy(`namespace = "crash"\n${loop}${greedy}${steady}`);
+    const warned = async () =>
+      (await cluster.json<Told>(2, ["status"])).warnings.filter(({ message }) =>
+        message.includes("again and again"),
+      );
+    await expect.poll(async () => (await warned()).length, { timeout: 60_000, interval: 2_000 }).toBe(2);
+    const [first, second] = await warned();
+    expect(`${first?.message}${second?.message}`).toMatch(
+      /crash\.loop\.\S+ on m\d restarts again and again, \d+ times so far: last exit code 3/,
+    );
+    expect(`${first?.message}${second?.message}`).toMatch(
+      /crash\.greedy\.[\s\S]*exit code 137, killed: out of memory/,
+    );
+    expect(`${first?.hint}${second?.hint}`).toContain("ployzctl logs crash/loop");
+    const { stdout } = await cluster.ctl(1, ["doctor"], { ok: [0, 3] });
+    expect(stdout).toMatch(/again and again/);
+    const { instances } = await cluster.json<Ps>(1, ["ps", "crash"]);
+    const seen = instances.map(({ observed }) => observed ?? {});
+    expect(seen.some(({ restarts, exitCode }) => Number(restarts) >= 3 && exitCode === 3)).toBe(true);
+    expect(seen.some(({ oomKilled }) => oomKilled === true)).toBe(true);
+    expect(seen.some(({ memoryBytes, cpuNanos }) => Number(memoryBytes) > 0 && Number(cpuNanos) > 0)).toBe(
+      true,
+    );
+    await cluster.ctl(1, ["namespace", "rm", "crash", "--yes"]);
   });
 });

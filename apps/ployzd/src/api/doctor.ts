@@ -11,7 +11,8 @@ import { askFollower } from "../host/follower-socket.ts";
 import { droppedOf, pathTooNarrow } from "../mesh/handlers.ts";
 import { localEndpoints } from "../mesh/identity.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
-import { clusterStatus } from "./views.ts";
+import { crashWarnings } from "./crash-loops.ts";
+import { clusterStatus, instanceList } from "./views.ts";
 
 type Check = DoctorReport["checks"][number];
 type Finding = Pick<Check, "state" | "found"> & { readonly fix?: string };
@@ -137,6 +138,15 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
             const { message, hint = "" } = unreadable(first);
             const others = more.map(({ key }) => key).join(", ");
             return fail(more.length === 0 ? message : `${message}; and ${others}`, hint);
+          }),
+          check("instances", "instances", async () => {
+            const { instances } = instanceList(member.heads(), (await look()).machines, undefined);
+            const [first, ...more] = crashWarnings(instances, Date.now());
+            if (first === undefined) return ok("none restarts again and again");
+            return warn(
+              first.message + (more.length === 0 ? "" : ` (and ${more.length} more services)`),
+              first.hint,
+            );
           }),
           check("gateway", "gateway", () => follower(paths.gatewaySocket)),
           check("dns", "DNS", () => follower(paths.dnsSocket)),

@@ -13,7 +13,7 @@ import { detectRuntime } from "../mesh/runtime.ts";
 
 import { invalid, operationRequest } from "../operations/request.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
-
+import { crashWarnings } from "./crash-loops.ts";
 import { examine } from "./doctor.ts";
 import { inviteRoutes } from "./invites.ts";
 import { mergedLogs } from "./logs.ts";
@@ -98,15 +98,14 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "GET /v1/doctor": ({ signal }) => examine(daemon, signal),
       "GET /v1/ps": async ({ query, signal }) => {
         const member = daemon.member();
-        const { machines } = await machineList(member, signal);
+        const { machines } = await machineList(member, signal, { usage: true });
         const { namespace } = query;
+        const list = instanceList(member.heads(), machines, namespace);
         const unread = (await member.records.list()).filter(
           ({ key }) => namespace === undefined || key === `commit.${namespace}`,
         );
-        return {
-          ...instanceList(member.heads(), machines, namespace),
-          ...(unread.length > 0 && { warnings: unreadableWarnings(unread) }),
-        };
+        const warnings = [...unreadableWarnings(unread), ...crashWarnings(list.instances, Date.now())];
+        return { ...list, ...(warnings.length > 0 && { warnings }) };
       },
       "GET /v1/namespaces/:ns/history": ({ params, query }) =>
         commitHistory(daemon.member().store.commits, params.ns, limitOf(query.limit)),

@@ -20,7 +20,11 @@ import { warningsOf } from "./warnings.ts";
 const RTT_MS = 6_000;
 
 /** Observes all members concurrently; one that does not answer gets a row with the reason. */
-export async function machineList(member: Member, signal: AbortSignal): Promise<MachineList> {
+export async function machineList(
+  member: Member,
+  signal: AbortSignal,
+  args: Commands["machine.observe"]["args"] = {},
+): Promise<MachineList> {
   const { machines: records, machine: self } = member.membership();
   const peers = new Map(
     (await member.substrate.wireguard.status())?.peers.map((peer) => [peer.publicKey, peer]),
@@ -34,7 +38,10 @@ export async function machineList(member: Member, signal: AbortSignal): Promise<
           ? {}
           : { handshakeAgeMs: Math.max(0, Date.now() - handshake) };
       try {
-        const observation = await member.machines.call(record.id, "machine.observe", {}, { ...LOOK, signal });
+        const observation = await member.machines.call(record.id, "machine.observe", args, {
+          ...LOOK,
+          signal,
+        });
         return { record, ...place, reachable: true, ...age, observation };
       } catch (error) {
         return { record, ...place, reachable: false, ...age, error: errorBody(error) };
@@ -218,7 +225,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
   const warnings = [
     ...warningsOf({
       ...{ machines, instances, namespaces, volumes, open, storeAnswers },
-      ...{ self: machine.id, removed: member.removed(), unreadable: unread },
+      ...{ self: machine.id, removed: member.removed(), unreadable: unread, now: Date.now() },
     }),
     ...unreachable
       .filter(({ code }) => code !== "store_unavailable")

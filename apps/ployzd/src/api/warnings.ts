@@ -8,6 +8,8 @@ import type {
 import { type Unreadable, unreadable } from "@ployz/primitives/host";
 import type { OperationSummary } from "@ployz/primitives/protocol";
 
+import { crashWarnings } from "./crash-loops.ts";
+
 type Warning = ClusterStatus["warnings"][number];
 
 export interface Seen {
@@ -25,6 +27,8 @@ export interface Seen {
   readonly storeAnswers: boolean;
   /** The cluster has removed this machine. */
   readonly removed: boolean;
+  /** Epoch milliseconds. */
+  readonly now: number;
 }
 
 /** Warnings for the operator, worst first, each with a hint. Pure. */
@@ -45,6 +49,7 @@ export function warningsOf(seen: Seen): readonly Warning[] {
     ...volumeWarnings(seen),
     ...namespaceWarnings(seen),
     ...suspendedWarnings(seen),
+    ...crashWarnings(seen.instances, seen.now),
     ...seen.instances
       .filter(({ state }) => state === "stray" && seen.open.length === 0)
       .map(({ id, machine }) => ({

@@ -207,7 +207,7 @@ export async function openMember(
   });
   const inviter = openInviter({ self, cluster, config, paths, store, runner, log });
   const all: Handlers = {
-    "machine.observe": ({ namespaces }) =>
+    "machine.observe": (args) =>
       observeMachine(
         {
           ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
@@ -215,7 +215,7 @@ export async function openMember(
           ...{ gatewayAddress: hostOf(config.gatewayListen), keptPorts: keptPorts(config) },
           ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu },
         },
-        namespaces,
+        args,
       ),
     ...operationHandlers(runner, self.id),
     ...leaveHandler({

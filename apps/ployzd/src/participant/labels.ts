@@ -53,5 +53,6 @@ export function observed(status: InstanceStatus): ObservedInstance | undefined {
     ...(status.restarts !== undefined && { restarts: status.restarts }),
     ...(status.pid !== undefined && { pid: status.pid }),
     ...(status.exitCode !== undefined && { exitCode: status.exitCode }),
+    ...(status.oomKilled !== undefined && { oomKilled: status.oomKilled }),
   };
 }

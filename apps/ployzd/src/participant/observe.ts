@@ -1,5 +1,5 @@
 import { loadavg } from "node:os";
-import type { KeptPorts, MachineObservation } from "@ployz/primitives/protocol";
+import type { Commands, KeptPorts, MachineObservation, ObservedInstance } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { takenPorts } from "../host/listeners.ts";
 import { observed } from "./labels.ts";
@@ -24,11 +24,11 @@ export interface ObserveDeps {
 /** Reads this machine's live state. */
 export async function observeMachine(
   deps: ObserveDeps,
-  namespaces: readonly string[] | undefined,
+  { namespaces, usage = false }: Commands["machine.observe"]["args"],
 ): Promise<MachineObservation> {
   const [facts, list, tcpPorts, volumes] = await Promise.all([
     deps.runtime.facts(),
-    deps.runtime.list(),
+    observedInstances(deps.runtime, namespaces, usage),
     takenPorts("tcp", deps.gatewayAddress),
     lookAtVolumes(deps, namespaces),
   ]);
@@ -50,14 +50,31 @@ export async function observeMachine(
     load1: loadavg()[0] ?? 0,
     tcpPorts,
     keptPorts: deps.keptPorts,
-    instances: list.flatMap((status) => {
-      const instance = observed(status);
-      return instance !== undefined && (namespaces === undefined || namespaces.includes(instance.namespace))
-        ? [instance]
-        : [];
-    }),
+    instances: list,
     problems: [...(facts.limits ? [] : ["resource limits are not enforced here"]), ...volumes.problems],
   };
+}
+
+async function observedInstances(
+  runtime: Runtime,
+  namespaces: readonly string[] | undefined,
+  usage: boolean,
+): Promise<readonly ObservedInstance[]> {
+  const seen = (await runtime.list()).flatMap((status) => {
+    const instance = observed(status);
+    return instance !== undefined && (namespaces === undefined || namespaces.includes(instance.namespace))
+      ? [instance]
+      : [];
+  });
+  if (!usage) return seen;
+  return Promise.all(
+    seen.map(async (instance) =>
+      // Between two lives, or without control groups, there are no counters.
+      instance.pid === undefined
+        ? instance
+        : { ...instance, ...(await runtime.stats(instance.id).catch(() => undefined)) },
+    ),
+  );
 }
 
 /** A pool that does not answer must not hide the rest of the machine. Callers that need a pool that failed to open retry it. */

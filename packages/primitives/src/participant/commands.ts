@@ -9,7 +9,8 @@ import type { UpdateCommands } from "./update-commands.ts";
  */
 export interface Commands extends UpdateCommands, ImageCommands {
   // reads
-  "machine.observe": { args: { namespaces?: readonly string[] }; out: MachineObservation };
+  /** With `usage`, also what each instance uses. */
+  "machine.observe": { args: { namespaces?: readonly string[]; usage?: boolean }; out: MachineObservation };
   /** Asks the daemon that runs an operation to undo it (before the commit) or to let it finish. */
   "operation.abort": { args: { operation: string }; out: { running: boolean } };
   "operation.running": { args: { operation: string }; out: { running: boolean } };
@@ -288,7 +289,10 @@ export type ObservedInstance = {
   readonly restarts?: number;
   readonly pid?: number;
   readonly exitCode?: number;
+  /** The kernel has killed a process of it for want of memory. Absent also: a version from before 0.5. */
+  readonly oomKilled?: boolean;
   readonly memoryBytes?: number;
+  /** CPU time since it was started. */
   readonly cpuNanos?: number;
 };
 

@@ -74,18 +74,21 @@ export function specLabels(all: Readonly<Record<string, string>>, prefix: string
   return Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value]));
 }
 
-/** `lastExitCode`: of the life before this one, which the engine forgets at a restart. */
-export function statusFrom(
-  info: ContainerInspectInfo,
-  prefix: string,
-  lastExitCode?: number,
-): InstanceStatus {
+/** How a container's life ended. */
+export interface LastEnd {
+  readonly exitCode?: number;
+  /** One of its lives ended for want of memory. */
+  readonly oomKilled?: boolean;
+}
+
+/** `last`: the life before this one, which the engine forgets at a restart. */
+export function statusFrom(info: ContainerInspectInfo, prefix: string, last: LastEnd = {}): InstanceStatus {
   const { State: state, Config: config } = info;
   const labels = config.Labels ?? {};
   const running = state.Running || state.Restarting || state.Paused;
   const begun = !state.StartedAt.startsWith("0001-");
   const ended = !state.FinishedAt.startsWith("0001-");
-  const exitCode = state.Running && !state.Restarting ? lastExitCode : ended ? state.ExitCode : undefined;
+  const exitCode = state.Running && !state.Restarting ? last.exitCode : ended ? state.ExitCode : undefined;
   const address = labels[`${prefix}runtime.address`];
   return {
     id: info.Name.replace(/^\//, ""),
@@ -97,6 +100,6 @@ export function statusFrom(
     ...(address !== undefined && { address }),
     image: info.Image,
     identity: labels[identityLabel(prefix)] ?? "",
-    ...(state.OOMKilled && { oomKilled: true }),
+    ...((state.OOMKilled || last.oomKilled === true) && { oomKilled: true }),
   };
 }

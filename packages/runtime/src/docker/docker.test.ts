@@ -15,9 +15,11 @@ const frame = (stream: 1 | 2, text: string) => {
 test("the multiplexed log is read whatever the chunks, and long lines are joined", async () => {
   const bytes = Buffer.concat([
     frame(1, "T1 one\n"),
-    frame(2, "T2 half "),
+    frame(2, `T2 ${"h".repeat(16_384)}`),
     frame(1, "T3 ü\n"),
     frame(2, "T4 line\n"),
+    frame(1, "T5 last words"),
+    frame(1, "T6 next life\n"),
   ]);
   for (const size of [1, 3, 8, 1000]) {
     const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
@@ -25,8 +27,11 @@ test("the multiplexed log is read whatever the chunks, and long lines are joined
     );
     const lines = [];
     for await (const { time, stream, line } of logLines(frames(chunks)))
-      lines.push(`${time} ${stream} ${line}`);
-    expect(lines).toEqual(["T1 stdout one", "T3 stdout ü", "T2 stderr half line"]);
+      lines.push(`${time} ${stream} ${line.replace(/h{16384}/, "half ")}`);
+    expect(lines).toEqual([
+      ...["T1 stdout one", "T3 stdout ü", "T2 stderr half line"],
+      ...["T5 stdout last words", "T6 stdout next life"],
+    ]);
   }
 });
 

@@ -7,7 +7,7 @@ import { checkAddress } from "../network/addresses.ts";
 import { architecture, memory } from "../process/host-facts.ts";
 import type { InstanceSpec, InstanceStatus, LogLine, LogOptions, NetworkSpec, Runtime } from "../runtime.ts";
 import { checkId, checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
-import { containerOptions, identityLabel, statusFrom } from "./container.ts";
+import { containerOptions, identityLabel, type LastEnd, statusFrom } from "./container.ts";
 import { engine, engineUnless, statusOf } from "./errors.ts";
 import { execInContainer } from "./exec.ts";
 import { dockerImages } from "./images.ts";
@@ -41,7 +41,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
     const ours = found?.Config.Labels?.[identityLabel(prefix)] !== undefined;
     return found === undefined || !ours
       ? { id, labels: {}, state: "absent", identity: "" }
-      : statusFrom(found, prefix, await lastExitCode(docker, found));
+      : statusFrom(found, prefix, await lastEnd(docker, found));
   };
   const present = async (id: string): Promise<InstanceStatus> => {
     const status = await inspect(id);
@@ -188,25 +188,29 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
 }
 
 /**
- * With which code the life before this one ended: a running container's own field is 0 again. The engine keeps its last 256 events;
- * `undefined` when this one is no longer among them.
+ * How the life before this one ended: a running container's own fields are new again. The engine keeps its last 256 events; `undefined`
+ * when this one is no longer among them.
  */
-async function lastExitCode(docker: Docker, info: Docker.ContainerInspectInfo): Promise<number | undefined> {
-  if (!info.State.Running || info.State.Restarting || info.RestartCount === 0) return undefined;
+async function lastEnd(docker: Docker, info: Docker.ContainerInspectInfo): Promise<LastEnd> {
+  if (!info.State.Running || info.State.Restarting || info.RestartCount === 0) return {};
   const seconds = (time: string) => Date.parse(time) / 1000;
-  const filters = { container: [info.Id], event: ["die"] };
+  const filters = { container: [info.Id], event: ["die", "oom"] };
   const until = seconds(info.State.StartedAt); // past: the engine answers at once, and ends
   const events = await engine("past events", () =>
     docker.getEvents({ since: seconds(info.Created), until, filters }),
   ).catch(() => undefined);
-  if (events === undefined) return undefined;
-  let code: number | undefined;
+  let end: LastEnd = {};
+  if (events === undefined) return end;
   for await (const line of createInterface({ input: events as Readable })) {
-    const attributes = (JSON.parse(line) as { Actor?: { Attributes?: { exitCode?: string } } }).Actor
-      ?.Attributes;
-    if (attributes?.exitCode !== undefined) code = Number(attributes.exitCode);
+    const { Action, Actor } = JSON.parse(line) as {
+      Action?: string;
+      Actor?: { Attributes?: { exitCode?: string } };
+    };
+    const exitCode = Actor?.Attributes?.exitCode;
+    if (Action === "oom") end = { ...end, oomKilled: true };
+    else if (exitCode !== undefined) end = { ...end, exitCode: Number(exitCode) };
   }
-  return code;
+  return end;
 }
 
 async function createContainer(

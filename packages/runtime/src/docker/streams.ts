@@ -22,14 +22,21 @@ export async function* frames(source: AsyncIterable<Buffer> | Iterable<Buffer>):
 /** A longer line is given in pieces: an endless one takes no more memory than this, in characters. */
 const LONGEST = 65_536;
 
-/** Log lines of a stream asked for with timestamps. A long line comes in several frames, each with a time of its own. */
+/** The engine splits longer lines into frames of this many bytes, without a newline (moby, daemon/logger/copier.go). */
+const FRAME_BYTES = 16_384;
+
+/**
+ * Log lines of a stream asked for with timestamps. A long line comes in several frames, each with a time of its own. A shorter frame
+ * without a newline is the last line of a life, not the beginning of the next one's first.
+ */
 export async function* logLines(source: AsyncIterable<Frame>): AsyncGenerator<LogLine> {
   const partial: Partial<Record<Frame["stream"], LogLine>> = {};
   for await (const { stream, payload } of source) {
     const text = payload.toString("utf8");
     const space = text.indexOf(" ");
-    const complete = text.endsWith("\n");
-    const line = text.slice(space + 1, complete ? -1 : undefined);
+    const ended = text.endsWith("\n");
+    const complete = ended || payload.length - space - 1 < FRAME_BYTES;
+    const line = text.slice(space + 1, ended ? -1 : undefined);
     const begun = partial[stream];
     const joined: LogLine =
       begun === undefined

@@ -1,6 +1,6 @@
 import type { InstanceList, NamespaceRow } from "../../api.ts";
 import type { NamespaceDocument, RoutesDocument } from "../../documents.ts";
-import { ago, type Block, bytes, type Cell, type Page, remark, table } from "../page.ts";
+import { ago, type Block, bytes, type Cell, duration, type Page, remark, table } from "../page.ts";
 import { warningBlocks } from "./warnings.ts";
 
 const STATES: Readonly<Record<string, "ok" | "warn" | "bad">> = {
@@ -9,6 +9,24 @@ const STATES: Readonly<Record<string, "ok" | "warn" | "bad">> = {
   unknown: "warn",
   stray: "warn",
 };
+
+type Observed = NonNullable<InstanceList["instances"][number]["observed"]>;
+
+/** Its program has ended, and the next start is due. Daemons always report the process of one that runs. */
+const isBetweenLives = (state: string, { pid, exitCode }: Observed): boolean =>
+  state === "running" && pid === undefined && exitCode !== undefined;
+
+function stateText(state: string, observed: Observed): string {
+  const { exitCode, oomKilled = false } = observed;
+  const why = [
+    ...(exitCode === undefined ? [] : [String(exitCode)]),
+    ...(oomKilled ? ["out of memory"] : []),
+  ];
+  const ended = state === "exited" || isBetweenLives(state, observed);
+  const shown = ended ? why : oomKilled ? ["out of memory"] : [];
+  const text = isBetweenLives(state, observed) ? "restarting" : state;
+  return shown.length === 0 ? text : `${text} (${shown.join(", ")})`;
+}
 
 export function instancesPage({ instances, unreachable, warnings }: InstanceList, now: number): Page {
   return [
@@ -25,6 +43,7 @@ export function instancesPage({ instances, unreachable, warnings }: InstanceList
         "RESTARTS",
         "MEMORY",
         "INSTANCE",
+        "CPU",
       ],
       instances.map(({ id, namespace, service, slot, machine, address, state, observed }) => [
         namespace,
@@ -33,18 +52,18 @@ export function instancesPage({ instances, unreachable, warnings }: InstanceList
         machine,
         address,
         {
-          text:
-            state === "exited" && observed?.exitCode !== undefined ? `exited (${observed.exitCode})` : state,
-          tone: STATES[state] ?? "bad",
+          text: observed === undefined ? state : stateText(state, observed),
+          tone: observed !== undefined && isBetweenLives(state, observed) ? "warn" : (STATES[state] ?? "bad"),
         },
         ago(observed?.startedAt, now),
         observed?.restarts === undefined ? "-" : String(observed.restarts),
         observed?.memoryBytes === undefined ? "-" : bytes(observed.memoryBytes),
         id,
+        observed?.cpuNanos === undefined ? "-" : duration(observed.cpuNanos / 1e6),
       ]),
       {
         empty: "no instances; deploy a manifest: ployzctl deploy -f ployz.toml",
-        drop: ["INSTANCE", "RESTARTS", "MEMORY", "ADDRESS", "STARTED"],
+        drop: ["INSTANCE", "CPU", "RESTARTS", "MEMORY", "ADDRESS", "STARTED"],
       },
     ),
     ...(unreachable.length === 0

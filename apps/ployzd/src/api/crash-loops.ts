@@ -1,0 +1,36 @@
+import type { ClusterStatus, InstanceRow } from "@ployz/primitives";
+
+type Warning = ClusterStatus["warnings"][number];
+
+/** A restart this long ago is past: its instance has come up. */
+const RECENT_MS = 10 * 60_000;
+const LOOP = 3;
+
+/** Whether an instance restarts again and again, or was killed for want of memory; by the time of the look. */
+export function isCrashing({ state, observed }: InstanceRow, now: number): boolean {
+  if (state !== "running" || observed === undefined) return false;
+  const { restarts = 0, oomKilled = false, pid, startedAt } = observed;
+  // Without a first process it waits for its next life.
+  const recent = pid === undefined || startedAt === undefined || now - Date.parse(startedAt) < RECENT_MS;
+  return recent && restarts >= (oomKilled ? 1 : LOOP);
+}
+
+/** One warning for each service of which instances restart again and again. Pure. */
+export function crashWarnings(instances: readonly InstanceRow[], now: number): readonly Warning[] {
+  const services = new Map<string, InstanceRow[]>();
+  for (const row of instances) {
+    if (!isCrashing(row, now)) continue;
+    const name = `${row.namespace}/${row.service}`;
+    services.set(name, [...(services.get(name) ?? []), row]);
+  }
+  return [...services].map(([service, [first, ...more]]) => {
+    const { id = "", machine = "", observed } = first ?? {};
+    const { restarts = 0, exitCode, oomKilled = false } = observed ?? {};
+    const code = exitCode === undefined ? "" : `: last exit code ${exitCode}`;
+    const others = more.length === 0 ? "" : ` (and ${more.length} more of ${service})`;
+    return {
+      message: `${id} on ${machine} restarts again and again, ${restarts} times so far${code}${oomKilled ? ", killed: out of memory" : ""}${others}`,
+      hint: `see why: ployzctl logs ${service} --tail 50${oomKilled ? "; or raise resources.memory in the manifest" : ""}`,
+    };
+  });
+}
