@@ -307,7 +307,7 @@ export function runtimeContract(name: string, backend: Backend): void {
       await runtime.remove("talk");
     });
 
-    test("a followed log goes on over restarts, and ends when the instance is removed", async () => {
+    test("a followed log continues over restarts, and ends when the instance is removed", async () => {
       await runtime.create(machine.spec("lives", sh("echo life; sleep 0.3; exit 1")));
       await runtime.start("lives");
       const ending = AbortSignal.timeout(20_000);

@@ -1,4 +1,5 @@
-import type { InstanceRow, ObservedInstance } from "@ployz/primitives";
+import type { InstanceRow } from "@ployz/primitives/client";
+import type { ObservedInstance } from "@ployz/primitives/protocol";
 import { expect, test } from "vitest";
 import { crashWarnings } from "./crash-loops.ts";
 

@@ -1,4 +1,4 @@
-import type { ClusterStatus, InstanceRow } from "@ployz/primitives";
+import type { ClusterStatus, InstanceRow } from "@ployz/primitives/client";
 
 type Warning = ClusterStatus["warnings"][number];
 

@@ -1,7 +1,11 @@
-import type { Commit, LogEvent } from "@ployz/primitives";
+import type { LogEvent } from "@ployz/primitives/client";
+import type { Commit } from "@ployz/primitives/protocol";
 import { expect, test } from "vitest";
+import type { LogSources } from "../daemon/log-sources.ts";
 import { PloyzError } from "../error-codes.ts";
-import { type LogItem, type LogSources, mergedLogs } from "./logs.ts";
+import { mergedLogs } from "./logs.ts";
+
+type LogItem = { readonly time: string; readonly stream: "stdout"; readonly line: string };
 
 const at = (second: number, line: string): LogItem => ({
   time: `2026-01-01T00:00:${String(second).padStart(2, "0")}.000000000Z`,

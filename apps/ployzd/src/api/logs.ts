@@ -1,46 +1,28 @@
 import { errorBody } from "@ployz/errors";
 import { createBackoff } from "@ployz/exec";
-import type { Commit, Instance, LogEvent } from "@ployz/primitives";
+import type { LogEvent } from "@ployz/primitives/client";
+import type { Instance } from "@ployz/primitives/protocol";
+import type { LogReadOptions, LogSources } from "../daemon/log-sources.ts";
 import { PloyzError } from "../error-codes.ts";
-import type { JobLine } from "../participant/job-logs.ts";
 import { mergedByTime, timeWindow } from "./merge.ts";
-
-export type LogItem = { readonly time: string; readonly stream: "stdout" | "stderr"; readonly line: string };
-type ReadOptions = { readonly follow: boolean; readonly tail: number };
-
-/** The logs of the cluster, and where its instances are. */
-export interface LogSources {
-  heads(): readonly { readonly commit: Commit }[];
-  /** Calls after each change of the heads; returns how to stop. */
-  onHeads(listener: () => void): () => void;
-  machines(): readonly string[];
-  /** Of one instance. Ends when the instance is removed. */
-  instance(machine: string, id: string, options: ReadOptions, signal: AbortSignal): AsyncIterable<LogItem>;
-  /** What a machine has kept of a job's last run there. */
-  job(
-    machine: string,
-    job: { readonly namespace: string; readonly job: string; readonly tail: number },
-    signal: AbortSignal,
-  ): AsyncIterable<JobLine>;
-}
 
 type Placed = Instance & { readonly namespace: string };
 
 /** Followed lines that arrive within this time of each other are put in order. */
 const WINDOW_MS = 200;
-/** What is shown of an instance that started while its service was being followed, or that could not be reached for a while. */
+/** Lines read of an instance that started while its service was being followed, or after a time without its machine. */
 const CATCH_UP_LINES = 1_000;
 
 const timeOf = (event: LogEvent): string => (event.type === "line" ? event.time : "");
 
 /**
- * Log lines of every instance of a namespace, or of one of its services, in the order of time; or what is kept of a job's last run. Followed, it
+ * Log lines of every instance of a namespace, or of one of its services, in the order of time; or the kept output of a job's last run. Followed, it
  * picks up the instances that later commits bring. A failing machine is a gap, not an end.
  */
 export async function* mergedLogs(
   sources: LogSources,
   target: string,
-  options: ReadOptions,
+  options: LogReadOptions,
   signal: AbortSignal,
 ): AsyncIterable<LogEvent> {
   const [namespace = "", service] = target.split("/");
@@ -88,7 +70,7 @@ const nothing = (target: string) =>
 async function* linesOf(
   sources: LogSources,
   { namespace, machine, service, id }: Placed,
-  options: ReadOptions,
+  options: LogReadOptions,
   signal: AbortSignal,
 ): AsyncGenerator<LogEvent> {
   try {

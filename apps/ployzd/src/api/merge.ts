@@ -17,7 +17,7 @@ export async function* mergedByTime<T>(
       next[first] = (await readers[first]?.next()) as IteratorResult<T>;
     }
   } finally {
-    await Promise.all(readers.map((reader) => reader.return?.()));
+    await Promise.all(readers.map(async (reader) => reader.return?.()));
   }
 }
 

@@ -11,7 +11,7 @@ import type {
   NamespaceRow,
   RttTable,
 } from "@ployz/primitives/client";
-import type { Commit, EnvValue, MachineRecord } from "@ployz/primitives/protocol";
+import type { Commands, Commit, EnvValue, MachineRecord } from "@ployz/primitives/protocol";
 import { LOOK } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member.ts";
 import { volumeList } from "./volumes.ts";

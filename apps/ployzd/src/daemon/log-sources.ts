@@ -1,7 +1,26 @@
 import type { Rpc } from "@ployz/nats-store";
+import type { Commit } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
-import type { LogItem, LogSources } from "../api/logs.ts";
 import type { JobLine, JobLogs } from "../participant/job-logs.ts";
+
+type LogItem = { readonly time: string; readonly stream: "stdout" | "stderr"; readonly line: string };
+export type LogReadOptions = { readonly follow: boolean; readonly tail: number };
+
+/** The logs of the cluster, and where its instances are. */
+export interface LogSources {
+  heads(): readonly { readonly commit: Commit }[];
+  /** Calls after each change of the heads; returns how to stop. */
+  onHeads(listener: () => void): () => void;
+  machines(): readonly string[];
+  /** Of one instance. Ends when the instance is removed. */
+  instance(machine: string, id: string, options: LogReadOptions, signal: AbortSignal): AsyncIterable<LogItem>;
+  /** The kept output of a job's last run on a machine. */
+  job(
+    machine: string,
+    job: { readonly namespace: string; readonly job: string; readonly tail: number },
+    signal: AbortSignal,
+  ): AsyncIterable<JobLine>;
+}
 
 interface Logged extends Pick<LogSources, "heads" | "onHeads" | "machines"> {
   readonly rpc: Rpc;

@@ -52,7 +52,7 @@ import { type Fetch, fetchFrom } from "../transfer/server.ts";
 import type { Life } from "./callbacks.ts";
 import { operationsAsked } from "./dispatch.ts";
 import { installedHere } from "./installed.ts";
-import { logSources } from "./log-sources.ts";
+import { type LogSources, logSources } from "./log-sources.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
 

@@ -3,7 +3,7 @@ import { didYouMean } from "../model/did-you-mean.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import { keptFor } from "../model/kept-ports.ts";
 import { shown } from "../model/names.ts";
-import { DEFAULTS } from "./normalise.ts";
+import { DEFAULTS } from "./defaults.ts";
 import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
 import { checkTargets } from "./targets.ts";
 import { durationMs, MAX_DURATION_MS, sizeBytes } from "./units.ts";

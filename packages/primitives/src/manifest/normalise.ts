@@ -1,5 +1,6 @@
 import type { JobSpec, Readiness, RouteSpec, ServiceSpec, VolumeSpec } from "../model/commit.ts";
 import { normalPath } from "./check.ts";
+import { DEFAULTS } from "./defaults.ts";
 import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
 import { durationMs, sizeBytes } from "./units.ts";
 
@@ -18,15 +19,6 @@ export type NormalManifest = {
   readonly volumes: Readonly<Record<string, VolumeSpec>>;
   readonly allowRoutesFrom?: readonly string[];
 };
-
-export const DEFAULTS = {
-  replicas: 1,
-  drainMs: 10_000,
-  stopGraceMs: 10_000,
-  readyTimeoutMs: 30_000,
-  settleMs: 1000,
-  jobTimeoutMs: 600_000,
-} as const;
 
 /** Every default filled in, every unit converted. Expects a checked manifest; equal manifests give equal results, key order included. */
 export function normalise(manifest: Manifest): NormalManifest {

@@ -8,7 +8,7 @@ import type {
   Volume,
   VolumeSpec,
 } from "../model/commit.ts";
-import { DEFAULTS } from "./normalise.ts";
+import { DEFAULTS } from "./defaults.ts";
 import { formatDuration, formatSize } from "./units.ts";
 
 /** The part of a commit that a manifest says. */

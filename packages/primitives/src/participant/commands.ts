@@ -9,7 +9,6 @@ import type { UpdateCommands } from "./update-commands.ts";
  */
 export interface Commands extends UpdateCommands, ImageCommands {
   // reads
-  /** With `usage`, also what each instance uses. */
   "machine.observe": { args: { namespaces?: readonly string[]; usage?: boolean }; out: MachineObservation };
   /** Asks the daemon that runs an operation to undo it (before the commit) or to let it finish. */
   "operation.abort": { args: { operation: string }; out: { running: boolean } };
@@ -262,7 +261,6 @@ export type MachineObservation = {
   readonly draining: boolean;
   /** Absent: no volumes here; `problems` says why when they were asked for. */
   readonly storage?: ObservedStorage;
-  /** Of the namespaces asked for. */
   readonly volumes: readonly ObservedVolume[];
   readonly load1: number;
   /** Of the tunnel, in bytes. */
@@ -289,10 +287,8 @@ export type ObservedInstance = {
   readonly restarts?: number;
   readonly pid?: number;
   readonly exitCode?: number;
-  /** The kernel has killed a process of it for want of memory. Absent also: a version from before 0.5. */
   readonly oomKilled?: boolean;
   readonly memoryBytes?: number;
-  /** CPU time since it was started. */
   readonly cpuNanos?: number;
 };
 

@@ -1,0 +1,9 @@
+/** What a manifest leaves out. */
+export const DEFAULTS = {
+  replicas: 1,
+  drainMs: 10_000,
+  stopGraceMs: 10_000,
+  readyTimeoutMs: 30_000,
+  settleMs: 1000,
+  jobTimeoutMs: 600_000,
+} as const;
