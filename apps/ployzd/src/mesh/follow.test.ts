@@ -1,5 +1,6 @@
+import { checkedStore } from "@ployz/primitives/host";
 import type { Fact, FactKey, FactOf, FollowEvent, MachineRecord } from "@ployz/primitives/protocol";
-import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
+import { createMemoryStore, createRawStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { followMembership } from "./follow.ts";
 import type { Membership } from "./membership.ts";
@@ -73,6 +74,21 @@ describe("the membership that a machine follows", () => {
     expect(await at({ ...record("m1", 1), state: "removed" })).toBe(true);
     expect(await at(undefined)).toBe(true);
     expect(await at({ ...record("m1", 2), publicKey: "another" })).toBe(true);
+  });
+
+  it("keeps a machine whose record cannot be read, itself too", async () => {
+    const raw = createRawStore({ clock: createVirtualClock() });
+    await raw.facts.put("cluster", cluster, 0);
+    await raw.facts.put("machine.m1", { id: "m1" }, 0);
+    const last = await raw.facts.put("machine.m2", record("m2", 2), 0);
+    const { signal } = new AbortController();
+    const follower = followMembership({
+      ...{ store: checkedStore(raw), storePort: 4222, initial: INITIAL, signal },
+      ...{ apply: async () => {}, log: () => {} },
+    });
+    await follower.reached(last.ok ? last.revision : 0, signal);
+    expect(follower.present().machines.map(({ id }) => id)).toEqual(["m1", "m2"]);
+    expect(follower.removed()).toBe(false);
   });
 
   it("is not said to be applied when applying failed", async () => {

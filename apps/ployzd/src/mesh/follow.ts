@@ -1,8 +1,7 @@
 import { pause } from "@ployz/exec";
 import {
   type ClusterRecord,
-  type Fact,
-  type FollowEvent,
+  type FactEvent,
   isFact,
   type MachineRecord,
   type Store,
@@ -52,11 +51,15 @@ export function followMembership(options: FollowOptions): MembershipFollower {
   let cluster: ClusterRecord = present.cluster;
   let synced = false;
 
-  function take(event: FollowEvent<Fact>): void {
+  function take(event: FactEvent): void {
     if (event.type === "put") {
       const { entry } = event;
       if (isFact("cluster", entry)) cluster = entry.value;
       else if (isFact("machine", entry)) members.set(entry.key, entry.value);
+    } else if (event.type === "unreadable") {
+      // A machine whose record cannot be read stays what it was: it is no removed machine.
+      const last = known.machines.find(({ id }) => `machine.${id}` === event.key);
+      if (last !== undefined && !members.has(event.key)) members.set(event.key, last);
     } else if (event.type === "delete") members.delete(event.key);
     else synced = true;
     seen = Math.max(seen, event.type === "put" ? event.entry.revision : event.revision);

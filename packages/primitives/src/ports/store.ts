@@ -69,6 +69,11 @@ export type RemoveResult = { readonly ok: true; readonly revision: number } | { 
 /** One fact of the given name, with its value's type. */
 export type Fact<P extends FactName = FactName> = { [N in P]: Entry<FactTypes[N], FactKey<N>> }[P];
 
+/** `unreadable`: a fact stands under the key that cannot be read; its last value stays in effect. */
+export type FactEvent =
+  | FollowEvent<Fact>
+  | { readonly type: "unreadable"; readonly key: string; readonly revision: number };
+
 /** Membership and other intent under CAS. Keys are dot-separated tokens: `machine.m2`, `subnet.7`, `cluster`. */
 export interface FactStore {
   /** @throws PloyzError `record_unreadable`. */
@@ -88,7 +93,7 @@ export interface FactStore {
    * Present facts of the name first, then one `synced`, then changes. A deletion after the report is a `delete`,
    * also before `synced`. Ends when `signal` aborts. Survives reconnects.
    */
-  follow(name: FactName | "", signal: AbortSignal): AsyncIterable<FollowEvent<Fact>>;
+  follow(name: FactName | "", signal: AbortSignal): AsyncIterable<FactEvent>;
 }
 
 export interface LeaseHolder {

@@ -9,8 +9,8 @@ import type {
   CommitLog,
   Entry,
   Fact,
+  FactEvent,
   FactStore,
-  FollowEvent,
   JournalStore,
   RawFacts,
   RawStore,
@@ -170,10 +170,11 @@ function checkedFacts(raw: RawFacts, report: Report): FactStore {
       return { ok: false, current: current && (expect(current) as Entry<FactOf<K>, K>) };
     },
     remove: raw.remove,
-    async *follow(name, signal): AsyncGenerator<FollowEvent<Fact>> {
+    async *follow(name, signal): AsyncGenerator<FactEvent> {
       for await (const event of raw.follow(name, signal)) {
         if (event.type !== "put") yield event;
         else if (isFact(event.entry)) yield { type: "put", entry: event.entry };
+        else yield { type: "unreadable", key: event.entry.key, revision: event.entry.revision };
       }
     },
   };
