@@ -99,6 +99,9 @@ export type DaemonInstalled = {
   readonly config: string;
   /** Other files and groups that were created or changed. */
   readonly changed: readonly string[];
+  /** Faults of this machine's setup that are put right, and those that remain. */
+  readonly repaired?: readonly string[];
+  readonly remaining?: readonly string[];
 };
 export type DaemonStopped = { readonly kind: "daemon-stopped"; readonly stopped: boolean };
 export type DaemonUninstalled = {

@@ -1,8 +1,10 @@
 export { type DockerRuntimeOptions, openDockerRuntime } from "./docker/open.ts";
 export type { RuntimeErrorCode } from "./error-codes.ts";
+export { type Closed, closedFilters } from "./network/firewall.ts";
 export {
   applyNetworkPolicy,
   hasNetworkPolicy,
+  isNetworkPolicyLoaded,
   type NetworkPolicy,
   removeNetworkPolicy,
 } from "./network/policy.ts";

@@ -165,6 +165,8 @@ export interface Runtime {
   facts(): Promise<RuntimeFacts>;
   /** Makes or repairs the bridge, its addresses and its packet filter. To be called after a reboot and after the engine restarts. */
   ensureNetwork(network: NetworkSpec): Promise<void>;
+  /** How the machine differs from what `ensureNetwork` makes of it, one line each. */
+  networkFaults(network: NetworkSpec): Promise<readonly string[]>;
   removeNetwork(network: NetworkSpec): Promise<void>;
   /** Prepares without starting. `instance_conflict` when the id stands for another identity. */
   create(spec: InstanceSpec): Promise<InstanceStatus>;

@@ -1,5 +1,7 @@
-import { statfs } from "node:fs/promises";
-import { findProgram } from "@ployz/exec";
+import { Resolver } from "node:dns/promises";
+import { stat, statfs } from "node:fs/promises";
+import { errorBody } from "@ployz/errors";
+import { findProgram, pause } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
 import type { ClusterStatus, DoctorReport, MachineRow } from "@ployz/primitives/client";
 import { unreadable } from "@ployz/primitives/host";
@@ -8,43 +10,46 @@ import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";
 import { askFollower } from "../host/follower-socket.ts";
-import { droppedOf, pathTooNarrow } from "../mesh/handlers.ts";
+import { pathTooNarrow } from "../mesh/handlers.ts";
 import { localEndpoints } from "../mesh/identity.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
+import type { Paths } from "../state/paths.ts";
 import { crashWarnings } from "./crash-loops.ts";
+import {
+  type Disk,
+  disksFinding,
+  type Finding,
+  fail,
+  firewallFinding,
+  nameserversFinding,
+  networkFinding,
+  ok,
+  servedFinding,
+  warn,
+} from "./findings.ts";
 import { clusterStatus, instanceList } from "./views.ts";
 
 type Check = DoctorReport["checks"][number];
-type Finding = Pick<Check, "state" | "found"> & { readonly fix?: string };
+const SETTLE_MS = 2_000;
 
-const ok = (found: string): Finding => ({ state: "ok", found });
-const fail = (found: string, fix: string): Finding => ({ state: "fail", found, fix });
-const warn = (found: string, fix: string): Finding => ({ state: "warn", found, fix });
-
-/** Checks every precondition of this machine and its view of the cluster. Read-only. */
+/** Checks this machine and its view of the cluster. Puts back this machine's own settings, as the daemon does by itself. */
 export async function examine(daemon: Daemon, signal: AbortSignal): Promise<DoctorReport> {
   const { config, payload, paths } = daemon;
   const member = daemon.present();
-  const removed = new Set(
-    member
-      ?.heads()
-      .filter(({ commit }) => commit.removed)
-      .map(({ commit }) => commit.namespace),
-  );
-  const follower = (socket: string) =>
-    askFollower(socket, undefined, AbortSignal.any([signal, AbortSignal.timeout(3_000)])).then(
-      ({ applied, status }) => {
-        const dropped = droppedOf(status);
-        if (dropped.length > 0)
-          return fail(
-            `does not serve ${dropped.join(", ")}`,
-            "free the port and deploy again, or choose another port",
-          );
-        const names = Object.keys(applied).filter((namespace) => !removed.has(namespace));
-        return ok(`serves ${names.sort().join(", ") || "no namespace"}`);
-      },
-      (error: Error) => fail(error.message, "start it: ployzctl daemon install"),
-    );
+  const ask = (socket: string) =>
+    askFollower(socket, undefined, AbortSignal.any([signal, AbortSignal.timeout(5_000)]));
+  /** A follower may be at a commit that has just come: asked twice. */
+  const served = async (socket: string): Promise<Finding> => {
+    const look = async () => servedFinding(await ask(socket), member?.heads() ?? []);
+    try {
+      const first = await look();
+      if (first.state === "ok") return first;
+      await pause(SETTLE_MS, signal);
+      return await look();
+    } catch (error) {
+      return fail(errorBody(error).message, "start it: ployzctl daemon install");
+    }
+  };
   let looked: Promise<ClusterStatus> | undefined;
   /** All machines, observed once for all checks. */
   const look = (): Promise<ClusterStatus> => {
@@ -70,16 +75,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
     check("nats-server", "nats-server", async () =>
       ok((await findServer(config.natsServer ?? payload.natsServer)).version),
     ),
-    check("disk", "disk", async () => {
-      const { bavail, bsize, blocks } = await statfs(config.dataDir);
-      const [free, total] = [bavail * bsize, blocks * bsize];
-      const found = `${Math.floor(free / 2 ** 30)} GiB of ${Math.floor(total / 2 ** 30)} free in ${config.dataDir}`;
-      return free < 2 ** 30
-        ? fail(found, "free disk space")
-        : free < total / 10
-          ? warn(found, "free disk space")
-          : ok(found);
-    }),
+    check("disk", "disks", async () => disksFinding(await disksOf(paths, config.dataDir))),
     check("volumes", "volumes", async () =>
       config.zfsRoot === undefined
         ? warn(
@@ -125,10 +121,10 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
                 );
           }),
           check("store", "store", async () =>
-            member.storeConnected()
+            (await takesWrite(member))
               ? ok(`connected: generation ${member.membership().cluster.generation} on ${storesOf(member)}`)
               : fail(
-                  "not reachable: changes are refused; workloads keep running",
+                  "takes no write: changes are refused; workloads keep running",
                   `run ployzctl store status, and check ${member.membership().storeServers.join(", ")}`,
                 ),
           ),
@@ -148,8 +144,16 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
               first.hint,
             );
           }),
-          check("gateway", "gateway", () => follower(paths.gatewaySocket)),
-          check("dns", "DNS", () => follower(paths.dnsSocket)),
+          check("network", "network", async () =>
+            networkFinding(await member.upkeep.look(), member.upkeep.drift()),
+          ),
+          check("firewall", "firewall", async () => firewallFinding(await member.substrate.closedFilters())),
+          check("gateway", "gateway", () => served(paths.gatewaySocket)),
+          check("dns", "DNS", () => served(paths.dnsSocket)),
+          check("names", "names", () => lookAtNames(member)),
+          check("nameservers", "nameservers", async () =>
+            nameserversFinding((await ask(paths.dnsSocket)).status),
+          ),
           check("cluster", "cluster", async () => {
             const { warnings } = await look();
             const [first, ...more] = warnings;
@@ -170,6 +174,55 @@ async function lookAtVolumes(storage: Storage): Promise<Finding> {
   return problem === undefined
     ? ok(storage.root ?? "")
     : fail(problem, "check zpool status and zfs mount, then restart the daemon");
+}
+
+/** The disks that hold state of this machine, each once. */
+async function disksOf(paths: Paths, dataDir: string): Promise<readonly Disk[]> {
+  const folders = [
+    ...[dataDir, paths.store, paths.mirror, paths.gateway, paths.bundles, paths.instances],
+    ...[paths.instanceLogs, paths.serviceLogs, paths.services],
+  ];
+  const disks = new Map<number, Disk>();
+  for (const path of folders) {
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined || disks.has(found.dev)) continue;
+    const { bavail, bsize, blocks } = await statfs(path);
+    disks.set(found.dev, { path, freeBytes: bavail * bsize, totalBytes: blocks * bsize });
+  }
+  return [...disks.values()];
+}
+
+/** Asks this machine's DNS for a committed service, as a workload does. */
+async function lookAtNames(member: Member): Promise<Finding> {
+  const heads = member.heads().filter(({ commit }) => !commit.removed);
+  const [first] = heads.flatMap(({ commit }) => commit.instances.map((instance) => ({ commit, instance })));
+  if (first === undefined) return ok("no service yet");
+  const { namespace, instances } = first.commit;
+  const { service } = first.instance;
+  const name = `${service}.${namespace}.cluster.local`;
+  const wanted = instances.filter((one) => one.service === service).map(({ address }) => address);
+  const resolver = new Resolver({ timeout: 2_000, tries: 1 });
+  resolver.setServers([member.membership().machine.address]);
+  const found = await resolver
+    .resolve4(name)
+    .catch((error: NodeJS.ErrnoException) => [error.code ?? "error"]);
+  const [is, should] = [found.sort().join(", "), wanted.sort().join(", ")];
+  return is === should
+    ? ok(`${name} is ${is}`)
+    : fail(`${name} is ${is}, not ${should}`, "restart DNS: ployzctl daemon install");
+}
+
+/** A lease of this machine's own, taken and given back. */
+async function takesWrite({ store, membership, storeConnected }: Member): Promise<boolean> {
+  if (!storeConnected()) return false;
+  const { id } = membership().machine;
+  try {
+    const taken = await store.leases.acquire(`doctor.${id}`, { operation: "doctor", machine: id }, 5_000);
+    if (taken.acquired) await store.leases.release(taken.lease);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** TCP uses the smaller MTU of the two; packets of that length must arrive. */

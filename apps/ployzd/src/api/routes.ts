@@ -16,6 +16,7 @@ import { branchDocument, commitDocument, commitHistory, manifestDocument } from 
 import { crashWarnings } from "./crash-loops.ts";
 import { examine } from "./doctor.ts";
 import { inviteRoutes } from "./invites.ts";
+import { keepMachine } from "./keep.ts";
 import { mergedLogs } from "./logs.ts";
 import type { ApiRoutes } from "./router.ts";
 import { secretRoutes } from "./secrets.ts";
@@ -39,6 +40,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
         build: payload.build,
         node: process.version,
       }),
+      "POST /v1/daemon/keep": ({ signal }) => keepMachine(daemon, signal),
       "GET /v1/daemon": () => daemonStatus(daemon),
       "POST /v1/mesh/init": async ({ body }) => {
         await daemon.init(checkedInit(await body()));

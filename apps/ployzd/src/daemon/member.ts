@@ -19,6 +19,7 @@ import { meshHandlers } from "../mesh/handlers.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
+import { openUpkeep, type Upkeep } from "../mesh/upkeep.ts";
 import { operationHandlers } from "../operations/handlers.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { adoptCommitted } from "../participant/adopt.ts";
@@ -82,6 +83,7 @@ export interface Member {
   /** The last commit of every namespace, from the local mirror. */
   heads(): readonly { readonly revision: number; readonly commit: Commit }[];
   readonly records: UnreadableRecords;
+  readonly upkeep: Upkeep;
   /** Stops this process's part; the data plane keeps running. */
   close(): Promise<void>;
 }
@@ -179,6 +181,10 @@ export async function openMember(
   const roaming = watchFallbacks(substrate.wireguard, stop.signal, (error) =>
     log.warn({ err: error }, "wireguard"),
   );
+  const upkeep = openUpkeep({
+    keep: () => substrate.keep(follower.present()),
+    ...{ signal: stop.signal, now: Date.now, log: (kept) => log.warn(kept, "substrate") },
+  });
   const generation = () => Math.max(follower.present().cluster.generation, nats.session.generation());
   let handlers: Handlers | undefined;
   const rpc = openRpc(nats.session);
@@ -266,6 +272,7 @@ export async function openMember(
     cutOff: (ms) => cutOff(nats.session, ms),
     adoption: () => adoption,
     heads,
+    upkeep,
     records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
     logs: logSources({
       ...{ rpc, runtime, jobLogs, heads, self: self.id, onHeads: mirror.onChange },
@@ -278,7 +285,7 @@ export async function openMember(
       await transfers.close();
       await mirror.close();
       await nats.close();
-      await Promise.all([settled, follower.ended, watching, roaming]);
+      await Promise.all([settled, follower.ended, watching, roaming, upkeep.ended]);
     },
   };
 }

@@ -1,6 +1,11 @@
 import { openDns, type Views, type ZoneRecords } from "@ployz/dns";
 import type { MachineRecord } from "@ployz/primitives/protocol";
-import { applyNetworkPolicy, hasNetworkPolicy, removeNetworkPolicy } from "@ployz/runtime";
+import {
+  applyNetworkPolicy,
+  isNetworkPolicyLoaded,
+  type NetworkPolicy,
+  removeNetworkPolicy,
+} from "@ployz/runtime";
 import { BRIDGE, POLICY_CHECK_MS } from "../mesh/substrate.ts";
 import { isolate, residentsOf } from "./policy.ts";
 import type { Head } from "./project.ts";
@@ -36,7 +41,9 @@ export async function serveDns({ config, membership, log }: FollowerDeps): Promi
     clusterCidr: cluster.clusterCidr,
   };
   const gatewayPorts = [Number(config.gatewayListen.slice(config.gatewayListen.lastIndexOf(":") + 1))];
-  let enforced = "";
+  let last: Followed | undefined;
+  /** The policy of `last`; absent: namespaces are not apart. */
+  let enforced: NetworkPolicy | "off" | undefined;
   /** Before the names: what resolves can be reached, and what may not be reached does not resolve. */
   async function enforce(followed: Followed): Promise<Views | undefined> {
     if (!followed.isolated) {
@@ -47,16 +54,16 @@ export async function serveDns({ config, membership, log }: FollowerDeps): Promi
     const { policy, views } = isolate(residentsOf(followed), followed.machines, {
       ...{ self: machine.id, gatewayPorts },
     });
-    const wanted = JSON.stringify(policy);
-    if (enforced !== wanted) await applyNetworkPolicy(network, policy);
-    enforced = wanted;
+    if (JSON.stringify(enforced) !== JSON.stringify(policy)) await applyNetworkPolicy(network, policy);
+    enforced = policy;
     return views;
   }
-  let last: Followed | undefined;
+  const isRight = async () =>
+    enforced === undefined || enforced === "off" || (await isNetworkPolicyLoaded(network, enforced));
   const look = async () => {
-    if (last?.isolated !== true || (await hasNetworkPolicy(network))) return;
-    log.error("the network policy was gone; it is applied again");
-    enforced = "";
+    if (last?.isolated !== true || (await isRight())) return;
+    log.error("the network policy was changed or gone; it is applied again");
+    enforced = undefined;
     await enforce(last);
   };
   const timer = setInterval(
@@ -76,6 +83,9 @@ export async function serveDns({ config, membership, log }: FollowerDeps): Promi
       const { skipped, ...stats } = server.stats();
       return { ...stats, dropped: skipped };
     },
+    live: async () => ({
+      policy: enforced === "off" ? "off" : (await isRight()) ? "loaded" : "changed",
+    }),
     close() {
       clearInterval(timer);
       return server.close();

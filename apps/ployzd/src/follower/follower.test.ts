@@ -107,7 +107,7 @@ describe("what a follower has applied", () => {
     const until = performance.now() + 150;
     const staleMs = (namespace: string) =>
       namespace === "prod" ? Math.max(0, until - performance.now()) : 0;
-    closing.push(await serveApplied(socket, applied, { status: () => null, staleMs }));
+    closing.push(await serveApplied(socket, applied, { status: () => ({}), staleMs }));
     applied.set(
       new Map([
         ["prod", 2],
@@ -153,7 +153,7 @@ describe("what a follower has applied", () => {
       if (args[1] === "broken") throw new Error("no HAProxy");
       return args[1] === "web";
     };
-    closing.push(await serveApplied(socket, trackApplied(), { status: () => null, hold }));
+    closing.push(await serveApplied(socket, trackApplied(), { status: () => ({}), hold }));
     const held = (service: string, at = socket, ms = 5000) =>
       gatewayHandlers(at)["gateway.hold"](
         { namespace: "prod", service, ms },
@@ -166,7 +166,7 @@ describe("what a follower has applied", () => {
     expect(await held("web", socket, Number.NaN)).toEqual({ held: false });
     expect(await held("web", join(dir, "none.sock"))).toEqual({ held: false });
     const dns = join(dir, "dns.sock");
-    closing.push(await serveApplied(dns, trackApplied(), { status: () => null }));
+    closing.push(await serveApplied(dns, trackApplied(), { status: () => ({}) }));
     expect(await held("web", dns)).toEqual({ held: false });
     expect(asked).toHaveLength(3);
   });

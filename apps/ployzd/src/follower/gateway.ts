@@ -61,6 +61,11 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
       (await gateway.hold((backend) => backend.startsWith(`${namespace}/${service}/`), ms, { drain: true }))
         .length > 0,
     status: () => ({ version, dropped }),
+    async live() {
+      const { state, servers } = await gateway.status();
+      const down = servers.flatMap((one) => (one.state === "down" ? [`${one.backend} ${one.id}`] : []));
+      return { state, down };
+    },
     close: async () => {},
   };
 }

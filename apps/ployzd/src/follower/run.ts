@@ -43,7 +43,9 @@ export interface Served {
   staleMs?(namespace: string): number;
   /** Holds requests for a service while it has no live instance; false when it has no route here. */
   hold?(namespace: string, service: string, ms: number): Promise<boolean>;
-  status(): unknown;
+  status(): object;
+  /** What only a look at the machine tells. */
+  live?(): Promise<object>;
   close(): Promise<void>;
 }
 

@@ -28,7 +28,9 @@ export function trackApplied(): Applied {
 
 /** The server side of a follower, as its socket needs it. */
 export interface Answering {
-  status(): unknown;
+  status(): object;
+  /** What only a look at the machine tells; not for those who wait for a commit. */
+  live?(): Promise<object>;
   staleMs?(namespace: string): number;
   hold?(namespace: string, service: string, ms: number): Promise<boolean>;
 }
@@ -52,17 +54,19 @@ export async function serveApplied(
     const revision = Number(asked.get("revision") ?? Number.NaN);
     const gone = new AbortController();
     response.on("close", () => gone.abort());
-    const answer = () =>
+    const answer = (live: object = {}) =>
       response
         .writeHead(200, { "content-type": "application/json" })
-        .end(JSON.stringify({ applied: applied.snapshot(), status: served.status() }));
-    if (namespace === null) answer();
+        .end(JSON.stringify({ applied: applied.snapshot(), status: { ...served.status(), ...live } }));
+    const broken = () => response.destroy();
+    if (namespace === null) (served.live?.() ?? Promise.resolve({})).then(answer).catch(broken);
     else if (!Number.isSafeInteger(revision)) response.writeHead(400).end();
     else
       applied
         .reached(namespace, revision, gone.signal)
         .then(() => delay(served.staleMs?.(namespace) ?? 0, undefined, { signal: gone.signal }))
-        .then(answer, () => response.destroy());
+        .then(() => answer())
+        .catch(broken);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

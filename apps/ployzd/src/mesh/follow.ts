@@ -57,7 +57,7 @@ export function followMembership(options: FollowOptions): MembershipFollower {
       if (isFact("cluster", entry)) cluster = entry.value;
       else if (isFact("machine", entry)) members.set(entry.key, entry.value);
     } else if (event.type === "unreadable") {
-      // A machine whose record cannot be read stays what it was: it is no removed machine.
+      // A machine whose record cannot be read keeps its last record: it is no removed machine.
       const last = known.machines.find(({ id }) => `machine.${id}` === event.key);
       if (last !== undefined && !members.has(event.key)) members.set(event.key, last);
     } else if (event.type === "delete") members.delete(event.key);

@@ -4,6 +4,8 @@ import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
 import type { MachineRecord } from "@ployz/primitives/protocol";
 import {
   applyNetworkPolicy,
+  type Closed,
+  closedFilters,
   hasNetworkPolicy,
   type NetworkSpec,
   openDockerRuntime,
@@ -20,6 +22,7 @@ import type { Paths } from "../state/paths.ts";
 import type { AddressRange } from "../state/reservations.ts";
 import { localCandidates } from "./identity.ts";
 import type { Membership } from "./membership.ts";
+import type { Kept } from "./upkeep.ts";
 
 export const INTERFACE = "ployz-wg0";
 export const BRIDGE = "ployz0";
@@ -47,6 +50,10 @@ export interface Substrate {
   /** Tunnels, bridge, gateway and DNS: started or adopted. Returns those that were not running. */
   up(membership: Membership): Promise<readonly string[]>;
   setPeers(membership: Membership): Promise<void>;
+  /** Puts back what another program changed of tunnel, routes, bridge, filter and followers. */
+  keep(membership: Membership): Promise<Kept>;
+  /** Filters of other programs that stand in the way; the operator opens those. */
+  closedFilters(): Promise<readonly Closed[]>;
   /** Starts or adopts this machine's store server, if any. Call it once the newest generation is known. */
   startStore(membership: Membership): Promise<readonly string[]>;
   /** Updates the users of this machine's running store server, if any. */
@@ -130,8 +137,14 @@ export async function openSubstrate(
     const { generation } = now.cluster;
     return store.start(generation, now.machine.store && generation === 1);
   };
-  const setPeers = async ({ machines }: Membership) => {
-    await wireguard.setPeers(peersOf(machines, machine.id));
+  const setPeers = ({ machines }: Membership) => wireguard.setPeers(peersOf(machines, machine.id));
+  const followers = async (): Promise<readonly string[]> => {
+    const changes = await Promise.all(
+      (["gateway", "dns"] as const).map(
+        async (name) => [name, await services.ensure(follower(name))] as const,
+      ),
+    );
+    return changes.flatMap(([name, change]) => (change === "unchanged" ? [] : [`ployz-${name}: ${change}`]));
   };
 
   return {
@@ -139,7 +152,21 @@ export async function openSubstrate(
     runtime,
     network,
     range: { first: plan.firstInstance, last: plan.lastInstance },
-    setPeers,
+    setPeers: async (now) => void (await setPeers(now)),
+    async keep(now) {
+      const { changes } = await setPeers(now);
+      const faults = await runtime.networkFaults(network);
+      if (faults.length > 0) await runtime.ensureNetwork(network);
+      const remaining = faults.length > 0 ? await runtime.networkFaults(network) : [];
+      const repaired = faults.filter((fault) => !remaining.includes(fault));
+      const tunnel = changes.map((change) => `${INTERFACE}: ${change}`);
+      return { repaired: [...tunnel, ...repaired, ...(await followers())], remaining };
+    },
+    closedFilters: () =>
+      closedFilters({
+        ...{ network, tunnel: INTERFACE, wireguardPort: config.wireguardPort },
+        workloadPorts: [53, portOf(config.gatewayListen)],
+      }),
     async startStore(now) {
       const results = await runStore(now);
       storeStarted = true;
@@ -175,12 +202,7 @@ export async function openSubstrate(
       );
       await setPeers(now);
       await runtime.ensureNetwork(network);
-      await Promise.all(
-        (["gateway", "dns"] as const).map(async (name) =>
-          note(`ployz-${name}`, await services.ensure(follower(name))),
-        ),
-      );
-      return started;
+      return [...started, ...(await followers())];
     },
     async isolated(log) {
       if (membership.cluster.isolation !== "on") return;
@@ -204,6 +226,8 @@ export async function openSubstrate(
     },
   };
 }
+
+const portOf = (listen: string): number => Number(listen.slice(listen.lastIndexOf(":") + 1));
 
 /** All other members. A peer behind NAT keeps its own mapping open; the keepalive costs one packet in 25 s. */
 export function peersOf(machines: readonly MachineRecord[], self: string): readonly Peer[] {

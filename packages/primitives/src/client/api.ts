@@ -10,7 +10,7 @@ import type {
   OperationSummary,
 } from "../model/operation.ts";
 import type { Body } from "./bodies.ts";
-import type { DaemonStatus } from "./daemon.ts";
+import type { DaemonKept, DaemonStatus } from "./daemon.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
 import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
 import type {
@@ -64,6 +64,8 @@ export interface Api {
     body: undefined;
     out: { kind: "version"; version: string; build: string; node: string };
   };
+  /** Puts right what another program changed of this machine's setup, and restarts a gateway or DNS that has fallen behind. */
+  "POST /v1/daemon/keep": { query: Record<never, string>; body: undefined; out: DaemonKept };
   "GET /v1/daemon": { query: Record<never, string>; body: undefined; out: DaemonStatus };
   /** Makes a cluster of this machine. Idempotent for the same name. */
   "POST /v1/mesh/init": { query: Record<never, string>; body: MeshInit; out: MeshStatus };

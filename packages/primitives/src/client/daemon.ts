@@ -24,3 +24,10 @@ export type AdoptionReport = {
   readonly removed: readonly { readonly what: string; readonly why: string }[];
   readonly failed: readonly { readonly what: string; readonly error: ErrorBody }[];
 };
+
+/** Faults of this machine's setup: put right, and remaining. */
+export type DaemonKept = {
+  readonly kind: "kept";
+  readonly repaired: readonly string[];
+  readonly remaining: readonly string[];
+};

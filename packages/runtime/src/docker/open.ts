@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import type Docker from "dockerode";
 import { PloyzError } from "../error-codes.ts";
 import { checkAddress } from "../network/addresses.ts";
+import { networkFaults } from "../network/faults.ts";
 import { architecture, memory } from "../process/host-facts.ts";
 import type { InstanceSpec, InstanceStatus, LogLine, LogOptions, NetworkSpec, Runtime } from "../runtime.ts";
 import { checkId, checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
@@ -78,6 +79,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       await ensureDockerNetwork(docker, spec, options.controlPorts ?? [], prefix);
       known = spec;
     },
+    networkFaults: (spec) => networkFaults(spec, options.controlPorts ?? []),
     async removeNetwork(spec) {
       await removeDockerNetwork(docker, spec);
       known = undefined;

@@ -33,12 +33,19 @@ export async function ensureFilter(network: NetworkSpec, controlPorts: readonly 
   await run("nft", ["-f", "-"], { input: ruleset(network, controlPorts) }).catch((error: unknown) => {
     throw networkFailed(`the packet filter of ${network.bridge} was not accepted`, error);
   });
+  for (const rule of await missingForwardRules(network)) await run("iptables", ["-w", "-I", ...rule]);
+}
+
+/** The rules that FORWARD lacks, each with its chain; none when its policy accepts. */
+export async function missingForwardRules(network: NetworkSpec): Promise<readonly (readonly string[])[]> {
   const chain = await forwardChain();
-  if (chain === undefined) return;
+  if (chain === undefined) return [];
+  const missing: (readonly string[])[] = [];
   for (const rule of forwardRules(network)) {
     const there = await run("iptables", ["-w", "-C", chain, ...rule], { okExitCodes: [0, 1] });
-    if (there.exitCode !== 0) await run("iptables", ["-w", "-I", chain, ...rule]);
+    if (there.exitCode !== 0) missing.push([chain, ...rule]);
   }
+  return missing;
 }
 
 export async function removeFilter(network: NetworkSpec): Promise<void> {

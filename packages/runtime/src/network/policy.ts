@@ -3,6 +3,7 @@ import { PloyzError } from "../error-codes.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import { parseSubnet } from "./addresses.ts";
 import { networkFailed } from "./apply.ts";
+import { isLoaded } from "./loaded.ts";
 import { tableName } from "./ruleset.ts";
 
 /** The parts of a network that a policy speaks of. */
@@ -97,6 +98,10 @@ export async function removeNetworkPolicy(network: Pick<NetworkSpec, "bridge">):
   const table = policyTable(network.bridge);
   await run("nft", ["-f", "-"], { input: `table inet ${table}\ndelete table inet ${table}\n` });
 }
+
+/** Whether the loaded table is exactly this policy. */
+export const isNetworkPolicyLoaded = (network: PolicyNetwork, policy: NetworkPolicy): Promise<boolean> =>
+  isLoaded(policyRuleset(network, policy), [`inet ${policyTable(network.bridge)}`]);
 
 export async function hasNetworkPolicy(network: Pick<NetworkSpec, "bridge">): Promise<boolean> {
   const { exitCode } = await run("nft", ["list", "table", "inet", policyTable(network.bridge)], {

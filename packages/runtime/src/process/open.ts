@@ -5,6 +5,7 @@ import { waitFor } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import { checkAddress, checkNetwork } from "../network/addresses.ts";
 import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../network/apply.ts";
+import { networkFaults } from "../network/faults.ts";
 import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
 import { checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
 import { openCgroups } from "./cgroup.ts";
@@ -99,6 +100,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
       await ensureFilter(network, controlPorts);
       await writeNetwork(machine.layout, network);
     },
+    networkFaults: (network) => networkFaults(checkNetwork(network), controlPorts),
     async removeNetwork(network) {
       checkNetwork(network);
       await removeFilter(network);

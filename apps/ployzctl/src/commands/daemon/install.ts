@@ -81,6 +81,18 @@ export async function installDaemon(context: Context, options: InstallOptions): 
     socket: settings.socket,
     config: settings.configPath,
     changed,
+    ...(await keep(settings)),
+  };
+}
+
+/** What the daemon puts right of this machine's setup. An older daemon has no such call. */
+async function keep({ socket }: Settings): Promise<Pick<DaemonInstalled, "repaired" | "remaining">> {
+  const kept = await openClient({ socketPath: socket })
+    .request("POST /v1/daemon/keep")
+    .catch(() => undefined);
+  return {
+    ...(kept !== undefined && kept.repaired.length > 0 && { repaired: kept.repaired }),
+    ...(kept !== undefined && kept.remaining.length > 0 && { remaining: kept.remaining }),
   };
 }
 

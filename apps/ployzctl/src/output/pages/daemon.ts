@@ -46,7 +46,15 @@ export function daemonPage(status: DaemonStatus): Page {
   ];
 }
 
-export function installedPage({ service, version, serviceHost, socket, changed }: DaemonInstalled): Page {
+export function installedPage({
+  service,
+  version,
+  serviceHost,
+  socket,
+  changed,
+  repaired = [],
+  remaining = [],
+}: DaemonInstalled): Page {
   const states = {
     installed: "installed and running",
     unchanged: "is installed and running: nothing to change",
@@ -56,6 +64,10 @@ export function installedPage({ service, version, serviceHost, socket, changed }
     lines(
       { text: `ployzd ${version} ${states[service]} (${serviceHost}, ${socket})`, tone: "ok" },
       ...changed.map((what) => `  wrote ${what}`),
+      ...repaired.map((what) => `  put right: ${what}`),
+      ...remaining.map(
+        (what): Cell => ({ text: `  still wrong: ${what}; see ployzctl doctor`, tone: "warn" }),
+      ),
     ),
   ];
 }

@@ -1,0 +1,122 @@
+import type { DoctorReport } from "@ployz/primitives/client";
+import type { Closed } from "@ployz/runtime";
+import type { FollowerState } from "../host/follower-socket.ts";
+import { droppedOf } from "../mesh/handlers.ts";
+import type { Drift, Kept } from "../mesh/upkeep.ts";
+
+type Check = DoctorReport["checks"][number];
+export type Finding = Pick<Check, "state" | "found"> & { readonly fix?: string };
+
+export const ok = (found: string): Finding => ({ state: "ok", found });
+export const fail = (found: string, fix: string): Finding => ({ state: "fail", found, fix });
+export const warn = (found: string, fix: string): Finding => ({ state: "warn", found, fix });
+
+/** Put right so often since the start, a setting has another program that sets it. */
+const FOUGHT = 3;
+
+/** Tunnel, routes, forwarding and packet filter, after they were put right. */
+export function networkFinding({ repaired, remaining }: Kept, drift: readonly Drift[]): Finding {
+  if (remaining.length > 0)
+    return fail(remaining.join("; "), "see the daemon's log; then run ployzctl daemon install");
+  const [most] = drift;
+  if (most !== undefined && most.times >= FOUGHT)
+    return warn(
+      `put back ${most.times} times, last at ${most.at}: ${most.what}`,
+      most.what.includes("route")
+        ? "another program removes routes: set ManageForeignRoutes=no in /etc/systemd/networkd.conf, or unmanaged-devices=interface-name:ployz* for NetworkManager"
+        : "find the program that changes it: a firewall's service, or a script in cron",
+    );
+  if (repaired.length > 0)
+    return warn(`put right just now: ${repaired.join("; ")}`, "find the program that changed it");
+  return ok("tunnel, routes, bridge, forwarding and packet filter are in place");
+}
+
+export function firewallFinding(closed: readonly Closed[]): Finding {
+  if (closed.length === 0) return ok("no filter of another program stands in the way");
+  return fail(
+    closed.map(({ where, loses }) => `${where} drops packets: ${loses.join(", ")}`).join("; "),
+    closed.map(({ fix }) => fix).join("; "),
+  );
+}
+
+/** The resolvers for names outside of the cluster, by the status of DNS. */
+export function nameserversFinding(status: unknown): Finding {
+  const { upstreams = [] } = (status ?? {}) as {
+    readonly upstreams?: readonly { readonly address: string; readonly silent: boolean }[];
+  };
+  const silent = upstreams.filter((one) => one.silent).map(({ address }) => address);
+  const all = upstreams.map(({ address }) => address).join(", ");
+  if (upstreams.length === 0)
+    return fail(
+      "none: instances resolve no name outside of the cluster",
+      "write a nameserver into /etc/resolv.conf, or set dns_forward in /etc/ployz/config.toml",
+    );
+  if (silent.length === upstreams.length)
+    return fail(`${all}: none answers`, "check the network to them, or name others in /etc/resolv.conf");
+  return silent.length === 0
+    ? ok(all)
+    : warn(`${silent.join(", ")} of ${all} does not answer`, "remove it from /etc/resolv.conf");
+}
+
+export interface Disk {
+  /** One folder on it. */
+  readonly path: string;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+export function disksFinding(disks: readonly Disk[]): Finding {
+  const gib = (bytes: number) => Math.floor(bytes / 2 ** 30);
+  const text = ({ path, freeBytes, totalBytes }: Disk) =>
+    `${gib(freeBytes)} GiB of ${gib(totalBytes)} free in ${path}`;
+  const full = disks.filter(({ freeBytes }) => freeBytes < 2 ** 30);
+  const nearly = disks.filter(({ freeBytes, totalBytes }) => freeBytes < totalBytes / 10);
+  if (full.length > 0) return fail(full.map(text).join("; "), "free disk space");
+  if (nearly.length > 0) return warn(nearly.map(text).join("; "), "free disk space");
+  return ok(disks.map(text).join("; "));
+}
+
+/** What a gateway or DNS serves, against the last commits that the daemon knows. */
+export function servedFinding(
+  { applied, status }: FollowerState,
+  heads: readonly {
+    readonly revision: number;
+    readonly commit: { readonly namespace: string; readonly removed?: true };
+  }[],
+): Finding {
+  const { state, down, policy } = (status ?? {}) as {
+    readonly state?: string;
+    readonly down?: readonly string[];
+    readonly policy?: string;
+  };
+  if (state === "stopped") return fail("HAProxy does not run", "start it: ployzctl daemon install");
+  const behind = heads
+    .filter(({ commit, revision }) => (applied[commit.namespace] ?? 0) < revision)
+    .map(
+      ({ commit: { namespace }, revision }) =>
+        `${namespace} at ${applied[namespace] ?? "none"}, not ${revision}`,
+    );
+  if (behind.length > 0)
+    return fail(
+      `serves older commits: ${behind.join(", ")}`,
+      "see its log: /var/log/ployz; then: ployzctl daemon install",
+    );
+  const dropped = droppedOf(status);
+  if (dropped.length > 0)
+    return fail(
+      `does not serve ${dropped.join(", ")}`,
+      "free the port, or change the name or route, and deploy again",
+    );
+  if (policy === "changed")
+    return fail(
+      "another program changed the network policy; it is loaded again within 20 seconds",
+      "find the program that changes nftables",
+    );
+  if (down !== undefined && down.length > 0)
+    return warn(
+      `servers are DOWN: ${down.join(", ")}`,
+      "see why: ployzctl ps, and ployzctl logs of the service",
+    );
+  const names = heads.filter(({ commit }) => !commit.removed).map(({ commit }) => commit.namespace);
+  return ok(`serves ${names.sort().join(", ") || "no namespace"}`);
+}

@@ -1,0 +1,23 @@
+import { run } from "@ployz/exec";
+
+/**
+ * Whether exactly these rules are in effect. nft(8) prints rules in its own words, so the wanted ones are loaded into an empty network
+ * namespace and printed there. Where that is not allowed, the tables only have to be present.
+ */
+export async function isLoaded(input: string, tables: readonly string[]): Promise<boolean> {
+  const loaded: string[] = [];
+  for (const table of tables) {
+    const { exitCode, stdout } = await run("nft", ["list", "table", ...table.split(" ")], {
+      okExitCodes: [0, 1],
+    });
+    if (exitCode !== 0) return false;
+    loaded.push(stdout);
+  }
+  const wanted = await run("unshare", ["--net", "sh", "-c", "nft -f - && nft list ruleset"], {
+    input,
+    okExitCodes: [0, 1],
+  });
+  return wanted.exitCode !== 0 || words(wanted.stdout) === words(loaded.join("\n"));
+}
+
+const words = (text: string): string => text.split(/\s+/).filter(Boolean).join(" ");
