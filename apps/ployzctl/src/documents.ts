@@ -17,6 +17,7 @@ import type {
   ManifestDocument,
   MeshStatus,
   NamespaceRow,
+  NetworkPolicyDocument,
   OperationDetail,
   OperationResult,
   PlanView,
@@ -60,6 +61,7 @@ export type Document =
   | Api["POST /v1/mesh/leave"]["out"]
   | Api["POST /v1/operations/:id/abort"]["out"]
   | StoreStatus
+  | NetworkPolicyDocument
   | StoreRepaired
   | StorePlan
   | StoreMoved

@@ -21,6 +21,7 @@ export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/operation.ts";
 export { MAX_SECRET_BYTES, type SecretRecord, secretKey } from "./model/secret.ts";
 export type * from "./participant/commands.ts";
+export type { LoadedPolicy } from "./participant/network-commands.ts";
 export type { InstalledBuilds } from "./participant/update-commands.ts";
 export type * from "./ports/joiner.ts";
 export * from "./ports/machines.ts";

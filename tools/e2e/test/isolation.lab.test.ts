@@ -1,4 +1,4 @@
-import type { InstanceList } from "@ployz/primitives/client";
+import type { ClusterStatus, InstanceList, NetworkPolicyDocument } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, node, openCluster, webBundle } from "../src/cluster.ts";
 
@@ -93,4 +93,53 @@ it("the policy is back within a minute after another program flushed it", async 
   await expect
     .poll(async () => (await cluster.lab.sh(2, ["nft", "list", "tables"])).stdout, { timeout: 60_000 })
     .toContain("ployz_ployz0_policy");
+});
+
+it("the policy is shown with its reasons, and each machine has exactly it", async () => {
+  const { isolation, edges, machines } = await cluster.json<NetworkPolicyDocument>(1, [
+    ...["network", "policy", "show", "prod"],
+  ]);
+  expect(isolation).toBe("on");
+  expect(edges).toContainEqual({ from: "pr-42", to: "prod/web", why: 'allow_from = ["pr-*"]' });
+  expect(edges).toContainEqual({ from: "prod", to: "prod", why: "its own namespace" });
+  expect(edges.some(({ from, to }) => from === "pr-42" && to === "pr-42")).toBe(false);
+  expect(machines).toEqual(["m1", "m2"].map((machine) => ({ machine, policy: "loaded", right: true })));
+});
+
+it("a cluster without isolation is warned of, and one command turns it on", async () => {
+  const warned = async () =>
+    (await cluster.json<ClusterStatus>(2, ["status"])).warnings.filter(({ message }) =>
+      message.startsWith("namespaces are not apart"),
+    );
+  await deploy("prod", web("v3"));
+  const others = await addresses("prod");
+  expect(await warned()).toEqual([]);
+  await cluster.ctl(1, ["network", "policy", "disable", "--yes"]);
+  expect((await warned())[0]?.hint).toContain("ployzctl network policy enable");
+  await deploy("pr-42", web("v1") + probe("flat", "m2", all(others, "open")));
+  const { isolation, machines } = await cluster.json<NetworkPolicyDocument>(2, [
+    ...["network", "policy", "enable", "--yes"],
+  ]);
+  expect(isolation).toBe("on");
+  expect(machines.map(({ right }) => right)).toEqual([true, true]);
+  expect(await warned()).toEqual([]);
+  await deploy("pr-42", web("v1") + probe("apart", "m2", all(others, "closed")));
+});
+
+it("a host belongs to the namespace that routed it first, until its manifest lets another in", async () => {
+  const routed = (allowed: string, path: string) => (namespace: string) => {
+    const text = web("v1", `routes = [{ host = "own.test", path = "${path}" }]`);
+    return `namespace = "${namespace}"\n${allowed}${text}`;
+  };
+  const put = (text: string) => cluster.put(1, text, webBundle);
+  await cluster.ctl(1, ["deploy", "-f", await put(routed("", "/")("owner"))]);
+  const thief = await put(routed("", "/private")("thief"));
+  const refused = await cluster.ctl(1, ["deploy", "-f", thief, "--json"], { ok: [3] });
+  expect(refused.stdout).toContain("own.test");
+  const open = await put(routed('allow_routes_from = ["thief"]\n', "/")("owner"));
+  const plan = await cluster.ctl(1, ["deploy", "-n", "-f", open]);
+  expect(plan.stdout).toContain("allow_routes_from: none -> thief");
+  await cluster.ctl(1, ["deploy", "-f", open]);
+  await cluster.ctl(1, ["deploy", "-f", thief]);
+  expect((await cluster.get(2, "own.test", "/private/")).status).not.toBe(503);
 });

@@ -8,6 +8,7 @@ import { inspectCommands } from "./inspect/index.ts";
 import { machineCommands } from "./machine/index.ts";
 import { inviteCommands } from "./machine/invite.ts";
 import { meshCommands } from "./mesh/index.ts";
+import { policyCommands } from "./mesh/policy.ts";
 import { namespaceCommands } from "./namespace/index.ts";
 import { opsCommands } from "./ops/index.ts";
 import { secretCommands } from "./secret/index.ts";
@@ -19,6 +20,7 @@ const ALL: readonly Command[] = [
   ...daemonCommands,
   ...devCommands,
   ...meshCommands,
+  ...policyCommands,
   ...machineCommands,
   ...inviteCommands,
   ...storeCommands,

@@ -226,6 +226,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
     ...warningsOf({
       ...{ machines, instances, namespaces, volumes, open, storeAnswers },
       ...{ self: machine.id, removed: member.removed(), unreadable: unread, now: Date.now() },
+      isolated: cluster.isolation === "on" || !member.substrate.wantsIsolation,
     }),
     ...unreachable
       .filter(({ code }) => code !== "store_unavailable")

@@ -57,7 +57,7 @@ describe("warnings of volumes", () => {
   const warned = (state: string, over: object = {}) =>
     warningsOf({
       ...{ machines: machines(state), instances: [], namespaces: [], open: [], storeAnswers: true },
-      ...{ self: "m1", removed: false, unreadable: [], now: 0 },
+      ...{ self: "m1", removed: false, unreadable: [], now: 0, isolated: true },
       volumes: volumeList([head], machines(state), undefined).volumes,
       ...over,
     }).flatMap(({ message }) => (message.startsWith("volume") ? [message] : []));
@@ -96,6 +96,7 @@ describe("a machine of another build", () => {
         removed: false,
         unreadable: [],
         now: 0,
+        isolated: true,
         self: "m1",
         machines: rows,
         instances: [],

@@ -19,6 +19,8 @@ export interface Seen {
   readonly instances: readonly InstanceRow[];
   readonly namespaces: readonly NamespaceRow[];
   readonly volumes: readonly VolumeRow[];
+  /** Namespaces are apart, or the operator wants them not to be. */
+  readonly isolated: boolean;
   /** Records of the store that were passed over. */
   readonly unreadable: readonly Unreadable[];
   /** Running, interrupted, or owing cleanup. */
@@ -43,6 +45,7 @@ export function warningsOf(seen: Seen): readonly Warning[] {
   return [
     ...storeWarnings(seen),
     ...unreadableWarnings(seen.unreadable),
+    ...(seen.isolated ? [] : [FLAT]),
     ...aloneWarning(seen),
     ...machineWarnings(seen),
     ...versionWarnings(seen),
@@ -64,6 +67,12 @@ export function warningsOf(seen: Seen): readonly Warning[] {
       })),
   ];
 }
+
+/** A cluster from before 0.4 keeps what it had until an operator decides. */
+const FLAT: Warning = {
+  message: "namespaces are not apart: every workload reaches every other",
+  hint: 'see who talks to whom, then: ployzctl network policy enable; or keep it: [policy] isolation = "off" in /etc/ployz/config.toml',
+};
 
 /** One for each record, by its name, with the command that repairs it. */
 export const unreadableWarnings = (records: readonly Unreadable[]): readonly Warning[] =>

@@ -1,4 +1,4 @@
-import type { MachineRecord } from "@ployz/primitives/protocol";
+import type { LoadedPolicy, MachineRecord } from "@ployz/primitives/protocol";
 import { measureRtt, probePath, type Wireguard } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 import { askFollower } from "../host/follower-socket.ts";
@@ -14,7 +14,12 @@ export interface MeshDeps {
   readonly dnsSocket: string;
 }
 
-type MeshCommands = "membership.await" | "membership.handshake" | "machine.rtt" | "publish.await";
+type MeshCommands =
+  | "network.policy"
+  | "membership.await"
+  | "membership.handshake"
+  | "machine.rtt"
+  | "publish.await";
 
 export function meshHandlers(deps: MeshDeps): Pick<Handlers, MeshCommands> {
   const { wireguard, membership } = deps;
@@ -47,6 +52,11 @@ export function meshHandlers(deps: MeshDeps): Pick<Handlers, MeshCommands> {
       );
       const handshakes = Object.fromEntries(keys.map(([id, key]) => [id, peers.get(key) ?? 0]));
       return { handshakes, mtu: deps.mtu };
+    },
+    "network.policy": async (_args, { signal }) => {
+      const { status } = await askFollower(deps.dnsSocket, undefined, signal);
+      const { policy = "changed" } = status as { readonly policy?: LoadedPolicy };
+      return { policy };
     },
     "machine.rtt": async ({ machines }) => {
       const measured = await Promise.all(

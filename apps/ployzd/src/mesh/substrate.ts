@@ -52,6 +52,8 @@ export interface Substrate {
   setPeers(membership: Membership): Promise<void>;
   /** Puts back what another program changed of tunnel, routes, bridge, filter and followers. */
   keep(membership: Membership): Promise<Kept>;
+  /** The operator wants namespaces apart: the configuration's `policy.isolation`. */
+  readonly wantsIsolation: boolean;
   /** Filters of other programs that stand in the way; the operator opens those. */
   closedFilters(): Promise<readonly Closed[]>;
   /** Starts or adopts this machine's store server, if any. Call it once the newest generation is known. */
@@ -152,6 +154,7 @@ export async function openSubstrate(
     runtime,
     network,
     range: { first: plan.firstInstance, last: plan.lastInstance },
+    wantsIsolation: config.isolation,
     setPeers: async (now) => void (await setPeers(now)),
     async keep(now) {
       const { changes } = await setPeers(now);

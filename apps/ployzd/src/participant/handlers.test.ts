@@ -24,6 +24,7 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "membership.await": false,
   "membership.handshake": false,
   "machine.rtt": false,
+  "network.policy": false,
   "image.ensure": true,
   "bundle.ensure": true,
   "instance.reserve": true,

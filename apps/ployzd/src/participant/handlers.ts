@@ -34,6 +34,7 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "membership.handshake",
   "machine.rtt",
   "transfer.offer",
+  "network.policy",
   "update.look",
   "update.await",
 ]);

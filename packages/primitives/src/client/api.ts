@@ -30,6 +30,7 @@ import type {
   InstanceList,
   MachineList,
   ManifestDocument,
+  NetworkPolicyDocument,
   RttTable,
   SnapshotList,
   VolumeList,
@@ -96,6 +97,13 @@ export interface Api {
   "GET /v1/machines/rtt": { query: Record<never, string>; body: undefined; out: RttTable };
   "GET /v1/status": { query: Record<never, string>; body: undefined; out: ClusterStatus };
   "GET /v1/names": { query: Record<never, string>; body: undefined; out: NameList };
+  "GET /v1/network/policy": { query: { namespace?: string }; body: undefined; out: NetworkPolicyDocument };
+  /** Answers when the machines follow, or after ten seconds. */
+  "POST /v1/network/isolation": {
+    query: Record<never, string>;
+    body: Body<"POST /v1/network/isolation">;
+    out: NetworkPolicyDocument;
+  };
   "GET /v1/doctor": { query: Record<never, string>; body: undefined; out: DoctorReport };
   "GET /v1/ps": { query: { namespace?: string }; body: undefined; out: InstanceList };
   /** Newest first. */

@@ -118,6 +118,7 @@ export const BODIES = {
     overwrite: flag,
     preview: flag,
   }),
+  "POST /v1/network/isolation": closed({ isolation: Type.Enum(["on", "off"]) }),
   "POST /v1/store/repair": closed({
     record: Type.String({
       pattern: patterns.FACT_RECORD,

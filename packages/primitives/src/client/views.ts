@@ -8,6 +8,7 @@ import type {
   ObservedSnapshot,
   ObservedVolume,
 } from "../participant/commands.ts";
+import type { LoadedPolicy } from "../participant/network-commands.ts";
 
 export type MachineRow = {
   readonly record: MachineRecord;
@@ -136,6 +137,21 @@ export type ClusterStatus = {
   };
   readonly warnings: readonly { readonly message: string; readonly hint: string }[];
 };
+/** What may talk to what. */
+export type NetworkPolicyDocument = {
+  readonly kind: "network-policy";
+  readonly isolation: "on" | "off";
+  readonly edges: readonly NetworkEdge[];
+  /** `right`: its packet filter is exactly the one of the last commits. */
+  readonly machines: readonly {
+    readonly machine: string;
+    readonly policy: LoadedPolicy | "unknown";
+    readonly right: boolean;
+    readonly error?: ErrorBody;
+  }[];
+};
+/** `from` may open connections to `to`: a namespace, `namespace/service`, `gateways`, `dns`, `outside`, or `*`. */
+export type NetworkEdge = { readonly from: string; readonly to: string; readonly why: string };
 export type DoctorReport = {
   readonly kind: "doctor";
   readonly ok: boolean;

@@ -196,6 +196,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
         return fail("no_handshake", `no handshake with ${missing.join(", ")}`, { missing });
       return { handshakes: Object.fromEntries(machines.map((id) => [id, 0])) };
     },
+    "network.policy": () => ({ policy: "loaded" }),
     "machine.rtt": ({ machines }) => ({ rttMs: Object.fromEntries(machines.map((id) => [id, 1])) }),
   };
 }

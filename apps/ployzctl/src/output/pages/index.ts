@@ -7,6 +7,7 @@ import { commitPage, historyPage } from "./history.ts";
 import { invitesPage } from "./invites.ts";
 import { addedPage, machinePage, machinesPage, meshPage, rttPage, updatedPage } from "./machines.ts";
 import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
+import { networkPolicyPage } from "./network.ts";
 import { detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
 import { secretPage, secretsPage } from "./secrets.ts";
@@ -104,6 +105,8 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return storePlanPage(document);
     case "store-moved":
       return movedPage(document);
+    case "network-policy":
+      return networkPolicyPage(document);
     case "store-repaired":
       return [lines(`${document.record}: ${REPAIRED[document.action]}`)];
     case "store-snapshot":

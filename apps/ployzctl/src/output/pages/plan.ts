@@ -87,7 +87,7 @@ const isRepair = (value: unknown): value is Repair =>
 /** The summary of a namespace's change; empty for other primitives. */
 function changeLines(summary: Json): readonly Cell[] {
   if (!isChange(summary)) return [];
-  const { services, jobs, routes, volumes } = summary;
+  const { services, jobs, routes, volumes, allowRoutesFrom } = summary;
   const mark = (sign: keyof typeof TONES, text: string): Cell => ({
     text: `${sign} ${text}`,
     tone: TONES[sign],
@@ -117,8 +117,18 @@ function changeLines(summary: Json): readonly Cell[] {
     ...routes.removed.map((route) =>
       mark("-", `route ${routeText(route)} -> ${route.service}:${route.port}`),
     ),
+    ...(allowRoutesFrom === undefined
+      ? []
+      : [
+          mark(
+            "~",
+            `allow_routes_from: ${listText(allowRoutesFrom.from)} -> ${listText(allowRoutesFrom.to)}`,
+          ),
+        ]),
   ];
 }
+
+const listText = (names: readonly string[]): string => names.join(", ") || "none";
 
 const downText = (ms: number | undefined): string => (ms === undefined ? "" : ` (down for ${duration(ms)})`);
 

@@ -87,6 +87,8 @@ export type ChangeSummary = {
   readonly routes: { readonly added: readonly CommittedRoute[]; readonly removed: readonly CommittedRoute[] };
   readonly images: readonly { readonly ref: string; readonly digest: string }[];
   readonly volumes: readonly VolumeSummary[];
+  /** The namespaces that may route its hosts, when they change. */
+  readonly allowRoutesFrom?: { readonly from: readonly string[]; readonly to: readonly string[] };
   readonly next: NextState;
 };
 
@@ -119,8 +121,16 @@ export function summarise(
       })),
       ...decision.lost.map(({ name, machine, spec }) => ({ name, action: "lost" as const, machine, spec })),
     ],
+    ...allowedRoutes(next, facts.head?.commit),
     next,
   };
+}
+
+function allowedRoutes(
+  { allowRoutesFrom: to = [] }: NextState,
+  { allowRoutesFrom: from = [] }: Pick<Commit, "allowRoutesFrom"> = {},
+): Pick<ChangeSummary, "allowRoutesFrom"> {
+  return canonical(from) === canonical(to) ? {} : { allowRoutesFrom: { from, to } };
 }
 
 function summariseService(service: ServiceDecision, candidates: readonly Candidate[]): ServiceSummary {
