@@ -19,7 +19,7 @@ export interface Mount {
 }
 
 export interface InstanceSpec {
-  /** Unique on the machine; `[a-z0-9][a-z0-9.-]{0,119}`. Names the container, or the service folder and the network namespace. */
+  /** Unique on the machine; `[a-z0-9][a-z0-9.-]{0,159}`. Names the container, or the service folder and the network namespace. */
   readonly id: string;
   /** Kept on the substrate and returned by `list`. Not part of the identity: another operation may adopt what a dead one left. */
   readonly labels: Readonly<Record<string, string>>;

@@ -4,7 +4,8 @@ import { isAbsolute, normalize } from "node:path";
 import { PloyzError } from "./error-codes.ts";
 import type { InstanceSpec } from "./runtime.ts";
 
-const ID = /^[a-z0-9][a-z0-9.-]{0,119}$/;
+/** Room for a namespace and a service of 63 letters each, a slot and an operation. */
+const ID = /^[a-z0-9][a-z0-9.-]{0,159}$/;
 const HOSTNAME = /^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62})$/;
 /** Processes and threads of an instance that says nothing else. */
 export const DEFAULT_PIDS = 4096;
@@ -87,7 +88,7 @@ export function missing(id: string): PloyzError {
 export function invalid(id: string, field: string, why: string): PloyzError {
   return new PloyzError({
     code: "instance_invalid",
-    message: `instance ${JSON.stringify(id.slice(0, 130))}: ${field} ${why}`,
+    message: `instance ${JSON.stringify(id.slice(0, 170))}: ${field} ${why}`,
     details: { field },
   });
 }

@@ -77,7 +77,7 @@ export function runtimeContract(name: string, backend: Backend): void {
       await expect(runtime.create({ ...spec, env: { A: "b" } })).rejects.toSatisfy(
         (e) => code(e) === "instance_conflict",
       );
-      for (const id of ["../x", "-x", "a/b", "", "x\0y", "A", "a".repeat(121)]) {
+      for (const id of ["../x", "-x", "a/b", "", "x\0y", "A", "a".repeat(161)]) {
         await expect(runtime.create({ ...spec, id })).rejects.toSatisfy(
           (e) => code(e) === "instance_invalid",
         );
