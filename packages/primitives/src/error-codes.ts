@@ -12,6 +12,7 @@ export const ERRORS = defineErrors({
     usage: {
       invalid_input:
         "A name, an argument or a field of the manifest is wrong; the message starts with the field.",
+      plan_too_large: "The plan is larger than a message of the store: too many instances change at once.",
     },
     unreachable: {
       daemon_unreachable: "No daemon answers on the socket, or the connection broke before the result.",

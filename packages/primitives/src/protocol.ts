@@ -16,10 +16,11 @@ export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy } from "./model/invit
 export type { EntryBody, JournalEntry } from "./model/journal.ts";
 export type { Json } from "./model/json.ts";
 export { KEPT_PORTS, type KeptPorts } from "./model/kept-ports.ts";
+export { bytesOf, datasetLength, LIMITS } from "./model/limits.ts";
 export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
 export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/operation.ts";
-export { MAX_SECRET_BYTES, type SecretRecord, secretKey } from "./model/secret.ts";
+export { type SecretRecord, secretKey } from "./model/secret.ts";
 export type * from "./participant/commands.ts";
 export type { LoadedPolicy } from "./participant/network-commands.ts";
 export type { InstalledBuilds } from "./participant/update-commands.ts";

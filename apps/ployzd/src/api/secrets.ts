@@ -1,6 +1,6 @@
 import type { SecretChanged, SecretList, SecretSet } from "@ployz/primitives/client";
 import { secretUsers } from "@ployz/primitives/host";
-import { checkLabel, MAX_SECRET_BYTES, type SecretRecord, secretKey } from "@ployz/primitives/protocol";
+import { bytesOf, checkLabel, LIMITS, type SecretRecord, secretKey } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";
@@ -91,7 +91,7 @@ function checked(field: string, text: string): void {
 }
 
 function secretOf({ value, by, ...rest }: SecretSet): SecretSet {
-  if (Buffer.byteLength(value) > MAX_SECRET_BYTES)
-    throw invalid(`value: is longer than ${MAX_SECRET_BYTES} bytes`);
+  if (bytesOf(value) > LIMITS.word)
+    throw invalid(`value: is longer than ${LIMITS.word} bytes`);
   return { value, by: printable(by), ...rest };
 }

@@ -1,5 +1,5 @@
 import { type LocalStoreMachine, type NatsStore, openVault, type Vault } from "@ployz/nats-store";
-import { type FactStore, type SecretRecord, type SecretRef, secretKey } from "@ployz/primitives/protocol";
+import { bytesOf, type FactStore, type SecretRecord, type SecretRef, secretKey } from "@ployz/primitives/protocol";
 import { operationIds } from "../clock.ts";
 import { PloyzError } from "../error-codes.ts";
 
@@ -142,8 +142,8 @@ const vaultKey = ({ namespace, name }: SecretName): string => `${namespace}.${na
 const heldIn = (text: string | undefined): Held | undefined =>
   text === undefined ? undefined : (JSON.parse(text) as Held);
 
-function recordOf({ value: _value, ...record }: Held): SecretRecord {
-  return record;
+function recordOf({ value, ...record }: Held): SecretRecord {
+  return { ...record, bytes: bytesOf(value) };
 }
 
 const shownName = ({ namespace, name }: SecretName): string => `${namespace}/${name}`;

@@ -2,6 +2,7 @@ import Type, { type TObject } from "typebox";
 import type { Refusal } from "../engine/types.ts";
 import type { VolumeSpec } from "../model/commit.ts";
 import { bytes } from "../model/fields.ts";
+import { LIMITS, RECORDSIZES } from "../model/limits.ts";
 import { type Shape, shapeChecker } from "../model/shape.ts";
 
 type Parsed<In> =
@@ -20,8 +21,8 @@ export function inputParser<T extends TObject>(schema: T): (input: unknown) => P
 /** Fields of a volume, in the input of a primitive that creates one. */
 export const volumeFields = {
   scope: Type.Optional(Type.Enum(["single", "shared"])),
-  quotaBytes: Type.Optional(bytes("Most space it may take.")),
-  recordsizeBytes: Type.Optional(bytes("Record size of the dataset.")),
+  quotaBytes: Type.Optional(bytes("Most space it may take.", LIMITS.quota)),
+  recordsizeBytes: Type.Optional(Type.Enum(RECORDSIZES, { description: "Record size of the dataset." })),
 };
 
 export const volumeSpecOf = ({

@@ -120,6 +120,7 @@ function contextOf(
     operation,
     signal,
     output: (id) => outputFor(session, step, id),
+    summary: planOf(session).summary,
     call: (machine, command, args, options) => {
       const fence = { ...keeper.fence, generation: deps.generation() };
       const both = options.signal === signal ? signal : AbortSignal.any([options.signal, signal]);

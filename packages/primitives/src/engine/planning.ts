@@ -1,4 +1,6 @@
 import { type ErrorBody, PloyzError } from "@ployz/errors";
+import type { Refusal } from "../error-codes.ts";
+import { bytesOf, LIMITS } from "../model/limits.ts";
 import { abortedError } from "./leases.ts";
 import type { Run } from "./run-context.ts";
 import type { Plan } from "./types.ts";
@@ -26,5 +28,13 @@ export async function observeAndPlan(run: Run, operation: string, signal: AbortS
   const plan = primitive.plan(run.input, facts, operation);
   if ("refusals" in plan) throw new RefusedError(plan.refusals);
   checkPlan(plan, primitive.steps);
+  const bytes = bytesOf(JSON.stringify([run.input, plan]));
+  if (bytes > LIMITS.message) throw new RefusedError([tooLarge(bytes)]);
   return { facts, plan };
 }
+
+const tooLarge = (bytes: number): Refusal => ({
+  code: "plan_too_large",
+  message: `the plan has ${bytes} bytes; the store takes ${LIMITS.message}`,
+  hint: "change fewer instances at a time, or divide the namespace",
+});

@@ -20,6 +20,8 @@ export interface StepContext<Ports> {
   readonly signal: AbortSignal;
   /** Outputs of finished steps by step id. Throws on a step that is not in `needs` (transitively); a settle step may read every prepare step. */
   output(step: string): Json;
+  /** Of the plan. */
+  readonly summary: Summary;
   /** Calls a machine under the operation's fence. */
   readonly call: Machines["call"];
   /** Live only, not journaled: bytes, rate, the thing waited for. */

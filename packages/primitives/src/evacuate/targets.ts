@@ -108,7 +108,7 @@ const memoryOf = ({ placement, resources }: ServiceSpec): number =>
 function misfit(group: Group & Demand, host: Host, leaving: string, room: number): string | undefined {
   const { specs, quotaBytes, usedBytes, memoryBytes, only } = group;
   const demand = { avoid: [leaving], newVolumeBytes: quotaBytes, memoryBytes, ...(only && { only }) };
-  const anything = { runtime: host.runtime, constraints: undefined };
+  const anything = { runtime: host.runtime, constraints: undefined, cpus: 0 };
   for (const needs of specs.length > 0 ? specs.map(needsOf) : [anything]) {
     const reason = unfit({ ...needs, ...demand }, host);
     if (reason !== undefined) return reason;

@@ -3,10 +3,11 @@ import { didYouMean } from "../model/did-you-mean.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import { keptFor } from "../model/kept-ports.ts";
 import { shown } from "../model/names.ts";
+import { checkDuration, checkVolumeBounds, checkWorkloadBounds } from "./bounds.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
 import { checkTargets } from "./targets.ts";
-import { durationMs, MAX_DURATION_MS, sizeBytes } from "./units.ts";
+import { durationMs } from "./units.ts";
 
 /** Rules beyond the schema: references between names, exclusive fields, duplicates, cycles. Expects a document of the right shape. */
 export function checkMeaning(manifest: Manifest): readonly Refusal[] {
@@ -23,7 +24,7 @@ export function checkMeaning(manifest: Manifest): readonly Refusal[] {
     const at = ["jobs", name];
     if (Object.hasOwn(manifest.services ?? {}, name))
       refusals.push(invalid(at, `a service is called ${shown(name)} too`, "give one of them another name"));
-    refusals.push(...checkWorkload(at, job), ...checkDurations(at, job, ["stop_grace", "timeout"]));
+    refusals.push(...checkWorkload(at, job), ...checkDuration([...at, "timeout"], job.timeout, 1));
   }
   refusals.push(
     ...checkRoutes(services),
@@ -34,7 +35,10 @@ export function checkMeaning(manifest: Manifest): readonly Refusal[] {
 }
 
 function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJob): Refusal[] {
-  const refusals: Refusal[] = [];
+  const refusals: Refusal[] = [
+    ...checkWorkloadBounds(at, spec),
+    ...checkDuration([...at, "stop_grace"], spec.stop_grace),
+  ];
   if (spec.image === undefined && spec.bundle === undefined)
     refusals.push(invalid(at, "needs an `image` (a container) or a `bundle` (a host process)"));
   if (spec.image !== undefined && spec.bundle !== undefined)
@@ -52,7 +56,7 @@ function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJ
 }
 
 function checkService(at: readonly Segment[], service: ManifestService, manifest: Manifest): Refusal[] {
-  const refusals = checkDurations(at, service, ["stop_grace", "drain"]);
+  const refusals: Refusal[] = [...checkDuration([...at, "drain"], service.drain)];
   if (service.replicas !== undefined && service.placement !== undefined)
     refusals.push(
       invalid([...at, "replicas"], 'excludes `placement = "every-machine"`', "keep one of the two"),
@@ -67,7 +71,10 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
       refusals.push(invalid([...where, "port"], "is for `http` and `tcp` only", "leave `port` out"));
     else if ((durationMs(ready.settle) ?? 0) >= (durationMs(ready.timeout ?? "") ?? DEFAULTS.readyTimeoutMs))
       refusals.push(invalid([...where, "settle"], "must be shorter than `timeout`", "raise `timeout`"));
-    refusals.push(...checkDurations(where, ready, ["settle", "timeout"]));
+    refusals.push(
+      ...checkDuration([...where, "settle"], ready.settle),
+      ...checkDuration([...where, "timeout"], ready.timeout, 1),
+    );
   }
   for (const [index, route] of (service.routes ?? []).entries())
     refusals.push(...checkRoute([...at, "routes", index], route, service));
@@ -107,18 +114,6 @@ function checkPort(at: readonly Segment[], port: string | undefined, service: Ma
   return [invalid([...at, "port"], `the service has no port ${shown(port)}`, hint)];
 }
 
-function checkDurations<K extends string>(
-  at: readonly Segment[],
-  holder: { readonly [key in K]?: string },
-  keys: readonly K[],
-): Refusal[] {
-  return keys.flatMap((key) => {
-    const text: string | undefined = holder[key];
-    const long = text !== undefined && (durationMs(text) ?? 0) > MAX_DURATION_MS;
-    return long ? [invalid([...at, key], `${text} is longer than a day`)] : [];
-  });
-}
-
 function checkRoutes(services: readonly (readonly [string, ManifestService])[]): Refusal[] {
   const owners = new Map<string, string>();
   const refusals: Refusal[] = [];
@@ -145,17 +140,8 @@ function checkVolumes(
   manifest: Manifest,
 ): Refusal[] {
   const refusals: Refusal[] = [];
-  for (const [name, { recordsize }] of Object.entries(manifest.volumes ?? {})) {
-    const bytes = recordsize === undefined ? 512 : (sizeBytes(recordsize) ?? 0);
-    if (bytes < 512 || bytes > 128 * 1024 || !Number.isInteger(Math.log2(bytes)))
-      refusals.push(
-        invalid(
-          ["volumes", name, "recordsize"],
-          `${recordsize} is no power of two up to 128K`,
-          'for example "16K"',
-        ),
-      );
-  }
+  for (const [name, volume] of Object.entries(manifest.volumes ?? {}))
+    refusals.push(...checkVolumeBounds(["volumes", name], volume));
   const users = new Map<string, string>();
   for (const [name, service] of services) {
     for (const volume of Object.keys(service.volumes ?? {})) {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bundlePaths, checkManifest, MAX_MANIFEST_BYTES, parseManifest } from "./parse.ts";
+import { LIMITS } from "../model/limits.ts";
+import { bundlePaths, checkManifest, parseManifest } from "./parse.ts";
 
 function refusals(toml: string): readonly string[] {
   const result = parseManifest(`namespace = "prod"\n${toml}`, "toml");
@@ -261,7 +262,7 @@ test("syntax errors say line and column", () => {
 });
 
 test("more than a megabyte is not read", () => {
-  const result = parseManifest(`# ${"x".repeat(MAX_MANIFEST_BYTES)}`, "toml");
+  const result = parseManifest(`# ${"x".repeat(LIMITS.manifest)}`, "toml");
   expect(!result.ok && result.refusals[0]?.message).toMatch(/1048576/);
 });
 

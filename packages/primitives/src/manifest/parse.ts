@@ -2,11 +2,10 @@ import { parse as parseToml, TomlError } from "smol-toml";
 import type { Refusal } from "../error-codes.ts";
 import { invalid } from "../model/field.ts";
 import type { Json } from "../model/json.ts";
+import { bytesOf, LIMITS } from "../model/limits.ts";
 import { shapeChecker } from "../model/shape.ts";
 import { checkMeaning } from "./check.ts";
 import { type Manifest, ManifestSchema } from "./schema.ts";
-
-export const MAX_MANIFEST_BYTES = 1024 * 1024;
 
 export type ManifestResult =
   | { readonly ok: true; readonly manifest: Manifest }
@@ -14,9 +13,9 @@ export type ManifestResult =
 
 /** Reads a manifest. Pure; every refusal has code `invalid_input` and names its field, or the line and column of a syntax error. */
 export function parseManifest(text: string, format: "toml" | "json"): ManifestResult {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > MAX_MANIFEST_BYTES)
-    return refused(`the manifest has ${bytes} bytes; at most ${MAX_MANIFEST_BYTES} are read`);
+  const bytes = bytesOf(text);
+  if (bytes > LIMITS.manifest)
+    return refused(`the manifest has ${bytes} bytes; at most ${LIMITS.manifest} are read`);
   let document: Json;
   try {
     // The round trip makes plain JSON of TOML's dates and non-finite numbers, which no field takes.

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import type { EnvValue } from "../model/commit.ts";
+import { LIMITS } from "../model/limits.ts";
 import * as patterns from "../model/patterns.ts";
 
 /**
@@ -35,7 +36,7 @@ function map<T extends Type.TSchema>(keys: string, value: T, description: string
 const envValue = Type.Unsafe<EnvValue>({
   type: ["string", "object"],
   pattern: patterns.NO_NUL,
-  maxLength: 32768,
+  maxLength: LIMITS.word,
   properties: { secret: name("A secret of this namespace: `ployzctl secret set`.") },
   required: ["secret"],
   ...closed,
@@ -47,7 +48,7 @@ const env = map(
   'Environment variables: strings, or `{ secret = "name" }` for the value of a secret.',
 );
 
-const command = Type.Array(Type.String({ pattern: patterns.NO_NUL, maxLength: 32768 }), {
+const command = Type.Array(Type.String({ pattern: patterns.NO_NUL, maxLength: LIMITS.word }), {
   minItems: 1,
   maxItems: 1000,
   description: "Program and arguments; never passed through a shell.",
@@ -169,7 +170,9 @@ const service = Type.Object(
         description: "One instance on every machine that fits; instead of `replicas`.",
       }),
     ),
-    ports: Type.Optional(map(patterns.NAME, port("Port that the service listens on."), "Named ports.", 100)),
+    ports: Type.Optional(
+      map(patterns.PORT_NAME, port("Port that the service listens on."), "Named ports.", 100),
+    ),
     routes: Type.Optional(Type.Array(route, { maxItems: 1000, description: "What the gateways send here." })),
     allow_from: Type.Optional(
       Type.Array(Type.String({ pattern: patterns.PEER, description: "`gw`, `gw:web`, `pr-*` or `*`." }), {

@@ -1,9 +1,6 @@
 const MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const BYTES = { K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 } as const;
 
-/** Longest duration that a manifest may ask for: a day. Timers overflow after 24.8 of them. */
-export const MAX_DURATION_MS = 86_400_000;
-
 /** Milliseconds of a duration that matches `patterns.DURATION`; `undefined` for anything else. */
 export function durationMs(text: string): number | undefined {
   const match = /^([0-9]+)(ms|s|m|h)$/.exec(text);

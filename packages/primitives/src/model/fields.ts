@@ -1,4 +1,5 @@
 import Type from "typebox";
+import { LIMITS } from "./limits.ts";
 import * as patterns from "./patterns.ts";
 
 /** Fields that many documents have. What each pattern allows stands beside it. */
@@ -23,8 +24,8 @@ export const endpoints = (minItems: number) =>
     description: "a list of at most 32 such as 203.0.113.7:51820",
   });
 
-export const bytes = (description: string) =>
-  Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description });
+export const bytes = (description: string, minimum = 1) =>
+  Type.Integer({ minimum, maximum: LIMITS.size, description });
 
 /** Who asked, `user@machine`: for people only. It is stored and printed, see `printable`. */
 export const by = Type.String({ description: "who asks: user@machine" });

@@ -1,3 +1,5 @@
+import { LIMITS } from "./limits.ts";
+
 /**
  * What names and values may look like, each pattern once. Every pattern starts with its length bound, so that an over-long value is
  * refused in constant time, and none lets a control character, a space or a leading dash through: names end up in file names,
@@ -11,7 +13,10 @@ const label = "[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?";
  * Names of namespaces, services, jobs, volumes and machines: a DNS label (RFC 1123) that starts with a letter. `constructor` would
  * collide with what every JavaScript object has.
  */
-export const NAME = bounded(63, `(?!constructor$)${label}`);
+export const NAME = bounded(LIMITS.name, `(?!constructor$)${label}`);
+
+/** The name of a port: its SRV record begins with `_`, in the same label. */
+export const PORT_NAME = bounded(LIMITS.portName, `(?!constructor$)${label}`);
 
 /** A volume of a namespace. */
 export const VOLUME = bounded(127, `${label}/${label}`);
@@ -41,12 +46,12 @@ export const PATH = bounded(
 export const PROBE_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%/?&-]*`);
 
 /** Where a volume is mounted: absolute, no `.` or `..` segments. */
-export const MOUNT_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9._@+-]+)+`);
+export const MOUNT_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+`);
 
 export const DURATION = bounded(12, "[0-9]+(ms|s|m|h)");
 export const SIZE = bounded(16, "[0-9]+[KMGT]");
 
-export const ENV_NAME = bounded(256, "(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*");
+export const ENV_NAME = bounded(LIMITS.variableName, "(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*");
 export const USER = bounded(
   65,
   "([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})(:([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10}))?",
@@ -105,7 +110,7 @@ export const NKEY = "^U[A-Z2-7]{55}$";
 export const CLUSTER_ID = bounded(100, "[a-z][a-z0-9-]*");
 
 /** A ZFS dataset in whose names Ployz still has room for its own. */
-export const DATASET = bounded(60, "[A-Za-z][A-Za-z0-9_.:/-]*");
+export const DATASET = bounded(LIMITS.zfsRoot, "[A-Za-z][A-Za-z0-9_.:/-]*");
 
 export const VERSION = bounded(100, "[A-Za-z0-9.+-]+");
 
@@ -115,15 +120,16 @@ export const ADDED_BY = bounded(40, "[A-Za-z0-9]+");
 /** What each of them allows, for the hint of an error. */
 export const ALLOWED: Readonly<Record<string, string>> = {
   [NAME]: "1 to 63 lower-case letters, digits and dashes, starting with a letter and not ending with a dash",
+  [PORT_NAME]: `1 to ${LIMITS.portName} lower-case letters, digits and dashes, starting with a letter and not ending with a dash`,
   [VOLUME]: "NAMESPACE/VOLUME",
   [PLACE]: "1 to 63 lower-case letters, digits and inner dashes",
   [HOST]: "a lower-case host name such as www.example.com or *.example.com",
   [PATH]: "an absolute URL path such as /api, without `..`, `//`, `;`, query or spaces",
   [PROBE_PATH]: "an absolute URL path such as /healthz, without `..` or spaces",
-  [MOUNT_PATH]: "an absolute path such as /var/lib/app, without `..` or a trailing slash",
+  [MOUNT_PATH]: `an absolute path such as /var/lib/app, without \`..\` or a trailing slash, each part at most ${LIMITS.pathComponent} letters`,
   [DURATION]: "a whole number and ms, s, m or h, such as 30s",
   [SIZE]: "a whole number and K, M, G or T, such as 256M",
-  [ENV_NAME]: "letters, digits and underscores, not starting with a digit",
+  [ENV_NAME]: `1 to ${LIMITS.variableName} letters, digits and underscores, not starting with a digit`,
   [USER]: "user, user:group or numeric ids, such as nobody or 1000:1000",
   [IMAGE]: "an image reference such as registry.example.com/team/app:v2 or app@sha256:…, in lower case",
   [BUNDLE_PATH]: "a path such as ./api, without control characters or a leading dash",
@@ -133,5 +139,5 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [ENDPOINT]: "ADDRESS:PORT, such as 203.0.113.7:51820",
   [SERVER]: "ADDRESS:PORT, such as 10.101.1.1:4222",
   [SSH_TARGET]: "user@host or user@host:port, such as root@203.0.113.7",
-  [DATASET]: "a dataset such as tank/ployz, at most 60 characters",
+  [DATASET]: `a dataset such as tank/ployz, at most ${LIMITS.zfsRoot} characters`,
 };

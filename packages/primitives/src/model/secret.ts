@@ -1,11 +1,13 @@
 import Type, { type Static } from "typebox";
-import { label, object, text } from "./schema.ts";
+import { count, label, object, text } from "./schema.ts";
 
 /** The fact `secret.<namespace>.<name>`: that there is a secret. Its value is sealed, on store machines only. */
 export const SecretRecord = object({
   namespace: label(),
   name: label(),
   version: text(),
+  /** Of the value, in UTF-8. Absent: set before 0.5. */
+  bytes: Type.Optional(count()),
   /** RFC 3339. */
   at: text(),
   /** `user@machine`, for people only. */
@@ -14,9 +16,6 @@ export const SecretRecord = object({
   private: Type.Optional(Type.Literal(true)),
 });
 export type SecretRecord = Static<typeof SecretRecord>;
-
-/** Most bytes of UTF-8 that a value may have: it becomes an environment variable. */
-export const MAX_SECRET_BYTES = 32_768;
 
 export const secretKey = ({
   namespace,

@@ -8,7 +8,9 @@ import type { ChangeKinds } from "../change/steps/kinds.ts";
 import { snapshotName } from "../change/steps/volumes.ts";
 import type { Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
 import type { Volume } from "../model/commit.ts";
+import { invalid } from "../model/field.ts";
 import type { Json } from "../model/json.ts";
+import { datasetLength, LIMITS } from "../model/limits.ts";
 import { Input, type VolumeSnapshotInput } from "./input.ts";
 
 type Facts = Omit<ChangeFacts, "content"> & {
@@ -48,6 +50,8 @@ export const volumeSnapshot: Primitive<PrimitivePorts, VolumeSnapshotInput, Fact
     if (input.name !== undefined && has(input.name, volume, facts) && facts.known === undefined)
       return { refusals: [exists(input)] };
     const snapshot = input.name ?? snapshotName(operation);
+    const over = datasetLength({ namespace, id }, snapshot.length) - LIMITS.dataset;
+    if (over > 0) return { refusals: [tooLong(over)] };
     const changes = !has(snapshot, volume, facts);
     return {
       basis: [{ key: `commit.${namespace}`, revision: facts.head?.revision ?? 0 }],
@@ -94,6 +98,13 @@ function away({ namespace, volume }: VolumeSnapshotInput, { machine }: Volume): 
     machine,
   };
 }
+
+const tooLong = (over: number): Refusal =>
+  invalid(
+    ["name"],
+    `with the dataset's it would have ${LIMITS.dataset + over} letters; ZFS takes ${LIMITS.dataset}`,
+    `shorten it by ${over}`,
+  );
 
 function exists({ namespace, volume, name }: VolumeSnapshotInput): Refusal {
   return {

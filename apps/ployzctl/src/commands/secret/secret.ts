@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { MAX_SECRET_BYTES } from "@ployz/primitives/protocol";
+import { LIMITS } from "@ployz/primitives/protocol";
 import type { SecretChanged } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import { usage } from "../../errors.ts";
@@ -22,7 +22,7 @@ export async function set(context: Context, input: Input): Promise<SecretChanged
 
 /** Allows one newline at the end. Bytes that are not UTF-8 would not survive JSON. */
 async function readText(context: Context): Promise<string> {
-  const bytes = await readStdinBytes(context, MAX_SECRET_BYTES + 2, "value");
+  const bytes = await readStdinBytes(context, LIMITS.word + 2, "value");
   if (!isUtf8(bytes))
     throw usage("the value on stdin is not UTF-8 text", "encode it, for example with base64");
   return bytes.toString("utf8");

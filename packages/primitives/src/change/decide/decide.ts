@@ -12,6 +12,7 @@ import { excluded, type Host, hostsOf, type Needs, noFit, place, type SlotDemand
 import { refuseFull } from "./pool-space.ts";
 import { isUnknownMachine, noMachines, refuseDesired } from "./refuse.ts";
 import { shippable, stoppable } from "./refuse-decision.ts";
+import { refuseNames } from "./refuse-names.ts";
 import { type SecretScope, type Secrets, sameSecrets, secretScope } from "./secrets.ts";
 import { planVolumes, refuseVolumes, type VolumePlan } from "./volumes.ts";
 
@@ -110,6 +111,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     ...shippable(services, jobs, facts),
     ...stoppable(services, decided, state),
     ...refuseVolumes(decided, touched, facts),
+    ...refuseNames(desired, decided, facts),
     ...refuseFull(decided, facts),
     ...services.flatMap(({ name, next, start }) =>
       next !== undefined && start.length > 0 ? secrets.refuse(`services.${name}`, next.spec) : [],

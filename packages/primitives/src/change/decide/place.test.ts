@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type Host, type Needs, place, type SlotDemand } from "./place.ts";
 
 const GIB = 2 ** 30;
-const needs: Needs = { runtime: "docker", constraints: undefined, memoryBytes: 0 };
+const needs: Needs = { runtime: "docker", constraints: undefined, memoryBytes: 0, cpus: 0 };
 
 function host(id: string, more: Partial<Host> = {}): Host {
   return {
@@ -17,6 +17,7 @@ function host(id: string, more: Partial<Host> = {}): Host {
     memoryFreeBytes: 8 * GIB,
     promisableBytes: undefined,
     instances: 0,
+    addressesFree: 253,
     ...more,
   };
 }
@@ -41,9 +42,12 @@ test("the reason comes with each machine when none fits", () => {
     host("m3", { unreachable: "no answer within 3000 ms" }),
     host("m4", { runtime: "process" }),
     host("m5", { region: "us" }),
+    host("m6", { cpus: 1 }),
+    host("m7", { addressesFree: 0 }),
   ];
+  const machines = ["m1", "m2", "m3", "m4", "m6", "m7"];
   const placed = place(
-    { runtime: "docker", constraints: { machines: ["m1", "m2", "m3", "m4"] }, memoryBytes: 256 * 2 ** 20 },
+    { runtime: "docker", constraints: { machines }, memoryBytes: 256 * 2 ** 20, cpus: 1.5 },
     slots(1),
     [],
     hosts,
@@ -57,6 +61,8 @@ test("the reason comes with each machine when none fits", () => {
       { machine: "m3", reason: "unreachable: no answer within 3000 ms" },
       { machine: "m4", reason: "runs host processes, and an image needs Docker" },
       { machine: "m5", reason: "not among the machines it is constrained to" },
+      { machine: "m6", reason: "has 1 CPUs, 1.5 needed" },
+      { machine: "m7", reason: "no address of its subnet is free" },
     ],
   });
 });
@@ -95,6 +101,7 @@ const anyNeeds: fc.Arbitrary<Needs> = fc.record({
   runtime: fc.constantFrom("docker" as const, "process" as const),
   constraints: fc.constantFrom(undefined, { region: "eu" }, { az: "a" }, { machines: ["m0", "m3"] }),
   memoryBytes: fc.integer({ min: 0, max: 8 }).map((gib) => gib * GIB),
+  cpus: fc.constant(0),
 });
 
 test("placement never breaks a constraint, overbooks memory or lands on a leaving machine", () => {

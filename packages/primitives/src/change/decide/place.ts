@@ -17,6 +17,8 @@ export type Host = {
   promisableBytes: number | undefined;
   readonly cpus: number;
   instances: number;
+  /** Addresses of its subnet that are free, after the placements so far. */
+  addressesFree: number;
   memoryFreeBytes: number;
 };
 
@@ -25,6 +27,8 @@ export type Needs = {
   readonly runtime: "docker" | "process";
   readonly constraints: ServiceSpec["constraints"];
   readonly memoryBytes: number;
+  /** The share of CPUs that it is limited to; 0: not limited. */
+  readonly cpus: number;
   /** The only machine that it may be on, and why. */
   readonly only?: { readonly machine: string; readonly why: string } | undefined;
   /** Machines that it may not be on. */
@@ -52,6 +56,7 @@ export function needsOf(spec: ServiceSpec | JobSpec): Needs {
     runtime: spec.bundle === undefined ? "docker" : "process",
     constraints: spec.constraints,
     memoryBytes: spec.resources?.memoryBytes ?? 0,
+    cpus: spec.resources?.cpus ?? 0,
   };
 }
 
@@ -69,8 +74,12 @@ export function hostsOf(machines: readonly MachineFact[]): readonly Host[] {
     promisableBytes:
       observation?.storage && observation.storage.promisableBytes - observation.storage.promisedBytes,
     instances: 0,
+    addressesFree: addressesOf(record.subnet) - (observation?.instances.length ?? 0),
   }));
 }
+
+/** Of a subnet's addresses, three are no instance's: the network's, the machine's, and the broadcast. */
+const addressesOf = (subnet: string): number => 2 ** (32 - Number(subnet.split("/")[1])) - 3;
 
 function closedOf(state: MachineRecord["state"], drains = false): Host["closed"] {
   if (state === "standby") return "standby";
@@ -99,6 +108,10 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
       ? "runs host processes, and an image needs Docker"
       : "runs Docker, and a bundle needs the process runtime";
   if (host.closed !== undefined) return host.closed === "standby" ? "on standby" : "draining";
+  // The engine refuses a limit above what the machine has.
+  if (needs.runtime === "docker" && needs.cpus > host.cpus)
+    return `has ${host.cpus} CPUs, ${needs.cpus} needed`;
+  if (host.addressesFree <= 0) return "no address of its subnet is free";
   if (needs.newVolumeBytes !== undefined) {
     if (host.promisableBytes === undefined) return "has no ZFS for volumes (storage.zfs_root)";
     if (needs.newVolumeBytes > host.promisableBytes)
@@ -132,6 +145,7 @@ export function place(
     chosen.set(slot, host.id);
     own.set(host.id, count(host) + 1);
     host.instances += 1;
+    host.addressesFree -= 1;
     host.memoryFreeBytes += (freed ? freedBytes : 0) - needs.memoryBytes;
     if (host.promisableBytes !== undefined) host.promisableBytes -= needs.newVolumeBytes ?? 0;
   };

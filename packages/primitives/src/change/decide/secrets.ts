@@ -1,4 +1,5 @@
 import type { Basis, Refusal } from "../../engine/types.ts";
+import { checkProgram } from "../../manifest/bounds.ts";
 import type { Commit, EnvValue, Instance, JobSpec, SecretRef, ServiceSpec } from "../../model/commit.ts";
 import { own } from "../../model/own.ts";
 import { type SecretRecord, secretKey } from "../../model/secret.ts";
@@ -11,7 +12,7 @@ export type Secrets = NonNullable<Instance["secrets"]>;
 export type SecretScope = {
   /** By variable; missing ones are left out. */
   of(spec: ServiceSpec | JobSpec): Secrets;
-  /** One for each that is missing. `at`: `services.web`. */
+  /** One for each that is missing; else one if command and environment are too large with their values. `at`: `services.web`. */
   refuse(at: string, spec: ServiceSpec | JobSpec): readonly Refusal[];
   /** The revisions that the plan depends on. */
   basis(secrets: readonly Secrets[]): readonly Basis[];
@@ -35,9 +36,11 @@ export function secretScope(
           return [[variable, { namespace: owner, name, version }]];
         }),
       ),
-    refuse: (at, spec) =>
-      secretsIn(spec.env).flatMap(([variable, name]): Refusal[] => {
+    refuse: (at, spec) => {
+      const sizes = new Map<string, number>();
+      const missing = secretsIn(spec.env).flatMap(([variable, name]): Refusal[] => {
         const { found, withheld } = find(name);
+        sizes.set(variable, found?.record.bytes ?? 0);
         if (found !== undefined) return [];
         const why =
           withheld === undefined
@@ -50,7 +53,10 @@ export function secretScope(
             hint: `ployzctl secret set ${namespace}/${name} reads it from stdin`,
           },
         ];
-      }),
+      });
+      if (missing.length > 0) return missing;
+      return checkProgram(at.split("."), spec.command ?? [], spec.env, Object.fromEntries(sizes));
+    },
     basis: (used) => {
       const keys = new Set(used.flatMap((one) => Object.values(one).map(secretKey)));
       return secrets.flatMap(({ record, revision }) =>

@@ -1,5 +1,6 @@
 import type { PlannedStep } from "../../engine/types.ts";
 import type { Instance, JobSpec, ServiceSpec } from "../../model/commit.ts";
+import { bytesOf } from "../../model/limits.ts";
 import type { Decision } from "../decide/decision.ts";
 import { plainEnv } from "../decide/secrets.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
@@ -81,6 +82,7 @@ export function prepareSteps(
   const gates = createGates("gate");
   const ensured = gates.all(ensure.map(({ id }) => id));
   const order = orderOf(decision, candidates);
+  const inline = programsOf(candidates) <= INLINE_BYTES;
 
   // The old instances that must stop before each candidate starts: first of all those whose volume moves away.
   const retiring = decision.services.flatMap(({ retire }) => retire);
@@ -181,7 +183,11 @@ export function prepareSteps(
       {
         id: `start ${label}`,
         kind: "start",
-        args: { machine, reserve: `reserve ${label}`, instance: startArgs(candidate, decision.namespace) },
+        args: {
+          machine,
+          reserve: `reserve ${label}`,
+          instance: startArgs(candidate, decision.namespace, inline),
+        },
         machine,
         title: `start ${name}.${slot} on ${machine}`,
         needs: [lastBefore(candidate), ANNOUNCE, ...gates.all([...order.before(name), ...stopped, ...ready])],
@@ -272,7 +278,17 @@ function waitStep(candidate: Candidate, label: string): Step {
   };
 }
 
-function startArgs(candidate: Candidate, namespace: string): ChangeKinds["start"]["args"]["instance"] {
+/** Programs of more bytes than this in all are not repeated in each start: a plan is one message of the store. */
+const INLINE_BYTES = 1024 * 1024;
+
+const programsOf = (candidates: readonly Candidate[]): number =>
+  candidates.reduce((sum, { spec }) => sum + bytesOf(JSON.stringify([spec.command, spec.env])), 0);
+
+function startArgs(
+  candidate: Candidate,
+  namespace: string,
+  inline: boolean,
+): ChangeKinds["start"]["args"]["instance"] {
   const { id, name, slot, revision, operation, kind, spec, secrets } = candidate;
   const volumes = Object.values(candidate.volumes);
   return {
@@ -285,8 +301,7 @@ function startArgs(candidate: Candidate, namespace: string): ChangeKinds["start"
     kind,
     ...(spec.image !== undefined && { image: spec.image }),
     ...(spec.bundle !== undefined && { bundle: spec.bundle }),
-    ...(spec.command !== undefined && { command: spec.command }),
-    env: plainEnv(spec.env),
+    ...(inline && { ...(spec.command !== undefined && { command: spec.command }), env: plainEnv(spec.env) }),
     ...(hasSecrets(candidate) && { secrets }),
     ...(spec.user !== undefined && { user: spec.user }),
     ...(spec.resources !== undefined && { resources: spec.resources }),

@@ -1,6 +1,10 @@
 import type { Primitive, PrimitivePorts, StepContext } from "../../engine/types.ts";
 import type { Readiness } from "../../model/commit.ts";
 import type { Json } from "../../model/json.ts";
+import { own } from "../../model/own.ts";
+import type { InstanceStart } from "../../participant/commands.ts";
+import { plainEnv } from "../decide/secrets.ts";
+import type { ChangeSummary } from "../plan/summary.ts";
 import { candidateSteps } from "./candidates.ts";
 import type { ChangeKinds } from "./kinds.ts";
 import { addressOf, PUBLISH, publishHead } from "./publish.ts";
@@ -57,11 +61,15 @@ export const steps: Steps = {
   start: {
     timeoutMs: () => START + RETRY,
     retryTransient: true,
-    apply: ({ machine, reserve, instance }, { call, output, signal }) =>
+    apply: ({ machine, reserve, instance }, { call, output, signal, summary }) =>
       call(
         machine,
         "instance.start",
-        { ...instance, address: addressOf(output(reserve)) },
+        {
+          ...instance,
+          ...programOf(instance, summary as ChangeSummary),
+          address: addressOf(output(reserve)),
+        },
         { timeoutMs: START, signal },
       ),
     fleeting: ({ instance }) => instance.kind === "service", // a job runs once
@@ -126,6 +134,18 @@ export async function remove(
   { call, signal }: Caller,
 ): Promise<void> {
   await call(machine, "instance.remove", { id }, { timeoutMs: START, signal });
+}
+
+/** A plan of many instances holds a large program once, in its summary. */
+function programOf(
+  { env, kind, service }: ChangeKinds["start"]["args"]["instance"],
+  { next }: ChangeSummary,
+): Pick<InstanceStart, "env" | "command"> {
+  if (env !== undefined) return { env };
+  const found = kind === "job" ? own(next.jobs, service) : own(next.services, service);
+  if (found === undefined) throw new Error(`the plan has no ${kind} ${service}`);
+  const { command } = found.spec;
+  return { env: plainEnv(found.spec.env), ...(command && { command }) };
 }
 
 function describe(ready: Readiness): string {

@@ -116,9 +116,12 @@ export type ChangeKinds = VolumeKinds & {
     out: null;
   };
   secrets: { args: At & { readonly id: string; readonly secrets: Secrets }; out: null };
-  /** `reserve`: the step that got the address. */
+  /** `reserve`: the step that got the address. Without `env`, command and environment are those of the spec in the plan's summary. */
   start: {
-    args: At & { readonly reserve: string; readonly instance: Omit<InstanceStart, "address"> };
+    args: At & {
+      readonly reserve: string;
+      readonly instance: Omit<InstanceStart, "address" | "env"> & Partial<Pick<InstanceStart, "env">>;
+    };
     out: { readonly startedAt: string };
   };
   ready: {

@@ -3,6 +3,7 @@ import { type AnyPrimitive, type Outcome, type PrimitiveRegistry, register } fro
 import { runOperation } from "../../engine/run.ts";
 import type { Kinds, Primitive, PrimitivePorts } from "../../engine/types.ts";
 import { parseManifest } from "../../manifest/parse.ts";
+import type { Manifest } from "../../manifest/schema.ts";
 import type { Commit } from "../../model/commit.ts";
 import type { Json } from "../../model/json.ts";
 import type { MachineRecord } from "../../model/machine.ts";
@@ -67,10 +68,12 @@ export async function emptyWorld(ids: readonly string[] = ["m1", "m2", "m3"]): P
 export function manifestInput(toml: string, namespace = "prod") {
   const parsed = parseManifest(`namespace = "${namespace}"\n${toml}`, "toml");
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.refusals));
-  const { services = {}, jobs = {} } = parsed.manifest;
-  const names = [...Object.keys(services), ...Object.keys(jobs)];
-  return { manifest: parsed.manifest, bundles: Object.fromEntries(names.map((name) => [name, DIGEST])) };
+  return { manifest: parsed.manifest, bundles: bundlesOf(parsed.manifest) };
 }
+
+/** One that every machine has, for each service and job. */
+export const bundlesOf = ({ services = {}, jobs = {} }: Manifest): Readonly<Record<string, string>> =>
+  Object.fromEntries([...Object.keys(services), ...Object.keys(jobs)].map((name) => [name, DIGEST]));
 
 export async function apply<In extends Json, F, K extends Kinds, R extends Json>(
   world: World,

@@ -1,0 +1,82 @@
+import type { Refusal } from "../error-codes.ts";
+import type { EnvValue } from "../model/commit.ts";
+import { invalid, type Segment } from "../model/field.ts";
+import { bytesOf, LIMITS, programBytes, RECORDSIZES } from "../model/limits.ts";
+import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
+import { durationMs, formatSize, sizeBytes } from "./units.ts";
+
+type At = readonly Segment[];
+type Volume = NonNullable<Manifest["volumes"]>[string];
+
+/** Bounds of a workload's values that a pattern cannot state: bytes, ids, amounts. */
+export function checkWorkloadBounds(at: At, spec: ManifestService | ManifestJob): readonly Refusal[] {
+  const { memory, pids = LIMITS.pids } = spec.resources ?? {};
+  return [
+    ...(spec.bundle === undefined || pids >= LIMITS.pids
+      ? []
+      : [
+          invalid([...at, "resources", "pids"], `must be at least ${LIMITS.pids} with a bundle, not ${pids}`),
+        ]),
+    ...(memory === undefined ? [] : checkSize([...at, "resources", "memory"], memory, LIMITS.memory)),
+    ...checkUser([...at, "user"], spec.user ?? ""),
+    ...(spec.command ?? []).flatMap((word, index) => checkWord([...at, "command", index], word)),
+    ...Object.entries(spec.env ?? {}).flatMap(([name, value]) =>
+      typeof value === "string" ? checkWord([...at, "env", name], value) : [],
+    ),
+    ...checkProgram(at, spec.command ?? [], spec.env ?? {}),
+  ];
+}
+
+export function checkVolumeBounds(at: At, { quota, recordsize }: Volume): readonly Refusal[] {
+  return [
+    ...(quota === undefined ? [] : checkSize([...at, "quota"], quota, LIMITS.quota)),
+    ...(recordsize === undefined || RECORDSIZES.some((size) => size === sizeBytes(recordsize))
+      ? []
+      : [invalid([...at, "recordsize"], `${recordsize} is no power of two up to 128K`, 'for example "16K"')]),
+  ];
+}
+
+/** `atLeastMs`: a time-out of 0 is over before anything has happened. */
+export function checkDuration(at: At, text: string | undefined, atLeastMs = 0): readonly Refusal[] {
+  const ms = text === undefined ? atLeastMs : (durationMs(text) ?? 0);
+  if (ms > LIMITS.duration) return [invalid(at, `${text} is longer than a day`)];
+  return ms < atLeastMs ? [invalid(at, `must be longer than ${text}`, 'for example "30s"')] : [];
+}
+
+/** `secrets`: bytes of the secrets whose size is known, by variable. */
+export function checkProgram(
+  at: At,
+  command: readonly string[],
+  env: Readonly<Record<string, EnvValue>>,
+  secrets: Readonly<Record<string, number>> = {},
+): readonly Refusal[] {
+  const sizes = Object.entries(env).map(([name, value]): [string, number] => [
+    name,
+    typeof value === "string" ? bytesOf(value) : (secrets[name] ?? 0),
+  ]);
+  const bytes = programBytes(command, Object.fromEntries(sizes));
+  if (bytes <= LIMITS.program) return [];
+  return [
+    invalid(
+      [...at, "env"],
+      `command and environment take ${bytes} bytes together; a program gets at most ${LIMITS.program}`,
+      "put large values into a file of the image or the bundle",
+    ),
+  ];
+}
+
+function checkSize(at: At, text: string, least: number): readonly Refusal[] {
+  const bytes = sizeBytes(text) ?? 0;
+  if (bytes < least) return [invalid(at, `must be at least ${formatSize(least)}, not ${text}`)];
+  return bytes > LIMITS.size ? [invalid(at, `must be at most 8191T, not ${text}`)] : [];
+}
+
+function checkWord(at: At, word: string): readonly Refusal[] {
+  const bytes = bytesOf(word);
+  return bytes <= LIMITS.word ? [] : [invalid(at, `has ${bytes} bytes; at most ${LIMITS.word} are allowed`)];
+}
+
+function checkUser(at: At, user: string): readonly Refusal[] {
+  const over = user.split(":").find((id) => /^\d+$/.test(id) && Number(id) > LIMITS.uid);
+  return over === undefined ? [] : [invalid(at, `${over} is above ${LIMITS.uid}, the highest id`)];
+}

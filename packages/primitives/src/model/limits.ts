@@ -1,0 +1,60 @@
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/**
+ * Every limit that comes from outside of Ployz or that Ployz sets itself, once. The schemas, the plans and docs/manifest.md state these; a test of
+ * `apps/ployzd` holds the drivers to them: what a plan lets through, a driver carries out.
+ */
+export const LIMITS = {
+  /** Letters of a name: a DNS label (RFC 1035, 2.3.4). */
+  name: 63,
+  /** Letters of a port's name: its SRV record begins with `_name`, one label (RFC 2782). */
+  portName: 62,
+  /** Letters of a variable's name. */
+  variableName: 255,
+  /** Bytes of one value of the environment, of a secret, or of one word of a command. Linux takes 128 KiB with the name (execve(2), MAX_ARG_STRLEN). */
+  word: 32 * KIB,
+  /** Bytes of a command and its environment together, names and secrets included. Linux takes 2 MiB (execve(2)), and the runtimes add some. */
+  program: MIB,
+  /** The highest user and group id: that of Docker and runc (int32). */
+  uid: 2 ** 31 - 1,
+  /** Letters of one component of a path (NAME_MAX). */
+  pathComponent: 255,
+  /** Bytes of memory below which neither Docker nor runc starts a program. */
+  memory: 6 * MIB,
+  /** Processes and threads without which runc does not start a program from a bundle. */
+  pids: 16,
+  /** Bytes of a quota below which a dataset of ZFS has no room for a file. */
+  quota: MIB,
+  /** Bytes of any size: what a number of JSON holds exactly. */
+  size: Number.MAX_SAFE_INTEGER,
+  /** Milliseconds of any duration: a day. Timers overflow after 24.8 of them. */
+  duration: 86_400_000,
+  /** Letters of a dataset with its snapshot (zfs(8)). */
+  dataset: 255,
+  /** Letters of the dataset below which a machine keeps its volumes. */
+  zfsRoot: 60,
+  /** Bytes of a manifest's text. */
+  manifest: MIB,
+  /** Bytes of a message of the store, less its headers: a plan and a commit are one each. */
+  message: 8 * MIB - 64 * KIB,
+} as const;
+
+/** Record sizes of a dataset (zfsprops(7)). */
+export const RECORDSIZES = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072] as const;
+
+/** The longest name of a snapshot that an operation takes: its id and a round. */
+const OPERATION_SNAPSHOT = "01arz3ndektsv4rrffq69g5fav-r20".length;
+
+/** Letters of the longest name that a volume's dataset has on any machine, with a snapshot. */
+export const datasetLength = (
+  { namespace, id }: { readonly namespace: string; readonly id: string },
+  snapshot = OPERATION_SNAPSHOT,
+): number => LIMITS.zfsRoot + "/volumes/".length + namespace.length + 1 + id.length + 1 + snapshot;
+
+export const bytesOf = (text: string): number => Buffer.byteLength(text);
+
+/** What a program's command and environment take: each word with its NUL and its pointer. */
+export const programBytes = (words: readonly string[], env: Readonly<Record<string, number>>): number =>
+  words.reduce((sum, word) => sum + bytesOf(word) + 9, 0) +
+  Object.entries(env).reduce((sum, [name, bytes]) => sum + bytesOf(name) + bytes + 10, 0);
