@@ -7,7 +7,7 @@ import { deployPrimitive } from "./index.ts";
 
 const SOURCE = { bundle: "./empty" };
 
-async function deploy(values: readonly (LimitCase["at"] | LimitCase["beyond"])[], mode: "apply" | "preview") {
+async function deploy(values: readonly LimitCase["at"][], mode: "apply" | "preview") {
   const manifest = limitManifest(values, SOURCE);
   const world = await emptyWorld(["m1"]);
   return apply(world, deployPrimitive, { manifest, bundles: bundlesOf(manifest) }, mode);
@@ -51,7 +51,7 @@ test("any limits together are planned, and one beyond is refused for its field",
 
 test("45 instances with 224 KiB of environment are one message, and each gets all of it", async () => {
   const world = await emptyWorld(["m1"]);
-  const env = Object.fromEntries([..."abcdefg"].map((name) => [name, name.repeat(LIMITS.word)]));
+  const env = Object.fromEntries("abcdefg".split("").map((name) => [name, name.repeat(LIMITS.word)]));
   const manifest = limitManifest([], SOURCE);
   const web = { ...SOURCE, command: ["x"], replicas: 45, env };
   const input = { manifest: { ...manifest, volumes: {}, services: { web } }, bundles: bundlesOf(manifest) };
@@ -69,7 +69,7 @@ test("a plan that is no message of the store is refused", async () => {
     Array.from({ length: 31 }, (_, index) => [`V${index}`, "v".repeat(LIMITS.word)]),
   );
   const one = { ...SOURCE, command: ["x"], env };
-  const services = Object.fromEntries([..."abcdefghi"].map((name) => [name, one]));
+  const services = Object.fromEntries("abcdefghi".split("").map((name) => [name, one]));
   const input = {
     manifest: { namespace: "prod", services },
     bundles: bundlesOf({ namespace: "prod", services }),

@@ -10,7 +10,7 @@ import { isKept, type VolumeDecision } from "./volumes.ts";
 /** `m2.machine.cluster.local` is machine m2: a service of a namespace of that name would have its name. */
 const MACHINES = "machine";
 
-/** Names that are good alone, and not together. What is committed stays as it is. */
+/** Names that are good alone, and not together. Committed names stay. */
 export const refuseNames = (
   { namespace, services }: Desired,
   decisions: readonly VolumeDecision[],

@@ -1,14 +1,13 @@
 import type { PlannedStep } from "../../engine/types.ts";
 import type { Instance, JobSpec, ServiceSpec } from "../../model/commit.ts";
-import { bytesOf } from "../../model/limits.ts";
 import type { Decision } from "../decide/decision.ts";
-import { plainEnv } from "../decide/secrets.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { ChangeKinds } from "../steps/kinds.ts";
 import { type Candidate, hasSecrets, labelOf, lastBefore, lastStep } from "./candidate.ts";
 import { ANNOUNCE, announceStep, readyStepId, readySteps } from "./candidates.ts";
 import { createGates } from "./gates.ts";
 import { inOrder, orderOf } from "./order.ts";
+import { isSmall, startArgs } from "./start.ts";
 import { nextVolumeId, usesAny, type VolumeSteps, volumeSteps } from "./volumes.ts";
 
 type Step = PlannedStep<ChangeKinds>;
@@ -82,7 +81,7 @@ export function prepareSteps(
   const gates = createGates("gate");
   const ensured = gates.all(ensure.map(({ id }) => id));
   const order = orderOf(decision, candidates);
-  const inline = programsOf(candidates) <= INLINE_BYTES;
+  const inline = isSmall(candidates);
 
   // The old instances that must stop before each candidate starts: first of all those whose volume moves away.
   const retiring = decision.services.flatMap(({ retire }) => retire);
@@ -275,37 +274,5 @@ function waitStep(candidate: Candidate, label: string): Step {
     machine,
     title: `${name}.${slot} ready on ${machine}`,
     needs,
-  };
-}
-
-/** Programs of more bytes than this in all are not repeated in each start: a plan is one message of the store. */
-const INLINE_BYTES = 1024 * 1024;
-
-const programsOf = (candidates: readonly Candidate[]): number =>
-  candidates.reduce((sum, { spec }) => sum + bytesOf(JSON.stringify([spec.command, spec.env])), 0);
-
-function startArgs(
-  candidate: Candidate,
-  namespace: string,
-  inline: boolean,
-): ChangeKinds["start"]["args"]["instance"] {
-  const { id, name, slot, revision, operation, kind, spec, secrets } = candidate;
-  const volumes = Object.values(candidate.volumes);
-  return {
-    id,
-    namespace,
-    service: name,
-    slot,
-    revision,
-    operation,
-    kind,
-    ...(spec.image !== undefined && { image: spec.image }),
-    ...(spec.bundle !== undefined && { bundle: spec.bundle }),
-    ...(inline && { ...(spec.command !== undefined && { command: spec.command }), env: plainEnv(spec.env) }),
-    ...(hasSecrets(candidate) && { secrets }),
-    ...(spec.user !== undefined && { user: spec.user }),
-    ...(spec.resources !== undefined && { resources: spec.resources }),
-    stopGraceMs: spec.stopGraceMs,
-    ...(volumes.length > 0 && { volumes }),
   };
 }

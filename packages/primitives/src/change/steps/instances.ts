@@ -1,10 +1,9 @@
 import type { Primitive, PrimitivePorts, StepContext } from "../../engine/types.ts";
-import type { Readiness } from "../../model/commit.ts";
+import type { Commit, Readiness } from "../../model/commit.ts";
 import type { Json } from "../../model/json.ts";
 import { own } from "../../model/own.ts";
 import type { InstanceStart } from "../../participant/commands.ts";
 import { plainEnv } from "../decide/secrets.ts";
-import type { ChangeSummary } from "../plan/summary.ts";
 import { candidateSteps } from "./candidates.ts";
 import type { ChangeKinds } from "./kinds.ts";
 import { addressOf, PUBLISH, publishHead } from "./publish.ts";
@@ -67,7 +66,7 @@ export const steps: Steps = {
         "instance.start",
         {
           ...instance,
-          ...programOf(instance, summary as ChangeSummary),
+          ...programOf(instance, summary.next as Specs),
           address: addressOf(output(reserve)),
         },
         { timeoutMs: START, signal },
@@ -136,13 +135,15 @@ export async function remove(
   await call(machine, "instance.remove", { id }, { timeoutMs: START, signal });
 }
 
+type Specs = Pick<Commit, "services" | "jobs">;
+
 /** A plan of many instances holds a large program once, in its summary. */
 function programOf(
   { env, kind, service }: ChangeKinds["start"]["args"]["instance"],
-  { next }: ChangeSummary,
+  { services, jobs }: Specs,
 ): Pick<InstanceStart, "env" | "command"> {
   if (env !== undefined) return { env };
-  const found = kind === "job" ? own(next.jobs, service) : own(next.services, service);
+  const found = kind === "job" ? own(jobs, service) : own(services, service);
   if (found === undefined) throw new Error(`the plan has no ${kind} ${service}`);
   const { command } = found.spec;
   return { env: plainEnv(found.spec.env), ...(command && { command }) };
