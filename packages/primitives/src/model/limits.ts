@@ -41,7 +41,7 @@ export const LIMITS = {
 } as const;
 
 /** Record sizes of a dataset (zfsprops(7)). */
-export const RECORDSIZES = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072] as const;
+export const RECORDSIZES: number[] = [512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
 
 /** The longest name of a snapshot that an operation takes: its id and a round. */
 const OPERATION_SNAPSHOT = "01arz3ndektsv4rrffq69g5fav-r20".length;
