@@ -124,6 +124,8 @@ it("the other doors hold what their names promise", () => {
       "createRawStore",
       "createVirtualClock",
       "interpose",
+      "limitCases",
+      "limitManifest",
       "memoryDeps",
       "openProcess",
       "participantContract",

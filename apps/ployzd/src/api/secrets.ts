@@ -91,7 +91,6 @@ function checked(field: string, text: string): void {
 }
 
 function secretOf({ value, by, ...rest }: SecretSet): SecretSet {
-  if (bytesOf(value) > LIMITS.word)
-    throw invalid(`value: is longer than ${LIMITS.word} bytes`);
+  if (bytesOf(value) > LIMITS.word) throw invalid(`value: is longer than ${LIMITS.word} bytes`);
   return { value, by: printable(by), ...rest };
 }

@@ -1,5 +1,11 @@
 import { type LocalStoreMachine, type NatsStore, openVault, type Vault } from "@ployz/nats-store";
-import { bytesOf, type FactStore, type SecretRecord, type SecretRef, secretKey } from "@ployz/primitives/protocol";
+import {
+  bytesOf,
+  type FactStore,
+  type SecretRecord,
+  type SecretRef,
+  secretKey,
+} from "@ployz/primitives/protocol";
 import { operationIds } from "../clock.ts";
 import { PloyzError } from "../error-codes.ts";
 
