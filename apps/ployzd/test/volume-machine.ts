@@ -158,7 +158,16 @@ async function openMachine(options: {
       "machine.observe": (args) =>
         observeMachine(
           {
-            ...{ runtime, self: id, version: "0", build: "b", draining: false, storage, overcommitRatio: 1 },
+            ...{
+              runtime,
+              self: id,
+              version: "0",
+              build: "b",
+              draining: false,
+              notStarted: [],
+              storage,
+              overcommitRatio: 1,
+            },
             ...{ keptPorts: {}, gatewayAddress: "127.0.0.1", mtu: 1420 },
           },
           args,

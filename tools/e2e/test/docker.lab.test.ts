@@ -50,6 +50,18 @@ it("an image that one machine has is moved to where it is needed, and every gate
   }
 });
 
+it.each([
+  ["fails", ["/bin/busybox", "false"], /exit code 1/],
+  ["is missing", ["/nope"], /nope/],
+  ["may not be executed", ["/etc/image"], /\/etc\/image/],
+  ["ends without a newline", ["/bin/sh", "-c", "printf 'FATAL x' >&2; exit 7"], /exit code 7[\s\S]*FATAL x/],
+])("a program that %s is never ready: exit 1, and the old version serves", async (_, command, why) => {
+  const manifest = imageManifest({ image: "shop/web:v1", replicas: 2, command, version: "v2" });
+  const { stdout, stderr } = await deploy(1, manifest.replace(/^ready.*$/m, ""), [1]);
+  expect(stdout + stderr).toMatch(why);
+  expect((await cluster.get(1, "www.example.test")).body).toContain("v1 web-");
+});
+
 it("containers find each other by plain name and keep their addresses across machines", async () => {
   for (const i of [1, 2]) {
     const found = await inContainer(i, "nslookup web");

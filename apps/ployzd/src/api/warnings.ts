@@ -129,10 +129,12 @@ function machineWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
       })),
     ...machines.flatMap(({ record, observation }) =>
       (observation?.problems ?? [])
-        .filter((problem) => /^(no volumes|volume)\b/.test(problem))
+        .filter((problem) => /^(no volumes|volume|instance)\b/.test(problem))
         .map((problem) => ({
           message: `${record.id}: ${problem}`,
-          hint: "run on that machine: ployzctl doctor",
+          hint: problem.startsWith("instance ")
+            ? "the daemon tries again every 20 s; see also on that machine: ployzctl doctor; deploy again to replace it"
+            : "run on that machine: ployzctl doctor",
         })),
     ),
     ...machines

@@ -218,6 +218,7 @@ export async function openMember(
         {
           ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
           draining: !takesNew(follower.known().machine.state),
+          notStarted: adoption.failed,
           ...{ gatewayAddress: hostOf(config.gatewayListen), keptPorts: keptPorts(config) },
           ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu },
         },
@@ -254,7 +255,7 @@ export async function openMember(
   const settled = settleMember({
     ...{ self: self.id, deps, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
     heads: () => heads().map(({ commit }) => commit),
-    first: adoption,
+    adoption: () => adoption,
     report(found) {
       adoption = found;
     },

@@ -1,3 +1,4 @@
+import { createBackoff } from "@ployz/exec";
 import type { AdoptionReport } from "@ployz/primitives/client";
 import type { Commit, Store } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
@@ -21,14 +22,56 @@ interface Settling {
   readonly runner: Runner;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  readonly first: AdoptionReport;
   heads(): readonly Commit[];
+  adoption(): AdoptionReport;
   report(adoption: AdoptionReport): void;
 }
 
-/** Start-up work that needs the store: remove remains of ended operations, and adopt instances committed meanwhile. */
+/** The longest pause between two tries to start what did not start: it runs within a minute of when it can. */
+const RETRY_MS = 20_000;
+
+/** Start-up work that needs the store, and work that could not be done at the first try. */
 export async function settleMember(settling: Settling): Promise<void> {
-  const { self, deps, volumes, storage, store, mirror, inviter, runner, log, signal, first } = settling;
+  const withStore = settleWithStore(settling);
+  let settled = false;
+  void withStore.then(() => {
+    settled = true;
+  });
+  await Promise.all([withStore, retryAdoption(settling, () => settled)]);
+}
+
+/** A pool that is imported late or a disk that was full needs no store and no command: starts what has failed until all of it runs. */
+async function retryAdoption(settling: Settling, settled: () => boolean): Promise<void> {
+  const { self, deps, log, signal } = settling;
+  const backoff = createBackoff(2_000, RETRY_MS);
+  while (!signal.aborted) {
+    await backoff.pause(signal);
+    const failed = new Set(settling.adoption().failed.map(({ what }) => what));
+    if (failed.size === 0 && settled()) return;
+    if (failed.size === 0 || signal.aborted) continue;
+    const commits = settling.heads().map((commit) => ({
+      ...commit,
+      instances: commit.instances.filter(({ id }) => failed.has(id)),
+    }));
+    const again = await adoptCommitted(self, commits, deps).catch((error: unknown) => {
+      log.error({ err: error }, "starting what has not started");
+      return undefined;
+    });
+    if (again === undefined) continue;
+    if (again.recreated.length > 0) log.info({ recreated: again.recreated }, "adoption");
+    const now = settling.adoption();
+    settling.report({
+      ...now,
+      adopted: [...now.adopted, ...again.adopted],
+      recreated: [...now.recreated, ...again.recreated],
+      failed: [...now.failed.filter(({ what }) => !failed.has(what)), ...again.failed],
+    });
+  }
+}
+
+/** Removes remains of ended operations, and adopts instances committed meanwhile. */
+async function settleWithStore(settling: Settling): Promise<void> {
+  const { self, deps, volumes, storage, store, mirror, inviter, runner, log, signal } = settling;
   try {
     // A store that is away, perhaps permanently, must not prevent the end of this membership.
     const ending = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
@@ -44,7 +87,7 @@ export async function settleMember(settling: Settling): Promise<void> {
     ];
     // Commits made while the daemon was down may add instances that the first adoption did not know.
     const again = await adoptCommitted(self, settling.heads(), deps);
-    const recreated = [...first.recreated, ...again.recreated];
+    const recreated = [...settling.adoption().recreated, ...again.recreated];
     const made = new Set(recreated.map(({ what }) => what));
     settling.report({ ...again, adopted: again.adopted.filter((id) => !made.has(id)), recreated, removed });
     if (removed.length > 0) log.warn({ removed }, "strays");

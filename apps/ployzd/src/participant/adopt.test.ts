@@ -67,9 +67,14 @@ describe("a committed instance", () => {
     expect(report.failed).toMatchObject([{ what: instance.id, error: { code: "volume_sealed" } }]);
   });
 
+  it("is made only when the machine has nothing of it: what is there starts, whatever changed since", async () => {
+    expect((await adopt("exited", allow)).done).toEqual(["start"]);
+    expect((await adopt("absent", allow)).done).toEqual(["create", "start"]);
+  });
+
   it("that runs on a mount that has died is started again", async () => {
     const { done, report } = await adopt("running", allow, Date.parse("2026-01-02T00:00:00Z"));
-    expect(done).toEqual(["stop", "create", "start"]);
+    expect(done).toEqual(["stop", "start"]);
     expect(report.recreated).toMatchObject([{ why: "its volume had to be mounted again" }]);
     expect((await adopt("running", allow, Date.parse("2025-12-31T00:00:00Z"))).done).toEqual([]);
   });

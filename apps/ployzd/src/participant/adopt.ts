@@ -101,10 +101,10 @@ export async function adoptCommitted(
         }
         const start = committedStart(commit, instance);
         if (start === undefined) throw new Error(`the commit has no service ${instance.service}`);
-        const spec = await instanceSpec(start, deps);
         if (dead) await deps.runtime.stop(instance.id);
         await deps.volumes.use(start, async () => {
-          await deps.runtime.create(spec);
+          // Its id is its identity: what the machine has of it is it, also when a later commit changed what restarts nothing (`stop_grace`).
+          if (state === "absent") await deps.runtime.create(await instanceSpec(start, deps));
           await deps.runtime.start(instance.id);
         });
         const was = dead ? "its volume had to be mounted again" : `it was ${state}`;

@@ -1,4 +1,5 @@
 import { loadavg } from "node:os";
+import type { AdoptionReport } from "@ployz/primitives/client";
 import type { Commands, KeptPorts, MachineObservation, ObservedInstance } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { takenPorts } from "../host/listeners.ts";
@@ -19,6 +20,8 @@ export interface ObserveDeps {
   readonly overcommitRatio: number;
   readonly mtu: number;
   readonly keptPorts: KeptPorts;
+  /** Committed instances that did not start with the daemon, and why. */
+  readonly notStarted: AdoptionReport["failed"];
 }
 
 /** Reads this machine's live state. */
@@ -51,7 +54,11 @@ export async function observeMachine(
     tcpPorts,
     keptPorts: deps.keptPorts,
     instances: list,
-    problems: [...(facts.limits ? [] : ["resource limits are not enforced here"]), ...volumes.problems],
+    problems: [
+      ...(facts.limits ? [] : ["resource limits are not enforced here"]),
+      ...volumes.problems,
+      ...deps.notStarted.map(({ what, error }) => `instance ${what} does not start: ${error.message}`),
+    ],
   };
 }
 
