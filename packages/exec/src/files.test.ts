@@ -1,8 +1,9 @@
-import { lstat, mkdtemp, readdir, readlink, rm, stat } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readlink, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readFileIfThere, replaceLink, writeFileAtomic } from "./files.ts";
+import { keepReserve } from "./reserve.ts";
 
 let dir = "";
 beforeAll(async () => {
@@ -28,4 +29,29 @@ test("a link is replaced, also over a draft that a crash left", async () => {
   await replaceLink(path, "gen-2");
   expect(await readlink(path)).toBe("gen-2");
   await expect(lstat(`${path}.new`)).rejects.toThrow("ENOENT");
+});
+
+test("on a full disk a file is written with space from the reserve; without one the error names path and need", async () => {
+  const machine = join(dir, "machine");
+  const path = join(machine, "state", "wanted");
+  await mkdir(machine);
+  await writeFileAtomic(path, "up\n");
+  const full = () => symlink("/dev/full", `${path}.new`); // every write to it fails for want of space
+
+  await full();
+  await expect(writeFileAtomic(path, "down\n")).rejects.toMatchObject({
+    code: "disk_full",
+    message: expect.stringMatching(/wanted, which needs 5 bytes$/),
+    hint: expect.stringContaining("df -h"),
+  });
+  expect(await readFileIfThere(path)).toBe("up\n");
+
+  await keepReserve(machine);
+  const { size } = await stat(join(machine, ".reserve"));
+  await full();
+  await writeFileAtomic(path, "down\n");
+  expect(await readFileIfThere(path)).toBe("down\n");
+  expect((await stat(join(machine, ".reserve"))).size).toBeLessThan(size - 100_000);
+  await keepReserve(machine);
+  expect((await stat(join(machine, ".reserve"))).size).toBe(size);
 });

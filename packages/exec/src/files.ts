@@ -1,5 +1,7 @@
 import { mkdir, open, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { PloyzError } from "./error-codes.ts";
+import { spendReserve } from "./reserve.ts";
 
 /** A file's text; `undefined` when there is no such file. */
 export const readFileIfThere = (path: string): Promise<string | undefined> =>
@@ -10,14 +12,37 @@ export const readFileIfThere = (path: string): Promise<string | undefined> =>
 
 /**
  * Replaces a file so that a crash or a power cut leaves the old content or the new, never a part. Makes its folder (0700) when it is
- * missing. Two writers of one file must take turns: both use `PATH.new`.
+ * missing. On a full disk it uses the reserve (`keepReserve`). Two writers of one file must take turns: both use `PATH.new`.
+ * @throws PloyzError `disk_full` when the reserve is used up too.
  */
 export async function writeFileAtomic(path: string, content: string, mode = 0o600): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFile(`${path}.new`, content, { mode, flush: true });
-  await rename(`${path}.new`, path);
-  await syncFolder(dirname(path));
+  const need = Buffer.byteLength(content);
+  for (;;) {
+    try {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await writeFile(`${path}.new`, content, { mode, flush: true });
+      await rename(`${path}.new`, path);
+      await syncFolder(dirname(path));
+      return;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
+      await rm(`${path}.new`, { force: true });
+      if (!(await spendReserve(path, need))) throw diskFull(path, need, error);
+    }
+  }
 }
+
+const diskFull = (path: string, need: number, cause: unknown) =>
+  new PloyzError(
+    {
+      code: "disk_full",
+      message: `no space left for ${path}, which needs ${need} bytes`,
+      hint: `free space on its file system: df -h ${dirname(path)}`,
+      details: { path, needBytes: need },
+    },
+    { cause },
+  );
 
 /** Makes a link name another target, in one rename. */
 export async function replaceLink(path: string, target: string): Promise<void> {

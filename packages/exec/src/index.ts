@@ -6,6 +6,7 @@ export { findProgram } from "./find.ts";
 export { identify, isAlive, type ProcessIdentity, signalProcess } from "./identity.ts";
 export { type Backoff, createBackoff, pause } from "./pause.ts";
 export { redact } from "./redact.ts";
+export { keepReserve } from "./reserve.ts";
 export { type RunningProgram, type RunOptions, type RunResult, run, spawnStream } from "./run.ts";
 export { openServiceHost, type ServiceHostOptions } from "./services/open.ts";
 export { stopS6 } from "./services/s6.ts";

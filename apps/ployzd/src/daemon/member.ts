@@ -244,7 +244,7 @@ export async function openMember(
       running: runner.running,
     }),
     ...meshHandlers({
-      ...{ wireguard: substrate.wireguard, mtu: substrate.network.mtu, membership: follower },
+      ...{ wireguard: substrate.wireguard, mtu: substrate.network.mtu, membership: follower, mirror },
       ...{ gatewaySocket: paths.gatewaySocket, dnsSocket: paths.dnsSocket },
     }),
   };
@@ -253,6 +253,7 @@ export async function openMember(
   const served = serveMember(nats.session, { handlers: table, fences, runner, runtime, jobLogs, log });
 
   const settled = settleMember({
+    dataDir: config.dataDir,
     ...{ self: self.id, deps, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
     heads: () => heads().map(({ commit }) => commit),
     adoption: () => adoption,

@@ -35,7 +35,14 @@ test("an instance that could not start is started once it can, also while the st
   };
   const seen: string[] = [];
   await settleMember({
-    ...{ self: "m1", deps, heads: () => [commit], signal: stop.signal, adoption: () => adoption },
+    ...{
+      self: "m1",
+      dataDir: "/nonexistent",
+      deps,
+      heads: () => [commit],
+      signal: stop.signal,
+      adoption: () => adoption,
+    },
     mirror: { synced: () => new Promise<void>(() => {}) },
     log: { info() {}, warn() {}, error() {} },
     report(found: AdoptionReport) {

@@ -1,4 +1,4 @@
-import { createBackoff } from "@ployz/exec";
+import { createBackoff, keepReserve, pause } from "@ployz/exec";
 import type { AdoptionReport } from "@ployz/primitives/client";
 import type { Commit, Store } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
@@ -13,6 +13,7 @@ import type { Records } from "../state/records.ts";
 
 interface Settling {
   readonly self: string;
+  readonly dataDir: string;
   readonly deps: InstanceDeps;
   readonly volumes: VolumeDeps;
   readonly storage: Storage;
@@ -30,6 +31,16 @@ interface Settling {
 /** The longest pause between two tries to start what did not start: it runs within a minute of when it can. */
 const RETRY_MS = 20_000;
 
+const RESERVE_CHECK_MS = 60_000;
+
+/** Keeps space with which this machine can stop and remove what it runs when its disk is full. */
+async function keepSpace({ dataDir, log, signal }: Settling): Promise<void> {
+  while (!signal.aborted) {
+    await keepReserve(dataDir).catch((error: unknown) => log.warn({ err: error }, "the reserve on the disk"));
+    await pause(RESERVE_CHECK_MS, signal);
+  }
+}
+
 /** Start-up work that needs the store, and work that could not be done at the first try. */
 export async function settleMember(settling: Settling): Promise<void> {
   const withStore = settleWithStore(settling);
@@ -37,7 +48,7 @@ export async function settleMember(settling: Settling): Promise<void> {
   void withStore.then(() => {
     settled = true;
   });
-  await Promise.all([withStore, retryAdoption(settling, () => settled)]);
+  await Promise.all([withStore, retryAdoption(settling, () => settled), keepSpace(settling)]);
 }
 
 /** A pool that is imported late or a disk that was full needs no store and no command: starts what has failed until all of it runs. */

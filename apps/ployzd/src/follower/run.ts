@@ -1,6 +1,7 @@
 import { unwatchFile, watchFile } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { createBackoff } from "@ployz/exec";
 import { openStore } from "@ployz/nats-store";
 import type { Candidates, ClusterRecord, MachineRecord } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
@@ -90,6 +91,8 @@ export async function runFollower(
   let wanted = 1;
   let done = 0;
   let working: Promise<void> | undefined;
+  const stop = new AbortController();
+  const backoff = createBackoff(1_000, 10_000);
   async function catchUp(): Promise<void> {
     while (done < wanted) {
       const round = wanted;
@@ -114,10 +117,21 @@ export async function runFollower(
         );
       } catch (error) {
         log.error({ err: error }, "cannot serve the new state; still serving the last good one");
+        // A full disk, for one, needs no further change of the state to be over.
+        retry();
+        done = round;
+        continue;
       }
+      backoff.reset();
       done = round;
     }
   }
+  const retry = () =>
+    void backoff.pause(stop.signal).then(() => {
+      if (stop.signal.aborted) return;
+      wanted += 1;
+      kick();
+    });
   const kick = () => {
     working ??= catchUp().finally(() => {
       working = undefined;
@@ -138,6 +152,7 @@ export async function runFollower(
   );
   return async () => {
     forget();
+    stop.abort();
     await closeSocket();
     await mirror.close();
     await store.close();

@@ -3,6 +3,7 @@ import { measureRtt, probePath, type Wireguard } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 import { askFollower } from "../host/follower-socket.ts";
 import type { Handlers } from "../participant/handlers.ts";
+import type { Records } from "../state/records.ts";
 import type { MembershipFollower } from "./follow.ts";
 
 export interface MeshDeps {
@@ -10,6 +11,8 @@ export interface MeshDeps {
   /** The tunnel's MTU in bytes. */
   readonly mtu: number;
   readonly membership: MembershipFollower;
+  /** The daemon's copy of the commits, from which a machine that boots alone starts its instances. */
+  readonly mirror: Pick<Records, "durable">;
   readonly gatewaySocket: string;
   readonly dnsSocket: string;
 }
@@ -75,7 +78,11 @@ export function meshHandlers(deps: MeshDeps): Pick<Handlers, MeshCommands> {
             throw error;
           },
         );
-      const [gateway, dns] = await Promise.all([ask(deps.gatewaySocket), ask(deps.dnsSocket)]);
+      const [gateway, dns] = await Promise.all([
+        ask(deps.gatewaySocket),
+        ask(deps.dnsSocket),
+        deps.mirror.durable(namespace, revision, signal),
+      ]);
       const mine = gateway.dropped.filter((route) => route.startsWith(`${namespace}/`));
       return {
         ...{ gateway: gateway.state, dns: dns.state },

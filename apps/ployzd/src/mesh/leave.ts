@@ -52,6 +52,7 @@ export async function leaveMesh(
       paths.bundles,
       paths.instances,
       paths.instanceLogs,
+      paths.jobLogs,
       join(paths.mirror),
     ].map((path) => rm(path, { recursive: true, force: true })),
   );

@@ -1,5 +1,5 @@
 import { mkdir, readdir, rename, unlink } from "node:fs/promises";
-import { readFileIfThere, writeFileAtomic } from "@ployz/exec";
+import { createBackoff, readFileIfThere, writeFileAtomic } from "@ployz/exec";
 import type { Entry } from "../client/types.ts";
 import { isObject, type Json } from "../json.ts";
 
@@ -64,40 +64,66 @@ const isEntry = (kept: Json | undefined): kept is Readonly<Record<string, Json>>
 export interface Writer {
   headChanged(namespace: string): void;
   factsChanged(): void;
-  /** Resolves when all changes so far are on disk. */
+  /** Resolves when all changes so far are on disk; after the end, also when the last try has failed. */
   flushed(): Promise<void>;
+  /** Resolves when this revision of a head, or a later one, is on disk; rejects when `signal` aborts. */
+  durable(namespace: string, revision: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Writes changes behind the mirror, one write at a time; batches changes that arrive meanwhile. */
-export function mirrorWriter(dir: string, state: MirrorState, onError: (error: unknown) => void): Writer {
+/**
+ * Writes changes behind the mirror, one write at a time; batches changes that arrive meanwhile. A disk that is full or fails is tried again
+ * until it takes them.
+ */
+export function mirrorWriter(
+  dir: string,
+  state: MirrorState,
+  { onError, end }: { onError: (error: unknown) => void; readonly end: AbortSignal },
+): Writer {
   const heads = new Set<string>();
+  const written = new Map([...state.heads].map(([namespace, { revision }]) => [namespace, revision]));
+  const waiting = new Set<() => void>();
   let facts = false;
   let running: Promise<void> | undefined;
 
+  const writeNext = async (): Promise<boolean> => {
+    const namespace = heads.values().next().value;
+    if (namespace !== undefined) {
+      const head = state.heads.get(namespace);
+      if (head) await writeFileAtomic(headFile(dir, namespace), JSON.stringify(head));
+      else await unlink(headFile(dir, namespace)).catch(ignoreMissing);
+      if (state.heads.get(namespace) === head) heads.delete(namespace);
+      written.set(namespace, head?.revision ?? 0);
+      for (const look of [...waiting]) look();
+      return true;
+    }
+    if (!facts) return false;
+    const [revision, entries] = [state.factsRevision, [...state.facts.values()]];
+    facts = false;
+    await writeFileAtomic(factsFile(dir), JSON.stringify({ v: 1, revision, entries })).catch((error) => {
+      facts = true;
+      throw error;
+    });
+    return true;
+  };
   const drain = async () => {
-    for (;;) {
-      const namespace = heads.values().next().value;
-      if (namespace !== undefined) {
-        heads.delete(namespace);
-        const head = state.heads.get(namespace);
-        if (head) await writeFileAtomic(headFile(dir, namespace), JSON.stringify(head));
-        else await unlink(headFile(dir, namespace)).catch(ignoreMissing);
-      } else if (facts) {
-        facts = false;
-        const entries = [...state.facts.values()];
-        await writeFileAtomic(
-          factsFile(dir),
-          JSON.stringify({ v: 1, revision: state.factsRevision, entries }),
-        );
-      } else return;
+    const backoff = createBackoff(500, 5_000);
+    for (let failing = false; ; ) {
+      try {
+        if (!(await writeNext())) return;
+        failing = false;
+        backoff.reset();
+      } catch (error) {
+        if (!failing) onError(error);
+        if (end.aborted) return;
+        failing = true;
+        await backoff.pause(end);
+      }
     }
   };
   const kick = () => {
-    running ??= drain()
-      .catch(onError)
-      .finally(() => {
-        running = undefined;
-      });
+    running ??= drain().finally(() => {
+      running = undefined;
+    });
   };
   return {
     headChanged(namespace) {
@@ -111,6 +137,26 @@ export function mirrorWriter(dir: string, state: MirrorState, onError: (error: u
     async flushed() {
       while (running) await running;
     },
+    durable: (namespace, revision, signal) =>
+      new Promise((resolve, reject) => {
+        const stop = () => {
+          waiting.delete(look);
+          signal.removeEventListener("abort", abort);
+        };
+        const look = () => {
+          if ((written.get(namespace) ?? 0) < revision) return;
+          stop();
+          resolve();
+        };
+        const abort = () => {
+          stop();
+          reject(signal.reason);
+        };
+        waiting.add(look);
+        signal.addEventListener("abort", abort, { once: true });
+        if (signal.aborted) abort();
+        else look();
+      }),
   };
 }
 

@@ -35,6 +35,8 @@ export interface Mirror<C = Json, F extends object = Record<string, Json>> {
   synced(): Promise<void>;
   /** Resolves when all applied changes are on disk. */
   flushed(): Promise<void>;
+  /** Resolves when a namespace's head of `revision` or later is on disk; rejects when `signal` aborts. */
+  durable(namespace: string, revision: number, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,10 +63,10 @@ export async function openMirror<C = Json, F extends object = Record<string, Jso
   const report = options.onError ?? (() => undefined);
   const check = options.check ?? (() => undefined);
   const state = await loadMirror(options.dir, report, check);
-  const writer = mirrorWriter(options.dir, state, report);
   const skipped = new Map<string, Skipped>();
   const listeners = new Set<(change: MirrorChange) => void>();
   const stop = new AbortController();
+  const writer = mirrorWriter(options.dir, state, { onError: report, end: stop.signal });
   const tell = (change: MirrorChange) => {
     for (const listener of [...listeners]) listener(change);
   };
@@ -167,6 +169,7 @@ export async function openMirror<C = Json, F extends object = Record<string, Jso
     },
     synced: () => synced,
     flushed: () => writer.flushed(),
+    durable: writer.durable,
     async close() {
       stop.abort();
       await Promise.all(tracks.map((one) => one.ended));

@@ -1,5 +1,6 @@
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import type { InstanceSpec, NetworkSpec } from "../runtime.ts";
 import type { InstancePaths, ProcessLayout } from "./paths.ts";
@@ -31,7 +32,7 @@ export async function readRecord(paths: InstancePaths): Promise<InstanceRecord |
 /** Holds the environment, and so possibly secrets: readable by root only. */
 export async function writeRecord(paths: InstancePaths, record: InstanceRecord): Promise<void> {
   await mkdir(paths.state, { recursive: true, mode: 0o700 });
-  await writeDurably(paths.spec, `${JSON.stringify(record)}\n`);
+  await writeFileAtomic(paths.spec, `${JSON.stringify(record)}\n`);
 }
 
 export async function readNetwork(layout: ProcessLayout): Promise<NetworkSpec | undefined> {
@@ -42,7 +43,7 @@ export async function readNetwork(layout: ProcessLayout): Promise<NetworkSpec | 
 export async function writeNetwork(layout: ProcessLayout, network: NetworkSpec | undefined): Promise<void> {
   const path = join(layout.root, ".network.json");
   if (network === undefined) await rm(path, { force: true });
-  else await writeDurably(path, `${JSON.stringify(network)}\n`);
+  else await writeFileAtomic(path, `${JSON.stringify(network)}\n`);
 }
 
 /** Ids of all instances that have a folder; one whose `create` died before the record was written is among them. */
@@ -76,12 +77,12 @@ export async function readState(paths: InstancePaths): Promise<InstanceState> {
 }
 
 export async function setWanted(paths: InstancePaths, up: boolean): Promise<void> {
-  await writeDurably(join(paths.state, "wanted"), up ? "up\n" : "down\n");
+  await writeFileAtomic(join(paths.state, "wanted"), up ? "up\n" : "down\n");
 }
 
 /** Where the kernel's count of kills stands: it outlives a restart, and only later ones are this life's. */
 export async function setOomBase(paths: InstancePaths, kills: number): Promise<void> {
-  await writeFile(join(paths.state, "oom"), `${kills}\n`);
+  await writeFileAtomic(join(paths.state, "oom"), `${kills}\n`);
 }
 
 /** Forgets exit code, number of starts and back-off: an explicit start begins at zero. */
@@ -95,16 +96,4 @@ export async function readOptional(path: string): Promise<string | undefined> {
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
     throw error;
   });
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFile(`${path}.new`, text, { mode: 0o600, flush: true });
-  await rename(`${path}.new`, path);
-  const dir = await open(dirname(path), "r");
-  try {
-    await dir.sync();
-  } finally {
-    await dir.close();
-  }
 }
