@@ -8,6 +8,7 @@ import type { Suite } from "./suite.ts";
 import { cliSuite } from "./suites/cli.ts";
 import { deploySuite, dockerDeploySuite } from "./suites/deploy.ts";
 import { gatewaySuite } from "./suites/gateway.ts";
+import { instanceSuite } from "./suites/instance.ts";
 import { memorySuite } from "./suites/memory.ts";
 import { branchSuite, migrateSuite, transferSuite } from "./suites/state.ts";
 import { storeSuite } from "./suites/store.ts";
@@ -18,6 +19,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   deploy: deploySuite,
   "deploy-docker": dockerDeploySuite,
   gateway: gatewaySuite,
+  instance: instanceSuite,
   memory: memorySuite,
   migrate: migrateSuite,
   store: storeSuite,

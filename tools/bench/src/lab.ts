@@ -11,7 +11,7 @@ export interface BenchLab {
   /** 100 requests a second to a host through the gateway of the first, for two minutes at most. */
   load(host: string): Load;
   /** Runs a bundled worker on the machine, with the payload's Node. */
-  worker<T>(name: "wall-time" | "raw-deploy", args: object): Promise<T>;
+  worker<T>(name: "wall-time" | "raw-deploy" | "instance", args: object): Promise<T>;
   /** A cluster of this machine alone. */
   startCluster(runtime?: "host" | "docker"): Promise<void>;
 }
