@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, openCluster, webBundle } from "../src/cluster.ts";
 import { daemonUp, within } from "../src/survive.ts";
 
-/** A machine that boots again runs what is committed: by itself, also when something comes late. */
+/** A machine that boots again runs its committed instances: by itself, also when something comes late. */
 let cluster: Cluster;
 
 type Ps = { readonly instances: readonly { readonly id: string; readonly state: string }[] };
@@ -51,7 +51,7 @@ it("a changed stop_grace restarts nothing, and does not keep an instance from co
   await reboot();
   const { adoption } = await daemonUp(cluster, 1);
   expect(adoption.failed).toEqual([]);
-  const after = await running("what is committed runs again", 60_000);
+  const after = await running("all committed instances run again", 60_000);
   expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id));
 });
 

@@ -67,7 +67,7 @@ describe("a committed instance", () => {
     expect(report.failed).toMatchObject([{ what: instance.id, error: { code: "volume_sealed" } }]);
   });
 
-  it("is made only when the machine has nothing of it: what is there starts, whatever changed since", async () => {
+  it("is made only when the machine has nothing of it: an existing one starts, whatever changed since", async () => {
     expect((await adopt("exited", allow)).done).toEqual(["start"]);
     expect((await adopt("absent", allow)).done).toEqual(["create", "start"]);
   });
