@@ -6,6 +6,7 @@ export default defineConfig({
     protocol: "src/protocol.ts",
     host: "src/host.ts",
     "client/index": "src/client/index.ts",
+    documents: "src/documents.ts",
     "testing/index": "src/testing/index.ts",
   },
   format: "esm",

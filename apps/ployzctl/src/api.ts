@@ -1,5 +1,4 @@
-import type { NamespaceRow, OperationEvent } from "@ployz/primitives/client";
+import type { OperationEvent } from "@ployz/primitives/client";
 
 export type * from "@ployz/primitives/client";
-export type CommitRow = NamespaceRow["commit"];
 export type Json = Extract<OperationEvent, { type: "result" }>["result"]["output"];

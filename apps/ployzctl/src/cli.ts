@@ -14,7 +14,11 @@ const asksVersion = (token: string): boolean => token === "--version" || token =
 const VERSION_FLAGS = ["--version", "-V", "--json", "--plain", "--no-color", "--quiet", "-q"];
 
 /** One run of the program. Resolves with its exit code. */
-export async function runCli(argv: readonly string[], terminal: Terminal): Promise<number> {
+export async function runCli(
+  argv: readonly string[],
+  terminal: Terminal,
+  print = printDocument,
+): Promise<number> {
   if (argv.every((token) => VERSION_FLAGS.includes(token)) && argv.some(asksVersion)) {
     const document = { kind: "version", ...installedVersion(), node: process.version } as const;
     printText(terminal, `${argv.includes("--json") ? JSON.stringify(document) : document.version}\n`);
@@ -62,12 +66,12 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     context = openContext(globals, terminal);
     const document = await command.run(context, input);
     context.progress.end();
-    await printDocument(terminal, mode, document);
+    await print(terminal, mode, document);
     return exitCode(document);
   } catch (error) {
     context?.progress.end();
     const document: Document = { kind: "error", error: context?.explain(error) ?? errorBody(error) };
-    await printDocument(terminal, mode, document);
+    await print(terminal, mode, document);
     if (
       document.error.code === "internal" &&
       error instanceof Error &&

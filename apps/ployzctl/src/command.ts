@@ -1,5 +1,5 @@
 import type { Client } from "@ployz/primitives/client";
-import type { Document } from "./documents.ts";
+import type { Document, Kind } from "./documents.ts";
 import type { Progress } from "./output/progress.ts";
 import type { Globals, Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
@@ -43,6 +43,8 @@ export interface Command {
   readonly args?: readonly Argument[];
   readonly options?: Readonly<Record<string, Option>>;
   readonly examples: readonly [string, ...string[]];
+  /** The kinds of its `--json` document, besides `error`. */
+  readonly prints: readonly [Kind, ...Kind[]];
   run(context: Context, input: Input): Promise<Document>;
 }
 

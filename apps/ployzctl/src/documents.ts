@@ -1,196 +1,250 @@
-import type { ErrorBody } from "@ployz/errors";
-import type {
-  Api,
+import {
   ClusterStatus,
   CommitDocument,
   CommitHistory,
-  CommitRow,
+  CommittedRoute,
+  count,
   DaemonStatus,
   DoctorReport,
+  error,
   InstanceList,
   InviteCreated,
   InviteDocument,
   InviteList,
   LogEvent,
+  list,
   MachineList,
-  MachineRow,
   ManifestDocument,
+  MeshLeft,
   MeshStatus,
+  machineRow,
   NamespaceRow,
   NetworkPolicyDocument,
+  namespaceRow,
+  OperationAbort,
   OperationDetail,
+  OperationEvent,
+  OperationList,
   OperationResult,
+  OperationState,
+  object,
   PlanView,
+  Release,
   RttTable,
   SecretChanged,
   SecretList,
   SelfRecord,
   SnapshotList,
+  StoreEvent,
   StoreMoved,
   StorePlan,
   StoreRepaired,
   StoreStatus,
+  text,
   VolumeList,
   VolumeRow,
-} from "./api.ts";
+  volumeRow,
+} from "@ployz/primitives/documents";
+import Type, { type Static } from "typebox";
 
-/** Every `--json` document, told apart by `kind`. Fields are only ever added. */
-export type Document =
-  | DaemonStatus
-  | MeshStatus
-  | SelfRecord
-  | MachineList
-  | RttTable
-  | InviteCreated
-  | InviteList
-  | InviteDocument
-  | ClusterStatus
-  | InstanceList
-  | SecretList
-  | SecretChanged
-  | VolumeList
-  | SnapshotList
-  | CommitHistory
-  | CommitDocument
-  | ManifestDocument
-  | DoctorReport
-  | OperationResult
-  | OperationDetail
-  | PlanView
-  | Api["GET /v1/operations"]["out"]
-  | Api["POST /v1/mesh/leave"]["out"]
-  | Api["POST /v1/operations/:id/abort"]["out"]
-  | StoreStatus
-  | NetworkPolicyDocument
-  | StoreRepaired
-  | StorePlan
-  | StoreMoved
-  | StoreSnapshot
-  | VolumeExported
-  | ErrorDocument
-  | DaemonInstalled
-  | DaemonStopped
-  | DaemonUninstalled
-  | MachineDocument
-  | MachineAdded
-  | MachinesUpdated
-  | Detached
-  | Namespaces
-  | NamespaceDocument
-  | RoutesDocument
-  | VolumeDocument
-  | VersionDocument
-  | ReadyDocument
-  | DevDocument
-  | DevDown
-  | LogsDocument
-  | TextDocument;
-
-export type ErrorDocument = {
-  readonly kind: "error";
+export const ErrorDocument = object({
+  kind: Type.Literal("error"),
   /** The first of `refusals`, where an operation was refused. */
-  readonly error: ErrorBody;
-  readonly refusals?: readonly ErrorBody[];
-};
-export type DaemonInstalled = {
-  readonly kind: "daemon-installed";
-  readonly service: "installed" | "unchanged" | "replaced";
-  readonly serviceHost: "systemd" | "s6";
-  readonly version: string;
-  readonly socket: string;
-  readonly config: string;
+  error: error(),
+  refusals: Type.Optional(list(error())),
+});
+export type ErrorDocument = Static<typeof ErrorDocument>;
+export const DaemonInstalled = object({
+  kind: Type.Literal("daemon-installed"),
+  service: Type.Enum(["installed", "unchanged", "replaced"]),
+  serviceHost: Type.Enum(["systemd", "s6"]),
+  version: text(),
+  socket: text(),
+  config: text(),
   /** Other files and groups that were created or changed. */
-  readonly changed: readonly string[];
+  changed: list(text()),
   /** Faults of this machine's setup that are put right, and those that remain. */
-  readonly repaired?: readonly string[];
-  readonly remaining?: readonly string[];
-};
-export type DaemonStopped = { readonly kind: "daemon-stopped"; readonly stopped: boolean };
-export type DaemonUninstalled = {
-  readonly kind: "daemon-uninstalled";
-  readonly removed: readonly string[];
-  readonly kept: readonly string[];
-};
-export type MachineDocument = { readonly kind: "machine" } & MachineRow;
+  repaired: Type.Optional(list(text())),
+  remaining: Type.Optional(list(text())),
+});
+export type DaemonInstalled = Static<typeof DaemonInstalled>;
+export const DaemonStopped = object({ kind: Type.Literal("daemon-stopped"), stopped: Type.Boolean() });
+export type DaemonStopped = Static<typeof DaemonStopped>;
+export const DaemonUninstalled = object({
+  kind: Type.Literal("daemon-uninstalled"),
+  removed: list(text()),
+  kept: list(text()),
+});
+export type DaemonUninstalled = Static<typeof DaemonUninstalled>;
+export const MachineDocument = object({ kind: Type.Literal("machine"), ...machineRow });
+export type MachineDocument = Static<typeof MachineDocument>;
 /** The outcome of one of several operations of a command. */
-export type OperationEnd = {
-  readonly state: OperationResult["state"] | "refused" | "detached";
-  readonly changed?: boolean;
-  readonly ms?: number;
-  readonly operation?: string;
-  readonly errors: readonly ErrorBody[];
-  readonly warnings: readonly string[];
+const EndState = Type.Union([OperationState, Type.Enum(["refused", "detached"])]);
+const end = {
+  state: EndState,
+  changed: Type.Optional(Type.Boolean()),
+  ms: Type.Optional(Type.Number()),
+  operation: Type.Optional(text()),
+  errors: list(error()),
+  warnings: list(text()),
 };
-export type AddOutcome = OperationEnd & { readonly target: string; readonly machine?: string };
-export type MachineAdded = { readonly kind: "machine-add"; readonly machines: readonly AddOutcome[] };
+const OperationEnd = object(end);
+export type OperationEnd = Static<typeof OperationEnd>;
+export const AddOutcome = object({ ...end, target: text(), machine: Type.Optional(text()) });
+export type AddOutcome = Static<typeof AddOutcome>;
+export const MachineAdded = object({ kind: Type.Literal("machine-add"), machines: list(AddOutcome) });
+export type MachineAdded = Static<typeof MachineAdded>;
 /** `planned`: it would change. `not-tried`: skipped, because another machine of the same command failed. */
-export type UpdateOutcome = Omit<OperationEnd, "state"> & {
-  readonly machine: string;
-  readonly state: OperationEnd["state"] | "planned" | "not-tried";
-  readonly from?: { readonly version: string; readonly build: string };
-};
-export type MachinesUpdated = {
-  readonly kind: "machine-update";
+export const UpdateOutcome = object({
+  ...end,
+  machine: text(),
+  state: Type.Union([EndState, Type.Enum(["planned", "not-tried"])]),
+  from: Type.Optional(object({ version: text(), build: text() })),
+});
+export type UpdateOutcome = Static<typeof UpdateOutcome>;
+export const MachinesUpdated = object({
+  kind: Type.Literal("machine-update"),
   /** Of the machine whose daemon ran the command. */
-  readonly version: string;
-  readonly build: string;
-  readonly machines: readonly UpdateOutcome[];
-};
+  version: text(),
+  build: text(),
+  machines: list(UpdateOutcome),
+});
+export type MachinesUpdated = Static<typeof MachinesUpdated>;
 /** The command detached; the operation still runs. */
-export type Detached = {
-  readonly kind: "detached";
-  readonly operation: string;
-  readonly committed: boolean;
-};
-export type Namespaces = { readonly kind: "namespaces"; readonly namespaces: readonly NamespaceRow[] };
-export type NamespaceDocument = { readonly kind: "namespace" } & NamespaceRow;
-export type RoutesDocument = {
-  readonly kind: "routes";
-  readonly routes: readonly (CommitRow["routes"][number] & { readonly namespace: string })[];
-};
+export const Detached = object({
+  kind: Type.Literal("detached"),
+  operation: text(),
+  committed: Type.Boolean(),
+});
+export type Detached = Static<typeof Detached>;
+export const Namespaces = object({ kind: Type.Literal("namespaces"), namespaces: list(NamespaceRow) });
+export type Namespaces = Static<typeof Namespaces>;
+export const NamespaceDocument = object({ kind: Type.Literal("namespace"), ...namespaceRow });
+export type NamespaceDocument = Static<typeof NamespaceDocument>;
+export const RoutesDocument = object({
+  kind: Type.Literal("routes"),
+  routes: list(Type.Intersect([CommittedRoute, object({ namespace: text() })])),
+});
+export type RoutesDocument = Static<typeof RoutesDocument>;
 /** One volume; `copies` are retired and unfinished copies on all machines. */
-export type VolumeDocument = { readonly kind: "volume"; readonly copies: readonly VolumeRow[] } & VolumeRow;
-export type VersionDocument = {
-  readonly kind: "version";
-  readonly version: string;
-  readonly build: string;
-  readonly node: string;
+export const VolumeDocument = object({ kind: Type.Literal("volume"), ...volumeRow, copies: list(VolumeRow) });
+export type VolumeDocument = Static<typeof VolumeDocument>;
+export const VersionDocument = object({
+  kind: Type.Literal("version"),
+  version: text(),
+  build: text(),
+  node: text(),
   /** Null: not reachable. Absent: not asked, with `--version`. */
-  readonly daemon?: { readonly version: string; readonly build: string; readonly node: string } | null;
-};
-export type ReadyDocument = {
-  readonly kind: "ready";
-  readonly ready: boolean;
-  readonly missing: readonly string[];
-};
-export type DevDocument = {
-  readonly kind: "dev";
-  readonly gateway: string;
-  readonly cluster: string;
-  readonly machine: string;
-  readonly dns: string;
-  readonly namespace?: string;
-  readonly routes: readonly string[];
-};
-export type DevDown = { readonly kind: "dev-down"; readonly removed: readonly string[] };
-/** Printed as they arrive. With `--json` and `--follow`: one document per line. */
+  daemon: Type.Optional(Type.Union([Release, Type.Null()])),
+});
+export type VersionDocument = Static<typeof VersionDocument>;
+export const ReadyDocument = object({
+  kind: Type.Literal("ready"),
+  ready: Type.Boolean(),
+  missing: list(text()),
+});
+export type ReadyDocument = Static<typeof ReadyDocument>;
+export const DevDocument = object({
+  kind: Type.Literal("dev"),
+  gateway: text(),
+  cluster: text(),
+  machine: text(),
+  dns: text(),
+  namespace: Type.Optional(text()),
+  routes: list(text()),
+});
+export type DevDocument = Static<typeof DevDocument>;
+export const DevDown = object({ kind: Type.Literal("dev-down"), removed: list(text()) });
+export type DevDown = Static<typeof DevDown>;
+const Logs = object({ kind: Type.Literal("logs"), events: list(LogEvent) });
+/** Printed as they arrive. With `--json` and `--follow`: one event per line; else one document of the kind `logs`. */
 export type LogsDocument = {
   readonly kind: "logs";
   readonly follow: boolean;
   readonly events: AsyncIterable<LogEvent>;
 };
-export type StoreSnapshot = {
-  readonly kind: "store-snapshot";
-  readonly file: string;
-  readonly bytes: number;
-  readonly encrypted: boolean;
-};
-export type VolumeExported = {
-  readonly kind: "volume-exported";
-  readonly namespace: string;
-  readonly volume: string;
-  readonly snapshot: string;
-  readonly file: string;
-  readonly bytes: number;
-};
-export type TextDocument = { readonly kind: "text"; readonly text: string };
+export const StoreSnapshot = object({
+  kind: Type.Literal("store-snapshot"),
+  file: text(),
+  bytes: count(),
+  encrypted: Type.Boolean(),
+});
+export type StoreSnapshot = Static<typeof StoreSnapshot>;
+export const VolumeExported = object({
+  kind: Type.Literal("volume-exported"),
+  namespace: text(),
+  volume: text(),
+  snapshot: text(),
+  file: text(),
+  bytes: count(),
+});
+export type VolumeExported = Static<typeof VolumeExported>;
+export const TextDocument = object({ kind: Type.Literal("text"), text: text() });
+export type TextDocument = Static<typeof TextDocument>;
+
+/** Every `--json` document by its `kind`. Fields may be added; see docs/cli.md. */
+export const DOCUMENTS = {
+  abort: OperationAbort,
+  commit: CommitDocument,
+  daemon: DaemonStatus,
+  "daemon-installed": DaemonInstalled,
+  "daemon-stopped": DaemonStopped,
+  "daemon-uninstalled": DaemonUninstalled,
+  detached: Detached,
+  dev: DevDocument,
+  "dev-down": DevDown,
+  doctor: DoctorReport,
+  error: ErrorDocument,
+  history: CommitHistory,
+  instances: InstanceList,
+  invite: InviteDocument,
+  "invite-created": InviteCreated,
+  invites: InviteList,
+  left: MeshLeft,
+  logs: Logs,
+  machine: MachineDocument,
+  "machine-add": MachineAdded,
+  "machine-update": MachinesUpdated,
+  machines: MachineList,
+  manifest: ManifestDocument,
+  mesh: MeshStatus,
+  namespace: NamespaceDocument,
+  namespaces: Namespaces,
+  "network-policy": NetworkPolicyDocument,
+  operation: OperationResult,
+  "operation-detail": OperationDetail,
+  operations: OperationList,
+  plan: PlanView,
+  ready: ReadyDocument,
+  routes: RoutesDocument,
+  rtt: RttTable,
+  "secret-removed": SecretChanged,
+  "secret-set": SecretChanged,
+  secrets: SecretList,
+  "self-record": SelfRecord,
+  snapshots: SnapshotList,
+  status: ClusterStatus,
+  store: StoreStatus,
+  "store-moved": StoreMoved,
+  "store-plan": StorePlan,
+  "store-repaired": StoreRepaired,
+  "store-snapshot": StoreSnapshot,
+  text: TextDocument,
+  version: VersionDocument,
+  volume: VolumeDocument,
+  "volume-exported": VolumeExported,
+  volumes: VolumeList,
+} as const;
+
+export type Kind = keyof typeof DOCUMENTS;
+export type Document = Exclude<Static<(typeof DOCUMENTS)[Kind]>, Static<typeof Logs>> | LogsDocument;
+
+const Note = object({ type: Type.Literal("note"), text: text() });
+/** `of`: one of several operations that run in parallel. */
+const Event = Type.Intersect([
+  Type.Union([OperationEvent, StoreEvent, Note]),
+  object({ of: Type.Optional(text()) }),
+]);
+
+/** Lines of NDJSON: of `--json --events` on stderr, and of `logs --follow --json`. */
+export const LINES = { event: Event, "log-event": LogEvent } as const;

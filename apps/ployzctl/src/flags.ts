@@ -15,6 +15,9 @@ export const YES = {
   yes: { type: "flag", short: "y", summary: "Do not ask for confirmation" },
 } as const satisfies Readonly<Record<string, Option>>;
 
+/** What a command prints that runs an operation. */
+export const CHANGE = ["operation", "plan", "detached"] as const;
+
 /** The one shape of what changes a namespace: the verb alone applies, `preview` or `-n` shows the plan, and `apply` is an alias. */
 export function applying(command: Command, preview: Pick<Command, "summary" | "examples">): Command[] {
   const under = (verb: string): Path => [...command.path, verb];

@@ -43,6 +43,7 @@ export const GROUPS: readonly Group[] = [
       daemon: "Install, start, stop and remove ployzd",
       version: undefined,
       completion: undefined,
+      schema: undefined,
     },
   },
 ];

@@ -1,16 +1,24 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { COMMANDS } from "../src/commands/index.ts";
 import { ENVIRONMENT } from "../src/environment.ts";
 import { GROUPS } from "../src/groups.ts";
 import { reference } from "../src/output/reference.ts";
+import { jsonSchema } from "../src/schema.ts";
 
 const docs = join(import.meta.dirname, "../../../docs");
 
 /** Updated by `pnpm --filter @ployz/ployzctl docs`. */
 it("docs/cli.md is generated from the command definitions", async () => {
   await expect(reference(GROUPS, COMMANDS)).toMatchFileSnapshot(join(docs, "cli.md"));
+});
+
+/** `pnpm --filter @ployz/ployzctl docs` writes it. */
+it("the published JSON Schema is that of the documents", async () => {
+  const file = join(import.meta.dirname, "../schema/ployzctl.schema.json");
+  if (process.env.UPDATE_SCHEMA) await writeFile(file, jsonSchema());
+  expect(JSON.parse(await readFile(file, "utf8"))).toEqual(JSON.parse(jsonSchema()));
 });
 
 /** Set by ployzd for its own processes; not for operators. */

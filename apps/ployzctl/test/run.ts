@@ -1,5 +1,9 @@
 import { Readable } from "node:stream";
 import { runCli } from "../src/cli.ts";
+import type { Document } from "../src/documents.ts";
+import { printDocument } from "../src/output/print.ts";
+import type { Terminal } from "../src/terminal.ts";
+import { checkDocument, checkLines } from "./printed.ts";
 
 export interface Run {
   readonly code: number;
@@ -22,7 +26,7 @@ export interface RunOptions {
 export async function ctl(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
   let [out, err] = ["", ""];
   const typed = [...(options.typed ?? [])];
-  const code = await runCli(argv, {
+  const terminal: Terminal = {
     out: {
       tty: options.tty === true,
       columns: 80,
@@ -52,6 +56,13 @@ export async function ctl(argv: readonly string[], options: RunOptions = {}): Pr
       return () => {};
     },
     exit: () => {},
+  };
+  const printed: Document[] = [];
+  const code = await runCli(argv, terminal, (to, mode, document) => {
+    printed.push(document);
+    return printDocument(to, mode, document);
   });
+  for (const document of printed) checkDocument(argv, document);
+  checkLines(argv, out, err);
   return { code, out, err };
 }

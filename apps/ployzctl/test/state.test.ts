@@ -7,7 +7,15 @@ const none = { added: [], changed: [], removed: [] };
 const made = { operation: OPERATION, at: "2026-01-01T00:00:00Z", by: "me@here" };
 const commit = {
   ...{ v: 1, namespace: "pr-42", primitive: "branch", instances: [], jobs: {}, ...made },
-  services: { web: { revision: "sha256:abc", spec: { image: { ref: "app:v1", digest: "d" }, ports: {} } } },
+  services: {
+    web: {
+      revision: "sha256:abc",
+      spec: {
+        ...{ image: { ref: "app:v1", digest: "d" }, ports: {}, env: {}, after: [], volumes: {}, routes: [] },
+        ...{ placement: { kind: "replicas", count: 1 }, update: "start-first", drainMs: 0, stopGraceMs: 0 },
+      },
+    },
+  },
   volumes: [
     {
       ...{ name: "pgdata", id: "pr-42.pgdata.x", machine: "m2", guid: "1", spec: { scope: "single" } },
@@ -20,7 +28,10 @@ const commit = {
 const copy = (over: object) => ({
   ...{ namespace: "prod", name: "pgdata", id: "prod.pgdata.x", machine: "m2", users: ["db"] },
   ...{ committed: true, state: "active", spec: { scope: "single", quotaBytes: 20 * 2 ** 30 } },
-  observed: { usedBytes: 3 * 2 ** 20, referencedBytes: 2 ** 20 },
+  observed: {
+    ...{ id: "prod.pgdata.x", namespace: "prod", name: "pgdata", state: "active", guid: "1" },
+    ...{ operation: OPERATION, usedBytes: 3 * 2 ** 20, referencedBytes: 2 ** 20 },
+  },
   ...over,
 });
 

@@ -19,6 +19,7 @@ export { KEPT_PORTS, type KeptPorts } from "./model/kept-ports.ts";
 export { bytesOf, datasetLength, LIMITS } from "./model/limits.ts";
 export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
 export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
+export type * from "./model/observation.ts";
 export type * from "./model/operation.ts";
 export { type SecretRecord, secretKey } from "./model/secret.ts";
 export type * from "./participant/commands.ts";

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type RunResult, run } from "@ployz/exec";
 import { type Lab, type LabKind, openLab } from "@ployz/lab";
+import { checkDocument } from "./document.ts";
 
 /** The checkout. */
 export const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -143,7 +144,9 @@ function driver(lab: Lab): Cluster {
     lab,
     ctl,
     async json<T>(i: number, args: readonly string[], opts?: CtlOptions) {
-      return JSON.parse((await ctl(i, [...args, "--json"], opts)).stdout) as T;
+      const document = JSON.parse((await ctl(i, [...args, "--json"], opts)).stdout) as T;
+      await checkDocument(document);
+      return document;
     },
     async put(i, manifest, bundles = {}) {
       const dir = `/root/deploy-${++sequence}`;

@@ -34,7 +34,12 @@ export function reference(groups: readonly Group[], commands: readonly Command[]
     "|---|---|",
     ...EXIT_CODES.map(([code, meaning]) => `| ${code} | ${meaning} |`),
     "",
-    'With `--json`, an error is `{"kind": "error", "error": {"code", "message", "hint"}}` on stdout; the codes are in [errors.md](errors.md).',
+    "## JSON",
+    "",
+    "With `--json`, stdout has one document, told apart by its `kind`: one of those that the command lists, or an error,",
+    '`{"kind": "error", "error": {"code", "message", "hint"}}`; the codes are in [errors.md](errors.md). `ployzctl schema` prints the JSON Schema',
+    "of all of them, [ployzctl.schema.json](../apps/ployzctl/schema/ployzctl.schema.json). Within a minor version, fields, kinds and values of an",
+    "enumeration may be added, and none is removed or changes its meaning: ignore what you do not know.",
     ...groups.flatMap(({ title, nouns }) => [
       "",
       `## ${title}`,
@@ -55,7 +60,7 @@ export const EXIT_CODES = [
 ] as const;
 
 function section(command: Command): readonly string[] {
-  const { path, aliases = [], summary, details = [], examples, options = {} } = command;
+  const { path, aliases = [], summary, details = [], examples, options = {}, prints } = command;
   const rows = [...argumentRows(command), ...optionRows(options)];
   const others = aliases.map((alias) => `\`${alias.join(" ")}\``).join(", ");
   return [
@@ -69,6 +74,8 @@ function section(command: Command): readonly string[] {
     ...examples.map((line) => `# ${line}`),
     "```",
     ...details.flatMap((text) => ["", text]),
+    "",
+    `JSON: ${prints.map((kind) => `\`${kind}\``).join(", ")}.`,
     ...(rows.length === 0 ? [] : ["", ...table(rows)]),
   ];
 }

@@ -1,17 +1,16 @@
-import type { ErrorBody } from "@ployz/errors";
 import type { BranchInput } from "../branch/input.ts";
 import type { Asked, PrimitiveName } from "../inputs.ts";
-import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
 import type {
+  OperationAbort,
   OperationDetail,
   OperationEvent,
+  OperationList,
   OperationRequest,
-  OperationState,
-  OperationSummary,
 } from "../model/operation.ts";
 import type { Body } from "./bodies.ts";
-import type { DaemonKept, DaemonStatus } from "./daemon.ts";
+import type { DaemonKept, DaemonStatus, Version } from "./daemon.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
+import type { MeshLeft, MeshStatus, SelfRecord } from "./mesh.ts";
 import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
 import type {
   StoreEvent,
@@ -28,6 +27,7 @@ import type {
   CommitHistory,
   DoctorReport,
   InstanceList,
+  LogEvent,
   MachineList,
   ManifestDocument,
   NetworkPolicyDocument,
@@ -40,6 +40,7 @@ import type { VolumeImportRequest } from "./volume-file.ts";
 export type { Asked, PrimitiveInputs, PrimitiveName } from "../inputs.ts";
 export type * from "./daemon.ts";
 export type * from "./invites.ts";
+export type * from "./mesh.ts";
 export type * from "./secrets.ts";
 export type * from "./views.ts";
 export type * from "./volume-file.ts";
@@ -63,7 +64,7 @@ export interface Api {
   "GET /v1/version": {
     query: Record<never, string>;
     body: undefined;
-    out: { kind: "version"; version: string; build: string; node: string };
+    out: Version;
   };
   /** Puts right what another program changed of this machine's setup, and restarts a gateway or DNS that has fallen behind. */
   "POST /v1/daemon/keep": { query: Record<never, string>; body: undefined; out: DaemonKept };
@@ -90,8 +91,7 @@ export interface Api {
   "POST /v1/mesh/leave": {
     query: Record<never, string>;
     body: Body<"POST /v1/mesh/leave">;
-    /** `kept`: the datasets of its volumes. */
-    out: { kind: "left"; left: boolean; kept?: readonly string[] };
+    out: MeshLeft;
   };
   "GET /v1/machines": { query: Record<never, string>; body: undefined; out: MachineList };
   "GET /v1/machines/rtt": { query: Record<never, string>; body: undefined; out: RttTable };
@@ -124,13 +124,13 @@ export interface Api {
   "GET /v1/operations": {
     query: { limit?: string };
     body: undefined;
-    out: { kind: "operations"; operations: readonly OperationSummary[] };
+    out: OperationList;
   };
   "GET /v1/operations/:id": { query: Record<never, string>; body: undefined; out: OperationDetail };
   "POST /v1/operations/:id/abort": {
     query: Record<never, string>;
     body: undefined;
-    out: { kind: "abort"; operation: string; state: OperationState };
+    out: OperationAbort;
   };
   /** Whether the daemon has the bundle; PUT the tar to the same path when not. */
   "GET /v1/bundles/:digest": {
@@ -195,47 +195,6 @@ export type OperationCall = Omit<OperationRequest, "primitive" | "input" | "prep
     | { readonly primitive: PrimitiveName; readonly input: null; readonly prepared: string }
   );
 
-export type LogEvent =
-  | {
-      readonly type: "line";
-      readonly machine: string;
-      readonly namespace: string;
-      readonly service: string;
-      readonly instance: string;
-      readonly time: string;
-      readonly stream: "stdout" | "stderr";
-      readonly line: string;
-    }
-  | { readonly type: "gap"; readonly machine: string; readonly error: ErrorBody };
-
 export type MeshInit = Body<"POST /v1/mesh/init">;
 export type JoinDocument = Body<"POST /v1/mesh/join">;
 export type MeshEndpoints = Body<"POST /v1/mesh/endpoints">;
-export type SelfRecord = {
-  readonly kind: "self-record";
-  readonly publicKey: string;
-  readonly nkey: string;
-  readonly endpoints: readonly string[];
-  readonly hostname: string;
-  readonly runtime: "docker" | "process";
-  readonly version: string;
-  readonly cluster?: string;
-  readonly machine?: string;
-  readonly region?: string;
-  readonly az?: string;
-};
-export type MeshStatus = {
-  readonly kind: "mesh";
-  readonly joined: boolean;
-  readonly cluster?: ClusterRecord;
-  readonly machine?: MachineRecord;
-  readonly wireguard?: "kernel" | "userspace";
-  readonly store?: "connected" | "unreachable";
-  readonly peers: readonly {
-    readonly id: string;
-    readonly endpoint?: string;
-    readonly handshakeAgeMs?: number;
-    readonly rxBytes: number;
-    readonly txBytes: number;
-  }[];
-};

@@ -1,33 +1,46 @@
-import type { ErrorBody } from "@ployz/errors";
+import Type, { type Static } from "typebox";
+import { count, error, list, object, text } from "../model/schema.ts";
 
-export type DaemonStatus = {
-  readonly kind: "daemon";
-  readonly running: true;
-  readonly version: string;
+const done = list(object({ what: text(), why: text() }));
+
+export const AdoptionReport = object({
+  at: text(),
+  adopted: list(text()),
+  recreated: done,
+  removed: done,
+  failed: list(object({ what: text(), error: error() })),
+});
+export type AdoptionReport = Static<typeof AdoptionReport>;
+
+const release = { version: text(), build: text(), node: text() };
+/** Of one program. */
+export const Release = object(release);
+export const Version = object({ kind: Type.Literal("version"), ...release });
+export type Version = Static<typeof Version>;
+
+export const DaemonStatus = object({
+  kind: Type.Literal("daemon"),
+  running: Type.Literal(true),
+  version: text(),
   /** The configuration that it runs with, and the SHA-256 (hex) of the text that it read. */
-  readonly config: { readonly path: string; readonly digest: string };
-  readonly pid: number;
-  readonly uptimeMs: number;
-  readonly cluster?: string;
-  readonly machine?: string;
+  config: object({ path: text(), digest: text() }),
+  pid: count(),
+  uptimeMs: Type.Number(),
+  cluster: Type.Optional(text()),
+  machine: Type.Optional(text()),
   /** Why this member could not come up; the daemon tries again. */
-  readonly down?: ErrorBody;
-  readonly memoryBytes: number;
-  readonly serviceHost: "systemd" | "s6";
-  readonly services: readonly { readonly name: string; readonly state: string; readonly pid?: number }[];
-  readonly adoption: AdoptionReport;
-};
-export type AdoptionReport = {
-  readonly at: string;
-  readonly adopted: readonly string[];
-  readonly recreated: readonly { readonly what: string; readonly why: string }[];
-  readonly removed: readonly { readonly what: string; readonly why: string }[];
-  readonly failed: readonly { readonly what: string; readonly error: ErrorBody }[];
-};
+  down: Type.Optional(error()),
+  memoryBytes: count(),
+  serviceHost: Type.Enum(["systemd", "s6"]),
+  services: list(object({ name: text(), state: text(), pid: Type.Optional(count()) })),
+  adoption: AdoptionReport,
+});
+export type DaemonStatus = Static<typeof DaemonStatus>;
 
 /** Faults of this machine's setup: put right, and remaining. */
-export type DaemonKept = {
-  readonly kind: "kept";
-  readonly repaired: readonly string[];
-  readonly remaining: readonly string[];
-};
+export const DaemonKept = object({
+  kind: Type.Literal("kept"),
+  repaired: list(text()),
+  remaining: list(text()),
+});
+export type DaemonKept = Static<typeof DaemonKept>;

@@ -1,25 +1,35 @@
+import Type, { type Static } from "typebox";
+import { list, object, text } from "../model/schema.ts";
 import type { Body } from "./bodies.ts";
 
 export type InviteCreate = Body<"POST /v1/invites">;
-export type InviteRow = {
-  readonly id: string;
+const row = {
+  id: text(),
   /** `joining`: taken by a machine whose join has not been committed. */
-  readonly state: "open" | "joining" | "used" | "expired" | "revoked";
-  readonly inviter: string;
-  readonly by: string;
-  readonly createdAt: string;
-  readonly expiresAt: string;
-  readonly name?: string;
-  readonly region?: string;
-  readonly az?: string;
+  state: Type.Enum(["open", "joining", "used", "expired", "revoked"]),
+  inviter: text(),
+  by: text(),
+  createdAt: text(),
+  expiresAt: text(),
+  name: Type.Optional(text()),
+  region: Type.Optional(text()),
+  az: Type.Optional(text()),
   /** The machine that took it, and the operation by which it did. */
-  readonly machine?: string;
-  readonly operation?: string;
+  machine: Type.Optional(text()),
+  operation: Type.Optional(text()),
 };
-export type InviteCreated = {
-  readonly kind: "invite-created";
-  readonly token: string;
-  readonly invite: InviteRow;
-};
-export type InviteList = { readonly kind: "invites"; readonly invites: readonly InviteRow[] };
-export type InviteDocument = { readonly kind: "invite" } & InviteRow;
+export const InviteRow = object(row);
+export type InviteRow = Static<typeof InviteRow>;
+export const InviteCreated = object({
+  kind: Type.Literal("invite-created"),
+  token: text(),
+  invite: InviteRow,
+});
+export type InviteCreated = Static<typeof InviteCreated>;
+export const InviteList = object({
+  kind: Type.Literal("invites"),
+  invites: list(InviteRow),
+});
+export type InviteList = Static<typeof InviteList>;
+export const InviteDocument = object({ kind: Type.Literal("invite"), ...row });
+export type InviteDocument = Static<typeof InviteDocument>;

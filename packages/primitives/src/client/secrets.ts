@@ -1,29 +1,36 @@
+import Type, { type Static } from "typebox";
+import { list, object, text } from "../model/schema.ts";
 import type { Body } from "./bodies.ts";
-
 export type SecretSet = Body<"PUT /v1/secrets/:ns/:name">;
 
 /** A secret without its value. */
-export type SecretRow = {
-  readonly namespace: string;
-  readonly name: string;
+export const SecretRow = object({
+  namespace: text(),
+  name: text(),
   /** `lost`: the store was recovered without secrets; it has to be set again. */
-  readonly state: "set" | "lost";
-  readonly version: string;
-  readonly at: string;
-  readonly by: string;
-  readonly private: boolean;
+  state: Type.Enum(["set", "lost"]),
+  version: text(),
+  at: text(),
+  by: text(),
+  private: Type.Boolean(),
   /** Services and jobs that have it, those of branches among them: `prod/web`. */
-  readonly users: readonly string[];
+  users: list(text()),
   /** Instances, by id, that were started with another version. */
-  readonly outdated: readonly string[];
-};
-export type SecretList = { readonly kind: "secrets"; readonly secrets: readonly SecretRow[] };
+  outdated: list(text()),
+});
+export type SecretRow = Static<typeof SecretRow>;
+export const SecretList = object({
+  kind: Type.Literal("secrets"),
+  secrets: list(SecretRow),
+});
+export type SecretList = Static<typeof SecretList>;
 /** `changed`: false when that was its value already, or there was none to remove. */
-export type SecretChanged = {
-  readonly kind: "secret-set" | "secret-removed";
-  readonly namespace: string;
-  readonly name: string;
-  readonly changed: boolean;
-  readonly users: readonly string[];
-  readonly outdated: readonly string[];
-};
+export const SecretChanged = object({
+  kind: Type.Enum(["secret-set", "secret-removed"]),
+  namespace: text(),
+  name: text(),
+  changed: Type.Boolean(),
+  users: list(text()),
+  outdated: list(text()),
+});
+export type SecretChanged = Static<typeof SecretChanged>;

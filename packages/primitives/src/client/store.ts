@@ -1,104 +1,128 @@
-import type { ErrorBody } from "@ployz/errors";
-import type { OperationEvent } from "../model/operation.ts";
+import Type, { type Static } from "typebox";
+import { stepEvent, waitingEvent } from "../model/operation.ts";
+import { count, error, list, object, text } from "../model/schema.ts";
 import type { Body } from "./bodies.ts";
 
-export type StoreAction = "promote" | "demote" | "restore" | "recover";
+export const StoreAction = Type.Enum(["promote", "demote", "restore", "recover"]);
+export type StoreAction = Static<typeof StoreAction>;
 
+const where = object({ generation: count(), machines: list(text()) });
+/** A re-founding without a coordinator. */
+const unfinished = object({ id: text(), decided: Type.Boolean() });
+
+const view = { machine: text(), generation: count(), commits: count(), facts: count() };
+export const StoreView = object(view);
+export type StoreView = Static<typeof StoreView>;
+/** Contents and gaps of a store that is rebuilt from a mirror or a backup. */
+export const StoreRecovery = object({
+  /** The machine whose mirror it is; absent: a backup. */
+  from: Type.Optional(text()),
+  /** Sequences up to which it is complete. */
+  commits: count(),
+  facts: count(),
+  namespaces: list(text()),
+  lost: list(text()),
+  /** How far each machine that answers has followed the store that was. */
+  views: list(StoreView),
+});
+export type StoreRecovery = Static<typeof StoreRecovery>;
 /** What moving the store would do. */
-export type StorePlan = {
-  readonly kind: "store-plan";
-  readonly action: StoreAction;
-  readonly changes: boolean;
-  readonly from: { readonly generation: number; readonly machines: readonly string[] };
-  readonly to: { readonly generation: number; readonly machines: readonly string[] };
-  /** Re-foundings without a coordinator. They are finished first. */
-  readonly unfinished: readonly { readonly id: string; readonly decided: boolean }[];
-  readonly warnings: readonly string[];
-  readonly recovery?: StoreRecovery;
-};
+export const StorePlan = object({
+  kind: Type.Literal("store-plan"),
+  action: StoreAction,
+  changes: Type.Boolean(),
+  from: where,
+  to: where,
+  /** They are finished first. */
+  unfinished: list(unfinished),
+  warnings: list(text()),
+  recovery: Type.Optional(StoreRecovery),
+});
+export type StorePlan = Static<typeof StorePlan>;
 
 /** Where the store is now. */
-export type StoreMoved = {
-  readonly kind: "store-moved";
-  readonly action: StoreAction;
-  readonly changed: boolean;
-  readonly generation: number;
-  readonly machines: readonly string[];
-  readonly previous: readonly string[];
+export const StoreMoved = object({
+  kind: Type.Literal("store-moved"),
+  action: StoreAction,
+  changed: Type.Boolean(),
+  generation: count(),
+  machines: list(text()),
+  previous: list(text()),
   /** For how long no write was taken. */
-  readonly pauseMs: number;
+  pauseMs: Type.Number(),
   /** Machines of the new set whose server is not open yet: the same command again opens it. */
-  readonly notOpen: readonly string[];
+  notOpen: list(text()),
   /** Machines of the old set that were away. Their data is ignored, and never takes a write. */
-  readonly notRetired: readonly string[];
+  notRetired: list(text()),
   /** Members that were not reached. They ask the others. */
-  readonly unaware: readonly string[];
-  readonly recovery?: StoreRecovery;
-};
+  unaware: list(text()),
+  recovery: Type.Optional(StoreRecovery),
+});
+export type StoreMoved = Static<typeof StoreMoved>;
 
-/** Contents and gaps of a store that is rebuilt from a mirror or a backup. */
-export type StoreRecovery = {
-  /** The machine whose mirror it is; absent: a backup. */
-  readonly from?: string;
-  /** Sequences up to which it is complete. */
-  readonly commits: number;
-  readonly facts: number;
-  readonly namespaces: readonly string[];
-  readonly lost: readonly string[];
-  /** How far each machine that answers has followed the store that was. */
-  readonly views: readonly StoreView[];
-};
-
-export type StoreView = {
-  readonly machine: string;
-  readonly generation: number;
-  readonly commits: number;
-  readonly facts: number;
-};
-
-export type StoreEvent =
-  | Extract<OperationEvent, { type: "step" | "waiting" }>
-  | { readonly type: "store-plan"; readonly plan: StorePlan }
-  | { readonly type: "refused"; readonly refusals: readonly ErrorBody[] }
-  | { readonly type: "store-moved"; readonly moved: StoreMoved };
+export const StoreEvent = Type.Union([
+  stepEvent,
+  waitingEvent,
+  object({
+    type: Type.Literal("store-plan"),
+    plan: StorePlan,
+  }),
+  object({
+    type: Type.Literal("refused"),
+    refusals: list(error()),
+  }),
+  object({
+    type: Type.Literal("store-moved"),
+    moved: StoreMoved,
+  }),
+]);
+export type StoreEvent = Static<typeof StoreEvent>;
 
 /** `machines`: those of the set that result (promote) or those that are relieved (demote). */
 export type StoreMove = Body<"POST /v1/store/move">;
 
-export type StoreStatus = {
-  readonly kind: "store";
-  readonly state: "open" | "no-quorum" | "unreachable" | "fenced";
-  readonly generation: number;
-  readonly machines: readonly {
-    readonly id: string;
-    readonly server: string;
-    readonly state: "leader" | "follower" | "behind" | "alone" | "down";
-    readonly version?: string;
-    readonly error?: ErrorBody;
-  }[];
+export const StoreStatus = object({
+  kind: Type.Literal("store"),
+  state: Type.Enum(["open", "no-quorum", "unreachable", "fenced"]),
+  generation: count(),
+  machines: list(
+    object({
+      id: text(),
+      server: text(),
+      state: Type.Enum(["leader", "follower", "behind", "alone", "down"]),
+      version: Type.Optional(text()),
+      error: Type.Optional(error()),
+    }),
+  ),
   /** How many machines hold it, how many of them answer, and how many must. */
-  readonly quorum: { readonly size: number; readonly up: number; readonly needed: number };
-  readonly streams: readonly {
-    readonly name: string;
-    readonly messages: number;
-    readonly bytes: number;
-    readonly lastSequence: number;
-    readonly leader?: string;
-  }[];
+  quorum: object({
+    size: count(),
+    up: count(),
+    needed: count(),
+  }),
+  streams: list(
+    object({
+      name: text(),
+      messages: count(),
+      bytes: count(),
+      lastSequence: count(),
+      leader: Type.Optional(text()),
+    }),
+  ),
   /** What each machine knows, and which generations it has on disk. */
-  readonly views: readonly (StoreView & {
-    readonly kept: readonly { readonly generation: number; readonly state: string }[];
-  })[];
-  readonly silent: readonly string[];
-  readonly unfinished: StorePlan["unfinished"];
-};
+  views: list(object({ ...view, kept: list(object({ generation: count(), state: text() })) })),
+  silent: list(text()),
+  unfinished: list(unfinished),
+});
+export type StoreStatus = Static<typeof StoreStatus>;
 
 export type StoreRestore = Body<"POST /v1/store/restore">;
 export type StoreRepair = Body<"POST /v1/store/repair">;
 /** `restored`: the last readable value was written again. `removed`: there was none. `unchanged`: it can be read, or is gone. */
-export type StoreRepaired = {
-  readonly kind: "store-repaired";
-  readonly record: string;
-  readonly action: "restored" | "removed" | "unchanged";
-};
+export const StoreRepaired = object({
+  kind: Type.Literal("store-repaired"),
+  record: text(),
+  action: Type.Enum(["restored", "removed", "unchanged"]),
+});
+export type StoreRepaired = Static<typeof StoreRepaired>;
 export type StoreRecover = Body<"POST /v1/store/recover">;

@@ -1,165 +1,221 @@
-import type { ErrorBody } from "@ployz/errors";
-import type { Commit, CommittedRoute, Volume } from "../model/commit.ts";
-import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
-import type { OperationSummary } from "../model/operation.ts";
-import type {
+import Type, { type Static } from "typebox";
+import { Commit, CommittedRoute, stamp, VolumeMove, VolumeOrigin, VolumeSpec } from "../model/commit.ts";
+import { ClusterRecord, MachineRecord, MachineState } from "../model/machine.ts";
+import {
+  CopyState,
   MachineObservation,
   ObservedInstance,
   ObservedSnapshot,
   ObservedVolume,
-} from "../participant/commands.ts";
-import type { LoadedPolicy } from "../participant/network-commands.ts";
+} from "../model/observation.ts";
+import { OperationSummary } from "../model/operation.ts";
+import { count, error, list, object, text } from "../model/schema.ts";
+import { LoadedPolicy } from "../participant/network-commands.ts";
 
-export type MachineRow = {
-  readonly record: MachineRecord;
+export const machineRow = {
+  record: MachineRecord,
   /** The record's state; `drained`: it is draining, and no commit names it any more. */
-  readonly lifecycle: MachineRecord["state"] | "drained";
+  lifecycle: Type.Union([MachineState, Type.Literal("drained")]),
   /** How much is committed there. */
-  readonly committed: { readonly instances: number; readonly volumes: number };
-  readonly reachable: boolean;
-  readonly error?: ErrorBody;
-  readonly handshakeAgeMs?: number;
-  readonly observation?: MachineObservation;
+  committed: object({
+    instances: count(),
+    volumes: count(),
+  }),
+  reachable: Type.Boolean(),
+  error: Type.Optional(error()),
+  handshakeAgeMs: Type.Optional(Type.Number()),
+  observation: Type.Optional(MachineObservation),
 };
-export type MachineList = { readonly kind: "machines"; readonly machines: readonly MachineRow[] };
-export type RttTable = {
-  readonly kind: "rtt";
-  readonly rows: readonly {
-    readonly from: string;
-    readonly to: string;
-    readonly rttMs: number | null;
-    readonly error?: ErrorBody;
-  }[];
-};
-export type InstanceRow = {
-  readonly id: string;
-  readonly namespace: string;
-  readonly service: string;
-  readonly slot: number;
-  readonly machine: string;
-  readonly address: string;
-  readonly committed: boolean;
-  readonly observed?: ObservedInstance;
-  readonly state: "running" | "exited" | "missing" | "unknown" | "created" | "stray";
-};
-export type InstanceList = {
-  readonly kind: "instances";
-  readonly instances: readonly InstanceRow[];
-  readonly unreachable: readonly string[];
+export const MachineRow = object(machineRow);
+export type MachineRow = Static<typeof MachineRow>;
+export const MachineList = object({
+  kind: Type.Literal("machines"),
+  machines: list(MachineRow),
+});
+export type MachineList = Static<typeof MachineList>;
+export const RttTable = object({
+  kind: Type.Literal("rtt"),
+  rows: list(
+    object({
+      from: text(),
+      to: text(),
+      rttMs: Type.Union([Type.Number(), Type.Null()]),
+      error: Type.Optional(error()),
+    }),
+  ),
+});
+export type RttTable = Static<typeof RttTable>;
+const warnings = list(object({ message: text(), hint: text() }));
+
+export const InstanceRow = object({
+  id: text(),
+  namespace: text(),
+  service: text(),
+  slot: count(),
+  machine: text(),
+  address: text(),
+  committed: Type.Boolean(),
+  observed: Type.Optional(ObservedInstance),
+  state: Type.Enum(["running", "exited", "missing", "unknown", "created", "stray"]),
+});
+export type InstanceRow = Static<typeof InstanceRow>;
+export const InstanceList = object({
+  kind: Type.Literal("instances"),
+  instances: list(InstanceRow),
+  unreachable: list(text()),
   /** Records of these namespaces that cannot be read. */
-  readonly warnings?: ClusterStatus["warnings"];
+  warnings: Type.Optional(warnings),
+});
+export type InstanceList = Static<typeof InstanceList>;
+export const namespaceRow = {
+  namespace: text(),
+  revision: count(),
+  commit: Commit,
+  running: count(),
+  wanted: count(),
+  routes: list(CommittedRoute),
 };
-export type NamespaceRow = {
-  readonly namespace: string;
-  readonly revision: number;
-  readonly commit: Commit;
-  readonly running: number;
-  readonly wanted: number;
-  readonly routes: readonly CommittedRoute[];
-};
+export const NamespaceRow = object(namespaceRow);
+export type NamespaceRow = Static<typeof NamespaceRow>;
+export const Changed = object({
+  added: list(text()),
+  changed: list(text()),
+  removed: list(text()),
+});
+export type Changed = Static<typeof Changed>;
 /** What a commit changed against the one before it, by name. */
-export type CommitChanges = {
-  readonly services: Changed;
-  readonly jobs: Changed;
+export const CommitChanges = object({
+  services: Changed,
+  jobs: Changed,
   /** Changed: moved, or another copy. */
-  readonly volumes: Changed;
-  readonly routes: { readonly added: number; readonly removed: number };
-};
-export type Changed = {
-  readonly added: readonly string[];
-  readonly changed: readonly string[];
-  readonly removed: readonly string[];
-};
-export type HistoryRow = Pick<Commit, "operation" | "primitive" | "at" | "by" | "lineage" | "removed"> & {
-  readonly revision: number;
-  readonly changes: CommitChanges;
-};
-export type CommitHistory = {
-  readonly kind: "history";
-  readonly namespace: string;
-  readonly commits: readonly HistoryRow[];
-};
-export type CommitDocument = {
-  readonly kind: "commit";
-  readonly namespace: string;
-  readonly revision: number;
-  readonly commit: Commit;
-};
-export type ManifestDocument = {
-  readonly kind: "manifest";
-  readonly namespace: string;
+  volumes: Changed,
+  routes: object({
+    added: count(),
+    removed: count(),
+  }),
+});
+export type CommitChanges = Static<typeof CommitChanges>;
+export const HistoryRow = object({ ...stamp, revision: count(), changes: CommitChanges });
+export type HistoryRow = Static<typeof HistoryRow>;
+export const CommitHistory = object({
+  kind: Type.Literal("history"),
+  namespace: text(),
+  commits: list(HistoryRow),
+});
+export type CommitHistory = Static<typeof CommitHistory>;
+export const CommitDocument = object({
+  kind: Type.Literal("commit"),
+  namespace: text(),
+  revision: count(),
+  commit: Commit,
+});
+export type CommitDocument = Static<typeof CommitDocument>;
+export const ManifestDocument = object({
+  kind: Type.Literal("manifest"),
+  namespace: text(),
   /** Of the commit that it was made from. */
-  readonly revision: number;
+  revision: count(),
   /** TOML. */
-  readonly text: string;
-};
+  text: text(),
+});
+export type ManifestDocument = Static<typeof ManifestDocument>;
 /** A committed volume, or a copy that no commit has: `committed` is false. */
-export type VolumeRow = {
-  readonly namespace: string;
-  readonly name: string;
-  readonly id: string;
-  readonly machine: string;
-  readonly committed: boolean;
+export const volumeRow = {
+  namespace: text(),
+  name: text(),
+  id: text(),
+  machine: text(),
+  committed: Type.Boolean(),
   /** `missing`: the machine answers and has no such copy. `unknown`: the machine does not answer. */
-  readonly state: ObservedVolume["state"] | "missing" | "unknown";
+  state: Type.Union([CopyState, Type.Enum(["missing", "unknown"])]),
   /** Services of the last commit that mount it. */
-  readonly users: readonly string[];
-  readonly spec?: Volume["spec"];
-  readonly origin?: Volume["origin"];
-  readonly moved?: Volume["moved"];
-  readonly observed?: ObservedVolume;
+  users: list(text()),
+  spec: Type.Optional(VolumeSpec),
+  origin: Type.Optional(VolumeOrigin),
+  moved: Type.Optional(VolumeMove),
+  observed: Type.Optional(ObservedVolume),
 };
-export type VolumeList = {
-  readonly kind: "volumes";
-  readonly volumes: readonly VolumeRow[];
-  readonly unreachable: readonly string[];
-};
-export type SnapshotList = {
-  readonly kind: "snapshots";
-  readonly namespace: string;
-  readonly volume: string;
-  readonly id: string;
-  readonly machine: string;
+export const VolumeRow = object(volumeRow);
+export type VolumeRow = Static<typeof VolumeRow>;
+export const VolumeList = object({
+  kind: Type.Literal("volumes"),
+  volumes: list(VolumeRow),
+  unreachable: list(text()),
+});
+export type VolumeList = Static<typeof VolumeList>;
+export const SnapshotList = object({
+  kind: Type.Literal("snapshots"),
+  namespace: text(),
+  volume: text(),
+  id: text(),
+  machine: text(),
   /** Oldest first. */
-  readonly snapshots: readonly ObservedSnapshot[];
-};
-export type ClusterStatus = {
-  readonly kind: "status";
-  readonly cluster?: ClusterRecord;
-  readonly self?: string;
-  readonly machines: readonly MachineRow[];
-  readonly namespaces: readonly NamespaceRow[];
-  readonly operations: readonly OperationSummary[];
-  readonly store: {
-    readonly state: "connected" | "unreachable" | "none";
-    readonly machines: readonly string[];
-    readonly generation: number;
-  };
-  readonly warnings: readonly { readonly message: string; readonly hint: string }[];
-};
-/** What may talk to what. */
-export type NetworkPolicyDocument = {
-  readonly kind: "network-policy";
-  readonly isolation: "on" | "off";
-  readonly edges: readonly NetworkEdge[];
-  /** `right`: its packet filter is exactly the one of the last commits. */
-  readonly machines: readonly {
-    readonly machine: string;
-    readonly policy: LoadedPolicy | "unknown";
-    readonly right: boolean;
-    readonly error?: ErrorBody;
-  }[];
-};
+  snapshots: list(ObservedSnapshot),
+});
+export type SnapshotList = Static<typeof SnapshotList>;
+export const ClusterStatus = object({
+  kind: Type.Literal("status"),
+  cluster: Type.Optional(ClusterRecord),
+  self: Type.Optional(text()),
+  machines: list(MachineRow),
+  namespaces: list(NamespaceRow),
+  operations: list(OperationSummary),
+  store: object({
+    state: Type.Enum(["connected", "unreachable", "none"]),
+    machines: list(text()),
+    generation: count(),
+  }),
+  warnings,
+});
+export type ClusterStatus = Static<typeof ClusterStatus>;
 /** `from` may open connections to `to`: a namespace, `namespace/service`, `gateways`, `dns`, `outside`, or `*`. */
-export type NetworkEdge = { readonly from: string; readonly to: string; readonly why: string };
-export type DoctorReport = {
-  readonly kind: "doctor";
-  readonly ok: boolean;
-  readonly checks: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly state: "ok" | "warn" | "fail";
-    readonly found: string;
-    readonly fix?: string;
-  }[];
-};
+const NetworkEdge = object({ from: text(), to: text(), why: text() });
+export type NetworkEdge = Static<typeof NetworkEdge>;
+/** What may talk to what. */
+export const NetworkPolicyDocument = object({
+  kind: Type.Literal("network-policy"),
+  isolation: Type.Enum(["on", "off"]),
+  edges: list(NetworkEdge),
+  /** `right`: its packet filter is exactly the one of the last commits. */
+  machines: list(
+    object({
+      machine: text(),
+      policy: Type.Union([LoadedPolicy, Type.Literal("unknown")]),
+      right: Type.Boolean(),
+      error: Type.Optional(error()),
+    }),
+  ),
+});
+export type NetworkPolicyDocument = Static<typeof NetworkPolicyDocument>;
+export const DoctorReport = object({
+  kind: Type.Literal("doctor"),
+  ok: Type.Boolean(),
+  checks: list(
+    object({
+      id: text(),
+      title: text(),
+      state: Type.Enum(["ok", "warn", "fail"]),
+      found: text(),
+      fix: Type.Optional(text()),
+    }),
+  ),
+});
+export type DoctorReport = Static<typeof DoctorReport>;
+export const LogEvent = Type.Union([
+  object({
+    type: Type.Literal("line"),
+    machine: text(),
+    namespace: text(),
+    service: text(),
+    instance: text(),
+    time: text(),
+    stream: Type.Enum(["stdout", "stderr"]),
+    line: text(),
+  }),
+  object({
+    type: Type.Literal("gap"),
+    machine: text(),
+    error: error(),
+  }),
+]);
+export type LogEvent = Static<typeof LogEvent>;

@@ -6,7 +6,7 @@ import type { PlannedStep } from "../engine/types.ts";
 import { allNeeds } from "../engine/view.ts";
 import { parseManifest } from "../manifest/parse.ts";
 import type { Commit } from "../model/commit.ts";
-import type { MachineObservation } from "../participant/commands.ts";
+import type { MachineObservation } from "../model/observation.ts";
 import { planned, refusalsOf } from "../testing/planned.ts";
 import { contentOf, type DeployFacts, deployPrimitive } from "./index.ts";
 import type { DeployInput } from "./input.ts";

@@ -121,6 +121,15 @@ export const VolumeSpec = object({
 });
 export type VolumeSpec = Static<typeof VolumeSpec>;
 
+export const VolumeOrigin = object({
+  namespace: text(),
+  volume: text(),
+  snapshot: text(),
+  /** Of the snapshot, where it came in a file: what tells that file from any other. */
+  guid: Type.Optional(text()),
+});
+export const VolumeMove = object({ from: text(), snapshot: text(), guid: text() });
+
 /** One volume of a namespace. Exactly one dataset on one machine is it; other copies are sealed, incoming or retired. */
 export const Volume = object({
   name: text(),
@@ -131,17 +140,9 @@ export const Volume = object({
   guid: text(),
   spec: VolumeSpec,
   /** The source of the clone or copy. */
-  origin: Type.Optional(
-    object({
-      namespace: text(),
-      volume: text(),
-      snapshot: text(),
-      /** Of the snapshot, where it came in a file: what tells that file from any other. */
-      guid: Type.Optional(text()),
-    }),
-  ),
+  origin: Type.Optional(VolumeOrigin),
   /** Evidence of the last move: the snapshot whose guid was the same on both machines before the target was opened for writing. */
-  moved: Type.Optional(object({ from: text(), snapshot: text(), guid: text() })),
+  moved: Type.Optional(VolumeMove),
 });
 export type Volume = Static<typeof Volume>;
 
@@ -157,13 +158,14 @@ export const VolumeSnapshot = object({
 export type VolumeSnapshot = Static<typeof VolumeSnapshot>;
 
 /** `since`: the operation in which the namespace took the host. Absent for TCP routes, and for hosts taken before 0.4: those are older than any. */
-const CommittedRoute = Type.Intersect([RouteSpec, object({ service: text(), since: Type.Optional(text()) })]);
+export const CommittedRoute = Type.Intersect([
+  RouteSpec,
+  object({ service: text(), since: Type.Optional(text()) }),
+]);
 export type CommittedRoute = Static<typeof CommittedRoute>;
 
-/** The whole state of a namespace after one operation. A reader needs the last one only; nothing is folded. */
-export const Commit = object({
-  v: Type.Literal(1),
-  namespace: label(),
+/** Where a commit came from. */
+export const stamp = {
   /** The operation that made it; also what settles a retried append. */
   operation: text(),
   primitive: text(),
@@ -171,6 +173,19 @@ export const Commit = object({
   at: text(),
   /** `user@machine`, for people only. */
   by: text(),
+  /** The namespace was removed: nothing of it runs, and it is not listed. */
+  removed: Type.Optional(Type.Literal(true)),
+  /** Where the state came from: `from` is a namespace, `revision` its commit. */
+  lineage: Type.Optional(
+    object({ kind: Type.Enum(["branch", "rollback", "promote"]), from: text(), revision: count() }),
+  ),
+};
+
+/** The whole state of a namespace after one operation. A reader needs the last one only; nothing is folded. */
+export const Commit = object({
+  v: Type.Literal(1),
+  namespace: label(),
+  ...stamp,
   services: map(CommittedService),
   /** Jobs that ran to success for this state, by name: the revision (hash of `spec`) that succeeded. */
   jobs: map(object({ revision: text(), spec: JobSpec })),
@@ -184,14 +199,8 @@ export const Commit = object({
    * named after this operation.
    */
   before: Type.Optional(list(VolumeSnapshot)),
-  /** The namespace was removed: nothing of it runs, and it is not listed. */
-  removed: Type.Optional(Type.Literal(true)),
   /** The namespace that this one was branched from: what it has no secret for it may have from there. */
   branchedFrom: Type.Optional(text()),
-  /** Where the state came from: `from` is a namespace, `revision` its commit. */
-  lineage: Type.Optional(
-    object({ kind: Type.Enum(["branch", "rollback", "promote"]), from: text(), revision: count() }),
-  ),
 });
 export type Commit = Static<typeof Commit>;
 

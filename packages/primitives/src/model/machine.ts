@@ -12,6 +12,8 @@ const identity = {
   nkey: text(),
 };
 
+export const MachineState = Type.Enum(["joining", "active", "draining", "standby", "removed"]);
+
 /** Intent: one member of the cluster, under the fact `machine.<id>`. Liveness is never in it. */
 export const MachineRecord = object({
   ...identity,
@@ -19,7 +21,7 @@ export const MachineRecord = object({
    * `joining` until the add commits. A machine that is `draining` or on `standby` is a full member that takes no new instances.
    * `removed` from the commit of its removal until every member has removed the peer: then the fact is gone, and `removed.<id>` stands.
    */
-  state: Type.Enum(["joining", "active", "draining", "standby", "removed"]),
+  state: MachineState,
   /** Candidate `address:port` endpoints, best first. */
   endpoints: list(text()),
   /** Machine address on the overlay, e.g. 10.101.3.1. */

@@ -1,7 +1,6 @@
-import type { ErrorBody } from "@ployz/errors";
 import Type, { type Static } from "typebox";
 import type { Json } from "./json.ts";
-import { count, error, list, object, text } from "./schema.ts";
+import { count, error, json, list, object, text } from "./schema.ts";
 
 export type OperationRequest = {
   readonly primitive: string;
@@ -28,72 +27,92 @@ export const OperationState = Type.Enum([
 ]);
 export type OperationState = Static<typeof OperationState>;
 
-export type OperationEvent =
-  | {
-      readonly type: "accepted";
-      readonly operation: string;
-      readonly primitive: string;
-      readonly resumed: boolean;
-    }
-  | { readonly type: "waiting"; readonly what: string }
-  | { readonly type: "plan"; readonly plan: PlanView }
-  | {
-      readonly type: "step";
-      readonly step: string;
-      readonly title: string;
-      readonly machine?: string;
-      readonly state: "started" | "done" | "failed" | "undoing" | "undone" | "undo-failed";
-      readonly ms?: number;
-      readonly error?: ErrorBody;
-    }
-  | {
-      readonly type: "progress";
-      readonly step: string;
-      readonly note: string;
-      readonly done?: number;
-      readonly total?: number;
-    }
-  | { readonly type: "committed"; readonly revision: number }
-  | { readonly type: "refused"; readonly refusals: readonly ErrorBody[] }
-  | { readonly type: "result"; readonly result: OperationResult };
+const steps = list(
+  object({ id: text(), title: text(), machine: Type.Optional(text()), needs: list(text()) }),
+);
 
-export type OperationResult = {
-  readonly kind: "operation";
-  readonly operation: string;
-  readonly primitive: string;
-  readonly state: OperationState;
-  readonly changed: boolean;
-  readonly revision?: number;
-  readonly output: Json;
-  readonly error?: ErrorBody;
-  /** Steps after the commit, or undos, that did not succeed. */
-  readonly owed: readonly { readonly step: string; readonly error: ErrorBody }[];
-  readonly warnings: readonly string[];
-  readonly ms: number;
-};
-
-export type PlanView = {
-  readonly kind: "plan";
-  readonly primitive: string;
-  readonly hash: string;
-  readonly changes: boolean;
-  readonly summary: Json;
-  readonly warnings: readonly string[];
+export const PlanView = object({
+  kind: Type.Literal("plan"),
+  primitive: text(),
+  hash: text(),
+  changes: Type.Boolean(),
+  summary: json(),
+  warnings: list(text()),
   /** Kept, to be applied by this id until then. */
-  readonly prepared?: { readonly id: string; readonly expiresAt: string };
-  readonly prepare: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly machine?: string;
-    readonly needs: readonly string[];
-  }[];
-  readonly settle: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly machine?: string;
-    readonly needs: readonly string[];
-  }[];
-};
+  prepared: Type.Optional(
+    object({
+      id: text(),
+      expiresAt: text(),
+    }),
+  ),
+  prepare: steps,
+  settle: steps,
+});
+export type PlanView = Static<typeof PlanView>;
+
+/** Steps after the commit, or undos, that did not succeed. */
+const owed = list(object({ step: text(), error: error() }));
+
+export const OperationResult = object({
+  kind: Type.Literal("operation"),
+  operation: text(),
+  primitive: text(),
+  state: OperationState,
+  changed: Type.Boolean(),
+  revision: Type.Optional(count()),
+  output: json(),
+  error: Type.Optional(error()),
+  owed,
+  warnings: list(text()),
+  ms: Type.Number(),
+});
+export type OperationResult = Static<typeof OperationResult>;
+
+export const waitingEvent = object({ type: Type.Literal("waiting"), what: text() });
+export const stepEvent = object({
+  type: Type.Literal("step"),
+  step: text(),
+  title: text(),
+  machine: Type.Optional(text()),
+  state: Type.Enum(["started", "done", "failed", "undoing", "undone", "undo-failed"]),
+  ms: Type.Optional(Type.Number()),
+  error: Type.Optional(error()),
+});
+
+export const OperationEvent = Type.Union([
+  object({
+    type: Type.Literal("accepted"),
+    operation: text(),
+    primitive: text(),
+    resumed: Type.Boolean(),
+  }),
+  waitingEvent,
+  object({
+    type: Type.Literal("plan"),
+    plan: PlanView,
+  }),
+  stepEvent,
+  object({
+    type: Type.Literal("progress"),
+    step: text(),
+    note: text(),
+    done: Type.Optional(count()),
+    total: Type.Optional(count()),
+  }),
+  object({
+    type: Type.Literal("committed"),
+    revision: count(),
+  }),
+  object({
+    type: Type.Literal("refused"),
+    refusals: list(error()),
+  }),
+  object({
+    type: Type.Literal("result"),
+    result: OperationResult,
+  }),
+]);
+export type OperationEvent = Static<typeof OperationEvent>;
 
 /** One line of the operation log: what the journal adds up to. */
 export const OperationSummary = object({
@@ -111,18 +130,32 @@ export const OperationSummary = object({
 });
 export type OperationSummary = Static<typeof OperationSummary>;
 
-export type OperationDetail = {
-  readonly kind: "operation-detail";
-  readonly summary: OperationSummary;
-  readonly plan?: PlanView;
-  readonly steps: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly machine?: string;
-    readonly phase: "prepare" | "settle";
-    readonly state: "pending" | "started" | "done" | "failed" | "undone" | "undo-failed";
-    readonly ms?: number;
-    readonly error?: ErrorBody;
-  }[];
-  readonly owed: OperationResult["owed"];
-};
+export const OperationDetail = object({
+  kind: Type.Literal("operation-detail"),
+  summary: OperationSummary,
+  plan: Type.Optional(PlanView),
+  steps: list(
+    object({
+      id: text(),
+      title: text(),
+      machine: Type.Optional(text()),
+      phase: Type.Enum(["prepare", "settle"]),
+      state: Type.Enum(["pending", "started", "done", "failed", "undone", "undo-failed"]),
+      ms: Type.Optional(Type.Number()),
+      error: Type.Optional(error()),
+    }),
+  ),
+  owed: owed,
+});
+export type OperationDetail = Static<typeof OperationDetail>;
+
+export const OperationList = object({ kind: Type.Literal("operations"), operations: list(OperationSummary) });
+export type OperationList = Static<typeof OperationList>;
+
+/** `state`: the state of the operation to abort. */
+export const OperationAbort = object({
+  kind: Type.Literal("abort"),
+  operation: text(),
+  state: OperationState,
+});
+export type OperationAbort = Static<typeof OperationAbort>;

@@ -23,4 +23,15 @@ export const address = () =>
 export const count = () => Type.Integer({ minimum: 0 });
 export const port = () => Type.Integer({ minimum: 1, maximum: 65_535 });
 export const error = () =>
-  Type.Unsafe<ErrorBody>(Type.Object({ code: Type.String(), message: Type.String() }));
+  Type.Unsafe<ErrorBody>(
+    object({
+      code: text(),
+      message: text(),
+      /** The next step, as one sentence or one command. */
+      hint: Type.Optional(text()),
+      machine: Type.Optional(text()),
+      step: Type.Optional(text()),
+      operationId: Type.Optional(text()),
+      details: Type.Optional(map(json())),
+    }),
+  );

@@ -1,5 +1,5 @@
 import type { Readiness, SecretRef, VolumeSpec } from "../model/commit.ts";
-import type { KeptPorts } from "../model/kept-ports.ts";
+import type { MachineObservation, ObservedSnapshot, VolumeIdentity } from "../model/observation.ts";
 import type { ImageCommands } from "./image-commands.ts";
 import type { NetworkCommands } from "./network-commands.ts";
 import type { UpdateCommands } from "./update-commands.ts";
@@ -202,95 +202,6 @@ export type InstanceVolume = {
   readonly id: string;
   readonly target: string;
   readonly scope: VolumeSpec["scope"];
-};
-
-export type VolumeIdentity = {
-  readonly id: string;
-  readonly namespace: string;
-  readonly name: string;
-};
-
-export type ObservedSnapshot = {
-  readonly name: string;
-  readonly guid: string;
-  /** RFC 3339. */
-  readonly createdAt: string;
-  readonly usedBytes: number;
-};
-
-/**
- * `active`: the volume, or one that an operation is preparing. `sealed`: an operation closed it. `incoming`: a copy that is being
- * received. `retired`: kept until the retention lets it go.
- */
-export type ObservedVolume = VolumeIdentity & {
-  readonly state: "active" | "sealed" | "incoming" | "retired";
-  readonly guid: string;
-  /** With its snapshots. */
-  readonly usedBytes: number;
-  readonly referencedBytes: number;
-  readonly quotaBytes?: number;
-  /** The operation that made this copy. */
-  readonly operation: string;
-  /** RFC 3339. */
-  readonly retiredAt?: string;
-};
-
-/** The part of a pool that Ployz may use. */
-export type ObservedStorage = {
-  readonly root: string;
-  readonly availableBytes: number;
-  readonly usedBytes: number;
-  /** Sum of the quotas of active volumes, of all namespaces. */
-  readonly promisedBytes: number;
-  /** How much may be promised in all: the pool's size times the overcommit ratio of this machine's configuration. */
-  readonly promisableBytes: number;
-};
-
-/** Live, looked at when a decision needs it; never stored. */
-export type MachineObservation = {
-  readonly machine: string;
-  readonly version: string;
-  /** Absent: a version from before machines could be updated. */
-  readonly build?: string;
-  readonly runtime: "docker" | "process";
-  readonly runtimeVersion: string;
-  readonly arch: string;
-  readonly cpus: number;
-  readonly memoryBytes: number;
-  readonly memoryFreeBytes: number;
-  readonly diskFreeBytes: number;
-  readonly draining: boolean;
-  /** Absent: no volumes here; `problems` says why when they were asked for. */
-  readonly storage?: ObservedStorage;
-  readonly volumes: readonly ObservedVolume[];
-  readonly load1: number;
-  /** Of the tunnel, in bytes. */
-  readonly mtu?: number;
-  /** TCP ports that are taken at the gateway's address, the gateway itself included. */
-  readonly tcpPorts?: readonly number[];
-  /** As its configuration says. Absent: a version from before 0.4. */
-  readonly keptPorts?: KeptPorts;
-  readonly instances: readonly ObservedInstance[];
-  readonly problems: readonly string[];
-};
-
-export type ObservedInstance = {
-  readonly id: string;
-  readonly namespace: string;
-  readonly service: string;
-  readonly slot: number;
-  readonly kind: "service" | "job";
-  readonly revision: string;
-  readonly operation: string;
-  readonly state: "created" | "running" | "exited";
-  readonly address: string;
-  readonly startedAt?: string;
-  readonly restarts?: number;
-  readonly pid?: number;
-  readonly exitCode?: number;
-  readonly oomKilled?: boolean;
-  readonly memoryBytes?: number;
-  readonly cpuNanos?: number;
 };
 
 export type CommandName = keyof Commands;

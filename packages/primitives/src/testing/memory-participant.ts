@@ -1,7 +1,8 @@
 import { PloyzError } from "@ployz/errors";
 import type { Clock } from "../engine/clock.ts";
 import type { SecretRef } from "../model/commit.ts";
-import type { Commands, InstanceStart, ObservedInstance } from "../participant/commands.ts";
+import type { ObservedInstance } from "../model/observation.ts";
+import type { Commands, InstanceStart } from "../participant/commands.ts";
 import type { CallOptions, Fence } from "../ports/machines.ts";
 import type { MemoryVolume } from "./memory-volume.ts";
 

@@ -1,5 +1,5 @@
 import type { VolumeSpec } from "../model/commit.ts";
-import type { ObservedVolume, VolumeIdentity } from "../participant/commands.ts";
+import type { ObservedVolume, VolumeIdentity } from "../model/observation.ts";
 
 export interface MemorySnapshot {
   readonly guid: string;

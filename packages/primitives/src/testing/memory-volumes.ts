@@ -1,4 +1,5 @@
-import type { Commands, ObservedVolume, VolumeIdentity } from "../participant/commands.ts";
+import type { ObservedVolume, VolumeIdentity } from "../model/observation.ts";
+import type { Commands } from "../participant/commands.ts";
 import {
   fail,
   type Handlers,

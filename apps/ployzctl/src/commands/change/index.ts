@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from "../../command.ts";
-import { applying } from "../../flags.ts";
+import { applying, CHANGE } from "../../flags.ts";
 
 type Options = Readonly<Record<string, Option>>;
 
@@ -40,6 +40,7 @@ export const changeCommands: readonly Command[] = [
     {
       path: ["branch"],
       summary: "Fork a namespace: services by digest, volumes cloned or empty",
+      prints: CHANGE,
       details: [
         "Clones share unchanged blocks with their source and take the same time at any size. All volumes of one machine are cloned from the same instant. The source is not changed.",
       ],
@@ -59,6 +60,7 @@ export const changeCommands: readonly Command[] = [
   {
     path: ["branch", "prepare"],
     summary: "Store the plan of a branch for a day, to apply it unchanged",
+    prints: CHANGE,
     args: branchArgs,
     options: branchOptions,
     examples: ["ployzctl branch prepare prod pr-42 --volume-mode branch"],
@@ -67,6 +69,7 @@ export const changeCommands: readonly Command[] = [
   {
     path: ["branch", "apply-prepared"],
     summary: "Apply a prepared branch; refuse if its plan would now differ",
+    prints: CHANGE,
     args: [{ name: "plan", summary: "The id that branch prepare printed", required: true }],
     examples: ["ployzctl branch apply-prepared 01M849JKMJKJNHP441C7VF0Z2Q"],
     run: async (context, input) => (await import("./branch.ts")).applyPrepared(context, input),
@@ -74,6 +77,7 @@ export const changeCommands: readonly Command[] = [
   {
     path: ["branch", "render-manifest"],
     summary: "Render a branch as a manifest (TOML)",
+    prints: ["manifest"],
     details: [
       "A manifest cannot express clones or --to: in the rendered manifest volumes are empty and machines are not fixed.",
     ],
@@ -86,6 +90,7 @@ export const changeCommands: readonly Command[] = [
     {
       path: ["promote"],
       summary: "Deploy the services of one namespace into another",
+      prints: CHANGE,
       details: [
         "The target keeps its own routes. Services are deployed by digest. The target keeps its data, except for volumes named with replace. Replaced data is kept for the retention time, and rollback --volumes restores it.",
       ],
@@ -109,6 +114,7 @@ export const changeCommands: readonly Command[] = [
     {
       path: ["rollback"],
       summary: "Roll back to an earlier commit (data only with --volumes)",
+      prints: CHANGE,
       details: [
         "A rollback is a new commit, so it can be rolled back in turn. With --volumes, volumes get the data that they held when that commit was replaced; their present data is kept.",
       ],
@@ -137,6 +143,7 @@ export const changeCommands: readonly Command[] = [
     {
       path: ["migrate"],
       summary: "Move a service with its volumes to another machine",
+      prints: CHANGE,
       details: [
         "Data is copied while the service runs; the service stops only for the last difference, and the gateways hold its requests meanwhile. If a step fails before the commit, the source serves again. The source's copy is retired and kept: moving back sends differences only.",
       ],

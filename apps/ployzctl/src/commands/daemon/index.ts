@@ -4,6 +4,7 @@ export const daemonCommands: readonly Command[] = [
   {
     path: ["daemon", "install"],
     summary: "Install and start ployzd on this machine",
+    prints: ["daemon-installed"],
     details: [
       "Installs a systemd unit where systemd is PID 1, else an s6 service with an init script; both start it at boot. Run it again after an update or a change of configuration: it changes only what differs and restarts only the daemon.",
       "Flags are written to the configuration file; fields without a flag keep their values.",
@@ -41,24 +42,28 @@ export const daemonCommands: readonly Command[] = [
   {
     path: ["daemon", "status"],
     summary: "Show this machine's daemon: version, services, adopted state",
+    prints: ["daemon"],
     examples: ["ployzctl daemon status"],
     run: async (context) => (await context.client()).request("GET /v1/daemon", { signal: context.signal }),
   },
   {
     path: ["daemon", "start"],
     summary: "Start the installed daemon",
+    prints: ["daemon-installed"],
     examples: ["ployzctl daemon start"],
     run: async (context) => (await import("./install.ts")).start(context),
   },
   {
     path: ["daemon", "stop"],
     summary: "Stop the daemon; workloads, tunnels, gateway and DNS keep running",
+    prints: ["daemon-stopped"],
     examples: ["ployzctl daemon stop"],
     run: async (context) => (await import("./uninstall.ts")).stop(context),
   },
   {
     path: ["daemon", "uninstall"],
     summary: "Stop the daemon and remove its service from this machine",
+    prints: ["daemon-uninstalled"],
     details: ["Refused while the machine is a member of a cluster."],
     options: {
       "if-installed": { type: "flag", summary: "Succeed if the daemon is not installed" },

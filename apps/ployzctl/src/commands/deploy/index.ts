@@ -1,5 +1,5 @@
 import type { Command, Option } from "../../command.ts";
-import { applying, PREVIEW } from "../../flags.ts";
+import { applying, CHANGE, PREVIEW } from "../../flags.ts";
 
 const pull: Option = {
   type: "text",
@@ -12,6 +12,7 @@ export const deployCommands: readonly Command[] = [
     {
       path: ["deploy"],
       summary: "Deploy a manifest",
+      prints: CHANGE,
       details: [
         "New instances start beside the old ones. When all are ready, one commit switches services and routes together, and then the old instances drain. Unchanged services are not touched. Ctrl-C before the commit undoes the deploy; after it, Ctrl-C only detaches.",
       ],
@@ -42,6 +43,7 @@ export const deployCommands: readonly Command[] = [
   {
     path: ["deploy", "service"],
     summary: "Deploy one service of a namespace and leave the others unchanged",
+    prints: CHANGE,
     details: [
       "Only what the flags name changes; environment variables and ports are added or replaced one by one. With --image it can add a new service. It is refused if another service would change too, because a tag has moved or a secret was set.",
     ],

@@ -4,6 +4,7 @@ export const devCommands: readonly Command[] = [
   {
     path: ["dev"],
     summary: "Run a one-machine cluster on this machine",
+    prints: ["dev"],
     details: [
       "Installs the daemon if needed, creates the cluster dev if this machine is in none, and deploys FILE if you name one. Volumes are in storage.zfs_root, or else in a file-backed pool that dev creates where ZFS or zfs-fuse is available.",
     ],
@@ -21,6 +22,7 @@ export const devCommands: readonly Command[] = [
   {
     path: ["dev", "down"],
     summary: "Remove the dev cluster with its volumes, daemon and configuration",
+    prints: ["dev-down"],
     examples: ["ployzctl dev down"],
     run: async (context) => (await import("./down.ts")).down(context),
   },

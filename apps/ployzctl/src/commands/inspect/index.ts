@@ -5,12 +5,14 @@ export const inspectCommands: readonly Command[] = [
   {
     path: ["status"],
     summary: "Show the whole cluster on one screen, with warnings and fixes",
+    prints: ["status"],
     examples: ["ployzctl status"],
     run: async (context) => (await context.client()).request("GET /v1/status", { signal: context.signal }),
   },
   {
     path: ["doctor"],
     summary: "Check every precondition of this machine and the cluster",
+    prints: ["doctor"],
     details: ["Each check prints ok, warn or fail, and how to fix it. Exit code 3 if one fails."],
     examples: ["ployzctl doctor"],
     run: async (context) => (await import("./doctor.ts")).doctor(context),
@@ -18,6 +20,7 @@ export const inspectCommands: readonly Command[] = [
   {
     path: ["ps"],
     summary: "List instances, committed and running",
+    prints: ["instances"],
     args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE; default: all", source: "service" }],
     examples: ["ployzctl ps", "ployzctl ps prod/web"],
     async run(context, input) {
@@ -35,6 +38,7 @@ export const inspectCommands: readonly Command[] = [
   {
     path: ["logs"],
     summary: "Show logs, merged across instances",
+    prints: ["logs"],
     args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE", required: true, source: "service" }],
     options: {
       follow: { type: "flag", short: "f", summary: "Follow the logs until Ctrl-C" },
@@ -46,6 +50,7 @@ export const inspectCommands: readonly Command[] = [
   {
     path: ["route", "ls"],
     summary: "List the committed routes of all namespaces",
+    prints: ["routes"],
     examples: ["ployzctl route ls"],
     async run(context) {
       const { namespaces } = await (await context.client()).request("GET /v1/status", {

@@ -8,12 +8,14 @@ export const machineCommands: readonly Command[] = [
   {
     path: ["machine", "ls"],
     summary: "List the machines of the cluster with their live state",
+    prints: ["machines"],
     examples: ["ployzctl machine ls"],
     run: async (context) => (await context.client()).request("GET /v1/machines", { signal: context.signal }),
   },
   {
     path: ["machine", "show"],
     summary: "Show one machine with its live state",
+    prints: ["machine"],
     args: [{ name: "machine", summary: "Name of the machine", required: true, source: "machine" }],
     examples: ["ployzctl machine show m2"],
     async run(context, input) {
@@ -33,6 +35,7 @@ export const machineCommands: readonly Command[] = [
   {
     path: ["machine", "rtt"],
     summary: "Measure round trips between all machines over the overlay",
+    prints: ["rtt"],
     examples: ["ployzctl machine rtt"],
     run: async (context) =>
       (await context.client()).request("GET /v1/machines/rtt", { signal: context.signal }),
@@ -40,6 +43,7 @@ export const machineCommands: readonly Command[] = [
   {
     path: ["machine", "add"],
     summary: "Install Ployz on machines over SSH and join them to the cluster",
+    prints: ["machine-add"],
     details: [
       "Several targets are added in parallel. A target needs sshd and access to its distribution's packages. Run it again on a half-added machine to finish it.",
       "The daemon uses the SSH key for this operation only; it is neither stored nor logged.",
@@ -87,6 +91,7 @@ export const machineCommands: readonly Command[] = [
   {
     path: ["machine", "update"],
     summary: "Update other machines to this machine's version, one by one",
+    prints: ["machine-update"],
     details: [
       "Workloads keep running: only the daemon, the gateway's follower and DNS restart. All machines are checked before the first is updated. If one fails, it returns to its old version and the rest is skipped; run the command again to continue.",
       "Install the new release on this machine first: its daemon is never updated by this command.",

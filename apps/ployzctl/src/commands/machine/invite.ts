@@ -6,6 +6,7 @@ export const inviteCommands: readonly Command[] = [
   {
     path: ["machine", "invite", "create"],
     summary: "Create a token that lets one machine join without SSH",
+    prints: ["invite-created"],
     details: [
       "The token is printed once and stored nowhere; anyone who has it can join one machine. The new machine connects to TCP join_port (51821) of this one, which is open while an invite is. Run there: ployzctl daemon install, then ployzctl mesh join --token-stdin.",
     ],
@@ -33,12 +34,14 @@ export const inviteCommands: readonly Command[] = [
   {
     path: ["machine", "invite", "ls"],
     summary: "List invites: state, expiry and the machine that used each",
+    prints: ["invites"],
     examples: ["ployzctl machine invite ls"],
     run: async (context) => (await context.client()).request("GET /v1/invites", { signal: context.signal }),
   },
   {
     path: ["machine", "invite", "revoke"],
     summary: "Revoke an invite before a machine uses it",
+    prints: ["invite"],
     args: [{ name: "invite", summary: "Id of the invite", required: true, source: "invite" }],
     examples: ["ployzctl machine invite revoke 01m849jk"],
     run: async (context, input) =>

@@ -1,6 +1,6 @@
 import type { Command, Context, Input } from "../../command.ts";
 import { usage } from "../../errors.ts";
-import { PREVIEW } from "../../flags.ts";
+import { CHANGE, PREVIEW } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import { confirm } from "../../operation/confirm.ts";
@@ -16,6 +16,7 @@ export const lifecycleCommands: readonly Command[] = [
   {
     path: ["machine", "drain"],
     summary: "Stop placing work on a machine; --migrate moves its work off",
+    prints: CHANGE,
     details: [
       "The machine stays a member with tunnel, gateway and DNS. With --migrate, one namespace after the other moves: services start elsewhere before they stop here, and volumes are copied while they are in use.",
     ],
@@ -38,6 +39,7 @@ export const lifecycleCommands: readonly Command[] = [
   {
     path: ["machine", "activate"],
     summary: "Let a drained or standby machine receive workloads again",
+    prints: CHANGE,
     args: machine,
     examples: ["ployzctl machine activate m2"],
     run: async (context, input) =>
@@ -46,6 +48,7 @@ export const lifecycleCommands: readonly Command[] = [
   {
     path: ["machine", "standby"],
     summary: "Keep an empty machine in reserve; it receives no workloads",
+    prints: CHANGE,
     args: machine,
     examples: ["ployzctl machine standby m4"],
     run: async (context, input) =>
@@ -54,6 +57,7 @@ export const lifecycleCommands: readonly Command[] = [
   {
     path: ["machine", "rm"],
     summary: "Move a machine's workloads to others and remove it",
+    prints: CHANGE,
     details: [
       "Runs on any member, including the one to remove. Datasets stay on the removed machine's disk and are listed.",
       "--force removes a machine that will never come back: name each volume that exists only there with --lose.",

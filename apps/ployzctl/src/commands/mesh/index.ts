@@ -5,6 +5,7 @@ export const meshCommands: readonly Command[] = [
   {
     path: ["mesh", "init"],
     summary: "Create a cluster with this machine as its first member",
+    prints: ["mesh"],
     args: [{ name: "name", summary: "Name of the cluster", required: true }],
     options: {
       machine: { type: "text", value: "NAME", summary: "Name of this machine; default: its host name" },
@@ -31,6 +32,7 @@ export const meshCommands: readonly Command[] = [
   {
     path: ["mesh", "join"],
     summary: "Join this machine to a cluster with an invite token",
+    prints: ["mesh"],
     details: [
       "A member creates the token: ployzctl machine invite create. The token is read from stdin, because every process can see arguments. The daemon must run here: ployzctl daemon install. If interrupted, run the same command with the same token to finish.",
     ],
@@ -44,6 +46,7 @@ export const meshCommands: readonly Command[] = [
   {
     path: ["mesh", "leave"],
     summary: "Take this machine out of its cluster",
+    prints: ["left"],
     details: ["Removes its workloads, its tunnel and its identity."],
     options: {
       operation: {
@@ -61,6 +64,7 @@ export const meshCommands: readonly Command[] = [
   {
     path: ["mesh", "destroy"],
     summary: "Destroy the cluster and its records from its last store machine",
+    prints: ["left"],
     options: YES,
     examples: ["ployzctl mesh destroy"],
     run: async (context, input) => (await import("./mesh.ts")).destroy(context, input.flag("yes")),
@@ -68,12 +72,14 @@ export const meshCommands: readonly Command[] = [
   {
     path: ["mesh", "status"],
     summary: "Show this machine's cluster, store connection and peers",
+    prints: ["mesh"],
     examples: ["ployzctl mesh status"],
     run: async (context) => (await context.client()).request("GET /v1/mesh", { signal: context.signal }),
   },
   {
     path: ["mesh", "endpoints"],
     summary: "Publish this machine's WireGuard endpoints after they changed",
+    prints: ["mesh"],
     options: {
       endpoint: {
         type: "list",
@@ -93,6 +99,7 @@ export const meshCommands: readonly Command[] = [
   {
     path: ["mesh", "ready"],
     summary: "Check that this machine is joined and its store and peers answer",
+    prints: ["ready"],
     details: ["Exit code 0 if so, else 1."],
     examples: ["ployzctl mesh ready"],
     run: async (context) => (await import("./mesh.ts")).ready(context),
@@ -100,6 +107,7 @@ export const meshCommands: readonly Command[] = [
   {
     path: ["mesh", "self-record"],
     summary: "Print this machine's public keys and endpoints, for machine add",
+    prints: ["self-record"],
     options: {
       address: { type: "text", value: "HOST", summary: "Address at which other machines reach this one" },
     },

@@ -8,6 +8,7 @@ export const policyCommands: readonly Command[] = [
   {
     path: ["mesh", "policy", "show"],
     summary: "Show which workloads may talk to which, and why",
+    prints: ["network-policy"],
     details: [
       "For all namespaces, or for one. The last column of the second table says whether each machine's packet filter is exactly the one of the last commits.",
     ],
@@ -25,6 +26,7 @@ export const policyCommands: readonly Command[] = [
   {
     path: ["mesh", "policy", "enable"],
     summary: "Separate namespaces: a workload reaches its own only",
+    prints: ["network-policy"],
     details: [
       "For a cluster from before 0.4, whose workloads all reach each other. Services that others use need allow_from in their manifests first; connections that are open stay open.",
     ],
@@ -43,6 +45,7 @@ export const policyCommands: readonly Command[] = [
   {
     path: ["mesh", "policy", "disable"],
     summary: "Join namespaces: every workload reaches every other",
+    prints: ["network-policy"],
     options: YES,
     examples: ["ployzctl network policy disable --yes"],
     async run(context, input) {

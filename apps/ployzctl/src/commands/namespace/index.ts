@@ -1,6 +1,6 @@
 import type { Command, Option } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
-import { PREVIEW, YES } from "../../flags.ts";
+import { CHANGE, PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 
 const namespace = {
@@ -10,8 +10,9 @@ const namespace = {
   source: "namespace",
 } as const;
 
-const history: Pick<Command, "summary" | "args" | "options" | "run"> = {
+const history: Pick<Command, "summary" | "prints" | "args" | "options" | "run"> = {
   summary: "List the commits of a namespace, newest first",
+  prints: ["history"],
   args: [namespace],
   options: {
     limit: { type: "number", value: "N", summary: "Number of commits; default 20" } satisfies Option,
@@ -29,6 +30,7 @@ export const namespaceCommands: readonly Command[] = [
   {
     path: ["namespace", "ls"],
     summary: "List namespaces with their services and routes",
+    prints: ["namespaces"],
     examples: ["ployzctl namespace ls"],
     async run(context) {
       const status = await (await context.client()).request("GET /v1/status", { signal: context.signal });
@@ -38,6 +40,7 @@ export const namespaceCommands: readonly Command[] = [
   {
     path: ["namespace", "show"],
     summary: "Show a namespace: committed services and running instances",
+    prints: ["namespace"],
     args: [namespace],
     examples: ["ployzctl namespace show prod"],
     async run(context, input) {
@@ -58,6 +61,7 @@ export const namespaceCommands: readonly Command[] = [
   {
     path: ["namespace", "repair"],
     summary: "Repair a namespace whose last commit cannot be read",
+    prints: CHANGE,
     details: [
       "Commits the last readable state again. Instances do not change: machines, gateways and DNS have kept that state. status names the commit that cannot be read.",
     ],
@@ -84,6 +88,7 @@ export const namespaceCommands: readonly Command[] = [
   {
     path: ["namespace", "rm"],
     summary: "Remove a namespace with its routes and services",
+    prints: CHANGE,
     details: [
       "Shows the plan and asks. Routes and names go first, then instances. Its volumes are kept for the retention time, and its branches keep their data.",
     ],
@@ -104,6 +109,7 @@ export const namespaceCommands: readonly Command[] = [
   {
     path: ["show"],
     summary: "Show one commit of a namespace, or render it as a manifest",
+    prints: ["commit", "manifest"],
     details: [
       "Only the manifest shows the values of environment variables. It names images as they were deployed, so a tag without a digest may have moved since; bundles are named by digest.",
     ],

@@ -1,4 +1,5 @@
 import type { Command } from "../../command.ts";
+import { CHANGE } from "../../flags.ts";
 import { needOperation } from "../../names.ts";
 
 const operation = {
@@ -12,6 +13,7 @@ export const opsCommands: readonly Command[] = [
   {
     path: ["ops", "ls"],
     summary: "List operations, newest first",
+    prints: ["operations"],
     options: { limit: { type: "number", value: "N", summary: "Number of operations; default 20" } },
     examples: ["ployzctl ops ls --limit 50"],
     run: async (context, input) =>
@@ -23,6 +25,7 @@ export const opsCommands: readonly Command[] = [
   {
     path: ["ops", "show"],
     summary: "Show one operation step by step",
+    prints: ["operation-detail"],
     args: [operation],
     examples: ["ployzctl ops show 01M849JKMJKJNHP441C7VF0Z2Q"],
     run: async (context, input) =>
@@ -34,6 +37,7 @@ export const opsCommands: readonly Command[] = [
   {
     path: ["ops", "watch"],
     summary: "Follow an operation to its result; Ctrl-C detaches",
+    prints: CHANGE,
     args: [operation],
     examples: ["ployzctl ops watch 01M849JKMJKJNHP441C7VF0Z2Q"],
     async run(context, input) {
@@ -51,6 +55,7 @@ export const opsCommands: readonly Command[] = [
   {
     path: ["ops", "abort"],
     summary: "Abort an operation and undo it, or resolve an interrupted one",
+    prints: ["abort"],
     args: [operation],
     examples: ["ployzctl ops abort 01M849JKMJKJNHP441C7VF0Z2Q"],
     run: async (context, input) =>

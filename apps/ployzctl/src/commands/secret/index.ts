@@ -8,6 +8,7 @@ export const secretCommands: readonly Command[] = [
   {
     path: ["secret", "set"],
     summary: "Set a secret of a namespace from stdin",
+    prints: ["secret-set"],
     details: [
       'No command prints the value again. A service gets it as an environment variable: env = { DATABASE_URL = { secret = "db-url" } }. Services that use it get a new value with their next deploy.',
       "One newline at the end of stdin is not part of the value. At a terminal, the typed value is not shown.",
@@ -20,6 +21,7 @@ export const secretCommands: readonly Command[] = [
   {
     path: ["secret", "ls"],
     summary: "List secrets: who set them, who uses them, who has an old value",
+    prints: ["secrets"],
     args: [{ name: "namespace", summary: "Only this namespace", source: "namespace" }],
     examples: ["ployzctl secret ls prod"],
     async run(context, input) {
@@ -34,6 +36,7 @@ export const secretCommands: readonly Command[] = [
   {
     path: ["secret", "rm"],
     summary: "Remove a secret that no service uses",
+    prints: ["secret-removed"],
     args: [secret],
     examples: ["ployzctl secret rm prod/db-url"],
     async run(context, input) {

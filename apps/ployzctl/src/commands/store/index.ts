@@ -25,6 +25,7 @@ export const storeCommands: readonly Command[] = [
   {
     path: ["machine", "storage", "promote"],
     summary: "Choose which machines hold the store (1, 3 or 5)",
+    prints: ["store-plan", "store-moved"],
     details: [
       "The store moves as a new generation: writes wait for some seconds; workloads and traffic are not affected. If you name as many machines as --replicas, they are the whole new set, so the store can also move off a machine; fewer are added to the present ones. If interrupted, run the same command on any machine to finish it.",
     ],
@@ -36,6 +37,7 @@ export const storeCommands: readonly Command[] = [
   {
     path: ["machine", "storage", "demote"],
     summary: "Move the store off machines; 1 or 3 others keep it",
+    prints: ["store-plan", "store-moved"],
     args: [MACHINES],
     options: { ...REPLICAS, ...PREVIEW },
     examples: ["ployzctl machine storage demote m2 m3"],
@@ -44,12 +46,14 @@ export const storeCommands: readonly Command[] = [
   {
     path: ["store", "status"],
     summary: "Show the store: its machines, quorum, sizes and generations",
+    prints: ["store"],
     examples: ["ployzctl store status"],
     run: async (context) => (await context.client()).request("GET /v1/store", { signal: context.signal }),
   },
   {
     path: ["store", "snapshot"],
     summary: "Back up the store to one file",
+    prints: ["store-snapshot"],
     details: [
       "Run it on a machine that holds the store. With a passphrase the backup is encrypted, and can be restored with its secrets anywhere.",
     ],
@@ -69,6 +73,7 @@ export const storeCommands: readonly Command[] = [
   {
     path: ["store", "restore"],
     summary: "Restore the store from a backup",
+    prints: ["store-plan", "store-moved"],
     details: [
       "Commits, secrets and operations are restored; membership stays as it is now. Refused if the store has newer commits than the backup, unless you confirm or pass --yes. Instances are not touched: deploy or roll back to apply the restored state.",
     ],
@@ -80,6 +85,7 @@ export const storeCommands: readonly Command[] = [
   {
     path: ["store", "repair"],
     summary: "Repair a record that cannot be read",
+    prints: ["store-repaired"],
     details: [
       "Writes the last readable value that this machine has kept, or removes the record when there was none. status names the record. For a commit: ployzctl namespace repair; for an operation: ployzctl ops abort.",
     ],
@@ -100,6 +106,7 @@ export const storeCommands: readonly Command[] = [
   {
     path: ["store", "recover"],
     summary: "Rebuild the store from a surviving mirror",
+    prints: ["store-plan", "store-moved"],
     details: [
       "For the case that all store machines are lost. Shows how far the mirror reaches and the losses, and asks. Refused while the store still answers.",
     ],

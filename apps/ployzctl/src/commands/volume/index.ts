@@ -1,5 +1,5 @@
 import type { Command } from "../../command.ts";
-import { PREVIEW, YES } from "../../flags.ts";
+import { CHANGE, PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { needInNamespace } from "../../values.ts";
 
@@ -9,6 +9,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "ls"],
     summary: "List volumes, committed and on their machines",
+    prints: ["volumes"],
     args: [{ name: "namespace", summary: "Only this namespace", source: "namespace" }],
     options: {
       all: {
@@ -32,6 +33,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "show"],
     summary: "Show a volume and its other copies",
+    prints: ["volume"],
     args: [volume],
     examples: ["ployzctl volume show prod/pgdata"],
     run: async (context, input) => (await import("./volume.ts")).show(context, input),
@@ -39,6 +41,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "snapshots"],
     summary: "List the snapshots of a volume, oldest first",
+    prints: ["snapshots"],
     args: [volume],
     examples: ["ployzctl volume snapshots prod/pgdata"],
     async run(context, input) {
@@ -52,6 +55,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "snapshot"],
     summary: "Take a snapshot of a volume",
+    prints: CHANGE,
     details: [
       "A named snapshot is kept as long as the volume. One without a name, like those of operations, is deleted after the retention time.",
     ],
@@ -73,6 +77,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "prune"],
     summary: "Delete expired snapshots and retired copies of a namespace",
+    prints: CHANGE,
     details: ["The retention of each machine's configuration decides what has expired."],
     args: [{ name: "namespace", summary: "Name of the namespace", required: true, source: "namespace" }],
     options: PREVIEW,
@@ -86,6 +91,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "create"],
     summary: "Create an empty volume on a machine",
+    prints: CHANGE,
     args: [volume],
     options: {
       machine: { type: "text", value: "MACHINE", source: "machine", summary: "The machine; required" },
@@ -104,6 +110,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "fork"],
     summary: "Clone a volume under another name, in constant time",
+    prints: CHANGE,
     args: [
       { name: "source", summary: "NAMESPACE/VOLUME to clone", required: true, source: "volume" },
       { name: "target", summary: "NAMESPACE/VOLUME to create", required: true, source: "volume" },
@@ -123,6 +130,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "restore"],
     summary: "Restore a volume from one of its snapshots",
+    prints: CHANGE,
     details: [
       "The services that use it stop, and start again on the restored data. The present data is kept for the retention time.",
     ],
@@ -134,6 +142,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "export"],
     summary: "Export a volume to a file, as a backup or for another cluster",
+    prints: [...CHANGE, "volume-exported"],
     details: [
       "Exports a new snapshot, or the one that --snapshot names; services keep running. The file appears when it is complete, and carries a checksum. It is not encrypted.",
     ],
@@ -154,6 +163,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "import"],
     summary: "Import a volume from a file that volume export wrote",
+    prints: CHANGE,
     details: [
       "The name must be unused. A damaged file is refused and leaves nothing behind. Quota and record size come from the file.",
     ],
@@ -173,6 +183,7 @@ export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "rm"],
     summary: "Remove a volume that no service uses",
+    prints: CHANGE,
     details: ["Its data is kept for the retention time."],
     args: [volume],
     options: { ...PREVIEW, ...YES },

@@ -1,5 +1,5 @@
 import type { CommittedService, Instance, JobSpec, Volume } from "../../model/commit.ts";
-import type { ObservedInstance } from "../../participant/commands.ts";
+import type { ObservedInstance } from "../../model/observation.ts";
 import type { Liveness } from "./liveness.ts";
 import type { SecretScope, Secrets } from "./secrets.ts";
 import type { VolumeDecision } from "./volumes.ts";

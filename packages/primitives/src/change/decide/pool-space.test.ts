@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { MachineObservation, ObservedVolume } from "../../participant/commands.ts";
+import type { MachineObservation, ObservedVolume } from "../../model/observation.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import { refuseFull } from "./pool-space.ts";
 import type { VolumeDecision } from "./volumes.ts";

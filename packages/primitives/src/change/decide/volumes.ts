@@ -1,7 +1,7 @@
 import type { Refusal } from "../../engine/types.ts";
 import type { Instance, ServiceSpec, Volume, VolumeSpec } from "../../model/commit.ts";
 import type { MachineRecord } from "../../model/machine.ts";
-import type { ObservedVolume } from "../../participant/commands.ts";
+import type { ObservedVolume } from "../../model/observation.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { CopySource, Desired, MoveLimits, WantedVolume } from "./desired.ts";
 

@@ -1,8 +1,8 @@
 import type { ErrorBody } from "@ployz/errors";
 import type { Commit } from "../../model/commit.ts";
 import type { MachineRecord } from "../../model/machine.ts";
+import type { MachineObservation } from "../../model/observation.ts";
 import type { SecretRecord } from "../../model/secret.ts";
-import type { MachineObservation } from "../../participant/commands.ts";
 
 /** An image or a bundle, as far as the cluster knows it. */
 export type Found = {

@@ -1,7 +1,7 @@
 import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts } from "../../engine/types.ts";
 import type { Volume } from "../../model/commit.ts";
-import type { ObservedSnapshot } from "../../participant/commands.ts";
+import type { ObservedSnapshot } from "../../model/observation.ts";
 import { LOOK } from "../../ports/machines.ts";
 
 /** Snapshots of a copy of a volume on a machine; none where it is not, or where the machine does not answer. */

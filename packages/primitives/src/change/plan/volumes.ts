@@ -1,7 +1,7 @@
 import type { PlannedStep } from "../../engine/types.ts";
 import type { Instance, VolumeSnapshot } from "../../model/commit.ts";
 import { volumeId } from "../../model/ids.ts";
-import type { VolumeIdentity } from "../../participant/commands.ts";
+import type { VolumeIdentity } from "../../model/observation.ts";
 import type { Decision } from "../decide/decision.ts";
 import { isClone } from "../decide/desired.ts";
 import { isKept, type VolumeDecision } from "../decide/volumes.ts";

@@ -2,7 +2,7 @@ import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts, StepContext } from "../../engine/types.ts";
 import { PloyzError } from "../../error-codes.ts";
 import type { Json } from "../../model/json.ts";
-import type { VolumeIdentity } from "../../participant/commands.ts";
+import type { VolumeIdentity } from "../../model/observation.ts";
 import type { Source, VolumeKinds } from "./kinds.ts";
 export type Context = Omit<StepContext<PrimitivePorts>, "output">;
 

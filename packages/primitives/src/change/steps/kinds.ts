@@ -1,6 +1,7 @@
 import type { CandidateInstance } from "../../model/candidates.ts";
 import type { Readiness, VolumeSpec } from "../../model/commit.ts";
-import type { InstanceStart, VolumeIdentity } from "../../participant/commands.ts";
+import type { VolumeIdentity } from "../../model/observation.ts";
+import type { InstanceStart } from "../../participant/commands.ts";
 import type { Secrets } from "../decide/secrets.ts";
 
 export type VolumeKinds = {

@@ -1,0 +1,17 @@
+/**
+ * Schemas of the documents and events of the local API. Their types are in `@ployz/primitives/client`, which loads no schema.
+ *
+ * @module
+ */
+
+export * from "./client/daemon.ts";
+export * from "./client/invites.ts";
+export * from "./client/mesh.ts";
+export * from "./client/secrets.ts";
+export * from "./client/store.ts";
+export * from "./client/views.ts";
+export { Commit, CommittedRoute } from "./model/commit.ts";
+export { MachineRecord } from "./model/machine.ts";
+export { MachineObservation } from "./model/observation.ts";
+export * from "./model/operation.ts";
+export { count, error, list, object, text } from "./model/schema.ts";

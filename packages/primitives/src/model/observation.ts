@@ -1,0 +1,97 @@
+import Type, { type Static } from "typebox";
+import { count, list, map, object, text } from "./schema.ts";
+
+const identity = { id: text(), namespace: text(), name: text() };
+const VolumeIdentity = object(identity);
+export type VolumeIdentity = Static<typeof VolumeIdentity>;
+
+export const ObservedSnapshot = object({
+  name: text(),
+  guid: text(),
+  /** RFC 3339. */
+  createdAt: text(),
+  usedBytes: count(),
+});
+export type ObservedSnapshot = Static<typeof ObservedSnapshot>;
+
+export const CopyState = Type.Enum(["active", "sealed", "incoming", "retired"]);
+
+/**
+ * `active`: the volume, or one that an operation is preparing. `sealed`: an operation closed it. `incoming`: a copy that is being
+ * received. `retired`: kept until the retention lets it go.
+ */
+export const ObservedVolume = object({
+  ...identity,
+  state: CopyState,
+  guid: text(),
+  /** With its snapshots. */
+  usedBytes: count(),
+  referencedBytes: count(),
+  quotaBytes: Type.Optional(count()),
+  /** The operation that made this copy. */
+  operation: text(),
+  /** RFC 3339. */
+  retiredAt: Type.Optional(text()),
+});
+export type ObservedVolume = Static<typeof ObservedVolume>;
+
+/** The part of a pool that Ployz may use. */
+export const ObservedStorage = object({
+  root: text(),
+  availableBytes: count(),
+  usedBytes: count(),
+  /** Sum of the quotas of active volumes, of all namespaces. */
+  promisedBytes: count(),
+  /** How much may be promised in all: the pool's size times the overcommit ratio of this machine's configuration. */
+  promisableBytes: count(),
+});
+export type ObservedStorage = Static<typeof ObservedStorage>;
+
+export const ObservedInstance = object({
+  id: text(),
+  namespace: text(),
+  service: text(),
+  slot: count(),
+  kind: Type.Enum(["service", "job"]),
+  revision: text(),
+  operation: text(),
+  state: Type.Enum(["created", "running", "exited"]),
+  address: text(),
+  startedAt: Type.Optional(text()),
+  restarts: Type.Optional(count()),
+  pid: Type.Optional(count()),
+  exitCode: Type.Optional(Type.Integer()),
+  oomKilled: Type.Optional(Type.Boolean()),
+  memoryBytes: Type.Optional(count()),
+  cpuNanos: Type.Optional(Type.Number()),
+});
+export type ObservedInstance = Static<typeof ObservedInstance>;
+
+/** Live, looked at when a decision needs it; never stored. */
+export const MachineObservation = object({
+  machine: text(),
+  version: text(),
+  /** Absent: a version from before machines could be updated. */
+  build: Type.Optional(text()),
+  runtime: Type.Enum(["docker", "process"]),
+  runtimeVersion: text(),
+  arch: text(),
+  cpus: Type.Number(),
+  memoryBytes: count(),
+  memoryFreeBytes: count(),
+  diskFreeBytes: count(),
+  draining: Type.Boolean(),
+  /** Absent: no volumes here; `problems` says why when they were asked for. */
+  storage: Type.Optional(ObservedStorage),
+  volumes: list(ObservedVolume),
+  load1: Type.Number(),
+  /** Of the tunnel, in bytes. */
+  mtu: Type.Optional(count()),
+  /** TCP ports that are taken at the gateway's address, the gateway itself included. */
+  tcpPorts: Type.Optional(list(count())),
+  /** As its configuration says. Absent: a version from before 0.4. */
+  keptPorts: Type.Optional(map(list(count()))),
+  instances: list(ObservedInstance),
+  problems: list(text()),
+});
+export type MachineObservation = Static<typeof MachineObservation>;
