@@ -55,7 +55,7 @@ const spread: Primitive<PrimitivePorts, Input, Facts, Kinds, string> = {
       ...emptyCommit({ namespace: name, operation, primitive: "spread", at, by }),
       instances: machines.map((machine, slot) => ({
         ...{ id: `${name}.${slot}`, service: name, slot, machine, ports: {}, revision: "1" },
-        ...(output(`reserve on ${machine}`) as Kinds["reserve"]["out"]),
+        ...output(`reserve on ${machine}`, "reserve"),
       })),
     },
     expected: revision,

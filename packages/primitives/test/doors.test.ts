@@ -117,6 +117,7 @@ it("the other doors hold what their names promise", () => {
       "checkPrimitive",
       "checkSchedule",
       "createCluster",
+      "createMemoryCluster",
       "createMemoryJoiner",
       "createMemoryMachines",
       "createMemoryRemote",

@@ -23,7 +23,7 @@ export const hello: Primitive<PrimitivePorts, Input, Facts, Kinds, string> = {
   plan,
   steps,
   commit: ({ name, machine }, { revision }, _plan, { operation, at, by, output }) => {
-    const { address } = output("reserve") as Kinds["reserve"]["out"];
+    const { address } = output("reserve", "reserve");
     const greeting = { id: `hello.${name}.${operation}`, machine, address };
     const state = emptyCommit({ namespace: name, operation, primitive: "hello", at, by });
     const commit = { ...state, instances: [toInstance(greeting)] };

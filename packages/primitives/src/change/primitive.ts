@@ -1,4 +1,4 @@
-import type { Primitive, PrimitivePorts } from "../engine/types.ts";
+import type { Primitive, PrimitivePorts, ReadOutput } from "../engine/types.ts";
 import { warningsOf } from "../engine/warnings.ts";
 import type { Commit, Instance, Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
@@ -17,9 +17,9 @@ export type ChangeResult = Omit<ChangeSummary, "next"> & {
 };
 
 /** A primitive that changes a namespace. Its own part is the wish: the state it wants. */
-export interface Change<In extends Json, Facts extends ChangeFacts>
+export interface Change<In extends Json, Facts extends ChangeFacts, Sent>
   extends Pick<
-    Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult>,
+    Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult, ChangeSummary, Sent>,
     "name" | "version" | "parse" | "scope" | "observe"
   > {
   /** Pure. */
@@ -27,9 +27,9 @@ export interface Change<In extends Json, Facts extends ChangeFacts>
 }
 
 /** The rest is shared: candidates start beside the old instances, all become ready, one commit flips them, and the old ones drain. */
-export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
-  change: Change<In, Facts>,
-): Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult, ChangeSummary> {
+export function changePrimitive<In extends Json, Facts extends ChangeFacts, Sent = In>(
+  change: Change<In, Facts, Sent>,
+): Primitive<PrimitivePorts, In, Facts, ChangeKinds, ChangeResult, ChangeSummary, Sent> {
   const { wish, ...given } = change;
   return {
     ...given,
@@ -39,12 +39,12 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
     commit(_input, _facts, { basis, summary }, { operation, at, by, output }) {
       const { namespace, next } = summary;
       const started = next.start.map(({ reserve, ...instance }): Instance => {
-        const { address } = output(reserve) as ChangeKinds["reserve"]["out"];
+        const { address } = output(reserve, "reserve");
         return { ...instance, address };
       });
       const before = next.before.map(({ guidFrom, ...snapshot }) => ({
         ...snapshot,
-        guid: snapshotGuid(output(guidFrom), snapshot.id),
+        guid: snapshotGuid(output(guidFrom, "volume.snapshot", "volume.final"), snapshot.id),
       }));
       const commit: Commit = {
         v: 1,
@@ -92,25 +92,22 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts>(
 }
 
 /** From a `volume.snapshot` step of many volumes, or a `volume.final` step of one. */
-function snapshotGuid(out: Json, id: string): string {
-  const { guids, guid } = out as {
-    readonly guids?: Readonly<Record<string, string>>;
-    readonly guid?: string;
-  };
-  return guids?.[id] ?? guid ?? "";
+function snapshotGuid(out: ChangeKinds["volume.snapshot" | "volume.final"]["out"], id: string): string {
+  return "guids" in out ? (out.guids[id] ?? "") : out.guid;
 }
 
 function committedVolume(
   { guidFrom, moved, guid, ...volume }: NextVolume,
-  output: (step: string) => Json,
+  output: ReadOutput<ChangeKinds>,
 ): Volume {
-  const told = guidFrom === undefined ? undefined : (output(guidFrom) as { readonly guid: string });
+  const told =
+    guidFrom === undefined ? undefined : output(guidFrom, "volume.ensure", "volume.clone", "volume.admit");
   const evidence =
     moved !== undefined && "verifiedBy" in moved
       ? {
           from: moved.from,
           snapshot: moved.snapshot,
-          guid: (output(moved.verifiedBy) as ChangeKinds["volume.final"]["out"]).guid,
+          guid: output(moved.verifiedBy, "volume.final").guid,
         }
       : moved;
   return { ...volume, guid: told?.guid ?? guid ?? "", ...(evidence && { moved: evidence }) };
@@ -124,10 +121,10 @@ function onlyOne({ instances }: ServiceSummary): string | undefined {
 
 function copiedBy(
   { name, machine, action }: VolumeSummary,
-  output: (step: string) => Json | undefined,
+  output: ReadOutput<ChangeKinds, undefined>,
 ): Pick<VolumeSummary, "copied"> {
-  const before = output(`precopy ${name}@${machine}`) as ChangeKinds["volume.precopy"]["out"] | undefined;
-  const last = output(`final ${name}@${machine}`) as ChangeKinds["volume.final"]["out"] | undefined;
+  const before = output(`precopy ${name}@${machine}`, "volume.precopy");
+  const last = output(`final ${name}@${machine}`, "volume.final");
   if (action !== "move" || before === undefined || last === undefined) return {};
   return { copied: { bytes: before.bytes + last.bytes, lastBytes: last.bytes } };
 }

@@ -6,7 +6,7 @@ import { findBundles, findImages } from "../change/observe/images.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
 import { normalise } from "../manifest/normalise.ts";
-import { type DeployInput, parseDeploy } from "./input.ts";
+import { type DeployInput, type DeployRequest, parseDeploy } from "./input.ts";
 import { resolveSpecs } from "./resolve.ts";
 
 export type DeployFacts = ChangeFacts & {
@@ -15,7 +15,7 @@ export type DeployFacts = ChangeFacts & {
 };
 
 /** Deploys a manifest. Unchanged live instances are not touched; volumes that the manifest leaves out stay. */
-export const deployPrimitive = changePrimitive<DeployInput, DeployFacts>({
+export const deployPrimitive = changePrimitive<DeployInput, DeployFacts, DeployRequest>({
   name: "deploy",
   version: 2,
   parse: parseDeploy,

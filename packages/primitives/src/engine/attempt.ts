@@ -119,7 +119,7 @@ function contextOf(
     ports,
     operation,
     signal,
-    output: (id) => outputFor(session, step, id),
+    output: (id, ...kinds) => outputFor(session, step, id, kinds),
     summary: planOf(session).summary,
     call: (machine, command, args, options) => {
       const fence = { ...keeper.fence, generation: deps.generation() };
@@ -133,17 +133,24 @@ function contextOf(
   };
 }
 
-function outputFor(session: Session, step: PlannedStep, id: string): Json {
+function outputFor(session: Session, step: PlannedStep, id: string, kinds: readonly string[]): Json {
   const { prepare, settle } = planOf(session);
   const settles = settle.some((s) => s.id === step.id);
   const allowed = allNeeds(stepsOf(session), step).has(id) || (settles && prepare.some((s) => s.id === id));
   if (!allowed) throw new Error(`step "${step.id}" reads the output of "${id}" without needing it`);
-  return outputOf(session, id);
+  return outputOf(session, id, kinds);
 }
 
-/** The output of a finished step. */
-export function outputOf(session: Session, id: string): Json {
+/** The output of a finished step, which must have one of `kinds`, if any. */
+export function outputOf(session: Session, id: string, kinds: readonly string[]): Json {
+  checkKind(session, id, kinds);
   const ran = recordOf(session).steps.get(id);
   if (ran?.out === undefined) throw new Error(`step "${id}" has no output`);
   return ran.out;
+}
+
+export function checkKind(session: Session, id: string, kinds: readonly string[]): void {
+  const kind = stepsOf(session).find((step) => step.id === id)?.kind;
+  if (kind !== undefined && kinds.length > 0 && !kinds.includes(kind))
+    throw new Error(`step "${id}" has kind "${kind}", not ${kinds.join(" or ")}`);
 }

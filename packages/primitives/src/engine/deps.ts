@@ -3,10 +3,10 @@ import type { Json } from "../model/json.ts";
 import type { OperationEvent, OperationResult, PlanView } from "../model/operation.ts";
 import type { Clock } from "./clock.ts";
 import type { Limits } from "./limits.ts";
-import type { Kinds, Primitive, PrimitivePorts } from "./types.ts";
+import type { Kinds, Primitive, PrimitivePorts, Summary } from "./types.ts";
 
 /** A primitive without its own types, as the engine runs it. */
-export type AnyPrimitive = Primitive<PrimitivePorts, Json, unknown, Kinds, Json>;
+export type AnyPrimitive = Primitive<PrimitivePorts, Json, unknown, Kinds, Json, Summary, unknown>;
 
 /** A primitive with ports to undo or finish its interrupted operations. Made with `register`. */
 export interface RegisteredPrimitive {
@@ -23,8 +23,9 @@ export function register<
   Facts,
   K extends Kinds,
   R extends Json,
->(primitive: Primitive<Ports, In, Facts, K, R>, ports: Ports): RegisteredPrimitive {
-  return { primitive: primitive as unknown as AnyPrimitive, ports };
+>(primitive: Primitive<Ports, In, Facts, K, R>, ports: Ports): RegisteredPrimitive;
+export function register(primitive: AnyPrimitive, ports: PrimitivePorts): RegisteredPrimitive {
+  return { primitive, ports };
 }
 
 export interface EngineDeps<Ports extends PrimitivePorts = PrimitivePorts> {
@@ -44,10 +45,12 @@ export interface EngineDeps<Ports extends PrimitivePorts = PrimitivePorts> {
   readonly primitives?: PrimitiveRegistry;
 }
 
-export interface RunRequest {
-  readonly input: unknown;
-  /** `prepare`: a preview whose plan is kept, to be applied later by the id in its view. */
-  readonly mode: "preview" | "prepare" | "apply";
+/** `prepare`: a preview whose plan is kept, to be applied later by the id in its view. */
+export type RunMode = "preview" | "prepare" | "apply";
+
+export interface RunRequest<Sent = unknown, M extends RunMode = RunMode> {
+  readonly input: Sent;
+  readonly mode: M;
   /** Applies only this very plan. `id` is the operation's then. */
   readonly prepared?: { readonly id: string; readonly hash: string };
 }
@@ -58,5 +61,7 @@ export type Refused = {
   readonly refusals: readonly ErrorBody[];
 };
 
-/** `plan`: a preview or a prepared plan. `refused`: nothing was touched. `operation`: the result of the run. */
-export type Outcome = PlanView | Refused | OperationResult;
+/** `plan`: a preview or a prepared plan. `refused`: nothing was touched. `operation`: the result of a run that was applied. */
+export type Outcome<R extends Json = Json, S = Json, M extends RunMode = RunMode> =
+  | Refused
+  | (M extends "apply" ? OperationResult<R> : PlanView<S>);

@@ -3,7 +3,7 @@ import type { Owed } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
 import type { OperationResult } from "../model/operation.ts";
 import { prepare, settle } from "./apply.ts";
-import { outputOf } from "./attempt.ts";
+import { checkKind, outputOf } from "./attempt.ts";
 import { commitOnce, conflictError, pointSummary } from "./commit.ts";
 import { Interrupted, located } from "./interrupted.ts";
 import { abortedError } from "./leases.ts";
@@ -75,7 +75,7 @@ async function commit(session: Session, input: Json, facts: unknown): Promise<nu
   const { journal, deps, clock, primitive } = session;
   const operation = journal.operation;
   const at = new Date(clock.now()).toISOString();
-  const output = (step: string) => outputOf(session, step);
+  const output = (step: string, ...kinds: readonly string[]) => outputOf(session, step, kinds);
   try {
     const context = { operation, at, by: deps.self.by, output };
     const point = primitive.commit(input, facts, planOf(session), context);
@@ -118,7 +118,10 @@ async function finished(
 
 /** A bug in `result` must not fail a committed operation. */
 function resultOf(session: Session, input: Json, revision: number): Json {
-  const output = (step: string) => recordOf(session).steps.get(step)?.out;
+  const output = (step: string, ...kinds: readonly string[]) => {
+    checkKind(session, step, kinds);
+    return recordOf(session).steps.get(step)?.out;
+  };
   const took = (step: string) => {
     const ran = session.resumed ? undefined : recordOf(session).steps.get(step);
     return ran?.state === "done" && ran.ms !== undefined

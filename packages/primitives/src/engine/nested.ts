@@ -48,7 +48,6 @@ export function nestedOperations({ find, deps, track }: NestingOptions): Operati
         const signal = AbortSignal.any([options.signal, abort.signal]);
         const own = { ...deps(), ports: found.ports, emit, signal };
         const outcome = await runOperation(found.primitive, { input, mode: "apply" }, own);
-        if (outcome.kind === "plan") throw new Error("an operation that was applied ended with its plan");
         const committed = outcome.kind === "operation" && (outcome.changed || outcome.state === "done");
         if (outcome.kind === "operation" && committed) return outcome;
         const why = outcome.kind === "refused" ? outcome.refusals[0] : outcome.error;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { deployPrimitive } from "../deploy/index.ts";
+import type { DeployRequest } from "../deploy/input.ts";
 import { deploy, emptyWorld, manifestInput, service, type World } from "../testing/scenarios/change.ts";
 import type { EngineDeps, RunRequest } from "./deps.ts";
 import { findPrepared, PREPARED_MS } from "./prepared.ts";
@@ -7,7 +8,7 @@ import { runOperation } from "./run.ts";
 
 const WEB = service("web", 1);
 
-function run(world: World, request: RunRequest) {
+function run(world: World, request: RunRequest<DeployRequest>) {
   world.count += 1;
   const id = `01J0000000000000BBBB${String(world.count).padStart(6, "0")}`;
   const deps: EngineDeps = {
@@ -28,7 +29,8 @@ async function prepare(world: World) {
   if (view.kind !== "plan" || view.prepared === undefined) throw new Error(JSON.stringify(view));
   const { id } = view.prepared;
   const { hash, input } = await findPrepared(world.ports.store, id, world.clock.now());
-  return { id, apply: () => run(world, { input, mode: "apply", prepared: { id, hash } }) };
+  const kept = input as DeployRequest;
+  return { id, apply: () => run(world, { input: kept, mode: "apply", prepared: { id, hash } }) };
 }
 
 test("a prepared plan is applied under its own operation id", async () => {

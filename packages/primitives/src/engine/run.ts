@@ -5,10 +5,12 @@ import type { Json } from "../model/json.ts";
 import type { OperationResult } from "../model/operation.ts";
 import { asJson } from "./canonical.ts";
 import {
+  type AnyPrimitive,
   type EngineDeps,
   type Outcome,
   type Refused,
   type RegisteredPrimitive,
+  type RunMode,
   type RunRequest,
   register,
 } from "./deps.ts";
@@ -28,7 +30,7 @@ import { checkPrepared, keepPrepared } from "./prepared.ts";
 import { hold, notRunningHere, type Run, sessionFor } from "./run-context.ts";
 import type { Session } from "./session.ts";
 import { stillHolds } from "./still-holds.ts";
-import type { Kinds, Plan, Primitive, PrimitivePorts } from "./types.ts";
+import type { Kinds, Plan, Primitive, PrimitivePorts, Summary } from "./types.ts";
 import { planView } from "./view.ts";
 
 /**
@@ -42,10 +44,18 @@ export async function runOperation<
   Facts,
   K extends Kinds,
   R extends Json,
+  S extends Summary,
+  Sent,
+  M extends RunMode,
 >(
-  primitive: Primitive<Ports, In, Facts, K, R>,
-  request: RunRequest,
+  primitive: Primitive<Ports, In, Facts, K, R, S, Sent>,
+  request: RunRequest<NoInfer<Sent>, M>,
   deps: EngineDeps<Ports>,
+): Promise<Outcome<R, Omit<S, "next">, M>>;
+export async function runOperation(
+  primitive: AnyPrimitive,
+  request: RunRequest,
+  deps: EngineDeps,
 ): Promise<Outcome> {
   const registered = register(primitive, deps.ports);
   const outcome = await dispatch(registered, request, deps);

@@ -14,12 +14,21 @@ export interface Refusals {
   readonly refusals: readonly ErrorBody[];
 }
 
-export interface StepContext<Ports> {
+/**
+ * Reads the output of a finished step, typed by the kinds that the step may have; without any, by all kinds of the primitive.
+ * Throws (a bug) on a step of another kind.
+ */
+export type ReadOutput<K extends Kinds, Missing = never> = <N extends keyof K & string = keyof K & string>(
+  step: string,
+  ...kinds: readonly N[]
+) => K[N]["out"] | Missing;
+
+export interface StepContext<Ports, K extends Kinds = Kinds> {
   readonly ports: Ports;
   readonly operation: string;
   readonly signal: AbortSignal;
   /** Outputs of finished steps by step id. Throws on a step that is not in `needs` (transitively); a settle step may read every prepare step. */
-  output(step: string): Json;
+  readonly output: ReadOutput<K>;
   /** Of the plan. */
   readonly summary: Summary;
   /** Calls a machine under the operation's fence. */
@@ -29,12 +38,12 @@ export interface StepContext<Ports> {
 }
 
 /** How one kind of step runs. Every function here is safe to call twice. */
-export interface StepDef<Ports, Args extends Json, Out extends Json> {
+export interface StepDef<Ports, Args extends Json, Out extends Json, K extends Kinds = Kinds> {
   /** Deadline in ms of the whole step with its retries, by its arguments. */
   timeoutMs(args: Args): number;
   /** Transient errors (`machine_unreachable`, `store_unavailable`, `deadline_exceeded` of the transport) are retried inside the deadline when true. */
   readonly retryTransient: boolean;
-  apply(args: Args, context: StepContext<Ports>): Promise<Out>;
+  apply(args: Args, context: StepContext<Ports, K>): Promise<Out>;
   /**
    * Whether the effect can be lost after the step is done, e.g. a process whose machine lost power: a resumed operation runs such steps
    * again before it commits.
@@ -64,7 +73,7 @@ export interface PrimitivePorts {
 }
 
 /**
- * One primitive. Effects are idempotent by construction of the participants (every changing command names its object and may be
+ * One primitive. `In` is the input as parsed, `Sent` as a caller gives it. Effects are idempotent by construction of the participants (every changing command names its object and may be
  * sent twice), so a resumed step is applied again.
  */
 export interface Primitive<
@@ -74,13 +83,14 @@ export interface Primitive<
   K extends Kinds,
   Result extends Json,
   S extends Summary = Summary,
+  Sent = In,
 > {
   readonly name: string;
   /** A journal of another version is shown, never resumed or undone. */
   readonly version: number;
-  /** Checks shape and meaning at the edge; refusals have code `invalid_input` (exit 2) and name the field. */
+  /** Checks shape and meaning at the edge, whatever the caller claims; refusals have code `invalid_input` (exit 2) and name the field. */
   parse(
-    input: unknown,
+    input: Sent,
   ):
     | { readonly ok: true; readonly input: In }
     | { readonly ok: false; readonly refusals: readonly ErrorBody[] };
@@ -90,7 +100,7 @@ export interface Primitive<
   observe(input: In, ports: Ports, signal: AbortSignal): Promise<Facts>;
   /** Pure and deterministic in its arguments. Refusals: nothing is touched. */
   plan(input: In, facts: Facts, operation: string): Plan<K, S> | Refusals;
-  readonly steps: { readonly [N in keyof K & string]: StepDef<Ports, K[N]["args"], K[N]["out"]> };
+  readonly steps: { readonly [N in keyof K & string]: StepDef<Ports, K[N]["args"], K[N]["out"], K> };
   /** Pure; exactly one. `at`/`by` are given. */
   commit(
     input: In,
@@ -101,7 +111,7 @@ export interface Primitive<
       readonly at: string;
       readonly by: string;
       /** Of a prepare step: all are done. */
-      output(step: string): Json;
+      readonly output: ReadOutput<K>;
     },
   ): CommitPoint;
   result(
@@ -110,7 +120,7 @@ export interface Primitive<
     context: {
       readonly revision: number;
       /** `undefined` for a step that is still owed. */
-      output(step: string): Json | undefined;
+      readonly output: ReadOutput<K, undefined>;
       /** When a finished step began and ended, in ms since the epoch; `undefined` for a resumed operation. */
       took(step: string): { readonly from: number; readonly to: number } | undefined;
     },

@@ -19,6 +19,6 @@ export const machineAdd: Primitive<MachineAddPorts, MachineAddInput, MachineAddF
     observe,
     plan,
     steps,
-    commit: (_input, _facts, _plan, context) => commitSeat(context),
-    result: (_input, { summary }, context) => seatResult(summary, context.output),
+    commit: (_input, _facts, _plan, context) => commitSeat(context.output("seat", "seat.reserve")),
+    result: (_input, { summary }, context) => seatResult(summary, context.output("seat", "seat.reserve")),
   };

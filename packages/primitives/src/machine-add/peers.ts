@@ -13,17 +13,24 @@ export type PeerKinds = {
   };
 };
 
-export const reserved = (context: Pick<StepContext<unknown>, "output">, step: string) =>
-  context.output(step) as unknown as { readonly revision: number; readonly record: MachineRecord };
-
-export const peerSteps: {
-  readonly [N in keyof PeerKinds]: StepDef<MemberPorts, PeerKinds[N]["args"], PeerKinds[N]["out"]>;
-} = {
+/** A seat that was reserved: the record as written, and its revision. */
+export type Reserved = { readonly revision: number; readonly record: MachineRecord };
+/** Members add the peer and shake hands. `kind`: that of the step that reserves the seat. */
+export const peerSteps = <Kind extends string>(
+  kind: Kind,
+): {
+  readonly [N in keyof PeerKinds]: StepDef<
+    MemberPorts,
+    PeerKinds[N]["args"],
+    PeerKinds[N]["out"],
+    Record<Kind, { readonly args: Json; readonly out: Reserved }>
+  >;
+} => ({
   "members.await": {
     timeoutMs: () => 30_000,
     retryTransient: true,
     async apply({ seat, reserve }, context) {
-      const { revision } = reserved(context, reserve);
+      const { revision } = context.output(reserve, kind);
       const wait = { timeoutMs: 25_000, signal: context.signal };
       try {
         return await context.call(seat, "membership.await", { revision }, wait);
@@ -73,7 +80,7 @@ export const peerSteps: {
       }
     },
   },
-};
+});
 
 /** A machine may be removed while another one is added: it is not waited for then. */
 async function stillMembers(
@@ -140,8 +147,7 @@ export async function joinDocument(
 }
 
 /** The commit of every way into the cluster: the record that `seat` has reserved turns from `joining` to `active`. */
-export function commitSeat(context: Pick<StepContext<unknown>, "output">): CommitPoint {
-  const { record, revision } = reserved(context, "seat");
+export function commitSeat({ record, revision }: Reserved): CommitPoint {
   return {
     kind: "fact",
     key: `machine.${record.id}`,
@@ -151,8 +157,7 @@ export function commitSeat(context: Pick<StepContext<unknown>, "output">): Commi
 }
 
 /** The subnet is the one it got, which is not the planned one if another machine was faster. */
-export function seatResult(summary: Summary, output: (step: string) => Json | undefined): Json {
-  const seat = output("seat") as unknown as ReturnType<typeof reserved> | undefined;
+export function seatResult(summary: Summary, seat: Reserved | undefined): Json {
   if (seat === undefined) return summary;
   const { subnet, address } = seat.record;
   return { ...summary, subnet, address };

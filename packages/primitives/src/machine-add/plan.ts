@@ -1,9 +1,16 @@
 import type { Plan, PlannedStep, Refusals } from "../engine/types.ts";
-import type { Json } from "../model/json.ts";
 import type { RemoteTarget } from "../ports/remote.ts";
 import { type MachineAddInput, targetText } from "./input.ts";
 import type { MachineAddFacts } from "./observe.ts";
-import { basisOf, type PeerKinds, planHandshake, planPeers, storeServersOf, warningsOf } from "./peers.ts";
+import {
+  basisOf,
+  type PeerKinds,
+  planHandshake,
+  planPeers,
+  type Reserved,
+  storeServersOf,
+  warningsOf,
+} from "./peers.ts";
 import { freePlace, nameOf, presentMember, refuse } from "./refuse.ts";
 
 /** The new machine before its identity and subnet are known. */
@@ -34,7 +41,7 @@ export type MachineAddKinds = {
   /** Leaves what an earlier attempt left half joined. */
   "mesh.leave": { args: { target: RemoteTarget; joinedBy: string }; out: null };
   /** Reads the machine's public identity and takes its seat: the first free subnet and the name, both under CAS. */
-  "seat.reserve": { args: { target: RemoteTarget; seat: Seat }; out: { revision: number; record: Json } };
+  "seat.reserve": { args: { target: RemoteTarget; seat: Seat }; out: Reserved };
   "mesh.join": {
     args: { target: RemoteTarget; reserve: string; storeServers: readonly string[] };
     out: null;

@@ -3,7 +3,7 @@ import type { Json } from "../model/json.ts";
 import type { RemoteTarget } from "../ports/remote.ts";
 import type { MachineAddInput } from "./input.ts";
 import type { MachineAddFacts, MachineAddPorts } from "./observe.ts";
-import { joinDocument, peerSteps, reserved } from "./peers.ts";
+import { joinDocument, peerSteps } from "./peers.ts";
 import type { MachineAddKinds } from "./plan.ts";
 import { leaveSeat, selfOf, takeSeat } from "./seat.ts";
 
@@ -85,7 +85,7 @@ export const steps: Steps = {
     timeoutMs: () => 2 * MINUTE,
     retryTransient: false,
     async apply({ target, reserve, storeServers }, { ports, signal, output }) {
-      const document = await joinDocument(reserved({ output }, reserve).record, storeServers, ports);
+      const document = await joinDocument(output(reserve, "seat.reserve").record, storeServers, ports);
       await ports.remote.ployzctl(
         target,
         ["mesh", "join", "--document-stdin"],
@@ -98,7 +98,7 @@ export const steps: Steps = {
       await leave(target, operation, ports, signal);
     },
   },
-  ...peerSteps,
+  ...peerSteps("seat.reserve"),
 };
 
 /** Takes the target out of the membership that `joinedBy` made, and of no other: SSH carries no fence. */

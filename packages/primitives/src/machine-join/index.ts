@@ -25,6 +25,6 @@ export const machineJoin: Primitive<
   observe,
   plan,
   steps,
-  commit: (_input, _facts, _plan, context) => commitSeat(context),
-  result: (_input, { summary }, context) => seatResult(summary, context.output),
+  commit: (_input, _facts, _plan, context) => commitSeat(context.output("seat", "seat.take")),
+  result: (_input, { summary }, context) => seatResult(summary, context.output("seat", "seat.take")),
 };

@@ -4,13 +4,13 @@ import {
   type PeerKinds,
   planHandshake,
   planPeers,
+  type Reserved,
   storeServersOf,
   warningsOf,
 } from "../machine-add/peers.ts";
 import type { Seat } from "../machine-add/plan.ts";
 import { freePlace } from "../machine-add/refuse.ts";
 import type { Self } from "../machine-add/seat.ts";
-import type { Json } from "../model/json.ts";
 import type { Claim } from "./claim.ts";
 import type { MachineJoinInput } from "./input.ts";
 import type { MachineJoinFacts } from "./observe.ts";
@@ -18,7 +18,7 @@ import { nameOf, presentMember, refuse } from "./refuse.ts";
 
 export type MachineJoinKinds = {
   "invite.claim": { args: Claim; out: null };
-  "seat.take": { args: { seat: Seat; self: Self }; out: { revision: number; record: Json } };
+  "seat.take": { args: { seat: Seat; self: Self }; out: Reserved };
   /** Answers the machine with its seat. */
   "document.deliver": {
     args: { publicKey: string; reserve: string; storeServers: readonly string[] };

@@ -1,5 +1,5 @@
 import type { Primitive } from "../engine/types.ts";
-import { joinDocument, peerSteps, reserved } from "../machine-add/peers.ts";
+import { joinDocument, peerSteps } from "../machine-add/peers.ts";
 import { leaveSeat, takeSeat } from "../machine-add/seat.ts";
 import type { Json } from "../model/json.ts";
 import { claimInvite, unclaimInvite } from "./claim.ts";
@@ -34,11 +34,11 @@ export const steps: Primitive<
     // The machine that asks again may never have got the first answer; the same seat again is no change there.
     fleeting: () => true,
     async apply({ publicKey, reserve, storeServers }, { ports, signal, output }) {
-      const document = await joinDocument(reserved({ output }, reserve).record, storeServers, ports);
+      const document = await joinDocument(output(reserve, "seat.take").record, storeServers, ports);
       await ports.joiner.deliver(publicKey, document, signal);
       return null;
     },
     undo: ({ publicKey }, { ports, operation, signal }) => ports.joiner.retract(publicKey, operation, signal),
   },
-  ...peerSteps,
+  ...peerSteps("seat.take"),
 };

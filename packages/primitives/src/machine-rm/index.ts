@@ -28,7 +28,7 @@ export const machineRm: Primitive<MembershipPorts, MachineRmInput, MembershipFac
   steps,
   /** The record says it from here on, and no one who follows takes it for a member; it is deleted once the machine has left. */
   commit({ machine }, _facts, _plan, { operation, output }) {
-    const { revision, record } = output("drain") as MachineRmKinds["drain"]["out"];
+    const { revision, record } = output("drain", "drain");
     return {
       kind: "fact",
       key: `machine.${machine}`,
@@ -38,7 +38,7 @@ export const machineRm: Primitive<MembershipPorts, MachineRmInput, MembershipFac
   },
   result(_input, { summary, prepare, settle, warnings: foreseen }, { output }) {
     const left = settle.find(({ kind }) => kind === "leave");
-    const told = left && (output(left.id) as MachineRmKinds["leave"]["out"] | undefined);
+    const told = left && output(left.id, "leave");
     const met = [...prepare, ...settle].flatMap(({ id }) => warningsOf(output(id)));
     return {
       ...summary,

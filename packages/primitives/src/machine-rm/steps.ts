@@ -76,7 +76,7 @@ export const steps: Steps = {
     timeoutMs: () => 3 * FOLLOW,
     retryTransient: true,
     async apply({ machine, forget: step }, { call, output, signal }) {
-      const { revision } = output(step) as MachineRmKinds["forget"]["out"];
+      const { revision } = output(step, "forget");
       return follow(machine, () =>
         call(machine, "membership.await", { revision }, { timeoutMs: FOLLOW, signal }),
       );

@@ -48,7 +48,8 @@ export const PlanView = object({
   prepare: steps,
   settle: steps,
 });
-export type PlanView = Static<typeof PlanView>;
+/** `S`: the summary of its primitive. */
+export type PlanView<S = Json> = Omit<Static<typeof PlanView>, "summary"> & { readonly summary: S };
 
 /** Steps after the commit, or undos, that did not succeed. */
 const owed = list(object({ step: text(), error: error() }));
@@ -66,7 +67,10 @@ export const OperationResult = object({
   warnings: list(text()),
   ms: Type.Number(),
 });
-export type OperationResult = Static<typeof OperationResult>;
+/** `R`: the result of its primitive, null without a commit. */
+export type OperationResult<R extends Json = Json> = Omit<Static<typeof OperationResult>, "output"> & {
+  readonly output: R | null;
+};
 
 export const waitingEvent = object({ type: Type.Literal("waiting"), what: text() });
 export const stepEvent = object({

@@ -12,6 +12,7 @@ export { type Cluster, createCluster, type Fault, openProcess, type Process } fr
 export { type Around, around } from "./harness/sabotage.ts";
 export type { Scenario, Violation, World } from "./harness/scenario.ts";
 export { type Draft, type LimitCase, limitCases, limitManifest } from "./limit-cases.ts";
+export { createMemoryCluster, type MemoryCluster, type MemoryClusterOptions } from "./memory-cluster.ts";
 export { createMemoryJoiner, type MemoryJoiner, type WaitingMachine } from "./memory-joiner.ts";
 export { createMemoryMachines, type MemoryMachines, type MemoryMachinesOptions } from "./memory-machines.ts";
 export type { Behaviour, MachineSetting, MemoryInstance, MemoryMachine } from "./memory-participant.ts";

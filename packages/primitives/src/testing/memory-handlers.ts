@@ -51,7 +51,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       machine: machine.id,
       version: "0.0.0",
       build: machine.build,
-      runtime: "process",
+      runtime: machine.runtime,
       runtimeVersion: "memory",
       arch: "x64",
       cpus: machine.cpus,
@@ -82,8 +82,8 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "operation.running": ({ operation }) => ({ running: setting.isRunning(machine.id, operation) }),
     "operation.abort": ({ operation }) => ({ running: setting.isRunning(machine.id, operation) }),
     "image.resolve": ({ ref }) => {
-      const found = registry.get(ref);
-      return found ?? null;
+      if (machine.images.has(ref)) return { digest: ref, sizeBytes: 0 };
+      return registry.get(ref) ?? null;
     },
     "bundle.resolve": ({ digest }) => (machine.bundles.has(digest) ? { sizeBytes: 1_000 } : null),
     "transfer.offer": (offer) => {

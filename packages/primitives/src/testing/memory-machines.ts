@@ -116,6 +116,7 @@ function emptyMachine(id: string): MemoryMachine {
     id,
     reachable: true,
     draining: false,
+    runtime: "process",
     cpus: 4,
     memoryBytes: 8 * 2 ** 30,
     diskFreeBytes: 100 * 2 ** 30,

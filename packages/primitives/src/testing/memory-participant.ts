@@ -25,6 +25,8 @@ export interface MemoryMachine {
   readonly id: string;
   reachable: boolean;
   draining: boolean;
+  /** Docker runs images, `process` bundles. */
+  runtime: "docker" | "process";
   cpus: number;
   memoryBytes: number;
   diskFreeBytes: number;

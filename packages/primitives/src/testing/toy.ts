@@ -94,7 +94,7 @@ export const place: Primitive<
       placed({
         ...{ name, machine },
         id: `${name}.${operationTail(operation)}`,
-        address: (output(`reserve ${name}`) as { readonly address: string }).address,
+        address: output(`reserve ${name}`, "reserve").address,
       }),
     );
     const commit = emptyCommit({ namespace, operation, primitive: "place", at, by });

@@ -76,7 +76,7 @@ export const volumeSnapshot: Primitive<PrimitivePorts, VolumeSnapshotInput, Fact
   steps: { "volume.snapshot": steps["volume.snapshot"] },
   commit(input, facts, { prepare, summary }, { operation, at, by, output }) {
     const { id, machine, snapshot } = summary as { id: string; machine: string; snapshot: string };
-    const { guids } = output(prepare[0]?.id ?? "") as Kinds["volume.snapshot"]["out"];
+    const { guids } = output(prepare[0]?.id ?? "", "volume.snapshot");
     const value = { operation, id, machine, guid: guids[id] ?? "", at, by };
     return { kind: "fact", key: keyOf(input, snapshot), value, expected: facts.known ?? 0 };
   },

@@ -4,7 +4,7 @@ import { type Candidates, candidatesKey } from "../../model/candidates.ts";
 import type { Json } from "../../model/json.ts";
 import type { Store } from "../../ports/store.ts";
 import type { ChangeKinds } from "./kinds.ts";
-import { addressOf, publish } from "./publish.ts";
+import { publish } from "./publish.ts";
 
 const SECOND = 1000;
 const WAIT = 30 * SECOND;
@@ -26,7 +26,7 @@ export const candidateSteps: Steps = {
         leaving,
         instances: instances.map(({ reserve, ...instance }) => ({
           ...instance,
-          address: addressOf(output(reserve)),
+          address: output(reserve, "reserve").address,
           ready: false,
         })),
       };

@@ -6,7 +6,7 @@ import type { InstanceStart } from "../../participant/commands.ts";
 import { plainEnv } from "../decide/secrets.ts";
 import { candidateSteps } from "./candidates.ts";
 import type { ChangeKinds } from "./kinds.ts";
-import { addressOf, PUBLISH, publishHead } from "./publish.ts";
+import { PUBLISH, publishHead } from "./publish.ts";
 import { volumeSteps } from "./volumes.ts";
 
 type Steps = Primitive<PrimitivePorts, Json, unknown, ChangeKinds, Json>["steps"];
@@ -67,7 +67,7 @@ export const steps: Steps = {
         {
           ...instance,
           ...programOf(instance, summary.next as Specs),
-          address: addressOf(output(reserve)),
+          address: output(reserve, "reserve").address,
         },
         { timeoutMs: START, signal },
       ),
@@ -83,7 +83,7 @@ export const steps: Steps = {
       return call(
         machine,
         "instance.ready",
-        { ...check, address: addressOf(output(reserve)) },
+        { ...check, address: output(reserve, "reserve").address },
         { timeoutMs: check.ready.timeoutMs + SLACK, signal },
       );
     },

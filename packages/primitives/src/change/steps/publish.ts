@@ -1,7 +1,6 @@
 import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts, StepContext } from "../../engine/types.ts";
 import { PloyzError } from "../../error-codes.ts";
-import type { Json } from "../../model/json.ts";
 import { ask } from "../../ports/machines.ts";
 import type { ChangeKinds } from "./kinds.ts";
 
@@ -42,9 +41,4 @@ export async function publish(
       warning: `machine ${machine} has not confirmed the new routes: ${message}`,
     };
   }
-}
-
-export function addressOf(reserved: Json): string {
-  const { address } = reserved as ChangeKinds["reserve"]["out"];
-  return address;
 }

@@ -1,5 +1,5 @@
 import { errorBody } from "@ployz/errors";
-import type { Primitive, PrimitivePorts } from "../../engine/types.ts";
+import type { Primitive, PrimitivePorts, ReadOutput } from "../../engine/types.ts";
 import type { Json } from "../../model/json.ts";
 import { type Context, forget, precopy, pull, STOPPED_IDLE, snapshotOne } from "./copy.ts";
 import type { From, VolumeKinds } from "./kinds.ts";
@@ -108,7 +108,7 @@ export const volumeSteps: Steps = {
   "volume.admit": {
     ...quick,
     apply({ machine, received, ...volume }, { call, signal, operation, output }) {
-      const { guid } = output(received) as VolumeKinds["volume.final"]["out"];
+      const { guid } = output(received, "volume.final", "volume.transfer");
       return call(machine, "volume.admit", { ...volume, operation, guid }, { timeoutMs: QUICK, signal });
     },
     undo: ({ machine, id }, context) => discard(machine, id, context),
@@ -160,9 +160,9 @@ export const volumeSteps: Steps = {
   },
 };
 
-function guidOf({ id, guid, guidFrom }: From, output: (step: string) => Json): string {
+function guidOf({ id, guid, guidFrom }: From, output: ReadOutput<VolumeKinds>): string {
   if (guid !== undefined) return guid;
-  const { guids } = output(guidFrom ?? "") as VolumeKinds["volume.snapshot"]["out"];
+  const { guids } = output(guidFrom ?? "", "volume.snapshot");
   return guids[id] ?? "";
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from "../../engine/clock.ts";
 import type { EngineDeps, Outcome } from "../../engine/deps.ts";
 import { nestedOperations } from "../../engine/nested.ts";
 import { runOperation } from "../../engine/run.ts";
-import type { Kinds, Primitive, PrimitivePorts } from "../../engine/types.ts";
+import type { Kinds, Primitive, PrimitivePorts, Summary } from "../../engine/types.ts";
 import { ulid } from "../../model/ids.ts";
 import type { Json } from "../../model/json.ts";
 import { interpose } from "./interpose.ts";
@@ -66,7 +66,7 @@ export function openProcess<
   world: World<Ports>,
   cluster: Cluster,
   options: {
-    readonly primitive: Primitive<Ports, In, F, K, R>;
+    readonly primitive: Primitive<Ports, In, F, K, R, Summary, unknown>;
     readonly input: unknown;
     readonly machine: string;
     readonly faults?: readonly Fault[];

@@ -1,5 +1,5 @@
 import { PloyzError } from "@ployz/errors";
-import type { Kinds, PlannedStep, Primitive, PrimitivePorts, StepDef } from "../../engine/types.ts";
+import type { Kinds, PlannedStep, Primitive, PrimitivePorts, StepDef, Summary } from "../../engine/types.ts";
 import type { Json } from "../../model/json.ts";
 
 type Apply = StepDef<PrimitivePorts, Json, Json>["apply"];
@@ -12,9 +12,9 @@ export interface Around {
 
 /** The same primitive with something done around its steps. */
 export function around<Ports extends PrimitivePorts, In extends Json, F, K extends Kinds, R extends Json>(
-  primitive: Primitive<Ports, In, F, K, R>,
+  primitive: Primitive<Ports, In, F, K, R, Summary, unknown>,
   how: Around,
-): Primitive<Ports, In, F, K, R> {
+): Primitive<Ports, In, F, K, R, Summary, unknown> {
   const steps = Object.fromEntries(
     Object.entries(primitive.steps).map(([kind, value]) => {
       const def = value as StepDef<PrimitivePorts, Json, Json>;

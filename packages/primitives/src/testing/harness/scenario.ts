@@ -1,5 +1,5 @@
 import type { PrimitiveRegistry } from "../../engine/deps.ts";
-import type { Kinds, Primitive, PrimitivePorts } from "../../engine/types.ts";
+import type { Kinds, Primitive, PrimitivePorts, Summary } from "../../engine/types.ts";
 import type { Json } from "../../model/json.ts";
 import type { VirtualClock } from "../clock.ts";
 
@@ -19,7 +19,7 @@ export interface Scenario<
   R extends Json,
   W extends World<Ports> = World<Ports>,
 > {
-  readonly primitive: Primitive<Ports, In, Facts, K, R>;
+  readonly primitive: Primitive<Ports, In, Facts, K, R, Summary, unknown>;
   /** A fresh world, the same every time. */
   world(): W | Promise<W>;
   readonly input: unknown;

@@ -1,28 +1,18 @@
 import { deployPrimitive } from "../../deploy/index.ts";
-import { type AnyPrimitive, type Outcome, type PrimitiveRegistry, register } from "../../engine/deps.ts";
+import type { Outcome } from "../../engine/deps.ts";
 import { runOperation } from "../../engine/run.ts";
-import type { Kinds, Primitive, PrimitivePorts } from "../../engine/types.ts";
+import type { Kinds, Primitive, PrimitivePorts, Summary } from "../../engine/types.ts";
 import { parseManifest } from "../../manifest/parse.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import type { Commit } from "../../model/commit.ts";
 import type { Json } from "../../model/json.ts";
-import type { MachineRecord } from "../../model/machine.ts";
-import type { Machines } from "../../ports/machines.ts";
-import type { Store } from "../../ports/store.ts";
-import { checkedStore } from "../../records/store.ts";
-import { createVirtualClock, type VirtualClock } from "../clock.ts";
-import { createMemoryMachines, type MemoryMachines } from "../memory-machines.ts";
+import { createMemoryCluster, type MemoryCluster } from "../memory-cluster.ts";
+import type { MemoryMachines } from "../memory-machines.ts";
 import type { Behaviour } from "../memory-participant.ts";
-import { createRawStore } from "../memory-store.ts";
 
 /** Machines and a store in memory, for tests of primitives that change a namespace. */
-export type World = {
-  readonly clock: VirtualClock;
-  readonly ports: { readonly store: Store; readonly machines: Machines };
-  /** The same store, unchecked. */
-  readonly raw: ReturnType<typeof createRawStore>;
+export type World = MemoryCluster & {
   readonly memory: MemoryMachines;
-  readonly primitives: PrimitiveRegistry;
   /** Operations so far: ids are the same in every world that has done the same. */
   count: number;
 };
@@ -37,32 +27,9 @@ function behaviour({ env }: { readonly env: Readonly<Record<string, string>> }):
   return env.FAIL === "job" ? { ready: "yes", exitCode: 3, logs } : { ready: "yes" };
 }
 
-export async function emptyWorld(ids: readonly string[] = ["m1", "m2", "m3"]): Promise<World> {
-  const clock = createVirtualClock();
-  const raw = createRawStore({ clock });
-  const store = checkedStore(raw);
-  const memory = createMemoryMachines({ clock, machines: ids, behaviour, facts: store.facts });
-  for (const [index, id] of ids.entries()) {
-    memory.machine(id).bundles.add(DIGEST);
-    const record: MachineRecord = {
-      id,
-      index: index + 1,
-      state: "active",
-      publicKey: "",
-      endpoints: [],
-      nkey: "",
-      address: `10.101.${index + 1}.1`,
-      subnet: `10.101.${index + 1}.0/24`,
-      store: false,
-      runtime: "process",
-      version: "0",
-      operation: "",
-    };
-    await store.facts.put(`machine.${id}`, record, 0);
-  }
-  const ports = { store, machines: memory };
-  const primitives = new Map([[deployPrimitive.name, register(deployPrimitive, ports)]]);
-  return { clock, memory, ports, raw, primitives, count: 0 };
+export async function emptyWorld(machines: readonly string[] = ["m1", "m2", "m3"]): Promise<World> {
+  const cluster = await createMemoryCluster({ machines, bundles: [DIGEST], behaviour });
+  return { ...cluster, memory: cluster.machines, count: 0 };
 }
 
 export function manifestInput(toml: string, namespace = "prod") {
@@ -77,36 +44,23 @@ export const bundlesOf = ({ services = {}, jobs = {} }: Manifest): Readonly<Reco
 
 export async function apply<In extends Json, F, K extends Kinds, R extends Json>(
   world: World,
-  primitive: Primitive<PrimitivePorts, In, F, K, R>,
+  primitive: Primitive<PrimitivePorts, In, F, K, R, Summary, unknown>,
   input: unknown,
   mode: "apply" | "preview" = "apply",
 ): Promise<Outcome> {
   world.count += 1;
   const id = `01J0000000000000AAAA${String(world.count).padStart(6, "0")}`;
   return runOperation(
-    primitive as unknown as AnyPrimitive,
+    primitive,
     { input, mode },
-    {
-      ports: world.ports,
-      clock: world.clock,
-      ids: { newOperationId: () => id },
-      self: { machine: "m1", by: "root@m1" },
-      generation: () => 1,
-      emit: () => {},
-      signal: new AbortController().signal,
-      primitives: world.primitives,
-    },
+    world.deps({ ports: world.ports, primitives: world.primitives, ids: { newOperationId: () => id } }),
   );
 }
 
 export const deploy = (world: World, toml: string, namespace = "prod"): Promise<Outcome> =>
   apply(world, deployPrimitive, manifestInput(toml, namespace));
 
-export async function headOf({ ports }: World, namespace = "prod"): Promise<Commit> {
-  const last = await ports.store.commits.last(namespace);
-  if (last === undefined) throw new Error(`nothing is committed for ${namespace}`);
-  return last.value;
-}
+export const headOf = (world: World, namespace = "prod"): Promise<Commit> => world.commit(namespace);
 
 /**
  * Running and committed instances, copies of volumes and their content, without ids: two worlds in which the same was done are
