@@ -179,6 +179,17 @@ export const VolumeExported = object({
   bytes: count(),
 });
 export type VolumeExported = Static<typeof VolumeExported>;
+/** Nothing is printed of it: the program's own output was. */
+const ExecDocument = object({ kind: Type.Literal("exec"), exitCode: count() });
+export type ExecDocument = Static<typeof ExecDocument>;
+const CopyDocument = object({
+  kind: Type.Literal("copied"),
+  from: text(),
+  to: text(),
+  instance: text(),
+  bytes: count(),
+});
+export type CopyDocument = Static<typeof CopyDocument>;
 export const TextDocument = object({ kind: Type.Literal("text"), text: text() });
 export type TextDocument = Static<typeof TextDocument>;
 
@@ -186,6 +197,7 @@ export type TextDocument = Static<typeof TextDocument>;
 export const DOCUMENTS = {
   abort: OperationAbort,
   commit: CommitDocument,
+  copied: CopyDocument,
   daemon: DaemonStatus,
   "daemon-installed": DaemonInstalled,
   "daemon-stopped": DaemonStopped,
@@ -195,6 +207,7 @@ export const DOCUMENTS = {
   "dev-down": DevDown,
   doctor: DoctorReport,
   error: ErrorDocument,
+  exec: ExecDocument,
   history: CommitHistory,
   instances: InstanceList,
   invite: InviteDocument,

@@ -14,6 +14,7 @@ export const ERRORS = defineErrors({
       file_exists: "The output file exists; the command does not overwrite it.",
       file_unreadable: "A given file cannot be read.",
       file_unwritable: "The output file cannot be written.",
+      copy_failed: "A file could not be read or written in the instance; the message quotes why.",
       refused: "The daemon refused without a reason.",
     },
   },

@@ -23,6 +23,8 @@ export function exitCode(document: Document): number {
       return document.committed ? EXIT.cleanupOwed : EXIT.aborted;
     case "doctor":
       return document.ok ? EXIT.done : EXIT.precondition;
+    case "exec":
+      return document.exitCode;
     case "ready":
       return document.ready ? EXIT.done : EXIT.failed;
     default:

@@ -15,7 +15,6 @@ export const HINTS: Readonly<Record<string, string>> = {
   destroy: "ployzctl namespace rm, or ployzctl mesh destroy",
   down: "ployzctl namespace rm, or ployzctl dev down",
   env: "ployzctl namespace ls",
-  exec: "there is no exec yet: ployzctl ps shows the machine of each instance, to log in there",
   fork: "ployzctl branch, or ployzctl volume fork",
   get: "ployzctl status",
   info: "ployzctl status",

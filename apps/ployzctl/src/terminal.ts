@@ -1,5 +1,7 @@
 import { hostname } from "node:os";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
+import { run } from "@ployz/exec";
+import type { TerminalSize } from "@ployz/primitives/client";
 
 /** A stream for text. */
 export interface Writer {
@@ -21,8 +23,21 @@ export interface Terminal {
   readonly by: string;
   /** Calls `listener` at each Ctrl-C instead of ending the program, until the returned function is called. */
   onInterrupt(listener: () => void): () => void;
+  /** The same for another signal. */
+  onSignal(name: NodeJS.Signals, listener: () => void): () => void;
+  /** For the bytes of another program. */
+  readonly raw: { readonly stdout: Writable; readonly stderr: Writable };
+  /** Stdin and its screen, where stdin is a terminal. */
+  readonly keyboard: Keyboard | undefined;
   /** Ends the program at once. */
   exit(code: number): void;
+}
+
+export interface Keyboard {
+  size(): TerminalSize;
+  /** Whether keys arrive as they are typed, Ctrl-C included, and without echo. */
+  setRaw(on: boolean): Promise<void>;
+  onResize(listener: () => void): () => void;
 }
 
 export function processTerminal(): Terminal {
@@ -49,13 +64,29 @@ export function processTerminal(): Terminal {
     get by() {
       return `${env.SUDO_USER ?? env.USER ?? env.LOGNAME ?? (process.getuid?.() === 0 ? "root" : String(process.getuid?.()))}@${env.HOSTNAME ?? hostname()}`;
     },
-    onInterrupt(listener) {
-      process.on("SIGINT", listener);
-      return () => {
-        process.off("SIGINT", listener);
-      };
+    onInterrupt: (listener) => onSignal("SIGINT", listener),
+    onSignal,
+    raw: { stdout, stderr },
+    get keyboard() {
+      return stdin.isTTY
+        ? {
+            size: () => ({ columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }),
+            async setRaw(on: boolean) {
+              stdin.setRawMode(on); // keeps translating line feeds of the output
+              if (on) await run("stty", [process.platform === "linux" ? "-F" : "-f", "/dev/tty", "-opost"]);
+            },
+            onResize: (listener: () => void) => onSignal("SIGWINCH", listener),
+          }
+        : undefined;
     },
     exit: (code) => process.exit(code),
+  };
+}
+
+function onSignal(name: NodeJS.Signals, listener: () => void): () => void {
+  process.on(name, listener);
+  return () => {
+    process.off(name, listener);
   };
 }
 

@@ -138,7 +138,7 @@ describe("names", () => {
 
 /** Verbs that a summary may begin with. */
 const VERBS =
-  "Abort Add Apply Back Check Choose Clone Create Delete Deploy Destroy Export Follow Fork Import Install Join Keep Let List Measure Move Preview Print Publish Rebuild Remove Render Restore Revoke Roll Run Set Show Start Stop Store Take Update".split(
+  "Abort Add Apply Back Check Choose Clone Copy Create Delete Deploy Destroy Export Follow Fork Forward Import Install Join Keep Let List Measure Move Preview Print Publish Rebuild Remove Render Repair Restart Restore Revoke Roll Run Scale Set Show Start Stop Store Take Update".split(
     " ",
   );
 
@@ -204,7 +204,6 @@ describe("names that hands know", () => {
     ["stop", "ployzctl namespace rm, or ployzctl daemon stop"],
     ["login", "--host USER@MACHINE"],
     ["scale", "ployzctl deploy service NAME --namespace NS --replicas N"],
-    ["exec", "ployzctl ps"],
     ["list", "ployzctl ps, ployzctl namespace ls, or ployzctl machine ls"],
     ["ops cancel", "did you mean ployzctl ops abort?"],
     ["volume describe", "did you mean ployzctl volume show?"],

@@ -1,4 +1,4 @@
-import { Readable } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import { runCli } from "../src/cli.ts";
 import type { Document } from "../src/documents.ts";
 import { printDocument } from "../src/output/print.ts";
@@ -21,6 +21,14 @@ export interface RunOptions {
   readonly typed?: readonly string[];
   readonly onInterrupt?: (listener: () => void) => void;
 }
+
+const into = (add: (text: string) => void) =>
+  new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      add(chunk.toString("utf8"));
+      done();
+    },
+  });
 
 /** Runs the program in this process, in the environment that `options` describe. */
 export async function ctl(argv: readonly string[], options: RunOptions = {}): Promise<Run> {
@@ -55,6 +63,9 @@ export async function ctl(argv: readonly string[], options: RunOptions = {}): Pr
       options.onInterrupt?.(listener);
       return () => {};
     },
+    onSignal: () => () => {},
+    raw: { stdout: into((text) => (out += text)), stderr: into((text) => (err += text)) },
+    keyboard: undefined,
     exit: () => {},
   };
   const printed: Document[] = [];

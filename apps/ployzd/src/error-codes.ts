@@ -46,6 +46,12 @@ export const ERRORS = defineErrors({
       operation_failed: "The cluster could not finish adding the machine; the message names the operation.",
     },
   },
+  streams: {
+    precondition: {
+      no_such_instance: "The service has no instance of the number, or none at all.",
+      port_closed: "The instance accepts no connections on the port.",
+    },
+  },
   ssh: {
     precondition: {
       ssh_host_key_changed: "The host's key differs from known_hosts.",

@@ -1,5 +1,6 @@
 import { errorBody } from "@ployz/errors";
 import { openServiceHost } from "@ployz/exec";
+import { STREAM_PATH } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
 import { apiRoutes } from "./api/routes.ts";
 import { serveApi } from "./api/server.ts";
@@ -8,6 +9,7 @@ import { openDaemon } from "./daemon/daemon.ts";
 import { loadPayload } from "./host/payload.ts";
 import { openStorage } from "./participant/volumes/storage.ts";
 import { pathsOf } from "./state/paths.ts";
+import { localStreams } from "./streams/open.ts";
 
 /** `ployzd run`: the daemon and its local API. Resolves when it answers; call the result to stop it. */
 export async function runDaemon(config: Config, log: Logger): Promise<() => Promise<void>> {
@@ -22,9 +24,14 @@ export async function runDaemon(config: Config, log: Logger): Promise<() => Prom
   });
   const around = { config, paths, payload: await loadPayload(), services, storage };
   const daemon = await openDaemon(around, log);
-  const api = await serveApi(config.socket, apiRoutes(daemon), (error, route) => {
+  const failed = (error: unknown, route: string) => {
     if (errorBody(error).code === "internal") log.error({ err: error, route }, "api");
-  });
+  };
+  const streams = localStreams(
+    () => daemon.member().streams,
+    (error) => failed(error, STREAM_PATH),
+  );
+  const api = await serveApi(config.socket, { ...apiRoutes(daemon), upgrade: streams }, failed);
   log.info({ socket: config.socket }, "ready");
   return async () => {
     await api.close();

@@ -30,3 +30,7 @@ export * from "./ports/machines.ts";
 export type * from "./ports/operations.ts";
 export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";
+export { InstanceAsk, StreamAsk, type StreamOpened, TerminalSize } from "./streams/ask.ts";
+export { type Channel, openChannel } from "./streams/channel.ts";
+export { FRAME } from "./streams/frames.ts";
+export { STREAM_PATH, STREAM_PROTOCOL } from "./streams/open.ts";

@@ -48,11 +48,17 @@ it("the first door runs operations, and shows no internals", () => {
 it("the other doors hold what their names promise", () => {
   expect(values(protocol)).toMatchInlineSnapshot(`
     [
+      "FRAME",
       "INVITE_GRACE_MS",
       "INVITE_ID",
+      "InstanceAsk",
       "KEPT_PORTS",
       "LIMITS",
       "LOOK",
+      "STREAM_PATH",
+      "STREAM_PROTOCOL",
+      "StreamAsk",
+      "TerminalSize",
       "ask",
       "bytesOf",
       "checkLabel",
@@ -67,6 +73,7 @@ it("the other doors hold what their names promise", () => {
       "isOperationId",
       "label",
       "memberBy",
+      "openChannel",
       "parseTarget",
       "secretKey",
       "shown",
@@ -99,6 +106,7 @@ it("the other doors hold what their names promise", () => {
       "sameSecrets",
       "secretUsers",
       "shaped",
+      "summaryOf",
       "unlessUnreadable",
       "unreadable",
     ]

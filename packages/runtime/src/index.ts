@@ -1,5 +1,6 @@
 export { type DockerRuntimeOptions, openDockerRuntime } from "./docker/open.ts";
 export type { RuntimeErrorCode } from "./error-codes.ts";
+export { killBelow } from "./kill.ts";
 export { type Closed, closedFilters } from "./network/firewall.ts";
 export {
   applyNetworkPolicy,
@@ -11,6 +12,8 @@ export {
 export { openProcessRuntime, type ProcessRuntimeOptions } from "./process/open.ts";
 export { resolveUser, type User } from "./process/users.ts";
 export type {
+  Attached,
+  AttachOptions,
   ExecOptions,
   ExecResult,
   Image,

@@ -10,17 +10,20 @@ export async function childrenOf(pid: number): Promise<readonly number[]> {
 }
 
 /** SIGKILL to every descendant of a process, not to itself. */
-export async function killBelow(pid: number): Promise<void> {
+export const killBelow = (pid: number): Promise<void> => signalBelow(pid, "SIGKILL");
+
+/** The same for any signal. */
+export async function signalBelow(pid: number, signal: NodeJS.Signals): Promise<void> {
   for (const child of await childrenOf(pid)) {
-    await killBelow(child);
-    kill(child);
+    await signalBelow(child, signal);
+    kill(child, signal);
   }
 }
 
-/** SIGKILL; nothing when there is no such process (or, negative, group of processes) any more. */
-export function kill(pid: number): void {
+/** SIGKILL or another signal; nothing when there is no such process (or, negative, group of processes) any more. */
+export function kill(pid: number, signal: NodeJS.Signals = "SIGKILL"): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }

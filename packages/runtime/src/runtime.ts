@@ -1,4 +1,5 @@
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
+import type { TerminalSize } from "@ployz/exec";
 
 /** The machine's bridge. `gateway` is the machine's own overlay address: the first host of `subnet`. */
 export interface NetworkSpec {
@@ -115,6 +116,30 @@ export interface ExecOptions {
   readonly input?: string | Uint8Array;
 }
 
+export interface AttachOptions {
+  /** Runs it on a terminal of this size. */
+  readonly terminal?: TerminalSize;
+  /** Added to the instance's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A program inside an instance, with its streams. */
+export interface Attached {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Absent on a terminal, which has one output. */
+  readonly stderr?: Readable;
+  /** Its process or the parent of its process, as the machine numbers it. */
+  readonly pid: number | undefined;
+  /** 127: no such program, 126: it cannot be run, 128 + n: ended by signal n. */
+  readonly done: Promise<{ readonly exitCode: number }>;
+  resize(size: TerminalSize): Promise<void>;
+  /** To the program and its descendants, as a terminal does for its foreground processes. */
+  signal(name: NodeJS.Signals): Promise<void>;
+  /** SIGKILL to the program and its descendants. */
+  kill(): Promise<void>;
+}
+
 export interface ExecResult {
   readonly exitCode: number;
   readonly stdout: string;
@@ -186,6 +211,8 @@ export interface Runtime {
   logs(id: string, options?: LogOptions): AsyncIterable<LogLine>;
   /** Runs a program inside, with the instance's user, environment and working folder. */
   exec(id: string, argv: readonly string[], options?: ExecOptions): Promise<ExecResult>;
+  /** Starts a program inside, likewise, with its streams open. */
+  attach(id: string, argv: readonly string[], options?: AttachOptions): Promise<Attached>;
   /** CPU time is cumulative since the start; memory is without the page cache that can be dropped. */
   stats(id: string): Promise<{ readonly cpuNanos: number; readonly memoryBytes: number }>;
   /** After a restart of the caller: what still runs, and what should run but does not (start it again). Ids, sorted. */

@@ -1,5 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import type { PloyzError } from "@ployz/errors";
 import { waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,6 +15,8 @@ export interface Backend {
   program(machine: Machine, argv: readonly string[]): Partial<InstanceSpec>;
   close(machine: Machine): Promise<void>;
 }
+
+const bytes = (stream: Readable | undefined) => buffer(stream ?? Readable.from([]));
 
 /** The cases that every backend has to pass. */
 export function runtimeContract(name: string, backend: Backend): void {
@@ -277,6 +281,69 @@ export function runtimeContract(name: string, backend: Backend): void {
       expect(memoryBytes).toBeGreaterThan(0);
       await runtime.remove("inside");
     });
+
+    test("an attached program gets its streams, exit codes are a shell's, and killing it leaves nothing", async () => {
+      await runtime.create(machine.spec("attached", { ...sh("sleep 1000"), env: { SECRET: "value" } }));
+      await runtime.start("attached");
+      const attach = (argv: readonly string[], terminal?: { columns: number; rows: number }) =>
+        runtime.attach("attached", argv, { env: { TERM: "xterm" }, ...(terminal && { terminal }) });
+
+      const plain = await attach(["sh", "-c", 'cat; echo "$SECRET $TERM" >&2; exit 5']);
+      plain.stdin.end(Buffer.alloc(300_000, "\xff\n"));
+      const [out, err] = await Promise.all([bytes(plain.stdout), bytes(plain.stderr)]);
+      expect([out.equals(Buffer.alloc(300_000, "\xff\n")), err.toString()]).toEqual([true, "value xterm\n"]);
+      expect(await plain.done).toEqual({ exitCode: 5 });
+
+      for (const [argv, exitCode] of [
+        [["no-such-program"], 127],
+        [["/etc"], 126],
+        [["sh", "-c", "kill -TERM $$"], 143],
+      ] as const) {
+        const short = await attach(argv);
+        short.stdin.end();
+        short.stdout.resume();
+        short.stderr?.resume();
+        expect([argv, await short.done]).toEqual([argv, { exitCode }]);
+      }
+
+      const sized = (rows: number, columns: number) =>
+        `until [ "$(stty size 2>&1)" = "${rows} ${columns}" ]; do sleep 0.05; done; echo ${rows} rows;`;
+      const script = `${sized(33, 101)} ${sized(20, 50)} read line; echo "$line"; exit 4`;
+      const shown = await attach(["sh", "-c", script], { columns: 101, rows: 33 });
+      let screen = "";
+      for await (const chunk of shown.stdout) {
+        const before = screen;
+        screen += String(chunk);
+        const appeared = (text: string) => screen.includes(text) && !before.includes(text);
+        if (appeared("33 rows")) await shown.resize({ columns: 50, rows: 20 });
+        if (appeared("20 rows")) shown.stdin.write("typed\n");
+      }
+      expect(screen).toBe("33 rows\r\n20 rows\r\ntyped\r\ntyped\r\n");
+      expect(await shown.done).toEqual({ exitCode: 4 });
+
+      const asked = await attach([
+        "sh",
+        "-c",
+        "trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.05; done",
+      ]);
+      for await (const chunk of asked.stdout)
+        if (String(chunk).includes("ready")) await asked.signal("SIGINT");
+      expect(await asked.done).toEqual({ exitCode: 7 });
+
+      for (const terminal of [undefined, { columns: 80, rows: 24 }]) {
+        const cut = await attach(["sh", "-c", "sleep 4321 & sleep 4322"], terminal);
+        const asleep = async (count: number) => {
+          const script = "cat /proc/[0-9]*/stat | grep -c '(sleep) [^Z]'";
+          const { stdout } = await runtime.exec("attached", ["sh", "-c", script]);
+          return stdout === `${count}\n` ? true : undefined;
+        };
+        await waitFor("both", () => asleep(3), { timeoutMs: 5_000 });
+        await cut.kill();
+        await waitFor("none", () => asleep(1), { timeoutMs: 5_000 });
+      }
+      await runtime.remove("attached");
+      await expect(attach(["true"])).rejects.toSatisfy((e) => code(e) === "instance_missing");
+    }, 60_000);
 
     test("logs can be followed, cut to a tail and to a time", async () => {
       await runtime.create(

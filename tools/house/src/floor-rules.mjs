@@ -20,7 +20,7 @@ export const floors = {
     ["daemon"],
     ["follower", "store", "invites"],
     ["mesh", "operations"],
-    ["participant", "secrets"],
+    ["participant", "secrets", "streams"],
     ["state", "remote", "peers"],
     ["host", "config", "transfer"],
   ],

@@ -14,6 +14,7 @@ import { opsCommands } from "./ops/index.ts";
 import { secretCommands } from "./secret/index.ts";
 import { shellCommands } from "./shell.ts";
 import { storeCommands } from "./store/index.ts";
+import { streamCommands } from "./stream/index.ts";
 import { volumeCommands } from "./volume/index.ts";
 
 const ALL: readonly Command[] = [
@@ -30,6 +31,7 @@ const ALL: readonly Command[] = [
   ...volumeCommands,
   ...namespaceCommands,
   ...inspectCommands,
+  ...streamCommands,
   ...opsCommands,
   ...shellCommands,
 ];

@@ -21,6 +21,7 @@ export async function openRemoteClient(
   const ssh = await connect(target, terminal, signal);
   const open = (): Duplex => {
     const [near, far] = duplexPair();
+    near.once("close", () => far.destroy());
     ssh.openssh_forwardOutStreamLocal(REMOTE_SOCKET, (error, channel) => {
       if (error) near.destroy(Object.assign(new Error(error.message), { code: "ECONNREFUSED" }));
       else {

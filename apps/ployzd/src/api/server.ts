@@ -2,7 +2,10 @@ import { chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
+import type { Duplex } from "node:stream";
+import { STREAM_PATH } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
+import { onUpgrade } from "../transfer/upgrade.ts";
 import { type Routes, router } from "./router.ts";
 
 export interface ApiServer {
@@ -15,7 +18,7 @@ export interface ApiServer {
  */
 export async function serveApi(
   socket: string,
-  routes: Routes,
+  routes: Routes & { readonly upgrade?: (socket: Duplex) => void },
   log: (error: unknown, route: string) => void,
 ): Promise<ApiServer> {
   await mkdir(dirname(socket), { recursive: true, mode: 0o755 });
@@ -29,6 +32,7 @@ export async function serveApi(
   await rm(socket, { force: true });
   const handle = router(routes, log);
   const server = createServer((request, response) => void handle(request, response));
+  const breakStreams = onUpgrade(server, ({ url }) => (url === STREAM_PATH ? routes.upgrade : undefined));
   server.requestTimeout = 0; // streams and uploads may last
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -42,6 +46,7 @@ export async function serveApi(
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        breakStreams();
       }),
   };
 }

@@ -48,6 +48,7 @@ import { openStopped } from "../state/stopped.ts";
 import type { StoreAuthority } from "../store/open.ts";
 import { type UnreadableRecords, unreadableRecords } from "../store/repair.ts";
 import { wirePeers } from "../store/wire.ts";
+import type { Streams } from "../streams/open.ts";
 import { type Bundles, openBundles } from "../transfer/bundles.ts";
 import { type Fetch, fetchFrom } from "../transfer/server.ts";
 import type { Life } from "./callbacks.ts";
@@ -68,6 +69,7 @@ export interface Member {
   readonly inviter: Inviter;
   readonly authority: StoreAuthority;
   readonly secrets: SecretKeeper;
+  readonly streams: Streams;
   /** Fetches an object that another machine has offered to this one. */
   readonly fetch: Fetch;
   membership(): Membership;
@@ -174,7 +176,7 @@ export async function openMember(
   });
   const addressOf = (machine: string) =>
     follower.present().machines.find((member) => member.id === machine)?.address;
-  const { transfers, authority, secrets, watching } = await wirePeers({
+  const { transfers, authority, secrets, streams, watching } = await wirePeers({
     ...{ around, initial, identity, substrate, store, nats, mirror, follower },
     ...{ addressOf, log, signal: stop.signal },
   }).catch(letGo);
@@ -263,7 +265,8 @@ export async function openMember(
   });
 
   return {
-    ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter, authority, secrets },
+    ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter },
+    ...{ authority, secrets, streams },
     membership: follower.known,
     storeConnected: () => nats.session.connected(),
     removed: follower.removed,

@@ -1,7 +1,7 @@
 import type { StoreRecord } from "@ployz/nats-store";
 import type { Shape } from "@ployz/primitives/host";
 import type { Json, SecretRef } from "@ployz/primitives/protocol";
-import { label } from "@ployz/primitives/protocol";
+import { InstanceAsk, label } from "@ployz/primitives/protocol";
 import Type from "typebox";
 
 const none = Type.Null();
@@ -28,7 +28,7 @@ const servers = Type.Array(
 const step = Type.Object({ generation, id: Type.String() });
 const copy = Type.Object({ generation, to: label("The machine that fetches it.") });
 
-/** Calls between daemons while the store is away or is being moved: the arguments of each command, validated by the callee. */
+/** Calls between daemons that need no store: the arguments of each command, validated by the callee. */
 export const ARGS = {
   "store.look": none,
   "store.ready": Type.Object({ generation }),
@@ -60,6 +60,7 @@ export const ARGS = {
   "secret.remove": Type.Object(secret),
   "secret.read": Type.Array(Type.Object({ ...secret, version: Type.String() })),
   "secret.held": none,
+  "stream.offer": InstanceAsk,
 } as const;
 
 /** One machine's part in the store. */
@@ -88,6 +89,8 @@ interface Answers {
   "secret.remove": Changed;
   "secret.read": readonly string[];
   "secret.held": readonly SecretRef[];
+  /** Redeemed once, on the transfer port. */
+  "stream.offer": { readonly token: string };
 }
 
 export type PeerCommand = keyof typeof ARGS;

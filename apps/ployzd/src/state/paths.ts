@@ -39,6 +39,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     serviceLogs: data("logs", "services"),
     services: run("services"),
     instancesRun: run("instances"),
+    /** Programs that run for a caller. */
+    streams: run("streams"),
     gatewaySocket: run("gateway.sock"),
     dnsSocket: run("dns.sock"),
   };

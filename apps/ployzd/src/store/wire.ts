@@ -12,7 +12,9 @@ import { type PeerHandlers, peerServer } from "../peers/serve.ts";
 import { localKeeper, type SecretKeeper } from "../secrets/keeper.ts";
 import { remoteKeeper, secretHandlers } from "../secrets/peers.ts";
 import type { Records } from "../state/records.ts";
-import { serveTransfers, type TransferServer } from "../transfer/server.ts";
+import { openLeftovers } from "../streams/leftovers.ts";
+import { openStreams, type Streams } from "../streams/open.ts";
+import { connectTo, serveTransfers, type TransferServer } from "../transfer/server.ts";
 import { openStoreAuthority, type StoreAuthority } from "./open.ts";
 import { storePart } from "./peer-handlers.ts";
 import { heardFromPeers, watchGeneration } from "./watch.ts";
@@ -36,6 +38,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
   readonly transfers: TransferServer;
   readonly authority: StoreAuthority;
   readonly secrets: SecretKeeper;
+  readonly streams: Streams;
   /** Ends when the signal aborts. */
   readonly watching: Promise<void>;
 }> {
@@ -58,6 +61,14 @@ export async function wirePeers(wiring: Wiring): Promise<{
       handlers: () => handlers,
       log: (error, command) => log.warn({ err: error, command }, "peer"),
     }),
+  });
+  const leftovers = openLeftovers(paths.streams);
+  await leftovers.tidy();
+  const streams = openStreams({
+    ...{ self: self.id, runtime: substrate.runtime, leftovers, store, ask },
+    heads: () => mirror.heads().map(({ value }) => value),
+    connect: connectTo(wiring.addressOf, config.transferPort),
+    log: (error) => log.warn({ err: error }, "stream"),
   });
   const start = async () => {
     const started = await substrate.startStore(follower.known());
@@ -91,6 +102,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
   });
   handlers = {
     ...part,
+    ...streams.handlers(transfers),
     ...secretHandlers(() => localKeeper({ self: self.id, local: substrate.store, nats, facts: store.facts })),
   };
   const secrets = remoteKeeper({ ask, self: self.id, members });
@@ -103,5 +115,5 @@ export async function wirePeers(wiring: Wiring): Promise<{
     watchGeneration(watched, wiring.signal),
     opening().catch((error: unknown) => log.error({ err: error }, "store")),
   ]);
-  return { transfers, authority, secrets, watching: watching.then(() => {}) };
+  return { transfers, authority, secrets, streams, watching: watching.then(() => {}) };
 }

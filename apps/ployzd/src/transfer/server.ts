@@ -1,16 +1,26 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http";
-import type { Readable } from "node:stream";
+import {
+  createServer,
+  get,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
+import type { Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { STREAM_PROTOCOL } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { connectGathering } from "./gathering.ts";
+import { onUpgrade } from "./upgrade.ts";
 
 /** Streams of one machine's objects to another, over the overlay. Serves only an offered object, once, to the named machine, within a minute. */
 export interface TransferServer {
   /** `open` opens the offered object when it is fetched. */
   offer(machine: string, open: () => Promise<Readable>): string;
   offerFile(machine: string, path: string): string;
+  /** The same for a two-way stream: `serve` gets the connection. */
+  offerStream(machine: string, serve: (socket: Duplex) => void): string;
   close(): Promise<void>;
 }
 
@@ -26,20 +36,21 @@ export interface TransferOptions {
   log(error: unknown): void;
 }
 
-interface Offered {
-  readonly machine: string;
-  readonly until: number;
-  open(): Promise<Readable>;
-}
+type Content =
+  | { readonly open: () => Promise<Readable>; readonly serve?: undefined }
+  | { readonly serve: (socket: Duplex) => void; readonly open?: undefined };
+type Offered = Content & { readonly machine: string; readonly until: number };
 
 export async function serveTransfers(options: TransferOptions): Promise<TransferServer> {
   const offers = new Map<string, Offered>();
 
-  function redeem(token: string, from: string): Offered | undefined {
+  function redeem(request: IncomingMessage, what: "open" | "serve"): Offered | undefined {
+    const token = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
+    const from = request.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "";
     for (const [known, offered] of offers) {
       const same = token.length === known.length && timingSafeEqual(Buffer.from(token), Buffer.from(known));
       if (offered.until < Date.now()) offers.delete(known);
-      else if (same && options.addressOf(offered.machine) === from) {
+      else if (same && offered[what] !== undefined && options.addressOf(offered.machine) === from) {
         offers.delete(known);
         return offered;
       }
@@ -47,10 +58,10 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
     return undefined;
   }
 
-  function offer(machine: string, open: () => Promise<Readable>): string {
+  function offer(machine: string, content: Content): string {
     for (const [old, { until }] of offers) if (until < Date.now()) offers.delete(old);
     const token = randomBytes(32).toString("hex");
-    offers.set(token, { machine, open, until: Date.now() + OFFER_MS });
+    offers.set(token, { machine, ...content, until: Date.now() + OFFER_MS });
     return token;
   }
 
@@ -59,9 +70,8 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
       options.peers(request, response);
       return;
     }
-    const token = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? "")?.[1] ?? "";
-    const offered = redeem(token, request.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "");
-    if (offered === undefined) {
+    const offered = redeem(request, "open");
+    if (offered?.open === undefined) {
       response.writeHead(403).end();
       return;
     }
@@ -76,6 +86,7 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
         response.destroy(); // break the connection, so that the receiver detects the truncation
       });
   });
+  const breakStreams = onUpgrade(server, (request) => redeem(request, "serve")?.serve);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
       reject(
@@ -94,12 +105,14 @@ export async function serveTransfers(options: TransferOptions): Promise<Transfer
     server.listen(options.port, options.address, resolve);
   });
   return {
-    offer,
-    offerFile: (machine, path) => offer(machine, async () => createReadStream(path)),
+    offer: (machine, open) => offer(machine, { open }),
+    offerFile: (machine, path) => offer(machine, { open: async () => createReadStream(path) }),
+    offerStream: (machine, serve) => offer(machine, { serve }),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        breakStreams();
       }),
   };
 }
@@ -115,6 +128,33 @@ export const fetchFrom =
     if (address !== undefined) return fetchOffer(address, port, token, signal);
     throw new PloyzError({ code: "no_such_machine", message: `${machine} is not a member here` });
   };
+
+/** Opens a two-way stream that another member has offered to this machine. */
+export type Connect = (machine: string, token: string) => Promise<Duplex>;
+
+const CONNECT_MS = 10_000;
+
+/** @throws PloyzError `no_such_machine`, `transfer_refused`, `transfer_failed`. */
+export const connectTo =
+  (addressOf: (machine: string) => string | undefined, port: number): Connect =>
+  (machine, token) =>
+    new Promise((resolve, reject) => {
+      const headers = { authorization: `Bearer ${token}`, connection: "Upgrade", upgrade: STREAM_PROTOCOL };
+      const failed = (why: string, cause?: Error) =>
+        reject(
+          new PloyzError({ code: "transfer_failed", message: `stream from ${machine}: ${why}` }, { cause }),
+        );
+      const asking = httpRequest({ host: addressOf(machine), port, path: "/", headers, timeout: CONNECT_MS });
+      asking.on("upgrade", (_response, socket, head) => {
+        socket.setTimeout(0);
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      });
+      asking.on("response", ({ statusCode }) => failed(`it answered ${statusCode}`));
+      asking.on("timeout", () => asking.destroy(new Error(`no answer within ${CONNECT_MS} ms`)));
+      asking.on("error", (error) => failed(error.message, error));
+      asking.end();
+    });
 
 /** Redeems an offer. The stream fails if the sender breaks it off. */
 export function fetchOffer(

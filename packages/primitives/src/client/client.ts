@@ -2,6 +2,8 @@ import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import { PloyzError as WireError } from "@ployz/errors";
 import type { OperationEvent } from "../model/operation.ts";
+import type { StreamAsk } from "../streams/ask.ts";
+import { type OpenStream, openStream } from "../streams/open.ts";
 import type { Api, ApiStreams } from "./api.ts";
 import { type ClientTarget, errorOf, exchange, lines, readAll, unreachable } from "./http.ts";
 import type { VolumeImportRequest } from "./volume-file.ts";
@@ -57,6 +59,8 @@ export interface Client {
     file: Readable,
     signal?: AbortSignal,
   ): AsyncIterable<OperationEvent>;
+  /** A two-way stream to an instance: a program in it, or a connection to one of its ports. */
+  open(ask: StreamAsk, signal?: AbortSignal): Promise<OpenStream>;
 }
 
 interface AnyCall {
@@ -113,6 +117,7 @@ export function openClient(target: ClientTarget): Client {
       });
       yield* eventsOf<OperationEvent>(target, response, signal);
     },
+    open: (ask, signal) => openStream(target, ask, signal),
   };
 }
 

@@ -34,15 +34,10 @@ function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage>
   const { method, path, accept, body, signal, idleMs } = options;
   const type =
     body === undefined ? {} : { "content-type": "json" in body ? "application/json" : "application/x-tar" };
-  const where =
-    "socketPath" in target
-      ? { socketPath: target.socketPath, agent: false as const }
-      : // Used only when no agent is named.
-        { createConnection: () => target.connect() };
   return new Promise((resolve, reject) => {
     const request = httpRequest(
       {
-        ...where,
+        ...connection(target),
         method,
         path,
         headers: { host: "ployzd", accept, ...type },
@@ -65,6 +60,13 @@ function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage>
     }
   });
 }
+
+/** Where a request goes. */
+export const connection = (target: ClientTarget) =>
+  "socketPath" in target
+    ? { socketPath: target.socketPath, agent: false as const }
+    : // Used only when no agent is named.
+      { createConnection: () => target.connect() };
 
 /** What a broken connection means to an operator. */
 export function unreachable(target: ClientTarget, error: unknown, signal?: AbortSignal): Error {

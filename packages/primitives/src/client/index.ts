@@ -6,6 +6,8 @@
 export type { KernelErrorCode } from "../error-codes.ts";
 export { didYouMean } from "../model/did-you-mean.ts";
 export type * from "../model/operation.ts";
+export type { StreamAsk, StreamOpened, TerminalSize } from "../streams/ask.ts";
+export type { OpenStream } from "../streams/open.ts";
 export type * from "./api.ts";
 export { type CallOf, type Client, openClient, type ParamsOf } from "./client.ts";
 export { EXIT, exitCodeOf } from "./exit-code.ts";

@@ -105,12 +105,18 @@ export function summaryOf(record: OperationRecord): OperationSummary {
   const of = own.length > 0 ? own : scope;
   return {
     ...{ operation, primitive, scope, state, coordinator, by },
-    title: [primitive, ...of].join(" "),
+    title: `${[primitive, ...of].join(" ")}${argumentsOf(record)}`,
     startedAt: iso(record.startedAt),
     ...(record.endedAt !== undefined && { endedAt: iso(record.endedAt) }),
     ...(record.revision !== undefined && { revision: record.revision }),
     ...(record.error !== undefined && { error: record.error }),
   };
+}
+
+/** Of a program that was run in an instance. */
+function argumentsOf({ primitive, input }: OperationRecord): string {
+  const { argv } = (primitive === "exec" ? input : {}) as { readonly argv?: readonly string[] };
+  return argv === undefined ? "" : `: ${argv.join(" ").slice(0, 200)}`;
 }
 
 /** What `ops show` prints. */

@@ -2,6 +2,7 @@ import { statfs } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
+import { execBy } from "../collect.ts";
 import { PloyzError } from "../error-codes.ts";
 import { checkAddress } from "../network/addresses.ts";
 import { networkFaults } from "../network/faults.ts";
@@ -10,7 +11,7 @@ import type { InstanceSpec, InstanceStatus, LogLine, LogOptions, NetworkSpec, Ru
 import { checkId, checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
 import { containerOptions, identityLabel, type LastEnd, statusFrom } from "./container.ts";
 import { engine, engineUnless, statusOf } from "./errors.ts";
-import { execInContainer } from "./exec.ts";
+import { attachToContainer } from "./exec.ts";
 import { dockerImages } from "./images.ts";
 import { ensureDockerNetwork, removeDockerNetwork } from "./network.ts";
 import { frames, logLines } from "./streams.ts";
@@ -157,7 +158,8 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
         ? followLives(docker, id, logOptions)
         : containerLogs(docker, id, logOptions);
     },
-    exec: (id, argv, execOptions = {}) => execInContainer(docker, checkId(id), argv, execOptions),
+    attach: (id, argv, attachOptions = {}) => attachToContainer(docker, checkId(id), argv, attachOptions),
+    exec: (...call) => execBy(runtime.attach, ...call),
     async stats(id) {
       await present(id);
       const stats = await engine(`stats of ${id}`, () =>

@@ -1,23 +1,27 @@
-import { spawnStream } from "@ployz/exec";
+import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { spawnOnTerminal, spawnStream } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
-import { killBelow } from "../kill.ts";
-import type { ExecOptions, ExecResult } from "../runtime.ts";
+import { killBelow, signalBelow } from "../kill.ts";
+import type { Attached, AttachOptions } from "../runtime.ts";
 import { missing } from "../spec.ts";
 import type { Instances } from "./lifecycle.ts";
 import type { InstancePaths } from "./paths.ts";
-import { readRecord } from "./records.ts";
+import { readOptional, readRecord } from "./records.ts";
 import { firstProcess, life } from "./supervise.ts";
 
-const DEFAULT_TIMEOUT_MS = 30_000;
 const ANY_EXIT_CODE = Array.from({ length: 256 }, (_, code) => code);
+/** Of runc itself: the program may have ended so too, but then runc logs nothing. */
+const FAILED = 255;
 
 /** Runs a program in the instance's namespaces and group, confined as the instance is: runc takes all of it from the bundle. */
-export async function execInside(
+export async function attachInside(
   machine: Instances,
   paths: InstancePaths,
   argv: readonly string[],
-  options: ExecOptions,
-): Promise<ExecResult> {
+  { terminal, env = {} }: AttachOptions,
+): Promise<Attached> {
   if ((await readRecord(paths)) === undefined) throw missing(paths.id);
   if ((await firstProcess(await life(machine.programs, paths.service))) === undefined) {
     throw new PloyzError({
@@ -26,37 +30,57 @@ export async function execInside(
       hint: "start it first",
     });
   }
-  const child = spawnStream(
-    machine.programs.runc,
-    ["--root", paths.runcRoot, "exec", paths.cgroup, ...argv],
-    { okExitCodes: ANY_EXIT_CODE },
+  const { runc } = machine.programs;
+  const logFile = join(paths.run, `exec.${randomBytes(6).toString("hex")}.log`);
+  const variables = Object.entries(env).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
+  const args = [
+    ...["--root", paths.runcRoot, "--log", logFile, "exec"],
+    ...(terminal === undefined ? [] : ["--tty"]),
+    ...variables,
+    ...[paths.cgroup, ...argv],
+  ];
+  const child =
+    terminal === undefined
+      ? spawnStream(runc, args, { okExitCodes: ANY_EXIT_CODE })
+      : await spawnOnTerminal(runc, args, terminal).then(({ input, output, ...rest }) => ({
+          ...rest,
+          ...{ stdin: input, stdout: output },
+        }));
+  const { pid } = child;
+  const done = child.done.then(
+    async ({ exitCode }) => {
+      const log = (await readOptional(logFile)) ?? "";
+      await rm(logFile, { force: true });
+      return { exitCode: exitCode === FAILED && log !== "" ? shellCode(log) : exitCode };
+    },
+    async (error: unknown) => {
+      await rm(logFile, { force: true });
+      throw error;
+    },
   );
-  const stdout: Buffer[] = [];
-  const stderr: Buffer[] = [];
-  child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
-  child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
-  child.stdin.on("error", () => {}); // a program may end without reading its input
-  child.stdin.end(options.input);
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const ended = AbortSignal.any([deadline, ...(options.signal === undefined ? [] : [options.signal])]);
-  const cut = new Promise<"cut">((resolve) => {
-    if (ended.aborted) resolve("cut");
-    else ended.addEventListener("abort", () => resolve("cut"), { once: true });
-  });
-  const outcome = await Promise.race([child.done.then(({ exitCode }) => exitCode), cut]);
-  if (outcome === "cut") {
-    // The program inside is a child of runc's, and would outlive it.
-    if (child.pid !== undefined) await killBelow(child.pid);
-    child.kill("SIGKILL");
-    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
-    const shown = argv[0] ?? "";
-    throw new PloyzError(
-      deadline.aborted
-        ? { code: "exec_timeout", message: `${shown} in ${paths.id} did not finish within ${timeoutMs} ms` }
-        : { code: "exec_aborted", message: `${shown} in ${paths.id} was aborted` },
-    );
-  }
-  const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString("utf8");
-  return { exitCode: outcome, stdout: text(stdout), stderr: text(stderr) };
+  done.catch(() => {});
+  return {
+    ...{ pid, stdin: child.stdin, stdout: child.stdout, done },
+    ...("stderr" in child && { stderr: child.stderr }),
+    resize: async (size) => {
+      if ("resize" in child) await child.resize(size);
+    },
+    signal: async (name) => {
+      if (pid !== undefined) await signalBelow(pid, name);
+    },
+    async kill() {
+      // The program inside is a child of runc's, and would outlive it.
+      if (pid !== undefined) await killBelow(pid);
+      child.kill("SIGKILL");
+      for (const stream of [child.stdin, child.stdout, "stderr" in child ? child.stderr : undefined])
+        stream?.destroy();
+      await rm(logFile, { force: true });
+    },
+  };
+}
+
+/** As a shell: 127 when there is no such program, 126 when it cannot be run. */
+function shellCode(log: string): number {
+  if (/executable file not found|no such file or directory/i.test(log)) return 127;
+  return /permission denied|exec format error|is a directory/i.test(log) ? 126 : FAILED;
 }

@@ -2,6 +2,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { arch } from "node:os";
 import { dirname } from "node:path";
 import { waitFor } from "@ployz/exec";
+import { execBy } from "../collect.ts";
 import { PloyzError } from "../error-codes.ts";
 import { checkAddress, checkNetwork } from "../network/addresses.ts";
 import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../network/apply.ts";
@@ -9,7 +10,7 @@ import { networkFaults } from "../network/faults.ts";
 import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
 import { checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
 import { openCgroups } from "./cgroup.ts";
-import { execInside } from "./exec.ts";
+import { attachInside } from "./exec.ts";
 import { architecture, machineFacts } from "./host-facts.ts";
 import { type Instances, inspectInstance, removeInstance, startInstance, stopInstance } from "./lifecycle.ts";
 import { readLogs } from "./log-files.ts";
@@ -180,7 +181,8 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
         ).catch(() => {});
       yield* readLogs({ stdout, stderr }, logOptions);
     },
-    exec: (id, argv, execOptions = {}) => execInside(machine, at(id), argv, execOptions),
+    attach: (id, argv, attachOptions = {}) => attachInside(machine, at(id), argv, attachOptions),
+    exec: (...call) => execBy(runtime.attach, ...call),
     async stats(id) {
       const paths = at(id);
       if ((await readRecord(paths)) === undefined) throw missing(id);

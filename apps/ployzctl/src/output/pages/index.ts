@@ -1,5 +1,5 @@
 import type { Document, ErrorDocument, LogsDocument } from "../../documents.ts";
-import { lines, type Page } from "../page.ts";
+import { bytes, lines, type Page } from "../page.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
@@ -154,6 +154,10 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
           ? lines("nothing to remove")
           : lines(...document.removed.map((what) => `removed ${what}`)),
       ];
+    case "exec":
+      return [];
+    case "copied":
+      return [lines(`copied ${bytes(document.bytes)} from ${document.from} to ${document.to}`)];
     case "manifest":
     case "text":
       return [lines(...document.text.trimEnd().split("\n"))];

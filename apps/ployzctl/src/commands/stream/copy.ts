@@ -1,0 +1,138 @@
+import { lstat, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, posix, resolve } from "node:path";
+import { PassThrough, Transform, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { spawnStream } from "@ployz/exec";
+import type { OpenStream } from "@ployz/primitives/client";
+import type { Context, Input } from "../../command.ts";
+import type { CopyDocument } from "../../documents.ts";
+import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
+import { whyUnreadable } from "../../files.ts";
+import { sayWhich } from "./exec.ts";
+import { needInstance } from "./target.ts";
+
+/** Without the owners and set-uid bits of the other side; tar itself keeps every name and link inside the folder. */
+const SAFELY = ["--no-same-owner", "--no-same-permissions", "--delay-directory-restore"];
+/** Into the folder $1, or as the new name $1 of what the archive has as $2. */
+const RECEIVE = `
+if [ -d "$1" ]; then exec tar -xof - -C "$1"; fi
+t=$(mktemp -d "$(dirname "$1")/.ployz-cp.XXXXXX") || exit 1
+tar -xof - -C "$t" && mv "$t/$2" "$1"; c=$?
+rm -rf "$t"; exit $c`;
+
+export async function copy(context: Context, input: Input): Promise<CopyDocument> {
+  const [from, to] = [input.argument("from") ?? "", input.argument("to") ?? ""];
+  const [source, target] = [remote(from), remote(to)];
+  if ((source === undefined) === (target === undefined))
+    throw usage("one of FROM and TO must be INSTANCE:PATH", "for example prod/web.1:/app/dump.sql");
+  const side = source ?? target ?? { name: "", path: "" };
+  const instance = await needInstance(source === undefined ? "TO" : "FROM", side.name);
+  const hidden = input.flag("no-record");
+  const { terminal } = context;
+  const run = async (argv: readonly string[]): Promise<OpenStream> => {
+    const ask = {
+      kind: "exec" as const,
+      ...instance,
+      argv,
+      by: terminal.by,
+      ...(hidden && { private: true }),
+    };
+    const stream = await (await context.client()).open(ask, context.signal);
+    sayWhich(context, instance, stream);
+    return stream;
+  };
+  const done =
+    source === undefined
+      ? await send(context, resolve(terminal.cwd, from), { run, path: side.path })
+      : await receive(context, resolve(terminal.cwd, to), { run, path: side.path });
+  return { kind: "copied", from, to, ...done };
+}
+
+interface Far {
+  readonly path: string;
+  run(argv: readonly string[]): Promise<OpenStream>;
+}
+type Copied = Pick<CopyDocument, "instance" | "bytes">;
+
+/** `INSTANCE:PATH`, as `scp` tells it from a local path: there is no slash and no dot in front. */
+function remote(text: string): { readonly name: string; readonly path: string } | undefined {
+  const [, name, path] = /^([a-z][^:]*\/[^:]+):(.+)$/s.exec(text) ?? [];
+  return name === undefined || path === undefined ? undefined : { name, path };
+}
+
+async function receive(context: Context, local: string, far: Far): Promise<Copied> {
+  const name = posix.basename(far.path);
+  const into = await stat(local).catch(() => undefined);
+  const target = into?.isDirectory() ? join(local, name) : local;
+  const present = await lstat(target).catch(() => undefined);
+  if (present?.isDirectory())
+    throw new PloyzError({
+      code: "file_exists",
+      message: `${target} exists, and is a folder`,
+      hint: "remove it, or name another",
+    });
+  const scratch = await mkdtemp(join(dirname(target), ".ployz-cp.")).catch((error: NodeJS.ErrnoException) => {
+    throw new PloyzError({ code: "file_unwritable", message: `${dirname(target)}: ${error.message}` });
+  });
+  try {
+    const stream = await far.run(["tar", "-cf", "-", "-C", posix.dirname(far.path), "--", name]);
+    stream.input.end();
+    const tar = spawnStream("tar", ["-xf", "-", "-C", scratch, ...SAFELY]);
+    tar.stdout.resume();
+    const counted = counter(context);
+    counted.stream.pipe(tar.stdin);
+    tar.stdin.on("error", () => {}); // tar does not read the padding after the archive's end
+    tar.stdin.once("close", () => counted.stream.resume());
+    await finish(stream, counted.stream, "read", far.path);
+    await tar.done;
+    await rename(join(scratch, name), target);
+    return { instance: stream.opened.instance, bytes: counted.bytes() };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function send(context: Context, local: string, far: Far): Promise<Copied> {
+  await lstat(local).catch((error: NodeJS.ErrnoException) => {
+    throw usage(`FROM: ${local}: ${whyUnreadable(error)}`);
+  });
+  const name = basename(local);
+  const stream = await far.run(["sh", "-c", RECEIVE, "sh", far.path, name]);
+  const tar = spawnStream("tar", ["-cf", "-", "-C", dirname(local), "--", name]);
+  tar.stdin.end();
+  const counted = counter(context);
+  stream.input.on("error", () => {}); // the end of the stream reports it
+  const sent = pipeline(tar.stdout, counted.stream, stream.input).then(() => tar.done);
+  sent.catch(() => {});
+  await finish(stream, new PassThrough().resume(), "written", far.path);
+  await sent;
+  return { instance: stream.opened.instance, bytes: counted.bytes() };
+}
+
+/** Until the program in the instance ends. @throws PloyzError `copy_failed` which quotes the program. */
+async function finish(stream: OpenStream, output: Writable, how: string, path: string): Promise<void> {
+  const said: Buffer[] = [];
+  const errors = new PassThrough().on("data", (chunk: Buffer) => said.push(chunk));
+  const code = await stream.pump({ output, errors, onEnd: () => output.end() });
+  output.end();
+  if (code === 0) return;
+  const why = Buffer.concat(said).toString("utf8").trim().split("\n").at(-1)?.slice(0, 300) ?? "";
+  throw new PloyzError({
+    code: "copy_failed",
+    message: `${path} could not be ${how}${why === "" ? ` (exit code ${code})` : `: ${why}`}`,
+    ...(code === 127 && { hint: "the instance has no tar: use a volume, or an image with tar" }),
+  });
+}
+
+function counter(context: Context) {
+  let bytes = 0;
+  const stream = new Transform({
+    transform(chunk: Buffer, _encoding, next) {
+      bytes += chunk.length;
+      context.progress.event({ type: "progress", step: "copy", note: "copying", done: bytes });
+      next(null, chunk);
+    },
+  });
+  return { stream, bytes: () => bytes };
+}

@@ -1,0 +1,60 @@
+import type { Argument, Command } from "../../command.ts";
+
+const instance: Argument = {
+  name: "instance",
+  summary: "NAMESPACE/SERVICE, or NAMESPACE/SERVICE.N for one of several",
+  required: true,
+  source: "service",
+};
+const noRecord = { type: "flag", summary: "Leave the arguments out of the operation log" } as const;
+
+export const streamCommands: readonly Command[] = [
+  {
+    path: ["exec"],
+    prints: ["exec"],
+    summary: "Run a program in a running instance",
+    details: [
+      "The program runs with the instance's user, environment, limits and network. Its exit code becomes the command's: 127 if there is no such program, 126 if it cannot run, 128 + n after signal n. Without -i its input is empty.",
+      "Signals are passed on; a third Ctrl-C, or a lost connection, kills the program. The operation log lists who ran it and where, without its output.",
+    ],
+    args: [
+      instance,
+      { name: "command", summary: "The program and its arguments, after --", required: true, many: true },
+    ],
+    options: {
+      stdin: { type: "flag", short: "i", summary: "Pass stdin to the program" },
+      tty: { type: "flag", short: "t", summary: "Run it on a terminal" },
+      "no-record": noRecord,
+    },
+    examples: [
+      "ployzctl exec -it prod/web -- sh",
+      "ployzctl exec prod/web.2 -- env",
+      "ployzctl exec -i prod/db -- psql < dump.sql",
+    ],
+    run: async (context, input) => (await import("./exec.ts")).exec(context, input),
+  },
+  {
+    path: ["cp"],
+    prints: ["copied"],
+    summary: "Copy a file or folder from or to an instance",
+    details: [
+      "One of the two is INSTANCE:PATH, for example prod/web.1:/app/dump.sql. An existing folder receives the copy under its own name. The instance needs tar; to copy into one, sh too.",
+    ],
+    args: [
+      { name: "from", summary: "A path, or INSTANCE:PATH", required: true, source: "file" },
+      { name: "to", summary: "A path, or INSTANCE:PATH", required: true, source: "file" },
+    ],
+    options: { "no-record": noRecord },
+    examples: ["ployzctl cp prod/web.1:/app/dump.sql .", "ployzctl cp ./seed prod/web:/tmp/seed"],
+    run: async (context, input) => (await import("./copy.ts")).copy(context, input),
+  },
+  {
+    path: ["port-forward"],
+    prints: ["text"],
+    summary: "Forward a local port to an instance, until Ctrl-C",
+    args: [instance, { name: "ports", summary: "PORT of the instance, or LOCAL:PORT", required: true }],
+    options: { address: { type: "text", value: "ADDRESS", summary: "Where to listen; default 127.0.0.1" } },
+    examples: ["ployzctl port-forward prod/db 5432", "ployzctl port-forward prod/web.2 8080:80"],
+    run: async (context, input) => (await import("./forward.ts")).forward(context, input),
+  },
+];

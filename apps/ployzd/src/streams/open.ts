@@ -1,0 +1,160 @@
+import type { Duplex } from "node:stream";
+import { errorBody } from "@ployz/errors";
+import { shaped } from "@ployz/primitives/host";
+import {
+  type Channel,
+  type Commit,
+  FRAME,
+  InstanceAsk,
+  openChannel,
+  type Store,
+  StreamAsk,
+  type StreamOpened,
+} from "@ployz/primitives/protocol";
+import type { Runtime } from "@ployz/runtime";
+import { PloyzError } from "../error-codes.ts";
+import type { AskPeer } from "../peers/ask.ts";
+import type { PeerHandlers } from "../peers/serve.ts";
+import type { Connect, TransferServer } from "../transfer/server.ts";
+import { openHeartbeat } from "./heartbeat.ts";
+import type { Leftovers } from "./leftovers.ts";
+import { needRunning, openProgram } from "./programs.ts";
+import { recordStream } from "./record.ts";
+import { relay } from "./relay.ts";
+import { serveProgram } from "./serve.ts";
+
+export interface StreamDeps {
+  readonly self: string;
+  readonly runtime: Runtime;
+  readonly leftovers: Leftovers;
+  readonly store: Store;
+  readonly ask: AskPeer;
+  readonly connect: Connect;
+  /** The last commit of every namespace, from the local mirror. */
+  heads(): readonly Commit[];
+  log(error: unknown): void;
+}
+
+const askOf = shaped(StreamAsk);
+const instanceAskOf = shaped(InstanceAsk);
+
+/** Streams between a caller of the local API and an instance of any machine. Needs no store. */
+export function openStreams(deps: StreamDeps) {
+  const { self, runtime, leftovers, ask: askPeer } = deps;
+
+  async function serveHere(channel: Channel, ask: InstanceAsk): Promise<void> {
+    const program = await openProgram(runtime, ask);
+    const forget = await leftovers.note(program.pid);
+    try {
+      await serveProgram(channel, program);
+    } finally {
+      await forget();
+    }
+  }
+
+  /** The other end of a stream: with a program of this machine, or with the connection to another machine's. */
+  async function reach(machine: string, ask: InstanceAsk) {
+    if (machine === self) {
+      await needRunning(runtime, ask.id);
+      return (near: Channel) => serveHere(near, ask);
+    }
+    const { token } = await askPeer(machine, "stream.offer", ask);
+    const far = openHeartbeat(await deps.connect(machine, token));
+    return (near: Channel) => relay(near, far, machine);
+  }
+
+  /** Serves a connection of the local API. */
+  async function answer(near: Channel): Promise<void> {
+    const first = await near.frames.next();
+    if (first.done === true || first.value.kind !== FRAME.ask) return;
+    const asked = askOf(JSON.parse(first.value.payload.toString("utf8")));
+    const { found, of } = candidates(deps, asked);
+    let failure: unknown;
+    for (const instance of found) {
+      const ask = instanceAskOf({ ...asked, id: instance.id });
+      try {
+        const serve = await reach(instance.machine, ask);
+        if (asked.kind === "exec") recordStream(deps, asked, instance);
+        const opened: StreamOpened = {
+          machine: instance.machine,
+          instance: instance.id,
+          slot: instance.slot,
+          of,
+        };
+        await near.send(FRAME.opened, JSON.stringify(opened));
+        return await serve(near);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    throw failure;
+  }
+
+  return {
+    answer,
+    /** For the daemons of other machines. */
+    handlers: (transfers: Pick<TransferServer, "offerStream">): Pick<PeerHandlers, "stream.offer"> => ({
+      "stream.offer": async (ask, from) => {
+        await needRunning(runtime, ask.id);
+        const serve = (socket: Duplex) => {
+          const channel = openHeartbeat(socket);
+          serveHere(channel, ask).catch(failing(channel, deps.log));
+        };
+        return { token: transfers.offerStream(from, serve) };
+      },
+    }),
+  };
+}
+
+/** Reports a failure to the caller, as the last frame. */
+const failing = (channel: Channel, log: (error: unknown) => void) => async (error: unknown) => {
+  log(error);
+  await channel.send(FRAME.error, JSON.stringify(errorBody(error)));
+  channel.end();
+};
+
+/** A connection of the local API, as `onUpgrade` hands it over. `streams` throws where this machine is no member. */
+export const localStreams =
+  (streams: () => Streams, log: (error: unknown) => void) =>
+  (socket: Duplex): void => {
+    const near = openChannel(socket);
+    const answer = async () => streams().answer(near);
+    void answer().catch(failing(near, log));
+  };
+
+export type Streams = ReturnType<typeof openStreams>;
+
+/** The instances that may serve the request, those of this machine first. @throws PloyzError `no_such_service`, `no_such_instance`. */
+export function candidates(
+  { self, heads }: Pick<StreamDeps, "self" | "heads">,
+  {
+    namespace,
+    service,
+    slot,
+  }: { readonly namespace: string; readonly service: string; readonly slot?: number },
+) {
+  const head = heads().find((commit) => commit.namespace === namespace);
+  const known = Object.keys(head?.services ?? {});
+  if (head === undefined || head.removed || !known.includes(service))
+    throw new PloyzError({
+      code: "no_such_service",
+      message: `nothing is deployed as ${namespace}/${service}`,
+      hint: known.length > 0 ? `services of ${namespace}: ${known.join(", ")}` : "ployzctl ps",
+    });
+  const all = head.instances.filter((instance) => instance.service === service);
+  const found = all.filter((instance) => slot === undefined || instance.slot === slot);
+  if (found.length === 0)
+    throw new PloyzError({
+      code: "no_such_instance",
+      message:
+        slot === undefined
+          ? `${namespace}/${service} has no instance`
+          : `${namespace}/${service} has no instance ${slot}`,
+      hint: `list them: ployzctl ps ${namespace}/${service}`,
+    });
+  const here = (machine: string) => (machine === self ? 0 : 1);
+  return {
+    found: [...found].sort((a, b) => here(a.machine) - here(b.machine) || a.slot - b.slot),
+    of: all.length,
+  };
+}
