@@ -81,7 +81,8 @@ export function meshHandlers(deps: MeshDeps): Pick<Handlers, MeshCommands> {
       const [gateway, dns] = await Promise.all([
         ask(deps.gatewaySocket),
         ask(deps.dnsSocket),
-        deps.mirror.durable(namespace, revision, signal),
+        // Candidates are a fact, whose key has a dot: a machine that boots starts none of them.
+        namespace.includes(".") ? undefined : deps.mirror.durable(namespace, revision, signal),
       ]);
       const mine = gateway.dropped.filter((route) => route.startsWith(`${namespace}/`));
       return {
