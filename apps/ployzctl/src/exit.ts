@@ -11,6 +11,11 @@ export function exitCode(document: Document): number {
     case "operation":
     case "plan":
       return exitCodeOf(document);
+    case "abort": {
+      const { state, revision } = document;
+      if (state !== "cleanup-owed" && state !== "interrupted") return EXIT.done;
+      return revision === undefined ? EXIT.failed : EXIT.cleanupOwed;
+    }
     case "machine-add":
       return worst(document.machines.map(ofEnd));
     case "machine-update":

@@ -29,12 +29,18 @@ afterEach(async () => {
 async function deploy(
   events: AsyncIterable<unknown> | Iterable<unknown>,
   argv: readonly string[] = [],
-  options: RunOptions & { readonly manifest?: string; readonly present?: boolean } = {},
+  options: RunOptions & {
+    readonly manifest?: string;
+    readonly present?: boolean;
+    /** What a restarted daemon tells of it. */
+    readonly after?: readonly unknown[];
+  } = {},
 ) {
   daemon = await fakeDaemon({
     "GET /v1/bundles/:digest": () => ({ kind: "bundle", present: options.present === true }),
     "PUT /v1/bundles/:digest": () => ({ kind: "bundle", present: true }),
     "POST /v1/operations": () => new Events(events),
+    ...(options.after && { [`GET /v1/operations/${ID}/events`]: () => new Events(options.after ?? []) }),
     [`POST /v1/operations/${ID}/abort`]: () => ({ kind: "abort", operation: ID, state: "running" }),
   });
   await mkdir(join(daemon.dir, "web"));
@@ -137,6 +143,25 @@ describe("results", () => {
     ["a lost connection", [accepted], 4],
   ])("%s", async (_what, events, expected) => {
     expect((await deploy(events)).code).toBe(expected);
+  });
+
+  describe("when the daemon goes away after the commit", () => {
+    const until = [accepted, { type: "committed", revision: 7 }];
+
+    it("waits for it, and tells how the operation ended", async () => {
+      const asked = deploy(until, ["--json"], { after: [result({ revision: 7 })] });
+      expect(await asked.then(({ code, out }) => ({ code, ...JSON.parse(out) }))).toMatchObject({
+        ...{ code: 0, state: "done", changed: true, revision: 7 },
+      });
+    });
+
+    it("and does not come back, the operation is committed all the same: exit code 5", async () => {
+      const asked = deploy(until, ["--json"]);
+      expect(await asked.then(({ code, out }) => ({ code, ...JSON.parse(out) }))).toMatchObject({
+        ...{ code: 5, state: "cleanup-owed", changed: true, revision: 7 },
+        warnings: [expect.stringContaining(`ployzctl ops show ${ID}`)],
+      });
+    });
   });
 
   it("prints one document with --json, and events on stderr only with --events", async () => {

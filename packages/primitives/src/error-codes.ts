@@ -127,6 +127,8 @@ export const ERRORS = defineErrors({
   operations: {
     precondition: {
       operation_unknown: "No operation has the id.",
+      operation_ended: "The operation has ended: there is nothing to abort.",
+      step_unknown: "The operation has no step with the id; the hint lists those that it owes.",
       scope_busy: "Another operation holds the namespace or machine; the message names it.",
       conflict: "Another command changed the same record; run the command again.",
       commit_conflict: "Another operation committed first; this one was undone.",

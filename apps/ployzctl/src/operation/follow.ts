@@ -1,4 +1,5 @@
 import { errorBody } from "@ployz/errors";
+import { EXIT, exitCodeOf } from "@ployz/primitives/client";
 import type { OperationCall, OperationEvent, OperationResult, PlanView } from "../api.ts";
 import type { Context } from "../command.ts";
 import type { Detached, ErrorDocument } from "../documents.ts";
@@ -49,7 +50,8 @@ export async function follow(
   const detach = new AbortController();
   const signal = AbortSignal.any([detach.signal, context.signal]);
   let operation = options.operation;
-  let [committed, interrupts, asked] = [false, 0, false];
+  let [interrupts, asked, primitive] = [0, false, ""];
+  let committed: number | undefined;
   let plan: PlanView | undefined;
 
   const askToAbort = async () => {
@@ -63,7 +65,7 @@ export async function follow(
   };
   const stopListening = context.terminal.onInterrupt(() => {
     interrupts++;
-    if (committed || interrupts > 1 || options.abortOnInterrupt === false) detach.abort();
+    if (committed !== undefined || interrupts > 1 || options.abortOnInterrupt === false) detach.abort();
     else if (operation === undefined)
       context.progress.note("aborting as soon as it starts; press Ctrl-C again to detach");
     else void askToAbort();
@@ -71,15 +73,16 @@ export async function follow(
 
   const finish = (outcome: Outcome): Followed => ({ outcome, plan });
   try {
-    for await (const event of open(signal)) {
+    for await (const event of lasting(context, open, { signal, operation: () => operation })) {
       context.progress.event(event, options.of);
       switch (event.type) {
         case "accepted":
           operation = event.operation;
+          primitive = event.primitive;
           if (interrupts > 0) void askToAbort();
           break;
         case "committed":
-          committed = true;
+          committed = event.revision;
           break;
         case "plan":
           plan = event.plan;
@@ -100,17 +103,61 @@ export async function follow(
         default:
       }
     }
-    if (detach.signal.aborted) return finish(detached(operation, committed));
     throw ended(operation);
   } catch (error) {
-    if (detach.signal.aborted) return finish(detached(operation, committed));
-    if (operation !== undefined && errorBody(error).code === "daemon_unreachable")
-      throw ended(operation, error);
-    throw error;
+    if (detach.signal.aborted) return finish(detached(operation, committed !== undefined));
+    if (operation === undefined || errorBody(error).code !== "daemon_unreachable") throw error;
+    if (committed !== undefined) return finish(unconfirmed({ operation, primitive, revision: committed }));
+    throw ended(operation, error);
   } finally {
     stopListening();
   }
 }
+
+/** How long a daemon that went away may take to come back. */
+const BACK_MS = 30_000;
+const RETRY_MS = 500;
+
+/** The events, also after the daemon was restarted: the operation's record has its result. */
+async function* lasting(
+  context: Context,
+  open: (signal: AbortSignal) => AsyncIterable<OperationEvent>,
+  { signal, operation }: { readonly signal: AbortSignal; operation(): string | undefined },
+): AsyncGenerator<OperationEvent> {
+  let lost: unknown;
+  try {
+    yield* open(signal);
+  } catch (error) {
+    if (errorBody(error).code !== "daemon_unreachable") throw error;
+    lost = error;
+  }
+  const id = operation();
+  if (id === undefined || signal.aborted) throw lost ?? ended(id);
+  context.progress.note(`lost the connection to ployzd; waiting for it, to see how ${id} ended`);
+  const client = await context.client();
+  for (const until = performance.now() + BACK_MS; performance.now() < until && !signal.aborted; ) {
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    try {
+      yield* client.stream("GET /v1/operations/:id/events", { params: { id }, signal });
+    } catch (error) {
+      lost = error;
+      const starts =
+        errorBody(error).code === "not_a_member" || exitCodeOf(errorBody(error)) === EXIT.unreachable;
+      if (!starts) break;
+    }
+  }
+  throw ended(id, lost);
+}
+
+/** Committed, and the rest is not known: the daemon has not come back. */
+const unconfirmed = (
+  of: Pick<OperationResult, "operation" | "primitive"> & { readonly revision: number },
+): OperationResult => ({
+  ...{ kind: "operation", state: "cleanup-owed", changed: true, output: null, owed: [], ms: 0, ...of },
+  warnings: [
+    `lost the connection to ployzd after the commit; see how it ended: ployzctl ops show ${of.operation}`,
+  ],
+});
 
 export function refused(refusals: ErrorDocument["refusals"] & {}): ErrorDocument {
   return { kind: "error", error: refusals[0] ?? { code: "refused", message: "refused" }, refusals };

@@ -1,7 +1,6 @@
 import { hostname } from "node:os";
 import { errorBody } from "@ployz/errors";
 import type { DaemonStatus, MeshStatus, SelfRecord } from "@ployz/primitives/client";
-import { isFinal } from "@ployz/primitives/host";
 import { isOperationId, type OperationSummary, shown } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import { joinByToken } from "../daemon/join-by-token.ts";
@@ -137,7 +136,8 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
         operations: await daemon.member().runner.list(limitOf(query.limit)),
       }),
       "GET /v1/operations/:id": ({ params }) => daemon.member().runner.show(operationId(params.id)),
-      "POST /v1/operations/:id/abort": ({ params, signal }) => abort(daemon, operationId(params.id), signal),
+      "POST /v1/operations/:id/abort": ({ params, query, signal }) =>
+        abort(daemon, operationId(params.id), { giveUp: query.giveUp?.split("\n"), signal }),
       "GET /v1/bundles/:digest": async ({ params }) => ({
         kind: "bundle",
         digest: params.digest,
@@ -200,15 +200,27 @@ function limitOf(text: string | undefined): number {
 }
 
 /** Aborts here, on the machine that runs it, or, if no machine does, by undoing or finishing it now. */
-async function abort(daemon: Daemon, operation: string, signal: AbortSignal) {
+async function abort(
+  daemon: Daemon,
+  operation: string,
+  { giveUp, signal }: { readonly giveUp: readonly string[] | undefined; readonly signal: AbortSignal },
+) {
   const member = daemon.member();
   const ended = await member.runner.endUnreadable(operation);
   if (ended !== undefined) return { kind: "abort" as const, operation, state: ended.state };
   const { summary } = await member.runner.show(operation);
-  const elsewhere = summary.coordinator !== member.membership().machine.id && !isFinal(summary.state);
+  const elsewhere = summary.coordinator !== member.membership().machine.id && summary.state === "running";
   const asked = elsewhere ? await askToAbort(daemon, summary, signal) : false;
-  const { state } = asked ? { state: "running" as const } : await member.runner.abort(operation, "operator");
-  return { kind: "abort" as const, operation, state };
+  const abort = { kind: "abort" as const, operation };
+  if (asked) return { ...abort, state: "running" as const };
+  const result = await member.runner.abort(operation, "operator", giveUp);
+  if (!("owed" in result)) return { ...abort, ...result };
+  const { state, revision, error, owed, warnings } = result;
+  return {
+    ...{ ...abort, state, owed, warnings },
+    ...(revision !== undefined && { revision }),
+    ...(error !== undefined && { error }),
+  };
 }
 
 async function askToAbort(

@@ -22,6 +22,7 @@ import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substr
 import { openUpkeep, type Upkeep } from "../mesh/upkeep.ts";
 import { operationHandlers } from "../operations/handlers.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
+import { watchUnfinished } from "../operations/unfinished.ts";
 import { adoptCommitted } from "../participant/adopt.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
 import { type Handlers, handle, refusingNew, takesNew } from "../participant/handlers.ts";
@@ -126,8 +127,7 @@ export async function openMember(
   const stopped = await openStopped(paths.stopped);
   const volumes: VolumeDeps = {
     ...{ self: self.id, storage, runtime, retention: config.retention },
-    inTurn: serialiseByKey(),
-    now: () => Date.now(),
+    ...{ inTurn: serialiseByKey(), now: Date.now },
     log: (error) => log.warn({ err: error }, "volumes"),
   };
   const jobLogs = openJobLogs(paths.jobLogs, runtime, () => Date.now());
@@ -140,7 +140,7 @@ export async function openMember(
   };
   const uploads = openUploads(operationIds.newOperationId);
   const local = openSender(volumes);
-  const sender = uploads.sender(local);
+  const instances = instanceHandlers(deps);
   const stop = new AbortController();
   const letGo = async (error: unknown): Promise<never> => {
     stop.abort();
@@ -212,6 +212,12 @@ export async function openMember(
       storePort: () => storePorts(config.storePort, generation()).client,
     }),
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
+    owes: () => unfinished.chance(),
+  });
+  const unfinished = watchUnfinished({
+    ...{ store, machines, runner, self: self.id, signal: stop.signal, session: nats.session },
+    ...{ heads, stopped, log },
+    resume: (id) => instances["instance.resume"]({ id }, { signal: stop.signal, progress() {} }),
   });
   const inviter = openInviter({ self, cluster, config, paths, store, runner, log });
   const all: Handlers = {
@@ -234,10 +240,10 @@ export async function openMember(
       leaving: (operation) => life.leaving(operation),
     }),
     ...contentHandlers({
-      ...{ runtime, bundles, builds, transfers, volumes: sender, machines, addressOf },
+      ...{ runtime, bundles, builds, transfers, volumes: uploads.sender(local), machines, addressOf },
       ...{ self: self.id, transferPort: config.transferPort },
     }),
-    ...instanceHandlers(deps),
+    ...instances,
     ...gatewayHandlers(paths.gatewaySocket),
     ...withUploads(volumeHandlers({ ...volumes, machines, fetch }), uploads),
     ...updateHandlers({
@@ -258,6 +264,7 @@ export async function openMember(
     dataDir: config.dataDir,
     ...{ self: self.id, deps, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
     heads: () => heads().map(({ commit }) => commit),
+    unfinished: unfinished.chance,
     adoption: () => adoption,
     report(found) {
       adoption = found;

@@ -25,6 +25,8 @@ interface Settling {
   readonly signal: AbortSignal;
   heads(): readonly Commit[];
   adoption(): AdoptionReport;
+  /** Operations that the last daemon did not end may be ended now. */
+  unfinished(): void;
   report(adoption: AdoptionReport): void;
 }
 
@@ -91,6 +93,7 @@ async function settleWithStore(settling: Settling): Promise<void> {
     await inviter.resume();
     const interrupted = await runner.markInterrupted();
     if (interrupted.length > 0) log.warn({ interrupted }, "unfinished operations of the last daemon");
+    settling.unfinished();
     const pool = storage.present();
     const removed = [
       ...(await removeStrays(self, store, deps)),

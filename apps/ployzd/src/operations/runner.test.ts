@@ -34,7 +34,7 @@ async function deps() {
   const logged: unknown[] = [];
   let hold: Promise<void> | undefined;
   const runner = openRunner({
-    ...{ store, machines, self: "m1", generation: () => 1, log: (error) => logged.push(error) },
+    ...{ store, machines, self: "m1", generation: () => 1, log: (error) => logged.push(error), owes() {} },
     source: {
       machine: "m1",
       look: async () => ({

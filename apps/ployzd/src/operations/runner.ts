@@ -17,6 +17,7 @@ import {
   nestedOperations,
   presentSummary,
   readJournal,
+  recordedResult,
   resolveInterrupted,
 } from "@ployz/primitives/host";
 import type {
@@ -34,19 +35,26 @@ import { operationIds, systemClock } from "../clock.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { SshCredentials } from "../remote/ssh.ts";
 import { primitivesOf } from "./primitives.ts";
-import { followElsewhere, recordOf, resultOf } from "./record.ts";
+import { followElsewhere, hasEnded, hasRunner, recordOf } from "./record.ts";
 
 /** Runs operations in this daemon. They continue after their caller disconnects. */
 export interface Runner {
   /** `joiner`: the machine that waits for the answer, if any. */
   run(request: OperationRequest, joiner?: Joiner): AsyncIterable<OperationEvent>;
   isRunning(operation: string): boolean;
+  isEnding(operation: string): boolean;
   running(): readonly string[];
   list(limit: number): Promise<readonly OperationSummary[]>;
   show(operation: string): Promise<OperationDetail>;
   events(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent>;
-  /** Aborts it here, asks the machine that runs it, or, if it runs nowhere, undoes or finishes it now. */
-  abort(operation: string, by: string): Promise<OperationResult | { readonly state: "running" }>;
+  /** Aborts it here, or, if it runs nowhere, undoes or finishes it now. */
+  abort(
+    operation: string,
+    by: string,
+    giveUp?: readonly string[],
+  ): Promise<OperationResult | { readonly state: "running" }>;
+  /** Undoes one that was interrupted, finishes one that is committed. `why`: the error of one that is undone. */
+  resolve(operation: string, by: string, how?: Ending): Promise<OperationResult>;
   /** Ends an operation whose journal cannot be read; undefined when it can be, or when the operation runs. */
   endUnreadable(operation: string): Promise<OperationSummary | undefined>;
   /** At the start of the daemon. Resolves with the operations that it marked as interrupted. */
@@ -63,10 +71,14 @@ export interface RunnerOptions {
   readonly machineAdd: Omit<MachineAddPorts, "store" | "machines" | "remote">;
   readonly source: UpdateSource;
   log(error: unknown, operation: string): void;
+  /** An operation has ended here, and owes something. */
+  owes(): void;
 }
 
 interface Active {
   readonly abort: AbortController;
+  /** It is only undone or finished: a command that needs its scope waits for it. */
+  readonly ending?: boolean;
   readonly history: OperationEvent[];
   readonly watchers: Set<Channel<OperationEvent>>;
 }
@@ -83,6 +95,8 @@ const NOBODY: Joiner = {
     ),
   retract: () => Promise.resolve(),
 };
+
+type Ending = NonNullable<Parameters<typeof resolveInterrupted>[3]>;
 
 export function openRunner(options: RunnerOptions): Runner {
   const { store, machines, self } = options;
@@ -166,16 +180,37 @@ export function openRunner(options: RunnerOptions): Runner {
     }
   }
 
+  async function resolve(operation: string, by: string, how: Ending = {}): Promise<OperationResult> {
+    const entry: Active = { abort: new AbortController(), history: [], watchers: new Set(), ending: true };
+    const remote = options.openRemote({});
+    const emit = (event: OperationEvent) => {
+      if (event.type === "accepted") active.set(operation, entry);
+      publish(entry, event);
+    };
+    try {
+      const deps = { ...own(by), emit, signal: entry.abort.signal, store };
+      const result = await resolveInterrupted(registryWith(remote, by), operation, deps, how);
+      publish(entry, { type: "result", result });
+      return result;
+    } finally {
+      if (active.get(operation) === entry) active.delete(operation);
+      for (const watcher of entry.watchers) watcher.end();
+      remote.close();
+    }
+  }
+
   /** The requested operation: the request itself, or a prepared plan. For an already applied plan, reports its result instead of repeating it. */
   async function askedFor({ primitive, input, prepared: id }: OperationRequest) {
     if (id === undefined) return { primitive, input };
     const plan = await findPrepared(store, id, Date.now());
     const applied = fold(await readJournal(store.journals, id));
-    if (applied !== undefined && isFinal(applied.state)) return { result: resultOf(detailOf(applied)) };
+    if (applied !== undefined && isFinal(applied.state))
+      return { result: await recordedResult(applied, store) };
     return { primitive: plan.primitive, input: plan.input, prepared: { id, hash: plan.hash } };
   }
 
   function publish(entry: Active, event: OperationEvent): void {
+    if (event.type === "result" && event.result.state === "cleanup-owed") options.owes();
     entry.history.push(event);
     for (const watcher of entry.watchers) watcher.push(event);
   }
@@ -218,6 +253,7 @@ export function openRunner(options: RunnerOptions): Runner {
       })();
     },
     isRunning: (operation) => active.has(operation),
+    isEnding: (operation) => active.get(operation)?.ending === true,
     running: () => [...active.keys()],
     async list(limit) {
       const [summaries, leases] = await Promise.all([store.journals.summaries(limit), store.leases.list()]);
@@ -231,31 +267,24 @@ export function openRunner(options: RunnerOptions): Runner {
         yield* watch(here, signal);
         return;
       }
-      const detail = detailOf(await recordOf(store, operation));
-      const held = new Set((await store.leases.list()).map((lease) => lease.scope));
-      const summary = presentSummary(detail.summary, held);
+      const record = await recordOf(store, operation);
       // An operation without a runner, interrupted or owing clean-up, emits no more events either.
-      if (summary.state === "running") yield* followElsewhere(store, operation, signal);
-      else yield { type: "result", result: resultOf({ ...detail, summary }) };
+      if (await hasRunner(store, record)) yield* followElsewhere(store, operation, signal);
+      else yield { type: "result", result: await recordedResult(record, store) };
     },
-    async abort(operation, by) {
+    async abort(operation, by, giveUp) {
       const here = active.get(operation);
-      if (here !== undefined) {
+      if (here !== undefined && here.ending !== true) {
         here.abort.abort(new PloyzError({ code: "aborted", message: "the operator aborted it" }));
         return { state: "running" };
       }
-      const remote = options.openRemote({});
-      try {
-        return await resolveInterrupted(registryWith(remote, by), operation, {
-          ...own(by),
-          ...{ emit: () => {}, signal: new AbortController().signal, store },
-        });
-      } finally {
-        remote.close();
-      }
+      const { state } = await recordOf(store, operation);
+      if (isFinal(state)) throw hasEnded(operation, state);
+      return resolve(operation, by, giveUp && { giveUp });
     },
     endUnreadable: async (operation) =>
       active.has(operation) ? undefined : endUnreadable(store, operation, systemClock),
+    resolve,
     markInterrupted: () =>
       markInterrupted({
         store,

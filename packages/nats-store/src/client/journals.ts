@@ -20,6 +20,9 @@ export function openJournals(session: Session) {
   /** The end of each journal at this process's last write: saves a read per entry, and the CAS verifies it. */
   const ends = new Map<string, { readonly index: number; readonly revision: number }>();
 
+  /** Summaries of this generation that never change again. */
+  let ended = { generation: session.generation(), subjects: new Set<string>() };
+
   const readAll = async (operation: string): Promise<readonly Json[]> => {
     const last = await lastOn(session, stream, subjectOf(operation));
     return last ? (await allOn(session, stream, subjectOf(operation), last.revision)).map(jsonOf) : [];
@@ -64,10 +67,24 @@ export function openJournals(session: Session) {
     },
 
     /** Newest first: operation ids are ULIDs, so their order is chronological. */
-    async summaries(limit: number): Promise<readonly Entry<Json>[]> {
+    async summaries(
+      limit: number,
+      isEnded?: (summary: Json) => boolean,
+    ): Promise<readonly Entry<Json>[]> {
+      // A store that was restored from a backup may know an operation as unfinished that had ended.
+      if (ended.generation !== session.generation())
+        ended = { generation: session.generation(), subjects: new Set() };
       const subjects = await subjectsOf(session, streams.operations, bucketSubjects("operations"));
-      const newest = [...subjects].reverse().slice(0, limit);
-      return (await lastOfEach(session, streams.operations, newest)).map(toSummary);
+      const left = subjects.filter((subject) => !(isEnded && ended.subjects.has(subject))).reverse();
+      const found: Entry<Json>[] = [];
+      for (let at = 0; at < left.length && found.length < limit; at += limit) {
+        for (const stored of await lastOfEach(session, streams.operations, left.slice(at, at + limit))) {
+          const summary = toSummary(stored);
+          if (isEnded?.(summary.value) === true) ended.subjects.add(stored.subject);
+          else found.push(summary);
+        }
+      }
+      return found.slice(0, limit);
     },
 
     async summary(operation: string): Promise<Entry<Json> | undefined> {

@@ -127,8 +127,9 @@ export interface Api {
     out: OperationList;
   };
   "GET /v1/operations/:id": { query: Record<never, string>; body: undefined; out: OperationDetail };
+  /** `giveUp`: ids of steps, one a line, that are not owed any more when they fail. */
   "POST /v1/operations/:id/abort": {
-    query: Record<never, string>;
+    query: { giveUp?: string };
     body: undefined;
     out: OperationAbort;
   };

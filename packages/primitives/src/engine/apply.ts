@@ -7,6 +7,7 @@ import { runGraph } from "./graph.ts";
 import { Interrupted, located } from "./interrupted.ts";
 import { journaled } from "./journaled.ts";
 import { abortedError } from "./leases.ts";
+import { isLost } from "./lost.ts";
 import { planOf, recordOf, type Session } from "./session.ts";
 import type { PlannedStep } from "./types.ts";
 
@@ -59,6 +60,7 @@ export async function settle(session: Session, capMs?: number): Promise<readonly
   const { keeper, limits } = session;
   const steps = remaining(session, planOf(session).settle);
   const errors = new Map<string, ErrorBody>();
+  const over = new Set<string>();
   let stopped: ErrorBody | undefined;
   try {
     await runGraph(steps, {
@@ -66,8 +68,13 @@ export async function settle(session: Session, capMs?: number): Promise<readonly
       stopped: () => keeper.lost.aborted,
       run: async (step) => {
         const error = await runStep(session, step, keeper.lost, capMs);
-        if (error !== undefined) errors.set(step.id, error);
-        return error === undefined;
+        if (error === undefined) return true;
+        if (await isLost(session, step, error)) {
+          over.add(step.id);
+          return true;
+        }
+        errors.set(step.id, error);
+        return false;
       },
     });
   } catch (error) {
@@ -77,7 +84,7 @@ export async function settle(session: Session, capMs?: number): Promise<readonly
   const done = recordOf(session).steps;
   const operation = session.journal.operation;
   return steps
-    .filter(({ id }) => done.get(id)?.state !== "done")
+    .filter(({ id }) => done.get(id)?.state !== "done" && !over.has(id))
     .map(({ id, title }) => ({
       step: id,
       error: errors.get(id) ??

@@ -143,14 +143,14 @@ function outputFor(session: Session, step: PlannedStep, id: string, kinds: reado
 
 /** The output of a finished step, which must have one of `kinds`, if any. */
 export function outputOf(session: Session, id: string, kinds: readonly string[]): Json {
-  checkKind(session, id, kinds);
+  checkKind(stepsOf(session), id, kinds);
   const ran = recordOf(session).steps.get(id);
   if (ran?.out === undefined) throw new Error(`step "${id}" has no output`);
   return ran.out;
 }
 
-export function checkKind(session: Session, id: string, kinds: readonly string[]): void {
-  const kind = stepsOf(session).find((step) => step.id === id)?.kind;
+export function checkKind(steps: readonly PlannedStep[], id: string, kinds: readonly string[]): void {
+  const kind = steps.find((step) => step.id === id)?.kind;
   if (kind !== undefined && kinds.length > 0 && !kinds.includes(kind))
     throw new Error(`step "${id}" has kind "${kind}", not ${kinds.join(" or ")}`);
 }

@@ -5,6 +5,8 @@ import type { OperationResult } from "../model/operation.ts";
 import { prepare, settle } from "./apply.ts";
 import { checkKind, outputOf } from "./attempt.ts";
 import { commitOnce, conflictError, pointSummary } from "./commit.ts";
+import type { AnyPrimitive } from "./deps.ts";
+import type { OperationRecord } from "./fold.ts";
 import { Interrupted, located } from "./interrupted.ts";
 import { abortedError } from "./leases.ts";
 import { planOf, recordOf, type Session } from "./session.ts";
@@ -39,8 +41,8 @@ export async function execute(session: Session, execution: Execution): Promise<E
     if (!(error instanceof Interrupted)) throw error;
     const { revision } = recordOf(session);
     const body = errorBody(error);
-    if (revision !== undefined) return finished(session, execution.input, revision, owedAll(session, body));
-    return { state: "interrupted", changed: false, output: null, error: body, owed: [], warnings: [] };
+    if (revision !== undefined) return finished(session, revision, owedBy(recordOf(session), body));
+    return interrupted(error);
   }
 }
 
@@ -54,7 +56,7 @@ async function rounds(session: Session, execution: Execution): Promise<Ending> {
     if (failure !== undefined) return takeBack(session, failure);
     if (signal.aborted) return takeBack(session, located(abortedError(), { operation }));
     const committed = await commit(session, execution.input, facts);
-    if (typeof committed === "number") return finish(session, execution.input, committed);
+    if (typeof committed === "number") return finish(session, committed);
     if (committed.code !== "commit_conflict" || round >= limits.replans) return takeBack(session, committed);
     const owed = await unwind(session, { error: committed, final: "failed" });
     if (owed.length > 0) return end(session, { state: "cleanup-owed", error: committed, owed });
@@ -96,43 +98,62 @@ async function commit(session: Session, input: Json, facts: unknown): Promise<nu
 }
 
 /** Forward only. */
-export async function finish(
-  session: Session,
-  input: Json,
-  revision: number,
-  capMs?: number,
-): Promise<Ending> {
-  const owed = await settle(session, capMs);
-  return finished(session, input, revision, owed);
+export async function finish(session: Session, revision: number, capMs?: number): Promise<Ending> {
+  return finished(session, revision, await settle(session, capMs));
 }
 
-async function finished(
-  session: Session,
-  input: Json,
-  revision: number,
-  owed: readonly Owed[],
-): Promise<Ending> {
+async function finished(session: Session, revision: number, owed: readonly Owed[]): Promise<Ending> {
+  const { primitive, resumed } = session;
   const state = owed.length === 0 ? "done" : "cleanup-owed";
-  return end(session, { state, owed }, { revision, output: resultOf(session, input, revision) });
+  const output = resultOf(primitive, recordOf(session), { revision, resumed });
+  return end(session, { state, owed }, { revision, output });
 }
 
 /** A bug in `result` must not fail a committed operation. */
-function resultOf(session: Session, input: Json, revision: number): Json {
+function resultOf(
+  primitive: AnyPrimitive,
+  { plan, steps, input }: OperationRecord,
+  { revision, resumed }: { readonly revision: number; readonly resumed: boolean },
+): Json {
   const output = (step: string, ...kinds: readonly string[]) => {
-    checkKind(session, step, kinds);
-    return recordOf(session).steps.get(step)?.out;
+    checkKind([...(plan?.prepare ?? []), ...(plan?.settle ?? [])], step, kinds);
+    return steps.get(step)?.out;
   };
   const took = (step: string) => {
-    const ran = session.resumed ? undefined : recordOf(session).steps.get(step);
+    const ran = resumed ? undefined : steps.get(step);
     return ran?.state === "done" && ran.ms !== undefined
       ? { from: ran.startedAt, to: ran.startedAt + ran.ms }
       : undefined;
   };
   try {
-    return session.primitive.result(input, planOf(session), { revision, output, took });
+    return plan === undefined ? null : primitive.result(input, plan, { revision, output, took });
   } catch (error) {
     return { error: errorBody(error) };
   }
+}
+
+export const interrupted = (error: Interrupted): Ending => ({
+  ...{ state: "interrupted", changed: false, output: null, owed: [], warnings: [] },
+  error: errorBody(error),
+});
+
+/** How an operation ended that has no runner, by its journal. One that is committed owes the rest of its steps. */
+export function endingOf(record: OperationRecord, primitive?: AnyPrimitive): Ending {
+  const { state, revision, error } = record;
+  const open = state === "running" || state === "interrupted";
+  if (revision === undefined)
+    return {
+      ...{ changed: false, output: null, owed: record.owed, warnings: [] },
+      ...(error !== undefined && { error }),
+      state: open ? "interrupted" : state,
+    };
+  const output = primitive ? resultOf(primitive, record, { revision, resumed: true }) : null;
+  const rest = owedBy(
+    record,
+    error ?? { code: "interrupted", message: "its runner stopped before this step" },
+  );
+  const ended = open ? ({ state: "cleanup-owed", owed: rest } as const) : { state, owed: record.owed };
+  return { ...ended, changed: true, revision, output, warnings: [] };
 }
 
 export async function takeBack(session: Session, error: ErrorBody, capMs?: number): Promise<Ending> {
@@ -150,7 +171,7 @@ async function end(
   },
   committed?: { readonly revision: number; readonly output: Json },
 ): Promise<Ending> {
-  const warnings: string[] = [];
+  const warnings = [...session.lost];
   try {
     await session.journal.append({ type: "ended", ...ended });
     await session.journal.publish();
@@ -161,9 +182,8 @@ async function end(
   return { changed: committed !== undefined, output: null, ...committed, ...ended, warnings };
 }
 
-function owedAll(session: Session, error: ErrorBody): readonly Owed[] {
-  const { steps } = recordOf(session);
-  return planOf(session)
-    .settle.filter(({ id }) => steps.get(id)?.state !== "done")
+/** The settle steps that are not done. */
+const owedBy = ({ plan, steps }: OperationRecord, error: ErrorBody): readonly Owed[] =>
+  (plan?.settle ?? [])
+    .filter(({ id }) => steps.get(id)?.state !== "done")
     .map(({ id }) => ({ step: id, error }));
-}

@@ -3,6 +3,8 @@ export interface Node {
   readonly id: string;
   readonly machine?: string;
   readonly needs: readonly string[];
+  /** Run before this one, but not needed by it: it starts also when they fail. */
+  readonly after?: readonly string[];
 }
 
 export interface GraphOptions<N extends Node> {
@@ -26,13 +28,24 @@ export async function runGraph<N extends Node>(
   const notDone = new Set(waiting.keys());
   const running = new Map<string, Promise<void>>();
   const perMachine = new Map<string, number>();
+  /** Ran without success, or never will run. */
+  const failed = new Set<string>();
   let thrown: { readonly error: unknown } | undefined;
 
   const count = (machine: string | undefined, by: number) => {
     if (machine !== undefined) perMachine.set(machine, (perMachine.get(machine) ?? 0) + by);
   };
+  const block = () => {
+    for (let size = -1; size !== failed.size; ) {
+      size = failed.size;
+      for (const { id, needs } of waiting.values())
+        if (needs.some((need) => failed.has(need))) failed.add(id);
+    }
+  };
   const startable = (node: N) =>
+    !failed.has(node.id) &&
     node.needs.every((need) => !notDone.has(need)) &&
+    (node.after ?? []).every((before) => !notDone.has(before) || failed.has(before)) &&
     (node.machine === undefined || (perMachine.get(node.machine) ?? 0) < options.parallelPerMachine);
 
   const start = (node: N) => {
@@ -41,6 +54,7 @@ export async function runGraph<N extends Node>(
     const work = options.run(node).then(
       (ok) => {
         if (ok) notDone.delete(node.id);
+        else failed.add(node.id);
       },
       (error: unknown) => {
         thrown ??= { error };
@@ -54,6 +68,7 @@ export async function runGraph<N extends Node>(
   };
 
   for (;;) {
+    block();
     for (const node of [...waiting.values()]) {
       if (thrown || options.stopped() || running.size >= options.parallel) break;
       if (startable(node)) start(node);
@@ -65,11 +80,37 @@ export async function runGraph<N extends Node>(
   return [...waiting.values()];
 }
 
-/** The same nodes with reversed edges: each needs the nodes that needed it. */
-export function reversed<N extends Node>(nodes: readonly N[]): readonly (N & Node)[] {
-  const neededBy = new Map<string, string[]>();
-  for (const node of nodes) {
-    for (const need of node.needs) neededBy.set(need, [...(neededBy.get(need) ?? []), node.id]);
-  }
-  return [...nodes].reverse().map((node) => ({ ...node, needs: neededBy.get(node.id) ?? [] }));
+/**
+ * The order in which steps are undone: each after those that needed it, directly or through steps that are not in `undoable`. Only one on
+ * the same machine must be undone for that: an address is not freed under a running instance, but what cannot be undone on a machine
+ * that is gone keeps nothing stopped on another.
+ */
+export function undoOrder<N extends Node>(
+  steps: readonly N[],
+  undoable: (step: N) => boolean,
+): readonly (Node & { readonly step: N })[] {
+  const byId = new Map(steps.map((step) => [step.id, step]));
+  const dependents = new Map<string, Set<N>>();
+  const through = (ids: readonly string[], dependent: N) => {
+    for (const id of ids) {
+      const step = byId.get(id);
+      if (step === undefined) continue;
+      const known = dependents.get(id) ?? new Set();
+      if (known.has(dependent)) continue;
+      dependents.set(id, known.add(dependent));
+      if (!undoable(step)) through(step.needs, dependent);
+    }
+  };
+  const undone = steps.filter(undoable);
+  for (const step of undone) through(step.needs, step);
+  const apart = (a: N, b: N) => a.machine !== undefined && b.machine !== undefined && a.machine !== b.machine;
+  return undone.reverse().map((step) => {
+    const before = [...(dependents.get(step.id) ?? [])];
+    return {
+      ...{ id: step.id, step },
+      ...(step.machine !== undefined && { machine: step.machine }),
+      needs: before.filter((other) => !apart(step, other)).map(({ id }) => id),
+      after: before.filter((other) => apart(step, other)).map(({ id }) => id),
+    };
+  });
 }

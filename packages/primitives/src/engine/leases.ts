@@ -34,6 +34,8 @@ export interface AcquireOptions {
 /** How much later than its TTL an expired lease may be noticed. */
 const GRACE_MS = 5_000;
 const ASK_AGAIN_MS = 1_000;
+/** How long a command waits for the end of an operation that is undone or finished. */
+export const ENDING_MS = 60_000;
 
 /** Wins every scope, in the order given (sorted by the caller). Fails with `scope_busy`, `aborted` or `store_unavailable`. */
 export async function acquireLeases(
@@ -75,27 +77,31 @@ async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease
     }
     if (running === true) throw busy(held, true);
     if (until === undefined) {
-      until = clock.now() + ttlMs + GRACE_MS;
+      until = clock.now() + (running === "ending" ? ENDING_MS : ttlMs + GRACE_MS);
       options.waiting(
-        `the lease on ${scope}: machine ${held.holder.machine} does not answer; it expires within ${Math.ceil(ttlMs / 1000)} s`,
+        running === "ending"
+          ? `operation ${operation}, which machine ${machine} cleans up after`
+          : `the lease on ${scope}: machine ${machine} does not answer; it expires within ${Math.ceil(ttlMs / 1000)} s`,
       );
     }
     const left = until - clock.now();
-    if (left <= 0) throw busy(held, false);
+    if (left <= 0) throw busy(held, running === "ending");
     await waitFree(scope, clock, options, Math.min(left, ASK_AGAIN_MS));
   }
 }
 
-/** Whether the machine's daemon runs the operation now. `undefined`: it does not answer. */
+/**
+ * Whether the machine's daemon runs the operation now; `ending`: it only undoes or finishes it, and is worth waiting for. `undefined`: it
+ * does not answer.
+ */
 export async function askRunning(
   options: Pick<AcquireOptions, "askHolderMs" | "signal" | "machines">,
   { operation, machine }: LeaseHolder,
-): Promise<boolean | undefined> {
+): Promise<boolean | "ending" | undefined> {
   try {
-    const timeoutMs = options.askHolderMs;
-    const { signal } = options;
-    return (await options.machines.call(machine, "operation.running", { operation }, { timeoutMs, signal }))
-      .running;
+    const { askHolderMs: timeoutMs, signal, machines } = options;
+    const found = await machines.call(machine, "operation.running", { operation }, { timeoutMs, signal });
+    return found.running && found.ending === true ? "ending" : found.running;
   } catch {
     return undefined;
   }

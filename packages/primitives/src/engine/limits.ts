@@ -18,8 +18,6 @@ export interface Limits {
   readonly askHolderMs: number;
   /** How often an operation plans again after a lost commit race. */
   readonly replans: number;
-  /** How many of the newest operations are searched for unfinished ones. */
-  readonly predecessors: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -33,5 +31,4 @@ export const DEFAULT_LIMITS: Limits = {
   abortGraceMs: 5_000,
   askHolderMs: 3_000,
   replans: 3,
-  predecessors: 500,
 };

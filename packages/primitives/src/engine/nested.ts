@@ -4,9 +4,7 @@ import type { NestedOptions, Operations } from "../ports/operations.ts";
 import { sameJson } from "./canonical.ts";
 import { abortController } from "./clock.ts";
 import type { EngineDeps, RegisteredPrimitive } from "./deps.ts";
-import { fold, isFinal } from "./fold.ts";
-import { readJournal } from "./journal.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
+import { unfinishedOn } from "./predecessors.ts";
 import { resolveInterrupted } from "./resolve.ts";
 import { runOperation } from "./run.ts";
 
@@ -59,10 +57,8 @@ export function nestedOperations({ find, deps, track }: NestingOptions): Operati
     async clear({ primitive, input }) {
       const found = known(primitive);
       const { store } = found.ports;
-      for (const { value: summary } of await store.journals.summaries(DEFAULT_LIMITS.predecessors)) {
-        if (summary.primitive !== primitive || isFinal(summary.state)) continue;
-        const record = fold(await readJournal(store.journals, summary.operation));
-        if (record === undefined || isFinal(record.state) || !sameJson(record.input, input)) continue;
+      for (const { record } of await unfinishedOn(store.journals)) {
+        if (record.primitive !== primitive || !sameJson(record.input, input)) continue;
         const own = { ...deps(), store, emit: () => {}, signal: new AbortController().signal };
         await resolveInterrupted(new Map([[primitive, found]]), record.operation, own).catch(
           (error: unknown) => {

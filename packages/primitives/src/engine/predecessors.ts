@@ -1,8 +1,11 @@
 import { PloyzError } from "../error-codes.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
-import type { JournalStore } from "../ports/store.ts";
+
+import type { OperationSummary } from "../model/operation.ts";
+import type { JournalStore, Store } from "../ports/store.ts";
 import { unlessUnreadable } from "../records/store.ts";
+
 import { sameJson } from "./canonical.ts";
 import { findCommit } from "./commit.ts";
 import type { RegisteredPrimitive } from "./deps.ts";
@@ -18,17 +21,17 @@ export interface Unfinished {
 }
 
 /**
- * Unfinished operations on any of the scopes, oldest first. Corrects summaries that lag behind their journal. One whose journal cannot be
- * read is skipped: no process can resume it, and observation finds the instances and volumes that it left.
+ * Unfinished operations, oldest first: all, or those on any of the scopes. Corrects summaries that lag behind their journal. One whose
+ * journal cannot be read is skipped: no process can resume it, and observation finds the instances and volumes that it left.
  */
 export async function unfinishedOn(
   journals: JournalStore,
-  scopes: readonly string[],
-  limit: number,
+  scopes?: readonly string[],
 ): Promise<readonly Unfinished[]> {
   const found: Unfinished[] = [];
-  for (const { value: summary } of await journals.summaries(limit)) {
-    if (isFinal(summary.state) || !summary.scope.some((scope) => scopes.includes(scope))) continue;
+  const isEnded = ({ state }: OperationSummary) => isFinal(state);
+  for (const { value: summary } of await journals.summaries(Number.POSITIVE_INFINITY, isEnded)) {
+    if (scopes !== undefined && !summary.scope.some((scope) => scopes.includes(scope))) continue;
     const entries = await unlessUnreadable(readJournal(journals, summary.operation));
     const record = fold(entries ?? []);
     if (entries === undefined || record === undefined) continue;
@@ -49,13 +52,10 @@ export function isResumable(record: OperationRecord, registered: RegisteredPrimi
 }
 
 /** The revision of its commit: from its journal, else from the store. */
-export async function committedAt(
-  record: OperationRecord,
-  { ports }: RegisteredPrimitive,
-): Promise<number | undefined> {
+export async function committedAt(record: OperationRecord, store: Store): Promise<number | undefined> {
   if (record.revision !== undefined) return record.revision;
   if (record.point === undefined) return undefined;
-  return findCommit(ports.store, record.operation, record.point);
+  return findCommit(store, record.operation, record.point);
 }
 
 /** Ends an unfinished operation whose leases this session holds: finishes it when it was committed, else undoes it. */
@@ -75,7 +75,7 @@ export async function resolve(
     return takeBack(session, record.unwinding?.error ?? firstFailure(record) ?? options.why, capMs);
   }
   if (record.revision === undefined) await journal.append({ type: "committed", revision });
-  return finish(session, record.input, revision, capMs);
+  return finish(session, revision, capMs);
 }
 
 function firstFailure(record: OperationRecord) {

@@ -1,7 +1,7 @@
 import type { Json } from "../model/json.ts";
 import type { EngineDeps, RegisteredPrimitive } from "./deps.ts";
 import { openJournal } from "./journal.ts";
-import { acquireLeases, askRunning, busy, type LeaseKeeper } from "./leases.ts";
+import { acquireLeases, askRunning, busy, ENDING_MS, type LeaseKeeper } from "./leases.ts";
 import type { Limits } from "./limits.ts";
 import type { Unfinished } from "./predecessors.ts";
 import type { Session } from "./session.ts";
@@ -36,7 +36,7 @@ export function hold(
   });
 }
 
-/** Refuses with `scope_busy` if this daemon runs the operation. Checked before this run is accepted under the same id: from then on the daemon would report this very run. */
+/** Refuses with `scope_busy` if this daemon runs the operation; waits for one that only ends. Checked before this run is accepted under the same id: from then on the daemon would report this very run. */
 export async function notRunningHere(
   { deps, limits, registered }: Run,
   scope: string,
@@ -45,7 +45,14 @@ export async function notRunningHere(
   const holder = { operation, machine: deps.self.machine };
   const { signal } = deps;
   const ask = { machines: registered.ports.machines, askHolderMs: limits.askHolderMs, signal };
-  if ((await askRunning(ask, holder)) === true) throw busy({ scope, holder }, true);
+  const until = deps.clock.now() + ENDING_MS;
+  for (;;) {
+    const running = await askRunning(ask, holder);
+    if (running === true || (running === "ending" && deps.clock.now() >= until))
+      throw busy({ scope, holder }, true);
+    if (running !== "ending" || signal.aborted) return;
+    await deps.clock.sleep(1_000, signal);
+  }
 }
 
 /** A session on an unfinished operation, or on a new one with this id. */
@@ -54,6 +61,7 @@ export function sessionFor(
   { primitive, ports }: RegisteredPrimitive,
   keeper: LeaseKeeper,
   on: Unfinished | string,
+  givenUp: readonly string[] = [],
 ): Session {
   const { deps, limits, id } = run;
   const { clock, signal } = deps;
@@ -66,5 +74,6 @@ export function sessionFor(
     lost: keeper.lost,
   });
   const resumed = typeof on !== "string";
-  return { primitive, ports, journal, keeper, deps, clock, limits, resumed, silent: new Set(), signal };
+  const fresh = { silent: new Set<string>(), givenUp: new Set(givenUp), lost: [] };
+  return { primitive, ports, journal, keeper, deps, clock, limits, resumed, signal, ...fresh };
 }

@@ -3,6 +3,7 @@ import { PloyzError } from "../error-codes.ts";
 import type { Owed } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
 import type { OperationResult } from "../model/operation.ts";
+import { isCertain, trueEnding } from "./aftermath.ts";
 import { asJson } from "./canonical.ts";
 import {
   type AnyPrimitive,
@@ -14,7 +15,8 @@ import {
   type RunRequest,
   register,
 } from "./deps.ts";
-import { type Ending, execute } from "./execute.ts";
+import { type Ending, execute, interrupted } from "./execute.ts";
+import { Interrupted } from "./interrupted.ts";
 import type { LeaseKeeper } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { observeAndPlan, type Planned, RefusedError } from "./planning.ts";
@@ -90,9 +92,13 @@ async function dispatch(
 }
 
 /** An error before anything was touched. A bug is reported the same way rather than crashing the daemon. */
-function refused({ registered }: Run, error: unknown): Refused {
+function refused({ registered, id }: Run, error: unknown): Refused {
   const refusals = error instanceof RefusedError ? error.refusals : [errorBody(error)];
-  return { kind: "refused", primitive: registered.primitive.name, refusals };
+  // An operation that did not begin has no record that its id could show.
+  const named = refusals.map(({ operationId, ...body }) =>
+    operationId === undefined || operationId === id ? body : { ...body, operationId },
+  );
+  return { kind: "refused", primitive: registered.primitive.name, refusals: named };
 }
 
 async function preview(run: Run, keep: boolean): Promise<Outcome> {
@@ -123,16 +129,24 @@ async function apply(run: Run): Promise<Outcome> {
     let release = true;
     try {
       const warnings: string[] = [];
-      const found = await unfinishedOn(ports.store.journals, scopes, run.limits.predecessors);
+      const found = await unfinishedOn(ports.store.journals, scopes);
       const resume = await clear(run, keeper, found, { warnings, resolved });
       const wanted = resume?.unfinished.record.operation ?? run.id;
       if (wanted !== operation) {
         operation = wanted;
         continue;
       }
-      const ending = await proceed(run, keeper, scopes, resume);
-      release = !(ending.state === "interrupted" && ending.error?.code === "operation_taken_over");
-      return resultOf(run, operation, ending, warnings, began);
+      let stopped: Interrupted | undefined;
+      const ending = await proceed(run, keeper, scopes, resume).catch((error: unknown) => {
+        if (!(error instanceof Interrupted)) throw error;
+        stopped = error;
+        return interrupted(error);
+      });
+      release = ending.error?.code !== "operation_taken_over";
+      const lost = { operation, scope: first, ending };
+      const known = isCertain(ending) ? ending : await trueEnding(run, registered, lost);
+      if (known === undefined) throw stopped;
+      return resultOf(run, operation, known, warnings, began);
     } catch (error) {
       release = errorBody(error).code !== "operation_taken_over";
       throw error;
@@ -149,7 +163,7 @@ async function apply(run: Run): Promise<Outcome> {
 }
 
 async function guess(run: Run, scopes: readonly string[]): Promise<string> {
-  const found = await unfinishedOn(run.registered.ports.store.journals, scopes, run.limits.predecessors);
+  const found = await unfinishedOn(run.registered.ports.store.journals, scopes);
   const same = found.filter(({ record }) => isResumable(record, run.registered, run.input));
   return same.at(-1)?.record.operation ?? run.id;
 }
@@ -185,7 +199,7 @@ async function clear(
   for (const { unfinished, owner } of known) {
     const { record } = unfinished;
     const newest = unfinished === found.at(-1);
-    const revision = await committedAt(record, owner);
+    const revision = await committedAt(record, owner.ports.store);
     if (newest && revision === undefined && isResumable(record, run.registered, run.input)) {
       const planned = await stillHolds(run, record.plan, record.operation);
       if (record.plan === undefined || planned !== undefined) {

@@ -19,6 +19,10 @@ export interface Session {
   readonly resumed: boolean;
   /** Machines that did not answer in time: later steps try them once, until one answers. */
   readonly silent: Set<string>;
+  /** Steps that the operator has declared lost: one that fails is not owed. */
+  readonly givenUp: ReadonlySet<string>;
+  /** What is not cleaned up, and not owed either: warnings of the result. */
+  readonly lost: string[];
   /** The operator's abort. */
   readonly signal: AbortSignal;
 }

@@ -1,14 +1,15 @@
 import type { ErrorBody } from "@ployz/errors";
 import type { Owed } from "../model/journal.ts";
 import { undoStep } from "./attempt.ts";
-import { reversed, runGraph } from "./graph.ts";
+import { runGraph, undoOrder } from "./graph.ts";
 import { journaled } from "./journaled.ts";
+import { isLost } from "./lost.ts";
 import { planOf, recordOf, type Session } from "./session.ts";
 import type { PlannedStep } from "./types.ts";
 
 /**
- * Undoes every prepare step that was started, each after its dependents. Resolves with the steps that could not be undone: a step
- * whose dependent remains is kept (an address is not freed under a running instance).
+ * Undoes every prepare step that was started, each after its dependents. Resolves with the steps that could not be undone: a step whose
+ * dependent remains on its machine is kept.
  */
 export async function unwind(
   session: Session,
@@ -24,27 +25,26 @@ export async function unwind(
     return state !== undefined && state !== "undone";
   });
   const errors = new Map<string, ErrorBody>();
-  const blocked = await runGraph<PlannedStep>(reversed(standing) as readonly PlannedStep[], {
+  const undoable = ({ kind }: PlannedStep) => session.primitive.steps[kind]?.undo !== undefined;
+  const blocked = await runGraph(undoOrder(standing, undoable), {
     ...limits,
     stopped: () => keeper.lost.aborted,
-    run: async (step) => {
+    run: async ({ step }) => {
       const error = await undoOne(session, step, capMs);
-      if (error !== undefined) errors.set(step.id, error);
-      return error === undefined;
+      if (error === undefined || (await isLost(session, step, error))) return true;
+      errors.set(step.id, error);
+      return false;
     },
   });
   if (keeper.lost.aborted) throw keeper.lost.reason;
-  for (const { id, kind, title } of blocked) {
-    if (session.primitive.steps[kind]?.undo === undefined) continue; // it leaves nothing behind
-    const message = `${title}: not undone, because a step that builds on it could not be undone`;
+  for (const { id, step } of blocked) {
+    const message = `${step.title}: not undone, because a step that builds on it could not be undone`;
     errors.set(id, { code: "undo_blocked", message, step: id, operationId: journal.operation });
   }
   return [...errors].map(([step, error]) => ({ step, error }));
 }
 
-/** A step without an undo leaves nothing behind. */
-async function undoOne(session: Session, step: PlannedStep, capMs?: number): Promise<ErrorBody | undefined> {
-  if (session.primitive.steps[step.kind]?.undo === undefined) return undefined;
+function undoOne(session: Session, step: PlannedStep, capMs?: number): Promise<ErrorBody | undefined> {
   return journaled(session, step, "undo", async () => {
     await undoStep(session, step, session.keeper.lost, capMs);
     return null;

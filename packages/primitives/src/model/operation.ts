@@ -156,10 +156,14 @@ export type OperationDetail = Static<typeof OperationDetail>;
 export const OperationList = object({ kind: Type.Literal("operations"), operations: list(OperationSummary) });
 export type OperationList = Static<typeof OperationList>;
 
-/** `state`: the state of the operation to abort. */
+/** `state`: the state of the operation to abort; `running`: its runner was asked to abort it. */
 export const OperationAbort = object({
   kind: Type.Literal("abort"),
   operation: text(),
   state: OperationState,
+  revision: Type.Optional(count()),
+  error: Type.Optional(error()),
+  owed: Type.Optional(owed),
+  warnings: Type.Optional(list(text())),
 });
 export type OperationAbort = Static<typeof OperationAbort>;

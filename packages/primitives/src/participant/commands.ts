@@ -13,7 +13,8 @@ export interface Commands extends UpdateCommands, ImageCommands, NetworkCommands
   "machine.observe": { args: { namespaces?: readonly string[]; usage?: boolean }; out: MachineObservation };
   /** Asks the daemon that runs an operation to undo it (before the commit) or to let it finish. */
   "operation.abort": { args: { operation: string }; out: { running: boolean } };
-  "operation.running": { args: { operation: string }; out: { running: boolean } };
+  /** `ending`: it is only undone or finished. */
+  "operation.running": { args: { operation: string }; out: { running: boolean; ending?: boolean } };
   /** Whether this machine has the bundle. */
   "bundle.resolve": { args: { digest: string }; out: { sizeBytes: number } | null };
   "instance.logs": { args: { id: string; tail: number }; out: { lines: readonly string[] } };

@@ -139,8 +139,11 @@ export interface JournalStore<E = JournalEntry, S = OperationSummary> {
   append(operation: string, index: number, entry: E): Promise<boolean>;
   /** Existing entries from `from`, then new ones as they come. Ends when `signal` aborts. */
   follow(operation: string, from: number, signal: AbortSignal): AsyncIterable<E>;
-  /** Summary documents for listing, one per operation, newest operation id (ULID) first. */
-  summaries(limit: number): Promise<readonly Entry<S>[]>;
+  /**
+   * Summary documents for listing, one per operation, newest operation id (ULID) first. `limit` counts those for which `isEnded` is false:
+   * one that has ended never changes, and is read once.
+   */
+  summaries(limit: number, isEnded?: (summary: S) => boolean): Promise<readonly Entry<S>[]>;
   summary(operation: string): Promise<Entry<S> | undefined>;
   /** Last writer wins, bounded by the journal's own CAS: a summary is a fold of the journal, kept for listing. */
   putSummary(operation: string, summary: S): Promise<void>;

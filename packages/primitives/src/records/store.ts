@@ -201,7 +201,13 @@ function checkedJournals(raw: RawStore["journals"], report: Report): JournalStor
       for await (const value of raw.follow(operation, from, signal))
         yield entries(operation).expect({ key: operation, value, revision: revision++ }).value;
     },
-    summaries: async (limit) => (await raw.summaries(limit)).filter(summaries.isGood),
+    async summaries(limit, isEnded) {
+      const ended = (value: Json) =>
+        summaryFault(value) === undefined && isEnded?.(value as OperationSummary);
+      return (await raw.summaries(limit, isEnded && ((value) => ended(value) === true))).filter(
+        summaries.isGood,
+      );
+    },
     async summary(operation) {
       const entry = await raw.summary(operation);
       return entry && summaries.expect(entry);

@@ -146,8 +146,10 @@ function createJournals(next: () => number): JournalStore<Json, Json> {
     },
     follow: (operation, from, signal) =>
       feedOf(operation).follow(copy((journals.get(operation) ?? []).slice(from)), signal),
-    summaries: async (limit) =>
-      copy([...summaries.values()].sort((a, b) => (a.key < b.key ? 1 : -1)).slice(0, limit)),
+    async summaries(limit, isEnded) {
+      const open = [...summaries.values()].filter(({ value }) => isEnded?.(value) !== true);
+      return copy(open.sort((a, b) => (a.key < b.key ? 1 : -1)).slice(0, limit));
+    },
     summary: async (operation) => copy(summaries.get(operation)),
     async putSummary(operation, summary) {
       summaries.set(operation, { key: operation, value: copy(summary), revision: next() });

@@ -228,6 +228,16 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
       expect((await journals.summary(older))?.value).toMatchObject({ state: "done" });
       const listed = (await journals.summaries(1_000)).filter(({ key }) => key === older || key === newer);
       expect(listed.map(({ key }) => key)).toEqual([newer, older]);
+      const isEnded = ({ state }: { readonly state: string }) => state === "done";
+      for (let again = 0; again < 2; again++) {
+        const open = (await journals.summaries(1, isEnded)).map(({ key }) => key);
+        expect(open).toEqual([newer]);
+      }
+      await journals.putSummary(newer, summary(newer, "done"));
+      const unfinished = (await journals.summaries(1_000, isEnded)).map(({ key }) => key);
+      expect(unfinished.filter((key) => key === older || key === newer)).toEqual([]);
+      const all = (await journals.summaries(1_000)).map(({ key }) => key);
+      expect(all.filter((key) => key === older || key === newer)).toEqual([newer, older]);
       expect(await journals.summary(unique("OP"))).toBeUndefined();
     });
   });

@@ -55,14 +55,26 @@ export const opsCommands: readonly Command[] = [
   {
     path: ["ops", "abort"],
     summary: "Abort an operation and undo it, or resolve an interrupted one",
+    details: [
+      "An operation that owes cleanup retries it. A step that cannot be cleaned up any more, because its machine will never come back, can be declared lost with --give-up: it is tried once more, and no longer owed. The result lists what may be left behind.",
+    ],
     prints: ["abort"],
     args: [operation],
-    examples: ["ployzctl ops abort 01M849JKMJKJNHP441C7VF0Z2Q"],
-    run: async (context, input) =>
-      (await context.client()).request("POST /v1/operations/:id/abort", {
+    options: {
+      "give-up": { type: "list", value: "STEP", summary: "Declare a step lost; may be given several times" },
+    },
+    examples: [
+      "ployzctl ops abort 01M849JKMJKJNHP441C7VF0Z2Q",
+      "ployzctl ops abort 01M849JKMJKJNHP441C7VF0Z2Q --give-up 'start db.1@m1'",
+    ],
+    async run(context, input) {
+      const giveUp = input.list("give-up");
+      return (await context.client()).request("POST /v1/operations/:id/abort", {
         params: { id: await needOperation("OPERATION", input.argument("operation")) },
+        query: giveUp.length > 0 ? { giveUp: giveUp.join("\n") } : {},
         signal: context.signal,
         idleMs: 115_000,
-      }),
+      });
+    },
   },
 ];

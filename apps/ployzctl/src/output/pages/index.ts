@@ -8,7 +8,7 @@ import { invitesPage } from "./invites.ts";
 import { addedPage, machinePage, machinesPage, meshPage, rttPage, updatedPage } from "./machines.ts";
 import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
 import { networkPolicyPage } from "./network.ts";
-import { detailPage, operationsPage, resultPage } from "./operations.ts";
+import { abortPage, detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
 import { secretPage, secretsPage } from "./secrets.ts";
 import { statusPage } from "./status.ts";
@@ -133,11 +133,7 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
         ),
       ];
     case "abort":
-      return [
-        lines(
-          `operation ${document.operation}: ${document.state === "running" ? "aborting" : document.state}`,
-        ),
-      ];
+      return abortPage(document);
     case "version": {
       const { version, build, node, daemon } = document;
       const daemonLine =

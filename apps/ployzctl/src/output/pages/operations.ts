@@ -1,4 +1,4 @@
-import type { OperationDetail, OperationResult, OperationSummary } from "../../api.ts";
+import type { Api, OperationDetail, OperationResult, OperationSummary } from "../../api.ts";
 import { errorCells } from "../error.ts";
 import { ago, type Block, type Cell, duration, lines, type Page, type Tone, table } from "../page.ts";
 import { summaryLines } from "./plan.ts";
@@ -91,6 +91,32 @@ export function resultPage(result: OperationResult): Page {
       ...(error === undefined || state === "aborted" ? [] : errorCells(error)),
       ...owed.map(({ step, error: why }): Cell => ({ text: `owed: ${step}: ${why.message}`, tone: "bad" })),
       ...warnings.map((text): Cell => ({ text: `warning: ${text}`, tone: "warn" })),
+    ),
+  ];
+}
+
+/** The result of an abort. What is still owed ends by itself when its machine is back, or is given up. */
+export function abortPage(document: Api["POST /v1/operations/:id/abort"]["out"]): Page {
+  const { operation, state, revision, owed = [], warnings = [] } = document;
+  const headline = {
+    running: "aborting",
+    done: revision === undefined ? "done" : `finished: it had committed (revision ${revision})`,
+    failed: "undone",
+    aborted: "undone",
+    interrupted: "interrupted",
+    "cleanup-owed": `${revision === undefined ? "undone" : `committed (revision ${revision})`}, but for what is still owed`,
+  }[state];
+  return [
+    lines(
+      { text: `operation ${operation}: ${headline}`, tone: owed.length > 0 ? "bad" : "ok" },
+      ...owed.map(({ step, error: why }): Cell => ({ text: `owed: ${step}: ${why.message}`, tone: "bad" })),
+      ...warnings.map((text): Cell => ({ text: `warning: ${text}`, tone: "warn" })),
+      ...(owed.length === 0
+        ? []
+        : [
+            `a machine that comes back cleans up by itself; one that is lost: ployzctl machine rm --force`,
+            `to declare steps lost: ployzctl ops abort ${operation}${owed.map(({ step }) => ` --give-up '${step}'`).join("")}`,
+          ]),
     ),
   ];
 }

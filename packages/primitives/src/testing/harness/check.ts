@@ -2,7 +2,7 @@ import type { Outcome } from "../../engine/deps.ts";
 import { RECORD_LAGS } from "../../engine/execute.ts";
 import type { Kinds, PlannedStep, PrimitivePorts } from "../../engine/types.ts";
 import type { Json } from "../../model/json.ts";
-import { explain, faultsOf, word } from "./judge.ts";
+import { explain, faultsOf, untruth, word } from "./judge.ts";
 import { createCluster, type Fault, openProcess } from "./process.ts";
 import { type Around, around, failing, twice } from "./sabotage.ts";
 import type { Scenario, Violation, World } from "./scenario.ts";
@@ -82,7 +82,11 @@ async function openBench<
   const faults = (world: W, expected: readonly Json[]) =>
     faultsOf<Ports, W>(world, (w) => scenario.inspect(w), expected);
   /** What must be true after an outcome that says so. */
-  const judge = async (world: W, outcome: Outcome | "crashed" | "stuck"): Promise<string[]> => {
+  const judge = async (world: W, outcome: Outcome | "crashed" | "stuck"): Promise<string[]> => [
+    ...(await untruth(world.ports.store, outcome)),
+    ...(await stateAfter(world, outcome)),
+  ];
+  const stateAfter = async (world: W, outcome: Outcome | "crashed" | "stuck"): Promise<string[]> => {
     const lags =
       typeof outcome !== "string" && outcome.kind === "operation" && outcome.warnings.includes(RECORD_LAGS);
     const but = (found: string[]) =>
@@ -161,7 +165,9 @@ async function openBench<
       const results = await Promise.all([paused, other]);
       t.cluster.down.delete(first);
       const stuck = results.filter((r) => r === "stuck").map(() => "a runner did not end within an hour");
-      report("pause", named(fault), stuck);
+      const { store } = t.world.ports;
+      const untrue = (await Promise.all(results.map((result) => untruth(store, result)))).flat();
+      report("pause", named(fault), [...stuck, ...untrue]);
       report("run after pause", named(fault), await mustFinish(t, second));
     },
     /** Another operator gives the same command at this moment. */

@@ -1,4 +1,5 @@
 import { sameJson } from "../../engine/canonical.ts";
+import { findCommit } from "../../engine/commit.ts";
 import type { Outcome } from "../../engine/deps.ts";
 import { fold, isFinal } from "../../engine/fold.ts";
 import { readJournal } from "../../engine/journal.ts";
@@ -28,6 +29,15 @@ export async function leftInStore({ leases, journals }: Store): Promise<string[]
     if (record !== undefined && !isFinal(record.state)) left.push(`operation ${key} ${record.state}`);
   }
   return left;
+}
+
+/** A result that denies a commit, in one sentence: the store has it. */
+export async function untruth(store: Store, outcome: Outcome | "crashed" | "stuck"): Promise<string[]> {
+  if (typeof outcome === "string" || outcome.kind !== "operation" || outcome.changed) return [];
+  const record = fold(await readJournal(store.journals, outcome.operation));
+  const found = record?.point && (await findCommit(store, outcome.operation, record.point));
+  const revision = record?.revision ?? found;
+  return revision === undefined ? [] : [`ended ${explain(outcome)}, but it is committed as ${revision}`];
 }
 
 /** The faults of the world, in sentences, when it should look like one of `expected` and hold no leases or unfinished work. */
