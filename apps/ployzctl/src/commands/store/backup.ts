@@ -44,8 +44,11 @@ export async function restore(context: Context, input: Input): Promise<StoreOutc
   const run = async (preview: boolean, overwrite: boolean) => {
     const id = await client.uploadBackup(createReadStream(path), context.signal);
     const body = { id, preview, overwrite, ...(passphrase !== undefined && { passphrase }) };
-    const { signal } = context;
-    return followStore(context, client.stream("POST /v1/store/restore", { body, signal }), preview);
+    return followStore(
+      context,
+      (signal) => client.stream("POST /v1/store/restore", { body, signal }),
+      preview,
+    );
   };
   if (input.flag("preview")) return run(true, false);
   if (input.flag("yes")) return run(false, true);

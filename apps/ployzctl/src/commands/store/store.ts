@@ -22,11 +22,7 @@ export async function move(
   const preview = input.flag("preview");
   const body = { action, machines, preview, ...(replicas !== undefined && { replicas }) };
   const client = await context.client();
-  return followStore(
-    context,
-    client.stream("POST /v1/store/move", { body, signal: context.signal }),
-    preview,
-  );
+  return followStore(context, (signal) => client.stream("POST /v1/store/move", { body, signal }), preview);
 }
 
 export async function recover(context: Context, input: Input): Promise<StoreOutcome> {
@@ -35,8 +31,11 @@ export async function recover(context: Context, input: Input): Promise<StoreOutc
   const client = await context.client();
   const run = (preview: boolean) => {
     const body = { preview, ...(machines.length > 0 && { machines }) };
-    const { signal } = context;
-    return followStore(context, client.stream("POST /v1/store/recover", { body, signal }), preview);
+    return followStore(
+      context,
+      (signal) => client.stream("POST /v1/store/recover", { body, signal }),
+      preview,
+    );
   };
   if (input.flag("preview")) return run(true);
   if (!input.flag("yes")) {
@@ -52,19 +51,23 @@ export async function agree(context: Context, plan: StorePlan, question: string)
   await confirm(context, `store ${plan.action}`, `${storePlanText(plan)}\n${question}`);
 }
 
-/** Follows to the end. After Ctrl-C the daemon finishes alone: the store is never left half moved. */
+/** Follows to the end. The daemon never leaves the store half moved: the first Ctrl-C says so, the second detaches. */
 export async function followStore(
   context: Context,
-  events: AsyncIterable<StoreEvent>,
+  open: (signal: AbortSignal) => AsyncIterable<StoreEvent>,
   preview: boolean,
 ): Promise<StoreOutcome> {
   let plan: StorePlan | undefined;
+  const detach = new AbortController();
+  let interrupts = 0;
   const stopListening = context.terminal.onInterrupt(() => {
-    context.progress.note("detached; the daemon finishes it: ployzctl store status");
-    context.terminal.exit(130);
+    if (preview || interrupts++ > 0) return detach.abort();
+    context.progress.note(
+      "the store cannot be left half moved: waiting for its end; press Ctrl-C again to detach",
+    );
   });
   try {
-    for await (const event of events) {
+    for await (const event of open(AbortSignal.any([detach.signal, context.signal]))) {
       switch (event.type) {
         case "step":
         case "waiting":
@@ -80,9 +83,21 @@ export async function followStore(
           return event.moved;
       }
     }
+  } catch (error) {
+    if (!detach.signal.aborted) throw error;
   } finally {
     stopListening();
   }
+  if (detach.signal.aborted)
+    throw new PloyzError(
+      preview
+        ? { code: "aborted", message: "aborted: nothing was changed" }
+        : {
+            code: "detached",
+            message: "detached from the change of the store; ployzd is still running it, and finishes it",
+            hint: "ployzctl store status",
+          },
+    );
   if (plan !== undefined && preview) return plan;
   throw new PloyzError({
     code: "daemon_unreachable",
