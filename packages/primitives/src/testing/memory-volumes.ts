@@ -1,3 +1,4 @@
+import { sameJson } from "../engine/canonical.ts";
 import type { ObservedVolume, VolumeIdentity } from "../model/observation.ts";
 import type { Commands } from "../participant/commands.ts";
 import {
@@ -144,8 +145,10 @@ export function volumeHandlersOf(
       const whole = present?.snapshots.get(snapshot)?.guid === guid;
       const used = present?.state === "active" || present?.state === "sealed";
       if (whole && used) return { bytes: 0, ms: 0, base: snapshot };
-      const newest = present && [...present.snapshots].at(-1);
-      const common = newest !== undefined && sent.get(newest[0])?.guid === newest[1].guid;
+      const kept = [...(present?.snapshots ?? [])];
+      const base = kept.findLast(([called, { guid }]) => sent.get(called)?.guid === guid);
+      // Newer ones that the source has not do not matter while they hold nothing more.
+      const common = base !== undefined && sameJson(base[1].content, kept.at(-1)?.[1].content ?? []);
       let copy = present;
       if (copy?.state !== "incoming") await refuseWhenDraining(machine, setting);
       if (present !== undefined && used)
@@ -168,15 +171,14 @@ export function volumeHandlersOf(
       copy.content = wanted.content;
       copy.snapshots.set(snapshot, wanted);
       changed(`pull ${id}`);
-      return { bytes: 1, ms: 1, base: common ? newest[0] : null };
+      return { bytes: 1, ms: 1, base: common ? base[0] : null };
     },
     "volume.admit": ({ id, spec, operation, snapshot, guid }) => {
       const volume = there(id);
       mine(volume, operation, "received");
       if (volume.state === "active") return { guid: volume.guid };
       if (volume.state !== "incoming") return fail("volume_sealed", `volume ${id} is ${volume.state}`);
-      const newest = [...volume.snapshots].at(-1);
-      if (newest?.[0] !== snapshot || newest[1].guid !== guid)
+      if (volume.snapshots.get(snapshot)?.guid !== guid)
         return fail("transfer_unverified", `the newest snapshot of ${id} is not ${snapshot}`);
       volume.state = "active";
       volume.spec = spec;

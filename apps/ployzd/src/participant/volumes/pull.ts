@@ -13,6 +13,8 @@ type Pull = Commands["volume.pull"];
 type Offered = NonNullable<Commands["transfer.offer"]["out"]>;
 
 const ASK_MS = 15_000;
+/** How often a difference is sent beside another program that takes snapshots of the copy. */
+const TRIES = 10;
 
 /** A running pull. */
 interface Run {
@@ -68,7 +70,8 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
     const holder = copies.find(({ id, place }) => id === args.id && place === "incoming")?.holder;
     const ours =
       copy?.dataset === undefined ? [] : (await snapshotsOf(pool, copy.dataset.name)).map(observedSnapshot);
-    const whole = ours.at(-1)?.guid === args.guid;
+    const common = new Set(theirs.map(({ guid }) => guid));
+    const whole = ours.findLast(({ guid }) => common.has(guid))?.guid === args.guid;
     if (copy?.place === "volumes") {
       if (ours.some(({ guid }) => guid === args.guid)) return { bytes: 0, base: args.snapshot };
       if (copy.state === "sealed") throw sealed(copy);
@@ -92,7 +95,7 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
     run.tell();
     const goesOn = base !== undefined && copy?.place === "incoming" ? copy : undefined;
     try {
-      const bytes = offering === undefined ? 0 : await transfer(pool, args, await offering, run);
+      const bytes = offering === undefined ? 0 : await beside(pool, args, { base, offering }, run);
       const wasRetired = retired?.retiredAt ?? goesOn?.wasRetired;
       await markIncoming(pool, args, args.operation, wasRetired, goesOn?.dataset);
       return { bytes, base: base?.name ?? null };
@@ -105,6 +108,30 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
       const bytes = await transfer(pool, args, await offerOf(pool, args, undefined, run), run);
       await markIncoming(pool, args, args.operation, undefined, undefined);
       return { bytes, base: null };
+    }
+  }
+
+  /** A snapshot that another program takes of the copy during the transfer makes ZFS refuse its end: the difference is sent again. */
+  async function beside(
+    pool: Pool,
+    args: Pull["args"],
+    { base, offering }: { readonly base: ObservedSnapshot | undefined; readonly offering: Promise<Offered> },
+    run: Run,
+  ): Promise<number> {
+    const newest = async () => (await snapshotsOf(pool, incomingDataset(pool.layout, args.id))).at(-1)?.guid;
+    if (base === undefined) return transfer(pool, args, await offering, run);
+    for (let tries = 1; ; tries++) {
+      const before = await newest();
+      try {
+        return await transfer(
+          pool,
+          args,
+          await (tries === 1 ? offering : offerOf(pool, args, base, run)),
+          run,
+        );
+      } catch (error) {
+        if (run.signal.aborted || tries === TRIES || (await newest()) === before) throw error;
+      }
     }
   }
 

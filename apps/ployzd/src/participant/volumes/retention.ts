@@ -5,8 +5,11 @@ import { snapshotName } from "./deps.ts";
 import { type Copy, copiesIn, type Layout } from "./layout.ts";
 
 const DAY_MS = 86_400_000;
-/** A snapshot named by an operation. One named by an operator stays until it is removed. */
 const OPERATION = /^[0-7][0-9a-hjkmnp-tv-z]{25}(-r[0-9]+)?$/;
+
+/** Whether an operation has made it. One named by an operator, or made by another program, stays until it is removed, and does not count. */
+export const isOperations = (snapshot: Pick<Dataset, "name">): boolean =>
+  OPERATION.test(snapshotName(snapshot));
 
 /** An expired object: a snapshot, or a retired copy with all its snapshots. */
 export interface Expired {
@@ -29,7 +32,7 @@ export interface Kept {
 }
 
 /**
- * Expired objects: neither among the last of their volume nor young. The newest snapshot of a copy always stays: the next incremental
+ * Expired objects: neither among the last of their volume nor young. The newest one of an operation always stays: the next incremental
  * transfer needs it as its base. An incoming copy belongs to its operation.
  */
 export function expired({
@@ -60,9 +63,9 @@ export function expired({
     return [{ dataset, name: id, dependents }];
   };
   const oldSnapshots = ({ id, dataset }: Copy): readonly Expired[] =>
-    (dataset === undefined ? [] : below(dataset.name))
+    (dataset === undefined ? [] : below(dataset.name).filter(isOperations))
       .slice(0, -Math.max(1, last))
-      .filter((snapshot) => old(snapshot.createdAt) && OPERATION.test(snapshotName(snapshot)))
+      .filter((snapshot) => old(snapshot.createdAt))
       .map((snapshot) => ({
         dataset: snapshot,
         name: `${id}@${snapshotName(snapshot)}`,

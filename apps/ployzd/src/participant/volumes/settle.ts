@@ -17,6 +17,7 @@ import {
 } from "./layout.ts";
 import { open, specProperties, unmark } from "./mount.ts";
 import { toRetired } from "./moves.ts";
+import { isOperations } from "./retention.ts";
 
 type Settling = "volume.admit" | "volume.discard" | "volume.retire";
 
@@ -82,7 +83,10 @@ export function settlingEffects(deps: VolumeDeps): Pick<Handlers, Settling> {
   };
 }
 
-/** Destroys a copy with its snapshots; a reused retired copy is retired again. No instance runs on it. */
+/**
+ * Destroys a copy with its snapshots; a reused retired copy is retired again. No instance runs on it. What another program holds, or has
+ * cloned, is retired instead: an undo must end.
+ */
 export async function discard(pool: Pool, copy: Copy): Promise<void> {
   const { zfs, layout } = pool;
   const { id, dataset, holder, wasRetired } = copy;
@@ -91,20 +95,27 @@ export async function discard(pool: Pool, copy: Copy): Promise<void> {
     await backToBase(pool, copy, dataset);
     await toRetired(pool, copy, dataset, wasRetired);
   } else if (dataset !== undefined && (await zfs.findDataset(dataset.name, OURS)) !== undefined)
-    await zfs.destroyDataset(dataset.name, { recursive: true, guid: dataset.guid });
+    await zfs
+      .destroyDataset(dataset.name, { recursive: true, guid: dataset.guid })
+      .catch((error: unknown) => {
+        if (neededBy(error) === undefined) throw error;
+        return toRetired(pool, copy, dataset, new Date().toISOString());
+      });
   if (holder !== undefined) await zfs.destroyDataset(holderDataset(layout, id), { guid: holder.guid });
 }
 
 /**
- * Rolls back this operation's transfers: the source drops those snapshots, and a copy with a newest snapshot unknown to others is useless
- * for the next transfer. The source still has all the data.
+ * Rolls back this operation's transfers: the source drops those snapshots, and a copy whose content is in no snapshot of others is useless
+ * for the next transfer. The source still has all the data. A hold on one of them prevents it; the next transfer is a full one then.
  */
 async function backToBase({ zfs }: Pool, { operation }: Copy, dataset: Dataset): Promise<void> {
   const snapshots = await zfs.listSnapshots(dataset.name, { userProperties: [] });
-  const copied = (one: Dataset) => snapshotName(one).startsWith(operation.toLowerCase());
-  const base = snapshots.filter((one) => !copied(one)).at(-1);
-  if (base === undefined || !snapshots.some(copied)) return;
-  await zfs.rollback(base.name, { guid: base.guid, destroyNewer: true });
+  const first = snapshots.findIndex((one) => snapshotName(one).startsWith(operation.toLowerCase()));
+  const base = snapshots[first - 1];
+  if (base === undefined) return;
+  await zfs.rollback(base.name, { guid: base.guid, destroyNewer: true }).catch((error: unknown) => {
+    if (neededBy(error) === undefined) throw error;
+  });
 }
 
 /** Removes the incoming copy's owner record after the copy has become the volume. */
@@ -116,8 +127,10 @@ async function dropEmptyHolder({ zfs, layout }: Pool, id: string): Promise<void>
   });
 }
 
+/** Newer ones of other programs hold nothing more: the copy is not writable yet. */
 async function checkNewest(pool: Pool, dataset: Dataset, snapshot: string, guid: string): Promise<void> {
-  const newest = (await snapshotsOf(pool, dataset.name)).at(-1);
+  const all = await snapshotsOf(pool, dataset.name);
+  const newest = all.findLast((one) => one.guid === guid || isOperations(one)) ?? all.at(-1);
   if (newest !== undefined && snapshotName(newest) === snapshot && newest.guid === guid) return;
   throw new PloyzError({
     code: "transfer_unverified",

@@ -70,7 +70,7 @@ describe("the base of a difference", () => {
     ["the wanted one exists already", list("1", "2"), list("1", "2"), "n2", "2"],
     ["nothing here", [], list("1"), "n1", undefined],
     ["nothing in common", list("9"), list("1"), "n1", undefined],
-    ["a newer one that they have not", list("1", "9"), list("1", "2"), "n2", undefined],
+    ["newer ones of another program", list("1", "9", "8"), list("1", "2"), "n2", "1"],
     ["a newer one than the wanted one", list("1", "2"), list("1", "2"), "n1", undefined],
   ])("%s", (_what, ours, theirs, wanted, base) => {
     expect(commonBase(ours, theirs, wanted)?.guid).toBe(base);
@@ -104,6 +104,12 @@ describe("the retention", () => {
     );
     expect(look([active], snapshots, { last: 10, days: 0 })).toEqual([]);
     expect(look([active], snapshots, { last: 1, days: 365 })).toEqual([]);
+  });
+
+  it("counts only those of operations: others push none of them out", () => {
+    const ours = [40, 39].map((age) => snapshot(active.name, `d${age}`, age));
+    const others = [38, 37, 36, 35].map((age) => snapshot(active.name, `by-hand-${age}`, age));
+    expect(look([active], [...ours, ...others])).toEqual([]);
   });
 
   it("never expires a snapshot that an operator has named", () => {
