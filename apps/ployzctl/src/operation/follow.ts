@@ -114,7 +114,7 @@ export async function follow(
   }
 }
 
-/** How long a daemon that went away may take to come back. */
+/** How long a stopped daemon may take to come back. */
 const BACK_MS = 30_000;
 const RETRY_MS = 500;
 

@@ -65,7 +65,7 @@ export function watchUnfinished(options: UnfinishedOptions) {
       () => true,
       () => false,
     );
-  /** A machine that is away holds up nothing: what it owes is tried when it answers. */
+  /** A machine that is away delays nothing: its steps are tried when it answers. */
   const canEnd = async ({ plan }: OperationRecord, { owed }: OperationResult): Promise<boolean> => {
     const steps = [...(plan?.prepare ?? []), ...(plan?.settle ?? [])];
     const machine = owed.map(({ step }) => steps.find(({ id }) => id === step)?.machine);

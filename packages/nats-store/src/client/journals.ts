@@ -67,10 +67,7 @@ export function openJournals(session: Session) {
     },
 
     /** Newest first: operation ids are ULIDs, so their order is chronological. */
-    async summaries(
-      limit: number,
-      isEnded?: (summary: Json) => boolean,
-    ): Promise<readonly Entry<Json>[]> {
+    async summaries(limit: number, isEnded?: (summary: Json) => boolean): Promise<readonly Entry<Json>[]> {
       // A store that was restored from a backup may know an operation as unfinished that had ended.
       if (ended.generation !== session.generation())
         ended = { generation: session.generation(), subjects: new Set() };

@@ -67,7 +67,7 @@ describe("cleanup that fails", () => {
     expect(await scenario.inspect(world)).toEqual(FINISHED);
   });
 
-  it("of an undo ends when the operator gives the step up, and what it leaves behind is said", async () => {
+  it("of an undo ends when the operator gives the step up, with a warning about its remains", async () => {
     const world = await scenario.world();
     const { operation: id } = operation(await runOperation(stuckAtC, apply, memoryDeps(world)));
     const deps = { ...memoryDeps(world, { ids: later }), store: world.ports.store };

@@ -4,8 +4,8 @@ import type { FactStore } from "../ports/store.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Whether a step that failed is not owed: its machine is no member any more, or the operator has given the step up. What that leaves behind
- * is a warning of the operation.
+ * Whether a step that failed is not owed: its machine is no member any more, or the operator has given the step up. Its remains
+ * become a warning of the operation.
  */
 export async function isLost(
   { ports, givenUp, lost }: Session,

@@ -21,7 +21,7 @@ export interface Session {
   readonly silent: Set<string>;
   /** Steps that the operator has declared lost: one that fails is not owed. */
   readonly givenUp: ReadonlySet<string>;
-  /** What is not cleaned up, and not owed either: warnings of the result. */
+  /** Steps that are not cleaned up and not owed either: warnings of the result. */
   readonly lost: string[];
   /** The operator's abort. */
   readonly signal: AbortSignal;

@@ -95,7 +95,7 @@ export function resultPage(result: OperationResult): Page {
   ];
 }
 
-/** The result of an abort. What is still owed ends by itself when its machine is back, or is given up. */
+/** The result of an abort. An owed step ends by itself when its machine is back, or is given up. */
 export function abortPage(document: Api["POST /v1/operations/:id/abort"]["out"]): Page {
   const { operation, state, revision, owed = [], warnings = [] } = document;
   const headline = {
@@ -104,7 +104,7 @@ export function abortPage(document: Api["POST /v1/operations/:id/abort"]["out"])
     failed: "undone",
     aborted: "undone",
     interrupted: "interrupted",
-    "cleanup-owed": `${revision === undefined ? "undone" : `committed (revision ${revision})`}, but for what is still owed`,
+    "cleanup-owed": `${revision === undefined ? "undone" : `committed (revision ${revision})`}, but for the steps still owed`,
   }[state];
   return [
     lines(
