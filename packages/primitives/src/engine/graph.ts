@@ -14,6 +14,8 @@ export interface GraphOptions<N extends Node> {
   run(node: N): Promise<boolean>;
   /** True: nothing more is started. */
   stopped(): boolean;
+  /** Whether a node that comes after this one need not wait for it. */
+  passes?(node: N): boolean;
 }
 
 /**
@@ -25,6 +27,7 @@ export async function runGraph<N extends Node>(
   options: GraphOptions<N>,
 ): Promise<readonly N[]> {
   const waiting = new Map(nodes.map((node) => [node.id, node]));
+  const byId = new Map(waiting);
   const notDone = new Set(waiting.keys());
   const running = new Map<string, Promise<void>>();
   const perMachine = new Map<string, number>();
@@ -42,10 +45,14 @@ export async function runGraph<N extends Node>(
         if (needs.some((need) => failed.has(need))) failed.add(id);
     }
   };
+  const passed = (id: string) => {
+    const node = byId.get(id);
+    return node !== undefined && options.passes?.(node) === true;
+  };
   const startable = (node: N) =>
     !failed.has(node.id) &&
     node.needs.every((need) => !notDone.has(need)) &&
-    (node.after ?? []).every((before) => !notDone.has(before) || failed.has(before)) &&
+    (node.after ?? []).every((before) => !notDone.has(before) || failed.has(before) || passed(before)) &&
     (node.machine === undefined || (perMachine.get(node.machine) ?? 0) < options.parallelPerMachine);
 
   const start = (node: N) => {

@@ -29,6 +29,8 @@ export async function unwind(
   const blocked = await runGraph(undoOrder(standing, undoable), {
     ...limits,
     stopped: () => keeper.lost.aborted,
+    // A machine that does not answer delays nothing on another.
+    passes: ({ machine }) => machine !== undefined && session.silent.has(machine),
     run: async ({ step }) => {
       const error = await undoOne(session, step, capMs);
       if (error === undefined || (await isLost(session, step, error))) return true;
