@@ -261,11 +261,9 @@ export async function openMember(
   const served = serveMember(nats.session, { handlers: table, fences, runner, runtime, jobLogs, log });
 
   const settled = settleMember({
-    dataDir: config.dataDir,
+    ...{ dataDir: config.dataDir, unfinished: unfinished.chance },
     ...{ self: self.id, deps, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
-    heads: () => heads().map(({ commit }) => commit),
-    unfinished: unfinished.chance,
-    adoption: () => adoption,
+    ...{ heads: () => heads().map(({ commit }) => commit), adoption: () => adoption },
     report(found) {
       adoption = found;
     },
