@@ -202,10 +202,7 @@ export async function openMember(
   });
   const fetch = fetchFrom(addressOf, config.transferPort);
   const runner = openRunner({
-    store,
-    machines,
-    self: self.id,
-    generation,
+    ...{ store, machines, self: self.id, generation },
     openRemote: (credentials) => openRemote(payload, credentials),
     ...installedHere({
       ...{ self: self.id, payload, builds },
