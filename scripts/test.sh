@@ -30,6 +30,8 @@ stages() {
     [ ! -f "$directory/package.json" ] || [ "$name" = errors ] || [ "$name" = exec ] ||
       echo "pure ${directory%%s/*}:$name scripts/package.sh $name --only pure"
   done
+  # After the builds of all packages, alone.
+  echo "last packed scripts/packed.sh"
   echo "lab isolation scripts/isolation.sh"
   for directory in packages/* tools/* apps/*; do
     [ -z "$(find "$directory/src" "$directory/test" -name '*.lab.test.ts' -print -quit 2>/dev/null)" ] ||

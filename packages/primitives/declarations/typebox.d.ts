@@ -1,0 +1,2 @@
+export * from "./types.js";
+export * as default from "./types.js";
