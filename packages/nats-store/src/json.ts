@@ -5,7 +5,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 export const encode = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value));
-export const decode = (bytes: Uint8Array): Json => JSON.parse(decoder.decode(bytes)) as Json;
+/** `T` is what the sender promises; nothing is checked here. */
+export const decode = <T = Json>(bytes: Uint8Array): T => JSON.parse(decoder.decode(bytes)) as T;
 
 export function isObject(value: unknown): value is Readonly<Record<string, Json>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

@@ -48,6 +48,9 @@ it("the first door runs operations, and shows no internals", () => {
 it("the other doors hold what their names promise", () => {
   expect(values(protocol)).toMatchInlineSnapshot(`
     [
+      "CLUSTER_ID",
+      "DIGEST",
+      "ENDPOINT",
       "FRAME",
       "INVITE_GRACE_MS",
       "INVITE_ID",

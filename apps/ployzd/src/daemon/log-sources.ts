@@ -40,6 +40,7 @@ export function logSources({ rpc, self, runtime, jobLogs, ...cluster }: Logged):
     args: Parameters<Rpc["callStream"]>[2],
     signal: AbortSignal,
   ) =>
+    // Items are as the member that serves the stream sends them.
     rpc.callStream(machine, stream, args, {
       signal,
       silentTimeoutMs: SILENT_MS,

@@ -1,4 +1,4 @@
-import { INVITE_ID } from "@ployz/primitives/protocol";
+import { CLUSTER_ID, ENDPOINT, INVITE_ID, isLabel } from "@ployz/primitives/protocol";
 import { parseCidr } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 
@@ -22,8 +22,8 @@ export interface JoinToken {
 const PREFIX = "ployz-join-1.";
 export const MAX_TOKEN = 4096;
 const BYTES_32 = /^[A-Za-z0-9_-]{43}$/;
-const ENDPOINT = /^(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):\d{1,5}$/;
-const NAME = /^[a-z][a-z0-9-]{0,99}$/;
+const CLUSTER = new RegExp(CLUSTER_ID);
+const REACHABLE = new RegExp(ENDPOINT);
 
 export function encodeToken(token: JoinToken): string {
   const { cluster, clusterCidr, inviter, endpoints, pin, invite, secret, expiresAt } = token;
@@ -58,13 +58,13 @@ function read(text: string): JoinToken | undefined {
   const matches = (value: unknown, pattern: RegExp): value is string =>
     typeof value === "string" && pattern.test(value);
   const good =
-    matches(cluster, NAME) &&
+    matches(cluster, CLUSTER) &&
     isCidr(clusterCidr) &&
-    matches(inviter, NAME) &&
+    isLabel(inviter) &&
     Array.isArray(endpoints) &&
     endpoints.length >= 1 &&
     endpoints.length <= 8 &&
-    endpoints.every((one) => matches(one, ENDPOINT)) &&
+    endpoints.every((one) => matches(one, REACHABLE)) &&
     matches(pin, BYTES_32) &&
     matches(invite, INVITE_ID) &&
     matches(secret, BYTES_32) &&

@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { run } from "@ployz/exec";
+import { DIGEST } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 /** Content-addressed folders, each kept as the received tar and unpacked for the runtime. `digest` is the sha256 of the tar, in hex. */
@@ -29,14 +30,14 @@ const SAFELY = [
   "--delay-directory-restore",
 ];
 
-const DIGEST = /^[0-9a-f]{64}$/;
+const BUNDLE = new RegExp(DIGEST);
 /** The working folder of `put`: the final name plus twelve random digits. */
 const UNFINISHED = /^[0-9a-f]{64}(?:\.tar)?\.[0-9a-f]{12}$/;
 
 export function openBundles(dir: string): Bundles {
   const checked = (digest: string) => {
     const hex = digest.replace(/^sha256:/, "");
-    if (!DIGEST.test(hex))
+    if (!BUNDLE.test(`sha256:${hex}`))
       throw new PloyzError({ code: "invalid_input", message: "a bundle digest is 64 hexadecimal digits" });
     return hex;
   };
@@ -103,7 +104,7 @@ export function openBundles(dir: string): Bundles {
         await rm(join(dir, name), { recursive: true, force: true });
     },
     async list() {
-      return (await readdir(dir).catch(() => [])).filter((name) => DIGEST.test(name)).sort();
+      return (await readdir(dir).catch(() => [])).filter((name) => BUNDLE.test(`sha256:${name}`)).sort();
     },
   };
 }

@@ -100,7 +100,7 @@ export async function initStore(
 
 function differs(found: StreamConfig, wanted: Config): boolean {
   return Object.entries(wanted).some(([field, value]) => {
-    const is = (found as unknown as Record<string, unknown>)[field];
+    const is: unknown = Reflect.get(found, field);
     if (field === "metadata") {
       const wantedLabels = Object.entries(value as Record<string, string>);
       return wantedLabels.some(

@@ -170,7 +170,7 @@ const sameHolder = (a: LeaseHolder, b: LeaseHolder) => a.operation === b.operati
 function bodyOf(stored: Stored): Body {
   const value: Json = jsonOf(stored);
   if (!isObject(value)) throw new Error(`the lease at ${stored.subject} is not an object`);
-  return value as unknown as Body;
+  return value as unknown as Body; // only leases are written under their subjects
 }
 
 function toLease(stored: Stored): Lease | undefined {

@@ -100,7 +100,7 @@ export async function exchange(
   const onMessage = (error: Error | null, message: Msg) => {
     if (!open || error) return;
     if (message.headers?.code === 503) return onNoResponders(message.subject.endsWith(".c"));
-    onFrame(decode(message.data) as unknown as Frame);
+    onFrame(decode<Frame>(message.data));
   };
 
   const subscription = nc.subscribe(`${inbox}.*`, { callback: onMessage });

@@ -118,7 +118,7 @@ export function serve(session: Session, handlers: Handlers): { ready(): Promise<
 
   const onControl = (call: string, message: Msg) => {
     const running = calls.get(call);
-    const said = decode(message.data) as unknown as Control;
+    const said = decode<Control>(message.data);
     if (!running) {
       if (said.t === "alive" && message.reply)
         served?.publish(message.reply, encode({ t: "unknown" } satisfies Frame));
@@ -137,7 +137,7 @@ export function serve(session: Session, handlers: Handlers): { ready(): Promise<
       if (message.subject.startsWith(control))
         return onControl(message.subject.slice(control.length), message);
       if (!message.reply) return;
-      const request = decode(message.data) as unknown as Request;
+      const request = decode<Request>(message.data);
       const known = calls.get(request.call);
       if (known) {
         known.reply = message.reply;

@@ -1,6 +1,6 @@
 import { readFileIfThere, writeFileAtomic } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
-import { isObject, type Json } from "../json.ts";
+import { isObject } from "../json.ts";
 import type { Routes, StoreServerConfig } from "./config.ts";
 import type { Access } from "./permissions.ts";
 
@@ -40,9 +40,9 @@ export async function readRecord(dir: string): Promise<StoreRecord | undefined> 
   const path = recordFile(dir);
   const text = await readFileIfThere(path);
   if (text === undefined) return undefined;
-  let value: Json = null;
+  let value: Partial<StoreRecord> | null = null;
   try {
-    value = JSON.parse(text) as Json;
+    value = JSON.parse(text) as Partial<StoreRecord> | null;
   } catch {
     // Reported below, with the file's name.
   }
@@ -59,7 +59,7 @@ export async function readRecord(dir: string): Promise<StoreRecord | undefined> 
     generation: value.generation,
     // Before re-foundings existed, the record named the single serving generation.
     generations: Array.isArray(value.generations)
-      ? (value.generations as unknown as readonly GenerationRecord[])
+      ? value.generations
       : [{ generation: value.generation, state: "serving" }],
   };
 }

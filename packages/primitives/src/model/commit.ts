@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
-import { address, count, label, list, map, object, port, text } from "./schema.ts";
+import { label } from "./fields.ts";
+import { address, count, list, map, object, port, text } from "./schema.ts";
 
 /** A value, or the name of a secret, whose value is nowhere in a commit. */
 export type EnvValue = string | { readonly secret: string };

@@ -3,7 +3,8 @@ import { LIMITS } from "./limits.ts";
 import * as patterns from "./patterns.ts";
 
 /** Fields that many documents have. What each pattern allows stands beside it. */
-const text = (pattern: string) => (description: string) => Type.String({ pattern, description });
+const text = (pattern: string) => (description?: string) =>
+  Type.String({ pattern, ...(description !== undefined && { description }) });
 
 /** Names of namespaces, services, jobs, volumes and machines. */
 export const label = text(patterns.NAME);

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
-import { address, count, label, list, object, text } from "./schema.ts";
+import { label } from "./fields.ts";
+import { address, count, list, object, text } from "./schema.ts";
 
 /** Remembered of a machine as long as its keys must not come back. */
 const identity = {

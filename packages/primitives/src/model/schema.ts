@@ -1,7 +1,7 @@
 import type { ErrorBody } from "@ployz/errors";
 import Type, { type Static, type TObject, type TProperties, type TSchema, type TUnsafe } from "typebox";
 import type { Json } from "./json.ts";
-import { NAME } from "./patterns.ts";
+import { IPV4 } from "./patterns.ts";
 
 /** An object whose type is read-only. Fields that the schema does not name are allowed: a newer version may have written them. */
 export const object = <P extends TProperties>(fields: P): TUnsafe<Readonly<Static<TObject<P>>>> =>
@@ -15,11 +15,8 @@ export const map = <T extends TSchema>(value: T): TUnsafe<Readonly<Record<string
 
 export const json = (): TUnsafe<Json> => Type.Unsafe<Json>({});
 export const text = Type.String;
-/** A name that becomes a host name, a file name or an argument: see `NAME`. */
-export const label = () => Type.String({ pattern: NAME });
 /** IPv4, dotted. */
-export const address = () =>
-  Type.String({ pattern: "^(?:(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)(?:\\.(?!$)|$)){4}$" });
+export const address = () => Type.String({ pattern: IPV4 });
 export const count = () => Type.Integer({ minimum: 0 });
 export const port = () => Type.Integer({ minimum: 1, maximum: 65_535 });
 export const error = () =>

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
-import { count, label, object, text } from "./schema.ts";
+import { label } from "./fields.ts";
+import { count, object, text } from "./schema.ts";
 
 /** The fact `secret.<namespace>.<name>`: that there is a secret. Its value is sealed, on store machines only. */
 export const SecretRecord = object({

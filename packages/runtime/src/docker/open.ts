@@ -165,8 +165,8 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       const stats = await engine(`stats of ${id}`, () =>
         docker.getContainer(id).stats({ stream: false, "one-shot": true }),
       );
-      const detail = (stats.memory_stats.stats ?? {}) as unknown as Record<string, number>;
-      const cache = detail.inactive_file ?? detail.total_inactive_file ?? 0;
+      const detail = stats.memory_stats.stats;
+      const cache = detail?.inactive_file ?? detail?.total_inactive_file ?? 0;
       const usage = stats.memory_stats.usage;
       if (usage === undefined) {
         throw new PloyzError({
@@ -243,7 +243,7 @@ async function* followLives(docker: Docker, id: string, options: LogOptions): As
       async () =>
         docker.getEvents({
           filters: { container: [id], event: ["start", "destroy"] },
-        }) as unknown as Readable,
+        }) as unknown as Readable, // typed without destroy()
     );
     const cut = () => events.destroy();
     options.signal?.addEventListener("abort", cut, { once: true });

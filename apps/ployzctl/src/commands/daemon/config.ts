@@ -1,15 +1,11 @@
-import { chmod, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { run } from "@ployz/exec";
+import { readFileIfThere, run, writeFileAtomic } from "@ployz/exec";
 import { parse } from "smol-toml";
 import { PloyzError } from "../../error-codes.ts";
 
 /** A missing file is an empty one. */
-export const readConfigText = (path: string): Promise<string> =>
-  readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return "";
-    throw error;
-  });
+export const readConfigText = async (path: string): Promise<string> => (await readFileIfThere(path)) ?? "";
 
 /**
  * Sets fields of the daemon's configuration and keeps everything else, comments too. `ployzd check` accepts the new text before it
@@ -30,13 +26,13 @@ export async function writeFields(
   }
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   try {
-    await writeFile(fresh, after, { mode: 0o644 });
-    await chmod(fresh, 0o644);
+    await writeFile(fresh, after, { mode: 0o600 });
     await check(fresh, path, payload);
-    await rename(fresh, path);
   } finally {
     await rm(fresh, { force: true });
   }
+  await writeFileAtomic(path, after, 0o644);
+  await chmod(path, 0o644); // whatever the umask
   return true;
 }
 

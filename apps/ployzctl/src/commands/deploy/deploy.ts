@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
 import { PloyzError as WireError } from "@ployz/errors";
 import { bundlePaths, type Manifest, parseManifest } from "@ployz/primitives";
+import { DIGEST } from "@ployz/primitives/protocol";
 import type { Context, Input } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
@@ -80,7 +81,7 @@ async function readManifest({ terminal }: Context, file: string | undefined) {
 }
 
 /** A rendered manifest has digests in place of paths: those bundles are in the cluster already. */
-const DIGEST = /^sha256:[0-9a-f]{64}$/;
+const RENDERED = new RegExp(DIGEST);
 
 /** The digest of each service's bundle. Uploads bundles that the daemon lacks, also for a preview: they are content addressed. */
 async function shipBundles(
@@ -89,8 +90,8 @@ async function shipBundles(
   folder: string,
 ): Promise<Readonly<Record<string, string>>> {
   const all = Object.entries(bundlePaths(manifest));
-  const known = all.filter(([, path]) => DIGEST.test(path));
-  const paths = all.filter(([, path]) => !DIGEST.test(path));
+  const known = all.filter(([, path]) => RENDERED.test(path));
+  const paths = all.filter(([, path]) => !RENDERED.test(path));
   const opened = new Map<string, Promise<Bundle>>();
   const bundles = await Promise.all(
     paths.map(async ([name, path]) => {

@@ -94,11 +94,12 @@ async function presentManifest(context: Context, namespace: string): Promise<Man
   if (parsed.ok) return parsed.manifest;
   // A namespace with volumes only is not a valid manifest until it has this service.
   const { parse } = await import("smol-toml");
-  return parse(text) as unknown as Manifest;
+  return parse(text) as unknown as Manifest; // the daemon checks it, with the service in it
 }
 
 /** @throws PloyzError when another service would change too. Replacing dead instances is not a change. */
 function leaveTheRest(summary: Json, name: string): void {
+  // The preview is one of `deploy`.
   const { services, jobs } = summary as unknown as Pick<ChangeSummary, "services" | "jobs">;
   const others = [
     ...services.filter((service) => service.name !== name && service.change === "change"),

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ObservedVolume, VolumeIdentity } from "@ployz/primitives/protocol";
+import { isLabel, type ObservedVolume, type VolumeIdentity } from "@ployz/primitives/protocol";
 import type { Dataset } from "@ployz/zfs";
 import { PloyzError } from "../../error-codes.ts";
 
@@ -67,11 +67,10 @@ export function layoutOf(root: string, mounts: string): Layout {
 }
 
 const ID = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){0,159}$/;
-const LABEL = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const SNAPSHOT = /^[a-z0-9][a-z0-9_.-]{0,79}$/;
 
-function check(what: string, pattern: RegExp, text: string): string {
-  if (typeof text === "string" && pattern.test(text)) return text;
+function check(what: string, is: (text: string) => boolean, text: string): string {
+  if (typeof text === "string" && is(text)) return text;
   throw new PloyzError({
     code: "invalid_input",
     message: `${JSON.stringify(String(text).slice(0, 130))} is not ${what}`,
@@ -79,9 +78,10 @@ function check(what: string, pattern: RegExp, text: string): string {
 }
 
 /** Validates every dataset and path derived from another machine's input. @throws PloyzError `invalid_input`. */
-export const checkId = (id: string): string => check("a volume id", ID, id);
-export const checkNamespace = (namespace: string): string => check("a namespace", LABEL, namespace);
-export const checkSnapshot = (snapshot: string): string => check("a snapshot name", SNAPSHOT, snapshot);
+export const checkId = (id: string): string => check("a volume id", (text) => ID.test(text), id);
+export const checkNamespace = (namespace: string): string => check("a namespace", isLabel, namespace);
+export const checkSnapshot = (snapshot: string): string =>
+  check("a snapshot name", (text) => SNAPSHOT.test(text), snapshot);
 
 export const volumeDataset = (layout: Layout, namespace: string, id: string): string =>
   `${layout.volumes}/${checkNamespace(namespace)}/${checkId(id)}`;
