@@ -59,6 +59,13 @@ describe("a program that ends is never ready", () => {
     }
   });
 
+  it("also when it ends after it was ready, while another one becomes ready", async () => {
+    const early = service("early", shell("sleep 2; exit 3"), 'ready = { settle = "500ms" }');
+    const late = service("late", shell("sleep 1000"), 'ready = { settle = "6s" }');
+    const { stdout, stderr } = await deploy(`namespace = "brief"\n${early}${late}`, [1]);
+    expect(stdout + stderr).toMatch(/early\S* ended with exit code 3/);
+  });
+
   it("when it ends after `settle` it is ready: that long it ran", async () => {
     const lasting = service("brief", shell("sleep 2; exit 3"), 'ready = { settle = "500ms" }');
     await deploy(`namespace = "brief"\n${lasting}`);

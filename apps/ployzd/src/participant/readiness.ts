@@ -9,21 +9,25 @@ const ATTEMPT_MS = 2_000;
 const LOG_LINES = 20;
 const LOOK_MS = 150;
 const LOG_MS = 5_000;
+/** Of one line: all of them have to fit into an error, which is one message. */
+const LOG_CHARS = 2_000;
 
 /** An instance's last log lines. A slow engine log must not hide the reason of the failure. */
 export async function lastLines(runtime: Runtime, id: string, tail = LOG_LINES): Promise<readonly string[]> {
   const lines: string[] = [];
+  const leaving = AbortSignal.timeout(LOG_MS);
   const unread = (why: string) => lines.push(`(cannot read its log: ${why})`);
   const read = async () => {
     try {
-      for await (const { line } of runtime.logs(id, { tail })) lines.push(line);
+      for await (const { line } of runtime.logs(id, { tail, signal: leaving }))
+        lines.push(line.slice(0, LOG_CHARS));
     } catch (error) {
       unread(error instanceof Error ? error.message : String(error));
     }
     return true;
   };
   const whole = await Promise.race([read(), delay(LOG_MS, false, { ref: false })]);
-  if (!whole) unread(`no answer within ${LOG_MS} ms`);
+  if (!whole || leaving.aborted) unread(`no answer within ${LOG_MS} ms`);
   return lines.slice(-tail);
 }
 

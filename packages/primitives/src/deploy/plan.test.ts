@@ -147,7 +147,11 @@ test("a first deploy: images everywhere, then each instance, then routes", () =>
     ...[1, 2, 3].map((n) => `reserve web.${n}@m${n}`),
     "announce candidates",
     ...[1, 2, 3].flatMap((n) => [`start web.${n}@m${n}`, `ready web.${n}@m${n}`]),
+    "verify candidates", // the first may have ended while the last became ready
   ]);
+  expect(needs("verify candidates")).toEqual(
+    expect.arrayContaining([1, 2, 3].map((n) => `ready web.${n}@m${n}`)),
+  );
   expect(needs("start web.1@m1")).toEqual(
     expect.arrayContaining(["image app@m1", "image app@m2", "image app@m3"]),
   );

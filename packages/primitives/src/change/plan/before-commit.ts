@@ -4,7 +4,7 @@ import type { Decision } from "../decide/decision.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { ChangeKinds } from "../steps/kinds.ts";
 import { type Candidate, hasSecrets, labelOf, lastBefore, lastStep } from "./candidate.ts";
-import { ANNOUNCE, announceStep, readyStepId, readySteps } from "./candidates.ts";
+import { ANNOUNCE, announceStep, readyStepId, readySteps, verifyStep } from "./candidates.ts";
 import { createGates } from "./gates.ts";
 import { inOrder, orderOf } from "./order.ts";
 import { isSmall, startArgs } from "./start.ts";
@@ -201,6 +201,7 @@ export function prepareSteps(
       after: (service) => candidates.filter(({ name }) => order.before(name).includes(readyStepId(service))),
     }),
   ];
+  const verify = verifyStep(candidates, gates);
   const all = [
     ...volumes.first,
     ...gates.steps(),
@@ -209,6 +210,7 @@ export function prepareSteps(
     ...stops,
     ...named,
     ...unordered,
+    ...verify,
   ];
   return {
     steps: [...ensure, ...inOrder(all, new Set(ensure.map(({ id }) => id)))],

@@ -73,6 +73,21 @@ export function readySteps(
   });
 }
 
+/** The last look before the commit: an instance that was ready first may have ended while others became ready. */
+export function verifyStep(candidates: readonly Candidate[], gates: Gates): readonly Step[] {
+  const services = candidates.filter(({ kind }) => kind === "service");
+  if (services.length === 0 || candidates.length === 1) return [];
+  return [
+    {
+      id: "verify candidates",
+      kind: "verify",
+      args: { instances: services.map(({ machine, id }) => ({ machine, id })) },
+      title: `all ${services.length} new instances still run`,
+      needs: gates.all(candidates.map(lastStep)),
+    },
+  ];
+}
+
 export const withdrawStep = (namespace: string, expected: number, needs: readonly string[]): Step => ({
   id: "withdraw candidates",
   kind: "candidates.withdraw",

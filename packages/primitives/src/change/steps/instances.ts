@@ -88,6 +88,23 @@ export const steps: Steps = {
       );
     },
   },
+  verify: {
+    timeoutMs: () => QUICK + RETRY,
+    retryTransient: true,
+    fleeting: () => true,
+    async apply({ instances }, { call, signal }) {
+      const check = {
+        ...{ address: "", ports: {} },
+        ready: { kind: "running", settleMs: 0, timeoutMs: QUICK - SLACK },
+      } as const;
+      await Promise.all(
+        instances.map(({ machine, id }) =>
+          call(machine, "instance.ready", { id, ...check }, { timeoutMs: QUICK, signal }),
+        ),
+      );
+      return null;
+    },
+  },
   wait: {
     timeoutMs: ({ timeoutMs }) => timeoutMs + SLACK + RETRY,
     retryTransient: true,

@@ -134,6 +134,11 @@ export type ChangeKinds = VolumeKinds & {
     };
     out: { readonly readyMs: number };
   };
+  /** Each still runs, without having ended since its start. */
+  verify: {
+    args: { readonly instances: readonly (At & { readonly id: string })[] };
+    out: null;
+  };
   wait: {
     args: At & { readonly id: string; readonly timeoutMs: number };
     out: { readonly exitCode: number };
