@@ -201,9 +201,7 @@ describe("names that hands know", () => {
   });
 
   it.each([
-    ["stop", "ployzctl namespace rm, or ployzctl daemon stop"],
     ["login", "--host USER@MACHINE"],
-    ["scale", "ployzctl deploy service NAME --namespace NS --replicas N"],
     ["list", "ployzctl ps, ployzctl namespace ls, or ployzctl machine ls"],
     ["ops cancel", "did you mean ployzctl ops abort?"],
     ["volume describe", "did you mean ployzctl volume show?"],

@@ -93,6 +93,7 @@ export const ERRORS = defineErrors({
       route_taken: "Another namespace or service has the route.",
       image_ambiguous: "Machines have different images under the same tag; use the digest.",
       bundle_missing: "No machine that answers has the bundle.",
+      not_scalable: "The service runs on every machine, or uses a volume with a single writer.",
       not_movable: "The service has several instances and no volume; use constraints to place it.",
       record_unreadable:
         "A commit, a fact or a journal in the store does not fit its schema, or a newer version wrote it.",

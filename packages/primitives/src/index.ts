@@ -63,6 +63,8 @@ export { promote } from "./promote/index.ts";
 export type { PromoteInput } from "./promote/input.ts";
 export { rollback } from "./rollback/index.ts";
 export type { RollbackInput } from "./rollback/input.ts";
+export { restart, scale, start, stop } from "./services/index.ts";
+export type { ScaleInput, ServicesInput } from "./services/input.ts";
 export { volumeCreate } from "./volume-create/index.ts";
 export type { VolumeCreateInput } from "./volume-create/input.ts";
 export { volumeFork } from "./volume-fork/index.ts";

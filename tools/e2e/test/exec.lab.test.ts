@@ -177,6 +177,36 @@ it("files and folders are copied both ways, and a port is forwarded", async () =
   expect((await sh(1, script)).stdout).toBe("200\n 0\n");
 });
 
+it("a service is restarted, scaled, stopped and started; stopped, it stays so over a restart of the machine", async () => {
+  type Ps = {
+    readonly instances: readonly { readonly id: string; readonly service: string }[];
+    readonly stopped?: readonly string[];
+  };
+  const ids = async () => (await cluster.json<Ps>(1, ["ps", "prod/web"])).instances.map(({ id }) => id);
+  const before = await ids();
+  await cluster.ctl(1, ["restart", "prod/web", "-n"]);
+  expect(await ids()).toEqual(before);
+  await cluster.ctl(1, ["restart", "prod/web"]);
+  const after = await ids();
+  expect(after).toHaveLength(3);
+  expect(after.filter((id) => before.includes(id))).toEqual([]);
+  await cluster.ctl(1, ["scale", "prod/web=4"]);
+  expect(await ids()).toEqual(expect.arrayContaining(after));
+  await cluster.ctl(1, ["stop", "prod/web"]);
+  await sh(3, "pkill -KILL -f '[p]loyzd.* run'");
+  expect((await cluster.get(1, "www.example.test")).status).toBe(503);
+  const stopped = await cluster.ctl(1, ["ps"]);
+  expect(stopped.stdout).toContain("stopped: prod/web");
+  expect((await cluster.ctl(1, ["status"])).stdout).toContain("web(stopped)");
+  expect(await ids()).toEqual([]);
+  await cluster.ctl(1, ["start", "prod/web"]);
+  expect(await ids()).toHaveLength(4);
+  await cluster.ctl(1, ["scale", "prod/web=3"]);
+  expect((await cluster.get(1, "www.example.test")).status).toBe(200);
+  const { instances } = await cluster.json<{ instances: { machine: string; slot: number }[] }>(1, ["ps"]);
+  slots = new Map(instances.map(({ machine, slot }) => [Number(machine.slice(1)), slot]));
+});
+
 it("it works while the store is away", async () => {
   await cluster.lab.cut(1);
   const { stdout, exitCode } = await exec(2, on(3), "hostname");

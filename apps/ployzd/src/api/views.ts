@@ -99,9 +99,11 @@ export function instanceList(
       observation === undefined ? [] : [[record.id, observation] as const],
     ),
   );
-  const wanted = heads
-    .filter(({ commit }) => namespace === undefined || commit.namespace === namespace)
-    .flatMap(({ commit }) => commit.instances.map((instance) => ({ commit, instance })));
+  const commits = heads.filter(({ commit }) => namespace === undefined || commit.namespace === namespace);
+  const stopped = commits.flatMap(({ commit: { namespace: of, services } }) =>
+    Object.entries(services).flatMap(([name, service]) => (service.stopped ? [`${of}/${name}`] : [])),
+  );
+  const wanted = commits.flatMap(({ commit }) => commit.instances.map((instance) => ({ commit, instance })));
   const committed = new Set(wanted.map(({ instance }) => instance.id));
   const rows = wanted.map(({ commit, instance }): InstanceRow => {
     const observed = seen.get(instance.machine)?.instances.find(({ id }) => id === instance.id);
@@ -144,6 +146,7 @@ export function instanceList(
     kind: "instances",
     instances: [...rows, ...strays],
     unreachable: machines.filter(({ reachable }) => !reachable).map(({ record }) => record.id),
+    ...(stopped.length > 0 && { stopped }),
   };
 }
 

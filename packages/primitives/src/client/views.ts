@@ -63,6 +63,8 @@ export const InstanceList = object({
   kind: Type.Literal("instances"),
   instances: list(InstanceRow),
   unreachable: list(text()),
+  /** Services that an operator has stopped: NAMESPACE/SERVICE. */
+  stopped: Type.Optional(list(text())),
   /** Records of these namespaces that cannot be read. */
   warnings: Type.Optional(warnings),
 });

@@ -1,4 +1,4 @@
-import { branchOf, liveHead } from "../change/decide/as-it-is.ts";
+import { branchOf, liveHead, stayStopped } from "../change/decide/as-it-is.ts";
 import { DEFAULT_HOLD_MS, type WantedVolume, type Wish } from "../change/decide/desired.ts";
 import { observeCluster, specsOf } from "../change/observe/cluster.ts";
 import type { ChangeFacts, Found } from "../change/observe/facts.ts";
@@ -75,6 +75,7 @@ function wish({ manifest, bundles }: DeployInput, facts: DeployFacts): Wish {
   const normal = normalise(manifest);
   const { namespace } = normal;
   const { services, jobs, refusals } = resolveSpecs(normal, bundles, facts.images);
+  const kept = stayStopped(services, liveHead(facts.head));
   const volumes = Object.entries(normal.volumes).map(([name, spec]): [string, WantedVolume] => [
     name,
     { spec, source: { kind: "keep" } },
@@ -82,7 +83,7 @@ function wish({ manifest, bundles }: DeployInput, facts: DeployFacts): Wish {
   return {
     desired: {
       namespace,
-      services,
+      services: kept.services,
       jobs,
       volumes: Object.fromEntries(volumes),
       dropped: [],
@@ -94,7 +95,7 @@ function wish({ manifest, bundles }: DeployInput, facts: DeployFacts): Wish {
       ...branchOf(liveHead(facts.head)),
     },
     refusals,
-    warnings: [...facts.images.values()].flatMap(({ warning }) => warning ?? []),
+    warnings: [...kept.warnings, ...[...facts.images.values()].flatMap(({ warning }) => warning ?? [])],
     basis: [],
     unresolved: new Set(Object.keys(normal.services).filter((name) => !Object.hasOwn(services, name))),
   };

@@ -1,4 +1,4 @@
-import { asItIs, liveHead, noNamespace, wishOf } from "../change/decide/as-it-is.ts";
+import { asItIs, liveHead, noNamespace, noService, wishOf } from "../change/decide/as-it-is.ts";
 import type { WantedVolume } from "../change/decide/desired.ts";
 import { unknownMachine } from "../change/decide/refuse.ts";
 import { inputParser } from "../change/input.ts";
@@ -6,7 +6,6 @@ import { findContent, observeCluster } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { Refusal } from "../engine/types.ts";
-import { didYouMean } from "../model/did-you-mean.ts";
 import { own } from "../model/own.ts";
 import { Input, type MigrateInput } from "./input.ts";
 
@@ -56,12 +55,3 @@ export const migrate = changePrimitive<MigrateInput, ChangeFacts>({
     return wishOf(moved, { refusals });
   },
 });
-
-function noService(namespace: string, service: string, known: readonly string[]): Refusal {
-  const near = didYouMean(service, known);
-  return {
-    code: "no_such_service",
-    message: `${namespace} has no service ${service}`,
-    hint: near === undefined ? `it has ${known.join(", ") || "none"}` : `did you mean ${near}?`,
-  };
-}

@@ -82,6 +82,8 @@ export const CommittedService = object({
   spec: ServiceSpec,
   /** Nothing of it runs, because its data was lost with a machine. Deploying it again lifts that. */
   suspended: Type.Optional(Type.Literal(true)),
+  /** Nothing of it runs, because the operator stopped it. A deploy does not start it. */
+  stopped: Type.Optional(Type.Literal(true)),
 });
 export type CommittedService = Static<typeof CommittedService>;
 

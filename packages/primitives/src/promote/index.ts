@@ -5,6 +5,7 @@ import {
   noVolume,
   restsOn,
   sourceHead,
+  stayStopped,
   wishOf,
 } from "../change/decide/as-it-is.ts";
 import type { WantedVolume } from "../change/decide/desired.ts";
@@ -42,20 +43,21 @@ export const promote = changePrimitive<PromoteInput, ChangeFacts>({
       });
     if (from === undefined) return wishOf(present, { refusals: [noNamespace(source, facts)] });
     const services = promotedServices(from.commit, head?.commit);
+    const kept = stayStopped(services.services, head);
     const refusals: Refusal[] = Object.keys(volumes)
       .filter((name) => !from.commit.volumes.some((volume) => volume.name === name))
       .map((name) => noVolume(source, name, from));
     return wishOf(
       {
         ...present,
-        services: services.services,
+        services: kept.services,
         jobs: { ...present.jobs, ...from.commit.jobs },
         volumes: promotedVolumes(from.commit, head?.commit, volumes),
         jobsRun: true,
         renewSecrets: true,
         lineage: { kind: "promote", from: source, revision: from.revision },
       },
-      { refusals, warnings: services.warnings, basis: restsOn(from) },
+      { refusals, warnings: [...services.warnings, ...kept.warnings], basis: restsOn(from) },
     );
   },
 });

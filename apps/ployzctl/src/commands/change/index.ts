@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from "../../command.ts";
-import { applying, CHANGE } from "../../flags.ts";
+import { applying, CHANGE, PREVIEW } from "../../flags.ts";
 
 type Options = Readonly<Record<string, Option>>;
 
@@ -34,6 +34,16 @@ const branchOptions: Options = {
     summary: "Place the whole branch on this machine, and copy its data there",
   },
 };
+
+const services: readonly Argument[] = [
+  {
+    name: "services",
+    summary: "NAMESPACE/SERVICE, of one namespace",
+    required: true,
+    many: true,
+    source: "service",
+  },
+];
 
 export const changeCommands: readonly Command[] = [
   ...applying(
@@ -177,4 +187,55 @@ export const changeCommands: readonly Command[] = [
       examples: ["ployzctl migrate preview prod/db --to m3"],
     },
   ),
+  {
+    path: ["restart"],
+    prints: CHANGE,
+    summary: "Restart services: replace their instances as a deploy does",
+    details: [
+      "Successors become ready before the old instances go, unless the service updates stop-first. They get the present versions of their secrets.",
+    ],
+    args: services,
+    options: PREVIEW,
+    examples: ["ployzctl restart prod/web", "ployzctl restart prod/web prod/worker -n"],
+    run: async (context, input) => (await import("./services.ts")).onServices(context, input, "restart"),
+  },
+  {
+    path: ["stop"],
+    prints: CHANGE,
+    summary: "Stop services, and keep their data, routes and specs",
+    details: [
+      "A stopped service stays stopped over reboots and deploys until ployzctl start. Its routes answer 503.",
+    ],
+    args: services,
+    options: PREVIEW,
+    examples: ["ployzctl stop prod/web"],
+    run: async (context, input) => (await import("./services.ts")).onServices(context, input, "stop"),
+  },
+  {
+    path: ["start"],
+    prints: CHANGE,
+    summary: "Start stopped services",
+    args: services,
+    options: PREVIEW,
+    examples: ["ployzctl start prod/web"],
+    run: async (context, input) => (await import("./services.ts")).onServices(context, input, "start"),
+  },
+  {
+    path: ["scale"],
+    prints: CHANGE,
+    summary: "Scale services to a number of instances",
+    details: ["The next deploy of a manifest sets the number that the manifest has."],
+    args: [
+      {
+        name: "counts",
+        summary: "NAMESPACE/SERVICE=N; the namespace of the first holds for the others",
+        required: true,
+        many: true,
+        source: "service",
+      },
+    ],
+    options: PREVIEW,
+    examples: ["ployzctl scale prod/web=5", "ployzctl scale prod/web=5 worker=2 -n"],
+    run: async (context, input) => (await import("./services.ts")).scale(context, input),
+  },
 ];

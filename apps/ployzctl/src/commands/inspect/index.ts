@@ -32,7 +32,11 @@ export const inspectCommands: readonly Command[] = [
         signal: context.signal,
       });
       if (service === undefined) return found;
-      return { ...found, instances: found.instances.filter((row) => row.service === service) };
+      return {
+        ...found,
+        instances: found.instances.filter((row) => row.service === service),
+        ...(found.stopped && { stopped: found.stopped.filter((one) => one === target) }),
+      };
     },
   },
   {

@@ -28,7 +28,10 @@ function stateText(state: string, observed: Observed): string {
   return shown.length === 0 ? text : `${text} (${shown.join(", ")})`;
 }
 
-export function instancesPage({ instances, unreachable, warnings }: InstanceList, now: number): Page {
+export function instancesPage(
+  { instances, unreachable, stopped = [], warnings }: InstanceList,
+  now: number,
+): Page {
   return [
     table(
       "instance",
@@ -66,6 +69,9 @@ export function instancesPage({ instances, unreachable, warnings }: InstanceList
         drop: ["INSTANCE", "CPU", "RESTARTS", "MEMORY", "ADDRESS", "STARTED"],
       },
     ),
+    ...(stopped.length === 0
+      ? []
+      : [remark(`stopped: ${stopped.join(", ")}; to start them: ployzctl start ${stopped.join(" ")}`)]),
     ...(unreachable.length === 0
       ? []
       : [remark({ text: `unreachable, state unknown: ${unreachable.join(", ")}`, tone: "warn" })]),
@@ -77,6 +83,12 @@ type Route = NamespaceRow["routes"][number];
 export const routeText = (route: Route): string =>
   route.kind === "http" ? `http://${route.host}${route.path}` : `tcp:${route.listen}`;
 
+const servicesText = ({ services }: NamespaceRow["commit"]): string =>
+  Object.entries(services)
+    .map(([name, { stopped }]) => (stopped ? `${name}(stopped)` : name))
+    .sort()
+    .join(" ");
+
 export function namespaceTable(rows: readonly NamespaceRow[], now: number): Block {
   return table(
     "namespace",
@@ -84,7 +96,7 @@ export function namespaceTable(rows: readonly NamespaceRow[], now: number): Bloc
     rows.map(({ namespace, revision, commit, running, wanted, routes }): Cell[] => [
       namespace,
       String(revision),
-      Object.keys(commit.services).sort().join(" ") || "-",
+      servicesText(commit) || "-",
       { text: `${running}/${wanted}`, tone: running >= wanted ? "ok" : "bad" },
       routes.map(routeText).join(" ") || "-",
       ago(commit.at, now),

@@ -1,4 +1,7 @@
 import type { Refusal } from "../../engine/types.ts";
+import type { CommittedService } from "../../model/commit.ts";
+import { didYouMean } from "../../model/did-you-mean.ts";
+import { own } from "../../model/own.ts";
 import type { ChangeFacts, Head } from "../observe/facts.ts";
 import { DEFAULT_HOLD_MS, type Desired, type Wish } from "./desired.ts";
 
@@ -29,6 +32,24 @@ export function branchOf(head: Head | undefined): Pick<Desired, "lineage" | "bra
   };
 }
 
+/** Services of a new state that `ployzctl stop` has stopped stay stopped. */
+export function stayStopped(
+  services: Readonly<Record<string, CommittedService>>,
+  head: Head | undefined,
+): Pick<Wish, "warnings"> & Pick<Desired, "services"> {
+  const stopped = Object.entries(services).filter(([name]) => own(head?.commit.services, name)?.stopped);
+  return {
+    services: {
+      ...services,
+      ...Object.fromEntries(stopped.map(([name, one]) => [name, { ...one, stopped: true }])),
+    },
+    warnings: stopped.map(([name]) => staysStopped(head?.commit.namespace ?? "", name)),
+  };
+}
+
+export const staysStopped = (namespace: string, service: string): string =>
+  `${namespace}/${service} is stopped, and stays stopped; start it: ployzctl start ${namespace}/${service}`;
+
 export function wishOf(desired: Desired, more: Partial<Omit<Wish, "desired">> = {}): Wish {
   return { desired, refusals: [], warnings: [], basis: [], unresolved: new Set(), ...more };
 }
@@ -52,6 +73,15 @@ export function noNamespace(namespace: string, facts: ChangeFacts): Refusal {
     code: "no_such_namespace",
     message: `there is no namespace ${namespace}`,
     hint: known.length > 0 ? `there are ${known.sort().join(", ")}` : "ployzctl namespace ls",
+  };
+}
+
+export function noService(namespace: string, service: string, known: readonly string[]): Refusal {
+  const near = didYouMean(service, known);
+  return {
+    code: "no_such_service",
+    message: `${namespace} has no service ${service}`,
+    hint: near === undefined ? `it has ${known.join(", ") || "none"}` : `did you mean ${near}?`,
   };
 }
 

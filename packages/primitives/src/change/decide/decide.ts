@@ -38,20 +38,21 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   const drafts = names.map((name) => {
     const next = own(desired.services, name);
     const previous = own(committed?.services, name);
+    const restarted = desired.restarts?.includes(name) === true;
     const old = (committed?.instances ?? []).filter((instance) => instance.service === name);
     const needs = next && boundNeeds(name, next.spec, desired, volumes);
     const keep =
-      next && needs && !next.suspended
+      next && needs && runs(next) && !restarted
         ? old.filter(
             keepable(next, needs, { volumes, hosts, state, ...(desired.renewSecrets && { secrets }) }),
           )
         : [];
-    return { name, next, previous, needs, old, keep };
+    return { name, next, previous, needs, old, keep, restarted };
   });
   const kept = drafts.flatMap(({ keep }) => keep);
   occupy(hosts, [...kept, ...facts.others.flatMap(({ commit }) => commit.instances)]);
 
-  const services = drafts.map(({ name, next, previous, needs, old, keep }): ServiceDecision => {
+  const services = drafts.map(({ name, next, previous, needs, old, keep, restarted }): ServiceDecision => {
     const base = { name, ...(previous && { previous }), secrets: next ? secrets.of(next.spec) : {} };
     // An unresolved spec is refused already, and is no removal.
     if (next === undefined || needs === undefined)
@@ -60,7 +61,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     const count = spec.placement.kind === "replicas" ? spec.placement.count : undefined;
     const stay = count === undefined ? keep : keep.filter(({ slot }) => slot <= count);
     const going = old.filter((instance) => !stay.includes(instance));
-    const wanted = next.suspended
+    const wanted = !runs(next)
       ? []
       : count === undefined
         ? everyMachine(needs, stay, old, hosts, warnings, name)
@@ -94,7 +95,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
         {
           slot,
           machine,
-          why: reason(before, next, base.secrets, state),
+          why: restarted && before ? "restart" : reason(before, next, base.secrets, state),
           ...(before && { replaces: before }),
         },
       ];
@@ -166,6 +167,8 @@ function keepable(
     );
   };
 }
+
+const runs = ({ suspended, stopped }: CommittedService): boolean => !suspended && !stopped;
 
 function reason(
   before: Instance | undefined,

@@ -14,6 +14,8 @@ export type Desired = {
   readonly jobsRun: boolean;
   /** Replaces instances that started with an older version of a secret; else they stay while they are alive. */
   readonly renewSecrets?: true;
+  /** Services whose instances are replaced even if nothing of them changed. */
+  readonly restarts?: readonly string[];
   /** The machine that a service's instances must be on, by service. */
   readonly pins: Readonly<Record<string, string>>;
   /** Machines that nothing of the namespace may be on. */

@@ -1,0 +1,43 @@
+import type { Context, Input } from "../../command.ts";
+import { usage } from "../../errors.ts";
+import { change } from "../../operation/change.ts";
+import type { Outcome } from "../../operation/follow.ts";
+import { needInNamespace } from "../../values.ts";
+
+/** `restart`, `stop` or `start`. */
+export async function onServices(
+  context: Context,
+  input: Input,
+  primitive: "restart" | "stop" | "start",
+): Promise<Outcome> {
+  const found = await Promise.all(input.arguments("services").map((one) => needInNamespace("SERVICE", one)));
+  const namespace = found[0]?.namespace ?? "";
+  if (found.some((one) => one.namespace !== namespace))
+    throw usage("all services must be of one namespace", "run the command once for each namespace");
+  const services = [...new Set(found.map(({ name }) => name))];
+  return change(context, { primitive, input: { namespace, services } }, input.flag("preview"));
+}
+
+export async function scale(context: Context, input: Input): Promise<Outcome> {
+  const replicas: Record<string, number> = {};
+  let namespace: string | undefined;
+  for (const text of input.arguments("counts")) {
+    const [, left = "", count = ""] = /^(.*)=([1-9]\d{0,3})$/s.exec(text) ?? [];
+    if (count === "")
+      throw usage(
+        `COUNTS: ${JSON.stringify(text.slice(0, 60))} is not SERVICE=N`,
+        "for example prod/web=5; to run none of it: ployzctl stop",
+      );
+    // The namespace of the first holds for those without one.
+    const one = await needInNamespace("SERVICE", left.includes("/") ? left : `${namespace ?? ""}/${left}`);
+    namespace ??= one.namespace;
+    if (one.namespace !== namespace) throw usage("all services must be of one namespace");
+    if (one.name in replicas) throw usage(`${one.name} is given twice`);
+    replicas[one.name] = Number(count);
+  }
+  return change(
+    context,
+    { primitive: "scale", input: { namespace: namespace ?? "", replicas } },
+    input.flag("preview"),
+  );
+}

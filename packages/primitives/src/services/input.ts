@@ -1,0 +1,16 @@
+import Type from "typebox";
+import { byName, label } from "../model/fields.ts";
+import type { Shape } from "../model/shape.ts";
+
+/** Of `restart`, `stop` and `start`. */
+export const ServicesInput = Type.Object({
+  namespace: label("The namespace of the services."),
+  services: Type.Array(label("A service."), { minItems: 1, maxItems: 1000, uniqueItems: true }),
+});
+export type ServicesInput = Shape<typeof ServicesInput>;
+
+export const ScaleInput = Type.Object({
+  namespace: label("The namespace of the services."),
+  replicas: byName(Type.Integer({ minimum: 1, maximum: 1000 }), "The number of instances, by service."),
+});
+export type ScaleInput = Shape<typeof ScaleInput>;
