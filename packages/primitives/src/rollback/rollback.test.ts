@@ -169,6 +169,16 @@ describe("volumes", () => {
     });
   });
 
+  test.each([{}, { machine: "m1" }, { machine: "m2" }])("fork within one namespace, %j", async (where) => {
+    const world = await worldWithShop();
+    const before = await contentOf(world);
+    const within = (volume: string) => ({ namespace: "prod", volume });
+    const fork = { source: within("data"), target: within("copy"), ...where };
+    expect(await apply(world, volumeFork, fork)).toMatchObject({ state: "done", changed: true, owed: [] });
+    expect(await contentOf(world, "prod", "copy")).toEqual(before);
+    expect(await contentOf(world)).toEqual(before);
+  });
+
   test("a snapshot with a name is one snapshot, and a volume can go back to it", async () => {
     const world = await worldWithShop();
     const named = { namespace: "prod", volume: "data", name: "before-upgrade" };

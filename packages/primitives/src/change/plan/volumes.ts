@@ -57,9 +57,12 @@ export function volumeSteps(
   const live = volumes.flatMap((volume) =>
     volume.action === "copy" && volume.from.snapshot === undefined ? [volume.from] : [],
   );
-  // Of one namespace and machine together: atomic over the environment.
-  const sources = [...new Set(live.map((from) => from.namespace))].flatMap((source) =>
-    byMachine(live.filter((from) => from.namespace === source)).map(([machine, ids]) =>
+  // Of one namespace and machine together: atomic over the environment. A source that stays here has its snapshot already.
+  const others = live.filter(
+    (from) => !staying.some(({ id, machine }) => id === from.id && machine === from.machine),
+  );
+  const sources = [...new Set(others.map((from) => from.namespace))].flatMap((source) =>
+    byMachine(others.filter((from) => from.namespace === source)).map(([machine, ids]) =>
       snapshotStep(machine, source, ids, snapshot, after),
     ),
   );
