@@ -60,7 +60,7 @@ export interface Gateway {
    * call (at most 60,000) instead of failing. It ends then, or when a server is live again after there was none; while one is live it
    * changes nothing. A reload sends waiting requests to the server that it adds, or answers 503; the hold continues. The next process's `adopt` ends it.
    * Returns the ids of the backends held, none when HAProxy serves no such. `drain`: their servers get no new requests from now on, so
-   * that they can be stopped without a request on its way to them; they get requests again when the hold ends. 0 ms ends a hold.
+   * that they can be stopped without a request on its way to them; they get requests again when the hold ends. 0 ms ends a hold, as soon as a server is live.
    */
   hold(
     wanted: (backendId: string) => boolean,

@@ -7,7 +7,7 @@ import type { HoldSlot, Worker } from "./worker.ts";
  * of a caller that is gone, and ends.
  */
 export interface Holds {
-  /** By HAProxy's names. A second hold of a backend replaces its first. */
+  /** By HAProxy's names. A second hold of a backend replaces its first; one of 0 ms ends it as soon as a server is live. */
   begin(backends: readonly string[], ms: number): void;
   has(backend: string): boolean;
   any(): boolean;
@@ -25,6 +25,9 @@ interface Hold {
   readonly until: number;
   /** Ended; kept until nothing waits there any more. */
   over: boolean;
+  /** Ended by its caller: it is over as soon as a server is live, since the servers that it drained may only be starting. */
+  ending: boolean;
+  restored: boolean;
   /** Whether `worker` has been without a live server since: the next live one ends the hold. */
   emptied: boolean;
   worker: number;
@@ -33,7 +36,13 @@ interface Hold {
 export function openHolds(): Holds {
   const holds = new Map<string, Hold>();
   const begin = (backend: string, ms: number): Hold => {
-    const hold = { until: performance.now() + ms, over: ms <= 0, emptied: false, worker: 0 };
+    const present = holds.get(backend);
+    if (ms <= 0 && present?.over === false) {
+      present.ending = true;
+      return present;
+    }
+    const until = performance.now() + ms;
+    const hold = { until, over: ms <= 0, ending: false, restored: false, emptied: false, worker: 0 };
     holds.set(backend, hold);
     return hold;
   };
@@ -49,7 +58,12 @@ export function openHolds(): Holds {
       hold.worker = worker.pid;
       hold.emptied = false;
     }
-    hold.emptied ||= !slot.live || slot.waiting > 0;
+    if (hold.ending && !hold.restored) {
+      await restore(slot.backend);
+      hold.restored = true;
+      return; // the next look sees which of them are live
+    }
+    hold.emptied ||= hold.ending || !slot.live || slot.waiting > 0;
     hold.over ||= performance.now() >= hold.until || (hold.emptied && slot.live);
     if (slot.on && hold.over) await restore(slot.backend);
     if (slot.on === hold.over) await worker.hold(slot.backend, !hold.over);

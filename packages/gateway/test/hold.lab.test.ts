@@ -17,6 +17,8 @@ const untilWaiting = (gateway: Gateway, count: number): Promise<true> =>
     async () => (await gateway.status()).holds.some(({ waiting }) => waiting >= count) || undefined,
     { timeoutMs: 10_000, intervalMs: 20 },
   );
+const down = async (gateway: Gateway): Promise<boolean> =>
+  (await gateway.status()).servers.some(({ state }) => state === "down");
 const untilOver = (gateway: Gateway): Promise<true> =>
   waitFor("the hold to end", async () => (await gateway.status()).holds.length === 0 || undefined, {
     timeoutMs: 10_000,
@@ -209,4 +211,28 @@ it("sends nothing more to a server that is about to stop, and gives it back when
   expect((await load.stop()).failures).toEqual([]);
   await untilOver(lab.gateway);
   expect((await lab.gateway.status()).difference).toBeUndefined();
+});
+
+it("lasts after it is called off until the server that had stopped answers again", async () => {
+  const lab = await openLab();
+  const old = await lab.upstream("old");
+  await lab.gateway.apply(web(old));
+  const load = startLoad(lab.port, "web.test", 100);
+  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  expect(await lab.gateway.hold(isWeb, 30_000, { drain: true })).toEqual([WEB]);
+  await old.stop();
+  await waitFor("its checks to fail", async () => (await down(lab.gateway)) || undefined, {
+    timeoutMs: 10_000,
+    intervalMs: 20,
+  });
+  await lab.gateway.hold(isWeb, 0);
+  await untilWaiting(lab.gateway, 100);
+  const again = await startUpstream("again", old.port);
+  later(() => again.kill());
+  await untilOver(lab.gateway);
+  await waitFor("requests again", async () => again.served() > 100 || undefined, {
+    timeoutMs: 5000,
+    intervalMs: 5,
+  });
+  expect((await load.stop()).failures).toEqual([]);
 });
