@@ -25,6 +25,7 @@ stages() {
   echo "pure house node tools/house/rules.mjs"
   echo "pure knip pnpm exec knip"
   echo "pure sherif pnpm exec sherif"
+  echo "pure typedoc pnpm run --silent docs:api"
   for directory in packages/* apps/* tools/*; do
     name=${directory#*/}
     [ ! -f "$directory/package.json" ] || [ "$name" = errors ] || [ "$name" = exec ] ||

@@ -153,6 +153,7 @@ export const ERRORS = defineErrors({
   },
 });
 
+/** Every error code of the kernel: see docs/errors.md. */
 export type KernelErrorCode = keyof typeof ERRORS | SharedErrorCode;
 
 /** A reason not to start. Expected, so returned, never thrown. */

@@ -52,6 +52,7 @@ export interface PrimitiveInputs {
   "volume-snapshot": VolumeSnapshotInput;
 }
 
+/** Names of the primitives. */
 export type PrimitiveName = keyof PrimitiveInputs;
 
 /** A primitive's name and its input: a typed pair. */

@@ -23,10 +23,12 @@ export const Input = Type.Object({
   ),
   machine: Type.Optional(label("The machine that everything of the branch is on.")),
 });
+/** Input of the primitive `branch`; the schema above describes each field. */
 export type BranchInput = Shape<typeof Input>;
 
 const shape = inputParser(Input);
 
+/** Checks an untyped input of `branch`: shape, hosts and ports. Refusals name the field. */
 export const parseBranch: typeof shape = (raw) => {
   const parsed = shape(raw);
   if (!parsed.ok) return parsed;

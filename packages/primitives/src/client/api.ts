@@ -196,6 +196,9 @@ export type OperationCall = Omit<OperationRequest, "primitive" | "input" | "prep
     | { readonly primitive: PrimitiveName; readonly input: null; readonly prepared: string }
   );
 
+/** Body of `POST /v1/mesh/init`. */
 export type MeshInit = Body<"POST /v1/mesh/init">;
+/** What a machine needs to take its seat in the mesh. */
 export type JoinDocument = Body<"POST /v1/mesh/join">;
+/** Body of `POST /v1/mesh/endpoints`. */
 export type MeshEndpoints = Body<"POST /v1/mesh/endpoints">;

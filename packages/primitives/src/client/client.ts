@@ -8,6 +8,7 @@ import type { Api, ApiStreams } from "./api.ts";
 import { type ClientTarget, errorOf, exchange, lines, readAll, unreachable } from "./http.ts";
 import type { VolumeImportRequest } from "./volume-file.ts";
 
+/** The parameters in the path of a route, by name. */
 export type ParamsOf<Route extends string> = Route extends `${string}:${infer Name}/${infer Rest}`
   ? { readonly [K in Name]: string } & ParamsOf<`/${Rest}`>
   : Route extends `${string}:${infer Name}`
@@ -21,6 +22,7 @@ type Field<Name extends string, T> = undefined extends T
     ? { readonly [K in Name]?: T }
     : { readonly [K in Name]: T };
 
+/** Options of one request: parameters, query and body, as the route needs them. */
 export type CallOf<Route extends string, Query, Body> = Field<"params", ParamsOf<Route>> &
   Field<"query", Query> &
   Field<"body", Body> & {
@@ -33,6 +35,7 @@ type Required<T> = Record<never, never> extends T ? [options?: T] : [options: T]
 
 /** A daemon's local API, typed by route. Every method fails with a `PloyzError`: the daemon's own, or `daemon_unreachable`. */
 export interface Client {
+  /** Sends one request and resolves with its typed answer. */
   request<R extends keyof Api & string>(
     route: R,
     ...options: Required<CallOf<R, Api[R]["query"], Api[R]["body"]>>
@@ -71,6 +74,7 @@ interface AnyCall {
   readonly idleMs?: number;
 }
 
+/** A client of one daemon. Connects per request; throws `PloyzError` with the code of the daemon's answer, or `daemon_unreachable`. */
 export function openClient(target: ClientTarget): Client {
   return {
     async request(route, ...[options]) {

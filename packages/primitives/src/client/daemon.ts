@@ -3,6 +3,7 @@ import { count, error, list, object, text } from "../model/schema.ts";
 
 const done = list(object({ what: text(), why: text() }));
 
+/** What a daemon found at its start, and adopted. */
 export const AdoptionReport = object({
   at: text(),
   adopted: list(text()),
@@ -10,14 +11,18 @@ export const AdoptionReport = object({
   removed: done,
   failed: list(object({ what: text(), error: error() })),
 });
+/** Static type of the schema of this name. */
 export type AdoptionReport = Static<typeof AdoptionReport>;
 
 const release = { version: text(), build: text(), node: text() };
 /** Of one program. */
 export const Release = object(release);
+/** Answer of `GET /v1/version`. */
 export const Version = object({ kind: Type.Literal("version"), ...release });
+/** Static type of the schema of this name. */
 export type Version = Static<typeof Version>;
 
+/** Answer of `GET /v1/daemon`: the daemon of this machine. */
 export const DaemonStatus = object({
   kind: Type.Literal("daemon"),
   running: Type.Literal(true),
@@ -35,6 +40,7 @@ export const DaemonStatus = object({
   services: list(object({ name: text(), state: text(), pid: Type.Optional(count()) })),
   adoption: AdoptionReport,
 });
+/** Static type of the schema of this name. */
 export type DaemonStatus = Static<typeof DaemonStatus>;
 
 /** Faults of this machine's setup: put right, and remaining. */

@@ -4,10 +4,15 @@ import type { ErrorBody } from "@ployz/errors";
 import { PloyzError as WireError } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
 
+/** Where the daemon listens: a socket's path, or a way to connect to it. */
 export type ClientTarget =
   | { readonly socketPath: string }
   /** Any stream to the daemon's socket, e.g. one forwarded over SSH. One per request. */
-  | { readonly connect: () => Duplex; readonly name?: string };
+  | {
+      /** Opens a connection to the daemon. */
+      readonly connect: () => Duplex;
+      readonly name?: string;
+    };
 
 export interface Exchange {
   readonly method: string;

@@ -2,6 +2,7 @@ import Type, { type Static } from "typebox";
 import { list, object, text } from "../model/schema.ts";
 import type { Body } from "./bodies.ts";
 
+/** Body of `POST /v1/invites`. */
 export type InviteCreate = Body<"POST /v1/invites">;
 const row = {
   id: text(),
@@ -18,18 +19,26 @@ const row = {
   machine: Type.Optional(text()),
   operation: Type.Optional(text()),
 };
+/** An invite as listed: without its secret. */
 export const InviteRow = object(row);
+/** Static type of the schema of this name. */
 export type InviteRow = Static<typeof InviteRow>;
+/** A new invite, with the token, which is shown this once. */
 export const InviteCreated = object({
   kind: Type.Literal("invite-created"),
   token: text(),
   invite: InviteRow,
 });
+/** Static type of the schema of this name. */
 export type InviteCreated = Static<typeof InviteCreated>;
+/** All invites that are not forgotten. */
 export const InviteList = object({
   kind: Type.Literal("invites"),
   invites: list(InviteRow),
 });
+/** Static type of the schema of this name. */
 export type InviteList = Static<typeof InviteList>;
+/** One invite. */
 export const InviteDocument = object({ kind: Type.Literal("invite"), ...row });
+/** Static type of the schema of this name. */
 export type InviteDocument = Static<typeof InviteDocument>;

@@ -2,6 +2,7 @@ import Type, { type Static } from "typebox";
 import { ClusterRecord, MachineRecord } from "../model/machine.ts";
 import { count, list, object, text } from "../model/schema.ts";
 
+/** Identity of this machine: public keys and endpoints. */
 export const SelfRecord = object({
   kind: Type.Literal("self-record"),
   publicKey: text(),
@@ -15,7 +16,9 @@ export const SelfRecord = object({
   region: Type.Optional(text()),
   az: Type.Optional(text()),
 });
+/** Static type of the schema of this name. */
 export type SelfRecord = Static<typeof SelfRecord>;
+/** This machine's place in the mesh, and its peers. */
 export const MeshStatus = object({
   kind: Type.Literal("mesh"),
   joined: Type.Boolean(),
@@ -33,6 +36,7 @@ export const MeshStatus = object({
     }),
   ),
 });
+/** Static type of the schema of this name. */
 export type MeshStatus = Static<typeof MeshStatus>;
 
 /** `kept`: the datasets of its volumes. */

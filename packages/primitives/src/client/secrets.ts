@@ -1,6 +1,7 @@
 import Type, { type Static } from "typebox";
 import { list, object, text } from "../model/schema.ts";
 import type { Body } from "./bodies.ts";
+/** Body of a request that sets a secret. */
 export type SecretSet = Body<"PUT /v1/secrets/:ns/:name">;
 
 /** A secret without its value. */
@@ -19,10 +20,12 @@ export const SecretRow = object({
   outdated: list(text()),
 });
 export type SecretRow = Static<typeof SecretRow>;
+/** Names and versions of a namespace's secrets, without values. */
 export const SecretList = object({
   kind: Type.Literal("secrets"),
   secrets: list(SecretRow),
 });
+/** Static type of the schema of this name. */
 export type SecretList = Static<typeof SecretList>;
 /** `changed`: false when that was its value already, or there was none to remove. */
 export const SecretChanged = object({

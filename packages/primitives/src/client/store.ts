@@ -3,7 +3,9 @@ import { stepEvent, waitingEvent } from "../model/operation.ts";
 import { count, error, list, object, text } from "../model/schema.ts";
 import type { Body } from "./bodies.ts";
 
+/** What a move of the store does. */
 export const StoreAction = Type.Enum(["promote", "demote", "restore", "recover"]);
+/** Static type of the schema of this name. */
 export type StoreAction = Static<typeof StoreAction>;
 
 const where = object({ generation: count(), machines: list(text()) });
@@ -11,7 +13,9 @@ const where = object({ generation: count(), machines: list(text()) });
 const unfinished = object({ id: text(), decided: Type.Boolean() });
 
 const view = { machine: text(), generation: count(), commits: count(), facts: count() };
+/** One server of the store. */
 export const StoreView = object(view);
+/** Static type of the schema of this name. */
 export type StoreView = Static<typeof StoreView>;
 /** Contents and gaps of a store that is rebuilt from a mirror or a backup. */
 export const StoreRecovery = object({
@@ -60,6 +64,7 @@ export const StoreMoved = object({
 });
 export type StoreMoved = Static<typeof StoreMoved>;
 
+/** One line of the progress of a store operation. */
 export const StoreEvent = Type.Union([
   stepEvent,
   waitingEvent,
@@ -76,11 +81,13 @@ export const StoreEvent = Type.Union([
     moved: StoreMoved,
   }),
 ]);
+/** Static type of the schema of this name. */
 export type StoreEvent = Static<typeof StoreEvent>;
 
 /** `machines`: those of the set that result (promote) or those that are relieved (demote). */
 export type StoreMove = Body<"POST /v1/store/move">;
 
+/** The store: generation, servers, and how this machine sees them. */
 export const StoreStatus = object({
   kind: Type.Literal("store"),
   state: Type.Enum(["open", "no-quorum", "unreachable", "fenced"]),
@@ -114,9 +121,12 @@ export const StoreStatus = object({
   silent: list(text()),
   unfinished: list(unfinished),
 });
+/** Static type of the schema of this name. */
 export type StoreStatus = Static<typeof StoreStatus>;
 
+/** Body of a request that restores a backup of the store. */
 export type StoreRestore = Body<"POST /v1/store/restore">;
+/** Body of a request that repairs one record. */
 export type StoreRepair = Body<"POST /v1/store/repair">;
 /** `restored`: the last readable value was written again. `removed`: there was none. `unchanged`: it can be read, or is gone. */
 export const StoreRepaired = object({
@@ -125,4 +135,5 @@ export const StoreRepaired = object({
   action: Type.Enum(["restored", "removed", "unchanged"]),
 });
 export type StoreRepaired = Static<typeof StoreRepaired>;
+/** Body of `POST /v1/store/recover`. */
 export type StoreRecover = Body<"POST /v1/store/recover">;

@@ -12,6 +12,7 @@ import { OperationSummary } from "../model/operation.ts";
 import { count, error, list, object, text } from "../model/schema.ts";
 import { LoadedPolicy } from "../participant/network-commands.ts";
 
+/** Schema of a row of the list of machines. */
 export const machineRow = {
   record: MachineRecord,
   /** The record's state; `drained`: it is draining, and no commit names it any more. */
@@ -26,13 +27,18 @@ export const machineRow = {
   handshakeAgeMs: Type.Optional(Type.Number()),
   observation: Type.Optional(MachineObservation),
 };
+/** One member: its record, and what it observes. */
 export const MachineRow = object(machineRow);
+/** Static type of the schema of this name. */
 export type MachineRow = Static<typeof MachineRow>;
+/** All members with what they answer. */
 export const MachineList = object({
   kind: Type.Literal("machines"),
   machines: list(MachineRow),
 });
+/** Static type of the schema of this name. */
 export type MachineList = Static<typeof MachineList>;
+/** Round-trip times between machines, in milliseconds. */
 export const RttTable = object({
   kind: Type.Literal("rtt"),
   rows: list(
@@ -44,9 +50,11 @@ export const RttTable = object({
     }),
   ),
 });
+/** Static type of the schema of this name. */
 export type RttTable = Static<typeof RttTable>;
 const warnings = list(object({ message: text(), hint: text() }));
 
+/** One instance: as committed, and as observed. */
 export const InstanceRow = object({
   id: text(),
   namespace: text(),
@@ -58,7 +66,9 @@ export const InstanceRow = object({
   observed: Type.Optional(ObservedInstance),
   state: Type.Enum(["running", "exited", "missing", "unknown", "created", "stray"]),
 });
+/** Static type of the schema of this name. */
 export type InstanceRow = Static<typeof InstanceRow>;
+/** Instances, committed and observed. */
 export const InstanceList = object({
   kind: Type.Literal("instances"),
   instances: list(InstanceRow),
@@ -68,7 +78,9 @@ export const InstanceList = object({
   /** Records of these namespaces that cannot be read. */
   warnings: Type.Optional(warnings),
 });
+/** Static type of the schema of this name. */
 export type InstanceList = Static<typeof InstanceList>;
+/** Schema of a row of the list of namespaces. */
 export const namespaceRow = {
   namespace: text(),
   revision: count(),
@@ -77,13 +89,17 @@ export const namespaceRow = {
   wanted: count(),
   routes: list(CommittedRoute),
 };
+/** One namespace, with counts of wanted and running instances. */
 export const NamespaceRow = object(namespaceRow);
+/** Static type of the schema of this name. */
 export type NamespaceRow = Static<typeof NamespaceRow>;
+/** Whether a request changed anything. */
 export const Changed = object({
   added: list(text()),
   changed: list(text()),
   removed: list(text()),
 });
+/** Static type of the schema of this name. */
 export type Changed = Static<typeof Changed>;
 /** What a commit changed against the one before it, by name. */
 export const CommitChanges = object({
@@ -97,21 +113,28 @@ export const CommitChanges = object({
   }),
 });
 export type CommitChanges = Static<typeof CommitChanges>;
+/** A commit in the history. */
 export const HistoryRow = object({ ...stamp, revision: count(), changes: CommitChanges });
+/** Static type of the schema of this name. */
 export type HistoryRow = Static<typeof HistoryRow>;
+/** Commits of a namespace, newest first. */
 export const CommitHistory = object({
   kind: Type.Literal("history"),
   namespace: text(),
   commits: list(HistoryRow),
 });
+/** Static type of the schema of this name. */
 export type CommitHistory = Static<typeof CommitHistory>;
+/** One commit, whole. */
 export const CommitDocument = object({
   kind: Type.Literal("commit"),
   namespace: text(),
   revision: count(),
   commit: Commit,
 });
+/** Static type of the schema of this name. */
 export type CommitDocument = Static<typeof CommitDocument>;
+/** The manifest that a namespace's present commit amounts to. */
 export const ManifestDocument = object({
   kind: Type.Literal("manifest"),
   namespace: text(),
@@ -120,6 +143,7 @@ export const ManifestDocument = object({
   /** TOML. */
   text: text(),
 });
+/** Static type of the schema of this name. */
 export type ManifestDocument = Static<typeof ManifestDocument>;
 /** A committed volume, or a copy that no commit has: `committed` is false. */
 export const volumeRow = {
@@ -137,14 +161,19 @@ export const volumeRow = {
   moved: Type.Optional(VolumeMove),
   observed: Type.Optional(ObservedVolume),
 };
+/** One volume: as committed, and its copies. Sizes are bytes. */
 export const VolumeRow = object(volumeRow);
+/** Static type of the schema of this name. */
 export type VolumeRow = Static<typeof VolumeRow>;
+/** Volumes of a namespace or of all. */
 export const VolumeList = object({
   kind: Type.Literal("volumes"),
   volumes: list(VolumeRow),
   unreachable: list(text()),
 });
+/** Static type of the schema of this name. */
 export type VolumeList = Static<typeof VolumeList>;
+/** Snapshots of a volume. Sizes are bytes. */
 export const SnapshotList = object({
   kind: Type.Literal("snapshots"),
   namespace: text(),
@@ -154,7 +183,9 @@ export const SnapshotList = object({
   /** Oldest first. */
   snapshots: list(ObservedSnapshot),
 });
+/** Static type of the schema of this name. */
 export type SnapshotList = Static<typeof SnapshotList>;
+/** The cluster as this machine sees it. */
 export const ClusterStatus = object({
   kind: Type.Literal("status"),
   cluster: Type.Optional(ClusterRecord),
@@ -169,9 +200,11 @@ export const ClusterStatus = object({
   }),
   warnings,
 });
+/** Static type of the schema of this name. */
 export type ClusterStatus = Static<typeof ClusterStatus>;
 /** `from` may open connections to `to`: a namespace, `namespace/service`, `gateways`, `dns`, `outside`, or `*`. */
 const NetworkEdge = object({ from: text(), to: text(), why: text() });
+/** Round-trip time from one machine to another. */
 export type NetworkEdge = Static<typeof NetworkEdge>;
 /** What may talk to what. */
 export const NetworkPolicyDocument = object({
@@ -189,6 +222,7 @@ export const NetworkPolicyDocument = object({
   ),
 });
 export type NetworkPolicyDocument = Static<typeof NetworkPolicyDocument>;
+/** Checks of this machine, each with a fix. */
 export const DoctorReport = object({
   kind: Type.Literal("doctor"),
   ok: Type.Boolean(),
@@ -202,7 +236,9 @@ export const DoctorReport = object({
     }),
   ),
 });
+/** Static type of the schema of this name. */
 export type DoctorReport = Static<typeof DoctorReport>;
+/** One line of a followed log, or a gap in it. */
 export const LogEvent = Type.Union([
   object({
     type: Type.Literal("line"),
@@ -220,4 +256,5 @@ export const LogEvent = Type.Union([
     error: error(),
   }),
 ]);
+/** Static type of the schema of this name. */
 export type LogEvent = Static<typeof LogEvent>;

@@ -28,6 +28,7 @@ export const Input = Type.Object({
 /** As a client sends it. */
 export type DeployRequest = Shape<typeof Input>;
 
+/** Input of `deploy`, parsed: the manifest with its namespace, and the digest of each bundle. */
 export type DeployInput = {
   /** As `parseManifest` returns it; `namespace` overridden already. */
   readonly manifest: Manifest;

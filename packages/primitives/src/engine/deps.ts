@@ -14,6 +14,7 @@ export interface RegisteredPrimitive {
   readonly ports: PrimitivePorts;
 }
 
+/** Registered primitives, by name. */
 export type PrimitiveRegistry = ReadonlyMap<string, RegisteredPrimitive>;
 
 /** Forgets a primitive's own types, keeping it together with ports that fit it. */
@@ -28,10 +29,14 @@ export function register(primitive: AnyPrimitive, ports: PrimitivePorts): Regist
   return { primitive, ports };
 }
 
+/** What the engine needs of its host, besides the primitive. */
 export interface EngineDeps<Ports extends PrimitivePorts = PrimitivePorts> {
   readonly ports: Ports;
   readonly clock: Clock;
-  readonly ids: { newOperationId(): string };
+  readonly ids: {
+    /** A new ULID. */
+    newOperationId(): string;
+  };
   /** The machine that this daemon is, and who asked (`user@machine`, for people). */
   readonly self: { readonly machine: string; readonly by: string };
   /** The store's generation now; part of every fence. */
@@ -48,6 +53,7 @@ export interface EngineDeps<Ports extends PrimitivePorts = PrimitivePorts> {
 /** `prepare`: a preview whose plan is kept, to be applied later by the id in its view. */
 export type RunMode = "preview" | "prepare" | "apply";
 
+/** One command for `runOperation`. */
 export interface RunRequest<Sent = unknown, M extends RunMode = RunMode> {
   readonly input: Sent;
   readonly mode: M;
@@ -55,6 +61,7 @@ export interface RunRequest<Sent = unknown, M extends RunMode = RunMode> {
   readonly prepared?: { readonly id: string; readonly hash: string };
 }
 
+/** Nothing was touched; every reason at once. */
 export type Refused = {
   readonly kind: "refused";
   readonly primitive: string;

@@ -94,6 +94,7 @@ export function isFinal(state: OperationState): boolean {
 
 const iso = (ms: number) => new Date(ms).toISOString();
 
+/** The line of the operation log that a record amounts to. */
 export function summaryOf(record: OperationRecord): OperationSummary {
   const { operation, primitive, scope, state, coordinator, by } = record;
   // The scopes that name its subject; the others (a deploy's routes) only exclude concurrent operations.

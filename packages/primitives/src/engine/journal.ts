@@ -28,6 +28,7 @@ export interface JournalOptions {
   readonly lost: AbortSignal;
 }
 
+/** All entries of an operation's journal, in order. */
 export async function readJournal(store: JournalStore, operation: string): Promise<readonly JournalEntry[]> {
   return store.read(operation);
 }

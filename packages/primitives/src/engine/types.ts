@@ -23,6 +23,7 @@ export type ReadOutput<K extends Kinds, Missing = never> = <N extends keyof K & 
   ...kinds: readonly N[]
 ) => K[N]["out"] | Missing;
 
+/** What a step may use. */
 export interface StepContext<Ports, K extends Kinds = Kinds> {
   readonly ports: Ports;
   readonly operation: string;
@@ -43,6 +44,7 @@ export interface StepDef<Ports, Args extends Json, Out extends Json, K extends K
   timeoutMs(args: Args): number;
   /** Transient errors (`machine_unreachable`, `store_unavailable`, `deadline_exceeded` of the transport) are retried inside the deadline when true. */
   readonly retryTransient: boolean;
+  /** Does it; safe to call twice. Resolves with the output, which is journaled. */
   apply(args: Args, context: StepContext<Ports, K>): Promise<Out>;
   /**
    * Whether the effect can be lost after the step is done, e.g. a process whose machine lost power: a resumed operation runs such steps
@@ -67,6 +69,7 @@ type FactPoint = {
   };
 }[FactName];
 
+/** The ports that every primitive has. */
 export interface PrimitivePorts {
   readonly store: Store;
   readonly machines: Machines;
@@ -114,6 +117,7 @@ export interface Primitive<
       readonly output: ReadOutput<K>;
     },
   ): CommitPoint;
+  /** Pure: what the operation reports, after the commit. */
   result(
     input: In,
     plan: Plan<K, S>,

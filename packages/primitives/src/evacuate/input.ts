@@ -15,4 +15,5 @@ export const Input = Type.Object({
   ),
 });
 
+/** Input of the primitive `evacuate`; the schema above describes each field. */
 export type EvacuateInput = Shape<typeof Input>;

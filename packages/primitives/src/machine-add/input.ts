@@ -34,6 +34,7 @@ export const Input = Type.Object({
 
 /** As an operator gives it. */
 export type MachineAddRequest = Shape<typeof Input>;
+/** Input of `machine-add`, parsed. */
 export type MachineAddInput = Omit<MachineAddRequest, "target"> & { readonly target: RemoteTarget };
 
 /** Reads `user@host`, `user@host:port` or `user@[v6]:port`. */

@@ -12,6 +12,7 @@ export interface MemberPorts extends PrimitivePorts {
   subnets(cluster: ClusterRecord): SubnetPlan | Promise<SubnetPlan>;
 }
 
+/** Ports of `machine-add`: SSH too, and the plan of subnets. */
 export interface MachineAddPorts extends MemberPorts {
   readonly remote: Remote;
   /** What this daemon runs, and so what the target gets. */

@@ -19,12 +19,14 @@ const JoiningMachine = Type.Object({
     description: "Its own networks, to refuse an overlap with the cluster's range.",
   }),
 });
+/** A machine that comes with a token, by its own words. */
 export type JoiningMachine = Shape<typeof JoiningMachine>;
 
 export const Input = Type.Object({
   invite: Type.String({ pattern: INVITE_ID.source, description: "the id of an invite" }),
   self: JoiningMachine,
 });
+/** Input of `machine-join`: the machine, and the invite that admits it. */
 export type MachineJoinInput = Shape<typeof Input>;
 
 /** It comes from a machine that is no member yet, and its contents end up in the configuration of every member. */

@@ -3,6 +3,7 @@ import type { Invite } from "../model/invite.ts";
 import type { Joiner } from "../ports/joiner.ts";
 import type { MachineJoinInput } from "./input.ts";
 
+/** Ports of `machine-join`: the machine that waits too. */
 export interface MachineJoinPorts extends MemberPorts {
   readonly joiner: Joiner;
   /** Milliseconds since the epoch: invites expire. */

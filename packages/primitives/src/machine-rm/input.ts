@@ -19,4 +19,5 @@ export const Input = Type.Object({
   ),
 });
 
+/** Input of the primitive `machine-rm`; the schema above describes each field. */
 export type MachineRmInput = Shape<typeof Input>;

@@ -6,4 +6,5 @@ export const Input = Type.Object({
   machine: label("The machine that gets this machine's version."),
 });
 
+/** Input of the primitive `machine-update`; the schema above describes each field. */
 export type MachineUpdateInput = Shape<typeof Input>;

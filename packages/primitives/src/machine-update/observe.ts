@@ -5,6 +5,7 @@ import type { InstalledBuilds } from "../participant/update-commands.ts";
 import { LOOK } from "../ports/machines.ts";
 import type { MachineUpdateInput } from "./input.ts";
 
+/** Ports of `machine-update`: the source of the payload too. */
 export interface MachineUpdatePorts extends PrimitivePorts {
   readonly source: UpdateSource;
 }
@@ -12,6 +13,7 @@ export interface MachineUpdatePorts extends PrimitivePorts {
 /** The machine whose daemon runs the operation: the other one gets its installed build. */
 export interface UpdateSource {
   readonly machine: string;
+  /** The build that this machine offers. */
   look(): Promise<InstalledBuilds & { readonly neededBytes: number }>;
 }
 

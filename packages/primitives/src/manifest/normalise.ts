@@ -12,6 +12,7 @@ type Unresolved<Spec> = Omit<Spec, "image" | "bundle"> & {
 export type ServiceDraft = Unresolved<ServiceSpec>;
 export type JobDraft = Unresolved<JobSpec>;
 
+/** A manifest with every default filled in. */
 export type NormalManifest = {
   readonly namespace: string;
   readonly services: Readonly<Record<string, ServiceDraft>>;

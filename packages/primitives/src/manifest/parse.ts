@@ -7,6 +7,7 @@ import { shapeChecker } from "../model/shape.ts";
 import { checkMeaning } from "./check.ts";
 import { type Manifest, ManifestSchema } from "./schema.ts";
 
+/** The manifest, or every problem in it. */
 export type ManifestResult =
   | { readonly ok: true; readonly manifest: Manifest }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };

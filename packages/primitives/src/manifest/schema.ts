@@ -223,6 +223,7 @@ const volume = Type.Object(
   closed,
 );
 
+/** The JSON Schema of manifests, published as `schema.json`. */
 export const ManifestSchema = Type.Object(
   {
     namespace: name("The environment that this manifest describes."),
@@ -245,6 +246,7 @@ export const ManifestSchema = Type.Object(
   },
 );
 
+/** A manifest as written: see docs/manifest.md. */
 export type Manifest = Static<typeof ManifestSchema>;
 export type ManifestService = NonNullable<Manifest["services"]>[string];
 export type ManifestJob = NonNullable<Manifest["jobs"]>[string];

@@ -18,4 +18,5 @@ export const Input = Type.Object({
   ),
   bytesPerSecond: Type.Optional(bytes("Limit of the transfer while the service runs.")),
 });
+/** Input of the primitive `migrate`; the schema above describes each field. */
 export type MigrateInput = Shape<typeof Input>;

@@ -1,6 +1,7 @@
 import Type, { type Static } from "typebox";
 import { address, count, list, map, object, port, text } from "./schema.ts";
 
+/** An instance that runs, or is about to, and is not committed. */
 export const CandidateInstance = object({
   id: text(),
   service: text(),
@@ -11,6 +12,7 @@ export const CandidateInstance = object({
   /** Its readiness check has succeeded: the operation's other candidates find it by name. Never true for a job. */
   ready: Type.Boolean(),
 });
+/** Static type of the schema of this name. */
 export type CandidateInstance = Static<typeof CandidateInstance>;
 
 /**

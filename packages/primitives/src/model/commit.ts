@@ -6,18 +6,22 @@ import { address, count, list, map, object, port, text } from "./schema.ts";
 export type EnvValue = string | { readonly secret: string };
 
 const RouteTarget = { port: text() };
+/** A route of a service: an HTTP host and path, or a TCP port. */
 export const RouteSpec = Type.Union([
   object({ kind: Type.Literal("http"), host: text(), path: text(), ...RouteTarget }),
   object({ kind: Type.Literal("tcp"), listen: port(), ...RouteTarget }),
 ]);
+/** Static type of the schema of this name. */
 export type RouteSpec = Static<typeof RouteSpec>;
 
+/** When an instance counts as ready. Times are milliseconds. */
 export const Readiness = Type.Union([
   object({ kind: Type.Literal("http"), path: text(), port: text(), timeoutMs: count() }),
   object({ kind: Type.Literal("tcp"), port: text(), timeoutMs: count() }),
   /** No request: its program must run for `settleMs` without ending. */
   object({ kind: Type.Literal("running"), settleMs: count(), timeoutMs: count() }),
 ]);
+/** Static type of the schema of this name. */
 export type Readiness = Static<typeof Readiness>;
 
 /** What services and jobs have in common. Secrets only by name. */
@@ -76,6 +80,7 @@ export const JobSpec = object({
 });
 export type JobSpec = Static<typeof JobSpec>;
 
+/** A service in a commit: its spec and the hash of it. */
 export const CommittedService = object({
   /** Hash of `spec`. */
   revision: text(),
@@ -85,6 +90,7 @@ export const CommittedService = object({
   /** Nothing of it runs, because the operator stopped it. A deploy does not start it. */
   stopped: Type.Optional(Type.Literal(true)),
 });
+/** Static type of the schema of this name. */
 export type CommittedService = Static<typeof CommittedService>;
 
 /** One value of a secret. Setting it again makes another version. */
@@ -96,6 +102,7 @@ export const SecretRef = object({
 });
 export type SecretRef = Static<typeof SecretRef>;
 
+/** A committed instance: its machine, overlay address and ports. */
 export const Instance = object({
   /** Unique for ever: `<namespace>.<service>.<slot>.<last characters of the operation id>`. */
   id: text(),
@@ -114,16 +121,20 @@ export const Instance = object({
   /** The secrets that it was started with, by variable; absent when it has none. */
   secrets: Type.Optional(map(SecretRef)),
 });
+/** Static type of the schema of this name. */
 export type Instance = Static<typeof Instance>;
 
+/** Properties of a volume. Sizes are bytes. */
 export const VolumeSpec = object({
   /** `single`: one instance writes at a time. `shared`: any number of instances on the volume's machine. */
   scope: Type.Enum(["single", "shared"]),
   quotaBytes: Type.Optional(count()),
   recordsizeBytes: Type.Optional(count()),
 });
+/** Static type of the schema of this name. */
 export type VolumeSpec = Static<typeof VolumeSpec>;
 
+/** The snapshot that a volume was made from. */
 export const VolumeOrigin = object({
   namespace: text(),
   volume: text(),
@@ -131,6 +142,7 @@ export const VolumeOrigin = object({
   /** Of the snapshot, where it came in a file: what tells that file from any other. */
   guid: Type.Optional(text()),
 });
+/** The evidence of a volume's last move: the snapshot that arrived. */
 export const VolumeMove = object({ from: text(), snapshot: text(), guid: text() });
 
 /** One volume of a namespace. Exactly one dataset on one machine is it; other copies are sealed, incoming or retired. */
@@ -149,6 +161,7 @@ export const Volume = object({
 });
 export type Volume = Static<typeof Volume>;
 
+/** A snapshot that a commit names, with its ZFS guid. */
 export const VolumeSnapshot = object({
   /** Name of the volume. */
   volume: text(),
@@ -158,6 +171,7 @@ export const VolumeSnapshot = object({
   /** Of the snapshot; the same on every machine that received it. */
   guid: text(),
 });
+/** Static type of the schema of this name. */
 export type VolumeSnapshot = Static<typeof VolumeSnapshot>;
 
 /** `since`: the operation in which the namespace took the host. Absent for TCP routes, and for hosts taken before 0.4: those are older than any. */

@@ -39,7 +39,9 @@ export const FACTS = {
   "volume-prune": object(done),
 };
 
+/** The first word of a fact's key, which decides its type. */
 export type FactName = keyof typeof FACTS;
+/** The type of each kind of fact. */
 export type FactTypes = { readonly [P in FactName]: Static<(typeof FACTS)[P]> };
 
 /** `cluster` is one fact; of the others there is one per name: `machine.m2`. */
@@ -58,6 +60,7 @@ export function factName(key: string): FactName | undefined {
   return Object.hasOwn(FACTS, name) ? (name as FactName) : undefined;
 }
 
+/** Whether an entry is a fact of this kind; narrows its type. */
 export const isFact = <P extends FactName>(
   name: P,
   fact: { readonly key: string; readonly value: unknown },

@@ -3,6 +3,7 @@ const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /** A ULID in upper-case Crockford base 32. */
 export const OPERATION_ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
+/** Whether it is a ULID in upper case. */
 export function isOperationId(value: unknown): value is string {
   return typeof value === "string" && OPERATION_ID.test(value);
 }

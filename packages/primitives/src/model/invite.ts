@@ -24,6 +24,7 @@ export const Invite = object({
 });
 export type Invite = Static<typeof Invite>;
 
+/** The pattern of an invite's id. */
 export const INVITE_ID = /^[0-9a-f]{16}$/;
 
 /** An answer can be lost: for so long the machine that used an invite may ask again. */

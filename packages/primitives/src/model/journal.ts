@@ -51,6 +51,7 @@ const Opening = object(opening);
 /** The identity of an operation, fixed by its first entry. `coordinator`: the machine that runs it; `by`: the user. */
 export type Opening = Static<typeof Opening>;
 
+/** One entry of an operation's journal. */
 export const JournalEntry = Type.Union([
   entry("opened", opening),
   /** The first plan, or a new one after the last was undone. */
@@ -75,7 +76,9 @@ export const JournalEntry = Type.Union([
     owed: list(Owed),
   }),
 ]);
+/** Static type of the schema of this name. */
 export type JournalEntry = Static<typeof JournalEntry>;
 
 type WithoutStamp<T> = T extends unknown ? Omit<T, keyof typeof stamp> : never;
+/** One entry of a journal, without operation and time. */
 export type EntryBody = WithoutStamp<JournalEntry>;

@@ -52,6 +52,7 @@ export const datasetLength = (
   snapshot = OPERATION_SNAPSHOT,
 ): number => LIMITS.zfsRoot + "/volumes/".length + namespace.length + 1 + id.length + 1 + snapshot;
 
+/** Bytes of a text in UTF-8. */
 export const bytesOf = (text: string): number => Buffer.byteLength(text);
 
 /** What a program's command and environment take: each word with its NUL and its pointer. */

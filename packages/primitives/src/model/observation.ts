@@ -3,8 +3,10 @@ import { count, list, map, object, text } from "./schema.ts";
 
 const identity = { id: text(), namespace: text(), name: text() };
 const VolumeIdentity = object(identity);
+/** A volume's namespace, name and id. */
 export type VolumeIdentity = Static<typeof VolumeIdentity>;
 
+/** A snapshot on one machine. Sizes are bytes. */
 export const ObservedSnapshot = object({
   name: text(),
   guid: text(),
@@ -12,8 +14,10 @@ export const ObservedSnapshot = object({
   createdAt: text(),
   usedBytes: count(),
 });
+/** Static type of the schema of this name. */
 export type ObservedSnapshot = Static<typeof ObservedSnapshot>;
 
+/** What a copy of a volume may be used for. */
 export const CopyState = Type.Enum(["active", "sealed", "incoming", "retired"]);
 
 /**
@@ -47,6 +51,7 @@ export const ObservedStorage = object({
 });
 export type ObservedStorage = Static<typeof ObservedStorage>;
 
+/** An instance as its machine sees it. */
 export const ObservedInstance = object({
   id: text(),
   namespace: text(),
@@ -65,6 +70,7 @@ export const ObservedInstance = object({
   memoryBytes: Type.Optional(count()),
   cpuNanos: Type.Optional(Type.Number()),
 });
+/** Static type of the schema of this name. */
 export type ObservedInstance = Static<typeof ObservedInstance>;
 
 /** Live, looked at when a decision needs it; never stored. */

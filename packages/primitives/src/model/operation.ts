@@ -2,6 +2,7 @@ import Type, { type Static } from "typebox";
 import type { Json } from "./json.ts";
 import { count, error, json, list, object, text } from "./schema.ts";
 
+/** One command as the local API takes it. */
 export type OperationRequest = {
   readonly primitive: string;
   readonly input: Json;
@@ -17,6 +18,7 @@ export type OperationRequest = {
   readonly by: string;
 };
 
+/** Where an operation stands. */
 export const OperationState = Type.Enum([
   "running",
   "done",
@@ -25,12 +27,14 @@ export const OperationState = Type.Enum([
   "interrupted",
   "cleanup-owed",
 ]);
+/** Static type of the schema of this name. */
 export type OperationState = Static<typeof OperationState>;
 
 const steps = list(
   object({ id: text(), title: text(), machine: Type.Optional(text()), needs: list(text()) }),
 );
 
+/** A plan as shown: without arguments, which hold environment values. */
 export const PlanView = object({
   kind: Type.Literal("plan"),
   primitive: text(),
@@ -54,6 +58,7 @@ export type PlanView<S = Json> = Omit<Static<typeof PlanView>, "summary"> & { re
 /** Steps after the commit, or undos, that did not succeed. */
 const owed = list(object({ step: text(), error: error() }));
 
+/** How an operation ended. `ms`: milliseconds. */
 export const OperationResult = object({
   kind: Type.Literal("operation"),
   operation: text(),
@@ -72,7 +77,9 @@ export type OperationResult<R extends Json = Json> = Omit<Static<typeof Operatio
   readonly output: R | null;
 };
 
+/** Schema of the event that an operation waits. */
 export const waitingEvent = object({ type: Type.Literal("waiting"), what: text() });
+/** Schema of the event that a step changed its state. */
 export const stepEvent = object({
   type: Type.Literal("step"),
   step: text(),
@@ -83,6 +90,7 @@ export const stepEvent = object({
   error: Type.Optional(error()),
 });
 
+/** One event of a running operation; `result` or `refused` is the last. */
 export const OperationEvent = Type.Union([
   object({
     type: Type.Literal("accepted"),
@@ -116,6 +124,7 @@ export const OperationEvent = Type.Union([
     result: OperationResult,
   }),
 ]);
+/** Static type of the schema of this name. */
 export type OperationEvent = Static<typeof OperationEvent>;
 
 /** One line of the operation log: what the journal adds up to. */
@@ -134,6 +143,7 @@ export const OperationSummary = object({
 });
 export type OperationSummary = Static<typeof OperationSummary>;
 
+/** An operation with its plan and steps. */
 export const OperationDetail = object({
   kind: Type.Literal("operation-detail"),
   summary: OperationSummary,
@@ -151,9 +161,12 @@ export const OperationDetail = object({
   ),
   owed: owed,
 });
+/** Static type of the schema of this name. */
 export type OperationDetail = Static<typeof OperationDetail>;
 
+/** The newest operations. */
 export const OperationList = object({ kind: Type.Literal("operations"), operations: list(OperationSummary) });
+/** Static type of the schema of this name. */
 export type OperationList = Static<typeof OperationList>;
 
 /** `state`: the state of the operation to abort; `running`: its runner was asked to abort it. */

@@ -70,6 +70,7 @@ export const IMAGE = bounded(
 /** A folder or tar beside the manifest; read by the client only. */
 export const BUNDLE_PATH = bounded(4096, "[^\\u0000-\\u001f\\u007f-][^\\u0000-\\u001f\\u007f]*");
 
+/** A SHA-256 digest as OCI writes it. */
 export const DIGEST = "^sha256:[a-f0-9]{64}$";
 
 /** Text that becomes an argument or an environment value. */

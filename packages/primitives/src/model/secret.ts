@@ -18,6 +18,7 @@ export const SecretRecord = object({
 });
 export type SecretRecord = Static<typeof SecretRecord>;
 
+/** The key of the fact of a secret. */
 export const secretKey = ({
   namespace,
   name,

@@ -8,4 +8,5 @@ export const Input = Type.Object({
     Type.Boolean({ description: "Also replace a commit that a newer version of Ployz wrote." }),
   ),
 });
+/** Input of the primitive `namespace-repair`; the schema above describes each field. */
 export type NamespaceRepairInput = Shape<typeof Input>;

@@ -160,6 +160,7 @@ export interface Commands extends UpdateCommands, ImageCommands, NetworkCommands
   };
 }
 
+/** What one machine offers another to pull. */
 export type TransferOffer =
   | { readonly kind: "image" | "bundle"; readonly digest: string; readonly machine: string }
   /** A part of an image, by its digest, from a byte on. */
@@ -177,6 +178,7 @@ export type TransferOffer =
       readonly machine: string;
     };
 
+/** All that a machine needs to start an instance. */
 export type InstanceStart = {
   readonly id: string;
   readonly namespace: string;
@@ -199,10 +201,12 @@ export type InstanceStart = {
   readonly volumes?: readonly InstanceVolume[];
 };
 
+/** A volume of an instance, and where it is mounted. */
 export type InstanceVolume = {
   readonly id: string;
   readonly target: string;
   readonly scope: VolumeSpec["scope"];
 };
 
+/** Names of the commands. */
 export type CommandName = keyof Commands;

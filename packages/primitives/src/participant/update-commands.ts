@@ -22,6 +22,7 @@ export interface UpdateCommands {
   };
 }
 
+/** Builds of Ployz on one machine. */
 export type InstalledBuilds = {
   readonly version: string;
   /** What the daemon that answers runs. */

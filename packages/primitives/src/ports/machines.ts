@@ -9,6 +9,7 @@ export interface Fence {
   readonly revision: number;
 }
 
+/** Deadline (ms), abort and fence of one call. */
 export interface CallOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -31,6 +32,7 @@ export const LOOK = { timeoutMs: 30_000, silentTimeoutMs: 3_000 } as const;
  * `fenced` (a newer holder was seen), or the participant's own error.
  */
 export interface Machines {
+  /** Calls one machine. Throws `machine_unreachable`, `deadline_exceeded` or the code that the machine answers with. */
   call<N extends keyof Commands>(
     machine: string,
     command: N,

@@ -4,9 +4,11 @@ import type { OperationResult } from "../model/operation.ts";
 /** An operation that a step of another runs: with a commit, a lease and a journal of its own. */
 export type Nested = { readonly primitive: string; readonly input: Json };
 
+/** How the outer operation follows a nested one. */
 export interface NestedOptions {
   /** Undoes it, as long as it is not committed. */
   readonly signal: AbortSignal;
+  /** Live only: what the nested operation does now. */
   progress(note: string, numbers?: { readonly done?: number; readonly total?: number }): void;
 }
 

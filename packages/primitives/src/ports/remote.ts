@@ -1,5 +1,6 @@
 import type { Json } from "../model/json.ts";
 
+/** A machine's SSH address. */
 export type RemoteTarget = { readonly user: string; readonly host: string; readonly port: number };
 
 /** What a fresh look at a machine over SSH finds. */
@@ -40,6 +41,7 @@ export type RemoteFacts = {
  * (`details.fingerprint`), `ssh_host_key_changed`, `remote_failed` (`details.stderr`).
  */
 export interface Remote {
+  /** Reads the machine: system, packages, Ployz. */
   facts(target: RemoteTarget, signal: AbortSignal): Promise<RemoteFacts>;
   /** From the target's own package sources. */
   installPackages(target: RemoteTarget, packages: readonly string[], signal: AbortSignal): Promise<void>;

@@ -36,6 +36,7 @@ export interface Entry<T, K extends string = string> {
 export interface CommitLog<T = Commit> {
   /** @throws PloyzError `record_unreadable` when the last one cannot be read. */
   last(namespace: string): Promise<Entry<T> | undefined>;
+  /** The commit of a namespace at a revision. */
   at(namespace: string, revision: number): Promise<Entry<T> | undefined>;
   /** Newest first. */
   history(namespace: string, limit: number): Promise<readonly Entry<T>[]>;
@@ -50,20 +51,24 @@ export interface CommitLog<T = Commit> {
   follow(signal: AbortSignal): AsyncIterable<FollowEvent<Entry<T>>>;
 }
 
+/** The revision, or that another commit came first. */
 export type AppendResult =
   | { readonly committed: true; readonly revision: number }
   /** What stands there instead, unchecked. */
   | { readonly committed: false; readonly last: Entry<Json> | undefined };
 
+/** A change that a follower sees; `synced` once it has seen all that stood. */
 export type FollowEvent<E> =
   | { readonly type: "put"; readonly entry: E }
   | { readonly type: "delete"; readonly key: string; readonly revision: number }
   | { readonly type: "synced"; readonly revision: number };
 
+/** The revision, or that it changed before. */
 export type WriteResult<E> =
   | { readonly ok: true; readonly revision: number }
   | { readonly ok: false; readonly current: E | undefined };
 
+/** Whether it was removed, or changed before. */
 export type RemoveResult = { readonly ok: true; readonly revision: number } | { readonly ok: false };
 
 /** One fact of the given name, with its value's type. */
@@ -80,6 +85,7 @@ export interface FactStore {
   get<K extends FactKey>(key: K): Promise<Entry<FactOf<K>, K> | undefined>;
   /** Every fact whose key is `name` or starts with `name.`; all facts when it is empty. Sorted by key. */
   list<P extends FactName>(name: P): Promise<readonly Fact<P>[]>;
+  /** Every fact. */
   list(name: ""): Promise<readonly Fact[]>;
   /** Writes if the present revision is `expected` (0: must not exist). Writing an equal value at the same expectation twice is `ok`. */
   put<K extends FactKey>(
@@ -96,6 +102,7 @@ export interface FactStore {
   follow(name: FactName | "", signal: AbortSignal): AsyncIterable<FactEvent>;
 }
 
+/** Who holds a lease. */
 export interface LeaseHolder {
   readonly operation: string;
   /** The machine whose daemon runs the operation. */
@@ -114,10 +121,12 @@ export interface Lease {
   readonly revision: number;
 }
 
+/** The lease, or who holds it. */
 export type AcquireResult =
   | { readonly acquired: true; readonly lease: Lease }
   | { readonly acquired: false; readonly held: Lease };
 
+/** Leases with a TTL; their revision is the fence. */
 export interface LeaseStore {
   /** Wins a free or expired scope; resolves as acquired when the same holder has it already. `ttlMs` is rounded up to whole seconds. */
   acquire(scope: string, holder: LeaseHolder, ttlMs: number): Promise<AcquireResult>;
@@ -125,7 +134,9 @@ export interface LeaseStore {
   renew(lease: Lease): Promise<Lease | undefined>;
   /** Frees the scope if `lease` is still what stands there; anything else is left alone. */
   release(lease: Lease): Promise<void>;
+  /** The present lease of a scope. */
   get(scope: string): Promise<Lease | undefined>;
+  /** Every present lease. */
   list(): Promise<readonly Lease[]>;
   /** Resolves when the scope is free (released or expired), or when `signal` aborts. */
   whenFree(scope: string, signal: AbortSignal): Promise<void>;
@@ -144,6 +155,7 @@ export interface JournalStore<E = JournalEntry, S = OperationSummary> {
    * one that has ended never changes, and is read once.
    */
   summaries(limit: number, isEnded?: (summary: S) => boolean): Promise<readonly Entry<S>[]>;
+  /** The summary of one operation. */
   summary(operation: string): Promise<Entry<S> | undefined>;
   /** Last writer wins, bounded by the journal's own CAS: a summary is a fold of the journal, kept for listing. */
   putSummary(operation: string, summary: S): Promise<void>;
@@ -159,9 +171,14 @@ export interface RawStore {
 
 /** The calls of `FactStore`, on unchecked JSON. */
 export interface RawFacts {
+  /** The present value with its revision. */
   get(key: string): Promise<Entry<Json> | undefined>;
+  /** All that begin with this. */
   list(prefix: string): Promise<readonly Entry<Json>[]>;
+  /** Writes if the revision is the expected one; 0: it must not exist. */
   put(key: string, value: Json, expected: number): Promise<WriteResult<Entry<Json>>>;
+  /** Removes if the revision is the expected one. */
   remove(key: string, expected: number): Promise<RemoveResult>;
+  /** Every entry, then every change. */
   follow(prefix: string, signal: AbortSignal): AsyncIterable<FollowEvent<Entry<Json>>>;
 }

@@ -12,4 +12,5 @@ export const Input = Type.Object({
     ),
   ),
 });
+/** Input of the primitive `promote`; the schema above describes each field. */
 export type PromoteInput = Shape<typeof Input>;

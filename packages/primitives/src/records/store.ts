@@ -71,6 +71,7 @@ function reader<T>(
   };
 }
 
+/** The error about a record that cannot be read, with the command that repairs it. */
 export function unreadable(
   { key, revision, why, detail }: Unreadable,
   hint: string = repairOf({ key, why }),

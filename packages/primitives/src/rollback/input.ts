@@ -21,6 +21,7 @@ export const Input = Type.Object({
   ),
 });
 
+/** Input of the primitive `rollback`; the schema above describes each field. */
 export type RollbackInput = Shape<typeof Input>;
 
 /** Newest first. */

@@ -4,7 +4,9 @@ import type { Shape } from "../model/shape.ts";
 
 const port = Type.Integer({ minimum: 1, maximum: 65_535, description: "a port" });
 const cells = Type.Integer({ minimum: 1, maximum: 10_000 });
+/** Columns and rows. */
 export const TerminalSize = Type.Object({ columns: cells, rows: cells });
+/** Static type of the schema of this name. */
 export type TerminalSize = Shape<typeof TerminalSize>;
 
 const argv = Type.Array(Type.String({ maxLength: 131_072, pattern: "^[^\\u0000]*$" }), {

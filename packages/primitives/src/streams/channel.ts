@@ -9,6 +9,7 @@ export interface Channel {
   send(kind: FrameKind, payload?: Buffer | string): Promise<void>;
   /** Ends the connection after all sent frames. */
   end(): void;
+  /** Ends both directions at once. */
   destroy(): void;
 }
 

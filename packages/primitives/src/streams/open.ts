@@ -19,14 +19,19 @@ export interface OpenStream {
   readonly opened: StreamOpened;
   /** Waits for the program when it does not read. Ending it is the end of the program's input. */
   readonly input: Writable;
+  /** Tells the program the size of its terminal. */
   resize(size: TerminalSize): void;
+  /** Sends a signal to the program. */
   signal(name: NodeJS.Signals): void;
   /** Writes output until the end. Resolves with the exit code; fails when the connection breaks, which kills the program. */
   pump(to: StreamOutput): Promise<number>;
+  /** Ends the stream. */
   close(): void;
 }
 
+/** The path of the local API that opens a stream. */
 export const STREAM_PATH = "/v1/streams";
+/** The value of the `Upgrade` header. */
 export const STREAM_PROTOCOL = "ployz-stream/1";
 
 /** Opens a stream through a daemon. @throws PloyzError the daemon's own, or `daemon_unreachable`. */

@@ -32,6 +32,7 @@ const left = (namespace: number): number =>
   LIMITS.dataset -
   datasetLength({ namespace: letters(namespace), id: `${letters(namespace)}..${letters(8)}` });
 
+/** Values at each limit of a manifest, and one beyond it. */
 export const limitCases: readonly LimitCase[] = [
   {
     name: "a namespace of 63 letters",

@@ -12,6 +12,7 @@ export interface WaitingMachine {
 
 export interface MemoryJoiner extends Joiner {
   readonly waiting: ReadonlyMap<string, WaitingMachine>;
+  /** A machine that waits to join. */
   add(publicKey: string): WaitingMachine;
 }
 

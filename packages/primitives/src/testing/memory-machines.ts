@@ -7,6 +7,7 @@ import type { FactStore } from "../ports/store.ts";
 import { handlersOf } from "./memory-handlers.ts";
 import { CHANGING, checkFence, type MachineSetting, type MemoryMachine } from "./memory-participant.ts";
 
+/** Settings of all machines in memory. */
 export interface MemoryMachinesOptions {
   readonly clock: Clock;
   /** Machine ids; machine number n (from 1) has the subnet 10.101.n.0/24. */
@@ -14,6 +15,7 @@ export interface MemoryMachinesOptions {
   readonly registry?: MachineSetting["registry"];
   /** How instances behave; default: ready at once, jobs succeed. */
   readonly behaviour?: MachineSetting["behaviour"];
+  /** Whether a machine's daemon runs an operation; default: no. */
   readonly isRunning?: MachineSetting["isRunning"];
   /** Where membership is read: with it, a machine has the peers that the facts name. */
   readonly facts?: FactStore;
@@ -23,6 +25,7 @@ export interface MemoryMachines extends Machines {
   /** Throws for an unknown id. */
   machine(id: string): MemoryMachine;
   readonly all: readonly MemoryMachine[];
+  /** Another machine, with the next subnet. */
   add(id: string): MemoryMachine;
 }
 

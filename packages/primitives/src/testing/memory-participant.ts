@@ -14,6 +14,7 @@ export interface Behaviour {
   readonly logs?: readonly string[];
 }
 
+/** An instance of a machine in memory. */
 export interface MemoryInstance {
   readonly start: InstanceStart;
   state: "running" | "exited";
@@ -61,16 +62,20 @@ export interface MemoryMachine {
   readonly effects: string[];
 }
 
+/** What a machine in memory reads of the world around it. */
 export interface MachineSetting {
   readonly clock: Clock;
   /** What any machine can pull, by reference. */
   readonly registry: ReadonlyMap<string, { readonly digest: string; readonly sizeBytes: number }>;
+  /** How an instance behaves. */
   behaviour(start: InstanceStart): Behaviour;
+  /** Whether a machine's daemon runs an operation. */
   isRunning(machine: string, operation: string): boolean;
   /** Machine ids that the facts name; `undefined` in a world without membership. */
   members(): Promise<readonly string[] | undefined>;
   /** Whether its record says that it takes nothing new. */
   closed(machine: string): Promise<boolean>;
+  /** Whether a machine can be reached. */
   answers(machine: string): boolean;
   /** @throws PloyzError when one of them differs from the present facts. */
   haveSecrets(secrets: readonly SecretRef[]): Promise<void>;

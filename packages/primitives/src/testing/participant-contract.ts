@@ -5,6 +5,7 @@ import type { CallOptions, Machines } from "../ports/machines.ts";
 import type { TestApi } from "./contract.ts";
 import { unique } from "./store-contract.ts";
 
+/** A participant that the contract tests. */
 export interface MachineUnderTest {
   /** A secret that there is. */
   readonly secret: SecretRef;
@@ -13,6 +14,7 @@ export interface MachineUnderTest {
   readonly id: string;
   /** An instance that this machine can really run; the contract fills in id and address. */
   readonly runnable: Omit<Commands["instance.start"]["args"], "id" | "address">;
+  /** Ends it. */
   close(): Promise<void>;
 }
 

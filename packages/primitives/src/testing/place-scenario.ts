@@ -27,6 +27,7 @@ export function placeScenario(
   return {
     primitive: place,
     input: { namespace: "prod", items },
+    /** A fresh world, the same every time. */
     async world(): Promise<PlaceWorld> {
       const clock = createVirtualClock();
       const machines = createMemoryMachines({ clock, machines: ["m1", "m2"] });
@@ -36,6 +37,7 @@ export function placeScenario(
       await store.commits.append({ ...EMPTY, operation: "0", instances: [old] }, 0);
       return { clock, ports: { store, machines } };
     },
+    /** Everything reserved and committed. */
     async inspect({ ports }: PlaceWorld): Promise<Json> {
       const reserved = ports.machines.all.map(({ id, reservations }) => [
         id,

@@ -9,6 +9,7 @@ export interface StoreUnderTest {
   readonly raw: RawStore;
   /** Lets time pass by the store's clock. */
   sleep(ms: number): Promise<void>;
+  /** Ends it. */
   close(): Promise<void>;
 }
 

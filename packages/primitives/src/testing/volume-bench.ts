@@ -3,12 +3,14 @@ import type { Commands, InstanceVolume } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
 import { unique } from "./store-contract.ts";
 
+/** Machines with pools that the contract tests. */
 export interface VolumeMachines {
   readonly machines: Machines;
   /** Two machines with storage that reach each other. */
   readonly ids: readonly [string, string];
   /** An instance that both can really run, until it is stopped; the contract fills in the rest. */
   readonly runnable: Omit<Commands["instance.start"]["args"], "id" | "address" | "volumes">;
+  /** Ends them. */
   close(): Promise<void>;
 }
 

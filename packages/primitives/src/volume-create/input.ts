@@ -9,4 +9,5 @@ export const Input = Type.Object({
   machine: label("Where it is made."),
   ...volumeFields,
 });
+/** Input of the primitive `volume-create`; the schema above describes each field. */
 export type VolumeCreateInput = Shape<typeof Input>;

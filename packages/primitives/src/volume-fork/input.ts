@@ -12,4 +12,5 @@ export const Input = Type.Object({
   target: Where("the fork"),
   machine: Type.Optional(label("Another machine for the fork; its data is then copied there.")),
 });
+/** Input of the primitive `volume-fork`; the schema above describes each field. */
 export type VolumeForkInput = Shape<typeof Input>;

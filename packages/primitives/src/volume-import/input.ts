@@ -31,4 +31,5 @@ export const Input = Type.Object({
     },
   ),
 });
+/** Input of the primitive `volume-import`; the schema above describes each field. */
 export type VolumeImportInput = Shape<typeof Input>;

@@ -5,4 +5,5 @@ import type { Shape } from "../model/shape.ts";
 export const Input = Type.Object({
   namespace: label("The namespace whose old snapshots and retired copies go."),
 });
+/** Input of the primitive `volume-prune`; the schema above describes each field. */
 export type VolumePruneInput = Shape<typeof Input>;

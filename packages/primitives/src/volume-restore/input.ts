@@ -10,4 +10,5 @@ export const Input = Type.Object({
     description: "Name of the snapshot, as `volume snapshots` lists it.",
   }),
 });
+/** Input of the primitive `volume-restore`; the schema above describes each field. */
 export type VolumeRestoreInput = Shape<typeof Input>;

@@ -11,4 +11,5 @@ export const Input = Type.Object({
     ),
   ),
 });
+/** Input of the primitive `volume-snapshot`; the schema above describes each field. */
 export type VolumeSnapshotInput = Shape<typeof Input>;

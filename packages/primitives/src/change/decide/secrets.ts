@@ -66,6 +66,7 @@ export function secretScope(
   };
 }
 
+/** Whether both name the same versions of the same secrets. */
 export const sameSecrets = (left: Secrets = {}, right: Secrets = {}): boolean => {
   const variables = Object.keys(left);
   return (

@@ -41,6 +41,7 @@ export type NextVolume = Omit<Volume, "guid" | "moved"> & {
     | { readonly from: string; readonly snapshot: string; readonly verifiedBy: string };
 };
 
+/** One volume in the summary of a change. Sizes are bytes. */
 export type VolumeSummary = {
   readonly name: string;
   readonly action: VolumeDecision["action"] | "drop" | "lost";
@@ -57,6 +58,7 @@ export type VolumeSummary = {
 /** Without the values of environment variables: they may be passwords. */
 export type FieldChange = { readonly field: string; readonly from?: Json; readonly to?: Json };
 
+/** One service in the summary of a change: its changed fields, and what happens to each instance. */
 export type ServiceSummary = {
   readonly name: string;
   /** `repair`: the spec is unchanged, but instances are replaced (dead, or their machine is ruled out). */

@@ -69,6 +69,7 @@ export type VolumeKinds = {
 
 export type At = { readonly machine: string };
 
+/** The steps of every primitive that changes a namespace, with arguments and outputs. */
 export type ChangeKinds = VolumeKinds & {
   "image.ensure": {
     args: At & {

@@ -7,6 +7,7 @@ import { createCluster, type Fault, openProcess } from "./process.ts";
 import { type Around, around, failing, twice } from "./sabotage.ts";
 import type { Scenario, Violation, World } from "./scenario.ts";
 
+/** Which faults `checkPrimitive` injects. */
 export interface CheckOptions {
   /** Every n-th fault point; default 1. For primitives whose full run would be too slow. */
   readonly every?: number;

@@ -26,9 +26,11 @@ export interface Cluster {
   readonly running: Map<object, { readonly machine: string; readonly operation: string }>;
   /** Machines whose daemon does not answer. */
   readonly down: Set<string>;
+  /** Deterministic: the same in every world that has done the same. */
   newOperationId(): string;
 }
 
+/** What the daemons of a world share. */
 export function createCluster(clock: Clock): Cluster {
   let n = 0;
   return {
@@ -44,6 +46,7 @@ export function createCluster(clock: Clock): Cluster {
   };
 }
 
+/** One daemon that runs one command. */
 export interface Process {
   /** Resolves with `crashed` when a fault killed it. */
   run(): Promise<Outcome | "crashed" | "stuck">;

@@ -5,8 +5,11 @@ import type { Json } from "../../model/json.ts";
 type Apply = StepDef<PrimitivePorts, Json, Json>["apply"];
 type Undo = NonNullable<StepDef<PrimitivePorts, Json, Json>["undo"]>;
 
+/** What happens around each step. */
 export interface Around {
+  /** Instead of a step's effect; `real` does it. */
   apply?(kind: string, args: Json, real: () => Promise<Json>): Promise<Json>;
+  /** Instead of a step's undo; `real` does it. */
   undo?(kind: string, args: Json, real: () => Promise<void>): Promise<void>;
 }
 

@@ -11,6 +11,7 @@ export interface World<Ports extends PrimitivePorts> {
   readonly primitives?: PrimitiveRegistry;
 }
 
+/** A primitive, a world for it and an input: for `checkPrimitive`. */
 export interface Scenario<
   Ports extends PrimitivePorts,
   In extends Json,
