@@ -5,7 +5,7 @@ import { importInput } from "./volume-files.ts";
 
 const FILE: VolumeFile = {
   ...{ cluster: "prod-1", namespace: "prod", volume: "data", version: "1.0.0" },
-  ...{ spec: { scope: "single", quotaBytes: 1024 }, exportedAt: "2026-01-01T00:00:00.000Z" },
+  ...{ spec: { scope: "single", quotaBytes: 2 ** 30 }, exportedAt: "2026-01-01T00:00:00.000Z" },
   snapshot: { name: "s", guid: "7" },
 };
 const ASKED = { namespace: "stats", volume: "copy", mode: "apply", by: "me@here" } as const;
@@ -21,7 +21,7 @@ test("the file decides the volume's properties, and the operator its name and ma
       volume: "copy",
       machine: "m1",
       scope: "single",
-      quotaBytes: 1024,
+      quotaBytes: 2 ** 30,
       upload: UPLOAD,
     },
     exported: { namespace: "prod", volume: "data", snapshot: "s", guid: "7" },

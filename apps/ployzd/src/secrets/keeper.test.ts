@@ -42,7 +42,13 @@ describe("secrets", () => {
   it("have a version that everybody sees and a value that only their reader gets", async () => {
     const { keeper, fact } = open();
     expect(await keeper.set(to("one"))).toEqual({ changed: true });
-    expect(await fact()).toEqual({ ...name, version: "v1", at: "1970-01-01T00:00:00.000Z", by: "root@m1" });
+    expect(await fact()).toEqual({
+      ...name,
+      version: "v1",
+      at: "1970-01-01T00:00:00.000Z",
+      by: "root@m1",
+      bytes: 3,
+    });
     expect(await keeper.read([{ ...name, version: "v1" }])).toEqual(["one"]);
     expect(await keeper.held()).toEqual([{ ...name, version: "v1" }]);
   });

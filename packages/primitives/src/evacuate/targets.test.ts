@@ -18,7 +18,8 @@ type Machine = {
 
 function machine(id: string, given: Machine = {}): MachineFact {
   const { freeGib, availableGib = freeGib ?? 0, memoryGib = 8, state = "active", region, silent } = given;
-  const record = { id, state, runtime: "process", ...(region && { region }) } as MachineRecord;
+  const subnet = "10.101.1.0/24";
+  const record = { id, state, subnet, runtime: "process", ...(region && { region }) } as MachineRecord;
   if (silent) return { record, revision: 1 };
   const storage = { root: "t", usedBytes: 0, promisedBytes: 0 };
   const observation = {
