@@ -1,0 +1,125 @@
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { run } from "@ployz/exec";
+import { type Channel, FRAME, openChannel, type StreamAsk } from "@ployz/primitives/protocol";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { ctl } from "./run.ts";
+
+/** A daemon that answers each stream with `script`. */
+let script: (ask: StreamAsk, channel: Channel, input: Promise<string>) => Promise<void>;
+let dir: string;
+let server: Server;
+const asked: StreamAsk[] = [];
+const exec = (args: readonly string[], stdin = "") =>
+  ctl([...args], { env: { PLOYZ_SOCKET: join(dir, "d.sock") }, stdin, cwd: dir });
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "ployzctl-exec-"));
+  asked.length = 0;
+  server = createServer();
+  server.on("upgrade", (_request, socket: Duplex) => {
+    socket.write(
+      "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ployz-stream/1\r\n\r\n",
+    );
+    void serve(openChannel(socket)).catch(() => {});
+  });
+  server.listen(join(dir, "d.sock"));
+  await once(server, "listening");
+});
+afterEach(async () => {
+  server.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function serve(channel: Channel): Promise<void> {
+  const first = await channel.frames.next();
+  const ask = JSON.parse(first.value.payload.toString("utf8")) as StreamAsk;
+  asked.push(ask);
+  const opened = { machine: "m2", instance: "prod.web.2.x", slot: 2, of: 3 };
+  await channel.send(FRAME.opened, JSON.stringify(opened));
+  const read = async () => {
+    let text = "";
+    for (;;) {
+      const next = await channel.frames.next();
+      if (next.done === true || next.value.kind === FRAME.inputEnd) return text;
+      if (next.value.kind === FRAME.input) text += next.value.payload.toString("latin1");
+    }
+  };
+  const input = read();
+  input.catch(() => {});
+  await script(ask, channel, input);
+  channel.end();
+}
+
+it("exec passes arguments, input, both outputs and the exit code, and says which instance it was", async () => {
+  script = async (_ask, channel, input) => {
+    await channel.send(FRAME.output, `got ${await input}`);
+    await channel.send(FRAME.errors, "oops\n");
+    await channel.send(FRAME.exit, "42");
+  };
+  expect(await exec(["exec", "-i", "prod/web", "--", "cat", "-n", "--json"], "bytes")).toEqual({
+    ...{ code: 42, out: "got bytes" },
+    err: "using prod/web.2 on m2\noops\n",
+  });
+  expect(asked).toEqual([
+    { kind: "exec", namespace: "prod", service: "web", argv: ["cat", "-n", "--json"], by: "me@here" },
+  ]);
+  const numbered = await exec(["exec", "prod/web.2", "--no-record", "--", "id"], "not read");
+  expect([numbered.out, numbered.err]).toEqual(["got ", "oops\n"]);
+  expect(asked[1]).toMatchObject({ slot: 2, private: true });
+});
+
+it("a daemon that dies in the middle is exit code 4, and a refusal keeps its own", async () => {
+  script = async (_ask, channel) => channel.destroy();
+  expect(await exec(["exec", "prod/web", "--", "x"])).toMatchObject({
+    code: 4,
+    err: expect.stringContaining("lost the connection before the program ended"),
+  });
+  script = async (_ask, channel) =>
+    channel.send(FRAME.error, JSON.stringify({ code: "instance_not_running", message: "it is not running" }));
+  expect(await exec(["exec", "prod/web", "--", "x"])).toMatchObject({ code: 3 });
+});
+
+it.each([
+  [["exec", "prod", "--", "x"], "is not NAMESPACE/NAME"],
+  [["exec", "prod/web"], "COMMAND... is missing"],
+  [["exec", "prod/web.0", "--", "x"], "numbered from 1"],
+  [["cp", "a", "b"], "one of FROM and TO must be INSTANCE:PATH"],
+  [["cp", "prod/web:/a", "prod/web:/b"], "one of FROM and TO must be INSTANCE:PATH"],
+  [["port-forward", "prod/web", "x"], "is not PORT or LOCAL:PORT"],
+  [["port-forward", "prod/web", "1:99999"], "is not PORT or LOCAL:PORT"],
+])("%j is refused", async (args, text) => {
+  expect(await exec(args)).toMatchObject({ code: 2, err: expect.stringContaining(text) });
+  expect(asked).toEqual([]);
+});
+
+it("cp takes a file from an archive, and nothing that leads outside of it", async () => {
+  await run("sh", [
+    "-c",
+    'mkdir "$1/far" && cd "$1/far" && echo content > f && ln -s /etc/passwd l',
+    "sh",
+    dir,
+  ]);
+  const archive = async (...names: readonly string[]) =>
+    Buffer.from(
+      (await run("sh", ["-c", 'cd "$0" && tar -cPf - "$@" | base64 -w0', join(dir, "far"), ...names])).stdout,
+      "base64",
+    );
+  const answering = (tar: Buffer) => async (_ask: StreamAsk, channel: Channel) => {
+    await channel.send(FRAME.output, tar);
+    await channel.send(FRAME.exit, "0");
+  };
+  script = answering(await archive("f"));
+  expect(await exec(["cp", "prod/web.2:/far/f", "near"])).toMatchObject({ code: 0 });
+  expect(await readFile(join(dir, "near"), "utf8")).toBe("content\n");
+
+  await writeFile(join(dir, "outside"), "mine");
+  script = answering(await archive("../outside", "f"));
+  await writeFile(join(dir, "outside"), "changed since");
+  await exec(["cp", "prod/web.2:/far/f", "again"]);
+  expect(await readFile(join(dir, "outside"), "utf8")).toBe("changed since");
+});
