@@ -2,7 +2,12 @@
 export const NOUNS: Readonly<Record<string, string>> = { network: "mesh" };
 
 /** Other names of a verb, where a noun has that verb. */
-export const VERBS: Readonly<Record<string, string>> = { list: "ls", remove: "rm", delete: "rm" };
+export const VERBS: Readonly<Record<string, string>> = {
+  list: "ls",
+  remove: "rm",
+  delete: "rm",
+  follow: "watch",
+};
 
 /** What operators of other tools type, and the hint that they get: a command of today, or how to do without one. */
 export const HINTS: Readonly<Record<string, string>> = {

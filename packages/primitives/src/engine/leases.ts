@@ -120,7 +120,7 @@ export function busy(held: Pick<Lease, "scope" | "holder">, answers: boolean): P
   return new PloyzError({
     code: "scope_busy",
     message: answers
-      ? `operation ${operation} on machine ${machine} holds ${held.scope}`
+      ? `operation ${operation} on machine ${machine} holds ${held.scope} and is still running; this command has changed nothing`
       : `operation ${operation} holds ${held.scope}; its machine ${machine} does not answer, but its lease has not expired`,
     hint: `ployzctl ops watch ${operation}`,
     machine,
