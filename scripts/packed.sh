@@ -16,17 +16,15 @@ names=()
 for manifest in packages/*/package.json; do
   package=${manifest%/package.json}
   names+=("${package#packages/}")
-  [ -f "$package/dist/index.d.ts" ] || pnpm --dir "$package" run --silent build >/dev/null
+  [ -f "$package/dist/index.js" ] || pnpm --dir "$package" run --silent build >/dev/null
   pnpm --dir "$package" pack --pack-destination "$work/tarballs" >/dev/null
 done
 node scripts/lib/packed-projects.mjs "$work" "${names[@]}"
 (cd "$work" && CI=true pnpm install --silent --prefer-offline --ignore-scripts --no-frozen-lockfile)
 
 typecheck() { # typecheck PROJECT
-  local began
-  began=$(date +%s%N)
-  (cd "$work/$1" && "$work/all/node_modules/.bin/tsc" --pretty false)
-  printf '%s: typechecked with all declarations in %d ms\n' "$1" "$((($(date +%s%N) - began) / 1000000))"
+  local TIMEFORMAT="$1: typechecked with all declarations, in %U s of CPU (%R s)"
+  time (cd "$work/$1" && "$work/all/node_modules/.bin/tsc" --pretty false)
 }
 typecheck all
 typecheck alone/primitives
