@@ -34,6 +34,7 @@ async function deploy(
     readonly present?: boolean;
     /** What a restarted daemon tells of it. */
     readonly after?: readonly unknown[];
+    readonly large?: boolean;
   } = {},
 ) {
   daemon = await fakeDaemon({
@@ -45,6 +46,8 @@ async function deploy(
   });
   await mkdir(join(daemon.dir, "web"));
   await writeFile(join(daemon.dir, "web", "run"), "#!/bin/sh\n", { mode: 0o755 });
+  if (options.large === true)
+    await writeFile(join(daemon.dir, "web", "large"), Buffer.alloc(9 * 1024 * 1024));
   await writeFile(join(daemon.dir, "ployz.toml"), options.manifest ?? MANIFEST);
   return ctl(["deploy", "--socket", daemon.socket, ...argv], { cwd: daemon.dir, ...options });
 }
@@ -63,6 +66,12 @@ describe("requests", () => {
       input: { manifest: { namespace: "prod" } },
     });
     expect(body.input.bundles.web).toMatch(/^sha256:[0-9a-f]{64}$/);
+  });
+
+  it("shows how large a large upload is before it begins, and how far it is", async () => {
+    const { err } = await deploy([accepted, result({})], [], { large: true });
+    expect(err).toMatch(/^bundle of web \(\.\/web\): 2 files, 9\.0M\n/);
+    expect(err).toContain("uploading the bundle of web 9.0M of 9.0M");
   });
 
   it("ships nothing that is there, and takes another namespace", async () => {

@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { run } from "@ployz/exec";
-import { DIGEST } from "@ployz/primitives/protocol";
+import { DIGEST, LIMITS } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 /** Content-addressed folders, each kept as the received tar and unpacked for the runtime. `digest` is the sha256 of the tar, in hex. */
@@ -87,7 +87,9 @@ export function openBundles(dir: string): Bundles {
             { cause: error },
           );
         });
-        await refuseDevices(unpacked);
+        await refuseOdd(unpacked);
+        // By content alone, whatever the sender's umask and this daemon's: the service's user can read it.
+        await run("chmod", ["-R", "u+rwX,go+rX,go-w,a-st", unpacked], { timeoutMs: 600_000 });
         await rename(incoming, tar(digest));
         await rename(unpacked, path(digest)).catch(async (error: NodeJS.ErrnoException) => {
           if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error; // another put finished first
@@ -95,13 +97,12 @@ export function openBundles(dir: string): Bundles {
         return { bytes };
       } finally {
         await rm(incoming, { force: true });
-        await rm(unpacked, { recursive: true, force: true });
+        await remove(unpacked);
       }
     },
     async tidy() {
       const names = await readdir(dir).catch(() => []);
-      for (const name of names.filter((each) => UNFINISHED.test(each)))
-        await rm(join(dir, name), { recursive: true, force: true });
+      for (const name of names.filter((each) => UNFINISHED.test(each))) await remove(join(dir, name));
     },
     async list() {
       return (await readdir(dir).catch(() => [])).filter((name) => BUNDLE.test(`sha256:${name}`)).sort();
@@ -109,14 +110,27 @@ export function openBundles(dir: string): Bundles {
   };
 }
 
-/** A workload may be root in its namespaces: a device node in its folder would let it escape. */
-async function refuseDevices(folder: string): Promise<void> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const odd = entries.find((entry) => !entry.isFile() && !entry.isDirectory() && !entry.isSymbolicLink());
-  if (odd === undefined) return;
-  throw new PloyzError({
-    code: "bundle_invalid",
-    message: `the bundle holds ${JSON.stringify(odd.name)}, which is not a file, folder or link`,
-    hint: "remove devices, sockets and pipes from the folder",
-  });
+/** Folders in one another, however many: rm(1) needs no path as long as they are deep. */
+const remove = (path: string) => run("rm", ["-rf", "--", path], { timeoutMs: 600_000 });
+
+/** A workload may be root in its namespaces: a device node in its folder would let it escape. A path that is too long is one that no program opens. */
+async function refuseOdd(folder: string): Promise<void> {
+  const first = async (...tests: readonly string[]) => {
+    const argv = [folder, "-mindepth", "1", ...tests, "-printf", "%P", "-quit"];
+    return (await run("find", argv, { timeoutMs: 600_000 })).stdout;
+  };
+  const odd = await first("!", "-type", "f", "!", "-type", "d", "!", "-type", "l");
+  if (odd !== "")
+    throw new PloyzError({
+      code: "bundle_invalid",
+      message: `the bundle holds ${JSON.stringify(odd)}, which is not a file, folder or link`,
+      hint: "remove devices, sockets and pipes from the folder",
+    });
+  const deep = await first("-mindepth", String(LIMITS.bundleDepth + 1));
+  if (deep !== "")
+    throw new PloyzError({
+      code: "bundle_invalid",
+      message: `the bundle holds ${JSON.stringify(deep.slice(0, 80))}…, below more than ${LIMITS.bundleDepth} folders`,
+      hint: "leave it out with .ployzignore",
+    });
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { get, type ServerResponse } from "node:http";
@@ -251,6 +252,36 @@ describe("bundles", () => {
     await symlink(join(dir, "nowhere"), join(dir, "b", one.digest));
     await code(put(openBundles(join(dir, "b")), one));
     expect(await readdir(outside)).toEqual([]);
+  });
+
+  it("are readable by everybody, whatever the sender's umask was and this daemon's is", async () => {
+    const bundles = openBundles(join(dir, "b"));
+    const umask = process.umask(0o077);
+    try {
+      const one = await tarOf(
+        { name: "run", content: "x", mode: 0o700 },
+        { name: "text", content: "x", mode: 0o600 },
+      );
+      await put(bundles, one);
+      const mode = async (name: string) => (await stat(join(bundles.path(one.digest), name))).mode & 0o777;
+      expect(await Promise.all([mode("run"), mode("text"), mode(".")])).toEqual([0o755, 0o644, 0o755]);
+    } finally {
+      process.umask(umask);
+    }
+  });
+
+  it("in too many folders are refused, and what is left of one stops no start", async () => {
+    const bundles = openBundles(join(dir, "b"));
+    const deep = await tarOf({ name: `${"d/".repeat(200)}f`, content: "x" });
+    expect(await code(put(bundles, deep))).toBe("bundle_invalid");
+    expect(await left()).toEqual([]);
+    const unfinished = join(dir, "b", `${"0".repeat(64)}.${"0".repeat(12)}`);
+    await mkdir(unfinished);
+    const nest =
+      'cd "$1"; d=$(printf "d/%.0s" $(seq 500)); for i in 1 2 3 4; do mkdir -p $d && cd -P $d; done';
+    execFileSync("sh", ["-c", nest, "sh", unfinished]);
+    await bundles.tidy();
+    expect(await left()).toEqual([]);
   });
 
   it("bring no owner, no set-uid bit and no device", async () => {

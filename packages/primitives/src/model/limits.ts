@@ -34,6 +34,9 @@ export const LIMITS = {
   dataset: 255,
   /** Letters of the dataset below which a machine keeps its volumes. */
   zfsRoot: 60,
+  /** Folders in one another in a bundle, and bytes of a path in it: what every program can walk. */
+  bundleDepth: 128,
+  bundlePath: 1024,
   /** Bytes of a manifest's text. */
   manifest: MIB,
   /** Bytes of a message of the store, less its headers: a plan and a commit are one each. */

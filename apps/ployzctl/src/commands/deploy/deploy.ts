@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
+import { Transform } from "node:stream";
 import { PloyzError as WireError } from "@ployz/errors";
 import { bundlePaths, type Manifest, parseManifest } from "@ployz/primitives";
 import { DIGEST } from "@ployz/primitives/protocol";
@@ -10,7 +11,8 @@ import { whyUnreadable } from "../../files.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import { type Outcome, refused } from "../../operation/follow.ts";
-import { type Bundle, openBundle } from "./bundle.ts";
+import { bytes } from "../../output/page.ts";
+import { openBundle } from "./bundle.ts";
 
 export const deploy = async (context: Context, input: Input): Promise<Outcome> => {
   const namespace = input.text("namespace");
@@ -92,25 +94,54 @@ async function shipBundles(
   const all = Object.entries(bundlePaths(manifest));
   const known = all.filter(([, path]) => RENDERED.test(path));
   const paths = all.filter(([, path]) => !RENDERED.test(path));
-  const opened = new Map<string, Promise<Bundle>>();
-  const bundles = await Promise.all(
-    paths.map(async ([name, path]) => {
-      const full = resolve(folder, path);
-      const bundle = opened.get(full) ?? openBundle(full);
-      opened.set(full, bundle);
-      return [name, await bundle.catch((error: unknown) => rename(error, name, path))] as const;
+  const digests = new Map<string, string>();
+  for (const [name, path] of paths) {
+    const full = resolve(folder, path);
+    const digest = digests.get(full) ?? (await ship(context, full, { name, path }));
+    digests.set(full, digest);
+  }
+  const shipped = paths.map(([name, path]) => [name, digests.get(resolve(folder, path)) ?? ""] as const);
+  return Object.fromEntries([...known, ...shipped]);
+}
+
+/** Uploads from this size on are announced. */
+const LARGE_BYTES = 8 * 1024 * 1024;
+
+/** Uploads it unless the daemon has it. Resolves with its digest. */
+async function ship(
+  context: Context,
+  full: string,
+  { name, path }: { readonly name: string; readonly path: string },
+): Promise<string> {
+  await using bundle = await openBundle(full).catch((error: unknown) => rename(error, name, path));
+  const { digest, files, bytes: size } = bundle;
+  const client = await context.client();
+  const { present } = await client.request("GET /v1/bundles/:digest", {
+    params: { digest },
+    signal: context.signal,
+  });
+  if (present) return digest;
+  if (size < LARGE_BYTES) {
+    await client.uploadBundle(digest, bundle.read(), context.signal);
+    return digest;
+  }
+  const count = files === undefined ? "" : `${files} files, `;
+  context.progress.note(`bundle of ${name} (${path}): ${count}${bytes(size)}`);
+  let done = 0;
+  const counted = bundle.read().pipe(
+    new Transform({
+      transform(chunk: Buffer, _encoding, next) {
+        done += chunk.length;
+        context.progress.event({
+          ...{ type: "progress", step: `upload ${name}`, note: `uploading the bundle of ${name}` },
+          ...{ done, total: size },
+        });
+        next(null, chunk);
+      },
     }),
   );
-  const client = await context.client();
-  const distinct = new Map(bundles.map(([, bundle]) => [bundle.digest, bundle]));
-  for (const [digest, bundle] of distinct) {
-    const { present } = await client.request("GET /v1/bundles/:digest", {
-      params: { digest },
-      signal: context.signal,
-    });
-    if (!present) await client.uploadBundle(digest, bundle.read(), context.signal);
-  }
-  return Object.fromEntries([...known, ...bundles.map(([name, { digest }]) => [name, digest] as const)]);
+  await client.uploadBundle(digest, counted, context.signal);
+  return digest;
 }
 
 function rename(error: unknown, name: string, path: string): never {
