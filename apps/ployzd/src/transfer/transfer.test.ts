@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { get, type ServerResponse } from "node:http";
@@ -7,6 +6,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { errorBody } from "@ployz/errors";
+import { run } from "@ployz/exec";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openBundles } from "./bundles.ts";
 import { fetchOffer, serveTransfers } from "./server.ts";
@@ -270,7 +270,7 @@ describe("bundles", () => {
     }
   });
 
-  it("in too many folders are refused, and what is left of one stops no start", async () => {
+  it("in too many folders are refused, and the remains of one stop no start", async () => {
     const bundles = openBundles(join(dir, "b"));
     const deep = await tarOf({ name: `${"d/".repeat(200)}f`, content: "x" });
     expect(await code(put(bundles, deep))).toBe("bundle_invalid");
@@ -279,7 +279,7 @@ describe("bundles", () => {
     await mkdir(unfinished);
     const nest =
       'cd "$1"; d=$(printf "d/%.0s" $(seq 500)); for i in 1 2 3 4; do mkdir -p $d && cd -P $d; done';
-    execFileSync("sh", ["-c", nest, "sh", unfinished]);
+    await run("sh", ["-c", nest, "sh", unfinished]);
     await bundles.tidy();
     expect(await left()).toEqual([]);
   });

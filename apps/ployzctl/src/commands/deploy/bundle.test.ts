@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmod,
@@ -15,6 +14,7 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { run } from "@ployz/exec";
 import { extract, pack } from "tar-stream";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Bundle, openBundle as openUnclosed } from "./bundle.ts";
@@ -23,7 +23,7 @@ let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "bundle-"));
 });
-afterEach(() => void execFileSync("rm", ["-rf", dir]));
+afterEach(() => run("rm", ["-rf", dir]));
 
 async function folder(name: string, order: readonly string[]): Promise<string> {
   const root = join(dir, name);
@@ -115,7 +115,7 @@ it("ships names and targets of links byte for byte, long ones too", async () => 
   const chunks: Buffer[] = [];
   for await (const chunk of bundle.read()) chunks.push(chunk as Buffer);
   await writeFile(join(dir, "bundle.tar"), Buffer.concat(chunks));
-  execFileSync("tar", ["-xf", join(dir, "bundle.tar"), "-C", out]);
+  await run("tar", ["-xf", join(dir, "bundle.tar"), "-C", out]);
   const names = async (of: string) =>
     (await readdir(of, { encoding: "buffer" })).map((name) => name.toString("latin1")).sort();
   expect(await names(out)).toEqual(await names(root));
@@ -123,7 +123,7 @@ it("ships names and targets of links byte for byte, long ones too", async () => 
   expect(await readlink(join(out, "long-link"))).toBe(`${"d/".repeat(80)}x`);
 });
 
-it("sends what it read, whatever is written meanwhile", async () => {
+it("sends its one reading of a folder in which files grow and go", async () => {
   const root = await folder("one", ["a", "c"]);
   const log = await open(join(root, "grows"), "a");
   const writing = setInterval(() => void log.write("line\n"), 1);
@@ -155,7 +155,7 @@ it("leaves out what .ployzignore names, else what .dockerignore does, and .git",
 it("refuses 2,000 folders in one another", async () => {
   const root = await folder("one", ["a"]);
   const nest = 'cd "$1"; d=$(printf "d/%.0s" $(seq 500)); for i in 1 2 3 4; do mkdir -p $d && cd -P $d; done';
-  execFileSync("sh", ["-c", nest, "sh", root]);
+  await run("sh", ["-c", nest, "sh", root]);
   await expect(openBundle(root)).rejects.toThrow("is too deep");
 });
 

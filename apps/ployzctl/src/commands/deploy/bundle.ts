@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { usage } from "../../errors.ts";
 import { invalid, packFolder } from "./folder.ts";
 
-/** A folder or tar to ship, read once: what was read is what is sent, whatever changes meanwhile. */
+/** A folder or tar to ship, read once: later changes are not in it. */
 export interface Bundle extends AsyncDisposable {
   /** `sha256:…` of the tar. */
   readonly digest: string;

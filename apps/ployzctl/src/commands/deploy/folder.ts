@@ -89,7 +89,7 @@ async function* packFile(
     counted(entry);
     yield tarHeader(entry);
     let left = size;
-    // What has been appended since is of the next deploy.
+    // Later lines of a log belong to the next deploy.
     const content = file.createReadStream({ start: 0, end: Math.max(0, size - 1), autoClose: false });
     if (size > 0)
       for await (const chunk of content as AsyncIterable<Buffer>) {
