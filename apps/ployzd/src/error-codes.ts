@@ -18,6 +18,7 @@ export const ERRORS = defineErrors({
   machine: {
     precondition: {
       daemon_running: "Another daemon has the socket.",
+      daemon_busy: "The daemon answers as many requests as it can at once.",
       wireguard_missing: "The machine has neither WireGuard in its kernel nor wireguard-go.",
       ip_missing: "iproute2 is not installed.",
       nft_missing: "nftables is not installed.",

@@ -21,21 +21,21 @@ describe("candidate endpoints", () => {
 
   it("are ranked, without loopback, link-local, container and overlay addresses", () => {
     expect(found.map(({ address }) => address)).toEqual([
-      "8.8.4.4",
-      "2600::5",
-      "100.64.9.1",
       "10.0.0.5",
       "192.168.7.4",
+      "100.64.9.1",
+      "8.8.4.4",
+      "2600::5",
       "fd00::4",
     ]);
   });
 
   it("the address that a connection used wins, also behind NAT", () => {
-    expect(chooseEndpoint(found)).toBe("8.8.4.4");
+    expect(chooseEndpoint(found)).toBe("10.0.0.5");
     expect(chooseEndpoint(found, "192.168.7.4")).toBe("192.168.7.4");
     expect(chooseEndpoint(found, "9.9.9.9")).toBe("9.9.9.9");
-    expect(chooseEndpoint(found, "127.0.0.1")).toBe("8.8.4.4");
-    expect(chooseEndpoint(found, "m2.example")).toBe("8.8.4.4");
+    expect(chooseEndpoint(found, "127.0.0.1")).toBe("10.0.0.5");
+    expect(chooseEndpoint(found, "m2.example")).toBe("10.0.0.5");
     expect(chooseEndpoint([])).toBeUndefined();
   });
 

@@ -13,18 +13,19 @@ export type LocalInterfaces = Readonly<
 export interface CandidateEndpoint {
   readonly address: string;
   readonly interface: string;
-  readonly scope: "global" | "shared" | "private";
+  readonly scope: "private" | "shared" | "global" | "local";
 }
 
 /** Interfaces that only reach this machine's own workloads, or are tunnels themselves. A plain bridge (br0) may hold the machine's address. */
 const VIRTUAL =
   /^(lo|docker\d|br-[0-9a-f]{12}$|veth|virbr|vnet|cni|flannel|cali|podman|lxc|lxdbr|ployz|wg|tun|tap|dummy)/;
 
-const SCOPE_RANK = { global: 0, shared: 1, private: 2 } as const;
+/** Neighbours talk over the network that costs nothing; a peer elsewhere falls back to the next one. */
+const SCOPE_RANK = { private: 0, shared: 1, global: 2, local: 3 } as const;
 
 /**
- * Addresses under which peers may reach this machine, best first: global unicast, then carrier-grade NAT (100.64.0.0/10), then private;
- * IPv4 before IPv6 within one scope. Never loopback, link-local, container networks or networks in `exclude` (the overlay).
+ * Addresses under which peers may reach this machine, best first: private, then carrier-grade NAT (100.64.0.0/10), then global unicast, then
+ * unique local (RFC 4193); IPv4 before IPv6 within one scope. Never loopback, link-local, container networks or networks in `exclude` (the overlay).
  * @throws PloyzError `cidr_invalid` for a bad `exclude`.
  */
 export function candidateEndpoints(
@@ -98,8 +99,9 @@ function scopeOf(address: string): CandidateEndpoint["scope"] | undefined {
       return "global";
     case "carrierGradeNat":
       return "shared";
-    case "private":
     case "uniqueLocal":
+      return "local";
+    case "private":
     case "reserved": // documentation and benchmark networks, which labs use
     case "benchmarking":
       return "private";

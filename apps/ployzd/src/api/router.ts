@@ -200,7 +200,7 @@ async function sendLines(response: ServerResponse, events: AsyncIterable<unknown
   }
 }
 
-function fail(response: ServerResponse, error: unknown): void {
+export function fail(response: ServerResponse, error: unknown): void {
   const body = errorBody(error);
   if (response.headersSent) response.destroy();
   else send(response, httpStatusOf(body.code), { error: body });

@@ -6,7 +6,7 @@ import type { Duplex } from "node:stream";
 import { STREAM_PATH } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { onUpgrade } from "../transfer/upgrade.ts";
-import { type Routes, router } from "./router.ts";
+import { fail, type Routes, router } from "./router.ts";
 
 export interface ApiServer {
   close(): Promise<void>;
@@ -31,12 +31,21 @@ export async function serveApi(
   }
   await rm(socket, { force: true });
   const handle = router(routes, log);
-  const server = createServer((request, response) => void handle(request, response));
+  let running = 0;
+  const server = createServer((request, response) => {
+    if (running >= MAX_REQUESTS) {
+      fail(response.setHeader("connection", "close"), busy());
+      return;
+    }
+    running += 1;
+    response.once("close", () => (running -= 1));
+    void handle(request, response);
+  });
   const breakStreams = onUpgrade(server, ({ url }) => (url === STREAM_PATH ? routes.upgrade : undefined));
   server.requestTimeout = 0; // streams and uploads may last
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(socket, resolve);
+    server.listen({ path: socket, backlog: 4_096 }, resolve);
   });
   await chmod(socket, 0o660);
   const group = (await readFile("/etc/group", "utf8").catch(() => "")).match(/^ployz:[^:]*:(\d+):/m)?.[1];
@@ -50,6 +59,16 @@ export async function serveApi(
       }),
   };
 }
+
+/** Each may hold a view of the whole cluster: more than this at once would grow the daemon without bound. */
+const MAX_REQUESTS = 200;
+
+const busy = () =>
+  new PloyzError({
+    code: "daemon_busy",
+    message: `ployzd answers ${MAX_REQUESTS} requests already`,
+    hint: "run the same command again in some seconds",
+  });
 
 function answers(socket: string): Promise<boolean> {
   return new Promise((resolve) => {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
@@ -119,6 +120,17 @@ describe("a join request", () => {
     const other = await ensureJoinKey(join(dir, "other.key"));
     await expect(ask({ pin: other.pin })).rejects.toMatchObject({ code: "invite_wrong_key" });
     expect(asked).toEqual([]);
+  });
+
+  it("finds a connection free while another source holds as many as it can", async () => {
+    const held = Array.from({ length: 300 }, () => connectTcp({ host: HOST, port, localAddress: "127.0.0.2" }));
+    for (const socket of held) socket.on("error", () => {});
+    try {
+      await Promise.all(held.map((socket) => once(socket, "connect")));
+      expect(await ask({})).toHaveLength(2);
+    } finally {
+      for (const socket of held) socket.destroy();
+    }
   });
 
   it("finds the inviter behind endpoints that lead nowhere", async () => {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
+import type { Socket } from "node:net";
 import { errorBody } from "@ployz/errors";
 import { readJsonBody } from "../body.ts";
 import { PloyzError } from "../error-codes.ts";
@@ -37,7 +38,9 @@ export interface JoinServerOptions {
 }
 
 const MAX_BODY = 32 * 1024;
-const MAX_CONNECTIONS = 64;
+const MAX_CONNECTIONS = 256;
+/** Of one address, so that one source leaves connections for others. Several machines behind one NAT may join at once. */
+const MAX_CONNECTIONS_PER_SOURCE = 16;
 
 /**
  * The only port of a machine open to strangers: TLS 1.3, one small request with a short deadline, rate-limited. It has no notion of invites.
@@ -55,6 +58,21 @@ export async function serveJoins(options: JoinServerOptions): Promise<JoinServer
     (request, response) => void answer(request, response),
   );
   server.maxConnections = MAX_CONNECTIONS;
+  const perSource = new Map<string, number>();
+  server.on("connection", (socket: Socket) => {
+    const from = socket.remoteAddress ?? "";
+    const count = (perSource.get(from) ?? 0) + 1;
+    if (count > MAX_CONNECTIONS_PER_SOURCE) {
+      socket.destroy();
+      return;
+    }
+    perSource.set(from, count);
+    socket.once("close", () => {
+      const left = (perSource.get(from) ?? 1) - 1;
+      if (left > 0) perSource.set(from, left);
+      else perSource.delete(from);
+    });
+  });
   server.maxRequestsPerSocket = 1;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,7 +1,8 @@
 import { pause } from "@ployz/exec";
 import type { Wireguard } from "@ployz/wireguard";
 
-const LOOK_MS = 10_000;
+/** Private addresses come first, and a peer in another network answers on none of them. */
+const LOOK_MS = 3_000;
 
 /** Tries the other addresses of peers that do not answer, until `signal` aborts. */
 export async function watchFallbacks(

@@ -39,7 +39,7 @@ export const localCandidates = (
   candidateEndpoints(networkInterfaces(), { exclude: [config.clusterCidr, ...exclude] });
 
 /**
- * Where peers may reach this machine, best first. `reachedAt` is an address that a connection just used; `exclude` is the range of a
+ * Where peers may reach this machine, best first: on private networks, then at `reachedAt`, an address that a connection just used; `exclude` is the range of a
  * cluster other than the configured one.
  */
 export function localEndpoints(
@@ -50,7 +50,14 @@ export function localEndpoints(
   }: { readonly reachedAt?: string | undefined; readonly exclude?: readonly string[] } = {},
 ): readonly string[] {
   const candidates = localCandidates(config, exclude);
-  const best = chooseEndpoint(candidates, reachedAt);
-  const addresses = [...(best === undefined ? [] : [best]), ...candidates.map(({ address }) => address)];
+  const reached = chooseEndpoint([], reachedAt);
+  const near = candidates.flatMap(({ address, scope }) => (scope === "private" ? [address] : []));
+  const known = reached === undefined ? [] : [reached];
+  const addresses = [
+    ...known.filter((address) => near.includes(address)),
+    ...near,
+    ...known,
+    ...candidates.map(({ address }) => address),
+  ];
   return [...new Set(addresses)].map((address) => formatEndpoint(address, config.wireguardPort));
 }

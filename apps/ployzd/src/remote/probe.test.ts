@@ -18,7 +18,7 @@ describe("what the probe printed", () => {
         "",
       ],
     ].join("\n");
-    expect(parseProbe(text, "SHA256:k")).toEqual({
+    expect(parseProbe(text, "SHA256:k", 0)).toEqual({
       ...{
         hostKey: "SHA256:k",
         hostname: "m2.example.test",
@@ -38,13 +38,18 @@ describe("what the probe printed", () => {
     ["a version without a build", 'ployz={"version":"1"}'],
     ["no object", "ployz=null\nmembership=[]\n"],
   ])("%s is a machine without Ployz that fits nothing", (_, text) => {
-    const facts = parseProbe(text, "k");
+    const facts = parseProbe(text, "k", 0);
     expect(facts).toMatchObject({ root: false, arch: "other", packageManager: "none", diskFreeBytes: 0 });
     expect(facts.ployz).toBeUndefined();
   });
 
+  it("tells a clock that is a minute or more off", () => {
+    const off = (time: number) => parseProbe(`time=${time}`, "k", 1_000_000_000).clockOffMs;
+    expect([off(1_003_600), off(996_400), off(1_000_030)]).toEqual([3_600_000, -3_600_000, undefined]);
+  });
+
   it("a membership that cannot be read is none", () => {
-    const of = (membership: string) => parseProbe(`ployz=${VERSION}\nmembership=${membership}`, "k").ployz;
+    const of = (membership: string) => parseProbe(`ployz=${VERSION}\nmembership=${membership}`, "k", 0).ployz;
     expect(of("{")).toEqual({ version: "1.2.3", build: "abc" });
     expect(of('{"cluster":7,"machine":null}')).toEqual({ version: "1.2.3", build: "abc" });
     expect(of("null")).toEqual({ version: "1.2.3", build: "abc" });

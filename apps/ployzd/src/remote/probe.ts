@@ -9,6 +9,7 @@ echo "hostname=$(hostname)"
 echo "os=$(. /etc/os-release 2>/dev/null; echo "$PRETTY_NAME")"
 echo "arch=$(uname -m)"
 echo "uid=$(id -u)"
+echo "time=$(date +%s)"
 [ -d /run/systemd/system ] && echo systemd=yes
 df -Pk /usr/local /var/lib "\${TMPDIR:-/tmp}" 2>/dev/null | awk 'NR>1&&(m==""||$4<m){m=$4;w=$6}END{print "disk=" m "\\ndiskAt=" w}'
 command -v apt-get >/dev/null 2>&1 && echo packager=apt
@@ -60,13 +61,14 @@ exit 0
 const ARCH: Readonly<Record<string, RemoteFacts["arch"]>> = { x86_64: "x64", aarch64: "arm64" };
 
 /** Parses the probe's output. */
-export function parseProbe(text: string, hostKey: string): RemoteFacts {
+export function parseProbe(text: string, hostKey: string, nowMs: number): RemoteFacts {
   const lines = text
     .split("\n")
     .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)] as const);
   const one = (key: string) => lines.find(([name]) => name === key)?.[1];
   const all = (key: string) => lines.filter(([name]) => name === key).map(([, value]) => value);
   const diskAt = one("diskAt");
+  const clockOffMs = Number(one("time") ?? nowMs / 1000) * 1000 - nowMs;
   const ployz = parsePloyz(one("ployz"), one("membership"));
   return {
     hostKey,
@@ -83,6 +85,7 @@ export function parseProbe(text: string, hostKey: string): RemoteFacts {
     portsTaken: all("taken"),
     routes: all("route").filter((route) => route !== "default"),
     ...(ployz !== undefined && { ployz }),
+    ...(Math.abs(clockOffMs) >= 60_000 && { clockOffMs }),
   };
 }
 

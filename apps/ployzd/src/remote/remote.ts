@@ -2,12 +2,18 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Transform } from "node:stream";
 import { PloyzError as WireError } from "@ployz/errors";
-import { shellWord } from "@ployz/exec";
+import { pause, shellWord } from "@ployz/exec";
 import type { Json, Remote, RemoteTarget } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import type { Payload } from "../host/payload.ts";
+import { MARK, ownOutput } from "./login-shell.ts";
 import { PROBE, parseProbe } from "./probe.ts";
 import type { SshConnection, SshCredentials } from "./ssh.ts";
+
+/** Exit code of a script that found another apt or dpkg at work. */
+const LOCKED = 75;
+const LOCK_POLL_MS = 5_000;
+const LOCK_PATIENCE_MS = 5 * 60_000;
 
 /** The `Remote` port over SSH, with one connection per target, for the life of one request. */
 export function openRemote(payload: Payload, credentials: SshCredentials): Remote & { close(): void } {
@@ -36,7 +42,8 @@ export function openRemote(payload: Payload, credentials: SshCredentials): Remot
   ) {
     const ssh = await connection(target, signal);
     try {
-      return await ssh.exec(command, { signal, ...(stdin !== undefined && { stdin }) });
+      const options = { signal, ...(stdin !== undefined && { stdin }) };
+      return ownOutput(await ssh.exec(`echo ${MARK}; ${command}`, options), target.host);
     } catch (error) {
       connections.delete(`${target.user}@${target.host}:${target.port}`);
       ssh.close();
@@ -61,9 +68,9 @@ export function openRemote(payload: Payload, credentials: SshCredentials): Remot
       const args = payload.packages.map(({ name, when }) => shellWord(`${when}:${name}`)).join(" ");
       const result = await exec(target, `sh -s -- ${args}`, signal, PROBE);
       if (result.exitCode !== 0) throw failed(target, "the inspection", result);
-      return parseProbe(result.stdout, ssh.hostKey);
+      return parseProbe(result.stdout, ssh.hostKey, Date.now());
     },
-    async installPackages(target, packages, signal) {
+    async installPackages(target, packages, progress, signal) {
       // Packages must not start their own services, since Ployz runs the programs itself: policy-rc.d tells invoke-rc.d for this call.
       const script = `
 set -e
@@ -71,9 +78,22 @@ export DEBIAN_FRONTEND=noninteractive
 made=
 if [ ! -e /usr/sbin/policy-rc.d ]; then printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; made=1; fi
 trap '[ -z "$made" ] || rm -f /usr/sbin/policy-rc.d' EXIT
-apt-get install -q -y --no-install-recommends "$@" >/dev/null 2>&1 || { apt-get update -q >/dev/null && apt-get install -q -y --no-install-recommends "$@" >/dev/null; }
+said=$(apt-get install -q -y --no-install-recommends "$@" 2>&1) && exit 0
+said=$(apt-get update -q 2>&1 && apt-get install -q -y --no-install-recommends "$@" 2>&1) && exit 0
+case $said in *"Could not get lock"* | *"Unable to acquire the dpkg frontend lock"* | *"Unable to lock"*) code=${LOCKED} ;; *) code=1 ;; esac
+printf '%s\\n' "$said" >&2
+exit $code
 `;
-      const result = await exec(target, `sh -s -- ${packages.map(shellWord).join(" ")}`, signal, script);
+      const command = `sh -s -- ${packages.map(shellWord).join(" ")}`;
+      const began = performance.now();
+      let result = await exec(target, command, signal, script);
+      // A new server updates itself in its first minutes.
+      while (result.exitCode === LOCKED && performance.now() - began < LOCK_PATIENCE_MS) {
+        progress(`waiting for another apt or dpkg on ${target.host} to end`);
+        await pause(LOCK_POLL_MS, signal);
+        signal.throwIfAborted();
+        result = await exec(target, command, signal, script);
+      }
       if (result.exitCode !== 0) throw failed(target, `apt-get install ${packages.join(" ")}`, result);
     },
     async installPayload(target, operation, progress, signal) {
@@ -84,7 +104,7 @@ apt-get install -q -y --no-install-recommends "$@" >/dev/null 2>&1 || { apt-get 
       );
       if (present.stdout.includes(`"${payload.build}"`)) return { installed: false };
       const { size } = await stat(payload.tarball);
-      const command = `umask 022; d=$(mktemp -d) && cat > "$d/payload.tar.gz" && tar -xzf "$d/payload.tar.gz" -C "$d" && "$d/ployz/install.sh" --operation ${shellWord(operation)} --tarball "$d/payload.tar.gz" >&2; s=$?; rm -rf "$d"; exit $s`;
+      const command = `umask 022; d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT HUP TERM && cat > "$d/payload.tar.gz" && tar -xzf "$d/payload.tar.gz" -C "$d" && sh "$d/ployz/install.sh" --operation ${shellWord(operation)} --tarball "$d/payload.tar.gz" >&2`;
       const upload = () => {
         let sent = 0;
         const counted = new Transform({

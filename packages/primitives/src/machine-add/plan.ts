@@ -1,5 +1,5 @@
 import type { Plan, PlannedStep, Refusals } from "../engine/types.ts";
-import type { RemoteTarget } from "../ports/remote.ts";
+import type { RemoteFacts, RemoteTarget } from "../ports/remote.ts";
 import { type MachineAddInput, targetText } from "./input.ts";
 import type { MachineAddFacts } from "./observe.ts";
 import {
@@ -148,7 +148,7 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
     prepare: steps,
     settle: [],
     changes: true,
-    warnings: warningsOf(id, facts),
+    warnings: [...warningsOf(id, facts), ...clockWarning(id, remote)],
     summary: {
       machine: id,
       target: where,
@@ -159,4 +159,11 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
       already: false,
     },
   };
+}
+
+/** Nothing of Ployz compares clocks of two machines; times that people read are wrong. */
+function clockWarning(id: string, { clockOffMs }: RemoteFacts): readonly string[] {
+  if (clockOffMs === undefined) return [];
+  const by = `${Math.round(Math.abs(clockOffMs) / 60_000)} min ${clockOffMs > 0 ? "fast" : "slow"}`;
+  return [`the clock of ${id} is ${by}: times in its log and of its snapshots are wrong until it is set`];
 }

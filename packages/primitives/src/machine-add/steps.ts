@@ -15,8 +15,8 @@ export const steps: Steps = {
   "packages.install": {
     timeoutMs: () => 10 * MINUTE,
     retryTransient: false,
-    async apply({ target, packages }, { ports, signal }) {
-      await ports.remote.installPackages(target, packages, signal);
+    async apply({ target, packages }, { ports, progress, signal }) {
+      await ports.remote.installPackages(target, packages, progress, signal);
       return null;
     },
   },

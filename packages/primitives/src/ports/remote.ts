@@ -33,6 +33,8 @@ export type RemoteFacts = {
   readonly portsTaken: readonly string[];
   /** Local networks, to refuse an overlap with the cluster's range. */
   readonly routes: readonly string[];
+  /** Of its clock, against that of the daemon that looked. Absent: less than a minute. */
+  readonly clockOffMs?: number;
 };
 
 /**
@@ -43,8 +45,13 @@ export type RemoteFacts = {
 export interface Remote {
   /** Reads the machine: system, packages, Ployz. */
   facts(target: RemoteTarget, signal: AbortSignal): Promise<RemoteFacts>;
-  /** From the target's own package sources. */
-  installPackages(target: RemoteTarget, packages: readonly string[], signal: AbortSignal): Promise<void>;
+  /** From the target's own package sources. Waits some minutes for another apt or dpkg there, and says so by `progress`. */
+  installPackages(
+    target: RemoteTarget,
+    packages: readonly string[],
+    progress: (note: string) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Uploads this machine's own payload if the target has another build, and installs it. `installed: false`: it was there. */
   installPayload(
     target: RemoteTarget,

@@ -71,7 +71,7 @@ export function createMemoryRemote(options: MemoryRemoteOptions): MemoryRemote {
           }),
       });
     },
-    async installPackages(at, packages, signal) {
+    async installPackages(at, packages, _progress, signal) {
       const target = await reach(at, signal);
       for (const name of packages) {
         if (!target.packages.has(name)) target.effects.push(`install ${name}`);
