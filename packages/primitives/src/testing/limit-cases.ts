@@ -23,6 +23,8 @@ export interface LimitCase {
   readonly onPaperOnly?: true;
 }
 
+/** Ends at SIGTERM, as the first process of a container too. */
+const SLEEPER = ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait"];
 const letters = (count: number): string => "a".repeat(count);
 const spec = (of: Draft["spec"]): Pick<Draft, "spec"> => ({ spec: of });
 const words = (count: number, bytes: number): Record<string, string> =>
@@ -97,8 +99,8 @@ export const limitCases: readonly LimitCase[] = [
   {
     name: "an argument of 32 KiB",
     field: "command",
-    at: spec({ command: ["/bin/sh", "-c", "exec sleep 100000", "w".repeat(LIMITS.word)] }),
-    beyond: spec({ command: ["/bin/sh", "-c", "exec sleep 100000", "w".repeat(LIMITS.word + 1)] }),
+    at: spec({ command: [...SLEEPER, "w".repeat(LIMITS.word)] }),
+    beyond: spec({ command: [...SLEEPER, "w".repeat(LIMITS.word + 1)] }),
   },
   {
     name: "the highest user and group",
@@ -226,7 +228,7 @@ const BASE: Draft = {
   target: "/v",
   quota: "8M",
   recordsize: "16K",
-  spec: { command: ["/bin/sh", "-c", "exec sleep 100000"], stop_grace: "1s" },
+  spec: { command: SLEEPER, stop_grace: "1s" },
 };
 
 /** The manifest of one service with the values of all of these; of two for one field, the later. */
