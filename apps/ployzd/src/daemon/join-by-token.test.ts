@@ -123,7 +123,9 @@ describe("a join request", () => {
   });
 
   it("finds a connection free while another source holds as many as it can", async () => {
-    const held = Array.from({ length: 300 }, () => connectTcp({ host: HOST, port, localAddress: "127.0.0.2" }));
+    const held = Array.from({ length: 300 }, () =>
+      connectTcp({ host: HOST, port, localAddress: "127.0.0.2" }),
+    );
     for (const socket of held) socket.on("error", () => {});
     try {
       await Promise.all(held.map((socket) => once(socket, "connect")));
