@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { Agent, get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterEach, expect, it } from "vitest";
 import { type ApiServer, serveApi } from "./server.ts";
 
@@ -25,15 +26,13 @@ it("1,000 requests at once are answered or told that the daemon is busy, and the
   const agent = new Agent({ maxSockets: Number.POSITIVE_INFINITY });
   const ask = () =>
     new Promise<string>((resolve, reject) => {
-      get({ socketPath, path: "/v1/status", agent }, async (response) => {
-        let text = "";
-        for await (const chunk of response) text += chunk;
-        resolve(text);
+      get({ socketPath, path: "/v1/status", agent }, (response) => {
+        text(response).then(resolve, reject);
       }).on("error", reject);
     });
   const answers = await Promise.all(Array.from({ length: 1000 }, ask));
-  const busy = answers.filter((text) => text.includes("daemon_busy")).length;
-  expect(answers.filter((text) => text.includes('"kind":"status"')).length + busy).toBe(1000);
+  const busy = answers.filter((answer) => answer.includes("daemon_busy")).length;
+  expect(answers.filter((answer) => answer.includes('"kind":"status"')).length + busy).toBe(1000);
   expect(busy).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(200);
   expect(await ask()).toContain("status");
