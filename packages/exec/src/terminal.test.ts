@@ -1,10 +1,12 @@
 import { text } from "node:stream/consumers";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { identify, isAlive } from "./identity.ts";
 import { spawnOnTerminal } from "./terminal.ts";
 import { waitFor } from "./wait-for.ts";
 
 const size = { columns: 101, rows: 33 };
+
+afterEach(() => vi.unstubAllEnvs());
 
 test("a program on a terminal sees its size, its input, and each resize", async () => {
   const script =
@@ -54,6 +56,14 @@ test("closing the terminal ends the program, and a signal gives 128 + its number
     async () => (identity !== undefined && (await isAlive(identity)) ? undefined : true),
     { timeoutMs: 2_000 },
   );
+});
+
+test("without perl, the error says which package has it", async () => {
+  vi.stubEnv("PATH", "/nonexistent");
+  await expect(spawnOnTerminal("/bin/true", [], size)).rejects.toMatchObject({
+    code: "exec_not_found",
+    hint: "apt-get install perl-base",
+  });
 });
 
 test("a program that is not there is reported", async () => {

@@ -116,14 +116,18 @@ const exitOf = async (child: ReturnType<typeof start>): Promise<{ readonly exitC
 
 async function unlock(master: number): Promise<number> {
   const perl = start("perl", ["-e", UNLOCK], [master, "pipe", "pipe"]);
-  const [number, error, { exitCode }] = await Promise.all([
-    text(perl.stdout as Readable),
-    text(perl.stderr as Readable),
+  const read = (stream: Readable | null) => (stream === null ? Promise.resolve("") : text(stream));
+  const about = { program: "perl", args: [] };
+  const [number, stderr, { exitCode }] = await Promise.all([
+    read(perl.stdout),
+    read(perl.stderr),
     exitOf(perl),
-  ]);
-  if (exitCode === 0 && /^\d+$/.test(number)) return Number(number);
-  throw new ExecError({
-    ...{ code: "exec_failed", program: "perl", args: [], exitCode, stderr: error },
-    message: `cannot open a terminal: ${error.trim()}`,
+  ]).catch((cause: unknown) => {
+    const message = "a terminal needs perl, which is not installed or not in PATH";
+    const hint = "apt-get install perl-base";
+    throw new ExecError({ ...about, code: "exec_not_found", message, hint, stderr: "" }, { cause });
   });
+  if (exitCode === 0 && /^\d+$/.test(number)) return Number(number);
+  const message = `cannot open a terminal: ${stderr.trim()}`;
+  throw new ExecError({ ...about, code: "exec_failed", message, exitCode, stderr });
 }
