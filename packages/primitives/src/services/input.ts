@@ -9,8 +9,10 @@ export const ServicesInput = Type.Object({
 });
 export type ServicesInput = Shape<typeof ServicesInput>;
 
+/** How many instances of a service run. */
 export const ScaleInput = Type.Object({
   namespace: label("The namespace of the services."),
   replicas: byName(Type.Integer({ minimum: 1, maximum: 1000 }), "The number of instances, by service."),
 });
+/** Input of the primitive `scale`; the schema above describes each field. */
 export type ScaleInput = Shape<typeof ScaleInput>;
