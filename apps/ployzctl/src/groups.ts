@@ -17,6 +17,8 @@ export const GROUPS: readonly Group[] = [
       start: undefined,
       scale: undefined,
       secret: "Set, list and remove secrets",
+      image: "Push, pull, distribute and list images",
+      registry: "Log in to registries that images come from",
       route: "List routes",
     },
   },

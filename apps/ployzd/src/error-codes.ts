@@ -7,6 +7,7 @@ import {
 } from "@ployz/errors";
 import type { ExecErrorCode } from "@ployz/exec";
 import type { GatewayErrorCode } from "@ployz/gateway";
+import type { ImagesErrorCode } from "@ployz/images";
 import type { StoreErrorCode } from "@ployz/nats-store";
 import type { KernelErrorCode } from "@ployz/primitives";
 import type { RuntimeErrorCode } from "@ployz/runtime";
@@ -72,9 +73,6 @@ export const ERRORS = defineErrors({
     },
   },
   instances: {
-    precondition: {
-      runtime_has_no_images: "The machine runs host processes, not containers.",
-    },
     failed: {
       not_ready: "The instance was not ready in time; `details.logs` has its last log lines.",
       instance_exited: "The instance ended before it was ready; `details.logs` has its last log lines.",
@@ -136,6 +134,7 @@ export type DaemonErrorCode =
   | DnsErrorCode
   | ExecErrorCode
   | GatewayErrorCode
+  | ImagesErrorCode
   | StoreErrorCode
   | KernelErrorCode
   | RuntimeErrorCode

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PloyzError } from "@ployz/errors";
 import { openServiceHost, type ServiceHost, stopS6 } from "@ployz/exec";
+import { openImageStore } from "@ployz/images";
 import type { Machines, SecretRef } from "@ployz/primitives/protocol";
 import { type NetworkSpec, openProcessRuntime, type Runtime } from "@ployz/runtime";
 import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
@@ -173,7 +174,10 @@ async function openMachine(options: {
           args,
         ),
       ...contentHandlers({
-        ...{ runtime, bundles, transfers, machines, self: id, transferPort: PORT, addressOf },
+        ...{ runtime, bundles, transfers, machines, self: id },
+        fetch: (machine, token, signal) => fetchOffer(addressOf(machine) ?? "", PORT, token, signal),
+        ...{ store: openImageStore(join(dir, "images")), log: () => {} },
+        registry: async () => Promise.reject(new Error("no registry here")),
         builds: openBuilds({ dir, build: "b", tarball: join(dir, "payload.tar.gz") }),
         volumes: sender,
       }),

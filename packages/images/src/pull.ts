@@ -17,6 +17,8 @@ export interface PullOptions {
   onProgress?(done: number, total: number): void;
   /** How many blobs at once. Default 4. */
   readonly parallel?: number;
+  /** With another number on each machine they begin with other blobs, and then have some for each other. Default 0. */
+  readonly turn?: number;
 }
 
 /**
@@ -28,7 +30,7 @@ export async function completeImage(
   store: ImageStore,
   digest: string,
   sources: readonly BlobSource[],
-  { platform, signal, onProgress, parallel = 4 }: PullOptions,
+  { platform, signal, onProgress, parallel = 4, turn = 0 }: PullOptions,
 ): Promise<number> {
   const manifest = await store.manifest(digest);
   if (manifest === undefined)
@@ -42,7 +44,8 @@ export async function completeImage(
   onProgress?.(0, left);
   const broken = new AbortController();
   const either = AbortSignal.any([signal, broken.signal]);
-  const rest = [...missing];
+  const from = missing.length === 0 ? 0 : turn % missing.length;
+  const rest = [...missing.slice(from), ...missing.slice(0, from)];
   const worker = async () => {
     for (let blob = rest.shift(); blob !== undefined; blob = rest.shift()) {
       const one = blob as Descriptor;

@@ -5,8 +5,10 @@
  */
 
 export * from "./client/daemon.ts";
+export * from "./client/images.ts";
 export * from "./client/invites.ts";
 export * from "./client/mesh.ts";
+export * from "./client/registries.ts";
 export * from "./client/secrets.ts";
 export * from "./client/store.ts";
 export * from "./client/views.ts";

@@ -30,6 +30,8 @@ export type * from "./engine/types.ts";
 export type { KernelErrorCode } from "./error-codes.ts";
 export { evacuate } from "./evacuate/index.ts";
 export type { EvacuateInput } from "./evacuate/input.ts";
+export { imageDistribute } from "./image-distribute/index.ts";
+export type { ImageDistributeInput } from "./image-distribute/input.ts";
 export { machineActivate } from "./machine-activate/index.ts";
 export type { MachineActivateInput } from "./machine-activate/input.ts";
 export { machineAdd } from "./machine-add/index.ts";

@@ -1,6 +1,7 @@
 import type { BranchInput } from "./branch/input.ts";
 import type { DeployRequest } from "./deploy/input.ts";
 import type { EvacuateInput } from "./evacuate/input.ts";
+import type { ImageDistributeInput } from "./image-distribute/input.ts";
 import type { MachineActivateInput } from "./machine-activate/input.ts";
 import type { MachineAddRequest } from "./machine-add/input.ts";
 import type { MachineDrainInput } from "./machine-drain/input.ts";
@@ -27,6 +28,7 @@ export interface PrimitiveInputs {
   branch: BranchInput;
   deploy: DeployRequest;
   evacuate: EvacuateInput;
+  "image-distribute": ImageDistributeInput;
   "machine-activate": MachineActivateInput;
   "machine-add": MachineAddRequest;
   "machine-drain": MachineDrainInput;

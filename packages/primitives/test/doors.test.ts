@@ -18,6 +18,7 @@ it("the first door runs operations, and shows no internals", () => {
       "checkManifest",
       "deployPrimitive",
       "evacuate",
+      "imageDistribute",
       "machineActivate",
       "machineAdd",
       "machineDrain",

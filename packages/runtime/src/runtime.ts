@@ -154,6 +154,8 @@ export interface Image {
   readonly sizeBytes: number;
   /** What its programs run as, as the image says it; absent: root. Only from `resolve`. */
   readonly user?: string;
+  /** When one of its names was given to it here, RFC 3339; absent: never. Only from `resolve`. */
+  readonly namedAt?: string;
 }
 
 export interface PullProgress {
@@ -166,8 +168,6 @@ export interface PullProgress {
 export interface Images {
   /** What `ref` (name, digest or id) is on this machine; `undefined` when it is not here. */
   resolve(ref: string): Promise<Image | undefined>;
-  /** The reference with the digest that its registry has now. Throws `image_missing` or `image_pull_failed`. */
-  resolveRemote(ref: string): Promise<string>;
   pull(
     ref: string,
     options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: PullProgress) => void },
@@ -176,6 +176,8 @@ export interface Images {
   /** A tar stream for `import` of another machine. */
   export(ref: string): Promise<Readable>;
   import(stream: Readable, options?: { readonly signal?: AbortSignal }): Promise<{ readonly id: string }>;
+  /** Removes one name. The image stays while it has another one, or a container. */
+  untag(name: string): Promise<void>;
   /** Idempotent. `name` is `repository:tag`. */
   tag(ref: string, name: string): Promise<void>;
   list(): Promise<readonly (Image & { readonly names: readonly string[] })[]>;

@@ -21,6 +21,7 @@ export const floors = {
     ["follower", "store", "invites"],
     ["mesh", "operations"],
     ["participant", "secrets", "streams"],
+    ["images"],
     ["state", "remote", "peers"],
     ["host", "config", "transfer"],
   ],

@@ -4,6 +4,7 @@ import { changeCommands } from "./change/index.ts";
 import { daemonCommands } from "./daemon/index.ts";
 import { deployCommands } from "./deploy/index.ts";
 import { devCommands } from "./dev/index.ts";
+import { imageCommands } from "./image/index.ts";
 import { inspectCommands } from "./inspect/index.ts";
 import { machineCommands } from "./machine/index.ts";
 import { inviteCommands } from "./machine/invite.ts";
@@ -11,6 +12,7 @@ import { meshCommands } from "./mesh/index.ts";
 import { policyCommands } from "./mesh/policy.ts";
 import { namespaceCommands } from "./namespace/index.ts";
 import { opsCommands } from "./ops/index.ts";
+import { registryCommands } from "./registry/index.ts";
 import { secretCommands } from "./secret/index.ts";
 import { shellCommands } from "./shell.ts";
 import { storeCommands } from "./store/index.ts";
@@ -28,6 +30,8 @@ const ALL: readonly Command[] = [
   ...deployCommands,
   ...changeCommands,
   ...secretCommands,
+  ...imageCommands,
+  ...registryCommands,
   ...volumeCommands,
   ...namespaceCommands,
   ...inspectCommands,

@@ -14,10 +14,12 @@ import { invalid, operationRequest } from "../operations/request.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 import { crashWarnings } from "./crash-loops.ts";
 import { examine } from "./doctor.ts";
+import { imageRoutes } from "./images.ts";
 import { inviteRoutes } from "./invites.ts";
 import { keepMachine } from "./keep.ts";
 import { mergedLogs } from "./logs.ts";
 import { networkPolicy, setIsolation } from "./network-policy.ts";
+import { registryRoutes } from "./registries.ts";
 import type { ApiRoutes } from "./router.ts";
 import { secretRoutes } from "./secrets.ts";
 import { clusterStatus, instanceList, machineList, meshStatus, nameList, rttTable } from "./views.ts";
@@ -74,6 +76,8 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       },
       ...inviteRoutes(daemon),
       ...secretRoutes(daemon),
+      ...registryRoutes(daemon),
+      ...imageRoutes(daemon),
       "POST /v1/mesh/endpoints": async ({ body }) => {
         const { endpoints } = await body();
         const { store, membership } = daemon.member();

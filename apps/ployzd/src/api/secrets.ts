@@ -43,6 +43,7 @@ async function list(member: Member, namespace: string | undefined): Promise<Secr
   const facts = await known(member);
   const rows = facts
     .map(({ record }) => record)
+    .filter(({ registry }) => registry === undefined)
     .filter((record) => namespace === undefined || record.namespace === namespace)
     .sort((left, right) => (secretKey(left) < secretKey(right) ? -1 : 1));
   return {

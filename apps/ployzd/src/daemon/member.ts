@@ -12,6 +12,7 @@ import type {
 import { operationIds } from "../clock.ts";
 import { keptPorts } from "../config/kept-ports.ts";
 import { storePorts } from "../config/store-ports.ts";
+import { imageParts } from "../images/parts.ts";
 import { type Inviter, openInviter } from "../invites/open.ts";
 import { watchFallbacks } from "../mesh/fallbacks.ts";
 import { followMembership } from "../mesh/follow.ts";
@@ -161,7 +162,6 @@ export async function openMember(
     deps,
   ).catch(letGo);
   log.info(adoption, "adoption");
-
   const follower = followMembership({
     store,
     storePort: config.storePort,
@@ -237,8 +237,9 @@ export async function openMember(
       leaving: (operation) => life.leaving(operation),
     }),
     ...contentHandlers({
-      ...{ runtime, bundles, builds, transfers, volumes: uploads.sender(local), machines, addressOf },
-      ...{ self: self.id, transferPort: config.transferPort },
+      ...{ runtime, bundles, builds, transfers, machines, fetch, self: self.id },
+      volumes: uploads.sender(local),
+      ...imageParts(substrate, store.facts, secrets, log),
     }),
     ...instances,
     ...gatewayHandlers(paths.gatewaySocket),
@@ -265,7 +266,6 @@ export async function openMember(
       adoption = found;
     },
   });
-
   return {
     ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter },
     ...{ authority, secrets, streams },

@@ -1,5 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { type ServiceHost, waitFor } from "@ployz/exec";
+import { type ImageStore, openImageStore, otherDigest } from "@ployz/images";
 import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
 import type { MachineRecord } from "@ployz/primitives/protocol";
 import {
@@ -43,6 +44,7 @@ export interface Surroundings {
 export interface Substrate {
   readonly wireguard: Wireguard;
   readonly runtime: Runtime;
+  readonly images: ImageStore;
   readonly network: NetworkSpec;
   readonly range: AddressRange;
   /** This machine's part in the store, if any. */
@@ -89,9 +91,13 @@ export async function openSubstrate(
   };
   const controlPorts = [...overlayStorePorts(config.storePort), config.transferPort, config.joinPort];
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
+  const images = openImageStore(paths.images);
   const runtime =
     machine.runtime === "docker"
-      ? await openDockerRuntime({ socketPath: config.dockerSocket, controlPorts })
+      ? await openDockerRuntime({
+          ...{ socketPath: config.dockerSocket, controlPorts },
+          imageId: (digest) => otherDigest(images, digest),
+        })
       : await openProcessRuntime({
           root: paths.instances,
           runDir: paths.instancesRun,
@@ -152,6 +158,7 @@ export async function openSubstrate(
   return {
     wireguard,
     runtime,
+    images,
     network,
     range: { first: plan.firstInstance, last: plan.lastInstance },
     wantsIsolation: config.isolation,

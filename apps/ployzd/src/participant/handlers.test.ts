@@ -13,6 +13,7 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "operation.abort": false,
   "operation.running": false,
   "image.resolve": false,
+  "image.list": false,
   "bundle.resolve": false,
   "instance.logs": false,
   "volume.snapshots": false,

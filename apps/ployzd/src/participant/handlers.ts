@@ -22,6 +22,7 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "machine.observe",
   "operation.running",
   "image.resolve",
+  "image.list",
   "bundle.resolve",
   "operation.abort",
   "instance.logs",

@@ -14,6 +14,8 @@ export type NewSecret = SecretName & {
   readonly value: string;
   readonly private: boolean;
   readonly by: string;
+  /** Credentials of a registry. */
+  readonly registry?: NonNullable<SecretRecord["registry"]>;
 };
 
 /**

@@ -23,6 +23,7 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     swap: data("swap.json"),
     mirror: data("mirror"),
     bundles: data("bundles"),
+    images: data("images"),
     /** Mountpoints of active volumes. */
     volumes: data("volumes"),
     /** Pools on files, as `dev` makes one. */

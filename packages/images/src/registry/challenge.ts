@@ -26,6 +26,7 @@ export function parseChallenge(header: string | undefined): Challenge | undefine
 export function tokenUrl(challenge: Extract<Challenge, { scheme: "bearer" }>, repository: string): URL {
   const url = new URL(challenge.realm);
   if (challenge.service !== undefined) url.searchParams.set("service", challenge.service);
-  url.searchParams.set("scope", challenge.scope ?? `repository:${repository}:pull`);
+  const scope = challenge.scope ?? (repository === "" ? undefined : `repository:${repository}:pull`);
+  if (scope !== undefined) url.searchParams.set("scope", scope);
   return url;
 }

@@ -111,6 +111,21 @@ describe("a registry", () => {
     expect(JSON.stringify(errorBody(error))).not.toMatch(/s3cret|Ym90/);
   });
 
+  it("verifies a login, and says when it cannot", async () => {
+    const right = Buffer.from("bot:s3cret").toString("base64");
+    const basic: Handler = (request, response) =>
+      request.headers.authorization === `Basic ${right}`
+        ? response.writeHead(200).end("{}")
+        : response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
+    const login = async (handle: Handler, password: string) => {
+      const { client, host, signal } = await registry(handle, { username: "bot", password });
+      return client.login(host, signal).catch((error: unknown) => errorBody(error).code);
+    };
+    expect(await login(basic, "s3cret")).toBe(true);
+    expect(await login(basic, "wrong")).toBe("registry_denied");
+    expect(await login(status(503), "s3cret")).toBe(false);
+  });
+
   it("does not send credentials to the host that it redirects to", async () => {
     const seen: (string | undefined)[] = [];
     const store = await listening((request, response) => {

@@ -24,6 +24,8 @@ export interface RegistryOptions {
 export interface Registry {
   /** The bytes of the manifest or index that the reference names now, and their digest. */
   manifest(ref: Reference, signal: AbortSignal): Promise<{ readonly digest: string; readonly bytes: Buffer }>;
+  /** Tries the credentials. False: the registry does not answer. @throws PloyzError `registry_denied` */
+  login(host: string, signal: AbortSignal): Promise<boolean>;
   /** A blob from `offset` on; the caller verifies it. */
   blob(ref: Reference, digest: string, offset: number, signal: AbortSignal): Promise<Readable>;
 }
@@ -32,10 +34,10 @@ export function openRegistry({ get, credentials, plain = isLoopback }: RegistryO
   /** By host and repository: the header that the registry accepted last. */
   const accepted = new Map<string, string>();
 
-  const urlOf = ({ registry, repository }: Reference, kind: "manifests" | "blobs", what: string) => {
-    const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
-    return new URL(`${plain(registry) ? "http" : "https"}://${host}/v2/${repository}/${kind}/${what}`);
-  };
+  const base = (registry: string) =>
+    `${plain(registry) ? "http" : "https"}://${registry === "docker.io" ? "registry-1.docker.io" : registry}`;
+  const urlOf = ({ registry, repository }: Reference, kind: "manifests" | "blobs", what: string) =>
+    new URL(`${base(registry)}/v2/${repository}/${kind}/${what}`);
 
   async function ask(
     ref: Reference,
@@ -89,6 +91,12 @@ export function openRegistry({ get, credentials, plain = isLoopback }: RegistryO
     const { statusCode = 0, headers } = response;
     response.destroy();
     const { registry } = ref;
+    if (ref.repository === "" && statusCode === 401)
+      return new PloyzError({
+        code: "registry_denied",
+        message: `${registry} does not accept the password of ${login?.username ?? "the user"}`,
+        hint: "check the registry, the name and the password; some registries want a token instead",
+      });
     const name =
       ref.digest === undefined ? shortName(fullName(ref)) : `${shortName(fullName(ref))}@${ref.digest}`;
     const details = { image: name, registry, status: statusCode };
@@ -128,6 +136,20 @@ export function openRegistry({ get, credentials, plain = isLoopback }: RegistryO
     refusal(ref, response, await credentials(ref.registry));
 
   return {
+    async login(registry, signal) {
+      const ref = { registry, repository: "" };
+      try {
+        const response = await ask(ref, new URL(`${base(registry)}/v2/`), {}, signal);
+        if (response.statusCode === 200) {
+          response.destroy();
+          return true;
+        }
+        throw await failed(ref, response);
+      } catch (error) {
+        if (error instanceof PloyzError && error.code === "registry_unreachable") return false;
+        throw error;
+      }
+    },
     async manifest(ref, signal) {
       const url = urlOf(ref, "manifests", ref.digest ?? ref.tag ?? "latest");
       const response = await ask(ref, url, { accept: ACCEPTED.join(", ") }, signal);

@@ -25,7 +25,7 @@ export interface Blobs {
     options: EnsureOptions,
   ): Promise<void>;
   /** Stores a stream whose digest is not known yet. */
-  add(stream: Readable): Promise<{ readonly digest: string; readonly size: number }>;
+  add(stream: Readable): Promise<{ readonly digest: string; readonly size: number; readonly added: boolean }>;
   list(): Promise<readonly { readonly digest: string; readonly size: number }[]>;
   remove(digest: string): Promise<void>;
   /** Bytes that a started transfer of this blob has left. */
@@ -142,8 +142,9 @@ export function openBlobs(dir: string, stalledMs = STALLED_MS): Blobs {
           },
         });
         const digest = `sha256:${hash.digest("hex")}`;
-        if ((await sizeAt(path(digest))) === undefined) await finish(file, digest);
-        return { digest, size };
+        const added = (await sizeAt(path(digest))) === undefined;
+        if (added) await finish(file, digest);
+        return { digest, size, added };
       } catch (error) {
         throw isFull(error) ? full(error) : error;
       } finally {

@@ -23,8 +23,11 @@ export interface ImageStore {
   missing(manifest: ImageManifest): Promise<readonly { readonly digest: string; readonly size: number }[]>;
   /** The image that is complete here: by full name, by manifest digest, or by the digest of its configuration. */
   find(nameOrDigest: string): Promise<Entry | undefined>;
-  /** Records a complete image, and its name. */
-  name(digest: string, name: string | undefined, at: string): Promise<void>;
+  /**
+   * Records a complete image. It gets the name, if that means another image here only since before `at`; without `at`, only a name that nothing has.
+   * Resolves with whether the name means this image now.
+   */
+  name(digest: string, name: string | undefined, at?: string): Promise<boolean>;
   unname(digest: string, name?: string): Promise<void>;
   /** By the digest of an unpacked layer: the compressed layers that images here have for it. */
   layers(): Promise<
@@ -32,6 +35,22 @@ export interface ImageStore {
   >;
   /** @throws PloyzError `no_space` when so many bytes would not leave a twentieth of the file system free */
   needSpace(bytes: number): Promise<void>;
+}
+
+/** Older than every push. */
+const UNKNOWN = new Date(0).toISOString();
+
+/** Engines name an image by the digest of its manifest or of its configuration: for one, the other. `undefined`: the image is not here. */
+export async function otherDigest(store: ImageStore, digest: string): Promise<string | undefined> {
+  const entry = await store.find(digest);
+  if (entry === undefined || entry.digest !== digest) return entry?.digest;
+  return (await store.manifest(digest))?.config.digest;
+}
+
+/** Bytes of an image's manifest, configuration and compressed layers. */
+export async function contentSize(store: Pick<ImageStore, "manifest">, digest: string): Promise<number> {
+  const image = await store.manifest(digest);
+  return image === undefined ? 0 : contentOf(image).reduce((sum, { size }) => sum + size, 0);
 }
 
 export function openImageStore(dir: string): ImageStore {
@@ -76,8 +95,15 @@ export function openImageStore(dir: string): ImageStore {
         if (image === undefined) throw invalid(`${digest} is not the manifest of an image`);
         const size = (await blobs.sizeOf(digest)) ?? 0;
         const entries = await readIndex(dir);
-        const next = { digest, size, mediaType: image.mediaType, at, ...(name !== undefined && { name }) };
+        const before = name === undefined ? undefined : entries.find((entry) => entry.name === name);
+        const stays = before !== undefined && before.digest !== digest && before.at >= (at ?? "");
+        const next = {
+          ...{ digest, size, mediaType: image.mediaType, at: at ?? UNKNOWN },
+          ...(name !== undefined && !stays && { name }),
+        };
+        if (before?.digest === digest && before.at >= next.at) return true;
         await writeIndex(dir, withEntry(entries, next));
+        return name !== undefined && !stays;
       }),
     unname: (digest, name) =>
       inTurn(async () => {

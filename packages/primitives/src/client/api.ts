@@ -9,8 +9,10 @@ import type {
 } from "../model/operation.ts";
 import type { Body } from "./bodies.ts";
 import type { DaemonKept, DaemonStatus, Version } from "./daemon.ts";
+import type { ImageList, ImagePushed } from "./images.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
 import type { MeshLeft, MeshStatus, SelfRecord } from "./mesh.ts";
+import type { RegistryChanged, RegistryList, RegistryLogin } from "./registries.ts";
 import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
 import type {
   StoreEvent,
@@ -39,8 +41,10 @@ import type { VolumeImportRequest } from "./volume-file.ts";
 
 export type { Asked, PrimitiveInputs, PrimitiveName } from "../inputs.ts";
 export type * from "./daemon.ts";
+export type * from "./images.ts";
 export type * from "./invites.ts";
 export type * from "./mesh.ts";
+export type * from "./registries.ts";
 export type * from "./secrets.ts";
 export type * from "./views.ts";
 export type * from "./volume-file.ts";
@@ -145,6 +149,12 @@ export interface Api {
   /** Refused while something uses it. */
   "DELETE /v1/secrets/:ns/:name": { query: Record<never, string>; body: undefined; out: SecretChanged };
   "POST /v1/store/repair": { query: Record<never, string>; body: StoreRepair; out: StoreRepaired };
+  /** The images in the machines' stores. */
+  "GET /v1/images": { query: { machine?: string }; body: undefined; out: ImageList };
+  "GET /v1/registries": { query: Record<never, string>; body: undefined; out: RegistryList };
+  /** The password is in the body only; nothing tells it again. Refused when the registry does not accept it. */
+  "PUT /v1/registries": { query: Record<never, string>; body: RegistryLogin; out: RegistryChanged };
+  "DELETE /v1/registries/:host": { query: Record<never, string>; body: undefined; out: RegistryChanged };
   "GET /v1/store": { query: Record<never, string>; body: undefined; out: StoreStatus };
 }
 
@@ -171,6 +181,8 @@ export interface ApiUploads {
     body: undefined;
     out: { kind: "bundle"; digest: string; present: true; bytes: number };
   };
+  /** The output of `docker save`, or a tar of an OCI image layout. */
+  "PUT /v1/images": { query: { name?: string }; body: undefined; out: ImagePushed };
   "PUT /v1/store/backup": {
     query: Record<never, string>;
     body: undefined;

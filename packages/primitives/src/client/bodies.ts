@@ -105,6 +105,17 @@ export const BODIES = {
     private: flag,
     by,
   }),
+  "PUT /v1/registries": closed({
+    host: id(patterns.REGISTRY, "a registry's host, such as ghcr.io or registry.example.com:5000"),
+    username: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      pattern: "^[^:\\p{Cc}]+$",
+      description: "without a colon",
+    }),
+    password: hidden({ minLength: 1, maxLength: 16_384 }),
+    by,
+  }),
   "POST /v1/operations": OperationBody,
   "POST /v1/store/move": closed({
     action: Type.Enum(["promote", "demote"]),

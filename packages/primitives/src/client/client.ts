@@ -6,6 +6,7 @@ import type { StreamAsk } from "../streams/ask.ts";
 import { type OpenStream, openStream } from "../streams/open.ts";
 import type { Api, ApiStreams } from "./api.ts";
 import { type ClientTarget, errorOf, exchange, lines, readAll, unreachable } from "./http.ts";
+import type { ImagePushed } from "./images.ts";
 import type { VolumeImportRequest } from "./volume-file.ts";
 
 /** The parameters in the path of a route, by name. */
@@ -47,6 +48,8 @@ export interface Client {
   ): AsyncIterable<ApiStreams[R]["event"]>;
   /** Sends a bundle's tar (`PUT /v1/bundles/:digest`). */
   uploadBundle(digest: string, tar: Readable, signal?: AbortSignal): Promise<void>;
+  /** Sends an image's archive (`PUT /v1/images`). */
+  pushImage(name: string | undefined, archive: Readable, signal?: AbortSignal): Promise<ImagePushed>;
   /** A backup of the store, as it comes (`POST /v1/store/snapshot`). */
   storeSnapshot(passphrase: string | undefined, signal?: AbortSignal): Promise<Readable>;
   /** Sends a backup (`PUT /v1/store/backup`); resolves with the id by which it can be restored. */
@@ -87,6 +90,12 @@ export function openClient(target: ClientTarget): Client {
     },
     async uploadBundle(digest, tar, signal) {
       await readAll(await exchange(target, upload(`/v1/bundles/${encodeURIComponent(digest)}`, tar, signal)));
+    },
+    async pushImage(name, archive, signal) {
+      const { path } = pathOf("PUT /v1/images", { query: { name } });
+      // The daemon compresses the last layer before it answers.
+      const sent = { ...upload(path, archive, signal), idleMs: 600_000 };
+      return JSON.parse(await readAll(await exchange(target, sent))) as ImagePushed;
     },
     async storeSnapshot(passphrase, signal) {
       const body = JSON.stringify(passphrase === undefined ? {} : { passphrase });

@@ -37,6 +37,8 @@ export const FACTS = {
   "volume-snapshot": SnapshotRecord,
   /** The last `volume prune` of a namespace. */
   "volume-prune": object(done),
+  /** The last `image distribute` or `image pull` of an image. */
+  "image-distribute": object(done),
 };
 
 /** The first word of a fact's key, which decides its type. */

@@ -36,6 +36,9 @@ export const HOST = bounded(
   `(\\*\\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*`,
 );
 
+/** A registry of images: host and port. */
+export const REGISTRY = bounded(253, "[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?");
+
 /** A URL path prefix that every server reads alike: a subset of RFC 3986's `pchar`s, without `..` segments, `//`, and codes for `.`, `/`, `\`, `;`, `%` or controls. */
 export const PATH = bounded(
   1024,

@@ -15,6 +15,8 @@ export const SecretRecord = object({
   by: text(),
   /** Namespaces that are branched from this one do not get it. */
   private: Type.Optional(Type.Literal(true)),
+  /** Credentials of a registry, not a secret of a namespace: no workload gets it. */
+  registry: Type.Optional(object({ host: text(), user: text() })),
 });
 export type SecretRecord = Static<typeof SecretRecord>;
 

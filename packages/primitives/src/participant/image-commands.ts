@@ -9,6 +9,11 @@ export interface ImageCommands {
     args: { ref: string; name?: string; pull: "missing" | "always" | "never" };
     out: { digest: string; sizeBytes: number; at?: string } | null;
   };
+  /** The images in this machine's store. `name`: the full one, such as docker.io/library/web:v4. */
+  "image.list": {
+    args: null;
+    out: { images: readonly { digest: string; name?: string; sizeBytes: number; at: string }[] };
+  };
   /** From other machines, blob by blob, else from its registry. `at`: names the image `ref`, unless that name is newer here. Progress: `{ done, total }` in bytes. */
   "image.ensure": {
     args: { ref: string; digest: string; sources: readonly string[]; at?: string };

@@ -85,6 +85,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       if (machine.images.has(ref)) return { digest: ref, sizeBytes: 0 };
       return registry.get(ref) ?? null;
     },
+    "image.list": () => ({ images: [] }),
     "bundle.resolve": ({ digest }) => (machine.bundles.has(digest) ? { sizeBytes: 1_000 } : null),
     "transfer.offer": (offer) => {
       if (offer.kind === "volume") {

@@ -3,6 +3,8 @@ import type { InstanceSpec, InstanceStatus } from "../runtime.ts";
 import { DEFAULT_PIDS, instanceIdentity } from "../spec.ts";
 
 export interface ContainerDefaults {
+  /** The engine's id of the image. */
+  readonly image: string;
   readonly labelPrefix: string;
   /** Name of the engine's network, which is that of its bridge. */
   readonly network: string;
@@ -14,7 +16,7 @@ export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults
   const { cpus, memoryBytes, pids } = spec.resources ?? {};
   return {
     name: spec.id,
-    Image: spec.image ?? "",
+    Image: defaults.image,
     Hostname: spec.hostname,
     Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
     Labels: containerLabels(spec, defaults.labelPrefix),

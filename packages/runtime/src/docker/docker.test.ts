@@ -55,12 +55,14 @@ test("a restart on purpose only: the policy lets a stopped container stay down o
     restart: "always",
   };
   const options = containerOptions(spec, {
+    image: "sha256:engine",
     labelPrefix: "ployz.",
     network: "ployz0",
     log: { maxBytes: 1, maxFiles: 2 },
   });
   expect(options).toMatchObject({
     name: "prod.web.0",
+    Image: "sha256:engine",
     Env: ["A=b=c\n"],
     HostConfig: {
       RestartPolicy: { Name: "unless-stopped" },

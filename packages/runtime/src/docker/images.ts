@@ -14,26 +14,26 @@ interface ProgressMessage {
   readonly stream?: string;
 }
 
-export function dockerImages(docker: Docker): Images {
+/** `idOf`: the engine's id of an image whose manifest has this digest, where the engine itself does not know it by that. */
+export function dockerImages(
+  docker: Docker,
+  idOf: (digest: string) => Promise<string | undefined> = async () => undefined,
+): Images {
+  const inspect = (ref: string) =>
+    engineUnless([404], `inspect image ${ref}`, () => docker.getImage(ref).inspect());
   const images: Images = {
     async resolve(ref) {
-      const info = await engineUnless([404], `inspect image ${ref}`, () => docker.getImage(ref).inspect());
+      const direct = await inspect(ref);
+      const id = direct === undefined && ref.startsWith("sha256:") ? await idOf(ref) : undefined;
+      const info = id === undefined ? direct : await inspect(id);
       if (info === undefined) return undefined;
       const user = info.Config?.User;
+      const namedAt = (info as { Metadata?: { LastTagTime?: string } }).Metadata?.LastTagTime ?? "";
       return {
+        ...(!namedAt.startsWith("0001-") && namedAt !== "" && { namedAt: new Date(namedAt).toISOString() }),
         ...image(info.Id, info.RepoDigests ?? [], info.Size, ref),
         ...(user !== undefined && user !== "" && { user }),
       };
-    },
-    async resolveRemote(ref) {
-      try {
-        const { Descriptor } = (await docker.getImage(ref).distribution()) as {
-          Descriptor: { digest: string };
-        };
-        return `${repository(ref)}@${Descriptor.digest}`;
-      } catch (error) {
-        throw pullError(ref, error);
-      }
     },
     async pull(ref, options = {}) {
       try {
@@ -69,6 +69,9 @@ export function dockerImages(docker: Docker): Images {
       const found = loaded === undefined ? undefined : await images.resolve(loaded);
       if (found === undefined) throw importError("the stream held no image");
       return { id: found.id };
+    },
+    async untag(name) {
+      await engineUnless([404], `untag image ${name}`, () => docker.getImage(name).remove({ noprune: true }));
     },
     async tag(ref, name) {
       const colon = name.lastIndexOf(":");

@@ -7,7 +7,7 @@ import { PloyzError } from "../error-codes.ts";
 import { checkAddress } from "../network/addresses.ts";
 import { networkFaults } from "../network/faults.ts";
 import { architecture, memory } from "../process/host-facts.ts";
-import type { InstanceSpec, InstanceStatus, LogLine, LogOptions, NetworkSpec, Runtime } from "../runtime.ts";
+import type { InstanceStatus, LogLine, LogOptions, NetworkSpec, Runtime } from "../runtime.ts";
 import { checkId, checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
 import { containerOptions, identityLabel, type LastEnd, statusFrom } from "./container.ts";
 import { engine, engineUnless, statusOf } from "./errors.ts";
@@ -24,6 +24,8 @@ export interface DockerRuntimeOptions {
   readonly log?: { readonly maxBytes: number; readonly maxFiles: number };
   /** TCP ports of machines that no workload may reach. */
   readonly controlPorts?: readonly number[];
+  /** The engine's id of an image, by its manifest's digest. */
+  readonly imageId?: (digest: string) => Promise<string | undefined>;
 }
 
 /** Workloads as containers of this machine's Docker engine (API 1.41 or newer). @throws PloyzError `docker_unavailable` */
@@ -59,9 +61,10 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
     });
   };
 
+  const images = dockerImages(docker, options.imageId);
   const runtime: Runtime = {
     kind: "docker",
-    images: dockerImages(docker),
+    images,
     async facts() {
       const engineInfo = await engine("info", () => docker.info());
       const { bavail, bsize } = await statfs(engineInfo.DockerRootDir);
@@ -91,7 +94,12 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
         throw invalid(spec.id, "bundle", "needs the process runtime; a container has an image");
       if (spec.image === undefined || spec.image === "") throw invalid(spec.id, "image", "is missing");
       checkAddress(network(), spec.address);
-      await createContainer(docker, spec, { labelPrefix: prefix, network: network().bridge, log });
+      const image = (await images.resolve(spec.image))?.id ?? spec.image;
+      const defaults = { image, labelPrefix: prefix, network: network().bridge, log };
+      // 409: the name is taken; whether by the same instance, is compared below.
+      await engineUnless([409], `create ${spec.id}`, () =>
+        docker.createContainer(containerOptions(spec, defaults)),
+      );
       const status = await present(spec.id).catch((error: unknown) => {
         // The name is taken by a container that is not ours.
         throw (error as PloyzError).code === "instance_missing" ? conflict(spec.id) : error;
@@ -215,17 +223,6 @@ async function lastEnd(docker: Docker, info: Docker.ContainerInspectInfo): Promi
     else if (exitCode !== undefined) end = { ...end, exitCode: Number(exitCode) };
   }
   return end;
-}
-
-async function createContainer(
-  docker: Docker,
-  spec: InstanceSpec,
-  defaults: Parameters<typeof containerOptions>[1],
-): Promise<void> {
-  // 409: the name is taken. Whether by the same instance, the caller compares.
-  await engineUnless([409], `create ${spec.id}`, () =>
-    docker.createContainer(containerOptions(spec, defaults)),
-  );
 }
 
 /** A container that the engine could not start again after a reboot says so in its state. */

@@ -4,12 +4,14 @@ import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
 import { commitPage, historyPage } from "./history.ts";
+import { imagesPage, pushedPage } from "./images.ts";
 import { invitesPage } from "./invites.ts";
 import { addedPage, machinePage, machinesPage, meshPage, rttPage, updatedPage } from "./machines.ts";
 import { instancesPage, namespacePage, namespacesPage, routesPage } from "./namespaces.ts";
 import { networkPolicyPage } from "./network.ts";
 import { abortPage, detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
+import { registriesPage, registryPage } from "./registries.ts";
 import { secretPage, secretsPage } from "./secrets.ts";
 import { statusPage } from "./status.ts";
 import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
@@ -86,6 +88,15 @@ export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>
       return historyPage(document, now);
     case "commit":
       return commitPage(document);
+    case "images":
+      return imagesPage(document, now);
+    case "image-pushed":
+      return pushedPage(document);
+    case "registries":
+      return registriesPage(document, now);
+    case "registry-set":
+    case "registry-removed":
+      return registryPage(document);
     case "secrets":
       return secretsPage(document, now);
     case "secret-set":

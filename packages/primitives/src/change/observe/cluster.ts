@@ -16,15 +16,33 @@ export async function observeCluster(
   { store, machines }: PrimitivePorts,
   signal: AbortSignal,
 ): Promise<Omit<ChangeFacts, "content">> {
-  const [heads, facts, secrets, candidates] = await Promise.all([
+  const [heads, members, secrets, candidates] = await Promise.all([
     store.commits.heads(),
-    store.facts.list("machine"),
+    observeMembers(namespaces, { store, machines }, signal),
     store.facts.list("secret"),
     store.facts.get(candidatesKey(namespaces[0])),
     ...namespaces.map((namespace) => store.commits.last(namespace)),
   ]);
   const commits = heads.map(({ value, revision }) => ({ commit: value, revision }));
   const head = commits.find(({ commit }) => commit.namespace === namespaces[0]);
+  return {
+    ...(head !== undefined && { head }),
+    others: commits.filter((other) => other !== head),
+    machines: members,
+    candidates: candidates?.revision ?? 0,
+    secrets: secrets.flatMap(({ value, revision }) =>
+      value.registry === undefined ? [{ record: value, revision }] : [],
+    ),
+  };
+}
+
+/** Observes every machine, for these namespaces. */
+export async function observeMembers(
+  namespaces: readonly string[],
+  { store, machines }: PrimitivePorts,
+  signal: AbortSignal,
+): Promise<readonly MachineFact[]> {
+  const facts = await store.facts.list("machine");
   const members = facts
     .map((fact) => ({ record: fact.value, revision: fact.revision }))
     .filter(({ record }) => isMember(record))
@@ -41,13 +59,7 @@ export async function observeCluster(
       return { record, revision, error: errorBody(error) };
     }
   });
-  return {
-    ...(head !== undefined && { head }),
-    others: commits.filter((other) => other !== head),
-    machines: await Promise.all(found),
-    candidates: candidates?.revision ?? 0,
-    secrets: secrets.map(({ value, revision }) => ({ record: value, revision })),
-  };
+  return Promise.all(found);
 }
 
 /** The same for a change that ships neither images nor bundles. */

@@ -46,6 +46,13 @@ export async function findImages(
   return new Map(await Promise.all(found));
 }
 
+/** The same for one image, with the machines to ask; `never`: its registry is not queried. */
+export const findImage = (
+  ref: string,
+  hosts: readonly string[],
+  { pull, ...lookup }: Lookup & { readonly pull: "never" | "always" },
+): Promise<Found> => findTag(ref, undefined, pull, { hosts, resolve: resolveWith(lookup) });
+
 /** The machines that have committed images, by digest, or whose registry has them under the committed name. */
 export async function findDigests(
   images: ReadonlyMap<string, string>,
@@ -59,32 +66,33 @@ export async function findDigests(
   return new Map(await Promise.all(found));
 }
 
-function searchOf(answering: readonly MachineFact[], { machines, signal }: Lookup): Search {
-  return {
-    hosts: answering
-      .filter(({ observation }) => observation?.runtime === "docker")
-      .map(({ record }) => record.id),
-    async resolve(machine, mode, what) {
-      try {
-        const limits = mode === "never" ? LOOK : { timeoutMs: REGISTRY_MS };
-        const args = { ...what, pull: mode };
-        const image = await ask(() => machines.call(machine, "image.resolve", args, { ...limits, signal }));
-        if (image === null)
-          return { machine, reason: mode === "never" ? "not there" : "not in the registry" };
-        return { machine, digest: image.digest, ...(image.at !== undefined && { at: image.at }), reason: "" };
-      } catch (error) {
-        signal.throwIfAborted();
-        const { code, message } = errorBody(error);
-        return { machine, reason: message, code };
-      }
-    },
+const searchOf = (answering: readonly MachineFact[], lookup: Lookup): Search => ({
+  hosts: answering
+    .filter(({ observation }) => observation?.runtime === "docker")
+    .map(({ record }) => record.id),
+  resolve: resolveWith(lookup),
+});
+
+const resolveWith =
+  ({ machines, signal }: Lookup): Resolve =>
+  async (machine, mode, what) => {
+    try {
+      const limits = mode === "never" ? LOOK : { timeoutMs: REGISTRY_MS };
+      const args = { ...what, pull: mode };
+      const image = await ask(() => machines.call(machine, "image.resolve", args, { ...limits, signal }));
+      if (image === null) return { machine, reason: mode === "never" ? "not there" : "not in the registry" };
+      return { machine, digest: image.digest, ...(image.at !== undefined && { at: image.at }), reason: "" };
+    } catch (error) {
+      signal.throwIfAborted();
+      const { code, message } = errorBody(error);
+      return { machine, reason: message, code };
+    }
   };
-}
 
 async function findTag(
   ref: string,
   committed: string | undefined,
-  pull: Pull,
+  pull: Pull | "never",
   search: Search,
 ): Promise<Found> {
   const { hosts, resolve } = search;
@@ -104,6 +112,7 @@ async function findTag(
       tried,
       ambiguous: has.map((one) => ({ machine: one.machine, digest: one.digest ?? "" })),
     };
+  if (digest === undefined && pull === "never") return { holders: [], tried };
   if (digest === undefined) {
     const queried = await fromRegistry({ ref }, "missing", search);
     if (queried.digest !== undefined || committed === undefined)

@@ -1,0 +1,82 @@
+import type { Command, Option } from "../../command.ts";
+
+const ref = {
+  name: "ref",
+  summary: "The image: its name, such as web:v4, or its digest",
+  required: true,
+} as const;
+const PREVIEW: Readonly<Record<string, Option>> = {
+  preview: { type: "flag", short: "n", summary: "Show the plan and change nothing" },
+};
+const TO: Readonly<Record<string, Option>> = {
+  to: {
+    type: "text",
+    value: "MACHINES",
+    source: "machine",
+    summary: "The machines, separated by commas",
+  },
+  all: { type: "flag", summary: "All machines that receive workloads" },
+};
+
+export const imageCommands: readonly Command[] = [
+  {
+    path: ["image", "push"],
+    summary: "Give the cluster an image from the local Docker, or from an archive",
+    details: [
+      "No registry is needed. The image goes to the daemon's machine, and with --to or --all from there to others. A manifest then finds it by its name; a later push of the same name replaces that meaning, and what runs keeps its digest.",
+      "An archive is what docker save writes, or a tar of an OCI image layout.",
+    ],
+    args: [{ name: "name", summary: "The image's name; with --archive it may be left out" }],
+    options: {
+      archive: {
+        type: "text",
+        value: "FILE",
+        source: "file",
+        summary: "Read an archive instead of the local Docker",
+      },
+      ...TO,
+    },
+    prints: ["image-pushed", "operation", "detached"],
+    examples: ["ployzctl image push web:v4 --to m1,m2", "ployzctl image push --archive web.tar"],
+    run: async (context, input) => (await import("./push.ts")).push(context, input),
+  },
+  {
+    path: ["image", "pull"],
+    summary: "Pull an image from its registry onto machines",
+    details: ["One machine pulls from the registry; the others get it from that one."],
+    args: [ref],
+    options: { ...TO, ...PREVIEW },
+    prints: ["operation", "plan", "detached"],
+    examples: ["ployzctl image pull ghcr.io/acme/web:v4 --to m1,m2"],
+    run: async (context, input) => (await import("./distribute.ts")).distribute(context, input, "always"),
+  },
+  {
+    path: ["image", "distribute"],
+    summary: "Copy an image from the machines that have it to others",
+    details: [
+      "Only the parts that a machine lacks are sent, several at once, and a machine that has got a part sends it to the others. Run the same command again after an interruption: it continues at the last byte.",
+    ],
+    args: [ref],
+    options: { ...TO, ...PREVIEW },
+    prints: ["operation", "plan", "detached"],
+    examples: ["ployzctl image distribute web:v4 --to m1,m2,m3", "ployzctl image distribute web:v4 --all"],
+    run: async (context, input) => (await import("./distribute.ts")).distribute(context, input, "never"),
+  },
+  {
+    path: ["image", "ls"],
+    aliases: [["image", "status"]],
+    summary: "List images: their digests, the machines that have them, who uses them",
+    options: {
+      machine: { type: "text", value: "MACHINE", source: "machine", summary: "Only this machine's images" },
+    },
+    prints: ["images"],
+    examples: ["ployzctl image ls"],
+    async run(context, input) {
+      const machine = input.text("machine");
+      return (await context.client()).request("GET /v1/images", {
+        query: machine === undefined ? {} : { machine },
+        signal: context.signal,
+      });
+    },
+  },
+];

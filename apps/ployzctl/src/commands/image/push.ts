@@ -1,0 +1,83 @@
+import { open } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type Readable, Transform } from "node:stream";
+import { spawnStream } from "@ployz/exec";
+import type { ImagePushed } from "../../api.ts";
+import type { Context, Input } from "../../command.ts";
+import type { ErrorDocument } from "../../documents.ts";
+import { usage } from "../../errors.ts";
+import { whyUnreadable } from "../../files.ts";
+import { change } from "../../operation/change.ts";
+import type { Outcome } from "../../operation/follow.ts";
+import { targets } from "./distribute.ts";
+
+/** Sends the image once; then, if asked, the daemon distributes it. */
+export async function push(context: Context, input: Input): Promise<ImagePushed | Outcome | ErrorDocument> {
+  const name = input.argument("name");
+  const archive = input.text("archive");
+  const machines = await targets(input);
+  if (name === undefined && archive === undefined)
+    throw usage("NAME or --archive FILE is missing", "ployzctl image push web:v4");
+  const source = archive === undefined ? await saved(name ?? "", context) : await file(archive, context);
+  const pushed = await send(context, source, name);
+  if (machines === undefined) return pushed;
+  const ref = pushed.name ?? pushed.digest;
+  return change(
+    context,
+    { primitive: "image-distribute", input: { ref, ...(machines !== "all" && { machines }) } },
+    false,
+  );
+}
+
+interface Source {
+  readonly stream: Readable;
+  /** Rejects with the reason when the stream is not the whole archive. */
+  done(): Promise<unknown>;
+  readonly total?: number;
+}
+
+async function send(context: Context, source: Source, name: string | undefined): Promise<ImagePushed> {
+  let done = 0;
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, next) {
+      done += chunk.length;
+      const total = source.total === undefined ? {} : { total: source.total };
+      context.progress.event({
+        type: "progress",
+        step: "push",
+        note: `sending ${name ?? "the image"}`,
+        done,
+        ...total,
+      });
+      next(null, chunk);
+    },
+  });
+  source.stream.on("error", (error) => counted.destroy(error)).pipe(counted);
+  const client = await context.client();
+  // The source knows the reason of a failure; the upload only notices the end.
+  const [whole, answer] = await Promise.allSettled([
+    source.done().catch((error: unknown) => {
+      counted.destroy(error as Error);
+      throw error;
+    }),
+    client.pushImage(name, counted, context.signal),
+  ]);
+  if (whole.status === "rejected") throw whole.reason;
+  if (answer.status === "rejected") throw answer.reason;
+  return answer.value;
+}
+
+async function saved(name: string, context: Context): Promise<Source> {
+  const running = spawnStream("docker", ["save", name], { signal: context.signal });
+  return { stream: running.stdout, done: () => running.done };
+}
+
+async function file(path: string, context: Context): Promise<Source> {
+  const opened = await open(resolve(context.terminal.cwd, path), "r").catch(
+    (error: NodeJS.ErrnoException) => {
+      throw usage(`--archive: ${path}: ${whyUnreadable(error)}`, "name a file that docker save wrote");
+    },
+  );
+  const { size } = await opened.stat();
+  return { stream: opened.createReadStream(), done: async () => undefined, total: size };
+}

@@ -1,0 +1,34 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type ImageStore, registryHandler } from "@ployz/images";
+import type { Images } from "@ployz/runtime";
+
+/** The engine's name for an image that no name of the operator means any more. */
+const keptName = (digest: string): string =>
+  `ployz/image:${digest.slice("sha256:".length, "sha256:".length + 12)}`;
+
+/**
+ * Lets the machine's engine pull an image by digest from this machine's store, so that it takes only the layers that it lacks. The store listens on
+ * loopback for that long only. `name`: the operator's, which moves to it.
+ */
+export async function loadIntoEngine(
+  engine: Images,
+  store: ImageStore,
+  { digest, name }: { readonly digest: string; readonly name: string | undefined },
+  { signal, tell, log }: { readonly signal: AbortSignal; tell(): void; log(error: unknown): void },
+): Promise<void> {
+  const server = createServer(registryHandler(store, log));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const ref = `127.0.0.1:${(server.address() as AddressInfo).port}/ployz/image@${digest}`;
+  try {
+    const { id } = await engine.pull(ref, { signal, onProgress: tell });
+    await engine.tag(id, name ?? keptName(digest));
+    await engine.untag(ref);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}

@@ -1,0 +1,147 @@
+import { errorBody } from "@ployz/errors";
+import {
+  type BlobSource,
+  completeImage,
+  fullName,
+  type ImageStore,
+  isDigest,
+  type Platform,
+  parseReference,
+  type Reference,
+  type Registry,
+  readManifest,
+  shortName,
+  takeManifest,
+} from "@ployz/images";
+import type { Commands, Json } from "@ployz/primitives/protocol";
+import type { Images } from "@ployz/runtime";
+import { PloyzError } from "../error-codes.ts";
+import { loadIntoEngine } from "./engine.ts";
+import type { Peers } from "./peers.ts";
+import { orMissing } from "./resolve.ts";
+
+export interface EnsureDeps {
+  readonly store: ImageStore;
+  /** Absent on a machine that runs host processes. */
+  readonly engine: Images | undefined;
+  readonly platform: Platform;
+  readonly peers: Peers;
+  /** Another number on each machine. */
+  readonly turn: number;
+  registry(): Promise<Registry>;
+  log(error: unknown): void;
+}
+
+type Wanted = Commands["image.ensure"]["args"];
+interface Run {
+  readonly signal: AbortSignal;
+  progress(value: Json): void;
+}
+
+/**
+ * Makes sure that this machine can start the image: its blobs in the store, then the image in the engine. Sources, in turn: this machine, other
+ * machines, the registry. An image that only another machine's engine has comes as an archive.
+ */
+export async function ensureImage(
+  deps: EnsureDeps,
+  wanted: Wanted,
+  { signal, progress }: Run,
+): Promise<{ readonly transferredBytes: number }> {
+  const { store, engine, platform, peers } = deps;
+  const { digest, sources, at } = wanted;
+  const name = isDigest(wanted.ref) ? undefined : parseReference(wanted.ref);
+  const tell = throttled(progress);
+  tell({ done: 0 });
+  const entry = await store.find(digest);
+  if (entry === undefined && (await engine?.has(digest)) === true) return { transferredBytes: 0 };
+  let manifest = entry?.digest ?? (await fromPeers(deps, wanted, signal));
+  if (manifest === undefined && engine !== undefined) {
+    const bytes = await peers.archive({ ref: wanted.ref, digest, sources }, engine, signal);
+    if (bytes !== undefined) return { transferredBytes: bytes };
+  }
+  const registry = await deps.registry();
+  manifest ??= await fromRegistry(store, registry, { name, digest }, signal);
+  const outside = (from: Reference): BlobSource => ({
+    name: from.registry,
+    open: (blob, offset, either) => orMissing(registry.blob(from, blob.digest, offset, either)),
+  });
+  const all = [...sources.map(peers.source), ...(name === undefined ? [] : [outside(name)])];
+  const transferredBytes = await completeImage(store, manifest, all, {
+    ...{ platform, signal },
+    turn: deps.turn,
+    onProgress: (done, total) => tell({ done, total }),
+  });
+  const full = name?.tag === undefined ? undefined : fullName(name);
+  const taken = await store.name(manifest, full, at);
+  if (engine === undefined) return { transferredBytes };
+  const tag = taken && full !== undefined ? shortName(full) : undefined;
+  const present = await engine.resolve(manifest);
+  if (present === undefined)
+    await loadIntoEngine(engine, store, { digest: manifest, name: tag }, { signal, tell, log: deps.log });
+  else if (tag !== undefined && (await engine.resolve(tag))?.id !== present.id)
+    await engine.tag(present.id, tag);
+  return { transferredBytes };
+}
+
+/** The manifest's digest, once the store has it. */
+async function fromPeers(
+  { store, peers }: EnsureDeps,
+  { digest, sources }: Wanted,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (const machine of sources) {
+    try {
+      if (await takeManifest(store, digest, () => peers.manifest(machine, digest, signal), signal))
+        return digest;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (errorBody(error).code === "no_space") throw error;
+    }
+  }
+  return undefined;
+}
+
+async function fromRegistry(
+  store: ImageStore,
+  registry: Registry,
+  { name, digest }: { readonly name: Reference | undefined; readonly digest: string },
+  signal: AbortSignal,
+): Promise<string> {
+  if (name === undefined)
+    throw new PloyzError({
+      code: "image_missing",
+      message: `no machine has ${digest} any more`,
+      hint: "bring back a machine that has it (ployzctl machine ls), or name the image with its registry",
+    });
+  const byDigest = await orMissing(registry.manifest({ ...name, digest }, signal));
+  if (byDigest !== undefined && (await takeManifest(store, digest, async () => byDigest.bytes, signal)))
+    return digest;
+  // A commit of a version before 0.5 holds the digest of the configuration: the tag's image may still be that one.
+  const { digest: _none, tag = "latest", ...rest } = name;
+  const byTag = await registry.manifest({ ...rest, tag }, signal);
+  const read = readManifest(byTag.bytes);
+  if (read?.kind === "manifest" && read.config.digest === digest) {
+    await takeManifest(store, byTag.digest, async () => byTag.bytes, signal);
+    return byTag.digest;
+  }
+  throw new PloyzError({
+    code: "image_missing",
+    message: `no machine and no registry has ${digest} of ${shortName(fullName(name))}; the tag means ${byTag.digest} now`,
+    hint: "run the same command again, or bring back a machine that has it (ployzctl machine ls)",
+  });
+}
+
+const TELL_MS = 250;
+
+/** At most four a second, and the last one. */
+function throttled(progress: (value: Json) => void) {
+  let last = 0;
+  let state: { readonly done: number; readonly total?: number } = { done: 0 };
+  return (next = state): void => {
+    state = next;
+    const now = Date.now();
+    if (now - last < TELL_MS && state.done !== state.total) return;
+    last = now;
+    progress({ ...state });
+  };
+}

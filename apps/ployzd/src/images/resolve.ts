@@ -1,0 +1,80 @@
+import {
+  contentSize,
+  forPlatform,
+  fullName,
+  type ImageStore,
+  isDigest,
+  type Platform,
+  parseReference,
+  type Reference,
+  type Registry,
+  readManifest,
+} from "@ployz/images";
+import type { Commands } from "@ployz/primitives/protocol";
+import type { Images } from "@ployz/runtime";
+import { PloyzError } from "../error-codes.ts";
+
+type Resolved = Commands["image.resolve"]["out"];
+
+/** The image on this machine. Of a name that store and engine know, the newer meaning counts: someone may have built it after the push. */
+export async function resolveHere(
+  ref: string,
+  store: ImageStore,
+  engine: Images | undefined,
+): Promise<NonNullable<Resolved> | undefined> {
+  const named = isDigest(ref) ? undefined : reference(ref);
+  const digest = isDigest(ref) ? ref : named?.digest;
+  if (digest !== undefined) {
+    const entry = await store.find(digest);
+    if (entry !== undefined) return { digest, sizeBytes: await contentSize(store, entry.digest) };
+  }
+  const entry = named === undefined || digest !== undefined ? undefined : await store.find(fullName(named));
+  const image = await engine?.resolve(ref);
+  if (image === undefined && entry === undefined) return undefined;
+  const known = image === undefined ? undefined : await store.find(image.id);
+  if (entry !== undefined) {
+    const newer = image !== undefined && known?.digest !== entry.digest && (image.namedAt ?? "") > entry.at;
+    if (!newer)
+      return { digest: entry.digest, sizeBytes: await contentSize(store, entry.digest), at: entry.at };
+  }
+  return { digest: digest ?? known?.digest ?? image?.id ?? "", sizeBytes: image?.sizeBytes ?? 0 };
+}
+
+/** What the registry has, by one request. `undefined`: it has no such image. */
+export async function resolveRemote(
+  { ref, name }: { readonly ref: string; readonly name?: string | undefined },
+  registry: Registry,
+  { platform, now, signal }: { readonly platform: Platform; now(): string; readonly signal: AbortSignal },
+): Promise<NonNullable<Resolved> | undefined> {
+  const asked: Reference | undefined = isDigest(ref)
+    ? name === undefined
+      ? undefined
+      : { ...parseReference(name), digest: ref }
+    : parseReference(ref);
+  if (asked === undefined) return undefined;
+  const found = await orMissing(registry.manifest(asked, signal));
+  if (found === undefined) return undefined;
+  const read = readManifest(found.bytes);
+  if (read === undefined) throw new PloyzError({ code: "image_invalid", message: `${ref} is not an image` });
+  const at = isDigest(ref) ? {} : { at: now() };
+  if (read.kind === "index") return { digest: forPlatform(read, platform, ref).digest, sizeBytes: 0, ...at };
+  return { digest: found.digest, sizeBytes: read.layers.reduce((sum, { size }) => sum + size, 0), ...at };
+}
+
+export async function orMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof PloyzError && error.code === "image_missing") return undefined;
+    throw error;
+  }
+}
+
+/** `undefined`: an engine's short id, or no name at all. */
+function reference(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch {
+    return undefined;
+  }
+}
