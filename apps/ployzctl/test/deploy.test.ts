@@ -277,3 +277,45 @@ describe("Ctrl-C", () => {
     expect(err).toContain(`ployzctl ops watch ${ID}`);
   });
 });
+
+describe("a deploy that removes something", () => {
+  const removal = { code: "would_remove", message: "this deploy removes from prod: service api" };
+  /** The daemon refuses the removal when the request says so. */
+  async function removing(argv: readonly string[], options: RunOptions = {}) {
+    daemon = await fakeDaemon({
+      "GET /v1/bundles/:digest": () => ({ kind: "bundle", present: true }),
+      "POST /v1/operations": ({ body }) =>
+        new Events([
+          JSON.parse(body).input.removals === "refuse"
+            ? { type: "refused", refusals: [removal] }
+            : result({}),
+        ]),
+    });
+    await mkdir(join(daemon.dir, "web"));
+    await writeFile(join(daemon.dir, "ployz.toml"), MANIFEST);
+    return ctl(["deploy", "--socket", daemon.socket, ...argv], { cwd: daemon.dir, ...options });
+  }
+  const asked = () => daemon?.received.filter(({ route }) => route === "POST /v1/operations").length;
+
+  it("is refused without a terminal, and names what goes", async () => {
+    const { code, err } = await removing([]);
+    expect([code, asked()]).toEqual([3, 1]);
+    expect(err).toContain("this deploy removes from prod: service api");
+    expect((await removing(["--json"])).code).toBe(3);
+  });
+
+  it.each(["--yes", "-y", "--prune"])("is done with %s", async (flag) => {
+    expect((await removing([flag])).code).toBe(0);
+    expect(asked()).toBe(1);
+  });
+
+  it("asks at a terminal, and says that the file is another namespace's", async () => {
+    const yes = await removing(["--namespace", "data"], { typed: ["y"] });
+    expect([yes.code, asked()]).toEqual([0, 2]);
+    expect(yes.err).toContain(
+      "ployz.toml names the namespace prod; it is deployed into data\nthis deploy removes from prod: service api\nRemove them? [y/N]",
+    );
+    const no = await removing([], { typed: ["n"] });
+    expect([no.code, asked()]).toEqual([130, 1]);
+  });
+});

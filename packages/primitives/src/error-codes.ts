@@ -85,6 +85,8 @@ export const ERRORS = defineErrors({
       no_such_service: "The namespace has no service or job of the name.",
       no_such_commit: "The namespace has no such commit.",
       commit_ambiguous: "Several commits begin with these characters; use more characters, or the revision.",
+      would_remove:
+        "The manifest leaves out services or routes of the last commit; `deploy --yes` removes them.",
       commit_removed: "The namespace was removed at that commit.",
       namespace_exists: "A branch creates a new namespace, and a namespace of that name exists.",
       no_machines: "The cluster has no active machine.",

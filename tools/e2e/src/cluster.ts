@@ -125,10 +125,14 @@ async function form(
     await cluster.ctl(1, ["machine", "add", ...round, ...key, ...storage], { timeoutMs: 180_000 });
 }
 
+/** A test means what its manifests leave out. */
+export const confirmed = (args: readonly string[]): readonly string[] =>
+  args[0] === "deploy" && args[1] === "-f" ? ["deploy", "--yes", ...args.slice(1)] : args;
+
 function driver(lab: Lab): Cluster {
   let sequence = 0;
   const ctl: Cluster["ctl"] = async (i, args, { ok = [0], input, timeoutMs = 120_000 } = {}) => {
-    const result = await lab.sh(i, ["ployzctl", ...args], {
+    const result = await lab.sh(i, ["ployzctl", ...confirmed(args)], {
       timeoutMs: PATIENCE * timeoutMs,
       okExitCodes: Array.from({ length: 256 }, (_, code) => code),
       ...(input !== undefined && { input }),

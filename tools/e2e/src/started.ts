@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { type RunResult, spawnStream } from "@ployz/exec";
 import type { OperationEvent } from "@ployz/primitives/protocol";
-import type { Cluster } from "./cluster.ts";
+import { type Cluster, confirmed } from "./cluster.ts";
 
 /** A `ployzctl` that runs on a machine with `--json --events`, and its output so far. */
 export interface Started {
@@ -27,9 +27,13 @@ export async function started({ lab }: Cluster, machine: number, args: readonly 
   const enter = info.machines[machine - 1]?.enter ?? [];
   const [program = "", ...rest] = enter;
   const script = 'echo $$ >&2; exec ployzctl "$@"';
-  const child = spawnStream(program, [...rest, "sh", "-c", script, "sh", ...args, "--json", "--events"], {
-    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
-  });
+  const child = spawnStream(
+    program,
+    [...rest, "sh", "-c", script, "sh", ...confirmed(args), "--json", "--events"],
+    {
+      okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+    },
+  );
   child.stdin.end();
   const events: Said[] = [];
   const listeners = new Set<(event: Said, index: number) => void>();

@@ -1,5 +1,6 @@
 import { branchManifest, renderManifest } from "@ployz/primitives";
 import type { CommitDocument, CommitHistory, ManifestDocument } from "@ployz/primitives/client";
+import { unknownName } from "@ployz/primitives/client";
 import { isNamed, parseBranch } from "@ployz/primitives/host";
 import { type Commit, isLabel, type Store, shown } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
@@ -19,7 +20,7 @@ export async function commitHistory(
 ): Promise<CommitHistory> {
   // One more, to compute the changes of the oldest one.
   const heads = await history(commits, namespace, limit + 1);
-  if (heads.length === 0) throw noNamespace(namespace);
+  if (heads.length === 0) throw await noNamespace(commits, namespace);
   return {
     kind: "history",
     namespace,
@@ -53,7 +54,7 @@ export async function manifestDocument(
   const { revision, commit } = await findCommit(commits, namespace, name);
   if (commit.removed)
     throw name === "last"
-      ? noNamespace(namespace)
+      ? await noNamespace(commits, namespace)
       : new PloyzError({
           code: "commit_removed",
           message: `commit ${revision} removed namespace ${namespace}`,
@@ -68,7 +69,7 @@ export async function branchDocument(commits: Commits, input: unknown): Promise<
   if (!parsed.ok) throw new PloyzError(parsed.refusals[0] ?? invalid("the input is not an input of branch"));
   const { source, target } = parsed.input;
   const { revision, commit } = await findCommit(commits, source, "last");
-  if (commit.removed) throw noNamespace(source);
+  if (commit.removed) throw await noNamespace(commits, source);
   const rendered = branchManifest(parsed.input, commit);
   if ("refusals" in rendered) throw new PloyzError(rendered.refusals[0] ?? invalid("it cannot be branched"));
   return { kind: "manifest", namespace: target, revision, text: rendered.text };
@@ -78,7 +79,7 @@ export async function branchDocument(commits: Commits, input: unknown): Promise<
 async function findCommit(commits: Commits, namespace: string, name: string): Promise<Head> {
   if (name === "last") {
     const [last] = await history(commits, namespace, 1);
-    if (last === undefined) throw noNamespace(namespace);
+    if (last === undefined) throw await noNamespace(commits, namespace);
     return last;
   }
   const found = (await near(commits, namespace, name)).filter((head) => isNamed(name, head));
@@ -121,9 +122,8 @@ function namespaceOf(text: string): string {
 }
 
 const invalid = (message: string) => ({ code: "invalid_input" as const, message });
-const noNamespace = (namespace: string) =>
-  new PloyzError({
-    code: "no_such_namespace",
-    message: `namespace ${namespace} does not exist`,
-    hint: "list namespaces: ployzctl namespace ls",
-  });
+async function noNamespace(commits: Commits, namespace: string): Promise<PloyzError> {
+  const heads = await commits.heads();
+  const names = heads.flatMap(({ value }) => (value.removed ? [] : [value.namespace]));
+  return new PloyzError(unknownName("namespace", namespace, names));
+}

@@ -27,7 +27,7 @@ import {
   servedFinding,
   warn,
 } from "./findings.ts";
-import { clusterStatus, instanceList } from "./views.ts";
+import { announcedBy, clusterStatus, instanceList } from "./views.ts";
 
 type Check = DoctorReport["checks"][number];
 const SETTLE_MS = 2_000;
@@ -136,7 +136,11 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
             return fail(more.length === 0 ? message : `${message}; and ${others}`, hint);
           }),
           check("instances", "instances", async () => {
-            const { instances } = instanceList(member.heads(), (await look()).machines, undefined);
+            const { instances } = instanceList(
+              { heads: member.heads(), announced: await announcedBy(member) },
+              (await look()).machines,
+              undefined,
+            );
             const [first, ...more] = crashWarnings(instances, Date.now());
             if (first === undefined) return ok("none restarts again and again");
             return warn(

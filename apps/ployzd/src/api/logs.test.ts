@@ -23,7 +23,7 @@ function cluster(lines: Record<string, readonly (LogItem | Error)[]>) {
       {
         commit: {
           namespace: "prod",
-          services: { web: {} },
+          ...{ services: { web: {} }, jobs: {}, volumes: [] },
           instances: ids.map((id) => ({ id, machine: `on-${id}`, service: "web" })),
         } as unknown as Commit,
       },
@@ -82,7 +82,7 @@ test("a job that has succeeded still has its output; an unknown service has none
   const read = (target: string) => all(mergedLogs(sources, target, { follow: false, tail: 9 }, never));
   expect(await read("prod/migrate")).toEqual(["migrated"]);
   await expect(read("prod/other")).rejects.toMatchObject({ code: "no_such_service" });
-  await expect(read("other")).rejects.toMatchObject({ code: "no_such_service" });
+  await expect(read("other")).rejects.toMatchObject({ code: "no_such_namespace" });
 });
 
 test("following goes over a deploy and a lost machine, shows no line twice, and ends with its asker", async () => {

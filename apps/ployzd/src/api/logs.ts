@@ -5,6 +5,7 @@ import type { Instance } from "@ployz/primitives/protocol";
 import type { LogReadOptions, LogSources } from "../daemon/log-sources.ts";
 import { PloyzError } from "../error-codes.ts";
 import { mergedByTime, timeWindow } from "./merge.ts";
+import { needTarget } from "./named.ts";
 
 type Placed = Instance & { readonly namespace: string };
 
@@ -52,7 +53,10 @@ export async function* mergedLogs(
         found ||= event.type === "line";
         if (found) yield event;
       }
-      if (!found) throw nothing(target);
+      if (!found) {
+        needTarget(sources.heads(), namespace, service);
+        throw nothing(target);
+      }
     }
   } finally {
     stop.abort();
@@ -62,7 +66,7 @@ export async function* mergedLogs(
 const nothing = (target: string) =>
   new PloyzError({
     code: "no_such_service",
-    message: `nothing is deployed as ${target}, and no job of that name has run lately`,
+    message: `${target} has no logs: nothing of it is deployed, and no job of that name has run lately`,
     hint: "ployzctl ps",
   });
 

@@ -18,11 +18,20 @@ import { imageRoutes } from "./images.ts";
 import { inviteRoutes } from "./invites.ts";
 import { keepMachine } from "./keep.ts";
 import { mergedLogs } from "./logs.ts";
+import { needNamespace, needTarget } from "./named.ts";
 import { networkPolicy, setIsolation } from "./network-policy.ts";
 import { registryRoutes } from "./registries.ts";
 import type { ApiRoutes } from "./router.ts";
 import { secretRoutes } from "./secrets.ts";
-import { clusterStatus, instanceList, machineList, meshStatus, nameList, rttTable } from "./views.ts";
+import {
+  announcedBy,
+  clusterStatus,
+  instanceList,
+  machineList,
+  meshStatus,
+  nameList,
+  rttTable,
+} from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
 import { unreadableWarnings } from "./warnings.ts";
@@ -109,11 +118,20 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "GET /v1/ps": async ({ query, signal }) => {
         const member = daemon.member();
         const { machines } = await machineList(member, signal, { usage: true });
-        const { namespace } = query;
-        const list = instanceList(member.heads(), machines, namespace);
+        const { namespace, service } = query;
+        const all = instanceList(
+          { heads: member.heads(), announced: await announcedBy(member) },
+          machines,
+          namespace,
+        );
+        const instances = all.instances.filter((row) => service === undefined || row.service === service);
+        const list = { ...all, instances };
         const unread = (await member.records.list()).filter(
           ({ key }) => namespace === undefined || key === `commit.${namespace}`,
         );
+        // An instance of a first deploy, or one that a removed namespace left, is shown.
+        if (namespace !== undefined && instances.length === 0 && unread.length === 0)
+          needTarget(member.heads(), namespace, service);
         const warnings = [...unreadableWarnings(unread), ...crashWarnings(list.instances, Date.now())];
         return { ...list, ...(warnings.length > 0 && { warnings }) };
       },
@@ -128,7 +146,10 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "GET /v1/volumes": async ({ query, signal }) => {
         const member = daemon.member();
         const { machines } = await machineList(member, signal);
-        return volumeList(member.heads(), machines, query.namespace);
+        const { namespace } = query;
+        const list = volumeList(member.heads(), machines, namespace);
+        if (namespace !== undefined && list.volumes.length === 0) needNamespace(member.heads(), namespace);
+        return list;
       },
       "GET /v1/volumes/:ns/:name/snapshots": ({ params, signal }) => {
         const member = daemon.member();

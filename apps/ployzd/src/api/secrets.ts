@@ -6,6 +6,7 @@ import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";
 import { invalid, printable } from "../operations/request.ts";
 import type { SecretName } from "../secrets/keeper.ts";
+import { needNamespace } from "./named.ts";
 import type { ApiRoutes } from "./router.ts";
 
 type SecretRoutes = "GET /v1/secrets" | "PUT /v1/secrets/:ns/:name" | "DELETE /v1/secrets/:ns/:name";
@@ -46,6 +47,7 @@ async function list(member: Member, namespace: string | undefined): Promise<Secr
     .filter(({ registry }) => registry === undefined)
     .filter((record) => namespace === undefined || record.namespace === namespace)
     .sort((left, right) => (secretKey(left) < secretKey(right) ? -1 : 1));
+  if (namespace !== undefined && rows.length === 0) needNamespace(member.heads(), namespace);
   return {
     kind: "secrets",
     secrets: rows.map((record) => {

@@ -88,9 +88,17 @@ export async function rttTable(member: Member, signal: AbortSignal): Promise<Rtt
   return { kind: "rtt", rows: rows.flat() };
 }
 
-/** Committed against running instances. Strays are in no commit: candidates of a running operation, or leftovers. */
+type Head = { readonly commit: Commit };
+
+/** Ids of the instances that running operations have announced; none while the store is away. */
+export async function announcedBy({ store, storeConnected }: Member): Promise<ReadonlySet<string>> {
+  const all = storeConnected() ? await store.facts.list("candidates").catch(() => []) : [];
+  return new Set(all.flatMap(({ value: { instances } }) => instances.map(({ id }) => id)));
+}
+
+/** Committed against running instances. In no commit are the candidates of a running operation, and strays: leftovers. */
 export function instanceList(
-  heads: readonly { readonly commit: Commit }[],
+  { heads, announced }: { readonly heads: readonly Head[]; readonly announced: ReadonlySet<string> },
   machines: readonly MachineRow[],
   namespace: string | undefined,
 ): InstanceList {
@@ -121,7 +129,7 @@ export function instanceList(
       ...(observed !== undefined && { observed }),
     };
   });
-  const strays = [...seen].flatMap(([machine, { instances }]) =>
+  const others = [...seen].flatMap(([machine, { instances }]) =>
     instances
       .filter(
         (instance) =>
@@ -137,14 +145,14 @@ export function instanceList(
           machine,
           address,
           committed: false,
-          state: "stray",
+          state: announced.has(id) ? "candidate" : "stray",
           observed,
         };
       }),
   );
   return {
     kind: "instances",
-    instances: [...rows, ...strays],
+    instances: [...rows, ...others],
     unreachable: machines.filter(({ reachable }) => !reachable).map(({ record }) => record.id),
     ...(stopped.length > 0 && { stopped }),
   };
@@ -205,7 +213,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
   ]);
   // A removed namespace exists only in its history.
   const heads = member.heads().filter(({ commit }) => !commit.removed);
-  const { instances } = instanceList(heads, machines, undefined);
+  const { instances } = instanceList({ heads, announced: await announcedBy(member) }, machines, undefined);
   const namespaces = heads.map(({ commit, revision }): NamespaceRow => {
     const mine = instances.filter((row) => row.committed && row.namespace === commit.namespace);
     return {

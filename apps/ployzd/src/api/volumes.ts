@@ -1,6 +1,7 @@
 import type { MachineRow, SnapshotList, VolumeList, VolumeRow } from "@ployz/primitives/client";
 import { type Commit, LOOK, type Machines } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
+import { needVolume } from "./named.ts";
 
 type Head = { readonly commit: Commit };
 
@@ -56,18 +57,7 @@ export async function snapshotList(
   signal: AbortSignal,
 ): Promise<SnapshotList> {
   const { namespace, volume: name } = asked;
-  const commit = heads.find((head) => head.commit.namespace === namespace && !head.commit.removed)?.commit;
-  const volume = commit?.volumes.find((one) => one.name === name);
-  if (volume === undefined)
-    throw new PloyzError({
-      code: commit === undefined ? "no_such_namespace" : "no_such_volume",
-      message:
-        commit === undefined ? `namespace ${namespace} does not exist` : `${namespace} has no volume ${name}`,
-      hint:
-        commit === undefined
-          ? "list namespaces: ployzctl namespace ls"
-          : `list volumes: ployzctl volume ls ${namespace}`,
-    });
+  const volume = needVolume(heads, namespace, name);
   const { id, machine } = volume;
   const found = await machines.call(machine, "volume.snapshots", { id }, { ...LOOK, signal });
   if (found === null)

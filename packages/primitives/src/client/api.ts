@@ -109,7 +109,7 @@ export interface Api {
     out: NetworkPolicyDocument;
   };
   "GET /v1/doctor": { query: Record<never, string>; body: undefined; out: DoctorReport };
-  "GET /v1/ps": { query: { namespace?: string }; body: undefined; out: InstanceList };
+  "GET /v1/ps": { query: { namespace?: string; service?: string }; body: undefined; out: InstanceList };
   /** Newest first. */
   "GET /v1/namespaces/:ns/history": { query: { limit?: string }; body: undefined; out: CommitHistory };
   /** `:commit` is a revision, an operation's id or at least six characters of its beginning, or `last`. Values of `env` are left out. */

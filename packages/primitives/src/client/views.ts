@@ -64,7 +64,7 @@ export const InstanceRow = object({
   address: text(),
   committed: Type.Boolean(),
   observed: Type.Optional(ObservedInstance),
-  state: Type.Enum(["running", "exited", "missing", "unknown", "created", "stray"]),
+  state: Type.Enum(["running", "exited", "missing", "unknown", "created", "candidate", "stray"]),
 });
 /** Static type of the schema of this name. */
 export type InstanceRow = Static<typeof InstanceRow>;

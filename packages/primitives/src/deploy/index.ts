@@ -7,6 +7,7 @@ import { changePrimitive } from "../change/primitive.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
 import { normalise } from "../manifest/normalise.ts";
 import { type DeployInput, type DeployRequest, parseDeploy } from "./input.ts";
+import { refuseRemovals } from "./removals.ts";
 import { resolveSpecs } from "./resolve.ts";
 
 export type DeployFacts = ChangeFacts & {
@@ -71,7 +72,7 @@ export function contentOf(
   return new Map([...byDigest, ...bundles]);
 }
 
-function wish({ manifest, bundles }: DeployInput, facts: DeployFacts): Wish {
+function wish({ manifest, bundles, removals }: DeployInput, facts: DeployFacts): Wish {
   const normal = normalise(manifest);
   const { namespace } = normal;
   const { services, jobs, refusals } = resolveSpecs(normal, bundles, facts.images);
@@ -94,7 +95,7 @@ function wish({ manifest, bundles }: DeployInput, facts: DeployFacts): Wish {
       ...(normal.allowRoutesFrom && { allowRoutesFrom: normal.allowRoutesFrom }),
       ...branchOf(liveHead(facts.head)),
     },
-    refusals,
+    refusals: [...refusals, ...(removals === "refuse" ? refuseRemovals(normal, facts.head) : [])],
     warnings: [...kept.warnings, ...[...facts.images.values()].flatMap(({ warning }) => warning ?? [])],
     basis: [],
     unresolved: new Set(Object.keys(normal.services).filter((name) => !Object.hasOwn(services, name))),

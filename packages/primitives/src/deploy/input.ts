@@ -23,6 +23,12 @@ export const Input = Type.Object({
         "`always`: ask the registry for each tag's present digest. Default `missing`: an image that a machine has will do. `committed`: a tag of the last commit keeps its digest.",
     }),
   ),
+  removals: Type.Optional(
+    Type.Enum(["allow", "refuse"], {
+      description:
+        "`refuse`: a manifest that leaves out services or routes of the last commit. Default `allow`.",
+    }),
+  ),
 });
 
 /** As a client sends it. */
@@ -35,6 +41,7 @@ export type DeployInput = {
   /** Of each service or job with a `bundle`. */
   readonly bundles: Readonly<Record<string, string>>;
   readonly pull?: "always" | "committed";
+  readonly removals?: "refuse";
 };
 
 const shape = inputParser(Input);
@@ -43,7 +50,7 @@ const shape = inputParser(Input);
 export function parseDeploy(raw: unknown) {
   const parsed = shape(raw);
   if (!parsed.ok) return parsed;
-  const { manifest, namespace, bundles, pull } = parsed.input;
+  const { manifest, namespace, bundles, pull, removals } = parsed.input;
   const checked = checkManifest(namespace === undefined ? manifest : { ...manifest, namespace });
   if (!checked.ok) return checked;
   const needed = Object.keys(bundlePaths(checked.manifest)).map(
@@ -59,6 +66,7 @@ export function parseDeploy(raw: unknown) {
     manifest: checked.manifest,
     bundles: Object.fromEntries(needed.map(([name, digest = ""]) => [name, digest])),
     ...(pull !== undefined && pull !== "missing" && { pull }),
+    ...(removals === "refuse" && { removals }),
   };
   return { ok: true as const, input };
 }

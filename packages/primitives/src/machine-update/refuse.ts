@@ -1,5 +1,6 @@
 import type { ErrorBody } from "@ployz/errors";
 import type { Refusal } from "../engine/types.ts";
+import { unknownName } from "../model/unknown-name.ts";
 import type { MachineUpdateInput } from "./input.ts";
 import type { MachineUpdateFacts } from "./observe.ts";
 
@@ -10,7 +11,7 @@ export function refuse({ machine }: MachineUpdateInput, facts: MachineUpdateFact
     refusals.push({ code, message, hint, machine });
 
   if (member === undefined) {
-    no("no_such_machine", `there is no machine ${machine}`, `there are: ${others.join(", ")}`);
+    refusals.push({ ...unknownName("machine", machine, others), machine });
     return refusals;
   }
   if (member.record.state === "joining") {

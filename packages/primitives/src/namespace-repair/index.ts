@@ -3,6 +3,7 @@ import type { Head } from "../change/observe/facts.ts";
 import type { Plan, Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
 import { emptyCommit } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
+import { unknownName } from "../model/unknown-name.ts";
 import { headFault, type Unreadable } from "../records/store.ts";
 import { Input, type NamespaceRepairInput } from "./input.ts";
 
@@ -44,7 +45,9 @@ export const namespaceRepair: Primitive<
   plan(input, { fault, good }) {
     const { namespace } = input;
     if (fault === undefined)
-      return good === undefined ? { refusals: [unknown(namespace)] } : planOf(input, {}, false);
+      return good === undefined
+        ? { refusals: [unknownName("namespace", namespace, [])] }
+        : planOf(input, {}, false);
     if (fault.why === "newer" && input.replaceNewer !== true) return { refusals: [newer(namespace, fault)] };
     const summary = {
       unreadable: fault.revision,
@@ -77,12 +80,6 @@ const planOf = (
   // The commit itself compares the revision: the engine cannot read the last one to compare it here.
   ...{ basis: [], prepare: [], settle: [], changes, warnings },
   summary: { kind: "namespace-repair", namespace, ...summary },
-});
-
-const unknown = (namespace: string): Refusal => ({
-  code: "no_such_namespace",
-  message: `namespace ${namespace} does not exist`,
-  hint: "list namespaces: ployzctl namespace ls",
 });
 
 const newer = (namespace: string, { revision, detail }: Unreadable): Refusal => ({

@@ -12,6 +12,7 @@ import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import { type Outcome, refused } from "../../operation/follow.ts";
 import { bytes } from "../../output/page.ts";
+import { given } from "../../values.ts";
 import { openBundle } from "./bundle.ts";
 
 export const deploy = async (context: Context, input: Input): Promise<Outcome> => {
@@ -19,6 +20,7 @@ export const deploy = async (context: Context, input: Input): Promise<Outcome> =
   return deployFile(context, {
     preview: input.flag("preview"),
     file: input.text("file"),
+    yes: input.flag("yes"),
     ...(namespace !== undefined && { namespace: await needLabel("--namespace", namespace) }),
     ...(input.text("pull") === "always" && { pull: "always" as const }),
   });
@@ -29,6 +31,7 @@ export async function deployFile(
   options: {
     readonly file: string | undefined;
     readonly preview: boolean;
+    readonly yes: boolean;
     readonly namespace?: string;
     readonly pull?: "always" | "committed";
   },
@@ -39,7 +42,13 @@ export async function deployFile(
     return refused(parsed.refusals.map((body) => ({ ...body, message: `${file}: ${body.message}` })));
   const manifest: Manifest =
     options.namespace === undefined ? parsed.manifest : { ...parsed.manifest, namespace: options.namespace };
-  return deployManifest(context, { ...options, manifest, folder });
+  const named = parsed.manifest.namespace;
+  const other = `${file} names the namespace ${named}; it is deployed into ${manifest.namespace}`;
+  if (named !== manifest.namespace) context.progress.note(`warning: ${other}`);
+  return deployManifest(context, {
+    ...{ ...options, manifest, folder },
+    ...given("about", named === manifest.namespace ? undefined : other),
+  });
 }
 
 export async function deployManifest(
@@ -49,13 +58,36 @@ export async function deployManifest(
     /** Bundle paths are relative to it. */
     readonly folder: string;
     readonly preview: boolean;
+    /** Remove what the manifest leaves out. */
+    readonly yes: boolean;
+    /** To be known before the answer. */
+    readonly about?: string;
     readonly pull?: "always" | "committed";
   },
 ): Promise<Outcome> {
-  const { manifest, folder, preview, pull } = options;
+  const { manifest, folder, preview, pull, yes, about } = options;
   const bundles = await shipBundles(context, manifest, folder);
-  const input = { manifest, bundles, ...(pull !== undefined && { pull }) };
-  return change(context, { primitive: "deploy", input }, preview);
+  const input = { manifest, bundles, ...given("pull", pull) };
+  if (preview || yes) return change(context, { primitive: "deploy", input }, preview);
+  const outcome = await change(
+    context,
+    { primitive: "deploy", input: { ...input, removals: "refuse" } },
+    false,
+  );
+  const removal = onlyRemoval(outcome);
+  if (removal === undefined) return outcome;
+  const answer = await context.confirm(
+    [...(about === undefined ? [] : [about]), removal.message, "Remove them?"].join("\n"),
+  );
+  if (answer === undefined) return outcome;
+  if (!answer) throw new PloyzError({ code: "aborted", message: "not confirmed: nothing was changed" });
+  return change(context, { primitive: "deploy", input }, false);
+}
+
+/** The refusal that an operator can lift, where there is no other. */
+function onlyRemoval(outcome: Outcome) {
+  const refusals = outcome.kind === "error" ? (outcome.refusals ?? []) : [];
+  return refusals.length === 1 ? refusals.find(({ code }) => code === "would_remove") : undefined;
 }
 
 const formatOf = (file: string, text: string): "toml" | "json" =>

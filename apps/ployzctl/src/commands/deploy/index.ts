@@ -15,6 +15,7 @@ export const deployCommands: readonly Command[] = [
       prints: CHANGE,
       details: [
         "New instances start beside the old ones. When all are ready, one commit switches services and routes together, and then the old instances drain. Unchanged services are not touched. Ctrl-C before the commit undoes the deploy; after it, Ctrl-C only detaches.",
+        "Services and routes of the last commit that the manifest leaves out are removed after a question; without a terminal the deploy is refused, unless --yes is given. Volumes that it leaves out stay.",
       ],
       options: {
         file: {
@@ -31,6 +32,12 @@ export const deployCommands: readonly Command[] = [
           summary: "Deploy into this namespace instead of the manifest's",
         },
         pull,
+        yes: {
+          type: "flag",
+          short: "y",
+          aliases: ["prune"],
+          summary: "Remove services and routes that the manifest leaves out, without asking",
+        },
       },
       examples: ["ployzctl deploy -f ployz.toml", "ployzctl deploy -n -f ployz.toml"],
       run: async (context, input) => (await import("./deploy.ts")).deploy(context, input),

@@ -33,6 +33,7 @@ export async function deployService(context: Context, input: Input): Promise<Out
   const options = {
     manifest: next.manifest,
     folder: context.terminal.cwd,
+    yes: true, // it leaves nothing out
     // A change of something else must not bring a moved tag along.
     ...given("pull", pullOf(input.text("pull"), changes.image)),
   };

@@ -1,5 +1,6 @@
 import type { Command } from "../../command.ts";
 import { needTarget } from "../../names.ts";
+import { given } from "../../values.ts";
 
 export const inspectCommands: readonly Command[] = [
   {
@@ -28,10 +29,11 @@ export const inspectCommands: readonly Command[] = [
       const [namespace, service] =
         target === undefined ? [] : (await needTarget("TARGET", target)).split("/");
       const found = await (await context.client()).request("GET /v1/ps", {
-        query: namespace === undefined ? {} : { namespace },
+        query: { ...given("namespace", namespace), ...given("service", service) },
         signal: context.signal,
       });
       if (service === undefined) return found;
+      // A daemon from before 0.4 lists all services.
       return {
         ...found,
         instances: found.instances.filter((row) => row.service === service),

@@ -1,3 +1,4 @@
+import { unknownName } from "@ployz/primitives/client";
 import type { Command } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { PREVIEW } from "../../flags.ts";
@@ -25,11 +26,8 @@ export const machineCommands: readonly Command[] = [
       });
       const machine = machines.find(({ record }) => record.id === id);
       if (machine !== undefined) return { kind: "machine", ...machine };
-      throw new PloyzError({
-        code: "no_such_machine",
-        message: `machine ${id} does not exist`,
-        hint: `the machines are: ${machines.map(({ record }) => record.id).join(", ")}`,
-      });
+      const names = machines.map(({ record }) => record.id);
+      throw new PloyzError(unknownName("machine", id, names));
     },
   },
   {

@@ -1,3 +1,4 @@
+import { unknownName } from "@ployz/primitives/client";
 import type { Command, Option } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { CHANGE, PREVIEW, YES } from "../../flags.ts";
@@ -50,11 +51,8 @@ export const namespaceCommands: readonly Command[] = [
       });
       const row = namespaces.find((one) => one.namespace === name);
       if (row !== undefined) return { kind: "namespace", ...row };
-      throw new PloyzError({
-        code: "no_such_namespace",
-        message: `namespace ${name} does not exist`,
-        hint: "ployzctl namespace ls",
-      });
+      const names = namespaces.map(({ namespace }) => namespace);
+      throw new PloyzError(unknownName("namespace", name, names));
     },
   },
   { path: ["namespace", "history"], ...history, examples: ["ployzctl namespace history prod"] },

@@ -1,4 +1,5 @@
 import type { VolumeCreateInput, VolumeForkInput, VolumeRestoreInput } from "@ployz/primitives";
+import { unknownName } from "@ployz/primitives/client";
 import type { Context, Input } from "../../command.ts";
 import type { VolumeDocument } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
@@ -17,11 +18,8 @@ export async function show(context: Context, input: Input): Promise<VolumeDocume
   const rows = volumes.filter((row) => row.name === name);
   const [first, ...copies] = rows;
   if (first !== undefined) return { kind: "volume", ...first, copies };
-  throw new PloyzError({
-    code: "no_such_volume",
-    message: `volume ${namespace}/${name} does not exist`,
-    hint: `ployzctl volume ls ${namespace}`,
-  });
+  const names = volumes.map((row) => row.name);
+  throw new PloyzError(unknownName("volume", name, names, namespace));
 }
 
 export async function create(context: Context, input: Input): Promise<Outcome> {

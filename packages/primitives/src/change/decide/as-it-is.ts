@@ -1,7 +1,7 @@
 import type { Refusal } from "../../engine/types.ts";
 import type { CommittedService } from "../../model/commit.ts";
-import { didYouMean } from "../../model/did-you-mean.ts";
 import { own } from "../../model/own.ts";
+import { unknownName } from "../../model/unknown-name.ts";
 import type { ChangeFacts, Head } from "../observe/facts.ts";
 import { DEFAULT_HOLD_MS, type Desired, type Wish } from "./desired.ts";
 
@@ -69,29 +69,16 @@ export function sourceHead(namespace: string, facts: ChangeFacts): Head | undefi
 
 export function noNamespace(namespace: string, facts: ChangeFacts): Refusal {
   const known = facts.others.flatMap(({ commit }) => (commit.removed ? [] : [commit.namespace]));
-  return {
-    code: "no_such_namespace",
-    message: `there is no namespace ${namespace}`,
-    hint: known.length > 0 ? `there are ${known.sort().join(", ")}` : "ployzctl namespace ls",
-  };
+  return unknownName("namespace", namespace, known);
 }
 
 export function noService(namespace: string, service: string, known: readonly string[]): Refusal {
-  const near = didYouMean(service, known);
-  return {
-    code: "no_such_service",
-    message: `${namespace} has no service ${service}`,
-    hint: near === undefined ? `it has ${known.join(", ") || "none"}` : `did you mean ${near}?`,
-  };
+  return unknownName("service", service, known, namespace);
 }
 
 export function noVolume(namespace: string, volume: string, head: Head | undefined): Refusal {
   const known = (head?.commit.volumes ?? []).map(({ name }) => name);
-  return {
-    code: "no_such_volume",
-    message: `${namespace} has no volume ${volume}`,
-    hint: known.length > 0 ? `it has ${known.join(", ")}` : "ployzctl volume ls",
-  };
+  return unknownName("volume", volume, known, namespace);
 }
 
 /** The plan is valid only for this revision of the source. */
