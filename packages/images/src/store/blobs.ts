@@ -242,7 +242,7 @@ const full = (cause: unknown) =>
     {
       code: "no_space",
       message: "no space is left for images",
-      hint: "free some: ployzctl image prune",
+      hint: "free some space on that disk, then run the same command again",
     },
     { cause },
   );

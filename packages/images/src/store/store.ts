@@ -132,7 +132,7 @@ export function openImageStore(dir: string): ImageStore {
       throw new PloyzError({
         code: "no_space",
         message: `the image needs ${Math.ceil(wanted / 2 ** 20)} MiB, and ${Math.max(0, Math.floor(free / 2 ** 20))} MiB are left for images in ${dir}`,
-        hint: "free some: ployzctl image prune",
+        hint: "free some space on that disk, then run the same command again",
       });
     },
   };

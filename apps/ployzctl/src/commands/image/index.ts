@@ -21,7 +21,7 @@ const TO: Readonly<Record<string, Option>> = {
 export const imageCommands: readonly Command[] = [
   {
     path: ["image", "push"],
-    summary: "Give the cluster an image from the local Docker, or from an archive",
+    summary: "Copy an image of the local Docker, or an archive, to the cluster",
     details: [
       "No registry is needed. The image goes to the daemon's machine, and with --to or --all from there to others. A manifest then finds it by its name; a later push of the same name replaces that meaning, and what runs keeps its digest.",
       "An archive is what docker save writes, or a tar of an OCI image layout.",
@@ -42,7 +42,7 @@ export const imageCommands: readonly Command[] = [
   },
   {
     path: ["image", "pull"],
-    summary: "Pull an image from its registry onto machines",
+    summary: "Copy an image from its registry to machines",
     details: ["One machine pulls from the registry; the others get it from that one."],
     args: [ref],
     options: { ...TO, ...PREVIEW },

@@ -9,7 +9,7 @@ const host = {
 export const registryCommands: readonly Command[] = [
   {
     path: ["registry", "login"],
-    summary: "Give the cluster credentials for a registry, from stdin",
+    summary: "Set the cluster's credentials for a registry, from stdin",
     details: [
       "Every machine uses them when it pulls from that registry. They are sealed in the store like secrets; no command prints the password again, and no workload gets it.",
       "The password is read from stdin; at a terminal, a prompt reads it without showing it. Registries on other addresses than loopback need TLS; a private certificate authority belongs in /etc/docker/certs.d/HOST/ca.crt or in the machine's certificates.",
