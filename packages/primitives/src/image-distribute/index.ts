@@ -54,8 +54,10 @@ export const imageDistribute: Primitive<PrimitivePorts, ImageDistributeInput, Fa
     if (refusals.length > 0 || found.digest === undefined) return { refusals };
     const { digest } = found;
     const wanted = [...new Set(targets)].sort();
-    const prepare = wanted.map((machine, index) => step(machine, index, { ...input, digest, found, wanted }));
     const lacking = found.registry === true ? wanted : wanted.filter((id) => !found.holders.includes(id));
+    const prepare = (lacking.length === 0 ? [] : wanted).map((machine, index) =>
+      step(machine, index, { ...input, digest, found, wanted }),
+    );
     return {
       basis: [],
       prepare,
