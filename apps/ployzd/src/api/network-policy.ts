@@ -5,6 +5,7 @@ import type { Commit } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";
 import { allows } from "../follower/policy.ts";
+import { needNamespace } from "./named.ts";
 
 const LOOK_MS = 6_000;
 
@@ -16,12 +17,7 @@ export async function networkPolicy(
 ): Promise<NetworkPolicyDocument> {
   const { cluster, machines } = member.membership();
   const heads = member.heads().flatMap(({ commit }) => (commit.removed ? [] : [commit]));
-  if (namespace !== undefined && !heads.some((commit) => commit.namespace === namespace))
-    throw new PloyzError({
-      code: "no_such_namespace",
-      message: `namespace ${namespace} does not exist`,
-      hint: "list namespaces: ployzctl namespace ls",
-    });
+  if (namespace !== undefined) needNamespace(member.heads(), namespace);
   const isolation = cluster.isolation ?? "off";
   return {
     kind: "network-policy",

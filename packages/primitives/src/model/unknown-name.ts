@@ -2,10 +2,10 @@ import type { Refusal } from "../error-codes.ts";
 import { didYouMean } from "./did-you-mean.ts";
 
 const CODES = {
-  namespace: "no_such_namespace",
-  service: "no_such_service",
-  volume: "no_such_volume",
-  machine: "no_such_machine",
+  namespace: { code: "no_such_namespace" },
+  service: { code: "no_such_service" },
+  volume: { code: "no_such_volume" },
+  machine: { code: "no_such_machine" },
 } as const;
 
 /** That nothing has this name, with the nearest name that something has. `of`: the namespace of a service or a volume. */
@@ -19,7 +19,7 @@ export function unknownName(
   const list = [...new Set(known)].sort();
   const command = what === "service" ? "ps" : `${what} ls`;
   return {
-    code: CODES[what],
+    ...CODES[what],
     message: of === undefined ? `there is no ${what} ${name}` : `${of} has no ${what} ${name}`,
     hint:
       near !== undefined
