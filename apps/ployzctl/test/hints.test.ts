@@ -19,6 +19,8 @@ const OTHERS = new Set([
   "--fast", // scripts/test.sh
   "--down", // scripts/quickstart.sh
   "--update-monitor", // docker service
+  ...["--dport", "--dports"], // iptables
+  ...["--permanent", "--zone", "--add-interface", "--add-port", "--reload"], // firewall-cmd
 ]);
 /** Words after the program's name in sentences about the program. */
 const PROSE = new Set(["and", "docs", "does", "prints", "ployzctl", "uses"]);

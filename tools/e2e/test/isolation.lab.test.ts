@@ -115,7 +115,7 @@ it("a cluster without isolation is warned of, and one command turns it on", asyn
   const others = await addresses("prod");
   expect(await warned()).toEqual([]);
   await cluster.ctl(1, ["network", "policy", "disable", "--yes"]);
-  expect((await warned())[0]?.hint).toContain("ployzctl network policy enable");
+  expect((await warned())[0]?.hint).toContain("ployzctl mesh policy enable");
   await deploy("pr-42", web("v1") + probe("flat", "m2", all(others, "open")));
   const { isolation, machines } = await cluster.json<NetworkPolicyDocument>(2, [
     ...["network", "policy", "enable", "--yes"],

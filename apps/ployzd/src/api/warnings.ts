@@ -71,7 +71,7 @@ export function warningsOf(seen: Seen): readonly Warning[] {
 /** A cluster from before 0.4 keeps what it had until an operator decides. */
 const FLAT: Warning = {
   message: "namespaces are not apart: every workload reaches every other",
-  hint: 'see who talks to whom, then: ployzctl network policy enable; or keep it: [policy] isolation = "off" in /etc/ployz/config.toml',
+  hint: 'see who talks to whom, then: ployzctl mesh policy enable; or keep it: [policy] isolation = "off" in /etc/ployz/config.toml',
 };
 
 /** One for each record, by its name, with the command that repairs it. */

@@ -3,7 +3,7 @@ import { YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { confirm } from "../../operation/confirm.ts";
 
-/** `ployzctl network policy …`: network is another word for mesh. */
+/** `ployzctl network policy …` is the same: network is another word for mesh. */
 export const policyCommands: readonly Command[] = [
   {
     path: ["mesh", "policy", "show"],
@@ -13,7 +13,7 @@ export const policyCommands: readonly Command[] = [
       "For all namespaces, or for one. The last column of the second table says whether each machine's packet filter is exactly the one of the last commits.",
     ],
     args: [{ name: "namespace", summary: "Name of the namespace", source: "namespace" }],
-    examples: ["ployzctl network policy show", "ployzctl network policy show prod"],
+    examples: ["ployzctl mesh policy show", "ployzctl mesh policy show prod"],
     async run(context, input) {
       const name = input.argument("namespace");
       const namespace = name === undefined ? undefined : await needLabel("NAMESPACE", name);
@@ -31,7 +31,7 @@ export const policyCommands: readonly Command[] = [
       "For a cluster from before 0.4, whose workloads all reach each other. Services that others use need allow_from in their manifests first; connections that are open stay open.",
     ],
     options: YES,
-    examples: ["ployzctl network policy enable"],
+    examples: ["ployzctl mesh policy enable"],
     async run(context, input) {
       if (!input.flag("yes"))
         await confirm(
@@ -47,7 +47,7 @@ export const policyCommands: readonly Command[] = [
     summary: "Join namespaces: every workload reaches every other",
     prints: ["network-policy"],
     options: YES,
-    examples: ["ployzctl network policy disable --yes"],
+    examples: ["ployzctl mesh policy disable --yes"],
     async run(context, input) {
       if (!input.flag("yes"))
         await confirm(context, "network policy disable", "Let every workload reach every other?");

@@ -24,7 +24,7 @@ export function networkPolicyPage({ isolation, edges, machines }: NetworkPolicyD
       ? []
       : [
           remark({
-            text: "namespaces are not apart; to separate them: ployzctl network policy enable",
+            text: "namespaces are not apart; to separate them: ployzctl mesh policy enable",
             tone: "warn",
           }),
         ]),
