@@ -121,6 +121,7 @@ export const ERRORS = defineErrors({
       no_such_command: "The daemon of the machine does not know the command: its version differs.",
       no_such_route: "ployzctl and ployzd have different versions.",
       fence_missing: "The call lacks the fence of its operation.",
+      fence_ahead: "The fence is higher than any lease of the store: no operation holds it.",
     },
     failed: {
       fenced: "A newer operation holds the namespace or machine.",

@@ -107,7 +107,9 @@ export async function openMember(
   if (started.length > 0) log.info({ started }, "data plane");
 
   const reservations = await openReservations(paths.reservations, substrate.range);
-  const fences = await openFences(paths.fences);
+  const fences = await openFences(paths.fences, async () => {
+    return { generation: nats.session.generation(), revision: await nats.leases.lastRevision() };
+  });
   const bundles = openBundles(paths.bundles);
   await bundles.tidy();
   const builds = openBuilds(payload);

@@ -14,6 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
+const anything = async () => ({ generation: 99, revision: 99 });
 const code = (work: Promise<unknown>) =>
   work.then(
     () => undefined,
@@ -25,18 +26,32 @@ describe("fences", () => {
 
   it("refuse an older holder, also after the daemon was started again", async () => {
     const path = join(dir, "fences.json");
-    const first = await openFences(path);
+    const first = await openFences(path, anything);
     await first.check(at(5));
     await first.check(at(5));
-    const again = await openFences(path);
+    const again = await openFences(path, anything);
     expect(await code(again.check(at(4)))).toBe("fenced");
     expect(await code(again.check(at(3, 1, "deploy.other")))).toBeUndefined();
     expect(await code(again.check(at(1, 2)))).toBeUndefined();
     expect(await code(again.check(at(99, 1)))).toBe("fenced");
   });
 
+  it("above the last lease of the store is refused, and does not block its scope", async () => {
+    let last = 40;
+    const fences = await openFences(join(dir, "fences.json"), async () => ({
+      generation: 2,
+      revision: last,
+    }));
+    expect(await code(fences.check(at(Number.MAX_SAFE_INTEGER, 2)))).toBe("fence_ahead");
+    expect(await code(fences.check(at(1, 3)))).toBe("store_unavailable");
+    expect(await code(fences.check(at(41, 2)))).toBe("fence_ahead");
+    last = 41;
+    expect(await code(fences.check(at(41, 2)))).toBeUndefined();
+    expect(await code(fences.check(at(39, 2)))).toBe("fenced");
+  });
+
   it("of two at once the newer one stands, whatever the order", async () => {
-    const fences = await openFences(join(dir, "fences.json"));
+    const fences = await openFences(join(dir, "fences.json"), anything);
     await Promise.all([fences.check(at(9)), code(fences.check(at(8)))]);
     expect(await code(fences.check(at(8)))).toBe("fenced");
   });
@@ -47,14 +62,14 @@ describe("fences", () => {
     { scope: "s", generation: "1", revision: "9" },
     { generation: 1, revision: 1 },
   ])("an invalid fence changes nothing: %j", async (fence) => {
-    const fences = await openFences(join(dir, "fences.json"));
+    const fences = await openFences(join(dir, "fences.json"), anything);
     await fences.check({ scope: "s", generation: 1, revision: 7 });
     expect(await code(fences.check(fence as never))).toBe("fence_missing");
     expect(await code(fences.check({ scope: "s", generation: 1, revision: 6 }))).toBe("fenced");
   });
 
   it("a scope that is named like a part of every object is one like others", async () => {
-    const fences = await openFences(join(dir, "fences.json"));
+    const fences = await openFences(join(dir, "fences.json"), anything);
     await fences.check({ scope: "constructor", generation: 1, revision: 2 });
     expect(await code(fences.check({ scope: "constructor", generation: 1, revision: 1 }))).toBe("fenced");
   });

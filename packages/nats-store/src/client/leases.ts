@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { withinDeadline } from "../deadline.ts";
 import { encode, isObject, type Json } from "../json.ts";
 import { bucketKey, bucketSubject, bucketSubjects, streams } from "../names.ts";
 import type { Session } from "../session.ts";
@@ -49,6 +50,12 @@ export function openLeases(session: Session) {
     });
   };
 
+  /** The sequence of the last write to any lease: no fence is higher. */
+  const lastRevision = () =>
+    withinDeadline(session, "reading the last lease", async ({ jsm }) => {
+      return (await jsm.streams.info(stream)).state.last_seq;
+    });
+
   /**
    * Whether the stored lease is this one: at its revision, or at a later one that this process wrote, because a renewal that timed out may
    * have reached the store.
@@ -82,6 +89,7 @@ export function openLeases(session: Session) {
 
   return {
     get,
+    lastRevision,
 
     async acquire(scope: string, holder: LeaseHolder, ttlMs: number): Promise<AcquireResult> {
       const ttlSeconds = Math.max(1, Math.ceil(ttlMs / 1000));
