@@ -1,4 +1,5 @@
 import {
+  AuditEntry,
   ClusterStatus,
   CommitDocument,
   CommitHistory,
@@ -160,6 +161,13 @@ export const DevDocument = object({
 export type DevDocument = Static<typeof DevDocument>;
 export const DevDown = object({ kind: Type.Literal("dev-down"), removed: list(text()) });
 export type DevDown = Static<typeof DevDown>;
+const Audit = object({ kind: Type.Literal("audit"), entries: list(AuditEntry) });
+/** Printed like logs: with `--json` and `--follow` one entry per line; else one document. */
+export type AuditDocument = {
+  readonly kind: "audit";
+  readonly follow: boolean;
+  readonly events: AsyncIterable<AuditEntry>;
+};
 const Logs = object({ kind: Type.Literal("logs"), events: list(LogEvent) });
 /** Printed as they arrive. With `--json` and `--follow`: one event per line; else one document of the kind `logs`. */
 export type LogsDocument = {
@@ -199,6 +207,7 @@ export type TextDocument = Static<typeof TextDocument>;
 
 /** Every `--json` document by its `kind`. Fields may be added; see docs/cli.md. */
 export const DOCUMENTS = {
+  audit: Audit,
   abort: OperationAbort,
   commit: CommitDocument,
   copied: CopyDocument,
@@ -259,7 +268,10 @@ export const DOCUMENTS = {
 } as const;
 
 export type Kind = keyof typeof DOCUMENTS;
-export type Document = Exclude<Static<(typeof DOCUMENTS)[Kind]>, Static<typeof Logs>> | LogsDocument;
+export type Document =
+  | Exclude<Static<(typeof DOCUMENTS)[Kind]>, Static<typeof Logs> | Static<typeof Audit>>
+  | LogsDocument
+  | AuditDocument;
 
 const Note = object({ type: Type.Literal("note"), text: text() });
 /** `of`: one of several operations that run in parallel. */
@@ -268,5 +280,5 @@ const Event = Type.Intersect([
   object({ of: Type.Optional(text()) }),
 ]);
 
-/** Lines of NDJSON: of `--json --events` on stderr, and of `logs --follow --json`. */
-export const LINES = { event: Event, "log-event": LogEvent } as const;
+/** Lines of NDJSON: of `--json --events` on stderr, and of `logs --follow --json` and `audit --follow --json`. */
+export const LINES = { "audit-entry": AuditEntry, event: Event, "log-event": LogEvent } as const;

@@ -188,7 +188,10 @@ async function openMachine(options: {
         fetch: (machine, token, signal) => fetchOffer(addressOf(machine) ?? "", PORT, token, signal),
       }),
     } satisfies Partial<Handlers> as unknown as Handlers;
-    const fences = await openFences(join(dir, "fences.json"), async () => ({ generation: 9, revision: 1_000_000 }));
+    const fences = await openFences(join(dir, "fences.json"), async () => ({
+      generation: 9,
+      revision: 1_000_000,
+    }));
     const local = openMachines(undefined as never, {
       self: id,
       local: () => (command, args, fence, context) => handle(handlers, fences, command, args, fence, context),

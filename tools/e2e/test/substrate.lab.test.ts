@@ -1,4 +1,4 @@
-import type { DoctorReport } from "@ployz/primitives/client";
+import type { AuditEntry, DoctorReport, OperationSummary } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, node, openCluster, webBundle } from "../src/cluster.ts";
 import { within } from "../src/survive.ts";
@@ -48,6 +48,16 @@ it("nothing is wrong at first", async () => {
   const check = await checks(2);
   for (const id of ["network", "firewall", "gateway", "dns", "names", "store", "records"])
     expect(check(id), id).toMatchObject({ state: "ok" });
+});
+
+it("each changing call is in the audit log of the machine that obeyed it", async () => {
+  const { entries } = await cluster.json<{ readonly entries: readonly AuditEntry[] }>(2, ["audit"]);
+  const { operations } = await cluster.json<{ readonly operations: readonly OperationSummary[] }>(1, [
+    ...["ops", "ls"],
+  ]);
+  expect(entries.find(({ command }) => command === "instance.start")).toMatchObject({
+    ...{ caller: "m1", outcome: "done", operation: operations[0]?.operation },
+  });
 });
 
 it.each([

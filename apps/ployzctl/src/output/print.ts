@@ -9,6 +9,10 @@ export const printText = (terminal: Terminal, text: string): void => terminal.ou
 /** Prints a result: nothing else does. */
 export async function printDocument(terminal: Terminal, mode: Mode, document: Document): Promise<void> {
   if (document.kind === "logs") return printLogs(terminal, mode, document);
+  if (document.kind === "audit") {
+    const { writeAudit } = await import("./audit.ts");
+    return writeAudit(terminal, mode, document);
+  }
   if (mode.json) return terminal.out.write(`${JSON.stringify(document)}\n`);
   if (document.kind === "error") return printError(terminal, mode, document);
   const { pageOf } = await import("./pages/index.ts");

@@ -190,6 +190,10 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "POST /v1/store/recover": async function* ({ body }) {
         yield* daemon.member().authority.recover(await body());
       },
+      "GET /v1/audit": ({ query, signal }) =>
+        daemon
+          .member()
+          .audit.read({ follow: query.follow === "true", tail: limitOf(query.tail ?? "100") }, signal),
       "GET /v1/logs": ({ query, signal }) =>
         mergedLogs(
           daemon.member().logs,

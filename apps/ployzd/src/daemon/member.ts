@@ -26,7 +26,7 @@ import { openRunner, type Runner } from "../operations/runner.ts";
 import { watchUnfinished } from "../operations/unfinished.ts";
 import { adoptCommitted } from "../participant/adopt.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
-import { type Handlers, handle, refusingNew, takesNew } from "../participant/handlers.ts";
+import { audited, type Handlers, handle, refusingNew, takesNew } from "../participant/handlers.ts";
 import { contentHandlers } from "../participant/images.ts";
 import { instanceHandlers } from "../participant/instances.ts";
 import { openJobLogs } from "../participant/job-logs.ts";
@@ -41,6 +41,7 @@ import { openSender } from "../participant/volumes/send.ts";
 import { openUploads, type Uploads, withUploads } from "../participant/volumes/uploads.ts";
 import { openRemote } from "../remote/remote.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
+import { type Audit, openAudit } from "../state/audit.ts";
 import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
 import { mirrorRecords, openRecords } from "../state/records.ts";
@@ -88,6 +89,7 @@ export interface Member {
   heads(): readonly { readonly revision: number; readonly commit: Commit }[];
   readonly records: UnreadableRecords;
   readonly upkeep: Upkeep;
+  readonly audit: Audit;
   /** Stops this process's part; the data plane keeps running. */
   close(): Promise<void>;
 }
@@ -256,7 +258,9 @@ export async function openMember(
       ...{ gatewaySocket: paths.gatewaySocket, dnsSocket: paths.dnsSocket },
     }),
   };
-  const table = refusingNew(all, () => follower.known().machine.state);
+  const audit = openAudit(paths.audit, (error) => log.warn({ err: error }, "audit"));
+  const taking = refusingNew(all, () => follower.known().machine.state);
+  const table = audited(taking, audit);
   handlers = table;
   const served = serveMember(nats.session, { handlers: table, fences, runner, runtime, jobLogs, log });
 
@@ -281,7 +285,7 @@ export async function openMember(
     cutOff: (ms) => cutOff(nats.session, ms),
     adoption: () => adoption,
     heads,
-    upkeep,
+    ...{ upkeep, audit },
     records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
     logs: logSources({
       ...{ rpc, runtime, jobLogs, heads, self: self.id, onHeads: mirror.onChange },

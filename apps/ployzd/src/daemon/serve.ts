@@ -24,7 +24,10 @@ export function serveMember(session: Session, { handlers, fences, runner, runtim
       Object.keys(handlers).map((name) => [
         name,
         async (args: Json, { meta, signal, progress }) =>
-          (await handle(handlers, fences, name, args, meta.fence, { signal, progress })) as Json,
+          (await handle(handlers, fences, name, args, meta.fence, {
+            ...{ signal, progress, caller: meta.caller },
+            ...(meta.operation !== undefined && { operation: meta.operation }),
+          })) as Json,
       ]),
     ),
     streams: {

@@ -1,10 +1,11 @@
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcp } from "node:net";
 import { errorBody, PloyzError } from "@ployz/errors";
+import type { AuditEntry } from "@ployz/primitives/client";
 import type { Commands } from "@ployz/primitives/protocol";
 import type { InstanceStatus, Runtime } from "@ployz/runtime";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Handlers, handle, refusingNew } from "./handlers.ts";
+import { audited, type Handlers, handle, refusingNew } from "./handlers.ts";
 import { awaitReady } from "./readiness.ts";
 
 /** Every command, and whether it changes the machine. A new command does not compile until it is named here. */
@@ -233,4 +234,29 @@ describe("readiness", () => {
     gone.abort();
     await expect(waiting).rejects.toThrow();
   });
+});
+
+it("each changing call is logged with its caller, operation, object and outcome; reads are not", async () => {
+  const entries: AuditEntry[] = [];
+  const all = Object.fromEntries(
+    Object.keys(CHANGES).map((name) => [
+      name,
+      async () => {
+        if (name === "instance.release") throw new PloyzError({ code: "fenced", message: "old" });
+      },
+    ]),
+  ) as unknown as Handlers;
+  const logged = audited(all, { write: (entry) => entries.push(entry) });
+  const from = { signal: new AbortController().signal, progress: () => {}, caller: "m2", operation: "01J" };
+  for (const name of Object.keys(CHANGES))
+    await code(logged[name as keyof Handlers]({ id: "prod.web.0" } as never, from));
+  expect(entries.map(({ command }) => command).sort()).toEqual(
+    Object.entries(CHANGES)
+      .flatMap(([name, changes]) => (changes ? [name] : []))
+      .sort(),
+  );
+  expect(entries.find(({ command }) => command === "instance.reserve")).toMatchObject({
+    ...{ caller: "m2", operation: "01J", object: "prod.web.0", outcome: "done" },
+  });
+  expect(entries.find(({ command }) => command === "instance.release")?.outcome).toBe("fenced");
 });

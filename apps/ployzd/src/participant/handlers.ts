@@ -1,5 +1,7 @@
+import { errorBody } from "@ployz/errors";
 import type { Commands, Fence, Json, MachineRecord } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
+import type { Audit } from "../state/audit.ts";
 import type { FenceGuard } from "../state/fences.ts";
 
 export interface CommandContext {
@@ -7,6 +9,9 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** Sends progress to the caller; also counts as a heartbeat. */
   progress(value: Json): void;
+  /** The calling machine, by its own word, and its operation. */
+  readonly caller?: string;
+  readonly operation?: string;
 }
 
 /** One function for each command of the protocol. */
@@ -70,6 +75,44 @@ export function refusingNew(handlers: Handlers, state: () => MachineRecord["stat
     "volume.clone": guarded(handlers["volume.clone"]),
     "volume.pull": guarded(handlers["volume.pull"]),
   };
+}
+
+/** Writes each changing call into the audit log, once it has ended. */
+export function audited(handlers: Handlers, audit: Pick<Audit, "write">): Handlers {
+  const logged = Object.entries(handlers).map(([name, handler]) => {
+    if (READS.has(name as keyof Commands)) return [name, handler];
+    const changing = handler as (args: unknown, context: CommandContext) => Promise<unknown>;
+    return [
+      name,
+      async (args: unknown, context: CommandContext) => {
+        const { caller = "unknown", operation } = context;
+        const object = objectOf(args);
+        const write = (outcome: string) =>
+          audit.write({
+            ...{ type: "call", at: new Date().toISOString(), caller, command: name, outcome },
+            ...(operation !== undefined && { operation }),
+            ...(object !== undefined && { object }),
+          });
+        try {
+          const out = await changing(args, context);
+          write("done");
+          return out;
+        } catch (error) {
+          write(errorBody(error).code);
+          throw error;
+        }
+      },
+    ];
+  });
+  return Object.fromEntries(logged) as Handlers;
+}
+
+function objectOf(args: unknown): string | undefined {
+  const fields = (args ?? {}) as Readonly<Record<string, unknown>>;
+  const named = ["id", "digest", "build", "ref", "name", "namespace", "machine"].map(
+    (field) => fields[field],
+  );
+  return named.find((value) => typeof value === "string");
 }
 
 /** Runs one command from the wire. */

@@ -51,6 +51,8 @@ export function openMachines(rpc: Rpc, { self, local, versionOf }: MachinesOptio
       return await handler(command, args, options.fence, {
         signal,
         progress: options.onProgress ?? (() => {}),
+        caller: self,
+        ...(options.operation !== undefined && { operation: options.operation }),
       });
     } finally {
       clearTimeout(timer);

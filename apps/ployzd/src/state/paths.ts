@@ -14,6 +14,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     wireguardKey: data("identity", "wireguard.key"),
     nkeySeed: data("identity", "nats.seed"),
     joinKey: data("identity", "join.key"),
+    /** The changing calls that this machine has obeyed. */
+    audit: data("logs", "audit.log"),
     fences: data("fences.json"),
     reservations: data("reservations.json"),
     stopped: data("stopped.json"),

@@ -24,6 +24,7 @@ import type {
   StoreStatus,
 } from "./store.ts";
 import type {
+  AuditEntry,
   ClusterStatus,
   CommitDocument,
   CommitHistory,
@@ -167,6 +168,8 @@ export interface ApiStreams {
   "POST /v1/store/move": { query: Record<never, string>; body: StoreMove; event: StoreEvent };
   "POST /v1/store/restore": { query: Record<never, string>; body: StoreRestore; event: StoreEvent };
   "POST /v1/store/recover": { query: Record<never, string>; body: StoreRecover; event: StoreEvent };
+  /** Changing calls that this machine has obeyed, oldest first. */
+  "GET /v1/audit": { query: { follow?: "true"; tail?: string }; body: undefined; event: AuditEntry };
   "GET /v1/logs": {
     query: { target: string; follow?: "true"; tail?: string };
     body: undefined;

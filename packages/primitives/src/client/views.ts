@@ -203,6 +203,21 @@ export const ClusterStatus = object({
 /** Static type of the schema of this name. */
 export type ClusterStatus = Static<typeof ClusterStatus>;
 /** `from` may open connections to `to`: a namespace, `namespace/service`, `gateways`, `dns`, `outside`, or `*`. */
+/** A changing call that a machine has obeyed, or that failed there. */
+export const AuditEntry = object({
+  type: Type.Literal("call"),
+  /** RFC 3339. */
+  at: text(),
+  /** The calling machine, by its own word. */
+  caller: text(),
+  operation: Type.Optional(text()),
+  command: text(),
+  /** The id of the instance, volume, image or build that the call is about. */
+  object: Type.Optional(text()),
+  /** `done`, or the code of the error. */
+  outcome: text(),
+});
+export type AuditEntry = Static<typeof AuditEntry>;
 const NetworkEdge = object({ from: text(), to: text(), why: text() });
 /** Round-trip time from one machine to another. */
 export type NetworkEdge = Static<typeof NetworkEdge>;

@@ -54,6 +54,20 @@ export const inspectCommands: readonly Command[] = [
     run: async (context, input) => (await import("./logs.ts")).logs(context, input),
   },
   {
+    path: ["audit"],
+    summary: "Show changing calls to this machine, with caller and operation",
+    prints: ["audit"],
+    details: [
+      "Each call that changed this machine, or failed to: its time, the machine that sent it, the operation, the command, its object and the outcome. For another machine: --host.",
+    ],
+    options: {
+      follow: { type: "flag", short: "f", summary: "Follow the calls until Ctrl-C" },
+      tail: { type: "number", value: "N", summary: "Last calls to show; default 100" },
+    },
+    examples: ["ployzctl audit", "ployzctl audit -f"],
+    run: async (context, input) => (await import("./logs.ts")).audit(context, input),
+  },
+  {
     path: ["route", "ls"],
     summary: "List the committed routes of all namespaces",
     prints: ["routes"],

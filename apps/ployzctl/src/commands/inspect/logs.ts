@@ -1,6 +1,5 @@
-import type { LogEvent } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
-import type { LogsDocument } from "../../documents.ts";
+import type { AuditDocument, LogsDocument } from "../../documents.ts";
 import { needTarget } from "../../names.ts";
 
 export async function logs(context: Context, input: Input): Promise<LogsDocument> {
@@ -21,12 +20,24 @@ export async function logs(context: Context, input: Input): Promise<LogsDocument
   return { kind: "logs", follow, events: until(context, events, stop) };
 }
 
+export async function audit(context: Context, input: Input): Promise<AuditDocument> {
+  const follow = input.flag("follow");
+  const tail = input.number("tail");
+  const client = await context.client();
+  const stop = new AbortController();
+  const events = client.stream("GET /v1/audit", {
+    query: { ...(follow && { follow: "true" as const }), ...(tail !== undefined && { tail: String(tail) }) },
+    signal: AbortSignal.any([stop.signal, context.signal]),
+  });
+  return { kind: "audit", follow, events: until(context, events, stop) };
+}
+
 /** Ctrl-C ends following without an error. */
-async function* until(
+async function* until<T>(
   { terminal }: Context,
-  events: AsyncIterable<LogEvent>,
+  events: AsyncIterable<T>,
   stop: AbortController,
-): AsyncGenerator<LogEvent> {
+): AsyncGenerator<T> {
   const release = terminal.onInterrupt(() => stop.abort());
   try {
     yield* events;

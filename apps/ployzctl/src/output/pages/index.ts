@@ -1,4 +1,4 @@
-import type { Document, ErrorDocument, LogsDocument } from "../../documents.ts";
+import type { AuditDocument, Document, ErrorDocument, LogsDocument } from "../../documents.ts";
 import { bytes, lines, type Page } from "../page.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
@@ -24,7 +24,10 @@ const REPAIRED = {
 } as const;
 
 /** The page of a document. `now` in milliseconds, for ages. */
-export function pageOf(document: Exclude<Document, LogsDocument | ErrorDocument>, now: number): Page {
+export function pageOf(
+  document: Exclude<Document, LogsDocument | AuditDocument | ErrorDocument>,
+  now: number,
+): Page {
   switch (document.kind) {
     case "daemon":
       return daemonPage(document);
