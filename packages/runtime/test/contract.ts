@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { PloyzError } from "@ployz/errors";
-import { waitFor } from "@ployz/exec";
+import { run, waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { InstanceSpec, LogLine, Runtime } from "../src/index.ts";
 import { collect, type Machine, makeMachine } from "./machine.ts";
@@ -46,6 +46,16 @@ export function runtimeContract(name: string, backend: Backend): void {
       }
       await backend.close(machine);
       await machine.remove();
+    });
+
+    test("a network that another program changed has faults until it is ensured again", async () => {
+      const { network } = machine;
+      expect(await runtime.networkFaults(network)).toEqual([]);
+      await run("ip", ["address", "flush", "dev", network.bridge]);
+      await run("nft", ["delete", "table", "inet", `ployz_${network.bridge}`]);
+      expect(await runtime.networkFaults(network)).toHaveLength(2);
+      await runtime.ensureNetwork(network);
+      expect(await runtime.networkFaults(network)).toEqual([]);
     });
 
     test("facts describe this machine", async () => {

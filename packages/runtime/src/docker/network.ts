@@ -1,7 +1,13 @@
 import type Docker from "dockerode";
 import { PloyzError } from "../error-codes.ts";
 import { checkNetwork } from "../network/addresses.ts";
-import { answerForNeighbours, ensureFilter, linkExists, removeFilter } from "../network/apply.ts";
+import {
+  addressBridge,
+  answerForNeighbours,
+  ensureFilter,
+  linkExists,
+  removeFilter,
+} from "../network/apply.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import { engine, engineUnless } from "./errors.ts";
 
@@ -54,6 +60,7 @@ export async function ensureDockerNetwork(
     });
   }
   await answerForNeighbours(bridge);
+  await addressBridge(network);
   await ensureFilter(network, controlPorts);
 }
 

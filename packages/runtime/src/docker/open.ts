@@ -83,7 +83,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       await ensureDockerNetwork(docker, spec, options.controlPorts ?? [], prefix);
       known = spec;
     },
-    networkFaults: (spec) => networkFaults(spec, options.controlPorts ?? []),
+    networkFaults: ({ mtu: _, ...spec }) => networkFaults(spec, options.controlPorts ?? []),
     async removeNetwork(spec) {
       await removeDockerNetwork(docker, spec);
       known = undefined;

@@ -3,11 +3,11 @@ import { ExecError, run } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import { parseSubnet } from "./addresses.ts";
-import { forwardRules, ruleset, tableName } from "./ruleset.ts";
+import { type FilteredNetwork, forwardRules, ruleset, tableName } from "./ruleset.ts";
 
 /** Makes the bridge if it is missing, and gives it the gateway's address and the MTU (ip-link(8), ip-address(8)). */
 export async function ensureBridge(network: NetworkSpec): Promise<void> {
-  const { bridge, gateway, mtu } = network;
+  const { bridge, mtu } = network;
   if (!(await linkExists(bridge))) {
     await run("ip", ["link", "add", "name", bridge, "type", "bridge", "forward_delay", "0"]).catch(
       async (error: unknown) => {
@@ -15,13 +15,18 @@ export async function ensureBridge(network: NetworkSpec): Promise<void> {
       },
     );
   }
-  const { prefix } = parseSubnet(network.subnet);
   await disableIpv6(bridge);
   await answerForNeighbours(bridge);
-  const lines = [
-    `address replace ${gateway}/${prefix} dev ${bridge}`,
-    `link set dev ${bridge} mtu ${mtu} up`,
-  ];
+  await addressBridge(network, `mtu ${mtu}`);
+}
+
+/** Gives the bridge the gateway's address, and brings it up. `more`: further settings of ip-link(8). */
+export async function addressBridge(
+  { bridge, gateway, subnet }: Pick<NetworkSpec, "bridge" | "gateway" | "subnet">,
+  more = "",
+): Promise<void> {
+  const { prefix } = parseSubnet(subnet);
+  const lines = [`address replace ${gateway}/${prefix} dev ${bridge}`, `link set dev ${bridge} ${more} up`];
   await run("ip", ["-batch", "-"], { input: `${lines.join("\n")}\n` }).catch((error: unknown) => {
     throw networkFailed(`bridge ${bridge} could not be given ${gateway}/${prefix}`, error);
   });
@@ -37,7 +42,7 @@ export async function ensureFilter(network: NetworkSpec, controlPorts: readonly 
 }
 
 /** The rules that FORWARD lacks, each with its chain; none when its policy accepts. */
-export async function missingForwardRules(network: NetworkSpec): Promise<readonly (readonly string[])[]> {
+export async function missingForwardRules(network: FilteredNetwork): Promise<readonly (readonly string[])[]> {
   const chain = await forwardChain();
   if (chain === undefined) return [];
   const missing: (readonly string[])[] = [];

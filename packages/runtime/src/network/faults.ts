@@ -4,11 +4,14 @@ import type { NetworkSpec } from "../runtime.ts";
 import { parseSubnet } from "./addresses.ts";
 import { missingForwardRules } from "./apply.ts";
 import { isLoaded } from "./loaded.ts";
-import { ruleset, tableName } from "./ruleset.ts";
+import { type FilteredNetwork, ruleset, tableName } from "./ruleset.ts";
+
+/** `mtu`: absent where an engine sets it, by the ports of its bridge. */
+type Checked = FilteredNetwork & Partial<Pick<NetworkSpec, "mtu">>;
 
 /** How the machine differs from what `ensureNetwork` makes of it, one line each; empty when it does not. Changes nothing. */
 export async function networkFaults(
-  network: NetworkSpec,
+  network: Checked,
   controlPorts: readonly number[],
 ): Promise<readonly string[]> {
   const { bridge } = network;
@@ -34,7 +37,7 @@ export async function networkFaults(
 }
 
 /** From `ip -j address show dev BRIDGE`. Pure. */
-export function bridgeFaults({ bridge, gateway, subnet, mtu }: NetworkSpec, json: string): readonly string[] {
+export function bridgeFaults({ bridge, gateway, subnet, mtu }: Checked, json: string): readonly string[] {
   const [link] = JSON.parse(json.trim() || "[]") as readonly {
     readonly mtu: number;
     readonly flags: readonly string[];
@@ -46,7 +49,7 @@ export function bridgeFaults({ bridge, gateway, subnet, mtu }: NetworkSpec, json
   return [
     ...(link.flags.includes("UP") ? [] : [`bridge ${bridge} is down`]),
     ...(own ? [] : [`bridge ${bridge} does not have the address ${gateway}/${prefix}`]),
-    ...(link.mtu === mtu ? [] : [`bridge ${bridge} has MTU ${link.mtu}, not ${mtu}`]),
+    ...(mtu === undefined || link.mtu === mtu ? [] : [`bridge ${bridge} has MTU ${link.mtu}, not ${mtu}`]),
   ];
 }
 

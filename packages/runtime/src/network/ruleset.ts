@@ -1,6 +1,9 @@
 import type { NetworkSpec } from "../runtime.ts";
 import { parseSubnet } from "./addresses.ts";
 
+/** The parts of a network that its filter speaks of. */
+export type FilteredNetwork = Omit<NetworkSpec, "mtu">;
+
 /**
  * The packet filter of one bridge, as one nft(8) transaction: the table is declared, deleted and created again, so that it is
  * replaced without a moment in between. The spec must have passed `checkNetwork`, and ports are numbers: nothing needs quoting.
@@ -8,7 +11,7 @@ import { parseSubnet } from "./addresses.ts";
  * A "machine address" is the first host of a machine's subnet; all machines of a cluster have the same prefix length, so
  * one comparison of the host bits tells machines and workloads apart.
  */
-export function ruleset(network: NetworkSpec, controlPorts: readonly number[]): string {
+export function ruleset(network: FilteredNetwork, controlPorts: readonly number[]): string {
   const { bridge, subnet, gateway, clusterCidr } = network;
   const { hostMask } = parseSubnet(subnet);
   const machine = (side: "saddr" | "daddr", operator: "==" | "!=") =>
@@ -69,7 +72,7 @@ export function tableName(bridge: string): string {
 }
 
 /** Rules for a machine whose iptables FORWARD policy is DROP (Docker does that): each is `iptables <-I|-C|-D> CHAIN <rule>`. */
-export function forwardRules(network: NetworkSpec): readonly (readonly string[])[] {
+export function forwardRules(network: FilteredNetwork): readonly (readonly string[])[] {
   const note = ["-m", "comment", "--comment", `ployz ${network.bridge}`];
   return [
     ["-s", network.clusterCidr, "-d", network.clusterCidr, ...note, "-j", "ACCEPT"],
