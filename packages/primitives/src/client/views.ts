@@ -202,7 +202,6 @@ export const ClusterStatus = object({
 });
 /** Static type of the schema of this name. */
 export type ClusterStatus = Static<typeof ClusterStatus>;
-/** `from` may open connections to `to`: a namespace, `namespace/service`, `gateways`, `dns`, `outside`, or `*`. */
 /** A changing call that a machine has obeyed, or that failed there. */
 export const AuditEntry = object({
   type: Type.Literal("call"),
@@ -217,9 +216,10 @@ export const AuditEntry = object({
   /** `done`, or the code of the error. */
   outcome: text(),
 });
+/** Static type of the schema of this name. */
 export type AuditEntry = Static<typeof AuditEntry>;
 const NetworkEdge = object({ from: text(), to: text(), why: text() });
-/** Round-trip time from one machine to another. */
+/** `from` may open connections to `to`: a namespace, `namespace/service`, `gateways`, `dns`, `outside`, or `*`. */
 export type NetworkEdge = Static<typeof NetworkEdge>;
 /** What may talk to what. */
 export const NetworkPolicyDocument = object({
