@@ -20,7 +20,7 @@ import { meshHandlers } from "../mesh/handlers.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
 import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
-import { openUpkeep, type Upkeep } from "../mesh/upkeep.ts";
+import { keepSubstrate, type Upkeep } from "../mesh/upkeep.ts";
 import { operationHandlers } from "../operations/handlers.ts";
 import { openRunner, type Runner } from "../operations/runner.ts";
 import { watchUnfinished } from "../operations/unfinished.ts";
@@ -44,7 +44,7 @@ import type { SecretKeeper } from "../secrets/keeper.ts";
 import { type Audit, openAudit } from "../state/audit.ts";
 import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
-import { mirrorRecords, openRecords } from "../state/records.ts";
+import { mirrorRecords, newestLease, openRecords } from "../state/records.ts";
 import { openReservations } from "../state/reservations.ts";
 import { openInstanceSecrets } from "../state/secrets.ts";
 import { openStopped } from "../state/stopped.ts";
@@ -109,9 +109,7 @@ export async function openMember(
   if (started.length > 0) log.info({ started }, "data plane");
 
   const reservations = await openReservations(paths.reservations, substrate.range);
-  const fences = await openFences(paths.fences, async () => {
-    return { generation: nats.session.generation(), revision: await nats.leases.lastRevision() };
-  });
+  const fences = await openFences(paths.fences, () => newestLease(nats));
   const bundles = openBundles(paths.bundles);
   await bundles.tidy();
   const builds = openBuilds(payload);
@@ -187,10 +185,7 @@ export async function openMember(
   const roaming = watchFallbacks(substrate.wireguard, stop.signal, (error) =>
     log.warn({ err: error }, "wireguard"),
   );
-  const upkeep = openUpkeep({
-    keep: () => substrate.keep(follower.present()),
-    ...{ signal: stop.signal, now: Date.now, log: (kept) => log.warn(kept, "substrate") },
-  });
+  const upkeep = keepSubstrate(substrate, follower.present, stop.signal, log);
   const generation = () => Math.max(follower.present().cluster.generation, nats.session.generation());
   let handlers: Handlers | undefined;
   const rpc = openRpc(nats.session);
@@ -274,7 +269,7 @@ export async function openMember(
   });
   return {
     ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter },
-    ...{ authority, secrets, streams },
+    ...{ authority, secrets, streams, upkeep, audit, heads },
     membership: follower.known,
     storeConnected: () => nats.session.connected(),
     removed: follower.removed,
@@ -284,8 +279,6 @@ export async function openMember(
     }),
     cutOff: (ms) => cutOff(nats.session, ms),
     adoption: () => adoption,
-    heads,
-    ...{ upkeep, audit },
     records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
     logs: logSources({
       ...{ rpc, runtime, jobLogs, heads, self: self.id, onHeads: mirror.onChange },

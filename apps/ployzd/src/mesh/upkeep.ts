@@ -1,5 +1,7 @@
 import { errorBody } from "@ployz/errors";
 import { pause } from "@ployz/exec";
+import type { Logger } from "pino";
+import type { Membership } from "./membership.ts";
 
 /** What a look at this machine's own setup found. */
 export interface Kept {
@@ -72,3 +74,15 @@ export function openUpkeep(options: {
     ended: run().then(async () => void (await running)),
   };
 }
+
+/** The same for the substrate of a member. */
+export const keepSubstrate = (
+  substrate: { keep(membership: Membership): Promise<Kept> },
+  membership: () => Membership,
+  signal: AbortSignal,
+  log: Pick<Logger, "warn">,
+): Upkeep =>
+  openUpkeep({
+    keep: () => substrate.keep(membership()),
+    ...{ signal, now: Date.now, log: (kept) => log.warn(kept, "substrate") },
+  });

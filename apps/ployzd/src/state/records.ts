@@ -61,3 +61,9 @@ export const mirrorRecords = (options: Omit<MirrorOptions, "check">): Promise<Re
     ...options,
     check: (what, key, value) => (what === "commit" ? commitFault : factFault)(key, value),
   });
+
+/** The store's generation, and the last revision of its leases. */
+export const newestLease = async ({ session, leases }: NatsStore) => ({
+  generation: session.generation(),
+  revision: await leases.lastRevision(),
+});
