@@ -2,15 +2,25 @@ import { errorBody } from "@ployz/errors";
 import { pause } from "@ployz/exec";
 import type { NetworkEdge, NetworkPolicyDocument } from "@ployz/primitives/client";
 import type { Commit } from "@ployz/primitives/protocol";
+import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member.ts";
 import { PloyzError } from "../error-codes.ts";
 import { allows } from "../follower/policy.ts";
 import { needNamespace } from "./named.ts";
+import type { ApiRoutes } from "./router.ts";
 
 const LOOK_MS = 6_000;
 
+export const networkRoutes = (
+  daemon: Daemon,
+): Pick<ApiRoutes["json"], "GET /v1/network/policy" | "POST /v1/network/isolation"> => ({
+  "GET /v1/network/policy": ({ query, signal }) => networkPolicy(daemon.member(), query.namespace, signal),
+  "POST /v1/network/isolation": async ({ body, signal }) =>
+    setIsolation(daemon.member(), (await body()).isolation, signal),
+});
+
 /** What may talk to what, by the last commits, and whether each machine has loaded exactly that. */
-export async function networkPolicy(
+async function networkPolicy(
   member: Member,
   namespace: string | undefined,
   signal: AbortSignal,
@@ -89,7 +99,7 @@ function openedBy(
 }
 
 /** Writes whether namespaces are apart into the cluster's record, and resolves when machines had time to follow. */
-export async function setIsolation(
+async function setIsolation(
   member: Member,
   isolation: "on" | "off",
   signal: AbortSignal,

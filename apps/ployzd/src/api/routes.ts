@@ -19,7 +19,7 @@ import { inviteRoutes } from "./invites.ts";
 import { keepMachine } from "./keep.ts";
 import { mergedLogs } from "./logs.ts";
 import { needNamespace, needTarget } from "./named.ts";
-import { networkPolicy, setIsolation } from "./network-policy.ts";
+import { networkRoutes } from "./network-policy.ts";
 import { registryRoutes } from "./registries.ts";
 import type { ApiRoutes } from "./router.ts";
 import { secretRoutes } from "./secrets.ts";
@@ -106,10 +106,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "GET /v1/names": async () => nameList(daemon.member()),
       "GET /v1/store": () => daemon.member().authority.status(),
       "POST /v1/store/repair": async ({ body }) => daemon.member().records.repair(await body()),
-      "GET /v1/network/policy": ({ query, signal }) =>
-        networkPolicy(daemon.member(), query.namespace, signal),
-      "POST /v1/network/isolation": async ({ body, signal }) =>
-        setIsolation(daemon.member(), (await body()).isolation, signal),
+      ...networkRoutes(daemon),
       "PUT /v1/store/backup": async ({ request }) => ({
         kind: "upload",
         id: await daemon.member().authority.backups.take(request),
