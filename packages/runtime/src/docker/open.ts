@@ -83,7 +83,8 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       await ensureDockerNetwork(docker, spec, options.controlPorts ?? [], prefix);
       known = spec;
     },
-    networkFaults: ({ mtu: _, ...spec }) => networkFaults(spec, options.controlPorts ?? []),
+    networkFaults: ({ bridge, subnet, gateway, clusterCidr }) =>
+      networkFaults({ bridge, subnet, gateway, clusterCidr }, options.controlPorts ?? []),
     async removeNetwork(spec) {
       await removeDockerNetwork(docker, spec);
       known = undefined;
