@@ -127,6 +127,7 @@ it("the other doors hold what their names promise", () => {
       "didYouMean",
       "exitCodeOf",
       "openClient",
+      "unknownName",
     ]
   `);
   expect(values(testing)).toMatchInlineSnapshot(`
