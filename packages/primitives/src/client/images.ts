@@ -15,14 +15,18 @@ export const ImageRow = object({
   /** Committed services and jobs that run it: `prod/web`. */
   users: list(text()),
 });
+/** Static type of the schema of this name. */
 export type ImageRow = Static<typeof ImageRow>;
+/** Answer of `image ls`: the newest image first. */
 export const ImageList = object({
   kind: Type.Literal("images"),
   images: list(ImageRow),
   /** Machines that do not answer. */
   silent: list(object({ machine: text(), error: error() })),
 });
+/** Static type of the schema of this name. */
 export type ImageList = Static<typeof ImageList>;
+/** An image that was read from an archive into a machine's store. Sizes in bytes. */
 export const ImagePushed = object({
   kind: Type.Literal("image-pushed"),
   digest: text(),
@@ -31,4 +35,5 @@ export const ImagePushed = object({
   sizeBytes: count(),
   machine: text(),
 });
+/** Static type of the schema of this name. */
 export type ImagePushed = Static<typeof ImagePushed>;

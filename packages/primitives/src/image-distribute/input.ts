@@ -18,4 +18,5 @@ export const Input = Type.Object({
     }),
   ),
 });
+/** Input of `image-distribute`: the image and the machines that get it. */
 export type ImageDistributeInput = Shape<typeof Input>;

@@ -188,6 +188,10 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
 
   describe("store contract: journals", () => {
     const entry = (step: string) => ({ type: "step-started" as const, step, t: 0, run: "r" });
+    const opened = (operation: string) => ({
+      ...{ type: "opened" as const, t: 0, run: "r", operation, primitive: "test", version: 1 },
+      ...{ input: null, scope: [], coordinator: "m1", by: "" },
+    });
     const summary = (operation: string, state: "running" | "done") => ({
       ...{ operation, state, primitive: "test", scope: [], coordinator: "m1", by: "", startedAt: "" },
       title: "",
@@ -196,12 +200,12 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
     test("entries are appended in order, and a gap or another's entry is refused", async ({ journals }) => {
       const op = unique("OP");
       expect(await journals.read(op)).toEqual([]);
-      expect(await journals.append(op, 0, entry("0"))).toBe(true);
+      expect(await journals.append(op, 0, opened(op))).toBe(true);
       expect(await journals.append(op, 1, entry("1"))).toBe(true);
       expect(await journals.append(op, 1, entry("other"))).toBe(false);
       expect(await journals.append(op, 1, entry("1"))).toBe(true);
       expect(await journals.append(op, 3, entry("3"))).toBe(false);
-      expect(await journals.read(op)).toEqual([entry("0"), entry("1")]);
+      expect(await journals.read(op)).toEqual([opened(op), entry("1")]);
     });
 
     test("one of two writers wins an entry", async ({ journals }) => {
