@@ -143,7 +143,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
     const [saved, worker] = [await currentSaved(), await current()];
     await holds.tend(worker, async (name) => {
       const backends = saved ? desiredOf(saved).backends.filter((backend) => backend.name === name) : [];
-      await worker.serve(backends, checkWords(settings));
+      await worker.serve(backends, checkWords(settings), true);
     });
   };
   let tending: NodeJS.Timeout | undefined;

@@ -4,12 +4,14 @@ import { socketAddress } from "./desired.ts";
 
 /**
  * The runtime commands that give one worker the desired servers: first those that add capacity, then those that take it
- * away, so that at no moment is a backend emptier than before or after.
+ * away, so that at no moment is a backend emptier than before or after. A server that drained counts as up when it comes back, unless
+ * `asChecked`: then it gets requests only when its checks say so.
  */
 export function serverCommands(
   backends: readonly DesiredBackend[],
   slots: readonly Slot[],
   checkWords: string,
+  asChecked = false,
 ): readonly string[] {
   const adding: string[] = [];
   const removing: string[] = [];
@@ -31,7 +33,7 @@ export function serverCommands(
         else if (slot.admin === "maint") adding.push(set(slot, "state drain"));
       } else {
         if (slot.weight === 0 && slot.admin === "ready") adding.push(set(slot, "weight 1"));
-        if (slot.admin !== "ready") adding.push(...activate(slot));
+        if (slot.admin !== "ready") adding.push(...activate(slot, asChecked && slot.admin === "drain"));
       }
       return false;
     });
@@ -92,9 +94,9 @@ export function parseMap(text: string): string {
 const set = (slot: Slot, what: string): string => `set server ${slot.backend}/${slot.name} ${what}`;
 
 /** A slot that starts serving is taken for healthy (its readiness was checked before), with a full weight. */
-const activate = (slot: Slot): string[] => [
+const activate = (slot: Slot, asChecked = false): string[] => [
   ...(slot.weight === 0 ? [set(slot, "weight 1")] : []),
-  set(slot, "health up"),
+  ...(asChecked ? [] : [set(slot, "health up")]),
   set(slot, "state ready"),
 ];
 

@@ -17,8 +17,11 @@ export interface Worker {
   /** The structure that it was started with, see `Desired.structure`. */
   structure(): Promise<string | undefined>;
   map(): Promise<string>;
-  /** Gives these backends, where the worker has them, the desired servers; returns the number of commands. */
-  serve(backends: readonly DesiredBackend[], checkWords: string): Promise<number>;
+  /**
+   * Gives these backends, where the worker has them, the desired servers; returns the number of commands. `asChecked`: a drained server
+   * that comes back gets requests only when its checks say so; without it, at once.
+   */
+  serve(backends: readonly DesiredBackend[], checkWords: string, asChecked?: boolean): Promise<number>;
   /** Gives the worker the desired servers and map; returns the number of commands. */
   reconcile(desired: Desired, checkWords: string): Promise<number>;
   /** Ends the sessions of a drained slot (`cut`) and frees it. */
@@ -73,8 +76,8 @@ export function openWorker(control: Control, pid: number): Worker {
     await tell(`commit map @${version} routes.map`);
   };
 
-  const serve = async (backends: readonly DesiredBackend[], checkWords: string): Promise<number> => {
-    const commands = serverCommands(backends, await slots(), checkWords);
+  const serve: Worker["serve"] = async (backends, checkWords, asChecked) => {
+    const commands = serverCommands(backends, await slots(), checkWords, asChecked);
     for (const command of commands) await tell(command);
     return commands.length;
   };
