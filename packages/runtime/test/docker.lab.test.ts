@@ -71,7 +71,7 @@ describe.runIf(wanted)("docker", () => {
       expect(await images.has(here?.id ?? "")).toBe(false);
       const { Readable } = await import("node:stream");
       expect(await images.import(Readable.from(chunks))).toEqual({ id: here?.id });
-      expect(await images.resolve(IMAGE)).toEqual(here);
+      expect(await images.resolve(IMAGE)).toMatchObject({ id: here?.id, sizeBytes: here?.sizeBytes });
       await expect(images.import(Readable.from([Buffer.from("no tar")]))).rejects.toMatchObject({
         code: expect.stringMatching(/image_import_failed|docker_failed/),
       });

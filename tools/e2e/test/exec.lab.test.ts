@@ -209,7 +209,8 @@ it("a service is restarted, scaled, stopped and started; stopped, it stays so ov
 
 it("it works while the store is away", async () => {
   await cluster.lab.cut(1);
-  const { stdout, exitCode } = await exec(2, on(3), "hostname");
-  expect([exitCode, stdout]).toEqual([0, `web-${slots.get(3)}\n`]);
+  const [from, to] = slots.has(3) ? [2, 3] : [3, 2]; // m1 has the store
+  const { stdout, exitCode } = await exec(from, on(to), "hostname");
+  expect([exitCode, stdout]).toEqual([0, `web-${slots.get(to)}\n`]);
   await cluster.lab.on(1);
 });
