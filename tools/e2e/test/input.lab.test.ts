@@ -383,7 +383,7 @@ describe("a cluster", () => {
       expect([path, status < 500, body.error?.code ?? "none"], JSON.stringify(body)).toEqual([
         path,
         true,
-        expect.stringMatching(/^(invalid_input|no_such_service|none)$/),
+        expect.stringMatching(/^(invalid_input|no_such_namespace|no_such_service|none)$/),
       ]);
     }
     expect(
