@@ -134,17 +134,17 @@ describe("an instance that restarts again and again", () => {
   it("is in ps with its restarts and exit code, and status and doctor warn of it with the command to see why", async () => {
     const greedy = service(
       "greedy",
-      shell("sleep 1.5; x=x; while :; do x=$x$x; done"),
+      shell("sleep 5; x=x; while :; do x=$x$x; done"),
       'resources = { memory = "32M" }',
     );
     const steady = service("steady", shell("sleep 1000"));
-    const loop = service("loop", shell("sleep 1.5; echo tired; exit 3"));
+    const loop = service("loop", shell("sleep 5; echo tired; exit 3"));
     await deploy(`namespace = "crash"\n${loop}${greedy}${steady}`);
     const warned = async () =>
       (await cluster.json<Told>(2, ["status"])).warnings.filter(({ message }) =>
         message.includes("again and again"),
       );
-    await expect.poll(async () => (await warned()).length, { timeout: 60_000, interval: 2_000 }).toBe(2);
+    await expect.poll(async () => (await warned()).length, { timeout: 90_000, interval: 2_000 }).toBe(2);
     const [first, second] = await warned();
     expect(`${first?.message}${second?.message}`).toMatch(
       /crash\.loop\.\S+ on m\d restarts again and again, \d+ times so far: last exit code 3/,
