@@ -51,9 +51,15 @@ it("the fullest disk decides", () => {
   expect(disksFinding([disk("/a", 50 * 2 ** 30)])).toMatchObject({ state: "ok" });
   expect(disksFinding([disk("/a", 50 * 2 ** 30), disk("/b", 5 * 2 ** 30)])).toMatchObject({
     state: "warn",
-    found: "5 GiB of 100 free in /b",
+    found: "5 GiB of 100 GiB free in /b",
   });
   expect(disksFinding([disk("/a", 5 * 2 ** 30), disk("/b", 0)])).toMatchObject({ state: "fail" });
+  const run = (freeBytes: number) => ({ path: "/run", freeBytes, totalBytes: 200 * 2 ** 20 });
+  expect(disksFinding([run(150 * 2 ** 20)])).toMatchObject({ state: "ok" });
+  expect(disksFinding([run(10 * 2 ** 20)])).toMatchObject({
+    state: "fail",
+    found: "10 MiB of 200 MiB free in /run",
+  });
 });
 
 it("gateway and DNS are compared with the last commits", () => {

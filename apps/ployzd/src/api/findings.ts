@@ -65,12 +65,14 @@ export interface Disk {
   readonly totalBytes: number;
 }
 
+/** Full: less than 1 GiB, or, on a small one such as a /run in memory, less than a tenth. */
 export function disksFinding(disks: readonly Disk[]): Finding {
-  const gib = (bytes: number) => Math.floor(bytes / 2 ** 30);
+  const size = (bytes: number) =>
+    bytes < 2 ** 30 ? `${Math.floor(bytes / 2 ** 20)} MiB` : `${Math.floor(bytes / 2 ** 30)} GiB`;
   const text = ({ path, freeBytes, totalBytes }: Disk) =>
-    `${gib(freeBytes)} GiB of ${gib(totalBytes)} free in ${path}`;
-  const full = disks.filter(({ freeBytes }) => freeBytes < 2 ** 30);
+    `${size(freeBytes)} of ${size(totalBytes)} free in ${path}`;
   const nearly = disks.filter(({ freeBytes, totalBytes }) => freeBytes < totalBytes / 10);
+  const full = disks.filter(({ freeBytes, totalBytes }) => freeBytes < Math.min(2 ** 30, totalBytes / 10));
   if (full.length > 0) return fail(full.map(text).join("; "), "free disk space");
   if (nearly.length > 0) return warn(nearly.map(text).join("; "), "free disk space");
   return ok(disks.map(text).join("; "));
