@@ -46,8 +46,9 @@ export function nameserversFinding(status: unknown): Finding {
   };
   const silent = upstreams.filter((one) => one.silent).map(({ address }) => address);
   const all = upstreams.map(({ address }) => address).join(", ");
+  // A cluster without a way out is a choice, and all else works.
   if (upstreams.length === 0)
-    return fail(
+    return warn(
       "none: instances resolve no name outside of the cluster",
       "write a nameserver into /etc/resolv.conf, or set dns_forward in /etc/ployz/config.toml",
     );
