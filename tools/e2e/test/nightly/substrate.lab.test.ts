@@ -1,7 +1,7 @@
 import type { AuditEntry, DoctorReport, OperationSummary } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, node, openCluster, webBundle } from "../src/cluster.ts";
-import { within } from "../src/survive.ts";
+import { type Cluster, node, openCluster, webBundle } from "../../src/cluster.ts";
+import { within } from "../../src/survive.ts";
 
 /** One cluster through it all: other programs change m2, and a workload of m2 looks at what it reaches. */
 let cluster: Cluster;
