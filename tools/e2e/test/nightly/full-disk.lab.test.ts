@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { within } from "../src/survive.ts";
+import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { within } from "../../src/survive.ts";
 
 /** A member whose /var/lib/ployz is full: what runs there can still be stopped, drained and removed. */
 let cluster: Cluster;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle } from "../src/cluster.ts";
-import { daemonUp, within } from "../src/survive.ts";
+import { type Cluster, openCluster, webBundle } from "../../src/cluster.ts";
+import { daemonUp, within } from "../../src/survive.ts";
 
 /** A machine that boots again runs its committed instances: by itself, also when something comes late. */
 let cluster: Cluster;
