@@ -144,7 +144,7 @@ describe("an instance that restarts again and again", () => {
       (await cluster.json<Told>(2, ["status"])).warnings.filter(({ message }) =>
         message.includes("again and again"),
       );
-    await expect.poll(async () => (await warned()).length, { timeout: 90_000, interval: 2_000 }).toBe(2);
+    await expect.poll(async () => (await warned()).length, { timeout: 60_000, interval: 2_000 }).toBe(2);
     const [first, second] = await warned();
     expect(`${first?.message}${second?.message}`).toMatch(
       /crash\.loop\.\S+ on m\d restarts again and again, \d+ times so far: last exit code 3/,
