@@ -21,7 +21,7 @@ export const floors = {
     ["follower", "store", "invites"],
     ["mesh", "operations"],
     ["participant", "secrets", "streams"],
-    ["images"],
+    ["images", "metrics"],
     ["state", "remote", "peers"],
     ["host", "config", "transfer"],
   ],

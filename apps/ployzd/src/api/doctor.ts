@@ -7,7 +7,7 @@ import type { ClusterStatus, DoctorReport, MachineRow } from "@ployz/primitives/
 import { unreadable } from "@ployz/primitives/host";
 import { type PathVerdict, probePath, probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
-import type { Member } from "../daemon/member.ts";
+import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { askFollower } from "../host/follower-socket.ts";
 import { pathTooNarrow } from "../mesh/handlers.ts";
@@ -109,6 +109,15 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
               : fail("down", "restart the daemon");
           }),
           check("path", "long packets", async () => lookAtPaths(member, (await look()).machines, signal)),
+          check("metrics", "metrics", async () => {
+            const { listen, error } = member.metrics;
+            if (error !== undefined)
+              return warn(
+                `not served at ${listen}: ${error}`,
+                "free the port, or set metrics.listen in the configuration; then restart the daemon",
+              );
+            return ok(listen === undefined ? "turned off" : `http://${listen}/metrics`);
+          }),
           check("endpoints", "endpoints", async () => {
             const { cluster, machine } = member.membership();
             const here = localEndpoints(config, { exclude: [cluster.clusterCidr] });

@@ -3,7 +3,7 @@ import { pause } from "@ployz/exec";
 import type { NetworkEdge, NetworkPolicyDocument } from "@ployz/primitives/client";
 import type { Commit } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
-import type { Member } from "../daemon/member.ts";
+import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { allows } from "../follower/policy.ts";
 import { needNamespace } from "./named.ts";

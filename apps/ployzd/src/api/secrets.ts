@@ -2,7 +2,7 @@ import type { SecretChanged, SecretList, SecretSet } from "@ployz/primitives/cli
 import { secretUsers } from "@ployz/primitives/host";
 import { bytesOf, checkLabel, LIMITS, type SecretRecord, secretKey } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
-import type { Member } from "../daemon/member.ts";
+import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { invalid, printable } from "../operations/request.ts";
 import type { SecretName } from "../secrets/keeper.ts";

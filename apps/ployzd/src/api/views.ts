@@ -13,7 +13,7 @@ import type {
 } from "@ployz/primitives/client";
 import type { Commands, Commit, EnvValue, MachineRecord } from "@ployz/primitives/protocol";
 import { LOOK } from "@ployz/primitives/protocol";
-import type { Member } from "../daemon/member.ts";
+import type { Member } from "../daemon/member-parts.ts";
 import { volumeList } from "./volumes.ts";
 import { warningsOf } from "./warnings.ts";
 

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { errorBody } from "@ployz/errors";
 import type { VolumeFile, VolumeImportRequest } from "@ployz/primitives/client";
 import type { OperationEvent, OperationRequest } from "@ployz/primitives/protocol";
-import type { Member } from "../daemon/member.ts";
+import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { openVolumeFile, writeVolumeFile } from "../transfer/volume-file.ts";
 import { snapshotList } from "./volumes.ts";

@@ -18,10 +18,11 @@ test("a machine keeps what its configuration names", () => {
     transfer_port: 7777,
     join_port: 7778,
     wireguard_port: 7779,
+    metrics: { listen: "127.0.0.1:7780", gateway: "127.0.0.1:7781" },
   };
   expect(
     Object.values(keptPorts(withDefaults(file, {}, true)))
       .flat()
       .sort(),
-  ).toEqual([5000, 5010, 7000, 7010, 7777, 7778, 7779, 8080, 8222, 8232]);
+  ).toEqual([5000, 5010, 7000, 7010, 7777, 7778, 7779, 7780, 7781, 8080, 8222, 8232]);
 });

@@ -33,6 +33,10 @@ export interface Config {
   readonly zfsRoot: string | undefined;
   readonly overcommitRatio: number;
   readonly retention: Retention;
+  /** Address and port of the daemon's metrics, or `off`. Default: the overlay address, port 9464. */
+  readonly metricsListen: string | undefined;
+  /** Address and port of HAProxy's own metrics. */
+  readonly gatewayMetrics: string | undefined;
   readonly natsServer: string | undefined;
   /** Whether a cluster that is made here keeps namespaces apart. */
   readonly isolation: boolean;
@@ -95,7 +99,8 @@ export function parseConfig(text: string, path: string): ConfigFile {
     const given = shown(error.data);
     if (error.keyword === "pattern")
       return `${field}: ${given} is not ${SHAPES[String(error.params.pattern)] ?? "valid"}`;
-    if (error.keyword === "anyOf") return `${field}: ${given} is neither docker nor process`;
+    if (error.keyword === "anyOf")
+      return `${field}: ${given} is neither ${field === "metrics.listen" ? "off nor an IPv4 address and port such as 127.0.0.1:9464" : "docker nor process"}`;
     return `${field}: ${error.message ?? "is wrong"}, and is ${given}`;
   });
   throw invalid(problems);
@@ -130,6 +135,8 @@ function outOfRange(file: ConfigFile): readonly string[] {
   const held = overlayStorePorts(file.store_port ?? 4222);
   return [
     ...address("gateway_listen", file.gateway_listen),
+    ...(file.metrics?.listen === "off" ? [] : address("metrics.listen", file.metrics?.listen)),
+    ...address("metrics.gateway", file.metrics?.gateway),
     ...(file.dns_forward ?? []).flatMap((one, index) => address(`dns_forward.${index}`, one)),
     ...cidr("cluster_cidr", file.cluster_cidr, 30),
     ...(file.trusted_proxies ?? []).flatMap((one, index) => cidr(`trusted_proxies.${index}`, one, 32)),
@@ -173,6 +180,8 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     zfsRoot: file.storage?.zfs_root,
     overcommitRatio: file.storage?.overcommit_ratio ?? 1,
     retention: { last: file.retention?.last ?? 10, days: file.retention?.days ?? 7 },
+    metricsListen: file.metrics?.listen,
+    gatewayMetrics: file.metrics?.gateway,
     natsServer: file.store?.server,
     isolation: file.policy?.isolation !== "off",
   };

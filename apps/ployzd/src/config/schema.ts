@@ -53,6 +53,15 @@ export const ConfigSchema = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    metrics: Type.Optional(
+      Type.Object(
+        {
+          listen: Type.Optional(Type.Union([Address, Type.Literal("off")])),
+          gateway: Type.Optional(Address),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     policy: Type.Optional(
       Type.Object(
         { isolation: Type.Optional(Type.Union([Type.Literal("on"), Type.Literal("off")])) },

@@ -9,7 +9,8 @@ import { leaveMesh, leaveOrder, writeLeaveOrder } from "../mesh/leave.ts";
 import { type Membership, readMembership } from "../mesh/membership.ts";
 import type { Surroundings } from "../mesh/substrate.ts";
 import { serialise } from "../state/files.ts";
-import { type Member, openMember } from "./member.ts";
+import { openMember } from "./member.ts";
+import type { Member } from "./member-parts.ts";
 
 /** A daemon, with or without membership in a cluster. */
 export interface Daemon extends Surroundings {

@@ -1,28 +1,20 @@
 import { join } from "node:path";
 import { openRpc, openStore } from "@ployz/nats-store";
-import type { AdoptionReport } from "@ployz/primitives/client";
-import type {
-  Commit,
-  Machines,
-  OperationEvent,
-  OperationRequest,
-  SecretRef,
-  Store,
-} from "@ployz/primitives/protocol";
+import type { SecretRef } from "@ployz/primitives/protocol";
 import { operationIds } from "../clock.ts";
 import { keptPorts } from "../config/kept-ports.ts";
 import { storePorts } from "../config/store-ports.ts";
 import { imageParts } from "../images/parts.ts";
-import { type Inviter, openInviter } from "../invites/open.ts";
+import { openInviter } from "../invites/open.ts";
 import { watchFallbacks } from "../mesh/fallbacks.ts";
 import { followMembership } from "../mesh/follow.ts";
 import { meshHandlers } from "../mesh/handlers.ts";
 import type { Identity } from "../mesh/identity.ts";
 import { type Membership, writeMembership } from "../mesh/membership.ts";
-import { openSubstrate, type Substrate, type Surroundings } from "../mesh/substrate.ts";
-import { keepSubstrate, type Upkeep } from "../mesh/upkeep.ts";
+import { openSubstrate, type Surroundings } from "../mesh/substrate.ts";
+import { keepSubstrate } from "../mesh/upkeep.ts";
 import { operationHandlers } from "../operations/handlers.ts";
-import { openRunner, type Runner } from "../operations/runner.ts";
+import { openRunner } from "../operations/runner.ts";
 import { watchUnfinished } from "../operations/unfinished.ts";
 import { adoptCommitted } from "../participant/adopt.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
@@ -38,61 +30,27 @@ import { updateHandlers } from "../participant/update/handlers.ts";
 import type { VolumeDeps } from "../participant/volumes/deps.ts";
 import { instanceVolumes, volumeHandlers } from "../participant/volumes/open.ts";
 import { openSender } from "../participant/volumes/send.ts";
-import { openUploads, type Uploads, withUploads } from "../participant/volumes/uploads.ts";
+import { openUploads, withUploads } from "../participant/volumes/uploads.ts";
 import { openRemote } from "../remote/remote.ts";
-import type { SecretKeeper } from "../secrets/keeper.ts";
-import { type Audit, openAudit } from "../state/audit.ts";
+import { openAudit } from "../state/audit.ts";
 import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
 import { mirrorRecords, newestLease, openRecords } from "../state/records.ts";
 import { openReservations } from "../state/reservations.ts";
 import { openInstanceSecrets } from "../state/secrets.ts";
 import { openStopped } from "../state/stopped.ts";
-import type { StoreAuthority } from "../store/open.ts";
-import { type UnreadableRecords, unreadableRecords } from "../store/repair.ts";
+import { unreadableRecords } from "../store/repair.ts";
 import { wirePeers } from "../store/wire.ts";
-import type { Streams } from "../streams/open.ts";
-import { type Bundles, openBundles } from "../transfer/bundles.ts";
-import { type Fetch, fetchFrom } from "../transfer/server.ts";
+import { openBundles } from "../transfer/bundles.ts";
+import { fetchFrom } from "../transfer/server.ts";
 import type { Life } from "./callbacks.ts";
 import { operationsAsked } from "./dispatch.ts";
 import { installedHere } from "./installed.ts";
-import { type LogSources, logSources } from "./log-sources.ts";
+import { logSources } from "./log-sources.ts";
+import { openMeasures } from "./measure.ts";
+import type { Member } from "./member-parts.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
-
-/** This machine as a member: the parts that run only after `mesh init` or `mesh join`. */
-export interface Member {
-  readonly substrate: Substrate;
-  readonly store: Store;
-  readonly machines: Machines;
-  readonly runner: Runner;
-  readonly bundles: Bundles;
-  readonly uploads: Uploads;
-  readonly inviter: Inviter;
-  readonly authority: StoreAuthority;
-  readonly secrets: SecretKeeper;
-  readonly streams: Streams;
-  /** Fetches an object that another machine has offered to this one. */
-  readonly fetch: Fetch;
-  membership(): Membership;
-  storeConnected(): boolean;
-  /** The cluster has removed this machine. */
-  removed(): boolean;
-  /** Resolves when the store refuses this machine's key, after `ms` at the latest. */
-  cutOff(ms: number): Promise<void>;
-  adoption(): AdoptionReport;
-  /** Runs an operation here, or on a peer if it must outlive this membership. */
-  run(request: OperationRequest): AsyncIterable<OperationEvent>;
-  readonly logs: LogSources;
-  /** The last commit of every namespace, from the local mirror. */
-  heads(): readonly { readonly revision: number; readonly commit: Commit }[];
-  readonly records: UnreadableRecords;
-  readonly upkeep: Upkeep;
-  readonly audit: Audit;
-  /** Stops this process's part; the data plane keeps running. */
-  close(): Promise<void>;
-}
 
 export async function openMember(
   around: Surroundings,
@@ -189,7 +147,16 @@ export async function openMember(
   const generation = () => Math.max(follower.present().cluster.generation, nats.session.generation());
   let handlers: Handlers | undefined;
   const rpc = openRpc(nats.session);
-  const machines = openMachines(rpc, {
+  const measures = openMeasures({
+    ...{ config, version: payload.version, machine: self.id },
+    parts: () => ({
+      ...{ paths, wireguard: substrate.wireguard, follower, mirror, runner, storeConnected },
+      observe: all["machine.observe"],
+    }),
+    log: (error) => log.warn({ err: error }, "metrics"),
+  });
+  const storeConnected = () => nats.session.connected();
+  const direct = openMachines(rpc, {
     self: self.id,
     local() {
       const ready = handlers;
@@ -199,6 +166,7 @@ export async function openMember(
     },
     versionOf: (machine) => follower.present().machines.find(({ id }) => id === machine)?.version,
   });
+  const machines = measures.machines(direct);
   const fetch = fetchFrom(addressOf, config.transferPort);
   const runner = openRunner({
     ...{ store, machines, self: self.id, generation },
@@ -209,6 +177,7 @@ export async function openMember(
     }),
     log: (error, operation) => log.error({ err: error, operation }, "operation"),
     owes: () => unfinished.chance(),
+    heard: measures.operation,
   });
   const unfinished = watchUnfinished({
     ...{ store, machines, runner, self: self.id, signal: stop.signal, session: nats.session },
@@ -253,6 +222,7 @@ export async function openMember(
       ...{ gatewaySocket: paths.gatewaySocket, dnsSocket: paths.dnsSocket },
     }),
   };
+  const measured = await measures.serve(self.address);
   const audit = openAudit(paths.audit, (error) => log.warn({ err: error }, "audit"));
   const taking = refusingNew(all, () => follower.known().machine.state);
   const table = audited(taking, audit);
@@ -271,7 +241,7 @@ export async function openMember(
     ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter },
     ...{ authority, secrets, streams, upkeep, audit, heads },
     membership: follower.known,
-    storeConnected: () => nats.session.connected(),
+    ...{ storeConnected, metrics: measured.state },
     removed: follower.removed,
     run: operationsAsked({
       ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
@@ -288,6 +258,7 @@ export async function openMember(
       stop.abort();
       await inviter.close();
       served.close();
+      await measured.close();
       await transfers.close();
       await mirror.close();
       await nats.close();

@@ -14,6 +14,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     dir: paths.gateway,
     listen: config.gatewayListen,
     trustedProxies: config.trustedProxies,
+    ...(config.gatewayMetrics !== undefined && { statsListen: config.gatewayMetrics }),
     services,
     drainTimeoutMs: LONGEST_DRAIN_MS,
   });

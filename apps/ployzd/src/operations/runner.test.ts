@@ -35,6 +35,7 @@ async function deps() {
   let hold: Promise<void> | undefined;
   const runner = openRunner({
     ...{ store, machines, self: "m1", generation: () => 1, log: (error) => logged.push(error), owes() {} },
+    heard() {},
     source: {
       machine: "m1",
       look: async () => ({

@@ -73,6 +73,8 @@ export interface RunnerOptions {
   log(error: unknown, operation: string): void;
   /** An operation has ended here, and owes something. */
   owes(): void;
+  /** Hears every event of an operation that runs here. */
+  heard(event: OperationEvent): void;
 }
 
 interface Active {
@@ -211,6 +213,7 @@ export function openRunner(options: RunnerOptions): Runner {
 
   function publish(entry: Active, event: OperationEvent): void {
     if (event.type === "result" && event.result.state === "cleanup-owed") options.owes();
+    options.heard(event);
     entry.history.push(event);
     for (const watcher of entry.watchers) watcher.push(event);
   }

@@ -13,6 +13,7 @@ export const KEPT_PORTS = {
   transfers: [4319],
   WireGuard: [51820],
   "machines that join": [51821],
+  metrics: [9464],
 } as const satisfies KeptPorts;
 
 export const keptFor = (port: number, ports: KeptPorts = KEPT_PORTS): string | undefined =>

@@ -1,0 +1,51 @@
+import type { AdoptionReport } from "@ployz/primitives/client";
+import type { Commit, Machines, OperationEvent, OperationRequest, Store } from "@ployz/primitives/protocol";
+import type { Inviter } from "../invites/open.ts";
+import type { Membership } from "../mesh/membership.ts";
+import type { Substrate } from "../mesh/substrate.ts";
+import type { Upkeep } from "../mesh/upkeep.ts";
+import type { Runner } from "../operations/runner.ts";
+import type { Uploads } from "../participant/volumes/uploads.ts";
+import type { SecretKeeper } from "../secrets/keeper.ts";
+import type { Audit } from "../state/audit.ts";
+import type { StoreAuthority } from "../store/open.ts";
+import type { UnreadableRecords } from "../store/repair.ts";
+import type { Streams } from "../streams/open.ts";
+import type { Bundles } from "../transfer/bundles.ts";
+import type { Fetch } from "../transfer/server.ts";
+import type { LogSources } from "./log-sources.ts";
+import type { MetricsState } from "./measure.ts";
+
+/** This machine as a member: the parts that run only after `mesh init` or `mesh join`. */
+export interface Member {
+  readonly substrate: Substrate;
+  readonly store: Store;
+  readonly machines: Machines;
+  readonly runner: Runner;
+  readonly bundles: Bundles;
+  readonly uploads: Uploads;
+  readonly inviter: Inviter;
+  readonly authority: StoreAuthority;
+  readonly secrets: SecretKeeper;
+  readonly streams: Streams;
+  /** Fetches an object that another machine has offered to this one. */
+  readonly fetch: Fetch;
+  membership(): Membership;
+  storeConnected(): boolean;
+  /** The cluster has removed this machine. */
+  removed(): boolean;
+  /** Resolves when the store refuses this machine's key, after `ms` at the latest. */
+  cutOff(ms: number): Promise<void>;
+  adoption(): AdoptionReport;
+  /** Runs an operation here, or on a peer if it must outlive this membership. */
+  run(request: OperationRequest): AsyncIterable<OperationEvent>;
+  readonly logs: LogSources;
+  /** The last commit of every namespace, from the local mirror. */
+  heads(): readonly { readonly revision: number; readonly commit: Commit }[];
+  readonly records: UnreadableRecords;
+  readonly upkeep: Upkeep;
+  readonly audit: Audit;
+  readonly metrics: MetricsState;
+  /** Stops this process's part; the data plane keeps running. */
+  close(): Promise<void>;
+}
