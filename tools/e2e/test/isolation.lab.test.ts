@@ -67,7 +67,10 @@ it("a workload reaches its own namespace and the gateways, and nothing else of t
   const others = await addresses("prod");
   expect(others).toHaveLength(2);
   const machines = {
-    ...all(["10.101.1.1 22", "10.101.2.1 22", "10.101.1.1 4222", "10.101.2.1 4319"], "closed"),
+    ...all(
+      ["10.101.1.1 22", "10.101.2.1 22", "10.101.1.1 4222", "10.101.2.1 4319", "10.101.1.1 9464"],
+      "closed",
+    ),
     ...all(["10.101.1.1 80", "10.101.2.1 80"], "open"),
   };
   const wanted = { "web 8080": "open", "web.prod 8080": "unknown", "web.prod.cluster.local 8080": "unknown" };
@@ -75,6 +78,19 @@ it("a workload reaches its own namespace and the gateways, and nothing else of t
   await deploy("pr-42", [web("v1"), ...["m1", "m2"].map((m) => probe(`look-${m}`, m, checks))].join(""));
   // The commit has it now; and the same holds after it.
   await deploy("pr-42", [web("v1"), ...["m1", "m2"].map((m) => probe(`again-${m}`, m, checks))].join(""));
+});
+
+it("a machine scrapes the metrics of another, and finds its instances in them", async () => {
+  const script = 'fetch("http://10.101.2.1:9464/metrics").then((answer) => answer.text()).then(console.log)';
+  const { stdout } = await cluster.lab.sh(1, [node, "-e", script]);
+  const value = (line: RegExp) => Number(line.exec(stdout)?.[1]);
+  expect(value(/^ployz_store_connected (\d)$/m)).toBe(1);
+  expect(value(/^ployz_instance_running\{namespace="prod",service="web".* (\d)$/m)).toBe(1);
+  expect(value(/^ployz_instance_memory_bytes\{namespace="prod",service="web".* (\d+)$/m)).toBeGreaterThan(
+    1e6,
+  );
+  expect(value(/^ployz_wireguard_last_handshake_seconds\{peer="m1"\} ([\d.]+)$/m)).toBeGreaterThan(1e9);
+  expect(value(/^ployz_follower_up\{follower="gateway"\} (\d)$/m)).toBe(1);
 });
 
 it("a probe that expects otherwise fails, so the ones above look at something", async () => {
