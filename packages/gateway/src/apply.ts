@@ -31,10 +31,17 @@ export async function bringInto(
   const desired = project(saved.table, settings, new Set(saved.drained));
   const before = await readCurrent(dir);
   const config = render(desired, settings);
-  const map = mapText(desired);
+  const map = mapText(desired.map);
+  const https = mapText(desired.httpsOnly);
   let name = before?.name;
-  if (!before || before.config !== config || before.map !== map || !sameJson(before.saved, saved)) {
-    const next = await writeGeneration(dir, { config, map, saved });
+  if (
+    !before ||
+    before.config !== config ||
+    before.map !== map ||
+    before.https !== https ||
+    !sameJson(before.saved, saved)
+  ) {
+    const next = await writeGeneration(dir, { config, map, https, saved });
     name = next.name;
     if (!before || before.map !== map || shape(before.config) !== shape(config))
       await haproxy.validate(join(dir, next.name)).catch(async (error: unknown) => {

@@ -6,6 +6,7 @@ import { type Backend, checkShape, normalPath, type RouteTable, type Server } fr
 /** Everything of the configuration that does not come from the table. Addresses are `host:port`, checked before. */
 export interface Settings {
   readonly listen: Listen;
+  /** Only while there is a certificate. */
   readonly httpsListen?: Listen;
   readonly statsListen?: Listen;
   /** Absolute; holds the folders `certs` and `jail`. */
@@ -47,13 +48,15 @@ export interface Desired {
   readonly backends: readonly DesiredBackend[];
   /** Host and path to backend name; sorted. */
   readonly map: readonly (readonly [key: string, backend: string])[];
+  /** The keys of `map` with whether they are served over TLS only: empty while no route is. */
+  readonly httpsOnly: readonly (readonly [key: string, only: "yes" | "no"])[];
   readonly ports: readonly { readonly port: number; readonly backend: string }[];
   /** Changes exactly when a reload is needed. */
   readonly structure: string;
 }
 
 /** Raise when the rendering changes in a way that a running HAProxy must pick up. */
-export const RENDERING = 4;
+export const RENDERING = 5;
 
 export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
   const backends = new Map<string, DesiredBackend>();
@@ -68,18 +71,22 @@ export function project(table: RouteTable, settings: Settings, drained: Readonly
     return name;
   };
   const map: [string, string][] = [];
+  const httpsOnly: [string, "yes" | "no"][] = [];
   const ports: { port: number; backend: string }[] = [];
   for (const route of table.routes) {
     const backend = add(route.backend, route.kind);
     if (route.kind === "http")
-      for (const path of new Set([route.path, plainPath(route.path) ?? route.path]))
+      for (const path of new Set([route.path, plainPath(route.path) ?? route.path])) {
         map.push([`${route.host}${normalPath(path)}`, backend]);
+        httpsOnly.push([`${route.host}${normalPath(path)}`, route.httpsOnly === true ? "yes" : "no"]);
+      }
     else ports.push({ port: route.listenPort, backend });
   }
   const byName = [...backends.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const desired = {
     backends: byName,
-    map: map.sort((a, b) => (a[0] < b[0] ? -1 : 1)),
+    map: map.sort(byKey),
+    httpsOnly: httpsOnly.some(([, only]) => only === "yes") ? httpsOnly.sort(byKey) : [],
     ports: ports.sort((a, b) => a.port - b.port),
   };
   const structure = [
@@ -87,10 +94,13 @@ export function project(table: RouteTable, settings: Settings, drained: Readonly
     settings,
     byName.map((backend) => [backend.name, backend.check]),
     desired.ports,
+    desired.httpsOnly.length > 0,
   ];
   const digest = createHash("sha256").update(JSON.stringify(structure)).digest("hex").slice(0, 32);
   return { ...desired, structure: digest };
 }
+
+const byKey = (a: readonly [string, string], b: readonly [string, string]): number => (a[0] < b[0] ? -1 : 1);
 
 /** As HAProxy prints it (RFC 5952), so that addresses compare as strings. */
 export const canonical = (address: string): string =>

@@ -2,6 +2,16 @@ import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { waitFor } from "@ployz/exec";
 import { type Brought, bringInto, currentWorker } from "./apply.ts";
+import {
+  type Certificate,
+  checkCertificates,
+  readCertificates,
+  sameCertificates,
+  serveCertificates,
+  writeCertificates,
+} from "./certificates.ts";
+import { serveChallenges, writeChallenges } from "./challenges.ts";
+import type { Gateway } from "./contract.ts";
 import { type Desired, project, type Settings, socketAddress } from "./desired.ts";
 import { PloyzError } from "./error-codes.ts";
 import { readCurrent, type Saved } from "./generations.ts";
@@ -10,68 +20,9 @@ import { openHolds } from "./holds.ts";
 import { leaving } from "./reconcile.ts";
 import { checkWords } from "./render-backend.ts";
 import { type GatewayOptions, readSettings } from "./settings.ts";
-import { type GatewayStatus, statusOf } from "./status.ts";
+import { statusOf } from "./status.ts";
 import { type RouteTable, type Server, validateTable } from "./table.ts";
 import { openWorker, type Worker } from "./worker.ts";
-
-export interface Applied {
-  /** `runtime`: without a reload. `reload` also stands for a first start. */
-  readonly changed: "none" | "runtime" | "reload";
-  readonly version: string;
-}
-
-export interface Adopted {
-  /** `repaired`: it ran with another state than the one on disk. `absent`: no table was ever applied in this folder. */
-  readonly state: "adopted" | "repaired" | "started" | "absent";
-  readonly version?: string;
-}
-
-export interface Drained {
-  readonly drained: boolean;
-  /** Sessions that it still serves, over all workers. */
-  readonly sessions: number;
-}
-
-export interface DrainOptions {
-  /** Default: the gateway's `drainTimeoutMs`. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
-
-/** The gateway of one machine. Calls are done one after another. */
-export interface Gateway {
-  /**
-   * Applies the table to HAProxy without losing a request, and returns when every new request follows it. Requests that removed
-   * servers still serve are finished in the background. A refused table changes nothing.
-   * Errors: gateway_config_invalid, gateway_reload_failed, port_taken.
-   */
-  apply(table: RouteTable): Promise<Applied>;
-  /** After a start of the caller: adopts a running HAProxy, or starts it, from the state on disk alone. */
-  adopt(): Promise<Adopted>;
-  status(): Promise<GatewayStatus>;
-  /**
-   * Takes a server out of rotation (until it leaves the table, or `undrain`) and waits until it serves nothing. Also for a
-   * server that the last table removed. Time running out is an answer, not an error.
-   */
-  drain(serverId: string, options?: DrainOptions): Promise<Drained>;
-  undrain(serverId: string): Promise<void>;
-  /**
-   * From now on requests (and connections of TCP routes) of these backends wait while there is no live server, for up to `ms` from the
-   * call (at most 60,000) instead of failing. It ends then, or when a server is live again after there was none; while one is live it
-   * changes nothing. A reload sends waiting requests to the server that it adds, or answers 503; the hold continues. The next process's `adopt` ends it.
-   * Returns the ids of the backends held, none when HAProxy serves no such. `drain`: their servers get no new requests from now on, so
-   * that they can be stopped without a request on its way to them; they get requests again when the hold ends. 0 ms ends a hold, as soon as a server is live.
-   */
-  hold(
-    wanted: (backendId: string) => boolean,
-    ms: number,
-    options?: { readonly drain?: boolean },
-  ): Promise<readonly string[]>;
-  /** Ends HAProxy, and keeps the state: `adopt` starts it again. */
-  stop(): Promise<void>;
-  /** Stops timers; HAProxy keeps running. */
-  close(): void;
-}
 
 const SWEEP_MS = 200;
 const TEND_MS = 100;
@@ -83,26 +34,43 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await chmod(dir, 0o700);
   await mkdir(join(dir, "certs"), { recursive: true, mode: 0o700 });
+  await writeChallenges(dir, new Map());
+  const certificates = await readCertificates(dir);
   // The workers' user must reach the handover socket in it; other users cannot enter `dir`.
   await mkdir(join(dir, "jail"), { recursive: true });
   await chmod(join(dir, "jail"), 0o711);
   const serviceName = options.serviceName ?? "ployz-haproxy";
   const haproxy = openHaproxy({ dir, program, services: options.services, serviceName });
-  return gateway(haproxy, settings, options.drainTimeoutMs ?? 60_000);
+  return gateway(haproxy, { settings, certificates, drainTimeoutMs: options.drainTimeoutMs ?? 60_000 });
 }
 
-function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): Gateway {
-  const { dir } = settings;
+function gateway(
+  haproxy: Haproxy,
+  {
+    settings: all,
+    certificates: found,
+    drainTimeoutMs,
+  }: {
+    readonly settings: Settings;
+    readonly certificates: readonly Certificate[];
+    readonly drainTimeoutMs: number;
+  },
+): Gateway {
+  const { dir } = all;
+  let certificates = found;
+  const { httpsListen: _, ...plain } = all;
+  const settingsNow = (): Settings => (certificates.length > 0 ? all : plain);
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
     const result = last.then(task, task);
     last = result.catch(() => undefined);
     return result;
   };
-  const desiredOf = (saved: Saved): Desired => project(saved.table, settings, new Set(saved.drained));
+  const desiredOf = (saved: Saved): Desired => project(saved.table, settingsNow(), new Set(saved.drained));
   const current = (): Promise<Worker> => currentWorker(haproxy);
   const holds = openHolds();
-  const bring = (saved: Saved): Promise<Brought> => bringInto({ haproxy, settings, holds }, saved);
+  const bring = (saved: Saved): Promise<Brought> =>
+    bringInto({ haproxy, settings: settingsNow(), holds }, saved);
 
   /** Frees slots whose removed server is idle. Runs while such slots exist. */
   const deadlines = new Map<string, number>();
@@ -143,7 +111,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
     const [saved, worker] = [await currentSaved(), await current()];
     await holds.tend(worker, async (name) => {
       const backends = saved ? desiredOf(saved).backends.filter((backend) => backend.name === name) : [];
-      await worker.serve(backends, checkWords(settings), true);
+      await worker.serve(backends, checkWords(all), true);
     });
   };
   let tending: NodeJS.Timeout | undefined;
@@ -162,7 +130,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
 
   const currentSaved = async (): Promise<Saved | undefined> => (await readCurrent(dir))?.saved;
   const applyNow = async (table: RouteTable): Promise<Brought> => {
-    const refusals = validateTable(table, { reservedPorts: ownPorts(settings) });
+    const refusals = validateTable(table, { reservedPorts: ownPorts(settingsNow()) });
     if (refusals.length > 0)
       throw new PloyzError({
         code: "gateway_config_invalid",
@@ -181,6 +149,11 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
     keepSweeping();
     if (holds.any()) await tend().catch(ignore); // The next turn does it.
     return changed;
+  };
+  /** By the runtime API where it can be done, else with a reload from disk. */
+  const bringCertificates = async (): Promise<void> => {
+    if (all.httpsListen === undefined || certificates.length === 0) return;
+    if (!(await serveCertificates(await current(), dir, certificates))) await haproxy.reload();
   };
   const sessionsOf = async (sockets: ReadonlySet<string>): Promise<number> => {
     let sum = 0;
@@ -203,6 +176,7 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
         const saved = await currentSaved();
         if (!saved) return { state: "absent" };
         const changed = await applyNow(saved.table);
+        await bringCertificates();
         await tend();
         keepTending();
         const state = (
@@ -264,6 +238,29 @@ function gateway(haproxy: Haproxy, settings: Settings, drainTimeoutMs: number): 
         keepTending();
         const held = mine.filter((backend) => holds.has(backend.name));
         return [...new Set(held.map((backend) => backend.id))];
+      }),
+    certify: (wanted) =>
+      inTurn(async () => {
+        checkCertificates(wanted);
+        if (sameCertificates(wanted, certificates)) return;
+        const before = certificates;
+        await writeCertificates(dir, wanted);
+        certificates = wanted;
+        const saved = await currentSaved();
+        if (saved === undefined) return;
+        try {
+          await bring(saved);
+          await bringCertificates();
+        } catch (error) {
+          certificates = before;
+          await writeCertificates(dir, before);
+          throw error;
+        }
+      }),
+    challenge: (answers) =>
+      inTurn(async () => {
+        await writeChallenges(dir, answers);
+        if ((await haproxy.processes()) !== undefined) await serveChallenges(await current(), dir, answers);
       }),
     stop: () =>
       inTurn(() => {

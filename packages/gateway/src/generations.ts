@@ -12,6 +12,8 @@ export interface Generation {
   readonly name: string;
   readonly config: string;
   readonly map: string;
+  /** Which of the map's keys are served over TLS only. */
+  readonly https: string;
   readonly saved: Saved;
 }
 
@@ -23,16 +25,21 @@ export interface Saved {
   readonly departed: readonly Server[];
 }
 
-const FILES = { config: "haproxy.cfg", map: "routes.map", saved: "table.json" } as const;
+const FILES = { config: "haproxy.cfg", map: "routes.map", https: "https.map", saved: "table.json" } as const;
 
 export async function readCurrent(dir: string): Promise<Generation | undefined> {
   const name = await link(dir, "current");
   if (name === undefined) return undefined;
   try {
-    const [config, map, saved] = await Promise.all(
-      [FILES.config, FILES.map, FILES.saved].map((file) => readFile(join(dir, name, file), "utf8")),
+    const [config, map, https, saved] = await Promise.all(
+      [FILES.config, FILES.map, FILES.https, FILES.saved].map((file) =>
+        readFile(join(dir, name, file), "utf8"),
+      ),
     );
-    return { name, config: config ?? "", map: map ?? "", saved: JSON.parse(saved ?? "") as Saved };
+    return {
+      ...{ name, config: config ?? "", map: map ?? "", https: https ?? "" },
+      saved: JSON.parse(saved ?? "") as Saved,
+    };
   } catch (error) {
     if (isMissing(error) || error instanceof SyntaxError) return undefined;
     throw error;
@@ -49,6 +56,7 @@ export async function writeGeneration(dir: string, content: Omit<Generation, "na
     writeFile(join(folder, file), text, { mode: 0o600, flush: true });
   await write(FILES.config, content.config);
   await write(FILES.map, content.map);
+  await write(FILES.https, content.https);
   await write(FILES.saved, `${JSON.stringify(content.saved)}\n`);
   await syncFolder(folder);
   return { name, ...content };

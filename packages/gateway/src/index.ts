@@ -1,12 +1,7 @@
+export type { Certificate } from "./certificates.ts";
+export type { Adopted, Applied, Drained, DrainOptions, Gateway } from "./contract.ts";
 export type { GatewayErrorCode } from "./error-codes.ts";
-export {
-  type Adopted,
-  type Applied,
-  type Drained,
-  type DrainOptions,
-  type Gateway,
-  openGateway,
-} from "./gateway.ts";
+export { openGateway } from "./gateway.ts";
 export type { GatewayOptions } from "./settings.ts";
 export type { GatewayStatus, ServerStatus } from "./status.ts";
 export {

@@ -1,3 +1,4 @@
+import type { Desired, Settings } from "./desired.ts";
 import { AMBIGUOUS, MALFORMED, ODD } from "./path.ts";
 import { deny } from "./render-edge.ts";
 
@@ -28,7 +29,7 @@ const choose = (backend: string, path: string, condition: string): readonly stri
 };
 
 /** Chooses the backend by the path as it is sent, and refuses a path that another reading takes to another backend. It is forwarded as it is sent. */
-export const ROUTING: readonly string[] = [
+export const routing = ({ httpsOnly }: Desired, { httpsListen }: Settings): readonly string[] => [
   `http-request set-var(txn.path) path if ${IS_ODD}`,
   ambiguous(`{ var(txn.path) -m reg '${AMBIGUOUS}|${MALFORMED}' }`),
   ...[0, 1].flatMap(() => [
@@ -39,6 +40,12 @@ export const ROUTING: readonly string[] = [
   `http-request set-var(txn.path) 'var(txn.path),regsub("\\\\\\\\",/,g),regsub(";[^/]*",,g),regsub("//+",/,g),url_enc,regsub(%2F,/,g)' if ${ODD_PATH}`,
   "http-request set-var(txn.host) req.fhdr(host),host_only,lower,rtrim(.)",
   ...choose("backend", "path", ""),
+  // X-Forwarded-Proto is the gateway's own by now, or a trusted proxy's.
+  ...(httpsOnly.length === 0
+    ? []
+    : [
+        `http-request redirect code 308 location https://%[var(txn.host)]${httpsListen === undefined || httpsListen.port === 443 ? "" : `:${httpsListen.port}`}%[pathq] if !{ req.hdr(x-forwarded-proto) -i https } { var(txn.key),map_beg(https.map) yes }`,
+      ]),
   ...choose("plain", "var(txn.path)", ODD_PATH),
   'http-request return status 404 content-type text/plain string "no route for this host and path\\n" if !{ var(txn.backend) -m found } !{ stopping }',
   ambiguous("!{ var(txn.plain),strcmp(txn.backend) eq 0 } !{ stopping }"),

@@ -1,19 +1,21 @@
+import { listPath } from "./certificates.ts";
+import { challengeAnswer } from "./challenges.ts";
 import type { Desired, Listen, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
 import { backendLines, fromInside, LONGEST_HOLD_MS, tcpSocket } from "./render-backend.ts";
 import { headerRules, SOURCE_TABLE, sourceLimit } from "./render-edge.ts";
-import { HANDOVER, ROUTING } from "./render-routing.ts";
+import { HANDOVER, routing } from "./render-routing.ts";
 
-export const mapText = (desired: Desired): string =>
-  desired.map.map(([key, backend]) => `${key} ${backend}\n`).join("");
+export const mapText = (lines: readonly (readonly [string, string])[]): string =>
+  lines.map(([key, value]) => `${key} ${value}\n`).join("");
 
-/** haproxy.cfg, to be loaded from the folder that holds `routes.map` (HAProxy 2.6 or newer). */
+/** haproxy.cfg, to be loaded from the folder that holds `routes.map` and `https.map` (HAProxy 2.6 or newer). */
 export function render(desired: Desired, settings: Settings): string {
   return [
     globalSection(desired, settings),
     defaultsSection(settings),
-    httpFrontend(settings),
-    handover(settings),
+    httpFrontend(desired, settings),
+    handover(desired, settings),
     ...desired.ports.map(({ port, backend }) => tcpFrontend(port, backend, settings)),
     ...(settings.statsListen ? [statsFrontend(settings.statsListen)] : []),
     ...desired.backends.map((backend) =>
@@ -36,8 +38,23 @@ function globalSection(desired: Desired, settings: Settings): string {
     "log stdout format raw local0 notice",
     ...(settings.user ? [`user ${settings.user}`, `chroot ${settings.dir}/jail`] : []),
     ...(settings.group ? [`group ${settings.group}`] : []),
+    ...(settings.httpsListen ? TRANSPORT : []),
   ]);
 }
+
+/**
+ * Mozilla's intermediate profile (Server Side TLS 5.7) without finite-field Diffie-Hellman, which only clients older than 2014 need. Tickets stay on: TLS 1.3
+ * resumes sessions by nothing else; their key is in the worker's memory only, and new with each reload.
+ */
+const TRANSPORT = [
+  `ssl-default-bind-ciphers ${["ECDSA", "RSA"]
+    .flatMap((key) =>
+      ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"].map((one) => `ECDHE-${key}-${one}`),
+    )
+    .join(":")}`,
+  "ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256",
+  "ssl-default-bind-options prefer-client-ciphers ssl-min-ver TLSv1.2",
+];
 
 function defaultsSection(settings: Settings): string {
   return section("defaults", [
@@ -69,12 +86,11 @@ const bindInside = (name: string, settings: Settings): string =>
 
 const bind = (listen: Listen): string => `bind ${socketAddress({ address: listen.host, port: listen.port })}`;
 
-function httpFrontend(settings: Settings): string {
+function httpFrontend(desired: Desired, settings: Settings): string {
   return section("frontend http", [
     bind(settings.listen),
-    // strict-sni lets the listener start before there is any certificate.
     ...(settings.httpsListen
-      ? [`${bind(settings.httpsListen)} ssl crt ${settings.dir}/certs strict-sni alpn h2,http/1.1`]
+      ? [`${bind(settings.httpsListen)} ssl crt-list ${listPath(settings.dir)} strict-sni alpn h2,http/1.1`]
       : []),
     SOURCE_TABLE,
     ...sourceLimit(settings),
@@ -84,13 +100,14 @@ function httpFrontend(settings: Settings): string {
           "http-request set-header X-Request-Id %[uuid()] unless { req.hdr(x-request-id) -m reg ^[A-Za-z0-9._-]{8,64}$ }",
         ]
       : []),
-    ...ROUTING,
+    challengeAnswer(settings),
+    ...routing(desired, settings),
   ]);
 }
 
-function handover(settings: Settings): string {
+function handover(desired: Desired, settings: Settings): string {
   return [
-    section("frontend handover", [bindInside("handover", settings), ...ROUTING]),
+    section("frontend handover", [bindInside("handover", settings), ...routing(desired, settings)]),
     section(`backend ${HANDOVER}`, [
       "option http-server-close",
       "http-reuse never",

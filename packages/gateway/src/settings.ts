@@ -10,7 +10,7 @@ export interface GatewayOptions {
   readonly dir: string;
   /** `address:port`, e.g. `0.0.0.0:80`. TCP routes listen on the same address. */
   readonly listen: string;
-  /** Serves certificates from `<dir>/certs` by SNI. No listener when left out. */
+  /** TLS, from the first certificate on. No listener when left out. */
   readonly httpsListen?: string;
   /** Prometheus text on `/metrics`. No listener when left out. */
   readonly statsListen?: string;

@@ -16,6 +16,8 @@ export interface HttpRoute {
   readonly host: string;
   /** Prefix on segment boundaries: `/api` takes `/api` and `/api/x`, not `/apix`. A trailing slash means nothing. Case-sensitive. */
   readonly path: string;
+  /** Answers requests over plain HTTP with a redirect (308) to `https`. */
+  readonly httpsOnly?: boolean;
   readonly backend: Backend;
 }
 

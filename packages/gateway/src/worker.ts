@@ -7,6 +7,8 @@ import { HOLD } from "./render-backend.ts";
 /** One HAProxy worker over the runtime API (management guide, 9.3). */
 export interface Worker {
   readonly pid: number;
+  /** One command, and HAProxy's answer to it. */
+  ask(command: string, payload?: string): Promise<string>;
   /** Without the places where requests wait. */
   slots(): Promise<readonly Slot[]>;
   /** The same, and the place of each backend where requests wait during a hold. */
@@ -67,13 +69,17 @@ export function openWorker(control: Control, pid: number): Worker {
     };
   };
   const slots = async (): Promise<readonly Slot[]> => (await look()).slots;
-  const map = async (): Promise<string> => parseMap(await ask("show map routes.map"));
+  const map = async (file = "routes.map"): Promise<string> => parseMap(await ask(`show map ${file}`));
 
-  const replaceMap = async (lines: readonly string[]): Promise<void> => {
-    const version = /New version created: (\d+)/.exec(await ask("prepare map routes.map"))?.[1];
-    if (version === undefined) throw new Error("HAProxy did not prepare a new version of the route map");
-    for (const payload of chunks(lines)) await tell(`add map @${version} routes.map`, payload);
-    await tell(`commit map @${version} routes.map`);
+  /** Resolves with the number of commands. */
+  const bringMap = async (file: string, entries: readonly (readonly [string, string])[]): Promise<number> => {
+    const lines = entries.map(([key, value]) => `${key} ${value}`);
+    if ((await map(file)) === lines.join("\n")) return 0;
+    const version = /New version created: (\d+)/.exec(await ask(`prepare map ${file}`))?.[1];
+    if (version === undefined) throw new Error(`HAProxy did not prepare a new version of ${file}`);
+    for (const payload of chunks(lines)) await tell(`add map @${version} ${file}`, payload);
+    await tell(`commit map @${version} ${file}`);
+    return 1;
   };
 
   const serve: Worker["serve"] = async (backends, checkWords, asChecked) => {
@@ -84,9 +90,10 @@ export function openWorker(control: Control, pid: number): Worker {
 
   return {
     pid,
+    ask,
     slots,
     look,
-    map,
+    map: () => map(),
     serve,
     hold: (backend, on) => tell(`set server ${backend}/${HOLD} state ${on ? "ready" : "maint"}`),
     async drainAll(backend) {
@@ -99,10 +106,8 @@ export function openWorker(control: Control, pid: number): Worker {
     },
     async reconcile(desired, checkWords) {
       const commands = await serve(desired.backends, checkWords);
-      const lines = desired.map.map(([key, name]) => `${key} ${name}`);
-      if ((await map()) === lines.join("\n")) return commands;
-      await replaceMap(lines);
-      return commands + 1;
+      const https = desired.httpsOnly.length === 0 ? 0 : await bringMap("https.map", desired.httpsOnly);
+      return commands + https + (await bringMap("routes.map", desired.map));
     },
     async release(slot, cut) {
       const name = `${slot.backend}/${slot.name}`;
