@@ -9,7 +9,9 @@ const write = (path, content) => {
   writeFileSync(join(work, path), typeof content === "string" ? content : JSON.stringify(content, null, 2));
 };
 
-const { typescript, "@types/node": node } = read("package.json").devDependencies;
+const { "@types/node": node } = read("package.json").devDependencies;
+// The compiler that consumers have: the one before ours.
+const { typescript } = read("tools/house/package.json").devDependencies;
 const manifests = new Map(names.map((name) => [name, read(`packages/${name}/package.json`)]));
 const tarballs = (some) =>
   Object.fromEntries(
