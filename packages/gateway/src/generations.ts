@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { replaceLink, syncFolder } from "@ployz/exec";
+import { readFileIfThere, replaceLink, syncFolder } from "@ployz/exec";
 import type { RouteTable, Server } from "./table.ts";
 
 /**
@@ -31,11 +31,11 @@ export async function readCurrent(dir: string): Promise<Generation | undefined> 
   const name = await link(dir, "current");
   if (name === undefined) return undefined;
   try {
-    const [config, map, https, saved] = await Promise.all(
-      [FILES.config, FILES.map, FILES.https, FILES.saved].map((file) =>
-        readFile(join(dir, name, file), "utf8"),
-      ),
+    const [config, map, saved] = await Promise.all(
+      [FILES.config, FILES.map, FILES.saved].map((file) => readFile(join(dir, name, file), "utf8")),
     );
+    // Absent in what a version without TLS has written.
+    const https = await readFileIfThere(join(dir, name, FILES.https));
     return {
       ...{ name, config: config ?? "", map: map ?? "", https: https ?? "" },
       saved: JSON.parse(saved ?? "") as Saved,
