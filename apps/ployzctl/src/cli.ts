@@ -13,6 +13,9 @@ import { installedVersion } from "./version.ts";
 const asksVersion = (token: string): boolean => token === "--version" || token === "-V";
 const VERSION_FLAGS = ["--version", "-V", "--json", "--plain", "--no-color", "--quiet", "-q"];
 
+/** Their commands are about this machine, whatever context is in use. */
+const OWN = ["daemon", "dev"];
+
 /** One run of the program. Resolves with its exit code. */
 export async function runCli(
   argv: readonly string[],
@@ -23,6 +26,10 @@ export async function runCli(
     const document = { kind: "version", ...installedVersion(), node: process.version } as const;
     printText(terminal, `${argv.includes("--json") ? JSON.stringify(document) : document.version}\n`);
     return 0;
+  }
+  if (argv[0] === "dial-stdio") {
+    const { dialStdio } = await import("./remote/dial-stdio.ts");
+    return dialStdio(terminal);
   }
   if (argv[0] === "__complete") {
     const { complete } = await import("./completion/complete.ts");
@@ -63,7 +70,7 @@ export async function runCli(
       printText(terminal, commandHelp(COMMANDS, command, helpWidth(terminal.out.columns)));
       return 0;
     }
-    context = openContext(globals, terminal);
+    context = openContext(globals, terminal, OWN.includes(command.path[0]));
     const document = await command.run(context, input);
     context.progress.end();
     await print(terminal, mode, document);

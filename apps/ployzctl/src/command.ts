@@ -5,7 +5,15 @@ import type { Globals, Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where the shell's completion finds the values of an argument or a flag. */
-export type Source = "namespace" | "service" | "volume" | "machine" | "operation" | "invite" | "file";
+export type Source =
+  | "namespace"
+  | "service"
+  | "volume"
+  | "machine"
+  | "operation"
+  | "invite"
+  | "context"
+  | "file";
 
 export interface Argument {
   readonly name: string;
@@ -71,8 +79,10 @@ export interface Context {
   /** Aborts at `--timeout`. */
   readonly signal: AbortSignal;
   settings(): Promise<Settings>;
-  /** The daemon of this machine, or of `--host`. One per run. */
+  /** The daemon of this machine, of `--host`, or of a context. One per run. */
   client(): Promise<Client>;
+  /** The name of the context or host whose daemon is used; undefined for this machine's own. */
+  remote(): Promise<string | undefined>;
   /** Asks yes or no on the terminal; undefined where it cannot ask. */
   confirm(question: string): Promise<boolean | undefined>;
 }

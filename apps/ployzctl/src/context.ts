@@ -4,6 +4,7 @@ import type { Client } from "@ployz/primitives/client";
 import type { Context } from "./command.ts";
 import { PloyzError } from "./error-codes.ts";
 import { openProgress } from "./output/progress.ts";
+import { findDestination } from "./remote/destination.ts";
 import type { Globals } from "./settings.ts";
 import { loadSettings, type Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
@@ -14,7 +15,8 @@ export interface OpenContext extends Context {
   close(): void;
 }
 
-export function openContext(globals: Globals, terminal: Terminal): OpenContext {
+/** `own`: the command works on this machine, whatever context is in use. */
+export function openContext(globals: Globals, terminal: Terminal, own = false): OpenContext {
   const deadline = new AbortController();
   const timer =
     globals.timeoutMs === undefined ? undefined : setTimeout(() => deadline.abort(), globals.timeoutMs);
@@ -27,10 +29,19 @@ export function openContext(globals: Globals, terminal: Terminal): OpenContext {
     return settings;
   };
 
+  let found: ReturnType<typeof findDestination> | undefined;
+  const destination = () => {
+    found ??= findDestination(globals, terminal, own);
+    return found;
+  };
+  const progress = openProgress(globals, terminal);
+
   async function connect() {
-    if (globals.host !== undefined) {
+    const remote = await destination();
+    if (remote !== undefined) {
       const { openRemoteClient } = await import("./remote/client.ts");
-      return openRemoteClient(globals.host, terminal, deadline.signal);
+      const { note } = progress;
+      return openRemoteClient(remote, terminal, { signal: deadline.signal, note });
     }
     const { openClient } = await import("@ployz/primitives/client");
     return { client: openClient({ socketPath: (await loaded()).socket }), close: () => {} };
@@ -39,9 +50,10 @@ export function openContext(globals: Globals, terminal: Terminal): OpenContext {
   return {
     globals,
     terminal,
-    progress: openProgress(globals, terminal),
+    progress,
     signal: deadline.signal,
     settings: loaded,
+    remote: async () => (await destination())?.name,
     async client() {
       client ??= connect();
       return (await client).client;

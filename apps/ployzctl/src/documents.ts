@@ -51,6 +51,7 @@ import {
   volumeRow,
 } from "@ployz/primitives/documents";
 import Type, { type Static } from "typebox";
+import { ContextDocument, ContextList, ContextRemoved } from "./remote/documents.ts";
 
 export const ErrorDocument = object({
   kind: Type.Literal("error"),
@@ -210,6 +211,9 @@ export const DOCUMENTS = {
   audit: Audit,
   abort: OperationAbort,
   commit: CommitDocument,
+  context: ContextDocument,
+  "context-removed": ContextRemoved,
+  contexts: ContextList,
   copied: CopyDocument,
   daemon: DaemonStatus,
   "daemon-installed": DaemonInstalled,

@@ -31,6 +31,9 @@ export const ERRORS = defineErrors({
     precondition: {
       ssh_identity_missing: "There is no SSH agent and no private key.",
       ssh_identity_unreadable: "The private key file cannot be read.",
+      context_unknown: "There is no context of that name.",
+      context_exists: "There is a context of that name with other hosts.",
+      remote_not_installed: "The other machine has no ployzctl, or it is too old for `dial-stdio`.",
     },
   },
   deploy: {

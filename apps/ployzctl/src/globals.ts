@@ -31,6 +31,12 @@ export const GLOBAL_OPTIONS = {
     value: "USER@MACHINE",
     summary: "Use that machine's daemon, over SSH (PLOYZ_HOST)",
   },
+  context: {
+    type: "text",
+    value: "NAME",
+    source: "context",
+    summary: "Use that context's cluster, or local (PLOYZ_CONTEXT)",
+  },
   timeout: { type: "text", value: "TIME", summary: "Stop waiting after this long, e.g. 500ms, 30s, 5m" },
   "no-color": { type: "flag", summary: "Print without colour (NO_COLOR)" },
   help: { type: "flag", short: "h", summary: "Show help for the command" },

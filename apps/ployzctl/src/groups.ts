@@ -48,6 +48,7 @@ export const GROUPS: readonly Group[] = [
   {
     title: "This machine",
     nouns: {
+      context: "Name clusters that are reached over SSH",
       dev: undefined,
       doctor: undefined,
       daemon: "Install, start, stop and remove ployzd",

@@ -141,6 +141,10 @@ function globalsOf({ options = {} }: Command, values: Values, env: Environment):
   if (json && plain) throw usage("--json and --plain exclude each other");
   if (values.events === true && !json) throw usage("--events goes with --json");
   const timeout = text("timeout");
+  const flags = ["host", "context", "socket"].filter((name) => text(name) !== undefined);
+  if (flags.length > 1) throw usage(`--${flags[0]} and --${flags[1]} exclude each other`);
+  const variable = (name: string) => (flags.length === 0 && env[name] !== "" ? env[name] : undefined);
+  const host = text("host") ?? variable("PLOYZ_HOST");
   return {
     json,
     plain,
@@ -151,8 +155,8 @@ function globalsOf({ options = {} }: Command, values: Values, env: Environment):
     config: text("config"),
     socket: text("socket"),
     dataDir: text("data-dir"),
-    host:
-      text("host") ?? (text("socket") === undefined && env.PLOYZ_HOST !== "" ? env.PLOYZ_HOST : undefined),
+    host,
+    context: host === undefined ? (text("context") ?? variable("PLOYZ_CONTEXT")) : undefined,
     timeoutMs: timeout === undefined ? undefined : milliseconds(timeout),
   };
 }

@@ -79,5 +79,7 @@ export interface Globals {
   readonly socket: string | undefined;
   readonly dataDir: string | undefined;
   readonly host: string | undefined;
+  /** A name of contexts.toml, or `local`. */
+  readonly context: string | undefined;
   readonly timeoutMs: number | undefined;
 }

@@ -70,7 +70,8 @@ export function processTerminal(): Terminal {
     get keyboard() {
       return stdin.isTTY
         ? {
-            size: () => ({ columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }),
+            // A terminal without a screen has the size 0.
+            size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
             async setRaw(on: boolean) {
               stdin.setRawMode(on); // keeps translating line feeds of the output
               if (on) await run("stty", [process.platform === "linux" ? "-F" : "-f", "/dev/tty", "-opost"]);

@@ -23,7 +23,7 @@ const OTHERS = new Set([
   ...["--permanent", "--zone", "--add-interface", "--add-port", "--reload"], // firewall-cmd
 ]);
 /** Words after the program's name in sentences about the program. */
-const PROSE = new Set(["and", "docs", "does", "prints", "ployzctl", "uses"]);
+const PROSE = new Set(["and", "dial-stdio", "docs", "does", "prints", "ployzctl", "uses"]);
 
 const flagsOf = (options: Command["options"] = {}) =>
   Object.entries(options).flatMap(([name, { aliases = [] }]) => [name, ...aliases].map((one) => `--${one}`));

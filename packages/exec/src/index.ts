@@ -7,7 +7,14 @@ export { identify, isAlive, type ProcessIdentity, signalProcess } from "./identi
 export { type Backoff, createBackoff, pause } from "./pause.ts";
 export { redact } from "./redact.ts";
 export { keepReserve } from "./reserve.ts";
-export { type RunningProgram, type RunOptions, type RunResult, run, spawnStream } from "./run.ts";
+export {
+  type RunningProgram,
+  type RunOptions,
+  type RunResult,
+  run,
+  type StreamOptions,
+  spawnStream,
+} from "./run.ts";
 export { openServiceHost, type ServiceHostOptions } from "./services/open.ts";
 export { stopS6 } from "./services/s6.ts";
 export { shellWord } from "./services/s6-run.ts";

@@ -46,6 +46,16 @@ describe("run", () => {
     expect(JSON.stringify([error.message, error.args, error.stderr, error.details])).not.toContain("hunter2");
   });
 
+  it("runs in a session of its own where asked", async () => {
+    const session = async (ownSession: boolean) => {
+      const program = spawnStream("sh", ["-c", "cut -d' ' -f6 /proc/self/stat"], { ownSession });
+      let text = "";
+      for await (const chunk of program.stdout) text += String(chunk);
+      return Number(text) === program.pid;
+    };
+    expect([await session(true), await session(false)]).toEqual([true, false]);
+  });
+
   it("feeds stdin and streams stdout", async () => {
     expect((await run("cat", [], { input: "over" })).stdout).toBe("over");
     const cat = spawnStream("cat", []);

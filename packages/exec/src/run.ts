@@ -63,15 +63,21 @@ export interface RunningProgram {
   kill(signal?: NodeJS.Signals): void;
 }
 
+export interface StreamOptions extends Omit<RunOptions, "input" | "maxOutputBytes"> {
+  /** Runs it in its own session (setsid(2)): signals of the caller's terminal do not reach it, and it cannot ask there. */
+  readonly ownSession?: boolean;
+}
+
 /** Starts a program whose output is consumed as a stream. No deadline unless `timeoutMs` is given. */
 export function spawnStream(
   program: string,
   args: readonly string[],
-  options: Omit<RunOptions, "input" | "maxOutputBytes"> = {},
+  options: StreamOptions = {},
 ): RunningProgram {
   const child = execa(program, args, {
     ...common(options),
     ...(options.timeoutMs !== undefined && { timeout: options.timeoutMs }),
+    ...(options.ownSession === true && { detached: true }),
     stdin: "pipe",
     buffer: false,
   });

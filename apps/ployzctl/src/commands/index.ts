@@ -1,6 +1,7 @@
 import type { Command } from "../command.ts";
 import { GROUPS } from "../groups.ts";
 import { changeCommands } from "./change/index.ts";
+import { contextCommands } from "./context/index.ts";
 import { daemonCommands } from "./daemon/index.ts";
 import { deployCommands } from "./deploy/index.ts";
 import { devCommands } from "./dev/index.ts";
@@ -20,6 +21,7 @@ import { streamCommands } from "./stream/index.ts";
 import { volumeCommands } from "./volume/index.ts";
 
 const ALL: readonly Command[] = [
+  ...contextCommands,
   ...daemonCommands,
   ...devCommands,
   ...meshCommands,

@@ -1,5 +1,7 @@
 import { openClient } from "@ployz/primitives/client";
 import type { Command } from "../command.ts";
+import { contextsPath, LOCAL, readContexts } from "../remote/contexts.ts";
+import { findDestination } from "../remote/destination.ts";
 import { loadSettings } from "../settings.ts";
 import type { Terminal } from "../terminal.ts";
 import { type Candidate, type Wanted, wantedAt } from "./candidates.ts";
@@ -32,16 +34,24 @@ async function names(
   words: readonly string[],
   terminal: Terminal,
 ): Promise<readonly Candidate[]> {
-  if (source === undefined || source === "file" || (terminal.env.PLOYZ_HOST ?? "") !== "") return [];
+  if (source === undefined || source === "file") return [];
+  if (source === "context") {
+    const { contexts } = await readContexts(contextsPath(terminal));
+    return [
+      ...Object.entries(contexts).map(([value, hosts]) => ({ value, summary: hosts.join(" ") })),
+      { value: LOCAL },
+    ];
+  }
+  if ((terminal.env.PLOYZ_HOST ?? "") !== "") return [];
   const given = (flag: string) => {
     const at = words.findIndex((word) => word.split("=")[0] === flag);
     return words[at]?.includes("=") ? words[at].slice(flag.length + 1) : at < 0 ? undefined : words[at + 1];
   };
-  if (given("--host") !== undefined || given("-H") !== undefined) return [];
-  const { socket } = await loadSettings(
-    { config: given("--config"), socket: given("--socket"), dataDir: undefined },
-    terminal,
-  );
+  const [config, socket] = [given("--config"), given("--socket")];
+  const host = given("--host") ?? given("-H");
+  const context = given("--context") ?? terminal.env.PLOYZ_CONTEXT;
+  if ((await findDestination({ host, context, socket, config }, terminal)) !== undefined) return [];
+  const settings = await loadSettings({ config, socket, dataDir: undefined }, terminal);
   const { namesOf } = await import("./names.ts");
-  return namesOf(openClient({ socketPath: socket }), source);
+  return namesOf(openClient({ socketPath: settings.socket }), source);
 }

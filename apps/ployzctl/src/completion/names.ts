@@ -10,7 +10,7 @@ const STORE_MS = 1_000;
 /** Names of the cluster. Rejects when the daemon is away. */
 export async function namesOf(
   client: Client,
-  source: Exclude<Source, "file">,
+  source: Exclude<Source, "file" | "context">,
 ): Promise<readonly Candidate[]> {
   const { machines, namespaces } = await client.request("GET /v1/names", {
     signal: AbortSignal.timeout(AWAY_MS),

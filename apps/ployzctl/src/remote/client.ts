@@ -1,126 +1,99 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { type Duplex, duplexPair, pipeline } from "node:stream";
+import { Agent } from "node:http";
+import type { Duplex } from "node:stream";
+import { errorBody } from "@ployz/errors";
 import { type Client, openClient } from "@ployz/primitives/client";
-import ssh2, { type ConnectConfig, type Client as SshClient } from "ssh2";
-import { findIdentity } from "../commands/machine/identity.ts";
 import { PloyzError } from "../error-codes.ts";
-import { usage } from "../errors.ts";
 import type { Terminal } from "../terminal.ts";
-import { fingerprint, isKnownHost } from "./known-hosts.ts";
+import type { Destination } from "./destination.ts";
+import { type Dialed, dial } from "./dial.ts";
+import { needSshHost } from "./host.ts";
+import { openSsh, type Ssh } from "./ssh.ts";
 
-const CONNECT_MS = 10_000;
-const REMOTE_SOCKET = "/run/ployz/ployzd.sock";
+/** A machine that does not take a connection within this counts as down. Milliseconds. */
+const DIAL_MS = 10_000;
+/** Another machine of the cluster may answer where this is why one does not. */
+const DOWN = ["ssh_unreachable", "daemon_unreachable", "remote_not_installed"];
 
-/** The API of another machine's daemon: its socket, forwarded over SSH. */
+/** The API of a daemon that is reached through SSH: of the first machine that answers, one with an open connection first. */
 export async function openRemoteClient(
-  target: string,
+  { name, hosts }: Destination,
   terminal: Terminal,
-  signal: AbortSignal,
+  options: { readonly signal: AbortSignal; readonly note: (text: string) => void },
 ): Promise<{ client: Client; close(): void }> {
-  const ssh = await connect(target, terminal, signal);
-  const open = (): Duplex => {
-    const [near, far] = duplexPair();
-    near.once("close", () => far.destroy());
-    ssh.openssh_forwardOutStreamLocal(REMOTE_SOCKET, (error, channel) => {
-      if (error) near.destroy(Object.assign(new Error(error.message), { code: "ECONNREFUSED" }));
-      else {
-        pipeline(far, channel, () => {});
-        pipeline(channel, far, () => {});
-      }
-    });
-    return asSocket(near);
-  };
-  return {
-    client: openClient({ connect: open, name: `${target}:${REMOTE_SOCKET}` }),
-    close: () => {
-      ssh.end();
-    },
-  };
-}
-
-/** The socket methods that node:http calls on a connection; the SSH connection has its own timeouts. */
-function asSocket(stream: Duplex): Duplex {
-  const same = () => stream;
-  return Object.assign(stream, {
-    setTimeout: same,
-    setNoDelay: same,
-    setKeepAlive: same,
-    ref: same,
-    unref: same,
-  });
-}
-
-async function connect(target: string, terminal: Terminal, signal: AbortSignal): Promise<SshClient> {
-  const { parseTarget } = await import("@ployz/primitives/protocol");
-  const parsed = parseTarget(target);
-  if (parsed === undefined) throw usage(`--host: ${JSON.stringify(target.slice(0, 80))} is not user@machine`);
-  const { user, host, port } = parsed;
-  const { identity, agentSocket } = await findIdentity(undefined, terminal);
-  const known = [join(terminal.env.HOME ?? homedir(), ".ssh/known_hosts"), "/etc/ssh/ssh_known_hosts"];
-  let unknownKey: string | undefined;
-  const config: ConnectConfig = {
-    host,
-    port,
-    username: user,
-    readyTimeout: CONNECT_MS,
-    keepaliveInterval: 5_000,
-    ...(identity !== undefined && { privateKey: identity }),
-    ...(agentSocket !== undefined && { agent: agentSocket }),
-    hostVerifier: (key: Buffer, answer: (ok: boolean) => void) => {
-      isKnownHost(known, host, port, key).then(
-        (ok) => {
-          if (!ok) unknownKey = fingerprint(key);
-          answer(ok);
-        },
-        () => answer(false),
-      );
-    },
-  };
-  const client = new ssh2.Client();
-  await new Promise<void>((resolve, reject) => {
-    const abort = () => {
-      client.destroy();
-      reject(new PloyzError({ code: "ssh_unreachable", message: `${target}: no answer before the timeout` }));
-    };
-    signal.addEventListener("abort", abort, { once: true });
-    client.once("ready", resolve);
-    client.once("error", (error) => reject(explain(target, error, unknownKey)));
-    client.connect(config);
-  });
-  client.on("error", () => {}); // a later loss fails the streams
-  return client;
-}
-
-function explain(
-  target: string,
-  error: Error & { level?: string },
-  unknownKey: string | undefined,
-): PloyzError {
-  if (unknownKey !== undefined) {
-    return new PloyzError({
-      code: "ssh_host_key_unknown",
-      message: `${target}: unknown or changed host key ${unknownKey}`,
-      hint: `connect once and compare the fingerprint: ssh ${target}`,
-      details: { fingerprint: unknownKey },
-    });
+  const errors: unknown[] = [];
+  for (const ssh of await openFirst(name, hosts, terminal)) {
+    try {
+      return clientOf(ssh, await reach(ssh, options.signal));
+    } catch (error) {
+      if (!DOWN.includes(errorBody(error).code) || options.signal.aborted) throw error;
+      if (errors.push(error) < hosts.length)
+        options.note(`${errorBody(error).message}; trying the next machine of ${name}`);
+    }
   }
-  if (error.level === "client-authentication") {
-    return new PloyzError(
-      {
-        code: "ssh_auth_failed",
-        message: `${target}: refused every key`,
-        hint: "add the right key to the agent: ssh-add",
-      },
-      { cause: error },
+  if (errors.length === 1) throw errors[0];
+  throw new PloyzError({
+    code: "ssh_unreachable",
+    message: `no machine of ${name} answers: ${errors.map((error) => errorBody(error).message).join("; ")}`,
+    hint: `ployzctl context show ${name}`,
+  });
+}
+
+async function openFirst(
+  name: string,
+  hosts: readonly string[],
+  terminal: Terminal,
+): Promise<readonly Ssh[]> {
+  const all = await Promise.all(hosts.map((host) => openSsh(needSshHost(name, host), terminal)));
+  if (all.length === 1) return all;
+  const open = await Promise.all(all.map((ssh) => ssh.isOpen()));
+  return [...all.filter((_, at) => open[at]), ...all.filter((_, at) => !open[at])];
+}
+
+async function reach(ssh: Ssh, signal: AbortSignal): Promise<Duplex> {
+  await ssh.login(signal);
+  const { stream, ready } = dial(ssh);
+  const silent = setTimeout(() => {
+    void ssh.end().catch(() => {}); // its machine may have lost power: the next command logs in again
+    stream.destroy(
+      new PloyzError({
+        code: "ssh_unreachable",
+        message: `${ssh.name}: no answer within ${DIAL_MS / 1000} s`,
+      }),
     );
+  }, DIAL_MS);
+  const abort = () => void stream.destroy(new PloyzError({ code: "aborted", message: "aborted" }));
+  signal.addEventListener("abort", abort, { once: true });
+  stream.on("error", () => {}); // `ready` fails with it
+  try {
+    await ready;
+    return stream;
+  } finally {
+    clearTimeout(silent);
+    signal.removeEventListener("abort", abort);
   }
-  return new PloyzError(
-    {
-      code: "ssh_unreachable",
-      message: `${target}: ${error.message}`,
-      hint: "check the address, and that sshd is running there",
+}
+
+/** Requests that follow one another share a connection, since each costs a program there. */
+function clientOf(ssh: Ssh, reached: Duplex): { client: Client; close(): void } {
+  const all = new Set<Duplex>();
+  const keep = (stream: Duplex): Duplex => {
+    all.add(stream);
+    stream.once("close", () => all.delete(stream));
+    return stream;
+  };
+  let spare: Duplex | undefined = keep(reached);
+  const connect = (): Duplex => {
+    const stream: Dialed["stream"] = spare ?? keep(dial(ssh).stream);
+    spare = undefined;
+    return stream;
+  };
+  const agent = new Agent({ keepAlive: true });
+  agent.createConnection = connect;
+  return {
+    client: openClient({ connect, agent, name: ssh.name }),
+    close: () => {
+      agent.destroy();
+      for (const stream of all) stream.destroy();
     },
-    { cause: error },
-  );
+  };
 }

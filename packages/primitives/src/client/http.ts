@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import { type Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import type { ErrorBody } from "@ployz/errors";
 import { PloyzError as WireError } from "@ployz/errors";
@@ -11,6 +11,8 @@ export type ClientTarget =
   | {
       /** Opens a connection to the daemon. */
       readonly connect: () => Duplex;
+      /** Lets requests share connections, which it makes itself; else each request has its own. */
+      readonly agent?: Agent;
       readonly name?: string;
     };
 
@@ -70,8 +72,10 @@ function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage>
 export const connection = (target: ClientTarget) =>
   "socketPath" in target
     ? { socketPath: target.socketPath, agent: false as const }
-    : // Used only when no agent is named.
-      { createConnection: () => target.connect() };
+    : target.agent !== undefined
+      ? { agent: target.agent }
+      : // Used only when no agent is named.
+        { createConnection: () => target.connect() };
 
 /** What a broken connection means to an operator. */
 export function unreachable(target: ClientTarget, error: unknown, signal?: AbortSignal): Error {

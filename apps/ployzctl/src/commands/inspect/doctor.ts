@@ -13,7 +13,7 @@ export async function doctor(context: Context): Promise<DoctorReport> {
     return await (await context.client()).request("GET /v1/doctor", { signal: context.signal });
   } catch (error) {
     const { code, message, hint } = errorBody(error);
-    if (code !== "daemon_unreachable" || context.globals.host !== undefined) throw error;
+    if (code !== "daemon_unreachable" || (await context.remote()) !== undefined) throw error;
     const daemon: Check = {
       id: "daemon",
       title: "daemon",

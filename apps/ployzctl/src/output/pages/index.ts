@@ -1,5 +1,6 @@
 import type { AuditDocument, Document, ErrorDocument, LogsDocument } from "../../documents.ts";
 import { bytes, lines, type Page } from "../page.ts";
+import { contextPage, contextRemovedPage, contextsPage } from "./contexts.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
@@ -166,6 +167,12 @@ export function pageOf(
       ];
     case "exec":
       return [];
+    case "contexts":
+      return contextsPage(document);
+    case "context":
+      return contextPage(document);
+    case "context-removed":
+      return contextRemovedPage(document);
     case "copied":
       return [lines(`copied ${bytes(document.bytes)} from ${document.from} to ${document.to}`)];
     case "manifest":
