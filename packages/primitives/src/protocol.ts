@@ -21,7 +21,7 @@ export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine }
 export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/observation.ts";
 export type * from "./model/operation.ts";
-export { CLUSTER_ID, DIGEST, ENDPOINT } from "./model/patterns.ts";
+export { ALLOWED, CIDR, CLUSTER_ID, DATASET, DIGEST, ENDPOINT, PLACE, SERVER } from "./model/patterns.ts";
 export { type SecretRecord, secretKey } from "./model/secret.ts";
 export type * from "./participant/commands.ts";
 export type { LoadedPolicy } from "./participant/network-commands.ts";

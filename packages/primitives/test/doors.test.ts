@@ -53,7 +53,10 @@ it("the first door runs operations, and shows no internals", () => {
 it("the other doors hold what their names promise", () => {
   expect(values(protocol)).toMatchInlineSnapshot(`
     [
+      "ALLOWED",
+      "CIDR",
       "CLUSTER_ID",
+      "DATASET",
       "DIGEST",
       "ENDPOINT",
       "FRAME",
@@ -63,6 +66,8 @@ it("the other doors hold what their names promise", () => {
       "KEPT_PORTS",
       "LIMITS",
       "LOOK",
+      "PLACE",
+      "SERVER",
       "STREAM_PATH",
       "STREAM_PROTOCOL",
       "StreamAsk",

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { isIPv4 } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { readFileIfThere } from "@ployz/exec";
+import { ALLOWED } from "@ployz/primitives/protocol";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
 import { PloyzError } from "../error-codes.ts";
-import { type ConfigFile, ConfigSchema, PATTERNS } from "./schema.ts";
+import { type ConfigFile, ConfigSchema, PATH } from "./schema.ts";
 import { overlayStorePorts } from "./store-ports.ts";
 
 export interface Config {
@@ -98,7 +98,7 @@ export function parseConfig(text: string, path: string): ConfigFile {
     if (error.keyword === "const") return []; // errors of one alternative; that of `anyOf` covers all
     const given = shown(error.data);
     if (error.keyword === "pattern")
-      return `${field}: ${given} is not ${SHAPES[String(error.params.pattern)] ?? "valid"}`;
+      return `${field}: ${given} must be ${shapeOf(String(error.params.pattern))}`;
     if (error.keyword === "anyOf")
       return `${field}: ${given} is neither ${field === "metrics.listen" ? "off nor an IPv4 address and port such as 127.0.0.1:9464" : "docker nor process"}`;
     return `${field}: ${error.message ?? "is wrong"}, and is ${given}`;
@@ -106,40 +106,21 @@ export function parseConfig(text: string, path: string): ConfigFile {
   throw invalid(problems);
 }
 
-const SHAPES: Readonly<Record<string, string>> = {
-  [PATTERNS.address]: "an IPv4 address and port such as 0.0.0.0:80",
-  [PATTERNS.cidr]: "an IPv4 range such as 10.101.0.0/16",
-  [PATTERNS.label]: "1 to 63 lower-case letters, digits and dashes",
-  [PATTERNS.path]: "an absolute path",
-  [PATTERNS.dataset]: "a ZFS dataset such as tank/ployz",
-};
+const shapeOf = (pattern: string) => (pattern === PATH ? "an absolute path" : (ALLOWED[pattern] ?? "valid"));
 
 /** A separate copy of the function in @ployz/primitives: followers read the configuration too, and load only what they use. */
 const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);
 
 /** Checks beyond the patterns. */
 function outOfRange(file: ConfigFile): readonly string[] {
-  const address = (field: string, text: string | undefined) => {
-    if (text === undefined) return [];
-    const [host = "", port = ""] = text.split(":");
-    const good = isIPv4(host) && Number(port) >= 1 && Number(port) <= 65_535;
-    return good ? [] : [`${field}: ${shown(text)} is not ${SHAPES[PATTERNS.address]}`];
-  };
-  const cidr = (field: string, text: string | undefined, longest: number) => {
-    const [host = "", bits] = text?.split("/") ?? [];
-    const good = text === undefined || (isIPv4(host) && Number(bits) <= longest);
-    return good ? [] : [`${field}: ${shown(text)} is not ${SHAPES[PATTERNS.cidr]}`];
-  };
+  const cluster = file.cluster_cidr;
   const transfer = file.transfer_port ?? 4319;
   const join = file.join_port ?? 51821;
   const held = overlayStorePorts(file.store_port ?? 4222);
   return [
-    ...address("gateway_listen", file.gateway_listen),
-    ...(file.metrics?.listen === "off" ? [] : address("metrics.listen", file.metrics?.listen)),
-    ...address("metrics.gateway", file.metrics?.gateway),
-    ...(file.dns_forward ?? []).flatMap((one, index) => address(`dns_forward.${index}`, one)),
-    ...cidr("cluster_cidr", file.cluster_cidr, 30),
-    ...(file.trusted_proxies ?? []).flatMap((one, index) => cidr(`trusted_proxies.${index}`, one, 32)),
+    ...(Number(cluster?.split("/")[1] ?? 0) > 30
+      ? [`cluster_cidr: ${shown(cluster)} has no room for machines; a prefix of at most 30 bits has`]
+      : []),
     ...(held.includes(transfer)
       ? [`transfer_port and store_port: both would use ${transfer} (the store uses ${held.join(", ")})`]
       : []),

@@ -1,28 +1,24 @@
+import { CIDR, DATASET, PLACE, SERVER } from "@ployz/primitives/protocol";
 import { type Static, Type } from "typebox";
 import { HIGHEST_STORE_PORT } from "./store-ports.ts";
 
-export const PATTERNS = {
-  address: "^(\\d{1,3}\\.){3}\\d{1,3}:\\d{1,5}$",
-  cidr: "^(\\d{1,3}\\.){3}\\d{1,3}/\\d{1,2}$",
-  label: "^[a-z0-9][a-z0-9-]{0,62}$",
-  /** Excludes spaces and control characters, which would reach configuration files of other programs. */
-  path: "^/[A-Za-z0-9._/@+-]*$",
-  dataset: "^[A-Za-z][A-Za-z0-9_.:/-]*$",
-} as const;
+/** Excludes spaces and control characters, which would reach configuration files of other programs. */
+export const PATH = "^/[A-Za-z0-9._/@+-]*$";
 
-const Address = Type.String({ pattern: PATTERNS.address });
-const Path = Type.String({ pattern: PATTERNS.path, maxLength: 1024 });
-const Label = Type.String({ pattern: PATTERNS.label });
+const Address = Type.String({ pattern: SERVER });
+const Cidr = Type.String({ pattern: CIDR });
+const Path = Type.String({ pattern: PATH, maxLength: 1024 });
+const Place = Type.String({ pattern: PLACE });
 
 /** The daemon's configuration file. An empty file is valid; an unknown field is an error. */
 export const ConfigSchema = Type.Object(
   {
     data_dir: Type.Optional(Path),
     /** The kernel's limit is 107 bytes (unix(7)). */
-    socket: Type.Optional(Type.String({ pattern: PATTERNS.path, maxLength: 100 })),
-    region: Type.Optional(Label),
-    az: Type.Optional(Label),
-    cluster_cidr: Type.Optional(Type.String({ pattern: PATTERNS.cidr })),
+    socket: Type.Optional(Type.String({ pattern: PATH, maxLength: 100 })),
+    region: Type.Optional(Place),
+    az: Type.Optional(Place),
+    cluster_cidr: Type.Optional(Cidr),
     subnet_prefix_len: Type.Optional(Type.Integer({ minimum: 17, maximum: 28 })),
     wireguard_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     /** IPv6's minimum (RFC 8200), and 9000 minus the tunnel's overhead. */
@@ -31,14 +27,14 @@ export const ConfigSchema = Type.Object(
     store_port: Type.Optional(Type.Integer({ minimum: 1, maximum: HIGHEST_STORE_PORT })),
     join_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     gateway_listen: Type.Optional(Address),
-    trusted_proxies: Type.Optional(Type.Array(Type.String({ pattern: PATTERNS.cidr }))),
+    trusted_proxies: Type.Optional(Type.Array(Cidr)),
     dns_forward: Type.Optional(Type.Array(Address)),
     runtime: Type.Optional(Type.Union([Type.Literal("docker"), Type.Literal("process")])),
     docker_socket: Type.Optional(Path),
     storage: Type.Optional(
       Type.Object(
         {
-          zfs_root: Type.Optional(Type.String({ pattern: PATTERNS.dataset, maxLength: 60 })),
+          zfs_root: Type.Optional(Type.String({ pattern: DATASET })),
           overcommit_ratio: Type.Optional(Type.Number({ minimum: 0.1, maximum: 100 })),
         },
         { additionalProperties: false },

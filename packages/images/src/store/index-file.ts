@@ -1,5 +1,5 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import { readFileIfThere, writeFileAtomic } from "@ployz/exec";
 import { descriptor } from "../manifest.ts";
 
 /** One image of the store: a manifest that is complete here, by the names that it has. */
@@ -20,10 +20,7 @@ const AT = "io.ployz.image.named-at";
 
 /** `index.json` and `oci-layout` of an OCI image layout. */
 export async function readIndex(dir: string): Promise<readonly Entry[]> {
-  const text = await readFile(join(dir, "index.json"), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return '{"manifests":[]}';
-    throw error;
-  });
+  const text = (await readFileIfThere(join(dir, "index.json"))) ?? '{"manifests":[]}';
   const { manifests = [] } = JSON.parse(text) as {
     manifests?: readonly { readonly annotations?: Readonly<Record<string, string>> }[];
   };
@@ -42,20 +39,8 @@ export async function writeIndex(dir: string, entries: readonly Entry[]): Promis
       annotations: { ...(name !== undefined && { [NAME]: name }), [AT]: at },
     })),
   };
-  await replace(join(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}\n');
-  await replace(join(dir, "index.json"), `${JSON.stringify(index, null, 2)}\n`);
-}
-
-async function replace(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const file = await open(`${path}.new`, "w", 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
+  await writeFileAtomic(join(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}\n');
+  await writeFileAtomic(join(dir, "index.json"), `${JSON.stringify(index, null, 2)}\n`);
 }
 
 /** The entries after `name` (or none) gets `image`. A name means one digest; an image without names keeps one entry. Pure. */

@@ -1,14 +1,10 @@
 import Type, { type Static } from "typebox";
-import { address, count, list, map, object, port, text } from "./schema.ts";
+import { instanceFields } from "./commit.ts";
+import { list, object, text } from "./schema.ts";
 
 /** An instance that runs, or is about to, and is not committed. */
 export const CandidateInstance = object({
-  id: text(),
-  service: text(),
-  slot: count(),
-  machine: text(),
-  address: address(),
-  ports: map(port()),
+  ...instanceFields,
   /** Its readiness check has succeeded: the operation's other candidates find it by name. Never true for a job. */
   ready: Type.Boolean(),
 });

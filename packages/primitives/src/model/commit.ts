@@ -102,8 +102,8 @@ export const SecretRef = object({
 });
 export type SecretRef = Static<typeof SecretRef>;
 
-/** A committed instance: its machine, overlay address and ports. */
-export const Instance = object({
+/** Which instance, and where: fields of a committed one and of a candidate. */
+export const instanceFields = {
   /** Unique for ever: `<namespace>.<service>.<slot>.<last characters of the operation id>`. */
   id: text(),
   service: text(),
@@ -111,6 +111,11 @@ export const Instance = object({
   machine: text(),
   address: address(),
   ports: map(port()),
+};
+
+/** A committed instance: its machine, overlay address and ports. */
+export const Instance = object({
+  ...instanceFields,
   /**
    * `instanceRevision` of the service's spec when it was started: the hash of what an instance runs with. A change of routes, drain
    * or placement alone leaves it, and so the instance, as it is; it is not the service's revision.
