@@ -8,10 +8,7 @@ import { GROUPS } from "./groups.ts";
 import type { Mode } from "./output/mode.ts";
 import { printDocument, printText } from "./output/print.ts";
 import type { Terminal } from "./terminal.ts";
-import { installedVersion } from "./version.ts";
-
-const asksVersion = (token: string): boolean => token === "--version" || token === "-V";
-const VERSION_FLAGS = ["--version", "-V", "--json", "--plain", "--no-color", "--quiet", "-q"];
+import { versionText } from "./version.ts";
 
 /** Their commands are about this machine, whatever context is in use. */
 const OWN = ["daemon", "dev"];
@@ -22,9 +19,9 @@ export async function runCli(
   terminal: Terminal,
   print = printDocument,
 ): Promise<number> {
-  if (argv.every((token) => VERSION_FLAGS.includes(token)) && argv.some(asksVersion)) {
-    const document = { kind: "version", ...installedVersion(), node: process.version } as const;
-    printText(terminal, `${argv.includes("--json") ? JSON.stringify(document) : document.version}\n`);
+  const version = versionText(argv);
+  if (version !== undefined) {
+    printText(terminal, version);
     return 0;
   }
   if (argv[0] === "dial-stdio") {

@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline";
 import { type ErrorBody, errorBody } from "@ployz/errors";
 import type { Client } from "@ployz/primitives/client";
 import type { Context } from "./command.ts";
@@ -82,7 +81,8 @@ export function openContext(globals: Globals, terminal: Terminal, own = false): 
   };
 }
 
-function ask(terminal: Terminal, question: string): Promise<boolean> {
+async function ask(terminal: Terminal, question: string): Promise<boolean> {
+  const { createInterface } = await import("node:readline");
   terminal.err.write(`${question} [y/N] `);
   const lines = createInterface({ input: terminal.stdin });
   return new Promise((resolve) => {

@@ -1,6 +1,5 @@
 import { hostname } from "node:os";
 import type { Readable, Writable } from "node:stream";
-import { run } from "@ployz/exec";
 import type { TerminalSize } from "@ployz/primitives/client";
 
 /** A stream for text. */
@@ -74,7 +73,9 @@ export function processTerminal(): Terminal {
             size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
             async setRaw(on: boolean) {
               stdin.setRawMode(on); // keeps translating line feeds of the output
-              if (on) await run("stty", [process.platform === "linux" ? "-F" : "-f", "/dev/tty", "-opost"]);
+              if (!on) return;
+              const { run } = await import("@ployz/exec"); // large, and no other command's start needs it
+              await run("stty", [process.platform === "linux" ? "-F" : "-f", "/dev/tty", "-opost"]);
             },
             onResize: (listener: () => void) => onSignal("SIGWINCH", listener),
           }

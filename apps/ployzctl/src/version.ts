@@ -23,3 +23,13 @@ export function installedVersion(dir = payloadDir()): Version {
   const { version = "unknown", build = "unknown" } = read("version.json") ?? read("package.json") ?? {};
   return { version, build };
 }
+
+const FLAGS = ["--version", "-V", "--json", "--plain", "--no-color", "--quiet", "-q"];
+
+/** The line to print if the arguments ask for the version, and for nothing else. */
+export function versionText(argv: readonly string[]): string | undefined {
+  if (!argv.includes("--version") && !argv.includes("-V")) return undefined;
+  if (!argv.every((token) => FLAGS.includes(token))) return undefined;
+  const document = { kind: "version", ...installedVersion(), node: process.version } as const;
+  return `${argv.includes("--json") ? JSON.stringify(document) : document.version}\n`;
+}

@@ -129,3 +129,16 @@ test("removes what it installed, but not under a running program", async () => {
   expect(await readdir(join(prefix, "lib"))).toEqual([]);
   expect(await readdir(join(prefix, "share/man"))).toEqual([]);
 });
+
+test("ployzctl loads nothing for a completion or its version that is slow to load", async () => {
+  const lib = join(payload, "lib");
+  const list = 'data:text/javascript,process.on("exit",()=>console.error(process.moduleLoadList.join()))';
+  for (const args of [["--version"], ["__complete", "deploy", "--n"], ["--help"]]) {
+    const { stderr } = await run(join(lib, "node"), ["--import", list, join(lib, "ployzctl.mjs"), ...args]);
+    expect([args, stderr.match(/undici\/undici|NativeModule (child_process|tls|https)\b/g)]).toEqual([
+      args,
+      null,
+    ]);
+    expect(stderr).toContain("NativeModule fs");
+  }
+});

@@ -1,4 +1,4 @@
-import { type Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import type { ErrorBody } from "@ployz/errors";
 import { PloyzError as WireError } from "@ployz/errors";
@@ -15,6 +15,15 @@ export type ClientTarget =
       readonly agent?: Agent;
       readonly name?: string;
     };
+
+/**
+ * Not imported: an import of `node:http` reads all its exports, and `WebSocket` among them loads undici, which takes half of the time that a
+ * command needs to start.
+ */
+export const httpRequest = (
+  options: RequestOptions,
+  onResponse?: (response: IncomingMessage) => void,
+): ClientRequest => process.getBuiltinModule("node:http").request(options, onResponse);
 
 export interface Exchange {
   readonly method: string;

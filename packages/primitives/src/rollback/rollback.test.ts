@@ -90,7 +90,7 @@ describe("rollback", () => {
     const first = (await world.ports.store.commits.history("prod", 9)).at(-1)?.revision;
     const refused = await apply(world, rollback, { namespace: "prod", to: String(first), volumes: "all" });
     expect(refused).toMatchObject({ kind: "refused", refusals: [{ code: "snapshot_missing" }] });
-    expect(JSON.stringify(refused)).toContain("migrate apply");
+    expect(JSON.stringify(refused)).toContain("ployzctl migrate prod");
   });
 
   test("brings a removed namespace back, with its data when asked", async () => {

@@ -101,7 +101,7 @@ function gone(
       ? `${namespace}/${name} is on ${now} now, and its snapshot from commit ${revision} is on ${snapshot.machine}`
       : `the snapshot of ${namespace}/${name} from commit ${revision} is not on ${snapshot.machine} any more, or that machine does not answer`,
     hint: moved
-      ? `move it back first: ployzctl migrate apply ${namespace}/SERVICE --to ${snapshot.machine}`
+      ? `move it back first: ployzctl migrate ${namespace}/SERVICE --to ${snapshot.machine}`
       : "the retention may have deleted it; ployzctl volume snapshots lists the present ones",
   };
 }

@@ -1,7 +1,6 @@
-import { request as httpRequest } from "node:http";
 import { type Duplex, Writable } from "node:stream";
 import { type ErrorBody, PloyzError as WireError } from "@ployz/errors";
-import { type ClientTarget, connection, errorOf, readAll, unreachable } from "../client/http.ts";
+import { type ClientTarget, connection, errorOf, httpRequest, readAll, unreachable } from "../client/http.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { StreamAsk, StreamOpened, TerminalSize } from "./ask.ts";
 import { type Channel, drained, openChannel } from "./channel.ts";
