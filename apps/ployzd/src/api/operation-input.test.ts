@@ -20,7 +20,7 @@ beforeEach(async () => {
   const payload = { version: "1", build: "b" };
   const remote = createMemoryRemote({ machines, needs: [], payload });
   const runner = openRunner({
-    ...{ store, machines, self: "m1", generation: () => 1, log() {}, owes() {} },
+    ...{ store, machines, self: "m1", generation: () => 1, log() {}, owes() {}, heard() {} },
     source: { machine: "m1", look: () => Promise.reject(new Error("not asked")) },
     openRemote: () => ({ ...remote, close() {} }),
     machineAdd: { payload, storePort: 4222, subnets: () => () => ({ subnet: "", address: "" }) },
