@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
@@ -37,11 +38,10 @@ afterEach(async () => {
 
 /** Sends any bytes, as a program that does not have our types may. */
 async function post(body: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: join(dir, "d.sock"), path: "/v1/operations", method: "POST" });
-    asked.on("response", (response) => text(response).then(resolve, reject)).on("error", reject);
-    asked.end(body);
-  });
+  const asked = request({ socketPath: join(dir, "d.sock"), path: "/v1/operations", method: "POST" });
+  asked.end(body);
+  const [response] = await once(asked, "response");
+  return text(response);
 }
 
 const operation = (primitive: unknown, input: unknown) =>
