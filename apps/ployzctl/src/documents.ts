@@ -1,5 +1,7 @@
 import {
   AuditEntry,
+  CertificateAccount,
+  CertificateList,
   ClusterStatus,
   CommitDocument,
   CommitHistory,
@@ -226,6 +228,8 @@ export const DOCUMENTS = {
   error: ErrorDocument,
   exec: ExecDocument,
   history: CommitHistory,
+  "certificate-account": CertificateAccount,
+  certificates: CertificateList,
   "image-pushed": ImagePushed,
   images: ImageList,
   instances: InstanceList,

@@ -20,6 +20,7 @@ export const GROUPS: readonly Group[] = [
       image: "Push, pull, distribute and list images",
       registry: "Log in to registries that images come from",
       route: "List routes",
+      cert: "Issue, import, renew and list TLS certificates",
     },
   },
   {

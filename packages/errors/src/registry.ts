@@ -13,6 +13,7 @@ export const AREAS = {
   instances: "Instances and images",
   volumes: "Volumes",
   zfs: "ZFS",
+  certificates: "Certificates",
   secrets: "Secrets",
   store: "The store",
   operations: "Operations and calls between machines",

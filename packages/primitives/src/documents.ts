@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./client/certificates.ts";
 export * from "./client/daemon.ts";
 export * from "./client/images.ts";
 export * from "./client/invites.ts";

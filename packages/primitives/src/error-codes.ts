@@ -121,6 +121,22 @@ export const ERRORS = defineErrors({
       transfer_stalled: "A volume transfer made no progress for too long; the source still serves.",
     },
   },
+  certificates: {
+    precondition: {
+      certificate_missing: "The cluster has no such certificate, or no certificate is valid for the host.",
+      certificate_in_use: "A route over TLS needs the certificate.",
+      certificate_invalid: "The certificate or its key is refused; the message says why.",
+      dns_provider_missing: "A wildcard needs `--dns`: authorities prove it by DNS only.",
+      dns_provider_unknown: "No DNS provider has the name, or its secret lacks a field.",
+    },
+    failed: {
+      certificate_refused: "The certificate authority refused the order; the message has its reason.",
+      challenge_unreachable: "A gateway does not answer the challenge of the authority.",
+    },
+    unreachable: {
+      authority_unreachable: "The certificate authority does not answer.",
+    },
+  },
   secrets: {
     precondition: {
       secret_missing: "A service or job names a secret that its namespace does not have.",

@@ -1,4 +1,7 @@
 import type { BranchInput } from "./branch/input.ts";
+import type { CertImportInput } from "./cert-import/input.ts";
+import type { CertIssueInput } from "./cert-issue/input.ts";
+import type { CertRmInput } from "./cert-rm/input.ts";
 import type { DeployRequest } from "./deploy/input.ts";
 import type { EvacuateInput } from "./evacuate/input.ts";
 import type { ImageDistributeInput } from "./image-distribute/input.ts";
@@ -26,6 +29,9 @@ import type { VolumeSnapshotInput } from "./volume-snapshot/input.ts";
 /** The input of each primitive, by its name: as a client sends it. */
 export interface PrimitiveInputs {
   branch: BranchInput;
+  "cert-import": CertImportInput;
+  "cert-issue": CertIssueInput;
+  "cert-rm": CertRmInput;
   deploy: DeployRequest;
   evacuate: EvacuateInput;
   "image-distribute": ImageDistributeInput;

@@ -7,6 +7,16 @@
 export { parseTarget } from "./machine-add/input.ts";
 export { durationMs, sizeBytes } from "./manifest/units.ts";
 export type { CandidateInstance, Candidates } from "./model/candidates.ts";
+export {
+  type AcmeRecord,
+  CERTIFICATES,
+  type CertificateMeta,
+  type CertificateRecord,
+  certificateFor,
+  certificateKey,
+  type RenewalRecord,
+  renewalKey,
+} from "./model/certificate.ts";
 export type * from "./model/commit.ts";
 export { emptyCommit } from "./model/commit.ts";
 export { type FactKey, type FactName, type FactOf, type FactTypes, factName, isFact } from "./model/facts.ts";
@@ -22,7 +32,8 @@ export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/observation.ts";
 export type * from "./model/operation.ts";
 export { ALLOWED, CIDR, CLUSTER_ID, DATASET, DIGEST, ENDPOINT, PLACE, SERVER } from "./model/patterns.ts";
-export { type SecretRecord, secretKey } from "./model/secret.ts";
+export { isOfNamespace, type SecretRecord, secretKey } from "./model/secret.ts";
+export type { CertificateOrder } from "./participant/certificate-commands.ts";
 export type * from "./participant/commands.ts";
 export type { LoadedPolicy } from "./participant/network-commands.ts";
 export type { InstalledBuilds } from "./participant/update-commands.ts";

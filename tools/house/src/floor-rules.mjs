@@ -20,6 +20,7 @@ export const floors = {
     ["daemon"],
     ["follower", "store", "invites"],
     ["mesh", "operations"],
+    ["certificates"],
     ["participant", "secrets", "streams"],
     ["images", "metrics"],
     ["state", "remote", "peers"],

@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import { GROUPS } from "../groups.ts";
+import { certificateCommands } from "./cert/index.ts";
 import { changeCommands } from "./change/index.ts";
 import { contextCommands } from "./context/index.ts";
 import { daemonCommands } from "./daemon/index.ts";
@@ -32,6 +33,7 @@ const ALL: readonly Command[] = [
   ...deployCommands,
   ...changeCommands,
   ...secretCommands,
+  ...certificateCommands,
   ...imageCommands,
   ...registryCommands,
   ...volumeCommands,

@@ -1,6 +1,5 @@
 import { hostname } from "node:os";
-import { errorBody } from "@ployz/errors";
-import type { DaemonStatus, MeshStatus, SelfRecord } from "@ployz/primitives/client";
+import type { MeshStatus, SelfRecord } from "@ployz/primitives/client";
 import { isOperationId, type OperationSummary, shown } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import { joinByToken } from "../daemon/join-by-token.ts";
@@ -11,8 +10,10 @@ import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 
 import { invalid, operationRequest } from "../operations/request.ts";
+import { certificateRoutes } from "./certificates.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 import { crashWarnings } from "./crash-loops.ts";
+import { daemonStatus } from "./daemon-status.ts";
 import { examine } from "./doctor.ts";
 import { imageRoutes } from "./images.ts";
 import { inviteRoutes } from "./invites.ts";
@@ -85,6 +86,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       },
       ...inviteRoutes(daemon),
       ...secretRoutes(daemon),
+      ...certificateRoutes(daemon),
       ...registryRoutes(daemon),
       ...imageRoutes(daemon),
       "POST /v1/mesh/endpoints": async ({ body }) => {
@@ -264,37 +266,4 @@ async function askToAbort(
     if (error instanceof Error && "code" in error && error.code === "machine_unreachable") return false; // its daemon is gone: the next holder of the lease resolves it
     throw error;
   }
-}
-
-async function daemonStatus(daemon: Daemon): Promise<DaemonStatus> {
-  const member = daemon.present();
-  const names = await daemon.services.list();
-  const services = await Promise.all(
-    names.map(async (name) => {
-      const { state, pid } = await daemon.services.status(name);
-      return { name, state, ...(pid !== undefined && { pid }) };
-    }),
-  );
-  const failure = daemon.failure();
-  const membership = member?.membership() ?? failure?.membership;
-  return {
-    kind: "daemon",
-    running: true,
-    version: daemon.payload.version,
-    config: daemon.config.file,
-    pid: process.pid,
-    uptimeMs: Date.now() - daemon.startedAt,
-    ...(membership !== undefined && { cluster: membership.cluster.name, machine: membership.machine.id }),
-    ...(failure !== undefined && { down: errorBody(failure.error) }),
-    memoryBytes: process.memoryUsage().rss,
-    serviceHost: daemon.services.kind,
-    services,
-    adoption: member?.adoption() ?? {
-      at: new Date(daemon.startedAt).toISOString(),
-      adopted: [],
-      recreated: [],
-      removed: [],
-      failed: [],
-    },
-  };
 }

@@ -1,6 +1,13 @@
 import type { SecretChanged, SecretList, SecretSet } from "@ployz/primitives/client";
 import { secretUsers } from "@ployz/primitives/host";
-import { bytesOf, checkLabel, LIMITS, type SecretRecord, secretKey } from "@ployz/primitives/protocol";
+import {
+  bytesOf,
+  checkLabel,
+  isOfNamespace,
+  LIMITS,
+  type SecretRecord,
+  secretKey,
+} from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
@@ -44,7 +51,7 @@ async function list(member: Member, namespace: string | undefined): Promise<Secr
   const facts = await known(member);
   const rows = facts
     .map(({ record }) => record)
-    .filter(({ registry }) => registry === undefined)
+    .filter(isOfNamespace)
     .filter((record) => namespace === undefined || record.namespace === namespace)
     .sort((left, right) => (secretKey(left) < secretKey(right) ? -1 : 1));
   if (namespace !== undefined && rows.length === 0) needNamespace(member.heads(), namespace);

@@ -14,6 +14,7 @@ import type {
 import type { Commands, Commit, EnvValue, MachineRecord } from "@ployz/primitives/protocol";
 import { LOOK } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
+import { certificateList, certificateWarnings } from "./certificates.ts";
 import { volumeList } from "./volumes.ts";
 import { warningsOf } from "./warnings.ts";
 
@@ -239,6 +240,13 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
       ...{ self: machine.id, removed: member.removed(), unreadable: unread, now: Date.now() },
       isolated: cluster.isolation === "on" || !member.substrate.wantsIsolation,
     }),
+    ...certificateWarnings(
+      await certificateList(member).then(
+        (list) => list.certificates,
+        () => [], // the store's silence is a warning already
+      ),
+      Date.now(),
+    ),
     ...unreachable
       .filter(({ code }) => code !== "store_unavailable")
       .map(({ message, hint }) => ({ message, hint: hint ?? "ployzctl doctor" })),

@@ -8,12 +8,13 @@ const sorted = (ports: Readonly<Record<string, readonly number[]>>) =>
 
 test("the kernel's list is the default configuration's", () => {
   const { SSH: _, DNS: __, ...kernel } = KEPT_PORTS;
-  expect(sorted(keptPorts(withDefaults({}, {}, true)))).toEqual(sorted({ ...kernel, "the gateway": [80] }));
+  expect(sorted(keptPorts(withDefaults({}, {}, true)))).toEqual(sorted(kernel));
 });
 
 test("a machine keeps what its configuration names", () => {
   const file = {
     gateway_listen: "0.0.0.0:8080",
+    gateway_https_listen: "0.0.0.0:8443",
     store_port: 5000,
     transfer_port: 7777,
     join_port: 7778,
@@ -24,5 +25,5 @@ test("a machine keeps what its configuration names", () => {
     Object.values(keptPorts(withDefaults(file, {}, true)))
       .flat()
       .sort(),
-  ).toEqual([5000, 5010, 7000, 7010, 7777, 7778, 7779, 7780, 7781, 8080, 8222, 8232]);
+  ).toEqual([5000, 5010, 7000, 7010, 7777, 7778, 7779, 7780, 7781, 8080, 8222, 8232, 8443]);
 });

@@ -10,6 +10,7 @@ export const keptPorts = (
   config: Pick<
     Config,
     | "gatewayListen"
+    | "gatewayHttpsListen"
     | "storePort"
     | "transferPort"
     | "wireguardPort"
@@ -18,7 +19,9 @@ export const keptPorts = (
     | "gatewayMetrics"
   >,
 ): KeptPorts => ({
-  "the gateway": [Number(config.gatewayListen.split(":")[1])],
+  "the gateway": [config.gatewayListen, config.gatewayHttpsListen].flatMap((listen) =>
+    listen === undefined ? [] : [Number(listen.split(":")[1])],
+  ),
   "the store": [1, 2].flatMap((generation) => Object.values(storePorts(config.storePort, generation))),
   transfers: [config.transferPort],
   WireGuard: [config.wireguardPort],

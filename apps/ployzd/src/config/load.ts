@@ -25,6 +25,8 @@ export interface Config {
   readonly storePort: number;
   readonly joinPort: number;
   readonly gatewayListen: string;
+  /** Absent: TLS is not served. */
+  readonly gatewayHttpsListen: string | undefined;
   /** CIDRs of load balancers before the gateway. */
   readonly trustedProxies: readonly string[];
   readonly dnsForward: readonly string[] | undefined;
@@ -100,7 +102,7 @@ export function parseConfig(text: string, path: string): ConfigFile {
     if (error.keyword === "pattern")
       return `${field}: ${given} must be ${shapeOf(String(error.params.pattern))}`;
     if (error.keyword === "anyOf")
-      return `${field}: ${given} is neither ${field === "metrics.listen" ? "off nor an IPv4 address and port such as 127.0.0.1:9464" : "docker nor process"}`;
+      return `${field}: ${given} is neither ${/listen$/.test(field) ? "off nor an IPv4 address and port such as 127.0.0.1:9464" : "docker nor process"}`;
     return `${field}: ${error.message ?? "is wrong"}, and is ${given}`;
   });
   throw invalid(problems);
@@ -154,6 +156,8 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     storePort: file.store_port ?? 4222,
     joinPort: file.join_port ?? 51821,
     gatewayListen: file.gateway_listen ?? "0.0.0.0:80",
+    gatewayHttpsListen:
+      file.gateway_https_listen === "off" ? undefined : (file.gateway_https_listen ?? "0.0.0.0:443"),
     trustedProxies: file.trusted_proxies ?? [],
     dnsForward: file.dns_forward,
     runtime: file.runtime,

@@ -28,6 +28,8 @@ export const ConfigSchema = Type.Object(
     join_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     gateway_listen: Type.Optional(Address),
     trusted_proxies: Type.Optional(Type.Array(Cidr)),
+    /** Where TLS is served; `off`: nowhere. */
+    gateway_https_listen: Type.Optional(Type.Union([Type.Literal("off"), Address])),
     dns_forward: Type.Optional(Type.Array(Address)),
     runtime: Type.Optional(Type.Union([Type.Literal("docker"), Type.Literal("process")])),
     docker_socket: Type.Optional(Path),

@@ -1,6 +1,10 @@
 import { join } from "node:path";
 import { openRpc, openStore } from "@ployz/nats-store";
 import type { SecretRef } from "@ployz/primitives/protocol";
+import { certificateHandlers } from "../certificates/handlers.ts";
+import { issueBy, runToEnd } from "../certificates/issue.ts";
+import { keepCertificates } from "../certificates/keep.ts";
+import { scheduleRenewals } from "../certificates/schedule.ts";
 import { operationIds } from "../clock.ts";
 import { keptPorts } from "../config/kept-ports.ts";
 import { storePorts } from "../config/store-ports.ts";
@@ -33,6 +37,7 @@ import { openSender } from "../participant/volumes/send.ts";
 import { openUploads, withUploads } from "../participant/volumes/uploads.ts";
 import { openRemote } from "../remote/remote.ts";
 import { openAudit } from "../state/audit.ts";
+import { openCertificateFiles } from "../state/certificates.ts";
 import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
 import { mirrorRecords, newestLease, openRecords } from "../state/records.ts";
@@ -184,6 +189,16 @@ export async function openMember(
     ...{ heads, stopped, log },
     resume: (id) => instances["instance.resume"]({ id }, { signal: stop.signal, progress() {} }),
   });
+  const kept = keepCertificates({
+    ...{ facts: store.facts, mirror, secrets, gatewaySocket: paths.gatewaySocket, signal: stop.signal },
+    files: openCertificateFiles(paths.certificates),
+    log: (error) => log.warn({ err: error }, "certificates"),
+  });
+  const renewing = scheduleRenewals({
+    ...{ self: self.id, facts: store.facts, mirror, signal: stop.signal },
+    issue: (input) => runToEnd(runner.run, { primitive: "cert-issue", input, by: `schedule@${self.id}` }),
+    log: (error) => log.warn({ err: error }, "renewal"),
+  });
   const inviter = openInviter({ self, cluster, config, paths, store, runner, log });
   const all: Handlers = {
     "machine.observe": (args) =>
@@ -211,6 +226,11 @@ export async function openMember(
     }),
     ...instances,
     ...gatewayHandlers(paths.gatewaySocket),
+    ...certificateHandlers({
+      ...{ self: self.id, store, machines, secrets, kept, gatewaySocket: paths.gatewaySocket },
+      members: () => follower.known().machines,
+      issue: issueBy(runner.run, self.id),
+    }),
     ...withUploads(volumeHandlers({ ...volumes, machines, fetch }), uploads),
     ...updateHandlers({
       ...{ self: self.id, payload, builds, runtime, config, paths, machines, fetch },
@@ -262,7 +282,7 @@ export async function openMember(
       await transfers.close();
       await mirror.close();
       await nats.close();
-      await Promise.all([settled, follower.ended, watching, roaming, upkeep.ended]);
+      await Promise.all([settled, follower.ended, watching, roaming, upkeep.ended, kept.ended, renewing]);
     },
   };
 }

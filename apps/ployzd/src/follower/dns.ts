@@ -40,7 +40,9 @@ export async function serveDns({ config, membership, log }: FollowerDeps): Promi
     ...{ bridge: BRIDGE, subnet: machine.subnet, gateway: machine.address },
     clusterCidr: cluster.clusterCidr,
   };
-  const gatewayPorts = [Number(config.gatewayListen.slice(config.gatewayListen.lastIndexOf(":") + 1))];
+  const gatewayPorts = [config.gatewayListen, config.gatewayHttpsListen].flatMap((listen) =>
+    listen === undefined ? [] : [Number(listen.slice(listen.lastIndexOf(":") + 1))],
+  );
   let last: Followed | undefined;
   /** The policy of `last`; absent: namespaces are not apart. */
   let enforced: NetworkPolicy | "off" | undefined;

@@ -1,6 +1,8 @@
 import { openServiceHost } from "@ployz/exec";
 import { type Adopted, openGateway, type RouteTable, validateTable } from "@ployz/gateway";
 import { PloyzError } from "../error-codes.ts";
+import { openCertificateFiles } from "../state/certificates.ts";
+import { certificatesOf } from "./certificates.ts";
 import { buildTable, tableVersion } from "./project.ts";
 import type { FollowerDeps, Served } from "./run.ts";
 
@@ -8,11 +10,15 @@ import type { FollowerDeps, Served } from "./run.ts";
 const LONGEST_DRAIN_MS = 86_400_000;
 
 /** HAProxy as this machine's gateway. It outlives this process. */
+/** Longer than an authority looks at a challenge. */
+const CHALLENGE_MS = 3_600_000;
+
 export async function serveGateway({ config, paths, log }: FollowerDeps): Promise<Served> {
   const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });
   const gateway = await openGateway({
     dir: paths.gateway,
     listen: config.gatewayListen,
+    ...(config.gatewayHttpsListen !== undefined && { httpsListen: config.gatewayHttpsListen }),
     trustedProxies: config.trustedProxies,
     ...(config.gatewayMetrics !== undefined && { statsListen: config.gatewayMetrics }),
     services,
@@ -28,6 +34,11 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
   log.info(adopted, "haproxy");
   let version = adopted.version ?? "";
   let dropped: readonly string[] = [];
+
+  const files = openCertificateFiles(paths.certificates);
+  const certify = async (): Promise<void> => gateway.certify(certificatesOf(await files.list()));
+  await certify().catch((error: unknown) => log.error({ err: error }, "certificates"));
+  const orders = new Map<string, { readonly answers: readonly [string, string][]; readonly until: number }>();
 
   /** Drops only the route whose port another program uses on this machine. */
   async function applyAllButTaken(table: RouteTable): Promise<{ changed: string; taken: readonly string[] }> {
@@ -61,6 +72,13 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     hold: async (namespace, service, ms) =>
       (await gateway.hold((backend) => backend.startsWith(`${namespace}/${service}/`), ms, { drain: true }))
         .length > 0,
+    certify,
+    async challenge(order, answers) {
+      const now = performance.now();
+      orders.set(order, { answers: Object.entries(answers), until: now + CHALLENGE_MS });
+      for (const [id, one] of orders) if (one.answers.length === 0 || one.until < now) orders.delete(id);
+      await gateway.challenge(new Map([...orders.values()].flatMap((one) => one.answers)));
+    },
     status: () => ({ version, dropped }),
     async live() {
       const { state, servers } = await gateway.status();

@@ -28,7 +28,10 @@ function routeOf(commit: Commit, route: Commit["routes"][number]): Route {
   const key = route.kind === "http" ? `${route.host}${route.path}` : `tcp:${route.listen}`;
   const id = `${namespace}/${route.service}/${createHash("sha256").update(key).digest("hex").slice(0, 12)}`;
   return route.kind === "http"
-    ? { kind: "http", id, host: route.host, path: route.path, backend }
+    ? {
+        ...{ kind: "http", id, host: route.host, path: route.path, backend },
+        ...(route.tls === true && route.http !== "serve" && { httpsOnly: true }),
+      }
     : { kind: "tcp", id, listenPort: route.listen, backend };
 }
 

@@ -44,6 +44,9 @@ export interface Served {
   staleMs?(namespace: string): number;
   /** Holds requests for a service while it has no live instance; false when it has no route here. */
   hold?(namespace: string, service: string, ms: number): Promise<boolean>;
+  /** Serves the certificates on this machine's disk. */
+  certify?(): Promise<void>;
+  challenge?(order: string, answers: Readonly<Record<string, string>>): Promise<void>;
   status(): object;
   /** What only a look at the machine tells. */
   live?(): Promise<object>;

@@ -1,6 +1,13 @@
 import { rm } from "node:fs/promises";
-import { createServer, type RequestOptions, request, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestOptions,
+  request,
+  type ServerResponse,
+} from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
+import { type ErrorBody, errorBody, PloyzError as GatewayError } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
 import { createWaiters } from "../waiters.ts";
 
@@ -33,6 +40,10 @@ export interface Answering {
   live?(): Promise<object>;
   staleMs?(namespace: string): number;
   hold?(namespace: string, service: string, ms: number): Promise<boolean>;
+  /** Serves the certificates on this machine's disk. */
+  certify?(): Promise<void>;
+  /** Answers these challenges of an order, and no longer those that it had before. */
+  challenge?(order: string, answers: Readonly<Record<string, string>>): Promise<void>;
 }
 
 /**
@@ -49,6 +60,8 @@ export async function serveApplied(
   const server = createServer((incoming, response) => {
     const [path, query = ""] = (incoming.url ?? "").split("?", 2);
     const asked = new URLSearchParams(query);
+    if (path === "/certificates" || path === "/challenges")
+      return void answerCertificates(served, path, incoming, response);
     if (path === "/hold") return void answerHold(served, incoming.method, asked, response);
     const namespace = asked.get("namespace");
     const revision = Number(asked.get("revision") ?? Number.NaN);
@@ -103,6 +116,58 @@ export function askHold(
 ): Promise<{ readonly held: boolean }> {
   const query = new URLSearchParams({ namespace, service, ms: String(ms) });
   return ask<{ held: boolean }>({ socketPath: socket, method: "POST", path: `/hold?${query}`, signal });
+}
+
+/** Has the gateway serve this machine's certificates. False: there is no gateway here. @throws PloyzError of the gateway. */
+export async function askCertify(socket: string, signal: AbortSignal): Promise<{ readonly served: boolean }> {
+  return told(ask<Told>({ socketPath: socket, method: "POST", path: "/certificates", signal }));
+}
+
+/** Has the gateway answer an order's challenges. */
+export async function askChallenge(
+  socket: string,
+  { order, answers }: { readonly order: string; readonly answers: Readonly<Record<string, string>> },
+  signal: AbortSignal,
+): Promise<{ readonly served: boolean }> {
+  const query = new URLSearchParams({
+    order,
+    ...Object.fromEntries(Object.entries(answers).map(([token, text]) => [`.${token}`, text])),
+  });
+  return told(ask<Told>({ socketPath: socket, method: "POST", path: `/challenges?${query}`, signal }));
+}
+
+type Told = { readonly served: boolean; readonly error?: ErrorBody };
+
+async function told(asked: Promise<Told>): Promise<{ readonly served: boolean }> {
+  try {
+    const { error, served } = await asked;
+    if (error !== undefined) throw new GatewayError(error);
+    return { served };
+  } catch (error) {
+    if (error instanceof PloyzError && error.code === "follower_unreachable") return { served: false };
+    throw error;
+  }
+}
+
+async function answerCertificates(
+  served: Answering,
+  path: "/certificates" | "/challenges",
+  { method, url = "" }: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (method !== "POST" || served.certify === undefined) return void response.writeHead(400).end();
+  const asked = [...new URLSearchParams(url.split("?", 2)[1])];
+  const answers = Object.fromEntries(
+    asked.flatMap(([key, text]) => (key.startsWith(".") ? [[key.slice(1), text]] : [])),
+  );
+  let said: Told = { served: true };
+  try {
+    if (path === "/certificates") await served.certify();
+    else await served.challenge?.(asked.find(([key]) => key === "order")?.[1] ?? "", answers);
+  } catch (error) {
+    said = { served: false, error: errorBody(error) };
+  }
+  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(said));
 }
 
 async function answerHold(

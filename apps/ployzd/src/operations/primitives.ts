@@ -1,5 +1,8 @@
 import {
   branch,
+  certImport,
+  certIssue,
+  certRm,
   deployPrimitive,
   evacuate,
   imageDistribute,
@@ -63,6 +66,9 @@ export function primitivesOf({
     register(volumePrune, ports),
     register(evacuate, ports),
     register(imageDistribute, ports),
+    register(certIssue, ports),
+    register(certImport, ports),
+    register(certRm, ports),
     register(machineDrain, membership),
     register(machineActivate, membership),
     register(machineStandby, membership),

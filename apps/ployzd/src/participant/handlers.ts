@@ -41,6 +41,8 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "machine.rtt",
   "transfer.offer",
   "network.policy",
+  // Its answers end by themselves, and prove nothing without the account's key.
+  "certificate.challenge",
   "update.look",
   "update.await",
 ]);

@@ -16,6 +16,9 @@ export type NewSecret = SecretName & {
   readonly by: string;
   /** Credentials of a registry. */
   readonly registry?: NonNullable<SecretRecord["registry"]>;
+  readonly certificate?: NonNullable<SecretRecord["certificate"]>;
+  /** A key of an ACME account. */
+  readonly acme?: true;
 };
 
 /**

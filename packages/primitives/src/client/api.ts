@@ -8,6 +8,7 @@ import type {
   OperationRequest,
 } from "../model/operation.ts";
 import type { Body } from "./bodies.ts";
+import type { CertificateAccount, CertificateList, CertificateUpload } from "./certificates.ts";
 import type { DaemonKept, DaemonStatus, Version } from "./daemon.ts";
 import type { ImageList, ImagePushed } from "./images.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
@@ -41,6 +42,7 @@ import type {
 import type { VolumeImportRequest } from "./volume-file.ts";
 
 export type { Asked, PrimitiveInputs, PrimitiveName } from "../inputs.ts";
+export type * from "./certificates.ts";
 export type * from "./daemon.ts";
 export type * from "./images.ts";
 export type * from "./invites.ts";
@@ -149,6 +151,26 @@ export interface Api {
   "PUT /v1/secrets/:ns/:name": { query: Record<never, string>; body: SecretSet; out: SecretChanged };
   /** Refused while something uses it. */
   "DELETE /v1/secrets/:ns/:name": { query: Record<never, string>; body: undefined; out: SecretChanged };
+  "GET /v1/certificates": { query: Record<never, string>; body: undefined; out: CertificateList };
+  /** Checks chain and key and seals them; they are served from a `cert-import` on. Nothing tells the key again. */
+  "POST /v1/certificates": {
+    query: Record<never, string>;
+    body: Body<"POST /v1/certificates">;
+    out: CertificateUpload;
+  };
+  /** Forgets an upload that nothing serves. */
+  "DELETE /v1/certificates/:sealed": {
+    query: Record<never, string>;
+    body: undefined;
+    out: { kind: "certificate-forgotten"; changed: boolean };
+  };
+  "GET /v1/certificate-account": { query: Record<never, string>; body: undefined; out: CertificateAccount };
+  /** Fields that are left out stay as they are. */
+  "PUT /v1/certificate-account": {
+    query: Record<never, string>;
+    body: Body<"PUT /v1/certificate-account">;
+    out: CertificateAccount;
+  };
   "POST /v1/store/repair": { query: Record<never, string>; body: StoreRepair; out: StoreRepaired };
   /** The images in the machines' stores. */
   "GET /v1/images": { query: { machine?: string }; body: undefined; out: ImageList };

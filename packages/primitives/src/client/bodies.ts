@@ -116,6 +116,30 @@ export const BODIES = {
     password: hidden({ minLength: 1, maxLength: 16_384 }),
     by,
   }),
+  "POST /v1/certificates": closed({
+    name: id(patterns.HOST, "the host name that it is called by"),
+    chain: Type.String({ minLength: 1, maxLength: 100_000, description: "certificates as PEM" }),
+    key: hidden({ minLength: 1, maxLength: 20_000 }),
+    by,
+  }),
+  "PUT /v1/certificate-account": closed({
+    directory: Type.Optional(
+      Type.String({
+        pattern: "^(letsencrypt|letsencrypt-staging|https://[\\x21-\\x7e]{1,500})$",
+        description: "letsencrypt, letsencrypt-staging, or the URL of a directory, with https",
+      }),
+    ),
+    email: Type.Optional(
+      Type.String({
+        pattern: "^[^@\\s,?]{1,64}@[^@\\s,?]{1,190}$",
+        description: "an address such as ops@example.com",
+      }),
+    ),
+    root: Type.Optional(Type.String({ maxLength: 100_000, description: "certificates as PEM" })),
+    eabKid: Type.Optional(Type.String({ maxLength: 500 })),
+    eabKey: Type.Optional(hidden({ maxLength: 1_000 })),
+    by,
+  }),
   "POST /v1/operations": OperationBody,
   "POST /v1/store/move": closed({
     action: Type.Enum(["promote", "demote"]),

@@ -101,6 +101,7 @@ function factsOf(world: World): DeployFacts {
     content: contentOf(images, new Map()),
     secrets: [],
     candidates: 0,
+    certificates: [],
   };
 }
 

@@ -54,7 +54,14 @@ function choose(
   services: Readonly<Record<string, ReturnType<typeof service>>> = {},
 ) {
   const commit = { namespace: "prod", volumes, services } as unknown as Commit;
-  const facts: ChangeFacts = { machines, others: [], content: new Map(), secrets: [], candidates: 0 };
+  const facts: ChangeFacts = {
+    machines,
+    others: [],
+    content: new Map(),
+    secrets: [],
+    candidates: 0,
+    certificates: [],
+  };
   const { machines: chosen, refusals } = chooseTargets(commit, "m1", facts);
   return { chosen: Object.fromEntries(chosen), refusals: refusals.map(({ message }) => message) };
 }

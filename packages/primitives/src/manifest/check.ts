@@ -94,8 +94,10 @@ function checkRoute(at: readonly Segment[], route: ManifestRoute, service: Manif
   const use = route.tcp === undefined ? undefined : keptFor(route.tcp);
   if (use !== undefined)
     refusals.push(invalid([...at, "tcp"], `port ${route.tcp} is kept for ${use}`, "choose another port"));
-  if (route.tls === true)
-    refusals.push(invalid([...at, "tls"], "TLS comes with a later version of Ployz", "leave `tls` out"));
+  if (route.tcp !== undefined && route.tls !== undefined)
+    refusals.push(invalid([...at, "tls"], "is for HTTP routes only", "let the service speak TLS itself"));
+  if (route.http !== undefined && route.tls !== true)
+    refusals.push(invalid([...at, "http"], "is for routes with `tls = true` only", "leave `http` out"));
   return [...refusals, ...checkPort(at, route.port, service)];
 }
 

@@ -50,7 +50,11 @@ function normalService(service: ManifestService): ServiceDraft {
       .map((route): RouteSpec => {
         const port = portName(route.port, ports);
         return route.tcp === undefined
-          ? { kind: "http", host: route.host ?? "", path: normalPath(route.path), port }
+          ? {
+              ...{ kind: "http", host: route.host ?? "", path: normalPath(route.path), port },
+              ...(route.tls === true && { tls: true }),
+              ...(route.tls === true && route.http === "serve" && { http: "serve" }),
+            }
           : { kind: "tcp", listen: route.tcp, port };
       })
       .sort((left, right) => compare(routeKey(left), routeKey(right))),

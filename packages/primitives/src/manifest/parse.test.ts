@@ -88,8 +88,8 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
   ],
   [
     "TLS",
-    `${web}ports = { http = 80 }\nroutes = [{ host = "a.b", tls = true }]`,
-    /^services\.web\.routes\[0\]\.tls: TLS comes/,
+    `${web}ports = { http = 80 }\nroutes = [{ host = "a.b", http = "serve" }]`,
+    /^services\.web\.routes\[0\]\.http: is for routes with `tls = true` only/,
   ],
   [
     "a route to a port that is not there",

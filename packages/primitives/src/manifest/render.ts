@@ -93,7 +93,12 @@ function renderVolume({ scope, quotaBytes, recordsizeBytes }: VolumeSpec) {
 
 function renderRoute(route: RouteSpec) {
   if (route.kind === "tcp") return { tcp: route.listen, port: route.port };
-  return { host: route.host, ...(route.path !== "/" && { path: route.path }), port: route.port };
+  const { host, path, port, tls, http } = route;
+  return {
+    ...{ host, ...(path !== "/" && { path }), port },
+    ...(tls && { tls }),
+    ...(http !== undefined && { http }),
+  };
 }
 
 function renderReady(ready: Readiness | undefined) {

@@ -103,7 +103,17 @@ const route = Type.Object(
     port: Type.Optional(
       name("Name of the service's port. May be left out when the service has exactly one."),
     ),
-    tls: Type.Optional(Type.Boolean({ description: "Not supported yet; must be left out or false." })),
+    tls: Type.Optional(
+      Type.Boolean({
+        description:
+          "HTTP: serve over TLS; the deploy gets a missing certificate. Port 80 redirects. Default false.",
+      }),
+    ),
+    http: Type.Optional(
+      Type.Enum(["redirect", "serve"], {
+        description: "What plain HTTP gets with `tls`. Default `redirect`.",
+      }),
+    ),
   },
   { ...closed, description: "Either `host` (and `path`) or `tcp`." },
 );

@@ -8,7 +8,12 @@ export type EnvValue = string | { readonly secret: string };
 const RouteTarget = { port: text() };
 /** A route of a service: an HTTP host and path, or a TCP port. */
 export const RouteSpec = Type.Union([
-  object({ kind: Type.Literal("http"), host: text(), path: text(), ...RouteTarget }),
+  object({
+    ...{ kind: Type.Literal("http"), host: text(), path: text(), ...RouteTarget },
+    /** Served over TLS; plain HTTP is redirected, unless `http` says otherwise. */
+    tls: Type.Optional(Type.Literal(true)),
+    http: Type.Optional(Type.Literal("serve")),
+  }),
   object({ kind: Type.Literal("tcp"), listen: port(), ...RouteTarget }),
 ]);
 /** Static type of the schema of this name. */

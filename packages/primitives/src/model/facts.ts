@@ -1,5 +1,6 @@
 import type { Static } from "typebox";
 import { Candidates } from "./candidates.ts";
+import { AcmeRecord, CertificateRecord, RenewalRecord } from "./certificate.ts";
 import { Invite } from "./invite.ts";
 import { ClusterRecord, MachineRecord, RemovedMachine, SubnetRecord } from "./machine.ts";
 import { count, json, object, text } from "./schema.ts";
@@ -33,6 +34,9 @@ export const FACTS = {
   candidates: Candidates,
   invite: Invite,
   secret: SecretRecord,
+  certificate: CertificateRecord,
+  renewal: RenewalRecord,
+  acme: AcmeRecord,
   prepared: PreparedPlan,
   "volume-snapshot": SnapshotRecord,
   /** The last `volume prune` of a namespace. */

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { CertificateMeta } from "./certificate.ts";
 import { label } from "./fields.ts";
 import { count, object, text } from "./schema.ts";
 
@@ -17,8 +18,15 @@ export const SecretRecord = object({
   private: Type.Optional(Type.Literal(true)),
   /** Credentials of a registry, not a secret of a namespace: no workload gets it. */
   registry: Type.Optional(object({ host: text(), user: text() })),
+  /** Chain and key of a certificate, or a key of an ACME account: no workload gets it. */
+  certificate: Type.Optional(CertificateMeta),
+  acme: Type.Optional(Type.Literal(true)),
 });
 export type SecretRecord = Static<typeof SecretRecord>;
+
+/** Whether it is a secret of a namespace's workloads, and not one of Ployz's own. */
+export const isOfNamespace = ({ registry, certificate, acme }: SecretRecord): boolean =>
+  registry === undefined && certificate === undefined && acme === undefined;
 
 /** The key of the fact of a secret. */
 export const secretKey = ({

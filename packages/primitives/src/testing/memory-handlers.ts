@@ -198,6 +198,35 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       return { handshakes: Object.fromEntries(machines.map((id) => [id, 0])) };
     },
     "network.policy": () => ({ policy: "loaded" }),
+    "certificate.order": ({ names, operation }) => {
+      const sealed = `c${operation.toLowerCase()}`;
+      if (names.some((name) => name.endsWith(".refused.test")))
+        return fail("certificate_refused", `the authority refuses ${names.join(", ")}: no such name`);
+      changed(`order ${names.join(" ")}`);
+      return {
+        certificate: {
+          ...{ name: names[0] ?? "", names, issuer: "memory", fingerprint: sealed, method: "http-01" },
+          ...{ notBefore: "2026-01-01T00:00:00Z", notAfter: "2026-04-01T00:00:00Z" },
+        },
+        sealed: { namespace: "certificates", name: sealed, version: "1" },
+      };
+    },
+    "certificate.forget": ({ sealed }) => {
+      changed(`forget ${sealed}`);
+      return null;
+    },
+    "certificate.serve": ({ name }) => {
+      changed(`serve ${name}`);
+      return { served: true };
+    },
+    "certificate.challenge": () => null,
+    "certificate.ensure": ({ hosts }) => {
+      const refused = hosts.find((host) => host.endsWith(".refused.test"));
+      if (refused !== undefined)
+        return fail("certificate_refused", `the authority refuses ${refused}: no such name`);
+      changed(`ensure ${hosts.join(" ")}`);
+      return { issued: hosts };
+    },
     "machine.rtt": ({ machines }) => ({ rttMs: Object.fromEntries(machines.map((id) => [id, 1])) }),
   };
 }

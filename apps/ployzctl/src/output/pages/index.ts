@@ -1,5 +1,6 @@
 import type { AuditDocument, Document, ErrorDocument, LogsDocument } from "../../documents.ts";
 import { bytes, lines, type Page } from "../page.ts";
+import { certificateAccountPage, certificatesPage } from "./certificates.ts";
 import { contextPage, contextRemovedPage, contextsPage } from "./contexts.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
@@ -101,6 +102,10 @@ export function pageOf(
     case "registry-set":
     case "registry-removed":
       return registryPage(document);
+    case "certificates":
+      return certificatesPage(document, now);
+    case "certificate-account":
+      return certificateAccountPage(document);
     case "secrets":
       return secretsPage(document, now);
     case "secret-set":

@@ -2,6 +2,7 @@ import type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "
 import type { Json, PlanView } from "../../api.ts";
 
 import { bytes, type Cell, duration, lines, type Page, textOf } from "../page.ts";
+import { certificateLines } from "./certificates.ts";
 import { membershipLines } from "./membership.ts";
 
 import { routeText } from "./namespaces.ts";
@@ -61,6 +62,7 @@ export const summaryLines = (summary: Json): readonly Cell[] => [
   ...changeLines(summary),
   ...membershipLines(summary),
   ...repairLines(summary),
+  ...certificateLines(summary),
 ];
 
 /** Of `namespace repair`. */
@@ -87,7 +89,7 @@ const isRepair = (value: unknown): value is Repair =>
 /** The summary of a namespace's change; empty for other primitives. */
 function changeLines(summary: Json): readonly Cell[] {
   if (!isChange(summary)) return [];
-  const { services, jobs, routes, volumes, allowRoutesFrom } = summary;
+  const { services, jobs, routes, volumes, allowRoutesFrom, certificates = [] } = summary;
   const mark = (sign: keyof typeof TONES, text: string): Cell => ({
     text: `${sign} ${text}`,
     tone: TONES[sign],
@@ -117,6 +119,7 @@ function changeLines(summary: Json): readonly Cell[] {
     ...routes.removed.map((route) =>
       mark("-", `route ${routeText(route)} -> ${route.service}:${route.port}`),
     ),
+    ...certificates.map((host) => mark("+", `certificate ${host}, ordered before the commit`)),
     ...(allowRoutesFrom === undefined
       ? []
       : [

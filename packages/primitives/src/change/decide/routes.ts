@@ -1,6 +1,7 @@
 import type { Refusal } from "../../engine/types.ts";
 import { routeKey } from "../../manifest/normalise.ts";
 import { unbranchedHost } from "../../model/branched-host.ts";
+import { certificateFor } from "../../model/certificate.ts";
 import type { Commit, CommittedRoute, RouteSpec } from "../../model/commit.ts";
 import { keptFor } from "../../model/kept-ports.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
@@ -12,6 +13,8 @@ export function refuseRoutes(desired: Desired, facts: ChangeFacts): readonly Ref
   return Object.entries(desired.services).flatMap(([name, { spec }]) =>
     spec.routes.flatMap((route): readonly Refusal[] => {
       const field = `services.${name}.routes`;
+      const wildcard = wildcardWithout(field, route, facts);
+      if (wildcard !== undefined) return [wildcard];
       const taken = takenRoute(field, route, facts);
       if (taken !== undefined) return [taken];
       if (had.has(routeKey(route))) return [];
@@ -20,6 +23,21 @@ export function refuseRoutes(desired: Desired, facts: ChangeFacts): readonly Ref
         : takenPort(field, route.listen, facts);
     }),
   );
+}
+
+/** A deploy issues a missing certificate, but for a wildcard it does not know how to prove it. */
+function wildcardWithout(
+  field: string,
+  route: RouteSpec,
+  { certificates }: ChangeFacts,
+): Refusal | undefined {
+  if (route.kind !== "http" || route.tls !== true || !route.host.startsWith("*.")) return undefined;
+  if (certificateFor(route.host, certificates) !== undefined) return undefined;
+  return {
+    code: "certificate_missing",
+    message: `${field}: no certificate is valid for ${route.host}`,
+    hint: `a wildcard is issued by hand: ployzctl cert issue '${route.host}' --dns PROVIDER --secret NAMESPACE/SECRET; or import one: ployzctl cert import`,
+  };
 }
 
 function takenRoute(field: string, route: RouteSpec, { others }: ChangeFacts): Refusal | undefined {

@@ -3,6 +3,7 @@ import type { PrimitivePorts } from "../../engine/types.ts";
 import { candidatesKey } from "../../model/candidates.ts";
 import type { Commit, JobSpec, ServiceSpec } from "../../model/commit.ts";
 import { isMember } from "../../model/machine.ts";
+import { isOfNamespace } from "../../model/secret.ts";
 import { ask, LOOK } from "../../ports/machines.ts";
 import type { ChangeFacts, Found, MachineFact } from "./facts.ts";
 import { findBundles, findDigests } from "./images.ts";
@@ -16,11 +17,12 @@ export async function observeCluster(
   { store, machines }: PrimitivePorts,
   signal: AbortSignal,
 ): Promise<Omit<ChangeFacts, "content">> {
-  const [heads, members, secrets, candidates] = await Promise.all([
+  const [heads, members, secrets, candidates, certificates] = await Promise.all([
     store.commits.heads(),
     observeMembers(namespaces, { store, machines }, signal),
     store.facts.list("secret"),
     store.facts.get(candidatesKey(namespaces[0])),
+    store.facts.list("certificate"),
     ...namespaces.map((namespace) => store.commits.last(namespace)),
   ]);
   const commits = heads.map(({ value, revision }) => ({ commit: value, revision }));
@@ -30,8 +32,9 @@ export async function observeCluster(
     others: commits.filter((other) => other !== head),
     machines: members,
     candidates: candidates?.revision ?? 0,
+    certificates: certificates.flatMap(({ value }) => (value.removed === true ? [] : [value])),
     secrets: secrets.flatMap(({ value, revision }) =>
-      value.registry === undefined ? [{ record: value, revision }] : [],
+      isOfNamespace(value) ? [{ record: value, revision }] : [],
     ),
   };
 }

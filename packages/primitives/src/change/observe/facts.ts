@@ -1,4 +1,5 @@
 import type { ErrorBody } from "@ployz/errors";
+import type { CertificateRecord } from "../../model/certificate.ts";
 import type { Commit } from "../../model/commit.ts";
 import type { MachineRecord } from "../../model/machine.ts";
 import type { MachineObservation } from "../../model/observation.ts";
@@ -46,6 +47,8 @@ export type ChangeFacts = {
   readonly content: ReadonlyMap<string, Found>;
   /** Revision of the namespace's candidates; 0: there are none. */
   readonly candidates: number;
+  /** Those that gateways serve. */
+  readonly certificates: readonly CertificateRecord[];
   /** Of all namespaces. */
   readonly secrets: readonly SecretFact[];
 };

@@ -13,6 +13,7 @@ import { snapshotName } from "../steps/volumes.ts";
 import { settleSteps } from "./after-commit.ts";
 import { ensureSteps, prepareSteps, volumesOf } from "./before-commit.ts";
 import type { Candidate } from "./candidate.ts";
+import { certificateSteps } from "./certificates.ts";
 import { type ChangeSummary, type NextState, type NextVolume, summarise } from "./summary.ts";
 import { nextVolumeId, type PendingSnapshot } from "./volumes.ts";
 
@@ -49,7 +50,7 @@ export function planChange(
   const changes = candidates.length > 0 || strays.length > 0 || differs(next, facts);
   return {
     basis: [...basisOf(decision, candidates, facts), ...wish.basis],
-    prepare: changes ? prepared.steps : [],
+    prepare: changes ? [...certificateSteps(next.routes, facts), ...prepared.steps] : [],
     settle: changes ? settleSteps({ decision, candidates, strays, facts, prepared }) : [],
     summary: summarise(kind, decision, candidates, next, facts),
     changes,

@@ -14,6 +14,7 @@ import type { Decision, ServiceDecision, Why } from "../decide/decision.ts";
 import type { VolumeDecision } from "../decide/volumes.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { Candidate } from "./candidate.ts";
+import { hostsWithoutCertificate } from "./certificates.ts";
 import type { PendingSnapshot } from "./volumes.ts";
 
 /** The next commit, without the addresses and guids that machines supply. */
@@ -87,6 +88,8 @@ export type ChangeSummary = {
     readonly why?: string;
   }[];
   readonly routes: { readonly added: readonly CommittedRoute[]; readonly removed: readonly CommittedRoute[] };
+  /** Hosts for which the deploy gets a certificate before its commit. */
+  readonly certificates?: readonly string[];
   readonly images: readonly { readonly ref: string; readonly digest: string }[];
   readonly volumes: readonly VolumeSummary[];
   /** The namespaces that may route its hosts, when they change. */
@@ -104,6 +107,7 @@ export function summarise(
   const images = [...Object.values(next.services), ...Object.values(next.jobs)].flatMap(
     ({ spec }) => spec.image ?? [],
   );
+  const hosts = hostsWithoutCertificate(next.routes, facts);
   return {
     kind,
     namespace: decision.namespace,
@@ -112,6 +116,7 @@ export function summarise(
       run ? { name, action: "run", machine: run.machine, why: run.why } : { name, action: "skip" },
     ),
     routes: routeChanges(next, facts.head?.commit),
+    ...(hosts.length > 0 && { certificates: hosts }),
     images: [...new Map(images.map((image) => [image.ref, image])).values()],
     volumes: [
       ...decision.volumes.map((volume) => summariseVolume(volume, facts)),
@@ -203,7 +208,13 @@ function summariseVolume(decision: VolumeDecision, facts: ChangeFacts): VolumeSu
 }
 
 function routeChanges(next: NextState, head: Commit | undefined): ChangeSummary["routes"] {
-  const key = (route: CommittedRoute) => `${routeKey(route)} ${route.service} ${route.port}`;
+  const key = (route: CommittedRoute) =>
+    [
+      routeKey(route),
+      route.service,
+      route.port,
+      ...(route.kind === "http" ? [route.tls, route.http] : []),
+    ].join(" ");
   const before = head?.routes ?? [];
   const [had, has] = [new Set(before.map(key)), new Set(next.routes.map(key))];
   return {

@@ -21,6 +21,8 @@ const TRANSFER = 15 * MINUTE;
 const DAY = 24 * 60 * MINUTE;
 const IDLE = 10 * MINUTE;
 const START = MINUTE;
+/** An authority looks at a host, and is asked again after errors of its own. */
+const ISSUE = 10 * MINUTE;
 /** Room for a second try when the answer to the first was lost. */
 const RETRY = 10 * SECOND;
 
@@ -41,6 +43,21 @@ export const steps: Steps = {
     retryTransient: true,
     apply: ({ machine, ...bundle }, { call, signal }) =>
       call(machine, "bundle.ensure", bundle, { timeoutMs: TRANSFER, signal }),
+  },
+  // Kept when the operation is undone: it is an operation of its own, and the next try needs it.
+  "certificate.ensure": {
+    timeoutMs: ({ hosts }) => hosts.length * ISSUE + RETRY,
+    retryTransient: false,
+    apply: ({ machine, hosts }, { call, signal, progress }) =>
+      call(
+        machine,
+        "certificate.ensure",
+        { hosts },
+        {
+          ...{ timeoutMs: hosts.length * ISSUE, signal },
+          onProgress: (note) => progress(typeof note === "string" ? note : ""),
+        },
+      ),
   },
   gate: { timeoutMs: () => SECOND, retryTransient: false, apply: async () => null },
   reserve: {

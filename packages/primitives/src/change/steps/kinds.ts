@@ -117,6 +117,11 @@ export type ChangeKinds = VolumeKinds & {
     args: { readonly namespace: string; readonly expected: number };
     out: null;
   };
+  /** Certificates for these hosts, where none is valid for them. */
+  "certificate.ensure": {
+    args: At & { readonly hosts: readonly string[] };
+    out: { readonly issued: readonly string[] };
+  };
   secrets: { args: At & { readonly id: string; readonly secrets: Secrets }; out: null };
   /** `reserve`: the step that got the address. Without `env`, command and environment are those of the spec in the plan's summary. */
   start: {

@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+import { type AcmeRecord, CERTIFICATES, type FactStore, secretKey } from "@ployz/primitives/protocol";
+import type { SecretKeeper } from "../secrets/keeper.ts";
+import { type Account, LETS_ENCRYPT, newAccountKey } from "./acme.ts";
+
+type Deps = {
+  readonly facts: Pick<FactStore, "get">;
+  readonly secrets: Pick<SecretKeeper, "set" | "read">;
+};
+
+export const ACME_KEY = "acme.default";
+/** The secret with the key of the external account. */
+export const EAB = { namespace: CERTIFICATES, name: "eab" } as const;
+
+export const authorityOf = async ({ facts }: Pick<Deps, "facts">): Promise<AcmeRecord | undefined> =>
+  (await facts.get(ACME_KEY))?.value;
+
+/** The account at the cluster's authority, or at Let's Encrypt's staging environment. Its key is made, and sealed, when it is first needed. */
+export async function accountOf(deps: Deps, staging: boolean, by: string): Promise<Account> {
+  const record = await authorityOf(deps);
+  const directory = staging ? LETS_ENCRYPT.staging : (record?.directory ?? LETS_ENCRYPT.production);
+  const place = {
+    namespace: CERTIFICATES,
+    name: `a${createHash("sha256").update(directory).digest("hex").slice(0, 24)}`,
+  };
+  let key = await read(deps, place);
+  if (key === undefined) {
+    // Of two that make one at a time, the first is everybody's.
+    await deps.secrets
+      .set({ ...place, value: await newAccountKey(), private: true, by, acme: true })
+      .catch(() => undefined);
+    key = (await read(deps, place)) ?? "";
+  }
+  const { email, eabKid: kid } = record ?? {};
+  const hmacKey = staging || kid === undefined ? undefined : await read(deps, EAB);
+  return {
+    ...{ directory, key },
+    ...(email !== undefined && { email }),
+    ...(kid !== undefined && hmacKey !== undefined && { eab: { kid, hmacKey } }),
+  };
+}
+
+async function read(
+  { facts, secrets }: Deps,
+  place: { readonly namespace: string; readonly name: string },
+): Promise<string | undefined> {
+  const version = (await facts.get(secretKey(place)))?.value.version;
+  return version === undefined ? undefined : (await secrets.read([{ ...place, version }]))[0];
+}

@@ -1,0 +1,158 @@
+import { Agent } from "node:https";
+import { errorBody } from "@ployz/errors";
+import acme from "acme-client";
+import { PloyzError } from "../error-codes.ts";
+
+export const LETS_ENCRYPT = acme.directory.letsencrypt;
+
+/** An account at an authority, with its key. */
+export interface Account {
+  readonly directory: string;
+  readonly key: string;
+  readonly email?: string;
+  /** External account binding (RFC 8555, 7.3.4). */
+  readonly eab?: { readonly kid: string; readonly hmacKey: string };
+}
+
+/** How challenges are answered: each resolves when an authority would see the answers. */
+export interface Solver {
+  readonly kind: "http-01" | "dns-01";
+  present(answers: readonly Answer[]): Promise<void>;
+  clear(answers: readonly Answer[]): Promise<void>;
+}
+
+export type Answer = { readonly host: string; readonly token: string; readonly text: string };
+
+export const newAccountKey = async (): Promise<string> =>
+  (await acme.crypto.createPrivateEcdsaKey("P-256")).toString();
+
+/** How long is waited between two looks at an order, in ms. */
+const [SHORTEST, LONGEST] = [500, 5_000];
+const LOOKS = 40;
+
+/**
+ * Orders a certificate (RFC 8555): a chain, with a new P-256 key. A refused order leaves no pending authorization.
+ * @throws PloyzError `certificate_refused` with the authority's reason, `authority_unreachable`.
+ */
+export async function orderCertificate(
+  account: Account,
+  names: readonly string[],
+  {
+    solver,
+    roots,
+    signal,
+    progress,
+  }: {
+    readonly solver: Solver;
+    readonly roots: readonly string[];
+    readonly signal: AbortSignal;
+    progress(note: string): void;
+  },
+): Promise<{ readonly chain: string; readonly key: string }> {
+  Object.assign(acme.axios.defaults, {
+    ...{ httpsAgent: new Agent({ ca: [...roots] }), timeout: 30_000 },
+    acmeSettings: { retryMaxAttempts: 2, retryDefaultDelay: 2 },
+  });
+  const client = new acme.Client({
+    ...{ directoryUrl: account.directory, accountKey: account.key },
+    ...{ backoffAttempts: LOOKS, backoffMin: SHORTEST, backoffMax: LONGEST },
+    ...(account.eab !== undefined && { externalAccountBinding: account.eab }),
+  });
+  const at = new URL(account.directory).host;
+  const refused = (cause: unknown): unknown => explained(cause, { at, names });
+  const step = async <T>(note: string, work: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    progress(note);
+    try {
+      return await orAborted(work(), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw refused(error);
+    }
+  };
+  await step(`account at ${at}`, () =>
+    client.createAccount({
+      termsOfServiceAgreed: true,
+      ...(account.email !== undefined && { contact: [`mailto:${account.email}`] }),
+    }),
+  );
+  const order = await step(`order at ${at}`, () =>
+    client.createOrder({ identifiers: names.map((value) => ({ type: "dns", value })) }),
+  );
+  const pending = (await step(`order at ${at}`, () => client.getAuthorizations(order))).filter(
+    ({ status }) => status === "pending",
+  );
+  const answers: Answer[] = [];
+  try {
+    const challenges = [];
+    for (const authorization of pending) {
+      const challenge = authorization.challenges.find(({ type }) => type === solver.kind);
+      const host = authorization.identifier.value;
+      if (challenge === undefined)
+        throw refused(new Error(`it offers no ${solver.kind} challenge for ${host}`));
+      const text = await client.getChallengeKeyAuthorization(challenge);
+      answers.push({ host, token: challenge.token, text });
+      challenges.push({ host, challenge });
+    }
+    if (answers.length > 0) {
+      progress(`answers for ${at}`);
+      await orAborted(solver.present(answers), signal);
+    }
+    for (const { host, challenge } of challenges)
+      await step(`${at} looks at ${host}`, async () => {
+        await client.completeChallenge(challenge);
+        await client.waitForValidStatus(challenge);
+      });
+    return await step(`certificate of ${at}`, async () => {
+      const [key, csr] = await acme.crypto.createCsr(
+        { altNames: [...names] },
+        await acme.crypto.createPrivateEcdsaKey("P-256"),
+      );
+      await client.finalizeOrder(order, csr);
+      return { chain: await client.getCertificate(order), key: key.toString() };
+    });
+  } catch (error) {
+    // An authority counts pending ones against its limits.
+    for (const one of pending) await client.deactivateAuthorization(one).catch(() => undefined);
+    throw error;
+  } finally {
+    if (answers.length > 0) await solver.clear(answers).catch(() => undefined);
+  }
+}
+
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+const NETWORK = /^(E[A-Z]+|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|ERR_NETWORK)/;
+
+function explained(
+  cause: unknown,
+  { at, names }: { readonly at: string; readonly names: readonly string[] },
+): unknown {
+  if (cause instanceof PloyzError) return cause;
+  const { message } = errorBody(cause);
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const why = (cause instanceof Error ? cause.message : message).replaceAll(/\p{Cc}+/gu, " ").slice(0, 1_000);
+  if (NETWORK.test(code) || /^Attempting to read ACME directory|^Request failed/.test(why))
+    return new PloyzError(
+      {
+        code: "authority_unreachable",
+        message: `${at} does not answer for ${names.join(", ")}: ${why || code}`,
+        hint: "check this machine's way out; the authority's URL and root: ployzctl cert account show",
+      },
+      { cause },
+    );
+  return new PloyzError(
+    {
+      code: "certificate_refused",
+      message: `${at} refuses ${names.join(", ")}: ${why}`,
+      hint: "check that the names point to the gateways and that port 80 is reached from outside; try with --staging first",
+    },
+    { cause },
+  );
+}

@@ -1,0 +1,115 @@
+import { errorBody } from "@ployz/errors";
+import {
+  CERTIFICATES,
+  type Commands,
+  certificateFor,
+  type MachineRecord,
+  type Machines,
+  type Store,
+  secretKey,
+} from "@ployz/primitives/protocol";
+import { PloyzError } from "../error-codes.ts";
+import { askChallenge } from "../host/follower-socket.ts";
+import type { Handlers } from "../participant/handlers.ts";
+import type { SecretKeeper } from "../secrets/keeper.ts";
+import { accountOf, authorityOf } from "./accounts.ts";
+import { type Answer, orderCertificate, type Solver } from "./acme.ts";
+import { checkCertificate, trustedRoots } from "./check.ts";
+import type { CertificateKeeper } from "./keep.ts";
+import { seal } from "./sealed.ts";
+
+export interface CertificateDeps {
+  readonly self: string;
+  readonly store: Pick<Store, "facts">;
+  readonly machines: Machines;
+  readonly secrets: SecretKeeper;
+  readonly kept: CertificateKeeper;
+  readonly gatewaySocket: string;
+  members(): readonly MachineRecord[];
+  /** Runs `cert-issue` for a host, and waits for its end. */
+  issue(host: string, signal: AbortSignal, progress: (note: string) => void): Promise<void>;
+}
+
+const CHALLENGE_MS = 10_000;
+
+export function certificateHandlers(
+  deps: CertificateDeps,
+): Pick<Handlers, Extract<keyof Commands, `certificate.${string}`>> {
+  const { store, secrets, self } = deps;
+  const { facts } = store;
+  return {
+    async "certificate.order"({ names, staging, operation, dns }, { signal, progress }) {
+      const place = { namespace: CERTIFICATES, name: `c${operation.toLowerCase()}` };
+      const before = (await facts.get(secretKey(place)))?.value;
+      if (before?.certificate !== undefined)
+        return { certificate: before.certificate, sealed: { ...place, version: before.version } };
+      const by = `${operation}@${self}`;
+      const authority = await authorityOf({ facts });
+      const account = await accountOf({ facts, secrets }, staging, by);
+      const roots = [...(await trustedRoots()), ...(authority?.root === undefined ? [] : [authority.root])];
+      if (dns !== undefined) throw noProvider(dns.provider);
+      const issued = await orderCertificate(account, names, {
+        ...{ roots, signal, progress },
+        solver: overHttp(deps, operation, signal),
+      });
+      const { certificate, pem } = checkCertificate(issued, {
+        ...{ name: names[0] ?? "", now: new Date() },
+        ...{ method: "http-01", directory: account.directory },
+      });
+      return {
+        certificate,
+        sealed: await seal({ facts, secrets }, { name: place.name, pem, certificate, by }),
+      };
+    },
+    async "certificate.forget"({ sealed }) {
+      await secrets.remove({ namespace: CERTIFICATES, name: sealed });
+      return null;
+    },
+    "certificate.serve": async (_args, { signal }) => ({ served: await deps.kept.serve(signal) }),
+    async "certificate.challenge"(args, { signal }) {
+      await askChallenge(deps.gatewaySocket, args, signal);
+      return null;
+    },
+    async "certificate.ensure"({ hosts }, { signal, progress }) {
+      const issued: string[] = [];
+      for (const host of hosts) {
+        const records = (await facts.list("certificate")).map(({ value }) => value);
+        if (certificateFor(host, records) !== undefined) continue;
+        await deps.issue(host, signal, progress);
+        issued.push(host);
+      }
+      return { issued };
+    },
+  };
+}
+
+/** Every machine's gateway answers, whichever of them the authority asks. One that does not follow orders now is not asked by it either, or the order fails. */
+function overHttp({ machines, members }: CertificateDeps, order: string, signal: AbortSignal): Solver {
+  const tell = async (answers: readonly Answer[]): Promise<void> => {
+    const told = await Promise.allSettled(
+      members().map(({ id }) =>
+        machines.call(
+          id,
+          "certificate.challenge",
+          { order, answers: Object.fromEntries(answers.map(({ token, text }) => [token, text])) },
+          { timeoutMs: CHALLENGE_MS, signal },
+        ),
+      ),
+    );
+    const failed = told.flatMap((one) => (one.status === "rejected" ? [errorBody(one.reason)] : []));
+    if (failed.length < told.length) return;
+    throw new PloyzError({
+      code: "challenge_unreachable",
+      message: `no gateway answers the authority's challenge: ${failed[0]?.message ?? "there is none"}`,
+      hint: "check the gateways: ployzctl doctor",
+    });
+  };
+  return { kind: "http-01", present: tell, clear: () => tell([]) };
+}
+
+const noProvider = (provider: string): PloyzError =>
+  new PloyzError({
+    code: "dns_provider_unknown",
+    message: `no DNS provider is called ${provider}`,
+    hint: "ployzctl cert issue --help lists them",
+  });

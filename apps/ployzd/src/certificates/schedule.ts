@@ -1,0 +1,128 @@
+import { createHash } from "node:crypto";
+import { errorBody } from "@ployz/errors";
+import {
+  type CertificateRecord,
+  type Json,
+  type RenewalRecord,
+  renewalKey,
+  type Store,
+} from "@ployz/primitives/protocol";
+import type { Records } from "../state/records.ts";
+import { dueAt, pauseAfter } from "./due.ts";
+
+export interface ScheduleDeps {
+  readonly self: string;
+  readonly facts: Store["facts"];
+  readonly mirror: Pick<Records, "facts" | "onChange">;
+  readonly signal: AbortSignal;
+  issue(input: Json): Promise<void>;
+  log(error: unknown): void;
+}
+
+/** Looked at again after this time, whatever timers are worth on a machine that slept. */
+const LONGEST_MS = 3_600_000;
+
+/**
+ * Renews certificates. Every machine has the schedule; each waits a little on its own, and the first one takes the certificate's lease. The others see its result
+ * in the store, so that a failure too is everybody's last try. Resolves when the signal aborts.
+ */
+export async function scheduleRenewals(deps: ScheduleDeps): Promise<void> {
+  const { mirror, signal } = deps;
+  let wake = () => {};
+  const stopListening = mirror.onChange(() => wake());
+  const abort = () => wake();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    while (!signal.aborted) {
+      const next = soonest(mirror, deps.self);
+      const wait = next === undefined ? LONGEST_MS : next.at - Date.now();
+      if (next !== undefined && wait <= 0) {
+        await renew(next.record, deps);
+        continue;
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.min(wait, LONGEST_MS));
+        timer.unref();
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  } finally {
+    signal.removeEventListener("abort", abort);
+    stopListening();
+  }
+}
+
+type Due = { readonly record: CertificateRecord; readonly at: number };
+
+function soonest(mirror: ScheduleDeps["mirror"], self: string): Due | undefined {
+  const renewals = new Map(mirror.facts("renewal").map(({ value }) => [value.name, value]));
+  return mirror
+    .facts("certificate")
+    .flatMap(({ value: record }): readonly Due[] => {
+      if (record.removed === true || record.method === "import") return [];
+      const renewal = renewals.get(record.name);
+      const last = renewal !== undefined && renewal.of === record.fingerprint ? Date.parse(renewal.next) : 0;
+      return [{ record, at: Math.max(dueAt(record), last) + ownDelay(record, self) }];
+    })
+    .sort((a, b) => a.at - b.at)[0];
+}
+
+/** Up to a minute, or a hundredth of the lifetime. */
+function ownDelay({ notBefore, notAfter, fingerprint }: CertificateRecord, self: string): number {
+  const share = createHash("sha256").update(`${self} ${fingerprint}`).digest().readUInt16BE(0) / 0x1_0000;
+  return share * Math.min(60_000, (Date.parse(notAfter) - Date.parse(notBefore)) / 100);
+}
+
+async function renew(
+  record: CertificateRecord,
+  { self, facts, issue, log, signal }: ScheduleDeps,
+): Promise<void> {
+  const { name, names, fingerprint, dns, directory } = record;
+  const key = renewalKey(name);
+  const before = await facts.get(key).catch(() => undefined);
+  const failed = before?.value.of === fingerprint ? before.value.failures : 0;
+  let error: ReturnType<typeof errorBody> | undefined;
+  try {
+    await issue({
+      names: [name, ...names.filter((one) => one !== name)],
+      replaces: fingerprint,
+      ...(directory?.includes("acme-staging-v02.api.letsencrypt.org") && { staging: true }),
+      ...(dns !== undefined && { dns }),
+    });
+  } catch (cause) {
+    if (signal.aborted) return;
+    error = errorBody(cause);
+    log(cause);
+  }
+  // Another machine renews it now: its result is awaited, and asked for again after a while.
+  const failures = error === undefined || error.code === "scope_busy" ? failed : failed + 1;
+  const now = Date.now();
+  const value: RenewalRecord = {
+    ...{ name, of: fingerprint, at: new Date(now).toISOString(), machine: self },
+    ...(error !== undefined && error.code !== "scope_busy" && { error: error.message.slice(0, 1_000) }),
+    failures: error === undefined ? 0 : failures,
+    next: new Date(now + pauseAfter(Math.max(1, failures), record)).toISOString(),
+  };
+  const written = await facts.put(key, value, before?.revision ?? 0).catch(log);
+  // Without the store, or when another wrote it: the mirror tells, after a pause that does not busy the processor.
+  if (written?.ok !== true) await pause(PAUSE_MS, signal);
+  else await pause(SETTLE_MS, signal);
+}
+
+const PAUSE_MS = 10_000;
+/** The mirror follows the store. */
+const SETTLE_MS = 1_000;
+
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end, { once: true });
+  });
