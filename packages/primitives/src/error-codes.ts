@@ -126,7 +126,7 @@ export const ERRORS = defineErrors({
       certificate_missing: "The cluster has no such certificate, or no certificate is valid for the host.",
       certificate_in_use: "A route over TLS needs the certificate.",
       certificate_invalid: "The certificate or its key is refused; the message says why.",
-      dns_provider_missing: "A wildcard needs `--dns`: authorities prove it by DNS only.",
+      dns_provider_missing: "Authorities prove a wildcard by DNS only, and no DNS provider was named.",
       dns_provider_unknown: "No DNS provider has the name, or its secret lacks a field.",
     },
     failed: {

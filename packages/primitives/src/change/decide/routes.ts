@@ -36,7 +36,7 @@ function wildcardWithout(
   return {
     code: "certificate_missing",
     message: `${field}: no certificate is valid for ${route.host}`,
-    hint: `a wildcard is issued by hand: ployzctl cert issue '${route.host}' --dns PROVIDER --secret NAMESPACE/SECRET; or import one: ployzctl cert import`,
+    hint: `import one: ployzctl cert import '${route.host}' --cert FILE --key FILE`,
   };
 }
 
