@@ -169,7 +169,7 @@ async function openMachine(options: {
               storage,
               overcommitRatio: 1,
             },
-            ...{ keptPorts: {}, gatewayAddress: "127.0.0.1", mtu: 1420 },
+            ...{ keptPorts: {}, refuses: [], gatewayAddress: "127.0.0.1", mtu: 1420 },
           },
           args,
         ),

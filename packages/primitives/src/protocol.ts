@@ -32,6 +32,7 @@ export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/observation.ts";
 export type * from "./model/operation.ts";
 export { ALLOWED, CIDR, CLUSTER_ID, DATASET, DIGEST, ENDPOINT, PLACE, SERVER } from "./model/patterns.ts";
+export { RIGHTS, type Right } from "./model/rights.ts";
 export { isOfNamespace, type SecretRecord, secretKey } from "./model/secret.ts";
 export type { CertificateOrder } from "./participant/certificate-commands.ts";
 export type * from "./participant/commands.ts";

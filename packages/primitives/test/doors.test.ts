@@ -71,6 +71,7 @@ it("the other doors hold what their names promise", () => {
       "LIMITS",
       "LOOK",
       "PLACE",
+      "RIGHTS",
       "SERVER",
       "STREAM_PATH",
       "STREAM_PROTOCOL",

@@ -33,6 +33,7 @@ export const ERRORS = defineErrors({
       instance_not_started: "The instance never ran, so it has no exit code.",
       instance_busy: "The instance's folder cannot be removed: a file system is mounted in it.",
       instance_record_damaged: "The record of the instance cannot be read.",
+      root_refused: "The machine's configuration refuses programs that run, or may run, as root.",
       user_unknown: "The machine or the image has no such user.",
       mount_source_missing: "The path to mount does not exist on the machine.",
       stats_unavailable: "The instance has no resource counters.",

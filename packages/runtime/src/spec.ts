@@ -77,6 +77,21 @@ export function conflict(id: string): PloyzError {
   });
 }
 
+/** Whether the user is a number other than 0: what a name means in an image, only the image knows. */
+export function isNotRoot(user: string | undefined): boolean {
+  const [account = ""] = user?.split(":") ?? [];
+  return /^[0-9]+$/.test(account) && Number(account) > 0;
+}
+
+export function rootRefused(id: string): PloyzError {
+  return new PloyzError({
+    code: "root_refused",
+    message: `instance ${id} would run as root, or may, and this machine's configuration refuses that`,
+    hint: "set user to a number such as 1000, or remove root from policy.refuse of the machine's configuration",
+    details: { instance: id },
+  });
+}
+
 export function missing(id: string): PloyzError {
   return new PloyzError({
     code: "instance_missing",

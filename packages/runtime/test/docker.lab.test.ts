@@ -9,14 +9,14 @@ const wanted = process.env.PLOYZ_TEST_DOCKER !== "0";
 const engines = new Map<string, Engine>();
 
 const backend: Backend = {
-  async open(machine) {
+  async open(machine, options) {
     let engine = engines.get(machine.tag);
     if (engine === undefined) {
       engine = await startEngine(join(machine.dir, "docker"));
       engines.set(machine.tag, engine);
       await importBusybox(engine.docker);
     }
-    return openDockerRuntime({ socketPath: engine.socketPath, controlPorts: [4222] });
+    return openDockerRuntime({ socketPath: engine.socketPath, controlPorts: [4222], ...options });
   },
   program: (_machine, argv): Partial<InstanceSpec> => ({ image: IMAGE, command: argv }),
   close: async (machine) => engines.get(machine.tag)?.stop(),

@@ -11,7 +11,7 @@ import { type Backend, runtimeContract } from "./contract.ts";
 import { collect, type Machine, makeMachine, traces, writeFolder } from "./machine.ts";
 
 const backend: Backend = {
-  open: (machine) => openProcessRuntime(processOptions(machine)),
+  open: (machine, options) => openProcessRuntime({ ...processOptions(machine), ...options }),
   program: (_machine, argv) => ({ command: argv }),
   close: async () => {},
 };

@@ -18,6 +18,7 @@ it("takes an empty file", () => {
     zfsRoot: undefined,
     overcommitRatio: 1,
     retention: { last: 10, days: 7 },
+    refusedRights: [],
   });
 });
 
@@ -40,6 +41,8 @@ it.each([
   ["runtime = 'vm'", 'runtime: "vm" is neither docker nor process'],
   ["region = 'EU;x'", 'region: "EU;x" must be 1 to 63'],
   ["region = 'eu-'", "region"],
+  ["[policy]\nrefuse = ['rot']", 'policy.refuse.0: "rot" must be one of root'],
+  ["[policy]\nisolation = 'maybe'", 'policy.isolation: "maybe" must be one of on, off'],
   ["data_dir = '/var/lib/a b'", 'data_dir: "/var/lib/a b" must be an absolute path'],
   ["store_port = 4319", "transfer_port and store_port"],
   ['"a\\nb" = 1', "unknown field a\uFFFDb"],

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { readFileIfThere } from "@ployz/exec";
-import { ALLOWED } from "@ployz/primitives/protocol";
+import { ALLOWED, type Right } from "@ployz/primitives/protocol";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
 import { PloyzError } from "../error-codes.ts";
@@ -42,6 +42,8 @@ export interface Config {
   readonly natsServer: string | undefined;
   /** Whether a cluster that is made here keeps namespaces apart. */
   readonly isolation: boolean;
+  /** Rights that no workload gets on this machine. */
+  readonly refusedRights: readonly Right[];
 }
 
 /** Retention: keeps the last `last` ones, and all younger than `days`. */
@@ -99,6 +101,8 @@ export function parseConfig(text: string, path: string): ConfigFile {
     }
     if (error.keyword === "const") return []; // errors of one alternative; that of `anyOf` covers all
     const given = shown(error.data);
+    if (error.keyword === "enum")
+      return `${field}: ${given} must be one of ${error.params.allowedValues.join(", ")}`;
     if (error.keyword === "pattern")
       return `${field}: ${given} must be ${shapeOf(String(error.params.pattern))}`;
     if (error.keyword === "anyOf")
@@ -169,5 +173,6 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     gatewayMetrics: file.metrics?.gateway,
     natsServer: file.store?.server,
     isolation: file.policy?.isolation !== "off",
+    refusedRights: file.policy?.refuse ?? [],
   };
 }

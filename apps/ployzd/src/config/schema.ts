@@ -1,4 +1,4 @@
-import { CIDR, DATASET, PLACE, SERVER } from "@ployz/primitives/protocol";
+import { CIDR, DATASET, PLACE, RIGHTS, SERVER } from "@ployz/primitives/protocol";
 import { type Static, Type } from "typebox";
 import { HIGHEST_STORE_PORT } from "./store-ports.ts";
 
@@ -62,7 +62,10 @@ export const ConfigSchema = Type.Object(
     ),
     policy: Type.Optional(
       Type.Object(
-        { isolation: Type.Optional(Type.Union([Type.Literal("on"), Type.Literal("off")])) },
+        {
+          isolation: Type.Optional(Type.Enum(["on", "off"])),
+          refuse: Type.Optional(Type.Array(Type.Enum([...RIGHTS]), { uniqueItems: true })),
+        },
         { additionalProperties: false },
       ),
     ),

@@ -208,6 +208,7 @@ export async function openMember(
           draining: !takesNew(follower.known().machine.state),
           notStarted: adoption.failed,
           ...{ gatewayAddress: hostOf(config.gatewayListen), keptPorts: keptPorts(config) },
+          refuses: config.refusedRights,
           ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu },
         },
         args,

@@ -92,17 +92,18 @@ export async function openSubstrate(
   const controlPorts = [...overlayStorePorts(config.storePort), config.transferPort, config.joinPort];
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
   const images = openImageStore(paths.images);
+  const refuseRoot = config.refusedRights.includes("root");
   const runtime =
     machine.runtime === "docker"
       ? await openDockerRuntime({
-          ...{ socketPath: config.dockerSocket, controlPorts },
+          ...{ socketPath: config.dockerSocket, controlPorts, refuseRoot },
           imageId: (digest) => otherDigest(images, digest),
         })
       : await openProcessRuntime({
           root: paths.instances,
           runDir: paths.instancesRun,
           logDir: paths.instanceLogs,
-          controlPorts,
+          ...{ controlPorts, refuseRoot },
           hidden: [config.dataDir, config.runDir],
         });
 

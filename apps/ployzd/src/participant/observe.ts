@@ -1,6 +1,12 @@
 import { loadavg } from "node:os";
 import type { AdoptionReport } from "@ployz/primitives/client";
-import type { Commands, KeptPorts, MachineObservation, ObservedInstance } from "@ployz/primitives/protocol";
+import type {
+  Commands,
+  KeptPorts,
+  MachineObservation,
+  ObservedInstance,
+  Right,
+} from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { takenPorts } from "../host/listeners.ts";
 import { observed } from "./labels.ts";
@@ -20,6 +26,7 @@ export interface ObserveDeps {
   readonly overcommitRatio: number;
   readonly mtu: number;
   readonly keptPorts: KeptPorts;
+  readonly refuses: readonly Right[];
   /** Committed instances that did not start with the daemon, and why. */
   readonly notStarted: AdoptionReport["failed"];
 }
@@ -53,6 +60,7 @@ export async function observeMachine(
     load1: loadavg()[0] ?? 0,
     tcpPorts,
     keptPorts: deps.keptPorts,
+    refuses: deps.refuses,
     instances: list,
     problems: [
       ...(facts.limits ? [] : ["resource limits are not enforced here"]),

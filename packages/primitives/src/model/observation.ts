@@ -97,6 +97,8 @@ export const MachineObservation = object({
   tcpPorts: Type.Optional(list(count())),
   /** As its configuration says. Absent: a version from before 0.4. */
   keptPorts: Type.Optional(map(list(count()))),
+  /** Rights that its configuration refuses to workloads: see `RIGHTS`, and perhaps others of a newer version. */
+  refuses: Type.Optional(list(text())),
   instances: list(ObservedInstance),
   problems: list(text()),
 });

@@ -8,7 +8,17 @@ import { checkAddress } from "../network/addresses.ts";
 import { networkFaults } from "../network/faults.ts";
 import { architecture, memory } from "../process/host-facts.ts";
 import type { InstanceStatus, LogLine, LogOptions, NetworkSpec, Runtime } from "../runtime.ts";
-import { checkId, checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
+import {
+  checkId,
+  checkSpec,
+  conflict,
+  hasLabels,
+  instanceIdentity,
+  invalid,
+  isNotRoot,
+  missing,
+  rootRefused,
+} from "../spec.ts";
 import { containerOptions, identityLabel, type LastEnd, statusFrom } from "./container.ts";
 import { engine, engineUnless, statusOf } from "./errors.ts";
 import { attachToContainer } from "./exec.ts";
@@ -24,6 +34,8 @@ export interface DockerRuntimeOptions {
   readonly log?: { readonly maxBytes: number; readonly maxFiles: number };
   /** TCP ports of machines that no workload may reach. */
   readonly controlPorts?: readonly number[];
+  /** Start only containers whose user is a number other than 0: an image decides what a name means in it. Default: start any. */
+  readonly refuseRoot?: boolean;
   /** The engine's id of an image, by its manifest's digest. */
   readonly imageId?: (digest: string) => Promise<string | undefined>;
 }
@@ -95,6 +107,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
         throw invalid(spec.id, "bundle", "needs the process runtime; a container has an image");
       if (spec.image === undefined || spec.image === "") throw invalid(spec.id, "image", "is missing");
       checkAddress(network(), spec.address);
+      if (options.refuseRoot === true && !isNotRoot(spec.user)) throw rootRefused(spec.id);
       const image = (await images.resolve(spec.image))?.id ?? spec.image;
       const defaults = { image, labelPrefix: prefix, network: network().bridge, log };
       // 409: the name is taken; whether by the same instance, is compared below.
@@ -111,6 +124,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
     async start(id) {
       const found = await info(id);
       if (found === undefined) throw missing(id);
+      if (options.refuseRoot === true && !isNotRoot(found.Config.User)) throw rootRefused(id);
       const job = found.HostConfig.RestartPolicy?.Name !== "unless-stopped";
       const begun = !found.State.StartedAt.startsWith("0001-");
       if (!(job && begun)) await engineUnless([304], `start ${id}`, () => docker.getContainer(id).start());

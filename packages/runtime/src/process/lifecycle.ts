@@ -4,7 +4,7 @@ import { signalProcess, waitFor } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import { kill } from "../kill.ts";
 import type { InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
-import { missing } from "../spec.ts";
+import { missing, rootRefused } from "../spec.ts";
 import type { Cgroups } from "./cgroup.ts";
 import { makeRunFolder, removeRunFolder } from "./folder.ts";
 import { ensureNetns, killAll, removeNetns } from "./netns.ts";
@@ -32,6 +32,7 @@ export interface Instances {
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
   readonly hidden: readonly string[];
   readonly arch: "amd64" | "arm64";
+  readonly refuseRoot: boolean;
   /** @throws PloyzError `network_missing` */
   network(): Promise<NetworkSpec>;
 }
@@ -82,6 +83,7 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   // Without a supervisor nothing of it may run: two lives of one instance at once would be worse than none.
   await removeNetns(paths);
   const user = await instanceUser(spec);
+  if (machine.refuseRoot && user.uid === 0) throw rootRefused(paths.id);
   await ensureNetns(paths, await machine.network(), spec.address);
   const cgroup = await cgroups.ensure(paths.cgroup, spec.resources ?? {});
   await resetState(paths);

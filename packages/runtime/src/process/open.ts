@@ -42,6 +42,8 @@ export interface ProcessRuntimeOptions {
   readonly cgroupParent?: string;
   /** TCP ports of machines that no workload may reach. */
   readonly controlPorts?: readonly number[];
+  /** Start no instance with user id 0. Default: start it. */
+  readonly refuseRoot?: boolean;
   /** Folders that no workload may see, if they lie in /usr: nothing else of the machine is shown. */
   readonly hidden?: readonly string[];
 }
@@ -67,6 +69,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
       dir.startsWith("/usr/"),
     ),
     arch: architecture(arch()),
+    refuseRoot: options.refuseRoot === true,
     network: async () => {
       const network = await readNetwork(machine.layout);
       if (network !== undefined) return network;

@@ -5,7 +5,7 @@ import { collect, type Machine } from "../machine.ts";
 
 export interface Backend {
   /** Makes the machine ready; a second call is a restart of the caller over the same machine. */
-  open(machine: Machine): Promise<Runtime>;
+  open(machine: Machine, options?: { readonly refuseRoot?: boolean }): Promise<Runtime>;
   /** What makes a spec run `argv` on this backend with sh and busybox-like tools in reach. */
   program(machine: Machine, argv: readonly string[]): Partial<InstanceSpec>;
   close(machine: Machine): Promise<void>;

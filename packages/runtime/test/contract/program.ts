@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Bench, deadline } from "./bench.ts";
+import { type Bench, code, deadline } from "./bench.ts";
 
 /** What a program gets, and what it cannot exceed. */
 export function programCases(bench: Bench): void {
@@ -62,6 +62,25 @@ export function programCases(bench: Bench): void {
     const forks = "i=0; while [ $i -lt 60 ]; do i=$((i+1)); sleep 2 & done; echo all";
     expect((await runtime.exec("forks", ["sh", "-c", forks])).stdout).toBe("");
     await runtime.remove("forks");
+  });
+
+  test("a machine that refuses root starts nothing as root: not by number, not by name, not by an image's default", async () => {
+    const { backend, machine, sh } = bench;
+    const strict = await backend.open(machine, { refuseRoot: true });
+    await strict.ensureNetwork(machine.network);
+    const started = async (user: string | undefined) => {
+      const id = `as-${user?.replace(":", "-") ?? "default"}`;
+      const { user: _, ...program } = sh("sleep 1000");
+      await strict.create(machine.spec(id, { ...program, ...(user !== undefined && { user }) }));
+      const { state } = await strict.start(id);
+      return state;
+    };
+    for (const user of ["0", "0:1000", "00", "root"])
+      await expect(started(user), user).rejects.toSatisfy((e) => code(e) === "root_refused");
+    expect(await started("1000")).toBe("running");
+    if (strict.kind === "process") expect(await started(undefined)).toBe("running");
+    else await expect(started(undefined)).rejects.toSatisfy((e) => code(e) === "root_refused");
+    for (const { id } of await strict.list()) await strict.remove(id);
   });
 
   test("memory above the limit is refused by the kernel", async ({ skip }) => {

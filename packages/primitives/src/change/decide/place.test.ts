@@ -18,6 +18,7 @@ function host(id: string, more: Partial<Host> = {}): Host {
     promisableBytes: undefined,
     instances: 0,
     addressesFree: 253,
+    refuses: [],
     ...more,
   };
 }
@@ -33,6 +34,28 @@ test("the busier machine is chosen last; names break ties", () => {
     [2, "m3"],
     [3, "m1"],
   ]);
+});
+
+test.each([
+  ["docker", undefined, true],
+  ["docker", "app", true],
+  ["docker", "0:1000", true],
+  ["docker", "1000", false],
+  ["process", undefined, false],
+  ["process", "nobody", false],
+  ["process", "root:app", true],
+  ["process", "00", true],
+  ["process", "1000:0", false],
+] as const)("a machine that refuses root, %s, user %s: refused %s", (runtime, user, refused) => {
+  const placed = place(
+    { ...needs, runtime, user },
+    slots(1),
+    [],
+    [host("m1", { runtime, refuses: ["root"] })],
+  );
+  expect(placed.ok).toBe(!refused);
+  expect(JSON.stringify(placed).includes("policy.refuse")).toBe(refused);
+  expect(place({ ...needs, runtime, user }, slots(1), [], [host("m1", { runtime })]).ok).toBe(true);
 });
 
 test("the reason comes with each machine when none fits", () => {

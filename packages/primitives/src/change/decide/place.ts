@@ -1,6 +1,7 @@
 import type { Refusal } from "../../engine/types.ts";
 import type { JobSpec, ServiceSpec } from "../../model/commit.ts";
 import type { MachineRecord } from "../../model/machine.ts";
+import { mayBeRoot } from "../../model/rights.ts";
 import type { MachineFact } from "../observe/facts.ts";
 
 /** A machine as placement sees it; `instances` and `memoryFreeBytes` include the placements so far. */
@@ -16,6 +17,8 @@ export type Host = {
   /** Bytes that may still be promised to volumes, after the placements so far; absent: no volumes there. */
   promisableBytes: number | undefined;
   readonly cpus: number;
+  /** Rights that its configuration refuses to workloads. */
+  readonly refuses: readonly string[];
   instances: number;
   /** Addresses of its subnet that are free, after the placements so far. */
   addressesFree: number;
@@ -29,6 +32,7 @@ export type Needs = {
   readonly memoryBytes: number;
   /** The share of CPUs that it is limited to; 0: not limited. */
   readonly cpus: number;
+  readonly user?: string | undefined;
   /** The only machine that it may be on, and why. */
   readonly only?: { readonly machine: string; readonly why: string } | undefined;
   /** Machines that it may not be on. */
@@ -57,6 +61,7 @@ export function needsOf(spec: ServiceSpec | JobSpec): Needs {
     constraints: spec.constraints,
     memoryBytes: spec.resources?.memoryBytes ?? 0,
     cpus: spec.resources?.cpus ?? 0,
+    user: spec.user,
   };
 }
 
@@ -70,6 +75,7 @@ export function hostsOf(machines: readonly MachineFact[]): readonly Host[] {
     unreachable: observation === undefined ? (error?.message ?? "it does not answer") : undefined,
     closed: closedOf(record.state, observation?.draining),
     cpus: Math.max(1, observation?.cpus ?? 1),
+    refuses: observation?.refuses ?? [],
     memoryFreeBytes: observation?.memoryFreeBytes ?? 0,
     promisableBytes:
       observation?.storage && observation.storage.promisableBytes - observation.storage.promisedBytes,
@@ -111,6 +117,10 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
   // The engine refuses a limit above what the machine has.
   if (needs.runtime === "docker" && needs.cpus > host.cpus)
     return `has ${host.cpus} CPUs, ${needs.cpus} needed`;
+  if (host.refuses.includes("root") && mayBeRoot(needs.runtime, needs.user))
+    return needs.runtime === "docker" && needs.user === undefined
+      ? "refuses root (policy.refuse), which an image may run as: set user to a number"
+      : `refuses root (policy.refuse), and user is ${JSON.stringify(needs.user)}: set it to the number of another`;
   if (host.addressesFree <= 0) return "no address of its subnet is free";
   if (needs.newVolumeBytes !== undefined) {
     if (host.promisableBytes === undefined) return "has no ZFS for volumes (storage.zfs_root)";
