@@ -3,6 +3,7 @@ import { warningsOf } from "../engine/warnings.ts";
 import type { Commit, Instance, Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import type { Wish } from "./decide/desired.ts";
+import { guardRoutes } from "./decide/routes.ts";
 import type { ChangeFacts } from "./observe/facts.ts";
 import { planChange } from "./plan/plan.ts";
 import type { ChangeSummary, NextVolume, ServiceSummary, VolumeSummary } from "./plan/summary.ts";
@@ -36,7 +37,7 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts, Sent
     plan: (input, facts, operation) => planChange(given.name, wish(input, facts), facts, operation),
     steps,
 
-    commit(_input, _facts, { basis, summary }, { operation, at, by, output }) {
+    commit(_input, facts, { basis, summary }, { operation, at, by, output }) {
       const { namespace, next } = summary;
       const started = next.start.map(({ reserve, ...instance }): Instance => {
         const { address } = output(reserve, "reserve");
@@ -67,7 +68,8 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts, Sent
         ...(next.lineage && { lineage: next.lineage }),
       };
       const expected = basis.find(({ key }) => key === `commit.${namespace}`)?.revision ?? 0;
-      return { kind: "namespace", commit, expected };
+      const guard = guardRoutes(commit, facts);
+      return { kind: "namespace", commit, expected, ...(guard && { guard }) };
     },
 
     result(_input, { summary, settle, warnings: foreseen }, { revision, output, took }) {

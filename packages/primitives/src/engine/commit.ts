@@ -1,8 +1,10 @@
+import type { ErrorBody } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
 import { isFactKey } from "../model/facts.ts";
 import type { PointSummary } from "../model/journal.ts";
 import type { Store } from "../ports/store.ts";
 import { hashJson } from "./canonical.ts";
+import { takeTurn } from "./guard.ts";
 import { Interrupted, isUnavailable } from "./interrupted.ts";
 import { rideStore } from "./retry.ts";
 import type { Session } from "./session.ts";
@@ -21,7 +23,8 @@ export function pointSummary(point: CommitPoint): PointSummary {
 
 export type CommitOutcome =
   | { readonly kind: "committed"; readonly revision: number }
-  | { readonly kind: "conflict" };
+  | { readonly kind: "conflict" }
+  | { readonly kind: "refused"; readonly refusal: ErrorBody };
 
 /**
  * Writes the commit point once. Retries while the store does not answer; then fails with `Interrupted` `commit_unknown`, and
@@ -32,15 +35,31 @@ export async function commitOnce(session: Session, point: CommitPoint): Promise<
   const { store } = session.ports;
   keeper.ride(true);
   try {
-    return await rideStore({ clock, rideMs: limits.storeRideMs }, async () =>
-      // A replaced holder must not commit work that its successor may be undoing. Only a renewal proves that it was not replaced.
-      (await keeper.ensure()) ? write(store, point) : settled(session, point),
-    );
+    return await rideStore({ clock, rideMs: limits.storeRideMs }, async () => {
+      const endTurn = await takeTurn(session, point);
+      try {
+        // A replaced holder must not commit work that its successor may be undoing. Only a renewal proves that it was not replaced.
+        if (!(await keeper.ensure())) return await settled(session, point);
+        return (await refused(session, point)) ?? (await write(store, point));
+      } finally {
+        await endTurn();
+      }
+    });
   } catch (error) {
     throw isUnavailable(error) ? unknown(journal.operation, error) : error;
   } finally {
     keeper.ride(false);
   }
+}
+
+/** After an append whose answer was lost the commit may stand already: then it is not refused any more. */
+async function refused(session: Session, point: CommitPoint): Promise<CommitOutcome | undefined> {
+  if (point.kind !== "namespace" || point.guard === undefined) return undefined;
+  const { store } = session.ports;
+  const refusal = point.guard((await store.commits.heads()).map(({ value }) => value));
+  if (refusal === undefined) return undefined;
+  const revision = await findCommit(store, session.journal.operation, pointSummary(point));
+  return revision === undefined ? { kind: "refused", refusal } : { kind: "committed", revision };
 }
 
 async function write(store: Store, point: CommitPoint): Promise<CommitOutcome> {

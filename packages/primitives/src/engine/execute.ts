@@ -84,6 +84,7 @@ async function commit(session: Session, input: Json, facts: unknown): Promise<nu
     await journal.append({ type: "committing", point: pointSummary(point) });
     if (session.signal.aborted) throw abortedError();
     const outcome = await commitOnce(session, point);
+    if (outcome.kind === "refused") return { ...outcome.refusal, operationId: operation };
     if (outcome.kind === "conflict") throw conflictError(operation, point);
     await journal.append({ type: "committed", revision: outcome.revision }).catch((error: unknown) => {
       // The commit is in the store, where a later run finds it: only the settle steps are left to that run.

@@ -57,7 +57,16 @@ export interface StepDef<Ports, Args extends Json, Out extends Json, K extends K
 
 /** The write that is an operation's one point of no return. */
 export type CommitPoint =
-  | { readonly kind: "namespace"; readonly commit: Commit; readonly expected: number }
+  | {
+      readonly kind: "namespace";
+      readonly commit: Commit;
+      readonly expected: number;
+      /**
+       * Of a commit that takes what no other namespace may have. Called with every namespace's last commit, while no other guarded commit is written;
+       * a refusal undoes the operation. Pure.
+       */
+      readonly guard?: (heads: readonly Commit[]) => ErrorBody | undefined;
+    }
   | FactPoint;
 
 type FactPoint = {

@@ -60,6 +60,41 @@ function takenRoute(field: string, route: RouteSpec, { others }: ChangeFacts): R
   return undefined;
 }
 
+/** Refuses routes that another namespace has taken since the plan was made. `undefined`: the commit takes no route. */
+export function guardRoutes(
+  { namespace, routes }: Pick<Commit, "namespace" | "routes">,
+  { head, others }: ChangeFacts,
+): ((heads: readonly Commit[]) => Refusal | undefined) | undefined {
+  const keys = (commit: Commit | undefined) => new Set(commit?.routes.map(routeKey));
+  const had = keys(head?.commit);
+  const added = routes.filter((route) => !had.has(routeKey(route)));
+  if (added.length === 0) return undefined;
+  return (heads) => {
+    for (const commit of heads) {
+      if (commit.namespace === namespace) continue;
+      const known = keys(others.find((other) => other.commit.namespace === commit.namespace)?.commit);
+      const since = commit.routes.filter((route) => !known.has(routeKey(route)));
+      for (const theirs of since) {
+        const mine = added.find((route) =>
+          clashes(route, theirs, commit.allowRoutesFrom?.includes(namespace)),
+        );
+        if (mine === undefined) continue;
+        return {
+          code: "route_taken",
+          message: `services.${mine.service}.routes: ${mine.kind === "http" ? mine.host : `TCP port ${mine.listen}`} was taken by ${commit.namespace}/${theirs.service} meanwhile`,
+          hint: `choose another, or remove the route of ${commit.namespace} first`,
+          details: { owner: commit.namespace },
+        };
+      }
+    }
+    return undefined;
+  };
+}
+
+const clashes = (one: CommittedRoute, other: CommittedRoute, consent = false): boolean =>
+  routeKey(one) === routeKey(other) ||
+  (!consent && one.kind === "http" && other.kind === "http" && overlaps(one.host, other.host));
+
 /** When this namespace took the host: the id of the operation, which sorts by time. Commits from before 0.4 do not say. */
 const tookAt = ({ since = "" }: CommittedRoute): string => since;
 
