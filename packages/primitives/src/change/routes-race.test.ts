@@ -33,7 +33,7 @@ test.each([
   },
 );
 
-test("hosts beside each other, and what the owner allows meanwhile, are both committed", async () => {
+test("hosts beside each other are both committed, and so are those that their owner allows", async () => {
   const world = await emptyWorld();
   await Promise.all([
     deploy(world, routed('host = "a.example.test"'), "first"),
