@@ -26,6 +26,18 @@ const SIGNALS = {
   SIGKILL: "-k",
 } as const;
 
+/** As systemd gives it to services. */
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Every service inherits it: nothing of the operator's shell, except what is meant for Ployz. */
+const serviceEnvironment = (env: NodeJS.ProcessEnv): Readonly<Record<string, string>> => ({
+  PATH,
+  LANG: "C.UTF-8",
+  ...Object.fromEntries(
+    Object.entries(env).flatMap(([name, value = ""]) => (name.startsWith("PLOYZ_") ? [[name, value]] : [])),
+  ),
+});
+
 /** Services under a detached s6-svscan(8), for machines without systemd. */
 export function s6Host({ dir, logDir }: S6Options): ServiceHost {
   const home = (name: string) => join(dir, name);
@@ -54,7 +66,10 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
       });
     }
     if (await answers()) return;
-    await spawnDetached(scanner, ["-t0", dir], { logFile: join(logDir, "supervisor.log") });
+    await spawnDetached(scanner, ["-t0", dir], {
+      logFile: join(logDir, "supervisor.log"),
+      env: serviceEnvironment(process.env),
+    });
     await waitFor("s6-svscan to answer", async () => ((await answers()) ? true : undefined), {
       timeoutMs: 5_000,
     });

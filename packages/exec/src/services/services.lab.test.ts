@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { openServiceHost, type ServiceHost, type ServiceSpec, stopS6, waitFor } from "../index.ts";
+import { openServiceHost, run, type ServiceHost, type ServiceSpec, stopS6, waitFor } from "../index.ts";
 
 let dir: string;
 let host: ServiceHost;
@@ -76,3 +76,45 @@ it("stops, starts and removes, each twice", async () => {
   expect(await host.status("sleeper")).toEqual({ state: "absent" });
   expect(await host.list()).toEqual([]);
 });
+
+it("services get no variable, search path or open file of the shell that starts the first one", async () => {
+  const root = join(import.meta.dirname, "../..");
+  await mkdir(join(root, "dist"), { recursive: true });
+  const built = await mkdtemp(join(root, "dist/.services-"));
+  try {
+    await run(
+      "node_modules/.bin/tsup",
+      ["src/index.ts", "--no-config", "--silent", "--format", "esm", "--out-dir", built],
+      {
+        cwd: root,
+        timeoutMs: 60_000,
+      },
+    );
+    const options = JSON.stringify({ kind: "s6", dir: join(dir, "scan"), logDir: join(dir, "log") });
+    const spec = JSON.stringify({
+      ...sleeper,
+      argv: ["sh", "-c", "env; ls -l /proc/$$/fd; echo all; exec sleep 300"],
+    });
+    const program = join(built, "start.mjs");
+    await writeFile(
+      program,
+      `import { openServiceHost } from "./index.js";\nawait (await openServiceHost(${options})).ensure(${spec});\n`,
+    );
+    const shell = 'exec 251</etc/passwd; AWS_SECRET=x PLOYZ_REGION=eu PATH=/tmp/evil:$PATH exec "$0" "$@"';
+    await run("bash", ["-c", shell, process.execPath, program], { timeoutMs: 60_000 });
+    const log = await waitFor(
+      "the log",
+      async () => {
+        const text = await readFile(join(dir, "log/sleeper/current"), "utf8").catch(() => "");
+        return text.includes("all") ? text : undefined;
+      },
+      { timeoutMs: 10_000 },
+    );
+    expect(log).not.toMatch(/AWS_SECRET|evil|passwd/);
+    expect(log).toMatch(/PATH=\/usr\/local\/sbin:.*:\/bin$/m);
+    expect(log).toContain("PLOYZ_REGION=eu");
+    expect(log).toContain("WORD=it's");
+  } finally {
+    await rm(built, { recursive: true });
+  }
+}, 90_000);
