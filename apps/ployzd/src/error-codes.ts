@@ -56,6 +56,7 @@ export const ERRORS = defineErrors({
   },
   ssh: {
     precondition: {
+      ssh_host_key_revoked: "A known_hosts file has revoked the host's key (@revoked).",
       ssh_host_key_changed: "The host's key differs from known_hosts.",
     },
   },

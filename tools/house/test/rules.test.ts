@@ -279,3 +279,11 @@ describe("error codes", () => {
     expect(errorPage(repository), "pnpm --filter @ployz/house errors").toBe(page);
   }, 120_000);
 });
+
+test("workflows name each action by its commit: a tag can be moved", () => {
+  const uses = repository.files
+    .filter(({ path }) => path.startsWith(".github/workflows/"))
+    .flatMap(({ text }) => text.split("\n").filter((line) => /\buses:/.test(line)));
+  expect(uses.length).toBeGreaterThan(5);
+  for (const line of uses) expect(line).toMatch(/uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+});

@@ -26,6 +26,38 @@ it("finds plain, listed, ported and hashed names", () => {
   expect(keysFor(file, "m2", 22)).toEqual(["CCC"]);
 });
 
+it.each([
+  ["*.example.test ssh-ed25519 K", "a.example.test", true],
+  ["*.example.test ssh-ed25519 K", "aXexample.test", false],
+  ["*.example.test,!b.example.test ssh-ed25519 K", "b.example.test", false],
+  ["m? ssh-ed25519 K", "m1", true],
+  ["m? ssh-ed25519 K", "m10", false],
+  ["* ssh-ed25519 K", "anything", true],
+  ["M1 ssh-ed25519 K", "m1", true],
+  ["# * ssh-ed25519 K", "m1", false],
+  ["@revoked * ssh-ed25519 K", "m1", false],
+  ["@cert-authority * ssh-ed25519 K", "m1", false],
+])("%s lists %s: %s", (line, host, listed) => {
+  expect(keysFor(line, host, 22)).toEqual(listed ? ["K"] : []);
+});
+
+it("a revoked key is refused although it is listed, and an authority's key is no host's", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "ployz-known-"));
+  const [path, more] = [join(dir, "known_hosts"), join(dir, "more")];
+  const text = ed.toString("base64");
+  try {
+    await writeFile(path, `m1 ssh-ed25519 ${text}\n@cert-authority *.ca.test ssh-ed25519 ${text}\n`);
+    await writeFile(more, `@revoked m* ssh-ed25519 ${text}\n`);
+    expect(await checkHostKey([path], "m1", 22, ed)).toBe("known");
+    expect(await checkHostKey([path, more], "m1", 22, ed)).toBe("revoked");
+    expect(await checkHostKey([path, more], "m2", 22, ed)).toBe("revoked");
+    expect(await checkHostKey([path, more], "m1", 22, key("ssh-rsa", "two"))).toBe("unknown");
+    expect(await checkHostKey([path], "a.ca.test", 22, ed)).toBe("certified");
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
 it("tells a new host from one whose key has changed", async () => {
   const dir = await mkdtemp(join(tmpdir(), "ployz-known-"));
   const path = join(dir, "known_hosts");

@@ -26,7 +26,7 @@ export interface SshConnection {
 const KNOWN_HOSTS = ["/root/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"];
 const CONNECT_MS = 10_000;
 
-/** @throws PloyzError `ssh_unreachable`, `ssh_auth_failed`, `ssh_host_key_unknown`, `ssh_host_key_changed`, `ssh_identity_invalid`. */
+/** @throws PloyzError `ssh_unreachable`, `ssh_auth_failed`, `ssh_host_key_unknown`, `ssh_host_key_changed`, `ssh_host_key_revoked`, `ssh_identity_invalid`. */
 export async function connectSsh(
   target: RemoteTarget,
   credentials: SshCredentials,
@@ -42,6 +42,15 @@ export async function connectSsh(
     hostKey = fingerprint(key);
     const verdict = await checkHostKey(KNOWN_HOSTS, target.host, target.port, key);
     if (verdict === "known") return true;
+    if (verdict === "revoked") {
+      refused = new PloyzError({
+        code: "ssh_host_key_revoked",
+        message: `${where}: known_hosts has revoked its host key ${hostKey}`,
+        hint: "someone may have stolen the key: give the machine another one (ssh-keygen -A after removing /etc/ssh/ssh_host_*)",
+        details: { fingerprint: hostKey },
+      });
+      return false;
+    }
     if (verdict === "changed") {
       refused = new PloyzError({
         code: "ssh_host_key_changed",
@@ -58,7 +67,7 @@ export async function connectSsh(
     }
     refused = new PloyzError({
       code: "ssh_host_key_unknown",
-      message: `${where}: unknown host key ${hostKey}`,
+      message: `${where}: unknown host key ${hostKey}${verdict === "certified" ? "; known_hosts has an authority for it, whose certificates ployzd does not check" : ""}`,
       hint: "compare it with the machine's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then use --accept-new-host-key",
       details: { fingerprint: hostKey, host: target.host },
     });

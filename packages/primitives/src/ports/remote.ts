@@ -40,7 +40,7 @@ export type RemoteFacts = {
 /**
  * One machine over SSH. Filled by ployzd (ssh2) per request, with the operator's credentials closed over: they are never part of an
  * operation's input, plan or journal. Errors: `ssh_unreachable`, `ssh_auth_failed`, `ssh_host_key_unknown`
- * (`details.fingerprint`), `ssh_host_key_changed`, `remote_failed` (`details.stderr`).
+ * (`details.fingerprint`), `ssh_host_key_changed`, `ssh_host_key_revoked`, `remote_failed` (`details.stderr`).
  */
 export interface Remote {
   /** Reads the machine: system, packages, Ployz. */
