@@ -281,6 +281,7 @@ describe("error codes", () => {
 });
 
 test("workflows name each action by its commit: a tag can be moved", () => {
+  const repository = readRepository(join(import.meta.dirname, "..", "..", ".."));
   const uses = repository.files
     .filter(({ path }) => path.startsWith(".github/workflows/"))
     .flatMap(({ text }) => text.split("\n").filter((line) => /\buses:/.test(line)));

@@ -29,7 +29,7 @@ const SIGNALS = {
 /** As systemd gives it to services. */
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** Every service inherits it: nothing of the operator's shell, except what is meant for Ployz. */
+/** Every service inherits it: nothing of the operator's shell but the variables of Ployz. */
 const serviceEnvironment = (env: NodeJS.ProcessEnv): Readonly<Record<string, string>> => ({
   PATH,
   LANG: "C.UTF-8",
