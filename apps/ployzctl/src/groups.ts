@@ -6,6 +6,7 @@ export const GROUPS: readonly Group[] = [
     title: "Run",
     nouns: {
       deploy: undefined,
+      compose: "Convert Compose files",
       ps: undefined,
       logs: undefined,
       exec: undefined,

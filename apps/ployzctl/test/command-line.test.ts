@@ -60,7 +60,7 @@ describe("mistakes, with exit code 2", () => {
     [["status", "extra"], 'unexpected argument: "extra"', "ployzctl status"],
     [["logs", "a", "--tail", "many"], '--tail: "many" is not a number', ""],
     [["deploy", "-f"], "--file needs a value", "ployzctl deploy --help"],
-    [["deploy", "-f", "a", "-f", "b"], "--file is given more than once", ""],
+    [["deploy", "--namespace", "a", "--namespace", "b"], "--namespace is given more than once", ""],
     [["daemon", "install", "--runtime", "podman"], '--runtime: "podman" must be one of docker, host', ""],
     [["status", "--timeout", "soon"], '--timeout: "soon" is not a duration', ""],
   ])("%j", async (argv, message, hint) => {

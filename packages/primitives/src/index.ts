@@ -57,7 +57,13 @@ export { machineUpdate } from "./machine-update/index.ts";
 export type { MachineUpdateInput } from "./machine-update/input.ts";
 export type { MachineUpdatePorts, UpdateSource } from "./machine-update/observe.ts";
 export type { NormalManifest } from "./manifest/normalise.ts";
-export { bundlePaths, checkManifest, type ManifestResult, parseManifest } from "./manifest/parse.ts";
+export {
+  bundlePaths,
+  checkManifest,
+  type ManifestResult,
+  parseManifest,
+  readDocument,
+} from "./manifest/parse.ts";
 export { renderManifest } from "./manifest/render.ts";
 export { type Manifest, ManifestSchema } from "./manifest/schema.ts";
 export type { EvacuationSummary } from "./membership/evacuations.ts";

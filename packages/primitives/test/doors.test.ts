@@ -34,6 +34,7 @@ it("the first door runs operations, and shows no internals", () => {
       "namespaceRm",
       "parseManifest",
       "promote",
+      "readDocument",
       "register",
       "renderManifest",
       "restart",

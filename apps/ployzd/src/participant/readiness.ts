@@ -6,6 +6,8 @@ import type { Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 
 const ATTEMPT_MS = 2_000;
+/** Of one run of a program. */
+const PROGRAM_MS = 30_000;
 const LOG_LINES = 20;
 const LOOK_MS = 150;
 const LOG_MS = 5_000;
@@ -70,10 +72,7 @@ export async function awaitReady(
       if (settling !== undefined && now - settling >= ready.settleMs) return { readyMs: Math.round(since()) };
       why = `it did not run for ${ready.settleMs} ms`;
     } else {
-      const port = args.ports[ready.port] ?? 0;
-      const answer = await (ready.kind === "http"
-        ? askHttp(args.address, port, ready.path, Math.min(ATTEMPT_MS, left))
-        : askTcp(args.address, port, Math.min(ATTEMPT_MS, left)));
+      const answer = await ask(runtime, { ...args, ready }, { left, signal });
       // The answer came from this process, not from one that just ended.
       if (answer === undefined && (await look())) return { readyMs: Math.round(since()) };
       // An attempt cut off by the deadline is less informative than the answer before it.
@@ -106,7 +105,40 @@ function firstLife(runtime: Runtime, id: string): () => Promise<boolean> {
   };
 }
 
+type Args = Commands["instance.ready"]["args"];
+
 /** `undefined`: ready. Otherwise the reason. */
+function ask(
+  runtime: Runtime,
+  { id, address, ports, ready }: Args & { readonly ready: Exclude<Args["ready"], { kind: "running" }> },
+  { left, signal }: { readonly left: number; readonly signal: AbortSignal },
+): Promise<string | undefined> {
+  const ms = Math.min(ATTEMPT_MS, left);
+  if (ready.kind === "exec") return askProgram(runtime, { id, argv: ready.argv }, { ms: left, signal });
+  const port = ports[ready.port] ?? 0;
+  return ready.kind === "http" ? askHttp(address, port, ready.path, ms) : askTcp(address, port, ms);
+}
+
+async function askProgram(
+  runtime: Runtime,
+  { id, argv }: { readonly id: string; readonly argv: readonly string[] },
+  { ms, signal }: { readonly ms: number; readonly signal: AbortSignal },
+): Promise<string | undefined> {
+  const name = argv.join(" ").slice(0, 60);
+  try {
+    const { exitCode, stdout, stderr } = await runtime.exec(id, argv, {
+      ...{ signal, timeoutMs: Math.max(1, Math.min(PROGRAM_MS, ms)) },
+    });
+    const [said = ""] = `${stderr}\n${stdout}`.trim().split("\n");
+    return exitCode === 0
+      ? undefined
+      : `${name} ended with exit code ${exitCode}${said === "" ? "" : `: ${said.slice(0, 200)}`}`;
+  } catch (error) {
+    signal.throwIfAborted();
+    return `${name}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
 function askHttp(host: string, port: number, path: string, timeoutMs: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const asking = request(

@@ -39,6 +39,10 @@ function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJ
     ...checkWorkloadBounds(at, spec),
     ...checkDuration([...at, "stop_grace"], spec.stop_grace),
   ];
+  if (spec.env_file !== undefined)
+    refusals.push(
+      invalid([...at, "env_file"], "is read by `ployzctl deploy` only", "put its values into `env`"),
+    );
   if (spec.image === undefined && spec.bundle === undefined)
     refusals.push(invalid(at, "needs an `image` (a container) or a `bundle` (a host process)"));
   if (spec.image !== undefined && spec.bundle !== undefined)
@@ -64,12 +68,22 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
   const { ready } = service;
   if (ready !== undefined) {
     const where = [...at, "ready"];
-    if ([ready.http, ready.tcp, ready.settle].filter((check) => check !== undefined).length !== 1)
-      refusals.push(invalid(where, "needs either `http` (a path), `tcp = true` or `settle` (a duration)"));
-    if (ready.settle === undefined) refusals.push(...checkPort(where, ready.port, service));
+    if ([ready.http, ready.tcp, ready.exec, ready.settle].filter((check) => check !== undefined).length !== 1)
+      refusals.push(
+        invalid(
+          where,
+          "needs either `http` (a path), `tcp = true`, `exec` (a program) or `settle` (a duration)",
+        ),
+      );
+    if (ready.exec?.[0] === "") refusals.push(invalid([...where, "exec", 0], "must not be empty"));
+    if (ready.settle === undefined && ready.exec === undefined)
+      refusals.push(...checkPort(where, ready.port, service));
     else if (ready.port !== undefined)
       refusals.push(invalid([...where, "port"], "is for `http` and `tcp` only", "leave `port` out"));
-    else if ((durationMs(ready.settle) ?? 0) >= (durationMs(ready.timeout ?? "") ?? DEFAULTS.readyTimeoutMs))
+    else if (
+      ready.settle !== undefined &&
+      (durationMs(ready.settle) ?? 0) >= (durationMs(ready.timeout ?? "") ?? DEFAULTS.readyTimeoutMs)
+    )
       refusals.push(invalid([...where, "settle"], "must be shorter than `timeout`", "raise `timeout`"));
     refusals.push(
       ...checkDuration([...where, "settle"], ready.settle),

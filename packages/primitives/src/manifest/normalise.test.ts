@@ -42,6 +42,14 @@ test("a port need not be named where there is only one", () => {
   expect(ready).toMatchObject({ kind: "http", port: "http" });
 });
 
+test("readiness by a program", () => {
+  expect(spec('ready = { exec = ["pg_isready"], timeout = "1m" }').ready).toEqual({
+    kind: "exec",
+    argv: ["pg_isready"],
+    timeoutMs: 60_000,
+  });
+});
+
 test("another order of fields is the same specification", () => {
   const one = spec(
     'env = { A = "1", B = "2" }\nports = { a = 1, b = 2 }\nroutes = [{ host = "x", port = "a" }, { host = "y", port = "b" }]',

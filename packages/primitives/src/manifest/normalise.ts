@@ -109,6 +109,7 @@ function normalReady(service: ManifestService, ports: Readonly<Record<string, nu
   const timeoutMs = ms(ready?.timeout, DEFAULTS.readyTimeoutMs);
   if (ready === undefined || ready.settle !== undefined)
     return { kind: "running", settleMs: ms(ready?.settle, DEFAULTS.settleMs), timeoutMs };
+  if (ready.exec !== undefined) return { kind: "exec", argv: ready.exec, timeoutMs };
   const port = portName(ready.port, ports);
   return ready.http === undefined
     ? { kind: "tcp", port, timeoutMs }

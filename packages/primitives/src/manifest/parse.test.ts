@@ -112,6 +112,21 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
     /^services\.web\.ready: needs either/,
   ],
   [
+    "a program beside another check",
+    `${web}ready = { exec = ["true"], settle = "1s" }`,
+    /^services\.web\.ready: needs either/,
+  ],
+  [
+    "an empty program",
+    `${web}ready = { exec = [""] }`,
+    /^services\.web\.ready\.exec\[0\]: must not be empty/,
+  ],
+  [
+    "a file of variables that ployzctl has not read",
+    `${web}env_file = "x"`,
+    /^services\.web\.env_file: is read by/,
+  ],
+  [
     "settling for longer than the time-out",
     `${web}ready = { settle = "31s" }`,
     /^services\.web\.ready\.settle: must be shorter than `timeout`/,

@@ -14,17 +14,27 @@ export type ManifestResult =
 
 /** Reads a manifest. Pure; every refusal has code `invalid_input` and names its field, or the line and column of a syntax error. */
 export function parseManifest(text: string, format: "toml" | "json"): ManifestResult {
+  const read = readDocument(text, format);
+  return read.ok ? checkManifest(read.document) : read;
+}
+
+/** The text as data, not checked yet: `checkManifest` does that. */
+export function readDocument(
+  text: string,
+  format: "toml" | "json",
+):
+  | { readonly ok: true; readonly document: Json }
+  | { readonly ok: false; readonly refusals: readonly Refusal[] } {
   const bytes = bytesOf(text);
   if (bytes > LIMITS.manifest)
     return refused(`the manifest has ${bytes} bytes; at most ${LIMITS.manifest} are read`);
-  let document: Json;
   try {
     // The round trip makes plain JSON of TOML's dates and non-finite numbers, which no field takes.
-    document = JSON.parse(format === "toml" ? JSON.stringify(parseToml(text)) : text) as Json;
+    const json = format === "toml" ? JSON.stringify(parseToml(text)) : text;
+    return { ok: true, document: JSON.parse(json) as Json };
   } catch (error) {
     return syntaxError(error, text, format);
   }
-  return checkManifest(document);
 }
 
 const validateShape = shapeChecker(ManifestSchema);
@@ -48,11 +58,11 @@ export function bundlePaths(manifest: Manifest): Readonly<Record<string, string>
   );
 }
 
-function refused(message: string, hint?: string): ManifestResult {
-  return { ok: false, refusals: [invalid([], message, hint)] };
+function refused(message: string, hint?: string) {
+  return { ok: false as const, refusals: [invalid([], message, hint)] };
 }
 
-function syntaxError(error: unknown, text: string, format: "toml" | "json"): ManifestResult {
+function syntaxError(error: unknown, text: string, format: "toml" | "json") {
   if (error instanceof TomlError) {
     const reason = error.message.split("\n")[0]?.replace(/^Invalid TOML document: /, "") ?? "";
     return refused(`line ${error.line}, column ${error.column}: ${reason}`, "the file is not valid TOML");

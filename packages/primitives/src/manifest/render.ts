@@ -109,6 +109,7 @@ function renderReady(ready: Readiness | undefined) {
     const asDefault = settleMs === DEFAULTS.settleMs && !timeout;
     return asDefault ? {} : { ready: { settle: formatDuration(settleMs), ...timeout } };
   }
+  if (ready.kind === "exec") return { ready: { exec: [...ready.argv], ...timeout } };
   if (ready.kind === "tcp") return { ready: { tcp: true, port: ready.port, ...timeout } };
   return { ready: { http: ready.path, port: ready.port, ...timeout } };
 }

@@ -124,18 +124,26 @@ const ready = Type.Object(
       Type.String({ pattern: patterns.PROBE_PATH, description: "Path that must answer with 2xx or 3xx." }),
     ),
     tcp: Type.Optional(Type.Literal(true, { description: "The port must accept a connection." })),
+    exec: Type.Optional(
+      Type.Array(Type.String({ pattern: patterns.NO_NUL, maxLength: LIMITS.word }), {
+        minItems: 1,
+        maxItems: 1000,
+        description:
+          "A program that must end with exit code 0 in the instance; never passed through a shell.",
+      }),
+    ),
     port: Type.Optional(
       name("Name of the service's port. May be left out when the service has exactly one."),
     ),
     settle: Type.Optional(
-      duration("Without `http` and `tcp`: how long the program must run without ending. Default 1s."),
+      duration("Without `http`, `tcp` and `exec`: how long the program must run without ending. Default 1s."),
     ),
     timeout: Type.Optional(duration("How long a candidate may take. Default 30s.")),
   },
   {
     ...closed,
     description:
-      "Readiness: `http`, `tcp` or `settle`. Left out: the program must run for a second. A program that has ended since its start is never ready.",
+      "Readiness: `http`, `tcp`, `exec` or `settle`. Left out: the program must run for a second. A program that has ended since its start is never ready.",
   },
 );
 
@@ -154,6 +162,14 @@ const workload = {
   ),
   command: Type.Optional(command),
   env: Type.Optional(env),
+  env_file: Type.Optional(
+    Type.Unsafe<string | readonly string[]>({
+      type: ["string", "array"],
+      items: { type: "string" },
+      description:
+        "Files of NAME=VALUE lines, relative to the manifest, which `ployzctl` reads; later files and `env` win.",
+    }),
+  ),
   user: Type.Optional(
     Type.String({ pattern: patterns.USER, description: "`user`, `user:group` or numeric ids." }),
   ),

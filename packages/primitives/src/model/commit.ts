@@ -23,6 +23,8 @@ export type RouteSpec = Static<typeof RouteSpec>;
 export const Readiness = Type.Union([
   object({ kind: Type.Literal("http"), path: text(), port: text(), timeoutMs: count() }),
   object({ kind: Type.Literal("tcp"), port: text(), timeoutMs: count() }),
+  /** A program in the instance that ends with exit code 0. */
+  object({ kind: Type.Literal("exec"), argv: list(text()), timeoutMs: count() }),
   /** No request: its program must run for `settleMs` without ending. */
   object({ kind: Type.Literal("running"), settleMs: count(), timeoutMs: count() }),
 ]);

@@ -1,13 +1,11 @@
-import { readFile } from "node:fs/promises";
-import { dirname, extname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Transform } from "node:stream";
 import { PloyzError as WireError } from "@ployz/errors";
-import { bundlePaths, type Manifest, parseManifest } from "@ployz/primitives";
+import { bundlePaths, type Manifest } from "@ployz/primitives";
 import { DIGEST } from "@ployz/primitives/protocol";
 import type { Context, Input } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
-import { usage } from "../../errors.ts";
-import { whyUnreadable } from "../../files.ts";
+import { loadManifest, type ManifestFiles } from "../../manifest/load.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import { type Outcome, refused } from "../../operation/follow.ts";
@@ -19,7 +17,9 @@ export const deploy = async (context: Context, input: Input): Promise<Outcome> =
   const namespace = input.text("namespace");
   return deployFile(context, {
     preview: input.flag("preview"),
-    file: input.text("file"),
+    files: input.list("file"),
+    settings: input.list("set"),
+    envFiles: input.list("env-file"),
     yes: input.flag("yes"),
     ...(namespace !== undefined && { namespace: await needLabel("--namespace", namespace) }),
     ...(input.text("pull") === "always" && { pull: "always" as const }),
@@ -28,21 +28,15 @@ export const deploy = async (context: Context, input: Input): Promise<Outcome> =
 
 export async function deployFile(
   context: Context,
-  options: {
-    readonly file: string | undefined;
+  options: ManifestFiles & {
     readonly preview: boolean;
     readonly yes: boolean;
-    readonly namespace?: string;
     readonly pull?: "always" | "committed";
   },
 ): Promise<Outcome> {
-  const { file, text, folder } = await readManifest(context, options.file);
-  const parsed = parseManifest(text, formatOf(file, text));
-  if (!parsed.ok)
-    return refused(parsed.refusals.map((body) => ({ ...body, message: `${file}: ${body.message}` })));
-  const manifest: Manifest =
-    options.namespace === undefined ? parsed.manifest : { ...parsed.manifest, namespace: options.namespace };
-  const named = parsed.manifest.namespace;
+  const loaded = await loadManifest(context, options);
+  if (!loaded.ok) return refused(loaded.refusals);
+  const { manifest, folder, file, named } = loaded;
   const other = `${file} names the namespace ${named}; it is deployed into ${manifest.namespace}`;
   if (named !== manifest.namespace) context.progress.note(`warning: ${other}`);
   return deployManifest(context, {
@@ -88,30 +82,6 @@ export async function deployManifest(
 function onlyRemoval(outcome: Outcome) {
   const refusals = outcome.kind === "error" ? (outcome.refusals ?? []) : [];
   return refusals.length === 1 ? refusals.find(({ code }) => code === "would_remove") : undefined;
-}
-
-const formatOf = (file: string, text: string): "toml" | "json" =>
-  extname(file) === ".json" || (extname(file) !== ".toml" && /^\s*\{/.test(text)) ? "json" : "toml";
-
-const DEFAULT_FILES = ["ployz.toml", "ployz.json"];
-
-async function readManifest({ terminal }: Context, file: string | undefined) {
-  if (file === "-") {
-    const chunks: Buffer[] = [];
-    for await (const chunk of terminal.stdin) chunks.push(Buffer.from(chunk as Buffer));
-    return { file: "stdin", text: Buffer.concat(chunks).toString("utf8"), folder: terminal.cwd };
-  }
-  for (const name of file === undefined ? DEFAULT_FILES : [file]) {
-    const path = resolve(terminal.cwd, name);
-    try {
-      return { file: name, text: await readFile(path, "utf8"), folder: dirname(path) };
-    } catch (error) {
-      const failure = error as NodeJS.ErrnoException;
-      if (failure.code === "ENOENT" && file === undefined) continue;
-      throw usage(`${name}: ${whyUnreadable(failure)}`, "name the manifest: -f FILE");
-    }
-  }
-  throw usage(`found no ${DEFAULT_FILES.join(" or ")} in this folder`, "name the manifest: -f FILE");
 }
 
 /** A rendered manifest has digests in place of paths: those bundles are in the cluster already. */

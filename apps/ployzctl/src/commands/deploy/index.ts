@@ -8,6 +8,21 @@ const pull: Option = {
 };
 
 export const deployCommands: readonly Command[] = [
+  {
+    path: ["compose", "convert"],
+    summary: "Print a Compose file as a manifest",
+    prints: ["text"],
+    details: [
+      "Each key that a manifest has nothing for is an error with its file and line, and what to use instead. Values of env_file are in the manifest.",
+    ],
+    args: [{ name: "file", summary: "The Compose file; default ./compose.yaml", source: "file" }],
+    options: {
+      namespace: { type: "text", value: "NS", summary: "The namespace, instead of the file's name" },
+      "env-file": { type: "list", value: "FILE", source: "file", summary: "Values of its variables" },
+    },
+    examples: ["ployzctl compose convert compose.yaml > ployz.toml"],
+    run: async (context, input) => (await import("./compose.ts")).convert(context, input),
+  },
   ...applying(
     {
       path: ["deploy"],
@@ -16,14 +31,22 @@ export const deployCommands: readonly Command[] = [
       details: [
         "New instances start beside the old ones. When all are ready, one commit switches services and routes together, and then the old instances drain. Unchanged services are not touched. Ctrl-C before the commit undoes the deploy; after it, Ctrl-C only detaches.",
         "Services and routes of the last commit that the manifest leaves out are removed after a question; without a terminal the deploy is refused, unless --yes is given. Volumes that it leaves out stay.",
+        "Several files are laid over each other: tables are merged, other values replaced. A file named .yaml or .yml is a Compose file: each key that a manifest has nothing for is an error that says what to use; x-ployz in a service adds fields of the manifest.",
       ],
       options: {
         file: {
-          type: "text",
+          type: "list",
           short: "f",
           value: "FILE",
           source: "file",
-          summary: "The manifest, or - for stdin; default ./ployz.toml or ./ployz.json",
+          summary: "The manifest or Compose file, or - for stdin; default ./ployz.toml; later ones win",
+        },
+        set: { type: "list", value: "PATH=VALUE", summary: "Set a field, e.g. services.web.replicas=3" },
+        "env-file": {
+          type: "list",
+          value: "FILE",
+          source: "file",
+          summary: "Put the variables of a file into the manifest's strings",
         },
         namespace: {
           type: "text",
@@ -39,7 +62,12 @@ export const deployCommands: readonly Command[] = [
           summary: "Remove services and routes that the manifest leaves out, without asking",
         },
       },
-      examples: ["ployzctl deploy -f ployz.toml", "ployzctl deploy -n -f ployz.toml"],
+      examples: [
+        "ployzctl deploy -f ployz.toml",
+        "ployzctl deploy -n -f ployz.toml",
+        "ployzctl deploy -f base.toml -f prod.toml --set services.web.replicas=3",
+        "ployzctl deploy -f compose.yaml --namespace shop --env-file .env",
+      ],
       run: async (context, input) => (await import("./deploy.ts")).deploy(context, input),
     },
     {

@@ -82,7 +82,7 @@ async function preparePool(
 
 async function deployTo(context: Context, file: string): Promise<Outcome> {
   const { deployFile } = await import("../deploy/deploy.ts");
-  return deployFile(context, { file, preview: false, yes: true });
+  return deployFile(context, { files: [file], settings: [], envFiles: [], preview: false, yes: true });
 }
 
 function namespaceOf(output: unknown): string | undefined {

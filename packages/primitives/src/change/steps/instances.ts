@@ -185,6 +185,7 @@ function programOf(
 
 function describe(ready: Readiness): string {
   if (ready.kind === "http") return `GET ${ready.path} on port ${ready.port} succeeds`;
+  if (ready.kind === "exec") return `${ready.argv.join(" ").slice(0, 60)} succeeds`;
   if (ready.kind === "tcp") return `port ${ready.port} accepts connections`;
   return `it has run for ${ready.settleMs} ms`;
 }

@@ -1,0 +1,91 @@
+import { isTable, type Table } from "../manifest/document.ts";
+import type { Variables } from "../manifest/interpolate.ts";
+import { checkShape, parseYaml, withVariables } from "./read.ts";
+import { composeError, openReport, type Report } from "./report.ts";
+import { convertService } from "./service.ts";
+
+const TOP: Readonly<Record<string, string>> = {
+  configs: "put the files into the image or a bundle",
+  include: "name the files: -f FILE -f FILE",
+  models: "leave it out",
+  networks: "leave it out: services of a namespace reach each other by name",
+  secrets: "set them with ployzctl secret set",
+};
+
+export interface ComposeOptions {
+  /** As the operator wrote it. */
+  readonly file: string;
+  /** Instead of the file's `name`. */
+  readonly namespace?: string;
+  /** Of `--env-file`; absent: none was named. */
+  readonly variables?: Variables;
+}
+
+/** A Compose file as a manifest, which is not checked yet. @throws PloyzError `invalid_input`: every problem with file, line, key and what to use. */
+export function composeManifest(
+  text: string,
+  { file, namespace, variables }: ComposeOptions,
+): { readonly document: Table; readonly errors: readonly Error[] } {
+  const { document: raw, lineOf } = parseYaml(text, file);
+  const report = openReport();
+  const document = withVariables(raw, variables, report);
+  checkShape(document, report);
+  const manifest = report.problems.length > 0 ? {} : convert(document, namespace, report);
+  const errors = report.problems.map((problem) => composeError(file, lineOf(problem.path), problem));
+  return { document: manifest, errors };
+}
+
+function convert(document: Table, namespace: string | undefined, report: Report): Table {
+  for (const key of Object.keys(document)) {
+    // Compose itself gives `version` no meaning.
+    if (["name", "services", "volumes", "version"].includes(key) || key.startsWith("x-")) continue;
+    report.add([key], "is not supported", Object.hasOwn(TOP, key) ? (TOP[key] ?? "") : "check its spelling");
+  }
+  const name = namespace ?? document.name;
+  if (name === undefined)
+    report.add(["name"], "is missing", "name the namespace: --namespace NS, or name: NS in the file");
+  const given = Object.entries(isTable(document.services) ? document.services : {});
+  if (given.length === 0) report.add(["services"], "there is no service", "add one");
+  const jobs = new Set(given.flatMap(([, service]) => completed(service)));
+  const converted = given.map(([key, service]): [string, Table] => [
+    key,
+    convertService(isTable(service) ? service : {}, ["services", key], { report, job: jobs.has(key) }),
+  ]);
+  const services = converted.filter(([key]) => !jobs.has(key));
+  const volumes = convertVolumes(document.volumes, services, report);
+  const done = converted.filter(([key]) => jobs.has(key));
+  return {
+    namespace: name,
+    ...(services.length > 0 && { services: Object.fromEntries(services) }),
+    ...(done.length > 0 && { jobs: Object.fromEntries(done) }),
+    ...(Object.keys(volumes).length > 0 && { volumes }),
+  };
+}
+
+/** The services that must have ended well before this one starts. */
+function completed(service: unknown): readonly string[] {
+  const after = isTable(service) ? service.depends_on : undefined;
+  return Object.entries(isTable(after) ? after : {}).flatMap(([name, entry]) =>
+    isTable(entry) && entry.condition === "service_completed_successfully" ? [name] : [],
+  );
+}
+
+/** A volume that several instances have is shared. */
+function convertVolumes(
+  value: unknown,
+  services: readonly (readonly [string, Table])[],
+  report: Report,
+): Table {
+  const found: Record<string, Table> = {};
+  for (const [name, volume] of Object.entries(isTable(value) ? value : {})) {
+    const { driver, ...rest } = isTable(volume) ? volume : {};
+    if (driver !== undefined && driver !== "local")
+      report.add(["volumes", name, "driver"], `${String(driver)} is not supported`, "leave it out");
+    for (const key of Object.keys(rest))
+      if (key !== "x-ployz") report.add(["volumes", name, key], "is not supported", "leave it out");
+    const users = services.filter(([, service]) => isTable(service.volumes) && name in service.volumes);
+    const several = users.length > 1 || users.some(([, service]) => Number(service.replicas ?? 1) > 1);
+    found[name] = { ...(several && { scope: "shared" }), ...(isTable(rest["x-ployz"]) && rest["x-ployz"]) };
+  }
+  return found;
+}

@@ -1,0 +1,48 @@
+import type { ComposePath, Report } from "./report.ts";
+
+/** `volumes` of a service: named ones, by name with their mount path. */
+export function convertMounts(volumes: unknown, at: ComposePath, report: Report): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [index, entry] of (Array.isArray(volumes) ? volumes : []).entries()) {
+    const path = [...at, index];
+    const mount = typeof entry === "string" ? short(entry) : (entry as Mount);
+    const { type = "volume", source, target, read_only: readOnly, ...rest } = mount;
+    const [other] = Object.keys(rest);
+    if (type === "bind" || (type === "volume" && /^[./~]/.test(source ?? "")))
+      report.add(
+        path,
+        "is a folder of the host",
+        "put the files into the image or a bundle, or name a volume",
+      );
+    else if (type !== "volume") report.add(path, `a mount of type ${type}`, "leave it out: /tmp is writable");
+    else if (source === undefined || source === "" || target === undefined)
+      report.add(path, "is a volume without a name", "name it: NAME:/path, and list it below volumes");
+    else if (readOnly === true) report.add(path, "is read-only", "leave out ro");
+    else if (other !== undefined) report.add([...path, other], "is not supported", "leave it out");
+    else if (Object.hasOwn(found, source))
+      report.add(path, `mounts ${source} a second time`, "mount it once");
+    else found[source] = target.replace(/(.)\/+$/, "$1");
+  }
+  return found;
+}
+
+interface Mount {
+  readonly type?: string;
+  readonly source?: string;
+  readonly target?: string;
+  readonly read_only?: boolean;
+  readonly [key: string]: unknown;
+}
+
+/** `[SOURCE:]TARGET[:MODE]`; `rw`, `z` and `Z` change nothing here. */
+function short(text: string): Mount {
+  const parts = text.split(":");
+  if (parts.length === 1) return { target: text };
+  const [source = "", target = "", mode = "rw"] = parts;
+  const words = mode.split(",");
+  const other = words.find((word) => !["rw", "ro", "z", "Z"].includes(word));
+  return {
+    ...{ source, target, read_only: words.includes("ro") },
+    ...(other !== undefined && { [other]: true }),
+  };
+}

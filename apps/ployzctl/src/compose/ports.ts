@@ -1,0 +1,102 @@
+import type { ComposePath, Report } from "./report.ts";
+
+export interface Published {
+  readonly ports: Record<string, number>;
+  readonly routes: { tcp: number; port: string }[];
+}
+
+const SHORT =
+  /^(?:(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\]):)?(?:(\d{1,5}(?:-\d{1,5})?)?:)?(\d{1,5}(?:-\d{1,5})?)(?:\/(\w+))?$/;
+/** Of the gateways: HTTP and HTTPS are routed by host there. */
+const HTTP = [80, 443];
+
+/** `p80`: a name for a port that has none. */
+const portName = (port: number): string => `p${port}`;
+
+/** `ports` and `expose` of a service. `routed`: its routes are given otherwise, so that a published port is a port only. */
+export function convertPorts(
+  service: { readonly ports?: unknown; readonly expose?: unknown },
+  at: ComposePath,
+  { report, routed }: { readonly report: Report; readonly routed: boolean },
+): Published {
+  const found: Published = { ports: {}, routes: [] };
+  const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+  for (const [index, entry] of list(service.expose).entries()) {
+    const [, digits, protocol = "tcp"] = /^(\d{1,5})(?:\/(\w+))?$/.exec(String(entry)) ?? [];
+    const path = [...at, "expose", index];
+    if (digits === undefined) report.add(path, "is not one port", "name each port");
+    else if (protocol !== "tcp") report.add(path, `${protocol} is not supported`, "leave it out");
+    else found.ports[portName(Number(digits))] = Number(digits);
+  }
+  for (const [index, entry] of list(service.ports).entries()) {
+    const path = [...at, "ports", index];
+    const one =
+      typeof entry === "object" && entry !== null
+        ? long(entry as Long, path, report)
+        : short(entry, path, report);
+    if (one === undefined) continue;
+    const { target, published } = one;
+    found.ports[portName(target)] = target;
+    if (published === undefined || routed) continue;
+    if (HTTP.includes(published))
+      report.add(
+        path,
+        `port ${published} is the gateways', which route by host`,
+        `name the host: x-ployz: { routes: [{ host: www.example.com, port: ${portName(target)} }] }`,
+      );
+    else found.routes.push({ tcp: published, port: portName(target) });
+  }
+  return found;
+}
+
+interface One {
+  readonly target: number;
+  readonly published?: number;
+}
+
+function short(entry: unknown, path: ComposePath, report: Report): One | undefined {
+  const [, address, published, target, protocol = "tcp"] = SHORT.exec(String(entry)) ?? [];
+  if (target === undefined) return report.add(path, "is not a port mapping", "write PUBLISHED:PORT");
+  if (address !== undefined)
+    return report.add(path, "is bound to one address", "leave the port out, and use ployzctl port-forward");
+  return one({ target, ...(published !== undefined && { published }), protocol }, path, report);
+}
+
+interface Long {
+  readonly target?: unknown;
+  readonly published?: unknown;
+  readonly protocol?: unknown;
+  readonly [key: string]: unknown;
+}
+
+function long(
+  { target, published, protocol = "tcp", mode, ...rest }: Long,
+  path: ComposePath,
+  report: Report,
+) {
+  const [other] = Object.keys(rest);
+  if (other !== undefined) return report.add([...path, other], "is not supported", "leave it out");
+  if (mode !== undefined && mode !== "ingress")
+    return report.add(
+      [...path, "mode"],
+      `${String(mode)} is not supported`,
+      "use ingress: every gateway listens",
+    );
+  const text = published === undefined ? {} : { published: String(published) };
+  return one({ target: String(target), ...text, protocol: String(protocol) }, path, report);
+}
+
+function one(
+  {
+    target,
+    published,
+    protocol,
+  }: { readonly target: string; readonly published?: string; readonly protocol: string },
+  path: ComposePath,
+  report: Report,
+): One | undefined {
+  if (protocol !== "tcp") return report.add(path, `${protocol} is not supported`, "leave the port out");
+  if (/-/.test(`${target}${published ?? ""}`))
+    return report.add(path, "is a range", "name each port by itself");
+  return { target: Number(target), ...(published !== undefined && { published: Number(published) }) };
+}

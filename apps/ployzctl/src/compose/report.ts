@@ -1,0 +1,46 @@
+import { PloyzError } from "../error-codes.ts";
+
+export type ComposePath = readonly (string | number)[];
+
+/** What a Compose file has that a manifest cannot have. */
+export interface Problem {
+  readonly path: ComposePath;
+  readonly message: string;
+  /** What to use instead. */
+  readonly use: string;
+}
+
+/** Collects problems while a file is read. */
+export interface Report {
+  readonly problems: readonly Problem[];
+  add(path: ComposePath, message: string, use: string): undefined;
+}
+
+export function openReport(): Report {
+  const problems: Problem[] = [];
+  return {
+    problems,
+    add(path, message, use) {
+      problems.push({ path, message, use });
+      return undefined;
+    },
+  };
+}
+
+export const pathText = (path: ComposePath): string =>
+  path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? part : `${text}.${part}`),
+    "",
+  );
+
+export const composeError = (
+  file: string,
+  line: number | undefined,
+  { path, message, use }: Problem,
+): PloyzError =>
+  new PloyzError({
+    code: "invalid_input",
+    message: `${file}${line === undefined ? "" : `:${line}`}: ${pathText(path)}: ${message}`,
+    hint: use,
+    details: { field: pathText(path) },
+  });

@@ -1,0 +1,216 @@
+import { isTable, merged, type Table } from "../manifest/document.ts";
+import { durationMs, sizeText } from "./durations.ts";
+import { UNSUPPORTED } from "./keys.ts";
+import { convertMounts } from "./mounts.ts";
+import { convertPorts } from "./ports.ts";
+import { convertCommand, convertHealthcheck } from "./ready.ts";
+import type { ComposePath, Report } from "./report.ts";
+
+/** Keys that the conversion reads. */
+const SUPPORTED = [
+  ...[
+    "image",
+    "command",
+    "environment",
+    "env_file",
+    "ports",
+    "expose",
+    "volumes",
+    "depends_on",
+    "healthcheck",
+  ],
+  ...["restart", "deploy", "scale", "mem_limit", "cpus", "pids_limit", "user", "stop_grace_period"],
+];
+
+/** One service as a table of the manifest. `job`: others wait until it has succeeded. */
+export function convertService(
+  service: Table,
+  at: ComposePath,
+  { report, job }: { readonly report: Report; readonly job: boolean },
+): Table {
+  const own = isTable(service["x-ployz"]) ? service["x-ployz"] : {};
+  for (const key of Object.keys(service)) {
+    if (SUPPORTED.includes(key) || key.startsWith("x-")) continue;
+    const use = Object.hasOwn(UNSUPPORTED, key) ? UNSUPPORTED[key] : undefined;
+    report.add(
+      [...at, key],
+      use === undefined ? "is not a key of a service" : "is not supported",
+      use ?? "check its spelling",
+    );
+  }
+  if (service.image === undefined && service.build === undefined && own.bundle === undefined)
+    report.add(at, "has no image", "name one: image: REF");
+  const command = convertCommand(service.command, [...at, "command"], report);
+  const after = afterOf(service.depends_on, [...at, "depends_on"], report);
+  const grace = service.stop_grace_period;
+  const graceMs = typeof grace === "string" ? durationMs(grace) : undefined;
+  const base = {
+    ...(service.image !== undefined && { image: service.image }),
+    ...(command !== undefined && { command }),
+    ...environment(service.environment, [...at, "environment"], report),
+    ...envFiles(service.env_file, [...at, "env_file"], report),
+    ...(service.user !== undefined && { user: String(service.user) }),
+    ...(graceMs !== undefined && { stop_grace: `${Math.round(graceMs)}ms` }),
+    ...(after.length > 0 && { after }),
+    ...resources(service, at, report),
+  };
+  checkRestart(service.restart, [...at, "restart"], { report, job });
+  if (job) {
+    for (const key of ["ports", "volumes", "healthcheck", "scale"])
+      if (service[key] !== undefined)
+        report.add(
+          [...at, key],
+          "another service waits until this one has succeeded: it is a job, which has none",
+          "leave it out",
+        );
+    return merged(base, own) as Table;
+  }
+  const { ports, routes } = convertPorts(service, at, { report, routed: own.routes !== undefined });
+  const volumes = convertMounts(service.volumes, [...at, "volumes"], report);
+  const ready =
+    isTable(service.healthcheck) && own.ready === undefined
+      ? convertHealthcheck(service.healthcheck, [...at, "healthcheck"], report)
+      : undefined;
+  const whole = {
+    ...base,
+    ...replicas(service, at, report),
+    ...(Object.keys(ports).length > 0 && { ports }),
+    ...(routes.length > 0 && { routes }),
+    ...(Object.keys(volumes).length > 0 && { volumes }),
+    ...(ready !== undefined && { ready }),
+  };
+  return merged(whole, own) as Table;
+}
+
+function environment(value: unknown, at: ComposePath, report: Report): Table {
+  if (value === undefined || value === null) return {};
+  const entries = Array.isArray(value)
+    ? value.map((entry, index) => {
+        const text = String(entry);
+        const cut = text.indexOf("=");
+        return {
+          name: cut < 0 ? text : text.slice(0, cut),
+          value: cut < 0 ? null : text.slice(cut + 1),
+          at: index,
+        };
+      })
+    : Object.entries(value as Table).map(([name, one]) => ({ name, value: one, at: name }));
+  const env: Record<string, string> = {};
+  for (const { name, value: one, at: where } of entries) {
+    if (one === null || one === undefined)
+      report.add([...at, where], `${name} has no value`, "give it one, or put it into a file: env_file");
+    else env[name] = String(one);
+  }
+  return Object.keys(env).length > 0 ? { env } : {};
+}
+
+function envFiles(value: unknown, at: ComposePath, report: Report): Table {
+  if (value === undefined) return {};
+  const entries: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const files = entries.flatMap((entry, index): string[] => {
+    if (typeof entry === "string") return [entry];
+    const { path, required = true, ...rest } = isTable(entry) ? entry : {};
+    const [other] = Object.keys(rest);
+    if (typeof path === "string" && required === true && other === undefined) return [path];
+    report.add(
+      [...at, index, other ?? "required"],
+      "is not supported",
+      "name the path of a file that is there",
+    );
+    return [];
+  });
+  return { env_file: files };
+}
+
+const CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"];
+
+function afterOf(value: unknown, at: ComposePath, report: Report): readonly string[] {
+  if (value === undefined) return [];
+  if (Array.isArray(value)) return value.map(String);
+  return Object.entries(value as Table).map(([name, entry]) => {
+    const { condition = "service_started", required = true, ...rest } = isTable(entry) ? entry : {};
+    if (!CONDITIONS.includes(String(condition)))
+      report.add([...at, name, "condition"], `${String(condition)} is not supported`, CONDITIONS.join(", "));
+    if (required !== true) report.add([...at, name, "required"], "is not supported", "leave it out");
+    const [other] = Object.keys(rest);
+    if (other !== undefined) report.add([...at, name, other], "is not supported", "leave it out");
+    return name;
+  });
+}
+
+function checkRestart(
+  value: unknown,
+  at: ComposePath,
+  { report, job }: { readonly report: Report; readonly job: boolean },
+): void {
+  if (value === undefined || (job && value === "no")) return;
+  if (!job && (value === "always" || value === "unless-stopped")) return;
+  report.add(
+    at,
+    `${String(value)} is not supported`,
+    job
+      ? "leave it out: a job runs once"
+      : "use always: a service is restarted. A program that runs once is a job: let another service depend on it by service_completed_successfully",
+  );
+}
+
+function resources(service: Table, at: ComposePath, report: Report): Table {
+  const deploy = isTable(service.deploy) ? service.deploy : {};
+  const given = isTable(deploy.resources) ? deploy.resources : {};
+  for (const key of Object.keys(given))
+    if (key !== "limits") report.add([...at, "deploy", "resources", key], "is not supported", "use limits");
+  const limits = isTable(given.limits) ? given.limits : {};
+  for (const key of Object.keys(limits))
+    if (!["cpus", "memory", "pids"].includes(key))
+      report.add([...at, "deploy", "resources", "limits", key], "is not supported", "leave it out");
+  const cpus = limits.cpus ?? service.cpus;
+  const memory = limits.memory ?? service.mem_limit;
+  const pids = limits.pids ?? service.pids_limit;
+  const size = memory === undefined ? undefined : sizeText(memory);
+  if (memory !== undefined && size === undefined)
+    report.add(
+      [...at, limits.memory === undefined ? "mem_limit" : "deploy"],
+      `${String(memory)} is not a size`,
+      "for example 256M",
+    );
+  const found = {
+    ...(cpus !== undefined && { cpus: Number(cpus) }),
+    ...(size !== undefined && { memory: size }),
+    ...(pids !== undefined && Number(pids) > 0 && { pids: Number(pids) }),
+  };
+  return Object.keys(found).length > 0 ? { resources: found } : {};
+}
+
+function replicas(service: Table, at: ComposePath, report: Report): Table {
+  const deploy = isTable(service.deploy) ? service.deploy : {};
+  const path = [...at, "deploy"];
+  for (const key of Object.keys(deploy))
+    if (!["mode", "replicas", "resources", "update_config", "restart_policy"].includes(key))
+      report.add(
+        [...path, key],
+        "is not supported",
+        key === "placement" ? "use x-ployz: { constraints: … }" : "leave it out",
+      );
+  if (
+    isTable(deploy.restart_policy) &&
+    !["any", undefined].includes(deploy.restart_policy.condition as string | undefined)
+  )
+    report.add([...path, "restart_policy"], "is not supported", "leave it out: a service is restarted");
+  const update = isTable(deploy.update_config) ? deploy.update_config : {};
+  for (const key of Object.keys(update))
+    if (key !== "order")
+      report.add(
+        [...path, "update_config", key],
+        "is not supported",
+        "leave it out: all instances become ready before any is replaced",
+      );
+  const count = deploy.replicas ?? service.scale;
+  if (deploy.mode !== undefined && deploy.mode !== "replicated" && deploy.mode !== "global")
+    report.add([...path, "mode"], `${String(deploy.mode)} is not supported`, "replicated or global");
+  return {
+    ...(deploy.mode === "global"
+      ? { placement: "every-machine" }
+      : count !== undefined && { replicas: Number(count) }),
+    ...(update.order !== undefined && { update: update.order }),
+  };
+}

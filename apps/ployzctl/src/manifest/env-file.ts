@@ -1,0 +1,68 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { usage } from "../errors.ts";
+import { whyUnreadable } from "../files.ts";
+import { isTable, type Table } from "./document.ts";
+
+const LINE = /^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$/;
+
+/**
+ * Lines of `NAME=VALUE`; empty ones and comments are left out. A value in double quotes may have `\n`, `\t`, `\"` and `\\`; in single
+ * quotes it is taken as it is. @throws PloyzError `usage`, naming file and line.
+ */
+export function parseEnvFile(text: string, name: string): Readonly<Record<string, string>> {
+  const found = text
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/)
+    .flatMap((raw, index): [string, string][] => {
+      const line = raw.trim();
+      if (line === "" || line.startsWith("#")) return [];
+      const [, variable, value] = LINE.exec(line) ?? [];
+      const read = value === undefined ? undefined : unquoted(value);
+      if (variable === undefined || read === undefined)
+        throw usage(`${name}: line ${index + 1} is not NAME=VALUE`, "quote a value that has spaces and #");
+      return [[variable, read]];
+    });
+  return Object.fromEntries(found);
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r" };
+
+function unquoted(value: string): string | undefined {
+  const [, double] = /^"((?:[^"\\]|\\.)*)"\s*(?:#.*)?$/.exec(value) ?? [];
+  if (double !== undefined) return double.replaceAll(/\\(.)/g, (_, char: string) => ESCAPES[char] ?? char);
+  const [, single] = /^'([^']*)'\s*(?:#.*)?$/.exec(value) ?? [];
+  if (single !== undefined) return single;
+  return /^["']/.test(value) ? undefined : value.replace(/\s+#.*$/, "");
+}
+
+export async function readEnvFile(path: string, shown: string): Promise<Readonly<Record<string, string>>> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw usage(`${shown}: ${whyUnreadable(error)}`);
+  });
+  return parseEnvFile(text, shown);
+}
+
+/** The document with the values of each `env_file` in its `env`. Other shapes stay, for the check. */
+export async function withEnvFiles(document: Table, folder: string): Promise<Table> {
+  const all = new Map(Object.entries(document));
+  for (const kind of ["services", "jobs"]) {
+    const workloads = all.get(kind);
+    if (!isTable(workloads)) continue;
+    const read = await Promise.all(
+      Object.entries(workloads).map(async ([name, spec]) => [name, await withEnvFile(spec, folder)] as const),
+    );
+    all.set(kind, Object.fromEntries(read));
+  }
+  return Object.fromEntries(all);
+}
+
+async function withEnvFile(spec: unknown, folder: string): Promise<unknown> {
+  if (!isTable(spec) || spec.env_file === undefined) return spec;
+  const { env_file: given, ...rest } = spec;
+  const files: readonly unknown[] = Array.isArray(given) ? given : [given];
+  if (!files.every((file) => typeof file === "string") || !(rest.env === undefined || isTable(rest.env)))
+    return spec;
+  const values = await Promise.all(files.map((file) => readEnvFile(resolve(folder, file), file)));
+  return { ...rest, env: Object.assign({}, ...values, rest.env) as Table };
+}

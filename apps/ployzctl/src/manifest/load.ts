@@ -1,0 +1,162 @@
+import { readFile } from "node:fs/promises";
+import { dirname, extname, isAbsolute, resolve } from "node:path";
+import { type ErrorBody, errorBody } from "@ployz/errors";
+import { checkManifest, type Manifest, readDocument } from "@ployz/primitives";
+import { DIGEST } from "@ployz/primitives/protocol";
+import type { Context } from "../command.ts";
+import { usage } from "../errors.ts";
+import { whyUnreadable } from "../files.ts";
+import { isTable, mapStrings, merged, type Table } from "./document.ts";
+import { readEnvFile, withEnvFiles } from "./env-file.ts";
+import { interpolate, type Variables } from "./interpolate.ts";
+import { withSetting } from "./set.ts";
+
+export interface ManifestFiles {
+  /** In the order in which they are laid over each other; none: the default file. `-`: stdin. */
+  readonly files: readonly string[];
+  /** `PATH=VALUE` each, over the files. */
+  readonly settings: readonly string[];
+  /** Whose variables are put into strings; none: no string is changed. */
+  readonly envFiles: readonly string[];
+  /** Instead of the manifest's. */
+  readonly namespace?: string;
+}
+
+export type Loaded =
+  | {
+      readonly ok: true;
+      readonly manifest: Manifest;
+      readonly folder: string;
+      /** The file, for messages. */
+      readonly file: string;
+      /** The namespace that the files name. */
+      readonly named: string;
+    }
+  | { readonly ok: false; readonly refusals: readonly ErrorBody[] };
+
+const DEFAULT_FILES = ["ployz.toml", "ployz.json", "compose.yaml", "compose.yml"];
+const isCompose = (file: string): boolean => /\.ya?ml$/.test(file);
+
+/** Reads, merges and checks manifests and Compose files. @throws PloyzError `usage`. */
+export async function loadManifest(
+  context: Pick<Context, "terminal">,
+  given: ManifestFiles,
+): Promise<Loaded> {
+  const { terminal } = context;
+  const read = await Promise.all(
+    (given.files.length === 0 ? [undefined] : given.files).map((file) => readText(context, file)),
+  );
+  const variables: Variables | undefined =
+    given.envFiles.length === 0
+      ? undefined
+      : Object.assign(
+          {},
+          ...(await Promise.all(
+            given.envFiles.map((file) => readEnvFile(resolve(terminal.cwd, file), `--env-file ${file}`)),
+          )),
+        );
+  const [first] = read;
+  let document: Table = {};
+  for (const one of read) {
+    const found = await documentOf(one, variables, given.namespace);
+    if (!found.ok) return found;
+    // Paths are those of the file that has them.
+    const own = read.length > 1 ? withFolder(found.document, one.folder) : found.document;
+    document = merged(document, await withEnvFiles(own, one.folder)) as Table;
+  }
+  for (const setting of given.settings) document = await withSetting(document, setting);
+  const named = document.namespace;
+  if (given.namespace !== undefined) document = { ...document, namespace: given.namespace };
+  const checked = checkManifest(document);
+  const file = read.map(({ file }) => file).join(", ");
+  if (!checked.ok) return refused(checked.refusals, file);
+  const { manifest } = checked;
+  return {
+    ...{ ok: true, manifest, file, folder: first?.folder ?? terminal.cwd },
+    named: typeof named === "string" ? named : manifest.namespace,
+  };
+}
+
+const refused = (refusals: readonly ErrorBody[], file: string) => ({
+  ok: false as const,
+  refusals: refusals.map((body) => ({ ...body, message: `${file}: ${body.message}` })),
+});
+
+interface Text {
+  readonly file: string;
+  readonly text: string;
+  readonly folder: string;
+}
+
+async function documentOf(
+  { file, text }: Text,
+  variables: Variables | undefined,
+  namespace: string | undefined,
+): Promise<{ readonly ok: true; readonly document: Table } | Extract<Loaded, { ok: false }>> {
+  if (isCompose(file)) {
+    const { composeManifest } = await import("../compose/convert.ts");
+    const { document, errors } = composeManifest(text, {
+      file,
+      ...(namespace !== undefined && { namespace }),
+      ...(variables !== undefined && { variables }),
+    });
+    return errors.length > 0 ? { ok: false, refusals: errors.map(errorBody) } : { ok: true, document };
+  }
+  const read = readDocument(text, formatOf(file, text));
+  if (!read.ok) return refused(read.refusals, file);
+  if (!isTable(read.document)) {
+    const checked = checkManifest(read.document);
+    return refused(checked.ok ? [] : checked.refusals, file);
+  }
+  if (variables === undefined) return { ok: true, document: read.document };
+  const missing = (name: string, message = "has no value in the file of --env-file"): never => {
+    throw usage(`${file}: variable ${name} ${message}`, "write $$ for a dollar sign");
+  };
+  return {
+    ok: true,
+    document: mapStrings(read.document, (word) => interpolate(word, variables, missing)) as Table,
+  };
+}
+
+const RENDERED = new RegExp(DIGEST);
+
+/** The bundles' paths made absolute. */
+function withFolder(document: Table, folder: string): Table {
+  const all = ["services", "jobs"].flatMap((kind): [string, Table][] => {
+    const workloads = document[kind];
+    if (!isTable(workloads)) return [];
+    const moved = Object.entries(workloads).map(([name, spec]) => {
+      const bundle = isTable(spec) ? spec.bundle : undefined;
+      return typeof bundle !== "string" || RENDERED.test(bundle) || isAbsolute(bundle) || !isTable(spec)
+        ? [name, spec]
+        : [name, { ...spec, bundle: resolve(folder, bundle) }];
+    });
+    return [[kind, Object.fromEntries(moved) as Table]];
+  });
+  return { ...document, ...Object.fromEntries(all) };
+}
+
+const formatOf = (file: string, text: string): "toml" | "json" =>
+  extname(file) === ".json" || (extname(file) !== ".toml" && /^\s*\{/.test(text)) ? "json" : "toml";
+
+async function readText({ terminal }: Pick<Context, "terminal">, file: string | undefined): Promise<Text> {
+  if (file === "-") {
+    const chunks: Buffer[] = [];
+    for await (const chunk of terminal.stdin) chunks.push(Buffer.from(chunk as Buffer));
+    return { file: "stdin", text: Buffer.concat(chunks).toString("utf8"), folder: terminal.cwd };
+  }
+  for (const name of file === undefined ? DEFAULT_FILES : [file]) {
+    const path = resolve(terminal.cwd, name);
+    try {
+      return { file: name, text: await readFile(path, "utf8"), folder: dirname(path) };
+    } catch (error) {
+      const failure = error as NodeJS.ErrnoException;
+      if (failure.code === "ENOENT" && file === undefined) continue;
+      throw usage(`${name}: ${whyUnreadable(failure)}`, "name the manifest: -f FILE");
+    }
+  }
+  throw usage(
+    `found no ${DEFAULT_FILES.slice(0, 3).join(", ")} in this folder`,
+    "name the manifest: -f FILE",
+  );
+}

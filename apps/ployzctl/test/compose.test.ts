@@ -1,0 +1,268 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseManifest } from "@ployz/primitives";
+import { beforeEach, describe, expect, it } from "vitest";
+import { shellWords } from "../src/compose/words.ts";
+import { parseEnvFile } from "../src/manifest/env-file.ts";
+import { ctl } from "./run.ts";
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "compose-"));
+  return () => rm(dir, { recursive: true });
+});
+const put = (name: string, text: string) => writeFile(join(dir, name), text);
+/** Converts, and reads the result back as a deploy would. */
+async function convert(text: string, ...argv: readonly string[]) {
+  await put("compose.yaml", text);
+  const { code, out, err } = await ctl(["compose", "convert", "compose.yaml", ...argv], { cwd: dir });
+  if (code !== 0) throw new Error(err);
+  const parsed = parseManifest(out, "toml");
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.refusals));
+  return parsed.manifest;
+}
+async function refusals(text: string, ...argv: readonly string[]): Promise<readonly string[]> {
+  await put("compose.yaml", text);
+  const { code, out } = await ctl(["compose", "convert", "compose.yaml", "--json", ...argv], { cwd: dir });
+  expect(code).toBe(2);
+  const { refusals: list } = JSON.parse(out) as { refusals: readonly { message: string; hint?: string }[] };
+  for (const { hint } of list) expect(hint).toBeTruthy();
+  return list.map(({ message }) => message);
+}
+
+describe("a Compose file", () => {
+  it("with a web service, a database, a cache and a migration becomes a manifest", async () => {
+    await put("db.env", "# the database\nPOSTGRES_DB=shop\nexport POSTGRES_USER='shop user'\n");
+    const manifest = await convert(`
+version: "3.8"
+name: shop
+x-common: &common
+  restart: unless-stopped
+  environment: &env
+    LOG: info
+services:
+  web:
+    <<: *common
+    image: ghcr.io/acme/web:v3
+    command: node server.js --title "a b"
+    environment:
+      <<: *env
+      DEBUG: 1
+      FLAG: true
+    ports: ["8080:3000"]
+    expose: ["9000"]
+    depends_on:
+      db: { condition: service_healthy }
+      migrate: { condition: service_completed_successfully }
+    deploy:
+      replicas: 3
+      resources: { limits: { cpus: "0.5", memory: 256M, pids: 100 } }
+      update_config: { order: start-first }
+    stop_grace_period: 1m30s
+  worker:
+    image: ghcr.io/acme/web:v3
+    command: ["node", "worker.js"]
+    scale: 2
+    volumes: ["files:/files"]
+  db:
+    image: postgres:16
+    restart: always
+    env_file: db.env
+    volumes:
+      - pgdata:/var/lib/postgresql/data
+    healthcheck:
+      test: ["CMD-SHELL", "pg_isready -U shop"]
+      interval: 5s
+      timeout: 3s
+      retries: 10
+  migrate:
+    image: ghcr.io/acme/web:v3
+    command: node migrate.js
+    restart: "no"
+volumes:
+  pgdata:
+  files: {}
+`);
+    expect(manifest).toEqual({
+      namespace: "shop",
+      services: {
+        web: {
+          image: "ghcr.io/acme/web:v3",
+          command: ["node", "server.js", "--title", "a b"],
+          env: { LOG: "info", DEBUG: "1", FLAG: "true" },
+          stop_grace: "90000ms",
+          after: ["db", "migrate"],
+          resources: { cpus: 0.5, memory: "256M", pids: 100 },
+          replicas: 3,
+          update: "start-first",
+          ports: { p3000: 3000, p9000: 9000 },
+          routes: [{ tcp: 8080, port: "p3000" }],
+        },
+        worker: {
+          image: "ghcr.io/acme/web:v3",
+          command: ["node", "worker.js"],
+          replicas: 2,
+          volumes: { files: "/files" },
+        },
+        db: {
+          image: "postgres:16",
+          env: { POSTGRES_DB: "shop", POSTGRES_USER: "shop user" },
+          volumes: { pgdata: "/var/lib/postgresql/data" },
+          ready: { exec: ["/bin/sh", "-c", "pg_isready -U shop"], timeout: "66000ms" },
+        },
+      },
+      jobs: { migrate: { image: "ghcr.io/acme/web:v3", command: ["node", "migrate.js"] } },
+      volumes: { pgdata: {}, files: { scope: "shared" } },
+    });
+  });
+
+  it("says for each key that a manifest has nothing for where it is and what to use", async () => {
+    expect(
+      await refusals(`name: shop
+services:
+  web:
+    build: .
+    ports:
+      - "80:80"
+      - "127.0.0.1:5432:5432"
+      - "53:53/udp"
+    networks: [front]
+    container_name: web
+    imagee: nginx
+    volumes:
+      - ./html:/usr/share/nginx/html:ro
+      - /data
+    environment:
+      - SECRET
+networks:
+  front:
+secrets:
+  token: { file: ./token }
+`),
+    ).toEqual([
+      "compose.yaml:17: networks: is not supported",
+      "compose.yaml:19: secrets: is not supported",
+      "compose.yaml:4: services.web.build: is not supported",
+      "compose.yaml:9: services.web.networks: is not supported",
+      "compose.yaml:10: services.web.container_name: is not supported",
+      "compose.yaml:11: services.web.imagee: is not a key of a service",
+      "compose.yaml:16: services.web.environment[0]: SECRET has no value",
+      "compose.yaml:6: services.web.ports[0]: port 80 is the gateways', which route by host",
+      "compose.yaml:7: services.web.ports[1]: is bound to one address",
+      "compose.yaml:8: services.web.ports[2]: udp is not supported",
+      "compose.yaml:13: services.web.volumes[0]: is a folder of the host",
+      "compose.yaml:14: services.web.volumes[1]: is a volume without a name",
+    ]);
+  });
+
+  it("has fields of the manifest in x-ployz", async () => {
+    const manifest = await convert(
+      `
+services:
+  web:
+    image: nginx
+    ports: ["80:80"]
+    healthcheck: { test: "curl -f localhost", interval: 5s }
+    x-ployz:
+      routes: [{ host: www.example.com, port: p80 }]
+      ready: { http: /, port: p80 }
+      env: { TOKEN: { secret: token } }
+`,
+      "--namespace",
+      "site",
+    );
+    expect(manifest.services?.web).toEqual({
+      image: "nginx",
+      ports: { p80: 80 },
+      routes: [{ host: "www.example.com", port: "p80" }],
+      ready: { http: "/", port: "p80" },
+      env: { TOKEN: { secret: "token" } },
+    });
+  });
+
+  it("has variables only from --env-file", async () => {
+    const text = 'name: a\nservices: { web: { image: "nginx:${TAG:-1}", command: "echo $$HOME ${WHO}" } }\n';
+    expect(await refusals(text)).toEqual([
+      expect.stringContaining('compose.yaml:2: services.web.image: "nginx:${TAG:-1}" has a variable'),
+      expect.stringContaining("services.web.command"),
+    ]);
+    await put(".env", "OTHER=1\n");
+    expect(await refusals(text, "--env-file", ".env")).toEqual([
+      "compose.yaml:2: services.web.command: variable WHO has no value",
+    ]);
+    await put(".env", 'WHO="me \\"too\\""\n');
+    expect((await convert(text, "--env-file", ".env")).services?.web).toMatchObject({
+      image: "nginx:1",
+      command: ["echo", "$HOME", "me", "too"],
+    });
+  });
+
+  it.each([
+    ["a: [", "compose.yaml:1"],
+    ["services:\n  web: 1\n", "services.web"],
+    ["- a", "is a map"],
+    ["name: x\nservices: {}\n", "there is no service"],
+    ["services:\n  web:\n    image: nginx\n    image: other\n", "compose.yaml:4"],
+    ["services:\n  web: { image: nginx }\n", "name: is missing"],
+    ["name: x\nservices:\n  web:\n    image: nginx\n    ports: [{ target: x }]\n", "services.web.ports"],
+    ["name: x\nservices: { web: { image: nginx, restart: on-failure } }\n", "restart"],
+  ])("that cannot be one is refused: %j", async (text, message) => {
+    await put("compose.yaml", text);
+    const { code, err } = await ctl(["compose", "convert"], { cwd: dir });
+    expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+  });
+});
+
+describe("several files and --set", () => {
+  const preview = async (...argv: readonly string[]) => {
+    await put(
+      "base.toml",
+      'namespace = "prod"\n[services.web]\nimage = "nginx"\nports = { http = 80 }\nenv = { A = "1", B = "2" }\n',
+    );
+    await put("prod.toml", '[services.web]\nreplicas = 3\nenv = { B = "3" }\nports = { http = 81 }\n');
+    const { code, out, err } = await ctl(["deploy", "-n", "-f", "base.toml", "-f", "prod.toml", ...argv], {
+      cwd: dir,
+      env: { PLOYZ_SOCKET: join(dir, "none") },
+    });
+    return { code, said: out + err };
+  };
+
+  it("are laid over each other, and checked as one", async () => {
+    // Past the check: the daemon is not there.
+    expect((await preview()).code).toBe(4);
+    expect((await preview("--set", "services.web.replicas=x")).said).toContain(
+      "base.toml, prod.toml: services.web.replicas",
+    );
+    expect((await preview("--set", "services.web.typo=1")).said).toContain("services.web.typo");
+    expect((await preview("--set", "services.web.image.x=1")).said).toContain("image is not a table");
+    expect((await preview("--set", "novalue")).code).toBe(2);
+    expect((await preview("--set", 'services."web".env.A=x y')).code).toBe(4);
+  });
+});
+
+it("env_file is read beside its manifest, and env wins", async () => {
+  await put(
+    "m.toml",
+    'namespace = "a"\n[services.web]\nimage = "nginx"\nenv_file = ["x.env"]\nenv = { A = "own" }\n',
+  );
+  const deploy = () =>
+    ctl(["deploy", "-n", "-f", "m.toml"], { cwd: dir, env: { PLOYZ_SOCKET: join(dir, "none") } });
+  expect((await deploy()).err).toContain("x.env: no such file");
+  await put("x.env", "A=file\nnonsense\n");
+  expect((await deploy()).err).toContain("x.env: line 2");
+  await put("x.env", "A=file\nB=2\n");
+  expect((await deploy()).code).toBe(4);
+});
+
+it.each([
+  ["A=1\n# c\n\nexport B = two words # c", { A: "1", B: "two words" }],
+  ["A=\"x\\ny\"\nB='x\\ny'\nC=", { A: "x\ny", B: "x\\ny", C: "" }],
+])("a file of variables: %j", (text, values) => expect(parseEnvFile(text, "x")).toEqual(values));
+
+it.each([
+  ['a \'b c\' "d\\"e" f\\ g', ["a", "b c", 'd"e', "f g"]],
+  ['""', [""]],
+  ["  ", []],
+  ["a 'b", undefined],
+])("words of %j", (line, words) => expect(shellWords(line)).toEqual(words));
