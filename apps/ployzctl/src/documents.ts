@@ -5,7 +5,6 @@ import {
   ClusterStatus,
   CommitDocument,
   CommitHistory,
-  CommittedRoute,
   count,
   DaemonStatus,
   DoctorReport,
@@ -37,6 +36,7 @@ import {
   RegistryChanged,
   RegistryList,
   Release,
+  RouteList,
   RttTable,
   SecretChanged,
   SecretList,
@@ -129,11 +129,6 @@ export const Namespaces = object({ kind: Type.Literal("namespaces"), namespaces:
 export type Namespaces = Static<typeof Namespaces>;
 export const NamespaceDocument = object({ kind: Type.Literal("namespace"), ...namespaceRow });
 export type NamespaceDocument = Static<typeof NamespaceDocument>;
-export const RoutesDocument = object({
-  kind: Type.Literal("routes"),
-  routes: list(Type.Intersect([CommittedRoute, object({ namespace: text() })])),
-});
-export type RoutesDocument = Static<typeof RoutesDocument>;
 /** One volume; `copies` are retired and unfinished copies on all machines. */
 export const VolumeDocument = object({ kind: Type.Literal("volume"), ...volumeRow, copies: list(VolumeRow) });
 export type VolumeDocument = Static<typeof VolumeDocument>;
@@ -255,7 +250,7 @@ export const DOCUMENTS = {
   registries: RegistryList,
   "registry-removed": RegistryChanged,
   "registry-set": RegistryChanged,
-  routes: RoutesDocument,
+  routes: RouteList,
   rtt: RttTable,
   "secret-removed": SecretChanged,
   "secret-set": SecretChanged,

@@ -1,6 +1,6 @@
-import { hostname } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import type { TerminalSize } from "@ployz/primitives/client";
+import { thisOperator } from "./operator.ts";
 
 /** A stream for text. */
 export interface Writer {
@@ -18,7 +18,7 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly root: boolean;
-  /** `user@machine`, for the operation log. */
+  /** The person, as `name@machine`, for the operation log. */
   readonly by: string;
   /** Calls `listener` at each Ctrl-C instead of ending the program, until the returned function is called. */
   onInterrupt(listener: () => void): () => void;
@@ -61,7 +61,7 @@ export function processTerminal(): Terminal {
     cwd: process.cwd(),
     root: process.getuid?.() === 0,
     get by() {
-      return `${env.SUDO_USER ?? env.USER ?? env.LOGNAME ?? (process.getuid?.() === 0 ? "root" : String(process.getuid?.()))}@${env.HOSTNAME ?? hostname()}`;
+      return thisOperator(env);
     },
     onInterrupt: (listener) => onSignal("SIGINT", listener),
     onSignal,

@@ -125,7 +125,7 @@ describe("results", () => {
       { type: "committed", revision: 7 },
       result({ revision: 7 }),
     ]);
-    expect(err).toBe(`operation ${ID}\n  + start web.1 on m1 [m1] (12 ms)\n  * committed, revision 7\n`);
+    expect(err).toBe(`operation ${ID}\n  + start web.1 on m1 [m1] (12 ms)\n  * committed\n`);
     expect(out).toContain("done (revision 7, 1.2 s)");
   });
 

@@ -1,3 +1,4 @@
+import type { OperationEvent } from "@ployz/primitives/client";
 import { expect, it } from "vitest";
 import { openProgress } from "../src/output/progress.ts";
 import type { Globals } from "../src/settings.ts";
@@ -49,4 +50,37 @@ it.each([
   expect(copied(0, 0, 100)).toBe("  … copying prod/db 0B of 100B\n");
   expect(copied(10, 5, 100)).toBe("");
   expect(copied(20, 10, 100)).toBe("  … copying prod/db 10B of 100B\n");
+});
+
+const PLAN = {
+  kind: "plan",
+  primitive: "deploy",
+  hash: "",
+  summary: {},
+  basis: [],
+  prepare: [],
+  settle: [],
+  warnings: [],
+};
+
+it.each([
+  ["a plan that changes something", [{ type: "plan", plan: { ...PLAN, changes: true } }], "operation 01X\n"],
+  [
+    "a plan that changes nothing, which has no record",
+    [{ type: "plan", plan: { ...PLAN, changes: false } }],
+    "",
+  ],
+  ["a refusal, which has no record", [{ type: "refused", refusals: [] }], ""],
+])("an operation's id is shown with %s", (_, events, expected) => {
+  let text = "";
+  const write = (more: string) => {
+    text += more;
+  };
+  const progress = openProgress(globals, {
+    err: { tty: false, columns: 80, write },
+    env: {},
+  } as Partial<Terminal> as Terminal);
+  progress.event({ type: "accepted", operation: "01X", primitive: "deploy", resumed: false });
+  for (const event of events) progress.event(event as OperationEvent);
+  expect(text).toBe(expected);
 });

@@ -155,7 +155,7 @@ it("shows one volume with its other copies, and its snapshots", async () => {
   expect(missing.code).toBe(3);
   expect(missing.err).toContain("did you mean pgdata?");
   const [snapshot] = rows((await run("volume snapshots prod/pgdata --plain")).out);
-  expect([snapshot?.[0], snapshot?.[2], snapshot?.[3]]).toEqual(["s1", "2.0K", "77"]);
+  expect([snapshot?.[0], snapshot?.[2], snapshot?.[3]]).toEqual(["s1", "2.0K", "the volume"]);
 });
 
 it("shows the source of a branch", async () => {

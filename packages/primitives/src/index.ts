@@ -70,6 +70,8 @@ export type { EvacuationSummary } from "./membership/evacuations.ts";
 export type { MembershipPorts } from "./membership/observe.ts";
 export { migrate } from "./migrate/index.ts";
 export type { MigrateInput } from "./migrate/input.ts";
+export { namespacePrune } from "./namespace-prune/index.ts";
+export type { NamespacePruneInput } from "./namespace-prune/input.ts";
 export { namespaceRepair } from "./namespace-repair/index.ts";
 export type { NamespaceRepairInput } from "./namespace-repair/input.ts";
 export { namespaceRm } from "./namespace-rm/index.ts";

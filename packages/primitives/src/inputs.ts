@@ -13,6 +13,7 @@ import type { MachineRmInput } from "./machine-rm/input.ts";
 import type { MachineStandbyInput } from "./machine-standby/input.ts";
 import type { MachineUpdateInput } from "./machine-update/input.ts";
 import type { MigrateInput } from "./migrate/input.ts";
+import type { NamespacePruneInput } from "./namespace-prune/input.ts";
 import type { NamespaceRepairInput } from "./namespace-repair/input.ts";
 import type { NamespaceRmInput } from "./namespace-rm/input.ts";
 import type { PromoteInput } from "./promote/input.ts";
@@ -43,6 +44,7 @@ export interface PrimitiveInputs {
   "machine-standby": MachineStandbyInput;
   "machine-update": MachineUpdateInput;
   migrate: MigrateInput;
+  "namespace-prune": NamespacePruneInput;
   "namespace-repair": NamespaceRepairInput;
   "namespace-rm": NamespaceRmInput;
   promote: PromoteInput;

@@ -30,6 +30,7 @@ it("the first door runs operations, and shows no internals", () => {
       "machineStandby",
       "machineUpdate",
       "migrate",
+      "namespacePrune",
       "namespaceRepair",
       "namespaceRm",
       "parseManifest",

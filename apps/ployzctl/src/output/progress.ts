@@ -47,11 +47,23 @@ export function openProgress(
   };
   const amountOf = transferText(now);
   const shownAt = new Map<string, number>();
+  /** Ids of operations that may still be refused, or have nothing to do: they get no record, and are not shown. */
+  const accepted = new Map<string, string>();
+  const begins = (event: OperationEvent, label: string): string | undefined => {
+    if (event.type === "accepted")
+      accepted.set(label, `operation ${event.operation}${event.resumed ? " (resumed)" : ""}`);
+    const runs = event.type === "plan" ? event.plan.changes : event.type === "step";
+    const said = runs ? accepted.get(label) : undefined;
+    if (runs) accepted.delete(label);
+    return said;
+  };
   return {
     note: line,
     end: erase,
     event(event, of) {
       const label = of === undefined ? "" : `${of}: `;
+      const begun = begins(event, label);
+      if (begun !== undefined) line(clean(`${label}${begun}`));
       const { lasting, moment } = sentence(event, (amount) =>
         amountOf(`${label}${"step" in event ? event.step : ""}`, amount),
       );
@@ -73,8 +85,6 @@ type Sentence = { readonly lasting?: string; readonly moment?: string };
 /** `lasting` stays on the screen; the next line overwrites `moment`. */
 function sentence(event: OperationEvent, amountText: (amount: Amount) => string): Sentence {
   switch (event.type) {
-    case "accepted":
-      return { lasting: `operation ${event.operation}${event.resumed ? " (resumed)" : ""}` };
     case "waiting":
       return { lasting: `waiting: ${event.what}` };
     case "plan":
@@ -84,7 +94,7 @@ function sentence(event: OperationEvent, amountText: (amount: Amount) => string)
       return { moment: `  … ${note}${done === undefined ? "" : amountText({ done, total })}` };
     }
     case "committed":
-      return { lasting: `  * committed, revision ${event.revision}` };
+      return { lasting: "  * committed" };
     case "step":
       return stepSentence(event);
     default:

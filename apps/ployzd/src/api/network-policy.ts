@@ -7,13 +7,15 @@ import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { allows } from "../follower/policy.ts";
 import { needNamespace } from "./named.ts";
+import { committedRoutes } from "./route-list.ts";
 import type { ApiRoutes } from "./router.ts";
 
 const LOOK_MS = 6_000;
 
 export const networkRoutes = (
   daemon: Daemon,
-): Pick<ApiRoutes["json"], "GET /v1/network/policy" | "POST /v1/network/isolation"> => ({
+): Pick<ApiRoutes["json"], "GET /v1/network/policy" | "POST /v1/network/isolation" | "GET /v1/routes"> => ({
+  ...committedRoutes(daemon),
   "GET /v1/network/policy": ({ query, signal }) => networkPolicy(daemon.member(), query.namespace, signal),
   "POST /v1/network/isolation": async ({ body, signal }) =>
     setIsolation(daemon.member(), (await body()).isolation, signal),

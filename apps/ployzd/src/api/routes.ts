@@ -8,7 +8,6 @@ import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
 import { checkedInit } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
-
 import { invalid, operationRequest } from "../operations/request.ts";
 import { certificateRoutes } from "./certificates.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";

@@ -33,7 +33,7 @@ export async function exportVolume(
   const offer = await member.machines.call(
     machine,
     "transfer.offer",
-    { kind: "volume", id, snapshot, machine: self.id },
+    { kind: "volume", id: found.copy ?? id, snapshot, machine: self.id },
     { timeoutMs: ASK_MS, signal },
   );
   if (offer === null)

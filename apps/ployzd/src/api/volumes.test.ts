@@ -120,23 +120,32 @@ describe("a machine of another build", () => {
 
 describe("snapshots", () => {
   const asking: unknown[] = [];
+  const retired = { id: "prod.pgdata.old", namespace: "prod", name: "pgdata", state: "retired" };
   const answering = (answer: unknown) =>
     ({
       call: async (...call: unknown[]) => {
         asking.push(call.slice(0, 3));
-        return answer;
+        const [, command, args] = call as [string, string, { id?: string }];
+        if (command === "machine.observe")
+          return { volumes: [retired, { ...retired, name: "other", id: "x" }] };
+        return args.id === retired.id ? { snapshots: [kept] } : answer;
       },
     }) as unknown as Machines;
+  const kept = { name: "s0", guid: "6", createdAt: "2025-01-01T00:00:00Z", usedBytes: 1 };
   const look = (answer: unknown, name = "pgdata", namespace = "prod") =>
     snapshotList([head], answering(answer), { namespace, volume: name }, new AbortController().signal);
 
-  it("are asked of the machine that the volume is on", async () => {
+  it("are asked of the machine that the volume is on, with those of copies that a restore replaced", async () => {
     const snapshots = [{ name: "s1", guid: "7", createdAt: "2026-01-01T00:00:00Z", usedBytes: 1 }];
     expect(await look({ snapshots })).toEqual({
       ...{ kind: "snapshots", namespace: "prod", volume: "pgdata", id: "prod.pgdata.x", machine: "m1" },
-      snapshots,
+      snapshots: [{ ...kept, copy: retired.id }, ...snapshots],
     });
-    expect(asking).toEqual([["m1", "volume.snapshots", { id: "prod.pgdata.x" }]]);
+    expect(asking).toEqual([
+      ["m1", "volume.snapshots", { id: "prod.pgdata.x" }],
+      ["m1", "machine.observe", { namespaces: ["prod"] }],
+      ["m1", "volume.snapshots", { id: retired.id }],
+    ]);
   });
 
   it.each([

@@ -66,7 +66,36 @@ export async function snapshotList(
       message: `${machine} does not have ${namespace}/${name}`,
       hint: `find its machine: ployzctl volume show ${namespace}/${name}`,
     });
-  return { kind: "snapshots", namespace, volume: name, id, machine, snapshots: found.snapshots };
+  const replaced = await replacedSnapshots(machines, { namespace, name, id, machine }, signal);
+  const present = new Set(found.snapshots.map(({ guid }) => guid));
+  const snapshots = [...found.snapshots, ...replaced.filter(({ guid }) => !present.has(guid))].sort((a, b) =>
+    a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : 0,
+  );
+  return { kind: "snapshots", namespace, volume: name, id, machine, snapshots };
+}
+
+/** A restore leaves the snapshots of what it replaces on the retired copy, and they can be restored as well. */
+async function replacedSnapshots(
+  machines: Machines,
+  of: { readonly namespace: string; readonly name: string; readonly id: string; readonly machine: string },
+  signal: AbortSignal,
+): Promise<SnapshotList["snapshots"]> {
+  const options = { ...LOOK, signal };
+  const { volumes } = await machines.call(
+    of.machine,
+    "machine.observe",
+    { namespaces: [of.namespace] },
+    options,
+  );
+  const retired = volumes.filter(
+    ({ namespace, name, id, state }) =>
+      namespace === of.namespace && name === of.name && id !== of.id && state === "retired",
+  );
+  const found = retired.map(async ({ id: copy }) => {
+    const there = await machines.call(of.machine, "volume.snapshots", { id: copy }, options);
+    return (there?.snapshots ?? []).map((one) => ({ ...one, copy }));
+  });
+  return (await Promise.all(found)).flat();
 }
 
 const usersOf = ({ services }: Commit, volume: string): readonly string[] =>

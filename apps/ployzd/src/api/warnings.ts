@@ -55,9 +55,9 @@ export function warningsOf(seen: Seen): readonly Warning[] {
     ...crashWarnings(seen.instances, seen.now),
     ...seen.instances
       .filter(({ state }) => state === "stray" && seen.open.length === 0)
-      .map(({ id, machine }) => ({
+      .map(({ id, machine, namespace }) => ({
         message: `${id} on ${machine} belongs to no commit`,
-        hint: "restart the daemon there: it removes remains of ended operations",
+        hint: `remove what no commit of ${namespace} names: ployzctl namespace prune ${namespace}`,
       })),
     ...seen.open
       .filter(({ state }) => state !== "running")

@@ -25,14 +25,19 @@ function routeOf(commit: Commit, route: Commit["routes"][number]): Route {
     }),
     check: checkOf(commit.services[route.service], route.port),
   };
-  const key = route.kind === "http" ? `${route.host}${route.path}` : `tcp:${route.listen}`;
-  const id = `${namespace}/${route.service}/${createHash("sha256").update(key).digest("hex").slice(0, 12)}`;
+  const id = routeId(namespace, route);
   return route.kind === "http"
     ? {
         ...{ kind: "http", id, host: route.host, path: route.path, backend },
         ...(route.tls === true && route.http !== "serve" && { httpsOnly: true }),
       }
     : { kind: "tcp", id, listenPort: route.listen, backend };
+}
+
+/** The route's id at the gateways: it stays the same as long as host and path, or port, and service do. */
+export function routeId(namespace: string, route: Commit["routes"][number]): string {
+  const key = route.kind === "http" ? `${route.host}${route.path}` : `tcp:${route.listen}`;
+  return `${namespace}/${route.service}/${createHash("sha256").update(key).digest("hex").slice(0, 12)}`;
 }
 
 /** The gateway repeats the readiness check if that was HTTP on the routed port; otherwise it checks that the port answers. */

@@ -44,10 +44,23 @@ export async function exchange(
   let received = 0;
   let taken = 0;
   let strikes = 0;
+  /** When the oldest message was sent that has got neither a frame nor a refusal. */
+  let waitingSince: number | undefined;
+  /** How long the machine had been silent when the server noticed: no time at all for a killed daemon, whose connection closes. */
+  let silentMs = 0;
   let retry: NodeJS.Timeout | undefined;
 
-  const send = () => publish(nc, subject, body, `${inbox}.r`);
-  const say = (message: Control) => publish(nc, control, encode(message), `${inbox}.c`);
+  const waits = () => {
+    waitingSince ??= performance.now();
+  };
+  const send = () => {
+    waits();
+    publish(nc, subject, body, `${inbox}.r`);
+  };
+  const say = (message: Control) => {
+    waits();
+    publish(nc, control, encode(message), `${inbox}.c`);
+  };
   const alive = () => say({ t: "alive", taken });
   const finish = () => {
     open = false;
@@ -70,15 +83,17 @@ export async function exchange(
       retry = setTimeout(send, 50);
       return;
     }
+    if (strikes === 0) silentMs = Math.round(performance.now() - (waitingSince ?? performance.now()));
     if (settling) return; // the callee may not be back yet: the next heartbeat asks again
     strikes += 1;
-    if (strikes >= noResponderStrikes) return fail(unreachable(machine, command, answered));
+    if (strikes >= noResponderStrikes) return fail(unreachable(machine, command, answered, silentMs));
     clearTimeout(retry);
     retry = setTimeout(alive, strikeMs);
   };
 
   const onFrame = (frame: Frame) => {
     strikes = 0;
+    waitingSince = undefined;
     on.alive();
     if (frame.t === "unknown") {
       if (answered) fail(interrupted(machine, command));
@@ -146,14 +161,14 @@ async function connection(
   }
 }
 
-const unreachable = (machine: string, command: string, started: boolean) =>
+const unreachable = (machine: string, command: string, started: boolean, silentMs = 0) =>
   new PloyzError({
     code: "machine_unreachable",
     message: started
       ? `machine ${machine} disappeared while it ran ${command}`
       : `machine ${machine} does not answer (${command})`,
     hint: `check that ployzd runs on ${machine} and that it is connected to the mesh (\`ployzctl machine ls\`)`,
-    details: { machine, command, started },
+    details: { machine, command, started, silentMs },
   });
 
 const interrupted = (machine: string, command: string) =>

@@ -35,6 +35,7 @@ import type {
   MachineList,
   ManifestDocument,
   NetworkPolicyDocument,
+  RouteList,
   RttTable,
   SnapshotList,
   VolumeList,
@@ -114,6 +115,8 @@ export interface Api {
   "GET /v1/doctor": { query: Record<never, string>; body: undefined; out: DoctorReport };
   "GET /v1/ps": { query: { namespace?: string; service?: string }; body: undefined; out: InstanceList };
   /** Newest first. */
+  /** What this machine's gateway serves. */
+  "GET /v1/routes": { query: Record<never, string>; body: undefined; out: RouteList };
   "GET /v1/namespaces/:ns/history": { query: { limit?: string }; body: undefined; out: CommitHistory };
   /** `:commit` is a revision, an operation's id or at least six characters of its beginning, or `last`. Values of `env` are left out. */
   "GET /v1/namespaces/:ns/commits/:commit": {

@@ -173,6 +173,27 @@ export const VolumeList = object({
 });
 /** Static type of the schema of this name. */
 export type VolumeList = Static<typeof VolumeList>;
+/** Committed routes, and whether the gateway of `machine` serves each. */
+export const RouteList = object({
+  kind: Type.Literal("routes"),
+  machine: text(),
+  routes: list(
+    Type.Intersect([
+      CommittedRoute,
+      object({
+        namespace: text(),
+        /** Of the namespace's last commit. */
+        revision: count(),
+        /** `earlier`: it serves an earlier commit of the namespace. `unknown`: it does not answer. */
+        served: Type.Enum(["yes", "no", "earlier", "unknown"]),
+        /** Why it is not served. */
+        why: Type.Optional(text()),
+      }),
+    ]),
+  ),
+});
+/** Static type of the schema of this name. */
+export type RouteList = Static<typeof RouteList>;
 /** Snapshots of a volume. Sizes are bytes. */
 export const SnapshotList = object({
   kind: Type.Literal("snapshots"),
@@ -180,8 +201,8 @@ export const SnapshotList = object({
   volume: text(),
   id: text(),
   machine: text(),
-  /** Oldest first. */
-  snapshots: list(ObservedSnapshot),
+  /** Oldest first. `copy`: the id of a retired copy on the same machine, which a restore or a rollback has replaced. */
+  snapshots: list(Type.Intersect([ObservedSnapshot, object({ copy: Type.Optional(text()) })])),
 });
 /** Static type of the schema of this name. */
 export type SnapshotList = Static<typeof SnapshotList>;

@@ -55,7 +55,7 @@ async function attempt<T>(
   /** The machine that does not answer, and since when. */
   let silent: { readonly machine: string; readonly since: number } | undefined;
   const gaveUp = (error: unknown): boolean => {
-    silent = silenceOf(error, step, silent?.since ?? clock.now());
+    silent = silenceOf(error, step, silent?.since, clock.now());
     if (silent === undefined) return false;
     const over = session.silent.has(silent.machine) || clock.now() - silent.since >= limits.unreachableMs;
     if (over) session.silent.add(silent.machine);
@@ -100,11 +100,18 @@ async function attempt<T>(
   });
 }
 
-/** The machine that the error names, else the step's own. */
-function silenceOf(error: unknown, step: PlannedStep, since: number) {
+/**
+ * The machine that the error names, else the step's own. It has been silent since the first such error, and before that for as long as
+ * the transport says: a machine without power is noticed late, while the connection of a killed daemon closes at once.
+ */
+function silenceOf(error: unknown, step: PlannedStep, since: number | undefined, now: number) {
   const { code, machine = step.machine ?? "", details } = errorBody(error);
   if (code !== "machine_unreachable") return undefined;
-  return { machine: (details as { readonly machine?: string } | undefined)?.machine ?? machine, since };
+  const { machine: named = machine, silentMs = 0 } = (details ?? {}) as {
+    readonly machine?: string;
+    readonly silentMs?: number;
+  };
+  return { machine: named, since: since ?? now - silentMs };
 }
 
 function contextOf(

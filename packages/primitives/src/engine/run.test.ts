@@ -254,6 +254,24 @@ describe("the commit", () => {
     expect(world.clock.now() - began).toBeLessThan(1.5 * DEFAULT_LIMITS.unreachableMs);
   });
 
+  it.each([
+    ["for a daemon that restarts", 0, 1, 1.5],
+    ["not for a machine that was silent for longer than that before it was noticed", 12_000, 0, 0.2],
+  ])("waits %s", async (_, silentMs, least, most) => {
+    const plain = await scenario.world();
+    let calls = 0;
+    const through: Hook = (called, [machine], effect) => {
+      if (called !== "machines.call" || machine !== "m1" || calls++ === 0) return effect();
+      const details = { machine: "m1", silentMs };
+      return Promise.reject(new PloyzError({ code: "machine_unreachable", message: "m1 is away", details }));
+    };
+    const world = { ...plain, ports: interpose(plain.ports, through) };
+    const began = world.clock.now();
+    expect(operation(await runOperation(place, apply, memoryDeps(world))).state).toBe("cleanup-owed");
+    const took = (world.clock.now() - began) / DEFAULT_LIMITS.unreachableMs;
+    expect([took >= least, took <= most]).toEqual([true, true]);
+  });
+
   it("is planned again when another operation committed first", async () => {
     const plain = await scenario.world();
     let raced = false;

@@ -35,6 +35,8 @@ export interface MemberFacts {
 export interface MachineAddFacts extends MemberFacts {
   readonly remote: RemoteFacts;
   readonly payload: { readonly version: string; readonly build: string };
+  /** The dataset for volumes of the target, where it is a member that answers. */
+  readonly zfsRoot?: string;
 }
 
 /** Looks at the target over SSH, then reads membership from the store and asks every member whether it is there. */
@@ -45,7 +47,18 @@ export async function observe(
 ): Promise<MachineAddFacts> {
   // The target first: a membership seen there that has no record afterwards is unfinished for certain, not one that was just made.
   const remote = await ports.remote.facts(input.target, signal);
-  return { ...(await observeMembers(ports, signal)), remote, payload: ports.payload };
+  const members = await observeMembers(ports, signal);
+  const { ployz } = remote;
+  const present = ployz?.cluster === members.cluster.id ? ployz.machine : undefined;
+  const zfsRoot = present === undefined || input.zfsRoot === undefined ? undefined : await rootOf(present);
+  return { ...members, remote, payload: ports.payload, ...(zfsRoot !== undefined && { zfsRoot }) };
+
+  async function rootOf(machine: string): Promise<string | undefined> {
+    const seen = await ports.machines
+      .call(machine, "machine.observe", { namespaces: [] }, { timeoutMs: 5_000, signal })
+      .catch(() => undefined);
+    return seen?.storage?.root;
+  }
 }
 
 /** Membership as the store has it, and who of it answers. */

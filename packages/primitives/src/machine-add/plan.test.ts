@@ -85,6 +85,20 @@ describe("refuses", () => {
     expect(plan(INPUT, member)).toMatchObject({ changes: false, prepare: [], summary: { machine: "m2" } });
   });
 
+  it("flags that would change a member, instead of ignoring them", () => {
+    const member = (zfsRoot?: string) =>
+      facts({ ...there({ cluster: CLUSTER.id, machine: "m2" }), hostname: "m2" }, zfsRoot ? { zfsRoot } : {});
+    const asked = { ...INPUT, zfsRoot: "tank/ployz" };
+    expect(plan(asked, member("tank/ployz"))).toMatchObject({ changes: false });
+    for (const root of [undefined, "tank/other"])
+      expect(refuse(asked, member(root))).toMatchObject([
+        { code: "already_member", hint: expect.stringContaining("daemon install --zfs-root tank/ployz") },
+      ]);
+    expect(refuse({ ...INPUT, region: "elsewhere" }, member())).toMatchObject([
+      { code: "already_member", message: expect.stringContaining("--region") },
+    ]);
+  });
+
   it("neither routes nor ports that an unfinished add made, nor routes that are no networks", () => {
     const half = { ...there({ cluster: CLUSTER.id, machine: "m3", joinedBy: "01X" }) };
     const made = { routes: ["10.101.3.0/24"], portsTaken: ["udp/51820"] };

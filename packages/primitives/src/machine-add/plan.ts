@@ -11,7 +11,7 @@ import {
   storeServersOf,
   warningsOf,
 } from "./peers.ts";
-import { freePlace, nameOf, presentMember, refuse } from "./refuse.ts";
+import { freePlace, nameOf, presentMember, refuse, refuseChange } from "./refuse.ts";
 
 /** The new machine before its identity and subnet are known. */
 export type Seat = {
@@ -54,6 +54,8 @@ export function plan(input: MachineAddInput, facts: MachineAddFacts): Plan<Machi
   const where = targetText(target);
   const present = presentMember(input, facts);
   if (present !== undefined) {
+    const changed = refuseChange(input, present, facts);
+    if (changed.length > 0) return { refusals: changed };
     return {
       basis: [],
       prepare: [],

@@ -34,6 +34,28 @@ export function presentMember(input: MachineAddInput, facts: MachineAddFacts): M
   return found !== undefined && (input.name === undefined || input.name === found.id) ? found : undefined;
 }
 
+/** Refuses flags that differ from the member as it is: this command changes no member. */
+export function refuseChange(
+  { target, zfsRoot, runtime, region, az }: MachineAddInput,
+  present: MachineRecord,
+  facts: MachineAddFacts,
+): readonly Refusal[] {
+  const differs = (asked: string | undefined, is: string | undefined) => asked !== undefined && asked !== is;
+  const flags = [
+    ...(differs(zfsRoot, facts.zfsRoot) ? ["--zfs-root"] : []),
+    ...(differs(runtime, present.runtime) ? ["--runtime"] : []),
+    ...(differs(region, present.region) ? ["--region"] : []),
+    ...(differs(az, present.az) ? ["--az"] : []),
+  ];
+  if (flags.length === 0) return [];
+  const message = `${targetText(target)}: it is a member already, as ${present.id}, and machine add does not change its ${flags.join(", ")}`;
+  const hint =
+    zfsRoot !== undefined && flags.includes("--zfs-root")
+      ? `run there: ployzctl daemon install --zfs-root ${zfsRoot}`
+      : `leave ${flags.join(", ")} out, or remove the machine and add it again`;
+  return [{ code: "already_member", message, hint }];
+}
+
 /** The first free subnet of the cluster's range; `undefined` when all are taken. */
 export function freePlace({ plan, takenIndexes }: MemberFacts) {
   for (let index = 1; ; index++) {

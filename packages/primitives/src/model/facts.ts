@@ -41,6 +41,8 @@ export const FACTS = {
   "volume-snapshot": SnapshotRecord,
   /** The last `volume prune` of a namespace. */
   "volume-prune": object(done),
+  /** The last `namespace prune` of a namespace. */
+  "namespace-prune": object(done),
   /** The last `image distribute` or `image pull` of an image. */
   "image-distribute": object(done),
 };

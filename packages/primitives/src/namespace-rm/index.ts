@@ -3,6 +3,7 @@ import { inputParser } from "../change/input.ts";
 import { observeWithoutContent } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
+import type { Volume } from "../model/commit.ts";
 import { Input, type NamespaceRmInput } from "./input.ts";
 
 /**
@@ -25,7 +26,7 @@ export const namespaceRm = changePrimitive<NamespaceRmInput, ChangeFacts>({
     if (head === undefined) return wishOf(gone, { refusals: [noNamespace(namespace, facts)] });
     const dependents = facts.others.flatMap(({ commit }) =>
       commit.volumes
-        .filter(({ origin }) => origin?.namespace === namespace)
+        .filter((volume) => isCloneOf(namespace, volume, facts))
         .map(({ name, origin }) => `${commit.namespace}/${name} (of ${origin?.volume})`),
     );
     const secrets = facts.secrets.flatMap(({ record }) =>
@@ -34,7 +35,7 @@ export const namespaceRm = changePrimitive<NamespaceRmInput, ChangeFacts>({
     const warnings = [
       ...(dependents.length === 0
         ? []
-        : [`data stays as long as these are clones of it: ${dependents.join(", ")}`]),
+        : [`data that these clones share stays until they are removed: ${dependents.join(", ")}`]),
       ...(secrets.length === 0
         ? []
         : [`its secrets stay: ployzctl secret rm ${secrets.sort().join("; ployzctl secret rm ")}`]),
@@ -42,3 +43,13 @@ export const namespaceRm = changePrimitive<NamespaceRmInput, ChangeFacts>({
     return wishOf(gone, { warnings });
   },
 });
+
+/** A volume from a file or on another machine is a copy of its own, and needs nothing of its origin. */
+function isCloneOf(namespace: string, { machine, origin }: Volume, { machines }: ChangeFacts): boolean {
+  if (origin?.namespace !== namespace || origin.guid !== undefined) return false;
+  const there = machines.find(({ record }) => record.id === machine);
+  if (there?.observation === undefined) return true;
+  return there.observation.volumes.some(
+    (copy) => copy.namespace === namespace && copy.name === origin.volume,
+  );
+}

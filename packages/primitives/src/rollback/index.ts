@@ -5,7 +5,7 @@ import { observeSnapshots } from "../change/observe/snapshots.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import { Input, type RollbackFacts, type RollbackInput } from "./input.ts";
 import { findTarget } from "./target.ts";
-import { restoredVolumes } from "./volumes.ts";
+import { holdersOf, restoredVolumes } from "./volumes.ts";
 
 /** How far back a commit can be named. */
 const MAX_HISTORY = 1000;
@@ -27,12 +27,8 @@ export const rollback = changePrimitive<RollbackInput, RollbackFacts>({
     ]);
     const history = entries.map(({ value, revision }) => ({ commit: value, revision }));
     const target = findTarget(input, history);
-    const copies = target.ok
-      ? (target.next?.commit.before ?? []).flatMap((snapshot) => {
-          const now = cluster.head?.commit.volumes.find(({ name }) => name === snapshot.volume);
-          return [snapshot, ...(now ? [{ id: snapshot.id, machine: now.machine }] : [])];
-        })
-      : [];
+    const before = target.ok ? (target.next?.commit.before ?? []) : [];
+    const copies = before.flatMap(({ id }) => holdersOf(id, cluster));
     const [content, snapshots] = await Promise.all([
       findContent(target.ok ? specsOf(target.head.commit) : [], cluster.machines, ports, signal),
       observeSnapshots(copies, ports, signal),

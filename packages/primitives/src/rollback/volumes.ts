@@ -60,16 +60,17 @@ export function restoredVolumes(
     }
     if (now?.origin?.snapshot === snapshot.snapshot && now.origin.volume === name && target.done)
       return [name, keep];
-    const machine = whereIs(snapshot, now?.machine, facts);
-    if (machine === undefined) {
-      refusals.push(gone(namespace, name, revision, snapshot, now?.machine));
+    const source = whereIs(snapshot, now?.machine, facts);
+    if (source === undefined) {
+      refusals.push(gone(namespace, name, revision, snapshot));
       return [name, keep];
     }
+    const machine = now?.machine ?? source;
     const from = {
       namespace,
       volume: name,
       id: snapshot.id,
-      machine,
+      machine: source,
       snapshot: { name: snapshot.snapshot, guid: snapshot.guid },
     };
     return [name, { spec, source: { kind: "copy", machine, from } }];
@@ -80,28 +81,28 @@ export function restoredVolumes(
   return { volumes: Object.fromEntries(wanted), refusals, warnings };
 }
 
-/** The machine where the volume is now, if the snapshot is there; where it was, for a volume that is gone. */
-function whereIs(snapshot: VolumeSnapshot, now: string | undefined, { snapshots }: RollbackFacts) {
-  const machine = now ?? snapshot.machine;
-  const there = snapshotsOf(snapshots, machine, snapshot.id).some(({ guid }) => guid === snapshot.guid);
-  return there ? machine : undefined;
+/** Every copy of this volume id that a machine has. */
+export const holdersOf = (
+  id: string,
+  { machines }: Pick<RollbackFacts, "machines">,
+): readonly { readonly id: string; readonly machine: string }[] =>
+  machines.flatMap(({ record, observation }) =>
+    (observation?.volumes ?? []).some((copy) => copy.id === id) ? [{ id, machine: record.id }] : [],
+  );
+
+/** The machine that has the snapshot: where the volume is now, else where it was, else any other. */
+function whereIs({ id, guid, machine }: VolumeSnapshot, now: string | undefined, facts: RollbackFacts) {
+  const having = holdersOf(id, facts).filter((copy) =>
+    snapshotsOf(facts.snapshots, copy.machine, id).some((one) => one.guid === guid),
+  );
+  const wanted = [now, machine].find((one) => having.some((copy) => copy.machine === one));
+  return wanted ?? having[0]?.machine;
 }
 
-function gone(
-  namespace: string,
-  name: string,
-  revision: number,
-  snapshot: VolumeSnapshot,
-  now: string | undefined,
-): Refusal {
-  const moved = now !== undefined && now !== snapshot.machine;
+function gone(namespace: string, name: string, revision: number, { machine }: VolumeSnapshot): Refusal {
   return {
     code: "snapshot_missing",
-    message: moved
-      ? `${namespace}/${name} is on ${now} now, and its snapshot from commit ${revision} is on ${snapshot.machine}`
-      : `the snapshot of ${namespace}/${name} from commit ${revision} is not on ${snapshot.machine} any more, or that machine does not answer`,
-    hint: moved
-      ? `move it back first: ployzctl migrate ${namespace}/SERVICE --to ${snapshot.machine}`
-      : "the retention may have deleted it; ployzctl volume snapshots lists the present ones",
+    message: `the snapshot of ${namespace}/${name} from commit ${revision} is not on ${machine} any more, nor on another machine that answers`,
+    hint: "the retention may have deleted it; ployzctl volume snapshots lists the present ones",
   };
 }

@@ -2,13 +2,22 @@ import { asItIs, liveHead, noNamespace, noVolume, wishOf } from "../change/decid
 import { inputParser } from "../change/input.ts";
 import { findContent, observeCluster } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
-import { observeSnapshots, type Snapshots, snapshotsOf } from "../change/observe/snapshots.ts";
+import {
+  observeSnapshots,
+  readableCopies,
+  type Snapshots,
+  snapshotsOf,
+} from "../change/observe/snapshots.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import { Input, type VolumeRestoreInput } from "./input.ts";
 
-type Facts = ChangeFacts & { readonly snapshots: Snapshots };
+type Copies = ReturnType<typeof readableCopies>;
+type Facts = ChangeFacts & { readonly snapshots: Snapshots; readonly copies: Copies };
 
-/** Gives a volume the content of one of its snapshots. Its old content is kept, retired; the services on it are restarted. */
+/**
+ * Gives a volume the content of one of its snapshots, also of one that an earlier restore has left on the retired copy. Its old content
+ * is kept, retired; the services on it are restarted. Every run restores, whatever an earlier one has done.
+ */
 export const volumeRestore = changePrimitive<VolumeRestoreInput, Facts>({
   name: "volume-restore",
   version: 1,
@@ -17,12 +26,13 @@ export const volumeRestore = changePrimitive<VolumeRestoreInput, Facts>({
   async observe({ namespace, volume }, ports, signal) {
     const cluster = await observeCluster([namespace], ports, signal);
     const specs = Object.values(cluster.head?.commit.services ?? {}).map(({ spec }) => spec);
-    const copies = (cluster.head?.commit.volumes ?? []).filter(({ name }) => name === volume);
+    const present = cluster.head?.commit.volumes.find(({ name }) => name === volume);
+    const copies = readableCopies({ namespace, name: volume }, present, cluster.machines);
     const [content, snapshots] = await Promise.all([
       findContent(specs, cluster.machines, ports, signal),
       observeSnapshots(copies, ports, signal),
     ]);
-    return { ...cluster, content, snapshots };
+    return { ...cluster, content, snapshots, copies };
   },
   wish({ namespace, volume, snapshot }, facts) {
     const head = liveHead(facts.head);
@@ -30,14 +40,13 @@ export const volumeRestore = changePrimitive<VolumeRestoreInput, Facts>({
     if (head === undefined) return wishOf(present, { refusals: [noNamespace(namespace, facts)] });
     const there = head.commit.volumes.find(({ name }) => name === volume);
     if (there === undefined) return wishOf(present, { refusals: [noVolume(namespace, volume, head)] });
-    // The same command again: it has just been done.
-    if (head.commit.primitive === "volume-restore" && there.origin?.snapshot === snapshot)
-      return wishOf(present);
-    const { id, machine, spec } = there;
-    const known = snapshotsOf(facts.snapshots, machine, id);
+    const { machine, spec } = there;
+    const known = facts.copies.flatMap((copy) =>
+      snapshotsOf(facts.snapshots, copy.machine, copy.id).map((one) => ({ ...copy, ...one })),
+    );
     const found = known.find(({ name }) => name === snapshot);
     if (found === undefined) {
-      const names = known.map(({ name }) => name);
+      const names = [...new Set(known.map(({ name }) => name))];
       return wishOf(present, {
         refusals: [
           {
@@ -48,7 +57,11 @@ export const volumeRestore = changePrimitive<VolumeRestoreInput, Facts>({
         ],
       });
     }
-    const from = { namespace, volume, id, machine, snapshot: { name: snapshot, guid: found.guid } };
+    const { id, guid } = found;
+    const from = {
+      ...{ namespace, volume, id, machine: found.machine },
+      snapshot: { name: snapshot, guid },
+    };
     return wishOf({ ...present, volumes: { [volume]: { spec, source: { kind: "copy", machine, from } } } });
   },
 });

@@ -69,19 +69,10 @@ export const inspectCommands: readonly Command[] = [
   },
   {
     path: ["route", "ls"],
-    summary: "List the committed routes of all namespaces",
+    summary: "List routes, and whether this machine's gateway serves them",
     prints: ["routes"],
+    details: ["For the gateway of another machine: --host."],
     examples: ["ployzctl route ls"],
-    async run(context) {
-      const { namespaces } = await (await context.client()).request("GET /v1/status", {
-        signal: context.signal,
-      });
-      return {
-        kind: "routes",
-        routes: namespaces.flatMap(({ namespace, routes }) =>
-          routes.map((route) => ({ ...route, namespace })),
-        ),
-      };
-    },
+    run: async (context) => (await context.client()).request("GET /v1/routes", { signal: context.signal }),
   },
 ];

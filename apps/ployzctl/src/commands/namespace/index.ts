@@ -84,6 +84,26 @@ export const namespaceCommands: readonly Command[] = [
     },
   },
   {
+    path: ["namespace", "prune"],
+    summary: "Remove instances and volumes that no commit of a namespace names",
+    prints: CHANGE,
+    details: [
+      "Shows them and asks. Such strays remain, for example, after store restore, when the restored store does not know the operations that made them. Their volumes are retired: their data is kept for the retention time.",
+    ],
+    args: [namespace],
+    options: { ...PREVIEW, ...YES },
+    examples: ["ployzctl namespace prune prod -n"],
+    async run(context, input) {
+      const name = await needLabel("NAMESPACE", input.argument("namespace"));
+      const { changeAfterAsking } = await import("../../operation/change.ts");
+      return changeAfterAsking(
+        context,
+        { primitive: "namespace-prune", input: { namespace: name } },
+        { input, question: `Remove these strays of ${name}?` },
+      );
+    },
+  },
+  {
     path: ["namespace", "rm"],
     summary: "Remove a namespace with its routes and services",
     prints: CHANGE,

@@ -76,12 +76,27 @@ export function machinePage(machine: MachineDocument): Page {
         : [
             `runtime    ${observation.runtime} ${observation.runtimeVersion} (${observation.arch})`,
             `disk free  ${bytes(observation.diskFreeBytes)}`,
-            `volumes    ${observation.volumes ? "yes" : "no"}`,
+            `volumes    ${volumesText(observation)}`,
           ]),
       ...(observation?.problems ?? []).map((text) => ({ text: `problem    ${text}`, tone: "warn" as const })),
       ...(error === undefined ? [] : [{ text: `error      ${error.message}`, tone: "bad" as const }]),
     ),
   ];
+}
+
+/** `2 on tank/ployz (prod/pgdata, shop/files), 3 retired copies, 12G free`. */
+function volumesText({ storage, volumes }: NonNullable<MachineRow["observation"]>): string {
+  if (storage === undefined) return "none: no ZFS dataset for them";
+  const kept = volumes.filter(({ state }) => state !== "retired");
+  const names = kept.map(
+    ({ namespace, name, state }) => `${namespace}/${name}${state === "active" ? "" : ` ${state}`}`,
+  );
+  const retired = volumes.length - kept.length;
+  return [
+    `${kept.length} on ${storage.root}${names.length === 0 ? "" : ` (${names.sort().join(", ")})`}`,
+    ...(retired === 0 ? [] : [`${retired} retired ${retired === 1 ? "copy" : "copies"}`]),
+    `${bytes(storage.availableBytes)} free`,
+  ].join(", ");
 }
 
 export function rttPage({ rows }: RttTable): Page {

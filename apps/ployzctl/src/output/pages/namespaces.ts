@@ -1,5 +1,5 @@
-import type { InstanceList, NamespaceRow } from "../../api.ts";
-import type { NamespaceDocument, RoutesDocument } from "../../documents.ts";
+import type { InstanceList, NamespaceRow, RouteList } from "../../api.ts";
+import type { NamespaceDocument } from "../../documents.ts";
 import { ago, type Block, bytes, type Cell, duration, type Page, remark, table } from "../page.ts";
 import { warningBlocks } from "./warnings.ts";
 
@@ -122,7 +122,7 @@ export function namespacePage(row: NamespaceDocument, now: number): Page {
 export function serviceTable(commit: NamespaceRow["commit"]): Block {
   return table(
     "service",
-    ["SERVICE", "IMAGE", "INSTANCES", "PORTS", "REVISION"],
+    ["SERVICE", "IMAGE", "INSTANCES", "PORTS", "SPEC"],
     Object.entries(commit.services).map(([name, { spec, revision }]) => [
       name,
       spec.image?.ref ?? `bundle ${spec.bundle?.digest.slice(7, 19) ?? "?"}`,
@@ -135,16 +135,27 @@ export function serviceTable(commit: NamespaceRow["commit"]): Block {
         .join(" ") || "-",
       revision.replace(/^sha256:/, "").slice(0, 12),
     ]),
-    { empty: "no services", drop: ["REVISION", "PORTS"] },
+    { empty: "no services", drop: ["SPEC", "PORTS"] },
   );
 }
 
-export function routesPage({ routes }: RoutesDocument): Page {
+const SERVED = { yes: "ok", earlier: "warn", unknown: "warn", no: "bad" } as const;
+
+export function routesPage({ machine, routes }: RouteList): Page {
   return [
     table(
       "route",
-      ["ROUTE", "NAMESPACE", "SERVICE", "PORT"],
-      routes.map((route) => [routeText(route), route.namespace, route.service, route.port]),
+      ["ROUTE", "NAMESPACE", "SERVICE", "PORT", `SERVED ON ${machine.toUpperCase()}`],
+      routes.map((route): Cell[] => [
+        routeText(route),
+        route.namespace,
+        route.service,
+        route.port,
+        {
+          text: route.served === "earlier" ? "an earlier commit" : (route.why ?? route.served),
+          tone: SERVED[route.served],
+        },
+      ]),
       { empty: "no routes" },
     ),
   ];

@@ -15,6 +15,11 @@ const TONES: Readonly<Record<string, Tone>> = {
   undone: "warn",
   "undo-failed": "bad",
 };
+/** Primitives that commit a fact: its revision counts other things than `history` does, and tells an operator nothing. */
+const COMMITS_FACT = /^(machine-|image-|volume-(snapshot|prune)$|namespace-prune$)/;
+const commitOf = (primitive: string, revision: number | undefined): string | undefined =>
+  revision === undefined || COMMITS_FACT.test(primitive) ? undefined : `revision ${revision}`;
+
 const toned = (state: string): Cell => ({ text: state, tone: TONES[state] ?? "dim" });
 
 export function operationTable(operations: readonly OperationSummary[], now: number, empty: string): Block {
@@ -40,11 +45,12 @@ export const operationsPage = (operations: readonly OperationSummary[], now: num
 
 export function detailPage({ summary, steps, owed }: OperationDetail): Page {
   const { operation, primitive, title, state, coordinator, by, startedAt, revision, error } = summary;
+  const commit = commitOf(primitive, revision);
   return [
     lines(
       { text: `${operation}  ${title || primitive}`, tone: "strong" },
       toned(state),
-      `on ${coordinator} by ${by} at ${startedAt}${revision === undefined ? "" : `, committed as revision ${revision}`}`,
+      `on ${coordinator} by ${by} at ${startedAt}${revision === undefined ? "" : `, committed${commit === undefined ? "" : ` as ${commit}`}`}`,
       ...(error === undefined ? [] : errorCells(error)),
       ...owed.map(({ step, error: why }): Cell => ({ text: `owed: ${step}: ${why.message}`, tone: "bad" })),
     ),
@@ -66,8 +72,9 @@ export function detailPage({ summary, steps, owed }: OperationDetail): Page {
 
 /** The result of an operation. */
 export function resultPage(result: OperationResult): Page {
-  const { operation, state, changed, revision, output, error, owed, warnings, ms } = result;
-  const at = `${revision === undefined ? "" : `revision ${revision}, `}${duration(ms)}`;
+  const { operation, primitive, state, changed, revision, output, error, owed, warnings, ms } = result;
+  const commit = commitOf(primitive, revision);
+  const at = `${commit === undefined ? "" : `${commit}, `}${duration(ms)}`;
   const headline: Cell =
     state === "done"
       ? changed

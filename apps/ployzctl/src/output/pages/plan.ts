@@ -50,6 +50,10 @@ const REMARKS: { readonly [change in ServiceSummary["change"]]?: string } = {
   unchanged: " (unchanged)",
   repair: " (instances replaced)",
 };
+const WHY: Readonly<Record<NonNullable<ServiceSummary["instances"][number]["why"]>, string>> = {
+  ...{ new: "new", changed: "changed", dead: "dead", moved: "moved", restart: "restart" },
+  data: "on other data",
+};
 const VOLUME_MARKS: { readonly [action in VolumeSummary["action"]]?: keyof typeof TONES } = {
   create: "+",
   drop: "-",
@@ -63,6 +67,7 @@ export const summaryLines = (summary: Json): readonly Cell[] => [
   ...membershipLines(summary),
   ...repairLines(summary),
   ...certificateLines(summary),
+  ...pruneLines(summary),
 ];
 
 /** Of `namespace repair`. */
@@ -76,6 +81,36 @@ function repairLines(summary: Json): readonly Cell[] {
       : { text: `+ the state of commit ${restored}`, tone: "ok" },
   ];
 }
+
+/** Of `namespace prune`. */
+function pruneLines(summary: Json): readonly Cell[] {
+  if (!isPrune(summary)) return [];
+  return [
+    ...summary.instances.map(
+      ({ id, machine, operation }): Cell => ({
+        text: `- instance ${id} on ${machine}, of operation ${operation}`,
+        tone: "bad",
+      }),
+    ),
+    ...summary.volumes.map(
+      ({ id, machine, usedBytes }): Cell => ({
+        text: `- volume ${id} on ${machine} (${bytes(usedBytes)}) is retired; its data is kept for the retention time`,
+        tone: "bad",
+      }),
+    ),
+  ];
+}
+
+type Prune = {
+  readonly instances: readonly {
+    readonly id: string;
+    readonly machine: string;
+    readonly operation: string;
+  }[];
+  readonly volumes: readonly { readonly id: string; readonly machine: string; readonly usedBytes: number }[];
+};
+const isPrune = (value: unknown): value is Prune =>
+  typeof value === "object" && value !== null && "kind" in value && value.kind === "namespace-prune";
 
 type Repair = {
   readonly namespace: string;
@@ -103,7 +138,7 @@ function changeLines(summary: Json): readonly Cell[] {
         .map(({ slot, machine, action, why }) =>
           mark(
             action === "start" ? "+" : "-",
-            `  ${action} ${name}.${slot} on ${machine}${why === undefined ? "" : ` (${why})`}`,
+            `  ${action} ${name}.${slot} on ${machine}${why === undefined ? "" : ` (${WHY[why]})`}`,
           ),
         ),
     ]),

@@ -12,7 +12,9 @@ const TONES: Readonly<Record<VolumeRow["state"], "ok" | "warn" | "bad" | "dim">>
 };
 
 export const volumeOrigin = (origin: VolumeRow["origin"]): string =>
-  origin === undefined ? "-" : `${origin.namespace}/${origin.volume}@${origin.snapshot}`;
+  origin === undefined
+    ? "-"
+    : `${origin.namespace}/${origin.volume}@${origin.snapshot}${origin.guid === undefined ? "" : " (a file)"}`;
 
 const size = (count: number | undefined): string => (count === undefined ? "-" : bytes(count));
 
@@ -63,11 +65,12 @@ export function snapshotsPage({ snapshots }: SnapshotList, now: number): Page {
   return [
     table(
       "snapshot",
-      ["SNAPSHOT", "TAKEN", "USED", "GUID"],
-      snapshots.map(({ name, createdAt, usedBytes, guid }) => [
+      ["SNAPSHOT", "TAKEN", "USED", "OF", "GUID"],
+      snapshots.map(({ name, createdAt, usedBytes, guid, copy }) => [
         name,
         ago(createdAt, now),
         bytes(usedBytes),
+        copy === undefined ? "the volume" : `retired copy ${copy}`,
         guid,
       ]),
       { empty: "no snapshots", drop: ["GUID"] },

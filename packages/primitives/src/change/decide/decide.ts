@@ -95,7 +95,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
         {
           slot,
           machine,
-          why: restarted && before ? "restart" : reason(before, next, base.secrets, state),
+          why: restarted && before ? "restart" : reason({ before, machine }, next, base.secrets, state),
           ...(before && { replaces: before }),
         },
       ];
@@ -171,7 +171,7 @@ function keepable(
 const runs = ({ suspended, stopped }: CommittedService): boolean => !suspended && !stopped;
 
 function reason(
-  before: Instance | undefined,
+  { before, machine }: { readonly before: Instance | undefined; readonly machine: string },
   next: CommittedService,
   secrets: Secrets,
   liveness: Liveness,
@@ -180,7 +180,9 @@ function reason(
   if (before.revision !== instanceRevision(next.spec)) return "changed";
   const state = liveness(before);
   if (state === "dead" || state === "gone") return "dead";
-  return sameSecrets(before.secrets, secrets) ? "moved" : "changed";
+  if (!sameSecrets(before.secrets, secrets)) return "changed";
+  // On its machine it would have stayed, but for its volumes.
+  return before.machine === machine ? "data" : "moved";
 }
 
 /** Counts the instances that stay on each machine. */

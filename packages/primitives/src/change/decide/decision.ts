@@ -4,8 +4,8 @@ import type { Liveness } from "./liveness.ts";
 import type { SecretScope, Secrets } from "./secrets.ts";
 import type { VolumeDecision } from "./volumes.ts";
 
-/** Why an instance starts: its slot was empty; its spec changed; its predecessor is dead; its predecessor's machine is ruled out; it is restarted. */
-export type Why = "new" | "changed" | "dead" | "moved" | "restart";
+/** Why an instance starts: its slot was empty; its spec changed; its predecessor is dead; its predecessor's machine is ruled out; its volume gets other data; it is restarted. */
+export type Why = "new" | "changed" | "dead" | "moved" | "data" | "restart";
 
 export type Start = {
   readonly slot: number;

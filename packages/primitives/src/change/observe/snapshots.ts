@@ -3,6 +3,7 @@ import type { PrimitivePorts } from "../../engine/types.ts";
 import type { Volume } from "../../model/commit.ts";
 import type { ObservedSnapshot } from "../../model/observation.ts";
 import { LOOK } from "../../ports/machines.ts";
+import type { MachineFact } from "./facts.ts";
 
 /** Snapshots of a copy of a volume on a machine; none where it is not, or where the machine does not answer. */
 export type Snapshots = ReadonlyMap<string, readonly ObservedSnapshot[]>;
@@ -26,6 +27,26 @@ export async function observeSnapshots(
     }
   });
   return new Map(await Promise.all(found));
+}
+
+/** Every copy of a volume that can be read: those of its present id first, then retired ones, the last retired first. */
+export function readableCopies(
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  present: Pick<Volume, "machine" | "id"> | undefined,
+  machines: readonly MachineFact[],
+): readonly Pick<Volume, "machine" | "id">[] {
+  const rank = ({ id, machine }: Pick<Volume, "machine" | "id">) =>
+    (id === present?.id ? 0 : 2) + (machine === present?.machine ? 0 : 1);
+  return machines
+    .flatMap(({ record: { id: machine }, observation }) =>
+      (observation?.volumes ?? []).flatMap((copy) =>
+        copy.namespace === namespace && copy.name === name && copy.state !== "incoming"
+          ? [{ machine, id: copy.id, retiredAt: copy.retiredAt ?? "" }]
+          : [],
+      ),
+    )
+    .sort((a, b) => rank(a) - rank(b) || (a.retiredAt < b.retiredAt ? 1 : -1))
+    .map(({ machine, id }) => ({ machine, id }));
 }
 
 export function snapshotsOf(snapshots: Snapshots, machine: string, id: string): readonly ObservedSnapshot[] {
