@@ -1,6 +1,7 @@
 import type { Answer } from "dns-packet";
 import { apexOf, soa, type Zone } from "./zone.ts";
 
+/** An authoritative answer: code and sections (RFC 1035, 4.1). */
 export interface Reply {
   readonly rcode: "NOERROR" | "NXDOMAIN" | "REFUSED";
   readonly answers: readonly Answer[];

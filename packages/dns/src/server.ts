@@ -15,6 +15,7 @@ import { followSystemUpstreams, systemUpstreams, withoutSelf } from "./upstreams
 import { trackWithdrawn } from "./withdrawn.ts";
 import { projectZone, type Zone, type ZoneOptions, type ZoneRecords } from "./zone.ts";
 
+/** Where the server listens, the zone that it serves, and the resolvers for other names. */
 export interface DnsOptions extends Omit<ZoneOptions, "serial"> {
   /** Each is served over UDP and TCP. Port 0 takes a free one. */
   readonly listen: readonly { readonly address: string; readonly port: number }[];
@@ -30,6 +31,7 @@ export interface DnsOptions extends Omit<ZoneOptions, "serial"> {
   readonly tcpIdleMs?: number;
 }
 
+/** Counts of questions since the start. */
 export interface DnsStats {
   readonly queries: number;
   readonly authoritative: number;
@@ -51,6 +53,7 @@ export interface Views {
   records(view: string): ZoneRecords;
 }
 
+/** A running server of one machine. */
 export interface DnsServer {
   /** The addresses that it listens on, with their ports. */
   readonly addresses: readonly { readonly address: string; readonly port: number }[];
@@ -61,7 +64,9 @@ export interface DnsServer {
    * `update` has since removed: the rest of the TTL. 0 when no client asked lately.
    */
   staleMs(name: string): number;
+  /** Counters since the start, and the present faults. */
   stats(): DnsStats;
+  /** Stops listening. Resolves when every socket is closed. */
   close(): Promise<void>;
 }
 

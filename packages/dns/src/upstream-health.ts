@@ -1,3 +1,4 @@
+/** A resolver for names outside the zone. */
 export interface Upstream {
   readonly address: string;
   readonly port: number;

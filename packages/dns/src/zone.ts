@@ -9,12 +9,14 @@ export interface ZoneRecords {
   readonly machines?: readonly { readonly name: string; readonly address: string }[];
 }
 
+/** A service's name and its instances: addresses, and one SRV record for each port. */
 export interface ServiceRecord {
   readonly namespace: string;
   readonly service: string;
   readonly instances: readonly InstanceRecord[];
 }
 
+/** One instance: its label, IPv4 address and ports. */
 export interface InstanceRecord {
   /** The part after its last slash is the instance's label, unless `slot` says another. */
   readonly id: string;
@@ -24,6 +26,7 @@ export interface InstanceRecord {
   readonly ports: Readonly<Record<string, number>>;
 }
 
+/** Suffix, TTL and reverse range of the zone. */
 export interface ZoneOptions {
   /** Default `cluster.local`. */
   readonly suffix?: string;

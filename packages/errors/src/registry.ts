@@ -23,9 +23,12 @@ export const AREAS = {
 /** Exit codes of `ployzctl` for an error; `failed` is for codes that only an operation which had begun ends with. */
 export const EXIT_OF = { failed: 1, usage: 2, precondition: 3, unreachable: 4, aborted: 130 } as const;
 
+/** A chapter of docs/errors.md. */
 export type Area = keyof typeof AREAS;
+/** A class of exit codes: see `EXIT_OF`. */
 export type ErrorExit = keyof typeof EXIT_OF;
 
+/** What the registry knows of one code. */
 export interface ErrorEntry {
   readonly area: Area;
   /** One sentence. */

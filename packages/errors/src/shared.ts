@@ -90,4 +90,5 @@ export const SHARED_ERRORS = defineErrors({
   },
 });
 
+/** A code that any package may throw. */
 export type SharedErrorCode = keyof typeof SHARED_ERRORS;

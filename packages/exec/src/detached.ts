@@ -4,6 +4,7 @@ import { open, readdir, readFile } from "node:fs/promises";
 import { ExecError } from "./errors.ts";
 import { identify, type ProcessIdentity } from "./identity.ts";
 
+/** Where a detached program writes, and what it starts with. */
 export interface DetachedOptions {
   /** Appended to; holds stdout and stderr. */
   readonly logFile: string;

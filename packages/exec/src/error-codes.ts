@@ -18,6 +18,7 @@ export const ERRORS = defineErrors({
   },
 });
 
+/** Every code that an error of this package may have. */
 export type ExecErrorCode = keyof typeof ERRORS | SharedErrorCode;
 
 /** A code that is not registered does not compile. */

@@ -1,5 +1,6 @@
 import { type ExecErrorCode, PloyzError } from "./error-codes.ts";
 
+/** A program that failed: its call, with secrets left out, and how it ended. */
 export interface ExecFailure {
   readonly code: ExecErrorCode;
   readonly program: string;

@@ -30,6 +30,7 @@ export async function identify(pid: number): Promise<ProcessIdentity | undefined
   }
 }
 
+/** Whether that very process still runs: a reused pid is another one. */
 export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   const now = await identify(identity.pid);
   return now !== undefined && now.startTime === identity.startTime && now.bootId === identity.bootId;

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
   delay(ms, undefined, signal && { signal }).catch(() => undefined);
 
+/** Growing pauses between attempts. */
 export interface Backoff {
   /** Waits for the next pause, at most `mostMs`; ends early when `signal` aborts. */
   pause(signal?: AbortSignal, mostMs?: number): Promise<void>;

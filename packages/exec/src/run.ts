@@ -3,6 +3,7 @@ import { ExecaError, execa, type Options } from "execa";
 import { ExecError } from "./errors.ts";
 import { redact } from "./redact.ts";
 
+/** Environment, input and limits of one program. */
 export interface RunOptions {
   readonly cwd?: string;
   /** Added to the caller's environment. */
@@ -20,6 +21,7 @@ export interface RunOptions {
   readonly maxOutputBytes?: number;
 }
 
+/** Output and exit code of a program that ended as expected. */
 export interface RunResult {
   readonly stdout: string;
   readonly stderr: string;
@@ -53,6 +55,7 @@ export async function run(
   }
 }
 
+/** A program that runs, with its streams. */
 export interface RunningProgram {
   readonly stdin: Writable;
   readonly stdout: Readable;
@@ -60,9 +63,11 @@ export interface RunningProgram {
   readonly pid: number | undefined;
   /** Resolves when the program exits successfully; rejects with `ExecError` otherwise. Stderr is kept up to 64 KiB. */
   readonly done: Promise<{ readonly stderr: string; readonly exitCode: number }>;
+  /** Sends the signal, SIGTERM by default. No effect once it has ended. */
   kill(signal?: NodeJS.Signals): void;
 }
 
+/** Options of a program whose output is read as it comes. */
 export interface StreamOptions extends Omit<RunOptions, "input" | "maxOutputBytes"> {
   /** Runs it in its own session (setsid(2)): signals of the caller's terminal do not reach it, and it cannot ask there. */
   readonly ownSession?: boolean;

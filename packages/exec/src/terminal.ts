@@ -8,11 +8,13 @@ import { ReadStream } from "node:tty";
 import { ExecError } from "./errors.ts";
 import { run } from "./run.ts";
 
+/** In characters. */
 export interface TerminalSize {
   readonly columns: number;
   readonly rows: number;
 }
 
+/** A program on a terminal of its own. */
 export interface RunningTerminal {
   /** Ending it types the end of file (Ctrl-D). */
   readonly input: Writable;
@@ -20,7 +22,9 @@ export interface RunningTerminal {
   readonly pid: number | undefined;
   /** 128 + n after signal n. */
   readonly done: Promise<{ readonly exitCode: number }>;
+  /** Gives the terminal another size; the program gets SIGWINCH. */
   resize(size: TerminalSize): Promise<void>;
+  /** Sends the signal to the program, SIGTERM by default. */
   kill(signal?: NodeJS.Signals): void;
 }
 

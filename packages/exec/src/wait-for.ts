@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { PloyzError } from "./error-codes.ts";
 
+/** Deadline and interval of a wait, in milliseconds. */
 export interface WaitOptions {
   readonly timeoutMs: number;
   /** Default 25. */

@@ -2,24 +2,28 @@ import type { Certificate } from "./certificates.ts";
 import type { GatewayStatus } from "./status.ts";
 import type { RouteTable } from "./table.ts";
 
+/** How a table was brought into effect, and its version. */
 export interface Applied {
   /** `runtime`: without a reload. `reload` also stands for a first start. */
   readonly changed: "none" | "runtime" | "reload";
   readonly version: string;
 }
 
+/** How a starting daemon found HAProxy. */
 export interface Adopted {
   /** `repaired`: it ran with another state than the one on disk. `absent`: no table was ever applied in this folder. */
   readonly state: "adopted" | "repaired" | "started" | "absent";
   readonly version?: string;
 }
 
+/** Whether the server serves nothing any more. */
 export interface Drained {
   readonly drained: boolean;
   /** Sessions that it still serves, over all workers. */
   readonly sessions: number;
 }
 
+/** How long to wait for open sessions. */
 export interface DrainOptions {
   /** Default: the gateway's `drainTimeoutMs`. */
   readonly timeoutMs?: number;
@@ -36,12 +40,14 @@ export interface Gateway {
   apply(table: RouteTable): Promise<Applied>;
   /** After a start of the caller: adopts a running HAProxy, or starts it, from the state on disk alone. */
   adopt(): Promise<Adopted>;
+  /** The state of HAProxy, its servers and holds. Changes nothing. */
   status(): Promise<GatewayStatus>;
   /**
    * Takes a server out of rotation (until it leaves the table, or `undrain`) and waits until it serves nothing. Also for a
    * server that the last table removed. Time running out is an answer, not an error.
    */
   drain(serverId: string, options?: DrainOptions): Promise<Drained>;
+  /** Sends requests to a drained server again. No effect for one that is not drained. */
   undrain(serverId: string): Promise<void>;
   /**
    * From now on requests (and connections of TCP routes) of these backends wait while there is no live server, for up to `ms` from the

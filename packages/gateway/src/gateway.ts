@@ -27,6 +27,7 @@ import { openWorker, type Worker } from "./worker.ts";
 const SWEEP_MS = 200;
 const TEND_MS = 100;
 
+/** Opens the gateway of a folder. Starts nothing: see `adopt`. @throws PloyzError `gateway_config_invalid`, `haproxy_missing`. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const settings = await readSettings(options);
   const program = await findHaproxy(options.haproxy);

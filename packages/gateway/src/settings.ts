@@ -5,6 +5,7 @@ import type { ServiceHost } from "@ployz/exec";
 import type { Listen, Settings } from "./desired.ts";
 import { PloyzError } from "./error-codes.ts";
 
+/** Folder, listeners and limits of one gateway. */
 export interface GatewayOptions {
   /** Absolute. Holds configurations, state and the control socket; made 0700. One gateway per folder. */
   readonly dir: string;

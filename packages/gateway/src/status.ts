@@ -6,6 +6,7 @@ import type { Haproxy } from "./haproxy.ts";
 import { difference } from "./reconcile.ts";
 import { openWorker } from "./worker.ts";
 
+/** HAProxy as it runs, against the table on disk. */
 export interface GatewayStatus {
   readonly state: "running" | "stopped" | "absent";
   /** Of the table on disk, from which HAProxy starts. */
@@ -20,6 +21,7 @@ export interface GatewayStatus {
   readonly holds: readonly { readonly backend: string; readonly waiting: number }[];
 }
 
+/** A server as the running worker sees it. */
 export interface ServerStatus {
   readonly backend: string;
   readonly id: string;

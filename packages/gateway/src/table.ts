@@ -7,8 +7,10 @@ export interface RouteTable {
   readonly routes: readonly Route[];
 }
 
+/** HTTP by host and path, or TCP by port. */
 export type Route = HttpRoute | TcpRoute;
 
+/** Requests of one host and path. */
 export interface HttpRoute {
   readonly kind: "http";
   readonly id: string;
@@ -21,6 +23,7 @@ export interface HttpRoute {
   readonly backend: Backend;
 }
 
+/** Connections to one port of the machine. */
 export interface TcpRoute {
   readonly kind: "tcp";
   readonly id: string;
@@ -28,6 +31,7 @@ export interface TcpRoute {
   readonly backend: Backend;
 }
 
+/** The servers that answer the requests of a route. */
 export interface Backend {
   /** Stable over deploys, e.g. `prod/web/http`: only its servers change without a reload. */
   readonly id: string;
@@ -36,6 +40,7 @@ export interface Backend {
   readonly check?: Check;
 }
 
+/** One instance behind a backend. */
 export interface Server {
   readonly id: string;
   /** IPv4 or IPv6 literal. */
@@ -43,8 +48,10 @@ export interface Server {
   readonly port: number;
 }
 
+/** How a server is asked whether it is alive: by a connection, or by a request that must be answered with 2xx or 3xx. */
 export type Check = { readonly kind: "tcp" } | { readonly kind: "http"; readonly path: string };
 
+/** Malformed, at odds with another route, or two backends of one id that differ. */
 export type RouteRefusalCode = "route_invalid" | "route_clash" | "backend_conflict";
 
 /** Why a table is not served. `owners` are the ids of the routes or backends at fault. */
@@ -54,10 +61,12 @@ export interface RouteRefusal {
   readonly owners: readonly string[];
 }
 
+/** One table of several, or why they cannot be served together. */
 export type MergeResult =
   | { readonly ok: true; readonly table: RouteTable }
   | { readonly ok: false; readonly refusals: readonly RouteRefusal[] };
 
+/** What a machine cannot serve. */
 export interface TableLimits {
   /** Ports that the gateway itself listens on, which no TCP route may take. */
   readonly reservedPorts?: readonly number[];

@@ -33,6 +33,7 @@ interface Stored {
   readonly diffId?: string;
 }
 
+/** An image that an archive held. */
 export interface Archived {
   readonly digest: string;
   /** Full name, from the archive; absent when it has none. */

@@ -15,6 +15,7 @@ export const ERRORS = defineErrors({
   },
 });
 
+/** Every code that an error of this package may have. */
 export type ImagesErrorCode = keyof typeof ERRORS | SharedErrorCode;
 
 /** A code that is not registered does not compile. */

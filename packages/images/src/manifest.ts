@@ -23,6 +23,7 @@ export interface Descriptor {
   readonly size: number;
   readonly mediaType: string;
 }
+/** What an image runs on, by Go's names: `linux`, `amd64`. */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;

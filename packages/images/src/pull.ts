@@ -7,6 +7,7 @@ import type { ImageStore } from "./store/store.ts";
 /** Somewhere that may have blobs. `undefined`: it does not have this one. */
 export interface BlobSource {
   readonly name: string;
+  /** The blob from `offset` on; the caller verifies it. */
   open(blob: Descriptor, offset: number, signal: AbortSignal): Promise<Readable | undefined>;
 }
 

@@ -16,6 +16,7 @@ const REFERENCE = new RegExp(
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const HUB = "docker.io";
 
+/** Whether it is `sha256:` and 64 hexadecimal digits. */
 export const isDigest = (text: string): boolean => DIGEST.test(text);
 
 /** @throws PloyzError `image_invalid`. Without tag and digest the tag is `latest`. */

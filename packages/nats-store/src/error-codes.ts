@@ -59,6 +59,7 @@ export const ERRORS = defineErrors({
   },
 });
 
+/** Every code that an error of this package may have. */
 export type StoreErrorCode = keyof typeof ERRORS | SharedErrorCode;
 
 /** A code that is not registered does not compile. */

@@ -6,6 +6,7 @@ export interface Identity {
   readonly publicKey: string;
 }
 
+/** A new identity, from the system's randomness. */
 export function createIdentity(): Identity {
   const pair = nkeys.createUser();
   return { seed: new TextDecoder().decode(pair.getSeed()), publicKey: pair.getPublicKey() };
@@ -22,6 +23,7 @@ export function signAs(seed: string, text: string): string {
   return Buffer.from(pair.sign(new TextEncoder().encode(text))).toString("base64");
 }
 
+/** Whether the holder of the key signed the text. False for anything malformed. */
 export function isSignedBy(publicKey: string, text: string, signature: string): boolean {
   try {
     const pair = nkeys.fromPublic(publicKey);

@@ -5,6 +5,7 @@ import { closed, olderGeneration } from "./errors.ts";
 import { asToken, inboxPrefix } from "./names.ts";
 import { generationOf } from "./server/config.ts";
 
+/** Servers, identity and deadlines of a session. */
 export interface SessionOptions {
   /** `host:port` of every store server. */
   readonly servers: readonly string[];
@@ -26,6 +27,7 @@ export interface Link {
   readonly jsm: JetStreamManager;
 }
 
+/** A change of the connection. */
 export type SessionEvent = "connected" | "disconnected";
 
 /**
@@ -45,6 +47,7 @@ export interface Session {
   switchServers(generation: number, servers: readonly string[]): void;
   /** The live connection; waits while there is none, so that no message is lost in a buffer. */
   link(): Promise<Link>;
+  /** Whether there is a live connection now. */
   connected(): boolean;
   /** How long a new call may wait: the deadline, or one second if the store has been unavailable for longer than that. */
   patienceMs(): number;
@@ -54,9 +57,11 @@ export interface Session {
   lastError(): unknown;
   /** Calls back on each change of the connection; returns a function that unsubscribes. */
   onEvent(listener: (event: SessionEvent) => void): () => void;
+  /** Closes the connection for good. Running calls fail with `store_unavailable`. */
   close(): Promise<void>;
 }
 
+/** Opens a session. Never waits and never fails: calls do. */
 export function openSession(options: SessionOptions): Session {
   const machine = asToken("machine", options.machine);
   const cluster = asToken("cluster", options.cluster);

@@ -12,10 +12,13 @@ export type Sealed = { readonly key: string; readonly revision: number; readonly
  * `store_forbidden`. Compare-and-set as with facts; the store does not keep earlier values.
  */
 export interface Vault {
+  /** The text; absent in an entry that this key cannot decrypt. */
   get(key: string): Promise<Sealed | undefined>;
   /** `expected` 0: the key must not exist. A conflict does not reveal the stored value. */
   put(key: string, text: string, expected: number): Promise<Pick<WriteResult, "ok">>;
+  /** Removes if the present revision is `expected`. */
   remove(key: string, expected: number): Promise<Pick<WriteResult, "ok">>;
+  /** Every entry, decrypted where possible. */
   list(): Promise<readonly Sealed[]>;
 }
 

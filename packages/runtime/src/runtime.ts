@@ -12,6 +12,7 @@ export interface NetworkSpec {
   readonly mtu: number;
 }
 
+/** A folder or file of the machine inside an instance. */
 export interface Mount {
   /** Absolute path on the machine. It must exist. */
   readonly source: string;
@@ -19,6 +20,7 @@ export interface Mount {
   readonly readOnly?: boolean;
 }
 
+/** Everything that an instance is made from. */
 export interface InstanceSpec {
   /** Unique on the machine; `[a-z0-9][a-z0-9.-]{0,159}`. Names the container, or the service folder and the network namespace. */
   readonly id: string;
@@ -53,6 +55,7 @@ export interface InstanceSpec {
   readonly stopGraceMs?: number;
 }
 
+/** An instance as the substrate shows it. */
 export interface InstanceStatus {
   readonly id: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -72,6 +75,7 @@ export interface InstanceStatus {
   readonly oomKilled?: boolean;
 }
 
+/** What the machine offers to instances. Sizes are bytes. */
 export interface RuntimeFacts {
   readonly kind: Runtime["kind"];
   /** Of the Docker engine; of the kernel for host processes. */
@@ -86,6 +90,7 @@ export interface RuntimeFacts {
   readonly limits: boolean;
 }
 
+/** One line of an instance's output. */
 export interface LogLine {
   /** RFC 3339, UTC, nanoseconds. */
   readonly time: string;
@@ -93,6 +98,7 @@ export interface LogLine {
   readonly line: string;
 }
 
+/** Which part of a log, and whether to follow it. */
 export interface LogOptions {
   readonly follow?: boolean;
   /** Only the last so many of the lines that are there; all when absent. */
@@ -103,12 +109,14 @@ export interface LogOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How to stop an instance. */
 export interface StopOptions {
   /** From the stop signal to SIGKILL. Default: the spec's, else 10,000. */
   readonly graceMs?: number;
   readonly signal?: string;
 }
 
+/** Limits and input of a program inside an instance. */
 export interface ExecOptions {
   readonly signal?: AbortSignal;
   /** Default 30,000. */
@@ -116,6 +124,7 @@ export interface ExecOptions {
   readonly input?: string | Uint8Array;
 }
 
+/** Terminal and environment of a program inside an instance. */
 export interface AttachOptions {
   /** Runs it on a terminal of this size. */
   readonly terminal?: TerminalSize;
@@ -133,6 +142,7 @@ export interface Attached {
   readonly pid: number | undefined;
   /** 127: no such program, 126: it cannot be run, 128 + n: ended by signal n. */
   readonly done: Promise<{ readonly exitCode: number }>;
+  /** Gives its terminal another size. */
   resize(size: TerminalSize): Promise<void>;
   /** To the program and its descendants, as a terminal does for its foreground processes. */
   signal(name: NodeJS.Signals): Promise<void>;
@@ -140,12 +150,14 @@ export interface Attached {
   kill(): Promise<void>;
 }
 
+/** Output of a program that ended, whatever its exit code. */
 export interface ExecResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
+/** An image of the engine. */
 export interface Image {
   /** `sha256:…` of the image's configuration. */
   readonly id: string;
@@ -158,6 +170,7 @@ export interface Image {
   readonly namedAt?: string;
 }
 
+/** Progress of one layer. */
 export interface PullProgress {
   readonly layer: string;
   readonly status: string;
@@ -165,21 +178,26 @@ export interface PullProgress {
   readonly totalBytes?: number;
 }
 
+/** The engine's images. */
 export interface Images {
   /** What `ref` (name, digest or id) is on this machine; `undefined` when it is not here. */
   resolve(ref: string): Promise<Image | undefined>;
+  /** Pulls from the image's registry. @throws PloyzError `image_pull_failed`. */
   pull(
     ref: string,
     options?: { readonly signal?: AbortSignal; readonly onProgress?: (progress: PullProgress) => void },
   ): Promise<Image>;
+  /** Whether the image is here. */
   has(id: string): Promise<boolean>;
   /** A tar stream for `import` of another machine. */
   export(ref: string): Promise<Readable>;
+  /** Loads a Docker archive. @throws PloyzError `image_import_failed`. */
   import(stream: Readable, options?: { readonly signal?: AbortSignal }): Promise<{ readonly id: string }>;
   /** Removes one name. The image stays while it has another one, or a container. */
   untag(name: string): Promise<void>;
   /** Idempotent. `name` is `repository:tag`. */
   tag(ref: string, name: string): Promise<void>;
+  /** Every image with its names. */
   list(): Promise<readonly (Image & { readonly names: readonly string[] })[]>;
 }
 
@@ -189,11 +207,13 @@ export interface Images {
  */
 export interface Runtime {
   readonly kind: "docker" | "process";
+  /** Capacity and version of the machine, as they are now. */
   facts(): Promise<RuntimeFacts>;
   /** Makes or repairs the bridge, its addresses and its packet filter. To be called after a reboot and after the engine restarts. */
   ensureNetwork(network: NetworkSpec): Promise<void>;
   /** How the machine differs from what `ensureNetwork` makes of it, one line each. */
   networkFaults(network: NetworkSpec): Promise<readonly string[]>;
+  /** Removes the bridge, its packet filter and its record. Instances must be gone. */
   removeNetwork(network: NetworkSpec): Promise<void>;
   /** Prepares without starting. `instance_conflict` when the id stands for another identity. */
   create(spec: InstanceSpec): Promise<InstanceStatus>;

@@ -31,6 +31,7 @@ export function parseCidr(text: string): Cidr {
   return { family: parsed.family, network, prefix };
 }
 
+/** As text: `10.101.3.0/24`. */
 export function formatCidr({ family, network, prefix }: Cidr): string {
   return `${formatAddress(family, network)}/${prefix}`;
 }

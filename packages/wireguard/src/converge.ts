@@ -16,6 +16,7 @@ export interface Site {
   readonly serviceName: string;
 }
 
+/** The interface after a call, and what the call changed. */
 export interface EnsureResult {
   readonly mode: "kernel" | "userspace";
   readonly publicKey: string;

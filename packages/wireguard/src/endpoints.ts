@@ -10,6 +10,7 @@ export type LocalInterfaces = Readonly<
   >
 >;
 
+/** An address under which other machines may reach this one. */
 export interface CandidateEndpoint {
   readonly address: string;
   readonly interface: string;

@@ -30,6 +30,7 @@ export const ERRORS = defineErrors({
   },
 });
 
+/** Every code that an error of this package may have. */
 export type WireguardErrorCode = keyof typeof ERRORS | SharedErrorCode;
 
 /** A code that is not registered does not compile. */

@@ -12,6 +12,7 @@ export interface KeyPair {
 /** PKCS#8 header of a raw X25519 private key (RFC 8410, section 7). */
 const PKCS8_X25519 = Buffer.from("302e020100300506032b656e04220420", "hex");
 
+/** Whether it is a key as wg(8) writes it: 32 bytes in Base64. */
 export function isKey(text: string): boolean {
   return /^[A-Za-z0-9+/]{43}=$/.test(text) && Buffer.from(text, "base64").toString("base64") === text;
 }

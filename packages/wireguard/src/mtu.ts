@@ -22,6 +22,7 @@ export function tunnelMtu(links: readonly number[]): number {
   return Math.max(LEAST, Math.min(MOST, ...links.map((mtu) => mtu - OVERHEAD)));
 }
 
+/** Patience of the test. */
 export interface PathOptions {
   /** Time-out of each of three packets; default 700 ms. */
   readonly attemptMs?: number;

@@ -68,6 +68,7 @@ export function nextEndpoint(peer: Peer, present: string | undefined): string | 
   return next === present ? undefined : next;
 }
 
+/** Address and port of `address:port` or `[v6]:port`; `undefined` when it is neither. */
 export function parseEndpoint(endpoint: string): { address: string; port: number } | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(endpoint);
   const address = match?.[1] ?? match?.[2] ?? "";

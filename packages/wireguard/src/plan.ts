@@ -1,6 +1,7 @@
 import { addressAt, type Cidr, formatCidr, overlaps, parseCidr } from "./cidr.ts";
 import { PloyzError } from "./error-codes.ts";
 
+/** Which machine's subnet of a cluster's network. */
 export interface SubnetRequest {
   /** The cluster's IPv4 network, e.g. `10.101.0.0/16`. */
   readonly clusterCidr: string;
@@ -48,6 +49,7 @@ export function planSubnet({ clusterCidr, prefixLength, index }: SubnetRequest):
   };
 }
 
+/** A route of this machine. */
 export interface Route {
   /** `default` or a network. */
   readonly destination: string;

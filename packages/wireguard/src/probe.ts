@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { ExecError, findProgram, run } from "@ployz/exec";
 
+/** Where WireGuard runs on this machine, or why it cannot. */
 export type WireguardSupport =
   | { readonly mode: "kernel" }
   | { readonly mode: "userspace"; readonly program: string }

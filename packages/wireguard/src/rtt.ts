@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { PloyzError } from "./error-codes.ts";
 
+/** How often and how long to measure. */
 export interface RttOptions {
   /** Time-out for all samples together; default 3,000 ms. */
   readonly timeoutMs?: number;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { readFileIfThere, writeFileAtomic } from "@ployz/exec";
 import type { Peer } from "./peer.ts";
 
+/** The wanted interface. */
 export interface InterfaceOptions {
   /** 0600, see `ensureKeyFile`. */
   readonly privateKeyFile: string;

@@ -9,6 +9,7 @@ import { checkPeers, endpointsOf, nextEndpoint, type Peer, type PeerStatus } fro
 import { probeWireguard, type WireguardSupport } from "./probe.ts";
 import { type InterfaceOptions, type InterfaceState, stateFile } from "./state.ts";
 
+/** Name and folder of one interface, and how to run it without the kernel's WireGuard. */
 export interface WireguardOptions {
   /** Interface name, at most 15 of [a-z0-9_-]: `ployz-wg0`. */
   readonly name: string;
@@ -20,6 +21,7 @@ export interface WireguardOptions {
   readonly serviceName?: string;
 }
 
+/** The interface as it is now. */
 export interface InterfaceStatus {
   readonly mode: "kernel" | "userspace";
   readonly up: boolean;
@@ -30,6 +32,7 @@ export interface InterfaceStatus {
   readonly peers: readonly PeerStatus[];
 }
 
+/** How long to wait, and how old a handshake may be. */
 export interface HandshakeOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -39,6 +42,7 @@ export interface HandshakeOptions {
 
 /** One WireGuard interface. Calls run one after the other; each may be repeated, and repairs a broken interface. */
 export interface Wireguard {
+  /** What this machine supports: see `probeWireguard`. */
   probe(): Promise<WireguardSupport>;
   /** Creates the interface, or adopts the running one, and applies these options and the peers of the last `setPeers`. */
   ensure(options: InterfaceOptions): Promise<EnsureResult>;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type RunResult, run } from "@ployz/exec";
 import { hasCode, zfsError } from "./errors.ts";
 
+/** Deadline and abort of one call of zfs or zpool. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Default 60,000 ms. */

@@ -23,6 +23,7 @@ export type ZfsFeature =
   | "xattr"
   | "import_unmounted"; // zpool import -N
 
+/** Which ZFS this is, and its features. */
 export interface ZfsCapabilities {
   readonly implementation: "openzfs" | "zfs-fuse";
   /** `2.1.11-1`, the kernel module's; absent on zfs-fuse, which does not report it. */
@@ -32,6 +33,7 @@ export interface ZfsCapabilities {
   readonly features: ReadonlySet<ZfsFeature>;
 }
 
+/** Its capabilities, or why there is no ZFS. */
 export type ZfsProbe =
   | { readonly available: true; readonly capabilities: ZfsCapabilities }
   | {
@@ -64,6 +66,7 @@ const OPENZFS: readonly ZfsFeature[] = [
   "import_unmounted",
 ];
 
+/** Output of one program of the probe. */
 export interface ProbeOutput {
   readonly stdout: string;
   readonly stderr: string;
@@ -123,6 +126,7 @@ export function interpretProbe(version: ProbeOutput, upgrade: ProbeOutput, hasFu
   );
 }
 
+/** Reads the version and features of this machine's ZFS. Changes nothing. */
 export async function probeZfs(): Promise<ZfsProbe> {
   const [zfs, fuse] = await Promise.all([findProgram("zfs"), findProgram("zfs-fuse")]);
   if (zfs === undefined) {

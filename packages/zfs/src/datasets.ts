@@ -6,6 +6,7 @@ import { checkUserProperty } from "./names.ts";
 import { type Dataset, type PropertyTable, parseProperties, toDataset } from "./parse.ts";
 import { type NativeProperties, nativeProperties, type SettableProperties, sameValue } from "./properties.ts";
 
+/** Which properties to read. */
 export interface ReadOptions extends CallOptions {
   /** Read only these user properties, and the native ones in `ESSENTIAL`: zfs-fuse takes several times as long to list all. */
   readonly userProperties?: readonly string[];
@@ -18,6 +19,7 @@ const ESSENTIAL = [
   ...["quota", "refquota", "reservation", "refreservation"],
 ];
 
+/** Properties and owner of a dataset. */
 export interface EnsureDatasetOptions extends ReadOptions {
   readonly properties?: SettableProperties;
   /**
@@ -27,6 +29,7 @@ export interface EnsureDatasetOptions extends ReadOptions {
   readonly claim?: Readonly<Record<string, string>>;
 }
 
+/** What had to be done, and the dataset after it. */
 export interface EnsureDatasetResult {
   readonly outcome: "created" | "changed" | "unchanged";
   readonly dataset: Dataset;

@@ -6,6 +6,7 @@ import { hasCode } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
 import { withUnmounted } from "./unmounted.ts";
 
+/** How much to destroy. */
 export interface DestroyOptions extends CallOptions {
   /** Also destroys the filesystems and snapshots below it, never clones elsewhere. */
   readonly recursive?: boolean;

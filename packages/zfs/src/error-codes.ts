@@ -54,6 +54,7 @@ export const ERRORS = defineErrors({
   },
 });
 
+/** Every code that an error of this package may have. */
 export type ZfsErrorCode = keyof typeof ERRORS | SharedErrorCode | ExecErrorCode;
 
 /** A code that is not registered does not compile. */

@@ -10,6 +10,7 @@ import { hasCode } from "./errors.ts";
 const RUN_DIR = "/run/zfs";
 const PID_FILE = `${RUN_DIR}/zfs-fuse.pid`;
 
+/** How to run zfs-fuse. */
 export interface ZfsFuseOptions {
   readonly services: ServiceHost;
   /** Default `ployz-zfs-fuse`. */
@@ -21,6 +22,7 @@ export interface ZfsFuseOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What had to be done, and the ZFS that answers now. */
 export interface ZfsFuseResult {
   /** `unchanged`: ZFS answered already, be it the kernel's or a running zfs-fuse. */
   readonly outcome: "started" | "repaired" | "unchanged";

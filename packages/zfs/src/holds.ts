@@ -7,11 +7,13 @@ import { hasCode } from "./errors.ts";
 import { checkHoldTag } from "./names.ts";
 import type { Dataset } from "./parse.ts";
 
+/** Which snapshot, by its guid. */
 export interface HoldOptions extends CallOptions {
   /** Only on the snapshot that has this guid. */
   readonly guid?: string;
 }
 
+/** The holds of one snapshot. */
 export interface Holds {
   /** Sorted. */
   readonly tags: readonly string[];

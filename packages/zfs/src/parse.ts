@@ -4,6 +4,7 @@ export interface PropertyValue {
   readonly source: "local" | "inherited" | "received" | "default" | "temporary" | "none";
 }
 
+/** Properties by name, each with its source. */
 export type PropertyTable = ReadonlyMap<string, PropertyValue>;
 
 /** Sizes in bytes. Numbers that ZFS prints as "-" or "none" are absent. */
@@ -103,8 +104,10 @@ export function toDataset(name: string, properties: PropertyTable): Dataset {
   };
 }
 
+/** As zpoolconcepts(7) lists them; SUSPENDED is what `zpool list` prints for a pool whose I/O has stopped. */
 export type PoolHealth = "ONLINE" | "DEGRADED" | "FAULTED" | "OFFLINE" | "REMOVED" | "UNAVAIL" | "SUSPENDED";
 
+/** A row of `zpool list`. */
 export interface PoolRow {
   readonly name: string;
   readonly guid: string;

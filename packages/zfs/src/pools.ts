@@ -10,6 +10,7 @@ import { hasCode } from "./errors.ts";
 import { checkPoolName } from "./names.ts";
 import { type PoolHealth, type PoolRow, parsePoolDevices, parsePoolList } from "./parse.ts";
 
+/** A pool on one sparse file. */
 export interface FilePoolOptions extends CallOptions {
   readonly name: string;
   /** Absolute path of the sparse file that holds the pool. */
@@ -18,6 +19,7 @@ export interface FilePoolOptions extends CallOptions {
   readonly sizeBytes: number;
 }
 
+/** Health and space of a pool. Sizes are bytes. */
 export interface PoolStatus {
   readonly name: string;
   readonly guid: string;

@@ -15,6 +15,7 @@ import { checkDestination, type Destination, explain, lookAt } from "./receive-c
 import { setReceived } from "./set-received.ts";
 import { HEADER_BYTES, parseStreamHeader, type StreamHeader } from "./stream-header.ts";
 
+/** The stream, and where it goes. */
 export interface ReceiveOptions {
   readonly dataset: string;
   readonly stream: Readable;
@@ -29,10 +30,12 @@ export interface ReceiveOptions {
    * that none of it matters. Never destroys newer snapshots: use `rollback` for that.
    */
   readonly force?: "rollback-to-base";
+  /** Gets the bytes so far. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
 
+/** What the stream made. */
 export interface Received {
   /** `unchanged`: the snapshot already existed, and the stream was discarded. */
   readonly outcome: "received" | "unchanged";

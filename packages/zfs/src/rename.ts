@@ -7,6 +7,7 @@ import { hasCode } from "./errors.ts";
 import { checkName } from "./names.ts";
 import { withUnmounted } from "./unmounted.ts";
 
+/** Which dataset, by its guid. */
 export interface RenameOptions extends CallOptions {
   /** Renames only the dataset or snapshot with this guid; a retry uses it to recognise a finished rename. */
   readonly guid?: string;

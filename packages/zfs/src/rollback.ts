@@ -6,6 +6,7 @@ import { PloyzError } from "./error-codes.ts";
 import { listSnapshots } from "./snapshots.ts";
 import { withUnmounted } from "./unmounted.ts";
 
+/** Which snapshot, and what may be lost. */
 export interface RollbackOptions extends CallOptions {
   /** Guid of the snapshot. */
   readonly guid?: string;

@@ -9,6 +9,7 @@ import { PloyzError } from "./error-codes.ts";
 import { hasCode, zfsError } from "./errors.ts";
 import type { Dataset } from "./parse.ts";
 
+/** The snapshot, and how to write its stream. */
 export interface SendOptions extends SendArguments {
   /** Continues an interrupted receive; the token includes `base` and the other options. Feature `resume_tokens`. */
   readonly resumeToken?: string;
@@ -20,6 +21,7 @@ export interface SendOptions extends SendArguments {
   readonly signal?: AbortSignal;
 }
 
+/** A stream that is being sent. */
 export interface Sending {
   /** Ends only after everything was sent; otherwise fails with the error of `done`, so a truncated stream never looks complete. */
   readonly stream: Readable;
@@ -107,6 +109,7 @@ function sendCall(capabilities: ZfsCapabilities, options: SendOptions) {
   return argv.send({ ...options, compressed });
 }
 
+/** The snapshot, and the base of an increment. */
 export interface EstimateOptions extends CallOptions {
   /** The snapshot's name, or the snapshot as just read. */
   readonly snapshot: string | Dataset;

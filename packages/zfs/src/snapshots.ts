@@ -8,6 +8,7 @@ import { checkSnapshotName, checkUserProperty } from "./names.ts";
 import { type Dataset, toDataset } from "./parse.ts";
 import { nativeProperties, type SettableProperties } from "./properties.ts";
 
+/** Extent and owner of a snapshot. */
 export interface SnapshotOptions extends ReadOptions {
   /** One atomic snapshot of the whole subtree. */
   readonly recursive?: boolean;
@@ -15,6 +16,7 @@ export interface SnapshotOptions extends ReadOptions {
   readonly claim?: Readonly<Record<string, string>>;
 }
 
+/** Whether it was made now, and the snapshot or clone. */
 export interface Created {
   readonly outcome: "created" | "unchanged";
   readonly dataset: Dataset;

@@ -16,51 +16,84 @@ import * as snapshots from "./snapshots.ts";
 export interface Zfs {
   readonly capabilities: ZfsCapabilities;
 
+  /** Makes a pool on a sparse file, imports it from the file, or finds it imported. */
   createFilePool(options: pools.FilePoolOptions): ReturnType<typeof pools.createFilePool>;
+  /** Imports a pool whose devices or files are in `dir`, or finds it imported. */
   importPool(name: string, dir: string, options?: CallOptions): ReturnType<typeof pools.importPool>;
+  /** Exports a pool; its datasets are unmounted. Repeatable. */
   exportPool: typeof pools.exportPool;
+  /** Destroys the pool that has this guid, with everything in it. */
   destroyPool(
     name: string,
     options: CallOptions & { readonly guid: string },
   ): ReturnType<typeof pools.destroyPool>;
+  /** Health and space. @throws PloyzError `pool_missing`. */
   poolStatus(name: string, options?: CallOptions): ReturnType<typeof pools.poolStatus>;
+  /** Every pool that is imported. */
   listPools(options?: CallOptions): ReturnType<typeof pools.listPools>;
 
+  /** The dataset or snapshot, or `undefined`. */
   findDataset: typeof datasets.findDataset;
+  /** The same; it must exist. @throws PloyzError `dataset_missing`. */
   getDataset: typeof datasets.getDataset;
+  /** The dataset and those below it. */
   listDatasets: typeof datasets.listDatasets;
+  /** Makes a filesystem, or gives an existing one of the same owner these properties. */
   ensureDataset: typeof datasets.ensureDataset;
+  /** Sets properties of a dataset; the others stay. */
   setProperties: typeof datasets.setProperties;
+  /** Removes a property: it is inherited again. No effect when it was not set. */
   unsetProperty: typeof datasets.unsetProperty;
+  /** Mounts a filesystem at its mountpoint. Repeatable. */
   mount: typeof datasets.mount;
+  /** Unmounts a filesystem. Repeatable. */
   unmount: typeof datasets.unmount;
+  /** Destroys a dataset or snapshot. Already gone is no error. */
   destroyDataset: typeof destroy.destroyDataset;
 
+  /** Makes one snapshot, or finds the one with the same owner. */
   ensureSnapshot: typeof snapshots.ensureSnapshot;
+  /** Makes several snapshots of one pool at one moment. */
   ensureSnapshots(
     names: readonly string[],
     options?: Omit<snapshots.SnapshotOptions, "recursive">,
   ): ReturnType<typeof snapshots.ensureSnapshots>;
+  /** Snapshots of one dataset, oldest first. */
   listSnapshots: typeof snapshots.listSnapshots;
+  /** Snapshots of a dataset and of those below it. */
   listSnapshotsBelow: typeof snapshots.listSnapshotsBelow;
+  /** Keeps the place of a snapshot as the base of later increments. */
   ensureBookmark(
     snapshot: string,
     bookmark: string,
     options?: CallOptions & { readonly guid?: string },
   ): ReturnType<typeof ensureBookmark>;
+  /** Makes a writable clone of a snapshot, or finds the one with the same owner. */
   ensureClone: typeof snapshots.ensureClone;
+  /** Makes a clone independent of its origin: their parts are exchanged. */
   promote: typeof promote;
+  /** Puts a dataset back to a snapshot. */
   rollback: typeof rollback;
+  /** Renames a filesystem with its descendants, or a snapshot. */
   rename: typeof rename;
+  /** Keeps a snapshot from being destroyed. Repeatable. */
   hold(snapshot: string, tag: string, options?: holds.HoldOptions): ReturnType<typeof holds.hold>;
+  /** Ends a hold. Repeatable. */
   release(snapshot: string, tag: string, options?: holds.HoldOptions): ReturnType<typeof holds.release>;
+  /** The holds of a snapshot. */
   listHolds(snapshot: string, options?: CallOptions): ReturnType<typeof holds.listHolds>;
 
+  /** Starts to send a snapshot: see `SendOptions`. */
   send(options: sending.SendOptions): sending.Sending;
+  /** Bytes that `send` will write; `undefined` where this ZFS cannot tell. */
   estimateSend(options: sending.EstimateOptions): ReturnType<typeof sending.estimateSend>;
+  /** Receives a stream: see `ReceiveOptions`. */
   receive(options: receiving.ReceiveOptions): ReturnType<typeof receiving.receive>;
+  /** The token of an interrupted receive, or `undefined`. */
   resumeToken: typeof resuming.resumeToken;
+  /** The snapshot that a token continues. */
   resumesTo(token: string, options?: CallOptions): ReturnType<typeof resuming.resumesTo>;
+  /** Discards the partial data of an interrupted receive. */
   abortReceive(dataset: string, options?: CallOptions): ReturnType<typeof resuming.abortReceive>;
 }
 

@@ -3,6 +3,7 @@ import { s6Host } from "./s6.ts";
 import { systemdHost } from "./systemd.ts";
 import type { ServiceHost } from "./types.ts";
 
+/** Which supervisor to use, and where s6 keeps its folders. */
 export interface ServiceHostOptions {
   /** Default: systemd where it is PID 1, else s6. */
   readonly kind?: "systemd" | "s6";

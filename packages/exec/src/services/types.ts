@@ -23,11 +23,13 @@ export interface ServiceSpec {
   readonly after?: readonly string[];
 }
 
+/** `absent`: not defined here. `pid`: of the main process, while it runs. */
 export interface ServiceStatus {
   readonly state: "running" | "stopped" | "absent";
   readonly pid?: number;
 }
 
+/** A signal that both supervisors can send. */
 export type ServiceSignal = "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGUSR1" | "SIGUSR2" | "SIGTERM" | "SIGKILL";
 
 /** The machine's process supervisor. Every method may be called twice. */
@@ -37,10 +39,13 @@ export interface ServiceHost {
   ensure(spec: ServiceSpec): Promise<"started" | "unchanged" | "replaced">;
   /** Resolves when the process has ended. Keeps the definition. */
   stop(name: string): Promise<void>;
+  /** Stops and starts it with the same definition. Resolves when it runs again. */
   restart(name: string): Promise<void>;
   /** Stops the service and deletes its definition. */
   remove(name: string): Promise<void>;
+  /** Sends a signal to the main process. */
   signal(name: string, signal: ServiceSignal): Promise<void>;
+  /** Whether it runs, and as which process. */
   status(name: string): Promise<ServiceStatus>;
   /** Names of the services defined on this host, running or not. */
   list(): Promise<readonly string[]>;

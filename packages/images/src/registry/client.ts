@@ -7,6 +7,7 @@ import { fullName, type Reference, shortName } from "../reference.ts";
 import { parseChallenge, tokenUrl } from "./challenge.ts";
 import { bodyOf, type Get, getFollowing, type Headers } from "./http.ts";
 
+/** A login of a registry. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
@@ -30,6 +31,7 @@ export interface Registry {
   blob(ref: Reference, digest: string, offset: number, signal: AbortSignal): Promise<Readable>;
 }
 
+/** Opens registries by HTTP. Connects at the first call. */
 export function openRegistry({ get, credentials, plain = isLoopback }: RegistryOptions): Registry {
   /** By host and repository: the header that the registry accepted last. */
   const accepted = new Map<string, string>();

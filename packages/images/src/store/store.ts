@@ -15,9 +15,11 @@ import { compact, type Entry, readIndex, withEntry, writeIndex } from "./index-f
 /** A machine's images: an OCI image layout. One process at a time writes it. */
 export interface ImageStore {
   readonly blobs: Blobs;
+  /** Every complete image, by each of its names. */
   entries(): Promise<readonly Entry[]>;
   /** The manifest, if it is here; its content may not be complete. `undefined` also for a blob that is no manifest. */
   manifest(digest: string): Promise<ImageManifest | undefined>;
+  /** A small blob, whole: a manifest or a configuration. Rejects when it is not here. */
   bytes(digest: string): Promise<Buffer>;
   /** The part of its content that is not here. */
   missing(manifest: ImageManifest): Promise<readonly { readonly digest: string; readonly size: number }[]>;
@@ -28,6 +30,7 @@ export interface ImageStore {
    * Resolves with whether the name means this image now.
    */
   name(digest: string, name: string | undefined, at?: string): Promise<boolean>;
+  /** Takes one name, or all, from the image. Its content stays. */
   unname(digest: string, name?: string): Promise<void>;
   /** By the digest of an unpacked layer: the compressed layers that images here have for it. */
   layers(): Promise<
@@ -53,6 +56,7 @@ export async function contentSize(store: Pick<ImageStore, "manifest">, digest: s
   return image === undefined ? 0 : contentOf(image).reduce((sum, { size }) => sum + size, 0);
 }
 
+/** Opens the store of a folder; makes it at the first write. */
 export function openImageStore(dir: string): ImageStore {
   const blobs = openBlobs(dir);
   let turn: Promise<unknown> = Promise.resolve();

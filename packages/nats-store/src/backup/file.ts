@@ -32,7 +32,14 @@ interface Header {
 export interface Backup {
   readonly manifest: BackupManifest;
   /** Each stream, with the chunks from the server. Read one after the other. */
-  streams(): AsyncGenerator<{ readonly stream: BackupStream; chunks(): AsyncGenerator<Buffer, void> }, void>;
+  streams(): AsyncGenerator<
+    {
+      readonly stream: BackupStream;
+      /** Its content, to be read to its end before the next stream. */
+      chunks(): AsyncGenerator<Buffer, void>;
+    },
+    void
+  >;
 }
 
 /** Wraps a body into a backup file. With a passphrase everything but the header is encrypted. */

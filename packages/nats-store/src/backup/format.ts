@@ -16,6 +16,7 @@ export interface BackupStream {
   readonly contents?: string;
 }
 
+/** What a backup holds, and of which store. */
 export interface BackupManifest {
   readonly v: 1;
   readonly cluster: string;

@@ -11,6 +11,7 @@ import { leap, publishAt } from "./place.ts";
 import { startScratch } from "./scratch.ts";
 import { snapshotStore } from "./snapshot.ts";
 
+/** Where to write a backup that is made of a mirror. */
 export interface MirrorFounding {
   readonly cluster: string;
   /** The newest generation known to this machine. */
@@ -23,6 +24,7 @@ export interface MirrorFounding {
   readonly binary?: string;
 }
 
+/** What a mirror gave: revisions and counts. */
 export interface Recovered {
   /** The sequence up to which the mirror is complete. */
   readonly commits: number;

@@ -7,6 +7,7 @@ import { restoreStreams } from "./restore.ts";
 import { startScratch } from "./scratch.ts";
 import { snapshotStore } from "./snapshot.ts";
 
+/** Where to write the renewed backup, and the newest revisions it must exceed. */
 export interface RenewOptions {
   /** Path of the renewed backup. */
   readonly file: string;

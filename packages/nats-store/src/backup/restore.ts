@@ -11,6 +11,7 @@ import { contentsOf, infoOf } from "./contents.ts";
 import type { Backup } from "./file.ts";
 import type { BackupManifest, BackupStream } from "./format.ts";
 
+/** The set and generation that the backup becomes. */
 export interface RestoreOptions {
   /** 1, 3 or 5: the number of servers in the set. */
   readonly replicas: number;

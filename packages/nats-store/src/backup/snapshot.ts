@@ -10,6 +10,7 @@ import { contentsOf, infoOf } from "./contents.ts";
 import { packBackup } from "./file.ts";
 import { type BackupManifest, type BackupStream, frame, frameTypes } from "./format.ts";
 
+/** Time, secrecy and completeness of a backup. */
 export interface SnapshotOptions {
   /** RFC 3339: the current time of the caller's clock. */
   readonly createdAt: string;

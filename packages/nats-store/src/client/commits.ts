@@ -29,8 +29,10 @@ export function openCommits(session: Session) {
   };
 
   return {
+    /** The commit of a namespace at a revision. */
     at,
 
+    /** The namespace's last commit. */
     async last(namespace: string): Promise<Entry<Json> | undefined> {
       const stored = await lastOn(session, stream, subjectOf(namespace));
       return stored && toEntry(stored);
@@ -55,11 +57,13 @@ export function openCommits(session: Session) {
       return entries;
     },
 
+    /** The last commit of every namespace, sorted by subject. */
     async heads(): Promise<readonly Entry<Json>[]> {
       const subjects = await subjectsOf(session, stream, commitSubjects(session.cluster));
       return (await lastOfEach(session, stream, subjects)).map(toEntry);
     },
 
+    /** Appends if the namespace's last revision is `expected`; 0: it has none. A retry of one commit is one commit. */
     async append(commit: CommitEnvelope, expected: number): Promise<AppendResult> {
       const subject = subjectOf(commit.namespace);
       const operation = asToken("operation", commit.operation);
@@ -84,6 +88,7 @@ export function openCommits(session: Session) {
       return { committed: false, last: result.last && toEntry(result.last) };
     },
 
+    /** The last commits, one `synced`, then every later commit. Ends when `signal` aborts; survives reconnects. */
     async *follow(signal: AbortSignal): AsyncGenerator<FollowEvent<Json>, void> {
       const filters = [commitSubjects(session.cluster)];
       for await (const event of followStream(session, {

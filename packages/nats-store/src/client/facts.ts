@@ -38,10 +38,12 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
   };
 
   return {
+    /** The present value with its revision. */
     async get(key: string): Promise<Entry<Json> | undefined> {
       return present(await lastOn(session, stream, bucketSubject(bucket, key)));
     },
 
+    /** Every fact whose key is `prefix` or below it, sorted by key; all facts when it is empty. */
     async list(prefix: string): Promise<readonly Entry<Json>[]> {
       const filters = filtersFor(bucket, prefix);
       const subjects = await Promise.all(filters.map((filter) => subjectsOf(session, stream, filter)));
@@ -49,6 +51,7 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
       return found.filter((stored) => !isMarker(stored)).map(toEntry);
     },
 
+    /** Writes if the present revision is `expected`; 0: it must not exist. */
     async put(key: string, value: Json, expected: number): Promise<WriteResult> {
       const headers = { [asked]: String(expected) };
       const result = await write(
@@ -66,6 +69,7 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
       return { ok: false, current: present(result.last) };
     },
 
+    /** Removes if the present revision is `expected`. Already gone is `ok`. */
     async remove(key: string, expected: number): Promise<WriteResult> {
       const subject = bucketSubject(bucket, key);
       const before = expected === 0 ? await lastOn(session, stream, subject) : undefined;
@@ -80,6 +84,7 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
       return current ? { ok: false, current } : { ok: true, revision: result.last?.revision ?? 0 };
     },
 
+    /** Present facts, one `synced`, then changes. Ends when `signal` aborts; survives reconnects. */
     async *follow(prefix: string, signal: AbortSignal): AsyncGenerator<FollowEvent<Json>, void> {
       const filters = filtersFor(bucket, prefix);
       let synced = false;

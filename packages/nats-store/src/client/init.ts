@@ -7,6 +7,7 @@ import type { Session } from "../session.ts";
 
 type Config = Partial<StreamConfig> & { readonly name: string };
 
+/** Cluster, size and generation of a store. */
 export interface StoreLayout {
   readonly cluster: string;
   /** 1, or 3 or 5 on a clustered set. */

@@ -29,8 +29,10 @@ export function openJournals(session: Session) {
   };
 
   return {
+    /** Every entry in order; none when there is no such operation. */
     read: readAll,
 
+    /** Appends as entry `index` (0-based). `false`: another coordinator has written that entry. */
     async append(operation: string, index: number, entry: Json): Promise<boolean> {
       const subject = subjectOf(operation);
       let end = ends.get(operation);
@@ -59,6 +61,7 @@ export function openJournals(session: Session) {
       return true;
     },
 
+    /** Entries from `from` on, then new ones. Ends when `signal` aborts. */
     async *follow(operation: string, from: number, signal: AbortSignal): AsyncGenerator<Json, void> {
       const filters = [subjectOf(operation)];
       for await (const event of followStream(session, { stream, filters, from: "all", signal })) {
@@ -84,11 +87,13 @@ export function openJournals(session: Session) {
       return found.slice(0, limit);
     },
 
+    /** The summary of one operation. */
     async summary(operation: string): Promise<Entry<Json> | undefined> {
       const stored = await lastOn(session, streams.operations, bucketSubject("operations", operation));
       return stored && toSummary(stored);
     },
 
+    /** Replaces the summary of one operation. */
     async putSummary(operation: string, summary: Json): Promise<void> {
       const subject = bucketSubject("operations", operation);
       await withinDeadline(session, `writing ${shownSubject(subject)}`, ({ js }) =>

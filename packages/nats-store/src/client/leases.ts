@@ -88,9 +88,11 @@ export function openLeases(session: Session) {
   };
 
   return {
+    /** The present lease of a scope. */
     get,
     lastRevision,
 
+    /** Wins a free or expired scope. `ttlMs` is rounded up to whole seconds. */
     async acquire(scope: string, holder: LeaseHolder, ttlMs: number): Promise<AcquireResult> {
       const ttlSeconds = Math.max(1, Math.ceil(ttlMs / 1000));
       for (;;) {
@@ -112,10 +114,12 @@ export function openLeases(session: Session) {
       }
     },
 
+    /** Extends by the lease's own TTL; `undefined` when it was lost. */
     async renew(lease: Lease): Promise<Lease | undefined> {
       return renewFrom(await lastOn(session, stream, subjectOf(lease.scope)), lease);
     },
 
+    /** Frees the scope if this very lease holds it. */
     async release(lease: Lease): Promise<void> {
       const subject = subjectOf(lease.scope);
       let current = await lastOn(session, stream, subject);
@@ -135,12 +139,14 @@ export function openLeases(session: Session) {
       }
     },
 
+    /** Every present lease. */
     async list(): Promise<readonly Lease[]> {
       const subjects = await subjectsOf(session, stream, bucketSubjects("leases"));
       const found = await lastOfEach(session, stream, subjects);
       return found.flatMap((stored) => toLease(stored) ?? []);
     },
 
+    /** Resolves when the scope is free, or when `signal` aborts. */
     async whenFree(scope: string, signal: AbortSignal): Promise<void> {
       const done = new AbortController();
       const either = AbortSignal.any([signal, done.signal]);

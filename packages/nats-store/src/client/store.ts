@@ -12,6 +12,7 @@ export interface NatsStore {
   readonly journals: Journals;
   /** The connection, shared with RPC. */
   readonly session: Session;
+  /** Closes the session. Running calls fail. */
   close(): Promise<void>;
 }
 

@@ -14,19 +14,23 @@ export interface CommitEnvelope {
   readonly [field: string]: Json;
 }
 
+/** A change; `synced` once all that stood at the start was seen. */
 export type FollowEvent<T> =
   | { readonly type: "put"; readonly entry: Entry<T> }
   | { readonly type: "delete"; readonly key: string; readonly revision: number }
   | { readonly type: "synced"; readonly revision: number };
 
+/** The revision, or the commit that stands there instead. */
 export type AppendResult =
   | { readonly committed: true; readonly revision: number }
   | { readonly committed: false; readonly last: Entry<Json> | undefined };
 
+/** The revision, or the value that stands there instead. */
 export type WriteResult =
   | { readonly ok: true; readonly revision: number }
   | { readonly ok: false; readonly current: Entry<Json> | undefined };
 
+/** The operation, and the machine whose daemon runs it. */
 export interface LeaseHolder {
   readonly operation: string;
   readonly machine: string;
@@ -40,6 +44,7 @@ export interface Lease {
   readonly revision: number;
 }
 
+/** The lease, or who holds it. */
 export type AcquireResult =
   | { readonly acquired: true; readonly lease: Lease }
   | { readonly acquired: false; readonly held: Lease };

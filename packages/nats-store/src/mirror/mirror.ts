@@ -4,6 +4,7 @@ import type { Json } from "../json.ts";
 import { type Check, type Fault, loadMirror, mirrorWriter } from "./disk.ts";
 import { track } from "./track.ts";
 
+/** A change of the mirror. */
 export type MirrorChange =
   | { readonly type: "head"; readonly entry: Entry<Json> }
   /** The store was restored from a time before this namespace. */
@@ -24,12 +25,15 @@ export interface Skipped extends Fault {
  * maps the first word of a fact's key to its type; `check` enforces both.
  */
 export interface Mirror<C = Json, F extends object = Record<string, Json>> {
+  /** The last good commit of every namespace. */
   heads(): readonly Entry<C>[];
   /** Facts whose key is `prefix` or below it; all when empty. Sorted by key. */
   facts<P extends keyof F & string>(prefix: P): readonly Entry<F[P]>[];
   /** Records that stand in the store and cannot be read. */
   skipped(): readonly Skipped[];
+  /** Revisions up to which the mirror is complete. */
   applied(): { readonly commits: number; readonly facts: number };
+  /** Calls back after each change; returns a function that unsubscribes. */
   onChange(listener: (change: MirrorChange) => void): () => void;
   /** Resolves when the mirror first catches up with the store. */
   synced(): Promise<void>;
@@ -37,15 +41,18 @@ export interface Mirror<C = Json, F extends object = Record<string, Json>> {
   flushed(): Promise<void>;
   /** Resolves when a namespace's head of `revision` or later is on disk; rejects when `signal` aborts. */
   durable(namespace: string, revision: number, signal: AbortSignal): Promise<void>;
+  /** Stops following, and writes pending changes. */
   close(): Promise<void>;
 }
 
+/** Folder, store and check of a mirror. */
 export interface MirrorOptions {
   readonly dir: string;
   /** Absent: use only the state on disk. */
   readonly store?: NatsStore;
   /** Default: every record is good. */
   readonly check?: Check;
+  /** Gets errors of following and writing, after which the mirror continues. */
   readonly onError?: (error: unknown) => void;
 }
 

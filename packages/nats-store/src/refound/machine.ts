@@ -12,6 +12,7 @@ import {
 import type { StoreUser } from "../server/permissions.ts";
 import { entryOf, readRecord, type StoreRecord } from "../server/record.ts";
 
+/** One server of a set, and its ports. */
 export interface StoreServer {
   readonly machine: string;
   /** Overlay address. */
@@ -36,11 +37,17 @@ export interface StoreSet {
 
 /** The calls of a re-founding to one machine. Every call may be repeated. */
 export interface StoreMachine {
+  /** The machine's record of its generations; `undefined` when it never held the store. */
   record(): Promise<StoreRecord | undefined>;
+  /** Stops its server from accepting writes, for the re-founding `id`. */
   fence(generation: number, id: string): Promise<void>;
+  /** Ends that fence: the generation accepts writes again. */
   unfence(generation: number, id: string): Promise<void>;
+  /** Ends the generation on this machine for ever: a majority of these decides a re-founding. */
   retire(generation: number, id: string): Promise<void>;
+  /** Starts an empty server of the new set, which accepts a restore only. */
   found(set: StoreSet): Promise<void>;
+  /** Lets the new generation accept writes. */
   serve(generation: number, id: string): Promise<void>;
   /** Abandons the machine's part of a founding. */
   drop(generation: number, id: string): Promise<void>;
@@ -48,6 +55,7 @@ export interface StoreMachine {
   stop(generation: number): Promise<void>;
 }
 
+/** This machine's part of a store. */
 export interface LocalStore extends EnsureOptions {
   readonly cluster: string;
   readonly machine: string;

@@ -2,8 +2,10 @@ import { PloyzError } from "../error-codes.ts";
 import { entryOf } from "../server/record.ts";
 import type { StoreMachine, StoreSet } from "./machine.ts";
 
+/** The stages, in their order. */
 export type RefoundStage = "founding" | "fencing" | "carrying" | "retiring" | "opening";
 
+/** From which set to which, and how to reach the machines. */
 export interface Refounding {
   /**
    * The serving generation and all machines of its set. When another set replaces a lost one (restore, recover): its surviving machines, or
@@ -11,15 +13,18 @@ export interface Refounding {
    */
   readonly from: { readonly generation: number; readonly machines: readonly string[] };
   readonly to: StoreSet;
+  /** The calls to a machine of either set. */
   machine(name: string): StoreMachine;
   /**
    * Copies the whole old generation into the new one and verifies it: `snapshotStore` with `fenced` from servers of these machines only,
    * then `restoreStore`.
    */
   carry(fenced: readonly string[]): Promise<void>;
+  /** Called as each stage begins. */
   onStage?(stage: RefoundStage): void;
 }
 
+/** The new set, and the machines that lag behind. */
 export interface Refounded {
   readonly generation: number;
   /** `host:port` for clients. */

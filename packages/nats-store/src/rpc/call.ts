@@ -6,6 +6,7 @@ import type { Session } from "../session.ts";
 import { type Exchange, exchange } from "./exchange.ts";
 import { type Fence, type Frame, fromWire, type Request } from "./protocol.ts";
 
+/** Limits and context of one call. Times are milliseconds. */
 export interface CallOptions {
   /** Total, in milliseconds. */
   readonly timeoutMs: number;
@@ -16,9 +17,11 @@ export interface CallOptions {
   readonly idleTimeoutMs?: number;
   /** Fails after this long without a heartbeat from the machine; a slow but live machine has until `timeoutMs`. */
   readonly silentTimeoutMs?: number;
+  /** Gets what the handler reports on its way. */
   readonly onProgress?: (value: Json) => void;
 }
 
+/** Limits of a call that yields items. */
 export interface StreamOptions extends Omit<CallOptions, "timeoutMs" | "onProgress"> {
   /** Default: none; the stream runs until it ends or the reader leaves. */
   readonly timeoutMs?: number;
@@ -26,11 +29,13 @@ export interface StreamOptions extends Omit<CallOptions, "timeoutMs" | "onProgre
   readonly window?: number;
 }
 
+/** Heartbeats of calls. */
 export interface RpcOptions {
   /** Interval of the caller's heartbeats during a long call. Default 5,000 ms. */
   readonly aliveMs?: number;
 }
 
+/** Commands of other machines. */
 export interface Rpc {
   /**
    * Runs a command on a machine.
@@ -50,6 +55,7 @@ export interface Rpc {
 /** setTimeout's limit; a longer limit gets no timer. */
 const longest = 2 ** 31 - 1;
 
+/** Opens calls over a session. */
 export function openRpc(session: Session, rpc: RpcOptions = {}): Rpc {
   const request = (mode: Request["mode"], args: Json, options: StreamOptions): Request => ({
     v: 1,

@@ -8,6 +8,7 @@ export interface Fence {
   readonly revision: number;
 }
 
+/** Who calls, for which operation, under which lease. */
 export interface CallMeta {
   /** The calling machine's own claim, not verified: every member may call every command. */
   readonly caller: string;

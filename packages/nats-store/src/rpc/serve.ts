@@ -6,6 +6,7 @@ import type { Session } from "../session.ts";
 import { type Progress, sendItems } from "./items.ts";
 import { type CallMeta, type Control, type Frame, isFinal, type Request, toWire } from "./protocol.ts";
 
+/** What a handler knows of its call. */
 export interface CallContext {
   readonly command: string;
   readonly meta: CallMeta;
@@ -15,9 +16,12 @@ export interface CallContext {
   progress(value: Json): void;
 }
 
+/** Answers one command; an error goes to the caller. */
 export type CallHandler = (args: Json, context: CallContext) => Promise<Json>;
+/** Yields the items of one command; stopped when the caller leaves. */
 export type StreamHandler = (args: Json, context: CallContext) => AsyncIterable<Json>;
 
+/** The commands that this machine answers, by name. */
 export interface Handlers {
   readonly calls?: Readonly<Record<string, CallHandler>>;
   readonly streams?: Readonly<Record<string, StreamHandler>>;
@@ -38,7 +42,15 @@ const keepFinalMs = 60_000;
 const acceptAfterMs = 50;
 
 /** Answers this machine's commands until closed. Survives reconnects; a request sent twice runs once. */
-export function serve(session: Session, handlers: Handlers): { ready(): Promise<void>; close(): void } {
+export function serve(
+  session: Session,
+  handlers: Handlers,
+): {
+  /** Resolves when commands are accepted for the first time. */
+  ready(): Promise<void>;
+  /** Accepts no more commands, and aborts the running ones. */
+  close(): void;
+} {
   const subject = rpcSubjects(session.cluster, session.machine);
   const prefix = subject.slice(0, -1);
   const control = controlSubject(session.cluster, session.machine, "x").slice(0, -1);

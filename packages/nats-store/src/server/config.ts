@@ -5,6 +5,7 @@ import { PloyzError } from "../error-codes.ts";
 import { asToken } from "../names.ts";
 import { type Access, permissionsFor, type StoreUser } from "./permissions.ts";
 
+/** One store server: identity, listeners, folder and users. */
 export interface StoreServerConfig {
   readonly cluster: string;
   /** The machine that runs this server. */

@@ -17,12 +17,14 @@ import type { StoreUser } from "./permissions.ts";
 import { entryToRun, type GenerationRecord, readRecord, retired, writeEntry } from "./record.ts";
 import { findServer } from "./version.ts";
 
+/** The supervisor's name for the first generation's server. */
 export const serviceName = "ployz-nats";
 
 /** During a re-founding two generations run on a machine at once. */
 export const serviceOf = (generation: number) =>
   generation === 1 ? serviceName : `${serviceName}-${generation}`;
 
+/** How the server is run. */
 export interface EnsureOptions {
   readonly host: ServiceHost;
   /** Path of nats-server; default: the one in PATH. */
@@ -33,6 +35,7 @@ export interface EnsureOptions {
   readonly service?: string;
 }
 
+/** What had to be done, and the version of nats-server. */
 export interface EnsureResult {
   readonly change: "started" | "replaced" | "reloaded" | "unchanged";
   readonly version: string;
@@ -102,6 +105,7 @@ export const reloadUsers = (
   options: EnsureOptions,
 ): Promise<EnsureResult> => ensureServer({ ...config, users }, options);
 
+/** Stops the server. Its definition and its data stay. */
 export async function stopServer(host: ServiceHost, service: string = serviceName): Promise<void> {
   await host.stop(service);
 }

@@ -14,12 +14,14 @@ export type Role = "machine" | "store";
 /** The access to a generation. `founding`: restore only; `fenced`: read, follow and copy. */
 export type Access = "founding" | "serving" | "fenced";
 
+/** A member as a user of the store's servers. */
 export interface StoreUser {
   readonly machine: string;
   readonly publicKey: string;
   readonly role: Role;
 }
 
+/** Subjects that a user may publish to, and subscribe to. */
 export interface Permissions {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];

@@ -36,6 +36,7 @@ export interface StoreRecord {
 
 export const recordFile = (dir: string) => `${dir}/store.json`;
 
+/** The record of a folder; `undefined`: it never held a store. @throws PloyzError `store_record_invalid`. */
 export async function readRecord(dir: string): Promise<StoreRecord | undefined> {
   const path = recordFile(dir);
   const text = await readFileIfThere(path);
@@ -64,6 +65,7 @@ export async function readRecord(dir: string): Promise<StoreRecord | undefined> 
   };
 }
 
+/** A generation's entry of the record. */
 export const entryOf = (record: StoreRecord | undefined, generation: number) =>
   record?.generations.find((entry) => entry.generation === generation);
 

@@ -7,6 +7,7 @@ import type { CertificateFacts } from "./observe.ts";
 
 type At = { readonly machine: string };
 
+/** Steps of operations on certificates. */
 export type CertificateKinds = {
   "certificate.order": {
     args: At & Omit<CertificateOrder, "operation">;

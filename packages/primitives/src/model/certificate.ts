@@ -73,7 +73,9 @@ export const CERTIFICATES = "certificates";
 
 /** A name as a key of a fact. */
 const keyOf = (name: string): string => name.replace("*", "_any");
+/** The fact that holds the certificate of a name. */
 export const certificateKey = (name: string): `certificate.${string}` => `certificate.${keyOf(name)}`;
+/** The fact that holds the last renewal of a name. */
 export const renewalKey = (name: string): `renewal.${string}` => `renewal.${keyOf(name)}`;
 
 /** Whether a name of a certificate stands for a host: itself, or `*` for one label (RFC 6125, 6.4.3). */

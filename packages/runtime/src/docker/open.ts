@@ -26,6 +26,7 @@ import { dockerImages } from "./images.ts";
 import { containerLogs, followLives } from "./logs.ts";
 import { ensureDockerNetwork, removeDockerNetwork } from "./network.ts";
 
+/** The engine's socket, and rules for its containers. */
 export interface DockerRuntimeOptions {
   /** Default /var/run/docker.sock. */
   readonly socketPath?: string;

@@ -103,6 +103,7 @@ export async function removeNetworkPolicy(network: Pick<NetworkSpec, "bridge">):
 export const isNetworkPolicyLoaded = (network: PolicyNetwork, policy: NetworkPolicy): Promise<boolean> =>
   isLoaded(policyRuleset(network, policy), [`inet ${policyTable(network.bridge)}`]);
 
+/** Whether any policy is loaded for the bridge. */
 export async function hasNetworkPolicy(network: Pick<NetworkSpec, "bridge">): Promise<boolean> {
   const { exitCode } = await run("nft", ["list", "table", "inet", policyTable(network.bridge)], {
     okExitCodes: [0, 1],

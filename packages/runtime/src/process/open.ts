@@ -30,6 +30,7 @@ import {
 import { firstProcess, isSupervised, life, untilGivenUp } from "./supervise.ts";
 import { instanceUser } from "./users.ts";
 
+/** Folders of the process runtime, and rules for its instances. */
 export interface ProcessRuntimeOptions {
   /** Records that survive a reboot. */
   readonly root: string;

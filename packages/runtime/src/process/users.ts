@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { PloyzError } from "../error-codes.ts";
 import type { InstanceSpec } from "../runtime.ts";
 
+/** The user that an instance runs as. */
 export interface User {
   readonly uid: number;
   readonly gid: number;
