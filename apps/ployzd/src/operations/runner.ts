@@ -91,7 +91,7 @@ const NOBODY: Joiner = {
     Promise.reject(
       new PloyzError({
         code: "joiner_gone",
-        message: "no new machine waits for the answer",
+        message: "no new machine is waiting for the answer",
         hint: "run on the new machine: ployzctl mesh join --token-stdin",
       }),
     ),

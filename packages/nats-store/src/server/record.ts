@@ -120,7 +120,7 @@ export function entryToRun(
     throw new PloyzError({
       code: "store_generation_older",
       message: `${dir} holds generation ${found?.generation} of the store; generation ${generation} is older`,
-      hint: "restart ployzd on this machine: its state of the cluster is outdated, and it then follows the newer generation",
+      hint: "restart ployzd on this machine: its state is outdated, and after the restart it follows the newer generation",
     });
   }
   throw new PloyzError({
@@ -134,5 +134,5 @@ export const retired = (dir: string, generation: number) =>
   new PloyzError({
     code: "store_generation_retired",
     message: `generation ${generation} of the store in ${dir} is retired: a newer one took over`,
-    hint: "restart ployzd on this machine: its state of the cluster is outdated, and it then follows the newer generation",
+    hint: "restart ployzd on this machine: its state is outdated, and after the restart it follows the newer generation",
   });

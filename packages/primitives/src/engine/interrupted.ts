@@ -7,7 +7,7 @@ export class Interrupted extends PloyzError {}
 export function takenOver(operation: string): Interrupted {
   return new Interrupted({
     code: "operation_taken_over",
-    message: `operation ${operation} was taken over by another runner`,
+    message: `operation ${operation} was taken over by another daemon`,
     hint: `ployzctl ops show ${operation}`,
     operationId: operation,
   });

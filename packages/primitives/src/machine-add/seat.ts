@@ -23,7 +23,7 @@ export function selfOf(document: Json, host: string): Self {
   if (check(document).length > 0)
     throw new PloyzError({
       code: "remote_failed",
-      message: `${host}: its daemon did not tell its keys and addresses`,
+      message: `${host}: its daemon did not report its keys and addresses`,
       hint: `look at it there: ployzctl mesh self-record --address ${host}`,
     });
   const { publicKey, nkey, endpoints } = document as Self;

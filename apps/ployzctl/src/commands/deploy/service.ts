@@ -109,7 +109,7 @@ function leaveTheRest(summary: Json, name: string): void {
   if (others.length === 0) return;
   throw new PloyzError({
     code: "rest_would_change",
-    message: `${others.join(", ")} would change too: since its deploy a tag has moved or a secret was set`,
+    message: `${others.join(", ")} would change too: since the last deploy a tag has moved or a secret was set`,
     hint: "deploy the whole manifest to change all, or name images by digest",
   });
 }

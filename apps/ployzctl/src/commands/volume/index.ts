@@ -8,7 +8,7 @@ const volume = { name: "volume", summary: "NAMESPACE/VOLUME", required: true, so
 export const volumeCommands: readonly Command[] = [
   {
     path: ["volume", "ls"],
-    summary: "List volumes, committed and on their machines",
+    summary: "List volumes: as committed, and as their machines have them",
     prints: ["volumes"],
     args: [{ name: "namespace", summary: "Only this namespace", source: "namespace" }],
     options: {
