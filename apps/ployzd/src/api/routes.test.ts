@@ -30,6 +30,7 @@ beforeEach(async () => {
     machines: {
       call: async (machine: string, command: string, args: object) => ({
         snapshots: [{ name: "s1", machine, command, args }],
+        volumes: [],
       }),
     },
   };

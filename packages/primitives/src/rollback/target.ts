@@ -20,7 +20,7 @@ export function findTarget({ namespace, to }: RollbackInput, history: History): 
     // The same command again, say because the answer to the first was lost, must not go forward to the commit that it just left.
     const left = last?.commit.primitive === "rollback" ? last.commit.lineage?.revision : undefined;
     const back = history.findIndex(({ revision }) => revision === left);
-    return at(history, back > 0 ? back : 1, namespace);
+    return at(history, back > 0 ? back : 1 + repaired(history), namespace);
   }
   const matches = history.flatMap((head, index) => (isNamed(to, head) ? [index] : []));
   const [index] = matches;
@@ -39,6 +39,16 @@ export function findTarget({ namespace, to }: RollbackInput, history: History): 
     });
   }
   return at(history, index, namespace);
+}
+
+/** How far back the commit is whose state the last one, a repair, has committed again. 0: the last one is no repair. */
+function repaired(history: History): number {
+  const [last] = history;
+  if (last?.commit.primitive !== "namespace-repair") return 0;
+  return Math.max(
+    0,
+    history.findIndex(({ revision }) => revision === last.commit.lineage?.revision),
+  );
 }
 
 /** Whether `to` is the commit's revision, or its operation's id or at least six characters of its beginning. */

@@ -11,6 +11,7 @@ import { boundNeeds } from "./needs.ts";
 import { excluded, type Host, hostsOf, type Needs, noFit, place, type SlotDemand, unfit } from "./place.ts";
 import { refuseFull } from "./pool-space.ts";
 import { isUnknownMachine, noMachines, refuseDesired } from "./refuse.ts";
+import { refuseBounds } from "./refuse-bounds.ts";
 import { shippable, stoppable } from "./refuse-decision.ts";
 import { refuseNames } from "./refuse-names.ts";
 import { type SecretScope, type Secrets, sameSecrets, secretScope } from "./secrets.ts";
@@ -115,9 +116,13 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     ...refuseNames(desired, decided, facts),
     ...refuseFull(decided, facts),
     ...services.flatMap(({ name, next, start }) =>
-      next !== undefined && start.length > 0 ? secrets.refuse(`services.${name}`, next.spec) : [],
+      next !== undefined && start.length > 0
+        ? [...secrets.refuse(`services.${name}`, next.spec), ...refuseBounds(["services", name], next.spec)]
+        : [],
     ),
-    ...jobs.flatMap(({ name, next, run }) => (run ? secrets.refuse(`jobs.${name}`, next.spec) : [])),
+    ...jobs.flatMap(({ name, next, run }) =>
+      run ? [...secrets.refuse(`jobs.${name}`, next.spec), ...refuseBounds(["jobs", name], next.spec)] : [],
+    ),
   );
   if (refusals.length > 0) return { refusals };
   for (const { retire } of services) {

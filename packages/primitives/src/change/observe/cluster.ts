@@ -5,12 +5,13 @@ import type { Commit, JobSpec, ServiceSpec } from "../../model/commit.ts";
 import { isMember } from "../../model/machine.ts";
 import { isOfNamespace } from "../../model/secret.ts";
 import { ask, LOOK } from "../../ports/machines.ts";
-import type { ChangeFacts, Found, MachineFact } from "./facts.ts";
+import type { Store } from "../../ports/store.ts";
+import type { ChangeFacts, Found, Head, MachineFact } from "./facts.ts";
 import { findBundles, findDigests } from "./images.ts";
 
 /**
  * Reads the heads and observes every machine. A machine that does not answer is a fact, not a failure.
- * @throws PloyzError `record_unreadable` when the last commit of one of the namespaces cannot be read.
+ * @throws PloyzError `record_unreadable` when the last commit of one of the namespaces cannot be read, or a machine that it names.
  */
 export async function observeCluster(
   namespaces: readonly [target: string, ...sources: string[]],
@@ -27,6 +28,8 @@ export async function observeCluster(
   ]);
   const commits = heads.map(({ value, revision }) => ({ commit: value, revision }));
   const head = commits.find(({ commit }) => commit.namespace === namespaces[0]);
+  const used = commits.filter(({ commit }) => namespaces.includes(commit.namespace));
+  await readMissing(used, members, store);
   return {
     ...(head !== undefined && { head }),
     others: commits.filter((other) => other !== head),
@@ -37,6 +40,21 @@ export async function observeCluster(
       isOfNamespace(value) ? [{ record: value, revision }] : [],
     ),
   };
+}
+
+/**
+ * Reads the record of each machine that a commit names and that is not listed as a member: one that cannot be read is skipped in lists,
+ * and must not pass for a machine that has left, whose instances would start elsewhere.
+ */
+async function readMissing(
+  heads: readonly Head[],
+  members: readonly MachineFact[],
+  { facts }: Store,
+): Promise<void> {
+  const known = new Set(members.map(({ record }) => record.id));
+  const named = heads.flatMap(({ commit }) => [...commit.instances, ...commit.volumes]);
+  const missing = new Set(named.flatMap(({ machine }) => (known.has(machine) ? [] : [machine])));
+  await Promise.all([...missing].map((machine) => facts.get(`machine.${machine}`)));
 }
 
 /** Observes every machine, for these namespaces. */
