@@ -31,7 +31,7 @@ test("to a spec that no runtime starts is refused with its field, and nothing ch
   expect((await headOf(world)).services.db?.spec.env.V).toBe("2");
 });
 
-test("a machine whose record cannot be read refuses changes of what is on it, and no others", async () => {
+test("an unreadable record of a machine refuses changes of its namespaces, and no others", async () => {
   const world = await worldWithShop();
   const at = (await headOf(world)).volumes[0]?.machine ?? "";
   const record = await world.raw.facts.get(`machine.${at}`);
