@@ -21,6 +21,8 @@ export interface Settings {
   readonly checkIntervalMs: number;
   /** CIDRs of load balancers in front. */
   readonly trustedProxies: readonly string[];
+  /** They begin each connection with a PROXY header. */
+  readonly proxyProtocol: boolean;
   readonly requestId: boolean;
 }
 

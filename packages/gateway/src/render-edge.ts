@@ -22,6 +22,10 @@ export const SOURCE_TABLE = "stick-table type ipv6 size 100k expire 1m store con
 export function sourceLimit(settings: Settings): readonly string[] {
   const limit = Math.min(CONNECTIONS_PER_SOURCE, Math.ceil((settings.maxConnections ?? Infinity) / 4));
   return [
+    // Before anything is read. From then on `src` is the client; in the rules of a connection it is the proxy still.
+    ...(settings.proxyProtocol && settings.trustedProxies.length > 0
+      ? [`tcp-request connection expect-proxy layer4 ${ifTrusted(settings, "if")}`]
+      : []),
     `tcp-request connection track-sc0 src,ipmask(32,64) table http ${ifTrusted(settings, "unless")}`,
     `tcp-request connection reject if { sc0_conn_cur(http) gt ${limit} }`,
   ];
@@ -61,6 +65,8 @@ export function headerRules(settings: Settings): readonly string[] {
       ? [
           // A proxy in front does not know these spellings, and passes them on.
           `http-request del-header ${MISSPELT} -m reg`,
+          // RFC 7239, 4: each proxy adds an element.
+          `http-request set-header Forwarded "%[req.fhdr(forwarded)], for=%[src]" ${ifTrusted(settings, "if")} { req.hdr(forwarded) -m found }`,
           `http-request add-header X-Forwarded-For %[src] ${ifTrusted(settings, "if")} { req.hdr(x-forwarded-for) -m found }`,
         ]
       : []),

@@ -35,6 +35,8 @@ export interface GatewayOptions {
   readonly checkIntervalMs?: number;
   /** CIDRs of load balancers in front: their X-Forwarded-* headers are kept, and they have no connection limit. Default none. */
   readonly trustedProxies?: readonly string[];
+  /** The trusted proxies begin each connection with a PROXY header (version 1 or 2), by which the client is known; what they forward in headers is the client's own word then. Default off. */
+  readonly proxyProtocol?: boolean;
   /** Give every request an X-Request-Id, kept when the client sends a well-formed one. Default off. */
   readonly requestId?: boolean;
 }
@@ -67,6 +69,7 @@ export async function readSettings(options: GatewayOptions): Promise<Settings> {
     requestTimeoutMs: count(options.requestTimeoutMs ?? 300_000, "requestTimeoutMs"),
     checkIntervalMs: count(options.checkIntervalMs ?? 750, "checkIntervalMs"),
     trustedProxies: options.trustedProxies ?? [],
+    proxyProtocol: options.proxyProtocol ?? false,
     requestId: options.requestId ?? false,
   };
 }

@@ -117,6 +117,7 @@ const settings: Settings = {
   requestTimeoutMs: 1000,
   checkIntervalMs: 750,
   trustedProxies: [],
+  proxyProtocol: false,
   requestId: false,
 };
 

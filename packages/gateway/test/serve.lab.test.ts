@@ -42,6 +42,37 @@ it("believes a trusted load balancer, and adds it", async () => {
   );
 });
 
+it("adds itself to what a trusted load balancer says in Forwarded, and drops a client's", async () => {
+  const forwarded = async (trustedProxies: readonly string[]) => {
+    const lab = await openLab({ trustedProxies });
+    await lab.gateway.apply(tableOf("1", { "web.test": [serverOf(await lab.upstream("one"))] }));
+    const headers = { forwarded: "for=203.0.113.9;proto=https" };
+    return headersOf((await fetchVia(lab.port, { host: "web.test", headers })).body).forwarded;
+  };
+  expect(await forwarded(["127.0.0.0/8"])).toBe("for=203.0.113.9;proto=https, for=127.0.0.1");
+  expect(await forwarded(["192.0.2.0/24"])).toBeUndefined();
+});
+
+it("knows the client by the PROXY header of a trusted load balancer, and takes none from others", async () => {
+  const ask = async (trustedProxies: readonly string[], hello: Buffer | string) => {
+    const lab = await openLab({ trustedProxies, proxyProtocol: true });
+    await lab.gateway.apply(tableOf("1", { "web.test": [serverOf(await lab.upstream("one"))] }));
+    const socket = connect(lab.port, "127.0.0.1");
+    later(() => socket.destroy());
+    socket.write(hello);
+    socket.write("GET / HTTP/1.1\r\nHost: web.test\r\nX-Forwarded-For: 6.6.6.6\r\nConnection: close\r\n\r\n");
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString();
+  };
+  const one = "PROXY TCP4 203.0.113.7 198.51.100.1 5555 80\r\n";
+  const two = Buffer.from("0d0a0d0a000d0a515549540a2111000ccb007108c633640115b30050", "hex");
+  expect(await ask(["127.0.0.0/8"], one)).toContain('"x-forwarded-for":"203.0.113.7"');
+  expect(await ask(["127.0.0.0/8"], two)).toContain('"x-forwarded-for":"203.0.113.8"');
+  expect(await ask(["192.0.2.0/24"], one)).toMatch(/^HTTP\/1.[01] 400/);
+  expect(await ask(["192.0.2.0/24"], "")).toContain('"x-forwarded-for":"127.0.0.1"');
+});
+
 it("says 404 for an unknown host, and 503 for a route without instances", async () => {
   const lab = await openLab();
   await lab.gateway.apply(tableOf("1", { "empty.test": [] }));

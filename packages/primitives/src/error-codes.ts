@@ -131,6 +131,7 @@ export const ERRORS = defineErrors({
     },
     failed: {
       certificate_refused: "The certificate authority refused the order; the message has its reason.",
+      dns_provider_failed: "The DNS provider did not write the record that proves a name.",
       challenge_unreachable: "A gateway does not answer the challenge of the authority.",
     },
     unreachable: {

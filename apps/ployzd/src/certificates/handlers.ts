@@ -15,6 +15,7 @@ import type { SecretKeeper } from "../secrets/keeper.ts";
 import { accountOf, authorityOf } from "./accounts.ts";
 import { type Answer, orderCertificate, type Solver } from "./acme.ts";
 import { checkCertificate, trustedRoots } from "./check.ts";
+import { overDns } from "./dns.ts";
 import type { CertificateKeeper } from "./keep.ts";
 import { seal } from "./sealed.ts";
 
@@ -47,14 +48,17 @@ export function certificateHandlers(
       const authority = await authorityOf({ facts });
       const account = await accountOf({ facts, secrets }, staging, by);
       const roots = [...(await trustedRoots()), ...(authority?.root === undefined ? [] : [authority.root])];
-      if (dns !== undefined) throw noProvider(dns.provider);
       const issued = await orderCertificate(account, names, {
         ...{ roots, signal, progress },
-        solver: overHttp(deps, operation, signal),
+        solver:
+          dns === undefined
+            ? overHttp(deps, operation, signal)
+            : overDns(dns.provider, await secretOf(deps, dns.secret), { signal, progress }),
       });
       const { certificate, pem } = checkCertificate(issued, {
         ...{ name: names[0] ?? "", now: new Date() },
-        ...{ method: "http-01", directory: account.directory },
+        ...{ method: dns === undefined ? "http-01" : "dns-01", directory: account.directory },
+        ...(dns !== undefined && { dns }),
       });
       return {
         certificate,
@@ -107,9 +111,19 @@ function overHttp({ machines, members }: CertificateDeps, order: string, signal:
   return { kind: "http-01", present: tell, clear: () => tell([]) };
 }
 
-const noProvider = (provider: string): PloyzError =>
-  new PloyzError({
-    code: "dns_provider_unknown",
-    message: `no DNS provider is called ${provider}`,
-    hint: "ployzctl cert issue --help lists them",
-  });
+/** The value of the secret `NAMESPACE/SECRET`, as it is now. */
+async function secretOf(
+  { store, secrets }: Pick<CertificateDeps, "store" | "secrets">,
+  given: string,
+): Promise<string> {
+  const [namespace = "", name = ""] = given.split("/");
+  const fact = await store.facts.get(secretKey({ namespace, name }));
+  if (fact === undefined)
+    throw new PloyzError({
+      code: "secret_missing",
+      message: `there is no secret ${given}`,
+      hint: `ployzctl secret set ${given} < FILE`,
+    });
+  const [value = ""] = await secrets.read([{ namespace, name, version: fact.value.version }]);
+  return value;
+}

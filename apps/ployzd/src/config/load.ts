@@ -29,6 +29,7 @@ export interface Config {
   readonly gatewayHttpsListen: string | undefined;
   /** CIDRs of load balancers before the gateway. */
   readonly trustedProxies: readonly string[];
+  readonly proxyProtocol: boolean;
   readonly dnsForward: readonly string[] | undefined;
   readonly runtime: "docker" | "process" | undefined;
   readonly dockerSocket: string;
@@ -163,6 +164,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     gatewayHttpsListen:
       file.gateway_https_listen === "off" ? undefined : (file.gateway_https_listen ?? "0.0.0.0:443"),
     trustedProxies: file.trusted_proxies ?? [],
+    proxyProtocol: file.proxy_protocol ?? false,
     dnsForward: file.dns_forward,
     runtime: file.runtime,
     dockerSocket: file.docker_socket ?? "/var/run/docker.sock",

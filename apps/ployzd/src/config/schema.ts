@@ -30,6 +30,8 @@ export const ConfigSchema = Type.Object(
     trusted_proxies: Type.Optional(Type.Array(Cidr)),
     /** Where TLS is served; `off`: nowhere. */
     gateway_https_listen: Type.Optional(Type.Union([Type.Literal("off"), Address])),
+    /** The trusted proxies speak the PROXY protocol. */
+    proxy_protocol: Type.Optional(Type.Boolean()),
     dns_forward: Type.Optional(Type.Array(Address)),
     runtime: Type.Optional(Type.Union([Type.Literal("docker"), Type.Literal("process")])),
     docker_socket: Type.Optional(Path),

@@ -20,6 +20,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     listen: config.gatewayListen,
     ...(config.gatewayHttpsListen !== undefined && { httpsListen: config.gatewayHttpsListen }),
     trustedProxies: config.trustedProxies,
+    proxyProtocol: config.proxyProtocol,
     ...(config.gatewayMetrics !== undefined && { statsListen: config.gatewayMetrics }),
     services,
     drainTimeoutMs: LONGEST_DRAIN_MS,

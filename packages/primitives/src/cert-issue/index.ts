@@ -30,7 +30,7 @@ export const certIssue: Primitive<PrimitivePorts, CertIssueInput, CertificateFac
         .map((one) => ({
           code: "dns_provider_missing",
           message: `${one}: an authority proves a wildcard by DNS only`,
-          hint: `import one: ployzctl cert import '${one}' --cert FILE --key FILE`,
+          hint: `ployzctl cert issue '${one}' --dns PROVIDER --secret NAMESPACE/SECRET`,
         }));
       if (machine === undefined || refusals.length > 0) return { refusals };
       const valid =

@@ -314,3 +314,22 @@ test("no document makes the checker throw, and every refusal is one printable li
     { numRuns: 500 },
   );
 });
+
+test("a host in any letters becomes the one of DNS", () => {
+  const hosts = ["bücher.example", "*.BÜCHER.example", "www.example.com"];
+  const routes = hosts.map((host, index) => `{ host = "${host}", path = "/${index}" }`).join(", ");
+  const parsed = parseManifest(
+    `namespace = "prod"\n${web}ports = { http = 80 }\nroutes = [${routes}]`,
+    "toml",
+  );
+  expect(parsed.ok && parsed.manifest.services?.web?.routes?.map(({ host }) => host)).toEqual([
+    ...["xn--bcher-kva.example", "*.xn--bcher-kva.example", "www.example.com"],
+  ]);
+  const bad = parseManifest(
+    `namespace = "prod"\n${web}ports = { http = 80 }\nroutes = [{ host = "ü b.example" }]`,
+    "toml",
+  );
+  expect(bad.ok ? [] : bad.refusals).toMatchObject([
+    { message: expect.stringMatching(/^services\.web\.routes\[0\]\.host/) },
+  ]);
+});

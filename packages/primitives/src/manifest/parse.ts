@@ -5,6 +5,7 @@ import type { Json } from "../model/json.ts";
 import { bytesOf, LIMITS } from "../model/limits.ts";
 import { shapeChecker } from "../model/shape.ts";
 import { checkMeaning } from "./check.ts";
+import { withAsciiHosts } from "./hosts.ts";
 import { type Manifest, ManifestSchema } from "./schema.ts";
 
 /** The manifest, or every problem in it. */
@@ -31,7 +32,7 @@ export function readDocument(
   try {
     // The round trip makes plain JSON of TOML's dates and non-finite numbers, which no field takes.
     const json = format === "toml" ? JSON.stringify(parseToml(text)) : text;
-    return { ok: true, document: JSON.parse(json) as Json };
+    return { ok: true, document: withAsciiHosts(JSON.parse(json) as Json) };
   } catch (error) {
     return syntaxError(error, text, format);
   }

@@ -12,6 +12,9 @@ const MAX_KEY = 20_000;
 
 export async function issue(context: Context, input: Input): Promise<Outcome> {
   const names = input.arguments("names").map((name) => asciiHost("NAME", name));
+  const [provider, secret] = [input.text("dns"), input.text("secret")];
+  if ((provider === undefined) !== (secret === undefined))
+    throw usage("--dns PROVIDER and --secret NAMESPACE/SECRET belong together");
   return change(
     context,
     {
@@ -20,6 +23,7 @@ export async function issue(context: Context, input: Input): Promise<Outcome> {
         names,
         ...(input.flag("staging") && { staging: true }),
         ...(input.flag("force") && { force: true }),
+        ...(provider !== undefined && secret !== undefined && { dns: { provider, secret } }),
       },
     },
     input.flag("preview"),

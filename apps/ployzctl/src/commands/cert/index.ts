@@ -19,6 +19,7 @@ export const certificateCommands: readonly Command[] = [
     details: [
       "The authority asks for a file on port 80 of the name, and every machine's gateway answers it. Each name must point to a gateway. The certificate is renewed by itself when a third of its lifetime is left. A route with tls = true needs no such command: the deploy issues the missing one.",
       "Without `cert account set` the authority is Let's Encrypt; issuing accepts its terms. Try with --staging first: the authority limits orders.",
+      "With --dns the machine writes a TXT record instead. cloudflare: the secret is an API token that reads zones and edits their DNS. http: the secret is the URL of a bridge to any other provider, which takes POST /present and /cleanup with fqdn and value, as lego's httpreq does.",
     ],
     args: [
       {
@@ -31,12 +32,24 @@ export const certificateCommands: readonly Command[] = [
     options: {
       staging: { type: "flag", summary: "Use Let's Encrypt's staging environment: browsers do not trust it" },
       force: { type: "flag", summary: "Replace a certificate that is valid for the names" },
+      dns: {
+        type: "text",
+        value: "PROVIDER",
+        choices: ["cloudflare", "http"],
+        summary: "Prove the names by DNS records, as a wildcard needs",
+      },
+      secret: {
+        type: "text",
+        value: "NAMESPACE/SECRET",
+        summary: "The provider's credentials: a secret of that name",
+      },
       ...PREVIEW,
     },
     prints: ["operation", "plan", "detached"],
     examples: [
       "ployzctl cert issue www.example.com",
       "ployzctl cert issue example.com www.example.com --staging",
+      "ployzctl cert issue '*.example.com' --dns cloudflare --secret ops/cloudflare",
     ],
     run: async (context, input) => (await import("./cert.ts")).issue(context, input),
   },

@@ -1,3 +1,4 @@
+import { domainToUnicode } from "node:url";
 import type { InstanceList, NamespaceRow, RouteList } from "../../api.ts";
 import type { NamespaceDocument } from "../../documents.ts";
 import { ago, type Block, bytes, type Cell, duration, type Page, remark, table } from "../page.ts";
@@ -81,7 +82,16 @@ export function instancesPage(
 
 type Route = NamespaceRow["routes"][number];
 export const routeText = (route: Route): string =>
-  route.kind === "http" ? `http://${route.host}${route.path}` : `tcp:${route.listen}`;
+  route.kind === "http"
+    ? `${route.tls === true ? "https" : "http"}://${route.host}${route.path}${readable(route.host)}`
+    : `tcp:${route.listen}`;
+
+/** A host of other letters than ASCII, as people write it. */
+function readable(host: string): string {
+  if (!host.includes("xn--")) return "";
+  const text = domainToUnicode(host.replace(/^\*\./, ""));
+  return text === "" ? "" : ` (${host.startsWith("*.") ? "*." : ""}${text})`;
+}
 
 const servicesText = ({ services }: NamespaceRow["commit"]): string =>
   Object.entries(services)

@@ -36,7 +36,7 @@ function wildcardWithout(
   return {
     code: "certificate_missing",
     message: `${field}: no certificate is valid for ${route.host}`,
-    hint: `import one: ployzctl cert import '${route.host}' --cert FILE --key FILE`,
+    hint: `issue it first: ployzctl cert issue '${route.host}' --dns PROVIDER --secret NAMESPACE/SECRET`,
   };
 }
 
