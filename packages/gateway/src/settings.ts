@@ -35,7 +35,7 @@ export interface GatewayOptions {
   readonly checkIntervalMs?: number;
   /** CIDRs of load balancers in front: their X-Forwarded-* headers are kept, and they have no connection limit. Default none. */
   readonly trustedProxies?: readonly string[];
-  /** The trusted proxies begin each connection with a PROXY header (version 1 or 2), by which the client is known; what they forward in headers is the client's own word then. Default off. */
+  /** The trusted proxies begin each connection with a PROXY header (version 1 or 2), by which the client is known; forwarded headers come from the client then, and are replaced. Default off. */
   readonly proxyProtocol?: boolean;
   /** Give every request an X-Request-Id, kept when the client sends a well-formed one. Default off. */
   readonly requestId?: boolean;

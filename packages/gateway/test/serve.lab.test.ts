@@ -42,7 +42,7 @@ it("believes a trusted load balancer, and adds it", async () => {
   );
 });
 
-it("adds itself to what a trusted load balancer says in Forwarded, and drops a client's", async () => {
+it("adds itself to a trusted load balancer's Forwarded header, and drops a client's", async () => {
   const forwarded = async (trustedProxies: readonly string[]) => {
     const lab = await openLab({ trustedProxies });
     await lab.gateway.apply(tableOf("1", { "web.test": [serverOf(await lab.upstream("one"))] }));

@@ -1,4 +1,4 @@
-import { Agent } from "node:https";
+import { Agent, get } from "node:https";
 import { errorBody } from "@ployz/errors";
 import acme from "acme-client";
 import { PloyzError } from "../error-codes.ts";
@@ -49,8 +49,9 @@ export async function orderCertificate(
     progress(note: string): void;
   },
 ): Promise<{ readonly chain: string; readonly key: string }> {
+  const agent = new Agent({ ca: [...roots] });
   Object.assign(acme.axios.defaults, {
-    ...{ httpsAgent: new Agent({ ca: [...roots] }), timeout: 30_000 },
+    ...{ httpsAgent: agent, timeout: 30_000 },
     acmeSettings: { retryMaxAttempts: 2, retryDefaultDelay: 2 },
   });
   const client = new acme.Client({
@@ -70,6 +71,7 @@ export async function orderCertificate(
       throw refused(error);
     }
   };
+  await step(`directory of ${at}`, () => reached(account.directory, agent));
   await step(`account at ${at}`, () =>
     client.createAccount({
       termsOfServiceAgreed: true,
@@ -108,8 +110,9 @@ export async function orderCertificate(
         { altNames: [...names] },
         await acme.crypto.createPrivateEcdsaKey("P-256"),
       );
-      await client.finalizeOrder(order, csr);
-      return { chain: await client.getCertificate(order), key: key.toString() };
+      // The order as it is now: one whose names were proved before was `ready` from the start, and is not awaited by its old state.
+      const finalized = await client.finalizeOrder(order, csr);
+      return { chain: await client.getCertificate(finalized), key: key.toString() };
     });
   } catch (error) {
     // An authority counts pending ones against its limits.
@@ -120,14 +123,31 @@ export async function orderCertificate(
   }
 }
 
+/** acme-client does not say why it has no connection. */
+const reached = (directory: string, agent: Agent): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const asking = get(directory, { agent, timeout: 15_000 }, (response) => {
+      response.resume();
+      response.on("end", resolve);
+      response.on("error", reject);
+    });
+    asking.on("timeout", () =>
+      asking.destroy(Object.assign(new Error("it is silent"), { code: "ETIMEDOUT" })),
+    );
+    asking.on("error", reject);
+  });
+
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
 
+/** acme-client's words for a connection that broke. */
+const LOST = /^Cannot read properties of undefined \(reading 'config'\)$/;
 const NETWORK = /^(E[A-Z]+|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|ERR_NETWORK)/;
 
 function explained(
@@ -138,11 +158,11 @@ function explained(
   const { message } = errorBody(cause);
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const why = (cause instanceof Error ? cause.message : message).replaceAll(/\p{Cc}+/gu, " ").slice(0, 1_000);
-  if (NETWORK.test(code) || /^Attempting to read ACME directory|^Request failed/.test(why))
+  if (NETWORK.test(code) || LOST.test(why) || /^Attempting to read ACME directory|^Request failed/.test(why))
     return new PloyzError(
       {
         code: "authority_unreachable",
-        message: `${at} does not answer for ${names.join(", ")}: ${why || code}`,
+        message: `${at} does not answer for ${names.join(", ")}: ${LOST.test(why) ? "the connection broke" : why || code}`,
         hint: "check this machine's way out; the authority's URL and root: ployzctl cert account show",
       },
       { cause },

@@ -6,7 +6,7 @@ import { overDns } from "./dns.ts";
 
 type Asked = { readonly url: string; readonly body: string; readonly authorization: string | undefined };
 
-/** A bridge to a DNS provider that notes what it is asked, and answers with a status. */
+/** A bridge to a DNS provider that notes its requests, and answers with a status. */
 async function bridge(status: number) {
   const asked: Asked[] = [];
   const answer = async (request: IncomingMessage) => {
@@ -29,7 +29,7 @@ it("writes and removes a wildcard's record through a bridge, with its password i
   try {
     const signal = new AbortController();
     const solver = overDns("http", url, { signal: signal.signal, progress: () => signal.abort() });
-    await expect(solver.present(answers)).rejects.toThrow(); // no resolver is asked for the record
+    await expect(solver.present(answers)).rejects.toThrow(); // it ends before it looks for the record
     await solver.clear(answers);
     const body = JSON.stringify({ fqdn: "_acme-challenge.example.invalid.", value: "digest" });
     const authorization = `Basic ${Buffer.from("me:p@ss").toString("base64")}`;

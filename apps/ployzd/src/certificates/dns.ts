@@ -22,7 +22,16 @@ const LOOK_MS = 2_000;
 export function overDns(
   provider: string,
   secret: string,
-  { signal, progress }: { readonly signal: AbortSignal; progress(note: string): void },
+  {
+    signal,
+    progress,
+    waitMs = MINUTE,
+  }: {
+    readonly signal: AbortSignal;
+    progress(note: string): void;
+    /** For this machine's resolver to see a record. */
+    readonly waitMs?: number;
+  },
 ): Solver {
   const open = PROVIDERS[provider];
   if (open === undefined)
@@ -39,7 +48,7 @@ export function overDns(
       for (const answer of answers) removals.push(await records.add(recordOf(answer), signal));
       for (const answer of answers) {
         progress(`record of ${answer.host}`);
-        await seen(recordOf(answer), signal);
+        await seen(recordOf(answer), waitMs, signal);
       }
     },
     async clear() {
@@ -54,9 +63,9 @@ const recordOf = ({ host, text }: Answer): Record => ({
   value: text,
 });
 
-/** Waits until this machine's resolver sees it, a minute at most: it may see other servers than the authority does, which decides in the end. */
-async function seen({ name, value }: Record, signal: AbortSignal): Promise<void> {
-  const until = performance.now() + MINUTE;
+/** Waits until this machine's resolver sees it, for a bounded time: it may see other servers than the authority does, which decides in the end. */
+async function seen({ name, value }: Record, waitMs: number, signal: AbortSignal): Promise<void> {
+  const until = performance.now() + waitMs;
   while (performance.now() < until) {
     signal.throwIfAborted();
     const found = await resolveTxt(name).catch((error: unknown) => (isAbsent(error) ? [] : undefined));

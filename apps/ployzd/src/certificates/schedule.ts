@@ -71,9 +71,10 @@ function soonest(mirror: ScheduleDeps["mirror"], self: string): Due | undefined 
 }
 
 /** Up to a minute, or a hundredth of the lifetime. */
-function ownDelay({ notBefore, notAfter, fingerprint }: CertificateRecord, self: string): number {
+function ownDelay(record: CertificateRecord, self: string): number {
+  const { fingerprint } = record;
   const share = createHash("sha256").update(`${self} ${fingerprint}`).digest().readUInt16BE(0) / 0x1_0000;
-  return share * Math.min(60_000, (Date.parse(notAfter) - Date.parse(notBefore)) / 100);
+  return share * Math.min(60_000, lifetimeOf(record) / 100);
 }
 
 async function renew(
@@ -97,13 +98,16 @@ async function renew(
     error = errorBody(cause);
     log(cause);
   }
-  // Another machine renews it now: its result is awaited, and asked for again after a while.
-  const failures = error === undefined || error.code === "scope_busy" ? failed : failed + 1;
   const now = Date.now();
+  if (error !== undefined && !FAILURES.has(error.code)) {
+    // Another machine renews it now, or the store does not answer: no try of the authority's.
+    return pause(Math.min(LONGEST_PAUSE_MS, lifetimeOf(record) / 50), signal);
+  }
+  const failures = error === undefined ? 0 : failed + 1;
   const value: RenewalRecord = {
     ...{ name, of: fingerprint, at: new Date(now).toISOString(), machine: self },
-    ...(error !== undefined && error.code !== "scope_busy" && { error: error.message.slice(0, 1_000) }),
-    failures: error === undefined ? 0 : failures,
+    ...(error !== undefined && { error: error.message.slice(0, 1_000) }),
+    failures,
     next: new Date(now + pauseAfter(Math.max(1, failures), record)).toISOString(),
   };
   const written = await facts.put(key, value, before?.revision ?? 0).catch(log);
@@ -112,6 +116,20 @@ async function renew(
   else await pause(SETTLE_MS, signal);
 }
 
+/** Codes of tries that an authority or a DNS provider has refused, and of names or credentials that are not there. */
+const FAILURES: ReadonlySet<string> = new Set([
+  "authority_unreachable",
+  "certificate_invalid",
+  "certificate_refused",
+  "challenge_unreachable",
+  "deadline_exceeded",
+  "dns_provider_failed",
+  "dns_provider_unknown",
+  "secret_missing",
+]);
+const LONGEST_PAUSE_MS = 300_000;
+const lifetimeOf = ({ notBefore, notAfter }: CertificateRecord): number =>
+  Date.parse(notAfter) - Date.parse(notBefore);
 const PAUSE_MS = 10_000;
 /** The mirror follows the store. */
 const SETTLE_MS = 1_000;
