@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { run, spawnStream } from "@ployz/exec";
+import { run, spawnStream, waitFor } from "@ployz/exec";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { openProcessRuntime, type Runtime } from "../src/index.ts";
 import { kill } from "../src/kill.ts";
@@ -187,6 +187,56 @@ describe("process: what a host process needs beyond the contract", () => {
     expect(await readdir(canary)).toEqual([]);
     expect(await readFile(join(wal, "ld.so.preload"), "utf8")).toBe("/data/evil.so\n");
     expect(await hostView()).toEqual(host);
+  });
+
+  test("a volume's links lead nowhere for a later life, a job, an executed program, a copied volume or an adopted instance", async () => {
+    const canary = await machine.folder("canary");
+    const data = await machine.folder("data");
+    const wal = await machine.folder("wal");
+    const mounts = [
+      { source: data, target: "/data" },
+      { source: wal, target: "/data/wal" },
+    ];
+    const links = `rm -rf /data/wal /data/up; ln -s ${canary} /data/up; ln -s ../${canary} /data/wal; ln -s /proc/1/root${canary} /data/init`;
+    const write = "for at in up wal init up/../..; do touch /data/$at/pwned; done 2>/dev/null; echo tried";
+    const attack = { user: "0", command: ["sh", "-c", `${links}; ${write}; exec sleep 1000`] };
+
+    // The first life makes the links; later lives mount over them.
+    await runtime.create(machine.spec("first", { ...attack, mounts: [{ source: data, target: "/data" }] }));
+    await runtime.start("first");
+    await waitFor(
+      "the first life's links",
+      async () => (await collect(runtime.logs("first"))).some(({ line }) => line === "tried") || undefined,
+      { timeoutMs: 10_000 },
+    );
+    await runtime.remove("first");
+    for (const restart of ["always", "no"] as const) {
+      const id = `later-${restart}`;
+      await runtime.create(machine.spec(id, { ...attack, mounts, restart }));
+      const { state } = await runtime.start(id).catch(() => ({ state: "exited" }));
+      if (state === "running") {
+        const inside = await runtime.exec(id, ["sh", "-c", `${links}; ${write}`]);
+        expect(inside.stdout).toBe("tried\n");
+      }
+      const rebooted = await backend.open(machine);
+      await rebooted.adopt();
+      await rebooted.stop(id).catch(() => {});
+      await rebooted.start(id).catch(() => {});
+      await rebooted.remove(id);
+    }
+    // A branch or a restored volume is the same files at another place.
+    const branch = join(machine.dir, "branch");
+    await run("cp", ["-a", data, branch]);
+    const copied = [
+      { source: branch, target: "/data" },
+      { source: wal, target: "/data/up" },
+    ];
+    await runtime.create(machine.spec("branch", { ...attack, mounts: copied }));
+    await runtime.start("branch").catch(() => {});
+    await runtime.remove("branch");
+
+    expect(await readdir(canary)).toEqual([]);
+    expect((await readdir(data)).sort()).toContain("up"); // the links were made
   });
 
   test("even root cannot reach what limits it, in any hierarchy", async () => {

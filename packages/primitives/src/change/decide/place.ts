@@ -119,8 +119,8 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
     return `has ${host.cpus} CPUs, ${needs.cpus} needed`;
   if (host.refuses.includes("root") && mayBeRoot(needs.runtime, needs.user))
     return needs.runtime === "docker" && needs.user === undefined
-      ? "refuses root (policy.refuse), which an image may run as: set user to a number"
-      : `refuses root (policy.refuse), and user is ${JSON.stringify(needs.user)}: set it to the number of another`;
+      ? "refuses root (policy.refuse), and an image may run as root: set user to a number"
+      : `refuses root (policy.refuse), and user is ${JSON.stringify(needs.user)}`;
   if (host.addressesFree <= 0) return "no address of its subnet is free";
   if (needs.newVolumeBytes !== undefined) {
     if (host.promisableBytes === undefined) return "has no ZFS for volumes (storage.zfs_root)";
