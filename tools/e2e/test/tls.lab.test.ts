@@ -1,4 +1,4 @@
-import type { CertificateList, OperationResult } from "@ployz/primitives/client";
+import type { CertificateList, OperationList } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Authority, openAuthority } from "../src/authority.ts";
 import { type Cluster, node, openCluster, webBundle } from "../src/cluster.ts";
@@ -97,12 +97,16 @@ it("a refused order ends a deploy with the authority's reason before its commit"
   expect(await certificates(2)).toHaveLength(1);
 });
 
-it("renews under load without a failed request, and serves the last certificate without daemon and store", async () => {
+it("a renewal is an operation, and reaches every machine; one without its daemon serves the last certificate", async () => {
   const [before] = await certificates(1);
   await cluster.ctl(2, ["cert", "renew", HOST, "--force"]);
   const [after] = await certificates(3);
   expect(after?.fingerprint).not.toBe(before?.fingerprint);
+  await cluster.ctl(3, ["daemon", "stop"]);
   for (const i of [1, 2, 3]) expect(await https(i, HOST)).toMatchObject({ exitCode: 0, status: "200" });
-  const list = await cluster.json<{ operations: OperationResult[] }>(1, ["ops", "ls"]);
-  expect(JSON.stringify(list)).toContain("cert-issue");
+  await cluster.ctl(3, ["daemon", "start"]);
+  const { operations } = await cluster.json<OperationList>(1, ["ops", "ls"]);
+  expect(operations.filter(({ primitive }) => primitive === "cert-issue").map(({ state }) => state)).toEqual([
+    ...["done", "failed", "done"],
+  ]);
 });

@@ -15,7 +15,7 @@ const YES: Readonly<Record<string, Option>> = {
 export const certificateCommands: readonly Command[] = [
   {
     path: ["cert", "issue"],
-    summary: "Get a certificate from a certificate authority, by ACME",
+    summary: "Issue a certificate of a certificate authority, by ACME",
     details: [
       "The authority asks for a file on port 80 of the name, and every machine's gateway answers it. Each name must point to a gateway. The certificate is renewed by itself when a third of its lifetime is left. A route with tls = true needs no such command: the deploy issues the missing one.",
       "Without `cert account set` the authority is Let's Encrypt; issuing accepts its terms. Try with --staging first: the authority limits orders.",
@@ -55,7 +55,7 @@ export const certificateCommands: readonly Command[] = [
   },
   {
     path: ["cert", "import"],
-    summary: "Serve a certificate that another program got",
+    summary: "Import a certificate that another program got",
     details: [
       "The file has the certificate and its intermediates as PEM. An expired one, one for other names, an RSA key below 2048 bits, a key of another certificate and a missing intermediate are refused.",
       "The key is sealed in the store like secrets; no command prints it. Import the renewed one under the same name: it is served without a reload.",
@@ -135,7 +135,7 @@ export const certificateCommands: readonly Command[] = [
     prints: ["certificate-account"],
     examples: [
       "ployzctl cert account set --email ops@example.com",
-      "ployzctl cert account set --directory https://ca.example.com/acme/directory --ca-root root.pem",
+      "ployzctl cert account set --directory https://ca.example.com/dir --ca-root ca.pem",
     ],
     run: async (context, input) => (await import("./account.ts")).setAccount(context, input),
   },
