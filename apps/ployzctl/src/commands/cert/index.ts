@@ -135,7 +135,7 @@ export const certificateCommands: readonly Command[] = [
     prints: ["certificate-account"],
     examples: [
       "ployzctl cert account set --email ops@example.com",
-      "ployzctl cert account set --directory https://ca.example.com/dir --ca-root ca.pem",
+      "ployzctl cert account set --directory https://ca.test/dir --ca-root ca.pem",
     ],
     run: async (context, input) => (await import("./account.ts")).setAccount(context, input),
   },
