@@ -38,6 +38,8 @@ import {
   Release,
   RouteList,
   RttTable,
+  RunList,
+  RunStopped,
   SecretChanged,
   SecretList,
   SelfRecord,
@@ -192,6 +194,8 @@ export type VolumeExported = Static<typeof VolumeExported>;
 /** Nothing is printed of it: the program's own output was. */
 const ExecDocument = object({ kind: Type.Literal("exec"), exitCode: count() });
 export type ExecDocument = Static<typeof ExecDocument>;
+export const RunStarted = object({ kind: Type.Literal("run-started"), instance: text(), machine: text() });
+export type RunStarted = Static<typeof RunStarted>;
 const CopyDocument = object({
   kind: Type.Literal("copied"),
   from: text(),
@@ -251,6 +255,9 @@ export const DOCUMENTS = {
   "registry-removed": RegistryChanged,
   "registry-set": RegistryChanged,
   routes: RouteList,
+  "run-started": RunStarted,
+  "run-stopped": RunStopped,
+  runs: RunList,
   rtt: RttTable,
   "secret-removed": SecretChanged,
   "secret-set": SecretChanged,

@@ -10,6 +10,7 @@ export const GROUPS: readonly Group[] = [
       ps: undefined,
       logs: undefined,
       exec: undefined,
+      run: undefined,
       cp: undefined,
       "port-forward": undefined,
       migrate: undefined,

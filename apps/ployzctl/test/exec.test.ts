@@ -123,3 +123,50 @@ it("cp takes a file from an archive, and nothing that leads outside of it", asyn
   await exec(["cp", "prod/web.2:/far/f", "again"]);
   expect(await readFile(join(dir, "outside"), "utf8")).toBe("changed since");
 });
+
+it("run asks for a new instance, and its exit code is the program's", async () => {
+  script = async (ask, channel, input) => {
+    await input;
+    const waits = ask.kind === "run" && ask.detach !== true;
+    if (waits) await channel.send(FRAME.output, "done\n");
+    await channel.send(FRAME.exit, waits ? "3" : "0");
+  };
+  const attached = await exec(["run", "prod/web", "--", "bin/import", "all"]);
+  expect([attached.code, attached.out]).toEqual([3, "done\n"]);
+  expect(attached.err).toContain("running prod.web.2.x on m2");
+  const detached = await exec(["run", "prod/web", "--detach", "--json"]);
+  expect([detached.code, JSON.parse(detached.out)]).toEqual([
+    0,
+    { kind: "run-started", instance: "prod.web.2.x", machine: "m2" },
+  ]);
+  await exec(["run", "-i", "--rm", "--no-record", "prod/web", "--", "cat"], "x");
+  expect(asked).toEqual([
+    { kind: "run", namespace: "prod", service: "web", by: "me@here", argv: ["bin/import", "all"] },
+    { kind: "run", namespace: "prod", service: "web", by: "me@here", detach: true },
+    {
+      ...{ kind: "run", namespace: "prod", service: "web", by: "me@here", argv: ["cat"] },
+      ...{ interactive: true, rm: true, private: true },
+    },
+  ]);
+});
+
+it("a run that outlives its connection is not said to be killed", async () => {
+  script = async (_ask, channel) => channel.destroy();
+  const left = await exec(["run", "prod/web", "--", "x"]);
+  expect(left.err).toContain("still running");
+  expect(left.err).toContain("ployzctl run stop prod.web.2.x");
+  expect((await exec(["run", "--rm", "prod/web", "--", "x"])).err).toContain("was killed");
+});
+
+it.each([
+  [["run", "prod/web", "-i"], "COMMAND is missing"],
+  [["run", "prod/web", "-d", "-t", "--", "x"], "--detach does not go with"],
+  [["run", "prod/web", "--json", "--", "x"], "--json does not go with"],
+  [["run", "prod/web.1", "--", "x"], "SERVICE"],
+  [["run", "web"], "NAMESPACE/NAME"],
+  [["run", "stop", "a b"], "ID"],
+])("refused before anything is sent: %j", async (args, message) => {
+  const { code, err, out } = await exec(args);
+  expect([code, asked.length]).toEqual([2, 0]);
+  expect(err + out).toContain(message);
+});

@@ -7,10 +7,10 @@ import { openImageStore } from "@ployz/images";
 import type { Machines, SecretRef } from "@ployz/primitives/protocol";
 import { type NetworkSpec, openProcessRuntime, type Runtime } from "@ployz/runtime";
 import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
+import { openEndedLogs } from "../src/participant/ended-logs.ts";
 import { type Handlers, handle } from "../src/participant/handlers.ts";
 import { contentHandlers } from "../src/participant/images.ts";
 import { instanceHandlers } from "../src/participant/instances.ts";
-import { openJobLogs } from "../src/participant/job-logs.ts";
 import { openMachines } from "../src/participant/machines.ts";
 import { observeMachine } from "../src/participant/observe.ts";
 import { openBuilds } from "../src/participant/update/builds.ts";
@@ -152,7 +152,7 @@ async function openMachine(options: {
         return refs.map(({ name }) => `value of ${name}`);
       },
       volumes: instanceVolumes(volumes, mounts),
-      jobLogs: openJobLogs(join(dir, "job-logs"), runtime, () => Date.now()),
+      endedLogs: openEndedLogs(join(dir, "job-logs"), runtime, { days: 1, bytes: 1e9 }, () => Date.now()),
       log: () => {},
     };
     const handlers = {

@@ -16,7 +16,8 @@ export const ERRORS = defineErrors({
     },
     unreachable: {
       daemon_unreachable: "No daemon answers on the socket, or the connection broke before the result.",
-      stream_lost: "The connection to a program broke before the program ended; the program was killed.",
+      stream_lost:
+        "The connection to a program broke before the program ended; the program was killed, unless the message says that it still runs.",
       detached:
         "The command stopped following a change that cannot be aborted and is still running; the hint names the command that shows its end.",
       daemon_timeout: "The daemon did not answer in time; the requested operation may still be running.",

@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { RunState } from "./client/runs.ts";
 export { parseTarget } from "./machine-add/input.ts";
 export { durationMs, sizeBytes } from "./manifest/units.ts";
 export type { CandidateInstance, Candidates } from "./model/candidates.ts";
@@ -21,7 +22,7 @@ export type * from "./model/commit.ts";
 export { emptyCommit } from "./model/commit.ts";
 export { type FactKey, type FactName, type FactOf, type FactTypes, factName, isFact } from "./model/facts.ts";
 export { label } from "./model/fields.ts";
-export { isOperationId, ulid } from "./model/ids.ts";
+export { isOperationId, operationTail, ulid } from "./model/ids.ts";
 export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy } from "./model/invite.ts";
 export type { EntryBody, JournalEntry } from "./model/journal.ts";
 export type { Json } from "./model/json.ts";
@@ -43,7 +44,7 @@ export * from "./ports/machines.ts";
 export type * from "./ports/operations.ts";
 export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";
-export { InstanceAsk, StreamAsk, type StreamOpened, TerminalSize } from "./streams/ask.ts";
+export { InstanceAsk, RUN_ID, StreamAsk, type StreamOpened, TerminalSize } from "./streams/ask.ts";
 export { type Channel, openChannel } from "./streams/channel.ts";
 export { FRAME } from "./streams/frames.ts";
 export { STREAM_PATH, STREAM_PROTOCOL } from "./streams/open.ts";

@@ -9,6 +9,7 @@ export {
   type NetworkPolicy,
   removeNetworkPolicy,
 } from "./network/policy.ts";
+export { pauseProgram } from "./pause-program.ts";
 export { openProcessRuntime, type ProcessRuntimeOptions } from "./process/open.ts";
 export { resolveUser, type User } from "./process/users.ts";
 export type {

@@ -19,7 +19,7 @@ export const floors = {
     ["api"],
     ["daemon"],
     ["follower", "store", "invites"],
-    ["mesh", "operations"],
+    ["mesh", "operations", "runs"],
     ["certificates"],
     ["participant", "secrets", "streams"],
     ["images", "metrics"],

@@ -20,12 +20,24 @@ export async function writeLogs(terminal: Terminal, mode: Mode, document: LogsDo
     if (mode.json) terminal.out.write(`${JSON.stringify(event)}\n`);
     else if (event.type === "gap")
       terminal.err.write(`warning: no logs from ${event.machine}: ${event.error.message}\n`);
+    else if (event.type === "change") terminal.err.write(`${changed(event)}\n`);
     else if (mode.plain)
       terminal.out.write(
         `${[event.time, event.machine, event.instance, event.stream, visible(event.line)].join("\t")}\n`,
       );
     else terminal.out.write(`${prefix(event, colored, seen)} ${visible(event.line)}\n`);
   }
+}
+
+/** Ids are `NAMESPACE.SERVICE.SLOT.TAIL`. */
+const shortly = (ids: readonly string[]) => ids.map((id) => id.split(".").slice(1, 3).join(".")).join(", ");
+
+function changed({ namespace, primitive, operation, started, ended }: LogEvent & { type: "change" }): string {
+  const parts = [
+    ...(started.length > 0 ? [`started ${shortly(started)}`] : []),
+    ...(ended.length > 0 ? [`ended ${shortly(ended)}`] : []),
+  ];
+  return `${namespace}: ${primitive} ${operation} ${parts.join(", ")}`;
 }
 
 function prefix(event: LogEvent & { type: "line" }, color: boolean, seen: Map<string, number>): string {

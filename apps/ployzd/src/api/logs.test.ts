@@ -3,9 +3,11 @@ import type { Commit } from "@ployz/primitives/protocol";
 import { expect, test } from "vitest";
 import type { LogSources } from "../daemon/log-sources.ts";
 import { PloyzError } from "../error-codes.ts";
-import { mergedLogs } from "./logs.ts";
+import { type LogQuery, mergedLogs } from "./logs.ts";
 
-type LogItem = { readonly time: string; readonly stream: "stdout"; readonly line: string };
+type LogItem = { readonly time: string; readonly stream: "stdout" | "stderr"; readonly line: string };
+
+const ENDED = Date.parse("2026-01-01T00:00:30Z");
 
 const at = (second: number, line: string): LogItem => ({
   time: `2026-01-01T00:00:${String(second).padStart(2, "0")}.000000000Z`,
@@ -23,6 +25,7 @@ function cluster(lines: Record<string, readonly (LogItem | Error)[]>) {
       {
         commit: {
           namespace: "prod",
+          ...{ operation: "01OP", primitive: "deploy" },
           ...{ services: { web: {} }, jobs: {}, volumes: [] },
           instances: ids.map((id) => ({ id, machine: `on-${id}`, service: "web" })),
         } as unknown as Commit,
@@ -44,8 +47,16 @@ function cluster(lines: Record<string, readonly (LogItem | Error)[]>) {
       }
       if (follow) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     },
-    async *job(machine, { job }) {
-      if (machine === "m2" && job === "migrate") yield { ...at(1, "migrated"), instance: "prod.migrate.0.x" };
+    runs: async () => [{ id: "prod.web.run.abcdefgh", machine: "m1" }],
+    async *ended(machine, { namespace, service }) {
+      const kept = machine === "m2" ? ["prod.migrate.1.a", "prod.migrate.1.b", "prod.web.1.a"] : [];
+      for (const [index, instance] of kept.entries())
+        if (instance.startsWith(`${namespace}.${service ?? ""}`))
+          yield { instance, namespace, service: instance.split(".")[1] ?? "", endedMs: ENDED + index };
+    },
+    async *kept(_machine, id) {
+      yield at(0, `kept ${id}`);
+      yield { ...at(6, `late ${id}`), stream: "stderr" };
     },
   };
   return {
@@ -59,7 +70,12 @@ function cluster(lines: Record<string, readonly (LogItem | Error)[]>) {
   };
 }
 
-const text = (event: LogEvent) => (event.type === "line" ? event.line : `gap ${event.machine}`);
+const text = (event: LogEvent) => {
+  if (event.type === "line") return event.line;
+  return event.type === "gap"
+    ? `gap ${event.machine}`
+    : `${event.primitive}: ${event.started}, not ${event.ended}`;
+};
 const all = async (events: AsyncIterable<LogEvent>) => {
   const seen: string[] = [];
   for await (const event of events) seen.push(text(event));
@@ -80,7 +96,7 @@ test("replicas are merged by time, and a machine that fails is a gap", async () 
 test("a job that has succeeded still has its output; an unknown service has none", async () => {
   const { sources } = cluster({});
   const read = (target: string) => all(mergedLogs(sources, target, { follow: false, tail: 9 }, never));
-  expect(await read("prod/migrate")).toEqual(["migrated"]);
+  expect(await read("prod/migrate")).toEqual(["kept prod.migrate.1.b", "late prod.migrate.1.b"]);
   await expect(read("prod/other")).rejects.toMatchObject({ code: "no_such_service" });
   await expect(read("other")).rejects.toMatchObject({ code: "no_such_namespace" });
 });
@@ -105,7 +121,25 @@ test("following goes over a deploy and a lost machine, shows no line twice, and 
     }
     if (text(event) === "b3") leaving.abort();
   }
-  expect([...seen].sort()).toEqual(["a1", "a2", "b3", "gap on-a"]);
+  expect([...seen].sort()).toEqual(["a1", "a2", "b3", "deploy: b, not a", "gap on-a"]);
   expect(world.asked[0]).toBe("a 5");
   expect(world.listeners.size).toBe(0);
+});
+
+test("replaced instances are shown with a time or --previous; streams and times choose lines", async () => {
+  const { sources } = cluster({ a: [at(1, "a1"), at(4, "a4")] });
+  const read = (query: Partial<LogQuery>, target = "prod/web") =>
+    all(mergedLogs(sources, target, { follow: false, ...query }, never));
+  expect(await read({})).toEqual(["a1", "a4"]);
+  expect(await read({ previous: true })).toEqual(["kept prod.web.1.a", "late prod.web.1.a"]);
+  const since = Date.parse("2026-01-01T00:00:02Z");
+  expect(await read({ sinceMs: since })).toEqual(["a4", "late prod.web.1.a"]);
+  expect(await read({ untilMs: since })).toEqual(["kept prod.web.1.a", "a1"]);
+  expect(await read({ sinceMs: ENDED + 10 })).toEqual([]);
+  expect(await read({ sinceMs: since, stream: "stderr" })).toEqual(["late prod.web.1.a"]);
+  expect(await read({ instance: "prod.migrate.1.a" }, "prod")).toEqual([
+    "kept prod.migrate.1.a",
+    "late prod.migrate.1.a",
+  ]);
+  await expect(read({ instance: "prod.web.9.z" })).rejects.toMatchObject({ code: "no_such_instance" });
 });

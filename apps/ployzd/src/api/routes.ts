@@ -17,6 +17,7 @@ import { examine } from "./doctor.ts";
 import { imageRoutes } from "./images.ts";
 import { inviteRoutes } from "./invites.ts";
 import { keepMachine } from "./keep.ts";
+import { logQuery } from "./log-query.ts";
 import { mergedLogs } from "./logs.ts";
 import { needNamespace, needTarget } from "./named.ts";
 import { networkRoutes } from "./network-policy.ts";
@@ -113,6 +114,8 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
         id: await daemon.member().authority.backups.take(request),
       }),
       "GET /v1/doctor": ({ signal }) => examine(daemon, signal),
+      "GET /v1/runs": () => daemon.member().runs.list(),
+      "POST /v1/runs/:id/stop": ({ params }) => daemon.member().runs.stop(params.id),
       "GET /v1/ps": async ({ query, signal }) => {
         const member = daemon.member();
         const { machines } = await machineList(member, signal, { usage: true });
@@ -193,12 +196,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
           .member()
           .audit.read({ follow: query.follow === "true", tail: limitOf(query.tail ?? "100") }, signal),
       "GET /v1/logs": ({ query, signal }) =>
-        mergedLogs(
-          daemon.member().logs,
-          query.target ?? "",
-          { follow: query.follow === "true", tail: limitOf(query.tail ?? "100") },
-          signal,
-        ),
+        mergedLogs(daemon.member().logs, query.target ?? "", logQuery(query), signal),
     },
     bytes: {
       "GET /v1/volumes/:ns/:name/export": ({ params, query, signal }) =>

@@ -19,6 +19,7 @@ it("takes an empty file", () => {
     overcommitRatio: 1,
     retention: { last: 10, days: 7 },
     refusedRights: [],
+    logKeep: { days: 30, bytes: 1_073_741_824 },
   });
 });
 
@@ -29,6 +30,8 @@ it.each([
   ["[storage]\nzfs_root = '-tank'", "storage.zfs_root"],
   ["[retention]\nlast = 0", "retention.last"],
   ["[retention]\ndays = -1", "retention.days"],
+  ["[logs]\nkeep_days = -1", "logs.keep_days"],
+  ["[logs]\nkeep_mib = 0.5", "logs.keep_mib"],
   ["wireguard_port = 70000", "wireguard_port"],
   ["gateway_listen = ':80'", 'gateway_listen: ":80" must be ADDRESS:PORT'],
   ["gateway_listen = '999.1.1.1:80'", "gateway_listen"],

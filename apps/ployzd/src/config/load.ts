@@ -40,6 +40,8 @@ export interface Config {
   readonly metricsListen: string | undefined;
   /** Address and port of HAProxy's own metrics. */
   readonly gatewayMetrics: string | undefined;
+  /** Of the logs of instances that have ended. */
+  readonly logKeep: { readonly days: number; readonly bytes: number };
   readonly natsServer: string | undefined;
   /** Whether a cluster that is made here keeps namespaces apart. */
   readonly isolation: boolean;
@@ -173,6 +175,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     retention: { last: file.retention?.last ?? 10, days: file.retention?.days ?? 7 },
     metricsListen: file.metrics?.listen,
     gatewayMetrics: file.metrics?.gateway,
+    logKeep: { days: file.logs?.keep_days ?? 30, bytes: (file.logs?.keep_mib ?? 1024) * 1024 * 1024 },
     natsServer: file.store?.server,
     isolation: file.policy?.isolation !== "off",
     refusedRights: file.policy?.refuse ?? [],

@@ -62,6 +62,15 @@ export const ConfigSchema = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    logs: Type.Optional(
+      Type.Object(
+        {
+          keep_days: Type.Optional(Type.Number({ minimum: 0, maximum: 36_500 })),
+          keep_mib: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_048_576 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     policy: Type.Optional(
       Type.Object(
         {

@@ -1,10 +1,15 @@
 import type { Rpc } from "@ployz/nats-store";
 import type { Commit } from "@ployz/primitives/protocol";
-import type { Runtime } from "@ployz/runtime";
-import type { JobLine, JobLogs } from "../participant/job-logs.ts";
+import type { LogLine, Runtime } from "@ployz/runtime";
+import type { EndedInstance, EndedLogs, LogRange } from "../participant/ended-logs.ts";
 
-type LogItem = { readonly time: string; readonly stream: "stdout" | "stderr"; readonly line: string };
-export type LogReadOptions = { readonly follow: boolean; readonly tail: number };
+export interface LogReadOptions {
+  readonly follow: boolean;
+  /** Only the last so many of the lines that are there; all when absent. */
+  readonly tail?: number;
+  /** Epoch milliseconds. */
+  readonly sinceMs?: number;
+}
 
 /** The logs of the cluster, and where its instances are. */
 export interface LogSources {
@@ -12,28 +17,31 @@ export interface LogSources {
   /** Calls after each change of the heads; returns how to stop. */
   onHeads(listener: () => void): () => void;
   machines(): readonly string[];
+  /** One-off instances that run. */
+  runs(): Promise<readonly { readonly id: string; readonly machine: string }[]>;
   /** Of one instance. Ends when the instance is removed. */
-  instance(machine: string, id: string, options: LogReadOptions, signal: AbortSignal): AsyncIterable<LogItem>;
-  /** The kept output of a job's last run on a machine. */
-  job(
+  instance(machine: string, id: string, options: LogReadOptions, signal: AbortSignal): AsyncIterable<LogLine>;
+  /** Instances that have ended on a machine, and whose logs it keeps. */
+  ended(
     machine: string,
-    job: { readonly namespace: string; readonly job: string; readonly tail: number },
+    of: { readonly namespace: string; readonly service?: string },
     signal: AbortSignal,
-  ): AsyncIterable<JobLine>;
+  ): AsyncIterable<EndedInstance>;
+  kept(machine: string, id: string, range: LogRange, signal: AbortSignal): AsyncIterable<LogLine>;
 }
 
-interface Logged extends Pick<LogSources, "heads" | "onHeads" | "machines"> {
+interface Logged extends Pick<LogSources, "heads" | "onHeads" | "machines" | "runs"> {
   readonly rpc: Rpc;
   readonly self: string;
   readonly runtime: Runtime;
-  readonly jobLogs: JobLogs;
+  readonly endedLogs: EndedLogs;
 }
 
 /** A machine that says nothing for this long is a gap in a log. */
 const SILENT_MS = 15_000;
 
 /** The logs of all machines. This machine's are read locally: they are most needed when the store is away. */
-export function logSources({ rpc, self, runtime, jobLogs, ...cluster }: Logged): LogSources {
+export function logSources({ rpc, self, runtime, endedLogs, ...cluster }: Logged): LogSources {
   const ask = <T>(
     machine: string,
     stream: string,
@@ -50,10 +58,19 @@ export function logSources({ rpc, self, runtime, jobLogs, ...cluster }: Logged):
     instance: (machine, id, options, signal) =>
       machine === self
         ? runtime.logs(id, { ...options, signal })
-        : ask<LogItem>(machine, "logs.stream", { id, ...options }, signal),
-    job: (machine, { namespace, job, tail }, signal) =>
+        : ask<LogLine>(machine, "logs.stream", { id, ...options }, signal),
+    ended: (machine, of, signal) =>
+      machine === self ? listed(endedLogs, of) : ask<EndedInstance>(machine, "logs.ended", { ...of }, signal),
+    kept: (machine, id, range, signal) =>
       machine === self
-        ? jobLogs.read(namespace, job, tail)
-        : ask<JobLine>(machine, "logs.job", { namespace, job, tail }, signal),
+        ? endedLogs.read(id, range)
+        : ask<LogLine>(machine, "logs.kept", { id, ...range }, signal),
   };
+}
+
+async function* listed(
+  logs: EndedLogs,
+  { namespace, service }: { readonly namespace: string; readonly service?: string },
+): AsyncGenerator<EndedInstance> {
+  yield* await logs.list(namespace, service);
 }

@@ -6,6 +6,7 @@ import type { Substrate } from "../mesh/substrate.ts";
 import type { Upkeep } from "../mesh/upkeep.ts";
 import type { Runner } from "../operations/runner.ts";
 import type { Uploads } from "../participant/volumes/uploads.ts";
+import type { ClusterRuns } from "../runs/cluster.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
 import type { Audit } from "../state/audit.ts";
 import type { StoreAuthority } from "../store/open.ts";
@@ -28,6 +29,7 @@ export interface Member {
   readonly authority: StoreAuthority;
   readonly secrets: SecretKeeper;
   readonly streams: Streams;
+  readonly runs: ClusterRuns;
   /** Fetches an object that another machine has offered to this one. */
   readonly fetch: Fetch;
   membership(): Membership;

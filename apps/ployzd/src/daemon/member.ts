@@ -21,11 +21,11 @@ import { operationHandlers } from "../operations/handlers.ts";
 import { openRunner } from "../operations/runner.ts";
 import { watchUnfinished } from "../operations/unfinished.ts";
 import { adoptCommitted } from "../participant/adopt.ts";
+import { openEndedLogs } from "../participant/ended-logs.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
 import { audited, type Handlers, handle, refusingNew, takesNew } from "../participant/handlers.ts";
 import { contentHandlers } from "../participant/images.ts";
 import { instanceHandlers } from "../participant/instances.ts";
-import { openJobLogs } from "../participant/job-logs.ts";
 import { cutOff, leaveHandler } from "../participant/leave.ts";
 import { openMachines } from "../participant/machines.ts";
 import { observeMachine } from "../participant/observe.ts";
@@ -96,9 +96,9 @@ export async function openMember(
     ...{ inTurn: serialiseByKey(), now: Date.now },
     log: (error) => log.warn({ err: error }, "volumes"),
   };
-  const jobLogs = openJobLogs(paths.jobLogs, runtime, () => Date.now());
+  const endedLogs = openEndedLogs(paths.endedLogs, runtime, config.logKeep, () => Date.now());
   const deps = {
-    ...{ jobLogs, log: (error: unknown) => log.warn({ err: error }, "instances") },
+    ...{ endedLogs, log: (error: unknown) => log.warn({ err: error }, "instances") },
     ...{ runtime, reservations, stopped, bundles, address: self.address },
     secrets: openInstanceSecrets(paths.secrets),
     readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
@@ -141,9 +141,9 @@ export async function openMember(
   });
   const addressOf = (machine: string) =>
     follower.present().machines.find((member) => member.id === machine)?.address;
-  const { transfers, authority, secrets, streams, watching } = await wirePeers({
+  const { transfers, authority, secrets, streams, runs, watching } = await wirePeers({
     ...{ around, initial, identity, substrate, store, nats, mirror, follower },
-    ...{ addressOf, log, signal: stop.signal },
+    ...{ addressOf, log, signal: stop.signal, instances: deps },
   }).catch(letGo);
   const roaming = watchFallbacks(substrate.wireguard, stop.signal, (error) =>
     log.warn({ err: error }, "wireguard"),
@@ -248,7 +248,7 @@ export async function openMember(
   const taking = refusingNew(all, () => follower.known().machine.state);
   const table = audited(taking, audit);
   handlers = table;
-  const served = serveMember(nats.session, { handlers: table, fences, runner, runtime, jobLogs, log });
+  const served = serveMember(nats.session, { handlers: table, fences, runner, runtime, endedLogs, log });
 
   const settled = settleMember({
     ...{ dataDir: config.dataDir, unfinished: unfinished.chance },
@@ -260,7 +260,7 @@ export async function openMember(
   });
   return {
     ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter },
-    ...{ authority, secrets, streams, upkeep, audit, heads },
+    ...{ authority, secrets, streams, runs, upkeep, audit, heads },
     membership: follower.known,
     ...{ storeConnected, metrics: measured.state },
     removed: follower.removed,
@@ -272,8 +272,9 @@ export async function openMember(
     adoption: () => adoption,
     records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
     logs: logSources({
-      ...{ rpc, runtime, jobLogs, heads, self: self.id, onHeads: mirror.onChange },
+      ...{ rpc, runtime, endedLogs, heads, self: self.id, onHeads: mirror.onChange },
       machines: () => follower.known().machines.map(({ id }) => id),
+      runs: async () => (await runs.list()).runs,
     }),
     async close() {
       stop.abort();

@@ -4,8 +4,8 @@ import type { Runtime } from "@ployz/runtime";
 import type { Logger } from "pino";
 import { operationRequest } from "../operations/request.ts";
 import type { Runner } from "../operations/runner.ts";
+import type { EndedLogs } from "../participant/ended-logs.ts";
 import { type Handlers, handle } from "../participant/handlers.ts";
-import type { JobLogs } from "../participant/job-logs.ts";
 import type { FenceGuard } from "../state/fences.ts";
 
 interface Served {
@@ -13,12 +13,12 @@ interface Served {
   readonly fences: FenceGuard;
   readonly runner: Runner;
   readonly runtime: Runtime;
-  readonly jobLogs: JobLogs;
+  readonly endedLogs: EndedLogs;
   readonly log: Logger;
 }
 
 /** Answers the other machines: the commands of the protocol, and streams. */
-export function serveMember(session: Session, { handlers, fences, runner, runtime, jobLogs, log }: Served) {
+export function serveMember(session: Session, { handlers, fences, runner, runtime, endedLogs, log }: Served) {
   return serve(session, {
     calls: Object.fromEntries(
       Object.keys(handlers).map((name) => [
@@ -34,12 +34,16 @@ export function serveMember(session: Session, { handlers, fences, runner, runtim
       "operation.run": (args) =>
         runner.run(operationRequest(args)) as AsyncIterable<unknown> as AsyncIterable<Json>,
       "logs.stream": async function* (args, { signal }) {
-        const { id, follow, tail } = args as { id: string; follow: boolean; tail: number };
-        for await (const line of runtime.logs(id, { follow, tail, signal })) yield { ...line };
+        const { id, ...options } = args as { id: string; follow: boolean; tail?: number; sinceMs?: number };
+        for await (const line of runtime.logs(id, { ...options, signal })) yield { ...line };
       },
-      "logs.job": async function* (args) {
-        const { namespace, job, tail } = args as { namespace: string; job: string; tail: number };
-        for await (const line of jobLogs.read(namespace, job, tail)) yield { ...line };
+      "logs.ended": async function* (args) {
+        const { namespace, service } = args as { namespace: string; service?: string };
+        for (const ended of await endedLogs.list(namespace, service)) yield { ...ended };
+      },
+      "logs.kept": async function* (args) {
+        const { id, ...range } = args as { id: string; tail?: number; sinceMs?: number; untilMs?: number };
+        for await (const line of endedLogs.read(id, range)) yield { ...line };
       },
     },
     onError: (error, command) => log.error({ err: error, command }, "rpc"),

@@ -172,3 +172,12 @@ it("a lost mirror does not open the overlay; the store's record decides once it 
   expect(isIsolated({ isolation: "on" }, {})).toBe(true);
   expect(isIsolated({}, { isolation: "on" })).toBe(false);
 });
+
+it("a one-off instance of this machine reaches what its service does, and has its names", () => {
+  const guests = [{ namespace: "prod", service: "web", address: "10.101.1.9", machine: "m1" }];
+  const residents = [{ ...prod, guests }, branch];
+  expect(reach(residents, "10.101.1.9")).toEqual(["10.101.1.2", "10.101.1.9", "10.101.2.2"]);
+  expect(names(residents, "10.101.1.9")).toEqual(names(residents, "10.101.1.2"));
+  expect(JSON.stringify(names(residents, "10.101.1.2"))).not.toContain("10.101.1.9");
+  expect(reach(residents, "10.101.1.3")).not.toContain("10.101.1.9");
+});

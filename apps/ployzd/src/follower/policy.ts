@@ -1,12 +1,14 @@
 import type { Views, ZoneRecords } from "@ployz/dns";
 import type { Candidates, Commit, MachineRecord } from "@ployz/primitives/protocol";
 import type { NetworkPolicy } from "@ployz/runtime";
-import type { Followed } from "./run.ts";
+import type { Followed, Guest } from "./run.ts";
 
 /** A namespace as the network sees it: its last commit, and the candidates of an operation on it. */
 export interface Resident {
   readonly commit: Pick<Commit, "namespace" | "services" | "instances" | "routes">;
   readonly candidates?: Candidates;
+  /** One-off instances of this machine. */
+  readonly guests?: readonly Guest[];
 }
 
 export interface Isolation {
@@ -18,13 +20,15 @@ export interface Isolation {
 export function residentsOf({
   heads,
   candidates,
-}: Pick<Followed, "heads" | "candidates">): readonly Resident[] {
+  guests,
+}: Pick<Followed, "heads" | "candidates" | "guests">): readonly Resident[] {
   const committed = new Set(heads.map(({ commit }) => commit.namespace));
   const starting = [...candidates].filter(([namespace]) => !committed.has(namespace));
   return [
     ...heads.map(({ commit }) => {
       const own = candidates.get(commit.namespace);
-      return { commit, ...(own && { candidates: own }) };
+      const here = guests.filter(({ namespace }) => namespace === commit.namespace);
+      return { commit, ...(own && { candidates: own }), ...(here.length > 0 && { guests: here }) };
     }),
     ...starting.map(([namespace, own]) => ({
       commit: { namespace, services: {}, instances: [], routes: [] },
@@ -148,12 +152,14 @@ export function servicesOf({ commit, candidates }: Resident, operation: string |
   });
 }
 
-function membersOf({ commit, candidates }: Resident): readonly Member[] {
+function membersOf({ commit, candidates, guests = [] }: Resident): readonly Member[] {
   const { namespace } = commit;
   const committed = new Set(commit.instances.map(({ id }) => id));
   const starting = candidates?.instances.filter(({ id }) => !committed.has(id)) ?? [];
   return [
-    ...commit.instances.map(({ service, address, machine }) => ({ namespace, service, address, machine })),
+    ...[...commit.instances, ...guests].map(({ service, address, machine }) => ({
+      ...{ namespace, service, address, machine },
+    })),
     ...starting.map(({ service, address, machine }) => ({
       ...{ namespace, service, address, machine },
       operation: candidates?.operation ?? "",

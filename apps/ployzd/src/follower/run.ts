@@ -12,6 +12,8 @@ import { ensureIdentity } from "../mesh/identity.ts";
 import { type Membership, readMembership } from "../mesh/membership.ts";
 import { type Paths, pathsOf } from "../state/paths.ts";
 import { mirrorRecords } from "../state/records.ts";
+import { readRuns } from "../state/runs.ts";
+import { createWaiters } from "../waiters.ts";
 import type { Head } from "./project.ts";
 
 export interface FollowerDeps {
@@ -21,11 +23,21 @@ export interface FollowerDeps {
   readonly log: Logger;
 }
 
+/** An instance of this machine that no commit knows. */
+export interface Guest {
+  readonly namespace: string;
+  readonly service: string;
+  readonly address: string;
+  readonly machine: string;
+}
+
 /** The store's state, as far as a follower needs it. */
 export interface Followed {
   readonly heads: readonly Head[];
   readonly machines: readonly MachineRecord[];
   readonly candidates: ReadonlyMap<string, Candidates>;
+  /** One-off instances of this machine. */
+  readonly guests: readonly Guest[];
   /** Namespaces are apart. */
   readonly isolated: boolean;
 }
@@ -73,6 +85,7 @@ export async function runFollower(
     });
   }
   const joined = membership.cluster;
+  const self = membership.machine.id;
   const { nkeySeed } = await ensureIdentity(paths);
   await mkdir(paths.mirror, { recursive: true, mode: 0o700 });
   const store = openStore({
@@ -93,6 +106,9 @@ export async function runFollower(
 
   let wanted = 1;
   let done = 0;
+  /** The last round that is served. */
+  let good = 0;
+  const looking = createWaiters();
   let working: Promise<void> | undefined;
   const stop = new AbortController();
   const backoff = createBackoff(1_000, 10_000);
@@ -104,8 +120,10 @@ export async function runFollower(
         const machines = mirror.facts("machine").map(({ value }) => value);
         const [cluster] = mirror.facts("cluster");
         const candidates = mirror.facts("candidates");
+        const runs = await readRuns(paths.runs);
+        const guests = runs.map((run) => ({ ...run, machine: self }));
         await served.apply({
-          ...{ heads, machines, isolated: isIsolated(cluster?.value, joined) },
+          ...{ heads, machines, guests, isolated: isIsolated(cluster?.value, joined) },
           candidates: new Map(candidates.map(({ key, value }) => [key.slice("candidates.".length), value])),
         });
         applied.set(
@@ -127,6 +145,8 @@ export async function runFollower(
       }
       backoff.reset();
       done = round;
+      good = round;
+      looking.look();
     }
   }
   const retry = () =>
@@ -141,6 +161,11 @@ export async function runFollower(
       if (done < wanted) kick();
     });
   };
+  const look = (signal: AbortSignal): Promise<void> => {
+    const round = ++wanted;
+    kick();
+    return looking.until(() => good >= round, signal);
+  };
   mirror.onChange((change) => {
     if (change.type === "applied") return;
     wanted += 1;
@@ -151,7 +176,7 @@ export async function runFollower(
   const closeSocket = await serveApplied(
     name === "gateway" ? paths.gatewaySocket : paths.dnsSocket,
     applied,
-    served,
+    { ...served, look },
   );
   return async () => {
     forget();

@@ -44,6 +44,8 @@ export interface Answering {
   certify?(): Promise<void>;
   /** Answers these challenges of an order, and no longer those that it had before. */
   challenge?(order: string, answers: Readonly<Record<string, string>>): Promise<void>;
+  /** Reads this machine's own state again, and resolves when it is served. */
+  look?(signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -63,6 +65,7 @@ export async function serveApplied(
     if (path === "/certificates" || path === "/challenges")
       return void answerCertificates(served, path, incoming, response);
     if (path === "/hold") return void answerHold(served, incoming.method, asked, response);
+    if (path === "/look" && incoming.method === "POST") return void answerLook(served, response);
     const namespace = asked.get("namespace");
     const revision = Number(asked.get("revision") ?? Number.NaN);
     const gone = new AbortController();
@@ -168,6 +171,22 @@ async function answerCertificates(
     said = { served: false, error: errorBody(error) };
   }
   response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(said));
+}
+
+/** Makes a follower read this machine's runs again. `follower_unreachable` when it does not run. */
+export async function askLook(socket: string, signal: AbortSignal): Promise<void> {
+  await ask<object>({ socketPath: socket, method: "POST", path: "/look", signal });
+}
+
+async function answerLook(served: Answering, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.on("close", () => gone.abort());
+  try {
+    await served.look?.(gone.signal);
+    response.writeHead(200, { "content-type": "application/json" }).end("{}");
+  } catch {
+    response.destroy();
+  }
 }
 
 async function answerHold(

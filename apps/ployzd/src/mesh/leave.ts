@@ -52,7 +52,9 @@ export async function leaveMesh(
       paths.bundles,
       paths.instances,
       paths.instanceLogs,
-      paths.jobLogs,
+      paths.endedLogs,
+      paths.runs,
+      paths.pause,
       join(paths.mirror),
     ].map((path) => rm(path, { recursive: true, force: true })),
   );

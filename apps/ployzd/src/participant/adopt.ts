@@ -135,6 +135,7 @@ export async function removeStrays(
       if (head === "unreadable") return [];
       if (head?.instances.some((instance) => instance.id === id && instance.machine === self) === true)
         return [];
+      await deps.endedLogs.keep(id).catch(deps.log);
       await deps.runtime.remove(id);
       await deps.reservations.release(id);
       await deps.stopped.remove(id);

@@ -8,8 +8,8 @@ import type { Reservations } from "../state/reservations.ts";
 import type { InstanceSecrets } from "../state/secrets.ts";
 import type { Stopped } from "../state/stopped.ts";
 import type { Bundles } from "../transfer/bundles.ts";
+import type { EndedLogs } from "./ended-logs.ts";
 import type { Handlers } from "./handlers.ts";
-import type { JobLogs } from "./job-logs.ts";
 import { labelsOf, usesOf, type VolumeUse } from "./labels.ts";
 import { awaitReady, lastLines } from "./readiness.ts";
 
@@ -21,7 +21,7 @@ export interface InstanceDeps {
   /** Fetches their values, in order, from a store machine. */
   readSecrets(secrets: readonly SecretRef[]): Promise<readonly string[]>;
   readonly bundles: Bundles;
-  readonly jobLogs: JobLogs;
+  readonly endedLogs: EndedLogs;
   log(error: unknown): void;
   readonly volumes: InstanceVolumes;
   /** The machine's overlay address, on which its DNS listens. */
@@ -82,7 +82,7 @@ export function instanceHandlers(deps: InstanceDeps): Pick<Handlers, InstanceCom
   const { runtime, reservations, stopped, secrets, volumes } = deps;
 
   async function remove(id: string): Promise<null> {
-    await deps.jobLogs.keep(id).catch(deps.log); // its output is not worth a failed removal
+    await deps.endedLogs.keep(id).catch(deps.log); // its log is not worth a failed removal
     await runtime.remove(id);
     await reservations.release(id);
     await stopped.remove(id);

@@ -1,7 +1,7 @@
 import type { StoreRecord } from "@ployz/nats-store";
 import type { Shape } from "@ployz/primitives/host";
 import type { Json, SecretRef } from "@ployz/primitives/protocol";
-import { InstanceAsk, label } from "@ployz/primitives/protocol";
+import { InstanceAsk, label, RUN_ID, type RunState } from "@ployz/primitives/protocol";
 import Type from "typebox";
 
 const none = Type.Null();
@@ -61,6 +61,8 @@ export const ARGS = {
   "secret.read": Type.Array(Type.Object({ ...secret, version: Type.String() })),
   "secret.held": none,
   "stream.offer": InstanceAsk,
+  "run.list": none,
+  "run.stop": Type.Object({ id: Type.String({ pattern: RUN_ID, description: "a run" }) }),
 } as const;
 
 /** One machine's part in the store. */
@@ -91,6 +93,8 @@ interface Answers {
   "secret.held": readonly SecretRef[];
   /** Redeemed once, on the transfer port. */
   "stream.offer": { readonly token: string };
+  "run.list": readonly RunState[];
+  "run.stop": { readonly stopped: boolean };
 }
 
 export type PeerCommand = keyof typeof ARGS;

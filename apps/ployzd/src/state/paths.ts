@@ -33,14 +33,17 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     /** Pools on files, as `dev` makes one. */
     pools: data("pools"),
     instances: data("instances"),
+    /** One-off instances, and the program that waits in them. */
+    runs: data("runs"),
+    pause: data("pause"),
     store: data("store"),
     gateway: data("gateway"),
     dns: data("dns"),
     wireguard: data("wireguard"),
     logs: data("logs"),
     instanceLogs: data("logs", "instances"),
-    /** Output of each job's last run here. */
-    jobLogs: data("logs", "jobs"),
+    /** Logs of instances that were removed. */
+    endedLogs: data("logs", "ended"),
     serviceLogs: data("logs", "services"),
     services: run("services"),
     instancesRun: run("instances"),

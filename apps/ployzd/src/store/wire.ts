@@ -9,6 +9,8 @@ import type { Membership } from "../mesh/membership.ts";
 import type { Substrate, Surroundings } from "../mesh/substrate.ts";
 import { peerClient } from "../peers/ask.ts";
 import { type PeerHandlers, peerServer } from "../peers/serve.ts";
+import { type ClusterRuns, clusterRuns } from "../runs/cluster.ts";
+import { openRuns, type RunDeps } from "../runs/open.ts";
 import { localKeeper, type SecretKeeper } from "../secrets/keeper.ts";
 import { remoteKeeper, secretHandlers } from "../secrets/peers.ts";
 import type { Records } from "../state/records.ts";
@@ -30,6 +32,7 @@ export interface Wiring {
   readonly follower: MembershipFollower;
   readonly signal: AbortSignal;
   readonly log: Logger;
+  readonly instances: RunDeps["instances"];
   addressOf(machine: string): string | undefined;
 }
 
@@ -39,6 +42,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
   readonly authority: StoreAuthority;
   readonly secrets: SecretKeeper;
   readonly streams: Streams;
+  readonly runs: ClusterRuns;
   /** Ends when the signal aborts. */
   readonly watching: Promise<void>;
 }> {
@@ -64,9 +68,15 @@ export async function wirePeers(wiring: Wiring): Promise<{
   });
   const leftovers = openLeftovers(paths.streams);
   await leftovers.tidy();
+  const heads = () => mirror.heads().map(({ value }) => value);
+  const runs = openRuns({
+    ...{ dir: paths.runs, pause: paths.pause, dnsSocket: paths.dnsSocket, instances: wiring.instances },
+    ...{ heads, now: () => new Date(), log: (error: unknown) => log.warn({ err: error }, "run") },
+  });
+  await runs.resume();
   const streams = openStreams({
-    ...{ self: self.id, runtime: substrate.runtime, leftovers, store, ask },
-    heads: () => mirror.heads().map(({ value }) => value),
+    ...{ self: self.id, runtime: substrate.runtime, leftovers, runs, store, ask },
+    heads,
     connect: connectTo(wiring.addressOf, config.transferPort),
     log: (error) => log.warn({ err: error }, "stream"),
   });
@@ -103,6 +113,8 @@ export async function wirePeers(wiring: Wiring): Promise<{
   handlers = {
     ...part,
     ...streams.handlers(transfers),
+    "run.list": () => runs.list(),
+    "run.stop": async ({ id }) => ({ stopped: await runs.stop(id) }),
     ...secretHandlers(() => localKeeper({ self: self.id, local: substrate.store, nats, facts: store.facts })),
   };
   const secrets = remoteKeeper({ ask, self: self.id, members });
@@ -115,5 +127,12 @@ export async function wirePeers(wiring: Wiring): Promise<{
     watchGeneration(watched, wiring.signal),
     opening().catch((error: unknown) => log.error({ err: error }, "store")),
   ]);
-  return { transfers, authority, secrets, streams, watching: watching.then(() => {}) };
+  return {
+    transfers,
+    authority,
+    secrets,
+    streams,
+    runs: clusterRuns({ self: self.id, members, ask, runs }),
+    watching: watching.then(() => {}),
+  };
 }

@@ -7,11 +7,13 @@ import {
   FRAME,
   InstanceAsk,
   openChannel,
+  operationTail,
   type Store,
   StreamAsk,
   type StreamOpened,
 } from "@ployz/primitives/protocol";
-import type { Runtime } from "@ployz/runtime";
+import type { Attached, Runtime } from "@ployz/runtime";
+import { operationIds } from "../clock.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { AskPeer } from "../peers/ask.ts";
 import type { PeerHandlers } from "../peers/serve.ts";
@@ -23,10 +25,16 @@ import { recordStream } from "./record.ts";
 import { relay } from "./relay.ts";
 import { serveProgram } from "./serve.ts";
 
+/** Starts one-off instances on this machine. */
+export interface RunPrograms {
+  start(ask: Extract<InstanceAsk, { kind: "run" }>): Promise<Attached>;
+}
+
 export interface StreamDeps {
   readonly self: string;
   readonly runtime: Runtime;
   readonly leftovers: Leftovers;
+  readonly runs: RunPrograms;
   readonly store: Store;
   readonly ask: AskPeer;
   readonly connect: Connect;
@@ -40,10 +48,10 @@ const instanceAskOf = shaped(InstanceAsk);
 
 /** Streams between a caller of the local API and an instance of any machine. Needs no store. */
 export function openStreams(deps: StreamDeps) {
-  const { self, runtime, leftovers, ask: askPeer } = deps;
+  const { self, runtime, runs, leftovers, ask: askPeer } = deps;
 
   async function serveHere(channel: Channel, ask: InstanceAsk): Promise<void> {
-    const program = await openProgram(runtime, ask);
+    const program = ask.kind === "run" ? await runs.start(ask) : await openProgram(runtime, ask);
     const forget = await leftovers.note(program.pid);
     try {
       await serveProgram(channel, program);
@@ -55,7 +63,7 @@ export function openStreams(deps: StreamDeps) {
   /** The other end of a stream: with a program of this machine, or with the connection to another machine's. */
   async function reach(machine: string, ask: InstanceAsk) {
     if (machine === self) {
-      await needRunning(runtime, ask.id);
+      if (ask.kind !== "run") await needRunning(runtime, ask.id);
       return (near: Channel) => serveHere(near, ask);
     }
     const { token } = await askPeer(machine, "stream.offer", ask);
@@ -68,16 +76,23 @@ export function openStreams(deps: StreamDeps) {
     const first = await near.frames.next();
     if (first.done === true || first.value.kind !== FRAME.ask) return;
     const asked = askOf(JSON.parse(first.value.payload.toString("utf8")));
-    const { found, of } = candidates(deps, asked);
+    const { found, of } = candidates(deps, { ...asked, slot: asked.kind === "run" ? undefined : asked.slot });
+    const operation = operationIds.newOperationId();
+    const { namespace, service } = asked;
+    const run = asked.kind === "run" ? `${namespace}.${service}.run.${operationTail(operation)}` : undefined;
     let failure: unknown;
     for (const instance of found) {
-      const ask = instanceAskOf({ ...asked, id: instance.id });
+      const ask = instanceAskOf({ ...asked, id: instance.id, ...(run && { run }) });
+      const id = run ?? instance.id;
       try {
         const serve = await reach(instance.machine, ask);
-        if (asked.kind === "exec") recordStream(deps, asked, instance);
+        if (asked.kind !== "forward")
+          recordStream(deps, asked, {
+            ...{ operation, id, machine: instance.machine, slot: run ? "run" : instance.slot },
+          });
         const opened: StreamOpened = {
           machine: instance.machine,
-          instance: instance.id,
+          instance: id,
           slot: instance.slot,
           of,
         };
@@ -95,7 +110,7 @@ export function openStreams(deps: StreamDeps) {
     /** For the daemons of other machines. */
     handlers: (transfers: Pick<TransferServer, "offerStream">): Pick<PeerHandlers, "stream.offer"> => ({
       "stream.offer": async (ask, from) => {
-        await needRunning(runtime, ask.id);
+        if (ask.kind !== "run") await needRunning(runtime, ask.id);
         const serve = (socket: Duplex) => {
           const channel = openHeartbeat(socket);
           serveHere(channel, ask).catch(failing(channel, deps.log));
@@ -131,7 +146,7 @@ export function candidates(
     namespace,
     service,
     slot,
-  }: { readonly namespace: string; readonly service: string; readonly slot?: number },
+  }: { readonly namespace: string; readonly service: string; readonly slot?: number | undefined },
 ) {
   const head = heads().find((commit) => commit.namespace === namespace);
   const known = Object.keys(head?.services ?? {});

@@ -18,7 +18,10 @@ export async function needRunning(runtime: Runtime, id: string): Promise<string>
 }
 
 /** Starts the program, or opens the connection, in an instance of this machine. */
-export async function openProgram(runtime: Runtime, ask: InstanceAsk): Promise<Attached> {
+export async function openProgram(
+  runtime: Runtime,
+  ask: Exclude<InstanceAsk, { kind: "run" }>,
+): Promise<Attached> {
   const address = await needRunning(runtime, ask.id);
   if (ask.kind === "forward") return openConnection(address, ask.port);
   const { terminal, term = "xterm" } = ask;

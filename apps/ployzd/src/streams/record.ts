@@ -1,6 +1,5 @@
 import { fold, summaryOf } from "@ployz/primitives/host";
 import type { Instance, JournalEntry, Store, StreamAsk } from "@ployz/primitives/protocol";
-import { operationIds } from "../clock.ts";
 
 /**
  * Lists who ran what, and where, in the operation log, as an operation that ended when the program began: nothing is ever owed for it.
@@ -8,16 +7,20 @@ import { operationIds } from "../clock.ts";
  */
 export function recordStream(
   { store, self, log }: { readonly store: Store; readonly self: string; log(error: unknown): void },
-  { namespace, service, argv, private: hidden, by }: Extract<StreamAsk, { kind: "exec" }>,
-  { id, slot, machine }: Instance,
+  { kind, namespace, service, argv, private: hidden, by }: Extract<StreamAsk, { kind: "exec" | "run" }>,
+  {
+    operation,
+    id,
+    slot,
+    machine,
+  }: Pick<Instance, "id" | "machine"> & { operation: string; slot: number | "run" },
 ): void {
-  const operation = operationIds.newOperationId();
   const stamp = { t: Date.now(), run: operation };
   const entries: readonly JournalEntry[] = [
     {
-      ...{ type: "opened", operation, primitive: "exec", version: 1, coordinator: self, by },
-      input: { machine, instance: id, ...(hidden !== true && { argv }) },
-      scope: [`exec.${namespace}/${service}.${slot}`],
+      ...{ type: "opened", operation, primitive: kind, version: 1, coordinator: self, by },
+      input: { machine, instance: id, ...(hidden !== true && argv !== undefined && { argv }) },
+      scope: [`${kind}.${namespace}/${service}.${slot}`],
       ...stamp,
     },
     { type: "ended", state: "done", owed: [], ...stamp },

@@ -12,8 +12,10 @@ import type { CertificateAccount, CertificateList, CertificateUpload } from "./c
 import type { DaemonKept, DaemonStatus, Version } from "./daemon.ts";
 import type { ImageList, ImagePushed } from "./images.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
+import type { LogEvent } from "./logs.ts";
 import type { MeshLeft, MeshStatus, SelfRecord } from "./mesh.ts";
 import type { RegistryChanged, RegistryList, RegistryLogin } from "./registries.ts";
+import type { RunList, RunStopped } from "./runs.ts";
 import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
 import type {
   StoreEvent,
@@ -31,7 +33,6 @@ import type {
   CommitHistory,
   DoctorReport,
   InstanceList,
-  LogEvent,
   MachineList,
   ManifestDocument,
   NetworkPolicyDocument,
@@ -47,8 +48,10 @@ export type * from "./certificates.ts";
 export type * from "./daemon.ts";
 export type * from "./images.ts";
 export type * from "./invites.ts";
+export type * from "./logs.ts";
 export type * from "./mesh.ts";
 export type * from "./registries.ts";
+export type * from "./runs.ts";
 export type * from "./secrets.ts";
 export type * from "./views.ts";
 export type * from "./volume-file.ts";
@@ -113,6 +116,10 @@ export interface Api {
     out: NetworkPolicyDocument;
   };
   "GET /v1/doctor": { query: Record<never, string>; body: undefined; out: DoctorReport };
+  /** One-off instances of all machines. */
+  "GET /v1/runs": { query: Record<never, string>; body: undefined; out: RunList };
+  /** Stops it, and removes it. */
+  "POST /v1/runs/:id/stop": { query: Record<never, string>; body: undefined; out: RunStopped };
   "GET /v1/ps": { query: { namespace?: string; service?: string }; body: undefined; out: InstanceList };
   /** Newest first. */
   /** What this machine's gateway serves. */
@@ -196,7 +203,20 @@ export interface ApiStreams {
   /** Changing calls that this machine has obeyed, oldest first. */
   "GET /v1/audit": { query: { follow?: "true"; tail?: string }; body: undefined; event: AuditEntry };
   "GET /v1/logs": {
-    query: { target: string; follow?: "true"; tail?: string };
+    /**
+     * `since` and `until` are milliseconds since the epoch. Without them and `tail`: the last 100 lines of each instance. `previous`: of
+     * those that were replaced or have ended; `instance`: of this one, by its id.
+     */
+    query: {
+      target: string;
+      follow?: "true";
+      tail?: string;
+      since?: string;
+      until?: string;
+      previous?: "true";
+      instance?: string;
+      stream?: "stdout" | "stderr";
+    };
     body: undefined;
     event: LogEvent;
   };

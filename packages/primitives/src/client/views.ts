@@ -274,23 +274,3 @@ export const DoctorReport = object({
 });
 /** Static type of the schema of this name. */
 export type DoctorReport = Static<typeof DoctorReport>;
-/** One line of a followed log, or a gap in it. */
-export const LogEvent = Type.Union([
-  object({
-    type: Type.Literal("line"),
-    machine: text(),
-    namespace: text(),
-    service: text(),
-    instance: text(),
-    time: text(),
-    stream: Type.Enum(["stdout", "stderr"]),
-    line: text(),
-  }),
-  object({
-    type: Type.Literal("gap"),
-    machine: text(),
-    error: error(),
-  }),
-]);
-/** Static type of the schema of this name. */
-export type LogEvent = Static<typeof LogEvent>;

@@ -2,6 +2,9 @@ import Type from "typebox";
 import { by, label } from "../model/fields.ts";
 import type { Shape } from "../model/shape.ts";
 
+/** `NAMESPACE.SERVICE.run.TAIL` */
+export const RUN_ID = "^[a-z0-9][a-z0-9-]{0,62}\\.[a-z0-9][a-z0-9-]{0,62}\\.run\\.[a-z0-9]{8}$";
+
 const port = Type.Integer({ minimum: 1, maximum: 65_535, description: "a port" });
 const cells = Type.Integer({ minimum: 1, maximum: 10_000 });
 /** Columns and rows. */
@@ -14,13 +17,25 @@ const argv = Type.Array(Type.String({ maxLength: 131_072, pattern: "^[^\\u0000]*
   maxItems: 10_000,
   description: "a program and its arguments",
 });
-const program = {
-  kind: Type.Literal("exec"),
-  argv,
+const screen = {
   /** Runs it on a terminal of this size. */
   terminal: Type.Optional(TerminalSize),
   /** The value of TERM. */
   term: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._+-]{0,60}$" })),
+};
+const program = { kind: Type.Literal("exec"), argv, ...screen };
+const flag = Type.Optional(Type.Boolean());
+const once = {
+  kind: Type.Literal("run"),
+  /** Absent: the service's own command. */
+  argv: Type.Optional(argv),
+  ...screen,
+  /** The caller sends input: the program ends with the connection. */
+  interactive: flag,
+  /** Does not wait for its end. */
+  detach: flag,
+  /** Stops it when the connection is lost. */
+  rm: flag,
 };
 const connection = { kind: Type.Literal("forward"), port };
 const target = {
@@ -31,21 +46,24 @@ const target = {
   by,
 };
 
+/** Leaves the arguments out of the record. */
+const hidden = { private: flag };
+
 /** The request of ployzctl to a daemon. */
 export const StreamAsk = Type.Union([
-  Type.Object({
-    ...program,
-    ...target,
-    /** Leaves the arguments out of the record. */ private: Type.Optional(Type.Boolean()),
-  }),
+  Type.Object({ ...program, ...target, ...hidden }),
+  Type.Object({ ...once, ...target, ...hidden }),
   Type.Object({ ...connection, ...target }),
 ]);
 export type StreamAsk = Shape<typeof StreamAsk>;
 
+const runId = Type.String({ pattern: RUN_ID, description: "a run" });
 const instance = { id: Type.String({ minLength: 1, maxLength: 200 }) };
 /** The same for one instance of a machine, as daemons ask each other. */
 export const InstanceAsk = Type.Union([
   Type.Object({ ...program, ...instance }),
+  /** `id`: an instance of the service, whose program, environment and secrets the new one has. */
+  Type.Object({ ...once, ...instance, ...hidden, by, run: runId }),
   Type.Object({ ...connection, ...instance }),
 ]);
 export type InstanceAsk = Shape<typeof InstanceAsk>;

@@ -48,9 +48,37 @@ export const inspectCommands: readonly Command[] = [
     args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE", required: true, source: "service" }],
     options: {
       follow: { type: "flag", short: "f", summary: "Follow the logs until Ctrl-C" },
-      tail: { type: "number", value: "N", summary: "Last lines of each instance to show; default 100" },
+      tail: {
+        type: "number",
+        value: "N",
+        summary: "Last lines of each instance to read; default 100, or all with --since or --until",
+      },
+      since: {
+        type: "text",
+        value: "TIME",
+        summary: "From then on: 10m, 2h, 1d ago, or 2026-01-31T12:00:00Z",
+      },
+      until: { type: "text", value: "TIME", summary: "Until then" },
+      grep: { type: "text", value: "REGEXP", summary: "Only lines that match, of those that are read" },
+      stderr: { type: "flag", summary: "Only standard error" },
+      previous: { type: "flag", summary: "Of the instances that were replaced or have ended" },
+      instance: {
+        type: "text",
+        value: "ID",
+        summary: "Only of one instance or run, by its id, also of one that has ended",
+      },
     },
-    examples: ["ployzctl logs prod/web", "ployzctl logs -f prod"],
+    details: [
+      "Instances that were replaced, that failed, and jobs and runs that have ended keep their logs for a while: logs.keep_days and logs.keep_mib of the machine's configuration. They are shown with --since, --until and --previous, and for a job.",
+      "--follow continues over deploys, and says on stderr which instances an operation has replaced.",
+    ],
+    examples: [
+      "ployzctl logs prod/web",
+      "ployzctl logs -f prod --since 10m",
+      "ployzctl logs prod/migrate",
+      "ployzctl logs prod --since 1h --grep ERROR --stderr",
+      "ployzctl logs prod/web --previous",
+    ],
     run: async (context, input) => (await import("./logs.ts")).logs(context, input),
   },
   {

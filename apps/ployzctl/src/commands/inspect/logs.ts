@@ -1,11 +1,20 @@
+import type { LogEvent } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { AuditDocument, LogsDocument } from "../../documents.ts";
+import { usage } from "../../errors.ts";
 import { needTarget } from "../../names.ts";
 
 export async function logs(context: Context, input: Input): Promise<LogsDocument> {
   const target = await needTarget("TARGET", input.argument("target") ?? "");
   const follow = input.flag("follow");
-  const tail = input.number("tail");
+  const [tail, instance] = [input.number("tail"), input.text("instance")];
+  const now = Date.now();
+  const [since, end] = [timeOf("since", input, now), timeOf("until", input, now)];
+  const previous = input.flag("previous");
+  if (follow && (end !== undefined || previous))
+    throw usage(`--follow and --${previous ? "previous" : "until"} exclude each other`);
+  if (since !== undefined && end !== undefined && since > end) throw usage("--since is later than --until");
+  const wanted = matcher(input.text("grep"));
   const client = await context.client();
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, context.signal]);
@@ -14,10 +23,49 @@ export async function logs(context: Context, input: Input): Promise<LogsDocument
       target,
       ...(follow && { follow: "true" as const }),
       ...(tail !== undefined && { tail: String(tail) }),
+      ...(since !== undefined && { since: String(since) }),
+      ...(end !== undefined && { until: String(end) }),
+      ...(previous && { previous: "true" as const }),
+      ...(instance !== undefined && { instance }),
+      ...(input.flag("stderr") && { stream: "stderr" as const }),
     },
     signal,
   });
-  return { kind: "logs", follow, events: until(context, events, stop) };
+  return { kind: "logs", follow, events: until(context, matching(events, wanted), stop) };
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `10m` ago, or a time, in milliseconds since the epoch. @throws PloyzError `usage`. */
+function timeOf(option: "since" | "until", input: Input, now: number): number | undefined {
+  const text = input.text(option);
+  if (text === undefined) return undefined;
+  const [, count, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined) return now - Number(count) * (UNITS[unit] ?? 0);
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(at))
+    throw usage(
+      `--${option}: ${JSON.stringify(text.slice(0, 60))} is not a time`,
+      "for example 10m, 2h, 1d or 2026-01-31T12:00:00Z",
+    );
+  return Math.max(0, at);
+}
+
+function matcher(pattern: string | undefined): RegExp | undefined {
+  if (pattern === undefined) return undefined;
+  try {
+    return new RegExp(pattern, "u");
+  } catch (error) {
+    throw usage(`--grep: ${(error as Error).message}`);
+  }
+}
+
+async function* matching(
+  events: AsyncIterable<LogEvent>,
+  wanted: RegExp | undefined,
+): AsyncGenerator<LogEvent> {
+  for await (const event of events)
+    if (event.type !== "line" || wanted === undefined || wanted.test(event.line)) yield event;
 }
 
 export async function audit(context: Context, input: Input): Promise<AuditDocument> {

@@ -33,7 +33,7 @@ export function sayWhich(context: Context, target: InstanceTarget, { opened }: O
 
 const PASSED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
-async function attach(
+export async function attach(
   { terminal }: Context,
   stream: OpenStream,
   { keyboard, stdin }: { readonly keyboard: Keyboard | undefined; readonly stdin: boolean },

@@ -34,6 +34,48 @@ export const streamCommands: readonly Command[] = [
     run: async (context, input) => (await import("./exec.ts")).exec(context, input),
   },
   {
+    path: ["run"],
+    prints: ["exec", "run-started"],
+    summary: "Run a program in a new instance of a service, once",
+    details: [
+      "The instance has the service's image or bundle, environment, secrets, user and limits, and takes no requests. Without a command it runs the service's own. It is removed when its program ends; its log is kept: ployzctl logs NAMESPACE/SERVICE --instance ID.",
+      "With -i or -t the program ends with the connection, and runs beside the image's entrypoint. Without them its output is shown, Ctrl-C is passed on, and a lost connection leaves it running, unless --rm is given.",
+      "It runs on a machine that has an instance of the service. A service whose volume has a single writer is refused.",
+    ],
+    args: [
+      { name: "service", summary: "NAMESPACE/SERVICE", required: true, source: "service" },
+      { name: "command", summary: "The program and its arguments, after --", many: true },
+    ],
+    options: {
+      stdin: { type: "flag", short: "i", summary: "Pass stdin to the program" },
+      tty: { type: "flag", short: "t", summary: "Run it on a terminal" },
+      detach: { type: "flag", short: "d", summary: "Print its id and leave it running" },
+      rm: { type: "flag", summary: "Stop and remove it when the connection is lost" },
+      "no-record": noRecord,
+    },
+    examples: [
+      "ployzctl run -it --rm prod/web -- bin/console",
+      "ployzctl run prod/web -- bin/migrate up",
+      "ployzctl run prod/web --detach -- bin/import",
+    ],
+    run: async (context, input) => (await import("./run.ts")).runOnce(context, input),
+  },
+  {
+    path: ["run", "ls"],
+    prints: ["runs"],
+    summary: "List runs",
+    examples: ["ployzctl run ls"],
+    run: async (context) => (await context.client()).request("GET /v1/runs", { signal: context.signal }),
+  },
+  {
+    path: ["run", "stop"],
+    prints: ["run-stopped"],
+    summary: "Stop and remove a run",
+    args: [{ name: "id", summary: "Its id: ployzctl run ls", required: true }],
+    examples: ["ployzctl run stop prod.web.run.k3f9x2ab"],
+    run: async (context, input) => (await import("./run.ts")).stop(context, input),
+  },
+  {
     path: ["cp"],
     prints: ["copied"],
     summary: "Copy a file or folder from or to an instance",

@@ -14,6 +14,7 @@ import { networkPolicyPage } from "./network.ts";
 import { abortPage, detailPage, operationsPage, resultPage } from "./operations.ts";
 import { planPage } from "./plan.ts";
 import { registriesPage, registryPage } from "./registries.ts";
+import { runsPage } from "./runs.ts";
 import { secretPage, secretsPage } from "./secrets.ts";
 import { statusPage } from "./status.ts";
 import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
@@ -178,6 +179,12 @@ export function pageOf(
       return contextPage(document);
     case "context-removed":
       return contextRemovedPage(document);
+    case "run-started":
+      return [lines(document.instance)];
+    case "run-stopped":
+      return [lines(`stopped ${document.id} on ${document.machine}`)];
+    case "runs":
+      return runsPage(document, now);
     case "copied":
       return [lines(`copied ${bytes(document.bytes)} from ${document.from} to ${document.to}`)];
     case "manifest":

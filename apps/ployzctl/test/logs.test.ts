@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Events, type FakeDaemon, fakeDaemon } from "./daemon.ts";
+import { ctl } from "./run.ts";
+
+let daemon: FakeDaemon;
+const line = (text: string) => ({
+  ...{ type: "line", machine: "m1", namespace: "prod", service: "web", instance: "prod.web.1.a" },
+  ...{ time: "2026-01-01T00:00:00.000000000Z", stream: "stdout", line: text },
+});
+const change = {
+  ...{ type: "change", namespace: "prod", primitive: "deploy", operation: "01OP" },
+  ...{ time: "2026-01-01T00:00:01.000Z", started: ["prod.web.1.b"], ended: ["prod.web.1.a"] },
+};
+beforeAll(async () => {
+  daemon = await fakeDaemon({ "GET /v1/logs": () => new Events([line("one"), line("two ERROR"), change]) });
+});
+afterAll(() => daemon.close());
+const logs = (...argv: readonly string[]) => ctl(["logs", ...argv], { env: { PLOYZ_SOCKET: daemon.socket } });
+
+it("times, streams and instances are asked of the daemon; text is matched here", async () => {
+  const before = Date.now();
+  const { out, err } = await logs(
+    "prod/web",
+    "--since",
+    "10m",
+    "--until",
+    "2030-01-01",
+    "--grep",
+    "ERR",
+    "--stderr",
+  );
+  expect([out, err]).toEqual(["web.1@m1 | two ERROR\n", "prod: deploy 01OP started web.1, ended web.1\n"]);
+  const { since, ...query } = daemon.received.at(-1)?.query ?? {};
+  expect(query).toEqual({ target: "prod/web", until: String(Date.parse("2030-01-01")), stream: "stderr" });
+  expect(Math.abs(Number(since) - (before - 600_000))).toBeLessThan(60_000);
+  await logs("prod", "--previous", "--instance", "prod.web.1.a", "--tail", "5");
+  expect(daemon.received.at(-1)?.query).toEqual({
+    target: "prod",
+    tail: "5",
+    previous: "true",
+    instance: "prod.web.1.a",
+  });
+});
+
+it.each([
+  [["prod", "--since", "soon"], "--since"],
+  [["prod", "--until", "10x"], "--until"],
+  [["prod", "--grep", "("], "--grep"],
+  [["prod", "-f", "--previous"], "--follow"],
+  [["prod", "-f", "--until", "1m"], "--follow"],
+  [["prod", "--since", "1m", "--until", "5m"], "later than"],
+])("refused: %j", async (argv, message) => {
+  const asked = daemon.received.length;
+  const { code, err } = await logs(...argv);
+  expect([code, err, daemon.received.length]).toEqual([2, expect.stringContaining(message), asked]);
+});

@@ -1,0 +1,265 @@
+import { once } from "node:events";
+import { rename, writeFile } from "node:fs/promises";
+import { PassThrough, Writable } from "node:stream";
+import { identify, signalProcess } from "@ployz/exec";
+import type { Commit, InstanceAsk } from "@ployz/primitives/protocol";
+import { type Attached, type InstanceSpec, pauseProgram } from "@ployz/runtime";
+import { PloyzError } from "../error-codes.ts";
+import { askLook } from "../host/follower-socket.ts";
+import { committedStart } from "../participant/adopt.ts";
+import { type InstanceDeps, instanceSpec } from "../participant/instances.ts";
+import { type RunRecord, readRuns, removeRun, writeRun } from "../state/runs.ts";
+
+export type RunAsk = Extract<InstanceAsk, { kind: "run" }>;
+export type RunRow = RunRecord & { readonly state: "running" | "ended" };
+
+/** Inside an interactive run. */
+const PAUSE = "/.ployz-pause";
+const FOLLOW_MS = 10_000;
+
+export interface RunDeps {
+  readonly instances: Pick<
+    InstanceDeps,
+    "runtime" | "reservations" | "secrets" | "bundles" | "volumes" | "address" | "endedLogs"
+  >;
+  readonly dir: string;
+  /** Where the program is that waits in interactive runs. */
+  readonly pause: string;
+  readonly dnsSocket: string;
+  heads(): readonly Commit[];
+  now(): Date;
+  log(error: unknown): void;
+}
+
+export interface Runs {
+  /** Starts a one-off instance. An interactive one is removed when its program ends or is killed, another one at its end. */
+  start(ask: RunAsk): Promise<Attached>;
+  list(): Promise<readonly RunRow[]>;
+  /** Stops and removes it. False: there is none here. */
+  stop(id: string): Promise<boolean>;
+  /** After a restart of the daemon: waits for the ends of those that run, and removes the others. */
+  resume(): Promise<void>;
+}
+
+/** One-off instances of services on this machine. They need no store; packet filter and DNS take them as their service. */
+export function openRuns(deps: RunDeps): Runs {
+  const { runtime, reservations, secrets, volumes, endedLogs } = deps.instances;
+  const ending = new Map<string, Promise<void>>();
+
+  async function remove(id: string): Promise<void> {
+    await endedLogs.keep(id).catch(deps.log);
+    await runtime.remove(id);
+    await reservations.release(id);
+    await secrets.forget(id);
+    await removeRun(deps.dir, id);
+    await askLook(deps.dnsSocket, AbortSignal.timeout(FOLLOW_MS)).catch(deps.log);
+  }
+  /** Once, however many ask. */
+  function end(id: string): Promise<void> {
+    const present = ending.get(id);
+    if (present !== undefined) return present;
+    const work = remove(id).finally(() => ending.delete(id));
+    ending.set(id, work);
+    return work;
+  }
+  const endQuietly = (id: string) => void end(id).catch(deps.log);
+
+  async function specOf(ask: RunAsk, address: string): Promise<InstanceSpec> {
+    const commit = deps.heads().find(({ instances }) => instances.some(({ id }) => id === ask.id));
+    const instance = commit?.instances.find(({ id }) => id === ask.id);
+    const start = commit && instance && committedStart(commit, instance);
+    if (commit === undefined || instance === undefined || start === undefined)
+      throw new PloyzError({
+        code: "no_such_instance",
+        message: `this machine does not know ${ask.id}`,
+        hint: "run the command again",
+      });
+    const single = start.volumes?.find(({ scope }) => scope === "single");
+    if (single !== undefined)
+      throw new PloyzError({
+        code: "volume_in_use",
+        message: `${commit.namespace}/${instance.service} uses the volume ${single.id}, which has a single writer`,
+        hint: `run the program in its instance: ployzctl exec ${commit.namespace}/${instance.service} -- …`,
+      });
+    const { secrets: refs } = instance;
+    if (refs !== undefined) await secrets.keep(ask.run, refs, await secrets.values(instance.id, refs));
+    const spec = await instanceSpec({ ...start, id: ask.run, kind: "job", address }, deps.instances);
+    // Without `operation`: no operation owns it, and none removes it.
+    const { operation: _, ...labels } = spec.labels;
+    const own = {
+      ...spec,
+      labels: { ...labels, kind: "run" },
+      hostname: `${instance.service}-run`.slice(-63),
+    };
+    if (isInteractive(ask))
+      return {
+        ...own,
+        ...{ entrypoint: [PAUSE], command: [] },
+        mounts: [...spec.mounts, { source: await pausePath(), target: PAUSE, readOnly: true }],
+      };
+    return ask.argv === undefined ? own : { ...own, entrypoint: ask.argv, command: [] };
+  }
+
+  async function pausePath(): Promise<string> {
+    const { arch } = await runtime.facts();
+    await writeFile(`${deps.pause}.new`, pauseProgram(arch), { mode: 0o755 });
+    await rename(`${deps.pause}.new`, deps.pause);
+    return deps.pause;
+  }
+
+  async function begin(ask: RunAsk): Promise<void> {
+    const [namespace = "", service = ""] = ask.run.split(".");
+    const address = await reservations.reserve(ask.run);
+    try {
+      const spec = await specOf(ask, address);
+      await writeRun(deps.dir, {
+        ...{ id: ask.run, namespace, service, address, interactive: isInteractive(ask), by: ask.by },
+        ...(ask.argv !== undefined && ask.private !== true && { argv: ask.argv }),
+        at: deps.now().toISOString(),
+      });
+      await askLook(deps.dnsSocket, AbortSignal.timeout(FOLLOW_MS));
+      const uses = (spec.labels.volumes ?? "") === "" ? {} : { volumes: startVolumes(spec) };
+      await volumes.use({ id: ask.run, ...uses }, async () => {
+        await runtime.create(spec);
+        await runtime.start(ask.run);
+      });
+    } catch (error) {
+      await end(ask.run).catch(deps.log);
+      throw error;
+    }
+  }
+
+  async function interactive(ask: RunAsk): Promise<Attached> {
+    const { terminal, term = "xterm", argv = [], run } = ask;
+    try {
+      const attached = await runtime.attach(
+        run,
+        argv,
+        terminal === undefined ? {} : { terminal, env: { TERM: term } },
+      );
+      const done = attached.done.finally(() => end(run).catch(deps.log));
+      done.catch(() => {});
+      return {
+        ...attached,
+        done,
+        async kill() {
+          await attached.kill();
+          endQuietly(run);
+        },
+      };
+    } catch (error) {
+      await end(run).catch(deps.log);
+      throw error;
+    }
+  }
+
+  /** Its output, and its end. The connection's end is not its end, unless the caller asked for that. */
+  function watched({ run, rm }: RunAsk): Attached {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const stop = new AbortController();
+    let last = "";
+    const copy = async (follow: boolean) => {
+      const since = last === "" ? {} : { sinceMs: Date.parse(last) - 1 };
+      const options = follow ? { follow, signal: stop.signal } : since;
+      for await (const { time, stream, line } of runtime.logs(run, options)) {
+        if (time <= last) continue;
+        last = time;
+        const to = stream === "stderr" ? stderr : stdout;
+        if (!to.destroyed && !to.write(`${line}\n`)) await once(to, "drain").catch(() => {});
+      }
+    };
+    const following = copy(true).catch(deps.log);
+    const finish = async () => {
+      const { exitCode } = await runtime.wait(run, new AbortController().signal);
+      stop.abort();
+      await following;
+      await copy(false).catch(deps.log);
+      stdout.end();
+      stderr.end();
+      return { exitCode };
+    };
+    const done = finish();
+    void done.then(
+      () => endQuietly(run),
+      (error: unknown) => {
+        deps.log(error);
+        endQuietly(run);
+      },
+    );
+    const send = async (name: NodeJS.Signals) => {
+      const { pid } = await runtime.inspect(run);
+      const identity = pid === undefined ? undefined : await identify(pid);
+      if (identity !== undefined) await signalProcess(identity, name);
+    };
+    const stdin = new Writable({ write: (_chunk, _encoding, written) => written() });
+    return {
+      ...{ stdin, stdout, stderr, pid: undefined, done, resize: async () => {}, signal: send },
+      async kill() {
+        stop.abort();
+        stdout.destroy();
+        stderr.destroy();
+        if (rm === true) endQuietly(run);
+      },
+    };
+  }
+
+  function supervise(id: string): void {
+    runtime
+      .wait(id, new AbortController().signal)
+      .catch(deps.log)
+      .then(() => endQuietly(id));
+  }
+
+  return {
+    async start(ask) {
+      await begin(ask);
+      if (isInteractive(ask)) return interactive(ask);
+      if (ask.detach !== true) return watched(ask);
+      supervise(ask.run);
+      return ended();
+    },
+    async list() {
+      const records = await readRuns(deps.dir);
+      return Promise.all(
+        records.map(async (record) => {
+          const { state } = await runtime.inspect(record.id);
+          return { ...record, state: state === "running" ? ("running" as const) : ("ended" as const) };
+        }),
+      );
+    },
+    async stop(id) {
+      const found = (await readRuns(deps.dir)).find((record) => record.id === id);
+      if (found === undefined) return false;
+      await runtime.stop(id);
+      await end(id);
+      return true;
+    },
+    async resume() {
+      for (const { id, interactive: attached } of await readRuns(deps.dir)) {
+        const { state } = await runtime.inspect(id);
+        if (state === "running" && !attached) supervise(id);
+        else endQuietly(id);
+      }
+    },
+  };
+}
+
+const isInteractive = ({ interactive, terminal }: RunAsk): boolean =>
+  interactive === true || terminal !== undefined;
+
+const startVolumes = ({ labels }: InstanceSpec) =>
+  (labels.volumes ?? "")
+    .split(",")
+    .map((entry) => ({ id: entry.split("=")[0] ?? "", scope: "shared" as const }));
+
+/** Nothing to wait for. */
+function ended(): Attached {
+  const none = () => Promise.resolve();
+  const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+  stdin.resume();
+  stdout.end();
+  return {
+    ...{ stdin, stdout, pid: undefined, resize: none, signal: none, kill: none },
+    done: Promise.resolve({ exitCode: 0 }),
+  };
+}
