@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { access, mkdir, readdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { run } from "@ployz/exec";
+import { ExecError, run } from "@ployz/exec";
 import { DIGEST, LIMITS } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
@@ -15,7 +15,7 @@ export interface Bundles {
   /** The unpacked folder. */
   path(digest: string): string;
   read(digest: string): Readable;
-  /** Stores a tar after verifying its digest. @throws PloyzError `digest_mismatch`, `bundle_invalid`. */
+  /** Stores a tar after verifying its digest. @throws PloyzError `digest_mismatch`, `bundle_invalid`, `disk_full`. */
   put(digest: string, tar: Readable): Promise<{ bytes: number }>;
   list(): Promise<readonly string[]>;
   /** Removes partial bundles of a killed daemon. Call it before any `put`. */
@@ -81,7 +81,9 @@ export function openBundles(dir: string): Bundles {
         await mkdir(unpacked, { mode: 0o755 });
         await run("tar", ["-xf", incoming, "-C", unpacked, ...SAFELY], {
           timeoutMs: 600_000,
+          env: { LC_ALL: "C" },
         }).catch((error: unknown) => {
+          if (isFull(error)) throw error;
           throw new PloyzError(
             { code: "bundle_invalid", message: "cannot unpack the bundle: it is not a valid tar" },
             { cause: error },
@@ -95,6 +97,8 @@ export function openBundles(dir: string): Bundles {
           if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error; // another put finished first
         });
         return { bytes };
+      } catch (error) {
+        throw isFull(error) ? diskFull(path(digest), bytes, error) : error;
       } finally {
         await rm(incoming, { force: true });
         await remove(unpacked);
@@ -109,6 +113,25 @@ export function openBundles(dir: string): Bundles {
     },
   };
 }
+
+/** Of tar(1) in the C locale, which reports a part of a block that it could not write as such. */
+const FULL = /No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes/;
+
+/** Of this process, or of the program that unpacks. */
+const isFull = (error: unknown): boolean =>
+  ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "") ||
+  (error instanceof ExecError && FULL.test(error.stderr));
+
+const diskFull = (path: string, received: number, cause: unknown) =>
+  new PloyzError(
+    {
+      code: "disk_full",
+      message: `no space left for the bundle ${path}: ${received} bytes of it had arrived, and it is kept packed and unpacked`,
+      hint: `free at least ${2 * received} bytes on its file system: df -h ${dirname(path)}`,
+      details: { path, needBytes: 2 * received },
+    },
+    { cause },
+  );
 
 /** Folders in one another, however many: rm(1) needs no path as long as they are deep. */
 const remove = (path: string) => run("rm", ["-rf", "--", path], { timeoutMs: 600_000 });
