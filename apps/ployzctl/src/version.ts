@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,7 +14,8 @@ export interface Version {
 export function installedVersion(dir = payloadDir()): Version {
   const read = (file: string): Partial<Version> | undefined => {
     try {
-      return JSON.parse(readFileSync(join(dir, file), "utf8"));
+      // An import would read every export of the module, and some load streams: a tenth of the time that `--version` takes.
+      return JSON.parse(process.getBuiltinModule("node:fs").readFileSync(join(dir, file), "utf8"));
     } catch {
       return undefined;
     }

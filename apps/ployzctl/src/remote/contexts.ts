@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { writeFileAtomic } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import type { Terminal } from "../terminal.ts";
 import { needSshHost } from "./host.ts";
@@ -69,6 +68,7 @@ export async function writeContexts(path: string, { current, contexts }: Context
   const { stringify } = await import("smol-toml");
   const tables = Object.fromEntries(Object.entries(contexts).map(([name, hosts]) => [name, { hosts }]));
   const text = stringify({ ...(current !== undefined && { current }), contexts: tables });
+  const { writeFileAtomic } = await import("@ployz/exec"); // every command reads contexts, and few write them
   await writeFileAtomic(path, `${text.trimEnd()}\n`);
 }
 
