@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { run, spawnStream, waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Account, newAccountKey, orderCertificate, type Solver } from "../src/certificates/acme.ts";
+import { newAccountKey } from "../src/certificates/accounts.ts";
+import { type Account, orderCertificate, type Solver } from "../src/certificates/acme.ts";
 import { overDns } from "../src/certificates/dns.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -104,7 +105,7 @@ beforeAll(async () => {
 
 let account: Account;
 beforeAll(async () => {
-  account = { directory, key: await newAccountKey(), email: "ops@example.test" };
+  account = { directory, key: newAccountKey(), email: "ops@example.test" };
 });
 const order = (names: readonly string[], solver: Solver = overHttp, roots: readonly string[] = [root]) =>
   orderCertificate(account, names, { solver, roots, signal: new AbortController().signal, progress() {} });

@@ -8,8 +8,8 @@ import {
   type RenewalRecord,
 } from "@ployz/primitives/protocol";
 import { ACME_KEY, authorityOf, EAB } from "../certificates/accounts.ts";
-import { LETS_ENCRYPT } from "../certificates/acme.ts";
 import { checkCertificate, trustedRoots } from "../certificates/check.ts";
+import { LETS_ENCRYPT } from "../certificates/directories.ts";
 import { dueAt } from "../certificates/due.ts";
 import { seal } from "../certificates/sealed.ts";
 import { operationIds } from "../clock.ts";

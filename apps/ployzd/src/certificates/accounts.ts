@@ -1,7 +1,8 @@
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { type AcmeRecord, CERTIFICATES, type FactStore, secretKey } from "@ployz/primitives/protocol";
 import type { SecretKeeper } from "../secrets/keeper.ts";
-import { type Account, LETS_ENCRYPT, newAccountKey } from "./acme.ts";
+import type { Account } from "./acme.ts";
+import { LETS_ENCRYPT } from "./directories.ts";
 
 type Deps = {
   readonly facts: Pick<FactStore, "get">;
@@ -27,7 +28,7 @@ export async function accountOf(deps: Deps, staging: boolean, by: string): Promi
   if (key === undefined) {
     // Of two that make one at a time, the first is everybody's.
     await deps.secrets
-      .set({ ...place, value: await newAccountKey(), private: true, by, acme: true })
+      .set({ ...place, value: newAccountKey(), private: true, by, acme: true })
       .catch(() => undefined);
     key = (await read(deps, place)) ?? "";
   }
@@ -39,6 +40,12 @@ export async function accountOf(deps: Deps, staging: boolean, by: string): Promi
     ...(kid !== undefined && hmacKey !== undefined && { eab: { kid, hmacKey } }),
   };
 }
+
+/** P-256, as PEM. */
+export const newAccountKey = (): string =>
+  generateKeyPairSync("ec", { namedCurve: "P-256" })
+    .privateKey.export({ type: "pkcs8", format: "pem" })
+    .toString();
 
 async function read(
   { facts, secrets }: Deps,

@@ -3,8 +3,6 @@ import { errorBody } from "@ployz/errors";
 import acme from "acme-client";
 import { PloyzError } from "../error-codes.ts";
 
-export const LETS_ENCRYPT = acme.directory.letsencrypt;
-
 /** An account at an authority, with its key. */
 export interface Account {
   readonly directory: string;
@@ -22,9 +20,6 @@ export interface Solver {
 }
 
 export type Answer = { readonly host: string; readonly token: string; readonly text: string };
-
-export const newAccountKey = async (): Promise<string> =>
-  (await acme.crypto.createPrivateEcdsaKey("P-256")).toString();
 
 /** How long is waited between two looks at an order, in ms. */
 const [SHORTEST, LONGEST] = [500, 5_000];

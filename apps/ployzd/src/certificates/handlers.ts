@@ -13,7 +13,7 @@ import { askChallenge } from "../host/follower-socket.ts";
 import type { Handlers } from "../participant/handlers.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
 import { accountOf, authorityOf } from "./accounts.ts";
-import { type Answer, orderCertificate, type Solver } from "./acme.ts";
+import type { Answer, Solver } from "./acme.ts";
 import { checkCertificate, trustedRoots } from "./check.ts";
 import { overDns } from "./dns.ts";
 import type { CertificateKeeper } from "./keep.ts";
@@ -48,6 +48,8 @@ export function certificateHandlers(
       const authority = await authorityOf({ facts });
       const account = await accountOf({ facts, secrets }, staging, by);
       const roots = [...(await trustedRoots()), ...(authority?.root === undefined ? [] : [authority.root])];
+      // Loaded when it is first needed: it is large, and most daemons never order.
+      const { orderCertificate } = await import("./acme.ts");
       const issued = await orderCertificate(account, names, {
         ...{ roots, signal, progress },
         solver:
