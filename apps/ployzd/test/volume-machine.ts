@@ -176,7 +176,7 @@ async function openMachine(options: {
       ...contentHandlers({
         ...{ runtime, bundles, transfers, machines, self: id },
         fetch: (machine, token, signal) => fetchOffer(addressOf(machine) ?? "", PORT, token, signal),
-        ...{ store: openImageStore(join(dir, "images")), log: () => {} },
+        ...{ store: openImageStore(join(dir, "images")), unpacked: undefined, log: () => {} },
         registry: async () => Promise.reject(new Error("no registry here")),
         builds: openBuilds({ dir, build: "b", tarball: join(dir, "payload.tar.gz") }),
         volumes: sender,

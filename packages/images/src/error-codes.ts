@@ -7,8 +7,14 @@ import {
 
 /** Every code that @ployz/images adds to those it inherits, with its meaning; docs/errors.md is generated from it. */
 export const ERRORS = defineErrors({
+  machine: {
+    precondition: {
+      unpacker_unusable: "The machine's tar cannot be run on an image's files; the message says why.",
+    },
+  },
   instances: {
     precondition: {
+      layer_needed: "An unpacked layer cannot be removed: another layer or an instance's root needs it.",
       image_invalid: "The reference, manifest or archive of an image is malformed or of an unsupported kind.",
       image_blob_corrupt: "The received content does not have the digest that the image's manifest names.",
     },

@@ -10,6 +10,7 @@ export {
   removeNetworkPolicy,
 } from "./network/policy.ts";
 export { pauseProgram } from "./pause-program.ts";
+export type { ImageFiles, ImageProgram } from "./process/images.ts";
 export { openProcessRuntime, type ProcessRuntimeOptions } from "./process/open.ts";
 export { resolveUser, type User } from "./process/users.ts";
 export type {

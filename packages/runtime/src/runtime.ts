@@ -26,14 +26,14 @@ export interface InstanceSpec {
   readonly id: string;
   /** Kept on the substrate and returned by `list`. Not part of the identity: another operation may adopt what a dead one left. */
   readonly labels: Readonly<Record<string, string>>;
-  /** docker: a digest-pinned reference or an image id. */
+  /** docker: a digest-pinned reference or an image id. process: a digest of `ImageFiles`. */
   readonly image?: string;
   /** process: absolute path of an unpacked folder, mounted read-only at /app (which is also the working folder). */
   readonly bundle?: string;
   readonly entrypoint?: readonly string[];
   readonly command?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** A user name or `uid[:gid]`. process: default `nobody`; docker: default of the image. */
+  /** A user name or `uid[:gid]`. With an image: by its own accounts, default its own; else by the machine's, default `nobody`. */
   readonly user?: string;
   readonly workdir?: string;
   /** IPv4 address within the subnet of the network. */
@@ -49,7 +49,7 @@ export interface InstanceSpec {
   };
   /** `no` is for jobs: it runs at most once, and keeps its exit code. */
   readonly restart: "always" | "no";
-  /** Default SIGTERM. */
+  /** Default: the image's, else SIGTERM. */
   readonly stopSignal?: string;
   /** Default 10,000. */
   readonly stopGraceMs?: number;
@@ -164,6 +164,8 @@ export interface Image {
   /** `repository@sha256:…`, when the engine knows it. */
   readonly digest?: string;
   readonly sizeBytes: number;
+  /** `amd64` or `arm64`. Only from `resolve`. */
+  readonly arch?: string;
   /** What its programs run as, as the image says it; absent: root. Only from `resolve`. */
   readonly user?: string;
   /** When one of its names was given to it here, RFC 3339; absent: never. Only from `resolve`. */
@@ -240,4 +242,6 @@ export interface Runtime {
   /** After a restart of the caller: what still runs, and what should run but does not (start it again). Ids, sorted. */
   adopt(): Promise<{ readonly adopted: readonly string[]; readonly dead: readonly string[] }>;
   readonly images?: Images;
+  /** What `user`, or the image's own, is by the image's accounts: the owner for an empty volume. Absent with Docker, which alone can look. */
+  ownerIn?(id: string, image: string, user?: string): Promise<{ readonly uid: number; readonly gid: number }>;
 }

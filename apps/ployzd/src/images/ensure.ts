@@ -12,6 +12,7 @@ import {
   readManifest,
   shortName,
   takeManifest,
+  type UnpackedImages,
 } from "@ployz/images";
 import type { Commands, Json } from "@ployz/primitives/protocol";
 import type { Images } from "@ployz/runtime";
@@ -22,6 +23,8 @@ import { orMissing } from "./resolve.ts";
 
 export interface EnsureDeps {
   readonly store: ImageStore;
+  /** Absent with Docker. */
+  readonly unpacked: UnpackedImages | undefined;
   /** Absent on a machine that runs host processes. */
   readonly engine: Images | undefined;
   readonly platform: Platform;
@@ -39,7 +42,7 @@ interface Run {
 }
 
 /**
- * Makes sure that this machine can start the image: its blobs in the store, then the image in the engine. Sources, in turn: this machine, other
+ * Makes sure that this machine can start the image: its blobs in the store, then the image in the engine, or its layers unpacked. Sources, in turn: this machine, other
  * machines, the registry. An image that only another machine's engine has comes as an archive.
  */
 export async function ensureImage(
@@ -73,6 +76,10 @@ export async function ensureImage(
   });
   const full = name?.tag === undefined ? undefined : fullName(name);
   const taken = await store.name(manifest, full, at);
+  await deps.unpacked?.unpack(manifest, {
+    signal,
+    onProgress: (done, total) => tell({ done, total }),
+  });
   if (engine === undefined) return { transferredBytes };
   const tag = taken && full !== undefined ? shortName(full) : undefined;
   const present = await engine.resolve(manifest);

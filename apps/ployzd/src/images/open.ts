@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { contentSize, type ImageStore, type Registry } from "@ployz/images";
+import { contentSize, type ImageStore, type Registry, type UnpackedImages } from "@ployz/images";
 import type { Commands, Json } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { ensureImage } from "./ensure.ts";
@@ -10,6 +10,8 @@ import { resolveHere, resolveRemote } from "./resolve.ts";
 export interface ImageDeps extends PeerDeps {
   readonly runtime: Pick<Runtime, "images" | "facts">;
   readonly store: ImageStore;
+  /** Absent with Docker. */
+  readonly unpacked: UnpackedImages | undefined;
   /** The client of registries, with the cluster's credentials. */
   registry(): Promise<Registry>;
   log(error: unknown): void;
@@ -24,7 +26,7 @@ type ImageHandlers = {
 
 /** A machine's images: its store, and the engine that pulls from it. */
 export function imageHandlers(deps: ImageDeps): ImageHandlers {
-  const { runtime, store, registry, log } = deps;
+  const { runtime, store, unpacked, registry, log } = deps;
   const peers = imagePeers(deps);
   const engine = runtime.images;
   const turn = createHash("sha256").update(deps.self).digest()[0] ?? 0;
@@ -46,7 +48,7 @@ export function imageHandlers(deps: ImageDeps): ImageHandlers {
     }),
     "image.ensure": async (wanted, context) =>
       ensureImage(
-        { store, engine, registry, peers, log, turn, platform: await platformOf(runtime) },
+        { store, unpacked, engine, registry, peers, log, turn, platform: await platformOf(runtime) },
         wanted,
         context,
       ),

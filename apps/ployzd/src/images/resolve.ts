@@ -1,8 +1,10 @@
 import {
+  configPlatform,
   contentSize,
   forPlatform,
   fullName,
   type ImageStore,
+  imagePlatform,
   isDigest,
   type Platform,
   parseReference,
@@ -26,7 +28,12 @@ export async function resolveHere(
   const digest = isDigest(ref) ? ref : named?.digest;
   if (digest !== undefined) {
     const entry = await store.find(digest);
-    if (entry !== undefined) return { digest, sizeBytes: await contentSize(store, entry.digest) };
+    if (entry !== undefined)
+      return {
+        digest,
+        sizeBytes: await contentSize(store, entry.digest),
+        ...(await archOf(store, entry.digest)),
+      };
   }
   const entry = named === undefined || digest !== undefined ? undefined : await store.find(fullName(named));
   const image = await engine?.resolve(ref);
@@ -35,9 +42,20 @@ export async function resolveHere(
   if (entry !== undefined) {
     const newer = image !== undefined && known?.digest !== entry.digest && (image.namedAt ?? "") > entry.at;
     if (!newer)
-      return { digest: entry.digest, sizeBytes: await contentSize(store, entry.digest), at: entry.at };
+      return {
+        ...{ digest: entry.digest, sizeBytes: await contentSize(store, entry.digest), at: entry.at },
+        ...(await archOf(store, entry.digest)),
+      };
   }
-  return { digest: digest ?? known?.digest ?? image?.id ?? "", sizeBytes: image?.sizeBytes ?? 0 };
+  return {
+    ...{ digest: digest ?? known?.digest ?? image?.id ?? "", sizeBytes: image?.sizeBytes ?? 0 },
+    ...(image?.arch !== undefined && { arch: image.arch }),
+  };
+}
+
+async function archOf(store: ImageStore, digest: string): Promise<{ readonly arch?: string }> {
+  const platform = await imagePlatform(store, digest);
+  return platform === undefined ? {} : { arch: platform.architecture };
 }
 
 /** What the registry has, by one request. `undefined`: it has no such image. */
@@ -57,9 +75,33 @@ export async function resolveRemote(
   const read = readManifest(found.bytes);
   if (read === undefined) throw new PloyzError({ code: "image_invalid", message: `${ref} is not an image` });
   const at = isDigest(ref) ? {} : { at: now() };
-  if (read.kind === "index") return { digest: forPlatform(read, platform, ref).digest, sizeBytes: 0, ...at };
-  return { digest: found.digest, sizeBytes: read.layers.reduce((sum, { size }) => sum + size, 0), ...at };
+  if (read.kind === "index")
+    return {
+      ...{ digest: forPlatform(read, platform, ref).digest, sizeBytes: 0, arch: platform.architecture },
+      ...at,
+    };
+  const config = await configOf(registry, asked, read.config, signal);
+  return {
+    ...{ digest: found.digest, sizeBytes: read.layers.reduce((sum, { size }) => sum + size, 0), ...at },
+    ...(config !== undefined && { arch: config.architecture }),
+  };
 }
+
+/** A manifest that is in no index does not name its platform: its configuration does. */
+async function configOf(
+  registry: Registry,
+  asked: Reference,
+  { digest, size }: { readonly digest: string; readonly size: number },
+  signal: AbortSignal,
+): Promise<Platform | undefined> {
+  if (size > MAX_CONFIG_BYTES) return undefined;
+  const parts: Buffer[] = [];
+  for await (const part of (await registry.blob(asked, digest, 0, signal)) as AsyncIterable<Buffer>)
+    parts.push(part);
+  return configPlatform(Buffer.concat(parts));
+}
+
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 export async function orMissing<T>(work: Promise<T>): Promise<T | undefined> {
   try {

@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { type ServiceHost, waitFor } from "@ployz/exec";
-import { type ImageStore, openImageStore, otherDigest } from "@ployz/images";
+import { type ImageStore, openImageStore, otherDigest, type UnpackedImages } from "@ployz/images";
 import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
 import type { MachineRecord } from "@ployz/primitives/protocol";
 import {
@@ -17,6 +17,7 @@ import { openWireguard, overlayMtu, type Peer, planSubnet, type Wireguard } from
 import type { Config } from "../config/load.ts";
 import { overlayStorePorts, storePorts } from "../config/store-ports.ts";
 import type { Payload } from "../host/payload.ts";
+import { imageFiles, openUnpacked } from "../images/files.ts";
 import { SWAP_SERVICE } from "../participant/update/record.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
@@ -45,6 +46,8 @@ export interface Substrate {
   readonly wireguard: Wireguard;
   readonly runtime: Runtime;
   readonly images: ImageStore;
+  /** Absent with Docker, which unpacks by itself. */
+  readonly unpacked: UnpackedImages | undefined;
   readonly network: NetworkSpec;
   readonly range: AddressRange;
   /** This machine's part in the store, if any. */
@@ -93,6 +96,17 @@ export async function openSubstrate(
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
   const images = openImageStore(paths.images);
   const refuseRoot = config.refusedRights.includes("root");
+  const { storage } = around;
+  const unpacked =
+    machine.runtime === "docker"
+      ? undefined
+      : openUnpacked(images, {
+          mounts: paths.layers,
+          pool:
+            storage.root === undefined
+              ? undefined
+              : () => storage.ready().then(({ zfs, layout }) => ({ zfs, root: layout.root })),
+        });
   const runtime =
     machine.runtime === "docker"
       ? await openDockerRuntime({
@@ -105,6 +119,9 @@ export async function openSubstrate(
           logDir: paths.instanceLogs,
           ...{ controlPorts, refuseRoot },
           hidden: [config.dataDir, config.runDir],
+          ...(unpacked !== undefined && {
+            images: imageFiles(unpacked, () => storage.root === undefined || storage.present() !== undefined),
+          }),
         });
 
   const follower = (name: "gateway" | "dns") => ({
@@ -160,6 +177,7 @@ export async function openSubstrate(
     wireguard,
     runtime,
     images,
+    unpacked,
     network,
     range: { first: plan.firstInstance, last: plan.lastInstance },
     wantsIsolation: config.isolation,

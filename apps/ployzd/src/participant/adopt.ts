@@ -1,6 +1,6 @@
 import { errorBody } from "@ployz/errors";
 import type { AdoptionReport } from "@ployz/primitives/client";
-import { isFinal, plainEnv } from "@ployz/primitives/host";
+import { isFinal, programIn } from "@ployz/primitives/host";
 import type {
   Commit,
   Instance,
@@ -28,11 +28,12 @@ export function committedStart(commit: Commit, instance: Instance): InstanceStar
     kind: "service",
     ...(spec.image !== undefined && { image: spec.image }),
     ...(spec.bundle !== undefined && { bundle: spec.bundle }),
-    ...(spec.command !== undefined && { command: spec.command }),
-    env: plainEnv(spec.env),
+    ...programIn(spec),
     ...(instance.secrets !== undefined && { secrets: instance.secrets }),
     ...(spec.user !== undefined && { user: spec.user }),
     ...(spec.resources !== undefined && { resources: spec.resources }),
+    ...(spec.workingDir !== undefined && { workingDir: spec.workingDir }),
+    ...(spec.stopSignal !== undefined && { stopSignal: spec.stopSignal }),
     stopGraceMs: spec.stopGraceMs,
     ...(Object.keys(spec.volumes).length > 0 && { volumes: committedVolumes(commit, instance, spec) }),
   };

@@ -52,6 +52,7 @@ export async function instanceSpec(
     labels: labelsOf(start),
     ...(start.image !== undefined && { image: start.image.digest }),
     ...(start.bundle !== undefined && { bundle: deps.bundles.path(start.bundle.digest) }),
+    ...(start.entrypoint !== undefined && { entrypoint: start.entrypoint }),
     ...(start.command !== undefined && { command: start.command }),
     env: { ...start.env, ...values },
     ...(start.user !== undefined && { user: start.user }),
@@ -61,6 +62,8 @@ export async function instanceSpec(
     mounts: (start.volumes ?? []).map(({ id, target }) => ({ source: deps.volumes.path(id), target })),
     ...(start.resources !== undefined && { resources: start.resources }),
     restart: start.kind === "job" ? "no" : "always",
+    ...(start.workingDir !== undefined && { workdir: start.workingDir }),
+    ...(start.stopSignal !== undefined && { stopSignal: start.stopSignal }),
     stopGraceMs: start.stopGraceMs,
   };
 }

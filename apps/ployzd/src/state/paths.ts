@@ -28,6 +28,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     mirror: data("mirror"),
     bundles: data("bundles"),
     images: data("images"),
+    /** Unpacked layers of images, and instances' copies of them; with a pool their mountpoints. */
+    layers: data("layers"),
     /** Mountpoints of active volumes. */
     volumes: data("volumes"),
     /** Pools on files, as `dev` makes one. */

@@ -2,11 +2,13 @@ import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { PloyzError } from "../error-codes.ts";
 import {
+  configPlatform,
   contentOf,
   diffIds,
   type ImageManifest,
   invalid,
   MAX_MANIFEST_BYTES,
+  type Platform,
   readManifest,
 } from "../manifest.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
@@ -48,6 +50,13 @@ export async function otherDigest(store: ImageStore, digest: string): Promise<st
   const entry = await store.find(digest);
   if (entry === undefined || entry.digest !== digest) return entry?.digest;
   return (await store.manifest(digest))?.config.digest;
+}
+
+/** What an image of the store is for. `undefined`: it is not here, or does not say. */
+export async function imagePlatform(store: ImageStore, digest: string): Promise<Platform | undefined> {
+  const image = await store.manifest((await store.find(digest))?.digest ?? digest);
+  if (image === undefined || (await store.blobs.sizeOf(image.config.digest)) === undefined) return undefined;
+  return configPlatform(await store.bytes(image.config.digest));
 }
 
 /** Bytes of an image's manifest, configuration and compressed layers. */

@@ -1,4 +1,4 @@
-import { type Host, hostsOf, needsOf, noFit, type Unfit, unfit } from "../change/decide/place.ts";
+import { type Host, hostsOf, type Needs, needsOf, noFit, type Unfit, unfit } from "../change/decide/place.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { Commit, ServiceSpec, Volume } from "../model/commit.ts";
@@ -25,7 +25,8 @@ export function chooseTargets(commit: Commit, leaving: string, facts: ChangeFact
     .map((group) => ({ ...group, ...demandOf(group, leaving, facts) }))
     .sort((left, right) => right.quotaBytes - left.quotaBytes || (left.name < right.name ? -1 : 1));
   for (const group of groups) {
-    const why = (host: Host) => misfit(group, host, leaving, room.get(host.id) ?? 0);
+    const why = (host: Host) =>
+      misfit({ ...group, content: facts.content }, host, leaving, room.get(host.id) ?? 0);
     const [best] = hosts
       .filter((host) => why(host) === undefined)
       .sort(
@@ -105,11 +106,16 @@ const memoryOf = ({ placement, resources }: ServiceSpec): number =>
   (resources?.memoryBytes ?? 0) * (placement.kind === "replicas" ? placement.count : 1);
 
 /** Why the group cannot go to this machine. */
-function misfit(group: Group & Demand, host: Host, leaving: string, room: number): string | undefined {
+function misfit(
+  group: Group & Demand & Pick<ChangeFacts, "content">,
+  host: Host,
+  leaving: string,
+  room: number,
+): string | undefined {
   const { specs, quotaBytes, usedBytes, memoryBytes, only } = group;
   const demand = { avoid: [leaving], newVolumeBytes: quotaBytes, memoryBytes, ...(only && { only }) };
-  const anything = { runtime: host.runtime, constraints: undefined, cpus: 0 };
-  for (const needs of specs.length > 0 ? specs.map(needsOf) : [anything]) {
+  const anything: Needs = { kind: "any", constraints: undefined, cpus: 0, memoryBytes: 0 };
+  for (const needs of specs.length > 0 ? specs.map((spec) => needsOf(spec, group.content)) : [anything]) {
     const reason = unfit({ ...needs, ...demand }, host);
     if (reason !== undefined) return reason;
   }

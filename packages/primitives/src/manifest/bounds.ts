@@ -19,11 +19,12 @@ export function checkWorkloadBounds(at: At, spec: ManifestService | ManifestJob)
         ]),
     ...(memory === undefined ? [] : checkSize([...at, "resources", "memory"], memory, LIMITS.memory)),
     ...checkUser([...at, "user"], spec.user ?? ""),
+    ...(spec.entrypoint ?? []).flatMap((word, index) => checkWord([...at, "entrypoint", index], word)),
     ...(spec.command ?? []).flatMap((word, index) => checkWord([...at, "command", index], word)),
     ...Object.entries(spec.env ?? {}).flatMap(([name, value]) =>
       typeof value === "string" ? checkWord([...at, "env", name], value) : [],
     ),
-    ...checkProgram(at, spec.command ?? [], spec.env ?? {}),
+    ...checkProgram(at, [...(spec.entrypoint ?? []), ...(spec.command ?? [])], spec.env ?? {}),
   ];
 }
 

@@ -47,6 +47,9 @@ function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJ
     refusals.push(invalid(at, "needs an `image` (a container) or a `bundle` (a host process)"));
   if (spec.image !== undefined && spec.bundle !== undefined)
     refusals.push(invalid([...at, "bundle"], "excludes `image`", "keep one of the two"));
+  if (spec.entrypoint !== undefined && spec.bundle !== undefined)
+    refusals.push(invalid([...at, "entrypoint"], "needs an `image`", "a bundle's program is its `command`"));
+  if (spec.entrypoint?.[0] === "") refusals.push(invalid([...at, "entrypoint", 0], "must not be empty"));
   if (spec.bundle !== undefined) {
     const program = spec.command?.[0];
     if (program === undefined)
@@ -55,7 +58,8 @@ function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJ
       );
     else if (!/^[^-\s\p{Cc}][^\p{Cc}]*$/u.test(program))
       refusals.push(invalid([...at, "command", 0], `${shown(program)} is not a program's name`));
-  } else if (spec.command?.[0] === "") refusals.push(invalid([...at, "command", 0], "must not be empty"));
+  } else if (spec.command?.[0] === "" && spec.entrypoint === undefined)
+    refusals.push(invalid([...at, "command", 0], "must not be empty"));
   return refusals;
 }
 

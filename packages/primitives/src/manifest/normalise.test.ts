@@ -103,3 +103,10 @@ test("units read and write", () => {
   ]);
   expect([268_435_456, 1024, 1_073_741_824].map(formatSize)).toEqual(["256M", "1K", "1G"]);
 });
+
+test("a program that says where it starts and how it stops is another instance", () => {
+  const plain = spec("");
+  for (const field of ['entrypoint = ["/x"]', 'working_dir = "/srv"', 'stop_signal = "SIGINT"'])
+    expect(instanceRevision(spec(field))).not.toBe(instanceRevision(plain));
+  expect(instanceRevision(spec('constraints = { arch = "arm64" }'))).toBe(instanceRevision(plain));
+});

@@ -80,7 +80,10 @@ function normalWorkload(spec: ManifestService | ManifestJob) {
   return {
     ...(spec.image !== undefined && { image: spec.image }),
     ...(spec.bundle !== undefined && { bundle: spec.bundle }),
+    ...(spec.entrypoint !== undefined && { entrypoint: spec.entrypoint }),
     ...(spec.command !== undefined && { command: spec.command }),
+    ...(spec.working_dir !== undefined && { workingDir: spec.working_dir }),
+    ...(spec.stop_signal !== undefined && { stopSignal: spec.stop_signal }),
     env: sorted(spec.env ?? {}, (value) => value),
     ...(spec.user !== undefined && { user: spec.user }),
     ...(constraints !== undefined &&
@@ -88,6 +91,7 @@ function normalWorkload(spec: ManifestService | ManifestJob) {
         constraints: {
           ...(constraints.region !== undefined && { region: constraints.region }),
           ...(constraints.az !== undefined && { az: constraints.az }),
+          ...(constraints.arch !== undefined && { arch: constraints.arch }),
           ...(constraints.machines !== undefined && { machines: [...constraints.machines].sort() }),
         },
       }),

@@ -9,7 +9,10 @@ test("a commit renders to a manifest that means the same", () => {
 namespace = "prod"
 [services.web]
 image = "nginx:1"
+entrypoint = ["/sbin/start"]
 command = ["serve", "--fast"]
+working_dir = "/srv"
+stop_signal = "SIGQUIT"
 env = { A = "1", ODD = "a\\tb\\nc\\u009b\\u007f\\"", URL = { secret = "db-url" } }
 replicas = 3
 ports = { http = 80, pg = 5432 }
@@ -19,7 +22,7 @@ drain = "1500ms"
 stop_grace = "2m"
 after = ["migrate"]
 resources = { cpus = 0.5, memory = "256M" }
-constraints = { region = "eu", machines = ["m2", "m1"] }
+constraints = { region = "eu", machines = ["m2", "m1"], arch = "arm64" }
 update = "stop-first"
 [services.db]
 image = "postgres:16"

@@ -63,10 +63,12 @@ function renderJob(spec: JobSpec) {
 }
 
 function renderWorkload(spec: ServiceSpec | JobSpec) {
-  const { image, bundle, command, user, after, resources, constraints, stopGraceMs } = spec;
+  const { image, bundle, entrypoint, command, user, after, resources, constraints } = spec;
+  const { workingDir, stopSignal, stopGraceMs } = spec;
   return {
     ...(image && { image: image.ref }),
     ...(bundle && { bundle: bundle.digest }),
+    ...(entrypoint && { entrypoint: [...entrypoint] }),
     ...(command && { command: [...command] }),
     ...filled("env", spec.env),
     ...(user !== undefined && { user }),
@@ -79,6 +81,8 @@ function renderWorkload(spec: ServiceSpec | JobSpec) {
       },
     }),
     ...(constraints && { constraints: { ...constraints } }),
+    ...(workingDir !== undefined && { working_dir: workingDir }),
+    ...(stopSignal !== undefined && { stop_signal: stopSignal }),
     ...(stopGraceMs !== DEFAULTS.stopGraceMs && { stop_grace: formatDuration(stopGraceMs) }),
   };
 }

@@ -18,6 +18,10 @@ export function instanceRevision(spec: ServiceSpec | JobSpec): string {
     command: spec.command ?? null,
     env: spec.env,
     user: spec.user ?? null,
+    // Only where they are given: instances from before these fields keep their revision.
+    ...(spec.entrypoint !== undefined && { entrypoint: spec.entrypoint }),
+    ...(spec.workingDir !== undefined && { workingDir: spec.workingDir }),
+    ...(spec.stopSignal !== undefined && { stopSignal: spec.stopSignal }),
     resources: spec.resources ?? null,
     ports: "ports" in spec ? spec.ports : null,
     volumes: "volumes" in spec ? spec.volumes : null,

@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import type { EnvValue } from "../model/commit.ts";
-import { LIMITS } from "../model/limits.ts";
+import { LIMITS, STOP_SIGNALS } from "../model/limits.ts";
 import * as patterns from "../model/patterns.ts";
 
 /**
@@ -58,6 +58,9 @@ const constraints = Type.Object(
   {
     region: Type.Optional(place("Only machines of this region.")),
     az: Type.Optional(place("Only machines of this availability zone.")),
+    arch: Type.Optional(
+      Type.Enum(["amd64", "arm64"], { description: "Only machines of this architecture." }),
+    ),
     machines: Type.Optional(
       Type.Array(name("A machine's name."), {
         minItems: 1,
@@ -160,6 +163,13 @@ const workload = {
       description: "A folder or tar for a host process, relative to the manifest; shipped by content.",
     }),
   ),
+  entrypoint: Type.Optional(
+    Type.Array(Type.String({ pattern: patterns.NO_NUL, maxLength: LIMITS.word }), {
+      minItems: 1,
+      maxItems: 1000,
+      description: "Replaces the image's entrypoint, and with it the image's command. Needs `image`.",
+    }),
+  ),
   command: Type.Optional(command),
   env: Type.Optional(env),
   env_file: Type.Optional(
@@ -182,7 +192,16 @@ const workload = {
   ),
   resources: Type.Optional(resources),
   constraints: Type.Optional(constraints),
-  stop_grace: Type.Optional(duration("Time between SIGTERM and SIGKILL. Default 10s.")),
+  working_dir: Type.Optional(
+    Type.String({
+      pattern: patterns.WORKING_DIR,
+      description: "Where the program starts. Default: the image's; with a bundle `/app`.",
+    }),
+  ),
+  stop_signal: Type.Optional(
+    Type.Enum(STOP_SIGNALS, { description: "Asks the program to end. Default: the image's, else SIGTERM." }),
+  ),
+  stop_grace: Type.Optional(duration("Time between the stop signal and SIGKILL. Default 10s.")),
 };
 
 const service = Type.Object(

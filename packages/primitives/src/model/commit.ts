@@ -38,6 +38,8 @@ const workload = {
     object({ ref: text(), digest: text() }),
   ),
   bundle: Type.Optional(object({ digest: text() })),
+  /** Instead of the image's entrypoint and command. */
+  entrypoint: Type.Optional(list(text())),
   command: Type.Optional(list(text())),
   env: map(Type.Union([text(), object({ secret: text() })])),
   user: Type.Optional(text()),
@@ -45,6 +47,7 @@ const workload = {
     object({
       region: Type.Optional(text()),
       az: Type.Optional(text()),
+      arch: Type.Optional(text()),
       machines: Type.Optional(list(text())),
     }),
   ),
@@ -56,7 +59,9 @@ const workload = {
       pids: Type.Optional(count()),
     }),
   ),
-  /** Milliseconds between SIGTERM and SIGKILL. */
+  workingDir: Type.Optional(text()),
+  stopSignal: Type.Optional(text()),
+  /** Milliseconds between the stop signal and SIGKILL. */
   stopGraceMs: count(),
 };
 

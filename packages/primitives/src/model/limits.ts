@@ -49,6 +49,11 @@ export const RECORDSIZES: number[] = [512, 1024, 2048, 4096, 8192, 16_384, 32_76
 /** The longest name of a snapshot that an operation takes: its id and a round. */
 const OPERATION_SNAPSHOT = "01arz3ndektsv4rrffq69g5fav-r20".length;
 
+/** Signals that may ask a program to end (signal(7)). */
+export const STOP_SIGNALS: string[] = [
+  ...["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGABRT"],
+];
+
 /** Letters of the longest name that a volume's dataset has on any machine, with a snapshot. */
 export const datasetLength = (
   { namespace, id }: { readonly namespace: string; readonly id: string },

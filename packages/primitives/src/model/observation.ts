@@ -81,6 +81,8 @@ export const MachineObservation = object({
   build: Type.Optional(text()),
   runtime: Type.Enum(["docker", "process"]),
   runtimeVersion: text(),
+  /** The process runtime runs images here: plans may then place them. No version says so yet. */
+  images: Type.Optional(Type.Literal(true)),
   arch: text(),
   cpus: Type.Number(),
   memoryBytes: count(),

@@ -51,6 +51,12 @@ export const PROBE_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%
 /** Where a volume is mounted: absolute, no `.` or `..` segments. */
 export const MOUNT_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+`);
 
+/** A folder within an instance, or its root. */
+export const WORKING_DIR = bounded(
+  1024,
+  `(?!.*/\\.\\.?(/|$))(/|(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+)`,
+);
+
 export const DURATION = bounded(12, "[0-9]+(ms|s|m|h)");
 export const SIZE = bounded(16, "[0-9]+[KMGT]");
 
@@ -131,6 +137,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [PATH]: "an absolute URL path such as /api, without `..`, `//`, `;`, query or spaces",
   [PROBE_PATH]: "an absolute URL path such as /healthz, without `..` or spaces",
   [MOUNT_PATH]: `an absolute path such as /var/lib/app, without \`..\` or a trailing slash, each part at most ${LIMITS.pathComponent} letters`,
+  [WORKING_DIR]: "an absolute path such as /srv/app, without `..` or a trailing slash",
   [DURATION]: "a whole number and ms, s, m or h, such as 30s",
   [SIZE]: "a whole number and K, M, G or T, such as 256M",
   [ENV_NAME]: `1 to ${LIMITS.variableName} letters, digits and underscores, not starting with a digit`,

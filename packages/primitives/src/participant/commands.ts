@@ -191,12 +191,15 @@ export type InstanceStart = {
   readonly kind: "service" | "job";
   readonly image?: { readonly ref: string; readonly digest: string };
   readonly bundle?: { readonly digest: string };
+  readonly entrypoint?: readonly string[];
   readonly command?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Secrets that go into the environment, by variable. */
   readonly secrets?: Readonly<Record<string, SecretRef>>;
   readonly user?: string;
   readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number; readonly pids?: number };
+  readonly workingDir?: string;
+  readonly stopSignal?: string;
   readonly stopGraceMs: number;
   /** Volumes of this machine, by id, and where they are mounted in the instance. */
   readonly volumes?: readonly InstanceVolume[];

@@ -2,12 +2,12 @@
 export interface ImageCommands {
   /**
    * Which digest `ref` (a reference or a digest) means; pulls nothing. `never`: on this machine; `always`: in its registry; `missing`: there if not here.
-   * `name`: whose registry may have the digest `ref`. `at`: since when the name means it. `null`: no such image; fails with `registry_*` when that is
+   * `name`: whose registry may have the digest `ref`. `at`: since when the name means it. `arch`: the architecture of its programs, where that is known. `null`: no such image; fails with `registry_*` when that is
    * not known.
    */
   "image.resolve": {
     args: { ref: string; name?: string; pull: "missing" | "always" | "never" };
-    out: { digest: string; sizeBytes: number; at?: string } | null;
+    out: { digest: string; sizeBytes: number; at?: string; arch?: string } | null;
   };
   /** The images in this machine's store. `name`: the full one, such as docker.io/library/web:v4. */
   "image.list": {

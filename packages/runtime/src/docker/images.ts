@@ -32,6 +32,7 @@ export function dockerImages(
       return {
         ...(!namedAt.startsWith("0001-") && namedAt !== "" && { namedAt: new Date(namedAt).toISOString() }),
         ...image(info.Id, info.RepoDigests ?? [], info.Size, ref),
+        ...(info.Architecture !== "" && { arch: info.Architecture }),
         ...(user !== undefined && user !== "" && { user }),
       };
     },

@@ -21,7 +21,7 @@ export async function makeRunFolder(input: FolderInput): Promise<void> {
   await chmod(paths.run, 0o700);
   await mkdir(paths.rootfs);
   await chmod(paths.rootfs, 0o755);
-  for (const entry of root.kind === "machine" ? root.entries : []) {
+  for (const entry of root.entries) {
     const path = join(paths.rootfs, entry.path);
     if (entry.kind === "link") await symlink(entry.target, path);
     else {

@@ -3,15 +3,17 @@ import { join } from "node:path";
 import { signalProcess, waitFor } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import { kill } from "../kill.ts";
-import type { InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
+import type { InstanceSpec, InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
 import { missing, rootRefused } from "../spec.ts";
 import type { Cgroups } from "./cgroup.ts";
 import { makeRunFolder, removeRunFolder } from "./folder.ts";
+import { IMAGE_INIT, imageRoot, userOf } from "./image-root.ts";
+import type { ImageFiles } from "./images.ts";
 import { ensureNetns, killAll, removeNetns } from "./netns.ts";
 import type { InstancePaths, ProcessLayout } from "./paths.ts";
 import type { Programs } from "./programs.ts";
 import { readOptional, readRecord, readState, resetState, setOomBase, setWanted } from "./records.ts";
-import { hostFiles, machineRoot } from "./rootfs.ts";
+import { hostFiles, machineRoot, type Root } from "./rootfs.ts";
 import {
   control,
   firstProcess,
@@ -22,7 +24,7 @@ import {
   supervise,
   untilDown,
 } from "./supervise.ts";
-import { instanceUser } from "./users.ts";
+import { instanceUser, type User } from "./users.ts";
 
 /** What every operation on an instance of this machine needs. */
 export interface Instances {
@@ -33,6 +35,8 @@ export interface Instances {
   readonly hidden: readonly string[];
   readonly arch: "amd64" | "arm64";
   readonly refuseRoot: boolean;
+  /** Absent: images are refused. */
+  readonly images: ImageFiles | undefined;
   /** @throws PloyzError `network_missing` */
   network(): Promise<NetworkSpec>;
 }
@@ -60,6 +64,7 @@ export async function inspectInstance(machine: Instances, paths: InstancePaths):
     ...(state.exitCode !== undefined && { exitCode: state.exitCode }),
     restarts: Math.max(0, state.starts - 1),
     address: record.spec.address,
+    ...(record.spec.image !== undefined && { image: record.spec.image }),
     identity: record.identity,
     ...(oomKilled && { oomKilled }),
   };
@@ -82,7 +87,7 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   if (supervised) await dismiss(machine, paths);
   // Without a supervisor nothing of it may run: two lives of one instance at once would be worse than none.
   await removeNetns(paths);
-  const user = await instanceUser(spec);
+  const { root, user } = await rootOf(machine, paths, spec);
   if (machine.refuseRoot && user.uid === 0) throw rootRefused(paths.id);
   await ensureNetns(paths, await machine.network(), spec.address);
   const cgroup = await cgroups.ensure(paths.cgroup, spec.resources ?? {});
@@ -90,11 +95,11 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   await setOomBase(paths, await cgroups.oomKills(paths.cgroup));
   await makeRunFolder({
     ...{ spec, paths, user, programs, cgroup },
-    root: await machineRoot(hostFiles, spec, user),
+    root,
     rootfs: paths.rootfs,
     netns: paths.netnsPath,
     arch: machine.arch,
-    init: programs.tini,
+    init: root.kind === "image" ? IMAGE_INIT : programs.tini,
     hidden: machine.hidden,
     log: machine.log,
   });
@@ -109,6 +114,19 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   await control(programs, paths.service, "-u");
   await untilBegun(paths);
   return inspectInstance(machine, paths);
+}
+
+async function rootOf(
+  { images, programs }: Instances,
+  paths: InstancePaths,
+  spec: InstanceSpec,
+): Promise<{ readonly root: Root; readonly user: User }> {
+  if (spec.image === undefined || images === undefined) {
+    const user = await instanceUser(spec);
+    return { root: await machineRoot(hostFiles, spec, user), user };
+  }
+  const path = await images.root(paths.id, spec.image);
+  return { root: imageRoot(path, spec, { paths, programs }), user: await userOf(images, path, spec) };
 }
 
 /** Until its program runs, or its first life is over: a program that does not exist never runs, however long that takes to show. */
@@ -184,6 +202,8 @@ export async function removeInstance(
   await removeNetns(paths);
   await machine.cgroups.remove(paths.cgroup);
   await removeRunFolder(paths);
+  const record = await readRecord(paths).catch(() => "damaged" as const);
+  if (record === "damaged" || record?.spec.image !== undefined) await machine.images?.removeRoot(paths.id);
   if (!keepLogs) await rm(paths.logs, { recursive: true, force: true });
   // Delete the record last: until then a repeated remove can continue.
   await rm(paths.dir, { recursive: true, force: true });

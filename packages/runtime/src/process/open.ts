@@ -7,11 +7,13 @@ import { PloyzError } from "../error-codes.ts";
 import { checkAddress, checkNetwork } from "../network/addresses.ts";
 import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../network/apply.ts";
 import { networkFaults } from "../network/faults.ts";
-import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
+import type { InstanceSpec, InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
 import { checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
 import { openCgroups } from "./cgroup.ts";
 import { attachInside } from "./exec.ts";
 import { architecture, machineFacts } from "./host-facts.ts";
+import { completeRoot, userOf } from "./image-root.ts";
+import { type ImageFiles, withProgram } from "./images.ts";
 import { type Instances, inspectInstance, removeInstance, startInstance, stopInstance } from "./lifecycle.ts";
 import { readLogs } from "./log-files.ts";
 import { isComplete } from "./log-folder.ts";
@@ -47,6 +49,8 @@ export interface ProcessRuntimeOptions {
   readonly refuseRoot?: boolean;
   /** Folders that no workload may see, if they lie in /usr: nothing else of the machine is shown. */
   readonly hidden?: readonly string[];
+  /** Images of this machine as files. Without it an instance with an image is refused. */
+  readonly images?: ImageFiles;
 }
 
 /** Longest wait for the log of a program that has ended. */
@@ -71,6 +75,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     ),
     arch: architecture(arch()),
     refuseRoot: options.refuseRoot === true,
+    images: options.images,
     network: async () => {
       const network = await readNetwork(machine.layout);
       if (network !== undefined) return network;
@@ -116,9 +121,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     create: (spec) =>
       inTurn(spec.id, async () => {
         checkSpec(spec);
-        if (spec.image !== undefined)
-          throw invalid(spec.id, "image", "needs the docker runtime; a host process has a bundle");
-        if ((spec.entrypoint ?? []).length + (spec.command ?? []).length === 0)
+        if (spec.image === undefined && (spec.entrypoint ?? []).length + (spec.command ?? []).length === 0)
           throw invalid(spec.id, "command", "is empty");
         const paths = at(spec.id);
         const identity = instanceIdentity(spec);
@@ -127,10 +130,11 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
         if (record === undefined) {
           checkAddress(await machine.network(), spec.address);
           // Whatever would fail the start for the spec's sake fails here.
-          await instanceUser(spec);
           await checkMounts(spec);
+          const whole = spec.image === undefined ? spec : await fromImage(machine, spec, spec.image);
+          if (spec.image === undefined) await instanceUser(spec);
           await resetState(paths);
-          await writeRecord(paths, { version: 1, identity, spec });
+          await writeRecord(paths, { version: 1, identity, spec: whole });
         }
         return inspectInstance(machine, paths);
       }),
@@ -185,6 +189,13 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
         ).catch(() => {});
       yield* readLogs({ stdout, stderr }, logOptions);
     },
+    async ownerIn(id, image, user) {
+      const { images } = machine;
+      if (images === undefined) throw invalid(id, "image", WITHOUT_IMAGES);
+      const own = user ?? (await images.program(image)).user;
+      const { uid, gid } = await userOf(images, await images.root(id, image), { user: own || "0" });
+      return { uid, gid };
+    },
     attach: (id, argv, attachOptions = {}) => attachInside(machine, at(id), argv, attachOptions),
     exec: (...call) => execBy(runtime.attach, ...call),
     async stats(id) {
@@ -201,6 +212,9 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
       return stats;
     },
     async adopt() {
+      const known = new Set(await listIds(machine.layout));
+      for (const id of (await machine.images?.roots()) ?? [])
+        if (!known.has(id)) await machine.images?.removeRoot(id); // its instance was removed, or never made
       const adopted: string[] = [];
       const dead: string[] = [];
       for (const id of await listIds(machine.layout)) {
@@ -211,6 +225,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
           continue;
         }
         if (record === undefined) {
+          await machine.images?.removeRoot(id);
           await rm(dirname(paths.spec), { recursive: true, force: true }); // died within create: nothing was started
           continue;
         }
@@ -222,6 +237,25 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     },
   };
   return runtime;
+}
+
+const WITHOUT_IMAGES = "needs images, which this runtime was opened without";
+
+/** Makes the instance's copy of the image's files, and the spec whole. Without a record a copy is removed by `adopt`. */
+async function fromImage({ images }: Instances, spec: InstanceSpec, image: string): Promise<InstanceSpec> {
+  if (images === undefined) throw invalid(spec.id, "image", WITHOUT_IMAGES);
+  if (spec.bundle !== undefined) throw invalid(spec.id, "bundle", "excludes an image");
+  const program = await images.program(image);
+  const whole = checkSpec(withProgram(spec, program));
+  try {
+    const root = await images.root(spec.id, image);
+    await completeRoot(images, root, program);
+    await userOf(images, root, whole);
+    return whole;
+  } catch (error) {
+    await images.removeRoot(spec.id);
+    throw error;
+  }
 }
 
 /** Listed, so that it is seen and can be removed. */

@@ -167,7 +167,7 @@ test("a folder is mounted before the mounts inside it, after the runtime's own m
 });
 
 test("an image's root is taken as it is", async () => {
-  const config = await oci({ root: { kind: "image", path: "/tank/images/web" } });
+  const config = await oci({ root: { kind: "image", path: "/tank/images/web", entries: [], mounts: [] } });
   expect(config.root).toEqual({ path: "/tank/images/web", readonly: false });
   expect(config.mounts.some(({ destination }) => destination === "/usr")).toBe(false);
 });

@@ -4,6 +4,7 @@ import { PloyzError } from "../error-codes.ts";
 const NAMES = {
   runc: "runc",
   tini: "tini",
+  tiniStatic: "tini-static",
   emptyenv: "emptyenv",
   redirfd: "redirfd",
   supervise: "s6-supervise",

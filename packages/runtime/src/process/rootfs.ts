@@ -16,7 +16,13 @@ export interface OciMount {
  */
 export type Root =
   | { readonly kind: "machine"; readonly entries: readonly RootEntry[]; readonly mounts: readonly OciMount[] }
-  | { readonly kind: "image"; readonly path: string };
+  | {
+      readonly kind: "image";
+      readonly path: string;
+      /** Files of the instance's own, made in the empty folder and mounted over the image's. */
+      readonly entries: readonly RootEntry[];
+      readonly mounts: readonly OciMount[];
+    };
 
 /** Made in the empty folder, parents first. */
 export type RootEntry =
@@ -78,16 +84,25 @@ async function show(
   return { entries: [], mounts: [bind(target, path, "ro")] };
 }
 
-/** Names for the instance's own addresses, resolver and user. */
-function identityFiles(spec: InstanceSpec, user: User, passwd: string, group: string): readonly RootEntry[] {
+/** Names for the instance's own address and resolver: files of /etc. */
+export function networkFiles(
+  spec: InstanceSpec,
+): readonly { readonly name: string; readonly text: string }[] {
   const search = spec.dns.search.length === 0 ? "" : `search ${spec.dns.search.join(" ")}\n`;
+  return [
+    { name: "hosts", text: `127.0.0.1 localhost\n${spec.address} ${spec.hostname}\n` },
+    { name: "hostname", text: `${spec.hostname}\n` },
+    { name: "resolv.conf", text: `${search}nameserver ${spec.dns.server}\noptions ndots:1 timeout:2\n` },
+  ];
+}
+
+/** The same, and names for its user. */
+function identityFiles(spec: InstanceSpec, user: User, passwd: string, group: string): readonly RootEntry[] {
   const file = (name: string, text: string) => ({ path: `/etc/${name}`, kind: "file" as const, text });
   return [
     file("passwd", user.own ? renumbered(passwd, "nobody", [String(user.uid), String(user.gid)]) : passwd),
     file("group", user.own ? renumbered(group, "nogroup", [String(user.gid)]) : group),
-    file("hosts", `127.0.0.1 localhost\n${spec.address} ${spec.hostname}\n`),
-    file("hostname", `${spec.hostname}\n`),
-    file("resolv.conf", `${search}nameserver ${spec.dns.server}\noptions ndots:1 timeout:2\n`),
+    ...networkFiles(spec).map(({ name, text }) => file(name, text)),
   ];
 }
 

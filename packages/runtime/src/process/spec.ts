@@ -51,7 +51,7 @@ export function ociSpec(input: OciInput) {
     },
     root: { path: root.kind === "image" ? root.path : input.rootfs, readonly: root.kind === "machine" },
     hostname: spec.hostname,
-    mounts: [...(root.kind === "machine" ? root.mounts : []), ...ownMounts(spec, user), ...given(spec)],
+    mounts: [...mountsOf(root, ownMounts(spec, root, user)), ...given(spec)],
     linux: {
       namespaces: [...NAMESPACES.map((type) => ({ type })), { type: "network", path: input.netns }],
       cgroupsPath: input.cgroup,
@@ -69,10 +69,15 @@ function environment(spec: InstanceSpec, user: User): Readonly<Record<string, st
   return { PATH: DEFAULT_PATH, HOME: user.home, HOSTNAME: spec.hostname, ...spec.env };
 }
 
-function ownMounts(spec: InstanceSpec, user: User): readonly OciMount[] {
+const tmpfs = (destination: string, ...options: readonly string[]) =>
+  mount("tmpfs", "tmpfs", destination, "nosuid", "nodev", ...options);
+
+/** An image's root is there already, and only its /dev is filled. */
+const mountsOf = (root: Root, own: readonly OciMount[]): readonly OciMount[] =>
+  root.kind === "machine" ? [...root.mounts, ...own] : [...own, ...root.mounts];
+
+function ownMounts(spec: InstanceSpec, root: Root, user: User): readonly OciMount[] {
   const scratch = spec.resources?.memoryBytes ?? 1024 * MIB;
-  const tmpfs = (destination: string, ...options: readonly string[]) =>
-    mount("tmpfs", "tmpfs", destination, "nosuid", "nodev", ...options);
   return [
     mount("proc", "proc", "/proc", "nosuid", "nodev", "noexec"),
     mount("sysfs", "sysfs", "/sys", "ro", "nosuid", "nodev", "noexec"),
@@ -80,6 +85,13 @@ function ownMounts(spec: InstanceSpec, user: User): readonly OciMount[] {
     mount("devpts", "devpts", "/dev/pts", "newinstance", "ptmxmode=0666", "mode=0620", "nosuid", "noexec"),
     mount("mqueue", "mqueue", "/dev/mqueue", "nosuid", "nodev", "noexec"),
     tmpfs("/dev/shm", "noexec", "mode=1777", `size=${64 * MIB}`),
+    ...(root.kind === "image" ? [] : inMemory(user, scratch)),
+  ];
+}
+
+/** What an image has of its own. */
+function inMemory(user: User, scratch: number): readonly OciMount[] {
+  return [
     tmpfs("/run", "mode=0755", `uid=${user.uid}`, `gid=${user.gid}`, `size=${64 * MIB}`),
     tmpfs("/tmp", "mode=1777", `size=${scratch}`),
     tmpfs("/var/tmp", "mode=1777", `size=${scratch}`),

@@ -60,6 +60,39 @@ export function parseUser(user: string, passwd: string, group: string): User {
   };
 }
 
+/**
+ * By the image's own passwd(5) and group(5), as Docker does: `user`, `uid`, and either with `:group` or `:gid`. A number that passwd does not have is a
+ * user of group 0. @throws PloyzError `user_unknown`
+ */
+export function imageUser(user: string, passwd: string, group: string): User {
+  const [left = "", right, ...more] = user.split(":");
+  const accounts = table(passwd, 6);
+  const groups = table(group, 3);
+  const account =
+    accounts.find((fields) => fields[0] === left) ??
+    (NUMBER.test(left) ? accounts.find((fields) => fields[2] === left) : undefined);
+  const named = right === undefined ? undefined : groups.find((fields) => fields[0] === right)?.[2];
+  const gid = right === undefined ? (account?.[3] ?? "0") : (named ?? right);
+  const uid = account?.[2] ?? left;
+  // Above, the kernel takes -1 for "leave it as it is" (setresuid(2)), which is root.
+  const valid = [uid, gid].every((id) => NUMBER.test(id) && Number(id) <= HIGHEST_ID);
+  if (!valid || more.length > 0)
+    throw new PloyzError({
+      code: "user_unknown",
+      message: `there is no user ${JSON.stringify(user)} in the image`,
+      hint: "name an account of the image, or give uid:gid as numbers",
+    });
+  const member = (fields: readonly string[]) =>
+    account !== undefined && (fields[3] ?? "").split(",").includes(account[0] ?? "");
+  return {
+    ...{ uid: Number(uid), gid: Number(gid), home: account?.[5] || "/" },
+    groups: right === undefined ? groups.filter(member).map((fields) => Number(fields[2])) : [],
+  };
+}
+
+const HIGHEST_ID = 2 ** 31 - 1;
+const NUMBER = /^\d{1,10}$/;
+
 function table(text: string, columns: number): readonly (readonly string[])[] {
   return text
     .split("\n")

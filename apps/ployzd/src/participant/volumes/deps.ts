@@ -13,7 +13,7 @@ import type { Storage } from "./storage.ts";
 export interface VolumeDeps {
   readonly self: string;
   readonly storage: Storage;
-  readonly runtime: Pick<Runtime, "kind" | "list" | "images">;
+  readonly runtime: Pick<Runtime, "kind" | "list" | "images" | "ownerIn">;
   readonly retention: Retention;
   /** Serialises work on one volume, including an instance's start on it. */
   inTurn<T>(id: string, task: () => Promise<T>): Promise<T>;

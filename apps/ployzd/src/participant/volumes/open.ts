@@ -21,7 +21,7 @@ export function instanceVolumes(deps: VolumeDeps, mounts: string): InstanceVolum
   return {
     path: (id) => contentOf({ mounts }, id),
     use: ({ id, volumes = [], ...start }, task) =>
-      withVolumes(deps, { id, volumes, owner: () => ownerOf(deps.runtime, start) }, task),
+      withVolumes(deps, { id, volumes, owner: () => ownerOf(deps.runtime, { id, ...start }) }, task),
     remountedAt: (id) => deps.storage.remountedAt(id),
   };
 }

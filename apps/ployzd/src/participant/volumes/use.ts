@@ -53,11 +53,13 @@ async function giveTo(folder: string, owner: () => Promise<Owner | undefined>): 
   if (user !== undefined) await chown(folder, user.uid, user.gid);
 }
 
-/** The owner of an empty volume. Root for a container whose user only its image can resolve; the image must handle that. */
+/** The owner of an empty volume. With Docker root for a container whose user only its image can resolve; the image must handle that. */
 export async function ownerOf(
-  runtime: Pick<Runtime, "kind" | "images">,
-  start: Pick<InstanceStart, "user" | "image">,
+  runtime: Pick<Runtime, "kind" | "images" | "ownerIn">,
+  start: Pick<InstanceStart, "id" | "user" | "image">,
 ): Promise<Owner | undefined> {
+  if (start.image !== undefined && runtime.ownerIn !== undefined)
+    return runtime.ownerIn(start.id, start.image.digest, start.user);
   if (runtime.kind === "process") return resolveUser(start.user ?? "nobody");
   const digest = start.image?.digest;
   const image = digest === undefined ? undefined : await runtime.images?.resolve(digest);

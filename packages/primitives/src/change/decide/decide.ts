@@ -41,7 +41,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     const previous = own(committed?.services, name);
     const restarted = desired.restarts?.includes(name) === true;
     const old = (committed?.instances ?? []).filter((instance) => instance.service === name);
-    const needs = next && boundNeeds(name, next.spec, desired, volumes);
+    const needs = next && boundNeeds(name, next.spec, desired, { volumes, content: facts.content });
     const keep =
       next && needs && runs(next) && !restarted
         ? old.filter(
@@ -104,7 +104,13 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
     return { ...base, next, keep: stay, start, retire: going };
   });
 
-  const jobs = decideJobs(desired, services, committed?.jobs ?? {}, hosts, refusals);
+  const jobs = decideJobs(
+    desired,
+    services,
+    { committed: committed?.jobs ?? {}, content: facts.content },
+    hosts,
+    refusals,
+  );
   const decided = volumes.decisions();
   const touched = new Set(
     services.flatMap(({ next, start }) => (start.length > 0 ? Object.keys(next?.spec.volumes ?? {}) : [])),

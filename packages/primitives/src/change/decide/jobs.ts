@@ -1,6 +1,7 @@
 import type { Refusal } from "../../engine/types.ts";
 import { instanceRevision } from "../../manifest/revision.ts";
 import { own } from "../../model/own.ts";
+import type { ChangeFacts } from "../observe/facts.ts";
 import type { JobDecision, ServiceDecision } from "./decision.ts";
 import type { Desired } from "./desired.ts";
 import { type Host, needsOf, noFit, place } from "./place.ts";
@@ -9,7 +10,13 @@ import { type Host, needsOf, noFit, place } from "./place.ts";
 export function decideJobs(
   desired: Desired,
   services: readonly ServiceDecision[],
-  committed: Readonly<Record<string, { readonly revision: string }>>,
+  {
+    committed,
+    content,
+  }: {
+    readonly committed: Readonly<Record<string, { readonly revision: string }>>;
+    readonly content: ChangeFacts["content"];
+  },
   hosts: readonly Host[],
   refusals: Refusal[],
 ): readonly JobDecision[] {
@@ -34,7 +41,7 @@ export function decideJobs(
           ? "changed"
           : cause && `${cause} changed`;
     if (why === undefined) return { name, next };
-    const placed = place(needsOf(spec), [{ slot: 1 }], [], hosts);
+    const placed = place(needsOf(spec, content), [{ slot: 1 }], [], hosts);
     if (!placed.ok) {
       refusals.push(noFit(`jobs.${name}`, 1, placed));
       return { name, next };

@@ -1,5 +1,6 @@
 import type { ServiceSpec } from "../../model/commit.ts";
 import { own } from "../../model/own.ts";
+import type { ChangeFacts } from "../observe/facts.ts";
 import type { Desired } from "./desired.ts";
 import { type Needs, needsOf } from "./place.ts";
 import type { VolumePlan } from "./volumes.ts";
@@ -12,11 +13,11 @@ export function boundNeeds(
   name: string,
   spec: ServiceSpec,
   { pins, avoid }: Pick<Desired, "pins" | "avoid">,
-  volumes: VolumePlan,
+  { volumes, content }: { readonly volumes: VolumePlan; readonly content: ChangeFacts["content"] },
 ): Needs {
   const pin = own(pins, name);
   return {
-    ...needsOf(spec),
+    ...needsOf(spec, content),
     avoid,
     get only() {
       const bound = Object.keys(spec.volumes).flatMap((volume) => {

@@ -3,12 +3,14 @@ import { expect, test } from "vitest";
 import { type Host, type Needs, place, type SlotDemand } from "./place.ts";
 
 const GIB = 2 ** 30;
-const needs: Needs = { runtime: "docker", constraints: undefined, memoryBytes: 0, cpus: 0 };
+const needs: Needs = { kind: "image", constraints: undefined, memoryBytes: 0, cpus: 0 };
 
 function host(id: string, more: Partial<Host> = {}): Host {
   return {
     id,
     runtime: "docker",
+    images: true,
+    arch: "amd64",
     region: undefined,
     az: undefined,
     unreachable: undefined,
@@ -47,15 +49,11 @@ test.each([
   ["process", "00", true],
   ["process", "1000:0", false],
 ] as const)("a machine that refuses root, %s, user %s: refused %s", (runtime, user, refused) => {
-  const placed = place(
-    { ...needs, runtime, user },
-    slots(1),
-    [],
-    [host("m1", { runtime, refuses: ["root"] })],
-  );
+  const kind = runtime === "docker" ? "image" : "bundle";
+  const placed = place({ ...needs, kind, user }, slots(1), [], [host("m1", { runtime, refuses: ["root"] })]);
   expect(placed.ok).toBe(!refused);
   expect(JSON.stringify(placed).includes("policy.refuse")).toBe(refused);
-  expect(place({ ...needs, runtime, user }, slots(1), [], [host("m1", { runtime })]).ok).toBe(true);
+  expect(place({ ...needs, kind, user }, slots(1), [], [host("m1", { runtime })]).ok).toBe(true);
 });
 
 test("the reason comes with each machine when none fits", () => {
@@ -63,14 +61,14 @@ test("the reason comes with each machine when none fits", () => {
     host("m1", { closed: "draining" }),
     host("m2", { memoryFreeBytes: 100 * 2 ** 20 }),
     host("m3", { unreachable: "no answer within 3000 ms" }),
-    host("m4", { runtime: "process" }),
+    host("m4", { runtime: "process", images: false }),
     host("m5", { region: "us" }),
     host("m6", { cpus: 1 }),
     host("m7", { addressesFree: 0 }),
   ];
   const machines = ["m1", "m2", "m3", "m4", "m6", "m7"];
   const placed = place(
-    { runtime: "docker", constraints: { machines }, memoryBytes: 256 * 2 ** 20, cpus: 1.5 },
+    { kind: "image", constraints: { machines }, memoryBytes: 256 * 2 ** 20, cpus: 1.5 },
     slots(1),
     [],
     hosts,
@@ -121,7 +119,7 @@ const anyHosts = fc
   .chain((count) => fc.tuple(...Array.from({ length: count }, (_, i) => anyHost(i))));
 
 const anyNeeds: fc.Arbitrary<Needs> = fc.record({
-  runtime: fc.constantFrom("docker" as const, "process" as const),
+  kind: fc.constantFrom("image" as const, "bundle" as const),
   constraints: fc.constantFrom(undefined, { region: "eu" }, { az: "a" }, { machines: ["m0", "m3"] }),
   memoryBytes: fc.integer({ min: 0, max: 8 }).map((gib) => gib * GIB),
   cpus: fc.constant(0),
@@ -138,7 +136,8 @@ test("placement never breaks a constraint, overbooks memory or lands on a leavin
       for (const machine of placed.machines.values()) used.set(machine, (used.get(machine) ?? 0) + 1);
       for (const [machine, times] of used) {
         const one = before.get(machine);
-        expect(one).toMatchObject({ unreachable: undefined, closed: undefined, runtime: wanted.runtime });
+        expect(one).toMatchObject({ unreachable: undefined, closed: undefined });
+        expect(wanted.kind === "image" ? one?.images : one?.runtime === "process").toBe(true);
         expect(times * wanted.memoryBytes).toBeLessThanOrEqual(one?.memoryFreeBytes ?? 0);
         if (wanted.constraints && "region" in wanted.constraints)
           expect(one?.region).toBe(wanted.constraints.region);
@@ -169,4 +168,22 @@ test("a replacement stays where its predecessor was when that keeps the spread",
   const demands = [1, 2, 3].map((slot) => ({ slot, prefer: `m${4 - slot}` }));
   const placed = place(needs, demands, [], [host("m1"), host("m2", { instances: 9 }), host("m3")]);
   expect(placed.ok && Object.fromEntries(placed.machines)).toEqual({ 1: "m3", 2: "m2", 3: "m1" });
+});
+
+test("an image goes to machines of its architecture, and a constraint names one", () => {
+  const hosts = [host("m1"), host("m2", { arch: "arm64" }), host("m3", { arch: undefined })];
+  const image = place({ ...needs, imageArch: "arm64" }, slots(2), [], hosts.slice(0, 2));
+  expect(image.ok && [...image.machines.values()]).toEqual(["m2", "m2"]);
+  const none = place({ ...needs, imageArch: "arm64" }, slots(1), [], hosts.slice(0, 1));
+  expect(none).toMatchObject({ reasons: [{ reason: "is amd64, and the image is for arm64" }] });
+  const both = place({ ...needs, constraints: { arch: "arm64" } }, slots(1), [], hosts.slice(0, 1));
+  expect(both).toMatchObject({ reasons: [{ reason: "is amd64, not arm64" }] });
+});
+
+test("a process machine takes images and bundles, Docker only images", () => {
+  const hosts = [host("m1"), host("m2", { runtime: "process" })];
+  const bundle = place({ ...needs, kind: "bundle" }, slots(2), [], hosts);
+  expect(bundle.ok && [...bundle.machines.values()]).toEqual(["m2", "m2"]);
+  const image = place(needs, slots(2), [], hosts);
+  expect(image.ok && [...image.machines.values()].sort()).toEqual(["m1", "m2"]);
 });

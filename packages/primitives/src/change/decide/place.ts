@@ -2,12 +2,16 @@ import type { Refusal } from "../../engine/types.ts";
 import type { JobSpec, ServiceSpec } from "../../model/commit.ts";
 import type { MachineRecord } from "../../model/machine.ts";
 import { mayBeRoot } from "../../model/rights.ts";
-import type { MachineFact } from "../observe/facts.ts";
+import type { Found, MachineFact } from "../observe/facts.ts";
 
 /** A machine as placement sees it; `instances` and `memoryFreeBytes` include the placements so far. */
 export type Host = {
   readonly id: string;
   readonly runtime: "docker" | "process";
+  /** Whether it runs images: Docker does, and the process runtime where its observation says so. */
+  readonly images: boolean;
+  /** Absent: it does not answer. */
+  readonly arch: string | undefined;
   readonly region: string | undefined;
   readonly az: string | undefined;
   /** Why it does not answer; absent: it does. */
@@ -27,8 +31,10 @@ export type Host = {
 
 /** The needs of an instance. */
 export type Needs = {
-  readonly runtime: "docker" | "process";
+  readonly kind: "image" | "bundle" | "any";
   readonly constraints: ServiceSpec["constraints"];
+  /** The architecture of its image, where that is known. */
+  readonly imageArch?: string | undefined;
   readonly memoryBytes: number;
   /** The share of CPUs that it is limited to; 0: not limited. */
   readonly cpus: number;
@@ -55,9 +61,11 @@ export type Placed =
   | { readonly ok: true; readonly machines: ReadonlyMap<number, string> }
   | { readonly ok: false; readonly slot: number; readonly reasons: readonly Unfit[] };
 
-export function needsOf(spec: ServiceSpec | JobSpec): Needs {
+/** `content`: the facts about its image. */
+export function needsOf(spec: ServiceSpec | JobSpec, content?: ReadonlyMap<string, Found>): Needs {
   return {
-    runtime: spec.bundle === undefined ? "docker" : "process",
+    imageArch: content?.get(spec.image?.digest ?? "")?.arch,
+    kind: spec.bundle === undefined ? "image" : "bundle",
     constraints: spec.constraints,
     memoryBytes: spec.resources?.memoryBytes ?? 0,
     cpus: spec.resources?.cpus ?? 0,
@@ -70,6 +78,8 @@ export function hostsOf(machines: readonly MachineFact[]): readonly Host[] {
   return machines.map(({ record, observation, error }) => ({
     id: record.id,
     runtime: observation?.runtime ?? record.runtime,
+    images: (observation?.runtime ?? record.runtime) === "docker" || observation?.images === true,
+    arch: observation?.arch,
     region: record.region,
     az: record.az,
     unreachable: observation === undefined ? (error?.message ?? "it does not answer") : undefined,
@@ -94,13 +104,15 @@ function closedOf(state: MachineRecord["state"], drains = false): Host["closed"]
 
 /** Why an instance may never be on this machine, whatever its state now; `undefined` when it may. */
 export function excluded(needs: Needs, host: Host): string | undefined {
-  const { region, az, machines } = needs.constraints ?? {};
+  const { region, az, machines, arch } = needs.constraints ?? {};
   if (needs.avoid?.includes(host.id)) return "it is being drained";
   if (needs.only !== undefined && needs.only.machine !== host.id) return needs.only.why;
   if (machines !== undefined && !machines.includes(host.id))
     return "not among the machines it is constrained to";
   if (region !== undefined && host.region !== region) return `not in region ${region}`;
   if (az !== undefined && host.az !== az) return `not in zone ${az}`;
+  if (arch !== undefined && host.arch !== undefined && host.arch !== arch)
+    return `is ${host.arch}, not ${arch}`;
   return undefined;
 }
 
@@ -109,16 +121,17 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
   const never = excluded(needs, host);
   if (never !== undefined) return never;
   if (host.unreachable !== undefined) return `unreachable: ${host.unreachable}`;
-  if (host.runtime !== needs.runtime)
-    return needs.runtime === "docker"
-      ? "runs host processes, and an image needs Docker"
-      : "runs Docker, and a bundle needs the process runtime";
+  if (needs.kind === "bundle" && host.runtime === "docker")
+    return "runs Docker, and a bundle needs the process runtime";
+  if (needs.kind === "image" && !host.images) return "runs host processes, and an image needs Docker";
+  if (needs.imageArch !== undefined && host.arch !== undefined && host.arch !== needs.imageArch)
+    return `is ${host.arch}, and the image is for ${needs.imageArch}`;
   if (host.closed !== undefined) return host.closed === "standby" ? "on standby" : "draining";
   // The engine refuses a limit above what the machine has.
-  if (needs.runtime === "docker" && needs.cpus > host.cpus)
+  if (host.runtime === "docker" && needs.cpus > host.cpus)
     return `has ${host.cpus} CPUs, ${needs.cpus} needed`;
-  if (host.refuses.includes("root") && mayBeRoot(needs.runtime, needs.user))
-    return needs.runtime === "docker" && needs.user === undefined
+  if (host.refuses.includes("root") && needs.kind !== "any" && mayBeRoot(needs.kind, needs.user))
+    return needs.kind === "image" && needs.user === undefined
       ? "refuses root (policy.refuse), and an image may run as root: set user to a number"
       : `refuses root (policy.refuse), and user is ${JSON.stringify(needs.user)}`;
   if (host.addressesFree <= 0) return "no address of its subnet is free";

@@ -3,6 +3,7 @@ import { checkProgram } from "../../manifest/bounds.ts";
 import type { Commit, EnvValue, Instance, JobSpec, SecretRef, ServiceSpec } from "../../model/commit.ts";
 import { own } from "../../model/own.ts";
 import { type SecretRecord, secretKey } from "../../model/secret.ts";
+import type { InstanceStart } from "../../participant/commands.ts";
 import type { ChangeFacts, SecretFact } from "../observe/facts.ts";
 import type { Desired } from "./desired.ts";
 
@@ -55,7 +56,12 @@ export function secretScope(
         ];
       });
       if (missing.length > 0) return missing;
-      return checkProgram(at.split("."), spec.command ?? [], spec.env, Object.fromEntries(sizes));
+      return checkProgram(
+        at.split("."),
+        [...(spec.entrypoint ?? []), ...(spec.command ?? [])],
+        spec.env,
+        Object.fromEntries(sizes),
+      );
     },
     basis: (used) => {
       const keys = new Set(used.flatMap((one) => Object.values(one).map(secretKey)));
@@ -87,7 +93,7 @@ export const secretsIn = (env: Readonly<Record<string, EnvValue>>): readonly (re
   );
 
 /** Variables with a plain value. */
-export const plainEnv = (env: Readonly<Record<string, EnvValue>>): Readonly<Record<string, string>> =>
+const plainEnv = (env: Readonly<Record<string, EnvValue>>): Readonly<Record<string, string>> =>
   Object.fromEntries(
     Object.entries(env).flatMap(([variable, value]) =>
       typeof value === "string" ? [[variable, value]] : [],
@@ -143,3 +149,17 @@ function findSecret(
   }
   return withheld === undefined ? {} : { withheld };
 }
+
+/** The part of a spec that becomes the program of an instance. */
+export const programIn = ({
+  entrypoint,
+  command,
+  env,
+}: Pick<ServiceSpec, "entrypoint" | "command" | "env">): Pick<
+  InstanceStart,
+  "entrypoint" | "command" | "env"
+> => ({
+  ...(entrypoint !== undefined && { entrypoint }),
+  ...(command !== undefined && { command }),
+  env: plainEnv(env),
+});

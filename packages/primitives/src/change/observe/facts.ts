@@ -9,6 +9,8 @@ import type { SecretRecord } from "../../model/secret.ts";
 export type Found = {
   /** The digest that machines would run. Absent: nothing can be planned with it. */
   readonly digest?: string;
+  /** Of an image, where machines or its registry know it: `amd64` or `arm64`. */
+  readonly arch?: string;
   /** Machines that have it, or whose registry does; sorted. None: it cannot be shipped now. */
   readonly holders: readonly string[];
   /** Machines without it, and why. */

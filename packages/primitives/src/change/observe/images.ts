@@ -16,6 +16,7 @@ type Answer = {
   readonly machine: string;
   readonly digest?: string;
   readonly at?: string;
+  readonly arch?: string;
   readonly reason: string;
   readonly code?: string;
 };
@@ -68,7 +69,7 @@ export async function findDigests(
 
 const searchOf = (answering: readonly MachineFact[], lookup: Lookup): Search => ({
   hosts: answering
-    .filter(({ observation }) => observation?.runtime === "docker")
+    .filter(({ observation }) => observation?.runtime === "docker" || observation?.images === true)
     .map(({ record }) => record.id),
   resolve: resolveWith(lookup),
 });
@@ -81,7 +82,11 @@ const resolveWith =
       const args = { ...what, pull: mode };
       const image = await ask(() => machines.call(machine, "image.resolve", args, { ...limits, signal }));
       if (image === null) return { machine, reason: mode === "never" ? "not there" : "not in the registry" };
-      return { machine, digest: image.digest, ...(image.at !== undefined && { at: image.at }), reason: "" };
+      return {
+        ...{ machine, digest: image.digest, reason: "" },
+        ...(image.at !== undefined && { at: image.at }),
+        ...(image.arch !== undefined && { arch: image.arch }),
+      };
     } catch (error) {
       signal.throwIfAborted();
       const { code, message } = errorBody(error);
@@ -119,9 +124,10 @@ async function findTag(
       return { ...queried, tried: [...tried, ...queried.tried] };
     return { ...(await withoutTag(ref, committed, search)), tried: [...tried, ...queried.tried] };
   }
-  const at = has.find((one) => one.digest === digest)?.at;
+  const { at, arch } = has.find((one) => one.digest === digest) ?? {};
   return {
     digest,
+    ...(arch !== undefined && { arch }),
     holders: has.filter((holder) => holder.digest === digest).map(({ machine }) => machine),
     tried,
     ...(at !== undefined && { at }),
@@ -129,6 +135,12 @@ async function findTag(
       warning: `image ${ref} differs between machines; using ${at === undefined ? "the digest that is new since the last commit" : "the newest one"}: ${digest}`,
     }),
   };
+}
+
+/** Of the first answer that knows it. */
+function archOf(answers: readonly Answer[]): { readonly arch?: string } {
+  const arch = answers.find((one) => one.arch !== undefined)?.arch;
+  return arch === undefined ? {} : { arch };
 }
 
 const NOT_TRIED: Found = { holders: [], tried: [] };
@@ -145,7 +157,7 @@ async function withoutTag(ref: string, committed: string, { hosts, resolve }: Se
   const answers = await Promise.all(hosts.map((machine) => resolve(machine, "never", { ref: committed })));
   const holders = answers.flatMap(({ machine, digest }) => (digest === undefined ? [] : [machine]));
   return {
-    ...{ digest: committed, holders, tried: [] },
+    ...{ digest: committed, holders, tried: [], ...archOf(answers) },
     ...(holders.length > 0 && {
       warning: `image ${ref} cannot be resolved; using the committed digest ${committed}`,
     }),
@@ -157,7 +169,7 @@ async function findDigest(digest: string, name: string, search: Search): Promise
   const answers = await Promise.all(hosts.map((machine) => resolve(machine, "never", { ref: digest })));
   const holders = answers.flatMap((one) => (one.digest === undefined ? [] : [one.machine]));
   const tried = answers.filter((one) => one.digest === undefined);
-  if (holders.length > 0) return { digest, holders, tried };
+  if (holders.length > 0) return { digest, holders, tried, ...archOf(answers) };
   const queried = await fromRegistry({ ref: digest, name }, "missing", search);
   return { ...queried, digest, tried: [...tried, ...queried.tried] };
 }
@@ -172,7 +184,7 @@ async function fromRegistry(
     const answer = await resolve(machine, mode, what);
     if (answer.digest !== undefined) {
       const at = answer.at === undefined || what.name !== undefined ? {} : { at: answer.at };
-      return { digest: answer.digest, holders: [machine], tried, registry: true, ...at };
+      return { digest: answer.digest, holders: [machine], tried, registry: true, ...at, ...archOf([answer]) };
     }
     tried.push(answer);
   }

@@ -1,5 +1,5 @@
 import { bytesOf } from "../../model/limits.ts";
-import { plainEnv } from "../decide/secrets.ts";
+import { programIn } from "../decide/secrets.ts";
 import type { ChangeKinds } from "../steps/kinds.ts";
 import { type Candidate, hasSecrets } from "./candidate.ts";
 
@@ -8,8 +8,10 @@ const INLINE_BYTES = 1024 * 1024;
 
 /** Whether each start may repeat its command and environment; else it reads them in the plan's summary. */
 export const isSmall = (candidates: readonly Candidate[]): boolean =>
-  candidates.reduce((sum, { spec }) => sum + bytesOf(JSON.stringify([spec.command, spec.env])), 0) <=
-  INLINE_BYTES;
+  candidates.reduce(
+    (sum, { spec }) => sum + bytesOf(JSON.stringify([spec.entrypoint, spec.command, spec.env])),
+    0,
+  ) <= INLINE_BYTES;
 
 export function startArgs(
   candidate: Candidate,
@@ -28,10 +30,12 @@ export function startArgs(
     kind,
     ...(spec.image !== undefined && { image: spec.image }),
     ...(spec.bundle !== undefined && { bundle: spec.bundle }),
-    ...(inline && { ...(spec.command !== undefined && { command: spec.command }), env: plainEnv(spec.env) }),
+    ...(inline && programIn(spec)),
     ...(hasSecrets(candidate) && { secrets }),
     ...(spec.user !== undefined && { user: spec.user }),
     ...(spec.resources !== undefined && { resources: spec.resources }),
+    ...(spec.workingDir !== undefined && { workingDir: spec.workingDir }),
+    ...(spec.stopSignal !== undefined && { stopSignal: spec.stopSignal }),
     stopGraceMs: spec.stopGraceMs,
     ...(volumes.length > 0 && { volumes }),
   };

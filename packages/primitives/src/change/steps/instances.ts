@@ -3,7 +3,7 @@ import type { Commit, Readiness } from "../../model/commit.ts";
 import type { Json } from "../../model/json.ts";
 import { own } from "../../model/own.ts";
 import type { InstanceStart } from "../../participant/commands.ts";
-import { plainEnv } from "../decide/secrets.ts";
+import { programIn } from "../decide/secrets.ts";
 import { candidateSteps } from "./candidates.ts";
 import type { ChangeKinds } from "./kinds.ts";
 import { PUBLISH, publishHead } from "./publish.ts";
@@ -175,12 +175,11 @@ type Specs = Pick<Commit, "services" | "jobs">;
 function programOf(
   { env, kind, service }: ChangeKinds["start"]["args"]["instance"],
   { services, jobs }: Specs,
-): Pick<InstanceStart, "env" | "command"> {
+): Pick<InstanceStart, "env" | "entrypoint" | "command"> {
   if (env !== undefined) return { env };
   const found = kind === "job" ? own(jobs, service) : own(services, service);
   if (found === undefined) throw new Error(`the plan has no ${kind} ${service}`);
-  const { command } = found.spec;
-  return { env: plainEnv(found.spec.env), ...(command && { command }) };
+  return programIn(found.spec);
 }
 
 function describe(ready: Readiness): string {
