@@ -31,7 +31,11 @@ export function imageFiles(unpacked: UnpackedImages, available: () => boolean): 
       const chain = await unpacked.unpack(image, { signal: AbortSignal.timeout(UNPACK_MS) });
       return layers.root(id, chain);
     },
-    roots: async () => (available() ? (await layers.roots()).map(({ id }) => id) : []),
+    async roots() {
+      // A sweep that is not possible now, such as on a full pool, must not keep instances from running.
+      const roots = available() ? await layers.roots().catch(() => []) : [];
+      return roots.map(({ id }) => id);
+    },
     removeRoot: (id) => layers.removeRoot(id),
     within: (root, path) => within(root, path, { follow: true }),
   };
