@@ -62,3 +62,27 @@ it("a detached run outlives its caller and the daemon, is listed, and is stopped
   expect(await runs()).toEqual([]);
   expect(await logs("prod", "--instance", id)).toContain("begun");
 });
+
+it("a lost connection leaves a run, ends it with --rm, and always one with input", async () => {
+  const lose = async (flags: string) => {
+    const pid = (
+      await sh(
+        1,
+        `sleep 600 2>/dev/null | ployzctl run ${flags} prod/web -- sleep 500 >/dev/null 2>&1 & echo $!`,
+      )
+    ).stdout.trim();
+    await waitFor("the run", async () => ((await runs()).length === 1 ? true : undefined), {
+      timeoutMs: 60_000,
+    });
+    await sh(1, `kill -9 ${pid}`);
+  };
+  await lose("");
+  const [left] = await runs();
+  await cluster.ctl(1, ["run", "stop", left?.id ?? ""]);
+  await lose("--rm");
+  await none();
+  await lose("-i");
+  await none();
+  for (const i of [1, 2])
+    expect((await sh(i, "ls -A /var/lib/ployz/runs; pgrep -fc '[s]leep 500'")).stdout.trim()).toBe("0");
+});

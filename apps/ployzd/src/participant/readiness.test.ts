@@ -10,7 +10,9 @@ function runtimeWith(...results: readonly (Partial<ExecResult> | Error)[]) {
     async *logs() {
       yield { time: "", stream: "stdout", line: "still starting" };
     },
-    async exec(_id, argv) {
+    async exec(_id, argv, { timeoutMs = 0 } = {}) {
+      // A program is started with a whole number of milliseconds only.
+      expect(Number.isInteger(timeoutMs) && timeoutMs > 0).toBe(true);
       const result = results[Math.min(ran.length, results.length - 1)];
       ran.push(argv);
       if (result instanceof Error) throw result;

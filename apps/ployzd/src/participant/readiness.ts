@@ -127,7 +127,7 @@ async function askProgram(
   const name = argv.join(" ").slice(0, 60);
   try {
     const { exitCode, stdout, stderr } = await runtime.exec(id, argv, {
-      ...{ signal, timeoutMs: Math.max(1, Math.min(PROGRAM_MS, ms)) },
+      ...{ signal, timeoutMs: Math.max(1, Math.floor(Math.min(PROGRAM_MS, ms))) },
     });
     const [said = ""] = `${stderr}\n${stdout}`.trim().split("\n");
     return exitCode === 0
