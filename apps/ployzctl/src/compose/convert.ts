@@ -3,6 +3,7 @@ import type { Variables } from "../manifest/interpolate.ts";
 import { checkShape, parseYaml, withVariables } from "./read.ts";
 import { composeError, openReport, type Report } from "./report.ts";
 import { convertService } from "./service.ts";
+import { scalarText } from "./words.ts";
 
 const TOP: Readonly<Record<string, string>> = {
   configs: "put the files into the image or a bundle",
@@ -80,7 +81,7 @@ function convertVolumes(
   for (const [name, volume] of Object.entries(isTable(value) ? value : {})) {
     const { driver, ...rest } = isTable(volume) ? volume : {};
     if (driver !== undefined && driver !== "local")
-      report.add(["volumes", name, "driver"], `${String(driver)} is not supported`, "leave it out");
+      report.add(["volumes", name, "driver"], `${scalarText(driver)} is not supported`, "leave it out");
     for (const key of Object.keys(rest))
       if (key !== "x-ployz") report.add(["volumes", name, key], "is not supported", "leave it out");
     const users = services.filter(([, service]) => isTable(service.volumes) && name in service.volumes);

@@ -1,4 +1,5 @@
 import type { ComposePath, Report } from "./report.ts";
+import { scalarText } from "./words.ts";
 
 export interface Published {
   readonly ports: Record<string, number>;
@@ -79,10 +80,10 @@ function long(
   if (mode !== undefined && mode !== "ingress")
     return report.add(
       [...path, "mode"],
-      `${String(mode)} is not supported`,
+      `${scalarText(mode)} is not supported`,
       "use ingress: every gateway listens",
     );
-  const text = published === undefined ? {} : { published: String(published) };
+  const text = published === undefined ? {} : { published: scalarText(published) };
   return one({ target: String(target), ...text, protocol: String(protocol) }, path, report);
 }
 

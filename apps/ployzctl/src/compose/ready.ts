@@ -1,6 +1,6 @@
 import { durationMs } from "./durations.ts";
 import type { ComposePath, Report } from "./report.ts";
-import { shellWords } from "./words.ts";
+import { scalarText, shellWords } from "./words.ts";
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -49,7 +49,7 @@ export function convertCommand(
 ): readonly string[] | undefined {
   if (value === undefined || value === null) return undefined;
   if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(String);
-  const words = shellWords(String(value));
+  const words = shellWords(scalarText(value));
   if (words === undefined) return report.add(at, "has an open quote", "write it as a list of words");
   return words.length === 0 ? undefined : words;
 }

@@ -5,6 +5,7 @@ import { convertMounts } from "./mounts.ts";
 import { convertPorts } from "./ports.ts";
 import { convertCommand, convertHealthcheck } from "./ready.ts";
 import type { ComposePath, Report } from "./report.ts";
+import { scalarText } from "./words.ts";
 
 /** Keys that the conversion reads. */
 const SUPPORTED = [
@@ -49,7 +50,7 @@ export function convertService(
     ...(command !== undefined && { command }),
     ...environment(service.environment, [...at, "environment"], report),
     ...envFiles(service.env_file, [...at, "env_file"], report),
-    ...(service.user !== undefined && { user: String(service.user) }),
+    ...(service.user !== undefined && { user: scalarText(service.user) }),
     ...(graceMs !== undefined && { stop_grace: `${Math.round(graceMs)}ms` }),
     ...(after.length > 0 && { after }),
     ...resources(service, at, report),
@@ -99,7 +100,7 @@ function environment(value: unknown, at: ComposePath, report: Report): Table {
   for (const { name, value: one, at: where } of entries) {
     if (one === null || one === undefined)
       report.add([...at, where], `${name} has no value`, "give it one, or put it into a file: env_file");
-    else env[name] = String(one);
+    else env[name] = scalarText(one);
   }
   return Object.keys(env).length > 0 ? { env } : {};
 }
@@ -147,7 +148,7 @@ function checkRestart(
   if (!job && (value === "always" || value === "unless-stopped")) return;
   report.add(
     at,
-    `${String(value)} is not supported`,
+    `${scalarText(value)} is not supported`,
     job
       ? "leave it out: a job runs once"
       : "use always: a service is restarted. A program that runs once is a job: let another service depend on it by service_completed_successfully",
@@ -170,7 +171,7 @@ function resources(service: Table, at: ComposePath, report: Report): Table {
   if (memory !== undefined && size === undefined)
     report.add(
       [...at, limits.memory === undefined ? "mem_limit" : "deploy"],
-      `${String(memory)} is not a size`,
+      `${scalarText(memory)} is not a size`,
       "for example 256M",
     );
   const found = {
@@ -206,7 +207,7 @@ function replicas(service: Table, at: ComposePath, report: Report): Table {
       );
   const count = deploy.replicas ?? service.scale;
   if (deploy.mode !== undefined && deploy.mode !== "replicated" && deploy.mode !== "global")
-    report.add([...path, "mode"], `${String(deploy.mode)} is not supported`, "replicated or global");
+    report.add([...path, "mode"], `${scalarText(deploy.mode)} is not supported`, "replicated or global");
   return {
     ...(deploy.mode === "global"
       ? { placement: "every-machine" }

@@ -22,3 +22,7 @@ export function shellWords(line: string): readonly string[] | undefined {
   if (quote !== undefined) return undefined;
   return word === undefined ? words : [...words, word];
 }
+
+/** A value of YAML as it would be written in a command or a variable. */
+export const scalarText = (value: unknown): string =>
+  typeof value === "string" ? value : (JSON.stringify(value) ?? "");

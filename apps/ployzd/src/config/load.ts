@@ -109,7 +109,7 @@ export function parseConfig(text: string, path: string): ConfigFile {
     if (error.keyword === "pattern")
       return `${field}: ${given} must be ${shapeOf(String(error.params.pattern))}`;
     if (error.keyword === "anyOf")
-      return `${field}: ${given} is neither ${/listen$/.test(field) ? "off nor an IPv4 address and port such as 127.0.0.1:9464" : "docker nor process"}`;
+      return `${field}: ${given} is neither ${field.endsWith("listen") ? "off nor an IPv4 address and port such as 127.0.0.1:9464" : "docker nor process"}`;
     return `${field}: ${error.message ?? "is wrong"}, and is ${given}`;
   });
   throw invalid(problems);

@@ -137,7 +137,13 @@ export function openRuns(deps: RunDeps): Runs {
         argv,
         terminal === undefined ? {} : { terminal, env: { TERM: term } },
       );
-      const done = attached.done.finally(() => end(run).catch(deps.log));
+      const done = (async () => {
+        try {
+          return await attached.done;
+        } finally {
+          await end(run).catch(deps.log);
+        }
+      })();
       done.catch(() => {});
       return {
         ...attached,
@@ -204,7 +210,7 @@ export function openRuns(deps: RunDeps): Runs {
   }
 
   function supervise(id: string): void {
-    runtime
+    void runtime
       .wait(id, new AbortController().signal)
       .catch(deps.log)
       .then(() => endQuietly(id));

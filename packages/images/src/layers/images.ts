@@ -13,6 +13,7 @@ export interface UnpackedImages {
     digest: string,
     options: { readonly signal: AbortSignal; onProgress?(done: number, total: number): void },
   ): Promise<string>;
+  /** The image's configuration: program, environment, user, ports. */
   config(digest: string): Promise<ImageConfig>;
   /** Chain ids of an image's layers, lowest first. */
   chainOf(digest: string): Promise<readonly string[]>;
@@ -21,6 +22,7 @@ export interface UnpackedImages {
   readonly layers: LayerStore;
 }
 
+/** The images of a store, with their layers unpacked into `layers`. */
 export function openUnpackedImages(
   store: Pick<ImageStore, "find" | "manifest" | "bytes" | "blobs">,
   layers: LayerStore,

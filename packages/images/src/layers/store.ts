@@ -17,6 +17,7 @@ export interface Root {
 
 /** Where a machine keeps unpacked layers, and copies of them for its instances. One process at a time changes it. */
 export interface LayerStore {
+  /** Whether the layer is there whole. */
   has(chain: string): Promise<boolean>;
   /**
    * Adds the layer that `fill` makes of a writable copy of `parent`, or of an empty folder. It is there whole or not at all: the next `add` of
@@ -32,7 +33,9 @@ export interface LayerStore {
   remove(chain: string): Promise<void>;
   /** A copy of the layer in constant time, at the path that is returned; the one that is there, if the id has one. */
   root(id: string, chain: string): Promise<string>;
+  /** Every root, and the layer that it is a copy of. */
   roots(): Promise<readonly Root[]>;
+  /** Idempotent. */
   removeRoot(id: string): Promise<void>;
   /** Deletes what a crash has left of an unfinished layer. */
   tidy(): Promise<void>;

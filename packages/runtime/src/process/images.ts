@@ -17,6 +17,7 @@ export interface ImageProgram {
 
 /** Images of the machine as files, by digest. */
 export interface ImageFiles {
+  /** Program, environment and user of the image's configuration. */
   program(image: string): Promise<ImageProgram>;
   /** The instance's own, writable copy of the image's files, made in constant time; the one that it has. Returns its folder. */
   root(id: string, image: string): Promise<string>;
