@@ -86,3 +86,36 @@ it("a lost connection leaves a run, ends it with --rm, and always one with input
   for (const i of [1, 2])
     expect((await sh(i, "ls -A /var/lib/ployz/runs; pgrep -fc '[s]leep 500'")).stdout.trim()).toBe("0");
 });
+
+it("logs outlive instances, are chosen by time and text, and say which deploy replaced what", async () => {
+  await sh(2, "ployzctl logs -f prod/web > /root/followed 2>&1 & echo $! > /root/follower");
+  const check =
+    'ready = { exec = ["sh", "-c", "curl -sf http://$(hostname -i):8080/healthz"], timeout = "30s" }';
+  const manifest = webManifest({ version: "v2", replicas: 2 }).replace(/^ready .*$/m, check);
+  await waitFor(
+    "the follower",
+    async () => (await sh(2, "cat /root/followed")).stdout.includes("v1 starting") || undefined,
+    {
+      timeoutMs: 60_000,
+    },
+  );
+  await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, manifest, webBundle)]);
+  const previous = await logs("prod/web", "--previous");
+  expect([previous.includes("v1 starting"), previous.includes("v2")]).toEqual([true, false]);
+  expect(await logs("prod/web")).not.toContain("v1 starting");
+  const both = await logs("prod/web", "--since", "10m", "--grep", "starting");
+  expect(both.split("\n").filter((line) => line.includes("starting"))).toHaveLength(4);
+  expect(both).not.toContain("ending");
+  expect(await logs("prod/web", "--until", "2020-01-01")).toBe("");
+  await waitFor(
+    "the change",
+    async () =>
+      /prod: deploy \w+ started web\.\d.*ended web/.test((await sh(2, "cat /root/followed")).stdout) ||
+      undefined,
+    {
+      timeoutMs: 60_000,
+    },
+  );
+  expect((await sh(2, "cat /root/followed")).stdout).toContain("v2 starting");
+  await sh(2, "kill -INT $(cat /root/follower)");
+});
