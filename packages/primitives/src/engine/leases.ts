@@ -190,24 +190,12 @@ function openKeeper(options: AcquireOptions) {
 
   const stop = () => stopped.abort();
 
-  /** Retries a few times; a lease that cannot be released expires. */
-  const releaseOne = async (lease: Lease): Promise<void> => {
-    for (let n = 0; n < 3; n++) {
-      try {
-        await leases.release(lease);
-        return;
-      } catch {
-        await clock.sleep(backoffMs(n));
-      }
-    }
-  };
-
   const release = async () => {
     stop();
     await tail;
     const all = held;
     held = [];
-    for (const { lease } of all.reverse()) await releaseOne(lease);
+    for (const { lease } of all.reverse()) await releaseLease(leases, clock, lease);
   };
 
   return {
@@ -232,4 +220,20 @@ function openKeeper(options: AcquireOptions) {
       };
     },
   };
+}
+
+/** Retries a few times; a lease that cannot be released expires. */
+export async function releaseLease(
+  leases: Pick<LeaseStore, "release">,
+  clock: Pick<Clock, "sleep">,
+  lease: Lease,
+): Promise<void> {
+  for (let n = 0; n < 3; n++) {
+    try {
+      await leases.release(lease);
+      return;
+    } catch {
+      await clock.sleep(backoffMs(n));
+    }
+  }
 }

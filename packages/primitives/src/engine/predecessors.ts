@@ -1,16 +1,15 @@
 import { PloyzError } from "../error-codes.ts";
 import type { JournalEntry } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
-
 import type { OperationSummary } from "../model/operation.ts";
 import type { JournalStore, Store } from "../ports/store.ts";
 import { unlessUnreadable } from "../records/store.ts";
-
 import { sameJson } from "./canonical.ts";
 import { findCommit } from "./commit.ts";
 import type { RegisteredPrimitive } from "./deps.ts";
 import { type Ending, finish, takeBack } from "./execute.ts";
 import { fold, isFinal, type OperationRecord, summaryOf } from "./fold.ts";
+import { endLostTurn } from "./guard.ts";
 import { readJournal } from "./journal.ts";
 import type { Session } from "./session.ts";
 
@@ -74,6 +73,7 @@ export async function resolve(
   if (revision === undefined) {
     return takeBack(session, record.unwinding?.error ?? firstFailure(record) ?? options.why, capMs);
   }
+  await endLostTurn(session);
   if (record.revision === undefined) await journal.append({ type: "committed", revision });
   return finish(session, revision, capMs);
 }

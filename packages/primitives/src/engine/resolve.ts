@@ -7,6 +7,7 @@ import type { Clock } from "./clock.ts";
 import type { AnyPrimitive, EngineDeps, PrimitiveRegistry } from "./deps.ts";
 import { endingOf, interrupted } from "./execute.ts";
 import { fold, isFinal, type OperationRecord } from "./fold.ts";
+import { TURN_SCOPE } from "./guard.ts";
 import { Interrupted } from "./interrupted.ts";
 import { openJournal, readJournal } from "./journal.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
@@ -148,7 +149,7 @@ export async function markInterrupted(options: MarkOptions): Promise<readonly st
       marked.push(operation);
     }
     await journal.publish();
-    await freeLeases(store, seen.scope, { operation, machine });
+    await freeLeases(store, [...seen.scope, TURN_SCOPE], { operation, machine });
   }
   return marked;
 }
