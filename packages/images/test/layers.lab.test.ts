@@ -121,6 +121,18 @@ describe("a layer is applied by the rules of the image specification", () => {
     expect((await stat(join(at, "f"))).nlink).toBe(2);
   });
 
+  it("a folder that a layer names again keeps what lower layers put there", async () => {
+    const at = await root();
+    const folders = [
+      { name: "./", type: "directory", mode: 0o755 },
+      { name: "./a/", type: "directory", mode: 0o755 },
+    ] as const;
+    await apply(await layer(...folders, { name: "./a/low", text: "1" }, { name: "./b", text: "1" }), at);
+    await apply(await layer(...folders, { name: "./a/high", text: "2" }), at);
+    expect((await readdir(at)).sort()).toEqual(["a", "b"]);
+    expect((await readdir(join(at, "a"))).sort()).toEqual(["high", "low"]);
+  });
+
   it("a sparse file stays sparse", async () => {
     const [from, at] = [await root(), await root()];
     await run("truncate", ["-s", "64M", join(from, "hole")]);

@@ -8,7 +8,7 @@ import * as zlib from "node:zlib";
 import { findProgram, run, spawnStream } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import { invalid } from "../manifest.ts";
-import { applyWhiteouts, unescaped, type Whiteout, whiteoutOf } from "./whiteouts.ts";
+import { applyWhiteouts, makeWay, unescaped, type Whiteout, whiteoutOf } from "./whiteouts.ts";
 
 export interface UnpackOptions {
   readonly signal: AbortSignal;
@@ -22,13 +22,7 @@ const LISTING = ["-P", "-t", "-f", "-", "--quoting-style=escape"];
 /** `-P`: names as they are, since tar's root is the image's. `trusted` belongs to the machine's own overlays. */
 const EXTRACTING = [
   ...["-P", "-x", "-p", "-f", "-", "-C", "/", "--numeric-owner", "--delay-directory-restore"],
-  ...[
-    "--recursive-unlink",
-    "--exclude=.wh.*",
-    "--xattrs",
-    "--xattrs-include=*",
-    "--xattrs-exclude=trusted.*",
-  ],
+  ...["--exclude=.wh.*", "--xattrs", "--xattrs-include=*", "--xattrs-exclude=trusted.*"],
   ...["--warning=no-timestamp", "--warning=no-xattr-write", "--warning=no-unknown-keyword"],
 ];
 
@@ -44,11 +38,12 @@ export async function unpackLayer(
 ): Promise<void> {
   const hash = createHash("sha256");
   const counted = () => uncompressed(layer.open(), onBytes);
-  const whiteouts = await whiteoutsIn(await counted(), hash, signal);
+  const { whiteouts, files } = await entriesIn(await counted(), hash, signal);
   const found = `sha256:${hash.digest("hex")}`;
   if (found !== layer.diffId)
     throw invalid(`its configuration says that a layer is ${layer.diffId}, and it is ${found}`);
   await applyWhiteouts(root, whiteouts);
+  await makeWay(root, files);
   // The maker of a layer cannot guess the name.
   const folder = `.unpack-${randomBytes(16).toString("hex")}`;
   const inside = join(root, folder);
@@ -60,16 +55,20 @@ export async function unpackLayer(
   }
 }
 
-async function whiteoutsIn(source: Readable, hash: Hash, signal: AbortSignal): Promise<readonly Whiteout[]> {
+/** tar ends the name of a folder with a slash. */
+async function entriesIn(source: Readable, hash: Hash, signal: AbortSignal) {
   const whiteouts: Whiteout[] = [];
+  const files: string[] = [];
   await tar("tar", LISTING, source, {
     ...{ signal, hash },
     onLine(line) {
-      const whiteout = whiteoutOf(unescaped(line));
+      const name = unescaped(line);
+      const whiteout = whiteoutOf(name);
       if (whiteout !== undefined) whiteouts.push(whiteout);
+      else if (!name.endsWith("/")) files.push(name);
     },
   });
-  return whiteouts;
+  return { whiteouts, files };
 }
 
 /** tar with the libraries that it is linked to, in a folder of the root; how to run it there. */

@@ -1,5 +1,5 @@
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat, readdir, rm } from "node:fs/promises";
+import { join, posix } from "node:path";
 import { invalid } from "../manifest.ts";
 import { within } from "./within.ts";
 
@@ -42,6 +42,29 @@ export async function applyWhiteouts(root: string, whiteouts: readonly Whiteout[
     for (const name of gone) await rm(join(folder, name), { recursive: true, force: true });
   }
 }
+
+/**
+ * Removes the folders of lower layers in whose place the layer has something else. tar's own `--recursive-unlink` would also empty the folders that a
+ * layer only names again.
+ */
+export async function makeWay(root: string, files: readonly string[]): Promise<void> {
+  if ((await readdir(root)).length === 0) return;
+  const parents = new Map<string, string | undefined>();
+  for (const file of files) {
+    const folder = posix.dirname(file);
+    if (!parents.has(folder)) parents.set(folder, await within(root, folder, { follow: true }));
+    const parent = parents.get(folder);
+    if (parent === undefined) continue;
+    const path = join(parent, posix.basename(file));
+    if (await isFolder(path)) await rm(path, { recursive: true });
+  }
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  );
 
 /** A name as GNU tar prints it with `--quoting-style=escape` in the C locale: other bytes than printable ASCII are octal. */
 export function unescaped(printed: string): string {
