@@ -48,6 +48,7 @@ export async function observeMachine(
     build: deps.build,
     runtime: facts.kind,
     runtimeVersion: facts.version,
+    ...(facts.kind === "process" && { images: true as const }),
     arch: facts.arch,
     cpus: facts.cpus,
     memoryBytes: facts.memoryBytes,

@@ -81,7 +81,7 @@ export const MachineObservation = object({
   build: Type.Optional(text()),
   runtime: Type.Enum(["docker", "process"]),
   runtimeVersion: text(),
-  /** The process runtime runs images here: plans may then place them. No version says so yet. */
+  /** The process runtime runs images here: plans may then place them. Absent with Docker, and in older versions. */
   images: Type.Optional(Type.Literal(true)),
   arch: text(),
   cpus: Type.Number(),
