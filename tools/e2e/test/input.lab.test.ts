@@ -327,9 +327,9 @@ describe("a cluster", () => {
       { exit: 3, code: "no_machine_fits", names: /m1.*MiB/s },
     ],
     [
-      "an image where there is no Docker",
-      'namespace = "prod"\n[services.web]\nimage = "busybox:1"\n',
-      { exit: 3, code: "image_missing", names: /services\.web\.image.*Docker/, hint: "machine with Docker" },
+      "an image that no machine has, of a registry that does not answer",
+      'namespace = "prod"\n[services.web]\nimage = "127.0.0.1:9/busybox:1"\n',
+      { exit: 3, code: "registry_unreachable", names: /services\.web\.image/, hint: "image push" },
     ],
   ];
 

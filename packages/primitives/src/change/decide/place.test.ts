@@ -80,7 +80,7 @@ test("the reason comes with each machine when none fits", () => {
       { machine: "m1", reason: "draining" },
       { machine: "m2", reason: "100 MiB of memory free, 256 MiB needed" },
       { machine: "m3", reason: "unreachable: no answer within 3000 ms" },
-      { machine: "m4", reason: "runs host processes, and an image needs Docker" },
+      { machine: "m4", reason: "its version of Ployz runs images with Docker only" },
       { machine: "m5", reason: "not among the machines it is constrained to" },
       { machine: "m6", reason: "has 1 CPUs, 1.5 needed" },
       { machine: "m7", reason: "no address of its subnet is free" },

@@ -123,7 +123,7 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
   if (host.unreachable !== undefined) return `unreachable: ${host.unreachable}`;
   if (needs.kind === "bundle" && host.runtime === "docker")
     return "runs Docker, and a bundle needs the process runtime";
-  if (needs.kind === "image" && !host.images) return "runs host processes, and an image needs Docker";
+  if (needs.kind === "image" && !host.images) return "its version of Ployz runs images with Docker only";
   if (needs.imageArch !== undefined && host.arch !== undefined && host.arch !== needs.imageArch)
     return `is ${host.arch}, and the image is for ${needs.imageArch}`;
   if (host.closed !== undefined) return host.closed === "standby" ? "on standby" : "draining";

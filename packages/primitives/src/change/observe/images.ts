@@ -238,11 +238,11 @@ export function missingImage(field: string, ref: string, found: Found | undefine
     code: unknown?.[0] ?? "image_missing",
     message:
       unknown === undefined
-        ? `${field}: ${ref}: not found on any machine or in its registry (${where || "no machine that runs Docker answers"})`
+        ? `${field}: ${ref}: not found on any machine or in its registry (${where || "no machine that runs images answers"})`
         : `${field}: ${ref}: not found on any machine, and its registry gives no answer (${where})`,
     hint:
       tried.length === 0
-        ? "an image needs a machine with Docker (ployzctl machine ls shows the runtimes); a bundle runs on the others"
+        ? "see which machines answer: ployzctl machine ls"
         : (unknown?.[1] ?? "check the name, or give the image to the cluster: ployzctl image push NAME"),
     details: { ref, tried: tried.map(({ machine, reason }) => ({ machine, reason })) },
   };

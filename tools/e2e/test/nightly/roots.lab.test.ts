@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, openCluster } from "../src/cluster.ts";
-import { type MadeImage, putImage } from "../src/oci.ts";
+import { type Cluster, openCluster } from "../../src/cluster.ts";
+import { type MadeImage, putImage } from "../../src/oci.ts";
 
 /** Two machines of the process runtime with pools, and no Docker anywhere. */
 let cluster: Cluster;
