@@ -18,6 +18,7 @@ export const GROUPS: readonly Group[] = [
       stop: undefined,
       start: undefined,
       scale: undefined,
+      schedule: "List, run, pause and resume schedules",
       secret: "Set, list and remove secrets",
       image: "Push, pull, distribute and list images",
       registry: "Log in to registries that images come from",

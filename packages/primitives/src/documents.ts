@@ -12,6 +12,7 @@ export * from "./client/logs.ts";
 export * from "./client/mesh.ts";
 export * from "./client/registries.ts";
 export * from "./client/runs.ts";
+export * from "./client/schedules.ts";
 export * from "./client/secrets.ts";
 export * from "./client/store.ts";
 export * from "./client/views.ts";

@@ -34,6 +34,8 @@ export type * from "./model/observation.ts";
 export type * from "./model/operation.ts";
 export { ALLOWED, CIDR, CLUSTER_ID, DATASET, DIGEST, ENDPOINT, PLACE, SERVER } from "./model/patterns.ts";
 export { RIGHTS, type Right } from "./model/rights.ts";
+export type { MissedTick, Schedule, ScheduleRecord, ScheduleRun } from "./model/schedule.ts";
+export { scheduleKey } from "./model/schedule.ts";
 export { isOfNamespace, type SecretRecord, secretKey } from "./model/secret.ts";
 export type { CertificateOrder } from "./participant/certificate-commands.ts";
 export type * from "./participant/commands.ts";

@@ -19,7 +19,7 @@ export const floors = {
     ["api"],
     ["daemon"],
     ["follower", "store", "invites"],
-    ["mesh", "operations", "runs"],
+    ["mesh", "operations", "runs", "schedules"],
     ["certificates"],
     ["participant", "secrets", "streams"],
     ["images", "metrics"],

@@ -15,6 +15,7 @@ import { policyCommands } from "./mesh/policy.ts";
 import { namespaceCommands } from "./namespace/index.ts";
 import { opsCommands } from "./ops/index.ts";
 import { registryCommands } from "./registry/index.ts";
+import { scheduleCommands } from "./schedule/index.ts";
 import { secretCommands } from "./secret/index.ts";
 import { shellCommands } from "./shell.ts";
 import { storeCommands } from "./store/index.ts";
@@ -32,6 +33,7 @@ const ALL: readonly Command[] = [
   ...storeCommands,
   ...deployCommands,
   ...changeCommands,
+  ...scheduleCommands,
   ...secretCommands,
   ...certificateCommands,
   ...imageCommands,

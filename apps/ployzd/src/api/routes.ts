@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { MeshStatus, SelfRecord } from "@ployz/primitives/client";
-import { isOperationId, type OperationSummary, shown } from "@ployz/primitives/protocol";
+import type { OperationSummary } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import { joinByToken } from "../daemon/join-by-token.ts";
 import { announceEndpoints } from "../mesh/announce.ts";
@@ -8,7 +8,7 @@ import { ensureIdentity, localEndpoints } from "../mesh/identity.ts";
 import { checkedInit } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
-import { invalid, operationRequest } from "../operations/request.ts";
+import { invalid, operationId, operationRequest } from "../operations/request.ts";
 import { certificateRoutes } from "./certificates.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 import { crashWarnings } from "./crash-loops.ts";
@@ -23,6 +23,7 @@ import { needNamespace, needTarget } from "./named.ts";
 import { networkRoutes } from "./network-policy.ts";
 import { registryRoutes } from "./registries.ts";
 import type { ApiRoutes } from "./router.ts";
+import { scheduleRoutes } from "./schedules.ts";
 import { secretRoutes } from "./secrets.ts";
 import {
   announcedBy,
@@ -85,6 +86,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
         return mesh();
       },
       ...inviteRoutes(daemon),
+      ...scheduleRoutes(daemon),
       ...secretRoutes(daemon),
       ...certificateRoutes(daemon),
       ...registryRoutes(daemon),
@@ -209,12 +211,6 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
         daemon.member().authority.backups.make((await body()).passphrase),
     },
   };
-}
-
-/** Ids become subjects of the store: refuse everything else. */
-function operationId(text: string | undefined): string {
-  if (isOperationId(text)) return text;
-  throw invalid(`${shown(text ?? "")} is not an operation's id`);
 }
 
 function limitOf(text: string | undefined): number {

@@ -93,8 +93,14 @@ type Head = { readonly commit: Commit };
 
 /** Ids of the instances that running operations have announced; none while the store is away. */
 export async function announcedBy({ store, storeConnected }: Member): Promise<ReadonlySet<string>> {
-  const all = storeConnected() ? await store.facts.list("candidates").catch(() => []) : [];
-  return new Set(all.flatMap(({ value: { instances } }) => instances.map(({ id }) => id)));
+  if (!storeConnected()) return new Set();
+  const [candidates, running] = await Promise.all([
+    store.facts.list("candidates").catch(() => []),
+    store.facts.list("running").catch(() => []),
+  ]);
+  return new Set(
+    [...candidates, ...running].flatMap(({ value: { instances } }) => instances.map(({ id }) => id)),
+  );
 }
 
 /** Committed against running instances. In no commit are the candidates of a running operation, and strays: leftovers. */

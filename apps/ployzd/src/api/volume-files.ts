@@ -27,9 +27,9 @@ export async function exportVolume(
       message: `${namespace}/${volume} has no snapshot ${snapshot}`,
       hint: `list snapshots: ployzctl volume snapshots ${namespace}/${volume}`,
     });
-  const spec = heads
+  const { snapshots: _, ...spec } = heads
     .find(({ commit }) => commit.namespace === namespace)
-    ?.commit.volumes.find((one) => one.name === volume)?.spec;
+    ?.commit.volumes.find((one) => one.name === volume)?.spec ?? { scope: "single" as const };
   const offer = await member.machines.call(
     machine,
     "transfer.offer",
@@ -43,7 +43,7 @@ export async function exportVolume(
       hint: `list snapshots: ployzctl volume snapshots ${namespace}/${volume}`,
     });
   const head: VolumeFile = {
-    ...{ cluster: cluster.id, namespace, volume, spec: spec ?? { scope: "single" }, version },
+    ...{ cluster: cluster.id, namespace, volume, spec, version },
     ...{ snapshot: { name: snapshot, guid: found.guid }, exportedAt: new Date().toISOString() },
     ...(offer.bytes !== undefined && { bytes: offer.bytes }),
   };

@@ -19,7 +19,6 @@ import { openSubstrate, type Surroundings } from "../mesh/substrate.ts";
 import { keepSubstrate } from "../mesh/upkeep.ts";
 import { operationHandlers } from "../operations/handlers.ts";
 import { openRunner } from "../operations/runner.ts";
-import { watchUnfinished } from "../operations/unfinished.ts";
 import { adoptCommitted } from "../participant/adopt.ts";
 import { openEndedLogs } from "../participant/ended-logs.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
@@ -56,6 +55,7 @@ import { openMeasures } from "./measure.ts";
 import type { Member } from "./member-parts.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
+import { watchOperations } from "./watch-operations.ts";
 
 export async function openMember(
   around: Surroundings,
@@ -184,9 +184,9 @@ export async function openMember(
     owes: () => unfinished.chance(),
     heard: measures.operation,
   });
-  const unfinished = watchUnfinished({
+  const unfinished = watchOperations({
     ...{ store, machines, runner, self: self.id, signal: stop.signal, session: nats.session },
-    ...{ heads, stopped, log },
+    ...{ heads, stopped, log, mirror, members: () => follower.known().machines },
     resume: (id) => instances["instance.resume"]({ id }, { signal: stop.signal, progress() {} }),
   });
   const kept = keepCertificates({

@@ -1,5 +1,5 @@
 import type { Views, ZoneRecords } from "@ployz/dns";
-import type { Candidates, Commit, MachineRecord } from "@ployz/primitives/protocol";
+import type { CandidateInstance, Candidates, Commit, MachineRecord } from "@ployz/primitives/protocol";
 import type { NetworkPolicy } from "@ployz/runtime";
 import type { Followed, Guest } from "./run.ts";
 
@@ -9,6 +9,8 @@ export interface Resident {
   readonly candidates?: Candidates;
   /** One-off instances of this machine. */
   readonly guests?: readonly Guest[];
+  /** Instances that run by themselves: they reach what the committed ones reach. */
+  readonly running?: readonly CandidateInstance[];
 }
 
 export interface Isolation {
@@ -21,14 +23,21 @@ export function residentsOf({
   heads,
   candidates,
   guests,
-}: Pick<Followed, "heads" | "candidates" | "guests">): readonly Resident[] {
+  running,
+}: Pick<Followed, "heads" | "candidates" | "guests" | "running">): readonly Resident[] {
   const committed = new Set(heads.map(({ commit }) => commit.namespace));
   const starting = [...candidates].filter(([namespace]) => !committed.has(namespace));
   return [
     ...heads.map(({ commit }) => {
       const own = candidates.get(commit.namespace);
       const here = guests.filter(({ namespace }) => namespace === commit.namespace);
-      return { commit, ...(own && { candidates: own }), ...(here.length > 0 && { guests: here }) };
+      const alone = running.get(commit.namespace);
+      return {
+        commit,
+        ...(own && { candidates: own }),
+        ...(here.length > 0 && { guests: here }),
+        ...(alone && { running: alone }),
+      };
     }),
     ...starting.map(([namespace, own]) => ({
       commit: { namespace, services: {}, instances: [], routes: [] },
@@ -152,12 +161,12 @@ export function servicesOf({ commit, candidates }: Resident, operation: string |
   });
 }
 
-function membersOf({ commit, candidates, guests = [] }: Resident): readonly Member[] {
+function membersOf({ commit, candidates, guests = [], running = [] }: Resident): readonly Member[] {
   const { namespace } = commit;
   const committed = new Set(commit.instances.map(({ id }) => id));
   const starting = candidates?.instances.filter(({ id }) => !committed.has(id)) ?? [];
   return [
-    ...[...commit.instances, ...guests].map(({ service, address, machine }) => ({
+    ...[...commit.instances, ...guests, ...running].map(({ service, address, machine }) => ({
       ...{ namespace, service, address, machine },
     })),
     ...starting.map(({ service, address, machine }) => ({

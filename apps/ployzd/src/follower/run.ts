@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createBackoff } from "@ployz/exec";
 import { openStore } from "@ployz/nats-store";
-import type { Candidates, ClusterRecord, MachineRecord } from "@ployz/primitives/protocol";
+import type { CandidateInstance, Candidates, ClusterRecord, MachineRecord } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
 import { PloyzError } from "../error-codes.ts";
@@ -38,6 +38,8 @@ export interface Followed {
   readonly candidates: ReadonlyMap<string, Candidates>;
   /** One-off instances of this machine. */
   readonly guests: readonly Guest[];
+  /** Instances that run by themselves, by namespace. */
+  readonly running: ReadonlyMap<string, readonly CandidateInstance[]>;
   /** Namespaces are apart. */
   readonly isolated: boolean;
 }
@@ -122,14 +124,16 @@ export async function runFollower(
         const candidates = mirror.facts("candidates");
         const runs = await readRuns(paths.runs);
         const guests = runs.map((run) => ({ ...run, machine: self }));
+        const running = mirror.facts("running");
         await served.apply({
           ...{ heads, machines, guests, isolated: isIsolated(cluster?.value, joined) },
           candidates: new Map(candidates.map(({ key, value }) => [key.slice("candidates.".length), value])),
+          running: byNamespace(running),
         });
         applied.set(
           new Map([
             ...heads.map(({ commit, revision }) => [commit.namespace, revision] as const),
-            ...candidates.map(({ key, revision }) => [key, revision] as const),
+            ...[...candidates, ...running].map(({ key, revision }) => [key, revision] as const),
           ]),
         );
         log.info(
@@ -186,6 +190,18 @@ export async function runFollower(
     await store.close();
     await served.close();
   };
+}
+
+/** The key is `running.<namespace>.<job>`. */
+function byNamespace(
+  running: readonly { readonly key: string; readonly value: Candidates }[],
+): Followed["running"] {
+  const found = new Map<string, readonly CandidateInstance[]>();
+  for (const { key, value } of running) {
+    const [, namespace = ""] = key.split(".");
+    found.set(namespace, [...(found.get(namespace) ?? []), ...value.instances]);
+  }
+  return found;
 }
 
 /** The daemon writes the store's new servers to a file. Polled: not every file system reports a rename. */

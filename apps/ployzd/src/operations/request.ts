@@ -1,5 +1,5 @@
 import { OperationBody, shaped } from "@ployz/primitives/host";
-import type { OperationRequest } from "@ployz/primitives/protocol";
+import { isOperationId, type OperationRequest, shown } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 export const invalid = (message: string) => new PloyzError({ code: "invalid_input", message });
@@ -15,4 +15,10 @@ export function operationRequest(value: unknown): OperationRequest {
   if (request.prepared !== undefined && request.mode !== "apply")
     throw invalid("prepared: must be the id of a prepared plan, with mode apply");
   return { ...request, input, by: printable(by) };
+}
+
+/** Ids become subjects of the store: refuse everything else. */
+export function operationId(text: string | undefined): string {
+  if (isOperationId(text)) return text;
+  throw invalid(`${shown(text ?? "")} is not an operation's id`);
 }

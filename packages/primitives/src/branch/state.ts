@@ -1,4 +1,5 @@
 import type { Desired, WantedVolume } from "../change/decide/desired.ts";
+import { unscheduled } from "../change/input.ts";
 import type { Refusal } from "../engine/types.ts";
 import { specRevision } from "../manifest/revision.ts";
 import type { Commit, CommittedService, ServiceSpec } from "../model/commit.ts";
@@ -47,15 +48,18 @@ export function branchedState(input: BranchInput, from: Commit): State {
   const used = new Set(services.flatMap(([, { spec }]) => Object.keys(spec.volumes)));
   const volumes = from.volumes
     .filter(({ name }) => used.has(name) || own(input.volumes, name) === "branch")
-    .map(({ name, spec, id, machine: at }): [string, WantedVolume] => {
+    .map(({ name, spec: scheduled, id, machine: at }): [string, WantedVolume] => {
+      const spec = unscheduled(scheduled);
       if ((own(input.volumes, name) ?? volumeMode) === "fresh")
         return [name, { spec, source: { kind: "keep" } }];
       const source = { namespace: from.namespace, volume: name, id, machine: at };
       return [name, { spec, source: { kind: "copy", from: source, machine: machine ?? at } }];
     });
-  const jobs = Object.entries(from.jobs).map(([name, { spec }]) => {
+  const jobs = Object.entries(from.jobs).flatMap(([name, { spec }]) => {
+    // A schedule belongs to the environment that it was written for.
+    if (spec.schedule !== undefined) return [];
     const next = { ...spec, after: spec.after.filter((one) => there.has(one)) };
-    return [name, { revision: specRevision(next), spec: next }] as const;
+    return [[name, { revision: specRevision(next), spec: next }] as const];
   });
   return {
     services: Object.fromEntries(services),

@@ -25,6 +25,9 @@ export const volumeFields = {
   recordsizeBytes: Type.Optional(Type.Enum(RECORDSIZES, { description: "Record size of the dataset." })),
 };
 
+/** A copy under another name is on no schedule of its source's. */
+export const unscheduled = ({ snapshots: _, ...spec }: VolumeSpec): VolumeSpec => spec;
+
 export const volumeSpecOf = ({
   scope = "single",
   quotaBytes,

@@ -16,6 +16,7 @@ import type { LogEvent } from "./logs.ts";
 import type { MeshLeft, MeshStatus, SelfRecord } from "./mesh.ts";
 import type { RegistryChanged, RegistryList, RegistryLogin } from "./registries.ts";
 import type { RunList, RunStopped } from "./runs.ts";
+import type { ScheduleDocument, ScheduleList } from "./schedules.ts";
 import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
 import type {
   StoreEvent,
@@ -52,6 +53,7 @@ export type * from "./logs.ts";
 export type * from "./mesh.ts";
 export type * from "./registries.ts";
 export type * from "./runs.ts";
+export type * from "./schedules.ts";
 export type * from "./secrets.ts";
 export type * from "./views.ts";
 export type * from "./volume-file.ts";
@@ -155,6 +157,13 @@ export interface Api {
     query: Record<never, string>;
     body: undefined;
     out: { kind: "bundle"; digest: string; present: boolean };
+  };
+  "GET /v1/schedules": { query: { namespace?: string }; body: undefined; out: ScheduleList };
+  /** Pauses or resumes it. */
+  "POST /v1/schedules/:ns/:name": {
+    query: Record<never, string>;
+    body: Body<"POST /v1/schedules/:ns/:name">;
+    out: ScheduleDocument;
   };
   "GET /v1/secrets": { query: { namespace?: string }; body: undefined; out: SecretList };
   /** The value is in the body only; nothing tells it again. The same value again changes nothing. */

@@ -100,6 +100,7 @@ export const BODIES = {
     ...at,
   }),
   "POST /v1/branch/manifest": BranchInput,
+  "POST /v1/schedules/:ns/:name": closed({ paused: Type.Boolean(), by }),
   "PUT /v1/secrets/:ns/:name": closed({
     value: hidden({ minLength: 1, pattern: patterns.NO_NUL }),
     private: flag,

@@ -5,6 +5,7 @@ import { keptFor } from "../model/kept-ports.ts";
 import { shown } from "../model/names.ts";
 import { checkDuration, checkVolumeBounds, checkWorkloadBounds } from "./bounds.ts";
 import { DEFAULTS } from "./defaults.ts";
+import { checkSchedule } from "./schedule.ts";
 import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
 import { checkTargets } from "./targets.ts";
 import { durationMs } from "./units.ts";
@@ -24,12 +25,21 @@ export function checkMeaning(manifest: Manifest): readonly Refusal[] {
     const at = ["jobs", name];
     if (Object.hasOwn(manifest.services ?? {}, name))
       refusals.push(invalid(at, `a service is called ${shown(name)} too`, "give one of them another name"));
-    refusals.push(...checkWorkload(at, job), ...checkDuration([...at, "timeout"], job.timeout, 1));
+    refusals.push(
+      ...checkWorkload(at, job),
+      ...checkDuration([...at, "timeout"], job.timeout, 1),
+      ...checkSchedule([...at, "schedule"], job.schedule),
+    );
+    if (job.schedule !== undefined && job.after !== undefined)
+      refusals.push(invalid([...at, "after"], "is not for a job with a `schedule`", "leave `after` out"));
   }
   refusals.push(
     ...checkRoutes(services),
     ...checkVolumes(services, manifest),
-    ...checkOrder(new Map<string, Node>([...services.map(node("services")), ...jobs.map(node("jobs"))])),
+    ...checkOrder(
+      new Map<string, Node>([...services.map(node("services")), ...jobs.map(node("jobs"))]),
+      new Set(jobs.flatMap(([name, { schedule }]) => (schedule === undefined ? [] : [name]))),
+    ),
   );
   return refusals;
 }
@@ -161,7 +171,10 @@ function checkVolumes(
 ): Refusal[] {
   const refusals: Refusal[] = [];
   for (const [name, volume] of Object.entries(manifest.volumes ?? {}))
-    refusals.push(...checkVolumeBounds(["volumes", name], volume));
+    refusals.push(
+      ...checkVolumeBounds(["volumes", name], volume),
+      ...checkSchedule(["volumes", name, "snapshots"], volume.snapshots),
+    );
   const users = new Map<string, string>();
   for (const [name, service] of services) {
     for (const volume of Object.keys(service.volumes ?? {})) {
@@ -213,10 +226,14 @@ function node(kind: string) {
   ];
 }
 
-function checkOrder(nodes: ReadonlyMap<string, Node>): Refusal[] {
+function checkOrder(nodes: ReadonlyMap<string, Node>, scheduled: ReadonlySet<string>): Refusal[] {
   const refusals: Refusal[] = [];
   for (const { at, after } of nodes.values()) {
     for (const [index, name] of after.entries()) {
+      if (scheduled.has(name))
+        refusals.push(
+          invalid([...at, index], `${shown(name)} has a \`schedule\`, and does not run in a deploy`),
+        );
       if (nodes.has(name)) continue;
       const near = didYouMean(name, [...nodes.keys()]);
       const hint =

@@ -6,4 +6,8 @@ export const DEFAULTS = {
   readyTimeoutMs: 30_000,
   settleMs: 1000,
   jobTimeoutMs: 600_000,
+  timezone: "UTC",
+  overlap: "skip",
+  deadlineMs: 60_000,
+  missed: "report",
 } as const;

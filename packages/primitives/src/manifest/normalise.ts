@@ -1,6 +1,7 @@
 import type { JobSpec, Readiness, RouteSpec, ServiceSpec, VolumeSpec } from "../model/commit.ts";
 import { normalPath } from "./check.ts";
 import { DEFAULTS } from "./defaults.ts";
+import { normalSchedule } from "./schedule.ts";
 import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
 import { durationMs, sizeBytes } from "./units.ts";
 
@@ -63,16 +64,28 @@ function normalService(service: ManifestService): ServiceDraft {
   };
 }
 
-function normalVolume({ scope, quota, recordsize }: NonNullable<Manifest["volumes"]>[string]): VolumeSpec {
+function normalVolume({
+  scope,
+  quota,
+  recordsize,
+  snapshots,
+}: NonNullable<Manifest["volumes"]>[string]): VolumeSpec {
   return {
     scope: scope ?? "single",
     ...(quota !== undefined && { quotaBytes: sizeBytes(quota) ?? 0 }),
     ...(recordsize !== undefined && { recordsizeBytes: sizeBytes(recordsize) ?? 0 }),
+    ...(snapshots !== undefined && {
+      snapshots: { schedule: normalSchedule(snapshots), keep: { ...snapshots.keep } },
+    }),
   };
 }
 
 function normalJob(job: ManifestJob): JobDraft {
-  return { ...normalWorkload(job), timeoutMs: ms(job.timeout, DEFAULTS.jobTimeoutMs) };
+  return {
+    ...normalWorkload(job),
+    timeoutMs: ms(job.timeout, DEFAULTS.jobTimeoutMs),
+    ...(job.schedule !== undefined && { schedule: normalSchedule(job.schedule) }),
+  };
 }
 
 function normalWorkload(spec: ManifestService | ManifestJob) {

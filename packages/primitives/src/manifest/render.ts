@@ -9,6 +9,7 @@ import type {
   VolumeSpec,
 } from "../model/commit.ts";
 import { DEFAULTS } from "./defaults.ts";
+import { renderSchedule } from "./schedule.ts";
 import { formatDuration, formatSize } from "./units.ts";
 
 /** The part of a commit that a manifest says. */
@@ -55,10 +56,11 @@ function renderService(spec: ServiceSpec) {
 }
 
 function renderJob(spec: JobSpec) {
-  const { timeoutMs } = spec;
+  const { timeoutMs, schedule } = spec;
   return {
     ...renderWorkload(spec),
     ...(timeoutMs !== DEFAULTS.jobTimeoutMs && { timeout: formatDuration(timeoutMs) }),
+    ...(schedule && { schedule: renderSchedule(schedule) }),
   };
 }
 
@@ -87,11 +89,14 @@ function renderWorkload(spec: ServiceSpec | JobSpec) {
   };
 }
 
-function renderVolume({ scope, quotaBytes, recordsizeBytes }: VolumeSpec) {
+function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots }: VolumeSpec) {
   return {
     ...(scope !== "single" && { scope }),
     ...(quotaBytes !== undefined && { quota: formatSize(quotaBytes) }),
     ...(recordsizeBytes !== undefined && { recordsize: formatSize(recordsizeBytes) }),
+    ...(snapshots && {
+      snapshots: { ...renderSchedule(snapshots.schedule), keep: { ...snapshots.keep } },
+    }),
   };
 }
 

@@ -2,20 +2,15 @@ import Type, { type Static } from "typebox";
 import type { EnvValue } from "../model/commit.ts";
 import { LIMITS, STOP_SIGNALS } from "../model/limits.ts";
 import * as patterns from "../model/patterns.ts";
+import { closed, duration, schedule, snapshots } from "./schedule-schema.ts";
 
 /**
  * The manifest as people write it. The published `schema/ployz.schema.json` is this value; rules beyond JSON Schema (references
  * between names, cycles) is in `check.ts`.
  */
-const closed = { additionalProperties: false } as const;
 
 const name = (description: string) => Type.String({ pattern: patterns.NAME, description });
 const place = (description: string) => Type.String({ pattern: patterns.PLACE, description });
-const duration = (description: string) =>
-  Type.String({
-    pattern: patterns.DURATION,
-    description: `${description} For example \`500ms\`, \`30s\`, \`2m\`, \`1h\`.`,
-  });
 const size = (description: string) =>
   Type.String({
     pattern: patterns.SIZE,
@@ -250,8 +245,12 @@ const job = Type.Object(
   {
     ...workload,
     timeout: Type.Optional(duration("How long it may run. Default 10m.")),
+    schedule: Type.Optional(schedule),
   },
-  { ...closed, description: "Runs to success before what comes after it starts." },
+  {
+    ...closed,
+    description: "Runs to success before what comes after it starts; with a `schedule`, at its times only.",
+  },
 );
 
 const volume = Type.Object(
@@ -264,6 +263,7 @@ const volume = Type.Object(
     ),
     quota: Type.Optional(size("Most space it may take, snapshots not counted.")),
     recordsize: Type.Optional(size("Record size of the dataset, a power of two from 1K to 128K.")),
+    snapshots: Type.Optional(snapshots),
   },
   closed,
 );
@@ -295,4 +295,5 @@ export const ManifestSchema = Type.Object(
 export type Manifest = Static<typeof ManifestSchema>;
 export type ManifestService = NonNullable<Manifest["services"]>[string];
 export type ManifestJob = NonNullable<Manifest["jobs"]>[string];
+export type ManifestSchedule = NonNullable<ManifestJob["schedule"]>;
 export type ManifestRoute = NonNullable<ManifestService["routes"]>[number];

@@ -24,4 +24,8 @@ export const Candidates = object({
 });
 export type Candidates = Static<typeof Candidates>;
 
+/** Key of the fact about a job that runs by itself, beside any deploy: its value has one instance. */
+export const runningKey = (namespace: string, job: string): `running.${string}` =>
+  `running.${namespace}.${job}`;
+
 export const candidatesKey = (namespace: string): `candidates.${string}` => `candidates.${namespace}`;

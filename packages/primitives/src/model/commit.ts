@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { label } from "./fields.ts";
+import { KeepRule, Schedule } from "./schedule.ts";
 import { address, count, list, map, object, port, text } from "./schema.ts";
 
 /** A value, or the name of a secret, whose value is nowhere in a commit. */
@@ -84,11 +85,13 @@ export const ServiceSpec = object({
 });
 export type ServiceSpec = Static<typeof ServiceSpec>;
 
-/** A job with every choice made: it runs once, to exit code 0, before what comes after it starts. */
+/** A job with every choice made: it runs once, to exit code 0, before what comes after it starts; or by its schedule. */
 export const JobSpec = object({
   ...workload,
   /** Milliseconds it may run. */
   timeoutMs: count(),
+  /** It runs at these times, and not in a deploy. */
+  schedule: Type.Optional(Schedule),
 });
 export type JobSpec = Static<typeof JobSpec>;
 
@@ -147,6 +150,8 @@ export const VolumeSpec = object({
   scope: Type.Enum(["single", "shared"]),
   quotaBytes: Type.Optional(count()),
   recordsizeBytes: Type.Optional(count()),
+  /** Snapshots by a schedule, and how many of them stay. A copy under another name does not inherit it. */
+  snapshots: Type.Optional(object({ schedule: Schedule, keep: KeepRule })),
 });
 /** Static type of the schema of this name. */
 export type VolumeSpec = Static<typeof VolumeSpec>;

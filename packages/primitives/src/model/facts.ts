@@ -1,8 +1,9 @@
-import type { Static } from "typebox";
+import Type, { type Static } from "typebox";
 import { Candidates } from "./candidates.ts";
 import { AcmeRecord, CertificateRecord, RenewalRecord } from "./certificate.ts";
 import { Invite } from "./invite.ts";
 import { ClusterRecord, MachineRecord, RemovedMachine, SubnetRecord } from "./machine.ts";
+import { ScheduleRecord } from "./schedule.ts";
 import { count, json, object, text } from "./schema.ts";
 import { SecretRecord } from "./secret.ts";
 
@@ -39,6 +40,14 @@ export const FACTS = {
   acme: AcmeRecord,
   prepared: PreparedPlan,
   "volume-snapshot": SnapshotRecord,
+  /** What has become of a schedule's ticks. */
+  schedule: ScheduleRecord,
+  /** The last run of a job by itself that succeeded, under `job-run.<namespace>.<job>`. */
+  "job-run": object({ ...done, machine: text(), tick: Type.Optional(text()) }),
+  /** The last scheduled snapshot of a volume, under `volume-keep.<namespace>.<volume>`. */
+  "volume-keep": SnapshotRecord,
+  /** A job that runs by itself, under `running.<namespace>.<job>`. */
+  running: Candidates,
   /** The last `volume prune` of a namespace. */
   "volume-prune": object(done),
   /** The last `namespace prune` of a namespace. */

@@ -24,6 +24,11 @@ export function ulid(nowMs: number, random: (bytes: number) => Uint8Array): stri
   return time + tail;
 }
 
+/** When an operation id was made, in ms since the epoch. */
+export function ulidTime(id: string): number {
+  return [...id.slice(0, 10)].reduce((time, letter) => time * 32 + ALPHABET.indexOf(letter), 0);
+}
+
 /** The part of an operation id that goes into names of things: its last eight characters (40 random bits), lower case. */
 export function operationTail(operation: string): string {
   return operation.slice(-8).toLowerCase();

@@ -5,6 +5,7 @@ const CODES = {
   namespace: { code: "no_such_namespace" },
   service: { code: "no_such_service" },
   volume: { code: "no_such_volume" },
+  job: { code: "no_such_service" },
   machine: { code: "no_such_machine" },
 } as const;
 
@@ -17,7 +18,7 @@ export function unknownName(
 ): Refusal {
   const near = didYouMean(name, known);
   const list = [...new Set(known)].sort();
-  const command = what === "service" ? "ps" : `${what} ls`;
+  const command = what === "service" ? "ps" : what === "job" ? "show" : `${what} ls`;
   return {
     ...CODES[what],
     message: of === undefined ? `there is no ${what} ${name}` : `${of} has no ${what} ${name}`,

@@ -8,7 +8,7 @@ import {
   wishOf,
 } from "../change/decide/as-it-is.ts";
 import { unknownMachine } from "../change/decide/refuse.ts";
-import { inputParser } from "../change/input.ts";
+import { inputParser, unscheduled } from "../change/input.ts";
 import { observeWithoutContent } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
@@ -51,7 +51,9 @@ export const volumeFork = changePrimitive<VolumeForkInput, ChangeFacts>({
     return wishOf(
       {
         ...present,
-        volumes: { [target.volume]: { spec, source: { kind: "copy", machine: to, from: copy } } },
+        volumes: {
+          [target.volume]: { spec: unscheduled(spec), source: { kind: "copy", machine: to, from: copy } },
+        },
       },
       {
         refusals: unknown === undefined ? [] : [unknown],

@@ -15,6 +15,7 @@ import { abortPage, detailPage, operationsPage, resultPage } from "./operations.
 import { planPage } from "./plan.ts";
 import { registriesPage, registryPage } from "./registries.ts";
 import { runsPage } from "./runs.ts";
+import { schedulePage, schedulesPage } from "./schedules.ts";
 import { secretPage, secretsPage } from "./secrets.ts";
 import { statusPage } from "./status.ts";
 import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
@@ -107,6 +108,10 @@ export function pageOf(
       return certificatesPage(document, now);
     case "certificate-account":
       return certificateAccountPage(document);
+    case "schedules":
+      return schedulesPage(document, now);
+    case "schedule":
+      return schedulePage(document, now);
     case "secrets":
       return secretsPage(document, now);
     case "secret-set":

@@ -142,7 +142,7 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   const known = new Set((committed?.instances ?? []).map(({ id }) => id));
   const strays = facts.machines.flatMap(({ record, observation }) =>
     (observation?.instances ?? [])
-      .filter((seen) => seen.namespace === namespace && !known.has(seen.id))
+      .filter(({ id, namespace: of }) => of === namespace && !known.has(id) && !facts.running?.has(id))
       .map((instance) => ({ ...instance, machine: record.id })),
   );
   const going = (committed?.volumes ?? []).filter(({ name }) => desired.dropped.includes(name));

@@ -31,7 +31,7 @@ export function decideJobs(
   }
   return Object.entries(desired.jobs).map(([name, next]): JobDecision => {
     const { spec } = next;
-    if (!desired.jobsRun) return { name, next };
+    if (!desired.jobsRun || spec.schedule !== undefined) return { name, next };
     const before = own(committed, name);
     const cause = causes.get(name);
     const why =

@@ -1,6 +1,6 @@
 import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts } from "../../engine/types.ts";
-import { candidatesKey } from "../../model/candidates.ts";
+import { candidatesKey, runningKey } from "../../model/candidates.ts";
 import type { Commit, JobSpec, ServiceSpec } from "../../model/commit.ts";
 import { isMember } from "../../model/machine.ts";
 import { isOfNamespace } from "../../model/secret.ts";
@@ -18,12 +18,13 @@ export async function observeCluster(
   { store, machines }: PrimitivePorts,
   signal: AbortSignal,
 ): Promise<Omit<ChangeFacts, "content">> {
-  const [heads, members, secrets, candidates, certificates] = await Promise.all([
+  const [heads, members, secrets, candidates, certificates, running] = await Promise.all([
     store.commits.heads(),
     observeMembers(namespaces, { store, machines }, signal),
     store.facts.list("secret"),
     store.facts.get(candidatesKey(namespaces[0])),
     store.facts.list("certificate"),
+    store.facts.list("running"),
     ...namespaces.map((namespace) => store.commits.last(namespace)),
   ]);
   const commits = heads.map(({ value, revision }) => ({ commit: value, revision }));
@@ -36,6 +37,11 @@ export async function observeCluster(
     machines: members,
     candidates: candidates?.revision ?? 0,
     certificates: certificates.flatMap(({ value }) => (value.removed === true ? [] : [value])),
+    running: new Set(
+      running
+        .filter(({ key }) => key.startsWith(runningKey(namespaces[0], "")))
+        .flatMap(({ value }) => value.instances.map(({ id }) => id)),
+    ),
     secrets: secrets.flatMap(({ value, revision }) =>
       isOfNamespace(value) ? [{ record: value, revision }] : [],
     ),

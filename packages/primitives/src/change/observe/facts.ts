@@ -51,6 +51,8 @@ export type ChangeFacts = {
   readonly candidates: number;
   /** Those that gateways serve. */
   readonly certificates: readonly CertificateRecord[];
+  /** Instances of the namespace, by id, that run by themselves: no operation on the namespace touches them. */
+  readonly running?: ReadonlySet<string>;
   /** Of all namespaces. */
   readonly secrets: readonly SecretFact[];
 };

@@ -7,6 +7,7 @@ import { programIn } from "../decide/secrets.ts";
 import { candidateSteps } from "./candidates.ts";
 import type { ChangeKinds } from "./kinds.ts";
 import { PUBLISH, publishHead } from "./publish.ts";
+import { runningSteps } from "./running.ts";
 import { volumeSteps } from "./volumes.ts";
 
 type Steps = Primitive<PrimitivePorts, Json, unknown, ChangeKinds, Json>["steps"];
@@ -29,6 +30,7 @@ const RETRY = 10 * SECOND;
 export const steps: Steps = {
   ...volumeSteps,
   ...candidateSteps,
+  ...runningSteps,
   "image.ensure": {
     timeoutMs: () => DAY + RETRY,
     retryTransient: true,
@@ -174,10 +176,10 @@ type Specs = Pick<Commit, "services" | "jobs">;
 /** A plan of many instances holds a large program once, in its summary. */
 function programOf(
   { env, kind, service }: ChangeKinds["start"]["args"]["instance"],
-  { services, jobs }: Specs,
+  next: Specs,
 ): Pick<InstanceStart, "env" | "entrypoint" | "command"> {
   if (env !== undefined) return { env };
-  const found = kind === "job" ? own(jobs, service) : own(services, service);
+  const found = kind === "job" ? own(next.jobs, service) : own(next.services, service);
   if (found === undefined) throw new Error(`the plan has no ${kind} ${service}`);
   return programIn(found.spec);
 }

@@ -14,6 +14,11 @@ export type VolumeKinds = {
     args: At & { readonly namespace: string; readonly ids: readonly string[]; readonly snapshot: string };
     out: { readonly guids: Readonly<Record<string, string>> };
   };
+  /** Removes scheduled snapshots beyond their rule. What a clone or a transfer depends on stays. */
+  "volume.thin": {
+    args: At & { readonly id: string; readonly snapshots: readonly string[] };
+    out: null;
+  };
   "volume.clone": {
     args: At & VolumeIdentity & { readonly spec: VolumeSpec; readonly from: From };
     out: { readonly guid: string };
@@ -122,6 +127,18 @@ export type ChangeKinds = VolumeKinds & {
     args: At & { readonly hosts: readonly string[] };
     out: { readonly issued: readonly string[] };
   };
+  /** Packet filters and DNS learn of an instance that runs by itself, and operations on the namespace leave it alone. */
+  "running.announce": {
+    args: {
+      readonly namespace: string;
+      readonly job: string;
+      readonly reserve: string;
+      readonly instance: Omit<CandidateInstance, "address" | "ready">;
+      readonly machines: readonly string[];
+    };
+    out: { readonly revision: number };
+  };
+  "running.withdraw": { args: { readonly namespace: string; readonly job: string }; out: null };
   secrets: { args: At & { readonly id: string; readonly secrets: Secrets }; out: null };
   /** `reserve`: the step that got the address. Without `env`, command and environment are those of the spec in the plan's summary. */
   start: {

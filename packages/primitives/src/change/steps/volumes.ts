@@ -48,6 +48,11 @@ export const volumeSteps: Steps = {
       await call(machine, "volume.unsnapshot", args, { timeoutMs: QUICK, signal });
     },
   },
+  "volume.thin": {
+    ...quick,
+    apply: ({ machine, id, snapshots }, { call, signal }) =>
+      call(machine, "volume.unsnapshot", { ids: [id], snapshots }, { timeoutMs: QUICK, signal }),
+  },
   "volume.clone": {
     ...quick,
     apply({ machine, from, ...volume }, { call, signal, operation, output }) {

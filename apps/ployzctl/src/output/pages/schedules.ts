@@ -1,0 +1,77 @@
+import type { ScheduleDocument, ScheduleList, ScheduleRow } from "../../api.ts";
+import { ago, type Cell, duration, lines, type Page, table } from "../page.ts";
+
+export function schedulesPage({ schedules }: ScheduleList, now: number): Page {
+  return [
+    table(
+      "schedule",
+      ["SCHEDULE", "WHEN", "NEXT", "LAST", "RESULT", "MISSED"],
+      schedules.map((row) => [
+        `${row.namespace}/${row.name}`,
+        whenOf(row),
+        nextOf(row, now),
+        ago(row.last?.tick, now),
+        resultOf(row),
+        { text: String(missedOf(row)), tone: row.missed.length === 0 ? "dim" : "warn" },
+      ]),
+      { empty: "no schedules; a job of a manifest may have one", drop: ["LAST", "MISSED"] },
+    ),
+  ];
+}
+
+export function schedulePage({ changed, ...row }: ScheduleDocument, now: number): Page {
+  const name = `${row.namespace}/${row.name}`;
+  if (changed !== undefined) {
+    const state = row.paused === undefined ? "runs again" : "is paused";
+    return [lines({ text: changed ? `${name} ${state}` : `${name} ${state} already`, tone: "ok" })];
+  }
+  const { last, paused } = row;
+  return [
+    lines(
+      `${name}: ${whenOf(row)}`,
+      `runs ${row.primitive}`,
+      ...(paused === undefined
+        ? [`next ${row.next ?? "-"}`]
+        : [`paused ${ago(paused.at, now)} by ${paused.by}`]),
+      ...(last === undefined
+        ? ["it has not run yet"]
+        : [
+            `last ${last.tick} on ${last.machine}: ${last.state ?? "running"}${last.operation === undefined ? "" : ` (ployzctl ops show ${last.operation})`}`,
+            ...(last.error === undefined ? [] : [{ text: last.error.message, tone: "bad" as const }]),
+          ]),
+    ),
+    table(
+      "missed",
+      ["MISSED", "RUNS", "WHY"],
+      row.missed.map(({ tick, before, why }) => [tick, String(before + 1), WHY[why]]),
+      { empty: "no missed runs" },
+    ),
+  ];
+}
+
+const WHY = {
+  late: "no machine could run it in time",
+  overlap: "the run before had not ended",
+  lost: "its machine was lost before it ran",
+} as const;
+
+const missedOf = ({ missed }: ScheduleRow): number => missed.reduce((sum, { before }) => sum + before + 1, 0);
+
+function whenOf({ schedule: { cron, everyMs, timezone } }: ScheduleRow): string {
+  if (cron === undefined) return `every ${duration(everyMs ?? 0)}`;
+  return timezone === "UTC" ? cron : `${cron} ${timezone}`;
+}
+
+function nextOf({ next, paused }: ScheduleRow, now: number): Cell {
+  if (paused !== undefined) return { text: "paused", tone: "warn" };
+  return next === undefined ? "-" : `in ${duration(Math.max(0, Date.parse(next) - now))}`;
+}
+
+function resultOf({ last }: ScheduleRow): Cell {
+  if (last === undefined) return "-";
+  const state = last.state ?? "running";
+  return {
+    text: state,
+    tone: state === "done" ? "ok" : state === "running" || state === "claimed" ? "dim" : "bad",
+  };
+}

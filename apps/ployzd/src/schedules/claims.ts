@@ -1,0 +1,91 @@
+import { decideTicks, nextTick, type ScheduleEntry, withMissed } from "@ployz/primitives/host";
+import type { MissedTick, ScheduleRecord, ScheduleRun } from "@ployz/primitives/protocol";
+
+/** A machine that has claimed a tick and reports nothing of it for this long has lost it. */
+const REPORT_MS = 30_000;
+/** How much later each further machine tries, so that as a rule one writes to the store. */
+export const TURN_MS = 1_000;
+/** `setTimeout` takes no more. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+const iso = (at: number): string => new Date(at).toISOString();
+
+/** What a machine writes about a schedule now; `run`: and then runs, if it was the one that wrote. */
+export type Claim = { readonly record: ScheduleRecord; readonly run?: string };
+
+/** A run without an end: its operation is looked at where it matters. */
+export const isOpen = (run: ScheduleRun | undefined): run is ScheduleRun =>
+  run !== undefined && run.endedAt === undefined;
+
+/**
+ * The change of a schedule's record that is due; `undefined`: none. `ended`: how the open run has ended, as its operation says;
+ * `"lost"`: there is no such operation. Pure.
+ */
+export function claimOf(
+  entry: Pick<ScheduleEntry, "schedule" | "hash">,
+  known: ScheduleRecord | undefined,
+  { now, self, ended }: { readonly now: number; readonly self: string; readonly ended: Ended },
+): Claim | undefined {
+  // A new schedule's first tick is the first after now.
+  if (known === undefined || known.schedule !== entry.hash) {
+    const { paused } = known ?? {};
+    return { record: { schedule: entry.hash, decided: iso(now), missed: [], ...(paused && { paused }) } };
+  }
+  const { run: last, ...rest } = known;
+  const lost = isOpen(last) && ended === "lost" && now - Date.parse(last.startedAt) > REPORT_MS;
+  const settled =
+    !isOpen(last) || ended === undefined || (ended === "lost" && !lost) ? last : endOf(last, ended, now);
+  const ticks = decideTicks(entry.schedule, known, { now, busy: isOpen(settled) });
+  const found: readonly MissedTick[] = [
+    ...(lost ? [{ tick: last?.tick ?? "", why: "lost" as const, before: 0 }] : []),
+    ...(ticks?.missed ?? []),
+  ];
+  if (ticks === undefined && settled === last) return undefined;
+  const tick = ticks?.run === undefined ? undefined : iso(ticks.run);
+  const run = tick === undefined ? settled : { tick, machine: self, startedAt: iso(now) };
+  return {
+    record: {
+      ...rest,
+      decided: ticks === undefined ? known.decided : iso(ticks.decided),
+      missed: withMissed(known.missed, found),
+      ...(run && { run }),
+    },
+    ...(tick !== undefined && { run: tick }),
+  };
+}
+
+/** `undefined`: it runs, or nothing is known. */
+export type Ended = Pick<ScheduleRun, "state" | "error"> | "lost" | undefined;
+
+const endOf = (run: ScheduleRun, ended: Exclude<Ended, undefined>, now: number): ScheduleRun => ({
+  ...run,
+  endedAt: iso(now),
+  ...(ended === "lost" ? { state: "lost" } : ended),
+});
+
+/** Milliseconds until this machine looks at a schedule again; `undefined`: only after a change. Pure. */
+export function waitFor(
+  entry: Pick<ScheduleEntry, "schedule" | "namespace" | "name">,
+  known: Pick<ScheduleRecord, "decided" | "paused"> | undefined,
+  {
+    now,
+    self,
+    machines,
+  }: { readonly now: number; readonly self: string; readonly machines: readonly string[] },
+): number | undefined {
+  const turn = turnOf(self, machines, `${entry.namespace}/${entry.name}`) * TURN_MS;
+  if (known === undefined) return turn;
+  if (known.paused !== undefined) return undefined;
+  const next = nextTick(entry.schedule, Date.parse(known.decided));
+  if (next === undefined) return undefined;
+  return Math.min(Math.max(0, next + turn - now), LONGEST_MS);
+}
+
+/** 0 for the machine that begins; schedules begin with different machines. */
+export function turnOf(self: string, machines: readonly string[], name: string): number {
+  const sorted = [...machines].sort();
+  const first =
+    [...name].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 65_521, 7) % Math.max(1, sorted.length);
+  const place = sorted.indexOf(self);
+  return place < 0 ? sorted.length : (place - first + sorted.length) % sorted.length;
+}

@@ -1,0 +1,89 @@
+import { errorBody } from "@ployz/errors";
+import { isFinal, type ScheduleEntry } from "@ployz/primitives/host";
+import {
+  type OperationEvent,
+  type OperationRequest,
+  type ScheduleRecord,
+  type ScheduleRun,
+  type Store,
+  scheduleKey,
+} from "@ployz/primitives/protocol";
+import { claimOf, type Ended, isOpen } from "./claims.ts";
+
+export interface FireDeps {
+  readonly store: Store;
+  readonly self: string;
+  now(): number;
+  run(request: OperationRequest): AsyncIterable<OperationEvent>;
+  isRunning(operation: string): boolean;
+}
+
+/** Handles the due ticks of a schedule: writes the claim, and starts the operation if the write was this machine's. Resolves without waiting for its end. */
+export async function fire(
+  entry: ScheduleEntry,
+  deps: FireDeps,
+): Promise<{ readonly running?: Promise<void> }> {
+  const { store, self, now } = deps;
+  const key = scheduleKey(entry.namespace, entry.name);
+  const present = await store.facts.get(key);
+  const ended = await endedOf(present?.value.run, deps);
+  const claim = claimOf(entry, present?.value, { now: now(), self, ended });
+  if (claim === undefined) return {};
+  const written = await store.facts.put(key, claim.record, present?.revision ?? 0);
+  return written.ok && claim.run !== undefined ? { running: runTick(entry, claim.run, deps) } : {};
+}
+
+async function runTick(entry: ScheduleEntry, tick: string, deps: FireDeps): Promise<void> {
+  const request: OperationRequest = {
+    ...entry.asked(tick),
+    mode: "apply",
+    by: `schedule ${entry.namespace}/${entry.name}`,
+  };
+  const note = (told: Partial<ScheduleRun>) => tell(entry, tick, told, deps);
+  const at = () => new Date(deps.now()).toISOString();
+  try {
+    for await (const event of deps.run(request)) {
+      if (event.type === "accepted") await note({ operation: event.operation });
+      if (event.type === "refused") {
+        const [error] = event.refusals;
+        await note({ endedAt: at(), state: "refused", ...(error && { error }) });
+      }
+      if (event.type === "result") {
+        const { state, error, operation } = event.result;
+        await note({ operation, endedAt: at(), state, ...(error && { error }) });
+      }
+    }
+  } catch (error) {
+    await note({ endedAt: at(), state: "failed", error: errorBody(error) });
+  }
+}
+
+/** Adds to the run of a tick, unless a later one stands there. */
+async function tell(
+  { namespace, name }: ScheduleEntry,
+  tick: string,
+  told: Partial<ScheduleRun>,
+  { store }: FireDeps,
+): Promise<void> {
+  const key = scheduleKey(namespace, name);
+  for (;;) {
+    const present = await store.facts.get(key);
+    if (present?.value.run?.tick !== tick) return;
+    const value: ScheduleRecord = { ...present.value, run: { ...present.value.run, ...told } };
+    if ((await store.facts.put(key, value, present.revision)).ok) return;
+  }
+}
+
+/** How an open run has ended, by the record of its operation. */
+async function endedOf(run: ScheduleRun | undefined, { store, isRunning }: FireDeps): Promise<Ended> {
+  if (!isOpen(run)) return undefined;
+  if (run.operation === undefined) return "lost";
+  if (isRunning(run.operation)) return undefined;
+  const summary = (await store.journals.summary(run.operation))?.value;
+  // An operation with nothing to do, or that only waits, has no record yet.
+  if (summary === undefined) return "lost";
+  if (isFinal(summary.state) || summary.state === "cleanup-owed")
+    return { state: summary.state, ...(summary.error && { error: summary.error }) };
+  const held = new Set((await store.leases.list()).map(({ scope }) => scope));
+  return summary.scope.some((scope) => held.has(scope)) ? undefined : { state: "interrupted" };
+}

@@ -1,0 +1,128 @@
+import { scheduleEntries } from "@ployz/primitives/host";
+import {
+  emptyCommit,
+  type OperationEvent,
+  type OperationRequest,
+  type ScheduleRecord,
+} from "@ployz/primitives/protocol";
+import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
+import { describe, expect, test } from "vitest";
+import { claimOf, turnOf, waitFor } from "./claims.ts";
+import { type FireDeps, fire } from "./fire.ts";
+
+const at = (text: string) => Date.parse(text);
+const T0 = at("2026-01-01T00:00:00Z");
+const spec = {
+  ...{ env: {}, after: [], stopGraceMs: 0, timeoutMs: 1000, bundle: { digest: "x" } },
+  schedule: {
+    ...{ everyMs: 1000, timezone: "UTC", deadlineMs: 30_000 },
+    ...{ overlap: "skip" as const, missed: "report" as const },
+  },
+};
+const commit = {
+  ...emptyCommit({ namespace: "prod", operation: "0", primitive: "deploy", at: "", by: "" }),
+  jobs: { report: { revision: "1", spec } },
+};
+const [entry] = scheduleEntries(commit);
+if (entry === undefined) throw new Error("the commit has a schedule");
+
+/** A cluster of daemons over one store, whose runs only count. */
+function cluster(names: readonly string[]) {
+  const clock = createVirtualClock();
+  const store = createMemoryStore({ clock });
+  const ran: string[] = [];
+  let now = T0;
+  const deps = (self: string): FireDeps => ({
+    ...{ store, self, now: () => now, isRunning: () => false },
+    async *run({ input, by }: OperationRequest): AsyncIterable<OperationEvent> {
+      const { tick } = input as { tick: string };
+      ran.push(tick);
+      expect(by).toBe("schedule prod/report");
+      const operation = `op-${ran.length}`;
+      yield { type: "accepted", operation, primitive: "job-run", resumed: false };
+      yield {
+        type: "result",
+        result: {
+          ...{ kind: "operation", operation, primitive: "job-run", state: "done", changed: true },
+          ...{ output: null, owed: [], warnings: [], ms: 1 },
+        },
+      };
+    },
+  });
+  const machines = new Map(names.map((name) => [name, deps(name)]));
+  const record = async () => (await store.facts.get("schedule.prod.report"))?.value;
+  return {
+    ...{ store, ran, record },
+    async all(time: number, which = names) {
+      now = time;
+      const fired = await Promise.all(
+        which.map(async (name) => fire(entry as NonNullable<typeof entry>, machines.get(name) as FireDeps)),
+      );
+      await Promise.all(fired.map(({ running }) => running));
+    },
+  };
+}
+
+test("1,000 ticks over three machines that all try: each runs once", async () => {
+  const { all, ran, record } = cluster(["m1", "m2", "m3"]);
+  await all(T0);
+  for (let tick = 1; tick <= 1000; tick++) await all(T0 + tick * 1000 + 3);
+  expect(ran).toHaveLength(1000);
+  expect(new Set(ran).size).toBe(1000);
+  expect(await record()).toMatchObject({
+    missed: [],
+    run: { operation: "op-1000", state: "done", tick: "2026-01-01T00:16:40.000Z" },
+  });
+});
+
+test("ticks in which no machine lived are reported, and none runs twice", async () => {
+  const { all, ran, record } = cluster(["m1", "m2"]);
+  await all(T0);
+  await all(T0 + 1000, ["m1"]);
+  await all(T0 + 61_500, ["m2"]);
+  expect(ran).toEqual(["2026-01-01T00:00:01.000Z", "2026-01-01T00:01:01.000Z"]);
+  expect((await record())?.missed).toEqual([{ tick: "2026-01-01T00:01:00.000Z", why: "late", before: 58 }]);
+});
+
+describe("a claim", () => {
+  const known: ScheduleRecord = {
+    ...{ schedule: entry.hash, decided: "2026-01-01T00:00:01.000Z", missed: [] },
+    run: { tick: "2026-01-01T00:00:01.000Z", machine: "m1", startedAt: "2026-01-01T00:00:01.000Z" },
+  };
+  const claim = (now: string, ended: Parameters<typeof claimOf>[2]["ended"]) =>
+    claimOf(entry, known, { now: at(now), self: "m2", ended });
+
+  test("of a machine that died before it ran is lost after half a minute, and the tick is not run again", () => {
+    expect(claim("2026-01-01T00:00:02Z", "lost")).toMatchObject({ record: { missed: [{ why: "overlap" }] } });
+    const later = claim("2026-01-01T00:00:40Z", "lost");
+    expect(later?.run).toBe("2026-01-01T00:00:40.000Z");
+    expect(later?.record.missed).toEqual([
+      { tick: "2026-01-01T00:00:01.000Z", why: "lost", before: 0 },
+      { tick: "2026-01-01T00:00:39.000Z", why: "late", before: 37 },
+    ]);
+  });
+  test("is skipped while the run before has not ended", () => {
+    expect(claim("2026-01-01T00:00:02Z", undefined)?.run).toBeUndefined();
+  });
+  test("of a changed schedule begins again", () => {
+    expect(claimOf({ ...entry, hash: "other" }, known, { now: T0, self: "m2", ended: undefined })).toEqual({
+      record: { schedule: "other", decided: "2026-01-01T00:00:00.000Z", missed: [] },
+    });
+  });
+});
+
+describe("the wait", () => {
+  const machines = ["m1", "m2", "m3"];
+  test("machines try one after the other, each schedule beginning with another", () => {
+    expect(machines.map((self) => turnOf(self, machines, "prod/a")).sort()).toEqual([0, 1, 2]);
+    expect(new Set(["a", "b", "c", "d", "e"].map((name) => turnOf("m1", machines, name))).size).toBe(3);
+  });
+  test("is until the next tick, and for ever while it is paused", () => {
+    const of = { now: T0, self: "m1", machines: ["m1"] };
+    const decided = "2026-01-01T00:00:00.000Z";
+    expect(waitFor(entry, { decided }, of)).toBe(1000);
+    expect(waitFor(entry, { decided, paused: { at: "", by: "" } }, of)).toBeUndefined();
+    const yearly = { ...entry, schedule: { ...entry.schedule, everyMs: 40 * 86_400_000 } };
+    expect(waitFor(yearly, { decided }, of)).toBeLessThan(2 ** 31);
+  });
+});

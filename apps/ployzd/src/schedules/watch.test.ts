@@ -1,0 +1,99 @@
+import { setTimeout as pause } from "node:timers/promises";
+import {
+  type Commit,
+  emptyCommit,
+  type FactKey,
+  type FactOf,
+  type OperationEvent,
+  type OperationRequest,
+} from "@ployz/primitives/protocol";
+import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { watchSchedules } from "./watch.ts";
+
+type Watched = Parameters<typeof watchSchedules>[0];
+type Listener = Parameters<Watched["mirror"]["onChange"]>[0];
+
+const job = {
+  ...{ env: {}, after: [], stopGraceMs: 0, timeoutMs: 1000, bundle: { digest: "x" } },
+  schedule: {
+    ...{ everyMs: 1000, timezone: "UTC", deadlineMs: 30_000 },
+    ...{ overlap: "skip" as const, missed: "report" as const },
+  },
+};
+const commitWith = (jobs: Commit["jobs"]): Commit => ({
+  ...emptyCommit({ namespace: "prod", operation: "0", primitive: "deploy", at: "", by: "" }),
+  jobs,
+});
+
+/** Daemons over one store whose mirrors follow it; timers and the clock are real. */
+function daemons(names: readonly string[]) {
+  const store = createMemoryStore({ clock: createVirtualClock() });
+  const listeners = new Set<Listener>();
+  const entries = new Map<string, unknown>();
+  let heads: readonly Commit[] = [];
+  const facts = {
+    ...store.facts,
+    async put<K extends FactKey>(key: K, value: FactOf<K>, expected: number) {
+      const written = await store.facts.put(key, value, expected);
+      if (written.ok) {
+        const entry = { key, value, revision: written.revision };
+        entries.set(key, entry);
+        for (const listener of listeners) listener({ type: "fact", key, entry });
+      }
+      return written;
+    },
+  } as typeof store.facts;
+  const ran: { readonly by: string; readonly tick: string }[] = [];
+  const mirror = {
+    facts: () => [...entries.values()],
+    onChange(listener: Listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  } as Watched["mirror"];
+  const start = (self: string) => {
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    watchSchedules({
+      ...{ self, mirror, signal: stop.signal, now: Date.now, isRunning: () => false },
+      store: { ...store, facts },
+      log: { warn: (...of: readonly unknown[]) => expect.fail(JSON.stringify(of)) } as Watched["log"],
+      heads: () => heads,
+      machines: () => names,
+      async *run({ input }: OperationRequest): AsyncIterable<OperationEvent> {
+        ran.push({ by: self, tick: (input as { tick: string }).tick });
+        yield { type: "accepted", operation: `op-${ran.length}`, primitive: "job-run", resumed: false };
+        yield { type: "refused", refusals: [{ code: "x", message: "refused" }] };
+      },
+    });
+    return stop;
+  };
+  const deploy = (commit: Commit) => {
+    heads = [commit];
+    for (const listener of listeners)
+      listener({ type: "head", entry: { key: "prod", value: {}, revision: 1 } });
+  };
+  return { start, deploy, ran, record: async () => (await facts.get("schedule.prod.beat"))?.value };
+}
+
+test("ticks run on time, on another machine when one stops, and no timer is left without schedules", {
+  timeout: 30_000,
+}, async () => {
+  const { start, deploy, ran, record } = daemons(["m1", "m2"]);
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  const stops = new Map(["m1", "m2"].map((name) => [name, start(name)] as const));
+  await pause(50);
+  expect(timers).not.toHaveBeenCalled();
+  deploy(commitWith({ beat: { revision: "1", spec: job } }));
+  await expect.poll(() => ran.length, { timeout: 10_000 }).toBeGreaterThan(1);
+  stops.get(ran.at(-1)?.by ?? "")?.abort();
+  const before = ran.length;
+  await expect.poll(() => ran.length, { timeout: 10_000 }).toBeGreaterThan(before + 1);
+  deploy(commitWith({}));
+  const all = ran.length;
+  await pause(2_500);
+  expect(ran.length).toBeLessThanOrEqual(all + 1);
+  expect(new Set(ran.map(({ tick }) => tick)).size).toBe(ran.length);
+  expect(await record()).toMatchObject({ run: { state: "refused", error: { code: "x" } } });
+});

@@ -1,0 +1,92 @@
+import { errorBody } from "@ployz/errors";
+import { type ScheduleEntry, scheduleEntries } from "@ployz/primitives/host";
+import { type Commit, type ScheduleRecord, scheduleKey } from "@ployz/primitives/protocol";
+import type { Logger } from "pino";
+import type { Records } from "../state/records.ts";
+import { waitFor } from "./claims.ts";
+import { type FireDeps, fire } from "./fire.ts";
+
+export interface WatchDeps extends FireDeps {
+  readonly mirror: Pick<Records, "facts" | "onChange">;
+  readonly signal: AbortSignal;
+  readonly log: Pick<Logger, "warn">;
+  heads(): readonly Commit[];
+  /** Members that fire ticks. */
+  machines(): readonly string[];
+}
+
+const RETRY_MS = 1_000;
+/** A namespace that is not known here yet may have just been deployed. */
+const ORPHAN_MS = 60_000;
+
+/** Fires the ticks of all schedules, as every machine does: who writes the claim runs it. One timer for the next tick, and none without schedules. */
+export function watchSchedules(deps: WatchDeps): void {
+  const { mirror, signal, log, now, self } = deps;
+  const busy = new Set<string>();
+  const retryAt = new Map<string, number>();
+  let timer: NodeJS.Timeout | undefined;
+
+  const records = () =>
+    new Map(mirror.facts("schedule").map(({ key, value }) => [key as string, value as ScheduleRecord]));
+  const entries = () => deps.heads().flatMap(scheduleEntries);
+
+  function arm(): void {
+    clearTimeout(timer);
+    if (signal.aborted) return;
+    const known = records();
+    const machines = deps.machines();
+    const waits = entries().flatMap((entry) => {
+      const key = scheduleKey(entry.namespace, entry.name);
+      if (busy.has(key)) return [];
+      const record = known.get(key);
+      const same = record?.schedule === entry.hash ? record : undefined;
+      const wait = waitFor(entry, same, { now: now(), self, machines });
+      return wait === undefined
+        ? []
+        : [{ entry, key, wait: Math.max(wait, (retryAt.get(key) ?? 0) - now()) }];
+    });
+    for (const { entry, key, wait } of waits) if (wait <= 0) begin(entry, key);
+    const later = waits.filter(({ wait }) => wait > 0).map(({ wait }) => wait);
+    if (later.length > 0) timer = setTimeout(arm, Math.min(...later));
+  }
+
+  function begin(entry: ScheduleEntry, key: string): void {
+    busy.add(key);
+    const failed = (error: unknown) => {
+      if (!signal.aborted && errorBody(error).code !== "store_unavailable")
+        log.warn({ err: error, schedule: key }, "schedule");
+    };
+    void fire(entry, deps)
+      .then(({ running }) => void running?.catch(failed))
+      .catch(failed)
+      .finally(() => {
+        busy.delete(key);
+        retryAt.set(key, now() + RETRY_MS);
+        arm();
+      });
+  }
+
+  /** Records of schedules that are gone. */
+  async function tidy(): Promise<void> {
+    const wanted = new Set<string>(entries().map(({ namespace, name }) => scheduleKey(namespace, name)));
+    const orphans = mirror
+      .facts("schedule")
+      .filter(({ key, value }) => !wanted.has(key) && now() - Date.parse(value.decided) > ORPHAN_MS);
+    for (const { key, revision } of orphans)
+      await deps.store.facts.remove(key as `schedule.${string}`, revision).catch(() => undefined);
+  }
+
+  const forget = mirror.onChange((change) => {
+    if (change.type === "head") void tidy();
+    if (change.type !== "applied" && (change.type !== "fact" || change.key.startsWith("schedule."))) arm();
+  });
+  arm();
+  signal.addEventListener(
+    "abort",
+    () => {
+      clearTimeout(timer);
+      forget();
+    },
+    { once: true },
+  );
+}

@@ -1,0 +1,70 @@
+import Type from "typebox";
+import * as patterns from "../model/patterns.ts";
+
+export const closed = { additionalProperties: false } as const;
+
+export const duration = (description: string) =>
+  Type.String({
+    pattern: patterns.DURATION,
+    description: `${description} For example \`500ms\`, \`30s\`, \`2m\`, \`1h\`.`,
+  });
+const times = {
+  cron: Type.Optional(
+    Type.String({
+      minLength: 9,
+      maxLength: 200,
+      description: "Five cron fields: minute, hour, day, month, weekday. For example `0 3 * * *`.",
+    }),
+  ),
+  every: Type.Optional(duration("An interval, instead of `cron`.")),
+  timezone: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: "IANA time zone of `cron`, such as `Europe/Berlin`. Default `UTC`.",
+    }),
+  ),
+};
+
+/** When a job runs. */
+export const schedule = Type.Object(
+  {
+    ...times,
+    overlap: Type.Optional(
+      Type.Enum(["skip", "wait"], {
+        description:
+          "When the run before has not ended: `skip` this one, or `wait` for that one. Default `skip`.",
+      }),
+    ),
+    deadline: Type.Optional(duration("How late it may start. Default 1m.")),
+    missed: Type.Optional(
+      Type.Enum(["report", "run-once"], {
+        description:
+          "For runs later than that: `report` them, or `run-once` the last of them. Default `report`.",
+      }),
+    ),
+  },
+  { ...closed, description: "When it runs: either `cron` or `every`." },
+);
+
+const keep = Type.Object(
+  Object.fromEntries(
+    (["last", "hourly", "daily", "weekly", "monthly"] as const).map((rule) => [
+      rule,
+      Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: 1000,
+          description: rule === "last" ? "The newest ones." : `The newest of each of the last ones, ${rule}.`,
+        }),
+      ),
+    ]),
+  ) as Record<"last" | "hourly" | "daily" | "weekly" | "monthly", Type.TOptional<Type.TInteger>>,
+  { ...closed, minProperties: 1, description: "How many stay." },
+);
+
+/** Scheduled snapshots of a volume. */
+export const snapshots = Type.Object(
+  { ...times, keep },
+  { ...closed, description: "Snapshots by a schedule: either `cron` or `every`, and how many stay." },
+);

@@ -1,0 +1,78 @@
+import type { Refusal } from "../error-codes.ts";
+import { invalid, type Segment } from "../model/field.ts";
+import { shown } from "../model/names.ts";
+import type { Schedule } from "../model/schedule.ts";
+import { cronProblem } from "../schedule/cron.ts";
+import { isTimezone } from "../schedule/zone.ts";
+import { checkDuration } from "./bounds.ts";
+import { DEFAULTS } from "./defaults.ts";
+import type { ManifestSchedule } from "./schema.ts";
+import { durationMs, formatDuration } from "./units.ts";
+
+/** Rules of a schedule beyond the schema. */
+export function checkSchedule(
+  at: readonly Segment[],
+  schedule: ManifestSchedule | undefined,
+): readonly Refusal[] {
+  if (schedule === undefined) return [];
+  const { cron, every, timezone, deadline } = schedule;
+  const problem = cron === undefined ? undefined : cronProblem(cron);
+  return [
+    ...((cron === undefined) === (every === undefined)
+      ? [invalid(at, "needs either `cron` or `every`", 'for example cron = "0 3 * * *"')]
+      : []),
+    ...(problem === undefined
+      ? []
+      : [invalid([...at, "cron"], `${shown(cron ?? "")}: ${problem}`, 'for example "0 3 * * *"')]),
+    ...checkDuration([...at, "every"], every, 1000),
+    ...checkDuration([...at, "deadline"], deadline, 1000),
+    ...(timezone === undefined || isTimezone(timezone)
+      ? []
+      : [
+          invalid(
+            [...at, "timezone"],
+            `no time zone is called ${shown(timezone)}`,
+            'for example "Europe/Berlin"',
+          ),
+        ]),
+    ...(timezone !== undefined && cron === undefined
+      ? [invalid([...at, "timezone"], "is for `cron` only", "leave `timezone` out")]
+      : []),
+  ];
+}
+
+export function normalSchedule({
+  cron,
+  every,
+  timezone,
+  overlap,
+  deadline,
+  missed,
+}: ManifestSchedule): Schedule {
+  return {
+    ...(cron !== undefined && { cron: cron.trim().replaceAll(/\s+/g, " ") }),
+    ...(every !== undefined && { everyMs: durationMs(every) ?? 0 }),
+    timezone: timezone ?? DEFAULTS.timezone,
+    overlap: overlap ?? DEFAULTS.overlap,
+    deadlineMs: deadline === undefined ? DEFAULTS.deadlineMs : (durationMs(deadline) ?? 0),
+    missed: missed ?? DEFAULTS.missed,
+  };
+}
+
+export function renderSchedule({
+  cron,
+  everyMs,
+  timezone,
+  overlap,
+  deadlineMs,
+  missed,
+}: Schedule): ManifestSchedule {
+  return {
+    ...(cron !== undefined && { cron }),
+    ...(everyMs !== undefined && { every: formatDuration(everyMs) }),
+    ...(timezone !== DEFAULTS.timezone && { timezone }),
+    ...(overlap !== DEFAULTS.overlap && { overlap }),
+    ...(deadlineMs !== DEFAULTS.deadlineMs && { deadline: formatDuration(deadlineMs) }),
+    ...(missed !== DEFAULTS.missed && { missed }),
+  };
+}

@@ -1,0 +1,75 @@
+import Type, { type Static } from "typebox";
+import { count, error, list, object, text } from "./schema.ts";
+
+/** When something runs: cron fields in a time zone, or an interval. */
+export const Schedule = object({
+  /** Five fields. */
+  cron: Type.Optional(text()),
+  /** Milliseconds between two ticks, counted from the epoch. */
+  everyMs: Type.Optional(count()),
+  /** IANA time zone of the cron fields. */
+  timezone: text(),
+  /** When the run before has not ended: `skip` the tick, or `wait` for that run. */
+  overlap: Type.Enum(["skip", "wait"]),
+  /** How late, in milliseconds, a tick may still run. */
+  deadlineMs: count(),
+  /** What becomes of ticks later than that: they are reported, or the last of them runs. */
+  missed: Type.Enum(["report", "run-once"]),
+});
+/** Static type of the schema of this name. */
+export type Schedule = Static<typeof Schedule>;
+
+/** How many snapshots stay: the newest ones, and the newest of each of the last hours, days, weeks and months, in UTC. */
+export const KeepRule = object({
+  last: Type.Optional(count()),
+  hourly: Type.Optional(count()),
+  daily: Type.Optional(count()),
+  weekly: Type.Optional(count()),
+  monthly: Type.Optional(count()),
+});
+/** Static type of the schema of this name. */
+export type KeepRule = Static<typeof KeepRule>;
+
+/** The last run of a schedule. */
+export const ScheduleRun = object({
+  /** RFC 3339: when it was due. */
+  tick: text(),
+  /** The machine whose daemon fired it. */
+  machine: text(),
+  startedAt: text(),
+  operation: Type.Optional(text()),
+  /** Absent: it runs, or its machine has not reported. */
+  endedAt: Type.Optional(text()),
+  state: Type.Optional(text()),
+  error: Type.Optional(error()),
+});
+/** Static type of the schema of this name. */
+export type ScheduleRun = Static<typeof ScheduleRun>;
+
+/** A tick that did not run. */
+export const MissedTick = object({
+  tick: text(),
+  why: Type.Enum(["late", "overlap", "lost"]),
+  /** Ticks before it that were missed for the same reason. */
+  before: count(),
+});
+/** Static type of the schema of this name. */
+export type MissedTick = Static<typeof MissedTick>;
+
+/** What has become of the ticks of a schedule, as the fact `schedule.<namespace>.<name>`: each write is one machine's claim. */
+export const ScheduleRecord = object({
+  /** Hash of the schedule: after a change counting starts again. */
+  schedule: text(),
+  /** RFC 3339. Ticks up to this one are decided. */
+  decided: text(),
+  run: Type.Optional(ScheduleRun),
+  /** Oldest first, the last ten. */
+  missed: list(MissedTick),
+  paused: Type.Optional(object({ at: text(), by: text() })),
+});
+/** Static type of the schema of this name. */
+export type ScheduleRecord = Static<typeof ScheduleRecord>;
+
+/** Key of the fact. */
+export const scheduleKey = (namespace: string, name: string): `schedule.${string}` =>
+  `schedule.${namespace}.${name}`;

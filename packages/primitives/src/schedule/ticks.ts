@@ -1,0 +1,78 @@
+import type { MissedTick, Schedule, ScheduleRecord } from "../model/schedule.ts";
+import { nextTick } from "./cron.ts";
+
+/** What to do about the ticks of a schedule up to now. */
+export type Ticks = {
+  /** Up to here they are decided, by this decision. */
+  readonly decided: number;
+  /** The tick to run now. */
+  readonly run?: number;
+  readonly missed: readonly MissedTick[];
+};
+
+/** Ticks are counted one by one up to this number; beyond, a missed interval is reported by its last tick alone. */
+const COUNTED = 10_000;
+const KEPT = 10;
+
+const iso = (at: number): string => new Date(at).toISOString();
+
+/**
+ * Decides due ticks: the last tick runs if it is not later than the deadline, or if missed ticks run once; the ones before it are
+ * missed. `undefined`: nothing is due. `busy`: the run before has not ended. Pure.
+ */
+export function decideTicks(
+  schedule: Schedule,
+  record: Pick<ScheduleRecord, "decided" | "paused">,
+  { now, busy }: { readonly now: number; readonly busy: boolean },
+): Ticks | undefined {
+  if (record.paused !== undefined) return undefined;
+  const { count, last } = dueTicks(schedule, Date.parse(record.decided), now);
+  if (last === undefined) return undefined;
+  const missed = (why: MissedTick["why"], before: number): MissedTick => ({ tick: iso(last), why, before });
+  if (busy && schedule.overlap === "skip") return { decided: last, missed: [missed("overlap", count - 1)] };
+  if (now - last > schedule.deadlineMs && schedule.missed === "report")
+    return { decided: last, missed: [missed("late", count - 1)] };
+  const earlier = count > 1 ? previousOf(schedule, Date.parse(record.decided), last) : undefined;
+  return {
+    decided: last,
+    run: last,
+    missed: earlier === undefined ? [] : [{ tick: iso(earlier), why: "late", before: count - 2 }],
+  };
+}
+
+function dueTicks(schedule: Schedule, decided: number, now: number): { count: number; last?: number } {
+  if (schedule.everyMs !== undefined) {
+    const { everyMs } = schedule;
+    const last = Math.floor(now / everyMs) * everyMs;
+    const count = Math.round(last / everyMs) - Math.floor(decided / everyMs);
+    return count > 0 ? { count, last } : { count: 0 };
+  }
+  let [count, last]: [number, number | undefined] = [0, undefined];
+  for (let next = nextTick(schedule, decided); next !== undefined && next <= now && count < COUNTED; ) {
+    count += 1;
+    last = next;
+    next = nextTick(schedule, next);
+  }
+  return last === undefined ? { count } : { count, last };
+}
+
+function previousOf(schedule: Schedule, decided: number, last: number): number | undefined {
+  if (schedule.everyMs !== undefined) return last - schedule.everyMs;
+  let previous: number | undefined;
+  for (let next = nextTick(schedule, decided); next !== undefined && next < last; ) {
+    previous = next;
+    next = nextTick(schedule, next);
+  }
+  return previous;
+}
+
+/** Puts missed ticks to those that a record has: a row of the same reason is one entry. */
+export function withMissed(known: readonly MissedTick[], more: readonly MissedTick[]): readonly MissedTick[] {
+  const all = [...known];
+  for (const next of more) {
+    const last = all.at(-1);
+    if (last?.why === next.why) all[all.length - 1] = { ...next, before: last.before + 1 + next.before };
+    else all.push(next);
+  }
+  return all.slice(-KEPT);
+}
