@@ -85,7 +85,8 @@ export function waitFor(
 export function turnOf(self: string, machines: readonly string[], name: string): number {
   const sorted = [...machines].sort();
   const first =
-    [...name].reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 65_521, 7) % Math.max(1, sorted.length);
+    Array.from(name).reduce((sum, char) => (sum * 31 + char.charCodeAt(0)) % 65_521, 7) %
+    Math.max(1, sorted.length);
   const place = sorted.indexOf(self);
   return place < 0 ? sorted.length : (place - first + sorted.length) % sorted.length;
 }

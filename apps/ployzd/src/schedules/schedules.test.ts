@@ -58,7 +58,7 @@ function cluster(names: readonly string[]) {
       const fired = await Promise.all(
         which.map(async (name) => fire(entry as NonNullable<typeof entry>, machines.get(name) as FireDeps)),
       );
-      await Promise.all(fired.map(({ running }) => running));
+      await Promise.all(fired.flatMap(({ running }) => (running === undefined ? [] : [running])));
     },
   };
 }

@@ -26,7 +26,7 @@ export const volumeFields = {
 };
 
 /** A copy under another name is on no schedule of its source's. */
-export const unscheduled = ({ snapshots: _, ...spec }: VolumeSpec): VolumeSpec => spec;
+export const unscheduled = (spec: VolumeSpec): VolumeSpec => volumeSpecOf(spec);
 
 export const volumeSpecOf = ({
   scope = "single",

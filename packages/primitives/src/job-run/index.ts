@@ -33,7 +33,7 @@ export const jobRun: Primitive<PrimitivePorts, JobRunInput, Facts, JobKinds, Jso
     kind: "fact",
     key: keyOf(input),
     value: {
-      ...{ operation, at, by, machine: String(summary.machine) },
+      ...{ operation, at, by, machine: typeof summary.machine === "string" ? summary.machine : "" },
       ...(input.tick !== undefined && { tick: input.tick }),
     },
     expected: last,

@@ -26,7 +26,7 @@ export function ulid(nowMs: number, random: (bytes: number) => Uint8Array): stri
 
 /** When an operation id was made, in ms since the epoch. */
 export function ulidTime(id: string): number {
-  return [...id.slice(0, 10)].reduce((time, letter) => time * 32 + ALPHABET.indexOf(letter), 0);
+  return Array.from(id.slice(0, 10)).reduce((time, letter) => time * 32 + ALPHABET.indexOf(letter), 0);
 }
 
 /** The part of an operation id that goes into names of things: its last eight characters (40 random bits), lower case. */
