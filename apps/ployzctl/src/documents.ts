@@ -2,6 +2,7 @@ import {
   AuditEntry,
   CertificateAccount,
   CertificateList,
+  ClusterEvent,
   ClusterStatus,
   CommitDocument,
   CommitHistory,
@@ -177,6 +178,13 @@ export type LogsDocument = {
   readonly follow: boolean;
   readonly events: AsyncIterable<LogEvent>;
 };
+const Events = object({ kind: Type.Literal("events"), events: list(ClusterEvent) });
+/** Printed like logs: with `--json` and `--follow` one event per line; else one document. */
+export type EventsDocument = {
+  readonly kind: "events";
+  readonly follow: boolean;
+  readonly events: AsyncIterable<ClusterEvent>;
+};
 export const StoreSnapshot = object({
   kind: Type.Literal("store-snapshot"),
   file: text(),
@@ -227,6 +235,7 @@ export const DOCUMENTS = {
   "dev-down": DevDown,
   doctor: DoctorReport,
   error: ErrorDocument,
+  events: Events,
   exec: ExecDocument,
   history: CommitHistory,
   "certificate-account": CertificateAccount,
@@ -283,7 +292,11 @@ export const DOCUMENTS = {
 
 export type Kind = keyof typeof DOCUMENTS;
 export type Document =
-  | Exclude<Static<(typeof DOCUMENTS)[Kind]>, Static<typeof Logs> | Static<typeof Audit>>
+  | Exclude<
+      Static<(typeof DOCUMENTS)[Kind]>,
+      Static<typeof Logs> | Static<typeof Audit> | Static<typeof Events>
+    >
+  | EventsDocument
   | LogsDocument
   | AuditDocument;
 
@@ -294,5 +307,10 @@ const Event = Type.Intersect([
   object({ of: Type.Optional(text()) }),
 ]);
 
-/** Lines of NDJSON: of `--json --events` on stderr, and of `logs --follow --json` and `audit --follow --json`. */
-export const LINES = { "audit-entry": AuditEntry, event: Event, "log-event": LogEvent } as const;
+/** Lines of NDJSON: of `--json --events` on stderr, and of `logs`, `audit` and `events` with `--follow --json`. */
+export const LINES = {
+  "audit-entry": AuditEntry,
+  "cluster-event": ClusterEvent,
+  event: Event,
+  "log-event": LogEvent,
+} as const;

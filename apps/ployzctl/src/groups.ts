@@ -44,6 +44,7 @@ export const GROUPS: readonly Group[] = [
     nouns: {
       status: undefined,
       ops: "List, follow and abort operations",
+      events: undefined,
       audit: undefined,
       store: "Show, back up, restore and rebuild the cluster's store",
       mesh: "Create, join and leave a cluster (alias: network)",

@@ -53,6 +53,9 @@ export const ERRORS = defineErrors({
       no_such_instance: "The service has no instance of the number, or none at all.",
       port_closed: "The instance accepts no connections on the port.",
     },
+    failed: {
+      follower_slow: "A follower of the cluster's events reads too slowly: it has to follow again.",
+    },
   },
   ssh: {
     precondition: {

@@ -6,6 +6,7 @@
 
 export * from "./client/certificates.ts";
 export * from "./client/daemon.ts";
+export * from "./client/events.ts";
 export * from "./client/images.ts";
 export * from "./client/invites.ts";
 export * from "./client/logs.ts";

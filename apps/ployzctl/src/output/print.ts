@@ -13,6 +13,10 @@ export async function printDocument(terminal: Terminal, mode: Mode, document: Do
     const { writeAudit } = await import("./audit.ts");
     return writeAudit(terminal, mode, document);
   }
+  if (document.kind === "events") {
+    const { writeEvents } = await import("./events.ts");
+    return writeEvents(terminal, mode, document);
+  }
   if (mode.json) return terminal.out.write(`${JSON.stringify(document)}\n`);
   if (document.kind === "error") return printError(terminal, mode, document);
   const { pageOf } = await import("./pages/index.ts");

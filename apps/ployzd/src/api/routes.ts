@@ -14,6 +14,7 @@ import { branchDocument, commitDocument, commitHistory, manifestDocument } from 
 import { crashWarnings } from "./crash-loops.ts";
 import { daemonStatus } from "./daemon-status.ts";
 import { examine } from "./doctor.ts";
+import { clusterEvents } from "./events/events.ts";
 import { imageRoutes } from "./images.ts";
 import { inviteRoutes } from "./invites.ts";
 import { keepMachine } from "./keep.ts";
@@ -197,6 +198,11 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
         daemon
           .member()
           .audit.read({ follow: query.follow === "true", tail: limitOf(query.tail ?? "100") }, signal),
+      "GET /v1/events": ({ query, signal }) =>
+        clusterEvents(daemon.member(), query, {
+          signal,
+          log: (error) => daemon.log.warn({ err: error }, "events"),
+        }),
       "GET /v1/logs": ({ query, signal }) =>
         mergedLogs(daemon.member().logs, query.target ?? "", logQuery(query), signal),
     },

@@ -208,11 +208,19 @@ export function nameList(member: Member): NameList {
   };
 }
 
-export async function clusterStatus(member: Member, signal: AbortSignal): Promise<ClusterStatus> {
+export const clusterStatus = async (member: Member, signal: AbortSignal): Promise<ClusterStatus> =>
+  (await lookAtCluster(member, signal)).status;
+
+/** The status, and the instances that it counts. */
+export async function lookAtCluster(
+  member: Member,
+  signal: AbortSignal,
+  args: Commands["machine.observe"]["args"] = {},
+): Promise<{ readonly status: ClusterStatus; readonly instances: readonly InstanceRow[] }> {
   const { cluster, machine, machines: records } = member.membership();
   const unreachable: ErrorBody[] = [];
   const [{ machines }, operations] = await Promise.all([
-    machineList(member, signal),
+    machineList(member, signal, args),
     member.runner.list(50).catch((error: unknown) => {
       unreachable.push(errorBody(error));
       return [];
@@ -257,7 +265,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
       .filter(({ code }) => code !== "store_unavailable")
       .map(({ message, hint }) => ({ message, hint: hint ?? "ployzctl doctor" })),
   ];
-  return {
+  const status: ClusterStatus = {
     kind: "status",
     cluster,
     self: machine.id,
@@ -271,6 +279,7 @@ export async function clusterStatus(member: Member, signal: AbortSignal): Promis
     },
     warnings,
   };
+  return { status, instances };
 }
 
 /** Shows names of environment variables, not values, which may be passwords. Secrets are only names. */

@@ -14,6 +14,7 @@ import type { UnreadableRecords } from "../store/repair.ts";
 import type { Streams } from "../streams/open.ts";
 import type { Bundles } from "../transfer/bundles.ts";
 import type { Fetch } from "../transfer/server.ts";
+import type { MemberChange } from "./changes.ts";
 import type { LogSources } from "./log-sources.ts";
 import type { MetricsState } from "./measure.ts";
 
@@ -44,6 +45,8 @@ export interface Member {
   readonly logs: LogSources;
   /** The last commit of every namespace, from the local mirror. */
   heads(): readonly { readonly revision: number; readonly commit: Commit }[];
+  /** Calls after each commit and each change of the membership; returns how to stop. */
+  changes(listener: (change: MemberChange) => void): () => void;
   readonly records: UnreadableRecords;
   readonly upkeep: Upkeep;
   readonly audit: Audit;

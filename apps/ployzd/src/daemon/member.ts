@@ -48,6 +48,7 @@ import { wirePeers } from "../store/wire.ts";
 import { openBundles } from "../transfer/bundles.ts";
 import { fetchFrom } from "../transfer/server.ts";
 import type { Life } from "./callbacks.ts";
+import { memberChanges } from "./changes.ts";
 import { operationsAsked } from "./dispatch.ts";
 import { installedHere } from "./installed.ts";
 import { logSources } from "./log-sources.ts";
@@ -271,6 +272,7 @@ export async function openMember(
     cutOff: (ms) => cutOff(nats.session, ms),
     adoption: () => adoption,
     records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
+    changes: memberChanges(mirror),
     logs: logSources({
       ...{ rpc, runtime, endedLogs, heads, self: self.id, onHeads: mirror.onChange },
       machines: () => follower.known().machines.map(({ id }) => id),

@@ -16,7 +16,8 @@ export type StreamEvent =
 export interface FollowOptions {
   readonly stream: string;
   readonly filters: readonly string[];
-  readonly from: "last-per-subject" | "all";
+  /** `new`: nothing of what stands there when it begins. */
+  readonly from: "last-per-subject" | "all" | "new";
   readonly signal: AbortSignal;
 }
 
@@ -47,9 +48,14 @@ export async function* followStream(
       };
       if (info.state.last_seq < last || (origin && !continues(origin, found))) throw refounded(stream);
       origin = found;
+      if (!synced && options.from === "new") {
+        last = info.state.last_seq;
+        synced = true;
+        yield { type: "synced", revision: last };
+      }
       // Before `synced` the initial read restarts, skipping messages already yielded; after it, the stream continues where it stopped.
       // Continue from the last received message, not from `head`: the initial read may come from a replica that lags.
-      const from = synced ? last + 1 : options.from;
+      const from = synced || options.from === "new" ? last + 1 : options.from;
       if (!synced) head = info.state.last_seq;
       for await (const event of consumeOnce(session, link, stream, { from, filters, signal })) {
         backoff.reset();

@@ -69,6 +69,17 @@ export function openJournals(session: Session) {
       }
     },
 
+    async *changes(signal: AbortSignal): AsyncGenerator<Entry<Json>, void> {
+      const filters = [bucketSubjects("operations")];
+      for await (const event of followStream(session, {
+        stream: streams.operations,
+        filters,
+        from: "new",
+        signal,
+      }))
+        if (event.type === "message") yield toSummary(event.stored);
+    },
+
     /** Newest first: operation ids are ULIDs, so their order is chronological. */
     async summaries(limit: number, isEnded?: (summary: Json) => boolean): Promise<readonly Entry<Json>[]> {
       // A store that was restored from a backup may know an operation as unfinished that had ended.

@@ -10,6 +10,7 @@ import type {
 import type { Body } from "./bodies.ts";
 import type { CertificateAccount, CertificateList, CertificateUpload } from "./certificates.ts";
 import type { DaemonKept, DaemonStatus, Version } from "./daemon.ts";
+import type { ClusterEvent } from "./events.ts";
 import type { ImageList, ImagePushed } from "./images.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
 import type { LogEvent } from "./logs.ts";
@@ -47,6 +48,7 @@ import type { VolumeImportRequest } from "./volume-file.ts";
 export type { Asked, PrimitiveInputs, PrimitiveName } from "../inputs.ts";
 export type * from "./certificates.ts";
 export type * from "./daemon.ts";
+export type * from "./events.ts";
 export type * from "./images.ts";
 export type * from "./invites.ts";
 export type * from "./logs.ts";
@@ -211,6 +213,15 @@ export interface ApiStreams {
   "POST /v1/store/recover": { query: Record<never, string>; body: StoreRecover; event: StoreEvent };
   /** Changing calls that this machine has obeyed, oldest first. */
   "GET /v1/audit": { query: { follow?: "true"; tail?: string }; body: undefined; event: AuditEntry };
+  /**
+   * Changes of the cluster. `since`: milliseconds; operations and commits of that time come first, oldest first. `follow`: then those that
+   * come, from `following` on. `samples`: with what machines and instances use, for as long as it is followed.
+   */
+  "GET /v1/events": {
+    query: { since?: string; follow?: "true"; samples?: "true" };
+    body: undefined;
+    event: ClusterEvent;
+  };
   "GET /v1/logs": {
     /**
      * `since` and `until` are milliseconds since the epoch. Without them and `tail`: the last 100 lines of each instance. `previous`: of

@@ -12,11 +12,13 @@ import { OperationSummary } from "../model/operation.ts";
 import { count, error, list, object, text } from "../model/schema.ts";
 import { LoadedPolicy } from "../participant/network-commands.ts";
 
+/** Where a member stands in the cluster. `drained`: it drains, and nothing is left there. */
+export const Lifecycle = Type.Union([MachineState, Type.Literal("drained")]);
 /** Schema of a row of the list of machines. */
 export const machineRow = {
   record: MachineRecord,
   /** The record's state; `drained`: it is draining, and no commit names it any more. */
-  lifecycle: Type.Union([MachineState, Type.Literal("drained")]),
+  lifecycle: Lifecycle,
   /** How much is committed there. */
   committed: object({
     instances: count(),
@@ -54,6 +56,16 @@ export const RttTable = object({
 export type RttTable = Static<typeof RttTable>;
 const warnings = list(object({ message: text(), hint: text() }));
 
+/** Where an instance stands: as observed, or why it is not. */
+export const InstanceState = Type.Enum([
+  "running",
+  "exited",
+  "missing",
+  "unknown",
+  "created",
+  "candidate",
+  "stray",
+]);
 /** One instance: as committed, and as observed. */
 export const InstanceRow = object({
   id: text(),
@@ -64,7 +76,7 @@ export const InstanceRow = object({
   address: text(),
   committed: Type.Boolean(),
   observed: Type.Optional(ObservedInstance),
-  state: Type.Enum(["running", "exited", "missing", "unknown", "created", "candidate", "stray"]),
+  state: InstanceState,
 });
 /** Static type of the schema of this name. */
 export type InstanceRow = Static<typeof InstanceRow>;

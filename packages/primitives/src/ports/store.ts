@@ -150,6 +150,8 @@ export interface JournalStore<E = JournalEntry, S = OperationSummary> {
   append(operation: string, index: number, entry: E): Promise<boolean>;
   /** Existing entries from `from`, then new ones as they come. Ends when `signal` aborts. */
   follow(operation: string, from: number, signal: AbortSignal): AsyncIterable<E>;
+  /** Every summary that is written from now on, of any machine's operations. Ends when `signal` aborts. Survives reconnects. */
+  changes(signal: AbortSignal): AsyncIterable<Entry<S>>;
   /**
    * Summary documents for listing, one per operation, newest operation id (ULID) first. `limit` counts those for which `isEnded` is false:
    * one that has ended never changes, and is read once.

@@ -202,6 +202,9 @@ function checkedJournals(raw: RawStore["journals"], report: Report): JournalStor
       for await (const value of raw.follow(operation, from, signal))
         yield entries(operation).expect({ key: operation, value, revision: revision++ }).value;
     },
+    async *changes(signal) {
+      for await (const entry of raw.changes(signal)) if (summaries.isGood(entry)) yield entry;
+    },
     async summaries(limit, isEnded) {
       const ended = (value: Json) =>
         summaryFault(value) === undefined && isEnded?.(value as OperationSummary);

@@ -127,6 +127,7 @@ function follow<T>(present: readonly Entry<T>[], feed: Feed<FollowEvent<Entry<T>
 function createJournals(next: () => number): JournalStore<Json, Json> {
   const journals = new Map<string, Json[]>();
   const summaries = new Map<string, Entry<Json>>();
+  const changed = createFeed<Entry<Json>>();
   const feeds = new Map<string, Feed<Json>>();
   const feedOf = (operation: string) => {
     const feed = feeds.get(operation) ?? createFeed<Json>();
@@ -146,13 +147,16 @@ function createJournals(next: () => number): JournalStore<Json, Json> {
     },
     follow: (operation, from, signal) =>
       feedOf(operation).follow(copy((journals.get(operation) ?? []).slice(from)), signal),
+    changes: (signal) => changed.follow([], signal),
     async summaries(limit, isEnded) {
       const open = [...summaries.values()].filter(({ value }) => isEnded?.(value) !== true);
       return copy(open.sort((a, b) => (a.key < b.key ? 1 : -1)).slice(0, limit));
     },
     summary: async (operation) => copy(summaries.get(operation)),
     async putSummary(operation, summary) {
-      summaries.set(operation, { key: operation, value: copy(summary), revision: next() });
+      const entry = { key: operation, value: copy(summary), revision: next() };
+      summaries.set(operation, entry);
+      changed.publish(copy(entry));
     },
   };
 }

@@ -225,6 +225,33 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
       stop.abort();
     });
 
+    test("a follower of the summaries sees each that is written from then on", async ({
+      journals,
+    }, sleep) => {
+      const [before, operation] = [unique("ZY0"), unique("ZY1")];
+      await journals.putSummary(before, summary(before, "running"));
+      const stop = new AbortController();
+      const seen: string[] = [];
+      const following = (async () => {
+        for await (const { key, value } of journals.changes(stop.signal)) {
+          if (key !== before && key !== operation) continue;
+          seen.push(`${key} ${value.state}`);
+          if (value.state === "done") return;
+        }
+      })();
+      // Writes until the follower has begun: it may see any of the first ones, and sees the last.
+      for (let again = 0; seen.length === 0; again++) {
+        await journals.putSummary(operation, summary(operation, "running"));
+        await sleep(5);
+        expect(again < 1_000).toBe(true);
+      }
+      await journals.putSummary(operation, summary(operation, "done"));
+      await following;
+      stop.abort();
+      expect(seen.at(-1)).toBe(`${operation} done`);
+      expect(seen.some((one) => one.startsWith(before))).toBe(false);
+    });
+
     test("summaries are replaced, and listed newest operation first", async ({ journals }) => {
       const [older, newer] = [unique("ZZ0"), unique("ZZ1")];
       await journals.putSummary(older, summary(older, "running"));

@@ -96,6 +96,24 @@ export const inspectCommands: readonly Command[] = [
     run: async (context, input) => (await import("./logs.ts")).audit(context, input),
   },
   {
+    path: ["events"],
+    summary: "Show what changed in the cluster: commits, operations, machines",
+    prints: ["events"],
+    details: [
+      "Of the past, the store keeps operations and commits. With --follow also: machines that stop answering or answer again, instances that change their state, warnings that are raised and cleared.",
+    ],
+    options: {
+      follow: { type: "flag", short: "f", summary: "Follow the events until Ctrl-C" },
+      since: {
+        type: "text",
+        value: "DURATION",
+        summary: "Show those of this time first; default 1h, with --follow none",
+      },
+    },
+    examples: ["ployzctl events --since 12h", "ployzctl events -f --json"],
+    run: async (context, input) => (await import("./logs.ts")).events(context, input),
+  },
+  {
     path: ["route", "ls"],
     summary: "List routes, and whether this machine's gateway serves them",
     prints: ["routes"],

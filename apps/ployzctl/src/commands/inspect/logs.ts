@@ -1,8 +1,9 @@
 import type { LogEvent } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
-import type { AuditDocument, LogsDocument } from "../../documents.ts";
+import type { AuditDocument, EventsDocument, LogsDocument } from "../../documents.ts";
 import { usage } from "../../errors.ts";
 import { needTarget } from "../../names.ts";
+import { needDuration } from "../../values.ts";
 
 export async function logs(context: Context, input: Input): Promise<LogsDocument> {
   const target = await needTarget("TARGET", input.argument("target") ?? "");
@@ -78,6 +79,22 @@ export async function audit(context: Context, input: Input): Promise<AuditDocume
     signal: AbortSignal.any([stop.signal, context.signal]),
   });
   return { kind: "audit", follow, events: until(context, events, stop) };
+}
+
+export async function events(context: Context, input: Input): Promise<EventsDocument> {
+  const follow = input.flag("follow");
+  const asked = input.text("since") ?? (follow ? undefined : "1h");
+  const since = asked === undefined ? undefined : await needDuration("--since", asked);
+  const client = await context.client();
+  const stop = new AbortController();
+  const found = client.stream("GET /v1/events", {
+    query: {
+      ...(follow && { follow: "true" as const }),
+      ...(since !== undefined && { since: String(since) }),
+    },
+    signal: AbortSignal.any([stop.signal, context.signal]),
+  });
+  return { kind: "events", follow, events: until(context, found, stop) };
 }
 
 /** Ctrl-C ends following without an error. */

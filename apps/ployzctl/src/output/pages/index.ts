@@ -1,4 +1,10 @@
-import type { AuditDocument, Document, ErrorDocument, LogsDocument } from "../../documents.ts";
+import type {
+  AuditDocument,
+  Document,
+  ErrorDocument,
+  EventsDocument,
+  LogsDocument,
+} from "../../documents.ts";
 import { bytes, lines, type Page } from "../page.ts";
 import { certificateAccountPage, certificatesPage } from "./certificates.ts";
 import { contextPage, contextRemovedPage, contextsPage } from "./contexts.ts";
@@ -29,7 +35,7 @@ const REPAIRED = {
 
 /** The page of a document. `now` in milliseconds, for ages. */
 export function pageOf(
-  document: Exclude<Document, LogsDocument | AuditDocument | ErrorDocument>,
+  document: Exclude<Document, LogsDocument | AuditDocument | EventsDocument | ErrorDocument>,
   now: number,
 ): Page {
   switch (document.kind) {
