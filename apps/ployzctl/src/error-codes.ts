@@ -16,6 +16,8 @@ export const ERRORS = defineErrors({
       file_unwritable: "The output file cannot be written.",
       copy_failed: "A file could not be read or written in the instance; the message quotes why.",
       refused: "The daemon refused without a reason.",
+      dashboard_missing: "The program was built without the dashboard's page.",
+      read_only: "The dashboard was started without `--write`: it changes nothing.",
     },
   },
   machine: {

@@ -43,6 +43,7 @@ export const GROUPS: readonly Group[] = [
     title: "Cluster",
     nouns: {
       status: undefined,
+      dashboard: undefined,
       ops: "List, follow and abort operations",
       events: undefined,
       audit: undefined,

@@ -4,6 +4,7 @@ import { certificateCommands } from "./cert/index.ts";
 import { changeCommands } from "./change/index.ts";
 import { contextCommands } from "./context/index.ts";
 import { daemonCommands } from "./daemon/index.ts";
+import { dashboardCommands } from "./dashboard/index.ts";
 import { deployCommands } from "./deploy/index.ts";
 import { devCommands } from "./dev/index.ts";
 import { imageCommands } from "./image/index.ts";
@@ -41,6 +42,7 @@ const ALL: readonly Command[] = [
   ...volumeCommands,
   ...namespaceCommands,
   ...inspectCommands,
+  ...dashboardCommands,
   ...streamCommands,
   ...opsCommands,
   ...shellCommands,
