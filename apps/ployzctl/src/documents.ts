@@ -58,7 +58,19 @@ import {
   volumeRow,
 } from "@ployz/primitives/documents";
 import Type, { type Static } from "typebox";
+import {
+  Audit,
+  type AuditDocument,
+  Events,
+  type EventsDocument,
+  Logs,
+  type LogsDocument,
+} from "./followed.ts";
 import { ContextDocument, ContextList, ContextRemoved } from "./remote/documents.ts";
+import { StoreSnapshot, VolumeExported } from "./written.ts";
+
+export type { AuditDocument, EventsDocument, LogsDocument } from "./followed.ts";
+export { StoreSnapshot, VolumeExported } from "./written.ts";
 
 export const ErrorDocument = object({
   kind: Type.Literal("error"),
@@ -164,43 +176,6 @@ export const DevDocument = object({
 export type DevDocument = Static<typeof DevDocument>;
 export const DevDown = object({ kind: Type.Literal("dev-down"), removed: list(text()) });
 export type DevDown = Static<typeof DevDown>;
-const Audit = object({ kind: Type.Literal("audit"), entries: list(AuditEntry) });
-/** Printed like logs: with `--json` and `--follow` one entry per line; else one document. */
-export type AuditDocument = {
-  readonly kind: "audit";
-  readonly follow: boolean;
-  readonly events: AsyncIterable<AuditEntry>;
-};
-const Logs = object({ kind: Type.Literal("logs"), events: list(LogEvent) });
-/** Printed as they arrive. With `--json` and `--follow`: one event per line; else one document of the kind `logs`. */
-export type LogsDocument = {
-  readonly kind: "logs";
-  readonly follow: boolean;
-  readonly events: AsyncIterable<LogEvent>;
-};
-const Events = object({ kind: Type.Literal("events"), events: list(ClusterEvent) });
-/** Printed like logs: with `--json` and `--follow` one event per line; else one document. */
-export type EventsDocument = {
-  readonly kind: "events";
-  readonly follow: boolean;
-  readonly events: AsyncIterable<ClusterEvent>;
-};
-export const StoreSnapshot = object({
-  kind: Type.Literal("store-snapshot"),
-  file: text(),
-  bytes: count(),
-  encrypted: Type.Boolean(),
-});
-export type StoreSnapshot = Static<typeof StoreSnapshot>;
-export const VolumeExported = object({
-  kind: Type.Literal("volume-exported"),
-  namespace: text(),
-  volume: text(),
-  snapshot: text(),
-  file: text(),
-  bytes: count(),
-});
-export type VolumeExported = Static<typeof VolumeExported>;
 /** Nothing is printed of it: the program's own output was. */
 const ExecDocument = object({ kind: Type.Literal("exec"), exitCode: count() });
 export type ExecDocument = Static<typeof ExecDocument>;

@@ -17,6 +17,7 @@ export const ERRORS = defineErrors({
       copy_failed: "A file could not be read or written in the instance; the message quotes why.",
       refused: "The daemon refused without a reason.",
       dashboard_missing: "The program was built without the dashboard's page.",
+      not_shown: "The dashboard does not read this route of the daemon.",
       read_only: "The dashboard was started without `--write`: it changes nothing.",
     },
   },

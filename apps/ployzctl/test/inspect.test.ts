@@ -82,3 +82,50 @@ it("prefixes log lines with their instance, and passes no control sequences but 
   const json = await run("logs", "prod", "--json");
   expect(JSON.parse(json.out)).toMatchObject({ kind: "logs", events: [{ type: "line" }, { type: "gap" }] });
 });
+
+it("events are printed as they come, of an hour unless told; hostile text does not reach the terminal", async () => {
+  const at = "2026-11-29T10:00:00.000Z";
+  const other = await fakeDaemon({
+    "GET /v1/events": () =>
+      new Events([
+        { type: "following", at },
+        {
+          ...{ type: "commit", at, namespace: "prod", revision: 7, operation: "OP" },
+          primitive: "deploy",
+          by: "a\u001b[2J@b",
+        },
+        { type: "reachable", at, machine: "m2", reachable: false, error: { code: "x", message: "silent" } },
+        {
+          type: "instance",
+          at,
+          id: "prod.web.0.x",
+          namespace: "prod",
+          service: "web",
+          machine: "m1",
+          state: "exited",
+        },
+      ]),
+  });
+  const ask = (...argv: string[]) => ctl(["--socket", other.socket, "events", ...argv]);
+  expect((await ask("--plain")).out).toBe(
+    [
+      `${at}\tcommit\tprod@7\tdeploy\tOP\tby a\uFFFD[2J@b`,
+      `${at}\tmachine\tm2\tdoes not answer\tsilent`,
+      `${at}\tinstance\tprod.web.0.x\texited\ton m1\n`,
+    ].join("\n"),
+  );
+  expect(other.received.at(-1)?.query).toEqual({ since: "3600000" });
+  expect(JSON.parse((await ask("--json")).out)).toMatchObject({
+    kind: "events",
+    events: [{ type: "following" }, {}, {}, {}],
+  });
+  expect((await ask("-f", "--json")).out.split("\n").length).toBe(5);
+  expect(other.received.at(-1)?.query).toEqual({ follow: "true" });
+  expect((await ask("-f", "--since", "5m")).code).toBe(0);
+  expect(other.received.at(-1)?.query).toEqual({ follow: "true", since: "300000" });
+  expect(await ask("--since", "yesterday")).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("--since"),
+  });
+  await other.close();
+});

@@ -50,14 +50,17 @@ function check(name: string, value: unknown, argv: readonly string[]): void {
 export function checkDocument(argv: readonly string[], document: Document): void {
   if (document.kind !== "error" && !kindsOf(argv).includes(document.kind))
     throw new Error(`ployzctl ${argv.join(" ")} printed a ${document.kind}, which the command does not list`);
-  // Of log lines, the printed ones.
-  if (document.kind !== "logs") check(document.kind, JSON.parse(JSON.stringify(document)), argv);
+  // Of followed streams, the printed lines.
+  if (document.kind !== "logs" && document.kind !== "events")
+    check(document.kind, JSON.parse(JSON.stringify(document)), argv);
 }
 
 /** Printed lines of NDJSON, and what no command returns. */
 export function checkLines(argv: readonly string[], out: string, err: string): void {
   if (!argv.includes("--json")) return;
   if (argv.includes("logs")) for (const line of parsed(out)) check(line.kind ?? "log-event", line, argv);
+  if (argv.includes("events"))
+    for (const line of parsed(out)) check(line.kind ?? "cluster-event", line, argv);
   if (argv.includes("--version")) for (const line of parsed(out)) check("version", line, argv);
   if (argv.includes("--events")) for (const line of parsed(err)) check("event", line, argv);
 }

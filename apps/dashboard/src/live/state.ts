@@ -17,7 +17,7 @@ export interface State {
   readonly operations: readonly OperationSummary[] | undefined;
   readonly machines: ReadonlyMap<string, MachineSample>;
   readonly measures: Measures;
-  /** Grows with each commit and each end of an operation: what depends on them is read again. */
+  /** Grows with each commit and each end of an operation: their dependants are read again. */
   readonly changes: number;
 }
 

@@ -12,7 +12,7 @@ export type PageId = (typeof PAGES)[number]["id"];
 
 export interface Route {
   readonly page: PageId;
-  /** What the page is about, such as a namespace. */
+  /** Its subject, such as a namespace. */
   readonly of: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 
-/** What a request brings that says where it comes from. */
+/** The parts of a request that show its origin. */
 export interface Asking {
   readonly method: string;
   readonly headers: IncomingHttpHeaders;

@@ -116,7 +116,7 @@ async function read({ client, files, changes }: Serving, { url, response, signal
     .end(file.content);
 }
 
-const NO_ROUTE = { code: "no_such_route", message: "the dashboard does not read this" };
+const NO_ROUTE = { code: "not_shown", message: "the dashboard does not read this" };
 
 async function change(
   { changes }: Serving,

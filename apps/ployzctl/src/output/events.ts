@@ -22,7 +22,7 @@ export async function writeEvents(terminal: Terminal, mode: Mode, document: Even
   }
 }
 
-/** What changed, its name, and how. Nothing for what is not news. */
+/** The kind of change, its name, and how it changed; empty for samples and the start of a stream. */
 function cellsOf(event: ClusterEvent): readonly string[] {
   switch (event.type) {
     case "commit": {

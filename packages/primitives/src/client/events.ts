@@ -28,7 +28,7 @@ export type InstanceSample = Static<typeof InstanceSample>;
 
 /** One change of the cluster. Those of the past are operations and commits; the others exist only while someone follows. */
 export const ClusterEvent = Type.Union([
-  /** The first one of a followed stream: what is read from now on misses nothing. */
+  /** The first one of a followed stream: documents read from now on miss nothing. */
   object({ type: Type.Literal("following"), at }),
   object({
     type: Type.Literal("commit"),
@@ -40,7 +40,7 @@ export const ClusterEvent = Type.Union([
     by: text(),
     removed: Type.Optional(Type.Literal(true)),
   }),
-  /** An operation began, went on or ended. */
+  /** An operation began, moved on or ended. */
   object({ type: Type.Literal("operation"), at, operation: OperationSummary }),
   /** A member's record. Without a state it is gone. */
   object({ type: Type.Literal("machine"), at, machine: text(), state: Type.Optional(Lifecycle) }),

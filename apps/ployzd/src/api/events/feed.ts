@@ -29,7 +29,7 @@ const SETTLE_MS = 300;
 
 interface Running {
   readonly stop: AbortController;
-  /** The first look: what later ones are compared with. */
+  /** The first look; later ones are compared with it. */
   readonly first: Promise<void>;
 }
 
