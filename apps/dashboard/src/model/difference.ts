@@ -30,7 +30,8 @@ function fieldsOf({ services, jobs, instances, volumes, routes }: Commit): Reado
       const entries = Object.entries(value);
       if (entries.length === 0) fields.set(path, "{}");
       for (const [key, item] of entries) walk(path === "" ? key : `${path}.${key}`, item);
-    } else if (value !== undefined) fields.set(path, String(value));
+    } else if (value !== undefined)
+      fields.set(path, typeof value === "string" ? value : JSON.stringify(value));
   };
   walk("services", services);
   walk("jobs", jobs);

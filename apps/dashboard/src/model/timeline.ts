@@ -17,9 +17,6 @@ export interface Timeline {
   readonly waiting: string | undefined;
 }
 
-/** Progress of the steps, by their id: what the stream of an operation adds to its record. */
-export type Progress = ReadonlyMap<string, { readonly note: string; readonly share: number | undefined }>;
-
 /** The steps of an operation as they stand. Pure. */
 export function timelineOf(detail: OperationDetail, events: readonly OperationEvent[]): Timeline {
   const live = new Map<string, OperationEvent & { type: "step" }>();
