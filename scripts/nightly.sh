@@ -16,6 +16,10 @@ for suite in "$@"; do
   files+=("$file")
 done
 scripts/setup.sh
+# Only for the suite dashboard: CI does without it.
+if { [ $# -eq 0 ] || [[ " $* " == *" dashboard "* ]]; } && ! command -v chromium >/dev/null; then
+  apt-get install -y --no-install-recommends chromium
+fi
 # shellcheck source=lib/env.sh
 . scripts/lib/env.sh
 exec pnpm --filter @ployz/e2e run test:nightly "${files[@]}"

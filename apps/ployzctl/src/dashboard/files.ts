@@ -27,7 +27,7 @@ export async function pageFiles(places = PLACES): Promise<ReadonlyMap<string, St
   }
   throw new PloyzError({
     code: "dashboard_missing",
-    message: "this ployzctl has no dashboard",
+    message: "the dashboard is not part of this build",
     hint: "install a release, or in a checkout: pnpm --filter @ployz/dashboard build",
   });
 }

@@ -68,7 +68,7 @@ function same(a: string, b: string): boolean {
 export function foreign({ method, headers }: Asking, hosts: readonly string[]): Refusal | undefined {
   const { host = "", origin } = headers;
   if (!hosts.includes(host))
-    return { status: 421, message: "this server answers to its own address only, as ployzctl printed it" };
+    return { status: 421, message: "this server answers to its own printed address only" };
   if (origin !== undefined && origin !== `http://${host}`)
     return { status: 403, message: "the request comes from the page of another site" };
   const site = headers["sec-fetch-site"];
