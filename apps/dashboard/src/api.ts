@@ -52,7 +52,8 @@ async function answerOf<T>(response: Response): Promise<T> {
   if (response.ok) return (await response.json()) as T;
   const text = await response.text();
   throw (
-    errorIn(text) ?? new ApiError({ code: "internal", message: text.trim() || `status ${response.status}` })
+    errorIn(text) ??
+    new ApiError({ code: `http_${response.status}`, message: text.trim() || `status ${response.status}` })
   );
 }
 
