@@ -7,28 +7,30 @@ export interface Line {
   readonly time: string;
   readonly from: string;
   readonly text: string;
-  readonly kind: "stdout" | "stderr" | "gap";
+  readonly kind: "stdout" | "stderr" | "gap" | "change";
 }
 
 /** The newest lines that the page keeps. */
 export const MOST_LINES = 5_000;
 
-export const lineOf = (event: LogEvent, id: number): Line =>
-  event.type === "gap"
-    ? {
-        id,
-        time: "",
-        from: event.machine,
-        text: `no logs from here: ${visible(event.error.message)}`,
-        kind: "gap",
-      }
-    : {
-        id,
-        time: event.time.slice(11, 23),
-        from: `${event.service}.${event.instance.split(".")[2] ?? ""}@${event.machine}`,
-        text: visibleLine(event.line),
-        kind: event.stream,
-      };
+const instanceText = (service: string, instance: string): string =>
+  `${service}.${instance.split(".")[2] ?? ""}`;
+
+export function lineOf(event: LogEvent, id: number): Line {
+  if (event.type === "gap") {
+    const text = `no logs from here: ${visible(event.error.message)}`;
+    return { id, time: "", from: event.machine, text, kind: "gap" };
+  }
+  const time = event.time.slice(11, 23);
+  if (event.type === "change") {
+    const { primitive, operation, started, ended } = event;
+    const names = [...started.map((one) => `+${one}`), ...ended.map((one) => `−${one}`)];
+    const text = visible(`${primitive} ${operation}: ${names.join(" ")}`);
+    return { id, time, from: event.namespace, text, kind: "change" };
+  }
+  const from = `${instanceText(event.service, event.instance)}@${event.machine}`;
+  return { id, time, from, text: visibleLine(event.line), kind: event.stream };
+}
 
 /** The lines in which every word of the search is, in any case. Pure. */
 export function found(lines: readonly Line[], search: string): readonly Line[] {

@@ -228,6 +228,17 @@ it("a search finds lines that have all its words", () => {
   const lines = [line("GET /a 200", 0), line("GET /b 500 Error", 1)];
   expect(found(lines, "error get").map(({ id }) => id)).toEqual([1]);
   expect(found(lines, "web.3@m1")).toHaveLength(2);
+  const change = {
+    type: "change",
+    namespace: "prod",
+    primitive: "deploy",
+    operation: "OP",
+    time: AT,
+  } as const;
+  expect(lineOf({ ...change, started: ["web.1"], ended: ["web.2"] }, 3)).toMatchObject({
+    text: "deploy OP: +web.1 −web.2",
+    kind: "change",
+  });
   expect(lines[0]).toMatchObject({ time: "10:00:00.000", from: "web.3@m1", kind: "stdout" });
 });
 

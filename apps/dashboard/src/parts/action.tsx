@@ -28,7 +28,7 @@ export function Action({
   readonly asked: Asked;
 }) {
   const [open, setOpen] = useState(false);
-  if (!write) return <Copy text={command} label={`${label} ⧉`} />;
+  if (!write) return <Copy text={command} label={`${label}: copy`} />;
   return (
     <>
       <button type="button" class="small" onClick={() => setOpen(true)}>
@@ -99,7 +99,7 @@ export function Abort({ operation }: { readonly operation: string }) {
   const command = `ployzctl ops abort ${operation}`;
   const [open, setOpen] = useState(false);
   const [fault, setFault] = useState<string>();
-  if (!write) return <Copy text={command} label="Abort and undo ⧉" />;
+  if (!write) return <Copy text={command} label="Abort and undo: copy" />;
   const abort = () =>
     send("/change/abort", { operation, confirm: operation }).then(
       () => setOpen(false),

@@ -24,13 +24,11 @@ async function serve(...flags: readonly string[]): Promise<typeof dashboard> {
   const node = await installedNode(machine.init);
   const socket = `/proc/${machine.init}/root/run/ployz/ployzd.sock`;
   const program = join(node, "../ployzctl.mjs");
-  const child = spawnStream(
-    node,
-    [program, "--socket", socket, "dashboard", "--port", "0", "--no-open", ...flags],
-    {
-      okExitCodes: [0, 143],
-    },
-  );
+  // Node would resolve the machine's root to the path of this host.
+  const where = ["--preserve-symlinks", "--preserve-symlinks-main", program, "--socket", socket];
+  const child = spawnStream(node, [...where, "dashboard", "--port", "0", "--no-open", ...flags], {
+    okExitCodes: [0, 143],
+  });
   let said = "";
   const address = await new Promise<string>((resolve, reject) => {
     child.stderr.on("data", (chunk: Buffer) => {
@@ -116,22 +114,14 @@ it("an operation appears while it runs, and its end and its commit without a rel
   await page.locator(".lane").first().waitFor();
   expect(await page.locator(".step").count()).toBeGreaterThan(3);
   await page.keyboard.press("4");
-  await page.getByText("services.web.spec.env").first().waitFor();
+  await page.getByText("services.web.revision").first().waitFor();
   expect(errors).toEqual([]);
 });
 
 it("log lines of a hostile workload are text", async () => {
   const { page, errors } = await open("#/logs/prod/web");
-  await cluster.ctl(1, [
-    "exec",
-    "prod/web.0",
-    "--",
-    "sh",
-    "-c",
-    `printf '%s\\n' "$1" > /proc/1/fd/1`,
-    "sh",
-    HOSTILE,
-  ]);
+  // The fixture writes it when it starts.
+  await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, webManifest({ version: HOSTILE }), webBundle)]);
   await page.getByText("document.title='owned'").first().waitFor({ timeout: LIVE_MS });
   expect(await page.title()).toBe("Ployz");
   expect(await page.locator("main img, main script").count()).toBe(0);
@@ -193,7 +183,7 @@ it("on a phone each page fits its width, and a list of 390 px stays usable in th
     const over = await page.evaluate(
       "document.documentElement.scrollWidth - document.documentElement.clientWidth",
     );
-    expect([id, over]).toEqual([id, 0]);
+    expect([id, Number(over) > 0]).toEqual([id, false]);
     await page.screenshot({ path: join(process.env.PLOYZ_SCREENSHOTS ?? folder, `${id}-390.png`) });
   }
   expect(errors).toEqual([]);
