@@ -24,17 +24,10 @@ import { needNamespace, needTarget } from "./named.ts";
 import { networkRoutes } from "./network-policy.ts";
 import { registryRoutes } from "./registries.ts";
 import type { ApiRoutes } from "./router.ts";
+import { rttTable } from "./rtt.ts";
 import { scheduleRoutes } from "./schedules.ts";
 import { secretRoutes } from "./secrets.ts";
-import {
-  announcedBy,
-  clusterStatus,
-  instanceList,
-  machineList,
-  meshStatus,
-  nameList,
-  rttTable,
-} from "./views.ts";
+import { announcedBy, clusterStatus, instanceList, machineList, meshStatus, nameList } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
 import { unreadableWarnings } from "./warnings.ts";

@@ -9,7 +9,6 @@ import type {
   MeshStatus,
   NameList,
   NamespaceRow,
-  RttTable,
 } from "@ployz/primitives/client";
 import type { Commands, Commit, EnvValue, MachineRecord } from "@ployz/primitives/protocol";
 import { LOOK } from "@ployz/primitives/protocol";
@@ -17,8 +16,6 @@ import type { Member } from "../daemon/member-parts.ts";
 import { certificateList, certificateWarnings } from "./certificates.ts";
 import { volumeList } from "./volumes.ts";
 import { warningsOf } from "./warnings.ts";
-
-const RTT_MS = 6_000;
 
 /** Observes all members concurrently; one that does not answer gets a row with the reason. */
 export async function machineList(
@@ -65,28 +62,6 @@ function placeOf(
   const committed = { instances: count("instances"), volumes: count("volumes") };
   const empty = committed.instances + committed.volumes === 0;
   return { lifecycle: state === "draining" && empty ? "drained" : state, committed };
-}
-
-/** The round trip of every pair, measured by each machine for its own row. */
-export async function rttTable(member: Member, signal: AbortSignal): Promise<RttTable> {
-  const ids = member.membership().machines.map(({ id }) => id);
-  const rows = await Promise.all(
-    ids.map(async (from) => {
-      const others = ids.filter((id) => id !== from);
-      try {
-        const { rttMs } = await member.machines.call(
-          from,
-          "machine.rtt",
-          { machines: others },
-          { timeoutMs: RTT_MS, signal },
-        );
-        return others.map((to) => ({ from, to, rttMs: rttMs[to] ?? null }));
-      } catch (error) {
-        return others.map((to) => ({ from, to, rttMs: null, error: errorBody(error) }));
-      }
-    }),
-  );
-  return { kind: "rtt", rows: rows.flat() };
 }
 
 type Head = { readonly commit: Commit };
