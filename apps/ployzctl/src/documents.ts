@@ -10,8 +10,10 @@ import {
   DaemonStatus,
   DoctorReport,
   error,
+  ImageDocument,
   ImageList,
   ImagePushed,
+  ImageStatus,
   InstanceList,
   InviteCreated,
   InviteDocument,
@@ -58,6 +60,7 @@ import {
   volumeRow,
 } from "@ployz/primitives/documents";
 import Type, { type Static } from "typebox";
+import { ImageBuilt } from "./commands/build/document.ts";
 import {
   Audit,
   type AuditDocument,
@@ -215,7 +218,10 @@ export const DOCUMENTS = {
   history: CommitHistory,
   "certificate-account": CertificateAccount,
   certificates: CertificateList,
+  image: ImageDocument,
+  "image-built": ImageBuilt,
   "image-pushed": ImagePushed,
+  "image-status": ImageStatus,
   images: ImageList,
   instances: InstanceList,
   invite: InviteDocument,

@@ -43,6 +43,8 @@ export const ERRORS = defineErrors({
     precondition: {
       rest_would_change:
         "`deploy service` would change other services too: a tag now means another image, or a secret was set.",
+      builder_missing: "This machine has no program that builds images.",
+      build_failed: "The builder could not build the image; `details.lines` has its last lines.",
     },
   },
 });

@@ -7,6 +7,8 @@ import { openImageStore } from "@ployz/images";
 import type { Machines, SecretRef } from "@ployz/primitives/protocol";
 import { type NetworkSpec, openProcessRuntime, type Runtime } from "@ployz/runtime";
 import { ensureZfsFuse, openZfs, type Zfs } from "@ployz/zfs";
+import { openBrought } from "../src/images/brought.ts";
+import { openWanted } from "../src/images/wanted.ts";
 import { openEndedLogs } from "../src/participant/ended-logs.ts";
 import { type Handlers, handle } from "../src/participant/handlers.ts";
 import { contentHandlers } from "../src/participant/images.ts";
@@ -27,6 +29,8 @@ import { openBundles } from "../src/transfer/bundles.ts";
 import { fetchOffer, serveTransfers } from "../src/transfer/server.ts";
 
 const MIB = 2 ** 20;
+const noStore = async () => Promise.reject(new Error("no store here"));
+
 export const PORT = 4319;
 
 /** zfs-fuse with one pool, on which each simulated machine has a root of its own. */
@@ -177,6 +181,8 @@ async function openMachine(options: {
         ...{ runtime, bundles, transfers, machines, self: id },
         fetch: (machine, token, signal) => fetchOffer(addressOf(machine) ?? "", PORT, token, signal),
         ...{ store: openImageStore(join(dir, "images")), unpacked: undefined, log: () => {} },
+        ...{ brought: openBrought(join(dir, "engine-images.json")), wanted: openWanted() },
+        cleaning: { "image.usage": noStore, "image.prune": noStore, "image.remove": noStore },
         registry: async () => Promise.reject(new Error("no registry here")),
         builds: openBuilds({ dir, build: "b", tarball: join(dir, "payload.tar.gz") }),
         volumes: sender,

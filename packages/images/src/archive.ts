@@ -52,6 +52,14 @@ export async function readArchive(
   tar: Readable,
   { name, platform }: { readonly name?: string | undefined; readonly platform: Platform },
 ): Promise<Archived> {
+  return store.use(() => readInto(store, tar, { name, platform }));
+}
+
+async function readInto(
+  store: ImageStore,
+  tar: Readable,
+  { name, platform }: { readonly name?: string | undefined; readonly platform: Platform },
+): Promise<Archived> {
   const files = new Map<string, Stored>();
   try {
     await readFiles(store, tar, files);

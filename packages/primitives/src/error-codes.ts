@@ -95,6 +95,8 @@ export const ERRORS = defineErrors({
       machine_draining: "The machine is draining or on standby and receives no workloads.",
       route_taken: "Another namespace or service has the route.",
       image_ambiguous: "Machines have different images under the same tag; use the digest.",
+      image_in_use:
+        "A commit within the retention, an instance, a prepared plan or an operation needs the image.",
       bundle_missing: "No machine that answers has the bundle.",
       not_scalable: "The service runs on every machine, or uses a volume with a single writer.",
       not_movable: "The service has several instances and no volume; use constraints to place it.",

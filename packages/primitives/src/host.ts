@@ -14,6 +14,7 @@ export { nestedOperations } from "./engine/nested.ts";
 export { unfinishedOn } from "./engine/predecessors.ts";
 export { findPrepared } from "./engine/prepared.ts";
 export { markInterrupted, presentSummary, recordedResult, resolveInterrupted } from "./engine/resolve.ts";
+export { digestsIn } from "./model/digests.ts";
 export { own } from "./model/own.ts";
 export { type Shape, shaped } from "./model/shape.ts";
 export { commitFault, type Fault, factFault } from "./records/check.ts";

@@ -5,6 +5,8 @@ import type { CertRmInput } from "./cert-rm/input.ts";
 import type { DeployRequest } from "./deploy/input.ts";
 import type { EvacuateInput } from "./evacuate/input.ts";
 import type { ImageDistributeInput } from "./image-distribute/input.ts";
+import type { ImagePruneInput } from "./image-prune/input.ts";
+import type { ImageRmInput } from "./image-rm/input.ts";
 import type { JobRunInput } from "./job-run/input.ts";
 import type { MachineActivateInput } from "./machine-activate/input.ts";
 import type { MachineAddRequest } from "./machine-add/input.ts";
@@ -38,6 +40,8 @@ export interface PrimitiveInputs {
   deploy: DeployRequest;
   evacuate: EvacuateInput;
   "image-distribute": ImageDistributeInput;
+  "image-prune": ImagePruneInput;
+  "image-rm": ImageRmInput;
   "job-run": JobRunInput;
   "machine-activate": MachineActivateInput;
   "machine-add": MachineAddRequest;

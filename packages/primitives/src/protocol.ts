@@ -39,6 +39,7 @@ export { scheduleKey } from "./model/schedule.ts";
 export { isOfNamespace, type SecretRecord, secretKey } from "./model/secret.ts";
 export type { CertificateOrder } from "./participant/certificate-commands.ts";
 export type * from "./participant/commands.ts";
+export type { ImageCommands, ImageDetails, StoredContent } from "./participant/image-commands.ts";
 export type { LoadedPolicy } from "./participant/network-commands.ts";
 export type { InstalledBuilds } from "./participant/update-commands.ts";
 export type * from "./ports/joiner.ts";

@@ -197,6 +197,8 @@ export interface Images {
   import(stream: Readable, options?: { readonly signal?: AbortSignal }): Promise<{ readonly id: string }>;
   /** Removes one name. The image stays while it has another one, or a container. */
   untag(name: string): Promise<void>;
+  /** Removes an image without names. False: a container uses it, or it has a name. */
+  remove(id: string): Promise<boolean>;
   /** Idempotent. `name` is `repository:tag`. */
   tag(ref: string, name: string): Promise<void>;
   /** Every image with its names. */

@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import { GROUPS } from "../groups.ts";
+import { buildCommands } from "./build/index.ts";
 import { certificateCommands } from "./cert/index.ts";
 import { changeCommands } from "./change/index.ts";
 import { contextCommands } from "./context/index.ts";
@@ -38,6 +39,7 @@ const ALL: readonly Command[] = [
   ...secretCommands,
   ...certificateCommands,
   ...imageCommands,
+  ...buildCommands,
   ...registryCommands,
   ...volumeCommands,
   ...namespaceCommands,

@@ -160,11 +160,11 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "GET /v1/operations/:id": ({ params }) => daemon.member().runner.show(operationId(params.id)),
       "POST /v1/operations/:id/abort": ({ params, query, signal }) =>
         abort(daemon, operationId(params.id), { giveUp: query.giveUp?.split("\n"), signal }),
-      "GET /v1/bundles/:digest": async ({ params }) => ({
-        kind: "bundle",
-        digest: params.digest,
-        present: await daemon.member().bundles.has(params.digest),
-      }),
+      "GET /v1/bundles/:digest": async ({ params }) => {
+        const { bundles } = daemon.member();
+        await bundles.touch(params.digest);
+        return { kind: "bundle", digest: params.digest, present: await bundles.has(params.digest) };
+      },
       "PUT /v1/bundles/:digest": async ({ params, request }) => {
         const { bytes } = await daemon.member().bundles.put(params.digest, request);
         return { kind: "bundle", digest: params.digest, present: true, bytes };

@@ -224,7 +224,7 @@ export async function openMember(
     ...contentHandlers({
       ...{ runtime, bundles, builds, transfers, machines, fetch, self: self.id },
       volumes: uploads.sender(local),
-      ...imageParts(substrate, store.facts, secrets, log),
+      ...imageParts({ substrate, store, bundles, secrets, mirror, config, paths, log, signal: stop.signal }),
     }),
     ...instances,
     ...gatewayHandlers(paths.gatewaySocket),

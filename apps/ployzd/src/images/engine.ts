@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type ImageStore, registryHandler } from "@ployz/images";
 import type { Images } from "@ployz/runtime";
+import type { Brought } from "./brought.ts";
 
 /** The engine's name for an image that no name of the operator means any more. */
 const keptName = (digest: string): string =>
@@ -15,7 +16,17 @@ export async function loadIntoEngine(
   engine: Images,
   store: ImageStore,
   { digest, name }: { readonly digest: string; readonly name: string | undefined },
-  { signal, tell, log }: { readonly signal: AbortSignal; tell(): void; log(error: unknown): void },
+  {
+    signal,
+    brought,
+    tell,
+    log,
+  }: {
+    readonly signal: AbortSignal;
+    readonly brought: Pick<Brought, "add">;
+    tell(): void;
+    log(error: unknown): void;
+  },
 ): Promise<void> {
   const server = createServer(registryHandler(store, log));
   await new Promise<void>((resolve, reject) => {
@@ -25,6 +36,8 @@ export async function loadIntoEngine(
   const ref = `127.0.0.1:${(server.address() as AddressInfo).port}/ployz/image@${digest}`;
   try {
     const { id } = await engine.pull(ref, { signal, onProgress: tell });
+    // Noted before it is named, so that a crash leaves no image that no cleaning knows.
+    await brought.add({ digest, id, name: name ?? keptName(digest) });
     await engine.tag(id, name ?? keptName(digest));
     await engine.untag(ref);
   } finally {

@@ -17,9 +17,11 @@ import {
 import type { Commands, Json } from "@ployz/primitives/protocol";
 import type { Images } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
+import type { Brought } from "./brought.ts";
 import { loadIntoEngine } from "./engine.ts";
 import type { Peers } from "./peers.ts";
 import { orMissing } from "./resolve.ts";
+import type { Wanted } from "./wanted.ts";
 
 export interface EnsureDeps {
   readonly store: ImageStore;
@@ -29,13 +31,15 @@ export interface EnsureDeps {
   readonly engine: Images | undefined;
   readonly platform: Platform;
   readonly peers: Peers;
+  readonly brought: Brought;
+  readonly wanted: Wanted;
   /** Another number on each machine. */
   readonly turn: number;
   registry(): Promise<Registry>;
   log(error: unknown): void;
 }
 
-type Wanted = Commands["image.ensure"]["args"];
+type Asked = Commands["image.ensure"]["args"];
 interface Run {
   readonly signal: AbortSignal;
   progress(value: Json): void;
@@ -47,10 +51,19 @@ interface Run {
  */
 export async function ensureImage(
   deps: EnsureDeps,
-  wanted: Wanted,
+  asked: Asked,
+  run: Run,
+): Promise<{ readonly transferredBytes: number }> {
+  await deps.wanted.want(asked.digest);
+  return deps.store.use(() => ensure(deps, asked, run));
+}
+
+async function ensure(
+  deps: EnsureDeps,
+  wanted: Asked,
   { signal, progress }: Run,
 ): Promise<{ readonly transferredBytes: number }> {
-  const { store, engine, platform, peers } = deps;
+  const { store, engine, platform, peers, brought } = deps;
   const { digest, sources, at } = wanted;
   const name = isDigest(wanted.ref) ? undefined : parseReference(wanted.ref);
   const tell = throttled(progress);
@@ -60,7 +73,11 @@ export async function ensureImage(
   let manifest = entry?.digest ?? (await fromPeers(deps, wanted, signal));
   if (manifest === undefined && engine !== undefined) {
     const bytes = await peers.archive({ ref: wanted.ref, digest, sources }, engine, signal);
-    if (bytes !== undefined) return { transferredBytes: bytes };
+    if (bytes !== undefined) {
+      const id = (await engine.resolve(digest))?.id;
+      if (id !== undefined) await brought.add({ digest, id });
+      return { transferredBytes: bytes };
+    }
   }
   const registry = await deps.registry();
   manifest ??= await fromRegistry(store, registry, { name, digest }, signal);
@@ -84,16 +101,24 @@ export async function ensureImage(
   const tag = taken && full !== undefined ? shortName(full) : undefined;
   const present = await engine.resolve(manifest);
   if (present === undefined)
-    await loadIntoEngine(engine, store, { digest: manifest, name: tag }, { signal, tell, log: deps.log });
-  else if (tag !== undefined && (await engine.resolve(tag))?.id !== present.id)
+    await loadIntoEngine(
+      engine,
+      store,
+      { digest: manifest, name: tag },
+      { signal, tell, brought, log: deps.log },
+    );
+  else if (tag !== undefined && (await engine.resolve(tag))?.id !== present.id) {
+    if ((await brought.list()).some(({ id }) => id === present.id))
+      await brought.add({ digest: manifest, id: present.id, name: tag });
     await engine.tag(present.id, tag);
+  }
   return { transferredBytes };
 }
 
 /** The manifest's digest, once the store has it. */
 async function fromPeers(
   { store, peers }: EnsureDeps,
-  { digest, sources }: Wanted,
+  { digest, sources }: Asked,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   for (const machine of sources) {

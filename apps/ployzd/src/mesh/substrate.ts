@@ -96,6 +96,7 @@ export async function openSubstrate(
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
   const images = openImageStore(paths.images);
   const refuseRoot = config.refusedRights.includes("root");
+  await images.blobs.tidy();
   const { storage } = around;
   const unpacked =
     machine.runtime === "docker"

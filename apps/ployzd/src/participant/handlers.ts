@@ -28,6 +28,8 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "operation.running",
   "image.resolve",
   "image.list",
+  "image.inspect",
+  "image.usage",
   "bundle.resolve",
   "operation.abort",
   "instance.logs",

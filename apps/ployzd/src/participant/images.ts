@@ -1,3 +1,4 @@
+import type { ImageCommands } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import { type ImageDeps, imageHandlers } from "../images/open.ts";
@@ -15,13 +16,7 @@ export interface ContentDeps extends ImageDeps {
   readonly volumes: Sender;
 }
 
-type ContentCommands =
-  | "image.resolve"
-  | "image.list"
-  | "image.ensure"
-  | "bundle.resolve"
-  | "bundle.ensure"
-  | "transfer.offer";
+type ContentCommands = keyof ImageCommands | "bundle.resolve" | "bundle.ensure" | "transfer.offer";
 
 export function contentHandlers(deps: ContentDeps): Pick<Handlers, ContentCommands> {
   const { runtime, bundles, transfers, self, store } = deps;
@@ -48,8 +43,12 @@ export function contentHandlers(deps: ContentDeps): Pick<Handlers, ContentComman
 
   return {
     ...imageHandlers(deps),
-    "bundle.resolve": async ({ digest }) => ((await bundles.has(digest)) ? { sizeBytes: 0 } : null),
+    "bundle.resolve": async ({ digest }) => {
+      await deps.wanted.want(bundleKey(digest));
+      return (await bundles.has(digest)) ? { sizeBytes: 0 } : null;
+    },
     "bundle.ensure": async ({ digest, sources }, { signal }) => {
+      await deps.wanted.want(bundleKey(digest));
       if (await bundles.has(digest)) return { transferredBytes: 0 };
       const put = await fetchBundle(digest, sources, signal);
       if (put !== undefined) return { transferredBytes: put.bytes };
@@ -89,3 +88,6 @@ export function contentHandlers(deps: ContentDeps): Pick<Handlers, ContentComman
     },
   };
 }
+
+/** One spelling, with or without the algorithm. */
+const bundleKey = (digest: string): string => `sha256:${digest.replace(/^sha256:/, "")}`;

@@ -10,6 +10,9 @@ export function labelsOf(start: InstanceStart): Readonly<Record<string, string>>
     kind: start.kind,
     revision: start.revision,
     operation: start.operation,
+    // What it runs stays, whatever commits name: see images/cleaning.
+    ...(start.image !== undefined && { image: start.image.digest }),
+    ...(start.bundle !== undefined && { bundle: start.bundle.digest }),
     ...((start.volumes ?? []).length > 0 && {
       volumes: (start.volumes ?? []).map(({ id, scope }) => `${id}=${scope}`).join(","),
     }),

@@ -30,6 +30,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     images: data("images"),
     /** Unpacked layers of images, and instances' copies of them; with a pool their mountpoints. */
     layers: data("layers"),
+    /** The images that Ployz gave the Docker engine. */
+    engineImages: data("engine-images.json"),
     /** Mountpoints of active volumes. */
     volumes: data("volumes"),
     /** Pools on files, as `dev` makes one. */

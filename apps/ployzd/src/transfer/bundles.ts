@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { access, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { access, mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { Transform } from "node:stream";
@@ -18,6 +18,11 @@ export interface Bundles {
   /** Stores a tar after verifying its digest. @throws PloyzError `digest_mismatch`, `bundle_invalid`, `disk_full`. */
   put(digest: string, tar: Readable): Promise<{ bytes: number }>;
   list(): Promise<readonly string[]>;
+  /** Bytes of the tar and the folder, and when it arrived or was last asked for by a client. */
+  usage(digest: string): Promise<{ readonly sizeBytes: number; readonly usedAtMs: number }>;
+  /** A client that found it here will deploy it soon. */
+  touch(digest: string): Promise<void>;
+  remove(digest: string): Promise<void>;
   /** Removes partial bundles of a killed daemon. Call it before any `put`. */
   tidy(): Promise<void>;
 }
@@ -105,8 +110,30 @@ export function openBundles(dir: string): Bundles {
       }
     },
     async tidy() {
-      const names = await readdir(dir).catch(() => []);
+      const names = await readdir(dir).catch((): string[] => []);
       for (const name of names.filter((each) => UNFINISHED.test(each))) await remove(join(dir, name));
+      // A removal was interrupted: its folder is gone.
+      const whole = new Set<string>(names);
+      const lone = names.filter((each: string) => each.endsWith(".tar") && !whole.has(each.slice(0, -4)));
+      for (const name of lone) await rm(join(dir, name), { force: true });
+    },
+    async usage(digest) {
+      const argv = ["-s", "-B1", "-c", "--", tar(digest), path(digest)];
+      const { stdout } = await run("du", argv, { timeoutMs: 60_000 });
+      const { mtimeMs } = await stat(tar(digest));
+      return { sizeBytes: Number.parseInt(stdout.trim().split("\n").at(-1) ?? "0", 10), usedAtMs: mtimeMs };
+    },
+    async touch(digest) {
+      const now = new Date();
+      await utimes(tar(digest), now, now).catch(() => {}); // it is not here
+    },
+    async remove(digest) {
+      const leaving = `${path(digest)}.${randomBytes(6).toString("hex")}`;
+      await rename(path(digest), leaving).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== "ENOENT") throw error;
+      });
+      await rm(tar(digest), { force: true });
+      await remove(leaving);
     },
     async list() {
       return (await readdir(dir).catch(() => [])).filter((name) => BUNDLE.test(`sha256:${name}`)).sort();

@@ -26,10 +26,21 @@ export interface Blobs {
   ): Promise<void>;
   /** Stores a stream whose digest is not known yet. */
   add(stream: Readable): Promise<{ readonly digest: string; readonly size: number; readonly added: boolean }>;
-  list(): Promise<readonly { readonly digest: string; readonly size: number }[]>;
-  remove(digest: string): Promise<void>;
+  /** `atMs`: when it arrived here. `part`: a started transfer of it. */
+  list(): Promise<readonly StoredBlob[]>;
+  /** Also what a started transfer of it has left; `part`: only that. */
+  remove(digest: string, what?: "all" | "part"): Promise<void>;
+  /** Removes unfinished additions of a killed process. Call it before any `add`. */
+  tidy(): Promise<void>;
   /** Bytes that a started transfer of this blob has left. */
   started(digest: string): Promise<number>;
+}
+
+export interface StoredBlob {
+  readonly digest: string;
+  readonly size: number;
+  readonly atMs: number;
+  readonly part: boolean;
 }
 
 /** `attempt`: from 0; the next one after each failure, whose cause is `failed`. */
@@ -151,19 +162,29 @@ export function openBlobs(dir: string, stalledMs = STALLED_MS): Blobs {
         await rm(file, { force: true });
       }
     },
-    async list() {
-      const found = await readdir(folder).catch(() => [] as string[]);
-      const sized = found
-        .sort()
-        .map(async (hex) => ({ digest: `sha256:${hex}`, size: (await sizeAt(join(folder, hex))) ?? 0 }));
-      return (await Promise.all(sized)).filter(({ digest }) => isDigest(digest));
-    },
-    async remove(digest) {
-      await rm(path(digest), { force: true });
+    list: async () => [...(await blobsIn(folder, false)), ...(await blobsIn(ingest, true))],
+    async remove(digest, what = "all") {
+      if (what === "all") await rm(path(digest), { force: true });
       await rm(part(digest), { force: true });
+    },
+    async tidy() {
+      const names = await readdir(ingest).catch(() => [] as string[]);
+      for (const name of names.filter((one) => one.startsWith("new-")))
+        await rm(join(ingest, name), { force: true });
     },
     started: async (digest) => (await sizeAt(part(digest))) ?? 0,
   };
+}
+
+async function blobsIn(dir: string, part: boolean): Promise<readonly StoredBlob[]> {
+  const names = (await readdir(dir).catch(() => [] as string[])).filter((hex) => isDigest(`sha256:${hex}`));
+  const found = names.sort().map(async (hex): Promise<readonly StoredBlob[]> => {
+    const at = await stat(join(dir, hex)).catch(() => undefined); // gone meanwhile
+    return at === undefined
+      ? []
+      : [{ digest: `sha256:${hex}`, size: at.size, atMs: Math.trunc(at.mtimeMs), part }];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 /** Thrown by a `Source`: there is nothing more to try, for this reason. */

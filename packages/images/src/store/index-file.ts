@@ -10,6 +10,8 @@ export interface Entry {
   readonly mediaType: string;
   /** Full name with tag; absent: it is known by its digest only. */
   readonly name?: string;
+  /** The name that it had last, where another image got it. */
+  readonly former?: string;
   /** RFC 3339: when the name got this digest here. */
   readonly at: string;
 }
@@ -17,6 +19,7 @@ export interface Entry {
 /** https://github.com/opencontainers/image-spec/blob/main/annotations.md */
 const NAME = "org.opencontainers.image.ref.name";
 const AT = "io.ployz.image.named-at";
+const FORMER = "io.ployz.image.former-name";
 
 /** `index.json` and `oci-layout` of an OCI image layout. */
 export async function readIndex(dir: string): Promise<readonly Entry[]> {
@@ -25,8 +28,13 @@ export async function readIndex(dir: string): Promise<readonly Entry[]> {
     manifests?: readonly { readonly annotations?: Readonly<Record<string, string>> }[];
   };
   return manifests.map((raw) => {
-    const { [NAME]: name, [AT]: at = new Date(0).toISOString() } = raw.annotations ?? {};
-    return { ...descriptor(raw), ...(name !== undefined && { name }), at };
+    const { [NAME]: name, [FORMER]: former, [AT]: at = new Date(0).toISOString() } = raw.annotations ?? {};
+    return {
+      ...descriptor(raw),
+      ...(name !== undefined && { name }),
+      ...(former !== undefined && { former }),
+      at,
+    };
   });
 }
 
@@ -34,9 +42,13 @@ export async function writeIndex(dir: string, entries: readonly Entry[]): Promis
   const index = {
     schemaVersion: 2,
     mediaType: "application/vnd.oci.image.index.v1+json",
-    manifests: entries.map(({ digest, size, mediaType, name, at }) => ({
+    manifests: entries.map(({ digest, size, mediaType, name, former, at }) => ({
       ...{ mediaType, digest, size },
-      annotations: { ...(name !== undefined && { [NAME]: name }), [AT]: at },
+      annotations: {
+        ...(name !== undefined && { [NAME]: name }),
+        ...(former !== undefined && { [FORMER]: former }),
+        [AT]: at,
+      },
     })),
   };
   await writeFileAtomic(join(dir, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}\n');
@@ -48,8 +60,8 @@ export function withEntry(entries: readonly Entry[], added: Entry): readonly Ent
   const kept = entries.flatMap((entry): readonly Entry[] => {
     if (added.name === undefined || entry.name !== added.name || entry.digest === added.digest)
       return [entry];
-    const { name: _moved, ...rest } = entry;
-    return [rest];
+    const { name: former, ...rest } = entry;
+    return [{ ...rest, former }];
   });
   const same = (entry: Entry) =>
     entry.digest === added.digest && (entry.name === added.name || added.name === undefined);

@@ -12,10 +12,11 @@ import {
   readManifest,
 } from "../manifest.ts";
 import { type Blobs, openBlobs } from "./blobs.ts";
+import { type Collector, openCollector, type Unneeded } from "./collect.ts";
 import { compact, type Entry, readIndex, withEntry, writeIndex } from "./index-file.ts";
 
 /** A machine's images: an OCI image layout. One process at a time writes it. */
-export interface ImageStore {
+export interface ImageStore extends Collector {
   readonly blobs: Blobs;
   /** Every complete image, by each of its names. */
   entries(): Promise<readonly Entry[]>;
@@ -32,12 +33,14 @@ export interface ImageStore {
    * Resolves with whether the name means this image now.
    */
   name(digest: string, name: string | undefined, at?: string): Promise<boolean>;
-  /** Takes one name, or all, from the image. Its content stays. */
+  /** Without a name the image goes; the next `collect` removes what only it needs. */
   unname(digest: string, name?: string): Promise<void>;
   /** By the digest of an unpacked layer: the compressed layers that images here have for it. */
   layers(): Promise<
     ReadonlyMap<string, { readonly digest: string; readonly size: number; readonly mediaType: string }>
   >;
+  /** What no image needs of what arrived before a time (milliseconds since the epoch); without some images, so much more. */
+  unneeded(beforeMs: number, without?: ReadonlySet<string>): Promise<readonly Unneeded[]>;
   /** @throws PloyzError `no_space` when so many bytes would not leave a twentieth of the file system free */
   needSpace(bytes: number): Promise<void>;
 }
@@ -88,8 +91,31 @@ export function openImageStore(dir: string): ImageStore {
     const read = readManifest(await bytes(digest));
     return read?.kind === "manifest" ? read : undefined;
   };
+  /** Content of images that were removed: it goes whatever its age. */
+  const released = new Set<string>();
+  const unneeded = async (
+    beforeMs: number,
+    without: ReadonlySet<string> = new Set(),
+  ): Promise<readonly Unneeded[]> => {
+    const needed = new Set<string>();
+    const ofLeaving = new Set(released);
+    for (const { digest } of await readIndex(dir)) {
+      const image = await manifest(digest);
+      const content = image === undefined ? [] : contentOf(image).map((one) => one.digest);
+      for (const one of [digest, ...content]) (without.has(digest) ? ofLeaving : needed).add(one);
+    }
+    return (await blobs.list()).flatMap(({ digest, size, atMs, part }) => {
+      if (needed.has(digest) && !part) return [];
+      return atMs < beforeMs || ofLeaving.has(digest) ? [{ digest, size, part }] : [];
+    });
+  };
   const store: ImageStore = {
-    ...{ blobs, bytes, manifest },
+    ...{ blobs, bytes, manifest, unneeded },
+    ...openCollector(blobs, async (beforeMs) => {
+      const gone = await unneeded(beforeMs);
+      released.clear();
+      return gone;
+    }),
     entries: () => readIndex(dir),
     async missing(image) {
       const sized = contentOf(image).map(async (one) => ({ one, has: await blobs.sizeOf(one.digest) }));
@@ -123,7 +149,10 @@ export function openImageStore(dir: string): ImageStore {
         const left = (await readIndex(dir)).filter(
           (entry) => !(entry.digest === digest && (name === undefined || entry.name === name)),
         );
+        const image = left.some((entry) => entry.digest === digest) ? undefined : await manifest(digest);
         await writeIndex(dir, compact(left));
+        if (image === undefined) return;
+        for (const one of [digest, ...contentOf(image).map((part) => part.digest)]) released.add(one);
       }),
     async layers() {
       const known = new Map<string, { digest: string; size: number; mediaType: string }>();

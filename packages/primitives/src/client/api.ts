@@ -11,7 +11,7 @@ import type { Body } from "./bodies.ts";
 import type { CertificateAccount, CertificateList, CertificateUpload } from "./certificates.ts";
 import type { DaemonKept, DaemonStatus, Version } from "./daemon.ts";
 import type { ClusterEvent } from "./events.ts";
-import type { ImageList, ImagePushed } from "./images.ts";
+import type { ImageDocument, ImageList, ImagePushed, ImageStatus } from "./images.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
 import type { LogEvent } from "./logs.ts";
 import type { MeshLeft, MeshStatus, SelfRecord } from "./mesh.ts";
@@ -195,6 +195,13 @@ export interface Api {
   "POST /v1/store/repair": { query: Record<never, string>; body: StoreRepair; out: StoreRepaired };
   /** The images in the machines' stores. */
   "GET /v1/images": { query: { machine?: string }; body: undefined; out: ImageList };
+  "GET /v1/images/usage": {
+    query: { machine?: string; all?: "true"; ref?: string };
+    body: undefined;
+    out: ImageStatus;
+  };
+  /** `ref`: a name, a digest, or its beginning. */
+  "GET /v1/images/inspect": { query: { ref: string }; body: undefined; out: ImageDocument };
   "GET /v1/registries": { query: Record<never, string>; body: undefined; out: RegistryList };
   /** The password is in the body only; nothing tells it again. Refused when the registry does not accept it. */
   "PUT /v1/registries": { query: Record<never, string>; body: RegistryLogin; out: RegistryChanged };

@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { count, error, list, object, text } from "../model/schema.ts";
+import { count, error, list, map, object, text } from "../model/schema.ts";
 
 /** An image, on all machines that have it. */
 export const ImageRow = object({
@@ -26,6 +26,68 @@ export const ImageList = object({
 });
 /** Static type of the schema of this name. */
 export type ImageList = Static<typeof ImageList>;
+/** What a machine keeps to run workloads, and what of it nothing needs. Sizes in bytes. */
+export const ImageStatus = object({
+  kind: Type.Literal("image-status"),
+  machines: list(
+    object({
+      machine: text(),
+      content: list(
+        object({
+          kind: Type.Enum(["image", "bundle"]),
+          digest: text(),
+          names: list(text()),
+          sizeBytes: count(),
+          at: text(),
+          /** What needs it. */
+          keptBy: list(text()),
+          /** `image prune` removes it. */
+          expired: Type.Boolean(),
+        }),
+      ),
+      /** Compressed layers and configurations. */
+      storeBytes: count(),
+      /** Unpacked layers. */
+      layerBytes: count(),
+      bundleBytes: count(),
+      /** What Ployz gave the Docker engine. */
+      engineBytes: count(),
+      /** About what `image prune` frees. */
+      expiredBytes: count(),
+      /** Why not all users are known, so that nothing is expired. */
+      waitsFor: Type.Optional(text()),
+    }),
+  ),
+  /** Machines that do not answer. */
+  silent: list(object({ machine: text(), error: error() })),
+});
+/** Static type of the schema of this name. */
+export type ImageStatus = Static<typeof ImageStatus>;
+/** One image in full. Sizes in bytes. */
+export const ImageDocument = object({
+  kind: Type.Literal("image"),
+  digest: text(),
+  names: list(text()),
+  /** `linux/amd64`. */
+  platform: text(),
+  created: Type.Optional(text()),
+  sizeBytes: count(),
+  /** Lowest first, compressed. */
+  layers: list(object({ digest: text(), sizeBytes: count() })),
+  entrypoint: Type.Optional(list(text())),
+  command: Type.Optional(list(text())),
+  user: Type.Optional(text()),
+  workingDir: Type.Optional(text()),
+  stopSignal: Type.Optional(text()),
+  env: list(text()),
+  ports: list(text()),
+  volumes: list(text()),
+  labels: map(text()),
+  machines: list(text()),
+  users: list(text()),
+});
+/** Static type of the schema of this name. */
+export type ImageDocument = Static<typeof ImageDocument>;
 /** An image that was read from an archive into a machine's store. Sizes in bytes. */
 export const ImagePushed = object({
   kind: Type.Literal("image-pushed"),

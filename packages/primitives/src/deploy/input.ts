@@ -56,11 +56,26 @@ export function parseDeploy(raw: unknown) {
   const needed = Object.keys(bundlePaths(checked.manifest)).map(
     (name) => [name, own(bundles, name)] as const,
   );
-  const refusals = needed.flatMap(([name, digest]) =>
-    digest === undefined
-      ? [invalid(["bundles", name], `must be the sha256 digest of ${shown(name)}'s bundle`)]
-      : [],
-  );
+  const refusals = [
+    ...needed.flatMap(([name, digest]) =>
+      digest === undefined
+        ? [invalid(["bundles", name], `must be the sha256 digest of ${shown(name)}'s bundle`)]
+        : [],
+    ),
+    ...(["services", "jobs"] as const).flatMap((kind) =>
+      Object.entries(checked.manifest[kind] ?? {}).flatMap(([name, { build }]) =>
+        build === undefined
+          ? []
+          : [
+              invalid(
+                ["manifest", kind, name, "build"],
+                "a daemon builds nothing",
+                "deploy it with ployzctl, which builds it",
+              ),
+            ],
+      ),
+    ),
+  ];
   if (refusals.length > 0) return { ok: false as const, refusals };
   const input: DeployInput = {
     manifest: checked.manifest,

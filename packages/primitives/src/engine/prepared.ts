@@ -1,4 +1,5 @@
 import { PloyzError } from "../error-codes.ts";
+import { digestsIn } from "../model/digests.ts";
 import type { PreparedPlan } from "../model/facts.ts";
 import { isOperationId } from "../model/ids.ts";
 import type { PlanView } from "../model/operation.ts";
@@ -32,6 +33,7 @@ export async function keepPrepared(run: Run, plan: Plan): Promise<PlanView> {
     version,
     input,
     hash: workHash(plan),
+    content: digestsIn(asJson(plan)),
     expiresAt,
     by: deps.self.by,
   };

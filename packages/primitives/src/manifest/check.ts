@@ -53,10 +53,12 @@ function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJ
     refusals.push(
       invalid([...at, "env_file"], "is read by `ployzctl deploy` only", "put its values into `env`"),
     );
-  if (spec.image === undefined && spec.bundle === undefined)
-    refusals.push(invalid(at, "needs an `image` (a container) or a `bundle` (a host process)"));
-  if (spec.image !== undefined && spec.bundle !== undefined)
-    refusals.push(invalid([...at, "bundle"], "excludes `image`", "keep one of the two"));
+  const given = (["image", "build", "bundle"] as const).filter((field) => spec[field] !== undefined);
+  const [first, second] = given;
+  if (first === undefined)
+    refusals.push(invalid(at, "needs an `image` or a `build` (a container), or a `bundle` (a host process)"));
+  if (second !== undefined)
+    refusals.push(invalid([...at, second], `excludes \`${first}\``, "keep one of them"));
   if (spec.entrypoint !== undefined && spec.bundle !== undefined)
     refusals.push(invalid([...at, "entrypoint"], "needs an `image`", "a bundle's program is its `command`"));
   if (spec.entrypoint?.[0] === "") refusals.push(invalid([...at, "entrypoint", 0], "must not be empty"));

@@ -2,6 +2,7 @@ import Type, { type Static } from "typebox";
 import type { EnvValue } from "../model/commit.ts";
 import { LIMITS, STOP_SIGNALS } from "../model/limits.ts";
 import * as patterns from "../model/patterns.ts";
+import { build } from "./build-schema.ts";
 import { closed, duration, schedule, snapshots } from "./schedule-schema.ts";
 
 /**
@@ -152,6 +153,7 @@ const workload = {
       description: "OCI image reference. A tag is resolved to its digest at plan time.",
     }),
   ),
+  build: Type.Optional(build),
   bundle: Type.Optional(
     Type.String({
       pattern: patterns.BUNDLE_PATH,

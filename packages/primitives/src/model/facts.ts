@@ -4,7 +4,7 @@ import { AcmeRecord, CertificateRecord, RenewalRecord } from "./certificate.ts";
 import { Invite } from "./invite.ts";
 import { ClusterRecord, MachineRecord, RemovedMachine, SubnetRecord } from "./machine.ts";
 import { ScheduleRecord } from "./schedule.ts";
-import { count, json, object, text } from "./schema.ts";
+import { count, json, list, object, text } from "./schema.ts";
 import { SecretRecord } from "./secret.ts";
 
 /** A plan that an operator may apply later, as the fact `prepared.<id>`. Its id is that of the operation that applies it. */
@@ -14,6 +14,8 @@ export const PreparedPlan = object({
   input: json(),
   /** Hash of the steps and the basis. */
   hash: text(),
+  /** Digests of the images and bundles that the plan uses: they stay until it expires. */
+  content: Type.Optional(list(text())),
   /** RFC 3339. */
   expiresAt: text(),
   by: text(),
@@ -54,6 +56,10 @@ export const FACTS = {
   "namespace-prune": object(done),
   /** The last `image distribute` or `image pull` of an image. */
   "image-distribute": object(done),
+  /** The last `image prune`. */
+  "image-prune": object(done),
+  /** The last `image rm` of an image. */
+  "image-rm": object(done),
 };
 
 /** The first word of a fact's key, which decides its type. */

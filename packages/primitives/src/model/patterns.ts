@@ -76,6 +76,9 @@ export const IMAGE = bounded(
     "(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[a-f0-9]{64})?",
 );
 
+/** A stage of a Dockerfile. */
+export const BUILD_TARGET = bounded(128, "[A-Za-z0-9][A-Za-z0-9_.-]*");
+
 /** A folder or tar beside the manifest; read by the client only. */
 export const BUNDLE_PATH = bounded(4096, "[^\\u0000-\\u001f\\u007f-][^\\u0000-\\u001f\\u007f]*");
 

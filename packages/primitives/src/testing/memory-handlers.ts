@@ -1,5 +1,6 @@
 import { sameJson } from "../engine/canonical.ts";
 import type { SecretRef } from "../model/commit.ts";
+import { imageHandlersOf } from "./memory-images.ts";
 import {
   fail,
   type Handlers,
@@ -86,6 +87,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       return registry.get(ref) ?? null;
     },
     "image.list": () => ({ images: [] }),
+    ...imageHandlersOf(machine),
     "bundle.resolve": ({ digest }) => (machine.bundles.has(digest) ? { sizeBytes: 1_000 } : null),
     "transfer.offer": (offer) => {
       if (offer.kind === "volume") {

@@ -98,6 +98,8 @@ export type Handlers = {
 /** Commands that change the machine: they carry a fence. */
 export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "image.ensure",
+  "image.prune",
+  "image.remove",
   "bundle.ensure",
   "instance.reserve",
   "instance.release",

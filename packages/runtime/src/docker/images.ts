@@ -74,6 +74,19 @@ export function dockerImages(
     async untag(name) {
       await engineUnless([404], `untag image ${name}`, () => docker.getImage(name).remove({ noprune: true }));
     },
+    async remove(id) {
+      const found = await images.resolve(id);
+      if (found === undefined) return true;
+      const named = (await images.list()).find((one) => one.id === found.id)?.names ?? [];
+      if (named.length > 0) return false;
+      const removed = await engineUnless([409], `remove image ${id}`, () =>
+        docker.getImage(found.id).remove({ noprune: true }),
+      ).catch((error: unknown) => {
+        if (statusOf(error) === 404) return []; // another caller has removed it
+        throw error;
+      });
+      return removed !== undefined;
+    },
     async tag(ref, name) {
       const colon = name.lastIndexOf(":");
       const target =

@@ -21,6 +21,7 @@ export const deploy = async (context: Context, input: Input): Promise<Outcome> =
     settings: input.list("set"),
     envFiles: input.list("env-file"),
     yes: input.flag("yes"),
+    build: !input.flag("no-build"),
     ...(namespace !== undefined && { namespace: await needLabel("--namespace", namespace) }),
     ...(input.text("pull") === "always" && { pull: "always" as const }),
   });
@@ -31,6 +32,8 @@ export async function deployFile(
   options: ManifestFiles & {
     readonly preview: boolean;
     readonly yes: boolean;
+    /** Default true. */
+    readonly build?: boolean;
     readonly pull?: "always" | "committed";
   },
 ): Promise<Outcome> {
@@ -54,12 +57,16 @@ export async function deployManifest(
     readonly preview: boolean;
     /** Remove what the manifest leaves out. */
     readonly yes: boolean;
+    /** False: take the last builds. */
+    readonly build?: boolean;
     /** To be known before the answer. */
     readonly about?: string;
     readonly pull?: "always" | "committed";
   },
 ): Promise<Outcome> {
-  const { manifest, folder, preview, pull, yes, about } = options;
+  const { folder, preview, pull, yes, about, build = true } = options;
+  const { withBuilds } = await import("./builds.ts");
+  const manifest = await withBuilds(context, options.manifest, { folder, build });
   const bundles = await shipBundles(context, manifest, folder);
   const input = { manifest, bundles, ...given("pull", pull) };
   if (preview || yes) return change(context, { primitive: "deploy", input }, preview);

@@ -30,6 +30,7 @@ export const deployCommands: readonly Command[] = [
       prints: CHANGE,
       details: [
         "New instances start beside the old ones. When all are ready, one commit switches services and routes together, and then the old instances drain. Unchanged services are not touched. Ctrl-C before the commit undoes the deploy; after it, Ctrl-C only detaches.",
+        "A service with `build` is built by this machine's docker or buildah, pushed to the daemon's machine as NAMESPACE/SERVICE:build, and deployed by its digest; a preview builds and pushes too.",
         "Services and routes of the last commit that the manifest leaves out are removed after a question; without a terminal the deploy is refused, unless --yes is given. Volumes that it leaves out stay.",
         "Several files are laid over each other: tables are merged, other values replaced. A file named .yaml or .yml is a Compose file: each key that a manifest has nothing for is an error that says what to use; x-ployz in a service adds fields of the manifest.",
       ],
@@ -55,6 +56,10 @@ export const deployCommands: readonly Command[] = [
           summary: "Deploy into this namespace instead of the manifest's",
         },
         pull,
+        "no-build": {
+          type: "flag",
+          summary: "Take the last build of each service with `build`, and refuse if there is none",
+        },
         yes: {
           type: "flag",
           short: "y",

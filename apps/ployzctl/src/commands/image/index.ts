@@ -1,4 +1,6 @@
 import type { Command, Option } from "../../command.ts";
+import { cleaningCommands } from "./cleaning.ts";
+import { TO } from "./flags.ts";
 
 const ref = {
   name: "ref",
@@ -7,15 +9,6 @@ const ref = {
 } as const;
 const PREVIEW: Readonly<Record<string, Option>> = {
   preview: { type: "flag", short: "n", summary: "Show the plan and change nothing" },
-};
-const TO: Readonly<Record<string, Option>> = {
-  to: {
-    type: "text",
-    value: "MACHINES",
-    source: "machine",
-    summary: "The machines, separated by commas",
-  },
-  all: { type: "flag", summary: "All machines that receive workloads" },
 };
 
 export const imageCommands: readonly Command[] = [
@@ -64,7 +57,6 @@ export const imageCommands: readonly Command[] = [
   },
   {
     path: ["image", "ls"],
-    aliases: [["image", "status"]],
     summary: "List images: their digests, the machines that have them, who uses them",
     options: {
       machine: { type: "text", value: "MACHINE", source: "machine", summary: "Only this machine's images" },
@@ -79,4 +71,5 @@ export const imageCommands: readonly Command[] = [
       });
     },
   },
+  ...cleaningCommands,
 ];

@@ -1,7 +1,8 @@
-import { open } from "node:fs/promises";
-import { resolve } from "node:path";
+import { mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { type Readable, Transform } from "node:stream";
-import { spawnStream } from "@ployz/exec";
+import { run, spawnStream } from "@ployz/exec";
 import type { ImagePushed } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { ErrorDocument } from "../../documents.ts";
@@ -9,6 +10,7 @@ import { usage } from "../../errors.ts";
 import { whyUnreadable } from "../../files.ts";
 import { change } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
+import { archiveArgv, type Builder } from "../build/argv.ts";
 import { targets } from "./distribute.ts";
 
 /** Sends the image once; then, if asked, the daemon distributes it. */
@@ -20,13 +22,31 @@ export async function push(context: Context, input: Input): Promise<ImagePushed 
     throw usage("NAME or --archive FILE is missing", "ployzctl image push web:v4");
   const source = archive === undefined ? await saved(name ?? "", context) : await file(archive, context);
   const pushed = await send(context, source, name);
-  if (machines === undefined) return pushed;
-  const ref = pushed.name ?? pushed.digest;
-  return change(
-    context,
-    { primitive: "image-distribute", input: { ref, ...(machines !== "all" && { machines }) } },
-    false,
-  );
+  return machines === undefined ? pushed : distributed(context, pushed, machines);
+}
+
+/** Copies a pushed image from the daemon's machine to others. */
+export async function distributed(
+  context: Context,
+  { name, digest }: ImagePushed,
+  machines: readonly string[] | "all",
+): Promise<Outcome> {
+  const input = { ref: name ?? digest, ...(machines !== "all" && { machines: [...machines] }) };
+  return change(context, { primitive: "image-distribute", input }, false);
+}
+
+/** Sends an image that a builder of this machine has. */
+export async function pushBuilt(context: Context, builder: Builder, name: string): Promise<ImagePushed> {
+  if (builder !== "buildah") return send(context, await saved(name, context), name);
+  const folder = await mkdtemp(join(tmpdir(), "ployz-build-"));
+  try {
+    const archive = join(folder, "image.tar");
+    const [program, ...args] = archiveArgv(name, archive);
+    await run(program, args, { timeoutMs: 3_600_000, signal: context.signal });
+    return await send(context, await file(archive, context), name);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 interface Source {

@@ -12,6 +12,7 @@ import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
 import { commitPage, historyPage } from "./history.ts";
+import { imagePage, imageStatusPage } from "./image-cleaning.ts";
 import { imagesPage, pushedPage } from "./images.ts";
 import { invitesPage } from "./invites.ts";
 import { addedPage, machinePage, machinesPage, meshPage, rttPage, updatedPage } from "./machines.ts";
@@ -103,6 +104,17 @@ export function pageOf(
       return commitPage(document);
     case "images":
       return imagesPage(document, now);
+    case "image":
+      return imagePage(document);
+    case "image-status":
+      return imageStatusPage(document, now);
+    case "image-built":
+      return [
+        lines(
+          { text: `built ${document.name} with ${document.builder}`, tone: "ok" },
+          `to give it to the cluster: ployzctl image push ${document.name}`,
+        ),
+      ];
     case "image-pushed":
       return pushedPage(document);
     case "registries":

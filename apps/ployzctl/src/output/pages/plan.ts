@@ -3,6 +3,7 @@ import type { Json, PlanView } from "../../api.ts";
 
 import { bytes, type Cell, duration, lines, type Page, textOf } from "../page.ts";
 import { certificateLines } from "./certificates.ts";
+import { cleaningLines } from "./image-cleaning.ts";
 import { membershipLines } from "./membership.ts";
 
 import { routeText } from "./namespaces.ts";
@@ -68,6 +69,7 @@ export const summaryLines = (summary: Json): readonly Cell[] => [
   ...repairLines(summary),
   ...certificateLines(summary),
   ...pruneLines(summary),
+  ...cleaningLines(summary),
 ];
 
 /** Of `namespace repair`. */
