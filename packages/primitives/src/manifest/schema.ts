@@ -5,10 +5,7 @@ import * as patterns from "../model/patterns.ts";
 import { build } from "./build-schema.ts";
 import { closed, duration, schedule, snapshots } from "./schedule-schema.ts";
 
-/**
- * The manifest as people write it. The published `schema/ployz.schema.json` is this value; rules beyond JSON Schema (references
- * between names, cycles) is in `check.ts`.
- */
+/** The manifest as people write it: the published `schema/ployz.schema.json`. References between names and cycles are checked in `check.ts`. */
 
 const name = (description: string) => Type.String({ pattern: patterns.NAME, description });
 const place = (description: string) => Type.String({ pattern: patterns.PLACE, description });

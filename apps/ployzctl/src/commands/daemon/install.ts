@@ -5,12 +5,12 @@ import { errorBody } from "@ployz/errors";
 import { findProgram, run, type ServiceHost, waitFor } from "@ployz/exec";
 import { openClient } from "@ployz/primitives/client";
 import type { Context, Input } from "../../command.ts";
-import type { DaemonInstalled } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
 import { installedVersion } from "../../version.ts";
 import { readConfigText, writeFields } from "./config.ts";
+import type { DaemonInstalled } from "./documents.ts";
 import { installInitScript } from "./init-script.ts";
 import {
   daemonSpec,

@@ -2,9 +2,9 @@ import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stopS6 } from "@ployz/exec";
 import type { Context } from "../../command.ts";
-import type { DaemonStopped, DaemonUninstalled } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import type { Settings } from "../../settings.ts";
+import type { DaemonStopped, DaemonUninstalled } from "./documents.ts";
 import { removeInitScript } from "./init-script.ts";
 import { exists, INIT_SCRIPT, needRoot, SERVICE, scanDir, serviceHost } from "./service.ts";
 

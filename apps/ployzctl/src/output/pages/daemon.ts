@@ -1,5 +1,5 @@
 import type { DaemonStatus } from "../../api.ts";
-import type { DaemonInstalled, DaemonUninstalled } from "../../documents.ts";
+import type { DaemonInstalled, DaemonUninstalled } from "../../commands/daemon/documents.ts";
 import { bytes, type Cell, duration, lines, type Page, table } from "../page.ts";
 
 export function daemonPage(status: DaemonStatus): Page {
