@@ -19,7 +19,7 @@ export function cleanAfterCommits({
   const stop = onChange(({ type }) => {
     if (type !== "head" || signal.aborted) return;
     clearTimeout(timer);
-    timer = setTimeout(() => clean().catch(log), quietMs);
+    timer = setTimeout(() => void clean().catch(log), quietMs);
   });
   signal.addEventListener("abort", () => {
     stop();
