@@ -105,6 +105,7 @@ export function diffIds(config: Uint8Array): readonly string[] {
   return ids.filter((id: unknown): id is string => typeof id === "string");
 }
 
+/** `linux/amd64`. */
 export const shownPlatform = ({ os, architecture }: Platform): string => `${os}/${architecture}`;
 
 /** Everything that an image needs beside its manifest, each once. */

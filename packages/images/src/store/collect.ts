@@ -1,5 +1,6 @@
 import type { Blobs } from "./blobs.ts";
 
+/** A blob, or a part of one, that no image needs. Sizes are bytes. */
 export interface Unneeded {
   readonly digest: string;
   readonly size: number;
@@ -7,6 +8,7 @@ export interface Unneeded {
   readonly part: boolean;
 }
 
+/** What a collection has removed. */
 export interface Collected {
   readonly freedBytes: number;
   /** Transfers run; what no image needs goes when the last one has ended. */
@@ -17,10 +19,11 @@ export interface Collected {
 export interface Collector {
   /** Whatever the task stores or finds is there until it has ended. Collecting waits for it, and it for a collecting. */
   use<T>(task: () => Promise<T>): Promise<T>;
+  /** Removes what no image needs and what arrived before a time, in milliseconds since the epoch. */
   collect(beforeMs: number): Promise<Collected>;
 }
 
-/** `unneeded`: what to remove, of what arrived before a time (milliseconds since the epoch). */
+/** `unneeded`: what to remove, of what arrived before a time. */
 export function openCollector(
   blobs: Pick<Blobs, "remove">,
   unneeded: (beforeMs: number) => Promise<readonly Unneeded[]>,

@@ -69,6 +69,7 @@ export function openJournals(session: Session) {
       }
     },
 
+    /** Every summary that is written from now on, of any machine's operations. Ends when `signal` aborts. Survives reconnects. */
     async *changes(signal: AbortSignal): AsyncGenerator<Entry<Json>, void> {
       const filters = [bucketSubjects("operations")];
       for await (const event of followStream(session, {
