@@ -13,7 +13,7 @@ export const dashboardCommands: readonly Command[] = [
       write: { type: "flag", summary: "Allow changes, each after a preview and a confirmation" },
       "no-open": { type: "flag", summary: "Do not open a browser" },
     },
-    examples: ["ployzctl dashboard", "ployzctl --host root@m1 dashboard --port 0 --no-open"],
+    examples: ["ployzctl dashboard", "ployzctl dashboard --host root@m1 --port 0 --no-open"],
     run: async (context, input) => (await import("./dashboard.ts")).dashboard(context, input),
   },
 ];

@@ -13,7 +13,7 @@ const ALL: Readonly<Record<string, Option>> = {
 export const cleaningCommands: readonly Command[] = [
   {
     path: ["image", "status"],
-    summary: "Show what images take on each machine, and what prune would free",
+    summary: "Show the space of images on each machine, and how much prune would free",
     details: [
       "Nothing that a commit within the retention, an instance, a prepared plan or an unfinished operation needs is ever removed. The retention of each machine's configuration holds the rest for a while: the newest images of each name, and young ones.",
     ],

@@ -97,7 +97,7 @@ export const inspectCommands: readonly Command[] = [
   },
   {
     path: ["events"],
-    summary: "Show what changed in the cluster: commits, operations, machines",
+    summary: "Show changes in the cluster: commits, operations, machines",
     prints: ["events"],
     details: [
       "Of the past, the store keeps operations and commits. With --follow also: machines that stop answering or answer again, instances that change their state, warnings that are raised and cleared.",
