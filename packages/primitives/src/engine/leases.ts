@@ -52,6 +52,19 @@ export async function acquireLeases(
   }
 }
 
+/** When the store does not say whether it has given the lease, a given one is released: the next command need not wait until it expires. */
+async function acquireOrNone(scope: string, { leases, clock, holder, ttlMs }: AcquireOptions) {
+  try {
+    return await leases.acquire(scope, holder, ttlMs);
+  } catch (error) {
+    const standing = await leases.get(scope).catch(() => undefined);
+    const ours =
+      standing?.holder.operation === holder.operation && standing.holder.machine === holder.machine;
+    if (ours) await releaseLease(leases, clock, standing);
+    throw error;
+  }
+}
+
 async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease> {
   const { leases, clock, holder, ttlMs, signal } = options;
   // An unreachable holder is waited for until its lease must have expired. It is polled meanwhile: a killed daemon is back long
@@ -62,7 +75,7 @@ async function acquireOne(scope: string, options: AcquireOptions): Promise<Lease
     // Read first: `acquire` succeeds for a holder that has the lease already, which may be a dead run of the same operation on
     // this machine whose late commands must be fenced.
     const standing = await leases.get(scope);
-    const result = standing === undefined ? await leases.acquire(scope, holder, ttlMs) : undefined;
+    const result = standing === undefined ? await acquireOrNone(scope, options) : undefined;
     if (result?.acquired) return result.lease;
     const held = result?.held ?? standing;
     if (held === undefined) continue;
