@@ -85,7 +85,7 @@ describe("logs", () => {
 
   it("are followed over scaling and a deploy, and merged by time", async () => {
     await deploy(talking("one", 1));
-    const follow = "timeout 40 ployzctl logs -f talk/web --plain >/root/followed 2>&1";
+    const follow = "timeout 40 ployzctl logs -f talk/web --plain >/root/followed 2>/root/notes";
     const following = cluster.lab.sh(2, ["sh", "-c", follow], {
       okExitCodes: [0, 124, 143],
       timeoutMs: 60_000,
