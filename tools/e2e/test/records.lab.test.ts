@@ -95,7 +95,8 @@ it("a machine's record that cannot be read is named and repaired", async () => {
     (await warned(1, "fact.machine.m2")).length > 0 ? true : undefined,
   );
   await serves("prod", "v1");
-  await deploy(1, "shop", "v20");
+  // Instances of shop are on m2, which must not pass for a machine that has left.
+  expect((await deploy(1, "shop", "v20", [3])).stdout).toContain("ployzctl store repair fact.machine.m2");
   await cluster.ctl(1, ["store", "repair", "fact.machine.m2"]);
   await within("no warning is left", 10_000, async () =>
     (await warned(1, "fact.machine.m2")).length === 0 ? true : undefined,
