@@ -1,23 +1,5 @@
 import { defineConfig } from "tsup";
+// @boundaries-ignore shared build settings of the applications
+import { bundle } from "../../tsup.shared.ts";
 
-/** Self-contained ESM: the payload needs no node_modules on the target. Split, so that each entry point loads only what it runs. */
-export default defineConfig({
-  entry: { ployzctl: "src/main.ts" },
-  outExtension: () => ({ js: ".mjs" }),
-  format: "esm",
-  target: "node20",
-  platform: "node",
-  // ssh2 tries its native parts and works without them.
-  noExternal: [/^(?!cpu-features$|.*\.node$).*/],
-  external: [/\.node$/, "cpu-features"],
-  splitting: true,
-  minify: true,
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url); const __bundleDir = import.meta.dirname;',
-  },
-  esbuildOptions(options) {
-    options.define = { ...options.define, __dirname: "__bundleDir" };
-    options.keepNames = true; // errors and stacks stay readable
-    options.conditions = ["@ployz/source", "import", "node"];
-  },
-});
+export default defineConfig({ ...bundle, entry: { ployzctl: "src/main.ts" } });

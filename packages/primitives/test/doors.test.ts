@@ -152,7 +152,10 @@ it("the other doors hold what their names promise", () => {
   expect(values(client)).toMatchInlineSnapshot(`
     [
       "EXIT",
+      "ago",
+      "bytes",
       "didYouMean",
+      "duration",
       "exitCodeOf",
       "openClient",
       "unknownName",

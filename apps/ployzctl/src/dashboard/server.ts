@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream/promises";
 import { errorBody } from "@ployz/errors";
 import type { Client } from "@ployz/primitives/client";
 import { PloyzError } from "../error-codes.ts";
@@ -165,28 +166,15 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
 async function stream(response: ServerResponse, events: AsyncIterable<unknown>): Promise<void> {
   response.writeHead(200, { "content-type": "text/event-stream" });
   response.flushHeaders();
-  const write = (text: string) =>
-    response.destroyed || response.write(text)
-      ? Promise.resolve()
-      : new Promise<void>((resolve) => {
-          const done = () => {
-            response.off("drain", done);
-            response.off("close", done);
-            resolve();
-          };
-          response.once("drain", done);
-          response.once("close", done);
-        });
+  await pipeline(serverSentEvents(events), response).catch(() => undefined); // the browser is gone
+}
+
+async function* serverSentEvents(events: AsyncIterable<unknown>): AsyncGenerator<string> {
   try {
-    for await (const event of events) {
-      if (response.destroyed) return;
-      await write(`data: ${JSON.stringify(event)}\n\n`);
-    }
-    await write("event: end\ndata: {}\n\n");
+    for await (const event of events) yield `data: ${JSON.stringify(event)}\n\n`;
+    yield "event: end\ndata: {}\n\n";
   } catch (error) {
-    await write(`event: fault\ndata: ${JSON.stringify(errorBody(error))}\n\n`);
-  } finally {
-    response.end();
+    yield `event: fault\ndata: ${JSON.stringify(errorBody(error))}\n\n`;
   }
 }
 

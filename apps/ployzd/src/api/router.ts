@@ -177,26 +177,20 @@ async function sendLines(response: ServerResponse, events: AsyncIterable<unknown
   const iterator = events[Symbol.asyncIterator]();
   const first = await iterator.next(); // before the head is sent: an immediate error still gets its status
   response.writeHead(200, { "content-type": "application/x-ndjson" });
-  const write = (event: unknown) =>
-    response.destroyed || response.write(`${JSON.stringify(event)}\n`)
-      ? Promise.resolve()
-      : new Promise<void>((resolve) => {
-          const done = () => {
-            response.off("drain", done);
-            response.off("close", done);
-            resolve();
-          };
-          response.once("drain", done);
-          response.once("close", done);
-        });
+  await pipeline(jsonLines(first, iterator), response).catch(() => undefined); // the client is gone
+}
+
+async function* jsonLines(
+  first: IteratorResult<unknown>,
+  events: AsyncIterator<unknown>,
+): AsyncGenerator<string> {
   try {
-    for (let next = first; next.done !== true && !response.destroyed; next = await iterator.next())
-      await write(next.value);
+    for (let next = first; next.done !== true; next = await events.next())
+      yield `${JSON.stringify(next.value)}\n`;
   } catch (error) {
-    await write({ error: errorBody(error) });
+    yield `${JSON.stringify({ error: errorBody(error) })}\n`;
   } finally {
-    await iterator.return?.();
-    response.end();
+    await events.return?.();
   }
 }
 

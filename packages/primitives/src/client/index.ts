@@ -13,4 +13,5 @@ export type * from "./api.ts";
 export { type CallOf, type Client, openClient, type ParamsOf } from "./client.ts";
 export { EXIT, exitCodeOf } from "./exit-code.ts";
 export type { ClientTarget } from "./http.ts";
+export { ago, bytes, duration } from "./readable.ts";
 export type * from "./store.ts";
