@@ -59,6 +59,13 @@ export async function needPairs<const T extends string>(
   return pairs.size === 0 ? undefined : Object.fromEntries(pairs);
 }
 
+/** How many of something to list. @throws PloyzError `invalid_input`, naming the field. */
+export function needLimit(field: string, value: number | undefined, fallback: number): number {
+  const limit = value ?? fallback;
+  if (limit >= 1 && limit <= 10_000) return limit;
+  throw wrong(field, String(limit), "is not a number from 1 to 10000", `for example ${field} ${fallback}`);
+}
+
 /** `NS/NAME`, both present. @throws PloyzError `invalid_input`, naming the field. */
 export async function needInNamespace(
   field: string,

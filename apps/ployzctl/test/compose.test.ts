@@ -91,7 +91,7 @@ volumes:
           image: "ghcr.io/acme/web:v3",
           command: ["node", "server.js", "--title", "a b"],
           env: { LOG: "info", DEBUG: "1", FLAG: "true" },
-          stop_grace: "90000ms",
+          stop_grace: "90s",
           after: ["db", "migrate"],
           resources: { cpus: 0.5, memory: "256M", pids: 100 },
           replicas: 3,
@@ -109,7 +109,7 @@ volumes:
           image: "postgres:16",
           env: { POSTGRES_DB: "shop", POSTGRES_USER: "shop user" },
           volumes: { pgdata: "/var/lib/postgresql/data" },
-          ready: { exec: ["/bin/sh", "-c", "pg_isready -U shop"], timeout: "66000ms" },
+          ready: { exec: ["/bin/sh", "-c", "pg_isready -U shop"], timeout: "66s" },
         },
       },
       jobs: { migrate: { image: "ghcr.io/acme/web:v3", command: ["node", "migrate.js"] } },
@@ -237,6 +237,8 @@ describe("several files and --set", () => {
     expect((await preview("--set", "services.web.typo=1")).said).toContain("services.web.typo");
     expect((await preview("--set", "services.web.image.x=1")).said).toContain("image is not a table");
     expect((await preview("--set", "novalue")).code).toBe(2);
+    for (const path of ["services..replicas", ".services", "services.", "services.web."])
+      expect((await preview("--set", `${path}=1`)).said).toContain("is not PATH=VALUE");
     expect((await preview("--set", 'services."web".env.A=x y')).code).toBe(4);
   });
 });
@@ -251,6 +253,8 @@ it("env_file is read beside its manifest, and env wins", async () => {
   expect((await deploy()).err).toContain("x.env: no such file");
   await put("x.env", "A=file\nnonsense\n");
   expect((await deploy()).err).toContain("x.env: line 2");
+  await writeFile(join(dir, "x.env"), Buffer.from("B=\xff\n", "latin1"));
+  expect((await deploy()).err).toContain("x.env: is not UTF-8");
   await put("x.env", "A=file\nB=2\n");
   expect((await deploy()).code).toBe(4);
 });

@@ -238,6 +238,41 @@ describe("results", () => {
   });
 });
 
+it("says what happens to instances, and that a job with a schedule runs by it", async () => {
+  const instance = (slot: number, action: string) => ({ id: "x", slot, machine: "m1", action });
+  const service = (name: string, ...instances: unknown[]) => ({
+    ...{ name, change: "repair", fields: [], instances },
+  });
+  const job = (schedule?: object) => ({ revision: "r", spec: schedule === undefined ? {} : { schedule } });
+  const summary = {
+    ...{ kind: "deploy", namespace: "prod", images: [], volumes: [], routes: { added: [], removed: [] } },
+    services: [
+      service("a", instance(1, "stop")),
+      service("b", instance(1, "start")),
+      service("c", instance(1, "start"), instance(1, "stop")),
+    ],
+    jobs: [
+      { name: "migrate", action: "skip" },
+      { name: "report", action: "skip" },
+    ],
+    next: { jobs: { migrate: job(), report: job({ cron: "0 3 * * *" }) } },
+  };
+  const plan = {
+    ...{ kind: "plan", primitive: "deploy", hash: "h", changes: true, summary, warnings: [] },
+    ...{ prepare: [{ id: "x", title: "x", needs: [] }], settle: [] },
+  };
+  const { out } = await deploy([{ type: "plan", plan }], ["-n"]);
+  expect(out.split("\n").filter((line) => !line.includes(" on m1"))).toEqual([
+    "~ service a (stopped)",
+    "~ service b (started)",
+    "~ service c (instances replaced)",
+    "  job migrate has already run",
+    "  job report runs by its schedule",
+    "1 step; nothing has changed yet",
+    "",
+  ]);
+});
+
 describe("Ctrl-C", () => {
   /** Presses it when the operation is this far, and ends as the daemon would. */
   async function pressed(before: readonly unknown[], presses: number, end?: unknown) {

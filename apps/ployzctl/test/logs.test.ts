@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Events, type FakeDaemon, fakeDaemon } from "./daemon.ts";
 import { ctl } from "./run.ts";
 
@@ -53,4 +53,38 @@ it.each([
   const asked = daemon.received.length;
   const { code, err } = await logs(...argv);
   expect([code, err, daemon.received.length]).toEqual([2, expect.stringContaining(message), asked]);
+});
+
+describe("events", () => {
+  let events: FakeDaemon;
+  beforeAll(async () => {
+    events = await fakeDaemon({ "GET /v1/events": () => new Events([]) });
+  });
+  afterAll(() => events.close());
+  const show = (...argv: readonly string[]) =>
+    ctl(["events", ...argv], { env: { PLOYZ_SOCKET: events.socket } });
+
+  it.each([
+    ["7d", 7 * 86_400_000],
+    ["90m", 90 * 60_000],
+    ["2020-01-01", Date.now() - Date.parse("2020-01-01")],
+  ])("since %s are asked by their age", async (since, age) => {
+    expect((await show("--since", since)).code).toBe(0);
+    expect(Math.abs(Number(events.received.at(-1)?.query.since) - age)).toBeLessThan(60_000);
+  });
+
+  it("since no time are refused", async () => {
+    const asked = events.received.length;
+    const { code, err } = await show("--since", "soon");
+    expect([code, err, events.received.length]).toEqual([2, expect.stringContaining("--since"), asked]);
+  });
+});
+
+it.each([
+  ["ops ls --limit 0", "--limit"],
+  ["ops ls --limit 10001", "--limit"],
+  ["history prod --limit 0", "--limit"],
+])("refused before anything is asked: %s", async (line, field) => {
+  const { code, err } = await ctl(line.split(" "), { env: { PLOYZ_SOCKET: daemon.socket } });
+  expect([code, err]).toEqual([2, expect.stringContaining(field)]);
 });

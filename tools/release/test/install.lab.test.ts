@@ -43,6 +43,10 @@ test("installs, answers through the link, keeps its archive, and changes nothing
 
   const current = join(prefix, "lib/ployz/current");
   await run(join(prefix, "bin/ployzctl"), ["--version"]);
+  // Node has an --env-file of its own.
+  const variables = ["deploy", "-n", "-f", "/dev/null", "--env-file", join(scratch, "none.env")];
+  const { stderr } = await run(join(prefix, "bin/ployzctl"), variables, { okExitCodes: [2] });
+  expect(stderr).toContain("--env-file");
   const pages = join(prefix, "share/man/man1");
   expect(await readdir(pages)).toEqual(expect.arrayContaining(["ployzctl.1", "ployzctl-volume.1"]));
   expect(await readFile(join(pages, "ployzctl.1"), "utf8")).toContain("Orchestrate clusters");

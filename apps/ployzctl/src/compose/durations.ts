@@ -16,6 +16,10 @@ export function durationMs(text: string): number | undefined {
   );
 }
 
+/** Milliseconds as a manifest's duration. */
+export const durationText = (ms: number): string =>
+  ms % 1000 === 0 ? `${ms / 1000}s` : `${Math.round(ms)}ms`;
+
 const SIZES: Readonly<Record<string, number>> = { b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
 
 /** `512m`, `1gb` or a number of bytes as a manifest's size. Rounded up to a whole K. */

@@ -1,4 +1,4 @@
-import { durationMs } from "./durations.ts";
+import { durationMs, durationText } from "./durations.ts";
 import type { ComposePath, Report } from "./report.ts";
 import { scalarText, shellWords } from "./words.ts";
 
@@ -25,7 +25,7 @@ export function convertHealthcheck(check: Table, at: ComposePath, report: Report
   // Compose calls it unhealthy after its retries, which begin after the start period.
   const allowed =
     timeOf(period, 0) + (Number(check.retries ?? 3) + 1) * (timeOf(check.interval, 30_000) + 1_000);
-  return { exec: argv, timeout: `${Math.min(Math.max(30_000, Math.round(allowed)), 3_600_000)}ms` };
+  return { exec: argv, timeout: durationText(Math.min(Math.max(30_000, allowed), 3_600_000)) };
 }
 
 const timeOf = (value: unknown, fallback: number): number =>

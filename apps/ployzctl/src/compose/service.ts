@@ -1,5 +1,5 @@
 import { isTable, merged, type Table } from "../manifest/document.ts";
-import { durationMs, sizeText } from "./durations.ts";
+import { durationMs, durationText, sizeText } from "./durations.ts";
 import { UNSUPPORTED } from "./keys.ts";
 import { convertMounts } from "./mounts.ts";
 import { convertPorts } from "./ports.ts";
@@ -51,7 +51,7 @@ export function convertService(
     ...environment(service.environment, [...at, "environment"], report),
     ...envFiles(service.env_file, [...at, "env_file"], report),
     ...(service.user !== undefined && { user: scalarText(service.user) }),
-    ...(graceMs !== undefined && { stop_grace: `${Math.round(graceMs)}ms` }),
+    ...(graceMs !== undefined && { stop_grace: durationText(graceMs) }),
     ...(after.length > 0 && { after }),
     ...resources(service, at, report),
   };

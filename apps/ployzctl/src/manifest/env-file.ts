@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { usage } from "../errors.ts";
@@ -37,10 +38,11 @@ function unquoted(value: string): string | undefined {
 }
 
 export async function readEnvFile(path: string, shown: string): Promise<Readonly<Record<string, string>>> {
-  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw usage(`${shown}: ${whyUnreadable(error)}`);
   });
-  return parseEnvFile(text, shown);
+  if (!isUtf8(bytes)) throw usage(`${shown}: is not UTF-8`, "save it as UTF-8");
+  return parseEnvFile(bytes.toString("utf8"), shown);
 }
 
 /** The document with the values of each `env_file` in its `env`. Other shapes stay, for the check. */

@@ -3,9 +3,9 @@ import { isTable, type Table } from "./document.ts";
 
 /** One `--set services.web.replicas=3`, put into the document. A quoted part of the path may hold dots. @throws PloyzError `usage`. */
 export async function withSetting(document: Table, setting: string): Promise<Table> {
-  const [, path = "", text] = /^((?:"[^"]+"|[^="])+)=(.*)$/s.exec(setting) ?? [];
+  const [, path = "", text] = /^((?:"[^"]+"|[^=".]+)(?:\.(?:"[^"]+"|[^=".]+))*)=(.*)$/s.exec(setting) ?? [];
   const parts = path.match(/"[^"]+"|[^."]+/g)?.map((part) => part.replace(/^"|"$/g, "")) ?? [];
-  if (text === undefined || parts.length === 0 || parts.some((part) => part === "__proto__"))
+  if (text === undefined || parts.some((part) => part === "__proto__"))
     throw usage(
       `--set: ${JSON.stringify(setting.slice(0, 80))} is not PATH=VALUE`,
       "for example --set services.web.replicas=3",

@@ -19,7 +19,10 @@ export function imageRoutes(daemon: Daemon): Pick<ApiRoutes["json"], ImageRoutes
     { machine: only, signal }: { readonly machine?: string | undefined; readonly signal: AbortSignal },
   ) {
     const member = daemon.member();
-    const asked = member.membership().machines.filter(({ id }) => (only ?? id) === id);
+    const asked = member
+      .membership()
+      .machines.filter(({ id }) => (only ?? id) === id)
+      .sort((a, b) => a.id.localeCompare(b.id));
     if (only !== undefined && asked.length === 0)
       throw new PloyzError({
         code: "no_such_machine",
@@ -59,6 +62,8 @@ export function imageRoutes(daemon: Daemon): Pick<ApiRoutes["json"], ImageRoutes
         ...(ref !== undefined && { ref: needRef(ref) }),
       };
       const { answers, silent } = await askAll("image.usage", args, { machine, signal });
+      if (ref !== undefined && answers.every(({ out }) => out.content.length === 0))
+        throw missing(ref, silent);
       return {
         kind: "image-status",
         machines: answers.map(({ machine: id, out }) => ({ machine: id, ...out })),
@@ -70,13 +75,7 @@ export function imageRoutes(daemon: Daemon): Pick<ApiRoutes["json"], ImageRoutes
       const found = answers.flatMap(({ machine, out }) => (out === null ? [] : [{ machine, image: out }]));
       const [first] = found;
       const digests = new Set(found.map(({ image }) => image.digest));
-      if (first === undefined)
-        throw new PloyzError({
-          code: "image_missing",
-          message: `${ref}: no machine that answers has it`,
-          hint: "ployzctl image ls lists the images of all machines",
-          details: { silent: silent.map(({ machine }) => machine) },
-        });
+      if (first === undefined) throw missing(ref ?? "", silent);
       if (digests.size > 1)
         throw new PloyzError({
           code: "image_ambiguous",
@@ -113,6 +112,14 @@ export function imageRoutes(daemon: Daemon): Pick<ApiRoutes["json"], ImageRoutes
     },
   };
 }
+
+const missing = (ref: string, silent: ImageList["silent"]): PloyzError =>
+  new PloyzError({
+    code: "image_missing",
+    message: `${ref}: no machine that answers has it`,
+    hint: "ployzctl image ls lists the images of all machines",
+    details: { silent: silent.map(({ machine }) => machine) },
+  });
 
 /** @throws PloyzError `invalid_input` */
 function needRef(ref: string | undefined): string {

@@ -38,20 +38,22 @@ async function networkPolicy(
       ({ from, to }) => namespace === undefined || [from, to].some((one) => isOf(namespace, one)),
     ),
     machines: await Promise.all(
-      machines.map(async ({ id }) => {
-        try {
-          const { policy } = await member.machines.call(
-            id,
-            "network.policy",
-            {},
-            { timeoutMs: LOOK_MS, signal },
-          );
-          const right = policy === (isolation === "on" ? "loaded" : "off");
-          return { machine: id, policy, right };
-        } catch (error) {
-          return { machine: id, policy: "unknown" as const, right: false, error: errorBody(error) };
-        }
-      }),
+      [...machines]
+        .sort((a, b) => a.id.localeCompare(b.id))
+        .map(async ({ id }) => {
+          try {
+            const { policy } = await member.machines.call(
+              id,
+              "network.policy",
+              {},
+              { timeoutMs: LOOK_MS, signal },
+            );
+            const right = policy === (isolation === "on" ? "loaded" : "off");
+            return { machine: id, policy, right };
+          } catch (error) {
+            return { machine: id, policy: "unknown" as const, right: false, error: errorBody(error) };
+          }
+        }),
     ),
   };
 }

@@ -8,6 +8,7 @@ import type {
   Volume,
   VolumeSpec,
 } from "../model/commit.ts";
+import type { Json } from "../model/json.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { renderSchedule } from "./schedule.ts";
 import { formatDuration, formatSize } from "./units.ts";
@@ -35,6 +36,18 @@ export function renderManifest(commit: Rendered): string {
   });
   // In strings only, and TOML takes them as they are; a terminal should not.
   return text.replaceAll(/[\u0080-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+}
+
+/** A service in the words of a manifest, to tell what of it changed: with defaults, and with the image that its reference stands for. */
+export function manifestFields(spec: ServiceSpec): Json {
+  const { image, placement, update } = spec;
+  return {
+    ...(placement.kind === "replicas" && { replicas: placement.count }),
+    ...{ drain: formatDuration(spec.drainMs), stop_grace: formatDuration(spec.stopGraceMs), update },
+    ...renderService(spec),
+    ...(image && { image: { ...image } }),
+    env: spec.env, // always a table: a difference names the variables, without their values
+  };
 }
 
 function renderService(spec: ServiceSpec) {

@@ -62,7 +62,16 @@ describe("scale", () => {
   test("adds and removes instances, and touches none that stays", async () => {
     const world = await worldWithShop();
     const before = (await instances(world, "web")).map(({ id }) => id);
-    await apply(world, scale, { namespace: "prod", replicas: { web: 4 } });
+    expect(await apply(world, scale, { namespace: "prod", replicas: { web: 4 } })).toMatchObject({
+      output: {
+        services: expect.arrayContaining([
+          expect.objectContaining({
+            name: "web",
+            fields: [{ field: "replicas", from: before.length, to: 4 }],
+          }),
+        ]),
+      },
+    });
     const more = (await instances(world, "web")).map(({ id }) => id);
     expect(more).toHaveLength(4);
     expect(more).toEqual(expect.arrayContaining(before));

@@ -7,24 +7,21 @@ import { usage } from "../../errors.ts";
 import { whyUnreadable } from "../../files.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { given } from "../../values.ts";
-import { targets } from "../image/distribute.ts";
+import { needTargets, targets } from "../image/distribute.ts";
+import { needImageName } from "../image/name.ts";
 import { distributed, pushBuilt } from "../image/push.ts";
 import type { Builder, BuildSpec } from "./argv.ts";
 import { buildImage, findBuilder } from "./builder.ts";
 import type { ImageBuilt } from "./document.ts";
-
-/** A name that Docker takes: no digest, and no flag. */
-const NAME = /^[a-z0-9](?:[a-z0-9._/:-]*[A-Za-z0-9_])?$|^[a-z0-9][A-Za-z0-9._/:-]*[A-Za-z0-9_]$/;
 
 /** Builds with the builder of this machine, then hands the image to the cluster if asked. */
 export async function build(
   context: Context,
   input: Input,
 ): Promise<ImageBuilt | ImagePushed | Outcome | ErrorDocument> {
-  const name = input.text("tag");
-  if (name === undefined) throw usage("-t NAME is missing", "ployzctl build . -t web:v4");
-  if (!NAME.test(name) || name.length > 255)
-    throw usage(`--tag: ${JSON.stringify(name.slice(0, 100))} is not the name of an image`, "such as web:v4");
+  const tag = input.text("tag");
+  if (tag === undefined) throw usage("-t NAME is missing", "ployzctl build . -t web:v4");
+  const name = needImageName("--tag", tag);
   const machines = await targets(input);
   const spec: BuildSpec = {
     context: resolve(context.terminal.cwd, input.argument("path") ?? "."),
@@ -35,6 +32,7 @@ export async function build(
     args: Object.fromEntries(input.list("build-arg").map(buildArg)),
   };
   await checkSpec(spec, "PATH");
+  await needTargets(context, machines);
   const builder = await findBuilder(context.signal);
   await built(context, builder, spec);
   if (!input.flag("push") && machines === undefined) return { kind: "image-built", name, builder };

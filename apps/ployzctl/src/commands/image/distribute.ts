@@ -1,4 +1,5 @@
 import type { Context, Input } from "../../command.ts";
+import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
@@ -25,4 +26,20 @@ export async function targets(input: Input): Promise<string[] | "all" | undefine
   const names: string[] = [];
   for (const name of to.split(",")) names.push(await needLabel("--to", name.trim()));
   return names;
+}
+
+/** Before something long begins: the machines exist. @throws PloyzError `no_such_machine`. */
+export async function needTargets(
+  context: Context,
+  wanted: readonly string[] | "all" | undefined,
+): Promise<void> {
+  if (wanted === undefined || wanted === "all") return;
+  const { machines } = await (await context.client()).request("GET /v1/names", { signal: context.signal });
+  const missing = wanted.find((name) => !machines.includes(name));
+  if (missing === undefined) return;
+  throw new PloyzError({
+    code: "no_such_machine",
+    message: `machine ${missing} does not exist`,
+    hint: "ployzctl machine ls",
+  });
 }

@@ -11,15 +11,17 @@ import { whyUnreadable } from "../../files.ts";
 import { change } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { archiveArgv, type Builder } from "../build/argv.ts";
-import { targets } from "./distribute.ts";
+import { needTargets, targets } from "./distribute.ts";
+import { needImageName } from "./name.ts";
 
 /** Sends the image once; then, if asked, the daemon distributes it. */
 export async function push(context: Context, input: Input): Promise<ImagePushed | Outcome | ErrorDocument> {
-  const name = input.argument("name");
-  const archive = input.text("archive");
+  const [given, archive] = [input.argument("name"), input.text("archive")];
+  const name = given === undefined ? undefined : needImageName("NAME", given);
   const machines = await targets(input);
   if (name === undefined && archive === undefined)
     throw usage("NAME or --archive FILE is missing", "ployzctl image push web:v4");
+  await needTargets(context, machines);
   const source = archive === undefined ? await saved(name ?? "", context) : await file(archive, context);
   const pushed = await send(context, source, name);
   return machines === undefined ? pushed : distributed(context, pushed, machines);
@@ -58,9 +60,11 @@ interface Source {
 
 async function send(context: Context, source: Source, name: string | undefined): Promise<ImagePushed> {
   let done = 0;
+  let over = false;
   const counted = new Transform({
     transform(chunk: Buffer, _encoding, next) {
       done += chunk.length;
+      if (over) return next();
       const total = source.total === undefined ? {} : { total: source.total };
       context.progress.event({
         type: "progress",
@@ -72,15 +76,17 @@ async function send(context: Context, source: Source, name: string | undefined):
       next(null, chunk);
     },
   });
-  source.stream.on("error", (error) => counted.destroy(error)).pipe(counted);
   const client = await context.client();
+  source.stream.on("error", (error) => counted.destroy(error)).pipe(counted);
   // The source knows the reason of a failure; the upload only notices the end.
   const [whole, answer] = await Promise.allSettled([
     source.done().catch((error: unknown) => {
       counted.destroy(error as Error);
       throw error;
     }),
-    client.pushImage(name, counted, context.signal),
+    client.pushImage(name, counted, context.signal).finally(() => {
+      over = true;
+    }),
   ]);
   if (whole.status === "rejected") throw whole.reason;
   if (answer.status === "rejected") throw answer.reason;
@@ -98,6 +104,11 @@ async function file(path: string, context: Context): Promise<Source> {
       throw usage(`--archive: ${path}: ${whyUnreadable(error)}`, "name a file that docker save wrote");
     },
   );
-  const { size } = await opened.stat();
+  const found = await opened.stat();
+  if (found.isDirectory()) {
+    await opened.close();
+    throw usage(`--archive: ${path}: is a folder`, "name a file that docker save wrote");
+  }
+  const { size } = found;
   return { stream: opened.createReadStream(), done: async () => undefined, total: size };
 }

@@ -106,11 +106,12 @@ export const inspectCommands: readonly Command[] = [
       follow: { type: "flag", short: "f", summary: "Follow the events until Ctrl-C" },
       since: {
         type: "text",
-        value: "DURATION",
-        summary: "Show those of this time first; default 1h, with --follow none",
+        value: "TIME",
+        summary:
+          "Show those from then on first: 12h, 7d ago, or 2026-01-31T12:00:00Z; default 1h, with --follow none",
       },
     },
-    examples: ["ployzctl events --since 12h", "ployzctl events -f --json"],
+    examples: ["ployzctl events --since 7d", "ployzctl events -f --json"],
     run: async (context, input) => (await import("./logs.ts")).events(context, input),
   },
   {

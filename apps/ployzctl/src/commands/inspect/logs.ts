@@ -3,7 +3,6 @@ import type { Context, Input } from "../../command.ts";
 import type { AuditDocument, EventsDocument, LogsDocument } from "../../documents.ts";
 import { usage } from "../../errors.ts";
 import { needTarget } from "../../names.ts";
-import { needDuration } from "../../values.ts";
 
 export async function logs(context: Context, input: Input): Promise<LogsDocument> {
   const target = await needTarget("TARGET", input.argument("target") ?? "");
@@ -38,7 +37,7 @@ export async function logs(context: Context, input: Input): Promise<LogsDocument
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** `10m` ago, or a time, in milliseconds since the epoch. @throws PloyzError `usage`. */
-function timeOf(option: "since" | "until", input: Input, now: number): number | undefined {
+function timeOf(option: "since" | "until", input: Pick<Input, "text">, now: number): number | undefined {
   const text = input.text(option);
   if (text === undefined) return undefined;
   const [, count, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
@@ -84,13 +83,14 @@ export async function audit(context: Context, input: Input): Promise<AuditDocume
 export async function events(context: Context, input: Input): Promise<EventsDocument> {
   const follow = input.flag("follow");
   const asked = input.text("since") ?? (follow ? undefined : "1h");
-  const since = asked === undefined ? undefined : await needDuration("--since", asked);
+  const now = Date.now();
+  const from = timeOf("since", { text: () => asked }, now);
   const client = await context.client();
   const stop = new AbortController();
   const found = client.stream("GET /v1/events", {
     query: {
       ...(follow && { follow: "true" as const }),
-      ...(since !== undefined && { since: String(since) }),
+      ...(from !== undefined && { since: String(Math.max(1, now - from)) }),
     },
     signal: AbortSignal.any([stop.signal, context.signal]),
   });

@@ -3,6 +3,7 @@ import type { Command, Option } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { CHANGE, PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
+import { needLimit } from "../../values.ts";
 
 const namespace = {
   name: "namespace",
@@ -21,7 +22,7 @@ const history: Pick<Command, "summary" | "prints" | "args" | "options" | "run"> 
   async run(context, input) {
     return (await context.client()).request("GET /v1/namespaces/:ns/history", {
       params: { ns: await needLabel("NAMESPACE", input.argument("namespace")) },
-      query: { limit: String(input.number("limit") ?? 20) },
+      query: { limit: String(needLimit("--limit", input.number("limit"), 20)) },
       signal: context.signal,
     });
   },

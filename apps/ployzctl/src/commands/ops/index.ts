@@ -1,6 +1,7 @@
 import type { Command } from "../../command.ts";
 import { CHANGE } from "../../flags.ts";
 import { needOperation } from "../../names.ts";
+import { needLimit } from "../../values.ts";
 
 const operation = {
   name: "operation",
@@ -18,7 +19,7 @@ export const opsCommands: readonly Command[] = [
     examples: ["ployzctl ops ls --limit 50"],
     run: async (context, input) =>
       (await context.client()).request("GET /v1/operations", {
-        query: { limit: String(input.number("limit") ?? 20) },
+        query: { limit: String(needLimit("--limit", input.number("limit"), 20)) },
         signal: context.signal,
       }),
   },

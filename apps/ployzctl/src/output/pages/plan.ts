@@ -30,7 +30,7 @@ export function planPage({
     lines(
       ...summarized,
       ...(changes
-        ? [`${steps.length} steps; nothing has changed yet`]
+        ? [`${steps.length} step${steps.length === 1 ? "" : "s"}; nothing has changed yet`]
         : [{ text: "nothing to change", tone: "ok" } as const]),
       ...(summarized.length === 0 && changes
         ? steps.map(({ title, machine }) => `  ${title}${machine === undefined ? "" : ` [${machine}]`}`)
@@ -46,11 +46,16 @@ export function planPage({
 }
 
 const MARKS = { add: "+", change: "~", remove: "-", repair: "~", unchanged: " " } as const;
-/** Remarks that the mark does not express. */
-const REMARKS: { readonly [change in ServiceSummary["change"]]?: string } = {
-  unchanged: " (unchanged)",
-  repair: " (instances replaced)",
-};
+/** What the mark does not express. */
+function remark({ change, instances }: ServiceSummary): string {
+  if (change === "unchanged") return " (unchanged)";
+  if (change !== "repair") return "";
+  const [starts, stops] = ["start", "stop"].map((wanted) =>
+    instances.some(({ action }) => action === wanted),
+  );
+  if (starts === stops) return " (instances replaced)";
+  return starts ? " (started)" : " (stopped)";
+}
 const WHY: Readonly<Record<NonNullable<ServiceSummary["instances"][number]["why"]>, string>> = {
   ...{ new: "new", changed: "changed", dead: "dead", moved: "moved", restart: "restart" },
   data: "on other data",
@@ -126,28 +131,34 @@ const isRepair = (value: unknown): value is Repair =>
 /** The summary of a namespace's change; empty for other primitives. */
 function changeLines(summary: Json): readonly Cell[] {
   if (!isChange(summary)) return [];
-  const { services, jobs, routes, volumes, allowRoutesFrom, certificates = [] } = summary;
+  const { services, jobs, routes, volumes, allowRoutesFrom, certificates = [], next } = summary;
   const mark = (sign: keyof typeof TONES, text: string): Cell => ({
     text: `${sign} ${text}`,
     tone: TONES[sign],
   });
   return [
-    ...services.flatMap(({ name, change, fields, instances, downtimeMs }) => [
-      mark(MARKS[change], `service ${name}${REMARKS[change] ?? ""}${downText(downtimeMs)}`),
-      ...(change === "change" ? fields.map(fieldText) : []),
-      ...instances
-        .filter(({ action }) => action !== "keep")
-        .map(({ slot, machine, action, why }) =>
-          mark(
-            action === "start" ? "+" : "-",
-            `  ${action} ${name}.${slot} on ${machine}${why === undefined ? "" : ` (${WHY[why]})`}`,
+    ...services.flatMap((service) => {
+      const { name, change, fields, instances, downtimeMs } = service;
+      return [
+        mark(MARKS[change], `service ${name}${remark(service)}${downText(downtimeMs)}`),
+        ...(change === "change" ? fields.map(fieldText) : []),
+        ...instances
+          .filter(({ action }) => action !== "keep")
+          .map(({ slot, machine, action, why }) =>
+            mark(
+              action === "start" ? "+" : "-",
+              `  ${action} ${name}.${slot} on ${machine}${why === undefined ? "" : ` (${WHY[why]})`}`,
+            ),
           ),
-        ),
-    ]),
+      ];
+    }),
     ...jobs.map(({ name, action, machine }) =>
       action === "run"
         ? mark("+", `job ${name}: runs on ${machine ?? "?"}`)
-        : mark(" ", `job ${name} has already run`),
+        : mark(
+            " ",
+            `job ${name} ${next.jobs[name]?.spec.schedule === undefined ? "has already run" : "runs by its schedule"}`,
+          ),
     ),
     ...volumes
       .filter(({ action }) => action !== "keep")

@@ -51,13 +51,14 @@ export async function* clusterEvents(
   }
 }
 
-const DAY_MS = 86_400_000;
+/** Longer than anything is kept. */
+const LONGEST_MS = 100 * 366 * 86_400_000;
 
 function sinceOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = Number(text);
-  if (!Number.isInteger(ms) || ms < 1 || ms > DAY_MS)
-    throw invalid(`since is a number of milliseconds from 1 to ${DAY_MS}`);
+  if (!Number.isInteger(ms) || ms < 1 || ms > LONGEST_MS)
+    throw invalid(`since is a number of milliseconds from 1 to ${LONGEST_MS}`);
   return ms;
 }
 

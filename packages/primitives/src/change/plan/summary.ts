@@ -1,5 +1,6 @@
 import { canonical } from "../../engine/canonical.ts";
 import { routeKey } from "../../manifest/normalise.ts";
+import { manifestFields } from "../../manifest/render.ts";
 import type {
   Commit,
   CommittedRoute,
@@ -142,7 +143,10 @@ function allowedRoutes(
 
 function summariseService(service: ServiceDecision, candidates: readonly Candidate[]): ServiceSummary {
   const { name, next, previous, keep, start, retire } = service;
-  const fields = next && previous ? [...diff(previous.spec, next.spec), ...renewed(service)] : [];
+  const fields =
+    next && previous
+      ? [...diff(manifestFields(previous.spec), manifestFields(next.spec)), ...renewed(service)]
+      : [];
   const touched = start.length > 0 || retire.length > 0;
   const change =
     next === undefined
