@@ -33,15 +33,17 @@ export async function bringInto(
   const config = render(desired, settings);
   const map = mapText(desired.map);
   const https = mapText(desired.httpsOnly);
+  const redirects = mapText(desired.redirects);
   let name = before?.name;
   if (
     !before ||
     before.config !== config ||
     before.map !== map ||
     before.https !== https ||
+    before.redirects !== redirects ||
     !sameJson(before.saved, saved)
   ) {
-    const next = await writeGeneration(dir, { config, map, https, saved });
+    const next = await writeGeneration(dir, { config, map, https, redirects, saved });
     name = next.name;
     if (!before || before.map !== map || shape(before.config) !== shape(config))
       await haproxy.validate(join(dir, next.name)).catch(async (error: unknown) => {

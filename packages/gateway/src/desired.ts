@@ -1,7 +1,18 @@
 import { createHash } from "node:crypto";
 
 import { plainPath } from "./path.ts";
-import { type Backend, checkShape, normalPath, type RouteTable, type Server } from "./table.ts";
+import {
+  backendName,
+  checkShape,
+  type DesiredOptions,
+  type HttpRoute,
+  normalPath,
+  optionsOf,
+  type Route,
+  type RouteTable,
+  type Server,
+  type TcpRoute,
+} from "./table.ts";
 
 /** Everything of the configuration that does not come from the table. Addresses are `host:port`, checked before. */
 export interface Settings {
@@ -43,6 +54,7 @@ export interface DesiredBackend {
   readonly mode: "http" | "tcp";
   readonly check: string;
   readonly servers: readonly DesiredServer[];
+  readonly options?: DesiredOptions;
 }
 
 /** HAProxy's desired state, as data: the configuration is rendered from it, and a running worker is compared with it. */
@@ -50,6 +62,10 @@ export interface Desired {
   readonly backends: readonly DesiredBackend[];
   /** Host and path to backend name; sorted. */
   readonly map: readonly (readonly [key: string, backend: string])[];
+  /** Where the keys of redirects lead. */
+  readonly redirects: readonly (readonly [key: string, to: string])[];
+  /** The backends of redirects that are in use. */
+  readonly redirectBackends: readonly string[];
   /** The keys of `map` with whether they are served over TLS only: empty while no route is. */
   readonly httpsOnly: readonly (readonly [key: string, only: "yes" | "no"])[];
   readonly ports: readonly { readonly port: number; readonly backend: string }[];
@@ -58,36 +74,46 @@ export interface Desired {
 }
 
 /** Raise when the rendering changes in a way that a running HAProxy must pick up. */
-export const RENDERING = 5;
+export const RENDERING = 6;
 
 export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
   const backends = new Map<string, DesiredBackend>();
-  const add = (backend: Backend, mode: "http" | "tcp"): string => {
-    const name = `${mode}:${backend.id.replaceAll("/", ":")}`;
+  const add = (route: HttpRoute | TcpRoute): string => {
+    const name = backendName(route);
+    const { backend } = route;
     const servers = backend.servers.map((server) => ({
       ...server,
       address: canonical(server.address),
       drained: drained.has(server.id),
     }));
-    backends.set(name, { name, id: backend.id, mode, check: checkShape(backend), servers });
+    const options = route.kind === "http" ? optionsOf(route) : undefined;
+    const shape = { name, id: backend.id, mode: route.kind, check: checkShape(backend), servers };
+    backends.set(name, { ...shape, ...(options && { options }) });
     return name;
   };
   const map: [string, string][] = [];
   const httpsOnly: [string, "yes" | "no"][] = [];
+  const redirects: [string, string][] = [];
   const ports: { port: number; backend: string }[] = [];
   for (const route of table.routes) {
-    const backend = add(route.backend, route.kind);
-    if (route.kind === "http")
-      for (const path of new Set([route.path, plainPath(route.path) ?? route.path])) {
-        map.push([`${route.host}${normalPath(path)}`, backend]);
-        httpsOnly.push([`${route.host}${normalPath(path)}`, route.httpsOnly === true ? "yes" : "no"]);
-      }
-    else ports.push({ port: route.listenPort, backend });
+    if (route.kind === "tcp") {
+      ports.push({ port: route.listenPort, backend: add(route) });
+      continue;
+    }
+    const backend = route.kind === "http" ? add(route) : backendName(route);
+    for (const path of new Set([route.path, plainPath(route.path) ?? route.path])) {
+      const key = `${route.host}${normalPath(path)}`;
+      map.push([key, backend]);
+      httpsOnly.push([key, route.httpsOnly === true ? "yes" : "no"]);
+      if (route.kind === "redirect") redirects.push([key, route.to]);
+    }
   }
   const byName = [...backends.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   const desired = {
     backends: byName,
     map: map.sort(byKey),
+    redirects: redirects.sort(byKey),
+    redirectBackends: [...new Set(table.routes.flatMap(redirectBackend))].sort(),
     httpsOnly: httpsOnly.some(([, only]) => only === "yes") ? httpsOnly.sort(byKey) : [],
     ports: ports.sort((a, b) => a.port - b.port),
   };
@@ -96,12 +122,14 @@ export function project(table: RouteTable, settings: Settings, drained: Readonly
     settings,
     byName.map((backend) => [backend.name, backend.check]),
     desired.ports,
+    desired.redirectBackends,
     desired.httpsOnly.length > 0,
   ];
   const digest = createHash("sha256").update(JSON.stringify(structure)).digest("hex").slice(0, 32);
   return { ...desired, structure: digest };
 }
 
+const redirectBackend = (route: Route): string[] => (route.kind === "redirect" ? [backendName(route)] : []);
 const byKey = (a: readonly [string, string], b: readonly [string, string]): number => (a[0] < b[0] ? -1 : 1);
 
 /** As HAProxy prints it (RFC 5952), so that addresses compare as strings. */

@@ -235,7 +235,7 @@ function gateway(
           ms,
         );
         await tend();
-        if (drain && ms > 0) for (const { name } of mine) await worker.drainAll(name);
+        if (drain && ms > 0) for (const one of mine) await worker.drainAll(one);
         keepTending();
         const held = mine.filter((backend) => holds.has(backend.name));
         return [...new Set(held.map((backend) => backend.id))];
@@ -279,7 +279,7 @@ function gateway(
 const MAX_DEPARTED = 500;
 const ignore = (): void => undefined;
 const serversOf = (table: RouteTable): readonly Server[] =>
-  table.routes.flatMap((route) => route.backend.servers);
+  table.routes.flatMap((route) => (route.kind === "redirect" ? [] : route.backend.servers));
 
 function uniqueById(servers: readonly Server[]): readonly Server[] {
   return [...new Map(servers.map((server) => [`${server.id} ${socketAddress(server)}`, server])).values()];

@@ -14,6 +14,8 @@ export interface Generation {
   readonly map: string;
   /** Which of the map's keys are served over TLS only. */
   readonly https: string;
+  /** Where the map's keys of redirects lead. */
+  readonly redirects: string;
   readonly saved: Saved;
 }
 
@@ -25,7 +27,13 @@ export interface Saved {
   readonly departed: readonly Server[];
 }
 
-const FILES = { config: "haproxy.cfg", map: "routes.map", https: "https.map", saved: "table.json" } as const;
+const FILES = {
+  config: "haproxy.cfg",
+  map: "routes.map",
+  https: "https.map",
+  redirects: "redirects.map",
+  saved: "table.json",
+} as const;
 
 export async function readCurrent(dir: string): Promise<Generation | undefined> {
   const name = await link(dir, "current");
@@ -34,10 +42,12 @@ export async function readCurrent(dir: string): Promise<Generation | undefined> 
     const [config, map, saved] = await Promise.all(
       [FILES.config, FILES.map, FILES.saved].map((file) => readFile(join(dir, name, file), "utf8")),
     );
-    // Absent in what a version without TLS has written.
-    const https = await readFileIfThere(join(dir, name, FILES.https));
+    // Absent in what earlier versions have written.
+    const [https = "", redirects = ""] = await Promise.all(
+      [FILES.https, FILES.redirects].map((file) => readFileIfThere(join(dir, name, file))),
+    );
     return {
-      ...{ name, config: config ?? "", map: map ?? "", https: https ?? "" },
+      ...{ name, config: config ?? "", map: map ?? "", https, redirects },
       saved: JSON.parse(saved ?? "") as Saved,
     };
   } catch (error) {
@@ -57,6 +67,7 @@ export async function writeGeneration(dir: string, content: Omit<Generation, "na
   await write(FILES.config, content.config);
   await write(FILES.map, content.map);
   await write(FILES.https, content.https);
+  await write(FILES.redirects, content.redirects);
   await write(FILES.saved, `${JSON.stringify(content.saved)}\n`);
   await syncFolder(folder);
   return { name, ...content };

@@ -2,6 +2,7 @@ export type { Certificate } from "./certificates.ts";
 export type { Adopted, Applied, Drained, DrainOptions, Gateway } from "./contract.ts";
 export type { GatewayErrorCode } from "./error-codes.ts";
 export { openGateway } from "./gateway.ts";
+export type { RouteLimits, RouteOptions } from "./options.ts";
 export type { GatewayOptions } from "./settings.ts";
 export type { GatewayStatus, ServerStatus } from "./status.ts";
 export {
@@ -11,6 +12,7 @@ export {
   type HttpRoute,
   type MergeResult,
   mergeRoutes,
+  type RedirectRoute,
   type Route,
   type RouteRefusal,
   type RouteRefusalCode,

@@ -1,6 +1,7 @@
 import type { Slot } from "./control.ts";
 import type { Desired, DesiredBackend } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
+import { setAside } from "./render-backend.ts";
 
 /**
  * The runtime commands that give one worker the desired servers: first those that add capacity, then those that take it
@@ -17,11 +18,13 @@ export function serverCommands(
   const removing: string[] = [];
   const byBackend = new Map<string, Slot[]>();
   for (const slot of slots) byBackend.set(slot.backend, [...(byBackend.get(slot.backend) ?? []), slot]);
-  const wanted = new Map(backends.map((backend) => [backend.name, backend.servers]));
+  const wanted = new Map(backends.map((backend) => [backend.name, backend]));
 
   for (const [backend, own] of byBackend) {
-    const servers = wanted.get(backend);
-    if (!servers) continue; // The gateway's own, or not asked for.
+    const shape = wanted.get(backend);
+    if (!shape) continue; // The gateway's own, or not asked for.
+    const { servers } = shape;
+    const aside = `state ${setAside(shape)}`;
     const held = new Set<Slot>();
     const missing = servers.filter((server) => {
       const matches = own.filter((slot) => sameSocket(slot, server));
@@ -29,8 +32,8 @@ export function serverCommands(
       if (!slot) return true;
       held.add(slot);
       if (server.drained) {
-        if (slot.admin === "ready" && slot.weight > 0) removing.push(set(slot, "state drain"));
-        else if (slot.admin === "maint") adding.push(set(slot, "state drain"));
+        if (slot.admin === "ready" && slot.weight > 0) removing.push(set(slot, aside));
+        else if (slot.admin === "maint" && aside !== "state maint") adding.push(set(slot, aside));
       } else {
         if (slot.weight === 0 && slot.admin === "ready") adding.push(set(slot, "weight 1"));
         if (slot.admin !== "ready") adding.push(...activate(slot, asChecked && slot.admin === "drain"));
@@ -44,15 +47,14 @@ export function serverCommands(
       const state = server.drained ? "drain" : "ready";
       if (slot) {
         adding.push(set(slot, `addr ${server.address} port ${server.port}`));
-        adding.push(...(state === "ready" ? activate(slot) : [set(slot, "state drain")]));
+        adding.push(...(state === "ready" ? activate(slot) : [set(slot, aside)]));
       } else {
         const name = `${backend}/s${next++}`;
         adding.push(`add server ${name} ${socketAddress(server)} ${checkWords}`, `enable health ${name}`);
-        adding.push(state === "ready" ? `enable server ${name}` : `set server ${name} state drain`);
+        adding.push(state === "ready" ? `enable server ${name}` : `set server ${name} ${aside}`);
       }
     }
-    for (const slot of own)
-      if (slot.admin === "ready" && !held.has(slot)) removing.push(set(slot, "state drain"));
+    for (const slot of own) if (slot.admin === "ready" && !held.has(slot)) removing.push(set(slot, aside));
   }
   return [...adding, ...removing];
 }

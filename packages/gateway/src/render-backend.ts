@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import type { Desired, DesiredBackend, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
+import { optionLines } from "./render-options.ts";
 
 /** RFC 5737: an address that no host has, for slots without a server. */
 const NOBODY = { address: "192.0.2.1", port: 9 } as const;
@@ -23,12 +25,25 @@ export const fromInside = (name: string, settings: Settings): string =>
 
 export const tcpSocket = (port: number): string => `tcp-${port}`;
 
+/** Short: the path of a socket has at most 107 bytes. */
+export const heldSocket = (backend: string): string =>
+  `h${createHash("sha256").update(backend).digest("base64url").slice(0, 8)}`;
+
+/** How a server that gets no new requests is set aside: sticky clients would still be sent to one that drains. */
+export const setAside = ({ options }: Pick<DesiredBackend, "options">): "maint" | "drain" =>
+  options?.sticky ? "maint" : "drain";
+
 export function backendLines(backend: DesiredBackend, desired: Desired, settings: Settings): string[] {
   const words = checkWords(settings);
   const slots = Math.max(MIN_SLOTS, backend.servers.length * 2);
   const servers = Array.from({ length: slots }, (_, index) => {
     const server = backend.servers[index];
-    const state = server === undefined ? " disabled" : server.drained ? " weight 0" : "";
+    const state =
+      server === undefined || (server.drained && setAside(backend) === "maint")
+        ? " disabled"
+        : server.drained
+          ? " weight 0"
+          : "";
     return `server s${index + 1} ${socketAddress(server ?? NOBODY)} ${words}${state}`;
   });
   const http = [
@@ -52,6 +67,7 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
         ];
   return [
     ...(backend.mode === "http" ? http : tcp),
+    ...(backend.options ? optionLines(backend, backend.options, settings) : []),
     ...check,
     ...servers,
     holdLine(backend, desired, settings),
@@ -65,7 +81,7 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
  */
 function holdLine(backend: DesiredBackend, desired: Desired, settings: Settings): string {
   const port = desired.ports.find((one) => one.backend === backend.name)?.port;
-  const door = port === undefined ? "handover" : tcpSocket(port);
+  const door = port !== undefined ? tcpSocket(port) : backend.options ? heldSocket(backend.name) : "handover";
   const reuse = backend.mode === "http" ? " pool-max-conn 0" : "";
   return `server ${HOLD} ${fromInside(door, settings)} backup disabled maxconn 1${reuse}`;
 }

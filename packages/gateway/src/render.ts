@@ -2,14 +2,15 @@ import { listPath } from "./certificates.ts";
 import { challengeAnswer } from "./challenges.ts";
 import type { Desired, Listen, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
-import { backendLines, fromInside, LONGEST_HOLD_MS, tcpSocket } from "./render-backend.ts";
+import { backendLines, fromInside, heldSocket, LONGEST_HOLD_MS, tcpSocket } from "./render-backend.ts";
 import { headerRules, SOURCE_TABLE, sourceLimit } from "./render-edge.ts";
+import { HELD } from "./render-options.ts";
 import { HANDOVER, routing } from "./render-routing.ts";
 
 export const mapText = (lines: readonly (readonly [string, string])[]): string =>
   lines.map(([key, value]) => `${key} ${value}\n`).join("");
 
-/** haproxy.cfg, to be loaded from the folder that holds `routes.map` and `https.map` (HAProxy 2.6 or newer). */
+/** haproxy.cfg, to be loaded from the folder that holds the maps (HAProxy 2.6 or newer). */
 export function render(desired: Desired, settings: Settings): string {
   return [
     globalSection(desired, settings),
@@ -18,6 +19,8 @@ export function render(desired: Desired, settings: Settings): string {
     handover(desired, settings),
     ...desired.ports.map(({ port, backend }) => tcpFrontend(port, backend, settings)),
     ...(settings.statsListen ? [statsFrontend(settings.statsListen)] : []),
+    ...desired.redirectBackends.map(redirectBackend),
+    ...desired.backends.filter(({ options }) => options).map(({ name }) => heldFrontend(name, settings)),
     ...desired.backends.map((backend) =>
       section(`backend ${backend.name}`, backendLines(backend, desired, settings)),
     ),
@@ -116,6 +119,22 @@ function handover(desired: Desired, settings: Settings): string {
     ]),
   ].join("\n");
 }
+
+/** `redirect:308:path` keeps path and query. */
+function redirectBackend(name: string): string {
+  const [, code, path] = name.split(":");
+  const rest = path === undefined ? "" : "%[pathq]";
+  return section(`backend ${name}`, [
+    `http-request redirect code ${code} location %[var(txn.key),map_beg(redirects.map)]${rest}`,
+  ]);
+}
+
+/** Past the choice of a route: the backend has changed path and headers. */
+const heldFrontend = (backend: string, settings: Settings): string =>
+  section(`frontend ${HELD}${backend}`, [
+    bindInside(heldSocket(backend), settings),
+    `default_backend ${backend}`,
+  ]);
 
 function tcpFrontend(port: number, backend: string, settings: Settings): string {
   return section(`frontend tcp:${port}`, [

@@ -4,6 +4,7 @@ import { isAbsolute } from "node:path";
 import type { ServiceHost } from "@ployz/exec";
 import type { Listen, Settings } from "./desired.ts";
 import { PloyzError } from "./error-codes.ts";
+import { isCidr } from "./options.ts";
 
 /** Folder, listeners and limits of one gateway. */
 export interface GatewayOptions {
@@ -90,13 +91,6 @@ function count(value: number, name: string): number {
   if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1)
     throw invalid(`${name} is ${value}`, "use a positive whole number");
   return value;
-}
-
-function isCidr(text: string): boolean {
-  const [address, bits, more] = text.split("/");
-  const family = isIP(address ?? "");
-  if (family === 0 || more !== undefined) return false;
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }
 
 async function defaultUser(): Promise<string | undefined> {

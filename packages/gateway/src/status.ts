@@ -4,7 +4,7 @@ import { socketAddress } from "./desired.ts";
 import type { Saved } from "./generations.ts";
 import type { Haproxy } from "./haproxy.ts";
 import { difference } from "./reconcile.ts";
-import { openWorker } from "./worker.ts";
+import { type HoldSlot, openWorker } from "./worker.ts";
 
 /** HAProxy as it runs, against the table on disk. */
 export interface GatewayStatus {
@@ -62,11 +62,18 @@ export async function statusOf(
     worker: pid,
     ...(differs !== undefined && { difference: differs }),
     servers: serverStates(desired, slots),
-    holds: holds.flatMap(({ backend, on, waiting }) => {
-      const id = desired.backends.find((one) => one.name === backend)?.id;
-      return on && id !== undefined ? [{ backend: id, waiting }] : [];
-    }),
+    holds: waitingAt(desired, holds),
   };
+}
+
+/** Backends of one id differ in the options of their routes only. */
+function waitingAt(desired: Desired, holds: readonly HoldSlot[]): GatewayStatus["holds"] {
+  const found = new Map<string, number>();
+  for (const { backend, on, waiting } of holds) {
+    const id = desired.backends.find((one) => one.name === backend)?.id;
+    if (on && id !== undefined) found.set(id, (found.get(id) ?? 0) + waiting);
+  }
+  return [...found].map(([backend, waiting]) => ({ backend, waiting }));
 }
 
 function serverStates(desired: Desired, slots: readonly Slot[]): readonly ServerStatus[] {
@@ -75,12 +82,19 @@ function serverStates(desired: Desired, slots: readonly Slot[]): readonly Server
       .filter((slot) => slot.admin !== "maint")
       .map((slot) => [`${slot.backend} ${socketAddress(slot)}`, slot]),
   );
-  return desired.backends.flatMap((backend) =>
-    backend.servers.map((server) => {
+  const found = new Map<string, ServerStatus>();
+  for (const backend of desired.backends)
+    for (const server of backend.servers) {
       const slot = bySocket.get(`${backend.name} ${socketAddress(server)}`);
       const { id, address, port, drained } = server;
       const state = drained ? "drained" : slot?.up ? "up" : "down";
-      return { backend: backend.id, id, address, port, state, sessions: slot?.sessions ?? 0 } as const;
-    }),
-  );
+      const key = `${backend.id} ${id}`;
+      const other = found.get(key);
+      found.set(key, {
+        ...{ backend: backend.id, id, address, port },
+        state: other === undefined || other.state === "up" ? state : other.state,
+        sessions: (other?.sessions ?? 0) + (slot?.sessions ?? 0),
+      });
+    }
+  return [...found.values()];
 }

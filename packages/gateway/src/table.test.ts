@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { project, type Settings } from "./desired.ts";
+import type { RouteOptions } from "./options.ts";
 import { mapText, render } from "./render.ts";
 import {
   type Backend,
@@ -120,6 +121,53 @@ const settings: Settings = {
   proxyProtocol: false,
   requestId: false,
 };
+
+const optioned = render(
+  project(
+    table({
+      ...http("r", "x.com", "/"),
+      options: {
+        ...{ allow: ["10.0.0.0/8"], methods: ["GET"], stripPrefix: "/", addPrefix: "/a" },
+        ...{ requestHeaders: { a: "b" }, responseHeaders: { a: "b", "X-B": "" } },
+      },
+    } as Route),
+    settings,
+    new Set(),
+  ),
+  settings,
+).split("\n").length;
+const anOption: fc.Arbitrary<RouteOptions> = fc
+  .tuple(
+    fc.oneof(fc.string({ unit: "binary", maxLength: 20 }), fc.stringMatching(/^[!-~]([ -~]{0,20}[!-~])?$/)),
+    fc.oneof(
+      fc.string({ unit: "binary", maxLength: 20 }),
+      fc.stringMatching(/^[A-Za-z!#$%&'*+.^_`|~-]{1,9}$/),
+    ),
+  )
+  .map(([value, name]) => ({
+    ...{ allow: ["10.0.0.0/8"], methods: ["GET"], stripPrefix: "/", addPrefix: `/${value}` },
+    ...{ requestHeaders: { [name]: value }, responseHeaders: { [name]: value, "X-B": "" } },
+  }));
+
+it("lets no accepted option change the structure of the rendered text", () => {
+  let accepted = 0;
+  fc.assert(
+    fc.property(anOption, (options) => {
+      const one = table({ ...http("r", "x.com", "/"), options } as Route);
+      if (validateTable(one).length > 0) return;
+      accepted++;
+      const lines = render(project(one, settings, new Set()), settings).split("\n");
+      // Outside of quotes there is no other quote, escape or variable; and each line is as long as it was meant.
+      const bare = lines.map((line) => line.replace(/"(\\.|[^"\\$])*"/g, '""'));
+      expect(
+        bare.filter((line) => /set-header|set-path/.test(line) && /["]/.test(line.replaceAll('""', ""))),
+      ).toEqual([]);
+      expect(lines.length).toBe(optioned);
+    }),
+    { numRuns: 3000 },
+  );
+  expect(accepted).toBeGreaterThan(100);
+});
 
 it("lets no accepted string change the structure of the rendered text", () => {
   const nasty = fc.oneof(

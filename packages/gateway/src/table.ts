@@ -1,4 +1,6 @@
+import { createHash } from "node:crypto";
 import { isIP } from "node:net";
+import { isRedirectTarget, keepsPath, optionFaults, type RouteOptions } from "./options.ts";
 import { isOdd, plainPath } from "./path.ts";
 
 /** The routes of a gateway. `version` is opaque to it, and reported back once the table is in effect. */
@@ -7,12 +9,11 @@ export interface RouteTable {
   readonly routes: readonly Route[];
 }
 
-/** HTTP by host and path, or TCP by port. */
-export type Route = HttpRoute | TcpRoute;
+/** HTTP by host and path, to instances or elsewhere, or TCP by port. */
+export type Route = HttpRoute | RedirectRoute | TcpRoute;
 
-/** Requests of one host and path. */
-export interface HttpRoute {
-  readonly kind: "http";
+/** A host and path. */
+interface Place {
   readonly id: string;
   /** Lower-case, no port; exact (`www.example.com`) or one wildcard label (`*.example.com`, which takes `a.example.com` and not `a.b.example.com`). */
   readonly host: string;
@@ -20,7 +21,21 @@ export interface HttpRoute {
   readonly path: string;
   /** Answers requests over plain HTTP with a redirect (308) to `https`. */
   readonly httpsOnly?: boolean;
+}
+
+/** Requests of one host and path. */
+export interface HttpRoute extends Place {
+  readonly kind: "http";
   readonly backend: Backend;
+  readonly options?: RouteOptions;
+}
+
+/** Sends clients of one host and path elsewhere. */
+export interface RedirectRoute extends Place {
+  readonly kind: "redirect";
+  /** A URL, or a path of the same host; without a path, the request's path and query are kept. */
+  readonly to: string;
+  readonly status: 301 | 302 | 307 | 308;
 }
 
 /** Connections to one port of the machine. */
@@ -128,11 +143,14 @@ function* backendFaults(backend: Backend): Generator<string> {
 function* routeFaults(route: Route, reserved: readonly number[]): Generator<string> {
   if (typeof route.id !== "string" || !ROUTE_ID.test(route.id))
     yield `route id ${show(route.id)} is not a name`;
-  if (route.kind === "http") {
+  if (route.kind === "http" || route.kind === "redirect") {
     if (!isHost(route.host))
       yield `host ${show(route.host)} is not a lower-case host name or *.name (write names without port, in ASCII)`;
     if (!isPath(route.path))
       yield `path ${show(route.path)} is not a URL path that starts with /, without . and .. segments, // and ;`;
+    if (route.kind === "http") yield* optionFaults(route.options ?? {}, route.path);
+    else if (!isRedirectTarget(route.to) || ![301, 302, 307, 308].includes(route.status))
+      yield `redirect ${show(route.status)} to ${show(route.to)} is not one to a URL`;
   } else if (route.kind === "tcp") {
     if (!isPort(route.listenPort)) yield `listen port ${show(route.listenPort)} is not 1 to 65535`;
     else if (reserved.includes(route.listenPort))
@@ -148,7 +166,10 @@ export function validateTable(table: RouteTable, limits: TableLimits = {}): read
   const taken = new Map<string, string>();
   const backends = new Map<string, { readonly shape: string; readonly route: string }>();
   for (const route of table.routes) {
-    const faults = [...routeFaults(route, limits.reservedPorts ?? []), ...backendFaults(route.backend)];
+    const faults = [
+      ...routeFaults(route, limits.reservedPorts ?? []),
+      ...(route.kind === "redirect" ? [] : backendFaults(route.backend)),
+    ];
     for (const message of faults)
       refusals.push({
         code: "route_invalid",
@@ -156,9 +177,9 @@ export function validateTable(table: RouteTable, limits: TableLimits = {}): read
         owners: [route.id],
       });
     const key =
-      route.kind === "http"
-        ? `${route.host}${normalPath(plainPath(route.path) ?? route.path)}`
-        : `tcp port ${route.listenPort}`;
+      route.kind === "tcp"
+        ? `tcp port ${route.listenPort}`
+        : `${route.host}${normalPath(plainPath(route.path) ?? route.path)}`;
     const owner = taken.get(key);
     if (owner === undefined) taken.set(key, route.id);
     else
@@ -167,6 +188,7 @@ export function validateTable(table: RouteTable, limits: TableLimits = {}): read
         message: `routes ${show(owner)} and ${show(route.id)} both claim ${key}`,
         owners: [owner, route.id],
       });
+    if (route.kind === "redirect") continue;
     const shape = backendShape(route.backend);
     const other = backends.get(route.backend.id);
     if (other === undefined) backends.set(route.backend.id, { shape, route: route.id });
@@ -199,12 +221,12 @@ export function chooseRoute(
   table: RouteTable,
   host: string,
   path: string,
-): HttpRoute | "ambiguous" | undefined {
+): HttpRoute | RedirectRoute | "ambiguous" | undefined {
   const name = host.replace(/:\d*$/, "").toLowerCase().replace(/\.+$/, "");
-  const longest = (candidate: string, asked: string): HttpRoute | undefined => {
+  const longest = (candidate: string, asked: string): HttpRoute | RedirectRoute | undefined => {
     const fits = table.routes.filter(
-      (route): route is HttpRoute =>
-        route.kind === "http" &&
+      (route): route is HttpRoute | RedirectRoute =>
+        route.kind !== "tcp" &&
         route.host === candidate &&
         [route.path, plainPath(route.path) ?? route.path].some((one) =>
           `${asked}/`.startsWith(normalPath(one)),
@@ -212,12 +234,48 @@ export function chooseRoute(
     );
     return fits.sort((a, b) => normalPath(b.path).length - normalPath(a.path).length)[0];
   };
-  const choose = (asked: string): HttpRoute | undefined =>
+  const choose = (asked: string): HttpRoute | RedirectRoute | undefined =>
     longest(name, asked) ?? longest(name.replace(/^[^.]+/, "*"), asked);
   const plain = isOdd(path) ? plainPath(path) : path;
   if (plain === undefined) return "ambiguous";
   const chosen = choose(path);
-  return choose(plain)?.backend.id === chosen?.backend.id || chosen === undefined ? chosen : "ambiguous";
+  const other = choose(plain);
+  if (chosen === undefined || (other !== undefined && backendName(other) === backendName(chosen)))
+    return chosen;
+  return "ambiguous";
+}
+
+/** HAProxy's name of what answers a route's requests. Routes with the same instances and options share it. */
+export function backendName(route: Route): string {
+  if (route.kind === "redirect") return `redirect:${route.status}${keepsPath(route.to) ? ":path" : ""}`;
+  const name = `${route.kind}:${route.backend.id.replaceAll("/", ":")}`;
+  if (route.kind === "tcp") return name;
+  const options = optionsOf(route);
+  if (options === undefined) return name;
+  const digest = createHash("sha256").update(JSON.stringify(options)).digest("hex").slice(0, 16);
+  // An id has no empty part.
+  return `${name}::${digest}`;
+}
+
+/** Options as one backend has them. A limit counts for its route alone. */
+export interface DesiredOptions extends RouteOptions {
+  readonly strip?: readonly string[];
+  /** The cookie is for TLS only. */
+  readonly secure?: true;
+  readonly route?: string;
+}
+
+export function optionsOf({ id, options = {}, httpsOnly }: HttpRoute): DesiredOptions | undefined {
+  const { stripPrefix, limits } = options;
+  const given = {
+    ...options,
+    ...(stripPrefix !== undefined && {
+      strip: [...new Set([stripPrefix, plainPath(stripPrefix) ?? stripPrefix])],
+    }),
+    ...(options.sticky !== undefined && httpsOnly === true && { secure: true as const }),
+    ...((limits?.rate !== undefined || limits?.connections !== undefined) && { route: id }),
+  };
+  return Object.keys(given).length === 0 ? undefined : given;
 }
 
 function backendShape(backend: Backend): string {

@@ -2,7 +2,7 @@ import { type Control, onWorker, parseSlots, type Slot } from "./control.ts";
 import type { Desired, DesiredBackend } from "./desired.ts";
 import { PloyzError } from "./error-codes.ts";
 import { parseMap, serverCommands } from "./reconcile.ts";
-import { HOLD } from "./render-backend.ts";
+import { HOLD, setAside } from "./render-backend.ts";
 
 /** One HAProxy worker over the runtime API (management guide, 9.3). */
 export interface Worker {
@@ -15,7 +15,7 @@ export interface Worker {
   look(): Promise<{ readonly slots: readonly Slot[]; readonly holds: readonly HoldSlot[] }>;
   hold(backend: string, on: boolean): Promise<void>;
   /** Sends no new request to any server of a backend; requests in progress finish. */
-  drainAll(backend: string): Promise<void>;
+  drainAll(backend: DesiredBackend): Promise<void>;
   /** The structure that it was started with, see `Desired.structure`. */
   structure(): Promise<string | undefined>;
   map(): Promise<string>;
@@ -98,8 +98,8 @@ export function openWorker(control: Control, pid: number): Worker {
     hold: (backend, on) => tell(`set server ${backend}/${HOLD} state ${on ? "ready" : "maint"}`),
     async drainAll(backend) {
       for (const slot of await slots())
-        if (slot.backend === backend && slot.admin === "ready")
-          await tell(`set server ${backend}/${slot.name} state drain`);
+        if (slot.backend === backend.name && slot.admin === "ready")
+          await tell(`set server ${slot.backend}/${slot.name} state ${setAside(backend)}`);
     },
     async structure() {
       return /value=<([0-9a-f]+)>/.exec(await ask("get var proc.ployz_structure"))?.[1];
@@ -107,7 +107,9 @@ export function openWorker(control: Control, pid: number): Worker {
     async reconcile(desired, checkWords) {
       const commands = await serve(desired.backends, checkWords);
       const https = desired.httpsOnly.length === 0 ? 0 : await bringMap("https.map", desired.httpsOnly);
-      return commands + https + (await bringMap("routes.map", desired.map));
+      const redirects =
+        desired.redirects.length === 0 ? 0 : await bringMap("redirects.map", desired.redirects);
+      return commands + https + redirects + (await bringMap("routes.map", desired.map));
     },
     async release(slot, cut) {
       const name = `${slot.backend}/${slot.name}`;

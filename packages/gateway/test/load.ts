@@ -65,6 +65,8 @@ export interface FetchOptions {
   readonly agent?: Agent;
   readonly headers?: Readonly<Record<string, string>>;
   readonly method?: string;
+  /** Sent in chunks, unless a Content-Length is among the headers. */
+  readonly body?: string;
 }
 
 export function fetchVia(port: number, options: FetchOptions): Promise<Fetched> {
@@ -95,6 +97,6 @@ export function fetchVia(port: number, options: FetchOptions): Promise<Fetched> 
     );
     outgoing.on("timeout", () => outgoing.destroy(new Error("timed out")));
     outgoing.on("error", reject);
-    outgoing.end();
+    outgoing.end(options.body);
   });
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Route, RouteTable } from "@ployz/gateway";
+import type { Backend, Route, RouteTable } from "@ployz/gateway";
 import type { Commit, CommittedService } from "@ployz/primitives/protocol";
 
 /** The last commit of a namespace and its revision. */
@@ -17,21 +17,28 @@ export function routesOf(heads: readonly Head[]): readonly { readonly owner: Hea
 
 function routeOf(commit: Commit, route: Commit["routes"][number]): Route {
   const { namespace } = commit;
-  const backend = {
-    id: `${namespace}/${route.service}/${route.port}`,
-    servers: commit.instances.flatMap(({ id, service, address, ports }) => {
-      const port = ports[route.port];
-      return service === route.service && port !== undefined ? [{ id, address, port }] : [];
-    }),
-    check: checkOf(commit.services[route.service], route.port),
-  };
   const id = routeId(namespace, route);
-  return route.kind === "http"
-    ? {
-        ...{ kind: "http", id, host: route.host, path: route.path, backend },
-        ...(route.tls === true && route.http !== "serve" && { httpsOnly: true }),
-      }
-    : { kind: "tcp", id, listenPort: route.listen, backend };
+  if (route.kind === "tcp")
+    return { kind: "tcp", id, listenPort: route.listen, backend: backendOf(commit, route) };
+  const place = {
+    ...{ id, host: route.host, path: route.path },
+    ...(route.tls === true && route.http !== "serve" && { httpsOnly: true }),
+  };
+  if (route.redirect) return { kind: "redirect", ...place, ...route.redirect };
+  const { options } = route;
+  return { kind: "http", ...place, backend: backendOf(commit, route), ...(options && { options }) };
+}
+
+function backendOf(commit: Commit, { service, port = "" }: Commit["routes"][number]): Backend {
+  return {
+    id: `${commit.namespace}/${service}/${port}`,
+    servers: commit.instances.flatMap((instance) => {
+      const listens = instance.ports[port];
+      const { id, address } = instance;
+      return instance.service === service && listens !== undefined ? [{ id, address, port: listens }] : [];
+    }),
+    check: checkOf(commit.services[service], port),
+  };
 }
 
 /** The route's id at the gateways: it stays the same as long as host and path, or port, and service do. */

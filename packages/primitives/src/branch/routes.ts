@@ -1,5 +1,6 @@
 import { branchedHost } from "../model/branched-host.ts";
 import type { RouteSpec } from "../model/commit.ts";
+import type { RouteRedirect } from "../model/route-options.ts";
 
 const MAX_LABEL = 63;
 
@@ -10,6 +11,14 @@ export function branchedRoutes(
   renamed: Readonly<Record<string, string>>,
 ): { readonly routes: readonly RouteSpec[]; readonly left: readonly string[] } {
   const left: string[] = [];
+  const hosts = new Set(routes.flatMap((route) => (route.kind === "http" ? [route.host] : [])));
+  /** A redirect between hosts of the source is one between hosts of the branch. */
+  const redirectOf = (redirect: RouteRedirect): RouteRedirect => {
+    const [scheme, , host = "", ...path] = redirect.to.split("/");
+    if (!hosts.has(host)) return redirect;
+    const own = Object.hasOwn(renamed, host) ? renamed[host] : branchedHost(namespace, host);
+    return { ...redirect, to: [scheme, "", own, ...path].join("/") };
+  };
   const next = routes.flatMap((route): RouteSpec[] => {
     const old = route.kind === "http" ? route.host : String(route.listen);
     const asked = Object.hasOwn(renamed, old) ? renamed[old] : undefined;
@@ -24,7 +33,7 @@ export function branchedRoutes(
       left.push(route.host);
       return [];
     }
-    return [{ ...route, host }];
+    return [{ ...route, host, ...(route.redirect && { redirect: redirectOf(route.redirect) }) }];
   });
   return { routes: next, left };
 }

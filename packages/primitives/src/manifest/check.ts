@@ -1,12 +1,12 @@
 import type { Refusal } from "../error-codes.ts";
 import { didYouMean } from "../model/did-you-mean.ts";
 import { invalid, type Segment } from "../model/field.ts";
-import { keptFor } from "../model/kept-ports.ts";
 import { shown } from "../model/names.ts";
 import { checkDuration, checkVolumeBounds, checkWorkloadBounds } from "./bounds.ts";
+import { checkPort, checkRoute, checkRoutes } from "./check-routes.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { checkSchedule } from "./schedule.ts";
-import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
+import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
 import { checkTargets } from "./targets.ts";
 import { durationMs } from "./units.ts";
 
@@ -113,58 +113,6 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
       refusals.push(invalid([...at, "volumes", name], "no such volume", `add [volumes.${name}]`));
   }
   return [...refusals, ...checkTargets(at, service)];
-}
-
-function checkRoute(at: readonly Segment[], route: ManifestRoute, service: ManifestService): Refusal[] {
-  const refusals: Refusal[] = [];
-  if ((route.host === undefined) === (route.tcp === undefined))
-    refusals.push(invalid(at, "needs either `host` (HTTP) or `tcp` (a port to listen on)"));
-  if (route.tcp !== undefined && route.path !== undefined)
-    refusals.push(invalid([...at, "path"], "is for HTTP routes only"));
-  const use = route.tcp === undefined ? undefined : keptFor(route.tcp);
-  if (use !== undefined)
-    refusals.push(invalid([...at, "tcp"], `port ${route.tcp} is kept for ${use}`, "choose another port"));
-  if (route.tcp !== undefined && route.tls !== undefined)
-    refusals.push(invalid([...at, "tls"], "is for HTTP routes only", "let the service speak TLS itself"));
-  if (route.http !== undefined && route.tls !== true)
-    refusals.push(invalid([...at, "http"], "is for routes with `tls = true` only", "leave `http` out"));
-  return [...refusals, ...checkPort(at, route.port, service)];
-}
-
-/** `port` may be left out when there is no choice. */
-function checkPort(at: readonly Segment[], port: string | undefined, service: ManifestService): Refusal[] {
-  const ports = Object.keys(service.ports ?? {});
-  if (port === undefined) {
-    if (ports.length === 1) return [];
-    const why =
-      ports.length === 0 ? "the service has no `ports`" : `the service has several: ${ports.join(", ")}`;
-    return [invalid([...at, "port"], `is required: ${why}`)];
-  }
-  if (ports.includes(port)) return [];
-  const near = didYouMean(port, ports);
-  const hint = near === undefined ? `add it to the service's \`ports\`` : `did you mean \`${near}\`?`;
-  return [invalid([...at, "port"], `the service has no port ${shown(port)}`, hint)];
-}
-
-function checkRoutes(services: readonly (readonly [string, ManifestService])[]): Refusal[] {
-  const owners = new Map<string, string>();
-  const refusals: Refusal[] = [];
-  for (const [name, service] of services) {
-    for (const [index, route] of (service.routes ?? []).entries()) {
-      const key =
-        route.tcp === undefined ? `${route.host}${normalPath(route.path)}` : `tcp port ${route.tcp}`;
-      const owner = owners.get(key);
-      if (owner !== undefined)
-        refusals.push(invalid(["services", name, "routes", index], `${key} is routed by ${owner} already`));
-      else owners.set(key, `services.${name}.routes[${index}]`);
-    }
-  }
-  return refusals;
-}
-
-/** Without a trailing slash, which means nothing to a gateway. */
-export function normalPath(path: string | undefined): string {
-  return path?.replace(/\/+$/, "") || "/";
 }
 
 function checkVolumes(

@@ -10,4 +10,5 @@ export const DEFAULTS = {
   overlap: "skip",
   deadlineMs: 60_000,
   missed: "report",
+  redirectStatus: 308,
 } as const;

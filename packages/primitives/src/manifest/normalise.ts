@@ -1,8 +1,9 @@
 import type { JobSpec, Readiness, RouteSpec, ServiceSpec, VolumeSpec } from "../model/commit.ts";
-import { normalPath } from "./check.ts";
+import { normalPath } from "./check-routes.ts";
 import { DEFAULTS } from "./defaults.ts";
+import { normalOptions } from "./route-options.ts";
 import { normalSchedule } from "./schedule.ts";
-import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
+import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
 import { durationMs, sizeBytes } from "./units.ts";
 
 /** A workload before digests are known: the image by reference, the bundle by path. */
@@ -48,20 +49,24 @@ function normalService(service: ManifestService): ServiceDraft {
     update: service.update ?? (Object.keys(volumes).length > 0 ? "stop-first" : "start-first"),
     volumes,
     routes: (service.routes ?? [])
-      .map((route): RouteSpec => {
-        const port = portName(route.port, ports);
-        return route.tcp === undefined
-          ? {
-              ...{ kind: "http", host: route.host ?? "", path: normalPath(route.path), port },
-              ...(route.tls === true && { tls: true }),
-              ...(route.tls === true && route.http === "serve" && { http: "serve" }),
-            }
-          : { kind: "tcp", listen: route.tcp, port };
-      })
+      .map((route) => normalRoute(route, ports))
       .sort((left, right) => compare(routeKey(left), routeKey(right))),
     ...(service.allow_from !== undefined &&
       service.allow_from.length > 0 && { allowFrom: [...service.allow_from].sort(compare) }),
   };
+}
+
+function normalRoute(route: ManifestRoute, ports: Readonly<Record<string, number>>): RouteSpec {
+  const port = portName(route.port, ports);
+  if (route.tcp !== undefined) return { kind: "tcp", listen: route.tcp, port };
+  const place = {
+    ...{ kind: "http" as const, host: route.host ?? "", path: normalPath(route.path) },
+    ...(route.tls === true && { tls: true as const }),
+    ...(route.tls === true && route.http === "serve" && { http: "serve" as const }),
+  };
+  if (route.redirect !== undefined)
+    return { ...place, redirect: { to: route.redirect, status: route.status ?? DEFAULTS.redirectStatus } };
+  return { ...place, port, ...normalOptions(route) };
 }
 
 function normalVolume({

@@ -10,6 +10,7 @@ import type {
 } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import { DEFAULTS } from "./defaults.ts";
+import { renderOptions } from "./route-options.ts";
 import { renderSchedule } from "./schedule.ts";
 import { formatDuration, formatSize } from "./units.ts";
 
@@ -115,11 +116,18 @@ function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots }: VolumeS
 
 function renderRoute(route: RouteSpec) {
   if (route.kind === "tcp") return { tcp: route.listen, port: route.port };
-  const { host, path, port, tls, http } = route;
+  const { host, path, port, tls, http, redirect, options } = route;
   return {
-    ...{ host, ...(path !== "/" && { path }), port },
+    ...{ host, ...(path !== "/" && { path }) },
+    ...(redirect
+      ? {
+          redirect: redirect.to,
+          ...(redirect.status !== DEFAULTS.redirectStatus && { status: redirect.status }),
+        }
+      : { port }),
     ...(tls && { tls }),
     ...(http !== undefined && { http }),
+    ...renderOptions(options),
   };
 }
 

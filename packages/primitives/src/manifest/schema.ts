@@ -3,28 +3,13 @@ import type { EnvValue } from "../model/commit.ts";
 import { LIMITS, STOP_SIGNALS } from "../model/limits.ts";
 import * as patterns from "../model/patterns.ts";
 import { build } from "./build-schema.ts";
+import { route } from "./route-schema.ts";
 import { closed, duration, schedule, snapshots } from "./schedule-schema.ts";
+import { map, name, port, size } from "./schema-fields.ts";
 
 /** The manifest as people write it: the published `schema/ployz.schema.json`. References between names and cycles are checked in `check.ts`. */
 
-const name = (description: string) => Type.String({ pattern: patterns.NAME, description });
 const place = (description: string) => Type.String({ pattern: patterns.PLACE, description });
-const size = (description: string) =>
-  Type.String({
-    pattern: patterns.SIZE,
-    description: `${description} For example \`256M\`, \`1G\` (powers of 1024).`,
-  });
-const port = (description: string) => Type.Integer({ minimum: 1, maximum: 65535, description });
-
-/** A map whose keys match `pattern`; a key that does not is reported as a bad name, and its value is still checked. */
-function map<T extends Type.TSchema>(keys: string, value: T, description: string, max = 1000) {
-  return Type.Record(Type.String(), value, {
-    propertyNames: { pattern: keys },
-    maxProperties: max,
-    description,
-  });
-}
-
 /** One schema with two types rather than a union of two: its errors are about the intended one. */
 const envValue = Type.Unsafe<EnvValue>({
   type: ["string", "object"],
@@ -79,39 +64,6 @@ const resources = Type.Object(
     ),
   },
   closed,
-);
-
-const route = Type.Object(
-  {
-    host: Type.Optional(
-      Type.String({
-        pattern: patterns.HOST,
-        description: "HTTP: the host name, lower-case; `*.example.com` takes one label.",
-      }),
-    ),
-    path: Type.Optional(
-      Type.String({
-        pattern: patterns.PATH,
-        description: "HTTP: path prefix on segment boundaries. Default `/`.",
-      }),
-    ),
-    tcp: Type.Optional(port("TCP: the port that every machine's gateway listens on.")),
-    port: Type.Optional(
-      name("Name of the service's port. May be left out when the service has exactly one."),
-    ),
-    tls: Type.Optional(
-      Type.Boolean({
-        description:
-          "HTTP: serve over TLS; the deploy gets a missing certificate. Port 80 redirects. Default false.",
-      }),
-    ),
-    http: Type.Optional(
-      Type.Enum(["redirect", "serve"], {
-        description: "What plain HTTP gets with `tls`. Default `redirect`.",
-      }),
-    ),
-  },
-  { ...closed, description: "Either `host` (and `path`) or `tcp`." },
 );
 
 const ready = Type.Object(

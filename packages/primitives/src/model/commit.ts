@@ -1,21 +1,25 @@
 import Type, { type Static } from "typebox";
 import { label } from "./fields.ts";
+import { RouteOptions, RouteRedirect } from "./route-options.ts";
 import { KeepRule, Schedule } from "./schedule.ts";
 import { address, count, list, map, object, port, text } from "./schema.ts";
 
 /** A value, or the name of a secret, whose value is nowhere in a commit. */
 export type EnvValue = string | { readonly secret: string };
 
-const RouteTarget = { port: text() };
 /** A route of a service: an HTTP host and path, or a TCP port. */
 export const RouteSpec = Type.Union([
   object({
-    ...{ kind: Type.Literal("http"), host: text(), path: text(), ...RouteTarget },
+    ...{ kind: Type.Literal("http"), host: text(), path: text() },
+    /** Name of the service's port; absent for a redirect. */
+    port: Type.Optional(text()),
+    redirect: Type.Optional(RouteRedirect),
     /** Served over TLS; plain HTTP is redirected, unless `http` says otherwise. */
     tls: Type.Optional(Type.Literal(true)),
     http: Type.Optional(Type.Literal("serve")),
+    options: Type.Optional(RouteOptions),
   }),
-  object({ kind: Type.Literal("tcp"), listen: port(), ...RouteTarget }),
+  object({ kind: Type.Literal("tcp"), listen: port(), port: text() }),
 ]);
 /** Static type of the schema of this name. */
 export type RouteSpec = Static<typeof RouteSpec>;

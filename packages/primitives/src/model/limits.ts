@@ -37,6 +37,10 @@ export const LIMITS = {
   /** Folders in one another in a bundle, and bytes of a path in it: what every program can walk. */
   bundleDepth: 128,
   bundlePath: 1024,
+  /** Bytes of the headers that a route sets on one side: half of what HAProxy keeps of a message. */
+  headers: 8 * KIB,
+  /** Networks that a route allows or denies. */
+  routeNetworks: 1000,
   /** Bytes of a manifest's text. */
   manifest: MIB,
   /** Bytes of a message of the store, less its headers: a plan and a commit are one each. */

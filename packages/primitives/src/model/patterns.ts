@@ -45,6 +45,24 @@ export const PATH = bounded(
   "(?!.*(/\\.\\.?(/|$)|//|%([01]|2[5EeFf]|3[Bb]|5[Cc]|7[Ff]|[Cc][01])))/([A-Za-z0-9._~+=:@,/-]|%[0-9A-Fa-f]{2})*",
 );
 
+/** Where a redirect leads: an `http` or `https` URL, or a path. */
+export const REDIRECT = bounded(
+  2048,
+  "(?=.)(?!//)(https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,252})(:[0-9]{1,5})?)?(/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]*)?",
+);
+
+/** An address or a network of IPv4 or IPv6; its numbers are checked apart. */
+export const NETWORK = bounded(49, "[0-9A-Fa-f:.]+(/[0-9]{1,3})?");
+
+/** RFC 9110, 5.6.2. */
+export const HEADER_NAME = bounded(200, "(?!__proto__$)[A-Za-z0-9!#$%&'*+.^_`|~-]+");
+/** Printable ASCII without spaces at the ends, or nothing. */
+export const HEADER_VALUE = "^([!-~]([ -~]*[!-~])?)?$";
+export const METHOD = bounded(32, "[A-Z][A-Z-]*");
+/** Requests in a second, minute or hour. */
+export const RATE = bounded(10, "[1-9][0-9]{0,7}/[smh]");
+export const TIMEOUT = bounded(12, "([0-9]+(ms|s|m|h)|none)");
+
 /** A path for a readiness request; a query may follow. */
 export const PROBE_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%/?&-]*`);
 
@@ -138,6 +156,13 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [PLACE]: "1 to 63 lower-case letters, digits and inner dashes",
   [HOST]: "a lower-case host name such as www.example.com or *.example.com",
   [PATH]: "an absolute URL path such as /api, without `..`, `//`, `;`, query or spaces",
+  [REDIRECT]: "a URL such as https://www.example.com or a path such as /new, without spaces and quotes",
+  [NETWORK]: "an address or a network such as 10.0.0.0/8 or 2001:db8::/32",
+  [HEADER_NAME]: "a header's name such as X-Robots-Tag",
+  [HEADER_VALUE]: "printable ASCII without spaces at the ends",
+  [METHOD]: "a method such as GET, in capitals",
+  [RATE]: "a number and /s, /m or /h, such as 50/s",
+  [TIMEOUT]: "a whole number and ms, s, m or h, such as 30s, or none",
   [PROBE_PATH]: "an absolute URL path such as /healthz, without `..` or spaces",
   [MOUNT_PATH]: `an absolute path such as /var/lib/app, without \`..\` or a trailing slash, each part at most ${LIMITS.pathComponent} letters`,
   [WORKING_DIR]: "an absolute path such as /srv/app, without `..` or a trailing slash",

@@ -1,6 +1,6 @@
 import type { Changed, CommitDocument, CommitHistory, HistoryRow } from "../../api.ts";
 import { ago, type Cell, lines, type Page, table } from "../page.ts";
-import { routeText, serviceTable } from "./namespaces.ts";
+import { routeText, serviceTable, targetText } from "./namespaces.ts";
 import { volumeOrigin } from "./volumes.ts";
 
 export function historyPage({ commits }: CommitHistory, now: number): Page {
@@ -88,8 +88,8 @@ export function commitPage({ namespace, revision, commit }: CommitDocument): Pag
       : [
           table(
             "route",
-            ["ROUTE", "SERVICE", "PORT"],
-            routes.map((route) => [routeText(route), route.service, route.port]),
+            ["ROUTE", "TARGET"],
+            routes.map((route) => [routeText(route), targetText(route)]),
             { empty: "no routes" },
           ),
         ]),

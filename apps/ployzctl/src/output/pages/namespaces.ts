@@ -86,6 +86,12 @@ export const routeText = (route: Route): string =>
     ? `${route.tls === true ? "https" : "http"}://${route.host}${route.path}${readable(route.host)}`
     : `tcp:${route.listen}`;
 
+/** Where a route leads. */
+export const targetText = ({ service, ...route }: Route): string =>
+  route.kind === "http" && route.redirect
+    ? `${route.redirect.to} (${route.redirect.status})`
+    : `${service}:${route.port}`;
+
 /** A host of other letters than ASCII, as people write it. */
 function readable(host: string): string {
   if (!host.includes("xn--")) return "";
@@ -155,12 +161,11 @@ export function routesPage({ machine, routes }: RouteList): Page {
   return [
     table(
       "route",
-      ["ROUTE", "NAMESPACE", "SERVICE", "PORT", `SERVED ON ${machine.toUpperCase()}`],
+      ["ROUTE", "NAMESPACE", "TARGET", `SERVED ON ${machine.toUpperCase()}`],
       routes.map((route): Cell[] => [
         routeText(route),
         route.namespace,
-        route.service,
-        route.port,
+        targetText(route),
         {
           text: route.served === "earlier" ? "an earlier commit" : (route.why ?? route.served),
           tone: SERVED[route.served],

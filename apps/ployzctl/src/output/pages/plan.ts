@@ -6,7 +6,7 @@ import { certificateLines } from "./certificates.ts";
 import { cleaningLines } from "./image-cleaning.ts";
 import { membershipLines } from "./membership.ts";
 
-import { routeText } from "./namespaces.ts";
+import { routeText, targetText } from "./namespaces.ts";
 
 /** The same as plain text, for a question. */
 export const planText = (plan: PlanView): string =>
@@ -163,10 +163,8 @@ function changeLines(summary: Json): readonly Cell[] {
     ...volumes
       .filter(({ action }) => action !== "keep")
       .map((volume) => mark(VOLUME_MARKS[volume.action] ?? "~", volumeText(volume))),
-    ...routes.added.map((route) => mark("+", `route ${routeText(route)} -> ${route.service}:${route.port}`)),
-    ...routes.removed.map((route) =>
-      mark("-", `route ${routeText(route)} -> ${route.service}:${route.port}`),
-    ),
+    ...routes.added.map((route) => mark("+", `route ${routeText(route)} -> ${targetText(route)}`)),
+    ...routes.removed.map((route) => mark("-", `route ${routeText(route)} -> ${targetText(route)}`)),
     ...certificates.map((host) => mark("+", `certificate ${host}, ordered before the commit`)),
     ...(allowRoutesFrom === undefined
       ? []

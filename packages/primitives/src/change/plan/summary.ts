@@ -1,5 +1,4 @@
 import { canonical } from "../../engine/canonical.ts";
-import { routeKey } from "../../manifest/normalise.ts";
 import { manifestFields } from "../../manifest/render.ts";
 import type {
   Commit,
@@ -212,13 +211,7 @@ function summariseVolume(decision: VolumeDecision, facts: ChangeFacts): VolumeSu
 }
 
 function routeChanges(next: NextState, head: Commit | undefined): ChangeSummary["routes"] {
-  const key = (route: CommittedRoute) =>
-    [
-      routeKey(route),
-      route.service,
-      route.port,
-      ...(route.kind === "http" ? [route.tls, route.http] : []),
-    ].join(" ");
+  const key = ({ since: _, ...route }: CommittedRoute) => canonical(route);
   const before = head?.routes ?? [];
   const [had, has] = [new Set(before.map(key)), new Set(next.routes.map(key))];
   return {
