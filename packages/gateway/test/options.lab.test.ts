@@ -216,7 +216,7 @@ it("keeps a client at its instance, over reloads, until that leaves", async () =
     });
     const { name, headers: sent } = JSON.parse(body) as { name: string; headers: Record<string, string> };
     expect(status).toBe(200);
-    return { name, set: String(headers["set-cookie"] ?? ""), sent: sent.cookie };
+    return { name, set: [headers["set-cookie"]].flat().join(""), sent: sent.cookie };
   };
   const first = await visit();
   expect(first.set).toMatch(/^ployz-[0-9a-f]{12}=[0-9a-f]{16}; path=\/; HttpOnly; SameSite=Lax$/);

@@ -211,7 +211,7 @@ function summariseVolume(decision: VolumeDecision, facts: ChangeFacts): VolumeSu
 }
 
 function routeChanges(next: NextState, head: Commit | undefined): ChangeSummary["routes"] {
-  const key = ({ since: _, ...route }: CommittedRoute) => canonical(route);
+  const key = (route: CommittedRoute) => canonical({ ...route, since: null });
   const before = head?.routes ?? [];
   const [had, has] = [new Set(before.map(key)), new Set(next.routes.map(key))];
   return {
