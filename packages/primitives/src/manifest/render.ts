@@ -124,7 +124,7 @@ function renderRoute(route: RouteSpec) {
           redirect: redirect.to,
           ...(redirect.status !== DEFAULTS.redirectStatus && { status: redirect.status }),
         }
-      : { port }),
+      : port !== undefined && { port }),
     ...(tls && { tls }),
     ...(http !== undefined && { http }),
     ...renderOptions(options),
