@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { run } from "@ployz/exec";
 import { type Channel, FRAME, openChannel, type StreamAsk } from "@ployz/primitives/protocol";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ctl } from "./run.ts";
 
 /** A daemon that answers each stream with `script`. */
@@ -14,13 +14,24 @@ let script: (ask: StreamAsk, channel: Channel, input: Promise<string>) => Promis
 let dir: string;
 let server: Server;
 const asked: StreamAsk[] = [];
+const names = {
+  ...{ kind: "names", machines: ["m1"] },
+  namespaces: [{ namespace: "prod", services: ["web"], volumes: [] }],
+};
+const commit = {
+  ...{ kind: "commit", namespace: "prod", revision: 1 },
+  commit: { services: { web: { spec: { ports: { http: 8080 } } } } },
+};
 const exec = (args: readonly string[], stdin = "") =>
   ctl([...args], { env: { PLOYZ_SOCKET: join(dir, "d.sock") }, stdin, cwd: dir });
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "ployzctl-exec-"));
   asked.length = 0;
-  server = createServer();
+  server = createServer((request, response) => {
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify(request.url === "/v1/names" ? names : commit));
+  });
   server.on("upgrade", (_request, socket: Duplex) => {
     socket.write(
       "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: ployz-stream/1\r\n\r\n",
@@ -90,7 +101,10 @@ it.each([
   [["exec", "prod/web.0", "--", "x"], "numbered from 1"],
   [["cp", "a", "b"], "one of FROM and TO must be INSTANCE:PATH"],
   [["cp", "prod/web:/a", "prod/web:/b"], "one of FROM and TO must be INSTANCE:PATH"],
-  [["port-forward", "prod/web", "x"], "is not PORT or LOCAL:PORT"],
+  [["port-forward", "prod/web", "X"], "is not PORT or LOCAL:PORT"],
+  [["port-forward", "prod/web", "0"], "is not PORT or LOCAL:PORT"],
+  [["port-forward", "prod/web", "http:80"], "is not PORT or LOCAL:PORT"],
+  [["port-forward", "prod/web", "8080:https"], "prod/web has no port https"],
   [["port-forward", "prod/web", "1:99999"], "is not PORT or LOCAL:PORT"],
 ])("%j is refused", async (args, text) => {
   expect(await exec(args)).toMatchObject({ code: 2, err: expect.stringContaining(text) });
@@ -169,4 +183,57 @@ it.each([
   const { code, err, out } = await exec(args);
   expect([code, asked.length]).toEqual([2, 0]);
   expect(err + out).toContain(message);
+});
+
+describe("port-forward", () => {
+  const forward = (...argv: readonly string[]) =>
+    ctl(["port-forward", ...argv], {
+      env: { PLOYZ_SOCKET: join(dir, "d.sock") },
+      onInterrupt: (listener) => queueMicrotask(listener),
+    });
+
+  it("takes a port of the manifest by its name", async () => {
+    const { code, err } = await forward("prod/web", "0:http");
+    expect([code, err]).toEqual([
+      0,
+      expect.stringMatching(/^forwarding 127\.0\.0\.1:\d+ to prod\/web port 8080;/),
+    ]);
+  });
+
+  it.each([
+    [["prod/wbe", "80"], "nothing is deployed as prod/wbe"],
+    [["prod/web", "0:80", "--address", "203.0.113.1"], "--address ADDRESS"],
+  ])("listens nowhere for %j", async (argv, text) => {
+    expect(await forward(...argv)).toMatchObject({ code: 3, err: expect.stringContaining(text) });
+  });
+});
+
+describe("cp", () => {
+  it("quotes why tar could not read, and says what it copied, in the operation log too", async () => {
+    script = async (_ask, channel) => {
+      await channel.send(
+        FRAME.errors,
+        "tar: /nope: not there\ntar: error exit delayed from previous errors\n",
+      );
+      await channel.send(FRAME.exit, "1");
+    };
+    const { code, err } = await exec(["cp", "prod/web:/nope", "."]);
+    expect([code, err]).toEqual([3, expect.stringContaining("tar: /nope: not there\n")]);
+    expect(asked).toMatchObject([{ kind: "exec", as: "cp from /nope" }]);
+  });
+
+  it("counts the contents, not the archive", async () => {
+    await run("sh", ["-c", 'mkdir "$0/seed" && echo 1 >"$0/seed/a" && echo 234 >"$0/seed/b"', dir]);
+    script = async (_ask, channel, input) => {
+      await input;
+      await channel.send(FRAME.exit, "0");
+    };
+    expect((await exec(["cp", "seed", "prod/web:/tmp", "--json"])).out).toContain('"bytes":6');
+    expect(asked).toMatchObject([{ as: "cp to /tmp" }]);
+  });
+
+  it("names a folder that is missing", async () => {
+    const { code, err } = await exec(["cp", "prod/web:/x", "none/x"]);
+    expect([code, err]).toEqual([3, expect.stringContaining(`TO: ${join(dir, "none")}: no such folder`)]);
+  });
 });

@@ -143,3 +143,29 @@ test("replaced instances are shown with a time or --previous; streams and times 
   ]);
   await expect(read({ instance: "prod.web.9.z" })).rejects.toMatchObject({ code: "no_such_instance" });
 });
+
+test("followed from a time, what has ended since comes first", async () => {
+  const { sources } = cluster({ "prod.web.1.b": [at(40, "live")] });
+  const leaving = new AbortController();
+  const seen: string[] = [];
+  const since = { follow: true, tail: 9, sinceMs: Date.parse("2026-01-01T00:00:00Z") };
+  for await (const event of mergedLogs(sources, "prod", since, leaving.signal)) {
+    seen.push(text(event));
+    if (seen.includes("live")) leaving.abort();
+  }
+  expect(seen.slice(-1)).toEqual(["live"]);
+  expect(seen).toEqual(expect.arrayContaining(["kept prod.migrate.1.b", "kept prod.web.1.a"]));
+});
+
+test("a job that has not run says so", async () => {
+  const { sources } = cluster({});
+  const heads = sources.heads();
+  const withJob = {
+    ...sources,
+    heads: () =>
+      heads.map(({ commit }) => ({ commit: { ...commit, jobs: { report: {} } } as unknown as Commit })),
+  };
+  await expect(
+    all(mergedLogs(withJob, "prod/report", { follow: false, tail: 9 }, never)),
+  ).rejects.toMatchObject({ message: "prod/report has no logs: the job has not run lately" });
+});

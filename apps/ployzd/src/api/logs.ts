@@ -58,6 +58,15 @@ export async function* mergedLogs(
     }
     const deployed =
       service === undefined ? instances().length > 0 : Object.hasOwn(commit()?.services ?? {}, service);
+    if (deployed && query.follow && query.sinceMs !== undefined) {
+      const { sinceMs } = query;
+      const { found, gaps } = await endedSources(sources, { namespace, service, sinceMs, all: true }, both);
+      yield* gaps;
+      yield* mergedByTime(
+        found.map((one) => linesOf(sources, one, { ...query, follow: false }, both)),
+        timeOf,
+      );
+    }
     if (deployed && query.follow)
       return yield* followed(sources, instances, { ...query, namespace, commit }, both);
     const ranged = query.sinceMs !== undefined || query.untilMs !== undefined;
@@ -68,7 +77,7 @@ export async function* mergedLogs(
     const live = query.previous === true ? [] : instances();
     if (!deployed && found.length === 0) {
       needTarget(sources.heads(), namespace, service);
-      throw nothing(target);
+      throw nothing(target, service !== undefined && Object.hasOwn(commit()?.jobs ?? {}, service));
     }
     yield* gaps;
     yield* mergedByTime(
@@ -80,11 +89,13 @@ export async function* mergedLogs(
   }
 }
 
-const nothing = (target: string) =>
+const nothing = (target: string, isJob: boolean) =>
   new PloyzError({
     code: "no_such_service",
-    message: `${target} has no logs: nothing of it is deployed, and no job of that name has run lately`,
-    hint: "ployzctl ps",
+    message: isJob
+      ? `${target} has no logs: the job has not run lately`
+      : `${target} has no logs: nothing of it is deployed, and no job of that name has run lately`,
+    hint: isJob ? `ployzctl schedule ls; ployzctl ops ls` : "ployzctl ps",
   });
 
 async function findInstance(

@@ -122,7 +122,13 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
           namespace,
         );
         const instances = all.instances.filter((row) => service === undefined || row.service === service);
-        const list = { ...all, instances };
+        const reachable = machines.flatMap(({ record, reachable: answers }) => (answers ? [record.id] : []));
+        const runs = (await member.runs.list(new Set(reachable))).runs.filter(
+          (run) =>
+            (namespace === undefined || run.namespace === namespace) &&
+            (service === undefined || run.service === service),
+        );
+        const list = { ...all, instances, ...(runs.length > 0 && { runs }) };
         const unread = (await member.records.list()).filter(
           ({ key }) => namespace === undefined || key === `commit.${namespace}`,
         );

@@ -6,7 +6,8 @@ import type { Runs } from "./open.ts";
 
 /** One-off instances of all machines. Needs no store. */
 export interface ClusterRuns {
-  list(): Promise<RunList>;
+  /** `of`: only of these machines. */
+  list(of?: ReadonlySet<string>): Promise<RunList>;
   /** @throws PloyzError `no_such_instance`, or the error of a machine that does not answer. */
   stop(id: string): Promise<RunStopped>;
 }
@@ -40,21 +41,24 @@ export function clusterRuns({
   readonly ask: AskPeer;
   readonly runs: Runs;
 }): ClusterRuns {
-  const all = <T>(here: () => Promise<T>, there: (machine: string) => Promise<T>) =>
+  const all = <T>(here: () => Promise<T>, there: (machine: string) => Promise<T>, of?: ReadonlySet<string>) =>
     Promise.all(
-      members().map(async ({ id: machine }) => {
-        try {
-          return { machine, found: await (machine === self ? here() : there(machine)) };
-        } catch (error) {
-          return { machine, error: errorBody(error) };
-        }
-      }),
+      members()
+        .filter(({ id }) => of?.has(id) ?? true)
+        .map(async ({ id: machine }) => {
+          try {
+            return { machine, found: await (machine === self ? here() : there(machine)) };
+          } catch (error) {
+            return { machine, error: errorBody(error) };
+          }
+        }),
     );
   return {
-    async list() {
+    async list(of) {
       const answers = await all(
         () => within(LIST_MS, runs.list()),
         (machine) => within(LIST_MS, ask(machine, "run.list", null)),
+        of,
       );
       return {
         kind: "runs",

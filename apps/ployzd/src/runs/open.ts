@@ -9,6 +9,7 @@ import { askLook } from "../host/follower-socket.ts";
 import { committedStart } from "../participant/adopt.ts";
 import { type InstanceDeps, instanceSpec } from "../participant/instances.ts";
 import { type RunRecord, readRuns, removeRun, writeRun } from "../state/runs.ts";
+import { refuseSingleWriter } from "../streams/single-writer.ts";
 
 export type RunAsk = Extract<InstanceAsk, { kind: "run" }>;
 export type RunRow = RunRecord & { readonly state: "running" | "ended" };
@@ -74,13 +75,7 @@ export function openRuns(deps: RunDeps): Runs {
         message: `this machine does not know ${ask.id}`,
         hint: "run the command again",
       });
-    const single = start.volumes?.find(({ scope }) => scope === "single");
-    if (single !== undefined)
-      throw new PloyzError({
-        code: "volume_in_use",
-        message: `${commit.namespace}/${instance.service} uses the volume ${single.id}, which has a single writer`,
-        hint: `run the program in its instance: ployzctl exec ${commit.namespace}/${instance.service} -- …`,
-      });
+    refuseSingleWriter(commit, instance.service);
     const { secrets: refs } = instance;
     if (refs !== undefined) await secrets.keep(ask.run, refs, await secrets.values(instance.id, refs));
     const spec = await instanceSpec({ ...start, id: ask.run, kind: "job", address }, deps.instances);

@@ -24,6 +24,7 @@ import { needRunning, openProgram } from "./programs.ts";
 import { recordStream } from "./record.ts";
 import { relay } from "./relay.ts";
 import { serveProgram } from "./serve.ts";
+import { refuseSingleWriter } from "./single-writer.ts";
 
 /** Starts one-off instances on this machine. */
 export interface RunPrograms {
@@ -76,7 +77,11 @@ export function openStreams(deps: StreamDeps) {
     const first = await near.frames.next();
     if (first.done === true || first.value.kind !== FRAME.ask) return;
     const asked = askOf(JSON.parse(first.value.payload.toString("utf8")));
-    const { found, of } = candidates(deps, { ...asked, slot: asked.kind === "run" ? undefined : asked.slot });
+    const { head, found, of } = candidates(deps, {
+      ...asked,
+      slot: asked.kind === "run" ? undefined : asked.slot,
+    });
+    if (asked.kind === "run") refuseSingleWriter(head, asked.service);
     const operation = operationIds.newOperationId();
     const { namespace, service } = asked;
     const run = asked.kind === "run" ? `${namespace}.${service}.run.${operationTail(operation)}` : undefined;
@@ -153,7 +158,10 @@ export function candidates(
   if (head === undefined || head.removed || !known.includes(service))
     throw new PloyzError({
       code: "no_such_service",
-      message: `nothing is deployed as ${namespace}/${service}`,
+      message:
+        head?.jobs[service] === undefined || head.removed
+          ? `nothing is deployed as ${namespace}/${service}`
+          : `${namespace}/${service} is a job`,
       hint: known.length > 0 ? `services of ${namespace}: ${known.join(", ")}` : "ployzctl ps",
     });
   const all = head.instances.filter((instance) => instance.service === service);
@@ -165,10 +173,14 @@ export function candidates(
         slot === undefined
           ? `${namespace}/${service} has no instance`
           : `${namespace}/${service} has no instance ${slot}`,
-      hint: `list them: ployzctl ps ${namespace}/${service}`,
+      hint:
+        head.services[service]?.stopped === true
+          ? `it is stopped: ployzctl start ${namespace}/${service}`
+          : `list them: ployzctl ps ${namespace}/${service}`,
     });
   const here = (machine: string) => (machine === self ? 0 : 1);
   return {
+    head,
     found: [...found].sort((a, b) => here(a.machine) - here(b.machine) || a.slot - b.slot),
     of: all.length,
   };

@@ -7,7 +7,7 @@ import type { Instance, JournalEntry, Store, StreamAsk } from "@ployz/primitives
  */
 export function recordStream(
   { store, self, log }: { readonly store: Store; readonly self: string; log(error: unknown): void },
-  { kind, namespace, service, argv, private: hidden, by }: Extract<StreamAsk, { kind: "exec" | "run" }>,
+  asked: Extract<StreamAsk, { kind: "exec" | "run" }>,
   {
     operation,
     id,
@@ -15,11 +15,14 @@ export function recordStream(
     machine,
   }: Pick<Instance, "id" | "machine"> & { operation: string; slot: number | "run" },
 ): void {
+  const { kind, namespace, service, argv, private: hidden, by } = asked;
+  const as = asked.kind === "exec" ? asked.as : undefined;
+  const what = as === undefined ? argv !== undefined && { argv } : { as };
   const stamp = { t: Date.now(), run: operation };
   const entries: readonly JournalEntry[] = [
     {
       ...{ type: "opened", operation, primitive: kind, version: 1, coordinator: self, by },
-      input: { machine, instance: id, ...(hidden !== true && argv !== undefined && { argv }) },
+      input: { machine, instance: id, ...(hidden !== true && what) },
       scope: [`${kind}.${namespace}/${service}.${slot}`],
       ...stamp,
     },

@@ -21,10 +21,15 @@ export const RunState = object(state);
 /** Static type of the schema of this name. */
 export type RunState = Static<typeof RunState>;
 
+/** The same, with its machine. */
+export const RunRow = object({ ...state, machine: text() });
+/** Static type of the schema of this name. */
+export type RunRow = Static<typeof RunRow>;
+
 /** One-off instances of all machines. */
 export const RunList = object({
   kind: Type.Literal("runs"),
-  runs: list(object({ ...state, machine: text() })),
+  runs: list(RunRow),
   /** Machines that did not answer. */
   unreachable: list(object({ machine: text(), error: error() })),
 });

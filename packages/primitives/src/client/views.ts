@@ -11,6 +11,7 @@ import {
 import { OperationSummary } from "../model/operation.ts";
 import { count, error, list, object, text } from "../model/schema.ts";
 import { LoadedPolicy } from "../participant/network-commands.ts";
+import { RunRow } from "./runs.ts";
 
 /** Where a member stands in the cluster. `drained`: it drains, and nothing is left there. */
 export const Lifecycle = Type.Union([MachineState, Type.Literal("drained")]);
@@ -84,6 +85,8 @@ export type InstanceRow = Static<typeof InstanceRow>;
 export const InstanceList = object({
   kind: Type.Literal("instances"),
   instances: list(InstanceRow),
+  /** One-off instances; absent: there are none. */
+  runs: Type.Optional(list(RunRow)),
   unreachable: list(text()),
   /** Services that an operator has stopped: NAMESPACE/SERVICE. */
   stopped: Type.Optional(list(text())),

@@ -114,10 +114,18 @@ export function summaryOf(record: OperationRecord): OperationSummary {
   };
 }
 
+/** Letters of a program's arguments in a title. */
+const LONG = 60;
+
 /** Of a program that was run in an instance. */
 function argumentsOf({ primitive, input }: OperationRecord): string {
-  const { argv } = (primitive === "exec" ? input : {}) as { readonly argv?: readonly string[] };
-  return argv === undefined ? "" : `: ${argv.join(" ").slice(0, 200)}`;
+  const { argv, as = argv?.join(" ") } = (["exec", "run"].includes(primitive) ? input : {}) as {
+    readonly argv?: readonly string[];
+    readonly as?: string;
+  };
+  if (as === undefined) return "";
+  const text = as.replaceAll(/\s+/g, " ").trim();
+  return text.length > LONG ? `: ${text.slice(0, LONG)}…` : `: ${text}`;
 }
 
 /** What `ops show` prints. */

@@ -48,10 +48,14 @@ const target = {
 
 /** Leaves the arguments out of the record. */
 const hidden = { private: flag };
+/** What the record has in place of the arguments. */
+const as = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 4096, pattern: "^[^\\u0000-\\u001f\\u007f]*$" }),
+);
 
 /** The request of ployzctl to a daemon. */
 export const StreamAsk = Type.Union([
-  Type.Object({ ...program, ...target, ...hidden }),
+  Type.Object({ ...program, ...target, ...hidden, as }),
   Type.Object({ ...once, ...target, ...hidden }),
   Type.Object({ ...connection, ...target }),
 ]);

@@ -9,6 +9,8 @@ const MAX_KEY = 1_000;
 export async function setAccount(context: Context, input: Input): Promise<CertificateAccount> {
   const file = input.text("ca-root");
   const [directory, email, eabKid] = [input.text("directory"), input.text("email"), input.text("eab-kid")];
+  if (eabKid !== undefined && eabKid !== "" && !input.flag("eab-key-stdin"))
+    throw usage("--eab-kid needs the key of that account: --eab-key-stdin < FILE");
   const root = file === undefined || file === "" ? file : await readGiven("--ca-root", file);
   const eabKey = input.flag("eab-key-stdin") ? (await readStdin(context, MAX_KEY, "key")).trim() : undefined;
   const fields = {

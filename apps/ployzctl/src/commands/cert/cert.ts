@@ -1,7 +1,9 @@
+import { EXIT } from "@ployz/primitives/client";
 import type { CertificateList, CertificateRow } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
+import { exitCode } from "../../exit.ts";
 import { change, changeAfterAsking } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { readStdin } from "../../stdin.ts";
@@ -78,10 +80,11 @@ async function needed(context: Context, given: string | undefined): Promise<Cert
   });
 }
 
-/** One operation each, one after the other: an authority limits orders. */
-export async function renew(context: Context, input: Input): Promise<CertificateList> {
+/** One operation each, one after the other: an authority limits orders. The first that fails is the result; the others are tried. */
+export async function renew(context: Context, input: Input): Promise<CertificateList | Outcome> {
   const name = input.argument("name");
-  if ((name === undefined) !== input.flag("all"))
+  if (name !== undefined && input.flag("all")) throw usage("NAME and --all exclude each other");
+  if (name === undefined && !input.flag("all"))
     throw usage("name a certificate, or pass --all", "ployzctl cert ls lists them");
   const one = name === undefined ? undefined : await needed(context, name);
   if (one?.method === "import")
@@ -94,22 +97,27 @@ export async function renew(context: Context, input: Input): Promise<Certificate
   const wanted = all.filter(
     ({ method, state }) => method !== "import" && (input.flag("force") || state !== "valid"),
   );
-  let failure: unknown;
-  for (const { name: certificate, names, fingerprint } of wanted)
-    await change(
-      context,
-      {
-        primitive: "cert-issue",
-        input: {
-          names: [certificate, ...names.filter((other) => other !== certificate)],
-          replaces: fingerprint,
-        },
-      },
-      false,
-    ).catch((error: unknown) => {
-      failure ??= error;
-    });
-  if (failure !== undefined) throw failure;
+  if (wanted.length === 0 && all.length > 0)
+    context.progress.note("nothing is due: more than a third of the lifetime is left; --force renews it");
+  const preview = input.flag("preview");
+  const failures: Outcome[] = [];
+  const plans: Outcome[] = [];
+  for (const { name: certificate, names, fingerprint } of wanted) {
+    const others = names.filter((other) => other !== certificate);
+    const renewal = { names: [certificate, ...others], replaces: fingerprint };
+    const outcome = await change(context, { primitive: "cert-issue", input: renewal }, preview);
+    if (outcome.kind === "detached") return outcome;
+    if (exitCode(outcome) !== EXIT.done) failures.push(outcome);
+    else if (outcome.kind === "plan") plans.push(outcome);
+  }
+  const [failure] = failures;
+  if (failure !== undefined) return failure;
+  const [plan] = plans;
+  if (plan !== undefined && plans.length === 1) return plan;
+  if (preview) {
+    context.progress.note(`${wanted.length} would be renewed; nothing has changed yet`);
+    return { kind: "certificates", certificates: wanted };
+  }
   const names = new Set(all.map((row) => row.name));
   return {
     kind: "certificates",

@@ -79,9 +79,10 @@ export const certificateCommands: readonly Command[] = [
     options: {
       all: { type: "flag", summary: "All certificates of an authority" },
       force: { type: "flag", summary: "Renew although more of the lifetime is left" },
+      ...PREVIEW,
     },
-    prints: ["certificates"],
-    examples: ["ployzctl cert renew www.example.com --force", "ployzctl cert renew --all"],
+    prints: ["certificates", "operation", "plan", "detached"],
+    examples: ["ployzctl cert renew www.example.com --force", "ployzctl cert renew --all -n"],
     run: async (context, input) => (await import("./cert.ts")).renew(context, input),
   },
   {

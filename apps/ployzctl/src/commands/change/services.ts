@@ -10,7 +10,7 @@ export async function onServices(
   input: Input,
   primitive: "restart" | "stop" | "start",
 ): Promise<Outcome> {
-  const found = await Promise.all(input.arguments("services").map((one) => needInNamespace("SERVICE", one)));
+  const found = await Promise.all(input.arguments("services").map((one) => needInNamespace("SERVICES", one)));
   const namespace = found[0]?.namespace ?? "";
   if (found.some((one) => one.namespace !== namespace))
     throw usage("all services must be of one namespace", "run the command once for each namespace");
@@ -22,17 +22,22 @@ export async function scale(context: Context, input: Input): Promise<Outcome> {
   const replicas: Record<string, number> = {};
   let namespace: string | undefined;
   for (const text of input.arguments("counts")) {
-    const [, left = "", count = ""] = /^(.*)=([1-9]\d{0,3})$/s.exec(text) ?? [];
+    const [, left = "", count = ""] = /^(.*)=([1-9]\d{0,2}|1000)$/s.exec(text) ?? [];
     if (count === "")
       throw usage(
-        `COUNTS: ${JSON.stringify(text.slice(0, 60))} is not SERVICE=N`,
+        `COUNTS: ${JSON.stringify(text.slice(0, 60))} is not SERVICE=N, with N from 1 to 1000`,
         "for example prod/web=5; to run none of it: ployzctl stop",
       );
+    if (namespace === undefined && !left.includes("/"))
+      throw usage(
+        `COUNTS: ${JSON.stringify(text.slice(0, 60))} names no namespace`,
+        "for example prod/web=5",
+      );
     // The namespace of the first holds for those without one.
-    const one = await needInNamespace("SERVICE", left.includes("/") ? left : `${namespace ?? ""}/${left}`);
+    const one = await needInNamespace("COUNTS", left.includes("/") ? left : `${namespace}/${left}`);
     namespace ??= one.namespace;
     if (one.namespace !== namespace) throw usage("all services must be of one namespace");
-    if (one.name in replicas) throw usage(`${one.name} is given twice`);
+    if (Object.hasOwn(replicas, one.name)) throw usage(`COUNTS: ${one.name} is given twice`);
     replicas[one.name] = Number(count);
   }
   return change(

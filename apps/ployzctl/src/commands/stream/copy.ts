@@ -1,4 +1,4 @@
-import { lstat, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { lstat, mkdtemp, opendir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, posix, resolve } from "node:path";
 import { PassThrough, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -30,11 +30,12 @@ export async function copy(context: Context, input: Input): Promise<CopyDocument
   const instance = await needInstance(source === undefined ? "TO" : "FROM", side.name);
   const hidden = input.flag("no-record");
   const { terminal } = context;
-  const run = async (argv: readonly string[]): Promise<OpenStream> => {
+  const run = async (argv: readonly string[], as: string): Promise<OpenStream> => {
     const ask = {
       kind: "exec" as const,
       ...instance,
       argv,
+      as: as.replaceAll(/\p{Cc}/gu, "?").slice(0, 1000),
       by: terminal.by,
       ...(hidden && { private: true }),
     };
@@ -51,7 +52,8 @@ export async function copy(context: Context, input: Input): Promise<CopyDocument
 
 interface Far {
   readonly path: string;
-  run(argv: readonly string[]): Promise<OpenStream>;
+  /** `as`: what the operation log shows. */
+  run(argv: readonly string[], as: string): Promise<OpenStream>;
 }
 type Copied = Pick<CopyDocument, "instance" | "bytes">;
 
@@ -73,10 +75,17 @@ async function receive(context: Context, local: string, far: Far): Promise<Copie
       hint: "remove it, or name another",
     });
   const scratch = await mkdtemp(join(dirname(target), ".ployz-cp.")).catch((error: NodeJS.ErrnoException) => {
-    throw new PloyzError({ code: "file_unwritable", message: `${dirname(target)}: ${error.message}` });
+    throw new PloyzError({
+      code: "file_unwritable",
+      message: `TO: ${dirname(target)}: ${error.code === "ENOENT" ? "no such folder" : whyUnreadable(error)}`,
+      hint: "name a folder that exists",
+    });
   });
   try {
-    const stream = await far.run(["tar", "-cf", "-", "-C", posix.dirname(far.path), "--", name]);
+    const stream = await far.run(
+      ["tar", "-cf", "-", "-C", posix.dirname(far.path), "--", name],
+      `cp from ${far.path}`,
+    );
     stream.input.end();
     const tar = spawnStream("tar", ["-xf", "-", "-C", scratch, ...SAFELY]);
     tar.stdout.resume();
@@ -86,8 +95,9 @@ async function receive(context: Context, local: string, far: Far): Promise<Copie
     tar.stdin.once("close", () => counted.stream.resume());
     await finish(stream, counted.stream, "read", far.path);
     await tar.done;
+    const bytes = await sizeOf(join(scratch, name));
     await rename(join(scratch, name), target);
-    return { instance: stream.opened.instance, bytes: counted.bytes() };
+    return { instance: stream.opened.instance, bytes };
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
@@ -98,7 +108,10 @@ async function send(context: Context, local: string, far: Far): Promise<Copied> 
     throw usage(`FROM: ${local}: ${whyUnreadable(error)}`);
   });
   const name = basename(local);
-  const stream = await far.run(["sh", "-c", RECEIVE, "sh", far.path, name]);
+  const bytes = await sizeOf(local).catch((error: NodeJS.ErrnoException) => {
+    throw usage(`FROM: ${error.path ?? local}: ${whyUnreadable(error)}`);
+  });
+  const stream = await far.run(["sh", "-c", RECEIVE, "sh", far.path, name], `cp to ${far.path}`);
   const tar = spawnStream("tar", ["-cf", "-", "-C", dirname(local), "--", name]);
   tar.stdin.end();
   const counted = counter(context);
@@ -107,7 +120,7 @@ async function send(context: Context, local: string, far: Far): Promise<Copied> 
   sent.catch(() => {});
   await finish(stream, new PassThrough().resume(), "written", far.path);
   await sent;
-  return { instance: stream.opened.instance, bytes: counted.bytes() };
+  return { instance: stream.opened.instance, bytes };
 }
 
 /** Until the program in the instance ends. @throws PloyzError `copy_failed` which quotes the program. */
@@ -117,12 +130,22 @@ async function finish(stream: OpenStream, output: Writable, how: string, path: s
   const code = await stream.pump({ output, errors, onEnd: () => output.end() });
   output.end();
   if (code === 0) return;
-  const why = Buffer.concat(said).toString("utf8").trim().split("\n").at(-1)?.slice(0, 300) ?? "";
+  // tar says the reason first, and last only that there was one.
+  const why = Buffer.concat(said).toString("utf8").trim().split("\n")[0]?.slice(0, 300) ?? "";
   throw new PloyzError({
     code: "copy_failed",
     message: `${path} could not be ${how}${why === "" ? ` (exit code ${code})` : `: ${why}`}`,
     ...(code === 127 && { hint: "the instance has no tar: use a volume, or an image with tar" }),
   });
+}
+
+/** The contents of a file, or of all files in a folder. */
+async function sizeOf(path: string): Promise<number> {
+  const found = await lstat(path);
+  if (!found.isDirectory()) return found.isFile() ? found.size : 0;
+  let bytes = 0;
+  for await (const entry of await opendir(path)) bytes += await sizeOf(join(path, entry.name));
+  return bytes;
 }
 
 function counter(context: Context) {
@@ -134,5 +157,5 @@ function counter(context: Context) {
       next(null, chunk);
     },
   });
-  return { stream, bytes: () => bytes };
+  return { stream };
 }

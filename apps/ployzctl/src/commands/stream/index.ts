@@ -94,9 +94,16 @@ export const streamCommands: readonly Command[] = [
     path: ["port-forward"],
     prints: ["text"],
     summary: "Forward a local port to an instance, until Ctrl-C",
-    args: [instance, { name: "ports", summary: "PORT of the instance, or LOCAL:PORT", required: true }],
+    args: [
+      instance,
+      {
+        name: "ports",
+        summary: "PORT of the instance, or LOCAL:PORT; PORT is a number or a port of the manifest",
+        required: true,
+      },
+    ],
     options: { address: { type: "text", value: "ADDRESS", summary: "Where to listen; default 127.0.0.1" } },
-    examples: ["ployzctl port-forward prod/db 5432", "ployzctl port-forward prod/web.2 8080:80"],
+    examples: ["ployzctl port-forward prod/db 5432", "ployzctl port-forward prod/web.2 8080:http"],
     run: async (context, input) => (await import("./forward.ts")).forward(context, input),
   },
 ];

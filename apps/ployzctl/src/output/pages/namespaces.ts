@@ -30,7 +30,7 @@ function stateText(state: string, observed: Observed): string {
 }
 
 export function instancesPage(
-  { instances, unreachable, stopped = [], warnings }: InstanceList,
+  { instances, runs = [], unreachable, stopped = [], warnings }: InstanceList,
   now: number,
 ): Page {
   return [
@@ -49,22 +49,30 @@ export function instancesPage(
         "INSTANCE",
         "CPU",
       ],
-      instances.map(({ id, namespace, service, slot, machine, address, state, observed }) => [
-        namespace,
-        service,
-        String(slot),
-        machine,
-        address,
-        {
-          text: observed === undefined ? state : stateText(state, observed),
-          tone: observed !== undefined && isBetweenLives(state, observed) ? "warn" : (STATES[state] ?? "bad"),
-        },
-        ago(observed?.startedAt, now),
-        observed?.restarts === undefined ? "-" : String(observed.restarts),
-        observed?.memoryBytes === undefined ? "-" : bytes(observed.memoryBytes),
-        id,
-        observed?.cpuNanos === undefined ? "-" : duration(observed.cpuNanos / 1e6),
-      ]),
+      [
+        ...instances.map(({ id, namespace, service, slot, machine, address, state, observed }) => [
+          namespace,
+          service,
+          String(slot),
+          machine,
+          address,
+          {
+            text: observed === undefined ? state : stateText(state, observed),
+            tone:
+              observed !== undefined && isBetweenLives(state, observed) ? "warn" : (STATES[state] ?? "bad"),
+          },
+          ago(observed?.startedAt, now),
+          observed?.restarts === undefined ? "-" : String(observed.restarts),
+          observed?.memoryBytes === undefined ? "-" : bytes(observed.memoryBytes),
+          id,
+          observed?.cpuNanos === undefined ? "-" : duration(observed.cpuNanos / 1e6),
+        ]),
+        ...runs.map(({ id, namespace, service, machine, address, state, at }) => [
+          ...[namespace, service, "run", machine, address],
+          { text: state, tone: STATES[state] ?? "dim" } as const,
+          ...[ago(at, now), "-", "-", id, "-"],
+        ]),
+      ],
       {
         empty: "no instances; deploy a manifest: ployzctl deploy -f ployz.toml",
         drop: ["INSTANCE", "CPU", "RESTARTS", "MEMORY", "ADDRESS", "STARTED"],

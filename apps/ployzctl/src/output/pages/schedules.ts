@@ -34,7 +34,7 @@ export function schedulePage({ changed, ...row }: ScheduleDocument, now: number)
         ? [`next ${row.next ?? "-"}`]
         : [`paused ${ago(paused.at, now)} by ${paused.by}`]),
       ...(last === undefined
-        ? ["it has not run yet"]
+        ? ["its schedule has not run it yet"]
         : [
             `last ${last.tick} on ${last.machine}: ${last.state ?? "running"}${last.operation === undefined ? "" : ` (ployzctl ops show ${last.operation})`}`,
             ...(last.error === undefined ? [] : [{ text: last.error.message, tone: "bad" as const }]),
