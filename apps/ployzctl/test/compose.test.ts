@@ -5,6 +5,7 @@ import { parseManifest } from "@ployz/primitives";
 import { beforeEach, describe, expect, it } from "vitest";
 import { shellWords } from "../src/compose/words.ts";
 import { parseEnvFile } from "../src/manifest/env-file.ts";
+import { loadManifest } from "../src/manifest/load.ts";
 import { ctl } from "./run.ts";
 
 let dir: string;
@@ -122,7 +123,7 @@ volumes:
       await refusals(`name: shop
 services:
   web:
-    build: .
+    build: { context: ., network: host }
     ports:
       - "80:80"
       - "127.0.0.1:5432:5432"
@@ -142,17 +143,89 @@ secrets:
 `),
     ).toEqual([
       "compose.yaml:17: networks: is not supported",
-      "compose.yaml:19: secrets: is not supported",
-      "compose.yaml:4: services.web.build: is not supported",
+      "compose.yaml:20: secrets.token.file: is not supported: a secret is in the cluster",
       "compose.yaml:9: services.web.networks: is not supported",
       "compose.yaml:10: services.web.container_name: is not supported",
       "compose.yaml:11: services.web.imagee: is not a key of a service",
+      "compose.yaml:4: services.web.build.network: is not supported",
       "compose.yaml:16: services.web.environment[0]: SECRET has no value",
+      "compose.yaml:13: services.web.volumes[0]: is a folder of the host",
+      "compose.yaml:14: services.web.volumes[1]: is a volume without a name",
       "compose.yaml:6: services.web.ports[0]: port 80 is the gateways', which route by host",
       "compose.yaml:7: services.web.ports[1]: is bound to one address",
       "compose.yaml:8: services.web.ports[2]: udp is not supported",
-      "compose.yaml:13: services.web.volumes[0]: is a folder of the host",
-      "compose.yaml:14: services.web.volumes[1]: is a volume without a name",
+    ]);
+  });
+
+  it("has files, secrets and settings of containers", async () => {
+    await put("app.ini", "ini");
+    await put("nginx.conf", "conf");
+    const manifest = await convert(`name: a
+services:
+  web:
+    build: { context: ./web, args: ["A=1"] }
+    image: acme/web
+    entrypoint: /start "a b"
+    working_dir: /srv
+    stop_signal: INT
+    read_only: true
+    shm_size: 128mb
+    tmpfs: ["/run", "/var/cache:size=16m,noexec"]
+    ulimits: { nproc: 65535, nofile: { soft: 20000, hard: 40000 } }
+    sysctls: ["net.core.somaxconn=1024"]
+    extra_hosts: ["db.internal:10.0.0.5"]
+    cap_drop: [ALL]
+    volumes: ["./nginx.conf:/etc/nginx/nginx.conf:ro"]
+    configs: [motd, { source: app, target: /etc/app.ini, mode: 0440, uid: "103" }]
+    secrets: [db, { source: key, target: tls.key }]
+configs:
+  motd: { content: hello }
+  app: { file: ./app.ini }
+secrets:
+  db: { external: true }
+  key: { external: true, name: tls-key }
+`);
+    expect(manifest.services?.web).toEqual({
+      build: { context: "./web", args: { A: "1" } },
+      entrypoint: ["/start", "a b"],
+      ...{ working_dir: "/srv", stop_signal: "SIGINT", read_only: true, shm_size: "128M" },
+      tmpfs: { "/run": "256M", "/var/cache": "16M" },
+      ulimits: { nproc: 65535, nofile: { soft: 20000, hard: 40000 } },
+      sysctls: { "net.core.somaxconn": "1024" },
+      extra_hosts: { "db.internal": "10.0.0.5" },
+      cap_drop: ["ALL"],
+      files: {
+        "/motd": { text: "hello" },
+        "/etc/app.ini": { text: "ini", mode: "440", owner: "103:103" },
+        "/run/secrets/db": { secret: "db" },
+        "/run/secrets/tls.key": { secret: "tls-key" },
+        "/etc/nginx/nginx.conf": { text: "conf" },
+      },
+    });
+  });
+
+  it("names what it does not know of files and settings", async () => {
+    expect(
+      await refusals(`name: a
+services:
+  web:
+    image: nginx
+    tmpfs: /run:mode=755
+    shm_size: big
+    extra_hosts: { host: host-gateway }
+    configs: [none]
+    secrets: [none]
+configs: { app: { external: true } }
+secrets: { key: { environment: KEY } }
+`),
+    ).toEqual([
+      "compose.yaml:10: configs.app.external: is not supported",
+      "compose.yaml:11: secrets.key.environment: is not supported: a secret is in the cluster",
+      "compose.yaml:5: services.web.tmpfs[0]: option mode=755 is not supported",
+      "compose.yaml:7: services.web.extra_hosts: host: host-gateway is not supported",
+      "compose.yaml:6: services.web.shm_size: big is not a size",
+      "compose.yaml:8: services.web.configs[0]: there is no config none",
+      "compose.yaml:9: services.web.secrets[0]: there is no secret none",
     ]);
   });
 
@@ -257,6 +330,26 @@ it("env_file is read beside its manifest, and env wins", async () => {
   expect((await deploy()).err).toContain("x.env: is not UTF-8");
   await put("x.env", "A=file\nB=2\n");
   expect((await deploy()).code).toBe(4);
+});
+
+it("a file named by path is read beside its manifest: text, or bytes in base64", async () => {
+  await put(
+    "m.toml",
+    'namespace = "a"\n[services.web]\nimage = "nginx"\nfiles."/etc/x" = { path = "x", mode = "0600" }\n',
+  );
+  const load = () =>
+    loadManifest({ terminal: { cwd: dir } as never }, { files: ["m.toml"], settings: [], envFiles: [] });
+  const files = async () => {
+    const loaded = await load();
+    return loaded.ok && loaded.manifest.services?.web?.files;
+  };
+  await expect(load()).rejects.toMatchObject({ code: "usage", message: "x: no such file" });
+  await put("x", "héllo\n");
+  expect(await files()).toEqual({ "/etc/x": { text: "héllo\n", mode: "0600" } });
+  await writeFile(join(dir, "x"), Buffer.from([0xff, 0]));
+  expect(await files()).toEqual({ "/etc/x": { base64: "/wA=", mode: "0600" } });
+  await put("x", "x".repeat(1024 ** 2 + 1));
+  await expect(load()).rejects.toMatchObject({ message: expect.stringContaining("at most 1048576") });
 });
 
 it.each([

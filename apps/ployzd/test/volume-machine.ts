@@ -22,6 +22,7 @@ import { openSender } from "../src/participant/volumes/send.ts";
 import { openStorage, type Storage } from "../src/participant/volumes/storage.ts";
 import { openFences } from "../src/state/fences.ts";
 import { serialiseByKey } from "../src/state/files.ts";
+import { openInstanceFiles } from "../src/state/instance-files.ts";
 import { openReservations } from "../src/state/reservations.ts";
 import { openInstanceSecrets } from "../src/state/secrets.ts";
 import { openStopped } from "../src/state/stopped.ts";
@@ -149,6 +150,7 @@ async function openMachine(options: {
         last: `${subnet}.250`,
       }),
       stopped: await openStopped(join(dir, "stopped.json")),
+      files: openInstanceFiles(join(dir, "instance-files")),
       secrets: openInstanceSecrets(join(dir, "secrets")),
       async readSecrets(refs: readonly SecretRef[]) {
         if (refs.some(({ version }) => version !== "1"))

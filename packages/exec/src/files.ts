@@ -15,7 +15,11 @@ export const readFileIfThere = (path: string): Promise<string | undefined> =>
  * missing. On a full disk it uses the reserve (`keepReserve`). Two writers of one file must take turns: both use `PATH.new`.
  * @throws PloyzError `disk_full` when the reserve is used up too.
  */
-export async function writeFileAtomic(path: string, content: string, mode = 0o600): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+): Promise<void> {
   const need = Buffer.byteLength(content);
   for (;;) {
     try {

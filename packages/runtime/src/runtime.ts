@@ -20,6 +20,23 @@ export interface Mount {
   readonly readOnly?: boolean;
 }
 
+/** What an instance's programs have of the kernel, where it differs from the default. Sizes are bytes. */
+export interface ContainerSettings {
+  /** Folders in memory: their sizes by path. */
+  readonly tmpfs?: Readonly<Record<string, number>>;
+  /** The root cannot be written. A bundle's never can. */
+  readonly readOnly?: boolean;
+  /** Of /dev/shm. Default 64 MiB. */
+  readonly shmBytes?: number;
+  /** By the names of getrlimit(2), lower-case: `nofile`. */
+  readonly ulimits?: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
+  /** Capabilities that root does not have, without `CAP_`; `ALL` is all. */
+  readonly capDrop?: readonly string[];
+  readonly sysctls?: Readonly<Record<string, string>>;
+  /** IPv4 addresses by name, for /etc/hosts. */
+  readonly extraHosts?: Readonly<Record<string, string>>;
+}
+
 /** Everything that an instance is made from. */
 export interface InstanceSpec {
   /** Unique on the machine; `[a-z0-9][a-z0-9.-]{0,159}`. Names the container, or the service folder and the network namespace. */
@@ -47,6 +64,7 @@ export interface InstanceSpec {
     /** Processes and threads at once. Default 4096. */
     readonly pids?: number;
   };
+  readonly container?: ContainerSettings;
   /** `no` is for jobs: it runs at most once, and keeps its exit code. */
   readonly restart: "always" | "no";
   /** Default: the image's, else SIGTERM. */

@@ -1,16 +1,15 @@
 import { isTable, type Table } from "../manifest/document.ts";
 import type { Variables } from "../manifest/interpolate.ts";
+import { readDefinitions } from "./files.ts";
 import { checkShape, parseYaml, withVariables } from "./read.ts";
 import { composeError, openReport, type Report } from "./report.ts";
 import { convertService } from "./service.ts";
 import { scalarText } from "./words.ts";
 
 const TOP: Readonly<Record<string, string>> = {
-  configs: "put the files into the image or a bundle",
   include: "name the files: -f FILE -f FILE",
   models: "leave it out",
   networks: "leave it out: services of a namespace reach each other by name",
-  secrets: "set them with ployzctl secret set",
 };
 
 export interface ComposeOptions {
@@ -39,7 +38,11 @@ export function composeManifest(
 function convert(document: Table, namespace: string | undefined, report: Report): Table {
   for (const key of Object.keys(document)) {
     // Compose itself gives `version` no meaning.
-    if (["name", "services", "volumes", "version"].includes(key) || key.startsWith("x-")) continue;
+    if (
+      ["configs", "name", "secrets", "services", "volumes", "version"].includes(key) ||
+      key.startsWith("x-")
+    )
+      continue;
     report.add([key], "is not supported", Object.hasOwn(TOP, key) ? (TOP[key] ?? "") : "check its spelling");
   }
   const name = namespace ?? document.name;
@@ -47,10 +50,13 @@ function convert(document: Table, namespace: string | undefined, report: Report)
     report.add(["name"], "is missing", "name the namespace: --namespace NS, or name: NS in the file");
   const given = Object.entries(isTable(document.services) ? document.services : {});
   if (given.length === 0) report.add(["services"], "there is no service", "add one");
+  const definitions = readDefinitions(document, report);
   const jobs = new Set(given.flatMap(([, service]) => completed(service)));
   const converted = given.map(([key, service]): [string, Table] => [
     key,
-    convertService(isTable(service) ? service : {}, ["services", key], { report, job: jobs.has(key) }),
+    convertService(isTable(service) ? service : {}, ["services", key], {
+      ...{ report, job: jobs.has(key), ...definitions },
+    }),
   ]);
   const services = converted.filter(([key]) => !jobs.has(key));
   const volumes = convertVolumes(document.volumes, services, report);

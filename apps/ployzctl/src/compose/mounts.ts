@@ -1,14 +1,24 @@
+import type { Table } from "../manifest/document.ts";
 import type { ComposePath, Report } from "./report.ts";
 
-/** `volumes` of a service: named ones, by name with their mount path. */
-export function convertMounts(volumes: unknown, at: ComposePath, report: Report): Record<string, string> {
+interface Mounts {
+  /** Mount paths by name. */
+  readonly volumes: Readonly<Record<string, string>>;
+  /** By path in the instance. */
+  readonly files: Readonly<Record<string, Table>>;
+}
+
+/** `volumes` of a service: named ones, and files beside the Compose file. */
+export function convertMounts(volumes: unknown, at: ComposePath, report: Report): Mounts {
   const found: Record<string, string> = {};
+  const files: Record<string, Table> = {};
   for (const [index, entry] of (Array.isArray(volumes) ? volumes : []).entries()) {
     const path = [...at, index];
     const mount = typeof entry === "string" ? short(entry) : (entry as Mount);
     const { type = "volume", source, target, read_only: readOnly, ...rest } = mount;
     const [other] = Object.keys(rest);
-    if (type === "bind" || (type === "volume" && /^[./~]/.test(source ?? "")))
+    if (isFile(mount)) files[target ?? ""] = { path: source };
+    else if (type === "bind" || (type === "volume" && /^[./~]/.test(source ?? "")))
       report.add(
         path,
         "is a folder of the host",
@@ -23,8 +33,15 @@ export function convertMounts(volumes: unknown, at: ComposePath, report: Report)
       report.add(path, `mounts ${source} a second time`, "mount it once");
     else found[source] = target.replace(/(.)\/+$/, "$1");
   }
-  return found;
+  return { volumes: found, files };
 }
+
+/** A file beside the Compose file, by its ending: a folder is found when it is read. */
+const isFile = ({ type, source = "", target = "" }: Mount): boolean =>
+  type !== "tmpfs" &&
+  /^\.{1,2}\//.test(source) &&
+  /[^/.][^/]*\.[^/.]+$/.test(target) &&
+  /\.[^/.]+$/.test(source);
 
 interface Mount {
   readonly type?: string;

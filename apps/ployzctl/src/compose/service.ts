@@ -1,5 +1,7 @@
 import { isTable, merged, type Table } from "../manifest/document.ts";
+import { CONTAINER_KEYS, convertBuild, convertContainer } from "./container.ts";
 import { durationMs, durationText, sizeText } from "./durations.ts";
+import { convertFiles, type Definitions } from "./files.ts";
 import { UNSUPPORTED } from "./keys.ts";
 import { convertMounts } from "./mounts.ts";
 import { convertPorts } from "./ports.ts";
@@ -21,13 +23,14 @@ const SUPPORTED = [
     "healthcheck",
   ],
   ...["restart", "deploy", "scale", "mem_limit", "cpus", "pids_limit", "user", "stop_grace_period"],
+  ...["build", "configs", "secrets", ...CONTAINER_KEYS],
 ];
 
 /** One service as a table of the manifest. `job`: others wait until it has succeeded. */
 export function convertService(
   service: Table,
   at: ComposePath,
-  { report, job }: { readonly report: Report; readonly job: boolean },
+  { report, job, ...definitions }: Definitions & { readonly report: Report; readonly job: boolean },
 ): Table {
   const own = isTable(service["x-ployz"]) ? service["x-ployz"] : {};
   for (const key of Object.keys(service)) {
@@ -46,7 +49,10 @@ export function convertService(
   const grace = service.stop_grace_period;
   const graceMs = typeof grace === "string" ? durationMs(grace) : undefined;
   const base = {
-    ...(service.image !== undefined && { image: service.image }),
+    // With `build`, Compose takes `image` as the name of the result.
+    ...(service.build !== undefined
+      ? { build: convertBuild(service.build, [...at, "build"], report) }
+      : service.image !== undefined && { image: service.image }),
     ...(command !== undefined && { command }),
     ...environment(service.environment, [...at, "environment"], report),
     ...envFiles(service.env_file, [...at, "env_file"], report),
@@ -54,26 +60,36 @@ export function convertService(
     ...(graceMs !== undefined && { stop_grace: durationText(graceMs) }),
     ...(after.length > 0 && { after }),
     ...resources(service, at, report),
+    ...convertContainer(service, at, report),
   };
+  const mounts = convertMounts(service.volumes, [...at, "volumes"], report);
+  const files = { ...convertFiles(service, at, definitions, report), ...mounts.files };
+  const withFiles = { ...base, ...(Object.keys(files).length > 0 && { files }) };
   checkRestart(service.restart, [...at, "restart"], { report, job });
   if (job) {
-    for (const key of ["ports", "volumes", "healthcheck", "scale"])
+    for (const key of ["ports", "healthcheck", "scale"])
       if (service[key] !== undefined)
         report.add(
           [...at, key],
           "another service waits until this one has succeeded: it is a job, which has none",
           "leave it out",
         );
-    return merged(base, own) as Table;
+    for (const name of Object.keys(mounts.volumes))
+      report.add(
+        [...at, "volumes"],
+        `another service waits until this one has succeeded: it is a job, which has no volume ${name}`,
+        "leave it out",
+      );
+    return merged(withFiles, own) as Table;
   }
   const { ports, routes } = convertPorts(service, at, { report, routed: own.routes !== undefined });
-  const volumes = convertMounts(service.volumes, [...at, "volumes"], report);
+  const { volumes } = mounts;
   const ready =
     isTable(service.healthcheck) && own.ready === undefined
       ? convertHealthcheck(service.healthcheck, [...at, "healthcheck"], report)
       : undefined;
   const whole = {
-    ...base,
+    ...withFiles,
     ...replicas(service, at, report),
     ...(Object.keys(ports).length > 0 && { ports }),
     ...(routes.length > 0 && { routes }),

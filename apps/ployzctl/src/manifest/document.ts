@@ -13,6 +13,20 @@ export function merged(base: unknown, over: unknown): unknown {
   return Object.fromEntries(all);
 }
 
+/** The document with `change` applied to each service and job in it. Other shapes stay, for the check. */
+export async function mapWorkloads(document: Table, change: (spec: Table) => Promise<Table>): Promise<Table> {
+  const all = new Map(Object.entries(document));
+  for (const kind of ["services", "jobs"]) {
+    const workloads = all.get(kind);
+    if (!isTable(workloads)) continue;
+    const changed = Object.entries(workloads).map(
+      async ([name, spec]) => [name, isTable(spec) ? await change(spec) : spec] as const,
+    );
+    all.set(kind, Object.fromEntries(await Promise.all(changed)));
+  }
+  return Object.fromEntries(all);
+}
+
 /** The document with `change` applied to every string in it; `at` is the path of one. */
 export function mapStrings(
   value: unknown,

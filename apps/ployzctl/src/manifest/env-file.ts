@@ -45,22 +45,9 @@ export async function readEnvFile(path: string, shown: string): Promise<Readonly
   return parseEnvFile(bytes.toString("utf8"), shown);
 }
 
-/** The document with the values of each `env_file` in its `env`. Other shapes stay, for the check. */
-export async function withEnvFiles(document: Table, folder: string): Promise<Table> {
-  const all = new Map(Object.entries(document));
-  for (const kind of ["services", "jobs"]) {
-    const workloads = all.get(kind);
-    if (!isTable(workloads)) continue;
-    const read = await Promise.all(
-      Object.entries(workloads).map(async ([name, spec]) => [name, await withEnvFile(spec, folder)] as const),
-    );
-    all.set(kind, Object.fromEntries(read));
-  }
-  return Object.fromEntries(all);
-}
-
-async function withEnvFile(spec: unknown, folder: string): Promise<unknown> {
-  if (!isTable(spec) || spec.env_file === undefined) return spec;
+/** The workload with the values of each `env_file` in its `env`. Other shapes stay, for the check. */
+export async function withEnvFile(spec: Table, folder: string): Promise<Table> {
+  if (spec.env_file === undefined) return spec;
   const { env_file: given, ...rest } = spec;
   const files: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (!files.every((file) => typeof file === "string") || !(rest.env === undefined || isTable(rest.env)))

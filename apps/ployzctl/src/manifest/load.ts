@@ -6,8 +6,9 @@ import { DIGEST } from "@ployz/primitives/protocol";
 import type { Context } from "../command.ts";
 import { usage } from "../errors.ts";
 import { whyUnreadable } from "../files.ts";
-import { isTable, mapStrings, merged, type Table } from "./document.ts";
-import { readEnvFile, withEnvFiles } from "./env-file.ts";
+import { withContent } from "./content.ts";
+import { isTable, mapStrings, mapWorkloads, merged, type Table } from "./document.ts";
+import { readEnvFile, withEnvFile } from "./env-file.ts";
 import { interpolate, type Variables } from "./interpolate.ts";
 import { withSetting } from "./set.ts";
 
@@ -62,7 +63,10 @@ export async function loadManifest(
     if (!found.ok) return found;
     // Paths are those of the file that has them.
     const own = read.length > 1 ? withFolder(found.document, one.folder) : found.document;
-    document = merged(document, await withEnvFiles(own, one.folder)) as Table;
+    const whole = await mapWorkloads(own, async (spec) =>
+      withContent(await withEnvFile(spec, one.folder), one.folder),
+    );
+    document = merged(document, whole) as Table;
   }
   for (const setting of given.settings) document = await withSetting(document, setting);
   const named = document.namespace;

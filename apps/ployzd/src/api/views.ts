@@ -10,7 +10,7 @@ import type {
   NameList,
   NamespaceRow,
 } from "@ployz/primitives/client";
-import type { Commands, Commit, EnvValue, MachineRecord } from "@ployz/primitives/protocol";
+import type { Commands, Commit, MachineRecord, ServiceSpec } from "@ployz/primitives/protocol";
 import { LOOK } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
 import { certificateList, certificateWarnings } from "./certificates.ts";
@@ -257,21 +257,31 @@ export async function lookAtCluster(
   return { status, instances };
 }
 
-/** Shows names of environment variables, not values, which may be passwords. Secrets are only names. */
+/** Shows names of environment variables and files, not their values, which may be passwords. Secrets are only names. */
 export function withoutValues(commit: Commit): Commit {
-  const hidden = <T extends { readonly spec: { readonly env: Readonly<Record<string, EnvValue>> } }>(
+  const hidden = <T extends { readonly spec: Program }>(
     workloads: Readonly<Record<string, T>>,
   ): Record<string, T> =>
     Object.fromEntries(
       Object.entries(workloads).map(([name, workload]) => {
-        const env = Object.fromEntries(
-          Object.entries(workload.spec.env).map(([variable, value]) => [
-            variable,
-            typeof value === "string" ? "…" : value,
-          ]),
-        );
-        return [name, { ...workload, spec: { ...workload.spec, env } }];
+        const { env, files } = workload.spec;
+        const shown = { env: hiddenEnv(env), ...(files && { files: hiddenFiles(files) }) };
+        return [name, { ...workload, spec: { ...workload.spec, ...shown } }];
       }),
     );
   return { ...commit, services: hidden(commit.services), jobs: hidden(commit.jobs) };
 }
+
+type Program = Pick<ServiceSpec, "env" | "files">;
+
+const hiddenEnv = (env: Program["env"]): Program["env"] =>
+  Object.fromEntries(
+    Object.entries(env).map(([variable, value]) => [variable, typeof value === "string" ? "…" : value]),
+  );
+const hiddenFiles = (files: NonNullable<Program["files"]>): NonNullable<Program["files"]> =>
+  Object.fromEntries(
+    Object.entries(files).map(([path, { mode, owner, ...content }]) => [
+      path,
+      { ...("secret" in content ? content : { text: "…" }), mode, ...(owner && { owner }) },
+    ]),
+  );

@@ -39,6 +39,7 @@ import { openAudit } from "../state/audit.ts";
 import { openCertificateFiles } from "../state/certificates.ts";
 import { openFences } from "../state/fences.ts";
 import { serialiseByKey } from "../state/files.ts";
+import { openInstanceFiles } from "../state/instance-files.ts";
 import { mirrorRecords, newestLease, openRecords } from "../state/records.ts";
 import { openReservations } from "../state/reservations.ts";
 import { openInstanceSecrets } from "../state/secrets.ts";
@@ -101,6 +102,7 @@ export async function openMember(
   const deps = {
     ...{ endedLogs, log: (error: unknown) => log.warn({ err: error }, "instances") },
     ...{ runtime, reservations, stopped, bundles, address: self.address },
+    files: openInstanceFiles(paths.instanceFiles),
     secrets: openInstanceSecrets(paths.secrets),
     readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
     volumes: instanceVolumes(volumes, paths.volumes),

@@ -44,6 +44,7 @@ describe("a committed instance", () => {
       },
       reservations: { restore: async () => {} },
       stopped: { has: () => false },
+      files: { write: async () => [], remove: async () => {} },
       secrets: { values: async () => ({}) },
       bundles: {},
       address: "10.101.1.1",

@@ -34,6 +34,7 @@ export function committedStart(commit: Commit, instance: Instance): InstanceStar
     ...(spec.resources !== undefined && { resources: spec.resources }),
     ...(spec.workingDir !== undefined && { workingDir: spec.workingDir }),
     ...(spec.stopSignal !== undefined && { stopSignal: spec.stopSignal }),
+    ...(spec.container !== undefined && { container: spec.container }),
     stopGraceMs: spec.stopGraceMs,
     ...(Object.keys(spec.volumes).length > 0 && { volumes: committedVolumes(commit, instance, spec) }),
   };
@@ -141,6 +142,7 @@ export async function removeStrays(
       await deps.reservations.release(id);
       await deps.stopped.remove(id);
       await deps.secrets.forget(id);
+      await deps.files.remove(id);
       return [{ what: id, why: `operation ${operation} has ended (${summary.state}) without committing it` }];
     }),
   );

@@ -4,6 +4,7 @@ import type { InstanceStart, SecretRef } from "@ployz/primitives/protocol";
 import type { InstanceSpec, Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import { serialiseByKey } from "../state/files.ts";
+import type { InstanceFiles } from "../state/instance-files.ts";
 import type { Reservations } from "../state/reservations.ts";
 import type { InstanceSecrets } from "../state/secrets.ts";
 import type { Stopped } from "../state/stopped.ts";
@@ -18,6 +19,7 @@ export interface InstanceDeps {
   readonly reservations: Reservations;
   readonly stopped: Stopped;
   readonly secrets: InstanceSecrets;
+  readonly files: InstanceFiles;
   /** Fetches their values, in order, from a store machine. */
   readSecrets(secrets: readonly SecretRef[]): Promise<readonly string[]>;
   readonly bundles: Bundles;
@@ -44,9 +46,10 @@ export interface InstanceVolumes {
 /** Converts the operation's arguments to the runtime's spec. The same input gives the same instance, also at adoption. */
 export async function instanceSpec(
   start: InstanceStart,
-  deps: Pick<InstanceDeps, "address" | "bundles" | "volumes" | "secrets">,
+  deps: Pick<InstanceDeps, "address" | "bundles" | "volumes" | "secrets" | "files">,
 ): Promise<InstanceSpec> {
   const values = await deps.secrets.values(start.id, start.secrets);
+  const variables = Object.entries(values).filter(([place]) => !place.startsWith("/"));
   return {
     id: start.id,
     labels: labelsOf(start),
@@ -54,12 +57,16 @@ export async function instanceSpec(
     ...(start.bundle !== undefined && { bundle: deps.bundles.path(start.bundle.digest) }),
     ...(start.entrypoint !== undefined && { entrypoint: start.entrypoint }),
     ...(start.command !== undefined && { command: start.command }),
-    env: { ...start.env, ...values },
+    env: { ...start.env, ...Object.fromEntries(variables) },
     ...(start.user !== undefined && { user: start.user }),
     address: start.address,
     dns: { server: deps.address, search: [`${start.namespace}.cluster.local`] },
     hostname: `${start.service}-${start.slot}`.slice(0, 63),
-    mounts: (start.volumes ?? []).map(({ id, target }) => ({ source: deps.volumes.path(id), target })),
+    mounts: [
+      ...(start.volumes ?? []).map(({ id, target }) => ({ source: deps.volumes.path(id), target })),
+      ...(await deps.files.write(start, values)),
+    ],
+    ...(start.container !== undefined && { container: start.container }),
     ...(start.resources !== undefined && { resources: start.resources }),
     restart: start.kind === "job" ? "no" : "always",
     ...(start.workingDir !== undefined && { workdir: start.workingDir }),
@@ -90,6 +97,7 @@ export function instanceHandlers(deps: InstanceDeps): Pick<Handlers, InstanceCom
     await reservations.release(id);
     await stopped.remove(id);
     await secrets.forget(id);
+    await deps.files.remove(id);
     return null;
   }
 

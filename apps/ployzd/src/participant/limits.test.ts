@@ -30,6 +30,7 @@ it("the runtimes take an instance at every limit of the model", async () => {
     bundles: { path: () => "/b" } as never,
     volumes: { path: () => "/v" } as never,
     secrets: { values: async () => ({}) } as never,
+    files: { write: async () => [] } as never,
   });
   expect(checkSpec(spec)).toEqual(spec);
 });

@@ -21,7 +21,7 @@ const FOLLOW_MS = 10_000;
 export interface RunDeps {
   readonly instances: Pick<
     InstanceDeps,
-    "runtime" | "reservations" | "secrets" | "bundles" | "volumes" | "address" | "endedLogs"
+    "runtime" | "reservations" | "secrets" | "files" | "bundles" | "volumes" | "address" | "endedLogs"
   >;
   readonly dir: string;
   /** Where the program is that waits in interactive runs. */
@@ -44,7 +44,7 @@ export interface Runs {
 
 /** One-off instances of services on this machine. They need no store; packet filter and DNS take them as their service. */
 export function openRuns(deps: RunDeps): Runs {
-  const { runtime, reservations, secrets, volumes, endedLogs } = deps.instances;
+  const { runtime, reservations, secrets, files, volumes, endedLogs } = deps.instances;
   const ending = new Map<string, Promise<void>>();
 
   async function remove(id: string): Promise<void> {
@@ -52,6 +52,7 @@ export function openRuns(deps: RunDeps): Runs {
     await runtime.remove(id);
     await reservations.release(id);
     await secrets.forget(id);
+    await files.remove(id);
     await removeRun(deps.dir, id);
     await askLook(deps.dnsSocket, AbortSignal.timeout(FOLLOW_MS)).catch(deps.log);
   }

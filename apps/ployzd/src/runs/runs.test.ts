@@ -81,6 +81,7 @@ function machine() {
         release: async (id: string) => void reserved.delete(id),
       },
       secrets: { values: async () => ({}), keep: async () => {}, forget: async () => {} },
+      files: { write: async () => [], remove: async () => {} },
       bundles: { path: () => "" },
       volumes: { path: () => "", use: (_instance: object, task: () => Promise<unknown>) => task() },
       endedLogs: { keep: async (id: string) => void kept.push(id) },

@@ -21,6 +21,7 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     stopped: data("stopped.json"),
     /** Values of the secrets of this machine's instances. */
     secrets: data("secrets"),
+    instanceFiles: data("instance-files"),
     /** This machine's copies of the cluster's certificates. */
     certificates: data("certificates"),
     /** The last switch to another build. */

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,6 +6,7 @@ import { errorBody } from "@ployz/errors";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openFences } from "./fences.ts";
 import { readJson, serialise, writeJson } from "./files.ts";
+import { openInstanceFiles } from "./instance-files.ts";
 import { openReservations } from "./reservations.ts";
 import { openInstanceSecrets } from "./secrets.ts";
 
@@ -149,6 +151,48 @@ describe("documents on disk", () => {
     const results = await Promise.allSettled([task("a", true), task("b")]);
     expect(seen).toEqual(["a begins", "a ends", "b begins", "b ends"]);
     expect(results.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+  });
+});
+
+describe("files of instances", () => {
+  const id = "prod.web.1.aaaaaaaa";
+  const secrets = { "/s": { namespace: "prod", name: "db", version: "v1" } };
+  const files = {
+    "/a": { text: "hello", mode: 0o640, owner: { uid: 1000, gid: 50 } },
+    "/b": { base64: "AAE=", mode: 0o444 },
+    "/s": { secret: "db", mode: 0o400 },
+  };
+
+  it("have content, mode and owner, are written once, and go with the instance", async () => {
+    const kept = openInstanceFiles(join(dir, "files"));
+    const mounts = await kept.write({ id, files, secrets }, { "/s": "hunter2" });
+    expect(mounts.map(({ target, readOnly }) => [target, readOnly])).toEqual([
+      ["/a", true],
+      ["/b", true],
+      ["/s", true],
+    ]);
+    const [a, b, s] = mounts.map(({ source }) => source) as [string, string, string];
+    expect(await readFile(a, "utf8")).toBe("hello");
+    expect(await readFile(b)).toEqual(Buffer.from([0, 1]));
+    expect(await readFile(s, "utf8")).toBe("hunter2");
+    expect((await stat(a)).mode & 0o777).toBe(0o640);
+    expect((await stat(join(dir, "files", id))).mode & 0o777).toBe(0o700);
+    const before = await stat(s);
+    expect(await kept.write({ id, files, secrets }, { "/s": "hunter2" })).toEqual(mounts);
+    expect((await stat(s)).mtimeMs).toBe(before.mtimeMs);
+    await kept.remove(id);
+    expect(existsSync(join(dir, "files", id))).toBe(false);
+  });
+
+  it("have another path with another content or version", async () => {
+    const kept = openInstanceFiles(join(dir, "files"));
+    const source = async (file: (typeof files)["/a"] | (typeof files)["/s"], version = "v1") => {
+      const refs = { "/s": { ...secrets["/s"], version } };
+      return (await kept.write({ id, files: { "/s": file }, secrets: refs }, { "/s": "x" }))[0]?.source;
+    };
+    expect(await source(files["/a"])).not.toBe(await source({ ...files["/a"], text: "hallo" }));
+    expect(await source(files["/a"])).not.toBe(await source({ ...files["/a"], mode: 0o600 }));
+    expect(await source(files["/s"])).not.toBe(await source(files["/s"], "v2"));
   });
 });
 

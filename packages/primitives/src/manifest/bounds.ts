@@ -66,7 +66,7 @@ export function checkProgram(
   ];
 }
 
-function checkSize(at: At, text: string, least: number): readonly Refusal[] {
+export function checkSize(at: At, text: string, least: number): readonly Refusal[] {
   const bytes = sizeBytes(text) ?? 0;
   if (bytes < least) return [invalid(at, `must be at least ${formatSize(least)}, not ${text}`)];
   return bytes > LIMITS.size ? [invalid(at, `must be at most 8191T, not ${text}`)] : [];

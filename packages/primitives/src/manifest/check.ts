@@ -4,6 +4,7 @@ import { invalid, type Segment } from "../model/field.ts";
 import { shown } from "../model/names.ts";
 import { checkDuration, checkVolumeBounds, checkWorkloadBounds } from "./bounds.ts";
 import { checkPort, checkRoute, checkRoutes } from "./check-routes.ts";
+import { checkContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { checkSchedule } from "./schedule.ts";
 import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
@@ -47,6 +48,8 @@ export function checkMeaning(manifest: Manifest): readonly Refusal[] {
 function checkWorkload(at: readonly Segment[], spec: ManifestService | ManifestJob): Refusal[] {
   const refusals: Refusal[] = [
     ...checkWorkloadBounds(at, spec),
+    ...checkContainer(at, spec),
+    ...checkTargets(at, spec),
     ...checkDuration([...at, "stop_grace"], spec.stop_grace),
   ];
   if (spec.env_file !== undefined)
@@ -112,7 +115,7 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
     if (!Object.hasOwn(manifest.volumes ?? {}, name))
       refusals.push(invalid([...at, "volumes", name], "no such volume", `add [volumes.${name}]`));
   }
-  return [...refusals, ...checkTargets(at, service)];
+  return refusals;
 }
 
 function checkVolumes(

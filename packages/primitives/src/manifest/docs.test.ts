@@ -37,6 +37,7 @@ test.each([
   ["at least 6M", LIMITS.memory],
   ["at least 1M", LIMITS.quota],
   ["at least 16", LIMITS.pids],
+  ["at least 4K", LIMITS.tmpfs],
   ["at most 2147483647", LIMITS.uid],
 ])("the reference states the limit %s", (text, limit) => {
   const [number = "", unit = ""] = /([0-9]+) ?([KM]?)/.exec(text)?.slice(1) ?? [];

@@ -1,5 +1,6 @@
 import type { JobSpec, Readiness, RouteSpec, ServiceSpec, VolumeSpec } from "../model/commit.ts";
 import { normalPath } from "./check-routes.ts";
+import { normalContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { normalOptions } from "./route-options.ts";
 import { normalSchedule } from "./schedule.ts";
@@ -121,6 +122,7 @@ function normalWorkload(spec: ManifestService | ManifestJob) {
           ...(resources.pids !== undefined && { pids: resources.pids }),
         },
       }),
+    ...normalContainer(spec),
     after: [...(spec.after ?? [])].sort(),
     stopGraceMs: ms(spec.stop_grace, DEFAULTS.stopGraceMs),
   };

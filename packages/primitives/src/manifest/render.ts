@@ -9,6 +9,7 @@ import type {
   VolumeSpec,
 } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
+import { renderContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { renderOptions } from "./route-options.ts";
 import { renderSchedule } from "./schedule.ts";
@@ -99,6 +100,7 @@ function renderWorkload(spec: ServiceSpec | JobSpec) {
     ...(constraints && { constraints: { ...constraints } }),
     ...(workingDir !== undefined && { working_dir: workingDir }),
     ...(stopSignal !== undefined && { stop_signal: stopSignal }),
+    ...renderContainer(spec),
     ...(stopGraceMs !== DEFAULTS.stopGraceMs && { stop_grace: formatDuration(stopGraceMs) }),
   };
 }

@@ -22,6 +22,8 @@ export function instanceRevision(spec: ServiceSpec | JobSpec): string {
     ...(spec.entrypoint !== undefined && { entrypoint: spec.entrypoint }),
     ...(spec.workingDir !== undefined && { workingDir: spec.workingDir }),
     ...(spec.stopSignal !== undefined && { stopSignal: spec.stopSignal }),
+    ...(spec.files !== undefined && { files: spec.files }),
+    ...(spec.container !== undefined && { container: spec.container }),
     resources: spec.resources ?? null,
     ports: "ports" in spec ? spec.ports : null,
     volumes: "volumes" in spec ? spec.volumes : null,

@@ -4,6 +4,7 @@ import { LIMITS, STOP_SIGNALS } from "../model/limits.ts";
 import * as patterns from "../model/patterns.ts";
 import { build } from "./build-schema.ts";
 import { route } from "./route-schema.ts";
+import { container } from "./container-schema.ts";
 import { closed, duration, schedule, snapshots } from "./schedule-schema.ts";
 import { map, name, port, size } from "./schema-fields.ts";
 
@@ -147,6 +148,7 @@ const workload = {
   stop_signal: Type.Optional(
     Type.Enum(STOP_SIGNALS, { description: "Asks the program to end. Default: the image's, else SIGTERM." }),
   ),
+  ...container,
   stop_grace: Type.Optional(duration("Time between the stop signal and SIGKILL. Default 10s.")),
 };
 

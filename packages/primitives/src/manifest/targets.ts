@@ -1,36 +1,75 @@
 import type { Refusal } from "../error-codes.ts";
 import { invalid, type Segment } from "../model/field.ts";
-import type { ManifestService } from "./schema.ts";
+import type { ManifestJob, ManifestService } from "./schema.ts";
 
 /** The machine's programs, which an instance made of a bundle sees read-only: nothing can be mounted in them, either. */
 const PROGRAMS = ["/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr"];
+/** Of a bundle, or of the machine, in an instance made of one. */
+const BUNDLE = [...PROGRAMS, "/app", "/etc/alternatives", "/etc/ssl/certs"];
 /** The kernel's own files. */
 const KERNEL = ["/dev", "/proc", "/sys"];
+const SCRATCH = ["/run", "/tmp", "/var/run", "/var/tmp"];
 /** What the runtimes themselves put into an instance, and what its programs would not be the same without. */
-const KEPT = [...PROGRAMS, ...KERNEL, "/app", "/etc", "/run", "/tmp", "/var/run", "/var/tmp"];
+const KEPT = [...PROGRAMS, ...KERNEL, "/app", "/etc"];
+const NAMES = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
-/** Where a service's volumes are mounted: each in a place of its own, and in none that the instance consists of. */
-export function checkTargets(at: readonly Segment[], service: ManifestService): readonly Refusal[] {
-  const whole = service.bundle === undefined ? KERNEL : [...KERNEL, ...PROGRAMS];
-  const volumes = Object.entries(service.volumes ?? {});
-  return volumes.flatMap(([name, target], index) => {
-    const field = [...at, "volumes", name];
-    if (KEPT.includes(target) || whole.some((folder) => within(target, folder)))
-      return [invalid(field, `${target} belongs to the instance itself`, "choose a path such as /data")];
-    for (const [other, taken] of volumes.slice(0, index)) {
-      if (target === taken || within(target, taken) || within(taken, target))
+interface Place {
+  readonly field: readonly Segment[];
+  readonly path: string;
+  /** For messages: `volume data`. */
+  readonly what: string;
+  readonly kept: readonly string[];
+  readonly within: readonly string[];
+  readonly example: string;
+  readonly isFile?: true;
+  readonly takesFiles?: true;
+}
+
+/** Where a workload's volumes, folders in memory and files are: each in a place of its own, and in none that the instance consists of. */
+export function checkTargets(
+  at: readonly Segment[],
+  workload: ManifestService | ManifestJob,
+): readonly Refusal[] {
+  const places = placesOf(at, workload);
+  return places.flatMap(({ field, path, kept, within: whole, example, isFile }, index) => {
+    if (kept.includes(path) || whole.some((folder) => within(path, folder)))
+      return [invalid(field, `${path} belongs to the instance itself`, `choose a path such as ${example}`)];
+    for (const other of places.slice(0, index)) {
+      if (other.takesFiles && isFile && within(path, other.path)) continue;
+      if (path === other.path || within(path, other.path) || within(other.path, path))
         return [
           invalid(
             field,
-            target === taken
-              ? `volume ${other} is mounted at ${target}, too`
-              : `${target} and ${taken} of volume ${other} lie in one another`,
-            "give each volume a path of its own",
+            path === other.path
+              ? `${other.what} is mounted at ${path}, too`
+              : `${path} and ${other.path} of ${other.what} lie in one another`,
+            "give each one a path of its own",
           ),
         ];
     }
     return [];
   });
+}
+
+function placesOf(at: readonly Segment[], workload: ManifestService | ManifestJob): readonly Place[] {
+  const isBundle = workload.bundle !== undefined;
+  const folders = { within: isBundle ? [...KERNEL, ...PROGRAMS] : KERNEL, example: "/data" };
+  const volumes = "volumes" in workload ? (workload.volumes ?? {}) : {};
+  return [
+    ...Object.entries(volumes).map(([name, path]) => ({
+      ...{ field: [...at, "volumes", name], path, what: `volume ${name}` },
+      ...{ kept: [...KEPT, ...SCRATCH], ...folders },
+    })),
+    ...Object.keys(workload.tmpfs ?? {}).map((path) => ({
+      ...{ field: [...at, "tmpfs", path], path, what: "the folder in memory" },
+      ...{ kept: KEPT, ...folders, takesFiles: true as const },
+    })),
+    ...Object.keys(workload.files ?? {}).map((path) => ({
+      ...{ field: [...at, "files", path], path, what: "the file" },
+      ...{ kept: [...KEPT, ...SCRATCH, ...NAMES], example: "/etc/app.conf", isFile: true as const },
+      within: isBundle ? [...KERNEL, ...BUNDLE] : KERNEL,
+    })),
+  ];
 }
 
 const within = (path: string, folder: string): boolean => path.startsWith(`${folder}/`);

@@ -1,8 +1,11 @@
 import Type, { type Static } from "typebox";
+import { ContainerSpec, FileSpec } from "./container.ts";
 import { label } from "./fields.ts";
 import { RouteOptions, RouteRedirect } from "./route-options.ts";
 import { KeepRule, Schedule } from "./schedule.ts";
 import { address, count, list, map, object, port, text } from "./schema.ts";
+
+export { ContainerSpec, FileSpec };
 
 /** A value, or the name of a secret, whose value is nowhere in a commit. */
 export type EnvValue = string | { readonly secret: string };
@@ -66,6 +69,9 @@ const workload = {
   ),
   workingDir: Type.Optional(text()),
   stopSignal: Type.Optional(text()),
+  /** By path. */
+  files: Type.Optional(map(FileSpec)),
+  container: Type.Optional(ContainerSpec),
   /** Milliseconds between the stop signal and SIGKILL. */
   stopGraceMs: count(),
 };
@@ -142,7 +148,7 @@ export const Instance = object({
   revision: text(),
   /** Ids of the volumes that it was started with, by name; absent when it has none. */
   volumes: Type.Optional(map(text())),
-  /** The secrets that it was started with, by variable; absent when it has none. */
+  /** The secrets that it was started with, by variable or path of a file; absent when it has none. */
   secrets: Type.Optional(map(SecretRef)),
 });
 /** Static type of the schema of this name. */

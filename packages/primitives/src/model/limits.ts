@@ -24,6 +24,8 @@ export const LIMITS = {
   memory: 6 * MIB,
   /** Processes and threads without which runc does not start a program from a bundle. */
   pids: 16,
+  /** Bytes of the smallest folder in memory: a page. */
+  tmpfs: 4 * KIB,
   /** Bytes of a quota below which a dataset of ZFS has no room for a file. */
   quota: MIB,
   /** Bytes of any size: what a number of JSON holds exactly. */
@@ -56,6 +58,18 @@ const OPERATION_SNAPSHOT = "01arz3ndektsv4rrffq69g5fav-r20".length;
 /** Signals that may ask a program to end (signal(7)). */
 export const STOP_SIGNALS: string[] = [
   ...["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGABRT"],
+];
+
+/** Limits of a process (getrlimit(2)). */
+export const ULIMITS: string[] = [
+  ...["as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"],
+  ...["rtprio", "rttime", "sigpending", "stack"],
+];
+
+/** Capabilities that root has in an instance (capabilities(7)). */
+export const CAPABILITIES: string[] = [
+  ...["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "SETFCAP"],
+  ...["NET_BIND_SERVICE", "SYS_CHROOT"],
 ];
 
 /** Letters of the longest name that a volume's dataset has on any machine, with a snapshot. */

@@ -75,6 +75,19 @@ export const WORKING_DIR = bounded(
   `(?!.*/\\.\\.?(/|$))(/|(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+)`,
 );
 
+const domain = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+
+/** Permission bits, without setuid and setgid. */
+export const MODE = "^0?[0-7]{3}$";
+/** Numeric user, or user and group. */
+export const OWNER = "^[0-9]{1,10}(:[0-9]{1,10})?$";
+export const BASE64 = "^[A-Za-z0-9+/]*={0,2}$";
+/** A name in /etc/hosts. */
+export const HOST_NAME = bounded(253, `${domain}(\\.${domain})*`);
+/** Settings of a network namespace that cannot hurt another one. */
+export const SYSCTL = bounded(100, "net\\.(core\\.somaxconn|ipv4\\.(tcp_[a-z0-9_]+|ip_local_port_range))");
+export const SYSCTL_VALUE = bounded(100, "[0-9]+([ \\t][0-9]+)*");
+
 export const DURATION = bounded(12, "[0-9]+(ms|s|m|h)");
 export const SIZE = bounded(16, "[0-9]+[KMGT]");
 
@@ -84,7 +97,6 @@ export const USER = bounded(
   "([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})(:([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10}))?",
 );
 
-const domain = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 const component = "[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*";
 
 /** An OCI reference as the distribution project's grammar has it: `[domain[:port]/]path[:tag][@sha256:digest]`. */
@@ -166,6 +178,10 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [PROBE_PATH]: "an absolute URL path such as /healthz, without `..` or spaces",
   [MOUNT_PATH]: `an absolute path such as /var/lib/app, without \`..\` or a trailing slash, each part at most ${LIMITS.pathComponent} letters`,
   [WORKING_DIR]: "an absolute path such as /srv/app, without `..` or a trailing slash",
+  [MODE]: "three octal digits such as 0644",
+  [OWNER]: "numeric ids such as 1000 or 1000:1000",
+  [HOST_NAME]: "a host name such as db.internal",
+  [SYSCTL]: "net.core.somaxconn, net.ipv4.tcp_… or net.ipv4.ip_local_port_range",
   [DURATION]: "a whole number and ms, s, m or h, such as 30s",
   [SIZE]: "a whole number and K, M, G or T, such as 256M",
   [ENV_NAME]: `1 to ${LIMITS.variableName} letters, digits and underscores, not starting with a digit`,

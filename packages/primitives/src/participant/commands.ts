@@ -1,4 +1,4 @@
-import type { Readiness, SecretRef, VolumeSpec } from "../model/commit.ts";
+import type { ContainerSpec, FileSpec, Readiness, SecretRef, VolumeSpec } from "../model/commit.ts";
 import type { MachineObservation, ObservedSnapshot, VolumeIdentity } from "../model/observation.ts";
 import type { CertificateCommands } from "./certificate-commands.ts";
 import type { ImageCommands } from "./image-commands.ts";
@@ -194,8 +194,10 @@ export type InstanceStart = {
   readonly entrypoint?: readonly string[];
   readonly command?: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** Secrets that go into the environment, by variable. */
+  /** Secrets that go into the environment, by variable, and into files, by path. */
   readonly secrets?: Readonly<Record<string, SecretRef>>;
+  readonly files?: Readonly<Record<string, FileSpec>>;
+  readonly container?: ContainerSpec;
   readonly user?: string;
   readonly resources?: { readonly cpus?: number; readonly memoryBytes?: number; readonly pids?: number };
   readonly workingDir?: string;

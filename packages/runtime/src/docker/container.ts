@@ -1,5 +1,5 @@
-import type { ContainerCreateOptions, ContainerInspectInfo } from "dockerode";
-import type { InstanceSpec, InstanceStatus } from "../runtime.ts";
+import type { ContainerCreateOptions, ContainerInspectInfo, HostConfig } from "dockerode";
+import type { ContainerSettings, InstanceSpec, InstanceStatus } from "../runtime.ts";
 import { DEFAULT_PIDS, instanceIdentity } from "../spec.ts";
 
 export interface ContainerDefaults {
@@ -14,6 +14,7 @@ export interface ContainerDefaults {
 /** The request to the engine (Engine API 1.41, ContainerCreate). */
 export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults): ContainerCreateOptions {
   const { cpus, memoryBytes, pids } = spec.resources ?? {};
+  const { capDrop = [], ...container } = spec.container ?? {};
   return {
     name: spec.id,
     Image: defaults.image,
@@ -46,12 +47,29 @@ export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults
       ...(cpus !== undefined && { NanoCpus: Math.round(cpus * 1e9) }),
       ...(memoryBytes !== undefined && { Memory: memoryBytes, MemorySwap: memoryBytes }),
       PidsLimit: pids ?? DEFAULT_PIDS,
-      CapDrop: ["NET_RAW", "MKNOD", "AUDIT_WRITE"],
+      CapDrop: ["NET_RAW", "MKNOD", "AUDIT_WRITE", ...capDrop],
+      ...hostConfig(container),
       SecurityOpt: ["no-new-privileges"],
     },
     NetworkingConfig: {
       EndpointsConfig: { [defaults.network]: { IPAMConfig: { IPv4Address: spec.address } } },
     },
+  };
+}
+
+function hostConfig(container: Omit<ContainerSettings, "capDrop">): Partial<HostConfig> {
+  const { tmpfs, readOnly, shmBytes, ulimits, sysctls, extraHosts } = container;
+  const pairs = <T, U>(table: Readonly<Record<string, T>>, convert: (name: string, value: T) => U) =>
+    Object.entries(table).map(([name, value]) => convert(name, value));
+  return {
+    ...(tmpfs && { Tmpfs: Object.fromEntries(pairs(tmpfs, (path, size) => [path, `size=${size}`])) }),
+    ...(readOnly && { ReadonlyRootfs: true }),
+    ...(shmBytes !== undefined && { ShmSize: shmBytes }),
+    ...(ulimits && {
+      Ulimits: pairs(ulimits, (name, { soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
+    }),
+    ...(sysctls && { Sysctls: { ...sysctls } }),
+    ...(extraHosts && { ExtraHosts: pairs(extraHosts, (name, address) => `${name}:${address}`) }),
   };
 }
 

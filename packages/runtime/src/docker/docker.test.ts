@@ -76,6 +76,30 @@ test("a restart on purpose only: the policy lets a stopped container stay down o
   expect(specLabels(options.Labels ?? {}, "ployz.")).toEqual({ service: "web" });
 });
 
+test("settings of the container are the engine's", () => {
+  const options = containerOptions(
+    {
+      ...{ id: "prod.web.0", labels: {}, image: "x", env: {}, address: "10.101.3.7", hostname: "web-0" },
+      ...{ dns: { server: "10.101.3.1", search: [] }, mounts: [], restart: "always" as const },
+      container: {
+        tmpfs: { "/cache": 4096 },
+        ...{ readOnly: true, shmBytes: 8192, ulimits: { nofile: { soft: 1, hard: 2 } }, capDrop: ["ALL"] },
+        ...{ sysctls: { "net.core.somaxconn": "7" }, extraHosts: { db: "10.0.0.5" } },
+      },
+    },
+    { image: "i", labelPrefix: "ployz.", network: "ployz0", log: { maxBytes: 1, maxFiles: 2 } },
+  );
+  expect(options.HostConfig).toMatchObject({
+    Tmpfs: { "/cache": "size=4096" },
+    ReadonlyRootfs: true,
+    ShmSize: 8192,
+    Ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }],
+    CapDrop: ["NET_RAW", "MKNOD", "AUDIT_WRITE", "ALL"],
+    Sysctls: { "net.core.somaxconn": "7" },
+    ExtraHosts: ["db:10.0.0.5"],
+  });
+});
+
 test.each([
   [{ code: "ECONNREFUSED" }, "docker_unavailable"],
   [{ statusCode: 404, json: { message: "No such image: x" } }, "image_missing"],

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { InstanceSpec, LogLine } from "../runtime.ts";
 import { parseCgroups, settings } from "./cgroup.ts";
 import { parseLine, readLogs } from "./log-files.ts";
-import { type HostFiles, machineRoot, mountsWithin } from "./rootfs.ts";
+import { type HostFiles, machineRoot, mountsWithin, networkFiles } from "./rootfs.ts";
 import { seccompProfile } from "./seccomp.ts";
 import { type OciInput, ociSpec } from "./spec.ts";
 import { instanceUser, parseUser } from "./users.ts";
@@ -34,6 +34,8 @@ test("an instance without volumes has its own unprivileged user, one with files 
   expect(await instanceUser(spec)).toMatchObject({ uid, gid: uid, own: true });
   expect((await instanceUser({ ...spec, user: "nobody", address: "10.101.3.11" })).uid).toBe(uid + 1);
   expect((await instanceUser({ ...spec, mounts: [{ source: "/a", target: "/a" }] })).uid).toBe(65534);
+  const file = { source: "/a", target: "/a", readOnly: true };
+  expect((await instanceUser({ ...spec, mounts: [file] })).uid).toBe(uid);
   expect((await instanceUser({ ...spec, user: "1000:50" })).uid).toBe(1000);
 });
 
@@ -129,6 +131,34 @@ test("an instance that is not root has no capability, root has Docker's less thr
   for (const kept of ["CAP_NET_RAW", "CAP_MKNOD", "CAP_AUDIT_WRITE", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"])
     expect(Object.values(root).flat()).not.toContain(kept);
   expect((await oci()).process.noNewPrivileges).toBe(true);
+});
+
+test("settings of the container are runc's", async () => {
+  const container = {
+    ...{ tmpfs: { "/var/cache": 4096 }, shmBytes: 8192, ulimits: { nofile: { soft: 1, hard: 2 } } },
+    ...{ capDrop: ["CHOWN"], sysctls: { "net.core.somaxconn": "7" }, extraHosts: { db: "10.0.0.5" } },
+  };
+  const config = await oci({ spec: { ...spec, container }, user: { ...nobody, uid: 0 } });
+  expect(config.mounts).toContainEqual(
+    expect.objectContaining({
+      type: "tmpfs",
+      destination: "/var/cache",
+      options: expect.arrayContaining(["size=4096"]),
+    }),
+  );
+  expect(config.mounts.find(({ destination }) => destination === "/dev/shm")?.options).toContain("size=8192");
+  expect(config.process.rlimits).toEqual([{ type: "RLIMIT_NOFILE", soft: 1, hard: 2 }]);
+  expect(config.process.capabilities.effective).not.toContain("CAP_CHOWN");
+  expect(config.process.capabilities.effective).toContain("CAP_KILL");
+  expect(config.linux.sysctl).toMatchObject({ "net.core.somaxconn": "7" });
+  expect(networkFiles({ ...spec, container })[0]?.text).toContain("10.0.0.5 db\n");
+  const image = { kind: "image" as const, path: "/images/x", entries: [], mounts: [] };
+  expect((await oci({ root: image })).root.readonly).toBe(false);
+  expect((await oci({ root: image, spec: { ...spec, container: { readOnly: true } } })).root.readonly).toBe(
+    true,
+  );
+  const none = { ...spec, container: { capDrop: ["ALL"] } };
+  expect((await oci({ spec: none, user: { ...nobody, uid: 0 } })).process.capabilities.bounding).toEqual([]);
 });
 
 test("an instance is confined: namespaces, limits on scratch space, masked paths, read-only root", async () => {

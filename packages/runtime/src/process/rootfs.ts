@@ -88,9 +88,12 @@ async function show(
 export function networkFiles(
   spec: InstanceSpec,
 ): readonly { readonly name: string; readonly text: string }[] {
+  const more = Object.entries(spec.container?.extraHosts ?? {}).map(
+    ([name, address]) => `${address} ${name}\n`,
+  );
   const search = spec.dns.search.length === 0 ? "" : `search ${spec.dns.search.join(" ")}\n`;
   return [
-    { name: "hosts", text: `127.0.0.1 localhost\n${spec.address} ${spec.hostname}\n` },
+    { name: "hosts", text: `127.0.0.1 localhost\n${spec.address} ${spec.hostname}\n${more.join("")}` },
     { name: "hostname", text: `${spec.hostname}\n` },
     { name: "resolv.conf", text: `${search}nameserver ${spec.dns.server}\noptions ndots:1 timeout:2\n` },
   ];

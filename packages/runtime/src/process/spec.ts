@@ -37,7 +37,8 @@ export interface OciInput {
 /** `config.json` of a bundle: OCI runtime specification 1.0.2. */
 export function ociSpec(input: OciInput) {
   const { spec, user, root } = input;
-  const capabilities = user.uid === 0 ? CAPABILITIES : [];
+  const { capDrop = [], ulimits = {}, readOnly = false, sysctls } = spec.container ?? {};
+  const capabilities = user.uid === 0 ? capabilitiesWithout(capDrop) : [];
   return {
     ociVersion: "1.0.2",
     process: {
@@ -48,20 +49,36 @@ export function ociSpec(input: OciInput) {
       cwd: spec.workdir ?? (spec.bundle === undefined ? "/" : "/app"),
       capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
       noNewPrivileges: true,
+      rlimits: Object.entries(ulimits).map(([name, { soft, hard }]) => ({
+        type: `RLIMIT_${name.toUpperCase()}`,
+        ...{ soft, hard },
+      })),
     },
-    root: { path: root.kind === "image" ? root.path : input.rootfs, readonly: root.kind === "machine" },
+    root: {
+      path: root.kind === "image" ? root.path : input.rootfs,
+      readonly: root.kind === "machine" || readOnly,
+    },
     hostname: spec.hostname,
     mounts: [...mountsOf(root, ownMounts(spec, root, user)), ...given(spec)],
     linux: {
       namespaces: [...NAMESPACES.map((type) => ({ type })), { type: "network", path: input.netns }],
       cgroupsPath: input.cgroup,
       resources: { devices: [{ allow: false, access: "rwm" }] },
-      sysctl: { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647" },
+      sysctl: {
+        ...{ "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647" },
+        ...sysctls,
+      },
       seccomp: seccompProfile(input.arch),
       maskedPaths: [...MASKED, ...input.hidden],
       readonlyPaths: READ_ONLY,
     },
   };
+}
+
+function capabilitiesWithout(dropped: readonly string[]): readonly string[] {
+  return dropped.includes("ALL")
+    ? []
+    : CAPABILITIES.filter((name) => !dropped.includes(name.slice("CAP_".length)));
 }
 
 /** HOME and PATH have defaults, as in a container; the spec overrides them. */
@@ -84,7 +101,7 @@ function ownMounts(spec: InstanceSpec, root: Root, user: User): readonly OciMoun
     mount("tmpfs", "tmpfs", "/dev", "nosuid", "strictatime", "mode=0755", "size=64k"),
     mount("devpts", "devpts", "/dev/pts", "newinstance", "ptmxmode=0666", "mode=0620", "nosuid", "noexec"),
     mount("mqueue", "mqueue", "/dev/mqueue", "nosuid", "nodev", "noexec"),
-    tmpfs("/dev/shm", "noexec", "mode=1777", `size=${64 * MIB}`),
+    tmpfs("/dev/shm", "noexec", "mode=1777", `size=${spec.container?.shmBytes ?? 64 * MIB}`),
     ...(root.kind === "image" ? [] : inMemory(user, scratch)),
   ];
 }
@@ -101,7 +118,12 @@ function inMemory(user: User, scratch: number): readonly OciMount[] {
 /** The spec's mounts; a folder before the mounts inside it. */
 function given(spec: InstanceSpec): readonly OciMount[] {
   const bundle = spec.bundle === undefined ? [] : [{ source: spec.bundle, target: "/app", readOnly: true }];
-  return [...bundle, ...spec.mounts]
-    .sort((a, b) => a.target.split("/").length - b.target.split("/").length)
-    .map(({ source, target, readOnly }) => bind(source, target, readOnly === true ? "ro" : "rw"));
+  return [
+    ...[...bundle, ...spec.mounts].map(({ source, target, readOnly }) =>
+      bind(source, target, readOnly === true ? "ro" : "rw"),
+    ),
+    ...Object.entries(spec.container?.tmpfs ?? {}).map(([path, size]) =>
+      tmpfs(path, "noexec", "mode=1777", `size=${size}`),
+    ),
+  ].sort((a, b) => a.destination.split("/").length - b.destination.split("/").length);
 }

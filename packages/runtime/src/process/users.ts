@@ -27,7 +27,8 @@ export async function resolveUser(user: string): Promise<User> {
  */
 export async function instanceUser(spec: Pick<InstanceSpec, "user" | "mounts" | "address">): Promise<User> {
   const user = await resolveUser(spec.user ?? "nobody");
-  if ((spec.user ?? "nobody") !== "nobody" || spec.mounts.length > 0) return user;
+  const keepsFiles = spec.mounts.some(({ readOnly }) => readOnly !== true);
+  if ((spec.user ?? "nobody") !== "nobody" || keepsFiles) return user;
   const host = spec.address
     .split(".")
     .slice(1)

@@ -55,6 +55,23 @@ const refusals = (outcome: Outcome) =>
   outcome.kind === "refused" ? outcome.refusals.map(({ code, message }) => `${code}: ${message}`) : [];
 const changed = (outcome: Outcome) => outcome.kind === "operation" && outcome.changed;
 
+test("a file's secret goes the way of a variable's, by its path, and its value is in no plan", async () => {
+  const world = await emptyWorld();
+  const manifest = `[services.web]\nbundle = "./x"\ncommand = ["x"]\nfiles."/run/secrets/db" = { secret = "db-url" }\nfiles."/etc/x" = "text"\n`;
+  expect(refusals(await deploy(world, manifest))).toEqual([
+    'secret_missing: services.web.files."/run/secrets/db": prod has no secret db-url',
+  ]);
+  await set(world, "prod/db-url", "v1");
+  expect(changed(await deploy(world, manifest))).toBe(true);
+  expect(await started(world)).toEqual(withDbUrl("prod/db-url@v1"));
+  const [instance] = (await headOf(world, "prod")).instances;
+  expect(Object.keys(instance?.secrets ?? {})).toEqual(["/run/secrets/db"]);
+  expect(changed(await deploy(world, manifest))).toBe(false);
+  await set(world, "prod/db-url", "v2");
+  expect(changed(await deploy(world, manifest))).toBe(true);
+  expect(await started(world)).toEqual(withDbUrl("prod/db-url@v2"));
+});
+
 describe("a service with a secret", () => {
   test("is refused until the secret is set, with the command that sets it", async () => {
     const world = await emptyWorld();

@@ -1,6 +1,7 @@
 import type { Basis, Refusal } from "../../engine/types.ts";
 import { checkProgram } from "../../manifest/bounds.ts";
 import type { Commit, EnvValue, Instance, JobSpec, SecretRef, ServiceSpec } from "../../model/commit.ts";
+import { fieldPath } from "../../model/field.ts";
 import { own } from "../../model/own.ts";
 import { type SecretRecord, secretKey } from "../../model/secret.ts";
 import type { InstanceStart } from "../../participant/commands.ts";
@@ -11,7 +12,7 @@ export type Secrets = NonNullable<Instance["secrets"]>;
 
 /** The present secrets of a namespace. */
 export type SecretScope = {
-  /** By variable; missing ones are left out. */
+  /** By variable or path of a file; missing ones are left out. */
   of(spec: ServiceSpec | JobSpec): Secrets;
   /** One for each that is missing; else one if command and environment are too large with their values. `at`: `services.web`. */
   refuse(at: string, spec: ServiceSpec | JobSpec): readonly Refusal[];
@@ -30,7 +31,7 @@ export function secretScope(
   return {
     of: (spec) =>
       Object.fromEntries(
-        secretsIn(spec.env).flatMap(([variable, name]): [string, SecretRef][] => {
+        secretsIn(spec).flatMap(([variable, name]): [string, SecretRef][] => {
           const { found } = find(name);
           if (found === undefined) return [];
           const { namespace: owner, version } = found.record;
@@ -39,7 +40,7 @@ export function secretScope(
       ),
     refuse: (at, spec) => {
       const sizes = new Map<string, number>();
-      const missing = secretsIn(spec.env).flatMap(([variable, name]): Refusal[] => {
+      const missing = secretsIn(spec).flatMap(([variable, name]): Refusal[] => {
         const { found, withheld } = find(name);
         sizes.set(variable, found?.record.bytes ?? 0);
         if (found !== undefined) return [];
@@ -50,7 +51,7 @@ export function secretScope(
         return [
           {
             code: "secret_missing",
-            message: `${at}.env.${variable}: ${why}`,
+            message: `${fieldPath([...at.split("."), ...fieldOf(variable)])}: ${why}`,
             hint: `ployzctl secret set ${namespace}/${name} reads it from stdin`,
           },
         ];
@@ -86,11 +87,16 @@ export const sameSecrets = (left: Secrets = {}, right: Secrets = {}): boolean =>
   );
 };
 
-/** Variables whose value is a secret's, with its name. */
-export const secretsIn = (env: Readonly<Record<string, EnvValue>>): readonly (readonly [string, string])[] =>
-  Object.entries(env).flatMap(([variable, value]) =>
-    typeof value === "string" ? [] : [[variable, value.secret] as const],
+type Program = Pick<ServiceSpec, "env" | "files">;
+
+/** Variables and paths of files whose value is a secret's, with its name. A path starts with a slash, a variable never does. */
+export const secretsIn = ({ env, files = {} }: Program): readonly (readonly [string, string])[] =>
+  [...Object.entries(env), ...Object.entries(files)].flatMap(([place, value]) =>
+    typeof value === "object" && "secret" in value ? [[place, value.secret] as const] : [],
   );
+
+const fieldOf = (place: string): readonly string[] =>
+  place.startsWith("/") ? ["files", place] : ["env", place];
 
 /** Variables with a plain value. */
 const plainEnv = (env: Readonly<Record<string, EnvValue>>): Readonly<Record<string, string>> =>
@@ -113,7 +119,7 @@ export function secretUsers(
       const { found } = findSecret(name, chain, secrets);
       if (found?.record.namespace !== namespace) return [];
       return Object.entries({ ...commit.services, ...commit.jobs }).flatMap(([workload, { spec }]) =>
-        secretsIn(spec.env).some(([, used]) => used === name) ? [`${commit.namespace}/${workload}`] : [],
+        secretsIn(spec).some(([, used]) => used === name) ? [`${commit.namespace}/${workload}`] : [],
       );
     })
     .sort();
@@ -155,11 +161,13 @@ export const programIn = ({
   entrypoint,
   command,
   env,
-}: Pick<ServiceSpec, "entrypoint" | "command" | "env">): Pick<
+  files,
+}: Pick<ServiceSpec, "entrypoint" | "command" | "env" | "files">): Pick<
   InstanceStart,
-  "entrypoint" | "command" | "env"
+  "entrypoint" | "command" | "env" | "files"
 > => ({
   ...(entrypoint !== undefined && { entrypoint }),
   ...(command !== undefined && { command }),
   env: plainEnv(env),
+  ...(files !== undefined && { files }),
 });

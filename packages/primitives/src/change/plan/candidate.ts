@@ -13,7 +13,7 @@ export type Candidate = {
   readonly replaces?: Instance;
   /** By name, with the id that each has or will have. */
   readonly volumes: Readonly<Record<string, InstanceVolume>>;
-  /** By variable, with the version that each has now. */
+  /** By variable or path of a file, with the version that each has now. */
   readonly secrets: Secrets;
 } & (
   | { readonly kind: "service"; readonly spec: ServiceSpec }

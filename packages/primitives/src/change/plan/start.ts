@@ -9,7 +9,7 @@ const INLINE_BYTES = 1024 * 1024;
 /** Whether each start may repeat its command and environment; else it reads them in the plan's summary. */
 export const isSmall = (candidates: readonly Candidate[]): boolean =>
   candidates.reduce(
-    (sum, { spec }) => sum + bytesOf(JSON.stringify([spec.entrypoint, spec.command, spec.env])),
+    (sum, { spec }) => sum + bytesOf(JSON.stringify([spec.entrypoint, spec.command, spec.env, spec.files])),
     0,
   ) <= INLINE_BYTES;
 
@@ -36,6 +36,7 @@ export function startArgs(
     ...(spec.resources !== undefined && { resources: spec.resources }),
     ...(spec.workingDir !== undefined && { workingDir: spec.workingDir }),
     ...(spec.stopSignal !== undefined && { stopSignal: spec.stopSignal }),
+    ...(spec.container !== undefined && { container: spec.container }),
     stopGraceMs: spec.stopGraceMs,
     ...(volumes.length > 0 && { volumes }),
   };

@@ -222,12 +222,13 @@ function routeChanges(next: NextState, head: Commit | undefined): ChangeSummary[
 
 /** Differences by dotted path; arrays compare whole. */
 export function diff(from: Json, to: Json, path = ""): readonly FieldChange[] {
+  // Values may be passwords.
+  if (/^(env|files)\./.test(path)) return canonical(from) === canonical(to) ? [] : [{ field: path }];
   if (isTable(from) && isTable(to)) {
     const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])].sort();
     return keys.flatMap((key) => diff(at(from, key), at(to, key), path === "" ? key : `${path}.${key}`));
   }
   if (canonical(from) === canonical(to)) return [];
-  if (path.startsWith("env.")) return [{ field: path }];
   return [{ field: path, ...(from !== null && { from }), ...(to !== null && { to }) }];
 }
 

@@ -175,10 +175,10 @@ type Specs = Pick<Commit, "services" | "jobs">;
 
 /** A plan of many instances holds a large program once, in its summary. */
 function programOf(
-  { env, kind, service }: ChangeKinds["start"]["args"]["instance"],
+  { env, files, kind, service }: ChangeKinds["start"]["args"]["instance"],
   next: Specs,
-): Pick<InstanceStart, "env" | "entrypoint" | "command"> {
-  if (env !== undefined) return { env };
+): Pick<InstanceStart, "env" | "entrypoint" | "command" | "files"> {
+  if (env !== undefined) return { env, ...(files !== undefined && { files }) };
   const found = kind === "job" ? own(next.jobs, service) : own(next.services, service);
   if (found === undefined) throw new Error(`the plan has no ${kind} ${service}`);
   return programIn(found.spec);

@@ -1,0 +1,88 @@
+import { isTable, type Table } from "../manifest/document.ts";
+import { sizeText } from "./durations.ts";
+import { convertCommand } from "./ready.ts";
+import type { ComposePath, Report } from "./report.ts";
+import { scalarText } from "./words.ts";
+
+/** Keys of a service that this reads. */
+export const CONTAINER_KEYS = [
+  ...["entrypoint", "working_dir", "stop_signal", "read_only", "shm_size", "tmpfs", "ulimits", "sysctls"],
+  ...["extra_hosts", "cap_drop"],
+];
+/** Of a folder in memory that names none; Compose lets it take half of the memory. */
+const TMPFS_SIZE = "256M";
+
+/** How the program starts, and what it has of the kernel. */
+export function convertContainer(service: Table, at: ComposePath, report: Report): Table {
+  const entrypoint = convertCommand(service.entrypoint, [...at, "entrypoint"], report);
+  const signal = service.stop_signal === undefined ? undefined : scalarText(service.stop_signal);
+  const tmpfs = convertTmpfs(service.tmpfs, [...at, "tmpfs"], report);
+  const hosts = pairs(service.extra_hosts, /[=:]/);
+  const gateway = Object.entries(hosts).find(([, address]) => address === "host-gateway");
+  if (gateway !== undefined)
+    report.add([...at, "extra_hosts"], `${gateway[0]}: host-gateway is not supported`, "name an address");
+  const shm = service.shm_size === undefined ? undefined : sizeText(service.shm_size);
+  if (service.shm_size !== undefined && shm === undefined)
+    report.add([...at, "shm_size"], `${scalarText(service.shm_size)} is not a size`, "for example 256M");
+  return {
+    ...(entrypoint !== undefined && { entrypoint }),
+    ...(service.working_dir !== undefined && { working_dir: service.working_dir }),
+    ...(signal !== undefined && { stop_signal: signal.startsWith("SIG") ? signal : `SIG${signal}` }),
+    ...(service.read_only !== undefined && { read_only: service.read_only }),
+    ...(shm !== undefined && { shm_size: shm }),
+    ...some("tmpfs", tmpfs),
+    ...(isTable(service.ulimits) && some("ulimits", service.ulimits)),
+    ...some("sysctls", pairs(service.sysctls, /=/)),
+    ...some("extra_hosts", hosts),
+    ...(Array.isArray(service.cap_drop) && {
+      cap_drop: service.cap_drop.map((name) => scalarText(name).replace(/^CAP_/, "")),
+    }),
+  };
+}
+
+const some = (key: string, table: Table): Table => (Object.keys(table).length > 0 ? { [key]: table } : {});
+
+/** A table, or a list of `NAME=VALUE`. */
+function pairs(value: unknown, separator: RegExp): Record<string, string> {
+  if (Array.isArray(value))
+    return Object.fromEntries(
+      value.map((entry) => {
+        const text = scalarText(entry);
+        const cut = text.search(separator);
+        return cut < 0 ? [text, ""] : [text.slice(0, cut), text.slice(cut + 1)];
+      }),
+    );
+  return Object.fromEntries(
+    Object.entries(isTable(value) ? value : {}).map(([name, one]) => [name, scalarText(one)]),
+  );
+}
+
+const BUILD = ["context", "dockerfile", "args", "target"];
+
+/** A folder to build, or a table with it. */
+export function convertBuild(value: unknown, at: ComposePath, report: Report): unknown {
+  if (!isTable(value)) return value;
+  const { args, context = ".", ...rest } = value;
+  for (const key of Object.keys(rest))
+    if (!BUILD.includes(key)) report.add([...at, key], "is not supported", "leave it out");
+  return { ...rest, context, ...some("args", pairs(args, /=/)) };
+}
+
+/** `/path` or `/path:size=64m`. */
+function convertTmpfs(value: unknown, at: ComposePath, report: Report): Record<string, string> {
+  const entries: readonly unknown[] = value === undefined ? [] : Array.isArray(value) ? value : [value];
+  return Object.fromEntries(
+    entries.map((entry, index) => {
+      const [path = "", options = ""] = scalarText(entry).split(":");
+      let size = TMPFS_SIZE;
+      for (const option of options.split(",").filter((text) => text !== "")) {
+        const [name, given = ""] = option.split("=");
+        const found = name === "size" ? sizeText(given) : undefined;
+        if (found !== undefined) size = found;
+        else if (!["rw", "noexec", "nosuid", "nodev"].includes(option))
+          report.add([...at, index], `option ${option} is not supported`, "leave it out");
+      }
+      return [path, size];
+    }),
+  );
+}
