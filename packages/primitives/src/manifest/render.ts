@@ -48,7 +48,8 @@ export function manifestFields(spec: ServiceSpec): Json {
     ...{ drain: formatDuration(spec.drainMs), stop_grace: formatDuration(spec.stopGraceMs), update },
     ...renderService(spec),
     ...(image && { image: { ...image } }),
-    env: spec.env, // always a table: a difference names the variables, without their values
+    // Always tables: a difference names variables and files, without their values.
+    ...{ env: spec.env, files: spec.files ?? {} },
   };
 }
 

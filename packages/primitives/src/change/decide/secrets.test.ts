@@ -67,6 +67,9 @@ test("a file's secret goes the way of a variable's, by its path, and its value i
   const [instance] = (await headOf(world, "prod")).instances;
   expect(Object.keys(instance?.secrets ?? {})).toEqual(["/run/secrets/db"]);
   expect(changed(await deploy(world, manifest))).toBe(false);
+  const more = await deploy(world, `${manifest}files."/etc/y" = "hidden"\n`);
+  expect(JSON.stringify(more)).toContain("files./etc/y");
+  expect(JSON.stringify(more)).not.toContain("hidden");
   await set(world, "prod/db-url", "v2");
   expect(changed(await deploy(world, manifest))).toBe(true);
   expect(await started(world)).toEqual(withDbUrl("prod/db-url@v2"));
