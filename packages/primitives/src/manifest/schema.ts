@@ -3,8 +3,8 @@ import type { EnvValue } from "../model/commit.ts";
 import { LIMITS, STOP_SIGNALS } from "../model/limits.ts";
 import * as patterns from "../model/patterns.ts";
 import { build } from "./build-schema.ts";
-import { route } from "./route-schema.ts";
 import { container } from "./container-schema.ts";
+import { route } from "./route-schema.ts";
 import { closed, duration, schedule, snapshots } from "./schedule-schema.ts";
 import { map, name, port, size } from "./schema-fields.ts";
 
