@@ -294,3 +294,106 @@ describe("a daemon that dies before any change of the pool, and the same command
     );
   });
 });
+
+describe("a standby", () => {
+  /** A volume on `a` whose first snapshot `b` follows. */
+  async function followed() {
+    const { a, b } = pair;
+    const { volume, take } = await volumeOn(a);
+    const follow = { ...volume, operation: "op", source: { machine: a.id, id: volume.id } };
+    const first = await take(a, snapshotOf("1"));
+    await call(b, "volume.follow", { ...follow, ...first });
+    return { volume, take, follow, first };
+  }
+  const snapshotOf = (end: string) => `standby-m2-${end.padStart(26, "0")}`;
+  const copiesOn = async (machine: VolumeMachine, id: string) => {
+    const { volumes: all } = await machine.handlers["machine.observe"]({ namespaces: ["ns"] }, context);
+    return all.filter((one) => one.id.startsWith(id));
+  };
+
+  it("receives all of the volume, then differences, and is never mounted", async () => {
+    const { a, b } = pair;
+    await cutEverywhere(
+      b,
+      "volume.follow",
+      async () => {
+        const { volume, take } = await volumeOn(a);
+        const follow = { ...volume, operation: "op", source: { machine: a.id, id: volume.id } };
+        return { ...follow, ...(await take(a, snapshotOf("1"))) };
+      },
+      async ({ id }) => {
+        expect(await shape(b, id)).toEqual({ states: ["retired"], mounted: false, content: undefined });
+        expect(await copiesOn(b, id)).toMatchObject([{ standby: expect.stringContaining("T") }]);
+      },
+    );
+    const { volume, take, follow } = await followed();
+    const { id } = volume;
+    await writeFile(fileOf(a, id), "later");
+    const next = { ...follow, ...(await take(a, snapshotOf("2"))) };
+    for (let n = 0; n < 2; n++) await call(b, "volume.follow", next);
+    const kept = await call(b, "volume.snapshots", { id });
+    expect(kept?.snapshots.map(({ name }) => name)).toEqual([snapshotOf("1"), snapshotOf("2")]);
+    await clear();
+  });
+
+  it("becomes the volume, and is a standby again when that is undone", async () => {
+    const { a, b } = pair;
+    const takeover = async () => {
+      const { volume, first } = await followed();
+      return { ...volume, ...first, spec: single, operation: "op2" };
+    };
+    await cutEverywhere(b, "volume.takeover", takeover, async ({ id }) => {
+      expect(await shape(b, id)).toEqual({ states: ["active"], mounted: true, content: id });
+      const again = { id, namespace: "ns", name: "data", operation: "op", source: { machine: a.id, id } };
+      const { guids } = await call(a, "volume.snapshot", { namespace: "ns", ids: [id], snapshot: "more" });
+      const more = call(b, "volume.follow", { ...again, snapshot: "more", guid: guids[id] ?? "" });
+      await expect(more).rejects.toMatchObject({ code: "volume_in_use" });
+    });
+    const args = await takeover();
+    const { id, operation, snapshot, guid } = args;
+    await call(b, "volume.takeover", args);
+    await writeFile(fileOf(b, id), "of a candidate that was undone");
+    for (let n = 0; n < 2; n++) await call(b, "volume.giveback", { id, operation, snapshot, guid });
+    expect(await copiesOn(b, id)).toMatchObject([{ state: "retired", standby: expect.any(String) }]);
+    const { guids } = await call(a, "volume.snapshot", { namespace: "ns", ids: [id], snapshot: "more-2" });
+    const follow = { id, namespace: "ns", name: "data", operation: "op", source: { machine: a.id, id } };
+    const next = { ...follow, snapshot: "more-2", guid: guids[id] ?? "" };
+    expect(await call(b, "volume.follow", next)).toMatchObject({ base: snapshotOf("1") });
+    await clear();
+  });
+
+  it("spares a move of the volume all but the last difference", async () => {
+    const { a, b } = pair;
+    const { volume, take, first } = await followed();
+    await call(a, "volume.seal", { id: volume.id, operation: "move" });
+    const pull = { ...volume, operation: "move", source: { machine: a.id, id: volume.id } };
+    const last = await take(a, "last");
+    expect(await call(b, "volume.pull", { ...pull, ...last })).toMatchObject({ base: first.snapshot });
+    await call(b, "volume.discard", { id: volume.id, operation: "move" });
+    expect(await copiesOn(b, volume.id)).toMatchObject([{ state: "retired", standby: expect.any(String) }]);
+    await call(b, "volume.pull", { ...pull, ...last });
+    await call(b, "volume.admit", { ...volume, spec: single, operation: "move", ...last });
+    expect(await shape(b, volume.id)).toEqual({ states: ["active"], mounted: true, content: volume.id });
+    await clear();
+  });
+
+  it("that has diverged is set aside, and all of the volume is received again", async () => {
+    const { a, b } = pair;
+    const { volume, take, follow } = await followed();
+    const { zfs, layout } = await b.storage.ready();
+    const dataset = `${layout.retired}/${volume.id}`;
+    const stranger = await zfs.ensureSnapshot(`${dataset}@by-hand`);
+    await call(a, "volume.unsnapshot", { ids: [volume.id], snapshots: [snapshotOf("1")] });
+    const next = await take(a, snapshotOf("2"));
+    expect(await call(b, "volume.follow", { ...follow, ...next })).toMatchObject({ base: null });
+    const [standby, aside] = await copiesOn(b, volume.id);
+    expect([standby?.standby, aside?.standby]).toEqual([expect.any(String), undefined]);
+    const kept = await call(b, "volume.snapshots", { id: aside?.id ?? "" });
+    expect(kept?.snapshots.map(({ guid }) => guid)).toContain(stranger.dataset.guid);
+    await call(b, "volume.standdown", { namespace: "ns", name: "data" });
+    await call(a, "volume.standdown", { namespace: "ns", name: "data", forget: ["m2"] });
+    expect((await copiesOn(b, volume.id)).map((copy) => copy.standby)).toEqual([undefined, undefined]);
+    expect((await call(a, "volume.snapshots", { id: volume.id }))?.snapshots).toEqual([]);
+    await clear();
+  });
+});

@@ -111,6 +111,7 @@ export const ERRORS = defineErrors({
     precondition: {
       no_storage: "The machine has no ZFS for volumes.",
       no_such_schedule: "The namespace has no schedule of the name.",
+      no_such_standby: "The volume has no standby on the machine.",
       no_such_volume: "The namespace has no volume of the name.",
       volume_exists: "A volume of the name exists and differs from the requested one.",
       volume_missing:

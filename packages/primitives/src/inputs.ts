@@ -30,6 +30,9 @@ import type { VolumePruneInput } from "./volume-prune/input.ts";
 import type { VolumeRestoreInput } from "./volume-restore/input.ts";
 import type { VolumeRmInput } from "./volume-rm/input.ts";
 import type { VolumeSnapshotInput } from "./volume-snapshot/input.ts";
+import type { VolumeStandbyAddInput } from "./volume-standby-add/input.ts";
+import type { VolumeStandbyRmInput } from "./volume-standby-rm/input.ts";
+import type { VolumeStandbySyncInput } from "./volume-standby-sync/input.ts";
 
 /** The input of each primitive, by its name: as a client sends it. */
 export interface PrimitiveInputs {
@@ -68,6 +71,9 @@ export interface PrimitiveInputs {
   "volume-restore": VolumeRestoreInput;
   "volume-rm": VolumeRmInput;
   "volume-snapshot": VolumeSnapshotInput;
+  "volume-standby-add": VolumeStandbyAddInput;
+  "volume-standby-rm": VolumeStandbyRmInput;
+  "volume-standby-sync": VolumeStandbySyncInput;
 }
 
 /** Names of the primitives. */

@@ -37,6 +37,7 @@ export { RIGHTS, type Right } from "./model/rights.ts";
 export type { MissedTick, Schedule, ScheduleRecord, ScheduleRun } from "./model/schedule.ts";
 export { scheduleKey } from "./model/schedule.ts";
 export { isOfNamespace, type SecretRecord, secretKey } from "./model/secret.ts";
+export { standbyKey, standbyOf } from "./model/standby.ts";
 export type { CertificateOrder } from "./participant/certificate-commands.ts";
 export type * from "./participant/commands.ts";
 export type { ImageCommands, ImageDetails, StoredContent } from "./participant/image-commands.ts";

@@ -55,6 +55,9 @@ it("the first door runs operations, and shows no internals", () => {
       "volumeRestore",
       "volumeRm",
       "volumeSnapshot",
+      "volumeStandbyAdd",
+      "volumeStandbyRm",
+      "volumeStandbySync",
     ]
   `);
 });
@@ -109,6 +112,8 @@ it("the other doors hold what their names promise", () => {
       "secretKey",
       "shown",
       "sizeBytes",
+      "standbyKey",
+      "standbyOf",
       "ulid",
     ]
   `);

@@ -27,6 +27,7 @@ import type { ApiRoutes } from "./router.ts";
 import { rttTable } from "./rtt.ts";
 import { scheduleRoutes } from "./schedules.ts";
 import { secretRoutes } from "./secrets.ts";
+import { standbyRoutes } from "./standbys.ts";
 import { announcedBy, clusterStatus, instanceList, machineList, meshStatus, nameList } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
@@ -81,6 +82,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       },
       ...inviteRoutes(daemon),
       ...scheduleRoutes(daemon),
+      ...standbyRoutes(daemon),
       ...secretRoutes(daemon),
       ...certificateRoutes(daemon),
       ...registryRoutes(daemon),

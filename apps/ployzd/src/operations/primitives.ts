@@ -40,6 +40,9 @@ import {
   volumeRestore,
   volumeRm,
   volumeSnapshot,
+  volumeStandbyAdd,
+  volumeStandbyRm,
+  volumeStandbySync,
 } from "@ployz/primitives";
 
 /** Every primitive that this daemon runs, each with its ports. */
@@ -70,6 +73,9 @@ export function primitivesOf({
     register(volumeRm, ports),
     register(volumeSnapshot, ports),
     register(volumeKeep, ports),
+    register(volumeStandbyAdd, ports),
+    register(volumeStandbyRm, ports),
+    register(volumeStandbySync, ports),
     register(volumePrune, ports),
     register(evacuate, ports),
     register(imageDistribute, ports),

@@ -28,6 +28,12 @@ export const volumeFields = {
 /** A copy under another name is on no schedule of its source's. */
 export const unscheduled = (spec: VolumeSpec): VolumeSpec => volumeSpecOf(spec);
 
+/** The standbys of a volume that is there already: they are the operator's, whatever an older spec or a manifest without any says. */
+export function withStandbyOf(spec: VolumeSpec, present: VolumeSpec | undefined): VolumeSpec {
+  const { standby: _, ...rest } = spec;
+  return { ...rest, ...(present?.standby && { standby: present.standby }) };
+}
+
 export const volumeSpecOf = ({
   scope = "single",
   quotaBytes,

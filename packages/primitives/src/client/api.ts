@@ -19,6 +19,7 @@ import type { RegistryChanged, RegistryList, RegistryLogin } from "./registries.
 import type { RunList, RunStopped } from "./runs.ts";
 import type { ScheduleDocument, ScheduleList } from "./schedules.ts";
 import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
+import type { StandbyList } from "./standbys.ts";
 import type {
   StoreEvent,
   StoreMove,
@@ -57,6 +58,7 @@ export type * from "./registries.ts";
 export type * from "./runs.ts";
 export type * from "./schedules.ts";
 export type * from "./secrets.ts";
+export type * from "./standbys.ts";
 export type * from "./views.ts";
 export type * from "./volume-file.ts";
 
@@ -167,6 +169,7 @@ export interface Api {
     body: Body<"POST /v1/schedules/:ns/:name">;
     out: ScheduleDocument;
   };
+  "GET /v1/standbys": { query: { namespace?: string }; body: undefined; out: StandbyList };
   "GET /v1/secrets": { query: { namespace?: string }; body: undefined; out: SecretList };
   /** The value is in the body only; nothing tells it again. The same value again changes nothing. */
   "PUT /v1/secrets/:ns/:name": { query: Record<never, string>; body: SecretSet; out: SecretChanged };

@@ -1,5 +1,6 @@
 import { branchOf, liveHead, stayStopped } from "../change/decide/as-it-is.ts";
 import { DEFAULT_HOLD_MS, type WantedVolume, type Wish } from "../change/decide/desired.ts";
+import { withStandbyOf } from "../change/input.ts";
 import { observeCluster, specsOf } from "../change/observe/cluster.ts";
 import type { ChangeFacts, Found } from "../change/observe/facts.ts";
 import { findBundles, findImages } from "../change/observe/images.ts";
@@ -77,9 +78,14 @@ function wish({ manifest, bundles, removals }: DeployInput, facts: DeployFacts):
   const { namespace } = normal;
   const { services, jobs, refusals } = resolveSpecs(normal, bundles, facts.images);
   const kept = stayStopped(services, liveHead(facts.head));
+  // Where the manifest names none, those that `volume standby add` has made stay.
+  const standbys = new Map(liveHead(facts.head)?.commit.volumes.map(({ name, spec }) => [name, spec]));
   const volumes = Object.entries(normal.volumes).map(([name, spec]): [string, WantedVolume] => [
     name,
-    { spec, source: { kind: "keep" } },
+    {
+      spec: spec.standby ? spec : withStandbyOf(spec, standbys.get(name)),
+      source: { kind: "keep" },
+    },
   ]);
   return {
     desired: {

@@ -127,6 +127,7 @@ function checkVolumes(
     refusals.push(
       ...checkVolumeBounds(["volumes", name], volume),
       ...checkSchedule(["volumes", name, "snapshots"], volume.snapshots),
+      ...checkDuration(["volumes", name, "standby", "every"], volume.standby?.every, 1000),
     );
   const users = new Map<string, string>();
   for (const [name, service] of services) {

@@ -11,4 +11,5 @@ export const DEFAULTS = {
   deadlineMs: 60_000,
   missed: "report",
   redirectStatus: 308,
+  standbyMs: 60_000,
 } as const;

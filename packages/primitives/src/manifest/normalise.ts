@@ -75,6 +75,7 @@ function normalVolume({
   quota,
   recordsize,
   snapshots,
+  standby,
 }: NonNullable<Manifest["volumes"]>[string]): VolumeSpec {
   return {
     scope: scope ?? "single",
@@ -82,6 +83,12 @@ function normalVolume({
     ...(recordsize !== undefined && { recordsizeBytes: sizeBytes(recordsize) ?? 0 }),
     ...(snapshots !== undefined && {
       snapshots: { schedule: normalSchedule(snapshots), keep: { ...snapshots.keep } },
+    }),
+    ...(standby !== undefined && {
+      standby: {
+        machines: [...standby.machines].sort(compare),
+        everyMs: ms(standby.every, DEFAULTS.standbyMs),
+      },
     }),
   };
 }

@@ -106,13 +106,19 @@ function renderWorkload(spec: ServiceSpec | JobSpec) {
   };
 }
 
-function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots }: VolumeSpec) {
+function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots, standby }: VolumeSpec) {
   return {
     ...(scope !== "single" && { scope }),
     ...(quotaBytes !== undefined && { quota: formatSize(quotaBytes) }),
     ...(recordsizeBytes !== undefined && { recordsize: formatSize(recordsizeBytes) }),
     ...(snapshots && {
       snapshots: { ...renderSchedule(snapshots.schedule), keep: { ...snapshots.keep } },
+    }),
+    ...(standby && {
+      standby: {
+        machines: [...standby.machines],
+        ...(standby.everyMs !== DEFAULTS.standbyMs && { every: formatDuration(standby.everyMs) }),
+      },
     }),
   };
 }

@@ -63,6 +63,19 @@ const keep = Type.Object(
   { ...closed, minProperties: 1, description: "How many stay." },
 );
 
+/** Copies of a volume on other machines that follow it. */
+export const standby = Type.Object(
+  {
+    machines: Type.Array(Type.String({ pattern: patterns.NAME, maxLength: 63, description: "A machine." }), {
+      maxItems: 10,
+      uniqueItems: true,
+      description: "Machines that keep a copy. The volume's own machine among them keeps none.",
+    }),
+    every: Type.Optional(duration("How often the changes are sent. Default 1m.")),
+  },
+  { ...closed, description: "Second copies of the volume on other machines, minutes old at most." },
+);
+
 /** Scheduled snapshots of a volume. */
 export const snapshots = Type.Object(
   { ...times, keep },

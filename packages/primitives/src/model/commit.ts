@@ -162,6 +162,8 @@ export const VolumeSpec = object({
   recordsizeBytes: Type.Optional(count()),
   /** Snapshots by a schedule, and how many of them stay. A copy under another name does not inherit it. */
   snapshots: Type.Optional(object({ schedule: Schedule, keep: KeepRule })),
+  /** Machines that follow the volume with a copy of their own, and how often. A copy under another name does not inherit it. */
+  standby: Type.Optional(object({ machines: list(text()), everyMs: count() })),
 });
 /** Static type of the schema of this name. */
 export type VolumeSpec = Static<typeof VolumeSpec>;

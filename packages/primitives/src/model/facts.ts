@@ -6,6 +6,7 @@ import { ClusterRecord, MachineRecord, RemovedMachine, SubnetRecord } from "./ma
 import { ScheduleRecord } from "./schedule.ts";
 import { count, json, list, object, text } from "./schema.ts";
 import { SecretRecord } from "./secret.ts";
+import { StandbyRecord } from "./standby.ts";
 
 /** A plan that an operator may apply later, as the fact `prepared.<id>`. Its id is that of the operation that applies it. */
 export const PreparedPlan = object({
@@ -48,6 +49,8 @@ export const FACTS = {
   "job-run": object({ ...done, machine: text(), tick: Type.Optional(text()) }),
   /** The last scheduled snapshot of a volume, under `volume-keep.<namespace>.<volume>`. */
   "volume-keep": SnapshotRecord,
+  /** What a standby of a volume holds. */
+  standby: StandbyRecord,
   /** A job that runs by itself, under `running.<namespace>.<job>`. */
   running: Candidates,
   /** The last `volume prune` of a namespace. */

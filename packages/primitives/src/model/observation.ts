@@ -13,6 +13,8 @@ export const ObservedSnapshot = object({
   /** RFC 3339. */
   createdAt: text(),
   usedBytes: count(),
+  /** What the volume held. Absent in older versions. */
+  referencedBytes: Type.Optional(count()),
 });
 /** Static type of the schema of this name. */
 export type ObservedSnapshot = Static<typeof ObservedSnapshot>;
@@ -36,6 +38,8 @@ export const ObservedVolume = object({
   operation: text(),
   /** RFC 3339. */
   retiredAt: Type.Optional(text()),
+  /** A retired copy that follows the volume as its standby. RFC 3339: it holds everything written before. */
+  standby: Type.Optional(text()),
 });
 export type ObservedVolume = Static<typeof ObservedVolume>;
 

@@ -3,13 +3,19 @@ import type { MachineObservation, ObservedSnapshot, VolumeIdentity } from "../mo
 import type { CertificateCommands } from "./certificate-commands.ts";
 import type { ImageCommands } from "./image-commands.ts";
 import type { NetworkCommands } from "./network-commands.ts";
+import type { StandbyCommands } from "./standby-commands.ts";
 import type { UpdateCommands } from "./update-commands.ts";
 
 /**
  * What one machine does when another's operation asks: the whole protocol between machines. Each changing command is
  * idempotent and carries a fence. `apps/ployzd` implements it over the driver packages, `testing` in memory.
  */
-export interface Commands extends CertificateCommands, UpdateCommands, ImageCommands, NetworkCommands {
+export interface Commands
+  extends CertificateCommands,
+    UpdateCommands,
+    ImageCommands,
+    NetworkCommands,
+    StandbyCommands {
   // reads
   "machine.observe": { args: { namespaces?: readonly string[]; usage?: boolean }; out: MachineObservation };
   /** Asks the daemon that runs an operation to undo it (before the commit) or to let it finish. */

@@ -9,7 +9,7 @@ import {
   wishOf,
 } from "../change/decide/as-it-is.ts";
 import type { WantedVolume } from "../change/decide/desired.ts";
-import { inputParser } from "../change/input.ts";
+import { inputParser, withStandbyOf } from "../change/input.ts";
 import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
@@ -70,7 +70,8 @@ function promotedVolumes(
   return Object.fromEntries(
     from.volumes.map(({ name, spec, id, machine }): [string, WantedVolume] => {
       const present = to?.volumes.find((volume) => volume.name === name);
-      if (modes[name] !== "replace") return [name, { spec: present?.spec ?? spec, source: { kind: "keep" } }];
+      if (modes[name] !== "replace")
+        return [name, { spec: present?.spec ?? withStandbyOf(spec, undefined), source: { kind: "keep" } }];
       // The same command again: it has just been done.
       const done =
         to?.primitive === "promote" &&
@@ -82,7 +83,7 @@ function promotedVolumes(
       return [
         name,
         {
-          spec: present?.spec ?? spec,
+          spec: present?.spec ?? withStandbyOf(spec, undefined),
           source: { kind: "copy", from: source, machine: present?.machine ?? machine },
         },
       ];

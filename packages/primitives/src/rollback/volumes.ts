@@ -1,4 +1,5 @@
 import type { WantedVolume } from "../change/decide/desired.ts";
+import { withStandbyOf } from "../change/input.ts";
 import { snapshotsOf } from "../change/observe/snapshots.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { VolumeSnapshot } from "../model/commit.ts";
@@ -36,8 +37,9 @@ export function restoredVolumes(
       hint: "name an earlier commit with --to, or use ployzctl volume restore",
     });
   }
-  const wanted = commit.volumes.map(({ name, spec }): [string, WantedVolume] => {
+  const wanted = commit.volumes.map(({ name, spec: then }): [string, WantedVolume] => {
     const now = present.find((volume) => volume.name === name);
+    const spec = withStandbyOf(then, now?.spec);
     const keep: WantedVolume = { spec, source: { kind: "keep" } };
     if (!chosen.includes(name)) {
       if (now === undefined)

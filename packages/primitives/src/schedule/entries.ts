@@ -1,12 +1,13 @@
 import { hashJson } from "../engine/canonical.ts";
 import type { Asked } from "../inputs.ts";
+import { DEFAULTS } from "../manifest/defaults.ts";
 import type { Commit } from "../model/commit.ts";
 import type { Schedule } from "../model/schedule.ts";
 
 /** Something that runs by a schedule: which operation, and when. */
 export type ScheduleEntry = {
   readonly namespace: string;
-  /** Unique in the namespace: the job's, or the volume's with `.snapshots`. */
+  /** Unique in the namespace: the job's, or the volume's with `.snapshots` or `.standby-<machine>`. */
   readonly name: string;
   readonly schedule: Schedule;
   /** Changes with the schedule. */
@@ -28,6 +29,16 @@ export function scheduleEntries({ namespace, jobs, volumes, removed }: Commit): 
           })),
         ],
   );
+  const standbys = volumes.flatMap(({ name: volume, machine: home, spec: { standby } }) =>
+    (standby?.machines ?? [])
+      .filter((machine) => machine !== home)
+      .map((machine) =>
+        entry(namespace, `${volume}.standby-${machine}`, everyOf(standby?.everyMs ?? 0), (tick) => ({
+          primitive: "volume-standby-sync",
+          input: { namespace, volume, machine, ...(tick !== undefined && { tick }) },
+        })),
+      ),
+  );
   const runs = Object.entries(jobs).flatMap(
     ([
       job,
@@ -44,8 +55,14 @@ export function scheduleEntries({ namespace, jobs, volumes, removed }: Commit): 
             })),
           ],
   );
-  return [...runs, ...snapshots];
+  return [...runs, ...snapshots, ...standbys];
 }
+
+/** A late copy is better than none, and one at a time. */
+const everyOf = (everyMs: number): Schedule => ({
+  ...{ everyMs, timezone: DEFAULTS.timezone, overlap: "skip", missed: "run-once" },
+  deadlineMs: DEFAULTS.deadlineMs,
+});
 
 const entry = (
   namespace: string,

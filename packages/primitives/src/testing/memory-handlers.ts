@@ -9,6 +9,7 @@ import {
   observed,
   refuseWhenDraining,
 } from "./memory-participant.ts";
+import { standbyHandlersOf } from "./memory-standbys.ts";
 import { updateHandlersOf } from "./memory-update.ts";
 import { observedVolume, useVolumes, volumeHandlersOf } from "./memory-volumes.ts";
 
@@ -181,6 +182,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "instance.retire": ({ id }) => remove(id),
     "instance.remove": ({ id }) => remove(id),
     ...volumeHandlersOf(machine, setting),
+    ...standbyHandlersOf(machine, setting),
     ...updateHandlersOf(machine, setting),
     "publish.await": () => ({ gateway: "applied", dns: "applied" }),
     "machine.leave": ({ operation }) => {

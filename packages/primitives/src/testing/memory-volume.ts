@@ -19,6 +19,8 @@ export interface MemoryVolume extends VolumeIdentity {
   retiredAt: string | undefined;
   /** It was a retired copy before this operation received into it. */
   wasRetired: boolean;
+  /** It follows the volume: the time up to which it holds it. */
+  standby: string | undefined;
   /** Every instance that has run on it, in order: its data. */
   content: readonly string[];
   readonly snapshots: Map<string, MemorySnapshot>;

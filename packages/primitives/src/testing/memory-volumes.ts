@@ -1,6 +1,7 @@
 import { sameJson } from "../engine/canonical.ts";
 import type { ObservedVolume, VolumeIdentity } from "../model/observation.ts";
 import type { Commands } from "../participant/commands.ts";
+import type { StandbyCommands } from "../participant/standby-commands.ts";
 import {
   fail,
   type Handlers,
@@ -10,7 +11,9 @@ import {
 } from "./memory-participant.ts";
 import type { MemoryVolume } from "./memory-volume.ts";
 
-type VolumeCommands = Extract<keyof Commands, `volume.${string}`> | "gateway.hold";
+type VolumeCommands =
+  | Exclude<Extract<keyof Commands, `volume.${string}`>, keyof StandbyCommands>
+  | "gateway.hold";
 
 /** The volumes of one simulated machine. A copy that has run on is never overwritten, a snapshot with a clone never removed. */
 export function volumeHandlersOf(
@@ -30,7 +33,9 @@ export function volumeHandlersOf(
   };
   const retired = (namespace: string) =>
     [...volumes.values()].flatMap((one) =>
-      machine.prunes && one.namespace === namespace && one.state === "retired" ? [one.id] : [],
+      machine.prunes && one.namespace === namespace && one.state === "retired" && one.standby === undefined
+        ? [one.id]
+        : [],
     );
   const make = (
     identity: VolumeIdentity,
@@ -44,6 +49,7 @@ export function volumeHandlersOf(
       sealedBy: undefined,
       retiredAt: undefined,
       wasRetired: false,
+      standby: undefined,
       content: [],
       snapshots: new Map(),
       origin: undefined,
@@ -181,6 +187,7 @@ export function volumeHandlersOf(
       if (volume.snapshots.get(snapshot)?.guid !== guid)
         return fail("transfer_unverified", `the newest snapshot of ${id} is not ${snapshot}`);
       volume.state = "active";
+      volume.standby = undefined;
       volume.spec = spec;
       changed(`admit ${id}`);
       return { guid: volume.guid };
@@ -247,12 +254,13 @@ export function useVolumes(
 }
 
 export function observedVolume(volume: MemoryVolume): ObservedVolume {
-  const { id, namespace, name, state, guid, operation, spec, retiredAt } = volume;
+  const { id, namespace, name, state, guid, operation, spec, retiredAt, standby } = volume;
   return {
     ...{ id, namespace, name, state, guid, operation },
     usedBytes: 0,
     referencedBytes: 0,
     ...(spec.quotaBytes !== undefined && { quotaBytes: spec.quotaBytes }),
     ...(retiredAt !== undefined && { retiredAt }),
+    ...(standby !== undefined && state === "retired" && { standby }),
   };
 }

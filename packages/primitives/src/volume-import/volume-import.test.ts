@@ -21,6 +21,7 @@ async function worldWithFile(): Promise<World> {
       sealedBy: undefined,
       retiredAt: undefined,
       wasRetired: false,
+      standby: undefined,
       content: [],
     },
     snapshots: new Map([[FILE.exported.snapshot, snapshot]]),

@@ -11,7 +11,7 @@ async function needSchedule(
   text: string | undefined,
 ): Promise<{ readonly namespace: string; readonly name: string }> {
   const [namespace = "", name = "", ...more] = (text ?? "").split("/");
-  if (more.length > 0 || !/^[a-z][a-z0-9-]*(\.[a-z]+)?$/.test(name))
+  if (more.length > 0 || !/^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?$/.test(name))
     throw usage(
       `SCHEDULE: ${JSON.stringify((text ?? "").slice(0, 60))} is not NAMESPACE/SCHEDULE`,
       "list them: ployzctl schedule ls",

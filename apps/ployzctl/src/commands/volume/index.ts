@@ -2,6 +2,7 @@ import type { Command } from "../../command.ts";
 import { CHANGE, PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { needInNamespace } from "../../values.ts";
+import { standbyCommands } from "./standby.ts";
 
 const volume = { name: "volume", summary: "NAMESPACE/VOLUME", required: true, source: "volume" } as const;
 
@@ -180,6 +181,7 @@ export const volumeCommands: readonly Command[] = [
     examples: ["ployzctl volume import staging/pgdata pgdata.ployz-volume --machine m2"],
     run: async (context, input) => (await import("./file.ts")).importVolume(context, input),
   },
+  ...standbyCommands,
   {
     path: ["volume", "rm"],
     summary: "Remove a volume that no service uses",

@@ -24,6 +24,7 @@ import { registriesPage, registryPage } from "./registries.ts";
 import { runsPage } from "./runs.ts";
 import { schedulePage, schedulesPage } from "./schedules.ts";
 import { secretPage, secretsPage } from "./secrets.ts";
+import { standbysPage } from "./standbys.ts";
 import { statusPage } from "./status.ts";
 import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
 import { exportedPage, snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
@@ -126,6 +127,8 @@ export function pageOf(
       return certificatesPage(document, now);
     case "certificate-account":
       return certificateAccountPage(document);
+    case "standbys":
+      return standbysPage(document, now);
     case "schedules":
       return schedulesPage(document, now);
     case "schedule":

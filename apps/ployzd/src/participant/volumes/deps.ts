@@ -83,5 +83,6 @@ export function observedSnapshot(snapshot: Dataset): ObservedSnapshot {
     guid: snapshot.guid,
     createdAt: new Date(snapshot.createdAt).toISOString(),
     usedBytes: snapshot.usedBytes,
+    referencedBytes: snapshot.referencedBytes,
   };
 }

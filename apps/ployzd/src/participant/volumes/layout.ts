@@ -8,7 +8,7 @@ import { PloyzError } from "../../error-codes.ts";
  *
  *     ROOT/volumes/<namespace>/<id>   the volume: active, sealed when `ployz:sealed-by` is set, retired when `ployz:retired-here` is
  *     ROOT/incoming/<id>              names the owner of the copy being received; the copy itself is ROOT/incoming/<id>/data
- *     ROOT/retired/<id>               kept until its retention expires; `<id>.aside-<digits>`: it had diverged
+ *     ROOT/retired/<id>               kept until its retention expires, or a standby when `ployz:standby` is set; `<id>.aside-<digits>`: it had diverged
  *
  * A namespace's volumes have one parent, so that one snapshot of all is atomic. An incoming copy is below a dataset that names its owner,
  * because a received dataset has no Ployz properties until it is complete.
@@ -36,6 +36,8 @@ export const MARK = {
   retiredHere: "ployz:retired-here",
   /** It was retired at this time before `ployz:operation` reused it: the undo retires it again. */
   wasRetired: "ployz:was-retired",
+  /** A retired copy that follows the volume: the time up to which it holds it. */
+  standby: "ployz:standby",
 } as const;
 
 /** Properties read of a dataset: Ployz's marks, and the native ones. */
@@ -53,6 +55,7 @@ export interface Copy extends VolumeIdentity {
   readonly sealedBy: string | undefined;
   readonly retiredAt: string | undefined;
   readonly wasRetired: string | undefined;
+  readonly standby: string | undefined;
 }
 
 export function layoutOf(root: string, mounts: string): Layout {
@@ -67,7 +70,7 @@ export function layoutOf(root: string, mounts: string): Layout {
 }
 
 const ID = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){0,159}$/;
-const SNAPSHOT = /^[a-z0-9][a-z0-9_.-]{0,79}$/;
+const SNAPSHOT = /^[a-z0-9][a-z0-9_.-]{0,99}$/;
 
 function check(what: string, is: (text: string) => boolean, text: string): string {
   if (typeof text === "string" && is(text)) return text;
@@ -148,7 +151,11 @@ function copy(
   const state = place === "volumes" ? (sealedBy === undefined ? "active" : "sealed") : place;
   const operation = user[MARK.operation] ?? "";
   const [retiredAt, wasRetired] = [user[MARK.retiredAt], user[MARK.wasRetired]];
+  const standby = place === "volumes" ? undefined : user[MARK.standby];
   return [
-    { ...{ id, namespace, name, place, state, dataset, holder, operation }, sealedBy, retiredAt, wasRetired },
+    {
+      ...{ id, namespace, name, place, state, dataset, holder, operation },
+      ...{ sealedBy, retiredAt, wasRetired, standby },
+    },
   ];
 }

@@ -30,6 +30,7 @@ export async function setAside(pool: Pool, copy: Copy, dataset: Dataset, now: nu
     user: { ...marks, [MARK.retiredAt]: copy.retiredAt ?? copy.wasRetired ?? new Date(now).toISOString() },
   });
   await zfs.rename(dataset.name, asideDataset(layout, copy.id, dataset.guid));
+  await unmark(pool, { ...dataset, name: asideDataset(layout, copy.id, dataset.guid) }, MARK.standby);
   if (copy.holder !== undefined) await unmark(pool, copy.holder, MARK.wasRetired); // the next copy was not retired
 }
 
@@ -43,15 +44,19 @@ export async function ensureHolder(
   operation: string,
   retired: Copy | undefined,
   present: Dataset | undefined,
+  marks: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const name = holderDataset(layout, identity.id);
-  const user = identityMarks(identity, operation, retired?.retiredAt);
+  const user = { ...identityMarks(identity, operation, retired?.retiredAt), ...marks };
   if (present === undefined)
     await zfs.ensureDataset(name, {
       ...OURS,
       properties: { mountpoint: "none", canmount: "off", readonly: true, user },
     });
-  else await zfs.setProperties(present, { user });
+  else {
+    await zfs.setProperties(present, { user });
+    if (marks[MARK.standby] === undefined) await unmark({ zfs, layout }, present, MARK.standby);
+  }
 }
 
 /** Reuses a retired copy as the incoming one, which then needs only later changes. */

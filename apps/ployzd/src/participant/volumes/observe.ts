@@ -45,6 +45,7 @@ function observed({
   state,
   operation,
   retiredAt,
+  standby,
   dataset,
   holder,
 }: Copy): ObservedVolume {
@@ -55,5 +56,6 @@ function observed({
     referencedBytes: dataset?.referencedBytes ?? 0,
     ...(dataset?.refquotaBytes !== undefined && { quotaBytes: dataset.refquotaBytes }),
     ...(state === "retired" && retiredAt !== undefined && { retiredAt }),
+    ...(state === "retired" && standby !== undefined && { standby }),
   };
 }

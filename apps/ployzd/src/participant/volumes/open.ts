@@ -7,13 +7,20 @@ import { contentOf } from "./layout.ts";
 import { pruneEffect } from "./prune.ts";
 import { pullEffect } from "./pull.ts";
 import { settlingEffects } from "./settle.ts";
+import { standbyEffects } from "./standby.ts";
 import { ownerOf, withVolumes } from "./use.ts";
 
 type VolumeCommands = Extract<keyof Commands, `volume.${string}`>;
 
 /** The handlers of operations' volume commands, over ZFS. */
 export function volumeHandlers(deps: PullDeps): Pick<Handlers, VolumeCommands> {
-  return { ...localEffects(deps), ...pullEffect(deps), ...settlingEffects(deps), ...pruneEffect(deps) };
+  return {
+    ...localEffects(deps),
+    ...pullEffect(deps),
+    ...standbyEffects(deps),
+    ...settlingEffects(deps),
+    ...pruneEffect(deps),
+  };
 }
 
 /** The volume functions that instances need. `mounts`: the parent folder of the mountpoints. */

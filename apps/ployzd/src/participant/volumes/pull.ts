@@ -6,23 +6,14 @@ import { copiesOf, findCopy, meant, type Pool, sealed } from "./copies.ts";
 import { observedSnapshot, type PullDeps, snapshotsOf } from "./deps.ts";
 import { snapshotMissing } from "./effects.ts";
 import { type Copy, checkId, checkSnapshot, incomingDataset } from "./layout.ts";
-import { limited, sparingly } from "./limit.ts";
 import { ensureHolder, markIncoming, setAside, takeRetired } from "./moves.ts";
+import { type Offered, partOf, type Run, transfersOf, type Wanted } from "./transfers.ts";
 
 type Pull = Commands["volume.pull"];
-type Offered = NonNullable<Commands["transfer.offer"]["out"]>;
 
 const ASK_MS = 15_000;
 /** How often a difference is sent beside another program that takes snapshots of the copy. */
 const TRIES = 10;
-
-/** A running pull. */
-interface Run {
-  readonly signal: AbortSignal;
-  readonly at: { done: number; total?: number };
-  /** Reports progress; also a heartbeat, since on a slow machine the work around a stream takes time too. */
-  tell(): void;
-}
 
 /**
  * The receiving half of a transfer. Its start state decides the method, independent of earlier attempts. An interrupted transfer resumes
@@ -30,6 +21,7 @@ interface Run {
  */
 export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
   const { storage, inTurn, machines, self } = deps;
+  const transfers = transfersOf(deps);
 
   return {
     "volume.pull": async (args, context) => {
@@ -81,13 +73,14 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
       });
     }
     const base = commonBase(ours, theirs, args.snapshot);
-    const begun = copy?.place === "incoming" && (await partOf(pool, args.id)) !== undefined;
+    const begun =
+      copy?.place === "incoming" && (await partOf(pool, incomingDataset(pool.layout, args.id))) !== undefined;
     run.tell();
     if (copy?.dataset !== undefined && base === undefined && !begun)
       await setAside(pool, copy, copy.dataset, deps.now());
     const retired = copy?.place === "retired" && base !== undefined ? copy : undefined;
     run.tell();
-    const offering = whole ? undefined : offerOf(pool, args, base, run);
+    const offering = whole ? undefined : transfers.offer(into(pool, args), base, run);
     offering?.catch(() => {}); // reported where it is awaited
     await ensureHolder(pool, args, args.operation, retired, holder);
     run.tell();
@@ -105,7 +98,11 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
       if (base === undefined || now?.dataset === undefined || !isModified(error)) throw error;
       await setAside(pool, now, now.dataset, deps.now());
       run.tell();
-      const bytes = await transfer(pool, args, await offerOf(pool, args, undefined, run), run);
+      const bytes = await transfers.receive(
+        into(pool, args),
+        await transfers.offer(into(pool, args), undefined, run),
+        run,
+      );
       await markIncoming(pool, args, args.operation, undefined, undefined);
       return { bytes, base: null };
     }
@@ -119,14 +116,13 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
     run: Run,
   ): Promise<number> {
     const newest = async () => (await snapshotsOf(pool, incomingDataset(pool.layout, args.id))).at(-1)?.guid;
-    if (base === undefined) return transfer(pool, args, await offering, run);
+    if (base === undefined) return transfers.receive(into(pool, args), await offering, run);
     for (let tries = 1; ; tries++) {
       const before = await newest();
       try {
-        return await transfer(
-          pool,
-          args,
-          await (tries === 1 ? offering : offerOf(pool, args, base, run)),
+        return await transfers.receive(
+          into(pool, args),
+          await (tries === 1 ? offering : transfers.offer(into(pool, args), base, run)),
           run,
         );
       } catch (error) {
@@ -134,67 +130,14 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
       }
     }
   }
-
-  async function offerOf(
-    pool: Pool,
-    { id, source, snapshot }: Pull["args"],
-    base: ObservedSnapshot | undefined,
-    { signal }: Run,
-  ): Promise<Offered> {
-    const resumeToken = await partOf(pool, id);
-    const offered = await machines.call(
-      source.machine,
-      "transfer.offer",
-      {
-        kind: "volume",
-        id: source.id,
-        snapshot,
-        machine: self,
-        ...(base !== undefined && { base: base.name }),
-        ...(resumeToken !== undefined && { resumeToken }),
-      },
-      { timeoutMs: ASK_MS, signal },
-    );
-    if (offered === null) throw snapshotMissing(source.id, snapshot, source.machine);
-    return offered;
-  }
-
-  async function transfer(
-    pool: Pool,
-    { id, source, snapshot, guid, bytesPerSecond }: Pull["args"],
-    offer: Offered,
-    { signal, at, tell }: Run,
-  ): Promise<number> {
-    tell();
-    const dataset = incomingDataset(pool.layout, id);
-    if (offer.resumes !== true) await pool.zfs.abortReceive(dataset);
-    if (offer.bytes !== undefined) at.total = offer.bytes;
-    const told = sparingly(tell);
-    const incoming = await deps.fetch(source.machine, offer.token, signal);
-    tell();
-    const { bytes } = await pool.zfs.receive({
-      dataset,
-      stream:
-        bytesPerSecond === undefined ? incoming : limited(incoming, { signal, bytesPerSecond, onWait: told }),
-      expect: { snapshot, guid },
-      resumable: true,
-      signal,
-      onProgress: (all) => {
-        at.done = all;
-        told();
-      },
-    });
-    tell();
-    return bytes;
-  }
 }
 
-/** The token that resumes an interrupted transfer into the incoming copy. */
-const partOf = ({ zfs, layout }: Pool, id: string): Promise<string | undefined> =>
-  zfs.capabilities.features.has("resume_tokens")
-    ? zfs.resumeToken(incomingDataset(layout, id))
-    : Promise.resolve(undefined);
+const into = (pool: Pool, args: Pull["args"]): Wanted => ({
+  ...args,
+  pool,
+  dataset: incomingDataset(pool.layout, args.id),
+});
 
-function isModified(error: unknown): boolean {
+export function isModified(error: unknown): boolean {
   return error instanceof PloyzError && error.code === "destination_modified";
 }

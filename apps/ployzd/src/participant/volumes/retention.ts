@@ -50,7 +50,7 @@ export function expired({
   );
   const gone = [...new Set(copies.map(({ name }) => name))].flatMap((volume) =>
     copies
-      .filter(({ name, place }) => name === volume && place === "retired")
+      .filter(({ name, place, standby }) => name === volume && place === "retired" && standby === undefined)
       .sort((a, b) => retiredAt(b) - retiredAt(a))
       .slice(last)
       .filter((copy) => old(retiredAt(copy))),

@@ -39,11 +39,12 @@ export function settlingEffects(deps: VolumeDeps): Pick<Handlers, Settling> {
         if (copy.state === "incoming") {
           await checkNewest(pool, copy.dataset, checkSnapshot(snapshot), guid);
           await ensureParent(pool, namespace);
-          const { sealedBy, retiredAt, retiredHere, wasRetired } = MARK;
+          const { sealedBy, retiredAt, retiredHere, wasRetired, standby } = MARK;
           const stale = [
             sealedBy,
             retiredAt,
             retiredHere,
+            standby,
             ...(copy.wasRetired === undefined ? [wasRetired] : []),
           ];
           await unmark(pool, copy.dataset, ...stale);
@@ -119,7 +120,7 @@ async function backToBase({ zfs }: Pool, { operation }: Copy, dataset: Dataset):
 }
 
 /** Removes the incoming copy's owner record after the copy has become the volume. */
-async function dropEmptyHolder({ zfs, layout }: Pool, id: string): Promise<void> {
+export async function dropEmptyHolder({ zfs, layout }: Pool, id: string): Promise<void> {
   const holder = await zfs.findDataset(holderDataset(layout, id), OURS);
   if (holder === undefined) return;
   await zfs.destroyDataset(holder.name, { guid: holder.guid }).catch((error: unknown) => {

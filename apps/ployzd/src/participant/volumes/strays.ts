@@ -8,6 +8,7 @@ import { type Copy, MARK } from "./layout.ts";
 import { unmark } from "./mount.ts";
 import { toRetired } from "./moves.ts";
 import { discard } from "./settle.ts";
+import { standDown } from "./standby.ts";
 
 type Removed = AdoptionReport["removed"];
 
@@ -21,6 +22,7 @@ export async function settleStrays(
   store: Store,
 ): Promise<Removed> {
   const settled: Removed[] = [];
+  await settleStandbys(deps, pool, store);
   for (const { id, place } of await copiesOf(pool))
     if (place !== "retired") settled.push(await deps.inTurn(id, () => settle(id)));
   return settled.flat();
@@ -57,6 +59,25 @@ export async function settleStrays(
     }
     await toRetired(pool, copy, copy.dataset, new Date(deps.now()).toISOString());
     return "retired";
+  }
+}
+
+/** A standby that was given up while this machine was away is an ordinary retired copy. */
+async function settleStandbys(
+  { self, inTurn, now }: Pick<VolumeDeps, "self" | "inTurn" | "now">,
+  pool: Pool,
+  store: Store,
+): Promise<void> {
+  for (const { id, namespace, place, standby } of await copiesOf(pool)) {
+    if (place !== "retired" || standby === undefined) continue;
+    const head = await headOrUnreadable(store, namespace);
+    if (head === "unreadable") continue;
+    const wanted = head?.volumes.find((volume) => volume.id === id)?.spec.standby?.machines.includes(self);
+    if (wanted === true) continue;
+    await inTurn(id, async () => {
+      const copy = await findCopy(pool, id);
+      if (copy?.place === "retired" && copy.dataset !== undefined) await standDown(pool, copy.dataset, now());
+    });
   }
 }
 

@@ -8,6 +8,7 @@ import type { Candidate } from "./candidate.ts";
 import { withdrawStep } from "./candidates.ts";
 import { createGates } from "./gates.ts";
 import { inOrder } from "./order.ts";
+import { standdownSteps } from "./standbys.ts";
 import { usesAny } from "./volumes.ts";
 
 type Step = PlannedStep<ChangeKinds>;
@@ -65,6 +66,7 @@ export function settleSteps({
     ...inOrder([...gates.steps(), ...withdraw, ...retire, ...volumes], new Set(publish.map(({ id }) => id))),
     ...jobs,
     ...leftovers,
+    ...standdownSteps(decision, facts),
     ...prune.map((machine) => pruneStep(machine, decision.namespace, done.length > 0 ? done : published)),
   ];
 }

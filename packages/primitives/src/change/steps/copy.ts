@@ -73,17 +73,27 @@ export async function snapshotOne(
   return guids[id] ?? "";
 }
 
+type Copied = VolumeIdentity & {
+  readonly source: Source;
+  readonly snapshot: string;
+  readonly guid: string;
+  readonly bytesPerSecond?: number;
+};
+
 /** @throws PloyzError `transfer_stalled`: unlike an unreachable machine, it is not retried. */
-export async function pull(
+export const pull = (machine: string, what: Copied, context: Context, idleTimeoutMs = IDLE) =>
+  copyTo(machine, "volume.pull", what, context, idleTimeoutMs);
+
+/** To a standby. @throws PloyzError `transfer_stalled`. */
+export const follow = (machine: string, what: Copied, context: Context) =>
+  copyTo(machine, "volume.follow", what, context, IDLE);
+
+async function copyTo(
   machine: string,
-  what: VolumeIdentity & {
-    readonly source: Source;
-    readonly snapshot: string;
-    readonly guid: string;
-    readonly bytesPerSecond?: number;
-  },
+  command: "volume.pull" | "volume.follow",
+  what: Copied,
   { call, signal, operation, progress }: Context,
-  idleTimeoutMs = IDLE,
+  idleTimeoutMs: number,
 ) {
   const onProgress = (value: Json) => {
     const { done, total } = value as { readonly done: number; readonly total?: number };
@@ -91,7 +101,7 @@ export async function pull(
   };
   const options = { timeoutMs: DAY, idleTimeoutMs, signal, onProgress };
   try {
-    return await call(machine, "volume.pull", { ...what, operation }, options);
+    return await call(machine, command, { ...what, operation }, options);
   } catch (error) {
     if (signal.aborted || errorBody(error).code !== "deadline_exceeded") throw error;
     throw new PloyzError(

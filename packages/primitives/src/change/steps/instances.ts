@@ -8,6 +8,7 @@ import { candidateSteps } from "./candidates.ts";
 import type { ChangeKinds } from "./kinds.ts";
 import { PUBLISH, publishHead } from "./publish.ts";
 import { runningSteps } from "./running.ts";
+import { standbySteps } from "./standbys.ts";
 import { volumeSteps } from "./volumes.ts";
 
 type Steps = Primitive<PrimitivePorts, Json, unknown, ChangeKinds, Json>["steps"];
@@ -29,6 +30,7 @@ const RETRY = 10 * SECOND;
 
 export const steps: Steps = {
   ...volumeSteps,
+  ...standbySteps,
   ...candidateSteps,
   ...runningSteps,
   "image.ensure": {

@@ -69,8 +69,43 @@ export type VolumeKinds = {
   /** Removes the snapshots between which a move has copied. */
   "volume.tidy": { args: At & { readonly id: string; readonly rounds: number }; out: null };
   "volume.retire": { args: At & { readonly id: string }; out: null };
+  /** Opens a standby as the volume; its machine has lost it. */
+  "volume.takeover": {
+    args: At &
+      VolumeIdentity & {
+        readonly spec: VolumeSpec;
+        readonly snapshot: string;
+        readonly snapshotGuid: string;
+      };
+    out: { readonly guid: string };
+  };
+  /** Standbys of the volume on the machine become retired copies. */
+  "volume.standdown": {
+    args: At & {
+      readonly namespace: string;
+      readonly name: string;
+      readonly except?: string;
+      /** Machines whose standbys are gone. */
+      readonly forget?: readonly string[];
+    };
+    out: null;
+  };
+  /** A snapshot of the volume is sent to a standby. */
+  "standby.sync": {
+    args: At &
+      VolumeIdentity & {
+        readonly source: Source;
+        readonly snapshot: string;
+        readonly bytesPerSecond?: number;
+      };
+    out: { readonly guid: string; readonly bytes: number; readonly ms: number; readonly base: string | null };
+  };
+  /** Removes snapshots that standbys no longer need. On a machine that does not answer they stay until the next run. */
+  "standby.thin": { args: At & { readonly id: string; readonly snapshots: readonly string[] }; out: null };
   "volume.prune": { args: At & { readonly namespace: string }; out: { readonly destroyed: number } };
 };
+
+export type StandbyKinds = "volume.takeover" | "volume.standdown" | "standby.sync" | "standby.thin";
 
 export type At = { readonly machine: string };
 

@@ -2,9 +2,12 @@ import { errorBody } from "@ployz/errors";
 import type { Primitive, PrimitivePorts, ReadOutput } from "../../engine/types.ts";
 import type { Json } from "../../model/json.ts";
 import { type Context, forget, precopy, pull, STOPPED_IDLE, snapshotOne } from "./copy.ts";
-import type { From, VolumeKinds } from "./kinds.ts";
+import type { From, StandbyKinds, VolumeKinds } from "./kinds.ts";
 
-type Steps = Pick<Primitive<PrimitivePorts, Json, unknown, VolumeKinds, Json>["steps"], keyof VolumeKinds>;
+type Steps = Pick<
+  Primitive<PrimitivePorts, Json, unknown, VolumeKinds, Json>["steps"],
+  Exclude<keyof VolumeKinds, StandbyKinds>
+>;
 
 const SECOND = 1000;
 const QUICK = 30 * SECOND;
