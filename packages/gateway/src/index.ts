@@ -2,7 +2,7 @@ export type { Certificate } from "./certificates.ts";
 export type { Adopted, Applied, Drained, DrainOptions, Gateway } from "./contract.ts";
 export type { GatewayErrorCode } from "./error-codes.ts";
 export { openGateway } from "./gateway.ts";
-export type { RouteLimits, RouteOptions } from "./options.ts";
+export type { BasicUser, RouteLimits, RouteOptions } from "./options.ts";
 export type { GatewayOptions } from "./settings.ts";
 export type { GatewayStatus, ServerStatus } from "./status.ts";
 export {

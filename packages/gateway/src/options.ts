@@ -9,6 +9,8 @@ export interface RouteOptions {
   /** Other methods get a 405. */
   readonly methods?: readonly string[];
   readonly limits?: RouteLimits;
+  /** Others get a 401; instances do not see the password. Nobody is let in without users. */
+  readonly basicAuth?: { readonly realm: string; readonly users: readonly BasicUser[] };
   /** The route's path begins with it, by segments; instances do not see it. */
   readonly stripPrefix?: string;
   readonly addPrefix?: string;
@@ -20,6 +22,13 @@ export interface RouteOptions {
   readonly sticky?: "cookie";
   /** Answers of text are compressed for clients that accept it. */
   readonly compression?: true;
+}
+
+/** Of HTTP's basic authentication (RFC 7617). */
+export interface BasicUser {
+  readonly name: string;
+  /** As crypt(5) has it: bcrypt, SHA-256 or SHA-512. */
+  readonly hash: string;
 }
 
 /** Of one client where it says so: an IPv4 address, or an IPv6 /64. */
@@ -39,6 +48,9 @@ const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}$/;
 /** RFC 9110, 5.5, without tabs and letters beyond ASCII. */
 const VALUE = /^([!-~]([ -~]{0,4094}[!-~])?)?$/;
 const METHOD = /^[A-Z][A-Z-]{0,31}$/;
+const REALM = /^[A-Za-z0-9._/ -]{1,200}$/;
+const USER = /^[A-Za-z0-9._@+-]{1,64}$/;
+const HASH = /^\$(2[aby]|5|6)\$[A-Za-z0-9./=$]{8,200}$/;
 const HEADERS = 100;
 const CIDRS = 1000;
 const MAX = 2 ** 31 - 1;
@@ -60,7 +72,9 @@ export function* optionFaults(options: RouteOptions, path: string): Generator<st
       yield `${field} has ${cidrs.length} networks`;
     if (!cidrs.every(isCidr)) yield `${field} has an entry that is not a CIDR`;
   }
-  const { methods, limits = {}, stripPrefix, addPrefix } = options;
+  const { methods, limits = {}, stripPrefix, addPrefix, basicAuth } = options;
+  if (basicAuth !== undefined && !(REALM.test(basicAuth.realm) && basicAuth.users.every(isUser)))
+    yield "basicAuth has an entry that is not a user";
   if (methods !== undefined && (methods.length === 0 || methods.length > 30 || !methods.every(isMethod)))
     yield "methods has an entry that is not a method";
   for (const [name, value] of Object.entries({
@@ -90,6 +104,7 @@ export function* optionFaults(options: RouteOptions, path: string): Generator<st
   }
 }
 
+const isUser = ({ name, hash }: BasicUser): boolean => USER.test(name) && HASH.test(hash);
 const isMethod = (method: string): boolean => METHOD.test(method);
 
 /** Where a redirect leads: a URL, or a path of the same host. */

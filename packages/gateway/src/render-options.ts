@@ -87,6 +87,22 @@ function strip(spellings: readonly string[]): string[] {
   return [`http-request replace-path ${word(`^(${prefix})/*(.*)$`)} ${word("/\\2")} if ${ONCE}`];
 }
 
+const usersOf = (backend: DesiredBackend): string => `users:${backend.name}`;
+
+/** The section that the rules of a backend refer to. */
+export const userList = (backend: DesiredBackend): string | undefined =>
+  backend.options?.basicAuth &&
+  [
+    `userlist ${usersOf(backend)}`,
+    ...backend.options.basicAuth.users.map(({ name, hash }) => `  user ${word(name)} password ${word(hash)}`),
+    "",
+  ].join("\n");
+
+const authRules = (backend: DesiredBackend, { realm, users }: NonNullable<DesiredOptions["basicAuth"]>) => [
+  `http-request auth realm ${word(realm)} if ${ONCE}${users.length === 0 ? "" : ` !{ http_auth(${usersOf(backend)}) }`}`,
+  `http-request del-header Authorization if ${ONCE}`,
+];
+
 const headers = (side: "request" | "response", wanted: Readonly<Record<string, string>> = {}): string[] =>
   Object.entries(wanted).map(
     ([name, value]) =>
@@ -133,6 +149,7 @@ export function optionLines(
       : []),
     ...clientLimits(limits),
     ...(limits.bodyBytes === undefined ? [] : bodyRules(limits.bodyBytes)),
+    ...(options.basicAuth ? authRules(backend, options.basicAuth) : []),
     ...(options.strip ? strip(options.strip) : []),
     ...(options.addPrefix === undefined
       ? []

@@ -4,7 +4,7 @@ import type { Desired, Listen, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
 import { backendLines, fromInside, heldSocket, LONGEST_HOLD_MS, tcpSocket } from "./render-backend.ts";
 import { headerRules, SOURCE_TABLE, sourceLimit } from "./render-edge.ts";
-import { HELD } from "./render-options.ts";
+import { HELD, userList } from "./render-options.ts";
 import { HANDOVER, routing } from "./render-routing.ts";
 
 export const mapText = (lines: readonly (readonly [string, string])[]): string =>
@@ -15,6 +15,7 @@ export function render(desired: Desired, settings: Settings): string {
   return [
     globalSection(desired, settings),
     defaultsSection(settings),
+    ...desired.backends.flatMap((backend) => userList(backend) ?? []),
     httpFrontend(desired, settings),
     handover(desired, settings),
     ...desired.ports.map(({ port, backend }) => tcpFrontend(port, backend, settings)),

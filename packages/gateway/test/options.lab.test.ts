@@ -1,4 +1,6 @@
+import { stat } from "node:fs/promises";
 import { connect } from "node:http2";
+import { join } from "node:path";
 import { waitFor } from "@ployz/exec";
 import { expect, it } from "vitest";
 import type { GatewayOptions, RedirectRoute, Route, RouteOptions, Server } from "../src/index.ts";
@@ -6,6 +8,9 @@ import { later, openLab, serverOf } from "./lab.ts";
 import { type FetchOptions, fetchVia } from "./load.ts";
 import { type Seen, startRecorder } from "./raw.ts";
 
+const SHA512 =
+  "$6$rounds=1000$saltsalt$dfMP2LY3oP.RCle.MrovYod7J5ZWd7wa2WJOtw1cdMugHgIZ8H3PUFaxN7fS6Rbcl4YomrlE/fCkobwA8g/as/";
+const BCRYPT = "$2b$05$abcdefghijklmnopqrstuu8xaCxxL82bnl.UY74PMksDxIJShppPC";
 const hex = (text: string): string => Buffer.from(text).toString("hex");
 const route = (
   host: string,
@@ -157,6 +162,46 @@ it("knows the client behind trusted proxies, and lets only the allowed ones and 
     expect([denied.status, denied.headers.allow]).toEqual([405, "GET, HEAD"]);
     expect((await ask("get.test")).status).toBe(200);
   }
+});
+
+it("lets users in by their passwords, and nobody where there are none", async () => {
+  const { ask, apply, server, last, dir } = await open();
+  // "right", by SHA-512 with 1,000 rounds and by bcrypt.
+  const users = [
+    { name: "ann", hash: SHA512 },
+    { name: "bob@x.test", hash: BCRYPT },
+  ];
+  await apply(
+    "1",
+    route("in.test", [server], { basicAuth: { realm: "prod", users } }),
+    route("none.test", [server], { basicAuth: { realm: "prod", users: [] } }),
+  );
+  const as = async (name: string, password: string, host = "in.test") => {
+    const authorization = `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
+    return (await ask(host, "/", { headers: { authorization } })).status;
+  };
+  const unknown = await ask("in.test");
+  expect([unknown.status, unknown.headers["www-authenticate"]]).toEqual([401, 'Basic realm="prod"']);
+  expect(await as("ann", "right")).toBe(200);
+  expect(last().headers).not.toHaveProperty("authorization");
+  expect(await as("bob@x.test", "right")).toBe(200);
+  for (const [name, password] of [
+    ...[
+      ["ann", "wrong"],
+      ["bob@x.test", "wrong"],
+      ["eve", "right"],
+      ["ann", ""],
+      ["", "right"],
+    ],
+    ...[
+      ["ann", SHA512],
+      ["ANN", "right"],
+    ],
+  ])
+    expect(await as(name ?? "", password ?? "")).toBe(401);
+  expect(await as("ann", "right", "none.test")).toBe(401);
+  for (const file of ["haproxy.cfg", "table.json"])
+    expect((await stat(join(dir, "current", file))).mode & 0o777).toBe(0o600);
 });
 
 it("limits bodies, rates, requests at once and time, each client by itself", async () => {

@@ -145,7 +145,8 @@ export const ERRORS = defineErrors({
   },
   secrets: {
     precondition: {
-      secret_missing: "A service or job names a secret that its namespace does not have.",
+      secret_missing: "A service, job or route names a secret that its namespace does not have.",
+      secret_without_users: "The secret of a route's basic_auth is no list of users.",
     },
     failed: {
       secret_changed: "The secret was set again during the operation, which committed nothing; run it again.",

@@ -5,7 +5,7 @@
  * @module
  */
 export { parseBranch } from "./branch/input.ts";
-export { programIn, sameSecrets, secretUsers } from "./change/decide/secrets.ts";
+export { programIn, routeUsers, sameSecrets, secretUsers } from "./change/decide/secrets.ts";
 export { BODIES, JoinDocument as JoinDocumentSchema, OperationBody } from "./client/bodies.ts";
 export { endUnreadable } from "./engine/end-unreadable.ts";
 export { detailOf, fold, isFinal, type OperationRecord, summaryOf } from "./engine/fold.ts";

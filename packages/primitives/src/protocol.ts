@@ -7,6 +7,7 @@
 export type { RunState } from "./client/runs.ts";
 export { parseTarget } from "./machine-add/input.ts";
 export { durationMs, sizeBytes } from "./manifest/units.ts";
+export { type BasicUser, basicUsers } from "./model/basic-users.ts";
 export type { CandidateInstance, Candidates } from "./model/candidates.ts";
 export {
   type AcmeRecord,

@@ -35,6 +35,7 @@ import { instanceVolumes, volumeHandlers } from "../participant/volumes/open.ts"
 import { openSender } from "../participant/volumes/send.ts";
 import { openUploads, withUploads } from "../participant/volumes/uploads.ts";
 import { openRemote } from "../remote/remote.ts";
+import { keepRouteUsers } from "../secrets/route-users.ts";
 import { openAudit } from "../state/audit.ts";
 import { openCertificateFiles } from "../state/certificates.ts";
 import { openFences } from "../state/fences.ts";
@@ -197,11 +198,13 @@ export async function openMember(
     files: openCertificateFiles(paths.certificates),
     log: (error) => log.warn({ err: error }, "certificates"),
   });
+  const users = keepRouteUsers({ mirror, secrets, paths, log, signal: stop.signal });
   const renewing = scheduleRenewals({
     ...{ self: self.id, facts: store.facts, mirror, signal: stop.signal },
     issue: (input) => runToEnd(runner.run, { primitive: "cert-issue", input, by: `schedule@${self.id}` }),
     log: (error) => log.warn({ err: error }, "renewal"),
   });
+  const loops = [kept.ended, users, renewing];
   const inviter = openInviter({ self, cluster, config, paths, store, runner, log });
   const all: Handlers = {
     "machine.observe": (args) =>
@@ -288,7 +291,7 @@ export async function openMember(
       await transfers.close();
       await mirror.close();
       await nats.close();
-      await Promise.all([settled, follower.ended, watching, roaming, upkeep.ended, kept.ended, renewing]);
+      await Promise.all([settled, follower.ended, watching, roaming, upkeep.ended, ...loops]);
     },
   };
 }

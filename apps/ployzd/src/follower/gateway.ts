@@ -2,8 +2,11 @@ import { openServiceHost } from "@ployz/exec";
 import { type Adopted, openGateway, type RouteTable, validateTable } from "@ployz/gateway";
 import { PloyzError } from "../error-codes.ts";
 import { openCertificateFiles } from "../state/certificates.ts";
+import { serialise } from "../state/files.ts";
+import { openUserFiles } from "../state/route-users.ts";
 import { certificatesOf } from "./certificates.ts";
-import { buildTable, tableVersion } from "./project.ts";
+import { buildTable, type Head, tableVersion } from "./project.ts";
+import { asksUsers, openRouteUsers } from "./route-users.ts";
 import type { FollowerDeps, Served } from "./run.ts";
 
 /** The longest drain of a manifest: the operation, not the gateway, ends an instance's remaining connections. */
@@ -33,6 +36,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     return { state: "absent" };
   });
   log.info(adopted, "haproxy");
+  const inTurn = serialise();
   let version = adopted.version ?? "";
   let dropped: readonly string[] = [];
 
@@ -57,19 +61,40 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     }
   }
 
+  const users = openRouteUsers(openUserFiles(paths.routeUsers), (error) =>
+    log.error({ err: error }, "users"),
+  );
+  await users.read();
+  let served: readonly Head[] = [];
+  const serve = async (heads: readonly Head[]): Promise<void> => {
+    const built = buildTable(
+      heads,
+      (table) => validateTable(table, { reservedPorts: [port] }).length === 0,
+      users.of,
+    );
+    const { changed, taken } = await applyAllButTaken(built.table);
+    dropped = [...built.dropped.map((id) => `${id} (conflicts with an older route)`), ...taken];
+    if (dropped.length > 0) log.error({ dropped }, "routes not served here");
+    version = built.table.version;
+    log.info({ changed, version }, "haproxy");
+    served = heads;
+  };
+
   return {
     async apply({ heads }) {
-      if (adopted.state !== "absent" && version === tableVersion(heads)) return;
-      const built = buildTable(
-        heads,
-        (table) => validateTable(table, { reservedPorts: [port] }).length === 0,
-      );
-      const { changed, taken } = await applyAllButTaken(built.table);
-      dropped = [...built.dropped.map((id) => `${id} (conflicts with an older route)`), ...taken];
-      if (dropped.length > 0) log.error({ dropped }, "routes not served here");
-      version = built.table.version;
-      log.info({ changed, version }, "haproxy");
+      const same = adopted.state !== "absent" && version === tableVersion(heads);
+      if (same && !asksUsers(heads)) {
+        served = heads;
+        return;
+      }
+      // The daemon brings the users of new routes: a moment without them would refuse everyone.
+      await users.until(heads);
+      await inTurn(() => serve(heads));
     },
+    users: () =>
+      inTurn(async () => {
+        if (await users.read()) await serve(served);
+      }),
     hold: async (namespace, service, ms) =>
       (await gateway.hold((backend) => backend.startsWith(`${namespace}/${service}/`), ms, { drain: true }))
         .length > 0,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Backend, Route, RouteTable } from "@ployz/gateway";
-import type { Commit, CommittedService } from "@ployz/primitives/protocol";
+import type { BasicUser, Commit, CommittedService } from "@ployz/primitives/protocol";
 
 /** The last commit of a namespace and its revision. */
 export interface Head {
@@ -9,13 +9,20 @@ export interface Head {
 }
 
 /** The routes of all namespaces, sorted by name, as served by every gateway. Pure. */
-export function routesOf(heads: readonly Head[]): readonly { readonly owner: Head; readonly route: Route }[] {
+export function routesOf(
+  heads: readonly Head[],
+  usersOf: UsersOf = nobody,
+): readonly { readonly owner: Head; readonly route: Route }[] {
   return heads.flatMap((owner) =>
-    owner.commit.routes.map((route) => ({ owner, route: routeOf(owner.commit, route) })),
+    owner.commit.routes.map((route) => ({ owner, route: routeOf(owner.commit, route, usersOf) })),
   );
 }
 
-function routeOf(commit: Commit, route: Commit["routes"][number]): Route {
+/** The users in a secret, for the routes of a namespace. Without them nobody is let in. */
+export type UsersOf = (namespace: string, secret: string) => readonly BasicUser[];
+const nobody: UsersOf = () => [];
+
+function routeOf(commit: Commit, route: Commit["routes"][number], usersOf: UsersOf): Route {
   const { namespace } = commit;
   const id = routeId(namespace, route);
   if (route.kind === "tcp")
@@ -25,8 +32,18 @@ function routeOf(commit: Commit, route: Commit["routes"][number]): Route {
     ...(route.tls === true && route.http !== "serve" && { httpsOnly: true }),
   };
   if (route.redirect) return { kind: "redirect", ...place, ...route.redirect };
-  const { options } = route;
-  return { kind: "http", ...place, backend: backendOf(commit, route), ...(options && { options }) };
+  const { basicAuth, ...options } = route.options ?? {};
+  return {
+    ...{ kind: "http", ...place, backend: backendOf(commit, route) },
+    ...(route.options && {
+      options: {
+        ...options,
+        ...(basicAuth && {
+          basicAuth: { realm: namespace, users: usersOf(namespace, basicAuth.secret) },
+        }),
+      },
+    }),
+  };
 }
 
 function backendOf(commit: Commit, { service, port = "" }: Commit["routes"][number]): Backend {
@@ -65,9 +82,10 @@ export const tableVersion = (heads: readonly Head[]): string =>
 export function buildTable(
   heads: readonly Head[],
   isValid: (table: RouteTable) => boolean,
+  usersOf: UsersOf = nobody,
 ): { readonly table: RouteTable; readonly dropped: readonly string[] } {
   const version = tableVersion(heads);
-  const byAge = [...routesOf(heads)]
+  const byAge = [...routesOf(heads, usersOf)]
     .sort((a, b) => a.owner.revision - b.owner.revision)
     .map(({ route }) => route);
   if (isValid({ version, routes: byAge })) return { table: { version, routes: byAge }, dropped: [] };

@@ -60,6 +60,8 @@ export interface Served {
   hold?(namespace: string, service: string, ms: number): Promise<boolean>;
   /** Serves the certificates on this machine's disk. */
   certify?(): Promise<void>;
+  /** Serves the users of routes on this machine's disk. */
+  users?(): Promise<void>;
   challenge?(order: string, answers: Readonly<Record<string, string>>): Promise<void>;
   status(): object;
   /** What only a look at the machine tells. */

@@ -42,6 +42,8 @@ export interface Answering {
   hold?(namespace: string, service: string, ms: number): Promise<boolean>;
   /** Serves the certificates on this machine's disk. */
   certify?(): Promise<void>;
+  /** Serves the users of routes on this machine's disk. */
+  users?(): Promise<void>;
   /** Answers these challenges of an order, and no longer those that it had before. */
   challenge?(order: string, answers: Readonly<Record<string, string>>): Promise<void>;
   /** Reads this machine's own state again, and resolves when it is served. */
@@ -62,7 +64,7 @@ export async function serveApplied(
   const server = createServer((incoming, response) => {
     const [path, query = ""] = (incoming.url ?? "").split("?", 2);
     const asked = new URLSearchParams(query);
-    if (path === "/certificates" || path === "/challenges")
+    if (path === "/certificates" || path === "/challenges" || path === "/users")
       return void answerCertificates(served, path, incoming, response);
     if (path === "/hold") return void answerHold(served, incoming.method, asked, response);
     if (path === "/look" && incoming.method === "POST") return void answerLook(served, response);
@@ -126,6 +128,11 @@ export async function askCertify(socket: string, signal: AbortSignal): Promise<{
   return told(ask<Told>({ socketPath: socket, method: "POST", path: "/certificates", signal }));
 }
 
+/** Has the gateway serve this machine's copies of the users of routes. False: there is no gateway here. */
+export async function askUsers(socket: string, signal: AbortSignal): Promise<{ readonly served: boolean }> {
+  return told(ask<Told>({ socketPath: socket, method: "POST", path: "/users", signal }));
+}
+
 /** Has the gateway answer an order's challenges. */
 export async function askChallenge(
   socket: string,
@@ -154,7 +161,7 @@ async function told(asked: Promise<Told>): Promise<{ readonly served: boolean }>
 
 async function answerCertificates(
   served: Answering,
-  path: "/certificates" | "/challenges",
+  path: "/certificates" | "/challenges" | "/users",
   { method, url = "" }: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -166,6 +173,7 @@ async function answerCertificates(
   let said: Told = { served: true };
   try {
     if (path === "/certificates") await served.certify();
+    else if (path === "/users") await served.users?.();
     else await served.challenge?.(asked.find(([key]) => key === "order")?.[1] ?? "", answers);
   } catch (error) {
     said = { served: false, error: errorBody(error) };

@@ -53,6 +53,22 @@ describe("secrets", () => {
     expect(await keeper.held()).toEqual([{ ...name, version: "v1" }]);
   });
 
+  it("say how many users they name, and not which", async () => {
+    const { keeper, fact, facts } = open();
+    const sha = `$6$saltsalt$${"a".repeat(86)}`;
+    await keeper.set(to(`ann:${sha}\nbob:${sha}\n`));
+    expect(await fact()).toMatchObject({ users: 2 });
+    expect(JSON.stringify(await fact())).not.toMatch(/ann|saltsalt/);
+    const { value, revision } = (await facts.get("secret.prod.db-url")) ?? { value: undefined, revision: 0 };
+    const { users: _, ...earlier } = (value ?? {}) as SecretRecord;
+    expect(_).toBe(2);
+    await facts.put("secret.prod.db-url", earlier, revision);
+    expect(await keeper.set(to(`ann:${sha}\nbob:${sha}\n`))).toEqual({ changed: false });
+    expect(await fact()).toMatchObject({ users: 2 });
+    await keeper.set(to("ann:plain"));
+    expect(await fact()).not.toHaveProperty("users");
+  });
+
   it("keep their version when they are set to the same value", async () => {
     const { keeper, fact } = open();
     await keeper.set(to("one"));

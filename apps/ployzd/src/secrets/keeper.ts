@@ -1,7 +1,9 @@
 import { type LocalStoreMachine, type NatsStore, openVault, type Vault } from "@ployz/nats-store";
 import {
+  basicUsers,
   bytesOf,
   type FactStore,
+  isOfNamespace,
   type SecretRecord,
   type SecretRef,
   secretKey,
@@ -62,7 +64,9 @@ export function openKeeper({
       const { held } = await look(name);
       const fact = await facts.get(key);
       const told = fact?.value;
-      if (held?.version === told?.version) return;
+      // A version before 0.5 did not count users.
+      const counted = held === undefined || recordOf(held).users === told?.users;
+      if (held?.version === told?.version && counted) return;
       const written =
         held === undefined
           ? await facts.remove(key, fact?.revision ?? 0)
@@ -154,7 +158,8 @@ const heldIn = (text: string | undefined): Held | undefined =>
   text === undefined ? undefined : (JSON.parse(text) as Held);
 
 function recordOf({ value, ...record }: Held): SecretRecord {
-  return { ...record, bytes: bytesOf(value) };
+  const listed = isOfNamespace(record) ? basicUsers(value) : undefined;
+  return { ...record, bytes: bytesOf(value), ...(listed?.ok && { users: listed.users.length }) };
 }
 
 const shownName = ({ namespace, name }: SecretName): string => `${namespace}/${name}`;

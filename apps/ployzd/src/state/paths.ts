@@ -24,6 +24,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     instanceFiles: data("instance-files"),
     /** This machine's copies of the cluster's certificates. */
     certificates: data("certificates"),
+    /** This machine's copies of the users of routes. */
+    routeUsers: data("route-users"),
     /** The last switch to another build. */
     swap: data("swap.json"),
     mirror: data("mirror"),

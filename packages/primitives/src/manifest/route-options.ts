@@ -14,6 +14,7 @@ export function normalOptions(route: ManifestRoute): Pick<Http, "options"> {
     ...(deny && { deny: [...deny].sort() }),
     ...(methods && { methods: [...methods].sort() }),
     ...(limits && { limits: normalLimits(limits) }),
+    ...(route.basic_auth && { basicAuth: { secret: route.basic_auth.secret } }),
     ...(route.strip_prefix !== undefined && trimmed("stripPrefix", route.strip_prefix)),
     ...(route.add_prefix !== undefined && trimmed("addPrefix", route.add_prefix)),
     ...filled("requestHeaders", headers?.request),
@@ -58,12 +59,13 @@ function normalLimits({
 /** The same as a manifest has it. */
 export function renderOptions(options: RouteOptions = {}) {
   const { limits, requestHeaders: request, responseHeaders: response } = options;
-  const { stripPrefix, addPrefix, allow, deny, methods, sticky, compression } = options;
+  const { stripPrefix, addPrefix, allow, deny, methods, sticky, compression, basicAuth } = options;
   return {
     ...(allow && { allow: [...allow] }),
     ...(deny && { deny: [...deny] }),
     ...(methods && { methods: [...methods] }),
     ...(limits && { limits: renderLimits(limits) }),
+    ...(basicAuth && { basic_auth: { ...basicAuth } }),
     ...(stripPrefix !== undefined && { strip_prefix: stripPrefix }),
     ...(addPrefix !== undefined && { add_prefix: addPrefix }),
     ...((request ?? response) && {

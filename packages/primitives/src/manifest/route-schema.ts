@@ -61,6 +61,12 @@ const options = {
       { ...closed, minProperties: 1, description: "HTTP: limits of each machine's gateway." },
     ),
   ),
+  basic_auth: Type.Optional(
+    Type.Object(
+      { secret: name("A secret of this namespace with a line `name:hash` for each user.") },
+      { ...closed, description: "HTTP: only users with their password; others get a 401." },
+    ),
+  ),
   strip_prefix: Type.Optional(
     Type.String({
       pattern: patterns.PATH,

@@ -26,7 +26,7 @@ test.each<[string, RouteSpec]>([
   ],
   [
     on(
-      `path = "/api/v1", strip_prefix = "/api/", add_prefix = "/v2/", methods = ["POST", "GET"],
+      `path = "/api/v1", strip_prefix = "/api/", add_prefix = "/v2/", methods = ["POST", "GET"], basic_auth = { secret = "team" },
        allow = ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"], deny = ["10.1.0.0/16"], compression = true, sticky = "cookie",
        headers = { request = { X-B = "", X-A = "1 %[src] \\"q\\" $HOME" }, response = { Server = "" } },
        limits = { body = "20M", rate = "50/s", timeout = "none", connections = 10 }`.replaceAll("\n", " "),
@@ -43,6 +43,7 @@ test.each<[string, RouteSpec]>([
           connections: 10,
           timeoutMs: "none",
         },
+        basicAuth: { secret: "team" },
         stripPrefix: "/api",
         addPrefix: "/v2",
         requestHeaders: { "X-A": '1 %[src] "q" $HOME', "X-B": "" },
@@ -95,6 +96,9 @@ test.each([
   ['deny = ["10.0.0.0/8", "1.2.3"]', 'deny[1]: "1.2.3" is not a network'],
   ['deny = ["0.0.0.0/0\\n"]', "deny[0]: "],
   ["allow = []", "allow: "],
+  ["basic_auth = {}", "basic_auth.secret: "],
+  ['basic_auth = { secret = "Team/x" }', "basic_auth.secret: "],
+  ['redirect = "https://x", basic_auth = { secret = "team" }', "basic_auth: is not for a redirect"],
   ['methods = ["get"]', "methods[0]: "],
   ['methods = ["GET HEAD"]', "methods[0]: "],
   ['limits = { body = "0M" }', "limits.body: must be from 1K"],

@@ -19,6 +19,8 @@ export const RouteOptions = object({
       timeoutMs: Type.Optional(Type.Union([count(), Type.Literal("none")])),
     }),
   ),
+  /** The name of a secret with the users: see `basicUsers`. */
+  basicAuth: Type.Optional(object({ secret: text() })),
   stripPrefix: Type.Optional(text()),
   addPrefix: Type.Optional(text()),
   /** An empty value removes the header. */

@@ -10,6 +10,8 @@ export const SecretRecord = object({
   version: text(),
   /** Of the value, in UTF-8. Absent: set before 0.5. */
   bytes: Type.Optional(count()),
+  /** How many users it names, where it can be the secret of a `basic_auth`. */
+  users: Type.Optional(count()),
   /** RFC 3339. */
   at: text(),
   /** `user@machine`, for people only. */

@@ -126,6 +126,11 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
         ? [...secrets.refuse(`services.${name}`, next.spec), ...refuseBounds(["services", name], next.spec)]
         : [],
     ),
+    ...services.flatMap(({ name, next }) =>
+      next === undefined
+        ? []
+        : secrets.refuseUsers(`services.${name}`, next.spec.routes, committed?.routes ?? []),
+    ),
     ...jobs.flatMap(({ name, next, run }) =>
       run ? [...secrets.refuse(`jobs.${name}`, next.spec), ...refuseBounds(["jobs", name], next.spec)] : [],
     ),

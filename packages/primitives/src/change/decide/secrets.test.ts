@@ -20,7 +20,9 @@ import {
 import { volumeSnapshot } from "../../volume-snapshot/index.ts";
 import { secretUsers } from "./secrets.ts";
 
-async function set({ ports }: World, where: string, version: string, more: { readonly private?: true } = {}) {
+type More = { readonly private?: true; readonly users?: number };
+
+async function set({ ports }: World, where: string, version: string, more: More = {}) {
   const [namespace = "", name = ""] = where.split("/");
   const record: SecretRecord = {
     namespace,
@@ -36,6 +38,7 @@ async function set({ ports }: World, where: string, version: string, more: { rea
 
 const web = (v = 1, name = "db-url", more = "") =>
   `[services.web]\nbundle = "./x"\ncommand = ["x"]\nports = { http = 80 }\n${more}\nenv.V = "${v}"\nenv.DATABASE_URL = { secret = "${name}" }\n`;
+const routed = `[services.web]\nbundle = "./x"\ncommand = ["x"]\nports = { http = 80 }\nroutes = [{ host = "a.test", basic_auth = { secret = "team" } }]\n`;
 const data = `[services.db]\nbundle = "./x"\ncommand = ["x"]\nvolumes = { data = "/d" }\n[volumes.data]\n`;
 
 /** The secrets that instances were started with, and those in the commit. */
@@ -73,6 +76,32 @@ test("a file's secret goes the way of a variable's, by its path, and its value i
   await set(world, "prod/db-url", "v2");
   expect(changed(await deploy(world, manifest))).toBe(true);
   expect(await started(world)).toEqual(withDbUrl("prod/db-url@v2"));
+});
+
+describe("a route with users", () => {
+  test("is refused until its secret names users, and names no hash and no version in the commit", async () => {
+    const world = await emptyWorld();
+    expect(refusals(await deploy(world, routed))).toEqual([
+      "secret_missing: services.web.routes: basic_auth of a.test/: prod has no secret team",
+    ]);
+    await set(world, "prod/team", "v1");
+    const refused = await deploy(world, routed);
+    expect(refusals(refused)).toEqual([
+      "secret_without_users: services.web.routes: basic_auth of a.test/: secret team is no list of users",
+    ]);
+    expect(refused).toMatchObject({ refusals: [{ hint: expect.stringContaining("htpasswd -nB") }] });
+    await set(world, "prod/team", "v2", { users: 2 });
+    expect(changed(await deploy(world, routed))).toBe(true);
+    const { routes } = await headOf(world);
+    expect(routes).toMatchObject([{ options: { basicAuth: { secret: "team" } } }]);
+    const facts = await world.ports.store.facts.list("secret");
+    const secrets = facts.map(({ value, revision }) => ({ record: value, revision }));
+    const commits = (await world.ports.store.commits.heads()).map(({ value }) => value);
+    expect(secretUsers({ namespace: "prod", name: "team" }, commits, secrets)).toEqual(["prod/web"]);
+    // What is committed does not stand in the way of the next change.
+    await set(world, "prod/team", "v3");
+    expect(changed(await deploy(world, `${routed}replicas = 2\n`))).toBe(true);
+  });
 });
 
 describe("a service with a secret", () => {

@@ -1,6 +1,15 @@
 import type { Basis, Refusal } from "../../engine/types.ts";
 import { checkProgram } from "../../manifest/bounds.ts";
-import type { Commit, EnvValue, Instance, JobSpec, SecretRef, ServiceSpec } from "../../model/commit.ts";
+import { routeKey } from "../../manifest/normalise.ts";
+import type {
+  Commit,
+  EnvValue,
+  Instance,
+  JobSpec,
+  RouteSpec,
+  SecretRef,
+  ServiceSpec,
+} from "../../model/commit.ts";
 import { fieldPath } from "../../model/field.ts";
 import { own } from "../../model/own.ts";
 import { type SecretRecord, secretKey } from "../../model/secret.ts";
@@ -16,6 +25,8 @@ export type SecretScope = {
   of(spec: ServiceSpec | JobSpec): Secrets;
   /** One for each that is missing; else one if command and environment are too large with their values. `at`: `services.web`. */
   refuse(at: string, spec: ServiceSpec | JobSpec): readonly Refusal[];
+  /** One for each route whose users are no secret, or none of it. `had`: routes that are committed so already. */
+  refuseUsers(at: string, routes: readonly RouteSpec[], had: readonly RouteSpec[]): readonly Refusal[];
   /** The revisions that the plan depends on. */
   basis(secrets: readonly Secrets[]): readonly Basis[];
 };
@@ -64,6 +75,21 @@ export function secretScope(
         Object.fromEntries(sizes),
       );
     },
+    refuseUsers: (at, routes, had) =>
+      routes.flatMap((route): Refusal[] => {
+        const name = route.kind === "http" ? route.options?.basicAuth?.secret : undefined;
+        if (route.kind !== "http" || name === undefined) return [];
+        const same = had.find((one) => one.kind === "http" && routeKey(one) === routeKey(route));
+        if (same?.kind === "http" && same.options?.basicAuth?.secret === name) return [];
+        const { found } = find(name);
+        const field = `${at}.routes: basic_auth of ${route.host}${route.path}`;
+        const hint = `ployzctl secret set ${namespace}/${name} reads lines name:hash from stdin; htpasswd -nB NAME writes one`;
+        if (found === undefined)
+          return [{ code: "secret_missing", message: `${field}: ${namespace} has no secret ${name}`, hint }];
+        return found.record.users === undefined
+          ? [{ code: "secret_without_users", message: `${field}: secret ${name} is no list of users`, hint }]
+          : [];
+      }),
     basis: (used) => {
       const keys = new Set(used.flatMap((one) => Object.values(one).map(secretKey)));
       return secrets.flatMap(({ record, revision }) =>
@@ -118,11 +144,37 @@ export function secretUsers(
       const chain = lineageOf(commit.namespace, commits, commit.branchedFrom);
       const { found } = findSecret(name, chain, secrets);
       if (found?.record.namespace !== namespace) return [];
+      const routed = commit.routes.flatMap((route) => (usersOf(route) === name ? [route.service] : []));
       return Object.entries({ ...commit.services, ...commit.jobs }).flatMap(([workload, { spec }]) =>
+<<<<<<< HEAD
         secretsIn(spec).some(([, used]) => used === name) ? [`${commit.namespace}/${workload}`] : [],
+=======
+        routed.includes(workload) || secretsIn(spec.env).some(([, used]) => used === name)
+          ? [`${commit.namespace}/${workload}`]
+          : [],
+>>>>>>> 039ef8f (Routes let users in by passwords of a secret)
       );
     })
     .sort();
+}
+
+/** The name of the secret with the users of a route. */
+const usersOf = (route: RouteSpec): string | undefined =>
+  route.kind === "http" ? route.options?.basicAuth?.secret : undefined;
+
+/** The secrets with the users of all routes, each with the namespace whose routes use it; without `ref` where there is none. */
+export function routeUsers(
+  commits: readonly Commit[],
+  secrets: readonly SecretFact[],
+): readonly { readonly namespace: string; readonly name: string; readonly ref?: SecretRef }[] {
+  return commits.flatMap((commit) => {
+    const chain = lineageOf(commit.namespace, commits, commit.branchedFrom);
+    return [...new Set(commit.routes.flatMap((route) => usersOf(route) ?? []))].flatMap((name) => {
+      const record = findSecret(name, chain, secrets).found?.record;
+      const ref = record && { namespace: record.namespace, name, version: record.version };
+      return [{ namespace: commit.namespace, name, ...(ref && { ref }) }];
+    });
+  });
 }
 
 /** The namespace itself, then its `origin`, then the origin's source, and so on. */
