@@ -9,7 +9,7 @@ export interface RouteOptions {
   /** Other methods get a 405. */
   readonly methods?: readonly string[];
   readonly limits?: RouteLimits;
-  /** Others get a 401; instances do not see the password. Nobody is let in without users. */
+  /** Others get a 401; instances do not see the password. Without users every client gets it. */
   readonly basicAuth?: { readonly realm: string; readonly users: readonly BasicUser[] };
   /** The route's path begins with it, by segments; instances do not see it. */
   readonly stripPrefix?: string;

@@ -164,7 +164,7 @@ it("knows the client behind trusted proxies, and lets only the allowed ones and 
   }
 });
 
-it("lets users in by their passwords, and nobody where there are none", async () => {
+it("lets users in by their passwords, and no client where there are none", async () => {
   const { ask, apply, server, last, dir } = await open();
   // "right", by SHA-512 with 1,000 rounds and by bcrypt.
   const users = [

@@ -18,7 +18,7 @@ export function routesOf(
   );
 }
 
-/** The users in a secret, for the routes of a namespace. Without them nobody is let in. */
+/** The users in a secret, for the routes of a namespace. Without them every client is refused. */
 export type UsersOf = (namespace: string, secret: string) => readonly BasicUser[];
 const nobody: UsersOf = () => [];
 

@@ -34,7 +34,10 @@ test("the users of routes come to each machine's disk and gateway, follow the se
     stop.abort();
     await rm(dir, { recursive: true, force: true });
   });
-  const state = { commits: [commit("prod"), commit("pr-1", { branchedFrom: "prod" })], secrets: [] as SecretRecord[] };
+  const state = {
+    commits: [commit("prod"), commit("pr-1", { branchedFrom: "prod" })],
+    secrets: [] as SecretRecord[],
+  };
   const texts: Record<string, string> = { v1: `ann:${SHA}`, v2: `bob:${SHA}` };
   const listeners = new Set<() => void>();
   const change = (next: Partial<typeof state>) => {
@@ -70,7 +73,11 @@ test("the users of routes come to each machine's disk and gateway, follow the se
     signal: stop.signal,
   });
   const until = (holds: () => boolean) => told.until(holds, AbortSignal.timeout(5_000));
-  const names = (namespace: string) => users.of(namespace, "team").map(({ name }) => name).join();
+  const names = (namespace: string) =>
+    users
+      .of(namespace, "team")
+      .map(({ name }) => name)
+      .join();
 
   expect(names("prod")).toBe("");
   change({ secrets: [secret("v1")] });

@@ -98,7 +98,7 @@ describe("a route with users", () => {
     const secrets = facts.map(({ value, revision }) => ({ record: value, revision }));
     const commits = (await world.ports.store.commits.heads()).map(({ value }) => value);
     expect(secretUsers({ namespace: "prod", name: "team" }, commits, secrets)).toEqual(["prod/web"]);
-    // What is committed does not stand in the way of the next change.
+    // A committed route does not stand in the way of the next change.
     await set(world, "prod/team", "v3");
     expect(changed(await deploy(world, `${routed}replicas = 2\n`))).toBe(true);
   });
