@@ -46,6 +46,27 @@ describe("branch", () => {
     });
   });
 
+  test("with users asks for their passwords at every HTTP route; an open one does not become so unnoticed", async () => {
+    const world = await worldWithShop();
+    const { facts } = world.ports.store;
+    const secret = { namespace: "prod", name: "team", version: "v1", at: "", by: "", users: 1 };
+    expect(await apply(world, branch, input({ users: "team" }))).toMatchObject({
+      kind: "refused",
+      refusals: [{ code: "secret_missing" }, { code: "secret_missing" }],
+    });
+    await facts.put("secret.prod.team", secret, 0);
+    expect(await apply(world, branch, input({ users: "team" }))).toMatchObject({ state: "done" });
+    const { routes } = await headOf(world, "pr-42");
+    expect(routes.length).toBeGreaterThan(1);
+    for (const route of routes) expect(route).toMatchObject({ options: { basicAuth: { secret: "team" } } });
+    expect(await apply(world, branch, input({ users: "team" }))).toMatchObject({ changed: false });
+    await apply(world, branch, input({ target: "open" }));
+    expect(await apply(world, branch, input({ target: "open", users: "team" }))).toMatchObject({
+      kind: "refused",
+      refusals: [{ code: "namespace_exists", message: expect.stringContaining("asks for no password at") }],
+    });
+  });
+
   test("on another machine gets a copy there, and all of it is there", async () => {
     const world = await worldWithShop();
     const from = (await headOf(world)).volumes[0]?.machine;

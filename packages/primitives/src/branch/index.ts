@@ -4,8 +4,13 @@ import { findContent, observeCluster, specsOf } from "../change/observe/cluster.
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { Refusal } from "../engine/types.ts";
+import type { CommittedRoute } from "../model/commit.ts";
 import { type BranchInput, parseBranch } from "./input.ts";
 import { branchedState } from "./state.ts";
+
+/** Lets everyone in. */
+const isOpen = (route: CommittedRoute): boolean =>
+  route.kind === "http" && route.redirect === undefined && route.options?.basicAuth === undefined;
 
 /**
  * A namespace forked from another: its services by digest, its volumes as clones of the source's as they are now (all of one machine at
@@ -35,10 +40,14 @@ export const branch = changePrimitive<BranchInput, ChangeFacts>({
     if (head !== undefined) {
       const { lineage, primitive } = head.commit;
       // The same command again: it has just been done.
-      if (primitive === "branch" && lineage?.from === source) return wishOf(present);
+      const same = primitive === "branch" && lineage?.from === source;
+      const open = input.users === undefined ? undefined : head.commit.routes.find((route) => isOpen(route));
+      if (same && open === undefined) return wishOf(present);
       const refusal: Refusal = {
         code: "namespace_exists",
-        message: `there is a namespace ${target} already`,
+        message: same
+          ? `there is a branch ${target} already, and it asks for no password at ${open?.kind === "http" ? open.host : ""}`
+          : `there is a namespace ${target} already`,
         hint: `choose another name, or remove it first: ployzctl namespace rm ${target}`,
       };
       return wishOf(present, { refusals: [refusal] });

@@ -21,6 +21,7 @@ export const Input = Type.Object({
       description: "Old host or TCP port to new.",
     }),
   ),
+  users: Type.Optional(label("A secret with users: `basic_auth` of all routes.")),
   machine: Type.Optional(label("The machine that everything of the branch is on.")),
 });
 /** Input of the primitive `branch`; the schema above describes each field. */

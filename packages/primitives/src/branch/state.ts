@@ -2,7 +2,7 @@ import type { Desired, WantedVolume } from "../change/decide/desired.ts";
 import { unscheduled } from "../change/input.ts";
 import type { Refusal } from "../engine/types.ts";
 import { specRevision } from "../manifest/revision.ts";
-import type { Commit, CommittedService, ServiceSpec } from "../model/commit.ts";
+import type { Commit, CommittedService, RouteSpec, ServiceSpec } from "../model/commit.ts";
 import { own } from "../model/own.ts";
 import type { BranchInput } from "./input.ts";
 import { branchedRoutes } from "./routes.ts";
@@ -41,7 +41,7 @@ export function branchedState(input: BranchInput, from: Commit): State {
       // A requested machine overrides the source's constraints.
       ...(machine === undefined && constraints && { constraints }),
       after: spec.after.filter((name) => there.has(name)),
-      routes,
+      routes: input.users === undefined ? routes : routes.map(lettingIn(input.users)),
     };
     return [name, { revision: specRevision(next), spec: next }];
   });
@@ -72,6 +72,14 @@ export function branchedState(input: BranchInput, from: Commit): State {
     warnings,
   };
 }
+
+/** Redirects lead to routes that ask themselves; TCP routes cannot. */
+const lettingIn =
+  (secret: string) =>
+  (route: RouteSpec): RouteSpec =>
+    route.kind === "tcp" || route.redirect
+      ? route
+      : { ...route, options: { ...route.options, basicAuth: { secret } } };
 
 function unknown(
   field: string,

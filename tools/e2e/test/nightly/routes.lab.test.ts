@@ -38,7 +38,8 @@ const deploy = async (routes: string, ok: readonly number[] = [0]) =>
 /** Status and headers that curl on machine `i` gets from that machine's gateway. */
 async function ask(i: number, host: string, path = "/", more: readonly string[] = []) {
   const { stdout } = await cluster.lab.sh(i, [
-    ...["curl", "-s", "-o", "/dev/null", "-D", "-", "-H", `Host: ${host}`, ...more],
+    ...(["curl", "-s", "-o", "/dev/null", "-D", "-", "-H", `Host: ${host}`] as const),
+    ...more,
     `http://${cluster.lab.addresses[i - 1]}${path}`,
   ]);
   return { status: Number(/^HTTP\/\S+ (\d+)/.exec(stdout)?.[1]), head: stdout.toLowerCase() };
@@ -87,11 +88,9 @@ it("takes a new password without a deploy, at a machine that was away too, and k
   await cluster.lab.on(2);
   await changed(2);
   const { stdout: readable } = await cluster.lab.sh(2, [
-    ...[
-      "sh",
-      "-c",
-      "find /var/lib/ployz /run/ployz -type f -perm /077 -exec grep -lF -- '$2b$05$' {} + || true",
-    ],
+    "sh",
+    "-c",
+    "find /var/lib/ployz /run/ployz -type f -perm /077 -exec grep -lF -- '$2b$05$' {} + || true",
   ]);
   expect(readable).toBe("");
 });

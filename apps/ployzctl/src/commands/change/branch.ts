@@ -1,17 +1,32 @@
 import type { BranchInput } from "@ployz/primitives";
 import type { ManifestDocument } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
+import { usage } from "../../errors.ts";
 import { needLabel, needOperation } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import { type Outcome, runOperation } from "../../operation/follow.ts";
 import { given, needPairs } from "../../values.ts";
+import { withUsers } from "./private.ts";
 
-export const branch = async (context: Context, input: Input): Promise<Outcome> =>
-  change(context, { primitive: "branch", input: await branchInput(input) }, input.flag("preview"));
+export async function branch(context: Context, input: Input): Promise<Outcome> {
+  const body = await branchInput(input);
+  const preview = input.flag("preview");
+  const run = (more: Pick<BranchInput, "users"> = {}) =>
+    change(context, { primitive: "branch", input: { ...body, ...more } }, preview);
+  return input.flag("private") && body.users === undefined
+    ? withUsers(context, { namespace: body.target, preview }, run)
+    : run();
+}
 
 /** Stores the plan, to be applied unchanged later. */
 export async function prepare(context: Context, input: Input): Promise<Outcome> {
-  const wanted = { primitive: "branch", input: await branchInput(input), mode: "prepare" } as const;
+  const body = await branchInput(input);
+  if (input.flag("private") && body.users === undefined)
+    throw usage(
+      "a prepared branch needs --users with --private",
+      "set the secret first: ployzctl secret set",
+    );
+  const wanted = { primitive: "branch", input: body, mode: "prepare" } as const;
   return (await runOperation(context, wanted)).outcome;
 }
 
@@ -28,6 +43,9 @@ export const renderManifest = async (context: Context, input: Input): Promise<Ma
 
 async function branchInput(input: Input): Promise<BranchInput> {
   const to = input.text("to");
+  const users = input.text("users");
+  if (users !== undefined && !input.flag("private"))
+    throw usage("--users is for --private only", "add --private");
   return {
     source: await needLabel("SOURCE", input.argument("source")),
     target: await needLabel("TARGET", input.argument("target")),
@@ -54,6 +72,7 @@ async function branchInput(input: Input): Promise<BranchInput> {
         example: "www.example.com=pr-42.example.com",
       }),
     ),
+    ...given("users", users === undefined ? undefined : await needLabel("--users", users)),
     ...given("machine", to === undefined ? undefined : await needLabel("--to", to)),
   };
 }

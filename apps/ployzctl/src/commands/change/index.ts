@@ -27,6 +27,15 @@ const branchOptions: Options = {
     value: "OLD=NEW",
     summary: "Replace a host or TCP port of the source; default for hosts: TARGET--HOST",
   },
+  private: {
+    type: "flag",
+    summary: "Ask for a password at all HTTP routes; without --users, makes one and shows it once",
+  },
+  users: {
+    type: "text",
+    value: "SECRET",
+    summary: "With --private: the secret with the users, of TARGET or SOURCE",
+  },
   to: {
     type: "text",
     value: "MACHINE",
@@ -53,12 +62,14 @@ export const changeCommands: readonly Command[] = [
       prints: CHANGE,
       details: [
         "Clones share unchanged blocks with their source and take the same time at any size. All volumes of one machine are cloned from the same instant. The source is not changed.",
+        "With --private, the branch's HTTP routes ask for a user and a password: those of the secret that --users names, else user preview with a password that is shown once and kept as TARGET/preview-users.",
       ],
       args: branchArgs,
       options: branchOptions,
       examples: [
         "ployzctl branch prod pr-42 --volume-mode branch",
         "ployzctl branch prod pr-42 --service worker=skip --to m2",
+        "ployzctl branch prod pr-42 --private",
       ],
       run: async (context, input) => (await import("./branch.ts")).branch(context, input),
     },
