@@ -44,7 +44,7 @@ describe("branch --private", () => {
       const password = /user preview, password (\S+) /.exec(err)?.[1] ?? "";
       expect(password).toMatch(/^[A-Za-z0-9_-]{22}$/);
       expect(out).not.toContain(password);
-      const [user, hash] = (put?.body as { value: string }).value.split(":");
+      const [user, hash] = ((put?.body ?? { value: "" }) as { value: string }).value.split(":");
       expect(user).toBe("preview");
       expect(await compare(password, hash ?? "")).toBe(true);
       expect(post?.body).toMatchObject({ input: { source: "prod", target: "pr-1", users: "preview-users" } });

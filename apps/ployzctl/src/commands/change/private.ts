@@ -49,7 +49,7 @@ export async function withUsers(
   return outcome;
 }
 
-/** On stderr, also where progress is not shown: it is told once. */
+/** On stderr, also where progress is not shown: the only time that anyone sees it. */
 function tell(
   { globals, terminal }: Context,
   made: { readonly namespace: string; readonly password: string },
