@@ -146,13 +146,9 @@ export function secretUsers(
       if (found?.record.namespace !== namespace) return [];
       const routed = commit.routes.flatMap((route) => (usersOf(route) === name ? [route.service] : []));
       return Object.entries({ ...commit.services, ...commit.jobs }).flatMap(([workload, { spec }]) =>
-<<<<<<< HEAD
-        secretsIn(spec).some(([, used]) => used === name) ? [`${commit.namespace}/${workload}`] : [],
-=======
-        routed.includes(workload) || secretsIn(spec.env).some(([, used]) => used === name)
+        routed.includes(workload) || secretsIn(spec).some(([, used]) => used === name)
           ? [`${commit.namespace}/${workload}`]
           : [],
->>>>>>> 039ef8f (Routes let users in by passwords of a secret)
       );
     })
     .sort();
