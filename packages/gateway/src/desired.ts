@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { plainPath } from "./path.ts";
 import {
   backendName,
+  type Check,
   checkShape,
   type DesiredOptions,
   type HttpRoute,
@@ -52,7 +53,8 @@ export interface DesiredBackend {
   readonly name: string;
   readonly id: string;
   readonly mode: "http" | "tcp";
-  readonly check: string;
+  readonly check: Check;
+  readonly patient: boolean;
   readonly servers: readonly DesiredServer[];
   readonly options?: DesiredOptions;
 }
@@ -74,7 +76,7 @@ export interface Desired {
 }
 
 /** Raise when the rendering changes in a way that a running HAProxy must pick up. */
-export const RENDERING = 6;
+export const RENDERING = 7;
 
 export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
   const backends = new Map<string, DesiredBackend>();
@@ -87,7 +89,8 @@ export function project(table: RouteTable, settings: Settings, drained: Readonly
       drained: drained.has(server.id),
     }));
     const options = route.kind === "http" ? optionsOf(route) : undefined;
-    const shape = { name, id: backend.id, mode: route.kind, check: checkShape(backend), servers };
+    const { id, check = { kind: "tcp" }, patient = false } = backend;
+    const shape = { name, id, mode: route.kind, check, patient, servers };
     backends.set(name, { ...shape, ...(options && { options }) });
     return name;
   };
@@ -120,7 +123,7 @@ export function project(table: RouteTable, settings: Settings, drained: Readonly
   const structure = [
     RENDERING,
     settings,
-    byName.map((backend) => [backend.name, backend.check]),
+    byName.map((backend) => [backend.name, checkShape(backend)]),
     desired.ports,
     desired.redirectBackends,
     desired.httpsOnly.length > 0,

@@ -9,6 +9,7 @@ export {
   type Backend,
   type Check,
   chooseRoute,
+  type HttpCheck,
   type HttpRoute,
   type MergeResult,
   mergeRoutes,

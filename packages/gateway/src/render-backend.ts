@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Desired, DesiredBackend, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
-import { optionLines } from "./render-options.ts";
+import { format, optionLines, word } from "./render-options.ts";
+import type { HttpCheck } from "./table.ts";
 
 /** RFC 5737: an address that no host has, for slots without a server. */
 const NOBODY = { address: "192.0.2.1", port: 9 } as const;
 const MIN_SLOTS = 4;
+const PATIENT_MS = 30_000;
 
 /** The name, in every backend, of the server that requests wait at during a hold. */
 export const HOLD = "hold";
@@ -56,21 +58,23 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
     "default-server pool-purge-delay 2s",
   ];
   const tcp = ["mode tcp", "balance leastconn", "timeout server 24h", "option srvtcpka"];
-  const path = backend.check.startsWith("http ") ? backend.check.slice(5) : undefined;
-  const check =
-    path === undefined
-      ? []
-      : [
-          "option httpchk",
-          `http-check send meth GET uri '${path}' ver HTTP/1.1 hdr Host localhost`,
-          "http-check expect status 200-399",
-        ];
   return [
     ...(backend.mode === "http" ? http : tcp),
     ...(backend.options ? optionLines(backend, backend.options, settings) : []),
-    ...check,
+    ...(backend.patient ? [`timeout check ${PATIENT_MS}ms`] : []),
+    ...(backend.check.kind === "http" ? httpCheck(backend.check) : []),
     ...servers,
     holdLine(backend, desired, settings),
+  ];
+}
+
+/** The readiness probe of the daemon asks the same. */
+function httpCheck({ path, host = "localhost", headers = {}, status }: HttpCheck): readonly string[] {
+  const sent = Object.entries({ Host: host, "User-Agent": "ployz-readiness", ...headers });
+  return [
+    "option httpchk",
+    `http-check send meth GET uri '${path}' ver HTTP/1.1 ${sent.map(([name, value]) => `hdr ${word(name)} ${format(value)}`).join(" ")}`,
+    `http-check expect status ${status === undefined ? "200-399" : status.join(",")}`,
   ];
 }
 

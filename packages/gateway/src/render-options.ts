@@ -18,9 +18,9 @@ const HOPS = 4;
 const NONE_MS = 2 ** 31 - 1;
 
 /** One word of the configuration: nothing in it is read as a quote, a variable of the environment or a comment. */
-const word = (text: string): string => `"${text.replace(/[\\"$]/g, "\\$&")}"`;
+export const word = (text: string): string => `"${text.replace(/[\\"$]/g, "\\$&")}"`;
 /** The same, as a format in which `%` begins an expression. */
-const format = (text: string): string => word(text.replaceAll("%", "%%"));
+export const format = (text: string): string => word(text.replaceAll("%", "%%"));
 const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 const answer = (status: number, reason: string, condition: string, header = ""): string =>

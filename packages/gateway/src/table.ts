@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
-import { isRedirectTarget, keepsPath, optionFaults, type RouteOptions } from "./options.ts";
+import { checkFaults, isRedirectTarget, keepsPath, optionFaults, type RouteOptions } from "./options.ts";
 import { isOdd, plainPath } from "./path.ts";
 
 /** The routes of a gateway. `version` is opaque to it, and reported back once the table is in effect. */
@@ -53,6 +53,8 @@ export interface Backend {
   readonly servers: readonly Server[];
   /** Default `tcp`. */
   readonly check?: Check;
+  /** The only server: an answer that takes long is better than none, so a check waits for 30 s. */
+  readonly patient?: boolean;
 }
 
 /** One instance behind a backend. */
@@ -63,8 +65,18 @@ export interface Server {
   readonly port: number;
 }
 
-/** How a server is asked whether it is alive: by a connection, or by a request that must be answered with 2xx or 3xx. */
-export type Check = { readonly kind: "tcp" } | { readonly kind: "http"; readonly path: string };
+/** How a server is asked whether it is alive: by a connection, or by a request. */
+export type Check = { readonly kind: "tcp" } | HttpCheck;
+
+export interface HttpCheck {
+  readonly kind: "http";
+  readonly path: string;
+  /** Default `localhost`. */
+  readonly host?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The good ones; 200 to 399 when left out. */
+  readonly status?: readonly number[];
+}
 
 /** Malformed, at odds with another route, or two backends of one id that differ. */
 export type RouteRefusalCode = "route_invalid" | "route_clash" | "backend_conflict";
@@ -93,9 +105,6 @@ const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
 /** The `pchar`s and `/` of RFC 3986: nothing that a configuration line, a map line or a command could take for syntax. */
 const PATH = /^\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]{0,1023}$/;
 
-/** Goes into the configuration between single quotes. */
-const CHECK_PATH = /^\/[A-Za-z0-9._~!$&()*+,;=:@%/?-]{0,1023}$/;
-
 /** Every path ends in a slash inside the gateway, so that prefixes end on segment boundaries. */
 export function normalPath(path: string): string {
   return `${path.replace(/\/+$/, "")}/`;
@@ -120,8 +129,7 @@ const isPath = (path: string): boolean =>
 function* backendFaults(backend: Backend): Generator<string> {
   if (typeof backend.id !== "string" || backend.id.length > 200 || !BACKEND_ID.test(backend.id))
     yield `backend id ${show(backend.id)} is not a slash-separated name`;
-  if (backend.check?.kind === "http" && !CHECK_PATH.test(backend.check.path))
-    yield `check path ${show(backend.check.path)} is not a URL path`;
+  if (backend.check?.kind === "http") yield* checkFaults(backend.check);
   const ids = new Set<string>();
   const sockets = new Set<string>();
   for (const server of backend.servers) {
@@ -283,9 +291,9 @@ function backendShape(backend: Backend): string {
   return JSON.stringify([servers, checkShape(backend)]);
 }
 
-export function checkShape(backend: Backend): string {
-  return backend.check?.kind === "http" ? `http ${backend.check.path}` : "tcp";
-}
+/** All that the lines of a check are made of. */
+export const checkShape = ({ check, patient }: Backend): string =>
+  JSON.stringify([check ?? { kind: "tcp" }, patient === true]);
 
 /** A value from outside inside a message: quoted, bounded, without control characters. */
 function show(value: unknown): string {

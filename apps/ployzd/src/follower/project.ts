@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Backend, Route, RouteTable } from "@ployz/gateway";
+import type { Backend, Check, Route, RouteTable } from "@ployz/gateway";
 import type { BasicUser, Commit, CommittedService } from "@ployz/primitives/protocol";
 
 /** The last commit of a namespace and its revision. */
@@ -55,6 +55,7 @@ function backendOf(commit: Commit, { service, port = "" }: Commit["routes"][numb
       return instance.service === service && listens !== undefined ? [{ id, address, port: listens }] : [];
     }),
     check: checkOf(commit.services[service], port),
+    ...(isAlone(commit.services[service]) && { patient: true }),
   };
 }
 
@@ -65,12 +66,21 @@ export function routeId(namespace: string, route: Commit["routes"][number]): str
 }
 
 /** The gateway repeats the readiness check if that was HTTP on the routed port; otherwise it checks that the port answers. */
-function checkOf(service: CommittedService | undefined, port: string) {
+function checkOf(service: CommittedService | undefined, port: string): Check {
   const ready = service?.spec.ready;
-  return ready?.kind === "http" && ready.port === port
-    ? ({ kind: "http", path: ready.path } as const)
-    : ({ kind: "tcp" } as const);
+  if (ready?.kind !== "http" || ready.port !== port) return { kind: "tcp" };
+  const { path, host, headers, status } = ready;
+  return {
+    ...{ kind: "http", path },
+    ...(host !== undefined && { host }),
+    ...(headers && { headers }),
+    ...(status && { status }),
+  };
 }
+
+/** By its spec: while a deploy replaces the only instance there are two for a moment. */
+const isAlone = (service: CommittedService | undefined): boolean =>
+  service?.spec.placement?.kind === "replicas" && service.spec.placement.count === 1;
 
 export const tableVersion = (heads: readonly Head[]): string =>
   heads.map(({ commit, revision }) => `${commit.namespace}@${revision}`).join(" ");

@@ -116,7 +116,7 @@ function ask(
   const ms = Math.min(ATTEMPT_MS, left);
   if (ready.kind === "exec") return askProgram(runtime, { id, argv: ready.argv }, { ms: left, signal });
   const port = ports[ready.port] ?? 0;
-  return ready.kind === "http" ? askHttp(address, port, ready.path, ms) : askTcp(address, port, ms);
+  return ready.kind === "http" ? askHttp(address, port, ready, ms) : askTcp(address, port, ms);
 }
 
 async function askProgram(
@@ -139,16 +139,26 @@ async function askProgram(
   }
 }
 
-function askHttp(host: string, port: number, path: string, timeoutMs: number): Promise<string | undefined> {
+/** The gateways' checks ask the same. */
+function askHttp(
+  address: string,
+  port: number,
+  { path, host = "localhost", headers = {}, status }: Extract<Args["ready"], { kind: "http" }>,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  const good = (code: number) => status?.includes(code) ?? (code >= 200 && code < 400);
   return new Promise((resolve) => {
     const asking = request(
       // The option counts from now; a request's `setTimeout` counts only once it is connected, and a crashed instance may drop every
       // packet.
-      { host, port, path, agent: false, timeout: timeoutMs, headers: { "user-agent": "ployz-readiness" } },
+      {
+        ...{ host: address, port, path, agent: false, timeout: timeoutMs },
+        headers: { host, "user-agent": "ployz-readiness", ...headers },
+      },
       (response) => {
         response.resume();
         const { statusCode = 0 } = response;
-        resolve(statusCode >= 200 && statusCode < 400 ? undefined : `GET ${path} answered ${statusCode}`);
+        resolve(good(statusCode) ? undefined : `GET ${path} answered ${statusCode}`);
       },
     );
     asking.on("timeout", () => asking.destroy(new Error(`no answer within ${Math.round(timeoutMs)} ms`)));

@@ -85,9 +85,9 @@ const FRAMING =
 /** The gateway's own: instances trust them. */
 const FORWARDED = /^(forwarded|x[^a-z0-9]forwarded.*|x[^a-z0-9](real|client)[^a-z0-9]ip)$/;
 
-function checkHeaders(
+export function checkHeaders(
   at: At,
-  side: "request" | "response",
+  side: "request" | "response" | "check",
   headers: Readonly<Record<string, string>>,
 ): readonly Refusal[] {
   const seen = new Set<string>();
@@ -97,6 +97,8 @@ function checkHeaders(
     if (FRAMING.test(lower)) refusals.push(invalid([...at, name], "belongs to the connection"));
     else if (side === "request" && FORWARDED.test(lower))
       refusals.push(invalid([...at, name], "is set by the gateway itself"));
+    else if (side === "check" && lower === "host")
+      refusals.push(invalid([...at, name], "is the field `host`"));
     else if (side === "request" && lower === "host" && !/^[A-Za-z0-9.-]+(:[0-9]{1,5})?$/.test(value))
       refusals.push(invalid([...at, name], `${shown(value)} is not a host name`));
     if (seen.has(lower)) refusals.push(invalid([...at, name], "is given twice", "keep one of them"));

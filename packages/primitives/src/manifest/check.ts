@@ -3,7 +3,7 @@ import { didYouMean } from "../model/did-you-mean.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import { shown } from "../model/names.ts";
 import { checkDuration, checkVolumeBounds, checkWorkloadBounds } from "./bounds.ts";
-import { checkPort, checkRoute, checkRoutes } from "./check-routes.ts";
+import { checkHeaders, checkPort, checkRoute, checkRoutes } from "./check-routes.ts";
 import { checkContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { checkSchedule } from "./schedule.ts";
@@ -94,6 +94,10 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
           "needs either `http` (a path), `tcp = true`, `exec` (a program) or `settle` (a duration)",
         ),
       );
+    for (const field of ["host", "headers", "status"] as const)
+      if (ready.http === undefined && ready[field] !== undefined)
+        refusals.push(invalid([...where, field], "is for `http` only", `leave \`${field}\` out`));
+    refusals.push(...checkHeaders([...where, "headers"], "check", ready.headers ?? {}));
     if (ready.exec?.[0] === "") refusals.push(invalid([...where, "exec", 0], "must not be empty"));
     if (ready.settle === undefined && ready.exec === undefined)
       refusals.push(...checkPort(where, ready.port, service));

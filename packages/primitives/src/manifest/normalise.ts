@@ -144,7 +144,13 @@ function normalReady(service: ManifestService, ports: Readonly<Record<string, nu
   const port = portName(ready.port, ports);
   return ready.http === undefined
     ? { kind: "tcp", port, timeoutMs }
-    : { kind: "http", path: ready.http, port, timeoutMs };
+    : {
+        ...{ kind: "http", path: ready.http, port, timeoutMs },
+        ...(ready.host !== undefined && { host: ready.host }),
+        ...(ready.headers &&
+          Object.keys(ready.headers).length > 0 && { headers: sorted(ready.headers, (value) => value) }),
+        ...(ready.status && { status: [...ready.status].sort((a, b) => a - b) }),
+      };
 }
 
 /** The check made sure that there is exactly one when none is named. */

@@ -150,7 +150,16 @@ function renderReady(ready: Readiness | undefined) {
   }
   if (ready.kind === "exec") return { ready: { exec: [...ready.argv], ...timeout } };
   if (ready.kind === "tcp") return { ready: { tcp: true, port: ready.port, ...timeout } };
-  return { ready: { http: ready.path, port: ready.port, ...timeout } };
+  const { path, port, host, headers, status } = ready;
+  return {
+    ready: {
+      ...{ http: path, port },
+      ...(host !== undefined && { host }),
+      ...(headers && { headers: { ...headers } }),
+      ...(status && { status: [...status] }),
+      ...timeout,
+    },
+  };
 }
 
 function filled<T>(key: string, table: Readonly<Record<string, T>>) {

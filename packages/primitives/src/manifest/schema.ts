@@ -72,6 +72,28 @@ const ready = Type.Object(
     http: Type.Optional(
       Type.String({ pattern: patterns.PROBE_PATH, description: "Path that must answer with 2xx or 3xx." }),
     ),
+    host: Type.Optional(
+      Type.String({
+        pattern: patterns.CHECK_HOST,
+        description: "With `http`: the Host. Default `localhost`.",
+      }),
+    ),
+    headers: Type.Optional(
+      map(
+        patterns.HEADER_NAME,
+        Type.String({ pattern: patterns.HEADER_VALUE, minLength: 1, maxLength: 1024 }),
+        "With `http`: headers of the request.",
+        20,
+      ),
+    ),
+    status: Type.Optional(
+      Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), {
+        minItems: 1,
+        maxItems: 30,
+        uniqueItems: true,
+        description: "With `http`: the statuses that count as ready. Default: all of 2xx and 3xx.",
+      }),
+    ),
     tcp: Type.Optional(Type.Literal(true, { description: "The port must accept a connection." })),
     exec: Type.Optional(
       Type.Array(Type.String({ pattern: patterns.NO_NUL, maxLength: LIMITS.word }), {

@@ -29,7 +29,14 @@ export type RouteSpec = Static<typeof RouteSpec>;
 
 /** When an instance counts as ready. Times are milliseconds. */
 export const Readiness = Type.Union([
-  object({ kind: Type.Literal("http"), path: text(), port: text(), timeoutMs: count() }),
+  object({
+    ...{ kind: Type.Literal("http"), path: text(), port: text(), timeoutMs: count() },
+    /** Of the request; `localhost` when absent. */
+    host: Type.Optional(text()),
+    headers: Type.Optional(map(text())),
+    /** The good ones; 200 to 399 when absent. */
+    status: Type.Optional(list(count())),
+  }),
   object({ kind: Type.Literal("tcp"), port: text(), timeoutMs: count() }),
   /** A program in the instance that ends with exit code 0. */
   object({ kind: Type.Literal("exec"), argv: list(text()), timeoutMs: count() }),

@@ -45,6 +45,9 @@ export const PATH = bounded(
   "(?!.*(/\\.\\.?(/|$)|//|%([01]|2[5EeFf]|3[Bb]|5[Cc]|7[Ff]|[Cc][01])))/([A-Za-z0-9._~+=:@,/-]|%[0-9A-Fa-f]{2})*",
 );
 
+/** The Host of a readiness request. */
+export const CHECK_HOST = bounded(253, "[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?");
+
 /** Where a redirect leads: an `http` or `https` URL, or a path. */
 export const REDIRECT = bounded(
   2048,
@@ -168,6 +171,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [PLACE]: "1 to 63 lower-case letters, digits and inner dashes",
   [HOST]: "a lower-case host name such as www.example.com or *.example.com",
   [PATH]: "an absolute URL path such as /api, without `..`, `//`, `;`, query or spaces",
+  [CHECK_HOST]: "a host name such as www.example.com, with a port where there is one",
   [REDIRECT]: "a URL such as https://www.example.com or a path such as /new, without spaces and quotes",
   [NETWORK]: "an address or a network such as 10.0.0.0/8 or 2001:db8::/32",
   [HEADER_NAME]: "a header's name such as X-Robots-Tag",
