@@ -1,14 +1,12 @@
 import { createHash } from "node:crypto";
 
+import { backendName, type DesiredOptions, optionsOf } from "./backend-names.ts";
+import type { Check } from "./check.ts";
 import { plainPath } from "./path.ts";
 import {
-  backendName,
-  type Check,
   checkShape,
-  type DesiredOptions,
   type HttpRoute,
   normalPath,
-  optionsOf,
   type Route,
   type RouteTable,
   type Server,

@@ -1,4 +1,6 @@
 export type { Certificate } from "./certificates.ts";
+export type { Check, HttpCheck } from "./check.ts";
+export { chooseRoute } from "./choose-route.ts";
 export type { Adopted, Applied, Drained, DrainOptions, Gateway } from "./contract.ts";
 export type { GatewayErrorCode } from "./error-codes.ts";
 export { openGateway } from "./gateway.ts";
@@ -7,9 +9,6 @@ export type { GatewayOptions } from "./settings.ts";
 export type { GatewayStatus, ServerStatus } from "./status.ts";
 export {
   type Backend,
-  type Check,
-  chooseRoute,
-  type HttpCheck,
   type HttpRoute,
   type MergeResult,
   mergeRoutes,

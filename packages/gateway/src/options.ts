@@ -1,5 +1,4 @@
 import { isIP } from "node:net";
-import type { HttpCheck } from "./table.ts";
 
 /** What the gateway does with a route's requests besides sending them to an instance. Applied in the order of the fields. */
 export interface RouteOptions {
@@ -107,20 +106,9 @@ export function* optionFaults(options: RouteOptions, path: string): Generator<st
 const isUser = ({ name, hash }: BasicUser): boolean => USER.test(name) && HASH.test(hash);
 const isMethod = (method: string): boolean => METHOD.test(method);
 
-/** Goes into the configuration between single quotes. */
-const CHECK_PATH = /^\/[A-Za-z0-9._~!$&()*+,;=:@%/?-]{0,1023}$/;
-
-export function* checkFaults({ path, host, headers = {}, status = [] }: HttpCheck): Generator<string> {
-  if (!CHECK_PATH.test(path)) yield `check path ${JSON.stringify(path).slice(0, 100)} is not a URL path`;
-  if (host !== undefined && !/^[A-Za-z0-9.-]{1,253}(:\d{1,5})?$/.test(host))
-    yield "the check has no host name";
-  if (Object.keys(headers).length > 20 || !Object.entries(headers).every(isHeader))
-    yield "the check has an entry that is not a header";
-  if (status.length > 30 || !status.every((code) => Number.isInteger(code) && code >= 100 && code <= 599))
-    yield "the check has an entry that is not a status";
-}
-
-const isHeader = ([name, value]: readonly [string, string]): boolean => TOKEN.test(name) && VALUE.test(value);
+/** Name and value. */
+export const isHeader = ([name, value]: readonly [string, string]): boolean =>
+  TOKEN.test(name) && VALUE.test(value);
 
 /** Where a redirect leads: a URL, or a path of the same host. */
 export const isRedirectTarget = (text: string): boolean =>

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
+import type { HttpCheck } from "./check.ts";
 import type { Desired, DesiredBackend, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
 import { format, optionLines, word } from "./render-options.ts";
-import type { HttpCheck } from "./table.ts";
 
 /** RFC 5737: an address that no host has, for slots without a server. */
 const NOBODY = { address: "192.0.2.1", port: 9 } as const;
@@ -70,7 +70,12 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
 
 /** The readiness probe of the daemon asks the same. */
 function httpCheck({ path, host = "localhost", headers = {}, status }: HttpCheck): readonly string[] {
-  const sent = Object.entries({ Host: host, "User-Agent": "ployz-readiness", ...headers });
+  const own = Object.keys(headers).map((name) => name.toLowerCase());
+  const sent = Object.entries({
+    Host: host,
+    ...(!own.includes("user-agent") && { "User-Agent": "ployz-readiness" }),
+    ...headers,
+  });
   return [
     "option httpchk",
     `http-check send meth GET uri '${path}' ver HTTP/1.1 ${sent.map(([name, value]) => `hdr ${word(name)} ${format(value)}`).join(" ")}`,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import type { DesiredOptions } from "./backend-names.ts";
 import type { DesiredBackend, Settings } from "./desired.ts";
 import type { RouteLimits } from "./options.ts";
-import type { DesiredOptions } from "./table.ts";
 
 /*
  * A route with options has a backend of its own, shared by all routes to the same instances with the same options. So a request pays for its

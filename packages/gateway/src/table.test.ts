@@ -1,16 +1,10 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { chooseRoute } from "./choose-route.ts";
 import { project, type Settings } from "./desired.ts";
 import type { RouteOptions } from "./options.ts";
 import { mapText, render } from "./render.ts";
-import {
-  type Backend,
-  chooseRoute,
-  mergeRoutes,
-  type Route,
-  type RouteTable,
-  validateTable,
-} from "./table.ts";
+import { type Backend, mergeRoutes, type Route, type RouteTable, validateTable } from "./table.ts";
 
 const backend = (id: string, more: Partial<Backend> = {}): Backend => ({
   id,
@@ -148,6 +142,16 @@ const anOption: fc.Arbitrary<RouteOptions> = fc
     ...{ allow: ["10.0.0.0/8"], methods: ["GET"], stripPrefix: "/", addPrefix: `/${value}` },
     ...{ requestHeaders: { [name]: value }, responseHeaders: { [name]: value, "X-B": "" } },
   }));
+
+it("waits long for the checks of an only server, and of no other", () => {
+  const config = (patient: boolean): string => {
+    const one = table(http("r", "x.com", "/", backend("b", { patient })));
+    return render(project(one, settings, new Set()), settings);
+  };
+  const own = (text: string): string => text.slice(text.indexOf("backend http:b"));
+  expect(own(config(true))).toContain("timeout check 30000ms");
+  expect(own(config(false))).not.toContain("timeout check");
+});
 
 it("lets no accepted option change the structure of the rendered text", () => {
   let accepted = 0;

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import { isIP } from "node:net";
-import { checkFaults, isRedirectTarget, keepsPath, optionFaults, type RouteOptions } from "./options.ts";
-import { isOdd, plainPath } from "./path.ts";
+import { type Check, checkFaults } from "./check.ts";
+import { isRedirectTarget, optionFaults, type RouteOptions } from "./options.ts";
+import { plainPath } from "./path.ts";
 
 /** The routes of a gateway. `version` is opaque to it, and reported back once the table is in effect. */
 export interface RouteTable {
@@ -63,19 +63,6 @@ export interface Server {
   /** IPv4 or IPv6 literal. */
   readonly address: string;
   readonly port: number;
-}
-
-/** How a server is asked whether it is alive: by a connection, or by a request. */
-export type Check = { readonly kind: "tcp" } | HttpCheck;
-
-export interface HttpCheck {
-  readonly kind: "http";
-  readonly path: string;
-  /** Default `localhost`. */
-  readonly host?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** The good ones; 200 to 399 when left out. */
-  readonly status?: readonly number[];
 }
 
 /** Malformed, at odds with another route, or two backends of one id that differ. */
@@ -218,72 +205,6 @@ export function mergeRoutes(tables: readonly RouteTable[], limits: TableLimits =
   };
   const refusals = validateTable(table, limits);
   return refusals.length === 0 ? { ok: true, table } : { ok: false, refusals };
-}
-
-/**
- * The route that serves a request: an exact host before a wildcard, then the longest path. When no path of the exact host
- * fits, the wildcard's are tried. `host` as in the Host header. `ambiguous`: another reading of the path leads to another backend, or
- * out of all of them.
- */
-export function chooseRoute(
-  table: RouteTable,
-  host: string,
-  path: string,
-): HttpRoute | RedirectRoute | "ambiguous" | undefined {
-  const name = host.replace(/:\d*$/, "").toLowerCase().replace(/\.+$/, "");
-  const longest = (candidate: string, asked: string): HttpRoute | RedirectRoute | undefined => {
-    const fits = table.routes.filter(
-      (route): route is HttpRoute | RedirectRoute =>
-        route.kind !== "tcp" &&
-        route.host === candidate &&
-        [route.path, plainPath(route.path) ?? route.path].some((one) =>
-          `${asked}/`.startsWith(normalPath(one)),
-        ),
-    );
-    return fits.sort((a, b) => normalPath(b.path).length - normalPath(a.path).length)[0];
-  };
-  const choose = (asked: string): HttpRoute | RedirectRoute | undefined =>
-    longest(name, asked) ?? longest(name.replace(/^[^.]+/, "*"), asked);
-  const plain = isOdd(path) ? plainPath(path) : path;
-  if (plain === undefined) return "ambiguous";
-  const chosen = choose(path);
-  const other = choose(plain);
-  if (chosen === undefined || (other !== undefined && backendName(other) === backendName(chosen)))
-    return chosen;
-  return "ambiguous";
-}
-
-/** HAProxy's name of what answers a route's requests. Routes with the same instances and options share it. */
-export function backendName(route: Route): string {
-  if (route.kind === "redirect") return `redirect:${route.status}${keepsPath(route.to) ? ":path" : ""}`;
-  const name = `${route.kind}:${route.backend.id.replaceAll("/", ":")}`;
-  if (route.kind === "tcp") return name;
-  const options = optionsOf(route);
-  if (options === undefined) return name;
-  const digest = createHash("sha256").update(JSON.stringify(options)).digest("hex").slice(0, 16);
-  // An id has no empty part.
-  return `${name}::${digest}`;
-}
-
-/** Options as one backend has them. A limit counts for its route alone. */
-export interface DesiredOptions extends RouteOptions {
-  readonly strip?: readonly string[];
-  /** The cookie is for TLS only. */
-  readonly secure?: true;
-  readonly route?: string;
-}
-
-export function optionsOf({ id, options = {}, httpsOnly }: HttpRoute): DesiredOptions | undefined {
-  const { stripPrefix, limits } = options;
-  const given = {
-    ...options,
-    ...(stripPrefix !== undefined && {
-      strip: [...new Set([stripPrefix, plainPath(stripPrefix) ?? stripPrefix])],
-    }),
-    ...(options.sticky !== undefined && httpsOnly === true && { secure: true as const }),
-    ...((limits?.rate !== undefined || limits?.connections !== undefined) && { route: id }),
-  };
-  return Object.keys(given).length === 0 ? undefined : given;
 }
 
 function backendShape(backend: Backend): string {

@@ -1,5 +1,7 @@
 import { stat } from "node:fs/promises";
+import { createServer } from "node:http";
 import { connect } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { waitFor } from "@ployz/exec";
 import { expect, it } from "vitest";
@@ -287,6 +289,42 @@ it("keeps a client at its instance, over reloads, until that leaves", async () =
   await lab.gateway.undrain(moved.name);
   expect((await visit(own)).name).toBe(moved.name);
   expect((await lab.gateway.status()).difference).toBeUndefined();
+});
+
+it("asks instances with the Host, the headers and for the status that mean ready", async () => {
+  const lab = await open();
+  const asked: (readonly [string | undefined, string | undefined])[] = [];
+  const app = createServer(({ headers, url }, response) => {
+    if (url !== "/up?full=1") return void response.end("{}");
+    const mine = headers.host === "app.test" && headers["x-check"] === `a "b" %[src] $HOME`;
+    asked.push([headers.host, headers["user-agent"]]);
+    response.writeHead(mine ? 418 : 200).end();
+  });
+  await new Promise<void>((resolve) => app.listen(0, "127.0.0.1", resolve));
+  later(() => app.close());
+  const server = serverOf({ name: "app", port: (app.address() as AddressInfo).port });
+  const check = { kind: "http", path: "/up?full=1", host: "app.test" } as const;
+  const checked = (id: string, host: string, more: object): Route => ({
+    ...{ kind: "http", id, host, path: "/" },
+    backend: { id: `prod/${id}/http`, servers: [server], check: { ...check, ...more } },
+  });
+  await lab.apply(
+    "1",
+    checked("good", "good.test", { headers: { "X-Check": `a "b" %[src] $HOME` }, status: [204, 418] }),
+    checked("bad", "bad.test", { status: [204] }),
+  );
+  await waitFor(
+    "the second to be down",
+    async () => (await lab.gateway.status()).servers.some(({ state }) => state === "down") || undefined,
+    { timeoutMs: 10_000, intervalMs: 20 },
+  );
+  const { servers } = await lab.gateway.status();
+  expect(servers.map(({ backend, state }) => [backend, state])).toEqual([
+    ["prod/bad/http", "down"],
+    ["prod/good/http", "up"],
+  ]);
+  expect((await lab.ask("good.test")).status).toBe(200);
+  expect(new Set(asked.map(String))).toEqual(new Set(["app.test,ployz-readiness"]));
 });
 
 it("holds requests of a route whose path and headers it changes", async () => {

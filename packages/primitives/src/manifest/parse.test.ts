@@ -112,6 +112,31 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
     /^services\.web\.ready: needs either/,
   ],
   [
+    "a Host of a check that sends no request",
+    `${web}ports = { a = 1 }\nready = { tcp = true, host = "a.b" }`,
+    /^services\.web\.ready\.host: is for `http` only/,
+  ],
+  [
+    "a Host among the headers of a check",
+    `${web}ports = { a = 1 }\nready = { http = "/", headers = { host = "a.b" } }`,
+    /^services\.web\.ready\.headers\.host: is the field `host`/,
+  ],
+  [
+    "a header with a line break",
+    `${web}ports = { a = 1 }\nready = { http = "/", headers = { X-A = "a\\r\\nB: c" } }`,
+    /^services\.web\.ready\.headers\.X-A: /,
+  ],
+  [
+    "a Host with a space",
+    `${web}ports = { a = 1 }\nready = { http = "/", host = "a b" }`,
+    /^services\.web\.ready\.host: /,
+  ],
+  [
+    "a status that is none",
+    `${web}ports = { a = 1 }\nready = { http = "/", status = [20] }`,
+    /^services\.web\.ready\.status\[0\]: /,
+  ],
+  [
     "a program beside another check",
     `${web}ready = { exec = ["true"], settle = "1s" }`,
     /^services\.web\.ready: needs either/,

@@ -83,7 +83,7 @@ const ready = Type.Object(
         patterns.HEADER_NAME,
         Type.String({ pattern: patterns.HEADER_VALUE, minLength: 1, maxLength: 1024 }),
         "With `http`: headers of the request.",
-        20,
+        15,
       ),
     ),
     status: Type.Optional(
