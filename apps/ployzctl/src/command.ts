@@ -83,6 +83,8 @@ export interface Context {
   client(): Promise<Client>;
   /** The name of the context or host whose daemon is used; undefined for this machine's own. */
   remote(): Promise<string | undefined>;
+  /** The socket of this computer's SSH agent, as a path on the daemon's machine. */
+  agent(): Promise<string | undefined>;
   /** Asks yes or no on the terminal; undefined where it cannot ask. */
   confirm(question: string): Promise<boolean | undefined>;
 }

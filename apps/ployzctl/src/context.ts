@@ -1,8 +1,8 @@
 import { type ErrorBody, errorBody } from "@ployz/errors";
-import type { Client } from "@ployz/primitives/client";
 import type { Context } from "./command.ts";
 import { PloyzError } from "./error-codes.ts";
 import { openProgress } from "./output/progress.ts";
+import type { RemoteClient } from "./remote/client.ts";
 import { findDestination } from "./remote/destination.ts";
 import type { Globals } from "./settings.ts";
 import { loadSettings, type Settings } from "./settings.ts";
@@ -21,7 +21,7 @@ export function openContext(globals: Globals, terminal: Terminal, own = false): 
     globals.timeoutMs === undefined ? undefined : setTimeout(() => deadline.abort(), globals.timeoutMs);
   timer?.unref();
   let settings: Promise<Settings> | undefined;
-  let client: Promise<{ client: Client; close(): void }> | undefined;
+  let client: Promise<Pick<RemoteClient, "client" | "close"> & Partial<RemoteClient>> | undefined;
 
   const loaded = () => {
     settings ??= loadSettings(globals, terminal);
@@ -34,6 +34,11 @@ export function openContext(globals: Globals, terminal: Terminal, own = false): 
     return found;
   };
   const progress = openProgress(globals, terminal);
+
+  const connected = () => {
+    client ??= connect();
+    return client;
+  };
 
   async function connect() {
     const remote = await destination();
@@ -53,9 +58,10 @@ export function openContext(globals: Globals, terminal: Terminal, own = false): 
     signal: deadline.signal,
     settings: loaded,
     remote: async () => (await destination())?.name,
-    async client() {
-      client ??= connect();
-      return (await client).client;
+    client: async () => (await connected()).client,
+    async agent() {
+      const { agent } = await connected();
+      return agent === undefined ? terminal.env.SSH_AUTH_SOCK : agent();
     },
     confirm(question) {
       if (!terminal.stdinTty || globals.json) return Promise.resolve(undefined);

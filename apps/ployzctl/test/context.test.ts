@@ -5,7 +5,7 @@ import { ExecError } from "@ployz/exec";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { hostText, needSshHost } from "../src/remote/host.ts";
 import { explain } from "../src/remote/ssh.ts";
-import { type FakeDaemon, fakeDaemon } from "./daemon.ts";
+import { Events, type FakeDaemon, fakeDaemon } from "./daemon.ts";
 import { ctl } from "./run.ts";
 
 let home: string;
@@ -20,6 +20,7 @@ case "$2" in
   strange) echo "Host key verification failed." >&2; exit 255;;
 esac
 [ "$3" = true ] && exit 0
+case "$3" in echo*) [ "$2" = deaf ] || export SSH_AUTH_SOCK=/far/agent; echo "Welcome"; exec sh -c "$3";; esac
 echo "Welcome to $2"
 echo 'ployz-dial/1 {}'
 exec "$NODE" -e '
@@ -27,7 +28,11 @@ exec "$NODE" -e '
   process.stdin.pipe(s).pipe(process.stdout);'
 `;
 beforeAll(async () => {
-  daemon = await fakeDaemon({ "GET /v1/machines": () => ({ kind: "machines", machines: [] }) });
+  daemon = await fakeDaemon({
+    "GET /v1/machines": () => ({ kind: "machines", machines: [] }),
+    "POST /v1/operations": () =>
+      new Events([{ type: "refused", refusals: [{ code: "machine_unreachable", message: "away" }] }]),
+  });
 });
 afterAll(() => daemon.close());
 beforeEach(async () => {
@@ -37,7 +42,8 @@ beforeEach(async () => {
   return () => rm(home, { recursive: true, force: true });
 });
 
-const here = (...argv: readonly string[]) => {
+const here = (...argv: readonly string[]) => over({}, argv);
+const over = (env: Readonly<Record<string, string>>, argv: readonly string[]) => {
   const path = process.env.PATH;
   Object.assign(process.env, {
     PATH: `${home}:${path}`,
@@ -45,7 +51,7 @@ const here = (...argv: readonly string[]) => {
     NODE: process.execPath,
     HOME: home,
   });
-  return ctl(argv, { env: { HOME: home, XDG_RUNTIME_DIR: home } }).finally(() => {
+  return ctl(argv, { env: { HOME: home, XDG_RUNTIME_DIR: home, ...env } }).finally(() => {
     process.env.PATH = path;
   });
 };
@@ -122,6 +128,21 @@ describe("a command over a context", () => {
     expect((await here("machine", "ls", "--context", "prod", "--host", "up")).code).toBe(2);
     expect((await here("machine", "ls", "--context", "absent")).code).toBe(3);
     expect((await here("daemon", "status")).err).toContain("/run/ployz");
+  });
+
+  it("lends this computer's agent to the machine that adds another", async () => {
+    const agent = { SSH_AUTH_SOCK: "/near/agent", SSH_AGENT_PID: "1" };
+    const add = (host: string) => over(agent, ["machine", "add", "root@m4", "-y", "-H", host]);
+    await add("up");
+    expect(JSON.parse(daemon.received.at(-1)?.body ?? "")).toMatchObject({
+      credentials: { agentSocket: "/far/agent" },
+    });
+    expect((await used()).find((line) => line.includes("echo"))).toMatch(/^-A .*ControlPath=none/);
+    expect(
+      (await used()).filter((line) => !line.includes("echo")).every((line) => !line.includes("-A ")),
+    ).toBe(true);
+    const { code, err } = await add("deaf");
+    expect([code, err]).toEqual([3, expect.stringContaining("AllowAgentForwarding")]);
   });
 
   it("does not pass by a host key that is not known", async () => {

@@ -4,6 +4,7 @@ import { errorBody } from "@ployz/errors";
 import { type Client, openClient } from "@ployz/primitives/client";
 import { PloyzError } from "../error-codes.ts";
 import type { Terminal } from "../terminal.ts";
+import { forwardAgent } from "./agent.ts";
 import type { Destination } from "./destination.ts";
 import { type Dialed, dial } from "./dial.ts";
 import { needSshHost } from "./host.ts";
@@ -14,12 +15,19 @@ const DIAL_MS = 10_000;
 /** Another machine of the cluster may answer where this is why one does not. */
 const DOWN = ["ssh_unreachable", "daemon_unreachable", "remote_not_installed"];
 
+export interface RemoteClient {
+  readonly client: Client;
+  /** The socket of this computer's SSH agent on that machine, until `close`. */
+  agent(): Promise<string>;
+  close(): void;
+}
+
 /** The API of a daemon that is reached through SSH: of the first machine that answers, one with an open connection first. */
 export async function openRemoteClient(
   { name, hosts }: Destination,
   terminal: Terminal,
   options: { readonly signal: AbortSignal; readonly note: (text: string) => void },
-): Promise<{ client: Client; close(): void }> {
+): Promise<RemoteClient> {
   const errors: unknown[] = [];
   for (const ssh of await openFirst(name, hosts, terminal)) {
     try {
@@ -74,7 +82,7 @@ async function reach(ssh: Ssh, signal: AbortSignal): Promise<Duplex> {
 }
 
 /** Requests that follow one another share a connection, since each costs a program there. */
-function clientOf(ssh: Ssh, reached: Duplex): { client: Client; close(): void } {
+function clientOf(ssh: Ssh, reached: Duplex): RemoteClient {
   const all = new Set<Duplex>();
   const keep = (stream: Duplex): Duplex => {
     all.add(stream);
@@ -89,9 +97,18 @@ function clientOf(ssh: Ssh, reached: Duplex): { client: Client; close(): void } 
   };
   const agent = new Agent({ keepAlive: true });
   agent.createConnection = connect;
+  let far: ReturnType<typeof forwardAgent> | undefined;
   return {
     client: openClient({ connect, agent, name: ssh.name }),
+    async agent() {
+      far ??= forwardAgent(ssh);
+      return (await far).socket;
+    },
     close: () => {
+      far?.then(
+        (one) => one.close(),
+        () => {},
+      );
       agent.destroy();
       for (const stream of all) stream.destroy();
     },

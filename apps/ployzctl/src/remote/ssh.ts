@@ -14,7 +14,7 @@ const LOGIN_MS = 120_000;
 const LONGEST_FOLDER = 104 - "/ssh-".length - 40 - 18;
 
 const FIXED = [
-  ...["-T", "-x", "-a"],
+  ...["-T", "-x"],
   ...["ConnectTimeout=10", "ServerAliveInterval=5", "ServerAliveCountMax=3"].flatMap(option),
   // A user's settings for a shell on that host.
   ...["RemoteCommand=none", "ClearAllForwardings=yes", "PermitLocalCommand=no"].flatMap(option),
@@ -33,6 +33,8 @@ export interface Ssh {
   login(signal: AbortSignal): Promise<void>;
   /** Starts a command there, in a session of its own, so that a Ctrl-C at this terminal does not reach it. */
   start(command: string): RunningProgram;
+  /** The same on a connection of its own, through which the machine reaches this computer's agent. */
+  startWithAgent(command: string): RunningProgram;
   /** Ends the master connection. */
   end(): Promise<void>;
 }
@@ -48,7 +50,7 @@ export async function openSsh(host: SshHost, terminal: Pick<Terminal, "env" | "e
     ...(host.port === undefined ? [] : ["-p", String(host.port)]),
     ...["--", host.host],
   ];
-  const options = [...FIXED, ...shared.flatMap(option)];
+  const options = ["-a", ...FIXED, ...shared.flatMap(option)];
   const batch = option("BatchMode=yes");
   const name = hostText(host);
   const control = (command: string) =>
@@ -67,6 +69,10 @@ export async function openSsh(host: SshHost, terminal: Pick<Terminal, "env" | "e
       }
     },
     start: (command) => spawnStream("ssh", [...options, ...batch, ...where, command], { ownSession: true }),
+    startWithAgent: (command) =>
+      spawnStream("ssh", ["-A", ...FIXED, ...option("ControlPath=none"), ...batch, ...where, command], {
+        ownSession: true,
+      }),
     async end() {
       if (folder !== undefined) await control("exit");
     },

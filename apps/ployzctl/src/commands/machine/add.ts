@@ -23,7 +23,7 @@ export async function add(context: Context, input: Input): Promise<MachineAdded>
   const name = input.text("name");
   if (name !== undefined && targets.length > 1)
     throw usage("--name takes one target, not several", "add the machines one by one");
-  const identity = await findIdentity(input.text("identity"), context.terminal);
+  const identity = await findIdentity(input.text("identity"), context);
   const runtime = input.text("runtime");
   const wanted = {
     ...(name !== undefined && { name }),

@@ -1,9 +1,9 @@
 import { access, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Context } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { whyUnreadable } from "../../files.ts";
-import type { Terminal } from "../../terminal.ts";
 
 export interface Identity {
   /** A private key without a passphrase. */
@@ -14,12 +14,17 @@ export interface Identity {
 const DEFAULTS = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
 /** The named key, else the agent, else the first usable key of the default files. */
-export async function findIdentity(path: string | undefined, terminal: Terminal): Promise<Identity> {
+export async function findIdentity(
+  path: string | undefined,
+  { terminal, agent }: Pick<Context, "terminal" | "agent">,
+): Promise<Identity> {
   const home = terminal.env.HOME ?? homedir();
   if (path !== undefined)
     return { identity: await readKey(resolve(terminal.cwd, path.replace(/^~(?=\/)/, home))) };
-  const agent = terminal.env.SSH_AUTH_SOCK;
-  if (agent !== undefined && agent !== "") return { agentSocket: agent };
+  if (terminal.env.SSH_AUTH_SOCK) {
+    const socket = await agent();
+    if (socket !== undefined) return { agentSocket: socket };
+  }
   let refused: unknown;
   for (const name of DEFAULTS) {
     const file = join(home, ".ssh", name);
