@@ -243,7 +243,6 @@ it("says what happens to instances, and that a job with a schedule runs by it", 
   const service = (name: string, ...instances: unknown[]) => ({
     ...{ name, change: "repair", fields: [], instances },
   });
-  const job = (schedule?: object) => ({ revision: "r", spec: schedule === undefined ? {} : { schedule } });
   const summary = {
     ...{ kind: "deploy", namespace: "prod", images: [], volumes: [], routes: { added: [], removed: [] } },
     services: [
@@ -253,9 +252,8 @@ it("says what happens to instances, and that a job with a schedule runs by it", 
     ],
     jobs: [
       { name: "migrate", action: "skip" },
-      { name: "report", action: "skip" },
+      { name: "report", action: "skip", scheduled: true },
     ],
-    next: { jobs: { migrate: job(), report: job({ cron: "0 3 * * *" }) } },
   };
   const plan = {
     ...{ kind: "plan", primitive: "deploy", hash: "h", changes: true, summary, warnings: [] },

@@ -16,7 +16,10 @@ const input = { namespace: "prod", job: "report" };
 
 async function world(toml = WEB + JOB): Promise<World> {
   const made = await emptyWorld();
-  expect(await deploy(made, toml)).toMatchObject({ state: "done" });
+  expect(await deploy(made, toml)).toMatchObject({
+    state: "done",
+    output: { jobs: [{ name: "report", action: "skip", scheduled: true }] },
+  });
   return made;
 }
 const running = async ({ ports }: World) => (await ports.store.facts.list("running")).map(({ key }) => key);

@@ -131,7 +131,7 @@ const isRepair = (value: unknown): value is Repair =>
 /** The summary of a namespace's change; empty for other primitives. */
 function changeLines(summary: Json): readonly Cell[] {
   if (!isChange(summary)) return [];
-  const { services, jobs, routes, volumes, allowRoutesFrom, certificates = [], next } = summary;
+  const { services, jobs, routes, volumes, allowRoutesFrom, certificates = [] } = summary;
   const mark = (sign: keyof typeof TONES, text: string): Cell => ({
     text: `${sign} ${text}`,
     tone: TONES[sign],
@@ -152,13 +152,10 @@ function changeLines(summary: Json): readonly Cell[] {
           ),
       ];
     }),
-    ...jobs.map(({ name, action, machine }) =>
+    ...jobs.map(({ name, action, machine, scheduled }) =>
       action === "run"
         ? mark("+", `job ${name}: runs on ${machine ?? "?"}`)
-        : mark(
-            " ",
-            `job ${name} ${next.jobs[name]?.spec.schedule === undefined ? "has already run" : "runs by its schedule"}`,
-          ),
+        : mark(" ", `job ${name} ${scheduled === true ? "runs by its schedule" : "has already run"}`),
     ),
     ...volumes
       .filter(({ action }) => action !== "keep")

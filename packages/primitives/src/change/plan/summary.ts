@@ -86,6 +86,8 @@ export type ChangeSummary = {
     readonly action: "run" | "skip";
     readonly machine?: string;
     readonly why?: string;
+    /** It runs by its schedule. */
+    readonly scheduled?: true;
   }[];
   readonly routes: { readonly added: readonly CommittedRoute[]; readonly removed: readonly CommittedRoute[] };
   /** Hosts for which the deploy gets a certificate before its commit. */
@@ -112,8 +114,10 @@ export function summarise(
     kind,
     namespace: decision.namespace,
     services: decision.services.map((service) => summariseService(service, candidates)),
-    jobs: decision.jobs.map(({ name, run }) =>
-      run ? { name, action: "run", machine: run.machine, why: run.why } : { name, action: "skip" },
+    jobs: decision.jobs.map(({ name, run, next: { spec } }) =>
+      run
+        ? { name, action: "run", machine: run.machine, why: run.why }
+        : { name, action: "skip", ...(spec.schedule !== undefined && { scheduled: true as const }) },
     ),
     routes: routeChanges(next, facts.head?.commit),
     ...(hosts.length > 0 && { certificates: hosts }),
