@@ -158,7 +158,8 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       },
       "GET /v1/volumes/:ns/:name/snapshots": ({ params, signal }) => {
         const member = daemon.member();
-        const asked = { namespace: params.ns, volume: params.name };
+        const members = member.membership().machines.map(({ id }) => id);
+        const asked = { namespace: params.ns, volume: params.name, members };
         return snapshotList(member.heads(), member.machines, asked, signal);
       },
       "GET /v1/operations": async ({ query }) => ({

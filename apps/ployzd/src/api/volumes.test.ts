@@ -133,7 +133,12 @@ describe("snapshots", () => {
     }) as unknown as Machines;
   const kept = { name: "s0", guid: "6", createdAt: "2025-01-01T00:00:00Z", usedBytes: 1 };
   const look = (answer: unknown, name = "pgdata", namespace = "prod") =>
-    snapshotList([head], answering(answer), { namespace, volume: name }, new AbortController().signal);
+    snapshotList(
+      [head],
+      answering(answer),
+      { namespace, volume: name, members: ["m1"] },
+      new AbortController().signal,
+    );
 
   it("are asked of the machine that the volume is on, with those of copies that a restore replaced", async () => {
     const snapshots = [{ name: "s1", guid: "7", createdAt: "2026-01-01T00:00:00Z", usedBytes: 1 }];

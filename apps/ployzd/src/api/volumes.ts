@@ -53,7 +53,12 @@ export function volumeList(
 export async function snapshotList(
   heads: readonly Head[],
   machines: Machines,
-  asked: { readonly namespace: string; readonly volume: string },
+  asked: {
+    readonly namespace: string;
+    readonly volume: string;
+    /** Machines that may have retired copies. */
+    readonly members?: readonly string[];
+  },
   signal: AbortSignal,
 ): Promise<SnapshotList> {
   const { namespace, volume: name } = asked;
@@ -66,7 +71,13 @@ export async function snapshotList(
       message: `${machine} does not have ${namespace}/${name}`,
       hint: `find its machine: ployzctl volume show ${namespace}/${name}`,
     });
-  const replaced = await replacedSnapshots(machines, { namespace, name, id, machine }, signal);
+  const elsewhere = (asked.members ?? [])
+    .filter((other) => other !== machine)
+    .map((other) => leftSnapshots(machines, { namespace, name, machine: other }, signal).catch(() => []));
+  const replaced = [
+    ...(await replacedSnapshots(machines, { namespace, name, id, machine }, signal)),
+    ...(await Promise.all(elsewhere)).flat(),
+  ];
   const present = new Set(found.snapshots.map(({ guid }) => guid));
   const snapshots = [...found.snapshots, ...replaced.filter(({ guid }) => !present.has(guid))].sort((a, b) =>
     a.createdAt < b.createdAt ? -1 : a.createdAt > b.createdAt ? 1 : 0,
@@ -88,14 +99,25 @@ async function replacedSnapshots(
     options,
   );
   const retired = volumes.filter(
-    ({ namespace, name, id, state }) =>
-      namespace === of.namespace && name === of.name && id !== of.id && state === "retired",
+    ({ namespace, name, id, state, standby }) =>
+      namespace === of.namespace && name === of.name && id !== of.id && state === "retired" && !standby,
   );
   const found = retired.map(async ({ id: copy }) => {
     const there = await machines.call(of.machine, "volume.snapshots", { id: copy }, options);
     return (there?.snapshots ?? []).map((one) => ({ ...one, copy }));
   });
   return (await Promise.all(found)).flat();
+}
+
+/** Snapshots of retired copies on a machine that the volume has left; none where that does not answer. */
+async function leftSnapshots(
+  machines: Machines,
+  of: { readonly namespace: string; readonly name: string; readonly machine: string },
+  signal: AbortSignal,
+): Promise<SnapshotList["snapshots"]> {
+  const { machine } = of;
+  const found = await replacedSnapshots(machines, { ...of, id: "" }, signal);
+  return found.map((one) => ({ ...one, machine }));
 }
 
 const usersOf = ({ services }: Commit, volume: string): readonly string[] =>

@@ -59,6 +59,7 @@ import type { Member } from "./member-parts.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
 import { watchOperations } from "./watch-operations.ts";
+import { watchTakeovers } from "./yielding.ts";
 
 export async function openMember(
   around: Surroundings,
@@ -129,6 +130,7 @@ export async function openMember(
     self.id,
     heads().map(({ commit }) => commit),
     deps,
+    false,
   ).catch(letGo);
   log.info(adoption, "adoption");
   const follower = followMembership({
@@ -259,6 +261,7 @@ export async function openMember(
   const settled = settleMember({
     ...{ dataDir: config.dataDir, unfinished: unfinished.chance },
     ...{ self: self.id, deps, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
+    ...watchTakeovers({ mirror, instances: deps, volumes, heads }),
     ...{ heads: () => heads().map(({ commit }) => commit), adoption: () => adoption },
     report(found) {
       adoption = found;

@@ -43,6 +43,8 @@ test("an instance that could not start is started once it can, also while the st
       signal: stop.signal,
       adoption: () => adoption,
     },
+    confirmed: () => false,
+    yielded: async () => [],
     mirror: { synced: () => new Promise<void>(() => {}) },
     log: { info() {}, warn() {}, error() {} },
     report(found: AdoptionReport) {

@@ -24,9 +24,13 @@ interface Settling {
   readonly log: Logger;
   readonly signal: AbortSignal;
   heads(): readonly Commit[];
+  /** Whether the heads have been read from the store since this daemon started. */
+  confirmed(): boolean;
   adoption(): AdoptionReport;
   /** Operations that the last daemon did not end may be ended now. */
   unfinished(): void;
+  /** Retires volumes whose standby was taken over. */
+  yielded(): Promise<AdoptionReport["removed"]>;
   report(adoption: AdoptionReport): void;
 }
 
@@ -50,11 +54,19 @@ export async function settleMember(settling: Settling): Promise<void> {
   void withStore.then(() => {
     settled = true;
   });
-  await Promise.all([withStore, retryAdoption(settling, () => settled), keepSpace(settling)]);
+  await Promise.all([
+    withStore,
+    retryAdoption(settling, () => settled, settling.confirmed),
+    keepSpace(settling),
+  ]);
 }
 
 /** A pool that is imported late or a disk that was full needs no store and no command: starts what has failed until all of it runs. */
-async function retryAdoption(settling: Settling, settled: () => boolean): Promise<void> {
+async function retryAdoption(
+  settling: Settling,
+  settled: () => boolean,
+  confirmed: () => boolean,
+): Promise<void> {
   const { self, deps, log, signal } = settling;
   const backoff = createBackoff(2_000, RETRY_MS);
   while (!signal.aborted) {
@@ -66,7 +78,7 @@ async function retryAdoption(settling: Settling, settled: () => boolean): Promis
       ...commit,
       instances: commit.instances.filter(({ id }) => failed.has(id)),
     }));
-    const again = await adoptCommitted(self, commits, deps).catch((error: unknown) => {
+    const again = await adoptCommitted(self, commits, deps, confirmed()).catch((error: unknown) => {
       log.error({ err: error }, "starting what has not started");
       return undefined;
     });
@@ -96,11 +108,12 @@ async function settleWithStore(settling: Settling): Promise<void> {
     settling.unfinished();
     const pool = storage.present();
     const removed = [
+      ...(await settling.yielded()),
       ...(await removeStrays(self, store, deps)),
       ...(pool === undefined ? [] : await settleStrays(volumes, pool, store)),
     ];
     // Commits made while the daemon was down may add instances that the first adoption did not know.
-    const again = await adoptCommitted(self, settling.heads(), deps);
+    const again = await adoptCommitted(self, settling.heads(), deps, true);
     const recreated = [...settling.adoption().recreated, ...again.recreated];
     const made = new Set(recreated.map(({ what }) => what));
     settling.report({ ...again, adopted: again.adopted.filter((id) => !made.has(id)), recreated, removed });

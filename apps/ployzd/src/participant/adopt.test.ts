@@ -33,7 +33,12 @@ describe("a committed instance", () => {
     expect(() => committedStart(commit, bare)).toThrow("has no id for volume data");
   });
 
-  async function adopt(state: string, use: () => Promise<never>, remountedAt?: number) {
+  async function adopt(
+    state: string,
+    use: () => Promise<never>,
+    remountedAt?: number,
+    of: { readonly commit: Commit; readonly confirmed: boolean } = { commit, confirmed: false },
+  ) {
     const done: string[] = [];
     const note = (what: string) => async () => void done.push(what);
     const deps = {
@@ -54,7 +59,12 @@ describe("a committed instance", () => {
         use: async (_: unknown, task: () => Promise<unknown>) => ((await use()) as unknown) ?? task(),
       },
     };
-    const report = await adoptCommitted("m1", [{ ...commit, instances: [instance] }], deps as never);
+    const report = await adoptCommitted(
+      "m1",
+      [{ ...of.commit, instances: [instance] }],
+      deps as never,
+      of.confirmed,
+    );
     return { done, report };
   }
   const refuse = async () => {
@@ -71,6 +81,21 @@ describe("a committed instance", () => {
   it("is made only when the machine has nothing of it: an existing one starts, whatever changed since", async () => {
     expect((await adopt("exited", allow)).done).toEqual(["start"]);
     expect((await adopt("absent", allow)).done).toEqual(["create", "start"]);
+  });
+
+  it("whose volume has a standby starts only when its commit is known to be the last", async () => {
+    const [volume] = commit.volumes;
+    const spec = { scope: "shared" as const, standby: { machines: ["m2"], everyMs: 60_000 } };
+    const followed = {
+      ...commit,
+      volumes: [{ ...volume, id: "prod.data.old", spec }],
+    } as unknown as Commit;
+    const of = (confirmed: boolean) => ({ commit: followed, confirmed });
+    const early = await adopt("exited", allow, undefined, of(false));
+    expect(early.done).toEqual([]);
+    expect(early.report.failed).toMatchObject([{ error: { code: "store_unavailable" } }]);
+    expect((await adopt("running", allow, undefined, of(false))).report.failed).toEqual([]);
+    expect((await adopt("exited", allow, undefined, of(true))).done).toEqual(["start"]);
   });
 
   it("that runs on a mount that has died is started again", async () => {

@@ -71,11 +71,22 @@ const hasDeadMount = (
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer U)[] ? U[] : T[K] };
 
-/** Compares this machine's committed instances with the running ones: keeps matching ones, restarts missing ones. Needs no store. */
+/** Whether another machine may have taken over what the instance writes to. */
+const mayBeTaken = ({ volumes }: Commit, instance: Instance): boolean =>
+  volumes.some(
+    ({ id, spec }) =>
+      (spec.standby?.machines.length ?? 0) > 0 && Object.values(instance.volumes ?? {}).includes(id),
+  );
+
+/**
+ * Compares this machine's committed instances with the running ones: keeps matching ones, restarts missing ones. Needs no store, except
+ * for what writes to a volume with a standby: `confirmed` says that these are the last commits.
+ */
 export async function adoptCommitted(
   self: string,
   commits: readonly Commit[],
   deps: InstanceDeps,
+  confirmed: boolean,
 ): Promise<AdoptionReport> {
   const report: Writable<AdoptionReport> = {
     at: new Date().toISOString(),
@@ -103,6 +114,12 @@ export async function adoptCommitted(
         }
         const start = committedStart(commit, instance);
         if (start === undefined) throw new Error(`the commit has no service ${instance.service}`);
+        if (!confirmed && mayBeTaken(commit, instance))
+          throw new PloyzError({
+            code: "store_unavailable",
+            message: `${instance.id} starts when the store answers: its volume has a standby, which may have been taken over`,
+            hint: "ployzctl status",
+          });
         if (dead) await deps.runtime.stop(instance.id);
         await deps.volumes.use(start, async () => {
           // Its id is its identity: what the machine has of it is it, also when a later commit changed what restarts nothing (`stop_grace`).
@@ -117,6 +134,14 @@ export async function adoptCommitted(
     }),
   );
   return report;
+}
+
+export async function removeInstance(id: string, deps: InstanceDeps): Promise<void> {
+  await deps.endedLogs.keep(id).catch(deps.log);
+  await deps.runtime.remove(id);
+  await deps.reservations.release(id);
+  await deps.stopped.remove(id);
+  await deps.secrets.forget(id);
 }
 
 /** Removes only instances of ended operations: a live or interrupted operation resolves its own. */
@@ -137,11 +162,7 @@ export async function removeStrays(
       if (head === "unreadable") return [];
       if (head?.instances.some((instance) => instance.id === id && instance.machine === self) === true)
         return [];
-      await deps.endedLogs.keep(id).catch(deps.log);
-      await deps.runtime.remove(id);
-      await deps.reservations.release(id);
-      await deps.stopped.remove(id);
-      await deps.secrets.forget(id);
+      await removeInstance(id, deps);
       await deps.files.remove(id);
       return [{ what: id, why: `operation ${operation} has ended (${summary.state}) without committing it` }];
     }),

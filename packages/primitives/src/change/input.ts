@@ -34,6 +34,16 @@ export function withStandbyOf(spec: VolumeSpec, present: VolumeSpec | undefined)
   return { ...rest, ...(present?.standby && { standby: present.standby }) };
 }
 
+/** The spec without the standby on one machine, or on all. */
+export function withoutStandby(spec: VolumeSpec, machine?: string): VolumeSpec {
+  const { standby } = spec;
+  const left = machine === undefined ? [] : (standby?.machines ?? []).filter((one) => one !== machine);
+  const rest = withStandbyOf(spec, undefined);
+  return left.length === 0 || standby === undefined
+    ? rest
+    : { ...rest, standby: { ...standby, machines: left } };
+}
+
 export const volumeSpecOf = ({
   scope = "single",
   quotaBytes,

@@ -103,7 +103,9 @@ function committedVolume(
   output: ReadOutput<ChangeKinds>,
 ): Volume {
   const told =
-    guidFrom === undefined ? undefined : output(guidFrom, "volume.ensure", "volume.clone", "volume.admit");
+    guidFrom === undefined
+      ? undefined
+      : output(guidFrom, "volume.ensure", "volume.clone", "volume.admit", "volume.takeover");
   const evidence =
     moved !== undefined && "verifiedBy" in moved
       ? {

@@ -216,8 +216,16 @@ export const SnapshotList = object({
   volume: text(),
   id: text(),
   machine: text(),
-  /** Oldest first. `copy`: the id of a retired copy on the same machine, which a restore or a rollback has replaced. */
-  snapshots: list(Type.Intersect([ObservedSnapshot, object({ copy: Type.Optional(text()) })])),
+  /**
+   * Oldest first. `copy`: the id of a retired copy, which a restore or a rollback has replaced; `machine`: the machine of a retired copy
+   * elsewhere, such as the one that was there before a standby was taken over.
+   */
+  snapshots: list(
+    Type.Intersect([
+      ObservedSnapshot,
+      object({ copy: Type.Optional(text()), machine: Type.Optional(text()) }),
+    ]),
+  ),
 });
 /** Static type of the schema of this name. */
 export type SnapshotList = Static<typeof SnapshotList>;

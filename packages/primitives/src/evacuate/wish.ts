@@ -1,6 +1,7 @@
 import { asItIs, noNamespace, wishOf } from "../change/decide/as-it-is.ts";
 import type { WantedVolume, Wish } from "../change/decide/desired.ts";
 import { unknownMachine } from "../change/decide/refuse.ts";
+import { withoutStandby } from "../change/input.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { Commit, CommittedService } from "../model/commit.ts";
@@ -21,11 +22,15 @@ export function wishEvacuated(input: EvacuateInput, facts: ChangeFacts): Wish {
   const { machines, refusals } = chooseTargets(head.commit, machine, facts);
   const volumes = head.commit.volumes.flatMap(({ name, spec }): [string, WantedVolume][] => {
     const to = machines.get(name);
-    return to === undefined
-      ? []
-      : [[name, { spec, source: { kind: "move", machine: to, maxRounds: MAX_ROUNDS } }]];
+    if (to === undefined) return [];
+    const source = { kind: "move" as const, machine: to, maxRounds: MAX_ROUNDS };
+    return [[name, { spec: withoutStandby(spec, machine), source }]];
   });
-  return wishOf({ ...present, volumes: Object.fromEntries(volumes) }, { refusals });
+  const left = withoutStandbys(head.commit, machine);
+  return wishOf(
+    { ...present, volumes: { ...left.volumes, ...Object.fromEntries(volumes) } },
+    { refusals, warnings: left.warnings },
+  );
 }
 
 /** Volumes that were there leave the namespace, and what ran on them stays in it without instances. */
@@ -44,7 +49,31 @@ function withoutLost(
     const gone = there.some((volume) => Object.hasOwn(service.spec.volumes, volume));
     return [name, gone ? { ...service, suspended: true } : service];
   });
-  return wishOf({ ...present, services: Object.fromEntries(services), dropped: there }, { refusals });
+  const { volumes, warnings } = withoutStandbys(commit, machine);
+  return wishOf(
+    { ...present, services: Object.fromEntries(services), dropped: there, volumes },
+    { refusals, warnings },
+  );
+}
+
+/** Volumes of other machines that have a standby on the one that goes. */
+function withoutStandbys({ namespace, volumes }: Commit, machine: string) {
+  const followed = volumes.filter(
+    (volume) => volume.machine !== machine && volume.spec.standby?.machines.includes(machine),
+  );
+  const keep = { kind: "keep" as const };
+  return {
+    volumes: Object.fromEntries(
+      followed.map(({ name, spec }): [string, WantedVolume] => [
+        name,
+        { spec: withoutStandby(spec, machine), source: keep },
+      ]),
+    ),
+    warnings: followed.map(
+      ({ name }) =>
+        `${namespace}/${name} loses its standby on ${machine}; add another: ployzctl volume standby add ${namespace}/${name} --to MACHINE`,
+    ),
+  };
 }
 
 export const stillAnswers = (machine: string): Refusal => ({

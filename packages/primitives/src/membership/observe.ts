@@ -50,9 +50,10 @@ export async function observeMembership(
   };
 }
 
-/** Whether something of the namespace is committed on the machine. */
+/** Whether something of the namespace is committed on the machine, or a standby. */
 export const isOn = ({ instances, volumes }: Commit, machine: string): boolean =>
-  [...instances, ...volumes].some((one) => one.machine === machine);
+  [...instances, ...volumes].some((one) => one.machine === machine) ||
+  volumes.some(({ spec }) => spec.standby?.machines.includes(machine));
 
 /** Committed on the machine: `prod/web.1`, `volume prod/data`. */
 export function committedOn(heads: readonly Head[], machine: string): readonly string[] {

@@ -1,5 +1,5 @@
 import Type from "typebox";
-import { bytes, label } from "../model/fields.ts";
+import { bytes, label, volumeName } from "../model/fields.ts";
 import type { Shape } from "../model/shape.ts";
 
 export const Input = Type.Object({
@@ -15,6 +15,19 @@ export const Input = Type.Object({
       maximum: 86_400_000,
       description: "Refuses to stop the service when the last difference would take longer.",
     }),
+  ),
+  fromStandby: Type.Optional(
+    Type.Literal(true, {
+      description: "The machine of its volumes does not answer: their standbys on `to` become the volumes.",
+    }),
+  ),
+  acceptLoss: Type.Optional(
+    Type.Array(
+      volumeName("With `fromStandby`: a volume, namespace/name, whose loss of later writes is confirmed."),
+      {
+        maxItems: 1000,
+      },
+    ),
   ),
   bytesPerSecond: Type.Optional(bytes("Limit of the transfer while the service runs.")),
 });

@@ -188,6 +188,11 @@ describe("volumes", () => {
     const restore = { namespace: "prod", volume: "data", snapshot };
     expect(await apply(world, volumeRestore, restore)).toMatchObject({ state: "done", owed: [] });
     expect((await contentOf(world)).slice(0, -1)).toEqual([first]);
+    const old = { ...fork, target: { namespace: "analytics", volume: "old" }, snapshot };
+    expect(await apply(world, volumeFork, old)).toMatchObject({ state: "done", owed: [] });
+    expect(await contentOf(world, "analytics", "old")).toEqual([first]);
+    const none = { ...old, target: { namespace: "analytics", volume: "none" }, snapshot: "nope" };
+    expect(await apply(world, volumeFork, none)).toMatchObject({ refusals: [{ code: "snapshot_missing" }] });
     expect(await apply(world, volumeRestore, { ...restore, snapshot: "nope" })).toMatchObject({
       kind: "refused",
       refusals: [{ code: "snapshot_missing" }],

@@ -1,9 +1,8 @@
 import { asItIs, liveHead, noNamespace, noVolume, wishOf } from "../change/decide/as-it-is.ts";
-import { inputParser, withStandbyOf } from "../change/input.ts";
+import { inputParser, withoutStandby } from "../change/input.ts";
 import { observeWithoutContent } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import { changePrimitive } from "../change/primitive.ts";
-import type { VolumeSpec } from "../model/commit.ts";
 import { Input, type VolumeStandbyRmInput } from "./input.ts";
 
 /** From its commit on, a machine keeps no copy that follows the volume. The last one is a retired copy, which its retention deletes. */
@@ -29,13 +28,3 @@ export const volumeStandbyRm = changePrimitive<VolumeStandbyRmInput, ChangeFacts
     return wishOf({ ...present, volumes: { [name]: { spec, source: { kind: "keep" } } } });
   },
 });
-
-/** The spec without the standby on one machine, or on all. */
-export function withoutStandby(spec: VolumeSpec, machine?: string): VolumeSpec {
-  const { standby } = spec;
-  const left = machine === undefined ? [] : (standby?.machines ?? []).filter((one) => one !== machine);
-  const rest = withStandbyOf(spec, undefined);
-  return left.length === 0 || standby === undefined
-    ? rest
-    : { ...rest, standby: { ...standby, machines: left } };
-}

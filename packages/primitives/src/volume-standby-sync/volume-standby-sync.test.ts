@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { evacuate } from "../evacuate/index.ts";
 import type { Json } from "../model/json.ts";
 import { standbyOf } from "../model/standby.ts";
 import { restart } from "../services/index.ts";
@@ -73,6 +74,18 @@ test("a deploy of a manifest without standbys keeps them, one that names none gi
   expect((await headOf(world)).volumes[0]?.spec.standby).toEqual({ machines: [world.to], everyMs: 60_000 });
   await deploy(world, `${shop(2)}standby = { machines = [] }\n`);
   expect((await headOf(world)).volumes[0]?.spec.standby).toEqual({ machines: [], everyMs: 60_000 });
+});
+
+test("a machine that is emptied gives up its standbys, and says so", async () => {
+  const world = await added();
+  await sync(world, world.to);
+  const emptied = await apply(world, evacuate, { namespace: "prod", machine: world.to });
+  expect(emptied).toMatchObject({
+    state: "done",
+    output: { warnings: [expect.stringContaining(`loses its standby on ${world.to}`)] },
+  });
+  expect((await headOf(world)).volumes[0]?.spec.standby).toBeUndefined();
+  expect(copies(world, world.to)).toMatchObject([{ state: "retired", standby: undefined }]);
 });
 
 test.each([

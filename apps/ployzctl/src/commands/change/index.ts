@@ -166,7 +166,8 @@ export const changeCommands: readonly Command[] = [
       summary: "Move a service with its volumes to another machine",
       prints: CHANGE,
       details: [
-        "Data is copied while the service runs; the service stops only for the last difference, and the gateways hold its requests meanwhile. If a step fails before the commit, the source serves again. The source's copy is retired and kept: moving back sends differences only.",
+        "Data is copied while the service runs; the service stops only for the last difference, and the gateways hold its requests meanwhile. If a step fails before the commit, the source serves again. The source's copy is retired and kept: moving back sends differences only. A standby on the target spares all but the last difference.",
+        "With --from-standby the copy on the target becomes the volume, while the machine of the volume does not answer. When that machine is back, its copy is retired with a snapshot of its last state.",
       ],
       args: [{ name: "service", summary: "NAMESPACE/SERVICE", required: true, source: "service" }],
       options: {
@@ -181,6 +182,16 @@ export const changeCommands: readonly Command[] = [
           value: "TIME",
           summary: "Refuse to stop the service if copying the last difference would take longer, e.g. 500ms",
         },
+        "from-standby": {
+          type: "flag",
+          summary: "The machine of its data is dead: serve from the standby on --to",
+        },
+        "accept-loss": {
+          type: "list",
+          value: "NS/VOLUME",
+          source: "volume",
+          summary: "With --from-standby: give up later writes of this volume; once for each volume",
+        },
         rate: {
           type: "text",
           value: "SIZE",
@@ -190,6 +201,7 @@ export const changeCommands: readonly Command[] = [
       examples: [
         "ployzctl migrate prod/db --to m3",
         "ployzctl migrate prod/db --to m3 --max-downtime 2s --rate 50M",
+        "ployzctl migrate prod/db --to m3 --from-standby --accept-loss prod/pgdata",
       ],
       run: async (context, input) => (await import("./migrate.ts")).migrate(context, input),
     },

@@ -28,7 +28,10 @@ export const volumeCommands: readonly Command[] = [
         signal: context.signal,
       });
       if (input.flag("all")) return found;
-      return { ...found, volumes: found.volumes.filter(({ committed }) => committed) };
+      return {
+        ...found,
+        volumes: found.volumes.filter(({ committed, observed }) => committed || observed?.standby),
+      };
     },
   },
   {
@@ -123,6 +126,7 @@ export const volumeCommands: readonly Command[] = [
         source: "machine",
         summary: "Create it on another machine; this copies the data",
       },
+      snapshot: { type: "text", value: "NAME", summary: "Clone this snapshot instead: volume snapshots" },
       ...PREVIEW,
     },
     examples: ["ployzctl volume fork prod/pgdata analytics/pgdata"],

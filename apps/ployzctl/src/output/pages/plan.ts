@@ -178,7 +178,7 @@ const listText = (names: readonly string[]): string => names.join(", ") || "none
 
 const downText = (ms: number | undefined): string => (ms === undefined ? "" : ` (down for ${duration(ms)})`);
 
-function volumeText({ name, action, machine, from, transferBytes, copied }: VolumeSummary): string {
+function volumeText({ name, action, machine, from, transferBytes, copied, holds }: VolumeSummary): string {
   const data =
     copied !== undefined
       ? ` (copied ${bytes(copied.bytes)}, of which ${bytes(copied.lastBytes)} during the downtime)`
@@ -187,6 +187,8 @@ function volumeText({ name, action, machine, from, transferBytes, copied }: Volu
         : "";
   if (action === "copy") return `volume ${name}: from ${from ?? "?"} on ${machine}${data}`;
   if (action === "move") return `volume ${name}: from ${from ?? "?"} to ${machine}${data}`;
+  if (action === "takeover")
+    return `volume ${name}: the standby on ${machine} becomes the volume${holds === undefined ? "" : `, with what ${from ?? "?"} had before ${holds}`}`;
   if (action === "drop")
     return `volume ${name} on ${machine} is removed; its data is kept for the retention time`;
   if (action === "lost") return `volume ${name} is lost with ${machine}`;

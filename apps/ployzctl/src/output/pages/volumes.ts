@@ -25,7 +25,7 @@ function volumeTable(rows: readonly VolumeRow[]): Block {
     rows.map(({ namespace, name, id, machine, state, users, spec, observed }): Cell[] => [
       `${namespace}/${name}`,
       machine,
-      { text: state, tone: TONES[state] },
+      observed?.standby === undefined ? { text: state, tone: TONES[state] } : { text: "standby", tone: "ok" },
       size(observed?.usedBytes),
       size(observed?.referencedBytes),
       size(observed?.quotaBytes ?? spec?.quotaBytes),
@@ -66,11 +66,13 @@ export function snapshotsPage({ snapshots }: SnapshotList, now: number): Page {
     table(
       "snapshot",
       ["SNAPSHOT", "TAKEN", "USED", "OF", "GUID"],
-      snapshots.map(({ name, createdAt, usedBytes, guid, copy }) => [
+      snapshots.map(({ name, createdAt, usedBytes, guid, copy, machine }) => [
         name,
         ago(createdAt, now),
         bytes(usedBytes),
-        copy === undefined ? "the volume" : `retired copy ${copy}`,
+        copy === undefined
+          ? "the volume"
+          : `retired copy ${copy}${machine === undefined ? "" : ` on ${machine}`}`,
         guid,
       ]),
       { empty: "no snapshots", drop: ["GUID"] },

@@ -117,7 +117,11 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   );
   refusals.push(
     ...shippable(services, jobs, facts),
-    ...stoppable(services, decided, state),
+    ...stoppable(
+      services.filter(({ name }) => desired.abandoned?.includes(name) !== true),
+      decided,
+      state,
+    ),
     ...refuseVolumes(decided, touched, facts),
     ...refuseNames(desired, decided, facts),
     ...refuseFull(decided, facts),

@@ -18,6 +18,8 @@ export type Desired = {
   readonly restarts?: readonly string[];
   /** The machine that a service's instances must be on, by service. */
   readonly pins: Readonly<Record<string, string>>;
+  /** Services whose instances on machines that do not answer are given up: nothing waits for their end. */
+  readonly abandoned?: readonly string[];
   /** Machines that nothing of the namespace may be on. */
   readonly avoid?: readonly string[];
   readonly lineage?: NonNullable<Commit["lineage"]>;
@@ -36,13 +38,17 @@ export type WantedVolume = {
 /**
  * Where a volume's data comes from. `keep`: the present volume, or a new one where there is none. `fresh`: a new one on this machine.
  * `copy`: a clone of another volume, or a transfer from another machine; the volume it replaces is retired, not deleted. `move`: the
- * present volume, on another machine.
+ * present volume, on another machine. `standby`: the copy on another machine becomes the volume, without the machine that has it now.
  */
 export type VolumeSource =
   | { readonly kind: "keep" }
   | { readonly kind: "fresh"; readonly machine: string }
   | { readonly kind: "copy"; readonly from: CopySource; readonly machine: string }
-  | ({ readonly kind: "move"; readonly machine: string } & MoveLimits);
+  | ({ readonly kind: "move"; readonly machine: string } & MoveLimits)
+  | { readonly kind: "standby"; readonly machine: string; readonly snapshot: StandbySnapshot };
+
+/** What a standby holds. */
+export type StandbySnapshot = { readonly name: string; readonly guid: string };
 
 export type MoveLimits = {
   /** Rounds of copying while the service runs. */

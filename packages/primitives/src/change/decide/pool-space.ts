@@ -50,6 +50,7 @@ function needOf(decision: VolumeDecision, facts: ChangeFacts): Need {
       ?.observation?.volumes.find((copy) => copy.id === id);
   switch (action) {
     case "keep":
+    case "takeover":
       return { promiseBytes: 0, dataBytes: 0 };
     case "configure":
     case "create":

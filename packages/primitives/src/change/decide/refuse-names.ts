@@ -30,7 +30,8 @@ export const refuseNames = (
   ...decisions.flatMap((decision): readonly Refusal[] => {
     const id = volumeId(namespace, decision.name, "0".repeat(8));
     const over = datasetLength({ namespace, id }) - LIMITS.dataset;
-    if (isKept(decision) || decision.action === "move" || over <= 0) return [];
+    if (isKept(decision) || decision.action === "move" || decision.action === "takeover" || over <= 0)
+      return [];
     return [
       invalid(
         ["volumes", decision.name],

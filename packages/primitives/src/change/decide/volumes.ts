@@ -3,7 +3,7 @@ import type { Instance, ServiceSpec, Volume, VolumeSpec } from "../../model/comm
 import type { MachineRecord } from "../../model/machine.ts";
 import type { ObservedVolume } from "../../model/observation.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
-import type { CopySource, Desired, MoveLimits, WantedVolume } from "./desired.ts";
+import type { CopySource, Desired, MoveLimits, StandbySnapshot, WantedVolume } from "./desired.ts";
 
 /** What happens to one volume. `machine` is where it will be. */
 export type VolumeDecision = {
@@ -16,6 +16,7 @@ export type VolumeDecision = {
   | { readonly action: "keep" | "configure" | "create" }
   | { readonly action: "copy"; readonly from: CopySource }
   | { readonly action: "move"; readonly limits: MoveLimits }
+  | { readonly action: "takeover"; readonly snapshot: StandbySnapshot }
 );
 
 /** A new volume whose machine follows the service that uses it. */
@@ -82,6 +83,8 @@ function decideVolume(
     const { kind: _, machine: to, ...limits } = source;
     return { ...base, action: "move", machine: to, limits };
   }
+  if (source.kind === "standby" && source.machine !== machine)
+    return { ...base, action: "takeover", machine: source.machine, snapshot: source.snapshot };
   return { ...base, action: sameSpec(spec, previous.spec) ? "keep" : "configure", machine };
 }
 
@@ -105,12 +108,13 @@ export function refuseVolumes(
   return decisions.flatMap((decision): Refusal[] => {
     const { name, previous, action, machine } = decision;
     const refusals: Refusal[] = [];
-    const needsOld = previous !== undefined && (action !== "keep" || touched.has(name));
+    const needsOld =
+      previous !== undefined && action !== "takeover" && (action !== "keep" || touched.has(name));
     if (needsOld) refusals.push(...missingCopy(name, previous, facts));
     if (action === "copy" && refusals.length === 0) refusals.push(...missingSource(decision, facts));
     const target = facts.machines.find(({ record }) => record.id === machine);
     if (
-      (action === "create" || action === "copy" || action === "move") &&
+      (action === "create" || action === "copy" || action === "move" || action === "takeover") &&
       target?.observation !== undefined
     ) {
       if (target.observation.storage === undefined) refusals.push(noStorage(name, machine));

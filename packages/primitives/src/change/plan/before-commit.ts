@@ -91,7 +91,12 @@ export function prepareSteps(
   });
   const stopId = (old: Instance) => `stop ${old.id}`;
   const stopsOf = (id: string) => stoppable.filter((old) => usesAny(old, new Set([id]))).map(stopId);
-  const volumes = volumeSteps(decision, options.operation, ensured, stopsOf);
+  const silent = new Set(
+    options.facts.machines.flatMap(({ record, observation }) =>
+      observation === undefined ? [record.id] : [],
+    ),
+  );
+  const volumes = volumeSteps(decision, options.operation, ensured, stopsOf, silent);
   const firstDone = volumes.first.length > 0 ? gates.all(volumes.first.map(({ id }) => id)) : ensured;
   const stopsFor = (candidate: Candidate): readonly Instance[] => {
     if (candidate.kind === "job") return [];

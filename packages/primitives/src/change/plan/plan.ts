@@ -179,6 +179,15 @@ function nextVolume(namespace: string, decision: VolumeDecision, operation: stri
         guidFrom: isClone(from, machine) ? `clone ${label}` : `admit ${label}`,
       };
     }
+    case "takeover": {
+      const { name: snapshot, guid } = decision.snapshot;
+      return {
+        ...base,
+        ...(previous?.origin && { origin: previous.origin }),
+        guidFrom: `takeover ${label}`,
+        moved: { from: previous?.machine ?? "", snapshot, guid },
+      };
+    }
     case "move":
       return {
         ...base,

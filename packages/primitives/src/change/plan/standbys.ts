@@ -17,13 +17,17 @@ export function standdownSteps(
     facts.machines.flatMap(({ record, observation }) => (observation === undefined ? [] : [record.id])),
   );
   return (facts.head?.commit.volumes ?? []).flatMap(({ name, machine: home, spec }): readonly Step[] => {
-    const next = volumes.find((one) => one.name === name)?.spec.standby?.machines ?? [];
+    const then = volumes.find((one) => one.name === name);
+    const next = then?.spec.standby?.machines ?? [];
     const gone = (spec.standby?.machines ?? []).filter((one) => !next.includes(one));
     if (gone.length === 0) return [];
     const copies = gone
-      .filter((machine) => machine !== home)
+      .filter((machine) => machine !== (then?.machine ?? home))
       .map((machine) => ({ machine, args: {}, what: "standby" }));
-    const all = [...copies, { machine: home, args: { forget: gone }, what: "snapshots for standbys" }];
+    const all = [
+      ...copies,
+      { machine: then?.machine ?? home, args: { forget: gone }, what: "snapshots for standbys" },
+    ];
     return all
       .filter(({ machine }) => answering.has(machine))
       .map(({ machine, args, what }) => ({

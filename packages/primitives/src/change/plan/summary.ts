@@ -52,6 +52,8 @@ export type VolumeSummary = {
   readonly spec: VolumeSpec;
   /** Estimated bytes over the network; absent when none. */
   readonly transferBytes?: number;
+  /** Of a standby that becomes the volume: it holds everything written before. RFC 3339. */
+  readonly holds?: string;
   /** In the result: the bytes copied, and how many of them while the service was stopped. */
   readonly copied?: { readonly bytes: number; readonly lastBytes: number };
 };
@@ -197,20 +199,24 @@ function summariseVolume(decision: VolumeDecision, facts: ChangeFacts): VolumeSu
   const source =
     decision.action === "copy"
       ? decision.from
-      : action === "move" && previous !== undefined
+      : (action === "move" || action === "takeover") && previous !== undefined
         ? { id: previous.id, machine: previous.machine }
         : undefined;
   const from =
     decision.action === "copy"
       ? `${decision.from.namespace}/${decision.from.volume}${decision.from.snapshot ? `@${decision.from.snapshot.name}` : ""}`
       : source?.machine;
-  const bytes = facts.machines
-    .find(({ record }) => record.id === source?.machine)
-    ?.observation?.volumes.find(({ id }) => id === source?.id)?.referencedBytes;
+  const copyOn = (on: string | undefined, of: string | undefined) =>
+    facts.machines.find(({ record }) => record.id === on)?.observation?.volumes.find(({ id }) => id === of);
+  const bytes = copyOn(source?.machine, source?.id)?.referencedBytes;
+  const holds = action === "takeover" ? copyOn(machine, previous?.id)?.standby : undefined;
   return {
     ...{ name, action, machine, spec },
     ...(from !== undefined && { from }),
-    ...(bytes !== undefined && source?.machine !== machine && { transferBytes: bytes }),
+    ...(holds !== undefined && { holds }),
+    ...(bytes !== undefined &&
+      action !== "takeover" &&
+      source?.machine !== machine && { transferBytes: bytes }),
   };
 }
 

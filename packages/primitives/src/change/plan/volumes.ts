@@ -29,16 +29,17 @@ export type VolumeSteps = {
 /** The id that a volume will have. */
 export function nextVolumeId(namespace: string, decision: VolumeDecision, operation: string): string {
   const { action, name, previous } = decision;
-  const stays = action === "move" || isKept(decision);
+  const stays = action === "move" || action === "takeover" || isKept(decision);
   return stays && previous ? previous.id : volumeId(namespace, name, operation);
 }
 
-/** `stopsOf` names the steps that stop the users of a volume (by id). */
+/** `stopsOf` names the steps that stop the users of a volume (by id). `silent`: machines that do not answer. */
 export function volumeSteps(
   { namespace, volumes, dropped }: Pick<Decision, "namespace" | "volumes" | "dropped">,
   operation: string,
   needs: readonly string[],
   stopsOf: (id: string) => readonly string[],
+  silent: ReadonlySet<string>,
 ): VolumeSteps {
   const snapshot = snapshotName(operation);
   const before: PendingSnapshot[] = [];
@@ -46,7 +47,11 @@ export function volumeSteps(
     if (volume) before.push({ volume: volume.name, id: volume.id, machine, snapshot, guidFrom });
   };
 
-  const staying = [...volumes.filter(isKept).flatMap(({ previous }) => previous ?? []), ...dropped];
+  // A standby is taken over because a machine is dead: its other volumes do not prevent that.
+  const dead = volumes.some(({ action }) => action === "takeover") ? silent : new Set<string>();
+  const staying = [...volumes.filter(isKept).flatMap(({ previous }) => previous ?? []), ...dropped].filter(
+    ({ machine }) => !dead.has(machine),
+  );
   const first = byMachine(staying).map(([machine, ids]): Step => {
     const step = snapshotStep(machine, namespace, ids, snapshot, needs);
     for (const volume of staying.filter((one) => one.machine === machine)) keep(volume, machine, step.id);
@@ -87,6 +92,20 @@ export function volumeSteps(
           args: { machine, ...identity, spec, ...(previous && { before: previous.spec }) },
           machine,
           title: action === "create" ? `create volume ${name} on ${machine}` : `configure volume ${name}`,
+          needs: after,
+        },
+      ];
+    }
+    if (decision.action === "takeover") {
+      ready(`takeover ${label}`);
+      const { name: taken, guid: snapshotGuid } = decision.snapshot;
+      return [
+        {
+          id: `takeover ${label}`,
+          kind: "volume.takeover",
+          args: { machine, ...identity, spec, snapshot: taken, snapshotGuid },
+          machine,
+          title: `open the standby of volume ${name} on ${machine}`,
           needs: after,
         },
       ];
