@@ -1,23 +1,11 @@
 import type { ScheduleRow, StandbyList, StandbyRow } from "@ployz/primitives/client";
-import {
-  type Commit,
-  type FactTypes,
-  LOOK,
-  type MachineObservation,
-  type Machines,
-  standbyKey,
-  standbyOf,
-} from "@ployz/primitives/protocol";
+import { LOOK, type Machines, standbyOf } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
-import type { Member } from "../daemon/member-parts.ts";
 import { needNamespace } from "./named.ts";
 import type { ApiRoutes } from "./router.ts";
 import { scheduleRows } from "./schedules.ts";
+import { type Row, type Seen, standbyRecords, standbyRows } from "./standby-rows.ts";
 import { machineList } from "./views.ts";
-
-type Row = Omit<StandbyRow, "next" | "last" | "lagBytes">;
-type Seen = ReadonlyMap<string, MachineObservation | undefined>;
-type Records = ReadonlyMap<string, FactTypes["standby"]>;
 
 export function standbyRoutes(daemon: Daemon): Pick<ApiRoutes["json"], "GET /v1/standbys"> {
   return {
@@ -46,53 +34,6 @@ export function standbyRoutes(daemon: Daemon): Pick<ApiRoutes["json"], "GET /v1/
     },
   };
 }
-
-/** What the standbys have received, by the keys of the facts. */
-export async function standbyRecords({ store }: Pick<Member, "store">): Promise<Records> {
-  const facts = await store.facts.list("standby");
-  return new Map(facts.map(({ key, value }) => [key as string, value]));
-}
-
-/** Three runs late, and time for the third. */
-const boundOf = (everyMs: number): number => Math.max(3 * everyMs, everyMs + 30_000);
-
-/** Standbys as committed, with what their machines have. Pure. */
-export function standbyRows(
-  commits: readonly Commit[],
-  { seen, records, now }: { readonly seen: Seen; readonly records: Records; readonly now: number },
-): readonly Row[] {
-  return commits
-    .filter(({ removed }) => removed !== true)
-    .flatMap(({ namespace, volumes }) =>
-      volumes.flatMap(({ name, id, machine: source, spec: { standby } }) =>
-        (standby?.machines ?? []).map((machine): Row => {
-          const base = { namespace, volume: name, id, source, machine, everyMs: standby?.everyMs ?? 0 };
-          if (machine === source) return { ...base, state: "home" };
-          const record = records.get(standbyKey(namespace, name, machine));
-          const known = record?.id === id ? record : undefined;
-          const there = seen.get(machine);
-          const copy = there?.volumes.find((one) => one.id === id && one.standby !== undefined);
-          const holds = latest(
-            copy?.standby,
-            there === undefined || copy !== undefined ? known?.takenAt : undefined,
-          );
-          const lagMs = holds === undefined ? undefined : Math.max(0, now - Date.parse(holds));
-          const old = lagMs !== undefined && lagMs > boundOf(base.everyMs);
-          return {
-            ...base,
-            state: there === undefined ? "unknown" : copy === undefined ? "none" : old ? "old" : "current",
-            ...(holds !== undefined && { holds }),
-            ...(lagMs !== undefined && { lagMs }),
-            ...(copy !== undefined && { usedBytes: copy.usedBytes }),
-            ...(known !== undefined && { bytes: known.bytes }),
-          };
-        }),
-      ),
-    );
-}
-
-const latest = (left: string | undefined, right: string | undefined): string | undefined =>
-  left === undefined || right === undefined ? (left ?? right) : left > right ? left : right;
 
 function scheduled(
   { namespace, volume, machine }: Row,

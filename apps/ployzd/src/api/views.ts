@@ -14,6 +14,7 @@ import type { Commands, Commit, MachineRecord, ServiceSpec } from "@ployz/primit
 import { LOOK } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
 import { certificateList, certificateWarnings } from "./certificates.ts";
+import { standbyRecords, standbyRows, standbyWarnings } from "./standby-rows.ts";
 import { volumeList } from "./volumes.ts";
 import { warningsOf } from "./warnings.ts";
 
@@ -229,6 +230,18 @@ export async function lookAtCluster(
       ...{ self: machine.id, removed: member.removed(), unreadable: unread, now: Date.now() },
       isolated: cluster.isolation === "on" || !member.substrate.wantsIsolation,
     }),
+    ...standbyWarnings(
+      standbyRows(
+        heads.map(({ commit }) => commit),
+        {
+          seen: new Map(machines.map(({ record, observation }) => [record.id, observation])),
+          records: await standbyRecords(member).catch(() => new Map()),
+          now: Date.now(),
+        },
+      ),
+      (of) => Date.parse(heads.find(({ commit }) => commit.namespace === of)?.commit.at ?? ""),
+      Date.now(),
+    ),
     ...certificateWarnings(
       await certificateList(member).then(
         (list) => list.certificates,

@@ -27,7 +27,11 @@ export async function exportVolume(
       message: `${namespace}/${volume} has no snapshot ${snapshot}`,
       hint: `list snapshots: ployzctl volume snapshots ${namespace}/${volume}`,
     });
-  const { snapshots: _, ...spec } = heads
+  const {
+    snapshots: _,
+    standby: _standby,
+    ...spec
+  } = heads
     .find(({ commit }) => commit.namespace === namespace)
     ?.commit.volumes.find((one) => one.name === volume)?.spec ?? { scope: "single" as const };
   const offer = await member.machines.call(

@@ -197,13 +197,13 @@ const lookAt = ({ record }: MachineRow): string =>
 function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning[] {
   return volumes
     .filter(({ committed }) => committed)
-    .flatMap(({ namespace, name, machine, state }): readonly Warning[] => {
+    .flatMap(({ namespace, name, machine, state, spec, users }): readonly Warning[] => {
       const what = `${namespace}/${name}`;
       if (state === "unknown" && storeAnswers)
         return [
           {
             message: `volume ${what} is on ${machine}, which does not answer`,
-            hint: `its services cannot run elsewhere without it; start ${machine} again`,
+            hint: withoutMachine({ namespace, machine, users, standbys: spec?.standby?.machines ?? [] }),
           },
         ];
       if (state === "missing")
@@ -224,6 +224,21 @@ function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning
       return [];
     });
 }
+
+function withoutMachine(volume: {
+  readonly namespace: string;
+  readonly machine: string;
+  readonly users: readonly string[];
+  readonly standbys: readonly string[];
+}): string {
+  const { namespace, machine, users, standbys } = volume;
+  const [standby] = standbys.filter((one) => one !== machine);
+  const [user] = users;
+  if (standby === undefined || user === undefined)
+    return `its services cannot run elsewhere without it; start ${machine} again`;
+  return `start ${machine} again; or see what its standby holds: ployzctl migrate ${namespace}/${user} --to ${standby} --from-standby -n`;
+}
+
 const suspendedWarnings = ({ namespaces }: Seen): readonly Warning[] =>
   namespaces.flatMap(({ namespace, commit }) =>
     Object.entries(commit.services)

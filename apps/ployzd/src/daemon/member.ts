@@ -94,6 +94,7 @@ export async function openMember(
     onError: (error) => log.warn({ err: error }, "mirror"),
   });
   const heads = () => mirror.heads().map(({ revision, value }) => ({ revision, commit: value }));
+  const commits = () => heads().map(({ commit }) => commit);
   const stopped = await openStopped(paths.stopped);
   const volumes: VolumeDeps = {
     ...{ self: self.id, storage, runtime, retention: config.retention },
@@ -126,12 +127,7 @@ export async function openMember(
       .then(() => local.tidy())
       .catch((error: unknown) => log.error({ err: error }, "volumes"));
   await substrate.isolated((error) => log.error({ err: error }, "network policy")).catch(letGo);
-  let adoption = await adoptCommitted(
-    self.id,
-    heads().map(({ commit }) => commit),
-    deps,
-    false,
-  ).catch(letGo);
+  let adoption = await adoptCommitted(self.id, commits(), deps, false).catch(letGo);
   log.info(adoption, "adoption");
   const follower = followMembership({
     store,
@@ -262,7 +258,7 @@ export async function openMember(
     ...{ dataDir: config.dataDir, unfinished: unfinished.chance },
     ...{ self: self.id, deps, volumes, storage, store, mirror, inviter, runner, log, signal: stop.signal },
     ...watchTakeovers({ mirror, instances: deps, volumes, heads }),
-    ...{ heads: () => heads().map(({ commit }) => commit), adoption: () => adoption },
+    ...{ heads: commits, adoption: () => adoption },
     report(found) {
       adoption = found;
     },
