@@ -23,7 +23,7 @@ export const GROUPS: readonly Group[] = [
       build: undefined,
       image: "Push, pull, distribute, list and remove images",
       registry: "Log in to registries that images come from",
-      route: "List routes",
+      route: "List routes, and put them into maintenance",
       cert: "Issue, import, renew and list TLS certificates",
     },
   },

@@ -2,6 +2,8 @@ import { isIP } from "node:net";
 
 /** What the gateway does with a route's requests besides sending them to an instance. Applied in the order of the fields. */
 export interface RouteOptions {
+  /** Every request gets a 503 with a page. */
+  readonly maintenance?: true;
   /** CIDRs. Other clients get a 403; a client is the peer of the connection, or the one that a trusted proxy names. */
   readonly allow?: readonly string[];
   /** CIDRs that get a 403, also those that `allow` names. */

@@ -120,6 +120,12 @@ const sticky = (backend: DesiredBackend, secure: boolean): string[] => [
 const COMPRESSED =
   "text/html text/plain text/css text/csv text/xml text/javascript application/javascript application/json application/manifest+json application/xml application/xhtml+xml application/wasm image/svg+xml";
 
+const PAGE =
+  "<!doctype html><meta charset=utf-8><meta name=viewport content=width=device-width><title>Maintenance</title><body style='font:18px/1.5 system-ui;max-width:32em;margin:20vh auto;padding:0 1em'><h1>Down for maintenance</h1><p>This site is back soon.</p>";
+
+/** It tells caches and search engines that it does not last. */
+const MAINTENANCE = `http-request return status 503 content-type text/html string ${word(PAGE)} hdr Retry-After 120 hdr Cache-Control no-store`;
+
 /** The lines of a backend that its options ask for. */
 export function optionLines(
   backend: DesiredBackend,
@@ -129,6 +135,7 @@ export function optionLines(
   const { allow, deny, methods, limits = {} } = options;
   const asksClient = allow ?? deny ?? limits.rate ?? limits.connections;
   return [
+    ...(options.maintenance ? [MAINTENANCE] : []),
     ...(limits.timeoutMs === undefined
       ? []
       : [`timeout server ${limits.timeoutMs === "none" ? NONE_MS : limits.timeoutMs}ms`]),

@@ -55,7 +55,7 @@ async function open(more: Partial<GatewayOptions> = {}) {
   return { ...lab, recorder, server: recorder.address, ask, apply, last };
 }
 
-it("redirects hosts and paths, and learns a new one without a reload", async () => {
+it("answers for routes in maintenance, redirects hosts and paths, and learns a new one without a reload", async () => {
   const { ask, apply, server, recorder } = await open();
   await apply(
     "1",
@@ -64,7 +64,11 @@ it("redirects hosts and paths, and learns a new one without a reload", async () 
     redirect("www.test", "https://docs.test/v2?x=1&y=%20'$(z)'", 302, "/docs"),
     redirect("www.test", "/new", 307, "/old"),
     route("www.test", [server]),
+    route("away.test", [server], { maintenance: true }),
   );
+  const away = await ask("away.test", "/x", { method: "POST" });
+  expect(away).toMatchObject({ status: 503, headers: { "retry-after": "120", "content-type": "text/html" } });
+  expect(away.body).toContain("<h1>Down for maintenance</h1>");
   const to = async (host: string, path: string) => {
     const { status, headers } = await ask(host, path);
     return [status, headers.location];
@@ -84,6 +88,7 @@ it("redirects hosts and paths, and learns a new one without a reload", async () 
     redirect("www.test", "https://docs.test/v3", 302, "/docs"),
     redirect("www.test", "/new", 307, "/old"),
     route("www.test", [server]),
+    route("away.test", [server], { maintenance: true }),
   );
   expect(changed.changed).toBe("runtime");
   expect(await to("older.test", "/a")).toEqual([308, "https://www.new.test/a"]);

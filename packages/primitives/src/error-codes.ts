@@ -98,6 +98,7 @@ export const ERRORS = defineErrors({
       image_in_use:
         "A commit within the retention, an instance, a prepared plan or an operation needs the image.",
       bundle_missing: "No machine that answers has the bundle.",
+      no_route: "The service has no HTTP route.",
       not_scalable: "The service runs on every machine, or uses a volume with a single writer.",
       not_movable: "The service has several instances and no volume; use constraints to place it.",
       record_unreadable:

@@ -21,7 +21,7 @@ import type { NamespaceRepairInput } from "./namespace-repair/input.ts";
 import type { NamespaceRmInput } from "./namespace-rm/input.ts";
 import type { PromoteInput } from "./promote/input.ts";
 import type { RollbackInput } from "./rollback/input.ts";
-import type { ScaleInput, ServicesInput } from "./services/input.ts";
+import type { MaintenanceInput, ScaleInput, ServicesInput } from "./services/input.ts";
 import type { VolumeCreateInput } from "./volume-create/input.ts";
 import type { VolumeForkInput } from "./volume-fork/input.ts";
 import type { VolumeImportInput } from "./volume-import/input.ts";
@@ -53,6 +53,7 @@ export interface PrimitiveInputs {
   "machine-rm": MachineRmInput;
   "machine-standby": MachineStandbyInput;
   "machine-update": MachineUpdateInput;
+  maintenance: MaintenanceInput;
   migrate: MigrateInput;
   "namespace-prune": NamespacePruneInput;
   "namespace-repair": NamespaceRepairInput;

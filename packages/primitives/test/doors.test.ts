@@ -32,6 +32,7 @@ it("the first door runs operations, and shows no internals", () => {
       "machineRm",
       "machineStandby",
       "machineUpdate",
+      "maintenance",
       "migrate",
       "namespacePrune",
       "namespaceRepair",

@@ -32,6 +32,8 @@ function routeOf(commit: Commit, route: Commit["routes"][number], usersOf: Users
     ...(route.tls === true && route.http !== "serve" && { httpsOnly: true }),
   };
   if (route.redirect) return { kind: "redirect", ...place, ...route.redirect };
+  if (commit.services[route.service]?.maintenance)
+    return { kind: "http", ...place, backend: backendOf(commit, route), options: { maintenance: true } };
   const { basicAuth, ...options } = route.options ?? {};
   return {
     ...{ kind: "http", ...place, backend: backendOf(commit, route) },

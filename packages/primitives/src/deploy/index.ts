@@ -1,4 +1,4 @@
-import { branchOf, liveHead, stayStopped } from "../change/decide/as-it-is.ts";
+import { branchOf, liveHead, stayAsOrdered } from "../change/decide/as-it-is.ts";
 import { DEFAULT_HOLD_MS, type WantedVolume, type Wish } from "../change/decide/desired.ts";
 import { withStandbyOf } from "../change/input.ts";
 import { observeCluster, specsOf } from "../change/observe/cluster.ts";
@@ -77,7 +77,7 @@ function wish({ manifest, bundles, removals }: DeployInput, facts: DeployFacts):
   const normal = normalise(manifest);
   const { namespace } = normal;
   const { services, jobs, refusals } = resolveSpecs(normal, bundles, facts.images);
-  const kept = stayStopped(services, liveHead(facts.head));
+  const kept = stayAsOrdered(services, liveHead(facts.head));
   // Where the manifest names none, those that `volume standby add` has made stay.
   const standbys = new Map(liveHead(facts.head)?.commit.volumes.map(({ name, spec }) => [name, spec]));
   const volumes = Object.entries(normal.volumes).map(([name, spec]): [string, WantedVolume] => [

@@ -121,6 +121,8 @@ export const CommittedService = object({
   suspended: Type.Optional(Type.Literal(true)),
   /** Nothing of it runs, because the operator stopped it. A deploy does not start it. */
   stopped: Type.Optional(Type.Literal(true)),
+  /** Its HTTP routes answer 503 with a page. A deploy does not end it. */
+  maintenance: Type.Optional(Type.Literal(true)),
 });
 /** Static type of the schema of this name. */
 export type CommittedService = Static<typeof CommittedService>;

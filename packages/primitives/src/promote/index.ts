@@ -5,7 +5,7 @@ import {
   noVolume,
   restsOn,
   sourceHead,
-  stayStopped,
+  stayAsOrdered,
   wishOf,
 } from "../change/decide/as-it-is.ts";
 import type { WantedVolume } from "../change/decide/desired.ts";
@@ -43,7 +43,7 @@ export const promote = changePrimitive<PromoteInput, ChangeFacts>({
       });
     if (from === undefined) return wishOf(present, { refusals: [noNamespace(source, facts)] });
     const services = promotedServices(from.commit, head?.commit);
-    const kept = stayStopped(services.services, head);
+    const kept = stayAsOrdered(services.services, head);
     const refusals: Refusal[] = Object.keys(volumes)
       .filter((name) => !from.commit.volumes.some((volume) => volume.name === name))
       .map((name) => noVolume(source, name, from));

@@ -12,7 +12,7 @@ type Services = Readonly<Record<string, CommittedService>>;
 export function serviceChange<In extends Json & { readonly namespace: string }>(change: {
   readonly name: string;
   readonly parse: Change<In, ChangeFacts, In>["parse"];
-  names(input: In): readonly string[];
+  names(input: In, commit: Commit): readonly string[];
   /** `services`: the named ones, which all exist. */
   wish(input: In, services: Services, commit: Commit): Pick<Wish, "refusals" | "warnings"> & Partial<Desired>;
 }) {
@@ -31,7 +31,7 @@ export function serviceChange<In extends Json & { readonly namespace: string }>(
       const head = liveHead(facts.head);
       const present = asItIs(namespace, facts.head);
       if (head === undefined) return wishOf(present, { refusals: [noNamespace(namespace, facts)] });
-      const names = change.names(input);
+      const names = change.names(input, head.commit);
       const known = Object.keys(present.services);
       const refusals = names
         .filter((name) => !known.includes(name))

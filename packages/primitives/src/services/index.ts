@@ -4,7 +4,7 @@ import type { Refusal } from "../engine/types.ts";
 import { specRevision } from "../manifest/revision.ts";
 import type { CommittedService } from "../model/commit.ts";
 import { serviceChange } from "./change.ts";
-import { ScaleInput, ServicesInput } from "./input.ts";
+import { MaintenanceInput, ScaleInput, ServicesInput } from "./input.ts";
 
 const byName = (services: Readonly<Record<string, CommittedService>>) => Object.entries(services);
 const names = ({ services }: ServicesInput) => services;
@@ -52,6 +52,40 @@ export const start = serviceChange({
     ),
     refusals: [],
     warnings: [],
+  }),
+});
+
+const isRouted = ({ spec }: CommittedService): boolean =>
+  spec.routes.some((route) => route.kind === "http" && route.redirect === undefined);
+
+/** Gateways answer 503 with a page for the HTTP routes of services, or no longer; their instances run on. */
+export const maintenance = serviceChange<MaintenanceInput>({
+  name: "maintenance",
+  parse: inputParser(MaintenanceInput),
+  names: ({ services }, commit) =>
+    services ??
+    byName(commit.services).flatMap(([name, service]) =>
+      isRouted(service) || service.maintenance ? [name] : [],
+    ),
+  wish: ({ namespace, on }, services) => ({
+    services: Object.fromEntries(
+      byName(services).map(([name, service]) => {
+        const { maintenance: _, ...open } = service;
+        return [name, on ? { ...open, maintenance: true as const } : open];
+      }),
+    ),
+    refusals: byName(services).flatMap(([name, service]): Refusal[] =>
+      !on || isRouted(service)
+        ? []
+        : [
+            {
+              code: "no_route",
+              message: `${namespace}/${name} has no HTTP route that maintenance could answer for`,
+              hint: `list them: ployzctl route ls`,
+            },
+          ],
+    ),
+    warnings: byName(services).length === 0 ? [`${namespace} has no HTTP routes`] : [],
   }),
 });
 

@@ -9,6 +9,22 @@ export const ServicesInput = Type.Object({
 });
 export type ServicesInput = Shape<typeof ServicesInput>;
 
+/** Whether gateways answer for the services themselves. */
+export const MaintenanceInput = Type.Object({
+  namespace: label("The namespace of the services."),
+  services: Type.Optional(
+    Type.Array(label("A service."), {
+      minItems: 1,
+      maxItems: 1000,
+      uniqueItems: true,
+      description: "All with HTTP routes when left out.",
+    }),
+  ),
+  on: Type.Boolean({ description: "Begins or ends." }),
+});
+/** Input of the primitive `maintenance`; the schema above describes each field. */
+export type MaintenanceInput = Shape<typeof MaintenanceInput>;
+
 /** How many instances of a service run. */
 export const ScaleInput = Type.Object({
   namespace: label("The namespace of the services."),

@@ -10,7 +10,7 @@ import {
   type World,
   worldWithShop,
 } from "../testing/scenarios/change.ts";
-import { restart, scale, start, stop } from "./index.ts";
+import { maintenance, restart, scale, start, stop } from "./index.ts";
 
 const instances = async (world: World, name: string) =>
   (await headOf(world)).instances.filter((one) => one.service === name);
@@ -28,6 +28,37 @@ describe("restart", () => {
     expect(ids(after, "web").some((id) => ids(before, "web").includes(id))).toBe(false);
     expect(ids(after, "db")).toEqual(ids(before, "db"));
     expect(after.services).toEqual(before.services);
+  });
+});
+
+describe("maintenance", () => {
+  test("changes nothing but the commit, lasts over deploys, and is refused where there is no route", async () => {
+    const world = await worldWithShop();
+    const before = await headOf(world);
+    const on = { namespace: "prod", on: true };
+    expect(await apply(world, maintenance, on)).toMatchObject({ state: "done", changed: true, owed: [] });
+    const during = await headOf(world);
+    expect(during.services.web?.maintenance).toBe(true);
+    expect(during.instances).toEqual(before.instances);
+    expect(await apply(world, maintenance, on)).toMatchObject({ changed: false });
+    expect(JSON.stringify(await deploy(world, shop(2)))).toContain("prod/web stay in maintenance");
+    expect((await headOf(world)).services.web?.maintenance).toBe(true);
+    const off = { namespace: "prod", services: ["web"], on: false };
+    expect(await apply(world, maintenance, off)).toMatchObject({ changed: true });
+    expect((await headOf(world)).services.web).not.toHaveProperty("maintenance");
+    await deploy(world, `[services.plain]\nbundle = "./x"\ncommand = ["x"]\n`, "other");
+    expect(
+      await apply(world, maintenance, { namespace: "other", services: ["plain"], on: true }),
+    ).toMatchObject({
+      kind: "refused",
+      refusals: [{ code: "no_route" }],
+    });
+    expect(await apply(world, maintenance, { namespace: "prod", services: ["wen"], on: true })).toMatchObject(
+      {
+        kind: "refused",
+        refusals: [{ hint: expect.stringContaining("web") }],
+      },
+    );
   });
 });
 

@@ -244,6 +244,21 @@ export const changeCommands: readonly Command[] = [
     run: async (context, input) => (await import("./services.ts")).onServices(context, input, "start"),
   },
   {
+    path: ["route", "maintenance"],
+    prints: CHANGE,
+    summary: "Answer the HTTP routes of a namespace or a service with a page",
+    details: [
+      "Every machine's gateway answers 503 with a page and Retry-After; instances keep running. It is a commit, and lasts over deploys until off. TCP routes and redirects are not touched.",
+    ],
+    args: [
+      { name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE", required: true, source: "service" },
+      { name: "state", summary: "on or off", required: true, choices: ["on", "off"] },
+    ],
+    options: PREVIEW,
+    examples: ["ployzctl route maintenance prod on", "ployzctl route maintenance prod/web off"],
+    run: async (context, input) => (await import("./services.ts")).maintenance(context, input),
+  },
+  {
     path: ["scale"],
     prints: CHANGE,
     summary: "Scale services to a number of instances",

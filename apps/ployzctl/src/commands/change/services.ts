@@ -1,5 +1,6 @@
 import type { Context, Input } from "../../command.ts";
 import { usage } from "../../errors.ts";
+import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { needInNamespace } from "../../values.ts";
@@ -16,6 +17,20 @@ export async function onServices(
     throw usage("all services must be of one namespace", "run the command once for each namespace");
   const services = [...new Set(found.map(({ name }) => name))];
   return change(context, { primitive, input: { namespace, services } }, input.flag("preview"));
+}
+
+export async function maintenance(context: Context, input: Input): Promise<Outcome> {
+  const target = input.argument("target") ?? "";
+  const on = input.argument("state") === "on";
+  const found = target.includes("/")
+    ? await needInNamespace("TARGET", target)
+    : { namespace: await needLabel("TARGET", target), name: undefined };
+  const services = found.name === undefined ? {} : { services: [found.name] };
+  return change(
+    context,
+    { primitive: "maintenance", input: { namespace: found.namespace, ...services, on } },
+    input.flag("preview"),
+  );
 }
 
 export async function scale(context: Context, input: Input): Promise<Outcome> {

@@ -109,7 +109,9 @@ function readable(host: string): string {
 
 const servicesText = ({ services }: NamespaceRow["commit"]): string =>
   Object.entries(services)
-    .map(([name, { stopped }]) => (stopped ? `${name}(stopped)` : name))
+    .map(([name, { stopped, maintenance }]) =>
+      stopped ? `${name}(stopped)` : maintenance ? `${name}(maintenance)` : name,
+    )
     .sort()
     .join(" ");
 

@@ -32,20 +32,32 @@ export function branchOf(head: Head | undefined): Pick<Desired, "lineage" | "bra
   };
 }
 
-/** Services of a new state that `ployzctl stop` has stopped stay stopped. */
-export function stayStopped(
+/** Services of a new state that an operator has stopped, or put into maintenance, stay so. */
+export function stayAsOrdered(
   services: Readonly<Record<string, CommittedService>>,
   head: Head | undefined,
 ): Pick<Wish, "warnings"> & Pick<Desired, "services"> {
-  const stopped = Object.entries(services).filter(([name]) => own(head?.commit.services, name)?.stopped);
-  return {
-    services: {
-      ...services,
-      ...Object.fromEntries(stopped.map(([name, one]) => [name, { ...one, stopped: true }])),
+  const before = (name: string) => own(head?.commit.services, name);
+  const namespace = head?.commit.namespace ?? "";
+  const ordered = Object.entries(services).map(([name, one]): [string, CommittedService] => [
+    name,
+    {
+      ...one,
+      ...(before(name)?.stopped && { stopped: true }),
+      ...(before(name)?.maintenance && { maintenance: true }),
     },
-    warnings: stopped.map(([name]) => staysStopped(head?.commit.namespace ?? "", name)),
+  ]);
+  return {
+    services: Object.fromEntries(ordered),
+    warnings: ordered.flatMap(([name, { stopped, maintenance }]) => [
+      ...(stopped ? [staysStopped(namespace, name)] : []),
+      ...(maintenance ? [staysInMaintenance(namespace, name)] : []),
+    ]),
   };
 }
+
+const staysInMaintenance = (namespace: string, service: string): string =>
+  `routes of ${namespace}/${service} stay in maintenance; end it: ployzctl route maintenance ${namespace}/${service} off`;
 
 export const staysStopped = (namespace: string, service: string): string =>
   `${namespace}/${service} is stopped, and stays stopped; start it: ployzctl start ${namespace}/${service}`;

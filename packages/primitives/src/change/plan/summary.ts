@@ -150,7 +150,11 @@ function summariseService(service: ServiceDecision, candidates: readonly Candida
   const { name, next, previous, keep, start, retire } = service;
   const fields =
     next && previous
-      ? [...diff(manifestFields(previous.spec), manifestFields(next.spec)), ...renewed(service)]
+      ? [
+          ...diff(manifestFields(previous.spec), manifestFields(next.spec)),
+          ...renewed(service),
+          ...diff({ maintenance: previous.maintenance ?? null }, { maintenance: next.maintenance ?? null }),
+        ]
       : [];
   const touched = start.length > 0 || retire.length > 0;
   const change =
