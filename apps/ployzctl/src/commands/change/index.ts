@@ -246,7 +246,7 @@ export const changeCommands: readonly Command[] = [
   {
     path: ["route", "maintenance"],
     prints: CHANGE,
-    summary: "Answer the HTTP routes of a namespace or a service with a page",
+    summary: "Start or stop maintenance: HTTP routes answer with a page",
     details: [
       "Every machine's gateway answers 503 with a page and Retry-After; instances keep running. It is a commit, and lasts over deploys until off. TCP routes and redirects are not touched.",
     ],
