@@ -39,6 +39,11 @@ export const ERRORS = defineErrors({
       remote_not_installed: "The other machine has no ployzctl, or it is too old for `dial-stdio`.",
     },
   },
+  volumes: {
+    failed: {
+      export_damaged: "The exported file is not whole: its checksum is wrong, or its end is missing.",
+    },
+  },
   deploy: {
     precondition: {
       rest_would_change:

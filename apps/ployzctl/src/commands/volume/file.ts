@@ -1,6 +1,6 @@
 import { open, rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
-import { Transform } from "node:stream";
+import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { VolumeImportRequest } from "@ployz/primitives/client";
 import type { Context, Input } from "../../command.ts";
@@ -11,30 +11,77 @@ import { needAbsent, whyUnreadable } from "../../files.ts";
 import { needLabel } from "../../names.ts";
 import { follow, type Outcome, runOperation } from "../../operation/follow.ts";
 import { given, needInNamespace } from "../../values.ts";
+import { verified } from "./verify.ts";
 
-/** Takes a snapshot, unless one is named, and writes it to a file that appears when it is complete. */
+/** Takes a snapshot, unless one is named, and writes it to stdout, or to a file that appears when it is complete and was read back. */
 export async function exportVolume(
   context: Context,
   input: Input,
 ): Promise<VolumeExported | Outcome | ErrorDocument> {
   const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
-  const target = input.text("output");
-  if (target === undefined) throw usage("--output FILE is missing", `for example -o ${name}.ployz-volume`);
+  const target = input.text("output") ?? input.argument("file");
+  if (target === undefined)
+    throw usage("FILE is missing", `for example -o ${name}.ployz-volume, or - for stdout`);
+  if (input.text("output") !== undefined && input.argument("file") !== undefined)
+    throw usage("FILE and --output name the same thing", "leave one of them out");
+  const volume = { namespace, volume: name };
+  if (target === "-") return exportTo(context, volume, input.text("snapshot"), toStdout(context));
   const path = resolve(context.terminal.cwd, target);
   await needAbsent(path, target);
   const part = `${path}.part`;
   // Before it takes a snapshot.
-  const file = await open(part, "w", 0o600).catch((error: NodeJS.ErrnoException) => {
+  const file = await open(part, "w+", 0o600).catch((error: NodeJS.ErrnoException) => {
     throw new PloyzError({ code: "file_unwritable", message: `--output: ${error.message}` });
   });
+  try {
+    return await exportTo(context, volume, input.text("snapshot"), {
+      name: target,
+      path,
+      async write(stream, signal) {
+        await pipeline(stream, file.createWriteStream({ flush: true, autoClose: false }), { signal });
+        const written = file.createReadStream({ start: 0, autoClose: false });
+        for await (const _ of verified(written)) signal.throwIfAborted();
+        await rename(part, path);
+      },
+    });
+  } finally {
+    await file.close();
+    await rm(part, { force: true });
+  }
+}
+
+interface Target {
+  /** As the operator wrote it. */
+  readonly name: string;
+  readonly path: string;
+  write(stream: Readable, signal: AbortSignal): Promise<void>;
+}
+
+/** @throws PloyzError `usage` where stdout is not for bytes. */
+function toStdout({ terminal, globals }: Context): Target {
+  if (globals.json) throw usage("--json and - both write to stdout", "leave one of them out");
+  if (terminal.out.tty) throw usage("FILE: stdout is a terminal", "send it to a file or another program");
+  return {
+    ...{ name: "stdout", path: "-" },
+    write: (stream, signal) =>
+      pipeline(stream, verified, terminal.raw.stdout, { signal, end: false } as { signal: AbortSignal }),
+  };
+}
+
+async function exportTo(
+  context: Context,
+  volume: { readonly namespace: string; readonly volume: string },
+  snapshot: string | undefined,
+  target: Target,
+): Promise<VolumeExported | Outcome> {
   const left = new AbortController();
   const stopListening = context.terminal.onInterrupt(() => left.abort());
   try {
-    const taken = await snapshotOf(context, { namespace, volume: name }, input.text("snapshot"));
+    const taken = await snapshotOf(context, volume, snapshot);
     if (typeof taken !== "string") return taken;
     const signal = AbortSignal.any([left.signal, context.signal]);
     const client = await context.client();
-    const { about, stream } = await client.exportVolume({ namespace, volume: name, snapshot: taken }, signal);
+    const { about, stream } = await client.exportVolume({ ...volume, snapshot: taken }, signal);
     let bytes = 0;
     const counted = new Transform({
       transform(chunk: Buffer, _encoding, next) {
@@ -43,24 +90,22 @@ export async function exportVolume(
         context.progress.event({
           type: "progress",
           step: "export",
-          note: `writing ${target}`,
+          note: `writing ${target.name}`,
           done: bytes,
           ...total,
         });
         next(null, chunk);
       },
     });
-    await pipeline(stream, counted, file.createWriteStream({ flush: true }), { signal });
-    await rename(part, path);
-    return { kind: "volume-exported", namespace, volume: name, snapshot: taken, file: path, bytes };
+    const failed = pipeline(stream, counted, { signal });
+    await Promise.all([failed, target.write(counted, signal)]);
+    return { kind: "volume-exported", ...volume, snapshot: taken, file: target.path, bytes };
   } catch (error) {
     if (left.signal.aborted)
       throw new PloyzError({ code: "aborted", message: "aborted: the file was not written" });
     throw error;
   } finally {
     stopListening();
-    await file.close();
-    await rm(part, { force: true });
   }
 }
 
@@ -79,30 +124,35 @@ async function snapshotOf(
   return (plan?.summary as { readonly snapshot: string } | undefined)?.snapshot ?? outcome;
 }
 
-/** Sends a file, and follows the operation that imports it. */
+/** Sends a file or stdin, and follows the operation that imports it. */
 export async function importVolume(context: Context, input: Input): Promise<Outcome> {
   const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
-  const source = input.argument("file") ?? "";
-  const path = resolve(context.terminal.cwd, source);
   const machine = input.text("machine");
-  const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    throw usage(`FILE: ${source}: ${whyUnreadable(error)}`, "name a file that ployzctl volume export wrote");
-  });
-  if ((await file.stat()).isDirectory()) {
-    await file.close();
-    throw usage(`FILE: ${source}: is a folder`);
-  }
   const preview = input.flag("preview");
   const request: VolumeImportRequest = {
     ...{ namespace, volume: name, mode: preview ? "preview" : "apply", by: context.terminal.by },
     ...given("machine", machine === undefined ? undefined : await needLabel("--machine", machine)),
   };
+  const stream = await sourceOf(context, input.argument("file") ?? "");
   const client = await context.client();
-  const stream = file.createReadStream();
   try {
     const events = (signal: AbortSignal) => client.importVolume(request, stream, signal);
     return (await follow(context, events, { preview })).outcome;
   } finally {
     stream.destroy();
   }
+}
+
+async function sourceOf({ terminal }: Context, source: string): Promise<Readable> {
+  if (source === "-") {
+    if (terminal.stdinTty)
+      throw usage("FILE: stdin is a terminal", "give it a file that volume export wrote");
+    return terminal.stdin;
+  }
+  const file = await open(resolve(terminal.cwd, source), "r").catch((error: NodeJS.ErrnoException) => {
+    throw usage(`FILE: ${source}: ${whyUnreadable(error)}`, "name a file that ployzctl volume export wrote");
+  });
+  if (!(await file.stat()).isDirectory()) return file.createReadStream();
+  await file.close();
+  throw usage(`FILE: ${source}: is a folder`);
 }

@@ -149,20 +149,23 @@ export const volumeCommands: readonly Command[] = [
     summary: "Export a volume to a file, as a backup or for another cluster",
     prints: [...CHANGE, "volume-exported"],
     details: [
-      "Exports a new snapshot, or the one that --snapshot names; services keep running. The file appears when it is complete, and carries a checksum. It is not encrypted.",
+      "Exports a new snapshot, or the one that --snapshot names; services keep running. The file appears when it is complete and its checksum was read back. It is not encrypted.",
     ],
-    args: [volume],
+    args: [volume, { name: "file", summary: "The file to write, or - for stdout", source: "file" }],
     options: {
       output: {
         type: "text",
         short: "o",
         value: "FILE",
         source: "file",
-        summary: "The file to write; required",
+        summary: "The same as FILE",
       },
       snapshot: { type: "text", value: "NAME", summary: "Export this snapshot: volume snapshots" },
     },
-    examples: ["ployzctl volume export prod/pgdata -o pgdata.ployz-volume"],
+    examples: [
+      "ployzctl volume export prod/pgdata -o pgdata.ployz-volume",
+      "ployzctl volume export prod/pgdata - | ssh backup 'cat > pgdata.ployz-volume'",
+    ],
     run: async (context, input) => (await import("./file.ts")).exportVolume(context, input),
   },
   {
@@ -172,7 +175,10 @@ export const volumeCommands: readonly Command[] = [
     details: [
       "The name must be unused. A damaged file is refused and leaves nothing behind. Quota and record size come from the file.",
     ],
-    args: [volume, { name: "file", summary: "The exported file", required: true, source: "file" }],
+    args: [
+      volume,
+      { name: "file", summary: "The exported file, or - for stdin", required: true, source: "file" },
+    ],
     options: {
       machine: {
         type: "text",

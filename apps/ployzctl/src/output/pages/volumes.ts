@@ -80,6 +80,6 @@ export function snapshotsPage({ snapshots }: SnapshotList, now: number): Page {
   ];
 }
 
-export const exportedPage = ({ namespace, volume, snapshot, file, bytes: count }: VolumeExported): Page => [
-  lines(`${file}: ${namespace}/${volume}@${snapshot}, ${bytes(count)}`),
-];
+/** Nothing where the volume itself was written to stdout. */
+export const exportedPage = ({ namespace, volume, snapshot, file, bytes: count }: VolumeExported): Page =>
+  file === "-" ? [] : [lines(`${file}: ${namespace}/${volume}@${snapshot}, ${bytes(count)}`)];
