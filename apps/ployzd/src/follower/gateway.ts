@@ -65,7 +65,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     log.error({ err: error }, "users"),
   );
   await users.read();
-  let served: readonly Head[] = [];
+  let served: readonly Head[] | undefined;
   const serve = async (heads: readonly Head[]): Promise<void> => {
     const built = buildTable(
       heads,
@@ -93,7 +93,8 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     },
     users: () =>
       inTurn(async () => {
-        if (await users.read()) await serve(served);
+        // Before the first commits are applied, the state on disk is served.
+        if ((await users.read()) && served !== undefined) await serve(served);
       }),
     hold: async (namespace, service, ms) =>
       (await gateway.hold((backend) => backend.startsWith(`${namespace}/${service}/`), ms, { drain: true }))
