@@ -287,6 +287,11 @@ services:
   });
 });
 
+it("a file that is missing is named as the argument", async () => {
+  const { code, err } = await ctl(["compose", "convert", "none.yaml"], { cwd: dir });
+  expect([code, err]).toEqual([2, expect.stringContaining("FILE: none.yaml: no such file")]);
+});
+
 describe("several files and --set", () => {
   const preview = async (...argv: readonly string[]) => {
     await put(

@@ -1,4 +1,8 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -100,6 +104,36 @@ describe("an archive of docker save", () => {
     expect((await readdir(join(dir, ".."))).filter((name) => name === "escape")).toEqual([]);
   });
 });
+
+it.each([["l0/layer.tar"], ["blobs/sha256/x"]])(
+  "a connection that breaks in %s leaves nothing, and the store usable",
+  { timeout: 20_000 },
+  async (name) => {
+    const store = openImageStore(dir);
+    const results: Promise<unknown>[] = [];
+    const server = createServer(
+      (upload) => void results.push(code(readArchive(store, upload, { platform }))),
+    );
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const { port } = server.address() as AddressInfo;
+    const upload = request({ port, host: "127.0.0.1", method: "PUT" }).on("error", () => {});
+    const packed = pack().on("error", () => {});
+    packed.pipe(upload);
+    packed.entry({ name: "first.tar" }, Buffer.alloc(200_000, "whole"));
+    packed
+      .entry({ name, size: 50_000_000 })
+      .on("error", () => {})
+      .write(randomBytes(3_000_000));
+    const ingest = () => readdir(join(dir, "ingest")).catch(() => []);
+    await expect.poll(async () => (await blobs().catch(() => 0)) + (await ingest()).length).toBe(2);
+    upload.destroy();
+    await expect.poll(() => results.length).toBe(1);
+    expect(await results[0]).not.toBe("done");
+    expect([await blobs(), await ingest()]).toEqual([0, []]);
+    server.close();
+    expect((await read(saved([Buffer.from("v1")]))).image.digest).toMatch(/^sha256:/);
+  },
+);
 
 it("an archive of an OCI layout keeps its manifest's digest", async () => {
   const oci = testImage([Buffer.from("layer")]);

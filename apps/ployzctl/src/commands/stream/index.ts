@@ -14,7 +14,7 @@ export const streamCommands: readonly Command[] = [
     prints: ["exec"],
     summary: "Run a program in a running instance",
     details: [
-      "The program runs with the instance's user, environment, limits and network. Its exit code becomes the command's: 127 if there is no such program, 126 if it cannot run, 128 + n after signal n. Without -i its input is empty.",
+      "The program runs with the instance's user, environment, limits and network. Its exit code becomes the command's: 127 if there is no such program, 126 if it cannot run, 128 + n after signal n. Without -i its input is empty. It has no --json: stdout is the program's.",
       "Signals are passed on; a third Ctrl-C, or a lost connection, kills the program. The operation log lists who ran it and where, without its output.",
     ],
     args: [

@@ -221,6 +221,14 @@ export async function findBundles(
   return new Map(await Promise.all(found));
 }
 
+/** `m1, m2: not there; m3: away`: each reason once, with its machines. */
+function reasonsOf(tried: readonly Answer[]): string {
+  const machines = new Map<string, Set<string>>();
+  for (const { machine, reason } of tried)
+    machines.set(reason, (machines.get(reason) ?? new Set()).add(machine));
+  return [...machines].map(([reason, of]) => `${[...of].sort().join(", ")}: ${reason}`).join("; ");
+}
+
 export function missingImage(field: string, ref: string, found: Found | undefined): Refusal {
   if (found?.ambiguous) {
     const where = found.ambiguous.map(({ machine, digest }) => `${machine} has ${digest}`).join("; ");
@@ -231,7 +239,7 @@ export function missingImage(field: string, ref: string, found: Found | undefine
     };
   }
   const tried = found?.tried ?? [];
-  const where = tried.map(({ machine, reason }) => `${machine}: ${reason}`).join("; ");
+  const where = reasonsOf(tried);
   // A registry that does not answer may have it.
   const unknown = REGISTRY_ERRORS.find(([error]) => tried.some(({ code }) => code === error));
   return {
