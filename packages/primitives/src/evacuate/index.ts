@@ -1,6 +1,7 @@
 import { inputParser } from "../change/input.ts";
 import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
+import { observeStandbys } from "../change/observe/snapshots.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
 import { type EvacuateInput, Input } from "./input.ts";
@@ -20,7 +21,7 @@ export const evacuate = changePrimitive<EvacuateInput, ChangeFacts>({
 });
 
 export async function observeEvacuation(
-  { namespace, machine, lost }: EvacuateInput,
+  { namespace, machine, lost, fromStandby }: EvacuateInput,
   ports: PrimitivePorts,
   signal: AbortSignal,
 ): Promise<ChangeFacts> {
@@ -32,5 +33,7 @@ export async function observeEvacuation(
   );
   const { head } = cluster;
   const specs = head === undefined ? [] : specsOf(head.commit);
-  return { ...cluster, machines, content: await findContent(specs, machines, ports, signal) };
+  const commits = head === undefined || !fromStandby ? [] : [head.commit];
+  const standbys = await observeStandbys(commits, machine, ports, signal);
+  return { ...cluster, machines, standbys, content: await findContent(specs, machines, ports, signal) };
 }

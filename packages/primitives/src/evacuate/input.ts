@@ -10,8 +10,16 @@ export const Input = Type.Object({
       description: "The machine does not answer and never will, or is no member any more: its data is lost.",
     }),
   ),
+  fromStandby: Type.Optional(
+    Type.Literal(true, {
+      description: "With `lost`: volumes that have a standby continue as it holds them.",
+    }),
+  ),
   lose: Type.Optional(
-    Type.Array(label("With `lost`: a volume whose loss the operator has confirmed."), { maxItems: 1000 }),
+    Type.Array(
+      label("With `lost`: a volume whose loss, or with a standby that of its last writes, is confirmed."),
+      { maxItems: 1000 },
+    ),
   ),
 });
 

@@ -5,6 +5,9 @@ import type { Shape } from "../model/shape.ts";
 export const Input = Type.Object({
   machine: label("The machine to remove."),
   force: Type.Optional(Type.Boolean({ description: "It does not answer and never will." })),
+  fromStandby: Type.Optional(
+    Type.Boolean({ description: "With `force`: volumes that have a standby continue as it holds them." }),
+  ),
   lose: Type.Optional(
     Type.Array(volumeName("A volume, namespace/name, whose loss is confirmed."), { maxItems: 1000 }),
   ),

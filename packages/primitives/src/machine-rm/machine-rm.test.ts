@@ -6,6 +6,8 @@ import type { FactKey } from "../model/facts.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
 import { deploy, headOf, service } from "../testing/scenarios/change.ts";
 import { apply, inspect, serious, shopOn, stateOf, type World } from "../testing/scenarios/membership.ts";
+import { volumeStandbyAdd } from "../volume-standby-add/index.ts";
+import { volumeStandbySync } from "../volume-standby-sync/index.ts";
 import { machineRm } from "./index.ts";
 
 const on = async (world: World) => (await headOf(world)).instances.map(({ machine }) => machine);
@@ -170,6 +172,27 @@ describe("of a machine that is gone for ever", () => {
     expect((await headOf(world)).services.db?.suspended).toBe(true);
     expect(await factOf(world, "removed.m2")).toMatchObject({ forced: true });
   });
+});
+
+test("by force from a standby: the machine is removed, and the volume continues with what its standby holds", async () => {
+  const world = await onM2();
+  const volume = { namespace: "prod", volume: "data", machine: "m3" };
+  await apply(world, volumeStandbyAdd, volume);
+  await apply(world, volumeStandbySync, volume);
+  const dead = world.memory.machine("m2");
+  dead.reachable = false;
+  for (const instance of dead.instances.values()) instance.state = "exited";
+  const force = { machine: "m2", force: true, fromStandby: true };
+  expect(await apply(world, machineRm, force)).toMatchObject({
+    refusals: [{ code: "data_loss_unconfirmed", message: expect.stringContaining("standby on m3") }],
+  });
+  expect(await apply(world, machineRm, { ...force, lose: ["prod/data"] })).toMatchObject({
+    ...{ state: "done", owed: [] },
+    output: { namespaces: [{ volumes: [{ name: "data", to: "m3" }], suspended: [] }] },
+  });
+  const head = await headOf(world);
+  expect(head.volumes).toMatchObject([{ machine: "m3", moved: { from: "m2" } }]);
+  expect(head.instances.find(({ service: name }) => name === "db")?.machine).toBe("m3");
 });
 
 describe("under every fault", () => {

@@ -19,7 +19,7 @@ export function plan(
   facts: MembershipFacts,
   operation: string,
 ): Plan<MachineRmKinds> | Refusals {
-  const { machine: id, force = false, lose = [], storeMoves } = input;
+  const { machine: id, force = false, lose = [], fromStandby = false, storeMoves } = input;
   if (isGone(facts)) {
     const summary = { kind: "machine-rm", machine: id, already: true };
     return { basis: [], prepare: [], settle: [], changes: false, warnings: [], summary };
@@ -29,7 +29,7 @@ export function plan(
   const { record } = member;
   const refusals = refuse(input, record, facts.cluster);
   if (refusals.length > 0) return { refusals };
-  const loss = force ? { lose } : undefined;
+  const loss = force ? { lose, fromStandby } : undefined;
   const evacuations = planEvacuations(
     { machine: id, loss, after: [force ? "forget" : "drain"] },
     facts,

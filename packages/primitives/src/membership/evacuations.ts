@@ -38,7 +38,7 @@ export function planEvacuations(
     after,
   }: {
     readonly machine: string;
-    readonly loss?: { readonly lose: readonly string[] } | undefined;
+    readonly loss?: { readonly lose: readonly string[]; readonly fromStandby?: boolean } | undefined;
     readonly after: readonly string[];
   },
   facts: MembershipFacts,
@@ -60,7 +60,11 @@ export function planEvacuations(
       const [of, volume] = one.split("/");
       return of === namespace && volume !== undefined ? [volume] : [];
     });
-    const input: EvacuateInput = { namespace, machine, ...(loss && { lost: true, lose }) };
+    const input: EvacuateInput = {
+      ...{ namespace, machine },
+      ...(loss && { lost: true, lose }),
+      ...(loss?.fromStandby && { fromStandby: true }),
+    };
     const others = facts.heads.filter((other) => other !== head);
     const seen: ChangeFacts = { ...facts.cluster, head, others, machines };
     const plan = planChange("evacuate", wishEvacuated(input, seen), seen, operation);
@@ -101,7 +105,7 @@ function summaryOf(
     ),
     volumes: volumes.flatMap(({ name, action, machine: to, from, transferBytes: bytes }) => {
       if (action === "lost") return [{ name }];
-      if (action !== "move" || from !== machine) return [];
+      if ((action !== "move" && action !== "takeover") || from !== machine) return [];
       return [{ name, to, ...(bytes !== undefined && { bytes }) }];
     }),
     suspended: Object.entries(next.services).flatMap(([name, { suspended }]) => (suspended ? [name] : [])),

@@ -1,5 +1,6 @@
 import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
 import type { ChangeFacts, Head } from "../change/observe/facts.ts";
+import { observeStandbys } from "../change/observe/snapshots.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
 import type { Commit } from "../model/commit.ts";
 import type { MachineRecord, RemovedMachine } from "../model/machine.ts";
@@ -38,12 +39,18 @@ export async function observeMembership(
   const cluster = await observeCluster([first, ...rest], ports, signal);
   const specs = heads.flatMap(({ commit }) => (isOn(commit, id) ? specsOf(commit) : []));
   const content = await findContent(specs, cluster.machines, ports, signal);
+  const standbys = await observeStandbys(
+    heads.map(({ commit }) => commit),
+    id,
+    ports,
+    signal,
+  );
   return {
     ...(entry && {
       machine: { record: entry.value, revision: entry.revision },
     }),
     ...(removed && { removed: removed.value }),
-    cluster: { ...cluster, content },
+    cluster: { ...cluster, content, standbys },
     heads: [...cluster.others, ...(cluster.head ? [cluster.head] : [])].sort((left, right) =>
       left.commit.namespace < right.commit.namespace ? -1 : 1,
     ),

@@ -66,11 +66,15 @@ export const lifecycleCommands: readonly Command[] = [
     options: {
       ...PREVIEW,
       force: { type: "flag", summary: "Remove an unreachable machine; data that exists only there is lost" },
+      "from-standby": {
+        type: "flag",
+        summary: "With --force: serve volumes that have a standby from it, without their last writes",
+      },
       lose: {
         type: "list",
         value: "NS/VOLUME",
         source: "volume",
-        summary: "With --force: give up this volume; once for each volume",
+        summary: "With --force: give up this volume, or its last writes; once for each volume",
       },
       yes: { type: "flag", short: "y", summary: "Do not ask for confirmation. Does not imply --lose" },
     },
@@ -85,7 +89,14 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   const lose = input.list("lose");
   if (lose.length > 0 && !force)
     throw usage("--lose goes with --force", "without --force volumes move to other machines");
-  const wanted = { machine: id, ...(force && { force }), ...(lose.length > 0 && { lose }) };
+  const fromStandby = input.flag("from-standby");
+  if (fromStandby && !force) throw usage("--from-standby goes with --force", "without --force volumes move");
+  const wanted = {
+    machine: id,
+    ...(force && { force }),
+    ...(fromStandby && { fromStandby }),
+    ...(lose.length > 0 && { lose }),
+  };
   const asked = { primitive: "machine-rm", input: wanted } as const;
   if (input.flag("preview")) return change(context, asked, true);
   const how = force

@@ -2,7 +2,7 @@ import type { ErrorBody } from "@ployz/errors";
 import type { CertificateRecord } from "../../model/certificate.ts";
 import type { Commit } from "../../model/commit.ts";
 import type { MachineRecord } from "../../model/machine.ts";
-import type { MachineObservation } from "../../model/observation.ts";
+import type { MachineObservation, ObservedSnapshot } from "../../model/observation.ts";
 import type { SecretRecord } from "../../model/secret.ts";
 
 /** An image or a bundle, as far as the cluster knows it. */
@@ -23,6 +23,9 @@ export type Found = {
   readonly ambiguous?: readonly { readonly machine: string; readonly digest: string }[];
   readonly warning?: string;
 };
+
+/** Snapshots of a copy of a volume on a machine; none where it is not, or where the machine does not answer. */
+export type Snapshots = ReadonlyMap<string, readonly ObservedSnapshot[]>;
 
 export type MachineFact = {
   readonly record: MachineRecord;
@@ -53,6 +56,8 @@ export type ChangeFacts = {
   readonly certificates: readonly CertificateRecord[];
   /** Instances of the namespace, by id, that run by themselves: no operation on the namespace touches them. */
   readonly running?: ReadonlySet<string>;
+  /** Snapshots of standbys that may be taken over; absent where none is. */
+  readonly standbys?: Snapshots;
   /** Of all namespaces. */
   readonly secrets: readonly SecretFact[];
 };

@@ -1,12 +1,11 @@
 import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts } from "../../engine/types.ts";
-import type { Volume } from "../../model/commit.ts";
+import type { Commit, Volume } from "../../model/commit.ts";
 import type { ObservedSnapshot } from "../../model/observation.ts";
 import { LOOK } from "../../ports/machines.ts";
-import type { MachineFact } from "./facts.ts";
+import type { MachineFact, Snapshots } from "./facts.ts";
 
-/** Snapshots of a copy of a volume on a machine; none where it is not, or where the machine does not answer. */
-export type Snapshots = ReadonlyMap<string, readonly ObservedSnapshot[]>;
+export type { Snapshots } from "./facts.ts";
 
 const keyOf = (machine: string, id: string) => `${id}@${machine}`;
 
@@ -28,6 +27,23 @@ export async function observeSnapshots(
   });
   return new Map(await Promise.all(found));
 }
+
+/** Snapshots of the standbys of volumes that are on a machine. */
+export const observeStandbys = (
+  commits: readonly Pick<Commit, "volumes">[],
+  machine: string,
+  ports: PrimitivePorts,
+  signal: AbortSignal,
+): Promise<Snapshots> =>
+  observeSnapshots(
+    commits.flatMap(({ volumes }) =>
+      volumes
+        .filter((volume) => volume.machine === machine)
+        .flatMap(({ id, spec }) => (spec.standby?.machines ?? []).map((to) => ({ id, machine: to }))),
+    ),
+    ports,
+    signal,
+  );
 
 /** Every copy of a volume that can be read: those of its present id first, then retired ones, the last retired first. */
 export function readableCopies(
