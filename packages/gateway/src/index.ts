@@ -6,7 +6,7 @@ export type { GatewayErrorCode } from "./error-codes.ts";
 export { openGateway } from "./gateway.ts";
 export type { BasicUser, RouteLimits, RouteOptions } from "./options.ts";
 export type { GatewayOptions } from "./settings.ts";
-export type { GatewayStatus, ServerStatus } from "./status.ts";
+export type { GatewayStatus, RouteStatus, ServerStatus } from "./status.ts";
 export {
   type Backend,
   type HttpRoute,

@@ -4,6 +4,7 @@ import { socketAddress } from "./desired.ts";
 import type { Saved } from "./generations.ts";
 import type { Haproxy } from "./haproxy.ts";
 import { difference } from "./reconcile.ts";
+import type { Route } from "./table.ts";
 import { type HoldSlot, openWorker } from "./worker.ts";
 
 /** HAProxy as it runs, against the table on disk. */
@@ -17,8 +18,23 @@ export interface GatewayStatus {
   /** How the running worker differs from the disk; absent when they agree. */
   readonly difference?: string;
   readonly servers: readonly ServerStatus[];
+  /** Of the table on disk. */
+  readonly routes: readonly RouteStatus[];
   /** Backends that are held, and how many requests wait there. */
   readonly holds: readonly { readonly backend: string; readonly waiting: number }[];
+}
+
+/** A route, without what its options hold. */
+export interface RouteStatus {
+  readonly id: string;
+  /** Host and path, or port. */
+  readonly place: string;
+  /** Id of a backend, or the target of a redirect. */
+  readonly to: string;
+  readonly kind: Route["kind"];
+  readonly httpsOnly: boolean;
+  /** Names of its options. */
+  readonly options: readonly string[];
 }
 
 /** A server as the running worker sees it. */
@@ -41,6 +57,7 @@ export async function statusOf(
   const base = {
     oldWorkers: processes?.oldWorkers ?? [],
     holds: [],
+    routes: (saved?.table.routes ?? []).map(routeStatus),
     ...(saved && { version: saved.table.version }),
   };
   if (pid === undefined) {
@@ -65,6 +82,14 @@ export async function statusOf(
     holds: waitingAt(desired, holds),
   };
 }
+
+const routeStatus = (route: Route): RouteStatus => ({
+  ...{ id: route.id, kind: route.kind },
+  place: route.kind === "tcp" ? `tcp:${route.listenPort}` : `${route.host}${route.path}`,
+  to: route.kind === "redirect" ? route.to : route.backend.id,
+  httpsOnly: route.kind !== "tcp" && route.httpsOnly === true,
+  options: route.kind === "http" ? Object.keys(route.options ?? {}).sort() : [],
+});
 
 /** Backends of one id differ in the options of their routes only. */
 function waitingAt(desired: Desired, holds: readonly HoldSlot[]): GatewayStatus["holds"] {

@@ -172,7 +172,7 @@ it("knows the client behind trusted proxies, and lets only the allowed ones and 
 });
 
 it("lets users in by their passwords, and no client where there are none", async () => {
-  const { ask, apply, server, last, dir } = await open();
+  const { ask, apply, server, last, dir, gateway } = await open();
   // "right", by SHA-512 with 1,000 rounds and by bcrypt.
   const users = [
     { name: "ann", hash: SHA512 },
@@ -207,6 +207,12 @@ it("lets users in by their passwords, and no client where there are none", async
   ])
     expect(await as(name ?? "", password ?? "")).toBe(401);
   expect(await as("ann", "right", "none.test")).toBe(401);
+  const { routes } = await gateway.status();
+  expect(routes.map(({ place, options }) => [place, options])).toEqual([
+    ["in.test/", ["basicAuth"]],
+    ["none.test/", ["basicAuth"]],
+  ]);
+  expect(JSON.stringify(routes)).not.toContain("saltsalt");
   for (const file of ["haproxy.cfg", "table.json"])
     expect((await stat(join(dir, "current", file))).mode & 0o777).toBe(0o600);
 });

@@ -7,6 +7,7 @@
 export * from "./client/certificates.ts";
 export * from "./client/daemon.ts";
 export * from "./client/events.ts";
+export * from "./client/gateways.ts";
 export * from "./client/images.ts";
 export * from "./client/invites.ts";
 export * from "./client/logs.ts";

@@ -23,6 +23,7 @@ export type * from "./model/commit.ts";
 export { emptyCommit } from "./model/commit.ts";
 export { type FactKey, type FactName, type FactOf, type FactTypes, factName, isFact } from "./model/facts.ts";
 export { label } from "./model/fields.ts";
+export type { GatewayView } from "./model/gateway.ts";
 export { isOperationId, operationTail, ulid } from "./model/ids.ts";
 export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy } from "./model/invite.ts";
 export type { EntryBody, JournalEntry } from "./model/journal.ts";

@@ -15,6 +15,7 @@ import { crashWarnings } from "./crash-loops.ts";
 import { daemonStatus } from "./daemon-status.ts";
 import { examine } from "./doctor.ts";
 import { clusterEvents } from "./events/events.ts";
+import { gatewayRoutes } from "./gateways.ts";
 import { imageRoutes } from "./images.ts";
 import { inviteRoutes } from "./invites.ts";
 import { keepMachine } from "./keep.ts";
@@ -106,6 +107,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "GET /v1/names": async () => nameList(daemon.member()),
       "GET /v1/store": () => daemon.member().authority.status(),
       "POST /v1/store/repair": async ({ body }) => daemon.member().records.repair(await body()),
+      ...gatewayRoutes(daemon),
       ...networkRoutes(daemon),
       "PUT /v1/store/backup": async ({ request }) => ({
         kind: "upload",

@@ -5,6 +5,7 @@ import { openCertificateFiles } from "../state/certificates.ts";
 import { serialise } from "../state/files.ts";
 import { openUserFiles } from "../state/route-users.ts";
 import { certificatesOf } from "./certificates.ts";
+import { viewOf } from "./gateway-view.ts";
 import { buildTable, type Head, tableVersion } from "./project.ts";
 import { asksUsers, openRouteUsers } from "./route-users.ts";
 import type { FollowerDeps, Served } from "./run.ts";
@@ -107,6 +108,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
       await gateway.challenge(new Map([...orders.values()].flatMap((one) => one.answers)));
     },
     status: () => ({ version, dropped }),
+    show: async () => viewOf(await gateway.status(), { certificates: await files.list(), dropped }),
     async live() {
       const { state, servers } = await gateway.status();
       const down = servers.flatMap((one) => (one.state === "down" ? [`${one.backend} ${one.id}`] : []));

@@ -3,7 +3,13 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createBackoff } from "@ployz/exec";
 import { openStore } from "@ployz/nats-store";
-import type { CandidateInstance, Candidates, ClusterRecord, MachineRecord } from "@ployz/primitives/protocol";
+import type {
+  CandidateInstance,
+  Candidates,
+  ClusterRecord,
+  GatewayView,
+  MachineRecord,
+} from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
 import type { Config } from "../config/load.ts";
 import { PloyzError } from "../error-codes.ts";
@@ -60,6 +66,8 @@ export interface Served {
   hold?(namespace: string, service: string, ms: number): Promise<boolean>;
   /** Serves the certificates on this machine's disk. */
   certify?(): Promise<void>;
+  /** What a gateway serves now. */
+  show?(): Promise<GatewayView>;
   /** Serves the users of routes on this machine's disk. */
   users?(): Promise<void>;
   challenge?(order: string, answers: Readonly<Record<string, string>>): Promise<void>;

@@ -8,6 +8,7 @@ import {
 } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ErrorBody, errorBody, PloyzError as GatewayError } from "@ployz/errors";
+import type { GatewayView } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { createWaiters } from "../waiters.ts";
 
@@ -42,6 +43,8 @@ export interface Answering {
   hold?(namespace: string, service: string, ms: number): Promise<boolean>;
   /** Serves the certificates on this machine's disk. */
   certify?(): Promise<void>;
+  /** What the gateway serves now. */
+  show?(): Promise<GatewayView>;
   /** Serves the users of routes on this machine's disk. */
   users?(): Promise<void>;
   /** Answers these challenges of an order, and no longer those that it had before. */
@@ -66,6 +69,7 @@ export async function serveApplied(
     const asked = new URLSearchParams(query);
     if (path === "/certificates" || path === "/challenges" || path === "/users")
       return void answerCertificates(served, path, incoming, response);
+    if (path === "/gateway") return void answerShow(served, response);
     if (path === "/hold") return void answerHold(served, incoming.method, asked, response);
     if (path === "/look" && incoming.method === "POST") return void answerLook(served, response);
     const namespace = asked.get("namespace");
@@ -128,6 +132,10 @@ export async function askCertify(socket: string, signal: AbortSignal): Promise<{
   return told(ask<Told>({ socketPath: socket, method: "POST", path: "/certificates", signal }));
 }
 
+/** What this machine's gateway serves now. `follower_unreachable` when it does not run, or HAProxy does not answer. */
+export const askGateway = (socket: string, signal: AbortSignal): Promise<GatewayView> =>
+  ask<GatewayView>({ socketPath: socket, path: "/gateway", signal });
+
 /** Has the gateway serve this machine's copies of the users of routes. False: there is no gateway here. */
 export async function askUsers(socket: string, signal: AbortSignal): Promise<{ readonly served: boolean }> {
   return told(ask<Told>({ socketPath: socket, method: "POST", path: "/users", signal }));
@@ -179,6 +187,15 @@ async function answerCertificates(
     said = { served: false, error: errorBody(error) };
   }
   response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(said));
+}
+
+async function answerShow({ show }: Answering, response: ServerResponse): Promise<void> {
+  try {
+    if (show === undefined) return void response.writeHead(400).end();
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(await show()));
+  } catch {
+    response.destroy();
+  }
 }
 
 /** Makes a follower read this machine's runs again. `follower_unreachable` when it does not run. */

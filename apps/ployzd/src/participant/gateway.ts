@@ -1,10 +1,11 @@
 import { PloyzError } from "../error-codes.ts";
-import { askHold } from "../host/follower-socket.ts";
+import { askGateway, askHold } from "../host/follower-socket.ts";
 import type { Handlers } from "./handlers.ts";
 
 /** This machine's gateway, controlled through its follower. */
-export function gatewayHandlers(gatewaySocket: string): Pick<Handlers, "gateway.hold"> {
+export function gatewayHandlers(gatewaySocket: string): Pick<Handlers, "gateway.hold" | "gateway.show"> {
   return {
+    "gateway.show": (_args, { signal }) => askGateway(gatewaySocket, signal),
     // Without a gateway here, or without HAProxy behind it, there are no requests to hold.
     "gateway.hold": (args, { signal }) =>
       askHold(gatewaySocket, args, signal).catch((error: unknown) => {

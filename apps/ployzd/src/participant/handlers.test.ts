@@ -31,6 +31,7 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "membership.handshake": false,
   "machine.rtt": false,
   "network.policy": false,
+  "gateway.show": false,
   "certificate.challenge": false,
   "certificate.order": true,
   "certificate.forget": true,

@@ -43,6 +43,7 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "machine.rtt",
   "transfer.offer",
   "network.policy",
+  "gateway.show",
   // Its answers end by themselves, and prove nothing without the account's key.
   "certificate.challenge",
   "update.look",

@@ -11,6 +11,7 @@ import type { Body } from "./bodies.ts";
 import type { CertificateAccount, CertificateList, CertificateUpload } from "./certificates.ts";
 import type { DaemonKept, DaemonStatus, Version } from "./daemon.ts";
 import type { ClusterEvent } from "./events.ts";
+import type { GatewayList } from "./gateways.ts";
 import type { ImageDocument, ImageList, ImagePushed, ImageStatus } from "./images.ts";
 import type { InviteCreate, InviteCreated, InviteDocument, InviteList } from "./invites.ts";
 import type { LogEvent } from "./logs.ts";
@@ -50,6 +51,7 @@ export type { Asked, PrimitiveInputs, PrimitiveName } from "../inputs.ts";
 export type * from "./certificates.ts";
 export type * from "./daemon.ts";
 export type * from "./events.ts";
+export type * from "./gateways.ts";
 export type * from "./images.ts";
 export type * from "./invites.ts";
 export type * from "./logs.ts";
@@ -130,6 +132,8 @@ export interface Api {
   /** Newest first. */
   /** What this machine's gateway serves. */
   "GET /v1/routes": { query: Record<never, string>; body: undefined; out: RouteList };
+  /** What the gateways of all machines, or of one, serve now. */
+  "GET /v1/gateways": { query: { machine?: string }; body: undefined; out: GatewayList };
   "GET /v1/namespaces/:ns/history": { query: { limit?: string }; body: undefined; out: CommitHistory };
   /** `:commit` is a revision, an operation's id or at least six characters of its beginning, or `last`. Values of `env` are left out. */
   "GET /v1/namespaces/:ns/commits/:commit": {

@@ -1,4 +1,5 @@
 import type { ContainerSpec, FileSpec, Readiness, SecretRef, VolumeSpec } from "../model/commit.ts";
+import type { GatewayView } from "../model/gateway.ts";
 import type { MachineObservation, ObservedSnapshot, VolumeIdentity } from "../model/observation.ts";
 import type { CertificateCommands } from "./certificate-commands.ts";
 import type { ImageCommands } from "./image-commands.ts";
@@ -137,6 +138,8 @@ export interface Commands
    * Requests for a service wait at this machine's gateway from now on, and none goes to the instances that it has, until it has a new
    * one, at most `ms`. 0 ends it: the present instances get them again.
    */
+  /** What this machine's gateway serves now. Fails with `follower_unreachable`. */
+  "gateway.show": { args: Record<never, never>; out: GatewayView };
   "gateway.hold": { args: { namespace: string; service: string; ms: number }; out: { held: boolean } };
 
   // followers: resolves when this machine's gateway and DNS serve at least this commit

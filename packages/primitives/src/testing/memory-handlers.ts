@@ -202,6 +202,10 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       return { handshakes: Object.fromEntries(machines.map((id) => [id, 0])) };
     },
     "network.policy": () => ({ policy: "loaded" }),
+    "gateway.show": () => ({
+      ...{ state: "absent", commits: [], routes: [], servers: [], holds: [], certificates: [], dropped: [] },
+      oldWorkers: 0,
+    }),
     "certificate.order": ({ names, operation }) => {
       const sealed = `c${operation.toLowerCase()}`;
       if (names.some((name) => name.endsWith(".refused.test")))

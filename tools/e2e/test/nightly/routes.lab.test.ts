@@ -1,3 +1,4 @@
+import type { GatewayList } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, node, openCluster, webBundle } from "../../src/cluster.ts";
 import { within } from "../../src/survive.ts";
@@ -74,6 +75,34 @@ it("serves routes with options at every machine's gateway, and shows them as the
   expect(stdout).toContain('basic_auth = { secret = "team" }');
   expect((await cluster.ctl(1, ["route", "ls"])).stdout).toContain("https://www.a.test (301)");
   await cluster.ctl(1, ["secret", "rm", "prod/team", "--yes"], { ok: [3] });
+});
+
+it("shows what each gateway serves, puts the namespace into maintenance and out of it, and makes private branches", async () => {
+  const { gateways } = await cluster.json<GatewayList>(2, ["gateway", "show"]);
+  expect(gateways.map(({ machine, gateway }) => [machine, gateway?.state, gateway?.routes.length])).toEqual([
+    ["m1", "running", 6],
+    ["m2", "running", 6],
+  ]);
+  for (const { gateway } of gateways)
+    expect(new Set(gateway?.servers.map(({ state }) => state))).toEqual(new Set(["up"]));
+  await cluster.ctl(1, ["route", "maintenance", "prod", "on"]);
+  for (const i of [1, 2]) {
+    const away = await ask(i, "www.a.test");
+    expect([away.status, away.head]).toEqual([503, expect.stringContaining("retry-after: 120")]);
+    expect((await ask(i, "a.test")).status).toBe(301);
+  }
+  await deploy(ROUTES);
+  expect((await ask(2, "www.a.test")).status).toBe(503);
+  await cluster.ctl(2, ["route", "maintenance", "prod/web", "off"]);
+  for (const i of [1, 2]) expect((await ask(i, "www.a.test")).status).toBe(200);
+  const { stderr } = await cluster.ctl(1, ["branch", "prod", "pr-1", "--private"]);
+  const password = /password (\S+) /.exec(stderr)?.[1] ?? "";
+  for (const i of [1, 2]) {
+    expect((await ask(i, "pr-1--www.a.test")).status).toBe(401);
+    expect((await ask(i, "pr-1--www.a.test", "/", ["-u", `preview:${password}`])).status).toBe(200);
+    expect((await ask(i, "pr-1--a.test", "/x")).head).toContain("location: https://pr-1--www.a.test/x");
+  }
+  await cluster.ctl(1, ["namespace", "rm", "pr-1", "--yes"]);
 });
 
 it("takes a new password without a deploy, at a machine that was away too, and keeps it without the daemon", async () => {

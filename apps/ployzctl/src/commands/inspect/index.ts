@@ -1,5 +1,5 @@
 import type { Command } from "../../command.ts";
-import { needTarget } from "../../names.ts";
+import { needLabel, needTarget } from "../../names.ts";
 import { given } from "../../values.ts";
 
 export const inspectCommands: readonly Command[] = [
@@ -113,6 +113,26 @@ export const inspectCommands: readonly Command[] = [
     },
     examples: ["ployzctl events --since 7d", "ployzctl events -f --json"],
     run: async (context, input) => (await import("./logs.ts")).events(context, input),
+  },
+  {
+    path: ["gateway", "show"],
+    summary: "Show the routes and instances that each machine's gateway serves",
+    prints: ["gateways"],
+    details: [
+      "Routes, instances with their checks and sessions, waiting requests and certificates, as HAProxy has them at the moment; for committed routes: route ls.",
+    ],
+    options: {
+      machine: { type: "text", value: "MACHINE", source: "machine", summary: "Only this machine's" },
+    },
+    examples: ["ployzctl gateway show", "ployzctl gateway show --machine m2 --json"],
+    async run(context, input) {
+      const name = input.text("machine");
+      const machine = name === undefined ? undefined : await needLabel("--machine", name);
+      return (await context.client()).request("GET /v1/gateways", {
+        query: machine === undefined ? {} : { machine },
+        signal: context.signal,
+      });
+    },
   },
   {
     path: ["route", "ls"],

@@ -11,6 +11,7 @@ import { contextPage, contextRemovedPage, contextsPage } from "./contexts.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
 import { devPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
+import { gatewaysPage } from "./gateways.ts";
 import { commitPage, historyPage } from "./history.ts";
 import { imagePage, imageStatusPage } from "./image-cleaning.ts";
 import { imagesPage, pushedPage } from "./images.ts";
@@ -160,6 +161,8 @@ export function pageOf(
       return snapshotPage(document);
     case "routes":
       return routesPage(document);
+    case "gateways":
+      return gatewaysPage(document);
     case "status":
       return statusPage(document, now);
     case "doctor":

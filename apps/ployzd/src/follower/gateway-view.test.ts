@@ -1,0 +1,41 @@
+import type { GatewayStatus } from "@ployz/gateway";
+import { expect, it } from "vitest";
+import { viewOf } from "./gateway-view.ts";
+
+it("says what HAProxy serves, without what options hold", () => {
+  const status: GatewayStatus = {
+    ...{ state: "running", version: "gw@3 prod@7", worker: 9, oldWorkers: [4, 5] },
+    routes: [
+      {
+        ...{ id: "prod/web/1", place: "a.test/", to: "prod/web/http", kind: "http", httpsOnly: true },
+        options: ["basicAuth"],
+      },
+    ],
+    servers: [
+      {
+        ...{ backend: "prod/web/http", id: "prod.web.1.x", address: "10.101.1.2", port: 80 },
+        ...{ state: "up", sessions: 2 },
+      },
+    ],
+    holds: [],
+  };
+  expect(viewOf(status, { certificates: [], dropped: [] })).toEqual({
+    ...{
+      state: "running",
+      commits: ["gw@3", "prod@7"],
+      oldWorkers: 2,
+      holds: [],
+      certificates: [],
+      dropped: [],
+    },
+    routes: [
+      { place: "a.test/", to: "prod/web/http", kind: "http", httpsOnly: true, options: ["basicAuth"] },
+    ],
+    servers: [
+      {
+        ...{ backend: "prod/web/http", instance: "prod.web.1.x", address: "10.101.1.2", port: 80 },
+        ...{ state: "up", sessions: 2 },
+      },
+    ],
+  });
+});

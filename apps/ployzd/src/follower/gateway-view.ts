@@ -1,0 +1,31 @@
+import { X509Certificate } from "node:crypto";
+import type { GatewayStatus } from "@ployz/gateway";
+import type { GatewayView } from "@ployz/primitives/protocol";
+import type { KeptCertificate } from "../state/certificates.ts";
+import { certificatesOf } from "./certificates.ts";
+
+/** HAProxy's state in the cluster's words. Pure. */
+export function viewOf(
+  status: GatewayStatus,
+  more: { readonly certificates: readonly KeptCertificate[]; readonly dropped: readonly string[] },
+): GatewayView {
+  const { state, version = "", routes, servers, holds, oldWorkers, difference } = status;
+  return {
+    state,
+    commits: version.split(" ").filter((one) => one !== ""),
+    routes: routes.map(({ place, kind, to, httpsOnly, options }) => ({
+      ...{ place, kind, to, httpsOnly, options },
+    })),
+    servers: servers.map(({ backend, id, address, port, state: is, sessions }) => ({
+      ...{ backend, instance: id, address, port, state: is, sessions },
+    })),
+    holds,
+    certificates: certificatesOf(more.certificates).map(({ names, pem }) => ({
+      names,
+      notAfter: new Date(new X509Certificate(pem).validTo).toISOString(),
+    })),
+    dropped: more.dropped,
+    oldWorkers: oldWorkers.length,
+    ...(difference !== undefined && { difference }),
+  };
+}
