@@ -11,7 +11,7 @@ export interface RouteUsers {
   readonly of: UsersOf;
   /** From disk; resolves with whether they have changed. */
   read(): Promise<boolean>;
-  /** Resolves when the users of all these routes are here, or after 5 s. */
+  /** Resolves when the users of all these routes are here, or after 5 s; for those that never come, once only. */
   until(heads: readonly Head[]): Promise<void>;
 }
 
@@ -33,6 +33,7 @@ export function openRouteUsers(files: UserFiles, log: (error: unknown) => void):
   let known = new Map<string, readonly BasicUser[]>();
   let text = "";
   const waiters = createWaiters();
+  const awaited = new Set<string>();
   return {
     of: (namespace, name) => known.get(key(namespace, name)) ?? [],
     async read() {
@@ -51,7 +52,8 @@ export function openRouteUsers(files: UserFiles, log: (error: unknown) => void):
       return true;
     },
     async until(heads) {
-      const wanted = usersIn(heads);
+      const wanted = usersIn(heads).filter((one) => !awaited.has(one));
+      for (const one of wanted) awaited.add(one);
       await waiters
         .until(() => wanted.every((one) => known.has(one)), AbortSignal.timeout(WAIT_MS))
         .catch(() => undefined);
