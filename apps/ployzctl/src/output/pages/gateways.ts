@@ -4,7 +4,8 @@ import { type Cell, type Page, remark, table } from "../page.ts";
 type Row = GatewayList["gateways"][number];
 const TONES = { up: "ok", down: "bad", drained: "warn" } as const;
 
-export const gatewaysPage = ({ gateways }: GatewayList): Page => gateways.flatMap(gatewayPage);
+export const gatewaysPage = ({ gateways }: GatewayList): Page =>
+  gateways.flatMap((row, index) => [...(index === 0 ? [] : [remark("")]), ...gatewayPage(row)]);
 
 function gatewayPage({ machine, gateway, error }: Row): Page {
   if (gateway === undefined)
