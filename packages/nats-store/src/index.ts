@@ -19,6 +19,7 @@ export type {
 } from "./client/types.ts";
 export type { StoreErrorCode } from "./error-codes.ts";
 export { createIdentity, type Identity, isSignedBy, publicKeyOf, signAs } from "./identity.ts";
+export { closeSecrets } from "./intake.ts";
 export type { Json } from "./json.ts";
 export {
   type Mirror,

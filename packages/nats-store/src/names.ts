@@ -69,6 +69,14 @@ export const bucketKey = (bucket: Bucket, subject: string) => subject.slice(`$KV
 /** The inbox of a machine's replies; no other member may subscribe to it. */
 export const inboxPrefix = (machine: string) => `_INBOX_${asToken("machine", machine)}`;
 
+/** Where a machine's calls are answered: `r` to the request, `c` to its signs of life. Its other inboxes are the store's alone. */
+export const replySubjects = (machine: string): readonly string[] =>
+  ["r", "c"].map((kind) => `${inboxPrefix(machine)}.*.${kind}`);
+const reply = /^_INBOX_[A-Za-z0-9_-]+\.[A-Za-z0-9]+\.[rc]$/;
+/** Whether a call may be answered there. Any other subject would have this machine write for its caller, with its own rights. */
+export const isReply = (subject: string | undefined): subject is string =>
+  subject !== undefined && reply.test(subject);
+
 /** Shortens a subject for messages: `$KV.ployz_operations.>` is `operations`, `ployz.v1.c-1.commit.prod` is `commit.prod`. */
 export const shownSubject = (subject: string): string =>
   subject

@@ -1,8 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { waitFor } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCluster } from "../test/machines.ts";
-import { newSealKey, openVault, readRecord } from "./index.ts";
+import { closeSecrets, newSealKey, openVault, readRecord } from "./index.ts";
 
 const text = "correct horse battery staple";
 let cluster: Awaited<ReturnType<typeof startCluster>>;
@@ -61,6 +62,44 @@ describe("the vault of a store", () => {
     expect(await vault.get("prod.c")).toBeUndefined();
   });
 
+  it("takes what store machines write, and no answer of the store to another member, once it is closed", async () => {
+    const { session } = cluster.store("m1", { servers: cluster.first });
+    const sealKey = (await cluster.machines.m1?.sealKey()) ?? "";
+    const vault = openVault(session, sealKey);
+    const { nc } = await cluster.store("m2", { servers: cluster.first }).session.link();
+    /** An answer to a request, and an acknowledgement, both sent to a secret's subject. */
+    const attack = async (key: string) => {
+      const reply = `$KV.ployz_secrets.${key}`;
+      nc.publish("$JS.API.STREAM.INFO.KV_ployz_facts", "", { reply });
+      nc.publish("$KV.ployz_facts.any", "1", { reply });
+      // Answered after the ones before it.
+      await nc.request("$JS.API.STREAM.INFO.KV_ployz_facts");
+      await nc.request("$KV.ployz_facts.any", "2");
+    };
+    await vault.put("prod.open", text, 0);
+    await attack("prod.open");
+    const destroyed = async () => ((await vault.get("prod.open"))?.text === undefined ? true : undefined);
+    await waitFor("a store that is not closed to take the answer", destroyed, { timeoutMs: 5000 });
+
+    await vault.put("prod.closed", text, 0);
+    expect(await closeSecrets(session, sealKey)).toEqual({ changed: true });
+    expect(await closeSecrets(session, sealKey)).toEqual({ changed: false });
+    await attack("prod.closed");
+    await attack("prod.new");
+    const { revision = 0 } = (await vault.get("prod.open")) ?? {};
+    expect(await vault.put("prod.open", text, revision)).toMatchObject({ ok: true });
+    expect(await vault.put("prod.open", "other", revision)).toMatchObject({ ok: false });
+    expect((await vault.get("prod.closed"))?.text).toBe(text);
+    expect(await vault.get("prod.new")).toBeUndefined();
+    expect((await vault.list()).map(({ key, text: found }) => [key, found])).toContainEqual([
+      "prod.open",
+      text,
+    ]);
+    const { revision: last = 0 } = (await vault.get("prod.open")) ?? {};
+    expect(await vault.remove("prod.open", last)).toMatchObject({ ok: true });
+    expect(await vault.get("prod.open")).toBeUndefined();
+  });
+
   it("is read by the next generation with the key that it was founded with", async () => {
     const sealKey = (await cluster.machines.m1?.sealKey()) ?? "";
     const to = { ...(await cluster.set(2, ["m2"])), sealKey };
@@ -68,7 +107,12 @@ describe("the vault of a store", () => {
     const servers = to.servers.map(({ host, port }) => `${host}:${port}`);
     const { session } = cluster.store("m2", { servers, generation: 2 });
     expect(await cluster.machines.m2?.sealKey()).toBe(sealKey);
-    expect((await openVault(session, sealKey).get("prod.db-url"))?.text).toBe(text);
+    const vault = openVault(session, sealKey);
+    expect((await vault.get("prod.db-url"))?.text).toBe(text);
+    expect(await vault.put("prod.next", "before it is closed", 0)).toMatchObject({ ok: true });
+    expect(await closeSecrets(session, sealKey)).toEqual({ changed: true });
+    expect(await vault.put("prod.later", "after", 0)).toMatchObject({ ok: true });
+    expect((await vault.get("prod.next"))?.text).toBe("before it is closed");
     expect(await cluster.machines.m1?.sealKey()).toBeUndefined();
     expect((await readRecord(`${cluster.dir}/m1`))?.generations[0]?.state).toBe("retired");
   });

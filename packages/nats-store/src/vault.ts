@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { openFacts } from "./client/facts.ts";
 import type { Entry, WriteResult } from "./client/types.ts";
+import { secretSubject } from "./intake.ts";
 import type { Json } from "./json.ts";
 import type { Session } from "./session.ts";
 
@@ -30,7 +31,7 @@ export const newSealKey = (): string => randomBytes(32).toString("base64");
 
 /** AES-256-GCM with a random nonce. The fact key is authenticated with the text, so values cannot be swapped between keys. */
 export function openVault(session: Session, sealKey: string): Vault {
-  const bucket = openFacts(session, "secrets");
+  const bucket = openFacts(session, "secrets", (subject) => secretSubject(session, sealKey, subject));
   const secret = Buffer.from(sealKey, "base64");
   const context = (key: string) => Buffer.from(JSON.stringify([session.cluster, key]));
 

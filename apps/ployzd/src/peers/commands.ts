@@ -74,6 +74,8 @@ export type Look = {
   readonly view: { readonly generation: number; readonly commits: number; readonly facts: number };
   /** Its server of the newest generation, if one runs. */
   readonly server: { readonly healthy: boolean; readonly version: string } | null;
+  /** Its daemon writes to closed secrets. Absent: a version from before they were closed. */
+  readonly closesSecrets?: true;
 };
 
 type Changed = { readonly changed: boolean };

@@ -100,6 +100,7 @@ export function storePart(options: PartOptions): Pick<PeerHandlers, StoreCommand
         coordinating: options.coordinating() ?? null,
         view: { generation: options.membership.known().cluster.generation, ...options.mirror.applied() },
         server: running ? { healthy: running.healthy, version: running.version } : null,
+        closesSecrets: true,
       };
     },
     "store.ready": async ({ generation }) => ({ problems: await problems(options, generation) }),

@@ -11,6 +11,7 @@ import { peerClient } from "../peers/ask.ts";
 import { type PeerHandlers, peerServer } from "../peers/serve.ts";
 import { type ClusterRuns, clusterRuns } from "../runs/cluster.ts";
 import { openRuns, type RunDeps } from "../runs/open.ts";
+import { keepSecretsClosed } from "../secrets/closing.ts";
 import { localKeeper, type SecretKeeper } from "../secrets/keeper.ts";
 import { remoteKeeper, secretHandlers } from "../secrets/peers.ts";
 import type { Records } from "../state/records.ts";
@@ -126,6 +127,11 @@ export async function wirePeers(wiring: Wiring): Promise<{
   const watching = Promise.all([
     watchGeneration(watched, wiring.signal),
     opening().catch((error: unknown) => log.error({ err: error }, "store")),
+    keepSecretsClosed(
+      { self: self.id, session: nats.session, local: substrate.store, ask },
+      (error) => log.warn({ err: error }, "closing the secrets"),
+      wiring.signal,
+    ),
   ]);
   return {
     transfers,

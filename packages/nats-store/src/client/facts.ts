@@ -11,8 +11,15 @@ export type Facts = ReturnType<typeof openFacts>;
 /** The revision that the writer expected; 0 also means "after a deletion marker". */
 const asked = "Ployz-Expected";
 
-/** Facts under compare-and-set: a JetStream KV bucket with one value per key. Only store machines can use the bucket `secrets`. */
-export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts") {
+/**
+ * Facts under compare-and-set: a JetStream KV bucket with one value per key. Only store machines can use the bucket `secrets`. `intake`
+ * resolves with the subject to which a value is published, where that is not its own.
+ */
+export function openFacts(
+  session: Session,
+  bucket: "facts" | "secrets" = "facts",
+  intake?: (subject: string) => Promise<string>,
+) {
   const stream = streams[bucket];
   const toEntry = (stored: Stored): Entry<Json> => ({
     key: bucketKey(bucket, stored.subject),
@@ -28,8 +35,12 @@ export function openFacts(session: Session, bucket: "facts" | "secrets" = "facts
     options: { readonly expected: number; isMine(stored: Stored): boolean },
   ) => {
     const subject = bucketSubject(bucket, key);
+    const through = intake && { through: await intake(subject) };
     const send = (expected: number) =>
-      casWrite(session, { stream, subject, ...message, expected, isMine: options.isMine, settleBy: "last" });
+      casWrite(session, {
+        ...{ stream, subject, ...through, ...message, expected },
+        ...{ isMine: options.isMine, settleBy: "last" },
+      });
     let result = await send(options.expected);
     if (options.expected === 0 && !result.written && result.last && isMarker(result.last)) {
       result = await send(result.last.revision);

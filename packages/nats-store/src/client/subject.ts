@@ -95,6 +95,8 @@ export async function lastOfEach(
 export interface CasWrite {
   readonly stream: string;
   readonly subject: string;
+  /** Where to publish it, if the stream stores it under another subject. */
+  readonly through?: string;
   readonly data: Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   /** Revision that must be the subject's last; 0: none. */
@@ -126,7 +128,7 @@ export function casWrite(session: Session, write: CasWrite): Promise<CasResult> 
     try {
       const hdrs = newHeaders();
       for (const [name, value] of Object.entries(write.headers ?? {})) hdrs.set(name, value);
-      const ack = await link.js.publish(write.subject, write.data, {
+      const ack = await link.js.publish(write.through ?? write.subject, write.data, {
         headers: hdrs,
         expect: { lastSubjectSequence: write.expected },
         ...(write.messageId !== undefined && { msgID: write.messageId }),

@@ -1,7 +1,7 @@
 import type { Msg, NatsConnection, Subscription } from "nats";
 import { PloyzError } from "../error-codes.ts";
 import { decode, encode, type Json } from "../json.ts";
-import { controlSubject, rpcSubjects } from "../names.ts";
+import { controlSubject, isReply, rpcSubjects } from "../names.ts";
 import type { Session } from "../session.ts";
 import { type Progress, sendItems } from "./items.ts";
 import { type CallMeta, type Control, type Frame, isFinal, type Request, toWire } from "./protocol.ts";
@@ -132,13 +132,13 @@ export function serve(
     const running = calls.get(call);
     const said = decode<Control>(message.data);
     if (!running) {
-      if (said.t === "alive" && message.reply)
+      if (said.t === "alive" && isReply(message.reply))
         served?.publish(message.reply, encode({ t: "unknown" } satisfies Frame));
       return;
     }
     running.lastSign = performance.now();
     if (said.t === "cancel") return running.abort.abort(cancelled());
-    if (message.reply) running.reply = message.reply;
+    if (isReply(message.reply)) running.reply = message.reply;
     running.taken = Math.max(running.taken, said.taken);
     running.wake?.();
     send(running, running.final ?? { t: "running", sent: running.sent });
@@ -148,7 +148,7 @@ export function serve(
     try {
       if (message.subject.startsWith(control))
         return onControl(message.subject.slice(control.length), message);
-      if (!message.reply) return;
+      if (!isReply(message.reply)) return;
       const request = decode<Request>(message.data);
       const known = calls.get(request.call);
       if (known) {

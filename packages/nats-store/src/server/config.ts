@@ -62,6 +62,7 @@ export function renderConfig(config: StoreServerConfig, mode: ServerMode = { acc
   check(config, mode);
   const at = files(config.dir, config.generation);
   const users = [...config.users].sort((a, b) => (a.machine < b.machine ? -1 : 1));
+  const rights = { access: mode.access, members: users.map(({ machine }) => machine) };
   const fence = mode.fence === undefined ? "" : `# Refuses every write: fenced by ${mode.fence}.\n`;
   return `# Written by ployz for generation ${config.generation} of the store of ${config.cluster}. Changes here are overwritten.
 ${fence}server_name: ${quote(serverName(config))}
@@ -83,7 +84,7 @@ ${mode.routes ? renderRoutes(config, mode.routes, mode.fence) : ""}
 authorization {
   timeout: 5
   users: [
-${users.map((user) => renderUser(config.cluster, user, mode.access)).join("\n")}
+${users.map((user) => renderUser(config.cluster, user, rights)).join("\n")}
   ]
 }
 `;
@@ -128,8 +129,12 @@ ${others.map((server) => `    ${quote(`nats://route:${password}@${at(server)}`)}
 `;
 }
 
-function renderUser(cluster: string, user: StoreUser, access: Access): string {
-  const { publish, subscribe } = permissionsFor(cluster, user, access);
+function renderUser(
+  cluster: string,
+  user: StoreUser,
+  rights: { readonly access: Access; readonly members: readonly string[] },
+): string {
+  const { publish, subscribe } = permissionsFor(cluster, user, rights);
   const list = (subjects: readonly string[]) =>
     subjects.map((subject) => `          ${quote(subject)}`).join("\n");
   return `    { # ${user.machine}, ${user.role}
@@ -141,8 +146,6 @@ ${list(publish)}
         subscribe: { allow: [
 ${list(subscribe)}
         ] }
-        # A call's replies and progress: refreshed by each heartbeat of the caller.
-        allow_responses: { max: 100000000, expires: "10m" }
       }
     }`;
 }

@@ -7,6 +7,8 @@ import { freePort, serverBinary } from "../../test/rig.ts";
 import { initStore } from "../client/init.ts";
 import { openStore } from "../client/store.ts";
 import { createIdentity } from "../identity.ts";
+import { openRpc } from "../rpc/call.ts";
+import { serve } from "../rpc/serve.ts";
 import type { StoreServerConfig } from "./config.ts";
 import { ensureServer, reloadUsers, serviceName, stopServer } from "./ensure.ts";
 import { readRecord } from "./record.ts";
@@ -69,6 +71,11 @@ it("starts, does nothing twice, loads users without dropping a connection, and r
   const users = [founder, { machine: "m2", publicKey: m2.publicKey, role: "machine" as const }];
   expect((await reloadUsers(config, users, { host, binary })).change).toBe("reloaded");
   expect((await joining.facts.get("kept"))?.value).toBe(1);
+  // It may be answered by members whose connections are older.
+  const served = serve(store.session, { calls: { greet: async () => "hello" } });
+  await served.ready();
+  expect(await openRpc(joining.session).call("m1", "greet", null, { timeoutMs: 2000 })).toBe("hello");
+  served.close();
   expect(events).toEqual([]);
 
   // A member that is taken off loses its connection with its key.

@@ -79,6 +79,73 @@ describe("a machine without store authority", () => {
     await expect(secrets.get("key")).rejects.toMatchObject({ code: "store_forbidden" });
   });
 
+  it("gets no rights from a request to itself that is to be answered elsewhere", async () => {
+    const subject = `ployz.v1.${rig.cluster}.rpc.m2.x`;
+    const statuses = m2.status()[Symbol.asyncIterator]();
+    let asked = 0;
+    const subscription = m2.subscribe(subject, {
+      callback(_, message) {
+        asked += 1;
+        m2.publish(message.reply ?? "", "", { reply: "_INBOX_m2.x.r" });
+      },
+    });
+    const elsewhere = [
+      `$JS.API.STREAM.DELETE.${streams.journal}`,
+      `$JS.API.STREAM.INFO.${streams.secrets}`,
+      "$KV.ployz_secrets.other",
+      "_INBOX_m3.another",
+    ];
+    for (const reply of elsewhere) m2.publish(subject, "", { reply });
+    await m2.flush();
+    await m2.flush();
+    subscription.unsubscribe();
+    expect(asked).toBe(elsewhere.length);
+    for (const refused of elsewhere) {
+      const { value } = await statuses.next();
+      expect(value).toMatchObject({ type: "error", error: { operation: "publish", subject: refused } });
+    }
+    await statuses.return?.();
+    expect(await rig.store("m1").journals.read("op")).toEqual([]);
+  });
+
+  it("deletes and purges nothing by having heartbeats and answers sent to the store's interface", async () => {
+    const { session, facts } = rig.store("m1");
+    await facts.put("kept.heartbeat", 1, 0);
+    const { jsm } = await session.link();
+    const consume = async (name: string, deliver: string) => {
+      const config = {
+        ...{ name, deliver_subject: deliver, deliver_policy: "new", ack_policy: "none", mem_storage: true },
+        ...{ idle_heartbeat: 100_000_000, inactive_threshold: 5_000_000_000 },
+      };
+      const body = JSON.stringify({ stream_name: streams.facts, config });
+      const reply = await m2.request(`$JS.API.CONSUMER.CREATE.${streams.facts}.${name}`, body);
+      expect(reply.json()).toMatchObject({ name });
+    };
+    await rig.store("m1").journals.append("kept", 0, 1);
+    const requests = [
+      `$JS.API.STREAM.DELETE.${streams.operations}`,
+      `$JS.API.STREAM.PURGE.${streams.journal}`,
+      `$JS.API.STREAM.DELETE.${streams.secrets}`,
+    ];
+    for (const [at, request] of requests.entries()) {
+      await consume(`to-${at}`, request);
+      m2.publish(`$JS.API.STREAM.INFO.${streams.facts}`, "", { reply: request });
+    }
+    let beats = 0;
+    const beaten = new Promise<void>((resolve) => {
+      m2.subscribe("_INBOX_m2.beats", {
+        callback() {
+          beats += 1;
+          if (beats === 5) resolve();
+        },
+      });
+    });
+    await consume("to-me", "_INBOX_m2.beats");
+    await beaten;
+    for (const name of Object.values(streams)) expect((await jsm.streams.info(name)).config.name).toBe(name);
+    expect(await rig.store("m3").journals.read("kept")).toEqual([1]);
+  });
+
   it("cannot wipe a bucket with a roll-up", async () => {
     const { facts } = rig.store("m2");
     await facts.put("kept.a", 1, 0);

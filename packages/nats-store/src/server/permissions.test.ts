@@ -35,6 +35,14 @@ describe("permissionsFor", () => {
     expect(machine.subscribe).toEqual(["ployz.v1.c1.rpc.m2.>", "_INBOX_m2.>"]);
   });
 
+  it("lets a machine answer its members' calls, and write into no other inbox", () => {
+    const { publish } = permissionsFor("c1", { machine: "m2", role: "machine" }, { members: ["m1", "m2"] });
+    for (const subject of ["_INBOX_m1.ab3.r", "_INBOX_m1.ab3.c", "_INBOX_m2.ab3.r"])
+      expect(may(publish, subject), subject).toBe(true);
+    for (const subject of ["_INBOX_m1.ab3", "_INBOX_m1.ab3.xyz", "_INBOX_m4.ab3.r", "$KV.ployz_secrets.r"])
+      expect(may(publish, subject), subject).toBe(false);
+  });
+
   it("lets no member delete, purge or restore, and only store machines create, update, copy and read secrets", () => {
     for (const stream of Object.values(streams)) {
       for (const verb of ["DELETE", "PURGE", "MSG.DELETE", "RESTORE"]) {
@@ -52,7 +60,7 @@ describe("permissionsFor", () => {
   it("lets no member write into a generation that does not serve; its own machines restore into a founding one", () => {
     for (const access of ["fenced", "founding"] as const) {
       for (const role of ["machine", "store"] as const) {
-        const { publish, subscribe } = permissionsFor("c1", { machine: "m1", role }, access);
+        const { publish, subscribe } = permissionsFor("c1", { machine: "m1", role }, { access });
         // Which machines hold the new store is written into it, by them, before it opens.
         const written = role === "store" && access === "founding" ? ["$KV.ployz_facts.>"] : [];
         expect(publish.filter((subject) => !/^\$JS\.|\.rpc\./.test(subject))).toEqual(written);

@@ -3,6 +3,7 @@ import {
   commitSubjects,
   inboxPrefix,
   journalSubjects,
+  replySubjects,
   rpcAnySubject,
   rpcSubjects,
   streams,
@@ -50,13 +51,17 @@ const restoring = (stream: string) => [
 
 /**
  * The permissions of one member. It serves only its own commands and its own inbox. No member may delete or purge a stream or a message.
- * Replies use `allow_responses`, so a member can only write to the inbox of a caller. Only a serving generation accepts writes; a founding
- * one accepts the restore, and facts from its own machines.
+ * It answers `members`, by name, where they wait for answers to calls. The server's `allow_responses` would permit more: whoever sends
+ * itself a request may then answer to any subject, for example `$JS.API.STREAM.DELETE`. Only a serving generation accepts writes; a
+ * founding one accepts the restore, and facts from its own machines.
  */
 export function permissionsFor(
   cluster: string,
   user: Pick<StoreUser, "machine" | "role">,
-  access: Access = "serving",
+  {
+    access = "serving",
+    members = [],
+  }: { readonly access?: Access; readonly members?: readonly string[] } = {},
 ): Permissions {
   const store = user.role === "store";
   const all = [...open, streams.secrets];
@@ -70,6 +75,7 @@ export function permissionsFor(
   ];
   const publish = [
     rpcAnySubject(cluster),
+    ...members.flatMap(replySubjects),
     ...(access === "serving" ? writing : []),
     ...(store ? all : open).flatMap(reading),
     ...(store ? all.flatMap(copying) : []),

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { SecretList } from "@ployz/primitives/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cluster, fixtures, node, openCluster } from "../../src/cluster.ts";
 
@@ -188,6 +189,23 @@ describe("the store", () => {
     const said = await raw(2, SEED, ...forbidden.map((subject) => `PUB ${subject} 2\\r\\n{}`));
     for (const subject of forbidden)
       expect(said).toContain(`Permissions Violation for Publish to "${subject}"`);
+    // It may send itself a request, which gives it no right to publish to the reply subject.
+    const deletion = "$JS.API.STREAM.DELETE.PLOYZ_JOURNAL";
+    const answering = [`SUB ${root}.rpc.m2.x 1`, `PUB ${root}.rpc.m2.x ${deletion} 0\\r\\n`];
+    expect(await raw(2, SEED, ...answering, `PUB ${deletion} 0\\r\\n`)).toContain(
+      `Permissions Violation for Publish to "${deletion}"`,
+    );
+  });
+
+  it("stores no answer to a member as a secret", async () => {
+    const state = async () =>
+      (await cluster.json<SecretList>(1, ["secret", "ls"])).secrets.find(({ name }) => name === "kept")
+        ?.state;
+    await on(1, "printf %s kept-value | ployzctl secret set prod/kept");
+    await raw(2, SEED, "PUB $JS.API.STREAM.INFO.KV_ployz_facts $KV.ployz_secrets.prod.kept 0\\r\\n");
+    expect(await state()).toBe("set");
+    await on(1, "printf %s another-value | ployzctl secret set prod/kept");
+    expect(await state()).toBe("set");
   });
 });
 
