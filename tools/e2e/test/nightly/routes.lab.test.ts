@@ -72,9 +72,9 @@ it("serves routes with options at every machine's gateway, and shows them as the
   }
   const { stdout } = await cluster.ctl(1, ["show", "prod", "--manifest"]);
   expect(stdout).toContain('redirect = "https://www.a.test"');
-  expect(stdout).toContain('basic_auth = { secret = "team" }');
+  expect(stdout).toContain('secret = "team"');
   expect((await cluster.ctl(1, ["route", "ls"])).stdout).toContain("https://www.a.test (301)");
-  await cluster.ctl(1, ["secret", "rm", "prod/team", "--yes"], { ok: [3] });
+  await cluster.ctl(1, ["secret", "rm", "prod/team"], { ok: [3] });
 });
 
 it("shows what each gateway serves, puts the namespace into maintenance and out of it, and makes private branches", async () => {
