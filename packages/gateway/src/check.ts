@@ -3,6 +3,7 @@ import { isHeader } from "./options.ts";
 /** How a server is asked whether it is alive: by a connection, or by a request. */
 export type Check = { readonly kind: "tcp" } | HttpCheck;
 
+/** A request that a server must answer with one of the statuses. */
 export interface HttpCheck {
   readonly kind: "http";
   readonly path: string;
