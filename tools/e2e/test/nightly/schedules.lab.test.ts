@@ -43,8 +43,8 @@ it("jobs run at their times, each tick once, also when the daemon of a machine i
   const path = await cluster.put(1, MANIFEST, { jobs: webBundle.web });
   await cluster.ctl(1, ["deploy", "-f", path]);
   await expect
-    .poll(async () => (await schedule("beat"))?.last?.state, { timeout: 40_000, interval: 500 })
-    .toBe("done");
+    .poll(async () => (await schedule("beat"))?.last, { timeout: 60_000, interval: 500 })
+    .toMatchObject({ state: "done" }); // else its error is shown
   await cluster.ctl(2, ["daemon", "stop"]);
   const before = Date.parse((await schedule("beat"))?.last?.tick ?? "");
   await expect
