@@ -39,7 +39,13 @@ export const GROUPS: readonly Group[] = [
       namespace: "List, show and remove namespaces",
     },
   },
-  { title: "Data", nouns: { volume: "List, snapshot, clone, restore, export and remove volumes" } },
+  {
+    title: "Data",
+    nouns: {
+      volume: "List, snapshot, clone, restore, export and remove volumes",
+      backup: "Back up volumes outside the cluster, and restore them",
+    },
+  },
   { title: "Machines", nouns: { machine: "Add, list, drain, update and remove machines" } },
   {
     title: "Cluster",

@@ -12,6 +12,7 @@ export const AREAS = {
   deploy: "Namespaces, commits and placement",
   instances: "Instances and images",
   volumes: "Volumes",
+  backups: "Backups",
   zfs: "ZFS",
   certificates: "Certificates",
   secrets: "Secrets",

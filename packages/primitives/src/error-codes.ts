@@ -3,6 +3,7 @@ import {
   type ErrorBody,
   type ErrorClass,
   PloyzError as OperatorError,
+  SHARED_ERRORS,
   type SharedErrorCode,
 } from "@ployz/errors";
 
@@ -144,6 +145,31 @@ export const ERRORS = defineErrors({
       authority_unreachable: "The certificate authority does not answer.",
     },
   },
+  backups: {
+    precondition: {
+      no_such_repository: "The cluster has no repository of the name.",
+      no_such_backup: "The repository has no such backup.",
+      repository_exists: "The name belongs to a repository at another URL.",
+      repository_absent: "There is no repository at the URL, as the machine sees it.",
+      repository_password_wrong: "The password in the secret is not the repository's.",
+      repository_denied:
+        "The repository's server refuses the credentials in the secret: wrong, expired or without the right.",
+      repository_locked: "Another program uses the repository alone, or died while it did.",
+      repository_secret_invalid:
+        "The secret of the repository lacks a key, or has one that such a repository does not know.",
+      backup_tool_missing: "The machine has no restic, which makes backups; the hint names the package.",
+    },
+    unreachable: {
+      repository_unreachable: "The repository's server does not answer.",
+    },
+    failed: {
+      repository_full: "There is no room for the backup in the repository.",
+      backup_damaged: "Data in the repository is damaged: do not rely on it, and back up elsewhere.",
+      backup_incomplete: "Some files of the volume could not be read.",
+      backup_failed: "restic failed; the message has its last line.",
+      backup_stalled: "The repository took or gave nothing for 15 minutes.",
+    },
+  },
   secrets: {
     precondition: {
       secret_missing: "A service, job or route names a secret that its namespace does not have.",
@@ -184,6 +210,13 @@ export type KernelErrorCode = keyof typeof ERRORS | SharedErrorCode;
 
 /** A reason not to start. Expected, so returned, never thrown. */
 export type Refusal = ErrorBody<KernelErrorCode>;
+
+/** Another machine's error, as a reason not to start. */
+export const refusalOf = (body: ErrorBody, otherwise: KernelErrorCode): Refusal =>
+  isKernels(body) ? body : { ...body, code: otherwise };
+
+const isKernels = (body: ErrorBody): body is Refusal =>
+  Object.hasOwn(ERRORS, body.code) || Object.hasOwn(SHARED_ERRORS, body.code);
 
 /** A code that is not registered does not compile. */
 export const PloyzError: ErrorClass<KernelErrorCode> = OperatorError;

@@ -5,6 +5,14 @@
  * @module
  */
 export { type ErrorBody, PloyzError } from "@ployz/errors";
+export { backupRepositoryAdd } from "./backup-repository-add/index.ts";
+export type { BackupRepositoryAddInput } from "./backup-repository-add/input.ts";
+export { backupRepositoryRm } from "./backup-repository-rm/index.ts";
+export type { BackupRepositoryRmInput } from "./backup-repository-rm/input.ts";
+export { backupRestore } from "./backup-restore/index.ts";
+export type { BackupRestoreInput } from "./backup-restore/input.ts";
+export { backupRun } from "./backup-run/index.ts";
+export type { BackupRunInput } from "./backup-run/input.ts";
 export { branch } from "./branch/index.ts";
 export type { BranchInput } from "./branch/input.ts";
 export { branchManifest } from "./branch/manifest.ts";

@@ -1,3 +1,7 @@
+import type { BackupRepositoryAddInput } from "./backup-repository-add/input.ts";
+import type { BackupRepositoryRmInput } from "./backup-repository-rm/input.ts";
+import type { BackupRestoreInput } from "./backup-restore/input.ts";
+import type { BackupRunInput } from "./backup-run/input.ts";
 import type { BranchInput } from "./branch/input.ts";
 import type { CertImportInput } from "./cert-import/input.ts";
 import type { CertIssueInput } from "./cert-issue/input.ts";
@@ -36,6 +40,10 @@ import type { VolumeStandbySyncInput } from "./volume-standby-sync/input.ts";
 
 /** The input of each primitive, by its name: as a client sends it. */
 export interface PrimitiveInputs {
+  "backup-repository-add": BackupRepositoryAddInput;
+  "backup-repository-rm": BackupRepositoryRmInput;
+  "backup-restore": BackupRestoreInput;
+  "backup-run": BackupRunInput;
   branch: BranchInput;
   "cert-import": CertImportInput;
   "cert-issue": CertIssueInput;

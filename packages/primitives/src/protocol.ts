@@ -7,6 +7,7 @@
 export type { RunState } from "./client/runs.ts";
 export { parseTarget } from "./machine-add/input.ts";
 export { durationMs, sizeBytes } from "./manifest/units.ts";
+export { type Backup, BackupContent, type BackupRepository, type RepositoryAt } from "./model/backup.ts";
 export { type BasicUser, basicUsers } from "./model/basic-users.ts";
 export type { CandidateInstance, Candidates } from "./model/candidates.ts";
 export {
@@ -40,6 +41,7 @@ export type { MissedTick, Schedule, ScheduleRecord, ScheduleRun } from "./model/
 export { scheduleKey } from "./model/schedule.ts";
 export { isOfNamespace, type SecretRecord, secretKey } from "./model/secret.ts";
 export { standbyKey, standbyOf } from "./model/standby.ts";
+export type { BackupTake } from "./participant/backup-commands.ts";
 export type { CertificateOrder } from "./participant/certificate-commands.ts";
 export type * from "./participant/commands.ts";
 export type { ImageCommands, ImageDetails, StoredContent } from "./participant/image-commands.ts";

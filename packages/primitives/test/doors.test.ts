@@ -12,6 +12,10 @@ it("the first door runs operations, and shows no internals", () => {
     [
       "ManifestSchema",
       "PloyzError",
+      "backupRepositoryAdd",
+      "backupRepositoryRm",
+      "backupRestore",
+      "backupRun",
       "branch",
       "branchManifest",
       "bundlePaths",
@@ -67,6 +71,7 @@ it("the other doors hold what their names promise", () => {
   expect(values(protocol)).toMatchInlineSnapshot(`
     [
       "ALLOWED",
+      "BackupContent",
       "CERTIFICATES",
       "CIDR",
       "CLUSTER_ID",

@@ -20,7 +20,7 @@ export const floors = {
     ["daemon"],
     ["follower", "store", "invites"],
     ["mesh", "operations", "runs", "schedules"],
-    ["certificates"],
+    ["certificates", "backups"],
     ["participant", "secrets", "streams"],
     ["images", "metrics"],
     ["state", "remote", "peers"],

@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import { GROUPS } from "../groups.ts";
+import { backupCommands } from "./backup/index.ts";
 import { buildCommands } from "./build/index.ts";
 import { certificateCommands } from "./cert/index.ts";
 import { changeCommands } from "./change/index.ts";
@@ -42,6 +43,7 @@ const ALL: readonly Command[] = [
   ...buildCommands,
   ...registryCommands,
   ...volumeCommands,
+  ...backupCommands,
   ...namespaceCommands,
   ...inspectCommands,
   ...dashboardCommands,

@@ -9,6 +9,7 @@ import { checkedInit } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 import { invalid, operationId, operationRequest } from "../operations/request.ts";
+import { backupRoutes } from "./backups.ts";
 import { certificateRoutes } from "./certificates.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 import { crashWarnings } from "./crash-loops.ts";
@@ -84,6 +85,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       ...inviteRoutes(daemon),
       ...scheduleRoutes(daemon),
       ...standbyRoutes(daemon),
+      ...backupRoutes(daemon),
       ...secretRoutes(daemon),
       ...certificateRoutes(daemon),
       ...registryRoutes(daemon),

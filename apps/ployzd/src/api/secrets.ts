@@ -31,7 +31,8 @@ export function secretRoutes(daemon: Daemon): Pick<ApiRoutes["json"], SecretRout
     "DELETE /v1/secrets/:ns/:name": async ({ params }): Promise<SecretChanged> => {
       const name = nameOf(params);
       const member = daemon.member();
-      const { users } = uses(name, await known(member), member);
+      const { users: workloads } = uses(name, await known(member), member);
+      const users = [...workloads, ...(await repositoriesWith(name, member))];
       if (users.length > 0)
         throw new PloyzError({
           code: "secret_in_use",
@@ -87,6 +88,16 @@ function uses(name: SecretName, secrets: Known, member: Member): Pick<SecretChan
       Object.values(started).some((ref) => secretKey(ref) === secretKey(name) && ref.version !== present),
     );
   return { users: secretUsers(name, commits, secrets), outdated: outdated.map(({ id }) => id).sort() };
+}
+
+/** Repositories for backups whose credentials it has. */
+async function repositoriesWith(name: SecretName, { store }: Member): Promise<readonly string[]> {
+  const facts = await store.facts.list("backup-repository");
+  return facts.flatMap(({ value }) =>
+    value.removed !== true && secretKey(value.secret) === secretKey(name)
+      ? [`the backup repository ${value.name}`]
+      : [],
+  );
 }
 
 function nameOf({ ns, name }: { readonly ns: string; readonly name: string }): SecretName {

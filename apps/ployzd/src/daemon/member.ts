@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { openRpc, openStore } from "@ployz/nats-store";
 import type { SecretRef } from "@ployz/primitives/protocol";
+import { openBackups } from "../backups/open.ts";
 import { certificateHandlers } from "../certificates/handlers.ts";
 import { issueBy, runToEnd } from "../certificates/issue.ts";
 import { keepCertificates } from "../certificates/keep.ts";
@@ -110,6 +111,7 @@ export async function openMember(
     readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
     volumes: instanceVolumes(volumes, paths.volumes),
   };
+  const backups = openBackups({ self, cluster, payload, store, storage, paths });
   const uploads = openUploads(operationIds.newOperationId);
   const local = openSender(volumes);
   const instances = instanceHandlers(deps);
@@ -124,7 +126,7 @@ export async function openMember(
   if (storage.root !== undefined)
     await storage
       .ready()
-      .then(() => local.tidy())
+      .then(() => Promise.all([local.tidy(), backups.tidy()]))
       .catch((error: unknown) => log.error({ err: error }, "volumes"));
   await substrate.isolated((error) => log.error({ err: error }, "network policy")).catch(letGo);
   let adoption = await adoptCommitted(self.id, commits(), deps, false).catch(letGo);
@@ -230,7 +232,7 @@ export async function openMember(
       ...imageParts({ substrate, store, bundles, secrets, mirror, config, paths, log, signal: stop.signal }),
     }),
     ...instances,
-    ...gatewayHandlers(paths.gatewaySocket),
+    ...{ ...gatewayHandlers(paths.gatewaySocket), ...backups.handlers(secrets) },
     ...certificateHandlers({
       ...{ self: self.id, store, machines, secrets, kept, gatewaySocket: paths.gatewaySocket },
       members: () => follower.known().machines,

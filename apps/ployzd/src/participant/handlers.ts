@@ -46,6 +46,9 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "gateway.show",
   // Its answers end by themselves, and prove nothing without the account's key.
   "certificate.challenge",
+  "backup.look",
+  "backup.list",
+  "backup.read",
   "update.look",
   "update.await",
 ]);

@@ -43,6 +43,9 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     /** One-off instances, and the program that waits in them. */
     runs: data("runs"),
     pause: data("pause"),
+    /** Mountpoints of clones while they are backed up, and restic's cache. */
+    backups: data("backups", "mounts"),
+    backupCache: data("backups", "cache"),
     store: data("store"),
     gateway: data("gateway"),
     dns: data("dns"),
@@ -56,6 +59,9 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     instancesRun: run("instances"),
     /** Programs that run for a caller. */
     streams: run("streams"),
+    /** Programs that make backups, and the keys that they need meanwhile. */
+    backupPrograms: run("backups", "programs"),
+    backupKeys: run("backups", "keys"),
     gatewaySocket: run("gateway.sock"),
     dnsSocket: run("dns.sock"),
   };

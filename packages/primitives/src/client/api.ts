@@ -7,6 +7,7 @@ import type {
   OperationList,
   OperationRequest,
 } from "../model/operation.ts";
+import type { BackupApi } from "./backup-api.ts";
 import type { Body } from "./bodies.ts";
 import type { CertificateAccount, CertificateList, CertificateUpload } from "./certificates.ts";
 import type { DaemonKept, DaemonStatus, Version } from "./daemon.ts";
@@ -48,6 +49,7 @@ import type {
 import type { VolumeImportRequest } from "./volume-file.ts";
 
 export type { Asked, PrimitiveInputs, PrimitiveName } from "../inputs.ts";
+export type * from "./backups.ts";
 export type * from "./certificates.ts";
 export type * from "./daemon.ts";
 export type * from "./events.ts";
@@ -79,7 +81,7 @@ export interface NameList {
  * The local API of a daemon: HTTP/1.1 with JSON on a Unix socket, streams as NDJSON. Every error answers with `{ error: ErrorBody }`
  * and a status (400 invalid input, 409 precondition, 503 not reachable, 500 else).
  */
-export interface Api {
+export interface Api extends BackupApi {
   "GET /v1/version": {
     query: Record<never, string>;
     body: undefined;

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { BackupRepository, BackupRuns } from "./backup.ts";
 import { Candidates } from "./candidates.ts";
 import { AcmeRecord, CertificateRecord, RenewalRecord } from "./certificate.ts";
 import { Invite } from "./invite.ts";
@@ -51,6 +52,10 @@ export const FACTS = {
   "volume-keep": SnapshotRecord,
   /** What a standby of a volume holds. */
   standby: StandbyRecord,
+  /** Where backups go. */
+  "backup-repository": BackupRepository,
+  /** The last backup of each volume of a namespace. */
+  "backup-run": BackupRuns,
   /** A job that runs by itself, under `running.<namespace>.<job>`. */
   running: Candidates,
   /** The last `volume prune` of a namespace. */

@@ -1,6 +1,7 @@
 import type { ContainerSpec, FileSpec, Readiness, SecretRef, VolumeSpec } from "../model/commit.ts";
 import type { GatewayView } from "../model/gateway.ts";
 import type { MachineObservation, ObservedSnapshot, VolumeIdentity } from "../model/observation.ts";
+import type { BackupCommands } from "./backup-commands.ts";
 import type { CertificateCommands } from "./certificate-commands.ts";
 import type { ImageCommands } from "./image-commands.ts";
 import type { NetworkCommands } from "./network-commands.ts";
@@ -16,7 +17,8 @@ export interface Commands
     UpdateCommands,
     ImageCommands,
     NetworkCommands,
-    StandbyCommands {
+    StandbyCommands,
+    BackupCommands {
   // reads
   "machine.observe": { args: { namespaces?: readonly string[]; usage?: boolean }; out: MachineObservation };
   /** Asks the daemon that runs an operation to undo it (before the commit) or to let it finish. */

@@ -1,5 +1,6 @@
 import { sameJson } from "../engine/canonical.ts";
 import type { SecretRef } from "../model/commit.ts";
+import { backupHandlersOf } from "./memory-backups.ts";
 import { imageHandlersOf } from "./memory-images.ts";
 import {
   fail,
@@ -183,6 +184,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
     "instance.remove": ({ id }) => remove(id),
     ...volumeHandlersOf(machine, setting),
     ...standbyHandlersOf(machine, setting),
+    ...backupHandlersOf(machine, setting),
     ...updateHandlersOf(machine, setting),
     "publish.await": () => ({ gateway: "applied", dns: "applied" }),
     "machine.leave": ({ operation }) => {

@@ -33,6 +33,7 @@ export interface MemoryMachines extends Machines {
 export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMachines {
   const { clock } = options;
   let guids = 0;
+  const repositories: MachineSetting["repositories"] = new Map();
   const byId = new Map<
     string,
     { readonly machine: MemoryMachine; readonly handlers: ReturnType<typeof handlersOf> }
@@ -42,6 +43,7 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
     const setting: MachineSetting = {
       clock,
       registry: options.registry ?? new Map(),
+      repositories,
       behaviour: options.behaviour ?? (() => ({ ready: "yes" })),
       isRunning: options.isRunning ?? (() => false),
       async members() {
@@ -136,6 +138,7 @@ function emptyMachine(id: string): MemoryMachine {
     builds: new Map([["build-0", undefined]]),
     busy: [],
     buildFaults: new Map(),
+    backups: { restic: true },
     fences: new Map(),
     effects: [],
   };

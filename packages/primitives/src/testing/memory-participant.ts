@@ -4,6 +4,7 @@ import type { SecretRef } from "../model/commit.ts";
 import type { ObservedInstance } from "../model/observation.ts";
 import type { Commands, InstanceStart } from "../participant/commands.ts";
 import type { CallOptions, Fence } from "../ports/machines.ts";
+import type { MemoryBackup } from "./memory-backup.ts";
 import type { MemoryVolume } from "./memory-volume.ts";
 
 /** How an instance behaves once started; asked when a caller waits for it. */
@@ -57,6 +58,8 @@ export interface MemoryMachine {
     string,
     { readonly kind: "dies" } | { readonly kind: "disturbs"; readonly what: string }
   >;
+  /** Whether it has restic, and why it cannot use a repository. */
+  backups: { restic: boolean; problem?: string };
   readonly fences: Map<string, Fence>;
   /** Every change, in order: `start prod.web.0.k3v9x2ab`. Something already present is no change. */
   readonly effects: string[];
@@ -79,6 +82,8 @@ export interface MachineSetting {
   answers(machine: string): boolean;
   /** @throws PloyzError when one of them differs from the present facts. */
   haveSecrets(secrets: readonly SecretRef[]): Promise<void>;
+  /** What repositories hold, by URL: outside the cluster. */
+  readonly repositories: Map<string, MemoryBackup[]>;
   /** Another machine that can be reached. */
   peer(machine: string): MemoryMachine | undefined;
   /** Unique in the world. */
@@ -125,6 +130,10 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "volume.takeover",
   "volume.giveback",
   "volume.standdown",
+  "backup.open",
+  "backup.take",
+  "backup.drop",
+  "backup.restore",
   "gateway.hold",
   "machine.leave",
   "payload.ensure",

@@ -6,6 +6,7 @@ import type {
   LogsDocument,
 } from "../../documents.ts";
 import { bytes, lines, type Page } from "../page.ts";
+import { backupPage, backupsPage, repositoriesPage, repositoryPage } from "./backups.ts";
 import { certificateAccountPage, certificatesPage } from "./certificates.ts";
 import { contextPage, contextRemovedPage, contextsPage } from "./contexts.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
@@ -134,6 +135,14 @@ export function pageOf(
       return schedulesPage(document, now);
     case "schedule":
       return schedulePage(document, now);
+    case "backup-repositories":
+      return repositoriesPage(document, now);
+    case "backup-repository":
+      return repositoryPage(document);
+    case "backups":
+      return backupsPage(document, now);
+    case "backup":
+      return backupPage(document);
     case "secrets":
       return secretsPage(document, now);
     case "secret-set":

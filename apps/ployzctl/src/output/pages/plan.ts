@@ -2,6 +2,7 @@ import type { ChangeSummary, FieldChange, ServiceSummary, VolumeSummary } from "
 import type { Json, PlanView } from "../../api.ts";
 
 import { bytes, type Cell, duration, lines, type Page, textOf } from "../page.ts";
+import { backupLines } from "./backups.ts";
 import { certificateLines } from "./certificates.ts";
 import { cleaningLines } from "./image-cleaning.ts";
 import { membershipLines } from "./membership.ts";
@@ -73,6 +74,7 @@ export const summaryLines = (summary: Json): readonly Cell[] => [
   ...membershipLines(summary),
   ...repairLines(summary),
   ...certificateLines(summary),
+  ...backupLines(summary),
   ...pruneLines(summary),
   ...cleaningLines(summary),
 ];

@@ -1,4 +1,5 @@
 import type { Basis, Refusal } from "../../engine/types.ts";
+import type { RepositoryAt } from "../../model/backup.ts";
 import type { Commit, CommittedService, JobSpec, VolumeSpec } from "../../model/commit.ts";
 
 /** The desired state of a namespace, with every reference resolved. Each primitive builds it; the rest of a change is shared. */
@@ -35,14 +36,27 @@ export type WantedVolume = {
   readonly source: VolumeSource;
 };
 
+/** A backup whose data a new volume gets. */
+export type BackupSource = {
+  readonly repository: RepositoryAt;
+  readonly backup: string;
+  readonly namespace: string;
+  readonly volume: string;
+  readonly snapshot: string;
+  readonly guid: string;
+  readonly bytes: number;
+};
+
 /**
  * Where a volume's data comes from. `keep`: the present volume, or a new one where there is none. `fresh`: a new one on this machine.
+ * `backup`: a new one, with the data of a backup; without a machine, where the service that uses it is placed.
  * `copy`: a clone of another volume, or a transfer from another machine; the volume it replaces is retired, not deleted. `move`: the
  * present volume, on another machine. `standby`: the copy on another machine becomes the volume, without the machine that has it now.
  */
 export type VolumeSource =
   | { readonly kind: "keep" }
   | { readonly kind: "fresh"; readonly machine: string }
+  | { readonly kind: "backup"; readonly machine?: string; readonly backup: BackupSource }
   | { readonly kind: "copy"; readonly from: CopySource; readonly machine: string }
   | ({ readonly kind: "move"; readonly machine: string } & MoveLimits)
   | { readonly kind: "standby"; readonly machine: string; readonly snapshot: StandbySnapshot };

@@ -53,8 +53,9 @@ function needOf(decision: VolumeDecision, facts: ChangeFacts): Need {
     case "takeover":
       return { promiseBytes: 0, dataBytes: 0 };
     case "configure":
-    case "create":
       return { promiseBytes, dataBytes: 0 };
+    case "create":
+      return { promiseBytes, dataBytes: decision.backup?.bytes ?? 0 };
     case "copy": {
       const { from } = decision;
       // A clone takes nothing until it is written to.

@@ -3,7 +3,14 @@ import type { Instance, ServiceSpec, Volume, VolumeSpec } from "../../model/comm
 import type { MachineRecord } from "../../model/machine.ts";
 import type { ObservedVolume } from "../../model/observation.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
-import type { CopySource, Desired, MoveLimits, StandbySnapshot, WantedVolume } from "./desired.ts";
+import type {
+  BackupSource,
+  CopySource,
+  Desired,
+  MoveLimits,
+  StandbySnapshot,
+  WantedVolume,
+} from "./desired.ts";
 
 /** What happens to one volume. `machine` is where it will be. */
 export type VolumeDecision = {
@@ -13,14 +20,15 @@ export type VolumeDecision = {
   readonly previous?: Volume;
   readonly machine: string;
 } & (
-  | { readonly action: "keep" | "configure" | "create" }
+  | { readonly action: "keep" | "configure" }
+  | { readonly action: "create"; readonly backup?: BackupSource }
   | { readonly action: "copy"; readonly from: CopySource }
   | { readonly action: "move"; readonly limits: MoveLimits }
   | { readonly action: "takeover"; readonly snapshot: StandbySnapshot }
 );
 
 /** A new volume whose machine follows the service that uses it. */
-type Unplaced = { readonly name: string; readonly spec: VolumeSpec };
+type Unplaced = { readonly name: string; readonly spec: VolumeSpec; readonly backup?: BackupSource };
 
 export type VolumePlan = {
   /** Of the machine that it is or will be on; undefined for one that is still to be placed. */
@@ -45,7 +53,7 @@ export function planVolumes(desired: Desired, committed: readonly Volume[]): Vol
   for (const [name, wanted] of Object.entries(desired.volumes)) {
     const previous = committed.find((volume) => volume.name === name);
     const decision = decideVolume(name, wanted, previous);
-    if (decision === undefined) waiting.set(name, { name, spec: wanted.spec });
+    if (decision === undefined) waiting.set(name, unplacedOf(name, wanted));
     else decided.set(name, decision);
   }
   const waitingFor = (spec: ServiceSpec) =>
@@ -54,9 +62,9 @@ export function planVolumes(desired: Desired, committed: readonly Volume[]): Vol
     machineOf: (volume) => decided.get(volume)?.machine,
     unplaced: waitingFor,
     place(spec, machine) {
-      for (const { name, spec: volume } of waitingFor(spec)) {
-        decided.set(name, { action: "create", name, spec: volume, machine });
-        waiting.delete(name);
+      for (const volume of waitingFor(spec)) {
+        decided.set(volume.name, { action: "create", machine, ...volume });
+        waiting.delete(volume.name);
       }
     },
     kept: (instance, spec) =>
@@ -69,6 +77,11 @@ export function planVolumes(desired: Desired, committed: readonly Volume[]): Vol
   };
 }
 
+const unplacedOf = (name: string, { spec, source }: WantedVolume): Unplaced => ({
+  ...{ name, spec },
+  ...(source.kind === "backup" && { backup: source.backup }),
+});
+
 function decideVolume(
   name: string,
   { spec, source }: WantedVolume,
@@ -77,6 +90,8 @@ function decideVolume(
   const base = { name, spec, ...(previous && { previous }) };
   if (source.kind === "copy") return { ...base, action: "copy", machine: source.machine, from: source.from };
   if (source.kind === "fresh") return { ...base, action: "create", machine: source.machine };
+  if (source.kind === "backup" && source.machine !== undefined)
+    return { ...base, action: "create", machine: source.machine, backup: source.backup };
   if (previous === undefined) return undefined;
   const { machine } = previous;
   if (source.kind === "move" && source.machine !== machine) {

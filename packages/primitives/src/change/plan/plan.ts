@@ -165,8 +165,19 @@ function nextVolume(namespace: string, decision: VolumeDecision, operation: stri
     case "keep":
     case "configure":
       return { ...previous, ...base };
-    case "create":
-      return { ...base, guidFrom: `volume ${label}` };
+    case "create": {
+      const { backup } = decision;
+      return {
+        ...base,
+        ...(backup !== undefined && {
+          origin: {
+            ...{ namespace: backup.namespace, volume: backup.volume },
+            ...{ snapshot: backup.snapshot, guid: backup.guid },
+          },
+        }),
+        guidFrom: `volume ${label}`,
+      };
+    }
     case "copy": {
       const { from } = decision;
       const snapshot = from.snapshot?.name ?? snapshotName(operation);

@@ -84,15 +84,26 @@ export function volumeSteps(
     const ready = (...steps: string[]) => readyAfter.set(name, [...(readyAfter.get(name) ?? []), ...steps]);
     if (action === "keep") return [];
     if (action === "create" || action === "configure") {
-      ready(`volume ${label}`);
+      const ensure: Step = {
+        id: `volume ${label}`,
+        kind: "volume.ensure",
+        args: { machine, ...identity, spec, ...(previous && { before: previous.spec }) },
+        machine,
+        title: action === "create" ? `create volume ${name} on ${machine}` : `configure volume ${name}`,
+        needs: after,
+      };
+      const backup = decision.action === "create" ? decision.backup : undefined;
+      if (backup === undefined) {
+        ready(ensure.id);
+        return [ensure];
+      }
+      ready(`restore ${label}`);
       return [
+        ensure,
         {
-          id: `volume ${label}`,
-          kind: "volume.ensure",
-          args: { machine, ...identity, spec, ...(previous && { before: previous.spec }) },
-          machine,
-          title: action === "create" ? `create volume ${name} on ${machine}` : `configure volume ${name}`,
-          needs: after,
+          ...{ id: `restore ${label}`, kind: "backup.restore", machine, needs: [ensure.id] },
+          args: { machine, id, repository: backup.repository, backup: backup.backup },
+          title: `restore ${name} on ${machine} from the backup ${backup.backup.slice(0, 8)} of ${backup.namespace}/${backup.volume}`,
         },
       ];
     }

@@ -4,6 +4,7 @@ import type { Json } from "../../model/json.ts";
 import { own } from "../../model/own.ts";
 import type { InstanceStart } from "../../participant/commands.ts";
 import { programIn } from "../decide/secrets.ts";
+import { backupSteps } from "./backups.ts";
 import { candidateSteps } from "./candidates.ts";
 import type { ChangeKinds } from "./kinds.ts";
 import { PUBLISH, publishHead } from "./publish.ts";
@@ -31,6 +32,7 @@ const RETRY = 10 * SECOND;
 export const steps: Steps = {
   ...volumeSteps,
   ...standbySteps,
+  ...backupSteps,
   ...candidateSteps,
   ...runningSteps,
   "image.ensure": {

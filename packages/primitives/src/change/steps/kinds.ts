@@ -1,6 +1,8 @@
+import type { RepositoryAt } from "../../model/backup.ts";
 import type { CandidateInstance } from "../../model/candidates.ts";
 import type { Readiness, VolumeSpec } from "../../model/commit.ts";
 import type { VolumeIdentity } from "../../model/observation.ts";
+import type { BackupTake } from "../../participant/backup-commands.ts";
 import type { InstanceStart } from "../../participant/commands.ts";
 import type { Secrets } from "../decide/secrets.ts";
 
@@ -107,112 +109,131 @@ export type VolumeKinds = {
 
 export type StandbyKinds = "volume.takeover" | "volume.standdown" | "standby.sync" | "standby.thin";
 
+export type BackupKinds = {
+  /** `snapshotFrom`: the step that took the snapshot. */
+  "backup.take": {
+    args: At & Omit<BackupTake, "guid" | "operation"> & { readonly snapshotFrom: string };
+    out: {
+      readonly backup: string;
+      readonly at: string;
+      readonly bytes: number;
+      readonly addedBytes: number;
+    };
+  };
+  /** Into a volume that this operation has created. */
+  "backup.restore": {
+    args: At & { readonly id: string; readonly repository: RepositoryAt; readonly backup: string };
+    out: { readonly bytes: number };
+  };
+};
+
 export type At = { readonly machine: string };
 
 /** The steps of every primitive that changes a namespace, with arguments and outputs. */
-export type ChangeKinds = VolumeKinds & {
-  "image.ensure": {
-    args: At & {
-      readonly ref: string;
-      readonly digest: string;
-      readonly sources: readonly string[];
-      readonly at?: string;
+export type ChangeKinds = VolumeKinds &
+  BackupKinds & {
+    "image.ensure": {
+      args: At & {
+        readonly ref: string;
+        readonly digest: string;
+        readonly sources: readonly string[];
+        readonly at?: string;
+      };
+      out: { readonly transferredBytes: number };
     };
-    out: { readonly transferredBytes: number };
-  };
-  "bundle.ensure": {
-    args: At & { readonly digest: string; readonly sources: readonly string[] };
-    out: { readonly transferredBytes: number };
-  };
-  /** Does nothing: done when its needs are done. */
-  gate: { args: { readonly gate: string }; out: null };
-  reserve: {
-    args: At & { readonly id: string; readonly memoryBytes?: number };
-    out: { readonly address: string };
-  };
-  /** `expected`: the revision of the namespace's candidates when the plan was made. `machines`: those that have to know before one starts. */
-  "candidates.announce": {
-    args: {
-      readonly namespace: string;
-      readonly expected: number;
-      readonly instances: readonly (Omit<CandidateInstance, "address" | "ready"> & {
+    "bundle.ensure": {
+      args: At & { readonly digest: string; readonly sources: readonly string[] };
+      out: { readonly transferredBytes: number };
+    };
+    /** Does nothing: done when its needs are done. */
+    gate: { args: { readonly gate: string }; out: null };
+    reserve: {
+      args: At & { readonly id: string; readonly memoryBytes?: number };
+      out: { readonly address: string };
+    };
+    /** `expected`: the revision of the namespace's candidates when the plan was made. `machines`: those that have to know before one starts. */
+    "candidates.announce": {
+      args: {
+        readonly namespace: string;
+        readonly expected: number;
+        readonly instances: readonly (Omit<CandidateInstance, "address" | "ready"> & {
+          readonly reserve: string;
+        })[];
+        readonly leaving: readonly string[];
+        readonly machines: readonly string[];
+      };
+      out: { readonly revision: number };
+    };
+    /** Those of `ids` are found by name from now on, by the candidates on `machines`. */
+    "candidates.ready": {
+      args: {
+        readonly namespace: string;
+        readonly ids: readonly string[];
+        readonly machines: readonly string[];
+      };
+      out: { readonly revision: number };
+    };
+    /** `expected`: as in `candidates.announce`; what a dead operation left goes too. */
+    "candidates.withdraw": {
+      args: { readonly namespace: string; readonly expected: number };
+      out: null;
+    };
+    /** Certificates for these hosts, where none is valid for them. */
+    "certificate.ensure": {
+      args: At & { readonly hosts: readonly string[] };
+      out: { readonly issued: readonly string[] };
+    };
+    /** Packet filters and DNS learn of an instance that runs by itself, and operations on the namespace leave it alone. */
+    "running.announce": {
+      args: {
+        readonly namespace: string;
+        readonly job: string;
         readonly reserve: string;
-      })[];
-      readonly leaving: readonly string[];
-      readonly machines: readonly string[];
+        readonly instance: Omit<CandidateInstance, "address" | "ready">;
+        readonly machines: readonly string[];
+      };
+      out: { readonly revision: number };
     };
-    out: { readonly revision: number };
-  };
-  /** Those of `ids` are found by name from now on, by the candidates on `machines`. */
-  "candidates.ready": {
-    args: {
-      readonly namespace: string;
-      readonly ids: readonly string[];
-      readonly machines: readonly string[];
+    "running.withdraw": { args: { readonly namespace: string; readonly job: string }; out: null };
+    secrets: { args: At & { readonly id: string; readonly secrets: Secrets }; out: null };
+    /** `reserve`: the step that got the address. Without `env`, command and environment are those of the spec in the plan's summary. */
+    start: {
+      args: At & {
+        readonly reserve: string;
+        readonly instance: Omit<InstanceStart, "address" | "env"> & Partial<Pick<InstanceStart, "env">>;
+      };
+      out: { readonly startedAt: string };
     };
-    out: { readonly revision: number };
-  };
-  /** `expected`: as in `candidates.announce`; what a dead operation left goes too. */
-  "candidates.withdraw": {
-    args: { readonly namespace: string; readonly expected: number };
-    out: null;
-  };
-  /** Certificates for these hosts, where none is valid for them. */
-  "certificate.ensure": {
-    args: At & { readonly hosts: readonly string[] };
-    out: { readonly issued: readonly string[] };
-  };
-  /** Packet filters and DNS learn of an instance that runs by itself, and operations on the namespace leave it alone. */
-  "running.announce": {
-    args: {
-      readonly namespace: string;
-      readonly job: string;
-      readonly reserve: string;
-      readonly instance: Omit<CandidateInstance, "address" | "ready">;
-      readonly machines: readonly string[];
+    ready: {
+      args: At & {
+        readonly reserve: string;
+        readonly id: string;
+        readonly ports: Readonly<Record<string, number>>;
+        readonly ready: Readiness;
+      };
+      out: { readonly readyMs: number };
     };
-    out: { readonly revision: number };
-  };
-  "running.withdraw": { args: { readonly namespace: string; readonly job: string }; out: null };
-  secrets: { args: At & { readonly id: string; readonly secrets: Secrets }; out: null };
-  /** `reserve`: the step that got the address. Without `env`, command and environment are those of the spec in the plan's summary. */
-  start: {
-    args: At & {
-      readonly reserve: string;
-      readonly instance: Omit<InstanceStart, "address" | "env"> & Partial<Pick<InstanceStart, "env">>;
+    /** Each still runs, without having ended since its start. */
+    verify: {
+      args: { readonly instances: readonly (At & { readonly id: string })[] };
+      out: null;
     };
-    out: { readonly startedAt: string };
-  };
-  ready: {
-    args: At & {
-      readonly reserve: string;
-      readonly id: string;
-      readonly ports: Readonly<Record<string, number>>;
-      readonly ready: Readiness;
+    wait: {
+      args: At & { readonly id: string; readonly timeoutMs: number };
+      out: { readonly exitCode: number };
     };
-    out: { readonly readyMs: number };
+    stop: { args: At & { readonly id: string; readonly graceMs: number }; out: null };
+    /** `after`: the namespace's revision before this operation's commit. */
+    publish: {
+      args: At & { readonly namespace: string; readonly after: number };
+      out: { readonly gateway: string; readonly dns: string; readonly warning?: string };
+    };
+    retire: {
+      args: At & { readonly id: string; readonly drainMs: number; readonly graceMs: number };
+      out: null;
+    };
+    remove: { args: At & { readonly id: string }; out: null };
   };
-  /** Each still runs, without having ended since its start. */
-  verify: {
-    args: { readonly instances: readonly (At & { readonly id: string })[] };
-    out: null;
-  };
-  wait: {
-    args: At & { readonly id: string; readonly timeoutMs: number };
-    out: { readonly exitCode: number };
-  };
-  stop: { args: At & { readonly id: string; readonly graceMs: number }; out: null };
-  /** `after`: the namespace's revision before this operation's commit. */
-  publish: {
-    args: At & { readonly namespace: string; readonly after: number };
-    out: { readonly gateway: string; readonly dns: string; readonly warning?: string };
-  };
-  retire: {
-    args: At & { readonly id: string; readonly drainMs: number; readonly graceMs: number };
-    out: null;
-  };
-  remove: { args: At & { readonly id: string }; out: null };
-};
 
 /** Data from one machine to another, driven by the coordinator: the target pulls only the data that it lacks. */
 export type Source = { readonly machine: string; readonly id: string };

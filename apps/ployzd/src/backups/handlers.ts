@@ -1,0 +1,275 @@
+import { statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { errorBody } from "@ployz/errors";
+import { renderManifest } from "@ployz/primitives";
+import { shaped } from "@ployz/primitives/host";
+import { type Backup, BackupContent, type Commands, type Store } from "@ployz/primitives/protocol";
+import { PloyzError } from "../error-codes.ts";
+import type { Handlers } from "../participant/handlers.ts";
+import { needCopy, type Pool } from "../participant/volumes/copies.ts";
+import { checkMine } from "../participant/volumes/deps.ts";
+import { checkId, mountpointOf } from "../participant/volumes/layout.ts";
+import { open } from "../participant/volumes/mount.ts";
+import { dropClone, openClone } from "./clone.ts";
+import { type Restic, type ResticDeps, resticVersion, withRestic } from "./restic.ts";
+import { backupsIn, tagsOf } from "./tags.ts";
+
+export interface BackupDeps extends ResticDeps {
+  readonly self: string;
+  readonly cluster: string;
+  readonly version: string;
+  readonly store: Pick<Store, "facts" | "commits">;
+  readonly storage: { ready(): Promise<Pool> };
+  /** Parent folder of the clones' mountpoints. */
+  readonly mounts: string;
+}
+
+export type BackupHandlers = Pick<Handlers, Extract<keyof Commands, `backup.${string}`>>;
+type Take = Commands["backup.take"];
+
+const QUICK = 60_000;
+const LOOK = 40_000;
+/** Between two looks at how much a restore has written: restic 0.14 does not say. */
+const LOOK_MS = 5_000;
+const contentOf = shaped(BackupContent);
+/** Beside the data in each backup. */
+const DESCRIPTION = "ployz.json";
+
+export function backupHandlers(deps: BackupDeps): BackupHandlers {
+  const alone = oneAtATime();
+  return {
+    async "backup.look"({ repository }, { signal }) {
+      const restic = (await resticVersion()) ?? null;
+      if (restic === null || repository === undefined) return { restic };
+      try {
+        await withRestic(deps, repository, (one) =>
+          one.run(["cat", "config", "--no-lock"], { signal, timeoutMs: LOOK }),
+        );
+        return { restic, state: "ready" };
+      } catch (error) {
+        signal.throwIfAborted();
+        const problem = errorBody(error);
+        return problem.code === "repository_absent" ? { restic, state: "absent" } : { restic, problem };
+      }
+    },
+    "backup.open": ({ repository }, { signal }) =>
+      withRestic(deps, repository, async (restic) => {
+        try {
+          await restic.run(["init"], { signal });
+          return { created: true };
+        } catch (error) {
+          // Made by an earlier try, whose answer was lost: its password decides.
+          await restic.run(["cat", "config", "--no-lock"], { signal }).catch(() => {
+            throw error;
+          });
+          return { created: false };
+        }
+      }),
+    "backup.list": ({ repository, namespace }, { signal }) =>
+      withRestic(deps, repository, async (restic) => ({
+        backups: await listed(
+          restic,
+          repository.name,
+          namespace === undefined ? [] : [`namespace=${namespace}`],
+          signal,
+        ),
+      })),
+    "backup.read": ({ repository, id }, { signal }) =>
+      withRestic(deps, repository, async (restic) => {
+        const [backup, ...more] = (await listed(restic, repository.name, [], signal)).filter((one) =>
+          one.id.startsWith(id),
+        );
+        if (backup === undefined || more.length > 0) return null;
+        const text = await restic.run(["dump", "--no-lock", backup.id, `/${DESCRIPTION}`], {
+          signal,
+          timeoutMs: QUICK,
+        });
+        return { backup, content: contentOf(JSON.parse(text)) };
+      }),
+    "backup.take": (args, { signal, progress }) =>
+      alone(args.id, signal, (stop) =>
+        withRestic(deps, args.repository, (restic) => take(deps, restic, args, stop, progress)),
+      ),
+    "backup.drop": ({ repository, id }, { signal }) =>
+      alone(id, signal, async () => {
+        await dropClone(await deps.storage.ready(), id, deps.mounts);
+        // A repository that cannot be reached now must not keep the clone: its lock goes with the next run.
+        await withRestic(deps, repository, (restic) => restic.run(["unlock"], { signal })).catch(() => {});
+        return null;
+      }),
+    "backup.restore": ({ repository, backup, id, operation }, { signal, progress }) =>
+      alone(id, signal, (stop) =>
+        withRestic(deps, repository, (restic) =>
+          restore(deps, restic, { backup, id, operation }, stop, progress),
+        ),
+      ),
+  };
+}
+
+/** One restic per volume: a call that comes again, because its caller was lost, takes the place of the one before. */
+function oneAtATime() {
+  const running = new Map<string, { readonly stop: AbortController; readonly ended: Promise<unknown> }>();
+  return async <T>(id: string, signal: AbortSignal, task: (stop: AbortSignal) => Promise<T>): Promise<T> => {
+    const stop = new AbortController();
+    const before = running.get(checkId(id));
+    const work = (async () => {
+      before?.stop.abort(new PloyzError({ code: "aborted", message: "another call took its place" }));
+      await before?.ended;
+      return task(AbortSignal.any([signal, stop.signal]));
+    })();
+    const entry = { stop, ended: work.catch(() => {}) };
+    running.set(id, entry);
+    try {
+      return await work;
+    } finally {
+      if (running.get(id) === entry) running.delete(id);
+    }
+  };
+}
+
+async function listed(
+  restic: Restic,
+  repository: string,
+  tags: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly Backup[]> {
+  const filter = tags.length === 0 ? [] : ["--tag", tags.join(",")];
+  return backupsIn(
+    await restic.run(["snapshots", "--json", "--no-lock", ...filter], { signal, timeoutMs: QUICK }),
+    repository,
+  );
+}
+
+async function take(
+  deps: BackupDeps,
+  restic: Restic,
+  args: Take["args"],
+  signal: AbortSignal,
+  progress: (value: { done: number; total?: number }) => void,
+): Promise<Take["out"]> {
+  const { repository, namespace, volume, id, snapshot, commit, operation } = args;
+  const mine = async () =>
+    (await listed(restic, repository.name, [`operation=${operation}`, `volume=${volume}`], signal)).at(-1);
+  const before = await mine();
+  if (before !== undefined) return { backup: before.id, at: before.at, bytes: 0, addedBytes: 0 };
+  await restic.run(["unlock"], { signal, timeoutMs: QUICK });
+  const pool = await deps.storage.ready();
+  try {
+    const clone = await openClone(pool, { ...args, self: deps.self }, deps.mounts);
+    await writeFile(join(clone.path, DESCRIPTION), await describe(deps, args, clone.bytes));
+    const tags = {
+      cluster: deps.cluster,
+      namespace,
+      volume,
+      machine: deps.self,
+      commit,
+      snapshot,
+      operation,
+    };
+    let summary: Summary | undefined;
+    await restic.follow(
+      [
+        ...["backup", "--json", "--host", deps.cluster, "--tag", tagsOf(tags)],
+        ...["--time", clone.at.slice(0, 19).replace("T", " "), "data", DESCRIPTION],
+      ],
+      {
+        signal,
+        cwd: clone.path,
+        line(text) {
+          const message = messageOf(text);
+          if (message?.message_type === "summary") summary = message;
+          if (message?.message_type === "status" && message.bytes_done !== undefined)
+            progress({
+              done: message.bytes_done,
+              ...(message.total_bytes !== undefined && { total: message.total_bytes }),
+            });
+        },
+      },
+    );
+    const made = await mine();
+    if (made === undefined)
+      throw new PloyzError({
+        code: "backup_failed",
+        message: `the repository ${repository.name} does not list the backup`,
+      });
+    return {
+      ...{ backup: made.id, at: made.at },
+      ...{ bytes: summary?.total_bytes_processed ?? clone.bytes, addedBytes: summary?.data_added ?? 0 },
+    };
+  } finally {
+    await dropClone(pool, id, deps.mounts);
+  }
+}
+
+type Summary = Readonly<{
+  message_type?: string;
+  bytes_done?: number;
+  total_bytes?: number;
+  total_bytes_processed?: number;
+  data_added?: number;
+}>;
+
+function messageOf(text: string): Summary | undefined {
+  try {
+    return JSON.parse(text) as Summary;
+  } catch {
+    return undefined; // a line for people
+  }
+}
+
+/** What a restore into another cluster needs to know. */
+async function describe(
+  { store, version }: BackupDeps,
+  { namespace, volume, commit: revision, guid }: Take["args"],
+  bytes: number,
+): Promise<string> {
+  const commit = (await store.commits.at(namespace, revision))?.value;
+  const spec = commit?.volumes.find(({ name }) => name === volume)?.spec;
+  if (commit === undefined || spec === undefined)
+    throw new PloyzError({
+      code: "no_such_commit",
+      message: `${namespace} has no commit ${revision} with a volume ${volume}`,
+      hint: "run the same command again",
+    });
+  const { scope, quotaBytes, recordsizeBytes } = spec;
+  const content: BackupContent = {
+    ...{ v: 1, version, guid, bytes, manifest: renderManifest(commit) },
+    spec: {
+      scope,
+      ...(quotaBytes !== undefined && { quotaBytes }),
+      ...(recordsizeBytes !== undefined && { recordsizeBytes }),
+    },
+  };
+  return JSON.stringify(content);
+}
+
+async function restore(
+  { storage, self }: BackupDeps,
+  restic: Restic,
+  { backup, id, operation }: { readonly backup: string; readonly id: string; readonly operation: string },
+  signal: AbortSignal,
+  progress: (value: { done: number }) => void,
+): Promise<{ bytes: number }> {
+  const pool = await storage.ready();
+  const copy = await needCopy(pool, id, self);
+  checkMine(copy, operation);
+  await open(pool, copy.dataset.name, id);
+  const path = mountpointOf(pool.layout, id);
+  const written = async () => {
+    const { blocks, bfree, bsize } = await statfs(path);
+    return (blocks - bfree) * bsize;
+  };
+  let known = 0;
+  const watch = setInterval(() => {
+    void written().then((done) => {
+      if (done !== known) progress({ done });
+      known = done;
+    });
+  }, LOOK_MS);
+  try {
+    await restic.follow(["restore", backup, "--target", path, "--include", "/data", "--verify"], { signal });
+    return { bytes: await written() };
+  } finally {
+    clearInterval(watch);
+  }
+}

@@ -1,0 +1,51 @@
+import type { ErrorBody } from "@ployz/errors";
+import type { Backup, BackupContent, RepositoryAt } from "../model/backup.ts";
+
+/** The part of the protocol that keeps copies of volumes outside the cluster. Progress: `{ done, total? }` in bytes. */
+export interface BackupCommands {
+  /**
+   * What this machine has for backups, and whether it reaches a repository with its secret. `restic`: its version. `absent`: nothing is there
+   * yet. `problem`: why it cannot be used.
+   */
+  "backup.look": {
+    args: { repository?: RepositoryAt };
+    out: { restic: string | null; state?: "ready" | "absent"; problem?: ErrorBody };
+  };
+  /** Initialises the repository, unless it is one already. */
+  "backup.open": { args: { repository: RepositoryAt }; out: { created: boolean } };
+  /** Oldest first. */
+  "backup.list": {
+    args: { repository: RepositoryAt; namespace?: string };
+    out: { backups: readonly Backup[] };
+  };
+  /** A backup by its id or at least eight characters of its beginning; `null`: there is none. */
+  "backup.read": {
+    args: { repository: RepositoryAt; id: string };
+    out: { backup: Backup; content: BackupContent } | null;
+  };
+  /** Copies a snapshot's data to the repository, by a clone that is gone afterwards. The same operation's second try finds the first one's backup. */
+  "backup.take": {
+    args: BackupTake;
+    out: { backup: string; at: string; bytes: number; addedBytes: number };
+  };
+  /** Undo of an unfinished `backup.take`: its clone goes, and its lock where its program is dead. */
+  "backup.drop": { args: { repository: RepositoryAt; id: string }; out: null };
+  /** Puts the data of a backup into a volume that the same operation made here. */
+  "backup.restore": {
+    args: { repository: RepositoryAt; backup: string; id: string; operation: string };
+    out: { bytes: number };
+  };
+}
+
+/** A volume of a machine, and the tags of its backup. */
+export type BackupTake = {
+  readonly repository: RepositoryAt;
+  readonly namespace: string;
+  readonly volume: string;
+  readonly id: string;
+  readonly snapshot: string;
+  readonly guid: string;
+  /** Revision of the commit that goes with it. */
+  readonly commit: number;
+  readonly operation: string;
+};

@@ -1,0 +1,67 @@
+import type { Commands } from "../participant/commands.ts";
+import { fail, type Handlers, type MachineSetting, type MemoryMachine } from "./memory-participant.ts";
+
+/** Restic on one simulated machine. A repository is the same from every machine. */
+export function backupHandlersOf(
+  machine: MemoryMachine,
+  { repositories, clock }: MachineSetting,
+): Pick<Handlers, Extract<keyof Commands, `backup.${string}`>> {
+  const changed = (what: string) => machine.effects.push(what);
+  const inside = (url: string) =>
+    repositories.get(url) ?? fail("repository_absent", `there is no repository at ${url}`);
+  return {
+    "backup.look": ({ repository }) => {
+      const { restic, problem } = machine.backups;
+      if (!restic) return { restic: null };
+      if (repository === undefined) return { restic: "0.14.0" };
+      if (problem !== undefined) return { restic: "0.14.0", problem: { code: problem, message: problem } };
+      return { restic: "0.14.0", state: repositories.has(repository.url) ? "ready" : "absent" };
+    },
+    "backup.open": ({ repository: { url } }) => {
+      if (repositories.has(url)) return { created: false };
+      repositories.set(url, []);
+      return { created: true };
+    },
+    "backup.list": ({ repository, namespace }) => ({
+      backups: inside(repository.url)
+        .map(({ backup }) => backup)
+        .filter((one) => namespace === undefined || one.namespace === namespace),
+    }),
+    "backup.read": ({ repository, id }) => {
+      const found = inside(repository.url).find(({ backup }) => backup.id.startsWith(id));
+      return found === undefined ? null : { backup: found.backup, content: found.content };
+    },
+    "backup.take": ({ repository, namespace, volume, id, snapshot, guid, commit, operation }) => {
+      const all = inside(repository.url);
+      const made = all.find(({ backup }) => backup.operation === operation && backup.volume === volume);
+      const at = new Date(clock.now()).toISOString();
+      if (made !== undefined)
+        return { backup: made.backup.id, at: made.backup.at, bytes: 1_000, addedBytes: 0 };
+      const source = machine.volumes.get(id);
+      const data = source?.snapshots.get(snapshot);
+      if (source === undefined || data?.guid !== guid)
+        return fail("snapshot_missing", `volume ${id} has no snapshot ${snapshot}`);
+      const backup = `${operation.toLowerCase()}${volume}`.padEnd(64, "0");
+      all.push({
+        backup: {
+          ...{ id: backup, repository: repository.name, cluster: "memory", namespace, volume, at },
+          ...{ machine: machine.id, commit, snapshot, operation },
+        },
+        content: { v: 1, version: "0.0.0", spec: source.spec, guid, bytes: 1_000, manifest: "" },
+        data: data.content,
+      });
+      return { backup, at, bytes: 1_000, addedBytes: 1_000 };
+    },
+    "backup.drop": () => null,
+    "backup.restore": ({ repository, backup, id, operation }) => {
+      const found = inside(repository.url).find((one) => one.backup.id === backup);
+      const volume = machine.volumes.get(id);
+      if (found === undefined) return fail("no_such_backup", `there is no backup ${backup}`);
+      if (volume === undefined) return fail("volume_missing", `volume ${id} is not on ${machine.id}`);
+      if (volume.operation !== operation) return fail("dataset_foreign", `volume ${id} is another's`);
+      if (volume.content !== found.data) changed(`restore ${id}`);
+      volume.content = found.data;
+      return { bytes: found.content.bytes };
+    },
+  };
+}
