@@ -249,7 +249,7 @@ async function restore(
   { backup, id, operation }: { readonly backup: string; readonly id: string; readonly operation: string },
   signal: AbortSignal,
   progress: (value: { done: number }) => void,
-): Promise<{ bytes: number }> {
+): Promise<null> {
   const pool = await storage.ready();
   const copy = await needCopy(pool, id, self);
   checkMine(copy, operation);
@@ -268,7 +268,7 @@ async function restore(
   }, LOOK_MS);
   try {
     await restic.follow(["restore", backup, "--target", path, "--include", "/data", "--verify"], { signal });
-    return { bytes: await written() };
+    return null;
   } finally {
     clearInterval(watch);
   }

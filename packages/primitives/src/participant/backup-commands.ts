@@ -33,7 +33,7 @@ export interface BackupCommands {
   /** Puts the data of a backup into a volume that the same operation made here. */
   "backup.restore": {
     args: { repository: RepositoryAt; backup: string; id: string; operation: string };
-    out: { bytes: number };
+    out: null;
   };
 }
 

@@ -61,7 +61,7 @@ export function backupHandlersOf(
       if (volume.operation !== operation) return fail("dataset_foreign", `volume ${id} is another's`);
       if (volume.content !== found.data) changed(`restore ${id}`);
       volume.content = found.data;
-      return { bytes: found.content.bytes };
+      return null;
     },
   };
 }

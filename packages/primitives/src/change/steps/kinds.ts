@@ -123,7 +123,7 @@ export type BackupKinds = {
   /** Into a volume that this operation has created. */
   "backup.restore": {
     args: At & { readonly id: string; readonly repository: RepositoryAt; readonly backup: string };
-    out: { readonly bytes: number };
+    out: null;
   };
 };
 

@@ -1,0 +1,239 @@
+import { randomBytes } from "node:crypto";
+import {
+  access,
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "@ployz/exec";
+import { type Commands, emptyCommit, type RepositoryAt } from "@ployz/primitives/protocol";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { tidyClones } from "../src/backups/clone.ts";
+import { type BackupHandlers, backupHandlers } from "../src/backups/handlers.ts";
+import { contentOf } from "../src/participant/volumes/layout.ts";
+import { openLeftovers } from "../src/streams/leftovers.ts";
+import { openPair, openPool, type Pair, type Zpool } from "./volume-machine.ts";
+
+if (process.env.PLOYZ_PLOYZD_LAB !== "1") throw new Error("run through test/lab.sh: pnpm test:lab");
+
+type Name = Extract<keyof Commands, `backup.${string}` | `volume.${string}`>;
+const single = { scope: "single" } as const;
+
+let zpool: Zpool;
+let pair: Pair;
+let dir: string;
+let handlers: BackupHandlers;
+let mounts: string;
+/** What the secret `ops/keys` holds now. */
+let secret = "password=correct horse";
+const here = { namespace: "ops", name: "keys" };
+const repository = (): RepositoryAt => ({ name: "offsite", url: `file:${dir}/repository`, secret: here });
+
+beforeAll(async () => {
+  zpool = await openPool("backups");
+  pair = await openPair(zpool, "backups");
+  dir = await mkdtemp("/mnt/backups-");
+  mounts = join(dir, "mounts");
+  const commit = {
+    ...emptyCommit({ namespace: "ns", operation: "01", primitive: "deploy", at: "", by: "" }),
+    volumes: [{ name: "data", id: "", machine: "m1", guid: "", spec: single }],
+  };
+  const fact = { key: "secret.ops.keys", value: { ...here, version: "1", at: "", by: "" }, revision: 1 };
+  handlers = backupHandlers({
+    ...{ self: "m1", cluster: "acme", version: "0.0.0", storage: pair.a.storage, mounts },
+    ...{
+      keys: join(dir, "keys"),
+      cache: join(dir, "cache"),
+      leftovers: openLeftovers(join(dir, "programs")),
+    },
+    store: {
+      facts: { get: async () => fact },
+      commits: { at: async () => ({ key: "commit.ns", value: commit, revision: 1 }) },
+    } as never,
+    secrets: { read: async () => [secret] },
+  });
+}, 240_000);
+afterAll(async () => {
+  await pair?.close();
+  await zpool?.close();
+  await rm(dir, { recursive: true, force: true });
+});
+
+const call = <N extends Name>(
+  name: N,
+  args: Commands[N]["args"],
+  signal = new AbortController().signal,
+  progress: (value: unknown) => void = () => {},
+) =>
+  (
+    ({ ...pair.a.handlers, ...handlers })[name] as (
+      args: unknown,
+      context: unknown,
+    ) => Promise<Commands[N]["out"]>
+  )(args, { signal, progress });
+const folder = async (id: string) => contentOf((await pair.a.storage.ready()).layout, id);
+
+let volumes = 0;
+async function volumeOn(operation: string) {
+  const volume = { id: `ns.data.v${++volumes}`, namespace: "ns", name: "data" };
+  await call("volume.ensure", { ...volume, spec: single, operation, create: true });
+  return volume.id;
+}
+async function snapshotOf(id: string, snapshot: string) {
+  const { guids } = await call("volume.snapshot", { namespace: "ns", ids: [id], snapshot });
+  return { id, snapshot, guid: guids[id] ?? "" };
+}
+const take = async (id: string, operation: string, ...rest: [AbortSignal?, ((value: unknown) => void)?]) =>
+  call(
+    "backup.take",
+    {
+      ...{ repository: repository(), namespace: "ns", volume: "data", commit: 1, operation },
+      ...(await snapshotOf(id, operation.toLowerCase())),
+    },
+    ...rest,
+  );
+const clones = async () =>
+  (await zpool.zfs.listDatasets(`${pair.a.root}/backup`)).filter(({ name }) => !name.endsWith("/backup"));
+const mounted = async () => (await readFile("/proc/mounts", "utf8")).includes(mounts);
+const locks = async () => (await readdir(join(dir, "repository", "locks"))).length;
+
+it("a repository is created once, and its password decides", async () => {
+  expect(await call("backup.look", { repository: repository() })).toMatchObject({ state: "absent" });
+  expect(await call("backup.open", { repository: repository() })).toEqual({ created: true });
+  expect(await call("backup.open", { repository: repository() })).toEqual({ created: false });
+  expect(await call("backup.look", { repository: repository() })).toMatchObject({ state: "ready" });
+  secret = "password=wrong";
+  const { problem } = await call("backup.look", { repository: repository() });
+  expect(problem).toMatchObject({ code: "repository_password_wrong" });
+  expect(JSON.stringify(problem)).not.toContain("horse");
+  await expect(call("backup.open", { repository: repository() })).rejects.toMatchObject({
+    code: expect.any(String),
+  });
+  secret = "password=correct horse";
+}, 120_000);
+
+it("a volume in use is copied as it was at the snapshot, and comes back with owners, modes and names", async () => {
+  const id = await volumeOn("made");
+  const data = await folder(id);
+  await writeFile(join(data, "rows ü"), "before");
+  await chmod(join(data, "rows ü"), 0o640);
+  await chown(join(data, "rows ü"), 999, 998);
+  await mkdir(join(data, "empty"), { mode: 0o700 });
+  await chmod(data, 0o750);
+  await writeFile(join(data, "large"), randomBytes(2 ** 20));
+  const snapshot = await snapshotOf(id, "01a");
+  await writeFile(join(data, "rows ü"), "after");
+  const first = await take(id, "01A");
+  expect(await take(id, "01A")).toMatchObject({ backup: first.backup });
+  expect(first.backup).toMatch(/^[0-9a-f]{64}$/);
+  expect(first.addedBytes).toBeGreaterThan(2 ** 20);
+  expect([await clones(), await mounted(), await locks()]).toEqual([[], false, 0]);
+  // Again, one block more: what is there already is not sent again.
+  await writeFile(join(data, "more"), "more");
+  const second = await take(id, "01B");
+  expect(second.addedBytes).toBeLessThan(2 ** 17);
+
+  const { backups } = await call("backup.list", { repository: repository(), namespace: "ns" });
+  expect(backups.map(({ operation, volume, cluster }) => [operation, volume, cluster])).toEqual([
+    ["01A", "data", "acme"],
+    ["01B", "data", "acme"],
+  ]);
+  expect((await call("backup.list", { repository: repository(), namespace: "other" })).backups).toEqual([]);
+  const read = await call("backup.read", { repository: repository(), id: first.backup.slice(0, 8) });
+  expect(read?.content).toMatchObject({
+    spec: single,
+    guid: snapshot.guid,
+    manifest: expect.stringContaining("ns"),
+  });
+  expect(await call("backup.read", { repository: repository(), id: "00000000" })).toBeNull();
+
+  const copy = await volumeOn("restore");
+  await expect(
+    call("backup.restore", { repository: repository(), backup: first.backup, id: copy, operation: "other" }),
+  ).rejects.toMatchObject({ code: "dataset_foreign" });
+  for (let time = 0; time < 2; time++)
+    await call("backup.restore", {
+      repository: repository(),
+      backup: first.backup,
+      id: copy,
+      operation: "restore",
+    });
+  const back = await folder(copy);
+  expect((await readdir(back)).sort()).toEqual(["empty", "large", "rows ü"]);
+  expect(await readFile(join(back, "rows ü"), "utf8")).toBe("before");
+  expect(await stat(join(back, "rows ü"))).toMatchObject({ mode: 0o100640, uid: 999, gid: 998 });
+  expect([(await stat(back)).mode & 0o777, (await stat(join(back, "empty"))).mode & 0o777]).toEqual([
+    0o750, 0o700,
+  ]);
+  expect(await readFile(join(back, "large"))).toEqual(await readFile(join(data, "large")));
+}, 240_000);
+
+it("a backup that is aborted, or whose daemon dies, leaves no clone, no mount and no lock", async () => {
+  const id = await volumeOn("made");
+  await writeFile(join(await folder(id), "large"), randomBytes(40 * 2 ** 20));
+  const stop = new AbortController();
+  const begun = take(id, "01C", stop.signal, () => stop.abort(new Error("enough")));
+  await expect(begun).rejects.toThrow("enough");
+  expect([await clones(), await mounted(), await locks()]).toEqual([[], false, 0]);
+  // As a killed daemon leaves it.
+  const pool = await pair.a.storage.ready();
+  const { openClone } = await import("../src/backups/clone.ts");
+  await openClone(pool, { ...(await snapshotOf(id, "01d")), self: "m1" }, mounts);
+  expect(await mounted()).toBe(true);
+  await tidyClones(pool, mounts);
+  expect([await clones(), await mounted()]).toEqual([[], false]);
+}, 240_000);
+
+it("a full repository and a damaged one say so", async () => {
+  const id = await volumeOn("made");
+  await writeFile(join(await folder(id), "large"), randomBytes(8 * 2 ** 20));
+  const small = join(dir, "small");
+  await mkdir(small);
+  await run("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", small]);
+  try {
+    const full: RepositoryAt = { name: "small", url: `file:${small}/repository`, secret: here };
+    await call("backup.open", { repository: full });
+    const args = { repository: full, namespace: "ns", volume: "data", commit: 1, operation: "01E" };
+    await expect(call("backup.take", { ...args, ...(await snapshotOf(id, "01e")) })).rejects.toMatchObject({
+      code: "repository_full",
+    });
+    expect(await clones()).toEqual([]);
+  } finally {
+    await run("umount", ["-l", small]);
+  }
+  const { backup } = await take(id, "01F");
+  for (const [pack, size] of await packs())
+    if (size > 2 ** 20) {
+      await chmod(pack, 0o600);
+      const file = await open(pack, "r+");
+      await file.write(Buffer.alloc(4096), 0, 4096, Math.floor(size / 2));
+      await file.close();
+    }
+  await rm(join(dir, "cache"), { recursive: true, force: true });
+  const copy = await volumeOn("damaged");
+  const error = await call("backup.restore", {
+    repository: repository(),
+    backup,
+    id: copy,
+    operation: "damaged",
+  }).catch((caught: unknown) => caught);
+  expect(error, String((error as { cause?: { stderr?: string } }).cause?.stderr)).toMatchObject({
+    code: "backup_damaged",
+  });
+  await access(join(dir, "repository", "config"));
+}, 240_000);
+
+async function packs(): Promise<readonly (readonly [path: string, size: number])[]> {
+  const root = join(dir, "repository", "data");
+  const found = (await readdir(root, { recursive: true })).map((name) => join(root, name));
+  const sized = await Promise.all(found.map(async (path) => [path, await stat(path)] as const));
+  return sized.flatMap(([path, one]) => (one.isFile() ? [[path, one.size] as const] : []));
+}
