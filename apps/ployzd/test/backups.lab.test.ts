@@ -32,7 +32,9 @@ let pair: Pair;
 let dir: string;
 let handlers: BackupHandlers;
 let mounts: string;
-/** What the secret `ops/keys` holds now. */
+/** Called when restic has started. */
+let started = () => {};
+/** The value of the secret `ops/keys`. */
 let secret = "password=correct horse";
 const here = { namespace: "ops", name: "keys" };
 const repository = (): RepositoryAt => ({ name: "offsite", url: `file:${dir}/repository`, secret: here });
@@ -47,12 +49,19 @@ beforeAll(async () => {
     volumes: [{ name: "data", id: "", machine: "m1", guid: "", spec: single }],
   };
   const fact = { key: "secret.ops.keys", value: { ...here, version: "1", at: "", by: "" }, revision: 1 };
+  const programs = openLeftovers(join(dir, "programs"));
+  const leftovers = {
+    note: (pid: number | undefined) => {
+      started();
+      return programs.note(pid);
+    },
+  };
   handlers = backupHandlers({
     ...{ self: "m1", cluster: "acme", version: "0.0.0", storage: pair.a.storage, mounts },
     ...{
       keys: join(dir, "keys"),
       cache: join(dir, "cache"),
-      leftovers: openLeftovers(join(dir, "programs")),
+      leftovers,
     },
     store: {
       facts: { get: async () => fact },
@@ -67,18 +76,13 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-const call = <N extends Name>(
-  name: N,
-  args: Commands[N]["args"],
-  signal = new AbortController().signal,
-  progress: (value: unknown) => void = () => {},
-) =>
+const call = <N extends Name>(name: N, args: Commands[N]["args"], signal = new AbortController().signal) =>
   (
     ({ ...pair.a.handlers, ...handlers })[name] as (
       args: unknown,
       context: unknown,
     ) => Promise<Commands[N]["out"]>
-  )(args, { signal, progress });
+  )(args, { signal, progress: () => {} });
 const folder = async (id: string) => contentOf((await pair.a.storage.ready()).layout, id);
 
 let volumes = 0;
@@ -91,14 +95,14 @@ async function snapshotOf(id: string, snapshot: string) {
   const { guids } = await call("volume.snapshot", { namespace: "ns", ids: [id], snapshot });
   return { id, snapshot, guid: guids[id] ?? "" };
 }
-const take = async (id: string, operation: string, ...rest: [AbortSignal?, ((value: unknown) => void)?]) =>
+const take = async (id: string, operation: string, signal?: AbortSignal) =>
   call(
     "backup.take",
     {
       ...{ repository: repository(), namespace: "ns", volume: "data", commit: 1, operation },
       ...(await snapshotOf(id, operation.toLowerCase())),
     },
-    ...rest,
+    signal,
   );
 const clones = async () =>
   (await zpool.zfs.listDatasets(`${pair.a.root}/backup`)).filter(({ name }) => !name.endsWith("/backup"));
@@ -136,7 +140,7 @@ it("a volume in use is copied as it was at the snapshot, and comes back with own
   expect(first.backup).toMatch(/^[0-9a-f]{64}$/);
   expect(first.addedBytes).toBeGreaterThan(2 ** 20);
   expect([await clones(), await mounted(), await locks()]).toEqual([[], false, 0]);
-  // Again, one block more: what is there already is not sent again.
+  // Again, with one more file: known blocks are not stored again.
   await writeFile(join(data, "more"), "more");
   const second = await take(id, "01B");
   expect(second.addedBytes).toBeLessThan(2 ** 17);
@@ -180,8 +184,9 @@ it("a backup that is aborted, or whose daemon dies, leaves no clone, no mount an
   const id = await volumeOn("made");
   await writeFile(join(await folder(id), "large"), randomBytes(40 * 2 ** 20));
   const stop = new AbortController();
-  const begun = take(id, "01C", stop.signal, () => stop.abort(new Error("enough")));
-  await expect(begun).rejects.toThrow("enough");
+  started = () => stop.abort(new Error("enough"));
+  await expect(take(id, "01C", stop.signal)).rejects.toThrow("enough");
+  started = () => {};
   expect([await clones(), await mounted(), await locks()]).toEqual([[], false, 0]);
   // As a killed daemon leaves it.
   const pool = await pair.a.storage.ready();

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -108,22 +109,25 @@ function resticOn(
         ...{ env, redact: hidden },
         ...(cwd !== undefined && { cwd }),
       });
-      const forget = await leftovers.note(program.pid);
       let late: NodeJS.Timeout | undefined;
       const stop = () => {
         program.kill("SIGINT");
         late = setTimeout(() => program.kill("SIGKILL"), GRACE_MS);
       };
       signal.addEventListener("abort", stop, { once: true });
+      // At once: a program that ends early takes its streams with it.
+      const lines = createInterface({ input: program.stdout });
+      lines.on("line", (text) => line?.(text));
+      const read = once(lines, "close");
+      let left = VAIN_TRIES;
+      createInterface({ input: program.stderr }).on("line", (text) => {
+        if (isVain(text) && --left === 0) stop();
+      });
+      const forget = await leftovers.note(program.pid);
       try {
         program.stdin.end();
-        const tries = createInterface({ input: program.stderr });
-        let left = VAIN_TRIES;
-        tries.on("line", (text) => {
-          if (isVain(text) && --left === 0) stop();
-        });
-        for await (const text of createInterface({ input: program.stdout })) line?.(text);
         await program.done;
+        await read;
       } catch (error) {
         signal.throwIfAborted();
         throw failureOf(error, repository);
