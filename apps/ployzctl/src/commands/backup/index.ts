@@ -29,9 +29,8 @@ export const backupCommands: readonly Command[] = [
       ...PREVIEW,
     },
     examples: [
-      "ployzctl secret set ops/offsite < offsite.keys",
-      "ployzctl backup repository add offsite s3://acme-backups/prod --secret ops/offsite",
-      "ployzctl backup repository add nas sftp://backup@nas.example.com//srv/ployz --secret ops/nas",
+      "ployzctl backup repository add off s3://acme/prod --secret ops/off",
+      "ployzctl backup repository add nas sftp://me@nas//srv/b --secret ops/nas",
     ],
     run: async (context, input) => (await import("./repository.ts")).add(context, input),
   },
@@ -54,7 +53,7 @@ export const backupCommands: readonly Command[] = [
   },
   {
     path: ["backup", "repository", "rm"],
-    summary: "Forget a repository; the backups in it stay",
+    summary: "Remove a repository from the cluster; its backups stay",
     details: ["Adding it again under any name finds its backups."],
     prints: CHANGE,
     args: [repository],
