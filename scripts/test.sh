@@ -19,6 +19,8 @@ stages() {
   # These first and alone: the others' builds write their declarations when they have none.
   echo "first package:errors scripts/package.sh errors --only pure"
   echo "first package:exec scripts/package.sh exec --only pure"
+  # The longest one, so that nothing waits for it alone.
+  echo "pure package:primitives scripts/package.sh primitives --only pure"
   echo "pure lint:biome pnpm exec biome ci --diagnostic-level=warn ."
   echo "pure lint:oxlint pnpm exec oxlint --deny-warnings"
   echo "pure boundaries pnpm exec turbo boundaries"
@@ -28,7 +30,7 @@ stages() {
   echo "pure typedoc pnpm run --silent docs:api"
   for directory in packages/* apps/* tools/*; do
     name=${directory#*/}
-    [ ! -f "$directory/package.json" ] || [ "$name" = errors ] || [ "$name" = exec ] ||
+    [ ! -f "$directory/package.json" ] || [[ "$name" =~ ^(errors|exec|primitives)$ ]] ||
       echo "pure ${directory%%s/*}:$name scripts/package.sh $name --only pure"
   done
   # After the builds of all packages, alone.
