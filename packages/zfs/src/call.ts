@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type RunResult, run } from "@ployz/exec";
-import { hasCode, zfsError } from "./errors.ts";
+import { hasCode, isHalfReleased, zfsError } from "./errors.ts";
 
 /** Deadline and abort of one call of zfs or zpool. */
 export interface CallOptions {
@@ -29,17 +29,18 @@ export async function call({ program, args, subject }: Call, options: CallOption
   }
 }
 
-/** FUSE releases a mount only after unmount has returned. 8 × 20 ms was always enough in measurements; the wait grows to cover slow machines. */
-const BUSY_ATTEMPTS = 10;
+/** FUSE releases a mount only after unmount has returned. 8 × 20 ms was enough on an idle machine, a second was not on a busy one. */
+const BUSY_ATTEMPTS = 17;
 const BUSY_DELAY_MS = 20;
 
-/** Repeats work that fails with `dataset_busy`, at most ten times in about a second; then throws the error. */
+/** Repeats work that fails because a mount is not released yet, at most 16 times in about three seconds; then throws the error. */
 export async function retryBusy<T>(work: () => Promise<T>, options: CallOptions = {}): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (!hasCode(error, "dataset_busy") || attempt >= BUSY_ATTEMPTS) throw error;
+      const transient = hasCode(error, "dataset_busy") || isHalfReleased(error);
+      if (!transient || attempt >= BUSY_ATTEMPTS) throw error;
       await delay(BUSY_DELAY_MS * attempt, undefined, options.signal ? { signal: options.signal } : {});
     }
   }

@@ -127,6 +127,13 @@ export function zfsError(error: unknown, subject: string): unknown {
   );
 }
 
+/**
+ * zfs-fuse says so of a rollback while it still releases the mount of the dataset: a file system that goes cannot be resumed. An error of a
+ * disk reads the same, and stays.
+ */
+export const isHalfReleased = (error: unknown): boolean =>
+  hasCode(error, "zfs_failed") && /cannot rollback '.*': I\/O error$/.test(error.message);
+
 /** Only the part before the usage text: an unknown option prints every property. */
 function classify(stderr: string): Rule | undefined {
   const text = stderr.split(/^usage:/m)[0] ?? "";
