@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Readable, Transform } from "node:stream";
@@ -30,7 +31,7 @@ export async function exportVolume(
   await needAbsent(path, target);
   const part = `${path}.part`;
   // Before it takes a snapshot.
-  const file = await open(part, "w+", 0o600).catch((error: NodeJS.ErrnoException) => {
+  const file = await open(part, "w", 0o600).catch((error: NodeJS.ErrnoException) => {
     throw new PloyzError({ code: "file_unwritable", message: `--output: ${error.message}` });
   });
   try {
@@ -38,9 +39,8 @@ export async function exportVolume(
       name: target,
       path,
       async write(stream, signal) {
-        await pipeline(stream, file.createWriteStream({ flush: true, autoClose: false }), { signal });
-        const written = file.createReadStream({ start: 0, autoClose: false });
-        for await (const _ of verified(written)) signal.throwIfAborted();
+        await pipeline(stream, file.createWriteStream({ flush: true }), { signal });
+        for await (const _ of verified(createReadStream(part))) signal.throwIfAborted();
         await rename(part, path);
       },
     });
