@@ -13,7 +13,7 @@ set -euo pipefail
 . "$ployz_root/scripts/lib/check.sh"
 cd "$ployz_root"
 
-# --- The stages, in order: "NAME COMMAND...". Pure ones run two at a time, lab ones alone. ------------------------------
+# --- The stages, in order: "KIND NAME COMMAND...". Pure ones run two at a time, lab ones alone but for lab-beside, which runs beside those of kind lab.
 stages() {
   local directory name
   # These first and alone: the others' builds write their declarations when they have none.
@@ -35,12 +35,16 @@ stages() {
   done
   # After the builds of all packages, alone.
   echo "last packed scripts/packed.sh"
-  echo "lab isolation scripts/isolation.sh"
+  echo "lab-alone isolation scripts/isolation.sh"
+  # It waits for elections and time-outs most of its time.
+  echo "lab-beside lab:nats-store scripts/package.sh nats-store --only lab"
   for directory in packages/* tools/* apps/*; do
+    name=${directory#*/}
+    [ "$name" != nats-store ] || continue
     [ -z "$(find "$directory/src" "$directory/test" -name '*.lab.test.ts' -print -quit 2>/dev/null)" ] ||
-      echo "lab lab:${directory#*/} scripts/package.sh ${directory#*/} --only lab"
+      echo "lab$([[ $directory == packages/* ]] || echo -alone) lab:$name scripts/package.sh $name --only lab"
   done
-  echo "lab quickstart scripts/quickstart-check.sh"
+  echo "lab-alone quickstart scripts/quickstart-check.sh"
 }
 
 fail() { printf 'test.sh: %s\n' "$1" >&2; exit 2; }
@@ -56,7 +60,7 @@ while [ $# -gt 0 ]; do
 done
 chosen() { # chosen KIND NAME
   local name
-  [ -z "$fast" ] || [ "$1" != lab ] || return 1
+  [ -z "$fast" ] || [[ $1 != lab* ]] || return 1
   [ "${#only[@]}" -gt 0 ] || return 0
   for name in "${only[@]}"; do
     case $2 in "$name" | "$name":*) return 0 ;; esac
@@ -103,6 +107,13 @@ reap() { # waits for one pure stage, and prints its output
   cat "$PLOYZ_RESULTS/${running[$done_pid]}.log"
   unset "running[$done_pid]"
 }
+beside=''
+finish_beside() { # waits for the stage beside the others, and prints its output
+  [ -n "$beside" ] || return 0
+  wait "$beside" || true
+  cat "$PLOYZ_RESULTS/beside.log"
+  beside=''
+}
 for stage in "${plan[@]}"; do
   read -r kind name command <<<"$stage"
   read -ra words <<<"$command"
@@ -110,11 +121,18 @@ for stage in "${plan[@]}"; do
     [ "${#running[@]}" -lt "${PLOYZ_TEST_JOBS:-2}" ] || reap
     run_stage "$name" "${words[@]}" >"$PLOYZ_RESULTS/${name//:/-}.log" 2>&1 &
     running[$!]=${name//:/-}
+    continue
+  fi
+  while [ "${#running[@]}" -gt 0 ]; do reap; done
+  [ "$kind" = lab ] || finish_beside
+  if [ "$kind" = lab-beside ]; then
+    run_stage "$name" "${words[@]}" >"$PLOYZ_RESULTS/beside.log" 2>&1 &
+    beside=$!
   else
-    while [ "${#running[@]}" -gt 0 ]; do reap; done
     run_stage "$name" "${words[@]}" 2>&1
   fi
 done
+finish_beside
 while [ "${#running[@]}" -gt 0 ]; do reap; done
 
 printf '\n######## summary (%d s)\n' "$((SECONDS - began))"

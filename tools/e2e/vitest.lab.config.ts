@@ -3,8 +3,8 @@ import { defineConfig } from "vitest/config";
 import { lab } from "../../vitest.shared.ts";
 
 const named = (names: readonly string[]) => names.map((name) => `test/${name}.lab.test.ts`);
-/** Scenes with times of their own (a power cut, a busy machine, a load): they run alone, after the others. */
-const alone = named(["exec", "failures", "instances", "load", "secrets", "walkthrough"]);
+/** Scenes with times of their own (a busy machine, a terminal): they run alone, after the others. */
+const alone = named(["exec", "failures", "instances", "walkthrough"]);
 const others = ["test/nightly/**", "test/real-kernel/**", "**/node_modules/**"];
 
 const project = (test: object) => ({

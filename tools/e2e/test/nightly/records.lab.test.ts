@@ -1,8 +1,8 @@
 import type { ClusterStatus, DoctorReport, InstanceList } from "@ployz/primitives/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Cluster, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { publishRecord } from "../src/store.ts";
-import { within } from "../src/survive.ts";
+import { type Cluster, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { publishRecord } from "../../src/store.ts";
+import { within } from "../../src/survive.ts";
 
 /** One cluster through it all. m2 publishes what no version of Ployz writes; the store is on m1. */
 let cluster: Cluster;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Cluster, node, openCluster, webBundle, webManifest } from "../src/cluster.ts";
-import { directTraffic, gatewayTraffic, install, nothingLost } from "../src/traffic.ts";
+import { type Cluster, node, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
+import { directTraffic, gatewayTraffic, install, nothingLost } from "../../src/traffic.ts";
 
 type Deployed = {
   readonly state: string;
