@@ -42,7 +42,7 @@ stages() {
     name=${directory#*/}
     [ "$name" != nats-store ] || continue
     [ -z "$(find "$directory/src" "$directory/test" -name '*.lab.test.ts' -print -quit 2>/dev/null)" ] ||
-      echo "lab$([[ $directory == packages/* ]] || echo -alone) lab:$name scripts/package.sh $name --only lab"
+      echo "lab$([[ $directory == packages/* && $name != zfs ]] || echo -alone) lab:$name scripts/package.sh $name --only lab"
   done
   echo "lab-alone quickstart scripts/quickstart-check.sh"
 }
