@@ -5,7 +5,7 @@ import type { BackupCommands } from "./backup-commands.ts";
 import type { CertificateCommands } from "./certificate-commands.ts";
 import type { ImageCommands } from "./image-commands.ts";
 import type { NetworkCommands } from "./network-commands.ts";
-import type { StandbyCommands } from "./standby-commands.ts";
+import type { StandbyCommands, VolumeReceive } from "./standby-commands.ts";
 import type { UpdateCommands } from "./update-commands.ts";
 
 /**
@@ -98,16 +98,7 @@ export interface Commands
    * Makes an incoming copy here hold `snapshot` of `source.id` on `source.machine`: the difference to the newest snapshot that both
    * have, else all of it. A copy here that has diverged is set aside, never overwritten. Progress: `{ done, total? }` in bytes.
    */
-  "volume.pull": {
-    args: VolumeIdentity & {
-      operation: string;
-      source: { machine: string; id: string };
-      snapshot: string;
-      guid: string;
-      bytesPerSecond?: number;
-    };
-    out: { bytes: number; ms: number; base: string | null };
-  };
+  "volume.pull": VolumeReceive;
   /** Turns the incoming copy into the volume, writable, if its newest snapshot has this guid (`transfer_unverified`). */
   "volume.admit": {
     args: VolumeIdentity & { spec: VolumeSpec; operation: string; snapshot: string; guid: string };
