@@ -1,5 +1,6 @@
 import { argv, type Depth } from "./argv.ts";
 import { type Call, type CallOptions, call, retryBusy } from "./call.ts";
+import { claimed } from "./claims.ts";
 import { PloyzError } from "./error-codes.ts";
 import { hasCode } from "./errors.ts";
 import { checkUserProperty } from "./names.ts";
@@ -162,8 +163,7 @@ export async function ensureDataset(
       if (!hasCode(error, "dataset_exists")) throw error; // another caller was faster: continue with its dataset
     }
   }
-  const dataset = existing ?? (await read());
-  checkClaim(dataset, claim);
+  const dataset = await claimed(existing ?? (await read()), claim, read, options);
   const changed = await applyProperties(dataset, wanted, options);
   const mounted = await mountIfMeant(changed ? await read() : dataset, options);
   const now = changed || mounted ? await read() : dataset;
@@ -253,27 +253,6 @@ async function tablesOf(
       return guid === undefined ? [] : [[key, new Map([...table, ...guid])] as const];
     }),
   );
-}
-
-function checkClaim(dataset: Dataset, claim: Readonly<Record<string, string>>): void {
-  if (dataset.type !== "filesystem") throw foreign(dataset.name, `it is a ${dataset.type}`);
-  for (const [property, value] of Object.entries(claim)) {
-    const present = dataset.user[property];
-    if (present !== value) {
-      throw foreign(
-        dataset.name,
-        `its ${property} is ${present === undefined ? "not set" : JSON.stringify(present)}, not ${JSON.stringify(value)}`,
-      );
-    }
-  }
-}
-
-function foreign(name: string, why: string): PloyzError {
-  return new PloyzError({
-    code: "dataset_foreign",
-    message: `${name} exists and has another owner: ${why}`,
-    hint: `if it is no longer needed, rename it: zfs rename ${name} ${name}-old`,
-  });
 }
 
 async function applyProperties(

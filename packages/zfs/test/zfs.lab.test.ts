@@ -157,6 +157,15 @@ describe("datasets", () => {
     await zfs.destroyDataset("lab/ployz/race");
   });
 
+  it("seen before their creator has set its claim are the creator's", async () => {
+    const name = "lab/ployz/early";
+    await zfs.ensureDataset(name);
+    const second = zfs.ensureDataset(name, { claim });
+    await zfs.setProperties(name, { user: claim });
+    expect((await second).dataset.user).toMatchObject(claim);
+    await zfs.destroyDataset(name);
+  });
+
   it("hold no more than their quota", async () => {
     await zfs.setProperties("lab/ployz/pgdata", { quotaBytes: 16 * MIB });
     await expect(writeFile("/mnt/pgdata/big", Buffer.alloc(20 * MIB, "y"))).rejects.toMatchObject({
