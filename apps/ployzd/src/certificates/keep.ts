@@ -1,21 +1,19 @@
-import { createBackoff } from "@ployz/exec";
 import { type CertificateRecord, certificateKey, type FactStore } from "@ployz/primitives/protocol";
 import { askCertify } from "../host/follower-socket.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
 import type { CertificateFiles } from "../state/certificates.ts";
 import { serialise } from "../state/files.ts";
+import { type FollowDeps, followChanges } from "../state/follow-changes.ts";
 import type { Records } from "../state/records.ts";
 
 type Entry = { readonly key: string; readonly revision: number; readonly value: CertificateRecord };
 
-export interface KeepDeps {
+export interface KeepDeps extends FollowDeps {
   readonly facts: Pick<FactStore, "list">;
   readonly mirror: Pick<Records, "facts" | "onChange">;
   readonly secrets: Pick<SecretKeeper, "read">;
   readonly files: CertificateFiles;
   readonly gatewaySocket: string;
-  readonly signal: AbortSignal;
-  log(error: unknown): void;
 }
 
 /** This machine's copies of the certificates. */
@@ -53,43 +51,16 @@ export function keepCertificates(deps: KeepDeps): CertificateKeeper {
     return changed;
   };
 
-  let wanted = 1;
-  let wake: (() => void) | undefined;
-  const stopListening = mirror.onChange((change) => {
-    if (change.type === "applied") return;
-    wanted += 1;
-    wake?.();
-  });
-  signal.addEventListener("abort", () => wake?.(), { once: true });
-  const follow = async (): Promise<void> => {
-    const backoff = createBackoff(1_000, 30_000);
-    for (let done = 0; !signal.aborted; ) {
-      if (done === wanted) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        continue;
-      }
-      const round = wanted;
-      try {
-        await inTurn(async () => {
-          if (await bring(mirror.facts("certificate"), true)) await askCertify(deps.gatewaySocket, signal);
-        });
-        backoff.reset();
-        done = round;
-      } catch (error) {
-        if (signal.aborted) return;
-        deps.log(error);
-        await backoff.pause(signal).catch(() => undefined);
-      }
-    }
-  };
+  const follow = () =>
+    inTurn(async () => {
+      if (await bring(mirror.facts("certificate"), true)) await askCertify(deps.gatewaySocket, signal);
+    });
   return {
     serve: (asked) =>
       inTurn(async () => {
         await bring(await facts.list("certificate"), false);
         return (await askCertify(deps.gatewaySocket, asked)).served;
       }),
-    ended: follow().finally(stopListening),
+    ended: followChanges(deps, follow),
   };
 }

@@ -1,8 +1,8 @@
-import { createBackoff } from "@ployz/exec";
 import { routeUsers } from "@ployz/primitives/host";
 import { secretKey } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
 import { askUsers } from "../host/follower-socket.ts";
+import { followChanges } from "../state/follow-changes.ts";
 import type { Paths } from "../state/paths.ts";
 import type { Records } from "../state/records.ts";
 import { openUserFiles, type UserFiles } from "../state/route-users.ts";
@@ -23,34 +23,10 @@ export interface RouteUsersDeps {
 export async function keepRouteUsers(deps: RouteUsersDeps): Promise<void> {
   const { mirror, signal, paths, log } = deps;
   const files = openUserFiles(paths.routeUsers);
-  let wanted = 1;
-  let wake: (() => void) | undefined;
-  const stopListening = mirror.onChange((change) => {
-    if (change.type === "applied") return;
-    wanted += 1;
-    wake?.();
+  const warn = (error: unknown) => log.warn({ err: error }, "users of routes");
+  await followChanges({ mirror, signal, log: warn }, async () => {
+    if (await bring(deps, files)) await askUsers(paths.gatewaySocket, signal);
   });
-  signal.addEventListener("abort", () => wake?.(), { once: true });
-  const backoff = createBackoff(500, 30_000);
-  for (let done = 0; !signal.aborted; ) {
-    if (done === wanted) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      continue;
-    }
-    const round = wanted;
-    try {
-      if (await bring(deps, files)) await askUsers(paths.gatewaySocket, signal);
-      backoff.reset();
-      done = round;
-    } catch (error) {
-      if (signal.aborted) break;
-      log.warn({ err: error }, "users of routes");
-      await backoff.pause(signal).catch(() => undefined);
-    }
-  }
-  stopListening();
 }
 
 /** Resolves with whether a file has changed. */

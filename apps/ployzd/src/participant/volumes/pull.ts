@@ -4,14 +4,12 @@ import type { Handlers } from "../handlers.ts";
 import { commonBase } from "./common-snapshot.ts";
 import { copiesOf, findCopy, meant, type Pool, sealed } from "./copies.ts";
 import { observedSnapshot, type PullDeps, snapshotsOf } from "./deps.ts";
-import { snapshotMissing } from "./effects.ts";
 import { type Copy, checkId, checkSnapshot, incomingDataset } from "./layout.ts";
 import { ensureHolder, markIncoming, setAside, takeRetired } from "./moves.ts";
 import { type Offered, partOf, type Run, transfersOf, type Wanted } from "./transfers.ts";
 
 type Pull = Commands["volume.pull"];
 
-const ASK_MS = 15_000;
 /** How often a difference is sent beside another program that takes snapshots of the copy. */
 const TRIES = 10;
 
@@ -20,7 +18,7 @@ const TRIES = 10;
  * where ZFS keeps partial data; otherwise it leaves the copy unchanged.
  */
 export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
-  const { storage, inTurn, machines, self } = deps;
+  const { storage, inTurn, self } = deps;
   const transfers = transfersOf(deps);
 
   return {
@@ -28,7 +26,6 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
       const started = performance.now();
       checkSnapshot(args.snapshot);
       checkId(args.source.id);
-      const { machine, id: sourceId } = args.source;
       const { signal } = context;
       const at = { done: 0 };
       const run: Run = { signal, at, tell: () => context.progress({ ...at }) };
@@ -36,14 +33,7 @@ export function pullEffect(deps: PullDeps): Pick<Handlers, "volume.pull"> {
         signal.throwIfAborted(); // it may have been aborted while it waited
         run.tell();
         const pool = await storage.ready();
-        const asked = { timeoutMs: ASK_MS, signal };
-        const [source, copies] = await Promise.all([
-          machines.call(machine, "volume.snapshots", { id: sourceId }, asked),
-          copiesOf(pool),
-        ]);
-        const theirs = source?.snapshots ?? [];
-        if (!theirs.some(({ name, guid }) => name === args.snapshot && guid === args.guid))
-          throw snapshotMissing(sourceId, args.snapshot, machine);
+        const [{ theirs }, copies] = await Promise.all([transfers.find(args, signal), copiesOf(pool)]);
         run.tell();
         const received = await receiveInto(pool, args, copies, theirs, run);
         return { ...received, ms: Math.round(performance.now() - started) };

@@ -36,7 +36,6 @@ import { type Run, transfersOf } from "./transfers.ts";
 type Follow = Commands["volume.follow"];
 type Names = "volume.follow" | "volume.unfollow" | "volume.takeover" | "volume.giveback" | "volume.standdown";
 
-const ASK_MS = 15_000;
 /** A source without power sends nothing, and says nothing. */
 const SILENT_MS = 60_000;
 
@@ -45,7 +44,7 @@ const SILENT_MS = 60_000;
  * starts on it: ZFS applies a difference whole or not at all. Its first copy arrives as an incoming one, and is renamed when it is whole.
  */
 export function standbyEffects(deps: PullDeps): Pick<Handlers, Names> {
-  const { storage, runtime, inTurn, machines, self } = deps;
+  const { storage, runtime, inTurn, self } = deps;
   const transfers = transfersOf(deps);
   /** Transfers that run, by the volume's id. */
   const running = new Map<string, AbortController>();
@@ -55,11 +54,10 @@ export function standbyEffects(deps: PullDeps): Pick<Handlers, Names> {
       const started = performance.now();
       checkSnapshot(args.snapshot);
       checkId(args.source.id);
-      const { machine, id: sourceId } = args.source;
       return inTurn(checkId(args.id), async () => {
         const giveWay = new AbortController();
         running.set(args.id, giveWay);
-        const silence = silent(giveWay, machine);
+        const silence = silent(giveWay, args.source.machine);
         const signal = AbortSignal.any([context.signal, giveWay.signal]);
         const at = { done: 0 };
         const tell = () => {
@@ -70,14 +68,10 @@ export function standbyEffects(deps: PullDeps): Pick<Handlers, Names> {
           signal.throwIfAborted();
           tell();
           const pool = await storage.ready();
-          const asked = { timeoutMs: ASK_MS, signal };
-          const [source, copies] = await Promise.all([
-            machines.call(machine, "volume.snapshots", { id: sourceId }, asked),
+          const [{ theirs, wanted }, copies] = await Promise.all([
+            transfers.find(args, signal),
             copiesOf(pool),
           ]);
-          const theirs = source?.snapshots ?? [];
-          const wanted = theirs.find(({ name, guid }) => name === args.snapshot && guid === args.guid);
-          if (wanted === undefined) throw snapshotMissing(sourceId, args.snapshot, machine);
           const received = await receiveInto(pool, args, copies, theirs, { signal, at, tell });
           await pool.zfs.setProperties(retiredDataset(pool.layout, args.id), {
             user: { [MARK.standby]: wanted.createdAt },

@@ -29,6 +29,19 @@ export interface Wanted {
 /** Asks another machine for a snapshot, and receives it. */
 export function transfersOf({ machines, self, fetch }: Pick<PullDeps, "machines" | "self" | "fetch">) {
   return {
+    /** The source's snapshots, and the requested one of them. @throws PloyzError `snapshot_missing`. */
+    async find(
+      { source, snapshot, guid }: Pick<Wanted, "source" | "snapshot" | "guid">,
+      signal: AbortSignal,
+    ): Promise<{ readonly theirs: readonly ObservedSnapshot[]; readonly wanted: ObservedSnapshot }> {
+      const asked = { timeoutMs: ASK_MS, signal };
+      const answer = await machines.call(source.machine, "volume.snapshots", { id: source.id }, asked);
+      const theirs = answer?.snapshots ?? [];
+      const wanted = theirs.find((one) => one.name === snapshot && one.guid === guid);
+      if (wanted === undefined) throw snapshotMissing(source.id, snapshot, source.machine);
+      return { theirs, wanted };
+    },
+
     async offer(
       { pool, dataset, source, snapshot }: Wanted,
       base: ObservedSnapshot | undefined,
