@@ -1,4 +1,8 @@
 import {
+  AlertChanged,
+  AlertDocument,
+  AlertList,
+  AlertTested,
   AuditEntry,
   BackupDocument,
   BackupList,
@@ -182,6 +186,11 @@ export type TextDocument = Static<typeof TextDocument>;
 
 /** Every `--json` document by its `kind`. Fields may be added; see docs/cli.md. */
 export const DOCUMENTS = {
+  alert: AlertDocument,
+  "alert-removed": AlertChanged,
+  "alert-set": AlertChanged,
+  "alert-tested": AlertTested,
+  alerts: AlertList,
   audit: Audit,
   abort: OperationAbort,
   commit: CommitDocument,

@@ -54,6 +54,7 @@ export const GROUPS: readonly Group[] = [
       dashboard: undefined,
       ops: "List, follow and abort operations",
       events: undefined,
+      alert: "Send conditions of the cluster to a URL; list, test and remove alerts",
       audit: undefined,
       store: "Show, back up, restore and rebuild the cluster's store",
       mesh: "Create, join and leave a cluster (alias: network)",

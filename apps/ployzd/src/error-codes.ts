@@ -48,6 +48,11 @@ export const ERRORS = defineErrors({
       operation_failed: "The cluster could not finish adding the machine; the message names the operation.",
     },
   },
+  alerts: {
+    failed: {
+      alert_failed: "The receiver of an alert does not answer, or did not take the message.",
+    },
+  },
   streams: {
     precondition: {
       no_such_instance: "The service has no instance of the number, or none at all.",

@@ -2,8 +2,11 @@ import { errorBody } from "@ployz/errors";
 import { openServiceHost } from "@ployz/exec";
 import { STREAM_PATH } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
+import { watchAlerts } from "./alerts/watch.ts";
+import { senderOf } from "./api/alerts.ts";
 import { apiRoutes } from "./api/routes.ts";
 import { serveApi } from "./api/server.ts";
+import { operationIds } from "./clock.ts";
 import type { Config } from "./config/load.ts";
 import { openDaemon } from "./daemon/daemon.ts";
 import { loadPayload } from "./host/payload.ts";
@@ -32,9 +35,23 @@ export async function runDaemon(config: Config, log: Logger): Promise<() => Prom
     (error) => failed(error, STREAM_PATH),
   );
   const api = await serveApi(config.socket, { ...apiRoutes(daemon), upgrade: streams }, failed);
+  const stop = new AbortController();
+  const alerting = watchAlerts(
+    {
+      sender() {
+        const member = daemon.present();
+        return member && senderOf(member);
+      },
+      newId: operationIds.newOperationId,
+      log: (error) => log.warn({ err: error }, "alerts"),
+    },
+    stop.signal,
+  );
   log.info({ socket: config.socket }, "ready");
   return async () => {
+    stop.abort();
     await api.close();
+    await alerting;
     await daemon.close();
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./client/alerts.ts";
 export * from "./client/backups.ts";
 export * from "./client/certificates.ts";
 export * from "./client/daemon.ts";

@@ -106,6 +106,7 @@ export const ERRORS = defineErrors({
         "A commit, a fact or a journal in the store does not fit its schema, or a newer version wrote it.",
       prepared_unknown: "No prepared plan has the id.",
       prepared_expired: "The prepared plan is older than a day.",
+      no_such_alert: "The cluster has no alert of the name.",
       prepared_stale: "The cluster changed since the plan was prepared, and the plan would differ.",
     },
   },

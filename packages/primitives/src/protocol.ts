@@ -7,6 +7,13 @@
 export type { RunState } from "./client/runs.ts";
 export { parseTarget } from "./machine-add/input.ts";
 export { durationMs, sizeBytes } from "./manifest/units.ts";
+export {
+  type AlertCondition,
+  type AlertFormat,
+  type AlertRecord,
+  type AlertState,
+  alertKey,
+} from "./model/alert.ts";
 export { type Backup, BackupContent, type BackupRepository, type RepositoryAt } from "./model/backup.ts";
 export { type BasicUser, basicUsers } from "./model/basic-users.ts";
 export type { CandidateInstance, Candidates } from "./model/candidates.ts";

@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
 import { GROUPS } from "../groups.ts";
+import { alertCommands } from "./alert/index.ts";
 import { backupCommands } from "./backup/index.ts";
 import { buildCommands } from "./build/index.ts";
 import { certificateCommands } from "./cert/index.ts";
@@ -48,6 +49,7 @@ const ALL: readonly Command[] = [
   ...inspectCommands,
   ...dashboardCommands,
   ...streamCommands,
+  ...alertCommands,
   ...opsCommands,
   ...shellCommands,
 ];

@@ -18,6 +18,7 @@ const warnings = (...rows: InstanceRow[]) => crashWarnings(rows, NOW);
 test("an instance that restarts again and again is warned of, with exit code, memory and where to look", () => {
   expect(warnings(row({ restarts: 8, exitCode: 3, ...began(0) }))).toEqual([
     {
+      ...{ code: "restart_loop", about: "prod/web" },
       message: "prod.web.0.x on m1 restarts again and again, 8 times so far: last exit code 3",
       hint: "see why: ployzctl logs prod/web --tail 50",
     },

@@ -9,6 +9,7 @@ import { checkedInit } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 import { invalid, operationId, operationRequest } from "../operations/request.ts";
+import { alertRoutes } from "./alerts.ts";
 import { backupRoutes } from "./backups.ts";
 import { certificateRoutes } from "./certificates.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
@@ -89,6 +90,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       ...secretRoutes(daemon),
       ...certificateRoutes(daemon),
       ...registryRoutes(daemon),
+      ...alertRoutes(daemon),
       ...imageRoutes(daemon),
       "POST /v1/mesh/endpoints": async ({ body }) => {
         const { endpoints } = await body();

@@ -251,7 +251,9 @@ export async function lookAtCluster(
     ),
     ...unreachable
       .filter(({ code }) => code !== "store_unavailable")
-      .map(({ message, hint }) => ({ message, hint: hint ?? "ployzctl doctor" })),
+      .map(({ code, message, hint }) => ({
+        ...{ code: "look_failed", about: code, message, hint: hint ?? "ployzctl doctor" },
+      })),
   ];
   const status: ClusterStatus = {
     kind: "status",

@@ -110,6 +110,7 @@ describe("a machine of another build", () => {
   it("is a warning that names it and the command", () => {
     expect(told([seen("m1", "aaa"), seen("m2", "bbb")])).toEqual([
       {
+        ...{ code: "versions_differ", about: "" },
         message: "versions differ: m1 1.0.0 (aaa), m2 1.0.0 (bbb)",
         hint: expect.stringContaining("ployzctl machine update"),
       },

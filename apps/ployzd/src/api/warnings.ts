@@ -1,16 +1,9 @@
-import type {
-  ClusterStatus,
-  InstanceRow,
-  MachineRow,
-  NamespaceRow,
-  VolumeRow,
-} from "@ployz/primitives/client";
+import type { InstanceRow, MachineRow, NamespaceRow, VolumeRow } from "@ployz/primitives/client";
 import { type Unreadable, unreadable } from "@ployz/primitives/host";
 import type { OperationSummary } from "@ployz/primitives/protocol";
 
 import { crashWarnings } from "./crash-loops.ts";
-
-type Warning = ClusterStatus["warnings"][number];
+import type { Warning } from "./warning-codes.ts";
 
 export interface Seen {
   /** The observing machine. */
@@ -38,6 +31,8 @@ export function warningsOf(seen: Seen): readonly Warning[] {
   if (seen.removed)
     return [
       {
+        code: "removed",
+        about: seen.self,
         message: `this machine, ${seen.self}, was removed from the cluster`,
         hint: "clean it up: ployzctl mesh leave",
       },
@@ -48,6 +43,7 @@ export function warningsOf(seen: Seen): readonly Warning[] {
     ...(seen.isolated ? [] : [FLAT]),
     ...aloneWarning(seen),
     ...machineWarnings(seen),
+    ...spaceWarnings(seen),
     ...versionWarnings(seen),
     ...volumeWarnings(seen),
     ...namespaceWarnings(seen),
@@ -55,21 +51,31 @@ export function warningsOf(seen: Seen): readonly Warning[] {
     ...crashWarnings(seen.instances, seen.now),
     ...seen.instances
       .filter(({ state }) => state === "stray" && seen.open.length === 0)
-      .map(({ id, machine, namespace }) => ({
-        message: `${id} on ${machine} belongs to no commit`,
-        hint: `remove what no commit of ${namespace} names: ployzctl namespace prune ${namespace}`,
-      })),
+      .map(
+        ({ id, machine, namespace }): Warning => ({
+          code: "instance_stray",
+          about: id,
+          message: `${id} on ${machine} belongs to no commit`,
+          hint: `remove what no commit of ${namespace} names: ployzctl namespace prune ${namespace}`,
+        }),
+      ),
     ...seen.open
       .filter(({ state }) => state !== "running")
-      .map(({ operation, primitive, state }) => ({
-        message: `${primitive} ${operation} is ${state}`,
-        hint: `run the same command again, or: ployzctl ops abort ${operation}`,
-      })),
+      .map(
+        ({ operation, primitive, state }): Warning => ({
+          code: "operation_open",
+          about: operation,
+          message: `${primitive} ${operation} is ${state}`,
+          hint: `run the same command again, or: ployzctl ops abort ${operation}`,
+        }),
+      ),
   ];
 }
 
 /** A cluster from before 0.4 keeps what it had until an operator decides. */
 const FLAT: Warning = {
+  code: "namespaces_flat",
+  about: "",
   message: "namespaces are not apart: every workload reaches every other",
   hint: 'see who talks to whom, then: ployzctl mesh policy enable; or keep it: [policy] isolation = "off" in /etc/ployz/config.toml',
 };
@@ -78,7 +84,7 @@ const FLAT: Warning = {
 export const unreadableWarnings = (records: readonly Unreadable[]): readonly Warning[] =>
   records.map((record) => {
     const { message, hint = "" } = unreadable(record);
-    return { message, hint };
+    return { code: "record_unreadable", about: record.key, message, hint };
   });
 
 function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
@@ -90,6 +96,8 @@ function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
       unknown.length === 0 ? "" : ` Until it does, the state of ${unknown.join(", ")} is unknown.`;
     return [
       {
+        code: "store_unreachable",
+        about: "",
         message: `the store on ${names} does not answer: changes are refused; workloads keep running.${which}`,
         hint: `check ${stores.map(lookAt).join(", ") || "the store's machine"}; all machines reconnect when it is back`,
       },
@@ -103,6 +111,8 @@ function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
     const ids = three.map((one) => one?.record.id).join(" ");
     return [
       {
+        code: "store_single",
+        about: names,
         message: `only ${names} holds the store: its loss would lose history, journals and secrets`,
         hint: `ployzctl machine storage promote --replicas 3 ${three.length === 3 ? ids : "M1 M2 M3"}`,
       },
@@ -112,6 +122,8 @@ function storeWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
   return stores.length > 1 && down.length > 0
     ? [
         {
+          code: "store_degraded",
+          about: down.join(),
           message: `${down.join(", ")} of the store machines ${names} ${down.length === 1 ? "does" : "do"} not answer: the store keeps working with ${stores.length - down.length} of ${stores.length}`,
           hint: `start ${down.join(", ")} again, or move the store: ployzctl machine storage promote --replicas ${stores.length} …`,
         },
@@ -123,33 +135,81 @@ function machineWarnings({ machines, storeAnswers }: Seen): readonly Warning[] {
   return [
     ...machines
       .filter(({ reachable }) => !reachable && storeAnswers)
-      .map((machine) => ({
-        message: `${machine.record.id} does not answer: ${machine.error?.message ?? "unreachable"}`,
-        hint: `check it: ${lookAt(machine)}`,
-      })),
+      .map(
+        (machine): Warning => ({
+          code: "machine_unreachable",
+          about: machine.record.id,
+          message: `${machine.record.id} does not answer: ${machine.error?.message ?? "unreachable"}`,
+          hint: `check it: ${lookAt(machine)}`,
+        }),
+      ),
     ...machines.flatMap(({ record, observation }) =>
       (observation?.problems ?? [])
         .filter((problem) => /^(no volumes|volume|instance)\b/.test(problem))
-        .map((problem) => ({
-          message: `${record.id}: ${problem}`,
-          hint: problem.startsWith("instance ")
-            ? "the daemon tries again every 20 s; see also on that machine: ployzctl doctor; deploy again to replace it"
-            : "run on that machine: ployzctl doctor",
-        })),
+        .map(
+          (problem): Warning => ({
+            code: "machine_problem",
+            about: `${record.id} ${problem}`,
+            message: `${record.id}: ${problem}`,
+            hint: problem.startsWith("instance ")
+              ? "the daemon tries again every 20 s; see also on that machine: ployzctl doctor; deploy again to replace it"
+              : "run on that machine: ployzctl doctor",
+          }),
+        ),
     ),
     ...machines
       .filter(({ lifecycle }) => lifecycle === "draining")
-      .map(({ record: { id }, committed: { instances, volumes } }) => ({
-        message: `${id} is draining: ${instances} instances and ${volumes} volumes are still there`,
-        hint: `move them with ployzctl machine drain ${id} --migrate, or end it with ployzctl machine activate ${id}`,
-      })),
+      .map(
+        ({ record: { id }, committed: { instances, volumes } }): Warning => ({
+          code: "machine_draining",
+          about: id,
+          message: `${id} is draining: ${instances} instances and ${volumes} volumes are still there`,
+          hint: `move them with ployzctl machine drain ${id} --migrate, or end it with ployzctl machine activate ${id}`,
+        }),
+      ),
     ...machines
       .filter(({ record }) => record.state === "joining")
-      .map(({ record }) => ({
-        message: `${record.id} has not finished joining`,
-        hint: "run ployzctl machine add for it again",
-      })),
+      .map(
+        ({ record }): Warning => ({
+          code: "machine_joining",
+          about: record.id,
+          message: `${record.id} has not finished joining`,
+          hint: "run ployzctl machine add for it again",
+        }),
+      ),
   ];
+}
+
+const DISK_FREE_BYTES = 2 ** 30;
+const POOL_FREE_SHARE = 0.1;
+
+function spaceWarnings({ machines }: Seen): readonly Warning[] {
+  return machines.flatMap(({ record: { id }, observation }): readonly Warning[] => {
+    if (observation === undefined) return [];
+    const { diskFreeBytes, storage } = observation;
+    const size = (storage?.availableBytes ?? 0) + (storage?.usedBytes ?? 0);
+    const mib = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+    return [
+      ...(diskFreeBytes < DISK_FREE_BYTES
+        ? [
+            {
+              ...({ code: "disk_nearly_full", about: id } as const),
+              message: `the disk of ${id} is nearly full: ${mib(diskFreeBytes)} free`,
+              hint: "remove what nothing needs: ployzctl image prune",
+            },
+          ]
+        : []),
+      ...(storage !== undefined && storage.availableBytes < size * POOL_FREE_SHARE
+        ? [
+            {
+              ...({ code: "pool_nearly_full", about: id } as const),
+              message: `the pool of ${id} is nearly full: ${mib(storage.availableBytes)} of ${mib(size)} free`,
+              hint: "remove old snapshots: ployzctl volume prune; or add a disk to the pool",
+            },
+          ]
+        : []),
+    ];
+  });
 }
 
 /** Older than this, a WireGuard session is dead (its reject-after-time). */
@@ -164,6 +224,8 @@ function aloneWarning({ machines, storeAnswers, self }: Seen): readonly Warning[
   if (storeAnswers || heard || others.length === 0) return [];
   return [
     {
+      code: "machine_alone",
+      about: self,
       message: `no other machine answers ${self}: it is disconnected, or was removed from the cluster while it was away`,
       hint: "run ployzctl machine ls on another machine; if this one was removed: ployzctl mesh leave",
     },
@@ -184,6 +246,8 @@ function versionWarnings({ self, machines }: Seen): readonly Warning[] {
     `${id} ${version}${build === "" ? "" : ` (${build.slice(0, 12)})`}`;
   return [
     {
+      code: "versions_differ",
+      about: "",
       message: `versions differ: ${[here, ...others].map(named).join(", ")}`,
       hint: `run on a machine with the newest version: ployzctl machine update`,
     },
@@ -202,6 +266,8 @@ function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning
       if (state === "unknown" && storeAnswers)
         return [
           {
+            code: "volume_unknown",
+            about: what,
             message: `volume ${what} is on ${machine}, which does not answer`,
             hint: withoutMachine({ namespace, machine, users, standbys: spec?.standby?.machines ?? [] }),
           },
@@ -209,6 +275,8 @@ function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning
       if (state === "missing")
         return [
           {
+            code: "volume_missing",
+            about: what,
             message: `volume ${what} is not on ${machine}, where it was committed`,
             hint: `check that the pool of ${machine} is imported; list other copies: ployzctl volume show ${what}`,
           },
@@ -217,6 +285,8 @@ function volumeWarnings({ volumes, open, storeAnswers }: Seen): readonly Warning
       if ((state === "sealed" || state === "retired" || state === "incoming") && open.length === 0)
         return [
           {
+            code: "volume_closed",
+            about: what,
             message: `volume ${what} on ${machine} is ${state}: no instance can start on it`,
             hint: "run its last command again; find it with: ployzctl ops ls",
           },
@@ -243,10 +313,14 @@ const suspendedWarnings = ({ namespaces }: Seen): readonly Warning[] =>
   namespaces.flatMap(({ namespace, commit }) =>
     Object.entries(commit.services)
       .filter(([, { suspended }]) => suspended)
-      .map(([name]) => ({
-        message: `${namespace}/${name} does not run: its data was lost with a machine`,
-        hint: "deploy it again to start it with an empty volume",
-      })),
+      .map(
+        ([name]): Warning => ({
+          code: "service_suspended",
+          about: `${namespace}/${name}`,
+          message: `${namespace}/${name} does not run: its data was lost with a machine`,
+          hint: "deploy it again to start it with an empty volume",
+        }),
+      ),
   );
 
 function namespaceWarnings({ namespaces, instances, storeAnswers }: Seen): readonly Warning[] {
@@ -261,6 +335,8 @@ function namespaceWarnings({ namespaces, instances, storeAnswers }: Seen): reado
     if (unknown.length + running >= wanted && !storeAnswers) return [];
     return [
       {
+        code: "namespace_degraded",
+        about: namespace,
         message: `${namespace}: ${running} of ${wanted} instances run${rest}`,
         hint:
           unknown.length > 0

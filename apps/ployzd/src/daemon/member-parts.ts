@@ -1,5 +1,5 @@
 import type { AdoptionReport } from "@ployz/primitives/client";
-import type { Commit, Machines, OperationEvent, OperationRequest, Store } from "@ployz/primitives/protocol";
+import type { AlertRecord, Commit, Machines, OperationEvent, OperationRequest, Store } from "@ployz/primitives/protocol";
 import type { Inviter } from "../invites/open.ts";
 import type { Membership } from "../mesh/membership.ts";
 import type { Substrate } from "../mesh/substrate.ts";
@@ -45,6 +45,8 @@ export interface Member {
   readonly logs: LogSources;
   /** The last commit of every namespace, from the local mirror. */
   heads(): readonly { readonly revision: number; readonly commit: Commit }[];
+  /** Where conditions are sent, from the local mirror. */
+  alerts(): readonly AlertRecord[];
   /** Calls after each commit and each change of the membership; returns how to stop. */
   changes(listener: (change: MemberChange) => void): () => void;
   readonly records: UnreadableRecords;

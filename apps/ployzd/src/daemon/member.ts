@@ -278,6 +278,7 @@ export async function openMember(
     cutOff: (ms) => cutOff(nats.session, ms),
     adoption: () => adoption,
     records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
+    alerts: () => mirror.facts("alert").map(({ value }) => value),
     changes: memberChanges(mirror),
     logs: logSources({
       ...{ rpc, runtime, endedLogs, heads, self: self.id, onHeads: mirror.onChange },

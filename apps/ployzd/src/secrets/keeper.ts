@@ -21,6 +21,8 @@ export type NewSecret = SecretName & {
   readonly certificate?: NonNullable<SecretRecord["certificate"]>;
   /** A key of an ACME account. */
   readonly acme?: true;
+  /** Where an alert is sent. */
+  readonly alert?: true;
 };
 
 /**

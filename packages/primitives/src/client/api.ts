@@ -7,6 +7,7 @@ import type {
   OperationList,
   OperationRequest,
 } from "../model/operation.ts";
+import type { AlertChanged, AlertList, AlertSet, AlertTested } from "./alerts.ts";
 import type { BackupApi } from "./backup-api.ts";
 import type { Body } from "./bodies.ts";
 import type { CertificateAccount, CertificateList, CertificateUpload } from "./certificates.ts";
@@ -49,6 +50,7 @@ import type {
 import type { VolumeImportRequest } from "./volume-file.ts";
 
 export type { Asked, PrimitiveInputs, PrimitiveName } from "../inputs.ts";
+export type * from "./alerts.ts";
 export type * from "./backups.ts";
 export type * from "./certificates.ts";
 export type * from "./daemon.ts";
@@ -201,6 +203,12 @@ export interface Api extends BackupApi {
     body: Body<"PUT /v1/certificate-account">;
     out: CertificateAccount;
   };
+  "GET /v1/alerts": { query: Record<never, string>; body: undefined; out: AlertList };
+  /** The URL and the key are in the body only; nothing tells them again. */
+  "PUT /v1/alerts/:name": { query: Record<never, string>; body: AlertSet; out: AlertChanged };
+  "DELETE /v1/alerts/:name": { query: Record<never, string>; body: undefined; out: AlertChanged };
+  /** Sends a message at once. Refused when the receiver does not take it. */
+  "POST /v1/alerts/:name/test": { query: Record<never, string>; body: undefined; out: AlertTested };
   "POST /v1/store/repair": { query: Record<never, string>; body: StoreRepair; out: StoreRepaired };
   /** The images in the machines' stores. */
   "GET /v1/images": { query: { machine?: string }; body: undefined; out: ImageList };

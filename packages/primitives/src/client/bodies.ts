@@ -106,6 +106,12 @@ export const BODIES = {
     private: flag,
     by,
   }),
+  "PUT /v1/alerts/:name": closed({
+    to: hidden({ minLength: 8, maxLength: 2_000, pattern: "^https?://[\\x21-\\x7e]+$" }),
+    format: Type.Enum(["json", "slack", "ntfy"]),
+    key: Type.Optional(hidden({ minLength: 16, maxLength: 1_000 })),
+    by,
+  }),
   "PUT /v1/registries": closed({
     host: id(patterns.REGISTRY, "a registry's host, such as ghcr.io or registry.example.com:5000"),
     username: Type.String({

@@ -55,7 +55,10 @@ export const RttTable = object({
 });
 /** Static type of the schema of this name. */
 export type RttTable = Static<typeof RttTable>;
-const warnings = list(object({ message: text(), hint: text() }));
+/** `code` and `about` name the condition, whatever the message counts. Absent: a daemon from before 0.5. */
+const warnings = list(
+  object({ code: Type.Optional(text()), about: Type.Optional(text()), message: text(), hint: text() }),
+);
 
 /** Where an instance stands: as observed, or why it is not. */
 export const InstanceState = Type.Enum([

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { AlertRecord, AlertState } from "./alert.ts";
 import { BackupRepository, BackupRuns } from "./backup.ts";
 import { Candidates } from "./candidates.ts";
 import { AcmeRecord, CertificateRecord, RenewalRecord } from "./certificate.ts";
@@ -42,6 +43,9 @@ export const FACTS = {
   certificate: CertificateRecord,
   renewal: RenewalRecord,
   acme: AcmeRecord,
+  alert: AlertRecord,
+  /** Under `alerting.state`. */
+  alerting: AlertState,
   prepared: PreparedPlan,
   "volume-snapshot": SnapshotRecord,
   /** What has become of a schedule's ticks. */

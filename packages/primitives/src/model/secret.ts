@@ -23,12 +23,14 @@ export const SecretRecord = object({
   /** Chain and key of a certificate, or a key of an ACME account: no workload gets it. */
   certificate: Type.Optional(CertificateMeta),
   acme: Type.Optional(Type.Literal(true)),
+  /** Where an alert is sent: no workload gets it. */
+  alert: Type.Optional(Type.Literal(true)),
 });
 export type SecretRecord = Static<typeof SecretRecord>;
 
 /** Whether it is a secret of a namespace's workloads, and not one of Ployz's own. */
-export const isOfNamespace = ({ registry, certificate, acme }: SecretRecord): boolean =>
-  registry === undefined && certificate === undefined && acme === undefined;
+export const isOfNamespace = ({ registry, certificate, acme, alert }: SecretRecord): boolean =>
+  registry === undefined && certificate === undefined && acme === undefined && alert === undefined;
 
 /** The key of the fact of a secret. */
 export const secretKey = ({

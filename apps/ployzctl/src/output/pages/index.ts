@@ -6,6 +6,7 @@ import type {
   LogsDocument,
 } from "../../documents.ts";
 import { bytes, lines, type Page } from "../page.ts";
+import { alertChangedPage, alertPage, alertsPage, alertTestedPage } from "./alerts.ts";
 import { backupPage, backupsPage, repositoriesPage, repositoryPage } from "./backups.ts";
 import { certificateAccountPage, certificatesPage } from "./certificates.ts";
 import { contextPage, contextRemovedPage, contextsPage } from "./contexts.ts";
@@ -120,6 +121,15 @@ export function pageOf(
       ];
     case "image-pushed":
       return pushedPage(document);
+    case "alerts":
+      return alertsPage(document, now);
+    case "alert":
+      return alertPage(document, now);
+    case "alert-set":
+    case "alert-removed":
+      return alertChangedPage(document);
+    case "alert-tested":
+      return alertTestedPage(document);
     case "registries":
       return registriesPage(document, now);
     case "registry-set":

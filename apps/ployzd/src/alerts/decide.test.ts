@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { type Changing, decide, delivered, HOLD_MS, NONE, type Present, pendingFor } from "./decide.ts";
+
+const away: Present = {
+  ...{ code: "machine_unreachable", about: "m2", message: "m2 does not answer", hint: "check it" },
+};
+
+/** Looks at the cluster one after the other, `HOLD_MS / 2` apart. */
+function looks(...seen: readonly (readonly Present[])[]) {
+  let state = NONE;
+  let changing: Changing = new Map();
+  for (const [index, present] of seen.entries()) {
+    const look = { present, happened: [], alerts: ["ops"], newId: () => `n${index}` };
+    ({ state, changing } = decide({ state, changing }, { ...look, now: (index * HOLD_MS) / 2 }));
+  }
+  return state;
+}
+const told = (state: typeof NONE) =>
+  state.outbox.map(({ begun, ended }) => [begun.map(({ about }) => about), ended.map(({ about }) => about)]);
+
+describe("decide", () => {
+  it("tells once that a condition began, and once that it ended, whatever its message counts", () => {
+    const more = { ...away, message: "m2 does not answer: 3 times" };
+    const state = looks([away], [more], [away], [more], [away], [], [], [], []);
+    expect(told(state)).toEqual([
+      [["m2"], []],
+      [[], ["m2"]],
+    ]);
+    expect(state.open).toEqual([]);
+    expect(state.outbox[0]?.begun[0]?.since).toBe("1970-01-01T00:00:00.000Z");
+  });
+
+  it("tells nothing of what is gone before it has lasted, or back before it was gone", () => {
+    expect(told(looks([away], [away], [], [away], [away], []))).toEqual([]);
+    expect(told(looks([away], [away], [away], [], [away], [away]))).toEqual([[["m2"], []]]);
+  });
+
+  it("groups what begins at once", () => {
+    const disk = { ...away, code: "disk_nearly_full", about: "m3" };
+    expect(told(looks([away, disk], [away, disk], [away, disk]))).toEqual([[["m2", "m3"], []]]);
+  });
+
+  it("tells what happened once, also when it is seen again", () => {
+    const failed = { ...away, code: "operation_failed", about: "01A", id: "operation 01A" };
+    const look = { present: [], happened: [failed], alerts: ["ops"], now: 0, newId: () => "n" };
+    const { state } = decide({ state: NONE, changing: new Map() }, look);
+    expect(told(state)).toEqual([[["01A"], []]]);
+    expect(state.open).toEqual([]);
+    expect(decide({ state, changing: new Map() }, look).state).toBe(state);
+  });
+});
+
+describe("the outbox", () => {
+  const state = looks([away], [away], [away], [], [], []);
+
+  it("is one message to an alert that was away", () => {
+    expect(pendingFor(state, "ops")).toMatchObject({ begun: [away], ended: [away], ids: ["n2", "n5"] });
+    expect(pendingFor(state, "other")).toBeUndefined();
+  });
+
+  it("loses what was taken, and what nobody waits for", () => {
+    expect(delivered(state, new Map([["ops", ["n2"]]]), ["ops"]).outbox.map(({ id }) => id)).toEqual(["n5"]);
+    expect(delivered(state, new Map(), []).outbox).toEqual([]);
+  });
+});

@@ -1,0 +1,111 @@
+import type { AlertCondition, AlertState } from "@ployz/primitives/protocol";
+
+/** A condition that the cluster has now. */
+export type Present = Omit<AlertCondition, "since">;
+
+/** Something that happened and does not last. `id` tells it from all others. */
+export interface Happened extends Present {
+  readonly id: string;
+}
+
+export const NONE: AlertState = { open: [], told: [], outbox: [] };
+
+/** A condition has to last this long before it is told, and to be gone this long before its end is. */
+export const HOLD_MS = 20_000;
+const TOLD = 100;
+const OUTBOX = 100;
+const OPEN = 500;
+
+export const keyOf = ({ code, about }: Pick<Present, "code" | "about">): string => `${code} ${about}`;
+
+/** Since when a condition that is not told is there, or one that is told is gone: by key, in epoch milliseconds. */
+export type Changing = ReadonlyMap<string, number>;
+
+export interface Decision {
+  /** The same object when nothing is to be told. */
+  readonly state: AlertState;
+  readonly changing: Changing;
+}
+
+/** What is to be told after a look at the cluster. All that begins or ends at once is one message. Pure. */
+export function decide(
+  before: { readonly state: AlertState; readonly changing: Changing },
+  look: {
+    readonly present: readonly Present[];
+    readonly happened: readonly Happened[];
+    /** Names of alerts. */
+    readonly alerts: readonly string[];
+    /** Epoch milliseconds. */
+    readonly now: number;
+    newId(): string;
+  },
+): Decision {
+  const { state } = before;
+  const at = new Date(look.now).toISOString();
+  const present = new Map(look.present.map((one) => [keyOf(one), one]));
+  const open = new Map(state.open.map((one) => [keyOf(one), one]));
+  const changing = new Map<string, number>();
+  const lasts = (key: string) => {
+    const since = before.changing.get(key) ?? look.now;
+    changing.set(key, since);
+    return look.now - since >= HOLD_MS;
+  };
+  const begun: AlertCondition[] = [];
+  for (const [key, one] of present) {
+    if (open.has(key) || open.size >= OPEN || !lasts(key)) continue;
+    const condition = { ...one, since: new Date(changing.get(key) ?? look.now).toISOString() };
+    changing.delete(key);
+    begun.push(condition);
+    open.set(key, condition);
+  }
+  const ended: AlertCondition[] = [];
+  for (const one of state.open) {
+    const key = keyOf(one);
+    if (present.has(key) || !lasts(key)) continue;
+    changing.delete(key);
+    ended.push(one);
+    open.delete(key);
+  }
+  const events = look.happened.filter(({ id }) => !state.told.includes(id));
+  begun.push(...events.map(({ id: _, ...one }) => ({ ...one, since: at })));
+  if (begun.length === 0 && ended.length === 0) return { state, changing };
+  const message = { id: look.newId(), at, begun, ended, left: look.alerts };
+  return {
+    changing,
+    state: {
+      open: [...open.values()],
+      told: [...state.told, ...events.map(({ id }) => id)].slice(-TOLD),
+      outbox: look.alerts.length === 0 ? state.outbox : [...state.outbox, message].slice(-OUTBOX),
+    },
+  };
+}
+
+/** Everything that one alert has not taken yet, as one message; a condition that has begun and ended meanwhile is in it twice. Pure. */
+export function pendingFor(state: AlertState, alert: string) {
+  const waiting = state.outbox.filter(({ left }) => left.includes(alert));
+  const last = waiting.at(-1);
+  return (
+    last && {
+      id: last.id,
+      at: last.at,
+      begun: waiting.flatMap(({ begun }) => begun),
+      ended: waiting.flatMap(({ ended }) => ended),
+      ids: waiting.map(({ id }) => id),
+    }
+  );
+}
+
+/** The outbox after these alerts took these messages. Alerts that are gone are not waited for. Pure. */
+export function delivered(
+  state: AlertState,
+  took: ReadonlyMap<string, readonly string[]>,
+  alerts: readonly string[],
+): AlertState {
+  const outbox = state.outbox
+    .map((entry) => ({
+      ...entry,
+      left: entry.left.filter((name) => alerts.includes(name) && took.get(name)?.includes(entry.id) !== true),
+    }))
+    .filter(({ left }) => left.length > 0);
+  return { ...state, outbox };
+}

@@ -1,0 +1,35 @@
+import { createHmac } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { type Message, write } from "./message.ts";
+
+const condition = {
+  ...{ code: "machine_unreachable", about: "m2", message: "m2 <does> not answer", hint: "ssh m2 & look" },
+  since: "2026-01-01T00:00:00.000Z",
+};
+const message: Message = {
+  ...{ id: "01A", at: "2026-01-01T00:00:20.000Z", cluster: "prod", begun: [condition], ended: [] },
+};
+
+describe("write", () => {
+  it("writes JSON with every field, signed over its bytes", () => {
+    const { body, headers } = write(message, "json", "a key of sixteen");
+    expect(JSON.parse(body)).toEqual({ v: 1, ...message });
+    const hmac = createHmac("sha256", "a key of sixteen").update(body).digest("hex");
+    expect(headers).toMatchObject({ "Ployz-Alert-Id": "01A", "Ployz-Signature": `sha256=${hmac}` });
+    expect(write(message, "json").headers).not.toHaveProperty("Ployz-Signature");
+  });
+
+  it("writes text for Slack, whose marks are escaped, and for ntfy", () => {
+    expect(JSON.parse(write(message, "slack").body)).toEqual({
+      text: "prod\nproblem: m2 &lt;does&gt; not answer (ssh m2 &amp; look)",
+    });
+    const { body, headers } = write({ ...message, begun: [], ended: [condition] }, "ntfy");
+    expect(body).toBe("prod\nover: m2 <does> not answer (since 2026-01-01T00:00:00.000Z)");
+    expect(headers).toMatchObject({ Title: "ployz prod", Priority: "default" });
+  });
+
+  it("shows at most twenty lines", () => {
+    const many = { ...message, begun: Array.from({ length: 30 }, () => condition) };
+    expect(write(many, "ntfy").body.split("\n").at(-1)).toBe("and 10 more: ployzctl status");
+  });
+});

@@ -1,0 +1,40 @@
+import type { ClusterStatus } from "@ployz/primitives/client";
+
+/** Every condition that `status` warns of. `alert`: it is also sent to alerts; the others are advice, or part of what an operator does. */
+export const WARNINGS = {
+  removed: { alert: false, means: "The cluster has removed this machine." },
+  store_unreachable: { alert: false, means: "The store does not answer; known to alerts when it is back." },
+  store_single: { alert: false, means: "One machine holds the store of a cluster of three or more." },
+  store_degraded: { alert: true, means: "Some of the store's machines do not answer." },
+  record_unreadable: { alert: true, means: "A record of the store cannot be read." },
+  namespaces_flat: { alert: false, means: "Namespaces are not apart." },
+  machine_alone: { alert: false, means: "No other machine answers this one." },
+  machine_unreachable: { alert: true, means: "A machine does not answer." },
+  machine_problem: { alert: true, means: "A machine could not start an instance, or open its volumes." },
+  machine_draining: { alert: false, means: "A machine is draining." },
+  machine_joining: { alert: false, means: "A machine has not finished joining." },
+  versions_differ: { alert: false, means: "Machines run different versions." },
+  disk_nearly_full: { alert: true, means: "A machine's disk has less than 1 GiB free." },
+  pool_nearly_full: { alert: true, means: "A machine's pool has less than a tenth free." },
+  volume_unknown: { alert: true, means: "A volume is on a machine that does not answer." },
+  volume_missing: { alert: true, means: "A volume is not where it was committed." },
+  volume_closed: { alert: true, means: "No instance can start on a volume." },
+  service_suspended: { alert: true, means: "A service lost its data with a machine." },
+  namespace_degraded: { alert: true, means: "Fewer instances of a namespace run than were committed." },
+  restart_loop: { alert: true, means: "An instance restarts again and again." },
+  instance_stray: { alert: false, means: "An instance belongs to no commit." },
+  operation_open: { alert: true, means: "An operation was interrupted, or owes cleanup." },
+  certificate_lost: { alert: true, means: "The store has lost a certificate's key." },
+  certificate_expired: { alert: true, means: "A certificate has expired." },
+  certificate_failing: { alert: true, means: "The renewal of a certificate failed." },
+  certificate_due: { alert: true, means: "An imported certificate expires soon." },
+  look_failed: { alert: false, means: "A part of the cluster's state could not be read." },
+} as const;
+
+export type WarningCode = keyof typeof WARNINGS;
+
+/** A warning of `status`. `about`: what it concerns; with the code it tells whether two warnings are the same condition. */
+export type Warning = ClusterStatus["warnings"][number] & {
+  readonly code: WarningCode;
+  readonly about: string;
+};
