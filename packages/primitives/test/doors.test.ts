@@ -93,6 +93,7 @@ it("the other doors hold what their names promise", () => {
       "STREAM_PROTOCOL",
       "StreamAsk",
       "TerminalSize",
+      "alertKey",
       "ask",
       "basicUsers",
       "bytesOf",
