@@ -138,7 +138,7 @@ describe("names", () => {
 
 /** Verbs that a summary may begin with. */
 const VERBS =
-  "Abort Add Apply Back Build Check Choose Clone Copy Create Delete Deploy Destroy Export Follow Fork Forward Import Install Issue Join Keep Let List Measure Move Preview Print Publish Rebuild Remove Render Renew Repair Restart Restore Revoke Roll Run Scale Separate Set Show Start Stop Store Take Update".split(
+  "Abort Add Apply Back Build Check Choose Clone Copy Create Delete Deploy Destroy Export Follow Fork Forward Import Install Issue Join Keep Let List Measure Move Preview Print Publish Rebuild Remove Render Renew Repair Restart Restore Revoke Roll Run Scale Send Separate Set Show Start Stop Store Take Update".split(
     " ",
   );
 

@@ -13,7 +13,8 @@ import { packageOf } from "./repository.mjs";
 const isRegistry = /^(packages|apps)\/[^/]+\/src\/error-codes\.ts$|^packages\/errors\/src\/shared\.ts$/;
 const isSource = /^(packages|apps)\/[^/]+\/src\/(?!testing\/).*\.ts$/;
 const isTest = /\.test\.ts$|\/test\//;
-const comparers = new Set(["hasCode", "has", "includes"]);
+/** Functions whose arguments do not become an error's code. `warning`: see apps/ployzd/src/warnings/codes.ts, whose type checks it. */
+const others = new Set(["hasCode", "has", "includes", "warning"]);
 
 /**
  * Every registered code: by package, the argument of its `defineErrors`.
@@ -137,7 +138,7 @@ function becomes(node) {
   if (!ts.isCallExpression(parent) || parent.expression === node) return undefined;
   const { expression } = parent;
   const callee = ts.isPropertyAccessExpression(expression) ? expression.name : expression;
-  return ts.isIdentifier(callee) && comparers.has(callee.text) ? undefined : "maybe";
+  return ts.isIdentifier(callee) && others.has(callee.text) ? undefined : "maybe";
 }
 
 /** @param {SourceFile} file */

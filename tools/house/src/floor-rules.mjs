@@ -20,7 +20,7 @@ export const floors = {
     ["daemon"],
     ["follower", "store", "invites"],
     ["mesh", "operations", "runs", "schedules"],
-    ["certificates", "backups"],
+    ["certificates", "backups", "alerts"],
     ["participant", "secrets", "streams"],
     ["images", "metrics"],
     ["state", "remote", "peers"],

@@ -30,7 +30,7 @@ describe("decide", () => {
     expect(state.outbox[0]?.begun[0]?.since).toBe("1970-01-01T00:00:00.000Z");
   });
 
-  it("tells nothing of what is gone before it has lasted, or back before it was gone", () => {
+  it("ignores a condition that is too short, or absent too shortly", () => {
     expect(told(looks([away], [away], [], [away], [away], []))).toEqual([]);
     expect(told(looks([away], [away], [away], [], [away], [away]))).toEqual([[["m2"], []]]);
   });
@@ -58,7 +58,7 @@ describe("the outbox", () => {
     expect(pendingFor(state, "other")).toBeUndefined();
   });
 
-  it("loses what was taken, and what nobody waits for", () => {
+  it("drops messages that all alerts have taken, and those of removed alerts", () => {
     expect(delivered(state, new Map([["ops", ["n2"]]]), ["ops"]).outbox.map(({ id }) => id)).toEqual(["n5"]);
     expect(delivered(state, new Map(), []).outbox).toEqual([]);
   });

@@ -10,7 +10,7 @@ export interface Happened extends Present {
 
 export const NONE: AlertState = { open: [], told: [], outbox: [] };
 
-/** A condition has to last this long before it is told, and to be gone this long before its end is. */
+/** A condition has to last this long before its message, and to be absent this long before the message about its end. */
 export const HOLD_MS = 20_000;
 const TOLD = 100;
 const OUTBOX = 100;
@@ -18,16 +18,16 @@ const OPEN = 500;
 
 export const keyOf = ({ code, about }: Pick<Present, "code" | "about">): string => `${code} ${about}`;
 
-/** Since when a condition that is not told is there, or one that is told is gone: by key, in epoch milliseconds. */
+/** By key, in epoch milliseconds: since when a condition without a message is present, or one with a message is absent. */
 export type Changing = ReadonlyMap<string, number>;
 
 export interface Decision {
-  /** The same object when nothing is to be told. */
+  /** The same object when there is no message. */
   readonly state: AlertState;
   readonly changing: Changing;
 }
 
-/** What is to be told after a look at the cluster. All that begins or ends at once is one message. Pure. */
+/** The messages after a look at the cluster. All conditions that begin or end at once share one. Pure. */
 export function decide(
   before: { readonly state: AlertState; readonly changing: Changing },
   look: {

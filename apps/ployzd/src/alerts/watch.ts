@@ -2,13 +2,14 @@ import { errorBody } from "@ployz/errors";
 import { pause } from "@ployz/exec";
 import type { AlertRecord, Lease, Store } from "@ployz/primitives/protocol";
 import type { SecretKeeper } from "../secrets/keeper.ts";
+import { warning } from "../warnings/codes.ts";
 import { type Changing, decide, delivered, type Happened, NONE, type Present, pendingFor } from "./decide.ts";
 import { noteDelivery, send } from "./send.ts";
 
 export const LEASE = "alerts";
 const LOOK_MS = 5_000;
 const LEASE_MS = 30_000;
-/** Between two messages to one alert: what happens meanwhile is one message. */
+/** Between two messages to one alert. All changes of that time share the next message. */
 const GAP_MS = 10_000;
 const RETRY_MOST_MS = 300_000;
 /** A shorter silence of the store is an election or an update. */
@@ -39,8 +40,8 @@ export interface AlertDeps {
 }
 
 /**
- * Sends alerts: one machine at a time does, the one with the lease. What was told is in the store, so another one continues when that
- * machine dies. Ends when the signal aborts.
+ * Sends alerts: one machine at a time does, the one with the lease. The store has the messages, so another machine continues when that one
+ * dies. Ends when the signal aborts.
  */
 export async function watchAlerts(deps: AlertDeps, signal: AbortSignal): Promise<void> {
   let turn: Turn | undefined;
@@ -143,8 +144,10 @@ async function step(
 function storeWasAway(from: number, to: number): Happened {
   const [since, until] = [from, to].map((ms) => new Date(ms).toISOString());
   return {
-    ...{ id: `store_unreachable ${since}`, code: "store_unreachable", about: "" },
-    message: `the store did not answer from ${since} to ${until}`,
-    hint: "it answers again; see ployzctl store status",
+    id: `store_unreachable ${since}`,
+    ...warning("store_unreachable", "", {
+      message: `the store did not answer from ${since} to ${until}`,
+      hint: "it answers again; see ployzctl store status",
+    }),
   };
 }

@@ -15,10 +15,10 @@ import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { invalid, printable } from "../operations/request.ts";
+import { isAlert, warning } from "../warnings/codes.ts";
 import type { ApiRoutes } from "./router.ts";
 import { scheduleRows } from "./schedules.ts";
 import { clusterStatus } from "./views.ts";
-import { WARNINGS, type Warning } from "./warning-codes.ts";
 
 type Routes =
   | "GET /v1/alerts"
@@ -160,14 +160,13 @@ async function conditionsOf(member: Member, signal: AbortSignal): Promise<Seen |
   const scheduled = new Set(schedules.flatMap(({ last }) => last?.operation ?? []));
   return {
     present: [
-      ...(warnings as readonly Warning[])
-        .filter(({ code }) => WARNINGS[code].alert)
-        .map(({ code, about, message, hint }) => ({ code, about, message, hint })),
-      ...failing.map(({ namespace, name, last }) => ({
-        ...{ code: "schedule_failed", about: `${namespace}/${name}` },
-        message: `the last run of ${namespace}/${name} failed: ${last?.error?.message ?? "see its operation"}`,
-        hint: `ployzctl schedule show ${namespace}/${name}`,
-      })),
+      ...warnings.filter(isAlert).map(({ code, about, message, hint }) => ({ code, about, message, hint })),
+      ...failing.map(({ namespace, name, last }) =>
+        warning("schedule_failed", `${namespace}/${name}`, {
+          message: `the last run of ${namespace}/${name} failed: ${last?.error?.message ?? "see its operation"}`,
+          hint: `ployzctl schedule show ${namespace}/${name}`,
+        }),
+      ),
     ],
     happened: [
       ...operations.filter((one) => !scheduled.has(one.operation)).flatMap((one) => failureOf(one)),
@@ -175,10 +174,11 @@ async function conditionsOf(member: Member, signal: AbortSignal): Promise<Seen |
         missed
           .filter(({ tick }) => Date.now() - Date.parse(tick) < RECENT_MS)
           .map(({ tick, why }) => ({
-            ...{ id: `schedule ${namespace}/${name} ${tick}`, code: "schedule_missed" },
-            about: `${namespace}/${name}`,
-            message: `${namespace}/${name} did not run at ${tick}: ${why}`,
-            hint: `ployzctl schedule show ${namespace}/${name}`,
+            id: `schedule ${namespace}/${name} ${tick}`,
+            ...warning("schedule_missed", `${namespace}/${name}`, {
+              message: `${namespace}/${name} did not run at ${tick}: ${why}`,
+              hint: `ployzctl schedule show ${namespace}/${name}`,
+            }),
           })),
       ),
     ],
@@ -189,9 +189,11 @@ function failureOf({ operation, primitive, state, endedAt, error }: OperationSum
   if (state !== "failed" || endedAt === undefined || Date.now() - Date.parse(endedAt) > RECENT_MS) return [];
   return [
     {
-      ...{ id: `operation ${operation}`, code: "operation_failed", about: operation },
-      message: `${primitive} ${operation} failed: ${error?.message ?? "no reason was given"}`,
-      hint: `ployzctl ops show ${operation}`,
+      id: `operation ${operation}`,
+      ...warning("operation_failed", operation, {
+        message: `${primitive} ${operation} failed: ${error?.message ?? "no reason was given"}`,
+        hint: `ployzctl ops show ${operation}`,
+      }),
     },
   ];
 }

@@ -17,8 +17,8 @@ import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { printable } from "../operations/request.ts";
+import { type Warning, type WarningCode, warning } from "../warnings/codes.ts";
 import type { ApiRoutes } from "./router.ts";
-import type { Warning, WarningCode } from "./warning-codes.ts";
 
 type CertificateRoutes =
   | "GET /v1/certificates"
@@ -171,27 +171,27 @@ const LOUD_MS = 14 * 86_400_000;
 /** From the first failed renewal on; louder when the end is near. */
 export function certificateWarnings(rows: readonly CertificateRow[], now: number): readonly Warning[] {
   return rows.flatMap(({ name, state, method, notAfter, lastTry }): readonly Warning[] => {
-    const warning = (code: WarningCode, message: string, hint: string) => [
-      { code, about: name, message, hint },
+    const warn = (code: WarningCode, message: string, hint: string) => [
+      warning(code, name, { message, hint }),
     ];
     const again =
       method === "import" ? `ployzctl cert import ${name}` : `ployzctl cert issue ${name} --force`;
     const left = Date.parse(notAfter) - now;
     if (state === "lost")
-      return warning("certificate_lost", `the store has lost the key of the certificate ${name}`, again);
+      return warn("certificate_lost", `the store has lost the key of the certificate ${name}`, again);
     if (state === "expired")
-      return warning("certificate_expired", `the certificate ${name} expired at ${notAfter}`, again);
+      return warn("certificate_expired", `the certificate ${name} expired at ${notAfter}`, again);
     const failed = lastTry?.error;
     const soon =
       left < LOUD_MS
         ? `THE CERTIFICATE ${name} EXPIRES AT ${notAfter}`
         : `the certificate ${name} expires at ${notAfter}`;
     if (failed !== undefined)
-      return warning(
+      return warn(
         "certificate_failing",
         `${soon}, and its renewal failed: ${failed}`,
         `ployzctl cert renew ${name}`,
       );
-    return method === "import" && state === "due" ? warning("certificate_due", soon, again) : [];
+    return method === "import" && state === "due" ? warn("certificate_due", soon, again) : [];
   });
 }

@@ -5,7 +5,7 @@ import { isNamed, parseBranch } from "@ployz/primitives/host";
 import { type Commit, isLabel, type Store, shown } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { changesOf } from "./history.ts";
-import { withoutValues } from "./views.ts";
+import { withoutValues } from "./without-values.ts";
 
 type Head = { readonly revision: number; readonly commit: Commit };
 type Commits = Store["commits"];

@@ -14,7 +14,7 @@ import { pathTooNarrow } from "../mesh/handlers.ts";
 import { localEndpoints } from "../mesh/identity.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
-import { crashWarnings } from "./crash-loops.ts";
+import { crashWarnings } from "../warnings/crash-loops.ts";
 import {
   type Disk,
   disksFinding,

@@ -9,11 +9,12 @@ import { checkedInit } from "../mesh/input.ts";
 import { readMembership } from "../mesh/membership.ts";
 import { detectRuntime } from "../mesh/runtime.ts";
 import { invalid, operationId, operationRequest } from "../operations/request.ts";
+import { unreadableWarnings } from "../warnings/cluster.ts";
+import { crashWarnings } from "../warnings/crash-loops.ts";
 import { alertRoutes } from "./alerts.ts";
 import { backupRoutes } from "./backups.ts";
 import { certificateRoutes } from "./certificates.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
-import { crashWarnings } from "./crash-loops.ts";
 import { daemonStatus } from "./daemon-status.ts";
 import { examine } from "./doctor.ts";
 import { clusterEvents } from "./events/events.ts";
@@ -34,7 +35,6 @@ import { standbyRoutes } from "./standbys.ts";
 import { announcedBy, clusterStatus, instanceList, machineList, meshStatus, nameList } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
-import { unreadableWarnings } from "./warnings.ts";
 
 /** The local API: see `Api` and `ApiStreams` in @ployz/primitives/client. */
 export function apiRoutes(daemon: Daemon): ApiRoutes {

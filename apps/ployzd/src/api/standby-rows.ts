@@ -1,6 +1,7 @@
-import type { ClusterStatus, StandbyRow } from "@ployz/primitives/client";
+import type { StandbyRow } from "@ployz/primitives/client";
 import { type Commit, type FactTypes, type MachineObservation, standbyKey } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
+import { type Warning, warning } from "../warnings/codes.ts";
 
 export type Row = Omit<StandbyRow, "next" | "last" | "lagBytes">;
 export type Seen = ReadonlyMap<string, MachineObservation | undefined>;
@@ -58,17 +59,17 @@ export function standbyWarnings(
   rows: readonly Row[],
   committedAt: (namespace: string) => number,
   now: number,
-): ClusterStatus["warnings"] {
+): readonly Warning[] {
   return rows.flatMap((row) => {
     const { namespace, volume, machine, state, lagMs = 0, everyMs } = row;
     const late = state === "none" && now - committedAt(namespace) > boundOf(everyMs);
     if (state !== "old" && !late) return [];
     const how = late ? "has no copy yet" : `is ${Math.round(lagMs / 1000)} s behind`;
     return [
-      {
+      warning("standby_behind", `${namespace}/${volume} ${machine}`, {
         message: `the standby of ${namespace}/${volume} on ${machine} ${how}`,
         hint: `see its last run: ployzctl schedule show ${namespace}/${volume}.standby-${machine}`,
-      },
+      }),
     ];
   });
 }

@@ -10,13 +10,15 @@ import type {
   NameList,
   NamespaceRow,
 } from "@ployz/primitives/client";
-import type { Commands, Commit, MachineRecord, ServiceSpec } from "@ployz/primitives/protocol";
+import type { Commands, Commit, MachineRecord } from "@ployz/primitives/protocol";
 import { LOOK } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
+import { warningsOf } from "../warnings/cluster.ts";
+import { warning } from "../warnings/codes.ts";
 import { certificateList, certificateWarnings } from "./certificates.ts";
 import { standbyRecords, standbyRows, standbyWarnings } from "./standby-rows.ts";
 import { volumeList } from "./volumes.ts";
-import { warningsOf } from "./warnings.ts";
+import { withoutValues } from "./without-values.ts";
 
 /** Observes all members concurrently; one that does not answer gets a row with the reason. */
 export async function machineList(
@@ -251,9 +253,7 @@ export async function lookAtCluster(
     ),
     ...unreachable
       .filter(({ code }) => code !== "store_unavailable")
-      .map(({ code, message, hint }) => ({
-        ...{ code: "look_failed", about: code, message, hint: hint ?? "ployzctl doctor" },
-      })),
+      .map(({ code, message, hint = "ployzctl doctor" }) => warning("look_failed", code, { message, hint })),
   ];
   const status: ClusterStatus = {
     kind: "status",
@@ -271,32 +271,3 @@ export async function lookAtCluster(
   };
   return { status, instances };
 }
-
-/** Shows names of environment variables and files, not their values, which may be passwords. Secrets are only names. */
-export function withoutValues(commit: Commit): Commit {
-  const hidden = <T extends { readonly spec: Program }>(
-    workloads: Readonly<Record<string, T>>,
-  ): Record<string, T> =>
-    Object.fromEntries(
-      Object.entries(workloads).map(([name, workload]) => {
-        const { env, files } = workload.spec;
-        const shown = { env: hiddenEnv(env), ...(files && { files: hiddenFiles(files) }) };
-        return [name, { ...workload, spec: { ...workload.spec, ...shown } }];
-      }),
-    );
-  return { ...commit, services: hidden(commit.services), jobs: hidden(commit.jobs) };
-}
-
-type Program = Pick<ServiceSpec, "env" | "files">;
-
-const hiddenEnv = (env: Program["env"]): Program["env"] =>
-  Object.fromEntries(
-    Object.entries(env).map(([variable, value]) => [variable, typeof value === "string" ? "…" : value]),
-  );
-const hiddenFiles = (files: NonNullable<Program["files"]>): NonNullable<Program["files"]> =>
-  Object.fromEntries(
-    Object.entries(files).map(([path, { mode, owner, ...content }]) => [
-      path,
-      { ...("secret" in content ? content : { text: "…" }), mode, ...(owner && { owner }) },
-    ]),
-  );

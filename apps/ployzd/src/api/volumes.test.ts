@@ -1,8 +1,8 @@
 import type { MachineRow } from "@ployz/primitives/client";
 import type { Commit, Machines, OperationSummary } from "@ployz/primitives/protocol";
 import { describe, expect, it } from "vitest";
+import { warningsOf } from "../warnings/cluster.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
-import { warningsOf } from "./warnings.ts";
 
 const volume = (name: string, machine: string) => ({
   ...{ name, id: `prod.${name}.x`, machine, guid: "1", spec: { scope: "single" as const } },

@@ -1,5 +1,12 @@
 import type { AdoptionReport } from "@ployz/primitives/client";
-import type { AlertRecord, Commit, Machines, OperationEvent, OperationRequest, Store } from "@ployz/primitives/protocol";
+import type {
+  AlertRecord,
+  Commit,
+  Machines,
+  OperationEvent,
+  OperationRequest,
+  Store,
+} from "@ployz/primitives/protocol";
 import type { Inviter } from "../invites/open.ts";
 import type { Membership } from "../mesh/membership.ts";
 import type { Substrate } from "../mesh/substrate.ts";

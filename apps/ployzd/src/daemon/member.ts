@@ -269,8 +269,7 @@ export async function openMember(
     ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter },
     ...{ authority, secrets, streams, runs, upkeep, audit, heads },
     membership: follower.known,
-    ...{ storeConnected, metrics: measured.state },
-    removed: follower.removed,
+    ...{ storeConnected, metrics: measured.state, removed: follower.removed },
     run: operationsAsked({
       ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
       ...{ runner, authority, members: () => follower.known().machines, follow: runner.events },

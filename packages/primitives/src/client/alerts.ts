@@ -27,7 +27,7 @@ const row = {
 export const AlertRow = object(row);
 /** Static type of the schema of this name. */
 export type AlertRow = Static<typeof AlertRow>;
-/** The alerts, and the conditions that they were told and that last. */
+/** The alerts, and the conditions that they have sent and that last. */
 export const AlertList = object({
   kind: Type.Literal("alerts"),
   alerts: list(AlertRow),
@@ -37,7 +37,7 @@ export const AlertList = object({
 });
 /** Static type of the schema of this name. */
 export type AlertList = Static<typeof AlertList>;
-/** One alert, with the conditions that it was told and that last. */
+/** One alert, with the conditions that alerts have sent and that last. */
 export const AlertDocument = object({
   kind: Type.Literal("alert"),
   ...row,

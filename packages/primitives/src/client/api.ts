@@ -7,10 +7,10 @@ import type {
   OperationList,
   OperationRequest,
 } from "../model/operation.ts";
-import type { AlertChanged, AlertList, AlertSet, AlertTested } from "./alerts.ts";
+import type { AlertApi } from "./alert-api.ts";
 import type { BackupApi } from "./backup-api.ts";
 import type { Body } from "./bodies.ts";
-import type { CertificateAccount, CertificateList, CertificateUpload } from "./certificates.ts";
+import type { CertificateApi } from "./certificate-api.ts";
 import type { DaemonKept, DaemonStatus, Version } from "./daemon.ts";
 import type { ClusterEvent } from "./events.ts";
 import type { GatewayList } from "./gateways.ts";
@@ -83,7 +83,7 @@ export interface NameList {
  * The local API of a daemon: HTTP/1.1 with JSON on a Unix socket, streams as NDJSON. Every error answers with `{ error: ErrorBody }`
  * and a status (400 invalid input, 409 precondition, 503 not reachable, 500 else).
  */
-export interface Api extends BackupApi {
+export interface Api extends AlertApi, BackupApi, CertificateApi {
   "GET /v1/version": {
     query: Record<never, string>;
     body: undefined;
@@ -183,32 +183,6 @@ export interface Api extends BackupApi {
   "PUT /v1/secrets/:ns/:name": { query: Record<never, string>; body: SecretSet; out: SecretChanged };
   /** Refused while something uses it. */
   "DELETE /v1/secrets/:ns/:name": { query: Record<never, string>; body: undefined; out: SecretChanged };
-  "GET /v1/certificates": { query: Record<never, string>; body: undefined; out: CertificateList };
-  /** Checks chain and key and seals them; they are served from a `cert-import` on. Nothing tells the key again. */
-  "POST /v1/certificates": {
-    query: Record<never, string>;
-    body: Body<"POST /v1/certificates">;
-    out: CertificateUpload;
-  };
-  /** Forgets an upload that nothing serves. */
-  "DELETE /v1/certificates/:sealed": {
-    query: Record<never, string>;
-    body: undefined;
-    out: { kind: "certificate-forgotten"; changed: boolean };
-  };
-  "GET /v1/certificate-account": { query: Record<never, string>; body: undefined; out: CertificateAccount };
-  /** Fields that are left out stay as they are. */
-  "PUT /v1/certificate-account": {
-    query: Record<never, string>;
-    body: Body<"PUT /v1/certificate-account">;
-    out: CertificateAccount;
-  };
-  "GET /v1/alerts": { query: Record<never, string>; body: undefined; out: AlertList };
-  /** The URL and the key are in the body only; nothing tells them again. */
-  "PUT /v1/alerts/:name": { query: Record<never, string>; body: AlertSet; out: AlertChanged };
-  "DELETE /v1/alerts/:name": { query: Record<never, string>; body: undefined; out: AlertChanged };
-  /** Sends a message at once. Refused when the receiver does not take it. */
-  "POST /v1/alerts/:name/test": { query: Record<never, string>; body: undefined; out: AlertTested };
   "POST /v1/store/repair": { query: Record<never, string>; body: StoreRepair; out: StoreRepaired };
   /** The images in the machines' stores. */
   "GET /v1/images": { query: { machine?: string }; body: undefined; out: ImageList };

@@ -12,6 +12,7 @@ import { OperationSummary } from "../model/operation.ts";
 import { count, error, list, object, text } from "../model/schema.ts";
 import { LoadedPolicy } from "../participant/network-commands.ts";
 import { RunRow } from "./runs.ts";
+import { warnings } from "./warnings.ts";
 
 /** Where a member stands in the cluster. `drained`: it drains, and nothing is left there. */
 export const Lifecycle = Type.Union([MachineState, Type.Literal("drained")]);
@@ -55,10 +56,6 @@ export const RttTable = object({
 });
 /** Static type of the schema of this name. */
 export type RttTable = Static<typeof RttTable>;
-/** `code` and `about` name the condition, whatever the message counts. Absent: a daemon from before 0.5. */
-const warnings = list(
-  object({ code: Type.Optional(text()), about: Type.Optional(text()), message: text(), hint: text() }),
-);
 
 /** Where an instance stands: as observed, or why it is not. */
 export const InstanceState = Type.Enum([

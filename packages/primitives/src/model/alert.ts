@@ -48,10 +48,10 @@ const batch = {
   ended: list(AlertCondition),
 };
 
-/** The fact `alerting.state`: what was told, and what is still to be sent. Written by the machine that has the lease `alerts`. */
+/** The fact `alerting.state`: conditions that alerts have sent, and messages still to send. Written by the machine that has the lease `alerts`. */
 export const AlertState = object({
   open: list(AlertCondition),
-  /** What happened once and was told, such as a failed operation; the last hundred. */
+  /** Ids of past events that alerts have sent, such as a failed operation; the last hundred. */
   told: list(text()),
   /** `left`: alerts that have not taken it yet. */
   outbox: list(object({ ...batch, left: list(text()) })),

@@ -103,7 +103,7 @@ it("is sent by another machine when the sender dies", async () => {
   await on(3, `(${node} /root/receiver.mjs 9999 /root/alerts.log) >/dev/null 2>&1 &`);
   const { sender = "" } = await list();
   const alive = MACHINES.filter((i) => `m${i}` !== sender);
-  // The founder has the store: without it nobody can tell.
+  // The founder has the store: without it no machine sends.
   if (sender === "m1") await cluster.ctl(1, ["daemon", "stop"]);
   else await cluster.lab.cut(Number(sender.slice(1)));
   await within("another sender's message", 240_000, async () =>

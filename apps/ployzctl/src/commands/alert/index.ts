@@ -7,7 +7,7 @@ export const alertCommands: readonly Command[] = [
     path: ["alert", "add"],
     summary: "Send the cluster's conditions to a URL, when they begin and end",
     details: [
-      "One machine sends one message when a condition has lasted 20 seconds, and one when it has been over for 20 seconds; what begins or ends together is one message. Failed operations and missed schedules are sent once. A message that is not taken is sent again, and changes nothing else.",
+      "One machine sends one message when a condition has lasted 20 seconds, and one when it has been over for 20 seconds. Conditions that begin or end together share one message. Failed operations and missed schedules are sent once. A message that the receiver refuses is sent again.",
       "The path of the URL is sealed in the store like a secret; no command prints it again. `--to -` reads the URL from stdin. `--key-file` names a file with at least 16 characters: messages then carry its HMAC.",
       "Adding an alert again replaces its URL, format and key.",
     ],
@@ -19,7 +19,7 @@ export const alertCommands: readonly Command[] = [
     },
     prints: ["alert-set"],
     examples: [
-      "ployzctl alert add ops --to https://hooks.slack.com/services/T0/B0/XX --format slack",
+      "ployzctl alert add ops --to https://hooks.slack.com/services/… --format slack",
       "ployzctl alert add pager --to - --key-file key < url.txt",
     ],
     run: async (context, input) => (await import("./alert.ts")).add(context, input),
@@ -35,7 +35,7 @@ export const alertCommands: readonly Command[] = [
   },
   {
     path: ["alert", "show"],
-    summary: "Show an alert, its last delivery and the conditions it was told",
+    summary: "Show an alert, its last delivery and the conditions that last",
     prints: ["alert"],
     args: [alert],
     examples: ["ployzctl alert show ops"],

@@ -1,5 +1,5 @@
 import type { InstanceRow } from "@ployz/primitives/client";
-import type { Warning } from "./warning-codes.ts";
+import { type Warning, warning } from "./codes.ts";
 
 /** A restart this long ago is past: its instance has come up. */
 const RECENT_MS = 10 * 60_000;
@@ -27,11 +27,9 @@ export function crashWarnings(instances: readonly InstanceRow[], now: number): r
     const { restarts = 0, exitCode, oomKilled = false } = observed ?? {};
     const code = exitCode === undefined ? "" : `: last exit code ${exitCode}`;
     const others = more.length === 0 ? "" : ` (and ${more.length} more of ${service})`;
-    return {
-      code: "restart_loop",
-      about: service,
+    return warning("restart_loop", service, {
       message: `${id} on ${machine} restarts again and again, ${restarts} times so far${code}${oomKilled ? ", killed: out of memory" : ""}${others}`,
       hint: `see why: ployzctl logs ${service} --tail 50${oomKilled ? "; or raise resources.memory in the manifest" : ""}`,
-    };
+    });
   });
 }

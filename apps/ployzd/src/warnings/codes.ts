@@ -19,6 +19,7 @@ export const WARNINGS = {
   volume_unknown: { alert: true, means: "A volume is on a machine that does not answer." },
   volume_missing: { alert: true, means: "A volume is not where it was committed." },
   volume_closed: { alert: true, means: "No instance can start on a volume." },
+  standby_behind: { alert: true, means: "A standby is older than its bound, or has no copy yet." },
   service_suspended: { alert: true, means: "A service lost its data with a machine." },
   namespace_degraded: { alert: true, means: "Fewer instances of a namespace run than were committed." },
   restart_loop: { alert: true, means: "An instance restarts again and again." },
@@ -28,6 +29,9 @@ export const WARNINGS = {
   certificate_expired: { alert: true, means: "A certificate has expired." },
   certificate_failing: { alert: true, means: "The renewal of a certificate failed." },
   certificate_due: { alert: true, means: "An imported certificate expires soon." },
+  schedule_failed: { alert: true, means: "The last run of a schedule failed." },
+  schedule_missed: { alert: true, means: "A schedule did not run at its time." },
+  operation_failed: { alert: true, means: "An operation failed." },
   look_failed: { alert: false, means: "A part of the cluster's state could not be read." },
 } as const;
 
@@ -38,3 +42,17 @@ export type Warning = ClusterStatus["warnings"][number] & {
   readonly code: WarningCode;
   readonly about: string;
 };
+
+/** The one way to a warning: the compiler checks its code. */
+export const warning = (
+  code: WarningCode,
+  about: string,
+  text: { readonly message: string; readonly hint: string },
+): Warning => ({ code, about, ...text });
+
+/** Whether alerts send it. */
+export const isAlert = (one: ClusterStatus["warnings"][number]): one is Warning =>
+  one.about !== undefined &&
+  one.code !== undefined &&
+  one.code in WARNINGS &&
+  WARNINGS[one.code as WarningCode].alert;
