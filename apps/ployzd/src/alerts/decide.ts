@@ -67,7 +67,7 @@ export function decide(
     open.delete(key);
   }
   const events = look.happened.filter(({ id }) => !state.told.includes(id));
-  begun.push(...events.map(({ id: _, ...one }) => ({ ...one, since: at })));
+  begun.push(...events.map(({ code, about, message, hint }) => ({ code, about, message, hint, since: at })));
   if (begun.length === 0 && ended.length === 0) return { state, changing };
   const message = { id: look.newId(), at, begun, ended, left: look.alerts };
   return {

@@ -19,9 +19,8 @@ export function alertsPage({ alerts, conditions }: AlertList, now: number): Page
   ];
 }
 
-export function alertPage({ kind: _, conditions, ...row }: AlertDocument, now: number): Page {
-  return [...alertsPage({ kind: "alerts", alerts: [row], conditions }, now)];
-}
+export const alertPage = (alert: AlertDocument, now: number): Page =>
+  alertsPage({ kind: "alerts", alerts: [alert], conditions: alert.conditions }, now);
 
 const failures = (alerts: readonly AlertRow[]): Page =>
   alerts.flatMap(({ name, delivery }) =>
