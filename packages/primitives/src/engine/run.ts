@@ -249,7 +249,7 @@ async function proceed(
   if (resume === undefined) checkPrepared(planned.plan, run.expected);
   if (resume === undefined && !planned.plan.changes) {
     deps.emit({ type: "plan", plan: planView(primitive.name, planned.plan) });
-    return { state: "done", changed: false, output: null, owed: [], warnings: [] };
+    return { state: "done", changed: false, output: null, owed: [], warnings: [...planned.plan.warnings] };
   }
   // A run whose lease expired while it observed stops here, before it writes anything.
   if (!(await keeper.ensure())) throw keeper.lost.reason;

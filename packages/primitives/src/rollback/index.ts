@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { asItIs, noNamespace, wishOf } from "../change/decide/as-it-is.ts";
 import { inputParser } from "../change/input.ts";
 import { findContent, observeCluster, specsOf } from "../change/observe/cluster.ts";
@@ -42,12 +43,17 @@ export const rollback = changePrimitive<RollbackInput, RollbackFacts>({
     const target = findTarget(input, facts.history);
     if (!target.ok) return wishOf(present, { refusals: [target.refusal] });
     const restored = restoredVolumes(input, target, facts);
+    const keepsData = Object.values(restored.volumes).every(({ source }) => source.kind === "keep");
     // The same command again: it has just been done.
-    if (target.done && Object.values(restored.volumes).every(({ source }) => source.kind === "keep")) {
+    if (target.done && keepsData) {
       const already = `${namespace} was rolled back to commit ${target.head.revision} already; --to names another one`;
       return wishOf(present, { warnings: [already] });
     }
     const { commit, revision } = target.head;
+    const same = keepsData && isDeepStrictEqual(specsOf(commit), specsOf(facts.head.commit));
+    const warnings = same
+      ? [`commit ${revision} has the same services as the last one; --to names another one`]
+      : restored.warnings;
     const { removed: _, ...base } = present;
     return wishOf(
       {
@@ -58,7 +64,7 @@ export const rollback = changePrimitive<RollbackInput, RollbackFacts>({
         lineage: { kind: "rollback", from: namespace, revision },
         ...(commit.branchedFrom !== undefined && { branchedFrom: commit.branchedFrom }),
       },
-      { refusals: restored.refusals, warnings: restored.warnings },
+      { refusals: restored.refusals, warnings },
     );
   },
 });

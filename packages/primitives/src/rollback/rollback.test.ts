@@ -60,6 +60,18 @@ describe("rollback", () => {
     expect((await contentOf(world)).slice(0, -1)).toEqual([first, second]);
   });
 
+  test("past a migration alone changes nothing, and says why", async () => {
+    const world = await worldWithShop(["m1", "m2"]);
+    expect(await apply(world, migrate, { service: "db", namespace: "prod", to: "m2" })).toMatchObject({
+      changed: true,
+    });
+    const [, before] = await world.ports.store.commits.history("prod", 9);
+    expect(await apply(world, rollback, { namespace: "prod" })).toMatchObject({
+      changed: false,
+      warnings: [`commit ${before?.revision} has the same services as the last one; --to names another one`],
+    });
+  });
+
   test("services first and data later is two commands; each again changes nothing", async () => {
     const world = await worldWithTwo();
     const [first] = await contentOf(world);
