@@ -43,6 +43,8 @@ export interface ClusterOptions {
   readonly volumes?: boolean;
   /** Of that pool, which is sparse; default 4G. */
   readonly poolSize?: string;
+  /** The last machine keeps its state on a small disk of its own, in memory: it can be filled, and must not lose power. */
+  readonly smallDisk?: boolean;
   /** PostgreSQL and Redis are installed. */
   readonly databases?: boolean;
 }
@@ -85,6 +87,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     if (options.volumes === true)
       for (let i = 1; i <= machines; i++)
         await lab.sh(i, ["sh", "-c", POOL, "sh", poolSize], { timeoutMs: PATIENCE * 60_000 });
+    if (options.smallDisk === true) await lab.sh(machines, ["sh", "-c", SMALL_DISK]);
     const root = options.volumes === true ? ROOT : [];
     const runtime = docker ? "docker" : "host";
     if (members > 0) await form(cluster, { members, runtime, root, atOnce: options.atOnce === true });
@@ -99,6 +102,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
 const POOL = `set -e
 truncate -s "$1" /var/lib/tank.img
 zpool create -m none tank /var/lib/tank.img`;
+const SMALL_DISK = "mkdir -p /var/lib/ployz && mount -t tmpfs -o size=2g,mode=0755 tmpfs /var/lib/ployz";
 const ROOT = ["--zfs-root", "tank/ployz"];
 
 /** One command adds all of them at once, and then any may take any subnet; one after the other, machine i has 10.101.i.0/24. */

@@ -8,25 +8,34 @@ import type { Said, Started } from "./started.ts";
 export const isJournaled = ({ type }: Said): boolean =>
   type === "accepted" || type === "step" || type === "committed";
 
-/** The host pid of a machine's ployzd, to kill it without entering the machine. */
-export async function daemonOf({ lab }: Cluster, machine: number): Promise<ProcessIdentity> {
+/** Processes of a machine whose arguments, each with a NUL behind it, match; by host pid, to signal them without entering the machine. */
+export async function processesOf(
+  { lab }: Cluster,
+  machine: number,
+  argv: RegExp,
+): Promise<readonly ProcessIdentity[]> {
   const init = (await lab.info()).machines[machine - 1]?.init;
   if (init == null) throw new Error(`m${machine} is off`);
   const namespace = await readlink(`/proc/${init}/ns/pid`);
-  return waitFor(
-    `ployzd on m${machine}`,
-    async () => {
-      for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
-        const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-        if (!/\/ployzd\.mjs\0run\0/.test(line)) continue;
+  const found = await Promise.all(
+    (await readdir("/proc"))
+      .filter((name) => /^\d+$/.test(name))
+      .map(async (pid) => {
+        if (!argv.test(await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""))) return undefined;
         const inside = await readlink(`/proc/${pid}/ns/pid`).catch(() => "");
-        if (inside === namespace) return identify(Number(pid));
-      }
-      return undefined;
-    },
+        return inside === namespace ? identify(Number(pid)) : undefined;
+      }),
+  );
+  return found.filter((process) => process !== undefined);
+}
+
+/** A machine's ployzd, once it runs. */
+export const daemonOf = (cluster: Cluster, machine: number): Promise<ProcessIdentity> =>
+  waitFor(
+    `ployzd on m${machine}`,
+    async () => (await processesOf(cluster, machine, /\/ployzd\.mjs\0run\0/))[0],
     { timeoutMs: 20_000, intervalMs: 50 },
   );
-}
 
 /**
  * Kills `daemon` (SIGKILL) at the `k`th journaled event (from 0) of the command, or `afterMs` later. False: the command ended earlier.

@@ -15,7 +15,9 @@ const usage = `lab: simulated machines
   lab info                       machines, addresses, keys
   lab sh I -- CMD...             run a command in machine I
   lab cut I | on I               power cut; boot again from the same disk
-  lab partition I J | heal       drop all packets between two machines; undo all partitions
+  lab partition I J              drop all packets between two machines
+  lab lose I PERCENT             lose a share of the packets that a machine sends to others
+  lab heal                       undo all partitions and losses
   lab pause I | resume I         stop and continue every process of a machine
   lab load URL [--rate R] [--seconds S] [--host HEADER] [--from I] [--late-ms M] [--timeout-ms M] [--keep-alive]
   lab down | ls
@@ -116,6 +118,11 @@ async function main(argv: readonly string[]): Promise<number> {
     case "partition": {
       const [a, b] = machines("I", "J");
       await (await attachLab(name)).partition(a ?? 0, b ?? 0);
+      return 0;
+    }
+    case "lose": {
+      const [index, percent] = machines("I", "PERCENT");
+      await (await attachLab(name)).lose(index ?? 0, percent ?? 0);
       return 0;
     }
     case "heal":

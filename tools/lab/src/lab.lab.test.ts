@@ -102,6 +102,20 @@ describe("a lab of three ns machines", () => {
     expect((await lab.sh(1, ["iptables", "-S", "INPUT"])).stdout).toBe("-P INPUT ACCEPT\n");
   });
 
+  it("loses a share of a machine's packets until healed", async () => {
+    const answered = async () =>
+      Number(
+        /(\d+) received/.exec(
+          (await lab.sh(2, ["ping", "-q", "-i", "0.01", "-c", "100", "-W", "1", lab.addresses[2] ?? ""])).stdout,
+        )?.[1],
+      );
+    await lab.lose(2, 50);
+    expect(await answered()).toSatisfy((count: number) => count > 20 && count < 80);
+    await lab.heal();
+    expect(await answered()).toBe(100);
+    await expect(lab.lose(2, 100)).rejects.toMatchObject({ code: "lab_percent_invalid" });
+  });
+
   it("partitions two machines from each other and from no other machine, over power cuts, until healed", async () => {
     await lab.partition(1, 2);
     expect(

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { PloyzError } from "@ployz/errors";
 import type { RunResult } from "@ployz/exec";
 import { signalAll } from "./cgroup.ts";
 import { describe, type LabInfo } from "./describe.ts";
@@ -6,7 +7,7 @@ import { type LoadRequest, load } from "./load.ts";
 import type { LoadReport } from "./load-report.ts";
 import { boot, inMachine, powerOff } from "./machine.ts";
 import { clientAddress, machineAddress, machineCgroup, sshKey } from "./names.ts";
-import { heal, partition } from "./network.ts";
+import { heal, lose, partition } from "./network.ts";
 import { checkIndex, indexes, type LabSpec, readSpec } from "./spec.ts";
 import { down, type UpOptions, up } from "./up.ts";
 
@@ -30,6 +31,8 @@ export interface Lab extends AsyncDisposable {
   on(machine: number): Promise<void>;
   /** Drops all IP packets between two machines until `heal`, also over power cuts. */
   partition(a: number, b: number): Promise<void>;
+  /** Loses `percent` (1 to 99) of the IP packets that a machine sends to others, until `heal`. */
+  lose(machine: number, percent: number): Promise<void>;
   heal(): Promise<void>;
   /** SIGSTOP for every process of the machine, containers included. */
   pause(machine: number): Promise<void>;
@@ -69,6 +72,7 @@ function handle(spec: LabSpec): Lab {
       }
     },
     partition: async (a, b) => partition(name, checked(a), checked(b)),
+    lose: async (index, percent) => lose(name, checked(index), checkPercent(percent)),
     heal: () => heal(name),
     pause: async (index) => void (await signalAll(machineCgroup(name, checked(index)), "SIGSTOP")),
     resume: async (index) => void (await signalAll(machineCgroup(name, checked(index)), "SIGCONT")),
@@ -76,4 +80,9 @@ function handle(spec: LabSpec): Lab {
     down: () => down(name),
     [Symbol.asyncDispose]: () => down(name),
   };
+}
+
+function checkPercent(percent: number): number {
+  if (Number.isInteger(percent) && percent > 0 && percent < 100) return percent;
+  throw new PloyzError({ code: "lab_percent_invalid", message: `${percent} is no percentage from 1 to 99` });
 }

@@ -89,6 +89,14 @@ export async function partition(lab: string, a: number, b: number): Promise<void
   await nft(lab, rule(one, two) + rule(two, one));
 }
 
+/** Loses this share of the IP packets that a machine sends to others, until `heal`. */
+export async function lose(lab: string, index: number, percent: number): Promise<void> {
+  await nft(
+    lab,
+    `add rule bridge ${table} cut ether saddr ${machineMac(lab, index)} ether type { ip, ip6 } numgen random mod 100 < ${percent} drop\n`,
+  );
+}
+
 export async function heal(lab: string): Promise<void> {
   await nft(lab, `flush chain bridge ${table} cut\n`);
 }

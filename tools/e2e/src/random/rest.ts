@@ -1,0 +1,162 @@
+import { waitFor } from "@ployz/exec";
+import type { CommitHistory, InstanceList } from "@ployz/primitives/client";
+import type { OperationList } from "@ployz/primitives/protocol";
+import type { Cluster } from "../cluster.ts";
+import { storeContents } from "../inventory.ts";
+import { LEDGER, lost, rowsOf } from "../ledger.ts";
+import type { Collector } from "./collector.ts";
+import { ANY } from "./commands.ts";
+
+/** A violation, or nothing: `probe` gives what is still wrong, and must come to nothing in time. */
+async function settles(
+  what: string,
+  timeoutMs: number,
+  probe: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  let wrong: readonly string[] = [];
+  try {
+    await waitFor(
+      what,
+      async () => {
+        wrong = await probe().catch((error: unknown) => [String(error).slice(0, 800)]);
+        return wrong.length === 0 ? true : undefined;
+      },
+      { timeoutMs, intervalMs: 500 },
+    );
+    return [];
+  } catch {
+    return wrong.map((line) => `${what}: ${line}`);
+  }
+}
+
+const everyone = ({ lab }: Cluster) => lab.addresses.map((_, index) => index + 1);
+const each = async (cluster: Cluster, probe: (machine: number) => Promise<readonly string[]>) =>
+  (await Promise.all(everyone(cluster).map(probe))).flat();
+
+/** With all faults ended: what does not come to rest, and which laws do not hold then. In the order of time, up to the first that fails. */
+export async function atRest(
+  cluster: Cluster,
+  collector: Collector,
+  beforeRows: () => Promise<void>,
+): Promise<readonly string[]> {
+  const checks = [
+    () => settles("daemons answer and have the store", 90_000, () => each(cluster, connected)),
+    () => settles("operations end", 150_000, () => ended(cluster, ["interrupted"])),
+    () => abortInterrupted(cluster),
+    () => settles("nothing is owed", 90_000, () => ended(cluster, [])),
+    () => settles("what is committed runs, and nothing else", 90_000, () => instances(cluster)),
+    () => settles("gateways serve what is committed", 60_000, () => each(cluster, serves)),
+    () => beforeRows().then(() => []),
+    () => settles("no acknowledged row is lost", 20_000, () => rows(cluster, collector)),
+    () => settles("doctor has nothing to say", 90_000, () => each(cluster, healthy)),
+    () => settles("no lease is left", 30_000, () => leases(cluster)),
+  ];
+  for (const check of checks) {
+    const wrong = await check();
+    if (wrong.length > 0) return wrong;
+  }
+  return [];
+
+  async function connected(machine: number): Promise<readonly string[]> {
+    const { store } = await cluster.json<{ store?: string }>(machine, ["mesh", "status"]);
+    return store === "connected" ? [] : [`m${machine}: ${store}`];
+  }
+
+  async function serves(machine: number): Promise<readonly string[]> {
+    const version = await committedVersion(cluster);
+    const web = await cluster.get(machine, "www.example.test");
+    const ledger = await cluster.get(machine, LEDGER, "/healthz");
+    return [
+      ...(web.status === 200 && web.body.includes(`"version":"${version}"`)
+        ? []
+        : [`m${machine}: web is ${web.status} ${web.body.slice(0, 100)}, committed is ${version}`]),
+      ...(ledger.status === 200 ? [] : [`m${machine}: ledger is ${ledger.status}`]),
+    ];
+  }
+
+  async function healthy(machine: number): Promise<readonly string[]> {
+    type Report = { checks: readonly { id: string; state: string; found: string }[] };
+    const { stdout } = await cluster.ctl(machine, ["doctor", "--json"], { ok: [0, 3] });
+    const { checks } = JSON.parse(stdout) as Report;
+    return checks
+      .filter(({ state, id }) => state !== "ok" && !(state === "warn" && USUAL.has(id)))
+      .map(({ id, state, found }) => `m${machine}: ${id} ${state}: ${found}`);
+  }
+}
+
+/** Warnings of every machine of a lab. */
+const USUAL: ReadonlySet<string> = new Set(["wireguard", "nameservers", "disk"]);
+
+async function operations(cluster: Cluster) {
+  return (await cluster.json<OperationList>(1, ["ops", "ls", "--limit", "60"])).operations;
+}
+
+async function ended(cluster: Cluster, allowed: readonly string[]): Promise<readonly string[]> {
+  return (await operations(cluster))
+    .filter(({ state }) => !["done", "failed", "aborted", ...allowed].includes(state))
+    .map(({ operation, title, state }) => `${title} ${operation} is ${state}`);
+}
+
+/** What an operator does with an interrupted operation; it may not refuse. */
+async function abortInterrupted(cluster: Cluster): Promise<readonly string[]> {
+  const left = (await operations(cluster)).filter(({ state }) => state === "interrupted");
+  const wrong: string[] = [];
+  for (const { operation, title } of left) {
+    const { exitCode, stdout, stderr } = await cluster.ctl(1, ["ops", "abort", operation, "--json"], {
+      ok: ANY,
+      timeoutMs: 180_000,
+    });
+    if (exitCode !== 0) wrong.push(`ops abort of ${title} ${operation}: ${exitCode} ${stdout} ${stderr}`);
+  }
+  return wrong;
+}
+
+async function instances(cluster: Cluster): Promise<readonly string[]> {
+  const { instances: rows, unreachable } = await cluster.json<InstanceList>(1, ["ps"]);
+  const committed = rows.filter((row) => row.committed);
+  const wrong = rows
+    .filter(({ state, committed }) => state !== "running" || !committed)
+    .map(({ id, machine, state }) => `${id} on ${machine} is ${state}`);
+  const kept = await each(cluster, async (machine) => {
+    const { stdout } = await cluster.lab.sh(machine, [
+      "sh",
+      "-c",
+      "ls /var/lib/ployz/instances /run/netns 2>/dev/null; true",
+    ]);
+    const files = stdout.split("\n").filter((name) => /^(pz-|.*\.json$)/.test(name));
+    const here = committed.filter((row) => row.machine === `m${machine}`).length;
+    const records = files.filter((name) => name.endsWith(".json")).length;
+    const networks = files.length - records;
+    return records === here && networks === here
+      ? []
+      : [`m${machine} has ${records} records and ${networks} networks for ${here} instances`];
+  });
+  return [...wrong, ...unreachable.map((id) => `${id} is not reachable`), ...kept];
+}
+
+async function committedVersion(cluster: Cluster): Promise<string> {
+  const { text } = await cluster.json<{ text: string }>(1, ["show", "prod"]);
+  return /VERSION\s*=\s*"([^"]+)"/.exec(text)?.[1] ?? "";
+}
+
+async function rows(cluster: Cluster, collector: Collector): Promise<readonly string[]> {
+  const expected = collector.expected().map(({ n }) => n);
+  return each(cluster, async (machine) => {
+    const missing = lost(expected, await rowsOf(cluster, machine));
+    return missing.length === 0
+      ? []
+      : [
+          `m${machine}: ${missing.length} of ${expected.length} rows: ${missing.slice(0, 5)} … ${missing.at(-1)}`,
+        ];
+  });
+}
+
+async function leases(cluster: Cluster): Promise<readonly string[]> {
+  return (await storeContents(cluster)).leases.map(
+    ({ scope, holder }) => `${scope} is held by ${holder.operation} on ${holder.machine}`,
+  );
+}
+
+/** Commits of prod, newest first. */
+export const history = async (cluster: Cluster): Promise<CommitHistory["commits"]> =>
+  (await cluster.json<CommitHistory>(1, ["history", "prod"])).commits;
