@@ -7,6 +7,7 @@ import { type Commands, emptyCommit, type Json } from "@ployz/primitives/protoco
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findCopy } from "../src/participant/volumes/copies.ts";
+import { keepMounts } from "../src/participant/volumes/keep.ts";
 import { leaveVolumes } from "../src/participant/volumes/leave.ts";
 import { volumeHandlers } from "../src/participant/volumes/open.ts";
 import { openStorage } from "../src/participant/volumes/storage.ts";
@@ -215,6 +216,28 @@ describe("data of instances", () => {
       false,
       false,
     ]);
+  });
+
+  it("a volume that another program has unmounted is mounted again, a closed one is not, and an instance keeps its data", async () => {
+    const { a } = pair;
+    const [active, used, sealed] = [await volumeOn(a), await volumeOn(a), await volumeOn(a)];
+    await call(a, "volume.seal", { id: sealed.id, operation: "op" });
+    const instance = await startOn(a, used, ["sh", "-c", "sleep 1000"]);
+    expect(await keepMounts(a.volumes)).toEqual({ repaired: [], remaining: [] });
+    for (const { id } of [active, used]) await run("umount", ["--lazy", join(folder(a, id), "..")]);
+    const { repaired, remaining } = await keepMounts(a.volumes);
+    expect(repaired).toContain(`volume ${active.id}: mounted again`);
+    // zfs-fuse mounts no dataset that an instance still has; ZFS in the kernel does.
+    expect([...repaired, ...remaining].filter((what) => what.startsWith(`volume ${used.id}`))).toHaveLength(
+      1,
+    );
+    expect(a.storage.problems()).toEqual(remaining);
+    await call(a, "instance.stop", { id: instance, graceMs: 0 });
+    await call(a, "instance.remove", { id: instance });
+    await expect.poll(() => keepMounts(a.volumes), { timeout: 10_000 }).toMatchObject({ remaining: [] });
+    expect(a.storage.problems()).toEqual([]);
+    expect(await keepMounts(a.volumes)).toEqual({ repaired: [], remaining: [] });
+    await expect(writeFile(join(folder(a, used.id), "file"), "there")).resolves.toBeUndefined();
   });
 
   it("an unmounted volume gives an instance no empty folder instead", async () => {

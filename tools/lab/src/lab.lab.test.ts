@@ -106,7 +106,8 @@ describe("a lab of three ns machines", () => {
     const answered = async () =>
       Number(
         /(\d+) received/.exec(
-          (await lab.sh(2, ["ping", "-q", "-i", "0.01", "-c", "100", "-W", "1", lab.addresses[2] ?? ""])).stdout,
+          (await lab.sh(2, ["ping", "-q", "-i", "0.01", "-c", "100", "-W", "1", lab.addresses[2] ?? ""]))
+            .stdout,
         )?.[1],
       );
     await lab.lose(2, 50);

@@ -12,6 +12,7 @@ import { PloyzError } from "../error-codes.ts";
 import { askFollower } from "../host/follower-socket.ts";
 import { pathTooNarrow } from "../mesh/handlers.ts";
 import { localEndpoints } from "../mesh/identity.ts";
+import type { Upkeep } from "../mesh/upkeep.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
 import { crashWarnings } from "../warnings/crash-loops.ts";
@@ -21,6 +22,7 @@ import {
   type Finding,
   fail,
   firewallFinding,
+  isOfVolume,
   nameserversFinding,
   networkFinding,
   ok,
@@ -82,7 +84,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
             "no ZFS dataset configured: stateless services only",
             "ployzctl daemon install --zfs-root POOL/ployz",
           )
-        : lookAtVolumes(daemon.storage),
+        : lookAtVolumes(daemon.storage, member?.upkeep),
     ),
     ...(member === undefined
       ? [
@@ -181,9 +183,12 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
 }
 
 /** Opens the pool if the daemon could not: after a repair of the pool, doctor makes the machine's volumes available again. */
-async function lookAtVolumes(storage: Storage): Promise<Finding> {
+async function lookAtVolumes(storage: Storage, upkeep: Upkeep | undefined): Promise<Finding> {
   await storage.ready();
+  const repaired = (await upkeep?.look())?.repaired.filter(isOfVolume) ?? [];
   const [problem] = storage.problems();
+  if (problem === undefined && repaired.length > 0)
+    return warn(`put right just now: ${repaired.join("; ")}`, "find the program that unmounted it");
   return problem === undefined
     ? ok(storage.root ?? "")
     : fail(problem, "check zpool status and zfs mount, then restart the daemon");

@@ -22,6 +22,10 @@ it("the network is ok, was put right, is fought over, or cannot be put right", (
     fix: expect.stringContaining("ManageForeignRoutes"),
   });
   expect(networkFinding({ ...kept, remaining: ["bridge"] }, drift)).toMatchObject({ state: "fail" });
+  const volume = "volume ns.data.aaaaaaaa: mounted again";
+  expect(
+    networkFinding({ repaired: [volume], remaining: [volume] }, [{ what: volume, times: 9, at: "" }]),
+  ).toMatchObject({ state: "ok" });
 });
 
 it("a closed filter is named with the rules to add", () => {

@@ -14,8 +14,14 @@ export const warn = (found: string, fix: string): Finding => ({ state: "warn", f
 /** Put right so often since the start, a setting has another program that sets it. */
 const FOUGHT = 3;
 
+/** A sentence of the machine's upkeep that is about the mount of a volume. */
+export const isOfVolume = (what: string): boolean => what.startsWith("volume ");
+const ofNetwork = (what: string): boolean => !isOfVolume(what);
+
 /** Tunnel, routes, forwarding and packet filter, after they were put right. */
-export function networkFinding({ repaired, remaining }: Kept, drift: readonly Drift[]): Finding {
+export function networkFinding(kept: Kept, seen: readonly Drift[]): Finding {
+  const [repaired, remaining] = [kept.repaired.filter(ofNetwork), kept.remaining.filter(ofNetwork)];
+  const drift = seen.filter(({ what }) => ofNetwork(what));
   if (remaining.length > 0)
     return fail(remaining.join("; "), "see the daemon's log; then run ployzctl daemon install");
   const [most] = drift;

@@ -152,7 +152,7 @@ export async function openMember(
   const roaming = watchFallbacks(substrate.wireguard, stop.signal, (error) =>
     log.warn({ err: error }, "wireguard"),
   );
-  const upkeep = keepSubstrate(substrate, follower.present, stop.signal, log);
+  const upkeep = keepSubstrate({ substrate, volumes }, follower.present, stop.signal, log);
   const generation = () => Math.max(follower.present().cluster.generation, nats.session.generation());
   let handlers: Handlers | undefined;
   const rpc = openRpc(nats.session);

@@ -1,6 +1,8 @@
 import { errorBody } from "@ployz/errors";
 import { pause } from "@ployz/exec";
 import type { Logger } from "pino";
+import type { VolumeDeps } from "../participant/volumes/deps.ts";
+import { keepMounts } from "../participant/volumes/keep.ts";
 import type { Membership } from "./membership.ts";
 
 /** What a look at this machine's own setup found. */
@@ -19,7 +21,7 @@ export interface Drift {
   readonly at: string;
 }
 
-/** Keeps tunnel, routes, bridge, forwarding, packet filter and followers of this machine as the daemon made them. */
+/** Keeps tunnel, routes, bridge, forwarding, packet filter, mounts of volumes and followers of this machine as the daemon made them. */
 export interface Upkeep {
   /** Looks now. */
   look(): Promise<Kept>;
@@ -75,14 +77,23 @@ export function openUpkeep(options: {
   };
 }
 
-/** The same for the substrate of a member. */
+/** The same for the substrate of a member, and for the mounts of its volumes. */
 export const keepSubstrate = (
-  substrate: { keep(membership: Membership): Promise<Kept> },
+  parts: {
+    readonly substrate: { keep(membership: Membership): Promise<Kept> };
+    readonly volumes: VolumeDeps;
+  },
   membership: () => Membership,
   signal: AbortSignal,
   log: Pick<Logger, "warn">,
 ): Upkeep =>
   openUpkeep({
-    keep: () => substrate.keep(membership()),
+    async keep() {
+      const kept = await Promise.all([parts.substrate.keep(membership()), keepMounts(parts.volumes)]);
+      return {
+        repaired: kept.flatMap(({ repaired }) => repaired),
+        remaining: kept.flatMap(({ remaining }) => remaining),
+      };
+    },
     ...{ signal, now: Date.now, log: (kept) => log.warn(kept, "substrate") },
   });

@@ -11,7 +11,7 @@ export interface Row {
   readonly answeredAt: number;
 }
 
-/** A client outside of the machines: what it was told is not in their power to change. */
+/** A client outside of the machines: they cannot change its list of acknowledged rows. */
 export interface Collector extends AsyncDisposable {
   /** Rows that must be in the ledger. */
   expected(): readonly Row[];

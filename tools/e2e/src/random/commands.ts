@@ -4,7 +4,7 @@ import { ledgerBundles, ledgerManifest } from "../ledger.ts";
 import { type Started, started } from "../started.ts";
 import type { Command, Deed } from "./plan.ts";
 
-/** What a command said at its end. Epoch milliseconds. */
+/** The result that a command reported. Epoch milliseconds. */
 export interface Word {
   readonly command: Command;
   readonly line: string;

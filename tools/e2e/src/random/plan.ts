@@ -1,6 +1,6 @@
 import { type Draw, draw } from "./draw.ts";
 
-/** What a command does; its arguments may depend on what is there when it starts. */
+/** The kind of a command; its arguments may depend on the state at its start. */
 export type Deed =
   | { readonly kind: "deploy"; readonly version: string; readonly web: number; readonly ledgerOn?: number }
   | { readonly kind: "migrate" | "drain" | "activate"; readonly machine: number }

@@ -16,7 +16,7 @@ export async function truthOf(cluster: Cluster, { operation }: Word): Promise<Tr
   return { summary, committed: summary.revision !== undefined };
 }
 
-/** Where a command's last word is not what is so. */
+/** Contradictions between a command's last word and the state. */
 export function lies(word: Word, { summary, committed }: Truth): readonly string[] {
   const { exitCode, document, line } = word;
   if (exitCode === undefined) return [];

@@ -43,7 +43,7 @@ export async function open({ zfs, layout }: Pool, name: string, id: string, seen
 }
 
 /** Asks the kernel: data in an unmounted folder would be on the machine's own disk. */
-async function isMountpoint(path: string): Promise<boolean> {
+export async function isMountpoint(path: string): Promise<boolean> {
   try {
     await statfs(path); // fails on a dead mount, for which stat(2) would return cached data
     const [inside, outside] = await Promise.all([stat(path), stat(dirname(path))]);

@@ -17,6 +17,8 @@ export interface Storage {
   present(): Pool | undefined;
   /** The reason why this machine has no volumes, or why some are not mounted. */
   problems(): readonly string[];
+  /** Replaces the volumes that are known not to be mounted, one sentence each. */
+  noteUnmounted(found: readonly string[]): void;
   /** The time when the volume was remounted after a killed zfs-fuse left its mount dead; epoch milliseconds. */
   remountedAt(id: string): number | undefined;
 }
@@ -71,6 +73,9 @@ export function openStorage(options: StorageOptions): Storage {
   return {
     root,
     present: () => pool,
+    noteUnmounted(found) {
+      unmounted = found;
+    },
     remountedAt: (id) => remounts.get(id),
     problems: () => [...(failure === undefined ? [] : [failure]), ...unmounted],
     ready: () =>
