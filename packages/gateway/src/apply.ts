@@ -29,6 +29,8 @@ export async function bringInto(
   const { dir } = settings;
   const words = checkWords(settings);
   const desired = project(saved.table, settings, new Set(saved.drained));
+  // The file is what HAProxy starts with, perhaps long after a hold.
+  const now = project(saved.table, settings, new Set([...saved.drained, ...holds.drained()]));
   const before = await readCurrent(dir);
   const config = render(desired, settings);
   const map = mapText(desired.map);
@@ -73,7 +75,7 @@ export async function bringInto(
   if ((await running.structure()) === desired.structure) {
     await become();
     try {
-      return (await (await currentWorker(haproxy)).reconcile(desired, words)) > 0 ? "runtime" : "none";
+      return (await (await currentWorker(haproxy)).reconcile(now, words)) > 0 ? "runtime" : "none";
     } catch (error) {
       // The worker died or refused a command: the state on disk is right, so reload it.
       if (isUnreachable(error)) await haproxy.whenUp();
@@ -93,7 +95,7 @@ export async function bringInto(
     throw error;
   }
   // Drained servers have weight 0 in the file; the rest is as it should be already.
-  await (await currentWorker(haproxy)).reconcile(desired, words);
+  await (await currentWorker(haproxy)).reconcile(now, words);
   return "reload";
 }
 

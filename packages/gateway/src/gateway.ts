@@ -67,9 +67,10 @@ function gateway(
     last = result.catch(() => undefined);
     return result;
   };
-  const desiredOf = (saved: Saved): Desired => project(saved.table, settingsNow(), new Set(saved.drained));
+  const desiredOf = (saved: Saved): Desired =>
+    project(saved.table, settingsNow(), new Set([...saved.drained, ...holds.drained()]));
   const current = (): Promise<Worker> => currentWorker(haproxy);
-  const holds = openHolds();
+  const holds = openHolds(dir);
   const bring = (saved: Saved): Promise<Brought> =>
     bringInto({ haproxy, settings: settingsNow(), holds }, saved);
 
@@ -176,6 +177,7 @@ function gateway(
       inTurn(async () => {
         const saved = await currentSaved();
         if (!saved) return { state: "absent" };
+        await holds.load();
         const changed = await applyNow(saved.table);
         await bringCertificates();
         await tend();
@@ -230,8 +232,11 @@ function gateway(
         const mine = saved ? desiredOf(saved).backends.filter((backend) => wanted(backend.id)) : [];
         if (mine.length === 0) return [];
         const worker = await current();
-        holds.begin(
-          mine.map((backend) => backend.name),
+        await holds.begin(
+          mine.map(({ name, servers }) => ({
+            name,
+            drained: drain && ms > 0 ? servers.map(({ id }) => id) : [],
+          })),
           ms,
         );
         await tend();

@@ -78,7 +78,7 @@ export async function statusOf(
     state: "running",
     worker: pid,
     ...(differs !== undefined && { difference: differs }),
-    servers: serverStates(desired, slots),
+    servers: serverStates(desired, slots, saved.drained),
     holds: waitingAt(desired, holds),
   };
 }
@@ -101,7 +101,12 @@ function waitingAt(desired: Desired, holds: readonly HoldSlot[]): GatewayStatus[
   return [...found].map(([backend, waiting]) => ({ backend, waiting }));
 }
 
-function serverStates(desired: Desired, slots: readonly Slot[]): readonly ServerStatus[] {
+/** Servers that a hold has drained are up or down: the operation that holds is about to stop them, or has. */
+function serverStates(
+  desired: Desired,
+  slots: readonly Slot[],
+  drained: readonly string[],
+): readonly ServerStatus[] {
   const bySocket = new Map(
     slots
       .filter((slot) => slot.admin !== "maint")
@@ -111,8 +116,8 @@ function serverStates(desired: Desired, slots: readonly Slot[]): readonly Server
   for (const backend of desired.backends)
     for (const server of backend.servers) {
       const slot = bySocket.get(`${backend.name} ${socketAddress(server)}`);
-      const { id, address, port, drained } = server;
-      const state = drained ? "drained" : slot?.up ? "up" : "down";
+      const { id, address, port } = server;
+      const state = drained.includes(id) ? "drained" : slot?.up ? "up" : "down";
       const key = `${backend.id} ${id}`;
       const other = found.get(key);
       found.set(key, {

@@ -37,6 +37,8 @@ export interface HoldSlot {
   readonly waiting: number;
   /** Whether the backend has a server that takes requests. */
   readonly live: boolean;
+  /** Servers that drain, by the names of their slots, and whether their checks succeed. */
+  readonly aside: readonly { readonly name: string; readonly up: boolean }[];
 }
 
 /** HAProxy's answers when a command worked; any other answer explains the failure. */
@@ -65,6 +67,7 @@ export function openWorker(control: Control, pid: number): Worker {
         .filter((slot) => slot.name === HOLD)
         .map(({ backend, admin, waiting }) => ({
           ...{ backend, on: admin !== "maint", waiting, live: live.has(backend) },
+          aside: all.filter((slot) => slot.backend === backend && slot.admin === "drain"),
         })),
     };
   };

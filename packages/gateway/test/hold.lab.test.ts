@@ -1,4 +1,6 @@
+import { rm } from "node:fs/promises";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { waitFor } from "@ployz/exec";
 import { expect, it } from "vitest";
 import type { Gateway } from "../src/index.ts";
@@ -177,7 +179,7 @@ it("sends off those who wait at a reload that brings them no server, and holds t
   expect((await Promise.all(late)).map(outcome)).toEqual(late.map(() => "fresh"));
 });
 
-it("ends a hold that a caller left behind", async () => {
+it("ends a hold that the next process does not know", async () => {
   const lab = await openLab();
   const one = await lab.upstream("one");
   await lab.gateway.apply(web(one));
@@ -186,10 +188,59 @@ it("ends a hold that a caller left behind", async () => {
   const answer = fetchVia(lab.port, { host: "web.test" });
   await untilWaiting(lab.gateway, 1);
   lab.gateway.close();
+  await rm(join(lab.dir, "holds.json"));
   const heir = await lab.reopen();
   expect(await heir.adopt()).toEqual({ state: "adopted", version: "one" });
   expect(outcome(await answer)).toBe(503);
   expect((await heir.status()).holds).toEqual([]);
+});
+
+it("outlives its caller: the next one drains the same servers, and ends it when another comes", async () => {
+  const lab = await openLab();
+  const [old, fresh] = [await lab.upstream("old"), await lab.upstream("fresh")];
+  const others = async (name: string) => ({ "other.test": [serverOf(await lab.upstream(name))] });
+  await lab.gateway.apply(tableOf("1", { "web.test": [serverOf(old)], ...(await others("x")) }));
+  const load = startLoad(lab.port, "web.test", 100);
+  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  await lab.gateway.hold(isWeb, 20_000, { drain: true });
+  await untilWaiting(lab.gateway, 20);
+  const served = old.served();
+  lab.gateway.close();
+  const heir = await lab.reopen();
+  await heir.adopt();
+  // A commit of another namespace gives the draining server nothing either.
+  await heir.apply(tableOf("2", { "web.test": [serverOf(old)], ...(await others("y")) }));
+  await untilWaiting(heir, 50);
+  expect(old.served()).toBe(served);
+  await old.stop();
+  await heir.apply(tableOf("3", { "web.test": [serverOf(fresh)], ...(await others("z")) }));
+  await untilOver(heir);
+  expect((await load.stop()).failures).toEqual([]);
+  expect(fresh.served()).toBeGreaterThan(50);
+  expect((await heir.status()).difference).toBeUndefined();
+});
+
+it("ends when a server that it drained has stopped and is back, without being called off", async () => {
+  const lab = await openLab();
+  const old = await lab.upstream("old");
+  await lab.gateway.apply(web(old));
+  const load = startLoad(lab.port, "web.test", 100);
+  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  await lab.gateway.hold(isWeb, 30_000, { drain: true });
+  await old.stop();
+  await waitFor("its checks to fail", async () => (await down(lab.gateway)) || undefined, {
+    timeoutMs: 10_000,
+    intervalMs: 20,
+  });
+  const again = await startUpstream("again", old.port);
+  later(() => again.kill());
+  await untilOver(lab.gateway);
+  await waitFor("requests again", async () => again.served() > 50 || undefined, {
+    timeoutMs: 5000,
+    intervalMs: 5,
+  });
+  expect((await load.stop()).failures).toEqual([]);
+  expect((await lab.gateway.status()).difference).toBeUndefined();
 });
 
 it("sends nothing more to a server that is about to stop, and gives it back when the hold is called off", async () => {

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster } from "./cluster.ts";
 
-/** Interval of checks on the host. A process that could write lives longer: its start alone takes more time. */
+/** Default interval of checks on the host. A process that could write lives longer: its start alone takes more time. */
 const EVERY_MS = 15;
 
 export interface Watch extends AsyncDisposable {
@@ -14,7 +14,7 @@ export interface Watch extends AsyncDisposable {
  * Watches all machines at once, from the host, for ledgers of a namespace: there must never be two, whatever the machines, daemons or the
  * store report. Two copies of the volume count as one.
  */
-export function watchWriters({ lab }: Cluster, namespace: string): Watch {
+export function watchWriters({ lab }: Cluster, namespace: string, everyMs = EVERY_MS): Watch {
   const known = new Map<string, string | undefined>();
   const clashes: string[] = [];
   let stopped = false;
@@ -46,7 +46,7 @@ export function watchWriters({ lab }: Cluster, namespace: string): Watch {
   const running = (async () => {
     while (!stopped) {
       await look();
-      await delay(EVERY_MS);
+      await delay(everyMs);
     }
   })();
   const end = async () => {

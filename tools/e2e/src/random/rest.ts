@@ -1,5 +1,5 @@
 import { waitFor } from "@ployz/exec";
-import type { CommitHistory, InstanceList } from "@ployz/primitives/client";
+import type { CommitDocument, CommitHistory, InstanceList } from "@ployz/primitives/client";
 import type { OperationList } from "@ployz/primitives/protocol";
 import type { Cluster } from "../cluster.ts";
 import { storeContents } from "../inventory.ts";
@@ -137,8 +137,8 @@ async function instances(cluster: Cluster): Promise<readonly string[]> {
 }
 
 async function committedVersion(cluster: Cluster): Promise<string> {
-  const { text } = await cluster.json<{ text: string }>(1, ["show", "prod"]);
-  return /VERSION\s*=\s*"([^"]+)"/.exec(text)?.[1] ?? "";
+  const { commit } = await cluster.json<CommitDocument>(1, ["show", "prod"]);
+  return /"VERSION":"([^"]+)"/.exec(JSON.stringify(commit.services.web))?.[1] ?? "";
 }
 
 async function rows(cluster: Cluster, collector: Collector): Promise<readonly string[]> {

@@ -15,6 +15,9 @@ export interface Rounds extends AsyncDisposable {
   round(number: number): Promise<readonly string[]>;
 }
 
+/** Looks for writers less often than a single scene does: rounds last minutes. */
+const WATCH_MS = 60;
+
 interface Kept {
   readonly name: string;
   /** Before the snapshot was taken. */
@@ -34,8 +37,8 @@ export async function rounds(
     const plan = planRound(seed, number, shape);
     const label = `seed ${seed} round ${number}`;
     console.log([label, ...tell(plan)].join("\n  "));
-    await using watch = watchWriters(cluster, "prod");
-    await using watchBranch = watchWriters(cluster, "pr");
+    await using watch = watchWriters(cluster, "prod", WATCH_MS);
+    await using watchBranch = watchWriters(cluster, "pr", WATCH_MS);
     const known = snapshots.map(({ name }) => name);
     const launched = plan.commands.map((command) => launch(cluster, command, known));
     const [first = Promise.resolve(undefined)] = launched;
