@@ -1,4 +1,5 @@
 import {
+  AccessEvent,
   AlertChanged,
   AlertDocument,
   AlertList,
@@ -72,18 +73,17 @@ import {
 import Type, { type Static } from "typebox";
 import { ImageBuilt } from "./commands/build/document.ts";
 import { DaemonInstalled, DaemonStopped, DaemonUninstalled } from "./commands/daemon/documents.ts";
-import {
-  Audit,
-  type AuditDocument,
-  Events,
-  type EventsDocument,
-  Logs,
-  type LogsDocument,
-} from "./followed.ts";
+import { FOLLOWED, type FollowedDocument } from "./followed.ts";
 import { ContextDocument, ContextList, ContextRemoved } from "./remote/documents.ts";
 import { StoreSnapshot, VolumeExported } from "./written.ts";
 
-export type { AuditDocument, EventsDocument, LogsDocument } from "./followed.ts";
+export type {
+  AccessDocument,
+  AuditDocument,
+  EventsDocument,
+  FollowedDocument,
+  LogsDocument,
+} from "./followed.ts";
 export { StoreSnapshot, VolumeExported } from "./written.ts";
 
 export const ErrorDocument = object({
@@ -191,7 +191,8 @@ export const DOCUMENTS = {
   "alert-set": AlertChanged,
   "alert-tested": AlertTested,
   alerts: AlertList,
-  audit: Audit,
+  "access-log": FOLLOWED["access-log"],
+  audit: FOLLOWED.audit,
   abort: OperationAbort,
   commit: CommitDocument,
   context: ContextDocument,
@@ -211,7 +212,7 @@ export const DOCUMENTS = {
   "dev-down": DevDown,
   doctor: DoctorReport,
   error: ErrorDocument,
-  events: Events,
+  events: FOLLOWED.events,
   exec: ExecDocument,
   history: CommitHistory,
   "certificate-account": CertificateAccount,
@@ -226,7 +227,7 @@ export const DOCUMENTS = {
   "invite-created": InviteCreated,
   invites: InviteList,
   left: MeshLeft,
-  logs: Logs,
+  logs: FOLLOWED.logs,
   machine: MachineDocument,
   "machine-add": MachineAdded,
   "machine-update": MachinesUpdated,
@@ -273,13 +274,8 @@ export const DOCUMENTS = {
 
 export type Kind = keyof typeof DOCUMENTS;
 export type Document =
-  | Exclude<
-      Static<(typeof DOCUMENTS)[Kind]>,
-      Static<typeof Logs> | Static<typeof Audit> | Static<typeof Events>
-    >
-  | EventsDocument
-  | LogsDocument
-  | AuditDocument;
+  | Exclude<Static<(typeof DOCUMENTS)[Kind]>, Static<(typeof FOLLOWED)[keyof typeof FOLLOWED]>>
+  | FollowedDocument;
 
 const Note = object({ type: Type.Literal("note"), text: text() });
 /** `of`: one of several operations that run in parallel. */
@@ -288,8 +284,9 @@ const Event = Type.Intersect([
   object({ of: Type.Optional(text()) }),
 ]);
 
-/** Lines of NDJSON: of `--json --events` on stderr, and of `logs`, `audit` and `events` with `--follow --json`. */
+/** Lines of NDJSON: of `--json --events` on stderr, and of `logs`, `gateway log`, `audit` and `events` with `--follow --json`. */
 export const LINES = {
+  "access-event": AccessEvent,
   "audit-entry": AuditEntry,
   "cluster-event": ClusterEvent,
   event: Event,

@@ -23,7 +23,7 @@ export const GROUPS: readonly Group[] = [
       build: undefined,
       image: "Push, pull, distribute, list and remove images",
       registry: "Log in to registries that images come from",
-      gateway: "Show what each machine's gateway serves",
+      gateway: "Show what gateways serve, and the requests that they log",
       route: "List routes, and put them into maintenance",
       cert: "Issue, import, renew and list TLS certificates",
     },

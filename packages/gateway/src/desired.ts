@@ -34,6 +34,8 @@ export interface Settings {
   /** They begin each connection with a PROXY header. */
   readonly proxyProtocol: boolean;
   readonly requestId: boolean;
+  /** UDP port of 127.0.0.1 that takes the lines, and what each begins with. `all`: of every request, not only of routes with `log`. */
+  readonly accessLog?: { readonly port: number; readonly key: string; readonly all: boolean };
 }
 
 export interface Listen {

@@ -19,7 +19,7 @@ import { findHaproxy, type Haproxy, openHaproxy } from "./haproxy.ts";
 import { openHolds } from "./holds.ts";
 import { leaving } from "./reconcile.ts";
 import { checkWords } from "./render-backend.ts";
-import { type GatewayOptions, readSettings } from "./settings.ts";
+import { checkFolder, type GatewayOptions, readSettings } from "./settings.ts";
 import { statusOf } from "./status.ts";
 import { type RouteTable, type Server, validateTable } from "./table.ts";
 import { openWorker, type Worker } from "./worker.ts";
@@ -29,11 +29,12 @@ const TEND_MS = 100;
 
 /** Opens the gateway of a folder. Starts nothing: see `adopt`. @throws PloyzError `gateway_config_invalid`, `haproxy_missing`. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
-  const settings = await readSettings(options);
-  const program = await findHaproxy(options.haproxy);
-  const { dir } = settings;
+  const { dir } = options;
+  checkFolder(dir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await chmod(dir, 0o700);
+  const settings = await readSettings(options);
+  const program = await findHaproxy(options.haproxy);
   await mkdir(join(dir, "certs"), { recursive: true, mode: 0o700 });
   await writeChallenges(dir, new Map());
   const certificates = await readCertificates(dir);

@@ -1,3 +1,6 @@
+export { type CollectOptions, type Collector, collectAccess } from "./access/collect.ts";
+export { type AccessQuery, readAccess } from "./access/read.ts";
+export type { AccessRecord, Upstreams } from "./access/record.ts";
 export type { Certificate } from "./certificates.ts";
 export type { Check, HttpCheck } from "./check.ts";
 export { chooseRoute } from "./choose-route.ts";

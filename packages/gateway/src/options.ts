@@ -24,6 +24,8 @@ export interface RouteOptions {
   readonly sticky?: "cookie";
   /** Answers of text are compressed for clients that accept it. */
   readonly compression?: true;
+  /** Requests are in the access log, and have an X-Request-Id. */
+  readonly log?: true;
 }
 
 /** Of HTTP's basic authentication (RFC 7617). */

@@ -61,12 +61,19 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
   return [
     ...(backend.mode === "http" ? http : tcp),
     ...(backend.options ? optionLines(backend, backend.options, settings) : []),
+    ...heldOnce(backend, settings),
     ...(backend.patient ? [`timeout check ${PATIENT_MS}ms`] : []),
     ...(backend.check.kind === "http" ? httpCheck(backend.check) : []),
     ...servers,
     holdLine(backend, desired, settings),
   ];
 }
+
+/** The request that a hold loops back is logged where it comes in again; the frontend of a backend with options does not log. */
+const heldOnce = ({ options, mode }: DesiredBackend, { accessLog }: Settings): readonly string[] =>
+  accessLog?.all && mode === "http" && options === undefined
+    ? [`http-response set-log-level silent if { srv_name ${HOLD} }`]
+    : [];
 
 /** The readiness probe of the daemon asks the same. */
 function httpCheck({ path, host = "localhost", headers = {}, status }: HttpCheck): readonly string[] {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { DesiredOptions } from "./backend-names.ts";
 import type { DesiredBackend, Settings } from "./desired.ts";
 import type { RouteLimits } from "./options.ts";
+import { NOTES, REQUEST_ID } from "./render-access.ts";
 
 /*
  * A route with options has a backend of its own, shared by all routes to the same instances with the same options. So a request pays for its
@@ -27,7 +28,7 @@ const answer = (status: number, reason: string, condition: string, header = ""):
   `http-request return status ${status} content-type text/plain string "${reason}\\n"${header && ` hdr ${header}`} if ${ONCE} ${condition}`;
 
 /** `txn.client`: the peer, or the last address that the trusted proxies passed on. X-Forwarded-For ends with the peer. */
-function clientRules({ trustedProxies, proxyProtocol }: Settings): string[] {
+export function clientRules({ trustedProxies, proxyProtocol }: Settings): string[] {
   const at = (hop: number): string => `req.hdr_ip(x-forwarded-for,-${hop})`;
   const hops = trustedProxies.length === 0 || proxyProtocol ? 1 : HOPS;
   return Array.from({ length: hops }, (_, index) => index + 1).map((hop) =>
@@ -133,15 +134,17 @@ export function optionLines(
   settings: Settings,
 ): readonly string[] {
   const { allow, deny, methods, limits = {} } = options;
-  const asksClient = allow ?? deny ?? limits.rate ?? limits.connections;
+  const logs = options.log === true && settings.accessLog !== undefined && !settings.accessLog.all;
+  const asksClient = allow ?? deny ?? limits.rate ?? limits.connections ?? (logs || undefined);
   return [
+    ...(logs ? ["http-request set-log-level info", REQUEST_ID, ...NOTES] : []),
+    ...(asksClient === undefined ? [] : clientRules(settings)),
     ...(options.maintenance ? [MAINTENANCE] : []),
     ...(limits.timeoutMs === undefined
       ? []
       : [`timeout server ${limits.timeoutMs === "none" ? NONE_MS : limits.timeoutMs}ms`]),
     ...(options.sticky ? sticky(backend, options.secure === true) : []),
     ...(options.compression ? ["compression algo gzip", `compression type ${COMPRESSED}`] : []),
-    ...(asksClient === undefined ? [] : clientRules(settings)),
     ...(deny?.length ? [...networks("denied", deny), answer(403, "forbidden", "denied")] : []),
     ...(allow ? [...networks("allowed", allow), answer(403, "forbidden", "!allowed")] : []),
     ...(methods

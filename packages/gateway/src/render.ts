@@ -2,9 +2,10 @@ import { listPath } from "./certificates.ts";
 import { challengeAnswer } from "./challenges.ts";
 import type { Desired, Listen, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
+import { frontendLog, isLogging, NOTES, REQUEST_ID } from "./render-access.ts";
 import { backendLines, fromInside, heldSocket, LONGEST_HOLD_MS, tcpSocket } from "./render-backend.ts";
 import { headerRules, SOURCE_TABLE, sourceLimit } from "./render-edge.ts";
-import { HELD, userList } from "./render-options.ts";
+import { clientRules, HELD, userList } from "./render-options.ts";
 import { HANDOVER, routing } from "./render-routing.ts";
 
 export const mapText = (lines: readonly (readonly [string, string])[]): string =>
@@ -96,14 +97,12 @@ function httpFrontend(desired: Desired, settings: Settings): string {
     ...(settings.httpsListen
       ? [`${bind(settings.httpsListen)} ssl crt-list ${listPath(settings.dir)} strict-sni alpn h2,http/1.1`]
       : []),
+    ...frontendLog(desired, settings),
     SOURCE_TABLE,
     ...sourceLimit(settings),
     ...headerRules(settings),
-    ...(settings.requestId
-      ? [
-          "http-request set-header X-Request-Id %[uuid()] unless { req.hdr(x-request-id) -m reg ^[A-Za-z0-9._-]{8,64}$ }",
-        ]
-      : []),
+    ...(settings.requestId || settings.accessLog?.all ? [REQUEST_ID] : []),
+    ...(settings.accessLog?.all ? [...clientRules(settings), ...NOTES] : []),
     challengeAnswer(settings),
     ...routing(desired, settings),
   ]);
@@ -111,8 +110,14 @@ function httpFrontend(desired: Desired, settings: Settings): string {
 
 function handover(desired: Desired, settings: Settings): string {
   return [
-    section("frontend handover", [bindInside("handover", settings), ...routing(desired, settings)]),
+    section("frontend handover", [
+      bindInside("handover", settings),
+      ...frontendLog(desired, settings),
+      ...(settings.accessLog?.all ? [...clientRules(settings), ...NOTES] : []),
+      ...routing(desired, settings),
+    ]),
     section(`backend ${HANDOVER}`, [
+      ...(isLogging(desired, settings) ? ["http-request set-log-level silent"] : []),
       "option http-server-close",
       "http-reuse never",
       "retry-on conn-failure",

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
 import type { ServiceHost } from "@ployz/exec";
+import { accessKey } from "./access/key.ts";
 import type { Listen, Settings } from "./desired.ts";
 import { PloyzError } from "./error-codes.ts";
 import { isCidr } from "./options.ts";
@@ -40,17 +41,24 @@ export interface GatewayOptions {
   readonly proxyProtocol?: boolean;
   /** Give every request an X-Request-Id, kept when the client sends a well-formed one. Default off. */
   readonly requestId?: boolean;
+  /**
+   * Where a collector of this machine (see `collectAccess`) takes lines of the access log: a UDP port of 127.0.0.1. Routes with `log` are logged, or with
+   * `all` every request over HTTP. Default none.
+   */
+  readonly accessLog?: { readonly port: number; readonly all?: boolean };
 }
 
 const invalid = (message: string, hint: string): PloyzError =>
   new PloyzError({ code: "gateway_config_invalid", message, hint });
 
+/** @throws PloyzError `gateway_config_invalid`. */
+export function checkFolder(dir: string): void {
+  if (!isAbsolute(dir) || !/^[A-Za-z0-9._/-]+$/.test(dir))
+    throw invalid(`gateway folder ${JSON.stringify(dir)} is not a plain absolute path`, "choose another");
+}
+
+/** The folder exists. */
 export async function readSettings(options: GatewayOptions): Promise<Settings> {
-  if (!isAbsolute(options.dir) || !/^[A-Za-z0-9._/-]+$/.test(options.dir))
-    throw invalid(
-      `gateway folder ${JSON.stringify(options.dir)} is not a plain absolute path`,
-      "choose another",
-    );
   for (const cidr of options.trustedProxies ?? [])
     if (!isCidr(cidr))
       throw invalid(`trusted proxy ${JSON.stringify(cidr)} is not a CIDR`, "write e.g. 10.0.0.0/8");
@@ -72,6 +80,13 @@ export async function readSettings(options: GatewayOptions): Promise<Settings> {
     trustedProxies: options.trustedProxies ?? [],
     proxyProtocol: options.proxyProtocol ?? false,
     requestId: options.requestId ?? false,
+    ...(options.accessLog && {
+      accessLog: {
+        port: port(options.accessLog.port),
+        key: await accessKey(options.dir),
+        all: options.accessLog.all ?? false,
+      },
+    }),
   };
 }
 
@@ -85,6 +100,11 @@ export function parseListen(text: string): Listen {
       "write e.g. 0.0.0.0:80 or [::]:80",
     );
   return { host, port: Number(port) };
+}
+
+function port(value: number): number {
+  if (value > 65_535) throw invalid(`the port ${value} is not 1 to 65535`, "choose another");
+  return count(value, "port");
 }
 
 function count(value: number, name: string): number {

@@ -4,6 +4,7 @@
  * @module
  */
 
+export * from "./client/access.ts";
 export * from "./client/alerts.ts";
 export * from "./client/backups.ts";
 export * from "./client/certificates.ts";

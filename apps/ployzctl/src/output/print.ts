@@ -9,6 +9,10 @@ export const printText = (terminal: Terminal, text: string): void => terminal.ou
 /** Prints a result: nothing else does. */
 export async function printDocument(terminal: Terminal, mode: Mode, document: Document): Promise<void> {
   if (document.kind === "logs") return printLogs(terminal, mode, document);
+  if (document.kind === "access-log") {
+    const { writeAccess } = await import("./access-log.ts");
+    return writeAccess(terminal, mode, document);
+  }
   if (document.kind === "audit") {
     const { writeAudit } = await import("./audit.ts");
     return writeAudit(terminal, mode, document);

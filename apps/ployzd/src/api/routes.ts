@@ -11,6 +11,7 @@ import { detectRuntime } from "../mesh/runtime.ts";
 import { invalid, operationId, operationRequest } from "../operations/request.ts";
 import { unreadableWarnings } from "../warnings/cluster.ts";
 import { crashWarnings } from "../warnings/crash-loops.ts";
+import { accessAsked, mergedAccess } from "./access-log.ts";
 import { alertRoutes } from "./alerts.ts";
 import { backupRoutes } from "./backups.ts";
 import { certificateRoutes } from "./certificates.ts";
@@ -211,6 +212,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
           signal,
           log: (error) => daemon.log.warn({ err: error }, "events"),
         }),
+      "GET /v1/access": ({ query, signal }) => mergedAccess(daemon.member().logs, accessAsked(query), signal),
       "GET /v1/logs": ({ query, signal }) =>
         mergedLogs(daemon.member().logs, query.target ?? "", logQuery(query), signal),
     },

@@ -20,6 +20,7 @@ it("takes an empty file", () => {
     retention: { last: 10, days: 7 },
     refusedRights: [],
     logKeep: { days: 30, bytes: 1_073_741_824 },
+    accessLog: { all: false, bytes: 268_435_456, port: 4320 },
   });
 });
 
@@ -32,6 +33,8 @@ it.each([
   ["[retention]\ndays = -1", "retention.days"],
   ["[logs]\nkeep_days = -1", "logs.keep_days"],
   ["[logs]\nkeep_mib = 0.5", "logs.keep_mib"],
+  ["[access_log]\nall = 'yes'", "access_log.all"],
+  ["[access_log]\nport = 0", "access_log.port"],
   ["wireguard_port = 70000", "wireguard_port"],
   ["gateway_listen = ':80'", 'gateway_listen: ":80" must be ADDRESS:PORT'],
   ["gateway_listen = '999.1.1.1:80'", "gateway_listen"],

@@ -42,6 +42,8 @@ export interface Config {
   readonly gatewayMetrics: string | undefined;
   /** Of the logs of instances that have ended. */
   readonly logKeep: { readonly days: number; readonly bytes: number };
+  /** `port`: UDP, of 127.0.0.1, where HAProxy sends the lines. */
+  readonly accessLog: { readonly all: boolean; readonly bytes: number; readonly port: number };
   readonly natsServer: string | undefined;
   /** Whether a cluster that is made here keeps namespaces apart. */
   readonly isolation: boolean;
@@ -176,6 +178,11 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     metricsListen: file.metrics?.listen,
     gatewayMetrics: file.metrics?.gateway,
     logKeep: { days: file.logs?.keep_days ?? 30, bytes: (file.logs?.keep_mib ?? 1024) * 1024 * 1024 },
+    accessLog: {
+      all: file.access_log?.all ?? false,
+      bytes: (file.access_log?.keep_mib ?? 256) * 1024 * 1024,
+      port: file.access_log?.port ?? 4320,
+    },
     natsServer: file.store?.server,
     isolation: file.policy?.isolation !== "off",
     refusedRights: file.policy?.refuse ?? [],

@@ -71,6 +71,17 @@ export const ConfigSchema = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    /** Of the gateway. `all`: every request, not only of routes with `log`. */
+    access_log: Type.Optional(
+      Type.Object(
+        {
+          all: Type.Optional(Type.Boolean()),
+          keep_mib: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_048_576 })),
+          port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     policy: Type.Optional(
       Type.Object(
         {

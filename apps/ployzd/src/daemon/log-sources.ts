@@ -1,3 +1,4 @@
+import { type AccessQuery, type AccessRecord, readAccess } from "@ployz/gateway";
 import type { Rpc } from "@ployz/nats-store";
 import type { Commit } from "@ployz/primitives/protocol";
 import type { LogLine, Runtime } from "@ployz/runtime";
@@ -30,18 +31,32 @@ export interface LogSources {
   kept(machine: string, id: string, range: LogRange, signal: AbortSignal): AsyncIterable<LogLine>;
 }
 
+/** The access logs of the cluster's gateways. */
+export interface AccessSources extends Pick<LogSources, "heads" | "onHeads" | "machines"> {
+  access(machine: string, query: AccessQuery, signal: AbortSignal): AsyncIterable<AccessRecord>;
+}
+
 interface Logged extends Pick<LogSources, "heads" | "onHeads" | "machines" | "runs"> {
   readonly rpc: Rpc;
   readonly self: string;
   readonly runtime: Runtime;
   readonly endedLogs: EndedLogs;
+  /** The folder of this machine's access log. */
+  readonly accessLog: string;
 }
 
 /** A machine that says nothing for this long is a gap in a log. */
 const SILENT_MS = 15_000;
 
 /** The logs of all machines. This machine's are read locally: they are most needed when the store is away. */
-export function logSources({ rpc, self, runtime, endedLogs, ...cluster }: Logged): LogSources {
+export function logSources({
+  rpc,
+  self,
+  runtime,
+  endedLogs,
+  accessLog,
+  ...cluster
+}: Logged): LogSources & AccessSources {
   const ask = <T>(
     machine: string,
     stream: string,
@@ -61,6 +76,10 @@ export function logSources({ rpc, self, runtime, endedLogs, ...cluster }: Logged
         : ask<LogLine>(machine, "logs.stream", { id, ...options }, signal),
     ended: (machine, of, signal) =>
       machine === self ? listed(endedLogs, of) : ask<EndedInstance>(machine, "logs.ended", { ...of }, signal),
+    access: (machine, query, signal) =>
+      machine === self
+        ? readAccess(accessLog, query, signal)
+        : ask<AccessRecord>(machine, "access.stream", { ...query }, signal),
     kept: (machine, id, range, signal) =>
       machine === self
         ? endedLogs.read(id, range)

@@ -22,7 +22,7 @@ import type { Streams } from "../streams/open.ts";
 import type { Bundles } from "../transfer/bundles.ts";
 import type { Fetch } from "../transfer/server.ts";
 import type { MemberChange } from "./changes.ts";
-import type { LogSources } from "./log-sources.ts";
+import type { AccessSources, LogSources } from "./log-sources.ts";
 import type { MetricsState } from "./measure.ts";
 
 /** This machine as a member: the parts that run only after `mesh init` or `mesh join`. */
@@ -49,7 +49,7 @@ export interface Member {
   adoption(): AdoptionReport;
   /** Runs an operation here, or on a peer if it must outlive this membership. */
   run(request: OperationRequest): AsyncIterable<OperationEvent>;
-  readonly logs: LogSources;
+  readonly logs: LogSources & AccessSources;
   /** The last commit of every namespace, from the local mirror. */
   heads(): readonly { readonly revision: number; readonly commit: Commit }[];
   /** Where conditions are sent, from the local mirror. */

@@ -251,10 +251,10 @@ export async function openMember(
   };
   const measured = await measures.serve(self.address);
   const audit = openAudit(paths.audit, (error) => log.warn({ err: error }, "audit"));
-  const taking = refusingNew(all, () => follower.known().machine.state);
-  const table = audited(taking, audit);
-  handlers = table;
-  const served = serveMember(nats.session, { handlers: table, fences, runner, runtime, endedLogs, log });
+  const refusing = refusingNew(all, () => follower.known().machine.state);
+  handlers = audited(refusing, audit);
+  const logged = { runtime, endedLogs, accessLog: paths.accessLog };
+  const served = serveMember(nats.session, { handlers, fences, runner, ...logged, log });
 
   const settled = settleMember({
     ...{ dataDir: config.dataDir, unfinished: unfinished.chance },
@@ -280,7 +280,7 @@ export async function openMember(
     alerts: () => mirror.facts("alert").map(({ value }) => value),
     changes: memberChanges(mirror),
     logs: logSources({
-      ...{ rpc, runtime, endedLogs, heads, self: self.id, onHeads: mirror.onChange },
+      ...{ rpc, ...logged, heads, self: self.id, onHeads: mirror.onChange },
       machines: () => follower.known().machines.map(({ id }) => id),
       runs: async () => (await runs.list()).runs,
     }),

@@ -1,3 +1,4 @@
+import { type AccessQuery, readAccess } from "@ployz/gateway";
 import { type Session, serve } from "@ployz/nats-store";
 import type { Json } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
@@ -14,11 +15,15 @@ interface Served {
   readonly runner: Runner;
   readonly runtime: Runtime;
   readonly endedLogs: EndedLogs;
+  readonly accessLog: string;
   readonly log: Logger;
 }
 
 /** Answers the other machines: the commands of the protocol, and streams. */
-export function serveMember(session: Session, { handlers, fences, runner, runtime, endedLogs, log }: Served) {
+export function serveMember(
+  session: Session,
+  { handlers, fences, runner, runtime, endedLogs, accessLog, log }: Served,
+) {
   return serve(session, {
     calls: Object.fromEntries(
       Object.keys(handlers).map((name) => [
@@ -36,6 +41,9 @@ export function serveMember(session: Session, { handlers, fences, runner, runtim
       "logs.stream": async function* (args, { signal }) {
         const { id, ...options } = args as { id: string; follow: boolean; tail?: number; sinceMs?: number };
         for await (const line of runtime.logs(id, { ...options, signal })) yield { ...line };
+      },
+      "access.stream": async function* (args, { signal }) {
+        for await (const record of readAccess(accessLog, args as AccessQuery, signal)) yield { ...record };
       },
       "logs.ended": async function* (args) {
         const { namespace, service } = args as { namespace: string; service?: string };

@@ -19,7 +19,7 @@ it("says what HAProxy serves, without what options hold", () => {
     ],
     holds: [],
   };
-  expect(viewOf(status, { certificates: [], dropped: [] })).toEqual({
+  expect(viewOf(status, { certificates: [], dropped: [], accessLog: { lost: 0 } })).toEqual({
     ...{
       state: "running",
       commits: ["gw@3", "prod@7"],
@@ -27,6 +27,7 @@ it("says what HAProxy serves, without what options hold", () => {
       holds: [],
       certificates: [],
       dropped: [],
+      accessLog: { lost: 0 },
     },
     routes: [
       { place: "a.test/", to: "prod/web/http", kind: "http", httpsOnly: true, options: ["basicAuth"] },

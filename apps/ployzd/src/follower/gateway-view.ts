@@ -7,7 +7,11 @@ import { certificatesOf } from "./certificates.ts";
 /** HAProxy's state in the cluster's words. Pure. */
 export function viewOf(
   status: GatewayStatus,
-  more: { readonly certificates: readonly KeptCertificate[]; readonly dropped: readonly string[] },
+  more: {
+    readonly certificates: readonly KeptCertificate[];
+    readonly dropped: readonly string[];
+    readonly accessLog: NonNullable<GatewayView["accessLog"]>;
+  },
 ): GatewayView {
   const { state, version = "", routes, servers, holds, oldWorkers, difference } = status;
   return {
@@ -26,6 +30,7 @@ export function viewOf(
     })),
     dropped: more.dropped,
     oldWorkers: oldWorkers.length,
+    accessLog: more.accessLog,
     ...(difference !== undefined && { difference }),
   };
 }

@@ -4,6 +4,7 @@ import { PloyzError } from "../error-codes.ts";
 import { openCertificateFiles } from "../state/certificates.ts";
 import { serialise } from "../state/files.ts";
 import { openUserFiles } from "../state/route-users.ts";
+import { openAccessLog } from "./access-log.ts";
 import { certificatesOf } from "./certificates.ts";
 import { viewOf } from "./gateway-view.ts";
 import { buildTable, type Head, tableVersion } from "./project.ts";
@@ -28,7 +29,9 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     ...(config.gatewayMetrics !== undefined && { statsListen: config.gatewayMetrics }),
     services,
     drainTimeoutMs: LONGEST_DRAIN_MS,
+    accessLog: config.accessLog,
   });
+  const access = await openAccessLog({ config, paths, log });
   const port = Number(config.gatewayListen.slice(config.gatewayListen.lastIndexOf(":") + 1));
   // After a reboot another program may have taken a TCP route's port first: serve the other routes anyway.
   const adopted = await gateway.adopt().catch((error: unknown): Adopted => {
@@ -83,6 +86,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
 
   return {
     async apply({ heads }) {
+      access.know(heads);
       const same = adopted.state !== "absent" && version === tableVersion(heads);
       if (same && !asksUsers(heads)) {
         served = heads;
@@ -108,13 +112,16 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
       await gateway.challenge(new Map([...orders.values()].flatMap((one) => one.answers)));
     },
     status: () => ({ version, dropped }),
-    show: async () => viewOf(await gateway.status(), { certificates: await files.list(), dropped }),
+    show: async () =>
+      viewOf(await gateway.status(), {
+        ...{ certificates: await files.list(), dropped, accessLog: access.state() },
+      }),
     async live() {
       const { state, servers } = await gateway.status();
       const down = servers.flatMap((one) => (one.state === "down" ? [`${one.backend} ${one.id}`] : []));
       return { state, down };
     },
-    close: async () => {},
+    close: access.close,
   };
 }
 

@@ -33,7 +33,10 @@ function routeOf(commit: Commit, route: Commit["routes"][number], usersOf: Users
   };
   if (route.redirect) return { kind: "redirect", ...place, ...route.redirect };
   if (commit.services[route.service]?.maintenance)
-    return { kind: "http", ...place, backend: backendOf(commit, route), options: { maintenance: true } };
+    return {
+      ...{ kind: "http", ...place, backend: backendOf(commit, route) },
+      options: { maintenance: true, ...(route.options?.log && { log: true }) },
+    };
   const { basicAuth, ...options } = route.options ?? {};
   return {
     ...{ kind: "http", ...place, backend: backendOf(commit, route) },

@@ -53,6 +53,7 @@ export async function leaveMesh(
       paths.instances,
       paths.instanceLogs,
       paths.endedLogs,
+      paths.accessLog,
       paths.runs,
       paths.pause,
       join(paths.mirror),

@@ -52,6 +52,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     wireguard: data("wireguard"),
     logs: data("logs"),
     instanceLogs: data("logs", "instances"),
+    /** The gateway's access log. */
+    accessLog: data("logs", "access"),
     /** Logs of instances that were removed. */
     endedLogs: data("logs", "ended"),
     serviceLogs: data("logs", "services"),

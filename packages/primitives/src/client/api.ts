@@ -7,6 +7,7 @@ import type {
   OperationList,
   OperationRequest,
 } from "../model/operation.ts";
+import type { AccessApi } from "./access.ts";
 import type { AlertApi } from "./alert-api.ts";
 import type { BackupApi } from "./backup-api.ts";
 import type { Body } from "./bodies.ts";
@@ -50,6 +51,7 @@ import type {
 import type { VolumeImportRequest } from "./volume-file.ts";
 
 export type { Asked, PrimitiveInputs, PrimitiveName } from "../inputs.ts";
+export type * from "./access.ts";
 export type * from "./alerts.ts";
 export type * from "./backups.ts";
 export type * from "./certificates.ts";
@@ -201,7 +203,7 @@ export interface Api extends AlertApi, BackupApi, CertificateApi {
 }
 
 /** NDJSON streams. */
-export interface ApiStreams {
+export interface ApiStreams extends AccessApi {
   /** Runs in the daemon and continues when the caller disconnects. Ends with one `result` or `refused`. */
   "POST /v1/operations": { query: Record<never, string>; body: OperationCall; event: OperationEvent };
   "GET /v1/operations/:id/events": { query: Record<never, string>; body: undefined; event: OperationEvent };

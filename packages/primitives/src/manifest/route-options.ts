@@ -21,6 +21,7 @@ export function normalOptions(route: ManifestRoute): Pick<Http, "options"> {
     ...filled("responseHeaders", headers?.response),
     ...(sticky && { sticky }),
     ...(compression === true && { compression }),
+    ...(route.log === true && { log: true as const }),
   };
   return Object.keys(options).length === 0 ? {} : { options };
 }
@@ -76,6 +77,7 @@ export function renderOptions(options: RouteOptions = {}) {
     }),
     ...(sticky && { sticky }),
     ...(compression && { compression }),
+    ...(options.log && { log: options.log }),
   };
 }
 

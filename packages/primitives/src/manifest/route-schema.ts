@@ -93,6 +93,11 @@ const options = {
   compression: Type.Optional(
     Type.Boolean({ description: "HTTP: compress text for clients that accept it. Default false." }),
   ),
+  log: Type.Optional(
+    Type.Boolean({
+      description: "HTTP: log its requests: `ployzctl gateway log`. Default false.",
+    }),
+  ),
 };
 
 /** Fields that say what happens to requests on their way to an instance. */

@@ -43,6 +43,8 @@ export const GatewayView = object({
   dropped: list(text()),
   /** Workers that a reload replaced and that finish their connections. */
   oldWorkers: count(),
+  /** Lines of the access log that were lost since the follower's start, and why it takes none. */
+  accessLog: Type.Optional(object({ lost: count(), error: Type.Optional(text()) })),
   /** How HAProxy differs from the state on disk. */
   difference: Type.Optional(text()),
 });

@@ -28,6 +28,7 @@ export const RouteOptions = object({
   responseHeaders: Type.Optional(map(text())),
   sticky: Type.Optional(Type.Literal("cookie")),
   compression: Type.Optional(Type.Literal(true)),
+  log: Type.Optional(Type.Literal(true)),
 });
 export type RouteOptions = Static<typeof RouteOptions>;
 

@@ -1,4 +1,4 @@
-import type { GatewayList } from "@ployz/primitives/client";
+import type { AccessEvent, GatewayList } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, node, openCluster, webBundle } from "../../src/cluster.ts";
 import { within } from "../../src/survive.ts";
@@ -122,4 +122,31 @@ it("takes a new password without a deploy, at a machine that was away too, and k
     "find /var/lib/ployz /run/ployz -type f -perm /077 -exec grep -lF -- '$2b$05$' {} + || true",
   ]);
   expect(readable).toBe("");
+});
+
+it("logs the requests of a route at every machine, and merges them by time", async () => {
+  await deploy(`{ host = "log.a.test", log = true }, { host = "quiet.a.test" }`);
+  for (const i of [1, 2]) {
+    expect((await ask(i, "log.a.test", `/from-${i}?token=secret`)).status).toBe(200);
+    expect((await ask(i, "quiet.a.test", "/quiet")).status).toBe(200);
+  }
+  type Logged = { readonly events: readonly (AccessEvent & { readonly type: "request" })[] };
+  const found = await within("both machines' requests", 20_000, async () => {
+    const { events } = await cluster.json<Logged>(2, ["gateway", "log", "prod/web"]);
+    return events.length === 2 ? events : undefined;
+  });
+  expect(found.map(({ machine, path, status }) => [machine, path, status])).toEqual([
+    ["m1", "/from-1", 200],
+    ["m2", "/from-2", 200],
+  ]);
+  for (const { instance, instanceMachine, requestId } of found) {
+    expect(instance).toMatch(/^prod\.web\./);
+    expect(instanceMachine).toMatch(/^m[12]$/);
+    expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
+  }
+  const { stdout } = await cluster.ctl(1, ["gateway", "log", "--machine", "m2", "--since", "10m"]);
+  expect(stdout).toContain("http://log.a.test/from-2");
+  expect(stdout).not.toMatch(/from-1|quiet|secret/);
+  await cluster.ctl(1, ["gateway", "log", "prod/wep"], { ok: [3] });
+  await cluster.ctl(1, ["gateway", "log", "--machine", "m9"], { ok: [3] });
 });

@@ -135,6 +135,38 @@ export const inspectCommands: readonly Command[] = [
     },
   },
   {
+    path: ["gateway", "log"],
+    summary: "Show logged requests, merged over the machines' gateways",
+    prints: ["access-log"],
+    args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE; default: all", source: "service" }],
+    options: {
+      follow: { type: "flag", short: "f", summary: "Follow the log until Ctrl-C" },
+      machine: {
+        type: "text",
+        value: "MACHINE",
+        source: "machine",
+        summary: "Only requests to this machine's gateway",
+      },
+      tail: {
+        type: "number",
+        value: "N",
+        summary: "Last requests of each machine; default 100, or all with --since or --until",
+      },
+      since: {
+        type: "text",
+        value: "TIME",
+        summary: "From then on: 10m, 2h, 1d ago, or 2026-01-31T12:00:00Z",
+      },
+      until: { type: "text", value: "TIME", summary: "Until then" },
+    },
+    details: [
+      "Logged are the requests of routes with log = true, or all with access_log.all in a machine's configuration. A line has its end's time, the gateway's machine, the client, the status, the method, the URL without its query, bytes, the time it took, the instance with its machine, and the X-Request-Id that the instance saw; --json has more.",
+      "Each machine keeps its own log, access_log.keep_mib of it. Lines are lost while the machine's gateway follower restarts, and on a full disk; requests are served all the same.",
+    ],
+    examples: ["ployzctl gateway log -f prod/web", "ployzctl gateway log --since 10m --machine m2 --json"],
+    run: async (context, input) => (await import("./logs.ts")).access(context, input),
+  },
+  {
     path: ["route", "ls"],
     summary: "List routes, and whether this machine's gateway serves them",
     prints: ["routes"],

@@ -1,8 +1,8 @@
 import type { LogEvent } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
-import type { AuditDocument, EventsDocument, LogsDocument } from "../../documents.ts";
+import type { AccessDocument, AuditDocument, EventsDocument, LogsDocument } from "../../documents.ts";
 import { usage } from "../../errors.ts";
-import { needTarget } from "../../names.ts";
+import { needLabel, needTarget } from "../../names.ts";
 
 export async function logs(context: Context, input: Input): Promise<LogsDocument> {
   const target = await needTarget("TARGET", input.argument("target") ?? "");
@@ -49,6 +49,32 @@ function timeOf(option: "since" | "until", input: Pick<Input, "text">, now: numb
       "for example 10m, 2h, 1d or 2026-01-31T12:00:00Z",
     );
   return Math.max(0, at);
+}
+
+export async function access(context: Context, input: Input): Promise<AccessDocument> {
+  const [given, named] = [input.argument("target"), input.text("machine")];
+  const target = given === undefined ? undefined : await needTarget("TARGET", given);
+  const machine = named === undefined ? undefined : await needLabel("--machine", named);
+  const follow = input.flag("follow");
+  const tail = input.number("tail");
+  const now = Date.now();
+  const [since, end] = [timeOf("since", input, now), timeOf("until", input, now)];
+  if (follow && end !== undefined) throw usage("--follow and --until exclude each other");
+  if (since !== undefined && end !== undefined && since > end) throw usage("--since is later than --until");
+  const client = await context.client();
+  const stop = new AbortController();
+  const events = client.stream("GET /v1/access", {
+    query: {
+      ...(target !== undefined && { target }),
+      ...(machine !== undefined && { machine }),
+      ...(follow && { follow: "true" as const }),
+      ...(tail !== undefined && { tail: String(tail) }),
+      ...(since !== undefined && { since: String(since) }),
+      ...(end !== undefined && { until: String(end) }),
+    },
+    signal: AbortSignal.any([stop.signal, context.signal]),
+  });
+  return { kind: "access-log", follow, events: until(context, events, stop) };
 }
 
 function matcher(pattern: string | undefined): RegExp | undefined {

@@ -10,10 +10,13 @@ export const gatewaysPage = ({ gateways }: GatewayList): Page =>
 function gatewayPage({ machine, gateway, error }: Row): Page {
   if (gateway === undefined)
     return [remark({ text: `${machine}: ${error?.message ?? "unknown"}`, tone: "bad" })];
-  const { state, commits, routes, servers, holds, certificates, dropped, oldWorkers, difference } = gateway;
+  const { state, commits, routes, servers, holds, certificates, dropped, oldWorkers, difference, accessLog } =
+    gateway;
   const notes = [
     ...dropped.map((one) => `not served: ${one}`),
     ...holds.map(({ backend, waiting }) => `${waiting} requests wait for an instance of ${backend}`),
+    ...(accessLog?.error === undefined ? [] : [`no access log: ${accessLog.error}`]),
+    ...(accessLog?.lost ? [`${accessLog.lost} lines of the access log were lost`] : []),
     ...(difference === undefined ? [] : [`HAProxy differs from the state on disk: ${difference}`]),
   ];
   return [

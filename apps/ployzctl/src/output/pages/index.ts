@@ -1,10 +1,4 @@
-import type {
-  AuditDocument,
-  Document,
-  ErrorDocument,
-  EventsDocument,
-  LogsDocument,
-} from "../../documents.ts";
+import type { Document, ErrorDocument, FollowedDocument } from "../../documents.ts";
 import { bytes, lines, type Page } from "../page.ts";
 import { alertChangedPage, alertPage, alertsPage, alertTestedPage } from "./alerts.ts";
 import { backupPage, backupsPage, repositoriesPage, repositoryPage } from "./backups.ts";
@@ -39,10 +33,7 @@ const REPAIRED = {
 } as const;
 
 /** The page of a document. `now` in milliseconds, for ages. */
-export function pageOf(
-  document: Exclude<Document, LogsDocument | AuditDocument | EventsDocument | ErrorDocument>,
-  now: number,
-): Page {
+export function pageOf(document: Exclude<Document, FollowedDocument | ErrorDocument>, now: number): Page {
   switch (document.kind) {
     case "daemon":
       return daemonPage(document);
