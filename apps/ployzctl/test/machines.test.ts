@@ -313,6 +313,14 @@ describe("machines that go", () => {
       expect(out).toContain(line);
   });
 
+  it.each([["m2"], ["m2", "disk"], ["m2", "=ssd"], ["m2", "a=1", "a=2"]])(
+    "label %j is usage",
+    async (...argv) => {
+      expect((await run(["machine", "label", ...argv])).code).toBe(2);
+      expect(daemon.received).toEqual([]);
+    },
+  );
+
   it("rm asks, and without a terminal it needs --yes, which does not imply --lose", async () => {
     answer = () => refused("data_loss_unconfirmed");
     expect((await run(["machine", "rm", "m2"])).code).toBe(2);
@@ -329,6 +337,16 @@ describe("machines that go", () => {
     [["drain", "m2"], "machine-drain", { machine: "m2" }],
     [["activate", "m2"], "machine-activate", { machine: "m2" }],
     [["standby", "m2"], "machine-standby", { machine: "m2" }],
+    [
+      ["label", "m2", "disk=ssd", "x=a=b"],
+      "machine-label",
+      { machine: "m2", labels: { disk: "ssd", x: "a=b" } },
+    ],
+    [
+      ["label", "m2", "--rm", "disk", "--az", "b"],
+      "machine-label",
+      { machine: "m2", remove: ["disk"], az: "b" },
+    ],
   ])("%j", async (argv, primitive, input) => {
     answer = () => ok("m2");
     expect((await run(["machine", ...argv])).code).toBe(0);

@@ -63,6 +63,8 @@ export type { MachineDrainInput } from "./machine-drain/input.ts";
 export { machineJoin } from "./machine-join/index.ts";
 export type { JoiningMachine, MachineJoinInput } from "./machine-join/input.ts";
 export type { MachineJoinPorts } from "./machine-join/observe.ts";
+export { machineLabel } from "./machine-label/index.ts";
+export type { MachineLabelInput } from "./machine-label/input.ts";
 export { machineRm } from "./machine-rm/index.ts";
 export type { MachineRmInput } from "./machine-rm/input.ts";
 export { machineStandby } from "./machine-standby/index.ts";

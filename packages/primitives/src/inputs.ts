@@ -16,6 +16,7 @@ import type { MachineActivateInput } from "./machine-activate/input.ts";
 import type { MachineAddRequest } from "./machine-add/input.ts";
 import type { MachineDrainInput } from "./machine-drain/input.ts";
 import type { MachineJoinInput } from "./machine-join/input.ts";
+import type { MachineLabelInput } from "./machine-label/input.ts";
 import type { MachineRmInput } from "./machine-rm/input.ts";
 import type { MachineStandbyInput } from "./machine-standby/input.ts";
 import type { MachineUpdateInput } from "./machine-update/input.ts";
@@ -57,6 +58,7 @@ export interface PrimitiveInputs {
   "machine-activate": MachineActivateInput;
   "machine-add": MachineAddRequest;
   "machine-drain": MachineDrainInput;
+  "machine-label": MachineLabelInput;
   "machine-join": MachineJoinInput;
   "machine-rm": MachineRmInput;
   "machine-standby": MachineStandbyInput;

@@ -33,6 +33,7 @@ it("the first door runs operations, and shows no internals", () => {
       "machineAdd",
       "machineDrain",
       "machineJoin",
+      "machineLabel",
       "machineRm",
       "machineStandby",
       "machineUpdate",

@@ -84,6 +84,10 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
     refusals.push(
       invalid([...at, "replicas"], 'excludes `placement = "every-machine"`', "keep one of the two"),
     );
+  if (service.spread !== undefined && service.placement !== undefined)
+    refusals.push(
+      invalid([...at, "spread"], 'excludes `placement = "every-machine"`', "keep one of the two"),
+    );
   const { ready } = service;
   if (ready !== undefined) {
     const where = [...at, "ready"];

@@ -43,7 +43,11 @@ function normalService(service: ManifestService): ServiceDraft {
     placement:
       service.placement === "every-machine"
         ? { kind: "every-machine" }
-        : { kind: "replicas", count: service.replicas ?? DEFAULTS.replicas },
+        : {
+            kind: "replicas",
+            count: service.replicas ?? DEFAULTS.replicas,
+            ...(service.spread !== undefined && { spread: service.spread }),
+          },
     ports,
     ready: normalReady(service, ports),
     drainMs: ms(service.drain, DEFAULTS.drainMs),
@@ -119,6 +123,7 @@ function normalWorkload(spec: ManifestService | ManifestJob) {
           ...(constraints.az !== undefined && { az: constraints.az }),
           ...(constraints.arch !== undefined && { arch: constraints.arch }),
           ...(constraints.machines !== undefined && { machines: [...constraints.machines].sort() }),
+          ...(constraints.labels !== undefined && { labels: sorted(constraints.labels, (value) => value) }),
         },
       }),
     ...(resources !== undefined &&

@@ -60,7 +60,10 @@ function renderService(spec: ServiceSpec) {
     ...renderWorkload(spec),
     ...(placement.kind === "every-machine"
       ? { placement: "every-machine" }
-      : placement.count !== DEFAULTS.replicas && { replicas: placement.count }),
+      : {
+          ...(placement.count !== DEFAULTS.replicas && { replicas: placement.count }),
+          ...(placement.spread && { spread: placement.spread }),
+        }),
     ...filled("ports", spec.ports),
     ...(spec.routes.length > 0 && { routes: spec.routes.map(renderRoute) }),
     ...(spec.allowFrom && { allow_from: [...spec.allowFrom] }),

@@ -48,6 +48,14 @@ const constraints = Type.Object(
         description: "Only these machines.",
       }),
     ),
+    labels: Type.Optional(
+      map(
+        patterns.LABEL_KEY,
+        Type.String({ pattern: patterns.LABEL_VALUE, description: "The label's value." }),
+        "Only machines with all of these labels: `ployzctl machine label`.",
+        LIMITS.labels,
+      ),
+    ),
   },
   { ...closed, description: "Where it may run. All that are given must hold." },
 );
@@ -183,6 +191,11 @@ const service = Type.Object(
     placement: Type.Optional(
       Type.Literal("every-machine", {
         description: "One instance on every machine that fits; instead of `replicas`.",
+      }),
+    ),
+    spread: Type.Optional(
+      Type.Enum(["az", "region"], {
+        description: "Instances are spread over zones or regions first, then over machines.",
       }),
     ),
     ports: Type.Optional(

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { CommitPoint, Plan, Primitive, PrimitivePorts, Refusals } from "../engine/types.ts";
 import { warningsOf } from "../engine/warnings.ts";
 import type { Json } from "../model/json.ts";
@@ -6,10 +7,11 @@ import { machineScope, memberOf } from "./input.ts";
 import { committedOn, type MembershipFacts, type MembershipPorts, observeMembership } from "./observe.ts";
 import { type SharedKinds, sharedSteps } from "./steps.ts";
 
-/** A change of a machine's state between active, draining and standby. */
-export interface Lifecycle<Ports extends PrimitivePorts, In extends { readonly machine: string } & Json>
+/** A change of a machine's record. */
+export interface RecordChange<Ports extends PrimitivePorts, In extends { readonly machine: string } & Json>
   extends Pick<Primitive<Ports, In, MembershipFacts, SharedKinds, Json>, "name" | "parse"> {
-  readonly to: "active" | "draining" | "standby";
+  /** The record as it shall be. */
+  next(record: MachineRecord, input: In): MachineRecord;
   /** The steps after the commit beside the machine's own, or why not. */
   follows?(
     input: In,
@@ -18,13 +20,20 @@ export interface Lifecycle<Ports extends PrimitivePorts, In extends { readonly m
   ): Pick<Plan<SharedKinds>, "settle" | "warnings" | "summary"> | Refusals;
 }
 
+/** A change of a machine's state between active, draining and standby. */
+export const lifecyclePrimitive = <In extends { readonly machine: string } & Json>({
+  to,
+  ...lifecycle
+}: Omit<RecordChange<MembershipPorts, In>, "next"> & { readonly to: "active" | "draining" | "standby" }) =>
+  recordPrimitive<In>({ ...lifecycle, next: (record) => ({ ...record, state: to }) });
+
 /** The commit is the machine's record. The machine follows it and refuses by itself what it must not take. */
-export function lifecyclePrimitive<In extends { readonly machine: string } & Json>({
+export function recordPrimitive<In extends { readonly machine: string } & Json>({
   name,
   parse,
-  to,
+  next,
   follows = () => ({ settle: [], warnings: [], summary: {} }),
-}: Lifecycle<MembershipPorts, In>): Primitive<MembershipPorts, In, MembershipFacts, SharedKinds, Json> {
+}: RecordChange<MembershipPorts, In>): Primitive<MembershipPorts, In, MembershipFacts, SharedKinds, Json> {
   return {
     name,
     version: 1,
@@ -39,7 +48,8 @@ export function lifecyclePrimitive<In extends { readonly machine: string } & Jso
       const following = follows(input, facts, operation);
       if ("refusals" in following) return following;
       const { settle, warnings, summary } = following;
-      const changes = record.state !== to || settle.length > 0;
+      const changed = next(record, input);
+      const changes = !isDeepStrictEqual(record, changed) || settle.length > 0;
       const follow = {
         id: `follow@${id}`,
         kind: "membership.follow" as const,
@@ -58,16 +68,17 @@ export function lifecyclePrimitive<In extends { readonly machine: string } & Jso
           kind: name,
           machine: id,
           from: record.state,
-          to,
+          to: changed.state,
           here: committedOn(facts.heads, id),
           ...summary,
         },
       };
     },
     steps: sharedSteps,
-    commit({ machine: id }, { machine }, { basis }): CommitPoint {
+    commit(input, { machine }, { basis }): CommitPoint {
+      const { machine: id } = input;
       if (machine === undefined) throw new Error(`the plan was made for a machine ${id}`);
-      const value: MachineRecord = { ...machine.record, state: to };
+      const value = next(machine.record, input);
       return { kind: "fact", key: `machine.${id}`, value, expected: basis[0]?.revision ?? 0 };
     },
     result: (_input, { summary, settle, warnings: foreseen }, { output }) => ({

@@ -64,6 +64,7 @@ const workload = {
       az: Type.Optional(text()),
       arch: Type.Optional(text()),
       machines: Type.Optional(list(text())),
+      labels: Type.Optional(map(text())),
     }),
   ),
   after: list(text()),
@@ -87,7 +88,12 @@ const workload = {
 export const ServiceSpec = object({
   ...workload,
   placement: Type.Union([
-    object({ kind: Type.Literal("replicas"), count: count() }),
+    object({
+      kind: Type.Literal("replicas"),
+      count: count(),
+      /** Of equal count: over these first, then over machines. */
+      spread: Type.Optional(Type.Enum(["az", "region"])),
+    }),
     object({ kind: Type.Literal("every-machine") }),
   ]),
   ports: map(port()),

@@ -10,6 +10,13 @@ const text = (pattern: string) => (description?: string) =>
 export const label = text(patterns.NAME);
 /** A region or a zone. */
 export const place = text(patterns.PLACE);
+/** Labels of a machine, by key: placement only. */
+export const machineLabels = (description: string) =>
+  Type.Record(Type.String(), Type.String({ pattern: patterns.LABEL_VALUE }), {
+    propertyNames: { pattern: patterns.LABEL_KEY },
+    maxProperties: LIMITS.labels,
+    description,
+  });
 /** A volume of a namespace: NAMESPACE/VOLUME. */
 export const volumeName = text(patterns.VOLUME);
 

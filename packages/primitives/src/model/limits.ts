@@ -41,6 +41,8 @@ export const LIMITS = {
   bundlePath: 1024,
   /** Bytes of the headers that a route sets on one side: half of what HAProxy keeps of a message. */
   headers: 8 * KIB,
+  /** Labels of a machine. */
+  labels: 32,
   /** Networks that a route allows or denies. */
   routeNetworks: 1000,
   /** Bytes of a manifest's text. */

@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { label } from "./fields.ts";
-import { address, count, list, object, text } from "./schema.ts";
+import { address, count, list, map, object, text } from "./schema.ts";
 
 /** Remembered of a machine as long as its keys must not come back. */
 const identity = {
@@ -33,6 +33,8 @@ export const MachineRecord = object({
   runtime: Type.Enum(["docker", "process"]),
   region: Type.Optional(text()),
   az: Type.Optional(text()),
+  /** For `constraints.labels`. */
+  labels: Type.Optional(map(text())),
   /** Version of Ployz at the time of the add or the last update. */
   version: text(),
   /** The operation that added it. */

@@ -30,6 +30,12 @@ export const FACT_RECORD = bounded(512, "fact(\\.[A-Za-z0-9_-]+)+");
 /** A region or zone: may start with a digit. */
 export const PLACE = bounded(63, "[a-z0-9]([a-z0-9-]*[a-z0-9])?");
 
+/** The name of a machine's label: `disk`, `example.com/rack`. */
+export const LABEL_KEY = bounded(63, "(?!(?:constructor|__proto__)$)[a-z0-9]([a-z0-9._/-]*[a-z0-9])?");
+
+/** The value of a machine's label. */
+export const LABEL_VALUE = bounded(63, "[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?");
+
 /** Lower-case host name (RFC 1123), or one wildcard label in front. */
 export const HOST = bounded(
   253,

@@ -3,6 +3,7 @@ import type { Command } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { PREVIEW } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
+import { labelCommand } from "./label.ts";
 import { lifecycleCommands } from "./lifecycle.ts";
 
 export const machineCommands: readonly Command[] = [
@@ -85,6 +86,7 @@ export const machineCommands: readonly Command[] = [
     ],
     run: async (context, input) => (await import("./add.ts")).add(context, input),
   },
+  labelCommand,
   ...lifecycleCommands,
   {
     path: ["machine", "update"],

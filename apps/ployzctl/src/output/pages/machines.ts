@@ -70,6 +70,7 @@ export function machinePage(machine: MachineDocument): Page {
       `subnet     ${record.subnet}`,
       `endpoints  ${record.endpoints.join(", ")}`,
       `added by   ${record.operation}`,
+      `labels     ${labelsText(record.labels)}`,
       `committed  ${committed.instances} instances, ${committed.volumes} volumes`,
       ...(observation === undefined
         ? []
@@ -83,6 +84,11 @@ export function machinePage(machine: MachineDocument): Page {
     ),
   ];
 }
+
+const labelsText = (labels: MachineRow["record"]["labels"] = {}): string =>
+  Object.entries(labels)
+    .map((pair) => pair.join("="))
+    .join(", ") || "-";
 
 /** `2 on tank/ployz (prod/pgdata, shop/files), 3 retired copies, 12G free`. */
 function volumesText({ storage, volumes }: NonNullable<MachineRow["observation"]>): string {

@@ -4,13 +4,16 @@ import { bytes, type Cell } from "../page.ts";
 
 /** The `summary` of a plan and `output` of a result that change a machine's membership. */
 type MembershipSummary = {
-  readonly kind: "machine-drain" | "machine-activate" | "machine-standby" | "machine-rm";
+  readonly kind: "machine-drain" | "machine-activate" | "machine-standby" | "machine-label" | "machine-rm";
   readonly machine: string;
   readonly namespaces?: readonly EvacuationSummary[];
   /** Instances and volumes committed to it. */
   readonly here?: readonly string[];
   readonly forced?: boolean;
   readonly already?: boolean;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly region?: string;
+  readonly az?: string;
   readonly kept?: readonly string[];
   /** The store's machines before and after. */
   readonly store?: { readonly from: readonly string[]; readonly to: readonly string[] };
@@ -24,7 +27,10 @@ export function membershipLines(summary: Json): readonly Cell[] {
   const what: Cell =
     kind === "machine-rm"
       ? { text: `- machine ${machine}${forced ? ", by force" : ""}`, tone: "bad" }
-      : { text: `~ machine ${machine}: ${WORDS[kind]}`, tone: "warn" };
+      : {
+          text: `~ machine ${machine}: ${kind === "machine-label" ? placeOf(summary) : WORDS[kind]}`,
+          tone: "warn",
+        };
   const stays = kind === "machine-drain" && namespaces.length === 0 ? here : [];
   return [
     what,
@@ -42,6 +48,13 @@ const WORDS = {
   "machine-activate": "active, receives workloads",
   "machine-standby": "standby, receives no workloads",
 };
+
+/** `eu/eu-1, disk=ssd`. */
+function placeOf({ region, az, labels = {} }: MembershipSummary): string {
+  const place = [region, az].filter((part) => part !== undefined).join("/");
+  const all = [place, ...Object.entries(labels).map((pair) => pair.join("="))].filter((part) => part !== "");
+  return all.join(", ") || "no labels";
+}
 
 function evacuated(
   { namespace, instances, volumes, suspended }: EvacuationSummary,
@@ -69,7 +82,9 @@ function evacuated(
   ];
 }
 
+const OTHERS = ["machine-rm", "machine-label"];
+
 function isMembership(value: unknown): value is MembershipSummary {
   if (typeof value !== "object" || value === null || !("kind" in value)) return false;
-  return typeof value.kind === "string" && (value.kind in WORDS || value.kind === "machine-rm");
+  return typeof value.kind === "string" && (value.kind in WORDS || OTHERS.includes(value.kind));
 }

@@ -13,6 +13,7 @@ function host(id: string, more: Partial<Host> = {}): Host {
     arch: "amd64",
     region: undefined,
     az: undefined,
+    labels: {},
     unreachable: undefined,
     closed: undefined,
     cpus: 4,
@@ -123,6 +124,28 @@ const anyNeeds: fc.Arbitrary<Needs> = fc.record({
   constraints: fc.constantFrom(undefined, { region: "eu" }, { az: "a" }, { machines: ["m0", "m3"] }),
   memoryBytes: fc.integer({ min: 0, max: 8 }).map((gib) => gib * GIB),
   cpus: fc.constant(0),
+});
+
+test("spread over zones evens out zones, then the machines of each, and a second placement moves nothing", () => {
+  const zones = fc.array(fc.constantFrom(undefined, "a", "b", "c"), { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(zones, fc.integer({ min: 1, max: 20 }), (azs, count) => {
+      const hosts = () => azs.map((az, index) => host(`m${index}`, { az }));
+      const wanted = { ...needs, spread: "az" as const };
+      const placed = place(wanted, slots(count), [], hosts());
+      if (!placed.ok) throw new Error("each fits");
+      const on = [...placed.machines.values()];
+      const even = (counts: readonly number[]) => Math.max(...counts) - Math.min(...counts) <= 1;
+      const times = (id: string) => on.filter((machine) => machine === id).length;
+      const zone = (az: string | undefined) =>
+        azs.flatMap((other, index) => (other === az ? [times(`m${index}`)] : []));
+      const all = [...new Set(azs)].map(zone);
+      expect(even(all.map((each) => each.reduce((sum, one) => sum + one)))).toBe(true);
+      expect(all.every(even)).toBe(true);
+      const again = [...placed.machines].map(([slot, prefer]) => ({ slot, prefer }));
+      expect(place(wanted, again, [], hosts())).toEqual(placed);
+    }),
+  );
 });
 
 test("placement never breaks a constraint, overbooks memory or lands on a leaving machine", () => {

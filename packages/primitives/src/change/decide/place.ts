@@ -1,6 +1,7 @@
 import type { Refusal } from "../../engine/types.ts";
 import type { JobSpec, ServiceSpec } from "../../model/commit.ts";
 import type { MachineRecord } from "../../model/machine.ts";
+import { own } from "../../model/own.ts";
 import { mayBeRoot } from "../../model/rights.ts";
 import type { Found, MachineFact } from "../observe/facts.ts";
 
@@ -14,6 +15,7 @@ export type Host = {
   readonly arch: string | undefined;
   readonly region: string | undefined;
   readonly az: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
   /** Why it does not answer; absent: it does. */
   readonly unreachable: string | undefined;
   /** Why it receives no new instances. */
@@ -33,6 +35,8 @@ export type Host = {
 export type Needs = {
   readonly kind: "image" | "bundle" | "any";
   readonly constraints: ServiceSpec["constraints"];
+  /** Where its instances are spread before machines. */
+  readonly spread?: "az" | "region" | undefined;
   /** The architecture of its image, where that is known. */
   readonly imageArch?: string | undefined;
   readonly memoryBytes: number;
@@ -67,6 +71,7 @@ export function needsOf(spec: ServiceSpec | JobSpec, content?: ReadonlyMap<strin
     imageArch: content?.get(spec.image?.digest ?? "")?.arch,
     kind: spec.bundle === undefined ? "image" : "bundle",
     constraints: spec.constraints,
+    spread: "placement" in spec && spec.placement.kind === "replicas" ? spec.placement.spread : undefined,
     memoryBytes: spec.resources?.memoryBytes ?? 0,
     cpus: spec.resources?.cpus ?? 0,
     user: spec.user,
@@ -82,6 +87,7 @@ export function hostsOf(machines: readonly MachineFact[]): readonly Host[] {
     arch: observation?.arch,
     region: record.region,
     az: record.az,
+    labels: record.labels ?? {},
     unreachable: observation === undefined ? (error?.message ?? "it does not answer") : undefined,
     closed: closedOf(record.state, observation?.draining),
     cpus: Math.max(1, observation?.cpus ?? 1),
@@ -104,7 +110,7 @@ function closedOf(state: MachineRecord["state"], drains = false): Host["closed"]
 
 /** Why an instance may never be on this machine, whatever its state now; `undefined` when it may. */
 export function excluded(needs: Needs, host: Host): string | undefined {
-  const { region, az, machines, arch } = needs.constraints ?? {};
+  const { region, az, machines, arch, labels = {} } = needs.constraints ?? {};
   if (needs.avoid?.includes(host.id)) return "it is being drained";
   if (needs.only !== undefined && needs.only.machine !== host.id) return needs.only.why;
   if (machines !== undefined && !machines.includes(host.id))
@@ -113,7 +119,8 @@ export function excluded(needs: Needs, host: Host): string | undefined {
   if (az !== undefined && host.az !== az) return `not in zone ${az}`;
   if (arch !== undefined && host.arch !== undefined && host.arch !== arch)
     return `is ${host.arch}, not ${arch}`;
-  return undefined;
+  const missing = Object.entries(labels).find(([key, value]) => own(host.labels, key) !== value);
+  return missing && `has no label ${missing.join("=")}`;
 }
 
 /** Why it cannot start on this machine now; `undefined` when it can. */
@@ -146,8 +153,8 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
 }
 
 /**
- * Chooses a machine for each slot and books it on `hosts`. Spread first: the machine with the fewest instances of this service;
- * then the one with the fewest instances per CPU; then the most free memory; then by name. A replacement stays where its predecessor
+ * Chooses a machine for each slot and books it on `hosts`. Spread first: the zone or region with the fewest instances of this service,
+ * where it asks for that (machines without one count as one together); then the machine with the fewest; then the one with the fewest instances per CPU; then the most free memory; then by name. A replacement stays where its predecessor
  * was as long as that keeps the spread within one. `kept` lists the machine of each instance of the service that stays.
  */
 export function place(
@@ -156,17 +163,20 @@ export function place(
   kept: readonly string[],
   hosts: readonly Host[],
 ): Placed {
-  const own = new Map<string, number>();
-  for (const machine of kept) own.set(machine, (own.get(machine) ?? 0) + 1);
-  const count = (host: Host): number => own.get(host.id) ?? 0;
+  const counts = new Map<string, number>();
+  for (const machine of kept) counts.set(machine, (counts.get(machine) ?? 0) + 1);
+  const count = (host: Host): number => counts.get(host.id) ?? 0;
   const fitting = hosts.filter((host) => unfit({ ...needs, memoryBytes: 0 }, host) === undefined);
-  const share = Math.floor((kept.length + slots.length) / Math.max(1, fitting.length));
-  const extras = (kept.length + slots.length) % Math.max(1, fitting.length);
+  const groupOf = (host: Host): string => (needs.spread === undefined ? "" : host[needs.spread]) ?? "";
+  const inGroup = (group: string): number =>
+    hosts.reduce((sum, host) => sum + (groupOf(host) === group ? count(host) : 0), 0);
+  const groups = [...new Set(fitting.map(groupOf))];
+  const total = kept.length + slots.length;
   const chosen = new Map<number, string>();
 
   const book = ({ slot, freedBytes = 0 }: SlotDemand, host: Host, freed: boolean) => {
     chosen.set(slot, host.id);
-    own.set(host.id, count(host) + 1);
+    counts.set(host.id, count(host) + 1);
     host.instances += 1;
     host.addressesFree -= 1;
     host.memoryFreeBytes += (freed ? freedBytes : 0) - needs.memoryBytes;
@@ -175,9 +185,15 @@ export function place(
   const rest: SlotDemand[] = [];
   for (const demand of slots) {
     const host = fitting.find(({ id }) => id === demand.prefer);
-    const overfull = fitting.filter((other) => count(other) > share).length;
-    const fair = host !== undefined && (count(host) < share || (count(host) === share && overfull < extras));
-    if (host !== undefined && fair && unfit(needs, host, demand.freedBytes) === undefined)
+    const group = host && groupOf(host);
+    const peers = fitting.filter((other) => groupOf(other) === group);
+    if (
+      host !== undefined &&
+      group !== undefined &&
+      isFair(groups.map(inGroup), inGroup(group), total) &&
+      isFair(peers.map(count), count(host), Math.ceil(total / groups.length)) &&
+      unfit(needs, host, demand.freedBytes) === undefined
+    )
       book(demand, host, true);
     else rest.push(demand);
   }
@@ -186,6 +202,7 @@ export function place(
       .filter((host) => unfit(needs, host) === undefined)
       .sort(
         (a, b) =>
+          inGroup(groupOf(a)) - inGroup(groupOf(b)) ||
           count(a) - count(b) ||
           a.instances / a.cpus - b.instances / b.cpus ||
           b.memoryFreeBytes - a.memoryFreeBytes ||
@@ -200,6 +217,13 @@ export function place(
     book(demand, best, false);
   }
   return { ok: true, machines: chosen };
+}
+
+/** Whether one more where `here` are keeps all counts within one of an even share of `total`. */
+function isFair(counts: readonly number[], here: number, total: number): boolean {
+  const share = Math.floor(total / counts.length);
+  const more = counts.filter((each) => each > share).length;
+  return here < share || (here === share && more < total % counts.length);
 }
 
 export function noFit(field: string, wanted: number, placed: Extract<Placed, { ok: false }>): Refusal {
