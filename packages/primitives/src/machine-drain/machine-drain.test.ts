@@ -86,6 +86,14 @@ describe("standby", () => {
   });
 });
 
+test.each([machineDrain, machineStandby])("$name of a machine without workloads", async (primitive) => {
+  const world = await shopOn(["m1", "m2"]);
+  await apply(world, machineDrain, { machine: "m2", migrate: true });
+  await apply(world, machineActivate, { machine: "m2" });
+  expect(await on(world)).not.toContain("m2");
+  expect(await apply(world, primitive, { machine: "m2" })).toMatchObject({ state: "done", changed: true });
+});
+
 test.each([machineDrain, machineActivate, machineStandby])("$name of nobody", async (primitive) => {
   const world = await shopOn(["m1"]);
   expect(await apply(world, primitive, { machine: "m9" })).toMatchObject({

@@ -33,10 +33,8 @@ export async function observeMembership(
     commits.heads(),
   ]);
   const heads = last.map(({ value, revision }) => ({ commit: value, revision }));
-  const [first = "", ...rest] = heads
-    .filter(({ commit }) => isOn(commit, id))
-    .map(({ commit }) => commit.namespace);
-  const cluster = await observeCluster([first, ...rest], ports, signal);
+  const namespaces = heads.filter(({ commit }) => isOn(commit, id)).map(({ commit }) => commit.namespace);
+  const cluster = await observeCluster(namespaces, ports, signal);
   const specs = heads.flatMap(({ commit }) => (isOn(commit, id) ? specsOf(commit) : []));
   const content = await findContent(specs, cluster.machines, ports, signal);
   const standbys = await observeStandbys(

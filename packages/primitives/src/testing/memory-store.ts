@@ -19,6 +19,13 @@ const same = (a: Json, b: Json) => canonical(a) === canonical(b);
 /** A store returns copies, as from a wire. */
 const copy = <T>(value: T): T => structuredClone(value);
 
+/** As NATS has it: no empty token, no wildcard. */
+const NAME = /^[A-Za-z0-9_=:/-]+(\.[A-Za-z0-9_=:/-]+)*$/;
+function named(name: string): string {
+  if (!NAME.test(name)) throw new Error(`${JSON.stringify(name)} is not a valid name in the store`);
+  return name;
+}
+
 /** The store's contract in memory, with lease TTLs on the given clock. Fault injection is the harness's: see `interpose`. */
 export function createMemoryStore(options: { readonly clock: Clock }): Store {
   return checkedStore(createRawStore(options));
@@ -59,7 +66,7 @@ function createCommits(next: () => number): MemoryCommits {
   };
   return {
     publish,
-    last: async (namespace) => copy(logs.get(namespace)?.at(-1)),
+    last: async (namespace) => copy(logs.get(named(namespace))?.at(-1)),
     at: async (namespace, revision) =>
       copy(logs.get(namespace)?.find((entry) => entry.revision === revision)),
     history: async (namespace, limit) => copy([...(logs.get(namespace) ?? [])].reverse().slice(0, limit)),
@@ -86,10 +93,10 @@ function createFacts(next: () => number): RawFacts {
   const list = (prefix: string) =>
     [...facts.values()].filter(({ key }) => under(prefix, key)).sort((a, b) => (a.key < b.key ? -1 : 1));
   return {
-    get: async (key) => copy(facts.get(key)),
+    get: async (key) => copy(facts.get(named(key))),
     list: async (prefix) => copy(list(prefix)),
     async put(key, value, expected) {
-      const current = facts.get(key);
+      const current = facts.get(named(key));
       if ((current?.revision ?? 0) !== expected) {
         const again = current !== undefined && puts.get(key) === expected && same(current.value, value);
         return again ? { ok: true, revision: current.revision } : { ok: false, current: copy(current) };

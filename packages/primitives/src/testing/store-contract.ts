@@ -132,6 +132,21 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
       expect((await facts.put(key, owner("m1"), 0)).ok).toBe(true);
     });
 
+    test("without a name, or with a wildcard for one, are neither read nor written", async ({
+      facts,
+      commits,
+    }) => {
+      const refused = async (work: () => Promise<unknown>) => {
+        const error = await work().then(() => undefined, String);
+        expect(error?.includes("is not a valid name in the store")).toBe(true);
+      };
+      for (const key of ["subnet.", "subnet.*", "subnet.>", "subnet.a b"] as const) {
+        await refused(() => facts.get(key));
+        await refused(() => facts.put(key, owner("m1"), 0));
+      }
+      await refused(() => commits.last(""));
+    });
+
     test("keep fields that this version does not know", async ({ facts }) => {
       const key = fresh();
       const newer = { ...owner("m1"), colour: "blue" };

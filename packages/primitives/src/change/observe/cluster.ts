@@ -10,25 +10,26 @@ import type { ChangeFacts, Found, Head, MachineFact } from "./facts.ts";
 import { findBundles, findDigests } from "./images.ts";
 
 /**
- * Reads the heads and observes every machine. A machine that does not answer is a fact, not a failure.
+ * Reads the heads and observes every machine. `namespaces`: first the one that changes; none where only machines do. A machine that does not answer is a fact, not a failure.
  * @throws PloyzError `record_unreadable` when the last commit of one of the namespaces cannot be read, or a machine that it names.
  */
 export async function observeCluster(
-  namespaces: readonly [target: string, ...sources: string[]],
+  namespaces: readonly string[],
   { store, machines }: PrimitivePorts,
   signal: AbortSignal,
 ): Promise<Omit<ChangeFacts, "content">> {
+  const [target] = namespaces;
   const [heads, members, secrets, candidates, certificates, running] = await Promise.all([
     store.commits.heads(),
     observeMembers(namespaces, { store, machines }, signal),
     store.facts.list("secret"),
-    store.facts.get(candidatesKey(namespaces[0])),
+    target === undefined ? undefined : store.facts.get(candidatesKey(target)),
     store.facts.list("certificate"),
     store.facts.list("running"),
     ...namespaces.map((namespace) => store.commits.last(namespace)),
   ]);
   const commits = heads.map(({ value, revision }) => ({ commit: value, revision }));
-  const head = commits.find(({ commit }) => commit.namespace === namespaces[0]);
+  const head = commits.find(({ commit }) => commit.namespace === target);
   const used = commits.filter(({ commit }) => namespaces.includes(commit.namespace));
   await readMissing(used, members, store);
   return {
@@ -39,7 +40,7 @@ export async function observeCluster(
     certificates: certificates.flatMap(({ value }) => (value.removed === true ? [] : [value])),
     running: new Set(
       running
-        .filter(({ key }) => key.startsWith(runningKey(namespaces[0], "")))
+        .filter(({ key }) => target !== undefined && key.startsWith(runningKey(target, "")))
         .flatMap(({ value }) => value.instances.map(({ id }) => id)),
     ),
     secrets: secrets.flatMap(({ value, revision }) =>
