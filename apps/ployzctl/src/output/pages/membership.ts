@@ -49,10 +49,11 @@ const WORDS = {
   "machine-standby": "standby, receives no workloads",
 };
 
-/** `eu/eu-1, disk=ssd`. */
+/** `az=eu-1, disk=ssd`. */
 function placeOf({ region, az, labels = {} }: MembershipSummary): string {
-  const place = [region, az].filter((part) => part !== undefined).join("/");
-  const all = [place, ...Object.entries(labels).map((pair) => pair.join("="))].filter((part) => part !== "");
+  const all = Object.entries({ region, az, ...labels }).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${value}`],
+  );
   return all.join(", ") || "no labels";
 }
 
