@@ -3,6 +3,7 @@ import type { RawStore, Store } from "../ports/store.ts";
 import { checkedStore } from "../records/store.ts";
 import { type TestApi, take, takeUntil } from "./contract.ts";
 import { leaseContract } from "./lease-contract.ts";
+import { nameContract } from "./name-contract.ts";
 
 /** A store under test. It may be shared by all tests: they keep to names of their own. */
 export interface StoreUnderTest {
@@ -130,21 +131,6 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
       expect((await facts.remove(key, revision)).ok).toBe(true);
       expect(await facts.get(key)).toBeUndefined();
       expect((await facts.put(key, owner("m1"), 0)).ok).toBe(true);
-    });
-
-    test("without a name, or with a wildcard for one, are neither read nor written", async ({
-      facts,
-      commits,
-    }) => {
-      const refused = async (work: () => Promise<unknown>) => {
-        const error = await work().then(() => undefined, String);
-        expect(error?.includes("is not a valid name in the store")).toBe(true);
-      };
-      for (const key of ["subnet.", "subnet.*", "subnet.>", "subnet.a b"] as const) {
-        await refused(() => facts.get(key));
-        await refused(() => facts.put(key, owner("m1"), 0));
-      }
-      await refused(() => commits.last(""));
     });
 
     test("keep fields that this version does not know", async ({ facts }) => {
@@ -300,4 +286,5 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>, api: Tes
   });
 
   leaseContract(test, api, unique);
+  nameContract(test, api);
 }
