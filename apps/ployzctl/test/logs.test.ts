@@ -40,9 +40,14 @@ it("times, streams and instances are asked of the daemon; text is matched here",
     previous: "true",
     instance: "prod.web.1.a",
   });
+  await logs("prod/web.2");
+  expect(daemon.received.at(-1)?.query).toEqual({ target: "prod/web.2" });
 });
 
 it.each([
+  [["prod/web.0"], "TARGET"],
+  [["prod/web.x"], "TARGET"],
+  [["prod/web/1"], "TARGET"],
   [["prod", "--since", "soon"], "--since"],
   [["prod", "--until", "10x"], "--until"],
   [["prod", "--grep", "("], "--grep"],

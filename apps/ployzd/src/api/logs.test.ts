@@ -101,6 +101,20 @@ test("a job that has succeeded still has its output; an unknown service has none
   await expect(read("other")).rejects.toMatchObject({ code: "no_such_namespace" });
 });
 
+test("one of several instances by its number", async () => {
+  const { sources } = cluster({ "prod.web.1.x": [at(1, "one")], "prod.web.12.y": [at(2, "twelve")] });
+  const read = (target: string, query: Partial<LogQuery> = {}) =>
+    all(mergedLogs(sources, target, { follow: false, ...query }, never));
+  expect(await read("prod/web.1")).toEqual(["one"]);
+  expect(await read("prod/web.12")).toEqual(["twelve"]);
+  for (const query of [{}, { follow: true }, { sinceMs: 1 }])
+    await expect(read("prod/web.2", query)).rejects.toMatchObject({
+      code: "no_such_instance",
+      message: "prod/web has no instance 2",
+      hint: "ployzctl logs prod/web",
+    });
+});
+
 test("following goes over a deploy and a lost machine, shows no line twice, and ends with its asker", async () => {
   const lines: Record<string, readonly (LogItem | Error)[]> = {
     a: [at(1, "a1"), new PloyzError({ code: "call_interrupted", message: "restarted" }), at(2, "a2")],
@@ -132,6 +146,11 @@ test("replaced instances are shown with a time or --previous; streams and times 
     all(mergedLogs(sources, target, { follow: false, ...query }, never));
   expect(await read({})).toEqual(["a1", "a4"]);
   expect(await read({ previous: true })).toEqual(["kept prod.web.1.a", "late prod.web.1.a"]);
+  expect(await read({ previous: true }, "prod/web.1")).toEqual(["kept prod.web.1.a", "late prod.web.1.a"]);
+  await expect(read({ previous: true }, "prod/web.2")).rejects.toMatchObject({
+    code: "no_such_instance",
+    message: "no instance of prod/web.2 has been replaced or has ended lately",
+  });
   const since = Date.parse("2026-01-01T00:00:02Z");
   expect(await read({ sinceMs: since })).toEqual(["a4", "late prod.web.1.a"]);
   expect(await read({ untilMs: since })).toEqual(["kept prod.web.1.a", "a1"]);

@@ -41,11 +41,13 @@ export async function* mergedLogs(
   query: LogQuery,
   signal: AbortSignal,
 ): AsyncIterable<LogEvent> {
-  const [namespace = "", service] = target.split("/");
+  const [namespace = "", of] = target.split("/");
+  const [service, slot] = of?.split(".") ?? [];
+  const wanted = ({ id }: { readonly id: string }) => slot === undefined || id.split(".")[2] === slot;
   const commit = () => sources.heads().find((head) => head.commit.namespace === namespace)?.commit;
   const instances = (): readonly Source[] =>
     (commit()?.instances ?? [])
-      .filter((instance) => service === undefined || instance.service === service)
+      .filter((instance) => (service === undefined || instance.service === service) && wanted(instance))
       .map((instance: Instance) => ({ ...instance, namespace, ended: false }));
   const stop = new AbortController();
   const both = AbortSignal.any([stop.signal, signal]);
@@ -63,22 +65,27 @@ export async function* mergedLogs(
       const { found, gaps } = await endedSources(sources, { namespace, service, sinceMs, all: true }, both);
       yield* gaps;
       yield* mergedByTime(
-        found.map((one) => linesOf(sources, one, { ...query, follow: false }, both)),
+        found.filter(wanted).map((one) => linesOf(sources, one, { ...query, follow: false }, both)),
         timeOf,
       );
     }
+    if (deployed && slot !== undefined && instances().length === 0 && query.previous !== true)
+      throw noInstance(`${namespace}/${service} has no instance ${slot}`, target);
     if (deployed && query.follow)
       return yield* followed(sources, instances, { ...query, namespace, commit }, both);
     const ranged = query.sinceMs !== undefined || query.untilMs !== undefined;
-    const { found, gaps } =
+    const { found: all, gaps } =
       !deployed || ranged || query.previous === true
         ? await endedSources(sources, { namespace, service, sinceMs: query.sinceMs, all: ranged }, both)
         : { found: [], gaps: [] };
+    const found = all.filter(wanted);
     const live = query.previous === true ? [] : instances();
     if (!deployed && found.length === 0) {
       needTarget(sources.heads(), namespace, service);
       throw nothing(target, service !== undefined && Object.hasOwn(commit()?.jobs ?? {}, service));
     }
+    if (query.previous === true && found.length === 0 && gaps.length === 0)
+      throw noInstance(`no instance of ${target} has been replaced or has ended lately`, target);
     yield* gaps;
     yield* mergedByTime(
       [...live, ...found].map((one) => linesOf(sources, one, query, both)),
@@ -97,6 +104,9 @@ const nothing = (target: string, isJob: boolean) =>
       : `${target} has no logs: nothing of it is deployed, and no job of that name has run lately`,
     hint: isJob ? `ployzctl schedule ls; ployzctl ops ls` : "ployzctl ps",
   });
+
+const noInstance = (message: string, target: string) =>
+  new PloyzError({ code: "no_such_instance", message, hint: `ployzctl logs ${target.split(".")[0]}` });
 
 async function findInstance(
   sources: LogSources,

@@ -224,7 +224,7 @@ export interface ApiStreams extends AccessApi {
   };
   "GET /v1/logs": {
     /**
-     * `since` and `until` are milliseconds since the epoch. Without them and `tail`: the last 100 lines of each instance. `previous`: of
+     * `target` is a namespace, a service of it (`prod/web`), or one of its instances by number (`prod/web.2`). `since` and `until` are milliseconds since the epoch. Without them and `tail`: the last 100 lines of each instance. `previous`: of
      * those that were replaced or have ended; `instance`: of this one, by its id.
      */
     query: {

@@ -45,7 +45,14 @@ export const inspectCommands: readonly Command[] = [
     path: ["logs"],
     summary: "Show logs, merged across instances",
     prints: ["logs"],
-    args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE", required: true, source: "service" }],
+    args: [
+      {
+        name: "target",
+        summary: "NAMESPACE, NAMESPACE/SERVICE, or NAMESPACE/SERVICE.N for one of several",
+        required: true,
+        source: "service",
+      },
+    ],
     options: {
       follow: { type: "flag", short: "f", summary: "Follow the logs until Ctrl-C" },
       tail: {
@@ -76,6 +83,7 @@ export const inspectCommands: readonly Command[] = [
       "ployzctl logs prod/web",
       "ployzctl logs -f prod --since 10m",
       "ployzctl logs prod/migrate",
+      "ployzctl logs prod/web.2",
       "ployzctl logs prod --since 1h --grep ERROR --stderr",
       "ployzctl logs prod/web --previous",
     ],

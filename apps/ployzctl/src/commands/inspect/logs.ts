@@ -3,9 +3,10 @@ import type { Context, Input } from "../../command.ts";
 import type { AccessDocument, AuditDocument, EventsDocument, LogsDocument } from "../../documents.ts";
 import { usage } from "../../errors.ts";
 import { needLabel, needTarget } from "../../names.ts";
+import { needInstance } from "../stream/target.ts";
 
 export async function logs(context: Context, input: Input): Promise<LogsDocument> {
-  const target = await needTarget("TARGET", input.argument("target") ?? "");
+  const target = await logTarget(input.argument("target") ?? "");
   const follow = input.flag("follow");
   const [tail, instance] = [input.number("tail"), input.text("instance")];
   const now = Date.now();
@@ -32,6 +33,13 @@ export async function logs(context: Context, input: Input): Promise<LogsDocument
     signal,
   });
   return { kind: "logs", follow, events: until(context, matching(events, wanted), stop) };
+}
+
+/** `NS`, `NS/SVC` or `NS/SVC.N`. */
+async function logTarget(text: string): Promise<string> {
+  if (text.includes("/")) await needInstance("TARGET", text);
+  else await needTarget("TARGET", text);
+  return text;
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
