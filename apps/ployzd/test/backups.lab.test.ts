@@ -10,10 +10,11 @@ import {
   readFile,
   rm,
   stat,
+  watch,
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "@ployz/exec";
+import { run, spawnStream } from "@ployz/exec";
 import { type Commands, emptyCommit, type RepositoryAt } from "@ployz/primitives/protocol";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { tidyClones } from "../src/backups/clone.ts";
@@ -34,6 +35,8 @@ let handlers: BackupHandlers;
 let mounts: string;
 /** Called when restic has started. */
 let started = () => {};
+/** Called with each progress. */
+let told: (value: unknown) => void = () => {};
 /** The value of the secret `ops/keys`. */
 let secret = "password=correct horse";
 const here = { namespace: "ops", name: "keys" };
@@ -82,7 +85,7 @@ const call = <N extends Name>(name: N, args: Commands[N]["args"], signal = new A
       args: unknown,
       context: unknown,
     ) => Promise<Commands[N]["out"]>
-  )(args, { signal, progress: () => {} });
+  )(args, { signal, progress: (value: unknown) => told(value) });
 const folder = async (id: string) => contentOf((await pair.a.storage.ready()).layout, id);
 
 let volumes = 0;
@@ -180,6 +183,42 @@ it("a volume in use is copied as it was at the snapshot, and comes back with own
   expect(await readFile(join(back, "large"))).toEqual(await readFile(join(data, "large")));
 }, 240_000);
 
+it("backups are deleted with their data, once no other program has locked the repository", async () => {
+  const id = await volumeOn("made");
+  await writeFile(join(await folder(id), "large"), randomBytes(3 * 2 ** 20));
+  const { backup } = await take(id, "01G");
+  await rm(join(await folder(id), "large"));
+  const { backup: newer } = await take(id, "01H");
+  const size = async () => (await packs()).reduce((sum, [, bytes]) => sum + bytes, 0);
+  const before = await size();
+  const env = { RESTIC_REPOSITORY: `${dir}/repository`, RESTIC_PASSWORD: "correct horse" };
+  const other = spawnStream("restic", ["backup", "--stdin", "--tag", "other"], { env });
+  const locked = async () => {
+    for await (const { filename } of watch(join(dir, "repository", "locks"))) if (filename !== null) return;
+  };
+  await locked();
+  const waiting = new Promise<void>((resolve) => {
+    told = (value) => {
+      if (JSON.stringify(value) === '{"waiting":true}') resolve();
+    };
+  });
+  const done = call("backup.forget", { repository: repository(), backups: [backup] });
+  await waiting;
+  expect(
+    (await call("backup.list", { repository: repository() })).backups.some((one) => one.id === backup),
+  ).toBe(true);
+  other.stdin.end("end");
+  await other.done;
+  await done;
+  told = () => {};
+  const left = (await call("backup.list", { repository: repository() })).backups.map((one) => one.id);
+  expect([left.includes(backup), left.includes(newer)]).toEqual([false, true]);
+  expect(before - (await size())).toBeGreaterThan(2 ** 20);
+  // As an answer that was lost: again.
+  expect(await call("backup.forget", { repository: repository(), backups: [backup] })).toBeNull();
+  expect(await locks()).toBe(0);
+}, 240_000);
+
 it("a backup that is aborted, or whose daemon dies, leaves no clone, no mount and no lock", async () => {
   const id = await volumeOn("made");
   await writeFile(join(await folder(id), "large"), randomBytes(40 * 2 ** 20));
@@ -215,6 +254,23 @@ it("a full repository and a damaged one say so", async () => {
     await run("umount", ["-l", small]);
   }
   const { backup } = await take(id, "01F");
+  const verify = async (name: string) => {
+    const copy = await volumeOn(name);
+    const args = { repository: repository(), backup, id: copy, operation: name };
+    await call("backup.restore", { ...args, fresh: true });
+    return { args, copy };
+  };
+  const { args: good, copy: same } = await verify("verified");
+  expect(await call("backup.compare", good)).toEqual({ files: 1, bytes: 8 * 2 ** 20 });
+  expect(await call("backup.check", { repository: repository() })).toBeNull();
+  const restored = await folder(same);
+  for (const change of [
+    () => chmod(join(restored, "large"), 0o600),
+    () => writeFile(join(restored, "more"), ""),
+  ]) {
+    await change();
+    await expect(call("backup.compare", good)).rejects.toMatchObject({ code: "backup_differs" });
+  }
   for (const [pack, size] of await packs())
     if (size > 2 ** 20) {
       await chmod(pack, 0o600);
@@ -222,15 +278,12 @@ it("a full repository and a damaged one say so", async () => {
       await file.write(Buffer.alloc(4096), 0, 4096, Math.floor(size / 2));
       await file.close();
     }
-  await rm(join(dir, "cache"), { recursive: true, force: true });
-  const copy = await volumeOn("damaged");
-  const error = await call("backup.restore", {
-    repository: repository(),
-    backup,
-    id: copy,
-    operation: "damaged",
-  }).catch((caught: unknown) => caught);
+  // The machine's cache has not noticed.
+  const error = await verify("damaged").catch((caught: unknown) => caught);
   expect(error, String((error as { cause?: { stderr?: string } }).cause?.stderr)).toMatchObject({
+    code: "backup_damaged",
+  });
+  await expect(call("backup.check", { repository: repository() })).rejects.toMatchObject({
     code: "backup_damaged",
   });
   await access(join(dir, "repository", "config"));

@@ -166,6 +166,7 @@ export const ERRORS = defineErrors({
     failed: {
       repository_full: "There is no room for the backup in the repository.",
       backup_damaged: "Data in the repository is damaged: do not rely on it, and back up elsewhere.",
+      backup_differs: "A restored volume is not what its backup lists: do not rely on it, and back up again.",
       backup_incomplete: "Some files of the volume could not be read.",
       backup_failed: "restic failed; the message has its last line.",
       backup_stalled: "The repository took or gave nothing for 15 minutes.",

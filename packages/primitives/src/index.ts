@@ -5,6 +5,8 @@
  * @module
  */
 export { type ErrorBody, PloyzError } from "@ployz/errors";
+export { backupPrune } from "./backup-prune/index.ts";
+export type { BackupPruneInput } from "./backup-prune/input.ts";
 export { backupRepositoryAdd } from "./backup-repository-add/index.ts";
 export type { BackupRepositoryAddInput } from "./backup-repository-add/input.ts";
 export { backupRepositoryRm } from "./backup-repository-rm/index.ts";
@@ -13,6 +15,8 @@ export { backupRestore } from "./backup-restore/index.ts";
 export type { BackupRestoreInput } from "./backup-restore/input.ts";
 export { backupRun } from "./backup-run/index.ts";
 export type { BackupRunInput } from "./backup-run/input.ts";
+export { backupVerify } from "./backup-verify/index.ts";
+export type { BackupVerifyInput } from "./backup-verify/input.ts";
 export { branch } from "./branch/index.ts";
 export type { BranchInput } from "./branch/input.ts";
 export { branchManifest } from "./branch/manifest.ts";

@@ -1,7 +1,9 @@
+import type { BackupPruneInput } from "./backup-prune/input.ts";
 import type { BackupRepositoryAddInput } from "./backup-repository-add/input.ts";
 import type { BackupRepositoryRmInput } from "./backup-repository-rm/input.ts";
 import type { BackupRestoreInput } from "./backup-restore/input.ts";
 import type { BackupRunInput } from "./backup-run/input.ts";
+import type { BackupVerifyInput } from "./backup-verify/input.ts";
 import type { BranchInput } from "./branch/input.ts";
 import type { CertImportInput } from "./cert-import/input.ts";
 import type { CertIssueInput } from "./cert-issue/input.ts";
@@ -41,10 +43,12 @@ import type { VolumeStandbySyncInput } from "./volume-standby-sync/input.ts";
 
 /** The input of each primitive, by its name: as a client sends it. */
 export interface PrimitiveInputs {
+  "backup-prune": BackupPruneInput;
   "backup-repository-add": BackupRepositoryAddInput;
   "backup-repository-rm": BackupRepositoryRmInput;
   "backup-restore": BackupRestoreInput;
   "backup-run": BackupRunInput;
+  "backup-verify": BackupVerifyInput;
   branch: BranchInput;
   "cert-import": CertImportInput;
   "cert-issue": CertIssueInput;

@@ -12,10 +12,12 @@ it("the first door runs operations, and shows no internals", () => {
     [
       "ManifestSchema",
       "PloyzError",
+      "backupPrune",
       "backupRepositoryAdd",
       "backupRepositoryRm",
       "backupRestore",
       "backupRun",
+      "backupVerify",
       "branch",
       "branchManifest",
       "bundlePaths",

@@ -11,6 +11,8 @@ import { checkMine } from "../participant/volumes/deps.ts";
 import { checkId, mountpointOf } from "../participant/volumes/layout.ts";
 import { open } from "../participant/volumes/mount.ts";
 import { dropClone, openClone } from "./clone.ts";
+import { compareBackup } from "./compare.ts";
+import { checkAll, forget, whenFree } from "./forget.ts";
 import { type Restic, type ResticDeps, resticVersion, withRestic } from "./restic.ts";
 import { backupsIn, tagsOf } from "./tags.ts";
 
@@ -26,6 +28,7 @@ export interface BackupDeps extends ResticDeps {
 
 export type BackupHandlers = Pick<Handlers, Extract<keyof Commands, `backup.${string}`>>;
 type Take = Commands["backup.take"];
+type Progress = { done: number; total?: number } | { waiting: true };
 
 const QUICK = 60_000;
 const LOOK = 40_000;
@@ -90,6 +93,10 @@ export function backupHandlers(deps: BackupDeps): BackupHandlers {
       alone(args.id, signal, (stop) =>
         withRestic(deps, args.repository, (restic) => take(deps, restic, args, stop, progress)),
       ),
+    "backup.forget": ({ repository, backups }, { signal, progress }) =>
+      withRestic(deps, repository, (restic) =>
+        forget(restic, backups, signal, (waiting) => progress(waiting ? { waiting } : {})),
+      ),
     "backup.drop": ({ repository, id }, { signal }) =>
       alone(id, signal, async () => {
         await dropClone(await deps.storage.ready(), id, deps.mounts);
@@ -97,12 +104,19 @@ export function backupHandlers(deps: BackupDeps): BackupHandlers {
         await withRestic(deps, repository, (restic) => restic.run(["unlock"], { signal })).catch(() => {});
         return null;
       }),
-    "backup.restore": ({ repository, backup, id, operation }, { signal, progress }) =>
-      alone(id, signal, (stop) =>
-        withRestic(deps, repository, (restic) =>
-          restore(deps, restic, { backup, id, operation }, stop, progress),
-        ),
+    "backup.restore": ({ repository, ...what }, { signal, progress }) =>
+      alone(what.id, signal, (stop) =>
+        withRestic(deps, repository, (restic) => restore(deps, restic, what, stop, progress)),
       ),
+    "backup.compare": ({ repository, backup, id, operation }, { signal, progress }) =>
+      withRestic(deps, repository, async (restic) => {
+        const pool = await deps.storage.ready();
+        checkMine(await needCopy(pool, id, deps.self), operation);
+        const sign = (done: number) => progress({ done });
+        return compareBackup(restic, { backup, path: mountpointOf(pool.layout, id) }, { signal, sign });
+      }),
+    "backup.check": ({ repository }, { signal, progress }) =>
+      withRestic(deps, repository, (restic) => checkAll(restic, signal, () => progress({}))),
   };
 }
 
@@ -145,14 +159,13 @@ async function take(
   restic: Restic,
   args: Take["args"],
   signal: AbortSignal,
-  progress: (value: { done: number; total?: number }) => void,
+  progress: (value: Progress) => void,
 ): Promise<Take["out"]> {
   const { repository, namespace, volume, id, snapshot, commit, operation } = args;
   const mine = async () =>
     (await listed(restic, repository.name, [`operation=${operation}`, `volume=${volume}`], signal)).at(-1);
   const before = await mine();
   if (before !== undefined) return { backup: before.id, at: before.at, bytes: 0, addedBytes: 0 };
-  await restic.run(["unlock"], { signal, timeoutMs: QUICK });
   const pool = await deps.storage.ready();
   try {
     const clone = await openClone(pool, { ...args, self: deps.self }, deps.mounts);
@@ -167,24 +180,27 @@ async function take(
       operation,
     };
     let summary: Summary | undefined;
-    await restic.follow(
-      [
-        ...["backup", "--json", "--host", deps.cluster, "--tag", tagsOf(tags)],
-        ...["--time", clone.at.slice(0, 19).replace("T", " "), "data", DESCRIPTION],
-      ],
-      {
-        signal,
-        cwd: clone.path,
-        line(text) {
-          const message = messageOf(text);
-          if (message?.message_type === "summary") summary = message;
-          if (message?.message_type === "status" && message.bytes_done !== undefined)
-            progress({
-              done: message.bytes_done,
-              ...(message.total_bytes !== undefined && { total: message.total_bytes }),
-            });
+    const wait = { signal, waiting: () => progress({ waiting: true }) };
+    await whenFree(restic, wait, () =>
+      restic.follow(
+        [
+          ...["backup", "--json", "--host", deps.cluster, "--tag", tagsOf(tags)],
+          ...["--time", clone.at.slice(0, 19).replace("T", " "), "data", DESCRIPTION],
+        ],
+        {
+          signal,
+          cwd: clone.path,
+          line(text) {
+            const message = messageOf(text);
+            if (message?.message_type === "summary") summary = message;
+            if (message?.message_type === "status" && message.bytes_done !== undefined)
+              progress({
+                done: message.bytes_done,
+                ...(message.total_bytes !== undefined && { total: message.total_bytes }),
+              });
+          },
         },
-      },
+      ),
     );
     const made = await mine();
     if (made === undefined)
@@ -246,9 +262,9 @@ async function describe(
 async function restore(
   { storage, self }: BackupDeps,
   restic: Restic,
-  { backup, id, operation }: { readonly backup: string; readonly id: string; readonly operation: string },
+  { backup, id, operation, fresh }: Omit<Commands["backup.restore"]["args"], "repository">,
   signal: AbortSignal,
-  progress: (value: { done: number }) => void,
+  progress: (value: Progress) => void,
 ): Promise<null> {
   const pool = await storage.ready();
   const copy = await needCopy(pool, id, self);
@@ -267,7 +283,16 @@ async function restore(
     });
   }, LOOK_MS);
   try {
-    await restic.follow(["restore", backup, "--target", path, "--include", "/data", "--verify"], { signal });
+    const wait = { signal, waiting: () => progress({ waiting: true }) };
+    await whenFree(restic, wait, () =>
+      restic.follow(
+        [
+          ...["restore", backup, "--target", path, "--include", "/data", "--verify"],
+          ...(fresh ? ["--no-cache"] : []),
+        ],
+        { signal },
+      ),
+    );
     return null;
   } finally {
     clearInterval(watch);

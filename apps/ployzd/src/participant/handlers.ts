@@ -49,6 +49,7 @@ const READS: ReadonlySet<keyof Commands> = new Set([
   "backup.look",
   "backup.list",
   "backup.read",
+  "backup.check",
   "update.look",
   "update.await",
 ]);

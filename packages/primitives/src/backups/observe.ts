@@ -8,6 +8,9 @@ import type { Commands } from "../participant/commands.ts";
 /** A repository may be far away. */
 const LOOK_MS = 90_000;
 
+/** The lease of verifications in a namespace. */
+export const verifyScope = (namespace: string): string => `backup-verify.${namespace}`;
+
 /** Whether a machine can make backups, or the error of its answer. */
 export type Look = { readonly machine: string } & (
   | { readonly found: Commands["backup.look"]["out"] }

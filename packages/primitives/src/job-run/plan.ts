@@ -65,7 +65,12 @@ export function plan(input: JobRunInput, facts: Facts, operation: string): Plan<
   };
 }
 
-function missing(job: string, { image, bundle }: JobSpec, { content }: Facts): readonly Refusal[] {
+/** Why a job cannot start: its content is nowhere. */
+export function missing(
+  job: string,
+  { image, bundle }: JobSpec,
+  { content }: Pick<ChangeFacts, "content">,
+): readonly Refusal[] {
   const found = content.get(image?.digest ?? bundle?.digest ?? "");
   if (found !== undefined && found.holders.length > 0) return [];
   return [
@@ -75,7 +80,8 @@ function missing(job: string, { image, bundle }: JobSpec, { content }: Facts): r
   ];
 }
 
-function prepareSteps(candidate: Candidate, namespace: string, facts: Facts): readonly Step[] {
+/** Runs one instance of a job to its end. */
+export function prepareSteps(candidate: Candidate, namespace: string, facts: ChangeFacts): readonly Step[] {
   const { id, name, machine, slot, spec, secrets } = candidate;
   const ensure = ensureSteps([candidate], facts).flatMap((step): Step[] =>
     step.kind === "image.ensure" || step.kind === "bundle.ensure" ? [step] : [],
@@ -126,7 +132,8 @@ function prepareSteps(candidate: Candidate, namespace: string, facts: Facts): re
   ];
 }
 
-const settleSteps = ({ id, name, machine }: Candidate, namespace: string): readonly Step[] => [
+/** Removes the instance that has ended. */
+export const settleSteps = ({ id, name, machine }: Candidate, namespace: string): readonly Step[] => [
   {
     ...{ id: `remove ${id}`, kind: "remove", machine, title: `remove ${id} on ${machine}` },
     args: { machine, id },

@@ -47,9 +47,10 @@ export const schedule = Type.Object(
   { ...closed, description: "When it runs: either `cron` or `every`." },
 );
 
-const keep = Type.Object(
+/** How many stay: a rule for snapshots or backups. */
+export const keep = Type.Object(
   Object.fromEntries(
-    (["last", "hourly", "daily", "weekly", "monthly"] as const).map((rule) => [
+    (["last", "hourly", "daily", "weekly", "monthly", "yearly"] as const).map((rule) => [
       rule,
       Type.Optional(
         Type.Integer({
@@ -59,7 +60,7 @@ const keep = Type.Object(
         }),
       ),
     ]),
-  ) as Record<"last" | "hourly" | "daily" | "weekly" | "monthly", Type.TOptional<Type.TInteger>>,
+  ) as Record<"last" | "hourly" | "daily" | "weekly" | "monthly" | "yearly", Type.TOptional<Type.TInteger>>,
   { ...closed, minProperties: 1, description: "How many stay." },
 );
 

@@ -40,6 +40,23 @@ const VolumeBackup = object({
 export const BackupRuns = object({ ...done, volumes: map(VolumeBackup) });
 export type BackupRuns = Static<typeof BackupRuns>;
 
+/** A backup that was restored into a volume of its own, and was what it lists. */
+const VerifiedBackup = object({
+  backup: text(),
+  repository: text(),
+  /** RFC 3339: of the data. */
+  taken: text(),
+  /** RFC 3339: when it was restored. */
+  at: text(),
+  operation: text(),
+  /** The operator's check that has succeeded on it. */
+  job: Type.Optional(text()),
+});
+
+/** The last verified backup of each volume of a namespace, as the fact `backup-verify.<namespace>`. */
+export const BackupVerified = object({ ...done, volumes: map(VerifiedBackup) });
+export type BackupVerified = Static<typeof BackupVerified>;
+
 /** One volume at one instant, in a repository. */
 export const Backup = object({
   id: text(),
@@ -79,6 +96,8 @@ export const BackupContent = object({
 export type BackupContent = Static<typeof BackupContent>;
 
 export const repositoryKey = (name: string): `backup-repository.${string}` => `backup-repository.${name}`;
+export const backupPruneKey = (namespace: string): `backup-prune.${string}` => `backup-prune.${namespace}`;
+export const backupVerifyKey = (namespace: string): `backup-verify.${string}` => `backup-verify.${namespace}`;
 export const backupRunKey = (namespace: string): `backup-run.${string}` => `backup-run.${namespace}`;
 
 const SCHEMES =

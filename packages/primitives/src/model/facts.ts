@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { AlertRecord, AlertState } from "./alert.ts";
-import { BackupRepository, BackupRuns } from "./backup.ts";
+import { BackupRepository, BackupRuns, BackupVerified } from "./backup.ts";
 import { Candidates } from "./candidates.ts";
 import { AcmeRecord, CertificateRecord, RenewalRecord } from "./certificate.ts";
 import { Invite } from "./invite.ts";
@@ -60,6 +60,10 @@ export const FACTS = {
   "backup-repository": BackupRepository,
   /** The last backup of each volume of a namespace. */
   "backup-run": BackupRuns,
+  /** The last verified backup of each volume of a namespace. */
+  "backup-verify": BackupVerified,
+  /** The last `backup prune` of a namespace. */
+  "backup-prune": object(done),
   /** A job that runs by itself, under `running.<namespace>.<job>`. */
   running: Candidates,
   /** The last `volume prune` of a namespace. */

@@ -19,13 +19,14 @@ export const Schedule = object({
 /** Static type of the schema of this name. */
 export type Schedule = Static<typeof Schedule>;
 
-/** How many snapshots stay: the newest ones, and the newest of each of the last hours, days, weeks and months, in UTC. */
+/** How many snapshots or backups stay: the newest ones, and the newest of each of the last hours, days, weeks, months and years, in UTC. */
 export const KeepRule = object({
   last: Type.Optional(count()),
   hourly: Type.Optional(count()),
   daily: Type.Optional(count()),
   weekly: Type.Optional(count()),
   monthly: Type.Optional(count()),
+  yearly: Type.Optional(count()),
 });
 /** Static type of the schema of this name. */
 export type KeepRule = Static<typeof KeepRule>;

@@ -1,3 +1,4 @@
+import { verifyScope } from "../backups/observe.ts";
 import { noNamespace } from "../change/decide/as-it-is.ts";
 import { inputParser } from "../change/input.ts";
 import { observeCluster } from "../change/observe/cluster.ts";
@@ -25,7 +26,8 @@ export const namespacePrune: Primitive<PrimitivePorts, NamespacePruneInput, Fact
   name: "namespace-prune",
   version: 1,
   parse: inputParser(Input),
-  scope: ({ namespace }) => [`deploy.${namespace}`],
+  // A volume of a backup's verification is in no commit.
+  scope: ({ namespace }) => [`deploy.${namespace}`, verifyScope(namespace)],
   async observe({ namespace }, ports, signal) {
     const [cluster, fact] = await Promise.all([
       observeCluster([namespace], ports, signal),

@@ -1,7 +1,7 @@
 import type { ErrorBody } from "@ployz/errors";
 import type { Backup, BackupContent, RepositoryAt } from "../model/backup.ts";
 
-/** The part of the protocol that keeps copies of volumes outside the cluster. Progress: `{ done, total? }` in bytes. */
+/** The part of the protocol that keeps copies of volumes outside the cluster. Progress: `{ done, total? }` in bytes, or `{ waiting: true }` while another program has locked the repository. */
 export interface BackupCommands {
   /**
    * What this machine has for backups, and whether it reaches a repository with its secret. `restic`: its version. `absent`: nothing is there
@@ -28,13 +28,25 @@ export interface BackupCommands {
     args: BackupTake;
     out: { backup: string; at: string; bytes: number; addedBytes: number };
   };
+  /** Deletes backups, and the data that no other one needs. Those that are gone already are passed over. */
+  "backup.forget": { args: { repository: RepositoryAt; backups: readonly string[] }; out: null };
   /** Undo of an unfinished `backup.take`: its clone goes, and its lock where its program is dead. */
   "backup.drop": { args: { repository: RepositoryAt; id: string }; out: null };
-  /** Puts the data of a backup into a volume that the same operation made here. */
+  /**
+   * Puts the data of a backup into a volume that the same operation made here. `fresh`: all of it comes from the repository, nothing from
+   * this machine's cache.
+   */
   "backup.restore": {
-    args: { repository: RepositoryAt; backup: string; id: string; operation: string };
+    args: { repository: RepositoryAt; backup: string; id: string; operation: string; fresh?: true };
     out: null;
   };
+  /** Compares a volume that the same operation restored with the list of its backup: names, types, sizes, owners, modes and times. Fails with `backup_differs`. */
+  "backup.compare": {
+    args: { repository: RepositoryAt; backup: string; id: string; operation: string };
+    out: { files: number; bytes: number };
+  };
+  /** Reads and checks all data of a repository. Fails with `backup_damaged`. */
+  "backup.check": { args: { repository: RepositoryAt }; out: null };
 }
 
 /** A volume of a machine, and the tags of its backup. */

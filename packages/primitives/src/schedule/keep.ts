@@ -21,16 +21,24 @@ const PERIODS: Readonly<Record<Exclude<keyof KeepRule, "last">, (at: number) => 
   // Weeks begin on Monday: the epoch was a Thursday.
   weekly: (at) => Math.floor((at / DAY + 3) / 7),
   monthly: (at) => new Date(at).toISOString().slice(0, 7),
+  yearly: (at) => new Date(at).toISOString().slice(0, 4),
 };
 
 /** The scheduled snapshots that a rule deletes. The newest always stays, and others' snapshots are not looked at. Pure. */
 export function beyondKeep(names: readonly string[], keep: KeepRule): readonly string[] {
-  const newest = names
-    .flatMap((name) => {
-      const at = automaticTime(name);
-      return at === undefined ? [] : [{ name, at }];
-    })
-    .sort((left, right) => right.at - left.at);
+  const known = names.flatMap((name) => {
+    const at = automaticTime(name);
+    return at === undefined ? [] : [{ name, at }];
+  });
+  return expiredOf(known, keep);
+}
+
+/** The names of those that a rule deletes, oldest first. The newest always stays; of two of one time it is the later in the list. `at`: in ms since the epoch. Pure. */
+export function expiredOf(
+  all: readonly { readonly name: string; readonly at: number }[],
+  keep: KeepRule,
+): readonly string[] {
+  const newest = [...all].reverse().sort((left, right) => right.at - left.at);
   const stays = new Set(newest.slice(0, Math.max(1, keep.last ?? 0)).map(({ name }) => name));
   for (const [rule, periodOf] of Object.entries(PERIODS)) {
     const seen = new Set<number | string>();

@@ -52,7 +52,27 @@ export function backupHandlersOf(
       });
       return { backup, at, bytes: 1_000, addedBytes: 1_000 };
     },
+    "backup.forget": ({ repository, backups }) => {
+      const all = inside(repository.url);
+      const left = all.filter(({ backup }) => !backups.includes(backup.id));
+      if (left.length < all.length) changed(`forget ${all.length - left.length} backups`);
+      repositories.set(repository.url, left);
+      return null;
+    },
     "backup.drop": () => null,
+    "backup.check": ({ repository }) => {
+      inside(repository.url);
+      return null;
+    },
+    "backup.compare": ({ repository, backup, id, operation }) => {
+      const found = inside(repository.url).find((one) => one.backup.id === backup);
+      const volume = machine.volumes.get(id);
+      if (found === undefined) return fail("no_such_backup", `there is no backup ${backup}`);
+      if (volume?.operation !== operation) return fail("dataset_foreign", `volume ${id} is another's`);
+      if (volume.content !== found.data || machine.backups.differs)
+        return fail("backup_differs", `volume ${id} is not the backup`);
+      return { files: 1, bytes: 1_000 };
+    },
     "backup.restore": ({ repository, backup, id, operation }) => {
       const found = inside(repository.url).find((one) => one.backup.id === backup);
       const volume = machine.volumes.get(id);

@@ -4,6 +4,7 @@ import { secretKey } from "../model/secret.ts";
 import type { Commands } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
 import type { FactStore } from "../ports/store.ts";
+import type { MemoryBackup } from "./memory-backup.ts";
 import { handlersOf } from "./memory-handlers.ts";
 import { CHANGING, checkFence, type MachineSetting, type MemoryMachine } from "./memory-participant.ts";
 
@@ -25,6 +26,8 @@ export interface MemoryMachines extends Machines {
   /** Throws for an unknown id. */
   machine(id: string): MemoryMachine;
   readonly all: readonly MemoryMachine[];
+  /** What repositories for backups hold, by URL. */
+  readonly repositories: ReadonlyMap<string, MemoryBackup[]>;
   /** Another machine, with the next subnet. */
   add(id: string): MemoryMachine;
 }
@@ -105,6 +108,7 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
   return {
     call,
     add,
+    repositories,
     get all() {
       return [...byId.values()].map(({ machine }) => machine);
     },

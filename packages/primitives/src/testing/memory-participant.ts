@@ -58,8 +58,8 @@ export interface MemoryMachine {
     string,
     { readonly kind: "dies" } | { readonly kind: "disturbs"; readonly what: string }
   >;
-  /** Whether it has restic, and why it cannot use a repository. */
-  backups: { restic: boolean; problem?: string };
+  /** Whether it has restic, and why it cannot use a repository. `differs`: it restores other data than the backup has. */
+  backups: { restic: boolean; problem?: string; differs?: true };
   readonly fences: Map<string, Fence>;
   /** Every change, in order: `start prod.web.0.k3v9x2ab`. Something already present is no change. */
   readonly effects: string[];
@@ -132,8 +132,10 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "volume.standdown",
   "backup.open",
   "backup.take",
+  "backup.forget",
   "backup.drop",
   "backup.restore",
+  "backup.compare",
   "gateway.hold",
   "machine.leave",
   "payload.ensure",

@@ -2,7 +2,7 @@ import type { BackupDocument, BackupList, ManifestDocument } from "../../api.ts"
 import type { Context, Input } from "../../command.ts";
 import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
-import { change } from "../../operation/change.ts";
+import { change, changeAfterAsking } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { given, needInNamespace } from "../../values.ts";
 
@@ -43,6 +43,53 @@ export async function show(context: Context, input: Input): Promise<BackupDocume
   if (!input.flag("manifest")) return found;
   const { namespace, commit } = found.backup;
   return { kind: "manifest", namespace, revision: commit, text: found.manifest };
+}
+
+export async function verify(context: Context, input: Input): Promise<Outcome> {
+  const [name = "", id] = (input.argument("backup") ?? "").split("@", 2);
+  const [job, to] = [input.text("job"), input.text("to")];
+  const volume = name.includes("/") ? await needInNamespace("BACKUP", name) : undefined;
+  if (id !== undefined && volume === undefined)
+    throw usage("BACKUP: a backup is of one volume", "write NAMESPACE/VOLUME@BACKUP");
+  const asked = {
+    namespace: volume?.namespace ?? (await needLabel("NAMESPACE", name)),
+    ...given("volume", volume?.name),
+    ...given("backup", id === undefined ? undefined : needBackup("BACKUP", id)),
+    ...given("job", job === undefined ? undefined : await needLabel("--job", job)),
+    ...given("machine", to === undefined ? undefined : await needLabel("--to", to)),
+    ...given("allData", input.flag("all-data") || undefined),
+    ...(await repositoryOf(input)),
+  };
+  return change(context, { primitive: "backup-verify", input: asked }, input.flag("preview"));
+}
+
+const RULES = ["last", "hourly", "daily", "weekly", "monthly", "yearly"] as const;
+const MOST = 1000;
+
+export async function prune(context: Context, input: Input): Promise<Outcome> {
+  const namespace = await needLabel("NAMESPACE", input.argument("namespace"));
+  const volume = input.text("volume");
+  const keep = Object.fromEntries(
+    RULES.flatMap((rule) => {
+      const count = input.number(`keep-${rule}`);
+      if (count === undefined) return [];
+      if (!Number.isInteger(count) || count < 0 || count > MOST)
+        throw usage(`--keep-${rule}: must be a whole number up to ${MOST}`);
+      return [[rule, count]];
+    }),
+  );
+  if (!Object.values(keep).some((count) => count > 0))
+    throw usage("no rule says which backups stay", "for example --keep-daily 14");
+  const asked = {
+    ...{ namespace, keep },
+    ...given("volume", volume === undefined ? undefined : await needLabel("--volume", volume)),
+    ...(await repositoryOf(input)),
+  };
+  return changeAfterAsking(
+    context,
+    { primitive: "backup-prune", input: asked },
+    { input, question: "Delete these backups?" },
+  );
 }
 
 export async function restore(context: Context, input: Input): Promise<Outcome> {

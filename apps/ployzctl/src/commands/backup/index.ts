@@ -10,6 +10,19 @@ const REPOSITORY: Readonly<Record<string, Option>> = {
   },
 };
 
+const KEEP: Readonly<Record<string, Option>> = Object.fromEntries(
+  (
+    [
+      ["last", "The newest N stay"],
+      ["hourly", "The newest of each of the last N hours stays"],
+      ["daily", "The newest of each of the last N days stays"],
+      ["weekly", "The newest of each of the last N weeks stays"],
+      ["monthly", "The newest of each of the last N months stays"],
+      ["yearly", "The newest of each of the last N years stays"],
+    ] as const
+  ).map(([rule, summary]): [string, Option] => [`keep-${rule}`, { type: "number", value: "N", summary }]),
+);
+
 export const backupCommands: readonly Command[] = [
   {
     path: ["backup", "repository", "add"],
@@ -98,6 +111,50 @@ export const backupCommands: readonly Command[] = [
     },
     examples: ["ployzctl backup show 63a86c7b", "ployzctl backup show 63a86c7b --manifest > prod.toml"],
     run: async (context, input) => (await import("./backup.ts")).show(context, input),
+  },
+  {
+    path: ["backup", "verify"],
+    summary: "Restore backups into throw-away volumes, and compare them",
+    details: [
+      "Without @BACKUP: the newest of the volume, or of each volume of the namespace. All of it is read from the repository, compared with what the backup lists, and destroyed again. Only a backup that passes counts as verified.",
+      "--job runs a job of the namespace on the restored data, mounted where the service has the volume: its exit code decides. A job with a schedule is not run by deploys. Volumes and job are on one machine.",
+    ],
+    prints: CHANGE,
+    args: [
+      { name: "backup", summary: "NAMESPACE, NAMESPACE/VOLUME or NAMESPACE/VOLUME@BACKUP", required: true },
+    ],
+    options: {
+      job: { type: "text", value: "JOB", summary: "Check the restored data with this job" },
+      to: {
+        type: "text",
+        value: "MACHINE",
+        source: "machine",
+        summary: "Restore there. Default: the volume's machine",
+      },
+      "all-data": { type: "flag", summary: "Also read all data of the repository, of all its backups" },
+      ...REPOSITORY,
+      ...PREVIEW,
+    },
+    examples: ["ployzctl backup verify prod/pgdata --job check", "ployzctl backup verify prod --all-data"],
+    run: async (context, input) => (await import("./backup.ts")).verify(context, input),
+  },
+  {
+    path: ["backup", "prune"],
+    summary: "Delete backups of a namespace beyond a rule",
+    details: [
+      "Each volume's newest backup always stays, and so do the newest of each of the last hours, days, weeks, months and years that are named, in UTC. Backups of other namespaces and clusters in the repository are not touched.",
+    ],
+    prints: CHANGE,
+    args: [{ name: "namespace", summary: "The namespace", required: true, source: "namespace" }],
+    options: {
+      volume: { type: "text", value: "NAME", summary: "Only this volume" },
+      ...KEEP,
+      ...REPOSITORY,
+      ...PREVIEW,
+      ...YES,
+    },
+    examples: ["ployzctl backup prune prod --keep-daily 14 --keep-weekly 8 -n"],
+    run: async (context, input) => (await import("./backup.ts")).prune(context, input),
   },
   {
     path: ["backup", "restore"],

@@ -85,10 +85,18 @@ type Summary = {
   readonly repository: string;
   readonly url?: string;
   readonly creates?: boolean;
+  /** Of a prune: what goes, and how many stay. */
+  readonly removed?: readonly { readonly id: string; readonly volume: string; readonly at: string }[];
+  readonly kept?: number;
+  /** Of a verification. */
+  readonly job?: string;
+  readonly allData?: boolean;
   readonly volumes?: readonly {
     readonly name: string;
-    readonly machine: string;
+    readonly machine?: string;
     readonly backup?: string;
+    /** Of a verified backup. */
+    readonly files?: number;
     readonly bytes?: number;
     readonly addedBytes?: number;
   }[];
@@ -104,11 +112,30 @@ const isSummary = (value: unknown): value is Summary =>
 /** The summary of an operation on repositories or backups. */
 export function backupLines(summary: Json): readonly Cell[] {
   if (!isSummary(summary)) return [];
-  const { kind, repository, url, creates, volumes = [] } = summary;
+  const { kind, repository, url, creates, volumes = [], removed = [], kept = 0, job, allData } = summary;
   if (kind === "backup-repository-rm") return [{ text: `- repository ${repository} at ${url}`, tone: "bad" }];
   if (kind === "backup-repository-add")
     return [{ text: `+ repository ${repository} at ${url}${creates === true ? ", new" : ""}`, tone: "ok" }];
-  return volumes.map(({ name, machine, backup, ...size }) => ({
+  if (kind === "backup-prune")
+    return [
+      ...removed.map(({ id, volume, at }) => ({
+        text: `- backup ${id.slice(0, SHORT)} of ${volume}, of ${at}`,
+        tone: "bad" as const,
+      })),
+      `${kept} ${kept === 1 ? "backup stays" : "backups stay"} in ${repository}`,
+    ];
+  if (kind === "backup-verify")
+    return [
+      ...volumes.map(({ name, backup = "", files, bytes: size }) => {
+        const what = `${name} by ${backup.slice(0, SHORT)} of ${repository}`;
+        if (files === undefined) return `~ restore ${what}`;
+        const text = `verified ${what}: ${files} ${files === 1 ? "file" : "files"}, ${bytes(size ?? 0)}`;
+        return { text, tone: "ok" as const };
+      }),
+      ...(job === undefined ? [] : [`  checked by the job ${job}`]),
+      ...(allData === true ? [`  with all data of ${repository}`] : []),
+    ];
+  return volumes.map(({ name, machine = "", backup, ...size }) => ({
     text:
       backup === undefined
         ? `+ backup of ${name} from ${machine} to ${repository}`

@@ -1,6 +1,7 @@
 import { errorBody } from "@ployz/errors";
-import type { Primitive, PrimitivePorts } from "../../engine/types.ts";
+import type { Primitive, PrimitivePorts, StepContext } from "../../engine/types.ts";
 import { PloyzError } from "../../error-codes.ts";
+import type { RepositoryAt } from "../../model/backup.ts";
 import type { Json } from "../../model/json.ts";
 import type { BackupKinds, ChangeKinds } from "./kinds.ts";
 
@@ -14,7 +15,15 @@ const DAY = 86_400 * SECOND;
 const IDLE = 15 * 60 * SECOND;
 
 const long = { timeoutMs: () => DAY, retryTransient: true };
-const bytesOf = (value: Json) => value as { readonly done: number; readonly total?: number };
+
+/** Shows bytes, or that another program has locked the repository. */
+const shown =
+  (note: string, { name }: RepositoryAt, progress: StepContext<PrimitivePorts>["progress"]) =>
+  (value: Json): void => {
+    const { waiting, ...bytes } = value as { done?: number; total?: number; waiting?: true };
+    if (waiting) progress(`waiting: another program has locked ${name}`);
+    else progress(note, bytes);
+  };
 
 export const backupSteps: Steps = {
   "backup.take": {
@@ -24,7 +33,7 @@ export const backupSteps: Steps = {
       const name = `${what.namespace}/${what.volume}`;
       const options = {
         ...{ timeoutMs: DAY, idleTimeoutMs: IDLE, signal },
-        onProgress: (value: Json) => progress(`backing up ${name}`, bytesOf(value)),
+        onProgress: shown(`backing up ${name}`, what.repository, progress),
       };
       try {
         const args = { ...what, operation, guid: guids[what.id] ?? "" };
@@ -37,13 +46,28 @@ export const backupSteps: Steps = {
       await call(machine, "backup.drop", { repository, id }, { timeoutMs: DROP, signal });
     },
   },
+  "backup.forget": {
+    ...long,
+    async apply({ machine, ...what }, { call, progress, signal }) {
+      const { name } = what.repository;
+      const options = {
+        ...{ timeoutMs: DAY, idleTimeoutMs: IDLE, signal },
+        onProgress: shown(`making room in ${name}`, what.repository, progress),
+      };
+      try {
+        return await call(machine, "backup.forget", what, options);
+      } catch (error) {
+        throw signal.aborted ? error : stalled(error, `the deletion in ${name}`);
+      }
+    },
+  },
   "backup.restore": {
     ...long,
     async apply({ machine, ...what }, { call, operation, progress, signal }) {
       const name = `the backup ${what.backup.slice(0, 8)}`;
       const options = {
         ...{ timeoutMs: DAY, idleTimeoutMs: IDLE, signal },
-        onProgress: (value: Json) => progress(`restoring ${name}`, bytesOf(value)),
+        onProgress: shown(`restoring ${name}`, what.repository, progress),
       };
       try {
         return await call(machine, "backup.restore", { ...what, operation }, options);
@@ -51,6 +75,42 @@ export const backupSteps: Steps = {
         throw signal.aborted ? error : stalled(error, `the restore of ${name}`);
       }
     },
+  },
+  "backup.compare": {
+    ...long,
+    async apply({ machine, ...what }, { call, operation, progress, signal }) {
+      const note = `comparing the backup ${what.backup.slice(0, 8)}`;
+      const options = {
+        ...{ timeoutMs: DAY, idleTimeoutMs: IDLE, signal },
+        onProgress: shown(note, what.repository, progress),
+      };
+      try {
+        return await call(machine, "backup.compare", { ...what, operation }, options);
+      } catch (error) {
+        throw signal.aborted ? error : stalled(error, note);
+      }
+    },
+  },
+  "backup.check": {
+    ...long,
+    async apply({ machine, repository }, { call, progress, signal }) {
+      const note = `reading all of ${repository.name}`;
+      const options = {
+        ...{ timeoutMs: DAY, idleTimeoutMs: IDLE, signal },
+        onProgress: shown(note, repository, progress),
+      };
+      try {
+        return await call(machine, "backup.check", { repository }, options);
+      } catch (error) {
+        throw signal.aborted ? error : stalled(error, note);
+      }
+    },
+  },
+  "volume.discard": {
+    timeoutMs: () => DROP + 15 * SECOND,
+    retryTransient: true,
+    apply: ({ machine, id }, { call, operation, signal }) =>
+      call(machine, "volume.discard", { id, operation }, { timeoutMs: DROP, signal }),
   },
 };
 

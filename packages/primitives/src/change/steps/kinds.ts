@@ -120,11 +120,30 @@ export type BackupKinds = {
       readonly addedBytes: number;
     };
   };
-  /** Into a volume that this operation has created. */
-  "backup.restore": {
-    args: At & { readonly id: string; readonly repository: RepositoryAt; readonly backup: string };
+  /** Deletes backups and the data that only they need. */
+  "backup.forget": {
+    args: At & { readonly repository: RepositoryAt; readonly backups: readonly string[] };
     out: null;
   };
+  /** Into a volume that this operation has created. `fresh`: all of it is read from the repository, and nothing from the machine's cache. */
+  "backup.restore": {
+    args: At & {
+      readonly id: string;
+      readonly repository: RepositoryAt;
+      readonly backup: string;
+      readonly fresh?: true;
+    };
+    out: null;
+  };
+  /** Whether the volume is what the backup lists. */
+  "backup.compare": {
+    args: At & { readonly id: string; readonly repository: RepositoryAt; readonly backup: string };
+    out: { readonly files: number; readonly bytes: number };
+  };
+  /** Reads all data of the repository. */
+  "backup.check": { args: At & { readonly repository: RepositoryAt }; out: null };
+  /** Destroys a volume that only this operation has used. */
+  "volume.discard": { args: At & { readonly id: string }; out: null };
 };
 
 export type At = { readonly machine: string };

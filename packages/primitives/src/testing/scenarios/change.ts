@@ -6,7 +6,7 @@ import { parseManifest } from "../../manifest/parse.ts";
 import type { Manifest } from "../../manifest/schema.ts";
 import type { Commit } from "../../model/commit.ts";
 import type { Json } from "../../model/json.ts";
-import { createMemoryCluster, type MemoryCluster } from "../memory-cluster.ts";
+import { createMemoryCluster, type MemoryCluster, type MemoryClusterOptions } from "../memory-cluster.ts";
 import type { MemoryMachines } from "../memory-machines.ts";
 import type { Behaviour } from "../memory-participant.ts";
 
@@ -27,8 +27,11 @@ function behaviour({ env }: { readonly env: Readonly<Record<string, string>> }):
   return env.FAIL === "job" ? { ready: "yes", exitCode: 3, logs } : { ready: "yes" };
 }
 
-export async function emptyWorld(machines: readonly string[] = ["m1", "m2", "m3"]): Promise<World> {
-  const cluster = await createMemoryCluster({ machines, bundles: [DIGEST], behaviour });
+export async function emptyWorld(
+  machines: readonly string[] = ["m1", "m2", "m3"],
+  behave: MemoryClusterOptions["behaviour"] = behaviour,
+): Promise<World> {
+  const cluster = await createMemoryCluster({ machines, bundles: [DIGEST], behaviour: behave });
   return { ...cluster, memory: cluster.machines, count: 0 };
 }
 

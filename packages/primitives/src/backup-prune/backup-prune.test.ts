@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { backupRepositoryAdd } from "../backup-repository-add/index.ts";
+import { backupRun } from "../backup-run/index.ts";
+import { checkPrimitive } from "../testing/harness/check.ts";
+import { apply, deploy, emptyWorld, inspect, type World } from "../testing/scenarios/change.ts";
+import { backupPrune } from "./index.ts";
+
+const SHOP = `[services.db]
+bundle = "./db"
+command = ["db"]
+volumes = { data = "/data", log = "/log" }
+[volumes.data]
+[volumes.log]
+`;
+const URL = "file:/srv/backups";
+const CLUSTER = { name: "memory", id: "c1", clusterCidr: "10.101.0.0/16", subnetPrefixLength: 24 };
+
+async function world(): Promise<World> {
+  const made = await emptyWorld();
+  const { facts } = made.ports.store;
+  await facts.put("cluster", { ...CLUSTER, generation: 1 }, 0);
+  const secret = { namespace: "ops", name: "offsite", version: "1", at: "", by: "" };
+  await facts.put("secret.ops.offsite", secret, 0);
+  expect(await deploy(made, SHOP)).toMatchObject({ state: "done" });
+  await apply(made, backupRepositoryAdd, { name: "offsite", url: URL, secret: "ops/offsite" });
+  for (let time = 0; time < 3; time++) await apply(made, backupRun, { namespace: "prod" });
+  return made;
+}
+const left = ({ memory }: World) =>
+  (memory.repositories.get(URL) ?? []).map(({ backup }) => `${backup.cluster} ${backup.volume}`);
+
+test("each volume keeps its newest, and other clusters and namespaces keep all", async () => {
+  const made = await world();
+  const all = made.memory.repositories.get(URL) ?? [];
+  const [first] = all;
+  if (first === undefined) throw new Error("no backup");
+  for (const other of [{ cluster: "elsewhere" }, { namespace: "shop" }])
+    all.push({ ...first, backup: { ...first.backup, ...other, id: "f".repeat(64) } });
+  const newest = all.slice(4, 6).map(({ backup }) => backup.id);
+  const done = await apply(made, backupPrune, { namespace: "prod", keep: { last: 1 } });
+  const removed = ["data", "log", "data", "log"].map((volume) => ({ volume }));
+  expect(done).toMatchObject({ state: "done", output: { kept: 2, removed } });
+  expect(left(made).sort()).toEqual(["elsewhere data", "memory data", "memory data", "memory log"]);
+  expect((made.memory.repositories.get(URL) ?? []).slice(0, 2).map(({ backup }) => backup.id)).toEqual(
+    newest,
+  );
+  expect(await apply(made, backupPrune, { namespace: "prod", keep: { last: 1 } })).toMatchObject({
+    changed: false,
+  });
+});
+
+test("a preview deletes nothing, and one volume leaves the others alone", async () => {
+  const made = await world();
+  const input = { namespace: "prod", volume: "log", keep: { daily: 1 } };
+  expect(await apply(made, backupPrune, input, "preview")).toMatchObject({
+    summary: { removed: [{ volume: "log" }, { volume: "log" }], kept: 1 },
+  });
+  expect(left(made)).toHaveLength(6);
+  await apply(made, backupPrune, input);
+  expect(left(made).filter((one) => one.endsWith("data"))).toHaveLength(3);
+});
+
+test("a rule that keeps nothing, an unknown name and an unusable repository are refused", async () => {
+  const made = await world();
+  expect(await apply(made, backupPrune, { namespace: "prod", keep: { daily: 0 } })).toMatchObject({
+    refusals: [{ code: "invalid_input", details: { field: "keep" } }],
+  });
+  expect(await apply(made, backupPrune, { namespace: "shop", keep: { last: 1 } })).toMatchObject({
+    refusals: [{ code: "no_such_backup" }],
+  });
+  for (const machine of made.memory.all) machine.backups = { restic: true, problem: "repository_denied" };
+  expect(await apply(made, backupPrune, { namespace: "prod", keep: { last: 1 } })).toMatchObject({
+    refusals: [{ code: "repository_denied" }],
+  });
+});
+
+test("a prune survives every fault", { timeout: 400_000 }, async () => {
+  const found = await checkPrimitive(
+    {
+      ...{ primitive: backupPrune, input: { namespace: "prod", keep: { last: 1 } }, world },
+      inspect: async (made) => ({ state: await inspect(made), left: left(made) }),
+    },
+    { every: 5 },
+  );
+  expect(found).toEqual([]);
+});
