@@ -74,7 +74,7 @@ export async function prune(context: Context, input: Input): Promise<Outcome> {
       const count = input.number(`keep-${rule}`);
       if (count === undefined) return [];
       if (!Number.isInteger(count) || count < 0 || count > MOST)
-        throw usage(`--keep-${rule}: must be a whole number up to ${MOST}`);
+        throw usage(`keep-${rule}: must be a whole number up to ${MOST}`);
       return [[rule, count]];
     }),
   );
