@@ -79,10 +79,13 @@ export function unavailable(
   session: {
     readonly lastError: () => unknown;
     readonly connected: () => boolean;
+    readonly blocked?: () => PloyzError | undefined;
   },
   { what, waitedMs }: { readonly what: string; readonly waitedMs: number },
   cause: unknown,
 ): PloyzError {
+  const blocked = session.blocked?.();
+  if (blocked !== undefined) return blocked;
   const last = session.lastError();
   const refused = !session.connected() && last instanceof errors.AuthorizationError;
   const reason = cause ?? last;
@@ -98,6 +101,17 @@ export function unavailable(
     reason === undefined ? undefined : { cause: reason },
   );
 }
+
+/** This machine's server takes no write. */
+export const storeFull = (path: string, room: { readonly freeBytes: number; readonly usedBytes: number }) =>
+  new PloyzError({
+    code: "disk_full",
+    message: `the store takes no write: ${path} has ${mebibytes(room.freeBytes)} free, and the store holds ${mebibytes(room.usedBytes)}`,
+    hint: "free some space there; the store takes writes again within 20 s",
+    details: { path, ...room },
+  });
+
+const mebibytes = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
 
 /** Turns a final failure into an operator's error. */
 export function storeError(what: string, error: unknown): Error {

@@ -1,6 +1,7 @@
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { createBackoff } from "@ployz/exec";
 import { connect, type NatsConnection, nkeyAuthenticator } from "nats";
+import type { PloyzError } from "./error-codes.ts";
 import { closed, olderGeneration } from "./errors.ts";
 import { asToken, inboxPrefix } from "./names.ts";
 import { generationOf } from "./server/config.ts";
@@ -19,6 +20,8 @@ export interface SessionOptions {
   readonly deadlineMs?: number;
   /** Time-out of one attempt, before it is settled or sent again. Default 1,500 ms. */
   readonly attemptMs?: number;
+  /** A known reason why the store does not answer, told in place of `store_unavailable`. */
+  readonly blocked?: () => PloyzError | undefined;
 }
 
 export interface Link {
@@ -55,6 +58,8 @@ export interface Session {
   sinceReconnectMs(): number | undefined;
   /** The error of the last connection attempt. */
   lastError(): unknown;
+  /** The known reason why the store takes no write. */
+  blocked(): PloyzError | undefined;
   /** Calls back on each change of the connection; returns a function that unsubscribes. */
   onEvent(listener: (event: SessionEvent) => void): () => void;
   /** Closes the connection for good. Running calls fail with `store_unavailable`. */
@@ -197,6 +202,7 @@ export function openSession(options: SessionOptions): Session {
     sinceReconnectMs: () =>
       up && reconnectedAt !== undefined ? performance.now() - reconnectedAt : undefined,
     lastError: () => lastError,
+    blocked: () => options.blocked?.(),
     link() {
       if (stop.signal.aborted) return Promise.reject(closed());
       if (current && up) return Promise.resolve(current);

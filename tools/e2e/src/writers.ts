@@ -5,6 +5,9 @@ import type { Cluster } from "./cluster.ts";
 /** Default interval of checks on the host. A process that could write lives longer: its start alone takes more time. */
 const EVERY_MS = 15;
 
+/** A process of a machine that has not become a ledger by then, by exec, does not become one. */
+const EXEC_MS = 20_000;
+
 export interface Watch extends AsyncDisposable {
   /** Every moment at which more than one process had the namespace's volume, with each process's state. */
   end(): Promise<readonly string[]>;
@@ -16,16 +19,25 @@ export interface Watch extends AsyncDisposable {
  */
 export function watchWriters({ lab }: Cluster, namespace: string, everyMs = EVERY_MS): Watch {
   const known = new Map<string, string | undefined>();
+  const since = new Map<string, number>();
   const clashes: string[] = [];
   let stopped = false;
 
   async function look(): Promise<void> {
     const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
     const alive = new Set(pids);
-    for (const pid of known.keys()) if (!alive.has(pid)) known.delete(pid);
+    for (const pid of known.keys())
+      if (!alive.has(pid)) {
+        known.delete(pid);
+        since.delete(pid);
+      }
     const fresh = pids.filter((pid) => known.get(pid) !== "other");
     const found = await Promise.all(fresh.map(async (pid) => [pid, await describe(pid)] as const));
-    for (const [pid, what] of found) known.set(pid, what);
+    for (const [pid, what] of found) {
+      const first = since.get(pid) ?? performance.now();
+      since.set(pid, first);
+      known.set(pid, what ?? (performance.now() - first > EXEC_MS ? "other" : undefined));
+    }
     const writers = found.flatMap(([pid, what]) =>
       what === undefined || what === "other" ? [] : [`${what} (pid ${pid})`],
     );

@@ -131,14 +131,17 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
                   "publish them: ployzctl mesh endpoints",
                 );
           }),
-          check("store", "store", async () =>
-            (await takesWrite(member))
+          check("store", "store", async () => {
+            await member.upkeep.look();
+            const full = member.substrate.storeBlocked();
+            if (full !== undefined) return fail(full.message, full.hint ?? "");
+            return (await takesWrite(member))
               ? ok(`connected: generation ${member.membership().cluster.generation} on ${storesOf(member)}`)
               : fail(
                   "takes no write: changes are refused; workloads keep running",
                   `run ployzctl store status, and check ${member.membership().storeServers.join(", ")}`,
-                ),
-          ),
+                );
+          }),
           check("records", "records", async () => {
             const [first, ...more] = await member.records.list();
             if (first === undefined) return ok("all can be read");

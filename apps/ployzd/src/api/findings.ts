@@ -16,7 +16,7 @@ const FOUGHT = 3;
 
 /** A sentence of the machine's upkeep that is about the mount of a volume. */
 export const isOfVolume = (what: string): boolean => what.startsWith("volume ");
-const ofNetwork = (what: string): boolean => !isOfVolume(what);
+const ofNetwork = (what: string): boolean => !isOfVolume(what) && !what.startsWith("store: ");
 
 /** Tunnel, routes, forwarding and packet filter, after they were put right. */
 export function networkFinding(kept: Kept, seen: readonly Drift[]): Finding {

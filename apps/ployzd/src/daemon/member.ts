@@ -84,9 +84,8 @@ export async function openMember(
   const nats = openStore({
     servers: initial.storeServers,
     nkeySeed: identity.nkeySeed,
-    cluster: cluster.id,
-    machine: self.id,
-    generation: cluster.generation,
+    ...{ cluster: cluster.id, machine: self.id, generation: cluster.generation },
+    blocked: substrate.storeBlocked,
   });
   const { store, unreadableOperations } = openRecords(nats, (error) => log.warn({ err: error }, "store"));
   const mirror = await mirrorRecords({

@@ -16,6 +16,7 @@ import {
 import { openWireguard, overlayMtu, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
 import type { Config } from "../config/load.ts";
 import { overlayStorePorts, storePorts } from "../config/store-ports.ts";
+import type { PloyzError } from "../error-codes.ts";
 import type { Payload } from "../host/payload.ts";
 import { imageFiles, openUnpacked } from "../images/files.ts";
 import { SWAP_SERVICE } from "../participant/update/record.ts";
@@ -57,6 +58,8 @@ export interface Substrate {
   setPeers(membership: Membership): Promise<void>;
   /** Puts back what another program changed of tunnel, routes, bridge, filter and followers. */
   keep(membership: Membership): Promise<Kept>;
+  /** The disk of this machine's store server is full: as the last look found it. */
+  storeBlocked(): PloyzError | undefined;
   /** The operator wants namespaces apart: the configuration's `policy.isolation`. */
   readonly wantsIsolation: boolean;
   /** Filters of other programs that stand in the way; the operator opens those. */
@@ -159,6 +162,15 @@ export async function openSubstrate(
     ...{ host: services, binary: config.natsServer ?? payload.natsServer },
   });
   let storeStarted = false;
+  let storeFull: PloyzError | undefined;
+  const keepStore = async (): Promise<Kept> => {
+    const found = storeStarted ? await store.makeRoom() : undefined;
+    storeFull = found?.restarted === false ? found.error : undefined;
+    return {
+      repaired: found?.restarted === true ? ["store: started again, since its disk has room again"] : [],
+      remaining: storeFull === undefined ? [] : [`store: ${storeFull.message}`],
+    };
+  };
   const runStore = async (now: Membership) => {
     members = now.machines;
     const { generation } = now.cluster;
@@ -182,15 +194,20 @@ export async function openSubstrate(
     network,
     range: { first: plan.firstInstance, last: plan.lastInstance },
     wantsIsolation: config.isolation,
+    storeBlocked: () => storeFull,
     setPeers: async (now) => void (await setPeers(now)),
     async keep(now) {
+      const kept = await keepStore(); // first: the rest needs a disk with room
       const { changes } = await setPeers(now);
       const faults = await runtime.networkFaults(network);
       if (faults.length > 0) await runtime.ensureNetwork(network);
       const remaining = faults.length > 0 ? await runtime.networkFaults(network) : [];
       const repaired = faults.filter((fault) => !remaining.includes(fault));
       const tunnel = changes.map((change) => `${INTERFACE}: ${change}`);
-      return { repaired: [...tunnel, ...repaired, ...(await followers())], remaining };
+      return {
+        repaired: [...tunnel, ...repaired, ...(await followers()), ...kept.repaired],
+        remaining: [...remaining, ...kept.remaining],
+      };
     },
     closedFilters: () =>
       closedFilters({

@@ -1,3 +1,5 @@
+import type { PloyzError } from "../error-codes.ts";
+import { storeFull } from "../errors.ts";
 import type { Routes, StoreServerConfig } from "../server/config.ts";
 import { type EnsureOptions, type EnsureResult, ensureServer, serviceOf } from "../server/ensure.ts";
 import {
@@ -11,6 +13,7 @@ import {
 } from "../server/generations.ts";
 import type { StoreUser } from "../server/permissions.ts";
 import { entryOf, readRecord, type StoreRecord } from "../server/record.ts";
+import { roomOf } from "../server/room.ts";
 
 /** One server of a set, and its ports. */
 export interface StoreServer {
@@ -75,6 +78,11 @@ export interface LocalStoreMachine extends StoreMachine {
   start(newest: number, found: boolean): Promise<readonly EnsureResult[]>;
   /** The key that encrypts secrets in this machine's generation, if it has one. */
   sealKey(): Promise<string | undefined>;
+  /**
+   * Starts a server again that a full disk keeps from writing, once there is room: it does not recover by itself. Undefined: the disk is no
+   * problem.
+   */
+  makeRoom(): Promise<{ readonly restarted: boolean; readonly error: PloyzError } | undefined>;
   /** Removes every server from this machine; keeps data and record. */
   remove(): Promise<void>;
 }
@@ -140,6 +148,16 @@ export function openStoreMachine(local: LocalStore): LocalStoreMachine {
     async sealKey() {
       const held = (await readRecord(dir))?.generations ?? [];
       return held.findLast(({ state }) => state === "serving" || state === "fenced")?.sealKey;
+    },
+    async makeRoom() {
+      for (const { generation, state, monitorPort } of (await readRecord(dir))?.generations ?? []) {
+        if (state === "retired") continue;
+        const room = await roomOf(monitorPort ?? local.first.monitorPort, dir);
+        if (room?.full !== true) continue;
+        if (room.enough) await local.host.restart(serviceOf(generation));
+        return { restarted: room.enough, error: storeFull(dir, room) };
+      }
+      return undefined;
     },
     async remove() {
       const generations = (await readRecord(dir))?.generations ?? [];

@@ -28,7 +28,7 @@ interface Said {
 }
 
 /** Longest time that a command may take, whatever goes wrong around it. */
-const LONGEST_MS = 300_000;
+const LONGEST_MS = 600_000;
 
 /** Starts a command at its time. Undefined: its machine was off. `known`: names of snapshots that there are. */
 export async function launch(

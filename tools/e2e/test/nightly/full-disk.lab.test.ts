@@ -68,3 +68,28 @@ it("serves again when there is room, and removes a namespace when there is none"
   );
   await free();
 });
+
+it("names the store's full disk, and deploys again when there is room", async () => {
+  await using alone = await openCluster({ machines: 1, smallDisk: true });
+  const run = async (script: string) => alone.lab.sh(1, ["sh", "-c", script]);
+  const deployed = async (version: string, ok: readonly number[]) =>
+    alone.ctl(1, ["deploy", "-f", await alone.put(1, webManifest({ version, replicas: 1 }), webBundle)], {
+      ok,
+    });
+  await deployed("v1", [0]);
+  await run(
+    `rm -f /var/lib/ployz/.reserve; ${'mount -o remount,size="$(df -k --output=used /var/lib/ployz | tail -1 | tr -d " ")"k /var/lib/ployz'}`,
+  );
+  const refused = await within("the store's disk is named", 120_000, async () => {
+    const { stdout, stderr } = await deployed("v2", [1, 3, 4]);
+    return /disk_full|no space left|takes no write/.test(stdout + stderr) ? stdout + stderr : undefined;
+  });
+  console.log(refused);
+  expect((await alone.get(1, "www.example.test")).body).toContain("v1");
+  await run("mount -o remount,size=2g /var/lib/ployz");
+  await within("it deploys again", 120_000, async () => {
+    const { exitCode } = await deployed("v3", [0, 1, 3, 4, 5]);
+    return exitCode === 0 ? true : undefined;
+  });
+  expect((await alone.get(1, "www.example.test")).body).toContain("v3");
+}, 600_000);
