@@ -143,7 +143,8 @@ async function instances(cluster: Cluster): Promise<readonly string[]> {
 /** From the store itself: `show` hides the values of variables. */
 async function committedVersion(cluster: Cluster): Promise<string> {
   const head = (await storeContents(cluster)).heads.find(({ namespace }) => namespace === "prod");
-  return String(head?.services.web?.spec.env.VERSION);
+  const version = head?.services.web?.spec.env.VERSION;
+  return typeof version === "string" ? version : "";
 }
 
 async function rows(cluster: Cluster, collector: Collector): Promise<readonly string[]> {
