@@ -83,6 +83,8 @@ export type {
   EventsDocument,
   FollowedDocument,
   LogsDocument,
+  Usage,
+  UsageDocument,
 } from "./followed.ts";
 export { StoreSnapshot, VolumeExported } from "./written.ts";
 
@@ -266,6 +268,7 @@ export const DOCUMENTS = {
   "store-repaired": StoreRepaired,
   "store-snapshot": StoreSnapshot,
   text: TextDocument,
+  usage: FOLLOWED.usage,
   version: VersionDocument,
   volume: VolumeDocument,
   "volume-exported": VolumeExported,

@@ -1,5 +1,14 @@
-import { AccessEvent, AuditEntry, ClusterEvent, LogEvent, list, object } from "@ployz/primitives/documents";
-import Type from "typebox";
+import {
+  AccessEvent,
+  AuditEntry,
+  ClusterEvent,
+  LogEvent,
+  list,
+  MachineSample,
+  object,
+  text,
+} from "@ployz/primitives/documents";
+import Type, { type Static } from "typebox";
 
 /** Documents that are printed as they arrive. */
 const Audit = object({ kind: Type.Literal("audit"), entries: list(AuditEntry) });
@@ -31,6 +40,40 @@ export type EventsDocument = {
   readonly events: AsyncIterable<ClusterEvent>;
 };
 
+/** What machines and instances used between two looks, `seconds` apart. */
+export const Usage = object({
+  kind: Type.Literal("usage"),
+  /** RFC 3339. */
+  at: text(),
+  seconds: Type.Number(),
+  machines: list(MachineSample),
+  instances: list(
+    object({
+      id: text(),
+      namespace: text(),
+      service: text(),
+      slot: Type.Integer(),
+      machine: text(),
+      /** CPUs, in a mean over these seconds; absent where it was not measured twice. */
+      cores: Type.Optional(Type.Number()),
+      memoryBytes: Type.Optional(Type.Integer()),
+    }),
+  ),
+});
+export type Usage = Static<typeof Usage>;
+/** One, or where it is `live` each as it is measured. */
+export type UsageDocument = {
+  readonly kind: "usage";
+  readonly live: boolean;
+  readonly events: AsyncIterable<Usage>;
+};
+
 /** By kind. */
-export const FOLLOWED = { "access-log": Access, audit: Audit, events: Events, logs: Logs } as const;
-export type FollowedDocument = AccessDocument | AuditDocument | EventsDocument | LogsDocument;
+export const FOLLOWED = {
+  "access-log": Access,
+  audit: Audit,
+  events: Events,
+  logs: Logs,
+  usage: Usage,
+} as const;
+export type FollowedDocument = AccessDocument | AuditDocument | EventsDocument | LogsDocument | UsageDocument;

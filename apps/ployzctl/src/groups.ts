@@ -8,6 +8,7 @@ export const GROUPS: readonly Group[] = [
       deploy: undefined,
       compose: "Convert Compose files",
       ps: undefined,
+      top: undefined,
       logs: undefined,
       exec: undefined,
       run: undefined,

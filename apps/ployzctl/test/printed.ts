@@ -51,7 +51,7 @@ export function checkDocument(argv: readonly string[], document: Document): void
   if (document.kind !== "error" && !kindsOf(argv).includes(document.kind))
     throw new Error(`ployzctl ${argv.join(" ")} printed a ${document.kind}, which the command does not list`);
   // Of followed streams, the printed lines.
-  if (document.kind !== "logs" && document.kind !== "events")
+  if (!["logs", "events", "usage"].includes(document.kind))
     check(document.kind, JSON.parse(JSON.stringify(document)), argv);
 }
 
@@ -61,6 +61,7 @@ export function checkLines(argv: readonly string[], out: string, err: string): v
   if (argv.includes("logs")) for (const line of parsed(out)) check(line.kind ?? "log-event", line, argv);
   if (argv.includes("events"))
     for (const line of parsed(out)) check(line.kind ?? "cluster-event", line, argv);
+  if (argv.includes("top")) for (const line of parsed(out)) check("usage", line, argv);
   if (argv.includes("--version")) for (const line of parsed(out)) check("version", line, argv);
   if (argv.includes("--events")) for (const line of parsed(err)) check("event", line, argv);
 }

@@ -1,4 +1,4 @@
-import type { Document, ErrorDocument, LogsDocument } from "../documents.ts";
+import type { Document, ErrorDocument, LogsDocument, UsageDocument } from "../documents.ts";
 import type { Terminal, Writer } from "../terminal.ts";
 import { errorCells } from "./error.ts";
 import { isColored, type Mode } from "./mode.ts";
@@ -21,13 +21,29 @@ export async function printDocument(terminal: Terminal, mode: Mode, document: Do
     const { writeEvents } = await import("./events.ts");
     return writeEvents(terminal, mode, document);
   }
+  if (document.kind === "usage") return printUsage(terminal, mode, document);
   if (mode.json) return terminal.out.write(`${JSON.stringify(document)}\n`);
   if (document.kind === "error") return printError(terminal, mode, document);
   const { pageOf } = await import("./pages/index.ts");
   const whole = pageOf(document, Date.now());
   const page = mode.quiet ? whole.filter((block) => block.kind === "table" || block.remark !== true) : whole;
-  const text = mode.plain ? plainPage(page) : await humanPage(page, mode, terminal.out);
+  const text = await pageText(page, mode, terminal.out);
   (isFailure(document) ? terminal.err : terminal.out).write(text);
+}
+
+const pageText = async (page: Page, mode: Mode, out: Writer): Promise<string> =>
+  mode.plain ? plainPage(page) : await humanPage(page, mode, out);
+
+/** The screen is drawn again for each measurement. */
+async function printUsage(terminal: Terminal, mode: Mode, { live, events }: UsageDocument): Promise<void> {
+  const { usagePage } = await import("./pages/usage.ts");
+  for await (const usage of events) {
+    if (mode.json) terminal.out.write(`${JSON.stringify(usage)}\n`);
+    else
+      terminal.out.write(
+        `${live ? "\u001b[H\u001b[2J" : ""}${await pageText(usagePage(usage), mode, terminal.out)}`,
+      );
+  }
 }
 
 /** Failures go to stderr: stdout has only results. */

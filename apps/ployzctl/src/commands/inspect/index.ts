@@ -42,6 +42,25 @@ export const inspectCommands: readonly Command[] = [
     },
   },
   {
+    path: ["top"],
+    aliases: [["stats"]],
+    summary: "Show CPU and memory of machines and instances, live",
+    prints: ["usage"],
+    args: [{ name: "target", summary: "NAMESPACE or NAMESPACE/SERVICE; default: all", source: "service" }],
+    options: {
+      once: {
+        type: "flag",
+        summary: "Measure once. The default where the output is no terminal, and with --json",
+      },
+      sort: { type: "text", value: "BY", choices: ["cpu", "memory", "name"], summary: "Default cpu" },
+    },
+    details: [
+      "Machines are looked at every five seconds. CPU is what an instance used between two looks: 100 % is one CPU.",
+    ],
+    examples: ["ployzctl top", "ployzctl top prod/web --sort memory --once"],
+    run: async (context, input) => (await import("./usage.ts")).top(context, input),
+  },
+  {
     path: ["logs"],
     summary: "Show logs, merged across instances",
     prints: ["logs"],
