@@ -76,7 +76,7 @@ export interface Desired {
 }
 
 /** Raise when the rendering changes in a way that a running HAProxy must pick up. */
-export const RENDERING = 7;
+export const RENDERING = 8;
 
 export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
   const backends = new Map<string, DesiredBackend>();

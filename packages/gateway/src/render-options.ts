@@ -116,6 +116,13 @@ const short = (text: string): string => createHash("sha256").update(text).digest
 const sticky = (backend: DesiredBackend, secure: boolean): string[] => [
   `cookie ployz-${short(backend.id)} insert indirect nocache httponly${secure ? " secure" : ""} attr SameSite=Lax dynamic`,
   `dynamic-cookie-key ${short(`sticky ${backend.id}`)}`,
+  // A route that is served over plain HTTP too: only the clients that came over TLS send it over TLS alone.
+  ...(secure
+    ? []
+    : [
+        "http-request set-var(txn.over_tls) bool(true) if { req.hdr(x-forwarded-proto) -i https }",
+        `http-after-response replace-header Set-Cookie ${word(`^(ployz-${short(backend.id)}=.*)$`)} ${word("\\1; Secure")} if { var(txn.over_tls) -m bool }`,
+      ]),
 ];
 
 const COMPRESSED =

@@ -370,3 +370,14 @@ it("loads 2,000 routes with options and 2,000 redirects", async () => {
   expect((await lab.ask("h1999.test")).headers["x-set"]).toBe("39");
   expect((await lab.ask("h1999.test", "/r")).headers.location).toBe("https://r1999.test/r");
 });
+
+it("marks the sticky cookie Secure for clients that come over TLS, where plain HTTP is served too", async () => {
+  const { ask, apply, server } = await open({ trustedProxies: ["127.0.0.0/8"] });
+  await apply("1", route("s.test", [server], { sticky: "cookie", responseHeaders: { "X-Own": "1" } }));
+  const cookie = async (proto: string): Promise<string> => {
+    const { headers } = await ask("s.test", "/", { headers: { "x-forwarded-proto": proto } });
+    return String(headers["set-cookie"]);
+  };
+  expect(await cookie("https")).toMatch(/^ployz-[0-9a-f]{12}=[^;]+;.*SameSite=Lax; Secure$/);
+  expect(await cookie("http")).toMatch(/^ployz-[0-9a-f]{12}=[^;]+;.*SameSite=Lax$/);
+});

@@ -30,6 +30,7 @@ export {
 export type * from "./model/commit.ts";
 export { emptyCommit } from "./model/commit.ts";
 export { type FactKey, type FactName, type FactOf, type FactTypes, factName, isFact } from "./model/facts.ts";
+export { FEATURES } from "./model/features.ts";
 export { label } from "./model/fields.ts";
 export type { GatewayView } from "./model/gateway.ts";
 export { isOperationId, operationTail, ulid } from "./model/ids.ts";

@@ -81,6 +81,7 @@ it("the other doors hold what their names promise", () => {
       "DATASET",
       "DIGEST",
       "ENDPOINT",
+      "FEATURES",
       "FRAME",
       "INVITE_GRACE_MS",
       "INVITE_ID",

@@ -1,11 +1,12 @@
 import { loadavg } from "node:os";
 import type { AdoptionReport } from "@ployz/primitives/client";
-import type {
-  Commands,
-  KeptPorts,
-  MachineObservation,
-  ObservedInstance,
-  Right,
+import {
+  type Commands,
+  FEATURES,
+  type KeptPorts,
+  type MachineObservation,
+  type ObservedInstance,
+  type Right,
 } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { takenPorts } from "../host/listeners.ts";
@@ -62,6 +63,7 @@ export async function observeMachine(
     tcpPorts,
     keptPorts: deps.keptPorts,
     refuses: deps.refuses,
+    features: FEATURES,
     instances: list,
     problems: [
       ...(facts.limits ? [] : ["resource limits are not enforced here"]),

@@ -105,6 +105,8 @@ export const MachineObservation = object({
   keptPorts: Type.Optional(map(list(count()))),
   /** Rights that its configuration refuses to workloads: see `RIGHTS`, and perhaps others of a newer version. */
   refuses: Type.Optional(list(text())),
+  /** What of a commit its gateway obeys, of what earlier versions ignore: see `FEATURES`. Absent: nothing of it. */
+  features: Type.Optional(list(text())),
   instances: list(ObservedInstance),
   problems: list(text()),
 });

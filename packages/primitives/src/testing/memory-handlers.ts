@@ -1,5 +1,6 @@
 import { sameJson } from "../engine/canonical.ts";
 import type { SecretRef } from "../model/commit.ts";
+import { FEATURES } from "../model/features.ts";
 import { backupHandlersOf } from "./memory-backups.ts";
 import { imageHandlersOf } from "./memory-images.ts";
 import {
@@ -59,6 +60,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       arch: "x64",
       cpus: machine.cpus,
       memoryBytes: machine.memoryBytes,
+      features: FEATURES,
       memoryFreeBytes: machine.memoryBytes - (1 << 28) * machine.instances.size,
       diskFreeBytes: machine.diskFreeBytes,
       draining: machine.draining || (await setting.closed(machine.id)),

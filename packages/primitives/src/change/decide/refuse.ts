@@ -2,12 +2,14 @@ import type { Refusal } from "../../engine/types.ts";
 import { didYouMean } from "../../model/did-you-mean.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { Desired } from "./desired.ts";
+import { refuseFeatures } from "./features.ts";
 import { refuseRoutes } from "./routes.ts";
 
 /** Reasons against the desired state that do not depend on placement. Pure. */
 export const refuseDesired = (desired: Desired, facts: ChangeFacts): readonly Refusal[] => [
   ...unknownMachines(desired, facts),
   ...refuseRoutes(desired, facts),
+  ...refuseFeatures(desired, facts),
 ];
 
 export const noMachines: Refusal = {
