@@ -3,7 +3,7 @@ import { openServiceHost } from "@ployz/exec";
 import { STREAM_PATH } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
 import { watchAlerts } from "./alerts/watch.ts";
-import { senderOf } from "./api/alerts.ts";
+import { senderOf } from "./api/alert-sender.ts";
 import { apiRoutes } from "./api/routes.ts";
 import { serveApi } from "./api/server.ts";
 import { operationIds } from "./clock.ts";

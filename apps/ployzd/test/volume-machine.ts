@@ -176,6 +176,7 @@ async function openMachine(options: {
               overcommitRatio: 1,
             },
             ...{ keptPorts: {}, refuses: [], gatewayAddress: "127.0.0.1", mtu: 1420 },
+            gatewaySocket: join(dir, "gateway.sock"),
           },
           args,
         ),

@@ -20,6 +20,7 @@ export * from "./client/runs.ts";
 export * from "./client/schedules.ts";
 export * from "./client/secrets.ts";
 export * from "./client/standbys.ts";
+export * from "./client/status.ts";
 export * from "./client/store.ts";
 export * from "./client/views.ts";
 export { Commit, CommittedRoute } from "./model/commit.ts";

@@ -103,6 +103,8 @@ export interface RuntimeFacts {
   readonly memoryBytes: number;
   readonly memoryFreeBytes: number;
   readonly diskFreeBytes: number;
+  /** Absent: the file system makes them as it needs them. */
+  readonly inodes?: { readonly total: number; readonly free: number };
   readonly cgroups: "v1" | "v2" | "none";
   /** Whether CPU and memory limits are enforced here. */
   readonly limits: boolean;

@@ -1,5 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { type Changing, decide, delivered, HOLD_MS, NONE, type Present, pendingFor } from "./decide.ts";
+import {
+  type Changing,
+  decide,
+  delivered,
+  HOLD_MS,
+  NONE,
+  type Present,
+  pendingFor,
+  withLeader,
+  withOpen,
+} from "./decide.ts";
 
 const away: Present = {
   ...{ code: "machine_unreachable", about: "m2", message: "m2 does not answer", hint: "check it" },
@@ -10,7 +20,7 @@ function looks(...seen: readonly (readonly Present[])[]) {
   let state = NONE;
   let changing: Changing = new Map();
   for (const [index, present] of seen.entries()) {
-    const look = { present, happened: [], alerts: ["ops"], newId: () => `n${index}` };
+    const look = { present, alerts: ["ops"], newId: () => `n${index}` };
     ({ state, changing } = decide({ state, changing }, { ...look, now: (index * HOLD_MS) / 2 }));
   }
   return state;
@@ -39,15 +49,6 @@ describe("decide", () => {
     const disk = { ...away, code: "disk_nearly_full", about: "m3" };
     expect(told(looks([away, disk], [away, disk], [away, disk]))).toEqual([[["m2", "m3"], []]]);
   });
-
-  it("tells what happened once, also when it is seen again", () => {
-    const failed = { ...away, code: "operation_failed", about: "01A", id: "operation 01A" };
-    const look = { present: [], happened: [failed], alerts: ["ops"], now: 0, newId: () => "n" };
-    const { state } = decide({ state: NONE, changing: new Map() }, look);
-    expect(told(state)).toEqual([[["01A"], []]]);
-    expect(state.open).toEqual([]);
-    expect(decide({ state, changing: new Map() }, look).state).toBe(state);
-  });
 });
 
 describe("the outbox", () => {
@@ -61,5 +62,22 @@ describe("the outbox", () => {
   it("drops messages that all alerts have taken, and those of removed alerts", () => {
     expect(delivered(state, new Map([["ops", ["n2"]]]), ["ops"]).outbox.map(({ id }) => id)).toEqual(["n5"]);
     expect(delivered(state, new Map(), []).outbox).toEqual([]);
+  });
+});
+
+describe("the state", () => {
+  it("keeps the leader before, from the second one on", () => {
+    const first = withLeader(NONE, "m1", 0);
+    expect(first.leader).toEqual({ machine: "m1", at: "1970-01-01T00:00:00.000Z" });
+    expect(withLeader(first, "m1", 5)).toBe(first);
+    expect(withLeader(first, undefined, 5)).toBe(first);
+    expect(withLeader(first, "m2", 5).leader).toMatchObject({ machine: "m2", before: "m1" });
+  });
+
+  it("takes a condition that was sent without the store once", () => {
+    const sent = { ...away, since: "1970-01-01T00:00:00.000Z" };
+    const state = withOpen(NONE, sent);
+    expect(state.open).toEqual([sent]);
+    expect(withOpen(state, { ...sent, message: "another" })).toBe(state);
   });
 });

@@ -3,16 +3,10 @@ import type { AlertCondition, AlertState } from "@ployz/primitives/protocol";
 /** A condition that the cluster has now. */
 export type Present = Omit<AlertCondition, "since">;
 
-/** Something that happened and does not last. `id` tells it from all others. */
-export interface Happened extends Present {
-  readonly id: string;
-}
-
-export const NONE: AlertState = { open: [], told: [], outbox: [] };
+export const NONE: AlertState = { open: [], outbox: [] };
 
 /** A condition has to last this long before its message, and to be absent this long before the message about its end. */
 export const HOLD_MS = 20_000;
-const TOLD = 100;
 const OUTBOX = 100;
 const OPEN = 500;
 
@@ -32,7 +26,6 @@ export function decide(
   before: { readonly state: AlertState; readonly changing: Changing },
   look: {
     readonly present: readonly Present[];
-    readonly happened: readonly Happened[];
     /** Names of alerts. */
     readonly alerts: readonly string[];
     /** Epoch milliseconds. */
@@ -41,7 +34,6 @@ export function decide(
   },
 ): Decision {
   const { state } = before;
-  const at = new Date(look.now).toISOString();
   const present = new Map(look.present.map((one) => [keyOf(one), one]));
   const open = new Map(state.open.map((one) => [keyOf(one), one]));
   const changing = new Map<string, number>();
@@ -66,18 +58,11 @@ export function decide(
     ended.push(one);
     open.delete(key);
   }
-  const events = look.happened.filter(({ id }) => !state.told.includes(id));
-  begun.push(...events.map(({ code, about, message, hint }) => ({ code, about, message, hint, since: at })));
   if (begun.length === 0 && ended.length === 0) return { state, changing };
+  const at = new Date(look.now).toISOString();
   const message = { id: look.newId(), at, begun, ended, left: look.alerts };
-  return {
-    changing,
-    state: {
-      open: [...open.values()],
-      told: [...state.told, ...events.map(({ id }) => id)].slice(-TOLD),
-      outbox: look.alerts.length === 0 ? state.outbox : [...state.outbox, message].slice(-OUTBOX),
-    },
-  };
+  const outbox = look.alerts.length === 0 ? state.outbox : [...state.outbox, message].slice(-OUTBOX);
+  return { changing, state: { ...state, open: [...open.values()], outbox } };
 }
 
 /** Everything that one alert has not taken yet, as one message; a condition that has begun and ended meanwhile is in it twice. Pure. */
@@ -109,3 +94,17 @@ export function delivered(
     .filter(({ left }) => left.length > 0);
   return { ...state, outbox };
 }
+
+/** The state with the store's present leader, and with the one before while the change is recent. Pure. */
+export function withLeader(state: AlertState, machine: string | undefined, now: number): AlertState {
+  const known = state.leader;
+  if (machine === undefined || known?.machine === machine) return state;
+  const at = new Date(now).toISOString();
+  return { ...state, leader: { machine, at, ...(known !== undefined && { before: known.machine }) } };
+}
+
+/** The state with a condition whose begin was sent while the store was away: its end goes through the store. Pure. */
+export const withOpen = (state: AlertState, condition: AlertCondition): AlertState =>
+  state.open.some((one) => keyOf(one) === keyOf(condition))
+    ? state
+    : { ...state, open: [...state.open, condition] };

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { type Message, write } from "./message.ts";
+import { type Message, titleOf, write } from "./message.ts";
 
 const condition = {
   ...{ code: "machine_unreachable", about: "m2", message: "m2 <does> not answer", hint: "ssh m2 & look" },
@@ -26,6 +26,23 @@ describe("write", () => {
     const { body, headers } = write({ ...message, begun: [], ended: [condition] }, "ntfy");
     expect(body).toBe("prod\nover: m2 <does> not answer (since 2026-01-01T00:00:00.000Z)");
     expect(headers).toMatchObject({ Title: "ployz prod", Priority: "default" });
+  });
+
+  it("writes text for Mattermost and Discord, without mentions and marks", () => {
+    const marked = { ...message, begun: [{ ...condition, message: "prod_*web* fails" }] };
+    expect(JSON.parse(write(marked, "mattermost").body).text).toContain("prod\\_\\*web\\* fails");
+    const many = {
+      ...message,
+      begun: Array.from({ length: 20 }, () => ({ ...condition, hint: "x".repeat(300) })),
+    };
+    const discord = JSON.parse(write(many, "discord").body) as { readonly content: string };
+    expect(discord).toMatchObject({ allowed_mentions: { parse: [] } });
+    expect(discord.content).toHaveLength(2_000);
+  });
+
+  it("has one line as the subject of a mail", () => {
+    const long = { ...message, begun: [{ ...condition, message: "a\nb" }, condition] };
+    expect(titleOf(long)).toBe("[ployz prod] problem: a b (and 1 more)");
   });
 
   it("shows at most twenty lines", () => {

@@ -20,9 +20,9 @@ const SHOWN = 20;
 
 /**
  * A message as its receiver takes it. With a key, `Ployz-Signature` is the HMAC-SHA256 of the body, in hexadecimal. Pure.
- * Sources: Slack's "Sending messages using incoming webhooks"; ntfy's "Publishing".
+ * Sources: Slack's "Sending messages using incoming webhooks", Mattermost's "Incoming webhooks", Discord's "Execute Webhook", ntfy's "Publishing".
  */
-export function write(message: Message, format: AlertFormat, key?: string): Written {
+export function write(message: Message, format: Exclude<AlertFormat, "mail">, key?: string): Written {
   const { body, headers } = FORMATS[format](message);
   const signature =
     key === undefined
@@ -31,18 +31,20 @@ export function write(message: Message, format: AlertFormat, key?: string): Writ
   return { body, headers: { "Ployz-Alert-Id": message.id, ...headers, ...signature } };
 }
 
-const FORMATS: Readonly<Record<AlertFormat, (message: Message) => Written>> = {
-  json: (message) => ({
-    body: JSON.stringify({ v: 1, ...message }),
-    headers: { "Content-Type": "application/json" },
-  }),
-  slack: (message) => ({
-    // The text is marked up: only these three characters have to be escaped.
-    body: JSON.stringify({
-      text: textOf(message).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;"),
-    }),
-    headers: { "Content-Type": "application/json" },
-  }),
+const json = (value: object): Written => ({
+  body: JSON.stringify(value),
+  headers: { "Content-Type": "application/json" },
+});
+
+const FORMATS: Readonly<Record<Exclude<AlertFormat, "mail">, (message: Message) => Written>> = {
+  json: (message) => json({ v: 1, ...message }),
+  // The text is marked up: only these three characters have to be escaped.
+  slack: (message) =>
+    json({ text: textOf(message).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;") }),
+  mattermost: (message) => json({ text: plain(textOf(message)) }),
+  // Names in a message are no mentions.
+  discord: (message) =>
+    json({ content: plain(textOf(message)).slice(0, DISCORD_MOST), allowed_mentions: { parse: [] } }),
   ntfy: (message) => ({
     body: textOf(message),
     headers: {
@@ -54,7 +56,22 @@ const FORMATS: Readonly<Record<AlertFormat, (message: Message) => Written>> = {
   }),
 };
 
-function textOf({ cluster, begun, ended, test }: Message): string {
+/** Of a message, in characters. */
+const DISCORD_MOST = 2_000;
+
+/** Markdown's marks of text as text. */
+const plain = (text: string): string => text.replace(/[\\`*_~|<>]/g, "\\$&");
+
+/** One line for a mail's subject. */
+export function titleOf({ cluster, begun, ended, test }: Message): string {
+  if (test) return `[ployz ${cluster}] test`;
+  const [first] = begun.length > 0 ? begun : ended;
+  const more = begun.length + ended.length - 1;
+  const what = `${begun.length > 0 ? "problem" : "over"}: ${first?.message ?? ""}`;
+  return `[ployz ${cluster}] ${what.replace(/\s+/g, " ").slice(0, 100)}${more > 0 ? ` (and ${more} more)` : ""}`;
+}
+
+export function textOf({ cluster, begun, ended, test }: Message): string {
   if (test) return `${cluster}: this is a test of ployzctl alert test`;
   const lines = [
     ...begun.map(({ message, hint }) => `problem: ${message} (${hint})`),

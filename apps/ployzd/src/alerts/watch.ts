@@ -1,36 +1,21 @@
 import { errorBody } from "@ployz/errors";
 import { pause } from "@ployz/exec";
-import type { AlertRecord, Lease, Store } from "@ployz/primitives/protocol";
-import type { SecretKeeper } from "../secrets/keeper.ts";
-import { warning } from "../warnings/codes.ts";
-import { type Changing, decide, delivered, type Happened, NONE, type Present, pendingFor } from "./decide.ts";
-import { noteDelivery, send } from "./send.ts";
+import type { AlertCondition, AlertRecord, AlertState, Lease } from "@ployz/primitives/protocol";
+import { type Changing, decide, delivered, NONE, pendingFor, withLeader, withOpen } from "./decide.ts";
+import type { Message } from "./message.ts";
+import { keepTargets, noteDelivery, send, type Targets } from "./send.ts";
+import type { Sender } from "./sender.ts";
+import { AWAY_MS, type Away, sendWithoutStore } from "./without-store.ts";
 
 export const LEASE = "alerts";
+const KEY = "alerting.state";
 const LOOK_MS = 5_000;
 const LEASE_MS = 30_000;
 /** Between two messages to one alert. All changes of that time share the next message. */
 const GAP_MS = 10_000;
 const RETRY_MOST_MS = 300_000;
-/** A shorter silence of the store is an election or an update. */
-const AWAY_MS = 30_000;
-
-/** What one look saw. `undefined`: too little was seen to tell that something is over. */
-export interface Seen {
-  readonly present: readonly Present[];
-  readonly happened: readonly Happened[];
-}
-
-/** This machine as a member, as far as it sends. */
-export interface Sender {
-  readonly self: string;
-  readonly cluster: string;
-  readonly store: Store;
-  readonly secrets: Pick<SecretKeeper, "read">;
-  /** From the mirror: without alerts nothing is asked. */
-  alerts(): readonly AlertRecord[];
-  look(signal: AbortSignal): Promise<Seen | undefined>;
-}
+/** A machine with a broken path of its own leaves the sending to others for this long. */
+const BENCH_MS = 60_000;
 
 export interface AlertDeps {
   /** While this machine is a sender. */
@@ -44,23 +29,34 @@ export interface AlertDeps {
  * dies. Ends when the signal aborts.
  */
 export async function watchAlerts(deps: AlertDeps, signal: AbortSignal): Promise<void> {
+  const targets: Targets = new Map();
   let turn: Turn | undefined;
-  let away: number | undefined;
+  let away: Away | undefined;
+  let benchedUntil = 0;
   while (!signal.aborted) {
     await pause(LOOK_MS, signal);
     const sender = deps.sender();
     if (signal.aborted || sender === undefined || sender.alerts().length === 0) continue;
     try {
-      turn = await takeTurn(deps, sender, turn, signal);
-      if (turn === undefined) continue;
-      const silentMs = away === undefined ? 0 : Date.now() - away;
-      const happened = silentMs < AWAY_MS ? [] : [storeWasAway(away ?? 0, Date.now())];
-      await step(deps, sender, { turn, happened }, signal);
+      turn = Date.now() < benchedUntil ? undefined : await takeTurn(deps, sender, turn);
+      await keepTargets(sender, targets);
+      if (away?.sent !== undefined) await noteSent(sender, away.sent);
       away = undefined;
+      if (turn === undefined || (await step(deps, sender, { turn, targets }, signal)) === "done") continue;
+      await sender.store.leases.release(turn.lease);
+      turn = undefined;
+      benchedUntil = Date.now() + BENCH_MS;
     } catch (error) {
       if (signal.aborted) break;
-      if (errorBody(error).code === "store_unavailable") away ??= Date.now();
-      else deps.log(error);
+      if (errorBody(error).code !== "store_unavailable") {
+        deps.log(error);
+        continue;
+      }
+      away ??= { since: Date.now(), took: new Set() };
+      if (Date.now() - away.since < AWAY_MS) continue;
+      const post = (record: AlertRecord, message: Message) =>
+        send(record, message, targets.get(record.name), signal);
+      await sendWithoutStore(sender, away, post, deps.newId).catch(deps.log);
     }
   }
   const last = deps.sender();
@@ -75,61 +71,82 @@ interface Turn {
   readonly nextAt: Map<string, number>;
 }
 
+/** Reads and writes the store: an error says that it is away. */
 async function takeTurn(
   { newId }: AlertDeps,
   { store, self }: Sender,
   turn: Turn | undefined,
-  signal: AbortSignal,
 ): Promise<Turn | undefined> {
   if (turn !== undefined) {
     const lease = await store.leases.renew(turn.lease);
     if (lease !== undefined) return { ...turn, lease };
   }
   const won = await store.leases.acquire(LEASE, { operation: newId(), machine: self }, LEASE_MS);
-  if (won.acquired) return { lease: won.lease, changing: new Map(), nextAt: new Map() };
-  await store.leases.whenFree(LEASE, signal);
-  return undefined;
+  return won.acquired ? { lease: won.lease, changing: new Map(), nextAt: new Map() } : undefined;
+}
+
+/** This machine has sent the begin without the store; the machine with the lease sends the end. */
+async function noteSent({ store: { facts } }: Sender, sent: AlertCondition): Promise<void> {
+  for (;;) {
+    const found = await facts.get(KEY);
+    const written = await facts.put(KEY, withOpen(found?.value ?? NONE, sent), found?.revision ?? 0);
+    if (written.ok) return;
+  }
 }
 
 async function step(
   deps: AlertDeps,
   sender: Sender,
-  { turn, happened }: { readonly turn: Turn; readonly happened: readonly Happened[] },
+  { turn, targets }: { readonly turn: Turn; readonly targets: Targets },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<"done" | "bench"> {
   const { facts } = sender.store;
   const seen = await sender.look(AbortSignal.any([signal, AbortSignal.timeout(LEASE_MS / 2)]));
+  if (seen === "partial") return "bench";
   const names = sender.alerts().map(({ name }) => name);
-  const found = await facts.get("alerting.state");
+  const found = await facts.get(KEY);
   let state = found?.value ?? NONE;
   let revision = found?.revision ?? 0;
   const save = async (next: typeof state) => {
     if (next === state) return true;
-    const written = await facts.put("alerting.state", next, revision);
+    const written = await facts.put(KEY, next, revision);
     if (written.ok) [state, revision] = [next, written.revision];
     return written.ok;
   };
-  if (seen !== undefined) {
-    const { present } = seen;
-    const look = { present, happened: [...seen.happened, ...happened], alerts: names };
-    const next = decide({ state, changing: turn.changing }, { ...look, now: Date.now(), newId: deps.newId });
+  if (seen !== "too-little") {
+    const look = { present: seen.present, alerts: names, now: Date.now() };
+    const led = withLeader(state, seen.leader, look.now);
+    const next = decide({ state: led, changing: turn.changing }, { ...look, newId: deps.newId });
     turn.changing = next.changing;
-    if (!(await save(next.state))) return;
+    if (!(await save(next.state))) return "done";
   }
-  if (state.outbox.length === 0) return;
+  if (state.outbox.length === 0) return "done";
+  const took = await deliver(sender, state, { turn, targets }, signal);
+  const gone = state.outbox.some(({ left }) => left.some((name) => !names.includes(name)));
+  if (took.size > 0 || gone) await save(delivered(state, took, names));
+  return "done";
+}
+
+/** Which alerts took which messages. */
+async function deliver(
+  sender: Sender,
+  state: AlertState,
+  { turn, targets }: { readonly turn: Turn; readonly targets: Targets },
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly string[]>> {
   const took = new Map<string, readonly string[]>();
   await Promise.all(
     sender.alerts().map(async (record) => {
       const { ids, ...pending } = pendingFor(state, record.name) ?? { ids: [] };
       if (!("id" in pending) || (turn.nextAt.get(record.name) ?? 0) > Date.now()) return;
       const message = { ...pending, cluster: sender.cluster };
-      const error = await send(record, message, { secrets: sender.secrets, signal }).then(
+      const error = await send(record, message, targets.get(record.name), signal).then(
         () => undefined,
         (cause: unknown) => errorBody(cause).message,
       );
       if (error === undefined) took.set(record.name, ids);
       const tried = { at: new Date().toISOString(), machine: sender.self };
-      const failures = await noteDelivery(facts, record.name, {
+      const failures = await noteDelivery(sender.store.facts, record.name, {
         ...tried,
         ...(error !== undefined && { error: error.slice(0, 1_000) }),
       });
@@ -137,17 +154,5 @@ async function step(
       turn.nextAt.set(record.name, Date.now() + pauseMs);
     }),
   );
-  const gone = state.outbox.some(({ left }) => left.some((name) => !names.includes(name)));
-  if (took.size > 0 || gone) await save(delivered(state, took, names));
-}
-
-function storeWasAway(from: number, to: number): Happened {
-  const [since, until] = [from, to].map((ms) => new Date(ms).toISOString());
-  return {
-    id: `store_unreachable ${since}`,
-    ...warning("store_unreachable", "", {
-      message: `the store did not answer from ${since} to ${until}`,
-      hint: "it answers again; see ployzctl store status",
-    }),
-  };
+  return took;
 }

@@ -1,24 +1,21 @@
 import type { AlertList, AlertRow } from "@ployz/primitives/client";
 import {
+  type AlertFormat,
   type AlertRecord,
   type AlertState,
   alertKey,
   checkLabel,
-  type OperationSummary,
   secretKey,
 } from "@ployz/primitives/protocol";
-import { type Happened, NONE, pendingFor } from "../alerts/decide.ts";
-import { noteDelivery, send, type Target, targetName } from "../alerts/send.ts";
-import { LEASE, type Seen, type Sender } from "../alerts/watch.ts";
+import { NONE, pendingFor } from "../alerts/decide.ts";
+import { mailTarget } from "../alerts/mail.ts";
+import { noteDelivery, readTarget, send, type Target, targetName } from "../alerts/send.ts";
+import { LEASE } from "../alerts/watch.ts";
 import { operationIds } from "../clock.ts";
 import type { Daemon } from "../daemon/daemon.ts";
-import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { invalid, printable } from "../operations/request.ts";
-import { isAlert, warning } from "../warnings/codes.ts";
 import type { ApiRoutes } from "./router.ts";
-import { scheduleRows } from "./schedules.ts";
-import { clusterStatus } from "./views.ts";
 
 type Routes =
   | "GET /v1/alerts"
@@ -47,7 +44,7 @@ export function alertRoutes(daemon: Daemon): Pick<ApiRoutes["json"], Routes> {
       const { to, format, key, by } = await body();
       const { store, secrets } = daemon.member();
       const name = needName(params.name);
-      const shown = shownUrl(to);
+      const shown = shownUrl(to, format);
       const target: Target = { to, ...(key !== undefined && { key }) };
       const author = printable(by);
       const sealed = { ...targetName(name), value: JSON.stringify(target) };
@@ -90,7 +87,8 @@ export function alertRoutes(daemon: Daemon): Pick<ApiRoutes["json"], Routes> {
       const since = performance.now();
       const tried = { at: message.at, machine: machine.id };
       try {
-        await send(found.value, message, { secrets: member.secrets, signal });
+        const target = await readTarget(member.secrets, found.value);
+        await send(found.value, message, target, signal);
       } catch (error) {
         if (error instanceof PloyzError && error.code === "alert_failed")
           await noteDelivery(facts, name, { ...tried, error: error.message });
@@ -108,12 +106,20 @@ function needName(name: string): string {
   return name;
 }
 
-function shownUrl(to: string): string {
+/** Scheme and host: the path of a webhook, and the user and the recipients of mail, stay sealed. */
+function shownUrl(to: string, format: AlertFormat): string {
+  if (format === "mail") {
+    const mail = mailTarget(to);
+    if (mail === undefined)
+      throw invalid("to: mail needs smtp://USER:PASSWORD@HOST:PORT/?from=ADDRESS&to=ADDRESS,ADDRESS");
+    return `${mail.secure ? "smtps" : "smtp"}://${mail.host}:${mail.port}`;
+  }
   const url = URL.canParse(to) ? new URL(to) : undefined;
-  if (url !== undefined && url.username === "" && url.password === "") return url.origin;
-  throw invalid(
-    url === undefined ? "to: it is not a URL" : "to: a URL with a user or a password is not supported",
-  );
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw invalid("to: it is not a URL with http or https");
+  if (url.username !== "" || url.password !== "")
+    throw invalid("to: a URL with a user or a password is not supported");
+  return url.origin;
 }
 
 const noAlert = (name: string, known: readonly { readonly value: AlertRecord }[]) =>
@@ -134,66 +140,4 @@ function rowOf(record: AlertRecord, state: AlertState): AlertRow {
     state: record.delivery === undefined ? "new" : failing ? "failing" : "ok",
     waiting: pendingFor(state, record.name)?.ids.length ?? 0,
   };
-}
-
-/** Operations that ended this long ago are looked at: a machine that takes over the sending tells what the one before it did not. */
-const RECENT_MS = 300_000;
-
-/** A member as the sender of its cluster's alerts. */
-export function senderOf(member: Member): Sender {
-  const { cluster, machine } = member.membership();
-  const { store, secrets, alerts } = member;
-  return {
-    ...{ self: machine.id, cluster: cluster.name, store, secrets, alerts },
-    look: (signal) => conditionsOf(member, signal),
-  };
-}
-
-/** What alerts tell: the warnings of `status` that are meant for them, schedules whose last run failed, and operations that failed. */
-async function conditionsOf(member: Member, signal: AbortSignal): Promise<Seen | undefined> {
-  const [{ warnings, operations, store }, schedules] = await Promise.all([
-    clusterStatus(member, signal),
-    scheduleRows(member),
-  ]);
-  if (store.state !== "connected") return undefined;
-  const failing = schedules.filter(({ last }) => last?.state === "failed");
-  const scheduled = new Set(schedules.flatMap(({ last }) => last?.operation ?? []));
-  return {
-    present: [
-      ...warnings.filter(isAlert).map(({ code, about, message, hint }) => ({ code, about, message, hint })),
-      ...failing.map(({ namespace, name, last }) =>
-        warning("schedule_failed", `${namespace}/${name}`, {
-          message: `the last run of ${namespace}/${name} failed: ${last?.error?.message ?? "see its operation"}`,
-          hint: `ployzctl schedule show ${namespace}/${name}`,
-        }),
-      ),
-    ],
-    happened: [
-      ...operations.filter((one) => !scheduled.has(one.operation)).flatMap((one) => failureOf(one)),
-      ...schedules.flatMap(({ namespace, name, missed }) =>
-        missed
-          .filter(({ tick }) => Date.now() - Date.parse(tick) < RECENT_MS)
-          .map(({ tick, why }) => ({
-            id: `schedule ${namespace}/${name} ${tick}`,
-            ...warning("schedule_missed", `${namespace}/${name}`, {
-              message: `${namespace}/${name} did not run at ${tick}: ${why}`,
-              hint: `ployzctl schedule show ${namespace}/${name}`,
-            }),
-          })),
-      ),
-    ],
-  };
-}
-
-function failureOf({ operation, primitive, state, endedAt, error }: OperationSummary): readonly Happened[] {
-  if (state !== "failed" || endedAt === undefined || Date.now() - Date.parse(endedAt) > RECENT_MS) return [];
-  return [
-    {
-      id: `operation ${operation}`,
-      ...warning("operation_failed", operation, {
-        message: `${primitive} ${operation} failed: ${error?.message ?? "no reason was given"}`,
-        hint: `ployzctl ops show ${operation}`,
-      }),
-    },
-  ];
 }

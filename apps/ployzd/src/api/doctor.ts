@@ -29,7 +29,8 @@ import {
   servedFinding,
   warn,
 } from "./findings.ts";
-import { announcedBy, clusterStatus, instanceList } from "./views.ts";
+import { clusterStatus } from "./status.ts";
+import { announcedBy, instanceList } from "./views.ts";
 
 type Check = DoctorReport["checks"][number];
 const SETTLE_MS = 2_000;

@@ -33,7 +33,8 @@ import { rttTable } from "./rtt.ts";
 import { scheduleRoutes } from "./schedules.ts";
 import { secretRoutes } from "./secrets.ts";
 import { standbyRoutes } from "./standbys.ts";
-import { announcedBy, clusterStatus, instanceList, machineList, meshStatus, nameList } from "./views.ts";
+import { clusterStatus } from "./status.ts";
+import { announcedBy, instanceList, machineList, meshStatus, nameList } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
 

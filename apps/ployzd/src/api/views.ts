@@ -1,24 +1,15 @@
-import type { ErrorBody } from "@ployz/errors";
 import { errorBody } from "@ployz/errors";
 import type {
-  ClusterStatus,
   InstanceList,
   InstanceRow,
   MachineList,
   MachineRow,
   MeshStatus,
   NameList,
-  NamespaceRow,
 } from "@ployz/primitives/client";
 import type { Commands, Commit, MachineRecord } from "@ployz/primitives/protocol";
 import { LOOK } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
-import { warningsOf } from "../warnings/cluster.ts";
-import { warning } from "../warnings/codes.ts";
-import { certificateList, certificateWarnings } from "./certificates.ts";
-import { standbyRecords, standbyRows, standbyWarnings } from "./standby-rows.ts";
-import { volumeList } from "./volumes.ts";
-import { withoutValues } from "./without-values.ts";
 
 /** Observes all members concurrently; one that does not answer gets a row with the reason. */
 export async function machineList(
@@ -39,11 +30,11 @@ export async function machineList(
           ? {}
           : { handshakeAgeMs: Math.max(0, Date.now() - handshake) };
       try {
-        const observation = await member.machines.call(record.id, "machine.observe", args, {
-          ...LOOK,
-          signal,
-        });
-        return { record, ...place, reachable: true, ...age, observation };
+        const asked = Date.now();
+        const options = { ...LOOK, signal };
+        const observation = await member.machines.call(record.id, "machine.observe", args, options);
+        const skew = skewOf(observation.clockMs, { asked, answered: Date.now() });
+        return { record, ...place, reachable: true, ...age, ...skew, observation };
       } catch (error) {
         return { record, ...place, reachable: false, ...age, error: errorBody(error) };
       }
@@ -51,6 +42,15 @@ export async function machineList(
   );
   const byName = new Intl.Collator("en", { numeric: true }).compare; // m2 before m10
   return { kind: "machines", machines: machines.sort((a, b) => byName(a.record.id, b.record.id)) };
+}
+
+/** Nothing within the time of the call, when the clock was read at an unknown moment. */
+function skewOf(
+  clockMs: number | undefined,
+  { asked, answered }: { readonly asked: number; readonly answered: number },
+): Pick<MachineRow, "clockSkewMs"> {
+  if (clockMs === undefined || (clockMs >= asked && clockMs <= answered)) return {};
+  return { clockSkewMs: clockMs < asked ? clockMs - asked : clockMs - answered };
 }
 
 /** Drained is an observation, never stored: the machine drains, and no commit places anything there. */
@@ -184,90 +184,4 @@ export function nameList(member: Member): NameList {
         volumes: commit.volumes.map(({ name }) => name),
       })),
   };
-}
-
-export const clusterStatus = async (member: Member, signal: AbortSignal): Promise<ClusterStatus> =>
-  (await lookAtCluster(member, signal)).status;
-
-/** The status, and the instances that it counts. */
-export async function lookAtCluster(
-  member: Member,
-  signal: AbortSignal,
-  args: Commands["machine.observe"]["args"] = {},
-): Promise<{ readonly status: ClusterStatus; readonly instances: readonly InstanceRow[] }> {
-  const { cluster, machine, machines: records } = member.membership();
-  const unreachable: ErrorBody[] = [];
-  const [{ machines }, operations] = await Promise.all([
-    machineList(member, signal, args),
-    member.runner.list(50).catch((error: unknown) => {
-      unreachable.push(errorBody(error));
-      return [];
-    }),
-  ]);
-  // A removed namespace exists only in its history.
-  const heads = member.heads().filter(({ commit }) => !commit.removed);
-  const { instances } = instanceList({ heads, announced: await announcedBy(member) }, machines, undefined);
-  const namespaces = heads.map(({ commit, revision }): NamespaceRow => {
-    const mine = instances.filter((row) => row.committed && row.namespace === commit.namespace);
-    return {
-      namespace: commit.namespace,
-      revision,
-      commit: withoutValues(commit),
-      wanted: mine.length,
-      running: mine.filter((row) => row.state === "running").length,
-      routes: commit.routes,
-    };
-  });
-  const { volumes } = volumeList(heads, machines, undefined);
-  const stores = records.filter(({ store }) => store).map(({ id }) => id);
-  const open = operations.filter(
-    ({ state }) => state === "running" || state === "interrupted" || state === "cleanup-owed",
-  );
-  const unread = await member.records.list().catch(() => []);
-  const storeAnswers =
-    member.storeConnected() && !unreachable.some(({ code }) => code === "store_unavailable");
-  const warnings = [
-    ...warningsOf({
-      ...{ machines, instances, namespaces, volumes, open, storeAnswers },
-      ...{ self: machine.id, removed: member.removed(), unreadable: unread, now: Date.now() },
-      isolated: cluster.isolation === "on" || !member.substrate.wantsIsolation,
-    }),
-    ...standbyWarnings(
-      standbyRows(
-        heads.map(({ commit }) => commit),
-        {
-          seen: new Map(machines.map(({ record, observation }) => [record.id, observation])),
-          records: await standbyRecords(member).catch(() => new Map()),
-          now: Date.now(),
-        },
-      ),
-      (of) => Date.parse(heads.find(({ commit }) => commit.namespace === of)?.commit.at ?? ""),
-      Date.now(),
-    ),
-    ...certificateWarnings(
-      await certificateList(member).then(
-        (list) => list.certificates,
-        () => [], // the store's silence is a warning already
-      ),
-      Date.now(),
-    ),
-    ...unreachable
-      .filter(({ code }) => code !== "store_unavailable")
-      .map(({ code, message, hint = "ployzctl doctor" }) => warning("look_failed", code, { message, hint })),
-  ];
-  const status: ClusterStatus = {
-    kind: "status",
-    cluster,
-    self: machine.id,
-    machines,
-    namespaces,
-    operations: operations.slice(0, 10),
-    store: {
-      state: storeAnswers ? "connected" : "unreachable",
-      machines: stores,
-      generation: cluster.generation,
-    },
-    warnings,
-  };
-  return { status, instances };
 }

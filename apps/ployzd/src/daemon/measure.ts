@@ -25,7 +25,7 @@ interface Measured {
   readonly observe: Handlers["machine.observe"];
   readonly wireguard: Pick<Wireguard, "status">;
   readonly follower: Pick<MembershipFollower, "present">;
-  readonly mirror: Pick<Records, "applied">;
+  readonly mirror: Pick<Records, "applied" | "facts">;
   readonly runner: Pick<Runner, "running">;
   storeConnected(): boolean;
 }
@@ -61,6 +61,7 @@ async function lookAtMachine(deps: Measured): Promise<Snapshot> {
     storeConnected: deps.storeConnected(),
     mirror: deps.mirror.applied(),
     operationsRunning: deps.runner.running().length,
+    conditions: deps.mirror.facts("alerting")[0]?.value.open ?? [],
   };
 }
 

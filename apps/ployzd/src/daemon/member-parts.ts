@@ -1,6 +1,7 @@
 import type { AdoptionReport } from "@ployz/primitives/client";
 import type {
   AlertRecord,
+  AlertState,
   Commit,
   Machines,
   OperationEvent,
@@ -52,8 +53,8 @@ export interface Member {
   readonly logs: LogSources & AccessSources;
   /** The last commit of every namespace, from the local mirror. */
   heads(): readonly { readonly revision: number; readonly commit: Commit }[];
-  /** Where conditions are sent, from the local mirror. */
-  alerts(): readonly AlertRecord[];
+  /** From the local mirror: where conditions are sent, and which were. */
+  readonly alerts: { records(): readonly AlertRecord[]; state(): AlertState | undefined };
   /** Calls after each commit and each change of the membership; returns how to stop. */
   changes(listener: (change: MemberChange) => void): () => void;
   readonly records: UnreadableRecords;

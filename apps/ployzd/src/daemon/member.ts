@@ -50,6 +50,7 @@ import { unreadableRecords } from "../store/repair.ts";
 import { wirePeers } from "../store/wire.ts";
 import { openBundles } from "../transfer/bundles.ts";
 import { fetchFrom } from "../transfer/server.ts";
+import { alertFacts } from "./alert-facts.ts";
 import type { Life } from "./callbacks.ts";
 import { memberChanges } from "./changes.ts";
 import { operationsAsked } from "./dispatch.ts";
@@ -213,7 +214,7 @@ export async function openMember(
           draining: !takesNew(follower.known().machine.state),
           notStarted: adoption.failed,
           ...{ gatewayAddress: hostOf(config.gatewayListen), keptPorts: keptPorts(config) },
-          refuses: config.refusedRights,
+          ...{ refuses: config.refusedRights, gatewaySocket: paths.gatewaySocket },
           ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu },
         },
         args,
@@ -273,10 +274,9 @@ export async function openMember(
       ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
       ...{ runner, authority, members: () => follower.known().machines, follow: runner.events },
     }),
-    cutOff: (ms) => cutOff(nats.session, ms),
-    adoption: () => adoption,
+    ...{ cutOff: (ms) => cutOff(nats.session, ms), adoption: () => adoption },
     records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
-    alerts: () => mirror.facts("alert").map(({ value }) => value),
+    alerts: alertFacts(mirror),
     changes: memberChanges(mirror),
     logs: logSources({
       ...{ rpc, ...logged, heads, self: self.id, onHeads: mirror.onChange },

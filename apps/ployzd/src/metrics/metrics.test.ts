@@ -44,6 +44,12 @@ const snapshot: Snapshot = {
   storeConnected: true,
   mirror: { commits: 41, facts: 42 },
   operationsRunning: 1,
+  conditions: [
+    {
+      ...{ code: "machine_unreachable", about: "m2", message: "m2", hint: "" },
+      since: "2026-01-01T00:00:00Z",
+    },
+  ],
 };
 
 const opened = (look: () => Promise<Snapshot> = async () => snapshot) =>

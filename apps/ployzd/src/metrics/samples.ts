@@ -1,4 +1,4 @@
-import type { MachineObservation } from "@ployz/primitives/protocol";
+import type { AlertCondition, MachineObservation } from "@ployz/primitives/protocol";
 import type { PeerStatus } from "@ployz/wireguard";
 import type { FollowerState } from "../host/follower-socket.ts";
 
@@ -12,6 +12,8 @@ export interface Snapshot {
   /** Sequence in the store of the newest commit and fact that the daemon's mirror has. */
   readonly mirror: { readonly commits: number; readonly facts: number };
   readonly operationsRunning: number;
+  /** Conditions that alerts have sent and that last. */
+  readonly conditions: readonly AlertCondition[];
 }
 
 export interface Sample {
@@ -157,6 +159,12 @@ export const FAMILIES: readonly Family[] = [
     ({ mirror }) => Object.entries(mirror).map(([stream, value]) => ({ labels: { stream }, value })),
   ),
   gauge("operations_running", "Operations that this daemon runs.", [], (seen) => one(seen.operationsRunning)),
+  gauge(
+    "alerts",
+    "1 for each condition that alerts have sent and that lasts; the same on every machine.",
+    ["code", "about"],
+    ({ conditions }) => conditions.map(({ code, about }) => ({ labels: { code, about }, value: 1 })),
+  ),
   gauge(
     "follower_up",
     "1 while the process that feeds the gateway or the DNS server answers.",

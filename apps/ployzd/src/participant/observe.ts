@@ -9,6 +9,7 @@ import {
   type Right,
 } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
+import { askFollower } from "../host/follower-socket.ts";
 import { takenPorts } from "../host/listeners.ts";
 import { observed } from "./labels.ts";
 import { type ObservedVolumes, observeVolumes } from "./volumes/observe.ts";
@@ -23,6 +24,7 @@ export interface ObserveDeps {
   readonly build: string;
   /** The gateway's listen address; `0.0.0.0` is every address. */
   readonly gatewayAddress: string;
+  readonly gatewaySocket: string;
   readonly storage: Storage;
   readonly overcommitRatio: number;
   readonly mtu: number;
@@ -37,11 +39,12 @@ export async function observeMachine(
   deps: ObserveDeps,
   { namespaces, usage = false }: Commands["machine.observe"]["args"],
 ): Promise<MachineObservation> {
-  const [facts, list, tcpPorts, volumes] = await Promise.all([
+  const [facts, list, tcpPorts, volumes, down] = await Promise.all([
     deps.runtime.facts(),
     observedInstances(deps.runtime, namespaces, usage),
     takenPorts("tcp", deps.gatewayAddress),
     lookAtVolumes(deps, namespaces),
+    foundDown(deps.gatewaySocket),
   ]);
   return {
     machine: deps.self,
@@ -55,6 +58,9 @@ export async function observeMachine(
     memoryBytes: facts.memoryBytes,
     memoryFreeBytes: facts.memoryFreeBytes,
     diskFreeBytes: facts.diskFreeBytes,
+    ...(facts.inodes && { inodes: facts.inodes }),
+    clockMs: Date.now(),
+    ...(down && { down }),
     draining: deps.draining,
     ...(volumes.seen !== undefined && { storage: volumes.seen.storage }),
     volumes: volumes.seen?.volumes ?? [],
@@ -71,6 +77,19 @@ export async function observeMachine(
       ...deps.notStarted.map(({ what, error }) => `instance ${what} does not start: ${error.message}`),
     ],
   };
+}
+
+const GATEWAY_MS = 1_000;
+
+/** Ids of instances: see `live` in follower/gateway.ts. Undefined: the gateway does not answer. */
+async function foundDown(socket: string): Promise<readonly string[] | undefined> {
+  try {
+    const { status } = await askFollower(socket, undefined, AbortSignal.timeout(GATEWAY_MS));
+    const { down } = status as { readonly down?: readonly string[] };
+    return down && [...new Set(down.map((one) => one.slice(one.lastIndexOf(" ") + 1)))].sort();
+  } catch {
+    return undefined;
+  }
 }
 
 async function observedInstances(

@@ -1,7 +1,8 @@
 import { type Unreadable, unreadable } from "@ployz/primitives/host";
 import { type Warning, warning } from "./codes.ts";
 import { crashWarnings } from "./crash-loops.ts";
-import { aloneWarning, machineWarnings, versionWarnings } from "./machines.ts";
+import { healthWarnings } from "./health.ts";
+import { aloneWarning, clockWarnings, machineWarnings, versionWarnings } from "./machines.ts";
 import { namespaceWarnings, suspendedWarnings } from "./namespaces.ts";
 import type { Seen } from "./seen.ts";
 import { spaceWarnings } from "./space.ts";
@@ -24,25 +25,19 @@ export function warningsOf(seen: Seen): readonly Warning[] {
     ...aloneWarning(seen),
     ...machineWarnings(seen),
     ...spaceWarnings(seen),
+    ...clockWarnings(seen),
     ...versionWarnings(seen),
     ...volumeWarnings(seen),
     ...namespaceWarnings(seen),
     ...suspendedWarnings(seen),
     ...crashWarnings(seen.instances, seen.now),
+    ...healthWarnings(seen),
     ...seen.instances
       .filter(({ state }) => state === "stray" && seen.open.length === 0)
       .map(({ id, machine, namespace }) =>
         warning("instance_stray", id, {
           message: `${id} on ${machine} belongs to no commit`,
           hint: `remove what no commit of ${namespace} names: ployzctl namespace prune ${namespace}`,
-        }),
-      ),
-    ...seen.open
-      .filter(({ state }) => state !== "running")
-      .map(({ operation, primitive, state }) =>
-        warning("operation_open", operation, {
-          message: `${primitive} ${operation} is ${state}`,
-          hint: `run the same command again, or: ployzctl ops abort ${operation}`,
         }),
       ),
   ];

@@ -27,7 +27,7 @@ export function crashWarnings(instances: readonly InstanceRow[], now: number): r
     const { restarts = 0, exitCode, oomKilled = false } = observed ?? {};
     const code = exitCode === undefined ? "" : `: last exit code ${exitCode}`;
     const others = more.length === 0 ? "" : ` (and ${more.length} more of ${service})`;
-    return warning("restart_loop", service, {
+    return warning(oomKilled ? "out_of_memory" : "restart_loop", service, {
       message: `${id} on ${machine} restarts again and again, ${restarts} times so far${code}${oomKilled ? ", killed: out of memory" : ""}${others}`,
       hint: `see why: ployzctl logs ${service} --tail 50${oomKilled ? "; or raise resources.memory in the manifest" : ""}`,
     });

@@ -60,6 +60,21 @@ export function aloneWarning({ machines, storeAnswers, self }: Seen): readonly W
   ];
 }
 
+const SKEW_MS = 5_000;
+
+/** Clocks that differ from this machine's: leases, certificates and schedules go by them. */
+export const clockWarnings = ({ machines, self }: Seen): readonly Warning[] =>
+  machines.flatMap(({ record: { id }, clockSkewMs = 0 }) =>
+    Math.abs(clockSkewMs) <= SKEW_MS
+      ? []
+      : [
+          warning("clock_skewed", id, {
+            message: `the clock of ${id} is ${Math.round(Math.abs(clockSkewMs) / 1000)} s ${clockSkewMs > 0 ? "ahead of" : "behind"} the one of ${self}`,
+            hint: `run a time service on both, such as chrony or systemd-timesyncd; compare: date -u`,
+          }),
+        ],
+  );
+
 /** Versions interoperate, and an older machine refuses unknown commands by name; but it is not a permanent state. */
 export function versionWarnings({ self, machines }: Seen): readonly Warning[] {
   const seen = machines.flatMap(({ record, observation }) =>

@@ -24,6 +24,7 @@ import type { RunList, RunStopped } from "./runs.ts";
 import type { ScheduleDocument, ScheduleList } from "./schedules.ts";
 import type { SecretChanged, SecretList, SecretSet } from "./secrets.ts";
 import type { StandbyList } from "./standbys.ts";
+import type { ClusterStatus } from "./status.ts";
 import type {
   StoreEvent,
   StoreMove,
@@ -35,7 +36,6 @@ import type {
 } from "./store.ts";
 import type {
   AuditEntry,
-  ClusterStatus,
   CommitDocument,
   CommitHistory,
   DoctorReport,
@@ -67,6 +67,7 @@ export type * from "./runs.ts";
 export type * from "./schedules.ts";
 export type * from "./secrets.ts";
 export type * from "./standbys.ts";
+export type * from "./status.ts";
 export type * from "./views.ts";
 export type * from "./volume-file.ts";
 

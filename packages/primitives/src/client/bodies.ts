@@ -1,5 +1,6 @@
 import Type, { type TProperties, type TSchema } from "typebox";
 import { Input as BranchInput } from "../branch/input.ts";
+import { AlertFormat } from "../model/alert.ts";
 import { by, endpoints, label, place, runtime } from "../model/fields.ts";
 import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
@@ -107,8 +108,8 @@ export const BODIES = {
     by,
   }),
   "PUT /v1/alerts/:name": closed({
-    to: hidden({ minLength: 8, maxLength: 2_000, pattern: "^https?://[\\x21-\\x7e]+$" }),
-    format: Type.Enum(["json", "slack", "ntfy"]),
+    to: hidden({ minLength: 8, maxLength: 2_000, pattern: "^(https?|smtps?)://[\\x21-\\x7e]+$" }),
+    format: AlertFormat,
     key: Type.Optional(hidden({ minLength: 16, maxLength: 1_000 })),
     by,
   }),

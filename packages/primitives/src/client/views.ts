@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import { Commit, CommittedRoute, stamp, VolumeMove, VolumeOrigin, VolumeSpec } from "../model/commit.ts";
-import { ClusterRecord, MachineRecord, MachineState } from "../model/machine.ts";
+import { MachineRecord, MachineState } from "../model/machine.ts";
 import {
   CopyState,
   MachineObservation,
@@ -8,7 +8,6 @@ import {
   ObservedSnapshot,
   ObservedVolume,
 } from "../model/observation.ts";
-import { OperationSummary } from "../model/operation.ts";
 import { count, error, list, object, text } from "../model/schema.ts";
 import { LoadedPolicy } from "../participant/network-commands.ts";
 import { RunRow } from "./runs.ts";
@@ -29,6 +28,8 @@ export const machineRow = {
   reachable: Type.Boolean(),
   error: Type.Optional(error()),
   handshakeAgeMs: Type.Optional(Type.Number()),
+  /** How far its clock is ahead of the observer's, beyond the time of the call. */
+  clockSkewMs: Type.Optional(Type.Number()),
   observation: Type.Optional(MachineObservation),
 };
 /** One member: its record, and what it observes. */
@@ -229,23 +230,6 @@ export const SnapshotList = object({
 });
 /** Static type of the schema of this name. */
 export type SnapshotList = Static<typeof SnapshotList>;
-/** The cluster as this machine sees it. */
-export const ClusterStatus = object({
-  kind: Type.Literal("status"),
-  cluster: Type.Optional(ClusterRecord),
-  self: Type.Optional(text()),
-  machines: list(MachineRow),
-  namespaces: list(NamespaceRow),
-  operations: list(OperationSummary),
-  store: object({
-    state: Type.Enum(["connected", "unreachable", "none"]),
-    machines: list(text()),
-    generation: count(),
-  }),
-  warnings,
-});
-/** Static type of the schema of this name. */
-export type ClusterStatus = Static<typeof ClusterStatus>;
 /** A changing call that a machine has obeyed, or that failed there. */
 export const AuditEntry = object({
   type: Type.Literal("call"),

@@ -2,8 +2,8 @@ import Type, { type Static } from "typebox";
 import { label } from "./fields.ts";
 import { count, list, object, text } from "./schema.ts";
 
-/** How a message is written: Ployz's own JSON, or what Slack's incoming webhooks or ntfy take. */
-export const AlertFormat = Type.Enum(["json", "slack", "ntfy"]);
+/** How a message is written: Ployz's own JSON, as webhooks of Slack, Mattermost, Discord or ntfy take it, or as mail by SMTP. */
+export const AlertFormat = Type.Enum(["json", "slack", "mattermost", "discord", "ntfy", "mail"]);
 /** Static type of the schema of this name. */
 export type AlertFormat = Static<typeof AlertFormat>;
 
@@ -51,10 +51,10 @@ const batch = {
 /** The fact `alerting.state`: conditions that alerts have sent, and messages still to send. Written by the machine that has the lease `alerts`. */
 export const AlertState = object({
   open: list(AlertCondition),
-  /** Ids of past events that alerts have sent, such as a failed operation; the last hundred. */
-  told: list(text()),
   /** `left`: alerts that have not taken it yet. */
   outbox: list(object({ ...batch, left: list(text()) })),
+  /** The store's leader, since when, and the one before. */
+  leader: Type.Optional(object({ machine: text(), at: text(), before: Type.Optional(text()) })),
 });
 /** Static type of the schema of this name. */
 export type AlertState = Static<typeof AlertState>;

@@ -52,6 +52,8 @@ export const ObservedStorage = object({
   promisedBytes: count(),
   /** How much may be promised in all: the pool's size times the overcommit ratio of this machine's configuration. */
   promisableBytes: count(),
+  /** Of the pool, by zpool(8): `ONLINE`, `DEGRADED` and others. Absent in versions before 0.5. */
+  health: Type.Optional(text()),
 });
 export type ObservedStorage = Static<typeof ObservedStorage>;
 
@@ -92,6 +94,12 @@ export const MachineObservation = object({
   memoryBytes: count(),
   memoryFreeBytes: count(),
   diskFreeBytes: count(),
+  /** Of the data folder's file system, where it counts them. Absent in versions before 0.5. */
+  inodes: Type.Optional(object({ total: count(), free: count() })),
+  /** Its clock, in epoch milliseconds. Absent in versions before 0.5. */
+  clockMs: Type.Optional(count()),
+  /** Instances that its gateway finds down. Absent: the gateway does not answer, or a version before 0.5. */
+  down: Type.Optional(list(text())),
   draining: Type.Boolean(),
   /** Absent: no volumes here; `problems` says why when they were asked for. */
   storage: Type.Optional(ObservedStorage),

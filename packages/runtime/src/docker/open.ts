@@ -1,4 +1,3 @@
-import { statfs } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
@@ -6,7 +5,7 @@ import { execBy } from "../collect.ts";
 import { PloyzError } from "../error-codes.ts";
 import { checkAddress } from "../network/addresses.ts";
 import { networkFaults } from "../network/faults.ts";
-import { architecture, memory } from "../process/host-facts.ts";
+import { architecture, disk, memory } from "../process/host-facts.ts";
 import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
 import {
   checkId,
@@ -80,14 +79,13 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
     images,
     async facts() {
       const engineInfo = await engine("info", () => docker.info());
-      const { bavail, bsize } = await statfs(engineInfo.DockerRootDir);
       return {
         kind: "docker",
         version: engineInfo.ServerVersion,
         arch: architecture(engineInfo.Architecture),
         cpus: engineInfo.NCPU,
         ...(await memory()),
-        diskFreeBytes: bavail * bsize,
+        ...(await disk(engineInfo.DockerRootDir)),
         cgroups: engineInfo.CgroupVersion === "2" ? "v2" : "v1",
         limits: engineInfo.MemoryLimit && engineInfo.CpuCfsQuota,
       };

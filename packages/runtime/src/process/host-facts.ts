@@ -5,14 +5,13 @@ import type { RuntimeFacts } from "../runtime.ts";
 import type { Instances } from "./lifecycle.ts";
 
 export async function machineFacts(machine: Instances): Promise<RuntimeFacts> {
-  const { bavail, bsize } = await statfs(machine.layout.root);
   return {
     kind: "process",
     version: release(),
     arch: architecture(arch()),
     cpus: availableParallelism(),
     ...(await memory()),
-    diskFreeBytes: bavail * bsize,
+    ...(await disk(machine.layout.root)),
     cgroups: machine.cgroups.version,
     limits: machine.cgroups.limits,
   };
@@ -26,6 +25,12 @@ export function architecture(name: string): "amd64" | "arm64" {
     code: "arch_unsupported",
     message: `machines of architecture ${name} are not supported`,
   });
+}
+
+/** From statfs(2): file systems such as btrfs count no inodes. */
+export async function disk(folder: string): Promise<Pick<RuntimeFacts, "diskFreeBytes" | "inodes">> {
+  const { bavail, bsize, files, ffree } = await statfs(folder);
+  return { diskFreeBytes: bavail * bsize, ...(files > 0 && { inodes: { total: files, free: ffree } }) };
 }
 
 /** From proc_meminfo(5), in bytes. Free is what can be had without swapping. */

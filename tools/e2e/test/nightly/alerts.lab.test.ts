@@ -2,29 +2,53 @@ import { createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { waitFor } from "@ployz/exec";
-import type { AlertList, SecretList } from "@ployz/primitives/client";
+import type { AlertList, StoreStatus } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Cluster, fixtures, node, openCluster } from "../../src/cluster.ts";
+import { type Cluster, fixtures, node, openCluster, webBundle } from "../../src/cluster.ts";
 
+/** Three machines that hold the store; m3's data folder is a file system of its own. Each has receivers of its own: the sender sends to its own loopback. */
 const KEY = "0123456789abcdef0123";
+const HIDDEN = ["hidden-path", "hidden-value", "hidden-env", KEY];
 const MACHINES = [1, 2, 3] as const;
 let cluster: Cluster;
 const on = async (i: number, script: string, input?: string) =>
-  (await cluster.lab.sh(i, ["sh", "-c", script], input === undefined ? {} : { input })).stdout;
-const put = async (i: number, name: string) =>
-  on(i, `cat > /root/${name}`, await readFile(join(fixtures, name), "utf8"));
+  (
+    await cluster.lab.sh(i, ["sh", "-c", script], {
+      timeoutMs: 120_000,
+      ...(input !== undefined && { input }),
+    })
+  ).stdout;
+const everywhere = (script: string) => Promise.all(MACHINES.map((i) => on(i, script)));
+const receive = (i: number) => on(i, `(${node} /root/receiver.mjs /root/alerts.log) >/dev/null 2>&1 &`);
+const ctl = (args: readonly string[], input?: string) =>
+  cluster.ctl(1, args, { timeoutMs: 240_000, ...(input !== undefined && { input }) });
+const deploy = async (manifest: string, ok: readonly number[] = [0]) =>
+  cluster.ctl(1, ["deploy", "-f", await cluster.put(1, manifest, webBundle)], { ok, timeoutMs: 240_000 });
 
 beforeAll(async () => {
-  cluster = await openCluster({ machines: 3 });
+  cluster = await openCluster({ machines: 3, members: 2, volumes: true, poolSize: "1G" });
+  await on(3, "mkdir -p /var/lib/ployz && mount -t tmpfs -o size=3g,mode=0755 tmpfs /var/lib/ployz");
+  await on(
+    3,
+    "truncate -s 1G /var/lib/second.img && zpool attach tank /var/lib/tank.img /var/lib/second.img",
+  );
+  const key = ["--identity", "/root/.ssh/id_ed25519", "--accept-new-host-key", "--zfs-root", "tank/ployz"];
+  await ctl(["machine", "add", "root@m3", ...key]);
+  await ctl(["machine", "storage", "promote", "--replicas", "3", "m1", "m2", "m3"]);
+  const receiver = await readFile(join(fixtures, "receiver.mjs"), "utf8");
   for (const i of MACHINES) {
-    await put(i, "receiver.mjs");
-    await on(i, `(${node} /root/receiver.mjs 9999 /root/alerts.log) >/dev/null 2>&1 &`);
+    await on(i, "cat > /root/receiver.mjs", receiver);
+    await receive(i);
   }
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-type Taken = { readonly path: string; readonly headers: Record<string, string>; readonly body: string };
-/** What the receivers took: whichever machine sends, it sends to its own loopback. */
+type Taken = {
+  readonly by: "http" | "smtp";
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+};
 async function taken(machines: readonly number[] = MACHINES): Promise<readonly Taken[]> {
   const logs = await Promise.all(machines.map((i) => on(i, "cat /root/alerts.log 2>/dev/null || true")));
   return logs.flatMap((log) =>
@@ -34,84 +58,205 @@ async function taken(machines: readonly number[] = MACHINES): Promise<readonly T
       .map((line) => JSON.parse(line) as Taken),
   );
 }
-type Message = { readonly begun: readonly Told[]; readonly ended: readonly Told[]; readonly test?: true };
-type Told = { readonly code: string; readonly about: string };
-const messages = async (machines?: readonly number[]) =>
-  (await taken(machines)).map(({ body }) => JSON.parse(body) as Message).filter(({ test }) => test !== true);
-const told = (all: readonly Message[], when: "begun" | "ended", code: string) =>
-  all.flatMap((message) => message[when].filter((one) => one.code === code).map(({ about }) => about));
-const within = (what: string, timeoutMs: number, read: () => Promise<true | undefined>) =>
-  waitFor(what, read, { timeoutMs, intervalMs: 1_000 });
-const list = () => cluster.json<AlertList>(1, ["alert", "ls"]);
+type Condition = { readonly code: string; readonly about: string };
+type Message = {
+  readonly begun: readonly Condition[];
+  readonly ended: readonly Condition[];
+  readonly test?: true;
+};
+/** Begins and ends of one condition, in all messages by HTTP. */
+async function counts(code: string, about: string, machines?: readonly number[]) {
+  const messages = (await taken(machines))
+    .filter(({ by }) => by === "http")
+    .map(({ body }) => JSON.parse(body) as Message);
+  const count = (when: "begun" | "ended") =>
+    messages.flatMap((message) => message[when]).filter((one) => one.code === code && one.about === about)
+      .length;
+  return { begun: count("begun"), ended: count("ended") };
+}
+const within = (what: string, timeoutMs: number, read: () => Promise<boolean>) =>
+  waitFor(what, async () => ((await read()) ? true : undefined), { timeoutMs, intervalMs: 2_000 });
+const begins = (code: string, about: string, machines?: readonly number[]) =>
+  within(
+    `the begin of ${code} ${about}`,
+    240_000,
+    async () => (await counts(code, about, machines)).begun > 0,
+  );
+const ends = (code: string, about: string, machines?: readonly number[]) =>
+  within(`the end of ${code} ${about}`, 420_000, async () => (await counts(code, about, machines)).ended > 0);
+const list = (i = 1) => cluster.json<AlertList>(i, ["alert", "ls"]);
+const ONCE = { begun: 1, ended: 1 };
 
-it("takes a URL whose path no command prints again, and tests it with its signature", async () => {
+it("takes URLs that no command prints again, and tests them", async () => {
   await on(1, `printf %s ${KEY} > /root/key`);
   const add = ["alert", "add", "ops", "--to", "http://127.0.0.1:9999/hidden-path", "--key-file", "/root/key"];
   expect(await cluster.json(1, add)).toMatchObject({ kind: "alert-set", changed: true });
   expect(await cluster.json(1, add)).toMatchObject({ changed: false });
-  await cluster.ctl(1, ["alert", "test", "ops"]);
-  const [first] = await taken([1]);
-  expect(first?.path).toBe("/hidden-path");
-  const hmac = createHmac("sha256", KEY).update(first?.body ?? "");
-  expect(first?.headers["ployz-signature"]).toBe(`sha256=${hmac.digest("hex")}`);
-  const { stdout } = await cluster.ctl(1, ["alert", "ls"]);
-  expect(stdout).toContain("http://127.0.0.1:9999");
-  expect(stdout).not.toContain("hidden-path");
-  for (const wrong of ["ftp://x/y", "http://u:p@x/y", "x"])
+  await ctl(["alert", "add", "mail", "--to", "smtp://127.0.0.1:2525/?from=ployz@x.test&to=ops@x.test"]);
+  await ctl(["alert", "test", "ops"]);
+  await ctl(["alert", "test", "mail"]);
+  const [web, mail] = await taken([1]);
+  expect(web?.path).toBe("/hidden-path");
+  const hmac = createHmac("sha256", KEY).update(web?.body ?? "");
+  expect(web?.headers["ployz-signature"]).toBe(`sha256=${hmac.digest("hex")}`);
+  expect(mail?.body).toContain("Subject: [ployz prod-cluster] test");
+  const shown = `${(await ctl(["alert", "ls"])).stdout}${JSON.stringify(await list())}`;
+  expect(shown).toContain("http://127.0.0.1:9999");
+  expect(shown).toContain("smtp://127.0.0.1:2525");
+  expect(shown).not.toMatch(/hidden/);
+  for (const wrong of ["ftp://x/y", "http://u:p@x/y", "x", "smtp://x/?from=a@b"])
     await cluster.ctl(1, ["alert", "add", "ops", "--to", wrong], { ok: [2] });
 });
 
-it("stores no answer to a member as a secret", async () => {
-  const state = async () =>
-    (await cluster.json<SecretList>(1, ["secret", "ls"])).secrets.find(({ name }) => name === "kept")?.state;
-  await cluster.ctl(1, ["secret", "set", "prod/kept"], { input: "a value\n" });
-  await put(2, "nats-raw.mjs");
-  const seed = "/var/lib/ployz/identity/nats.seed";
-  const attack = "PUB $JS.API.STREAM.INFO.KV_ployz_facts $KV.ployz_secrets.prod.kept 0\\r\\n";
-  await cluster.lab.sh(2, [node, "/root/nats-raw.mjs", "10.101.1.1", "4222", seed, attack]);
-  expect(await state()).toBe("set");
-  await cluster.ctl(1, ["secret", "set", "prod/kept"], { input: "another value\n" });
-  expect(await state()).toBe("set");
+it("sends that the store has another leader, and that it had", async () => {
+  const leader = async () =>
+    (await cluster.json<StoreStatus>(1, ["store", "status"])).streams[0]?.leader ?? "";
+  // The present one has to be known before.
+  await within("a sender", 60_000, async () => (await list()).sender !== undefined);
+  const first = await leader();
+  await on(Number(first.slice(1)), "pkill -STOP -x nats-server");
+  await within("another leader", 60_000, async () => !["", first].includes(await leader().catch(() => "")));
+  await on(Number(first.slice(1)), "pkill -CONT -x nats-server");
+  await begins("store_leader_changed", "");
 });
 
-it("tells once that a machine is away and once that it is back, and a receiver that fails gets it later", async () => {
-  for (const i of MACHINES) await on(i, "curl -sS http://127.0.0.1:9999/fail");
-  await cluster.lab.cut(3);
-  await within("the failed delivery to show", 120_000, async () => {
-    const { alerts } = await list();
-    return alerts[0]?.state === "failing" && alerts[0].waiting > 0 ? true : undefined;
-  });
-  expect((await list()).alerts[0]?.delivery?.error).toContain("503");
-  for (const i of [1, 2]) await on(i, "curl -sS http://127.0.0.1:9999/work");
-  const begun = async () => told(await messages([1, 2]), "begun", "machine_unreachable");
-  await within("the begin", 180_000, async () => ((await begun()).length > 0 ? true : undefined));
-  await cluster.lab.on(3);
-  const ended = async () => told(await messages([1, 2]), "ended", "machine_unreachable");
-  await within("the end", 240_000, async () => ((await ended()).length > 0 ? true : undefined));
-  const before = (await messages([1, 2])).length;
-  // Another look or two.
-  await within("an alert that waits for nothing", 60_000, async () =>
-    (await list()).alerts[0]?.waiting === 0 ? true : undefined,
+const steady = 'command = ["sh", "-c", "while :; do sleep 1; done"]';
+const service = (name: string, command: string, extra = "") =>
+  `[services.${name}]\nbundle = "./web"\n${command}\n${extra}\n`;
+/** With `bad`, every service and job of it fails in its own way. */
+const troubled = (bad: boolean) => `namespace = "prod"
+${service("loop", bad ? 'command = ["sh", "-c", "sleep 3; exit 3"]' : steady, 'env = { PASSWORD = "hidden-env" }')}
+${service("greedy", bad ? 'command = ["sh", "-c", "sleep 5; x=x; while :; do x=$x$x; done"]' : steady, 'resources = { memory = "32M" }')}
+${service(
+  "web",
+  `command = ["${node}", "server.mjs"]`,
+  'ports = { http = 8080 }\nroutes = [{ host = "www.example.test", port = "http" }]\nready = { http = "/healthz", port = "http" }',
+)}
+${service("db", steady, 'volumes = { data = "/data" }\nconstraints = { machines = ["m1"] }')}
+[volumes.data]
+standby = { machines = ["m2"], every = "5s" }
+[jobs.broken]
+bundle = "./web"
+command = ["sh", "-c", "${bad ? "exit 7" : "true"}"]
+schedule = { every = "5s" }
+[jobs.slow]
+bundle = "./web"
+command = ["sh", "-c", "${bad ? "sleep 100" : "true"}"]
+schedule = { every = "10s" }
+`;
+const failing = (bad: boolean) =>
+  `namespace = "other"\n${service("app", bad ? 'command = ["sh", "-c", "exit 1"]' : steady)}`;
+const web = (signal: string) => everywhere(`pkill -${signal} -f "^[^ ]*node server.mjs" || true`);
+
+const TROUBLE: readonly (readonly [code: string, about: string])[] = [
+  ["restart_loop", "prod/loop"],
+  ["out_of_memory", "prod/greedy"],
+  ["instance_unhealthy", "prod/web.0"],
+  ["schedule_failed", "prod/broken"],
+  ["schedule_missed", "prod/slow"],
+  ["standby_behind", "prod/data m2"],
+  ["operation_failed", "deploy other"],
+  ["certificate_due", "tls.example.test"],
+  ["disk_nearly_full", "m3"],
+  ["inodes_nearly_used", "m3"],
+  ["pool_degraded", "m3"],
+  ["pool_nearly_full", "m3"],
+];
+
+it("sends one begin and one end of each condition", async () => {
+  await ctl(["secret", "set", "prod/token"], "hidden-value\n");
+  await deploy(troubled(true));
+  await deploy(failing(true), [1]);
+  await within("a standby", 120_000, async () =>
+    (await cluster.ctl(1, ["volume", "standby", "ls"])).stdout.includes("current"),
   );
-  expect(await begun()).toEqual(["m3"]);
-  expect(await ended()).toEqual(["m3"]);
-  expect((await messages([1, 2])).length).toBe(before);
-  expect(await list()).toMatchObject({ alerts: [{ state: "ok", waiting: 0 }] });
+  await ctl(["schedule", "pause", "prod/data.standby-m2"]);
+  await web("STOP");
+  await on(3, "zpool offline tank /var/lib/second.img");
+  await on(3, "zfs create -o mountpoint=/fill tank/fill && dd if=/dev/urandom of=/fill/x bs=1M count=880");
+  await on(
+    3,
+    'mount -o remount,size="$(($(df -k --output=used /var/lib/ployz | tail -1) + 600000))k",nr_inodes="$(($(df -i --output=iused /var/lib/ployz | tail -1) * 103 / 100))" /var/lib/ployz',
+  );
+  await on(
+    1,
+    "openssl req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=tls.example.test -addext subjectAltName=DNS:tls.example.test -keyout /root/tls.key -out /root/tls.pem",
+  );
+  await ctl(["cert", "import", "tls.example.test", "--cert", "/root/tls.pem", "--key", "/root/tls.key"]);
+  for (const [code, about] of TROUBLE) await begins(code, about);
+
+  await on(3, "mount -o remount,size=3g,nr_inodes=1000000 /var/lib/ployz");
+  await on(3, "zfs destroy tank/fill && zpool online tank /var/lib/second.img");
+  await web("CONT");
+  await ctl(["schedule", "resume", "prod/data.standby-m2"]);
+  await ctl(["cert", "rm", "tls.example.test", "--yes"]);
+  await deploy(failing(false));
+  await deploy(troubled(false));
+  for (const [code, about] of TROUBLE) await ends(code, about);
+  for (const [code, about] of TROUBLE)
+    expect([code, about, await counts(code, about)]).toEqual([code, about, ONCE]);
+  await ends("store_leader_changed", "");
+  expect(await counts("store_leader_changed", "")).toEqual(ONCE);
+});
+
+it("sends that a machine is away once, later to a receiver that failed", async () => {
+  await everywhere("curl -sS http://127.0.0.1:9999/fail");
+  await cluster.lab.partition(3, 1);
+  await cluster.lab.partition(3, 2);
+  await within("the failed delivery to show", 180_000, async () => {
+    const ops = (await list()).alerts.find(({ name }) => name === "ops");
+    return ops?.state === "failing" && ops.waiting > 0;
+  });
+  expect((await list()).alerts.find(({ name }) => name === "ops")?.delivery?.error).toContain("503");
+  await everywhere("curl -sS http://127.0.0.1:9999/work");
+  await begins("machine_unreachable", "m3", [1, 2]);
+  const metrics = await on(1, "curl -sS http://10.101.1.1:9464/metrics");
+  expect(metrics).toContain('ployz_alerts{code="machine_unreachable",about="m3"} 1');
+  await cluster.lab.heal();
+  await ends("machine_unreachable", "m3");
+  await within("alerts that wait for nothing", 120_000, async () =>
+    (await list()).alerts.every(({ waiting, state }) => waiting === 0 && state === "ok"),
+  );
+  expect(await counts("machine_unreachable", "m3")).toEqual(ONCE);
+});
+
+it("sends once that the store has no quorum, without it, and once that it is back", async () => {
+  for (const i of [2, 3]) await on(i, "pkill -STOP -x nats-server");
+  await begins("store_unreachable", "");
+  for (const i of [2, 3]) await on(i, "pkill -CONT -x nats-server");
+  await ends("store_unreachable", "");
+  expect(await counts("store_unreachable", "")).toEqual(ONCE);
 });
 
 it("is sent by another machine when the sender dies", async () => {
-  await on(3, `(${node} /root/receiver.mjs 9999 /root/alerts.log) >/dev/null 2>&1 &`);
-  const { sender = "" } = await list();
+  await within("a sender", 60_000, async () => (await list()).sender !== undefined);
+  const sender = (await list()).sender ?? "";
   const alive = MACHINES.filter((i) => `m${i}` !== sender);
-  // The founder has the store: without it no machine sends.
-  if (sender === "m1") await cluster.ctl(1, ["daemon", "stop"]);
-  else await cluster.lab.cut(Number(sender.slice(1)));
-  await within("another sender's message", 240_000, async () =>
-    told(await messages(alive), "begun", "machine_unreachable").includes(sender) ? true : undefined,
-  );
-  const again = told(await messages(alive), "begun", "machine_unreachable").filter((id) => id === sender);
-  expect(again).toEqual(sender === "m3" ? ["m3", "m3"] : [sender]);
-  const there = alive[0] ?? 1;
-  expect(await cluster.json(there, ["alert", "rm", "ops"])).toMatchObject({ changed: true });
+  const before = await counts("machine_unreachable", sender);
+  await cluster.lab.cut(Number(sender.slice(1)));
+  await within("another sender's message", 240_000, async () => {
+    const { begun } = await counts("machine_unreachable", sender, alive);
+    return begun > before.begun || (before.begun === 0 && begun === 1);
+  });
+  expect((await list(alive[0])).sender).not.toBe(sender);
+});
+
+it("has no secret in any message, and is removed", async () => {
+  const { sender = "m1" } = await list(2).catch(() => list(3));
+  const there = Number(sender.slice(1));
+  const alive: number[] = [];
+  for (const i of MACHINES)
+    if (
+      await on(i, "true").then(
+        () => true,
+        () => false,
+      )
+    )
+      alive.push(i);
+  const bodies = (await taken(alive)).map(({ body }) => body);
+  expect(bodies.length).toBeGreaterThan(5);
+  for (const hidden of HIDDEN) expect(bodies.filter((body) => body.includes(hidden))).toEqual([]);
+  for (const name of ["ops", "mail"])
+    expect(await cluster.json(there, ["alert", "rm", name])).toMatchObject({ changed: true });
   expect(await cluster.json(there, ["alert", "rm", "ops"])).toMatchObject({ changed: false });
 });

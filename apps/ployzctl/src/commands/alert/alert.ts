@@ -7,7 +7,10 @@ import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
 import { readStdin } from "../../stdin.ts";
 
-const FORMATS = ["json", "slack", "ntfy"] as const;
+const FORMATS = ["json", "slack", "mattermost", "discord", "ntfy", "mail"] as const;
+type Format = (typeof FORMATS)[number];
+const WEB = /^https?:$/;
+const MAIL = /^smtps?:$/;
 const MAX_URL = 2_000;
 const KEY = { least: 16, most: 1_000 };
 
@@ -15,13 +18,17 @@ const needName = (input: Input): Promise<string> => needLabel("NAME", input.argu
 
 export async function add(context: Context, input: Input): Promise<AlertChanged> {
   const name = await needName(input);
-  const format = FORMATS.find((one) => one === (input.text("format") ?? "json"));
-  if (format === undefined)
-    throw usage(`--format must be one of ${FORMATS.join(", ")}`, "leave it out for json");
   const given = input.text("to");
   if (given === undefined) throw usage("--to URL is missing", `ployzctl alert add ${name} --to URL`);
   const to = given === "-" ? (await readStdin(context, MAX_URL + 2, "URL")).trim() : given;
-  needUrl(to);
+  const asked = input.text("format") ?? (/^smtps?:/.test(to) ? "mail" : "json");
+  const format = FORMATS.find((one) => one === asked);
+  if (format === undefined)
+    throw usage(
+      `--format must be one of ${FORMATS.join(", ")}`,
+      "leave it out for json, or for mail by SMTP",
+    );
+  needUrl(to, format);
   const file = input.text("key-file");
   const key = file === undefined ? undefined : await keyIn(context, file);
   if (key !== undefined && (key.length < KEY.least || key.length > KEY.most))
@@ -44,18 +51,27 @@ async function keyIn({ terminal }: Context, file: string): Promise<string> {
   return text.replace(/\r?\n$/, "");
 }
 
-/** Says nothing of the URL: its path may be a secret. */
-function needUrl(to: string): void {
+/** Repeats nothing of the URL: its path may be a secret. */
+function needUrl(to: string, format: Format): void {
   const url = URL.canParse(to) ? new URL(to) : undefined;
+  const mail = format === "mail";
   const wrong =
-    url === undefined || !/^https?:$/.test(url.protocol) || !/^[\x21-\x7e]+$/.test(to)
-      ? "is not a URL with http or https"
+    url === undefined || !(mail ? MAIL : WEB).test(url.protocol) || !/^[\x21-\x7e]+$/.test(to)
+      ? `is not a URL with ${mail ? "smtp or smtps" : "http or https"}`
       : to.length > MAX_URL
         ? `is longer than ${MAX_URL} characters`
-        : url.username !== "" || url.password !== ""
+        : !mail && (url.username !== "" || url.password !== "")
           ? "has a user or a password, which is not supported"
-          : undefined;
-  if (wrong !== undefined) throw usage(`--to ${wrong}`, "such as https://hooks.example.com/services/TOKEN");
+          : mail && !(url.searchParams.has("from") && url.searchParams.has("to"))
+            ? "names no sender or no recipient"
+            : undefined;
+  if (wrong === undefined) return;
+  throw usage(
+    `--to ${wrong}`,
+    mail
+      ? "such as smtps://USER:PASSWORD@mail.example.com/?from=ployz@example.com&to=ops@example.com"
+      : "such as https://hooks.example.com/services/TOKEN",
+  );
 }
 
 export async function show(context: Context, input: Input): Promise<AlertDocument> {

@@ -7,19 +7,24 @@ export const alertCommands: readonly Command[] = [
     path: ["alert", "add"],
     summary: "Send the cluster's conditions to a URL, when they begin and end",
     details: [
-      "One machine sends one message when a condition has lasted 20 seconds, and one when it has been over for 20 seconds. Conditions that begin or end together share one message. Failed operations and missed schedules are sent once. A message that the receiver refuses is sent again.",
-      "The path of the URL is sealed in the store like a secret; no command prints it again. `--to -` reads the URL from stdin. `--key-file` names a file with at least 16 characters: messages then carry its HMAC.",
+      "One machine sends one message when a condition has lasted 20 seconds, and one when it has been over for 20 seconds. Conditions that begin or end together share one message. They are warnings of `ployzctl status`; docs/alerts.md lists them. A message that the receiver refuses is sent again.",
+      "The URL is sealed in the store like a secret; commands print its host only. Mail: smtp:// with STARTTLS, or smtps://, with `from` and `to` as in the example. `--to -` reads the URL from stdin. `--key-file` names a file with at least 16 characters: messages then carry its HMAC.",
       "Adding an alert again replaces its URL, format and key.",
     ],
     args: [alert],
     options: {
-      to: { type: "text", value: "URL", summary: "Where to POST messages; - reads it from stdin" },
-      format: { type: "text", value: "FORMAT", summary: "json (the default), slack or ntfy" },
+      to: { type: "text", value: "URL", summary: "Where to send messages; - reads it from stdin" },
+      format: {
+        type: "text",
+        value: "FORMAT",
+        summary: "json (the default), slack, mattermost, discord, ntfy or mail",
+      },
       "key-file": { type: "text", value: "FILE", summary: "Sign each message with the key in this file" },
     },
     prints: ["alert-set"],
     examples: [
       "ployzctl alert add ops --to https://hooks.slack.com/services/… --format slack",
+      "ployzctl alert add mail --to 'smtps://U:P@mx.example.com/?from=a@x.com&to=b@x.com'",
       "ployzctl alert add pager --to - --key-file key < url.txt",
     ],
     run: async (context, input) => (await import("./alert.ts")).add(context, input),

@@ -1,5 +1,5 @@
 import type { ClusterStatus } from "../../api.ts";
-import { type Cell, type Page, remark } from "../page.ts";
+import { ago, type Cell, type Page, remark, table } from "../page.ts";
 import { machineTable } from "./machines.ts";
 import { namespaceTable } from "./namespaces.ts";
 import { operationTable } from "./operations.ts";
@@ -28,6 +28,25 @@ export function statusPage(status: ClusterStatus, now: number): Page {
     namespaceTable(namespaces, now),
     remark(""),
     operationTable(shown, now, "no operations yet"),
+    ...copyTable(status.volumes ?? [], now),
     ...warningBlocks(warnings),
+  ];
+}
+
+/** Which volumes have a second copy, and how old it is. */
+function copyTable(volumes: NonNullable<ClusterStatus["volumes"]>, now: number): Page {
+  if (volumes.length === 0) return [];
+  return [
+    remark(""),
+    table(
+      "volume",
+      ["VOLUME", "MACHINE", "STANDBY", "BACKUP"],
+      volumes.map(({ namespace, volume, machine, standbyAt, backupAt }) => [
+        ...[`${namespace}/${volume}`, machine],
+        standbyAt === undefined ? { text: "none", tone: "dim" } : ago(standbyAt, now),
+        backupAt === undefined ? { text: "none", tone: "dim" } : ago(backupAt, now),
+      ]),
+      { empty: "" },
+    ),
   ];
 }

@@ -1,7 +1,7 @@
 import type { ClusterEvent } from "@ployz/primitives/client";
 import type { Member } from "../../daemon/member-parts.ts";
 import { invalid } from "../../operations/request.ts";
-import { lookAtCluster } from "../views.ts";
+import { lookAtCluster } from "../status.ts";
 import { commitEvent, type Feed, openFeed } from "./feed.ts";
 
 interface Query {

@@ -13,7 +13,11 @@ export async function observeVolumes(
   namespaces: readonly string[] | undefined,
   overcommitRatio: number,
 ): Promise<ObservedVolumes> {
-  const datasets = await zfs.listDatasets(layout.root, OURS);
+  const [datasets, pools] = await Promise.all([
+    zfs.listDatasets(layout.root, OURS),
+    zfs.listPools().catch(() => []),
+  ]);
+  const health = pools.find(({ name }) => name === layout.root.split("/")[0])?.health;
   const copies = copiesIn(layout, datasets);
   const root = datasets.find(({ name }) => name === layout.root);
   const [usedBytes, availableBytes] = [root?.usedBytes ?? 0, root?.availableBytes ?? 0];
@@ -27,6 +31,7 @@ export async function observeVolumes(
         .reduce((sum, { dataset }) => sum + (dataset?.refquotaBytes ?? 0), 0),
       // Space available to the root: without other datasets of the pool, and within an operator's quota on it.
       promisableBytes: Math.floor((usedBytes + availableBytes) * overcommitRatio),
+      ...(health !== undefined && { health }),
     },
     volumes: copies
       // What is left of a transfer that has become the volume.

@@ -1,0 +1,64 @@
+import type { StoreStatus } from "@ployz/primitives/client";
+import type { AlertCondition, AlertRecord } from "@ployz/primitives/protocol";
+import { warning } from "../warnings/codes.ts";
+import type { Message } from "./message.ts";
+import type { Sender } from "./sender.ts";
+
+/** A shorter silence of the store is an election or an update. */
+export const AWAY_MS = 30_000;
+
+/** The store does not answer this machine. */
+export interface Away {
+  /** Epoch milliseconds. */
+  readonly since: number;
+  /** Absent: this machine has sent nothing about it. */
+  sent?: AlertCondition;
+  readonly took: Set<string>;
+}
+
+/**
+ * Whether this machine sends that the store is away: none of the machines that answer it has a lower name. So each part of a cluster that
+ * is split sends once. Not while the store moves. Pure.
+ */
+export function sendsWithoutStore(
+  self: string,
+  members: readonly string[],
+  { state, views }: Pick<StoreStatus, "state"> & { readonly views: readonly { readonly machine: string }[] },
+): boolean {
+  if (state === "open" || state === "fenced") return false;
+  const present = new Set([self, ...views.map(({ machine }) => machine)]);
+  const answering = members.filter((id) => present.has(id));
+  const byName = new Intl.Collator("en", { numeric: true }).compare; // m2 before m10
+  return answering.sort(byName)[0] === self;
+}
+
+/** Sends that the store is away, without the store: by a rank that each machine computes, and targets that it has in memory. */
+export async function sendWithoutStore(
+  sender: Sender,
+  away: Away,
+  send: (record: AlertRecord, message: Message) => Promise<void>,
+  newId: () => string,
+): Promise<void> {
+  const status = await sender.storeStatus();
+  if (!sendsWithoutStore(sender.self, sender.members(), status)) return;
+  const { up, size, needed } = status.quorum;
+  const down = status.machines.filter(({ state }) => state === "down").map(({ id }) => id);
+  const condition: AlertCondition = away.sent ?? {
+    ...warning("store_unreachable", "", {
+      message: `the store does not answer ${sender.self}: ${up} of ${size} store machines answer, ${needed} are needed${down.length > 0 ? `; down: ${down.join(", ")}` : ""}`,
+      hint: "start the store's machines; see ployzctl store status",
+    }),
+    since: new Date(away.since).toISOString(),
+  };
+  away.sent = condition;
+  const message = { id: newId(), at: new Date().toISOString(), begun: [condition], ended: [] };
+  await Promise.all(
+    sender.alerts().map(async (record) => {
+      if (away.took.has(record.name)) return;
+      await send(record, { ...message, cluster: sender.cluster }).then(
+        () => away.took.add(record.name),
+        () => undefined, // the next look tries again
+      );
+    }),
+  );
+}

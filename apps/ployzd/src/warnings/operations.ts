@@ -1,0 +1,72 @@
+import type { ScheduleRow } from "@ployz/primitives/client";
+import type { OperationSummary } from "@ployz/primitives/protocol";
+import { type Warning, warning } from "./codes.ts";
+
+/** A failure this long ago is history. */
+const RECENT_MS = 60 * 60_000;
+
+/** Operations that were interrupted or owe cleanup, and subjects whose last operation failed. Pure. */
+export function operationWarnings(
+  {
+    operations,
+    schedules,
+  }: { readonly operations: readonly OperationSummary[]; readonly schedules: readonly ScheduleRow[] },
+  now: number,
+): readonly Warning[] {
+  return [
+    ...operations
+      .filter(({ state }) => state === "interrupted" || state === "cleanup-owed")
+      .map(({ operation, primitive, state }) =>
+        warning("operation_open", operation, {
+          message: `${primitive} ${operation} is ${state}`,
+          hint: `run the same command again, or: ployzctl ops abort ${operation}`,
+        }),
+      ),
+    ...failures(operations, new Set(schedules.flatMap(({ last }) => last?.operation ?? [])), now),
+    ...schedules.flatMap(scheduleWarnings),
+  ];
+}
+
+/** By the title, which names primitive and subject: a later one that ends well ends the warning. Runs of schedules have their own. */
+function failures(
+  operations: readonly OperationSummary[],
+  scheduled: ReadonlySet<string>,
+  now: number,
+): readonly Warning[] {
+  const last = new Map<string, OperationSummary>();
+  for (const one of operations) {
+    if (one.endedAt === undefined || scheduled.has(one.operation)) continue;
+    const known = last.get(one.title)?.endedAt ?? "";
+    if (one.endedAt > known) last.set(one.title, one);
+  }
+  return [...last.values()]
+    .filter(({ state, endedAt = "" }) => state === "failed" && now - Date.parse(endedAt) < RECENT_MS)
+    .map(({ operation, title, error }) =>
+      warning("operation_failed", title, {
+        message: `${title} failed: ${error?.message ?? "no reason was given"}`,
+        hint: `see its steps: ployzctl ops show ${operation}`,
+      }),
+    );
+}
+
+function scheduleWarnings({ namespace, name, last, missed, paused }: ScheduleRow): readonly Warning[] {
+  const what = `${namespace}/${name}`;
+  const hint = `see its runs: ployzctl schedule show ${what}`;
+  const newest = missed.at(-1);
+  const found: Warning[] = [];
+  if (last?.state === "failed")
+    found.push(
+      warning("schedule_failed", what, {
+        message: `the last run of ${what} failed: ${last.error?.message ?? "see its operation"}`,
+        hint,
+      }),
+    );
+  if (paused === undefined && newest !== undefined && newest.tick > (last?.tick ?? ""))
+    found.push(
+      warning("schedule_missed", what, {
+        message: `${what} did not run at ${newest.tick}: ${newest.why}`,
+        hint,
+      }),
+    );
+  return found;
+}
