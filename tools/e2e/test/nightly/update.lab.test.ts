@@ -103,6 +103,7 @@ it("a version that does not start there: exit code 1, the old one runs as before
   const before = await everywhere(untouched);
   const { warnings } = await cluster.json<Status>(3, ["status"]);
   expect(warnings).toContainEqual({
+    ...{ code: "versions_differ", about: "" },
     message: expect.stringContaining("versions differ"),
     hint: expect.stringContaining("ployzctl machine update"),
   });

@@ -24,7 +24,7 @@ export const alertCommands: readonly Command[] = [
     prints: ["alert-set"],
     examples: [
       "ployzctl alert add ops --to https://hooks.slack.com/services/… --format slack",
-      "ployzctl alert add mail --to 'smtps://U:P@mx.example.com/?from=a@x.com&to=b@x.com'",
+      "ployzctl alert add mail --to 'smtps://U:P@mx.x.com/?from=a@x.com&to=b@x.com'",
       "ployzctl alert add pager --to - --key-file key < url.txt",
     ],
     run: async (context, input) => (await import("./alert.ts")).add(context, input),
