@@ -12,7 +12,10 @@ export interface Room {
 
 /** nats-server allows its streams this share of the room that is free at its start. Source: docs.nats.io, "JetStream", max_file_store. */
 const SHARE = 0.75;
-/** Room beyond the present contents, so that it does not have to start again soon. */
+/** A server counts as full from here on, as a share of what it allowed itself. */
+const FULL = 0.95;
+/** It is started again only where this share and these bytes suffice afterwards: less than `FULL`, or it would be started again and again. */
+const ROOMY = 0.9;
 const SPARE_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -28,18 +31,32 @@ export async function roomOf(monitorPort: number, dir: string): Promise<Room | u
   try {
     const [health, jetstream] = await Promise.all([get("/healthz"), get("/jsz")]);
     const { bavail, bsize } = await statfs(dir);
-    const freeBytes = bavail * bsize;
-    const usedBytes = jetstream.storage ?? 0;
-    return {
-      full:
-        /no space left on device|insufficient/.test(health.error ?? "") ||
-        usedBytes >= (jetstream.config?.max_storage ?? Number.POSITIVE_INFINITY) * 0.95,
-      enough: freeBytes * SHARE >= usedBytes + SPARE_BYTES,
-      ...{ freeBytes, usedBytes },
-    };
+    return judge({
+      ...{ error: health.error, allowedBytes: jetstream.config?.max_storage },
+      ...{ freeBytes: bavail * bsize, usedBytes: jetstream.storage ?? 0 },
+    });
   } catch {
     return undefined;
   }
+}
+
+/** Pure. */
+export function judge({
+  error = "",
+  allowedBytes = Number.POSITIVE_INFINITY,
+  freeBytes,
+  usedBytes,
+}: {
+  readonly error?: string | undefined;
+  readonly allowedBytes?: number | undefined;
+  readonly freeBytes: number;
+  readonly usedBytes: number;
+}): Room {
+  return {
+    full: /no space left on device|insufficient/.test(error) || usedBytes >= allowedBytes * FULL,
+    enough: freeBytes * SHARE * ROOMY >= usedBytes + SPARE_BYTES,
+    ...{ freeBytes, usedBytes },
+  };
 }
 
 interface Answer {
