@@ -54,6 +54,7 @@ interface Hold {
 /** A hold as the file has it. `until`: epoch milliseconds, since another process reads it. */
 interface Kept extends Held {
   readonly until: number;
+  readonly ending: boolean;
 }
 
 export function openHolds(dir: string): Holds {
@@ -63,7 +64,7 @@ export function openHolds(dir: string): Holds {
   const save = async (): Promise<void> => {
     const now = Date.now() - performance.now();
     const kept = [...holds].flatMap(([name, hold]): readonly Kept[] =>
-      hold.over ? [] : [{ name, drained: drainedBy(hold), until: now + hold.until }],
+      hold.over ? [] : [{ name, drained: drainedBy(hold), until: now + hold.until, ending: hold.ending }],
     );
     // On a full disk a hold ends with this process.
     await writeFile(file, JSON.stringify(kept), { mode: 0o600 }).catch(() => {});
@@ -126,20 +127,21 @@ export function openHolds(dir: string): Holds {
       const kept = await readFile(file, "utf8")
         .then((text) => JSON.parse(text) as readonly Kept[])
         .catch(() => []);
-      for (const { name, drained, until } of kept) {
+      for (const { name, drained, until, ending } of kept) {
         const left = Math.min(until - Date.now(), LONGEST_HOLD_MS);
-        if (left > 0) begin(name, left, drained);
+        if (left > 0) begin(name, left, drained).ending = ending;
       }
     },
     has: (backend) => holds.get(backend)?.over === false,
     any: () => holds.size > 0,
     async tend(worker, serve) {
-      const before = holds.size;
+      const lasting = () => [...holds.values()].filter(({ over }) => !over).length;
+      const before = lasting();
       const slots = (await worker.look()).holds;
       for (const backend of holds.keys())
         if (!slots.some((slot) => slot.backend === backend)) holds.delete(backend);
       for (const slot of slots) await tendOne(worker, slot, serve);
-      if (holds.size !== before) await save();
+      if (lasting() !== before) await save();
     },
     async letGo(worker, desired, checkWords) {
       await worker.serve(

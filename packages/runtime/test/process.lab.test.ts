@@ -239,6 +239,15 @@ describe("process: what a host process needs beyond the contract", () => {
     expect((await readdir(data)).sort()).toContain("up"); // the links were made
   });
 
+  test("the least memory of a manifest starts a program with the largest environment", async () => {
+    const env = Object.fromEntries(
+      Array.from({ length: 31 }, (_, index) => [`V${index}`, "x".repeat(32 * 1024)]),
+    );
+    const resources = { memoryBytes: 6 * 1024 * 1024 };
+    await runtime.create(machine.spec("small", { command: ["sleep", "1000"], env, resources }));
+    expect(await runtime.start("small")).toMatchObject({ state: "running" });
+  });
+
   test("even root cannot reach what limits it, in any hierarchy", async () => {
     await runtime.create(
       machine.spec("limited", {

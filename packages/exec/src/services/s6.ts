@@ -92,9 +92,15 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
       : { state: "stopped" };
   }
 
-  const down = (name: string) =>
-    run("s6-svc", ["-wD", "-T", "60000", "-d", home(name)], { timeoutMs: 65_000 });
-  const up = (name: string) => run("s6-svc", ["-wu", "-T", "15000", "-u", home(name)], { timeoutMs: 20_000 });
+  /** On a busy host s6-svc may not get its listener started (exit code 111): then the service has got no order, and the order is repeated. */
+  const order = async (name: string, args: readonly string[], timeoutMs: number): Promise<void> => {
+    for (let tries = 4; tries > 0; tries--) {
+      const okExitCodes = tries > 1 ? [0, 111] : [0];
+      if ((await run("s6-svc", [...args, home(name)], { timeoutMs, okExitCodes })).exitCode === 0) return;
+    }
+  };
+  const down = (name: string) => order(name, ["-wD", "-T", "60000", "-d"], 65_000);
+  const up = (name: string) => order(name, ["-wu", "-T", "15000", "-u"], 20_000);
   const supervised = async (name: string) =>
     (await exists(home(name))) &&
     (await run("s6-svok", [home(name)], { okExitCodes: [0, 1, 100, 111] })).exitCode === 0;

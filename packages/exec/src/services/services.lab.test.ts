@@ -36,6 +36,32 @@ it("starts a service once, keeps it, and replaces it when its specification chan
   expect(await pid()).not.toBe(first);
 });
 
+it("repeats an order whose listener does not start, as on a busy host, and fails when none does", async () => {
+  await host.ensure(sleeper);
+  const first = await pid();
+  const bin = join(dir, "bin");
+  await mkdir(bin);
+  const path = process.env.PATH ?? "";
+  const failing = async (times: number) => {
+    const script = `#!/bin/sh
+echo >> ${bin}/asked
+[ "$(wc -l < ${bin}/asked)" -gt ${times} ] || exit 111
+PATH=${path} exec s6-svc "$@"
+`;
+    await writeFile(join(bin, "s6-svc"), script, { mode: 0o755 });
+  };
+  try {
+    process.env.PATH = `${bin}:${path}`;
+    await failing(1);
+    await host.restart("sleeper");
+    expect(await pid()).not.toBe(first);
+    await failing(100);
+    await expect(host.restart("sleeper")).rejects.toMatchObject({ exitCode: 111 });
+  } finally {
+    process.env.PATH = path;
+  }
+});
+
 it("starts a killed service again, and gives the environment byte-exact", async () => {
   await host.ensure(sleeper);
   const first = await pid();
