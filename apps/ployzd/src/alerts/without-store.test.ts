@@ -3,8 +3,11 @@ import { expect, it } from "vitest";
 import { sendsWithoutStore } from "./without-store.ts";
 
 const members = ["m1", "m2", "m3", "m10"];
-const sends = (self: string, views: readonly string[], state: StoreStatus["state"] = "no-quorum") =>
-  sendsWithoutStore(self, members, { state, views: views.map((machine) => ({ machine })) });
+const sends = (
+  self: string,
+  views: readonly string[],
+  { state = "no-quorum", ms = 90_000 }: { readonly state?: StoreStatus["state"]; readonly ms?: number } = {},
+) => sendsWithoutStore(self, members, { state, views: views.map((machine) => ({ machine })) }, ms);
 
 it("is sent by the lowest name of those that answer each other", () => {
   expect(sends("m2", ["m2", "m3", "m10"])).toBe(true);
@@ -18,6 +21,13 @@ it("is sent by a machine that no other one answers", () => {
 });
 
 it("is not sent while the store answers others, or moves", () => {
-  expect(sends("m2", ["m2", "m3"], "open")).toBe(false);
-  expect(sends("m2", ["m2", "m3"], "fenced")).toBe(false);
+  expect(sends("m2", ["m2", "m3"], { state: "open" })).toBe(false);
+  expect(sends("m2", ["m2", "m3"], { state: "fenced" })).toBe(false);
+});
+
+it("is sent after half a minute when another machine confirms it, else after one and a half", () => {
+  expect(sends("m2", ["m2", "m3"], { ms: 30_000 })).toBe(true);
+  expect(sends("m2", ["m2"], { ms: 89_999 })).toBe(false);
+  expect(sends("m2", ["m2", "m3"], { state: "unreachable", ms: 89_999 })).toBe(false);
+  expect(sends("m2", ["m2", "m3"], { state: "unreachable" })).toBe(true);
 });

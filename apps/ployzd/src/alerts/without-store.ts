@@ -7,6 +7,9 @@ import type { Sender } from "./sender.ts";
 /** A shorter silence of the store is an election or an update. */
 export const AWAY_MS = 30_000;
 
+/** The same, when no other machine confirms it: this one may be slow, or cut off. */
+const ALONE_MS = 90_000;
+
 /** The store does not answer this machine. */
 export interface Away {
   /** Epoch milliseconds. */
@@ -18,14 +21,17 @@ export interface Away {
 
 /**
  * Whether this machine sends that the store is away: none of the machines that answer it has a lower name. So each part of a cluster that
- * is split sends once. Not while the store moves. Pure.
+ * is split sends once. Not while the store moves. Later, when enough of the store's servers run, or no other machine answers. Pure.
  */
 export function sendsWithoutStore(
   self: string,
   members: readonly string[],
   { state, views }: Pick<StoreStatus, "state"> & { readonly views: readonly { readonly machine: string }[] },
+  awayMs: number,
 ): boolean {
   if (state === "open" || state === "fenced") return false;
+  const confirmed = state === "no-quorum" && views.some(({ machine }) => machine !== self);
+  if (awayMs < (confirmed ? AWAY_MS : ALONE_MS)) return false;
   const present = new Set([self, ...views.map(({ machine }) => machine)]);
   const answering = members.filter((id) => present.has(id));
   const byName = new Intl.Collator("en", { numeric: true }).compare; // m2 before m10
@@ -40,7 +46,7 @@ export async function sendWithoutStore(
   newId: () => string,
 ): Promise<void> {
   const status = await sender.storeStatus();
-  if (!sendsWithoutStore(sender.self, sender.members(), status)) return;
+  if (!sendsWithoutStore(sender.self, sender.members(), status, Date.now() - away.since)) return;
   const { up, size, needed } = status.quorum;
   const down = status.machines.filter(({ state }) => state === "down").map(({ id }) => id);
   const condition: AlertCondition = away.sent ?? {
