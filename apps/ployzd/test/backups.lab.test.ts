@@ -71,6 +71,7 @@ beforeAll(async () => {
       commits: { at: async () => ({ key: "commit.ns", value: commit, revision: 1 }) },
     } as never,
     secrets: { read: async () => [secret] },
+    runtime: { exec: async () => Promise.reject(new Error("no instance")) },
   });
 }, 240_000);
 afterAll(async () => {

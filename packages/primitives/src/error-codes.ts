@@ -168,6 +168,8 @@ export const ERRORS = defineErrors({
     failed: {
       repository_full: "There is no room for the backup in the repository.",
       backup_damaged: "Data in the repository is damaged: do not rely on it, and back up elsewhere.",
+      hook_failed:
+        "A program that runs before or after a backup failed, or took too long; the message has its last line.",
       backup_differs: "A restored volume is not what its backup lists: do not rely on it, and back up again.",
       backup_incomplete: "Some files of the volume could not be read.",
       backup_failed: "restic failed; the message has its last line.",

@@ -14,7 +14,14 @@ export {
   type AlertState,
   alertKey,
 } from "./model/alert.ts";
-export { type Backup, BackupContent, type BackupRepository, type RepositoryAt } from "./model/backup.ts";
+export {
+  type Backup,
+  BackupContent,
+  type BackupRepository,
+  backupRunKey,
+  backupVerifyKey,
+  type RepositoryAt,
+} from "./model/backup.ts";
 export { type BasicUser, basicUsers } from "./model/basic-users.ts";
 export type { CandidateInstance, Candidates } from "./model/candidates.ts";
 export {

@@ -99,6 +99,8 @@ it("the other doors hold what their names promise", () => {
       "TerminalSize",
       "alertKey",
       "ask",
+      "backupRunKey",
+      "backupVerifyKey",
       "basicUsers",
       "bytesOf",
       "certificateFor",

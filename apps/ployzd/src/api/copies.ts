@@ -1,6 +1,7 @@
 import type { VolumeCopies } from "@ployz/primitives/client";
 import type { Commit } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
+import type { BackupAge } from "./backup-ages.ts";
 import type { Row } from "./standby-rows.ts";
 
 /** When each volume was last backed up: RFC 3339, by `namespace/volume`. */
@@ -17,7 +18,15 @@ export async function backupTimes({ store }: Pick<Member, "store">): Promise<Rea
 /** The copies of committed volumes. Pure. */
 export const copiesOf = (
   commits: readonly Commit[],
-  { standbys, backups }: { readonly standbys: readonly Row[]; readonly backups: ReadonlyMap<string, string> },
+  {
+    standbys,
+    backups,
+    ages = [],
+  }: {
+    readonly standbys: readonly Row[];
+    readonly backups: ReadonlyMap<string, string>;
+    readonly ages?: readonly Pick<BackupAge, "namespace" | "volume" | "verified">[];
+  },
 ): readonly VolumeCopies[] =>
   commits.flatMap(({ namespace, volumes }) =>
     volumes.map(({ name, id, machine }): VolumeCopies => {
@@ -26,11 +35,13 @@ export const copiesOf = (
         .flatMap(({ holds }) => holds ?? [])
         .sort()
         .at(-1);
+      const verifiedAt = ages.find((age) => age.namespace === namespace && age.volume === name)?.verified;
       const backupAt = backups.get(`${namespace}/${name}`);
       return {
         ...{ namespace, volume: name, machine },
         ...(standbyAt !== undefined && { standbyAt }),
         ...(backupAt !== undefined && { backupAt }),
+        ...(verifiedAt !== undefined && { verifiedAt }),
       };
     }),
   );

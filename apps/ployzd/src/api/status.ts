@@ -8,6 +8,7 @@ import { warning } from "../warnings/codes.ts";
 import { copyWarnings } from "../warnings/copies.ts";
 import { leaderWarnings } from "../warnings/leader.ts";
 import { operationWarnings } from "../warnings/operations.ts";
+import { backupAges, backupFacts, backupWarnings } from "./backup-ages.ts";
 import { certificateList, certificateWarnings } from "./certificates.ts";
 import { backupTimes, copiesOf } from "./copies.ts";
 import { scheduleRows } from "./schedules.ts";
@@ -58,14 +59,16 @@ export async function lookAtCluster(
   const storeAnswers =
     member.storeConnected() && !unreachable.some(({ code }) => code === "store_unavailable");
   const now = Date.now();
-  const [schedules, received, backups] = await Promise.all([
+  const [schedules, received, backups, known] = await Promise.all([
     scheduleRows(member).catch(() => []), // the store's silence is a warning already
     standbyRecords(member).catch(() => new Map()),
     backupTimes(member).catch(() => undefined),
+    backupFacts(member).catch(() => undefined),
   ]);
   const seen = new Map(machines.map(({ record, observation }) => [record.id, observation]));
   const standbys = standbyRows(commits, { seen, records: received, now });
-  const copies = backups && copiesOf(commits, { standbys, backups });
+  const ages = known === undefined ? [] : backupAges(commits, known, now);
+  const copies = backups && copiesOf(commits, { standbys, backups, ages });
   const warnings = [
     ...warningsOf({
       ...{ machines, instances, namespaces, volumes, open, storeAnswers },
@@ -79,6 +82,7 @@ export async function lookAtCluster(
       now,
     ),
     ...(copies ? copyWarnings(copies, now) : []),
+    ...backupWarnings(ages),
     ...leaderWarnings(member.alerts.state(), now),
     ...certificateWarnings(
       await certificateList(member).then(

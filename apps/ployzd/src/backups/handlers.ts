@@ -4,20 +4,24 @@ import { errorBody } from "@ployz/errors";
 import { renderManifest } from "@ployz/primitives";
 import { shaped } from "@ployz/primitives/host";
 import { type Backup, BackupContent, type Commands, type Store } from "@ployz/primitives/protocol";
+import type { Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import type { Handlers } from "../participant/handlers.ts";
 import { needCopy, type Pool } from "../participant/volumes/copies.ts";
 import { checkMine } from "../participant/volumes/deps.ts";
-import { checkId, mountpointOf } from "../participant/volumes/layout.ts";
+import { mountpointOf } from "../participant/volumes/layout.ts";
 import { open } from "../participant/volumes/mount.ts";
+import { oneAtATime } from "./alone.ts";
 import { dropClone, openClone } from "./clone.ts";
 import { compareBackup } from "./compare.ts";
 import { checkAll, forget, whenFree } from "./forget.ts";
+import { runHook } from "./hook.ts";
 import { type Restic, type ResticDeps, resticVersion, withRestic } from "./restic.ts";
 import { backupsIn, tagsOf } from "./tags.ts";
 
 export interface BackupDeps extends ResticDeps {
   readonly self: string;
+  readonly runtime: Pick<Runtime, "exec">;
   readonly cluster: string;
   readonly version: string;
   readonly store: Pick<Store, "facts" | "commits">;
@@ -93,6 +97,7 @@ export function backupHandlers(deps: BackupDeps): BackupHandlers {
       alone(args.id, signal, (stop) =>
         withRestic(deps, args.repository, (restic) => take(deps, restic, args, stop, progress)),
       ),
+    "backup.hook": (args, { signal }) => runHook(deps.runtime, args, signal),
     "backup.forget": ({ repository, backups }, { signal, progress }) =>
       withRestic(deps, repository, (restic) =>
         forget(restic, backups, signal, (waiting) => progress(waiting ? { waiting } : {})),
@@ -117,27 +122,6 @@ export function backupHandlers(deps: BackupDeps): BackupHandlers {
       }),
     "backup.check": ({ repository }, { signal, progress }) =>
       withRestic(deps, repository, (restic) => checkAll(restic, signal, () => progress({}))),
-  };
-}
-
-/** One restic per volume: a call that comes again, because its caller was lost, takes the place of the one before. */
-function oneAtATime() {
-  const running = new Map<string, { readonly stop: AbortController; readonly ended: Promise<unknown> }>();
-  return async <T>(id: string, signal: AbortSignal, task: (stop: AbortSignal) => Promise<T>): Promise<T> => {
-    const stop = new AbortController();
-    const before = running.get(checkId(id));
-    const work = (async () => {
-      before?.stop.abort(new PloyzError({ code: "aborted", message: "another call took its place" }));
-      await before?.ended;
-      return task(AbortSignal.any([signal, stop.signal]));
-    })();
-    const entry = { stop, ended: work.catch(() => {}) };
-    running.set(id, entry);
-    try {
-      return await work;
-    } finally {
-      if (running.get(id) === entry) running.delete(id);
-    }
   };
 }
 

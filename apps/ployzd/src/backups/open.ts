@@ -18,7 +18,7 @@ export function openBackups({
   payload,
   paths,
   ...deps
-}: Pick<BackupDeps, "store" | "storage"> & {
+}: Pick<BackupDeps, "store" | "storage" | "runtime"> & {
   readonly self: { readonly id: string };
   readonly cluster: { readonly name: string };
   readonly payload: { readonly version: string };

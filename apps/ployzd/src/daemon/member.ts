@@ -111,7 +111,7 @@ export async function openMember(
     readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
     volumes: instanceVolumes(volumes, paths.volumes),
   };
-  const backups = openBackups({ self, cluster, payload, store, storage, paths });
+  const backups = openBackups({ self, cluster, payload, store, storage, runtime, paths });
   const uploads = openUploads(operationIds.newOperationId);
   const local = openSender(volumes);
   const instances = instanceHandlers(deps);

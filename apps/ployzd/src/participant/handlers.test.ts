@@ -70,6 +70,7 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "backup.open": true,
   "backup.take": true,
   "backup.forget": true,
+  "backup.hook": true,
   "backup.drop": true,
   "backup.restore": true,
   "backup.compare": true,

@@ -14,6 +14,7 @@ export interface FireDeps {
   readonly store: Store;
   readonly self: string;
   now(): number;
+  readonly signal: AbortSignal;
   run(request: OperationRequest): AsyncIterable<OperationEvent>;
   isRunning(operation: string): boolean;
 }
@@ -42,7 +43,7 @@ async function runTick(entry: ScheduleEntry, tick: string, deps: FireDeps): Prom
   const note = (told: Partial<ScheduleRun>) => tell(entry, tick, told, deps);
   const at = () => new Date(deps.now()).toISOString();
   try {
-    for await (const event of deps.run(request)) {
+    for await (const event of patient(entry, request, deps)) {
       if (event.type === "accepted") await note({ operation: event.operation });
       if (event.type === "refused") {
         const [error] = event.refusals;
@@ -55,6 +56,26 @@ async function runTick(entry: ScheduleEntry, tick: string, deps: FireDeps): Prom
     }
   } catch (error) {
     await note({ endedAt: at(), state: "failed", error: errorBody(error) });
+  }
+}
+
+/** Runs it; while another operation on the same runs, waits for its end. */
+async function* patient(
+  { patient: waits }: ScheduleEntry,
+  request: OperationRequest,
+  { run, store, signal }: FireDeps,
+): AsyncIterable<OperationEvent> {
+  for (;;) {
+    let held: string | undefined;
+    for await (const event of run(request)) {
+      const [error] = event.type === "refused" ? event.refusals : [];
+      if (waits !== true || error?.code !== "scope_busy" || error.operationId === undefined) yield event;
+      else held = error.operationId;
+    }
+    if (held === undefined) return;
+    const lease = (await store.leases.list()).find(({ holder }) => holder.operation === held);
+    if (lease !== undefined) await store.leases.whenFree(lease.scope, signal);
+    signal.throwIfAborted();
   }
 }
 

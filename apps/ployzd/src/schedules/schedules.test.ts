@@ -33,7 +33,7 @@ function cluster(names: readonly string[]) {
   const ran: string[] = [];
   let now = T0;
   const deps = (self: string): FireDeps => ({
-    ...{ store, self, now: () => now, isRunning: () => false },
+    ...{ store, self, now: () => now, isRunning: () => false, signal: new AbortController().signal },
     async *run({ input, by }: OperationRequest): AsyncIterable<OperationEvent> {
       const { tick } = input as { tick: string };
       ran.push(tick);

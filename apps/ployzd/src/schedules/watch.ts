@@ -8,7 +8,6 @@ import { type FireDeps, fire } from "./fire.ts";
 
 export interface WatchDeps extends FireDeps {
   readonly mirror: Pick<Records, "facts" | "onChange">;
-  readonly signal: AbortSignal;
   readonly log: Pick<Logger, "warn">;
   heads(): readonly Commit[];
   /** Members that fire ticks. */

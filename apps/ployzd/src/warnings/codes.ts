@@ -33,6 +33,10 @@ export const WARNINGS = {
   },
   backup_old: { alert: true, means: "The last backup of a volume is older than eight days." },
   standby_behind: { alert: true, means: "A standby is older than its bound, or has no copy yet." },
+  backup_late: {
+    alert: true,
+    means: "Two runs of a volume's schedule of backups, or of their verification, are missing.",
+  },
   service_suspended: { alert: true, means: "A service lost its data with a machine." },
   namespace_degraded: { alert: true, means: "Fewer instances of a namespace run than were committed." },
   restart_loop: { alert: true, means: "An instance restarts again and again." },

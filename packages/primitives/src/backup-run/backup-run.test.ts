@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
 import { backupRepositoryAdd } from "../backup-repository-add/index.ts";
 import { backupRestore } from "../backup-restore/index.ts";
+import { branch } from "../branch/index.ts";
+import { parseManifest } from "../manifest/parse.ts";
+import { renderManifest } from "../manifest/render.ts";
+import { scheduleEntries } from "../schedule/entries.ts";
+import { stop } from "../services/index.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
 import { apply, deploy, emptyWorld, headOf, inspect, type World } from "../testing/scenarios/change.ts";
 import { backupRun } from "./index.ts";
@@ -14,6 +19,10 @@ quota = "1G"
 [volumes.log]
 `;
 const URL = "file:/srv/backups";
+const CLUSTER = {
+  ...{ name: "memory", id: "c1", clusterCidr: "10.101.0.0/16", subnetPrefixLength: 24 },
+  generation: 1,
+};
 
 async function secret(world: World): Promise<void> {
   const value = { namespace: "ops", name: "offsite", version: "1", at: "", by: "" };
@@ -21,6 +30,7 @@ async function secret(world: World): Promise<void> {
 }
 async function world(): Promise<World> {
   const made = await emptyWorld();
+  await made.ports.store.facts.put("cluster", CLUSTER, 0);
   await secret(made);
   expect(await deploy(made, SHOP)).toMatchObject({ state: "done" });
   const added = await apply(made, backupRepositoryAdd, { name: "offsite", url: URL, secret: "ops/offsite" });
@@ -160,6 +170,121 @@ test("a restore makes a volume with the data of the backup, and never overwrites
   });
   expect(await apply(made, backupRestore, { ...input, volume: "log" })).toMatchObject({
     refusals: [{ code: "no_such_backup" }],
+  });
+});
+
+const SCHEDULED = `[services.db]
+bundle = "./db"
+command = ["db"]
+volumes = { data = "/data", log = "/log", tmp = "/tmp-data" }
+[volumes.data]
+backup = { repository = "offsite", cron = "30 2 * * *", keep = { last = 2 }, before = ["begin", "now"], after = ["end"] }
+[volumes.log]
+backup = { repository = "offsite", cron = "30 2 * * *" }
+[volumes.tmp]
+backup = { repository = "offsite", every = "1h", verify = { cron = "0 5 * * 0" } }
+`;
+const scheduled = { namespace: "prod", volume: "data", repository: "offsite", scheduled: true };
+const hooks = ({ memory }: World) => memory.all.flatMap((machine) => machine.hooks);
+
+test("the manifest makes schedules, which a branch does not have", async () => {
+  const made = await world();
+  expect(await deploy(made, SCHEDULED)).toMatchObject({ state: "done" });
+  const entries = scheduleEntries(await headOf(made));
+  expect(entries.map(({ name }) => name)).toEqual(["data.backup", "log.backup", "tmp.backup", "tmp.verify"]);
+  expect(entries[0]?.asked("2026-03-02T02:30:00.000Z")).toEqual({
+    primitive: "backup-run",
+    input: { ...scheduled, tick: "2026-03-02T02:30:00.000Z" },
+  });
+  expect(await apply(made, branch, { source: "prod", target: "pr-1" })).toMatchObject({ state: "done" });
+  expect(scheduleEntries(await headOf(made, "pr-1"))).toEqual([]);
+});
+
+test("volumes with one schedule are of one instant, within the programs before and after, and the rule deletes older ones", async () => {
+  const made = await world();
+  await deploy(made, SCHEDULED);
+  const before = await snapshots(made);
+  for (const tick of [2, 3, 4].map((day) => `2026-03-0${day}T02:30:00.000Z`)) {
+    const done = await apply(made, backupRun, { ...scheduled, tick });
+    expect(done).toMatchObject({ state: "done", output: { volumes: [{ name: "data" }, { name: "log" }] } });
+    // The run of the other volume at this tick has nothing left to do.
+    expect(await apply(made, backupRun, { ...scheduled, volume: "log", tick })).toMatchObject({
+      changed: false,
+    });
+  }
+  expect(hooks(made)).toEqual(["begin now", "end", "begin now", "end", "begin now", "end"]);
+  const all = (made.memory.repositories.get(URL) ?? []).map(({ backup }) => backup.volume);
+  expect(all.sort()).toEqual(["data", "data", "log", "log", "log"]);
+  expect(await snapshots(made)).toBe(before);
+  // By hand, the rule deletes nothing.
+  await apply(made, backupRun, { namespace: "prod", volume: "data" });
+  expect(made.memory.repositories.get(URL)).toHaveLength(6);
+});
+
+test("a failing program before the snapshot fails the backup, and the one after it runs all the same", async () => {
+  const made = await world();
+  await deploy(made, SCHEDULED.replace('["begin", "now"]', '["false"]'));
+  const before = await snapshots(made);
+  expect(await apply(made, backupRun, scheduled)).toMatchObject({
+    state: "failed",
+    error: { code: "hook_failed" },
+  });
+  expect(hooks(made)).toEqual(["false", "end"]);
+  expect(made.memory.repositories.get(URL)).toEqual([]);
+  expect(await snapshots(made)).toBe(before);
+});
+
+test("without an instance the programs are left out, and the plan says so", async () => {
+  const made = await world();
+  await deploy(made, SCHEDULED);
+  await apply(made, stop, { namespace: "prod", services: ["db"] });
+  expect(await apply(made, backupRun, scheduled, "preview")).toMatchObject({
+    warnings: [expect.stringContaining("data")],
+  });
+  expect(await apply(made, backupRun, scheduled)).toMatchObject({ state: "done" });
+  expect(hooks(made)).toEqual([]);
+});
+
+test("a manifest's backup is checked and printed as it was written", () => {
+  const backup = (text: string) =>
+    parseManifest(`namespace = "prod"\n${SCHEDULED}[volumes.x]\nbackup = ${text}`, "toml");
+  for (const [text, field] of [
+    ['{ repository = "offsite" }', "volumes.x.backup"],
+    ['{ repository = "offsite", every = "1h", keep = { last = 0 } }', "volumes.x.backup.keep"],
+    [
+      '{ repository = "offsite", every = "1h", verify = { every = "1h", job = "check" } }',
+      "volumes.x.backup.verify.job",
+    ],
+    ['{ repository = "offsite", every = "1h", timeout = "2h" }', "volumes.x.backup.timeout"],
+    ['{ repository = "Off", every = "1h" }', "volumes.x.backup.repository"],
+    ['{ repository = "offsite", every = "1h", before = [] }', "volumes.x.backup.before"],
+  ] as const)
+    expect(backup(text), text).toMatchObject({ refusals: [{ code: "invalid_input", details: { field } }] });
+  expect(backup('{ repository = "offsite", every = "1h", timeout = "5m", after = ["end"] }')).toMatchObject({
+    ok: true,
+  });
+});
+
+test("a manifest is rendered with its backups", async () => {
+  const made = await world();
+  await deploy(made, SCHEDULED);
+  const text = renderManifest(await headOf(made));
+  const again = parseManifest(text, "toml");
+  expect(again).toMatchObject({
+    manifest: {
+      volumes: {
+        data: {
+          backup: {
+            repository: "offsite",
+            cron: "30 2 * * *",
+            keep: { last: 2 },
+            before: ["begin", "now"],
+            after: ["end"],
+          },
+        },
+        tmp: { backup: { every: "1h", verify: { cron: "0 5 * * 0" } } },
+      },
+    },
   });
 });
 

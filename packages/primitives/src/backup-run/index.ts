@@ -1,3 +1,4 @@
+import { type FoundBackups, listBackups } from "../backups/list.ts";
 import {
   absent,
   chooseRepository,
@@ -14,25 +15,29 @@ import type { ChangeFacts } from "../change/observe/facts.ts";
 import { steps } from "../change/steps/instances.ts";
 import type { ChangeKinds } from "../change/steps/kinds.ts";
 import { snapshotName } from "../change/steps/volumes.ts";
-import type { PlannedStep, Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
+import type { Plan, PlannedStep, Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
 import { type BackupRepository, type BackupRuns, backupRunKey, type RepositoryAt } from "../model/backup.ts";
 import type { Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
+import { type Hooks, hooksOf } from "./hooks.ts";
 import { type BackupRunInput, Input } from "./input.ts";
+import { chosen, expiredAfter, isDone } from "./scheduled.ts";
 
 type Facts = Omit<ChangeFacts, "content"> & {
   readonly repositories: readonly BackupRepository[];
   /** Of the machines that have the volumes. */
   readonly looks: readonly Look[];
   readonly last?: BackupRuns;
+  /** The backups that are there, where a rule deletes some of them. */
+  readonly present?: FoundBackups;
   /** Revision of the fact about the last one. */
   readonly revision: number;
 };
-type Kinds = Pick<ChangeKinds, "volume.snapshot" | "volume.thin" | "backup.take">;
+type Kinds = Pick<
+  ChangeKinds,
+  "volume.snapshot" | "volume.thin" | "backup.take" | "backup.hook" | "backup.forget"
+>;
 type Step = PlannedStep<Kinds>;
-
-const chosen = ({ volume }: BackupRunInput, head: ChangeFacts["head"]): readonly Volume[] =>
-  (liveHead(head)?.commit.volumes ?? []).filter(({ name }) => volume === undefined || name === volume);
 
 const machinesOf = (volumes: readonly Volume[]): readonly string[] =>
   [...new Set(volumes.map(({ machine }) => machine))].sort();
@@ -56,9 +61,16 @@ export const backupRun: Primitive<PrimitivePorts, BackupRunInput, Facts, Kinds, 
     const repository = "repository" in place ? repositoryAt(place.repository) : undefined;
     const asked = repository === undefined ? [] : machinesOf(chosen(input, cluster.head));
     const looks = await Promise.all(asked.map((machine) => look(machine, repository, ports, signal)));
+    const rules = chosen(input, cluster.head).some(({ spec }) => spec.backup?.keep !== undefined);
+    const { namespace } = input;
+    const present =
+      repository !== undefined && input.scheduled === true && rules
+        ? await listBackups({ repository, namespace }, ports, signal)
+        : undefined;
     return {
       ...{ ...cluster, repositories, looks, revision: fact?.revision ?? 0 },
       ...(fact !== undefined && { last: fact.value }),
+      ...(present !== undefined && { present }),
     };
   },
   plan(input, facts, operation) {
@@ -80,40 +92,57 @@ export const backupRun: Primitive<PrimitivePorts, BackupRunInput, Facts, Kinds, 
     });
     if (refusals.length > 0) return { refusals };
     const snapshot = snapshotName(operation);
+    if (isDone(input, facts.last)) return nothingToDo(namespace, repository, snapshot);
+    const expired = expiredAfter(operation, volumes, facts.present, { namespace, repository });
+    const hooks = new Map(
+      volumes.map((one) => [one.name, hooksOf(one, snapshotStep(namespace, one.machine), head, facts)]),
+    );
     const prepare = machinesOf(volumes).flatMap((machine) =>
       stepsOn(
         machine,
         volumes.filter((one) => one.machine === machine),
-        { namespace, repository, snapshot, commit: head.revision },
+        { namespace, repository, snapshot, commit: head.revision, hooks },
       ),
     );
     return {
       basis: [],
       prepare,
-      settle: volumes.map(({ machine, id, name }) => ({
-        ...{ id: `unsnapshot ${name}@${machine}`, kind: "volume.thin", machine, needs: [] },
-        args: { machine, id, snapshots: [snapshot] },
-        title: `remove the snapshot of ${name} on ${machine}`,
-      })),
+      settle: [
+        ...volumes.map(
+          ({ machine, id, name }): Step => ({
+            ...{ id: `unsnapshot ${name}@${machine}`, kind: "volume.thin", machine, needs: [] },
+            args: { machine, id, snapshots: [snapshot] },
+            title: `remove the snapshot of ${name} on ${machine}`,
+          }),
+        ),
+        ...expired.steps,
+      ],
       summary: {
         ...{ kind: "backup-run", namespace, repository: repository.name, snapshot },
         volumes: volumes.map(({ name, machine }) => ({ name, machine })),
       },
       changes: true,
-      warnings: [],
+      warnings: [...[...hooks.values()].flatMap(({ warning }) => warning ?? []), ...expired.warnings],
     };
   },
   steps: {
     "volume.snapshot": steps["volume.snapshot"],
     "volume.thin": steps["volume.thin"],
     "backup.take": steps["backup.take"],
+    "backup.hook": steps["backup.hook"],
+    "backup.forget": steps["backup.forget"],
   },
-  commit({ namespace }, { last, revision }, { prepare, summary }, { operation, at, by, output }) {
+  commit({ namespace, tick }, { last, revision }, { prepare, summary }, { operation, at, by, output }) {
     const taken = prepare.flatMap((step) => {
       if (step.kind !== "backup.take") return [];
       const { volume, machine, repository } = step.args;
       const out = output(step.id, "backup.take");
-      return [[volume, { ...out, repository: repository.name, machine }] as const];
+      return [
+        [
+          volume,
+          { ...out, repository: repository.name, machine, ...(tick !== undefined && { tick }) },
+        ] as const,
+      ];
     });
     if (taken.length === 0) throw new Error(`a plan without backups: ${JSON.stringify(summary)}`);
     const volumes = { ...last?.volumes, ...Object.fromEntries(taken) };
@@ -140,23 +169,29 @@ function stepsOn(
   volumes: readonly Volume[],
   {
     namespace,
+    hooks,
     ...what
   }: {
     readonly namespace: string;
     readonly repository: RepositoryAt;
     readonly snapshot: string;
     readonly commit: number;
+    readonly hooks: ReadonlyMap<string, Hooks>;
   },
 ): readonly Step[] {
-  const snapshotFrom = `snapshot ${namespace}@${machine}`;
+  const own = volumes.flatMap(({ name }) => hooks.get(name) ?? []);
+  const befores = own.flatMap(({ before }) => before ?? []);
+  const snapshotFrom = snapshotStep(namespace, machine);
   const first: Step = {
-    ...{ id: snapshotFrom, kind: "volume.snapshot", machine, needs: [] },
+    ...{ id: snapshotFrom, kind: "volume.snapshot", machine, needs: befores.map(({ id }) => id) },
     args: { machine, namespace, ids: volumes.map(({ id }) => id), snapshot: what.snapshot },
     title: `snapshot ${volumes.map(({ name }) => name).join(", ")} on ${machine}`,
   };
   const idOf = (name: string) => `backup ${name}@${machine}`;
   return [
+    ...befores,
     first,
+    ...own.flatMap(({ after }) => after ?? []),
     ...volumes.map(({ name, id }, index): Step => {
       const before = volumes[index - 1];
       return {
@@ -168,6 +203,13 @@ function stepsOn(
     }),
   ];
 }
+
+const snapshotStep = (namespace: string, machine: string): string => `snapshot ${namespace}@${machine}`;
+
+const nothingToDo = (namespace: string, repository: RepositoryAt, snapshot: string): Plan<Kinds> => ({
+  ...{ basis: [], prepare: [], settle: [], warnings: [], changes: false },
+  summary: { kind: "backup-run", namespace, repository: repository.name, snapshot, volumes: [] },
+});
 
 const nothing = (namespace: string): Refusal => ({
   code: "no_such_volume",

@@ -4,7 +4,7 @@ import { json, list, object, text } from "../model/schema.ts";
 
 const scheduleRow = {
   namespace: text(),
-  /** Unique in the namespace: the job's, or the volume's with `.snapshots` or `.standby-<machine>`. */
+  /** Unique in the namespace: the job's, or the volume's with `.snapshots`, `.standby-<machine>`, `.backup` or `.verify`. */
   name: text(),
   schedule: Schedule,
   /** RFC 3339, absent while it is paused. */

@@ -14,6 +14,8 @@ export const VolumeCopies = object({
   standbyAt: Type.Optional(text()),
   /** Of the last backup. */
   backupAt: Type.Optional(text()),
+  /** RFC 3339: of the data in the last backup that was restored and compared. */
+  verifiedAt: Type.Optional(text()),
 });
 /** Static type of the schema of this name. */
 export type VolumeCopies = Static<typeof VolumeCopies>;

@@ -2,6 +2,7 @@ import type { Refusal } from "../error-codes.ts";
 import { didYouMean } from "../model/did-you-mean.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import { shown } from "../model/names.ts";
+import { checkBackup } from "./backup.ts";
 import { checkDuration, checkVolumeBounds, checkWorkloadBounds } from "./bounds.ts";
 import { checkHeaders, checkPort, checkRoute, checkRoutes } from "./check-routes.ts";
 import { checkContainer } from "./container.ts";
@@ -136,6 +137,7 @@ function checkVolumes(
       ...checkVolumeBounds(["volumes", name], volume),
       ...checkSchedule(["volumes", name, "snapshots"], volume.snapshots),
       ...checkDuration(["volumes", name, "standby", "every"], volume.standby?.every, 1000),
+      ...checkBackup(name, volume.backup, manifest),
     );
   const users = new Map<string, string>();
   for (const [name, service] of services) {

@@ -12,4 +12,5 @@ export const DEFAULTS = {
   missed: "report",
   redirectStatus: 308,
   standbyMs: 60_000,
+  hookMs: 60_000,
 } as const;

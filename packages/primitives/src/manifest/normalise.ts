@@ -1,4 +1,5 @@
 import type { JobSpec, Readiness, RouteSpec, ServiceSpec, VolumeSpec } from "../model/commit.ts";
+import { normalBackup } from "./backup.ts";
 import { normalPath } from "./check-routes.ts";
 import { normalContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
@@ -80,6 +81,7 @@ function normalVolume({
   recordsize,
   snapshots,
   standby,
+  backup,
 }: NonNullable<Manifest["volumes"]>[string]): VolumeSpec {
   return {
     scope: scope ?? "single",
@@ -88,6 +90,7 @@ function normalVolume({
     ...(snapshots !== undefined && {
       snapshots: { schedule: normalSchedule(snapshots), keep: { ...snapshots.keep } },
     }),
+    ...(backup !== undefined && { backup: normalBackup(backup) }),
     ...(standby !== undefined && {
       standby: {
         machines: [...standby.machines].sort(compare),

@@ -9,6 +9,7 @@ import type {
   VolumeSpec,
 } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
+import { renderBackup } from "./backup.ts";
 import { renderContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { renderOptions } from "./route-options.ts";
@@ -109,7 +110,7 @@ function renderWorkload(spec: ServiceSpec | JobSpec) {
   };
 }
 
-function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots, standby }: VolumeSpec) {
+function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots, standby, backup }: VolumeSpec) {
   return {
     ...(scope !== "single" && { scope }),
     ...(quotaBytes !== undefined && { quota: formatSize(quotaBytes) }),
@@ -117,6 +118,7 @@ function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots, standby }
     ...(snapshots && {
       snapshots: { ...renderSchedule(snapshots.schedule), keep: { ...snapshots.keep } },
     }),
+    ...(backup && { backup: renderBackup(backup) }),
     ...(standby && {
       standby: {
         machines: [...standby.machines],

@@ -77,6 +77,51 @@ export const standby = Type.Object(
   { ...closed, description: "Second copies of the volume on other machines, minutes old at most." },
 );
 
+const program = (description: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), { minItems: 1, maxItems: 100, description });
+
+/** Backups of a volume by a schedule. */
+export const backup = Type.Object(
+  {
+    ...times,
+    repository: Type.String({
+      pattern: patterns.NAME,
+      maxLength: 63,
+      description: "A repository of the cluster.",
+    }),
+    keep: Type.Optional(keep),
+    before: Type.Optional(
+      program(
+        "A program with its arguments, run inside the instance that uses the volume, before its snapshot. When it fails, so does the backup.",
+      ),
+    ),
+    after: Type.Optional(program("Likewise, after the snapshot; also when `before` or the snapshot failed.")),
+    timeout: Type.Optional(duration("How long `before` and `after` may take, each. Default 1m.")),
+    verify: Type.Optional(
+      Type.Object(
+        {
+          ...times,
+          job: Type.Optional(
+            Type.String({
+              pattern: patterns.NAME,
+              maxLength: 63,
+              description: "A job that checks the restored data.",
+            }),
+          ),
+        },
+        {
+          ...closed,
+          description: "When the newest backup is restored and compared: either `cron` or `every`.",
+        },
+      ),
+    ),
+  },
+  {
+    ...closed,
+    description: "Backups to a repository outside the cluster, by a schedule: either `cron` or `every`.",
+  },
+);
+
 /** Scheduled snapshots of a volume. */
 export const snapshots = Type.Object(
   { ...times, keep },

@@ -5,7 +5,7 @@ import * as patterns from "../model/patterns.ts";
 import { build } from "./build-schema.ts";
 import { container } from "./container-schema.ts";
 import { route } from "./route-schema.ts";
-import { closed, duration, schedule, snapshots, standby } from "./schedule-schema.ts";
+import { backup, closed, duration, schedule, snapshots, standby } from "./schedule-schema.ts";
 import { map, name, port, size } from "./schema-fields.ts";
 
 /** The manifest as people write it: the published `schema/ployz.schema.json`. References between names and cycles are checked in `check.ts`. */
@@ -253,6 +253,7 @@ const volume = Type.Object(
     recordsize: Type.Optional(size("Record size of the dataset, a power of two from 1K to 128K.")),
     snapshots: Type.Optional(snapshots),
     standby: Type.Optional(standby),
+    backup: Type.Optional(backup),
   },
   closed,
 );

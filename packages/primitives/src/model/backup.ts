@@ -1,7 +1,8 @@
 import Type, { type Static } from "typebox";
 import { label } from "./fields.ts";
 import { LIMITS } from "./limits.ts";
-import { count, map, object, text } from "./schema.ts";
+import { KeepRule, Schedule } from "./schedule.ts";
+import { count, list, map, object, text } from "./schema.ts";
 
 /** Who did something when. */
 const done = { operation: text(), at: text(), by: text() };
@@ -34,7 +35,26 @@ const VolumeBackup = object({
   at: text(),
   bytes: count(),
   addedBytes: count(),
+  /** RFC 3339: the last tick of its schedule that it was made for. */
+  tick: Type.Optional(text()),
 });
+
+/** Backups of a volume by a schedule. */
+export const BackupPolicy = object({
+  repository: label(),
+  schedule: Schedule,
+  /** Which backups stay. Absent: all. */
+  keep: Type.Optional(KeepRule),
+  /** A program inside the instance that uses the volume, before the snapshot; `after` runs after it, whatever comes of it. */
+  before: Type.Optional(list(text())),
+  after: Type.Optional(list(text())),
+  /** How long each of them may take, in milliseconds. */
+  timeoutMs: count(),
+  /** When its newest backup is verified, and the job that checks it. */
+  verify: Type.Optional(object({ schedule: Schedule, job: Type.Optional(label()) })),
+});
+/** Static type of the schema of this name. */
+export type BackupPolicy = Static<typeof BackupPolicy>;
 
 /** The last backup of each volume of a namespace, as the fact `backup-run.<namespace>`. */
 export const BackupRuns = object({ ...done, volumes: map(VolumeBackup) });
@@ -97,7 +117,9 @@ export type BackupContent = Static<typeof BackupContent>;
 
 export const repositoryKey = (name: string): `backup-repository.${string}` => `backup-repository.${name}`;
 export const backupPruneKey = (namespace: string): `backup-prune.${string}` => `backup-prune.${namespace}`;
+/** Key of the fact about the last verified backups of a namespace. */
 export const backupVerifyKey = (namespace: string): `backup-verify.${string}` => `backup-verify.${namespace}`;
+/** Key of the fact about the last backups of a namespace. */
 export const backupRunKey = (namespace: string): `backup-run.${string}` => `backup-run.${namespace}`;
 
 const SCHEMES =

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { BackupPolicy } from "./backup.ts";
 import { ContainerSpec, FileSpec } from "./container.ts";
 import { label } from "./fields.ts";
 import { RouteOptions, RouteRedirect } from "./route-options.ts";
@@ -179,6 +180,8 @@ export const VolumeSpec = object({
   snapshots: Type.Optional(object({ schedule: Schedule, keep: KeepRule })),
   /** Machines that follow the volume with a copy of their own, and how often. A copy under another name does not inherit it. */
   standby: Type.Optional(object({ machines: list(text()), everyMs: count() })),
+  /** Backups by a schedule. A copy under another name does not inherit it. */
+  backup: Type.Optional(BackupPolicy),
 });
 /** Static type of the schema of this name. */
 export type VolumeSpec = Static<typeof VolumeSpec>;

@@ -28,6 +28,8 @@ export interface BackupCommands {
     args: BackupTake;
     out: { backup: string; at: string; bytes: number; addedBytes: number };
   };
+  /** Runs a program inside an instance, as the operator wants it around a backup. Fails with `hook_failed`. */
+  "backup.hook": { args: { id: string; argv: readonly string[]; timeoutMs: number }; out: null };
   /** Deletes backups, and the data that no other one needs. Those that are gone already are passed over. */
   "backup.forget": { args: { repository: RepositoryAt; backups: readonly string[] }; out: null };
   /** Undo of an unfinished `backup.take`: its clone goes, and its lock where its program is dead. */

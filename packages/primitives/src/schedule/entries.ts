@@ -7,9 +7,11 @@ import type { Schedule } from "../model/schedule.ts";
 /** Something that runs by a schedule: which operation, and when. */
 export type ScheduleEntry = {
   readonly namespace: string;
-  /** Unique in the namespace: the job's, or the volume's with `.snapshots` or `.standby-<machine>`. */
+  /** Unique in the namespace: the job's, or the volume's with `.snapshots`, `.standby-<machine>`, `.backup` or `.verify`. */
   readonly name: string;
   readonly schedule: Schedule;
+  /** Waits for another operation on the same, such as the backup of another volume, instead of failing. */
+  readonly patient?: true;
   /** Changes with the schedule. */
   readonly hash: string;
   /** What runs for a tick (RFC 3339); without one, now. */
@@ -39,6 +41,34 @@ export function scheduleEntries({ namespace, jobs, volumes, removed }: Commit): 
         })),
       ),
   );
+  const backups = volumes.flatMap(({ name: volume, spec: { backup } }): ScheduleEntry[] => {
+    if (backup === undefined) return [];
+    const { repository, schedule, verify } = backup;
+    return [
+      {
+        ...entry(namespace, `${volume}.backup`, schedule, (tick) => ({
+          primitive: "backup-run",
+          input: { namespace, volume, repository, scheduled: true, ...(tick !== undefined && { tick }) },
+        })),
+        patient: true,
+      },
+      ...(verify === undefined
+        ? []
+        : [
+            {
+              ...entry(namespace, `${volume}.verify`, verify.schedule, (tick) => ({
+                primitive: "backup-verify",
+                input: {
+                  ...{ namespace, volume, repository },
+                  ...(verify.job !== undefined && { job: verify.job }),
+                  ...(tick !== undefined && { tick }),
+                },
+              })),
+              patient: true,
+            } as const,
+          ]),
+    ];
+  });
   const runs = Object.entries(jobs).flatMap(
     ([
       job,
@@ -55,7 +85,7 @@ export function scheduleEntries({ namespace, jobs, volumes, removed }: Commit): 
             })),
           ],
   );
-  return [...runs, ...snapshots, ...standbys];
+  return [...runs, ...snapshots, ...standbys, ...backups];
 }
 
 /** A late copy is better than none, and one at a time. */

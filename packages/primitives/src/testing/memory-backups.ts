@@ -52,6 +52,12 @@ export function backupHandlersOf(
       });
       return { backup, at, bytes: 1_000, addedBytes: 1_000 };
     },
+    "backup.hook": ({ id, argv }) => {
+      const hook = argv.join(" ");
+      if (!machine.instances.has(id)) return fail("instance_missing", `there is no instance ${id}`);
+      machine.hooks.push(hook);
+      return hook.startsWith("false") ? fail("hook_failed", `${hook} ended with exit code 1`) : null;
+    },
     "backup.forget": ({ repository, backups }) => {
       const all = inside(repository.url);
       const left = all.filter(({ backup }) => !backups.includes(backup.id));

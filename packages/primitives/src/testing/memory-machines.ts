@@ -143,6 +143,7 @@ function emptyMachine(id: string): MemoryMachine {
     busy: [],
     buildFaults: new Map(),
     backups: { restic: true },
+    hooks: [],
     fences: new Map(),
     effects: [],
   };

@@ -60,6 +60,8 @@ export interface MemoryMachine {
   >;
   /** Whether it has restic, and why it cannot use a repository. `differs`: it restores other data than the backup has. */
   backups: { restic: boolean; problem?: string; differs?: true };
+  /** Programs of backups that ran inside instances. */
+  readonly hooks: string[];
   readonly fences: Map<string, Fence>;
   /** Every change, in order: `start prod.web.0.k3v9x2ab`. Something already present is no change. */
   readonly effects: string[];
@@ -133,6 +135,7 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "backup.open",
   "backup.take",
   "backup.forget",
+  "backup.hook",
   "backup.drop",
   "backup.restore",
   "backup.compare",

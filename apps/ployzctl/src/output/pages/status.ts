@@ -40,11 +40,12 @@ function copyTable(volumes: NonNullable<ClusterStatus["volumes"]>, now: number):
     remark(""),
     table(
       "volume",
-      ["VOLUME", "MACHINE", "STANDBY", "BACKUP"],
-      volumes.map(({ namespace, volume, machine, standbyAt, backupAt }) => [
+      ["VOLUME", "MACHINE", "STANDBY", "BACKUP", "VERIFIED"],
+      volumes.map(({ namespace, volume, machine, standbyAt, backupAt, verifiedAt }) => [
         ...[`${namespace}/${volume}`, machine],
         standbyAt === undefined ? { text: "none", tone: "dim" } : ago(standbyAt, now),
         backupAt === undefined ? { text: "none", tone: "dim" } : ago(backupAt, now),
+        verifiedAt === undefined ? { text: "none", tone: "dim" } : ago(verifiedAt, now),
       ]),
       { empty: "" },
     ),

@@ -46,6 +46,16 @@ export const backupSteps: Steps = {
       await call(machine, "backup.drop", { repository, id }, { timeoutMs: DROP, signal });
     },
   },
+  "backup.hook": {
+    timeoutMs: ({ timeoutMs }) => timeoutMs + 15 * SECOND,
+    retryTransient: true,
+    async apply({ argv, ...of }, { call, signal }) {
+      return argv === undefined ? null : hook({ ...of, argv }, call, signal);
+    },
+    async undo({ undo, ...of }, { call, signal }) {
+      if (undo !== undefined) await hook({ ...of, argv: undo }, call, signal);
+    },
+  },
   "backup.forget": {
     ...long,
     async apply({ machine, ...what }, { call, progress, signal }) {
@@ -113,6 +123,18 @@ export const backupSteps: Steps = {
       call(machine, "volume.discard", { id, operation }, { timeoutMs: DROP, signal }),
   },
 };
+
+const hook = (
+  {
+    machine,
+    id,
+    argv,
+    timeoutMs,
+  }: { machine: string; id: string; argv: readonly string[]; timeoutMs: number },
+  call: StepContext<PrimitivePorts>["call"],
+  signal: AbortSignal,
+): Promise<null> =>
+  call(machine, "backup.hook", { id, argv, timeoutMs }, { timeoutMs: timeoutMs + 5 * SECOND, signal });
 
 /** Unlike an unreachable machine, it is not retried. */
 function stalled(error: unknown, what: string): unknown {

@@ -120,6 +120,16 @@ export type BackupKinds = {
       readonly addedBytes: number;
     };
   };
+  /** A program of the operator's inside an instance. `undo`: what runs when the operation fails after it, or in it. */
+  "backup.hook": {
+    args: At & {
+      readonly id: string;
+      readonly argv?: readonly string[];
+      readonly undo?: readonly string[];
+      readonly timeoutMs: number;
+    };
+    out: null;
+  };
   /** Deletes backups and the data that only they need. */
   "backup.forget": {
     args: At & { readonly repository: RepositoryAt; readonly backups: readonly string[] };
