@@ -92,14 +92,27 @@ export async function prune(context: Context, input: Input): Promise<Outcome> {
   );
 }
 
-export async function restore(context: Context, input: Input): Promise<Outcome> {
+export async function restore(
+  context: Context,
+  input: Input,
+): Promise<Outcome | BackupList | ManifestDocument> {
   const text = input.argument("backup") ?? "";
   const at = text.lastIndexOf("@");
   if (at < 0)
     throw usage(
-      `BACKUP: ${JSON.stringify(text.slice(0, 80))} is not NAMESPACE/VOLUME@BACKUP`,
+      `BACKUP: ${JSON.stringify(text.slice(0, 80))} is neither NAMESPACE/VOLUME@BACKUP nor NAMESPACE@BACKUP`,
       "ployzctl backup ls",
     );
+  if (!text.slice(0, at).includes("/")) {
+    const to = input.text("to");
+    const { restoreNamespace } = await import("./namespace.ts");
+    return restoreNamespace(context, input, {
+      namespace: await needLabel("NAMESPACE", text.slice(0, at)),
+      id: needBackup("BACKUP", text.slice(at + 1)),
+      ...given("machine", to === undefined ? undefined : await needLabel("--to", to)),
+      ...(await repositoryOf(input)),
+    });
+  }
   const source = await needInNamespace("BACKUP", text.slice(0, at));
   const as = input.text("as");
   if (as === undefined) throw usage("--as NAMESPACE/VOLUME is missing", "a restore makes a new volume");

@@ -158,14 +158,15 @@ export const backupCommands: readonly Command[] = [
   },
   {
     path: ["backup", "restore"],
-    summary: "Restore a volume from a backup, under a new name",
+    summary: "Restore a volume, or a namespace's volumes, under a new name",
     details: [
       "Nothing is overwritten: the new volume must not exist. It has the size limits of the old one, and no schedule. A namespace that does not exist is created with the volume alone.",
+      "NAMESPACE@BACKUP restores all volumes of the run that the backup belongs to, then prints the namespace's manifest, to be deployed: also into another cluster, where the repository was added with the same password. Secrets, bundles and images do not come with it. A second run continues where the first one ended.",
     ],
-    prints: CHANGE,
-    args: [{ name: "backup", summary: "NAMESPACE/VOLUME@BACKUP", required: true }],
+    prints: [...CHANGE, "backups", "manifest"],
+    args: [{ name: "backup", summary: "NAMESPACE/VOLUME@BACKUP or NAMESPACE@BACKUP", required: true }],
     options: {
-      as: { type: "text", value: "NAMESPACE/VOLUME", summary: "The new volume" },
+      as: { type: "text", value: "NAMESPACE[/VOLUME]", summary: "The new volume, or namespace" },
       to: {
         type: "text",
         value: "MACHINE",
@@ -175,7 +176,10 @@ export const backupCommands: readonly Command[] = [
       ...REPOSITORY,
       ...PREVIEW,
     },
-    examples: ["ployzctl backup restore prod/pgdata@63a86c7b --as check/pgdata"],
+    examples: [
+      "ployzctl backup restore prod/pgdata@63a86c7b --as check/pgdata",
+      "ployzctl backup restore prod@63a86c7b --as prod > prod.toml",
+    ],
     run: async (context, input) => (await import("./backup.ts")).restore(context, input),
   },
 ];
