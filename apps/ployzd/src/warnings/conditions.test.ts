@@ -105,6 +105,13 @@ describe("operations", () => {
     ]);
   });
 
+  it("name the error by its code, and pass over programs of an operator", () => {
+    const error = { code: "not_ready", message: "probe ended with exit code 1: password=hidden" };
+    const [first] = operationWarnings({ operations: [operation({ error })], schedules: [] }, NOW);
+    expect(first?.message).toBe("deploy prod failed: not_ready");
+    expect(found([operation({ primitive: "exec", title: "exec prod/web.1: psql hidden" })])).toEqual([]);
+  });
+
   it("warn of cleanup that is owed, by its id", () => {
     expect(found([operation({ state: "cleanup-owed" }), operation({ state: "running" })])).toEqual([
       "operation_open 01",

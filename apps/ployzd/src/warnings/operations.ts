@@ -27,6 +27,13 @@ export function operationWarnings(
   ];
 }
 
+/** An operator's own programs: how they end is seen where they were started, and their titles have arguments. */
+const PROGRAMS = new Set(["exec", "run"]);
+
+/** Not the error's message: it may quote the output of a program, and alerts leave the cluster. */
+const withCode = (error: { readonly code: string } | undefined) =>
+  error === undefined ? "" : `: ${error.code}`;
+
 /** By the title, which names primitive and subject: a later one that ends well ends the warning. Runs of schedules have their own. */
 function failures(
   operations: readonly OperationSummary[],
@@ -35,7 +42,7 @@ function failures(
 ): readonly Warning[] {
   const last = new Map<string, OperationSummary>();
   for (const one of operations) {
-    if (one.endedAt === undefined || scheduled.has(one.operation)) continue;
+    if (one.endedAt === undefined || scheduled.has(one.operation) || PROGRAMS.has(one.primitive)) continue;
     const known = last.get(one.title)?.endedAt ?? "";
     if (one.endedAt > known) last.set(one.title, one);
   }
@@ -43,8 +50,8 @@ function failures(
     .filter(({ state, endedAt = "" }) => state === "failed" && now - Date.parse(endedAt) < RECENT_MS)
     .map(({ operation, title, error }) =>
       warning("operation_failed", title, {
-        message: `${title} failed: ${error?.message ?? "no reason was given"}`,
-        hint: `see its steps: ployzctl ops show ${operation}`,
+        message: `${title} failed${withCode(error)}`,
+        hint: `see why: ployzctl ops show ${operation}`,
       }),
     );
 }
@@ -57,7 +64,7 @@ function scheduleWarnings({ namespace, name, last, missed, paused }: ScheduleRow
   if (last?.state === "failed")
     found.push(
       warning("schedule_failed", what, {
-        message: `the last run of ${what} failed: ${last.error?.message ?? "see its operation"}`,
+        message: `the last run of ${what} failed${withCode(last.error)}`,
         hint,
       }),
     );
