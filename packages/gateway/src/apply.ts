@@ -59,11 +59,11 @@ export async function bringInto(
     throw error;
   };
   const listens: Listen[] = [
-    settings.listen,
-    settings.httpsListen,
-    settings.statsListen,
-    ...desired.ports.map(({ port }) => ({ host: settings.listen.host, port })),
-  ].filter((one) => one !== undefined);
+    ...settings.listen,
+    ...(settings.httpsListen ?? []),
+    ...(settings.statsListen ? [settings.statsListen] : []),
+    ...desired.ports.flatMap(({ port }) => settings.listen.map(({ host }) => ({ host, port }))),
+  ];
 
   if ((await haproxy.processes()) === undefined && (await haproxy.state()) !== "running") {
     for (const listen of listens) await requireFree(listen).catch(giveUp);

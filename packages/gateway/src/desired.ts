@@ -15,9 +15,10 @@ import {
 
 /** Everything of the configuration that does not come from the table. Addresses are `host:port`, checked before. */
 export interface Settings {
-  readonly listen: Listen;
-  /** Only while there is a certificate. */
-  readonly httpsListen?: Listen;
+  /** All with the same port. */
+  readonly listen: readonly [Listen, ...Listen[]];
+  /** The same; only while there is a certificate. */
+  readonly httpsListen?: readonly [Listen, ...Listen[]];
   readonly statsListen?: Listen;
   /** Absolute; holds the folders `certs` and `jail`. */
   readonly dir: string;
@@ -76,7 +77,7 @@ export interface Desired {
 }
 
 /** Raise when the rendering changes in a way that a running HAProxy must pick up. */
-export const RENDERING = 8;
+export const RENDERING = 9;
 
 export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
   const backends = new Map<string, DesiredBackend>();

@@ -42,7 +42,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   await mkdir(join(dir, "jail"), { recursive: true });
   await chmod(join(dir, "jail"), 0o711);
   const serviceName = options.serviceName ?? "ployz-haproxy";
-  const haproxy = openHaproxy({ dir, program, services: options.services, serviceName });
+  const { services, maxOldWorkers = 20 } = options;
+  const haproxy = openHaproxy({ dir, program, services, serviceName, maxOldWorkers });
   return gateway(haproxy, { settings, certificates, drainTimeoutMs: options.drainTimeoutMs ?? 60_000 });
 }
 
@@ -291,8 +292,5 @@ function uniqueById(servers: readonly Server[]): readonly Server[] {
   return [...new Map(servers.map((server) => [`${server.id} ${socketAddress(server)}`, server])).values()];
 }
 
-function ownPorts(settings: Settings): number[] {
-  return [settings.listen, settings.httpsListen, settings.statsListen].flatMap((one) =>
-    one ? [one.port] : [],
-  );
-}
+const ownPorts = ({ listen, httpsListen, statsListen }: Settings): number[] =>
+  [listen, httpsListen ?? [], statsListen ?? []].flat().map(({ port }) => port);

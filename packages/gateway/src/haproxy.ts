@@ -4,6 +4,7 @@ import { ExecError, findProgram, run, type ServiceHost, waitFor } from "@ployz/e
 import { type Control, onWorker, openControl, type Processes, parseProcesses } from "./control.ts";
 import type { Listen } from "./desired.ts";
 import { PloyzError } from "./error-codes.ts";
+import { endOldWorkers } from "./old-workers.ts";
 
 /** HAProxy as a supervised service: started, checked, reloaded. Knows nothing of routes. */
 export interface Haproxy {
@@ -27,6 +28,8 @@ export interface HaproxyOptions {
   readonly program: string;
   readonly services: ServiceHost;
   readonly serviceName: string;
+  /** After a reload. */
+  readonly maxOldWorkers: number;
 }
 
 const UP_TIMEOUT_MS = 15_000;
@@ -43,7 +46,7 @@ export async function findHaproxy(given: string | undefined): Promise<string> {
 }
 
 export function openHaproxy(options: HaproxyOptions): Haproxy {
-  const { dir, program, services, serviceName } = options;
+  const { dir, program, services, serviceName, maxOldWorkers } = options;
   const socket = join(dir, "master.sock");
   const control = openControl(socket);
 
@@ -140,6 +143,7 @@ export function openHaproxy(options: HaproxyOptions): Haproxy {
         },
         { timeoutMs: UP_TIMEOUT_MS, intervalMs: POLL_MS },
       );
+      await endOldWorkers(control, await processes(), maxOldWorkers);
       return after;
     },
     state: async () => (await services.status(serviceName)).state,
@@ -184,7 +188,8 @@ export async function requireFree(listen: Listen): Promise<void> {
         ),
       );
     });
-    probe.listen({ host: listen.host, port: listen.port, exclusive: true }, () =>
+    const ipv6Only = listen.host.includes(":");
+    probe.listen({ host: listen.host, port: listen.port, exclusive: true, ipv6Only }, () =>
       probe.close(() => resolve()),
     );
   });

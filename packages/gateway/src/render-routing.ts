@@ -44,7 +44,7 @@ export const routing = ({ httpsOnly }: Desired, { httpsListen }: Settings): read
   ...(httpsOnly.length === 0
     ? []
     : [
-        `http-request redirect code 308 location https://%[var(txn.host)]${httpsListen === undefined || httpsListen.port === 443 ? "" : `:${httpsListen.port}`}%[pathq] if !{ req.hdr(x-forwarded-proto) -i https } { var(txn.key),map_beg(https.map) yes }`,
+        `http-request redirect code 308 location https://%[var(txn.host)]${httpsListen === undefined || httpsListen[0].port === 443 ? "" : `:${httpsListen[0].port}`}%[pathq] if !{ req.hdr(x-forwarded-proto) -i https } { var(txn.key),map_beg(https.map) yes }`,
       ]),
   ...choose("plain", "var(txn.path)", ODD_PATH),
   'http-request return status 404 content-type text/plain string "no route for this host and path\\n" if !{ var(txn.backend) -m found } !{ stopping }',

@@ -89,14 +89,15 @@ function defaultsSection(settings: Settings): string {
 const bindInside = (name: string, settings: Settings): string =>
   `bind unix@${settings.dir}/jail/${name}.sock mode 600${settings.user ? ` user ${settings.user}` : ""}`;
 
-const bind = (listen: Listen): string => `bind ${socketAddress({ address: listen.host, port: listen.port })}`;
+const bind = ({ host, port }: Listen): string =>
+  `bind ${socketAddress({ address: host, port })}${host.includes(":") ? " v6only" : ""}`;
 
 function httpFrontend(desired: Desired, settings: Settings): string {
   return section("frontend http", [
-    bind(settings.listen),
-    ...(settings.httpsListen
-      ? [`${bind(settings.httpsListen)} ssl crt-list ${listPath(settings.dir)} strict-sni alpn h2,http/1.1`]
-      : []),
+    ...settings.listen.map(bind),
+    ...(settings.httpsListen ?? []).map(
+      (listen) => `${bind(listen)} ssl crt-list ${listPath(settings.dir)} strict-sni alpn h2,http/1.1`,
+    ),
     ...frontendLog(desired, settings),
     SOURCE_TABLE,
     ...sourceLimit(settings),
@@ -145,7 +146,7 @@ const heldFrontend = (backend: string, settings: Settings): string =>
 function tcpFrontend(port: number, backend: string, settings: Settings): string {
   return section(`frontend tcp:${port}`, [
     "mode tcp",
-    bind({ host: settings.listen.host, port }),
+    ...settings.listen.map(({ host }) => bind({ host, port })),
     bindInside(tcpSocket(port), settings),
     ...sourceLimit(settings),
     "timeout client 24h",

@@ -11,10 +11,10 @@ import { isCidr } from "./options.ts";
 export interface GatewayOptions {
   /** Absolute. Holds configurations, state and the control socket; made 0700. One gateway per folder. */
   readonly dir: string;
-  /** `address:port`, e.g. `0.0.0.0:80`. TCP routes listen on the same address. */
-  readonly listen: string;
+  /** `address:port`, e.g. `0.0.0.0:80`, or several with one port: `[::]:80` is IPv6 only. TCP routes listen on the same addresses. */
+  readonly listen: string | readonly string[];
   /** TLS, from the first certificate on. No listener when left out. */
-  readonly httpsListen?: string;
+  readonly httpsListen?: string | readonly string[];
   /** Prometheus text on `/metrics`. No listener when left out. */
   readonly statsListen?: string;
   /** Runs HAProxy, so that it outlives the caller. */
@@ -29,8 +29,10 @@ export interface GatewayOptions {
   readonly maxConnections?: number;
   /** Time for a removed server to finish its requests before they are cut; default 60,000 ms. */
   readonly drainTimeoutMs?: number;
-  /** How long connections may live on in a worker that a reload replaced; default 600,000 ms. */
+  /** How long connections may live on in a worker that a reload replaced; default 86,400,000 ms. */
   readonly hardStopMs?: number;
+  /** Workers that reloads replaced and that finish their connections; of more, those without a request in progress end first, then the oldest. Default 20. */
+  readonly maxOldWorkers?: number;
   /** How long an instance may take to answer; default 300,000 ms. */
   readonly requestTimeoutMs?: number;
   /** Default 750 ms: a dead instance is out within 3 s. */
@@ -66,15 +68,15 @@ export async function readSettings(options: GatewayOptions): Promise<Settings> {
   if (user !== undefined && !/^[a-z_][a-z0-9_-]*$/.test(user))
     throw invalid(`${JSON.stringify(user)} is not a user name`, "name an existing system user");
   return {
-    listen: parseListen(options.listen),
-    ...(options.httpsListen !== undefined && { httpsListen: parseListen(options.httpsListen) }),
+    listen: parseListens(options.listen),
+    ...(options.httpsListen !== undefined && { httpsListen: parseListens(options.httpsListen) }),
     ...(options.statsListen !== undefined && { statsListen: parseListen(options.statsListen) }),
     dir: options.dir,
     ...(user !== undefined && { user, group: user }),
     ...(options.maxConnections !== undefined && {
       maxConnections: count(options.maxConnections, "maxConnections"),
     }),
-    hardStopMs: count(options.hardStopMs ?? 600_000, "hardStopMs"),
+    hardStopMs: count(options.hardStopMs ?? 86_400_000, "hardStopMs"),
     requestTimeoutMs: count(options.requestTimeoutMs ?? 300_000, "requestTimeoutMs"),
     checkIntervalMs: count(options.checkIntervalMs ?? 750, "checkIntervalMs"),
     trustedProxies: options.trustedProxies ?? [],
@@ -88,6 +90,18 @@ export async function readSettings(options: GatewayOptions): Promise<Settings> {
       },
     }),
   };
+}
+
+function parseListens(given: string | readonly string[]): readonly [Listen, ...Listen[]] {
+  const [first, ...more] = [given].flat().map(parseListen);
+  if (first === undefined) throw invalid("there is no listen address", "write e.g. 0.0.0.0:80");
+  const other = more.find(({ port }) => port !== first.port);
+  if (other !== undefined)
+    throw invalid(
+      `listen addresses have the ports ${first.port} and ${other.port}`,
+      "give all the same port",
+    );
+  return [first, ...more];
 }
 
 export function parseListen(text: string): Listen {

@@ -106,7 +106,7 @@ it("chooses an exact host before a wildcard, and the longest path on segment bou
 });
 
 const settings: Settings = {
-  listen: { host: "0.0.0.0", port: 80 },
+  listen: [{ host: "0.0.0.0", port: 80 }],
   dir: "/var/lib/gateway",
   hardStopMs: 1000,
   requestTimeoutMs: 1000,

@@ -24,6 +24,10 @@ async function freeUdpPort(): Promise<number> {
   return port;
 }
 
+/** HAProxy's threads send the lines of different connections in any order. */
+const byPath = ({ path: a = "" }: AccessRecord, { path: b = "" }: AccessRecord): number =>
+  a < b ? -1 : a > b ? 1 : 0;
+
 const route = (host: string, servers: readonly Server[], options?: RouteOptions): Route => ({
   ...{ kind: "http", id: `prod/${host}`, host, path: "/" },
   backend: { id: `prod/${host.split(".")[0]}/http`, servers },
@@ -59,7 +63,7 @@ async function open(all: boolean) {
       `${count} lines in the access log`,
       async () => {
         const records = await read();
-        return records.length >= count ? records : undefined;
+        return records.length >= count ? records.sort(byPath) : undefined;
       },
       { timeoutMs: 5000, intervalMs: 20 },
     );
@@ -127,7 +131,8 @@ it("serves without a collector, and logs again afterwards; readers follow", asyn
   await waitFor("the reader to follow", async () => seen.includes("/two") || undefined, {
     ...{ timeoutMs: 5000, intervalMs: 20 },
   });
-  expect(seen).toEqual(["/one", "/two"]);
+  // HAProxy sends a line after the answer: the second collector may still get it.
+  expect(seen.filter((path) => path !== "/nobody-listens")).toEqual(["/one", "/two"]);
   stop.abort();
   await reading;
 });
@@ -176,12 +181,12 @@ it("serves with a full disk, counts what it could not write, and writes whole li
   await waitFor("lines to be lost", async () => collector.lost() > 0 || undefined, {
     ...{ timeoutMs: 5000, intervalMs: 20 },
   });
-  expect(errors).toHaveLength(1);
+  expect(errors[0]).toMatchObject({ code: "ENOSPC" });
   await rm(join(dir, "filler"));
   expect(await ask("/after")).toBe(200);
   await waitFor(
     "the log to continue",
-    async () => (await read({ tail: 1 }))[0]?.path === "/after" || undefined,
+    async () => (await read()).some(({ path }) => path === "/after") || undefined,
     {
       ...{ timeoutMs: 5000, intervalMs: 20 },
     },

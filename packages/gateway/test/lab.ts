@@ -52,7 +52,10 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export async function openLab(more: Partial<GatewayOptions> = {}): Promise<Lab> {
+export async function openLab({
+  ipv6 = false,
+  ...more
+}: Partial<GatewayOptions> & { readonly ipv6?: boolean } = {}): Promise<Lab> {
   const root = await mkdtemp(join(tmpdir(), "ployz-gateway-"));
   later(() => removeFolder(root));
   const serviceDir = join(root, "services");
@@ -62,7 +65,8 @@ export async function openLab(more: Partial<GatewayOptions> = {}): Promise<Lab> 
   const port = await freePort();
   const dir = join(root, "gateway");
   const open = async (): Promise<Gateway> => {
-    const gateway = await openGateway({ dir, listen: `127.0.0.1:${port}`, services, ...more });
+    const listen = [`127.0.0.1:${port}`, ...(ipv6 ? [`[::1]:${port}`] : [])];
+    const gateway = await openGateway({ dir, listen, services, ...more });
     later(() => gateway.close());
     return gateway;
   };

@@ -50,7 +50,17 @@ export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine }
 export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/observation.ts";
 export type * from "./model/operation.ts";
-export { ALLOWED, CIDR, CLUSTER_ID, DATASET, DIGEST, ENDPOINT, PLACE, SERVER } from "./model/patterns.ts";
+export {
+  ALLOWED,
+  CIDR,
+  CLUSTER_ID,
+  DATASET,
+  DIGEST,
+  ENDPOINT,
+  LISTEN,
+  PLACE,
+  SERVER,
+} from "./model/patterns.ts";
 export { RIGHTS, type Right } from "./model/rights.ts";
 export type { MissedTick, Schedule, ScheduleRecord, ScheduleRun } from "./model/schedule.ts";
 export { scheduleKey } from "./model/schedule.ts";

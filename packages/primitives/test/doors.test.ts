@@ -88,6 +88,7 @@ it("the other doors hold what their names promise", () => {
       "InstanceAsk",
       "KEPT_PORTS",
       "LIMITS",
+      "LISTEN",
       "LOOK",
       "PLACE",
       "RIGHTS",

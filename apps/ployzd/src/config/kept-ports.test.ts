@@ -13,8 +13,8 @@ test("the kernel's list is the default configuration's", () => {
 
 test("a machine keeps what its configuration names", () => {
   const file = {
-    gateway_listen: "0.0.0.0:8080",
-    gateway_https_listen: "0.0.0.0:8443",
+    gateway_listen: ["0.0.0.0:8080", "[::]:8080"],
+    gateway_https_listen: ["0.0.0.0:8443"],
     store_port: 5000,
     transfer_port: 7777,
     join_port: 7778,

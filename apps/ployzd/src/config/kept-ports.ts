@@ -1,4 +1,5 @@
 import type { KeptPorts } from "@ployz/primitives/protocol";
+import { portOf } from "./listen.ts";
 import type { Config } from "./load.ts";
 import { storePorts } from "./store-ports.ts";
 
@@ -19,9 +20,7 @@ export const keptPorts = (
     | "gatewayMetrics"
   >,
 ): KeptPorts => ({
-  "the gateway": [config.gatewayListen, config.gatewayHttpsListen].flatMap((listen) =>
-    listen === undefined ? [] : [Number(listen.split(":")[1])],
-  ),
+  "the gateway": [...new Set([...config.gatewayListen, ...config.gatewayHttpsListen].map(portOf))],
   "the store": [1, 2].flatMap((generation) => Object.values(storePorts(config.storePort, generation))),
   transfers: [config.transferPort],
   WireGuard: [config.wireguardPort],

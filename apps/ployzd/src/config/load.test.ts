@@ -12,7 +12,8 @@ it("takes an empty file", () => {
     dataDir: "/var/lib/ployz",
     socket: "/run/ployz/ployzd.sock",
     runDir: "/run/ployz",
-    gatewayListen: "0.0.0.0:80",
+    gatewayListen: ["0.0.0.0:80"],
+    gatewayHttpsListen: ["0.0.0.0:443"],
     trustedProxies: [],
     clusterCidr: "10.101.0.0/16",
     zfsRoot: undefined,
@@ -41,6 +42,12 @@ it.each([
   ["trusted_proxies = ['10.0.0.0/8', '10.0.0.0/33']", "trusted_proxies.1"],
   ["trusted_proxies = ['10.0.0.1']", "trusted_proxies.0"],
   ["gateway_listen = '0.0.0.0:0'", "gateway_listen"],
+  ["gateway_listen = ['0.0.0.0:80', '::1:80']", "gateway_listen.1"],
+  [
+    "gateway_listen = ['0.0.0.0:80', '[::]:81']",
+    'gateway_listen: ["0.0.0.0:80","[::]:81"] has more than one port',
+  ],
+  ["gateway_listen = []", "gateway_listen"],
   ["dns_forward = ['1.1.1.1:53', '1.1.1.1:99999']", "dns_forward.1"],
   ["cluster_cidr = '10.101.0.0/31'", "cluster_cidr"],
   ["cluster_cidr = '300.101.0.0/16'", "cluster_cidr"],
@@ -59,4 +66,19 @@ it.each([
 
 it("lets the environment override the file", () => {
   expect(withDefaults({ region: "eu" }, { PLOYZ_REGION: "us" }, true).region).toBe("us");
+});
+
+it("takes one listener, several, and none for TLS", () => {
+  const listens = (text: string) => {
+    const { gatewayListen, gatewayHttpsListen } = withDefaults(parseConfig(text, "c.toml"), {}, true);
+    return [gatewayListen, gatewayHttpsListen];
+  };
+  expect(listens("gateway_listen = '127.0.0.1:8080'\ngateway_https_listen = 'off'")).toEqual([
+    ["127.0.0.1:8080"],
+    [],
+  ]);
+  expect(listens("gateway_listen = ['0.0.0.0:80', '[::]:80']\ngateway_https_listen = '[::]:443'")).toEqual([
+    ["0.0.0.0:80", "[::]:80"],
+    ["[::]:443"],
+  ]);
 });

@@ -6,6 +6,7 @@ import { ALLOWED, type Right } from "@ployz/primitives/protocol";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
 import { PloyzError } from "../error-codes.ts";
+import { portOf } from "./listen.ts";
 import { type ConfigFile, ConfigSchema, PATH } from "./schema.ts";
 import { overlayStorePorts } from "./store-ports.ts";
 
@@ -24,9 +25,10 @@ export interface Config {
   readonly transferPort: number;
   readonly storePort: number;
   readonly joinPort: number;
-  readonly gatewayListen: string;
-  /** Absent: TLS is not served. */
-  readonly gatewayHttpsListen: string | undefined;
+  /** All with the same port. */
+  readonly gatewayListen: readonly string[];
+  /** The same. None: TLS is not served. */
+  readonly gatewayHttpsListen: readonly string[];
   /** CIDRs of load balancers before the gateway. */
   readonly trustedProxies: readonly string[];
   readonly proxyProtocol: boolean;
@@ -84,7 +86,7 @@ export function parseConfig(text: string, path: string): ConfigFile {
     });
   let value: unknown;
   try {
-    value = parse(text);
+    value = listed(parse(text));
   } catch (error) {
     throw invalid([error instanceof Error ? (error.message.split("\n")[0] ?? "not TOML") : "not TOML"]);
   }
@@ -97,7 +99,10 @@ export function parseConfig(text: string, path: string): ConfigFile {
     throw invalid(wrong);
   }
   const problems = (validate.errors ?? []).flatMap((error) => {
-    const field = error.instancePath.slice(1).replaceAll("/", ".");
+    const field = error.instancePath
+      .slice(1)
+      .replaceAll("/", ".")
+      .replace(/^(gateway_(?:https_)?listen)\.0$/, "$1");
     if (error.keyword === "additionalProperties") {
       const unknown = String(error.params.additionalProperty)
         .replaceAll(/\p{Cc}/gu, "\uFFFD")
@@ -117,6 +122,16 @@ export function parseConfig(text: string, path: string): ConfigFile {
   throw invalid(problems);
 }
 
+/** One listener is written without a list. */
+const listed = (file: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(
+    Object.entries(file).map(([field, value]) =>
+      /^gateway_(https_)?listen$/.test(field) && typeof value === "string"
+        ? [field, field === "gateway_https_listen" && value === "off" ? [] : [value]]
+        : [field, value],
+    ),
+  );
+
 const shapeOf = (pattern: string) => (pattern === PATH ? "an absolute path" : (ALLOWED[pattern] ?? "valid"));
 
 /** A separate copy of the function in @ployz/primitives: followers read the configuration too, and load only what they use. */
@@ -128,7 +143,11 @@ function outOfRange(file: ConfigFile): readonly string[] {
   const transfer = file.transfer_port ?? 4319;
   const join = file.join_port ?? 51821;
   const held = overlayStorePorts(file.store_port ?? 4222);
+  const several = (["gateway_listen", "gateway_https_listen"] as const).filter(
+    (field) => new Set(file[field]?.map((listen) => portOf(listen))).size > 1,
+  );
   return [
+    ...several.map((field) => `${field}: ${shown(file[field])} has more than one port`),
     ...(Number(cluster?.split("/")[1] ?? 0) > 30
       ? [`cluster_cidr: ${shown(cluster)} has no room for machines; a prefix of at most 30 bits has`]
       : []),
@@ -164,9 +183,8 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     transferPort: file.transfer_port ?? 4319,
     storePort: file.store_port ?? 4222,
     joinPort: file.join_port ?? 51821,
-    gatewayListen: file.gateway_listen ?? "0.0.0.0:80",
-    gatewayHttpsListen:
-      file.gateway_https_listen === "off" ? undefined : (file.gateway_https_listen ?? "0.0.0.0:443"),
+    gatewayListen: file.gateway_listen ?? ["0.0.0.0:80"],
+    gatewayHttpsListen: file.gateway_https_listen ?? ["0.0.0.0:443"],
     trustedProxies: file.trusted_proxies ?? [],
     proxyProtocol: file.proxy_protocol ?? false,
     dnsForward: file.dns_forward,

@@ -1,10 +1,11 @@
-import { CIDR, DATASET, PLACE, RIGHTS, SERVER } from "@ployz/primitives/protocol";
+import { CIDR, DATASET, LISTEN, PLACE, RIGHTS, SERVER } from "@ployz/primitives/protocol";
 import { type Static, Type } from "typebox";
 import { HIGHEST_STORE_PORT } from "./store-ports.ts";
 
 /** Excludes spaces and control characters, which would reach configuration files of other programs. */
 export const PATH = "^/[A-Za-z0-9._/@+-]*$";
 
+const Listen = Type.String({ pattern: LISTEN });
 const Address = Type.String({ pattern: SERVER });
 const Cidr = Type.String({ pattern: CIDR });
 const Path = Type.String({ pattern: PATH, maxLength: 1024 });
@@ -26,10 +27,11 @@ export const ConfigSchema = Type.Object(
     transfer_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     store_port: Type.Optional(Type.Integer({ minimum: 1, maximum: HIGHEST_STORE_PORT })),
     join_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
-    gateway_listen: Type.Optional(Address),
+    /** All with the same port. In a file also one alone. */
+    gateway_listen: Type.Optional(Type.Array(Listen, { minItems: 1, maxItems: 8, uniqueItems: true })),
     trusted_proxies: Type.Optional(Type.Array(Cidr)),
-    /** Where TLS is served; `off`: nowhere. */
-    gateway_https_listen: Type.Optional(Type.Union([Type.Literal("off"), Address])),
+    /** Where TLS is served. Empty, in a file also `off`: nowhere. */
+    gateway_https_listen: Type.Optional(Type.Array(Listen, { maxItems: 8, uniqueItems: true })),
     /** The trusted proxies speak the PROXY protocol. */
     proxy_protocol: Type.Optional(Type.Boolean()),
     dns_forward: Type.Optional(Type.Array(Address)),

@@ -8,6 +8,7 @@ import { keepCertificates } from "../certificates/keep.ts";
 import { scheduleRenewals } from "../certificates/schedule.ts";
 import { operationIds } from "../clock.ts";
 import { keptPorts } from "../config/kept-ports.ts";
+import { listenAddress } from "../config/listen.ts";
 import { storePorts } from "../config/store-ports.ts";
 import { imageParts } from "../images/parts.ts";
 import { openInviter } from "../invites/open.ts";
@@ -213,7 +214,7 @@ export async function openMember(
           ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
           draining: !takesNew(follower.known().machine.state),
           notStarted: adoption.failed,
-          ...{ gatewayAddress: hostOf(config.gatewayListen), keptPorts: keptPorts(config) },
+          ...{ gatewayAddress: listenAddress(config.gatewayListen), keptPorts: keptPorts(config) },
           ...{ refuses: config.refusedRights, gatewaySocket: paths.gatewaySocket },
           ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu },
         },
@@ -295,5 +296,3 @@ export async function openMember(
     },
   };
 }
-
-const hostOf = (listen: string): string => listen.slice(0, listen.lastIndexOf(":"));

@@ -6,6 +6,7 @@ import {
   type NetworkPolicy,
   removeNetworkPolicy,
 } from "@ployz/runtime";
+import { portOf } from "../config/listen.ts";
 import { BRIDGE, POLICY_CHECK_MS } from "../mesh/substrate.ts";
 import { isolate, residentsOf } from "./policy.ts";
 import type { Head } from "./project.ts";
@@ -40,9 +41,7 @@ export async function serveDns({ config, membership, log }: FollowerDeps): Promi
     ...{ bridge: BRIDGE, subnet: machine.subnet, gateway: machine.address },
     clusterCidr: cluster.clusterCidr,
   };
-  const gatewayPorts = [config.gatewayListen, config.gatewayHttpsListen].flatMap((listen) =>
-    listen === undefined ? [] : [Number(listen.slice(listen.lastIndexOf(":") + 1))],
-  );
+  const gatewayPorts = [...new Set([...config.gatewayListen, ...config.gatewayHttpsListen].map(portOf))];
   let last: Followed | undefined;
   /** The policy of `last`; absent: namespaces are not apart. */
   let enforced: NetworkPolicy | "off" | undefined;

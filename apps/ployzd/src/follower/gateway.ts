@@ -1,5 +1,6 @@
 import { openServiceHost } from "@ployz/exec";
 import { type Adopted, openGateway, type RouteTable, validateTable } from "@ployz/gateway";
+import { portOf } from "../config/listen.ts";
 import { PloyzError } from "../error-codes.ts";
 import { openCertificateFiles } from "../state/certificates.ts";
 import { serialise } from "../state/files.ts";
@@ -23,7 +24,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
   const gateway = await openGateway({
     dir: paths.gateway,
     listen: config.gatewayListen,
-    ...(config.gatewayHttpsListen !== undefined && { httpsListen: config.gatewayHttpsListen }),
+    ...(config.gatewayHttpsListen.length > 0 && { httpsListen: config.gatewayHttpsListen }),
     trustedProxies: config.trustedProxies,
     proxyProtocol: config.proxyProtocol,
     ...(config.gatewayMetrics !== undefined && { statsListen: config.gatewayMetrics }),
@@ -32,7 +33,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     accessLog: config.accessLog,
   });
   const access = await openAccessLog({ config, paths, log });
-  const port = Number(config.gatewayListen.slice(config.gatewayListen.lastIndexOf(":") + 1));
+  const port = portOf(config.gatewayListen[0] ?? "");
   // After a reboot another program may have taken a TCP route's port first: serve the other routes anyway.
   const adopted = await gateway.adopt().catch((error: unknown): Adopted => {
     const held = takenPort(error);

@@ -3,6 +3,7 @@ import { networkInterfaces } from "node:os";
 import { findProgram } from "@ployz/exec";
 import { findServer } from "@ployz/nats-store";
 import { localRoutes, overlappingRoutes, probeWireguard } from "@ployz/wireguard";
+import { listenAddress, portOf } from "../config/listen.ts";
 import { storePorts } from "../config/store-ports.ts";
 import { PloyzError } from "../error-codes.ts";
 import { needPorts, type Wanted } from "../host/listeners.ts";
@@ -66,13 +67,12 @@ async function needFreePorts({ config, services }: Surroundings, seat: Seat): Pr
   // The remains of an interrupted attempt may listen there; they are adopted or removed.
   const left = (await services.list()).some((name) => name.startsWith("ployz-"));
   if (left || INTERFACE in networkInterfaces()) return;
-  const [gatewayAddress = "", gatewayPort] = config.gatewayListen.split(":");
   const set = (field: string) => `set ${field} in /etc/ployz/config.toml and run: ployzctl daemon install`;
   const { address } = seat;
   const wanted: readonly Wanted[] = [
     {
-      ...{ protocol: "tcp", address: gatewayAddress, port: Number(gatewayPort) },
-      ...{ what: "gateway", fix: set("gateway_listen") },
+      ...{ protocol: "tcp", address: listenAddress(config.gatewayListen) },
+      ...{ port: portOf(config.gatewayListen[0] ?? ""), what: "gateway", fix: set("gateway_listen") },
     },
     {
       ...{ protocol: "udp", address: "0.0.0.0", port: config.wireguardPort },

@@ -14,6 +14,7 @@ import {
   type Runtime,
 } from "@ployz/runtime";
 import { openWireguard, overlayMtu, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
+import { portOf } from "../config/listen.ts";
 import type { Config } from "../config/load.ts";
 import { overlayStorePorts, storePorts } from "../config/store-ports.ts";
 import type { PloyzError } from "../error-codes.ts";
@@ -212,7 +213,7 @@ export async function openSubstrate(
     closedFilters: () =>
       closedFilters({
         ...{ network, tunnel: INTERFACE, wireguardPort: config.wireguardPort },
-        workloadPorts: [53, portOf(config.gatewayListen)],
+        workloadPorts: [53, portOf(config.gatewayListen[0] ?? "")],
       }),
     async startStore(now) {
       const results = await runStore(now);
@@ -273,8 +274,6 @@ export async function openSubstrate(
     },
   };
 }
-
-const portOf = (listen: string): number => Number(listen.slice(listen.lastIndexOf(":") + 1));
 
 /** All other members. A peer behind NAT keeps its own mapping open; the keepalive costs one packet in 25 s. */
 export function peersOf(machines: readonly MachineRecord[], self: string): readonly Peer[] {

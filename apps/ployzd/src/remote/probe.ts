@@ -41,7 +41,7 @@ taken() {
   echo "taken=$1/$2$who"
 }
 conf() {
-  v=$(awk -F= -v name="$1" '{ sub(/#.*/, ""); gsub(/[ \\t"\\047]/, "") } $1 == name { print $2; exit }' /etc/ployz/config.toml 2>/dev/null)
+  v=$(awk -F= -v name="$1" '{ sub(/#.*/, ""); gsub(/[][ \\t"\\047]/, ""); sub(/,.*/, "") } $1 == name { print $2; exit }' /etc/ployz/config.toml 2>/dev/null)
   case $v in *[!0-9.:]* | '') echo "$2" ;; *) echo "$v" ;; esac
 }
 # On a member, services of the add itself hold them.

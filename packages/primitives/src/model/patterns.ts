@@ -144,6 +144,9 @@ export const ENDPOINT = `^(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\\[[0-9A-Fa-f:.]{2,
 /** A server of the store, on the overlay. */
 export const SERVER = `^${ipv4}:${port}$`;
 
+/** Where a gateway listens. */
+export const LISTEN = `^(?:${ipv4}|\\[${ipv6}\\]):${port}$`;
+
 const user = "[a-z_][a-z0-9_-]{0,31}";
 export const SSH_USER = `^${user}$`;
 export const SSH_HOST = bounded(253, `(?:${hostname}|${ipv6})`);
@@ -202,6 +205,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [IPV4]: "an IPv4 address such as 10.101.1.1",
   [CIDR]: "an IPv4 network such as 10.101.0.0/16",
   [ENDPOINT]: "ADDRESS:PORT, such as 203.0.113.7:51820",
+  [LISTEN]: "ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80",
   [SERVER]: "ADDRESS:PORT, such as 10.101.1.1:4222",
   [SSH_TARGET]: "user@host or user@host:port, such as root@203.0.113.7",
   [DATASET]: `a dataset such as tank/ployz, at most ${LIMITS.zfsRoot} characters`,
