@@ -28,6 +28,8 @@ export function lies(word: Word, { summary, committed }: Truth): readonly string
   if (document.error?.code === "internal") return lie("that is a defect");
   switch (exitCode) {
     case 0:
+      // One that has nothing to change leaves no record.
+      if (document.changed === false && summary === undefined) return [];
       if (summary?.state !== "done") return lie("it is not done");
       return document.changed === committed ? [] : lie("its commit is another matter");
     case 5:

@@ -84,6 +84,24 @@ describe("a deploy with a volume", () => {
     });
   });
 
+  test("whose machine is away stops no change of another service: it gets no snapshot, and a warning says so", async () => {
+    const world = await worldWithShop();
+    const volume = await volumeOf(world);
+    const home = volume?.machine ?? "";
+    const other = world.memory.all.map(({ id }) => id).find((id) => id !== home) ?? "";
+    const web = (version: number) =>
+      shop(1) + service("aside", version, `constraints = { machines = ["${other}"] }`);
+    expect(await deploy(world, web(1))).toMatchObject({ state: "done" });
+    world.memory.machine(home).reachable = false;
+    const away = await deploy(world, web(2));
+    expect(away).toMatchObject({ state: "done", changed: true, owed: [] });
+    expect(JSON.stringify(away)).toContain(`volume data gets no snapshot, since ${home} does not answer`);
+    expect((await headOf(world)).before ?? []).toEqual([]);
+    world.memory.machine(home).reachable = true;
+    expect(await deploy(world, web(3))).toMatchObject({ state: "done" });
+    expect((await headOf(world)).before).toMatchObject([{ volume: "data", id: volume?.id }]);
+  });
+
   test("needs a machine with ZFS, and room for its quota", async () => {
     const world = await emptyWorld(["m1", "m2"]);
     for (const machine of world.memory.all) machine.storage = false;

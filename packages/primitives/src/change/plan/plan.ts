@@ -54,7 +54,14 @@ export function planChange(
     settle: changes ? settleSteps({ decision, candidates, strays, facts, prepared }) : [],
     summary: summarise(kind, decision, candidates, next, facts),
     changes,
-    warnings: [...decision.warnings, ...unreachable(facts)],
+    warnings: [
+      ...decision.warnings,
+      ...unreachable(facts),
+      ...(changes ? prepared.volumes.unsaved : []).map(
+        ({ name, machine }) =>
+          `volume ${name} gets no snapshot, since ${machine} does not answer: rollback --volumes will not find its data as it is now`,
+      ),
+    ],
   };
 }
 

@@ -14,8 +14,10 @@ type Step = PlannedStep<ChangeKinds>;
 export type PendingSnapshot = Omit<VolumeSnapshot, "guid"> & { readonly guidFrom: string };
 
 export type VolumeSteps = {
-  /** Before anything that could change data: a snapshot of all volumes that stay. */
+  /** Before anything that could change data: a snapshot of all volumes that stay, on the machines that answer. */
   readonly first: readonly Step[];
+  /** Those that stay on machines that do not answer, where nothing changes them either. */
+  readonly unsaved: readonly { readonly name: string; readonly machine: string }[];
   readonly rest: readonly Step[];
   /** Steps after which an instance may start on the volume, by its name. */
   ready(volume: string): readonly string[];
@@ -47,11 +49,10 @@ export function volumeSteps(
     if (volume) before.push({ volume: volume.name, id: volume.id, machine, snapshot, guidFrom });
   };
 
-  // A standby is taken over because a machine is dead: its other volumes do not prevent that.
-  const dead = volumes.some(({ action }) => action === "takeover") ? silent : new Set<string>();
-  const staying = [...volumes.filter(isKept).flatMap(({ previous }) => previous ?? []), ...dropped].filter(
-    ({ machine }) => !dead.has(machine),
-  );
+  // A machine that is away does not prevent a change of what does not need it.
+  const all = [...volumes.filter(isKept).flatMap(({ previous }) => previous ?? []), ...dropped];
+  const staying = all.filter(({ machine }) => !silent.has(machine));
+  const unsaved = all.filter(({ machine }) => silent.has(machine));
   const first = byMachine(staying).map(([machine, ids]): Step => {
     const step = snapshotStep(machine, namespace, ids, snapshot, needs);
     for (const volume of staying.filter((one) => one.machine === machine)) keep(volume, machine, step.id);
@@ -176,6 +177,7 @@ export function volumeSteps(
   });
   return {
     first,
+    unsaved,
     rest: [...sources, ...rest],
     ready: (volume) => readyAfter.get(volume) ?? [],
     beforeStop: (id) => stopAfter.get(id) ?? [],
