@@ -84,6 +84,50 @@ test("ticks in which no machine lived are reported, and none runs twice", async 
   expect((await record())?.missed).toEqual([{ tick: "2026-01-01T00:01:00.000Z", why: "late", before: 58 }]);
 });
 
+test("a patient schedule runs once another operation on the same has ended", async () => {
+  const { store } = cluster([]);
+  const lease = await store.leases.acquire("backup.prod", { operation: "op-other", machine: "m2" }, 60_000);
+  if (!lease.acquired) throw new Error("the lease is taken");
+  const asked: string[] = [];
+  const deps: FireDeps = {
+    ...{
+      store,
+      self: "m1",
+      now: () => T0 + 1003,
+      isRunning: () => false,
+      signal: new AbortController().signal,
+    },
+    async *run({ primitive }: OperationRequest): AsyncIterable<OperationEvent> {
+      asked.push(primitive);
+      const free = (await store.leases.get("backup.prod")) === undefined;
+      yield { type: "accepted", operation: "op-1", primitive, resumed: false };
+      if (free)
+        yield {
+          type: "result",
+          result: {
+            ...{ kind: "operation", operation: "op-1", primitive, state: "done", changed: true },
+            ...{ output: null, owed: [], warnings: [], ms: 1 },
+          },
+        };
+      else
+        yield {
+          type: "refused",
+          refusals: [{ code: "scope_busy", message: "busy", operationId: "op-other" }],
+        };
+    },
+  };
+  const known = { schedule: entry.hash, decided: new Date(T0).toISOString(), missed: [] };
+  await store.facts.put("schedule.prod.report", known, 0);
+  const { running } = await fire({ ...entry, patient: true }, deps);
+  await store.leases.release(lease.lease);
+  await running;
+  expect(asked).toHaveLength(2);
+  expect((await store.facts.get("schedule.prod.report"))?.value.run).toMatchObject({
+    state: "done",
+    operation: "op-1",
+  });
+});
+
 describe("a claim", () => {
   const known: ScheduleRecord = {
     ...{ schedule: entry.hash, decided: "2026-01-01T00:00:01.000Z", missed: [] },
