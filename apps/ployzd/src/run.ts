@@ -2,11 +2,12 @@ import { errorBody } from "@ployz/errors";
 import { openServiceHost } from "@ployz/exec";
 import { STREAM_PATH } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
+import { send } from "./alerts/send.ts";
 import { watchAlerts } from "./alerts/watch.ts";
 import { senderOf } from "./api/alert-sender.ts";
 import { apiRoutes } from "./api/routes.ts";
 import { serveApi } from "./api/server.ts";
-import { operationIds } from "./clock.ts";
+import { operationIds, systemClock } from "./clock.ts";
 import type { Config } from "./config/load.ts";
 import { openDaemon } from "./daemon/daemon.ts";
 import { loadPayload } from "./host/payload.ts";
@@ -42,7 +43,7 @@ export async function runDaemon(config: Config, log: Logger): Promise<() => Prom
         const member = daemon.present();
         return member && senderOf(member);
       },
-      newId: operationIds.newOperationId,
+      ...{ clock: systemClock, send, newId: operationIds.newOperationId },
       log: (error) => log.warn({ err: error }, "alerts"),
     },
     stop.signal,

@@ -1,9 +1,9 @@
 import { errorBody } from "@ployz/errors";
-import { pause } from "@ployz/exec";
+import type { Clock } from "@ployz/primitives";
 import type { AlertCondition, AlertRecord, AlertState, Lease } from "@ployz/primitives/protocol";
 import { type Changing, decide, delivered, NONE, pendingFor, withLeader, withOpen } from "./decide.ts";
 import type { Message } from "./message.ts";
-import { keepTargets, noteDelivery, send, type Targets } from "./send.ts";
+import { keepTargets, noteDelivery, type send, type Targets } from "./send.ts";
 import type { Sender } from "./sender.ts";
 import { AWAY_MS, type Away, sendWithoutStore } from "./without-store.ts";
 
@@ -20,6 +20,8 @@ const BENCH_MS = 60_000;
 export interface AlertDeps {
   /** While this machine is a sender. */
   sender(): Sender | undefined;
+  readonly clock: Clock;
+  readonly send: typeof send;
   newId(): string;
   log(error: unknown): void;
 }
@@ -29,34 +31,35 @@ export interface AlertDeps {
  * dies. Ends when the signal aborts.
  */
 export async function watchAlerts(deps: AlertDeps, signal: AbortSignal): Promise<void> {
+  const { clock } = deps;
   const targets: Targets = new Map();
   let turn: Turn | undefined;
   let away: Away | undefined;
   let benchedUntil = 0;
   while (!signal.aborted) {
-    await pause(LOOK_MS, signal);
+    await clock.sleep(LOOK_MS, signal);
     const sender = deps.sender();
     if (signal.aborted || sender === undefined || sender.alerts().length === 0) continue;
     try {
-      turn = Date.now() < benchedUntil ? undefined : await takeTurn(deps, sender, turn);
+      turn = clock.now() < benchedUntil ? undefined : await takeTurn(deps, sender, turn);
       await keepTargets(sender, targets);
       if (away?.sent !== undefined) await noteSent(sender, away.sent);
       away = undefined;
       if (turn === undefined || (await step(deps, sender, { turn, targets }, signal)) === "done") continue;
       await sender.store.leases.release(turn.lease);
       turn = undefined;
-      benchedUntil = Date.now() + BENCH_MS;
+      benchedUntil = clock.now() + BENCH_MS;
     } catch (error) {
       if (signal.aborted) break;
       if (errorBody(error).code !== "store_unavailable") {
         deps.log(error);
         continue;
       }
-      away ??= { since: Date.now(), took: new Set() };
-      if (Date.now() - away.since < AWAY_MS) continue;
+      away ??= { since: clock.now(), took: new Set() };
+      if (clock.now() - away.since < AWAY_MS) continue;
       const post = (record: AlertRecord, message: Message) =>
-        send(record, message, targets.get(record.name), signal);
-      await sendWithoutStore(sender, away, post, deps.newId).catch(deps.log);
+        deps.send(record, message, targets.get(record.name), signal);
+      await sendWithoutStore(sender, away, post, deps).catch(deps.log);
     }
   }
   const last = deps.sender();
@@ -114,14 +117,14 @@ async function step(
     return written.ok;
   };
   if (seen !== "too-little") {
-    const look = { present: seen.present, alerts: names, now: Date.now() };
+    const look = { present: seen.present, alerts: names, now: deps.clock.now() };
     const led = withLeader(state, seen.leader, look.now);
     const next = decide({ state: led, changing: turn.changing }, { ...look, newId: deps.newId });
     turn.changing = next.changing;
     if (!(await save(next.state))) return "done";
   }
   if (state.outbox.length === 0) return "done";
-  const took = await deliver(sender, state, { turn, targets }, signal);
+  const took = await deliver(deps, sender, { state, turn, targets }, signal);
   const gone = state.outbox.some(({ left }) => left.some((name) => !names.includes(name)));
   if (took.size > 0 || gone) await save(delivered(state, took, names));
   return "done";
@@ -129,29 +132,30 @@ async function step(
 
 /** Which alerts took which messages. */
 async function deliver(
+  deps: AlertDeps,
   sender: Sender,
-  state: AlertState,
-  { turn, targets }: { readonly turn: Turn; readonly targets: Targets },
+  { state, turn, targets }: { readonly state: AlertState; readonly turn: Turn; readonly targets: Targets },
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { clock } = deps;
   const took = new Map<string, readonly string[]>();
   await Promise.all(
     sender.alerts().map(async (record) => {
       const { ids, ...pending } = pendingFor(state, record.name) ?? { ids: [] };
-      if (!("id" in pending) || (turn.nextAt.get(record.name) ?? 0) > Date.now()) return;
+      if (!("id" in pending) || (turn.nextAt.get(record.name) ?? 0) > clock.now()) return;
       const message = { ...pending, cluster: sender.cluster };
-      const error = await send(record, message, targets.get(record.name), signal).then(
+      const error = await deps.send(record, message, targets.get(record.name), signal).then(
         () => undefined,
         (cause: unknown) => errorBody(cause).message,
       );
       if (error === undefined) took.set(record.name, ids);
-      const tried = { at: new Date().toISOString(), machine: sender.self };
+      const tried = { at: new Date(clock.now()).toISOString(), machine: sender.self };
       const failures = await noteDelivery(sender.store.facts, record.name, {
         ...tried,
         ...(error !== undefined && { error: error.slice(0, 1_000) }),
       });
       const pauseMs = Math.min(GAP_MS * 2 ** Math.min(failures, 10), RETRY_MOST_MS);
-      turn.nextAt.set(record.name, Date.now() + pauseMs);
+      turn.nextAt.set(record.name, clock.now() + pauseMs);
     }),
   );
   return took;

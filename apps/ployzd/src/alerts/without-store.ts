@@ -1,3 +1,4 @@
+import type { Clock } from "@ployz/primitives";
 import type { StoreStatus } from "@ployz/primitives/client";
 import type { AlertCondition, AlertRecord } from "@ployz/primitives/protocol";
 import { warning } from "../warnings/codes.ts";
@@ -43,10 +44,10 @@ export async function sendWithoutStore(
   sender: Sender,
   away: Away,
   send: (record: AlertRecord, message: Message) => Promise<void>,
-  newId: () => string,
+  { clock, newId }: { readonly clock: Pick<Clock, "now">; newId(): string },
 ): Promise<void> {
   const status = await sender.storeStatus();
-  if (!sendsWithoutStore(sender.self, sender.members(), status, Date.now() - away.since)) return;
+  if (!sendsWithoutStore(sender.self, sender.members(), status, clock.now() - away.since)) return;
   const { up, size, needed } = status.quorum;
   const down = status.machines.filter(({ state }) => state === "down").map(({ id }) => id);
   const condition: AlertCondition = away.sent ?? {
@@ -57,7 +58,7 @@ export async function sendWithoutStore(
     since: new Date(away.since).toISOString(),
   };
   away.sent = condition;
-  const message = { id: newId(), at: new Date().toISOString(), begun: [condition], ended: [] };
+  const message = { id: newId(), at: new Date(clock.now()).toISOString(), begun: [condition], ended: [] };
   await Promise.all(
     sender.alerts().map(async (record) => {
       if (away.took.has(record.name)) return;
