@@ -176,7 +176,7 @@ it("sends one begin and one end of each condition", async () => {
   await on(3, "zfs create -o mountpoint=/fill tank/fill && dd if=/dev/urandom of=/fill/x bs=1M count=880");
   await on(
     3,
-    'mount -o remount,size="$(($(df -k --output=used /var/lib/ployz | tail -1) + 600000))k",nr_inodes="$(($(df -i --output=iused /var/lib/ployz | tail -1) * 103 / 100))" /var/lib/ployz',
+    'mount -o remount,size="$(($(df -k --output=used /var/lib/ployz | tail -1) + 600000))k",nr_inodes="$(($(df --output=iused /var/lib/ployz | tail -1) * 103 / 100))" /var/lib/ployz',
   );
   await on(
     1,
