@@ -22,6 +22,7 @@ export interface CollectOptions {
 export interface Collector {
   /** Lines that could not be written. */
   lost(): number;
+  /** Resolves when what has arrived is written. */
   close(): Promise<void>;
 }
 

@@ -32,6 +32,7 @@ export interface AccessRecord {
 
 /** Who answers at an address, as the routes in effect say. */
 export interface Upstreams {
+  /** `address`: `10.101.1.2:8080`, as HAProxy logs it. */
   instance(address: string): { readonly id: string; readonly machine: string } | undefined;
 }
 

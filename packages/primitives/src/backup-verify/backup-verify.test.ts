@@ -98,9 +98,10 @@ test("a plan refuses what has no backup, an unknown job, and a machine without r
     refusals: [{ message: "prod has no job chek" }],
   });
   expect(await refused({ backup: "00000000" })).toMatchObject({ refusals: [{ code: "no_such_backup" }] });
-  expect(await refused({ machine: "m9" })).toMatchObject({ refusals: [{ code: "no_such_machine" }] });
+  expect(await refused({ machine: "m9" })).toMatchObject({ refusals: [{ code: "machine_unknown" }] });
   expect(await refused({ volume: "dta" })).toMatchObject({ refusals: [{ code: "no_such_backup" }] });
-  await deploy(made, SHOP.replace("[volumes.log]", "[volumes.log]\n[volumes.more]"));
+  const more = SHOP.replace('log = "/log"', 'log = "/log", more = "/more"');
+  expect(await deploy(made, `${more}[volumes.more]\n`)).toMatchObject({ state: "done" });
   expect(await refused({})).toMatchObject({
     refusals: [{ code: "no_such_backup", message: expect.stringContaining("prod/more") }],
   });
