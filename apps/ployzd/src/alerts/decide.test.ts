@@ -20,7 +20,7 @@ function looks(...seen: readonly (readonly Present[])[]) {
   let state = NONE;
   let changing: Changing = new Map();
   for (const [index, present] of seen.entries()) {
-    const look = { present, alerts: ["ops"], newId: () => `n${index}` };
+    const look = { present, unknown: () => false, alerts: ["ops"], newId: () => `n${index}` };
     ({ state, changing } = decide({ state, changing }, { ...look, now: (index * HOLD_MS) / 2 }));
   }
   return state;
@@ -43,6 +43,21 @@ describe("decide", () => {
   it("ignores a condition that is too short, or absent too shortly", () => {
     expect(told(looks([away], [away], [], [away], [away], []))).toEqual([]);
     expect(told(looks([away], [away], [away], [], [away], [away]))).toEqual([[["m2"], []]]);
+  });
+
+  it("does not end a condition that is unknown, and ends it once it is known", () => {
+    let state = looks([away], [away], [away]);
+    let changing: Changing = new Map();
+    for (const [now, unknown] of [
+      [100, true],
+      [200, true],
+      [300, false],
+      [400, false],
+    ] as const) {
+      const look = { present: [], unknown: () => unknown, alerts: ["ops"], newId: () => `e${now}` };
+      ({ state, changing } = decide({ state, changing }, { ...look, now: now * 1_000 }));
+      expect(state.open).toHaveLength(now < 400 ? 1 : 0);
+    }
   });
 
   it("groups what begins at once", () => {

@@ -26,6 +26,8 @@ export function decide(
   before: { readonly state: AlertState; readonly changing: Changing },
   look: {
     readonly present: readonly Present[];
+    /** Whether it is unknown that an absent condition of this code is over: a machine does not answer. */
+    unknown(code: string): boolean;
     /** Names of alerts. */
     readonly alerts: readonly string[];
     /** Epoch milliseconds. */
@@ -53,7 +55,7 @@ export function decide(
   const ended: AlertCondition[] = [];
   for (const one of state.open) {
     const key = keyOf(one);
-    if (present.has(key) || !lasts(key)) continue;
+    if (present.has(key) || look.unknown(one.code) || !lasts(key)) continue;
     changing.delete(key);
     ended.push(one);
     open.delete(key);

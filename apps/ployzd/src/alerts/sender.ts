@@ -3,9 +3,9 @@ import type { AlertRecord, Store } from "@ployz/primitives/protocol";
 import type { SecretKeeper } from "../secrets/keeper.ts";
 import type { Present } from "./decide.ts";
 
-/** What one look saw. `too-little`: not enough to tell that something is over. `partial`: others see more than this machine. */
+/** What one look saw. `blind`: a machine does not answer. `too-little`: not enough to tell that something is over. `partial`: others see more than this machine. */
 export type Seen =
-  | { readonly present: readonly Present[]; readonly leader?: string }
+  | { readonly present: readonly Present[]; readonly leader?: string; readonly blind?: true }
   | "too-little"
   | "partial";
 

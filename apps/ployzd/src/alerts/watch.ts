@@ -1,6 +1,7 @@
 import { errorBody } from "@ployz/errors";
 import type { Clock } from "@ployz/primitives";
 import type { AlertCondition, AlertRecord, AlertState, Lease } from "@ployz/primitives/protocol";
+import { isObserved } from "../warnings/codes.ts";
 import { type Changing, decide, delivered, NONE, pendingFor, withLeader, withOpen } from "./decide.ts";
 import type { Message } from "./message.ts";
 import { keepTargets, noteDelivery, type send, type Targets } from "./send.ts";
@@ -117,7 +118,8 @@ async function step(
     return written.ok;
   };
   if (seen !== "too-little") {
-    const look = { present: seen.present, alerts: names, now: deps.clock.now() };
+    const unknown = (code: string) => seen.blind === true && isObserved(code);
+    const look = { present: seen.present, unknown, alerts: names, now: deps.clock.now() };
     const led = withLeader(state, seen.leader, look.now);
     const next = decide({ state: led, changing: turn.changing }, { ...look, newId: deps.newId });
     turn.changing = next.changing;

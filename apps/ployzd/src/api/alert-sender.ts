@@ -32,6 +32,7 @@ async function look(member: Member, signal: AbortSignal): Promise<Seen> {
     present: status.warnings
       .filter(isAlert)
       .map(({ code, about, message, hint }) => ({ code, about, message, hint })),
+    ...(status.machines.some(({ reachable }) => !reachable) && { blind: true as const }),
     ...(leader !== undefined && { leader }),
   };
 }

@@ -75,3 +75,12 @@ export const isAlert = (one: ClusterStatus["warnings"][number]): one is Warning 
   one.code !== undefined &&
   Object.hasOwn(WARNINGS, one.code) &&
   WARNINGS[one.code as WarningCode].alert;
+
+/** Known from the machines alone: while one does not answer, its absence from a look does not tell that it is over. */
+const OBSERVED: ReadonlySet<string> = new Set<WarningCode>([
+  ...(["machine_problem", "disk_nearly_full", "inodes_nearly_used", "memory_nearly_full"] as const),
+  ...(["clock_skewed", "pool_degraded", "pool_nearly_full", "volume_missing", "volume_closed"] as const),
+  ...(["standby_behind", "restart_loop", "out_of_memory", "instance_unhealthy", "versions_differ"] as const),
+]);
+
+export const isObserved = (code: string): boolean => OBSERVED.has(code);

@@ -43,6 +43,8 @@ describe("space", () => {
     [{ storage: { ...storage, health: "ONLINE" } }, []],
     [{ storage }, []],
     [{ storage: { ...storage, availableBytes: 5 } }, ["pool_nearly_full m1"]],
+    [{ storage: { ...storage, poolBytes: 501 } }, ["pool_nearly_full m1"]],
+    [{ storage: { ...storage, poolBytes: 500 } }, []],
   ])("%j gives %j", (observation, expected) => {
     expect(codes(spaceWarnings(seen([machine("m1", observation)])))).toEqual(expected);
   });
@@ -85,6 +87,7 @@ describe("operations", () => {
       operation: "01",
       primitive: "deploy",
       title: "deploy prod",
+      by: "root@m1",
       state: "failed",
       endedAt: ago(5),
       ...over,
@@ -120,7 +123,9 @@ describe("operations", () => {
 
   it("warn of a schedule's failed run, and not of its operation too", () => {
     const last = { tick: ago(5), machine: "m1", startedAt: ago(5), operation: "01", state: "failed" };
-    expect(found([operation({})], [schedule({ last })])).toEqual(["schedule_failed prod/report"]);
+    expect(found([operation({ by: "schedule prod/report" })], [schedule({ last })])).toEqual([
+      "schedule_failed prod/report",
+    ]);
   });
 
   it("warn of a missed tick until a later one runs, or it is paused", () => {

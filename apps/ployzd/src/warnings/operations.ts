@@ -22,10 +22,13 @@ export function operationWarnings(
           hint: `run the same command again, or: ployzctl ops abort ${operation}`,
         }),
       ),
-    ...failures(operations, new Set(schedules.flatMap(({ last }) => last?.operation ?? [])), now),
+    ...failures(operations, now),
     ...schedules.flatMap(scheduleWarnings),
   ];
 }
+
+/** Runs of schedules have warnings of their own. */
+const SCHEDULED = /^schedule /;
 
 /** An operator's own programs: how they end is seen where they were started, and their titles have arguments. */
 const PROGRAMS = new Set(["exec", "run"]);
@@ -34,15 +37,11 @@ const PROGRAMS = new Set(["exec", "run"]);
 const withCode = (error: { readonly code: string } | undefined) =>
   error === undefined ? "" : `: ${error.code}`;
 
-/** By the title, which names primitive and subject: a later one that ends well ends the warning. Runs of schedules have their own. */
-function failures(
-  operations: readonly OperationSummary[],
-  scheduled: ReadonlySet<string>,
-  now: number,
-): readonly Warning[] {
+/** By the title, which names primitive and subject: a later one that ends well ends the warning. */
+function failures(operations: readonly OperationSummary[], now: number): readonly Warning[] {
   const last = new Map<string, OperationSummary>();
   for (const one of operations) {
-    if (one.endedAt === undefined || scheduled.has(one.operation) || PROGRAMS.has(one.primitive)) continue;
+    if (one.endedAt === undefined || SCHEDULED.test(one.by) || PROGRAMS.has(one.primitive)) continue;
     const known = last.get(one.title)?.endedAt ?? "";
     if (one.endedAt > known) last.set(one.title, one);
   }

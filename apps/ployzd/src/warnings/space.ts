@@ -44,8 +44,9 @@ function hostWarnings({ record: { id }, observation }: MachineRow): readonly War
 function poolWarnings({ record: { id }, observation }: MachineRow): readonly Warning[] {
   const storage = observation?.storage;
   if (storage === undefined) return [];
-  const { availableBytes, usedBytes, health = "ONLINE", root } = storage;
-  const size = availableBytes + usedBytes;
+  const { availableBytes, usedBytes, health = "ONLINE", root, poolBytes } = storage;
+  // Other datasets of the pool fill it, too.
+  const size = poolBytes ?? availableBytes + usedBytes;
   const found: Warning[] = [];
   if (health !== "ONLINE")
     found.push(

@@ -54,6 +54,8 @@ export const ObservedStorage = object({
   promisableBytes: count(),
   /** Of the pool, by zpool(8): `ONLINE`, `DEGRADED` and others. Absent in versions before 0.5. */
   health: Type.Optional(text()),
+  /** Size of the whole pool. Absent in versions before 0.5. */
+  poolBytes: Type.Optional(count()),
 });
 export type ObservedStorage = Static<typeof ObservedStorage>;
 

@@ -151,7 +151,7 @@ const web = (signal: string) => everywhere(`pkill -${signal} -f "^[^ ]*node serv
 const TROUBLE: readonly (readonly [code: string, about: string])[] = [
   ["restart_loop", "prod/loop"],
   ["out_of_memory", "prod/greedy"],
-  ["instance_unhealthy", "prod/web.0"],
+  ["instance_unhealthy", "prod/web.1"],
   ["schedule_failed", "prod/broken"],
   ["schedule_missed", "prod/slow"],
   ["standby_behind", "prod/data m2"],

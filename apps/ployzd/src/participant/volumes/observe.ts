@@ -13,11 +13,13 @@ export async function observeVolumes(
   namespaces: readonly string[] | undefined,
   overcommitRatio: number,
 ): Promise<ObservedVolumes> {
-  const [datasets, pools] = await Promise.all([
+  const pool = layout.root.split("/")[0] ?? layout.root;
+  const [datasets, pools, whole] = await Promise.all([
     zfs.listDatasets(layout.root, OURS),
     zfs.listPools().catch(() => []),
+    zfs.findDataset(pool, []).catch(() => undefined),
   ]);
-  const health = pools.find(({ name }) => name === layout.root.split("/")[0])?.health;
+  const health = pools.find(({ name }) => name === pool)?.health;
   const copies = copiesIn(layout, datasets);
   const root = datasets.find(({ name }) => name === layout.root);
   const [usedBytes, availableBytes] = [root?.usedBytes ?? 0, root?.availableBytes ?? 0];
@@ -32,6 +34,7 @@ export async function observeVolumes(
       // Space available to the root: without other datasets of the pool, and within an operator's quota on it.
       promisableBytes: Math.floor((usedBytes + availableBytes) * overcommitRatio),
       ...(health !== undefined && { health }),
+      ...(whole && { poolBytes: whole.usedBytes + (whole.availableBytes ?? 0) }),
     },
     volumes: copies
       // What is left of a transfer that has become the volume.
