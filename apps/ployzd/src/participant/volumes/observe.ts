@@ -17,7 +17,7 @@ export async function observeVolumes(
   const [datasets, pools, whole] = await Promise.all([
     zfs.listDatasets(layout.root, OURS),
     zfs.listPools().catch(() => []),
-    zfs.findDataset(pool, []).catch(() => undefined),
+    zfs.findDataset(pool).catch(() => undefined),
   ]);
   const health = pools.find(({ name }) => name === pool)?.health;
   const copies = copiesIn(layout, datasets);
