@@ -22,7 +22,7 @@ export interface CollectOptions {
 export interface Collector {
   /** Lines that could not be written. */
   lost(): number;
-  /** Resolves when what has arrived is written. */
+  /** Resolves when all received lines are written. */
   close(): Promise<void>;
 }
 
