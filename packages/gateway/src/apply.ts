@@ -94,8 +94,10 @@ export async function bringInto(
     if (before) await switchTo(dir, before.name);
     throw error;
   }
+  const worker = await currentWorker(haproxy);
+  if (holds.any()) await holds.open(worker);
   // Drained servers have weight 0 in the file; the rest is as it should be already.
-  await (await currentWorker(haproxy)).reconcile(now, words);
+  await worker.reconcile(now, words);
   return "reload";
 }
 

@@ -233,7 +233,6 @@ function gateway(
         const saved = await currentSaved();
         const mine = saved ? desiredOf(saved).backends.filter((backend) => wanted(backend.id)) : [];
         if (mine.length === 0) return [];
-        const worker = await current();
         await holds.begin(
           mine.map(({ name, servers }) => ({
             name,
@@ -242,7 +241,6 @@ function gateway(
           ms,
         );
         await tend();
-        if (drain && ms > 0) for (const one of mine) await worker.drainAll(one);
         keepTending();
         const held = mine.filter((backend) => holds.has(backend.name));
         return [...new Set(held.map((backend) => backend.id))];

@@ -25,6 +25,8 @@ export interface Holds {
    * its servers, without those that are `drained` now: a worker that a reload brought, and before waiting requests are released.
    */
   tend(worker: Worker, serve: (backend: string) => Promise<unknown>): Promise<void>;
+  /** Lets requests wait in a worker, before any server is drained there: it would answer 503 in between. */
+  open(worker: Worker): Promise<void>;
   /** Before a reload: requests that wait in this worker go to the servers of the new state, or get a 503. Afterwards the worker accepts no commands. */
   letGo(worker: Worker, desired: Desired, checkWords: string): Promise<void>;
   clear(): void;
@@ -95,7 +97,11 @@ export function openHolds(dir: string): Holds {
       // A new worker takes every server for live until its checks have failed.
       hold.worker = worker.pid;
       hold.emptied = false;
-      if (drainedBy(hold).length > 0) await serve(slot.backend);
+      if (drainedBy(hold).length > 0) {
+        if (!slot.on) await worker.hold(slot.backend, true);
+        await serve(slot.backend);
+        return;
+      }
     }
     // A change that has failed may leave its hold: its daemon is dead, or did not reach this machine.
     for (const { name, up } of slot.aside) {
@@ -142,6 +148,10 @@ export function openHolds(dir: string): Holds {
         if (!slots.some((slot) => slot.backend === backend)) holds.delete(backend);
       for (const slot of slots) await tendOne(worker, slot, serve);
       if (lasting() !== before) await save();
+    },
+    async open(worker) {
+      for (const slot of (await worker.look()).holds)
+        if (!slot.on && holds.get(slot.backend)?.over === false) await worker.hold(slot.backend, true);
     },
     async letGo(worker, desired, checkWords) {
       await worker.serve(

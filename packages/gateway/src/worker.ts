@@ -2,7 +2,7 @@ import { type Control, onWorker, parseSlots, type Slot } from "./control.ts";
 import type { Desired, DesiredBackend } from "./desired.ts";
 import { PloyzError } from "./error-codes.ts";
 import { parseMap, serverCommands } from "./reconcile.ts";
-import { HOLD, setAside } from "./render-backend.ts";
+import { HOLD } from "./render-backend.ts";
 
 /** One HAProxy worker over the runtime API (management guide, 9.3). */
 export interface Worker {
@@ -14,8 +14,6 @@ export interface Worker {
   /** The same, and the place of each backend where requests wait during a hold. */
   look(): Promise<{ readonly slots: readonly Slot[]; readonly holds: readonly HoldSlot[] }>;
   hold(backend: string, on: boolean): Promise<void>;
-  /** Sends no new request to any server of a backend; requests in progress finish. */
-  drainAll(backend: DesiredBackend): Promise<void>;
   /** The structure that it was started with, see `Desired.structure`. */
   structure(): Promise<string | undefined>;
   map(): Promise<string>;
@@ -99,11 +97,6 @@ export function openWorker(control: Control, pid: number): Worker {
     map: () => map(),
     serve,
     hold: (backend, on) => tell(`set server ${backend}/${HOLD} state ${on ? "ready" : "maint"}`),
-    async drainAll(backend) {
-      for (const slot of await slots())
-        if (slot.backend === backend.name && slot.admin === "ready")
-          await tell(`set server ${slot.backend}/${slot.name} state ${setAside(backend)}`);
-    },
     async structure() {
       return /value=<([0-9a-f]+)>/.exec(await ask("get var proc.ployz_structure"))?.[1];
     },

@@ -264,6 +264,21 @@ it("sends nothing more to a server that is about to stop, and gives it back when
   expect((await lab.gateway.status()).difference).toBeUndefined();
 });
 
+it("opens before it drains: no request of a dense load finds neither server nor hold", async () => {
+  const lab = await openLab();
+  const old = await lab.upstream("old");
+  await lab.gateway.apply(web(old));
+  const load = startLoad(lab.port, "web.test", 600);
+  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  for (let round = 0; round < 15; round++) {
+    await lab.gateway.hold(isWeb, 30_000, { drain: true });
+    await untilWaiting(lab.gateway, 5);
+    await lab.gateway.hold(isWeb, 0);
+    await untilOver(lab.gateway);
+  }
+  expect((await load.stop()).failures).toEqual([]);
+});
+
 it("lasts after it is called off until the server that had stopped answers again", async () => {
   const lab = await openLab();
   const old = await lab.upstream("old");
