@@ -57,7 +57,7 @@ test("a schedule without any backup counts from its deploy", () => {
   expect(ages(policy, "2026-03-03T02:30:00Z")[0]?.state).toBe("current");
   const [row] = ages(policy, "2026-03-03T02:46:00Z");
   expect(row).toEqual({ namespace: "prod", volume: "data", repository: "offsite", state: "late" });
-  expect(backupWarnings(row === undefined ? [] : [row])).toMatchObject([
+  expect(backupWarnings(row === undefined ? [] : [row], at("2026-03-03T02:46:00Z"))).toMatchObject([
     { code: "backup_late", about: "prod/data", message: expect.stringContaining("never") },
   ]);
 });
@@ -68,7 +68,17 @@ test("a verification has its own bound", () => {
   expect(ages(weekly, now, "2026-03-20T02:30:00Z", "2026-03-01T05:10:00Z")[0]?.state).toBe("late");
 });
 
-test("a volume without a schedule is never old, and one without backups is not listed", () => {
+test("a volume without a schedule is never late, and one without backups is not listed", () => {
   expect(ages(undefined, "2036-03-01T00:00:00Z", "2026-03-02T02:30:00Z")[0]?.state).toBe("unscheduled");
   expect(ages(undefined, "2036-03-01T00:00:00Z")).toEqual([]);
+});
+
+test("a volume has one warning: of its schedule, or of eight days without one", () => {
+  const codes = (backup: Policy | undefined, now: string) =>
+    backupWarnings(ages(backup, now, "2026-03-02T02:30:01Z"), at(now)).map(({ code }) => code);
+  const monthly: Policy = { ...policy, schedule: { ...schedule, cron: "30 2 2 * *" } };
+  expect(codes(undefined, "2026-03-10T02:30:01Z")).toEqual([]);
+  expect(codes(undefined, "2026-03-10T02:30:02Z")).toEqual(["backup_old"]);
+  expect(codes(policy, "2026-03-20T00:00:00Z")).toEqual(["backup_late"]);
+  expect(codes(monthly, "2026-03-20T00:00:00Z")).toEqual([]);
 });

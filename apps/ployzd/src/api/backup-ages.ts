@@ -68,16 +68,26 @@ export function backupAges(
   );
 }
 
-/** One for each volume whose backups are beyond their bound. Pure. */
-export const backupWarnings = (ages: readonly BackupAge[]): readonly Warning[] =>
+/** Weekly backups, and a day to repeat a failed one. */
+const OLD_MS = 8 * 86_400_000;
+
+/** At most one for each volume: of its schedule, or of its age where it has none. Pure. */
+export const backupWarnings = (ages: readonly BackupAge[], now: number): readonly Warning[] =>
   ages.flatMap(({ namespace, volume, taken, verified, state }) => {
-    if (state !== "late") return [];
     const what = `${namespace}/${volume}`;
     const then = (at: string | undefined) => at ?? "never";
+    if (state === "late")
+      return [
+        warning("backup_late", what, {
+          message: `runs of the backups of ${what} are missing: the last is of ${then(taken)}, the last verified one of ${then(verified)}`,
+          hint: `see its last run: ployzctl schedule show ${what}.backup`,
+        }),
+      ];
+    if (state === "current" || taken === undefined || now - Date.parse(taken) <= OLD_MS) return [];
     return [
-      warning("backup_late", what, {
-        message: `runs of the backups of ${what} are missing: the last is of ${then(taken)}, the last verified one of ${then(verified)}`,
-        hint: `see its last run: ployzctl schedule show ${what}.backup`,
+      warning("backup_old", what, {
+        message: `the last backup of ${what} is of ${taken}, and no schedule makes another`,
+        hint: `ployzctl backup run ${namespace} --volume ${volume}`,
       }),
     ];
   });

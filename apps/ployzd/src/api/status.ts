@@ -10,7 +10,7 @@ import { leaderWarnings } from "../warnings/leader.ts";
 import { operationWarnings } from "../warnings/operations.ts";
 import { backupAges, backupFacts, backupWarnings } from "./backup-ages.ts";
 import { certificateList, certificateWarnings } from "./certificates.ts";
-import { backupTimes, copiesOf } from "./copies.ts";
+import { copiesOf } from "./copies.ts";
 import { scheduleRows } from "./schedules.ts";
 import { standbyRecords, standbyRows, standbyWarnings } from "./standby-rows.ts";
 import { announcedBy, instanceList, machineList } from "./views.ts";
@@ -59,16 +59,15 @@ export async function lookAtCluster(
   const storeAnswers =
     member.storeConnected() && !unreachable.some(({ code }) => code === "store_unavailable");
   const now = Date.now();
-  const [schedules, received, backups, known] = await Promise.all([
+  const [schedules, received, known] = await Promise.all([
     scheduleRows(member).catch(() => []), // the store's silence is a warning already
     standbyRecords(member).catch(() => new Map()),
-    backupTimes(member).catch(() => undefined),
     backupFacts(member).catch(() => undefined),
   ]);
   const seen = new Map(machines.map(({ record, observation }) => [record.id, observation]));
   const standbys = standbyRows(commits, { seen, records: received, now });
   const ages = known === undefined ? [] : backupAges(commits, known, now);
-  const copies = backups && copiesOf(commits, { standbys, backups, ages });
+  const copies = known && copiesOf(commits, { standbys, ages });
   const warnings = [
     ...warningsOf({
       ...{ machines, instances, namespaces, volumes, open, storeAnswers },
@@ -81,8 +80,8 @@ export async function lookAtCluster(
       (of) => Date.parse(commits.find(({ namespace }) => namespace === of)?.at ?? ""),
       now,
     ),
-    ...(copies ? copyWarnings(copies, now) : []),
-    ...backupWarnings(ages),
+    ...copyWarnings(copies ?? []),
+    ...backupWarnings(ages, now),
     ...leaderWarnings(member.alerts.state(), now),
     ...certificateWarnings(
       await certificateList(member).then(

@@ -31,7 +31,10 @@ export const WARNINGS = {
     alert: false,
     means: "The only copy of a volume is on one disk: it has no standby and no backup.",
   },
-  backup_old: { alert: true, means: "The last backup of a volume is older than eight days." },
+  backup_old: {
+    alert: true,
+    means: "The last backup of a volume without a schedule of backups is older than eight days.",
+  },
   standby_behind: { alert: true, means: "A standby is older than its bound, or has no copy yet." },
   backup_late: {
     alert: true,

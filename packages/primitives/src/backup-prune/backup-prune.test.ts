@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
-import { backupRepositoryAdd } from "../backup-repository-add/index.ts";
-import { backupRun } from "../backup-run/index.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
-import { apply, deploy, emptyWorld, inspect, type World } from "../testing/scenarios/change.ts";
+import { backupWorld, REPOSITORY } from "../testing/scenarios/backup.ts";
+import { apply, inspect, type World } from "../testing/scenarios/change.ts";
 import { backupPrune } from "./index.ts";
 
 const SHOP = `[services.db]
@@ -12,26 +11,13 @@ volumes = { data = "/data", log = "/log" }
 [volumes.data]
 [volumes.log]
 `;
-const URL = "file:/srv/backups";
-const CLUSTER = { name: "memory", id: "c1", clusterCidr: "10.101.0.0/16", subnetPrefixLength: 24 };
-
-async function world(): Promise<World> {
-  const made = await emptyWorld();
-  const { facts } = made.ports.store;
-  await facts.put("cluster", { ...CLUSTER, generation: 1 }, 0);
-  const secret = { namespace: "ops", name: "offsite", version: "1", at: "", by: "" };
-  await facts.put("secret.ops.offsite", secret, 0);
-  expect(await deploy(made, SHOP)).toMatchObject({ state: "done" });
-  await apply(made, backupRepositoryAdd, { name: "offsite", url: URL, secret: "ops/offsite" });
-  for (let time = 0; time < 3; time++) await apply(made, backupRun, { namespace: "prod" });
-  return made;
-}
+const world = (): Promise<World> => backupWorld(SHOP, { runs: 3 });
 const left = ({ memory }: World) =>
-  (memory.repositories.get(URL) ?? []).map(({ backup }) => `${backup.cluster} ${backup.volume}`);
+  (memory.repositories.get(REPOSITORY) ?? []).map(({ backup }) => `${backup.cluster} ${backup.volume}`);
 
 test("each volume keeps its newest, and other clusters and namespaces keep all", async () => {
   const made = await world();
-  const all = made.memory.repositories.get(URL) ?? [];
+  const all = made.memory.repositories.get(REPOSITORY) ?? [];
   const [first] = all;
   if (first === undefined) throw new Error("no backup");
   for (const other of [{ cluster: "elsewhere" }, { namespace: "shop" }])
@@ -41,7 +27,7 @@ test("each volume keeps its newest, and other clusters and namespaces keep all",
   const removed = ["data", "log", "data", "log"].map((volume) => ({ volume }));
   expect(done).toMatchObject({ state: "done", output: { kept: 2, removed } });
   expect(left(made).sort()).toEqual(["elsewhere data", "memory data", "memory data", "memory log"]);
-  expect((made.memory.repositories.get(URL) ?? []).slice(0, 2).map(({ backup }) => backup.id)).toEqual(
+  expect((made.memory.repositories.get(REPOSITORY) ?? []).slice(0, 2).map(({ backup }) => backup.id)).toEqual(
     newest,
   );
   expect(await apply(made, backupPrune, { namespace: "prod", keep: { last: 1 } })).toMatchObject({

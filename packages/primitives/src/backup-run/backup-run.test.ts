@@ -7,7 +7,8 @@ import { renderManifest } from "../manifest/render.ts";
 import { scheduleEntries } from "../schedule/entries.ts";
 import { stop } from "../services/index.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
-import { apply, deploy, emptyWorld, headOf, inspect, type World } from "../testing/scenarios/change.ts";
+import { backupWorld, REPOSITORY } from "../testing/scenarios/backup.ts";
+import { apply, deploy, headOf, inspect, type World } from "../testing/scenarios/change.ts";
 import { backupRun } from "./index.ts";
 
 const SHOP = `[services.db]
@@ -18,25 +19,7 @@ volumes = { data = "/data", log = "/log" }
 quota = "1G"
 [volumes.log]
 `;
-const URL = "file:/srv/backups";
-const CLUSTER = {
-  ...{ name: "memory", id: "c1", clusterCidr: "10.101.0.0/16", subnetPrefixLength: 24 },
-  generation: 1,
-};
-
-async function secret(world: World): Promise<void> {
-  const value = { namespace: "ops", name: "offsite", version: "1", at: "", by: "" };
-  await world.ports.store.facts.put("secret.ops.offsite", value, 0);
-}
-async function world(): Promise<World> {
-  const made = await emptyWorld();
-  await made.ports.store.facts.put("cluster", CLUSTER, 0);
-  await secret(made);
-  expect(await deploy(made, SHOP)).toMatchObject({ state: "done" });
-  const added = await apply(made, backupRepositoryAdd, { name: "offsite", url: URL, secret: "ops/offsite" });
-  expect(added).toMatchObject({ state: "done" });
-  return made;
-}
+const world = (): Promise<World> => backupWorld(SHOP, { runs: 0 });
 async function snapshots(made: World): Promise<number> {
   const { volumes } = await headOf(made);
   return volumes.reduce(
@@ -136,9 +119,9 @@ test("a URL that is no place for backups, or has a password in it, is refused by
     ).not.toHaveProperty("refusals");
 });
 
-test("a name that has another URL is not taken, and a secret must be set", async () => {
+test("a name that has another REPOSITORY is not taken, and a secret must be set", async () => {
   const made = await world();
-  const again = { name: "offsite", url: URL, secret: "ops/offsite" };
+  const again = { name: "offsite", url: REPOSITORY, secret: "ops/offsite" };
   expect(await apply(made, backupRepositoryAdd, again)).toMatchObject({ changed: false });
   expect(await apply(made, backupRepositoryAdd, { ...again, url: "file:/srv/nas" })).toMatchObject({
     refusals: [{ code: "repository_exists" }],
@@ -213,12 +196,12 @@ test("volumes with one schedule are of one instant, within the programs before a
     });
   }
   expect(hooks(made)).toEqual(["begin now", "end", "begin now", "end", "begin now", "end"]);
-  const all = (made.memory.repositories.get(URL) ?? []).map(({ backup }) => backup.volume);
+  const all = (made.memory.repositories.get(REPOSITORY) ?? []).map(({ backup }) => backup.volume);
   expect(all.sort()).toEqual(["data", "data", "log", "log", "log"]);
   expect(await snapshots(made)).toBe(before);
   // By hand, the rule deletes nothing.
   await apply(made, backupRun, { namespace: "prod", volume: "data" });
-  expect(made.memory.repositories.get(URL)).toHaveLength(6);
+  expect(made.memory.repositories.get(REPOSITORY)).toHaveLength(6);
 });
 
 test("a failing program before the snapshot fails the backup, and the one after it runs all the same", async () => {
@@ -230,7 +213,7 @@ test("a failing program before the snapshot fails the backup, and the one after 
     error: { code: "hook_failed" },
   });
   expect(hooks(made)).toEqual(["false", "end"]);
-  expect(made.memory.repositories.get(URL)).toEqual([]);
+  expect(made.memory.repositories.get(REPOSITORY)).toEqual([]);
   expect(await snapshots(made)).toBe(before);
 });
 

@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
-import { backupRepositoryAdd } from "../backup-repository-add/index.ts";
-import { backupRun } from "../backup-run/index.ts";
 import { checkPrimitive } from "../testing/harness/check.ts";
 import type { MemoryClusterOptions } from "../testing/memory-cluster.ts";
-import { apply, deploy, emptyWorld, inspect, type World } from "../testing/scenarios/change.ts";
+import { backupWorld, REPOSITORY } from "../testing/scenarios/backup.ts";
+import { apply, deploy, inspect, type World } from "../testing/scenarios/change.ts";
 import { backupVerify } from "./index.ts";
 
 const SHOP = `[services.db]
@@ -18,20 +17,8 @@ schedule = { every = "24h" }
 quota = "1G"
 [volumes.log]
 `;
-const URL = "file:/srv/backups";
-const CLUSTER = { name: "memory", id: "c1", clusterCidr: "10.101.0.0/16", subnetPrefixLength: 24 };
-
-async function world(behaviour?: MemoryClusterOptions["behaviour"]): Promise<World> {
-  const made = await emptyWorld(["m1", "m2", "m3"], behaviour);
-  const { facts } = made.ports.store;
-  await facts.put("cluster", { ...CLUSTER, generation: 1 }, 0);
-  const secret = { namespace: "ops", name: "offsite", version: "1", at: "", by: "" };
-  await facts.put("secret.ops.offsite", secret, 0);
-  expect(await deploy(made, SHOP)).toMatchObject({ state: "done" });
-  await apply(made, backupRepositoryAdd, { name: "offsite", url: URL, secret: "ops/offsite" });
-  expect(await apply(made, backupRun, { namespace: "prod" })).toMatchObject({ state: "done" });
-  return made;
-}
+const world = (behaviour?: MemoryClusterOptions["behaviour"]): Promise<World> =>
+  backupWorld(SHOP, { runs: 1, ...(behaviour !== undefined && { behaviour }) });
 const left = ({ memory }: World) =>
   memory.all.flatMap(({ id, volumes, instances }) => [
     ...[...volumes.keys()].map((volume) => `${id} ${volume}`),
@@ -79,7 +66,7 @@ test("the operator's check gets the restored volumes where the service has them,
 test("a restored volume that differs is no verified backup, and goes", async () => {
   const made = await world();
   const before = left(made);
-  const [first] = made.memory.repositories.get(URL) ?? [];
+  const [first] = made.memory.repositories.get(REPOSITORY) ?? [];
   const handlers = made.memory.machine(first?.backup.machine ?? "");
   handlers.backups = { restic: true, differs: true };
   expect(await apply(made, backupVerify, { namespace: "prod" })).toMatchObject({
