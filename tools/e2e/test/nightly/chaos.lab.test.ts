@@ -1,8 +1,12 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { signalProcess } from "@ployz/exec";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, openCluster } from "../../src/cluster.ts";
+import { daemonOf } from "../../src/kill.ts";
 import { LEDGER, ledgerBundles, ledgerManifest, lost, rowsOf, writer } from "../../src/ledger.ts";
 import { type Started, started } from "../../src/started.ts";
 import { daemonUp, within } from "../../src/survive.ts";
+import { watchWriters } from "../../src/writers.ts";
 
 /** Scenes in which several things go wrong at once, with a volume that moves. m3 has the store and coordinates. */
 let cluster: Cluster;
@@ -22,8 +26,10 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 const serves = async (i: number) =>
   (await cluster.get(i, LEDGER, "/rows")).status === 200 ? true : undefined;
-const operations = async (i: number) =>
-  (await cluster.json<{ operations: { operation: string; state: string }[] }>(i, ["ops", "ls"])).operations;
+interface Operations {
+  readonly operations: readonly { readonly operation: string; readonly state: string }[];
+}
+const operations = async (i: number) => (await cluster.json<Operations>(i, ["ops", "ls"])).operations;
 const step = (running: Started, prefix: string, wanted: string) =>
   running.event(
     ({ type, step, state }) => type === "step" && state === wanted && step?.startsWith(prefix) === true,
@@ -47,4 +53,94 @@ it("the target loses power while its program starts: the source serves again, an
   await lab.on(3);
   await daemonUp(cluster, 3);
   await within("nothing is owed", 60_000, () => settled(1));
+});
+
+it("the machine of the volume has no power: a stateless service deploys six times, with a warning, and nothing is owed for ever", async () => {
+  const { lab } = cluster;
+  const { volumes } = await cluster.json<{ volumes: { machine: string }[] }>(1, ["volume", "ls", "prod"]);
+  const holder = Number(volumes[0]?.machine.slice(1));
+  expect(holder).toBeGreaterThan(1);
+  const rows = await rowsOf(cluster, 1);
+  await lab.cut(holder);
+  for (let n = 1; n <= 6; n++) {
+    const began = performance.now();
+    const { exitCode, stdout, stderr } = await cluster.ctl(
+      1,
+      ["deploy", "service", "web", "--namespace", "prod", "-e", `ROUND=${n}`],
+      { ok: [0, 3, 5], timeoutMs: 240_000 },
+    );
+    console.log(
+      `deploy ${n}: ${exitCode} after ${Math.round(performance.now() - began)} ms: ${stdout}${stderr}`,
+    );
+    expect(exitCode).not.toBe(3);
+  }
+  expect((await cluster.get(1, "www.example.test")).status).toBe(200);
+  await lab.on(holder);
+  await daemonUp(cluster, holder);
+  await within("nothing is owed", 120_000, () => settled(1));
+  await within("the ledger serves again", 60_000, () => serves(1));
+  expect(lost(rows, await rowsOf(cluster, 1))).toEqual([]);
+});
+
+it("the coordinator's daemon is killed, and the same command runs elsewhere while it starts: it is finished once", async () => {
+  for (const [afterMs, machine] of [
+    [400, 2],
+    [1_000, 3],
+    [2_000, 2],
+  ] as const) {
+    const { commits } = await cluster.json<{ commits: unknown[] }>(1, ["history", "prod"]);
+    const version = `v${afterMs}`;
+    const files = await Promise.all(
+      [1, machine].map((i) => cluster.put(i, ledgerManifest({ version }), ledgerBundles)),
+    );
+    const first = await started(cluster, 1, ["deploy", "-f", files[0] ?? ""]);
+    await step(first, "start ", "started");
+    await signalProcess(await daemonOf(cluster, 1), "SIGKILL");
+    await delay(afterMs);
+    let exitCode: number | undefined;
+    await within(`the same command on m${machine} ends`, 180_000, async () => {
+      ({ exitCode } = await cluster.ctl(machine, ["deploy", "-f", files[1] ?? ""], {
+        ok: [0, 1, 3, 4, 5],
+        timeoutMs: 180_000,
+      }));
+      return exitCode === 0 ? true : undefined;
+    });
+    const { exitCode: word } = await first.done;
+    await daemonUp(cluster, 1);
+    await within("nothing is left of it", 60_000, () => settled(1));
+    const after = await cluster.json<{ commits: unknown[] }>(1, ["history", "prod"]);
+    console.log(`${afterMs} ms: the first said ${word}`);
+    expect(after.commits.length - commits.length).toBe(1);
+    for (const i of [1, 2, 3])
+      await within(`m${i} serves ${version}`, 30_000, async () =>
+        (await cluster.get(i, "www.example.test")).body.includes(version) ? true : undefined,
+      );
+  }
+});
+
+it("all machines lose power in the middle of a migration: one of them has the volume afterwards, with every row", async () => {
+  const { lab } = cluster;
+  for (const afterMs of [1_000, 2_500, 4_000]) {
+    const { volumes } = await cluster.json<{ volumes: { machine: string }[] }>(1, ["volume", "ls", "prod"]);
+    const target = volumes[0]?.machine === "m2" ? "m3" : "m2";
+    await using watch = watchWriters(cluster, "prod");
+    const rows = await rowsOf(cluster, 1);
+    const writing = await writer(cluster, 1, LEDGER, 50, 10_000_000 + afterMs * 1_000);
+    const moving = await started(cluster, 1, ["migrate", "apply", "prod/ledger", "--to", target]);
+    await moving.event(({ type }) => type === "accepted");
+    await delay(afterMs);
+    const ended = writing.end().catch(() => undefined);
+    await Promise.all([1, 2, 3].map((i) => lab.cut(i)));
+    await Promise.all([moving.done, ended]);
+    await Promise.all([1, 2, 3].map((i) => lab.on(i)));
+    for (const i of [1, 2, 3]) await daemonUp(cluster, i);
+    await within("the ledger serves again", 60_000, () => serves(1));
+    await within("nothing is owed", 120_000, async () => {
+      for (const { operation, state } of await operations(1))
+        if (state === "interrupted") await cluster.ctl(1, ["ops", "abort", operation], { ok: [0, 1, 5] });
+      return settled(1);
+    });
+    expect(lost(rows, await rowsOf(cluster, 1))).toEqual([]);
+    expect(await watch.end()).toEqual([]);
+  }
 });

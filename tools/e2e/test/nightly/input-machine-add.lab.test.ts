@@ -170,7 +170,28 @@ describe("machine add refuses", () => {
   });
 });
 
+/** Holds dpkg's lock, as unattended-upgrades does in a server's first minutes. */
+const BUSY_DPKG = `use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend") or die; fcntl(F, F_SETLKW, pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0)) or die; sleep 12`;
+
 describe("machine add", () => {
+  it("takes a server as it is sold: its login shell prints, /tmp is noexec, and dpkg is busy", async () => {
+    await on(
+      2,
+      "cp /root/.bashrc /root/.bashrc.kept; sed -i '1i echo Welcome to your new server' /root/.bashrc",
+    );
+    await on(2, "mount -t tmpfs -o noexec,mode=1777 tmpfs /tmp");
+    await on(2, `perl -e '${BUSY_DPKG}' >/dev/null 2>&1 & sleep 0.5`);
+    try {
+      const { stderr } = await cluster.ctl(1, ["machine", "add", "root@m2", ...KEY], { timeoutMs: 240_000 });
+      expect(stderr).toContain("waiting for another apt or dpkg");
+      expect(await on(2, "ls -A /tmp")).not.toContain("ployz");
+    } finally {
+      await on(2, "umount /tmp; mv /root/.bashrc.kept /root/.bashrc");
+    }
+    await cluster.ctl(1, ["machine", "rm", "m2", "--yes"], { timeoutMs: 120_000 });
+    await on(2, "apt-get purge -qy haproxy wireguard-tools s6 >/dev/null 2>&1; rm -rf /usr/local/lib/ployz");
+  });
+
   it("installs what a bare server lacks, from the server's own packages; an add again changes nothing", async () => {
     expect(await on(2, "command -v haproxy wg s6-svscan nft || true")).not.toContain("haproxy");
     await cluster.ctl(1, ["machine", "add", "root@m2", ...KEY], { timeoutMs: 180_000 });
