@@ -15,7 +15,7 @@ export function endOf(outcome: Outcome): OperationEnd {
     case "operation": {
       const { state, changed, ms, operation, error, owed, warnings } = outcome;
       return {
-        ...{ state, changed, ms, operation },
+        ...{ state, changed, ms, ...(operation !== undefined && { operation }) },
         errors: error === undefined ? [] : [error],
         warnings: [...warnings, ...owed.map(({ step, error: why }) => `owed: ${step}: ${why.message}`)],
       };

@@ -101,15 +101,16 @@ describe("an operation of this daemon", () => {
     expect(last.result).toMatchObject({ state: "done", output: { machine: "m2" } });
     const [summary] = await runner.list(10);
     expect(summary).toMatchObject({ state: "done", primitive: "machine-add", by: "root@m1" });
-    const journal = await store.journals.read(last.result.operation);
-    const shown = await runner.show(last.result.operation);
+    const { operation: id = "" } = last.result;
+    const journal = await store.journals.read(id);
+    const shown = await runner.show(id);
     expect(JSON.stringify([events, journal, summary, shown, await store.facts.list("")])).not.toContain(
       SECRET,
     );
     expect(open).toEqual({ now: 0, identities: [SECRET] });
     expect(logged).toEqual([]);
     expect(runner.running()).toEqual([]);
-    expect(await all(runner.events(last.result.operation, never))).toMatchObject([{ type: "result" }]);
+    expect(await all(runner.events(id, never))).toMatchObject([{ type: "result" }]);
   });
 
   it("two can watch it, one from the middle, and both see the end; whoever leaves stops nothing", async () => {
@@ -168,10 +169,11 @@ describe("an operation of this daemon", () => {
     const { runner, store } = await deps();
     const done = (await all(runner.run(REQUEST))).at(-1);
     if (done?.type !== "result") throw new Error("no result");
-    const journal = await store.journals.read(done.result.operation);
+    const { operation: id = "" } = done.result;
+    const journal = await store.journals.read(id);
     const dead = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     for (const [i, entry] of journal.slice(0, 3).entries()) {
-      const moved = JSON.parse(JSON.stringify(entry).replaceAll(done.result.operation, dead)) as never;
+      const moved = JSON.parse(JSON.stringify(entry).replaceAll(id, dead)) as never;
       await store.journals.append(dead, i, moved);
     }
     expect(await all(runner.events(dead, never))).toMatchObject([

@@ -40,18 +40,24 @@ async function runTick(entry: ScheduleEntry, tick: string, deps: FireDeps): Prom
     mode: "apply",
     by: `schedule ${entry.namespace}/${entry.name}`,
   };
-  const note = (told: Partial<ScheduleRun>) => tell(entry, tick, told, deps);
+  let operation: string | undefined;
+  const note = (told: Ran = {}) => tell(entry, tick, { operation, ...told }, deps);
   const at = () => new Date(deps.now()).toISOString();
   try {
     for await (const event of patient(entry, request, deps)) {
-      if (event.type === "accepted") await note({ operation: event.operation });
+      if (event.type === "accepted") {
+        operation = event.operation;
+        await note();
+      }
       if (event.type === "refused") {
         const [error] = event.refusals;
+        operation = undefined; // it has no record
         await note({ endedAt: at(), state: "refused", ...(error && { error }) });
       }
       if (event.type === "result") {
-        const { state, error, operation } = event.result;
-        await note({ operation, endedAt: at(), state, ...(error && { error }) });
+        const { state, error } = event.result;
+        operation = event.result.operation;
+        await note({ endedAt: at(), state, ...(error && { error }) });
       }
     }
   } catch (error) {
@@ -79,18 +85,22 @@ async function* patient(
   }
 }
 
+type Ran = Pick<Partial<ScheduleRun>, "endedAt" | "state" | "error">;
+
 /** Adds to the run of a tick, unless a later one stands there. */
 async function tell(
   { namespace, name }: ScheduleEntry,
   tick: string,
-  told: Partial<ScheduleRun>,
+  { operation, ...told }: Ran & { readonly operation: string | undefined },
   { store }: FireDeps,
 ): Promise<void> {
   const key = scheduleKey(namespace, name);
   for (;;) {
     const present = await store.facts.get(key);
     if (present?.value.run?.tick !== tick) return;
-    const value: ScheduleRecord = { ...present.value, run: { ...present.value.run, ...told } };
+    const { operation: _, ...run } = present.value.run;
+    const by = operation !== undefined && { operation };
+    const value: ScheduleRecord = { ...present.value, run: { ...run, ...by, ...told } };
     if ((await store.facts.put(key, value, present.revision)).ok) return;
   }
 }

@@ -170,3 +170,35 @@ describe("the wait", () => {
     expect(waitFor(yearly, { decided }, of)).toBeLessThan(2 ** 31);
   });
 });
+
+test("a run that changed nothing, or was refused, names no operation: there is no record", async () => {
+  const clock = createVirtualClock();
+  const store = createMemoryStore({ clock });
+  const wanted = entry as NonNullable<typeof entry>;
+  const ends: readonly OperationEvent[] = [
+    {
+      type: "result",
+      result: {
+        ...{ kind: "operation", primitive: "job-run", state: "done", changed: false },
+        ...{ output: null, owed: [], warnings: [], ms: 1 },
+      },
+    },
+    { type: "refused", refusals: [{ code: "scope_busy", message: "busy" }] },
+  ];
+  let [now, runs] = [T0, 0];
+  const deps: FireDeps = {
+    ...{ store, self: "m1", now: () => now, isRunning: () => false, signal: new AbortController().signal },
+    async *run() {
+      yield { type: "accepted", operation: "op-1", primitive: "job-run", resumed: false };
+      yield ends[runs++] as OperationEvent;
+    },
+  };
+  await fire(wanted, deps);
+  for (const state of ["done", "refused"]) {
+    now += 1_000;
+    await (await fire(wanted, deps)).running;
+    const run = (await store.facts.get("schedule.prod.report"))?.value.run;
+    expect(run).toMatchObject({ state });
+    expect(run).not.toHaveProperty("operation");
+  }
+});

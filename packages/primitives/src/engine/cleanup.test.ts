@@ -23,9 +23,10 @@ const FINISHED = {
   missing: [],
   placed: ["a", "b", "c"],
 };
-function operation(outcome: Outcome): OperationResult {
-  if (outcome.kind !== "operation") throw new Error(`it is ${JSON.stringify(outcome)}`);
-  return outcome;
+function operation(outcome: Outcome): OperationResult & { readonly operation: string } {
+  if (outcome.kind !== "operation" || outcome.operation === undefined)
+    throw new Error(`it is ${JSON.stringify(outcome)}`);
+  return { ...outcome, operation: outcome.operation };
 }
 
 describe("cleanup that fails", () => {

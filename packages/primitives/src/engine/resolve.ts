@@ -14,6 +14,9 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { committedAt, resolve, unfinishedOn, unknownVersion } from "./predecessors.ts";
 import { hold, notRunningHere, type Run, sessionFor } from "./run-context.ts";
 
+/** The result of an operation that has a journal. */
+type Recorded = OperationResult & { readonly operation: string };
+
 /**
  * Ends an operation that no daemon runs: finishes it when it was committed, else undoes it. Reports one that has ended already. `why`: the
  * error of one that is undone, unless a step of it had failed; without it the operator has aborted it. `giveUp`: steps that are not owed
@@ -25,7 +28,7 @@ export async function resolveInterrupted(
   operation: string,
   deps: Omit<EngineDeps, "ports" | "primitives"> & { readonly store: Store },
   options: { readonly why?: ErrorBody; readonly giveUp?: readonly string[]; readonly quick?: boolean } = {},
-): Promise<OperationResult> {
+): Promise<Recorded> {
   const began = deps.clock.now();
   const read = async () => {
     const entries = await readJournal(deps.store.journals, operation);
@@ -101,7 +104,7 @@ export async function recordedResult(
   record: OperationRecord,
   store: Store,
   primitive?: AnyPrimitive,
-): Promise<OperationResult> {
+): Promise<Recorded> {
   const { operation, primitive: name, startedAt, endedAt = startedAt } = record;
   const revision = await committedAt(record, store);
   const ending = endingOf({ ...record, ...(revision !== undefined && { revision }) }, primitive);

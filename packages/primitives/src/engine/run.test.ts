@@ -74,6 +74,7 @@ describe("an operation", () => {
     };
     const outcome = await runOperation(place, old, memoryDeps(world));
     expect(outcome).toMatchObject({ kind: "operation", state: "done", changed: false });
+    expect(outcome).not.toHaveProperty("operation"); // there is none that this id could show
     expect(await world.ports.store.journals.summaries(9)).toEqual([]);
     expect(await scenario.inspect(world)).toEqual(CLEAN);
   });

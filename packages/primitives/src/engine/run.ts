@@ -1,10 +1,10 @@
 import { errorBody } from "@ployz/errors";
 import { PloyzError } from "../error-codes.ts";
-import type { Owed } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
 import type { OperationResult } from "../model/operation.ts";
 import { isCertain, trueEnding } from "./aftermath.ts";
 import { asJson } from "./canonical.ts";
+import { clear, type Resume } from "./clear.ts";
 import {
   type AnyPrimitive,
   type EngineDeps,
@@ -19,19 +19,11 @@ import { type Ending, execute, interrupted } from "./execute.ts";
 import { Interrupted } from "./interrupted.ts";
 import type { LeaseKeeper } from "./leases.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
-import { observeAndPlan, type Planned, RefusedError } from "./planning.ts";
-import {
-  committedAt,
-  isResumable,
-  resolve,
-  type Unfinished,
-  unfinishedOn,
-  unknownVersion,
-} from "./predecessors.ts";
+import { observeAndPlan, RefusedError } from "./planning.ts";
+import { isResumable, unfinishedOn } from "./predecessors.ts";
 import { checkPrepared, keepPrepared } from "./prepared.ts";
 import { hold, notRunningHere, type Run, sessionFor } from "./run-context.ts";
 import type { Session } from "./session.ts";
-import { stillHolds } from "./still-holds.ts";
 import type { Kinds, Plan, Primitive, PrimitivePorts, Summary } from "./types.ts";
 import { planView } from "./view.ts";
 
@@ -137,7 +129,7 @@ async function apply(run: Run): Promise<Outcome> {
         continue;
       }
       let stopped: Interrupted | undefined;
-      const ending = await proceed(run, keeper, scopes, resume).catch((error: unknown) => {
+      const ending: Proceeded = await proceed(run, keeper, scopes, resume).catch((error: unknown) => {
         if (!(error instanceof Interrupted)) throw error;
         stopped = error;
         return interrupted(error);
@@ -168,79 +160,15 @@ async function guess(run: Run, scopes: readonly string[]): Promise<string> {
   return same.at(-1)?.record.operation ?? run.id;
 }
 
-interface Resume {
-  readonly unfinished: Unfinished;
-  /** Absent when it had no plan yet. */
-  readonly planned?: Planned;
-}
-
-/** Ends unfinished operations on these scopes. Resolves with the one to resume, if any. */
-async function clear(
-  run: Run,
-  keeper: LeaseKeeper,
-  found: readonly Unfinished[],
-  /** `resolved`: ended by an earlier round of this run, so not retried. */
-  { warnings, resolved }: { readonly warnings: string[]; readonly resolved: Set<string> },
-): Promise<Resume | undefined> {
-  const { deps } = run;
-  // All are checked first: if one has an unknown version, none is touched.
-  const known = found.flatMap((unfinished) => {
-    const { record } = unfinished;
-    const owner =
-      record.primitive === run.registered.primitive.name
-        ? run.registered
-        : deps.primitives?.get(record.primitive);
-    if (owner !== undefined && owner.primitive.version === record.version) return [{ unfinished, owner }];
-    if (record.state !== "cleanup-owed") throw unknownVersion(record);
-    warnings.push(`${unknownVersion(record).message}; it still owes cleanup`);
-    return [];
-  });
-  let resume: Resume | undefined;
-  for (const { unfinished, owner } of known) {
-    const { record } = unfinished;
-    const newest = unfinished === found.at(-1);
-    const revision = await committedAt(record, owner.ports.store);
-    if (newest && revision === undefined && isResumable(record, run.registered, run.input)) {
-      const planned = await stillHolds(run, record.plan, record.operation);
-      if (record.plan === undefined || planned !== undefined) {
-        resume = { unfinished, ...(planned && { planned }) };
-        continue;
-      }
-    }
-    if (record.state === "cleanup-owed" && resolved.has(record.operation)) {
-      warnings.push(...record.owed.map((owed) => stillOwes(record.operation, owed)));
-      continue;
-    }
-    resolved.add(record.operation);
-    deps.emit({
-      type: "waiting",
-      what: `operation ${record.operation}, which ${record.state === "cleanup-owed" ? "owes cleanup" : "was interrupted"}, to be ${revision === undefined ? "undone" : "finished"}`,
-    });
-    const session = sessionFor(run, owner, keeper, unfinished);
-    const why = {
-      code: "interrupted",
-      message: `operation ${record.operation} was interrupted and has been undone`,
-      operationId: record.operation,
-    };
-    const ending = await resolve(session, record, {
-      why,
-      ...(revision !== undefined && { revision }),
-      ...(record.state === "cleanup-owed" && { capMs: run.limits.owedRetryMs }),
-    });
-    warnings.push(...ending.owed.map((owed) => stillOwes(record.operation, owed)));
-  }
-  return resume;
-}
-
-const stillOwes = (operation: string, { step, error }: Owed): string =>
-  `operation ${operation} still owes the cleanup of "${step}": ${error.message}`;
+/** `unrecorded`: nothing was to be changed, so that there is no journal under its id. */
+type Proceeded = Ending & { readonly unrecorded?: true };
 
 async function proceed(
   run: Run,
   keeper: LeaseKeeper,
   scopes: readonly string[],
   resume: Resume | undefined,
-): Promise<Ending> {
+): Promise<Proceeded> {
   const { deps, registered, input } = run;
   const { primitive } = registered;
   const operation = resume?.unfinished.record.operation ?? run.id;
@@ -249,7 +177,8 @@ async function proceed(
   if (resume === undefined) checkPrepared(planned.plan, run.expected);
   if (resume === undefined && !planned.plan.changes) {
     deps.emit({ type: "plan", plan: planView(primitive.name, planned.plan) });
-    return { state: "done", changed: false, output: null, owed: [], warnings: [...planned.plan.warnings] };
+    const nothing = { state: "done", changed: false, output: null, owed: [] } as const;
+    return { ...nothing, warnings: planned.plan.warnings, unrecorded: true };
   }
   // A run whose lease expired while it observed stops here, before it writes anything.
   if (!(await keeper.ensure())) throw keeper.lost.reason;
@@ -284,12 +213,19 @@ async function begin(
 function resultOf(
   run: Run,
   operation: string,
-  ending: Ending,
+  { unrecorded, ...ending }: Proceeded,
   warnings: readonly string[],
   began: number,
 ): OperationResult {
   const ms = run.deps.clock.now() - began;
   const all = [...warnings, ...ending.warnings];
-  const { name } = run.registered.primitive;
-  return { kind: "operation", operation, primitive: name, ...ending, warnings: all, ms };
+  const shown = unrecorded === undefined && { operation };
+  return {
+    kind: "operation",
+    ...shown,
+    primitive: run.registered.primitive.name,
+    ...ending,
+    warnings: all,
+    ms,
+  };
 }

@@ -13,8 +13,8 @@ export type SharedKinds = {
   };
   evacuate: {
     args: EvacuateInput;
-    /** `operation` of its own. */
-    out: { readonly operation: string; readonly warnings: readonly string[] };
+    /** `operation` of its own, unless nothing was left to move. */
+    out: { readonly operation?: string; readonly warnings: readonly string[] };
   };
   /** Fails when something is committed there still. */
   vacant: { args: { readonly machine: string }; out: null };
@@ -49,7 +49,7 @@ export const sharedSteps: Steps = {
           const nested = { primitive: "evacuate", input };
           const { operation, owed, warnings } = await ports.operations.run(nested, { signal, progress });
           const left = owed.map(({ step, error }) => `${operation} owes ${step}: ${error.message}`);
-          return { operation, warnings: [...warnings, ...left] };
+          return { ...(operation !== undefined && { operation }), warnings: [...warnings, ...left] };
         } catch (error) {
           const { code, message } = errorBody(error);
           if (code !== "scope_busy") throw error;

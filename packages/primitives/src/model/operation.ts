@@ -58,10 +58,10 @@ export type PlanView<S = Json> = Omit<Static<typeof PlanView>, "summary"> & { re
 /** Steps after the commit, or undos, that did not succeed. */
 const owed = list(object({ step: text(), error: error() }));
 
-/** How an operation ended. `ms`: milliseconds. */
+/** How an operation ended. `operation`: absent when there was nothing to change, which leaves no record. `ms`: milliseconds. */
 export const OperationResult = object({
   kind: Type.Literal("operation"),
-  operation: text(),
+  operation: Type.Optional(text()),
   primitive: text(),
   state: OperationState,
   changed: Type.Boolean(),

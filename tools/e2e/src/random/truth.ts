@@ -26,10 +26,11 @@ export function lies(word: Word, { summary, committed }: Truth): readonly string
   ];
   if (document === undefined) return lie("it printed no document");
   if (document.error?.code === "internal") return lie("that is a defect");
+  if (document.operation !== undefined && summary === undefined) return lie("there is no such operation");
   switch (exitCode) {
     case 0:
-      // One that has nothing to change leaves no record.
-      if (document.changed === false && summary === undefined) return [];
+      // One that has nothing to change leaves no record, and names none.
+      if (document.changed === false && document.operation === undefined) return [];
       if (summary?.state !== "done") return lie("it is not done");
       return document.changed === committed ? [] : lie("its commit is another matter");
     case 5:

@@ -34,6 +34,7 @@ export async function leftInStore({ leases, journals }: Store): Promise<string[]
 /** A result that denies a commit, in one sentence: the store has it. */
 export async function untruth(store: Store, outcome: Outcome | "crashed" | "stuck"): Promise<string[]> {
   if (typeof outcome === "string" || outcome.kind !== "operation" || outcome.changed) return [];
+  if (outcome.operation === undefined) return [];
   const record = fold(await readJournal(store.journals, outcome.operation));
   const found = record?.point && (await findCommit(store, outcome.operation, record.point));
   const revision = record?.revision ?? found;
