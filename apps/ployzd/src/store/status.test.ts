@@ -52,3 +52,12 @@ test("a machine that does not answer is down; without the greater half there is 
   const one = storeStatus(seen({ m1: look(1) }, { m2: away, m3: away }), undefined, membership);
   expect(one).toMatchObject({ state: "no-quorum", quorum: { up: 1 } });
 });
+
+test("a set that tells its sizes without leaders is not open", () => {
+  const frozen = (n: number): Look => ({ ...look(n), server: null });
+  const { leader: _, ...leaderless } = stream("COMMITS", "m1");
+  const all = { m1: look(1), m2: look(2), m3: look(3) };
+  const one = { m1: look(1), m2: frozen(2), m3: frozen(3) };
+  expect(storeStatus(seen(all), [leaderless], membership).state).toBe("unreachable");
+  expect(storeStatus(seen(one), [leaderless], membership).state).toBe("no-quorum");
+});

@@ -59,7 +59,7 @@ export function describe(seen: Surveyed, sizes: Sizes | undefined, membership: M
   const needed = Math.floor(members.length / 2) + 1;
   return {
     kind: "store",
-    state: stateOf(seen, sizes, up >= needed),
+    state: stateOf(seen, { sizes, several: members.length > 1, quorum: up >= needed }),
     ...{ generation, machines, quorum: { size: members.length, up, needed } },
     streams: (sizes ?? []).map(({ name, messages, bytes, lastSequence, leader }) => ({
       ...{ name, messages, bytes, lastSequence },
@@ -79,8 +79,17 @@ export function describe(seen: Surveyed, sizes: Sizes | undefined, membership: M
   };
 }
 
-function stateOf(seen: Surveyed, sizes: Sizes | undefined, quorum: boolean): StoreStatus["state"] {
+/** A server of a set tells the sizes of its streams also while they have no leader, and then takes no write. */
+function stateOf(
+  seen: Surveyed,
+  {
+    sizes,
+    several,
+    quorum,
+  }: { readonly sizes: Sizes | undefined; readonly several: boolean; readonly quorum: boolean },
+): StoreStatus["state"] {
   if (seen.serving === undefined && seen.unfinished.length > 0) return "fenced";
-  if (sizes !== undefined) return "open";
+  const led = sizes?.every(({ leader }) => leader !== undefined) === true;
+  if (sizes !== undefined && (led || !several)) return "open";
   return quorum ? "unreachable" : "no-quorum";
 }

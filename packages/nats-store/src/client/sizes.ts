@@ -27,8 +27,7 @@ export async function storeSizes(session: Session): Promise<readonly StreamSize[
           return [
             {
               ...{ name, messages, bytes, lastSequence },
-              ...(cluster?.name !== undefined &&
-                cluster.leader !== undefined && { leader: machineOf(cluster.leader) }),
+              ...(cluster?.name !== undefined && cluster.leader && { leader: machineOf(cluster.leader) }),
               followers: (cluster?.replicas ?? []).map((one) => ({
                 machine: machineOf(one.name),
                 current: one.current && one.offline !== true,
