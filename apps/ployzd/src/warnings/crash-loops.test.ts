@@ -34,3 +34,14 @@ test("one that came up again, restarted once, or was seen by an older daemon is 
     expect(warnings(row(seen))).toEqual([]);
   expect(warnings({ ...row({}), state: "unknown" })).toEqual([]);
 });
+
+test("a service of which one instance was out of memory has that condition, in whichever order they are listed", () => {
+  const [loop, killed] = [row({ restarts: 5, exitCode: 3 }), row({ restarts: 1, oomKilled: true }, 1)];
+  for (const rows of [
+    [loop, killed],
+    [killed, loop],
+  ])
+    expect(warnings(...rows)).toMatchObject([
+      { code: "out_of_memory", message: expect.stringContaining("prod.web.1.x") },
+    ]);
+});

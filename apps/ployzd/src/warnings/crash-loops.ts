@@ -22,11 +22,13 @@ export function crashWarnings(instances: readonly InstanceRow[], now: number): r
     const name = `${row.namespace}/${row.service}`;
     services.set(name, [...(services.get(name) ?? []), row]);
   }
-  return [...services].map(([service, [first, ...more]]) => {
-    const { id = "", machine = "", observed } = first ?? {};
+  return [...services].map(([service, rows]) => {
+    // Whichever of its instances is listed first: the condition stays the same.
+    const worst = rows.find(({ observed }) => observed?.oomKilled) ?? rows[0];
+    const { id = "", machine = "", observed } = worst ?? {};
     const { restarts = 0, exitCode, oomKilled = false } = observed ?? {};
     const code = exitCode === undefined ? "" : `: last exit code ${exitCode}`;
-    const others = more.length === 0 ? "" : ` (and ${more.length} more of ${service})`;
+    const others = rows.length === 1 ? "" : ` (and ${rows.length - 1} more of ${service})`;
     return warning(oomKilled ? "out_of_memory" : "restart_loop", service, {
       message: `${id} on ${machine} restarts again and again, ${restarts} times so far${code}${oomKilled ? ", killed: out of memory" : ""}${others}`,
       hint: `see why: ployzctl logs ${service} --tail 50${oomKilled ? "; or raise resources.memory in the manifest" : ""}`,
