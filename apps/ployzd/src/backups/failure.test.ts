@@ -3,7 +3,11 @@ import { expect, test } from "vitest";
 import { failureOf, isVain } from "./failure.ts";
 import { backupsIn, tagsOf } from "./tags.ts";
 
-const failed = (stderr: string, code: ConstructorParameters<typeof ExecError>[0]["code"] = "exec_failed") =>
+const failed = (
+  stderr: string,
+  code: ConstructorParameters<typeof ExecError>[0]["code"] = "exec_failed",
+  url = "s3://backups",
+) =>
   failureOf(
     new ExecError({
       code,
@@ -13,7 +17,7 @@ const failed = (stderr: string, code: ConstructorParameters<typeof ExecError>[0]
       stderr,
       message: "restic failed",
     }),
-    { name: "offsite" },
+    { name: "offsite", url },
   );
 
 test.each([
@@ -41,6 +45,31 @@ test.each([
   ],
   ["Fatal: load(<data/0123>): invalid data returned", "backup_damaged"],
   ["Warning: at least one source file could not be read", "backup_incomplete"],
+  [
+    "Save(<lock/88e8>) returned error, retrying after 3s: client.PutObject: InsufficientStorage\nunable to create lock in backend",
+    "repository_full",
+  ],
+  [
+    "rclone: 2026/11/30 ERROR : data/6f/6f3e: Post request put error: preallocate: file too big for remaining disk space",
+    "repository_full",
+  ],
+  [
+    'rclone: 2026/11/30 Failed to create file system for "none:x": didn\'t find section in config file\nFatal: unable to open repository at rclone:none:x: error talking HTTP to rclone: context canceled',
+    "repository_secret_invalid",
+  ],
+  [
+    'Fatal: unable to open repository at rclone:nas:x: exec: "rclone": executable file not found in $PATH',
+    "backup_tool_missing",
+  ],
+  ["Fatal: unable to open config file: Stat: ExpiredToken", "repository_denied"],
+  [
+    "Fatal: unable to open config file: unexpected HTTP response (401): 401 Unauthorized",
+    "repository_denied",
+  ],
+  [
+    "Save(<data/77>) returned error, retrying after 1s: server response unexpected: 500 Internal Server Error (500)",
+    "repository_unreachable",
+  ],
   ["Fatal: something new", "backup_failed"],
 ])("%s", (stderr, code) => {
   expect(failed(stderr)).toMatchObject({
@@ -50,9 +79,25 @@ test.each([
   });
 });
 
+test("rclone's own line is shown, and it does not tell a refusal from an absence", () => {
+  const said = 'rclone: Failed to create file system for "none:x": didn\'t find section in config file';
+  expect(failed(`${said}\nFatal: unable to open repository: context canceled`)).toMatchObject({
+    message: expect.stringContaining("didn't find section"),
+  });
+  const stderr =
+    "Fatal: unable to open config file: <config/> does not exist\nIs there a repository at the following location?\nrclone:nas:x";
+  expect(failed(stderr, "exec_failed", "rclone:nas:x")).toMatchObject({
+    code: "repository_absent",
+    hint: expect.stringContaining("keys"),
+  });
+});
+
 test("only what a person has to put right is not tried again", () => {
   const again = (why: string) => isVain(`Save(<data/01>) returned error, retrying after 720ms: ${why}`);
   expect([again("no space left on device"), again("403 Forbidden")]).toEqual([true, true]);
+  expect(isVain("rclone: ERROR : data/6f: Post request put error: too big for remaining disk space")).toBe(
+    true,
+  );
   expect([again("connection refused"), isVain("no space left on device")]).toEqual([false, false]);
 });
 

@@ -30,14 +30,9 @@ const SIGNS: readonly (Failure & { readonly pattern: RegExp })[] = [
     hint: "back up to another repository, and keep this one as it is",
   },
   {
-    code: "repository_locked",
-    pattern: /repository is already locked|unable to create lock/i,
-    what: "another program has locked it",
-    hint: "wait for the other run; the lock of a dead one goes with the next run on its machine, elsewhere after half an hour",
-  },
-  {
     code: "repository_full",
-    pattern: /no space left|disk quota exceeded|QuotaExceeded|InsufficientStorage|\b507\b/i,
+    pattern:
+      /no space left|disk quota exceeded|QuotaExceeded|InsufficientStorage|too big for remaining disk space|\b507\b/i,
     what: "it is full",
     hint: "make room there, then run the same command again: uploaded data is reused",
   },
@@ -49,9 +44,27 @@ const SIGNS: readonly (Failure & { readonly pattern: RegExp })[] = [
     hint: "set the secret again, with valid keys; ployzctl backup repository show tries them",
   },
   {
+    code: "repository_secret_invalid",
+    pattern: /rclone: .*didn't find (section in config file|backend called)/i,
+    what: "rclone does not know its remote",
+    hint: "set the secret again, with RCLONE_CONFIG_REMOTE_TYPE and the remote's other settings, or write them to root's rclone.conf on each machine",
+  },
+  {
+    code: "repository_locked",
+    pattern: /repository is already locked/i,
+    what: "another program has locked it",
+    hint: "wait for the other run; the lock of a dead one goes with the next run on its machine, elsewhere after half an hour",
+  },
+  {
     ...UNREACHABLE,
     pattern:
       /connection refused|no such host|i\/o timeout|no route to host|network is unreachable|timed out|connection reset|TLS handshake|Could not resolve|Temporary failure in name|server misbehaving|connection closed|broken pipe/i,
+  },
+  {
+    code: "repository_unreachable",
+    pattern: /\b50[0-9] (Internal Server Error|Bad Gateway|Service Unavailable|Gateway Timeout)/i,
+    what: "its server fails",
+    hint: "see the log of that server: its disk may be full, too. Then run the same command again",
   },
   {
     code: "repository_absent",
@@ -67,15 +80,15 @@ const SIGNS: readonly (Failure & { readonly pattern: RegExp })[] = [
   },
 ];
 
-/** Whether restic says that it tries again what a person has to put right first. */
+/** Whether restic says that it tries again what a person has to put right first; rclone gives the reason in a line of its own. */
 export function isVain(line: string): boolean {
-  if (!/returned error, retrying/.test(line)) return false;
+  if (!/returned error, retrying|^rclone: .*\bERROR\b/.test(line)) return false;
   const sign = SIGNS.find(({ pattern }) => pattern.test(line));
   return sign?.code === "repository_full" || sign?.code === "repository_denied";
 }
 
 /** A failure of restic as an error with a next step. */
-export function failureOf(error: unknown, { name }: Pick<RepositoryAt, "name">): unknown {
+export function failureOf(error: unknown, { name, url }: Pick<RepositoryAt, "name" | "url">): unknown {
   if (!(error instanceof ExecError) || error.code === "exec_aborted") return error;
   if (error.code === "exec_not_found")
     return new PloyzError(
@@ -87,11 +100,30 @@ export function failureOf(error: unknown, { name }: Pick<RepositoryAt, "name">):
       { cause: error },
     );
   const { stderr } = error;
-  const { code, what, hint } = SIGNS.find(({ pattern }) => pattern.test(stderr)) ?? otherwise(error);
+  if (/"rclone": executable file not found/.test(stderr))
+    return new PloyzError(
+      {
+        code: "backup_tool_missing",
+        message: `this machine has no rclone, which the repository ${name} needs`,
+        hint: "install the package: apt-get install rclone",
+      },
+      { cause: error },
+    );
+  const sign = SIGNS.find(({ pattern }) => pattern.test(stderr)) ?? otherwise(error);
+  const { code, what, hint } = sign.code === "repository_absent" && isByRclone(url) ? UNCLEAR : sign;
   const line = lastLine(stderr);
   const message = `repository ${name}: ${what}${line === "" ? "" : ` (${line})`}`;
   return new PloyzError({ code, message, hint }, { cause: error });
 }
+
+const isByRclone = (url: string) => url.startsWith("rclone:");
+
+/** rclone answers restic in the same way when its remote refuses the keys. */
+const UNCLEAR: Failure = {
+  code: "repository_absent",
+  what: "rclone finds no repository at its URL, or the remote refuses the keys",
+  hint: "check the keys in its secret; if the repository is new: ployzctl backup repository add",
+};
 
 const otherwise = ({ code }: ExecError): Failure =>
   code === "exec_timeout"
@@ -107,6 +139,7 @@ function lastLine(stderr: string): string {
   const telling = lines.filter(
     (line) => line !== "" && !/^(github\.com|main\.|runtime\.|\/|goroutine)/.test(line),
   );
-  const fatal = telling.find((line) => line.startsWith("Fatal:")) ?? telling.at(-1) ?? "";
+  const why = telling.findLast((line) => /^rclone: .*(ERROR|Failed|CRITICAL)/.test(line));
+  const fatal = why ?? telling.find((line) => line.startsWith("Fatal:")) ?? telling.at(-1) ?? "";
   return fatal.replace(/^Fatal: /, "").slice(0, 300);
 }

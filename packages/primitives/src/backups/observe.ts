@@ -106,7 +106,7 @@ export const absent = ({ name, url }: RepositoryAt, machine: string): Refusal =>
   message: `machine ${machine} finds no repository ${name} at ${url}`,
   hint: url.startsWith("file:")
     ? "a file: repository has to be mounted on every machine that has volumes"
-    : `create it again: ployzctl backup repository add ${name} ${url} --secret NAMESPACE/SECRET`,
+    : `${url.startsWith("rclone:") ? "check the keys in its secret: rclone hides that a remote refuses them; or " : ""}create it again: ployzctl backup repository add ${name} ${url} --secret NAMESPACE/SECRET`,
   machine,
 });
 
