@@ -21,14 +21,15 @@ export interface Collector extends AsyncDisposable {
   outage(): { readonly longestMs: number; readonly failures: Readonly<Record<string, number>> };
 }
 
-export function collect({ lab }: Cluster, everyMs = 100): Collector {
+/** Rows are numbered from `first` on. */
+export function collect({ lab }: Cluster, everyMs = 100, first = 1): Collector {
   const child = spawnStream("nsenter", [
     `--net=/run/netns/plab-${lab.name}`,
     process.execPath,
     join(fixtures, "collector.mjs"),
     LEDGER,
     String(everyMs),
-    "1",
+    String(first),
     ...lab.addresses,
   ]);
   child.done.catch(() => {});

@@ -2,8 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { signalProcess } from "@ployz/exec";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, openCluster } from "../../src/cluster.ts";
-import { daemonOf } from "../../src/kill.ts";
+import { daemonOf, supervise } from "../../src/kill.ts";
 import { LEDGER, ledgerBundles, ledgerManifest, lost, rowsOf, writer } from "../../src/ledger.ts";
+import { collect } from "../../src/random/collector.ts";
 import { type Started, started } from "../../src/started.ts";
 import { daemonUp, within } from "../../src/survive.ts";
 import { watchWriters } from "../../src/writers.ts";
@@ -11,15 +12,15 @@ import { watchWriters } from "../../src/writers.ts";
 /** Scenes in which several things go wrong at once, with a volume that moves. m3 has the store and coordinates. */
 let cluster: Cluster;
 /** A ledger that takes its time to start, so that a fault finds it not ready. */
-const manifest = (machine?: string) =>
-  ledgerManifest(machine === undefined ? {} : { machine }).replace(
+const manifest = (options: Parameters<typeof ledgerManifest>[0] = {}) =>
+  ledgerManifest(options).replace(
     /\["[^"]+", "--no-warnings", "server.mjs"\]/,
     (command) => `["sh", "-c", "sleep 4; exec ${JSON.parse(command).join(" ")}"]`,
   );
 
 beforeAll(async () => {
   cluster = await openCluster({ machines: 3, volumes: true });
-  for (const text of [manifest("m2"), manifest()])
+  for (const text of [manifest({ machine: "m2" }), manifest()])
     await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, text, ledgerBundles)]);
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
@@ -105,11 +106,11 @@ it("the coordinator's daemon is killed, and the same command runs elsewhere whil
       }));
       return exitCode === 0 ? true : undefined;
     });
-    const { exitCode: word } = await first.done;
+    const { exitCode: word, stdout: said } = await first.done;
     await daemonUp(cluster, 1);
     await within("nothing is left of it", 60_000, () => settled(1));
     const after = await cluster.json<{ commits: unknown[] }>(1, ["history", "prod"]);
-    console.log(`${afterMs} ms: the first said ${word}`);
+    console.log(`${afterMs} ms: the first said ${word} ${said}`);
     expect(after.commits.length - commits.length).toBe(1);
     for (const i of [1, 2, 3])
       await within(`m${i} serves ${version}`, 30_000, async () =>
@@ -117,6 +118,36 @@ it("the coordinator's daemon is killed, and the same command runs elsewhere whil
       );
   }
 });
+
+it.each(["comes back", "stays away"])(
+  "the coordinator's daemon is killed while a stop-first deploy has the ledger stopped, and %s: requests wait, and none is refused",
+  async (how) => {
+    const version = how.replace(" ", "-");
+    const away = how === "stays away";
+    const { volumes } = await cluster.json<{ volumes: { machine: string }[] }>(1, ["volume", "ls", "prod"]);
+    expect(volumes[0]?.machine).not.toBe("m1");
+    await using requests = collect(cluster, 100, away ? 30_000_000 : 20_000_000);
+    await within("rows are written", 20_000, async () => requests.expected().length > 10 || undefined);
+    const deploying = await started(cluster, 1, [
+      ...["deploy", "-f", await cluster.put(1, manifest({ version }), ledgerBundles)],
+    ]);
+    await step(deploying, "stop ", "done");
+    if (away) await supervise(cluster, 1, "once");
+    await signalProcess(await daemonOf(cluster, 1), "SIGKILL");
+    const killed = Date.now();
+    await within("rows are written again", 90_000, async () =>
+      requests.expected().some(({ sentAt }) => sentAt > killed + 1_000) ? true : undefined,
+    );
+    const { longestMs, failures } = requests.outage();
+    console.log(`it ${how}: longest gap ${longestMs} ms`);
+    expect(failures).toEqual({});
+    if (away) await supervise(cluster, 1, "up");
+    await deploying.done;
+    await daemonUp(cluster, 1);
+    await within("nothing is left of it", 60_000, () => settled(1));
+    expect(await rowsOf(cluster, 1)).toEqual(expect.arrayContaining(requests.expected().map(({ n }) => n)));
+  },
+);
 
 it("all machines lose power in the middle of a migration: one of them has the volume afterwards, with every row", async () => {
   const { lab } = cluster;
@@ -129,10 +160,10 @@ it("all machines lose power in the middle of a migration: one of them has the vo
     const moving = await started(cluster, 1, ["migrate", "apply", "prod/ledger", "--to", target]);
     await moving.event(({ type }) => type === "accepted");
     await delay(afterMs);
-    const ended = writing.end().catch(() => undefined);
+    const ended = Promise.allSettled([moving.done, writing.end()]); // both lose their machine
     await Promise.all([1, 2, 3].map((i) => lab.cut(i)));
-    await Promise.all([moving.done, ended]);
-    await Promise.all([1, 2, 3].map((i) => lab.on(i)));
+    await ended;
+    for (const i of [1, 2, 3]) await lab.on(i);
     for (const i of [1, 2, 3]) await daemonUp(cluster, i);
     await within("the ledger serves again", 60_000, () => serves(1));
     await within("nothing is owed", 120_000, async () => {

@@ -100,4 +100,5 @@ export type Wish = {
   readonly unresolved: ReadonlySet<string>;
 };
 
-export const DEFAULT_HOLD_MS = 20_000;
+/** The longest that a gateway holds. Recovery from a dead coordinator or a candidate that never is ready takes longer than a cut-over. */
+export const DEFAULT_HOLD_MS = 60_000;
