@@ -243,9 +243,17 @@ describe("process: what a host process needs beyond the contract", () => {
     const env = Object.fromEntries(
       Array.from({ length: 31 }, (_, index) => [`V${index}`, "x".repeat(32 * 1024)]),
     );
-    const resources = { memoryBytes: 6 * 1024 * 1024 };
-    await runtime.create(machine.spec("small", { command: ["sleep", "1000"], env, resources }));
-    expect(await runtime.start("small")).toMatchObject({ state: "running" });
+    const resources = { memoryBytes: 13 * 1024 * 1024 };
+    const command = ["sh", "-c", "echo began; exec sleep 1000"];
+    await runtime.create(machine.spec("small", { command, env, resources }));
+    await runtime.start("small");
+    // A start that ends out of memory resolves as well.
+    await waitFor(
+      "its first line",
+      async () => (await collect(runtime.logs("small"))).some(({ line }) => line === "began") || undefined,
+      { timeoutMs: 10_000, intervalMs: 50 },
+    );
+    expect(await runtime.inspect("small")).toMatchObject({ state: "running" });
   });
 
   test("even root cannot reach what limits it, in any hierarchy", async () => {

@@ -41,7 +41,7 @@ test("any limits together are planned, and one beyond is refused for its field",
         "preview",
       );
       // Two that are good alone may be too much together: then it says so.
-      expect(at.kind === "plan" || fields(at).every((field) => /volumes|env/.test(field))).toBe(true);
+      expect(at.kind === "plan" || fields(at).every((field) => /volumes|env|memory/.test(field))).toBe(true);
       const beyond = fields(await deploy([...chosen.map((one) => one.at), over.beyond], "preview"));
       expect(beyond.some((field) => field.includes(over.field.split(".").at(-1) ?? ""))).toBe(true);
     }),

@@ -1,7 +1,7 @@
 import type { Refusal } from "../error-codes.ts";
 import type { EnvValue } from "../model/commit.ts";
 import { invalid, type Segment } from "../model/field.ts";
-import { bytesOf, LIMITS, programBytes, RECORDSIZES } from "../model/limits.ts";
+import { bytesOf, LIMITS, leastMemory, programBytes, RECORDSIZES } from "../model/limits.ts";
 import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
 import { durationMs, formatSize, sizeBytes } from "./units.ts";
 
@@ -24,7 +24,11 @@ export function checkWorkloadBounds(at: At, spec: ManifestService | ManifestJob)
     ...Object.entries(spec.env ?? {}).flatMap(([name, value]) =>
       typeof value === "string" ? checkWord([...at, "env", name], value) : [],
     ),
-    ...checkProgram(at, [...(spec.entrypoint ?? []), ...(spec.command ?? [])], spec.env ?? {}),
+    ...checkProgram(at, {
+      command: [...(spec.entrypoint ?? []), ...(spec.command ?? [])],
+      env: spec.env ?? {},
+      ...(memory !== undefined && { memoryBytes: sizeBytes(memory) ?? 0 }),
+    }),
   ];
 }
 
@@ -44,19 +48,34 @@ export function checkDuration(at: At, text: string | undefined, atLeastMs = 0): 
   return ms < atLeastMs ? [invalid(at, `must be longer than ${text}`, 'for example "30s"')] : [];
 }
 
-/** `secrets`: bytes of the secrets whose size is known, by variable. */
+interface Program {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, EnvValue>>;
+  /** Bytes of the secrets whose size is known, by variable. */
+  readonly secrets?: Readonly<Record<string, number>>;
+  readonly memoryBytes?: number;
+}
+
+/** What a command and its environment take together, of a program and of its memory. */
 export function checkProgram(
   at: At,
-  command: readonly string[],
-  env: Readonly<Record<string, EnvValue>>,
-  secrets: Readonly<Record<string, number>> = {},
+  { command, env, secrets = {}, memoryBytes }: Program,
 ): readonly Refusal[] {
   const sizes = Object.entries(env).map(([name, value]): [string, number] => [
     name,
     typeof value === "string" ? bytesOf(value) : (secrets[name] ?? 0),
   ]);
   const bytes = programBytes(command, Object.fromEntries(sizes));
-  if (bytes <= LIMITS.program) return [];
+  const least = leastMemory(bytes);
+  if (bytes <= LIMITS.program)
+    return memoryBytes === undefined || memoryBytes < LIMITS.memory || memoryBytes >= least
+      ? []
+      : [
+          invalid(
+            [...at, "resources", "memory"],
+            `must be at least ${formatSize(least)} with a command and environment of ${bytes} bytes, not ${formatSize(memoryBytes)}`,
+          ),
+        ];
   return [
     invalid(
       [...at, "env"],

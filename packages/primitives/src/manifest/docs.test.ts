@@ -35,6 +35,7 @@ test.each([
   ["255 letters", LIMITS.pathComponent],
   ["62 letters", LIMITS.portName],
   ["at least 6M", LIMITS.memory],
+  ["each 128 KiB", LIMITS.programInMemory],
   ["at least 1M", LIMITS.quota],
   ["at least 16", LIMITS.pids],
   ["at least 4K", LIMITS.tmpfs],

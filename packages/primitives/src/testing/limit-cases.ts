@@ -115,6 +115,12 @@ export const limitCases: readonly LimitCase[] = [
     beyond: spec({ resources: { memory: "6143K" } }),
   },
   {
+    name: "the least memory of a large environment",
+    field: "resources.memory",
+    at: spec({ env: words(25, LIMITS.word), resources: { memory: "12M" } }),
+    beyond: spec({ env: words(25, LIMITS.word), resources: { memory: "11M" } }),
+  },
+  {
     name: "the least share of a CPU",
     field: "resources.cpus",
     at: spec({ resources: { cpus: 0.01 } }),
@@ -235,8 +241,8 @@ const BASE: Draft = {
 export function limitManifest(values: readonly Partial<Draft>[], source: Draft["spec"]): Manifest {
   const all = [BASE, ...values].reduce<Draft>((draft, value) => Object.assign(draft, value), { ...BASE });
   const specs = values.flatMap((value) => value.spec ?? []);
-  const resources = specs.map((one) => one.resources).reduce((sum, one) => Object.assign(sum ?? {}, one), {});
-  const env = specs.map((one) => one.env).reduce((sum, one) => Object.assign(sum ?? {}, one), {});
+  const resources = Object.assign({}, ...specs.map((one) => one.resources));
+  const env = Object.assign({}, ...specs.map((one) => one.env));
   const web = Object.assign({ ...source }, BASE.spec, ...specs, { resources, env });
   return {
     namespace: all.namespace,

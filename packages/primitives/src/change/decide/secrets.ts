@@ -68,12 +68,13 @@ export function secretScope(
         ];
       });
       if (missing.length > 0) return missing;
-      return checkProgram(
-        at.split("."),
-        [...(spec.entrypoint ?? []), ...(spec.command ?? [])],
-        spec.env,
-        Object.fromEntries(sizes),
-      );
+      const { memoryBytes } = spec.resources ?? {};
+      return checkProgram(at.split("."), {
+        command: [...(spec.entrypoint ?? []), ...(spec.command ?? [])],
+        env: spec.env,
+        secrets: Object.fromEntries(sizes),
+        ...(memoryBytes !== undefined && { memoryBytes }),
+      });
     },
     refuseUsers: (at, routes, had) =>
       routes.flatMap((route): Refusal[] => {
