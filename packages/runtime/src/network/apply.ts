@@ -3,7 +3,7 @@ import { ExecError, run } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import { parseSubnet } from "./addresses.ts";
-import { type FilteredNetwork, forwardRules, ruleset, tableName } from "./ruleset.ts";
+import { type FilteredNetwork, forwardRules, portTable, ruleset, tableName } from "./ruleset.ts";
 
 /** Makes the bridge if it is missing, and gives it the gateway's address and the MTU (ip-link(8), ip-address(8)). */
 export async function ensureBridge(network: NetworkSpec): Promise<void> {
@@ -55,7 +55,12 @@ export async function missingForwardRules(network: FilteredNetwork): Promise<rea
 
 export async function removeFilter(network: NetworkSpec): Promise<void> {
   const table = tableName(network.bridge);
-  const tables = [`inet ${table}`, `inet ${table}_policy`, `bridge ${table}`];
+  const tables = [
+    `inet ${table}`,
+    `inet ${table}_policy`,
+    `bridge ${table}`,
+    `bridge ${portTable(network.bridge)}`,
+  ];
   const input = tables.map((name) => `table ${name}\ndelete table ${name}\n`).join("");
   await run("nft", ["-f", "-"], { input });
   for (const chain of ["DOCKER-USER", "FORWARD"]) {

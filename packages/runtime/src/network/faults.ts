@@ -4,7 +4,7 @@ import type { NetworkSpec } from "../runtime.ts";
 import { parseSubnet } from "./addresses.ts";
 import { missingForwardRules } from "./apply.ts";
 import { isLoaded } from "./loaded.ts";
-import { type FilteredNetwork, ruleset, tableName } from "./ruleset.ts";
+import { type FilteredNetwork, portTable, ruleset, tableName } from "./ruleset.ts";
 
 /** `mtu`: absent where an engine sets it, by the ports of its bridge. */
 type Checked = FilteredNetwork & Partial<Pick<NetworkSpec, "mtu">>;
@@ -21,7 +21,8 @@ export async function networkFaults(
     switchedOn(`conf/${bridge}/proxy_arp_pvlan`),
   ]);
   const table = tableName(bridge);
-  const filter = await isLoaded(ruleset(network, controlPorts), [`inet ${table}`, `bridge ${table}`]);
+  const tables = [`inet ${table}`, `bridge ${table}`, `bridge ${portTable(bridge)}`];
+  const filter = await isLoaded(ruleset(network, controlPorts), tables, { learned: true });
   const rules = (await missingForwardRules(network)).length;
   return [
     ...bridgeFaults(network, shown.exitCode === 0 ? shown.stdout : "[]"),

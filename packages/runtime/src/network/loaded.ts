@@ -2,18 +2,24 @@ import { run } from "@ployz/exec";
 
 /**
  * Whether exactly these rules are in effect. nft(8) prints rules in its own words, so the wanted ones are loaded into an empty network
- * namespace and printed there. Where that is not allowed, the tables only have to be present.
+ * namespace and printed there. Where that is not allowed, the tables only have to be present. `learned`: what their sets hold is learned
+ * from packets, and not compared.
  */
-export async function isLoaded(input: string, tables: readonly string[]): Promise<boolean> {
+export async function isLoaded(
+  input: string,
+  tables: readonly string[],
+  { learned = false } = {},
+): Promise<boolean> {
+  const list = learned ? ["-t", "list"] : ["list"];
   const loaded: string[] = [];
   for (const table of tables) {
-    const { exitCode, stdout } = await run("nft", ["list", "table", ...table.split(" ")], {
+    const { exitCode, stdout } = await run("nft", [...list, "table", ...table.split(" ")], {
       okExitCodes: [0, 1],
     });
     if (exitCode !== 0) return false;
     loaded.push(stdout);
   }
-  const wanted = await run("unshare", ["--net", "sh", "-c", "nft -f - && nft list ruleset"], {
+  const wanted = await run("unshare", ["--net", "sh", "-c", `nft -f - && nft ${list.join(" ")} ruleset`], {
     input,
     okExitCodes: [0, 1],
   });

@@ -52,3 +52,18 @@ test("the filter is one transaction that replaces its own table only", () => {
   expect(text).toContain("ip saddr 10.101.3.0/24 ip daddr != 10.101.0.0/16");
   expect(ruleset(network, [])).not.toContain("dport");
 });
+
+test("ports keep their address and MAC, also when the rules are replaced", () => {
+  const text = ruleset(network, [4222]);
+  const table = text.slice(text.indexOf("table bridge ployz_ployz0_ports {"));
+  expect(table).not.toContain("delete table");
+  expect(table).toContain("flush table bridge ployz_ployz0_ports");
+  expect(table).toContain("arp saddr ip 10.101.3.1 drop");
+  for (const source of ["ip saddr", "arp saddr ip"]) {
+    const learns = text
+      .split("\n")
+      .filter((line) => line.trimStart().startsWith("add @held") && line.includes(`. ${source} timeout`));
+    expect(learns, source).toHaveLength(1);
+    expect(table).toContain(`${source} 10.101.3.0/24 jump`);
+  }
+});

@@ -26,6 +26,7 @@ export function ruleset(network: FilteredNetwork, controlPorts: readonly number[
     "  }",
   ];
   const table = tableName(bridge);
+  const ports = portTable(bridge);
   return [
     `table inet ${table}`,
     `delete table inet ${table}`,
@@ -63,6 +64,33 @@ export function ruleset(network: FilteredNetwork, controlPorts: readonly number[
       `arp daddr ip ${subnet} drop`,
     ]),
     "}",
+    // A port keeps the address and the MAC that it first sends with, until it is gone or silent for a day: no frame of an instance carries
+    // another's. The sets outlive a replacement of the rules. By interface index: no new port has an earlier one's.
+    `table bridge ${ports} {`,
+    `  set pinned { type iface_index . ether_addr . ipv4_addr; ${LEARNED} }`,
+    `  set macs { type iface_index . ether_addr; ${LEARNED} }`,
+    `  set held { type iface_index; ${LEARNED} }`,
+    "}",
+    `flush table bridge ${ports}`,
+    `table bridge ${ports} {`,
+    ...pinning(
+      "source",
+      "iif . ether saddr . ip saddr @pinned",
+      "iif . ether saddr . ip saddr",
+      "numgen random mod 1024 0 ",
+    ),
+    ...pinning(
+      "announced",
+      "iif . ether saddr . arp saddr ip @pinned iif . arp saddr ether . arp saddr ip @pinned",
+      "iif . arp saddr ether . arp saddr ip",
+    ),
+    ...chain("ports", "filter hook prerouting priority dstnat", [
+      `arp saddr ip ${gateway} drop`,
+      `ip saddr ${subnet} jump source`,
+      `arp saddr ip ${subnet} jump announced`,
+      "iif @held iif . ether saddr != @macs drop",
+    ]),
+    "}",
     "",
   ].join("\n");
 }
@@ -70,6 +98,27 @@ export function ruleset(network: FilteredNetwork, controlPorts: readonly number[
 export function tableName(bridge: string): string {
   return `ployz_${bridge}`;
 }
+
+const LEARNED = "size 65535; flags dynamic,timeout;";
+
+/** A chain that lets what `right` matches pass, and learns `triple` from a port that has sent nothing yet. */
+function pinning(name: string, right: string, triple: string, often = ""): readonly string[] {
+  const day = "timeout 1d";
+  const keep = (verb: string) =>
+    `${verb} @held { iif ${day} } ${verb} @macs { iif . ether saddr ${day} } ${verb} @pinned { ${triple} ${day} }`;
+  return [
+    `  chain ${name} {`,
+    // Not with each packet of a stream, which would halve the throughput.
+    `    ${right} ${often}${keep("update")} return`,
+    ...(often === "" ? [] : [`    ${right} return`]),
+    "    iif @held drop",
+    `    ${keep("add")}`,
+    "  }",
+  ];
+}
+
+/** The table that pins addresses to ports. */
+export const portTable = (bridge: string): string => `${tableName(bridge)}_ports`;
 
 /** Rules for a machine whose iptables FORWARD policy is DROP (Docker does that): each is `iptables <-I|-C|-D> CHAIN <rule>`. */
 export function forwardRules(network: FilteredNetwork): readonly (readonly string[])[] {
