@@ -18,6 +18,12 @@ export {
 export { openServiceHost, type ServiceHostOptions } from "./services/open.ts";
 export { stopS6 } from "./services/s6.ts";
 export { shellWord } from "./services/s6-run.ts";
-export type { ServiceHost, ServiceSignal, ServiceSpec, ServiceStatus } from "./services/types.ts";
+export type {
+  Confinement,
+  ServiceHost,
+  ServiceSignal,
+  ServiceSpec,
+  ServiceStatus,
+} from "./services/types.ts";
 export { type RunningTerminal, spawnOnTerminal, type TerminalSize } from "./terminal.ts";
 export { type WaitOptions, waitFor } from "./wait-for.ts";

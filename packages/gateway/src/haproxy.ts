@@ -112,6 +112,21 @@ export function openHaproxy(options: HaproxyOptions): Haproxy {
         startAtBoot: true,
         stopSignal: "SIGUSR1",
         stopTimeoutMs: 5000,
+        confined: {
+          // Ports below 1024, the workers' user and jail with its sockets, their signals, and their limit of open files.
+          capabilities: [
+            "net_bind_service",
+            "setuid",
+            "setgid",
+            "sys_chroot",
+            "chown",
+            "kill",
+            "sys_resource",
+          ],
+          writes: [dir],
+          families: ["AF_UNIX", "AF_INET", "AF_INET6"],
+          compiles: true, // regular expressions
+        },
       });
       return whenUp();
     },

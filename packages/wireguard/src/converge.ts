@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { ExecError, run, type ServiceHost, waitFor } from "@ployz/exec";
 import { peerChanges } from "./config.ts";
 import { applyPeers, configureLink, readDump, readLink, setKeyAndPort, syncRoutes } from "./device.ts";
@@ -107,6 +107,9 @@ function conflict(name: string, kind: string): PloyzError {
   });
 }
 
+/** Where wireguard-go listens for wg(8). */
+const SOCKETS = "/run/wireguard";
+
 async function createLink(site: Site, tunnel: Tunnel): Promise<Link> {
   const support = await probeWireguard();
   if (support.mode === "none") {
@@ -122,6 +125,7 @@ async function createLink(site: Site, tunnel: Tunnel): Promise<Link> {
   }
   if (site.services === undefined)
     throw new Error("the kernel has no WireGuard: openWireguard needs `services`");
+  await mkdir(SOCKETS, { recursive: true, mode: 0o700 });
   await site.services.ensure({
     name: site.serviceName,
     description: `WireGuard interface ${site.name}`,
@@ -130,6 +134,12 @@ async function createLink(site: Site, tunnel: Tunnel): Promise<Link> {
     env: { WG_PROCESS_FOREGROUND: "1", LOG_LEVEL: "error" },
     restart: "always",
     stopTimeoutMs: 5_000,
+    confined: {
+      capabilities: ["net_admin"],
+      writes: [SOCKETS],
+      families: ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"],
+      devices: ["/dev/net/tun"],
+    },
   });
   return startedLink(site);
 }

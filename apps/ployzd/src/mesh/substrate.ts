@@ -24,6 +24,7 @@ import { SWAP_SERVICE } from "../participant/update/record.ts";
 import type { Storage } from "../participant/volumes/storage.ts";
 import type { Paths } from "../state/paths.ts";
 import type { AddressRange } from "../state/reservations.ts";
+import { followerService } from "./followers.ts";
 import { localCandidates } from "./identity.ts";
 import type { Membership } from "./membership.ts";
 import type { Kept } from "./upkeep.ts";
@@ -129,26 +130,6 @@ export async function openSubstrate(
           }),
         });
 
-  const follower = (name: "gateway" | "dns") => ({
-    name: `ployz-${name}`,
-    description:
-      name === "gateway"
-        ? "Ployz gateway: follows commits into HAProxy"
-        : "Ployz DNS: serves the names of committed instances",
-    argv: [payload.node, ...payload.nodeFlags, payload.ployzd, name] as [string, ...string[]],
-    // Another build or configuration changes the specification, which restarts the service.
-    env: {
-      PLOYZ_CONFIG: config.file.path,
-      PLOYZ_CONFIG_DIGEST: config.file.digest,
-      PLOYZ_DATA_DIR: config.dataDir,
-      PLOYZ_SOCKET: config.socket,
-      PLOYZ_BUILD: payload.build,
-    },
-    restart: "always" as const,
-    killMainOnly: true,
-    startAtBoot: true,
-  });
-
   let members = membership.machines;
   const first = storePorts(config.storePort, 1);
   const store = openStoreMachine({
@@ -181,7 +162,7 @@ export async function openSubstrate(
   const followers = async (): Promise<readonly string[]> => {
     const changes = await Promise.all(
       (["gateway", "dns"] as const).map(
-        async (name) => [name, await services.ensure(follower(name))] as const,
+        async (name) => [name, await services.ensure(followerService(name, around))] as const,
       ),
     );
     return changes.flatMap(([name, change]) => (change === "unchanged" ? [] : [`ployz-${name}: ${change}`]));

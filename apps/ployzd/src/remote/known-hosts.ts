@@ -53,7 +53,7 @@ function matches(entry: string, name: string): boolean {
   return createHmac("sha1", Buffer.from(salt, "base64")).update(name).digest("base64") === hash;
 }
 
-/** `certified`: only the key of an authority is known, and the host showed no certificate. */
+/** `certified`: only the keys of authorities are known, so that a certificate decides. */
 export type HostKeyVerdict = "known" | "unknown" | "certified" | "changed" | "revoked";
 
 export async function checkHostKey(
@@ -72,6 +72,13 @@ export async function checkHostKey(
   const sameType = known.some((other) => keyType(Buffer.from(other, "base64")) === keyType(key));
   if (sameType) return "changed";
   return known.length === 0 && listed("cert-authority").length > 0 ? "certified" : "unknown";
+}
+
+/** The authorities for a host, and what is revoked for it: in base64. */
+export async function authoritiesOf(paths: readonly string[], host: string, port: number) {
+  const texts = await Promise.all(paths.map((path) => readFile(path, "utf8").catch(() => "")));
+  const listed = (marker: Marker) => texts.flatMap((text) => keysFor(text, host, port, marker));
+  return { authorities: listed("cert-authority"), revoked: listed("revoked") };
 }
 
 export async function rememberHostKey(path: string, host: string, port: number, key: Buffer): Promise<void> {

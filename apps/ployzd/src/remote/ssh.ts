@@ -3,7 +3,8 @@ import type { RemoteTarget } from "@ployz/primitives/protocol";
 import { Client } from "ssh2";
 import { PloyzError } from "../error-codes.ts";
 import { execOn, type SshResult } from "./exec.ts";
-import { checkHostKey, fingerprint, rememberHostKey } from "./known-hosts.ts";
+import { certificatesOf, certifies } from "./host-certificate.ts";
+import { authoritiesOf, checkHostKey, fingerprint, rememberHostKey } from "./known-hosts.ts";
 
 export interface SshCredentials {
   /** A private key in OpenSSH or PEM form, without a passphrase. */
@@ -60,6 +61,12 @@ export async function connectSsh(
       });
       return false;
     }
+    if (verdict === "certified") {
+      const trusted = await authoritiesOf(KNOWN_HOSTS, target.host, target.port);
+      const wanted = { host: target.host, key, ...trusted, nowMs: Date.now() };
+      const shown = await certificatesOf(target.host, target.port, signal);
+      if (shown.some((certificate) => certifies(certificate, wanted))) return true;
+    }
     const { acceptHostKeys } = credentials;
     if (acceptHostKeys === "new" || acceptHostKeys?.includes(hostKey) === true) {
       await rememberHostKey(KNOWN_HOSTS[0] ?? "", target.host, target.port, key);
@@ -67,7 +74,7 @@ export async function connectSsh(
     }
     refused = new PloyzError({
       code: "ssh_host_key_unknown",
-      message: `${where}: unknown host key ${hostKey}${verdict === "certified" ? "; known_hosts has an authority for it, whose certificates ployzd does not check" : ""}`,
+      message: `${where}: unknown host key ${hostKey}${verdict === "certified" ? "; known_hosts has an authority for it, and it shows no certificate of that authority for this key and name" : ""}`,
       hint: "compare it with the machine's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then use --accept-new-host-key",
       details: { fingerprint: hostKey, host: target.host },
     });

@@ -1,3 +1,4 @@
+import { setpriv } from "./confine.ts";
 import type { ServiceSpec } from "./types.ts";
 
 /** Quotes one word for sh(1): inside single quotes nothing is special but the single quote itself. */
@@ -13,6 +14,7 @@ export function renderRun(spec: ServiceSpec): string {
     ...(spec.env === undefined
       ? []
       : ["env", ...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`)]),
+    ...(spec.confined === undefined ? [] : setpriv(spec.confined)),
     ...spec.argv,
   ];
   return [

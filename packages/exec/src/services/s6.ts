@@ -5,6 +5,7 @@ import { PloyzError } from "../error-codes.ts";
 import { findProgram } from "../find.ts";
 import { run } from "../run.ts";
 import { waitFor } from "../wait-for.ts";
+import { unconfined } from "./confine.ts";
 import { renderFinish, renderLog, renderRun } from "./s6-run.ts";
 import type { ServiceHost, ServiceSpec, ServiceStatus } from "./types.ts";
 import { linkScript } from "./write.ts";
@@ -105,6 +106,7 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
     (await exists(home(name))) &&
     (await run("s6-svok", [home(name)], { okExitCodes: [0, 1, 100, 111] })).exitCode === 0;
 
+  /** Whether a running one has to start again. */
   async function write(spec: ServiceSpec): Promise<boolean> {
     await mkdir(join(home(spec.name), "log"), { recursive: true, mode: 0o700 });
     await mkdir(join(logDir, spec.name), { recursive: true, mode: 0o750 });
@@ -120,7 +122,9 @@ export function s6Host({ dir, logDir }: S6Options): ServiceHost {
       join(at, "log"),
       renderLog(join(logDir, spec.name)),
     );
-    return linkScript(join(home(spec.name), "run"), join(at, "run"), renderRun(spec));
+    const text = renderRun(spec);
+    const before = await linkScript(join(home(spec.name), "run"), join(at, "run"), text);
+    return unconfined(before ?? "") !== unconfined(text);
   }
 
   return {

@@ -1,4 +1,6 @@
 import { expect, it } from "vitest";
+import { unconfined } from "./confine.ts";
+import { renderRun } from "./s6-run.ts";
 import { renderUnit } from "./systemd-unit.ts";
 import type { ServiceSpec } from "./types.ts";
 
@@ -28,4 +30,35 @@ it("is installed for the boot only when asked, and after what it needs", () => {
     expect.arrayContaining(["After=network.target docker.service", "WantedBy=multi-user.target"]),
   );
   expect(lines().join("\n")).not.toContain("[Install]");
+});
+
+const confined = { capabilities: ["net_admin"], writes: ["/var/lib/x 50%"], families: ["AF_INET"] } as const;
+
+it("takes away everything that a confined service does not name", () => {
+  expect(lines({ confined })).toEqual(
+    expect.arrayContaining([
+      ...["NoNewPrivileges=yes", "CapabilityBoundingSet=CAP_NET_ADMIN", "ProtectSystem=strict"],
+      ...["ReadWritePaths=-/var/lib/x 50%%", "ProtectHome=yes", "RestrictAddressFamilies=AF_INET"],
+      ...["SystemCallFilter=@system-service", "RestrictNamespaces=yes", "MemoryDenyWriteExecute=yes"],
+    ]),
+  );
+  const user = lines({ user: "web", confined: { ...confined, compiles: true, namespaces: ["net"] } });
+  expect(user).toContain("AmbientCapabilities=CAP_NET_ADMIN");
+  expect(user).toContain("RestrictNamespaces=net");
+  expect(user).not.toContain("MemoryDenyWriteExecute=yes");
+  expect(lines({ confined: { ...confined, capabilities: [] } })).toContain("CapabilityBoundingSet=");
+});
+
+it("compares definitions without their confinement, so that a changed one restarts nothing", () => {
+  for (const render of [renderUnit, renderRun]) {
+    const free = render({ ...spec, startAtBoot: true });
+    const bound = render({ ...spec, startAtBoot: true, confined });
+    expect(bound).not.toBe(free);
+    expect(unconfined(bound)).toBe(free);
+    expect(unconfined(render({ ...spec, argv: ["/bin/other"], confined }))).not.toBe(free);
+  }
+  expect(renderRun({ ...spec, confined })).toContain(
+    "exec 2>&1 'setpriv' '--no-new-privs' '--inh-caps=-all' '--bounding-set=-all,+net_admin' '--' '/bin/web'",
+  );
+  expect(renderRun({ ...spec, confined: { ...confined, startsServices: true } })).not.toContain("setpriv");
 });

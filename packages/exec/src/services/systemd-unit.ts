@@ -1,3 +1,4 @@
+import { unitLines } from "./confine.ts";
 import type { ServiceSpec } from "./types.ts";
 
 /** Quotes for a unit file's command line and environment: systemd.syntax(7), and `%` and `$` doubled (systemd.service(5)). */
@@ -38,6 +39,7 @@ export function renderUnit(spec: ServiceSpec): string {
     "LimitNOFILE=1048576",
     "TasksMax=infinity",
     "",
+    ...(spec.confined === undefined ? [] : unitLines(spec.confined, spec.user, plain)),
     ...(spec.startAtBoot === true ? ["[Install]", "WantedBy=multi-user.target", ""] : []),
   ].join("\n");
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../run.ts";
+import { unconfined } from "./confine.ts";
 import { renderUnit } from "./systemd-unit.ts";
 import type { ServiceHost, ServiceSpec, ServiceStatus } from "./types.ts";
 import { writeIfChanged } from "./write.ts";
@@ -42,14 +43,16 @@ export function systemdHost(unitDir = "/etc/systemd/system"): ServiceHost {
       const text = `${MARK}\n${renderUnit(spec)}`;
       const before = await show(spec.name);
       const running = statusOf(before).state === "running";
-      const same = (await readFile(file(spec.name), "utf8").catch(() => "")) === text;
+      const found = await readFile(file(spec.name), "utf8").catch(() => "");
+      const same = found === text;
+      const runs = running && unconfined(found) === unconfined(text);
       // Stop before the file changes: if the caller dies in between, no process runs from an outdated unit file.
-      if (running && !same) await systemctl(["stop", unit(spec.name)]);
+      if (running && !runs) await systemctl(["stop", unit(spec.name)]);
       if (!same) await writeIfChanged(file(spec.name), text, 0o644);
       // Also completes a reload that an earlier caller did not reach.
       if (!same || before.get("NeedDaemonReload") === "yes") await systemctl(["daemon-reload"]);
       if (spec.startAtBoot === true) await systemctl(["enable", "--quiet", unit(spec.name)]);
-      if (running && same) return "unchanged";
+      if (runs) return "unchanged";
       await systemctl(["start", unit(spec.name)]);
       return running ? "replaced" : "started";
     },

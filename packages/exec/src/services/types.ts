@@ -1,3 +1,26 @@
+/**
+ * What a service needs of the machine; the supervisor takes away the rest, from its next start on: a changed confinement restarts nothing.
+ * systemd enforces all of it, s6 the capabilities and that no program gives new rights.
+ */
+export interface Confinement {
+  /** Capabilities that stay, in lower case without `cap_`: capabilities(7). */
+  readonly capabilities: readonly string[];
+  /** Absolute paths that it may write, where they exist; all others are read-only, and home folders are empty. */
+  readonly writes: readonly string[];
+  /** Of its sockets: address_families(7). */
+  readonly families: readonly ("AF_UNIX" | "AF_INET" | "AF_INET6" | "AF_NETLINK")[];
+  /** Kinds of namespaces(7) that it makes; default none. */
+  readonly namespaces?: readonly ("user" | "net")[];
+  /** Beyond the standard ones, such as `/dev/net/tun`. */
+  readonly devices?: readonly string[];
+  /** It makes machine code while it runs, as Node and other interpreters do. */
+  readonly compiles?: boolean;
+  /** It looks at processes other than its own. */
+  readonly seesProcesses?: boolean;
+  /** It starts services, which under s6 could inherit what it lacks: s6 leaves it alone. */
+  readonly startsServices?: boolean;
+}
+
 /** A long-lived program that outlives whoever started it. */
 export interface ServiceSpec {
   /** [a-z0-9-], unique on the machine, e.g. `ployz-nats`. */
@@ -9,6 +32,8 @@ export interface ServiceSpec {
   /** A user name; default root. */
   readonly user?: string;
   readonly cwd?: string;
+  /** Absent: everything of its user. */
+  readonly confined?: Confinement;
   /** `always`: started again when it ends, with at least a second between starts. */
   readonly restart: "always" | "never";
   /** Default SIGTERM. */

@@ -10,12 +10,12 @@ export async function writeIfChanged(path: string, content: string, mode: number
 
 /**
  * Links `path` to an executable at `script`: a file system mounted noexec, like Debian's /run, refuses to execute its own files but not
- * link targets elsewhere. Returns whether `path` changed.
+ * link targets elsewhere. Returns the earlier content.
  */
-export async function linkScript(path: string, script: string, content: string): Promise<boolean> {
+export async function linkScript(path: string, script: string, content: string): Promise<string | undefined> {
   const before = await readFileIfThere(path);
   await writeIfChanged(script, content, 0o700);
   const target = await readlink(path).catch(() => undefined); // none, or a file of its own
   if (target !== script) await replaceLink(path, script);
-  return before !== content;
+  return before;
 }

@@ -1,4 +1,5 @@
 import { mkdir, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import {
   ExecError,
   readFileIfThere,
@@ -118,6 +119,11 @@ export function serviceSpec(name: string, binary: string, configFile: string): S
     // Not at boot: if the store was recovered elsewhere meanwhile, this server must not accept writes; the daemon asks its peers first.
     restart: "always",
     stopTimeoutMs: 20_000,
+    confined: {
+      capabilities: [],
+      writes: [dirname(configFile)],
+      families: ["AF_UNIX", "AF_INET", "AF_INET6"],
+    },
   };
 }
 

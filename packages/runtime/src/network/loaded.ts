@@ -2,8 +2,8 @@ import { run } from "@ployz/exec";
 
 /**
  * Whether exactly these rules are in effect. nft(8) prints rules in its own words, so the wanted ones are loaded into an empty network
- * namespace and printed there. Where that is not allowed, the tables only have to be present. `learned`: what their sets hold is learned
- * from packets, and not compared.
+ * namespace and printed there. Where that is not allowed, the tables only have to be present. `learned`: the elements of
+ * their sets come from packets, and are not compared.
  */
 export async function isLoaded(
   input: string,
@@ -19,10 +19,12 @@ export async function isLoaded(
     if (exitCode !== 0) return false;
     loaded.push(stdout);
   }
-  const wanted = await run("unshare", ["--net", "sh", "-c", `nft -f - && nft ${list.join(" ")} ruleset`], {
-    input,
-    okExitCodes: [0, 1],
-  });
+  // In a user namespace it takes no right of the machine; not every kernel lets one be made.
+  const script = `nft -f - && nft ${list.join(" ")} ruleset`;
+  const inEmpty = (options: readonly string[]) =>
+    run("unshare", [...options, "--net", "sh", "-c", script], { input, okExitCodes: [0, 1] });
+  const unprivileged = await inEmpty(["--user", "--map-root-user"]);
+  const wanted = unprivileged.exitCode === 0 ? unprivileged : await inEmpty([]);
   return wanted.exitCode !== 0 || words(wanted.stdout) === words(loaded.join("\n"));
 }
 

@@ -58,13 +58,21 @@ beforeAll(async () => {
   for (const machine of MACHINES) await on(machine, WATCH);
   await cluster.ctl(1, ["daemon", "install"]);
   await cluster.ctl(1, ["mesh", "init", "prod-cluster"]);
-  await cluster.ctl(
-    1,
-    ["machine", "add", "root@m2", "root@m3", "--identity", "/root/.ssh/id_ed25519", "--accept-new-host-key"],
-    {
-      timeoutMs: 180_000,
-    },
-  );
+  const key = ["--identity", "/root/.ssh/id_ed25519"];
+  // An authority vouches for m2: nobody has to accept its key. It does not for m3.
+  await on(1, "cd /root && ssh-keygen -q -t ed25519 -N '' -f ca");
+  const publicKey = await on(2, "cat /etc/ssh/ssh_host_ed25519_key.pub");
+  await cluster.lab.sh(1, ["sh", "-c", "cat > /root/m2.pub"], { input: publicKey });
+  await on(1, "cd /root && ssh-keygen -q -s ca -h -I m2 -n m2 m2.pub");
+  await cluster.lab.sh(2, ["sh", "-c", "cat > /etc/ssh/m2-cert.pub"], {
+    input: await on(1, "cat /root/m2-cert.pub"),
+  });
+  await on(2, "echo HostCertificate /etc/ssh/m2-cert.pub >> /etc/ssh/sshd_config && kill -HUP $(cat /run/sshd.pid)");
+  await on(1, 'echo "@cert-authority m2,m3 $(cat /root/ca.pub)" >> /root/.ssh/known_hosts');
+  const unknown = await cluster.ctl(1, ["machine", "add", "root@m3", ...key], { ok: [3], timeoutMs: 180_000 });
+  expect(unknown.stderr).toContain("it shows no certificate of that authority");
+  await cluster.ctl(1, ["machine", "add", "root@m2", ...key], { timeoutMs: 180_000 });
+  await cluster.ctl(1, ["machine", "add", "root@m3", ...key, "--accept-new-host-key"], { timeoutMs: 180_000 });
   await cluster.ctl(2, ["deploy", "-f", await cluster.put(2, manifest, { spy: join(fixtures, "spy") })]);
   instances = (await cluster.json<{ instances: readonly Instance[] }>(1, ["ps"])).instances;
 });

@@ -88,6 +88,25 @@ it("is one enabled unit for the daemon, with units of their own for what outlive
   ).toEqual(["KillMode=process", "LimitNOFILE=1048576", "Restart=always", "TasksMax=infinity"]);
 });
 
+it("what outlives the daemon runs with the rights that it needs alone", async () => {
+  const shown = await sh(
+    1,
+    `for unit in ${UNITS.join(" ")}; do echo "$unit $(systemd-analyze security --no-pager $unit | grep -oE 'level for .*: [0-9.]+' | grep -oE '[0-9.]+$') $(grep -E '^(CapBnd|NoNewPrivs):' /proc/$(systemctl show -p MainPID --value $unit)/status | awk '{print $2}' | xargs)"; done`,
+  );
+  const rows = shown.split("\n").map((line) => line.split(" "));
+  expect(rows.map(([unit]) => unit)).toEqual(UNITS);
+  for (const [unit, score, capabilities, noNewRights] of rows) {
+    expect(Number(score), unit).toBeGreaterThan(0);
+    expect(Number(score), unit).toBeLessThan(3);
+    expect(noNewRights, unit).toBe("1");
+    // None may mount, load modules, trace, or read files of others.
+    expect(
+      BigInt(`0x${capabilities}`) & ((1n << 1n) | (1n << 2n) | (1n << 16n) | (1n << 19n) | (1n << 21n)),
+      unit,
+    ).toBe(0n);
+  }
+});
+
 it("units do what a service host promises: quoting, replacing, children that live on, removal", async () => {
   const { outputFiles } = await build({
     entryPoints: [join(fixtures, "systemd-host.ts")],
