@@ -15,6 +15,8 @@
 # --tarball is the archive that this payload was unpacked from. Without it the archive is packed again from the files:
 # the same build, not the same bytes. Everything is checked before anything is written, and running it again with the
 # same payload changes nothing. With --stage it installs the payload beside the others without changing a link. Earlier builds stay, so that programs running from them are not affected.
+# Where there is a release key (/etc/ployz/release.pub, an Ed25519 public key in PEM; PLOYZ_RELEASE_KEY names another file, or none when
+# it is empty), the payload must have been signed with it.
 # Exit codes: 0 done, 2 usage, 3 a precondition is not met and nothing was changed, 1 it failed.
 set -eu
 export LC_ALL=C
@@ -85,6 +87,16 @@ build=$(field build)
 arch=$(field arch)
 short=$(printf %.12s "$build")
 [ "${#short}" -eq 12 ] || refuse "$payload/version.json has no build"
+
+key=${PLOYZ_RELEASE_KEY-/etc/ployz/release.pub}
+if [ -n "$key" ] && [ -e "$key" ]; then
+  command -v openssl >/dev/null || refuse "$key asks for a signed payload, and openssl is missing to check it: apt-get install openssl"
+  [ -r "$payload/SHA256SUMS.sig" ] || refuse "$key asks for a signed payload, and this one has no signature"
+  openssl pkeyutl -verify -pubin -inkey "$key" -rawin -in "$payload/SHA256SUMS" -sigfile "$payload/SHA256SUMS.sig" >/dev/null 2>&1 ||
+    refuse "the payload in $payload was not signed with $key"
+elif [ -n "${PLOYZ_RELEASE_KEY:-}" ]; then
+  refuse "the release key $PLOYZ_RELEASE_KEY is missing"
+fi
 
 case $(uname -m) in x86_64) machine=x64 ;; aarch64) machine=arm64 ;; *) machine=$(uname -m) ;; esac
 [ "$arch" = "$machine" ] || refuse "this payload is for $arch and this machine is $machine: build or download the $machine payload"

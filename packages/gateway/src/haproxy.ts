@@ -120,6 +120,7 @@ export function openHaproxy(options: HaproxyOptions): Haproxy {
             "setgid",
             "sys_chroot",
             "chown",
+            "fowner",
             "kill",
             "sys_resource",
           ],

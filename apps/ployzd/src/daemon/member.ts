@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { openRpc, openStore } from "@ployz/nats-store";
 import type { SecretRef } from "@ployz/primitives/protocol";
 import { openBackups } from "../backups/open.ts";
@@ -82,7 +82,7 @@ export async function openMember(
   const fences = await openFences(paths.fences, () => newestLease(nats));
   const bundles = openBundles(paths.bundles);
   await bundles.tidy();
-  const builds = openBuilds(payload);
+  const builds = openBuilds(payload, join(dirname(config.file.path), "release.pub"));
   const nats = openStore({
     servers: initial.storeServers,
     nkeySeed: identity.nkeySeed,

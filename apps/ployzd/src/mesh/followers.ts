@@ -46,7 +46,8 @@ const confinements: Readonly<Record<"gateway" | "dns", (site: FollowerSite) => C
     compiles: true,
   }),
   gateway: ({ config, paths }) => ({
-    capabilities: [],
+    // It tries HAProxy's ports first, and ends workers that outstay their drain.
+    capabilities: ["net_bind_service", "kill"],
     // It defines the service of HAProxy.
     writes: [paths.mirror, paths.gateway, paths.logs, config.runDir, "/etc/systemd/system"],
     families: ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"],

@@ -4,9 +4,14 @@ import type { Confinement } from "./types.ts";
 const BEGIN = "# Confined:";
 
 /** Settings of systemd.exec(5) and systemd.resource-control(5) for a service that runs as root or as `user`. */
-export function unitLines(confined: Confinement, user: string | undefined, path: (text: string) => string) {
+export function unitLines(confined: Confinement, user: string | undefined, word: (text: string) => string) {
   const { capabilities, writes, families, namespaces = [], devices = [] } = confined;
   const kept = capabilities.map((name) => `CAP_${name.toUpperCase()}`).join(" ");
+  const path = (text: string) => word(text).replaceAll("$$", "$");
+  /** Outside of the confinement, before it: what is missing then would stay read-only. */
+  const made = (mode: string, paths: readonly string[]) =>
+    paths.length === 0 ? [] : [`ExecStartPre=+/bin/mkdir -p -m ${mode} ${paths.map(word).join(" ")}`];
+  const passing = (one: string) => one.startsWith("/run/");
   const powerless = capabilities.length === 0 && namespaces.length === 0;
   return [
     BEGIN,
@@ -14,7 +19,12 @@ export function unitLines(confined: Confinement, user: string | undefined, path:
     `CapabilityBoundingSet=${kept}`,
     ...(user === undefined ? [] : [`AmbientCapabilities=${kept}`]),
     "ProtectSystem=strict",
-    ...writes.map((one) => `ReadWritePaths=-${path(one)}`),
+    ...made(
+      "0700",
+      writes.filter((one) => !passing(one)),
+    ),
+    ...made("0755", writes.filter(passing)),
+    ...writes.map((one) => `ReadWritePaths=${path(`-${one}`)}`),
     "ProtectHome=yes",
     "PrivateTmp=yes",
     ...(devices.length === 0 ? ["PrivateDevices=yes"] : []),

@@ -32,13 +32,23 @@ it("is installed for the boot only when asked, and after what it needs", () => {
   expect(lines().join("\n")).not.toContain("[Install]");
 });
 
-const confined = { capabilities: ["net_admin"], writes: ["/var/lib/x 50%"], families: ["AF_INET"] } as const;
+const confined = {
+  capabilities: ["net_admin"],
+  writes: ["/var/lib/x $50%", "/run/x"],
+  families: ["AF_INET"],
+} as const;
 
 it("takes away everything that a confined service does not name", () => {
   expect(lines({ confined })).toEqual(
     expect.arrayContaining([
       ...["NoNewPrivileges=yes", "CapabilityBoundingSet=CAP_NET_ADMIN", "ProtectSystem=strict"],
-      ...["ReadWritePaths=-/var/lib/x 50%%", "ProtectHome=yes", "RestrictAddressFamilies=AF_INET"],
+      ...[
+        'ReadWritePaths="-/var/lib/x $50%%"',
+        'ExecStartPre=+/bin/mkdir -p -m 0700 "/var/lib/x $$50%%"',
+        'ExecStartPre=+/bin/mkdir -p -m 0755 "/run/x"',
+        "ProtectHome=yes",
+        "RestrictAddressFamilies=AF_INET",
+      ],
       ...["SystemCallFilter=@system-service", "RestrictNamespaces=yes", "MemoryDenyWriteExecute=yes"],
     ]),
   );

@@ -39,7 +39,7 @@ export function renderUnit(spec: ServiceSpec): string {
     "LimitNOFILE=1048576",
     "TasksMax=infinity",
     "",
-    ...(spec.confined === undefined ? [] : unitLines(spec.confined, spec.user, plain)),
+    ...(spec.confined === undefined ? [] : unitLines(spec.confined, spec.user, quote)),
     ...(spec.startAtBoot === true ? ["[Install]", "WantedBy=multi-user.target", ""] : []),
   ].join("\n");
 }

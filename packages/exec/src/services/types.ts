@@ -5,7 +5,7 @@
 export interface Confinement {
   /** Capabilities that stay, in lower case without `cap_`: capabilities(7). */
   readonly capabilities: readonly string[];
-  /** Absolute paths that it may write, where they exist; all others are read-only, and home folders are empty. */
+  /** Absolute folders that it may write, made where they are missing; all others are read-only, and home folders are empty. */
   readonly writes: readonly string[];
   /** Of its sockets: address_families(7). */
   readonly families: readonly ("AF_UNIX" | "AF_INET" | "AF_INET6" | "AF_NETLINK")[];

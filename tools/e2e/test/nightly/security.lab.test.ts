@@ -67,12 +67,20 @@ beforeAll(async () => {
   await cluster.lab.sh(2, ["sh", "-c", "cat > /etc/ssh/m2-cert.pub"], {
     input: await on(1, "cat /root/m2-cert.pub"),
   });
-  await on(2, "echo HostCertificate /etc/ssh/m2-cert.pub >> /etc/ssh/sshd_config && kill -HUP $(cat /run/sshd.pid)");
+  await on(
+    2,
+    "echo HostCertificate /etc/ssh/m2-cert.pub >> /etc/ssh/sshd_config && kill -HUP $(cat /run/sshd.pid)",
+  );
   await on(1, 'echo "@cert-authority m2,m3 $(cat /root/ca.pub)" >> /root/.ssh/known_hosts');
-  const unknown = await cluster.ctl(1, ["machine", "add", "root@m3", ...key], { ok: [3], timeoutMs: 180_000 });
+  const unknown = await cluster.ctl(1, ["machine", "add", "root@m3", ...key], {
+    ok: [3],
+    timeoutMs: 180_000,
+  });
   expect(unknown.stderr).toContain("it shows no certificate of that authority");
   await cluster.ctl(1, ["machine", "add", "root@m2", ...key], { timeoutMs: 180_000 });
-  await cluster.ctl(1, ["machine", "add", "root@m3", ...key, "--accept-new-host-key"], { timeoutMs: 180_000 });
+  await cluster.ctl(1, ["machine", "add", "root@m3", ...key, "--accept-new-host-key"], {
+    timeoutMs: 180_000,
+  });
   await cluster.ctl(2, ["deploy", "-f", await cluster.put(2, manifest, { spy: join(fixtures, "spy") })]);
   instances = (await cluster.json<{ instances: readonly Instance[] }>(1, ["ps"])).instances;
 });

@@ -4,9 +4,10 @@ import { lstat, mkdtemp, readdir, readFile, readlink, rm, stat, statfs } from "n
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { replaceLink, run } from "@ployz/exec";
+import { readFileIfThere, replaceLink, run } from "@ployz/exec";
 import { PloyzError } from "../../error-codes.ts";
 import type { Payload } from "../../host/payload.ts";
+import { isSigned } from "./signature.ts";
 
 /** The builds that are installed on this machine side by side, as install.sh lays them out. A build is named by its hash. */
 export interface Builds {
@@ -31,7 +32,8 @@ export interface Builds {
 const BUILD = /^[0-9a-f]{64}$/;
 const MARGIN = 64 * 2 ** 20;
 
-export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">): Builds {
+/** `releaseKey`: path of the key that has to have signed a build; where there is no such file, none has to. */
+export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">, releaseKey?: string): Builds {
   const root = dirname(payload.dir);
   const prefix = dirname(dirname(root));
   const folder = (build: string) => {
@@ -66,9 +68,15 @@ export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">):
         const sums = await readFile(join(unpacked, "SHA256SUMS"));
         if (createHash("sha256").update(sums).digest("hex") !== build)
           throw new Error("its list of files belongs to another build");
+        const key = releaseKey === undefined ? undefined : await readFileIfThere(releaseKey);
+        const signature = await readFile(join(unpacked, "SHA256SUMS.sig")).catch(() => undefined);
+        if (key !== undefined && !isSigned(sums, signature, key))
+          throw new Error(`${releaseKey} did not sign it`);
         await run("sha256sum", ["--check", "--status", "SHA256SUMS"], { cwd: unpacked, timeoutMs: 120_000 });
         const args = ["--stage", "--tarball", tarball, "--operation", operation, "--prefix", prefix];
-        await run(join(unpacked, "install.sh"), args, { timeoutMs: 300_000 });
+        // Checked above, with a key that may be elsewhere.
+        const env = { PLOYZ_RELEASE_KEY: "" };
+        await run(join(unpacked, "install.sh"), args, { timeoutMs: 300_000, env });
         if (!(await has(build))) throw new Error(`${target} is missing after the installation`);
       } catch (error) {
         throw new PloyzError(
