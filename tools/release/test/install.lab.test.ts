@@ -101,6 +101,57 @@ test("refuses another architecture, a damaged payload and wrong arguments, and l
   await expect(readdir(prefix)).rejects.toThrow("ENOENT");
 });
 
+test("with a release key it installs what that key signed, and nothing else", async () => {
+  const keys = ["release", "other"].map((name) => join(scratch, name));
+  for (const key of keys) {
+    await run("openssl", ["genpkey", "-algorithm", "ed25519", "-out", key]);
+    await run("openssl", ["pkey", "-in", key, "-pubout", "-out", `${key}.pub`]);
+  }
+  const small = join(scratch, "small-payload");
+  await run("mkdir", ["-p", join(small, "bin")]);
+  await run("cp", [join(payload, "install.sh"), small]);
+  await run("sh", [
+    "-c",
+    'cd "$1" && find . -type f | sort | xargs sha256sum > ../sums && mv ../sums SHA256SUMS',
+    "sh",
+    small,
+  ]);
+  const { arch } = JSON.parse(await readFile(join(payload, "version.json"), "utf8")) as {
+    readonly arch: string;
+  };
+  const build = (await run("sha256sum", [join(small, "SHA256SUMS")])).stdout.slice(0, 64);
+  await writeFile(join(small, "version.json"), JSON.stringify({ version: "9.9.9", build, arch }, null, 1));
+  const prefix = join(scratch, "signed");
+  const under = (key: string) =>
+    run("dash", [join(small, "install.sh"), "--stage", "--prefix", prefix], {
+      env: { PLOYZ_RELEASE_KEY: key },
+      okExitCodes: [0, 3],
+    });
+  const sign = (key: string) =>
+    run("openssl", [
+      ...["pkeyutl", "-sign", "-inkey", key, "-rawin"],
+      ...["-in", join(small, "SHA256SUMS"), "-out", join(small, "SHA256SUMS.sig")],
+    ]);
+  const [release = "", other = ""] = keys;
+  expect(await under(`${release}.pub`)).toMatchObject({
+    exitCode: 3,
+    stderr: expect.stringContaining("no signature"),
+  });
+  await sign(other);
+  expect(await under(`${release}.pub`)).toMatchObject({
+    exitCode: 3,
+    stderr: expect.stringContaining("was not signed"),
+  });
+  expect(await under("/nonexistent.pub")).toMatchObject({
+    exitCode: 3,
+    stderr: expect.stringContaining("is missing"),
+  });
+  await expect(readdir(prefix)).rejects.toThrow("ENOENT");
+  await sign(release);
+  expect(await under(`${release}.pub`)).toMatchObject({ exitCode: 0 });
+  expect(await readdir(join(prefix, "lib/ployz"))).toEqual([build.slice(0, 12)]);
+});
+
 test("refuses a disk that is too small before it writes", async () => {
   const small = join(scratch, "small");
   await run("mkdir", [small]);

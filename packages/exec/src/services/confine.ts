@@ -8,7 +8,7 @@ export function unitLines(confined: Confinement, user: string | undefined, word:
   const { capabilities, writes, families, namespaces = [], devices = [] } = confined;
   const kept = capabilities.map((name) => `CAP_${name.toUpperCase()}`).join(" ");
   const path = (text: string) => word(text).replaceAll("$$", "$");
-  /** Outside of the confinement, before it: what is missing then would stay read-only. */
+  /** Outside of the confinement, and before it: a folder made later would stay read-only. */
   const made = (mode: string, paths: readonly string[]) =>
     paths.length === 0 ? [] : [`ExecStartPre=+/bin/mkdir -p -m ${mode} ${paths.map(word).join(" ")}`];
   const passing = (one: string) => one.startsWith("/run/");

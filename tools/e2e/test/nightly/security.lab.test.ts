@@ -59,7 +59,7 @@ beforeAll(async () => {
   await cluster.ctl(1, ["daemon", "install"]);
   await cluster.ctl(1, ["mesh", "init", "prod-cluster"]);
   const key = ["--identity", "/root/.ssh/id_ed25519"];
-  // An authority vouches for m2: nobody has to accept its key. It does not for m3.
+  // An authority vouches for m2, whose key is trusted without being accepted. It does not for m3.
   await on(1, "cd /root && ssh-keygen -q -t ed25519 -N '' -f ca");
   const publicKey = await on(2, "cat /etc/ssh/ssh_host_ed25519_key.pub");
   await cluster.lab.sh(1, ["sh", "-c", "cat > /root/m2.pub"], { input: publicKey });
