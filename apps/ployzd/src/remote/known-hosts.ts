@@ -74,7 +74,7 @@ export async function checkHostKey(
   return known.length === 0 && listed("cert-authority").length > 0 ? "certified" : "unknown";
 }
 
-/** The authorities for a host, and what is revoked for it: in base64. */
+/** The keys of the authorities for a host, and the revoked ones: in base64. */
 export async function authoritiesOf(paths: readonly string[], host: string, port: number) {
   const texts = await Promise.all(paths.map((path) => readFile(path, "utf8").catch(() => "")));
   const listed = (marker: Marker) => texts.flatMap((text) => keysFor(text, host, port, marker));

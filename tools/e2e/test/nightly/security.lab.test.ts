@@ -76,7 +76,7 @@ beforeAll(async () => {
     ok: [3],
     timeoutMs: 180_000,
   });
-  expect(unknown.stderr).toContain("it shows no certificate of that authority");
+  expect(unknown.stdout + unknown.stderr).toContain("it shows no certificate of that authority");
   await cluster.ctl(1, ["machine", "add", "root@m2", ...key], { timeoutMs: 180_000 });
   await cluster.ctl(1, ["machine", "add", "root@m3", ...key, "--accept-new-host-key"], {
     timeoutMs: 180_000,
