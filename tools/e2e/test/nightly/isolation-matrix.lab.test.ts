@@ -1,0 +1,263 @@
+import type { InstanceList } from "@ployz/primitives/client";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Cluster, node, openCluster, webBundle } from "../../src/cluster.ts";
+import { makeImage } from "../../src/docker.ts";
+
+/**
+ * Three namespaces, each with a service on every machine: host processes on m1 and m2, containers on m3 and m4. From each instance's own network
+ * namespace, as root of it, one probe asks for everything that it may and may not reach. `b` opens its service to `a`.
+ */
+const MACHINES = [1, 2, 3, 4] as const;
+const NAMESPACES = ["a", "b", "c"] as const;
+type Namespace = (typeof NAMESPACES)[number];
+type Instance = InstanceList["instances"][number];
+let cluster: Cluster;
+let instances: readonly Instance[];
+
+const sh = async (machine: number, script: string, input?: string) =>
+  (
+    await cluster.lab.sh(machine, ["sh", "-c", script], {
+      timeoutMs: 240_000,
+      ...(input !== undefined && { input }),
+    })
+  ).stdout;
+const numberOf = ({ machine }: Pick<Instance, "machine">) => Number(machine.slice(1));
+const hosts = () => [...MACHINES.map((machine) => `10.101.${machine}.1`), ...cluster.lab.addresses];
+const opened = (from: Namespace, to: Namespace) => from === to || (from === "a" && to === "b");
+
+const manifest = (namespace: Namespace, version = "v1") => {
+  const common = `ports = { http = 8080 }\nplacement = "every-machine"\n${namespace === "b" ? 'allow_from = ["a"]\n' : ""}`;
+  return `namespace = "${namespace}"
+
+[services.proc]
+bundle = "./web"
+command = ["${node}", "server.mjs"]
+env = { VERSION = "${version}" }
+ready = { http = "/healthz" }
+constraints = { labels = { runtime = "process" } }
+${common}
+[services.cont]
+image = "shop/web:v1"
+command = ["/bin/sh", "-c", "mkdir -p /tmp/www; echo ${version} >/tmp/www/index.html; httpd -f -p 8080 -h /tmp/www"]
+ready = { http = "/" }
+constraints = { labels = { runtime = "docker" } }
+${common}`;
+};
+
+/** Runs in the network namespace of one instance, and prints what each of its questions gave. */
+const PROBE = `
+import { connect } from "node:net";
+import { Resolver } from "node:dns/promises";
+const { dials, names, server, from } = JSON.parse(process.argv[2]);
+const dial = ([host, port]) => new Promise((done) => {
+  const socket = connect({ host, port, timeout: 2500, ...(from && { localAddress: from }) });
+  const end = (what) => { socket.destroy(); done(what); };
+  socket.once("connect", () => end("open"));
+  socket.once("timeout", () => end("closed"));
+  socket.once("error", () => end("closed"));
+});
+const resolver = new Resolver({ timeout: 2000, tries: 2 });
+resolver.setServers([server]);
+const resolve = (name) => resolver.resolve4(name).then((found) => (found.length > 0 ? "known" : "unknown"), () => "unknown");
+const rows = [
+  ...(await Promise.all(dials.map(async (to) => [to.join(" "), await dial(to)]))),
+  ...(await Promise.all(names.map(async (name) => [name, await resolve(name)]))),
+];
+console.log(JSON.stringify(Object.fromEntries(rows)));
+`;
+
+/** Finds a process in the network namespace that has the address. */
+const INSIDE = `inside() { for p in /proc/[0-9]*; do
+  nsenter --net=$p/ns/net ip -4 -o address show dev eth0 2>/dev/null | grep -q " $1/" && { echo \${p#/proc/}; return; }
+done; }`;
+
+interface Questions {
+  readonly dials: readonly (readonly [string, number])[];
+  readonly names?: readonly string[];
+  /** Another source address than its own. */
+  readonly from?: string;
+}
+
+async function ask(of: Instance, { dials, names = [], from }: Questions) {
+  const machine = numberOf(of);
+  const question = JSON.stringify({
+    dials,
+    names,
+    server: `10.101.${machine}.1`,
+    ...(from !== undefined && { from }),
+  });
+  const script = `${INSIDE}\nnsenter --net=/proc/$(inside ${of.address})/ns/net ${node} /root/probe.mjs '${question}'`;
+  return JSON.parse(await sh(machine, script)) as Readonly<Record<string, string>>;
+}
+
+/** Closed to every workload: sshd, store, store's routes and monitor, transfer, join, metrics, access log. */
+const MACHINE_PORTS = [22, 4222, 6222, 8222, 4319, 51821, 9464, 4320];
+
+/** The right answers of one instance. */
+function expected(of: Instance): Readonly<Record<string, string>> {
+  const from = of.namespace as Namespace;
+  const reach = Object.fromEntries(
+    instances.map((to) => [
+      `${to.address} 8080`,
+      opened(from, to.namespace as Namespace) ? "open" : "closed",
+    ]),
+  );
+  const machines = Object.fromEntries(
+    hosts().flatMap((host) => MACHINE_PORTS.map((port) => [`${host} ${port}`, "closed"])),
+  );
+  const names = Object.fromEntries(
+    NAMESPACES.flatMap((to) =>
+      ["proc", "cont"].map((service) => [
+        `${service}.${to}.cluster.local`,
+        opened(from, to) ? "known" : "unknown",
+      ]),
+    ),
+  );
+  return { ...reach, ...machines, [`10.101.${numberOf(of)}.1 53`]: "open", ...names };
+}
+
+const questions = (answers: Readonly<Record<string, string>>): Questions => ({
+  dials: Object.keys(answers).flatMap((key) => {
+    const [host, port] = key.split(" ");
+    return host !== undefined && port !== undefined ? [[host, Number(port)] as const] : [];
+  }),
+  names: Object.keys(answers).filter((key) => !key.includes(" ")),
+});
+
+/** Every instance's table at once, machine by machine. */
+async function walk(when: string): Promise<void> {
+  instances = (await cluster.json<InstanceList>(1, ["ps"])).instances;
+  expect(instances, when).toHaveLength(NAMESPACES.length * MACHINES.length);
+  for (const machine of MACHINES) {
+    const here = instances.filter((one) => numberOf(one) === machine);
+    const found = await Promise.all(here.map((one) => ask(one, questions(expected(one)))));
+    for (const [index, one] of here.entries())
+      expect(found[index], `${when}: ${one.namespace}/${one.service} on ${one.machine}`).toEqual(
+        expected(one),
+      );
+  }
+}
+
+const deploy = async (namespace: Namespace, version?: string) =>
+  cluster.ctl(1, ["deploy", "-f", await cluster.put(1, manifest(namespace, version), webBundle)], {
+    timeoutMs: 240_000,
+  });
+
+beforeAll(async () => {
+  cluster = await openCluster({ machines: 4, docker: true, members: 0 });
+  await cluster.ctl(1, ["daemon", "install", "--runtime", "host"]);
+  await cluster.ctl(1, ["mesh", "init", "prod-cluster"]);
+  const add = ["-i", "/root/.ssh/id_ed25519", "--accept-new-host-key"];
+  for (const [machine, runtime] of [
+    [2, "host"],
+    [3, "docker"],
+    [4, "docker"],
+  ] as const)
+    await cluster.ctl(1, ["machine", "add", `root@m${machine}`, ...add, "--runtime", runtime], {
+      timeoutMs: 240_000,
+    });
+  for (const machine of MACHINES) {
+    await cluster.ctl(1, [
+      "machine",
+      "label",
+      `m${machine}`,
+      `runtime=${machine < 3 ? "process" : "docker"}`,
+    ]);
+    await sh(machine, "cat > /root/probe.mjs", PROBE);
+  }
+  await makeImage(cluster, 3, "shop/web:v1");
+  for (const namespace of NAMESPACES) await deploy(namespace);
+}, 900_000);
+afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+it("at rest", () => walk("at rest"));
+
+it("no instance sends with its neighbour's address, MAC or ARP, on either runtime", async () => {
+  for (const machine of MACHINES) {
+    const [own, neighbour] = instances.filter((one) => numberOf(one) === machine && one.namespace !== "b");
+    if (own === undefined || neighbour === undefined) throw new Error(`m${machine} lacks two instances`);
+    const gateway = `10.101.${machine}.1`;
+    const script = (what: string) =>
+      sh(
+        machine,
+        `${INSIDE}\nin="nsenter --net=/proc/$(inside ${own.address})/ns/net"; other="nsenter --net=/proc/$(inside ${neighbour.address})/ns/net"\n${what}`,
+      );
+    const resolves = ["53"].map((port) => [gateway, Number(port)] as const);
+    const seen = () =>
+      sh(
+        machine,
+        `ping -c 1 -W 2 ${neighbour.address} >/dev/null; ip neigh show ${neighbour.address} dev ployz0 | grep -o 'lladdr [^ ]*'; bridge fdb show br ployz0 | grep -v permanent | sort`,
+      );
+    const before = await seen();
+    expect(before).toContain("lladdr");
+    expect(await ask(own, { dials: resolves })).toEqual({ [`${gateway} 53`]: "open" });
+    for (const disguise of ["", `$in ip link set eth0 address $($other cat /sys/class/net/eth0/address)`]) {
+      const mac = (await script("$in cat /sys/class/net/eth0/address")).trim();
+      // Its first packet is an ARP request that announces the forged address.
+      await script(
+        `${disguise}\n$in ip address add ${neighbour.address}/32 dev eth0; $in ip neigh flush dev eth0`,
+      );
+      try {
+        expect(
+          await ask(own, { dials: resolves, from: neighbour.address }),
+          `${own.machine} ${disguise}`,
+        ).toEqual({
+          [`${gateway} 53`]: "closed",
+        });
+        // IPv6 is no way around either.
+        const local = await script(
+          `for one in "$in" "$other"; do $one sh -c 'echo 0 > /proc/sys/net/ipv6/conf/eth0/disable_ipv6' 2>/dev/null; done; $in ip -6 address add fe80::a/64 dev eth0 nodad 2>/dev/null; $other ip -6 address add fe80::b/64 dev eth0 nodad 2>/dev/null; $in ping -6 -c 1 -W 1 fe80::b%eth0 >/dev/null 2>&1 && echo reached; $in ip -6 address del fe80::a/64 dev eth0; $other ip -6 address del fe80::b/64 dev eth0`,
+        );
+        expect(local).not.toContain("reached");
+        expect(await seen(), `${own.machine} ${disguise}`).toBe(before);
+      } finally {
+        await script(
+          `$in ip address del ${neighbour.address}/32 dev eth0; $in ip link set eth0 address ${mac}`,
+        );
+      }
+    }
+    expect(await ask(own, { dials: resolves })).toEqual({ [`${gateway} 53`]: "open" });
+  }
+});
+
+it("while a namespace is deployed again and again, no instance of it is open to another for a moment", async () => {
+  const [asker] = instances.filter(({ namespace, machine }) => namespace === "c" && machine === "m1");
+  if (asker === undefined) throw new Error("no instance asks");
+  let deploying = true;
+  const seen: string[] = [];
+  const asking = (async () => {
+    while (deploying) {
+      const { instances: now } = await cluster.json<InstanceList>(2, ["ps", "a"]);
+      const answers = await ask(asker, { dials: now.map(({ address }) => [address, 8080] as const) });
+      seen.push(...Object.values(answers));
+    }
+  })();
+  for (const version of ["v2", "v3", "v4"]) await deploy("a", version);
+  deploying = false;
+  await asking;
+  expect(seen.length).toBeGreaterThan(0);
+  expect(new Set(seen)).toEqual(new Set(["closed"]));
+});
+
+it("after other programs flushed every rule", async () => {
+  for (const machine of [1, 3]) await sh(machine, "nft flush ruleset");
+  for (const machine of [1, 3])
+    await expect
+      .poll(() => sh(machine, "nft list tables"), { timeout: 90_000 })
+      .toMatch(/ployz_ployz0_ports[\s\S]*ployz_ployz0_policy|ployz_ployz0_policy[\s\S]*ployz_ployz0_ports/);
+  await walk("after the flush");
+});
+
+it("after a power cut of a machine of each runtime", async () => {
+  for (const machine of [2, 4]) await cluster.lab.cut(machine);
+  for (const machine of [2, 4]) await cluster.lab.on(machine);
+  await expect
+    .poll(
+      async () =>
+        (await cluster.json<InstanceList>(1, ["ps"])).instances.filter(({ state }) => state === "running")
+          .length,
+      { timeout: 120_000, interval: 1_000 },
+    )
+    .toBe(NAMESPACES.length * MACHINES.length);
+  await walk("after the power cut");
+});
