@@ -9,8 +9,8 @@ import { openPair, openPool, type Pair, PORT, type VolumeMachine, type Zpool } f
 
 if (process.env.PLOYZ_PLOYZD_LAB !== "1") throw new Error("run through test/lab.sh: pnpm test:lab");
 
-/** Every fourth change in CI, all of them in the nightly suite. */
-const STRIDE = Number(process.env.PLOYZ_FAULT_STRIDE ?? 4);
+/** Every sixth change in CI, all of them in the nightly suite. */
+const STRIDE = Number(process.env.PLOYZ_FAULT_STRIDE ?? 6);
 
 type Volume = `volume.${string}`;
 type Name = Extract<keyof Commands, Volume>;

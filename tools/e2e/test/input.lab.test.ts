@@ -11,6 +11,9 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 /** Each costs a start of ployzctl; its unit tests have them all, and the API below is asked about every one. */
 const SAMPLE = ["$(touch /tmp/pwned)", "../../etc/passwd", "a\nb", "a".repeat(64 * 1024)];
 
+/** Of the wrong manifests: every third in CI, all by night. Unit tests have them all, too. */
+const STRIDE = Number(process.env.PLOYZ_FAULT_STRIDE ?? 3);
+
 const sh = (script: string) => cluster.lab.sh(1, ["sh", "-c", script]);
 const refused = (args: readonly string[], wanted: Refusal) => refuses(cluster, 1, args, wanted);
 const configure = (text: string) =>
@@ -336,7 +339,7 @@ describe("a cluster", () => {
   it("deploy refuses a wrong manifest, names the field, and changes nothing", async () => {
     await sh("socat TCP4-LISTEN:7001,fork,bind=127.0.0.1 - >/dev/null 2>&1 & sleep 0.2");
     const before = await state();
-    for (const [what, manifest, wanted] of manifests) {
+    for (const [what, manifest, wanted] of manifests.filter((_, index) => index % STRIDE === 0)) {
       const file = await cluster.put(1, manifest, webBundle);
       await refused(["deploy", "-f", file], wanted).catch((error: unknown) => {
         throw new Error(`${what}: ${error instanceof Error ? error.message : error}`, { cause: error });

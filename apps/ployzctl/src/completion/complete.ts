@@ -1,4 +1,4 @@
-import { openClient } from "@ployz/primitives/client";
+import { access } from "node:fs/promises";
 import type { Command } from "../command.ts";
 import { contextsPath, LOCAL, readContexts } from "../remote/contexts.ts";
 import { findDestination } from "../remote/destination.ts";
@@ -52,6 +52,7 @@ async function names(
   const context = given("--context") ?? terminal.env.PLOYZ_CONTEXT;
   if ((await findDestination({ host, context, socket, config }, terminal)) !== undefined) return [];
   const settings = await loadSettings({ config, socket, dataDir: undefined }, terminal);
-  const { namesOf } = await import("./names.ts");
-  return namesOf(openClient({ socketPath: settings.socket }), source);
+  await access(settings.socket); // without a daemon, its client need not be loaded
+  const { daemonNames } = await import("./names.ts");
+  return daemonNames(settings.socket, source);
 }

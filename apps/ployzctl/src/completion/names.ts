@@ -1,4 +1,4 @@
-import type { Client } from "@ployz/primitives/client";
+import { openClient } from "@ployz/primitives/client";
 import type { Source } from "../command.ts";
 import type { Candidate } from "./candidates.ts";
 
@@ -8,10 +8,11 @@ export const AWAY_MS = 80;
 const STORE_MS = 1_000;
 
 /** Names of the cluster. Rejects when the daemon is away. */
-export async function namesOf(
-  client: Client,
+export async function daemonNames(
+  socketPath: string,
   source: Exclude<Source, "file" | "context">,
 ): Promise<readonly Candidate[]> {
+  const client = openClient({ socketPath });
   const { machines, namespaces } = await client.request("GET /v1/names", {
     signal: AbortSignal.timeout(AWAY_MS),
   });

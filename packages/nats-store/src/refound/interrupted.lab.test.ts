@@ -12,8 +12,8 @@ import {
 
 class Died extends Error {}
 
-/** Every sixth call in CI, one after the other each time in the nightly suite. */
-const STRIDE = Number(process.env.PLOYZ_FAULT_STRIDE ?? 6);
+/** Every ninth call in CI, one after the other each time in the nightly suite. */
+const STRIDE = Number(process.env.PLOYZ_FAULT_STRIDE ?? 9);
 
 /** The coordinator dies at its `at`th call: before it was sent, or before its answer came. Nothing it asks later is heard. */
 function dying(

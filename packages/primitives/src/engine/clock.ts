@@ -36,6 +36,9 @@ export interface Bound {
   expired(): { readonly message: string; readonly hint?: string; readonly cause?: unknown };
 }
 
+/** The reason of a signal that only ends timers: without one, each end would make an exception with a stack trace. */
+const OVER = "over";
+
 /**
  * Runs `work` under a deadline and a parent signal. Fails with `deadline_exceeded`, with the parent's abort reason, or with what
  * `work` threw. When it resolves or rejects, `work` has ended or has had `graceMs` to.
@@ -55,7 +58,7 @@ export async function within<T>(bound: Bound, work: (signal: AbortSignal) => Pro
     throw inner.signal.aborted ? inner.signal.reason : error;
   } finally {
     unlink();
-    over.abort();
+    over.abort(OVER);
   }
 }
 

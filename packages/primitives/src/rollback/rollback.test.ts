@@ -297,7 +297,7 @@ describe("under every fault", () => {
       world: () => worldWithShop(["m1", "m2"]),
       inspect,
     };
-    expect(await checkPrimitive(snapshot)).toEqual([]);
+    expect(await checkPrimitive(snapshot, { every: 3 })).toEqual([]);
     const world = async () => {
       const made = await worldWithTwo(["m1", "m2"]);
       await apply(made, rollback, { namespace: "prod", volumes: "all" });
@@ -305,7 +305,10 @@ describe("under every fault", () => {
       return made;
     };
     expect(
-      await checkPrimitive({ primitive: volumePrune, input: { namespace: "prod" }, world, inspect }),
+      await checkPrimitive(
+        { primitive: volumePrune, input: { namespace: "prod" }, world, inspect },
+        { every: 4 },
+      ),
     ).toEqual([]);
   });
 
@@ -313,7 +316,7 @@ describe("under every fault", () => {
     const files = { namespace: "prod", volume: "files", machine: "m2" };
     const world = () => worldWithTwo(["m1", "m2"]);
     const create = { primitive: volumeCreate, input: files, world, inspect };
-    expect(await checkPrimitive(create, { every: 3 })).toEqual([]);
+    expect(await checkPrimitive(create, { every: 5 })).toEqual([]);
     const withFiles = async () => {
       const made = await world();
       await apply(made, volumeCreate, files);
@@ -321,7 +324,7 @@ describe("under every fault", () => {
     };
     const rm = { namespace: "prod", volume: "files" };
     expect(
-      await checkPrimitive({ primitive: volumeRm, input: rm, world: withFiles, inspect }, { every: 3 }),
+      await checkPrimitive({ primitive: volumeRm, input: rm, world: withFiles, inspect }, { every: 5 }),
     ).toEqual([]);
     const snapshot = (await headOf(await world())).before?.[0]?.snapshot ?? "";
     const restore = { namespace: "prod", volume: "data", snapshot };

@@ -4,6 +4,7 @@ import { secretKey } from "../model/secret.ts";
 import type { Commands } from "../participant/commands.ts";
 import type { CallOptions, Machines } from "../ports/machines.ts";
 import type { FactStore } from "../ports/store.ts";
+import { copy } from "./copy.ts";
 import type { MemoryBackup } from "./memory-backup.ts";
 import { handlersOf } from "./memory-handlers.ts";
 import { CHANGING, checkFence, type MachineSetting, type MemoryMachine } from "./memory-participant.ts";
@@ -102,7 +103,7 @@ export function createMemoryMachines(options: MemoryMachinesOptions): MemoryMach
       });
     }
     if (CHANGING.has(command)) checkFence(found.machine, callOptions.fence, command);
-    return structuredClone(await found.handlers[command](structuredClone(args), callOptions));
+    return copy(await found.handlers[command](copy(args), callOptions));
   }
 
   return {

@@ -12,13 +12,11 @@ import type {
   Store,
 } from "../ports/store.ts";
 import { checkedStore } from "../records/store.ts";
+import { copy } from "./copy.ts";
 import { createFeed, type Feed } from "./feed.ts";
 import { createMemoryLeases } from "./memory-leases.ts";
 
 const same = (a: Json, b: Json) => canonical(a) === canonical(b);
-/** A store returns copies, as from a wire. */
-const copy = <T>(value: T): T => structuredClone(value);
-
 /** As NATS has it: no empty token, no wildcard. */
 const NAME = /^[A-Za-z0-9_=:/-]+(\.[A-Za-z0-9_=:/-]+)*$/;
 function named(name: string): string {
