@@ -17,23 +17,33 @@ export interface Away {
   readonly since: number;
   /** Absent: this machine has sent nothing about it. */
   sent?: AlertCondition;
+  /** Machines that answered the last look; absent before the first. */
+  answered?: readonly string[];
   readonly took: Set<string>;
 }
 
 /**
  * Whether this machine sends that the store is away: none of the machines that answer it has a lower name. So each part of a cluster that
- * is split sends once. Not while the store moves. Later, when enough of the store's servers run, or no other machine answers. Pure.
+ * is split sends once. A busy machine may miss one look: it counts as silent after two (`before`: who answered the last one; absent: all).
+ * Not while the store moves. Later, when enough of the store's servers run, or no other machine answers. Pure.
  */
 export function sendsWithoutStore(
   self: string,
   members: readonly string[],
-  { state, views }: Pick<StoreStatus, "state"> & { readonly views: readonly { readonly machine: string }[] },
+  {
+    state,
+    views,
+    before = members,
+  }: Pick<StoreStatus, "state"> & {
+    readonly views: readonly { readonly machine: string }[];
+    readonly before?: readonly string[] | undefined;
+  },
   awayMs: number,
 ): boolean {
   if (state === "open" || state === "fenced") return false;
   const confirmed = state === "no-quorum" && views.some(({ machine }) => machine !== self);
   if (awayMs < (confirmed ? AWAY_MS : ALONE_MS)) return false;
-  const present = new Set([self, ...views.map(({ machine }) => machine)]);
+  const present = new Set([self, ...before, ...views.map(({ machine }) => machine)]);
   const answering = members.filter((id) => present.has(id));
   const byName = new Intl.Collator("en", { numeric: true }).compare; // m2 before m10
   return answering.sort(byName)[0] === self;
@@ -47,7 +57,10 @@ export async function sendWithoutStore(
   { clock, newId }: { readonly clock: Pick<Clock, "now">; newId(): string },
 ): Promise<void> {
   const status = await sender.storeStatus();
-  if (!sendsWithoutStore(sender.self, sender.members(), status, clock.now() - away.since)) return;
+  const before = away.answered;
+  away.answered = status.views.map(({ machine }) => machine);
+  if (!sendsWithoutStore(sender.self, sender.members(), { ...status, before }, clock.now() - away.since))
+    return;
   const { up, size, needed } = status.quorum;
   const down = status.machines.filter(({ state }) => state === "down").map(({ id }) => id);
   const condition: AlertCondition = away.sent ?? {
