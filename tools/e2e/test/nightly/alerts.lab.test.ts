@@ -5,6 +5,8 @@ import { waitFor } from "@ployz/exec";
 import type { AlertList, StoreStatus } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, fixtures, node, openCluster, webBundle } from "../../src/cluster.ts";
+import { publishRecord } from "../../src/store.ts";
+import { daemonStatus, daemonUp } from "../../src/survive.ts";
 
 /** Three machines that hold the store; m3's data folder is a file system of its own. Each has receivers of its own: the sender sends to its own loopback. */
 const KEY = "0123456789abcdef0123";
@@ -64,16 +66,17 @@ type Message = {
   readonly ended: readonly Condition[];
   readonly test?: true;
 };
-/** Begins and ends of one condition, in all messages by HTTP. */
-async function counts(code: string, about: string, machines?: readonly number[]) {
-  const messages = (await taken(machines))
-    .filter(({ by }) => by === "http")
-    .map(({ body }) => JSON.parse(body) as Message);
+const messages = async (machines?: readonly number[]) =>
+  (await taken(machines)).filter(({ by }) => by === "http").map(({ body }) => JSON.parse(body) as Message);
+/** Begins and ends of one condition. */
+const countsIn = (all: readonly Message[], code: string, about: string) => {
   const count = (when: "begun" | "ended") =>
-    messages.flatMap((message) => message[when]).filter((one) => one.code === code && one.about === about)
-      .length;
+    all.flatMap((message) => message[when]).filter((one) => one.code === code && one.about === about).length;
   return { begun: count("begun"), ended: count("ended") };
-}
+};
+/** The same in all messages by HTTP. */
+const counts = async (code: string, about: string, machines?: readonly number[]) =>
+  countsIn(await messages(machines), code, about);
 const within = (what: string, timeoutMs: number, read: () => Promise<boolean>) =>
   waitFor(what, async () => ((await read()) ? true : undefined), { timeoutMs, intervalMs: 2_000 });
 const begins = (code: string, about: string, machines?: readonly number[]) =>
@@ -84,6 +87,19 @@ const begins = (code: string, about: string, machines?: readonly number[]) =>
   );
 const ends = (code: string, about: string, machines?: readonly number[]) =>
   within(`the end of ${code} ${about}`, 420_000, async () => (await counts(code, about, machines)).ended > 0);
+/** Each condition has begun, or ended. */
+const all = (conditions: readonly (readonly [string, string])[], when: "begun" | "ended") => {
+  let missing: readonly string[] = [];
+  return within(`${when}: all of ${conditions.length}`, 420_000, async () => {
+    const sent = await messages();
+    missing = conditions.flatMap(([code, about]) =>
+      countsIn(sent, code, about)[when] > 0 ? [] : [`${code} ${about}`],
+    );
+    return missing.length === 0;
+  }).catch((error: unknown) => {
+    throw new Error(`not ${when}: ${missing.join(", ")}`, { cause: error });
+  });
+};
 const list = (i = 1) => cluster.json<AlertList>(i, ["alert", "ls"]);
 const ONCE = { begun: 1, ended: 1 };
 
@@ -125,8 +141,8 @@ const service = (name: string, command: string, extra = "") =>
   `[services.${name}]\nbundle = "./web"\n${command}\n${extra}\n`;
 /** With `bad`, every service and job of it fails in its own way. */
 const troubled = (bad: boolean) => `namespace = "prod"
-${service("loop", bad ? 'command = ["sh", "-c", "sleep 3; exit 3"]' : steady, 'env = { PASSWORD = "hidden-env" }')}
-${service("greedy", bad ? 'command = ["sh", "-c", "sleep 5; x=x; while :; do x=$x$x; done"]' : steady, 'resources = { memory = "32M" }')}
+${service("loop", bad ? 'command = ["sh", "-c", "sleep 30; exit 3"]' : steady, 'env = { PASSWORD = "hidden-env" }')}
+${service("greedy", bad ? 'command = ["sh", "-c", "sleep 30; x=x; while :; do x=$x$x; done"]' : steady, 'resources = { memory = "32M" }')}
 ${service(
   "web",
   `command = ["${node}", "server.mjs"]`,
@@ -161,7 +177,24 @@ const TROUBLE: readonly (readonly [code: string, about: string])[] = [
   ["inodes_nearly_used", "m3"],
   ["pool_degraded", "m3"],
   ["pool_nearly_full", "m3"],
+  ["memory_nearly_full", "m2"],
+  ["backup_old", "prod/data"],
 ];
+/** A certificate of which the most time is over. */
+const AGED = `cd /root && openssl genrsa -out tls.key 2048 && openssl req -new -key tls.key -subj /CN=tls.example.test -out tls.csr && touch index.txt
+printf '[ca]\\ndefault_ca=x\\n[x]\\ndatabase=index.txt\\nnew_certs_dir=.\\nrand_serial=yes\\ndefault_md=sha256\\npolicy=p\\nx509_extensions=e\\n[p]\\ncommonName=supplied\\n[e]\\nsubjectAltName=DNS:tls.example.test\\n' > ca.cnf
+openssl ca -batch -selfsign -config ca.cnf -keyfile tls.key -in tls.csr -out tls.pem -notext -startdate "$(date -u -d '-80 days' +%Y%m%d%H%M%SZ)" -enddate "$(date -u -d '+5 days' +%Y%m%d%H%M%SZ)"`;
+/** The last backup of the volume, so many days ago. */
+const backedUp = (days: number) => {
+  const at = new Date(Date.now() - days * 86_400_000).toISOString();
+  const data = { backup: "b", repository: "none", machine: "m1", at, bytes: 1, addedBytes: 1 };
+  return publishRecord(cluster, 1, "fact.backup-run.prod", {
+    operation: "01",
+    at,
+    by: "",
+    volumes: { data },
+  });
+};
 
 it("sends one begin and one end of each condition", async () => {
   await ctl(["secret", "set", "prod/token"], "hidden-value\n");
@@ -173,30 +206,62 @@ it("sends one begin and one end of each condition", async () => {
   await ctl(["schedule", "pause", "prod/data.standby-m2"]);
   await web("STOP");
   await on(3, "zpool offline tank /var/lib/second.img");
-  await on(3, "zfs create -o mountpoint=/fill tank/fill && dd if=/dev/urandom of=/fill/x bs=1M count=880");
+  await on(3, "zfs create -o mountpoint=/fill tank/fill && dd if=/dev/urandom of=/fill/x bs=1M count=910");
   await on(
     3,
-    'mount -o remount,size="$(($(df -k --output=used /var/lib/ployz | tail -1) + 600000))k",nr_inodes="$(($(df --output=iused /var/lib/ployz | tail -1) * 103 / 100))" /var/lib/ployz',
+    'cd /var/lib/ployz && mkdir filler && (cd filler && seq 3000 | xargs touch) && mount -o remount,size="$(($(df -k --output=used . | tail -1) + 600000))k",nr_inodes="$(($(df --output=iused . | tail -1) * 104 / 100))" .',
   );
-  await on(
-    1,
-    "openssl req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=tls.example.test -addext subjectAltName=DNS:tls.example.test -keyout /root/tls.key -out /root/tls.pem",
-  );
+  await on(1, AGED);
   await ctl(["cert", "import", "tls.example.test", "--cert", "/root/tls.pem", "--key", "/root/tls.key"]);
-  for (const [code, about] of TROUBLE) await begins(code, about);
+  await on(
+    2,
+    'sed "s/^MemAvailable:.*/MemAvailable: 1024 kB/" /proc/meminfo > /root/meminfo && mount --bind /root/meminfo /proc/meminfo',
+  );
+  await backedUp(9);
+  await all(TROUBLE, "begun");
 
-  await on(3, "mount -o remount,size=3g,nr_inodes=1000000 /var/lib/ployz");
+  await on(2, "umount /proc/meminfo");
+  await backedUp(0);
+  await on(3, "rm -r /var/lib/ployz/filler; mount -o remount,size=3g,nr_inodes=1000000 /var/lib/ployz");
   await on(3, "zfs destroy tank/fill && zpool online tank /var/lib/second.img");
   await web("CONT");
   await ctl(["schedule", "resume", "prod/data.standby-m2"]);
   await ctl(["cert", "rm", "tls.example.test", "--yes"]);
   await deploy(failing(false));
   await deploy(troubled(false));
-  for (const [code, about] of TROUBLE) await ends(code, about);
-  for (const [code, about] of TROUBLE)
-    expect([code, about, await counts(code, about)]).toEqual([code, about, ONCE]);
+  await all(TROUBLE, "ended");
+  const sent = await messages();
+  expect(TROUBLE.map(([code, about]) => [code, about, countsIn(sent, code, about)])).toEqual(
+    TROUBLE.map(([code, about]) => [code, about, ONCE]),
+  );
   await ends("store_leader_changed", "");
   expect(await counts("store_leader_changed", "")).toEqual(ONCE);
+});
+
+it("sends that an operation was interrupted, and that it is over", async () => {
+  const manifest = (path: string) =>
+    `namespace = "third"\n${service("app", `command = ["${node}", "server.mjs"]`, `ports = { http = 8080 }\nready = { http = "${path}", port = "http", timeout = "2m" }`)}`;
+  const put = (path: string) => cluster.put(2, manifest(path), webBundle);
+  const running = cluster.ctl(2, ["deploy", "-f", await put("/never")], { ok: [0, 1, 3, 4, 5] });
+  interface Operations {
+    readonly operations: readonly { readonly title: string; readonly operation: string }[];
+  }
+  const operation = await waitFor(
+    "the operation",
+    async () =>
+      (await cluster.json<Operations>(1, ["ops", "ls"])).operations.find(
+        ({ title }) => title === "deploy third",
+      )?.operation,
+    { timeoutMs: 60_000, intervalMs: 500 },
+  );
+  const { pid } = await daemonStatus(cluster, 2);
+  await on(2, `kill -9 ${pid}`);
+  await running;
+  await daemonUp(cluster, 2, pid);
+  await begins("operation_open", operation);
+  await cluster.ctl(2, ["deploy", "-f", await put("/healthz")], { timeoutMs: 240_000 });
+  await ends("operation_open", operation);
+  expect(await counts("operation_open", operation)).toEqual(ONCE);
 });
 
 it("sends that a machine is away once, later to a receiver that failed", async () => {
@@ -221,9 +286,13 @@ it("sends that a machine is away once, later to a receiver that failed", async (
 });
 
 it("sends once that the store has no quorum, without it, and once that it is back", async () => {
-  for (const i of [2, 3]) await on(i, "pkill -STOP -x nats-server");
-  await begins("store_unreachable", "");
-  for (const i of [2, 3]) await on(i, "pkill -CONT -x nats-server");
+  try {
+    for (const i of [2, 3]) await on(i, "pkill -STOP -x nats-server");
+    await begins("store_unreachable", "");
+    expect((await cluster.json<StoreStatus>(1, ["store", "status"])).state).toBe("no-quorum");
+  } finally {
+    for (const i of [2, 3]) await on(i, "pkill -CONT -x nats-server");
+  }
   await ends("store_unreachable", "");
   expect(await counts("store_unreachable", "")).toEqual(ONCE);
 });
