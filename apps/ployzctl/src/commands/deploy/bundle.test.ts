@@ -8,6 +8,7 @@ import {
   readlink,
   rm,
   symlink,
+  truncate,
   utimes,
   writeFile,
 } from "node:fs/promises";
@@ -18,6 +19,7 @@ import { run } from "@ployz/exec";
 import { extract, pack } from "tar-stream";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Bundle, openBundle as openUnclosed } from "./bundle.ts";
+import { packFolder } from "./folder.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -139,6 +141,21 @@ it("sends its one reading of a folder in which files grow and go", async () => {
     clearInterval(writing);
     await log.close();
   }
+});
+
+it.each([
+  ["shrinks", "a became shorter while it was read", (root: string) => truncate(join(root, "a"), 1)],
+  ["vanishes", "c: vanished while the folder was read", (root: string) => rm(join(root, "c"))],
+] as const)("names a file that %s while the folder is read", async (_, why, change) => {
+  const root = await folder("one", ["a", "c"]);
+  await writeFile(join(root, "a"), "x".repeat(300_000));
+  const entries: string[] = [];
+  const packing = async () => {
+    for await (const _ of packFolder(root, ({ name }) => entries.push(name)))
+      if (entries.length === 1) await change(root).catch(() => {});
+  };
+  await expect(packing()).rejects.toMatchObject({ code: "invalid_input", message: why });
+  expect(entries).toEqual(["a"]);
 });
 
 it("leaves out what .ployzignore names, else what .dockerignore does, and .git", async () => {

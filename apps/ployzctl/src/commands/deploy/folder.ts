@@ -55,7 +55,7 @@ async function* packEntry(
   const path = bytes(`${root}/${name}`);
   const seen = await lstat(path).catch((error: NodeJS.ErrnoException) => unreadable(name, error));
   if (seen.isDirectory()) yield tarHeader({ name, kind: "directory", executable: true, size: 0 });
-  else if (seen.isSymbolicLink()) yield packLink(root, name, await readlink(path, { encoding: "buffer" }));
+  else if (seen.isSymbolicLink()) yield packLink(root, name, await targetOf(path, name));
   else if (seen.isFile()) yield* packFile(path, name, counted);
   else
     throw invalid(
@@ -63,6 +63,9 @@ async function* packEntry(
       "a bundle can contain files, folders and links",
     );
 }
+
+const targetOf = (path: Buffer, name: string): Promise<Buffer> =>
+  readlink(path, { encoding: "buffer" }).catch((error: NodeJS.ErrnoException) => unreadable(name, error));
 
 function packLink(root: string, name: string, target: Buffer): Buffer {
   const linkname = target.toString("latin1");
