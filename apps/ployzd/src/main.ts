@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
-import { errorBody } from "@ployz/errors";
+import { type ErrorEntry, errorBody, SHARED_ERRORS } from "@ployz/errors";
 import { pino } from "pino";
 import { configPath, loadConfig } from "./config/load.ts";
+import { PloyzError } from "./error-codes.ts";
 import { endProcess } from "./exit.ts";
 
 const USAGE = "usage: ployzd run|gateway|dns|swap|check [--config FILE]";
@@ -10,16 +11,23 @@ const COMMANDS = ["run", "gateway", "dns", "swap", "check"] as const;
 const isCommand = (text: string | undefined): text is (typeof COMMANDS)[number] =>
   COMMANDS.some((one) => one === text);
 
+function commandLine(): { readonly command: (typeof COMMANDS)[number]; readonly config: string | undefined } {
+  try {
+    const { values, positionals } = parseArgs({
+      options: { config: { type: "string" } },
+      allowPositionals: true,
+    });
+    const [command, ...more] = positionals;
+    if (isCommand(command) && more.length === 0) return { command, config: values.config };
+  } catch {} // an unknown flag: the usage says which there are
+  throw new PloyzError({ code: "usage", message: USAGE });
+}
+
 /** Each entry point loads only what it runs: three of these processes live on every machine. */
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    options: { config: { type: "string" } },
-    allowPositionals: true,
-  });
-  const [command] = positionals;
-  if (!isCommand(command)) throw new Error(USAGE);
+  const { config: file, command } = commandLine();
   const root = process.getuid?.() === 0;
-  const config = await loadConfig(configPath(values.config, process.env, root), process.env, root);
+  const config = await loadConfig(configPath(file, process.env, root), process.env, root);
   if (command === "check") return endProcess(0); // the configuration is good; nothing is started
   const log = pino({ name: `ployzd-${command}`, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   if (command === "swap") {
@@ -65,5 +73,6 @@ main().catch((error: unknown) => {
   const { code, message, hint } = errorBody(error);
   process.stderr.write(`ployzd: ${message} (${code})${hint === undefined ? "" : `\n${hint}`}\n`);
   if (code === "internal" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-  endProcess(1);
+  const known: Readonly<Record<string, ErrorEntry>> = SHARED_ERRORS;
+  endProcess(known[code]?.exit ?? 1);
 });

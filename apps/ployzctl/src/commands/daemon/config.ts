@@ -72,7 +72,7 @@ async function check(file: string, shownAs: string, payload: string): Promise<vo
   const { stderr } = await run(
     join(lib, "node"),
     ["--import", join(lib, "compile-cache.mjs"), join(lib, "ployzd.mjs"), "check", "--config", file],
-    { okExitCodes: [0, 1], timeoutMs: 60_000 },
+    { okExitCodes: [0, 1, 2], timeoutMs: 60_000 },
   );
   const problem = /^ployzd: (.*) \(config_invalid\)$/m.exec(stderr)?.[1];
   if (problem === undefined) return;
