@@ -2,7 +2,7 @@ import type { Slot } from "./control.ts";
 import type { Desired } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
 import type { Saved } from "./generations.ts";
-import type { Haproxy } from "./haproxy.ts";
+import { type Haproxy, isUnreachable } from "./haproxy.ts";
 import { difference } from "./reconcile.ts";
 import type { Route } from "./table.ts";
 import { type HoldSlot, openWorker } from "./worker.ts";
@@ -60,13 +60,29 @@ export async function statusOf(
     routes: (saved?.table.routes ?? []).map(routeStatus),
     ...(saved && { version: saved.table.version }),
   };
-  if (pid === undefined) {
+  const silent = async (): Promise<GatewayStatus> => {
     const state = await haproxy.state();
     return { ...base, state: state === "running" ? "stopped" : state, servers: [] };
+  };
+  if (pid === undefined) return silent();
+  try {
+    return { ...base, state: "running", worker: pid, ...(await look(haproxy, pid, saved, projected)) };
+  } catch (error) {
+    // The worker ended after the master had named it.
+    if (isUnreachable(error)) return silent();
+    throw error;
   }
+}
+
+async function look(
+  haproxy: Haproxy,
+  pid: number,
+  saved: Saved | undefined,
+  projected: (saved: Saved) => Desired,
+): Promise<Partial<GatewayStatus> & Pick<GatewayStatus, "servers">> {
   const worker = openWorker(haproxy.control, pid);
   const { slots, holds } = await worker.look();
-  if (!saved) return { ...base, state: "running", worker: pid, servers: [] };
+  if (!saved) return { servers: [] };
   const desired = projected(saved);
   const structure = await worker.structure();
   const differs =
@@ -74,9 +90,6 @@ export async function statusOf(
       ? difference(desired, slots, await worker.map())
       : "it runs an earlier structure than the one on disk";
   return {
-    ...base,
-    state: "running",
-    worker: pid,
     ...(differs !== undefined && { difference: differs }),
     servers: serverStates(desired, slots, saved.drained),
     holds: waitingAt(desired, holds),

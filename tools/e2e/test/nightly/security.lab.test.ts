@@ -326,3 +326,39 @@ describe("secrets and keys", () => {
     }
   });
 });
+
+describe("the local API", () => {
+  const ASK = `
+const http = require("node:http");
+const ask = () => new Promise((done) => {
+  const request = http.request({ socketPath: "/run/ployz/ployzd.sock", path: "/v1/status", agent: false }, (response) => {
+    response.resume().on("end", () => done(response.statusCode)).on("error", () => done("cut"));
+  });
+  request.on("error", ({ code }) => done(code)).end();
+});
+Promise.all(Array.from({ length: 1000 }, ask)).then((answers) => {
+  const counts = {};
+  for (const answer of answers) counts[answer] = (counts[answer] ?? 0) + 1;
+  console.log(JSON.stringify(counts));
+});`;
+
+  it("answers 1,000 who ask for the status at once, or says that it is busy, in bounded memory", async () => {
+    const pid = (await cluster.json<{ readonly pid: number }>(1, ["daemon", "status"])).pid;
+    const peak = async () => Number(await on(1, `awk '/^VmHWM/ { print $2 }' /proc/${pid}/status`));
+    const before = await peak();
+    const rounds: Readonly<Record<string, number>>[] = [];
+    for (let round = 0; round < 3; round++) {
+      const { stdout } = await cluster.lab.sh(1, [node, "-e", ASK], { timeoutMs: 120_000 });
+      rounds.push(JSON.parse(stdout) as Record<string, number>);
+    }
+    const after = await peak();
+    console.log(JSON.stringify({ rounds, before, after }));
+    for (const { 200: answered = 0, 409: busy = 0, ...others } of rounds) {
+      expect(others).toEqual({});
+      expect(answered).toBeGreaterThan(0);
+      expect(answered + busy).toBe(1000);
+    }
+    expect(after, `KiB, from ${before}`).toBeLessThan(400 * 1024);
+    await cluster.ctl(1, ["status"]);
+  }, 400_000);
+});
