@@ -32,11 +32,14 @@ import type { ApiRoutes } from "./router.ts";
 import { rttTable } from "./rtt.ts";
 import { scheduleRoutes } from "./schedules.ts";
 import { secretRoutes } from "./secrets.ts";
+import { sharing } from "./shared.ts";
 import { standbyRoutes } from "./standbys.ts";
 import { clusterStatus } from "./status.ts";
 import { announcedBy, instanceList, machineList, meshStatus, nameList } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList } from "./volumes.ts";
+
+const STATUS_MS = 30_000;
 
 /** The local API: see `Api` and `ApiStreams` in @ployz/primitives/client. */
 export function apiRoutes(daemon: Daemon): ApiRoutes {
@@ -45,6 +48,8 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
     const member = daemon.present();
     return member === undefined ? { kind: "mesh", joined: false, peers: [] } : meshStatus(member);
   };
+  // Looking at the cluster takes a call to each machine, and many may ask at once.
+  const status = sharing(async () => clusterStatus(daemon.member(), AbortSignal.timeout(STATUS_MS)));
   return {
     json: {
       "GET /v1/version": async () => ({
@@ -109,7 +114,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       },
       "GET /v1/machines": ({ signal }) => machineList(daemon.member(), signal),
       "GET /v1/machines/rtt": ({ signal }) => rttTable(daemon.member(), signal),
-      "GET /v1/status": ({ signal }) => clusterStatus(daemon.member(), signal),
+      "GET /v1/status": status,
       "GET /v1/names": async () => nameList(daemon.member()),
       "GET /v1/store": () => daemon.member().authority.status(),
       "POST /v1/store/repair": async ({ body }) => daemon.member().records.repair(await body()),
