@@ -59,6 +59,7 @@ test("ports keep their address and MAC, also when the rules are replaced", () =>
   expect(table).not.toContain("delete table");
   expect(table).toContain("flush table bridge ployz_ployz0_ports");
   expect(table).toContain("arp saddr ip 10.101.3.1 drop");
+  expect(table).toContain("iif @held ether type != { ip, arp } drop");
   for (const source of ["ip saddr", "arp saddr ip"]) {
     const learns = text
       .split("\n")

@@ -89,6 +89,8 @@ export function ruleset(network: FilteredNetwork, controlPorts: readonly number[
       `ip saddr ${subnet} jump source`,
       `arp saddr ip ${subnet} jump announced`,
       "iif @held iif . ether saddr != @macs drop",
+      // The filters above see no IPv6 that stays within the bridge.
+      "iif @held ether type != { ip, arp } drop",
     ]),
     "}",
     "",
