@@ -66,9 +66,9 @@ const rows = [
 console.log(JSON.stringify(Object.fromEntries(rows)));
 `;
 
-/** Finds a process in the network namespace that has the address. */
+/** Finds a process in the network namespace that has the address as its own: a forged one is added with 32 bits. */
 const INSIDE = `inside() { for p in /proc/[0-9]*; do
-  nsenter --net=$p/ns/net ip -4 -o address show dev eth0 2>/dev/null | grep -q " $1/" && { echo \${p#/proc/}; return; }
+  nsenter --net=$p/ns/net ip -4 -o address show dev eth0 2>/dev/null | grep -q " $1/24 " && { echo \${p#/proc/}; return; }
 done; }`;
 
 interface Questions {
