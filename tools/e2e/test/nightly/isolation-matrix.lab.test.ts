@@ -191,8 +191,11 @@ it("no instance sends with its neighbour's address, MAC or ARP, on either runtim
     const before = await seen();
     expect(before).toContain("lladdr");
     expect(await ask(own, { dials: resolves })).toEqual({ [`${gateway} 53`]: "open" });
-    for (const disguise of ["", `$in ip link set eth0 address $($other cat /sys/class/net/eth0/address)`]) {
-      const mac = (await script("$in cat /sys/class/net/eth0/address")).trim();
+    for (const disguise of [
+      "",
+      `$in ip link set eth0 address $($other ip -o link show dev eth0 | grep -o 'ether [^ ]*' | cut -c7-)`,
+    ]) {
+      const mac = (await script("$in ip -o link show dev eth0 | grep -o 'ether [^ ]*' | cut -c7-")).trim();
       // Its first packet is an ARP request that announces the forged address.
       await script(
         `${disguise}\n$in ip address add ${neighbour.address}/32 dev eth0; $in ip neigh flush dev eth0`,
