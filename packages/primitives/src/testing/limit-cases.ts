@@ -21,6 +21,8 @@ export interface LimitCase {
   readonly beyond: Partial<Draft>;
   /** The value is good, but a small machine is too small for it, or no program is quick enough. */
   readonly onPaperOnly?: true;
+  /** A limit of services with a bundle; one with an image may have less. */
+  readonly ofBundles?: true;
 }
 
 /** Ends at SIGTERM, as the first process of a container too. */
@@ -138,6 +140,7 @@ export const limitCases: readonly LimitCase[] = [
     field: "resources.pids",
     at: spec({ resources: { pids: LIMITS.pids } }),
     beyond: spec({ resources: { pids: LIMITS.pids - 1 } }),
+    ofBundles: true,
   },
   {
     name: "the most processes",
