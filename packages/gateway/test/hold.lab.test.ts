@@ -13,6 +13,16 @@ const isWeb = (id: string): boolean => id === WEB;
 const web = (server: { readonly name: string; readonly port: number }, version = server.name) =>
   tableOf(version, { "web.test": [serverOf(server)] });
 
+/** One server, and that many requests a second. */
+async function underLoad(rate: number) {
+  const lab = await openLab();
+  const old = await lab.upstream("old");
+  await lab.gateway.apply(web(old));
+  const load = startLoad(lab.port, "web.test", rate);
+  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  return { lab, old, load };
+}
+
 const untilWaiting = (gateway: Gateway, count: number): Promise<true> =>
   waitFor(
     `${count} requests to wait`,
@@ -221,11 +231,7 @@ it("outlives its caller: the next one drains the same servers, and ends it when 
 });
 
 it("ends when a server that it drained has stopped and is back, without being called off", async () => {
-  const lab = await openLab();
-  const old = await lab.upstream("old");
-  await lab.gateway.apply(web(old));
-  const load = startLoad(lab.port, "web.test", 100);
-  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  const { lab, old, load } = await underLoad(100);
   await lab.gateway.hold(isWeb, 30_000, { drain: true });
   await old.stop();
   await waitFor("its checks to fail", async () => (await down(lab.gateway)) || undefined, {
@@ -244,11 +250,7 @@ it("ends when a server that it drained has stopped and is back, without being ca
 });
 
 it("sends nothing more to a server that is about to stop, and gives it back when the hold is called off", async () => {
-  const lab = await openLab();
-  const old = await lab.upstream("old");
-  await lab.gateway.apply(web(old));
-  const load = startLoad(lab.port, "web.test", 100);
-  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  const { lab, old, load } = await underLoad(100);
   expect(await lab.gateway.hold(isWeb, 30_000, { drain: true })).toEqual([WEB]);
   await untilWaiting(lab.gateway, 20);
   const served = old.served();
@@ -265,11 +267,7 @@ it("sends nothing more to a server that is about to stop, and gives it back when
 });
 
 it("opens before it drains: no request of a dense load finds neither server nor hold", async () => {
-  const lab = await openLab();
-  const old = await lab.upstream("old");
-  await lab.gateway.apply(web(old));
-  const load = startLoad(lab.port, "web.test", 600);
-  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  const { lab, load } = await underLoad(600);
   for (let round = 0; round < 15; round++) {
     await lab.gateway.hold(isWeb, 30_000, { drain: true });
     await untilWaiting(lab.gateway, 5);
@@ -280,11 +278,7 @@ it("opens before it drains: no request of a dense load finds neither server nor 
 });
 
 it("lasts after it is called off until the server that had stopped answers again", async () => {
-  const lab = await openLab();
-  const old = await lab.upstream("old");
-  await lab.gateway.apply(web(old));
-  const load = startLoad(lab.port, "web.test", 100);
-  await waitFor("some load", async () => old.served() > 20 || undefined, { timeoutMs: 5000, intervalMs: 5 });
+  const { lab, old, load } = await underLoad(100);
   expect(await lab.gateway.hold(isWeb, 30_000, { drain: true })).toEqual([WEB]);
   await old.stop();
   await waitFor("its checks to fail", async () => (await down(lab.gateway)) || undefined, {
