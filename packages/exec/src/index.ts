@@ -26,4 +26,5 @@ export type {
   ServiceStatus,
 } from "./services/types.ts";
 export { type RunningTerminal, spawnOnTerminal, type TerminalSize } from "./terminal.ts";
+export { untilRead } from "./until-read.ts";
 export { type WaitOptions, waitFor } from "./wait-for.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { spawnOnTerminal, spawnStream } from "@ployz/exec";
+import { spawnOnTerminal, spawnStream, untilRead } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import { killBelow, signalBelow } from "../kill.ts";
 import type { Attached, AttachOptions } from "../runtime.ts";
@@ -41,7 +41,7 @@ export async function attachInside(
   ];
   const child =
     terminal === undefined
-      ? spawnStream(runc, args, { okExitCodes: ANY_EXIT_CODE })
+      ? startProgram(runc, args)
       : await spawnOnTerminal(runc, args, terminal).then(({ input, output, ...rest }) => ({
           ...rest,
           ...{ stdin: input, stdout: output },
@@ -77,6 +77,11 @@ export async function attachInside(
       await rm(logFile, { force: true });
     },
   };
+}
+
+function startProgram(runc: string, args: readonly string[]) {
+  const child = spawnStream(runc, args, { okExitCodes: ANY_EXIT_CODE });
+  return { ...child, stdout: untilRead(child.stdout), stderr: untilRead(child.stderr) };
 }
 
 /** As a shell: 127 when there is no such program, 126 when it cannot be run. */
