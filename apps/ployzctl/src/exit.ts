@@ -41,10 +41,10 @@ function ofEnd({ state, errors }: Pick<OperationEnd, "state" | "errors">): numbe
   if (state === "done") return EXIT.done;
   if (state === "detached" || state === "aborted") return EXIT.aborted;
   if (state === "cleanup-owed" && errors.length === 0) return EXIT.cleanupOwed;
+  if (state === "interrupted") return EXIT.unknown;
   if (state === "refused") return exitCodeOf({ kind: "refused", refusals: errors });
-  return errors[0] !== undefined && exitCodeOf(errors[0]) === EXIT.unreachable
-    ? EXIT.unreachable
-    : EXIT.failed;
+  const code = errors[0] === undefined ? EXIT.failed : exitCodeOf(errors[0]);
+  return code === EXIT.unreachable || code === EXIT.unknown ? code : EXIT.failed;
 }
 
 /** The code that a script must not overlook: failures before refusals. */

@@ -149,7 +149,13 @@ describe("results", () => {
     ["a refusal", [{ type: "refused", refusals: [{ code: "scope_busy", message: "busy" }] }], 3],
     ["a refused manifest", [{ type: "refused", refusals: [{ code: "invalid_input", message: "no" }] }], 2],
     ["cleanup that is owed", [accepted, result({ state: "cleanup-owed", revision: 7 })], 5],
-    ["a lost connection", [accepted], 4],
+    ["a lost connection before it began", [], 4],
+    ["a lost connection: it may still commit", [accepted], 5],
+    [
+      "one that another machine may take over",
+      [accepted, result({ state: "interrupted", changed: false })],
+      5,
+    ],
   ])("%s", async (_what, events, expected) => {
     expect((await deploy(events)).code).toBe(expected);
   });

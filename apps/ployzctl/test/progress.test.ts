@@ -21,6 +21,11 @@ function watched(tty: boolean, env: Readonly<Record<string, string>> = {}) {
       progress.event({ type: "progress", step: "copy", note: "copying prod/db", done, ...amount });
       return text.replaceAll("\r\u001b[K", "");
     },
+    noted(note: string) {
+      text = "";
+      progress.event({ type: "progress", step: "packages", note });
+      return text;
+    },
   };
 }
 
@@ -50,6 +55,14 @@ it.each([
   expect(copied(0, 0, 100)).toBe("  … copying prod/db 0B of 100B\n");
   expect(copied(10, 5, 100)).toBe("");
   expect(copied(20, 10, 100)).toBe("  … copying prod/db 10B of 100B\n");
+});
+
+it("where lines cannot be overwritten, the reason why a step waits is one line", () => {
+  const { noted } = watched(false);
+  expect(noted("waiting for another apt or dpkg on m2 to end")).toBe(
+    "  … waiting for another apt or dpkg on m2 to end\n",
+  );
+  expect(noted("waiting for another apt or dpkg on m2 to end")).toBe("");
 });
 
 const PLAN = {

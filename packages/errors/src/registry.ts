@@ -21,8 +21,18 @@ export const AREAS = {
   gateway: "Gateway and DNS",
 } as const;
 
-/** Exit codes of `ployzctl` for an error; `failed` is for codes that only an operation which had begun ends with. */
-export const EXIT_OF = { failed: 1, usage: 2, precondition: 3, unreachable: 4, aborted: 130 } as const;
+/**
+ * Exit codes of `ployzctl` for an error; `failed` is for codes that only an operation which had begun ends with, `unknown` for those of one
+ * that may have committed, or may still commit.
+ */
+export const EXIT_OF = {
+  failed: 1,
+  usage: 2,
+  precondition: 3,
+  unreachable: 4,
+  unknown: 5,
+  aborted: 130,
+} as const;
 
 /** A chapter of docs/errors.md. */
 export type Area = keyof typeof AREAS;

@@ -196,14 +196,16 @@ export const ERRORS = defineErrors({
       operation_version:
         "The interrupted operation was started by another version of Ployz; that version must resolve it.",
     },
-    unreachable: {
+    unknown: {
+      outcome_unknown:
+        "The connection to the daemon broke before the operation ended; it may have committed, or still commit.",
       commit_unknown: "The connection to the store broke during the commit; the same command resolves it.",
+      lease_lost: "The operation lost its lease and stopped; the same command adopts or undoes its changes.",
+      operation_taken_over: "Another daemon took over the operation.",
     },
     failed: {
-      lease_lost: "The operation lost its lease and stopped; the same command adopts or undoes its changes.",
       interrupted:
         "The daemon that ran the operation stopped; its changes were undone, or the same command resolves them.",
-      operation_taken_over: "Another daemon took over the operation.",
       journal_failed: "The journal of the operation could not be written.",
       undo_blocked: "A step could not be undone because another step was not undone.",
       needs_failed: "A step was skipped because a dependency failed.",

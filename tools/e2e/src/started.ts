@@ -19,7 +19,7 @@ export interface Started {
 
 /** An event with the fields of all kinds; `of` names the target where several operations run. */
 export type Said = { readonly type: string; readonly of?: string } & Partial<
-  Record<"step" | "state" | "operation" | "what" | "title" | "machine", string>
+  Record<"step" | "state" | "operation" | "what" | "title" | "machine" | "note", string>
 >;
 
 export async function started({ lab }: Cluster, machine: number, args: readonly string[]): Promise<Started> {

@@ -106,14 +106,16 @@ export async function follow(
     throw ended(operation);
   } catch (error) {
     if (detach.signal.aborted) return finish(detached(operation, committed !== undefined));
-    if (operation === undefined || errorBody(error).code !== "daemon_unreachable") throw error;
+    if (operation === undefined || !LOST.includes(errorBody(error).code)) throw error;
     if (committed !== undefined) return finish(unconfirmed({ operation, primitive, revision: committed }));
-    throw ended(operation, error);
+    throw errorBody(error).code === "outcome_unknown" ? error : ended(operation, error);
   } finally {
     stopListening();
   }
 }
 
+/** The connection broke, before and after the operation was accepted. */
+const LOST = ["daemon_unreachable", "outcome_unknown"];
 /** How long a stopped daemon may take to come back. */
 const BACK_MS = 30_000;
 const RETRY_MS = 500;
@@ -179,13 +181,16 @@ function detached(operation: string | undefined, committed: boolean): Outcome {
 }
 
 function ended(operation: string | undefined, cause?: unknown): PloyzError {
-  const hint = operation === undefined ? "ployzctl ops ls" : `ployzctl ops show ${operation}`;
+  const lost = "lost the connection to ployzd before the operation finished";
   return new PloyzError(
-    {
-      code: "daemon_unreachable",
-      message: "lost the connection to ployzd before the operation finished",
-      hint,
-    },
+    operation === undefined
+      ? { code: "daemon_unreachable", message: lost, hint: "ployzctl ops ls" }
+      : {
+          code: "outcome_unknown",
+          message: `${lost}: how it ended is not known`,
+          hint: `ployzctl ops show ${operation}`,
+          operationId: operation,
+        },
     { cause },
   );
 }

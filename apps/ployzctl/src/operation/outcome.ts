@@ -26,6 +26,7 @@ export function endOf(outcome: Outcome): OperationEnd {
 /** For an error that no operation reported: nothing was changed, unless the connection to the daemon was lost. */
 export function endOfThrown(error: unknown): OperationEnd {
   const body = errorBody(error);
-  const unsure = exitCodeOf(body) === EXIT.unreachable || body.code === "internal";
+  const code = exitCodeOf(body);
+  const unsure = code === EXIT.unreachable || code === EXIT.unknown || body.code === "internal";
   return { state: unsure ? "failed" : "refused", errors: [body], warnings: [] };
 }

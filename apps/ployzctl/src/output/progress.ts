@@ -47,6 +47,7 @@ export function openProgress(
   };
   const amountOf = transferText(now);
   const shownAt = new Map<string, number>();
+  const noted = new Set<string>();
   /** Ids of operations that may still be refused, or have nothing to do: they get no record, and are not shown. */
   const accepted = new Map<string, string>();
   const begins = (event: OperationEvent, label: string): string | undefined => {
@@ -69,7 +70,11 @@ export function openProgress(
       );
       if (lasting !== undefined) line(clean(`${label}${lasting}`));
       if (moment !== undefined) show(clean(`${label}${moment}`));
-      // Without overwriting, a transfer prints a line at each tenth.
+      // Without overwriting, the reason why a step waits is one line, and a transfer a line at each tenth.
+      if (event.type === "progress" && !overwrites && event.done === undefined && moment !== undefined) {
+        if (!noted.has(`${label}${moment}`)) line(clean(`${label}${moment}`));
+        noted.add(`${label}${moment}`);
+      }
       if (event.type === "progress" && !overwrites && event.total !== undefined && event.done !== undefined) {
         const tenth = Math.floor((event.done / Math.max(1, event.total)) * 10);
         const key = `${label}${event.step}`;

@@ -55,7 +55,7 @@ export const EXIT_CODES = [
   ["2", "error in the command, the manifest or the configuration; nothing was attempted"],
   ["3", "a precondition is not met; nothing was changed"],
   ["4", "the daemon, a machine or the store was not reachable"],
-  ["5", "committed, but cleanup is owed or still running"],
+  ["5", "committed, but cleanup is owed or still running; or not known yet: the operation may still commit"],
   ["130", "aborted by the operator and undone"],
 ] as const;
 

@@ -31,31 +31,49 @@ export const hasEnded = (operation: string, state: string) =>
 
 /** How often the lease of a followed operation is looked at: a runner without power writes no last entry. */
 const LEASE_MS = 5_000;
+/**
+ * How long an operation that has lost its runner is followed on: the same command on another machine may take it over, and its own
+ * machine ends one that keeps a service stopped.
+ */
+const TAKEOVER_MS = 15_000;
 
 /** Whether some machine runs the operation: it is recorded as running, and its scope is leased. */
-export async function hasRunner(store: Store, record: OperationRecord): Promise<boolean> {
+async function hasRunner(store: Store, record: OperationRecord): Promise<boolean> {
   const held = new Set((await store.leases.list()).map((lease) => lease.scope));
   return presentSummary(summaryOf(record), held).state === "running";
 }
 
-/** Follows the journal of an operation on another machine up to its end, or to that of its runner. */
+/** Whether some machine runs the operation, or it lost its runner just now. */
+export async function mayGoOn(store: Store, record: OperationRecord): Promise<boolean> {
+  if (await hasRunner(store, record)) return true;
+  if (record.state !== "running" && record.state !== "interrupted") return false;
+  const last = (await readJournal(store.journals, record.operation)).at(-1);
+  return Date.now() - (last?.t ?? 0) < TAKEOVER_MS;
+}
+
+/** Follows the journal of an operation on another machine up to its end, or until it has been without a runner for `takeoverMs`. */
 export async function* followElsewhere(
   store: Store,
   operation: string,
   signal: AbortSignal,
+  { leaseMs = LEASE_MS, takeoverMs = TAKEOVER_MS } = {},
 ): AsyncIterable<OperationEvent> {
   const stop = new AbortController();
   const both = AbortSignal.any([stop.signal, signal]);
   const shown = new Map<string, string>();
+  let alone: number | undefined;
+  const look = async () => {
+    const runs = await hasRunner(store, await recordOf(store, operation));
+    alone = runs ? undefined : (alone ?? performance.now());
+    if (alone !== undefined && performance.now() - alone >= takeoverMs) stop.abort();
+  };
   const leased = setInterval(() => {
-    recordOf(store, operation)
-      .then((record) => hasRunner(store, record))
-      .then(
-        (runs) => runs || stop.abort(),
-        () => {}, // the store is away: looked at again
-      );
-  }, LEASE_MS);
+    look().catch(() => {}); // the store is away: looked at again
+  }, leaseMs);
   try {
+    await look();
+    if (alone !== undefined)
+      yield { type: "waiting", what: `another machine to take over operation ${operation}` };
     for await (const _ of store.journals.follow(operation, 0, both)) {
       const detail = detailOf(await recordOf(store, operation));
       for (const { id, title, machine, state, ms, error } of detail.steps) {
@@ -71,7 +89,8 @@ export async function* followElsewhere(
           ...(error !== undefined && { error }),
         };
       }
-      if (detail.summary.state !== "running") break;
+      const { state } = detail.summary;
+      if (state !== "running" && state !== "interrupted") break;
     }
     if (signal.aborted) return;
     yield { type: "result", result: await recordedResult(await recordOf(store, operation), store) };

@@ -173,8 +173,8 @@ describe("an operation of this daemon", () => {
     const journal = await store.journals.read(id);
     const dead = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     for (const [i, entry] of journal.slice(0, 3).entries()) {
-      const moved = JSON.parse(JSON.stringify(entry).replaceAll(id, dead)) as never;
-      await store.journals.append(dead, i, moved);
+      const moved = JSON.parse(JSON.stringify(entry).replaceAll(id, dead)) as typeof entry;
+      await store.journals.append(dead, i, { ...moved, t: moved.t - 60_000 });
     }
     expect(await all(runner.events(dead, never))).toMatchObject([
       { type: "result", result: { state: "interrupted", operation: dead } },

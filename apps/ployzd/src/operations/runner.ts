@@ -35,7 +35,7 @@ import { operationIds, systemClock } from "../clock.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { SshCredentials } from "../remote/ssh.ts";
 import { primitivesOf } from "./primitives.ts";
-import { followElsewhere, hasEnded, hasRunner, recordOf } from "./record.ts";
+import { followElsewhere, hasEnded, mayGoOn, recordOf } from "./record.ts";
 
 /** Runs operations in this daemon. They continue after their caller disconnects. */
 export interface Runner {
@@ -271,8 +271,8 @@ export function openRunner(options: RunnerOptions): Runner {
         return;
       }
       const record = await recordOf(store, operation);
-      // An operation without a runner, interrupted or owing clean-up, emits no more events either.
-      if (await hasRunner(store, record)) yield* followElsewhere(store, operation, signal);
+      // An operation that is long without a runner, interrupted or owing clean-up, emits no more events either.
+      if (await mayGoOn(store, record)) yield* followElsewhere(store, operation, signal);
       else yield { type: "result", result: await recordedResult(record, store) };
     },
     async abort(operation, by, giveUp) {

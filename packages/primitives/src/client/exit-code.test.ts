@@ -13,7 +13,9 @@ describe("exit codes", () => {
   it.each([
     ["done", result({}), 0],
     ["a failed operation", result({ state: "failed", error: error("not_ready") }), 1],
-    ["an operation that lost the store", result({ state: "interrupted", error: error("commit_unknown") }), 4],
+    ["an operation that lost the store", result({ state: "interrupted", error: error("commit_unknown") }), 5],
+    ["one that any machine may take over", result({ state: "interrupted", error: error("interrupted") }), 5],
+    ["one that was undone after it", result({ state: "failed", error: error("interrupted") }), 1],
     ["committed, cleanup owed", result({ state: "cleanup-owed", revision: 7 }), 5],
     ["an undo that is owed", result({ state: "cleanup-owed", error: error("not_ready") }), 1],
     ["aborted and undone", result({ state: "aborted", error: error("aborted") }), 130],

@@ -43,6 +43,9 @@ function ofResult({ state, revision, error }: OperationResult): number {
     case "cleanup-owed":
       // Owed by an undo: nothing was committed, the operation failed.
       return revision === undefined ? EXIT.failed : EXIT.cleanupOwed;
+    case "interrupted":
+      // The runner that takes it over may still commit it.
+      return EXIT.unknown;
     default:
       return error !== undefined && exitCodeOf(error) === EXIT.unreachable ? EXIT.unreachable : EXIT.failed;
   }

@@ -198,7 +198,7 @@ describe("the commit", () => {
     const writeless = hooked(world, "store.leases.renew", down);
     const outcome = await runOperation(place, apply, memoryDeps(hooked(writeless, "store.leases.get", down)));
     expect(outcome).toMatchObject({ state: "interrupted", error: { code: "commit_unknown" } });
-    expect(exitCodeOf(outcome)).toBe(4);
+    expect(exitCodeOf(outcome)).toBe(5);
     const ids = { newOperationId: () => "01Q3DCBD0100000000000000ZZ" };
     const next = operation(await runOperation(place, apply, memoryDeps(plain, { ids })));
     expect(next.state).toBe("done");

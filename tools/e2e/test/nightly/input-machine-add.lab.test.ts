@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cluster, openCluster } from "../../src/cluster.ts";
 import { HOSTILE, type Refusal, refuses } from "../../src/refusal.ts";
+import { started } from "../../src/started.ts";
+import { within } from "../../src/survive.ts";
 
 /** m1 is a member; m2 and m3 are servers as bought: sshd, apt with its own packages, no route out. */
 let cluster: Cluster;
@@ -170,8 +172,16 @@ describe("machine add refuses", () => {
   });
 });
 
-/** Holds dpkg's lock, as unattended-upgrades does in a server's first minutes. */
-const BUSY_DPKG = `use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend") or die; fcntl(F, F_SETLKW, pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0)) or die; sleep 12`;
+/** Holds dpkg's lock, as unattended-upgrades does in a server's first minutes, until it is ended; says so first. */
+const BUSY_DPKG = `use Fcntl; open(F, ">>", "/var/lib/dpkg/lock-frontend") or die; $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLKW, $lock) or die; print "$$\\n"; close STDOUT; close STDERR; sleep 300`;
+
+/** m2 leaves, as it was bought. It confirms the order first, and then leaves. */
+async function sellAgain(): Promise<void> {
+  await cluster.ctl(1, ["machine", "rm", "m2", "--yes"], { timeoutMs: 120_000 });
+  const left = "[ -e /sys/class/net/ployz-wg0 ] || [ -e /var/lib/ployz/membership.json ] || echo left";
+  await within("m2 has left", 60_000, async () => (await on(2, left)) !== "" || undefined);
+  await on(2, "apt-get purge -qy haproxy wireguard-tools s6 >/dev/null 2>&1; rm -rf /usr/local/lib/ployz");
+}
 
 describe("machine add", () => {
   it("takes a server as it is sold: its login shell prints, /tmp is noexec, and dpkg is busy", async () => {
@@ -180,16 +190,18 @@ describe("machine add", () => {
       "cp /root/.bashrc /root/.bashrc.kept; sed -i '1i echo Welcome to your new server' /root/.bashrc",
     );
     await on(2, "mount -t tmpfs -o noexec,mode=1777 tmpfs /tmp");
-    await on(2, `perl -e '${BUSY_DPKG}' >/dev/null 2>&1 & sleep 0.5`);
+    const busy = await on(2, `perl -e '${BUSY_DPKG}' 2>&1 & :`);
+    expect(busy).toMatch(/^\d+$/m);
     try {
-      const { stderr } = await cluster.ctl(1, ["machine", "add", "root@m2", ...KEY], { timeoutMs: 240_000 });
-      expect(stderr).toContain("waiting for another apt or dpkg");
+      const adding = await started(cluster, 1, ["machine", "add", "root@m2", ...KEY]);
+      await adding.event(({ note }) => note?.includes("waiting for another apt or dpkg") === true);
+      await on(2, `kill ${busy.trim()}`);
+      expect((await adding.done).exitCode).toBe(0);
       expect(await on(2, "ls -A /tmp")).not.toContain("ployz");
     } finally {
       await on(2, "umount /tmp; mv /root/.bashrc.kept /root/.bashrc");
     }
-    await cluster.ctl(1, ["machine", "rm", "m2", "--yes"], { timeoutMs: 120_000 });
-    await on(2, "apt-get purge -qy haproxy wireguard-tools s6 >/dev/null 2>&1; rm -rf /usr/local/lib/ployz");
+    await sellAgain();
   });
 
   it("installs what a bare server lacks, from the server's own packages; an add again changes nothing", async () => {

@@ -1,3 +1,4 @@
+import { errorBody } from "@ployz/errors";
 import type { StoreEvent, StoreMoved, StorePlan } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { ErrorDocument } from "../../documents.ts";
@@ -59,7 +60,7 @@ export async function followStore(
 ): Promise<StoreOutcome> {
   let plan: StorePlan | undefined;
   const detach = new AbortController();
-  let interrupts = 0;
+  let [interrupts, began] = [0, false];
   const stopListening = context.terminal.onInterrupt(() => {
     if (preview || interrupts++ > 0) return detach.abort();
     context.progress.note(
@@ -70,6 +71,9 @@ export async function followStore(
     for await (const event of open(AbortSignal.any([detach.signal, context.signal]))) {
       switch (event.type) {
         case "step":
+          began = true;
+          context.progress.event(event);
+          break;
         case "waiting":
           context.progress.event(event);
           break;
@@ -84,7 +88,7 @@ export async function followStore(
       }
     }
   } catch (error) {
-    if (!detach.signal.aborted) throw error;
+    if (!detach.signal.aborted && !(began && errorBody(error).code === "daemon_unreachable")) throw error;
   } finally {
     stopListening();
   }
@@ -100,7 +104,7 @@ export async function followStore(
     );
   if (plan !== undefined && preview) return plan;
   throw new PloyzError({
-    code: "daemon_unreachable",
+    code: began ? "outcome_unknown" : "daemon_unreachable",
     message: "lost the connection to ployzd before the operation finished",
     hint: "run the same command again: it finishes or restarts the operation",
   });
