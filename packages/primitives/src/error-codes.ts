@@ -72,8 +72,7 @@ export const ERRORS = defineErrors({
   update: {
     precondition: {
       payload_not_installed: "The daemon does not run from `/usr/local/lib/ployz`.",
-      machine_outdated:
-        "Gateways of the machines would ignore what the commit adds: their version is too old.",
+      machine_outdated: "Machines would ignore what the commit adds: their version is too old.",
       daemon_outdated: "Another build was installed on the source machine since its daemon started.",
       arch_differs: "The two machines have different processors.",
       machine_busy: "The daemon to restart is running an operation; the message names it.",

@@ -28,6 +28,7 @@ import { audited, type Handlers, handle, refusingNew, takesNew } from "../partic
 import { contentHandlers } from "../participant/images.ts";
 import { instanceHandlers } from "../participant/instances.ts";
 import { cutOff, leaveHandler } from "../participant/leave.ts";
+import { openLiveness } from "../participant/liveness.ts";
 import { openMachines } from "../participant/machines.ts";
 import { observeMachine } from "../participant/observe.ts";
 import { openBuilds } from "../participant/update/builds.ts";
@@ -107,8 +108,7 @@ export async function openMember(
   const deps = {
     ...{ endedLogs, log: (error: unknown) => log.warn({ err: error }, "instances") },
     ...{ runtime, reservations, stopped, bundles, address: self.address },
-    files: openInstanceFiles(paths.instanceFiles),
-    secrets: openInstanceSecrets(paths.secrets),
+    ...{ files: openInstanceFiles(paths.instanceFiles), secrets: openInstanceSecrets(paths.secrets) },
     readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
     volumes: instanceVolumes(volumes, paths.volumes),
   };
@@ -205,13 +205,15 @@ export async function openMember(
     issue: (input) => runToEnd(runner.run, { primitive: "cert-issue", input, by: `schedule@${self.id}` }),
     log: (error) => log.warn({ err: error }, "renewal"),
   });
-  const loops = [kept.ended, users, renewing];
+  const watched = { self: self.id, path: paths.hangs, runtime, stopped, log, heads: commits };
+  const liveness = await openLiveness({ ...watched, onHeads: mirror.onChange, signal: stop.signal });
+  const loops = [kept.ended, users, renewing, liveness.ended];
   const inviter = openInviter({ self, cluster, config, paths, store, runner, log });
   const all: Handlers = {
     "machine.observe": (args) =>
       observeMachine(
         {
-          ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
+          ...{ runtime, storage, hangs: liveness.hangs, self: self.id, version: payload.version, build: payload.build },
           draining: !takesNew(follower.known().machine.state),
           notStarted: adoption.failed,
           ...{ gatewayAddress: listenAddress(config.gatewayListen), keptPorts: keptPorts(config) },

@@ -11,12 +11,14 @@ import {
 import type { Runtime } from "@ployz/runtime";
 import { askFollower } from "../host/follower-socket.ts";
 import { takenPorts } from "../host/listeners.ts";
+import type { HangCounts } from "../state/hangs.ts";
 import { observed } from "./labels.ts";
 import { type ObservedVolumes, observeVolumes } from "./volumes/observe.ts";
 import type { Storage } from "./volumes/storage.ts";
 
 export interface ObserveDeps {
   readonly runtime: Runtime;
+  readonly hangs: Pick<HangCounts, "of">;
   readonly self: string;
   readonly version: string;
   /** Receives no new work. */
@@ -41,7 +43,7 @@ export async function observeMachine(
 ): Promise<MachineObservation> {
   const [facts, list, tcpPorts, volumes, down] = await Promise.all([
     deps.runtime.facts(),
-    observedInstances(deps.runtime, namespaces, usage),
+    observedInstances(deps, namespaces, usage),
     takenPorts("tcp", deps.gatewayAddress),
     lookAtVolumes(deps, namespaces),
     foundDown(deps.gatewaySocket),
@@ -93,15 +95,15 @@ async function foundDown(socket: string): Promise<readonly string[] | undefined>
 }
 
 async function observedInstances(
-  runtime: Runtime,
+  { runtime, hangs }: Pick<ObserveDeps, "runtime" | "hangs">,
   namespaces: readonly string[] | undefined,
   usage: boolean,
 ): Promise<readonly ObservedInstance[]> {
   const seen = (await runtime.list()).flatMap((status) => {
     const instance = observed(status);
-    return instance !== undefined && (namespaces === undefined || namespaces.includes(instance.namespace))
-      ? [instance]
-      : [];
+    if (instance === undefined || namespaces?.includes(instance.namespace) === false) return [];
+    const hung = hangs.of(instance.id, instance.restarts ?? 0);
+    return [hung === undefined ? instance : { ...instance, hangs: hung }];
   });
   if (!usage) return seen;
   return Promise.all(

@@ -1,10 +1,10 @@
-import { request } from "node:http";
-import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Commands } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
+import { probe } from "./probe.ts";
 
+/** Of one question. */
 const ATTEMPT_MS = 2_000;
 /** Of one run of a program. */
 const PROGRAM_MS = 30_000;
@@ -72,7 +72,8 @@ export async function awaitReady(
       if (settling !== undefined && now - settling >= ready.settleMs) return { readyMs: Math.round(since()) };
       why = `it did not run for ${ready.settleMs} ms`;
     } else {
-      const answer = await ask(runtime, { ...args, ready }, { left, signal });
+      const ms = Math.min(ready.kind === "exec" ? PROGRAM_MS : ATTEMPT_MS, left);
+      const answer = await probe(runtime, { ...args, probe: ready }, { ms, signal });
       // The answer came from this process, not from one that just ended.
       if (answer === undefined && (await look())) return { readyMs: Math.round(since()) };
       // An attempt cut off by the deadline is less informative than the answer before it.
@@ -103,79 +104,4 @@ function firstLife(runtime: Runtime, id: string): () => Promise<boolean> {
       details: { exitCode: exitCode ?? null, logs: await lastLines(runtime, id) },
     });
   };
-}
-
-type Args = Commands["instance.ready"]["args"];
-
-/** `undefined`: ready. Otherwise the reason. */
-function ask(
-  runtime: Runtime,
-  { id, address, ports, ready }: Args & { readonly ready: Exclude<Args["ready"], { kind: "running" }> },
-  { left, signal }: { readonly left: number; readonly signal: AbortSignal },
-): Promise<string | undefined> {
-  const ms = Math.min(ATTEMPT_MS, left);
-  if (ready.kind === "exec") return askProgram(runtime, { id, argv: ready.argv }, { ms: left, signal });
-  const port = ports[ready.port] ?? 0;
-  return ready.kind === "http" ? askHttp(address, port, ready, ms) : askTcp(address, port, ms);
-}
-
-async function askProgram(
-  runtime: Runtime,
-  { id, argv }: { readonly id: string; readonly argv: readonly string[] },
-  { ms, signal }: { readonly ms: number; readonly signal: AbortSignal },
-): Promise<string | undefined> {
-  const name = argv.join(" ").slice(0, 60);
-  try {
-    const { exitCode, stdout, stderr } = await runtime.exec(id, argv, {
-      ...{ signal, timeoutMs: Math.max(1, Math.floor(Math.min(PROGRAM_MS, ms))) },
-    });
-    const [said = ""] = `${stderr}\n${stdout}`.trim().split("\n");
-    return exitCode === 0
-      ? undefined
-      : `${name} ended with exit code ${exitCode}${said === "" ? "" : `: ${said.slice(0, 200)}`}`;
-  } catch (error) {
-    signal.throwIfAborted();
-    return `${name}: ${error instanceof Error ? error.message : String(error)}`;
-  }
-}
-
-/** The gateways' checks ask the same. */
-function askHttp(
-  address: string,
-  port: number,
-  { path, host = "localhost", headers = {}, status }: Extract<Args["ready"], { kind: "http" }>,
-  timeoutMs: number,
-): Promise<string | undefined> {
-  const good = (code: number) => status?.includes(code) ?? (code >= 200 && code < 400);
-  return new Promise((resolve) => {
-    const asking = request(
-      // The option counts from now; a request's `setTimeout` counts only once it is connected, and a crashed instance may drop every
-      // packet.
-      {
-        ...{ host: address, port, path, agent: false, timeout: timeoutMs },
-        headers: { host, "user-agent": "ployz-readiness", ...headers },
-      },
-      (response) => {
-        response.resume();
-        const { statusCode = 0 } = response;
-        resolve(good(statusCode) ? undefined : `GET ${path} answered ${statusCode}`);
-      },
-    );
-    asking.on("timeout", () => asking.destroy(new Error(`no answer within ${Math.round(timeoutMs)} ms`)));
-    asking.on("error", (error) => resolve(`GET ${path} on port ${port}: ${error.message}`));
-    asking.end();
-  });
-}
-
-function askTcp(host: string, port: number, timeoutMs: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const end = (why: string | undefined) => {
-      socket.destroy();
-      resolve(why);
-    };
-    socket.setTimeout(timeoutMs, () => end(`port ${port} did not answer`));
-    socket.once("connect", () => end(undefined));
-    socket.once("error", (error) => end(`port ${port}: ${error.message}`));
-  });
 }

@@ -59,6 +59,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     serviceLogs: data("logs", "services"),
     services: run("services"),
     instancesRun: run("instances"),
+    /** Counts of hung instances; they start again at a reboot, as counts of restarts do. */
+    hangs: run("hangs.json"),
     /** Programs that run for a caller. */
     streams: run("streams"),
     /** Programs that make backups, and the keys that they need meanwhile. */

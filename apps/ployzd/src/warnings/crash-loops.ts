@@ -26,11 +26,12 @@ export function crashWarnings(instances: readonly InstanceRow[], now: number): r
     // Whichever of its instances is listed first: the condition stays the same.
     const worst = rows.find(({ observed }) => observed?.oomKilled) ?? rows[0];
     const { id = "", machine = "", observed } = worst ?? {};
-    const { restarts = 0, exitCode, oomKilled = false } = observed ?? {};
+    const { restarts = 0, exitCode, oomKilled = false, hangs } = observed ?? {};
     const code = exitCode === undefined ? "" : `: last exit code ${exitCode}`;
+    const hung = hangs === undefined ? "" : `, ${hangs.count} of them because it was hung (${hangs.why})`;
     const others = rows.length === 1 ? "" : ` (and ${rows.length - 1} more of ${service})`;
     return warning(oomKilled ? "out_of_memory" : "restart_loop", service, {
-      message: `${id} on ${machine} restarts again and again, ${restarts} times so far${code}${oomKilled ? ", killed: out of memory" : ""}${others}`,
+      message: `${id} on ${machine} restarts again and again, ${restarts} times so far${hung}${code}${oomKilled ? ", killed: out of memory" : ""}${others}`,
       hint: `see why: ployzctl logs ${service} --tail 50${oomKilled ? "; or raise resources.memory in the manifest" : ""}`,
     });
   });

@@ -4,13 +4,12 @@ import { invalid, type Segment } from "../model/field.ts";
 import { shown } from "../model/names.ts";
 import { checkBackup } from "./backup.ts";
 import { checkDuration, checkVolumeBounds, checkWorkloadBounds } from "./bounds.ts";
-import { checkHeaders, checkPort, checkRoute, checkRoutes } from "./check-routes.ts";
+import { checkRoute, checkRoutes } from "./check-routes.ts";
 import { checkContainer } from "./container.ts";
-import { DEFAULTS } from "./defaults.ts";
+import { checkLiveness, checkReady } from "./probe.ts";
 import { checkSchedule } from "./schedule.ts";
 import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
 import { checkTargets } from "./targets.ts";
-import { durationMs } from "./units.ts";
 
 /** Rules beyond the schema: references between names, exclusive fields, duplicates, cycles. Expects a document of the right shape. */
 export function checkMeaning(manifest: Manifest): readonly Refusal[] {
@@ -89,35 +88,8 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
     refusals.push(
       invalid([...at, "spread"], 'excludes `placement = "every-machine"`', "keep one of the two"),
     );
-  const { ready } = service;
-  if (ready !== undefined) {
-    const where = [...at, "ready"];
-    if ([ready.http, ready.tcp, ready.exec, ready.settle].filter((check) => check !== undefined).length !== 1)
-      refusals.push(
-        invalid(
-          where,
-          "needs either `http` (a path), `tcp = true`, `exec` (a program) or `settle` (a duration)",
-        ),
-      );
-    for (const field of ["host", "headers", "status"] as const)
-      if (ready.http === undefined && ready[field] !== undefined)
-        refusals.push(invalid([...where, field], "is for `http` only", `leave \`${field}\` out`));
-    refusals.push(...checkHeaders([...where, "headers"], "check", ready.headers ?? {}));
-    if (ready.exec?.[0] === "") refusals.push(invalid([...where, "exec", 0], "must not be empty"));
-    if (ready.settle === undefined && ready.exec === undefined)
-      refusals.push(...checkPort(where, ready.port, service));
-    else if (ready.port !== undefined)
-      refusals.push(invalid([...where, "port"], "is for `http` and `tcp` only", "leave `port` out"));
-    else if (
-      ready.settle !== undefined &&
-      (durationMs(ready.settle) ?? 0) >= (durationMs(ready.timeout ?? "") ?? DEFAULTS.readyTimeoutMs)
-    )
-      refusals.push(invalid([...where, "settle"], "must be shorter than `timeout`", "raise `timeout`"));
-    refusals.push(
-      ...checkDuration([...where, "settle"], ready.settle),
-      ...checkDuration([...where, "timeout"], ready.timeout, 1),
-    );
-  }
+  if (service.ready !== undefined) refusals.push(...checkReady([...at, "ready"], service.ready, service));
+  refusals.push(...checkLiveness([...at, "liveness"], service.liveness, service));
   for (const [index, route] of (service.routes ?? []).entries())
     refusals.push(...checkRoute([...at, "routes", index], route, service));
   for (const name of Object.keys(service.volumes ?? {})) {

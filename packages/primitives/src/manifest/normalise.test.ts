@@ -43,6 +43,16 @@ test("a port need not be named where there is only one", () => {
 });
 
 test("readiness by a program", () => {
+  expect(spec('ports = { g = 90 }\nready = { grpc = "a.B" }\nliveness = { grpc = "" }')).toMatchObject({
+    ready: { kind: "grpc", service: "a.B", port: "g", timeoutMs: 30_000 },
+    liveness: {
+      probe: { kind: "grpc", service: "", port: "g" },
+      everyMs: 10_000,
+      timeoutMs: 5000,
+      failures: 3,
+    },
+  });
+  expect(spec("").liveness).toBeUndefined();
   expect(spec('ready = { exec = ["pg_isready"], timeout = "1m" }').ready).toEqual({
     kind: "exec",
     argv: ["pg_isready"],
@@ -66,6 +76,7 @@ test.each([
   ["drain", 'ports = { http = 80 }\ndrain = "1s"', false],
   ["replicas", "ports = { http = 80 }\nreplicas = 4", false],
   ["readiness", "ports = { http = 80 }\nready = { tcp = true }", false],
+  ["liveness", "ports = { http = 80 }\nliveness = { tcp = true }", false],
   ["env", 'ports = { http = 80 }\nenv = { A = "1" }', true],
   ["command", 'ports = { http = 80 }\ncommand = ["x"]', true],
   ["memory", 'ports = { http = 80 }\nresources = { memory = "1G" }', true],

@@ -1,8 +1,9 @@
-import type { JobSpec, Readiness, RouteSpec, ServiceSpec, VolumeSpec } from "../model/commit.ts";
+import type { JobSpec, RouteSpec, ServiceSpec, VolumeSpec } from "../model/commit.ts";
 import { normalBackup } from "./backup.ts";
 import { normalPath } from "./check-routes.ts";
 import { normalContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
+import { normalLiveness, normalReady } from "./probe.ts";
 import { normalOptions } from "./route-options.ts";
 import { normalSchedule } from "./schedule.ts";
 import type { Manifest, ManifestJob, ManifestRoute, ManifestService } from "./schema.ts";
@@ -50,7 +51,8 @@ function normalService(service: ManifestService): ServiceDraft {
             ...(service.spread !== undefined && { spread: service.spread }),
           },
     ports,
-    ready: normalReady(service, ports),
+    ready: normalReady(service.ready, ports),
+    ...(service.liveness !== undefined && { liveness: normalLiveness(service.liveness, ports) }),
     drainMs: ms(service.drain, DEFAULTS.drainMs),
     update: service.update ?? (Object.keys(volumes).length > 0 ? "stop-first" : "start-first"),
     volumes,
@@ -141,24 +143,6 @@ function normalWorkload(spec: ManifestService | ManifestJob) {
     after: [...(spec.after ?? [])].sort(),
     stopGraceMs: ms(spec.stop_grace, DEFAULTS.stopGraceMs),
   };
-}
-
-function normalReady(service: ManifestService, ports: Readonly<Record<string, number>>): Readiness {
-  const { ready } = service;
-  const timeoutMs = ms(ready?.timeout, DEFAULTS.readyTimeoutMs);
-  if (ready === undefined || ready.settle !== undefined)
-    return { kind: "running", settleMs: ms(ready?.settle, DEFAULTS.settleMs), timeoutMs };
-  if (ready.exec !== undefined) return { kind: "exec", argv: ready.exec, timeoutMs };
-  const port = portName(ready.port, ports);
-  return ready.http === undefined
-    ? { kind: "tcp", port, timeoutMs }
-    : {
-        ...{ kind: "http", path: ready.http, port, timeoutMs },
-        ...(ready.host !== undefined && { host: ready.host }),
-        ...(ready.headers &&
-          Object.keys(ready.headers).length > 0 && { headers: sorted(ready.headers, (value) => value) }),
-        ...(ready.status && { status: [...ready.status].sort((a, b) => a - b) }),
-      };
 }
 
 /** The check made sure that there is exactly one when none is named. */

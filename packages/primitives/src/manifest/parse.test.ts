@@ -117,6 +117,41 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
     /^services\.web\.ready\.host: is for `http` only/,
   ],
   [
+    "a gRPC service with a slash",
+    `${web}ports = { a = 1 }\nready = { grpc = "a/b" }`,
+    /^services\.web\.ready\.grpc: /,
+  ],
+  [
+    "gRPC without a port to choose",
+    `${web}ports = { a = 1, b = 2 }\nready = { grpc = "" }`,
+    /^services\.web\.ready\.port: is required/,
+  ],
+  [
+    "readiness with two questions",
+    `${web}ports = { a = 1 }\nready = { grpc = "", settle = "1s" }`,
+    /^services\.web\.ready: needs either/,
+  ],
+  [
+    "liveness without a question",
+    `${web}ports = { a = 1 }\nliveness = { every = "5s" }`,
+    /^services\.web\.liveness: needs either/,
+  ],
+  [
+    "liveness with `settle`",
+    `${web}ports = { a = 1 }\nliveness = { settle = "5s" }`,
+    /^services\.web\.liveness\.settle: /,
+  ],
+  [
+    "liveness ten times a second",
+    `${web}ports = { a = 1 }\nliveness = { tcp = true, every = "100ms" }`,
+    /^services\.web\.liveness\.every: /,
+  ],
+  [
+    "a port of a program",
+    `${web}ports = { a = 1 }\nliveness = { exec = ["x"], port = "a" }`,
+    /^services\.web\.liveness\.port: is for/,
+  ],
+  [
     "a Host among the headers of a check",
     `${web}ports = { a = 1 }\nready = { http = "/", headers = { host = "a.b" } }`,
     /^services\.web\.ready\.headers\.host: is the field `host`/,

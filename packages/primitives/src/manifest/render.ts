@@ -1,17 +1,10 @@
 import { stringify } from "smol-toml";
-import type {
-  Commit,
-  JobSpec,
-  Readiness,
-  RouteSpec,
-  ServiceSpec,
-  Volume,
-  VolumeSpec,
-} from "../model/commit.ts";
+import type { Commit, JobSpec, RouteSpec, ServiceSpec, Volume, VolumeSpec } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import { renderBackup } from "./backup.ts";
 import { renderContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
+import { renderLiveness, renderReady } from "./probe.ts";
 import { renderOptions } from "./route-options.ts";
 import { renderSchedule } from "./schedule.ts";
 import { formatDuration, formatSize } from "./units.ts";
@@ -69,6 +62,7 @@ function renderService(spec: ServiceSpec) {
     ...(spec.routes.length > 0 && { routes: spec.routes.map(renderRoute) }),
     ...(spec.allowFrom && { allow_from: [...spec.allowFrom] }),
     ...renderReady(spec.ready),
+    ...renderLiveness(spec.liveness),
     ...(spec.drainMs !== DEFAULTS.drainMs && { drain: formatDuration(spec.drainMs) }),
     ...((spec.update === "stop-first") !== stopFirst && { update: spec.update }),
     ...filled("volumes", spec.volumes),
@@ -142,28 +136,6 @@ function renderRoute(route: RouteSpec) {
     ...(tls && { tls }),
     ...(http !== undefined && { http }),
     ...renderOptions(options),
-  };
-}
-
-function renderReady(ready: Readiness | undefined) {
-  if (ready === undefined) return {};
-  const timeout = ready.timeoutMs !== DEFAULTS.readyTimeoutMs && { timeout: formatDuration(ready.timeoutMs) };
-  if (ready.kind === "running") {
-    const { settleMs } = ready;
-    const asDefault = settleMs === DEFAULTS.settleMs && !timeout;
-    return asDefault ? {} : { ready: { settle: formatDuration(settleMs), ...timeout } };
-  }
-  if (ready.kind === "exec") return { ready: { exec: [...ready.argv], ...timeout } };
-  if (ready.kind === "tcp") return { ready: { tcp: true, port: ready.port, ...timeout } };
-  const { path, port, host, headers, status } = ready;
-  return {
-    ready: {
-      ...{ http: path, port },
-      ...(host !== undefined && { host }),
-      ...(headers && { headers: { ...headers } }),
-      ...(status && { status: [...status] }),
-      ...timeout,
-    },
   };
 }
 

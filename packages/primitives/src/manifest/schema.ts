@@ -4,6 +4,7 @@ import { LIMITS, STOP_SIGNALS } from "../model/limits.ts";
 import * as patterns from "../model/patterns.ts";
 import { build } from "./build-schema.ts";
 import { container } from "./container-schema.ts";
+import { liveness, ready } from "./probe-schema.ts";
 import { route } from "./route-schema.ts";
 import { backup, closed, duration, schedule, snapshots, standby } from "./schedule-schema.ts";
 import { map, name, port, size } from "./schema-fields.ts";
@@ -73,57 +74,6 @@ const resources = Type.Object(
     ),
   },
   closed,
-);
-
-const ready = Type.Object(
-  {
-    http: Type.Optional(
-      Type.String({ pattern: patterns.PROBE_PATH, description: "Path that must answer with 2xx or 3xx." }),
-    ),
-    host: Type.Optional(
-      Type.String({
-        pattern: patterns.CHECK_HOST,
-        description: "With `http`: the Host. Default `localhost`.",
-      }),
-    ),
-    headers: Type.Optional(
-      map(
-        patterns.HEADER_NAME,
-        Type.String({ pattern: patterns.HEADER_VALUE, minLength: 1, maxLength: 1024 }),
-        "With `http`: headers of the request.",
-        15,
-      ),
-    ),
-    status: Type.Optional(
-      Type.Array(Type.Integer({ minimum: 100, maximum: 599 }), {
-        minItems: 1,
-        maxItems: 30,
-        uniqueItems: true,
-        description: "With `http`: the statuses that count as ready. Default: all of 2xx and 3xx.",
-      }),
-    ),
-    tcp: Type.Optional(Type.Literal(true, { description: "The port must accept a connection." })),
-    exec: Type.Optional(
-      Type.Array(Type.String({ pattern: patterns.NO_NUL, maxLength: LIMITS.word }), {
-        minItems: 1,
-        maxItems: 1000,
-        description:
-          "A program that must end with exit code 0 in the instance; never passed through a shell.",
-      }),
-    ),
-    port: Type.Optional(
-      name("Name of the service's port. May be left out when the service has exactly one."),
-    ),
-    settle: Type.Optional(
-      duration("Without `http`, `tcp` and `exec`: how long the program must run without ending. Default 1s."),
-    ),
-    timeout: Type.Optional(duration("How long a candidate may take. Default 30s.")),
-  },
-  {
-    ...closed,
-    description:
-      "Readiness: `http`, `tcp`, `exec` or `settle`. Left out: the program must run for a second. A program that has ended since its start is never ready.",
-  },
 );
 
 const workload = {
@@ -211,6 +161,7 @@ const service = Type.Object(
       }),
     ),
     ready: Type.Optional(ready),
+    liveness: Type.Optional(liveness),
     drain: Type.Optional(duration("Time for requests in flight before SIGTERM. Default 10s.")),
     update: Type.Optional(
       Type.Enum(["start-first", "stop-first"], {

@@ -2,11 +2,12 @@ import Type, { type Static } from "typebox";
 import { BackupPolicy } from "./backup.ts";
 import { ContainerSpec, FileSpec } from "./container.ts";
 import { label } from "./fields.ts";
+import { Liveness, Probe, Readiness } from "./probe.ts";
 import { RouteOptions, RouteRedirect } from "./route-options.ts";
 import { KeepRule, Schedule } from "./schedule.ts";
 import { address, count, list, map, object, port, text } from "./schema.ts";
 
-export { ContainerSpec, FileSpec };
+export { ContainerSpec, FileSpec, Liveness, Probe, Readiness };
 
 /** A value, or the name of a secret, whose value is nowhere in a commit. */
 export type EnvValue = string | { readonly secret: string };
@@ -27,25 +28,6 @@ export const RouteSpec = Type.Union([
 ]);
 /** Static type of the schema of this name. */
 export type RouteSpec = Static<typeof RouteSpec>;
-
-/** When an instance counts as ready. Times are milliseconds. */
-export const Readiness = Type.Union([
-  object({
-    ...{ kind: Type.Literal("http"), path: text(), port: text(), timeoutMs: count() },
-    /** Of the request; `localhost` when absent. */
-    host: Type.Optional(text()),
-    headers: Type.Optional(map(text())),
-    /** The good ones; 200 to 399 when absent. */
-    status: Type.Optional(list(count())),
-  }),
-  object({ kind: Type.Literal("tcp"), port: text(), timeoutMs: count() }),
-  /** A program in the instance that ends with exit code 0. */
-  object({ kind: Type.Literal("exec"), argv: list(text()), timeoutMs: count() }),
-  /** No request: its program must run for `settleMs` without ending. */
-  object({ kind: Type.Literal("running"), settleMs: count(), timeoutMs: count() }),
-]);
-/** Static type of the schema of this name. */
-export type Readiness = Static<typeof Readiness>;
 
 /** What services and jobs have in common. Secrets only by name. */
 const workload = {
@@ -99,6 +81,8 @@ export const ServiceSpec = object({
   ]),
   ports: map(port()),
   ready: Type.Optional(Readiness),
+  /** Absent: an instance that runs is not asked again. */
+  liveness: Type.Optional(Liveness),
   /** Milliseconds that in-flight requests get before SIGTERM. */
   drainMs: count(),
   update: Type.Enum(["start-first", "stop-first"]),

@@ -18,7 +18,7 @@ const OPTIONS = {
 } as const satisfies Readonly<Record<keyof RouteOptions, string>>;
 
 /**
- * What a gateway does that one of an earlier version leaves out without a word: it would open a route that has `allow`. A machine lists those that
+ * What a machine does that one of an earlier version leaves out without a word: it would open a route that has `allow`. A machine lists those that
  * it knows in its observation; a plan with another one is refused.
  */
 export const FEATURES: readonly string[] = [
@@ -26,6 +26,8 @@ export const FEATURES: readonly string[] = [
   "redirect",
   "tls",
   "maintenance",
+  "ready.grpc",
+  "liveness",
 ];
 
 export function featuresOf(route: RouteSpec): readonly string[] {
@@ -38,5 +40,8 @@ export function featuresOf(route: RouteSpec): readonly string[] {
   ];
 }
 
-export const serviceFeatures = ({ maintenance }: CommittedService): readonly string[] =>
-  maintenance ? ["maintenance"] : [];
+export const serviceFeatures = ({ maintenance, spec }: CommittedService): readonly string[] => [
+  ...(maintenance ? ["maintenance"] : []),
+  ...(spec.ready?.kind === "grpc" ? ["ready.grpc"] : []),
+  ...(spec.liveness ? ["liveness"] : []),
+];

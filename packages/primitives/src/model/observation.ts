@@ -59,6 +59,11 @@ export const ObservedStorage = object({
 });
 export type ObservedStorage = Static<typeof ObservedStorage>;
 
+/** How often an instance was restarted because `liveness` found it hung, since its start; the last time and its reason. */
+export const Hangs = object({ count: count(), at: text(), why: text() });
+/** Static type of the schema of this name. */
+export type Hangs = Static<typeof Hangs>;
+
 /** An instance as its machine sees it. */
 export const ObservedInstance = object({
   id: text(),
@@ -72,6 +77,8 @@ export const ObservedInstance = object({
   address: text(),
   startedAt: Type.Optional(text()),
   restarts: Type.Optional(count()),
+  /** Those of the restarts that `liveness` made. Absent: none. */
+  hangs: Type.Optional(Hangs),
   pid: Type.Optional(count()),
   exitCode: Type.Optional(Type.Integer()),
   oomKilled: Type.Optional(Type.Boolean()),
@@ -115,7 +122,7 @@ export const MachineObservation = object({
   keptPorts: Type.Optional(map(list(count()))),
   /** Rights that its configuration refuses to workloads: see `RIGHTS`, and perhaps others of a newer version. */
   refuses: Type.Optional(list(text())),
-  /** What of a commit its gateway obeys, of what earlier versions ignore: see `FEATURES`. Absent: nothing of it. */
+  /** What of a commit it obeys, of what earlier versions ignore: see `FEATURES`. Absent: nothing of it. */
   features: Type.Optional(list(text())),
   instances: list(ObservedInstance),
   problems: list(text()),

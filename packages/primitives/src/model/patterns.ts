@@ -72,6 +72,8 @@ export const METHOD = bounded(32, "[A-Z][A-Z-]*");
 export const RATE = bounded(10, "[1-9][0-9]{0,7}/[smh]");
 export const TIMEOUT = bounded(12, "([0-9]+(ms|s|m|h)|none)");
 
+/** The full name of a gRPC service, or nothing. */
+export const GRPC_SERVICE = "^([A-Za-z_][A-Za-z0-9_.]{0,254})?$";
 /** A path for a readiness request; a query may follow. */
 export const PROBE_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%/?&-]*`);
 

@@ -199,6 +199,20 @@ export const limitCases: readonly LimitCase[] = [
     onPaperOnly: true,
   },
   {
+    name: "a liveness time-out of nothing",
+    field: "liveness.timeout",
+    at: spec({ ports: { p: 80 }, liveness: { tcp: true, timeout: "1ms" } }),
+    beyond: spec({ ports: { p: 80 }, liveness: { tcp: true, timeout: "0s" } }),
+    onPaperOnly: true,
+  },
+  {
+    name: "liveness asked every second",
+    field: "liveness.every",
+    at: spec({ ports: { p: 80 }, liveness: { tcp: true, every: "1s" } }),
+    beyond: spec({ ports: { p: 80 }, liveness: { tcp: true, every: "999ms" } }),
+    onPaperOnly: true,
+  },
+  {
     name: "a day of drain",
     field: "drain",
     at: spec({ drain: "24h" }),

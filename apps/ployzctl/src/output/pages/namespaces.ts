@@ -29,6 +29,13 @@ function stateText(state: string, observed: Observed): string {
   return shown.length === 0 ? text : `${text} (${shown.join(", ")})`;
 }
 
+/** Those of the restarts that `liveness` made are named. */
+function restartsText(observed: Observed | undefined): string {
+  const { restarts, hangs } = observed ?? {};
+  if (restarts === undefined) return "-";
+  return hangs === undefined ? String(restarts) : `${restarts} (${hangs.count} hung)`;
+}
+
 export function instancesPage(
   { instances, runs = [], unreachable, stopped = [], warnings }: InstanceList,
   now: number,
@@ -62,7 +69,7 @@ export function instancesPage(
               observed !== undefined && isBetweenLives(state, observed) ? "warn" : (STATES[state] ?? "bad"),
           },
           ago(observed?.startedAt, now),
-          observed?.restarts === undefined ? "-" : String(observed.restarts),
+          restartsText(observed),
           observed?.memoryBytes === undefined ? "-" : bytes(observed.memoryBytes),
           id,
           observed?.cpuNanos === undefined ? "-" : duration(observed.cpuNanos / 1e6),

@@ -44,7 +44,7 @@ test("an option is refused while a machine does not say that it knows it, naming
   const options = { allow: ["10.0.0.0/8"], basicAuth: { secret: "team" } };
   const all = [machine("m1", FEATURES), machine("m2", undefined, "0.4.0"), machine("m3", ["allow"])];
   expect(refused([route({ options })], all)).toEqual([
-    "services.web: gateways of m2, m3 would ignore allow, basic_auth: their version of Ployz is too old / update them first: ployzctl machine update m2 m3",
+    "services.web: m2, m3 would ignore allow, basic_auth: the version of Ployz there is too old / update them first: ployzctl machine update m2 m3",
   ]);
   expect(refused([route({ options })], [machine("m1", FEATURES)])).toEqual([]);
   expect(refused([route()], all)).toEqual([]);

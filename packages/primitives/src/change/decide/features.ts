@@ -32,7 +32,7 @@ export function refuseFeatures(
     return [
       {
         code: "machine_outdated",
-        message: `services.${service}: gateways of ${ids.join(", ")} would ignore ${names}: their version of Ployz is too old`,
+        message: `services.${service}: ${ids.join(", ")} would ignore ${names}: the version of Ployz there is too old`,
         hint: `update them first: ployzctl machine update ${ids.join(" ")}`,
         details: { machines: ids, ignored: ignored.map(({ name }) => name) },
       },

@@ -191,6 +191,7 @@ function programOf(
 function describe(ready: Readiness): string {
   if (ready.kind === "http") return `GET ${ready.path} on port ${ready.port} succeeds`;
   if (ready.kind === "exec") return `${ready.argv.join(" ").slice(0, 60)} succeeds`;
+  if (ready.kind === "grpc") return `gRPC health on port ${ready.port} is SERVING`;
   if (ready.kind === "tcp") return `port ${ready.port} accepts connections`;
   return `it has run for ${ready.settleMs} ms`;
 }
