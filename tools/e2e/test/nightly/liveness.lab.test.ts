@@ -45,7 +45,7 @@ async function one(name: string): Promise<Seen> {
 const hang = async ({ address }: Seen) =>
   cluster.lab.sh(1, ["curl", "-s", "-m", "5", "-X", "POST", `http://${address}:8080/`]);
 
-it("restarts hung instances alone, by HTTP and by gRPC, without the store, and one that ignores its stop signal", async () => {
+it("restarts hung instances alone, by HTTP and by gRPC, also one that ignores its stop signal", async () => {
   const refused = await deploy(
     manifest(service("bad", `env = { HUNG = "yes" }\nready = { grpc = "", port = "grpc", timeout = "2s" }`)),
     [1],
@@ -71,7 +71,7 @@ it("restarts hung instances alone, by HTTP and by gRPC, without the store, and o
 });
 
 it("makes a crash loop of one that hangs again and again, and a branch inherits the setting", async () => {
-  await cluster.ctl(1, ["branch", "prod", "pr-1", "--yes"]);
+  await cluster.ctl(1, ["branch", "prod", "pr-1"]);
   const { stdout } = await cluster.ctl(1, ["show", "pr-1", "--manifest"]);
   expect(stdout.match(/liveness/g)).toHaveLength(2);
   let restarts = (await one("rpc")).observed?.restarts ?? 0;
