@@ -213,12 +213,12 @@ export async function openMember(
     "machine.observe": (args) =>
       observeMachine(
         {
-          ...{ runtime, storage, hangs: liveness.hangs, self: self.id, version: payload.version, build: payload.build },
+          ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
           draining: !takesNew(follower.known().machine.state),
           notStarted: adoption.failed,
           ...{ gatewayAddress: listenAddress(config.gatewayListen), keptPorts: keptPorts(config) },
           ...{ refuses: config.refusedRights, gatewaySocket: paths.gatewaySocket },
-          ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu },
+          ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu, hangs: liveness.hangs },
         },
         args,
       ),
