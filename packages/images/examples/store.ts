@@ -5,7 +5,7 @@ import { getOver, openImageStore, openRegistry, parseReference } from "@ployz/im
 
 const store = openImageStore(await mkdtemp(join(tmpdir(), "images-")));
 const registry = openRegistry({
-  get: getOver(() => undefined), // no certificates beside those that Node knows
+  get: getOver(() => ({})), // no certificates beside those that Node knows
   credentials: async () => undefined,
 });
 const ref = parseReference("127.0.0.1:1/team/web:v4");

@@ -9,11 +9,19 @@ export { lowestFirst } from "./layers/sort.ts";
 export type { Layer, LayerStore, Root } from "./layers/store.ts";
 export { unpackLayer } from "./layers/unpack.ts";
 export { within } from "./layers/within.ts";
-export { configPlatform, forPlatform, type Platform, readManifest, shownPlatform } from "./manifest.ts";
+export {
+  configPlatform,
+  forPlatform,
+  MAX_MANIFEST_BYTES,
+  type Platform,
+  readManifest,
+  shownPlatform,
+} from "./manifest.ts";
 export { type BlobSource, completeImage, takeManifest } from "./pull.ts";
+export { readAtMost } from "./read.ts";
 export { fullName, isDigest, parseReference, type Reference, shortName } from "./reference.ts";
-export { type Credentials, openRegistry, type Registry } from "./registry/client.ts";
-export { getOver } from "./registry/http.ts";
+export { type Credentials, openRegistry, type Registry, type RegistryHost } from "./registry/client.ts";
+export { getOver, type Trust } from "./registry/http.ts";
 export { registryHandler } from "./serve.ts";
 export type { Collected, Collector, Unneeded } from "./store/collect.ts";
 export type { Entry } from "./store/index-file.ts";

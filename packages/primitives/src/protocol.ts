@@ -59,6 +59,7 @@ export {
   ENDPOINT,
   LISTEN,
   PLACE,
+  REGISTRY,
   SERVER,
 } from "./model/patterns.ts";
 export { RIGHTS, type Right } from "./model/rights.ts";

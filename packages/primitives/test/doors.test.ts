@@ -91,6 +91,7 @@ it("the other doors hold what their names promise", () => {
       "LISTEN",
       "LOOK",
       "PLACE",
+      "REGISTRY",
       "RIGHTS",
       "RUN_ID",
       "SERVER",

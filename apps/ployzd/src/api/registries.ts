@@ -33,7 +33,7 @@ export function registryRoutes(daemon: Daemon): Pick<ApiRoutes["json"], Registry
       const host = registryHost(asked);
       const member = daemon.member();
       const login: Credentials = { username, password };
-      const verified = await (await registryOf(async () => login)).login(host, signal);
+      const verified = await (await registryOf(daemon.config, async () => login)).login(host, signal);
       const { changed } = await member.secrets.set({
         ...credentialName(host),
         ...{ value: JSON.stringify(login), private: true, by: printable(by) },

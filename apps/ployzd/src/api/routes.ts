@@ -177,7 +177,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       },
       "GET /v1/operations": async ({ query }) => ({
         kind: "operations",
-        operations: await daemon.member().runner.list(limitOf(query.limit)),
+        operations: await daemon.member().runner.list(limitOf(query.limit), query.primitive?.split(",")),
       }),
       "GET /v1/operations/:id": ({ params }) => daemon.member().runner.show(operationId(params.id)),
       "POST /v1/operations/:id/abort": ({ params, query, signal }) =>

@@ -20,6 +20,7 @@ it("takes an empty file", () => {
     overcommitRatio: 1,
     retention: { last: 10, days: 7 },
     refusedRights: [],
+    registries: {},
     logKeep: { days: 30, bytes: 1_073_741_824 },
     accessLog: { all: false, bytes: 268_435_456, port: 4320 },
   });
@@ -56,6 +57,10 @@ it.each([
   ["region = 'eu-'", "region"],
   ["[policy]\nrefuse = ['rot']", 'policy.refuse.0: "rot" must be one of root'],
   ["[policy]\nisolation = 'maybe'", 'policy.isolation: "maybe" must be one of on, off'],
+  ["[registries.'REG;']\ninsecure = true", "unknown field registries.REG;"],
+  ["[registries.'r.lan:5000']\ninsecure = 1", "registries.r.lan:5000.insecure"],
+  ["[registries.'r.lan:5000']\nmirrors = ['https://m.lan']", "must be a registry's host"],
+  ["[registries.'r.lan:5000']\nca = 'x'", "unknown field registries.r.lan:5000.ca"],
   ["data_dir = '/var/lib/a b'", 'data_dir: "/var/lib/a b" must be an absolute path'],
   ["store_port = 4319", "transfer_port and store_port"],
   ['"a\\nb" = 1', "unknown field a\uFFFDb"],

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { readFileIfThere } from "@ployz/exec";
+import type { RegistryHost } from "@ployz/images";
 import { ALLOWED, type Right } from "@ployz/primitives/protocol";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
@@ -49,6 +50,8 @@ export interface Config {
   readonly natsServer: string | undefined;
   /** Whether a cluster that is made here keeps namespaces apart. */
   readonly isolation: boolean;
+  /** By host: how this machine reaches a registry of images. */
+  readonly registries: Readonly<Record<string, RegistryHost>>;
   /** Rights that no workload gets on this machine. */
   readonly refusedRights: readonly Right[];
 }
@@ -203,6 +206,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     },
     natsServer: file.store?.server,
     isolation: file.policy?.isolation !== "off",
+    registries: file.registries ?? {},
     refusedRights: file.policy?.refuse ?? [],
   };
 }

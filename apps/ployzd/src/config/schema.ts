@@ -1,4 +1,4 @@
-import { CIDR, DATASET, LISTEN, PLACE, RIGHTS, SERVER } from "@ployz/primitives/protocol";
+import { CIDR, DATASET, LISTEN, PLACE, REGISTRY, RIGHTS, SERVER } from "@ployz/primitives/protocol";
 import { type Static, Type } from "typebox";
 import { HIGHEST_STORE_PORT } from "./store-ports.ts";
 
@@ -90,6 +90,24 @@ export const ConfigSchema = Type.Object(
           isolation: Type.Optional(Type.Enum(["on", "off"])),
           refuse: Type.Optional(Type.Array(Type.Enum([...RIGHTS]), { uniqueItems: true })),
         },
+        { additionalProperties: false },
+      ),
+    ),
+    /** By host. */
+    registries: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: REGISTRY }),
+        Type.Object(
+          {
+            /** HTTPS with any certificate, or plain HTTP where it has no HTTPS. */
+            insecure: Type.Optional(Type.Boolean()),
+            /** Tried before it, in this order. */
+            mirrors: Type.Optional(
+              Type.Array(Type.String({ pattern: REGISTRY }), { maxItems: 8, uniqueItems: true }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
         { additionalProperties: false },
       ),
     ),

@@ -24,7 +24,7 @@ interface Around {
   readonly bundles: Bundles;
   readonly secrets: Parameters<typeof credentialsFrom>[1];
   readonly mirror: Pick<Records, "onChange">;
-  readonly config: Pick<Config, "retention">;
+  readonly config: Pick<Config, "retention" | "registries">;
   readonly paths: Pick<Paths, "engineImages">;
   readonly log: { warn(fields: { readonly err: unknown }, what: string): void };
   readonly signal: AbortSignal;
@@ -58,6 +58,6 @@ export function imageParts({
   });
   return {
     ...{ store: images, unpacked, brought, wanted, cleaning, log: warn },
-    registry: () => registryOf(credentialsFrom(store.facts, secrets)),
+    registry: () => registryOf(config, credentialsFrom(store.facts, secrets)),
   };
 }

@@ -1,13 +1,10 @@
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { BlobSource } from "@ployz/images";
+import { type BlobSource, MAX_MANIFEST_BYTES, readAtMost } from "@ployz/images";
 import type { Machines, TransferOffer } from "@ployz/primitives/protocol";
 import type { Images } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import type { Fetch } from "../transfer/server.ts";
-
-/** No manifest of a registry is larger. */
-const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
 export interface PeerDeps {
   readonly self: string;
@@ -43,14 +40,7 @@ export function imagePeers({ self, machines, fetch }: PeerDeps): Peers {
     async manifest(machine, digest, signal) {
       const stream = await open(machine, { kind: "blob", digest, offset: 0, machine: self }, signal);
       if (stream === undefined) return undefined;
-      const parts: Buffer[] = [];
-      let bytes = 0;
-      for await (const part of stream as AsyncIterable<Buffer>) {
-        bytes += part.length;
-        if (bytes > MAX_MANIFEST_BYTES) return undefined;
-        parts.push(part);
-      }
-      return Buffer.concat(parts);
+      return readAtMost(stream as AsyncIterable<Buffer>, MAX_MANIFEST_BYTES);
     },
     async archive({ ref, digest, sources }, engine, signal) {
       const failures: unknown[] = [];

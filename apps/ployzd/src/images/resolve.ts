@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   configPlatform,
   contentSize,
@@ -6,10 +7,12 @@ import {
   type ImageStore,
   imagePlatform,
   isDigest,
+  MAX_MANIFEST_BYTES,
   type Platform,
   parseReference,
   type Reference,
   type Registry,
+  readAtMost,
   readManifest,
 } from "@ployz/images";
 import type { Commands } from "@ployz/primitives/protocol";
@@ -94,14 +97,17 @@ async function configOf(
   { digest, size }: { readonly digest: string; readonly size: number },
   signal: AbortSignal,
 ): Promise<Platform | undefined> {
-  if (size > MAX_CONFIG_BYTES) return undefined;
-  const parts: Buffer[] = [];
-  for await (const part of (await registry.blob(asked, digest, 0, signal)) as AsyncIterable<Buffer>)
-    parts.push(part);
-  return configPlatform(Buffer.concat(parts));
+  if (size > MAX_MANIFEST_BYTES) return undefined;
+  const stream = (await registry.blob(asked, digest, 0, signal)) as AsyncIterable<Buffer>;
+  const bytes = await readAtMost(stream, size);
+  if (bytes === undefined || `sha256:${createHash("sha256").update(bytes).digest("hex")}` !== digest)
+    throw new PloyzError({
+      code: "image_blob_corrupt",
+      message: `${asked.registry} answered something else for the configuration ${digest}`,
+      hint: "try again: it was changed on its way, or the registry is damaged",
+    });
+  return configPlatform(bytes);
 }
-
-const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 
 export async function orMissing<T>(work: Promise<T>): Promise<T | undefined> {
   try {

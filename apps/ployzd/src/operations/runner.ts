@@ -15,7 +15,6 @@ import {
   isFinal,
   markInterrupted,
   nestedOperations,
-  presentSummary,
   readJournal,
   recordedResult,
   resolveInterrupted,
@@ -34,6 +33,7 @@ import { type Channel, channel } from "../channel.ts";
 import { operationIds, systemClock } from "../clock.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { SshCredentials } from "../remote/ssh.ts";
+import { listOperations } from "./list.ts";
 import { primitivesOf } from "./primitives.ts";
 import { followElsewhere, hasEnded, mayGoOn, recordOf } from "./record.ts";
 
@@ -44,7 +44,8 @@ export interface Runner {
   isRunning(operation: string): boolean;
   isEnding(operation: string): boolean;
   running(): readonly string[];
-  list(limit: number): Promise<readonly OperationSummary[]>;
+  /** Newest first; with `primitives` only those of them. */
+  list(limit: number, primitives?: readonly string[]): Promise<readonly OperationSummary[]>;
   show(operation: string): Promise<OperationDetail>;
   events(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent>;
   /** Aborts it here, or, if it runs nowhere, undoes or finishes it now. */
@@ -258,11 +259,7 @@ export function openRunner(options: RunnerOptions): Runner {
     isRunning: (operation) => active.has(operation),
     isEnding: (operation) => active.get(operation)?.ending === true,
     running: () => [...active.keys()],
-    async list(limit) {
-      const [summaries, leases] = await Promise.all([store.journals.summaries(limit), store.leases.list()]);
-      const held = new Set(leases.map((lease) => lease.scope));
-      return summaries.map((entry) => presentSummary(entry.value, held));
-    },
+    list: (limit, primitives) => listOperations(store, limit, primitives),
     show: async (operation) => detailOf(await recordOf(store, operation)),
     async *events(operation, signal) {
       const here = active.get(operation);

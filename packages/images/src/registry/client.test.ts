@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
 import { errorBody } from "@ployz/errors";
 import { afterEach, describe, expect, it } from "vitest";
 import { parseReference } from "../reference.ts";
@@ -23,7 +24,7 @@ async function registry(handle: Handler, login?: Credentials) {
     handle(request, response, () => server.host);
   });
   open.push(server);
-  const client = openRegistry({ get: getOver(() => undefined), credentials: async () => login });
+  const client = openRegistry({ get: getOver(() => ({})), credentials: async () => login });
   const ref = parseReference(`${server.host}/team/web:v4`);
   return { ...server, client, ref, asked, signal: new AbortController().signal };
 }
@@ -32,6 +33,8 @@ const code = (work: Promise<unknown>) =>
     () => "done",
     (error: unknown) => errorBody(error).code,
   );
+const answer = (statusCode: number, headers: Record<string, string> = {}, body = Buffer.alloc(0)) =>
+  Object.assign(Readable.from([body]), { statusCode, headers }) as IncomingMessage;
 const status =
   (code: number, headers: Record<string, string> = {}): Handler =>
   (_request, response) =>
@@ -100,6 +103,89 @@ describe("a registry", () => {
     const gone = await registry(status(200));
     await gone.close();
     expect(await code(gone.client.manifest(gone.ref, gone.signal))).toBe("registry_unreachable");
+  });
+
+  it("a token server that gives no token is another error than a denial", async () => {
+    const ask = async (answer: Handler) => {
+      const { client, ref, signal } = await registry((request, response, host) =>
+        request.url?.startsWith("/token")
+          ? answer(request, response, host)
+          : response.writeHead(401, { "www-authenticate": `Bearer realm="http://${host()}/token"` }).end(),
+      );
+      return code(client.manifest(ref, signal));
+    };
+    const saying =
+      (text: string): Handler =>
+      (_request, response) =>
+        void response.end(text);
+    for (const odd of ["", "<html>", "[]", "null", "{}", '{"token":7}', '{"token":"a\\r\\nb"}'])
+      expect([odd, await ask(saying(odd))]).toEqual([odd, "registry_unreachable"]);
+    for (const [answered, is] of [
+      [404, "registry_unreachable"],
+      [500, "registry_unreachable"],
+      [403, "registry_denied"],
+      [429, "registry_rate_limited"],
+    ] as const)
+      expect([answered, await ask(status(answered))]).toEqual([answered, is]);
+  });
+
+  it("does not send a password without encryption where the registry has it", async () => {
+    const sent: string[] = [];
+    const client = openRegistry({
+      get: async (url, { headers }) => {
+        sent.push(`${url.origin} ${headers.authorization ?? "-"}`);
+        return answer(401, { "www-authenticate": 'Bearer realm="http://registry.test/token"' });
+      },
+      credentials: async () => ({ username: "bot", password: "s3cret" }),
+    });
+    const asked = client.manifest(parseReference("registry.test/web:v4"), new AbortController().signal);
+    expect(await code(asked)).toBe("registry_unreachable");
+    expect(sent).toEqual(["https://registry.test -"]);
+  });
+
+  it("an insecure one is reached by plain HTTP where it has no HTTPS, and nothing else is", async () => {
+    const reached = async (insecure: boolean) => {
+      const sent: string[] = [];
+      const client = openRegistry({
+        get: async (url) => {
+          sent.push(url.href);
+          if (url.protocol === "https:") throw new Error("wrong version number");
+          return answer(200, {}, image.manifest);
+        },
+        credentials: async () => undefined,
+        hosts: () => ({ insecure }),
+      });
+      const ref = parseReference("registry.test/web:v4");
+      const { signal } = new AbortController();
+      const first = await code(client.manifest(ref, signal));
+      return [first, await code(client.manifest(ref, signal)), ...sent];
+    };
+    const manifest = "//registry.test/v2/web/manifests/v4";
+    expect(await reached(true)).toEqual([
+      ...["done", "done", "https://registry.test/v2/"],
+      ...[`http:${manifest}`, `http:${manifest}`],
+    ]);
+    expect(await reached(false)).toEqual([
+      ...["internal", "internal"],
+      ...[`https:${manifest}`, `https:${manifest}`],
+    ]);
+  });
+
+  it("mirrors come first, and the registry itself when they cannot", async () => {
+    const sent: string[] = [];
+    const client = openRegistry({
+      get: async (url) => {
+        sent.push(url.host);
+        return url.host === "second.test" ? answer(200, {}, image.manifest) : answer(404);
+      },
+      credentials: async () => undefined,
+      hosts: (host) =>
+        host === "docker.io" ? { mirrors: ["first.test", "second.test"] } : { mirrors: ["first.test"] },
+    });
+    const { signal } = new AbortController();
+    expect((await client.manifest(parseReference("web:v4"), signal)).digest).toBe(image.digest);
+    expect(await code(client.manifest(parseReference("ghcr.io/web:v4"), signal))).toBe("image_missing");
+    expect(sent).toEqual(["first.test", "second.test", "first.test", "ghcr.io"]);
   });
 
   it("never shows a password in an error", async () => {

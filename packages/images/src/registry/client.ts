@@ -17,8 +17,16 @@ export interface RegistryOptions {
   readonly get: Get;
   /** Of a registry, by its host; asked only when the registry wants some. */
   credentials(host: string): Promise<Credentials | undefined>;
-  /** Whether the registry speaks plain HTTP. Loopback does, as with Docker. */
-  plain?(host: string): boolean;
+  /** Of a registry, by its host. */
+  hosts?(host: string): RegistryHost | undefined;
+}
+
+/** How to reach a registry. */
+export interface RegistryHost {
+  /** HTTPS whose certificate is not checked, or plain HTTP where it has no HTTPS. Default: plain HTTP on loopback, as with Docker. */
+  readonly insecure?: boolean | undefined;
+  /** Hosts that are tried before it, in this order, with the same names of repositories. */
+  readonly mirrors?: readonly string[] | undefined;
 }
 
 /** Pulls from registries (https://github.com/opencontainers/distribution-spec). Errors: `image_missing`, `registry_*`. */
@@ -32,14 +40,53 @@ export interface Registry {
 }
 
 /** Opens registries by HTTP. Connects at the first call. */
-export function openRegistry({ get, credentials, plain = isLoopback }: RegistryOptions): Registry {
+export function openRegistry({ get, credentials, hosts = () => undefined }: RegistryOptions): Registry {
   /** By host and repository: the header that the registry accepted last. */
   const accepted = new Map<string, string>();
+  /** By host: where its API begins. */
+  const bases = new Map<string, Promise<string>>();
 
-  const base = (registry: string) =>
-    `${plain(registry) ? "http" : "https"}://${registry === "docker.io" ? "registry-1.docker.io" : registry}`;
-  const urlOf = ({ registry, repository }: Reference, kind: "manifests" | "blobs", what: string) =>
-    new URL(`${base(registry)}/v2/${repository}/${kind}/${what}`);
+  const base = (registry: string, signal: AbortSignal): Promise<string> => {
+    const known = bases.get(registry) ?? findBase(registry, signal);
+    bases.set(registry, known);
+    known.catch(() => bases.delete(registry));
+    return known;
+  };
+
+  async function findBase(registry: string, signal: AbortSignal): Promise<string> {
+    const host = registry === "docker.io" ? "registry-1.docker.io" : registry;
+    if (isLoopback(registry)) return `http://${host}`;
+    if (hosts(registry)?.insecure === true)
+      try {
+        (await get(new URL(`https://${host}/v2/`), { headers: {}, signal })).destroy();
+      } catch {
+        signal.throwIfAborted();
+        return `http://${host}`;
+      }
+    return `https://${host}`;
+  }
+
+  const urlOf = async (
+    { registry, repository }: Reference,
+    path: readonly [kind: "manifests" | "blobs", name: string],
+    signal: AbortSignal,
+  ) => new URL(`${await base(registry, signal)}/v2/${repository}/${path.join("/")}`);
+
+  /** The first mirror that can do it, else the registry itself. */
+  async function fromAny<T>(
+    ref: Reference,
+    signal: AbortSignal,
+    take: (at: Reference) => Promise<T>,
+  ): Promise<T> {
+    for (const registry of hosts(ref.registry)?.mirrors ?? []) {
+      try {
+        return await take({ ...ref, registry });
+      } catch {
+        signal.throwIfAborted();
+      }
+    }
+    return take(ref);
+  }
 
   async function ask(
     ref: Reference,
@@ -55,7 +102,7 @@ export function openRegistry({ get, credentials, plain = isLoopback }: RegistryO
     if (first.statusCode !== 401) return first;
     first.destroy();
     accepted.delete(key);
-    const authorization = await authorize(ref, first.headers["www-authenticate"], signal);
+    const authorization = await authorize(ref, url, first.headers["www-authenticate"], signal);
     if (authorization === undefined) return first;
     const second = await send(authorization);
     if (second.statusCode !== 401) accepted.set(key, authorization);
@@ -64,6 +111,7 @@ export function openRegistry({ get, credentials, plain = isLoopback }: RegistryO
 
   async function authorize(
     ref: Reference,
+    asked: URL,
     header: string | undefined,
     signal: AbortSignal,
   ): Promise<string | undefined> {
@@ -72,17 +120,20 @@ export function openRegistry({ get, credentials, plain = isLoopback }: RegistryO
     const login = await credentials(ref.registry);
     const basic = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
     if (challenge.scheme === "basic") return basic;
-    const response = await get(tokenUrl(challenge, ref.repository), {
+    const url = tokenUrl(challenge, ref.repository);
+    if (asked.protocol === "https:" && url.protocol !== "https:" && hosts(ref.registry)?.insecure !== true)
+      throw unusable(`${ref.registry} wants its password sent to ${url.host} without encryption`);
+    const response = await get(url, {
       headers: basic === undefined ? {} : { authorization: basic },
       signal,
     });
-    if (response.statusCode !== 200) throw await refusal(ref, response, login);
-    const said = JSON.parse((await bodyOf(response, 1024 * 1024)).toString("utf8")) as {
-      token?: unknown;
-      access_token?: unknown;
-    };
-    const token = said.token ?? said.access_token;
-    return typeof token === "string" ? `Bearer ${token}` : undefined;
+    const { statusCode = 0 } = response;
+    if ([401, 403, 429].includes(statusCode)) throw await refusal(ref, response, login);
+    const token = statusCode === 200 ? tokenIn(await bodyOf(response, 1024 * 1024)) : undefined;
+    response.destroy();
+    if (token === undefined)
+      throw unusable(`${url.host} gives no token for ${ref.registry} (HTTP ${statusCode})`);
+    return `Bearer ${token}`;
   }
 
   async function refusal(
@@ -137,11 +188,34 @@ export function openRegistry({ get, credentials, plain = isLoopback }: RegistryO
   const failed = async (ref: Reference, response: IncomingMessage) =>
     refusal(ref, response, await credentials(ref.registry));
 
+  async function manifest(ref: Reference, signal: AbortSignal) {
+    const url = await urlOf(ref, ["manifests", ref.digest ?? ref.tag ?? "latest"], signal);
+    const response = await ask(ref, url, { accept: ACCEPTED.join(", ") }, signal);
+    if (response.statusCode !== 200) throw await failed(ref, response);
+    const bytes = await bodyOf(response, MAX_MANIFEST_BYTES);
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    if (ref.digest !== undefined && ref.digest !== digest)
+      throw new PloyzError({
+        code: "image_blob_corrupt",
+        message: `${ref.registry} answered ${digest} for the manifest ${ref.digest}`,
+        hint: "try again: it was changed on its way, or the registry is damaged",
+      });
+    return { digest, bytes };
+  }
+
+  async function blob(ref: Reference, digest: string, offset: number, signal: AbortSignal) {
+    const range: Headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
+    const response = await ask(ref, await urlOf(ref, ["blobs", digest], signal), range, signal);
+    if (response.statusCode === (offset === 0 ? 200 : 206)) return response;
+    if (response.statusCode === 200) return skipping(response, offset);
+    throw await failed({ ...ref, digest }, response);
+  }
+
   return {
     async login(registry, signal) {
       const ref = { registry, repository: "" };
       try {
-        const response = await ask(ref, new URL(`${base(registry)}/v2/`), {}, signal);
+        const response = await ask(ref, new URL(`${await base(registry, signal)}/v2/`), {}, signal);
         if (response.statusCode === 200) {
           response.destroy();
           return true;
@@ -152,28 +226,26 @@ export function openRegistry({ get, credentials, plain = isLoopback }: RegistryO
         throw error;
       }
     },
-    async manifest(ref, signal) {
-      const url = urlOf(ref, "manifests", ref.digest ?? ref.tag ?? "latest");
-      const response = await ask(ref, url, { accept: ACCEPTED.join(", ") }, signal);
-      if (response.statusCode !== 200) throw await failed(ref, response);
-      const bytes = await bodyOf(response, MAX_MANIFEST_BYTES);
-      const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-      if (ref.digest !== undefined && ref.digest !== digest)
-        throw new PloyzError({
-          code: "image_blob_corrupt",
-          message: `${ref.registry} answered ${digest} for the manifest ${ref.digest}`,
-          hint: "try again: it was changed on its way, or the registry is damaged",
-        });
-      return { digest, bytes };
-    },
-    async blob(ref, digest, offset, signal) {
-      const range: Headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
-      const response = await ask(ref, urlOf(ref, "blobs", digest), range, signal);
-      if (response.statusCode === (offset === 0 ? 200 : 206)) return response;
-      if (response.statusCode === 200) return skipping(response, offset);
-      throw await failed({ ...ref, digest }, response);
-    },
+    manifest: (ref, signal) => fromAny(ref, signal, (at) => manifest(at, signal)),
+    blob: (ref, digest, offset, signal) => fromAny(ref, signal, (at) => blob(at, digest, offset, signal)),
   };
+}
+
+const unusable = (message: string): PloyzError =>
+  new PloyzError({
+    ...{ code: "registry_unreachable", message },
+    hint: "check the registry's name and its configuration, or try again later",
+  });
+
+/** `undefined`: the answer has none (https://distribution.github.io/distribution/spec/auth/token/). */
+function tokenIn(body: Buffer): string | undefined {
+  try {
+    const { token, access_token } = JSON.parse(body.toString("utf8")) as Record<string, unknown>;
+    const given = token ?? access_token;
+    return typeof given === "string" && /^[\x21-\x7e]+$/.test(given) ? given : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A registry without ranges sends the beginning again. */

@@ -1,6 +1,7 @@
 import { type IncomingMessage, request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { PloyzError } from "../error-codes.ts";
+import { readAtMost } from "../read.ts";
 
 export type Headers = Readonly<Record<string, string>>;
 
@@ -13,15 +14,27 @@ export type Get = (
 /** Without a byte for this long the connection counts as dead. */
 const SILENT_MS = 20_000;
 
-/** `ca`: PEM certificates, beside those that Node knows, for a host. */
+/** How a host's certificate is checked. */
+export interface Trust {
+  /** PEM certificates in place of those that Node knows. */
+  readonly ca?: readonly string[];
+  /** Any certificate will do. */
+  readonly insecure?: boolean | undefined;
+}
+
+/** One GET over HTTP or HTTPS, with the trust of its host. */
 export const getOver =
-  (ca: (host: string) => string[] | undefined): Get =>
+  (trustOf: (host: string) => Trust): Get =>
   (url, { headers, signal }) =>
     new Promise((resolve, reject) => {
-      const trusted = url.protocol === "https:" ? ca(url.host) : undefined;
+      const { ca, insecure } = trustOf(url.host);
       const asking = (url.protocol === "https:" ? tlsRequest : plainRequest)(
         url,
-        { headers: { "user-agent": "ployz", ...headers }, signal, ...(trusted && { ca: trusted }) },
+        {
+          ...{ headers: { "user-agent": "ployz", ...headers }, signal },
+          ...(url.protocol === "https:" && ca !== undefined && { ca: [...ca] }),
+          ...(url.protocol === "https:" && insecure === true && { rejectUnauthorized: false }),
+        },
         resolve,
       );
       asking.setTimeout(SILENT_MS, () =>
@@ -68,14 +81,10 @@ export async function getFollowing(
 
 /** @throws PloyzError `registry_unreachable` when there is more, or the body breaks off */
 export async function bodyOf(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
   try {
-    for await (const part of response as AsyncIterable<Buffer>) {
-      bytes += part.length;
-      if (bytes > maxBytes) throw new Error(`the answer is larger than ${maxBytes} bytes`);
-      parts.push(part);
-    }
+    const body = await readAtMost(response as AsyncIterable<Buffer>, maxBytes);
+    if (body !== undefined) return body;
+    throw new Error(`it is larger than ${maxBytes} bytes`);
   } catch (error) {
     throw new PloyzError(
       {
@@ -85,5 +94,4 @@ export async function bodyOf(response: IncomingMessage, maxBytes: number): Promi
       { cause: error },
     );
   }
-  return Buffer.concat(parts);
 }

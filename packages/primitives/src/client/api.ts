@@ -155,8 +155,9 @@ export interface Api extends AlertApi, BackupApi, CertificateApi {
   /** Committed volumes and every other copy that machines have. */
   "GET /v1/volumes": { query: { namespace?: string }; body: undefined; out: VolumeList };
   "GET /v1/volumes/:ns/:name/snapshots": { query: Record<never, string>; body: undefined; out: SnapshotList };
+  /** `primitive`: only operations of these, names with commas between. */
   "GET /v1/operations": {
-    query: { limit?: string };
+    query: { limit?: string; primitive?: string };
     body: undefined;
     out: OperationList;
   };

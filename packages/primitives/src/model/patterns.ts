@@ -208,6 +208,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [CIDR]: "an IPv4 network such as 10.101.0.0/16",
   [ENDPOINT]: "ADDRESS:PORT, such as 203.0.113.7:51820",
   [LISTEN]: "ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80",
+  [REGISTRY]: "a registry's host, such as ghcr.io or registry.example.com:5000",
   [SERVER]: "ADDRESS:PORT, such as 10.101.1.1:4222",
   [SSH_TARGET]: "user@host or user@host:port, such as root@203.0.113.7",
   [DATASET]: `a dataset such as tank/ployz, at most ${LIMITS.zfsRoot} characters`,

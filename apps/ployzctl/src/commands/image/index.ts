@@ -1,4 +1,5 @@
 import type { Command, Option } from "../../command.ts";
+import { listOperations, OPERATION, showOperation } from "../ops/read.ts";
 import { cleaningCommands } from "./cleaning.ts";
 import { TO } from "./flags.ts";
 
@@ -72,4 +73,21 @@ export const imageCommands: readonly Command[] = [
     },
   },
   ...cleaningCommands,
+  {
+    path: ["image", "operation", "ls"],
+    summary: "List operations on images, newest first",
+    options: { limit: { type: "number", value: "N", summary: "Number of operations; default 20" } },
+    prints: ["operations"],
+    examples: ["ployzctl image operation ls"],
+    run: (context, input) => listOperations(context, input, ["image-distribute", "image-rm", "image-prune"]),
+  },
+  {
+    path: ["image", "operation", "show"],
+    aliases: [["image", "operation", "get"]],
+    summary: "Show one of them step by step",
+    args: [OPERATION],
+    prints: ["operation-detail"],
+    examples: ["ployzctl image operation show 01M849JKMJKJNHP441C7VF0Z2Q"],
+    run: showOperation,
+  },
 ];

@@ -1,45 +1,33 @@
 import type { Command } from "../../command.ts";
 import { CHANGE } from "../../flags.ts";
 import { needOperation } from "../../names.ts";
-import { needLimit } from "../../values.ts";
-
-const operation = {
-  name: "operation",
-  summary: "Id of the operation",
-  required: true,
-  source: "operation",
-} as const;
+import { listOperations, OPERATION, showOperation } from "./read.ts";
 
 export const opsCommands: readonly Command[] = [
   {
     path: ["ops", "ls"],
     summary: "List operations, newest first",
     prints: ["operations"],
-    options: { limit: { type: "number", value: "N", summary: "Number of operations; default 20" } },
-    examples: ["ployzctl ops ls --limit 50"],
-    run: async (context, input) =>
-      (await context.client()).request("GET /v1/operations", {
-        query: { limit: String(needLimit("--limit", input.number("limit"), 20)) },
-        signal: context.signal,
-      }),
+    options: {
+      limit: { type: "number", value: "N", summary: "Number of operations; default 20" },
+      primitive: { type: "list", value: "NAME", summary: "Only these, such as deploy or image-distribute" },
+    },
+    examples: ["ployzctl ops ls --limit 50", "ployzctl ops ls --primitive deploy --primitive rollback"],
+    run: (context, input) => listOperations(context, input, input.list("primitive")),
   },
   {
     path: ["ops", "show"],
     summary: "Show one operation step by step",
     prints: ["operation-detail"],
-    args: [operation],
+    args: [OPERATION],
     examples: ["ployzctl ops show 01M849JKMJKJNHP441C7VF0Z2Q"],
-    run: async (context, input) =>
-      (await context.client()).request("GET /v1/operations/:id", {
-        params: { id: await needOperation("OPERATION", input.argument("operation")) },
-        signal: context.signal,
-      }),
+    run: showOperation,
   },
   {
     path: ["ops", "watch"],
     summary: "Follow an operation to its result; Ctrl-C detaches",
     prints: CHANGE,
-    args: [operation],
+    args: [OPERATION],
     examples: ["ployzctl ops watch 01M849JKMJKJNHP441C7VF0Z2Q"],
     async run(context, input) {
       const id = await needOperation("OPERATION", input.argument("operation"));
@@ -60,7 +48,7 @@ export const opsCommands: readonly Command[] = [
       "An operation that owes cleanup retries it. A step that cannot be cleaned up any more, because its machine will never come back, can be declared lost with --give-up: it is tried once more, and no longer owed. The result lists what may be left behind.",
     ],
     prints: ["abort"],
-    args: [operation],
+    args: [OPERATION],
     options: {
       "give-up": { type: "list", value: "STEP", summary: "Declare a step lost; may be given several times" },
     },
