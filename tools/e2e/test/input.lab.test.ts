@@ -401,8 +401,9 @@ describe("a cluster", () => {
     // Another program may take it between observation and commit; here, while a gateway restarts.
     const tcp = `namespace = "tcp"\n\n[services.web]\nbundle = "./web"\ncommand = ["${node}", "server.mjs"]\nports = { http = 8080 }\nroutes = [{ tcp = 7002 }, { host = "tcp.example.test", port = "http" }]\nready = { http = "/healthz", port = "http" }\n`;
     await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, tcp, webBundle)]);
+    // The daemon is stopped meanwhile: each 20 s it starts a gateway that does not run.
     await sh(
-      "s6-svc -wD -T 10000 -d /run/ployz/services/ployz-gateway; s6-svc -wD -T 20000 -d /run/ployz/services/ployz-haproxy; while ss -Hltn 'sport = :7002' | grep -q .; do sleep 0.1; done; socat TCP4-LISTEN:7002,fork,reuseaddr - >/dev/null 2>&1 & sleep 0.3; s6-svc -u /run/ployz/services/ployz-gateway",
+      "s6-svc -p /run/ployz/services/ployzd; s6-svc -wD -T 10000 -d /run/ployz/services/ployz-gateway; s6-svc -wD -T 20000 -d /run/ployz/services/ployz-haproxy; while ss -Hltn 'sport = :7002' | grep -q .; do sleep 0.1; done; socat TCP4-LISTEN:7002,fork,reuseaddr - >/dev/null 2>&1 & until ss -Hltnp 'sport = :7002' | grep -q socat; do sleep 0.1; done; s6-svc -u /run/ployz/services/ployz-gateway; s6-svc -c /run/ployz/services/ployzd",
     );
     const again = await cluster.ctl(1, [
       "deploy",

@@ -13,6 +13,9 @@ export type StreamEvent =
   /** Everything up to `revision` (of the whole stream) has been delivered. Once per follow. */
   | { readonly type: "synced"; readonly revision: number };
 
+/** A stream that is shorter than what it delivered for longer than this has lost messages, as when its disk was set back. */
+const BEHIND_MS = 10_000;
+
 export interface FollowOptions {
   readonly stream: string;
   readonly filters: readonly string[];
@@ -35,6 +38,7 @@ export async function* followStream(
   let head = 0;
   let synced = false;
   let origin: Origin | undefined;
+  let behindSince: number | undefined;
   const backoff = createBackoff(20, 1000);
   while (!signal.aborted) {
     try {
@@ -46,8 +50,15 @@ export async function* followStream(
         generation: Number(info.config.metadata?.[labels.generation] ?? 0),
         lineage: info.config.metadata?.[labels.lineage] ?? "",
       };
-      if (info.state.last_seq < last || (origin && !continues(origin, found))) throw refounded(stream);
+      if (origin && !continues(origin, found)) throw refounded(stream);
       origin = found;
+      // A leader that was just elected, or was frozen, has not applied yet what another replica has delivered.
+      behindSince = info.state.last_seq < last ? (behindSince ?? performance.now()) : undefined;
+      if (behindSince !== undefined) {
+        if (performance.now() - behindSince >= BEHIND_MS) throw refounded(stream);
+        await backoff.pause(signal);
+        continue;
+      }
       if (!synced && options.from === "new") {
         last = info.state.last_seq;
         synced = true;

@@ -33,6 +33,8 @@ export interface AcquireOptions {
 
 /** How much later than its TTL an expired lease may be noticed. */
 const GRACE_MS = 5_000;
+/** How long an expired lease waits for the store: its clock decides, and a busy machine is answered late. */
+const LAST_ANSWER_MS = 3_000;
 const ASK_AGAIN_MS = 1_000;
 /** How long a command waits for the end of an operation that is undone or finished. */
 export const ENDING_MS = 60_000;
@@ -152,7 +154,7 @@ function openKeeper(options: AcquireOptions) {
   const stopped = new AbortController();
   let held: { lease: Lease; until: number }[] = [];
   let riding = false;
-  let renewing = false;
+  let renewing: Promise<unknown> | undefined;
 
   const lose = (scope: string) => lost.abort(leaseLost(holder.operation, scope));
 
@@ -177,26 +179,41 @@ function openKeeper(options: AcquireOptions) {
     return result;
   };
 
+  const late = () => held.find(({ until }) => clock.now() >= until)?.lease;
   const checkExpiry = () => {
-    const late = held.find(({ until }) => clock.now() >= until);
-    if (late !== undefined && !riding) lose(late.lease.scope);
+    const expired = late();
+    if (expired !== undefined && !riding) lose(expired.scope);
+  };
+
+  const renew = () => {
+    renewing ??= serial()
+      .catch((error: unknown) => {
+        if (!isUnavailable(error)) lose(held[0]?.lease.scope ?? "?");
+      })
+      .finally(() => {
+        renewing = undefined;
+      });
+    return renewing;
+  };
+
+  /** The renewal that is under way, and one more. */
+  const askOnceMore = async () => {
+    const over = new AbortController();
+    const answer = clock.sleep(LAST_ANSWER_MS, over.signal).then(() => "late" as const);
+    for (let n = 0; n < 2 && late() !== undefined && !lost.signal.aborted; n++)
+      if ((await Promise.race([renew(), answer])) === "late") break;
+    over.abort();
   };
 
   const loop = async () => {
     while (!stopped.signal.aborted && !lost.signal.aborted) {
       await clock.sleep(ttlMs / 3, stopped.signal);
       if (stopped.signal.aborted) return;
-      checkExpiry();
-      // Not awaited: a missing answer must not hide the expiry.
-      if (!renewing && !lost.signal.aborted) {
-        renewing = true;
-        void serial()
-          .catch((error: unknown) => {
-            if (!isUnavailable(error)) lose(held[0]?.lease.scope ?? "?");
-          })
-          .finally(() => {
-            renewing = false;
-          });
+      // Else not awaited: a missing answer must not hide the expiry.
+      if (late() === undefined || riding) void renew();
+      else {
+        await askOnceMore();
+        if (!stopped.signal.aborted) checkExpiry();
       }
     }
   };
