@@ -1,5 +1,6 @@
+import { randomInt } from "node:crypto";
 import { access, mkdtemp, readFile, rm } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openServiceHost, type ServiceHost, stopS6, waitFor } from "@ployz/exec";
@@ -44,10 +45,14 @@ export async function removeFolder(path: string): Promise<void> {
   await waitFor(`${path} to be removed`, remove, { timeoutMs: 10_000, intervalMs: 50 });
 }
 
+/** Below the range that the kernel gives out: no connection takes it before HAProxy does (ip(7), ip_local_port_range). */
 export async function freePort(): Promise<number> {
+  const port = randomInt(10_000, 32_000);
   const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as AddressInfo;
+  const taken = await new Promise<unknown>((resolve) => {
+    probe.once("error", resolve).listen(port, "127.0.0.1", () => resolve(undefined));
+  });
+  if (taken !== undefined) return freePort();
   await new Promise((resolve) => probe.close(resolve));
   return port;
 }

@@ -1,5 +1,5 @@
 import { waitFor } from "@ployz/exec";
-import type { CommitHistory, InstanceList } from "@ployz/primitives/client";
+import type { ClusterStatus, CommitHistory, InstanceList } from "@ployz/primitives/client";
 import type { OperationList } from "@ployz/primitives/protocol";
 import type { Cluster } from "../cluster.ts";
 import { storeContents } from "../inventory.ts";
@@ -82,18 +82,22 @@ export async function atRest(
     type Report = { checks: readonly { id: string; state: string; found: string }[] };
     const { stdout } = await cluster.ctl(machine, ["doctor", "--json"], { ok: [0, 3] });
     const { checks } = JSON.parse(stdout) as Report;
-    return checks
-      .filter(
-        ({ state, id, found }) =>
-          state !== "ok" && !(state === "warn" && (USUAL.has(id) || ALONE.test(found))),
-      )
-      .map(({ id, state, found }) => `m${machine}: ${id} ${state}: ${found}`);
+    const { warnings } = await cluster.json<Pick<ClusterStatus, "warnings">>(machine, ["status"]);
+    return [
+      ...checks
+        .filter(({ state, id }) => state !== "ok" && !(state === "warn" && USUAL.has(id)))
+        .map(({ id, state, found }) => `m${machine}: ${id} ${state}: ${found}`),
+      ...warnings
+        .filter(({ code = "" }) => !EXPECTED.has(code))
+        .map(({ code, message }) => `m${machine}: status warns: ${code}: ${message}`),
+    ];
   }
 }
 
-/** Warnings of every machine of a lab. */
-const ALONE = /^only m1 holds the store: [^(]*$/;
-const USUAL: ReadonlySet<string> = new Set(["wireguard", "nameservers", "disk"]);
+/** Checks that warn on every machine of a lab; those of `cluster` are the warnings of status. */
+const USUAL: ReadonlySet<string> = new Set(["wireguard", "nameservers", "disk", "cluster"]);
+/** Warnings of a cluster with one store, one copy of its data, and operations that faults made fail. */
+const EXPECTED: ReadonlySet<string> = new Set(["store_single", "volume_single_copy", "operation_failed"]);
 
 async function operations(cluster: Cluster) {
   return (await cluster.json<OperationList>(1, ["ops", "ls", "--limit", "60"])).operations;
