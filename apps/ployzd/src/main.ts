@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { type ErrorEntry, errorBody, SHARED_ERRORS } from "@ployz/errors";
+import { takeNotifier } from "@ployz/exec";
 import { pino } from "pino";
 import { configPath, loadConfig } from "./config/load.ts";
 import { PloyzError } from "./error-codes.ts";
@@ -35,7 +36,9 @@ async function main(): Promise<void> {
     await runSwap(config, log);
     return endProcess(0);
   }
+  const supervisor = takeNotifier(process.env, (error) => log.warn({ err: error }, "systemd-notify"));
   const close = await start(command);
+  void supervisor.ready();
   let ending = false;
   const end = (signal: string) => {
     if (ending) return;

@@ -15,6 +15,7 @@ export {
   type StreamOptions,
   spawnStream,
 } from "./run.ts";
+export { type Notifier, takeNotifier } from "./services/notify.ts";
 export { openServiceHost, type ServiceHostOptions } from "./services/open.ts";
 export { stopS6 } from "./services/s6.ts";
 export { shellWord } from "./services/s6-run.ts";

@@ -50,6 +50,11 @@ export function openHaproxy(options: HaproxyOptions): Haproxy {
   const socket = join(dir, "master.sock");
   const control = openControl(socket);
 
+  const commandLine = (master: "-W" | "-Ws"): readonly [string, ...string[]] => [
+    ...([program, master, "-C", join(dir, "current")] as const),
+    ...["-S", `${socket},mode,600,level,admin`, "-f", "haproxy.cfg"],
+  ];
+
   const processes = async (): Promise<Processes | undefined> => {
     try {
       return parseProcesses(await control.ask("show proc"));
@@ -98,16 +103,9 @@ export function openHaproxy(options: HaproxyOptions): Haproxy {
       await services.ensure({
         name: serviceName,
         description: "Ployz gateway (HAProxy)",
-        argv: [
-          program,
-          "-W",
-          "-C",
-          join(dir, "current"),
-          "-S",
-          `${socket},mode,600,level,admin`,
-          "-f",
-          "haproxy.cfg",
-        ],
+        argv: commandLine("-W"),
+        // The other way of its master also tells systemd when it is ready.
+        notifies: { argv: commandLine("-Ws") },
         restart: "always",
         startAtBoot: true,
         stopSignal: "SIGUSR1",

@@ -30,6 +30,7 @@ export function followerService(name: "gateway" | "dns", site: FollowerSite): Se
     restart: "always",
     killMainOnly: true,
     startAtBoot: true,
+    notifies: { watchdogMs: 60_000 },
     confined: confinements[name](site),
   };
 }

@@ -1,10 +1,15 @@
 import type { Confinement } from "./types.ts";
 
-/** The first line of a confinement in a unit file; it ends with an empty line. */
+/** The first line of a confinement in a unit file; it ends before an empty line or with the file. */
 const BEGIN = "# Confined:";
 
 /** Settings of systemd.exec(5) and systemd.resource-control(5) for a service that runs as root or as `user`. */
-export function unitLines(confined: Confinement, user: string | undefined, word: (text: string) => string) {
+export function unitLines(
+  confined: Confinement,
+  user: string | undefined,
+  word: (text: string) => string,
+  more: readonly string[] = [],
+) {
   const { capabilities, writes, families, namespaces = [], devices = [] } = confined;
   const kept = capabilities.map((name) => `CAP_${name.toUpperCase()}`).join(" ");
   const path = (text: string) => word(text).replaceAll("$$", "$");
@@ -46,6 +51,7 @@ export function unitLines(confined: Confinement, user: string | undefined, word:
     "SystemCallErrorNumber=EPERM",
     `SystemCallFilter=@system-service${capabilities.includes("sys_chroot") ? " chroot" : ""}`,
     ...(powerless ? ["SystemCallFilter=~@privileged @resources"] : []),
+    ...more,
     "",
   ];
 }
@@ -59,4 +65,4 @@ export function setpriv({ capabilities, startsServices }: Confinement): readonly
 
 /** A definition without its confinement: what decides whether a running service has to start again. */
 export const unconfined = (definition: string): string =>
-  definition.replace(/^# Confined:\n(?:.+\n)*\n/m, "").replace(/'setpriv' (?:'-[^']*' )+/, "");
+  definition.replace(/\n# Confined:\n(?:.+\n)*/, "").replace(/'setpriv' (?:'-[^']*' )+/, "");

@@ -59,6 +59,21 @@ it("takes away everything that a confined service does not name", () => {
   expect(lines({ confined: { ...confined, capabilities: [] } })).toContain("CapabilityBoundingSet=");
 });
 
+it("waits for a program that tells when it is ready, and watches it, with one command line or a later one", () => {
+  expect(lines()).toContain("Type=exec");
+  const own = lines({ notifies: { watchdogMs: 60_000 }, confined });
+  expect(own).not.toContain("Type=exec");
+  const start = own.slice(own.indexOf("Type=notify"));
+  expect(start.slice(0, 6)).toEqual([
+    ...["Type=notify", "NotifyAccess=all", "TimeoutStartSec=infinity", "WatchdogSec=60000ms"],
+    ...["WatchdogSignal=SIGKILL", 'ExecStart="/bin/web"'],
+  ]);
+  const later = renderUnit({ ...spec, notifies: { argv: ["/bin/web", "-s"] }, confined });
+  expect(later).toContain('TimeoutStartSec=infinity\nExecStart=\nExecStart="/bin/web" "-s"\n');
+  expect(unconfined(later)).toBe(renderUnit(spec));
+  expect(unconfined(own.join("\n"))).not.toBe(renderUnit(spec));
+});
+
 it("compares definitions without their confinement, so that a changed one restarts nothing", () => {
   for (const render of [renderUnit, renderRun]) {
     const free = render({ ...spec, startAtBoot: true });

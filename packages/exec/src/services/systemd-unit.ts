@@ -1,5 +1,5 @@
 import { unitLines } from "./confine.ts";
-import type { ServiceSpec } from "./types.ts";
+import type { Notifies, ServiceSpec } from "./types.ts";
 
 /** Quotes for a unit file's command line and environment: systemd.syntax(7), and `%` and `$` doubled (systemd.service(5)). */
 function quote(text: string): string {
@@ -14,6 +14,20 @@ function oneLine(text: string): string {
 /** A value that systemd does not split: it only expands specifiers in it. */
 const plain = (text: string): string => oneLine(text).replaceAll("%", "%%");
 
+/** However long its start takes, as that of a daemon that waits for its pool, it is not ended for it. */
+const notify = ({ watchdogMs }: Notifies) => [
+  "Type=notify",
+  "NotifyAccess=all",
+  "TimeoutStartSec=infinity",
+  ...(watchdogMs === undefined ? [] : [`WatchdogSec=${watchdogMs}ms`, "WatchdogSignal=SIGKILL"]),
+];
+
+/** Part of the confinement's text, which restarts nothing. The last setting counts. */
+const fromTheNextStart = (notifies: Notifies | undefined) =>
+  notifies?.argv === undefined
+    ? []
+    : [...notify(notifies), "ExecStart=", `ExecStart=${notifies.argv.map(quote).join(" ")}`];
+
 /** The unit file's text for one service (systemd.service(5)). */
 export function renderUnit(spec: ServiceSpec): string {
   const environment = Object.entries(spec.env ?? {}).map(
@@ -26,7 +40,9 @@ export function renderUnit(spec: ServiceSpec): string {
     "StartLimitIntervalSec=0",
     "",
     "[Service]",
-    "Type=exec",
+    ...(spec.notifies === undefined || spec.notifies.argv !== undefined
+      ? ["Type=exec"]
+      : notify(spec.notifies)),
     `ExecStart=${spec.argv.map(quote).join(" ")}`,
     ...environment,
     ...(spec.user === undefined ? [] : [`User=${plain(spec.user)}`]),
@@ -39,7 +55,9 @@ export function renderUnit(spec: ServiceSpec): string {
     "LimitNOFILE=1048576",
     "TasksMax=infinity",
     "",
-    ...(spec.confined === undefined ? [] : unitLines(spec.confined, spec.user, quote)),
+    ...(spec.confined === undefined
+      ? []
+      : unitLines(spec.confined, spec.user, quote, fromTheNextStart(spec.notifies))),
     ...(spec.startAtBoot === true ? ["[Install]", "WantedBy=multi-user.target", ""] : []),
   ].join("\n");
 }

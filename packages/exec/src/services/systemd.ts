@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../run.ts";
+import { waitFor } from "../wait-for.ts";
 import { unconfined } from "./confine.ts";
 import { renderUnit } from "./systemd-unit.ts";
 import type { ServiceHost, ServiceSpec, ServiceStatus } from "./types.ts";
@@ -16,7 +17,7 @@ export function systemdHost(unitDir = "/etc/systemd/system"): ServiceHost {
     run("systemctl", args, { timeoutMs: 60_000, okExitCodes });
 
   async function show(name: string): Promise<ReadonlyMap<string, string>> {
-    const properties = "--property=LoadState,ActiveState,MainPID,NeedDaemonReload";
+    const properties = "--property=Type,LoadState,ActiveState,MainPID,NeedDaemonReload";
     const { stdout } = await systemctl(["show", unit(name), properties]);
     return new Map(
       stdout
@@ -34,6 +35,18 @@ export function systemdHost(unitDir = "/etc/systemd/system"): ServiceHost {
   }
 
   const status = async (name: string) => statusOf(await show(name));
+
+  /** A program that tells when it is ready may take any time until then, or never get there: only its process is waited for. */
+  async function order(verb: "start" | "restart", name: string): Promise<void> {
+    const before = await show(name);
+    if (before.get("Type") !== "notify") return void (await systemctl([verb, unit(name)]));
+    await systemctl([verb, "--no-block", unit(name)]);
+    const running = async () => {
+      const now = await status(name);
+      return now.pid !== undefined && now.pid !== statusOf(before).pid ? true : undefined;
+    };
+    await waitFor(`systemd to ${verb} ${name}`, running, { timeoutMs: 60_000, intervalMs: 20 });
+  }
 
   return {
     kind: "systemd",
@@ -53,14 +66,14 @@ export function systemdHost(unitDir = "/etc/systemd/system"): ServiceHost {
       if (!same || before.get("NeedDaemonReload") === "yes") await systemctl(["daemon-reload"]);
       if (spec.startAtBoot === true) await systemctl(["enable", "--quiet", unit(spec.name)]);
       if (runs) return "unchanged";
-      await systemctl(["start", unit(spec.name)]);
+      await order("start", spec.name);
       return running ? "replaced" : "started";
     },
     async stop(name) {
       if ((await status(name)).state !== "absent") await systemctl(["stop", unit(name)]);
     },
     async restart(name) {
-      await systemctl(["restart", unit(name)]);
+      await order("restart", name);
     },
     async remove(name) {
       const text = await readFile(file(name), "utf8").catch(() => "");

@@ -21,6 +21,14 @@ export interface Confinement {
   readonly startsServices?: boolean;
 }
 
+/** A program that tells systemd by sd_notify(3) when it is ready. */
+export interface Notifies {
+  /** It also tells that it lives, four times in this time; one that does not is killed and started again. */
+  readonly watchdogMs?: number;
+  /** The command line with which it does so, where its usual one must not change: it counts from the next start, as a confinement does. */
+  readonly argv?: readonly string[];
+}
+
 /** A long-lived program that outlives whoever started it. */
 export interface ServiceSpec {
   /** [a-z0-9-], unique on the machine, e.g. `ployz-nats`. */
@@ -34,6 +42,8 @@ export interface ServiceSpec {
   readonly cwd?: string;
   /** Absent: everything of its user. */
   readonly confined?: Confinement;
+  /** Honoured by systemd. */
+  readonly notifies?: Notifies;
   /** `always`: started again when it ends, with at least a second between starts. */
   readonly restart: "always" | "never";
   /** Default SIGTERM. */

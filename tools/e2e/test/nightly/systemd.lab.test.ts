@@ -147,6 +147,37 @@ it("restart, kill -9, and stop with start of the daemon change nothing else, and
   expect(await sh(1, "journalctl -u ployzd --no-pager | grep -c 'left-over process' || true")).toBe("0");
 });
 
+it("systemd knows what serves, and starts a daemon or a follower again that hangs, with everything else as it was", async () => {
+  const told = ["ployzd", "ployz-gateway", "ployz-dns", "ployz-haproxy"];
+  expect(
+    await sh(
+      1,
+      `for unit in ${told.join(" ")}; do systemctl show -p Type,SubState,NRestarts --value $unit | xargs; done`,
+    ),
+  ).toBe(told.map(() => "notify 0 running").join("\n"));
+  const hung = ["ployzd", "ployz-gateway", "ployz-dns"];
+  const main = (unit: string) => sh(1, `systemctl show -p MainPID --value ${unit}`);
+  const rest = () =>
+    sh(
+      1,
+      `for unit in ployz-wireguard ployz-nats ployz-haproxy; do systemctl show -p MainPID --value $unit; done; pgrep -fx '.*/node server.mjs' | sort`,
+    );
+  const [before, pids] = [await rest(), await Promise.all(hung.map(main))];
+  await cluster.lab.sh(1, ["kill", "-STOP", ...pids]);
+  expect(await cluster.get(1, "www.example.test")).toMatchObject({ status: 200 });
+  await waitFor(
+    "systemd to start them again",
+    async () => {
+      const now = await Promise.all(hung.map(main));
+      return now.every((pid, index) => pid !== "0" && pid !== pids[index]) ? true : undefined;
+    },
+    { timeoutMs: 150_000, intervalMs: 1_000 },
+  );
+  expect((await daemon(1, Number(pids[0]))).adoption).toMatchObject({ recreated: [], failed: [] });
+  await until("the gateway and DNS", () => serves(1).then(() => true));
+  expect(await rest()).toBe(before);
+});
+
 it("a power cut of all machines at once: everything is back by itself, with the same addresses", async () => {
   const before = await instances();
   for (const i of [1, 2]) await cluster.lab.cut(i);

@@ -59,6 +59,7 @@ export function daemonSpec(payload: string, settings: Settings): ServiceSpec {
     restart: "always",
     killMainOnly: true,
     startAtBoot: true,
+    notifies: { watchdogMs: 60_000 },
     // So that containers and volumes exist when it adopts them; it also works if they come later.
     after: ["docker", "zfs-mount", "zfs-fuse"],
   };
