@@ -71,6 +71,7 @@ export const ERRORS = defineErrors({
   },
   update: {
     precondition: {
+      payload_unsigned: "The release key of a machine did not sign the build that the machine would get.",
       payload_not_installed: "The daemon does not run from `/usr/local/lib/ployz`.",
       machine_outdated: "Machines would ignore what the commit adds: their version is too old.",
       daemon_outdated: "Another build was installed on the source machine since its daemon started.",

@@ -76,6 +76,7 @@ export type { InstalledBuilds } from "./participant/update-commands.ts";
 export type * from "./ports/joiner.ts";
 export * from "./ports/machines.ts";
 export type * from "./ports/operations.ts";
+export type * from "./ports/releases.ts";
 export type * from "./ports/remote.ts";
 export type * from "./ports/store.ts";
 export { InstanceAsk, RUN_ID, StreamAsk, type StreamOpened, TerminalSize } from "./streams/ask.ts";

@@ -19,12 +19,13 @@ const store = createMemoryStore({ clock: systemClock });
 beforeEach(async () => {
   const machines = createMemoryMachines({ clock: systemClock, machines: ["m1"], facts: store.facts });
   const payload = { version: "1", build: "b" };
+  const releases = { key: async () => undefined, signedBy: async () => false };
   const remote = createMemoryRemote({ machines, needs: [], payload });
   const runner = openRunner({
     ...{ store, machines, self: "m1", generation: () => 1, log() {}, owes() {}, heard() {} },
-    source: { machine: "m1", look: () => Promise.reject(new Error("not asked")) },
+    source: { machine: "m1", look: () => Promise.reject(new Error("not asked")), ...releases },
     openRemote: () => ({ ...remote, close() {} }),
-    machineAdd: { payload, storePort: 4222, subnets: () => () => ({ subnet: "", address: "" }) },
+    machineAdd: { payload, storePort: 4222, releases, subnets: () => () => ({ subnet: "", address: "" }) },
   });
   dir = await mkdtemp(join(tmpdir(), "ployzd-input-"));
   const member = { store, run: runner.run };

@@ -25,12 +25,14 @@ export function installedHere({
         ...(await lookAtBuilds({ payload, builds, running: () => [] })),
         neededBytes: await builds.neededBytes(),
       }),
+      signedBy: builds.releases.signedBy,
     },
     machineAdd: {
       payload: { version: payload.version, build: payload.build },
       get storePort() {
         return storePort();
       },
+      releases: builds.releases,
       subnets: subnetPlan,
     },
   };

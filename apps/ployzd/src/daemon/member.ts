@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { openRpc, openStore } from "@ployz/nats-store";
 import type { SecretRef } from "@ployz/primitives/protocol";
 import { openBackups } from "../backups/open.ts";
@@ -83,7 +83,7 @@ export async function openMember(
   const fences = await openFences(paths.fences, () => newestLease(nats));
   const bundles = openBundles(paths.bundles);
   await bundles.tidy();
-  const builds = openBuilds(payload, join(dirname(config.file.path), "release.pub"));
+  const builds = openBuilds(payload, paths.releaseKey);
   const nats = openStore({
     servers: initial.storeServers,
     nkeySeed: identity.nkeySeed,

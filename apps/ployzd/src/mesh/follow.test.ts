@@ -12,6 +12,7 @@ const record = (id: string, index: number): MachineRecord => ({
 const cluster = { name: "c", id: "c-1", clusterCidr: "", subnetPrefixLength: 24, generation: 1 };
 const INITIAL: Membership = {
   ...{ v: 1, cluster, machine: record("m1", 1), machines: [record("m1", 1)], storeServers: ["old:1"] },
+  releaseKey: "brought by the join",
 };
 const stop = new AbortController();
 afterEach(() => stop.abort());
@@ -41,7 +42,9 @@ describe("the membership that a machine follows", () => {
     const revision = await put("machine.m2", record("m2", 2));
     await follower.reached(revision, signal);
     expect(applied.at(-1)).toBe("m1,m2");
-    expect(follower.present().storeServers).toEqual(["10.101.1.1:4222"]);
+    expect(follower.present()).toMatchObject({
+      ...{ storeServers: ["10.101.1.1:4222"], releaseKey: "brought by the join" },
+    });
   });
 
   it("without its own record, or with another's key in it, stays unchanged", async () => {

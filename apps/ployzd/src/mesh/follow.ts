@@ -81,12 +81,11 @@ export function followMembership(options: FollowOptions): MembershipFollower {
     // Not (or no longer) in the facts: the last good state stays until an operation orders this machine to leave.
     if (machine === undefined) return undefined;
     // A new store has its own facts; until they arrive, use the reported servers.
-    if (cluster.generation < heard.generation)
-      return placed({ v: 1, cluster, machine, machines, storeServers: [] });
+    if (cluster.generation < heard.generation) return placed({ ...present, cluster, machine, machines });
     const { client } = storePorts(options.storePort, cluster.generation);
     const storeServers = machines.filter(({ store }) => store).map(({ address }) => `${address}:${client}`);
     heard = { generation: cluster.generation, servers: storeServers };
-    return { v: 1, cluster, machine, machines, storeServers };
+    return { ...present, cluster, machine, machines, storeServers };
   }
 
   const placed = (membership: Membership): Membership => ({

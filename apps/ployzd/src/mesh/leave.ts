@@ -2,6 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError } from "../error-codes.ts";
 
+import { takeReleaseKey } from "../host/release-key.ts";
 import { leaveVolumes } from "../participant/volumes/leave.ts";
 
 import { readJson, writeJson } from "../state/files.ts";
@@ -59,6 +60,7 @@ export async function leaveMesh(
       join(paths.mirror),
     ].map((path) => rm(path, { recursive: true, force: true })),
   );
+  if (membership.releaseKey !== undefined) await takeReleaseKey(paths.releaseKey, membership.releaseKey);
   await forgetMembership(paths.membership); // until then the same command can be repeated
   await rm(paths.leaving, { force: true });
   return kept;

@@ -13,6 +13,8 @@ export type Membership = {
   readonly machines: readonly MachineRecord[];
   /** `host:port` of every store server. */
   readonly storeServers: readonly string[];
+  /** The release key that the join brought, where this machine had none: it goes when the machine leaves. */
+  readonly releaseKey?: string;
 };
 
 export const readMembership = (path: string): Promise<Membership | undefined> => readJson<Membership>(path);

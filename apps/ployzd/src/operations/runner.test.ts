@@ -31,13 +31,14 @@ async function deps() {
   };
   await store.facts.put("machine.m1", m1, 0);
   const open = { now: 0, identities: [] as unknown[] };
+  const releases = { key: async () => undefined, signedBy: async () => false };
   const logged: unknown[] = [];
   let hold: Promise<void> | undefined;
   const runner = openRunner({
     ...{ store, machines, self: "m1", generation: () => 1, log: (error) => logged.push(error), owes() {} },
     heard() {},
     source: {
-      machine: "m1",
+      ...{ machine: "m1", signedBy: releases.signedBy },
       look: async () => ({
         ...{ version: "1", build: "b", current: "b", arch: "x64" },
         ...{ diskFreeBytes: 2 ** 40, running: [], neededBytes: 1 },
@@ -61,7 +62,7 @@ async function deps() {
       return { ...remote, ployzctl, close };
     },
     machineAdd: {
-      ...{ payload, storePort: 4222 },
+      ...{ payload, storePort: 4222, releases },
       subnets: () => (index) => ({ subnet: `10.101.${index}.0/24`, address: `10.101.${index}.1` }),
     },
   });

@@ -29,6 +29,7 @@ if [ -x /usr/local/bin/ployzctl ]; then
   echo "ployz=$(tr -d '\\n' </usr/local/lib/ployz/current/version.json 2>/dev/null)"
   [ -r /var/lib/ployz/membership.json ] && echo "membership=$(tr -d '\\n' </var/lib/ployz/membership.json)"
 fi
+[ -e /etc/ployz/release.pub ] && echo "releaseKey=$(grep -v -e '^-----' /etc/ployz/release.pub | tr -d ' \\t\\r\\n')"
 # Whether a program listens: PROTOCOL PORT any|everywhere. An IPv6 wildcard covers IPv4 too.
 listens() {
   [ "$1" = tcp ] && state=0A || state=07
@@ -69,6 +70,7 @@ export function parseProbe(text: string, hostKey: string, nowMs: number): Remote
   const all = (key: string) => lines.filter(([name]) => name === key).map(([, value]) => value);
   const diskAt = one("diskAt");
   const clockOffMs = Number(one("time") ?? nowMs / 1000) * 1000 - nowMs;
+  const releaseKey = one("releaseKey");
   const ployz = parsePloyz(one("ployz"), one("membership"));
   return {
     hostKey,
@@ -85,6 +87,7 @@ export function parseProbe(text: string, hostKey: string, nowMs: number): Remote
     portsTaken: all("taken"),
     routes: all("route").filter((route) => route !== "default"),
     ...(ployz !== undefined && { ployz }),
+    ...(releaseKey !== undefined && { releaseKey }),
     ...(Math.abs(clockOffMs) >= 60_000 && { clockOffMs }),
   };
 }

@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Config } from "../config/load.ts";
 
 /** Every file and folder of a daemon, in one place. Under `dataDir`: survives a reboot. Under `runDir`: does not. */
-export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
+export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket" | "file">) {
   const data = (...parts: string[]) => join(config.dataDir, ...parts);
   const run = (...parts: string[]) => join(config.runDir, ...parts);
   return {
@@ -10,6 +10,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket">) {
     membership: data("membership.json"),
     /** The operation that ordered this machine to leave, until it has. */
     leaving: data("leaving.json"),
+    /** What has to have signed a new build; install.sh looks there too. */
+    releaseKey: join(dirname(config.file.path), "release.pub"),
     identity: data("identity"),
     wireguardKey: data("identity", "wireguard.key"),
     nkeySeed: data("identity", "nats.seed"),

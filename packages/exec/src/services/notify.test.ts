@@ -7,7 +7,7 @@ it("leaves no way to the supervisor to the programs that a service starts", asyn
   expect(env).toEqual({ PATH: "/bin" });
 });
 
-it("says nothing where no supervisor asked, and goes on where it cannot", async () => {
+it("says nothing where no supervisor asked, and continues where it cannot", async () => {
   const failed: unknown[] = [];
   await takeNotifier({}, (error) => failed.push(error)).ready();
   expect(failed).toEqual([]);

@@ -55,6 +55,7 @@ export const JoinDocument = Type.Object({
   machine: member,
   machines: Type.Array(member, { maxItems: 1000 }),
   storeServers: Type.Array(id(patterns.SERVER, "a store server"), { minItems: 1, maxItems: 9 }),
+  releaseKey: Type.Optional(id(patterns.RELEASE_KEY, "an Ed25519 public key, as base64 of its DER form")),
 });
 
 /** An operation as it arrives; its primitive checks the input. */

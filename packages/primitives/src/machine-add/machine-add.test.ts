@@ -122,6 +122,57 @@ describe("two machines that are added at once", () => {
   }, 60_000);
 });
 
+describe("a release key", () => {
+  const KEY = `${"A".repeat(59)}=`;
+  const add = async (prepare: (world: AddWorld) => unknown) => {
+    const world = await addWorld(prepare);
+    const { remote } = world.ports;
+    const documents: unknown[] = [];
+    const { ployzctl } = remote;
+    remote.ployzctl = (at, args, stdin, signal) => {
+      if (args[1] === "join") documents.push(JSON.parse(stdin ?? ""));
+      return ployzctl(at, args, stdin, signal);
+    };
+    const input = { target: "root@198.51.100.10" };
+    const run = { primitive: machineAdd, input, machine: "m1" };
+    const outcome = await openProcess(world, createCluster(world.clock), run).run();
+    return { outcome, documents, effects: first(world).effects };
+  };
+  const keys = (key: string | undefined, signer: string | undefined) => (world: AddWorld) =>
+    Object.assign(world.ports, {
+      releases: { key: async () => key, signedBy: async (asked: string) => asked === signer },
+    });
+  const there = (world: AddWorld) => {
+    first(world).facts = { ...first(world).facts, releaseKey: KEY };
+  };
+
+  it("goes to the new machine, and none does where there is none", async () => {
+    const { outcome, documents } = await add(keys(KEY, KEY));
+    expect(outcome).toMatchObject({ state: "done" });
+    expect(documents).toEqual([expect.objectContaining({ releaseKey: KEY })]);
+    expect((await add(() => {})).documents).toEqual([
+      expect.not.objectContaining({ releaseKey: expect.anything() }),
+    ]);
+  });
+
+  it.each([
+    ["a build that the own key did not sign", keys(KEY, undefined)],
+    ["a build that the target's key did not sign", there],
+  ])("%s is refused before anything is touched", async (_what, prepare) => {
+    const { outcome, effects } = await add(prepare);
+    expect(outcome).toMatchObject({ refusals: [expect.objectContaining({ code: "payload_unsigned" })] });
+    expect(effects).toEqual([]);
+  });
+
+  it("of the target says nothing of a build that the target has already", async () => {
+    const { outcome } = await add((world) => {
+      there(world);
+      first(world).payload = { version: "1.0.0", build: "build-1" };
+    });
+    expect(outcome).toMatchObject({ state: "done" });
+  });
+});
+
 describe("what an add leaves on the target when it fails", () => {
   async function failing(prepare: (world: AddWorld) => unknown) {
     const world = await addWorld(prepare);

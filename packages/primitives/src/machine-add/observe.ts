@@ -1,6 +1,7 @@
 import type { PrimitivePorts } from "../engine/types.ts";
 import { PloyzError } from "../error-codes.ts";
 import { type ClusterRecord, isMember, type MachineRecord } from "../model/machine.ts";
+import type { Releases } from "../ports/releases.ts";
 import type { Remote, RemoteFacts } from "../ports/remote.ts";
 import type { Fact } from "../ports/store.ts";
 import type { MachineAddInput } from "./input.ts";
@@ -8,6 +9,7 @@ import type { MachineAddInput } from "./input.ts";
 /** What making a machine a member takes, however the machine is reached. */
 export interface MemberPorts extends PrimitivePorts {
   readonly storePort: number;
+  readonly releases: Pick<Releases, "key">;
   /** The cluster's address plan: what machine number `index` (from 1) has. */
   subnets(cluster: ClusterRecord): SubnetPlan | Promise<SubnetPlan>;
 }
@@ -15,6 +17,7 @@ export interface MemberPorts extends PrimitivePorts {
 /** Ports of `machine-add`: SSH too, and the plan of subnets. */
 export interface MachineAddPorts extends MemberPorts {
   readonly remote: Remote;
+  readonly releases: Releases;
   /** What this daemon runs, and so what the target gets. */
   readonly payload: { readonly version: string; readonly build: string };
 }
@@ -35,6 +38,8 @@ export interface MemberFacts {
 export interface MachineAddFacts extends MemberFacts {
   readonly remote: RemoteFacts;
   readonly payload: { readonly version: string; readonly build: string };
+  /** Whose release key did not sign this payload: this machine's, or the target's. */
+  readonly unsigned: readonly ("here" | "there")[];
   /** The dataset for volumes of the target, where it is a member that answers. */
   readonly zfsRoot?: string;
 }
@@ -51,7 +56,15 @@ export async function observe(
   const { ployz } = remote;
   const present = ployz?.cluster === members.cluster.id ? ployz.machine : undefined;
   const zfsRoot = present === undefined || input.zfsRoot === undefined ? undefined : await rootOf(present);
-  return { ...members, remote, payload: ports.payload, ...(zfsRoot !== undefined && { zfsRoot }) };
+  const { releases, payload } = ports;
+  const unsigned = async (key: string | undefined) => key !== undefined && !(await releases.signedBy(key));
+  const here = await unsigned(await releases.key());
+  const there = ployz?.build !== payload.build && (await unsigned(remote.releaseKey));
+  return {
+    ...{ ...members, remote, payload },
+    unsigned: [...(here ? ["here" as const] : []), ...(there ? ["there" as const] : [])],
+    ...(zfsRoot !== undefined && { zfsRoot }),
+  };
 
   async function rootOf(machine: string): Promise<string | undefined> {
     const seen = await ports.machines

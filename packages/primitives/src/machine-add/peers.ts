@@ -133,9 +133,13 @@ export const warningsOf = (id: string, { machines, reachable }: MemberFacts): re
 export async function joinDocument(
   record: MachineRecord,
   storeServers: readonly string[],
-  { store }: Pick<MemberPorts, "store">,
+  { store, releases }: Pick<MemberPorts, "store" | "releases">,
 ): Promise<{ readonly [key: string]: Json }> {
-  const [cluster, machines] = await Promise.all([store.facts.get("cluster"), store.facts.list("machine")]);
+  const [cluster, machines, releaseKey] = await Promise.all([
+    store.facts.get("cluster"),
+    store.facts.list("machine"),
+    releases.key(),
+  ]);
   if (cluster === undefined) throw new Error("the cluster record is gone");
   return {
     v: 1,
@@ -143,6 +147,7 @@ export async function joinDocument(
     machine: record,
     machines: machines.map((entry) => entry.value),
     storeServers,
+    ...(releaseKey !== undefined && { releaseKey }),
   };
 }
 

@@ -32,7 +32,7 @@ function facts(remote: Partial<RemoteFacts> = {}, more: Partial<MachineAddFacts>
   return {
     ...{ cluster: CLUSTER, clusterRevision: 1, takenIndexes: new Set([1, 2]), reachable: ["m1", "m2"] },
     machines: machines.map((record, i) => ({ record, revision: i + 2 })),
-    ...{ remote: { ...REMOTE, ...remote }, payload: PAYLOAD, storePort: 4222 },
+    ...{ remote: { ...REMOTE, ...remote }, payload: PAYLOAD, unsigned: [], storePort: 4222 },
     plan: (index) => (index > 4 ? undefined : { subnet: `s${index}`, address: `a${index}` }),
     ...more,
   };
@@ -66,6 +66,8 @@ describe("refuses", () => {
     ["store_machine_unreachable", {}, { reachable: ["m2"] }, {}],
     ["packages_missing", { missingPackages: ["haproxy"], packageManager: "none" }, {}, {}],
     ["port_taken", { portsTaken: ["udp/51820 (named)"] }, {}, {}],
+    ["payload_unsigned", {}, { unsigned: ["here"] }, {}],
+    ["payload_unsigned", {}, { unsigned: ["there"] }, {}],
     ["disk_full", { diskFreeBytes: 1000 }, {}, {}],
     ["docker_unavailable", {}, {}, { runtime: "docker" }],
     ["cidr_overlap", { routes: ["10.101.7.0/24"] }, {}, {}],

@@ -99,6 +99,18 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
       `in use there: ${remote.portsTaken.join(", ")}`,
       "stop what listens there, or change the port in /etc/ployz/config.toml on that machine",
     );
+  if (facts.unsigned.includes("here"))
+    no(
+      "payload_unsigned",
+      "the build that this machine would send is not signed with this machine's own release key",
+      "install a signed build here first: docs/operations.md, Updating",
+    );
+  if (facts.unsigned.includes("there"))
+    no(
+      "payload_unsigned",
+      "its release key (/etc/ployz/release.pub) did not sign the build that this machine would send",
+      "put the public key that signed this build there, or install a build here that its key signed",
+    );
   if (remote.diskFreeBytes < NEEDED_DISK)
     no(
       "disk_full",

@@ -87,6 +87,11 @@ describe("what an operator gets", () => {
     });
   });
 
+  it("a machine whose release key signed the build", async () => {
+    const world = await updateWorld((world) => (ports(world).releaseKey = "key of m1"));
+    expect(await run(world)).toMatchObject({ state: "done", changed: true });
+  });
+
   it("the coordinating machine has its version already", async () => {
     expect(await run(await updateWorld(), "m1")).toMatchObject({ state: "done", changed: false });
   });
@@ -106,6 +111,11 @@ describe("refusals before anything is touched", () => {
         const { look } = source;
         Object.assign(source, { look: async () => ({ ...(await look()), current: "build-3" }) });
       },
+    ],
+    [
+      "a machine with another release key",
+      "payload_unsigned",
+      (world) => (ports(world).releaseKey = "another key"),
     ],
     [
       "another architecture",

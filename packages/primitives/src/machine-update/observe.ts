@@ -3,6 +3,7 @@ import type { PrimitivePorts } from "../engine/types.ts";
 import type { MachineRecord } from "../model/machine.ts";
 import type { InstalledBuilds } from "../participant/update-commands.ts";
 import { LOOK } from "../ports/machines.ts";
+import type { Releases } from "../ports/releases.ts";
 import type { MachineUpdateInput } from "./input.ts";
 
 /** Ports of `machine-update`: the source of the payload too. */
@@ -15,6 +16,8 @@ export interface UpdateSource {
   readonly machine: string;
   /** The build that this machine offers. */
   look(): Promise<InstalledBuilds & { readonly neededBytes: number }>;
+  /** Whether a release key signed it. */
+  signedBy: Releases["signedBy"];
 }
 
 export interface MachineUpdateFacts {
@@ -23,6 +26,8 @@ export interface MachineUpdateFacts {
   readonly others: readonly string[];
   readonly source: { readonly machine: string } & Awaited<ReturnType<UpdateSource["look"]>>;
   readonly found: InstalledBuilds | { readonly error: ErrorBody };
+  /** Unless the machine has a release key that did not sign what the source offers. */
+  readonly signed: boolean;
 }
 
 export async function observe(
@@ -38,7 +43,9 @@ export async function observe(
       .catch((error: unknown) => ({ error: errorBody(error) })),
   ]);
   const entry = entries.find(({ key }) => key === `machine.${machine}`);
+  const releaseKey = "error" in found ? undefined : found.releaseKey;
   return {
+    signed: releaseKey === undefined || (await source.signedBy(releaseKey)),
     ...(entry !== undefined && {
       member: { record: entry.value, revision: entry.revision },
     }),

@@ -45,6 +45,12 @@ export function refuse({ machine }: MachineUpdateInput, facts: MachineUpdateFact
       `${machine} is ${found.arch}, and ${source.machine} has the payload for ${source.arch}`,
       `ask a machine that is ${found.arch}, or run install.sh on ${machine}`,
     );
+  if (!facts.signed)
+    no(
+      "payload_unsigned",
+      `the release key of ${machine} (/etc/ployz/release.pub) did not sign the build of ${source.machine}`,
+      `install a build on ${source.machine} that this key signed`,
+    );
   if (found.diskFreeBytes < source.neededBytes)
     no(
       "disk_full",

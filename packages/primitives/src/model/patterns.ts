@@ -146,6 +146,9 @@ export const ENDPOINT = `^(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\\[[0-9A-Fa-f:.]{2,
 /** A server of the store, on the overlay. */
 export const SERVER = `^${ipv4}:${port}$`;
 
+/** An Ed25519 public key: base64 of its SubjectPublicKeyInfo, 44 bytes (RFC 8410). */
+export const RELEASE_KEY = "^[A-Za-z0-9+/]{59}=$";
+
 /** Where a gateway listens. */
 export const LISTEN = `^(?:${ipv4}|\\[${ipv6}\\]):${port}$`;
 
@@ -210,6 +213,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [LISTEN]: "ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80",
   [REGISTRY]: "a registry's host, such as ghcr.io or registry.example.com:5000",
   [SERVER]: "ADDRESS:PORT, such as 10.101.1.1:4222",
+  [RELEASE_KEY]: "the text between the two marks of its PEM form, 60 characters",
   [SSH_TARGET]: "user@host or user@host:port, such as root@203.0.113.7",
   [DATASET]: `a dataset such as tank/ployz, at most ${LIMITS.zfsRoot} characters`,
 };

@@ -30,6 +30,8 @@ export type InstalledBuilds = {
   /** What it would run after a restart; absent: it was not installed by install.sh. */
   readonly current?: string;
   readonly arch: string;
+  /** What has to have signed a build to be installed there, as in `Releases`. */
+  readonly releaseKey?: string;
   /** Where builds are installed. */
   readonly diskFreeBytes: number;
   /** Operations that this daemon runs. */

@@ -29,6 +29,8 @@ export type RemoteFacts = {
     readonly machine?: string;
     readonly joinedBy?: string;
   };
+  /** Of `/etc/ployz/release.pub`, as in `Releases`. */
+  readonly releaseKey?: string;
   /** Ports Ployz will listen on that something else has: `udp/51820 (named)`. */
   readonly portsTaken: readonly string[];
   /** Local networks, to refuse an overlap with the cluster's range. */

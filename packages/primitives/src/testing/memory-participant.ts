@@ -51,6 +51,7 @@ export interface MemoryMachine {
   build: string;
   /** Builds that lie there, each with the operation that brought it, if one did. */
   readonly builds: Map<string, string | undefined>;
+  releaseKey?: string;
   /** Operations that its daemon runs. */
   readonly busy: string[];
   /** What a switch to a build leads to; default: it runs. `dies`: it never answers. `disturbs`: it restarts this. */

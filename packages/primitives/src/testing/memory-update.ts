@@ -16,6 +16,7 @@ export function updateHandlersOf(
       arch: "x64",
       diskFreeBytes: machine.diskFreeBytes,
       running: [...machine.busy],
+      ...(machine.releaseKey !== undefined && { releaseKey: machine.releaseKey }),
     }),
     "payload.ensure": ({ build, source, operation }) => {
       if (machine.builds.has(build)) return { transferredBytes: 0 };

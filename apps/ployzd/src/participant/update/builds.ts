@@ -5,12 +5,14 @@ import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { readFileIfThere, replaceLink, run } from "@ployz/exec";
+import type { Releases } from "@ployz/primitives/protocol";
 import { PloyzError } from "../../error-codes.ts";
 import type { Payload } from "../../host/payload.ts";
-import { isSigned } from "./signature.ts";
+import { isSigned, openReleases } from "../../host/release-key.ts";
 
 /** The builds that are installed on this machine side by side, as install.sh lays them out. A build is named by its hash. */
 export interface Builds {
+  readonly releases: Releases;
   /** The current build, which new starts run. `undefined`: the daemon does not run from an installation. */
   current(): Promise<string | undefined>;
   has(build: string): Promise<boolean>;
@@ -49,6 +51,7 @@ export function openBuilds(payload: Pick<Payload, "dir" | "build" | "tarball">, 
   const has = async (build: string) => (await buildIn(folder(build))) === build;
 
   return {
+    releases: openReleases(releaseKey, payload),
     current,
     has,
     async offered(build) {

@@ -132,11 +132,13 @@ export async function lookAtBuilds({
   running,
 }: Pick<UpdateDeps, "payload" | "builds" | "running">) {
   const current = await builds.current();
+  const releaseKey = await builds.releases.key();
   return {
     version: payload.version,
     build: payload.build,
     ...(current !== undefined && { current }),
     arch: process.arch,
+    ...(releaseKey !== undefined && { releaseKey }),
     diskFreeBytes: await builds.diskFreeBytes(),
     running: running(),
   };

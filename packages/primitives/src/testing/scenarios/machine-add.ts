@@ -26,6 +26,9 @@ export const CLUSTER: ClusterRecord = {
   generation: 1,
 };
 
+/** A machine without a release key, whose own build no key signed. */
+export const NO_KEY = { key: async () => undefined, signedBy: async () => false };
+
 const place = (index: number) =>
   index > 254 ? undefined : { subnet: `10.101.${index}.0/24`, address: `10.101.${index}.1` };
 
@@ -53,7 +56,15 @@ export async function addWorld(prepare: (world: AddWorld) => unknown = () => {})
   remote.add("198.51.100.11", "b.example.test");
   const world = {
     clock,
-    ports: { store, machines, remote, payload: PAYLOAD, storePort: 4222, subnets: () => place },
+    ports: {
+      store,
+      machines,
+      remote,
+      payload: PAYLOAD,
+      storePort: 4222,
+      releases: NO_KEY,
+      subnets: () => place,
+    },
   };
   await prepare(world);
   return world;

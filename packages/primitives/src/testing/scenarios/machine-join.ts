@@ -8,7 +8,7 @@ import { createVirtualClock, type VirtualClock } from "../clock.ts";
 import { createMemoryJoiner, type MemoryJoiner } from "../memory-joiner.ts";
 import { createMemoryMachines, type MemoryMachines } from "../memory-machines.ts";
 import { createMemoryStore } from "../memory-store.ts";
-import { CLUSTER, memberRecord } from "./machine-add.ts";
+import { CLUSTER, memberRecord, NO_KEY } from "./machine-add.ts";
 
 export interface JoinWorld {
   readonly clock: VirtualClock;
@@ -63,7 +63,15 @@ export async function joinWorld(prepare: (world: JoinWorld) => unknown = () => {
   for (const letter of ["A", "B"]) joiner.add(joining(letter, "").publicKey);
   const world: JoinWorld = {
     clock,
-    ports: { store, machines, joiner, storePort: 4222, subnets: () => place, now: () => clock.now() },
+    ports: {
+      store,
+      machines,
+      joiner,
+      storePort: 4222,
+      releases: NO_KEY,
+      subnets: () => place,
+      now: () => clock.now(),
+    },
   };
   await prepare(world);
   return world;

@@ -32,6 +32,7 @@ export async function updateWorld(prepare: (world: UpdateWorld) => unknown = () 
   }
   const source = {
     machine: "m1",
+    signedBy: async (key: string) => key === "key of m1",
     look: async () => {
       const look = { timeoutMs: 1_000, signal: new AbortController().signal };
       return { ...(await machines.call("m1", "update.look", {}, look)), neededBytes: 2 ** 20 };
