@@ -49,8 +49,8 @@ export interface RouteLimits {
 
 /** RFC 9110, 5.6.2. */
 const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}$/;
-/** RFC 9110, 5.5, without tabs and letters beyond ASCII. */
-const VALUE = /^([!-~]([ -~]{0,4094}[!-~])?)?$/;
+/** RFC 9110, 5.5, without tabs and letters beyond ASCII; half of what HAProxy keeps of a message. */
+const VALUE = /^([!-~]([ -~]{0,8190}[!-~])?)?$/;
 const METHOD = /^[A-Z][A-Z-]{0,31}$/;
 const REALM = /^[A-Za-z0-9._/ -]{1,200}$/;
 const USER = /^[A-Za-z0-9._@+-]{1,64}$/;
@@ -116,7 +116,7 @@ export const isHeader = ([name, value]: readonly [string, string]): boolean =>
 
 /** Where a redirect leads: a URL, or a path of the same host. */
 export const isRedirectTarget = (text: string): boolean =>
-  /^(https?:\/\/[A-Za-z0-9.-]{1,253}(:\d{1,5})?)?(\/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]{0,2000})?$/.test(text) &&
+  /^(https?:\/\/[A-Za-z0-9.-]{1,253}(:\d{1,5})?)?(\/[A-Za-z0-9._~!$&'()*+,;=:@%/?#-]{0,2047})?$/.test(text) &&
   text !== "" &&
   !text.startsWith("//");
 

@@ -56,7 +56,8 @@ function bodyRules(bytes: number): string[] {
     refuse(`${unsized} { req.hdr(transfer-encoding) -m found }`),
     `http-request wait-for-body time 10s at-least 1 if ${ONCE} ${unknown}`,
     refuse(`${unknown} { req.body_len gt 0 }`),
-    answer(413, "the body is too large", `{ req.hdr_val(content-length) gt ${bytes} }`),
+    // As text: `hdr_val` has 32 bits, so that a length of 4 GiB would count as 0.
+    answer(413, "the body is too large", `{ req.hdr(content-length) -m int gt ${bytes} }`),
   ];
 }
 

@@ -8,7 +8,7 @@ import { expect, it } from "vitest";
 import type { GatewayOptions, RedirectRoute, Route, RouteOptions, Server } from "../src/index.ts";
 import { later, openLab, serverOf } from "./lab.ts";
 import { type FetchOptions, fetchVia } from "./load.ts";
-import { type Seen, startRecorder } from "./raw.ts";
+import { type Seen, sendRaw, startRecorder } from "./raw.ts";
 
 const SHA512 =
   "$6$rounds=1000$saltsalt$dfMP2LY3oP.RCle.MrovYod7J5ZWd7wa2WJOtw1cdMugHgIZ8H3PUFaxN7fS6Rbcl4YomrlE/fCkobwA8g/as/";
@@ -99,6 +99,7 @@ it("answers for routes in maintenance, redirects hosts and paths, and learns a n
 it("strips and adds prefixes, edits headers byte for byte, and compresses", async () => {
   const { ask, apply, server, last, upstream } = await open();
   const text = serverOf(await upstream("text"));
+  const long = "v".repeat(8192 - "X-Long".length);
   const hostile = String.raw`a"b'c\d $HOME $\{HOME} %[src] %{+Q}o %% # ; {x} \x41  two  spaces`;
   await apply(
     "1",
@@ -108,11 +109,14 @@ it("strips and adds prefixes, edits headers byte for byte, and compresses", asyn
     route("add.test", [server], { addPrefix: "/deep/er" }),
     elsewhere(route("zip.test", [text], { compression: true })),
     elsewhere(route("raw.test", [text])),
+    route("long.test", [server], { requestHeaders: { "X-Long": long }, responseHeaders: { "X-Long": long } }),
     route("head.test", [server], {
       requestHeaders: { "X-One": hostile, "User-Agent": "", Host: "inner.test" },
       responseHeaders: { "Strict-Transport-Security": "max-age=63072000", "X-Two": hostile, Date: "" },
     }),
   );
+  expect((await ask("long.test")).headers["x-long"]).toBe(long);
+  expect(last().headers["x-long"]).toBe(long);
   const seen = async (host: string, path: string) => {
     const { status } = await ask(host, path);
     return status === 200 ? last().url : status;
@@ -235,6 +239,11 @@ it("limits bodies, rates, requests at once and time, each client by itself", asy
   expect(await post(1024, { "Content-Length": "1024" })).toBe(200);
   expect(await post(1025, { "Content-Length": "1025" })).toBe(413);
   expect(await post(10, { "Transfer-Encoding": "chunked" })).toBe(411);
+  // Lengths that 32 bits do not hold.
+  for (const length of [2 ** 31, 3e9, 2 ** 32, 2 ** 32 + 100, Number.MAX_SAFE_INTEGER])
+    expect(
+      await sendRaw(lab.port, `POST / HTTP/1.1\r\nHost: body.test\r\nContent-Length: ${length}\r\n\r\n`),
+    ).toEqual([413]);
   for (const method of ["POST", "GET"]) {
     expect(await sendHttp2(lab.port, { ":method": method }, "0123456789")).toBe(411);
     expect(await sendHttp2(lab.port, { ":method": method })).toBe(200);

@@ -1,4 +1,6 @@
+import { validateTable } from "@ployz/gateway";
 import { renderConfig } from "@ployz/nats-store";
+import { parseManifest } from "@ployz/primitives";
 import { datasetLength, LIMITS } from "@ployz/primitives/protocol";
 import { checkSpec } from "@ployz/runtime";
 import { checkSnapshotName } from "@ployz/zfs";
@@ -59,4 +61,33 @@ it("the store takes a message as large as a plan may be", () => {
   });
   const most = Number(/^max_payload: (\d+)$/m.exec(config)?.[1]);
   expect(most).toBeGreaterThanOrEqual(LIMITS.message + 64 * 1024);
+});
+
+it("the gateway takes a route at every limit of a manifest", () => {
+  const header = { "X-A": letters(LIMITS.headers - "X-A".length) };
+  const to = `https://${letters(63)}.test/`;
+  const redirect = `${to}${letters(2048 - to.length)}`;
+  const path = `/${letters(1023)}`;
+  const web = { image: "nginx", ports: { http: 80 } };
+  const routes = [
+    { host: "a.test", path, port: "http", add_prefix: path, headers: { request: header, response: header } },
+    { host: "b.test", redirect },
+    { host: "c.test", path: "/old", redirect: path.padEnd(2048, "a") },
+  ];
+  const text = JSON.stringify({ namespace: "prod", services: { web: { ...web, routes } } });
+  const parsed = parseManifest(text, "json");
+  expect(parsed.ok ? [] : parsed.refusals).toEqual([]);
+  const backend = { id: `${LONGEST}/${LONGEST}/${letters(LIMITS.portName)}`, servers: [] };
+  const options = { addPrefix: path, requestHeaders: header, responseHeaders: header };
+  const table = validateTable({
+    version: "1",
+    routes: [
+      { kind: "http", id: "a", host: "a.test", path, backend, options },
+      ...[redirect, path.padEnd(2048, "a")].map((one, index) => ({
+        ...{ kind: "redirect" as const, id: `${index}`, host: `${index}.test`, path: "/" },
+        ...{ to: one, status: 308 as const },
+      })),
+    ],
+  });
+  expect(table).toEqual([]);
 });
