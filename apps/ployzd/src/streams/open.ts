@@ -5,6 +5,7 @@ import {
   type Channel,
   type Commit,
   FRAME,
+  type Instance,
   InstanceAsk,
   openChannel,
   operationTail,
@@ -53,7 +54,10 @@ export function openStreams(deps: StreamDeps) {
 
   async function serveHere(channel: Channel, ask: InstanceAsk): Promise<void> {
     const program = ask.kind === "run" ? await runs.start(ask) : await openProgram(runtime, ask);
-    const forget = await leftovers.note(program.pid);
+    const forget = await leftovers.note(program.pid).catch(async (error: unknown) => {
+      await program.kill();
+      throw error;
+    });
     try {
       await serveProgram(channel, program);
     } finally {
@@ -85,29 +89,17 @@ export function openStreams(deps: StreamDeps) {
     const operation = operationIds.newOperationId();
     const { namespace, service } = asked;
     const run = asked.kind === "run" ? `${namespace}.${service}.run.${operationTail(operation)}` : undefined;
-    let failure: unknown;
-    for (const instance of found) {
-      const ask = instanceAskOf({ ...asked, id: instance.id, ...(run && { run }) });
-      const id = run ?? instance.id;
-      try {
-        const serve = await reach(instance.machine, ask);
-        if (asked.kind !== "forward")
-          recordStream(deps, asked, {
-            ...{ operation, id, machine: instance.machine, slot: run ? "run" : instance.slot },
-          });
-        const opened: StreamOpened = {
-          machine: instance.machine,
-          instance: id,
-          slot: instance.slot,
-          of,
-        };
-        await near.send(FRAME.opened, JSON.stringify(opened));
-        return await serve(near);
-      } catch (error) {
-        failure ??= error;
-      }
-    }
-    throw failure;
+    const { instance, serve } = await firstReached(found, (instance) =>
+      reach(instance.machine, instanceAskOf({ ...asked, id: instance.id, ...(run && { run }) })),
+    );
+    const id = run ?? instance.id;
+    if (asked.kind !== "forward")
+      recordStream(deps, asked, {
+        ...{ operation, id, machine: instance.machine, slot: run ? "run" : instance.slot },
+      });
+    const opened: StreamOpened = { machine: instance.machine, instance: id, slot: instance.slot, of };
+    await near.send(FRAME.opened, JSON.stringify(opened));
+    await serve(near);
   }
 
   return {
@@ -124,6 +116,19 @@ export function openStreams(deps: StreamDeps) {
       },
     }),
   };
+}
+
+/** Of the first instance that is reached. From then on a program may have run: no other instance gets it. */
+async function firstReached<T>(found: readonly Instance[], reach: (instance: Instance) => Promise<T>) {
+  let failure: unknown;
+  for (const instance of found) {
+    try {
+      return { instance, serve: await reach(instance) };
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
 
 /** Reports a failure to the caller, as the last frame. */

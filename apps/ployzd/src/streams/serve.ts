@@ -29,9 +29,10 @@ export async function serveProgram(channel: Channel, program: Attached): Promise
       if (kind === FRAME.input)
         stdin.write(payload, () => void channel.send(FRAME.credit, String(payload.length)));
       else if (kind === FRAME.inputEnd) stdin.end();
-      else if (kind === FRAME.resize) await program.resize(sizeOf(JSON.parse(payload.toString("utf8"))));
+      else if (kind === FRAME.resize)
+        await program.resize(sizeOf(JSON.parse(payload.toString("utf8")))).catch(() => {}); // it runs on
       else if (kind === FRAME.signal && SIGNALS.has(payload.toString("utf8")))
-        await program.signal(payload.toString("utf8") as NodeJS.Signals);
+        await program.signal(payload.toString("utf8") as NodeJS.Signals).catch(() => {}); // it may have ended
     }
   }
 

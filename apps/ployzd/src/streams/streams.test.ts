@@ -10,6 +10,7 @@ import { FRAME, openChannel, type StreamAsk } from "@ployz/primitives/protocol";
 import type { Attached } from "@ployz/runtime";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { onUpgrade } from "../transfer/upgrade.ts";
+import { localStreams, openStreams, type StreamDeps, type Streams } from "./open.ts";
 import { relay } from "./relay.ts";
 import { serveProgram } from "./serve.ts";
 
@@ -142,6 +143,70 @@ it.each([{ through: false }, { through: true }])(
     await expect.poll(() => running.events).toEqual(["killed"]);
   },
 );
+
+it("a terminal that cannot be resized, or a signal that cannot be sent, ends nothing", async () => {
+  const running = program();
+  const failing = async () => Promise.reject(new Error("stty: fork failed"));
+  const { stream } = await opened({ ...running, resize: failing, signal: failing });
+  const code = stream.pump({ output: new PassThrough(), errors: new PassThrough() });
+  stream.resize({ columns: 100, rows: 30 });
+  stream.signal("SIGINT");
+  stream.input.end("still there");
+  expect(await text(running.stdin)).toBe("still there");
+  running.exit(0);
+  expect(await code).toBe(0);
+  expect(running.events).toEqual([]);
+});
+
+/** Two instances of one service on this machine; `attach` starts the program. */
+function streamsOf(attach: StreamDeps["runtime"]["attach"], note: StreamDeps["leftovers"]["note"]) {
+  const instances = [1, 2].map((slot) => ({ id: `w${slot}`, service: "web", slot, machine: "m1" }));
+  const head = { namespace: "prod", services: { web: {} }, jobs: {}, instances };
+  const deps: Partial<Record<keyof StreamDeps, unknown>> = {
+    ...{ self: "m1", heads: () => [head], log: () => {}, leftovers: { note, tidy: async () => {} } },
+    runtime: { attach, inspect: async () => ({ state: "running", address: "10.0.0.1" }) },
+    store: { journals: { append: async () => {}, putSummary: async () => {} } },
+  };
+  return openStreams(deps as StreamDeps);
+}
+/** The kinds of the frames that the caller of a stream gets that fails. */
+async function kindsOf(streams: Streams) {
+  const [here, there] = duplexPair();
+  here.once("close", () => there.destroy());
+  const caller = openChannel(here);
+  const failed = new Promise((resolve) => localStreams(() => streams, resolve)(there));
+  await caller.send(FRAME.ask, JSON.stringify(ask));
+  const kinds = [];
+  for await (const { kind } of caller.frames) if (kind !== FRAME.ping) kinds.push(kind);
+  await failed;
+  return kinds;
+}
+
+it("a program that was run once is not run again in the next instance, whatever fails after it", async () => {
+  const ran: string[] = [];
+  const streams = streamsOf(
+    async (id) => {
+      ran.push(id);
+      const running = program();
+      running.exit(0);
+      return running;
+    },
+    async () => () => Promise.reject(new Error("EIO")),
+  );
+  const kinds = await kindsOf(streams);
+  expect(ran).toEqual(["w1"]);
+  expect(kinds.filter((kind) => kind === FRAME.opened)).toHaveLength(1);
+});
+
+it("a program that cannot be noted on disk is killed", async () => {
+  const running = program();
+  const streams = streamsOf(
+    async () => running,
+    () => Promise.reject(new Error("ENOSPC")),
+  );
+  expect(await kindsOf(streams)).toEqual([FRAME.opened, FRAME.error]);
+  expect(running.events).toEqual(["killed"]);
+});
 
 it("a daemon that goes away is an error to the caller, and kills the program", async () => {
   const running = program();
