@@ -71,7 +71,7 @@ export function certificateHandlers(
       await secrets.remove({ namespace: CERTIFICATES, name: sealed });
       return null;
     },
-    "certificate.serve": async (_args, { signal }) => ({ served: await deps.kept.serve(signal) }),
+    "certificate.serve": async ({ name }, { signal }) => ({ served: await deps.kept.serve(name, signal) }),
     async "certificate.challenge"(args, { signal }) {
       await askChallenge(deps.gatewaySocket, args, signal);
       return null;

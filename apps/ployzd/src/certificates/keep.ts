@@ -18,8 +18,8 @@ export interface KeepDeps extends FollowDeps {
 
 /** This machine's copies of the certificates. */
 export interface CertificateKeeper {
-  /** Brings them to the store's state now, and has the gateway serve them; false without a gateway. */
-  serve(signal: AbortSignal): Promise<boolean>;
+  /** Brings them to the store's state now, and has the gateway serve them; false without a gateway. Fails when `name` cannot be had. */
+  serve(name: string, signal: AbortSignal): Promise<boolean>;
   readonly ended: Promise<void>;
 }
 
@@ -29,37 +29,52 @@ export function keepCertificates(deps: KeepDeps): CertificateKeeper {
   const inTurn = serialise();
   /** The revision of each that is here. */
   let known: Map<string, number> | undefined;
-  /** `later`: the mirror may be behind the store, so an earlier revision is passed over. */
-  const bring = async (entries: readonly Entry[], later: boolean): Promise<boolean> => {
+  /**
+   * `later`: the mirror may be behind the store, so an earlier revision is passed over. One that cannot be had, since its key is lost, keeps no other from its
+   * gateway: resolves with the reasons, by key.
+   */
+  const bring = async (entries: readonly Entry[], later: boolean) => {
     const first = known === undefined;
     if (known === undefined)
       known = new Map((await files.list()).map(({ name, revision }) => [certificateKey(name), revision]));
     const here = known;
+    const failures = new Map<string, unknown>();
     let changed = first;
     for (const { key, revision, value } of entries) {
       const present = here.get(key) ?? 0;
       if (revision === present || (later && !first && revision < present)) continue;
-      const { name, names, at, fingerprint, sealed } = value;
-      if (value.removed === true) await files.remove(name);
-      else {
-        const [pem = ""] = await secrets.read([sealed]);
-        await files.put({ name, names, at, revision, fingerprint, pem });
+      try {
+        await take({ revision, value });
+        here.set(key, revision);
+        changed = true;
+      } catch (error) {
+        failures.set(key, error);
       }
-      here.set(key, revision);
-      changed = true;
     }
-    return changed;
+    return { changed, failures };
+  };
+  const take = async ({ revision, value }: Pick<Entry, "revision" | "value">): Promise<void> => {
+    const { name, names, at, fingerprint, sealed, removed } = value;
+    if (removed === true) return files.remove(name);
+    const [pem = ""] = await secrets.read([sealed]);
+    await files.put({ name, names, at, revision, fingerprint, pem });
   };
 
   const follow = () =>
     inTurn(async () => {
-      if (await bring(mirror.facts("certificate"), true)) await askCertify(deps.gatewaySocket, signal);
+      const { changed, failures } = await bring(mirror.facts("certificate"), true);
+      if (changed) await askCertify(deps.gatewaySocket, signal);
+      const [error] = failures.values();
+      if (error !== undefined) throw error;
     });
   return {
-    serve: (asked) =>
+    serve: (name, asked) =>
       inTurn(async () => {
-        await bring(await facts.list("certificate"), false);
-        return (await askCertify(deps.gatewaySocket, asked)).served;
+        const { failures } = await bring(await facts.list("certificate"), false);
+        const { served } = await askCertify(deps.gatewaySocket, asked);
+        const key = certificateKey(name);
+        if (failures.has(key)) throw failures.get(key);
+        return served;
       }),
     ended: followChanges(deps, follow),
   };

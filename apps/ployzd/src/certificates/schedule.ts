@@ -28,16 +28,19 @@ const LONGEST_MS = 3_600_000;
  */
 export async function scheduleRenewals(deps: ScheduleDeps): Promise<void> {
   const { mirror, signal } = deps;
+  /** No try before this time, by name: one that this machine could not make holds up no other. */
+  const later = new Map<string, number>();
   let wake = () => {};
   const stopListening = mirror.onChange(() => wake());
   const abort = () => wake();
   signal.addEventListener("abort", abort, { once: true });
   try {
     while (!signal.aborted) {
-      const next = soonest(mirror, deps.self);
+      const next = soonest(mirror, deps.self, later);
       const wait = next === undefined ? LONGEST_MS : next.at - Date.now();
       if (next !== undefined && wait <= 0) {
-        await renew(next.record, deps);
+        const { name } = next.record;
+        later.set(name, Date.now() + (await renew(next.record, deps)));
         continue;
       }
       await new Promise<void>((resolve) => {
@@ -57,7 +60,11 @@ export async function scheduleRenewals(deps: ScheduleDeps): Promise<void> {
 
 type Due = { readonly record: CertificateRecord; readonly at: number };
 
-function soonest(mirror: ScheduleDeps["mirror"], self: string): Due | undefined {
+function soonest(
+  mirror: ScheduleDeps["mirror"],
+  self: string,
+  later: ReadonlyMap<string, number>,
+): Due | undefined {
   const renewals = new Map(mirror.facts("renewal").map(({ value }) => [value.name, value]));
   return mirror
     .facts("certificate")
@@ -65,7 +72,8 @@ function soonest(mirror: ScheduleDeps["mirror"], self: string): Due | undefined 
       if (record.removed === true || record.method === "import") return [];
       const renewal = renewals.get(record.name);
       const last = renewal !== undefined && renewal.of === record.fingerprint ? Date.parse(renewal.next) : 0;
-      return [{ record, at: Math.max(dueAt(record), last) + ownDelay(record, self) }];
+      const at = Math.max(dueAt(record), last) + ownDelay(record, self);
+      return [{ record, at: Math.max(at, later.get(record.name) ?? 0) }];
     })
     .sort((a, b) => a.at - b.at)[0];
 }
@@ -77,10 +85,11 @@ function ownDelay(record: CertificateRecord, self: string): number {
   return share * Math.min(60_000, lifetimeOf(record) / 100);
 }
 
+/** Resolves with how long this machine waits before it looks at the certificate again, in ms. */
 async function renew(
   record: CertificateRecord,
   { self, facts, issue, log, signal }: ScheduleDeps,
-): Promise<void> {
+): Promise<number> {
   const { name, names, fingerprint, dns, directory } = record;
   const key = renewalKey(name);
   const before = await facts.get(key).catch(() => undefined);
@@ -94,14 +103,14 @@ async function renew(
       ...(dns !== undefined && { dns }),
     });
   } catch (cause) {
-    if (signal.aborted) return;
+    if (signal.aborted) return 0;
     error = errorBody(cause);
     log(cause);
   }
   const now = Date.now();
   if (error !== undefined && !FAILURES.has(error.code)) {
     // Another machine renews it now, or the store does not answer: no try of the authority's.
-    return pause(Math.min(LONGEST_PAUSE_MS, lifetimeOf(record) / 50), signal);
+    return Math.min(LONGEST_PAUSE_MS, lifetimeOf(record) / 50);
   }
   const failures = error === undefined ? 0 : failed + 1;
   const value: RenewalRecord = {
@@ -112,8 +121,7 @@ async function renew(
   };
   const written = await facts.put(key, value, before?.revision ?? 0).catch(log);
   // Without the store, or when another wrote it: the mirror tells, after a pause that does not busy the processor.
-  if (written?.ok !== true) await pause(PAUSE_MS, signal);
-  else await pause(SETTLE_MS, signal);
+  return written?.ok === true ? SETTLE_MS : PAUSE_MS;
 }
 
 /** Codes of tries that an authority or a DNS provider has refused, and of names or credentials that are not there. */
@@ -133,14 +141,3 @@ const lifetimeOf = ({ notBefore, notAfter }: CertificateRecord): number =>
 const PAUSE_MS = 10_000;
 /** The mirror follows the store. */
 const SETTLE_MS = 1_000;
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end, { once: true });
-  });
