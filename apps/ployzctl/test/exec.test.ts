@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -230,6 +230,32 @@ describe("cp", () => {
     };
     expect((await exec(["cp", "seed", "prod/web:/tmp", "--json"])).out).toContain('"bytes":6');
     expect(asked).toMatchObject([{ as: "cp to /tmp" }]);
+  });
+
+  it.each(["/", "/app/..", "/app/."])("refuses %s, which names nothing", async (path) => {
+    const { code, err } = await exec(["cp", `prod/web:${path}`, "new"]);
+    expect([code, err]).toEqual([2, expect.stringContaining(`FROM: "${path}" ends without the name`)]);
+    expect(asked).toEqual([]);
+  });
+
+  it("says when the archive of the instance is another one", async () => {
+    script = async (_ask, channel) => {
+      const { stdout } = await run("sh", ["-c", 'cd "$0" && echo 1 >b && tar -cf - b | base64 -w0', dir]);
+      await channel.send(FRAME.output, Buffer.from(stdout, "base64"));
+      await channel.send(FRAME.exit, "0");
+    };
+    const { code, err } = await exec(["cp", "prod/web:/x", "x"]);
+    expect([code, err]).toEqual([3, expect.stringContaining("the archive of the instance's tar has no x")]);
+    expect(await readdir(dir)).not.toContain("x");
+  });
+
+  it("leaves no tar and no folder behind when the connection is lost in the middle", async () => {
+    script = async (_ask, channel) => {
+      await channel.send(FRAME.output, Buffer.alloc(300));
+      channel.destroy();
+    };
+    expect((await exec(["cp", "prod/web:/x", "x"])).code).not.toBe(0);
+    expect((await readdir(dir)).filter((name) => name !== "d.sock")).toEqual([]);
   });
 
   it("names a folder that is missing", async () => {

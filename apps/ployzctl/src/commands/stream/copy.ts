@@ -2,7 +2,7 @@ import { lstat, mkdtemp, opendir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, posix, resolve } from "node:path";
 import { PassThrough, Transform, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { spawnStream } from "@ployz/exec";
+import { type RunningProgram, spawnStream } from "@ployz/exec";
 import type { OpenStream } from "@ployz/primitives/client";
 import type { Context, Input } from "../../command.ts";
 import type { CopyDocument } from "../../documents.ts";
@@ -12,8 +12,10 @@ import { whyUnreadable } from "../../files.ts";
 import { sayWhich } from "./exec.ts";
 import { needInstance } from "./target.ts";
 
-/** Without the owners and set-uid bits of the other side; tar itself keeps every name and link inside the folder. */
-const SAFELY = ["--no-same-owner", "--no-same-permissions", "--delay-directory-restore"];
+/** Without the owners and set-uid bits of the other side; tar itself, GNU's and BSD's, keeps every name and link inside the folder. */
+const SAFELY = ["--no-same-owner", "--no-same-permissions"];
+/** Bytes of what the other side says to explain a failure. */
+const MOST_SAID = 4096;
 /** Into the folder $1, or as the new name $1 of what the archive has as $2. */
 const RECEIVE = `
 if [ -d "$1" ]; then exec tar -xof - -C "$1"; fi
@@ -65,6 +67,11 @@ function remote(text: string): { readonly name: string; readonly path: string } 
 
 async function receive(context: Context, local: string, far: Far): Promise<Copied> {
   const name = posix.basename(far.path);
+  if (["", ".", ".."].includes(name))
+    throw usage(
+      `FROM: ${JSON.stringify(far.path.slice(0, 80))} ends without the name of a file or folder`,
+      "for example prod/web.1:/app/data",
+    );
   const into = await stat(local).catch(() => undefined);
   const target = into?.isDirectory() ? join(local, name) : local;
   const present = await lstat(target).catch(() => undefined);
@@ -81,13 +88,14 @@ async function receive(context: Context, local: string, far: Far): Promise<Copie
       hint: "name a folder that exists",
     });
   });
+  let tar: RunningProgram | undefined;
   try {
     const stream = await far.run(
       ["tar", "-cf", "-", "-C", posix.dirname(far.path), "--", name],
       `cp from ${far.path}`,
     );
     stream.input.end();
-    const tar = spawnStream("tar", ["-xf", "-", "-C", scratch, ...SAFELY]);
+    tar = spawnStream("tar", ["-xf", "-", "-C", scratch, ...SAFELY]);
     tar.stdout.resume();
     const counted = counter(context);
     counted.stream.pipe(tar.stdin);
@@ -95,10 +103,17 @@ async function receive(context: Context, local: string, far: Far): Promise<Copie
     tar.stdin.once("close", () => counted.stream.resume());
     await finish(stream, counted.stream, "read", far.path);
     await tar.done;
-    const bytes = await sizeOf(join(scratch, name));
+    const bytes = await sizeOf(join(scratch, name)).catch(() => {
+      throw new PloyzError({
+        code: "copy_failed",
+        message: `${far.path} could not be read: the archive of the instance's tar has no ${name}`,
+      });
+    });
     await rename(join(scratch, name), target);
     return { instance: stream.opened.instance, bytes };
   } finally {
+    tar?.kill("SIGKILL");
+    await tar?.done.catch(() => {}); // nothing writes there any more
     await rm(scratch, { recursive: true, force: true });
   }
 }
@@ -125,13 +140,15 @@ async function send(context: Context, local: string, far: Far): Promise<Copied> 
 
 /** Until the program in the instance ends. @throws PloyzError `copy_failed` which quotes the program. */
 async function finish(stream: OpenStream, output: Writable, how: string, path: string): Promise<void> {
-  const said: Buffer[] = [];
-  const errors = new PassThrough().on("data", (chunk: Buffer) => said.push(chunk));
+  let said = Buffer.alloc(0);
+  const errors = new PassThrough().on("data", (chunk: Buffer) => {
+    if (said.length < MOST_SAID) said = Buffer.concat([said, chunk]);
+  });
   const code = await stream.pump({ output, errors, onEnd: () => output.end() });
   output.end();
   if (code === 0) return;
   // tar says the reason first, and last only that there was one.
-  const why = Buffer.concat(said).toString("utf8").trim().split("\n")[0]?.slice(0, 300) ?? "";
+  const why = said.toString("utf8").trim().split("\n")[0]?.slice(0, 300) ?? "";
   throw new PloyzError({
     code: "copy_failed",
     message: `${path} could not be ${how}${why === "" ? ` (exit code ${code})` : `: ${why}`}`,
