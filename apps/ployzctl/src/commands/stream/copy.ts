@@ -14,7 +14,7 @@ import { needInstance } from "./target.ts";
 
 /** Without the owners and set-uid bits of the other side; tar itself, GNU's and BSD's, keeps every name and link inside the folder. */
 const SAFELY = ["--no-same-owner", "--no-same-permissions"];
-/** Bytes of what the other side says to explain a failure. */
+/** Bytes of the other program's errors that are kept, to explain a failure. */
 const MOST_SAID = 4096;
 /** Into the folder $1, or as the new name $1 of what the archive has as $2. */
 const RECEIVE = `
