@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseManifest } from "@ployz/primitives";
@@ -149,7 +149,7 @@ secrets:
       "compose.yaml:11: services.web.imagee: is not a key of a service",
       "compose.yaml:4: services.web.build.network: is not supported",
       "compose.yaml:16: services.web.environment[0]: SECRET has no value",
-      "compose.yaml:13: services.web.volumes[0]: is a folder of the host",
+      "compose.yaml:13: services.web.volumes[0]: is a file or folder of the host",
       "compose.yaml:14: services.web.volumes[1]: is a volume without a name",
       "compose.yaml:6: services.web.ports[0]: port 80 is the gateways', which route by host",
       "compose.yaml:7: services.web.ports[1]: is bound to one address",
@@ -318,6 +318,24 @@ describe("several files and --set", () => {
     for (const path of ["services..replicas", ".services", "services.", "services.web."])
       expect((await preview("--set", `${path}=1`)).said).toContain("is not PATH=VALUE");
     expect((await preview("--set", 'services."web".env.A=x y')).code).toBe(4);
+  });
+});
+
+it("a build is found beside the manifest that names it", async () => {
+  await mkdir(join(dir, "sub"));
+  await put("base.toml", 'namespace = "a"\n[services.web]\nimage = "nginx"\n');
+  await put(
+    "sub/more.toml",
+    '[services.api]\nbuild = "./api"\n[jobs.j]\nbuild = { context = "j", target = "t" }\n',
+  );
+  const given = { files: ["base.toml", "sub/more.toml"], settings: [], envFiles: [] };
+  expect(
+    await loadManifest({ terminal: { cwd: dir } } as Parameters<typeof loadManifest>[0], given),
+  ).toMatchObject({
+    manifest: {
+      services: { api: { build: join(dir, "sub/api") } },
+      jobs: { j: { build: { context: join(dir, "sub/j"), target: "t" } } },
+    },
   });
 });
 

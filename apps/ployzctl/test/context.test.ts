@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExecError } from "@ployz/exec";
@@ -16,6 +16,7 @@ echo "$*" >> "$HOME/ssh.log"
 while [ "$1" != -- ]; do [ "$1" = -O ] && exit 255; shift; done
 case "$2" in
   down) echo "ssh: connect to host down port 22: Connection refused" >&2; exit 255;;
+  garbled) [ "$3" = true ] || echo "+ echo ployz-dial/1 {"; exit 0;;
   bare) [ "$3" = true ] || { echo "sh: ployzctl: not found" >&2; exit 127; }; exit 0;;
   strange) echo "Host key verification failed." >&2; exit 255;;
 esac
@@ -59,6 +60,26 @@ const file = () => readFile(join(home, ".config/ployz/contexts.toml"), "utf8");
 const used = async () => (await readFile(join(home, "ssh.log"), "utf8")).trim().split("\n");
 
 describe("context", () => {
+  it("shares no connection where another user may write", async () => {
+    await mkdir(join(home, "ployz"));
+    for (const [mode, shares] of [
+      [0o777, false],
+      [0o700, true],
+    ] as const) {
+      await chmod(join(home, "ployz"), mode);
+      await rm(join(home, "ssh.log"), { force: true });
+      expect((await here("-H", "m1", "machine", "ls")).code).toBe(0);
+      const lines = await used();
+      expect(lines.some((line) => line.includes("ControlMaster=auto"))).toBe(shares);
+      expect(lines.some((line) => line.includes("ControlPath=none"))).toBe(!shares);
+    }
+  });
+
+  it("names a machine whose shell prints what looks like an answer", async () => {
+    const { code, err } = await here("-H", "garbled", "machine", "ls");
+    expect([code, err]).toEqual([3, expect.stringContaining("ssh://garbled: cannot start its ployzctl")]);
+  });
+
   it("is added, used, listed, shown and removed", async () => {
     expect((await here("context", "ls")).out).toContain("no contexts");
     expect((await here("context", "add", "prod", "deploy@m1:2222", "ssh://alias")).code).toBe(0);

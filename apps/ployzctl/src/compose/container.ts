@@ -17,7 +17,7 @@ export function convertContainer(service: Table, at: ComposePath, report: Report
   const entrypoint = convertCommand(service.entrypoint, [...at, "entrypoint"], report);
   const signal = service.stop_signal === undefined ? undefined : scalarText(service.stop_signal);
   const tmpfs = convertTmpfs(service.tmpfs, [...at, "tmpfs"], report);
-  const hosts = pairs(service.extra_hosts, /[=:]/);
+  const hosts = pairs(service.extra_hosts, /[=:]/, [...at, "extra_hosts"], report);
   const gateway = Object.entries(hosts).find(([, address]) => address === "host-gateway");
   if (gateway !== undefined)
     report.add([...at, "extra_hosts"], `${gateway[0]}: host-gateway is not supported`, "name an address");
@@ -32,7 +32,7 @@ export function convertContainer(service: Table, at: ComposePath, report: Report
     ...(shm !== undefined && { shm_size: shm }),
     ...some("tmpfs", tmpfs),
     ...(isTable(service.ulimits) && some("ulimits", service.ulimits)),
-    ...some("sysctls", pairs(service.sysctls, /=/)),
+    ...some("sysctls", pairs(service.sysctls, /=/, [...at, "sysctls"], report)),
     ...some("extra_hosts", hosts),
     ...(Array.isArray(service.cap_drop) && {
       cap_drop: service.cap_drop.map((name) => scalarText(name).replace(/^CAP_/, "")),
@@ -43,18 +43,26 @@ export function convertContainer(service: Table, at: ComposePath, report: Report
 const some = (key: string, table: Table): Table => (Object.keys(table).length > 0 ? { [key]: table } : {});
 
 /** A table, or a list of `NAME=VALUE`. */
-function pairs(value: unknown, separator: RegExp): Record<string, string> {
-  if (Array.isArray(value))
-    return Object.fromEntries(
-      value.map((entry) => {
+function pairs(value: unknown, separator: RegExp, at: ComposePath, report: Report): Record<string, string> {
+  const given = Array.isArray(value)
+    ? value.map((entry, index): [number, string, unknown] => {
         const text = scalarText(entry);
         const cut = text.search(separator);
-        return cut < 0 ? [text, ""] : [text.slice(0, cut), text.slice(cut + 1)];
-      }),
-    );
-  return Object.fromEntries(
-    Object.entries(isTable(value) ? value : {}).map(([name, one]) => [name, scalarText(one)]),
-  );
+        return cut < 0 ? [index, text, null] : [index, text.slice(0, cut), text.slice(cut + 1)];
+      })
+    : Object.entries(isTable(value) ? value : {}).map(([name, one]): [string, string, unknown] => [
+        name,
+        name,
+        one,
+      ]);
+  const found = new Map<string, string>();
+  for (const [where, name, one] of given) {
+    if (one === null) report.add([...at, where], `${name} has no value`, "give it one");
+    else if (Array.isArray(one) || found.has(name))
+      report.add([...at, where], `${name} has several values`, "give it one");
+    else found.set(name, scalarText(one));
+  }
+  return Object.fromEntries(found);
 }
 
 const BUILD = ["context", "dockerfile", "args", "target"];
@@ -65,7 +73,7 @@ export function convertBuild(value: unknown, at: ComposePath, report: Report): u
   const { args, context = ".", ...rest } = value;
   for (const key of Object.keys(rest))
     if (!BUILD.includes(key)) report.add([...at, key], "is not supported", "leave it out");
-  return { ...rest, context, ...some("args", pairs(args, /=/)) };
+  return { ...rest, context, ...some("args", pairs(args, /=/, [...at, "args"], report)) };
 }
 
 /** `/path` or `/path:size=64m`. */
@@ -79,6 +87,7 @@ function convertTmpfs(value: unknown, at: ComposePath, report: Report): Record<s
         const [name, given = ""] = option.split("=");
         const found = name === "size" ? sizeText(given) : undefined;
         if (found !== undefined) size = found;
+        else if (name === "size") report.add([...at, index], `${given} is not a size`, "for example 64m");
         else if (!["rw", "noexec", "nosuid", "nodev"].includes(option))
           report.add([...at, index], `option ${option} is not supported`, "leave it out");
       }

@@ -1,8 +1,8 @@
-import { isTable, type Table } from "../manifest/document.ts";
+import { isTable, merged, type Table } from "../manifest/document.ts";
 import type { Variables } from "../manifest/interpolate.ts";
 import { readDefinitions } from "./files.ts";
 import { checkShape, parseYaml, withVariables } from "./read.ts";
-import { composeError, openReport, type Report } from "./report.ts";
+import { composeError, openReport, ownFields, type Report } from "./report.ts";
 import { convertService } from "./service.ts";
 import { scalarText } from "./words.ts";
 
@@ -25,15 +25,28 @@ export interface ComposeOptions {
 export function composeManifest(
   text: string,
   { file, namespace, variables }: ComposeOptions,
-): { readonly document: Table; readonly errors: readonly Error[] } {
+): {
+  readonly document: Table;
+  readonly errors: readonly Error[];
+  /** Of what the field of a refused manifest was made of. */
+  lineOf(field: string): number | undefined;
+} {
   const { document: raw, lineOf } = parseYaml(text, file);
   const report = openReport();
   const document = withVariables(raw, variables, report);
   checkShape(document, report);
   const manifest = report.problems.length > 0 ? {} : convert(document, namespace, report);
   const errors = report.problems.map((problem) => composeError(file, lineOf(problem.path), problem));
-  return { document: manifest, errors };
+  return { document: manifest, errors, lineOf: (field) => lineOf(composePath(field)) };
 }
+
+/** Where a Compose file has what a manifest has under another name. */
+const NAMES: Readonly<Record<string, string>> = {
+  ...{ env: "environment", after: "depends_on", ready: "healthcheck", routes: "ports", jobs: "services" },
+  ...{ stop_grace: "stop_grace_period", resources: "deploy", update: "deploy", replicas: "deploy" },
+};
+const composePath = (field: string): readonly string[] =>
+  (field.match(/[^.[\]]+/g) ?? []).map((part) => (Object.hasOwn(NAMES, part) ? (NAMES[part] ?? part) : part));
 
 function convert(document: Table, namespace: string | undefined, report: Report): Table {
   for (const key of Object.keys(document)) {
@@ -61,12 +74,13 @@ function convert(document: Table, namespace: string | undefined, report: Report)
   const services = converted.filter(([key]) => !jobs.has(key));
   const volumes = convertVolumes(document.volumes, services, report);
   const done = converted.filter(([key]) => jobs.has(key));
-  return {
+  const whole = {
     namespace: name,
     ...(services.length > 0 && { services: Object.fromEntries(services) }),
     ...(done.length > 0 && { jobs: Object.fromEntries(done) }),
     ...(Object.keys(volumes).length > 0 && { volumes }),
   };
+  return merged(whole, ownFields(document, [], report)) as Table;
 }
 
 /** The services that must have ended well before this one starts. */
@@ -83,8 +97,7 @@ function convertVolumes(
   services: readonly (readonly [string, Table])[],
   report: Report,
 ): Table {
-  const found: Record<string, Table> = {};
-  for (const [name, volume] of Object.entries(isTable(value) ? value : {})) {
+  const convertVolume = ([name, volume]: readonly [string, unknown]): [string, Table] => {
     const { driver, ...rest } = isTable(volume) ? volume : {};
     if (driver !== undefined && driver !== "local")
       report.add(["volumes", name, "driver"], `${scalarText(driver)} is not supported`, "leave it out");
@@ -92,7 +105,7 @@ function convertVolumes(
       if (key !== "x-ployz") report.add(["volumes", name, key], "is not supported", "leave it out");
     const users = services.filter(([, service]) => isTable(service.volumes) && name in service.volumes);
     const several = users.length > 1 || users.some(([, service]) => Number(service.replicas ?? 1) > 1);
-    found[name] = { ...(several && { scope: "shared" }), ...(isTable(rest["x-ployz"]) && rest["x-ployz"]) };
-  }
-  return found;
+    return [name, { ...(several && { scope: "shared" }), ...ownFields(rest, ["volumes", name], report) }];
+  };
+  return Object.fromEntries(Object.entries(isTable(value) ? value : {}).map(convertVolume));
 }

@@ -57,7 +57,7 @@ function placed(
   report: Report,
   find: (use: Use) => { readonly target: string; readonly content: Table | undefined },
 ): Record<string, Table> {
-  const found: Record<string, Table> = {};
+  const found = new Map<string, Table>();
   for (const [index, entry] of (Array.isArray(value) ? value : []).entries()) {
     const path = [...at, index];
     const { source, target, uid, gid, mode, ...rest } = isTable(entry)
@@ -71,13 +71,14 @@ function placed(
       path,
     });
     if (content === undefined) continue;
-    found[place] = {
+    if (found.has(place)) report.add(path, `${place} is given twice`, "name another target");
+    found.set(place, {
       ...content,
       ...(mode !== undefined && { mode: modeText(mode) }),
       ...(uid !== undefined && { owner: `${scalarText(uid)}:${scalarText(gid ?? uid)}` }),
-    };
+    });
   }
-  return found;
+  return Object.fromEntries(found);
 }
 
 /** Compose means 0440 as octal; YAML 1.2 reads it as 440. */

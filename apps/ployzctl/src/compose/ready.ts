@@ -18,18 +18,24 @@ export function convertHealthcheck(check: Table, at: ComposePath, report: Report
   } = check;
   for (const key of Object.keys(rest)) report.add([...at, key], "is not supported", "leave it out");
   if (disable === true || test === undefined) return undefined;
+  for (const key of ["interval", "timeout", "start_period", "start_interval"])
+    if (check[key] !== undefined) timeOf(check[key], [...at, key], report);
   const argv = commandOf(test);
   if (argv === "none") return undefined;
   if (argv === undefined)
     return report.add([...at, "test"], "is not a command", 'for example ["CMD", "pg_isready"]');
   // Compose calls it unhealthy after its retries, which begin after the start period.
-  const allowed =
-    timeOf(period, 0) + (Number(check.retries ?? 3) + 1) * (timeOf(check.interval, 30_000) + 1_000);
+  const ms = (value: unknown, fallback: number) =>
+    typeof value === "string" ? (durationMs(value) ?? fallback) : fallback;
+  const allowed = ms(period, 0) + (Number(check.retries ?? 3) + 1) * (ms(check.interval, 30_000) + 1_000);
   return { exec: argv, timeout: durationText(Math.min(Math.max(30_000, allowed), 3_600_000)) };
 }
 
-const timeOf = (value: unknown, fallback: number): number =>
-  typeof value === "string" ? (durationMs(value) ?? fallback) : fallback;
+/** In milliseconds. */
+export function timeOf(value: unknown, at: ComposePath, report: Report): number | undefined {
+  const ms = typeof value === "string" ? durationMs(value) : undefined;
+  return ms ?? report.add(at, `${scalarText(value)} is not a duration`, "for example 1m30s");
+}
 
 function commandOf(test: unknown): readonly string[] | "none" | undefined {
   if (typeof test === "string") return test.trim() === "" ? undefined : ["/bin/sh", "-c", test];
@@ -48,8 +54,9 @@ export function convertCommand(
   report: Report,
 ): readonly string[] | undefined {
   if (value === undefined || value === null) return undefined;
-  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map(String);
-  const words = shellWords(scalarText(value));
+  const words = Array.isArray(value) ? value.map(String) : shellWords(scalarText(value));
   if (words === undefined) return report.add(at, "has an open quote", "write it as a list of words");
-  return words.length === 0 ? undefined : words;
+  // In Compose it removes the image's own.
+  if (words.length === 0) return report.add(at, "is empty", "name the program, or leave it out");
+  return words;
 }

@@ -1,4 +1,5 @@
 import { PloyzError } from "../error-codes.ts";
+import { isTable, type Table } from "../manifest/document.ts";
 
 export type ComposePath = readonly (string | number)[];
 
@@ -25,6 +26,14 @@ export function openReport(): Report {
       return undefined;
     },
   };
+}
+
+/** `x-ployz` of a service, a volume or the file: fields of the manifest. */
+export function ownFields(table: Table, at: ComposePath, report: Report): Table {
+  const own = table["x-ployz"];
+  if (own === undefined || isTable(own)) return own ?? {};
+  report.add([...at, "x-ployz"], "is not a map", "for example x-ployz: { constraints: { region: eu } }");
+  return {};
 }
 
 export const pathText = (path: ComposePath): string =>

@@ -1,12 +1,12 @@
 import { isTable, merged, type Table } from "../manifest/document.ts";
 import { CONTAINER_KEYS, convertBuild, convertContainer } from "./container.ts";
-import { durationMs, durationText, sizeText } from "./durations.ts";
+import { durationText, sizeText } from "./durations.ts";
 import { convertFiles, type Definitions } from "./files.ts";
 import { UNSUPPORTED } from "./keys.ts";
 import { convertMounts } from "./mounts.ts";
 import { convertPorts } from "./ports.ts";
-import { convertCommand, convertHealthcheck } from "./ready.ts";
-import type { ComposePath, Report } from "./report.ts";
+import { convertCommand, convertHealthcheck, timeOf } from "./ready.ts";
+import { type ComposePath, ownFields, type Report } from "./report.ts";
 import { scalarText } from "./words.ts";
 
 /** Keys that the conversion reads. */
@@ -32,7 +32,7 @@ export function convertService(
   at: ComposePath,
   { report, job, ...definitions }: Definitions & { readonly report: Report; readonly job: boolean },
 ): Table {
-  const own = isTable(service["x-ployz"]) ? service["x-ployz"] : {};
+  const own = ownFields(service, at, report);
   for (const key of Object.keys(service)) {
     if (SUPPORTED.includes(key) || key.startsWith("x-")) continue;
     const use = Object.hasOwn(UNSUPPORTED, key) ? UNSUPPORTED[key] : undefined;
@@ -47,7 +47,7 @@ export function convertService(
   const command = convertCommand(service.command, [...at, "command"], report);
   const after = afterOf(service.depends_on, [...at, "depends_on"], report);
   const grace = service.stop_grace_period;
-  const graceMs = typeof grace === "string" ? durationMs(grace) : undefined;
+  const graceMs = grace === undefined ? undefined : timeOf(grace, [...at, "stop_grace_period"], report);
   const base = {
     // With `build`, Compose takes `image` as the name of the result.
     ...(service.build !== undefined
@@ -67,13 +67,12 @@ export function convertService(
   const withFiles = { ...base, ...(Object.keys(files).length > 0 && { files }) };
   checkRestart(service.restart, [...at, "restart"], { report, job });
   if (job) {
-    for (const key of ["ports", "healthcheck", "scale"])
-      if (service[key] !== undefined)
-        report.add(
-          [...at, key],
-          "another service waits until this one has succeeded: it is a job, which has none",
-          "leave it out",
-        );
+    const none = "another service waits until this one has succeeded: it is a job, which has none";
+    for (const key of ["ports", "expose", "healthcheck", "scale"])
+      if (service[key] !== undefined) report.add([...at, key], none, "leave it out");
+    for (const [key, value] of Object.entries(isTable(service.deploy) ? service.deploy : {}))
+      if (key !== "resources" && !(key === "restart_policy" && isTable(value) && value.condition === "none"))
+        report.add([...at, "deploy", key], none, "leave it out");
     for (const name of Object.keys(mounts.volumes))
       report.add(
         [...at, "volumes"],
@@ -112,13 +111,12 @@ function environment(value: unknown, at: ComposePath, report: Report): Table {
         };
       })
     : Object.entries(value as Table).map(([name, one]) => ({ name, value: one, at: name }));
-  const env: Record<string, string> = {};
-  for (const { name, value: one, at: where } of entries) {
-    if (one === null || one === undefined)
-      report.add([...at, where], `${name} has no value`, "give it one, or put it into a file: env_file");
-    else env[name] = scalarText(one);
-  }
-  return Object.keys(env).length > 0 ? { env } : {};
+  const env = entries.flatMap(({ name, value: one, at: where }): [string, string][] => {
+    if (one !== null && one !== undefined) return [[name, scalarText(one)]];
+    report.add([...at, where], `${name} has no value`, "give it one, or put it into a file: env_file");
+    return [];
+  });
+  return env.length > 0 ? { env: Object.fromEntries(env) } : {};
 }
 
 function envFiles(value: unknown, at: ComposePath, report: Report): Table {
@@ -183,6 +181,12 @@ function resources(service: Table, at: ComposePath, report: Report): Table {
   const cpus = limits.cpus ?? service.cpus;
   const memory = limits.memory ?? service.mem_limit;
   const pids = limits.pids ?? service.pids_limit;
+  if (pids !== undefined && !(Number(pids) > 0))
+    report.add(
+      [...at, limits.pids === undefined ? "pids_limit" : "deploy"],
+      `${scalarText(pids)}, no limit, is not supported`,
+      "name a number, or leave it out: 4096",
+    );
   const size = memory === undefined ? undefined : sizeText(memory);
   if (memory !== undefined && size === undefined)
     report.add(
@@ -208,11 +212,13 @@ function replicas(service: Table, at: ComposePath, report: Report): Table {
         "is not supported",
         key === "placement" ? "use x-ployz: { constraints: … }" : "leave it out",
       );
-  if (
-    isTable(deploy.restart_policy) &&
-    !["any", undefined].includes(deploy.restart_policy.condition as string | undefined)
-  )
-    report.add([...path, "restart_policy"], "is not supported", "leave it out: a service is restarted");
+  for (const [key, value] of Object.entries(isTable(deploy.restart_policy) ? deploy.restart_policy : {}))
+    if (key !== "condition" || value !== "any")
+      report.add(
+        [...path, "restart_policy", key],
+        "is not supported",
+        "leave it out: a service is always restarted, after growing pauses",
+      );
   const update = isTable(deploy.update_config) ? deploy.update_config : {};
   for (const key of Object.keys(update))
     if (key !== "order")
@@ -224,6 +230,8 @@ function replicas(service: Table, at: ComposePath, report: Report): Table {
   const count = deploy.replicas ?? service.scale;
   if (deploy.mode !== undefined && deploy.mode !== "replicated" && deploy.mode !== "global")
     report.add([...path, "mode"], `${scalarText(deploy.mode)} is not supported`, "replicated or global");
+  if (deploy.mode === "global" && count !== undefined)
+    report.add([...path, "mode"], "global goes without a number of replicas", "leave one of them out");
   return {
     ...(deploy.mode === "global"
       ? { placement: "every-machine" }

@@ -30,7 +30,7 @@ export async function mapWorkloads(document: Table, change: (spec: Table) => Pro
 /** The document with `change` applied to every string in it; `at` is the path of one. */
 export function mapStrings(
   value: unknown,
-  change: (text: string, at: readonly (string | number)[]) => string,
+  change: (text: string, at: readonly (string | number)[]) => unknown,
   at: readonly (string | number)[] = [],
 ): unknown {
   if (typeof value === "string") return change(value, at);

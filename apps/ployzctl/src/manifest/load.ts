@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { dirname, extname, isAbsolute, resolve } from "node:path";
+import { dirname, extname, resolve } from "node:path";
 import { type ErrorBody, errorBody } from "@ployz/errors";
 import { checkManifest, type Manifest, readDocument } from "@ployz/primitives";
 import { DIGEST } from "@ployz/primitives/protocol";
@@ -58,9 +58,11 @@ export async function loadManifest(
         );
   const [first] = read;
   let document: Table = {};
+  let lineOf: LineOf = () => undefined;
   for (const one of read) {
     const found = await documentOf(one, variables, given.namespace);
     if (!found.ok) return found;
+    if (read.length === 1 && found.lineOf !== undefined) lineOf = found.lineOf;
     // Paths are those of the file that has them.
     const own = read.length > 1 ? withFolder(found.document, one.folder) : found.document;
     const whole = await mapWorkloads(own, async (spec) =>
@@ -73,7 +75,7 @@ export async function loadManifest(
   if (given.namespace !== undefined) document = { ...document, namespace: given.namespace };
   const checked = checkManifest(document);
   const file = read.map(({ file }) => file).join(", ");
-  if (!checked.ok) return refused(checked.refusals, file);
+  if (!checked.ok) return refused(checked.refusals, file, lineOf);
   const { manifest } = checked;
   return {
     ...{ ok: true, manifest, file, folder: first?.folder ?? terminal.cwd },
@@ -81,9 +83,16 @@ export async function loadManifest(
   };
 }
 
-const refused = (refusals: readonly ErrorBody[], file: string) => ({
+/** The line of a field, where the file tells. */
+type LineOf = (field: string) => number | undefined;
+
+const refused = (refusals: readonly ErrorBody[], file: string, lineOf: LineOf = () => undefined) => ({
   ok: false as const,
-  refusals: refusals.map((body) => ({ ...body, message: `${file}: ${body.message}` })),
+  refusals: refusals.map((body) => {
+    const { field } = (body.details ?? {}) as { readonly field?: unknown };
+    const line = typeof field === "string" ? lineOf(field) : undefined;
+    return { ...body, message: `${file}${line === undefined ? "" : `:${line}`}: ${body.message}` };
+  }),
 });
 
 interface Text {
@@ -96,15 +105,19 @@ async function documentOf(
   { file, text }: Text,
   variables: Variables | undefined,
   namespace: string | undefined,
-): Promise<{ readonly ok: true; readonly document: Table } | Extract<Loaded, { ok: false }>> {
+): Promise<
+  { readonly ok: true; readonly document: Table; readonly lineOf?: LineOf } | Extract<Loaded, { ok: false }>
+> {
   if (isCompose(file)) {
     const { composeManifest } = await import("../compose/convert.ts");
-    const { document, errors } = composeManifest(text, {
+    const { document, errors, lineOf } = composeManifest(text, {
       file,
       ...(namespace !== undefined && { namespace }),
       ...(variables !== undefined && { variables }),
     });
-    return errors.length > 0 ? { ok: false, refusals: errors.map(errorBody) } : { ok: true, document };
+    return errors.length > 0
+      ? { ok: false, refusals: errors.map(errorBody) }
+      : { ok: true, document, lineOf };
   }
   const read = readDocument(text, formatOf(file, text));
   if (!read.ok) return refused(read.refusals, file);
@@ -124,16 +137,22 @@ async function documentOf(
 
 const RENDERED = new RegExp(DIGEST);
 
-/** The bundles' paths made absolute. */
+/** The paths of bundles and builds made absolute. */
 function withFolder(document: Table, folder: string): Table {
   const all = ["services", "jobs"].flatMap((kind): [string, Table][] => {
     const workloads = document[kind];
     if (!isTable(workloads)) return [];
     const moved = Object.entries(workloads).map(([name, spec]) => {
-      const bundle = isTable(spec) ? spec.bundle : undefined;
-      return typeof bundle !== "string" || RENDERED.test(bundle) || isAbsolute(bundle) || !isTable(spec)
-        ? [name, spec]
-        : [name, { ...spec, bundle: resolve(folder, bundle) }];
+      if (!isTable(spec)) return [name, spec];
+      const { bundle, build } = spec;
+      const context = isTable(build) ? build.context : build;
+      const paths = {
+        ...(typeof bundle === "string" && !RENDERED.test(bundle) && { bundle: resolve(folder, bundle) }),
+        ...(typeof context === "string" && {
+          build: isTable(build) ? { ...build, context: resolve(folder, context) } : resolve(folder, context),
+        }),
+      };
+      return [name, { ...spec, ...paths }];
     });
     return [[kind, Object.fromEntries(moved) as Table]];
   });

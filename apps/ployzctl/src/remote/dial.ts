@@ -56,8 +56,9 @@ export function dial(ssh: Ssh): Dialed {
       return Buffer.alloc(0);
     }
     head = undefined;
-    const answer = JSON.parse(seen.toString("utf8", at + DIALED.length, end)) as { error?: ErrorBody };
-    if (answer.error === undefined) resolve();
+    const answer = answerIn(seen.toString("utf8", at + DIALED.length, end));
+    if (answer === undefined) stream.destroy(notThere(ssh.name, "its first line is not ployzctl's"));
+    else if (answer.error === undefined) resolve();
     else stream.destroy(new WireError({ ...answer.error, message: `${ssh.name}: ${answer.error.message}` }));
     return seen.subarray(end + 1);
   };
@@ -74,6 +75,15 @@ export function dial(ssh: Ssh): Dialed {
     return stream;
   };
   return { stream: asSocket(stream, idle), ready };
+}
+
+/** Undefined: a shell printed the line. */
+function answerIn(line: string): { readonly error?: ErrorBody } | undefined {
+  try {
+    return JSON.parse(line) as { readonly error?: ErrorBody };
+  } catch {
+    return undefined;
+  }
 }
 
 /** ssh's own failures have the exit code 255 (ssh(1)); any other is the remote shell's. */

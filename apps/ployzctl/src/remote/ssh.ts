@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
-import { homedir } from "node:os";
+import { lstat, mkdir } from "node:fs/promises";
+import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import { ExecError, type RunningProgram, run, spawnStream } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
@@ -79,15 +79,21 @@ export async function openSsh(host: SshHost, terminal: Pick<Terminal, "env" | "e
   };
 }
 
-/** A private folder for the sockets of master connections; none if its path is too long for a socket. */
+/**
+ * A private folder for the sockets of master connections; none if its path is too long for a socket, or if another user may write there: ssh trusts whatever
+ * answers at the socket.
+ */
 async function socketFolder(env: Terminal["env"]): Promise<string | undefined> {
   const base = env.XDG_RUNTIME_DIR ?? env.XDG_CACHE_HOME ?? join(env.HOME ?? homedir(), ".cache");
   const folder = join(base, "ployz");
   if (Buffer.byteLength(folder) > LONGEST_FOLDER || /[%\s"]/.test(folder)) return undefined;
-  return mkdir(folder, { recursive: true, mode: 0o700 }).then(
-    () => folder,
-    () => undefined,
-  );
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const { uid, mode } = await lstat(folder);
+    return uid === userInfo().uid && (mode & 0o022) === 0 ? folder : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The error that ssh(1) printed on stderr. */
