@@ -29,8 +29,8 @@ export async function runCli(
     return dialStdio(terminal);
   }
   if (argv[0] === "__complete") {
-    const { complete } = await import("./completion/complete.ts");
-    printText(terminal, await complete(COMMANDS, argv.slice(1), terminal));
+    const { completed } = await import("./completed.ts");
+    printText(terminal, await completed(argv.slice(1), terminal));
     return 0;
   }
   if (argv[0] === "__man") {

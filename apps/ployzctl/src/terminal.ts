@@ -40,7 +40,7 @@ export interface Keyboard {
 }
 
 export function processTerminal(): Terminal {
-  const { env, stdout, stderr, stdin } = process;
+  const { env, stdout, stderr } = process;
   // A closed pipe (`ployzctl ps | head -1`) is not an error.
   for (const stream of [stdout, stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -52,10 +52,10 @@ export function processTerminal(): Terminal {
     out: writer(stdout),
     err: writer(stderr),
     get stdin() {
-      return stdin; // opened when it is read: an open terminal keeps the program running
+      return process.stdin; // opened when it is read: an open terminal keeps the program running
     },
     get stdinTty() {
-      return stdin.isTTY === true;
+      return process.stdin.isTTY === true;
     },
     env,
     cwd: process.cwd(),
@@ -67,6 +67,7 @@ export function processTerminal(): Terminal {
     onSignal,
     raw: { stdout, stderr },
     get keyboard() {
+      const { stdin } = process;
       return stdin.isTTY
         ? {
             // A terminal without a screen has the size 0.

@@ -188,6 +188,21 @@ test("removes what it installed, but not under a running program", async () => {
   expect(await readdir(join(prefix, "share/man"))).toEqual([]);
 });
 
+test("ployzctl opens few files for a completion", async () => {
+  const lib = join(payload, "lib");
+  const list = [
+    'import { registerHooks } from "node:module";',
+    'registerHooks({ load: (url, context, next) => (url.startsWith("file:") && console.error(url), next(url, context)) });',
+  ].join("");
+  const { stderr } = await run(join(lib, "node"), [
+    ...["--import", `data:text/javascript,${encodeURIComponent(list)}`],
+    ...[join(lib, "ployzctl.mjs"), "__complete", "deploy", "--n"],
+  ]);
+  const files = stderr.trim().split("\n");
+  expect(files.filter((url) => url.endsWith("/start.mjs"))).toHaveLength(1);
+  expect(files.length).toBeLessThan(7);
+});
+
 test("ployzctl loads nothing for a completion or its version that is slow to load", async () => {
   const lib = join(payload, "lib");
   const list = 'data:text/javascript,process.on("exit",()=>console.error(process.moduleLoadList.join()))';
