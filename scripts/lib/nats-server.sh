@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Puts a nats-server of at least the version below at DEST_DIR/nats-server and prints its path.
 #
-#   scripts/lib/nats-server.sh DEST_DIR
+#   scripts/lib/nats-server.sh DEST_DIR [ARCH]
+#
+# With ARCH (x64 or arm64) of another kind of machine: DEST_DIR/nats-server-ARCH, from Debian, if tools/release/nats-server-digests pins it:
+# it cannot be run here to ask for its version.
 #
 # Sources, in this order:
 #   1. DEST_DIR/nats-server, if it is new enough (running this again costs nothing);
@@ -21,10 +24,21 @@ readonly needed=2.12.0
 fail() { printf 'nats-server.sh: %s\n' "$1" >&2; exit 1; }
 note() { printf 'nats-server.sh: %s\n' "$1" >&2; }
 
-[ $# -eq 1 ] && [ -n "$1" ] || fail "usage: nats-server.sh DEST_DIR"
+[ $# -ge 1 ] && [ $# -le 2 ] && [ -n "$1" ] || fail "usage: nats-server.sh DEST_DIR [ARCH]"
 mkdir -p -- "$1"
 dest=$(cd -- "$1" && pwd)
 target=$dest/nats-server
+pins=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../../tools/release" && pwd)/nats-server-digests
+case $(uname -m) in x86_64) own=x64 ;; aarch64) own=arm64 ;; *) own=$(uname -m) ;; esac
+foreign=
+[ "${2:-$own}" = "$own" ] || foreign=$2
+case $foreign in
+  '') ;;
+  x64) debian=amd64 ;;
+  arm64) debian=arm64 ;;
+  *) fail "no nats-server for $foreign; Ployz runs on x64 and arm64" ;;
+esac
+[ -z "$foreign" ] || target=$dest/nats-server-$foreign
 
 version_of() { # prints 2.15.1, or nothing if it is not nats-server
   "$1" --version 2>/dev/null | sed -n 's/^nats-server: v\{0,1\}\([0-9][0-9.]*\).*/\1/p' | head -n 1
@@ -32,6 +46,10 @@ version_of() { # prints 2.15.1, or nothing if it is not nats-server
 new_enough() {
   local found
   [ -x "$1" ] || return 1
+  if [ -n "$foreign" ]; then
+    grep -qx "$foreign $(sha256sum <"$1" | cut -d' ' -f1)" "$pins"
+    return
+  fi
   found=$(version_of "$1")
   [ -n "$found" ] && [ "$(printf '%s\n%s\n' "$needed" "$found" | sort -V | head -n 1)" = "$needed" ]
 }
@@ -46,7 +64,7 @@ place() { # copies, then renames, so that a running server's file is never overw
 if new_enough "$target"; then echo "$target"; exit 0; fi
 
 for candidate in "${PLOYZ_NATS_SERVER:-}" "$(command -v nats-server || true)"; do
-  [ -n "$candidate" ] || continue
+  [ -n "$candidate" ] && [ -z "$foreign" ] || continue
   if new_enough "$candidate"; then
     place "$candidate"
     echo "$target"
@@ -96,7 +114,7 @@ private_apt() {
     -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts="$work/empty" \
     -o Dir::State="$work" -o Dir::State::lists="$work/lists" -o Dir::State::status="$work/status" \
     -o Dir::Cache="$work" -o Dir::Cache::archives="$work/archives" \
-    -o Acquire::Languages=none -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=2 "$@"
+    ${foreign:+-o APT::Architecture=$debian -o APT::Architectures=$debian} -o Acquire::Languages=none -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o Acquire::Retries=2 "$@"
 }
 
 note "fetching nats-server from Debian unstable"
@@ -108,6 +126,8 @@ dpkg -x "$1" "$work/root"
 binary=$work/root/usr/sbin/nats-server
 [ -x "$binary" ] || binary=$work/root/usr/bin/nats-server
 [ -x "$binary" ] || fail "the nats-server package holds no nats-server binary"
+[ -z "$foreign" ] || new_enough "$binary" ||
+  fail "the nats-server of Debian unstable for $foreign (sha256 $(sha256sum <"$binary" | cut -d' ' -f1)) is not pinned in tools/release/nats-server-digests: check it and add it"
 new_enough "$binary" || fail "Debian unstable carries nats-server '$(version_of "$binary")' here, which does not run or is older than $needed; install nats-server >= $needed and run again"
 place "$binary"
 echo "$target"
