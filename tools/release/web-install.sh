@@ -7,7 +7,7 @@
 #   --machine          the payload of a machine: ployzd, ployzctl and what they run (Linux, as root)
 #   --version VERSION  this version, not the latest one
 #   --prefix DIR       install below DIR; /usr/local for root, else ~/.local
-#   --uninstall        remove what is installed below the prefix
+#   --uninstall        remove the installation below the prefix
 #   --url URL          where releases are published: below it are latest/download/FILE and download/vVERSION/FILE
 #   --key FILE         the public key that signed the release (PEM, or a line as in ~/.ssh/id_ed25519.pub)
 #
@@ -104,7 +104,7 @@ main() {
   verify_sums "$base"
   wanted=$(sed -n "s/^[0-9a-f]\{64\} [ *]ployzctl-\(.*\)-$system-$arch\.tar\.gz\$/\1/p" "$work/SHA256SUMS")
   [ -n "$wanted" ] || fail "the release at $base has nothing for $system-$arch"
-  [ -z "$version" ] || [ "$wanted" = "$version" ] || fail "the release at $base is $wanted, not $version: it is not what was asked for"
+  [ -z "$version" ] || [ "$wanted" = "$version" ] || fail "the release at $base is $wanted, not $version: another version is published there"
   if [ -n "$machine" ]; then archive=ployz-payload-linux-$arch.tar.gz; else archive=ployzctl-$wanted-$system-$arch.tar.gz; fi
   digest=$(sed -n "s/^\([0-9a-f]\{64\}\) [ *]$archive\$/\1/p" "$work/SHA256SUMS")
   [ -n "$digest" ] || fail "the release at $base has no $archive"

@@ -233,7 +233,7 @@ test("an archive that differs, is short, or breaks off installs nothing", async 
   }
 });
 
-test("another version than the one that was asked for is refused, though it is signed", async () => {
+test("a version other than the wanted one is refused, though it is signed", async () => {
   const paths = [...published.keys()].filter((path) => path.startsWith("/download/v1.1.0/"));
   for (const path of paths) {
     const old = published.get(path.replaceAll("1.1.0", "1.0.0"));
@@ -255,7 +255,7 @@ test("wget does instead of curl, and ssh-keygen instead of openssl 3", async () 
   expect(await install(["--prefix", prefix()], libre)).toMatchObject({ exitCode: 0 });
 });
 
-test("names what is missing, before it downloads anything", async () => {
+test("names the missing program, before it downloads anything", async () => {
   await expectRefused(3, "curl or wget is needed", { without: ["curl", "wget"] });
   await expectRefused(3, "openssl 3 or ssh-keygen", { without: ["openssl", "ssh-keygen"] });
   await expectRefused(3, "no release for FreeBSD", { fakes: { uname: "echo FreeBSD" } });
