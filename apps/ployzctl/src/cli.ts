@@ -7,6 +7,7 @@ import { findCommand } from "./find-command.ts";
 import { GROUPS } from "./groups.ts";
 import type { Mode } from "./output/mode.ts";
 import { printDocument, printText } from "./output/print.ts";
+import { needLinux } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 import { versionText } from "./version.ts";
 
@@ -67,7 +68,9 @@ export async function runCli(
       printText(terminal, commandHelp(COMMANDS, command, helpWidth(terminal.out.columns)));
       return 0;
     }
-    context = openContext(globals, terminal, OWN.includes(command.path[0]));
+    const own = OWN.includes(command.path[0]);
+    if (own) needLinux(terminal, command.path.join(" "));
+    context = openContext(globals, terminal, own);
     const document = await command.run(context, input);
     context.progress.end();
     await print(terminal, mode, document);

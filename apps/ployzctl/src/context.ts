@@ -5,7 +5,7 @@ import { openProgress } from "./output/progress.ts";
 import type { RemoteClient } from "./remote/client.ts";
 import { findDestination } from "./remote/destination.ts";
 import type { Globals } from "./settings.ts";
-import { loadSettings, type Settings } from "./settings.ts";
+import { loadSettings, needLinux, type Settings } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface OpenContext extends Context {
@@ -47,6 +47,9 @@ export function openContext(globals: Globals, terminal: Terminal, own = false): 
       const { note } = progress;
       return openRemoteClient(remote, terminal, { signal: deadline.signal, note });
     }
+    const { env } = terminal;
+    const named = globals.socket ?? globals.config ?? env.PLOYZ_SOCKET ?? env.PLOYZ_CONFIG;
+    if (named === undefined) needLinux(terminal, "without a context or --host");
     const { openClient } = await import("@ployz/primitives/client");
     return { client: openClient({ socketPath: (await loaded()).socket }), close: () => {} };
   }

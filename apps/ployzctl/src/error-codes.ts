@@ -23,6 +23,8 @@ export const ERRORS = defineErrors({
   },
   machine: {
     precondition: {
+      linux_only:
+        "Machines of a cluster run Linux. On another system ployzctl reaches them through ssh, by a context or `--host`.",
       daemon_not_installed: "The daemon is not installed on this machine.",
       not_dev: "`dev down` removes only a cluster that `dev` made.",
       still_member: "The machine is still a member of a cluster; leave the cluster first.",

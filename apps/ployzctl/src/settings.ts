@@ -37,6 +37,16 @@ export async function loadSettings(
   };
 }
 
+/** @throws PloyzError `linux_only`, where no daemon runs. */
+export function needLinux({ platform }: Pick<Terminal, "platform">, what: string): void {
+  if (platform === "linux") return;
+  throw new PloyzError({
+    code: "linux_only",
+    message: `${what}: ployzd runs on Linux, and this computer runs ${platform === "darwin" ? "macOS" : platform}`,
+    hint: "name a machine of a cluster: ployzctl context add NAME ssh://root@MACHINE, then ployzctl context use NAME",
+  });
+}
+
 const SYSTEM_SOCKET = "/run/ployz/ployzd.sock";
 
 /** The user's own daemon if it has a socket, else the machine's, which the group ployz may use. */

@@ -18,6 +18,7 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly root: boolean;
+  readonly platform: NodeJS.Platform;
   /** The person, as `name@machine`, for the operation log. */
   readonly by: string;
   /** Calls `listener` at each Ctrl-C instead of ending the program, until the returned function is called. */
@@ -40,7 +41,7 @@ export interface Keyboard {
 }
 
 export function processTerminal(): Terminal {
-  const { env, stdout, stderr } = process;
+  const { env, platform, stdout, stderr } = process;
   // A closed pipe (`ployzctl ps | head -1`) is not an error.
   for (const stream of [stdout, stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -60,6 +61,7 @@ export function processTerminal(): Terminal {
     env,
     cwd: process.cwd(),
     root: process.getuid?.() === 0,
+    platform,
     get by() {
       return thisOperator(env);
     },
@@ -76,7 +78,7 @@ export function processTerminal(): Terminal {
               stdin.setRawMode(on); // keeps translating line feeds of the output
               if (!on) return;
               const { run } = await import("@ployz/exec"); // large, and no other command's start needs it
-              await run("stty", [process.platform === "linux" ? "-F" : "-f", "/dev/tty", "-opost"]);
+              await run("stty", [platform === "linux" ? "-F" : "-f", "/dev/tty", "-opost"]);
             },
             onResize: (listener: () => void) => onSignal("SIGWINCH", listener),
           }

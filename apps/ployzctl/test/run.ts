@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Stdout and stderr are terminals of 80 columns. */
   readonly tty?: boolean;
+  /** Default: Linux. */
+  readonly platform?: NodeJS.Platform;
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string | Buffer;
   /** Typed lines, one for each question. */
@@ -58,6 +60,7 @@ export async function ctl(argv: readonly string[], options: RunOptions = {}): Pr
     env: { HOME: "/nonexistent", ...options.env },
     cwd: options.cwd ?? "/",
     root: true,
+    platform: options.platform ?? "linux",
     by: "me@here",
     onInterrupt(listener) {
       options.onInterrupt?.(listener);

@@ -29,7 +29,7 @@ export async function dashboard(context: Context, input: Input): Promise<TextDoc
     // Other users of this computer see the arguments of programs: this token is for one use.
     const opener = input.flag("no-open")
       ? undefined
-      : openerOf(process.platform, terminal.env, terminal.err.tty);
+      : openerOf(terminal.platform, terminal.env, terminal.err.tty);
     if (opener !== undefined)
       await run(opener, [served.address(true)], { timeoutMs: 10_000 }).catch(() => {});
     await ended;
