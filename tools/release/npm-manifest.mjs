@@ -13,7 +13,7 @@ const manifest = {
   bugs: `${url}/issues`,
   type: "module",
   bin: { ployzctl: "lib/ployzctl.mjs" },
-  files: ["lib"],
+  files: ["lib", "version.json"],
   os: ["linux", "darwin"],
   engines,
   publishConfig: { access: "public", provenance: true },
