@@ -60,7 +60,7 @@ describe("without a context", () => {
     },
   );
 
-  it("takes a socket that somebody forwarded", async () => {
+  it("takes a forwarded socket", async () => {
     expect(await mac(["machine", "ls", "--socket", daemon.socket])).toMatchObject({ code: 0 });
   });
 });

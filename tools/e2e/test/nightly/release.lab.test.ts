@@ -119,7 +119,7 @@ it("is installed by a user, and refused for a machine, below a read-only prefix,
     sh(`su dev -c 'curl -fsSL ${URL}/latest/download/install.sh | sh -s -- --url ${URL} ${args}'`, ok);
   await asDev("");
   expect((await sh("su dev -c '~/.local/bin/ployzctl --version'")).stdout).toBe(`${version}\n`);
-  expect((await sh("stat -c %U /home/dev/.local/lib/ployz/current/")).stdout).toBe("dev\n");
+  expect((await sh("stat -c %U ~dev/.local/lib/ployz/current/")).stdout).toBe("dev\n");
   expect((await asDev("--machine", [3])).stderr).toContain("run as root");
   expect((await asDev("--prefix /usr/local", [3])).stderr).toContain("is not writable");
   await sh("mkdir -p /srv/ro && mount -t tmpfs -o ro none /srv/ro");
@@ -128,7 +128,7 @@ it("is installed by a user, and refused for a machine, below a read-only prefix,
   await install("--prefix /srv/ro", [1, 2]);
   expect((await sh("ls -A /srv/ro; ls -d /tmp/ployz-install.* 2>/dev/null; umount /srv/ro")).stdout).toBe("");
   await asDev("--uninstall");
-  expect((await sh("find /home/dev -name '*ployz*'")).stdout).toBe("");
+  expect((await sh("find ~dev -name '*ployz*'")).stdout).toBe("");
 });
 
 it("an installation that is killed leaves nothing that the next one does not remove", async () => {
