@@ -19,11 +19,14 @@ const OTHERS = new Set([
   "--fast", // scripts/test.sh
   "--down", // scripts/quickstart.sh
   "--update-monitor", // docker service
+  ...["--prefix", "--uninstall", "--url", "--out"], // install.sh, tools/release/build-release
+  ...["--global", "--formula"], // npm, brew
+  ...["--check", "--ignore-missing"], // sha256sum
   ...["--dport", "--dports"], // iptables
   ...["--permanent", "--zone", "--add-interface", "--add-port", "--reload"], // firewall-cmd
 ]);
 /** Words after the program's name in sentences about the program. */
-const PROSE = new Set(["and", "dial-stdio", "docs", "does", "prints", "ployzctl", "uses"]);
+const PROSE = new Set(["and", "dial-stdio", "docs", "does", "prints", "ployzctl", "reaches", "uses"]);
 
 const flagsOf = (options: Command["options"] = {}) =>
   Object.entries(options).flatMap(([name, { aliases = [] }]) => [name, ...aliases].map((one) => `--${one}`));
