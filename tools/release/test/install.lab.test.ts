@@ -188,6 +188,23 @@ test("removes what it installed, but not under a running program", async () => {
   expect(await readdir(join(prefix, "share/man"))).toEqual([]);
 });
 
+test("what every start of ployzctl loads names no path of Linux that it cannot do without", async () => {
+  const lib = join(payload, "lib");
+  const read = (name: string) => readFile(join(lib, name), "utf8");
+  const main = await read("ployzctl.mjs");
+  const parts = [...main.matchAll(/"\.\/([^"]+\.mjs)"/g)].map(([, name = ""]) => read(name));
+  const text = [main, await read("start.mjs"), ...(await Promise.all(parts))].join("\n");
+  const paths = [...text.matchAll(/["`'](\/(?:proc|sys|run|dev|etc|var)\/[^"`']*)/g)].map(([, path]) => path);
+  expect([...new Set(paths)].sort()).toEqual([
+    "/dev/tty", // macOS has it
+    "/etc/passwd", // and it
+    "/etc/ployz/config.toml", // a missing file is an empty one
+    "/proc/self/loginuid", // else USER
+    "/run/ployz/ployzd.sock", // refused before it is opened: linux_only
+    "/var/lib/ployz",
+  ]);
+});
+
 test("ployzctl opens few files for a completion", async () => {
   const lib = join(payload, "lib");
   const list = [
