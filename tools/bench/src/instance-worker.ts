@@ -6,7 +6,7 @@ import { openProcessRuntime } from "@ployz/runtime";
 // Runs inside a lab machine: starts instances of one small web server in one way, and says how long one takes until it answers and
 // how much memory all processes of one need.
 const { kind, count } = JSON.parse(process.env.BENCH_ARGS ?? "{}") as {
-  readonly kind: "s6" | "process" | "docker";
+  readonly kind: "s6" | "process" | "runc" | "docker";
   readonly count: number;
 };
 
@@ -83,6 +83,33 @@ const ployz = async (): Promise<Way> => {
   };
 };
 
+/** runc's own example of a configuration, with our program in the machine's network: no supervisor, log or address. */
+const runc = async (): Promise<Way> => {
+  const root = "/root/bench-runc";
+  const folder = (n: number) => `${root}/${n}`;
+  const name = (n: number) => `bench-runc-${n}`;
+  return {
+    async start(n) {
+      await mkdir(folder(n), { recursive: true });
+      await run("runc", ["spec"], { cwd: folder(n) });
+      const config = JSON.parse(await readFile(`${folder(n)}/config.json`, "utf8")) as {
+        process: { terminal: boolean; args: readonly string[] };
+        root: { path: string };
+        linux: { namespaces: readonly { type: string }[] };
+      };
+      const port = 8200 + n;
+      config.process = { ...config.process, terminal: false, args: httpd(port, "/www") };
+      config.root.path = "/srv/bench/root";
+      config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "network");
+      await writeFile(`${folder(n)}/config.json`, JSON.stringify(config));
+      await spawnDetached("runc", ["run", "--bundle", folder(n), name(n)], { logFile: `${root}/log` });
+      return { address: "127.0.0.1", port, marker: folder(n) };
+    },
+    stop: (n) => run("runc", ["delete", "--force", name(n)]),
+    end: () => rm(root, { recursive: true, force: true }),
+  };
+};
+
 const docker = async (): Promise<Way> => {
   const call = async (...argv: readonly string[]) =>
     (await run("docker", argv, { timeoutMs: 60_000 })).stdout.trim();
@@ -137,7 +164,8 @@ async function memoryOf(instances: readonly Instance[]): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0) / 1000;
 }
 
-const way = kind === "s6" ? s6() : await (kind === "docker" ? docker() : ployz());
+const ways = { s6, process: ployz, runc, docker };
+const way = await ways[kind]();
 const instances: Instance[] = [];
 const times: number[] = [];
 try {

@@ -69,7 +69,9 @@ it("waits for a program that tells when it is ready, and watches it, with one co
     ...["WatchdogSignal=SIGKILL", 'ExecStart="/bin/web"'],
   ]);
   const later = renderUnit({ ...spec, notifies: { argv: ["/bin/web", "-s"] }, confined });
-  expect(later).toContain('TimeoutStartSec=infinity\nExecStart=\nExecStart="/bin/web" "-s"\n');
+  expect(later).toContain(
+    'NotifyAccess=main\nTimeoutStartSec=infinity\nExecStart=\nExecStart="/bin/web" "-s"\n',
+  );
   expect(unconfined(later)).toBe(renderUnit(spec));
   expect(unconfined(own.join("\n"))).not.toBe(renderUnit(spec));
 });

@@ -15,9 +15,10 @@ function oneLine(text: string): string {
 const plain = (text: string): string => oneLine(text).replaceAll("%", "%%");
 
 /** However long its start takes, as that of a daemon that waits for its pool, it is not ended for it. */
-const notify = ({ watchdogMs }: Notifies) => [
+const notify = ({ watchdogMs, argv }: Notifies) => [
   "Type=notify",
-  "NotifyAccess=all",
+  // systemd-notify(1) is another process.
+  `NotifyAccess=${argv === undefined ? "all" : "main"}`,
   "TimeoutStartSec=infinity",
   ...(watchdogMs === undefined ? [] : [`WatchdogSec=${watchdogMs}ms`, "WatchdogSignal=SIGKILL"]),
 ];

@@ -80,8 +80,9 @@ export interface Cgroups {
   removeParent(): Promise<void>;
 }
 
-export async function openCgroups(parent: string): Promise<Cgroups> {
-  const layout = await detectCgroups();
+/** `found`: default this machine's. */
+export async function openCgroups(parent: string, found?: CgroupLayout): Promise<Cgroups> {
+  const layout = found ?? (await detectCgroups());
   const limits = await probe(layout, parent);
   const v2 = layout.version === "v2";
   const folder = (controller: string, name: string) => {

@@ -11,7 +11,7 @@ echo ok >/srv/bench/www/index.html; cp /srv/bench/www/index.html /srv/bench/root
 cp "$(command -v busybox)" /srv/bench/root/bin/
 tar -C /srv/bench/root -c . | docker import - bench:1`;
 
-/** One small web server (busybox), started in three ways: until it answers, and the memory of all its processes. */
+/** One small web server (busybox), started in four ways: until it answers, and the memory of all its processes. */
 export const instanceSuite: Suite = ({ rounds, progress }) =>
   withLab({ docker: true, progress }, async (lab) => {
     await lab.sh(["sh", "-c", CONTENT]);
@@ -21,6 +21,7 @@ export const instanceSuite: Suite = ({ rounds, progress }) =>
         variants: [
           way(lab, BASELINE, "s6"),
           way(lab, "Ployz, process runtime (s6, runc)", "process"),
+          way(lab, "`runc run`, without a supervisor and a network of its own", "runc"),
           way(lab, "`docker run`", "docker"),
         ],
         metrics: [
