@@ -1,7 +1,6 @@
 import type { AdoptionReport } from "@ployz/primitives/client";
 import type { Commit } from "@ployz/primitives/protocol";
-import { removeInstance } from "../participant/adopt.ts";
-import type { InstanceDeps } from "../participant/instances.ts";
+import { type InstanceDeps, removeInstance } from "../participant/instances.ts";
 import type { VolumeDeps } from "../participant/volumes/deps.ts";
 import { yieldVolumes } from "../participant/volumes/yield.ts";
 import type { Records } from "../state/records.ts";

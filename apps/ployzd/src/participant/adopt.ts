@@ -11,7 +11,7 @@ import type {
 } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { headOrUnreadable } from "../state/records.ts";
-import { type InstanceDeps, type InstanceVolumes, instanceSpec } from "./instances.ts";
+import { type InstanceDeps, type InstanceVolumes, instanceSpec, removeInstance } from "./instances.ts";
 
 /** The start arguments of a committed instance, as its operation had them, read back from the commit. */
 export function committedStart(commit: Commit, instance: Instance): InstanceStart | undefined {
@@ -136,14 +136,6 @@ export async function adoptCommitted(
   return report;
 }
 
-export async function removeInstance(id: string, deps: InstanceDeps): Promise<void> {
-  await deps.endedLogs.keep(id).catch(deps.log);
-  await deps.runtime.remove(id);
-  await deps.reservations.release(id);
-  await deps.stopped.remove(id);
-  await deps.secrets.forget(id);
-}
-
 /** Removes only instances of ended operations: a live or interrupted operation resolves its own. */
 export async function removeStrays(
   self: string,
@@ -163,7 +155,6 @@ export async function removeStrays(
       if (head?.instances.some((instance) => instance.id === id && instance.machine === self) === true)
         return [];
       await removeInstance(id, deps);
-      await deps.files.remove(id);
       return [{ what: id, why: `operation ${operation} has ended (${summary.state}) without committing it` }];
     }),
   );

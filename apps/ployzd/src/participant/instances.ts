@@ -75,6 +75,22 @@ export async function instanceSpec(
   };
 }
 
+/** With its address, its secrets and its files; its log is kept. Repeating it changes nothing. */
+export async function removeInstance(
+  id: string,
+  deps: Pick<
+    InstanceDeps,
+    "endedLogs" | "runtime" | "reservations" | "stopped" | "secrets" | "files" | "log"
+  >,
+): Promise<void> {
+  await deps.endedLogs.keep(id).catch(deps.log); // its log is not worth a failed removal
+  await deps.runtime.remove(id);
+  await deps.reservations.release(id);
+  await deps.stopped.remove(id);
+  await deps.secrets.forget(id);
+  await deps.files.remove(id);
+}
+
 type InstanceCommands =
   | "instance.reserve"
   | "instance.release"
@@ -92,12 +108,7 @@ export function instanceHandlers(deps: InstanceDeps): Pick<Handlers, InstanceCom
   const { runtime, reservations, stopped, secrets, volumes } = deps;
 
   async function remove(id: string): Promise<null> {
-    await deps.endedLogs.keep(id).catch(deps.log); // its log is not worth a failed removal
-    await runtime.remove(id);
-    await reservations.release(id);
-    await stopped.remove(id);
-    await secrets.forget(id);
-    await deps.files.remove(id);
+    await removeInstance(id, deps);
     return null;
   }
 
