@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { rename, writeFile } from "node:fs/promises";
 import { PassThrough, Writable } from "node:stream";
-import { identify, signalProcess } from "@ployz/exec";
+import { createBackoff, identify, signalProcess } from "@ployz/exec";
 import type { Commit, InstanceAsk } from "@ployz/primitives/protocol";
 import { type Attached, type InstanceSpec, pauseProgram } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
@@ -63,6 +63,20 @@ export function openRuns(deps: RunDeps): Runs {
     const work = remove(id).finally(() => ending.delete(id));
     ending.set(id, work);
     return work;
+  }
+  /** An engine that does not answer, since it starts again, has ended no run. */
+  async function untilEnded(id: string): Promise<{ readonly exitCode: number }> {
+    const backoff = createBackoff(500, 30_000);
+    for (;;) {
+      try {
+        return await runtime.wait(id, new AbortController().signal);
+      } catch (error) {
+        deps.log(error);
+        const found = await runtime.inspect(id).catch(() => undefined);
+        if (found?.state === "created" || found?.state === "absent") throw error;
+        await backoff.pause();
+      }
+    }
   }
   const endQuietly = (id: string) => void end(id).catch(deps.log);
 
@@ -172,7 +186,7 @@ export function openRuns(deps: RunDeps): Runs {
     };
     const following = copy(true).catch(deps.log);
     const finish = async () => {
-      const { exitCode } = await runtime.wait(run, new AbortController().signal);
+      const { exitCode } = await untilEnded(run);
       stop.abort();
       await following;
       await copy(false).catch(deps.log);
@@ -206,8 +220,7 @@ export function openRuns(deps: RunDeps): Runs {
   }
 
   function supervise(id: string): void {
-    void runtime
-      .wait(id, new AbortController().signal)
+    void untilEnded(id)
       .catch(deps.log)
       .then(() => endQuietly(id));
   }
@@ -237,14 +250,28 @@ export function openRuns(deps: RunDeps): Runs {
       return true;
     },
     async resume() {
-      for (const { id, interactive: attached } of await readRuns(deps.dir)) {
-        const { state } = await runtime.inspect(id);
+      const records = await readRuns(deps.dir);
+      for (const { id, interactive: attached } of records) {
+        // One that cannot be looked at now may be running.
+        const state = await runtime.inspect(id).then(
+          (found) => found.state,
+          (error: unknown) => {
+            deps.log(error);
+            return "running";
+          },
+        );
         if (state === "running" && !attached) supervise(id);
         else endQuietly(id);
       }
+      // A daemon that was killed between an address and its record.
+      const known = new Set(records.map(({ id }) => id));
+      for (const id of Object.keys(reservations.all())) if (isRun(id) && !known.has(id)) endQuietly(id);
     },
   };
 }
+
+/** `NAMESPACE.SERVICE.run.…`; other instances have their number there. */
+const isRun = (id: string): boolean => id.split(".")[2] === "run";
 
 const isInteractive = ({ interactive, terminal }: RunAsk): boolean =>
   interactive === true || terminal !== undefined;

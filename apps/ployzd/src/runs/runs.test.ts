@@ -79,6 +79,7 @@ function machine() {
           return "10.0.0.9";
         },
         release: async (id: string) => void reserved.delete(id),
+        all: () => Object.fromEntries([...reserved].map((id) => [id, "10.0.0.9"])),
       },
       secrets: { values: async () => ({}), keep: async () => {}, forget: async () => {} },
       files: { write: async () => [], remove: async () => {} },
@@ -165,6 +166,42 @@ it("the next daemon waits for a run, and removes one that had input", async () =
   await other.runs.start(ask({ interactive: true }));
   await openRuns(other.deps).resume();
   await gone(other);
+});
+
+it("the next daemon gives back the address of a run that was killed before its record, and of no other instance", async () => {
+  const here = machine();
+  await here.runs.start(ask({ detach: true }));
+  for (const id of ["prod.web.run.killed00", "prod.web.1.x", "run.web.1.x"]) here.reserved.add(id);
+  await openRuns(here.deps).resume();
+  await expect.poll(() => [...here.reserved].sort()).toEqual([RUN, "prod.web.1.x", "run.web.1.x"].sort());
+});
+
+it("the next daemon leaves a run alone that it cannot inspect now", async () => {
+  const here = machine();
+  await here.runs.start(ask({ detach: true }));
+  const { runtime } = here.deps.instances;
+  const inspect: Runtime["inspect"] = () => Promise.reject(new Error("EIO"));
+  const instances = { ...here.deps.instances, runtime: { ...runtime, inspect } };
+  await openRuns({ ...here.deps, instances }).resume();
+  expect(here.instances.size).toBe(1);
+  here.finish(0);
+  await expect.poll(() => here.instances.size).toBe(0);
+});
+
+it("a run outlives an engine that does not answer for a moment", async () => {
+  const here = machine();
+  const { runtime } = here.deps.instances;
+  let waits = 0;
+  const wait: Runtime["wait"] = async (id, signal) => {
+    if (++waits === 1) throw new Error("the engine starts again");
+    return runtime.wait(id, signal);
+  };
+  const instances = { ...here.deps.instances, runtime: { ...runtime, wait } };
+  await openRuns({ ...here.deps, instances }).start(ask({ detach: true }));
+  await expect.poll(() => waits, { timeout: 3000 }).toBe(2);
+  expect([here.instances.size, here.kept]).toEqual([1, []]);
+  here.finish(0);
+  await gone(here);
 });
 
 it("a service whose volume has one writer is refused, and nothing stays", async () => {
