@@ -193,6 +193,16 @@ describe("results", () => {
     ).toEqual(["accepted", "result"]);
   });
 
+  it("tells the warnings of the plan once: as it begins, or with --json in the document", async () => {
+    const plan = { kind: "plan", primitive: "deploy", hash: "h", changes: true, summary: {}, prepare: [] };
+    const begun = [accepted, { type: "plan", plan: { ...plan, settle: [], warnings: ["m2 is away"] } }];
+    const text = await deploy([...begun, result({})]);
+    expect(`${text.out}${text.err}`.split("m2 is away")).toHaveLength(2);
+    await daemon?.close();
+    const json = await deploy([...begun, result({})], ["--json"]);
+    expect(JSON.parse(json.out)).toMatchObject({ state: "done", warnings: ["m2 is away"] });
+  });
+
   it("names every refusal in the JSON error", async () => {
     const refusals = [
       { code: "no_fit", message: "one" },

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { Cluster } from "./cluster.ts";
 import { type Inventory, inventory, storeContents } from "./inventory.ts";
-import { answers, daemonOf, isJournaled, killAt, supervise } from "./kill.ts";
+import { answers, daemonOf, isJournaled, killAt, lostOrDone, supervise } from "./kill.ts";
 import { started } from "./started.ts";
 
 /** m1 (the store) and m2 are members; every other machine of the lab is a target, each for one round. */
@@ -40,7 +40,7 @@ export async function addLoop(cluster: Cluster, reference: number): Promise<AddL
         const daemon = await daemonOf(cluster, 2);
         const running = await started(cluster, 2, add(target));
         expect(await killAt(running, daemon, { k }), label).toBe(true);
-        await running.done;
+        await lostOrDone(running);
         if (from === 2) await answers(cluster, 2);
         const asked = performance.now();
         await cluster.ctl(from, add(target), { timeoutMs: 180_000 });

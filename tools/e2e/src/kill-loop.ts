@@ -2,7 +2,7 @@ import { type RunResult, waitFor } from "@ployz/exec";
 import { expect } from "vitest";
 import { type Cluster, webBundle, webManifest } from "./cluster.ts";
 import { difference, type Inventory, inventory } from "./inventory.ts";
-import { answers, atEvent, daemonOf, isJournaled, killAt, supervise } from "./kill.ts";
+import { answers, atEvent, daemonOf, isJournaled, killAt, lostOrDone, supervise } from "./kill.ts";
 import { type Started, started } from "./started.ts";
 
 /** Repeated deploys under fault injection on one cluster; each round deploys another version. */
@@ -50,17 +50,20 @@ export async function deployLoop(cluster: Cluster): Promise<DeployLoop> {
     const daemon = await daemonOf(cluster, machine);
     const running = await started(cluster, coordinator, ["deploy", "-f", file]);
     const killed = await killAt(running, daemon, { k, afterMs });
-    return { copy, killed, result: await running.done };
+    await lostOrDone(running);
+    return { copy, killed, done: running.done };
   };
 
   return {
     length,
     async restarts(k, afterMs = 0) {
       const label = `coordinator killed ${afterMs} ms after event ${k} of ${length}`;
-      const { copy } = await attacked(coordinator, k, afterMs);
+      const { copy, done } = await attacked(coordinator, k, afterMs);
       const asked = performance.now();
       await cluster.ctl(other, ["deploy", "-f", copy]);
       expect(performance.now() - asked, label).toBeLessThan(40_000);
+      // Killed before its first entry, there is no operation that could be followed.
+      expect([0, 5], label).toContain((await done).exitCode);
       await answers(cluster, coordinator);
       await serves(label);
       // Killed before planning (event 0), the next command plans while that daemon restarts, and avoids its machine.
@@ -117,7 +120,7 @@ export async function deployLoop(cluster: Cluster): Promise<DeployLoop> {
     },
     async participant(k, machine) {
       const label = `m${machine}'s daemon killed at event ${k} of ${length}`;
-      const { result } = await attacked(machine, k);
+      const result = await (await attacked(machine, k)).done;
       expect(result.exitCode, `${label}: ${result.stdout}\n${result.stderr}`).toBe(0);
       await answers(cluster, machine);
       await serves(label);

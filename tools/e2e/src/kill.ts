@@ -63,6 +63,12 @@ export async function atEvent(running: Started, k: number): Promise<boolean> {
     );
 }
 
+/** Until a command whose daemon was killed waits for another machine to take over its operation, or has ended. */
+export const lostOrDone = (running: Started): Promise<unknown> =>
+  running
+    .event(({ type, what = "" }) => type === "waiting" && what.startsWith("another machine to take over"))
+    .catch(() => running.done);
+
 export async function answers(cluster: Cluster, machine: number): Promise<void> {
   await waitFor(
     `ployzd on m${machine} to answer`,

@@ -112,7 +112,7 @@ export async function leaderRounds(cluster: Cluster): Promise<LeaderRounds> {
     expect(written.lost, label).toEqual([]);
     const after = await history();
     const committed = exitCode === 0 || exitCode === 5;
-    const uncertain = stdout.includes('"commit_unknown"');
+    const uncertain = stdout.includes('"state":"interrupted"') || stdout.includes('"outcome_unknown"');
     if (!uncertain) {
       expect(after, `${label}\n${stdout}`).toEqual(then(committed));
       await serve(committed ? version : serving);

@@ -95,11 +95,12 @@ export async function follow(
           break;
         case "refused":
           return finish(refused(event.refusals));
-        case "result":
-          return finish({
-            ...event.result,
-            warnings: [...event.result.warnings, ...newWarnings(event.result, plan)],
-          });
+        case "result": {
+          // Those of the plan were shown as it began, unless no progress is shown.
+          const untold = context.globals.json || context.globals.quiet ? (plan?.warnings ?? []) : [];
+          const own = [...event.result.warnings, ...newWarnings(event.result, plan)];
+          return finish({ ...event.result, warnings: [...new Set([...untold, ...own])] });
+        }
         default:
       }
     }

@@ -8,7 +8,7 @@ export interface Truth {
   readonly committed: boolean;
 }
 
-export async function truthOf(cluster: Cluster, { operation }: Word): Promise<Truth> {
+export async function truthOf(cluster: Cluster, { operation }: Pick<Word, "operation">): Promise<Truth> {
   if (operation === undefined) return { committed: false };
   const { exitCode, stdout } = await cluster.ctl(1, ["ops", "show", operation, "--json"], { ok: ANY });
   if (exitCode !== 0) return { committed: false };
@@ -17,7 +17,10 @@ export async function truthOf(cluster: Cluster, { operation }: Word): Promise<Tr
 }
 
 /** Contradictions between a command's last word and the state. */
-export function lies(word: Word, { summary, committed }: Truth): readonly string[] {
+export function lies(
+  word: Pick<Word, "exitCode" | "document" | "line" | "stderr" | "operation">,
+  { summary, committed }: Truth,
+): readonly string[] {
   const { exitCode, document, line } = word;
   if (exitCode === undefined) return [];
   const is = summary === undefined ? "unknown" : `${summary.state}, revision ${summary.revision ?? "none"}`;
@@ -33,13 +36,14 @@ export function lies(word: Word, { summary, committed }: Truth): readonly string
       if (document.changed === false && document.operation === undefined) return [];
       if (summary?.state !== "done") return lie("it is not done");
       return document.changed === committed ? [] : lie("its commit is another matter");
-    case 5:
-      return committed ? [] : lie("it has no commit");
-    case 4:
-      return document.kind === "operation" && committed ? lie("it has committed") : [];
+    case 5: {
+      const unknown = document.state === "interrupted" || document.error?.code === "outcome_unknown";
+      return committed || unknown ? [] : lie("it has no commit");
+    }
     case 1:
     case 2:
     case 3:
+    case 4:
     case 130:
       return committed && document.kind !== "detached" ? lie("it has committed") : [];
     default:
