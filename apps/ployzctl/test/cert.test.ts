@@ -1,4 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Events, type FakeDaemon, fakeDaemon, type Received } from "./daemon.ts";
 import { ctl } from "./run.ts";
 
@@ -50,6 +53,50 @@ beforeEach(async () => {
 afterEach(() => daemon.close());
 const cert = (...argv: string[]) => ctl(["--socket", daemon.socket, "cert", ...argv]);
 const asked = () => daemon.received.filter(({ body }) => body !== "").map(({ body }) => JSON.parse(body));
+
+describe("cert import", () => {
+  const dir = mkdtempSync(join(tmpdir(), "cert-"));
+  afterAll(() => rmSync(dir, { recursive: true }));
+  it.each([
+    ["is served", "done", true, 0],
+    ["was there already", "done", false, 1],
+    ["failed", "failed", true, 1],
+    ["is refused", "refused", false, 1],
+  ])("an upload that %s stays, or is forgotten: %s, changed %s", async (_, state, changed, forgotten) => {
+    const files = ["chain.pem", "key.pem"].map((name) => join(dir, name));
+    for (const file of files) writeFileSync(file, "PEM");
+    const deleted: string[] = [];
+    const result = {
+      ...{
+        kind: "operation",
+        operation: "01M849JKMJKJNHP441C7VF0Z2Q",
+        primitive: "cert-import",
+        state,
+        changed,
+      },
+      ...{
+        output: { kind: "cert-import", certificate: "a.test", names: ["a.test"] },
+        owed: [],
+        warnings: [],
+        ms: 1,
+      },
+      ...(state === "failed" && { error: { code: "interrupted", message: "failed" } }),
+    };
+    const refusal = { type: "refused", refusals: [{ code: "certificate_missing", message: "no" }] };
+    const taking = await fakeDaemon({
+      "POST /v1/certificates": () => ({ kind: "certificate-upload", sealed: "u1" }),
+      "DELETE /v1/certificates/u1": ({ route }: Received) => {
+        deleted.push(route);
+        return { kind: "removed" };
+      },
+      "POST /v1/operations": () => new Events([state === "refused" ? refusal : { type: "result", result }]),
+    });
+    const [chain = "", key = ""] = files;
+    await ctl(["--socket", taking.socket, "cert", "import", "a.test", "--cert", chain, "--key", key]);
+    await taking.close();
+    expect(deleted).toHaveLength(forgotten);
+  });
+});
 
 describe("cert renew", () => {
   it("renews those that are due, and only previews with -n", async () => {

@@ -33,7 +33,7 @@ export function overDns(
     readonly waitMs?: number;
   },
 ): Solver {
-  const open = PROVIDERS[provider];
+  const open = Object.hasOwn(PROVIDERS, provider) ? PROVIDERS[provider] : undefined;
   if (open === undefined)
     throw new PloyzError({
       code: "dns_provider_unknown",
@@ -52,7 +52,9 @@ export function overDns(
       }
     },
     async clear() {
-      for (const remove of removals.splice(0)) await remove();
+      // One that stays must not keep the others.
+      const done = await Promise.allSettled(removals.splice(0).map((remove) => remove()));
+      for (const one of done) if (one.status === "rejected") throw one.reason;
     },
   };
 }

@@ -49,17 +49,26 @@ export async function importFiles(context: Context, input: Input): Promise<Outco
     signal,
   });
   const preview = input.flag("preview");
+  // Also after Ctrl-C.
   const forget = () =>
-    client.request("DELETE /v1/certificates/:sealed", { params: { sealed }, signal }).catch(() => undefined);
+    client.request("DELETE /v1/certificates/:sealed", { params: { sealed } }).catch(() => undefined);
   try {
     const outcome = await change(context, { primitive: "cert-import", input: { name, sealed } }, preview);
-    if (preview || (outcome.kind === "operation" && !outcome.changed)) await forget();
+    if (preview || !mayServe(outcome)) await forget();
     return outcome;
   } catch (error) {
     await forget();
     throw error;
   }
 }
+
+/** Whether the operation has committed the upload, or may do so yet. */
+const mayServe = (outcome: Outcome): boolean =>
+  outcome.kind === "detached" ||
+  (outcome.kind === "operation" &&
+    outcome.changed &&
+    outcome.state !== "failed" &&
+    outcome.state !== "aborted");
 
 export const list = async (context: Context): Promise<CertificateList> =>
   (await context.client()).request("GET /v1/certificates", { signal: context.signal });
