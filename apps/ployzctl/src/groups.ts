@@ -24,6 +24,7 @@ export const GROUPS: readonly Group[] = [
       build: undefined,
       image: "Push, pull, distribute, list and remove images",
       registry: "Log in to registries that images come from",
+      canary: "Finish or undo the try of a new version (deploy --canary)",
       gateway: "Show what gateways serve, and the requests that they log",
       route: "List routes, and put them into maintenance",
       cert: "Issue, import, renew and list TLS certificates",

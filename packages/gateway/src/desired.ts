@@ -6,6 +6,7 @@ import { plainPath } from "./path.ts";
 import {
   checkShape,
   type HttpRoute,
+  isShared,
   normalPath,
   type Route,
   type RouteTable,
@@ -124,7 +125,11 @@ export function project(table: RouteTable, settings: Settings, drained: Readonly
   const structure = [
     RENDERING,
     settings,
-    byName.map((backend) => [backend.name, checkShape(backend)]),
+    byName.map((backend) => [
+      backend.name,
+      checkShape(backend),
+      ...(backend.mode === "tcp" && isShared(backend) ? ["shared"] : []),
+    ]),
     desired.ports,
     desired.redirectBackends,
     desired.httpsOnly.length > 0,

@@ -2,6 +2,7 @@ import type { Slot } from "./control.ts";
 import type { Desired, DesiredBackend } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
 import { setAside } from "./render-backend.ts";
+import { weightOf } from "./table.ts";
 
 /**
  * The runtime commands that give one worker the desired servers: first those that add capacity, then those that take it
@@ -35,8 +36,9 @@ export function serverCommands(
         if (slot.admin === "ready" && slot.weight > 0) removing.push(set(slot, aside));
         else if (slot.admin === "maint" && aside !== "state maint") adding.push(set(slot, aside));
       } else {
-        if (slot.weight === 0 && slot.admin === "ready") adding.push(set(slot, "weight 1"));
-        if (slot.admin !== "ready") adding.push(...activate(slot, asChecked && slot.admin === "drain"));
+        const weight = weightOf(server);
+        if (slot.admin === "ready") adding.push(...weigh(slot, weight));
+        else adding.push(...activate(slot, weight, asChecked && slot.admin === "drain"));
       }
       return false;
     });
@@ -47,10 +49,13 @@ export function serverCommands(
       const state = server.drained ? "drain" : "ready";
       if (slot) {
         adding.push(set(slot, `addr ${server.address} port ${server.port}`));
-        adding.push(...(state === "ready" ? activate(slot) : [set(slot, aside)]));
+        adding.push(...(state === "ready" ? activate(slot, weightOf(server)) : [set(slot, aside)]));
       } else {
         const name = `${backend}/s${next++}`;
-        adding.push(`add server ${name} ${socketAddress(server)} ${checkWords}`, `enable health ${name}`);
+        adding.push(
+          `add server ${name} ${socketAddress(server)} ${checkWords} weight ${weightOf(server)}`,
+          `enable health ${name}`,
+        );
         adding.push(state === "ready" ? `enable server ${name}` : `set server ${name} ${aside}`);
       }
     }
@@ -74,9 +79,11 @@ export function difference(desired: Desired, slots: readonly Slot[], map: string
   for (const backend of desired.backends) {
     const own = slots.filter((slot) => slot.backend === backend.name && slot.admin !== "maint");
     const takesNew = (slot: Slot): boolean => slot.admin === "ready" && slot.weight > 0;
-    const serving = own.filter(takesNew).map(socketAddress).sort().join(" ");
+    const weighed = (one: { readonly address: string; readonly port: number; readonly weight?: number }) =>
+      `${socketAddress(one)}${weightOf(one) === 1 ? "" : ` (${weightOf(one)})`}`;
+    const serving = own.filter(takesNew).map(weighed).sort().join(" ");
     const active = backend.servers.filter((server) => !server.drained);
-    const want = active.map(socketAddress).sort().join(" ");
+    const want = active.map(weighed).sort().join(" ");
     if (serving !== want) return `${backend.name} serves from [${serving}], not [${want}]`;
   }
   const wanted = desired.map.map(([key, backend]) => `${key} ${backend}`).join("\n");
@@ -95,9 +102,12 @@ export function parseMap(text: string): string {
 
 const set = (slot: Slot, what: string): string => `set server ${slot.backend}/${slot.name} ${what}`;
 
-/** A slot that starts serving is taken for healthy (its readiness was checked before), with a full weight. */
-const activate = (slot: Slot, asChecked = false): string[] => [
-  ...(slot.weight === 0 ? [set(slot, "weight 1")] : []),
+const weigh = (slot: Slot, weight: number): string[] =>
+  slot.weight === weight ? [] : [set(slot, `weight ${weight}`)];
+
+/** A slot that starts serving is taken for healthy (its readiness was checked before), with its full weight. */
+const activate = (slot: Slot, weight: number, asChecked = false): string[] => [
+  ...weigh(slot, weight),
   ...(asChecked ? [] : [set(slot, "health up")]),
   set(slot, "state ready"),
 ];

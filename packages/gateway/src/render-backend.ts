@@ -3,6 +3,7 @@ import type { HttpCheck } from "./check.ts";
 import type { Desired, DesiredBackend, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
 import { format, optionLines, word } from "./render-options.ts";
+import { isShared, weightOf } from "./table.ts";
 
 /** RFC 5737: an address that no host has, for slots without a server. */
 const NOBODY = { address: "192.0.2.1", port: 9 } as const;
@@ -45,7 +46,9 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
         ? " disabled"
         : server.drained
           ? " weight 0"
-          : "";
+          : weightOf(server) === 1
+            ? ""
+            : ` weight ${weightOf(server)}`;
     return `server s${index + 1} ${socketAddress(server ?? NOBODY)} ${words}${state}`;
   });
   const http = [
@@ -57,7 +60,10 @@ export function backendLines(backend: DesiredBackend, desired: Desired, settings
     // Idle connections to instances are closed before common servers (Node: 5 s) close them under a request.
     "default-server pool-purge-delay 2s",
   ];
-  const tcp = ["mode tcp", "balance leastconn", "timeout server 24h", "option srvtcpka"];
+  const tcp = [
+    ...["mode tcp", `balance ${isShared(backend) ? "roundrobin" : "leastconn"}`],
+    ...["timeout server 24h", "option srvtcpka"],
+  ];
   return [
     ...(backend.mode === "http" ? http : tcp),
     ...(backend.options ? optionLines(backend, backend.options, settings) : []),

@@ -215,3 +215,10 @@ it("lets no accepted string change the structure of the rendered text", () => {
   );
   expect(accepted).toBeGreaterThan(0);
 });
+
+it("refuses a weight that HAProxy has not", () => {
+  for (const weight of [0, 257, 1.5]) {
+    const heavy = backend("b", { servers: [{ id: "b/1", address: "10.101.1.2", port: 80, weight }] });
+    expect(validateTable(table(http("1", "x.com", "/", heavy)))).toMatchObject([{ code: "route_invalid" }]);
+  }
+});

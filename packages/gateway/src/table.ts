@@ -63,6 +63,8 @@ export interface Server {
   /** IPv4 or IPv6 literal. */
   readonly address: string;
   readonly port: number;
+  /** 1 to 256: its part of the requests, beside those of the other servers. Default 1. */
+  readonly weight?: number;
 }
 
 /** Malformed, at odds with another route, or two backends of one id that differ. */
@@ -126,6 +128,9 @@ function* backendFaults(backend: Backend): Generator<string> {
       yield `server ${show(server.id)} has address ${show(server.address)}, which is not an IP address`;
     if (!isPort(server.port))
       yield `server ${show(server.id)} has port ${show(server.port)}, which is not 1 to 65535`;
+    const { weight = 1 } = server;
+    if (!Number.isInteger(weight) || weight < 1 || weight > 256)
+      yield `server ${show(server.id)} has weight ${show(weight)}, which is not 1 to 256`;
     if (ids.has(server.id)) yield `server ${show(server.id)} is listed twice`;
     const socket = `${server.address} ${server.port}`;
     if (sockets.has(socket))
@@ -208,13 +213,21 @@ export function mergeRoutes(tables: readonly RouteTable[], limits: TableLimits =
 }
 
 function backendShape(backend: Backend): string {
-  const servers = backend.servers.map((server) => [server.id, server.address, server.port].join(" ")).sort();
+  const servers = backend.servers
+    .map((server) => [server.id, server.address, server.port, server.weight ?? 1].join(" "))
+    .sort();
   return JSON.stringify([servers, checkShape(backend)]);
 }
 
 /** All that the lines of a check are made of. */
 export const checkShape = ({ check, patient }: Backend): string =>
   JSON.stringify([check ?? { kind: "tcp" }, patient === true]);
+
+export const weightOf = ({ weight = 1 }: Pick<Server, "weight">): number => weight;
+
+/** By number of connections, the heaviest of several idle servers would get all: shares are by turns. */
+export const isShared = ({ servers }: Pick<Backend, "servers">): boolean =>
+  servers.some((server) => server.weight !== undefined);
 
 /** A value from outside inside a message: quoted, bounded, without control characters. */
 function show(value: unknown): string {

@@ -77,6 +77,49 @@ it("lets a request in flight finish through a flip and a reload, and says when i
   expect((await long).body).toContain('"old"');
 });
 
+it("gives servers their shares by weight, exactly, and changes shares without a reload or a lost request", async () => {
+  const lab = await openLab();
+  const [old, fresh, slow] = [
+    await lab.upstream("old"),
+    await lab.upstream("fresh"),
+    await lab.upstream("slow"),
+  ];
+  const shares = async (): Promise<readonly number[]> => {
+    const bodies = await Promise.all(
+      Array.from({ length: 100 }, () => fetchVia(lab.port, { host: "web.test" })),
+    );
+    const names = bodies.map(({ body }) => (JSON.parse(body) as { name: string }).name);
+    return ["old", "fresh", "slow"].map((name) => names.filter((one) => one === name).length);
+  };
+  const weighed = (version: string, ...weights: readonly number[]) =>
+    lab.gateway.apply(
+      tableOf(version, {
+        "web.test": [old, fresh, slow].flatMap((one, index) => {
+          const weight = weights[index] ?? 0;
+          return weight === 0 ? [] : [{ ...serverOf(one), weight }];
+        }),
+      }),
+    );
+  await lab.gateway.apply(tableOf("1", { "web.test": [serverOf(old)] }));
+  expect((await weighed("2", 9, 1)).changed).toBe("runtime");
+  const [, ten = 0] = await shares();
+  expect(ten).toBeGreaterThanOrEqual(9);
+  expect(ten).toBeLessThanOrEqual(11);
+  expect((await weighed("3", 2, 2, 6)).changed).toBe("runtime");
+  const [, , sixty = 0] = await shares();
+  expect(Math.abs(sixty - 60)).toBeLessThanOrEqual(2);
+  expect((await lab.gateway.status()).difference).toBeUndefined();
+  expect(
+    (await lab.gateway.apply(tableOf("4", { "web.test": [serverOf(old), serverOf(slow)] }))).changed,
+  ).toBe("runtime");
+  const [half = 0, none] = await shares();
+  expect([Math.abs(half - 50) <= 1, none]).toEqual([true, 0]);
+  await lab.gateway.stop();
+  await weighed("5", 9, 1);
+  const [again = 0] = await shares();
+  expect(Math.abs(again - 90)).toBeLessThanOrEqual(1);
+});
+
 it("cuts what a removed server still serves when the limit is reached", async () => {
   const lab = await openLab({ drainTimeoutMs: 500 });
   const [old, fresh] = [await lab.upstream("old"), await lab.upstream("fresh")];

@@ -102,6 +102,8 @@ export const ERRORS = defineErrors({
         "A commit within the retention, an instance, a prepared plan or an operation needs the image.",
       bundle_missing: "No machine that answers has the bundle.",
       no_route: "The service has no HTTP route.",
+      canary_running: "A canary runs: it has to be finished or undone first.",
+      canary_refused: "The new version cannot get a share of the service's requests.",
       not_scalable: "The service runs on every machine, or uses a volume with a single writer.",
       not_movable: "The service has several instances and no volume; use constraints to place it.",
       record_unreadable:

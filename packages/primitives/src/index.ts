@@ -20,6 +20,8 @@ export type { BackupVerifyInput } from "./backup-verify/input.ts";
 export { branch } from "./branch/index.ts";
 export type { BranchInput } from "./branch/input.ts";
 export { branchManifest } from "./branch/manifest.ts";
+export { canaryFinish, canaryUndo } from "./canary/index.ts";
+export type { CanaryInput } from "./canary/input.ts";
 export { certImport } from "./cert-import/index.ts";
 export type { CertImportInput } from "./cert-import/input.ts";
 export { certIssue } from "./cert-issue/index.ts";

@@ -5,6 +5,7 @@ import type { BackupRestoreInput } from "./backup-restore/input.ts";
 import type { BackupRunInput } from "./backup-run/input.ts";
 import type { BackupVerifyInput } from "./backup-verify/input.ts";
 import type { BranchInput } from "./branch/input.ts";
+import type { CanaryInput } from "./canary/input.ts";
 import type { CertImportInput } from "./cert-import/input.ts";
 import type { CertIssueInput } from "./cert-issue/input.ts";
 import type { CertRmInput } from "./cert-rm/input.ts";
@@ -50,6 +51,8 @@ export interface PrimitiveInputs {
   "backup-run": BackupRunInput;
   "backup-verify": BackupVerifyInput;
   branch: BranchInput;
+  "canary-finish": CanaryInput;
+  "canary-undo": CanaryInput;
   "cert-import": CertImportInput;
   "cert-issue": CertIssueInput;
   "cert-rm": CertRmInput;

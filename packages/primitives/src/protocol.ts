@@ -23,6 +23,7 @@ export {
   type RepositoryAt,
 } from "./model/backup.ts";
 export { type BasicUser, basicUsers } from "./model/basic-users.ts";
+export { canaryOf } from "./model/canary.ts";
 export type { CandidateInstance, Candidates } from "./model/candidates.ts";
 export {
   type AcmeRecord,

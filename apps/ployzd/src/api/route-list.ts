@@ -1,5 +1,5 @@
 import type { RouteList } from "@ployz/primitives/client";
-import type { Commit } from "@ployz/primitives/protocol";
+import { type Commit, canaryOf } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import { routeId } from "../follower/project.ts";
 import { askFollower } from "../host/follower-socket.ts";
@@ -41,8 +41,11 @@ export function routeList(
             const late = gateway !== undefined && (gateway.applied[namespace] ?? 0) < revision;
             const served =
               gateway === undefined ? "unknown" : why !== undefined ? "no" : late ? "earlier" : "yes";
+            const canary = canaryOf(commit, route.service);
             return {
               ...route,
+              ...(canary !== undefined &&
+                route.port !== undefined && { canary: { service: canary.name, share: canary.share } }),
               ...{ namespace, revision, served },
               ...(why !== undefined && { why: /\((.*)\)$/.exec(why)?.[1] ?? why }),
             };

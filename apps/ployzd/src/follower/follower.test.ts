@@ -46,6 +46,38 @@ describe("routes of the commits", () => {
     expect(other[0]?.route).toMatchObject({ backend: { check: { kind: "tcp" } } });
   });
 
+  it("of a service with a canary lead to both, by weights, and ask both what both answer", () => {
+    const ready = { kind: "http", port: "http", path: "/up" };
+    const withCanary = (canaryReady: object) => {
+      const { commit } = head("prod", 3, "www.example.test", ready);
+      const canary = { of: "web", share: 10, placement: { kind: "every-machine" }, routes: [] };
+      const [first] = commit.instances;
+      return routesOf([
+        {
+          revision: 3,
+          commit: {
+            ...commit,
+            services: { ...commit.services, "web-canary": { spec: { ready: canaryReady }, canary } },
+            instances: [
+              ...commit.instances,
+              { ...first, id: "prod.web-canary.1.b", service: "web-canary", address: "10.101.1.9" },
+            ],
+          } as unknown as Commit,
+        },
+      ])[0]?.route;
+    };
+    const shared = [
+      { id: "prod.web.0.aaaaaaaa", address: "10.101.1.2", port: 8080, weight: 9 },
+      { id: "prod.web-canary.1.b", address: "10.101.1.9", port: 8080, weight: 1 },
+    ];
+    expect(withCanary(ready)).toMatchObject({
+      backend: { id: "prod/web/http", check: { kind: "http", path: "/up" }, servers: shared },
+    });
+    expect(withCanary({ ...ready, path: "/other" })).toMatchObject({
+      backend: { check: { kind: "tcp" }, servers: shared },
+    });
+  });
+
   it("a clash keeps the older commit's route, and all others", () => {
     const heads = [head("a", 9, "one.test"), head("b", 4, "one.test"), head("c", 7, "two.test")];
     const { table, dropped } = buildTable(heads, valid);

@@ -181,3 +181,17 @@ it("a one-off instance of this machine reaches what its service does, and has it
   expect(JSON.stringify(names(residents, "10.101.1.2"))).not.toContain("10.101.1.9");
   expect(reach(residents, "10.101.1.3")).not.toContain("10.101.1.9");
 });
+
+it("a canary reaches services that are open to its own", () => {
+  const gw = resident("gw", { web: { at: ["m1 10.101.1.7"] }, "web-canary": { at: ["m1 10.101.1.8"] } });
+  const shared = resident("shared", { db: { at: ["m1 10.101.1.9"], allowFrom: ["gw:web"] } });
+  expect(reach([gw, shared], "10.101.1.8")).toEqual(["10.101.1.7", "10.101.1.8"]);
+  const { services } = gw.commit;
+  const named = { ...services["web-canary"], canary: { of: "web" } };
+  const tried = { ...gw, commit: { ...gw.commit, services: { ...services, "web-canary": named } } };
+  expect(reach([tried as unknown as Resident, shared], "10.101.1.8")).toEqual([
+    "10.101.1.7",
+    "10.101.1.8",
+    "10.101.1.9",
+  ]);
+});

@@ -55,6 +55,8 @@ interface Member {
   readonly machine: string;
   /** Of an operation's candidate. */
   readonly operation?: string;
+  /** Of a canary: the service that it is a version of. */
+  readonly of?: string;
 }
 
 /** A service that `allow_from` opens to workloads of other namespaces. */
@@ -88,12 +90,12 @@ export function isolate(
   );
   const groupOf = (member: Member) => groupName(member, openings);
   const viewOf = (member: Member) => `${groupOf(member)} ${member.operation ?? ""}`;
-  const isOpen = (target: Pick<Member, "namespace" | "service">, { namespace, service }: Member) =>
+  const isOpen = (target: Pick<Member, "namespace" | "service">, { namespace, service, of }: Member) =>
     openings.some(
       (opening) =>
         opening.namespace === target.namespace &&
         opening.service === target.service &&
-        opening.entries.some((entry) => allows(entry, namespace, service)),
+        opening.entries.some((entry) => allows(entry, namespace, of ?? service)),
     );
   const byAddress = new Map(members.map((member) => [member.address, member]));
   const groups = new Map<string, { readonly member: Member; readonly from: string[] }>();
@@ -166,8 +168,10 @@ function membersOf({ commit, candidates, guests = [], running = [] }: Resident):
   const committed = new Set(commit.instances.map(({ id }) => id));
   const starting = candidates?.instances.filter(({ id }) => !committed.has(id)) ?? [];
   return [
+    // A canary reaches what its service reaches.
     ...[...commit.instances, ...guests, ...running].map(({ service, address, machine }) => ({
       ...{ namespace, service, address, machine },
+      ...(commit.services[service]?.canary && { of: commit.services[service].canary.of }),
     })),
     ...starting.map(({ service, address, machine }) => ({
       ...{ namespace, service, address, machine },
@@ -177,7 +181,8 @@ function membersOf({ commit, candidates, guests = [], running = [] }: Resident):
 }
 
 /** Services of a namespace form one group, except those that some `allow_from` names. */
-function groupName({ namespace, service }: Member, openings: readonly Opening[]): string {
+function groupName({ namespace, of, ...member }: Member, openings: readonly Opening[]): string {
+  const service = of ?? member.service;
   const named = openings.some(({ entries }) =>
     entries.some((entry) => entry.endsWith(`:${service}`) && allows(entry, namespace, service)),
   );

@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
-import type { Backend, Check, Route, RouteTable } from "@ployz/gateway";
-import type { BasicUser, Commit, CommittedService } from "@ployz/primitives/protocol";
+import { isDeepStrictEqual } from "node:util";
+import type { Backend, Check, Route, RouteTable, Server } from "@ployz/gateway";
+import {
+  type BasicUser,
+  type Commit,
+  type CommittedService,
+  canaryOf,
+  type Readiness,
+} from "@ployz/primitives/protocol";
+import { weightsOf } from "./shares.ts";
 
 /** The last commit of a namespace and its revision. */
 export interface Head {
@@ -52,17 +60,33 @@ function routeOf(commit: Commit, route: Commit["routes"][number], usersOf: Users
 }
 
 function backendOf(commit: Commit, { service, port = "" }: Commit["routes"][number]): Backend {
+  const canary = canaryOf(commit, service);
+  const own = serversOf(commit, service, port);
+  const tried = canary === undefined ? [] : serversOf(commit, canary.name, port);
+  const weights =
+    canary !== undefined && own.length > 0 && tried.length > 0
+      ? weightsOf(own.length, tried.length, canary.share)
+      : undefined;
+  const check = checkOf(commit.services[service]?.spec.ready, port);
+  // One question for all servers of a backend: where the versions differ, only the port is asked.
+  const same = canary === undefined || isDeepStrictEqual(check, checkOf(canary.spec.ready, port));
   return {
     id: `${commit.namespace}/${service}/${port}`,
-    servers: commit.instances.flatMap((instance) => {
-      const listens = instance.ports[port];
-      const { id, address } = instance;
-      return instance.service === service && listens !== undefined ? [{ id, address, port: listens }] : [];
-    }),
-    check: checkOf(commit.services[service], port),
+    servers: [
+      ...own.map((server) => ({ ...server, ...(weights && { weight: weights.first }) })),
+      ...tried.map((server) => ({ ...server, ...(weights && { weight: weights.second }) })),
+    ],
+    check: same ? check : { kind: "tcp" },
     ...(isAlone(commit.services[service]) && { patient: true }),
   };
 }
+
+const serversOf = (commit: Commit, service: string, port: string): readonly Server[] =>
+  commit.instances.flatMap((instance) => {
+    const listens = instance.ports[port];
+    const { id, address } = instance;
+    return instance.service === service && listens !== undefined ? [{ id, address, port: listens }] : [];
+  });
 
 /** The route's id at the gateways: it stays the same as long as host and path, or port, and service do. */
 export function routeId(namespace: string, route: Commit["routes"][number]): string {
@@ -71,8 +95,7 @@ export function routeId(namespace: string, route: Commit["routes"][number]): str
 }
 
 /** The gateway repeats the readiness check if that was HTTP on the routed port; otherwise it checks that the port answers. */
-function checkOf(service: CommittedService | undefined, port: string): Check {
-  const ready = service?.spec.ready;
+function checkOf(ready: Readiness | undefined, port: string): Check {
   if (ready?.kind !== "http" || ready.port !== port) return { kind: "tcp" };
   const { path, host, headers, status } = ready;
   return {

@@ -25,7 +25,8 @@ export function branchedState(input: BranchInput, from: Commit): State {
     ),
   ];
   const taken = Object.entries(from.services).filter(
-    ([name]) => (own(input.services, name) ?? serviceMode) === "branch",
+    // Without requests to share, a canary is nothing but a second copy.
+    ([name, { canary }]) => canary === undefined && (own(input.services, name) ?? serviceMode) === "branch",
   );
   const there = new Set([...taken.map(([name]) => name), ...Object.keys(from.jobs)]);
   const warnings: string[] = [];

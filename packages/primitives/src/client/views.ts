@@ -204,6 +204,8 @@ export const RouteList = object({
         served: Type.Enum(["yes", "no", "earlier", "unknown"]),
         /** Why it is not served. */
         why: Type.Optional(text()),
+        /** The canary that gets `share` percent of its requests. */
+        canary: Type.Optional(object({ service: text(), share: count() })),
       }),
     ]),
   ),

@@ -1,3 +1,4 @@
+import { refuseCanaries, withCanaries } from "../canary/begin.ts";
 import { branchOf, liveHead, stayAsOrdered } from "../change/decide/as-it-is.ts";
 import { DEFAULT_HOLD_MS, type WantedVolume, type Wish } from "../change/decide/desired.ts";
 import { withStandbyOf } from "../change/input.ts";
@@ -73,11 +74,15 @@ export function contentOf(
   return new Map([...byDigest, ...bundles]);
 }
 
-function wish({ manifest, bundles, removals }: DeployInput, facts: DeployFacts): Wish {
+function wish({ manifest, bundles, removals, canary }: DeployInput, facts: DeployFacts): Wish {
   const normal = normalise(manifest);
   const { namespace } = normal;
   const { services, jobs, refusals } = resolveSpecs(normal, bundles, facts.images);
   const kept = stayAsOrdered(services, liveHead(facts.head));
+  const tried =
+    canary === undefined
+      ? { services: kept.services, refusals: refuseCanaries(liveHead(facts.head)) }
+      : withCanaries({ services: kept.services, volumes: normal.volumes }, canary, liveHead(facts.head));
   // Where the manifest names none, those that `volume standby add` has made stay.
   const standbys = new Map(liveHead(facts.head)?.commit.volumes.map(({ name, spec }) => [name, spec]));
   const volumes = Object.entries(normal.volumes).map(([name, spec]): [string, WantedVolume] => [
@@ -90,7 +95,7 @@ function wish({ manifest, bundles, removals }: DeployInput, facts: DeployFacts):
   return {
     desired: {
       namespace,
-      services: kept.services,
+      services: tried.services,
       jobs,
       volumes: Object.fromEntries(volumes),
       dropped: [],
@@ -101,7 +106,13 @@ function wish({ manifest, bundles, removals }: DeployInput, facts: DeployFacts):
       ...(normal.allowRoutesFrom && { allowRoutesFrom: normal.allowRoutesFrom }),
       ...branchOf(liveHead(facts.head)),
     },
-    refusals: [...refusals, ...(removals === "refuse" ? refuseRemovals(normal, facts.head) : [])],
+    refusals: [
+      ...refusals,
+      ...tried.refusals,
+      ...(removals === "refuse" && canary === undefined && tried.refusals.length === 0
+        ? refuseRemovals(normal, facts.head)
+        : []),
+    ],
     warnings: [...kept.warnings, ...[...facts.images.values()].flatMap(({ warning }) => warning ?? [])],
     basis: [],
     unresolved: new Set(Object.keys(normal.services).filter((name) => !Object.hasOwn(services, name))),

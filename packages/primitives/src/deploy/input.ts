@@ -23,6 +23,14 @@ export const Input = Type.Object({
         "`always`: ask the registry for each tag's present digest. Default `missing`: an image that a machine has will do. `committed`: a tag of the last commit keeps its digest.",
     }),
   ),
+  canary: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 99,
+      description:
+        "Percent. Services that would get other instances stay, and new instances beside them get this share of the requests.",
+    }),
+  ),
   removals: Type.Optional(
     Type.Enum(["allow", "refuse"], {
       description:
@@ -42,6 +50,8 @@ export type DeployInput = {
   readonly bundles: Readonly<Record<string, string>>;
   readonly pull?: "always" | "committed";
   readonly removals?: "refuse";
+  /** Percent, 1 to 99. */
+  readonly canary?: number;
 };
 
 const shape = inputParser(Input);
@@ -50,7 +60,7 @@ const shape = inputParser(Input);
 export function parseDeploy(raw: unknown) {
   const parsed = shape(raw);
   if (!parsed.ok) return parsed;
-  const { manifest, namespace, bundles, pull, removals } = parsed.input;
+  const { manifest, namespace, bundles, pull, removals, canary } = parsed.input;
   const checked = checkManifest(namespace === undefined ? manifest : { ...manifest, namespace });
   if (!checked.ok) return checked;
   const needed = Object.keys(bundlePaths(checked.manifest)).map(
@@ -82,6 +92,7 @@ export function parseDeploy(raw: unknown) {
     bundles: Object.fromEntries(needed.map(([name, digest = ""]) => [name, digest])),
     ...(pull !== undefined && pull !== "missing" && { pull }),
     ...(removals === "refuse" && { removals }),
+    ...(canary !== undefined && { canary }),
   };
   return { ok: true as const, input };
 }

@@ -25,7 +25,9 @@ export function renderManifest(commit: Rendered): string {
     namespace: commit.namespace,
     ...(commit.allowRoutesFrom && { allow_routes_from: [...commit.allowRoutesFrom] }),
     services: Object.fromEntries(
-      Object.entries(commit.services).map(([name, { spec }]) => [name, renderService(spec)]),
+      Object.entries(commit.services).flatMap(([name, { spec, canary }]) =>
+        canary ? [] : [[name, renderService(spec)]],
+      ),
     ),
     ...(jobs.length > 0 && { jobs: Object.fromEntries(jobs) }),
     ...(volumes.length > 0 && { volumes: Object.fromEntries(volumes) }),

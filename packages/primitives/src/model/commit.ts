@@ -67,18 +67,20 @@ const workload = {
   stopGraceMs: count(),
 };
 
+const placement = Type.Union([
+  object({
+    kind: Type.Literal("replicas"),
+    count: count(),
+    /** Of equal count: over these first, then over machines. */
+    spread: Type.Optional(Type.Enum(["az", "region"])),
+  }),
+  object({ kind: Type.Literal("every-machine") }),
+]);
+
 /** A service with every choice made: image by digest, defaults filled in. */
 export const ServiceSpec = object({
   ...workload,
-  placement: Type.Union([
-    object({
-      kind: Type.Literal("replicas"),
-      count: count(),
-      /** Of equal count: over these first, then over machines. */
-      spread: Type.Optional(Type.Enum(["az", "region"])),
-    }),
-    object({ kind: Type.Literal("every-machine") }),
-  ]),
+  placement,
   ports: map(port()),
   ready: Type.Optional(Readiness),
   /** Absent: an instance that runs is not asked again. */
@@ -103,6 +105,18 @@ export const JobSpec = object({
 });
 export type JobSpec = Static<typeof JobSpec>;
 
+/** The service of a canary, its share, and the fields of the manifest that its own spec leaves out. */
+export const Canary = object({
+  /** The service whose requests it gets a share of. */
+  of: text(),
+  /** Percent of the requests of each route, 1 to 99. */
+  share: count(),
+  placement,
+  routes: list(RouteSpec),
+});
+/** Static type of the schema of this name. */
+export type Canary = Static<typeof Canary>;
+
 /** A service in a commit: its spec and the hash of it. */
 export const CommittedService = object({
   /** Hash of `spec`. */
@@ -114,6 +128,8 @@ export const CommittedService = object({
   stopped: Type.Optional(Type.Literal(true)),
   /** Its HTTP routes answer 503 with a page. A deploy does not end it. */
   maintenance: Type.Optional(Type.Literal(true)),
+  /** It is a canary: a new version beside the service that has the routes. A manifest cannot name it. */
+  canary: Type.Optional(Canary),
 });
 /** Static type of the schema of this name. */
 export type CommittedService = Static<typeof CommittedService>;

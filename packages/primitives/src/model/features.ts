@@ -28,6 +28,7 @@ export const FEATURES: readonly string[] = [
   "maintenance",
   "ready.grpc",
   "liveness",
+  "canary",
 ];
 
 export function featuresOf(route: RouteSpec): readonly string[] {
@@ -40,8 +41,9 @@ export function featuresOf(route: RouteSpec): readonly string[] {
   ];
 }
 
-export const serviceFeatures = ({ maintenance, spec }: CommittedService): readonly string[] => [
+export const serviceFeatures = ({ maintenance, canary, spec }: CommittedService): readonly string[] => [
   ...(maintenance ? ["maintenance"] : []),
   ...(spec.ready?.kind === "grpc" ? ["ready.grpc"] : []),
   ...(spec.liveness ? ["liveness"] : []),
+  ...(canary ? ["canary"] : []),
 ];

@@ -1,3 +1,4 @@
+import { refuseCanaries } from "../canary/begin.ts";
 import {
   asItIs,
   liveHead,
@@ -44,9 +45,12 @@ export const promote = changePrimitive<PromoteInput, ChangeFacts>({
     if (from === undefined) return wishOf(present, { refusals: [noNamespace(source, facts)] });
     const services = promotedServices(from.commit, head?.commit);
     const kept = stayAsOrdered(services.services, head);
-    const refusals: Refusal[] = Object.keys(volumes)
-      .filter((name) => !from.commit.volumes.some((volume) => volume.name === name))
-      .map((name) => noVolume(source, name, from));
+    const refusals: Refusal[] = [
+      ...[head, from].flatMap(refuseCanaries),
+      ...Object.keys(volumes)
+        .filter((name) => !from.commit.volumes.some((volume) => volume.name === name))
+        .map((name) => noVolume(source, name, from)),
+    ];
     return wishOf(
       {
         ...present,

@@ -14,7 +14,15 @@ export function serviceChange<In extends Json & { readonly namespace: string }>(
   readonly parse: Change<In, ChangeFacts, In>["parse"];
   names(input: In, commit: Commit): readonly string[];
   /** `services`: the named ones, which all exist. */
-  wish(input: In, services: Services, commit: Commit): Pick<Wish, "refusals" | "warnings"> & Partial<Desired>;
+  wish(
+    input: In,
+    services: Services,
+    commit: Commit,
+  ): Pick<Wish, "refusals" | "warnings"> &
+    Partial<Desired> & {
+      /** Services that leave the namespace. */
+      readonly removes?: readonly string[];
+    };
 }) {
   return changePrimitive<In, ChangeFacts>({
     name: change.name,
@@ -42,10 +50,14 @@ export function serviceChange<In extends Json & { readonly namespace: string }>(
         refusals: against,
         warnings,
         services,
+        removes = [],
         ...desired
       } = change.wish(input, Object.fromEntries(named), head.commit);
+      const next = Object.entries({ ...present.services, ...services }).filter(
+        ([name]) => !removes.includes(name),
+      );
       return wishOf(
-        { ...present, ...desired, services: { ...present.services, ...services } },
+        { ...present, ...desired, services: Object.fromEntries(next) },
         { refusals: against, warnings },
       );
     },

@@ -1,5 +1,6 @@
 import type { Argument, Command, Option } from "../../command.ts";
 import { applying, CHANGE, PREVIEW } from "../../flags.ts";
+import { canaryCommands } from "./canary.ts";
 
 type Options = Readonly<Record<string, Option>>;
 
@@ -243,6 +244,7 @@ export const changeCommands: readonly Command[] = [
     examples: ["ployzctl start prod/web"],
     run: async (context, input) => (await import("./services.ts")).onServices(context, input, "start"),
   },
+  ...canaryCommands,
   {
     path: ["route", "maintenance"],
     prints: CHANGE,

@@ -19,18 +19,35 @@ export async function onServices(
   return change(context, { primitive, input: { namespace, services } }, input.flag("preview"));
 }
 
+/** `canary finish` or `canary undo`. */
+export async function onCanaries(
+  context: Context,
+  input: Input,
+  primitive: "canary-finish" | "canary-undo",
+): Promise<Outcome> {
+  const { namespace, services } = await targetOf(input);
+  return change(context, { primitive, input: { namespace, ...services } }, input.flag("preview"));
+}
+
 export async function maintenance(context: Context, input: Input): Promise<Outcome> {
-  const target = input.argument("target") ?? "";
   const on = input.argument("state") === "on";
-  const found = target.includes("/")
-    ? await needInNamespace("TARGET", target)
-    : { namespace: await needLabel("TARGET", target), name: undefined };
-  const services = found.name === undefined ? {} : { services: [found.name] };
+  const { namespace, services } = await targetOf(input);
   return change(
     context,
-    { primitive: "maintenance", input: { namespace: found.namespace, ...services, on } },
+    { primitive: "maintenance", input: { namespace, ...services, on } },
     input.flag("preview"),
   );
+}
+
+/** NAMESPACE or NAMESPACE/SERVICE. */
+async function targetOf(input: Input): Promise<{
+  readonly namespace: string;
+  readonly services: { readonly services?: readonly string[] };
+}> {
+  const target = input.argument("target") ?? "";
+  if (!target.includes("/")) return { namespace: await needLabel("TARGET", target), services: {} };
+  const { namespace, name } = await needInNamespace("TARGET", target);
+  return { namespace, services: { services: [name] } };
 }
 
 export async function scale(context: Context, input: Input): Promise<Outcome> {

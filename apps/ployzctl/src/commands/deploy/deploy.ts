@@ -5,6 +5,7 @@ import { bundlePaths, type Manifest } from "@ployz/primitives";
 import { DIGEST } from "@ployz/primitives/protocol";
 import type { Context, Input } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 import { loadManifest, type ManifestFiles } from "../../manifest/load.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
@@ -15,6 +16,7 @@ import { openBundle } from "./bundle.ts";
 
 export const deploy = async (context: Context, input: Input): Promise<Outcome> => {
   const namespace = input.text("namespace");
+  const canary = input.text("canary");
   return deployFile(context, {
     preview: input.flag("preview"),
     files: input.list("file"),
@@ -24,8 +26,20 @@ export const deploy = async (context: Context, input: Input): Promise<Outcome> =
     build: !input.flag("no-build"),
     ...(namespace !== undefined && { namespace: await needLabel("--namespace", namespace) }),
     ...(input.text("pull") === "always" && { pull: "always" as const }),
+    ...(canary !== undefined && { canary: shareOf(canary) }),
   });
 };
+
+/** `10%` or `10`. */
+function shareOf(text: string): number {
+  const [, share = ""] = /^([1-9]\d?)%?$/.exec(text) ?? [];
+  if (share === "")
+    throw usage(
+      `--canary: ${JSON.stringify(text.slice(0, 60))} is not a share from 1% to 99%`,
+      "for example --canary 10%",
+    );
+  return Number(share);
+}
 
 export async function deployFile(
   context: Context,
@@ -35,6 +49,8 @@ export async function deployFile(
     /** Default true. */
     readonly build?: boolean;
     readonly pull?: "always" | "committed";
+    /** Percent. */
+    readonly canary?: number;
   },
 ): Promise<Outcome> {
   const loaded = await loadManifest(context, options);
@@ -62,13 +78,15 @@ export async function deployManifest(
     /** To be known before the answer. */
     readonly about?: string;
     readonly pull?: "always" | "committed";
+    /** Percent. */
+    readonly canary?: number;
   },
 ): Promise<Outcome> {
-  const { folder, preview, pull, yes, about, build = true } = options;
+  const { folder, preview, pull, yes, about, canary, build = true } = options;
   const { withBuilds } = await import("./builds.ts");
   const manifest = await withBuilds(context, options.manifest, { folder, build });
   const bundles = await shipBundles(context, manifest, folder);
-  const input = { manifest, bundles, ...given("pull", pull) };
+  const input = { manifest, bundles, ...given("pull", pull), ...given("canary", canary) };
   if (preview || yes) return change(context, { primitive: "deploy", input }, preview);
   const outcome = await change(
     context,

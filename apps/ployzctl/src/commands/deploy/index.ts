@@ -32,6 +32,7 @@ export const deployCommands: readonly Command[] = [
         "New instances start beside the old ones. When all are ready, one commit switches services and routes together, and then the old instances drain. Unchanged services are not touched. Ctrl-C before the commit undoes the deploy; after it, Ctrl-C only detaches.",
         "A service with `build` is built by this machine's docker or buildah, pushed to the daemon's machine as NAMESPACE/SERVICE:build, and deployed by its digest; a preview builds and pushes too.",
         "Services and routes of the last commit that the manifest leaves out are removed after a question; without a terminal the deploy is refused, unless --yes is given. Volumes that it leaves out stay.",
+        "With --canary, each service that would get other instances stays, and SERVICE-canary runs beside it and gets that share of the requests of its routes, until `canary finish` or `canary undo`; no other deploy of the namespace until then. Refused for services without routes or with a single-writer volume.",
         "Several files are laid over each other: tables are merged, other values replaced. A file named .yaml or .yml is a Compose file: each key that a manifest has nothing for is an error that says what to use; x-ployz in a service adds fields of the manifest.",
       ],
       options: {
@@ -55,6 +56,11 @@ export const deployCommands: readonly Command[] = [
           source: "namespace",
           summary: "Deploy into this namespace instead of the manifest's",
         },
+        canary: {
+          type: "text",
+          value: "SHARE",
+          summary: "Try changed services beside the present ones, with a share of the requests: 10%",
+        },
         pull,
         "no-build": {
           type: "flag",
@@ -70,6 +76,7 @@ export const deployCommands: readonly Command[] = [
       examples: [
         "ployzctl deploy -f ployz.toml",
         "ployzctl deploy -n -f ployz.toml",
+        "ployzctl deploy -f ployz.toml --canary 10%",
         "ployzctl deploy -f base.toml -f prod.toml --set services.web.replicas=3",
         "ployzctl deploy -f compose.yaml --namespace shop --env-file .env",
       ],

@@ -182,7 +182,7 @@ export function routesPage({ machine, routes }: RouteList): Page {
       routes.map((route): Cell[] => [
         routeText(route),
         route.namespace,
-        targetText(route),
+        `${targetText(route)}${route.canary === undefined ? "" : `, ${route.canary.share}% ${route.canary.service}`}`,
         {
           text: route.served === "earlier" ? "an earlier commit" : (route.why ?? route.served),
           tone: SERVED[route.served],
