@@ -4,9 +4,9 @@ import type { Options } from "tsup";
 type Plugin = NonNullable<Options["esbuildPlugins"]>[number];
 
 /**
- * Opening a file takes as long as running it, and a bundler that splits makes a file for each set of parts that share code. What the
- * parts `names` load at once becomes one file, `start.mjs`; the files that it was in only pass on its exports, for the parts that are loaded
- * later. What `main` loads before them stays as it is.
+ * Opening a file takes as long as running it, and a bundler that splits makes a file for each set of parts that share code. What each of the
+ * parts `names` loads at once, beyond the parts before it, becomes one file, `NAME.mjs`; the files that it was in only pass on its exports,
+ * for the parts that are loaded later. What `main` loads before them stays as it is.
  */
 export const mergeAtStart = (main: string, names: readonly string[], banner: string): Plugin => ({
   name: "merge-at-start",
@@ -17,10 +17,9 @@ export const mergeAtStart = (main: string, names: readonly string[], banner: str
       const codes = new Map(
         outputFiles.map(({ path, text }) => [basename(path), withoutBanner(text, banner)]),
       );
-      const outputs = Object.entries(metafile?.outputs ?? {}).map(
-        ([path, output]) => [basename(path), output] as const,
+      const graph = new Map(
+        Object.entries(metafile?.outputs ?? {}).map(([path, output]) => [basename(path), output] as const),
       );
-      const graph = new Map(outputs);
       const loaded = (first: string, found = new Set<string>()): ReadonlySet<string> => {
         if (found.has(first) || !codes.has(first)) return found;
         found.add(first);
@@ -28,34 +27,46 @@ export const mergeAtStart = (main: string, names: readonly string[], banner: str
           if (kind === "import-statement") loaded(basename(path), found);
         return found;
       };
-      const before = loaded(`${main}.mjs`);
-      const entries = names.map(
-        (name) => [...codes.keys()].find((file) => file.startsWith(`${main}-${name}-`)) ?? name,
-      );
-      const group = [...new Set(entries.flatMap((entry) => [...loaded(entry)]))].filter(
-        (file) => !before.has(file),
-      );
-      if (group.length < names.length) throw new Error(`no outputs ${names.join()} to merge`);
-      const exported = group.map((file, index) => ({
-        file,
-        names: (graph.get(file)?.exports ?? []).map((name) => ({ name, as: `${name}_${index}` })),
-      }));
-      const clause = (list: (typeof exported)[number]["names"], back = false) =>
-        `export{${list.map(({ name, as }) => (back ? `${as} as ${name}` : `${name} as ${as}`)).join()}}`;
-      const merged = await build.esbuild.build({
-        stdin: {
-          contents: exported.map(({ file, names }) => `${clause(names)}from"./${file}";`).join("\n"),
-          loader: "js",
-        },
-        bundle: true,
-        write: false,
-        format: "esm",
-        target: "node20",
-        minify: true,
-        plugins: [inMemory(codes, new Set(group))],
-      });
-      codes.set("start.mjs", merged.outputFiles?.[0]?.text ?? "");
-      for (const { file, names } of exported) codes.set(file, `${clause(names, true)}from"./start.mjs";\n`);
+      const before = new Set(loaded(`${main}.mjs`));
+      /** Files that only pass on exports. */
+      const empty = new Set<string>();
+      for (const name of names) {
+        const entry = [...codes.keys()].find((file) => file.startsWith(`${main}-${name}-`));
+        if (entry === undefined) throw new Error(`there is no output ${name}`);
+        const exported = [...loaded(entry)]
+          .filter((file) => !before.has(file))
+          .map((file, index) => ({
+            file,
+            names: (graph.get(file)?.exports ?? []).map((one) => ({ name: one, as: `${one}_${index}` })),
+          }));
+        const group = new Set(exported.map(({ file }) => file));
+        const merged = await build.esbuild.build({
+          stdin: {
+            contents: exported
+              .map(
+                ({ file, names }) =>
+                  `export{${names.map(({ name, as }) => `${name} as ${as}`).join()}}from"./${file}";`,
+              )
+              .join("\n"),
+            loader: "js",
+          },
+          bundle: true,
+          write: false,
+          format: "esm",
+          target: "node20",
+          minify: true,
+          plugins: [inMemory(codes, new Set([...group, ...empty]))],
+        });
+        codes.set(`${name}.mjs`, merged.outputFiles?.[0]?.text ?? "");
+        for (const { file, names } of exported) {
+          codes.set(
+            file,
+            `export{${names.map(({ name, as }) => `${as} as ${name}`).join()}}from"./${name}.mjs";\n`,
+          );
+          before.add(file);
+          empty.add(file);
+        }
+      }
       const [example] = outputFiles;
       if (example === undefined) return;
       const directory = join(example.path, "..");

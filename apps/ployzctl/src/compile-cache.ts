@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Terminal } from "./terminal.ts";
 import { payloadDir } from "./version.ts";
@@ -11,12 +9,17 @@ import { payloadDir } from "./version.ts";
 export function useCompileCache({ env, root }: Pick<Terminal, "env" | "root">): void {
   const directory = root
     ? ownCache()
-    : join(env.XDG_CACHE_HOME || join(env.HOME ?? homedir(), ".cache"), "ployz/compile-cache");
+    : join(
+        env.XDG_CACHE_HOME || join(env.HOME ?? process.getBuiltinModule("node:os").homedir(), ".cache"),
+        "ployz/compile-cache",
+      );
   if (directory !== undefined) process.getBuiltinModule("node:module").enableCompileCache?.(directory);
 }
 
 /** Only its user may write to the folder, because its contents are executed. Root's is part of an installation; a checkout has none. */
 function ownCache(): string | undefined {
   const own = payloadDir();
-  return existsSync(join(own, "version.json")) ? join(own, "cache") : undefined;
+  return process.getBuiltinModule("node:fs").existsSync(join(own, "version.json"))
+    ? join(own, "cache")
+    : undefined;
 }

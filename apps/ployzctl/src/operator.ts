@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { join } from "node:path";
 
 /** What tells who types: files are read through `read`, which gives `undefined` for one that cannot be read. */
@@ -35,10 +33,11 @@ export const thisOperator = (env: Login["env"]): string =>
   operator({
     env,
     uid: process.getuid?.(),
-    host: env.HOSTNAME ?? hostname(),
+    host: env.HOSTNAME ?? process.getBuiltinModule("node:os").hostname(),
     read(path) {
       try {
-        return readFileSync(path, "utf8");
+        // See version.ts: an import costs every start.
+        return process.getBuiltinModule("node:fs").readFileSync(path, "utf8");
       } catch {
         return undefined;
       }

@@ -193,7 +193,9 @@ test("what every start of ployzctl loads names no path of Linux that it cannot d
   const read = (name: string) => readFile(join(lib, name), "utf8");
   const main = await read("ployzctl.mjs");
   const parts = [...main.matchAll(/"\.\/([^"]+\.mjs)"/g)].map(([, name = ""]) => read(name));
-  const text = [main, await read("start.mjs"), ...(await Promise.all(parts))].join("\n");
+  const text = [main, await read("completed.mjs"), await read("cli.mjs"), ...(await Promise.all(parts))].join(
+    "\n",
+  );
   const paths = [...text.matchAll(/["`'](\/(?:proc|sys|run|dev|etc|var)\/[^"`']*)/g)].map(([, path]) => path);
   expect([...new Set(paths)].sort()).toEqual([
     "/dev/tty", // macOS has it
@@ -216,7 +218,7 @@ test("ployzctl opens few files for a completion", async () => {
     ...[join(lib, "ployzctl.mjs"), "__complete", "deploy", "--n"],
   ]);
   const files = stderr.trim().split("\n");
-  expect(files.filter((url) => url.endsWith("/start.mjs"))).toHaveLength(1);
+  expect(files.filter((url) => url.endsWith("/completed.mjs"))).toHaveLength(1);
   expect(files.length).toBeLessThan(7);
 });
 
