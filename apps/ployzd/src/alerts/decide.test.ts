@@ -45,6 +45,20 @@ describe("decide", () => {
     expect(told(looks([away], [away], [away], [], [away], [away]))).toEqual([[["m2"], []]]);
   });
 
+  it("keeps a record of one size for a receiver that takes nothing, and counts what it leaves out", () => {
+    const many = Array.from({ length: 200 }, (_, i) => ({
+      ...{ ...away, about: `m${i}`, message: "m".repeat(500) },
+    }));
+    const flapping = Array.from({ length: 60 }, (_, i) => (Math.floor(i / 3) % 2 === 0 ? many : []));
+    const state = looks(...flapping);
+    expect(JSON.stringify(state.outbox).length).toBeLessThan(300_000);
+    const kept = state.outbox.reduce((sum, { begun, ended }) => sum + begun.length + ended.length, 0);
+    const pending = pendingFor(state, "ops");
+    expect(pending?.begun.length).toBeGreaterThan(0);
+    expect(kept + (pending?.omitted ?? 0)).toBe(200 * 20);
+    expect(delivered(state, new Map([["ops", pending?.ids ?? []]]), ["ops"]).outbox).toEqual([]);
+  });
+
   it("does not end a condition that is unknown, and ends it once it is known", () => {
     let state = looks([away], [away], [away]);
     let changing: Changing = new Map();

@@ -7,7 +7,8 @@ export const NONE: AlertState = { open: [], outbox: [] };
 
 /** A condition has to last this long before its message, and to be absent this long before the message about its end. */
 export const HOLD_MS = 20_000;
-const OUTBOX = 100;
+/** The state is one record of the store, which is written at each change: messages that a receiver does not take must not fill it. */
+const OUTBOX_BYTES = 262_144;
 const OPEN = 500;
 
 export const keyOf = ({ code, about }: Pick<Present, "code" | "about">): string => `${code} ${about}`;
@@ -63,18 +64,31 @@ export function decide(
   if (begun.length === 0 && ended.length === 0) return { state, changing };
   const at = new Date(look.now).toISOString();
   const message = { id: look.newId(), at, begun, ended, left: look.alerts };
-  const outbox = look.alerts.length === 0 ? state.outbox : [...state.outbox, message].slice(-OUTBOX);
+  const outbox = look.alerts.length === 0 ? state.outbox : bounded([...state.outbox, message]);
   return { changing, state: { ...state, open: [...open.values()], outbox } };
+}
+
+type Outbox = AlertState["outbox"];
+
+/** Without the oldest messages where all are too large: the next one counts what they had. */
+function bounded(outbox: Outbox): Outbox {
+  const [oldest, next, ...rest] = outbox;
+  if (oldest === undefined || next === undefined || JSON.stringify(outbox).length <= OUTBOX_BYTES)
+    return outbox;
+  const omitted = oldest.begun.length + oldest.ended.length + (oldest.omitted ?? 0) + (next.omitted ?? 0);
+  return bounded([{ ...next, omitted }, ...rest]);
 }
 
 /** Everything that one alert has not taken yet, as one message; a condition that has begun and ended meanwhile is in it twice. Pure. */
 export function pendingFor(state: AlertState, alert: string) {
   const waiting = state.outbox.filter(({ left }) => left.includes(alert));
   const last = waiting.at(-1);
+  const omitted = waiting.reduce((sum, one) => sum + (one.omitted ?? 0), 0);
   return (
     last && {
       id: last.id,
       at: last.at,
+      ...(omitted > 0 && { omitted }),
       begun: waiting.flatMap(({ begun }) => begun),
       ended: waiting.flatMap(({ ended }) => ended),
       ids: waiting.map(({ id }) => id),

@@ -37,7 +37,27 @@ describe("write", () => {
     };
     const discord = JSON.parse(write(many, "discord").body) as { readonly content: string };
     expect(discord).toMatchObject({ allowed_mentions: { parse: [] } });
-    expect(discord.content).toHaveLength(2_000);
+    expect(discord.content.length).toBeLessThanOrEqual(2_000);
+    expect(discord.content).toMatch(/\nand 15 more: ployzctl status$/);
+  });
+
+  it("leaves out whole lines where a receiver takes no more, and says how many; a line too long is cut with a mark", () => {
+    const long = { ...condition, message: "ü*".repeat(2_000) };
+    const many = { ...message, begun: Array.from({ length: 30 }, () => long), omitted: 3 };
+    for (const [format, most] of [
+      ["slack", 40_000],
+      ["mattermost", 16_383],
+      ["discord", 2_000],
+      ["ntfy", 4_096],
+    ] as const) {
+      const { body } = write(many, format);
+      const parsed = format === "ntfy" ? { text: body } : (JSON.parse(body) as { [name: string]: string });
+      const text = parsed["text"] ?? parsed["content"] ?? "";
+      expect(Buffer.byteLength(text)).toBeLessThanOrEqual(most);
+      expect(text).toMatch(/\nand [0-9]+ more: ployzctl status\nand 3 earlier ones[^\n]+$/);
+    }
+    expect(write(many, "ntfy").body).toContain("…");
+    expect(JSON.parse(write(many, "json").body)).toMatchObject({ omitted: 3 });
   });
 
   it("has one line as the subject of a mail", () => {

@@ -8,6 +8,8 @@ export interface Message {
   readonly cluster: string;
   readonly begun: readonly AlertCondition[];
   readonly ended: readonly AlertCondition[];
+  /** Earlier ones that begun or ended, which the receiver did not take in time. */
+  readonly omitted?: number;
   readonly test?: true;
 }
 
@@ -17,6 +19,10 @@ export interface Written {
 }
 
 const SHOWN = 20;
+/** Of a line, in letters. */
+const LINE = 500;
+/** Of a text, in bytes, with some to spare: a longer one is refused, cut, or becomes a file. Sources: as below. */
+const MOST = { slack: 39_000, mattermost: 16_000, discord: 1_950, ntfy: 4_000 } as const;
 
 /**
  * A message as its receiver takes it. With a key, `Ployz-Signature` is the HMAC-SHA256 of the body, in hexadecimal. Pure.
@@ -38,15 +44,13 @@ const json = (value: object): Written => ({
 
 const FORMATS: Readonly<Record<Exclude<AlertFormat, "mail">, (message: Message) => Written>> = {
   json: (message) => json({ v: 1, ...message }),
-  // The text is marked up: only these three characters have to be escaped.
-  slack: (message) =>
-    json({ text: textOf(message).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;") }),
-  mattermost: (message) => json({ text: plain(textOf(message)) }),
+  slack: (message) => json({ text: textOf(message, MOST.slack, markup) }),
+  mattermost: (message) => json({ text: textOf(message, MOST.mattermost, plain) }),
   // Names in a message are no mentions.
   discord: (message) =>
-    json({ content: plain(textOf(message)).slice(0, DISCORD_MOST), allowed_mentions: { parse: [] } }),
+    json({ content: textOf(message, MOST.discord, plain), allowed_mentions: { parse: [] } }),
   ntfy: (message) => ({
-    body: textOf(message),
+    body: textOf(message, MOST.ntfy),
     headers: {
       "Content-Type": "text/plain; charset=utf-8",
       Title: `ployz ${message.cluster}`,
@@ -56,8 +60,9 @@ const FORMATS: Readonly<Record<Exclude<AlertFormat, "mail">, (message: Message) 
   }),
 };
 
-/** Of a message, in characters. */
-const DISCORD_MOST = 2_000;
+/** Slack's text is marked up: only these three characters have to be escaped. */
+const markup = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 /** Markdown's marks of text as text. */
 const plain = (text: string): string => text.replace(/[\\`*_~|<>]/g, "\\$&");
@@ -71,12 +76,24 @@ export function titleOf({ cluster, begun, ended, test }: Message): string {
   return `[ployz ${cluster}] ${what.replace(/\s+/g, " ").slice(0, 100)}${more > 0 ? ` (and ${more} more)` : ""}`;
 }
 
-export function textOf({ cluster, begun, ended, test }: Message): string {
-  if (test) return `${cluster}: this is a test of ployzctl alert test`;
+/** Lines beyond `most` bytes are counted instead. `escape`: as the receiver's format wants text. */
+export function textOf(
+  { cluster, begun, ended, test, omitted = 0 }: Message,
+  most = Number.POSITIVE_INFINITY,
+  escape = (text: string): string => text,
+): string {
+  if (test) return escape(`${cluster}: this is a test of ployzctl alert test`);
   const lines = [
     ...begun.map(({ message, hint }) => `problem: ${message} (${hint})`),
     ...ended.map(({ message, since }) => `over: ${message} (since ${since})`),
-  ];
-  const more = lines.length > SHOWN ? [`and ${lines.length - SHOWN} more: ployzctl status`] : [];
-  return [cluster, ...lines.slice(0, SHOWN), ...more].join("\n");
+  ].map((line) => (line.length <= LINE ? line : `${line.slice(0, LINE)}…`));
+  const missed =
+    omitted > 0 ? [`and ${omitted} earlier ones, which this receiver did not take: ployzctl alert ls`] : [];
+  const withFirst = (shown: number) => {
+    const more = lines.length > shown ? [`and ${lines.length - shown} more: ployzctl status`] : [];
+    return escape([cluster, ...lines.slice(0, shown), ...more, ...missed].join("\n"));
+  };
+  let shown = Math.min(lines.length, SHOWN);
+  while (shown > 0 && Buffer.byteLength(withFirst(shown)) > most) shown -= 1;
+  return withFirst(shown);
 }

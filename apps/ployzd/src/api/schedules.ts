@@ -77,7 +77,7 @@ async function presentRun(
   if (run === undefined || run.endedAt !== undefined) return run;
   const summary =
     run.operation === undefined ? undefined : (await store.journals.summary(run.operation))?.value;
-  if (summary === undefined) return { ...run, state: "claimed" };
+  if (summary === undefined) return { ...run, state: run.waitsFor === undefined ? "claimed" : "waiting" };
   const { state, error, endedAt } = presentSummary(summary, held);
   return { ...run, state, ...(error && { error }), ...(endedAt !== undefined && { endedAt }) };
 }

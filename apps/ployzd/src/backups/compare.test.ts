@@ -1,5 +1,10 @@
-import { expect, test } from "vitest";
-import { add, emptyTally, entryOf } from "./compare.ts";
+import { lstatSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { add, compareBackup, emptyTally, entryOf } from "./compare.ts";
+import type { Restic } from "./restic.ts";
 
 const node = {
   struct_type: "node",
@@ -48,4 +53,38 @@ test("a sum does not depend on the order, and shows a single difference", () => 
     expect(
       sumOf([entries[0], entryOf(JSON.stringify({ ...node, path: "/data/b", ...change }))]).sum,
     ).not.toBe(base.sum);
+});
+
+test("names that are no UTF-8 are walked, and compared as restic lists them", async () => {
+  const path = await mkdtemp(join(tmpdir(), "ployz-compare-"));
+  onTestFinished(() => rm(path, { recursive: true }));
+  const file = Buffer.concat([Buffer.from(join(path, "data", "caf")), Buffer.from([0xe9, 0xe8])]);
+  await mkdir(join(path, "data"), { mode: 0o755 });
+  await writeFile(file, "x", { mode: 0o644 });
+  const { uid, gid, mtimeMs } = lstatSync(file);
+  const { mtimeNs } = lstatSync(file, { bigint: true });
+  const seconds = new Date(Math.floor(mtimeMs / 1000) * 1000).toISOString().slice(0, 19);
+  const nodes = [
+    { type: "dir", path: "/data", mode: 2 ** 31 + 0o755 },
+    {
+      ...{ type: "file", path: "/data/caf\ufffd\ufffd", size: 1, mode: 0o644 },
+      mtime: `${seconds}.${String(mtimeNs % 1_000_000_000n).padStart(9, "0")}Z`,
+    },
+  ].map((one) => ({ struct_type: "node", uid, gid, ...one }));
+  const restic = (lines: readonly string[]): Restic => ({
+    run: () => expect.fail("nothing else runs"),
+    async follow(_args, { line }) {
+      for (const text of lines) line?.(text);
+    },
+  });
+  const compare = (lines: readonly string[]) =>
+    compareBackup(
+      restic(lines),
+      { backup: "abc", path },
+      { signal: new AbortController().signal, sign() {} },
+    );
+  const lines = nodes.map((one) => JSON.stringify(one));
+  await expect(compare(lines)).resolves.toEqual({ files: 1, bytes: 1 });
+  await expect(compare(lines.slice(1))).rejects.toMatchObject({ code: "backup_differs" });
+  await expect(compare(["no JSON"])).rejects.toMatchObject({ code: "backup_failed" });
 });

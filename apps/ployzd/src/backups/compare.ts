@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { lstat, opendir } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { PloyzError } from "../error-codes.ts";
 import type { Restic } from "./restic.ts";
@@ -37,6 +37,7 @@ interface Node {
 }
 
 const SUM_BITS = 128n;
+const SLASH = Buffer.from("/");
 const SIGN_EVERY = 10_000;
 
 /**
@@ -59,7 +60,7 @@ export async function compareBackup(
     },
   });
   const present = emptyTally();
-  await walk(path, "/data", async (entry) => {
+  await walk(Buffer.from(join(path, "data")), "/data", async (entry) => {
     signal.throwIfAborted();
     add(present, entry);
     if (present.entries % SIGN_EVERY === 0) sign(present.files);
@@ -102,7 +103,7 @@ export function entryOf(line: string): Entry | undefined {
     uid = 0,
     gid = 0,
     mtime = "",
-  } = JSON.parse(line) as Node;
+  } = nodeOf(line);
   if (struct_type !== "node" || type === "socket" || !/^\/data(\/|$)/.test(path)) return undefined;
   const special = (bit: number, unix: number) => ((mode >>> bit) & 1) * unix;
   const known = type === "file" || type === "dir" || type === "symlink" ? type : "other";
@@ -116,6 +117,21 @@ export function entryOf(line: string): Entry | undefined {
   };
 }
 
+function nodeOf(line: string): Node {
+  try {
+    return JSON.parse(line) as Node;
+  } catch (cause) {
+    throw new PloyzError(
+      {
+        code: "backup_failed",
+        message: `restic lists something that is no JSON: ${line.slice(0, 60)}`,
+        hint: "run the same command again",
+      },
+      { cause },
+    );
+  }
+}
+
 /** RFC 3339 as nanoseconds since the epoch. */
 function nanoseconds(time: string): string {
   const [, whole = "", fraction = "", zone = ""] =
@@ -124,8 +140,8 @@ function nanoseconds(time: string): string {
   return String(seconds * 1_000_000_000n + BigInt(fraction.padEnd(9, "0").slice(0, 9)));
 }
 
-async function walk(root: string, path: string, found: (entry: Entry) => Promise<void>): Promise<void> {
-  const real = join(root, path);
+/** Names are bytes: those of an old file system are no UTF-8. */
+async function walk(real: Buffer, path: string, found: (entry: Entry) => Promise<void>): Promise<void> {
   const stats = await lstat(real, { bigint: true });
   if (stats.isSocket()) return;
   const type = stats.isFile()
@@ -142,5 +158,7 @@ async function walk(root: string, path: string, found: (entry: Entry) => Promise
     mtime: type === "file" ? String(stats.mtimeNs) : "",
   });
   if (type !== "dir") return;
-  for await (const { name } of await opendir(real)) await walk(root, `${path}/${name}`, found);
+  // Not by opendir: where a file system names no types, it joins names that are bytes as if they were text.
+  for (const name of await readdir(real, { encoding: "buffer" }))
+    await walk(Buffer.concat([real, SLASH, name]), `${path}/${name.toString("utf8")}`, found);
 }

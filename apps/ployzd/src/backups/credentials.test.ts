@@ -34,6 +34,10 @@ test("a private key keeps its lines, and known hosts may have several", () => {
     key: `${key}\n`,
     knownHosts: "nas ssh-ed25519 A\nnas ssh-rsa B\n",
   });
+  const of = (url: string) => accessOf(at(url), "password=x").ssh?.destination;
+  expect(of("sftp:backup@nas:/srv")).toEqual(["backup@nas"]);
+  // Without slashes, the path follows the colon.
+  expect(of("sftp:backup@nas:2222/srv")).toEqual(["backup@nas"]);
 });
 
 test("a missing or unknown key is named, and no value is shown", () => {
@@ -51,6 +55,8 @@ test("a missing or unknown key is named, and no value is shown", () => {
   });
   expect(failure("file:/srv", "").message).toContain("has no password");
   expect(failure("s3://bucket", "password=x").message).toContain("has no AWS_ACCESS_KEY_ID");
+  // Node quotes the value when it refuses it.
+  expect(failure("file:/srv", "password=hush\0hush").message).toMatch(/has a NUL byte in password$/);
   const bare = failure("file:/srv", "only-a-password");
   expect(`${bare.message}${bare.hint}`).not.toContain("only-a-password");
 });

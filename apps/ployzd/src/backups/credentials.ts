@@ -48,6 +48,7 @@ export function accessOf({ url, secret, name }: RepositoryAt, text: string): Acc
   const unknown = [...values.keys()].find((key) => key !== "password" && !KEYS[scheme].test(key));
   if (unknown !== undefined)
     throw refuse(`has the key ${unknown.slice(0, 60)}, which ${scheme}: does not know`);
+  for (const [key, value] of values) if (value.includes("\0")) throw refuse(`has a NUL byte in ${key}`);
   for (const key of ["password", ...(NEEDED[scheme] ?? [])])
     if ((values.get(key) ?? "") === "") throw refuse(`has no ${key}`);
   const repository = repositoryOf(scheme, url, values);
@@ -102,7 +103,8 @@ function repositoryOf(scheme: Scheme, url: string, values: Values): string {
 }
 
 function sshOf(url: string, values: Values): NonNullable<Access["ssh"]> {
-  const [, , to = "", port] = /^sftp:(\/\/)?([^:/]+)(?::([0-9]+))?/.exec(url) ?? [];
+  // Without slashes, the path follows the colon: sftp:HOST:2222/data is a folder 2222.
+  const [, to = "", port] = /^sftp:(?:\/\/)?([^:/]+)(?:(?<=^sftp:\/\/[^:/]+):([0-9]+))?/.exec(url) ?? [];
   const [key, knownHosts] = [values.get("ssh_key"), values.get("ssh_known_hosts")];
   return {
     destination: [...(port === undefined ? [] : ["-p", port]), to],

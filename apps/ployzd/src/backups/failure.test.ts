@@ -3,6 +3,26 @@ import { expect, test } from "vitest";
 import { failureOf, isVain } from "./failure.ts";
 import { backupsIn, tagsOf } from "./tags.ts";
 
+test("the line of ssh is shown, and an unknown server is no wrong key", () => {
+  const eof =
+    "Fatal: unable to start the sftp session, error: error receiving version packet from server: EOF";
+  expect(failed(`subprocess ssh: root@m1: Permission denied (publickey).\n${eof}`)).toMatchObject({
+    code: "repository_denied",
+    message:
+      "repository offsite: its server refuses the credentials (subprocess ssh: root@m1: Permission denied (publickey).)",
+  });
+  expect(failed(`subprocess ssh: Host key verification failed.\n${eof}`)).toMatchObject({
+    code: "repository_denied",
+    hint: expect.stringContaining("ssh-keyscan"),
+  });
+});
+
+test("a folder that is the repository is full itself", () => {
+  const stderr = "Fatal: unable to save snapshot: write /srv/tmp: no space left on device";
+  expect(failed(stderr, "exec_failed", "file:/srv")).toMatchObject({ code: "repository_full" });
+  expect(failed(stderr, "exec_failed", "file:/mnt")).toMatchObject({ code: "no_space" });
+});
+
 const failed = (
   stderr: string,
   code: ConstructorParameters<typeof ExecError>[0]["code"] = "exec_failed",
@@ -30,7 +50,16 @@ test.each([
     "Fatal: unable to create lock in backend: repository is already locked by PID 7 on m1",
     "repository_locked",
   ],
-  ["Fatal: unable to save snapshot: write /srv/tmp: no space left on device", "repository_full"],
+  [
+    "ignoring error for /data/failed.log: write /var/lib/ployz/volumes/x/data/failed.log: no space left on device",
+    "no_space",
+  ],
+  ["ignoring error for /data/x: write /tank/x: disk quota exceeded", "no_space"],
+  [
+    "Fatal: unable to save snapshot: open /var/lib/ployz/backups/cache/x: no space left on device",
+    "no_space",
+  ],
+  ["rclone: 2026/11/30 ERROR : data/6f: write /mnt/nas/6f: no space left on device", "repository_full"],
   [
     "Fatal: unable to open config file: Stat: The Access Key Id you provided does not exist in our records.",
     "repository_denied",

@@ -8,6 +8,22 @@ type Failure = Readonly<{
   hint: string;
 }>;
 
+/** As Go says of a local file that it has no room for; rclone's lines tell of its remote. */
+const LOCAL_FULL =
+  /^(?!rclone: ).*\b(?:write|open|mkdir|sync|symlink|link) (\/[^:\n]+): (?:no space left on device|disk quota exceeded)/m;
+
+/** The restored volume, restic's cache or its temporary files; not a repository that is a folder itself. */
+function isHereFull(stderr: string, url: string): boolean {
+  const [, path] = LOCAL_FULL.exec(stderr) ?? [];
+  return path !== undefined && !(url.startsWith("file:") && path.startsWith(url.slice("file:".length)));
+}
+
+const HERE_FULL: Failure = {
+  code: "no_space",
+  what: "this machine has no room for what it reads or caches",
+  hint: "make room on the machine, or in its pool, then run the same command again",
+};
+
 const UNREACHABLE: Failure = {
   code: "repository_unreachable",
   what: "its server does not answer",
@@ -25,7 +41,7 @@ const SIGNS: readonly (Failure & { readonly pattern: RegExp })[] = [
   {
     code: "backup_damaged",
     pattern:
-      /ciphertext verification failed|invalid data returned|does not match id|hash (mismatch|does not match)|blob .* not found|not found in index|repository contains errors|unexpected length|ignoring error for .*(failed|mismatch|invalid|EOF)/i,
+      /ciphertext verification failed|invalid data returned|does not match id|hash (mismatch|does not match)|blob .* not found|not found in index|repository contains errors|unexpected length|ignoring error for .*: [^:]*(failed|mismatch|invalid|EOF)/i,
     what: "its data is damaged",
     hint: "back up to another repository, and keep this one as it is",
   },
@@ -38,8 +54,14 @@ const SIGNS: readonly (Failure & { readonly pattern: RegExp })[] = [
   },
   {
     code: "repository_denied",
+    pattern: /Host key verification failed/i,
+    what: "the key of its server is not known, or has changed",
+    hint: "set the secret again, with ssh_known_hosts=LINE for each line of: ssh-keyscan HOST",
+  },
+  {
+    code: "repository_denied",
     pattern:
-      /InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Access Denied|ExpiredToken|InvalidToken|Permission denied|Host key verification failed|\b40[13]\b|Unauthorized|Forbidden|key id you provided does not exist/i,
+      /InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Access Denied|ExpiredToken|InvalidToken|Permission denied|\b40[13]\b|Unauthorized|Forbidden|key id you provided does not exist/i,
     what: "its server refuses the credentials",
     hint: "set the secret again, with valid keys; ployzctl backup repository show tries them",
   },
@@ -109,7 +131,9 @@ export function failureOf(error: unknown, { name, url }: Pick<RepositoryAt, "nam
       },
       { cause: error },
     );
-  const sign = SIGNS.find(({ pattern }) => pattern.test(stderr)) ?? otherwise(error);
+  const sign = isHereFull(stderr, url)
+    ? HERE_FULL
+    : (SIGNS.find(({ pattern }) => pattern.test(stderr)) ?? otherwise(error));
   const { code, what, hint } = sign.code === "repository_absent" && isByRclone(url) ? UNCLEAR : sign;
   const line = lastLine(stderr);
   const message = `repository ${name}: ${what}${line === "" ? "" : ` (${line})`}`;
@@ -139,7 +163,8 @@ function lastLine(stderr: string): string {
   const telling = lines.filter(
     (line) => line !== "" && !/^(github\.com|main\.|runtime\.|\/|goroutine)/.test(line),
   );
-  const why = telling.findLast((line) => /^rclone: .*(ERROR|Failed|CRITICAL)/.test(line));
+  // A program that restic has started gives the reason itself.
+  const why = telling.findLast((line) => /^(rclone: .*(ERROR|Failed|CRITICAL)|subprocess ssh: )/.test(line));
   const fatal = why ?? telling.find((line) => line.startsWith("Fatal:")) ?? telling.at(-1) ?? "";
   return fatal.replace(/^Fatal: /, "").slice(0, 300);
 }

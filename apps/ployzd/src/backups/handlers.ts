@@ -261,10 +261,13 @@ async function restore(
   };
   let known = 0;
   const watch = setInterval(() => {
-    void written().then((done) => {
-      if (done !== known) progress({ done });
-      known = done;
-    });
+    void written().then(
+      (done) => {
+        if (done !== known) progress({ done });
+        known = done;
+      },
+      () => undefined, // the pool is gone: restic says so
+    );
   }, LOOK_MS);
   try {
     const wait = { signal, waiting: () => progress({ waiting: true }) };

@@ -23,7 +23,7 @@ export interface ResticDeps {
 export interface Restic {
   /** Its output. @throws PloyzError, one code for each way to fail. */
   run(args: readonly string[], options: { signal: AbortSignal; timeoutMs?: number }): Promise<string>;
-  /** A run that may take long. `line`: each line of output. */
+  /** A run that may take long. `line`: each line of output; the run ends with the error that it throws. */
   follow(
     args: readonly string[],
     options: { signal: AbortSignal; cwd?: string; line?(text: string): void },
@@ -112,12 +112,20 @@ function resticOn(
       let late: NodeJS.Timeout | undefined;
       const stop = () => {
         program.kill("SIGINT");
-        late = setTimeout(() => program.kill("SIGKILL"), GRACE_MS);
+        late ??= setTimeout(() => program.kill("SIGKILL"), GRACE_MS);
       };
       signal.addEventListener("abort", stop, { once: true });
       // At once: a program that ends early takes its streams with it.
       const lines = createInterface({ input: program.stdout });
-      lines.on("line", (text) => line?.(text));
+      const unread: unknown[] = [];
+      lines.on("line", (text) => {
+        try {
+          if (unread.length === 0) line?.(text);
+        } catch (error) {
+          unread.push(error);
+          stop();
+        }
+      });
       const read = once(lines, "close");
       let left = VAIN_TRIES;
       createInterface({ input: program.stderr }).on("line", (text) => {
@@ -128,9 +136,10 @@ function resticOn(
         program.stdin.end();
         await program.done;
         await read;
+        for (const error of unread) throw error;
       } catch (error) {
         signal.throwIfAborted();
-        throw failureOf(error, repository);
+        throw unread[0] ?? failureOf(error, repository);
       } finally {
         signal.removeEventListener("abort", stop);
         clearTimeout(late);

@@ -2,7 +2,7 @@ import { decideTicks, nextTick, type ScheduleEntry, withMissed } from "@ployz/pr
 import type { MissedTick, ScheduleRecord, ScheduleRun } from "@ployz/primitives/protocol";
 
 /** A machine that has claimed a tick and reports nothing of it for this long has lost it. */
-const REPORT_MS = 30_000;
+export const REPORT_MS = 30_000;
 /** How much later each further machine tries, so that as a rule one writes to the store. */
 export const TURN_MS = 1_000;
 /** `setTimeout` takes no more. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { errorBody } from "@ployz/errors";
 import { isFinal, type ScheduleEntry } from "@ployz/primitives/host";
 import {
@@ -8,7 +9,7 @@ import {
   type Store,
   scheduleKey,
 } from "@ployz/primitives/protocol";
-import { claimOf, type Ended, isOpen } from "./claims.ts";
+import { claimOf, type Ended, isOpen, REPORT_MS } from "./claims.ts";
 
 export interface FireDeps {
   readonly store: Store;
@@ -41,35 +42,50 @@ async function runTick(entry: ScheduleEntry, tick: string, deps: FireDeps): Prom
     by: `schedule ${entry.namespace}/${entry.name}`,
   };
   let operation: string | undefined;
-  const note = (told: Ran = {}) => tell(entry, tick, { operation, ...told }, deps);
+  // One after the other, beside the operation: it does not wait for a store that is away.
+  let notes = Promise.resolve();
+  const note = (more: Ran = {}) => {
+    const told = { ...(operation !== undefined && { operation }), ...more };
+    notes = notes.then(() => tell(entry, tick, told, deps));
+    notes.catch(() => undefined); // thrown below
+  };
   const at = () => new Date(deps.now()).toISOString();
+  const waits = (waitsFor: string) => {
+    operation = undefined; // the refused one has no record
+    note({ waitsFor });
+  };
   try {
-    for await (const event of patient(entry, request, deps)) {
+    for await (const event of patient(entry, request, deps, waits)) {
       if (event.type === "accepted") {
         operation = event.operation;
-        await note();
+        note();
       }
       if (event.type === "refused") {
         const [error] = event.refusals;
-        operation = undefined; // it has no record
-        await note({ endedAt: at(), state: "refused", ...(error && { error }) });
+        operation = undefined; // likewise
+        note({ endedAt: at(), state: "refused", ...(error && { error }) });
       }
       if (event.type === "result") {
         const { state, error } = event.result;
         operation = event.result.operation;
-        await note({ endedAt: at(), state, ...(error && { error }) });
+        note({ endedAt: at(), state, ...(error && { error }) });
       }
     }
   } catch (error) {
-    await note({ endedAt: at(), state: "failed", error: errorBody(error) });
+    // How an operation that has begun ends is in its own record.
+    if (operation === undefined) note({ endedAt: at(), state: "failed", error: errorBody(error) });
+    else throw error;
+  } finally {
+    await notes;
   }
 }
 
-/** Runs it; while another operation on the same runs, waits for its end. */
+/** Runs it; while another operation on the same runs, waits for its end. `waits`: gets that operation. */
 async function* patient(
   { patient: waits }: ScheduleEntry,
   request: OperationRequest,
   { run, store, signal }: FireDeps,
+  waitsFor: (operation: string) => void,
 ): AsyncIterable<OperationEvent> {
   for (;;) {
     let held: string | undefined;
@@ -79,42 +95,59 @@ async function* patient(
       else held = error.operationId;
     }
     if (held === undefined) return;
+    waitsFor(held);
     const lease = (await store.leases.list()).find(({ holder }) => holder.operation === held);
     if (lease !== undefined) await store.leases.whenFree(lease.scope, signal);
     signal.throwIfAborted();
   }
 }
 
-type Ran = Pick<Partial<ScheduleRun>, "endedAt" | "state" | "error">;
+type Ran = Pick<Partial<ScheduleRun>, "operation" | "waitsFor" | "endedAt" | "state" | "error">;
 
-/** Adds to the run of a tick, unless a later one stands there. */
+/** Between two tries of a store that does not answer, at most. */
+const LONGEST_MS = 15_000;
+
+/** Adds to the run of a tick, unless a later one stands there. Tries again while the store is away. */
 async function tell(
   { namespace, name }: ScheduleEntry,
   tick: string,
-  { operation, ...told }: Ran & { readonly operation: string | undefined },
-  { store }: FireDeps,
+  told: Ran,
+  { store, signal }: FireDeps,
 ): Promise<void> {
   const key = scheduleKey(namespace, name);
-  for (;;) {
-    const present = await store.facts.get(key);
-    if (present?.value.run?.tick !== tick) return;
-    const { operation: _, ...run } = present.value.run;
-    const by = operation !== undefined && { operation };
-    const value: ScheduleRecord = { ...present.value, run: { ...run, ...by, ...told } };
-    if ((await store.facts.put(key, value, present.revision)).ok) return;
+  for (let delay = 1_000; ; ) {
+    try {
+      const present = await store.facts.get(key);
+      if (present?.value.run?.tick !== tick) return;
+      const { operation: _, waitsFor: __, ...run } = present.value.run;
+      const value: ScheduleRecord = { ...present.value, run: { ...run, ...told } };
+      if ((await store.facts.put(key, value, present.revision)).ok) return;
+    } catch (error) {
+      if (errorBody(error).code !== "store_unavailable") throw error;
+      await sleep(delay, undefined, { signal });
+      delay = Math.min(2 * delay, LONGEST_MS);
+    }
   }
 }
 
 /** How an open run has ended, by the record of its operation. */
-async function endedOf(run: ScheduleRun | undefined, { store, isRunning }: FireDeps): Promise<Ended> {
+async function endedOf(run: ScheduleRun | undefined, { store, isRunning, now }: FireDeps): Promise<Ended> {
   if (!isOpen(run)) return undefined;
-  if (run.operation === undefined) return "lost";
-  if (isRunning(run.operation)) return undefined;
-  const summary = (await store.journals.summary(run.operation))?.value;
-  // An operation with nothing to do, or that only waits, has no record yet.
-  if (summary === undefined) return "lost";
+  const operation = run.operation ?? run.waitsFor;
+  if (operation === undefined) return "lost";
+  if (isRunning(operation)) return undefined;
+  const summary = (await store.journals.summary(operation))?.value;
+  const leases = await store.leases.list();
+  if (run.operation === undefined) {
+    const runs = leases.some(({ holder }) => holder.operation === operation);
+    const endedAt = Date.parse(summary?.endedAt ?? run.startedAt);
+    return runs || now() - endedAt < REPORT_MS ? undefined : "lost";
+  }
+  // One that observes has leases and no record yet; one with nothing to do leaves none.
+  if (summary === undefined)
+    return leases.some(({ holder }) => holder.operation === operation) ? undefined : "lost";
   if (isFinal(summary.state) || summary.state === "cleanup-owed")
     return { state: summary.state, ...(summary.error && { error: summary.error }) };
-  const held = new Set((await store.leases.list()).map(({ scope }) => scope));
+  const held = new Set(leases.map(({ scope }) => scope));
   return summary.scope.some((scope) => held.has(scope)) ? undefined : { state: "interrupted" };
 }

@@ -1,3 +1,5 @@
+import { EventEmitter, once } from "node:events";
+import { PloyzError } from "@ployz/errors";
 import { scheduleEntries } from "@ployz/primitives/host";
 import {
   emptyCommit,
@@ -25,6 +27,8 @@ const commit = {
 };
 const [entry] = scheduleEntries(commit);
 if (entry === undefined) throw new Error("the commit has a schedule");
+
+const storeAway = () => new PloyzError({ code: "store_unavailable", message: "no quorum" });
 
 /** A cluster of daemons over one store, whose runs only count. */
 function cluster(names: readonly string[]) {
@@ -89,9 +93,16 @@ test("a patient schedule runs once another operation on the same has ended", asy
   const lease = await store.leases.acquire("backup.prod", { operation: "op-other", machine: "m2" }, 60_000);
   if (!lease.acquired) throw new Error("the lease is taken");
   const asked: string[] = [];
+  const free = new EventEmitter();
+  const leases: typeof store.leases = {
+    ...store.leases,
+    async whenFree() {
+      await once(free, "free");
+    },
+  };
   const deps: FireDeps = {
     ...{
-      store,
+      store: { ...store, leases },
       self: "m1",
       now: () => T0 + 1003,
       isRunning: () => false,
@@ -119,12 +130,61 @@ test("a patient schedule runs once another operation on the same has ended", asy
   const known = { schedule: entry.hash, decided: new Date(T0).toISOString(), missed: [] };
   await store.facts.put("schedule.prod.report", known, 0);
   const { running } = await fire({ ...entry, patient: true }, deps);
+  const run = async () => (await store.facts.get("schedule.prod.report"))?.value.run;
+  await expect.poll(run).toMatchObject({ waitsFor: "op-other" });
+  // Ticks that come meanwhile find it running, also on another machine.
+  const wanted = entry as NonNullable<typeof entry>;
+  expect(await fire(wanted, { ...deps, self: "m2", now: () => T0 + 61_000 })).toEqual({});
+  expect((await store.facts.get("schedule.prod.report"))?.value).toMatchObject({
+    ...{ run: { waitsFor: "op-other" }, missed: [{ why: "overlap", before: 59 }] },
+  });
   await store.leases.release(lease.lease);
+  free.emit("free");
   await running;
   expect(asked).toHaveLength(2);
-  expect((await store.facts.get("schedule.prod.report"))?.value.run).toMatchObject({
-    state: "done",
-    operation: "op-1",
+  expect(await run()).toMatchObject({ state: "done", operation: "op-1" });
+  expect(await run()).not.toHaveProperty("waitsFor");
+});
+
+test("a store that is away while an operation begins makes it neither failed nor lost", async () => {
+  const { store } = cluster([]);
+  const wanted = entry as NonNullable<typeof entry>;
+  let away = 0;
+  const facts: typeof store.facts = {
+    ...store.facts,
+    get: (key) => (away-- > 0 ? Promise.reject(storeAway()) : store.facts.get(key)),
+  };
+  const deps: FireDeps = {
+    ...{ store: { ...store, facts }, self: "m1", now: () => T0 + 1003 },
+    ...{ isRunning: () => false, signal: new AbortController().signal },
+    async *run(): AsyncIterable<OperationEvent> {
+      away = 1;
+      yield { type: "accepted", operation: "op-1", primitive: "job-run", resumed: false };
+      throw storeAway();
+    },
+  };
+  const known = { schedule: wanted.hash, decided: new Date(T0).toISOString(), missed: [] };
+  await store.facts.put("schedule.prod.report", known, 0);
+  await expect((await fire(wanted, deps)).running).rejects.toMatchObject({ code: "store_unavailable" });
+  const run = (await store.facts.get("schedule.prod.report"))?.value.run;
+  expect(run).toMatchObject({ operation: "op-1" });
+  expect(run).not.toHaveProperty("state");
+});
+
+test("an operation that still observes has leases and no record: it is not lost", async () => {
+  const { store } = cluster([]);
+  const wanted = entry as NonNullable<typeof entry>;
+  const at0 = new Date(T0).toISOString();
+  const run = { tick: at0, machine: "m1", startedAt: at0, operation: "op-1" };
+  await store.facts.put("schedule.prod.report", { schedule: wanted.hash, decided: at0, missed: [], run }, 0);
+  await store.leases.acquire("job.prod.report", { operation: "op-1", machine: "m1" }, 600_000);
+  const deps: FireDeps = {
+    ...{ store, self: "m2", now: () => T0 + 61_000, isRunning: () => false },
+    ...{ signal: new AbortController().signal, run: () => expect.fail("the tick before has not ended") },
+  };
+  expect(await fire(wanted, deps)).toEqual({});
+  expect((await store.facts.get("schedule.prod.report"))?.value).toMatchObject({
+    ...{ run, missed: [{ why: "overlap" }] },
   });
 });
 

@@ -74,7 +74,19 @@ function daemons(names: readonly string[]) {
     for (const listener of listeners)
       listener({ type: "head", entry: { key: "prod", value: {}, revision: 1 } });
   };
-  return { start, deploy, ran, record: async () => (await facts.get("schedule.prod.beat"))?.value };
+  const put = (key: FactKey & `schedule.${string}`, value: FactOf<`schedule.${string}`>) =>
+    facts.put(key, value, 0);
+  const commit = (value: Commit) => store.commits.append(value, 0);
+  const remaining = async () => (await store.facts.list("schedule")).map(({ key }) => key as string);
+  return {
+    start,
+    deploy,
+    ran,
+    put,
+    commit,
+    remaining,
+    record: async () => (await facts.get("schedule.prod.beat"))?.value,
+  };
 }
 
 test("ticks run on time, on another machine when one stops, and no timer is left without schedules", {
@@ -96,4 +108,17 @@ test("ticks run on time, on another machine when one stops, and no timer is left
   expect(ran.length).toBeLessThanOrEqual(all + 1);
   expect(new Set(ran.map(({ tick }) => tick)).size).toBe(ran.length);
   expect(await record()).toMatchObject({ run: { state: "refused", error: { code: "x" } } });
+});
+
+test("a mirror that catches up removes no record of a schedule whose commit is still to come; one without a commit goes", async () => {
+  const { start, deploy, commit, put, remaining } = daemons(["m1"]);
+  const old = { schedule: "hash", decided: "2026-01-01T00:00:00.000Z", missed: [] };
+  const paused = { ...old, paused: { at: "2026-01-01T00:00:00.000Z", by: "me" } };
+  await put("schedule.later.beat", paused);
+  await put("schedule.gone.beat", old);
+  await put("schedule.prod.beat", old);
+  await commit({ ...commitWith({ beat: { revision: "1", spec: job } }), namespace: "later" });
+  start("m1");
+  deploy(commitWith({}));
+  await expect.poll(remaining).toEqual(["schedule.later.beat"]);
 });

@@ -2,7 +2,7 @@ import { errorBody } from "@ployz/errors";
 import { type ScheduleEntry, scheduleEntries } from "@ployz/primitives/host";
 import { type Commit, type ScheduleRecord, scheduleKey } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
-import type { Records } from "../state/records.ts";
+import { headOrUnreadable, type Records } from "../state/records.ts";
 import { waitFor } from "./claims.ts";
 import { type FireDeps, fire } from "./fire.ts";
 
@@ -49,15 +49,16 @@ export function watchSchedules(deps: WatchDeps): void {
     if (later.length > 0) timer = setTimeout(arm, Math.min(...later));
   }
 
+  const failed = (schedule: string) => (error: unknown) => {
+    if (!signal.aborted && errorBody(error).code !== "store_unavailable")
+      log.warn({ err: error, schedule }, "schedule");
+  };
+
   function begin(entry: ScheduleEntry, key: string): void {
     busy.add(key);
-    const failed = (error: unknown) => {
-      if (!signal.aborted && errorBody(error).code !== "store_unavailable")
-        log.warn({ err: error, schedule: key }, "schedule");
-    };
     void fire(entry, deps)
-      .then(({ running }) => void running?.catch(failed))
-      .catch(failed)
+      .then(({ running }) => void running?.catch(failed(key)))
+      .catch(failed(key))
       .finally(() => {
         busy.delete(key);
         retryAt.set(key, now() + RETRY_MS);
@@ -65,18 +66,23 @@ export function watchSchedules(deps: WatchDeps): void {
       });
   }
 
-  /** Records of schedules that are gone. */
+  /** Removes records of schedules that are gone: by the store, since a mirror that catches up has facts whose commits are still to come. */
   async function tidy(): Promise<void> {
-    const wanted = new Set<string>(entries().map(({ namespace, name }) => scheduleKey(namespace, name)));
+    const keysOf = (all: readonly ScheduleEntry[]) =>
+      new Set<string>(all.map(({ namespace, name }) => scheduleKey(namespace, name)));
+    const wanted = keysOf(entries());
     const orphans = mirror
       .facts("schedule")
       .filter(({ key, value }) => !wanted.has(key) && now() - Date.parse(value.decided) > ORPHAN_MS);
-    for (const { key, revision } of orphans)
-      await deps.store.facts.remove(key as `schedule.${string}`, revision).catch(() => undefined);
+    for (const { key, revision } of orphans) {
+      const head = await headOrUnreadable(deps.store, key.split(".")[1] ?? "");
+      if (head === "unreadable" || (head !== undefined && keysOf(scheduleEntries(head)).has(key))) continue;
+      await deps.store.facts.remove(key as `schedule.${string}`, revision);
+    }
   }
 
   const forget = mirror.onChange((change) => {
-    if (change.type === "head") void tidy();
+    if (change.type === "head") tidy().catch(failed("schedule"));
     if (change.type !== "applied" && (change.type !== "fact" || change.key.startsWith("schedule."))) arm();
   });
   arm();

@@ -51,8 +51,8 @@ const batch = {
 /** The fact `alerting.state`: conditions that alerts have sent, and messages still to send. Written by the machine that has the lease `alerts`. */
 export const AlertState = object({
   open: list(AlertCondition),
-  /** `left`: alerts that have not taken it yet. */
-  outbox: list(object({ ...batch, left: list(text()) })),
+  /** `left`: alerts that have not taken it yet. `omitted`: conditions of earlier messages, which there was no room to keep. */
+  outbox: list(object({ ...batch, left: list(text()), omitted: Type.Optional(count()) })),
   /** The store's leader, since when, and the one before. */
   leader: Type.Optional(object({ machine: text(), at: text(), before: Type.Optional(text()) })),
 });

@@ -126,7 +126,7 @@ const SCHEMES =
   "s3:HOST/BUCKET, s3://BUCKET, sftp://USER@HOST/PATH, rest:URL, file:/PATH or rclone:REMOTE:PATH";
 const FORMS = [
   /^s3:(https?:\/\/|\/\/)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(\/[A-Za-z0-9._~%+=-]+)*\/?$/,
-  /^sftp:(\/\/)?([A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?[:/][A-Za-z0-9._~%+=/-]+$/,
+  /^sftp:(\/\/)?([A-Za-z0-9._][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?[:/][A-Za-z0-9._~%+=/-]+$/,
   /^rest:https?:\/\/[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(\/[A-Za-z0-9._~%+=/-]*)?$/,
   /^file:(\/[A-Za-z0-9._~%+=-]+)+\/?$/,
   /^rclone:[A-Za-z0-9_][A-Za-z0-9_.-]*:[A-Za-z0-9._~%+=/-]*$/,

@@ -39,6 +39,8 @@ export const ScheduleRun = object({
   machine: text(),
   startedAt: text(),
   operation: Type.Optional(text()),
+  /** The operation on the same that it waits for: it has none of its own yet. */
+  waitsFor: Type.Optional(text()),
   /** Absent: it runs, or its machine has not reported. */
   endedAt: Type.Optional(text()),
   state: Type.Optional(text()),
@@ -51,7 +53,7 @@ export type ScheduleRun = Static<typeof ScheduleRun>;
 export const MissedTick = object({
   tick: text(),
   why: Type.Enum(["late", "overlap", "lost"]),
-  /** Ticks before it that were missed for the same reason. */
+  /** Ticks before it that were missed for the same reason. Of cron, at most a thousand are counted at once. */
   before: count(),
 });
 /** Static type of the schema of this name. */

@@ -7,8 +7,19 @@ type Times = Pick<Schedule, "cron" | "everyMs" | "timezone">;
 /** More wall-clock times than any change of the clocks maps to one instant. */
 const TRIES = 200;
 
-const parsed = (cron: string, timezone = "UTC"): Cron =>
-  new Cron(cron, { mode: "5-part", timezone, paused: true });
+/** Reading the fields takes longer than finding a tick. */
+const KNOWN = 100;
+const known = new Map<string, Cron>();
+
+function parsed(cron: string, timezone = "UTC"): Cron {
+  const key = `${timezone} ${cron}`;
+  const there = known.get(key);
+  if (there !== undefined) return there;
+  const read = new Cron(cron, { mode: "5-part", timezone, paused: true });
+  if (known.size >= KNOWN) known.clear();
+  known.set(key, read);
+  return read;
+}
 
 /** Why these are no five cron fields, or that they never match; `undefined` when they are. */
 export function cronProblem(cron: string): string | undefined {

@@ -155,6 +155,20 @@ describe("due ticks", () => {
       missed: [{ tick: "2026-01-02T03:00:00.000Z", why: "late", before: 1 }],
     });
   });
+  test("after a year off, the last of its minutes runs once, and counting ends", () => {
+    const minutes = { ...schedule, cron: "* * * * *", missed: "run-once" } as const;
+    const { everyMs: _, ...cron } = minutes;
+    expect(decideTicks(cron, record, { now: at("2027-01-01T00:00:10Z"), busy: false })).toEqual({
+      decided: at("2027-01-01T00:00:00Z"),
+      run: at("2027-01-01T00:00:00Z"),
+      missed: [{ tick: "2026-12-31T23:59:00.000Z", why: "late", before: 998 }],
+    });
+    const nights = { ...cron, cron: "0-59 3 * * *", timezone: "Europe/Berlin" };
+    expect(decideTicks(nights, record, { now: at("2027-01-01T23:00:00Z"), busy: false })).toMatchObject({
+      run: at("2027-01-01T02:59:00Z"),
+      missed: [{ tick: "2027-01-01T02:58:00.000Z" }],
+    });
+  });
   test("a row of missed ticks is one entry", () => {
     const missed = (tick: string, before = 0) => ({ tick, why: "late" as const, before });
     expect(withMissed([missed("a")], [missed("b", 2)])).toEqual([missed("b", 3)]);

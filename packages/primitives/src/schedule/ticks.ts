@@ -10,8 +10,8 @@ export type Ticks = {
   readonly missed: readonly MissedTick[];
 };
 
-/** Ticks are counted one by one up to this number; beyond, a missed interval is reported by its last tick alone. */
-const COUNTED = 10_000;
+/** Ticks of cron are counted one by one, and no further than this: a machine that was off for a year must not count all its minutes. */
+const COUNTED = 1_000;
 const KEPT = 10;
 
 const iso = (at: number): string => new Date(at).toISOString();
@@ -47,23 +47,32 @@ function dueTicks(schedule: Schedule, decided: number, now: number): { count: nu
     const count = Math.round(last / everyMs) - Math.floor(decided / everyMs);
     return count > 0 ? { count, last } : { count: 0 };
   }
-  let [count, last]: [number, number | undefined] = [0, undefined];
-  for (let next = nextTick(schedule, decided); next !== undefined && next <= now && count < COUNTED; ) {
-    count += 1;
+  let count = 0;
+  let last = decided;
+  for (; count < COUNTED; count++) {
+    const next = nextTick(schedule, last);
+    if (next === undefined || next > now) return count === 0 ? { count } : { count, last };
     last = next;
-    next = nextTick(schedule, next);
   }
-  return last === undefined ? { count } : { count, last };
+  return { count, last: lastTick(schedule, last, now) };
+}
+
+/** The last tick up to an instant, from a tick before it on: by halves, since there may be a year of minutes between. */
+function lastTick(schedule: Schedule, from: number, until: number): number {
+  let [last, none] = [from, until + 1];
+  while (none - last > 1) {
+    const middle = Math.floor((last + none) / 2);
+    const next = nextTick(schedule, middle - 1);
+    if (next !== undefined && next <= until) last = next;
+    else none = middle;
+  }
+  return last;
 }
 
 function previousOf(schedule: Schedule, decided: number, last: number): number | undefined {
   if (schedule.everyMs !== undefined) return last - schedule.everyMs;
-  let previous: number | undefined;
-  for (let next = nextTick(schedule, decided); next !== undefined && next < last; ) {
-    previous = next;
-    next = nextTick(schedule, next);
-  }
-  return previous;
+  const first = nextTick(schedule, decided);
+  return first === undefined || first >= last ? undefined : lastTick(schedule, first, last - 1);
 }
 
 /** Puts missed ticks to those that a record has: a row of the same reason is one entry. */
