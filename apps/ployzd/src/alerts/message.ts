@@ -76,13 +76,13 @@ export function titleOf({ cluster, begun, ended, test }: Message): string {
   return `[ployz ${cluster}] ${what.replace(/\s+/g, " ").slice(0, 100)}${more > 0 ? ` (and ${more} more)` : ""}`;
 }
 
-/** Lines beyond `most` bytes are counted instead. `escape`: as the receiver's format wants text. */
+/** Lines beyond `most` bytes are counted instead. `dress`: the marks of the receiver's format. */
 export function textOf(
   { cluster, begun, ended, test, omitted = 0 }: Message,
   most = Number.POSITIVE_INFINITY,
-  escape = (text: string): string => text,
+  dress = (text: string): string => text,
 ): string {
-  if (test) return escape(`${cluster}: this is a test of ployzctl alert test`);
+  if (test) return dress(`${cluster}: this is a test of ployzctl alert test`);
   const lines = [
     ...begun.map(({ message, hint }) => `problem: ${message} (${hint})`),
     ...ended.map(({ message, since }) => `over: ${message} (since ${since})`),
@@ -91,7 +91,7 @@ export function textOf(
     omitted > 0 ? [`and ${omitted} earlier ones, which this receiver did not take: ployzctl alert ls`] : [];
   const withFirst = (shown: number) => {
     const more = lines.length > shown ? [`and ${lines.length - shown} more: ployzctl status`] : [];
-    return escape([cluster, ...lines.slice(0, shown), ...more, ...missed].join("\n"));
+    return dress([cluster, ...lines.slice(0, shown), ...more, ...missed].join("\n"));
   };
   let shown = Math.min(lines.length, SHOWN);
   while (shown > 0 && Buffer.byteLength(withFirst(shown)) > most) shown -= 1;

@@ -1,3 +1,4 @@
+import { errorBody } from "@ployz/errors";
 import type { AlertList, AlertRow } from "@ployz/primitives/client";
 import {
   type AlertFormat,
@@ -13,6 +14,7 @@ import { noteDelivery, readTarget, send, type Target, targetName } from "../aler
 import { LEASE } from "../alerts/watch.ts";
 import { operationIds } from "../clock.ts";
 import type { Daemon } from "../daemon/daemon.ts";
+import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { invalid, printable } from "../operations/request.ts";
 import type { ApiRoutes } from "./router.ts";
@@ -25,21 +27,7 @@ type Routes =
 
 export function alertRoutes(daemon: Daemon): Pick<ApiRoutes["json"], Routes> {
   return {
-    "GET /v1/alerts": async (): Promise<AlertList> => {
-      const { facts, leases } = daemon.member().store;
-      const [alerts, found, lease] = await Promise.all([
-        facts.list("alert"),
-        facts.get("alerting.state"),
-        leases.get(LEASE),
-      ]);
-      const state = found?.value ?? NONE;
-      return {
-        kind: "alerts",
-        alerts: alerts.map(({ value }) => rowOf(value, state)),
-        conditions: state.open,
-        ...(lease && { sender: lease.holder.machine }),
-      };
-    },
+    "GET /v1/alerts": () => alertList(daemon.member()),
     "PUT /v1/alerts/:name": async ({ params, body }) => {
       const { to, format, key, by } = await body();
       const { store, secrets } = daemon.member();
@@ -98,6 +86,32 @@ export function alertRoutes(daemon: Daemon): Pick<ApiRoutes["json"], Routes> {
       return { kind: "alert-tested", name, ms: Math.round(performance.now() - since) };
     },
   };
+}
+
+/** By the store, or by this machine's copy while the store is away: an operator asks for it then. */
+export async function alertList({
+  store,
+  alerts: copy,
+}: Pick<Member, "store" | "alerts">): Promise<AlertList> {
+  const { facts, leases } = store;
+  const listOf = (records: readonly AlertRecord[], state: AlertState = NONE) => ({
+    ...{ kind: "alerts" as const, alerts: records.map((one) => rowOf(one, state)), conditions: state.open },
+  });
+  try {
+    const [alerts, found, lease] = await Promise.all([
+      facts.list("alert"),
+      facts.get("alerting.state"),
+      leases.get(LEASE),
+    ]);
+    const list = listOf(
+      alerts.map(({ value }) => value),
+      found?.value,
+    );
+    return { ...list, ...(lease && { sender: lease.holder.machine }) };
+  } catch (error) {
+    if (errorBody(error).code !== "store_unavailable") throw error;
+    return { ...listOf(copy.records(), copy.state()), copy: true };
+  }
 }
 
 function needName(name: string): string {

@@ -1,5 +1,11 @@
 import { nextTick } from "@ployz/primitives/host";
-import { backupRunKey, backupVerifyKey, type Commit, type FactTypes } from "@ployz/primitives/protocol";
+import {
+  backupRunKey,
+  backupVerifyKey,
+  type Commit,
+  type FactTypes,
+  type Schedule,
+} from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
 import { type Warning, warning } from "../warnings/codes.ts";
 
@@ -49,11 +55,11 @@ export function backupAges(
       const repository = backup?.repository ?? last?.repository;
       if (repository === undefined) return [];
       // Before the first one, its schedule counts from the last deploy.
-      const late = (schedule: Parameters<typeof nextTick>[0] | undefined, done: string | undefined) => {
+      const late = (schedule: Schedule | undefined, done: string | undefined) => {
         if (schedule === undefined) return false;
         const next = nextTick(schedule, Date.parse(done ?? at));
         const second = next === undefined ? undefined : nextTick(schedule, next);
-        return second !== undefined && now > second + RUN_MS;
+        return second !== undefined && now > second + (schedule.jitterMs ?? 0) + RUN_MS;
       };
       const old = late(backup?.schedule, last?.at) || late(backup?.verify?.schedule, good?.at);
       return [

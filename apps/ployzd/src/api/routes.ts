@@ -33,11 +33,12 @@ import { rttTable } from "./rtt.ts";
 import { scheduleRoutes } from "./schedules.ts";
 import { secretRoutes } from "./secrets.ts";
 import { sharing } from "./shared.ts";
+import { seenBy, standbyRecords, standbyRows } from "./standby-rows.ts";
 import { standbyRoutes } from "./standbys.ts";
 import { clusterStatus } from "./status.ts";
 import { announcedBy, instanceList, machineList, meshStatus, nameList } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
-import { snapshotList, volumeList } from "./volumes.ts";
+import { snapshotList, volumeList, withStandbys } from "./volumes.ts";
 
 const STATUS_MS = 30_000;
 
@@ -163,11 +164,15 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
         branchDocument(daemon.member().store.commits, await body()),
       "GET /v1/volumes": async ({ query, signal }) => {
         const member = daemon.member();
-        const { machines } = await machineList(member, signal);
+        const [{ machines }, records] = await Promise.all([
+          machineList(member, signal),
+          standbyRecords(member).catch(() => new Map()), // the machines tell, too
+        ]);
         const { namespace } = query;
         const list = volumeList(member.heads(), machines, namespace);
         if (namespace !== undefined && list.volumes.length === 0) needNamespace(member.heads(), namespace);
-        return list;
+        const commits = member.heads().map(({ commit }) => commit);
+        return withStandbys(list, standbyRows(commits, { seen: seenBy(machines), records, now: Date.now() }));
       },
       "GET /v1/volumes/:ns/:name/snapshots": ({ params, signal }) => {
         const member = daemon.member();

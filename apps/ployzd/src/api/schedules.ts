@@ -52,7 +52,7 @@ export async function scheduleRows(member: Member, namespace?: string): Promise<
 }
 
 function rowOf(
-  { namespace, name, schedule, hash, asked }: ScheduleEntry,
+  { namespace, name, schedule, hash, asked, offsetMs = 0 }: ScheduleEntry,
   record: ScheduleRecord | undefined,
   last: ScheduleRun | undefined,
 ): ScheduleRow {
@@ -63,7 +63,7 @@ function rowOf(
     ...{ namespace, name, schedule, ...asked() },
     missed: same?.missed ?? [],
     ...(paused && { paused }),
-    ...(paused === undefined && next !== undefined && { next: new Date(next).toISOString() }),
+    ...(paused === undefined && next !== undefined && { next: new Date(next + offsetMs).toISOString() }),
     ...(last && { last }),
   };
 }

@@ -1,10 +1,13 @@
-import type { StandbyRow } from "@ployz/primitives/client";
+import type { MachineRow, StandbyRow } from "@ployz/primitives/client";
 import { type Commit, type FactTypes, type MachineObservation, standbyKey } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
 import { type Warning, warning } from "../warnings/codes.ts";
 
 export type Row = Omit<StandbyRow, "next" | "last" | "lagBytes">;
 export type Seen = ReadonlyMap<string, MachineObservation | undefined>;
+/** What each machine has; undefined: it does not answer. */
+export const seenBy = (machines: readonly MachineRow[]): Seen =>
+  new Map(machines.map(({ record, observation }) => [record.id, observation]));
 type Records = ReadonlyMap<string, FactTypes["standby"]>;
 
 /** What the standbys have received, by the keys of the facts. */

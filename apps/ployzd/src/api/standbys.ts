@@ -4,7 +4,7 @@ import type { Daemon } from "../daemon/daemon.ts";
 import { needNamespace } from "./named.ts";
 import type { ApiRoutes } from "./router.ts";
 import { scheduleRows } from "./schedules.ts";
-import { type Row, type Seen, standbyRecords, standbyRows } from "./standby-rows.ts";
+import { type Row, type Seen, seenBy, standbyRecords, standbyRows } from "./standby-rows.ts";
 import { machineList } from "./views.ts";
 
 export function standbyRoutes(daemon: Daemon): Pick<ApiRoutes["json"], "GET /v1/standbys"> {
@@ -21,7 +21,7 @@ export function standbyRoutes(daemon: Daemon): Pick<ApiRoutes["json"], "GET /v1/
         standbyRecords(member),
         scheduleRows(member, namespace),
       ]);
-      const seen = new Map(machines.map(({ record, observation }) => [record.id, observation]));
+      const seen = seenBy(machines);
       const rows = standbyRows(
         heads.map(({ commit }) => commit),
         { seen, records, now: Date.now() },

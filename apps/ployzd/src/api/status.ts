@@ -12,7 +12,7 @@ import { backupAges, backupFacts, backupWarnings } from "./backup-ages.ts";
 import { certificateList, certificateWarnings } from "./certificates.ts";
 import { copiesOf } from "./copies.ts";
 import { scheduleRows } from "./schedules.ts";
-import { standbyRecords, standbyRows, standbyWarnings } from "./standby-rows.ts";
+import { seenBy, standbyRecords, standbyRows, standbyWarnings } from "./standby-rows.ts";
 import { announcedBy, instanceList, machineList } from "./views.ts";
 import { volumeList } from "./volumes.ts";
 import { withoutValues } from "./without-values.ts";
@@ -64,7 +64,7 @@ export async function lookAtCluster(
     standbyRecords(member).catch(() => new Map()),
     backupFacts(member).catch(() => undefined),
   ]);
-  const seen = new Map(machines.map(({ record, observation }) => [record.id, observation]));
+  const seen = seenBy(machines);
   const standbys = standbyRows(commits, { seen, records: received, now });
   const ages = known === undefined ? [] : backupAges(commits, known, now);
   const copies = known && copiesOf(commits, { standbys, ages });

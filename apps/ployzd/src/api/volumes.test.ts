@@ -2,7 +2,7 @@ import type { MachineRow } from "@ployz/primitives/client";
 import type { Commit, Machines, OperationSummary } from "@ployz/primitives/protocol";
 import { describe, expect, it } from "vitest";
 import { warningsOf } from "../warnings/cluster.ts";
-import { snapshotList, volumeList } from "./volumes.ts";
+import { snapshotList, volumeList, withStandbys } from "./volumes.ts";
 
 const volume = (name: string, machine: string) => ({
   ...{ name, id: `prod.${name}.x`, machine, guid: "1", spec: { scope: "single" as const } },
@@ -46,6 +46,24 @@ describe("volumes", () => {
     ]);
     expect(unreachable).toEqual(["m2"]);
     expect(volumes[3]?.observed).toMatchObject({ usedBytes: 2, referencedBytes: 1 });
+  });
+
+  it("have their standbys, of which the volume's own machine is none", () => {
+    const base = { namespace: "prod", volume: "pgdata", id: "prod.pgdata.x", source: "m1", everyMs: 60_000 };
+    const { volumes } = withStandbys(volumeList([head], machines(), "prod"), [
+      { ...base, machine: "m3", state: "current", lagMs: 4_000, holds: "" },
+      { ...base, machine: "m2", state: "none" },
+      { ...base, machine: "m1", state: "home" },
+    ]);
+    expect(volumes.flatMap(({ id, standbys }) => (standbys === undefined ? [] : [[id, standbys]]))).toEqual([
+      [
+        "prod.pgdata.x",
+        [
+          { machine: "m3", state: "current", lagMs: 4_000 },
+          { machine: "m2", state: "none" },
+        ],
+      ],
+    ]);
   });
 
   it("can be of one namespace", () => {

@@ -2,6 +2,7 @@ import type { MachineRow, SnapshotList, VolumeList, VolumeRow } from "@ployz/pri
 import { type Commit, LOOK, type Machines } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 import { needVolume } from "./named.ts";
+import type { Row } from "./standby-rows.ts";
 
 type Head = { readonly commit: Commit };
 
@@ -49,6 +50,20 @@ export function volumeList(
     unreachable: machines.filter(({ reachable }) => !reachable).map(({ record }) => record.id),
   };
 }
+
+/** The list with the standbys of committed volumes, and how far each is behind. Pure. */
+export const withStandbys = (list: VolumeList, rows: readonly Row[]): VolumeList => ({
+  ...list,
+  volumes: list.volumes.map((volume) => {
+    const own = rows.filter(({ id, state }) => volume.committed && id === volume.id && state !== "home");
+    if (own.length === 0) return volume;
+    const standbys = own.map(({ machine, state, lagMs }) => ({
+      ...{ machine, state },
+      ...(lagMs !== undefined && { lagMs }),
+    }));
+    return { ...volume, standbys };
+  }),
+});
 
 export async function snapshotList(
   heads: readonly Head[],

@@ -22,7 +22,7 @@ export const isOpen = (run: ScheduleRun | undefined): run is ScheduleRun =>
  * `"lost"`: there is no such operation. Pure.
  */
 export function claimOf(
-  entry: Pick<ScheduleEntry, "schedule" | "hash">,
+  entry: Pick<ScheduleEntry, "schedule" | "hash" | "offsetMs">,
   known: ScheduleRecord | undefined,
   { now, self, ended }: { readonly now: number; readonly self: string; readonly ended: Ended },
 ): Claim | undefined {
@@ -35,7 +35,8 @@ export function claimOf(
   const lost = isOpen(last) && ended === "lost" && now - Date.parse(last.startedAt) > REPORT_MS;
   const settled =
     !isOpen(last) || ended === undefined || (ended === "lost" && !lost) ? last : endOf(last, ended, now);
-  const ticks = decideTicks(entry.schedule, known, { now, busy: isOpen(settled) });
+  const due = now - (entry.offsetMs ?? 0);
+  const ticks = decideTicks(entry.schedule, known, { now: due, busy: isOpen(settled) });
   const found: readonly MissedTick[] = [
     ...(lost ? [{ tick: last?.tick ?? "", why: "lost" as const, before: 0 }] : []),
     ...(ticks?.missed ?? []),
@@ -65,7 +66,7 @@ const endOf = (run: ScheduleRun, ended: Exclude<Ended, undefined>, now: number):
 
 /** Milliseconds until this machine looks at a schedule again; `undefined`: only after a change. Pure. */
 export function waitFor(
-  entry: Pick<ScheduleEntry, "schedule" | "namespace" | "name">,
+  entry: Pick<ScheduleEntry, "schedule" | "namespace" | "name" | "offsetMs">,
   known: Pick<ScheduleRecord, "decided" | "paused"> | undefined,
   {
     now,
@@ -78,7 +79,7 @@ export function waitFor(
   if (known.paused !== undefined) return undefined;
   const next = nextTick(entry.schedule, Date.parse(known.decided));
   if (next === undefined) return undefined;
-  return Math.min(Math.max(0, next + turn - now), LONGEST_MS);
+  return Math.min(Math.max(0, next + (entry.offsetMs ?? 0) + turn - now), LONGEST_MS);
 }
 
 /** 0 for the machine that begins; schedules begin with different machines. */

@@ -215,6 +215,26 @@ describe("a claim", () => {
   });
 });
 
+test("jitter moves each schedule's runs by as much on every machine, and no tick is lost or doubled", () => {
+  const jitter = { ...spec, schedule: { ...spec.schedule, everyMs: 60_000, jitterMs: 30_000 } };
+  const entries = scheduleEntries({
+    ...commit,
+    jobs: Object.fromEntries(["a", "b", "c", "d"].map((name) => [name, { revision: "1", spec: jitter }])),
+  });
+  const offsets = entries.map(({ offsetMs = 0 }) => offsetMs);
+  expect(new Set(offsets).size).toBe(4);
+  expect(Math.max(...offsets)).toBeLessThanOrEqual(30_000);
+  for (const one of entries) {
+    const { offsetMs = 0 } = one;
+    const known = { schedule: one.hash, decided: "2026-01-01T00:00:00.000Z", missed: [] };
+    const claim = (now: number) => claimOf(one, known, { now, self: "m1", ended: undefined });
+    expect(claim(T0 + 60_000 + offsetMs - 1)).toBeUndefined();
+    expect(claim(T0 + 60_000 + offsetMs)?.run).toBe("2026-01-01T00:01:00.000Z");
+    expect(claim(T0 + 60_000 + offsetMs)?.record.missed).toEqual([]);
+    expect(waitFor(one, known, { now: T0, self: "m1", machines: ["m1"] })).toBe(60_000 + offsetMs);
+  }
+});
+
 describe("the wait", () => {
   const machines = ["m1", "m2", "m3"];
   test("machines try one after the other, each schedule beginning with another", () => {

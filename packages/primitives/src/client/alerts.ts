@@ -32,8 +32,10 @@ export const AlertList = object({
   kind: Type.Literal("alerts"),
   alerts: list(AlertRow),
   conditions: list(AlertCondition),
-  /** The machine that sends. Absent: none does at the moment. */
+  /** The machine that sends. Absent: none does at the moment, or the store does not answer. */
   sender: Type.Optional(text()),
+  /** The store does not answer: all of it is this machine's last copy. */
+  copy: Type.Optional(Type.Literal(true)),
 });
 /** Static type of the schema of this name. */
 export type AlertList = Static<typeof AlertList>;

@@ -2,6 +2,21 @@ import Type, { type Static } from "typebox";
 import { ScheduleRun } from "../model/schedule.ts";
 import { count, list, object, text } from "../model/schema.ts";
 
+/**
+ * `current`: within its bound. `old`: beyond it. `none`: no copy yet. `unknown`: its machine does not answer. `home`: the volume is on
+ * that machine, which keeps no second copy.
+ */
+const StandbyState = Type.Enum(["current", "old", "none", "unknown", "home"]);
+
+/** A standby in the row of its volume. */
+export const VolumeStandby = object({
+  /** The machine that keeps the copy. */
+  machine: text(),
+  state: StandbyState,
+  /** Age of its data. Absent: there is no copy yet, or nothing is known. */
+  lagMs: Type.Optional(count()),
+});
+
 /** A standby of a volume: how far it is behind. */
 export const StandbyRow = object({
   namespace: text(),
@@ -12,11 +27,7 @@ export const StandbyRow = object({
   /** The machine that keeps the copy. */
   machine: text(),
   everyMs: count(),
-  /**
-   * `current`: within its bound. `old`: beyond it. `none`: no copy yet. `unknown`: its machine does not answer. `home`: the volume is on
-   * that machine, which keeps no second copy.
-   */
-  state: Type.Enum(["current", "old", "none", "unknown", "home"]),
+  state: StandbyState,
   /** RFC 3339: it holds everything written before. */
   holds: Type.Optional(text()),
   lagMs: Type.Optional(count()),

@@ -11,6 +11,7 @@ import {
 import { count, error, list, object, text } from "../model/schema.ts";
 import { LoadedPolicy } from "../participant/network-commands.ts";
 import { RunRow } from "./runs.ts";
+import { VolumeStandby } from "./standbys.ts";
 import { warnings } from "./warnings.ts";
 
 /** Where a member stands in the cluster. `drained`: it drains, and nothing is left there. */
@@ -176,6 +177,8 @@ export const volumeRow = {
   origin: Type.Optional(VolumeOrigin),
   moved: Type.Optional(VolumeMove),
   observed: Type.Optional(ObservedVolume),
+  /** Of a committed volume: its copies on other machines, and how far each is behind. Absent: it has none. */
+  standbys: Type.Optional(list(VolumeStandby)),
 };
 /** One volume: as committed, and its copies. Sizes are bytes. */
 export const VolumeRow = object(volumeRow);

@@ -24,6 +24,11 @@ const times = {
       description: "IANA time zone of `cron`, such as `Europe/Berlin`. Default `UTC`.",
     }),
   ),
+  jitter: Type.Optional(
+    duration(
+      "How much later it runs at most, so that not all begin at once: for each schedule always as much. Default none.",
+    ),
+  ),
 };
 
 /** When a job runs. */

@@ -15,7 +15,7 @@ export function checkSchedule(
   schedule: ManifestSchedule | undefined,
 ): readonly Refusal[] {
   if (schedule === undefined) return [];
-  const { cron, every, timezone, deadline } = schedule;
+  const { cron, every, timezone, deadline, jitter } = schedule;
   const problem = cron === undefined ? undefined : cronProblem(cron);
   return [
     ...((cron === undefined) === (every === undefined)
@@ -26,6 +26,10 @@ export function checkSchedule(
       : [invalid([...at, "cron"], `${shown(cron ?? "")}: ${problem}`, 'for example "0 3 * * *"')]),
     ...checkDuration([...at, "every"], every, 1000),
     ...checkDuration([...at, "deadline"], deadline, 1000),
+    ...checkDuration([...at, "jitter"], jitter, 1000),
+    ...(every !== undefined && jitter !== undefined && (durationMs(jitter) ?? 0) >= (durationMs(every) ?? 0)
+      ? [invalid([...at, "jitter"], "is not shorter than `every`", "choose a shorter `jitter`")]
+      : []),
     ...(timezone === undefined || isTimezone(timezone)
       ? []
       : [
@@ -48,6 +52,7 @@ export function normalSchedule({
   overlap,
   deadline,
   missed,
+  jitter,
 }: ManifestSchedule): Schedule {
   return {
     ...(cron !== undefined && { cron: cron.trim().replaceAll(/\s+/g, " ") }),
@@ -56,6 +61,7 @@ export function normalSchedule({
     overlap: overlap ?? DEFAULTS.overlap,
     deadlineMs: deadline === undefined ? DEFAULTS.deadlineMs : (durationMs(deadline) ?? 0),
     missed: missed ?? DEFAULTS.missed,
+    ...(jitter !== undefined && { jitterMs: durationMs(jitter) ?? 0 }),
   };
 }
 
@@ -66,6 +72,7 @@ export function renderSchedule({
   overlap,
   deadlineMs,
   missed,
+  jitterMs,
 }: Schedule): ManifestSchedule {
   return {
     ...(cron !== undefined && { cron }),
@@ -74,5 +81,6 @@ export function renderSchedule({
     ...(overlap !== DEFAULTS.overlap && { overlap }),
     ...(deadlineMs !== DEFAULTS.deadlineMs && { deadline: formatDuration(deadlineMs) }),
     ...(missed !== DEFAULTS.missed && { missed }),
+    ...(jitterMs !== undefined && { jitter: formatDuration(jitterMs) }),
   };
 }

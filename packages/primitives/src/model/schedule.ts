@@ -13,6 +13,8 @@ export const Schedule = object({
   overlap: Type.Enum(["skip", "wait"]),
   /** How late, in milliseconds, a tick may still run. */
   deadlineMs: count(),
+  /** How much later than its ticks it runs, in milliseconds, at most: always as much, by its name. */
+  jitterMs: Type.Optional(count()),
   /** What becomes of ticks later than that: they are reported, or the last of them runs. */
   missed: Type.Enum(["report", "run-once"]),
 });

@@ -14,6 +14,8 @@ export type ScheduleEntry = {
   readonly patient?: true;
   /** Changes with the schedule. */
   readonly hash: string;
+  /** How much later than its ticks it runs, in milliseconds. */
+  readonly offsetMs?: number;
   /** What runs for a tick (RFC 3339); without one, now. */
   asked(tick?: string): Asked;
 };
@@ -99,4 +101,11 @@ const entry = (
   name: string,
   schedule: Schedule,
   asked: ScheduleEntry["asked"],
-): ScheduleEntry => ({ namespace, name, schedule, hash: hashJson(schedule), asked });
+): ScheduleEntry => ({
+  ...{ namespace, name, schedule, hash: hashJson(schedule), asked },
+  ...(schedule.jitterMs !== undefined && { offsetMs: offsetOf([namespace, name], schedule.jitterMs) }),
+});
+
+/** The same on every machine and for every tick: the time of the next run is known, and ticks keep their order. */
+const offsetOf = (name: readonly [string, string], jitterMs: number): number =>
+  Number.parseInt(hashJson([...name]).slice(-8), 16) % (jitterMs + 1);

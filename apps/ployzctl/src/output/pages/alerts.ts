@@ -1,10 +1,13 @@
 import type { AlertChanged, AlertDocument, AlertList, AlertRow, AlertTested } from "../../api.ts";
-import { ago, type Cell, duration, lines, type Page, table } from "../page.ts";
+import { ago, type Cell, duration, lines, type Page, remark, table } from "../page.ts";
 
 const TONES = { new: "dim", ok: "ok", failing: "bad" } as const;
 
-export function alertsPage({ alerts, conditions }: AlertList, now: number): Page {
+export function alertsPage({ alerts, conditions, copy }: AlertList, now: number): Page {
   return [
+    ...(copy
+      ? [remark({ text: "the store does not answer: the last copy of this machine", tone: "warn" })]
+      : []),
     table(
       "alert",
       ["ALERT", "TO", "FORMAT", "STATE", "LAST", "WAITING", "BY"],

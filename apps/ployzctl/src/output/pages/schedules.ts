@@ -57,9 +57,10 @@ const WHY = {
 
 const missedOf = ({ missed }: ScheduleRow): number => missed.reduce((sum, { before }) => sum + before + 1, 0);
 
-function whenOf({ schedule: { cron, everyMs, timezone } }: ScheduleRow): string {
-  if (cron === undefined) return `every ${duration(everyMs ?? 0)}`;
-  return timezone === "UTC" ? cron : `${cron} ${timezone}`;
+function whenOf({ schedule: { cron, everyMs, timezone, jitterMs } }: ScheduleRow): string {
+  const later = jitterMs === undefined ? "" : `, up to ${duration(jitterMs)} later`;
+  if (cron === undefined) return `every ${duration(everyMs ?? 0)}${later}`;
+  return `${timezone === "UTC" ? cron : `${cron} ${timezone}`}${later}`;
 }
 
 function nextOf({ next, paused }: ScheduleRow, now: number): Cell {
@@ -67,11 +68,14 @@ function nextOf({ next, paused }: ScheduleRow, now: number): Cell {
   return next === undefined ? "-" : `in ${duration(Math.max(0, Date.parse(next) - now))}`;
 }
 
+/** States of a run without an end. */
+export const WAITS: ReadonlySet<string> = new Set(["running", "claimed", "waiting"]);
+
 function resultOf({ last }: ScheduleRow): Cell {
   if (last === undefined) return "-";
   const state = last.state ?? "running";
   return {
     text: state,
-    tone: state === "done" ? "ok" : state === "running" || state === "claimed" ? "dim" : "bad",
+    tone: state === "done" ? "ok" : WAITS.has(state) ? "dim" : "bad",
   };
 }

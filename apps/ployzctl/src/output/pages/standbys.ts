@@ -1,5 +1,6 @@
 import type { StandbyList, StandbyRow } from "../../api.ts";
 import { bytes, type Cell, duration, type Page, table } from "../page.ts";
+import { WAITS } from "./schedules.ts";
 
 const STATES: Readonly<Record<StandbyRow["state"], Cell>> = {
   current: { text: "current", tone: "ok" },
@@ -35,6 +36,6 @@ function lastOf({ last, bytes: sent }: StandbyRow): Cell {
   if (last === undefined) return "-";
   const { state = "running", error } = last;
   if (state === "done") return { text: sent === undefined ? "done" : `done, ${bytes(sent)}`, tone: "ok" };
-  const waits = state === "running" || state === "claimed";
+  const waits = WAITS.has(state);
   return { text: error === undefined ? state : `${state}: ${error.message}`, tone: waits ? "dim" : "bad" };
 }

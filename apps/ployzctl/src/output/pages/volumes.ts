@@ -1,6 +1,6 @@
 import type { SnapshotList, VolumeList, VolumeRow } from "../../api.ts";
 import type { VolumeDocument, VolumeExported } from "../../documents.ts";
-import { ago, type Block, bytes, type Cell, lines, type Page, remark, table } from "../page.ts";
+import { ago, type Block, bytes, type Cell, duration, lines, type Page, remark, table } from "../page.ts";
 
 const TONES: Readonly<Record<VolumeRow["state"], "ok" | "warn" | "bad" | "dim">> = {
   active: "ok",
@@ -18,14 +18,25 @@ export const volumeOrigin = (origin: VolumeRow["origin"]): string =>
 
 const size = (count: number | undefined): string => (count === undefined ? "-" : bytes(count));
 
+/** The machine of each standby, and how far it is behind. */
+function standbyCell(standbys: NonNullable<VolumeRow["standbys"]>): Cell {
+  if (standbys.length === 0) return "-";
+  const text = standbys.map(({ machine, state, lagMs }) => {
+    const behind = lagMs === undefined ? "" : ` ${duration(lagMs)}`;
+    return `${machine}${state === "none" ? " no copy yet" : state === "unknown" ? " unknown" : behind}`;
+  });
+  return { text: text.join(", "), tone: standbys.every(({ state }) => state === "current") ? "ok" : "warn" };
+}
+
 function volumeTable(rows: readonly VolumeRow[]): Block {
   return table(
     "volume",
-    ["VOLUME", "MACHINE", "STATE", "USED", "REFERENCED", "QUOTA", "USED BY", "ID"],
-    rows.map(({ namespace, name, id, machine, state, users, spec, observed }): Cell[] => [
+    ["VOLUME", "MACHINE", "STATE", "STANDBY", "USED", "REFERENCED", "QUOTA", "USED BY", "ID"],
+    rows.map(({ namespace, name, id, machine, state, users, spec, observed, standbys = [] }): Cell[] => [
       `${namespace}/${name}`,
       machine,
       observed?.standby === undefined ? { text: state, tone: TONES[state] } : { text: "standby", tone: "ok" },
+      standbyCell(standbys),
       size(observed?.usedBytes),
       size(observed?.referencedBytes),
       size(observed?.quotaBytes ?? spec?.quotaBytes),
