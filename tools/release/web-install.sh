@@ -185,6 +185,7 @@ switch() { # switch TARGET LINK: points the link there, in one rename where mv c
 install_machine() {
   tar -xzf "$work/archive.tar.gz" -C "$work"
   sh "$work/ployz/install.sh" --tarball "$work/archive.tar.gz" --prefix "$prefix"
+  unlink_all gone
   note "installed Ployz $wanted below $prefix; to start a cluster: ployzctl daemon install && ployzctl mesh init NAME"
 }
 
