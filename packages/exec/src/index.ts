@@ -1,4 +1,5 @@
 export { type DetachedOptions, spawnDetached } from "./detached.ts";
+export { drained } from "./drained.ts";
 export type { ExecErrorCode } from "./error-codes.ts";
 export { ExecError, type ExecFailure } from "./errors.ts";
 export { readFileIfThere, replaceLink, syncFolder, writeFileAtomic } from "./files.ts";

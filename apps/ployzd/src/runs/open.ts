@@ -1,7 +1,6 @@
-import { once } from "node:events";
 import { rename, writeFile } from "node:fs/promises";
 import { PassThrough, Writable } from "node:stream";
-import { createBackoff, identify, signalProcess } from "@ployz/exec";
+import { createBackoff, drained, identify, signalProcess } from "@ployz/exec";
 import type { Commit, InstanceAsk } from "@ployz/primitives/protocol";
 import { type Attached, type InstanceSpec, pauseProgram } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
@@ -181,7 +180,7 @@ export function openRuns(deps: RunDeps): Runs {
         if (time <= last) continue;
         last = time;
         const to = stream === "stderr" ? stderr : stdout;
-        if (!to.destroyed && !to.write(`${line}\n`)) await once(to, "drain").catch(() => {});
+        if (!to.destroyed && !to.write(`${line}\n`)) await drained(to);
       }
     };
     const following = copy(true).catch(deps.log);

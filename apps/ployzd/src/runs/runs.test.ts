@@ -204,6 +204,24 @@ it("a run outlives an engine that does not answer for a moment", async () => {
   await gone(here);
 });
 
+it("a run whose caller has left with output unread is removed at its end", async () => {
+  const here = machine();
+  const { runtime } = here.deps.instances;
+  let over = false;
+  const logs: Runtime["logs"] = async function* () {
+    for (let count = 0; count < 100; count++)
+      yield { time: `2026-01-01T00:00:00.${1000 + count}Z`, stream: "stdout", line: "x".repeat(10_000) };
+    over = true;
+  };
+  const instances = { ...here.deps.instances, runtime: { ...runtime, logs } };
+  const attached = await openRuns({ ...here.deps, instances }).start(ask({}));
+  await expect.poll(() => attached.stdout.readableLength).toBeGreaterThan(0);
+  expect(over).toBe(false);
+  await attached.kill();
+  here.finish(0);
+  await gone(here);
+});
+
 it("a service whose volume has one writer is refused, and nothing stays", async () => {
   const here = machine();
   const refused = here.runs.start(ask({ id: "prod.db.1.x", run: "prod.db.run.abcdefgh" }));

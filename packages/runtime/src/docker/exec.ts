@@ -1,8 +1,7 @@
-import { once } from "node:events";
 import { type Duplex, PassThrough } from "node:stream";
 import { finished } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { identify, isAlive, signalProcess } from "@ployz/exec";
+import { drained, identify, isAlive, signalProcess } from "@ployz/exec";
 import type Docker from "dockerode";
 import { PloyzError } from "../error-codes.ts";
 import { killBelow, signalBelow } from "../kill.ts";
@@ -79,7 +78,7 @@ function split(source: AsyncIterable<Frame>) {
     for await (const { stream, payload } of source) {
       first ??= payload;
       const to = stream === "stderr" ? stderr : stdout;
-      if (!to.write(payload) && !to.destroyed) await once(to, "drain").catch(() => {});
+      if (!to.destroyed && !to.write(payload)) await drained(to);
     }
   };
   const end = () => {
