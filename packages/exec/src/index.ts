@@ -22,6 +22,7 @@ export { stopS6 } from "./services/s6.ts";
 export { shellWord } from "./services/s6-run.ts";
 export type {
   Confinement,
+  Notifies,
   ServiceHost,
   ServiceSignal,
   ServiceSpec,
