@@ -12,6 +12,7 @@ export type Source =
   | "machine"
   | "operation"
   | "invite"
+  | "token"
   | "context"
   | "file";
 

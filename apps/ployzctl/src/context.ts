@@ -42,6 +42,11 @@ export function openContext(globals: Globals, terminal: Terminal, own = false): 
 
   async function connect() {
     const remote = await destination();
+    if (remote?.token !== undefined) {
+      const { needToken, openTokenClient } = await import("./remote/token.ts");
+      const { where, text } = remote.token;
+      return openTokenClient(needToken(where, text), deadline.signal);
+    }
     if (remote !== undefined) {
       const { openRemoteClient } = await import("./remote/client.ts");
       const { note } = progress;

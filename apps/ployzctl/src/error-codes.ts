@@ -38,6 +38,9 @@ export const ERRORS = defineErrors({
       ssh_identity_unreadable: "The private key file cannot be read.",
       context_unknown: "There is no context of that name.",
       context_exists: "There is a context of that name with other hosts.",
+      token_expired: "The token has expired.",
+      token_wrong_key:
+        "The machine at the token's address lacks the key that the token pins; nothing was sent to it.",
       remote_not_installed: "The other machine has no ployzctl, or it is too old for `dial-stdio`.",
     },
   },

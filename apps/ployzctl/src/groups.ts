@@ -58,6 +58,7 @@ export const GROUPS: readonly Group[] = [
       events: undefined,
       alert: "Send conditions of the cluster to a URL; list, test and remove alerts",
       audit: undefined,
+      token: "Create, list and revoke tokens for programs",
       store: "Show, back up, restore and rebuild the cluster's store",
       mesh: "Create, join and leave a cluster (alias: network)",
     },

@@ -48,6 +48,14 @@ export const ERRORS = defineErrors({
       operation_failed: "The cluster could not finish adding the machine; the message names the operation.",
     },
   },
+  tokens: {
+    precondition: {
+      token_invalid: "The cluster does not know the token, or it was revoked or has expired.",
+      token_unknown: "There is no token of that name.",
+      token_exists: "There is a token of that name.",
+      not_permitted: "The token does not permit the call; the audit log has the try.",
+    },
+  },
   alerts: {
     failed: {
       alert_failed: "The receiver of an alert does not answer, or did not take the message.",

@@ -7,6 +7,7 @@ import { watchAlerts } from "./alerts/watch.ts";
 import { senderOf } from "./api/alert-sender.ts";
 import { apiRoutes } from "./api/routes.ts";
 import { serveApi } from "./api/server.ts";
+import { openTokenApi } from "./api/tokens/serve.ts";
 import { operationIds, systemClock } from "./clock.ts";
 import type { Config } from "./config/load.ts";
 import { openDaemon } from "./daemon/daemon.ts";
@@ -27,10 +28,12 @@ export async function runDaemon(config: Config, log: Logger): Promise<() => Prom
     log: (error, what) => log.warn({ err: error, what }, "volumes"),
   });
   const around = { config, paths, payload: await loadPayload(), services, storage };
-  const daemon = await openDaemon(around, log);
   const failed = (error: unknown, route: string) => {
     if (errorBody(error).code === "internal") log.error({ err: error, route }, "api");
   };
+  const tokens = openTokenApi(failed);
+  const daemon = await openDaemon(around, log, tokens.take);
+  tokens.begin(daemon);
   const streams = localStreams(
     () => daemon.member().streams,
     (error) => failed(error, STREAM_PATH),
@@ -52,6 +55,7 @@ export async function runDaemon(config: Config, log: Logger): Promise<() => Prom
   return async () => {
     stop.abort();
     await api.close();
+    tokens.close();
     await alerting;
     await daemon.close();
   };

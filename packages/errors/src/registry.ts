@@ -7,6 +7,7 @@ export const AREAS = {
   network: "Networks",
   members: "Members of the cluster",
   invites: "Invites",
+  tokens: "Tokens",
   ssh: "SSH",
   update: "Updating machines",
   deploy: "Namespaces, commits and placement",

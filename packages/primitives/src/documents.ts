@@ -22,6 +22,7 @@ export * from "./client/secrets.ts";
 export * from "./client/standbys.ts";
 export * from "./client/status.ts";
 export * from "./client/store.ts";
+export * from "./client/tokens.ts";
 export * from "./client/views.ts";
 export { Commit, CommittedRoute } from "./model/commit.ts";
 export { MachineRecord } from "./model/machine.ts";

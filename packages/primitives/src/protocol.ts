@@ -59,6 +59,7 @@ export {
   DIGEST,
   ENDPOINT,
   LISTEN,
+  NAMESPACES,
   PLACE,
   REGISTRY,
   SERVER,
@@ -68,6 +69,15 @@ export type { MissedTick, Schedule, ScheduleRecord, ScheduleRun } from "./model/
 export { scheduleKey } from "./model/schedule.ts";
 export { isOfNamespace, type SecretRecord, secretKey } from "./model/secret.ts";
 export { standbyKey, standbyOf } from "./model/standby.ts";
+export {
+  coversNamespace,
+  PERMISSIONS,
+  type Permission,
+  type TokenPort,
+  type TokenRecord,
+  tokenKey,
+} from "./model/token.ts";
+export { encodeToken, TOKEN_PROTOCOL, type TokenText } from "./model/token-text.ts";
 export type { BackupTake } from "./participant/backup-commands.ts";
 export type { CertificateOrder } from "./participant/certificate-commands.ts";
 export type * from "./participant/commands.ts";

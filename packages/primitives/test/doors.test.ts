@@ -92,6 +92,8 @@ it("the other doors hold what their names promise", () => {
       "LIMITS",
       "LISTEN",
       "LOOK",
+      "NAMESPACES",
+      "PERMISSIONS",
       "PLACE",
       "REGISTRY",
       "RIGHTS",
@@ -100,6 +102,7 @@ it("the other doors hold what their names promise", () => {
       "STREAM_PATH",
       "STREAM_PROTOCOL",
       "StreamAsk",
+      "TOKEN_PROTOCOL",
       "TerminalSize",
       "alertKey",
       "ask",
@@ -111,9 +114,11 @@ it("the other doors hold what their names promise", () => {
       "certificateFor",
       "certificateKey",
       "checkLabel",
+      "coversNamespace",
       "datasetLength",
       "durationMs",
       "emptyCommit",
+      "encodeToken",
       "factName",
       "isEnvName",
       "isFact",
@@ -133,6 +138,7 @@ it("the other doors hold what their names promise", () => {
       "sizeBytes",
       "standbyKey",
       "standbyOf",
+      "tokenKey",
       "ulid",
     ]
   `);
@@ -177,8 +183,11 @@ it("the other doors hold what their names promise", () => {
   expect(values(client)).toMatchInlineSnapshot(`
     [
       "EXIT",
+      "MAX_TOKEN",
+      "TOKEN_PROTOCOL",
       "ago",
       "bytes",
+      "decodeToken",
       "didYouMean",
       "duration",
       "exitCodeOf",

@@ -24,6 +24,7 @@ import { secretCommands } from "./secret/index.ts";
 import { shellCommands } from "./shell.ts";
 import { storeCommands } from "./store/index.ts";
 import { streamCommands } from "./stream/index.ts";
+import { tokenCommands } from "./token/index.ts";
 import { volumeCommands } from "./volume/index.ts";
 
 const ALL: readonly Command[] = [
@@ -51,6 +52,7 @@ const ALL: readonly Command[] = [
   ...streamCommands,
   ...alertCommands,
   ...opsCommands,
+  ...tokenCommands,
   ...shellCommands,
 ];
 

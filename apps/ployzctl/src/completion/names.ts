@@ -39,5 +39,9 @@ export async function daemonNames(
       const { invites } = await client.request("GET /v1/invites", { signal });
       return invites.map(({ id, state }) => ({ value: id, summary: state }));
     }
+    case "token": {
+      const { tokens } = await client.request("GET /v1/tokens", { signal });
+      return tokens.map(({ name, state }) => ({ value: name, summary: state }));
+    }
   }
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PloyzError } from "../error-codes.ts";
 import type { Terminal } from "../terminal.ts";
 import { needSshHost } from "./host.ts";
+import { isTokenHost, tokenPath } from "./token-files.ts";
 
 /** The name that stands for this machine's own daemon. */
 export const LOCAL = "local";
@@ -41,7 +42,12 @@ export async function readContexts(path: string): Promise<Contexts> {
     Object.entries(tables).map(([name, table]) => {
       const hosts = isTable(table) ? table.hosts : undefined;
       if (!isHosts(hosts)) throw wrong(`contexts.${name}.hosts is not a list of hosts`);
-      for (const host of hosts) needSshHost(`${path}: contexts.${name}.hosts`, host);
+      const field = `${path}: contexts.${name}.hosts`;
+      if (hosts.some(isTokenHost) && hosts.length > 1)
+        throw wrong(`contexts.${name}.hosts has a token and hosts`);
+      for (const host of hosts)
+        if (isTokenHost(host)) tokenPath(field, host);
+        else needSshHost(field, host);
       return [name, hosts];
     }),
   );

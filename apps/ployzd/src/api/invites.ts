@@ -1,15 +1,11 @@
 import type { InviteCreate, InviteCreated } from "@ployz/primitives/client";
-import { formatEndpoint } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
+import { joinEndpoints } from "../invites/endpoints.ts";
 import { listInvites, newInvite, putInvite, revokeInvite, rowOf } from "../invites/invites.ts";
 import { ensureJoinKey } from "../invites/join-key.ts";
 import { encodeToken } from "../invites/token.ts";
-import { localEndpoints } from "../mesh/identity.ts";
 import { printable } from "../operations/request.ts";
 import type { ApiRoutes } from "./router.ts";
-
-/** Limit of addresses in a token, which is copied by hand. */
-const MOST_ENDPOINTS = 8;
 
 export function inviteRoutes(
   daemon: Daemon,
@@ -36,14 +32,9 @@ async function create({ config, paths, ...daemon }: Daemon, wanted: InviteCreate
   // Open the port before handing out the token: an operator here can fix a port in use.
   await member.inviter.expect([invite]);
   await putInvite(member.store, invite);
-  const hosts = [...machine.endpoints, ...localEndpoints(config, { exclude: [cluster.clusterCidr] })].map(
-    (endpoint) => endpoint.slice(0, endpoint.lastIndexOf(":")).replaceAll(/[[\]]/g, ""),
-  );
   const token = encodeToken({
     ...{ cluster: cluster.id, clusterCidr: cluster.clusterCidr, inviter: machine.id, pin, secret },
-    endpoints: [...new Set(hosts)]
-      .slice(0, MOST_ENDPOINTS)
-      .map((host) => formatEndpoint(host, config.joinPort)),
+    endpoints: joinEndpoints(config, { announced: machine.endpoints, clusterCidr: cluster.clusterCidr }),
     ...{ invite: invite.id, expiresAt: invite.expiresAt },
   });
   return { kind: "invite-created", token, invite: rowOf(invite, [], now) };

@@ -15,6 +15,7 @@ import type { TSchema } from "typebox";
 import { readJsonBody } from "../body.ts";
 import { PloyzError } from "../error-codes.ts";
 import { httpStatusOf } from "../errors.ts";
+import type { Grant } from "./tokens/grant.ts";
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -23,6 +24,8 @@ export interface Call<Params = Texts, Query = Readonly<Partial<Texts>>, Body = u
   readonly params: Params;
   readonly query: Query;
   readonly request: IncomingMessage;
+  /** Of a caller with a token. Absent: the caller has the whole API. */
+  readonly grant?: Grant;
   /** Aborts when the caller disconnects. */
   readonly signal: AbortSignal;
   /** The JSON body, of the shape that `BODIES` has for the route. @throws PloyzError `invalid_input`, also when it is larger than 8 MiB. */
@@ -93,7 +96,7 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
       await pipeline(stream(), response.writeHead(200, head));
     }),
   ];
-  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  return async (request: IncomingMessage, response: ServerResponse, grant?: Grant): Promise<void> => {
     const gone = new AbortController();
     response.on("close", () => gone.abort());
     response.on("error", () => gone.abort()); // the caller disconnected; without a listener the error would end the process
@@ -108,6 +111,7 @@ export function router(routes: Routes, log: (error: unknown, route: string) => v
         params,
         query: Object.fromEntries(url.searchParams),
         request,
+        ...(grant && { grant }),
         signal: gone.signal,
         body: async () => bodyOf(entry.route, await readJsonBody(request, MAX_BODY)),
       };

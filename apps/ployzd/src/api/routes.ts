@@ -36,6 +36,7 @@ import { sharing } from "./shared.ts";
 import { seenBy, standbyRecords, standbyRows } from "./standby-rows.ts";
 import { standbyRoutes } from "./standbys.ts";
 import { clusterStatus } from "./status.ts";
+import { tokenRoutes } from "./tokens/routes.ts";
 import { announcedBy, instanceList, machineList, meshStatus, nameList } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
 import { snapshotList, volumeList, withStandbys } from "./volumes.ts";
@@ -92,6 +93,7 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
         return mesh();
       },
       ...inviteRoutes(daemon),
+      ...tokenRoutes(daemon),
       ...scheduleRoutes(daemon),
       ...standbyRoutes(daemon),
       ...backupRoutes(daemon),

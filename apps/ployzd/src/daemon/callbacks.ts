@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { TakeSocket } from "../invites/server.ts";
 
 /** Callbacks of a member to its daemon. */
 export interface Life {
@@ -6,4 +7,6 @@ export interface Life {
   /** Ordered by the operation that removed this machine. */
   leaving(operation: string): Promise<void>;
   left(operation: string): Promise<void> | undefined;
+  /** Serves connections of holders of tokens. */
+  readonly take: TakeSocket;
 }

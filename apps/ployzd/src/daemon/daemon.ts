@@ -9,6 +9,7 @@ import { leaveMesh, leaveOrder, writeLeaveOrder } from "../mesh/leave.ts";
 import { type Membership, readMembership } from "../mesh/membership.ts";
 import type { Surroundings } from "../mesh/substrate.ts";
 import { serialise } from "../state/files.ts";
+import type { Life } from "./callbacks.ts";
 import { openMember } from "./member.ts";
 import type { Member } from "./member-parts.ts";
 
@@ -38,7 +39,8 @@ export interface DownMember {
 const ANSWER_MS = 1_000;
 const AGAIN_MS = { first: 1_000, longest: 15_000 };
 
-export async function openDaemon(around: Surroundings, log: Logger): Promise<Daemon> {
+/** `take`: serves connections of holders of tokens. */
+export async function openDaemon(around: Surroundings, log: Logger, take: Life["take"]): Promise<Daemon> {
   let member: Member | undefined;
   let failure: DownMember | undefined;
   let ordered: { readonly operation: string; readonly done: Promise<void> } | undefined;
@@ -53,6 +55,7 @@ export async function openDaemon(around: Surroundings, log: Logger): Promise<Dae
         log,
         leaving,
         left,
+        take,
       });
     failure = undefined;
   }

@@ -25,6 +25,7 @@ import type { Fetch } from "../transfer/server.ts";
 import type { MemberChange } from "./changes.ts";
 import type { AccessSources, LogSources } from "./log-sources.ts";
 import type { MetricsState } from "./measure.ts";
+import type { TokenFacts } from "./token-facts.ts";
 
 /** This machine as a member: the parts that run only after `mesh init` or `mesh join`. */
 export interface Member {
@@ -35,6 +36,7 @@ export interface Member {
   readonly bundles: Bundles;
   readonly uploads: Uploads;
   readonly inviter: Inviter;
+  readonly tokens: TokenFacts;
   readonly authority: StoreAuthority;
   readonly secrets: SecretKeeper;
   readonly streams: Streams;

@@ -62,6 +62,7 @@ import { openMeasures } from "./measure.ts";
 import type { Member } from "./member-parts.ts";
 import { serveMember } from "./serve.ts";
 import { settleMember } from "./settle.ts";
+import { tokenFacts } from "./token-facts.ts";
 import { watchOperations } from "./watch-operations.ts";
 import { watchTakeovers } from "./yielding.ts";
 
@@ -71,7 +72,7 @@ export async function openMember(
   identity: Identity,
   life: Life,
 ): Promise<Member> {
-  const { log } = life;
+  const { log, take } = life;
   const { config, paths, payload, storage } = around;
   const { machine: self, cluster } = initial;
   const substrate = await openSubstrate(around, initial);
@@ -208,7 +209,8 @@ export async function openMember(
   const watched = { self: self.id, path: paths.hangs, runtime, stopped, log, heads: commits };
   const liveness = await openLiveness({ ...watched, onHeads: mirror.onChange, signal: stop.signal });
   const loops = [kept.ended, users, renewing, liveness.ended];
-  const inviter = openInviter({ self, cluster, config, paths, store, runner, log });
+  const tokens = tokenFacts(mirror);
+  const inviter = openInviter({ self, cluster, config, paths, store, runner, log, tokens, take });
   const all: Handlers = {
     "machine.observe": (args) =>
       observeMachine(
@@ -254,8 +256,7 @@ export async function openMember(
   };
   const measured = await measures.serve(self.address);
   const audit = openAudit(paths.audit, (error) => log.warn({ err: error }, "audit"));
-  const refusing = refusingNew(all, () => follower.known().machine.state);
-  handlers = audited(refusing, audit);
+  handlers = audited(refusingNew(all, () => follower.known().machine.state), audit);
   const logged = { runtime, endedLogs, accessLog: paths.accessLog };
   const served = serveMember(nats.session, { handlers, fences, runner, ...logged, log });
 
@@ -269,7 +270,7 @@ export async function openMember(
     },
   });
   return {
-    ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter },
+    ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter, tokens },
     ...{ authority, secrets, streams, runs, upkeep, audit, heads },
     membership: follower.known,
     ...{ storeConnected, metrics: measured.state, removed: follower.removed },
@@ -279,8 +280,7 @@ export async function openMember(
     }),
     ...{ cutOff: (ms) => cutOff(nats.session, ms), adoption: () => adoption },
     records: unreadableRecords({ facts: nats.facts, mirror, unreadableOperations }),
-    alerts: alertFacts(mirror),
-    changes: memberChanges(mirror),
+    ...{ alerts: alertFacts(mirror), changes: memberChanges(mirror) },
     logs: logSources({
       ...{ rpc, ...logged, heads, self: self.id, onHeads: mirror.onChange },
       machines: () => follower.known().machines.map(({ id }) => id),

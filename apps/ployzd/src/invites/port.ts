@@ -6,6 +6,8 @@ import type { JoinServer } from "./server.ts";
 export interface JoinPort {
   /** Opens it for as long as these need it. Ignores invites of other machines. */
   expect(invites: readonly Invite[]): Promise<void>;
+  /** Opens it until then for holders of tokens, instead of until the last time that this was called with. */
+  serveUntil(at: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -22,6 +24,7 @@ const LONGEST_MS = 2_147_483_647;
 export function openJoinPort(options: JoinPortOptions): JoinPort {
   const inTurn = serialise();
   let until = 0;
+  let tokensUntil = 0;
   let server: JoinServer | undefined;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
@@ -29,7 +32,7 @@ export function openJoinPort(options: JoinPortOptions): JoinPort {
   const settle = (): Promise<void> =>
     inTurn(async () => {
       clearTimeout(timer);
-      const rest = closed ? 0 : until - options.now();
+      const rest = closed ? 0 : Math.max(until, tokensUntil) - options.now();
       if (rest > 0) {
         server ??= await options.open();
         timer = setTimeout(() => void settle().catch(options.log), Math.min(rest, LONGEST_MS)).unref();
@@ -44,6 +47,10 @@ export function openJoinPort(options: JoinPortOptions): JoinPort {
     expect(invites) {
       const own = invites.filter(({ inviter }) => inviter === options.self);
       until = Math.max(until, ...own.map(({ expiresAt }) => expiresAt + INVITE_GRACE_MS));
+      return settle();
+    },
+    serveUntil(at) {
+      tokensUntil = at;
       return settle();
     },
     close() {

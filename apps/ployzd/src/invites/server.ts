@@ -2,7 +2,9 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { errorBody } from "@ployz/errors";
+import { TOKEN_PROTOCOL } from "@ployz/primitives/protocol";
 import { readJsonBody } from "../body.ts";
 import { PloyzError } from "../error-codes.ts";
 import { httpStatusOf } from "../errors.ts";
@@ -35,7 +37,11 @@ export interface JoinServerOptions {
   /** Sends all messages; an error that it throws is sent as the last one. */
   handle(call: JoinCall): Promise<void>;
   log(error: unknown): void;
+  /** Takes connections that negotiate `TOKEN_PROTOCOL` (ALPN, RFC 7301); calls `admitted` when the caller is no stranger. */
+  readonly take?: TakeSocket;
 }
+
+export type TakeSocket = (socket: TLSSocket, admitted: () => void) => void;
 
 const MAX_BODY = 32 * 1024;
 const MAX_CONNECTIONS = 256;
@@ -52,6 +58,7 @@ export async function serveJoins(options: JoinServerOptions): Promise<JoinServer
   const server = createServer(
     {
       ...{ key, cert, minVersion: "TLSv1.3", handshakeTimeout: 5_000 },
+      ALPNProtocols: [TOKEN_PROTOCOL, "http/1.1"],
       ...{ maxHeaderSize: 4_096, headersTimeout: 5_000, requestTimeout: 10_000 },
       ...{ connectionsCheckingInterval: 1_000, keepAlive: false },
     },
@@ -66,11 +73,31 @@ export async function serveJoins(options: JoinServerOptions): Promise<JoinServer
       socket.destroy();
       return;
     }
-    perSource.set(from, count);
-    socket.once("close", () => {
-      const left = (perSource.get(from) ?? 1) - 1;
-      if (left > 0) perSource.set(from, left);
-      else perSource.delete(from);
+    add(from, 1);
+    socket.once("close", () => add(from, -1));
+  });
+  const add = (from: string, change: number) => {
+    const count = (perSource.get(from) ?? 0) + change;
+    if (count === 0) perSource.delete(from);
+    else perSource.set(from, count);
+  };
+  const taken = new Set<TLSSocket>();
+  const [serveHttp] = server.listeners("secureConnection");
+  server.removeAllListeners("secureConnection");
+  server.on("secureConnection", (socket: TLSSocket) => {
+    if (socket.alpnProtocol !== TOKEN_PROTOCOL || options.take === undefined) {
+      serveHttp?.call(server, socket);
+      return;
+    }
+    taken.add(socket);
+    socket.once("close", () => taken.delete(socket));
+    const from = socket.remoteAddress ?? "";
+    let stranger = true;
+    options.take(socket, () => {
+      if (!stranger) return;
+      stranger = false; // counts no more
+      add(from, -1);
+      socket.once("close", () => add(from, 1));
     });
   });
   server.maxRequestsPerSocket = 1;
@@ -130,6 +157,7 @@ export async function serveJoins(options: JoinServerOptions): Promise<JoinServer
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        for (const socket of taken) socket.destroy();
       }),
   };
 }

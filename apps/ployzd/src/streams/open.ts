@@ -48,6 +48,9 @@ export interface StreamDeps {
 const askOf = shaped(StreamAsk);
 const instanceAskOf = shaped(InstanceAsk);
 
+/** Lets a request through, perhaps changed. @throws PloyzError when it may not. */
+export type Admit = (ask: StreamAsk) => StreamAsk;
+
 /** Streams between a caller of the local API and an instance of any machine. Needs no store. */
 export function openStreams(deps: StreamDeps) {
   const { self, runtime, runs, leftovers, ask: askPeer } = deps;
@@ -77,10 +80,10 @@ export function openStreams(deps: StreamDeps) {
   }
 
   /** Serves a connection of the local API. */
-  async function answer(near: Channel): Promise<void> {
+  async function answer(near: Channel, admit: Admit = (ask) => ask): Promise<void> {
     const first = await near.frames.next();
     if (first.done === true || first.value.kind !== FRAME.ask) return;
-    const asked = askOf(JSON.parse(first.value.payload.toString("utf8")));
+    const asked = admit(askOf(JSON.parse(first.value.payload.toString("utf8"))));
     const { head, found, of } = candidates(deps, {
       ...asked,
       slot: asked.kind === "run" ? undefined : asked.slot,
@@ -140,10 +143,10 @@ const failing = (channel: Channel, log: (error: unknown) => void) => async (erro
 
 /** A connection of the local API, as `onUpgrade` hands it over. `streams` throws where this machine is no member. */
 export const localStreams =
-  (streams: () => Streams, log: (error: unknown) => void) =>
+  (streams: () => Streams, log: (error: unknown) => void, admit?: Admit) =>
   (socket: Duplex): void => {
     const near = openChannel(socket);
-    const answer = async () => streams().answer(near);
+    const answer = async () => streams().answer(near, admit);
     void answer().catch(failing(near, log));
   };
 

@@ -34,6 +34,7 @@ import type {
   StoreRestore,
   StoreStatus,
 } from "./store.ts";
+import type { TokenApi } from "./token-api.ts";
 import type {
   AuditEntry,
   CommitDocument,
@@ -68,6 +69,7 @@ export type * from "./schedules.ts";
 export type * from "./secrets.ts";
 export type * from "./standbys.ts";
 export type * from "./status.ts";
+export type * from "./tokens.ts";
 export type * from "./views.ts";
 export type * from "./volume-file.ts";
 
@@ -86,7 +88,7 @@ export interface NameList {
  * The local API of a daemon: HTTP/1.1 with JSON on a Unix socket, streams as NDJSON. Every error answers with `{ error: ErrorBody }`
  * and a status (400 invalid input, 409 precondition, 503 not reachable, 500 else).
  */
-export interface Api extends AlertApi, BackupApi, CertificateApi {
+export interface Api extends AlertApi, BackupApi, CertificateApi, TokenApi {
   "GET /v1/version": {
     query: Record<never, string>;
     body: undefined;

@@ -6,6 +6,7 @@ import type { Json } from "../model/json.ts";
 import type { ClusterRecord, MachineRecord } from "../model/machine.ts";
 import * as patterns from "../model/patterns.ts";
 import type { Shape } from "../model/shape.ts";
+import { PERMISSIONS, TOKEN_MS } from "../model/token.ts";
 
 const closed = <P extends TProperties>(fields: P) => Type.Object(fields, { additionalProperties: false });
 /** Errors name the field, never its value. */
@@ -17,6 +18,10 @@ const id = (pattern: string, description: string) => Type.String({ pattern, desc
 const cidr = id(patterns.CIDR, "an IPv4 network");
 const at = { region: Type.Optional(place("a region")), az: Type.Optional(place("a zone")) };
 const passphrase = Type.Optional(hidden({ minLength: 1, maxLength: 1000 }));
+const namespaces = (description: string, minItems: number) =>
+  Type.Array(Type.String({ pattern: patterns.NAMESPACES, description: "a namespace, or pr-*" }), {
+    ...{ minItems, maxItems: 100, uniqueItems: true, description },
+  });
 const machines = Type.Array(label("a machine"), { minItems: 1, maxItems: 100 });
 
 /** A member's record as another machine sends it. It ends up in configuration files and command arguments. */
@@ -100,6 +105,18 @@ export const BODIES = {
     by,
     name: Type.Optional(label("the name of the machine that joins")),
     ...at,
+  }),
+  "POST /v1/tokens": closed({
+    name: label("the name of the token"),
+    namespaces: namespaces("where it may act", 1),
+    branchFrom: Type.Optional(namespaces("other namespaces that it may only branch from", 0)),
+    promoteTo: Type.Optional(namespaces("other namespaces that it may only promote to", 0)),
+    allow: Type.Array(Type.Enum([...PERMISSIONS]), {
+      ...{ minItems: 1, maxItems: PERMISSIONS.length, uniqueItems: true },
+      description: `a list of ${PERMISSIONS.join(", ")}`,
+    }),
+    ttlMs: Type.Integer({ minimum: 1_000, maximum: TOKEN_MS, description: "1s to 366d, in milliseconds" }),
+    by,
   }),
   "POST /v1/branch/manifest": BranchInput,
   "POST /v1/schedules/:ns/:name": closed({ paused: Type.Boolean(), by }),

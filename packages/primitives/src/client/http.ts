@@ -14,6 +14,8 @@ export type ClientTarget =
       /** Lets requests share connections, which it makes itself; else each request has its own. */
       readonly agent?: Agent;
       readonly name?: string;
+      /** Headers of every request. */
+      readonly headers?: Readonly<Record<string, string>>;
     };
 
 /**
@@ -56,7 +58,7 @@ function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage>
         ...connection(target),
         method,
         path,
-        headers: { host: "ployzd", accept, ...type },
+        headers: { host: "ployzd", accept, ...type, ...headersOf(target) },
         ...(signal && { signal }),
       },
       resolve,
@@ -76,6 +78,10 @@ function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage>
     }
   });
 }
+
+/** What every request to it carries. */
+export const headersOf = (target: ClientTarget): Readonly<Record<string, string>> =>
+  "socketPath" in target ? {} : (target.headers ?? {});
 
 /** Where a request goes. */
 export const connection = (target: ClientTarget) =>

@@ -6,6 +6,7 @@
 export type { KernelErrorCode } from "../error-codes.ts";
 export { didYouMean } from "../model/did-you-mean.ts";
 export type * from "../model/operation.ts";
+export { decodeToken, MAX_TOKEN, TOKEN_PROTOCOL, type TokenText } from "../model/token-text.ts";
 export { unknownName } from "../model/unknown-name.ts";
 export type { StreamAsk, StreamOpened, TerminalSize } from "../streams/ask.ts";
 export type { OpenStream } from "../streams/open.ts";

@@ -9,6 +9,7 @@ import { ScheduleRecord } from "./schedule.ts";
 import { count, json, list, object, text } from "./schema.ts";
 import { SecretRecord } from "./secret.ts";
 import { StandbyRecord } from "./standby.ts";
+import { TokenPort, TokenRecord } from "./token.ts";
 
 /** A plan that an operator may apply later, as the fact `prepared.<id>`. Its id is that of the operation that applies it. */
 export const PreparedPlan = object({
@@ -39,6 +40,8 @@ export const FACTS = {
   subnet: SubnetRecord,
   candidates: Candidates,
   invite: Invite,
+  token: TokenRecord,
+  "token-port": TokenPort,
   secret: SecretRecord,
   certificate: CertificateRecord,
   renewal: RenewalRecord,

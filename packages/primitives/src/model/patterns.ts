@@ -24,6 +24,9 @@ export const VOLUME = bounded(127, `${label}/${label}`);
 /** Workloads that a service accepts: a namespace, the beginning of one and `*`, or `*`; then perhaps a service of it. */
 export const PEER = bounded(127, `(?:\\*|${label}|[a-z][a-z0-9-]*\\*)(?::${label})?`);
 
+/** A namespace, or the beginning of one and `*`. */
+export const NAMESPACES = bounded(64, `(?!constructor$)(?:${label}|[a-z][a-z0-9-]*\\*)`);
+
 /** A fact as status names it: `fact.machine.m2`. */
 export const FACT_RECORD = bounded(512, "fact(\\.[A-Za-z0-9_-]+)+");
 
@@ -182,6 +185,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [NAME]: "1 to 63 lower-case letters, digits and dashes, starting with a letter and not ending with a dash",
   [PORT_NAME]: `1 to ${LIMITS.portName} lower-case letters, digits and dashes, starting with a letter and not ending with a dash`,
   [VOLUME]: "NAMESPACE/VOLUME",
+  [NAMESPACES]: "a namespace, or the beginning of one and `*` such as pr-*",
   [PLACE]: "1 to 63 lower-case letters, digits and inner dashes",
   [HOST]: "a lower-case host name such as www.example.com or *.example.com",
   [PATH]: "an absolute URL path such as /api, without `..`, `//`, `;`, query or spaces",

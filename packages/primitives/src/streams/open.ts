@@ -1,6 +1,14 @@
 import { type Duplex, Writable } from "node:stream";
 import { type ErrorBody, PloyzError as WireError } from "@ployz/errors";
-import { type ClientTarget, connection, errorOf, httpRequest, readAll, unreachable } from "../client/http.ts";
+import {
+  type ClientTarget,
+  connection,
+  errorOf,
+  headersOf,
+  httpRequest,
+  readAll,
+  unreachable,
+} from "../client/http.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { StreamAsk, StreamOpened, TerminalSize } from "./ask.ts";
 import { type Channel, drained, openChannel } from "./channel.ts";
@@ -126,7 +134,10 @@ function upgrade(target: ClientTarget, path: string, signal?: AbortSignal): Prom
     const request = httpRequest({
       ...connection(target),
       ...{ method: "POST", path },
-      headers: { host: "ployzd", connection: "Upgrade", upgrade: STREAM_PROTOCOL },
+      headers: {
+        ...{ host: "ployzd", connection: "Upgrade", upgrade: STREAM_PROTOCOL },
+        ...headersOf(target),
+      },
       ...(signal && { signal }),
     });
     request.on("error", (error) => reject(unreachable(target, error, signal)));

@@ -5,15 +5,50 @@ import { needLabel } from "../../names.ts";
 import { contextsPath, LOCAL, needContext, readContexts, writeContexts } from "../../remote/contexts.ts";
 import type { ContextDocument, ContextList, ContextRemoved } from "../../remote/documents.ts";
 import { hostText, needSshHost } from "../../remote/host.ts";
+import {
+  forgetToken,
+  isTokenHost,
+  keepToken,
+  keptToken,
+  tokenHost,
+  tokenPath,
+} from "../../remote/token-files.ts";
+import { readStdin } from "../../stdin.ts";
 
 const MAX_HOSTS = 16;
 
 export async function add(context: Context, input: Input): Promise<ContextDocument> {
   const name = await needLabel("NAME", input.argument("name"));
   if (name === LOCAL) throw usage("NAME: local stands for this machine's daemon", "choose another name");
-  const hosts = input.arguments("host").map((host) => hostText(needSshHost("HOST", host)));
+  const given = input.arguments("host");
+  if (given.some(isTokenHost)) return addToken(context, name, given);
+  const hosts = given.map((host) => hostText(needSshHost("HOST", host)));
   if (hosts.length > MAX_HOSTS) throw usage(`HOST: more than ${MAX_HOSTS} hosts`);
   if (new Set(hosts).size < hosts.length) throw usage("HOST: the same host twice", "name it once");
+  return put(context, name, hosts);
+}
+
+/** Of a token in a file, which is read where it is, or on stdin, which is kept beside the contexts. */
+async function addToken(context: Context, name: string, given: readonly string[]): Promise<ContextDocument> {
+  const [host = ""] = given;
+  if (given.length > 1) throw usage("HOST: a token is the only host of its context");
+  const from = tokenPath("HOST", host);
+  const { needToken } = await import("../../remote/token.ts");
+  if (from !== "-") {
+    const { readToken } = await import("../../remote/token-files.ts");
+    needToken(from, await readToken(from));
+    return put(context, name, [tokenHost(from)]);
+  }
+  if (context.terminal.stdinTty) throw usage("HOST: token://- reads the token from stdin", "< token");
+  const text = await readStdin(context, 20_000, "token");
+  needToken("stdin", text);
+  const kept = keptToken(contextsPath(context.terminal), name);
+  const document = await put(context, name, [tokenHost(kept)]);
+  await keepToken(kept, text);
+  return document;
+}
+
+async function put(context: Context, name: string, hosts: readonly string[]): Promise<ContextDocument> {
   const path = contextsPath(context.terminal);
   const { current, contexts } = await readContexts(path);
   const known = Object.hasOwn(contexts, name) ? contexts[name] : undefined;
@@ -59,11 +94,13 @@ export async function remove(context: Context, input: Input): Promise<ContextRem
   const name = input.argument("name") ?? "";
   const path = contextsPath(context.terminal);
   const { current, contexts } = await readContexts(path);
-  needContext({ contexts }, name);
+  const hosts = needContext({ contexts }, name);
   const rest = Object.fromEntries(Object.entries(contexts).filter(([other]) => other !== name));
   await writeContexts(path, {
     contexts: rest,
     ...(current !== undefined && current !== name && { current }),
   });
+  const kept = keptToken(path, name);
+  if (hosts.includes(tokenHost(kept))) await forgetToken(kept);
   return { kind: "context-removed", name, current: current === name };
 }

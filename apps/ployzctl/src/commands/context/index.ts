@@ -9,6 +9,7 @@ export const contextCommands: readonly Command[] = [
     summary: "Add a context: a cluster's name, and machines that reach it",
     details: [
       "A host is anything that ssh can reach: user@machine, ssh://user@machine:port, or a Host of ~/.ssh/config with its jump hosts, keys and agents. Of several machines of one cluster, the next is tried when one is down.",
+      "token:///PATH is the file of a token (ployzctl token create); token://- reads one from stdin and keeps it beside the contexts, readable by you alone. A token is its context's only host.",
       "Nothing is connected yet. The contexts are in $XDG_CONFIG_HOME/ployz/contexts.toml.",
     ],
     args: [
@@ -24,6 +25,7 @@ export const contextCommands: readonly Command[] = [
     examples: [
       "ployzctl context add prod ssh://deploy@203.0.113.7",
       "ployzctl context add staging staging-m1 staging-m2",
+      "ployzctl context add ci token://- < token",
     ],
     run: async (context, input) => (await import("./context.ts")).add(context, input),
   },
@@ -31,7 +33,7 @@ export const contextCommands: readonly Command[] = [
     path: ["context", "use"],
     summary: "Choose the context in use, or local for this machine's daemon",
     details: [
-      "--context, --host and --socket, and the variables PLOYZ_CONTEXT, PLOYZ_HOST and PLOYZ_SOCKET, win over it. The commands daemon and dev always work on this machine.",
+      "--context, --host and --socket, and the variables PLOYZ_CONTEXT, PLOYZ_HOST, PLOYZ_SOCKET and PLOYZ_TOKEN, win over it. The commands daemon and dev always work on this machine.",
     ],
     args: [name(true)],
     prints: ["context"],

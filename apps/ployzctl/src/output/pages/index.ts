@@ -24,6 +24,7 @@ import { secretPage, secretsPage } from "./secrets.ts";
 import { standbysPage } from "./standbys.ts";
 import { statusPage } from "./status.ts";
 import { movedPage, snapshotPage, storePage, storePlanPage } from "./store.ts";
+import { tokenPage, tokensPage } from "./tokens.ts";
 import { exportedPage, snapshotsPage, volumePage, volumesPage } from "./volumes.ts";
 
 const REPAIRED = {
@@ -85,6 +86,15 @@ export function pageOf(document: Exclude<Document, FollowedDocument | ErrorDocum
       return invitesPage(document, now);
     case "invite":
       return [lines(`invite ${document.id} is ${document.state}`)];
+    case "token-created":
+      // Only the token, to be piped.
+      return [lines(document.token)];
+    case "tokens":
+      return tokensPage(document, now);
+    case "token":
+      return tokenPage(document, now);
+    case "token-revoked":
+      return [lines({ text: `revoked token ${document.name}`, tone: "ok" })];
     case "rtt":
       return rttPage(document);
     case "instances":
