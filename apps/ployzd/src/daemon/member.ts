@@ -256,7 +256,10 @@ export async function openMember(
   };
   const measured = await measures.serve(self.address);
   const audit = openAudit(paths.audit, (error) => log.warn({ err: error }, "audit"));
-  handlers = audited(refusingNew(all, () => follower.known().machine.state), audit);
+  handlers = audited(
+    refusingNew(all, () => follower.known().machine.state),
+    audit,
+  );
   const logged = { runtime, endedLogs, accessLog: paths.accessLog };
   const served = serveMember(nats.session, { handlers, fences, runner, ...logged, log });
 

@@ -39,10 +39,13 @@ const create = (name: string, ...args: readonly string[]) =>
   cluster.json<Created>(1, ["token", "create", "--name", name, "--ttl", "1h", ...args]);
 const keep = (name: string, { token }: Created) => sh(CI, `umask 077; cat > /root/${name}`, `${token}\n`);
 /** A command of the program: its exit code and the code of its error. */
-async function by(name: string, args: string, input?: string) {
-  const run = await sh(CI, `PLOYZ_TOKEN=$(cat /root/${name}) ployzctl ${args} --json`, input);
-  const document = run.stdout.trim() === "" ? {} : JSON.parse(run.stdout);
-  return { exit: run.exitCode, code: document.error?.code ?? document.refusals?.[0]?.code, document, ...run };
+async function by(name: string, args: string) {
+  const {
+    exitCode: exit,
+    stdout,
+    stderr,
+  } = await sh(CI, `PLOYZ_TOKEN=$(cat /root/${name}) ployzctl --json ${args}`);
+  return { exit, code: /"code":"([a-z_]+)"/.exec(stdout)?.[1], stdout, stderr };
 }
 const secretOf = ({ token }: Created) => {
   const [, , id, secret, , ways] = JSON.parse(
@@ -66,11 +69,10 @@ async function raw(
     .map((line) => JSON.parse(line));
 }
 type Audited = { readonly caller: string; readonly command: string; readonly outcome: string };
-const audit = async (i: number) =>
-  (await sh(i, "ployzctl audit --tail 2000 --json")).stdout
-    .split("\n")
-    .filter((line) => line.includes('"token:'))
-    .map((line) => JSON.parse(line) as Audited);
+const audit = async (i: number) => {
+  const { entries } = await cluster.json<{ entries: readonly Audited[] }>(i, ["audit", "--tail", "2000"]);
+  return entries.filter(({ caller }) => caller.startsWith("token:"));
+};
 
 let wide: Created;
 beforeAll(async () => {
@@ -90,9 +92,8 @@ afterAll(() => cluster?.[Symbol.asyncDispose]());
 describe("a token for pr-* with every permission", () => {
   it("names both members, and works in its namespaces through either", async () => {
     expect(wide.machines).toEqual(["m1", "m2"]);
-    expect(
-      (await by("wide", "ps")).document.instances.map((row: { namespace: string }) => row.namespace),
-    ).toEqual(["pr-1"]);
+    const { instances } = JSON.parse((await by("wide", "ps")).stdout);
+    expect(instances.map((row: { namespace: string }) => row.namespace)).toEqual(["pr-1"]);
     const status = (await by("wide", "status")).stdout;
     expect(status).not.toMatch(/prod[^-]|publicKey":"[^"]/);
     expect((await by("wide", "restart pr-1/web")).exit).toBe(0);
@@ -271,7 +272,7 @@ it("the script of examples/ci branches with a private URL, promotes and removes"
   const opened = await preview("open");
   expect([opened.exitCode, opened.stderr]).toEqual([0, ""]);
   const { stdout: comment } = await sh(CI, "cat /root/comment");
-  const host = /- (pr-42--prod\.example\.test)/.exec(comment)?.[1] ?? "";
+  const host = /http:\/\/(pr-42--prod\.example\.test)/.exec(comment)?.[1] ?? "";
   const [, user, password] = /user (\S+), password (\S+)/.exec(comment) ?? [];
   expect((await cluster.get(1, host)).status).toBe(401);
   const { stdout: page } = await sh(1, `curl -s -u ${user}:${password} -H 'Host: ${host}' http://127.0.0.1/`);

@@ -94,12 +94,14 @@ function grantIn({ grant }: Call): Grant {
   throw new Error("a call without a token reached the guard");
 }
 
-/** The body is read once, so that the handler gets the checked one. Who asks is the token. */
+/** The body is read once, so that the handler gets the checked one. Who asks is the token, which has no SSH keys. */
 function callBy(caller: string, call: Call): Call {
   let body: Promise<unknown> | undefined;
   const read = async () => {
     const found = await call.body();
-    return isObject(found) && "by" in found ? { ...found, by: caller } : found;
+    if (!isObject(found) || !("by" in found)) return found;
+    const { credentials: _, ...rest }: { by: unknown; credentials?: unknown } = found;
+    return { ...rest, by: caller };
   };
   return {
     ...call,

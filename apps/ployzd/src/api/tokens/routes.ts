@@ -68,12 +68,14 @@ async function create(member: Member, wanted: TokenCreate): Promise<TokenCreated
   // Open the port before handing out the token: an operator here can free a port in use.
   await member.inviter.serveUntil(record.expiresAt);
   const written = await facts.put(tokenKey(name), record, 0);
-  if (!written.ok)
+  if (!written.ok) {
+    await member.inviter.serveUntil(0); // for the others
     throw new PloyzError({
       code: "token_exists",
       message: `there is a token ${name} already`,
       hint: `choose another name, or revoke it first: ployzctl token rm ${name}`,
     });
+  }
   const machines = await reachable(member);
   const token = encodeToken({
     ...{ cluster: cluster.id, name, id: record.id, secret, expiresAt: record.expiresAt },
