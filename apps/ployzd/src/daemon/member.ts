@@ -256,10 +256,8 @@ export async function openMember(
   };
   const measured = await measures.serve(self.address);
   const audit = openAudit(paths.audit, (error) => log.warn({ err: error }, "audit"));
-  handlers = audited(
-    refusingNew(all, () => follower.known().machine.state),
-    audit,
-  );
+  const refusing = refusingNew(all, () => follower.known().machine.state);
+  handlers = audited(refusing, audit);
   const logged = { runtime, endedLogs, accessLog: paths.accessLog };
   const served = serveMember(nats.session, { handlers, fences, runner, ...logged, log });
 
@@ -275,8 +273,7 @@ export async function openMember(
   return {
     ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter, tokens },
     ...{ authority, secrets, streams, runs, upkeep, audit, heads },
-    membership: follower.known,
-    ...{ storeConnected, metrics: measured.state, removed: follower.removed },
+    ...{ membership: follower.known, storeConnected, metrics: measured.state, removed: follower.removed },
     run: operationsAsked({
       ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
       ...{ runner, authority, members: () => follower.known().machines, follow: runner.events },
