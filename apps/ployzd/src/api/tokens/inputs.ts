@@ -4,6 +4,8 @@ import {
   backupRun,
   backupVerify,
   branch,
+  canaryFinish,
+  canaryUndo,
   deployPrimitive,
   jobRun,
   maintenance,
@@ -69,6 +71,8 @@ export const INPUTS: { readonly [N in PrimitiveName]: Rule } = {
       ),
     ],
   })),
+  "canary-finish": rule(canaryFinish, "deploy", own),
+  "canary-undo": rule(canaryUndo, "deploy", own),
   branch: rule(branch, "branch", ({ source, target }) => ({ in: [target], from: source })),
   // The data of a namespace that it only may promote to stays.
   promote: rule(promote, "promote", ({ source, target, volumes = {} }) =>
