@@ -20,6 +20,10 @@ scripts/setup.sh
 if { [ $# -eq 0 ] || [[ " $* " == *" dashboard "* ]]; } && ! command -v chromium >/dev/null; then
   apt-get install -y --no-install-recommends chromium
 fi
+# Only for the clock of the suite input-machine-add.
+if { [ $# -eq 0 ] || [[ " $* " == *" input-machine-add "* ]]; } && ! dpkg -s libfaketime >/dev/null 2>&1; then
+  apt-get install -y --no-install-recommends libfaketime
+fi
 # shellcheck source=lib/env.sh
 . scripts/lib/env.sh
 exec pnpm --filter @ployz/e2e run test:nightly "${files[@]}"

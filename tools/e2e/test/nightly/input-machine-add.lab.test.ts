@@ -1,8 +1,11 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "@ployz/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Cluster, openCluster } from "../../src/cluster.ts";
+import { type Cluster, fixtures, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
 import { HOSTILE, type Refusal, refuses } from "../../src/refusal.ts";
 import { started } from "../../src/started.ts";
-import { within } from "../../src/survive.ts";
+import { HOST, type Status, within } from "../../src/survive.ts";
 
 /** m1 is a member; m2 and m3 are servers as bought: sshd, apt with its own packages, no route out. */
 let cluster: Cluster;
@@ -28,6 +31,10 @@ beforeAll(async () => {
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 const KEY = ["--identity", "/root/.ssh/id_ed25519"] as const;
+const LONG = { timeoutMs: 240_000 };
+const NODE = "/usr/local/lib/ployz/current/lib/node";
+const write = (machine: number, path: string, input: string) =>
+  cluster.lab.sh(machine, ["sh", "-c", `cat > ${path} && chmod 755 ${path}`], { input });
 const on = async (machine: number, script: string) =>
   (await cluster.lab.sh(machine, ["sh", "-c", script])).stdout;
 const add = (args: readonly string[], wanted: Refusal) =>
@@ -201,6 +208,50 @@ describe("machine add", () => {
     } finally {
       await on(2, "umount /tmp; mv /root/.bashrc.kept /root/.bashrc");
     }
+    await sellAgain();
+  });
+
+  it("takes a server whose clock is an hour fast, says so, alerts, and serves from it", async () => {
+    const { stdout: files } = await run("dpkg", ["-L", "libfaketime"]); // of this computer: m2 has no way out
+    const library = files.split("\n").find((file) => file.endsWith("/libfaketimeMT.so.1")) ?? "";
+    const input = (await readFile(library)).toString("base64");
+    await cluster.lab.sh(2, ["sh", "-c", "base64 -d > /usr/lib/faketime.so"], { input });
+    await write(2, "/usr/local/bin/date", '#!/bin/sh\nexec /usr/bin/date -d "1 hour" "$@"\n');
+    await write(1, "/root/receiver.mjs", await readFile(join(fixtures, "receiver.mjs"), "utf8"));
+    await on(1, `${NODE} /root/receiver.mjs /root/alerts.log >/dev/null 2>&1 &`);
+    await cluster.ctl(1, ["alert", "add", "ops", "--to", "http://127.0.0.1:9999/"]);
+    const added = await cluster.ctl(1, ["machine", "add", "root@m2", ...KEY, "--json"], LONG);
+    expect(added.stdout).toContain("the clock of m2 is 60 min fast");
+    // All programs of Ployz there, from now on.
+    await on(2, `mv ${NODE} ${NODE}.real`);
+    const env =
+      "LD_PRELOAD=/usr/lib/faketime.so FAKETIME=+1h DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1";
+    await write(2, NODE, `#!/bin/sh\nexec env ${env} "$0.real" "$@"\n`);
+    for (const name of ["ployzd", "ployz-gateway", "ployz-dns"])
+      await on(2, `s6-svc -wr -T 30000 -r /run/ployz/services/${name}`);
+    await within("status tells it", 60_000, async () => {
+      const { warnings } = await cluster.json<Status>(1, ["status"]);
+      return warnings.some(({ message }) => /clock of m2 is 3[56]\d\d s ahead/.test(message)) || undefined;
+    });
+    await within("the alert", 240_000, async () => {
+      const sent = await on(1, "grep -c clock_skewed /root/alerts.log || true");
+      return Number(sent) > 0 || undefined;
+    });
+    for (const i of [1, 2]) {
+      const options = { version: `v${i}`, replicas: 2, extra: 'constraints = { machines = ["m2"] }\n' };
+      const file = await cluster.put(i, webManifest(options), webBundle);
+      await cluster.ctl(i, ["deploy", "-f", file], LONG);
+    }
+    for (const i of [1, 2]) expect((await cluster.get(i, HOST)).body).toContain("v2");
+    await cluster.ctl(2, ["namespace", "rm", "prod", "--yes"], LONG);
+    await on(
+      2,
+      `mv ${NODE}.real ${NODE}; rm /usr/local/bin/date; s6-svc -wr -T 30000 -r /run/ployz/services/ployzd`,
+    );
+    await within("the daemon of m2 answers", 60_000, async () => {
+      const { exitCode } = await cluster.ctl(2, ["daemon", "status"], { ok: [0, 3, 4] });
+      return exitCode === 0 || undefined;
+    });
     await sellAgain();
   });
 
