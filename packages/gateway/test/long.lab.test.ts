@@ -102,3 +102,23 @@ it("listens on IPv6 beside IPv4, and knows the client", async () => {
   expect(await status("::1")).toBe(200);
   expect(await status("127.0.0.1")).toBe(403);
 });
+
+it("trusts proxies with IPv6 addresses, and none of the others", async () => {
+  const { gateway, port, upstream } = await openLab({ ipv6: true, trustedProxies: ["::1/128"] });
+  const web = serverOf(await upstream("web"));
+  await gateway.apply({
+    version: "1",
+    routes: [{ ...route("web.test", "web", [web]), options: { allow: ["2001:db8::7/128"] } } as Route],
+  });
+  const status = (host: string): Promise<number | undefined> =>
+    new Promise((resolve, reject) =>
+      request({ host, port, headers: { host: "web.test", "x-forwarded-for": "2001:db8::7" } }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      })
+        .on("error", reject)
+        .end(),
+    );
+  expect(await status("::1")).toBe(200);
+  expect(await status("127.0.0.1")).toBe(403);
+});

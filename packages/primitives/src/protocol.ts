@@ -58,6 +58,7 @@ export {
   DATASET,
   DIGEST,
   ENDPOINT,
+  IP_PREFIX,
   LISTEN,
   NAMESPACES,
   PLACE,

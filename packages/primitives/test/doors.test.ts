@@ -87,6 +87,7 @@ it("the other doors hold what their names promise", () => {
       "FRAME",
       "INVITE_GRACE_MS",
       "INVITE_ID",
+      "IP_PREFIX",
       "InstanceAsk",
       "KEPT_PORTS",
       "LIMITS",

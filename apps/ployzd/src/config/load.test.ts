@@ -42,6 +42,8 @@ it.each([
   ["gateway_listen = '999.1.1.1:80'", "gateway_listen"],
   ["trusted_proxies = ['10.0.0.0/8', '10.0.0.0/33']", "trusted_proxies.1"],
   ["trusted_proxies = ['10.0.0.1']", "trusted_proxies.0"],
+  ["trusted_proxies = ['2001:db8::/129']", "trusted_proxies.0"],
+  ["trusted_proxies = ['10.0.0.0/8', '2001::db8::/32']", "trusted_proxies.1"],
   ["gateway_listen = '0.0.0.0:0'", "gateway_listen"],
   ["gateway_listen = ['0.0.0.0:80', '::1:80']", "gateway_listen.1"],
   [
@@ -71,6 +73,13 @@ it.each([
 
 it("lets the environment override the file", () => {
   expect(withDefaults({ region: "eu" }, { PLOYZ_REGION: "us" }, true).region).toBe("us");
+});
+
+it("trusts proxies of both families", () => {
+  const text = "trusted_proxies = ['10.0.0.0/8', '2001:db8::/32', '::1/128', '::ffff:10.0.0.0/104']";
+  expect(withDefaults(parseConfig(text, "c.toml"), {}, true).trustedProxies).toEqual([
+    ...["10.0.0.0/8", "2001:db8::/32", "::1/128", "::ffff:10.0.0.0/104"],
+  ]);
 });
 
 it("takes one listener, several, and none for TLS", () => {

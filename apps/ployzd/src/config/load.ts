@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { readFileIfThere } from "@ployz/exec";
@@ -150,6 +151,13 @@ function outOfRange(file: ConfigFile): readonly string[] {
     (field) => new Set(file[field]?.map((listen) => portOf(listen))).size > 1,
   );
   return [
+    ...(file.trusted_proxies ?? []).flatMap((network, index) =>
+      isIP(network.slice(0, network.indexOf("/"))) === 0
+        ? [
+            `trusted_proxies.${index}: ${shown(network)} must be a network such as 10.0.0.0/8 or 2001:db8::/32`,
+          ]
+        : [],
+    ),
     ...several.map((field) => `${field}: ${shown(file[field])} has more than one port`),
     ...(Number(cluster?.split("/")[1] ?? 0) > 30
       ? [`cluster_cidr: ${shown(cluster)} has no room for machines; a prefix of at most 30 bits has`]

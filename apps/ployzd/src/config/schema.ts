@@ -1,4 +1,13 @@
-import { CIDR, DATASET, LISTEN, PLACE, REGISTRY, RIGHTS, SERVER } from "@ployz/primitives/protocol";
+import {
+  CIDR,
+  DATASET,
+  IP_PREFIX,
+  LISTEN,
+  PLACE,
+  REGISTRY,
+  RIGHTS,
+  SERVER,
+} from "@ployz/primitives/protocol";
 import { type Static, Type } from "typebox";
 import { HIGHEST_STORE_PORT } from "./store-ports.ts";
 
@@ -8,6 +17,7 @@ export const PATH = "^/[A-Za-z0-9._/@+-]*$";
 const Listen = Type.String({ pattern: LISTEN });
 const Address = Type.String({ pattern: SERVER });
 const Cidr = Type.String({ pattern: CIDR });
+const Network = Type.String({ pattern: IP_PREFIX });
 const Path = Type.String({ pattern: PATH, maxLength: 1024 });
 const Place = Type.String({ pattern: PLACE });
 
@@ -29,7 +39,7 @@ export const ConfigSchema = Type.Object(
     join_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
     /** All with the same port. In a file also one alone. */
     gateway_listen: Type.Optional(Type.Array(Listen, { minItems: 1, maxItems: 8, uniqueItems: true })),
-    trusted_proxies: Type.Optional(Type.Array(Cidr)),
+    trusted_proxies: Type.Optional(Type.Array(Network)),
     /** Where TLS is served. Empty, in a file also `off`: nowhere. */
     gateway_https_listen: Type.Optional(Type.Array(Listen, { maxItems: 8, uniqueItems: true })),
     /** The trusted proxies speak the PROXY protocol. */

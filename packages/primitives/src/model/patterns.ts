@@ -143,6 +143,11 @@ export const IPV4 = `^${ipv4}$`;
 /** An IPv4 network. Whether host bits are zero is for who computes with it. */
 export const CIDR = `^${ipv4}/(?:3[0-2]|[12]?[0-9])$`;
 
+const ipv6network =
+  "(?=[0-9A-Fa-f:.]{2,45}/)(?=[^/]*:[^/]*:)[0-9A-Fa-f:]+(?:[0-9]{1,3}(?:\\.[0-9]{1,3}){3})?/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])";
+/** An IPv4 or IPv6 network. */
+export const IP_PREFIX = `^(?:${ipv4}/(?:3[0-2]|[12]?[0-9])|${ipv6network})$`;
+
 /** Where a peer may be reached: address or host name, and port. */
 export const ENDPOINT = `^(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}\\]):${port}$`;
 
@@ -213,6 +218,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [NO_NUL]: "it must not contain a NUL character",
   [IPV4]: "an IPv4 address such as 10.101.1.1",
   [CIDR]: "an IPv4 network such as 10.101.0.0/16",
+  [IP_PREFIX]: "a network such as 10.0.0.0/8 or 2001:db8::/32",
   [ENDPOINT]: "ADDRESS:PORT, such as 203.0.113.7:51820",
   [LISTEN]: "ADDRESS:PORT, such as 0.0.0.0:80 or [::]:80",
   [REGISTRY]: "a registry's host, such as ghcr.io or registry.example.com:5000",

@@ -33,6 +33,10 @@ describe("setField", () => {
   });
 
   it("quotes what it writes", () => {
+    const listens = ["0.0.0.0:80", "[::]:80"];
+    const both = setField('gateway_listen = "0.0.0.0:80"\n', "gateway_listen", listens);
+    expect(both).toBe('gateway_listen = ["0.0.0.0:80", "[::]:80"]\n');
+    expect(setField(both, "gateway_listen", listens)).toBe(both);
     expect(setField("", "region", 'a"\nruntime = "b')).toBe('region = "a\\"\\nruntime = \\"b"\n');
   });
 });

@@ -1,5 +1,6 @@
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { readFileIfThere, run, writeFileAtomic } from "@ployz/exec";
 import { parse } from "smol-toml";
 import { PloyzError } from "../../error-codes.ts";
@@ -7,16 +8,15 @@ import { PloyzError } from "../../error-codes.ts";
 /** A missing file is an empty one. */
 export const readConfigText = async (path: string): Promise<string> => (await readFileIfThere(path)) ?? "";
 
+/** By `name`, or `table.name`. */
+export type Fields = Readonly<Record<string, string | readonly string[]>>;
+
 /**
  * Sets fields of the daemon's configuration and keeps everything else, comments too. `ployzd check` accepts the new text before it
  * replaces the file. Resolves with whether the file changed.
  * @throws PloyzError `config_invalid`: the present or the new file is invalid.
  */
-export async function writeFields(
-  path: string,
-  fields: Readonly<Record<string, string>>,
-  payload: string,
-): Promise<boolean> {
+export async function writeFields(path: string, fields: Fields, payload: string): Promise<boolean> {
   const before = await readConfigText(path);
   const after = Object.entries(fields).reduce((text, [name, value]) => setField(text, name, value), before);
   const fresh = join(dirname(path), `.config.toml.${process.pid}`);
@@ -37,8 +37,8 @@ export async function writeFields(
 }
 
 /** The text with one field set: `name`, or `table.name`, which is written below its table's header if there is one. */
-export function setField(text: string, name: string, value: string): string {
-  if (fieldOf(text, name) === value) return text;
+export function setField(text: string, name: string, value: Fields[string]): string {
+  if (isDeepStrictEqual(fieldOf(text, name), value)) return text;
   const all = text === "" ? [] : text.replace(/\n$/, "").split("\n");
   const [table, key] = name.includes(".") ? name.split(".") : [];
   const header = all.findIndex((one) => one.replace(/#.*/, "").trim() === `[${table}]`);
@@ -48,7 +48,7 @@ export function setField(text: string, name: string, value: string): string {
   const end = after === -1 ? all.length : start + after; // the table ends at the next header
   const field = new RegExp(`^\\s*${shown.replace(".", "\\s*\\.\\s*")}\\s*=`);
   const at = all.findIndex((one, index) => index >= start && index < end && field.test(one));
-  const line = `${shown} = ${JSON.stringify(value)}`;
+  const line = `${shown} = ${typeof value === "string" ? JSON.stringify(value) : `[${value.map((one) => JSON.stringify(one)).join(", ")}]`}`;
   const next = at === -1 ? all.toSpliced(end, 0, line) : all.with(at, line);
   return `${next.join("\n")}\n`;
 }

@@ -23,9 +23,9 @@ export const daemonCommands: readonly Command[] = [
       region: { type: "text", value: "R", summary: "Placement label (PLOYZ_REGION)" },
       az: { type: "text", value: "Z", summary: "Placement label: availability zone (PLOYZ_AZ)" },
       "gateway-listen": {
-        type: "text",
+        type: "list",
         value: "ADDRESS:PORT",
-        summary: "Where the gateway listens; default 0.0.0.0:80",
+        summary: "Where the gateway listens, all with one port; default 0.0.0.0:80",
       },
       "zfs-root": {
         type: "text",
@@ -35,6 +35,7 @@ export const daemonCommands: readonly Command[] = [
     },
     examples: [
       "ployzctl daemon install",
+      "ployzctl daemon install --gateway-listen 0.0.0.0:80 --gateway-listen '[::]:80'",
       "ployzctl daemon install --runtime host --region eu --zfs-root tank/ployz",
     ],
     run: async (context, input) => (await import("./install.ts")).install(context, input),

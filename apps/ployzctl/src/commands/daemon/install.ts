@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { chmod, mkdir, readFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { dirname, join } from "node:path";
 import { errorBody } from "@ployz/errors";
 import { findProgram, run, type ServiceHost, waitFor } from "@ployz/exec";
@@ -9,7 +10,7 @@ import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
 import type { Settings } from "../../settings.ts";
 import { installedVersion } from "../../version.ts";
-import { readConfigText, writeFields } from "./config.ts";
+import { type Fields, readConfigText, writeFields } from "./config.ts";
 import type { DaemonInstalled } from "./documents.ts";
 import { installInitScript } from "./init-script.ts";
 import {
@@ -26,7 +27,8 @@ export interface InstallOptions {
   readonly runtime?: "docker" | "host";
   readonly region?: string;
   readonly az?: string;
-  readonly gatewayListen?: string;
+  /** All with one port. */
+  readonly gatewayListen?: readonly string[];
   /** `storage.zfs_root`. */
   readonly zfsRoot?: string;
 }
@@ -36,7 +38,7 @@ export const install = (context: Context, input: Input): Promise<DaemonInstalled
     ...optional("runtime", input.text("runtime") as "docker" | "host" | undefined),
     ...optional("region", input.text("region")),
     ...optional("az", input.text("az")),
-    ...optional("gatewayListen", input.text("gateway-listen")),
+    ...(input.list("gateway-listen").length > 0 && { gatewayListen: input.list("gateway-listen") }),
     ...optional("zfsRoot", input.text("zfs-root")),
   });
 
@@ -57,11 +59,11 @@ export async function installDaemon(context: Context, options: InstallOptions): 
   const host = await serviceHost(settings);
   await needSupervisor(host);
 
-  const fields: Readonly<Record<string, string>> = {
+  const fields: Fields = {
     ...(options.runtime !== undefined && { runtime: options.runtime === "host" ? "process" : "docker" }),
     ...optional("region", options.region),
     ...optional("az", options.az),
-    ...optional("gateway_listen", options.gatewayListen),
+    ...optional("gateway_listen", oneOrAll(options.gatewayListen)),
     ...optional("storage.zfs_root", options.zfsRoot),
     ...optional("socket", context.globals.socket),
     ...optional("data_dir", context.globals.dataDir),
@@ -114,7 +116,18 @@ export async function start(context: Context): Promise<DaemonInstalled> {
   };
 }
 
-function checkOptions({ region, az, gatewayListen, zfsRoot }: InstallOptions): void {
+/** As it was written before there could be several. */
+const oneOrAll = (listens: readonly string[] | undefined): string | readonly string[] | undefined =>
+  listens?.length === 1 ? listens[0] : listens;
+
+function isListen(text: string): boolean {
+  const [, address = "", port = ""] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
+  const inBrackets = /^\[(.*)\]$/.exec(address)?.[1];
+  const family = inBrackets === undefined ? isIP(address) === 4 : isIP(inBrackets) === 6;
+  return family && !address.includes("%") && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
+function checkOptions({ region, az, gatewayListen = [], zfsRoot }: InstallOptions): void {
   for (const [name, value] of Object.entries({ region, az })) {
     if (value !== undefined && !/^[a-z0-9][a-z0-9-]{0,62}$/.test(value))
       throw usage(
@@ -122,11 +135,14 @@ function checkOptions({ region, az, gatewayListen, zfsRoot }: InstallOptions): v
         "use 1 to 63 lower-case letters, digits and dashes",
       );
   }
-  if (gatewayListen !== undefined && !/^(\d{1,3}\.){3}\d{1,3}:\d{1,5}$/.test(gatewayListen))
+  const wrong = gatewayListen.find((listen) => !isListen(listen));
+  if (wrong !== undefined)
     throw usage(
-      `--gateway-listen: ${JSON.stringify(gatewayListen.slice(0, 80))} is not an address and port`,
-      "for example 0.0.0.0:80",
+      `--gateway-listen: ${JSON.stringify(wrong.slice(0, 80))} is not an address and port`,
+      "for example 0.0.0.0:80 or [::]:80",
     );
+  if (new Set(gatewayListen.map((listen) => listen.slice(listen.lastIndexOf(":")))).size > 1)
+    throw usage("--gateway-listen: all addresses must have the same port");
   if (zfsRoot !== undefined && !/^[A-Za-z][A-Za-z0-9_.:/-]{0,59}$/.test(zfsRoot))
     throw usage(
       `--zfs-root: ${JSON.stringify(zfsRoot.slice(0, 80))} is not a dataset`,

@@ -23,7 +23,7 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
   const { changed, service } = await installDaemon(context, {
     ...(pool !== undefined && { zfsRoot: DEV_ROOT }),
     ...(configured.runtime === undefined && { runtime: "host" as const }),
-    gatewayListen: listen,
+    gatewayListen: [listen],
   });
   await markMade(await context.settings(), [...changed, ...(pool === "created" ? [POOL_MADE] : [])]);
   const wrote = changed.length === 0 ? "" : ` (wrote ${changed.join(", ")})`;
