@@ -137,8 +137,8 @@ it("prints a manifest as it is, so that it can be deployed", async () => {
 it("lists volumes with their sizes and users; retired copies only with --all", async () => {
   const { out } = await run("volume ls prod --plain");
   expect(rows(out)).toEqual([
-    ["prod/pgdata", "m2", "active", "3.0M", "1.0M", "20G", "db", "prod.pgdata.x"],
-    ["prod/lost", "m2", "missing", "-", "-", "20G", "db", "prod.lost.x"],
+    ["prod/pgdata", "m2", "active", "-", "3.0M", "1.0M", "20G", "db", "prod.pgdata.x"],
+    ["prod/lost", "m2", "missing", "-", "-", "-", "20G", "db", "prod.lost.x"],
   ]);
   expect(daemon.received[0]?.query).toEqual({ namespace: "prod" });
   expect(rows((await run("volume ls --all --plain")).out).map((row) => row[2])).toContain("retired");
