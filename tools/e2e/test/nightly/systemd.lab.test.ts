@@ -152,9 +152,9 @@ it("systemd knows what serves, and starts a daemon or a follower again that hang
   expect(
     await sh(
       1,
-      `for unit in ${told.join(" ")}; do systemctl show -p Type,SubState,NRestarts --value $unit | xargs; done`,
+      `for unit in ${told.join(" ")}; do systemctl show -p Type,SubState --value $unit | xargs; done`,
     ),
-  ).toBe(told.map(() => "notify 0 running").join("\n"));
+  ).toBe(told.map(() => "notify running").join("\n"));
   const hung = ["ployzd", "ployz-gateway", "ployz-dns"];
   const main = (unit: string) => sh(1, `systemctl show -p MainPID --value ${unit}`);
   const rest = () =>
