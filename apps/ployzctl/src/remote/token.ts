@@ -91,7 +91,7 @@ async function reach(token: TokenText, signal: AbortSignal): Promise<{ socket: T
   throw new PloyzError({
     code: "daemon_unreachable",
     message: `no machine of token ${token.name} answers at ${silent.join(", ")} (TCP)`,
-    hint: "open join_port of these machines to this computer, and check that ployzd runs there",
+    hint: "open join_port of these machines to this computer, and check that ployzd runs there; the port is closed while the cluster has no valid token",
   });
 }
 

@@ -14,7 +14,12 @@ export type Found = {
   /** Machines that have it, or whose registry does; sorted. None: it cannot be shipped now. */
   readonly holders: readonly string[];
   /** Machines without it, and why. */
-  readonly tried: readonly { readonly machine: string; readonly reason: string; readonly code?: string }[];
+  readonly tried: readonly {
+    readonly machine: string;
+    readonly reason: string;
+    readonly code?: string;
+    readonly hint?: string;
+  }[];
   /** The holder's registry has it, and no machine does. */
   readonly registry?: true;
   /** When the reference got this digest; absent for a digest that was not resolved from a tag now. RFC 3339. */

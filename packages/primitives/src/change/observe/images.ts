@@ -19,6 +19,7 @@ type Answer = {
   readonly arch?: string;
   readonly reason: string;
   readonly code?: string;
+  readonly hint?: string;
 };
 type Resolve = (
   machine: string,
@@ -89,8 +90,8 @@ const resolveWith =
       };
     } catch (error) {
       signal.throwIfAborted();
-      const { code, message } = errorBody(error);
-      return { machine, reason: message, code };
+      const { code, message, hint } = errorBody(error);
+      return { machine, reason: message, code, ...(hint !== undefined && { hint }) };
     }
   };
 
@@ -251,7 +252,9 @@ export function missingImage(field: string, ref: string, found: Found | undefine
     hint:
       tried.length === 0
         ? "see which machines answer: ployzctl machine ls"
-        : (unknown?.[1] ?? "check the name, or give the image to the cluster: ployzctl image push NAME"),
+        : (tried.find(({ code, hint }) => code === unknown?.[0] && hint !== undefined)?.hint ??
+          unknown?.[1] ??
+          "check the name, or give the image to the cluster: ployzctl image push NAME"),
     details: { ref, tried: tried.map(({ machine, reason }) => ({ machine, reason })) },
   };
 }
