@@ -158,7 +158,10 @@ it("is installed by dpkg, and removed", async () => {
     `${version}\nDeploy a manifest.\n`,
   );
   await sh("dpkg -r ployzctl");
-  expect((await sh("find /usr/lib /usr/bin /usr/share -name '*ployzctl*'; ls -d /usr/lib/ployz 2>/dev/null || :")).stdout).toBe("");
+  expect(
+    (await sh("find /usr/lib /usr/bin /usr/share -name '*ployzctl*'; ls -d /usr/lib/ployz 2>/dev/null || :"))
+      .stdout,
+  ).toBe("");
 });
 
 it.each(["node", join(repository, ".cache/node/bin/node")])("the npm package runs on %s", async (node) => {
