@@ -24,6 +24,10 @@ fi
 if { [ $# -eq 0 ] || [[ " $* " == *" input-machine-add "* ]]; } && ! dpkg -s libfaketime >/dev/null 2>&1; then
   apt-get install -y --no-install-recommends libfaketime
 fi
+# Only for the suite repositories.
+if { [ $# -eq 0 ] || [[ " $* " == *" repositories "* ]]; } && ! command -v rclone >/dev/null; then
+  apt-get install -y --no-install-recommends rclone
+fi
 # shellcheck source=lib/env.sh
 . scripts/lib/env.sh
 exec pnpm --filter @ployz/e2e run test:nightly "${files[@]}"

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, openCluster, webBundle } from "../../src/cluster.ts";
+import { daemonStatus } from "../../src/survive.ts";
 
-/** Two machines with pools; m1 alone holds the store. */
+/** Three machines that hold the store. */
 let cluster: Cluster;
 beforeAll(async () => {
-  cluster = await openCluster({ machines: 2, volumes: true });
-}, 300_000);
+  cluster = await openCluster({ machines: 3 });
+  await cluster.ctl(1, ["machine", "storage", "promote", "--replicas", "3", "m1", "m2", "m3"]);
+}, 600_000);
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 interface Schedules {
@@ -14,7 +16,7 @@ interface Schedules {
     readonly next?: string;
     readonly paused?: object;
     readonly last?: { readonly tick: string; readonly machine: string; readonly state?: string };
-    readonly missed: readonly { readonly tick: string; readonly before: number }[];
+    readonly missed: readonly { readonly tick: string; readonly why: string; readonly before: number }[];
   }[];
 }
 
@@ -85,3 +87,67 @@ it("a run that fails says so, and a wrong schedule is refused with its field", a
   expect(refused.stderr).toContain("jobs.broken.schedule.timezone");
   expect((await cluster.ctl(1, ["schedule", "show", "prod/nope"], { ok: [3] })).stderr).toContain("broken");
 }, 120_000);
+
+const EVERY_MS = 3_000;
+it("each tick runs once or is reported as missed, while the machine that fires is killed, paused and cut off", async () => {
+  const beat = MANIFEST.slice(0, MANIFEST.indexOf("[jobs.broken]")).replace('"prod"', '"many"');
+  await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, beat, { jobs: webBundle.web })]);
+  const named = async (i: number) =>
+    (await cluster.json<Schedules>(i, ["schedule", "ls", "many"])).schedules.find(
+      ({ name }) => name === "beat",
+    );
+  const settled = (i: number, afterMs: number) => {
+    const until = Date.now() + afterMs;
+    return expect
+      .poll(async () => Date.parse((await named(i).catch(() => undefined))?.last?.tick ?? ""), {
+        timeout: 180_000,
+        interval: 1_000,
+      })
+      .toBeGreaterThan(until);
+  };
+  await settled(1, 0);
+  const firing = async (i: number) => Number((await named(i))?.last?.machine.slice(1));
+  const beside = (machine: number) => (machine % 3) + 1;
+  let asked = 1;
+
+  const killed = await firing(asked);
+  const { pid } = await daemonStatus(cluster, killed);
+  await cluster.lab.sh(killed, ["kill", "-9", String(pid)]);
+  asked = beside(killed);
+  await settled(asked, 15_000);
+
+  const paused = await firing(asked);
+  await cluster.lab.pause(paused);
+  asked = beside(paused);
+  await settled(asked, 15_000);
+  await cluster.lab.resume(paused);
+
+  const cut = await firing(asked);
+  for (const other of [1, 2, 3]) if (other !== cut) await cluster.lab.partition(cut, other);
+  asked = beside(cut);
+  await settled(asked, 15_000);
+  await cluster.lab.heal();
+  await settled(asked, 20_000);
+
+  await cluster.ctl(asked, ["schedule", "pause", "many/beat"]);
+  // What a machine that was away had fired before is known by now.
+  const { operations } = await cluster.json<{
+    operations: readonly { readonly by: string; readonly operation: string; readonly startedAt: string }[];
+  }>(asked, ["ops", "ls", "--limit", "1000"]);
+  const ran = operations.filter(({ by }) => by === "schedule many/beat");
+  const row = await named(asked);
+  const began = Date.parse(ran.map(({ startedAt }) => startedAt).sort()[0] ?? "");
+  const ticks = (Date.parse(row?.last?.tick ?? "") - Math.floor(began / EVERY_MS) * EVERY_MS) / EVERY_MS + 1;
+  const missed = (row?.missed ?? []).reduce(
+    (sum, { why, before }) => ({
+      all: sum.all + 1 + before,
+      certain: sum.certain + (why === "lost" ? 0 : 1 + before),
+    }),
+    { all: 0, certain: 0 },
+  );
+  console.log(`${ticks} ticks: ${ran.length} runs, ${missed.all} missed`);
+  // One whose machine died may have run.
+  expect(ran.length + missed.certain).toBeLessThanOrEqual(ticks);
+  expect(ran.length + missed.all).toBeGreaterThanOrEqual(ticks);
+  expect(ran.length).toBeGreaterThan(ticks / 3);
+}, 900_000);
