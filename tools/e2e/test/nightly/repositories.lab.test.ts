@@ -44,15 +44,18 @@ volumes = { log = "/log" }
 `;
 const S3_KEYS = "AWS_ACCESS_KEY_ID=S3RVER\nAWS_SECRET_ACCESS_KEY=S3RVER\n";
 const REMOTE = "RCLONE_CONFIG_NAS_";
-const REPOSITORIES: readonly (readonly [name: string, url: string, keys: string])[] = [
-  ["s3", "s3:https://m1:4577/backups/s3", S3_KEYS],
-  ["rest", "rest:http://m1:4578/prod", "rest_username=me\nrest_password=hidden-word\n"],
+/** As an operator's secret has them: the private key as it is, and the server's keys, each in a line of its own. */
+let sshKeys = "";
+const REPOSITORIES: readonly (readonly [name: string, url: string, keys: () => string])[] = [
+  ["s3", "s3:https://m1:4577/backups/s3", () => S3_KEYS],
+  ["rest", "rest:http://m1:4578/prod", () => "rest_username=me\nrest_password=hidden-word\n"],
   [
     "rclone",
     "rclone:nas:backups/rclone",
-    `${REMOTE}TYPE=s3\n${REMOTE}PROVIDER=Other\n${REMOTE}ENDPOINT=https://m1:4577\n${REMOTE}ACCESS_KEY_ID=S3RVER\n${REMOTE}SECRET_ACCESS_KEY=S3RVER\n`,
+    () =>
+      `${REMOTE}TYPE=s3\n${REMOTE}PROVIDER=Other\n${REMOTE}ENDPOINT=https://m1:4577\n${REMOTE}ACCESS_KEY_ID=S3RVER\n${REMOTE}SECRET_ACCESS_KEY=S3RVER\n`,
   ],
-  ["sftp", "sftp:root@m1:/srv/backups", ""],
+  ["sftp", "sftp:root@m1:/srv/backups", () => sshKeys],
 ];
 const setSecret = (machine: number, name: string, keys: string) =>
   cluster.ctl(machine, ["secret", "set", `ops/${name}`], { input: `password=hidden-password\n${keys}` });
@@ -84,7 +87,12 @@ beforeAll(async () => {
     "cd /root && openssl req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=m1 -addext subjectAltName=DNS:m1 -keyout s3.key -out s3.pem",
   );
   await everywhere("cat >> /etc/ssl/certs/ca-certificates.crt", await on(1, "cat /root/s3.pem"));
-  await everywhere("ssh-keyscan m1 >> /root/.ssh/known_hosts");
+  await on(
+    1,
+    "ssh-keygen -q -t ed25519 -N '' -f /root/backups && cat /root/backups.pub >> /root/.ssh/authorized_keys",
+  );
+  const known = (await on(1, "ssh-keyscan m1 2>/dev/null")).trim().split("\n");
+  sshKeys = `ssh_key=${await on(1, "cat /root/backups")}\n${known.map((line) => `ssh_known_hosts=${line}\n`).join("")}`;
   await on(1, `${node} /root/s3.mjs /srv/s3 4577 /root/s3.pem /root/s3.key > /root/s3.log 2>&1 &`);
   await on(
     1,
@@ -98,7 +106,7 @@ beforeAll(async () => {
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
 it.each(REPOSITORIES)("volumes of two machines go to %s and are verified", async (name, url, keys) => {
-  await setSecret(1, name, keys);
+  await setSecret(1, name, keys());
   const added = await add(1, name, url);
   await cluster.ctl(1, ["backup", "run", "prod", "--repository", name]);
   const listed = await backups(1, name);
@@ -153,7 +161,7 @@ it("another, empty cluster restores the namespace by one command, and deploys it
   const newest = (await backups(1, "sftp")).at(-1)?.id ?? "";
   await cluster.ctl(3, ["daemon", "install", "--runtime", "host", "--zfs-root", "tank/ployz"]);
   await cluster.ctl(3, ["mesh", "init", "other-cluster"]);
-  await setSecret(3, "sftp", "");
+  await setSecret(3, "sftp", sshKeys);
   await add(3, "sftp", "sftp:root@m1:/srv/backups");
   const { stdout } = await cluster.ctl(3, ["backup", "restore", `prod@${newest}`, "--as", "prod"]);
   const { volumes } = await cluster.json<Volumes>(3, ["volume", "ls", "prod", "--all"]);
