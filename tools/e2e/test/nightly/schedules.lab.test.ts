@@ -130,7 +130,7 @@ it("each tick runs once or is reported as missed, while the machine that fires i
   await settled(asked, 20_000);
 
   await cluster.ctl(asked, ["schedule", "pause", "many/beat"]);
-  // What a machine that was away had fired before is known by now.
+  // Runs of the machine that was away are known by now.
   const { operations } = await cluster.json<{
     operations: readonly { readonly by: string; readonly operation: string; readonly startedAt: string }[];
   }>(asked, ["ops", "ls", "--limit", "1000"]);
