@@ -7,7 +7,8 @@ import { createMemoryCluster } from "@ployz/primitives/testing";
 import { beforeEach, describe, expect, it } from "vitest";
 import { interpolate } from "../src/manifest/interpolate.ts";
 import { loadManifest } from "../src/manifest/load.ts";
-import { STACKS } from "./stacks.ts";
+import { DEPLOYED } from "./stacks/deployed.ts";
+import { REFUSED } from "./stacks/refused.ts";
 
 let dir: string;
 beforeEach(async () => {
@@ -34,7 +35,7 @@ async function manifestOf(...given: Parameters<typeof load>) {
   return loaded.manifest;
 }
 
-it.each(STACKS)("$name", async ({ text, files, variables, starts, refused = [] }) => {
+it.each([...DEPLOYED, ...REFUSED])("$name", async ({ text, files, variables, starts, refused = [] }) => {
   if (starts === undefined) {
     const said = await messages(text, files, variables);
     expect(said.length).toBe(refused.length);
