@@ -189,6 +189,7 @@ it("the other doors hold what their names promise", () => {
       "ago",
       "bytes",
       "decodeToken",
+      "dialJoinPort",
       "didYouMean",
       "duration",
       "exitCodeOf",

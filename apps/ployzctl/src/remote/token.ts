@@ -1,6 +1,13 @@
 import type { Agent } from "node:http";
 import type { TLSSocket } from "node:tls";
-import { decodeToken, MAX_TOKEN, openClient, TOKEN_PROTOCOL, type TokenText } from "@ployz/primitives/client";
+import {
+  decodeToken,
+  dialJoinPort,
+  MAX_TOKEN,
+  openClient,
+  TOKEN_PROTOCOL,
+  type TokenText,
+} from "@ployz/primitives/client";
 import { PloyzError } from "../error-codes.ts";
 import type { RemoteClient } from "./client.ts";
 
@@ -103,37 +110,14 @@ const wrongKey = (where: string) =>
   });
 
 async function dialPinned(endpoint: string, pin: string, signal: AbortSignal): Promise<TLSSocket> {
-  const { connect } = await import("node:tls");
-  const { createHash } = await import("node:crypto");
-  const at = endpoint.lastIndexOf(":");
-  const [host, port] = [endpoint.slice(0, at).replaceAll(/[[\]]/g, ""), Number(endpoint.slice(at + 1))];
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      ...{ host, port, minVersion: "TLSv1.3", ALPNProtocols: [TOKEN_PROTOCOL] },
-      // There is no certificate authority: compare the key instead, before anything is sent.
-      rejectUnauthorized: false,
-    });
-    const end = (error: Error) => {
-      socket.destroy();
-      reject(error);
-    };
-    const timer = setTimeout(() => end(new Error("no answer")), DIAL_MS);
-    const abort = () => end(new Error("aborted"));
-    signal.addEventListener("abort", abort, { once: true });
-    socket.once("error", end);
-    socket.once("close", () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-      reject(new Error("closed"));
-    });
-    socket.once("secureConnect", () => {
-      clearTimeout(timer);
-      const key = socket.getPeerX509Certificate()?.publicKey.export({ type: "spki", format: "der" });
-      const found = key && createHash("sha256").update(key).digest("base64url");
-      if (found !== pin) return end(wrongKey(endpoint));
-      if (socket.alpnProtocol !== TOKEN_PROTOCOL) return end(new Error("the machine takes no tokens"));
-      socket.off("error", end);
-      resolve(socket);
-    });
+  const dialled = await dialJoinPort(endpoint, {
+    connecting: AbortSignal.timeout(DIAL_MS),
+    signal,
+    protocol: TOKEN_PROTOCOL,
   });
+  const { socket } = dialled;
+  const takesTokens = socket.alpnProtocol === TOKEN_PROTOCOL;
+  if (dialled.pin === pin && takesTokens) return socket;
+  socket.destroy();
+  throw dialled.pin === pin ? new Error("the machine takes no tokens") : wrongKey(endpoint);
 }

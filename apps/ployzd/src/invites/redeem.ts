@@ -1,8 +1,8 @@
 import { request as httpRequest } from "node:http";
 import { createInterface } from "node:readline";
-import { connect, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
+import { dialJoinPort } from "@ployz/primitives/client";
 import { PloyzError } from "../error-codes.ts";
-import { pinOf } from "./join-key.ts";
 import type { JoinLine } from "./server.ts";
 import type { JoinToken } from "./token.ts";
 
@@ -64,11 +64,14 @@ async function reach(token: JoinToken, signal: AbortSignal): Promise<TLSSocket> 
   const silent: string[] = [];
   const others: string[] = [];
   for (const endpoint of token.endpoints) {
-    const socket = await dial(endpoint, signal).catch(() => undefined);
-    if (socket === undefined) silent.push(endpoint);
-    else if (isPinned(socket, token.pin)) return socket;
+    const dialled = await dialJoinPort(endpoint, {
+      connecting: AbortSignal.timeout(CONNECT_MS),
+      signal,
+    }).catch(() => undefined);
+    if (dialled === undefined) silent.push(endpoint);
+    else if (dialled.pin === token.pin) return dialled.socket;
     else {
-      socket.destroy();
+      dialled.socket.destroy();
       others.push(endpoint);
     }
   }
@@ -94,37 +97,4 @@ async function reach(token: JoinToken, signal: AbortSignal): Promise<TLSSocket> 
           hint: `check that ployzd runs on ${token.inviter}, and open one of these addresses to this machine`,
         },
   );
-}
-
-function dial(endpoint: string, signal: AbortSignal): Promise<TLSSocket> {
-  const at = endpoint.lastIndexOf(":");
-  const [host, port] = [endpoint.slice(0, at).replaceAll(/[[\]]/g, ""), Number(endpoint.slice(at + 1))];
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      ...{ host, port, minVersion: "TLSv1.3" },
-      // There is no certificate authority: compare the key instead, before anything is sent.
-      rejectUnauthorized: false,
-    });
-    const end = (error: Error) => {
-      socket.destroy();
-      reject(error);
-    };
-    const timer = setTimeout(() => end(new Error("no answer")), CONNECT_MS);
-    const abort = () => end(new Error("aborted"));
-    signal.addEventListener("abort", abort, { once: true });
-    socket.once("error", end);
-    socket.once("close", () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-    });
-    socket.once("secureConnect", () => {
-      clearTimeout(timer);
-      resolve(socket);
-    });
-  });
-}
-
-function isPinned(socket: TLSSocket, pin: string): boolean {
-  const certificate = socket.getPeerX509Certificate();
-  return certificate !== undefined && pinOf(certificate.publicKey) === pin;
 }

@@ -12,6 +12,7 @@ export type { StreamAsk, StreamOpened, TerminalSize } from "../streams/ask.ts";
 export type { OpenStream } from "../streams/open.ts";
 export type * from "./api.ts";
 export { type CallOf, type Client, openClient, type ParamsOf } from "./client.ts";
+export { type DialOptions, dialJoinPort } from "./dial.ts";
 export { EXIT, exitCodeOf } from "./exit-code.ts";
 export type { ClientTarget } from "./http.ts";
 export { ago, bytes, duration } from "./readable.ts";
