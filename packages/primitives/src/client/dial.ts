@@ -1,5 +1,6 @@
 import type { TLSSocket } from "node:tls";
 
+/** How a connection to a join port is made, and how long it lives. */
 export interface DialOptions {
   /** Ends the try to connect, for example after a time. */
   readonly connecting: AbortSignal;
