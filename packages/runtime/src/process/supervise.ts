@@ -3,6 +3,7 @@ import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { identify, type ProcessIdentity, run, spawnDetached, spawnStream, waitFor } from "@ployz/exec";
 import { childrenOf } from "../kill.ts";
+import { batched } from "./batch.ts";
 import type { Programs } from "./programs.ts";
 
 export interface Life {
@@ -82,14 +83,30 @@ function joining(cgroups: readonly string[]): readonly string[] {
   return ["/bin/sh", "-c", script, "sh", ...cgroups, "--"];
 }
 
-export async function life(programs: Programs, service: string): Promise<Life> {
-  const { stdout, exitCode } = await run(programs.svstat, ["-o", "up,wantedup,pid", service], {
-    okExitCodes: [0, 1, 111],
+/** Exit code and answer of each service, a line for each. */
+const SVSTAT =
+  'svstat=$1; shift; for one; do found=$("$svstat" -o up,wantedup,pid "$one"); echo "$? $found"; done';
+
+async function lives(programs: Programs, services: readonly string[]): Promise<readonly Life[]> {
+  const { stdout } = await run("/bin/sh", ["-c", SVSTAT, "sh", programs.svstat, ...services]);
+  const lines = stdout.split("\n");
+  return services.map((_, index) => {
+    const [exitCode = "", up, wanted, pid] = (lines[index] ?? "").split(" ");
+    if (!["0", "1", "111"].includes(exitCode))
+      throw new Error(`s6-svstat of ${services[index]}: exit code ${exitCode}`);
+    if (exitCode !== "0" || up !== "true" || pid === undefined || Number(pid) <= 0)
+      return { up: false, wanted: exitCode !== "0" || wanted !== "false", pid: undefined };
+    return { up: true, wanted: true, pid: Number(pid) };
   });
-  const [up, wanted, pid] = stdout.trim().split(" ");
-  if (exitCode !== 0 || up !== "true" || pid === undefined || Number(pid) <= 0)
-    return { up: false, wanted: exitCode !== 0 || wanted !== "false", pid: undefined };
-  return { up: true, wanted: true, pid: Number(pid) };
+}
+
+const asking = new WeakMap<Programs, (service: string) => Promise<Life>>();
+
+/** Of a service that does not exist or has no supervisor: not up. */
+export function life(programs: Programs, service: string): Promise<Life> {
+  const ask = asking.get(programs) ?? batched((services: readonly string[]) => lives(programs, services));
+  asking.set(programs, ask);
+  return ask(service);
 }
 
 /** Resolves `true` when the service is down and its finish script has ended, `false` at the time-out. 0 waits for ever. */
