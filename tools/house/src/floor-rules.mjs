@@ -14,7 +14,7 @@ import { readSyntax } from "./syntax.mjs";
  */
 export const floors = {
   "apps/ployzd/src": [
-    ["main"],
+    ["main", "parts"],
     ["run"],
     ["api"],
     ["daemon"],
