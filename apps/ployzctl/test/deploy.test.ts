@@ -201,6 +201,10 @@ describe("results", () => {
     await daemon?.close();
     const json = await deploy([...begun, result({})], ["--json"]);
     expect(JSON.parse(json.out)).toMatchObject({ state: "done", warnings: ["m2 is away"] });
+    await daemon?.close();
+    // An operation that changes nothing repeats them in its result.
+    const same = await deploy([...begun, result({ changed: false, warnings: ["m2 is away"] })]);
+    expect(`${same.out}${same.err}`.split("m2 is away")).toHaveLength(2);
   });
 
   it("names every refusal in the JSON error", async () => {
@@ -285,6 +289,30 @@ it("says what happens to instances, and that a job with a schedule runs by it", 
     "1 step; nothing has changed yet",
     "",
   ]);
+});
+
+it("a plan shows which settings of a volume change, though its data stays", async () => {
+  const volume = { name: "data", action: "keep", machine: "m1", spec: { scope: "single" } };
+  const fields = [{ field: "standby", to: { machines: ["m3"] } }];
+  const summary = {
+    ...{ kind: "volume-standby-add", namespace: "prod", routes: { added: [], removed: [] }, images: [] },
+    ...{
+      services: [],
+      jobs: [],
+      volumes: [
+        { ...volume, fields },
+        { ...volume, name: "other" },
+      ],
+    },
+  };
+  const plan = {
+    ...{ kind: "plan", primitive: "deploy", hash: "h", changes: true, summary, warnings: [] },
+    ...{ prepare: [{ id: "x", title: "x", needs: [] }], settle: [] },
+  };
+  const { out } = await deploy([{ type: "plan", plan }], ["-n"]);
+  expect(out).toBe(
+    '~ volume data on m1\n    standby: none -> {"machines":["m3"]}\n1 step; nothing has changed yet\n',
+  );
 });
 
 describe("Ctrl-C", () => {

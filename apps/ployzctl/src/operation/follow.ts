@@ -97,9 +97,13 @@ export async function follow(
           return finish(refused(event.refusals));
         case "result": {
           // Those of the plan were shown as it began, unless no progress is shown.
-          const untold = context.globals.json || context.globals.quiet ? (plan?.warnings ?? []) : [];
-          const own = [...event.result.warnings, ...newWarnings(event.result, plan)];
-          return finish({ ...event.result, warnings: [...new Set([...untold, ...own])] });
+          const planned = plan?.warnings ?? [];
+          const told = context.globals.json || context.globals.quiet ? [] : planned;
+          const all = [...planned, ...event.result.warnings, ...outputWarnings(event.result)];
+          return finish({
+            ...event.result,
+            warnings: [...new Set(all)].filter((text) => !told.includes(text)),
+          });
         }
         default:
       }
@@ -166,11 +170,10 @@ export function refused(refusals: ErrorDocument["refusals"] & {}): ErrorDocument
   return { kind: "error", error: refusals[0] ?? { code: "refused", message: "refused" }, refusals };
 }
 
-/** Warnings of the result that the plan did not have, such as a machine that cannot serve a route. */
-function newWarnings({ output }: OperationResult, plan: PlanView | undefined): readonly string[] {
+/** Warnings that only the result has, such as a machine that cannot serve a route. */
+function outputWarnings({ output }: OperationResult): readonly string[] {
   const { warnings } = (output ?? {}) as { readonly warnings?: unknown };
-  if (!Array.isArray(warnings)) return [];
-  return warnings.map(String).filter((text) => plan?.warnings.includes(text) !== true);
+  return Array.isArray(warnings) ? warnings.map(String) : [];
 }
 
 function detached(operation: string | undefined, committed: boolean): Outcome {

@@ -79,7 +79,9 @@ function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
   if (error.name === "TimeoutError") return `no answer within ${SEND_MS / 1000} s`;
   const at = "code" in error ? error : error.cause;
-  if (!(at instanceof Error) || !("code" in at)) return error.name;
+  // A TypeError of fetch without a code: such as a port that it never connects to.
+  if (!(at instanceof Error) || !("code" in at))
+    return error.name === "TypeError" ? "no request can be sent to its URL" : error.name;
   return "responseCode" in at
     ? `${String(at.code)}, it answered ${String(at.responseCode)}`
     : String(at.code);

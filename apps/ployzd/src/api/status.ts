@@ -30,7 +30,7 @@ export async function lookAtCluster(
   const unreachable: ErrorBody[] = [];
   const [{ machines }, operations] = await Promise.all([
     machineList(member, signal, args),
-    member.runner.list(50).catch((error: unknown) => {
+    member.runner.notable().catch((error: unknown) => {
       unreachable.push(errorBody(error));
       return [];
     }),

@@ -1,7 +1,7 @@
 import { createMemoryStore } from "@ployz/primitives/testing";
 import { expect, it } from "vitest";
 import { systemClock } from "../clock.ts";
-import { listOperations } from "./list.ts";
+import { listOperations, notableOperations } from "./list.ts";
 
 it("lists the newest operations of some primitives, however many others came after them", async () => {
   const store = createMemoryStore({ clock: systemClock });
@@ -19,4 +19,21 @@ it("lists the newest operations of some primitives, however many others came aft
   expect(await tails(9, ["image-rm"])).toEqual([4, 3, 2, 1, 0]);
   expect(await tails(9, ["image-distribute"])).toEqual([]);
   expect(await tails(0, ["image-rm"])).toEqual([]);
+});
+
+it("an overview has what people did and all that is unfinished, however often a standby was copied since", async () => {
+  const store = createMemoryStore({ clock: systemClock });
+  const put = (at: number, state: "done" | "failed" | "cleanup-owed", by: string) => {
+    const id = `01M849JKMJKJNHP441C7VF${String(at).padStart(4, "0")}`;
+    return store.journals.putSummary(id, {
+      ...{ operation: id, primitive: "deploy", scope: [], state, coordinator: "m1", by, title: "x" },
+      startedAt: "2026-01-01T00:00:00Z",
+    });
+  };
+  await put(1, "cleanup-owed", "root@m1");
+  await put(1900, "done", "root@m1");
+  for (let at = 2000; at < 2700; at++) await put(at, "done", "schedule prod/data.standby-m2");
+  await put(2700, "failed", "schedule prod/data.standby-m2");
+  const shown = await notableOperations(store);
+  expect(shown.map(({ operation }) => Number(operation.slice(-4)))).toEqual([2700, 1900, 1]);
 });

@@ -33,7 +33,7 @@ import { type Channel, channel } from "../channel.ts";
 import { operationIds, systemClock } from "../clock.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { SshCredentials } from "../remote/ssh.ts";
-import { listOperations } from "./list.ts";
+import { listOperations, notableOperations } from "./list.ts";
 import { primitivesOf } from "./primitives.ts";
 import { followElsewhere, hasEnded, mayGoOn, recordOf } from "./record.ts";
 
@@ -46,6 +46,8 @@ export interface Runner {
   running(): readonly string[];
   /** Newest first; with `primitives` only those of them. */
   list(limit: number, primitives?: readonly string[]): Promise<readonly OperationSummary[]>;
+  /** For an overview: all unfinished ones, and the newest others but for a schedule's runs that ended well. */
+  notable(): Promise<readonly OperationSummary[]>;
   show(operation: string): Promise<OperationDetail>;
   events(operation: string, signal: AbortSignal): AsyncIterable<OperationEvent>;
   /** Aborts it here, or, if it runs nowhere, undoes or finishes it now. */
@@ -260,6 +262,7 @@ export function openRunner(options: RunnerOptions): Runner {
     isEnding: (operation) => active.get(operation)?.ending === true,
     running: () => [...active.keys()],
     list: (limit, primitives) => listOperations(store, limit, primitives),
+    notable: () => notableOperations(store),
     show: async (operation) => detailOf(await recordOf(store, operation)),
     async *events(operation, signal) {
       const here = active.get(operation);

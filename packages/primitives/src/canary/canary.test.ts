@@ -68,6 +68,14 @@ describe("a canary", () => {
     expect(await inspect(world)).toEqual(await inspect(plain));
   });
 
+  test("may be named as it is listed, by its own name", async () => {
+    const world = await running();
+    const named = { namespace: "prod", services: ["web-canary", "web"] };
+    expect(await apply(world, canaryUndo, named)).toMatchObject({ state: "done", changed: true });
+    expect(await of(world, "web-canary")).toEqual([]);
+    expect(await of(world, "web")).toHaveLength(3);
+  });
+
   test("is undone without touching an instance of the present version", async () => {
     const plain = await opened();
     const world = await running();

@@ -2,11 +2,15 @@ import { inputParser } from "../change/input.ts";
 import { specRevision } from "../manifest/revision.ts";
 import { canariesIn, canaryName, canaryOf } from "../model/canary.ts";
 import type { Commit, CommittedService } from "../model/commit.ts";
+import { own } from "../model/own.ts";
 import { serviceChange } from "../services/change.ts";
 import { CanaryInput } from "./input.ts";
 
-const services = ({ services }: CanaryInput, commit: Commit): readonly string[] =>
-  services ?? canariesIn(commit.services).flatMap((name) => commit.services[name]?.canary?.of ?? []);
+/** A canary may be named by its own name too, as `ps` shows it. */
+const services = ({ services }: CanaryInput, commit: Commit): readonly string[] => {
+  const names = services ?? canariesIn(commit.services);
+  return [...new Set(names.map((name) => own(commit.services, name)?.canary?.of ?? name))];
+};
 
 /** No refusal: the same command may have been run before. */
 function warnings(namespace: string, names: readonly string[], commit: Commit): readonly string[] {

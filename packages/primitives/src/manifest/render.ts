@@ -106,7 +106,8 @@ function renderWorkload(spec: ServiceSpec | JobSpec) {
   };
 }
 
-function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots, standby, backup }: VolumeSpec) {
+/** Fields of a volume, as a manifest names them. */
+export function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots, standby, backup }: VolumeSpec) {
   return {
     ...(scope !== "single" && { scope }),
     ...(quotaBytes !== undefined && { quota: formatSize(quotaBytes) }),

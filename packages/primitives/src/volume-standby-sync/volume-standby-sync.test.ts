@@ -88,6 +88,17 @@ test("a machine that is emptied gives up its standbys, and says so", async () =>
   expect(copies(world, world.to)).toMatchObject([{ state: "retired", standby: undefined }]);
 });
 
+test("the summary names the standby as the volume's change, and nothing where nothing changes", async () => {
+  const world = await worldWithShop(["m1", "m2"]);
+  const to = other((await headOf(world)).volumes[0]?.machine ?? "");
+  const asked = { ...volume, machine: to, everyMs: 30_000 };
+  const fields = [{ field: "standby", to: { machines: [to], every: "30s" } }];
+  expect(await apply(world, volumeStandbyAdd, asked)).toMatchObject({ output: { volumes: [{ fields }] } });
+  const again = await apply(world, volumeStandbyAdd, asked);
+  expect(again).toMatchObject({ changed: false });
+  expect(JSON.stringify(again)).not.toContain('"fields":[{"field":"standby');
+});
+
 test.each([
   ["no_such_namespace", () => ({ namespace: "nope", machine: "m2" })],
   ["no_such_volume", () => ({ volume: "nope" })],

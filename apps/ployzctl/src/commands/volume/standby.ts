@@ -17,7 +17,11 @@ export const standbyCommands: readonly Command[] = [
     args: [volume],
     options: {
       to: { type: "text", value: "MACHINE", source: "machine", summary: "The machine of the copy; required" },
-      every: { type: "text", value: "TIME", summary: "How often changes are sent, e.g. 30s; default 1m" },
+      every: {
+        type: "text",
+        value: "TIME",
+        summary: "How often changes are sent to all its standbys; default 1m",
+      },
       ...PREVIEW,
     },
     examples: ["ployzctl volume standby add prod/pgdata --to m3 --every 30s"],

@@ -160,8 +160,11 @@ function changeLines(summary: Json): readonly Cell[] {
         : mark(" ", `job ${name} ${scheduled === true ? "runs by its schedule" : "has already run"}`),
     ),
     ...volumes
-      .filter(({ action }) => action !== "keep")
-      .map((volume) => mark(VOLUME_MARKS[volume.action] ?? "~", volumeText(volume))),
+      .filter(({ action, fields = [] }) => action !== "keep" || fields.length > 0)
+      .flatMap((volume) => [
+        mark(VOLUME_MARKS[volume.action] ?? "~", volumeText(volume)),
+        ...(volume.fields ?? []).map(fieldText),
+      ]),
     ...routes.added.map((route) => mark("+", `route ${routeText(route)} -> ${targetText(route)}`)),
     ...routes.removed.map((route) => mark("-", `route ${routeText(route)} -> ${targetText(route)}`)),
     ...certificates.map((host) => mark("+", `certificate ${host}, ordered before the commit`)),
@@ -194,6 +197,7 @@ function volumeText({ name, action, machine, from, transferBytes, copied, holds 
   if (action === "drop")
     return `volume ${name} on ${machine} is removed; its data is kept for the retention time`;
   if (action === "lost") return `volume ${name} is lost with ${machine}`;
+  if (action === "keep") return `volume ${name} on ${machine}`;
   return `volume ${name}: ${action} on ${machine}`;
 }
 

@@ -66,7 +66,9 @@ export function volumePage({ copies, ...row }: VolumeDocument, now: number): Pag
       ...(origin === undefined ? [] : [`copied from ${volumeOrigin(origin)}`]),
       ...(moved === undefined ? [] : [`moved from ${moved.from}, verified by snapshot ${moved.snapshot}`]),
       ...[observed, ...copies.map((copy) => copy.observed)].flatMap((copy) =>
-        copy?.retiredAt === undefined ? [] : [`${copy.id} was retired ${ago(copy.retiredAt, now)}`],
+        copy?.retiredAt === undefined || copy.standby !== undefined
+          ? []
+          : [`${copy.id} was retired ${ago(copy.retiredAt, now)}`],
       ),
     ),
   ];

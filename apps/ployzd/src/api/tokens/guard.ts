@@ -1,4 +1,4 @@
-import { errorBody } from "@ployz/errors";
+import { type ErrorBody, errorBody, PloyzError as WireError } from "@ployz/errors";
 import type { StreamAsk } from "@ployz/primitives/protocol";
 import type { Daemon } from "../../daemon/daemon.ts";
 import type { ApiRoutes, Call, FileAnswer, Routes } from "../router.ts";
@@ -43,7 +43,7 @@ export function guarded(routes: ApiRoutes, daemon: Daemon): Routes {
         return shown;
       } catch (error) {
         end({ outcome: errorBody(error).code });
-        throw error;
+        throw thrownTo(grant, error);
       }
     },
   ]);
@@ -56,11 +56,11 @@ export function guarded(routes: ApiRoutes, daemon: Daemon): Routes {
         for await (const event of (handler as AnyStream)(call)) {
           last = outcomeOf(event, last);
           const shown = shownOf(rule, event, grant);
-          if (shown !== undefined) yield shown;
+          if (shown !== undefined) yield refusedTo(grant, shown);
         }
       } catch (error) {
         last = { ...last, outcome: errorBody(error).code };
-        throw error;
+        throw thrownTo(grant, error);
       } finally {
         end(last);
       }
@@ -88,6 +88,23 @@ const entries = <T extends object>(routes: T): [string, T[keyof T]][] => Object.
 
 const shownOf = ({ shows }: AnyRule, event: unknown, grant: Grant): unknown =>
   shows === undefined ? event : shows(event, grant);
+
+/** An error about an unknown namespace names the others of the cluster: to a token, those that it has. */
+const errorTo = ({ record }: Grant, body: ErrorBody): ErrorBody =>
+  body.code === "no_such_namespace"
+    ? { ...body, hint: `the token is for ${record.namespaces.join(", ")}` }
+    : body;
+
+function thrownTo(grant: Grant, error: unknown): unknown {
+  const body = errorBody(error);
+  const shown = errorTo(grant, body);
+  return shown === body ? error : new WireError(shown);
+}
+
+function refusedTo(grant: Grant, event: unknown): unknown {
+  if (!isObject(event) || !("refusals" in event) || !Array.isArray(event.refusals)) return event;
+  return { ...event, refusals: event.refusals.map((one: ErrorBody) => errorTo(grant, one)) };
+}
 
 function grantIn({ grant }: Call): Grant {
   if (grant !== undefined) return grant;

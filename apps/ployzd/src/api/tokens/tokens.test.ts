@@ -171,10 +171,12 @@ describe("the join port", () => {
   let changed: () => void;
   let audited: AuditEntry[];
   let ran: unknown[];
+  let refused: object[] | undefined;
   let sockets: TLSSocket[];
 
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), "ployz-tokens-"));
+    refused = undefined;
     const store = createMemoryStore({ clock: createVirtualClock() });
     for (const namespace of ["prod", "pr-1"]) await store.commits.append(commit(namespace), 0);
     [tokens, audited, ran, sockets, changed] = [[record()], [], [], [], () => {}];
@@ -191,6 +193,10 @@ describe("the join port", () => {
       audit: { write: (entry: AuditEntry) => void audited.push(entry) },
       run: async function* (request: unknown) {
         ran.push(request);
+        if (refused !== undefined) {
+          yield { type: "refused", refusals: refused };
+          return;
+        }
         yield { type: "accepted", operation: "01M849JKMJKJNHP441C7VF0Z2Q", primitive: "x", resumed: false };
         yield { type: "result", result: { state: "done" } };
       },
@@ -292,6 +298,24 @@ describe("the join port", () => {
         ["token:ci", "namespace-rm", "prod", "not_permitted"],
       ],
     );
+  });
+
+  it("names no namespace of others, where one of its own is not there", async () => {
+    const client = await clientOf();
+    const call = client.request("GET /v1/namespaces/:ns/history", { params: { ns: "pr-9" }, query: {} });
+    await expect(call).rejects.toMatchObject({
+      ...{ code: "no_such_namespace", hint: "the token is for pr-*" },
+    });
+    refused = [{ code: "no_such_namespace", message: "there is no namespace pr-9", hint: "there are prod" }];
+    const body = {
+      primitive: "restart",
+      input: { namespace: "pr-9", services: ["web"] },
+      mode: "apply",
+      by: "me",
+    } as const;
+    const events = [];
+    for await (const event of client.stream("POST /v1/operations", { body })) events.push(event);
+    expect(events).toMatchObject([{ type: "refused", refusals: [{ hint: "the token is for pr-*" }] }]);
   });
 
   it("refuses a token that is wrong, unknown or expired, and says no more", async () => {

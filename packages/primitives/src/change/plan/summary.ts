@@ -1,5 +1,5 @@
 import { canonical } from "../../engine/canonical.ts";
-import { manifestFields } from "../../manifest/render.ts";
+import { manifestFields, renderVolume } from "../../manifest/render.ts";
 import type {
   Commit,
   CommittedRoute,
@@ -50,6 +50,8 @@ export type VolumeSummary = {
   /** The source of a copy, or the machine it moves from. */
   readonly from?: string;
   readonly spec: VolumeSpec;
+  /** What the change alters in the settings of a volume that stays; absent when nothing. */
+  readonly fields?: readonly FieldChange[];
   /** Estimated bytes over the network; absent when none. */
   readonly transferBytes?: number;
   /** Of a standby that becomes the volume: it holds everything written before. RFC 3339. */
@@ -214,8 +216,10 @@ function summariseVolume(decision: VolumeDecision, facts: ChangeFacts): VolumeSu
     facts.machines.find(({ record }) => record.id === on)?.observation?.volumes.find(({ id }) => id === of);
   const bytes = copyOn(source?.machine, source?.id)?.referencedBytes;
   const holds = action === "takeover" ? copyOn(machine, previous?.id)?.standby : undefined;
+  const fields = previous === undefined ? [] : diff(renderVolume(previous.spec), renderVolume(spec));
   return {
     ...{ name, action, machine, spec },
+    ...(fields.length > 0 && { fields }),
     ...(from !== undefined && { from }),
     ...(holds !== undefined && { holds }),
     ...(bytes !== undefined &&
