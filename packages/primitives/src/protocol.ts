@@ -46,7 +46,7 @@ export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy } from "./model/invit
 export type { EntryBody, JournalEntry } from "./model/journal.ts";
 export type { Json } from "./model/json.ts";
 export { KEPT_PORTS, type KeptPorts } from "./model/kept-ports.ts";
-export { bytesOf, datasetLength, LIMITS } from "./model/limits.ts";
+export { bytesOf, CAPABILITIES, datasetLength, LIMITS } from "./model/limits.ts";
 export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
 export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
 export type * from "./model/observation.ts";
@@ -65,7 +65,7 @@ export {
   REGISTRY,
   SERVER,
 } from "./model/patterns.ts";
-export { RIGHTS, type Right } from "./model/rights.ts";
+export { type Allowed, forbidden, RIGHTS, type Right } from "./model/rights.ts";
 export type { MissedTick, Schedule, ScheduleRecord, ScheduleRun } from "./model/schedule.ts";
 export { scheduleKey } from "./model/schedule.ts";
 export { isOfNamespace, type SecretRecord, secretKey } from "./model/secret.ts";

@@ -77,6 +77,7 @@ it("the other doors hold what their names promise", () => {
     [
       "ALLOWED",
       "BackupContent",
+      "CAPABILITIES",
       "CERTIFICATES",
       "CIDR",
       "CLUSTER_ID",
@@ -121,6 +122,7 @@ it("the other doors hold what their names promise", () => {
       "emptyCommit",
       "encodeToken",
       "factName",
+      "forbidden",
       "isEnvName",
       "isFact",
       "isLabel",

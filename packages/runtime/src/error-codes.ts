@@ -34,6 +34,8 @@ export const ERRORS = defineErrors({
       instance_busy: "The instance's folder cannot be removed: a file system is mounted in it.",
       instance_record_damaged: "The record of the instance cannot be read.",
       root_refused: "The machine's configuration refuses programs that run, or may run, as root.",
+      right_refused:
+        "The machine's configuration does not allow a right that the instance's specification has.",
       user_unknown: "The machine or the image has no such user.",
       mount_source_missing: "The path to mount does not exist on the machine.",
       stats_unavailable: "The instance has no resource counters.",

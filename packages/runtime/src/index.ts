@@ -16,6 +16,7 @@ export { resolveUser, type User } from "./process/users.ts";
 export type {
   Attached,
   AttachOptions,
+  ContainerSettings,
   ExecOptions,
   ExecResult,
   Image,

@@ -30,8 +30,12 @@ export interface ContainerSettings {
   readonly shmBytes?: number;
   /** By the names of getrlimit(2), lower-case: `nofile`. */
   readonly ulimits?: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
-  /** Capabilities that root does not have, without `CAP_`; `ALL` is all. */
+  /** Capabilities that root does not have, without `CAP_`; `ALL` is all but those of `capAdd`. */
   readonly capDrop?: readonly string[];
+  /** Capabilities that root has besides the default ones. */
+  readonly capAdd?: readonly string[];
+  /** docker: the first process is the engine's own, which passes signals on and reaps. Host processes always have one. */
+  readonly init?: true;
   readonly sysctls?: Readonly<Record<string, string>>;
   /** IPv4 addresses by name, for /etc/hosts. */
   readonly extraHosts?: Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { isIPv4 } from "node:net";
 import { isAbsolute, normalize } from "node:path";
 import { PloyzError } from "./error-codes.ts";
-import type { InstanceSpec } from "./runtime.ts";
+import type { ContainerSettings, InstanceSpec } from "./runtime.ts";
 
 /** Room for a namespace and a service of 63 letters each, a slot and an operation. */
 const ID = /^[a-z0-9][a-z0-9.-]{0,159}$/;
@@ -88,6 +88,25 @@ export function rootRefused(id: string): PloyzError {
     code: "root_refused",
     message: `instance ${id} would run as root, or may, and this machine's configuration refuses that`,
     hint: "set user to a number such as 1000, or remove root from policy.refuse of the machine's configuration",
+    details: { instance: id },
+  });
+}
+
+/** Why no instance with these settings is started on a machine; `undefined`: it is. */
+export type Forbids = (settings: ContainerSettings) => string | undefined;
+
+/** @throws PloyzError `right_refused` */
+export function checkRights(
+  id: string,
+  settings: ContainerSettings | undefined,
+  forbids: Forbids | undefined,
+): void {
+  const why = settings && forbids?.(settings);
+  if (why === undefined) return;
+  throw new PloyzError({
+    code: "right_refused",
+    message: `instance ${id}: this machine ${why}`,
+    hint: "change the manifest, or [policy] in the machine's configuration, and restart its daemon",
     details: { instance: id },
   });
 }

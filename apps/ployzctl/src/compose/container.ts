@@ -7,7 +7,7 @@ import { scalarText } from "./words.ts";
 /** Keys of a service that this reads. */
 export const CONTAINER_KEYS = [
   ...["entrypoint", "working_dir", "stop_signal", "read_only", "shm_size", "tmpfs", "ulimits", "sysctls"],
-  ...["extra_hosts", "cap_drop"],
+  ...["extra_hosts", "cap_drop", "cap_add", "init"],
 ];
 /** Of a folder in memory that names none; Compose lets it take half of the memory. */
 const TMPFS_SIZE = "256M";
@@ -21,6 +21,9 @@ export function convertContainer(service: Table, at: ComposePath, report: Report
   const gateway = Object.entries(hosts).find(([, address]) => address === "host-gateway");
   if (gateway !== undefined)
     report.add([...at, "extra_hosts"], `${gateway[0]}: host-gateway is not supported`, "name an address");
+  const added = Array.isArray(service.cap_add) ? capabilities(service.cap_add) : undefined;
+  if (added?.includes("ALL"))
+    report.add([...at, "cap_add"], "ALL is not supported", "name each capability that the program needs");
   const shm = service.shm_size === undefined ? undefined : sizeText(service.shm_size);
   if (service.shm_size !== undefined && shm === undefined)
     report.add([...at, "shm_size"], `${scalarText(service.shm_size)} is not a size`, "for example 256M");
@@ -34,11 +37,14 @@ export function convertContainer(service: Table, at: ComposePath, report: Report
     ...(isTable(service.ulimits) && some("ulimits", service.ulimits)),
     ...some("sysctls", pairs(service.sysctls, /=/, [...at, "sysctls"], report)),
     ...some("extra_hosts", hosts),
-    ...(Array.isArray(service.cap_drop) && {
-      cap_drop: service.cap_drop.map((name) => scalarText(name).replace(/^CAP_/, "")),
-    }),
+    ...(Array.isArray(service.cap_drop) && { cap_drop: capabilities(service.cap_drop) }),
+    ...(added !== undefined && { cap_add: added }),
+    ...(service.init !== undefined && { init: service.init }),
   };
 }
+
+const capabilities = (names: readonly unknown[]): readonly string[] =>
+  names.map((name) => scalarText(name).toUpperCase().replace(/^CAP_/, ""));
 
 const some = (key: string, table: Table): Table => (Object.keys(table).length > 0 ? { [key]: table } : {});
 

@@ -2,6 +2,19 @@ import type { Stack } from "./stack.ts";
 
 export const DEPLOYED: readonly Stack[] = [
   {
+    name: "a search that drops all capabilities but those that its start needs",
+    text: `name: search
+services:
+  searxng:
+    image: searxng/searxng:2024.8.1
+    ports: ["8080:8080"]
+    init: true
+    cap_drop: [ALL, NET_RAW]
+    cap_add: [CAP_CHOWN, SETGID, SETUID]
+`,
+    starts: ["searxng"],
+  },
+  {
     name: "a weblog and its database",
     text: `name: blog
 services:

@@ -115,7 +115,6 @@ volumes: { config: {}, cache: {} }
       "compose.yaml:5: services.jellyfin.network_mode: is not supported",
       "compose.yaml:6: services.jellyfin.devices: is not supported",
       "compose.yaml:7: services.jellyfin.group_add: is not supported",
-      "compose.yaml:10: services.jellyfin.init: is not supported",
       "compose.yaml:8: services.jellyfin.volumes[2]: is a file or folder of the host",
       "compose.yaml:9: services.jellyfin.restart: on-failure is not supported",
     ],
@@ -132,7 +131,6 @@ services:
     environment: { TZ: Europe/Berlin }
 `,
     refused: [
-      "compose.yaml:6: services.pihole.cap_add: is not supported",
       "compose.yaml:7: services.pihole.dns: is not supported",
       "compose.yaml:5: services.pihole.ports[1]: udp is not supported",
     ],

@@ -20,6 +20,7 @@ it("takes an empty file", () => {
     overcommitRatio: 1,
     retention: { last: 10, days: 7 },
     refusedRights: [],
+    allowed: { capabilities: [] },
     registries: {},
     logKeep: { days: 30, bytes: 1_073_741_824 },
     accessLog: { all: false, bytes: 268_435_456, port: 4320 },

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { readFileIfThere } from "@ployz/exec";
 import type { RegistryHost } from "@ployz/images";
-import { ALLOWED, type Right } from "@ployz/primitives/protocol";
+import { ALLOWED, type Allowed, type Right } from "@ployz/primitives/protocol";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
 import { PloyzError } from "../error-codes.ts";
@@ -55,6 +55,8 @@ export interface Config {
   readonly registries: Readonly<Record<string, RegistryHost>>;
   /** Rights that no workload gets on this machine. */
   readonly refusedRights: readonly Right[];
+  /** Rights that workloads may have on this machine beyond the usual. */
+  readonly allowed: Allowed;
 }
 
 /** Retention: keeps the last `last` ones, and all younger than `days`. */
@@ -216,5 +218,6 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     isolation: file.policy?.isolation !== "off",
     registries: file.registries ?? {},
     refusedRights: file.policy?.refuse ?? [],
+    allowed: { capabilities: file.policy?.capabilities ?? [] },
   };
 }

@@ -1,4 +1,5 @@
 import {
+  CAPABILITIES,
   CIDR,
   DATASET,
   IP_PREFIX,
@@ -99,6 +100,7 @@ export const ConfigSchema = Type.Object(
         {
           isolation: Type.Optional(Type.Enum(["on", "off"])),
           refuse: Type.Optional(Type.Array(Type.Enum([...RIGHTS]), { uniqueItems: true })),
+          capabilities: Type.Optional(Type.Array(Type.Enum(CAPABILITIES), { uniqueItems: true })),
         },
         { additionalProperties: false },
       ),

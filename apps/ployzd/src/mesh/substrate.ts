@@ -2,10 +2,11 @@ import { mkdir, rm } from "node:fs/promises";
 import { type ServiceHost, waitFor } from "@ployz/exec";
 import { type ImageStore, openImageStore, otherDigest, type UnpackedImages } from "@ployz/images";
 import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
-import type { MachineRecord } from "@ployz/primitives/protocol";
+import { forbidden, type MachineRecord } from "@ployz/primitives/protocol";
 import {
   applyNetworkPolicy,
   type Closed,
+  type ContainerSettings,
   closedFilters,
   hasNetworkPolicy,
   type NetworkSpec,
@@ -101,6 +102,7 @@ export async function openSubstrate(
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
   const images = openImageStore(paths.images);
   const refuseRoot = config.refusedRights.includes("root");
+  const forbids = (settings: ContainerSettings) => forbidden(settings, config.allowed, config.refusedRights);
   await images.blobs.tidy();
   const { storage } = around;
   const unpacked =
@@ -116,14 +118,14 @@ export async function openSubstrate(
   const runtime =
     machine.runtime === "docker"
       ? await openDockerRuntime({
-          ...{ socketPath: config.dockerSocket, controlPorts, refuseRoot },
+          ...{ socketPath: config.dockerSocket, controlPorts, refuseRoot, forbids },
           imageId: (digest) => otherDigest(images, digest),
         })
       : await openProcessRuntime({
           root: paths.instances,
           runDir: paths.instancesRun,
           logDir: paths.instanceLogs,
-          ...{ controlPorts, refuseRoot },
+          ...{ controlPorts, refuseRoot, forbids },
           hidden: [config.dataDir, config.runDir],
           ...(unpacked !== undefined && {
             images: imageFiles(unpacked, () => storage.root === undefined || storage.present() !== undefined),

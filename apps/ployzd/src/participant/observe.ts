@@ -1,6 +1,7 @@
 import { loadavg } from "node:os";
 import type { AdoptionReport } from "@ployz/primitives/client";
 import {
+  type Allowed,
   type Commands,
   FEATURES,
   type KeptPorts,
@@ -32,6 +33,7 @@ export interface ObserveDeps {
   readonly mtu: number;
   readonly keptPorts: KeptPorts;
   readonly refuses: readonly Right[];
+  readonly allowed: Allowed;
   /** Committed instances that did not start with the daemon, and why. */
   readonly notStarted: AdoptionReport["failed"];
 }
@@ -71,6 +73,7 @@ export async function observeMachine(
     tcpPorts,
     keptPorts: deps.keptPorts,
     refuses: deps.refuses,
+    allowed: deps.allowed,
     features: FEATURES,
     instances: list,
     problems: [

@@ -98,6 +98,20 @@ export const container = {
         "Capabilities that root shall not have in the instance, such as `NET_BIND_SERVICE`; or `ALL`.",
     }),
   ),
+  cap_add: Type.Optional(
+    Type.Array(Type.Enum(CAPABILITIES), {
+      maxItems: 50,
+      uniqueItems: true,
+      description:
+        "Further capabilities of root in the instance. `NET_RAW`, `MKNOD` and `AUDIT_WRITE` are free, others need `policy.capabilities` of the machine.",
+    }),
+  ),
+  init: Type.Optional(
+    Type.Boolean({
+      description:
+        "The first process is one that passes signals on and reaps the processes that others leave. Default false; the process runtime always has one.",
+    }),
+  ),
   sysctls: Type.Optional(
     table<string>(
       patterns.SYSCTL,

@@ -25,6 +25,8 @@ read_only = true
 shm_size = "256M"
 ulimits = { nofile = 1024, core = { soft = 0, hard = 10 } }
 cap_drop = ["SETUID", "CHOWN"]
+cap_add = ["SYS_NICE", "NET_RAW"]
+init = true
 sysctls = { "net.core.somaxconn" = "1024" }
 extra_hosts = { "db.internal" = "10.0.0.5" }`;
 
@@ -41,6 +43,8 @@ test("every field has its value in the specification", () => {
       shmBytes: 256 * 1024 ** 2,
       ulimits: { nofile: { soft: 1024, hard: 1024 }, core: { soft: 0, hard: 10 } },
       capDrop: ["CHOWN", "SETUID"],
+      capAdd: ["NET_RAW", "SYS_NICE"],
+      init: true,
       sysctls: { "net.core.somaxconn": "1024" },
       extraHosts: { "db.internal": "10.0.0.5" },
     },
@@ -59,7 +63,9 @@ test("a rendered manifest says the same", () => {
 
 test("each of them is another instance, and none of them leaves its revision as it was", () => {
   for (const line of ALL.split("\n")) expect(instanceRevision(web(line))).not.toBe(instanceRevision(web("")));
-  expect(instanceRevision(web("files = {}\ntmpfs = {}\nread_only = false"))).toBe(instanceRevision(web("")));
+  expect(instanceRevision(web("files = {}\ntmpfs = {}\nread_only = false\ninit = false\ncap_add = []"))).toBe(
+    instanceRevision(web("")),
+  );
 });
 
 test.each([
@@ -96,7 +102,11 @@ test.each([
     "ulimits = { nofile = { soft = 2, hard = 1 } }",
     "services.web.ulimits.nofile: soft (2) is above hard (1)",
   ],
-  ['cap_drop = ["SYS_ADMIN"]', "services.web.cap_drop[0]"],
+  ['cap_drop = ["SYS_WORLD"]', "services.web.cap_drop[0]"],
+  ['cap_add = ["ALL"]', "services.web.cap_add[0]"],
+  ['cap_add = ["CAP_KILL"]', "services.web.cap_add[0]"],
+  ['cap_add = ["KILL"]\ncap_drop = ["KILL"]', "services.web.cap_add[0]: KILL is in `cap_drop`, too"],
+  ['cap_add = ["KILL"]\nuser = "1000"', "services.web.cap_add: only root has capabilities, and `user` is"],
   ['sysctls = { "kernel.core_pattern" = "1" }', "services.web.sysctls"],
   ['sysctls = { "net.core.somaxconn" = "x" }', "services.web.sysctls"],
   ['extra_hosts = { "a b" = "10.0.0.1" }', "services.web.extra_hosts"],
@@ -105,6 +115,14 @@ test.each([
   const messages = refused(fields);
   expect(messages).toHaveLength(1);
   expect(messages[0]).toContain(message);
+});
+
+test("a bundle without a user has no capabilities to add to", () => {
+  const bundle = 'bundle = "./a"\ncommand = ["x"]';
+  expect(refused('cap_add = ["NET_RAW"]', bundle)).toEqual([
+    "services.web.cap_add: only root has capabilities, and a bundle runs as nobody",
+  ]);
+  expect(refused('cap_add = ["NET_RAW"]\nuser = "root"', bundle)).toEqual([]);
 });
 
 test("a file and a bundle's own files", () => {

@@ -2,6 +2,8 @@ import type { Refusal } from "../error-codes.ts";
 import type { ContainerSpec, FileSpec, JobSpec, ServiceSpec } from "../model/commit.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import { LIMITS } from "../model/limits.ts";
+import { shown } from "../model/names.ts";
+import { mayBeRoot } from "../model/rights.ts";
 import { checkSize } from "./bounds.ts";
 import type { ManifestJob, ManifestService } from "./schema.ts";
 import { formatSize, sizeBytes } from "./units.ts";
@@ -25,6 +27,26 @@ export function checkContainer(at: readonly Segment[], spec: Workload): readonly
         ? []
         : [invalid([...at, "ulimits", name], `soft (${limit.soft}) is above hard (${limit.hard})`)],
     ),
+    ...checkCapabilities(at, spec),
+  ];
+}
+
+function checkCapabilities(at: readonly Segment[], spec: Workload): readonly Refusal[] {
+  const { cap_add: added = [], cap_drop: dropped = [], user } = spec;
+  const both = added.flatMap((name, index) =>
+    dropped.includes(name)
+      ? [invalid([...at, "cap_add", index], `${name} is in \`cap_drop\`, too`, "keep one of the two")]
+      : [],
+  );
+  if (added.length === 0 || mayBeRoot(spec.bundle === undefined ? "image" : "bundle", user)) return both;
+  const who = user === undefined ? "a bundle runs as nobody" : `\`user\` is ${shown(user)}`;
+  return [
+    ...both,
+    invalid(
+      [...at, "cap_add"],
+      `only root has capabilities, and ${who}`,
+      'set user = "root", or leave it out',
+    ),
   ];
 }
 
@@ -44,7 +66,7 @@ type Committed = Pick<ServiceSpec | JobSpec, "files" | "container">;
 
 /** Expects checked fields. */
 export function normalContainer(spec: Workload): Committed {
-  const { tmpfs, read_only, shm_size, ulimits, cap_drop, sysctls, extra_hosts } = spec;
+  const { tmpfs, read_only, shm_size, ulimits, cap_drop, cap_add, init, sysctls, extra_hosts } = spec;
   const container: ContainerSpec = {
     ...(some(tmpfs) && { tmpfs: sorted(tmpfs, (size) => sizeBytes(size) ?? 0) }),
     ...(read_only === true && { readOnly: true }),
@@ -55,6 +77,8 @@ export function normalContainer(spec: Workload): Committed {
       ),
     }),
     ...(some(cap_drop) && { capDrop: [...cap_drop].sort() }),
+    ...(some(cap_add) && { capAdd: [...cap_add].sort() }),
+    ...(init === true && { init }),
     ...(some(sysctls) && { sysctls: sorted(sysctls, (value) => value) }),
     ...(some(extra_hosts) && { extraHosts: sorted(extra_hosts, (address) => address) }),
   };
@@ -77,7 +101,7 @@ function normalFile(given: File): FileSpec {
 
 /** As a manifest says it, defaults left out. */
 export function renderContainer({ files, container = {} }: Committed) {
-  const { tmpfs, readOnly, shmBytes, ulimits, capDrop, sysctls, extraHosts } = container;
+  const { tmpfs, readOnly, shmBytes, ulimits, capDrop, capAdd, init, sysctls, extraHosts } = container;
   return {
     ...(files && { files: sorted(files, renderFile) }),
     ...(tmpfs && { tmpfs: sorted(tmpfs, formatSize) }),
@@ -87,6 +111,8 @@ export function renderContainer({ files, container = {} }: Committed) {
       ulimits: sorted(ulimits, ({ soft, hard }) => (soft === hard ? soft : { soft, hard })),
     }),
     ...(capDrop && { cap_drop: [...capDrop] }),
+    ...(capAdd && { cap_add: [...capAdd] }),
+    ...(init && { init }),
     ...(sysctls && { sysctls: { ...sysctls } }),
     ...(extraHosts && { extra_hosts: { ...extraHosts } }),
   };

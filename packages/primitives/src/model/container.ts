@@ -27,8 +27,12 @@ export const ContainerSpec = object({
   shmBytes: Type.Optional(count()),
   /** By the names of getrlimit(2), lower-case. */
   ulimits: Type.Optional(map(object({ soft: count(), hard: count() }))),
-  /** Capabilities that root does not have, without `CAP_`; `ALL` is all. */
+  /** Capabilities that root does not have, without `CAP_`; `ALL` is all but those of `capAdd`. */
   capDrop: Type.Optional(list(text())),
+  /** Capabilities that root has besides the default ones. */
+  capAdd: Type.Optional(list(text())),
+  /** The first process is one that passes signals on and reaps. */
+  init: Type.Optional(Type.Literal(true)),
   sysctls: Type.Optional(map(text())),
   /** IPv4 addresses by name, for /etc/hosts. */
   extraHosts: Type.Optional(map(text())),

@@ -1,4 +1,5 @@
-import type { CommittedService, RouteSpec } from "./commit.ts";
+import type { CommittedService, JobSpec, RouteSpec, ServiceSpec } from "./commit.ts";
+import type { ContainerSpec } from "./container.ts";
 import type { RouteOptions } from "./route-options.ts";
 
 /** By their names in a manifest. */
@@ -17,6 +18,12 @@ const OPTIONS = {
   log: "log",
 } as const satisfies Readonly<Record<keyof RouteOptions, string>>;
 
+/** Settings of instances, by their names in a manifest. */
+const CONTAINER = { capAdd: "cap_add", init: "init" } as const satisfies Partial<
+  Record<keyof ContainerSpec, string>
+>;
+const CONTAINER_FEATURES = Object.values(CONTAINER);
+
 /**
  * What a machine does that one of an earlier version leaves out without a word: it would open a route that has `allow`. A machine lists those that
  * it knows in its observation; a plan with another one is refused.
@@ -29,6 +36,7 @@ export const FEATURES: readonly string[] = [
   "ready.grpc",
   "liveness",
   "canary",
+  ...CONTAINER_FEATURES,
 ];
 
 export function featuresOf(route: RouteSpec): readonly string[] {
@@ -46,4 +54,10 @@ export const serviceFeatures = ({ maintenance, canary, spec }: CommittedService)
   ...(spec.ready?.kind === "grpc" ? ["ready.grpc"] : []),
   ...(spec.liveness ? ["liveness"] : []),
   ...(canary ? ["canary"] : []),
+  ...containerFeatures(spec),
 ];
+
+export const containerFeatures = ({ container = {} }: Pick<ServiceSpec | JobSpec, "container">) =>
+  (Object.keys(CONTAINER) as (keyof typeof CONTAINER)[]).flatMap((field) =>
+    container[field] === undefined ? [] : [CONTAINER[field]],
+  );

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { Allowed } from "./rights.ts";
 import { count, list, map, object, text } from "./schema.ts";
 
 const identity = { id: text(), namespace: text(), name: text() };
@@ -122,6 +123,8 @@ export const MachineObservation = object({
   keptPorts: Type.Optional(map(list(count()))),
   /** Rights that its configuration refuses to workloads: see `RIGHTS`, and perhaps others of a newer version. */
   refuses: Type.Optional(list(text())),
+  /** What its configuration allows to workloads. Absent: nothing, or a version that knows none of it. */
+  allowed: Type.Optional(Allowed),
   /** What of a commit it obeys, of what earlier versions ignore: see `FEATURES`. Absent: nothing of it. */
   features: Type.Optional(list(text())),
   instances: list(ObservedInstance),

@@ -11,10 +11,13 @@ export interface ContainerDefaults {
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
 }
 
+/** Of Docker's default capabilities, those that an instance has only if it asks for them. */
+const WITHOUT = ["NET_RAW", "MKNOD", "AUDIT_WRITE"];
+
 /** The request to the engine (Engine API 1.41, ContainerCreate). */
 export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults): ContainerCreateOptions {
   const { cpus, memoryBytes, pids } = spec.resources ?? {};
-  const { capDrop = [], ...container } = spec.container ?? {};
+  const { capDrop = [], capAdd = [], ...container } = spec.container ?? {};
   return {
     name: spec.id,
     Image: defaults.image,
@@ -47,7 +50,8 @@ export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults
       ...(cpus !== undefined && { NanoCpus: Math.round(cpus * 1e9) }),
       ...(memoryBytes !== undefined && { Memory: memoryBytes, MemorySwap: memoryBytes }),
       PidsLimit: pids ?? DEFAULT_PIDS,
-      CapDrop: ["NET_RAW", "MKNOD", "AUDIT_WRITE", ...capDrop],
+      CapDrop: [...WITHOUT.filter((name) => !capAdd.includes(name)), ...capDrop],
+      ...(capAdd.length > 0 && { CapAdd: [...capAdd] }),
       ...hostConfig(container),
       SecurityOpt: ["no-new-privileges"],
     },
@@ -57,13 +61,14 @@ export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults
   };
 }
 
-function hostConfig(container: Omit<ContainerSettings, "capDrop">): Partial<HostConfig> {
-  const { tmpfs, readOnly, shmBytes, ulimits, sysctls, extraHosts } = container;
+function hostConfig(container: Omit<ContainerSettings, "capDrop" | "capAdd">): Partial<HostConfig> {
+  const { tmpfs, readOnly, shmBytes, ulimits, init, sysctls, extraHosts } = container;
   const pairs = <T, U>(table: Readonly<Record<string, T>>, convert: (name: string, value: T) => U) =>
     Object.entries(table).map(([name, value]) => convert(name, value));
   return {
     ...(tmpfs && { Tmpfs: Object.fromEntries(pairs(tmpfs, (path, size) => [path, `size=${size}`])) }),
     ...(readOnly && { ReadonlyRootfs: true }),
+    ...(init && { Init: true }),
     ...(shmBytes !== undefined && { ShmSize: shmBytes }),
     ...(ulimits && {
       Ulimits: pairs(ulimits, (name, { soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
@@ -80,8 +85,17 @@ function containerLabels(spec: InstanceSpec, prefix: string): Record<string, str
     ...Object.fromEntries(labels),
     [identityLabel(prefix)]: instanceIdentity(spec),
     [`${prefix}runtime.address`]: spec.address,
+    ...(spec.container !== undefined && { [settingsLabel(prefix)]: JSON.stringify(spec.container) }),
   };
 }
+
+const settingsLabel = (prefix: string): string => `${prefix}runtime.settings`;
+
+/** The settings that a container was made with. */
+export const settingsOf = (
+  labels: Readonly<Record<string, string>> | undefined,
+  prefix: string,
+): ContainerSettings => JSON.parse(labels?.[settingsLabel(prefix)] ?? "{}") as ContainerSettings;
 
 export function identityLabel(prefix: string): string {
   return `${prefix}runtime.identity`;

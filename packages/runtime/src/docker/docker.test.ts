@@ -84,6 +84,7 @@ test("settings of the container are the engine's", () => {
       container: {
         tmpfs: { "/cache": 4096 },
         ...{ readOnly: true, shmBytes: 8192, ulimits: { nofile: { soft: 1, hard: 2 } }, capDrop: ["ALL"] },
+        ...{ capAdd: ["CHOWN", "NET_RAW"], init: true as const },
         ...{ sysctls: { "net.core.somaxconn": "7" }, extraHosts: { db: "10.0.0.5" } },
       },
     },
@@ -94,7 +95,9 @@ test("settings of the container are the engine's", () => {
     ReadonlyRootfs: true,
     ShmSize: 8192,
     Ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }],
-    CapDrop: ["NET_RAW", "MKNOD", "AUDIT_WRITE", "ALL"],
+    CapDrop: ["MKNOD", "AUDIT_WRITE", "ALL"],
+    CapAdd: ["CHOWN", "NET_RAW"],
+    Init: true,
     Sysctls: { "net.core.somaxconn": "7" },
     ExtraHosts: ["db:10.0.0.5"],
   });

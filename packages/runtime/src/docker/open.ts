@@ -9,8 +9,10 @@ import { architecture, disk, memory } from "../process/host-facts.ts";
 import type { InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
 import {
   checkId,
+  checkRights,
   checkSpec,
   conflict,
+  type Forbids,
   hasLabels,
   instanceIdentity,
   invalid,
@@ -18,7 +20,7 @@ import {
   missing,
   rootRefused,
 } from "../spec.ts";
-import { containerOptions, identityLabel, type LastEnd, statusFrom } from "./container.ts";
+import { containerOptions, identityLabel, type LastEnd, settingsOf, statusFrom } from "./container.ts";
 import { engine, engineUnless, statusOf } from "./errors.ts";
 import { attachToContainer } from "./exec.ts";
 import { dockerImages } from "./images.ts";
@@ -36,6 +38,8 @@ export interface DockerRuntimeOptions {
   readonly controlPorts?: readonly number[];
   /** Start only containers whose user is a number other than 0: an image decides what a name means in it. Default: start any. */
   readonly refuseRoot?: boolean;
+  /** Why no instance with these settings is started here. Default: every one is. */
+  readonly forbids?: Forbids;
   /** The engine's id of an image, by its manifest's digest. */
   readonly imageId?: (digest: string) => Promise<string | undefined>;
 }
@@ -107,6 +111,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       if (spec.image === undefined || spec.image === "") throw invalid(spec.id, "image", "is missing");
       checkAddress(network(), spec.address);
       if (options.refuseRoot === true && !isNotRoot(spec.user)) throw rootRefused(spec.id);
+      checkRights(spec.id, spec.container, options.forbids);
       const image = (await images.resolve(spec.image))?.id ?? spec.image;
       const defaults = { image, labelPrefix: prefix, network: network().bridge, log };
       // 409: the name is taken; whether by the same instance, is compared below.
@@ -124,6 +129,7 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       const found = await info(id);
       if (found === undefined) throw missing(id);
       if (options.refuseRoot === true && !isNotRoot(found.Config.User)) throw rootRefused(id);
+      checkRights(id, settingsOf(found.Config.Labels, prefix), options.forbids);
       const job = found.HostConfig.RestartPolicy?.Name !== "unless-stopped";
       const begun = !found.State.StartedAt.startsWith("0001-");
       if (!(job && begun)) await engineUnless([304], `start ${id}`, () => docker.getContainer(id).start());

@@ -4,7 +4,7 @@ import { signalProcess, waitFor } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import { kill } from "../kill.ts";
 import type { InstanceSpec, InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
-import { missing, rootRefused } from "../spec.ts";
+import { checkRights, type Forbids, missing, rootRefused } from "../spec.ts";
 import type { Cgroups } from "./cgroup.ts";
 import { makeRunFolder, removeRunFolder } from "./folder.ts";
 import { IMAGE_INIT, imageRoot, userOf } from "./image-root.ts";
@@ -35,6 +35,7 @@ export interface Instances {
   readonly hidden: readonly string[];
   readonly arch: "amd64" | "arm64";
   readonly refuseRoot: boolean;
+  readonly forbids: Forbids | undefined;
   /** Absent: images are refused. */
   readonly images: ImageFiles | undefined;
   /** @throws PloyzError `network_missing` */
@@ -87,6 +88,7 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   if (supervised) await dismiss(machine, paths);
   // Without a supervisor nothing of it may run: two lives of one instance at once would be worse than none.
   await removeNetns(paths);
+  checkRights(paths.id, spec.container, machine.forbids);
   const { root, user } = await rootOf(machine, paths, spec);
   if (machine.refuseRoot && user.uid === 0) throw rootRefused(paths.id);
   await ensureNetns(paths, await machine.network(), spec.address);

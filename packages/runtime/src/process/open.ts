@@ -8,7 +8,16 @@ import { checkAddress, checkNetwork } from "../network/addresses.ts";
 import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../network/apply.ts";
 import { networkFaults } from "../network/faults.ts";
 import type { InstanceSpec, InstanceStatus, NetworkSpec, Runtime } from "../runtime.ts";
-import { checkSpec, conflict, hasLabels, instanceIdentity, invalid, missing } from "../spec.ts";
+import {
+  checkRights,
+  checkSpec,
+  conflict,
+  type Forbids,
+  hasLabels,
+  instanceIdentity,
+  invalid,
+  missing,
+} from "../spec.ts";
 import { openCgroups } from "./cgroup.ts";
 import { attachInside } from "./exec.ts";
 import { architecture, machineFacts } from "./host-facts.ts";
@@ -47,6 +56,8 @@ export interface ProcessRuntimeOptions {
   readonly controlPorts?: readonly number[];
   /** Start no instance with user id 0. Default: start it. */
   readonly refuseRoot?: boolean;
+  /** Why no instance with these settings is started here. Default: every one is. */
+  readonly forbids?: Forbids;
   /** Folders that no workload may see, if they lie in /usr: nothing else of the machine is shown. */
   readonly hidden?: readonly string[];
   /** Images of this machine as files. Without it an instance with an image is refused. */
@@ -75,6 +86,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     ),
     arch: architecture(arch()),
     refuseRoot: options.refuseRoot === true,
+    forbids: options.forbids,
     images: options.images,
     network: async () => {
       const network = await readNetwork(machine.layout);
@@ -130,6 +142,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
         if (record === undefined) {
           checkAddress(await machine.network(), spec.address);
           // Whatever would fail the start for the spec's sake fails here.
+          checkRights(spec.id, spec.container, options.forbids);
           await checkMounts(spec);
           const whole = spec.image === undefined ? spec : await fromImage(machine, spec, spec.image);
           if (spec.image === undefined) await instanceUser(spec);

@@ -1,6 +1,6 @@
 /**
  * Docker's default profile, as Debian packages it (golang-github-docker-docker-dev 26.1.5, profiles/seccomp/default.json), resolved for the
- * capabilities that instances have: no CAP_SYS_ADMIN, so no namespaces and no mounts. Names that libseccomp does not know are skipped by runc.
+ * capabilities that instances have by default: no CAP_SYS_ADMIN, so no namespaces and no mounts. Names that libseccomp does not know are skipped by runc.
  */
 const ALLOWED = `
   accept accept4 access adjtimex alarm bind brk cachestat capget capset chdir chmod chown chown32 chroot
@@ -41,6 +41,23 @@ const ALLOWED = `
   timerfd_settime timerfd_settime64 times tkill truncate truncate64 ugetrlimit umask uname unlink unlinkat
   utime utimensat utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid write writev
 `;
+/** What the profile allows besides to a program with a capability. */
+const WITH_CAPABILITY: Readonly<Record<string, string>> = {
+  CAP_BPF: "bpf",
+  CAP_DAC_READ_SEARCH: "open_by_handle_at",
+  CAP_PERFMON: "perf_event_open",
+  CAP_SYSLOG: "syslog",
+  CAP_SYS_ADMIN:
+    "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr move_mount open_tree perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare",
+  CAP_SYS_BOOT: "reboot",
+  CAP_SYS_MODULE: "delete_module finit_module init_module",
+  CAP_SYS_NICE: "get_mempolicy mbind set_mempolicy set_mempolicy_home_node",
+  CAP_SYS_PACCT: "acct",
+  CAP_SYS_PTRACE: "kcmp pidfd_getfd process_madvise",
+  CAP_SYS_RAWIO: "ioperm iopl",
+  CAP_SYS_TIME: "clock_settime clock_settime64 settimeofday stime",
+  CAP_SYS_TTY_CONFIG: "vhangup",
+};
 const ARCHITECTURES = {
   amd64: { names: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"], calls: "arch_prctl modify_ldt" },
   arm64: {
@@ -56,8 +73,10 @@ const AF_VSOCK = 40;
 const ENOSYS = 38;
 
 /** `linux.seccomp` of the OCI runtime specification 1.0.2. */
-export function seccompProfile(arch: "amd64" | "arm64") {
+export function seccompProfile(arch: "amd64" | "arm64", capabilities: readonly string[]) {
   const { names, calls } = ARCHITECTURES[arch];
+  const more = capabilities.flatMap((name) => WITH_CAPABILITY[name]?.split(" ") ?? []);
+  const namespaces = capabilities.includes("CAP_SYS_ADMIN");
   const allow = (call: string, value: number, op: string) => ({
     names: [call],
     action: "SCMP_ACT_ALLOW",
@@ -68,12 +87,19 @@ export function seccompProfile(arch: "amd64" | "arm64") {
     defaultErrnoRet: 1,
     architectures: names,
     syscalls: [
-      { names: `${ALLOWED} ${calls}`.trim().split(/\s+/), action: "SCMP_ACT_ALLOW" },
+      {
+        names: [...new Set([...`${ALLOWED} ${calls}`.trim().split(/\s+/), ...more])],
+        action: "SCMP_ACT_ALLOW",
+      },
       allow("socket", AF_VSOCK, "SCMP_CMP_NE"),
       ...PERSONALITIES.map((value) => allow("personality", value, "SCMP_CMP_EQ")),
-      allow("clone", NEW_NAMESPACES, "SCMP_CMP_MASKED_EQ"),
-      // Its flags are behind a pointer, which a filter cannot follow: libraries fall back to clone.
-      { names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS },
+      ...(namespaces
+        ? []
+        : [
+            allow("clone", NEW_NAMESPACES, "SCMP_CMP_MASKED_EQ"),
+            // Its flags are behind a pointer, which a filter cannot follow: libraries fall back to clone.
+            { names: ["clone3"], action: "SCMP_ACT_ERRNO", errnoRet: ENOSYS },
+          ]),
     ],
   };
 }

@@ -37,8 +37,8 @@ export interface OciInput {
 /** `config.json` of a bundle: OCI runtime specification 1.0.2. */
 export function ociSpec(input: OciInput) {
   const { spec, user, root } = input;
-  const { capDrop = [], ulimits = {}, readOnly = false, sysctls } = spec.container ?? {};
-  const capabilities = user.uid === 0 ? capabilitiesWithout(capDrop) : [];
+  const { capDrop = [], capAdd = [], ulimits = {}, readOnly = false, sysctls } = spec.container ?? {};
+  const capabilities = user.uid === 0 ? capabilitiesOf(capDrop, capAdd) : [];
   return {
     ociVersion: "1.0.2",
     process: {
@@ -68,17 +68,18 @@ export function ociSpec(input: OciInput) {
         ...{ "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647" },
         ...sysctls,
       },
-      seccomp: seccompProfile(input.arch),
+      seccomp: seccompProfile(input.arch, capabilities),
       maskedPaths: [...MASKED, ...input.hidden],
       readonlyPaths: READ_ONLY,
     },
   };
 }
 
-function capabilitiesWithout(dropped: readonly string[]): readonly string[] {
-  return dropped.includes("ALL")
+function capabilitiesOf(dropped: readonly string[], added: readonly string[]): readonly string[] {
+  const kept = dropped.includes("ALL")
     ? []
     : CAPABILITIES.filter((name) => !dropped.includes(name.slice("CAP_".length)));
+  return [...new Set([...kept, ...added.map((name) => `CAP_${name}`)])];
 }
 
 /** HOME and PATH have defaults, as in a container; the spec overrides them. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { RouteSpec } from "../../model/commit.ts";
+import type { ContainerSpec, RouteSpec } from "../../model/commit.ts";
 import { FEATURES } from "../../model/features.ts";
 import type { ChangeFacts, MachineFact } from "../observe/facts.ts";
 import type { Desired } from "./desired.ts";
@@ -26,15 +26,24 @@ function refused(
   {
     had = [],
     maintenance = false,
-  }: { readonly had?: readonly RouteSpec[]; readonly maintenance?: boolean } = {},
+    container = {},
+    jobs = {},
+  }: {
+    readonly had?: readonly RouteSpec[];
+    readonly maintenance?: boolean;
+    readonly container?: ContainerSpec;
+    readonly jobs?: object;
+  } = {},
 ): readonly string[] {
-  const services = { web: { revision: "", spec: { routes }, ...(maintenance && { maintenance: true }) } };
+  const services = {
+    web: { revision: "", spec: { routes, container }, ...(maintenance && { maintenance: true }) },
+  };
   const head = {
     commit: { routes: had.map((one) => ({ ...one, service: "web" })), services: {} },
     revision: 1,
   };
   const facts = { machines, head } as unknown as ChangeFacts;
-  return refuseFeatures({ services } as unknown as Desired, facts).map(({ code, message, hint }) => {
+  return refuseFeatures({ services, jobs } as unknown as Desired, facts).map(({ code, message, hint }) => {
     expect(code).toBe("machine_outdated");
     return `${message} / ${hint}`;
   });
@@ -75,4 +84,14 @@ test("a machine that does not answer is judged by the version in its record", ()
   const known = machine("m1", FEATURES);
   expect(refused([route({ options })], [known, silent("m2", "0.5.0")])).toEqual([]);
   expect(refused([route({ options })], [known, silent("m2", "0.4.0")])).toHaveLength(1);
+});
+
+test("a setting of an instance that an older machine ignores is one of them, of jobs as well", () => {
+  const old = [machine("m1", ["allow"])];
+  const container = { capAdd: ["NET_RAW"], init: true as const };
+  expect(refused([], old, { container, jobs: { import: { spec: { container } } } })).toEqual([
+    expect.stringContaining("services.web: m1 would ignore cap_add, init:"),
+    expect.stringContaining("jobs.import: m1 would ignore cap_add, init:"),
+  ]);
+  expect(refused([], old, { container: { readOnly: true } })).toEqual([]);
 });

@@ -22,6 +22,7 @@ function host(id: string, more: Partial<Host> = {}): Host {
     instances: 0,
     addressesFree: 253,
     refuses: [],
+    allowed: { capabilities: [] },
     ...more,
   };
 }
@@ -55,6 +56,23 @@ test.each([
   expect(placed.ok).toBe(!refused);
   expect(JSON.stringify(placed).includes("policy.refuse")).toBe(refused);
   expect(place({ ...needs, kind, user }, slots(1), [], [host("m1", { runtime })]).ok).toBe(true);
+});
+
+test("capabilities are free, or need the line in a machine's configuration that the reason quotes", () => {
+  const reasons = (capAdd: readonly string[], ...hosts: Host[]) => {
+    const placed = place({ ...needs, container: { capAdd } }, slots(1), [], hosts);
+    return placed.ok ? [...placed.machines.values()] : placed.reasons.map(({ reason }) => reason);
+  };
+  const open = host("m2", { allowed: { capabilities: ["NET_ADMIN"] } });
+  expect(reasons(["NET_RAW", "CHOWN"], host("m1"))).toEqual(["m1"]);
+  expect(reasons(["NET_ADMIN"], host("m1"), open)).toEqual(["m2"]);
+  expect(reasons(["NET_ADMIN", "NET_RAW", "SYS_TIME"], host("m1"), open)).toEqual([
+    'does not allow cap_add NET_ADMIN, SYS_TIME: its configuration would with policy.capabilities = ["NET_ADMIN", "SYS_TIME"]',
+    'does not allow cap_add SYS_TIME: its configuration would with policy.capabilities = ["NET_ADMIN", "SYS_TIME"]',
+  ]);
+  expect(reasons(["NET_RAW"], host("m1", { refuses: ["cap_add"] }))).toEqual([
+    'refuses cap_add: "cap_add" is in policy.refuse of its configuration',
+  ]);
 });
 
 test("the reason comes with each machine when none fits", () => {

@@ -1,8 +1,8 @@
 import type { Refusal } from "../../engine/types.ts";
-import type { JobSpec, ServiceSpec } from "../../model/commit.ts";
+import type { ContainerSpec, JobSpec, ServiceSpec } from "../../model/commit.ts";
 import type { MachineRecord } from "../../model/machine.ts";
 import { own } from "../../model/own.ts";
-import { mayBeRoot } from "../../model/rights.ts";
+import { type Allowed, forbidden, mayBeRoot, NOTHING_ALLOWED } from "../../model/rights.ts";
 import type { Found, MachineFact } from "../observe/facts.ts";
 
 /** A machine as placement sees it; `instances` and `memoryFreeBytes` include the placements so far. */
@@ -25,6 +25,8 @@ export type Host = {
   readonly cpus: number;
   /** Rights that its configuration refuses to workloads. */
   readonly refuses: readonly string[];
+  /** Rights that its configuration allows to workloads. */
+  readonly allowed: Allowed;
   instances: number;
   /** Addresses of its subnet that are free, after the placements so far. */
   addressesFree: number;
@@ -43,6 +45,7 @@ export type Needs = {
   /** The share of CPUs that it is limited to; 0: not limited. */
   readonly cpus: number;
   readonly user?: string | undefined;
+  readonly container?: ContainerSpec | undefined;
   /** The only machine that it may be on, and why. */
   readonly only?: { readonly machine: string; readonly why: string } | undefined;
   /** Machines that it may not be on. */
@@ -75,6 +78,7 @@ export function needsOf(spec: ServiceSpec | JobSpec, content?: ReadonlyMap<strin
     memoryBytes: spec.resources?.memoryBytes ?? 0,
     cpus: spec.resources?.cpus ?? 0,
     user: spec.user,
+    container: spec.container,
   };
 }
 
@@ -92,6 +96,7 @@ export function hostsOf(machines: readonly MachineFact[]): readonly Host[] {
     closed: closedOf(record.state, observation?.draining),
     cpus: Math.max(1, observation?.cpus ?? 1),
     refuses: observation?.refuses ?? [],
+    allowed: observation?.allowed ?? NOTHING_ALLOWED,
     memoryFreeBytes: observation?.memoryFreeBytes ?? 0,
     promisableBytes:
       observation?.storage && observation.storage.promisableBytes - observation.storage.promisedBytes,
@@ -141,6 +146,8 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
     return needs.kind === "image" && needs.user === undefined
       ? "refuses root (policy.refuse), and an image may run as root: set user to a number"
       : `refuses root (policy.refuse), and user is ${JSON.stringify(needs.user)}`;
+  const right = needs.container && forbidden(needs.container, host.allowed, host.refuses);
+  if (right !== undefined) return right;
   if (host.addressesFree <= 0) return "no address of its subnet is free";
   if (needs.newVolumeBytes !== undefined) {
     if (host.promisableBytes === undefined) return "has no ZFS for volumes (storage.zfs_root)";
