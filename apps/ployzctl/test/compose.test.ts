@@ -51,7 +51,7 @@ services:
       <<: *env
       DEBUG: 1
       FLAG: true
-    ports: ["8080:3000"]
+    ports: ["8080:3000", "5353:3000/udp"]
     expose: ["9000"]
     depends_on:
       db: { condition: service_healthy }
@@ -98,7 +98,10 @@ volumes:
           replicas: 3,
           update: "start-first",
           ports: { p3000: 3000, p9000: 9000 },
-          routes: [{ tcp: 8080, port: "p3000" }],
+          routes: [
+            { tcp: 8080, port: "p3000" },
+            { udp: 5353, port: "p3000" },
+          ],
         },
         worker: {
           image: "ghcr.io/acme/web:v3",
@@ -127,7 +130,7 @@ services:
     ports:
       - "80:80"
       - "127.0.0.1:5432:5432"
-      - "53:53/udp"
+      - "53:53/sctp"
     networks: [front]
     container_name: web
     imagee: nginx
@@ -153,7 +156,7 @@ secrets:
       "compose.yaml:14: services.web.volumes[1]: is a volume without a name",
       "compose.yaml:6: services.web.ports[0]: port 80 is the gateways', which route by host",
       "compose.yaml:7: services.web.ports[1]: is bound to one address",
-      "compose.yaml:8: services.web.ports[2]: udp is not supported",
+      "compose.yaml:8: services.web.ports[2]: sctp is not supported",
     ]);
   });
 

@@ -183,6 +183,7 @@ async function openMachine(options: {
               gatewayAddress: "127.0.0.1",
               mtu: 1420,
             },
+            overlayAddress: "10.101.1.1",
             gatewaySocket: join(dir, "gateway.sock"),
           },
           args,

@@ -9,6 +9,14 @@ export {
   type NetworkPolicy,
   removeNetworkPolicy,
 } from "./network/policy.ts";
+export {
+  applyUdpRoutes,
+  areUdpRoutesLoaded,
+  type UdpNetwork,
+  type UdpRoute,
+  type UdpRoutes,
+  type UdpServer,
+} from "./network/udp.ts";
 export { pauseProgram } from "./pause-program.ts";
 export type { ImageFiles, ImageProgram } from "./process/images.ts";
 export { openProcessRuntime, type ProcessRuntimeOptions } from "./process/open.ts";

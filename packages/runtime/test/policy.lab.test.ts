@@ -21,7 +21,7 @@ const A = "10.101.1.11";
 const B = "10.101.1.12";
 const C = "10.101.1.13";
 const FAR = "10.101.2.9";
-const closed: NetworkPolicy = { groups: [], machines: [], gatewayPorts: [] };
+const closed: NetworkPolicy = { groups: [], machines: [], gatewayPorts: [], udpPorts: [] };
 const servers: ReturnType<typeof spawnStream>[] = [];
 
 const ip = (line: string) => run("ip", line.split(" "));

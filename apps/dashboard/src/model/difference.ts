@@ -45,7 +45,7 @@ function fieldsOf({ services, jobs, instances, volumes, routes }: Commit): Reado
   );
   walk(
     "routes",
-    byName(routes, (route) => (route.kind === "http" ? `${route.host}${route.path}` : `tcp ${route.listen}`)),
+    byName(routes, (route) => (route.kind === "http" ? `${route.host}${route.path}` : `${route.kind} ${route.listen}`)),
   );
   return fields;
 }

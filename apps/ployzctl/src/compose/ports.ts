@@ -3,7 +3,10 @@ import { scalarText } from "./words.ts";
 
 export interface Published {
   readonly ports: Record<string, number>;
-  readonly routes: { tcp: number; port: string }[];
+  readonly routes: (
+    | { readonly tcp: number; readonly port: string }
+    | { readonly udp: number; readonly port: string }
+  )[];
 }
 
 const SHORT =
@@ -26,7 +29,8 @@ export function convertPorts(
     const [, digits, protocol = "tcp"] = /^(\d{1,5})(?:\/(\w+))?$/.exec(String(entry)) ?? [];
     const path = [...at, "expose", index];
     if (digits === undefined) report.add(path, "is not one port", "name each port");
-    else if (protocol !== "tcp") report.add(path, `${protocol} is not supported`, "leave it out");
+    else if (protocol !== "tcp" && protocol !== "udp")
+      report.add(path, `${protocol} is not supported`, "leave it out");
     else found.ports[portName(Number(digits))] = Number(digits);
   }
   for (const [index, entry] of list(service.ports).entries()) {
@@ -36,10 +40,11 @@ export function convertPorts(
         ? long(entry as Long, path, report)
         : short(entry, path, report);
     if (one === undefined) continue;
-    const { target, published } = one;
+    const { target, published, protocol } = one;
     found.ports[portName(target)] = target;
     if (published === undefined || routed) continue;
-    if (HTTP.includes(published))
+    if (protocol === "udp") found.routes.push({ udp: published, port: portName(target) });
+    else if (HTTP.includes(published))
       report.add(
         path,
         `port ${published} is the gateways', which route by host`,
@@ -53,6 +58,7 @@ export function convertPorts(
 interface One {
   readonly target: number;
   readonly published?: number;
+  readonly protocol: "tcp" | "udp";
 }
 
 function short(entry: unknown, path: ComposePath, report: Report): One | undefined {
@@ -96,8 +102,13 @@ function one(
   path: ComposePath,
   report: Report,
 ): One | undefined {
-  if (protocol !== "tcp") return report.add(path, `${protocol} is not supported`, "leave the port out");
+  if (protocol !== "tcp" && protocol !== "udp")
+    return report.add(path, `${protocol} is not supported`, "leave the port out");
   if (/-/.test(`${target}${published ?? ""}`))
     return report.add(path, "is a range", "name each port by itself");
-  return { target: Number(target), ...(published !== undefined && { published: Number(published) }) };
+  return {
+    target: Number(target),
+    protocol,
+    ...(published !== undefined && { published: Number(published) }),
+  };
 }

@@ -120,7 +120,7 @@ volumes: { config: {}, cache: {} }
     ],
   },
   {
-    name: "a name server that needs capabilities and UDP",
+    name: "a name server that needs capabilities",
     text: `name: names
 services:
   pihole:
@@ -132,7 +132,6 @@ services:
 `,
     refused: [
       "compose.yaml:7: services.pihole.dns: is not supported",
-      "compose.yaml:5: services.pihole.ports[1]: udp is not supported",
     ],
   },
   {

@@ -219,6 +219,7 @@ export async function openMember(
           draining: !takesNew(follower.known().machine.state),
           notStarted: adoption.failed,
           ...{ gatewayAddress: listenAddress(config.gatewayListen), keptPorts: keptPorts(config) },
+          overlayAddress: substrate.network.gateway,
           ...{ refuses: config.refusedRights, allowed: config.allowed, gatewaySocket: paths.gatewaySocket },
           ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu, hangs: liveness.hangs },
         },

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { askFollower, serveApplied, trackApplied } from "../host/follower-socket.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
 import { zoneOf } from "./dns.ts";
-import { buildTable, type Head, routesOf, tableVersion } from "./project.ts";
+import { buildTable, type Head, routesOf, tableVersion, udpRoutesOf } from "./project.ts";
 
 function head(namespace: string, revision: number, host: string, ready?: object): Head {
   const service = { spec: { ready: ready ?? { kind: "tcp", port: "http" } } };
@@ -44,6 +44,29 @@ describe("routes of the commits", () => {
     });
     const other = routesOf([head("prod", 3, "www.example.test", { ...ready, port: "admin" })]);
     expect(other[0]?.route).toMatchObject({ backend: { check: { kind: "tcp" } } });
+  });
+
+  it("of UDP ports are not HAProxy's, and of two with one port the older commit keeps it", () => {
+    const named = (namespace: string, revision: number) => {
+      const { commit } = head(namespace, revision, "www.example.test");
+      return {
+        revision,
+        commit: {
+          ...commit,
+          routes: [{ kind: "udp" as const, listen: 53, service: "web", port: "http" }],
+        },
+      };
+    };
+    const heads = [named("late", 9), named("early", 4)];
+    expect(routesOf(heads)).toEqual([]);
+    const { routes, dropped } = udpRoutesOf(heads);
+    expect(routes).toMatchObject([
+      {
+        listen: 53,
+        backend: { id: "early/web/http", servers: [{ address: "10.101.1.2", port: 8080 }] },
+      },
+    ]);
+    expect(dropped).toEqual([expect.stringMatching(/^late\/web\//)]);
   });
 
   it("of a service with a canary lead to both, by weights, and ask both what both answer", () => {

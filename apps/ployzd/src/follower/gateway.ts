@@ -2,6 +2,7 @@ import { openServiceHost } from "@ployz/exec";
 import { type Adopted, openGateway, type RouteTable, validateTable } from "@ployz/gateway";
 import { portOf } from "../config/listen.ts";
 import { PloyzError } from "../error-codes.ts";
+import { BRIDGE } from "../mesh/substrate.ts";
 import { openCertificateFiles } from "../state/certificates.ts";
 import { serialise } from "../state/files.ts";
 import { openUserFiles } from "../state/route-users.ts";
@@ -11,6 +12,7 @@ import { viewOf } from "./gateway-view.ts";
 import { buildTable, type Head, tableVersion } from "./project.ts";
 import { asksUsers, openRouteUsers } from "./route-users.ts";
 import type { FollowerDeps, Served } from "./run.ts";
+import { openUdpGateway } from "./udp.ts";
 
 /** The longest drain of a manifest: the operation, not the gateway, ends an instance's remaining connections. */
 const LONGEST_DRAIN_MS = 86_400_000;
@@ -19,7 +21,7 @@ const LONGEST_DRAIN_MS = 86_400_000;
 /** Longer than an authority looks at a challenge. */
 const CHALLENGE_MS = 3_600_000;
 
-export async function serveGateway({ config, paths, log }: FollowerDeps): Promise<Served> {
+export async function serveGateway({ config, paths, membership, log }: FollowerDeps): Promise<Served> {
   const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });
   const gateway = await openGateway({
     dir: paths.gateway,
@@ -41,6 +43,11 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
     return { state: "absent" };
   });
   log.info(adopted, "haproxy");
+  const { machine, cluster } = membership;
+  const udp = openUdpGateway(
+    { bridge: BRIDGE, gateway: machine.address, clusterCidr: cluster.clusterCidr },
+    { listens: config.gatewayListen, log },
+  );
   const inTurn = serialise();
   let version = adopted.version ?? "";
   let dropped: readonly string[] = [];
@@ -88,6 +95,7 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
   return {
     async apply({ heads }) {
       access.know(heads);
+      await udp.apply(heads);
       const same = adopted.state !== "absent" && version === tableVersion(heads);
       if (same && !asksUsers(heads)) {
         served = heads;
@@ -112,17 +120,21 @@ export async function serveGateway({ config, paths, log }: FollowerDeps): Promis
       for (const [id, one] of orders) if (one.answers.length === 0 || one.until < now) orders.delete(id);
       await gateway.challenge(new Map([...orders.values()].flatMap((one) => one.answers)));
     },
-    status: () => ({ version, dropped }),
+    status: () => ({ version, dropped: [...dropped, ...udp.dropped()] }),
     show: async () =>
       viewOf(await gateway.status(), {
-        ...{ certificates: await files.list(), dropped, accessLog: access.state() },
+        ...{ certificates: await files.list(), accessLog: access.state(), udp: await udp.view() },
+        dropped: [...dropped, ...udp.dropped()],
       }),
     async live() {
       const { state, servers } = await gateway.status();
       const down = servers.flatMap((one) => (one.state === "down" ? [`${one.backend} ${one.id}`] : []));
       return { state, down };
     },
-    close: access.close,
+    close() {
+      udp.close();
+      return access.close();
+    },
   };
 }
 

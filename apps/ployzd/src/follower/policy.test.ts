@@ -31,7 +31,13 @@ function resident(namespace: string, services: Made, candidates?: Candidates): R
           };
         }),
       ),
-      routes: namespace === "prod" ? [{ kind: "tcp", listen: 5432, port: "pg", service: "db" }] : [],
+      routes:
+        namespace === "prod"
+          ? [
+              { kind: "tcp", listen: 5432, port: "pg", service: "db" },
+              { kind: "udp", listen: 53, port: "dns", service: "db" },
+            ]
+          : [],
     } as unknown as Resident["commit"],
     ...(candidates && { candidates }),
   };
@@ -105,6 +111,7 @@ describe("who reaches whom", () => {
     expect(on([prod]).policy).toMatchObject({
       machines: ["198.51.100.1", "198.51.100.2"],
       gatewayPorts: [80, 5432],
+      udpPorts: [53],
     });
   });
 

@@ -110,14 +110,16 @@ export function isolate(
     members
       .filter((other) => other.namespace === member.namespace || isOpen(other, member))
       .map(({ address }) => address);
-  const routed = residents.flatMap(({ commit }) =>
-    commit.routes.flatMap((route) => (route.kind === "tcp" ? [route.listen] : [])),
-  );
+  const routed = (kind: "tcp" | "udp") =>
+    residents.flatMap(({ commit }) =>
+      commit.routes.flatMap((route) => (route.kind === kind ? [route.listen] : [])),
+    );
   return {
     policy: {
       groups: [...groups.values()].map(({ member, from }) => ({ from, to: reach(member) })),
       machines: publicAddresses(machines),
-      gatewayPorts: [...gatewayPorts, ...routed],
+      gatewayPorts: [...gatewayPorts, ...routed("tcp")],
+      udpPorts: routed("udp"),
     },
     views: {
       of(address) {

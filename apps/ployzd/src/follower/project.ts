@@ -16,24 +16,54 @@ export interface Head {
   readonly commit: Commit;
 }
 
-/** The routes of all namespaces, sorted by name, as served by every gateway. Pure. */
+/** The routes of all namespaces that HAProxy serves on every machine, sorted by name. Pure. */
 export function routesOf(
   heads: readonly Head[],
   usersOf: UsersOf = nobody,
 ): readonly { readonly owner: Head; readonly route: Route }[] {
   return heads.flatMap((owner) =>
-    owner.commit.routes.map((route) => ({ owner, route: routeOf(owner.commit, route, usersOf) })),
+    owner.commit.routes.flatMap((route) =>
+      isUdp(route) ? [] : [{ owner, route: routeOf(owner.commit, route, usersOf) }],
+    ),
   );
 }
+
+/** A port, and the instances that take what comes to it. */
+export interface RoutedPort {
+  readonly id: string;
+  readonly listen: number;
+  readonly backend: Pick<Backend, "id" | "servers">;
+}
+
+/** The UDP routes of all namespaces, by port. Of two with one port the older commit keeps it, as in `buildTable`. Pure. */
+export function udpRoutesOf(heads: readonly Head[]): {
+  readonly routes: readonly RoutedPort[];
+  readonly dropped: readonly string[];
+} {
+  const kept = new Map<number, RoutedPort>();
+  const dropped: string[] = [];
+  for (const { commit } of [...heads].sort((a, b) => a.revision - b.revision))
+    for (const route of commit.routes) {
+      if (!isUdp(route)) continue;
+      const id = routeId(commit.namespace, route);
+      if (kept.has(route.listen)) dropped.push(id);
+      else kept.set(route.listen, { id, listen: route.listen, backend: backendOf(commit, route) });
+    }
+  return { routes: [...kept.values()].sort((a, b) => a.listen - b.listen), dropped };
+}
+
+type AnyRoute = Commit["routes"][number];
+type UdpRoute = Extract<AnyRoute, { readonly kind: "tcp" | "udp" }> & { readonly kind: "udp" };
+const isUdp = (route: AnyRoute): route is UdpRoute => route.kind === "udp";
 
 /** The users in a secret, for the routes of a namespace. Without them every client is refused. */
 export type UsersOf = (namespace: string, secret: string) => readonly BasicUser[];
 const nobody: UsersOf = () => [];
 
-function routeOf(commit: Commit, route: Commit["routes"][number], usersOf: UsersOf): Route {
+function routeOf(commit: Commit, route: Exclude<AnyRoute, UdpRoute>, usersOf: UsersOf): Route {
   const { namespace } = commit;
   const id = routeId(namespace, route);
-  if (route.kind === "tcp")
+  if (route.kind !== "http")
     return { kind: "tcp", id, listenPort: route.listen, backend: backendOf(commit, route) };
   const place = {
     ...{ id, host: route.host, path: route.path },
@@ -90,7 +120,7 @@ const serversOf = (commit: Commit, service: string, port: string): readonly Serv
 
 /** The route's id at the gateways: it stays the same as long as host and path, or port, and service do. */
 export function routeId(namespace: string, route: Commit["routes"][number]): string {
-  const key = route.kind === "http" ? `${route.host}${route.path}` : `tcp:${route.listen}`;
+  const key = route.kind === "http" ? `${route.host}${route.path}` : `${route.kind}:${route.listen}`;
   return `${namespace}/${route.service}/${createHash("sha256").update(key).digest("hex").slice(0, 12)}`;
 }
 

@@ -66,6 +66,15 @@ export async function takenPorts(protocol: "tcp" | "udp", address: string): Prom
   return [...new Set(found.map(({ port }) => port))].sort((a, b) => a - b);
 }
 
+/** UDP ports at which programs take datagrams from outside: not those on loopback, nor on the machine's overlay address, which are Ployz's own. */
+export async function takenUdpPorts(overlay: string): Promise<readonly number[]> {
+  const found = (await listening("udp")).filter(
+    ({ everywhere, address }) =>
+      everywhere || (address !== undefined && address !== overlay && !address.startsWith("127.")),
+  );
+  return [...new Set(found.map(({ port }) => port))].sort((a, b) => a - b);
+}
+
 /** @throws PloyzError `port_taken`, naming each port, its use, and the fix. */
 export async function needPorts(wanted: readonly Wanted[]): Promise<void> {
   const listeners = await Promise.all([listening("tcp"), listening("udp")]);

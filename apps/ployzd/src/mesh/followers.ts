@@ -47,11 +47,12 @@ const confinements: Readonly<Record<"gateway" | "dns", (site: FollowerSite) => C
     compiles: true,
   }),
   gateway: ({ config, paths }) => ({
-    // It tries HAProxy's ports first, and ends workers that outstay their drain.
-    capabilities: ["net_bind_service", "kill"],
+    // It tries HAProxy's ports first, ends workers that outstay their drain, and loads the rules of UDP routes.
+    capabilities: ["net_bind_service", "kill", "net_admin"],
     // It defines the service of HAProxy.
     writes: [paths.mirror, paths.gateway, paths.logs, config.runDir, "/etc/systemd/system"],
     families: ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"],
+    namespaces: ["user", "net"],
     compiles: true,
     seesProcesses: true,
     startsServices: true,

@@ -240,7 +240,7 @@ export async function openSubstrate(
       const there = async () => ((await hasNetworkPolicy(network)) ? true : undefined);
       await waitFor("the network policy", there, { timeoutMs: POLICY_MS }).catch((error: unknown) => {
         log(error);
-        return applyNetworkPolicy(network, { groups: [], machines: [], gatewayPorts: [] });
+        return applyNetworkPolicy(network, { groups: [], machines: [], gatewayPorts: [], udpPorts: [] });
       });
     },
     async down() {

@@ -11,7 +11,7 @@ import {
 } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { askFollower } from "../host/follower-socket.ts";
-import { takenPorts } from "../host/listeners.ts";
+import { takenPorts, takenUdpPorts } from "../host/listeners.ts";
 import type { HangCounts } from "../state/hangs.ts";
 import { observed } from "./labels.ts";
 import { type ObservedVolumes, observeVolumes } from "./volumes/observe.ts";
@@ -27,6 +27,7 @@ export interface ObserveDeps {
   readonly build: string;
   /** The gateway's listen address; `0.0.0.0` is every address. */
   readonly gatewayAddress: string;
+  readonly overlayAddress: string;
   readonly gatewaySocket: string;
   readonly storage: Storage;
   readonly overcommitRatio: number;
@@ -43,10 +44,11 @@ export async function observeMachine(
   deps: ObserveDeps,
   { namespaces, usage = false }: Commands["machine.observe"]["args"],
 ): Promise<MachineObservation> {
-  const [facts, list, tcpPorts, volumes, down] = await Promise.all([
+  const [facts, list, tcpPorts, udpPorts, volumes, down] = await Promise.all([
     deps.runtime.facts(),
     observedInstances(deps, namespaces, usage),
     takenPorts("tcp", deps.gatewayAddress),
+    takenUdpPorts(deps.overlayAddress),
     lookAtVolumes(deps, namespaces),
     foundDown(deps.gatewaySocket),
   ]);
@@ -71,6 +73,7 @@ export async function observeMachine(
     mtu: deps.mtu,
     load1: loadavg()[0] ?? 0,
     tcpPorts,
+    udpPorts,
     keptPorts: deps.keptPorts,
     refuses: deps.refuses,
     allowed: deps.allowed,

@@ -18,7 +18,7 @@ export const Input = Type.Object({
   routes: Type.Optional(
     Type.Record(Type.String(), Type.String({ maxLength: 253 }), {
       maxProperties: 1000,
-      description: "Old host or TCP port to new.",
+      description: "Old host or port (TCP, UDP) to new.",
     }),
   ),
   users: Type.Optional(label("A secret with users: `basic_auth` of all routes.")),

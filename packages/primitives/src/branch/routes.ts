@@ -1,6 +1,7 @@
 import { branchedHost } from "../model/branched-host.ts";
 import type { RouteSpec } from "../model/commit.ts";
 import type { RouteRedirect } from "../model/route-options.ts";
+import { placeOf } from "../model/route-place.ts";
 
 const MAX_LABEL = 63;
 
@@ -22,9 +23,9 @@ export function branchedRoutes(
   const next = routes.flatMap((route): RouteSpec[] => {
     const old = route.kind === "http" ? route.host : String(route.listen);
     const asked = Object.hasOwn(renamed, old) ? renamed[old] : undefined;
-    if (route.kind === "tcp") {
+    if (route.kind !== "http") {
       if (asked !== undefined) return [{ ...route, listen: Number(asked) }];
-      left.push(`TCP port ${old}`);
+      left.push(placeOf(route));
       return [];
     }
     const host = asked ?? branchedHost(namespace, route.host);

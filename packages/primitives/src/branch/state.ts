@@ -74,11 +74,11 @@ export function branchedState(input: BranchInput, from: Commit): State {
   };
 }
 
-/** Redirects lead to routes that ask themselves; TCP routes cannot. */
+/** Redirects lead to routes that ask themselves; routes of ports cannot. */
 const lettingIn =
   (secret: string) =>
   (route: RouteSpec): RouteSpec =>
-    route.kind === "tcp" || route.redirect
+    route.kind !== "http" || route.redirect
       ? route
       : { ...route, options: { ...route.options, basicAuth: { secret } } };
 

@@ -1,7 +1,8 @@
 import { liveHead } from "../change/decide/as-it-is.ts";
 import type { Head } from "../change/observe/facts.ts";
 import type { Refusal } from "../error-codes.ts";
-import { type NormalManifest, routeKey } from "../manifest/normalise.ts";
+import type { NormalManifest } from "../manifest/normalise.ts";
+import { routeKey } from "../model/route-place.ts";
 
 /** Services and routes of the last commit that the manifest leaves out: perhaps it is another namespace's. Volumes stay in any case. */
 export function refuseRemovals(

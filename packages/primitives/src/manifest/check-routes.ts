@@ -5,6 +5,7 @@ import { invalid, type Segment } from "../model/field.ts";
 import { keptFor } from "../model/kept-ports.ts";
 import { bytesOf, LIMITS } from "../model/limits.ts";
 import { shown } from "../model/names.ts";
+import { normalPath, onePath } from "../model/route-place.ts";
 import { checkDuration } from "./bounds.ts";
 import { OPTION_FIELDS } from "./route-schema.ts";
 import type { ManifestRoute, ManifestService } from "./schema.ts";
@@ -17,13 +18,15 @@ export function checkRoute(at: At, route: ManifestRoute, service: ManifestServic
   const refusals: Refusal[] = [];
   const refuse = (field: Segment, message: string, hint?: string) =>
     refusals.push(invalid([...at, field], message, hint));
-  if ((route.host === undefined) === (route.tcp === undefined))
-    refusals.push(invalid(at, "needs either `host` (HTTP) or `tcp` (a port to listen on)"));
-  if (route.tcp !== undefined) {
+  if ([route.host, route.tcp, route.udp].filter((one) => one !== undefined).length !== 1)
+    refusals.push(invalid(at, "needs either `host` (HTTP), or `tcp` or `udp` (a port to listen on)"));
+  for (const kind of ["tcp", "udp"] as const) {
+    const listen = route[kind];
+    if (listen === undefined) continue;
     for (const field of ["path", "redirect", "status", ...OPTION_FIELDS] as const)
       if (route[field] !== undefined) refuse(field, "is for HTTP routes only");
-    const use = keptFor(route.tcp);
-    if (use !== undefined) refuse("tcp", `port ${route.tcp} is kept for ${use}`, "choose another port");
+    const use = keptFor(kind, listen);
+    if (use !== undefined) refuse(kind, `port ${listen} is kept for ${use}`, "choose another port");
     if (route.tls !== undefined) refuse("tls", "is for HTTP routes only", "let the service speak TLS itself");
   }
   if (route.http !== undefined && route.tls !== true)
@@ -147,7 +150,7 @@ export function checkRoutes(services: readonly (readonly [string, ManifestServic
     })),
   );
   for (const { at, name, index, route } of all) {
-    const key = route.tcp === undefined ? `${route.host}${normalPath(route.path)}` : `tcp port ${route.tcp}`;
+    const key = keyOf(route);
     const owner = owners.get(key);
     if (owner !== undefined) refusals.push(invalid(at, `${key} is routed by ${owner} already`));
     else owners.set(key, `services.${name}.routes[${index}]`);
@@ -161,6 +164,9 @@ export function checkRoutes(services: readonly (readonly [string, ManifestServic
   }
   return refusals;
 }
+
+const keyOf = ({ host, path, tcp, udp }: ManifestRoute): string =>
+  host !== undefined ? `${host}${onePath(path)}` : tcp !== undefined ? `TCP port ${tcp}` : `UDP port ${udp}`;
 
 function loops(route: ManifestRoute, routes: readonly ManifestRoute[]): boolean {
   if (route.redirect === undefined || route.host === undefined) return false;
@@ -176,8 +182,3 @@ function loops(route: ManifestRoute, routes: readonly ManifestRoute[]): boolean 
 }
 
 const slashed = (path: string | undefined): string => `${path?.replace(/\/+$/, "") ?? ""}/`;
-
-/** Without a trailing slash, which means nothing to a gateway. */
-export function normalPath(path: string | undefined): string {
-  return path?.replace(/\/+$/, "") || "/";
-}

@@ -1,6 +1,6 @@
 import type { JobSpec, RouteSpec, ServiceSpec, VolumeSpec } from "../model/commit.ts";
+import { normalPath, routeKey } from "../model/route-place.ts";
 import { normalBackup } from "./backup.ts";
-import { normalPath } from "./check-routes.ts";
 import { normalContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
 import { normalLiveness, normalReady } from "./probe.ts";
@@ -67,6 +67,7 @@ function normalService(service: ManifestService): ServiceDraft {
 function normalRoute(route: ManifestRoute, ports: Readonly<Record<string, number>>): RouteSpec {
   const port = portName(route.port, ports);
   if (route.tcp !== undefined) return { kind: "tcp", listen: route.tcp, port };
+  if (route.udp !== undefined) return { kind: "udp", listen: route.udp, port };
   const place = {
     ...{ kind: "http" as const, host: route.host ?? "", path: normalPath(route.path) },
     ...(route.tls === true && { tls: true as const }),
@@ -148,11 +149,6 @@ function normalWorkload(spec: ManifestService | ManifestJob) {
 /** The check made sure that there is exactly one when none is named. */
 function portName(port: string | undefined, ports: Readonly<Record<string, number>>): string {
   return port ?? Object.keys(ports)[0] ?? "";
-}
-
-/** `http www.example.com/api` or `tcp 5432`: equal for routes that cannot both be served. */
-export function routeKey(route: RouteSpec): string {
-  return route.kind === "http" ? `http ${route.host}${route.path}` : `tcp ${route.listen}`;
 }
 
 function ms(text: string | undefined, fallback: number): number {

@@ -211,7 +211,7 @@ const cases: readonly [what: string, toml: string, says: RegExp][] = [
   [
     "one TCP port twice",
     `${web}ports = { a = 1 }\nroutes = [{ tcp = 9000 }, { tcp = 9000 }]`,
-    /tcp port 9000 is routed/,
+    /TCP port 9000 is routed/,
   ],
   [
     "a host in upper case",

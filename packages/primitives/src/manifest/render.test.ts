@@ -16,7 +16,7 @@ stop_signal = "SIGQUIT"
 env = { A = "1", ODD = "a\\tb\\nc\\u009b\\u007f\\"", URL = { secret = "db-url" } }
 replicas = 3
 ports = { http = 80, pg = 5432 }
-routes = [{ host = "a.b", path = "/x", port = "http" }, { tcp = 9000, port = "pg" },
+routes = [{ host = "a.b", path = "/x", port = "http" }, { tcp = 9000, port = "pg" }, { udp = 9000, port = "pg" },
   { host = "old.b", redirect = "https://a.b", status = 301, tls = true }, { host = "older.b", redirect = "/y", path = "/x", tls = true, http = "serve" },
   { host = "api.b", path = "/api", port = "http", basic_auth = { secret = "team" }, strip_prefix = "/api", add_prefix = "/v2", methods = ["GET"], allow = ["10.0.0.0/8"], deny = ["10.1.0.0/16"], sticky = "cookie", compression = true, headers = { request = { X-A = "\\"1" }, response = { X-B = "" } }, limits = { body = "20M", rate = "100/m", timeout = "90s", connections = 5 } },
   { host = "sse.b", port = "http", limits = { timeout = "none", rate = "3/h" } }]

@@ -126,7 +126,7 @@ export function renderVolume({ scope, quotaBytes, recordsizeBytes, snapshots, st
 }
 
 function renderRoute(route: RouteSpec) {
-  if (route.kind === "tcp") return { tcp: route.listen, port: route.port };
+  if (route.kind !== "http") return { [route.kind]: route.listen, port: route.port };
   const { host, path, port, tls, http, redirect, options } = route;
   return {
     ...{ host, ...(path !== "/" && { path }) },

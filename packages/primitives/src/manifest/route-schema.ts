@@ -119,6 +119,7 @@ export const route = Type.Object(
       }),
     ),
     tcp: Type.Optional(port("TCP: the port that every machine's gateway listens on.")),
+    udp: Type.Optional(port("UDP: the port that every machine takes datagrams at, on its IPv4 addresses.")),
     port: Type.Optional(
       name("Name of the service's port. May be left out when the service has exactly one."),
     ),
@@ -145,5 +146,5 @@ export const route = Type.Object(
     ),
     ...options,
   },
-  { ...closed, description: "Either `host` (and `path`) or `tcp`." },
+  { ...closed, description: "Either `host` (and `path`), `tcp` or `udp`." },
 );

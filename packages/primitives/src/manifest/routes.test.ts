@@ -123,3 +123,34 @@ test("options are for HTTP, and a redirect may lead to another route of its host
   expect(faults(on('redirect = "/x"'), on('path = "/x"'))).toEqual([]);
   expect(faults('{ host = "*.a.b", redirect = "https://a.b" }')).toEqual([]);
 });
+
+test.each([
+  ["/a%41", "/aA"],
+  ["/caf%c3%a9", "/caf%C3%A9/"],
+  ["/a%3Ab%2B", "/a:b+"],
+])("%s and %s are one path, and stay as they are written", (one, other) => {
+  const [route, twin] = [on(`path = "${one}"`), on(`path = "${other}"`)];
+  expect(faults(route, twin)).toEqual([
+    expect.stringContaining("is routed by services.web.routes[0] already"),
+  ]);
+  const parsed = manifest(route);
+  expect(parsed.ok && normalise(parsed.manifest).services.web?.routes[0]).toMatchObject({ path: one });
+});
+
+test("a UDP port is a route by itself, also beside TCP on the same port", () => {
+  const parsed = manifest("{ udp = 53 }", "{ tcp = 9000 }", "{ udp = 9000 }");
+  expect(parsed.ok && normalise(parsed.manifest).services.web?.routes).toEqual([
+    { kind: "tcp", listen: 9000, port: "http" },
+    { kind: "udp", listen: 53, port: "http" },
+    { kind: "udp", listen: 9000, port: "http" },
+  ]);
+  expect(faults("{ udp = 53 }", "{ udp = 53 }")).toEqual([
+    "services.web.routes[1]: UDP port 53 is routed by services.web.routes[0] already",
+  ]);
+  expect(faults("{ udp = 53, tcp = 53 }")[0]).toContain("needs either `host` (HTTP), or `tcp` or `udp`");
+  expect(faults("{ udp = 51820 }")).toEqual(["services.web.routes[0].udp: port 51820 is kept for WireGuard"]);
+  expect(faults('{ udp = 9000, path = "/x", tls = true }')).toEqual([
+    "services.web.routes[0].path: is for HTTP routes only",
+    "services.web.routes[0].tls: is for HTTP routes only",
+  ]);
+});

@@ -12,7 +12,7 @@ export { ContainerSpec, FileSpec, Liveness, Probe, Readiness };
 /** A value, or the name of a secret, whose value is nowhere in a commit. */
 export type EnvValue = string | { readonly secret: string };
 
-/** A route of a service: an HTTP host and path, or a TCP port. */
+/** A route of a service: an HTTP host and path, or a TCP or UDP port. */
 export const RouteSpec = Type.Union([
   object({
     ...{ kind: Type.Literal("http"), host: text(), path: text() },
@@ -24,7 +24,7 @@ export const RouteSpec = Type.Union([
     http: Type.Optional(Type.Literal("serve")),
     options: Type.Optional(RouteOptions),
   }),
-  object({ kind: Type.Literal("tcp"), listen: port(), port: text() }),
+  object({ kind: Type.Enum(["tcp", "udp"]), listen: port(), port: text() }),
 ]);
 /** Static type of the schema of this name. */
 export type RouteSpec = Static<typeof RouteSpec>;

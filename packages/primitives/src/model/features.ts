@@ -32,6 +32,7 @@ export const FEATURES: readonly string[] = [
   ...new Set(Object.values(OPTIONS)),
   "redirect",
   "tls",
+  "udp",
   "maintenance",
   "ready.grpc",
   "liveness",
@@ -40,7 +41,7 @@ export const FEATURES: readonly string[] = [
 ];
 
 export function featuresOf(route: RouteSpec): readonly string[] {
-  if (route.kind !== "http") return [];
+  if (route.kind !== "http") return route.kind === "udp" ? ["udp"] : [];
   const options = Object.keys(route.options ?? {}) as (keyof RouteOptions)[];
   return [
     ...options.map((option) => OPTIONS[option]),

@@ -11,7 +11,7 @@ export const GatewayView = object({
     object({
       /** Host and path, or port. */
       place: text(),
-      kind: Type.Enum(["http", "redirect", "tcp"]),
+      kind: Type.Enum(["http", "redirect", "tcp", "udp"]),
       /** NAMESPACE/SERVICE/PORT, or the target of a redirect. */
       to: text(),
       /** Plain HTTP is redirected. */
@@ -27,7 +27,8 @@ export const GatewayView = object({
       address: text(),
       port: port(),
       state: Type.Enum(["up", "down", "drained"]),
-      sessions: count(),
+      /** Absent for UDP. */
+      sessions: Type.Optional(count()),
     }),
   ),
   /** Backends whose requests wait for an instance, and how many do. */

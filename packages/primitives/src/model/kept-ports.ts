@@ -1,4 +1,4 @@
-/** TCP ports of a machine, by their use: no route may listen on them. */
+/** Ports of a machine, by their use: no route may listen on them. */
 export type KeptPorts = Readonly<Record<string, readonly number[]>>;
 
 /**
@@ -16,5 +16,14 @@ export const KEPT_PORTS = {
   metrics: [9464],
 } as const satisfies KeptPorts;
 
-export const keptFor = (port: number, ports: KeptPorts = KEPT_PORTS): string | undefined =>
-  Object.keys(ports).find((use) => ports[use]?.includes(port));
+/** The name server is on the overlay's addresses, where no route takes its packets away. */
+const UDP_SHARED = "DNS" satisfies keyof typeof KEPT_PORTS;
+
+export const keptFor = (
+  kind: "tcp" | "udp",
+  port: number,
+  ports: KeptPorts = KEPT_PORTS,
+): string | undefined =>
+  Object.keys(ports).find(
+    (use) => ports[use]?.includes(port) === true && !(kind === "udp" && use === UDP_SHARED),
+  );

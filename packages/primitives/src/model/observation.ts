@@ -119,6 +119,8 @@ export const MachineObservation = object({
   mtu: Type.Optional(count()),
   /** TCP ports that are taken at the gateway's address, the gateway itself included. */
   tcpPorts: Type.Optional(list(count())),
+  /** UDP ports that a program takes packets from outside at. Absent in versions before 0.5. */
+  udpPorts: Type.Optional(list(count())),
   /** As its configuration says. Absent: a version from before 0.4. */
   keptPorts: Type.Optional(map(list(count()))),
   /** Rights that its configuration refuses to workloads: see `RIGHTS`, and perhaps others of a newer version. */

@@ -2,6 +2,7 @@ import { specRevision } from "../manifest/revision.ts";
 import { unbranchedHost } from "../model/branched-host.ts";
 import type { Commit, CommittedService, RouteSpec } from "../model/commit.ts";
 import { own } from "../model/own.ts";
+import { placeOf } from "../model/route-place.ts";
 
 type Promoted = {
   readonly services: Readonly<Record<string, CommittedService>>;
@@ -43,7 +44,7 @@ function newRoutes(
   return routes.flatMap((route): RouteSpec[] => {
     const host = route.kind === "http" ? unbranchedHost(from.namespace, route.host) : undefined;
     if (route.kind === "http" && host !== undefined) return [{ ...route, host }];
-    const what = route.kind === "http" ? `${route.host}${route.path}` : `TCP port ${route.listen}`;
+    const what = placeOf(route);
     warnings.push(
       `${service}: its route ${what} stays with ${from.namespace}; deploy adds one for the target`,
     );

@@ -58,6 +58,7 @@ export async function removeFilter(network: NetworkSpec): Promise<void> {
   const tables = [
     `inet ${table}`,
     `inet ${table}_policy`,
+    `ip ${table}_udp`,
     `bridge ${table}`,
     `bridge ${portTable(network.bridge)}`,
   ];

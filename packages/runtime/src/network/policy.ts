@@ -5,6 +5,7 @@ import { parseSubnet } from "./addresses.ts";
 import { networkFailed } from "./apply.ts";
 import { isLoaded } from "./loaded.ts";
 import { tableName } from "./ruleset.ts";
+import { cameTo } from "./udp.ts";
 
 /** The parts of a network that a policy speaks of. */
 export type PolicyNetwork = Pick<NetworkSpec, "bridge" | "subnet" | "gateway" | "clusterCidr">;
@@ -17,6 +18,8 @@ export interface NetworkPolicy {
   readonly machines: readonly string[];
   /** TCP ports that a workload reaches on every machine: those of the gateway. */
   readonly gatewayPorts: readonly number[];
+  /** UDP ports of routes, which a workload reaches on every machine. */
+  readonly udpPorts: readonly number[];
 }
 
 /**
@@ -34,6 +37,7 @@ export function policyRuleset(network: PolicyNetwork, policy: NetworkPolicy): st
   );
   const machines = policy.machines.length > 0;
   const ports = [...new Set(policy.gatewayPorts)].sort((a, b) => a - b);
+  const udp = [...new Set(policy.udpPorts)].sort((a, b) => a - b);
   const chain = (name: string, lines: readonly (string | false)[]) => [
     `  chain ${name} {`,
     ...lines.filter((line) => line !== false).map((line) => `    ${line}`),
@@ -49,12 +53,15 @@ export function policyRuleset(network: PolicyNetwork, policy: NetworkPolicy): st
     // What a workload reaches on a machine, this one or another.
     ...chain("machine", [
       ports.length > 0 && `tcp dport ${set(ports)} accept`,
+      udp.length > 0 && `udp dport ${set(udp)} accept`,
       "icmp type echo-request accept",
       "meta l4proto tcp reject with tcp reset",
       "reject with icmp type admin-prohibited",
     ]),
     ...chain("workload", [
       "ct state established,related accept",
+      // A UDP route of this machine has put an instance in place of the machine, as the gateway does for TCP.
+      ...udp.map((port) => `${cameTo(port)} accept`),
       `ip daddr ${clusterCidr} ip daddr & ${hostMask} == 0.0.0.1 jump machine`,
       machines && `ip daddr ${set(policy.machines)} jump machine`,
       `ip daddr != ${clusterCidr} accept`,

@@ -128,6 +128,12 @@ export function forwardRules(network: FilteredNetwork): readonly (readonly strin
   return [
     ["-s", network.clusterCidr, "-d", network.clusterCidr, ...note, "-j", "ACCEPT"],
     ["-i", network.bridge, "-s", network.subnet, ...note, "-j", "ACCEPT"],
+    // UDP routes: datagrams of clients, and their answers.
+    ...(["-s", "-d"] as const).map((side) => [
+      ...["-p", "udp", side, network.clusterCidr, "-m", "conntrack", "--ctstate", "DNAT"],
+      ...note,
+      ...["-j", "ACCEPT"],
+    ]),
     ["-o", network.bridge, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", ...note, "-j", "ACCEPT"],
   ];
 }

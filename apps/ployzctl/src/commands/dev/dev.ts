@@ -16,14 +16,12 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
   needRoot(context.terminal.root, "dev");
   const settings = await context.settings();
   const configured = await readConfig(settings.configPath);
-  const listen =
-    input.text("gateway-listen") ??
-    (typeof configured.gateway_listen === "string" ? configured.gateway_listen : "127.0.0.1:8080");
+  const gatewayListen = listensOf(input.list("gateway-listen"), configured.gateway_listen);
   const pool = await preparePool(context, settings, configured);
   const { changed, service } = await installDaemon(context, {
     ...(pool !== undefined && { zfsRoot: DEV_ROOT }),
     ...(configured.runtime === undefined && { runtime: "host" as const }),
-    gatewayListen: [listen],
+    gatewayListen,
   });
   await markMade(await context.settings(), [...changed, ...(pool === "created" ? [POOL_MADE] : [])]);
   const wrote = changed.length === 0 ? "" : ` (wrote ${changed.join(", ")})`;
@@ -47,15 +45,15 @@ export async function dev(context: Context, input: Input): Promise<DevDocument |
   if (deployed !== undefined && (deployed.kind !== "operation" || deployed.state !== "done")) return deployed;
   if (deployed !== undefined && deployed.kind === "operation" && !deployed.changed)
     context.progress.note(`${input.text("file") ?? ""} is already deployed: nothing to change`);
-  const [host, port] = listen.split(":");
+  const { url, port } = reachedAt(gatewayListen);
   const namespace = deployed === undefined ? undefined : namespaceOf(deployed.output);
   const { namespaces } = await client.request("GET /v1/status", { signal: context.signal });
   const routes = namespaces
     .filter((row) => namespace === undefined || row.namespace === namespace)
-    .flatMap((row) => row.routes.map((route) => withPort(routeText(route), port ?? "80")));
+    .flatMap((row) => row.routes.map((route) => withPort(routeText(route), port)));
   return {
     kind: "dev",
-    gateway: `http://${host === "0.0.0.0" ? "127.0.0.1" : host}:${port}`,
+    gateway: url,
     cluster: mesh.cluster.name,
     machine: mesh.machine.id,
     dns: mesh.machine.address,
@@ -88,6 +86,21 @@ async function deployTo(context: Context, file: string): Promise<Outcome> {
 function namespaceOf(output: unknown): string | undefined {
   if (typeof output !== "object" || output === null || !("namespace" in output)) return undefined;
   return typeof output.namespace === "string" ? output.namespace : undefined;
+}
+
+/** As asked, or as configured: one address or several. */
+export function listensOf(asked: readonly string[], configured: unknown): readonly string[] {
+  if (asked.length > 0) return asked;
+  const listens = [configured].flat().filter((one) => typeof one === "string");
+  return listens.length > 0 ? listens : ["127.0.0.1:8080"];
+}
+
+/** Where this machine reaches the gateway: at the first address, or at its own where that stands for all. */
+export function reachedAt([listen = ""]: readonly string[]): { readonly url: string; readonly port: string } {
+  const colon = listen.lastIndexOf(":");
+  const [host, port] = [listen.slice(0, colon), listen.slice(colon + 1)];
+  const own = { "0.0.0.0": "127.0.0.1", "[::]": "[::1]" }[host] ?? host;
+  return { url: `http://${own}:${port}`, port };
 }
 
 const withPort = (url: string, port: string): string =>

@@ -11,9 +11,9 @@ export const devCommands: readonly Command[] = [
     options: {
       file: { type: "text", short: "f", value: "FILE", source: "file", summary: "A manifest to deploy" },
       "gateway-listen": {
-        type: "text",
+        type: "list",
         value: "ADDRESS:PORT",
-        summary: "Where the gateway listens; default 127.0.0.1:8080",
+        summary: "Where the gateway listens, all with one port; default 127.0.0.1:8080",
       },
     },
     examples: ["ployzctl dev -f ployz.toml"],

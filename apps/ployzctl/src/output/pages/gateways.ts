@@ -31,7 +31,7 @@ function gatewayPage({ machine, gateway, error }: Row): Page {
       routes.map(({ place, to, kind, httpsOnly, options }): Cell[] => [
         place,
         kind === "redirect" ? `redirect to ${to}` : to,
-        kind === "tcp" ? "-" : httpsOnly ? "redirected" : "served",
+        kind === "tcp" || kind === "udp" ? "-" : httpsOnly ? "redirected" : "served",
         options.join(" ") || "-",
       ]),
       { empty: "no routes" },
@@ -40,7 +40,7 @@ function gatewayPage({ machine, gateway, error }: Row): Page {
       "server",
       ["BACKEND", "INSTANCE", "ADDRESS", "SESSIONS", "STATE"],
       servers.map(({ backend, instance, address, port, sessions, state: is }): Cell[] => [
-        ...[backend, instance, `${address}:${port}`, String(sessions)],
+        ...[backend, instance, `${address}:${port}`, String(sessions ?? "-")],
         { text: is, tone: TONES[is] },
       ]),
       { empty: "no instances" },

@@ -99,7 +99,7 @@ type Route = NamespaceRow["routes"][number];
 export const routeText = (route: Route): string =>
   route.kind === "http"
     ? `${route.tls === true ? "https" : "http"}://${route.host}${route.path}${readable(route.host)}`
-    : `tcp:${route.listen}`;
+    : `${route.kind}:${route.listen}`;
 
 /** Where a route leads. */
 export const targetText = ({ service, ...route }: Route): string =>

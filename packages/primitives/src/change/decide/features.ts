@@ -1,7 +1,7 @@
 import type { Refusal } from "../../engine/types.ts";
-import { routeKey } from "../../manifest/normalise.ts";
 import { containerFeatures, featuresOf, serviceFeatures } from "../../model/features.ts";
 import { own } from "../../model/own.ts";
+import { routeKey } from "../../model/route-place.ts";
 import type { ChangeFacts, MachineFact } from "../observe/facts.ts";
 import type { Desired } from "./desired.ts";
 

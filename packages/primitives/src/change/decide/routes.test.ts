@@ -7,6 +7,7 @@ import { refuseRoutes } from "./routes.ts";
 
 const http = (host: string, path = "/"): RouteSpec => ({ kind: "http", host, path, port: "http" });
 const tcp = (listen: number): RouteSpec => ({ kind: "tcp", listen, port: "db" });
+const udp = (listen: number): RouteSpec => ({ kind: "udp", listen, port: "db" });
 
 /** `routes`: host (or host and path) to when it was taken. */
 function head(
@@ -120,4 +121,24 @@ test("no route listens on a port that Ployz or the machine needs", () => {
   for (const port of [...Object.values(KEPT_PORTS).flat(), 5000, 7000])
     expect([port, ...refused("db", [tcp(port)], { machines })]).toEqual([port, "port_taken"]);
   expect(refused("db", [tcp(5432)], { machines })).toEqual([]);
+  for (const port of [22, 443, 4222, 51820, 7000])
+    expect([port, ...refused("db", [udp(port)], { machines })]).toEqual([port, "port_taken"]);
+  expect(refused("names", [udp(53)], { machines })).toEqual([]);
+  const resolver = [machine("m1", { tcpPorts: [9000], udpPorts: [5353] })];
+  expect(refused("db", [udp(5353)], { machines: resolver })).toEqual(["port_taken"]);
+  expect(refused("db", [udp(9000), tcp(5353)], { machines: resolver })).toEqual([]);
+});
+
+test("a port belongs to one namespace, for TCP and UDP each", () => {
+  const shop = head("shop", {});
+  const routes = [{ ...udp(5353), service: "dns" }];
+  const others = [{ ...shop, commit: { ...shop.commit, routes } }];
+  expect(refused("evil", [udp(5353)], { others })).toEqual(["route_taken shop/dns"]);
+  expect(refused("evil", [tcp(5353)], { others })).toEqual([]);
+});
+
+test("another spelling of a path is the same path", () => {
+  const others = [head("shop", { "www.x.com/aA": "1" }, ["evil"])];
+  expect(refused("evil", [http("www.x.com", "/a%41")], { others })).toEqual(["route_taken shop/web"]);
+  expect(refused("evil", [http("www.x.com", "/a%42")], { others })).toEqual([]);
 });

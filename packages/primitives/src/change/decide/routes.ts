@@ -1,9 +1,9 @@
 import type { Refusal } from "../../engine/types.ts";
-import { routeKey } from "../../manifest/normalise.ts";
 import { unbranchedHost } from "../../model/branched-host.ts";
 import { certificateFor } from "../../model/certificate.ts";
 import type { Commit, CommittedRoute, RouteSpec } from "../../model/commit.ts";
 import { keptFor } from "../../model/kept-ports.ts";
+import { type PortRoute, placeOf, routeKey } from "../../model/route-place.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { Desired } from "./desired.ts";
 
@@ -20,7 +20,7 @@ export function refuseRoutes(desired: Desired, facts: ChangeFacts): readonly Ref
       if (had.has(routeKey(route))) return [];
       return route.kind === "http"
         ? ownedHost(field, route.host, desired, facts)
-        : takenPort(field, route.listen, facts);
+        : takenPort(field, route, facts);
     }),
   );
 }
@@ -46,13 +46,10 @@ function takenRoute(field: string, route: RouteSpec, { others }: ChangeFacts): R
     const theirs = commit.routes.find((one) => routeKey(one) === key);
     if (theirs === undefined) continue;
     const owner = `${commit.namespace}/${theirs.service}`;
-    const [claim, other] =
-      route.kind === "http"
-        ? [`${route.host}${route.path}`, "host or path"]
-        : [`TCP port ${route.listen}`, "port"];
+    const other = route.kind === "http" ? "host or path" : "port";
     return {
       code: "route_taken",
-      message: `${field}: ${claim} is routed to ${owner}`,
+      message: `${field}: ${placeOf(route)} is routed to ${owner}`,
       hint: `remove the route there first, or choose another ${other}`,
       details: { owner },
     };
@@ -81,7 +78,7 @@ export function guardRoutes(
         if (mine === undefined) continue;
         return {
           code: "route_taken",
-          message: `services.${mine.service}.routes: ${mine.kind === "http" ? mine.host : `TCP port ${mine.listen}`} was taken by ${commit.namespace}/${theirs.service} meanwhile`,
+          message: `services.${mine.service}.routes: ${mine.kind === "http" ? mine.host : placeOf(mine)} was taken by ${commit.namespace}/${theirs.service} meanwhile`,
           hint: `choose another, or remove the route of ${commit.namespace} first`,
           details: { owner: commit.namespace },
         };
@@ -146,27 +143,30 @@ function ownedHost(
   ];
 }
 
-/** Every machine's gateway listens on the port of a TCP route: HAProxy would refuse one that is in use after the commit. */
-function takenPort(field: string, port: number, { machines }: ChangeFacts): readonly Refusal[] {
+/** Every machine's gateway takes the port: HAProxy would refuse one that is in use after the commit, and a program's UDP port would go silent. */
+function takenPort(field: string, route: PortRoute, { machines }: ChangeFacts): readonly Refusal[] {
+  const { kind, listen: port } = route;
   for (const { record, observation } of machines) {
-    const use = keptFor(port) ?? keptFor(port, observation?.keptPorts);
+    const use = keptFor(kind, port) ?? keptFor(kind, port, observation?.keptPorts);
     if (use !== undefined)
       return [
         {
           code: "port_taken",
-          message: `${field}: TCP port ${port} is kept for ${use} on ${record.id}`,
+          message: `${field}: ${placeOf(route)} is kept for ${use} on ${record.id}`,
           hint: "choose another port",
         },
       ];
   }
-  const there = machines.filter(({ observation }) => observation?.tcpPorts?.includes(port));
+  const there = machines.filter(({ observation }) =>
+    (kind === "tcp" ? observation?.tcpPorts : observation?.udpPorts)?.includes(port),
+  );
   if (there.length === 0) return [];
   const ids = there.map(({ record }) => record.id).join(", ");
   return [
     {
       code: "port_taken",
-      message: `${field}: another program listens on TCP port ${port} of ${ids}`,
-      hint: `choose another port, or stop the program: ss -ltnp 'sport = :${port}' shows it`,
+      message: `${field}: another program listens on ${placeOf(route)} of ${ids}`,
+      hint: `choose another port, or stop the program: ss -${kind[0]}lnp 'sport = :${port}' shows it`,
     },
   ];
 }

@@ -1,6 +1,5 @@
 import type { Basis, Refusal } from "../../engine/types.ts";
 import { checkProgram } from "../../manifest/bounds.ts";
-import { routeKey } from "../../manifest/normalise.ts";
 import type {
   Commit,
   EnvValue,
@@ -12,6 +11,7 @@ import type {
 } from "../../model/commit.ts";
 import { fieldPath } from "../../model/field.ts";
 import { own } from "../../model/own.ts";
+import { routeKey } from "../../model/route-place.ts";
 import { type SecretRecord, secretKey } from "../../model/secret.ts";
 import type { InstanceStart } from "../../participant/commands.ts";
 import type { ChangeFacts, SecretFact } from "../observe/facts.ts";

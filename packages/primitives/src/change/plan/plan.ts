@@ -157,7 +157,7 @@ function tookHost(
   before: readonly CommittedRoute[],
   operation: string,
 ): Pick<CommittedRoute, "since"> {
-  if (route.kind === "tcp") return {};
+  if (route.kind !== "http") return {};
   const same = before.find((one) => one.kind === "http" && one.host === route.host);
   const since = same === undefined ? operation : same.since;
   return { ...(since !== undefined && { since }) };

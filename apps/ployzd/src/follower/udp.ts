@@ -1,0 +1,98 @@
+import type { GatewayView } from "@ployz/primitives/protocol";
+import { applyUdpRoutes, areUdpRoutesLoaded, type UdpNetwork, type UdpRoutes } from "@ployz/runtime";
+import type { Logger } from "pino";
+import { hostOf } from "../config/listen.ts";
+import { POLICY_CHECK_MS } from "../mesh/substrate.ts";
+import { serialise } from "../state/files.ts";
+import { type Head, type RoutedPort, udpRoutesOf } from "./project.ts";
+
+/** UDP routes, as this machine's packet filter serves them: without this process too. */
+export interface UdpGateway {
+  apply(heads: readonly Head[]): Promise<void>;
+  /** Routes that are not served, each with the reason in brackets. */
+  dropped(): readonly string[];
+  view(): Promise<Pick<GatewayView, "routes" | "servers" | "dropped">>;
+  close(): void;
+}
+
+export function openUdpGateway(
+  network: UdpNetwork,
+  { listens, log }: { readonly listens: readonly string[]; readonly log: Logger },
+): UdpGateway {
+  // A packet of loopback cannot leave the machine: its own address on the overlay stands for it.
+  const addresses = listens
+    .map(hostOf)
+    .filter((host) => !host.includes(":"))
+    .map((host) => (host.startsWith("127.") ? network.gateway : host));
+  const inTurn = serialise();
+  let wanted: readonly RoutedPort[] = [];
+  let clashing: readonly string[] = [];
+  let failed: string | undefined;
+  let loaded: string | undefined;
+  const rules = (): UdpRoutes => ({
+    addresses,
+    routes: wanted.map(({ listen, backend }) => ({ listenPort: listen, servers: backend.servers })),
+  });
+  const load = async (): Promise<void> => {
+    const now = rules();
+    const text = JSON.stringify(now);
+    if (loaded === text) return;
+    loaded = undefined;
+    try {
+      await applyUdpRoutes(network, now);
+      loaded = text;
+      failed = undefined;
+      if (wanted.length > 0) log.info({ ports: wanted.map(({ listen }) => listen) }, "udp routes");
+    } catch (error) {
+      failed = error instanceof Error ? error.message : String(error);
+      log.error({ err: error }, "udp routes");
+    }
+  };
+  const look = async (): Promise<void> => {
+    if (loaded !== undefined && !(await areUdpRoutesLoaded(network, rules()))) {
+      log.error("the rules of UDP routes were changed or gone; they are applied again");
+      loaded = undefined;
+    }
+    await load();
+  };
+  const timer = setInterval(
+    () => void inTurn(look).catch((error: unknown) => log.error({ err: error }, "udp routes")),
+    POLICY_CHECK_MS,
+  );
+  const dropped = (): readonly string[] => [
+    ...clashing.map((id) => `${id} (conflicts with an older route)`),
+    ...(failed === undefined ? [] : wanted.map(({ id }) => `${id} (${failed})`)),
+    ...(addresses.length > 0
+      ? []
+      : wanted.map(({ id }) => `${id} (the gateway of this machine listens on no IPv4 address)`)),
+  ];
+  return {
+    apply: (heads) =>
+      inTurn(async () => {
+        const found = udpRoutesOf(heads);
+        wanted = found.routes;
+        clashing = found.dropped;
+        await load();
+      }),
+    dropped,
+    view: () =>
+      inTurn(async () => {
+        const there = wanted.length === 0 || (await areUdpRoutesLoaded(network, rules()));
+        return {
+          routes: wanted.map(({ listen, backend }) => ({
+            ...{ place: `udp:${listen}`, kind: "udp", to: backend.id, httpsOnly: false, options: [] },
+          })),
+          servers: wanted.flatMap(({ backend }) =>
+            backend.servers.map(({ id, address, port }) => ({
+              ...{ backend: backend.id, instance: id, address, port, state: "up" as const },
+            })),
+          ),
+          dropped:
+            there || failed !== undefined
+              ? []
+              : wanted.map(({ id }) => `${id} (its rules were changed; they are put back within 20 s)`),
+        };
+      }),
+    close: () => clearInterval(timer),
+  };
+}

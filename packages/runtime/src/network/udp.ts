@@ -1,0 +1,143 @@
+import { isIPv4 } from "node:net";
+import { run } from "@ployz/exec";
+import { PloyzError } from "../error-codes.ts";
+import type { NetworkSpec } from "../runtime.ts";
+import { networkFailed } from "./apply.ts";
+import { isLoaded } from "./loaded.ts";
+import { tableName } from "./ruleset.ts";
+import { slotsOf } from "./slots.ts";
+
+/** The parts of a network that UDP routes speak of. */
+export type UdpNetwork = Pick<NetworkSpec, "bridge" | "gateway" | "clusterCidr">;
+
+/** What comes to a UDP port of this machine goes to one of the servers, by its client's address and port. */
+export interface UdpRoute {
+  readonly listenPort: number;
+  /** None: nobody takes the datagrams, and clients get an ICMP error. */
+  readonly servers: readonly UdpServer[];
+}
+
+/** An instance, on any machine. */
+export interface UdpServer {
+  /** IPv4, of the overlay. */
+  readonly address: string;
+  readonly port: number;
+  /** Its part of the flows, beside those of the other servers. Default 1. */
+  readonly weight?: number;
+}
+
+/** All UDP routes of a machine. */
+export interface UdpRoutes {
+  /** IPv4 addresses of this machine at which they are served; `0.0.0.0` is every one. */
+  readonly addresses: readonly string[];
+  readonly routes: readonly UdpRoute[];
+}
+
+/**
+ * The routes as one nft(8) transaction over a table of its own, which outlives its writer. Before connection tracking looks at a datagram, its flow
+ * gets the zone of the server whose slot it hashes to. A flow that another server takes over is a new one by that, whatever entry it had: without a
+ * server, before the route or before its rules were flushed. Answers find the entry in the default zone. The machine's own address is the source
+ * that servers see, so answers come back here from every machine.
+ */
+export function udpRuleset(network: UdpNetwork, { addresses, routes }: UdpRoutes): string {
+  const { bridge, gateway, clusterCidr } = network;
+  const served = routes
+    .filter(({ servers }) => servers.length > 0)
+    .sort((a, b) => a.listenPort - b.listenPort);
+  const table = udpTable(bridge);
+  const declared = [`table ip ${table}`, `delete table ip ${table}`];
+  if (served.length === 0 || addresses.length === 0) return [...declared, ""].join("\n");
+  const here = addresses.includes("0.0.0.0") ? "fib daddr type local" : `ip daddr ${set(addresses)}`;
+  const chain = (name: string, lines: readonly string[]) => [
+    `  chain ${name} {`,
+    ...lines.map((line) => `    ${line}`),
+    "  }",
+  ];
+  const ports = served.map(({ listenPort }) => listenPort);
+  return [
+    ...declared,
+    `table ip ${table} {`,
+    ...served.flatMap(({ listenPort, servers }) => [
+      ...chain(`slots${listenPort}`, [
+        `ct original zone set jhash ip saddr . udp sport mod 256 seed 0x${SEED} map ${set(zones(servers))}`,
+      ]),
+      ...chain(`to${listenPort}`, [
+        `meta l4proto udp dnat ip to ct original zone map ${set(
+          servers.map(({ address, port }) => `${zoneOf(address)} : ${address} . ${port}`),
+        )}`,
+      ]),
+    ]),
+    ...(["slots", "to"] as const).flatMap((what) =>
+      chain(what, [
+        "ip daddr 127.0.0.0/8 return",
+        // The name server's.
+        ...(ports.includes(DNS) ? [`ip daddr ${gateway} udp dport ${DNS} return`] : []),
+        `${here} udp dport vmap ${set(ports.map((port) => `${port} : goto ${what}${port}`))}`,
+      ]),
+    ),
+    ...chain("arriving", ["type filter hook prerouting priority raw; policy accept;", "jump slots"]),
+    ...chain("leaving", ["type filter hook output priority raw; policy accept;", "jump slots"]),
+    ...chain("prerouting", ["type nat hook prerouting priority dstnat - 5; policy accept;", "jump to"]),
+    ...chain("output", ["type nat hook output priority -105; policy accept;", "jump to"]),
+    ...chain("postrouting", [
+      "type nat hook postrouting priority srcnat - 5; policy accept;",
+      ...ports.map((port) => `${cameTo(port)} ip daddr ${clusterCidr} snat to ${gateway}`),
+    ]),
+    "}",
+    "",
+  ].join("\n");
+}
+
+/** Replaces all UDP routes of the machine at once. Idempotent. @throws PloyzError `network_failed`, `network_invalid` */
+export async function applyUdpRoutes(network: UdpNetwork, wanted: UdpRoutes): Promise<void> {
+  const addresses = [
+    ...wanted.addresses,
+    ...wanted.routes.flatMap(({ servers }) => servers.map(({ address }) => address)),
+  ];
+  const wrong = addresses.find((address) => !isIPv4(address));
+  if (wrong !== undefined)
+    throw new PloyzError({
+      code: "network_invalid",
+      message: `a UDP route has ${JSON.stringify(wrong)}, which is not an IPv4 address`,
+    });
+  await run("nft", ["-f", "-"], { input: udpRuleset(network, wanted) }).catch((error: unknown) => {
+    throw networkFailed("the UDP routes were not accepted", error);
+  });
+}
+
+/** Whether exactly these routes are in effect. */
+export async function areUdpRoutesLoaded(network: UdpNetwork, wanted: UdpRoutes): Promise<boolean> {
+  const ruleset = udpRuleset(network, wanted);
+  const table = `ip ${udpTable(network.bridge)}`;
+  if (ruleset.includes("{")) return isLoaded(ruleset, [table]);
+  const { exitCode } = await run("nft", ["list", "table", ...table.split(" ")], { okExitCodes: [0, 1] });
+  return exitCode === 1;
+}
+
+/** One rule a port: nft 1.0.6 prints sets of them as text that it does not read. */
+export const cameTo = (port: number): string =>
+  `ct status dnat meta l4proto udp ct original proto-dst ${port}`;
+
+export const udpTable = (bridge: string): string => `${tableName(bridge)}_udp`;
+
+/** Of the overlay's address, on which the machine's name server listens. */
+const DNS = 53;
+
+/** The same on all machines: a client that comes to another one finds the same server. */
+const SEED = "706c6f79";
+
+/** Addresses of one cluster differ in these bits, unless it has more than 65,536 of them; two servers with one zone share their flows' entries. */
+function zoneOf(address: string): number {
+  const [, , third = 0, fourth = 0] = address.split(".").map(Number);
+  return third * 256 + fourth;
+}
+
+function zones(servers: readonly UdpServer[]): readonly string[] {
+  const shared = servers.map(({ address, port, weight }) => ({
+    key: `${address}:${port}`,
+    ...(weight !== undefined && { weight }),
+  }));
+  return slotsOf(shared).map((server, slot) => `${slot} : ${zoneOf(servers[server]?.address ?? "")}`);
+}
+
+const set = (elements: readonly (string | number)[]): string => `{ ${elements.join(", ")} }`;
