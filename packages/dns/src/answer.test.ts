@@ -53,6 +53,10 @@ it("names single instances and machines, both ways", () => {
 
 it.each([
   ["web.prod.cluster.local", "AAAA", "NOERROR"],
+  ["a1.web.prod.cluster.local", "AAAA", "NOERROR"],
+  ["idle.prod.cluster.local", "AAAA", "NOERROR"],
+  ["m1.machine.cluster.local", "AAAA", "NOERROR"],
+  ["m9.machine.cluster.local", "AAAA", "NXDOMAIN"],
   ["web.prod.cluster.local", "TXT", "NOERROR"],
   ["idle.prod.cluster.local", "A", "NOERROR"],
   ["prod.cluster.local", "A", "NOERROR"],

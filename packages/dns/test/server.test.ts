@@ -78,7 +78,7 @@ function tcp(port: number, packets: readonly Buffer[], pieces = 1): Promise<Retu
   });
 }
 
-/** An upstream that answers every A with one address, or not at all. */
+/** An upstream that answers every A with one address, every AAAA with another, or not at all. */
 async function upstream(behaviour: "answer" | "silent" | "servfail", address = "192.0.2.7") {
   const socket = createSocket("udp4");
   let asked = 0;
@@ -94,7 +94,11 @@ async function upstream(behaviour: "answer" | "silent" | "servfail", address = "
             type: "response",
             id: id ?? 0,
             questions: questions ?? [],
-            answers: [{ type: "A", name, data: address }],
+            answers: [
+              questions?.[0]?.type === "AAAA"
+                ? { type: "AAAA", name, data: "2001:db8::7" }
+                : { type: "A", name, data: address },
+            ],
           });
     socket.send(response, client.port, client.address);
   });
@@ -165,6 +169,8 @@ it("forwards other names, to the next upstream when one is silent or fails", asy
   expect(response).toMatchObject({ id: 99, rcode: "NOERROR" });
   expect(response.answers).toMatchObject([{ name: "www.example.com", data: "192.0.2.7" }]);
   expect(silent.asked()).toBe(1);
+  const six = await udp(portOf(server), ask("www.example.com", "AAAA"));
+  expect(six.answers).toMatchObject([{ type: "AAAA", data: "2001:db8::7" }]);
   // Names of the cluster never leave, existing or not.
   const before = good.asked();
   expect(await udp(portOf(server), ask("nope.prod.cluster.local"))).toMatchObject({ rcode: "NXDOMAIN" });

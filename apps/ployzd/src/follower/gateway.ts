@@ -129,7 +129,7 @@ export async function serveGateway({ config, paths, membership, log }: FollowerD
     async live() {
       const { state, servers } = await gateway.status();
       const down = servers.flatMap((one) => (one.state === "down" ? [`${one.backend} ${one.id}`] : []));
-      return { state, down };
+      return { state, down: [...down, ...udp.down()] };
     },
     close() {
       udp.close();

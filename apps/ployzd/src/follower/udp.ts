@@ -5,6 +5,7 @@ import { hostOf } from "../config/listen.ts";
 import { POLICY_CHECK_MS } from "../mesh/substrate.ts";
 import { serialise } from "../state/files.ts";
 import { type Head, type RoutedPort, udpRoutesOf } from "./project.ts";
+import { openReach } from "./reach.ts";
 
 /** UDP routes, as this machine's packet filter serves them: without this process too. */
 export interface UdpGateway {
@@ -12,6 +13,8 @@ export interface UdpGateway {
   /** Routes that are not served, each with the reason in brackets. */
   dropped(): readonly string[];
   view(): Promise<Pick<GatewayView, "routes" | "servers" | "dropped">>;
+  /** Instances that are not reached: backend and id. */
+  down(): readonly string[];
   close(): void;
 }
 
@@ -29,9 +32,17 @@ export function openUdpGateway(
   let clashing: readonly string[] = [];
   let failed: string | undefined;
   let loaded: string | undefined;
+  const reach = openReach({
+    changed: () => void inTurn(load).catch((error: unknown) => log.error({ err: error }, "udp routes")),
+  });
+  /** When none is reached, all are tried. */
+  const reached = (servers: RoutedPort["backend"]["servers"]) => {
+    const up = servers.filter((server) => !reach.isDown(server));
+    return up.length > 0 ? up : servers;
+  };
   const rules = (): UdpRoutes => ({
     addresses,
-    routes: wanted.map(({ listen, backend }) => ({ listenPort: listen, servers: backend.servers })),
+    routes: wanted.map(({ listen, backend }) => ({ listenPort: listen, servers: reached(backend.servers) })),
   });
   const load = async (): Promise<void> => {
     const now = rules();
@@ -72,6 +83,7 @@ export function openUdpGateway(
         const found = udpRoutesOf(heads);
         wanted = found.routes;
         clashing = found.dropped;
+        reach.watch(wanted.flatMap(({ backend }) => backend.servers));
         await load();
       }),
     dropped,
@@ -84,7 +96,8 @@ export function openUdpGateway(
           })),
           servers: wanted.flatMap(({ backend }) =>
             backend.servers.map(({ id, address, port }) => ({
-              ...{ backend: backend.id, instance: id, address, port, state: "up" as const },
+              ...{ backend: backend.id, instance: id, address, port },
+              state: reach.isDown({ address, port }) ? ("down" as const) : ("up" as const),
             })),
           ),
           dropped:
@@ -93,6 +106,13 @@ export function openUdpGateway(
               : wanted.map(({ id }) => `${id} (its rules were changed; they are put back within 20 s)`),
         };
       }),
-    close: () => clearInterval(timer),
+    down: () =>
+      wanted.flatMap(({ backend }) =>
+        backend.servers.flatMap((server) => (reach.isDown(server) ? [`${backend.id} ${server.id}`] : [])),
+      ),
+    close() {
+      clearInterval(timer);
+      reach.close();
+    },
   };
 }
