@@ -45,7 +45,9 @@ function fieldsOf({ services, jobs, instances, volumes, routes }: Commit): Reado
   );
   walk(
     "routes",
-    byName(routes, (route) => (route.kind === "http" ? `${route.host}${route.path}` : `${route.kind} ${route.listen}`)),
+    byName(routes, (route) =>
+      route.kind === "http" ? `${route.host}${route.path}` : `${route.kind} ${route.listen}`,
+    ),
   );
   return fields;
 }

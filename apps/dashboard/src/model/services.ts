@@ -39,4 +39,6 @@ function healthOf(service: Service | undefined, running: number, wanted: number)
 }
 
 export const routeText = (route: NamespaceRow["routes"][number]): string =>
-  route.kind === "http" ? `${route.host}${route.path === "/" ? "" : route.path}` : `${route.kind} :${route.listen}`;
+  route.kind === "http"
+    ? `${route.host}${route.path === "/" ? "" : route.path}`
+    : `${route.kind} :${route.listen}`;

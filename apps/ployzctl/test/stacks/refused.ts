@@ -130,9 +130,7 @@ services:
     dns: [127.0.0.1, 1.1.1.1]
     environment: { TZ: Europe/Berlin }
 `,
-    refused: [
-      "compose.yaml:7: services.pihole.dns: is not supported",
-    ],
+    refused: ["compose.yaml:7: services.pihole.dns: is not supported"],
   },
   {
     name: "votes: two networks, and results",

@@ -217,9 +217,8 @@ export async function openMember(
         {
           ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
           draining: !takesNew(follower.known().machine.state),
-          notStarted: adoption.failed,
+          ...{ notStarted: adoption.failed, overlayAddress: substrate.network.gateway },
           ...{ gatewayAddress: listenAddress(config.gatewayListen), keptPorts: keptPorts(config) },
-          overlayAddress: substrate.network.gateway,
           ...{ refuses: config.refusedRights, allowed: config.allowed, gatewaySocket: paths.gatewaySocket },
           ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu, hangs: liveness.hangs },
         },

@@ -59,7 +59,7 @@ export function openReach({ changed, answers = answersTcp, intervalMs = 1_000 }:
 
 const keyOf = ({ address, port }: Place): string => `${address}:${port}`;
 
-/** A port that nobody listens on is refused by the instance's own kernel: somebody is there. */
+/** A port without a listener is refused by the kernel of the instance: the instance is there. */
 export function answersTcp({ address, port }: Place, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });

@@ -29,7 +29,7 @@ export function slotsOf(servers: readonly Shared[]): readonly number[] {
   return slots;
 }
 
-/** Whole numbers with the sum `SLOTS`: what is left over after rounding down goes to the largest remainders. */
+/** Whole numbers with the sum `SLOTS`: slots left over after rounding down go to the largest remainders. */
 function quotas(servers: readonly Shared[]): number[] {
   const total = servers.reduce((sum, { weight = 1 }) => sum + weight, 0);
   const exact = servers.map(({ weight = 1 }) => (weight * SLOTS) / total);

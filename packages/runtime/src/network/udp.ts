@@ -13,7 +13,7 @@ export type UdpNetwork = Pick<NetworkSpec, "bridge" | "gateway" | "clusterCidr">
 /** What comes to a UDP port of this machine goes to one of the servers, by its client's address and port. */
 export interface UdpRoute {
   readonly listenPort: number;
-  /** None: nobody takes the datagrams, and clients get an ICMP error. */
+  /** None: no instance takes the datagrams, and clients get an ICMP error. */
   readonly servers: readonly UdpServer[];
 }
 

@@ -142,8 +142,8 @@ it("lets workloads of other namespaces use the route, and not the instance", asy
   expect(await clients.ask(at(1), 9055)).toBeUndefined();
 });
 
-it("comes back after all rules were flushed, for a client that went on sending too", async () => {
-  const ask = () => clients.ask(at(2), PORT, { client: "goes on", ms: 300 });
+it("comes back after all rules were flushed, for a client that keeps sending too", async () => {
+  const ask = () => clients.ask(at(2), PORT, { client: "keeps sending", ms: 300 });
   expect(await ask()).toContain("v2");
   await cluster.lab.sh(2, ["nft", "flush", "ruleset"]);
   expect(await ask()).toBeUndefined();
