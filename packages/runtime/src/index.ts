@@ -11,7 +11,7 @@ export {
 } from "./network/policy.ts";
 export {
   applyUdpRoutes,
-  areUdpRoutesLoaded,
+  printedUdpRoutes,
   type UdpNetwork,
   type UdpRoute,
   type UdpRoutes,

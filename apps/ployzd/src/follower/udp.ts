@@ -1,5 +1,5 @@
 import type { GatewayView } from "@ployz/primitives/protocol";
-import { applyUdpRoutes, areUdpRoutesLoaded, type UdpNetwork, type UdpRoutes } from "@ployz/runtime";
+import { applyUdpRoutes, printedUdpRoutes, type UdpNetwork, type UdpRoutes } from "@ployz/runtime";
 import type { Logger } from "pino";
 import { hostOf } from "../config/listen.ts";
 import { POLICY_CHECK_MS } from "../mesh/substrate.ts";
@@ -31,7 +31,7 @@ export function openUdpGateway(
   let wanted: readonly RoutedPort[] = [];
   let clashing: readonly string[] = [];
   let failed: string | undefined;
-  let loaded: string | undefined;
+  let loaded: { readonly text: string; readonly printed: string } | undefined;
   const reach = openReach({
     changed: () => void inTurn(load).catch((error: unknown) => log.error({ err: error }, "udp routes")),
   });
@@ -47,11 +47,10 @@ export function openUdpGateway(
   const load = async (): Promise<void> => {
     const now = rules();
     const text = JSON.stringify(now);
-    if (loaded === text) return;
+    if (loaded?.text === text) return;
     loaded = undefined;
     try {
-      await applyUdpRoutes(network, now);
-      loaded = text;
+      loaded = { text, printed: await applyUdpRoutes(network, now) };
       failed = undefined;
       if (wanted.length > 0) log.info({ ports: wanted.map(({ listen }) => listen) }, "udp routes");
     } catch (error) {
@@ -60,7 +59,7 @@ export function openUdpGateway(
     }
   };
   const look = async (): Promise<void> => {
-    if (loaded !== undefined && !(await areUdpRoutesLoaded(network, rules()))) {
+    if (loaded !== undefined && (await printedUdpRoutes(network)) !== loaded.printed) {
       log.error("the rules of UDP routes were changed or gone; they are applied again");
       loaded = undefined;
     }
@@ -89,7 +88,7 @@ export function openUdpGateway(
     dropped,
     view: () =>
       inTurn(async () => {
-        const there = wanted.length === 0 || (await areUdpRoutesLoaded(network, rules()));
+        const there = (await printedUdpRoutes(network)) === loaded?.printed;
         return {
           routes: wanted.map(({ listen, backend }) => ({
             ...{ place: `udp:${listen}`, kind: "udp", to: backend.id, httpsOnly: false, options: [] },

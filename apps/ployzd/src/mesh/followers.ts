@@ -52,7 +52,6 @@ const confinements: Readonly<Record<"gateway" | "dns", (site: FollowerSite) => C
     // It defines the service of HAProxy.
     writes: [paths.mirror, paths.gateway, paths.logs, config.runDir, "/etc/systemd/system"],
     families: ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"],
-    namespaces: ["user", "net"],
     compiles: true,
     seesProcesses: true,
     startsServices: true,

@@ -3,7 +3,6 @@ import { run } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import { networkFailed } from "./apply.ts";
-import { isLoaded } from "./loaded.ts";
 import { tableName } from "./ruleset.ts";
 import { slotsOf } from "./slots.ts";
 
@@ -88,8 +87,11 @@ export function udpRuleset(network: UdpNetwork, { addresses, routes }: UdpRoutes
   ].join("\n");
 }
 
-/** Replaces all UDP routes of the machine at once. Idempotent. @throws PloyzError `network_failed`, `network_invalid` */
-export async function applyUdpRoutes(network: UdpNetwork, wanted: UdpRoutes): Promise<void> {
+/**
+ * Replaces all UDP routes of the machine at once. Idempotent. Resolves with the rules as nft(8) prints them: by that a later change shows, without
+ * the right to load the wanted ones somewhere else. @throws PloyzError `network_failed`, `network_invalid`
+ */
+export async function applyUdpRoutes(network: UdpNetwork, wanted: UdpRoutes): Promise<string> {
   const addresses = [
     ...wanted.addresses,
     ...wanted.routes.flatMap(({ servers }) => servers.map(({ address }) => address)),
@@ -100,25 +102,29 @@ export async function applyUdpRoutes(network: UdpNetwork, wanted: UdpRoutes): Pr
       code: "network_invalid",
       message: `a UDP route has ${JSON.stringify(wrong)}, which is not an IPv4 address`,
     });
-  await run("nft", ["-f", "-"], { input: udpRuleset(network, wanted) }).catch((error: unknown) => {
+  const ruleset = udpRuleset(network, wanted);
+  await run("nft", ["-f", "-"], { input: ruleset }).catch((error: unknown) => {
     throw networkFailed("the UDP routes were not accepted", error);
   });
+  const printed = await printedUdpRoutes(network);
+  if ((printed !== "") !== ruleset.includes("{"))
+    throw networkFailed("the rules of UDP routes were changed by another program", undefined);
+  return printed;
 }
 
-/** Whether exactly these routes are in effect. */
-export async function areUdpRoutesLoaded(network: UdpNetwork, wanted: UdpRoutes): Promise<boolean> {
-  const ruleset = udpRuleset(network, wanted);
-  const table = `ip ${udpTable(network.bridge)}`;
-  if (ruleset.includes("{")) return isLoaded(ruleset, [table]);
-  const { exitCode } = await run("nft", ["list", "table", ...table.split(" ")], { okExitCodes: [0, 1] });
-  return exitCode === 1;
+/** The rules that are in effect, as nft(8) prints them; empty without any. */
+export async function printedUdpRoutes({ bridge }: Pick<UdpNetwork, "bridge">): Promise<string> {
+  const { exitCode, stdout } = await run("nft", ["list", "table", "ip", udpTable(bridge)], {
+    okExitCodes: [0, 1],
+  });
+  return exitCode === 0 ? stdout : "";
 }
 
 /** One rule a port: nft 1.0.6 prints sets of them as text that it does not read. */
 export const cameTo = (port: number): string =>
   `ct status dnat meta l4proto udp ct original proto-dst ${port}`;
 
-export const udpTable = (bridge: string): string => `${tableName(bridge)}_udp`;
+const udpTable = (bridge: string): string => `${tableName(bridge)}_udp`;
 
 /** Of the overlay's address, on which the machine's name server listens. */
 const DNS = 53;
