@@ -60,7 +60,13 @@ beforeAll(async () => {
     },
   };
   handlers = backupHandlers({
-    ...{ self: "m1", cluster: "acme", version: "0.0.0", storage: pair.a.storage, mounts },
+    ...{
+      self: "m1",
+      cluster: { name: "acme", id: "acme-1" },
+      version: "0.0.0",
+      storage: pair.a.storage,
+      mounts,
+    },
     ...{
       keys: join(dir, "keys"),
       cache: join(dir, "cache"),

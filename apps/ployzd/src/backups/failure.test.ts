@@ -137,7 +137,14 @@ test("a server that gives no answer in time is unreachable, and an abort stays o
 
 test("a snapshot's tags say which backup it is, and other snapshots are left out", () => {
   const tags = {
-    ...{ cluster: "acme", namespace: "prod", volume: "pgdata", machine: "m1", commit: 7 },
+    ...{
+      cluster: "acme",
+      clusterId: "acme-1",
+      namespace: "prod",
+      volume: "pgdata",
+      machine: "m1",
+      commit: 7,
+    },
     ...{ snapshot: "01j", operation: "01J" },
   };
   const listed = [

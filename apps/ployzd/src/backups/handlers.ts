@@ -22,7 +22,7 @@ import { backupsIn, tagsOf } from "./tags.ts";
 export interface BackupDeps extends ResticDeps {
   readonly self: string;
   readonly runtime: Pick<Runtime, "exec">;
-  readonly cluster: string;
+  readonly cluster: { readonly name: string; readonly id: string };
   readonly version: string;
   readonly store: Pick<Store, "facts" | "commits">;
   readonly storage: { ready(): Promise<Pool> };
@@ -155,7 +155,8 @@ async function take(
     const clone = await openClone(pool, { ...args, self: deps.self }, deps.mounts);
     await writeFile(join(clone.path, DESCRIPTION), await describe(deps, args, clone.bytes));
     const tags = {
-      cluster: deps.cluster,
+      cluster: deps.cluster.name,
+      clusterId: deps.cluster.id,
       namespace,
       volume,
       machine: deps.self,
@@ -168,7 +169,7 @@ async function take(
     await whenFree(restic, wait, () =>
       restic.follow(
         [
-          ...["backup", "--json", "--host", deps.cluster, "--tag", tagsOf(tags)],
+          ...["backup", "--json", "--host", deps.cluster.name, "--tag", tagsOf(tags)],
           ...["--time", clone.at.slice(0, 19).replace("T", " "), "data", DESCRIPTION],
         ],
         {

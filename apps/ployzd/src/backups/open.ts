@@ -14,13 +14,11 @@ export interface Backups {
 
 export function openBackups({
   self,
-  cluster,
   payload,
   paths,
   ...deps
-}: Pick<BackupDeps, "store" | "storage" | "runtime"> & {
+}: Pick<BackupDeps, "cluster" | "store" | "storage" | "runtime"> & {
   readonly self: { readonly id: string };
-  readonly cluster: { readonly name: string };
   readonly payload: { readonly version: string };
   readonly paths: Pick<Paths, "backups" | "backupCache" | "backupKeys" | "backupPrograms">;
 }): Backups {
@@ -28,7 +26,7 @@ export function openBackups({
   return {
     handlers: (secrets) =>
       backupHandlers({
-        ...{ ...deps, secrets, leftovers, self: self.id, cluster: cluster.name, version: payload.version },
+        ...{ ...deps, secrets, leftovers, self: self.id, version: payload.version },
         ...{ keys: paths.backupKeys, cache: paths.backupCache, mounts: paths.backups },
       }),
     async tidy() {

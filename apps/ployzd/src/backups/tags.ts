@@ -11,6 +11,7 @@ type Tagged = Omit<Backup, "id" | "repository" | "at">;
 /** Tags by which a snapshot of restic is found again. */
 export const tagsOf = ({
   cluster,
+  clusterId,
   namespace,
   volume,
   machine,
@@ -18,7 +19,8 @@ export const tagsOf = ({
   snapshot,
   operation,
 }: Tagged): string =>
-  Object.entries({ cluster, namespace, volume, machine, commit, snapshot, operation })
+  Object.entries({ cluster, clusterId, namespace, volume, machine, commit, snapshot, operation })
+    .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${value}`)
     .join(",");
 
@@ -34,10 +36,12 @@ export function backupsIn(json: string, repository: string): readonly Backup[] {
         }),
       );
       const [namespace, volume] = [of.get("namespace"), of.get("volume")];
+      const clusterId = of.get("clusterId");
       if (namespace === undefined || volume === undefined) return [];
       return [
         {
           ...{ id, repository, namespace, volume, at: new Date(time).toISOString() },
+          ...(clusterId !== undefined && { clusterId }),
           ...{ cluster: of.get("cluster") ?? "", machine: of.get("machine") ?? "" },
           ...{ commit: Number(of.get("commit") ?? 0), snapshot: of.get("snapshot") ?? "" },
           operation: of.get("operation") ?? "",

@@ -51,7 +51,7 @@ export const WARNINGS = {
   certificate_expired: { alert: true, means: "A certificate has expired." },
   certificate_failing: { alert: true, means: "The renewal of a certificate failed." },
   certificate_due: { alert: true, means: "An imported certificate expires soon." },
-  schedule_failed: { alert: true, means: "The last run of a schedule failed." },
+  schedule_failed: { alert: true, means: "The last run of a schedule failed or was refused." },
   schedule_missed: { alert: true, means: "A schedule did not run at its time, and has not run since." },
   operation_failed: { alert: true, means: "The last operation on something failed within the last hour." },
   look_failed: { alert: false, means: "A part of the cluster's state could not be read." },

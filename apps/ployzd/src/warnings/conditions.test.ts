@@ -128,6 +128,19 @@ describe("operations", () => {
     ]);
   });
 
+  it("warn of a schedule's refused run, unless another operation was at work", () => {
+    const last = { tick: ago(5), machine: "m1", startedAt: ago(5), state: "refused" };
+    const error = (code: string) => ({ last: { ...last, error: { code, message: "x" } } });
+    expect(found([], [schedule(error("secret_missing"))])).toEqual(["schedule_failed prod/report"]);
+    expect(found([], [schedule(error("scope_busy"))])).toEqual([]);
+  });
+
+  it("leave a standby that skips a copy to the warning of its age", () => {
+    const missed = [{ tick: ago(5), why: "overlap" as const, before: 0 }];
+    expect(found([], [schedule({ missed, primitive: "volume-standby-sync" })])).toEqual([]);
+    expect(found([], [schedule({ missed, primitive: "job-run" })])).toEqual(["schedule_missed prod/report"]);
+  });
+
   it("warn of a missed tick until a later one runs, or it is paused", () => {
     const missed = [{ tick: ago(5), why: "late" as const, before: 0 }];
     const last = { tick: ago(1), machine: "m1", startedAt: ago(1), state: "done" };

@@ -55,19 +55,32 @@ function failures(operations: readonly OperationSummary[], now: number): readonl
     );
 }
 
-function scheduleWarnings({ namespace, name, last, missed, paused }: ScheduleRow): readonly Warning[] {
+/** A run that was refused is as good as failed, unless another operation was at work on the same just then. */
+const failedRun = (last: ScheduleRow["last"]): boolean =>
+  last?.state === "failed" || (last?.state === "refused" && last.error?.code !== "scope_busy");
+
+function scheduleWarnings({
+  namespace,
+  name,
+  primitive,
+  last,
+  missed,
+  paused,
+}: ScheduleRow): readonly Warning[] {
   const what = `${namespace}/${name}`;
   const hint = `see its runs: ployzctl schedule show ${what}`;
   const newest = missed.at(-1);
   const found: Warning[] = [];
-  if (last?.state === "failed")
+  if (failedRun(last))
     found.push(
       warning("schedule_failed", what, {
-        message: `the last run of ${what} failed${withCode(last.error)}`,
+        message: `the last run of ${what} ${last?.state === "refused" ? "was refused" : "failed"}${withCode(last?.error)}`,
         hint,
       }),
     );
-  if (paused === undefined && newest !== undefined && newest.tick > (last?.tick ?? ""))
+  // A standby's copy that takes longer than its interval leaves one out: how old the standby is has a warning of its own.
+  const behind = primitive === "volume-standby-sync" && newest?.why === "overlap";
+  if (paused === undefined && newest !== undefined && !behind && newest.tick > (last?.tick ?? ""))
     found.push(
       warning("schedule_missed", what, {
         message: `${what} did not run at ${newest.tick}: ${newest.why}`,

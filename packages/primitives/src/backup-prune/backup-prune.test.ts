@@ -20,16 +20,25 @@ test("each volume keeps its newest, and other clusters and namespaces keep all",
   const all = made.memory.repositories.get(REPOSITORY) ?? [];
   const [first] = all;
   if (first === undefined) throw new Error("no backup");
-  for (const other of [{ cluster: "elsewhere" }, { namespace: "shop" }])
-    all.push({ ...first, backup: { ...first.backup, ...other, id: "f".repeat(64) } });
+  const { clusterId: _, ...unnoted } = first.backup;
   const newest = all.slice(4, 6).map(({ backup }) => backup.id);
+  const others = [
+    { ...first.backup, clusterId: "c2" },
+    { ...first.backup, namespace: "shop" },
+    // Before ids were noted, the name alone says whose it is.
+    { ...unnoted, cluster: "elsewhere" },
+    { ...unnoted, at: "2000-01-01T00:00:00.000Z" },
+  ];
+  for (const [at, backup] of others.entries())
+    all.push({ ...first, backup: { ...backup, id: String(at).repeat(64) } });
   const done = await apply(made, backupPrune, { namespace: "prod", keep: { last: 1 } });
-  const removed = ["data", "log", "data", "log"].map((volume) => ({ volume }));
+  const removed = ["data", "log", "data", "log", "data"].map((volume) => ({ volume }));
   expect(done).toMatchObject({ state: "done", output: { kept: 2, removed } });
-  expect(left(made).sort()).toEqual(["elsewhere data", "memory data", "memory data", "memory log"]);
-  expect((made.memory.repositories.get(REPOSITORY) ?? []).slice(0, 2).map(({ backup }) => backup.id)).toEqual(
-    newest,
-  );
+  const ids = ["0", "1", "2"].map((at) => at.repeat(64));
+  expect((made.memory.repositories.get(REPOSITORY) ?? []).map(({ backup }) => backup.id)).toEqual([
+    ...newest,
+    ...ids,
+  ]);
   expect(await apply(made, backupPrune, { namespace: "prod", keep: { last: 1 } })).toMatchObject({
     changed: false,
   });

@@ -9,6 +9,8 @@ type Facts = {
   readonly present?: BackupRepository;
   readonly revision: number;
   readonly known: readonly string[];
+  /** Volumes whose backups go there by a schedule. */
+  readonly users: readonly string[];
 };
 
 /** Forgets a repository. The backups in it stay: adding it again finds them. */
@@ -24,19 +26,32 @@ export const backupRepositoryRm: Primitive<
   parse: inputParser(Input),
   scope: ({ name }) => [`backup-repository.${name}`],
   async observe({ name }, { store }) {
-    const facts = await store.facts.list("backup-repository");
+    const [facts, heads] = await Promise.all([store.facts.list("backup-repository"), store.commits.heads()]);
     const own = facts.find(({ key }) => key === repositoryKey(name));
     return {
       ...(own !== undefined && { present: own.value }),
       revision: own?.revision ?? 0,
+      users: heads
+        .flatMap(({ value: { namespace, volumes, removed } }) =>
+          removed
+            ? []
+            : volumes.flatMap((volume) =>
+                volume.spec.backup?.repository === name ? [`${namespace}/${volume.name}`] : [],
+              ),
+        )
+        .sort(),
       known: facts.flatMap(({ value }) => (value.removed === true ? [] : [value.name])),
     };
   },
-  plan({ name }, { present, known }) {
+  plan({ name }, { present, known, users }) {
     if (present === undefined) return { refusals: [unknownRepository(name, known)] };
     const { url } = present;
     return {
-      ...{ basis: [], prepare: [], settle: [], warnings: [] },
+      ...{ basis: [], prepare: [], settle: [] },
+      warnings:
+        users.length > 0 && present.removed !== true
+          ? [`scheduled backups of ${users.join(", ")} go to ${name}, and fail without it`]
+          : [],
       summary: { kind: "backup-repository-rm", repository: name, url },
       changes: present.removed !== true,
     };

@@ -1,7 +1,7 @@
 import { errorBody } from "@ployz/errors";
 import type { PrimitivePorts, Refusal } from "../engine/types.ts";
 import { refusalOf } from "../error-codes.ts";
-import type { Backup, RepositoryAt } from "../model/backup.ts";
+import { type Backup, isOwnBackup, type RepositoryAt } from "../model/backup.ts";
 import { problemOf } from "./find.ts";
 import { answering, look } from "./observe.ts";
 
@@ -33,7 +33,8 @@ export async function listBackups(
         timeoutMs: READ_MS,
         signal,
       });
-      return { machine, backups: backups.filter((one) => one.cluster === cluster?.value.name) };
+      const own = cluster?.value;
+      return { machine, backups: own === undefined ? [] : backups.filter((one) => isOwnBackup(one, own)) };
     } catch (error) {
       signal.throwIfAborted();
       refusal ??= refusalOf(errorBody(error), "backup_failed");

@@ -1,3 +1,4 @@
+import { repositoriesOf } from "../backups/observe.ts";
 import { refuseCanaries, withCanaries } from "../canary/begin.ts";
 import { branchOf, liveHead, stayAsOrdered } from "../change/decide/as-it-is.ts";
 import { DEFAULT_HOLD_MS, type WantedVolume, type Wish } from "../change/decide/desired.ts";
@@ -8,6 +9,7 @@ import { findBundles, findImages } from "../change/observe/images.ts";
 import { changePrimitive } from "../change/primitive.ts";
 import type { PrimitivePorts } from "../engine/types.ts";
 import { normalise } from "../manifest/normalise.ts";
+import { missingCopies } from "./copies.ts";
 import { type DeployInput, type DeployRequest, parseDeploy } from "./input.ts";
 import { refuseRemovals } from "./removals.ts";
 import { resolveSpecs } from "./resolve.ts";
@@ -15,6 +17,8 @@ import { resolveSpecs } from "./resolve.ts";
 export type DeployFacts = ChangeFacts & {
   /** What each image reference means, by reference. */
   readonly images: ReadonlyMap<string, Found>;
+  /** Names of the repositories for backups, where the manifest names some. */
+  readonly repositories: readonly string[];
 };
 
 /** Deploys a manifest. Unchanged live instances are not touched; volumes that the manifest leaves out stay. */
@@ -43,7 +47,7 @@ function scope({ manifest }: DeployInput): readonly string[] {
 
 /** Reads only. */
 async function observe(input: DeployInput, ports: PrimitivePorts, signal: AbortSignal): Promise<DeployFacts> {
-  const { namespace, services, jobs } = normalise(input.manifest);
+  const { namespace, services, jobs, volumes } = normalise(input.manifest);
   const cluster = await observeCluster([namespace], ports, signal);
   const { head, machines } = cluster;
   const answering = machines.filter((machine) => machine.observation !== undefined);
@@ -57,11 +61,14 @@ async function observe(input: DeployInput, ports: PrimitivePorts, signal: AbortS
       image ? [[image.ref, image.digest] as const] : [],
     ),
   );
-  const [images, bundles] = await Promise.all([
+  const backedUp = Object.values(volumes).some(({ backup }) => backup !== undefined);
+  const [images, bundles, repositories] = await Promise.all([
     findImages(refs, answering, committed, { ...lookup, pull: input.pull ?? "missing" }),
     findBundles(digests, answering, lookup),
+    backedUp ? repositoriesOf(ports) : [],
   ]);
-  return { ...cluster, images, content: contentOf(images, bundles) };
+  const names = { repositories: repositories.map(({ name }) => name) };
+  return { ...cluster, ...names, images, content: contentOf(images, bundles) };
 }
 
 export function contentOf(
@@ -83,6 +90,7 @@ function wish({ manifest, bundles, removals, canary }: DeployInput, facts: Deplo
     canary === undefined
       ? { services: kept.services, refusals: refuseCanaries(liveHead(facts.head)) }
       : withCanaries({ services: kept.services, volumes: normal.volumes }, canary, liveHead(facts.head));
+  const copies = missingCopies(normal, facts);
   // Where the manifest names none, those that `volume standby add` has made stay.
   const standbys = new Map(liveHead(facts.head)?.commit.volumes.map(({ name, spec }) => [name, spec]));
   const volumes = Object.entries(normal.volumes).map(([name, spec]): [string, WantedVolume] => [
@@ -109,11 +117,16 @@ function wish({ manifest, bundles, removals, canary }: DeployInput, facts: Deplo
     refusals: [
       ...refusals,
       ...tried.refusals,
+      ...copies.refusals,
       ...(removals === "refuse" && canary === undefined && tried.refusals.length === 0
         ? refuseRemovals(normal, facts.head)
         : []),
     ],
-    warnings: [...kept.warnings, ...[...facts.images.values()].flatMap(({ warning }) => warning ?? [])],
+    warnings: [
+      ...kept.warnings,
+      ...copies.warnings,
+      ...[...facts.images.values()].flatMap(({ warning }) => warning ?? []),
+    ],
     basis: [],
     unresolved: new Set(Object.keys(normal.services).filter((name) => !Object.hasOwn(services, name))),
   };

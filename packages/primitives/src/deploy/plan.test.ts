@@ -97,7 +97,7 @@ function factsOf(world: World): DeployFacts {
     ...(head && { head }),
     others: (world.others ?? []).map((commit) => ({ commit, revision: 1 })),
     machines,
-    images,
+    ...{ images, repositories: [] },
     content: contentOf(images, new Map()),
     secrets: [],
     candidates: 0,

@@ -82,6 +82,8 @@ export const Backup = object({
   id: text(),
   repository: text(),
   cluster: text(),
+  /** Two clusters may have one name, and one repository. Absent in backups that were made before it was noted. */
+  clusterId: Type.Optional(text()),
   namespace: text(),
   volume: text(),
   /** RFC 3339. */
@@ -95,6 +97,12 @@ export const Backup = object({
 });
 /** Static type of the schema of this name. */
 export type Backup = Static<typeof Backup>;
+
+/** Whether the cluster has made the backup, and may delete it. */
+export const isOwnBackup = (
+  { cluster, clusterId }: Pick<Backup, "cluster" | "clusterId">,
+  own: { readonly name: string; readonly id: string },
+): boolean => (clusterId === undefined ? cluster === own.name : clusterId === own.id);
 
 /** What goes with the data. */
 export const BackupContent = object({

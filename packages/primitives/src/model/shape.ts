@@ -115,6 +115,12 @@ function explain(error: ErrorObject, document: unknown): Refusal | undefined {
       return refuse(limit === 1 ? "must not be empty" : `has fewer than ${limit} entries`);
     case "maxItems":
       return refuse(`has more than ${limit} entries`);
+    case "minProperties":
+      return refuse(limit === 1 ? "must not be empty" : `has fewer than ${limit} entries`);
+    case "maxProperties":
+      return refuse(`has more than ${limit} entries`);
+    case "uniqueItems":
+      return refuse(`names one twice${not}`);
     default:
       return refuse(`is not valid${not}`);
   }

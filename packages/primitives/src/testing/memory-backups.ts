@@ -44,7 +44,8 @@ export function backupHandlersOf(
       const backup = `${operation.toLowerCase()}${volume}`.padEnd(64, "0");
       all.push({
         backup: {
-          ...{ id: backup, repository: repository.name, cluster: "memory", namespace, volume, at },
+          ...{ id: backup, repository: repository.name, cluster: "memory", clusterId: "c1" },
+          ...{ namespace, volume, at },
           ...{ machine: machine.id, commit, snapshot, operation },
         },
         content: { v: 1, version: "0.0.0", spec: source.spec, guid, bytes: 1_000, manifest: "" },

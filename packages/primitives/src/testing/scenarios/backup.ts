@@ -23,9 +23,9 @@ export async function backupWorld(
     { namespace: "ops", name: "offsite", version: "1", at: "", by: "" },
     0,
   );
-  done(await deploy(world, toml));
   const repository = { name: "offsite", url: REPOSITORY, secret: "ops/offsite" };
   done(await apply(world, backupRepositoryAdd, repository));
+  done(await deploy(world, toml));
   for (let time = 0; time < runs; time++) done(await apply(world, backupRun, { namespace: "prod" }));
   return world;
 }
