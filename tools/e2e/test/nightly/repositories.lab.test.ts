@@ -140,11 +140,14 @@ it("expired keys, a full bucket and unknown keys are failures that say so, and t
 it("a repository that another program has locked is waited for", async () => {
   await on(
     1,
-    "RESTIC_PASSWORD=hidden-word restic -r /srv/backups check --read-data --limit-download 1 --no-cache > /dev/null 2>&1 & echo $! > /root/check.pid",
+    "RESTIC_PASSWORD=hidden-word restic -r /srv/backups check --read-data --limit-download 1 --no-cache > /root/check.log 2>&1 & echo $! > /root/check.pid",
   );
-  await within("the lock", 30_000, async () =>
-    (await on(1, "ls /srv/backups/locks")) !== "" ? true : undefined,
-  );
+  await within("the lock", 30_000, async () => {
+    if ((await on(1, "ls /srv/backups/locks")) !== "") return true;
+    const ended = await on(1, "kill -0 $(cat /root/check.pid) 2>/dev/null || cat /root/check.log");
+    if (ended !== "") throw new Error(`the other program has ended: ${ended}`);
+    return undefined;
+  });
   await on(
     1,
     "(ployzctl backup run prod --repository sftp > /root/locked.log 2>&1; echo $? > /root/locked.code) > /dev/null 2>&1 &",
