@@ -10,6 +10,7 @@ import { deploySuite, dockerDeploySuite } from "./suites/deploy.ts";
 import { gatewaySuite } from "./suites/gateway.ts";
 import { instanceSuite } from "./suites/instance.ts";
 import { memorySuite } from "./suites/memory.ts";
+import { networkSuite } from "./suites/network.ts";
 import { branchSuite, migrateSuite, transferSuite } from "./suites/state.ts";
 import { storeSuite } from "./suites/store.ts";
 
@@ -22,6 +23,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   instance: instanceSuite,
   memory: memorySuite,
   migrate: migrateSuite,
+  network: networkSuite,
   store: storeSuite,
   transfer: transferSuite,
 };
