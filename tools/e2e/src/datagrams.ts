@@ -52,7 +52,7 @@ export async function openDatagrams(lab: Lab): Promise<Datagrams> {
     ask,
     async echo(host, port, question) {
       const answer = await ask(host, port, question);
-      return answer === undefined ? undefined : (JSON.parse(answer) as Echo);
+      return answer?.startsWith("{") ? (JSON.parse(answer) as Echo) : undefined;
     },
     async [Symbol.asyncDispose]() {
       program.kill();

@@ -51,6 +51,7 @@ test("the filter is one transaction that replaces its own table only", () => {
   expect(text).toContain("ip saddr & 0.0.0.255 != 0.0.0.1 tcp dport { 4222, 4319 }");
   expect(text).toContain("ip saddr 10.101.3.0/24 ip daddr != 10.101.0.0/16");
   expect(ruleset(network, [])).not.toContain("dport");
+  expect(text).toContain("ip protocol udp meta mark & 0x10000000 == 0x10000000 accept");
 });
 
 test("ports keep their address and MAC, also when the rules are replaced", () => {

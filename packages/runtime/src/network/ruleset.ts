@@ -59,6 +59,7 @@ export function ruleset(network: FilteredNetwork, controlPorts: readonly number[
     `delete table bridge ${table}`,
     `table bridge ${table} {`,
     ...chain("apart", "filter hook forward priority filter", [
+      `ip protocol udp meta mark & ${UDP_ROUTED} == ${UDP_ROUTED} accept`,
       `ip saddr ${subnet} ip daddr ${subnet} drop`,
       `arp saddr ip ${subnet} drop`,
       `arp daddr ip ${subnet} drop`,
@@ -96,6 +97,12 @@ export function ruleset(network: FilteredNetwork, controlPorts: readonly number[
     "",
   ].join("\n");
 }
+
+/**
+ * The bit of a packet's mark that a UDP route sets: where the kernel has bridge-nf-call-iptables, a datagram from one instance that a route leads to another
+ * one of the machine crosses the bridge, after the policy has judged it.
+ */
+export const UDP_ROUTED = "0x10000000";
 
 export function tableName(bridge: string): string {
   return `ployz_${bridge}`;

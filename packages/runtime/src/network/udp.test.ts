@@ -45,6 +45,10 @@ test("a route leads its flows to the zone of a server, and the zone to the serve
   expect(text).toContain("dnat ip to ct original zone map { 517 : 10.101.2.5 . 53 }");
   expect(text).toContain("fib daddr type local udp dport vmap { 53 : goto slots53, 9000 : goto slots9000 }");
   expect(text).toContain("proto-dst 9000 ip daddr 10.101.0.0/16 snat to 10.101.3.1");
+  // Between two instances of one machine, over a bridge whose frames iptables sees.
+  const marks = text.split("\n").filter((line) => line.includes("meta mark set meta mark | 0x10000000"));
+  expect(marks).toHaveLength(4);
+  for (const line of marks) expect(line.trim()).toMatch(/^iifname "ployz0" /);
   expect(text).not.toContain("9001");
 });
 

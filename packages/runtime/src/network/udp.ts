@@ -3,7 +3,7 @@ import { run } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import type { NetworkSpec } from "../runtime.ts";
 import { networkFailed } from "./apply.ts";
-import { tableName } from "./ruleset.ts";
+import { tableName, UDP_ROUTED } from "./ruleset.ts";
 import { slotsOf } from "./slots.ts";
 
 /** The parts of a network that UDP routes speak of. */
@@ -52,6 +52,7 @@ export function udpRuleset(network: UdpNetwork, { addresses, routes }: UdpRoutes
     ...lines.map((line) => `    ${line}`),
     "  }",
   ];
+  const mark = `meta mark set meta mark | ${UDP_ROUTED}`;
   const ports = served.map(({ listenPort }) => listenPort);
   return [
     ...declared,
@@ -61,6 +62,7 @@ export function udpRuleset(network: UdpNetwork, { addresses, routes }: UdpRoutes
         `ct original zone set jhash ip saddr . udp sport mod 256 seed 0x${SEED} map ${set(zones(servers))}`,
       ]),
       ...chain(`to${listenPort}`, [
+        `iifname "${bridge}" ${mark}`,
         `meta l4proto udp dnat ip to ct original zone map ${set(
           servers.map(({ address, port }) => `${zoneOf(address)} : ${address} . ${port}`),
         )}`,
@@ -76,6 +78,11 @@ export function udpRuleset(network: UdpNetwork, { addresses, routes }: UdpRoutes
     ),
     ...chain("arriving", ["type filter hook prerouting priority raw; policy accept;", "jump slots"]),
     ...chain("leaving", ["type filter hook output priority raw; policy accept;", "jump slots"]),
+    // Datagrams after a flow's first one, and answers.
+    ...chain("known", [
+      "type filter hook prerouting priority mangle; policy accept;",
+      ...ports.map((port) => `iifname "${bridge}" ${cameTo(port)} ${mark}`),
+    ]),
     ...chain("prerouting", ["type nat hook prerouting priority dstnat - 5; policy accept;", "jump to"]),
     ...chain("output", ["type nat hook output priority -105; policy accept;", "jump to"]),
     ...chain("postrouting", [
