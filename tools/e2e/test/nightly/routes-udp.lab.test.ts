@@ -3,7 +3,7 @@ import type { GatewayList } from "@ployz/primitives/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, fixtures, node, openCluster } from "../../src/cluster.ts";
 import { type Datagrams, openDatagrams } from "../../src/datagrams.ts";
-import { daemonUp, within } from "../../src/survive.ts";
+import { daemonStatus, within } from "../../src/survive.ts";
 
 const PORT = 9053;
 const MACHINES = [1, 2, 3];
@@ -177,7 +177,7 @@ it("serves without the daemon, whose follower puts the rules back, and without t
   expect(await clients.ask(at(2), PORT)).toContain("v2");
   await cluster.lab.sh(2, ["s6-svc", "-u", "/run/ployz/services/ployz-gateway"]);
   await cluster.lab.sh(2, ["s6-svc", "-u", "/run/ployz/services/ployzd"]);
-  await daemonUp(cluster, 2);
+  await within("the daemon of m2 answers", 120_000, () => daemonStatus(cluster, 2));
 });
 
 it("leaves no rule behind when the namespace goes", async () => {
