@@ -14,6 +14,7 @@ export const VolumeExported = object({
   namespace: text(),
   volume: text(),
   snapshot: text(),
+  since: Type.Optional(text()),
   file: text(),
   bytes: count(),
 });

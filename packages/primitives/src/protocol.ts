@@ -48,7 +48,7 @@ export type { Json } from "./model/json.ts";
 export { KEPT_PORTS, type KeptPorts } from "./model/kept-ports.ts";
 export { bytesOf, CAPABILITIES, datasetLength, LIMITS } from "./model/limits.ts";
 export { type ClusterRecord, isMember, type MachineRecord, type RemovedMachine } from "./model/machine.ts";
-export { checkLabel, isEnvName, isLabel, shown } from "./model/names.ts";
+export { checkLabel, isEnvName, isLabel, isSnapshotName, shown } from "./model/names.ts";
 export type * from "./model/observation.ts";
 export type * from "./model/operation.ts";
 export {

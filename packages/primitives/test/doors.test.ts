@@ -129,6 +129,7 @@ it("the other doors hold what their names promise", () => {
       "isMember",
       "isOfNamespace",
       "isOperationId",
+      "isSnapshotName",
       "label",
       "memberBy",
       "openChannel",

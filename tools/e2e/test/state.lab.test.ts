@@ -28,8 +28,13 @@ printf spoilt | dd of=spoilt bs=1 seek=$((size / 2)) conv=notrunc status=none`;
       expect((await take(name, 1)).stderr).toContain("the file is damaged");
     expect(difference(before, await inventory(cluster))).toEqual([]);
 
-    const piped = `ployzctl volume export prod/data - | ployzctl volume import copy/data - --machine ${target} --json`;
-    const { stdout } = await cluster.lab.sh(i, ["sh", "-c", piped]);
+    // The second file has only what came after the first.
+    const piped = `monday=$(ployzctl volume export prod/data monday --json | sed -n 's/.*"snapshot": *"\\([^"]*\\)".*/\\1/p')
+ployzctl volume export prod/data - --since "$monday" >tuesday
+ployzctl volume import copy/data tuesday --machine ${target} 2>alone && exit 1; grep -q 'only what changed since' alone
+test $(wc -c <tuesday) -lt $(wc -c <monday)
+ployzctl volume import copy/data monday tuesday --machine ${target} --json`;
+    const { stdout } = await cluster.lab.sh(i, ["sh", "-ec", piped]);
     expect(JSON.parse(stdout)).toMatchObject({ state: "done", changed: true, owed: [] });
     const manifest = ledgerManifest({ namespace: "copy" }).replaceAll('host = "', 'host = "copy--');
     await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, manifest, ledgerBundles)]);

@@ -233,7 +233,10 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "GET /v1/volumes/:ns/:name/export": ({ params, query, signal }) =>
         exportVolume(
           daemon.member(),
-          { namespace: params.ns, volume: params.name, snapshot: query.snapshot ?? "" },
+          {
+            ...{ namespace: params.ns, volume: params.name, snapshot: query.snapshot ?? "" },
+            ...(query.since !== undefined && { since: query.since }),
+          },
           { version: payload.version, signal },
         ),
       "POST /v1/store/snapshot": async ({ body }) =>

@@ -269,7 +269,7 @@ export interface ApiUploadStreams {
 
 /** Routes whose answer is a file. */
 export interface ApiFiles {
-  "GET /v1/volumes/:ns/:name/export": { query: { snapshot: string }; body: undefined };
+  "GET /v1/volumes/:ns/:name/export": { query: { snapshot: string; since?: string }; body: undefined };
   "POST /v1/store/snapshot": { query: Record<never, string>; body: Body<"POST /v1/store/snapshot"> };
 }
 

@@ -56,10 +56,16 @@ export interface Client {
   uploadBackup(backup: Readable, signal?: AbortSignal): Promise<string>;
   /** A snapshot of a volume as one file (`GET /v1/volumes/:ns/:name/export`). Fails when it breaks off. `about`: its size, roughly. */
   exportVolume(
-    volume: { readonly namespace: string; readonly volume: string; readonly snapshot: string },
+    volume: {
+      readonly namespace: string;
+      readonly volume: string;
+      readonly snapshot: string;
+      /** Only what has changed since this snapshot. */
+      readonly since?: string;
+    },
     signal?: AbortSignal,
   ): Promise<{ readonly about?: number; readonly stream: Readable }>;
-  /** Sends such a file (`POST /v1/volumes/import`), and tells what becomes of it meanwhile. */
+  /** Sends such a file, or several after a line with their descriptions (`POST /v1/volumes/import`), and tells what becomes of it meanwhile. */
   importVolume(
     request: VolumeImportRequest,
     file: Readable,
@@ -111,8 +117,8 @@ export function openClient(target: ClientTarget): Client {
       const answer = await readAll(await exchange(target, upload("/v1/store/backup", backup, signal)));
       return (JSON.parse(answer) as { readonly id: string }).id;
     },
-    async exportVolume({ namespace: ns, volume: name, snapshot }, signal) {
-      const call = { params: { ns, name }, query: { snapshot } };
+    async exportVolume({ namespace: ns, volume: name, snapshot, since }, signal) {
+      const call = { params: { ns, name }, query: { snapshot, since } };
       const { method, path } = pathOf("GET /v1/volumes/:ns/:name/export", call);
       const stream = await exchange(target, {
         ...{ method, path, accept: "application/octet-stream", idleMs: 60_000 },

@@ -8,6 +8,8 @@ export type VolumeFile = {
   readonly volume: string;
   readonly spec: VolumeSpec;
   readonly snapshot: { readonly name: string; readonly guid: string };
+  /** The file holds only what has changed since this snapshot of the volume. */
+  readonly base?: { readonly name: string; readonly guid: string };
   /** About how many bytes the data is. */
   readonly bytes?: number;
   /** RFC 3339. */

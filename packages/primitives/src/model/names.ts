@@ -21,6 +21,13 @@ export function shown(value: unknown): string {
   return `${text.slice(0, 80)}${cut ? `… (${value.length} characters)` : ""}`;
 }
 
+/** The name of a volume's snapshot: of an operation, of an operator, or of another program. */
+export const SNAPSHOT_NAME = "^[a-z0-9][a-z0-9_.-]{0,99}$";
+const SNAPSHOT = new RegExp(SNAPSHOT_NAME);
+
+/** Whether it can be the name of a volume's snapshot: at most 100 of a-z, 0-9, `_`, `.` and `-`, the first one a letter or digit. */
+export const isSnapshotName = (value: string): boolean => SNAPSHOT.test(value);
+
 /** `invalid_input` naming the field, or undefined when `value` is a good name. */
 export function checkLabel(field: string, value: unknown): Refusal | undefined {
   if (isLabel(value)) return undefined;

@@ -35,6 +35,7 @@ export const volumeImport = changePrimitive<VolumeImportInput, ChangeFacts>({
       ...{ namespace: exported.namespace, volume: exported.volume, id: upload.id, machine: upload.machine },
       snapshot: { name: exported.snapshot, guid: exported.guid },
       upload: true,
+      ...(exported.earlier !== undefined && { earlier: exported.earlier }),
       ...(exported.bytes !== undefined && { bytes: exported.bytes }),
     } as const;
     return wishOf(

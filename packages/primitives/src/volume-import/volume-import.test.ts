@@ -10,7 +10,9 @@ const FILE = {
 const input = { namespace: "stats", volume: "copy", machine: "m2", quotaBytes: 2 ** 20, ...FILE };
 
 /** A file that is sent to m1 looks like a copy there, to who fetches it. */
-async function worldWithFile(): Promise<World> {
+async function worldWithFile(
+  earlier: readonly { readonly name: string; readonly guid: string }[] = [],
+): Promise<World> {
   const world = await worldWithShop(["m1", "m2"]);
   const snapshot = { guid: FILE.exported.guid, content: ["written"], createdAt: "2026-01-01T00:00:00.000Z" };
   world.memory.machine("m1").volumes.set(FILE.upload.id, {
@@ -24,7 +26,14 @@ async function worldWithFile(): Promise<World> {
       standby: undefined,
       content: [],
     },
-    snapshots: new Map([[FILE.exported.snapshot, snapshot]]),
+    snapshots: new Map(
+      [...earlier, { name: FILE.exported.snapshot, guid: FILE.exported.guid }].map(
+        ({ name, guid }, at, all) => [
+          name,
+          { ...snapshot, guid, content: at === all.length - 1 ? ["written"] : [name] },
+        ],
+      ),
+    ),
     origin: undefined,
   });
   return world;
@@ -45,6 +54,26 @@ test.each(["m1", "m2"])("a file becomes a volume, on %s", async (machine) => {
   });
 });
 
+test("several files become one volume, with the snapshots of all of them", async () => {
+  const earlier = [
+    { name: "monday", guid: "70" },
+    { name: "tuesday", guid: "71" },
+  ];
+  const world = await worldWithFile(earlier);
+  const several = { ...input, exported: { ...FILE.exported, earlier } };
+  expect(await apply(world, volumeImport, several)).toMatchObject({ state: "done", owed: [] });
+  const [volume] = (await headOf(world, "stats")).volumes;
+  const made = world.memory.machine("m2").volumes.get(volume?.id ?? "");
+  expect(made?.content).toEqual(["written"]);
+  expect([...(made?.snapshots.keys() ?? [])]).toEqual(["monday", "tuesday", FILE.exported.snapshot]);
+  // One that is missing in the upload leaves nothing.
+  const before = await inspect(world);
+  const gap = [...earlier, { name: "wednesday", guid: "72" }];
+  const wrong = { ...several, volume: "other", exported: { ...several.exported, earlier: gap } };
+  expect(await apply(world, volumeImport, wrong)).toMatchObject({ state: "failed" });
+  expect(await inspect(world)).toEqual(before);
+});
+
 test("a file that ends too early leaves nothing", async () => {
   const world = await worldWithFile();
   const before = await inspect(world);
@@ -54,6 +83,6 @@ test("a file that ends too early leaves nothing", async () => {
 });
 
 test("under every fault", { timeout: 400_000 }, async () => {
-  const scenario = { primitive: volumeImport, input, world: worldWithFile, inspect };
+  const scenario = { primitive: volumeImport, input, world: () => worldWithFile(), inspect };
   expect(await checkPrimitive(scenario, { every: 3 })).toEqual([]);
 });

@@ -8,10 +8,12 @@ import type { Context, Input } from "../../command.ts";
 import type { ErrorDocument, VolumeExported } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
-import { needAbsent, whyUnreadable } from "../../files.ts";
+import { needAbsent } from "../../files.ts";
 import { needLabel } from "../../names.ts";
 import { follow, type Outcome, runOperation } from "../../operation/follow.ts";
 import { given, needInNamespace } from "../../values.ts";
+import { importSource } from "./import-source.ts";
+import { needSnapshot } from "./snapshot-name.ts";
 import { verified } from "./verify.ts";
 
 /** Takes a snapshot, unless one is named, and writes it to stdout, or to a file that appears when it is complete and was read back. */
@@ -25,8 +27,13 @@ export async function exportVolume(
     throw usage("FILE is missing", `for example -o ${name}.ployz-volume, or - for stdout`);
   if (input.text("output") !== undefined && input.argument("file") !== undefined)
     throw usage("FILE and --output name the same thing", "leave one of them out");
-  const volume = { namespace, volume: name };
-  if (target === "-") return exportTo(context, volume, input.text("snapshot"), toStdout(context));
+  const nameOf = async (option: "snapshot" | "since") => {
+    const value = input.text(option);
+    return value === undefined ? undefined : await needSnapshot(`--${option}`, value, { namespace, name });
+  };
+  const snapshot = await nameOf("snapshot");
+  const volume = { namespace, volume: name, ...given("since", await nameOf("since")) };
+  if (target === "-") return exportTo(context, volume, snapshot, toStdout(context));
   const path = resolve(context.terminal.cwd, target);
   await needAbsent(path, target);
   const part = `${path}.part`;
@@ -35,7 +42,7 @@ export async function exportVolume(
     throw new PloyzError({ code: "file_unwritable", message: `--output: ${error.message}` });
   });
   try {
-    return await exportTo(context, volume, input.text("snapshot"), {
+    return await exportTo(context, volume, snapshot, {
       name: target,
       path,
       async write(stream, signal) {
@@ -68,9 +75,15 @@ function toStdout({ terminal, globals }: Context): Target {
   };
 }
 
+interface Exporting {
+  readonly namespace: string;
+  readonly volume: string;
+  readonly since?: string;
+}
+
 async function exportTo(
   context: Context,
-  volume: { readonly namespace: string; readonly volume: string },
+  { since, ...volume }: Exporting,
   snapshot: string | undefined,
   target: Target,
 ): Promise<VolumeExported | Outcome> {
@@ -81,7 +94,10 @@ async function exportTo(
     if (typeof taken !== "string") return taken;
     const signal = AbortSignal.any([left.signal, context.signal]);
     const client = await context.client();
-    const { about, stream } = await client.exportVolume({ ...volume, snapshot: taken }, signal);
+    const { about, stream } = await client.exportVolume(
+      { ...volume, snapshot: taken, ...given("since", since) },
+      signal,
+    );
     let bytes = 0;
     const counted = new Transform({
       transform(chunk: Buffer, _encoding, next) {
@@ -99,7 +115,11 @@ async function exportTo(
     });
     const failed = pipeline(stream, counted, { signal });
     await Promise.all([failed, target.write(counted, signal)]);
-    return { kind: "volume-exported", ...volume, snapshot: taken, file: target.path, bytes };
+    return {
+      kind: "volume-exported",
+      ...volume,
+      ...{ snapshot: taken, ...given("since", since), file: target.path, bytes },
+    };
   } catch (error) {
     if (left.signal.aborted)
       throw new PloyzError({ code: "aborted", message: "aborted: the file was not written" });
@@ -124,7 +144,7 @@ async function snapshotOf(
   return (plan?.summary as { readonly snapshot: string } | undefined)?.snapshot ?? outcome;
 }
 
-/** Sends a file or stdin, and follows the operation that imports it. */
+/** Sends files or stdin, and follows the operation that imports them. */
 export async function importVolume(context: Context, input: Input): Promise<Outcome> {
   const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
   const machine = input.text("machine");
@@ -133,7 +153,7 @@ export async function importVolume(context: Context, input: Input): Promise<Outc
     ...{ namespace, volume: name, mode: preview ? "preview" : "apply", by: context.terminal.by },
     ...given("machine", machine === undefined ? undefined : await needLabel("--machine", machine)),
   };
-  const stream = await sourceOf(context, input.argument("file") ?? "");
+  const stream = await importSource(context, input.arguments("file"));
   const client = await context.client();
   try {
     const events = (signal: AbortSignal) => client.importVolume(request, stream, signal);
@@ -141,18 +161,4 @@ export async function importVolume(context: Context, input: Input): Promise<Outc
   } finally {
     stream.destroy();
   }
-}
-
-async function sourceOf({ terminal }: Context, source: string): Promise<Readable> {
-  if (source === "-") {
-    if (terminal.stdinTty)
-      throw usage("FILE: stdin is a terminal", "give it a file that volume export wrote");
-    return terminal.stdin;
-  }
-  const file = await open(resolve(terminal.cwd, source), "r").catch((error: NodeJS.ErrnoException) => {
-    throw usage(`FILE: ${source}: ${whyUnreadable(error)}`, "name a file that ployzctl volume export wrote");
-  });
-  if (!(await file.stat()).isDirectory()) return file.createReadStream();
-  await file.close();
-  throw usage(`FILE: ${source}: is a folder`);
 }

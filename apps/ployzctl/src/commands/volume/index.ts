@@ -161,23 +161,33 @@ export const volumeCommands: readonly Command[] = [
         summary: "The same as FILE",
       },
       snapshot: { type: "text", value: "NAME", summary: "Export this snapshot: volume snapshots" },
+      since: {
+        type: "text",
+        value: "NAME",
+        summary: "Only what has changed since this snapshot: one that was exported before",
+      },
     },
     examples: [
       "ployzctl volume export prod/pgdata -o pgdata.ployz-volume",
+      "ployzctl volume export prod/pgdata -o tuesday.ployz-volume --since monday",
       "ployzctl volume export prod/pgdata - | ssh backup 'cat > pgdata.ployz-volume'",
     ],
     run: async (context, input) => (await import("./file.ts")).exportVolume(context, input),
   },
   {
     path: ["volume", "import"],
-    summary: "Import a volume from a file that volume export wrote",
+    summary: "Import a volume from files that volume export wrote",
     prints: CHANGE,
     details: [
       "The name must be unused. A damaged file is refused and leaves nothing behind. Quota and record size come from the file.",
+      "Of a volume that was exported --since, name the whole file first, then each further one in order. The snapshots of all of them are in the new volume.",
     ],
     args: [
       volume,
-      { name: "file", summary: "The exported file, or - for stdin", required: true, source: "file" },
+      {
+        name: "file",
+        ...{ summary: "The exported file, or - for stdin", required: true, many: true, source: "file" },
+      },
     ],
     options: {
       machine: {
@@ -188,7 +198,10 @@ export const volumeCommands: readonly Command[] = [
       },
       ...PREVIEW,
     },
-    examples: ["ployzctl volume import staging/pgdata pgdata.ployz-volume --machine m2"],
+    examples: [
+      "ployzctl volume import staging/pgdata pgdata.ployz-volume --machine m2",
+      "ployzctl volume import staging/pgdata monday.ployz-volume tuesday.ployz-volume",
+    ],
     run: async (context, input) => (await import("./file.ts")).importVolume(context, input),
   },
   ...standbyCommands,

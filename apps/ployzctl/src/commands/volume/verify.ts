@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { PloyzError } from "../../error-codes.ts";
+import { usage } from "../../errors.ts";
 
 /** The form of the file stands in `writeVolumeFile` of the daemon. */
-const MAGIC = "ployz-volume 1";
+const MAGICS = ["ployz-volume 1", "ployz-volume 2"];
 const MAX_LINE = 65_536;
 const LAST = 0x8000_0000;
 const NEWLINE = 0x0a;
@@ -20,6 +21,20 @@ export async function* verified(source: AsyncIterable<Buffer>): AsyncGenerator<B
   file.end();
 }
 
+/** The line of JSON with which an exported file begins. @throws PloyzError `usage` naming the file. */
+export async function descriptionOf(source: AsyncIterable<Buffer>, name: string): Promise<string> {
+  let bytes = Buffer.alloc(0);
+  for await (const chunk of source) {
+    bytes = Buffer.concat([bytes, chunk]);
+    const begins = bytes.indexOf(NEWLINE) + 1;
+    const end = bytes.indexOf(NEWLINE, begins);
+    if (begins > 0 && end !== -1 && MAGICS.includes(bytes.toString("latin1", 0, begins - 1)))
+      return bytes.toString("utf8", begins, end);
+    if (end !== -1 || bytes.length > MAX_LINE) break;
+  }
+  throw usage(`FILE: ${name} is not an exported volume`, "name a file that ployzctl volume export wrote");
+}
+
 type Part = "magic" | "head" | "length" | "frame" | "trailer" | "end";
 
 function verifier() {
@@ -33,7 +48,7 @@ function verifier() {
 
   function ended(): void {
     if (part === "magic") {
-      if (line !== MAGIC) throw damaged("its first line is wrong");
+      if (!MAGICS.includes(line)) throw damaged("its first line is wrong");
       part = "head";
     } else if (part === "head") {
       hash.update(`${line}\n`, "latin1");

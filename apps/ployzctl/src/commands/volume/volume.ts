@@ -8,6 +8,7 @@ import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { given, needInNamespace, needSize } from "../../values.ts";
+import { needSnapshot } from "./snapshot-name.ts";
 
 export async function show(context: Context, input: Input): Promise<VolumeDocument> {
   const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
@@ -51,28 +52,18 @@ export async function fork(context: Context, input: Input): Promise<Outcome> {
   const wanted: VolumeForkInput = {
     source: { namespace: source.namespace, volume: source.name },
     target: { namespace: target.namespace, volume: target.name },
-    ...given("snapshot", snapshot === undefined ? undefined : needSnapshot("--snapshot", snapshot, source)),
+    ...given(
+      "snapshot",
+      snapshot === undefined ? undefined : await needSnapshot("--snapshot", snapshot, source),
+    ),
     ...given("machine", to === undefined ? undefined : await needLabel("--to", to)),
   };
   return change(context, { primitive: "volume-fork", input: wanted }, input.flag("preview"));
 }
 
-function needSnapshot(
-  what: string,
-  snapshot: string,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
-): string {
-  if (/^[a-z0-9][a-z0-9-]{0,99}$/.test(snapshot)) return snapshot;
-  throw new PloyzError({
-    code: "invalid_input",
-    message: `${what}: ${JSON.stringify(snapshot.slice(0, 60))} is not the name of a snapshot`,
-    hint: `ployzctl volume snapshots ${namespace}/${name}`,
-  });
-}
-
 export async function restore(context: Context, input: Input): Promise<Outcome> {
   const { namespace, name } = await needInNamespace("VOLUME", input.argument("volume"));
-  const snapshot = needSnapshot("SNAPSHOT", input.argument("snapshot") ?? "", { namespace, name });
+  const snapshot = await needSnapshot("SNAPSHOT", input.argument("snapshot") ?? "", { namespace, name });
   const wanted: VolumeRestoreInput = { namespace, volume: name, snapshot };
   return change(context, { primitive: "volume-restore", input: wanted }, input.flag("preview"));
 }

@@ -1,5 +1,10 @@
 import { join } from "node:path";
-import { isLabel, type ObservedVolume, type VolumeIdentity } from "@ployz/primitives/protocol";
+import {
+  isLabel,
+  isSnapshotName,
+  type ObservedVolume,
+  type VolumeIdentity,
+} from "@ployz/primitives/protocol";
 import type { Dataset } from "@ployz/zfs";
 import { PloyzError } from "../../error-codes.ts";
 
@@ -70,7 +75,6 @@ export function layoutOf(root: string, mounts: string): Layout {
 }
 
 const ID = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){0,159}$/;
-const SNAPSHOT = /^[a-z0-9][a-z0-9_.-]{0,99}$/;
 
 function check(what: string, is: (text: string) => boolean, text: string): string {
   if (typeof text === "string" && is(text)) return text;
@@ -83,8 +87,7 @@ function check(what: string, is: (text: string) => boolean, text: string): strin
 /** Validates every dataset and path derived from another machine's input. @throws PloyzError `invalid_input`. */
 export const checkId = (id: string): string => check("a volume id", (text) => ID.test(text), id);
 export const checkNamespace = (namespace: string): string => check("a namespace", isLabel, namespace);
-export const checkSnapshot = (snapshot: string): string =>
-  check("a snapshot name", (text) => SNAPSHOT.test(text), snapshot);
+export const checkSnapshot = (snapshot: string): string => check("a snapshot name", isSnapshotName, snapshot);
 
 export const volumeDataset = (layout: Layout, namespace: string, id: string): string =>
   `${layout.volumes}/${checkNamespace(namespace)}/${checkId(id)}`;

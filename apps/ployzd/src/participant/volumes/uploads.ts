@@ -4,40 +4,54 @@ import type { Commands } from "@ployz/primitives/protocol";
 import type { CommandContext, Handlers } from "../handlers.ts";
 import type { Sender } from "./send.ts";
 
-/** Volume files that operators are uploading. A puller sees each as a copy with one snapshot, which can be read once. */
+export interface UploadedPart {
+  readonly file: VolumeFile;
+  readonly stream: AsyncIterable<Buffer>;
+}
+
+/** Volume files that operators are uploading. A puller sees those of one upload as a copy with a snapshot of each, which can be read once, in their order. */
 export interface Uploads {
-  add(file: VolumeFile, stream: AsyncIterable<Buffer>): { readonly id: string; remove(): void };
+  add(parts: readonly UploadedPart[]): { readonly id: string; remove(): void };
   snapshots(id: string): Commands["volume.snapshots"]["out"];
   /** A machine's sends, including these uploads. */
   sender(own: Sender): Sender;
 }
 
 export function openUploads(newId: () => string): Uploads {
-  const present = new Map<string, { readonly file: VolumeFile; stream?: AsyncIterable<Buffer> }>();
+  const present = new Map<string, { readonly files: readonly VolumeFile[]; left: readonly UploadedPart[] }>();
   return {
-    add(file, stream) {
+    add(parts) {
       const id = `upload-${newId().toLowerCase()}`;
-      present.set(id, { file, stream });
+      present.set(id, { files: parts.map(({ file }) => file), left: parts });
       return { id, remove: () => void present.delete(id) };
     },
     snapshots(id) {
       const upload = present.get(id);
       if (upload === undefined) return null;
-      const { snapshot, exportedAt } = upload.file;
-      return { snapshots: [{ ...snapshot, createdAt: exportedAt, usedBytes: 0 }] };
+      return {
+        snapshots: upload.files.map(({ snapshot, exportedAt }) => ({
+          ...snapshot,
+          ...{ createdAt: exportedAt, usedBytes: 0 },
+        })),
+      };
     },
     sender: (own) => ({
       ...own,
       async prepare(offer) {
         const upload = present.get(offer.id);
         if (upload === undefined) return own.prepare(offer);
-        if (upload.stream === undefined) return null;
-        const { bytes } = upload.file;
+        const [next] = upload.left;
+        if (
+          next === undefined ||
+          next.file.snapshot.name !== offer.snapshot ||
+          next.file.base?.name !== offer.base
+        )
+          return null;
+        const { bytes } = next.file;
         const open = async () => {
-          const { stream } = upload;
-          if (stream === undefined) throw new Error(`${offer.id} was already sent`);
-          delete upload.stream;
-          return Readable.from(stream, { objectMode: false });
+          if (upload.left[0] !== next) throw new Error(`${offer.id} was already sent`);
+          upload.left = upload.left.slice(1);
+          return Readable.from(next.stream, { objectMode: false });
         };
         return { ...(bytes !== undefined && { bytes }), open };
       },

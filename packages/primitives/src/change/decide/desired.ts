@@ -81,6 +81,8 @@ export type CopySource = {
   readonly snapshot?: { readonly name: string; readonly guid: string };
   /** No volume, but a file that the operator uploads to that machine: a stream, read once. */
   readonly upload?: true;
+  /** Snapshots that the upload holds before the last one, oldest first. */
+  readonly earlier?: readonly { readonly name: string; readonly guid: string }[];
   /** Estimated size, where it cannot be observed. */
   readonly bytes?: number;
 };

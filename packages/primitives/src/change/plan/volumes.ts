@@ -137,6 +137,7 @@ export function volumeSteps(
       id: from.id,
       snapshot: from.snapshot?.name ?? snapshot,
       ...(from.snapshot === undefined ? { guidFrom } : { guid: from.snapshot.guid }),
+      ...(from.earlier !== undefined && { earlier: from.earlier }),
     };
     const copyNeeds = from.snapshot === undefined ? [guidFrom] : after;
     const steps: Step[] = [];

@@ -273,4 +273,6 @@ export type From = {
   readonly snapshot: string;
   readonly guid?: string;
   readonly guidFrom?: string;
+  /** Of a transfer: snapshots to receive before, oldest first. */
+  readonly earlier?: readonly { readonly name: string; readonly guid: string }[];
 };

@@ -76,9 +76,14 @@ export const volumeSteps: Steps = {
   "volume.transfer": {
     ...long,
     async apply({ machine, from, source, ...volume }, context) {
-      const guid = guidOf(from, context.output);
-      const pulled = await pull(machine, { ...volume, source, snapshot: from.snapshot, guid }, context);
-      return { guid, bytes: pulled.bytes, ms: pulled.ms };
+      const last = { name: from.snapshot, guid: guidOf(from, context.output) };
+      let [bytes, ms] = [0, 0];
+      for (const { name, guid } of [...(from.earlier ?? []), last]) {
+        const pulled = await pull(machine, { ...volume, source, snapshot: name, guid }, context);
+        bytes += pulled.bytes;
+        ms += pulled.ms;
+      }
+      return { guid: last.guid, bytes, ms };
     },
     undo: ({ machine, id }, context) => discard(machine, id, context),
   },
