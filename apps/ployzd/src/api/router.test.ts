@@ -1,6 +1,7 @@
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import { PloyzError } from "@ployz/errors";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { router } from "./router.ts";
@@ -25,11 +26,17 @@ beforeEach(async () => {
         "GET /v1/refused": async () => {
           throw new PloyzError({ code: "scope_busy", message: "busy", hint: "wait" });
         },
+        "PUT /v1/refused": async () => {
+          throw new PloyzError({ code: "scope_busy", message: "busy", hint: "wait" });
+        },
         "GET /v1/bug": async () => {
           throw new TypeError("oops");
         },
       },
       streams: {
+        "PUT /v1/ended": async function* () {
+          yield { n: 1 };
+        },
         "GET /v1/broken": async function* () {
           yield { n: 1 };
           throw new PloyzError({ code: "store_unavailable", message: "gone" });
@@ -148,6 +155,25 @@ describe("the router", () => {
     const large = await ask("POST", "/v1/echo", `"${"x".repeat(9 * 1024 * 1024)}"`).catch(() => undefined);
     expect(large?.status ?? 400).toBe(400);
     expect((await ask("GET", "/v1/things/1")).status).toBe(200);
+  });
+
+  it.each([
+    ["refused", 409],
+    ["ended", 200],
+  ])("an answer in the middle of an upload arrives: %s", async (name, status) => {
+    const part = Buffer.alloc(2 ** 20);
+    for (let n = 0; n < 20; n++) {
+      const found = await new Promise((resolve, reject) => {
+        const options = { host: "127.0.0.1", port, method: "PUT", path: `/v1/${name}`, agent: false };
+        const asking = request(options, (response) => {
+          response.resume();
+          response.on("end", () => resolve(response.statusCode));
+        });
+        asking.on("error", reject);
+        Readable.from(Array.from({ length: 8 }, () => part)).pipe(asking);
+      });
+      expect(found).toBe(status);
+    }
   });
 
   it("an error at once is a status; one in the middle is the last line", async () => {

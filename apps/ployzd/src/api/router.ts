@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { finished, pipeline } from "node:stream/promises";
 import { errorBody } from "@ployz/errors";
 import type {
   Api,
@@ -174,14 +174,32 @@ function send(response: ServerResponse, status: number, value: unknown): void {
   const text = JSON.stringify(value ?? null);
   response
     .writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) })
-    .end(text);
+    .write(text);
+  void end(response);
+}
+
+const UPLOAD_MS = 60_000;
+
+/** Ends an answer once the caller has sent all, or has left: a connection that is closed during an upload can lose the answer. */
+async function end(response: ServerResponse): Promise<void> {
+  const { req } = response;
+  if (!req.complete) {
+    const signal = AbortSignal.timeout(UPLOAD_MS);
+    await finished(req.resume(), { writable: false, signal }).catch(() => undefined); // it has left, or sends without end
+  }
+  response.end();
 }
 
 async function sendLines(response: ServerResponse, events: AsyncIterable<unknown>): Promise<void> {
   const iterator = events[Symbol.asyncIterator]();
   const first = await iterator.next(); // before the head is sent: an immediate error still gets its status
   response.writeHead(200, { "content-type": "application/x-ndjson" });
-  await pipeline(jsonLines(first, iterator), response).catch(() => undefined); // the client is gone
+  try {
+    await pipeline(jsonLines(first, iterator), response, { end: false });
+  } catch {
+    return; // the client is gone
+  }
+  await end(response);
 }
 
 async function* jsonLines(

@@ -15,9 +15,13 @@ afterEach(async () => {
 it("1,000 requests at once are answered or told that the daemon is busy, and the next one is answered", async () => {
   dir = await mkdtemp(join(tmpdir(), "api-"));
   let [now, most] = [0, 0];
+  let refused = () => {};
+  const untilRefused = new Promise<void>((resolve) => {
+    refused = resolve;
+  });
   const status = async () => {
     most = Math.max(most, ++now);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await untilRefused;
     now -= 1;
     return { kind: "status" };
   };
@@ -27,7 +31,10 @@ it("1,000 requests at once are answered or told that the daemon is busy, and the
   const ask = () =>
     new Promise<string>((resolve, reject) => {
       get({ socketPath, path: "/v1/status", agent }, (response) => {
-        text(response).then(resolve, reject);
+        text(response).then((answer) => {
+          if (answer.includes("daemon_busy")) refused();
+          resolve(answer);
+        }, reject);
       }).on("error", reject);
     });
   const answers = await Promise.all(Array.from({ length: 1000 }, ask));

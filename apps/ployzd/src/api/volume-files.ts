@@ -107,45 +107,41 @@ export function importInput(
   };
 }
 
-/** Imports a file, or several of one volume, while they upload. After a refusal it skips the rest of the upload, so that the caller gets the reason. */
+/** Imports a file, or several of one volume, while they upload. */
 export async function* importVolume(
   member: Member,
   request: IncomingMessage,
   asked: VolumeImportRequest,
 ): AsyncGenerator<OperationEvent> {
-  try {
-    const { heads, streams } = await openVolumeFiles(
-      request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>,
-    );
-    const self = member.membership().machine.id;
-    let wrong: unknown;
-    async function* sent(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-      try {
-        yield* stream;
-      } catch (error) {
-        wrong = error;
-        throw error;
-      }
-    }
-    const upload = member.uploads.add(
-      heads.flatMap((file, at) => {
-        const stream = streams[at];
-        return stream === undefined ? [] : [{ file, stream: sent(stream) }];
-      }),
-    );
-    const input = importInput(asked, heads, { machine: self, id: upload.id });
-    const { mode, by } = asked;
+  const { heads, streams } = await openVolumeFiles(
+    request.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>,
+  );
+  const self = member.membership().machine.id;
+  let wrong: unknown;
+  async function* sent(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     try {
-      for await (const event of member.run({ primitive: "volume-import", input, mode, by })) {
-        // The receiving machine only knows that the stream broke.
-        yield event.type === "result" && event.result.error !== undefined && wrong !== undefined
-          ? { ...event, result: { ...event.result, error: errorBody(wrong) } }
-          : event;
-      }
-    } finally {
-      upload.remove();
+      yield* stream;
+    } catch (error) {
+      wrong = error;
+      throw error;
+    }
+  }
+  const upload = member.uploads.add(
+    heads.flatMap((file, at) => {
+      const stream = streams[at];
+      return stream === undefined ? [] : [{ file, stream: sent(stream) }];
+    }),
+  );
+  const input = importInput(asked, heads, { machine: self, id: upload.id });
+  const { mode, by } = asked;
+  try {
+    for await (const event of member.run({ primitive: "volume-import", input, mode, by })) {
+      // The receiving machine only knows that the stream broke.
+      yield event.type === "result" && event.result.error !== undefined && wrong !== undefined
+        ? { ...event, result: { ...event.result, error: errorBody(wrong) } }
+        : event;
     }
   } finally {
-    request.resume();
+    upload.remove();
   }
 }

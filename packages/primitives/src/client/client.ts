@@ -134,7 +134,10 @@ export function openClient(target: ClientTarget): Client {
         ...{ method, path, accept: "application/x-ndjson", idleMs: 0, body: sent },
         ...(signal && { signal }),
       });
-      yield* eventsOf<OperationEvent>(target, response, signal);
+      for await (const event of eventsOf<OperationEvent>(target, response, signal)) {
+        yield event;
+        if (event.type === "result") return; // the rest of the file does not matter any more
+      }
     },
     open: (ask, signal) => openStream(target, ask, signal),
   };

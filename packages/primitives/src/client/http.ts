@@ -61,7 +61,14 @@ function open(target: ClientTarget, options: Exchange): Promise<IncomingMessage>
         headers: { host: "ployzd", accept, ...type, ...headersOf(target) },
         ...(signal && { signal }),
       },
-      resolve,
+      (response) => {
+        // Refused: the daemon answers before it has all, and takes no more.
+        if (body !== undefined && "tar" in body && (response.statusCode ?? 0) >= 300) {
+          body.tar.unpipe(request);
+          response.once("end", () => request.destroy());
+        }
+        resolve(response);
+      },
     );
     request.on("error", (error) => reject(unreachable(target, error, signal)));
     if (idleMs > 0) {

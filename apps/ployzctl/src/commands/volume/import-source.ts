@@ -30,9 +30,7 @@ export async function importSource({ terminal }: Context, files: readonly string
     if (others.length === 0) return only.createReadStream();
     const descriptions = [];
     for (const [at, handle] of opened.entries())
-      descriptions.push(
-        await descriptionOf(handle.createReadStream({ start: 0, autoClose: false }), files[at] ?? ""),
-      );
+      descriptions.push(await descriptionOf(handle, files[at] ?? ""));
     return Readable.from(sent(descriptions, opened), { objectMode: false });
   } catch (error) {
     await Promise.all(opened.map((handle) => handle.close()));

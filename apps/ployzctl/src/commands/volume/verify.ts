@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
 
@@ -22,16 +23,13 @@ export async function* verified(source: AsyncIterable<Buffer>): AsyncGenerator<B
 }
 
 /** The line of JSON with which an exported file begins. @throws PloyzError `usage` naming the file. */
-export async function descriptionOf(source: AsyncIterable<Buffer>, name: string): Promise<string> {
-  let bytes = Buffer.alloc(0);
-  for await (const chunk of source) {
-    bytes = Buffer.concat([bytes, chunk]);
-    const begins = bytes.indexOf(NEWLINE) + 1;
-    const end = bytes.indexOf(NEWLINE, begins);
-    if (begins > 0 && end !== -1 && MAGICS.includes(bytes.toString("latin1", 0, begins - 1)))
-      return bytes.toString("utf8", begins, end);
-    if (end !== -1 || bytes.length > MAX_LINE) break;
-  }
+export async function descriptionOf(file: FileHandle, name: string): Promise<string> {
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(MAX_LINE), position: 0 });
+  const bytes = buffer.subarray(0, bytesRead);
+  const begins = bytes.indexOf(NEWLINE) + 1;
+  const end = bytes.indexOf(NEWLINE, begins);
+  if (begins > 0 && end !== -1 && MAGICS.includes(bytes.toString("latin1", 0, begins - 1)))
+    return bytes.toString("utf8", begins, end);
   throw usage(`FILE: ${name} is not an exported volume`, "name a file that ployzctl volume export wrote");
 }
 
