@@ -160,6 +160,46 @@ secrets:
     ]);
   });
 
+  it("binds paths and devices of the machine; relative paths are of another computer", async () => {
+    const { services } = await convert(`name: a
+services:
+  web:
+    image: nginx
+    volumes:
+      - /etc/timezone:/etc/timezone:ro
+      - /srv/media/:/media:z
+      - { type: bind, source: /var/run/docker.sock, target: /var/run/docker.sock, read_only: true }
+    devices: ["/dev/fuse", "/dev/ttyUSB0:/dev/ttyS0:rwm", "/dev/dri:/dev/dri"]
+`);
+    expect(services?.web).toMatchObject({
+      binds: {
+        "/etc/timezone": { source: "/etc/timezone", read_only: true },
+        "/media": "/srv/media",
+        "/var/run/docker.sock": { source: "/var/run/docker.sock", read_only: true },
+      },
+      devices: { "/dev/fuse": "/dev/fuse", "/dev/ttyS0": "/dev/ttyUSB0", "/dev/dri": "/dev/dri" },
+    });
+    expect(
+      await refusals(`name: a
+services:
+  web:
+    image: nginx
+    volumes:
+      - ./media:/media
+      - /srv:/a:ro,shared
+      - { type: bind, source: /srv, target: /b, bind: { propagation: shared } }
+    devices: ["vendor.com/gpu=0", "/dev/fuse::r", "/dev/a:/dev/b:r"]
+`),
+    ).toEqual([
+      "compose.yaml:9: services.web.devices[0]: vendor.com/gpu=0 is no device below /dev",
+      "compose.yaml:9: services.web.devices[1]: permissions  are not supported",
+      "compose.yaml:9: services.web.devices[2]: permissions r are not supported",
+      "compose.yaml:6: services.web.volumes[0]: is a file or folder of the host",
+      "compose.yaml:7: services.web.volumes[1]: shared is not supported",
+      "compose.yaml:8: services.web.volumes[2]: bind is not supported",
+    ]);
+  });
+
   it("has files, secrets and settings of containers", async () => {
     await put("app.ini", "ini");
     await put("nginx.conf", "conf");

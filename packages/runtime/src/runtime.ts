@@ -34,6 +34,10 @@ export interface ContainerSettings {
   readonly capDrop?: readonly string[];
   /** Capabilities that root has besides the default ones. */
   readonly capAdd?: readonly string[];
+  /** Files and folders of the machine by their path in the instance, as the machine allows them. */
+  readonly binds?: Readonly<Record<string, { readonly source: string; readonly readOnly?: true }>>;
+  /** Devices of the machine, or folders of them, by their path in the instance. */
+  readonly devices?: Readonly<Record<string, string>>;
   /** docker: the first process is the engine's own, which passes signals on and reaps. Host processes always have one. */
   readonly init?: true;
   readonly sysctls?: Readonly<Record<string, string>>;

@@ -93,15 +93,15 @@ export function rootRefused(id: string): PloyzError {
 }
 
 /** Why no instance with these settings is started on a machine; `undefined`: it is. */
-export type Forbids = (settings: ContainerSettings) => string | undefined;
+export type Forbids = (settings: ContainerSettings) => Promise<string | undefined>;
 
 /** @throws PloyzError `right_refused` */
-export function checkRights(
+export async function checkRights(
   id: string,
   settings: ContainerSettings | undefined,
   forbids: Forbids | undefined,
-): void {
-  const why = settings && forbids?.(settings);
+): Promise<void> {
+  const why = settings && (await forbids?.(settings));
   if (why === undefined) return;
   throw new PloyzError({
     code: "right_refused",

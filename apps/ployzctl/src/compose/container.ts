@@ -7,7 +7,7 @@ import { scalarText } from "./words.ts";
 /** Keys of a service that this reads. */
 export const CONTAINER_KEYS = [
   ...["entrypoint", "working_dir", "stop_signal", "read_only", "shm_size", "tmpfs", "ulimits", "sysctls"],
-  ...["extra_hosts", "cap_drop", "cap_add", "init"],
+  ...["extra_hosts", "cap_drop", "cap_add", "init", "devices"],
 ];
 /** Of a folder in memory that names none; Compose lets it take half of the memory. */
 const TMPFS_SIZE = "256M";
@@ -40,6 +40,7 @@ export function convertContainer(service: Table, at: ComposePath, report: Report
     ...(Array.isArray(service.cap_drop) && { cap_drop: capabilities(service.cap_drop) }),
     ...(added !== undefined && { cap_add: added }),
     ...(service.init !== undefined && { init: service.init }),
+    ...some("devices", convertDevices(service.devices, [...at, "devices"], report)),
   };
 }
 
@@ -69,6 +70,36 @@ function pairs(value: unknown, separator: RegExp, at: ComposePath, report: Repor
     else found.set(name, scalarText(one));
   }
   return Object.fromEntries(found);
+}
+
+/** `PATH`, `PATH:INSIDE` or `PATH:INSIDE:rwm`, or a table of the same. */
+function convertDevices(value: unknown, at: ComposePath, report: Report): Record<string, string> {
+  const found = new Map<string, string>();
+  for (const [index, entry] of (Array.isArray(value) ? value : []).entries()) {
+    const { source, target, permissions } = isTable(entry) ? entry : shortDevice(scalarText(entry));
+    const path = scalarText(source);
+    const inside = target === undefined ? path : scalarText(target);
+    const access = permissions === undefined ? "rwm" : scalarText(permissions);
+    if (!path.startsWith("/dev/"))
+      report.add([...at, index], `${path} is no device below /dev`, "name one, for example /dev/fuse");
+    else if (!/^rwm?$/.test(access))
+      report.add([...at, index], `permissions ${access} are not supported`, "leave them out: rw");
+    else if (found.has(inside)) report.add([...at, index], `${inside} is there already`, "name it once");
+    else found.set(inside, path);
+  }
+  return Object.fromEntries(found);
+}
+
+function shortDevice(text: string): Table {
+  const [source = "", ...rest] = text.split(":");
+  const isAccess = (word: string | undefined) => word !== undefined && !word.startsWith("/");
+  const permissions = rest.find(isAccess);
+  const target = rest.find((word) => !isAccess(word));
+  return {
+    source,
+    ...(target !== undefined && { target }),
+    ...(permissions !== undefined && { permissions }),
+  };
 }
 
 const BUILD = ["context", "dockerfile", "args", "target"];

@@ -17,7 +17,6 @@ export const UNSUPPORTED: Readonly<Record<string, string>> = {
   credential_spec: "leave it out",
   develop: "leave it out: ployzctl dev",
   device_cgroup_rules: "leave it out",
-  devices: "leave it out",
   dns: "leave it out: every instance uses the cluster's DNS",
   dns_opt: "leave it out: every instance uses the cluster's DNS",
   dns_search: "leave it out: names of the namespace are searched first",

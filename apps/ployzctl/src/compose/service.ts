@@ -64,7 +64,11 @@ export function convertService(
   };
   const mounts = convertMounts(service.volumes, [...at, "volumes"], report);
   const files = { ...convertFiles(service, at, definitions, report), ...mounts.files };
-  const withFiles = { ...base, ...(Object.keys(files).length > 0 && { files }) };
+  const withFiles = {
+    ...base,
+    ...(Object.keys(files).length > 0 && { files }),
+    ...(Object.keys(mounts.binds).length > 0 && { binds: mounts.binds }),
+  };
   checkRestart(service.restart, [...at, "restart"], { report, job });
   if (job) {
     const none = "another service waits until this one has succeeded: it is a job, which has none";

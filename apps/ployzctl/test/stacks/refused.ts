@@ -2,25 +2,6 @@ import type { Stack } from "./stack.ts";
 
 export const REFUSED: readonly Stack[] = [
   {
-    name: "a forge",
-    text: `name: forge
-services:
-  server:
-    image: gitea/gitea:1.22
-    environment: { USER_UID: 1000, USER_GID: 1000, GITEA__database__DB_TYPE: postgres }
-    volumes:
-      - data:/data
-      - /etc/timezone:/etc/timezone:ro
-      - /etc/localtime:/etc/localtime:ro
-    ports: ["3000:3000", "222:22"]
-volumes: { data: {} }
-`,
-    refused: [
-      "compose.yaml:8: services.server.volumes[1]: is a file or folder of the host",
-      "compose.yaml:9: services.server.volumes[2]: is a file or folder of the host",
-    ],
-  },
-  {
     name: "a search engine with its limits",
     text: `name: search
 services:
@@ -57,7 +38,6 @@ networks: { web: { external: true } }
       "compose.yaml:8: services.traefik.labels: is not supported",
       "compose.yaml:9: services.traefik.networks: is not supported",
       "compose.yaml:10: services.traefik.security_opt: is not supported",
-      "compose.yaml:7: services.traefik.volumes[0]: is a file or folder of the host",
       "compose.yaml:6: services.traefik.ports[0]: port 80 is the gateways', which route by host",
       "compose.yaml:6: services.traefik.ports[1]: port 443 is the gateways', which route by host",
     ],
@@ -113,9 +93,7 @@ volumes: { config: {}, cache: {} }
 `,
     refused: [
       "compose.yaml:5: services.jellyfin.network_mode: is not supported",
-      "compose.yaml:6: services.jellyfin.devices: is not supported",
       "compose.yaml:7: services.jellyfin.group_add: is not supported",
-      "compose.yaml:8: services.jellyfin.volumes[2]: is a file or folder of the host",
       "compose.yaml:9: services.jellyfin.restart: on-failure is not supported",
     ],
   },

@@ -174,6 +174,9 @@ function outOfRange(file: ConfigFile): readonly string[] {
   ];
 }
 
+/** Who may write to one of these is root. */
+const ROOTS = ["/etc/ployz", "/run/docker.sock", "/run/containerd", "/run/systemd/private"];
+
 export function withDefaults(file: ConfigFile, env: Environment, root: boolean): Omit<Config, "file"> {
   const dataDir =
     env.PLOYZ_DATA_DIR ??
@@ -183,10 +186,12 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     env.PLOYZ_SOCKET ??
     file.socket ??
     (root ? "/run/ployz/ployzd.sock" : join(env.XDG_RUNTIME_DIR ?? "/tmp", "ployz/ployzd.sock"));
+  const runDir = socket.slice(0, socket.lastIndexOf("/"));
+  const dockerSocket = file.docker_socket ?? "/var/run/docker.sock";
   return {
     dataDir,
     socket,
-    runDir: socket.slice(0, socket.lastIndexOf("/")),
+    runDir,
     region: env.PLOYZ_REGION ?? file.region,
     az: env.PLOYZ_AZ ?? file.az,
     clusterCidr: file.cluster_cidr ?? "10.101.0.0/16",
@@ -202,7 +207,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     proxyProtocol: file.proxy_protocol ?? false,
     dnsForward: file.dns_forward,
     runtime: file.runtime,
-    dockerSocket: file.docker_socket ?? "/var/run/docker.sock",
+    dockerSocket,
     zfsRoot: file.storage?.zfs_root,
     overcommitRatio: file.storage?.overcommit_ratio ?? 1,
     retention: { last: file.retention?.last ?? 10, days: file.retention?.days ?? 7 },
@@ -218,6 +223,11 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     isolation: file.policy?.isolation !== "off",
     registries: file.registries ?? {},
     refusedRights: file.policy?.refuse ?? [],
-    allowed: { capabilities: file.policy?.capabilities ?? [] },
+    allowed: {
+      capabilities: file.policy?.capabilities ?? [],
+      hostPaths: file.policy?.host_paths ?? [],
+      devices: file.policy?.devices ?? [],
+      keptPaths: [dataDir, runDir, dockerSocket, ...ROOTS],
+    },
   };
 }

@@ -2,6 +2,8 @@ import {
   CAPABILITIES,
   CIDR,
   DATASET,
+  DEVICE,
+  HOST_PATHS,
   IP_PREFIX,
   LISTEN,
   PLACE,
@@ -100,6 +102,12 @@ export const ConfigSchema = Type.Object(
         {
           isolation: Type.Optional(Type.Enum(["on", "off"])),
           refuse: Type.Optional(Type.Array(Type.Enum([...RIGHTS]), { uniqueItems: true })),
+          host_paths: Type.Optional(
+            Type.Array(Type.String({ pattern: HOST_PATHS }), { maxItems: 100, uniqueItems: true }),
+          ),
+          devices: Type.Optional(
+            Type.Array(Type.String({ pattern: DEVICE }), { maxItems: 100, uniqueItems: true }),
+          ),
           capabilities: Type.Optional(Type.Array(Type.Enum(CAPABILITIES), { uniqueItems: true })),
         },
         { additionalProperties: false },

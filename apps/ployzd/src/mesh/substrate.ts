@@ -1,4 +1,5 @@
 import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { type ServiceHost, waitFor } from "@ployz/exec";
 import { type ImageStore, openImageStore, otherDigest, type UnpackedImages } from "@ployz/images";
 import { type LocalStoreMachine, openStoreMachine } from "@ployz/nats-store";
@@ -17,6 +18,7 @@ import {
 import { openWireguard, overlayMtu, type Peer, planSubnet, type Wireguard } from "@ployz/wireguard";
 import { portOf } from "../config/listen.ts";
 import type { Config } from "../config/load.ts";
+import { resolvedPaths } from "../config/resolved-paths.ts";
 import { overlayStorePorts, storePorts } from "../config/store-ports.ts";
 import type { PloyzError } from "../error-codes.ts";
 import type { Payload } from "../host/payload.ts";
@@ -102,7 +104,9 @@ export async function openSubstrate(
   const wireguard = openWireguard({ name: INTERFACE, dir: paths.wireguard, services });
   const images = openImageStore(paths.images);
   const refuseRoot = config.refusedRights.includes("root");
-  const forbids = (settings: ContainerSettings) => forbidden(settings, config.allowed, config.refusedRights);
+  const forbids = async (settings: ContainerSettings) =>
+    forbidden(settings, await resolvedPaths(config.allowed), config.refusedRights);
+  const bindDir = join(config.runDir, "binds");
   await images.blobs.tidy();
   const { storage } = around;
   const unpacked =
@@ -118,14 +122,14 @@ export async function openSubstrate(
   const runtime =
     machine.runtime === "docker"
       ? await openDockerRuntime({
-          ...{ socketPath: config.dockerSocket, controlPorts, refuseRoot, forbids },
+          ...{ socketPath: config.dockerSocket, controlPorts, refuseRoot, forbids, bindDir },
           imageId: (digest) => otherDigest(images, digest),
         })
       : await openProcessRuntime({
           root: paths.instances,
           runDir: paths.instancesRun,
           logDir: paths.instanceLogs,
-          ...{ controlPorts, refuseRoot, forbids },
+          ...{ controlPorts, refuseRoot, forbids, bindDir },
           hidden: [config.dataDir, config.runDir],
           ...(unpacked !== undefined && {
             images: imageFiles(unpacked, () => storage.root === undefined || storage.present() !== undefined),

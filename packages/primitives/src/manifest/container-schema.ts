@@ -48,6 +48,18 @@ const file = {
   },
   ...closed,
 };
+/** The machine's path, or a table with it. */
+type BindValue = string | { readonly source: string; readonly read_only?: boolean };
+const bind = {
+  type: ["string", "object"],
+  pattern: patterns.HOST_PATH,
+  properties: {
+    source: Type.String({ pattern: patterns.HOST_PATH, description: "The machine's path." }),
+    read_only: Type.Boolean({ description: "The instance cannot write there. Default false." }),
+  },
+  required: ["source"],
+  ...closed,
+};
 const amount = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER };
 
 /** Files of a workload, and what its programs have of the kernel. */
@@ -105,6 +117,20 @@ export const container = {
       description:
         "Further capabilities of root in the instance. `NET_RAW`, `MKNOD` and `AUDIT_WRITE` are free, others need `policy.capabilities` of the machine.",
     }),
+  ),
+  binds: Type.Optional(
+    table<BindValue>(
+      patterns.MOUNT_PATH,
+      bind,
+      "Files and folders of the machine by their path in the instance, where `policy.host_paths` of the machine allows it: the machine's path, or a table with `source` and `read_only`.",
+    ),
+  ),
+  devices: Type.Optional(
+    table<string>(
+      patterns.DEVICE,
+      { type: "string", pattern: patterns.DEVICE, description: "The machine's." },
+      "Devices of the machine, or folders of them, by their path in the instance, where `policy.devices` of the machine allows it.",
+    ),
   ),
   init: Type.Optional(
     Type.Boolean({

@@ -27,6 +27,8 @@ ulimits = { nofile = 1024, core = { soft = 0, hard = 10 } }
 cap_drop = ["SETUID", "CHOWN"]
 cap_add = ["SYS_NICE", "NET_RAW"]
 init = true
+binds = { "/media" = "/srv/media", "/etc/timezone" = { source = "/etc/timezone", read_only = true } }
+devices = { "/dev/ttyS9" = "/dev/serial/by-id/usb-A:1-if00" }
 sysctls = { "net.core.somaxconn" = "1024" }
 extra_hosts = { "db.internal" = "10.0.0.5" }`;
 
@@ -45,6 +47,11 @@ test("every field has its value in the specification", () => {
       capDrop: ["CHOWN", "SETUID"],
       capAdd: ["NET_RAW", "SYS_NICE"],
       init: true,
+      binds: {
+        "/etc/timezone": { source: "/etc/timezone", readOnly: true },
+        "/media": { source: "/srv/media" },
+      },
+      devices: { "/dev/ttyS9": "/dev/serial/by-id/usb-A:1-if00" },
       sysctls: { "net.core.somaxconn": "1024" },
       extraHosts: { "db.internal": "10.0.0.5" },
     },
@@ -103,6 +110,16 @@ test.each([
     "services.web.ulimits.nofile: soft (2) is above hard (1)",
   ],
   ['cap_drop = ["SYS_WORLD"]', "services.web.cap_drop[0]"],
+  ['binds = { "/media" = "srv" }', 'services.web.binds."/media"'],
+  ['binds = { "/media" = "/srv/../etc" }', 'services.web.binds."/media"'],
+  ['binds = { "/proc" = "/srv" }', 'services.web.binds."/proc": /proc belongs to the instance itself'],
+  [
+    'binds = { "/a" = "/srv" }\ntmpfs = { "/a/b" = "1M" }',
+    'services.web.binds."/a": /a and /a/b of the folder in memory lie in one another',
+  ],
+  ['devices = { "/dev/fuse" = "/etc/fuse" }', 'services.web.devices."/dev/fuse"'],
+  ['devices = { "/fuse" = "/dev/fuse" }', "services.web.devices"],
+  ['devices = { "/dev/null" = "/dev/fuse" }', 'services.web.devices."/dev/null": /dev/null belongs to the'],
   ['cap_add = ["ALL"]', "services.web.cap_add[0]"],
   ['cap_add = ["CAP_KILL"]', "services.web.cap_add[0]"],
   ['cap_add = ["KILL"]\ncap_drop = ["KILL"]', "services.web.cap_add[0]: KILL is in `cap_drop`, too"],

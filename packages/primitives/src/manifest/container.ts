@@ -67,6 +67,7 @@ type Committed = Pick<ServiceSpec | JobSpec, "files" | "container">;
 /** Expects checked fields. */
 export function normalContainer(spec: Workload): Committed {
   const { tmpfs, read_only, shm_size, ulimits, cap_drop, cap_add, init, sysctls, extra_hosts } = spec;
+  const { binds, devices } = spec;
   const container: ContainerSpec = {
     ...(some(tmpfs) && { tmpfs: sorted(tmpfs, (size) => sizeBytes(size) ?? 0) }),
     ...(read_only === true && { readOnly: true }),
@@ -79,6 +80,14 @@ export function normalContainer(spec: Workload): Committed {
     ...(some(cap_drop) && { capDrop: [...cap_drop].sort() }),
     ...(some(cap_add) && { capAdd: [...cap_add].sort() }),
     ...(init === true && { init }),
+    ...(some(binds) && {
+      binds: sorted(binds, (bind) =>
+        typeof bind === "string"
+          ? { source: bind }
+          : { source: bind.source, ...(bind.read_only === true && { readOnly: true as const }) },
+      ),
+    }),
+    ...(some(devices) && { devices: sorted(devices, (device) => device) }),
     ...(some(sysctls) && { sysctls: sorted(sysctls, (value) => value) }),
     ...(some(extra_hosts) && { extraHosts: sorted(extra_hosts, (address) => address) }),
   };
@@ -102,6 +111,7 @@ function normalFile(given: File): FileSpec {
 /** As a manifest says it, defaults left out. */
 export function renderContainer({ files, container = {} }: Committed) {
   const { tmpfs, readOnly, shmBytes, ulimits, capDrop, capAdd, init, sysctls, extraHosts } = container;
+  const { binds, devices } = container;
   return {
     ...(files && { files: sorted(files, renderFile) }),
     ...(tmpfs && { tmpfs: sorted(tmpfs, formatSize) }),
@@ -113,6 +123,10 @@ export function renderContainer({ files, container = {} }: Committed) {
     ...(capDrop && { cap_drop: [...capDrop] }),
     ...(capAdd && { cap_add: [...capAdd] }),
     ...(init && { init }),
+    ...(binds && {
+      binds: sorted(binds, ({ source, readOnly }) => (readOnly ? { source, read_only: true } : source)),
+    }),
+    ...(devices && { devices: { ...devices } }),
     ...(sysctls && { sysctls: { ...sysctls } }),
     ...(extraHosts && { extra_hosts: { ...extraHosts } }),
   };

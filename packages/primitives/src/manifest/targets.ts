@@ -11,6 +11,11 @@ const KERNEL = ["/dev", "/proc", "/sys"];
 const SCRATCH = ["/run", "/tmp", "/var/run", "/var/tmp"];
 /** What the runtimes themselves put into an instance, and what its programs would not be the same without. */
 const KEPT = [...PROGRAMS, ...KERNEL, "/app", "/etc"];
+/** Of every instance. */
+const DEVICES = [
+  ...["null", "zero", "full", "random", "urandom", "tty", "console", "ptmx", "pts", "shm", "mqueue", "fd"],
+  ...["stdin", "stdout", "stderr", "core", "tini", "init"],
+].map((name) => `/dev/${name}`);
 const NAMES = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
 interface Place {
@@ -63,6 +68,15 @@ function placesOf(at: readonly Segment[], workload: ManifestService | ManifestJo
     ...Object.keys(workload.tmpfs ?? {}).map((path) => ({
       ...{ field: [...at, "tmpfs", path], path, what: "the folder in memory" },
       ...{ kept: KEPT, ...folders, takesFiles: true as const },
+    })),
+    ...Object.keys(workload.binds ?? {}).map((path) => ({
+      ...{ field: [...at, "binds", path], path, what: "the machine's path" },
+      ...{ kept: [...KEPT, ...SCRATCH, ...NAMES], example: "/media" },
+      within: isBundle ? [...KERNEL, ...BUNDLE] : KERNEL,
+    })),
+    ...Object.keys(workload.devices ?? {}).map((path) => ({
+      ...{ field: [...at, "devices", path], path, what: "the device" },
+      ...{ kept: DEVICES, within: DEVICES, example: "/dev/fuse" },
     })),
     ...Object.keys(workload.files ?? {}).map((path) => ({
       ...{ field: [...at, "files", path], path, what: "the file" },

@@ -31,6 +31,10 @@ export const ContainerSpec = object({
   capDrop: Type.Optional(list(text())),
   /** Capabilities that root has besides the default ones. */
   capAdd: Type.Optional(list(text())),
+  /** Files and folders of the machine, by path. */
+  binds: Type.Optional(map(object({ source: text(), readOnly: Type.Optional(Type.Literal(true)) }))),
+  /** Devices of the machine, or folders of them, by path below /dev. */
+  devices: Type.Optional(map(text())),
   /** The first process is one that passes signals on and reaps. */
   init: Type.Optional(Type.Literal(true)),
   sysctls: Type.Optional(map(text())),

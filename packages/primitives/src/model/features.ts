@@ -19,9 +19,12 @@ const OPTIONS = {
 } as const satisfies Readonly<Record<keyof RouteOptions, string>>;
 
 /** Settings of instances, by their names in a manifest. */
-const CONTAINER = { capAdd: "cap_add", init: "init" } as const satisfies Partial<
-  Record<keyof ContainerSpec, string>
->;
+const CONTAINER = {
+  capAdd: "cap_add",
+  init: "init",
+  binds: "binds",
+  devices: "devices",
+} as const satisfies Partial<Record<keyof ContainerSpec, string>>;
 const CONTAINER_FEATURES = Object.values(CONTAINER);
 
 /**

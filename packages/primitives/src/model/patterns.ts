@@ -84,6 +84,18 @@ export const PROBE_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%
 export const MOUNT_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+`);
 
 /** A folder within an instance, or its root. */
+/** A path of the machine. */
+export const HOST_PATH = bounded(
+  1024,
+  `(?:/|(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9._@+:-]{1,${LIMITS.pathComponent}})+)`,
+);
+/** One in `policy.host_paths`. */
+export const HOST_PATHS = bounded(
+  1024,
+  `(?:/|(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+)(?::ro)?`,
+);
+/** A device of a machine, or a folder of them. */
+export const DEVICE = bounded(255, "(?!.*/\\.\\.?(/|$))/dev(/[A-Za-z0-9._:@+-]+)+");
 export const WORKING_DIR = bounded(
   1024,
   `(?!.*/\\.\\.?(/|$))(/|(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+)`,
@@ -204,6 +216,9 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [TIMEOUT]: "a whole number and ms, s, m or h, such as 30s, or none",
   [PROBE_PATH]: "an absolute URL path such as /healthz, without `..` or spaces",
   [MOUNT_PATH]: `an absolute path such as /var/lib/app, without \`..\` or a trailing slash, each part at most ${LIMITS.pathComponent} letters`,
+  [HOST_PATH]: "an absolute path such as /srv/media, without `..` or a trailing slash",
+  [HOST_PATHS]: "an absolute path such as /srv/media or /etc/timezone:ro, without `..` or a trailing slash",
+  [DEVICE]: "a path below /dev such as /dev/fuse",
   [WORKING_DIR]: "an absolute path such as /srv/app, without `..` or a trailing slash",
   [MODE]: "three octal digits such as 0644",
   [OWNER]: "numeric ids such as 1000 or 1000:1000",

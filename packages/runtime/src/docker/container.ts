@@ -1,5 +1,5 @@
 import type { ContainerCreateOptions, ContainerInspectInfo, HostConfig } from "dockerode";
-import type { ContainerSettings, InstanceSpec, InstanceStatus } from "../runtime.ts";
+import type { ContainerSettings, InstanceSpec, InstanceStatus, Mount } from "../runtime.ts";
 import { DEFAULT_PIDS, instanceIdentity } from "../spec.ts";
 
 export interface ContainerDefaults {
@@ -8,6 +8,8 @@ export interface ContainerDefaults {
   readonly labelPrefix: string;
   /** Name of the engine's network, which is that of its bridge. */
   readonly network: string;
+  /** Paths of the machine that it has. */
+  readonly binds?: readonly Mount[];
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
 }
 
@@ -41,7 +43,7 @@ export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults
         Type: "json-file",
         Config: { "max-size": String(defaults.log.maxBytes), "max-file": String(defaults.log.maxFiles) },
       },
-      Mounts: spec.mounts.map(({ source, target, readOnly }) => ({
+      Mounts: [...spec.mounts, ...(defaults.binds ?? [])].map(({ source, target, readOnly }) => ({
         Type: "bind" as const,
         Source: source,
         Target: target,
@@ -61,14 +63,21 @@ export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults
   };
 }
 
-function hostConfig(container: Omit<ContainerSettings, "capDrop" | "capAdd">): Partial<HostConfig> {
-  const { tmpfs, readOnly, shmBytes, ulimits, init, sysctls, extraHosts } = container;
+function hostConfig(container: Omit<ContainerSettings, "capDrop" | "capAdd" | "binds">): Partial<HostConfig> {
+  const { tmpfs, readOnly, shmBytes, ulimits, init, devices, sysctls, extraHosts } = container;
   const pairs = <T, U>(table: Readonly<Record<string, T>>, convert: (name: string, value: T) => U) =>
     Object.entries(table).map(([name, value]) => convert(name, value));
   return {
     ...(tmpfs && { Tmpfs: Object.fromEntries(pairs(tmpfs, (path, size) => [path, `size=${size}`])) }),
     ...(readOnly && { ReadonlyRootfs: true }),
     ...(init && { Init: true }),
+    ...(devices && {
+      Devices: pairs(devices, (inside, path) => ({
+        PathOnHost: path,
+        PathInContainer: inside,
+        CgroupPermissions: "rw",
+      })),
+    }),
     ...(shmBytes !== undefined && { ShmSize: shmBytes }),
     ...(ulimits && {
       Ulimits: pairs(ulimits, (name, { soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),

@@ -84,13 +84,18 @@ test("settings of the container are the engine's", () => {
       container: {
         tmpfs: { "/cache": 4096 },
         ...{ readOnly: true, shmBytes: 8192, ulimits: { nofile: { soft: 1, hard: 2 } }, capDrop: ["ALL"] },
-        ...{ capAdd: ["CHOWN", "NET_RAW"], init: true as const },
+        ...{ capAdd: ["CHOWN", "NET_RAW"], init: true as const, devices: { "/dev/f": "/dev/fuse" } },
         ...{ sysctls: { "net.core.somaxconn": "7" }, extraHosts: { db: "10.0.0.5" } },
       },
     },
-    { image: "i", labelPrefix: "ployz.", network: "ployz0", log: { maxBytes: 1, maxFiles: 2 } },
+    {
+      ...{ image: "i", labelPrefix: "ployz.", network: "ployz0", log: { maxBytes: 1, maxFiles: 2 } },
+      binds: [{ source: "/run/ployz/binds/x/0", target: "/media", readOnly: true }],
+    },
   );
   expect(options.HostConfig).toMatchObject({
+    Mounts: [{ Type: "bind", Source: "/run/ployz/binds/x/0", Target: "/media", ReadOnly: true }],
+    Devices: [{ PathOnHost: "/dev/fuse", PathInContainer: "/dev/f", CgroupPermissions: "rw" }],
     Tmpfs: { "/cache": "size=4096" },
     ReadonlyRootfs: true,
     ShmSize: 8192,

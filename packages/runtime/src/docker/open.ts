@@ -1,7 +1,9 @@
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
+import { stageBinds, stagedBinds, tidyBinds, unstageBinds } from "../binds.ts";
 import { execBy } from "../collect.ts";
+import { readDevices } from "../devices.ts";
 import { PloyzError } from "../error-codes.ts";
 import { checkAddress } from "../network/addresses.ts";
 import { networkFaults } from "../network/faults.ts";
@@ -40,6 +42,8 @@ export interface DockerRuntimeOptions {
   readonly refuseRoot?: boolean;
   /** Why no instance with these settings is started here. Default: every one is. */
   readonly forbids?: Forbids;
+  /** Where files and folders of the machine are mounted for containers; on a tmpfs such as /run. Without it they are refused. */
+  readonly bindDir?: string;
   /** The engine's id of an image, by its manifest's digest. */
   readonly imageId?: (digest: string) => Promise<string | undefined>;
 }
@@ -111,9 +115,15 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       if (spec.image === undefined || spec.image === "") throw invalid(spec.id, "image", "is missing");
       checkAddress(network(), spec.address);
       if (options.refuseRoot === true && !isNotRoot(spec.user)) throw rootRefused(spec.id);
-      checkRights(spec.id, spec.container, options.forbids);
+      await checkRights(spec.id, spec.container, options.forbids);
       const image = (await images.resolve(spec.image))?.id ?? spec.image;
-      const defaults = { image, labelPrefix: prefix, network: network().bridge, log };
+      const settings = spec.container ?? {};
+      const binds = stagedBinds(options.bindDir, spec.id, settings);
+      // The engine wants to see them. They are mounted again at the start.
+      if ((await info(spec.id)) === undefined)
+        await stageBinds(options.bindDir, spec.id, settings, options.forbids);
+      await readDevices(spec.id, settings);
+      const defaults = { image, labelPrefix: prefix, network: network().bridge, log, binds };
       // 409: the name is taken; whether by the same instance, is compared below.
       await engineUnless([409], `create ${spec.id}`, () =>
         docker.createContainer(containerOptions(spec, defaults)),
@@ -129,10 +139,15 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       const found = await info(id);
       if (found === undefined) throw missing(id);
       if (options.refuseRoot === true && !isNotRoot(found.Config.User)) throw rootRefused(id);
-      checkRights(id, settingsOf(found.Config.Labels, prefix), options.forbids);
+      const settings = settingsOf(found.Config.Labels, prefix);
       const job = found.HostConfig.RestartPolicy?.Name !== "unless-stopped";
       const begun = !found.State.StartedAt.startsWith("0001-");
-      if (!(job && begun)) await engineUnless([304], `start ${id}`, () => docker.getContainer(id).start());
+      if (job && begun) return present(id);
+      if (!found.State.Running) {
+        await checkRights(id, settings, options.forbids);
+        await stageBinds(options.bindDir, id, settings, options.forbids);
+      }
+      await engineUnless([304], `start ${id}`, () => docker.getContainer(id).start());
       return present(id);
     },
     async stop(id, { graceMs, signal } = {}) {
@@ -144,11 +159,12 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       await engineUnless([304, 404], `stop ${id}`, () => docker.getContainer(id).stop(asked));
     },
     async remove(id) {
-      if ((await inspect(id)).state === "absent") return;
-      // 409: a removal is already running; the engine finishes it.
-      await engineUnless([404, 409], `remove ${id}`, () =>
-        docker.getContainer(id).remove({ force: true, v: true }),
-      );
+      if ((await inspect(id)).state !== "absent")
+        // 409: a removal is already running; the engine finishes it.
+        await engineUnless([404, 409], `remove ${id}`, () =>
+          docker.getContainer(id).remove({ force: true, v: true }),
+        );
+      await unstageBinds(options.bindDir, id);
     },
     async wait(id, signal) {
       for (;;) {
@@ -208,7 +224,9 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
     async adopt() {
       const adopted: string[] = [];
       const dead: string[] = [];
-      for (const { id, state } of await runtime.list()) {
+      const found = await runtime.list();
+      await tidyBinds(options.bindDir, new Set(found.map(({ id }) => id)));
+      for (const { id, state } of found) {
         if (state === "running") adopted.push(id);
         // Stopped on purpose, or ended by itself: with unless-stopped the engine tells them apart only by restarting the latter.
         else if (state === "exited" && (await diedWithEngine(docker, id))) dead.push(id);

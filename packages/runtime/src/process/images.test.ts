@@ -25,7 +25,17 @@ test("an image's root is taken as it is, with the machine's init and the instanc
   });
   const arch = "amd64" as const;
   const config = ociSpec({
-    ...{ spec, root, arch, init: IMAGE_INIT, hidden: [], cgroup: "x", netns: "/run/netns/x" },
+    ...{
+      spec,
+      root,
+      arch,
+      init: IMAGE_INIT,
+      hidden: [],
+      binds: [],
+      devices: [],
+      cgroup: "x",
+      netns: "/run/netns/x",
+    },
     ...{ rootfs: "/run/i/rootfs", user: { uid: 0, gid: 0, home: "/root", groups: [] } },
   });
   expect(config.root).toEqual({ path: "/tank/roots/web", readonly: false });

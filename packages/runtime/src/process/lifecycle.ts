@@ -1,6 +1,8 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { signalProcess, waitFor } from "@ployz/exec";
+import { stageBinds, stagedBinds, unstageBinds } from "../binds.ts";
+import { readDevices } from "../devices.ts";
 import { PloyzError } from "../error-codes.ts";
 import { kill } from "../kill.ts";
 import type { InstanceSpec, InstanceStatus, NetworkSpec, StopOptions } from "../runtime.ts";
@@ -36,6 +38,7 @@ export interface Instances {
   readonly arch: "amd64" | "arm64";
   readonly refuseRoot: boolean;
   readonly forbids: Forbids | undefined;
+  readonly bindDir: string | undefined;
   /** Absent: images are refused. */
   readonly images: ImageFiles | undefined;
   /** @throws PloyzError `network_missing` */
@@ -88,15 +91,19 @@ export async function startInstance(machine: Instances, paths: InstancePaths): P
   if (supervised) await dismiss(machine, paths);
   // Without a supervisor nothing of it may run: two lives of one instance at once would be worse than none.
   await removeNetns(paths);
-  checkRights(paths.id, spec.container, machine.forbids);
+  const settings = spec.container ?? {};
+  await checkRights(paths.id, settings, machine.forbids);
+  const devices = await readDevices(paths.id, settings);
   const { root, user } = await rootOf(machine, paths, spec);
   if (machine.refuseRoot && user.uid === 0) throw rootRefused(paths.id);
   await ensureNetns(paths, await machine.network(), spec.address);
   const cgroup = await cgroups.ensure(paths.cgroup, spec.resources ?? {});
+  await stageBinds(machine.bindDir, paths.id, settings, machine.forbids);
   await resetState(paths);
   await setOomBase(paths, await cgroups.oomKills(paths.cgroup));
   await makeRunFolder({
-    ...{ spec, paths, user, programs, cgroup },
+    ...{ spec, paths, user, programs, cgroup, devices },
+    binds: stagedBinds(machine.bindDir, paths.id, settings),
     root,
     rootfs: paths.rootfs,
     netns: paths.netnsPath,
@@ -204,6 +211,7 @@ export async function removeInstance(
   await removeNetns(paths);
   await machine.cgroups.remove(paths.cgroup);
   await removeRunFolder(paths);
+  await unstageBinds(machine.bindDir, paths.id);
   const record = await readRecord(paths).catch(() => "damaged" as const);
   if (record === "damaged" || record?.spec.image !== undefined) await machine.images?.removeRoot(paths.id);
   if (!keepLogs) await rm(paths.logs, { recursive: true, force: true });

@@ -2,7 +2,9 @@ import { mkdir, rm } from "node:fs/promises";
 import { arch } from "node:os";
 import { dirname } from "node:path";
 import { waitFor } from "@ployz/exec";
+import { stagedBinds, tidyBinds } from "../binds.ts";
 import { execBy } from "../collect.ts";
+import { readDevices } from "../devices.ts";
 import { PloyzError } from "../error-codes.ts";
 import { checkAddress, checkNetwork } from "../network/addresses.ts";
 import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../network/apply.ts";
@@ -58,6 +60,8 @@ export interface ProcessRuntimeOptions {
   readonly refuseRoot?: boolean;
   /** Why no instance with these settings is started here. Default: every one is. */
   readonly forbids?: Forbids;
+  /** Where files and folders of the machine are mounted for instances; on a tmpfs such as /run. Without it they are refused. */
+  readonly bindDir?: string;
   /** Folders that no workload may see, if they lie in /usr: nothing else of the machine is shown. */
   readonly hidden?: readonly string[];
   /** Images of this machine as files. Without it an instance with an image is refused. */
@@ -87,6 +91,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     arch: architecture(arch()),
     refuseRoot: options.refuseRoot === true,
     forbids: options.forbids,
+    bindDir: options.bindDir,
     images: options.images,
     network: async () => {
       const network = await readNetwork(machine.layout);
@@ -142,7 +147,9 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
         if (record === undefined) {
           checkAddress(await machine.network(), spec.address);
           // Whatever would fail the start for the spec's sake fails here.
-          checkRights(spec.id, spec.container, options.forbids);
+          await checkRights(spec.id, spec.container, options.forbids);
+          stagedBinds(options.bindDir, spec.id, spec.container ?? {});
+          await readDevices(spec.id, spec.container ?? {});
           await checkMounts(spec);
           const whole = spec.image === undefined ? spec : await fromImage(machine, spec, spec.image);
           if (spec.image === undefined) await instanceUser(spec);
@@ -226,6 +233,7 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
     },
     async adopt() {
       const known = new Set(await listIds(machine.layout));
+      await tidyBinds(machine.bindDir, known);
       for (const id of (await machine.images?.roots()) ?? [])
         if (!known.has(id)) await machine.images?.removeRoot(id); // its instance was removed, or never made
       const adopted: string[] = [];

@@ -120,6 +120,7 @@ const oci = async (fields: Partial<OciInput> = {}) =>
     arch: "amd64",
     init: "/usr/bin/tini",
     hidden: ["/usr/local/secret"],
+    ...{ binds: [], devices: [] },
     ...fields,
   });
 
@@ -157,6 +158,30 @@ test("settings of the container are runc's", async () => {
   expect((await oci({ root: image, spec: { ...spec, container: { readOnly: true } } })).root.readonly).toBe(
     true,
   );
+  const device = {
+    path: "/dev/fuse",
+    type: "c" as const,
+    major: 10,
+    minor: 229,
+    fileMode: 0o666,
+    uid: 0,
+    gid: 0,
+  };
+  const bound = await oci({
+    binds: [{ source: "/run/ployz/binds/x/0", target: "/media", readOnly: true }],
+    devices: [device],
+  });
+  expect(bound.mounts).toContainEqual(
+    expect.objectContaining({
+      ...{ source: "/run/ployz/binds/x/0", destination: "/media" },
+      options: ["rbind", "ro", "nosuid", "nodev"],
+    }),
+  );
+  expect(bound.linux.devices).toEqual([device]);
+  expect(bound.linux.resources.devices).toEqual([
+    { allow: false, access: "rwm" },
+    { allow: true, type: "c", major: 10, minor: 229, access: "rw" },
+  ]);
   const one = { ...spec, container: { capDrop: ["ALL"], capAdd: ["CHOWN", "SYS_TIME"] } };
   const added = await oci({ spec: one, user: { ...nobody, uid: 0 } });
   expect(added.process.capabilities.bounding).toEqual(["CAP_CHOWN", "CAP_SYS_TIME"]);

@@ -1,4 +1,5 @@
-import type { InstanceSpec } from "../runtime.ts";
+import type { Device } from "../devices.ts";
+import type { InstanceSpec, Mount } from "../runtime.ts";
 import { bind, mount, type OciMount, type Root } from "./rootfs.ts";
 import { seccompProfile } from "./seccomp.ts";
 import type { User } from "./users.ts";
@@ -32,6 +33,9 @@ export interface OciInput {
   readonly init: string;
   /** Folders that no instance may see. */
   readonly hidden: readonly string[];
+  /** Paths of the machine that it has. */
+  readonly binds: readonly Mount[];
+  readonly devices: readonly Device[];
 }
 
 /** `config.json` of a bundle: OCI runtime specification 1.0.2. */
@@ -59,11 +63,19 @@ export function ociSpec(input: OciInput) {
       readonly: root.kind === "machine" || readOnly,
     },
     hostname: spec.hostname,
-    mounts: [...mountsOf(root, ownMounts(spec, root, user)), ...given(spec)],
+    mounts: [...mountsOf(root, ownMounts(spec, root, user)), ...given(spec, input.binds)],
     linux: {
       namespaces: [...NAMESPACES.map((type) => ({ type })), { type: "network", path: input.netns }],
       cgroupsPath: input.cgroup,
-      resources: { devices: [{ allow: false, access: "rwm" }] },
+      devices: input.devices,
+      resources: {
+        devices: [
+          { allow: false, access: "rwm" },
+          ...input.devices.map(({ type, major, minor }) => ({
+            ...{ allow: true, type, major, minor, access: "rw" },
+          })),
+        ],
+      },
       sysctl: {
         ...{ "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647" },
         ...sysctls,
@@ -117,11 +129,14 @@ function inMemory(user: User, scratch: number): readonly OciMount[] {
 }
 
 /** The spec's mounts; a folder before the mounts inside it. */
-function given(spec: InstanceSpec): readonly OciMount[] {
+function given(spec: InstanceSpec, binds: readonly Mount[]): readonly OciMount[] {
   const bundle = spec.bundle === undefined ? [] : [{ source: spec.bundle, target: "/app", readOnly: true }];
   return [
     ...[...bundle, ...spec.mounts].map(({ source, target, readOnly }) =>
       bind(source, target, readOnly === true ? "ro" : "rw"),
+    ),
+    ...binds.map(({ source, target, readOnly }) =>
+      mount("bind", source, target, "rbind", readOnly ? "ro" : "rw", "nosuid", "nodev"),
     ),
     ...Object.entries(spec.container?.tmpfs ?? {}).map(([path, size]) =>
       tmpfs(path, "noexec", "mode=1777", `size=${size}`),
