@@ -1,4 +1,4 @@
-import { access } from "node:fs/promises";
+import { access, type FileHandle, open } from "node:fs/promises";
 import { PloyzError } from "./error-codes.ts";
 
 const WHY: Readonly<Record<string, string>> = {
@@ -22,4 +22,19 @@ export async function needAbsent(path: string, given: string): Promise<void> {
       message: `--output: ${given} already exists`,
       hint: "name another file, or remove this one",
     });
+}
+
+/** Opens the file that becomes `path` once it is complete. @throws PloyzError `file_unwritable`. */
+export async function openPart(path: string, given: string): Promise<FileHandle> {
+  try {
+    return await open(`${path}.part`, "w", 0o600);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "its folder does not exist" : (WHY[code ?? ""] ?? message);
+    throw new PloyzError({
+      code: "file_unwritable",
+      message: `--output: ${given}: ${why}`,
+      hint: "name a file in a folder that is there and can be written",
+    });
+  }
 }

@@ -129,3 +129,13 @@ it("events are printed as they come, of an hour unless told; hostile text does n
   });
   await other.close();
 });
+
+it.each([
+  ["volume", "export", "prod/data"],
+  ["store", "snapshot"],
+])("a file without its folder is refused: %s %s", async (...argv) => {
+  expect(await run(...argv, "-o", "/nonexistent/x")).toMatchObject({
+    code: 3,
+    err: expect.stringContaining("--output: /nonexistent/x: its folder does not exist\nhint: name a file"),
+  });
+});

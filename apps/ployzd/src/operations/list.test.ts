@@ -35,5 +35,8 @@ it("an overview has what people did and all that is unfinished, however often a 
   for (let at = 2000; at < 2700; at++) await put(at, "done", "schedule prod/data.standby-m2");
   await put(2700, "failed", "schedule prod/data.standby-m2");
   const shown = await notableOperations(store);
-  expect(shown.map(({ operation }) => Number(operation.slice(-4)))).toEqual([2700, 1900, 1]);
+  const ids = (found: typeof shown) => found.map(({ operation }) => Number(operation.slice(-4)));
+  expect(ids(shown)).toEqual([2700, 1900, 1]);
+  expect(ids(await listOperations(store, 2))).toEqual([2700, 2699, 1]);
+  expect(ids(await listOperations(store, 2, ["image-rm"]))).toEqual([]);
 });

@@ -133,6 +133,8 @@ describe("operations", () => {
     const error = (code: string) => ({ last: { ...last, error: { code, message: "x" } } });
     expect(found([], [schedule(error("secret_missing"))])).toEqual(["schedule_failed prod/report"]);
     expect(found([], [schedule(error("scope_busy"))])).toEqual([]);
+    const standby = { ...error("machine_unreachable"), primitive: "volume-standby-sync" };
+    expect(found([], [schedule(standby)])).toEqual([]);
   });
 
   it("leave a standby that skips a copy to the warning of its age", () => {

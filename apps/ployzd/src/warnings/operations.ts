@@ -55,31 +55,31 @@ function failures(operations: readonly OperationSummary[], now: number): readonl
     );
 }
 
-/** A run that was refused is as good as failed, unless another operation was at work on the same just then. */
-const failedRun = (last: ScheduleRow["last"]): boolean =>
-  last?.state === "failed" || (last?.state === "refused" && last.error?.code !== "scope_busy");
+const STANDBY = "volume-standby-sync";
 
-function scheduleWarnings({
-  namespace,
-  name,
-  primitive,
-  last,
-  missed,
-  paused,
-}: ScheduleRow): readonly Warning[] {
+/**
+ * A run that was refused is as good as failed, unless another operation was at work on the same just then, or it was a standby's: how old
+ * that is has a warning of its own.
+ */
+const failedRun = ({ last, primitive }: ScheduleRow): boolean =>
+  last?.state === "failed" ||
+  (last?.state === "refused" && last.error?.code !== "scope_busy" && primitive !== STANDBY);
+
+function scheduleWarnings(row: ScheduleRow): readonly Warning[] {
+  const { namespace, name, primitive, last, missed, paused } = row;
   const what = `${namespace}/${name}`;
   const hint = `see its runs: ployzctl schedule show ${what}`;
   const newest = missed.at(-1);
   const found: Warning[] = [];
-  if (failedRun(last))
+  if (failedRun(row))
     found.push(
       warning("schedule_failed", what, {
         message: `the last run of ${what} ${last?.state === "refused" ? "was refused" : "failed"}${withCode(last?.error)}`,
         hint,
       }),
     );
-  // A standby's copy that takes longer than its interval leaves one out: how old the standby is has a warning of its own.
-  const behind = primitive === "volume-standby-sync" && newest?.why === "overlap";
+  // A copy that takes longer than the interval leaves one out.
+  const behind = primitive === STANDBY && newest?.why === "overlap";
   if (paused === undefined && newest !== undefined && !behind && newest.tick > (last?.tick ?? ""))
     found.push(
       warning("schedule_missed", what, {

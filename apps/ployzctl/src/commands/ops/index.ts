@@ -7,6 +7,7 @@ export const opsCommands: readonly Command[] = [
   {
     path: ["ops", "ls"],
     summary: "List operations, newest first",
+    details: ["Older ones that are unfinished are listed too, however many there are since."],
     prints: ["operations"],
     options: {
       limit: { type: "number", value: "N", summary: "Number of operations; default 20" },

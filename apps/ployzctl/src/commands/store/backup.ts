@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import { access, readFile, rename, rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -6,7 +6,7 @@ import type { Context, Input } from "../../command.ts";
 import type { StoreSnapshot } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
-import { needAbsent, whyUnreadable } from "../../files.ts";
+import { needAbsent, openPart, whyUnreadable } from "../../files.ts";
 import { readStdin } from "../../stdin.ts";
 import { agree, followStore, type StoreOutcome } from "./store.ts";
 
@@ -17,14 +17,15 @@ export async function snapshot(context: Context, input: Input): Promise<StoreSna
   await needAbsent(path, given);
   const passphrase = await passphraseOf(context, input);
   const client = await context.client();
-  const source = await client.storeSnapshot(passphrase, context.signal);
+  const file = await openPart(path, given);
   const part = `${path}.part`;
   try {
-    await pipeline(source, createWriteStream(part, { mode: 0o600, flush: true }));
+    const source = await client.storeSnapshot(passphrase, context.signal);
+    await pipeline(source, file.createWriteStream({ flush: true }));
     await rename(part, path);
-  } catch (error) {
+  } finally {
+    await file.close();
     await rm(part, { force: true });
-    throw error;
   }
   const { size } = await stat(path);
   return { kind: "store-snapshot", file: path, bytes: size, encrypted: passphrase !== undefined };

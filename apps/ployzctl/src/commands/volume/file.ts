@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -8,7 +8,7 @@ import type { Context, Input } from "../../command.ts";
 import type { ErrorDocument, VolumeExported } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
-import { needAbsent } from "../../files.ts";
+import { needAbsent, openPart } from "../../files.ts";
 import { needLabel } from "../../names.ts";
 import { follow, type Outcome, runOperation } from "../../operation/follow.ts";
 import { given, needInNamespace } from "../../values.ts";
@@ -38,9 +38,7 @@ export async function exportVolume(
   await needAbsent(path, target);
   const part = `${path}.part`;
   // Before it takes a snapshot.
-  const file = await open(part, "w", 0o600).catch((error: NodeJS.ErrnoException) => {
-    throw new PloyzError({ code: "file_unwritable", message: `--output: ${error.message}` });
-  });
+  const file = await openPart(path, target);
   try {
     return await exportTo(context, volume, snapshot, {
       name: target,

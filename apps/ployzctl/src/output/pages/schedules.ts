@@ -36,7 +36,7 @@ export function schedulePage({ changed, ...row }: ScheduleDocument, now: number)
       ...(last === undefined
         ? ["its schedule has not run it yet"]
         : [
-            `last ${last.tick} on ${last.machine}: ${last.state ?? "running"}${last.operation === undefined ? "" : ` (ployzctl ops show ${last.operation})`}`,
+            `last ${last.tick} on ${last.machine}: ${runState(last)}${last.operation === undefined ? "" : ` (ployzctl ops show ${last.operation})`}`,
             ...(last.error === undefined ? [] : [{ text: last.error.message, tone: "bad" as const }]),
           ]),
     ),
@@ -68,14 +68,15 @@ function nextOf({ next, paused }: ScheduleRow, now: number): Cell {
   return next === undefined ? "-" : `in ${duration(Math.max(0, Date.parse(next) - now))}`;
 }
 
+/** A claim is how a machine takes a run: its operation begins at once. */
+export const runState = ({ state = "running" }: NonNullable<ScheduleRow["last"]>): string =>
+  state === "claimed" ? "begins" : state;
+
 /** States of a run without an end. */
 export const WAITS: ReadonlySet<string> = new Set(["running", "claimed", "waiting"]);
 
 function resultOf({ last }: ScheduleRow): Cell {
   if (last === undefined) return "-";
-  const state = last.state ?? "running";
-  return {
-    text: state,
-    tone: state === "done" ? "ok" : WAITS.has(state) ? "dim" : "bad",
-  };
+  const { state = "running" } = last;
+  return { text: runState(last), tone: state === "done" ? "ok" : WAITS.has(state) ? "dim" : "bad" };
 }

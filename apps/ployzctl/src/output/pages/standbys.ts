@@ -1,6 +1,6 @@
 import type { StandbyList, StandbyRow } from "../../api.ts";
 import { bytes, type Cell, duration, type Page, table } from "../page.ts";
-import { WAITS } from "./schedules.ts";
+import { runState, WAITS } from "./schedules.ts";
 
 const STATES: Readonly<Record<StandbyRow["state"], Cell>> = {
   current: { text: "current", tone: "ok" },
@@ -37,5 +37,6 @@ function lastOf({ last, bytes: sent }: StandbyRow): Cell {
   const { state = "running", error } = last;
   if (state === "done") return { text: sent === undefined ? "done" : `done, ${bytes(sent)}`, tone: "ok" };
   const waits = WAITS.has(state);
-  return { text: error === undefined ? state : `${state}: ${error.message}`, tone: waits ? "dim" : "bad" };
+  const text = runState(last);
+  return { text: error === undefined ? text : `${text}: ${error.message}`, tone: waits ? "dim" : "bad" };
 }
