@@ -83,7 +83,6 @@ export const PROBE_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))/[A-Za-z0-9._~+=:@,%
 /** Where a volume is mounted: absolute, no `.` or `..` segments. */
 export const MOUNT_PATH = bounded(1024, `(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+`);
 
-/** A folder within an instance, or its root. */
 /** A path of the machine. */
 export const HOST_PATH = bounded(
   1024,
@@ -96,6 +95,7 @@ export const HOST_PATHS = bounded(
 );
 /** A device of a machine, or a folder of them. */
 export const DEVICE = bounded(255, "(?!.*/\\.\\.?(/|$))/dev(/[A-Za-z0-9._:@+-]+)+");
+/** A folder within an instance, or its root. */
 export const WORKING_DIR = bounded(
   1024,
   `(?!.*/\\.\\.?(/|$))(/|(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+)`,
