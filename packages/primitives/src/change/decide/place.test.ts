@@ -228,3 +228,24 @@ test("a process machine takes images and bundles, Docker only images", () => {
   const image = place(needs, slots(2), [], hosts);
   expect(image.ok && [...image.machines.values()].sort()).toEqual(["m1", "m2"]);
 });
+
+test("a slot looks at each machine a fixed number of times, however many machines there are", () => {
+  const looks = (machines: number, spread?: "az") => {
+    let reads = 0;
+    const hosts = Array.from(
+      { length: machines },
+      (_, index) =>
+        new Proxy(host(`m${index}`, { az: `z${index % 3}` }), {
+          get(target, field) {
+            reads += 1;
+            return Reflect.get(target, field);
+          },
+        }),
+    );
+    const demands = slots(machines).map((slot) => ({ ...slot, prefer: "m0" }));
+    expect(place({ ...needs, ...(spread && { spread }) }, demands, [], hosts).ok).toBe(true);
+    return reads / machines ** 2;
+  };
+  for (const spread of [undefined, "az"] as const)
+    expect(looks(160, spread)).toBeLessThan(looks(40, spread) * 1.2);
+});

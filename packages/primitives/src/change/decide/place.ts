@@ -175,8 +175,9 @@ export function place(
   const count = (host: Host): number => counts.get(host.id) ?? 0;
   const fitting = hosts.filter((host) => unfit({ ...needs, memoryBytes: 0 }, host) === undefined);
   const groupOf = (host: Host): string => (needs.spread === undefined ? "" : host[needs.spread]) ?? "";
-  const inGroup = (group: string): number =>
-    hosts.reduce((sum, host) => sum + (groupOf(host) === group ? count(host) : 0), 0);
+  const byGroup = new Map<string, number>();
+  for (const host of hosts) byGroup.set(groupOf(host), (byGroup.get(groupOf(host)) ?? 0) + count(host));
+  const inGroup = (group: string): number => byGroup.get(group) ?? 0;
   const groups = [...new Set(fitting.map(groupOf))];
   const total = kept.length + slots.length;
   const chosen = new Map<number, string>();
@@ -184,11 +185,18 @@ export function place(
   const book = ({ slot, freedBytes = 0 }: SlotDemand, host: Host, freed: boolean) => {
     chosen.set(slot, host.id);
     counts.set(host.id, count(host) + 1);
+    byGroup.set(groupOf(host), inGroup(groupOf(host)) + 1);
     host.instances += 1;
     host.addressesFree -= 1;
     host.memoryFreeBytes += (freed ? freedBytes : 0) - needs.memoryBytes;
     if (host.promisableBytes !== undefined) host.promisableBytes -= needs.newVolumeBytes ?? 0;
   };
+  const order = (a: Host, b: Host): number =>
+    inGroup(groupOf(a)) - inGroup(groupOf(b)) ||
+    count(a) - count(b) ||
+    a.instances / a.cpus - b.instances / b.cpus ||
+    b.memoryFreeBytes - a.memoryFreeBytes ||
+    (a.id < b.id ? -1 : 1);
   const rest: SlotDemand[] = [];
   for (const demand of slots) {
     const host = fitting.find(({ id }) => id === demand.prefer);
@@ -207,14 +215,7 @@ export function place(
   for (const demand of rest) {
     const best = fitting
       .filter((host) => unfit(needs, host) === undefined)
-      .sort(
-        (a, b) =>
-          inGroup(groupOf(a)) - inGroup(groupOf(b)) ||
-          count(a) - count(b) ||
-          a.instances / a.cpus - b.instances / b.cpus ||
-          b.memoryFreeBytes - a.memoryFreeBytes ||
-          (a.id < b.id ? -1 : 1),
-      )[0];
+      .reduce<Host | undefined>((a, b) => (a === undefined || order(b, a) < 0 ? b : a), undefined);
     if (best === undefined)
       return {
         ok: false,
