@@ -1,12 +1,13 @@
 import { cpus, loadavg, release } from "node:os";
 import { parseArgs } from "node:util";
+import { agents } from "./agents/agents.ts";
 import { curvesOf, type Figure, type Suite } from "./curve.ts";
 import { gateway } from "./gateway.ts";
 import { planners } from "./planners.ts";
 import { projection } from "./projection.ts";
 import { table } from "./report.ts";
 
-const SUITES: Readonly<Record<string, Suite>> = { planners, projection, gateway };
+const SUITES: Readonly<Record<string, Suite>> = { planners, projection, gateway, agents };
 const USAGE = `usage: scale [SUITE...] [--machines N,N...] [--json]
 suites: ${Object.keys(SUITES).join(", ")} (default: all). --machines: 2 to 250 each, default 3,10,50,100,200.`;
 
@@ -23,10 +24,14 @@ async function main(): Promise<number> {
   for (const name of suites)
     for (const machines of sizes) {
       const progress = (text: string) => console.error(`scale: ${name}, ${machines} machines: ${text}`);
+      const fail = (part: string, error: unknown) =>
+        failed.push(`${name}, ${machines} machines${part}: ${error instanceof Error ? error.stack : error}`);
+      const partFailed = (part: string, error: unknown) => fail(`, ${part}`, error);
       try {
-        found.get(machines)?.push(...((await SUITES[name]?.({ machines, progress })) ?? []));
+        const figures = await SUITES[name]?.({ machines, progress, failed: partFailed });
+        found.get(machines)?.push(...(figures ?? []));
       } catch (error) {
-        failed.push(`${name}, ${machines} machines: ${error instanceof Error ? error.stack : error}`);
+        fail("", error);
       }
     }
   const curves = curvesOf(found);

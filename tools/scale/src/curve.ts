@@ -24,6 +24,8 @@ export interface Figure {
 export type Suite = (options: {
   readonly machines: number;
   progress(text: string): void;
+  /** A part of the suite failed, and the others go on. */
+  failed(part: string, error: unknown): void;
 }) => Promise<readonly Figure[]>;
 
 /** The figures of each size, put together by name, in the order in which they came. */

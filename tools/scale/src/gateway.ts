@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openServiceHost, stopS6 } from "@ployz/exec";
 import { type Gateway, openGateway, type RouteTable, validateTable } from "@ployz/gateway";
 import { buildTable, type Head } from "@ployz/ployzd/parts";
 import { type Figure, quantile, type Suite } from "./curve.ts";
+import { freePorts } from "./free-port.ts";
 import { timed } from "./timed.ts";
 import { deployedWorld } from "./world.ts";
 
@@ -25,7 +25,7 @@ export const gateway: Suite = async ({ machines, progress }) => {
     logDir: join(dir, "log"),
   });
   try {
-    const port = await freePort();
+    const [port = 0] = await freePorts(1);
     await mkdir(join(dir, "gateway"));
     const opened = await openGateway({ dir: join(dir, "gateway"), listen: `127.0.0.1:${port}`, services });
     try {
@@ -100,18 +100,3 @@ function moved({ commit, revision }: Head, round: number): Head {
   );
   return { revision: revision + round, commit: { ...commit, instances } };
 }
-
-/** It is free again when this resolves: nothing else here takes ports. */
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        address !== null && typeof address === "object"
-          ? resolve(address.port)
-          : reject(new Error("no port")),
-      );
-    });
-  });

@@ -4,7 +4,8 @@ import { createMemoryCluster, type MemoryCluster } from "@ployz/primitives/testi
 /** With 20 instances in each namespace: 2,000 instances in 100 namespaces on 200 machines. */
 const MACHINES_PER_NAMESPACE = 2;
 const SERVICES = ["web", "api", "worker", "db"] as const;
-const BUNDLE = `sha256:${"b".repeat(64)}`;
+/** Of every service, and on every machine. */
+export const BUNDLE = `sha256:${"b".repeat(64)}`;
 
 export const machineId = (index: number): string => `m${index + 1}`;
 export const namespaceId = (index: number): string => `ns-${index + 1}`;

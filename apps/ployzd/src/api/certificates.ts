@@ -99,8 +99,12 @@ const account = (record: AcmeRecord | undefined): CertificateAccount => ({
   root: record?.root !== undefined,
 });
 
+type CertificateSource = Pick<Member, "store" | "heads"> & {
+  readonly secrets: Pick<Member["secrets"], "held">;
+};
+
 /** Reads the store, so that a command sees what the one before it did. */
-export async function certificateList(member: Member): Promise<CertificateList> {
+export async function certificateList(member: CertificateSource): Promise<CertificateList> {
   const { facts } = member.store;
   const [records, renewals, held] = await Promise.all([
     facts.list("certificate"),

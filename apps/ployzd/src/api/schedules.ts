@@ -26,11 +26,14 @@ export function scheduleRoutes(daemon: Daemon): Pick<ApiRoutes["json"], Routes> 
   };
 }
 
-const entriesOf = (member: Member): readonly ScheduleEntry[] =>
+const entriesOf = (member: Pick<Member, "heads">): readonly ScheduleEntry[] =>
   member.heads().flatMap(({ commit }) => scheduleEntries(commit));
 
 /** Every schedule, with the state of its last operation. */
-export async function scheduleRows(member: Member, namespace?: string): Promise<readonly ScheduleRow[]> {
+export async function scheduleRows(
+  member: Pick<Member, "heads" | "store">,
+  namespace?: string,
+): Promise<readonly ScheduleRow[]> {
   const entries = entriesOf(member).filter(
     (entry) => namespace === undefined || entry.namespace === namespace,
   );
@@ -71,7 +74,7 @@ function rowOf(
 /** As the journal tells it: the machine that fired it may have died before it could. */
 async function presentRun(
   run: ScheduleRun | undefined,
-  { store }: Member,
+  { store }: Pick<Member, "store">,
   held: ReadonlySet<string>,
 ): Promise<ScheduleRun | undefined> {
   if (run === undefined || run.endedAt !== undefined) return run;

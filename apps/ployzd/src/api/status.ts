@@ -17,12 +17,25 @@ import { announcedBy, instanceList, machineList } from "./views.ts";
 import { volumeList } from "./volumes.ts";
 import { withoutValues } from "./without-values.ts";
 
+/** The parts of a member that its status is made from. */
+export type StatusSource = Pick<
+  Member,
+  "membership" | "heads" | "machines" | "store" | "storeConnected" | "removed" | "alerts"
+> & {
+  readonly records: Pick<Member["records"], "list">;
+  readonly runner: Pick<Member["runner"], "list">;
+  readonly secrets: Pick<Member["secrets"], "held">;
+  readonly substrate: Pick<Member["substrate"], "wantsIsolation"> & {
+    readonly wireguard: Pick<Member["substrate"]["wireguard"], "status">;
+  };
+};
+
 export const clusterStatus = async (member: Member, signal: AbortSignal): Promise<ClusterStatus> =>
   (await lookAtCluster(member, signal)).status;
 
 /** The status, and the instances that it counts. */
 export async function lookAtCluster(
-  member: Member,
+  member: StatusSource,
   signal: AbortSignal,
   args: Commands["machine.observe"]["args"] = {},
 ): Promise<{ readonly status: ClusterStatus; readonly instances: readonly InstanceRow[] }> {

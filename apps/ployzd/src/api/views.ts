@@ -11,9 +11,13 @@ import type { Commands, Commit, MachineRecord } from "@ployz/primitives/protocol
 import { LOOK } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
 
+type MachineSource = Pick<Member, "membership" | "heads" | "machines"> & {
+  readonly substrate: { readonly wireguard: Pick<Member["substrate"]["wireguard"], "status"> };
+};
+
 /** Observes all members concurrently; one that does not answer gets a row with the reason. */
 export async function machineList(
-  member: Member,
+  member: MachineSource,
   signal: AbortSignal,
   args: Commands["machine.observe"]["args"] = {},
 ): Promise<MachineList> {
@@ -70,7 +74,10 @@ function placeOf(
 type Head = { readonly commit: Commit };
 
 /** Ids of the instances that running operations have announced; none while the store is away. */
-export async function announcedBy({ store, storeConnected }: Member): Promise<ReadonlySet<string>> {
+export async function announcedBy({
+  store,
+  storeConnected,
+}: Pick<Member, "store" | "storeConnected">): Promise<ReadonlySet<string>> {
   if (!storeConnected()) return new Set();
   const [candidates, running] = await Promise.all([
     store.facts.list("candidates").catch(() => []),

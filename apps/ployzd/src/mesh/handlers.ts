@@ -67,6 +67,15 @@ export function meshHandlers(deps: MeshDeps): Pick<Handlers, MeshCommands> {
       );
       return { rttMs: Object.fromEntries(measured) };
     },
+    ...publishHandler(deps),
+  };
+}
+
+/** Waits until the followers of this machine serve a commit, and its daemon has it on disk. */
+export function publishHandler(
+  deps: Pick<MeshDeps, "mirror" | "gatewaySocket" | "dnsSocket">,
+): Pick<Handlers, "publish.await"> {
+  return {
     "publish.await": async ({ namespace, revision }, { signal }) => {
       const wait = { namespace, revision };
       const ask = (socket: string) =>
