@@ -24,7 +24,7 @@ export interface Figure {
 export type Suite = (options: {
   readonly machines: number;
   progress(text: string): void;
-  /** A part of the suite failed, and the others go on. */
+  /** A part of the suite failed; the others continue. */
   failed(part: string, error: unknown): void;
 }) => Promise<readonly Figure[]>;
 

@@ -130,7 +130,7 @@ async function commitAgain({ agent }: Running, namespace: string) {
   if (last === undefined) throw new Error(`no commit of ${namespace}`);
   const commit = { ...last.value, operation: operationIds.newOperationId() };
   const answer = await agent.store.commits.append(commit, last.revision);
-  if (!answer.committed) throw new Error(`somebody else commits ${namespace}`);
+  if (!answer.committed) throw new Error(`another writer commits ${namespace}`);
   return { namespace, revision: answer.revision };
 }
 
@@ -179,7 +179,7 @@ async function looks({ agent }: Running): Promise<readonly Figure[]> {
     for (let round = 0; round < LOOKS; round++)
       took.push(
         await timed(async () => {
-          const { machines } = await look(AbortSignal.timeout(60_000));
+          const { machines } = await look(new AbortController().signal);
           if (!machines.every(({ reachable }) => reachable)) throw new Error("a machine did not answer");
         }),
       );
@@ -197,7 +197,7 @@ async function deploys({ agent, machines }: Running): Promise<readonly Figure[]>
         ports: { store: agent.store, machines: agent.machines },
         ...{ clock: systemClock, ids: operationIds, primitives: new Map() },
         self: { machine: agent.membership().machine.id, by: "scale" },
-        ...{ generation: () => 1, emit() {}, signal: AbortSignal.timeout(600_000) },
+        ...{ generation: () => 1, emit() {}, signal: new AbortController().signal },
       },
     );
     if (outcome.kind !== "operation" || outcome.state !== "done") throw new Error(JSON.stringify(outcome));
@@ -211,7 +211,7 @@ async function deploys({ agent, machines }: Running): Promise<readonly Figure[]>
   return figures;
 }
 
-/** Until a commit that was asked for at the moment of the loss is with every daemon. */
+/** From the kill to a commit that is tried at once, and until every daemon has it. */
 async function leaderLost(running: Running): Promise<readonly Figure[]> {
   const { agent, servers, fleet } = running;
   const { jsm } = await agent.nats.session.link();

@@ -1,7 +1,7 @@
 import type { ClusterRecord, InstanceStart, MachineRecord } from "@ployz/primitives/protocol";
 import type { MemoryMachines } from "@ployz/primitives/testing";
 
-/** What a process of agents is told, in a file. */
+/** The file that a process of agents reads. */
 export interface Assignment {
   readonly dir: string;
   readonly cluster: ClusterRecord;
