@@ -14,7 +14,7 @@ export { type Followed, runFollower, type Served } from "./follower/run.ts";
 export { followMembership } from "./mesh/follow.ts";
 export { publishHandler } from "./mesh/handlers.ts";
 export { type Membership, writeMembership } from "./mesh/membership.ts";
-export { listOperations } from "./operations/list.ts";
+export { notableOperations } from "./operations/list.ts";
 export { watchUnfinished } from "./operations/unfinished.ts";
 export { openMachines } from "./participant/machines.ts";
 export { pathsOf } from "./state/paths.ts";

@@ -23,7 +23,7 @@ export type StatusSource = Pick<
   "membership" | "heads" | "machines" | "store" | "storeConnected" | "removed" | "alerts"
 > & {
   readonly records: Pick<Member["records"], "list">;
-  readonly runner: Pick<Member["runner"], "list">;
+  readonly runner: Pick<Member["runner"], "notable">;
   readonly secrets: Pick<Member["secrets"], "held">;
   readonly substrate: Pick<Member["substrate"], "wantsIsolation"> & {
     readonly wireguard: Pick<Member["substrate"]["wireguard"], "status">;

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openServiceHost, stopS6 } from "@ployz/exec";
 import {
-  listOperations,
   lookAtCluster,
   machineList,
+  notableOperations,
   operationIds,
   type StatusSource,
   systemClock,
@@ -160,7 +160,7 @@ async function looks({ agent }: Running): Promise<readonly Figure[]> {
     records: { list: () => Promise.resolve([]) },
     removed: () => false,
     alerts: { records: () => [], state: () => undefined },
-    runner: { list: (limit) => listOperations(agent.store, limit) },
+    runner: { notable: () => notableOperations(agent.store) },
     secrets: { held: () => Promise.resolve([]) },
     substrate: { wantsIsolation: true, wireguard: { status: () => Promise.resolve(undefined) } },
   };
