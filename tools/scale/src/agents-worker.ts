@@ -13,16 +13,16 @@ const kernels = createMemoryMachines({ clock: systemClock, machines: setting.mem
 fillKernels(kernels, agents);
 for (const { id } of setting.members) kernels.machine(id).bundles.add(BUNDLE);
 const opened = await Promise.all(
-  agents.map(async ({ instances: _, ...agent }) => {
+  agents.map(async ({ record, seed, projects }) => {
     const one = await openAgent(
       {
         ...{ ...setting, kernels },
         applied: (machine, what, namespace, revision) =>
           tell({ type: "applied", machine, what, namespace, revision, at: nowMs() }),
       },
-      agent,
+      { record, seed, projects },
     );
-    void one.synced().then(() => tell({ type: "synced", machine: agent.record.id, at: nowMs() }));
+    void one.synced().then(() => tell({ type: "synced", machine: record.id, at: nowMs() }));
     return one;
   }),
 );
