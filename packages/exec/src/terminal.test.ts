@@ -13,8 +13,12 @@ test("a program on a terminal sees its size, its input, and each resize", async 
     'stty size; read line; echo "got $line"; until [ "$(stty size)" = "20 50" ]; do sleep 0.05; done; exit 3';
   const program = await spawnOnTerminal("sh", ["-c", script], size);
   program.input.write("hello\n");
-  await program.resize({ columns: 50, rows: 20 });
-  expect(await text(program.output)).toBe("33 101\ngot hello\n");
+  let seen = "";
+  for await (const chunk of program.output) {
+    seen += String(chunk);
+    if (seen.endsWith("got hello\n")) await program.resize({ columns: 50, rows: 20 });
+  }
+  expect(seen).toBe("33 101\ngot hello\n");
   expect(await program.done).toEqual({ exitCode: 3 });
 });
 
