@@ -32,7 +32,7 @@ bundle = "./sink"
 command = ["${NODE}", "sink.mjs"]
 env = { PORT = "8080" }
 ports = { tcp = 8080 }
-ready = { tcp = "tcp" }
+ready = { tcp = true }
 replicas = 2
 `;
 const FILTER = "nft list tables | grep ' ployz_' | grep -v nat";
