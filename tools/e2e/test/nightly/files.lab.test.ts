@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cluster, openCluster, webBundle } from "../../src/cluster.ts";
 import { makeImage } from "../../src/docker.ts";
+import { runtimesWith } from "../../src/runtimes.ts";
 
 /** Says what it sees of its files and of the kernel, then serves for ever. */
 const LOOK = [
@@ -21,18 +22,7 @@ extra_hosts = { "db.internal" = "192.0.2.7" }
 user = "0:50"
 `;
 
-describe.each([
-  {
-    runtime: "process",
-    docker: false,
-    program: `bundle = "./web"\ncommand = ${JSON.stringify(["sh", "-c", LOOK.replaceAll("busybox ", "")])}`,
-  },
-  {
-    runtime: "Docker",
-    docker: true,
-    program: `image = "shop/web:v1"\ncommand = ${JSON.stringify(["sh", "-c", LOOK])}`,
-  },
-])("on the runtime of $runtime", ({ docker, program }) => {
+describe.each(runtimesWith(LOOK))("on the runtime of $runtime", ({ docker, program }) => {
   let cluster: Cluster;
   const deploy = async (ok: readonly number[] = [0]) => {
     const manifest = `namespace = "prod"\n[services.web]\n${program}\n${fields}`;

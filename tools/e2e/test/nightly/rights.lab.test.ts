@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cluster, openCluster, webBundle } from "../../src/cluster.ts";
 import { makeImage } from "../../src/docker.ts";
+import { runtimesWith } from "../../src/runtimes.ts";
 
 const POLICY = `
 [policy]
@@ -22,18 +23,7 @@ binds = { "/media" = "/srv/media", "/etc/machine-name" = { source = "/etc/machin
 devices = { "/dev/fuse" = "/dev/fuse" }
 `;
 
-describe.each([
-  {
-    runtime: "process",
-    docker: false,
-    program: `bundle = "./web"\ncommand = ${JSON.stringify(["sh", "-c", LOOK.replaceAll("busybox ", "")])}`,
-  },
-  {
-    runtime: "Docker",
-    docker: true,
-    program: `image = "shop/web:v1"\ncommand = ${JSON.stringify(["sh", "-c", LOOK])}`,
-  },
-])("on the runtime of $runtime", ({ docker, program }) => {
+describe.each(runtimesWith(LOOK))("on the runtime of $runtime", ({ docker, program }) => {
   let cluster: Cluster;
   const sh = (script: string) => cluster.lab.sh(1, ["sh", "-c", script]);
   const deploy = async (fields: string, ok: readonly number[], ...argv: readonly string[]) => {
