@@ -9,7 +9,7 @@ import { type PathVerdict, probePath, probeWireguard } from "@ployz/wireguard";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
-import { askFollower } from "../host/follower-socket.ts";
+import { askFollower } from "../host/follower-client.ts";
 import { pathTooNarrow } from "../mesh/handlers.ts";
 import { localEndpoints } from "../mesh/identity.ts";
 import type { Upkeep } from "../mesh/upkeep.ts";

@@ -1,6 +1,6 @@
 import type { DoctorReport } from "@ployz/primitives/client";
 import type { Closed } from "@ployz/runtime";
-import type { FollowerState } from "../host/follower-socket.ts";
+import type { FollowerState } from "../host/follower-client.ts";
 import { droppedOf } from "../mesh/handlers.ts";
 import type { Drift, Kept } from "../mesh/upkeep.ts";
 

@@ -1,6 +1,6 @@
 import type { DaemonKept } from "@ployz/primitives/client";
 import type { Daemon } from "../daemon/daemon.ts";
-import { askFollower } from "../host/follower-socket.ts";
+import { askFollower } from "../host/follower-client.ts";
 import { servedFinding } from "./findings.ts";
 
 /** For `daemon install`: puts right what the daemon looks at by itself, and restarts a follower that does not serve the last commits. */

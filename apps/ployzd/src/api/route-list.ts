@@ -2,7 +2,7 @@ import type { RouteList } from "@ployz/primitives/client";
 import { type Commit, canaryOf } from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import { routeId } from "../follower/project.ts";
-import { askFollower } from "../host/follower-socket.ts";
+import { askFollower } from "../host/follower-client.ts";
 import type { ApiRoutes } from "./router.ts";
 
 export const committedRoutes = (daemon: Daemon): Pick<ApiRoutes["json"], "GET /v1/routes"> => ({

@@ -9,7 +9,7 @@ import {
   secretKey,
 } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
-import { askChallenge } from "../host/follower-socket.ts";
+import { askChallenge } from "../host/follower-client.ts";
 import type { Handlers } from "../participant/handlers.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
 import { accountOf, authorityOf } from "./accounts.ts";

@@ -1,5 +1,5 @@
 import { type CertificateRecord, certificateKey, type FactStore } from "@ployz/primitives/protocol";
-import { askCertify } from "../host/follower-socket.ts";
+import { askCertify } from "../host/follower-client.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
 import type { CertificateFiles } from "../state/certificates.ts";
 import { serialise } from "../state/files.ts";

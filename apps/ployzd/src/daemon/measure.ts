@@ -3,7 +3,7 @@ import type { Machines } from "@ployz/primitives/protocol";
 import type { Wireguard } from "@ployz/wireguard";
 import { METRICS_PORT } from "../config/kept-ports.ts";
 import type { Config } from "../config/load.ts";
-import { askFollower } from "../host/follower-socket.ts";
+import { askFollower } from "../host/follower-client.ts";
 import type { MembershipFollower } from "../mesh/follow.ts";
 import { type Metrics, openMetrics } from "../metrics/metrics.ts";
 import type { Snapshot } from "../metrics/samples.ts";

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { validateTable } from "@ployz/gateway";
 import type { Commit, MachineRecord } from "@ployz/primitives/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { askFollower, serveApplied, trackApplied } from "../host/follower-socket.ts";
+import { askFollower, askRestarting } from "../host/follower-client.ts";
+import { serveApplied, trackApplied } from "../host/follower-socket.ts";
 import { gatewayHandlers } from "../participant/gateway.ts";
 import { zoneOf } from "./dns.ts";
 import { buildTable, type Head, routesOf, tableVersion, udpRoutesOf } from "./project.ts";
@@ -234,5 +235,23 @@ describe("what a follower has applied", () => {
     await new Promise<void>((resolve) => odd.listen(socket, resolve));
     closing.push(() => new Promise((resolve) => odd.close(resolve)));
     await expect(askFollower(socket, undefined, never)).rejects.toMatchObject(code);
+  });
+
+  it("a follower that restarts is waited for, one that does not for a bounded time", async () => {
+    const socket = join(dir, "late.sock");
+    const commit = { namespace: "prod", revision: 3 };
+    await expect(askRestarting(socket, commit, never, 50)).rejects.toMatchObject({
+      code: "follower_unreachable",
+    });
+    const waiting = askRestarting(socket, commit, never, 60_000);
+    const unrelated = createServer();
+    await new Promise<void>((resolve) => unrelated.listen(join(dir, "other.sock"), resolve));
+    closing.push(() => new Promise((resolve) => unrelated.close(resolve)));
+    const applied = trackApplied();
+    applied.set(new Map([["prod", 3]]));
+    closing.push(await serveApplied(socket, applied, { status: () => ({ dropped: ["prod/a"] }) }));
+    expect(await waiting).toMatchObject({ applied: { prod: 3 }, status: { dropped: ["prod/a"] } });
+    const gone = AbortSignal.abort(new Error("no longer wanted"));
+    await expect(askRestarting(join(dir, "none.sock"), commit, gone)).rejects.toThrow("no longer wanted");
   });
 });

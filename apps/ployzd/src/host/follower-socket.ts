@@ -1,15 +1,8 @@
 import { rm } from "node:fs/promises";
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestOptions,
-  request,
-  type ServerResponse,
-} from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ErrorBody, errorBody, PloyzError as GatewayError } from "@ployz/errors";
+import { type ErrorBody, errorBody } from "@ployz/errors";
 import type { GatewayView } from "@ployz/primitives/protocol";
-import { PloyzError } from "../error-codes.ts";
 import { createWaiters } from "../waiters.ts";
 
 /** A follower's applied state: the last commit of each namespace. */
@@ -101,71 +94,8 @@ export async function serveApplied(
     });
 }
 
-export interface FollowerState {
-  readonly applied: Readonly<Record<string, number>>;
-  readonly status: unknown;
-}
-
-/** Reads a follower's state; given a commit, waits until it is applied. `follower_unreachable` when it does not run. */
-export function askFollower(
-  socket: string,
-  wait: { namespace: string; revision: number } | undefined,
-  signal: AbortSignal,
-): Promise<FollowerState> {
-  const query =
-    wait === undefined ? "" : `?namespace=${encodeURIComponent(wait.namespace)}&revision=${wait.revision}`;
-  return ask<FollowerState>({ socketPath: socket, path: `/applied${query}`, signal });
-}
-
-/** Makes a gateway hold requests for a service. `follower_unreachable` when it does not run, or HAProxy does not. */
-export function askHold(
-  socket: string,
-  { namespace, service, ms }: { namespace: string; service: string; ms: number },
-  signal: AbortSignal,
-): Promise<{ readonly held: boolean }> {
-  const query = new URLSearchParams({ namespace, service, ms: String(ms) });
-  return ask<{ held: boolean }>({ socketPath: socket, method: "POST", path: `/hold?${query}`, signal });
-}
-
-/** Has the gateway serve this machine's certificates. False: there is no gateway here. @throws PloyzError of the gateway. */
-export async function askCertify(socket: string, signal: AbortSignal): Promise<{ readonly served: boolean }> {
-  return told(ask<Told>({ socketPath: socket, method: "POST", path: "/certificates", signal }));
-}
-
-/** What this machine's gateway serves now. `follower_unreachable` when it does not run, or HAProxy does not answer. */
-export const askGateway = (socket: string, signal: AbortSignal): Promise<GatewayView> =>
-  ask<GatewayView>({ socketPath: socket, path: "/gateway", signal });
-
-/** Has the gateway serve this machine's copies of the users of routes. False: there is no gateway here. */
-export async function askUsers(socket: string, signal: AbortSignal): Promise<{ readonly served: boolean }> {
-  return told(ask<Told>({ socketPath: socket, method: "POST", path: "/users", signal }));
-}
-
-/** Has the gateway answer an order's challenges. */
-export async function askChallenge(
-  socket: string,
-  { order, answers }: { readonly order: string; readonly answers: Readonly<Record<string, string>> },
-  signal: AbortSignal,
-): Promise<{ readonly served: boolean }> {
-  const query = new URLSearchParams({
-    order,
-    ...Object.fromEntries(Object.entries(answers).map(([token, text]) => [`.${token}`, text])),
-  });
-  return told(ask<Told>({ socketPath: socket, method: "POST", path: `/challenges?${query}`, signal }));
-}
-
-type Told = { readonly served: boolean; readonly error?: ErrorBody };
-
-async function told(asked: Promise<Told>): Promise<{ readonly served: boolean }> {
-  try {
-    const { error, served } = await asked;
-    if (error !== undefined) throw new GatewayError(error);
-    return { served };
-  } catch (error) {
-    if (error instanceof PloyzError && error.code === "follower_unreachable") return { served: false };
-    throw error;
-  }
-}
+/** Answer to a request that the gateway may refuse. */
+export type Told = { readonly served: boolean; readonly error?: ErrorBody };
 
 async function answerCertificates(
   served: Answering,
@@ -198,11 +128,6 @@ async function answerShow({ show }: Answering, response: ServerResponse): Promis
   }
 }
 
-/** Makes a follower read this machine's runs again. `follower_unreachable` when it does not run. */
-export async function askLook(socket: string, signal: AbortSignal): Promise<void> {
-  await ask<object>({ socketPath: socket, method: "POST", path: "/look", signal });
-}
-
 async function answerLook(served: Answering, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
   response.on("close", () => gone.abort());
@@ -228,45 +153,4 @@ async function answerHold(
   } catch (error) {
     response.writeHead(500).end(error instanceof Error ? error.message : String(error));
   }
-}
-
-function ask<T>(
-  options: RequestOptions & { readonly socketPath: string; readonly signal: AbortSignal },
-): Promise<T> {
-  const { signal, socketPath } = options;
-  return new Promise((resolve, reject) => {
-    const fail = (error: Error) =>
-      reject(
-        signal.aborted
-          ? signal.reason
-          : new PloyzError(
-              {
-                code: "follower_unreachable",
-                message: `nothing answers on ${socketPath}`,
-                hint: "check the service: ployzctl daemon status",
-              },
-              { cause: error },
-            ),
-      );
-    const asking = request(options, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        text += chunk;
-      });
-      response.on("end", () => {
-        if (!response.complete) return fail(new Error("cut off"));
-        try {
-          if (response.statusCode !== 200)
-            throw new Error(`it answered ${response.statusCode} ${text}`.trim());
-          resolve(JSON.parse(text) as T);
-        } catch (error) {
-          fail(error as Error); // an error thrown in an event handler would end the daemon
-        }
-      });
-      response.on("error", fail);
-    });
-    asking.on("error", fail);
-    asking.end();
-  });
 }

@@ -1,7 +1,7 @@
 import type { LoadedPolicy, MachineRecord } from "@ployz/primitives/protocol";
 import { measureRtt, probePath, type Wireguard } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
-import { askFollower } from "../host/follower-socket.ts";
+import { askFollower, askRestarting, isUnreachable } from "../host/follower-client.ts";
 import type { Handlers } from "../participant/handlers.ts";
 import type { Records } from "../state/records.ts";
 import type { MembershipFollower } from "./follow.ts";
@@ -15,6 +15,8 @@ export interface MeshDeps {
   readonly mirror: Pick<Records, "durable">;
   readonly gatewaySocket: string;
   readonly dnsSocket: string;
+  /** Milliseconds for which a follower that does not answer is waited for. */
+  readonly restartMs?: number;
 }
 
 type MeshCommands =
@@ -73,17 +75,16 @@ export function meshHandlers(deps: MeshDeps): Pick<Handlers, MeshCommands> {
 
 /** Waits until the followers of this machine serve a commit, and its daemon has it on disk. */
 export function publishHandler(
-  deps: Pick<MeshDeps, "mirror" | "gatewaySocket" | "dnsSocket">,
+  deps: Pick<MeshDeps, "mirror" | "gatewaySocket" | "dnsSocket" | "restartMs">,
 ): Pick<Handlers, "publish.await"> {
   return {
     "publish.await": async ({ namespace, revision }, { signal }) => {
       const wait = { namespace, revision };
       const ask = (socket: string) =>
-        askFollower(socket, wait, signal).then(
+        askRestarting(socket, wait, signal, deps.restartMs).then(
           ({ status }) => ({ state: "applied" as const, dropped: droppedOf(status) }),
           (error: unknown) => {
-            if (error instanceof PloyzError && error.code === "follower_unreachable")
-              return { state: "absent" as const, dropped: [] };
+            if (isUnreachable(error)) return { state: "absent" as const, dropped: [] };
             throw error;
           },
         );
@@ -94,9 +95,19 @@ export function publishHandler(
         namespace.includes(".") ? undefined : deps.mirror.durable(namespace, revision, signal),
       ]);
       const mine = gateway.dropped.filter((route) => route.startsWith(`${namespace}/`));
+      const warnings = [
+        ...(mine.length > 0 ? [`not served on this machine: ${mine.join(", ")}`] : []),
+        ...[
+          ...(gateway.state === "absent" ? ["gateway"] : []),
+          ...(dns.state === "absent" ? ["DNS"] : []),
+        ].map(
+          (name) =>
+            `the ${name} of this machine does not run; until it does, it knows nothing of this change`,
+        ),
+      ];
       return {
         ...{ gateway: gateway.state, dns: dns.state },
-        ...(mine.length > 0 && { warning: `not served on this machine: ${mine.join(", ")}` }),
+        ...(warnings.length > 0 && { warning: warnings.join("; ") }),
       };
     },
   };

@@ -1,6 +1,6 @@
 import type { AlertCondition, MachineObservation } from "@ployz/primitives/protocol";
 import type { PeerStatus } from "@ployz/wireguard";
-import type { FollowerState } from "../host/follower-socket.ts";
+import type { FollowerState } from "../host/follower-client.ts";
 
 /** This machine at the time of a scrape. A part without an answer is absent, and so are its samples. */
 export interface Snapshot {

@@ -1,5 +1,5 @@
 import { PloyzError } from "../error-codes.ts";
-import { askGateway, askHold } from "../host/follower-socket.ts";
+import { askGateway, askHold } from "../host/follower-client.ts";
 import type { Handlers } from "./handlers.ts";
 
 /** This machine's gateway, controlled through its follower. */

@@ -10,7 +10,7 @@ import {
   type Right,
 } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
-import { askFollower } from "../host/follower-socket.ts";
+import { askFollower } from "../host/follower-client.ts";
 import { takenPorts, takenUdpPorts } from "../host/listeners.ts";
 import type { HangCounts } from "../state/hangs.ts";
 import { observed } from "./labels.ts";

@@ -4,7 +4,7 @@ import { createBackoff, drained, identify, signalProcess } from "@ployz/exec";
 import type { Commit, InstanceAsk } from "@ployz/primitives/protocol";
 import { type Attached, type InstanceSpec, pauseProgram } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
-import { askLook } from "../host/follower-socket.ts";
+import { askLook } from "../host/follower-client.ts";
 import { committedStart } from "../participant/adopt.ts";
 import { type InstanceDeps, instanceSpec } from "../participant/instances.ts";
 import { type RunRecord, readRuns, removeRun, writeRun } from "../state/runs.ts";

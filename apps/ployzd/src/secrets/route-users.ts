@@ -1,7 +1,7 @@
 import { routeUsers } from "@ployz/primitives/host";
 import { secretKey } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
-import { askUsers } from "../host/follower-socket.ts";
+import { askUsers } from "../host/follower-client.ts";
 import { followChanges } from "../state/follow-changes.ts";
 import type { Paths } from "../state/paths.ts";
 import type { Records } from "../state/records.ts";

@@ -31,7 +31,10 @@ export async function publish(
   { call, signal }: Pick<StepContext<PrimitivePorts>, "call" | "signal">,
 ): Promise<ChangeKinds["publish"]["out"]> {
   try {
-    return await ask(() => call(machine, "publish.await", wanted, { timeoutMs: PUBLISH, signal }));
+    const { warning, ...confirmed } = await ask(() =>
+      call(machine, "publish.await", wanted, { timeoutMs: PUBLISH, signal }),
+    );
+    return { ...confirmed, ...(warning !== undefined && { warning: `${machine}: ${warning}` }) };
   } catch (error) {
     const { code, message } = errorBody(error);
     if (signal.aborted || (code !== "machine_unreachable" && code !== "deadline_exceeded")) throw error;
