@@ -9,6 +9,7 @@ import type {
 } from "@ployz/primitives/client";
 import type { Commands, Commit, MachineRecord } from "@ployz/primitives/protocol";
 import { LOOK } from "@ployz/primitives/protocol";
+import { skewOf } from "../clock.ts";
 import type { Member } from "../daemon/member-parts.ts";
 
 type MachineSource = Pick<Member, "membership" | "heads" | "machines"> & {
@@ -37,7 +38,9 @@ export async function machineList(
         const asked = Date.now();
         const options = { ...LOOK, signal };
         const observation = await member.machines.call(record.id, "machine.observe", args, options);
-        const skew = skewOf(observation.clockMs, { asked, answered: Date.now() });
+        const { clockMs } = observation;
+        const clockSkewMs = clockMs === undefined ? 0 : skewOf(clockMs, { asked, answered: Date.now() });
+        const skew = clockSkewMs === 0 ? {} : { clockSkewMs };
         return { record, ...place, reachable: true, ...age, ...skew, observation };
       } catch (error) {
         return { record, ...place, reachable: false, ...age, error: errorBody(error) };
@@ -46,15 +49,6 @@ export async function machineList(
   );
   const byName = new Intl.Collator("en", { numeric: true }).compare; // m2 before m10
   return { kind: "machines", machines: machines.sort((a, b) => byName(a.record.id, b.record.id)) };
-}
-
-/** Nothing within the time of the call, when the clock was read at an unknown moment. */
-function skewOf(
-  clockMs: number | undefined,
-  { asked, answered }: { readonly asked: number; readonly answered: number },
-): Pick<MachineRow, "clockSkewMs"> {
-  if (clockMs === undefined || (clockMs >= asked && clockMs <= answered)) return {};
-  return { clockSkewMs: clockMs < asked ? clockMs - asked : clockMs - answered };
 }
 
 /** Drained is an observation, never stored: the machine drains, and no commit places anything there. */

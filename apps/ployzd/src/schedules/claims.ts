@@ -1,17 +1,22 @@
 import { decideTicks, nextTick, type ScheduleEntry, withMissed } from "@ployz/primitives/host";
 import type { MissedTick, ScheduleRecord, ScheduleRun } from "@ployz/primitives/protocol";
+import { SKEW_MS } from "../clock.ts";
 
 /** A machine that has claimed a tick and reports nothing of it for this long has lost it. */
 export const REPORT_MS = 30_000;
 /** How much later each further machine tries, so that as a rule one writes to the store. */
 export const TURN_MS = 1_000;
-/** `setTimeout` takes no more. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** No machine whose clock is right decides ticks this far ahead of another one. */
+const AHEAD_MS = 3 * SKEW_MS;
 
 const iso = (at: number): string => new Date(at).toISOString();
 
 /** What a machine writes about a schedule now; `run`: and then runs, if it was the one that wrote. */
 export type Claim = { readonly record: ScheduleRecord; readonly run?: string };
+
+/** Ticks that were decided by a clock ahead of this one, or before this one was set back. */
+export const isAhead = ({ decided }: Pick<ScheduleRecord, "decided">, now: number): boolean =>
+  Date.parse(decided) - now > AHEAD_MS;
 
 /** A run without an end: its operation is looked at where it matters. */
 export const isOpen = (run: ScheduleRun | undefined): run is ScheduleRun =>
@@ -19,20 +24,26 @@ export const isOpen = (run: ScheduleRun | undefined): run is ScheduleRun =>
 
 /**
  * The change of a schedule's record that is due; `undefined`: none. `ended`: how the open run has ended, as its operation says;
- * `"lost"`: there is no such operation. Pure.
+ * `"lost"`: there is no such operation. `sure`: this machine's clock is right, so that a record from the future is not. Pure.
  */
 export function claimOf(
   entry: Pick<ScheduleEntry, "schedule" | "hash" | "offsetMs">,
   known: ScheduleRecord | undefined,
-  { now, self, ended }: { readonly now: number; readonly self: string; readonly ended: Ended },
+  {
+    now,
+    self,
+    ended,
+    sure = false,
+  }: { readonly now: number; readonly self: string; readonly ended: Ended; readonly sure?: boolean },
 ): Claim | undefined {
   // A new schedule's first tick is the first after now.
   if (known === undefined || known.schedule !== entry.hash) {
     const { paused } = known ?? {};
     return { record: { schedule: entry.hash, decided: iso(now), missed: [], ...(paused && { paused }) } };
   }
+  if (isAhead(known, now)) return sure ? { record: setBack(known, now) } : undefined;
   const { run: last, ...rest } = known;
-  const lost = isOpen(last) && ended === "lost" && now - Date.parse(last.startedAt) > REPORT_MS;
+  const lost = isOpen(last) && ended === "lost" && isPast(Date.parse(last.startedAt), now);
   const settled =
     !isOpen(last) || ended === undefined || (ended === "lost" && !lost) ? last : endOf(last, ended, now);
   const due = now - (entry.offsetMs ?? 0);
@@ -53,6 +64,17 @@ export function claimOf(
     },
     ...(tick !== undefined && { run: tick }),
   };
+}
+
+/** Long enough ago for a report, or by a wrong clock. */
+export const isPast = (at: number, now: number): boolean => now - at > REPORT_MS || at - now > AHEAD_MS;
+
+/** Which ticks did not run while the record was ahead is not known. */
+function setBack({ run, ...rest }: ScheduleRecord, now: number): ScheduleRecord {
+  const stays = run !== undefined && (run.endedAt === undefined || Date.parse(run.tick) <= now);
+  const known = rest.missed.filter(({ tick }) => Date.parse(tick) <= now);
+  const missed = withMissed(known, [{ tick: iso(now), why: "clock", before: 0 }]);
+  return { ...rest, ...(stays && { run }), decided: iso(now), missed };
 }
 
 /** `undefined`: it runs, or nothing is known. */
@@ -77,9 +99,10 @@ export function waitFor(
   const turn = turnOf(self, machines, `${entry.namespace}/${entry.name}`) * TURN_MS;
   if (known === undefined) return turn;
   if (known.paused !== undefined) return undefined;
+  if (isAhead(known, now)) return turn;
   const next = nextTick(entry.schedule, Date.parse(known.decided));
   if (next === undefined) return undefined;
-  return Math.min(Math.max(0, next + (entry.offsetMs ?? 0) + turn - now), LONGEST_MS);
+  return Math.max(0, next + (entry.offsetMs ?? 0) + turn - now);
 }
 
 /** 0 for the machine that begins; schedules begin with different machines. */

@@ -9,7 +9,8 @@ import {
   type Store,
   scheduleKey,
 } from "@ployz/primitives/protocol";
-import { claimOf, type Ended, isOpen, REPORT_MS } from "./claims.ts";
+import { claimOf, type Ended, isAhead, isOpen, isPast } from "./claims.ts";
+import type { ClockVerdict } from "./clocks.ts";
 
 export interface FireDeps {
   readonly store: Store;
@@ -18,19 +19,28 @@ export interface FireDeps {
   readonly signal: AbortSignal;
   run(request: OperationRequest): AsyncIterable<OperationEvent>;
   isRunning(operation: string): boolean;
+  /** Whether this machine's clock is right. */
+  clock(): Promise<ClockVerdict>;
 }
 
-/** Handles the due ticks of a schedule: writes the claim, and starts the operation if the write was this machine's. Resolves without waiting for its end. */
+/**
+ * Handles the due ticks of a schedule: writes the claim, and starts the operation if the write was this machine's. Resolves without
+ * waiting for its end. `held`: it leaves them to other machines, because its clock is off or the record is ahead of it.
+ */
 export async function fire(
   entry: ScheduleEntry,
   deps: FireDeps,
-): Promise<{ readonly running?: Promise<void> }> {
+): Promise<{ readonly running?: Promise<void>; readonly held?: true }> {
   const { store, self, now } = deps;
+  const clock = await deps.clock();
+  if (clock === "off") return { held: true };
+  const sure = clock === "sure";
   const key = scheduleKey(entry.namespace, entry.name);
   const present = await store.facts.get(key);
   const ended = await endedOf(present?.value.run, deps);
-  const claim = claimOf(entry, present?.value, { now: now(), self, ended });
-  if (claim === undefined) return {};
+  const claim = claimOf(entry, present?.value, { now: now(), self, ended, sure });
+  if (claim === undefined)
+    return present !== undefined && isAhead(present.value, now()) ? { held: true } : {};
   const written = await store.facts.put(key, claim.record, present?.revision ?? 0);
   return written.ok && claim.run !== undefined ? { running: runTick(entry, claim.run, deps) } : {};
 }
@@ -141,7 +151,7 @@ async function endedOf(run: ScheduleRun | undefined, { store, isRunning, now }: 
   if (run.operation === undefined) {
     const runs = leases.some(({ holder }) => holder.operation === operation);
     const endedAt = Date.parse(summary?.endedAt ?? run.startedAt);
-    return runs || now() - endedAt < REPORT_MS ? undefined : "lost";
+    return runs || !isPast(endedAt, now()) ? undefined : "lost";
   }
   // One that observes has leases and no record yet; one with nothing to do leaves none.
   if (summary === undefined)

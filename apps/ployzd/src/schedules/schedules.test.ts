@@ -10,6 +10,7 @@ import {
 import { createMemoryStore, createVirtualClock } from "@ployz/primitives/testing";
 import { describe, expect, test } from "vitest";
 import { claimOf, turnOf, waitFor } from "./claims.ts";
+import type { ClockVerdict } from "./clocks.ts";
 import { type FireDeps, fire } from "./fire.ts";
 
 const at = (text: string) => Date.parse(text);
@@ -28,6 +29,7 @@ const commit = {
 const [entry] = scheduleEntries(commit);
 if (entry === undefined) throw new Error("the commit has a schedule");
 
+const right = async () => "sure" as const;
 const storeAway = () => new PloyzError({ code: "store_unavailable", message: "no quorum" });
 
 /** A cluster of daemons over one store, whose runs only count. */
@@ -37,7 +39,14 @@ function cluster(names: readonly string[]) {
   const ran: string[] = [];
   let now = T0;
   const deps = (self: string): FireDeps => ({
-    ...{ store, self, now: () => now, isRunning: () => false, signal: new AbortController().signal },
+    ...{
+      store,
+      self,
+      now: () => now,
+      isRunning: () => false,
+      clock: right,
+      signal: new AbortController().signal,
+    },
     async *run({ input, by }: OperationRequest): AsyncIterable<OperationEvent> {
       const { tick } = input as { tick: string };
       ran.push(tick);
@@ -106,6 +115,7 @@ test("a patient schedule runs once another operation on the same has ended", asy
       self: "m1",
       now: () => T0 + 1003,
       isRunning: () => false,
+      clock: right,
       signal: new AbortController().signal,
     },
     async *run({ primitive }: OperationRequest): AsyncIterable<OperationEvent> {
@@ -156,7 +166,7 @@ test("a store that is away while an operation begins makes it neither failed nor
   };
   const deps: FireDeps = {
     ...{ store: { ...store, facts }, self: "m1", now: () => T0 + 1003 },
-    ...{ isRunning: () => false, signal: new AbortController().signal },
+    ...{ isRunning: () => false, clock: right, signal: new AbortController().signal },
     async *run(): AsyncIterable<OperationEvent> {
       away = 1;
       yield { type: "accepted", operation: "op-1", primitive: "job-run", resumed: false };
@@ -179,7 +189,7 @@ test("an operation that still observes has leases and no record: it is not lost"
   await store.facts.put("schedule.prod.report", { schedule: wanted.hash, decided: at0, missed: [], run }, 0);
   await store.leases.acquire("job.prod.report", { operation: "op-1", machine: "m1" }, 600_000);
   const deps: FireDeps = {
-    ...{ store, self: "m2", now: () => T0 + 61_000, isRunning: () => false },
+    ...{ store, self: "m2", now: () => T0 + 61_000, isRunning: () => false, clock: right },
     ...{ signal: new AbortController().signal, run: () => expect.fail("the tick before has not ended") },
   };
   expect(await fire(wanted, deps)).toEqual({});
@@ -215,6 +225,67 @@ describe("a claim", () => {
   });
 });
 
+describe("a clock an hour or a year ahead", () => {
+  const known = { schedule: entry.hash, decided: new Date(T0).toISOString(), missed: [] };
+  const wanted = entry as NonNullable<typeof entry>;
+  async function machines(ahead: number) {
+    const { store } = cluster([]);
+    const ran: string[] = [];
+    await store.facts.put("schedule.prod.report", known, 0);
+    const machine = (self: string, clock: ClockVerdict, skew = 0) => ({
+      ...{ store, self, isRunning: () => false, signal: new AbortController().signal },
+      ...{ clock: async () => clock, skew },
+      async *run({ input }: OperationRequest): AsyncIterable<OperationEvent> {
+        ran.push(`${self} ${(input as { tick: string }).tick}`);
+        yield { type: "refused", refusals: [{ code: "x", message: "refused" }] };
+      },
+    });
+    const all = [machine("m1", "off", ahead), machine("m2", "sure"), machine("m3", "sure")];
+    const at = async (time: number, which = all) => {
+      for (const { skew, ...deps } of which) {
+        const { running } = await fire(wanted, { ...deps, now: () => time + skew });
+        await running;
+      }
+    };
+    const record = async () => (await store.facts.get("schedule.prod.report"))?.value;
+    return { at, ran, record, machine };
+  }
+  const [hour, year] = [3_600_000, 365 * 86_400_000];
+
+  test.each([hour, year, -hour])("%d ms: its machine fires nothing, the others continue", async (ahead) => {
+    const { at, ran, record } = await machines(ahead);
+    for (let tick = 1; tick <= 10; tick++) await at(T0 + tick * 1000 + 3);
+    expect(ran.map((one) => one.slice(0, 2))).toEqual(Array.from({ length: 10 }, () => "m2"));
+    expect((await record())?.missed).toEqual([]);
+  });
+
+  test.each([hour, year])("%d ms: a record that it left stops nothing once, and says so", async (ahead) => {
+    const { at, ran, record, machine } = await machines(ahead);
+    await at(T0 + 1003, [machine("m1", "unsure", ahead)]);
+    expect(ran).toHaveLength(1);
+    expect(waitFor(wanted, await record(), { now: T0 + 1500, self: "m2", machines: ["m2"] })).toBe(0);
+    await at(T0 + 2003, [machine("m3", "unsure")]);
+    expect(Date.parse((await record())?.decided ?? "")).toBe(T0 + ahead + 1000);
+    await at(T0 + 2003);
+    expect(ran).toHaveLength(1);
+    expect(await record()).toMatchObject({
+      decided: "2026-01-01T00:00:02.003Z",
+      missed: [{ tick: "2026-01-01T00:00:02.003Z", why: "clock" }],
+    });
+    expect(await record()).not.toHaveProperty("run");
+    await at(T0 + 3003);
+    expect(ran.at(-1)).toBe("m2 2026-01-01T00:00:03.000Z");
+    expect((await record())?.run?.tick).toBe("2026-01-01T00:00:03.000Z");
+  });
+
+  test("a run that it claimed and never began is lost, not open for a year", () => {
+    const startedAt = new Date(T0 + year).toISOString();
+    const open = { ...known, run: { tick: startedAt, machine: "m1", startedAt } };
+    const claim = claimOf(wanted, open, { now: T0 + 1003, self: "m2", ended: "lost", sure: true });
+    expect(claim).toMatchObject({ run: "2026-01-01T00:00:01.000Z" });
+  });
+});
+
 test("jitter moves each schedule's runs by as much on every machine, and no tick is lost or doubled", () => {
   const jitter = { ...spec, schedule: { ...spec.schedule, everyMs: 60_000, jitterMs: 30_000 } };
   const entries = scheduleEntries({
@@ -246,8 +317,6 @@ describe("the wait", () => {
     const decided = "2026-01-01T00:00:00.000Z";
     expect(waitFor(entry, { decided }, of)).toBe(1000);
     expect(waitFor(entry, { decided, paused: { at: "", by: "" } }, of)).toBeUndefined();
-    const yearly = { ...entry, schedule: { ...entry.schedule, everyMs: 40 * 86_400_000 } };
-    expect(waitFor(yearly, { decided }, of)).toBeLessThan(2 ** 31);
   });
 });
 
@@ -267,7 +336,14 @@ test("a run that changed nothing, or was refused, names no operation: there is n
   ];
   let [now, runs] = [T0, 0];
   const deps: FireDeps = {
-    ...{ store, self: "m1", now: () => now, isRunning: () => false, signal: new AbortController().signal },
+    ...{
+      store,
+      self: "m1",
+      now: () => now,
+      isRunning: () => false,
+      clock: right,
+      signal: new AbortController().signal,
+    },
     async *run() {
       yield { type: "accepted", operation: "op-1", primitive: "job-run", resumed: false };
       yield ends[runs++] as OperationEvent;

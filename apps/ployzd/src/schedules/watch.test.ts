@@ -57,6 +57,7 @@ function daemons(names: readonly string[]) {
     onTestFinished(() => stop.abort());
     watchSchedules({
       ...{ self, mirror, signal: stop.signal, now: Date.now, isRunning: () => false },
+      clock: async () => "sure",
       store: { ...store, facts },
       log: { warn: (...of: readonly unknown[]) => expect.fail(JSON.stringify(of)) } as Watched["log"],
       heads: () => heads,
@@ -108,6 +109,17 @@ test("ticks run on time, on another machine when one stops, and no timer is left
   expect(ran.length).toBeLessThanOrEqual(all + 1);
   expect(new Set(ran.map(({ tick }) => tick)).size).toBe(ran.length);
   expect(await record()).toMatchObject({ run: { state: "refused", error: { code: "x" } } });
+});
+
+test("a schedule of once a year has a timer of a minute: the clock may be set meanwhile", async () => {
+  const { start, deploy, record } = daemons(["m1"]);
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  const yearly = { ...job, schedule: { ...job.schedule, everyMs: 365 * 86_400_000 } };
+  start("m1");
+  deploy(commitWith({ beat: { revision: "1", spec: yearly } }));
+  await expect.poll(record).toBeDefined();
+  await expect.poll(() => timers.mock.calls.some(([, ms]) => ms === 60_000)).toBe(true);
+  expect(Math.max(...timers.mock.calls.map(([, ms = 0]) => ms))).toBe(60_000);
 });
 
 test("a mirror that catches up removes no record of a schedule whose commit is still to come; one without a commit goes", async () => {

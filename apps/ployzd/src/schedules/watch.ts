@@ -15,6 +15,10 @@ export interface WatchDeps extends FireDeps {
 }
 
 const RETRY_MS = 1_000;
+/** Timers know nothing of a clock that was set, and take no more than 24 days. */
+const LONGEST_MS = 60_000;
+/** A machine whose clock is off looks again. */
+const HOLD_MS = 10_000;
 /** A namespace that is not known here yet may have just been deployed. */
 const ORPHAN_MS = 60_000;
 
@@ -42,11 +46,11 @@ export function watchSchedules(deps: WatchDeps): void {
       const wait = waitFor(entry, same, { now: now(), self, machines });
       return wait === undefined
         ? []
-        : [{ entry, key, wait: Math.max(wait, (retryAt.get(key) ?? 0) - now()) }];
+        : [{ entry, key, wait: Math.max(wait, Math.min((retryAt.get(key) ?? 0) - now(), HOLD_MS)) }];
     });
     for (const { entry, key, wait } of waits) if (wait <= 0) begin(entry, key);
     const later = waits.filter(({ wait }) => wait > 0).map(({ wait }) => wait);
-    if (later.length > 0) timer = setTimeout(arm, Math.min(...later));
+    if (later.length > 0) timer = setTimeout(arm, Math.min(...later, LONGEST_MS));
   }
 
   const failed = (schedule: string) => (error: unknown) => {
@@ -56,12 +60,16 @@ export function watchSchedules(deps: WatchDeps): void {
 
   function begin(entry: ScheduleEntry, key: string): void {
     busy.add(key);
+    let retryMs = RETRY_MS;
     void fire(entry, deps)
-      .then(({ running }) => void running?.catch(failed(key)))
+      .then(({ running, held }) => {
+        if (held === true) retryMs = HOLD_MS;
+        void running?.catch(failed(key));
+      })
       .catch(failed(key))
       .finally(() => {
         busy.delete(key);
-        retryAt.set(key, now() + RETRY_MS);
+        retryAt.set(key, now() + retryMs);
         arm();
       });
   }

@@ -21,7 +21,7 @@ export const WARNINGS = {
   disk_nearly_full: { alert: true, means: "A machine's disk has less than 1 GiB free." },
   inodes_nearly_used: { alert: true, means: "A machine's disk has less than 5 % of its inodes free." },
   memory_nearly_full: { alert: true, means: "A machine has less than 5 % of its memory free." },
-  clock_skewed: { alert: true, means: "A machine's clock differs by more than 5 s." },
+  clock_skewed: { alert: true, means: "A machine's clock differs from most machines' by more than 5 s." },
   pool_degraded: { alert: true, means: "ZFS reports a machine's pool as not ONLINE." },
   pool_nearly_full: { alert: true, means: "A machine's pool has less than a tenth free." },
   volume_unknown: { alert: true, means: "A volume is on a machine that does not answer." },

@@ -51,12 +51,21 @@ describe("space", () => {
 });
 
 it("a clock is skewed beyond five seconds, in both directions", () => {
-  const rows = [4_000, 6_000, -61_000].map((clockSkewMs, i) => machine(`m${i + 2}`, {}, { clockSkewMs }));
+  const rows = [4_000, 6_000, -61_000, 0].map((clockSkewMs, i) => machine(`m${i + 2}`, {}, { clockSkewMs }));
   const found = clockWarnings(seen(rows));
   expect(found.map(({ message }) => message)).toEqual([
     "the clock of m3 is 6 s ahead of the one of m1",
     "the clock of m4 is 61 s behind the one of m1",
   ]);
+});
+
+it("where most clocks agree, the one that differs is named, also when it is this machine's", () => {
+  const rows = [-3_600_000, -3_599_000].map((clockSkewMs, i) => machine(`m${i + 2}`, {}, { clockSkewMs }));
+  expect(clockWarnings(seen([machine("m1"), ...rows])).map(({ about, message }) => [about, message])).toEqual(
+    [["m1", "the clock of m1 is 3600 s ahead of those of most machines"]],
+  );
+  const away = machine("m4", {}, { reachable: false });
+  expect(codes(clockWarnings(seen([machine("m1"), ...rows, away])))).toEqual(["clock_skewed m1"]);
 });
 
 describe("health", () => {

@@ -1,3 +1,4 @@
+import { SKEW_MS } from "../clock.ts";
 import { type Warning, warning } from "./codes.ts";
 import { lookAt, type Seen } from "./seen.ts";
 
@@ -60,20 +61,25 @@ export function aloneWarning({ machines, storeAnswers, self }: Seen): readonly W
   ];
 }
 
-const SKEW_MS = 5_000;
-
-/** Clocks that differ from this machine's: leases, certificates and schedules go by them. */
-export const clockWarnings = ({ machines, self }: Seen): readonly Warning[] =>
-  machines.flatMap(({ record: { id }, clockSkewMs = 0 }) =>
-    Math.abs(clockSkewMs) <= SKEW_MS
-      ? []
-      : [
-          warning("clock_skewed", id, {
-            message: `the clock of ${id} is ${Math.round(Math.abs(clockSkewMs) / 1000)} s ${clockSkewMs > 0 ? "ahead of" : "behind"} the one of ${self}`,
-            hint: `run a time service on both, such as chrony or systemd-timesyncd; compare: date -u`,
-          }),
-        ],
-  );
+/** Clocks that differ from those of most machines, or where there is no such majority from this machine's: leases, certificates and schedules go by them. */
+export function clockWarnings({ machines, self }: Seen): readonly Warning[] {
+  const skews = machines
+    .filter(({ record, reachable }) => reachable && record.id !== self)
+    .map(({ record: { id }, clockSkewMs = 0 }) => ({ id, skewMs: clockSkewMs }));
+  const all = [{ id: self, skewMs: 0 }, ...skews];
+  const near = (to: number) => all.filter(({ skewMs }) => Math.abs(skewMs - to) <= SKEW_MS);
+  const most = all.find(({ skewMs }) => near(skewMs).length * 2 > all.length)?.skewMs ?? 0;
+  const right = most === 0 ? `the one of ${self}` : "those of most machines";
+  return all
+    .map(({ id, skewMs }) => ({ id, by: skewMs - most }))
+    .filter(({ by }) => Math.abs(by) > SKEW_MS)
+    .map(({ id, by }) =>
+      warning("clock_skewed", id, {
+        message: `the clock of ${id} is ${Math.round(Math.abs(by) / 1000)} s ${by > 0 ? "ahead of" : "behind"} ${right}`,
+        hint: "run a time service on all machines, such as chrony or systemd-timesyncd; compare: date -u. A machine with a wrong clock starts no schedules",
+      }),
+    );
+}
 
 /** Versions interoperate, and an older machine refuses unknown commands by name; but it is not a permanent state. */
 export function versionWarnings({ self, machines }: Seen): readonly Warning[] {

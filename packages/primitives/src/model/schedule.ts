@@ -54,7 +54,7 @@ export type ScheduleRun = Static<typeof ScheduleRun>;
 /** A tick that did not run. */
 export const MissedTick = object({
   tick: text(),
-  why: Type.Enum(["late", "overlap", "lost"]),
+  why: Type.Enum(["late", "overlap", "lost", "clock"]),
   /** Ticks before it that were missed for the same reason. Of cron, at most a thousand are counted at once. */
   before: count(),
 });

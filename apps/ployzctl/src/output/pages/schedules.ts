@@ -53,6 +53,7 @@ const WHY = {
   late: "no machine could run it in time",
   overlap: "the run before had not ended",
   lost: "its machine was lost before it ran",
+  clock: "a machine's clock was ahead: runs up to then may be missing",
 } as const;
 
 const missedOf = ({ missed }: ScheduleRow): number => missed.reduce((sum, { before }) => sum + before + 1, 0);
