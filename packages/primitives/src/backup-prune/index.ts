@@ -4,8 +4,8 @@ import { inputParser } from "../change/input.ts";
 import { steps } from "../change/steps/instances.ts";
 import type { ChangeKinds } from "../change/steps/kinds.ts";
 import type { Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
+import { checkKeep } from "../manifest/schedule.ts";
 import { type Backup, backupPruneKey, type RepositoryAt } from "../model/backup.ts";
-import { invalid } from "../model/field.ts";
 import type { Json } from "../model/json.ts";
 import type { KeepRule } from "../model/schedule.ts";
 import { expiredOf } from "../schedule/keep.ts";
@@ -30,9 +30,9 @@ export const backupPrune: Primitive<PrimitivePorts, BackupPruneInput, Facts, Kin
   version: 1,
   parse(raw) {
     const parsed = shape(raw);
-    if (!parsed.ok || Object.values(parsed.input.keep).some((count) => count > 0)) return parsed;
-    const hint = "for example --keep-daily 14";
-    return { ok: false, refusals: [invalid(["keep"], "keeps nothing", hint)] };
+    if (!parsed.ok) return parsed;
+    const refusals = checkKeep(["keep"], parsed.input.keep, "for example --keep-daily 14");
+    return refusals.length === 0 ? parsed : { ok: false, refusals };
   },
   scope: ({ namespace }) => [`backup.${namespace}`],
   async observe({ namespace, repository }, ports, signal) {

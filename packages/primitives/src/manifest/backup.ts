@@ -5,7 +5,7 @@ import { shown } from "../model/names.ts";
 import { own } from "../model/own.ts";
 import { checkDuration } from "./bounds.ts";
 import { DEFAULTS } from "./defaults.ts";
-import { checkSchedule, normalSchedule, renderSchedule } from "./schedule.ts";
+import { checkKeep, checkSchedule, normalSchedule, renderSchedule } from "./schedule.ts";
 import type { Manifest } from "./schema.ts";
 import { durationMs, formatDuration } from "./units.ts";
 
@@ -26,9 +26,7 @@ export function checkBackup(
     ...checkSchedule(at, backup),
     ...checkDuration([...at, "timeout"], timeout, 1000),
     ...(longest > HOOK_MS ? [invalid([...at, "timeout"], "is longer than an hour")] : []),
-    ...(keep === undefined || Object.values(keep).some((count) => count > 0)
-      ? []
-      : [invalid([...at, "keep"], "keeps nothing", "leave it out to keep all")]),
+    ...checkKeep([...at, "keep"], keep, "leave it out to keep all"),
     ...checkSchedule([...at, "verify"], verify),
     ...(verify?.job === undefined || own(jobs, verify.job) !== undefined
       ? []

@@ -7,7 +7,7 @@ import { checkDuration, checkVolumeBounds, checkWorkloadBounds } from "./bounds.
 import { checkRoute, checkRoutes } from "./check-routes.ts";
 import { checkContainer } from "./container.ts";
 import { checkLiveness, checkReady } from "./probe.ts";
-import { checkSchedule } from "./schedule.ts";
+import { checkKeep, checkSchedule } from "./schedule.ts";
 import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
 import { checkTargets } from "./targets.ts";
 
@@ -108,6 +108,7 @@ function checkVolumes(
     refusals.push(
       ...checkVolumeBounds(["volumes", name], volume),
       ...checkSchedule(["volumes", name, "snapshots"], volume.snapshots),
+      ...checkKeep(["volumes", name, "snapshots", "keep"], volume.snapshots?.keep, "for example last = 8"),
       ...checkDuration(["volumes", name, "standby", "every"], volume.standby?.every, 1000),
       ...checkBackup(name, volume.backup, manifest),
     );

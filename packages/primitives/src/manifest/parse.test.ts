@@ -403,3 +403,18 @@ test("a host in any letters becomes the one of DNS", () => {
     { message: expect.stringMatching(/^services\.web\.routes\[0\]\.host/) },
   ]);
 });
+
+test.each([
+  ["{}", false],
+  ["{ last = 0 }", false],
+  ["{ last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0 }", false],
+  ["{ last = 1 }", true],
+  ["{ last = 0, yearly = 1 }", true],
+])("keep = %s of snapshots and of backups: accepted is %s", (keep, accepted) => {
+  for (const rule of ["snapshots", "backup"]) {
+    const repository = rule === "backup" ? 'repository = "offsite", ' : "";
+    const found = refusals(`${web}[volumes.data]\n${rule} = { ${repository}every = "15m", keep = ${keep} }`);
+    if (accepted) expect(found).toEqual([]);
+    else expect(found.join()).toMatch(new RegExp(`^volumes\\.data\\.${rule}\\.keep: [^|]* \\| `));
+  }
+});

@@ -1,7 +1,7 @@
 import type { Refusal } from "../error-codes.ts";
 import { invalid, type Segment } from "../model/field.ts";
 import { shown } from "../model/names.ts";
-import type { Schedule } from "../model/schedule.ts";
+import type { KeepRule, Schedule } from "../model/schedule.ts";
 import { cronProblem } from "../schedule/cron.ts";
 import { isTimezone } from "../schedule/zone.ts";
 import { checkDuration } from "./bounds.ts";
@@ -44,6 +44,16 @@ export function checkSchedule(
       : []),
   ];
 }
+
+/** A rule without any count above 0. */
+export const checkKeep = (
+  at: readonly Segment[],
+  keep: KeepRule | undefined,
+  hint: string,
+): readonly Refusal[] =>
+  keep === undefined || Object.values(keep).some((count) => count > 0)
+    ? []
+    : [invalid(at, "keeps nothing", hint)];
 
 export function normalSchedule({
   cron,
