@@ -21,6 +21,7 @@ export {
   type RouteRefusalCode,
   type RouteTable,
   type Server,
+  servableTable,
   type TableLimits,
   type TcpRoute,
   validateTable,

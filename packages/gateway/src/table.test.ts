@@ -4,7 +4,14 @@ import { chooseRoute } from "./choose-route.ts";
 import { project, type Settings } from "./desired.ts";
 import type { RouteOptions } from "./options.ts";
 import { mapText, render } from "./render.ts";
-import { type Backend, mergeRoutes, type Route, type RouteTable, validateTable } from "./table.ts";
+import {
+  type Backend,
+  mergeRoutes,
+  type Route,
+  type RouteTable,
+  servableTable,
+  validateTable,
+} from "./table.ts";
 
 const backend = (id: string, more: Partial<Backend> = {}): Backend => ({
   id,
@@ -27,6 +34,36 @@ const tcp = (id: string, listenPort: number): Route => ({
 const routeId = (chosen: ReturnType<typeof chooseRoute>): string | undefined =>
   typeof chosen === "object" ? chosen.id : chosen;
 const table = (...routes: Route[]): RouteTable => ({ version: "1", routes });
+
+it("leaves out routes at odds with those that it keeps, and reads each route's servers equally often at any size", () => {
+  const other = { ...backend("b"), patient: true };
+  const many = (size: number) => {
+    let reads = 0;
+    const counted = (id: string): Backend => ({
+      id,
+      get servers() {
+        reads += 1;
+        return [{ id: `${id}/1`, address: "10.101.1.2", port: 80 }];
+      },
+    });
+    const routes = Array.from({ length: size }, (_, at) => http(`${at}`, `${at}.com`, "/", counted(`${at}`)));
+    return { ...servableTable(table(...routes, http("twice", "1.com", "/"))), perRoute: () => reads / size };
+  };
+  const [few, lots] = [many(10), many(1000)];
+  expect([few.dropped, lots.dropped]).toEqual([["twice"], ["twice"]]);
+  expect(lots.perRoute()).toBe(few.perRoute());
+  const kept = servableTable(
+    table(
+      http("bad", "X.com", "/"),
+      http("a", "x.com", "/", backend("b")),
+      http("clash", "x.com", "/", backend("c")),
+      http("differs", "y.com", "/", other),
+      http("free", "y.com", "/", backend("c")),
+    ),
+  );
+  expect(kept.dropped).toEqual(["bad", "clash", "differs"]);
+  expect(validateTable(kept.table)).toEqual([]);
+});
 
 it.each([
   ["host and path", [http("prod/a", "x.com", "/api")], [http("dev/b", "x.com", "/api/")]],

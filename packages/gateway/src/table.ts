@@ -162,43 +162,77 @@ function* routeFaults(route: Route, reserved: readonly number[]): Generator<stri
 
 /** All faults of a table, in the order of its routes; empty when it can be served. */
 export function validateTable(table: RouteTable, limits: TableLimits = {}): readonly RouteRefusal[] {
-  const refusals: RouteRefusal[] = [];
-  const taken = new Map<string, string>();
-  const backends = new Map<string, { readonly shape: string; readonly route: string }>();
-  for (const route of table.routes) {
-    const faults = [
-      ...routeFaults(route, limits.reservedPorts ?? []),
-      ...(route.kind === "redirect" ? [] : backendFaults(route.backend)),
-    ];
-    for (const message of faults)
-      refusals.push({
-        code: "route_invalid",
-        message: `route ${show(route.id)}: ${message}`,
-        owners: [route.id],
-      });
-    const key =
-      route.kind === "tcp"
-        ? `tcp port ${route.listenPort}`
-        : `${route.host}${normalPath(plainPath(route.path) ?? route.path)}`;
-    const owner = taken.get(key);
-    if (owner === undefined) taken.set(key, route.id);
-    else
-      refusals.push({
-        code: "route_clash",
-        message: `routes ${show(owner)} and ${show(route.id)} both claim ${key}`,
-        owners: [owner, route.id],
-      });
-    if (route.kind === "redirect") continue;
-    const shape = backendShape(route.backend);
-    const other = backends.get(route.backend.id);
-    if (other === undefined) backends.set(route.backend.id, { shape, route: route.id });
-    else if (other.shape !== shape)
-      refusals.push({
-        code: "backend_conflict",
-        message: `routes ${show(other.route)} and ${show(route.id)} describe backend ${show(route.backend.id)} differently`,
-        owners: [other.route, route.id],
-      });
-  }
+  const claims = noClaims();
+  return table.routes.flatMap((route) => {
+    const refusals = refusalsOf(route, claims, limits);
+    claim(route, claims);
+    return refusals;
+  });
+}
+
+/**
+ * The table without the routes that are at fault by themselves, or at odds with an earlier one that is kept, and the ids of those. Looks
+ * at each route once.
+ */
+export function servableTable(
+  table: RouteTable,
+  limits: TableLimits = {},
+): { readonly table: RouteTable; readonly dropped: readonly string[] } {
+  const claims = noClaims();
+  const dropped: string[] = [];
+  const routes = table.routes.filter((route) => {
+    const kept = refusalsOf(route, claims, limits).length === 0;
+    if (kept) claim(route, claims);
+    else dropped.push(route.id);
+    return kept;
+  });
+  return { table: { ...table, routes }, dropped };
+}
+
+/** What the routes so far have taken: places and ports by the route that has them, backends by id. */
+interface Claims {
+  readonly places: Map<string, string>;
+  readonly backends: Map<string, { readonly shape: string; readonly route: string }>;
+}
+const noClaims = (): Claims => ({ places: new Map(), backends: new Map() });
+
+const placeOf = (route: Route): string =>
+  route.kind === "tcp"
+    ? `tcp port ${route.listenPort}`
+    : `${route.host}${normalPath(plainPath(route.path) ?? route.path)}`;
+
+function claim(route: Route, { places, backends }: Claims): void {
+  const place = placeOf(route);
+  if (!places.has(place)) places.set(place, route.id);
+  if (route.kind === "redirect" || backends.has(route.backend.id)) return;
+  backends.set(route.backend.id, { shape: backendShape(route.backend), route: route.id });
+}
+
+function refusalsOf(route: Route, claims: Claims, limits: TableLimits): readonly RouteRefusal[] {
+  const refusals: RouteRefusal[] = [
+    ...routeFaults(route, limits.reservedPorts ?? []),
+    ...(route.kind === "redirect" ? [] : backendFaults(route.backend)),
+  ].map((message) => ({
+    code: "route_invalid",
+    message: `route ${show(route.id)}: ${message}`,
+    owners: [route.id],
+  }));
+  const place = placeOf(route);
+  const owner = claims.places.get(place);
+  if (owner !== undefined)
+    refusals.push({
+      code: "route_clash",
+      message: `routes ${show(owner)} and ${show(route.id)} both claim ${place}`,
+      owners: [owner, route.id],
+    });
+  if (route.kind === "redirect") return refusals;
+  const other = claims.backends.get(route.backend.id);
+  if (other !== undefined && other.shape !== backendShape(route.backend))
+    refusals.push({
+      code: "backend_conflict",
+      message: `routes ${show(other.route)} and ${show(route.id)} describe backend ${show(route.backend.id)} differently`,
+      owners: [other.route, route.id],
+    });
   return refusals;
 }
 

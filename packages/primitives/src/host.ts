@@ -8,7 +8,15 @@ export { parseBranch } from "./branch/input.ts";
 export { programIn, routeUsers, sameSecrets, secretUsers } from "./change/decide/secrets.ts";
 export { BODIES, JoinDocument as JoinDocumentSchema, OperationBody } from "./client/bodies.ts";
 export { endUnreadable } from "./engine/end-unreadable.ts";
-export { detailOf, fold, isFinal, type OperationRecord, summaryOf } from "./engine/fold.ts";
+export {
+  detailOf,
+  fold,
+  isFinal,
+  next as nextRecord,
+  type OperationRecord,
+  stepStateOf,
+  summaryOf,
+} from "./engine/fold.ts";
 export { readJournal } from "./engine/journal.ts";
 export { nestedOperations } from "./engine/nested.ts";
 export { unfinishedOn } from "./engine/predecessors.ts";

@@ -1,5 +1,5 @@
 import { openServiceHost } from "@ployz/exec";
-import { type Adopted, openGateway, type RouteTable, validateTable } from "@ployz/gateway";
+import { type Adopted, openGateway, type RouteTable } from "@ployz/gateway";
 import { portOf } from "../config/listen.ts";
 import { PloyzError } from "../error-codes.ts";
 import { BRIDGE } from "../mesh/substrate.ts";
@@ -79,11 +79,7 @@ export async function serveGateway({ config, paths, membership, log }: FollowerD
   await users.read();
   let served: readonly Head[] | undefined;
   const serve = async (heads: readonly Head[]): Promise<void> => {
-    const built = buildTable(
-      heads,
-      (table) => validateTable(table, { reservedPorts: [port] }).length === 0,
-      users.of,
-    );
+    const built = buildTable(heads, { reservedPorts: [port] }, users.of);
     const { changed, taken } = await applyAllButTaken(built.table);
     dropped = [...built.dropped.map((id) => `${id} (conflicts with an older route)`), ...taken];
     if (dropped.length > 0) log.error({ dropped }, "routes not served here");

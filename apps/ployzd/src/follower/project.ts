@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Backend, Check, Route, RouteTable, Server } from "@ployz/gateway";
+import {
+  type Backend,
+  type Check,
+  type Route,
+  type RouteTable,
+  type Server,
+  servableTable,
+  type TableLimits,
+} from "@ployz/gateway";
 import {
   type BasicUser,
   type Commit,
@@ -144,24 +152,16 @@ export const tableVersion = (heads: readonly Head[]): string =>
   heads.map(({ commit, revision }) => `${commit.namespace}@${revision}`).join(" ");
 
 /**
- * The largest table without conflicts. `deploy` never commits one route for two namespaces; if it happens anyway, the older commit keeps
- * the route and the other is reported: one bad commit never blocks the others.
+ * The table of all routes without conflicts. `deploy` never commits one route for two namespaces; if it happens anyway, the older commit
+ * keeps the route and the other is reported: one bad commit never blocks the others.
  */
 export function buildTable(
   heads: readonly Head[],
-  isValid: (table: RouteTable) => boolean,
+  limits: TableLimits = {},
   usersOf: UsersOf = nobody,
 ): { readonly table: RouteTable; readonly dropped: readonly string[] } {
-  const version = tableVersion(heads);
-  const byAge = [...routesOf(heads, usersOf)]
+  const routes = [...routesOf(heads, usersOf)]
     .sort((a, b) => a.owner.revision - b.owner.revision)
     .map(({ route }) => route);
-  if (isValid({ version, routes: byAge })) return { table: { version, routes: byAge }, dropped: [] };
-  const kept: Route[] = [];
-  const dropped: string[] = [];
-  for (const route of byAge) {
-    if (isValid({ version, routes: [...kept, route] })) kept.push(route);
-    else dropped.push(route.id);
-  }
-  return { table: { version, routes: kept }, dropped };
+  return servableTable({ version: tableVersion(heads), routes }, limits);
 }

@@ -60,3 +60,41 @@ it("one that has been without a runner for long, or has ended, is not waited for
   await append({ type: "ended", state: "failed", owed: [] });
   expect(await mayGoOn(store, await recordOf(store, ID))).toBe(false);
 });
+
+it("its journal is read once, however many entries it gets while it is followed", async () => {
+  const { store, append } = await lost();
+  const steps = Array.from({ length: 40 }, (_, at) => ({
+    ...{ id: `s${at}`, kind: "k", args: null, title: `step ${at}`, needs: [] },
+  }));
+  const plan = { basis: [], prepare: steps, settle: [], summary: {}, changes: true, warnings: [] };
+  await append({ type: "resumed", coordinator: "m2", why: "interrupted" });
+  await append({ type: "planned", plan });
+  await append({ type: "step-started", step: "s0" });
+  let reads = 0;
+  const journals: typeof store.journals = {
+    ...store.journals,
+    read(operation) {
+      reads += 1;
+      return store.journals.read(operation);
+    },
+  };
+  const events: OperationEvent[] = [];
+  const holder = { operation: ID, machine: "m2" };
+  await store.leases.acquire("deploy.prod", holder, 60_000);
+  for await (const event of followElsewhere({ ...store, journals }, ID, never, { leaseMs: 60_000 })) {
+    events.push(event);
+    if (events.length > 1) continue;
+    await append({ type: "step-done", step: "s0", out: null });
+    for (const { id } of steps.slice(1)) {
+      await append({ type: "step-started", step: id });
+      await append({ type: "step-done", step: id, out: null });
+    }
+    await append({ type: "committed", revision: 7 });
+    await append({ type: "ended", state: "done", owed: [] });
+  }
+  const seen = events.flatMap((event) => (event.type === "step" ? `${event.step} ${event.state}` : []));
+  expect(seen).toEqual(steps.flatMap(({ id }) => [`${id} started`, `${id} done`]));
+  expect(events.at(-1)).toMatchObject({ type: "result", result: { state: "done", revision: 7 } });
+  // Before it is followed, its lease, and for its result.
+  expect(reads).toBeLessThan(6);
+});

@@ -1,10 +1,12 @@
 import {
   detailOf,
   fold,
+  nextRecord,
   type OperationRecord,
   presentSummary,
   readJournal,
   recordedResult,
+  stepStateOf,
   summaryOf,
 } from "@ployz/primitives/host";
 import type { OperationEvent, Store } from "@ployz/primitives/protocol";
@@ -46,10 +48,15 @@ async function hasRunner(store: Store, record: OperationRecord): Promise<boolean
 /** Whether some machine runs the operation, or it lost its runner just now. */
 export async function mayGoOn(store: Store, record: OperationRecord): Promise<boolean> {
   if (await hasRunner(store, record)) return true;
-  if (record.state !== "running" && record.state !== "interrupted") return false;
+  if (!isOpen(record)) return false;
   const last = (await readJournal(store.journals, record.operation)).at(-1);
   return Date.now() - (last?.t ?? 0) < TAKEOVER_MS;
 }
+
+const isOpen = ({ state }: OperationRecord): boolean => state === "running" || state === "interrupted";
+
+const plannedIn = (record: OperationRecord | undefined) =>
+  new Map(record === undefined ? [] : detailOf(record).steps.map((step) => [step.id, step]));
 
 /** Follows the journal of an operation on another machine up to its end, or until it has been without a runner for `takeoverMs`. */
 export async function* followElsewhere(
@@ -74,24 +81,25 @@ export async function* followElsewhere(
     await look();
     if (alone !== undefined)
       yield { type: "waiting", what: `another machine to take over operation ${operation}` };
-    for await (const _ of store.journals.follow(operation, 0, both)) {
-      const detail = detailOf(await recordOf(store, operation));
-      for (const { id, title, machine, state, ms, error } of detail.steps) {
-        if (state === "pending" || shown.get(id) === state) continue;
-        shown.set(id, state);
-        yield {
-          type: "step",
-          step: id,
-          title,
-          state,
-          ...(machine !== undefined && { machine }),
-          ...(ms !== undefined && { ms }),
-          ...(error !== undefined && { error }),
-        };
+    const entries = await readJournal(store.journals, operation);
+    let record = fold(entries);
+    let planned = plannedIn(record);
+    const news = function* (id: string): Generator<OperationEvent> {
+      const step = planned.get(id);
+      if (step === undefined) return;
+      const { id: _, state, ...rest } = stepStateOf(step, record?.steps.get(id));
+      if (state === "pending" || shown.get(id) === state) return;
+      shown.set(id, state);
+      yield { type: "step", step: id, state, ...rest };
+    };
+    for (const id of record?.steps.keys() ?? []) yield* news(id);
+    if (record === undefined || isOpen(record))
+      for await (const entry of store.journals.follow(operation, entries.length, both)) {
+        record = nextRecord(record, entry);
+        if (entry.type === "planned") planned = plannedIn(record);
+        if ("step" in entry) yield* news(entry.step);
+        if (!isOpen(record)) break;
       }
-      const { state } = detail.summary;
-      if (state !== "running" && state !== "interrupted") break;
-    }
     if (signal.aborted) return;
     yield { type: "result", result: await recordedResult(await recordOf(store, operation), store) };
   } finally {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type OperationRecord, summaryOf } from "./fold.ts";
+import type { JournalEntry } from "../model/journal.ts";
+import { fold, next, type OpenRecord, type OperationRecord, summaryOf } from "./fold.ts";
 
 test.each([
   ["deploy", ["deploy.prod", "route.www_example_test"], "deploy prod"],
@@ -21,4 +22,42 @@ test.each([
 ])("a program that was run (%s, %j) is called %s", (primitive, input, title) => {
   const record = { primitive, input, scope: [`${primitive}.prod/web.1`], state: "done", startedAt: 0 };
   expect(summaryOf(record as unknown as OperationRecord).title).toBe(title);
+});
+
+test("an entry takes the same work, however many steps there are before it", () => {
+  const stamp = { t: 5, run: "r" };
+  const opened = {
+    operation: "01A",
+    primitive: "deploy",
+    version: 1,
+    input: {},
+    scope: [],
+    coordinator: "m1",
+    by: "root",
+  };
+  const plan = { basis: [], prepare: [], settle: [], summary: {}, changes: true, warnings: [] };
+  const begun = fold([
+    { type: "opened", ...opened, ...stamp },
+    { type: "planned", plan, ...stamp },
+  ]);
+  const steps = Array.from({ length: 100 }, (_, at): JournalEntry[] => [
+    { type: "step-started", step: `s${at}`, ...stamp },
+    { type: "step-done", step: `s${at}`, out: at, t: 7, run: "r" },
+  ]).flat();
+  let copied = 0;
+  class Watched extends Map<string, never> {
+    override [Symbol.iterator]() {
+      copied += 1;
+      return super[Symbol.iterator]();
+    }
+    override entries() {
+      copied += 1;
+      return super.entries();
+    }
+  }
+  const after = steps.reduce<OpenRecord | undefined>(next, begun && { ...begun, steps: new Watched() });
+  expect(copied).toBe(0);
+  expect(after?.steps.size).toBe(100);
+  expect(after?.steps.get("s7")).toEqual({ state: "done", out: 7, startedAt: 5, ms: 2 });
+  expect(next(after, { type: "planned", plan, ...stamp }).steps.size).toBe(0);
 });

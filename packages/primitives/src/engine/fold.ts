@@ -2,7 +2,7 @@ import type { ErrorBody } from "@ployz/errors";
 import type { JournalEntry, Opening, Owed, PointSummary } from "../model/journal.ts";
 import type { Json } from "../model/json.ts";
 import type { OperationDetail, OperationState, OperationSummary } from "../model/operation.ts";
-import type { Plan } from "./types.ts";
+import type { Plan, PlannedStep } from "./types.ts";
 import { planView } from "./view.ts";
 
 export type StepRecord = {
@@ -28,13 +28,16 @@ export type OperationRecord = Opening & {
   readonly owed: readonly Owed[];
 };
 
+/** A record that takes entries in: its steps grow in place, since a copy of all for each entry would be the square of them. */
+export type OpenRecord = OperationRecord & { readonly steps: Map<string, StepRecord> };
+
 /** `undefined` for an empty journal. */
-export function fold(entries: readonly JournalEntry[]): OperationRecord | undefined {
-  return entries.reduce<OperationRecord | undefined>(next, undefined);
+export function fold(entries: readonly JournalEntry[]): OpenRecord | undefined {
+  return entries.reduce<OpenRecord | undefined>(next, undefined);
 }
 
-/** The record after one more entry. */
-export function next(record: OperationRecord | undefined, entry: JournalEntry): OperationRecord {
+/** The record after one more entry. The one before shares its steps, and is used up. */
+export function next(record: OpenRecord | undefined, entry: JournalEntry): OpenRecord {
   if (entry.type === "opened") {
     const { type: _, run: __, t, ...opening } = entry;
     return { ...opening, startedAt: t, state: "running", steps: new Map(), owed: [] };
@@ -63,7 +66,8 @@ export function next(record: OperationRecord | undefined, entry: JournalEntry): 
       return { ...rest, ...error, state: entry.state, owed: entry.owed, endedAt: entry.t };
     }
     default:
-      return { ...record, steps: new Map(record.steps).set(entry.step, stepAfter(record, entry)) };
+      record.steps.set(entry.step, stepAfter(record, entry));
+      return record;
   }
 }
 
@@ -139,18 +143,25 @@ export function detailOf(record: OperationRecord): OperationDetail {
     kind: "operation-detail",
     summary: summaryOf(record),
     ...(plan !== undefined && { plan: planView(record.primitive, plan) }),
-    steps: phases.map(({ step, phase }) => {
-      const { id, title, machine } = step;
-      const ran = record.steps.get(id);
-      const state =
-        ran === undefined ? ("pending" as const) : ran.state === "undoing" ? ("started" as const) : ran.state;
-      return {
-        ...{ id, title, phase, state },
-        ...(machine !== undefined && { machine }),
-        ...(ran?.ms !== undefined && { ms: ran.ms }),
-        ...(ran?.error !== undefined && { error: ran.error }),
-      };
-    }),
+    steps: phases.map(({ step, phase }) => ({
+      ...stepStateOf(step, record.steps.get(step.id)),
+      phase,
+    })),
     owed: record.owed,
+  };
+}
+
+/** A step as it is shown: where it is in the plan, and how far it is. */
+export function stepStateOf(
+  { id, title, machine }: Pick<PlannedStep, "id" | "title" | "machine">,
+  ran: StepRecord | undefined,
+) {
+  const state =
+    ran === undefined ? ("pending" as const) : ran.state === "undoing" ? ("started" as const) : ran.state;
+  return {
+    ...{ id, title, state },
+    ...(machine !== undefined && { machine }),
+    ...(ran?.ms !== undefined && { ms: ran.ms }),
+    ...(ran?.error !== undefined && { error: ran.error }),
   };
 }

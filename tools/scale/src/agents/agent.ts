@@ -2,7 +2,6 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { projectZone } from "@ployz/dns";
-import { validateTable } from "@ployz/gateway";
 import { type Handlers, type NatsStore, openRpc, openStore, serve } from "@ployz/nats-store";
 import {
   buildTable,
@@ -230,7 +229,7 @@ function light(name: "gateway" | "dns", machine: string, projects: boolean, sett
 }
 
 function routes({ heads }: Followed): void {
-  buildTable(heads, (table) => validateTable(table).length === 0);
+  buildTable(heads);
 }
 
 function names(followed: Followed, machine: string): void {
