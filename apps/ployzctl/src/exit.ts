@@ -9,8 +9,11 @@ export function exitCode(document: Document): number {
         ? exitCodeOf(document.error)
         : exitCodeOf({ kind: "refused", refusals: document.refusals });
     case "operation":
-    case "plan":
       return exitCodeOf(document);
+    case "plan":
+      return document.unconfirmed === undefined
+        ? exitCodeOf(document)
+        : exitCodeOf({ kind: "refused", refusals: document.unconfirmed });
     case "abort": {
       const { state, revision } = document;
       if (state !== "cleanup-owed" && state !== "interrupted") return EXIT.done;

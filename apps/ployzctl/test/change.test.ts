@@ -23,15 +23,25 @@ const done = (output: object | null) => ({
   },
 });
 
+const unconfirmed = (volume: string) => ({
+  ...{ code: "data_loss_unconfirmed", message: `${volume}: later writes are on m2 only` },
+  ...{ hint: `accept that: --accept-loss ${volume}`, details: { volume } },
+});
+
 let daemon: FakeDaemon;
 let changes: boolean;
 let output: object | null;
+/** Volumes whose loss has to be accepted. */
+let risked: readonly string[];
 beforeEach(async () => {
   changes = true;
   output = null;
+  risked = [];
   daemon = await fakeDaemon({
     "POST /v1/operations": ({ body }: Received) => {
-      const { primitive, mode } = JSON.parse(body);
+      const { primitive, mode, input } = JSON.parse(body);
+      const lost = risked.filter((volume) => !(input.acceptLoss ?? input.lose ?? []).includes(volume));
+      if (lost.length > 0) return new Events([{ type: "refused", refusals: lost.map(unconfirmed) }]);
       if (mode === "prepare") {
         const kept = { ...plan(primitive).plan, prepared: { id: ID, expiresAt: "2026-01-02T00:00:00Z" } };
         return new Events([{ type: "plan", plan: kept }]);
@@ -154,6 +164,41 @@ describe("a prepared branch", () => {
     expect(asked()).toEqual([
       { primitive: "branch", input: null, mode: "apply", prepared: ID, by: "me@here" },
     ]);
+  });
+});
+
+describe("what may lose data", () => {
+  it.each(["migrate prod/db --to m3 --from-standby", "machine rm m2 --force --from-standby"])(
+    "%s -n shows the plan, and each loss that is not accepted",
+    async (line) => {
+      risked = ["prod/pgdata", "prod/files"];
+      const shown = await run([...line.split(" "), "-n"]);
+      expect(shown.code).toBe(3);
+      expect(shown.out).toContain("volume pgdata on m2 is removed");
+      for (const volume of risked) {
+        expect(shown.out).toContain(`needs confirmation: ${volume}: later writes are on m2 only`);
+        expect(shown.out).toContain(`--accept-loss ${volume}`);
+      }
+      expect(asked().map(({ mode }) => mode)).toEqual(["preview", "preview"]);
+      const flag = line.startsWith("migrate") ? "--accept-loss" : "--lose";
+      const some = await run([...line.split(" "), flag, "prod/files", "-n", "--json"]);
+      expect(JSON.parse(some.out)).toMatchObject({
+        kind: "plan",
+        unconfirmed: [{ details: { volume: "prod/pgdata" } }],
+      });
+      const all = await run([...line.split(" "), flag, "prod/files", flag, "prod/pgdata", "-n", "--json"]);
+      expect(all.code).toBe(0);
+      expect(JSON.parse(all.out)).not.toHaveProperty("unconfirmed");
+    },
+  );
+
+  it("is refused when it is applied by a script, and asked for at a terminal", async () => {
+    risked = ["prod/pgdata"];
+    const argv = "migrate prod/db --to m3 --from-standby".split(" ");
+    expect((await run(argv)).code).toBe(3);
+    expect(asked().map(({ mode }) => mode)).toEqual(["preview"]);
+    expect((await run(argv, { typed: ["y"] })).code).toBe(0);
+    expect(asked().at(-1)).toMatchObject({ mode: "apply", input: { acceptLoss: ["prod/pgdata"] } });
   });
 });
 

@@ -49,6 +49,8 @@ export const PlanView = object({
       expiresAt: text(),
     }),
   ),
+  /** Losses that are not accepted yet: without that it is refused. */
+  unconfirmed: Type.Optional(list(error())),
   prepare: steps,
   settle: steps,
 });

@@ -1,11 +1,12 @@
 import type { MigrateInput } from "@ployz/primitives";
+import type { Asked } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
-import type { ErrorDocument } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
+import { previewLoss, unconfirmedIn } from "../../operation/loss.ts";
 import { given, needDuration, needInNamespace, needSize } from "../../values.ts";
 
 export async function migrate(context: Context, input: Input): Promise<Outcome> {
@@ -40,26 +41,18 @@ export async function migrate(context: Context, input: Input): Promise<Outcome> 
 
 /** Asks for the loss of each volume that the plan names, unless it was accepted. */
 async function fromStandby(context: Context, input: Input, wanted: MigrateInput): Promise<Outcome> {
-  const asked = { primitive: "migrate", input: wanted } as const;
-  if (input.flag("preview")) return change(context, asked, true);
-  const planned = await change(context, asked, true);
-  if (planned.kind === "plan") return change(context, asked, false);
-  const refusals = planned.kind === "error" ? (planned.refusals ?? []) : [];
-  const lost = lossOf(refusals);
-  if (lost.length === 0 || lost.length < refusals.length) return planned;
-  const { acceptLoss = [] } = wanted;
-  const messages = lost.map(({ message }) => message).join("\n");
+  const accepting = (volumes: readonly string[]): Asked => ({
+    primitive: "migrate",
+    input: { ...wanted, acceptLoss: [...(wanted.acceptLoss ?? []), ...volumes] },
+  });
+  if (input.flag("preview")) return previewLoss(context, accepting);
+  const planned = await change(context, accepting([]), true);
+  if (planned.kind === "plan") return change(context, accepting([]), false);
+  const lost = unconfirmedIn(planned);
+  if (lost.length === 0) return planned;
+  const messages = lost.map(({ error }) => error.message).join("\n");
   const answer = await context.confirm(`${messages}\nServe from the standby, without the later writes?`);
   if (answer === undefined) return planned;
   if (!answer) throw new PloyzError({ code: "aborted", message: "not confirmed: nothing was changed" });
-  const accepted = { ...wanted, acceptLoss: [...acceptLoss, ...lost.map(({ volume }) => volume)] };
-  return change(context, { primitive: "migrate", input: accepted }, false);
-}
-
-function lossOf(refusals: NonNullable<ErrorDocument["refusals"]>) {
-  return refusals.flatMap(({ code, message, details }) =>
-    code === "data_loss_unconfirmed" && typeof details?.volume === "string"
-      ? [{ message, volume: details.volume }]
-      : [],
-  );
+  return change(context, accepting(lost.map(({ volume }) => volume)), false);
 }

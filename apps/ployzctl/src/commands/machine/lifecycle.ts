@@ -1,3 +1,4 @@
+import type { Asked } from "../../api.ts";
 import type { Command, Context, Input } from "../../command.ts";
 import { usage } from "../../errors.ts";
 import { CHANGE, PREVIEW } from "../../flags.ts";
@@ -5,6 +6,7 @@ import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import { confirm } from "../../operation/confirm.ts";
 import type { Outcome } from "../../operation/follow.ts";
+import { previewLoss } from "../../operation/loss.ts";
 
 const machine = [
   { name: "machine", summary: "Name of the machine", required: true, source: "machine" },
@@ -95,13 +97,15 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
     machine: id,
     ...(force && { force }),
     ...(fromStandby && { fromStandby }),
-    ...(lose.length > 0 && { lose }),
   };
-  const asked = { primitive: "machine-rm", input: wanted } as const;
-  if (input.flag("preview")) return change(context, asked, true);
+  const giving = (volumes: readonly string[]): Asked => {
+    const given = [...lose, ...volumes];
+    return { primitive: "machine-rm", input: { ...wanted, ...(given.length > 0 && { lose: given }) } };
+  };
+  if (input.flag("preview")) return previewLoss(context, giving);
   const how = force
     ? "Data that exists only there is lost, and it can never rejoin."
     : "Its work moves to others.";
   if (!input.flag("yes")) await confirm(context, "machine rm", `Remove machine ${id}? ${how}`);
-  return change(context, asked, false);
+  return change(context, giving([]), false);
 }

@@ -21,6 +21,7 @@ export function planPage({
   changes,
   summary,
   warnings,
+  unconfirmed = [],
   prepared,
   prepare,
   settle,
@@ -37,6 +38,10 @@ export function planPage({
         ? steps.map(({ title, machine }) => `  ${title}${machine === undefined ? "" : ` [${machine}]`}`)
         : []),
       ...warnings.map((text): Cell => ({ text: `warning: ${text}`, tone: "warn" })),
+      ...unconfirmed.flatMap(({ message, hint }): Cell[] => [
+        { text: `needs confirmation: ${message}`, tone: "bad" },
+        ...(hint === undefined ? [] : [`  ${hint}`]),
+      ]),
       ...(prepared === undefined
         ? []
         : [
