@@ -174,7 +174,8 @@ export type DevDown = Static<typeof DevDown>;
 /** Nothing is printed of it: the program's own output was. */
 const ExecDocument = object({ kind: Type.Literal("exec"), exitCode: count() });
 export type ExecDocument = Static<typeof ExecDocument>;
-export const RunStarted = object({ kind: Type.Literal("run-started"), instance: text(), machine: text() });
+const started = { instance: text(), machine: text(), keep: Type.Optional(Type.Literal(true)) };
+export const RunStarted = object({ kind: Type.Literal("run-started"), ...started });
 export type RunStarted = Static<typeof RunStarted>;
 const CopyDocument = object({
   kind: Type.Literal("copied"),

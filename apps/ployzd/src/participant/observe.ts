@@ -44,7 +44,7 @@ export async function observeMachine(
   deps: ObserveDeps,
   { namespaces, usage = false }: Commands["machine.observe"]["args"],
 ): Promise<MachineObservation> {
-  const [facts, list, tcpPorts, udpPorts, volumes, down] = await Promise.all([
+  const [facts, { list, runs }, tcpPorts, udpPorts, volumes, down] = await Promise.all([
     deps.runtime.facts(),
     observedInstances(deps, namespaces, usage),
     takenPorts("tcp", deps.gatewayAddress),
@@ -79,6 +79,7 @@ export async function observeMachine(
     allowed: deps.allowed,
     features: FEATURES,
     instances: list,
+    ...(runs.length > 0 && { runs }),
     problems: [
       ...(facts.limits ? [] : ["resource limits are not enforced here"]),
       ...volumes.problems,
@@ -104,15 +105,24 @@ async function observedInstances(
   { runtime, hangs }: Pick<ObserveDeps, "runtime" | "hangs">,
   namespaces: readonly string[] | undefined,
   usage: boolean,
-): Promise<readonly ObservedInstance[]> {
-  const seen = (await runtime.list()).flatMap((status) => {
+): Promise<{
+  readonly list: readonly ObservedInstance[];
+  readonly runs: NonNullable<MachineObservation["runs"]>;
+}> {
+  const all = await runtime.list();
+  const runs = all.flatMap(({ id, labels: { kind, namespace } }) =>
+    kind === "run" && namespace !== undefined && namespaces?.includes(namespace) !== false
+      ? [{ id, namespace }]
+      : [],
+  );
+  const seen = all.flatMap((status) => {
     const instance = observed(status);
     if (instance === undefined || namespaces?.includes(instance.namespace) === false) return [];
     const hung = hangs.of(instance.id, instance.restarts ?? 0);
     return [hung === undefined ? instance : { ...instance, hangs: hung }];
   });
-  if (!usage) return seen;
-  return Promise.all(
+  if (!usage) return { list: seen, runs };
+  const list = await Promise.all(
     seen.map(async (instance) =>
       // Between two lives, or without control groups, there are no counters.
       instance.pid === undefined
@@ -120,6 +130,7 @@ async function observedInstances(
         : { ...instance, ...(await runtime.stats(instance.id).catch(() => undefined)) },
     ),
   );
+  return { list, runs };
 }
 
 /** A pool that does not answer must not hide the rest of the machine. Callers that need a pool that failed to open retry it. */

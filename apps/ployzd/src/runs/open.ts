@@ -9,9 +9,10 @@ import { committedStart } from "../participant/adopt.ts";
 import { type InstanceDeps, instanceSpec } from "../participant/instances.ts";
 import { type RunRecord, readRuns, removeRun, writeRun } from "../state/runs.ts";
 import { refuseSingleWriter } from "../streams/single-writer.ts";
+import { ended } from "./ended.ts";
 
 export type RunAsk = Extract<InstanceAsk, { kind: "run" }>;
-export type RunRow = RunRecord & { readonly state: "running" | "ended" };
+export type RunRow = RunRecord & { readonly state: "running" | "ended"; readonly exitCode?: number };
 
 /** Inside an interactive run. */
 const PAUSE = "/.ployz-pause";
@@ -32,12 +33,15 @@ export interface RunDeps {
 }
 
 export interface Runs {
-  /** Starts a one-off instance. An interactive one is removed when its program ends or is killed, another one at its end. */
+  /**
+   * Starts a one-off instance. An interactive one is removed when its program ends or is killed, another one at its end; one to keep is
+   * stopped instead.
+   */
   start(ask: RunAsk): Promise<Attached>;
   list(): Promise<readonly RunRow[]>;
   /** Stops and removes it. False: there is none here. */
   stop(id: string): Promise<boolean>;
-  /** After a restart of the daemon: waits for the ends of those that run, and removes the others. */
+  /** After a restart of the daemon: waits for the ends of those that run, and removes the others, unless they are kept. */
   resume(): Promise<void>;
 }
 
@@ -55,11 +59,16 @@ export function openRuns(deps: RunDeps): Runs {
     await removeRun(deps.dir, id);
     await askLook(deps.dnsSocket, AbortSignal.timeout(FOLLOW_MS)).catch(deps.log);
   }
+  const find = async (id: string) => (await readRuns(deps.dir)).find((record) => record.id === id);
+  async function removeOrKeep(id: string): Promise<void> {
+    if ((await find(id))?.keep === true) await runtime.stop(id);
+    else await remove(id);
+  }
   /** Once, however many ask. */
   function end(id: string): Promise<void> {
     const present = ending.get(id);
     if (present !== undefined) return present;
-    const work = remove(id).finally(() => ending.delete(id));
+    const work = removeOrKeep(id).finally(() => ending.delete(id));
     ending.set(id, work);
     return work;
   }
@@ -124,6 +133,7 @@ export function openRuns(deps: RunDeps): Runs {
       await writeRun(deps.dir, {
         ...{ id: ask.run, namespace, service, address, interactive: isInteractive(ask), by: ask.by },
         ...(ask.argv !== undefined && ask.private !== true && { argv: ask.argv }),
+        ...(ask.keep === true && { keep: true }),
         at: deps.now().toISOString(),
       });
       await askLook(deps.dnsSocket, AbortSignal.timeout(FOLLOW_MS));
@@ -133,7 +143,7 @@ export function openRuns(deps: RunDeps): Runs {
         await runtime.start(ask.run);
       });
     } catch (error) {
-      await end(ask.run).catch(deps.log);
+      await remove(ask.run).catch(deps.log);
       throw error;
     }
   }
@@ -236,16 +246,21 @@ export function openRuns(deps: RunDeps): Runs {
       const records = await readRuns(deps.dir);
       return Promise.all(
         records.map(async (record) => {
-          const { state } = await runtime.inspect(record.id);
-          return { ...record, state: state === "running" ? ("running" as const) : ("ended" as const) };
+          const { state, exitCode } = await runtime.inspect(record.id);
+          if (state === "running") return { ...record, state };
+          const kept = record.keep === true && record.interactive === false;
+          return { ...record, state: "ended" as const, ...(kept && exitCode !== undefined && { exitCode }) };
         }),
       );
     },
     async stop(id) {
-      const found = (await readRuns(deps.dir)).find((record) => record.id === id);
+      const found = await find(id);
       if (found === undefined) return false;
+      const { keep, ...record } = found;
+      if (keep === true) await writeRun(deps.dir, record);
       await runtime.stop(id);
-      await end(id);
+      await ending.get(id);
+      if ((await find(id)) !== undefined) await end(id);
       return true;
     },
     async resume() {
@@ -279,15 +294,3 @@ const startVolumes = ({ labels }: InstanceSpec) =>
   (labels.volumes ?? "")
     .split(",")
     .map((entry) => ({ id: entry.split("=")[0] ?? "", scope: "shared" as const }));
-
-/** Nothing to wait for. */
-function ended(): Attached {
-  const none = () => Promise.resolve();
-  const [stdin, stdout] = [new PassThrough(), new PassThrough()];
-  stdin.resume();
-  stdout.end();
-  return {
-    ...{ stdin, stdout, pid: undefined, resize: none, signal: none, kill: none },
-    done: Promise.resolve({ exitCode: 0 }),
-  };
-}

@@ -153,6 +153,38 @@ it.each<[string, Partial<RunAsk>, boolean]>([
   expect(await here.runs.stop(RUN)).toBe(false);
 });
 
+it.each<[string, Partial<RunAsk>]>([
+  ["at its end", {}],
+  ["of a terminal", { interactive: true }],
+])(
+  "a run that is kept stays %s, also for the next daemon, until it is removed by its id",
+  async (_what, options) => {
+    const here = machine();
+    const attached = await here.runs.start(ask({ ...options, keep: true }));
+    if (options.interactive === true) await attached.kill();
+    else here.finish(7);
+    await attached.done;
+    const { runtime } = here.deps.instances;
+    const inspect: Runtime["inspect"] = async (id) => ({
+      ...(await runtime.inspect(id)),
+      ...{ state: "exited", exitCode: 7 },
+    });
+    const stop = async () => {};
+    const deps = {
+      ...here.deps,
+      instances: { ...here.deps.instances, runtime: { ...runtime, inspect, stop } },
+    };
+    const next = openRuns(deps);
+    await next.resume();
+    const [kept, ...more] = await next.list();
+    expect([kept?.keep, kept?.state, more]).toEqual([true, "ended", []]);
+    expect(kept?.exitCode).toBe(options.interactive === true ? undefined : 7);
+    expect([here.instances.size, here.kept, here.reserved.size]).toEqual([1, [], 1]);
+    expect(await next.stop(RUN)).toBe(true);
+    await gone(here);
+  },
+);
+
 it("the next daemon waits for a run, and removes one that had input", async () => {
   const here = machine();
   await here.runs.start(ask({ detach: true }));

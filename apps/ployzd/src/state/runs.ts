@@ -13,6 +13,8 @@ export interface RunRecord {
   /** Absent: the service's own command, or the caller keeps it out of records. */
   readonly argv?: readonly string[];
   readonly by: string;
+  /** It stays after its end, until it is removed by its id. */
+  readonly keep?: true;
   /** RFC 3339. */
   readonly at: string;
 }

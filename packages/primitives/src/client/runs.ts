@@ -13,7 +13,11 @@ const state = {
   by: text(),
   /** RFC 3339. */
   at: text(),
-  /** `ended`: it is being removed. */
+  /** It stays after its end, until it is removed by its id. Absent: it is removed at its end. */
+  keep: Type.Optional(Type.Literal(true)),
+  /** Of one that is kept and has ended. */
+  exitCode: Type.Optional(Type.Integer()),
+  /** `ended`: it is being removed, or it is kept. */
   state: Type.Enum(["running", "ended"]),
 };
 /** A one-off instance, as its machine knows it. */

@@ -130,6 +130,8 @@ export const MachineObservation = object({
   /** What of a commit it obeys, of what earlier versions ignore: see `FEATURES`. Absent: nothing of it. */
   features: Type.Optional(list(text())),
   instances: list(ObservedInstance),
+  /** One-off instances, which no commit knows: running ones and kept ones. Absent: none, or a version before 0.5. */
+  runs: Type.Optional(list(object({ id: text(), namespace: text() }))),
   problems: list(text()),
 });
 export type MachineObservation = Static<typeof MachineObservation>;

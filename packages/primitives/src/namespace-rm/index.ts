@@ -32,7 +32,15 @@ export const namespaceRm = changePrimitive<NamespaceRmInput, ChangeFacts>({
     const secrets = facts.secrets.flatMap(({ record }) =>
       record.namespace === namespace ? [`${namespace}/${record.name}`] : [],
     );
+    const runs = facts.machines.flatMap(({ observation }) =>
+      (observation?.runs ?? []).flatMap((run) => (run.namespace === namespace ? [run.id] : [])),
+    );
     const warnings = [
+      ...(runs.length === 0
+        ? []
+        : [
+            `${runs.length === 1 ? "a run of it stays" : `${runs.length} runs of it stay`}: ployzctl run stop ${runs.sort().join("; ployzctl run stop ")}`,
+          ]),
       ...(dependents.length === 0
         ? []
         : [`data that these clones share stays until they are removed: ${dependents.join(", ")}`]),

@@ -36,6 +36,8 @@ const once = {
   detach: flag,
   /** Stops it when the connection is lost. */
   rm: flag,
+  /** Its instance stays after its end, with its files and its log, until it is removed by its id. */
+  keep: flag,
 };
 const connection = { kind: Type.Literal("forward"), port };
 const target = {

@@ -39,6 +39,7 @@ export const streamCommands: readonly Command[] = [
     summary: "Run a program in a new instance of a service, once",
     details: [
       "The instance has the service's image or bundle, environment, secrets, user and limits, and takes no requests. Without a command it runs the service's own. It is removed when its program ends; its log is kept: ployzctl logs NAMESPACE/SERVICE --instance ID.",
+      "With --keep the instance stays after its end, with its files, and ps and run ls list it, until: ployzctl run stop ID.",
       "With -i or -t the program ends with the connection, and runs beside the image's entrypoint. Without them its output is shown, Ctrl-C is passed on, and a lost connection leaves it running, unless --rm is given.",
       "It runs on a machine that has an instance of the service. A service whose volume has a single writer is refused.",
     ],
@@ -51,12 +52,14 @@ export const streamCommands: readonly Command[] = [
       tty: { type: "flag", short: "t", summary: "Run it on a terminal" },
       detach: { type: "flag", short: "d", summary: "Print its id and leave it running" },
       rm: { type: "flag", summary: "Stop and remove it when the connection is lost" },
+      keep: { type: "flag", summary: "Keep it after its end, until: ployzctl run stop ID" },
       "no-record": noRecord,
     },
     examples: [
       "ployzctl run -it --rm prod/web -- bin/console",
       "ployzctl run prod/web -- bin/migrate up",
       "ployzctl run prod/web --detach -- bin/import",
+      "ployzctl run prod/web --keep -- bin/report",
     ],
     run: async (context, input) => (await import("./run.ts")).runOnce(context, input),
   },
@@ -70,7 +73,7 @@ export const streamCommands: readonly Command[] = [
   {
     path: ["run", "stop"],
     prints: ["run-stopped"],
-    summary: "Stop and remove a run",
+    summary: "Stop and remove a run, also one that was kept",
     args: [{ name: "id", summary: "Its id: ployzctl run ls", required: true }],
     examples: ["ployzctl run stop prod.web.run.k3f9x2ab"],
     run: async (context, input) => (await import("./run.ts")).stop(context, input),

@@ -15,6 +15,8 @@ export async function runOnce(context: Context, input: Input): Promise<ExecDocum
   const [stdin, tty, detach] = [input.flag("stdin"), input.flag("tty"), input.flag("detach")];
   if (detach && (stdin || tty || input.flag("rm")))
     throw usage("--detach does not go with -i, -t and --rm", "ployzctl run --help");
+  const keep = input.flag("keep");
+  if (keep && input.flag("rm")) throw usage("--keep does not go with --rm", "ployzctl run --help");
   if ((stdin || tty) && argv.length === 0)
     throw usage("COMMAND is missing", `ployzctl run -it ${namespace}/${service} -- sh`);
   if (context.globals.json && !detach) throw usage("--json does not go with the output of a program");
@@ -28,6 +30,7 @@ export async function runOnce(context: Context, input: Input): Promise<ExecDocum
     ...(keyboard !== undefined && terminal.env.TERM !== undefined && { term: terminal.env.TERM }),
     ...(detach && { detach: true }),
     ...(input.flag("rm") && { rm: true }),
+    ...(keep && { keep }),
     ...(input.flag("no-record") && { private: true }),
   };
   const stream = await (await context.client()).open(ask, context.signal);
@@ -38,7 +41,10 @@ export async function runOnce(context: Context, input: Input): Promise<ExecDocum
     const lost = ["stream_lost", "machine_unreachable"].includes(errorBody(error).code);
     throw stays && lost ? detached(instance, machine) : error;
   });
-  return detach ? { kind: "run-started", instance, machine } : { kind: "exec", exitCode };
+  if (keep && !detach) context.progress.note(`kept ${instance}; to remove it: ployzctl run stop ${instance}`);
+  return detach
+    ? { kind: "run-started", instance, machine, ...(keep && { keep: true as const }) }
+    : { kind: "exec", exitCode };
 }
 
 const detached = (instance: string, machine: string) =>

@@ -2,6 +2,7 @@ import { domainToUnicode } from "node:url";
 import type { InstanceList, NamespaceRow, RouteList } from "../../api.ts";
 import type { NamespaceDocument } from "../../documents.ts";
 import { ago, type Block, bytes, type Cell, duration, type Page, remark, table } from "../page.ts";
+import { runState } from "./runs.ts";
 import { warningBlocks } from "./warnings.ts";
 
 const STATES: Readonly<Record<string, "ok" | "warn" | "bad">> = {
@@ -74,10 +75,10 @@ export function instancesPage(
           id,
           observed?.cpuNanos === undefined ? "-" : duration(observed.cpuNanos / 1e6),
         ]),
-        ...runs.map(({ id, namespace, service, machine, address, state, at }) => [
-          ...[namespace, service, "run", machine, address],
-          { text: state, tone: STATES[state] ?? "dim" } as const,
-          ...[ago(at, now), "-", "-", id, "-"],
+        ...runs.map((run) => [
+          ...[run.namespace, run.service, "run", run.machine, run.address],
+          { text: runState(run), tone: STATES[run.state] ?? "dim" } as const,
+          ...[ago(run.at, now), "-", "-", run.id, "-"],
         ]),
       ],
       {
