@@ -110,7 +110,7 @@ export function tableName(bridge: string): string {
 
 const LEARNED = "size 65535; flags dynamic,timeout;";
 
-/** A chain that lets what `right` matches pass, and learns `triple` from a port that has sent nothing yet. */
+/** A chain that accepts what `right` matches, whose MAC was learned with its address, and learns `triple` from a port that has sent nothing yet. */
 function pinning(name: string, right: string, triple: string, often = ""): readonly string[] {
   const day = "timeout 1d";
   const keep = (verb: string) =>
@@ -118,8 +118,8 @@ function pinning(name: string, right: string, triple: string, often = ""): reado
   return [
     `  chain ${name} {`,
     // Not with each packet of a stream, which would halve the throughput.
-    `    ${right} ${often}${keep("update")} return`,
-    ...(often === "" ? [] : [`    ${right} return`]),
+    `    ${often}${right} ${keep("update")} accept`,
+    ...(often === "" ? [] : [`    ${right} accept`]),
     "    iif @held drop",
     `    ${keep("add")}`,
     "  }",
