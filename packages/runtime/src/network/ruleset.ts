@@ -110,7 +110,7 @@ export function tableName(bridge: string): string {
 
 const LEARNED = "size 65535; flags dynamic,timeout;";
 
-/** A chain that accepts what `right` matches, whose MAC was learned with its address, and learns `triple` from a port that has sent nothing yet. */
+/** A chain that accepts packets that match `right` (their MAC was learned with their address), and learns `triple` from a port that has sent nothing yet. */
 function pinning(name: string, right: string, triple: string, often = ""): readonly string[] {
   const day = "timeout 1d";
   const keep = (verb: string) =>
