@@ -32,6 +32,24 @@ describe("renderConfig", () => {
     expect(renderConfig(config)).not.toContain(m1.seed);
   });
 
+  it("grows with the members, and names each of them once for each role", () => {
+    const among = (size: number) => {
+      const users = Array.from({ length: size }, (_, at) => ({
+        machine: `m${at + 1}`,
+        publicKey: `U${String(at)
+          .replaceAll(/\d/g, (digit) => "ABCDEFGHIJ"[Number(digit)] ?? "")
+          .padStart(55, "Z")}`,
+        role: at < 3 ? ("store" as const) : ("machine" as const),
+      }));
+      return renderConfig({ ...config, users });
+    };
+    const [fifty, all] = [among(50), among(200)];
+    expect(all.length / fifty.length).toBeLessThan(4);
+    expect(all.match(/"_INBOX_m77\.\*\.r"/g)).toHaveLength(2);
+    expect(all.match(/allow: \$publish_of_machine/g)).toHaveLength(197);
+    expect(all.match(/allow: \$publish_of_store/g)).toHaveLength(3);
+  });
+
   it.each([
     ["a name instead of an address", { listen: { host: "localhost", port: 4222 } }],
     ["a port out of range", { listen: { host: "127.0.0.1", port: 70_000 } }],

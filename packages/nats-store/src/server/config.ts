@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
 import { PloyzError } from "../error-codes.ts";
 import { asToken } from "../names.ts";
-import { type Access, permissionsFor, type StoreUser } from "./permissions.ts";
+import { type Access, type Permissions, permissionsFor, type Role, type StoreUser } from "./permissions.ts";
 
 /** One store server: identity, listeners, folder and users. */
 export interface StoreServerConfig {
@@ -63,6 +63,7 @@ export function renderConfig(config: StoreServerConfig, mode: ServerMode = { acc
   const at = files(config.dir, config.generation);
   const users = [...config.users].sort((a, b) => (a.machine < b.machine ? -1 : 1));
   const rights = { access: mode.access, members: users.map(({ machine }) => machine) };
+  const roles = (["machine", "store"] as const).filter((role) => users.some((user) => user.role === role));
   const fence = mode.fence === undefined ? "" : `# Refuses every write: fenced by ${mode.fence}.\n`;
   return `# Written by ployz for generation ${config.generation} of the store of ${config.cluster}. Changes here are overwritten.
 ${fence}server_name: ${quote(serverName(config))}
@@ -83,8 +84,8 @@ jetstream {
 ${mode.routes ? renderRoutes(config, mode.routes, mode.fence) : ""}
 authorization {
   timeout: 5
-  users: [
-${users.map((user) => renderUser(config.cluster, user, rights)).join("\n")}
+${roles.map((role) => renderPublish(role, permissionsFor(config.cluster, { machine: config.machine, role }, rights))).join("")}  users: [
+${users.map((user) => renderUser(user, permissionsFor(config.cluster, user, { access: mode.access }))).join("\n")}
   ]
 }
 `;
@@ -129,26 +130,27 @@ ${others.map((server) => `    ${quote(`nats://route:${password}@${at(server)}`)}
 `;
 }
 
-function renderUser(
-  cluster: string,
-  user: StoreUser,
-  rights: { readonly access: Access; readonly members: readonly string[] },
-): string {
-  const { publish, subscribe } = permissionsFor(cluster, user, rights);
-  const list = (subjects: readonly string[]) =>
-    subjects.map((subject) => `          ${quote(subject)}`).join("\n");
-  return `    { # ${user.machine}, ${user.role}
-      nkey: ${quote(user.publicKey)}
+/** A variable of the configuration. What a member may publish to depends on its role alone, and names every member: once a role, not once a member. */
+const publishes = (role: Role) => `publish_of_${role}`;
+
+const renderPublish = (role: Role, { publish }: Permissions): string => `  ${publishes(role)}: [
+${lines(publish, "    ")}
+  ]
+`;
+
+const renderUser = ({ machine, role, publicKey }: StoreUser, { subscribe }: Permissions): string =>
+  `    { # ${machine}, ${role}
+      nkey: ${quote(publicKey)}
       permissions: {
-        publish: { allow: [
-${list(publish)}
-        ] }
+        publish: { allow: $${publishes(role)} }
         subscribe: { allow: [
-${list(subscribe)}
+${lines(subscribe, "          ")}
         ] }
       }
     }`;
-}
+
+const lines = (subjects: readonly string[], indent: string): string =>
+  subjects.map((subject) => `${indent}${quote(subject)}`).join("\n");
 
 const quote = (text: string) => JSON.stringify(text);
 
