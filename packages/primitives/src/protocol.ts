@@ -80,6 +80,7 @@ export {
   type TokenRecord,
   tokenKey,
 } from "./model/token.ts";
+export { decodeFields, encodeFields } from "./model/token-fields.ts";
 export { encodeToken, TOKEN_PROTOCOL, type TokenText } from "./model/token-text.ts";
 export type { BackupTake } from "./participant/backup-commands.ts";
 export type { CertificateOrder } from "./participant/certificate-commands.ts";

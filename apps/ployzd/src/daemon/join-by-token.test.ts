@@ -199,6 +199,10 @@ describe("a token", () => {
     const text = encodeToken(token);
     for (const wrong of [text.slice(0, -20), encodeToken({ ...token, endpoints: ["a b:1"] })])
       expect(() => decodeToken(wrong)).toThrow(/^token: (?!.*W)/);
+    for (const more of ["A", "_", "=", "!", "AA", "AAAA"])
+      expect(() => decodeToken(text + more), more).toThrow(/^token: it is incomplete/);
+    for (let at = 0; at < text.length; at++)
+      expect(() => decodeToken(text.slice(0, at) + text.slice(at + 1)), `without ${at}`).toThrow(/^token: /);
   });
 });
 

@@ -1,4 +1,11 @@
-import { CLUSTER_ID, ENDPOINT, INVITE_ID, isLabel } from "@ployz/primitives/protocol";
+import {
+  CLUSTER_ID,
+  decodeFields,
+  ENDPOINT,
+  encodeFields,
+  INVITE_ID,
+  isLabel,
+} from "@ployz/primitives/protocol";
 import { parseCidr } from "@ployz/wireguard";
 import { PloyzError } from "../error-codes.ts";
 
@@ -28,12 +35,12 @@ const REACHABLE = new RegExp(ENDPOINT);
 export function encodeToken(token: JoinToken): string {
   const { cluster, clusterCidr, inviter, endpoints, pin, invite, secret, expiresAt } = token;
   const short = [cluster, clusterCidr, inviter, endpoints, pin, invite, secret, expiresAt];
-  return `${PREFIX}${Buffer.from(JSON.stringify(short)).toString("base64url")}`;
+  return encodeFields(PREFIX, short);
 }
 
 /** @throws PloyzError `invalid_input`, whose message does not contain the input. */
 export function decodeToken(text: string): JoinToken {
-  const token = read(text.trim());
+  const token = read(text);
   if (token !== undefined) return token;
   throw new PloyzError({
     code: "invalid_input",
@@ -45,15 +52,8 @@ export function decodeToken(text: string): JoinToken {
 }
 
 function read(text: string): JoinToken | undefined {
-  if (!text.startsWith(PREFIX) || text.length > MAX_TOKEN) return undefined;
-  let fields: readonly unknown[];
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(text.slice(PREFIX.length), "base64url").toString("utf8"));
-    if (!Array.isArray(parsed)) return undefined;
-    fields = parsed;
-  } catch {
-    return undefined;
-  }
+  const fields = decodeFields(text, PREFIX, MAX_TOKEN);
+  if (fields?.length !== 8) return undefined;
   const [cluster, clusterCidr, inviter, endpoints, pin, invite, secret, expiresAt] = fields;
   const matches = (value: unknown, pattern: RegExp): value is string =>
     typeof value === "string" && pattern.test(value);

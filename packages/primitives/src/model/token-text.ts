@@ -1,5 +1,6 @@
 import { isLabel } from "./names.ts";
 import { CLUSTER_ID, ENDPOINT } from "./patterns.ts";
+import { decodeFields, encodeFields } from "./token-fields.ts";
 
 /** A token as its holder keeps it. It is as secret as a password. */
 export interface TokenText {
@@ -29,14 +30,14 @@ const REACHABLE = new RegExp(ENDPOINT);
 export function encodeToken({ cluster, name, id, secret, expiresAt, machines }: TokenText): string {
   const ways = machines.map(({ pin, endpoints }) => [pin, ...endpoints]);
   const short = [cluster, name, id, secret, expiresAt, ways];
-  return `${PREFIX}${Buffer.from(JSON.stringify(short)).toString("base64url")}`;
+  return encodeFields(PREFIX, short);
 }
 
 /** The token in a text, which may end with white space; undefined when it is none, or of another version. */
 export function decodeToken(text: string): TokenText | undefined {
-  const line = text.trim();
-  if (!line.startsWith(PREFIX) || line.length > MAX_TOKEN) return undefined;
-  const [cluster, name, id, secret, expiresAt, ways] = fieldsOf(line.slice(PREFIX.length));
+  const fields = decodeFields(text, PREFIX, MAX_TOKEN);
+  if (fields?.length !== 6) return undefined;
+  const [cluster, name, id, secret, expiresAt, ways] = fields;
   const machines =
     Array.isArray(ways) && ways.length >= 1 && ways.length <= 32 ? ways.map(wayOf) : [undefined];
   const good = machines.filter((one) => one !== undefined);
@@ -55,15 +56,6 @@ export function decodeToken(text: string): TokenText | undefined {
 
 const matches = (value: unknown, pattern: RegExp): value is string =>
   typeof value === "string" && pattern.test(value);
-
-function fieldsOf(encoded: string): readonly unknown[] {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(encoded, "base64url").toString("utf8"));
-    return Array.isArray(parsed) ? parsed : [];
-  } catch {
-    return [];
-  }
-}
 
 function wayOf(value: unknown): TokenText["machines"][number] | undefined {
   if (!Array.isArray(value)) return undefined;
