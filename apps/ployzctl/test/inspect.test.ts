@@ -18,6 +18,10 @@ beforeEach(async () => {
       kind: "instances",
       instances: [row("web", "running"), row("db", "exited")],
       unreachable: ["m3"],
+      standbys: [
+        { namespace: "prod", volume: "pgdata", machine: "m2", state: "current", lagMs: 12_000 },
+        { namespace: "prod", volume: "files", machine: "m3", state: "none" },
+      ],
     }),
     "GET /v1/logs": () =>
       new Events([
@@ -45,6 +49,8 @@ it("prints a table for people and tabs for programs", async () => {
   const human = await run("ps", "prod");
   expect(human.out).toMatch(/^NAMESPACE +SERVICE/);
   expect(human.out).toContain("unreachable, state unknown: m3");
+  expect(human.out).toContain("standby of prod/pgdata on m2: 12.0 s");
+  expect(human.out).toContain("standby of prod/files on m3: no copy yet");
   expect(daemon.received[0]?.query).toEqual({ namespace: "prod" });
   const plain = await run("ps", "prod/web", "--plain");
   expect(plain.out).toBe("prod\tweb\t1\tm1\t10.101.1.2\trunning\t-\t-\t-\tprod.web.1.x\t-\n");

@@ -33,13 +33,12 @@ import { rttTable } from "./rtt.ts";
 import { scheduleRoutes } from "./schedules.ts";
 import { secretRoutes } from "./secrets.ts";
 import { sharing } from "./shared.ts";
-import { seenBy, standbyRecords, standbyRows } from "./standby-rows.ts";
 import { standbyRoutes } from "./standbys.ts";
 import { clusterStatus } from "./status.ts";
 import { tokenRoutes } from "./tokens/routes.ts";
 import { announcedBy, instanceList, machineList, meshStatus, nameList } from "./views.ts";
 import { exportVolume, importRequest, importVolume } from "./volume-files.ts";
-import { snapshotList, volumeList, withStandbys } from "./volumes.ts";
+import { presentStandbys, snapshotList, volumeList, withServiceStandbys, withStandbys } from "./volumes.ts";
 
 const STATUS_MS = 30_000;
 
@@ -146,7 +145,11 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
             (namespace === undefined || run.namespace === namespace) &&
             (service === undefined || run.service === service),
         );
-        const list = { ...all, instances, ...(runs.length > 0 && { runs }) };
+        const list = withServiceStandbys(
+          { ...all, instances, ...(runs.length > 0 && { runs }) },
+          await presentStandbys(member, machines, namespace),
+          { heads: member.heads(), service },
+        );
         const unread = (await member.records.list()).filter(
           ({ key }) => namespace === undefined || key === `commit.${namespace}`,
         );
@@ -166,15 +169,11 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
         branchDocument(daemon.member().store.commits, await body()),
       "GET /v1/volumes": async ({ query, signal }) => {
         const member = daemon.member();
-        const [{ machines }, records] = await Promise.all([
-          machineList(member, signal),
-          standbyRecords(member).catch(() => new Map()), // the machines tell, too
-        ]);
+        const { machines } = await machineList(member, signal);
         const { namespace } = query;
         const list = volumeList(member.heads(), machines, namespace);
         if (namespace !== undefined && list.volumes.length === 0) needNamespace(member.heads(), namespace);
-        const commits = member.heads().map(({ commit }) => commit);
-        return withStandbys(list, standbyRows(commits, { seen: seenBy(machines), records, now: Date.now() }));
+        return withStandbys(list, await presentStandbys(member, machines, namespace));
       },
       "GET /v1/volumes/:ns/:name/snapshots": ({ params, signal }) => {
         const member = daemon.member();

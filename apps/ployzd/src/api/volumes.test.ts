@@ -2,7 +2,7 @@ import type { MachineRow } from "@ployz/primitives/client";
 import type { Commit, Machines, OperationSummary } from "@ployz/primitives/protocol";
 import { describe, expect, it } from "vitest";
 import { warningsOf } from "../warnings/cluster.ts";
-import { snapshotList, volumeList, withStandbys } from "./volumes.ts";
+import { snapshotList, volumeList, withServiceStandbys, withStandbys } from "./volumes.ts";
 
 const volume = (name: string, machine: string) => ({
   ...{ name, id: `prod.${name}.x`, machine, guid: "1", spec: { scope: "single" as const } },
@@ -46,6 +46,21 @@ describe("volumes", () => {
     ]);
     expect(unreachable).toEqual(["m2"]);
     expect(volumes[3]?.observed).toMatchObject({ usedBytes: 2, referencedBytes: 1 });
+  });
+
+  it("bring their standbys into the list of the services that use them", () => {
+    const list = { kind: "instances" as const, instances: [], unreachable: [] };
+    const row = { namespace: "prod", id: "", source: "m1", everyMs: 60_000 };
+    const rows = [
+      { ...row, volume: "pgdata", machine: "m3", state: "current" as const, lagMs: 4_000 },
+      { ...row, volume: "pgdata", machine: "m1", state: "home" as const },
+      { ...row, volume: "lost", machine: "m3", state: "none" as const },
+    ];
+    const of = (service?: string) => withServiceStandbys(list, rows, { heads: [head], service }).standbys;
+    const shown = [{ namespace: "prod", volume: "pgdata", machine: "m3", state: "current", lagMs: 4_000 }];
+    expect(of()).toEqual(shown);
+    expect(of("db")).toEqual(shown);
+    expect(of("web")).toBeUndefined();
   });
 
   it("have their standbys, of which the volume's own machine is none", () => {

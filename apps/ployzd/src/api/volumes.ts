@@ -1,8 +1,9 @@
-import type { MachineRow, SnapshotList, VolumeList, VolumeRow } from "@ployz/primitives/client";
+import type { InstanceList, MachineRow, SnapshotList, VolumeList, VolumeRow } from "@ployz/primitives/client";
 import { type Commit, LOOK, type Machines } from "@ployz/primitives/protocol";
+import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
 import { needVolume } from "./named.ts";
-import type { Row } from "./standby-rows.ts";
+import { type Row, seenBy, standbyRecords, standbyRows } from "./standby-rows.ts";
 
 type Head = { readonly commit: Commit };
 
@@ -56,14 +57,47 @@ export const withStandbys = (list: VolumeList, rows: readonly Row[]): VolumeList
   ...list,
   volumes: list.volumes.map((volume) => {
     const own = rows.filter(({ id, state }) => volume.committed && id === volume.id && state !== "home");
-    if (own.length === 0) return volume;
-    const standbys = own.map(({ machine, state, lagMs }) => ({
-      ...{ machine, state },
-      ...(lagMs !== undefined && { lagMs }),
-    }));
-    return { ...volume, standbys };
+    return own.length === 0 ? volume : { ...volume, standbys: own.map(behind) };
   }),
 });
+
+/** The list with the standbys of the volumes that its services use. Pure. */
+export function withServiceStandbys(
+  list: InstanceList,
+  rows: readonly Row[],
+  { heads, service }: { readonly heads: readonly Head[]; readonly service?: string | undefined },
+): InstanceList {
+  const used = (row: Row) =>
+    heads.some(
+      ({ commit }) =>
+        commit.namespace === row.namespace &&
+        usersOf(commit, row.volume).some((user) => service === undefined || user === service),
+    );
+  const standbys = rows
+    .filter((row) => row.state !== "home" && used(row))
+    .map((row) => ({ namespace: row.namespace, volume: row.volume, ...behind(row) }));
+  return standbys.length === 0 ? list : { ...list, standbys };
+}
+
+const behind = ({ machine, state, lagMs }: Row) => ({
+  ...{ machine, state },
+  ...(lagMs !== undefined && { lagMs }),
+});
+
+/** Standbys of a namespace, or of all. Nothing is asked where no commit has one. */
+export async function presentStandbys(
+  member: Pick<Member, "heads" | "store">,
+  machines: readonly MachineRow[],
+  namespace: string | undefined,
+): Promise<readonly Row[]> {
+  const commits = member
+    .heads()
+    .map(({ commit }) => commit)
+    .filter((commit) => namespace === undefined || commit.namespace === namespace);
+  if (!commits.some(({ volumes }) => volumes.some(({ spec }) => spec.standby !== undefined))) return [];
+  const records = await standbyRecords(member).catch(() => new Map()); // the machines tell, too
+  return standbyRows(commits, { seen: seenBy(machines), records, now: Date.now() });
+}
 
 export async function snapshotList(
   heads: readonly Head[],

@@ -8,14 +8,16 @@ import { count, list, object, text } from "../model/schema.ts";
  */
 const StandbyState = Type.Enum(["current", "old", "none", "unknown", "home"]);
 
-/** A standby in the row of its volume. */
-export const VolumeStandby = object({
+/** Where a standby is, and how far behind. */
+export const standbyOf = {
   /** The machine that keeps the copy. */
   machine: text(),
   state: StandbyState,
   /** Age of its data. Absent: there is no copy yet, or nothing is known. */
   lagMs: Type.Optional(count()),
-});
+};
+/** A standby in the row of its volume. */
+export const VolumeStandby = object(standbyOf);
 
 /** A standby of a volume: how far it is behind. */
 export const StandbyRow = object({

@@ -11,7 +11,7 @@ import {
 import { count, error, list, object, text } from "../model/schema.ts";
 import { LoadedPolicy } from "../participant/network-commands.ts";
 import { RunRow } from "./runs.ts";
-import { VolumeStandby } from "./standbys.ts";
+import { standbyOf, VolumeStandby } from "./standbys.ts";
 import { warnings } from "./warnings.ts";
 
 /** Where a member stands in the cluster. `drained`: it drains, and nothing is left there. */
@@ -92,6 +92,8 @@ export const InstanceList = object({
   unreachable: list(text()),
   /** Services that an operator has stopped: NAMESPACE/SERVICE. */
   stopped: Type.Optional(list(text())),
+  /** Second copies of these services' volumes; absent: there are none. */
+  standbys: Type.Optional(list(object({ namespace: text(), volume: text(), ...standbyOf }))),
   /** Records of these namespaces that cannot be read. */
   warnings: Type.Optional(warnings),
 });

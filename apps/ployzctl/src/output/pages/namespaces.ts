@@ -3,6 +3,7 @@ import type { InstanceList, NamespaceRow, RouteList } from "../../api.ts";
 import type { NamespaceDocument } from "../../documents.ts";
 import { ago, type Block, bytes, type Cell, duration, type Page, remark, table } from "../page.ts";
 import { runState } from "./runs.ts";
+import { lagText } from "./volumes.ts";
 import { warningBlocks } from "./warnings.ts";
 
 const STATES: Readonly<Record<string, "ok" | "warn" | "bad">> = {
@@ -38,7 +39,7 @@ function restartsText(observed: Observed | undefined): string {
 }
 
 export function instancesPage(
-  { instances, runs = [], unreachable, stopped = [], warnings }: InstanceList,
+  { instances, runs = [], unreachable, stopped = [], standbys = [], warnings }: InstanceList,
   now: number,
 ): Page {
   return [
@@ -89,11 +90,22 @@ export function instancesPage(
     ...(stopped.length === 0
       ? []
       : [remark(`stopped: ${stopped.join(", ")}; to start them: ployzctl start ${stopped.join(" ")}`)]),
+    ...(standbys.length === 0 ? [] : [remark(...standbys.map(standbyLine))]),
     ...(unreachable.length === 0
       ? []
       : [remark({ text: `unreachable, state unknown: ${unreachable.join(", ")}`, tone: "warn" })]),
     ...warningBlocks(warnings),
   ];
+}
+
+function standbyLine({
+  namespace,
+  volume,
+  machine,
+  ...copy
+}: NonNullable<InstanceList["standbys"]>[number]): Cell {
+  const tone = copy.state === "current" ? "dim" : "warn";
+  return { text: `standby of ${namespace}/${volume} on ${machine}: ${lagText(copy)}`, tone };
 }
 
 type Route = NamespaceRow["routes"][number];

@@ -18,14 +18,19 @@ export const volumeOrigin = (origin: VolumeRow["origin"]): string =>
 
 const size = (count: number | undefined): string => (count === undefined ? "-" : bytes(count));
 
+type Standby = NonNullable<VolumeRow["standbys"]>[number];
+
+/** How old the copy's data is. */
+export function lagText({ state, lagMs }: Pick<Standby, "state" | "lagMs">): string {
+  if (state === "none") return "no copy yet";
+  return state === "unknown" || lagMs === undefined ? "unknown" : duration(lagMs);
+}
+
 /** The machine of each standby, and how far it is behind. */
 function standbyCell(standbys: NonNullable<VolumeRow["standbys"]>): Cell {
   if (standbys.length === 0) return "-";
-  const text = standbys.map(({ machine, state, lagMs }) => {
-    const behind = lagMs === undefined ? "" : ` ${duration(lagMs)}`;
-    return `${machine}${state === "none" ? " no copy yet" : state === "unknown" ? " unknown" : behind}`;
-  });
-  return { text: text.join(", "), tone: standbys.every(({ state }) => state === "current") ? "ok" : "warn" };
+  const tone = standbys.every(({ state }) => state === "current") ? "ok" : "warn";
+  return { text: standbys.map((one) => `${one.machine} ${lagText(one)}`).join(", "), tone };
 }
 
 function volumeTable(rows: readonly VolumeRow[]): Block {

@@ -55,11 +55,12 @@ const warningsOf = (warnings: Warnings, grant: Grant): Warnings =>
   );
 
 export function instancesShown(list: InstanceList, grant: Grant): InstanceList {
-  const { runs, stopped, warnings } = list;
+  const { runs, stopped, standbys, warnings } = list;
   return {
     ...{ kind: "instances", instances: mine(list.instances, grant), unreachable: list.unreachable },
     ...(runs && { runs: mine(runs, grant) }),
     ...(stopped && { stopped: namesOf(stopped, grant) }),
+    ...(standbys && { standbys: mine(standbys, grant) }),
     ...(warnings && { warnings: warningsOf(warnings, grant) }),
   };
 }
