@@ -1,10 +1,10 @@
-/** A credential in one line: what it is, and its fields as JSON in base64url. */
+/** A credential in one line: a prefix, and its fields as JSON in base64url. */
 export const encodeFields = (prefix: string, fields: readonly unknown[]): string =>
   `${prefix}${Buffer.from(JSON.stringify(fields)).toString("base64url")}`;
 
 /**
- * The fields of a line that `encodeFields` made, which white space may surround. `undefined` for every other text: decoders pass over characters
- * that are none of base64url, and over what is left at the end.
+ * The fields of a line that `encodeFields` made, which white space may surround. `undefined` for every other text: a decoder of base64url
+ * alone passes over foreign characters, and over spare ones at the end.
  */
 export function decodeFields(text: string, prefix: string, longest: number): readonly unknown[] | undefined {
   const line = text.trim();
