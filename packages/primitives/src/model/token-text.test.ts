@@ -3,7 +3,7 @@ import { decodeFields, encodeFields } from "./token-fields.ts";
 import { decodeToken, encodeToken, MAX_TOKEN } from "./token-text.ts";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const OTHERS = [...ALPHABET, "=", "!", ".", "+", "/", " A", "\nA", "é"];
+const OTHERS = [...ALPHABET.split(""), "=", "!", ".", "+", "/", " A", "\nA", "é"];
 /** Names of three lengths: base64url ends after two, three and four characters. */
 const tokens = ["a", "ab", "abc"].map((name) => ({
   ...{ cluster: "c".padEnd(16, "0"), name, id: "0123456789abcdef", secret: "s".repeat(43) },
