@@ -32,6 +32,7 @@ export async function prepare(session: Session): Promise<ErrorBody | undefined> 
     await runGraph(unprepared(session), {
       ...limits,
       stopped: () => stop.signal.aborted,
+      waits: (step) => waits(session, step),
       run: async (step) => {
         try {
           const error = await runStep(session, step, stop.signal);
@@ -66,6 +67,7 @@ export async function settle(session: Session, capMs?: number): Promise<readonly
     await runGraph(steps, {
       ...limits,
       stopped: () => keeper.lost.aborted,
+      waits: (step) => waits(session, step),
       run: async (step) => {
         const error = await runStep(session, step, keeper.lost, capMs);
         if (error === undefined) return true;
@@ -108,6 +110,9 @@ function remaining(session: Session, steps: readonly PlannedStep[]): readonly Pl
   const { steps: ran } = recordOf(session);
   return steps.filter(({ id }) => ran.get(id)?.state !== "done");
 }
+
+const waits = ({ primitive }: Session, { kind }: PlannedStep): boolean =>
+  primitive.steps[kind]?.waits === true;
 
 const runStep = (session: Session, step: PlannedStep, signal: AbortSignal, capMs?: number) =>
   journaled(session, step, "step", () => applyStep(session, step, signal, capMs));

@@ -73,7 +73,7 @@ export function next(record: OpenRecord | undefined, entry: JournalEntry): OpenR
 
 function stepAfter(record: OperationRecord, entry: Extract<JournalEntry, { step: string }>): StepRecord {
   const before = record.steps.get(entry.step);
-  const startedAt = before?.startedAt ?? entry.t;
+  const startedAt = before?.startedAt ?? ("from" in entry ? entry.from : undefined) ?? entry.t;
   const kept = before?.out === undefined ? {} : { out: before.out };
   switch (entry.type) {
     case "step-started":

@@ -14,6 +14,8 @@ export interface GraphOptions<N extends Node> {
   run(node: N): Promise<boolean>;
   /** True: nothing more is started. */
   stopped(): boolean;
+  /** Whether a node only waits: it counts for no limit. */
+  waits?(node: N): boolean;
   /** Whether a node that comes after this one need not wait for it. */
   passes?(node: N): boolean;
 }
@@ -35,7 +37,12 @@ export async function runGraph<N extends Node>(
   const failed = new Set<string>();
   let thrown: { readonly error: unknown } | undefined;
 
-  const count = (machine: string | undefined, by: number) => {
+  let counted = 0;
+  const waits = (node: N) => options.waits?.(node) === true;
+  const count = (node: N, by: number) => {
+    if (waits(node)) return;
+    counted += by;
+    const { machine } = node;
     if (machine !== undefined) perMachine.set(machine, (perMachine.get(machine) ?? 0) + by);
   };
   const block = () => {
@@ -53,11 +60,13 @@ export async function runGraph<N extends Node>(
     !failed.has(node.id) &&
     node.needs.every((need) => !notDone.has(need)) &&
     (node.after ?? []).every((before) => !notDone.has(before) || failed.has(before) || passed(before)) &&
-    (node.machine === undefined || (perMachine.get(node.machine) ?? 0) < options.parallelPerMachine);
+    (waits(node) ||
+      (counted < options.parallel &&
+        (node.machine === undefined || (perMachine.get(node.machine) ?? 0) < options.parallelPerMachine)));
 
   const start = (node: N) => {
     waiting.delete(node.id);
-    count(node.machine, 1);
+    count(node, 1);
     const work = options.run(node).then(
       (ok) => {
         if (ok) notDone.delete(node.id);
@@ -68,7 +77,7 @@ export async function runGraph<N extends Node>(
       },
     );
     const ended = work.then(() => {
-      count(node.machine, -1);
+      count(node, -1);
       running.delete(node.id);
     });
     running.set(node.id, ended);
@@ -77,7 +86,7 @@ export async function runGraph<N extends Node>(
   for (;;) {
     block();
     for (const node of [...waiting.values()]) {
-      if (thrown || options.stopped() || running.size >= options.parallel) break;
+      if (thrown || options.stopped()) break;
       if (startable(node)) start(node);
     }
     if (running.size === 0) break;

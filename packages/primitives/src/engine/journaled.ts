@@ -7,10 +7,11 @@ import type { PlannedStep } from "./types.ts";
 /**
  * Applies or undoes a step, and journals its start and its end. Returns the step's error, `undefined` after a success; throws when the
  * journal cannot be written. The first entry is durable before the effect: an effect whose step is not in the journal would never be undone.
+ * A step that only waits has no effect, and no first entry.
  */
 export async function journaled(
-  { journal, deps, clock }: Session,
-  { id, title, machine }: PlannedStep,
+  { journal, deps, clock, primitive }: Session,
+  { id, title, machine, kind: does }: PlannedStep,
   kind: "step" | "undo",
   work: () => Promise<Json>,
 ): Promise<ErrorBody | undefined> {
@@ -20,20 +21,26 @@ export async function journaled(
       : (["undoing", "undone", "undo-failed"] as const);
   const at = { step: id, ...(machine !== undefined && { machine }) };
   const event = { type: "step", title, ...at } as const;
-  await journal.append({ type: `${kind}-started`, step: id });
+  const waits = kind === "step" && primitive.steps[does]?.waits === true;
+  if (!waits) await journal.append({ type: `${kind}-started`, step: id });
   deps.emit({ ...event, state: started });
   const from = clock.now();
+  const since = waits ? { from } : {};
   try {
     const out = await work();
     await journal.append(
-      kind === "step" ? { type: "step-done", step: id, out } : { type: "undo-done", step: id },
+      kind === "step" ? { type: "step-done", step: id, out, ...since } : { type: "undo-done", step: id },
     );
     deps.emit({ ...event, state: done, ms: clock.now() - from });
     return undefined;
   } catch (thrown) {
     if (thrown instanceof Interrupted) throw thrown;
     const error = located(thrown, { operation: journal.operation, ...at });
-    await journal.append({ type: `${kind}-failed`, step: id, error });
+    await journal.append(
+      kind === "step"
+        ? { type: "step-failed", step: id, error, ...since }
+        : { type: "undo-failed", step: id, error },
+    );
     deps.emit({ ...event, state: failed, ms: clock.now() - from, error });
     return error;
   }

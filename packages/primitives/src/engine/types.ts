@@ -51,6 +51,11 @@ export interface StepDef<Ports, Args extends Json, Out extends Json, K extends K
    * again before it commits.
    */
   fleeting?(args: Args): boolean;
+  /**
+   * Changes nothing, and only waits for what comes by itself: it has no entry in the journal before it is done, and any number of such steps
+   * run at once. Has no `undo`.
+   */
+  readonly waits?: true;
   /** Absent when it leaves nothing behind. Must cope with an effect that never happened. */
   undo?(args: Args, context: Omit<StepContext<Ports>, "output">): Promise<void>;
 }

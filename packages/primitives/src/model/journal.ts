@@ -61,8 +61,9 @@ export const JournalEntry = Type.Union([
   /** Its daemon restarted and no longer runs it; no runner has resumed it yet. */
   entry("interrupted", { error: error() }),
   entry("step-started", { step: text() }),
-  entry("step-done", { step: text(), out: json() }),
-  entry("step-failed", { step: text(), error: error() }),
+  /** `from`: when it began, of a step without a `step-started`. */
+  entry("step-done", { step: text(), out: json(), from: Type.Optional(Type.Number()) }),
+  entry("step-failed", { step: text(), error: error(), from: Type.Optional(Type.Number()) }),
   entry("committing", { point: PointSummary }),
   entry("committed", { revision: count() }),
   /** From here on the plan is undone, because of `error`. */

@@ -147,7 +147,7 @@ export const steps: Steps = {
     },
   },
   // Longer than two waits for a frozen machine, which ends with a warning, not with an owed step.
-  publish: { timeoutMs: () => 2 * PUBLISH + SLACK, retryTransient: true, apply: publishHead },
+  publish: { timeoutMs: () => 2 * PUBLISH + SLACK, retryTransient: true, waits: true, apply: publishHead },
   retire: {
     timeoutMs: ({ drainMs, graceMs }) => drainMs + graceMs + QUICK + RETRY,
     retryTransient: true,
