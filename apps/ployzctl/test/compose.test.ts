@@ -155,9 +155,31 @@ secrets:
       "compose.yaml:13: services.web.volumes[0]: is a file or folder of the host",
       "compose.yaml:14: services.web.volumes[1]: is a volume without a name",
       "compose.yaml:6: services.web.ports[0]: port 80 is the gateways', which route by host",
-      "compose.yaml:7: services.web.ports[1]: is bound to one address",
+      "compose.yaml:7: services.web.ports[1]: is bound to loopback",
       "compose.yaml:8: services.web.ports[2]: sctp is not supported",
     ]);
+  });
+
+  it("publishes ports of the machine where an address or `mode: host` asks for them", async () => {
+    const { services } = await convert(`name: a
+services:
+  web:
+    image: nginx
+    ports:
+      - "192.0.2.1:9000:80"
+      - "0.0.0.0:9001:80"
+      - { target: 53, published: 5353, protocol: udp, mode: host }
+      - { target: 80, published: 9002, host_ip: 192.0.2.1 }
+`);
+    expect(services?.web).toMatchObject({
+      ports: { p80: 80, p53: 53 },
+      routes: [{ tcp: 9001, port: "p80" }],
+      host_ports: [
+        { port: 9000, to: "p80", address: "192.0.2.1" },
+        { port: 5353, to: "p53", protocol: "udp" },
+        { port: 9002, to: "p80", address: "192.0.2.1" },
+      ],
+    });
   });
 
   it("binds paths and devices of the machine; relative paths are of another computer", async () => {

@@ -41,6 +41,12 @@ export { type FactKey, type FactName, type FactOf, type FactTypes, factName, isF
 export { FEATURES } from "./model/features.ts";
 export { label } from "./model/fields.ts";
 export type { GatewayView } from "./model/gateway.ts";
+export {
+  DEFAULT_HOST_PORTS,
+  forbiddenHostPort,
+  hostPortText,
+  samePort,
+} from "./model/host-ports.ts";
 export { isOperationId, operationTail, ulid } from "./model/ids.ts";
 export { INVITE_GRACE_MS, INVITE_ID, type Invite, memberBy } from "./model/invite.ts";
 export type { EntryBody, JournalEntry } from "./model/journal.ts";
@@ -60,6 +66,7 @@ export {
   DIGEST,
   ENDPOINT,
   HOST_PATHS,
+  HOST_PORTS,
   IP_PREFIX,
   LISTEN,
   NAMESPACES,

@@ -3,6 +3,12 @@ export type { RuntimeErrorCode } from "./error-codes.ts";
 export { killBelow } from "./kill.ts";
 export { type Closed, closedFilters } from "./network/firewall.ts";
 export {
+  applyHostPorts,
+  type HostPortNetwork,
+  type PublishedPort,
+  printedHostPorts,
+} from "./network/host-ports.ts";
+export {
   applyNetworkPolicy,
   hasNetworkPolicy,
   isNetworkPolicyLoaded,

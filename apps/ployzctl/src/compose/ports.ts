@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import type { ComposePath, Report } from "./report.ts";
 import { scalarText } from "./words.ts";
 
@@ -7,6 +8,12 @@ export interface Published {
     | { readonly tcp: number; readonly port: string }
     | { readonly udp: number; readonly port: string }
   )[];
+  readonly hostPorts: {
+    readonly port: number;
+    readonly to: string;
+    readonly protocol?: "udp";
+    readonly address?: string;
+  }[];
 }
 
 const SHORT =
@@ -17,13 +24,16 @@ const HTTP = [80, 443];
 /** `p80`: a name for a port that has none. */
 const portName = (port: number): string => `p${port}`;
 
-/** `ports` and `expose` of a service. `routed`: its routes are given otherwise, so that a published port is a port only. */
+/**
+ * `ports` and `expose` of a service: a published port is a route of every gateway, as `ingress` is; with `mode: host` or an address it is a port of the
+ * instance's own machine. `routed`: its routes are given otherwise, so that a published port is a port only.
+ */
 export function convertPorts(
   service: { readonly ports?: unknown; readonly expose?: unknown },
   at: ComposePath,
   { report, routed }: { readonly report: Report; readonly routed: boolean },
 ): Published {
-  const found: Published = { ports: {}, routes: [] };
+  const found: Published = { ports: {}, routes: [], hostPorts: [] };
   const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
   for (const [index, entry] of list(service.expose).entries()) {
     const [, digits, protocol = "tcp"] = /^(\d{1,5})(?:\/(\w+))?$/.exec(String(entry)) ?? [];
@@ -40,16 +50,22 @@ export function convertPorts(
         ? long(entry as Long, path, report)
         : short(entry, path, report);
     if (one === undefined) continue;
-    const { target, published, protocol } = one;
+    const { target, published, protocol, host, address } = one;
     found.ports[portName(target)] = target;
     if (published === undefined || routed) continue;
-    if (protocol === "udp") found.routes.push({ udp: published, port: portName(target) });
-    else if (HTTP.includes(published))
+    if (protocol === "tcp" && HTTP.includes(published))
       report.add(
         path,
         `port ${published} is the gateways', which route by host`,
         `name the host: x-ployz: { routes: [{ host: www.example.com, port: ${portName(target)} }] }`,
       );
+    else if (host)
+      found.hostPorts.push({
+        ...{ port: published, to: portName(target) },
+        ...(protocol === "udp" && { protocol }),
+        ...(address !== undefined && { address }),
+      });
+    else if (protocol === "udp") found.routes.push({ udp: published, port: portName(target) });
     else found.routes.push({ tcp: published, port: portName(target) });
   }
   return found;
@@ -59,38 +75,53 @@ interface One {
   readonly target: number;
   readonly published?: number;
   readonly protocol: "tcp" | "udp";
+  /** A port of one machine. */
+  readonly host: boolean;
+  readonly address?: string;
 }
 
 function short(entry: unknown, path: ComposePath, report: Report): One | undefined {
   const [, address, published, target, protocol = "tcp"] = SHORT.exec(String(entry)) ?? [];
   if (target === undefined) return report.add(path, "is not a port mapping", "write PUBLISHED:PORT");
-  if (address !== undefined)
-    return report.add(path, "is bound to one address", "leave the port out, and use ployzctl port-forward");
-  return one({ target, ...(published !== undefined && { published }), protocol }, path, report);
+  return one(
+    {
+      ...{ target, protocol, host: false },
+      ...(published !== undefined && { published }),
+      ...(address !== undefined && { address }),
+    },
+    path,
+    report,
+  );
 }
 
 interface Long {
   readonly target?: unknown;
   readonly published?: unknown;
   readonly protocol?: unknown;
+  readonly host_ip?: unknown;
   readonly [key: string]: unknown;
 }
 
 function long(
-  { target, published, protocol = "tcp", mode, ...rest }: Long,
+  { target, published, protocol = "tcp", mode = "ingress", host_ip: address, name: _, ...rest }: Long,
   path: ComposePath,
   report: Report,
 ) {
   const [other] = Object.keys(rest);
   if (other !== undefined) return report.add([...path, other], "is not supported", "leave it out");
-  if (mode !== undefined && mode !== "ingress")
+  if (mode !== "host" && mode !== "ingress")
     return report.add(
       [...path, "mode"],
       `${scalarText(mode)} is not supported`,
-      "use ingress: every gateway listens",
+      "use ingress (every gateway listens), or host (the machine of the instance does)",
     );
   const text = published === undefined ? {} : { published: scalarText(published) };
-  return one({ target: String(target), ...text, protocol: String(protocol) }, path, report);
+  const bound = address === undefined ? {} : { address: scalarText(address) };
+  return one(
+    { target: String(target), ...text, ...bound, protocol: String(protocol), host: mode === "host" },
+    path,
+    report,
+  );
 }
 
 function one(
@@ -98,17 +129,35 @@ function one(
     target,
     published,
     protocol,
-  }: { readonly target: string; readonly published?: string; readonly protocol: string },
+    host,
+    address,
+  }: {
+    readonly target: string;
+    readonly published?: string;
+    readonly protocol: string;
+    readonly host: boolean;
+    readonly address?: string;
+  },
   path: ComposePath,
   report: Report,
 ): One | undefined {
   if (protocol !== "tcp" && protocol !== "udp")
     return report.add(path, `${protocol} is not supported`, "leave the port out");
+  const loopback = address?.startsWith("127.");
+  if (loopback || (address !== undefined && !isIPv4(address)))
+    return report.add(
+      path,
+      loopback ? "is bound to loopback" : "is bound to an address that is not IPv4",
+      "leave the port out, and use ployzctl port-forward",
+    );
+  const own = address === "0.0.0.0" ? undefined : address;
   if (/-/.test(`${target}${published ?? ""}`))
     return report.add(path, "is a range", "name each port by itself");
   return {
     target: Number(target),
     protocol,
+    host: host || own !== undefined,
+    ...(own !== undefined && { address: own }),
     ...(published !== undefined && { published: Number(published) }),
   };
 }

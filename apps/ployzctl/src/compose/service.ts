@@ -85,7 +85,9 @@ export function convertService(
       );
     return merged(withFiles, own) as Table;
   }
-  const { ports, routes } = convertPorts(service, at, { report, routed: own.routes !== undefined });
+  const { ports, routes, hostPorts } = convertPorts(service, at, {
+    ...{ report, routed: own.routes !== undefined || own.host_ports !== undefined },
+  });
   const { volumes } = mounts;
   const ready =
     isTable(service.healthcheck) && own.ready === undefined
@@ -96,6 +98,7 @@ export function convertService(
     ...replicas(service, at, report),
     ...(Object.keys(ports).length > 0 && { ports }),
     ...(routes.length > 0 && { routes }),
+    ...(hostPorts.length > 0 && { host_ports: hostPorts }),
     ...(Object.keys(volumes).length > 0 && { volumes }),
     ...(ready !== undefined && { ready }),
   };

@@ -74,7 +74,7 @@ volumes: { mq: {} }
       "compose.yaml:5: services.rabbitmq.hostname: is not supported",
       "compose.yaml:6: services.rabbitmq.container_name: is not supported",
       "compose.yaml:9: services.rabbitmq.logging: is not supported",
-      "compose.yaml:7: services.rabbitmq.ports[1]: is bound to one address",
+      "compose.yaml:7: services.rabbitmq.ports[1]: is bound to loopback",
     ],
   },
   {

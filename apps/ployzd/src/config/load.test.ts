@@ -21,7 +21,7 @@ it("takes an empty file", () => {
     retention: { last: 10, days: 7 },
     refusedRights: [],
     allowed: {
-      ...{ capabilities: [], hostPaths: [], devices: [] },
+      ...{ capabilities: [], hostPaths: [], devices: [], hostPorts: ["1024-65535"] },
       keptPaths: expect.arrayContaining(["/var/lib/ployz", "/run/ployz", "/var/run/docker.sock"]),
     },
     registries: {},
@@ -61,6 +61,7 @@ it.each([
   ["runtime = 'vm'", 'runtime: "vm" is neither docker nor process'],
   ["region = 'EU;x'", 'region: "EU;x" must be 1 to 63'],
   ["region = 'eu-'", "region"],
+  ["[policy]\nhost_ports = ['80-']", 'policy.host_ports.0: "80-" must be a port or a range of them'],
   ["[policy]\nhost_paths = ['/srv/../etc']", 'policy.host_paths.0: "/srv/../etc" must be an absolute path'],
   ["[policy]\ndevices = ['/etc/fuse']", 'policy.devices.0: "/etc/fuse" must be a path below /dev'],
   ["[policy]\ncapabilities = ['ALL']", 'policy.capabilities.0: "ALL" must be one of'],

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { readFileIfThere } from "@ployz/exec";
 import type { RegistryHost } from "@ployz/images";
-import { ALLOWED, type Allowed, type Right } from "@ployz/primitives/protocol";
+import { ALLOWED, type Allowed, DEFAULT_HOST_PORTS, type Right } from "@ployz/primitives/protocol";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
 import { PloyzError } from "../error-codes.ts";
@@ -227,6 +227,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
       capabilities: file.policy?.capabilities ?? [],
       hostPaths: file.policy?.host_paths ?? [],
       devices: file.policy?.devices ?? [],
+      hostPorts: file.policy?.host_ports ?? DEFAULT_HOST_PORTS,
       keptPaths: [dataDir, runDir, dockerSocket, ...ROOTS],
     },
   };

@@ -4,6 +4,7 @@ import {
   DATASET,
   DEVICE,
   HOST_PATHS,
+  HOST_PORTS,
   IP_PREFIX,
   LISTEN,
   PLACE,
@@ -107,6 +108,9 @@ export const ConfigSchema = Type.Object(
           ),
           devices: Type.Optional(
             Type.Array(Type.String({ pattern: DEVICE }), { maxItems: 100, uniqueItems: true }),
+          ),
+          host_ports: Type.Optional(
+            Type.Array(Type.String({ pattern: HOST_PORTS }), { maxItems: 100, uniqueItems: true }),
           ),
           capabilities: Type.Optional(Type.Array(Type.Enum(CAPABILITIES), { uniqueItems: true })),
         },

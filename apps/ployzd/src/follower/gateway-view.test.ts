@@ -29,7 +29,7 @@ it("says what HAProxy serves, without what options hold", () => {
     ],
     dropped: ["prod/dns/2 (why)"],
   };
-  expect(viewOf(status, { certificates: [], dropped: [], accessLog: { lost: 0 }, udp })).toEqual({
+  expect(viewOf(status, { certificates: [], dropped: [], accessLog: { lost: 0 }, filter: [udp] })).toEqual({
     ...{
       state: "running",
       commits: ["gw@3", "prod@7"],

@@ -4,13 +4,14 @@ import type { GatewayView } from "@ployz/primitives/protocol";
 import type { KeptCertificate } from "../state/certificates.ts";
 import { certificatesOf } from "./certificates.ts";
 
-/** The state of HAProxy and of UDP routes in the cluster's words. Pure. */
+/** The state of HAProxy, of UDP routes and of host ports in the cluster's words. Pure. */
 export function viewOf(
   status: GatewayStatus,
   more: {
     readonly certificates: readonly KeptCertificate[];
     readonly dropped: readonly string[];
-    readonly udp: Pick<GatewayView, "routes" | "servers" | "dropped">;
+    /** What the packet filter serves. */
+    readonly filter: readonly Pick<GatewayView, "routes" | "servers" | "dropped">[];
     readonly accessLog: NonNullable<GatewayView["accessLog"]>;
   },
 ): GatewayView {
@@ -22,20 +23,20 @@ export function viewOf(
       ...routes.map(({ place, kind, to, httpsOnly, options }) => ({
         ...{ place, kind, to, httpsOnly, options },
       })),
-      ...more.udp.routes,
+      ...more.filter.flatMap((one) => one.routes),
     ],
     servers: [
       ...servers.map(({ backend, id, address, port, state: is, sessions }) => ({
         ...{ backend, instance: id, address, port, state: is, sessions },
       })),
-      ...more.udp.servers,
+      ...more.filter.flatMap((one) => one.servers),
     ],
     holds,
     certificates: certificatesOf(more.certificates).map(({ names, pem }) => ({
       names,
       notAfter: new Date(new X509Certificate(pem).validTo).toISOString(),
     })),
-    dropped: [...more.dropped, ...more.udp.dropped],
+    dropped: [...more.dropped, ...more.filter.flatMap((one) => one.dropped)],
     oldWorkers: oldWorkers.length,
     accessLog: more.accessLog,
     ...(difference !== undefined && { difference }),

@@ -9,6 +9,7 @@ import { openUserFiles } from "../state/route-users.ts";
 import { openAccessLog } from "./access-log.ts";
 import { certificatesOf } from "./certificates.ts";
 import { viewOf } from "./gateway-view.ts";
+import { openHostPorts } from "./host-ports.ts";
 import { buildTable, type Head, tableVersion } from "./project.ts";
 import { asksUsers, openRouteUsers } from "./route-users.ts";
 import type { FollowerDeps, Served } from "./run.ts";
@@ -47,6 +48,10 @@ export async function serveGateway({ config, paths, membership, log }: FollowerD
   const udp = openUdpGateway(
     { bridge: BRIDGE, gateway: machine.address, clusterCidr: cluster.clusterCidr },
     { listens: config.gatewayListen, log },
+  );
+  const hostPorts = openHostPorts(
+    { bridge: BRIDGE, gateway: machine.address },
+    { machine: machine.id, allowed: config.allowed, log },
   );
   const inTurn = serialise();
   let version = adopted.version ?? "";
@@ -92,6 +97,7 @@ export async function serveGateway({ config, paths, membership, log }: FollowerD
     async apply({ heads }) {
       access.know(heads);
       await udp.apply(heads);
+      await hostPorts.apply(heads);
       const same = adopted.state !== "absent" && version === tableVersion(heads);
       if (same && !asksUsers(heads)) {
         served = heads;
@@ -116,11 +122,12 @@ export async function serveGateway({ config, paths, membership, log }: FollowerD
       for (const [id, one] of orders) if (one.answers.length === 0 || one.until < now) orders.delete(id);
       await gateway.challenge(new Map([...orders.values()].flatMap((one) => one.answers)));
     },
-    status: () => ({ version, dropped: [...dropped, ...udp.dropped()] }),
+    status: () => ({ version, dropped: [...dropped, ...udp.dropped(), ...hostPorts.dropped()] }),
     show: async () =>
       viewOf(await gateway.status(), {
-        ...{ certificates: await files.list(), accessLog: access.state(), udp: await udp.view() },
-        dropped: [...dropped, ...udp.dropped()],
+        ...{ certificates: await files.list(), accessLog: access.state() },
+        filter: [await udp.view(), await hostPorts.view()],
+        dropped: [...dropped, ...udp.dropped(), ...hostPorts.dropped()],
       }),
     async live() {
       const { state, servers } = await gateway.status();
@@ -129,6 +136,7 @@ export async function serveGateway({ config, paths, membership, log }: FollowerD
     },
     close() {
       udp.close();
+      hostPorts.close();
       return access.close();
     },
   };

@@ -1,4 +1,4 @@
-import { loadavg } from "node:os";
+import { loadavg, networkInterfaces } from "node:os";
 import type { AdoptionReport } from "@ployz/primitives/client";
 import {
   type Allowed,
@@ -74,6 +74,7 @@ export async function observeMachine(
     load1: loadavg()[0] ?? 0,
     tcpPorts,
     udpPorts,
+    addresses: ownAddresses(),
     keptPorts: deps.keptPorts,
     refuses: deps.refuses,
     allowed: deps.allowed,
@@ -87,6 +88,13 @@ export async function observeMachine(
     ],
   };
 }
+
+/** IPv4, without those of loopback. */
+const ownAddresses = (): readonly string[] =>
+  Object.values(networkInterfaces())
+    .flatMap((addresses = []) => addresses)
+    .flatMap(({ family, internal, address }) => (family === "IPv4" && !internal ? [address] : []))
+    .sort();
 
 const GATEWAY_MS = 1_000;
 

@@ -3,6 +3,7 @@ import { unscheduled } from "../change/input.ts";
 import type { Refusal } from "../engine/types.ts";
 import { specRevision } from "../manifest/revision.ts";
 import type { Commit, CommittedService, RouteSpec, ServiceSpec } from "../model/commit.ts";
+import { hostPortText } from "../model/host-ports.ts";
 import { own } from "../model/own.ts";
 import type { BranchInput } from "./input.ts";
 import { branchedRoutes } from "./routes.ts";
@@ -31,11 +32,15 @@ export function branchedState(input: BranchInput, from: Commit): State {
   const there = new Set([...taken.map(([name]) => name), ...Object.keys(from.jobs)]);
   const warnings: string[] = [];
   const services = taken.map(([name, source]): [string, CommittedService] => {
-    const { constraints, ...spec } = source.spec;
+    const { constraints, hostPorts = [], ...spec } = source.spec;
     const { routes, left } = branchedRoutes(target, spec.routes, input.routes ?? {});
     if (left.length > 0)
       warnings.push(
         `${name}: not routed to the branch: ${left.join(", ")} (give it a name: --route old=new)`,
+      );
+    if (hostPorts.length > 0)
+      warnings.push(
+        `${name}: its host ports stay with ${from.namespace}: ${hostPorts.map(hostPortText).join(", ")}`,
       );
     const next: ServiceSpec = {
       ...spec,

@@ -114,6 +114,8 @@ function whyNot(
   const served = before.spec.routes.flatMap(({ port }) => (port === undefined ? [] : [port]));
   const lost = served.find((port) => !Object.hasOwn(next.spec.ports, port));
   if (single !== undefined) return { why: `volume ${single} has a single writer`, hint: plain };
+  if (next.spec.hostPorts !== undefined)
+    return { why: "has host_ports, which lead to one version only", hint: plain };
   if (served.length === 0) return { why: "has no route whose requests could be shared", hint: plain };
   if (lost !== undefined)
     return { why: `the new version has no port ${lost}, to which a route leads`, hint: plain };

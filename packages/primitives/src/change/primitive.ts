@@ -1,8 +1,9 @@
-import type { Primitive, PrimitivePorts, ReadOutput } from "../engine/types.ts";
+import type { Primitive, PrimitivePorts, ReadOutput, Refusal } from "../engine/types.ts";
 import { warningsOf } from "../engine/warnings.ts";
 import type { Commit, Instance, Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import type { Wish } from "./decide/desired.ts";
+import { guardHostPorts } from "./decide/host-ports.ts";
 import { guardRoutes } from "./decide/routes.ts";
 import type { ChangeFacts } from "./observe/facts.ts";
 import { planChange } from "./plan/plan.ts";
@@ -68,8 +69,10 @@ export function changePrimitive<In extends Json, Facts extends ChangeFacts, Sent
         ...(next.lineage && { lineage: next.lineage }),
       };
       const expected = basis.find(({ key }) => key === `commit.${namespace}`)?.revision ?? 0;
-      const guard = guardRoutes(commit, facts);
-      return { kind: "namespace", commit, expected, ...(guard && { guard }) };
+      const guards = [guardRoutes(commit, facts), guardHostPorts(commit, facts)].flatMap((one) => one ?? []);
+      const guard = (heads: readonly Commit[]) =>
+        guards.reduce<Refusal | undefined>((found, one) => found ?? one(heads), undefined);
+      return { kind: "namespace", commit, expected, ...(guards.length > 0 && { guard }) };
     },
 
     result(_input, { summary, settle, warnings: foreseen }, { revision, output, took }) {

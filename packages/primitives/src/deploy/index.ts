@@ -37,11 +37,12 @@ export const deployPrimitive = changePrimitive<DeployInput, DeployFacts, DeployR
  */
 function scope({ manifest }: DeployInput): readonly string[] {
   const { namespace, services } = normalise(manifest);
-  const routed = Object.values(services).flatMap(({ routes }) =>
-    routes.map((route) =>
+  const routed = Object.values(services).flatMap(({ routes, hostPorts = [] }) => [
+    ...routes.map((route) =>
       route.kind === "http" ? `route.${route.host.replace("*", "_any")}` : `listen.${route.listen}`,
     ),
-  );
+    ...hostPorts.map(({ port }) => `listen.${port}`),
+  ]);
   return [...new Set([`deploy.${namespace}`, ...routed])].sort();
 }
 

@@ -123,18 +123,23 @@ function isNetwork(text: string): boolean {
 }
 
 /** `port` may be left out when there is no choice. */
-export function checkPort(at: At, port: string | undefined, service: ManifestService): Refusal[] {
+export function checkPort(
+  at: At,
+  port: string | undefined,
+  service: ManifestService,
+  field = "port",
+): Refusal[] {
   const ports = Object.keys(service.ports ?? {});
   if (port === undefined) {
     if (ports.length === 1) return [];
     const why =
       ports.length === 0 ? "the service has no `ports`" : `the service has several: ${ports.join(", ")}`;
-    return [invalid([...at, "port"], `is required: ${why}`)];
+    return [invalid([...at, field], `is required: ${why}`)];
   }
   if (ports.includes(port)) return [];
   const near = didYouMean(port, ports);
   const hint = near === undefined ? `add it to the service's \`ports\`` : `did you mean \`${near}\`?`;
-  return [invalid([...at, "port"], `the service has no port ${shown(port)}`, hint)];
+  return [invalid([...at, field], `the service has no port ${shown(port)}`, hint)];
 }
 
 /** All routes of a manifest together: each place once, and no redirect to itself. */

@@ -4,8 +4,9 @@ import { invalid, type Segment } from "../model/field.ts";
 import { shown } from "../model/names.ts";
 import { checkBackup } from "./backup.ts";
 import { checkDuration, checkVolumeBounds, checkWorkloadBounds } from "./bounds.ts";
-import { checkRoute, checkRoutes } from "./check-routes.ts";
+import { checkPort, checkRoute, checkRoutes } from "./check-routes.ts";
 import { checkContainer } from "./container.ts";
+import { checkHostPorts } from "./host-ports.ts";
 import { checkLiveness, checkReady } from "./probe.ts";
 import { checkKeep, checkSchedule } from "./schedule.ts";
 import type { Manifest, ManifestJob, ManifestService } from "./schema.ts";
@@ -92,6 +93,9 @@ function checkService(at: readonly Segment[], service: ManifestService, manifest
   refusals.push(...checkLiveness([...at, "liveness"], service.liveness, service));
   for (const [index, route] of (service.routes ?? []).entries())
     refusals.push(...checkRoute([...at, "routes", index], route, service));
+  refusals.push(
+    ...checkHostPorts([...at, "host_ports"], service, (one, port) => checkPort(one, port, service, "to")),
+  );
   for (const name of Object.keys(service.volumes ?? {})) {
     if (!Object.hasOwn(manifest.volumes ?? {}, name))
       refusals.push(invalid([...at, "volumes", name], "no such volume", `add [volumes.${name}]`));

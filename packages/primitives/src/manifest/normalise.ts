@@ -3,6 +3,7 @@ import { normalPath, routeKey } from "../model/route-place.ts";
 import { normalBackup } from "./backup.ts";
 import { normalContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
+import { normalHostPorts } from "./host-ports.ts";
 import { normalLiveness, normalReady } from "./probe.ts";
 import { normalOptions } from "./route-options.ts";
 import { normalSchedule } from "./schedule.ts";
@@ -40,6 +41,8 @@ export function normalise(manifest: Manifest): NormalManifest {
 function normalService(service: ManifestService): ServiceDraft {
   const ports = sorted(service.ports ?? {}, (port) => port);
   const volumes = sorted(service.volumes ?? {}, (path) => path);
+  const hostPorts = normalHostPorts(service, ports);
+  const alone = Object.keys(volumes).length > 0 || hostPorts.length > 0;
   return {
     ...normalWorkload(service),
     placement:
@@ -51,10 +54,11 @@ function normalService(service: ManifestService): ServiceDraft {
             ...(service.spread !== undefined && { spread: service.spread }),
           },
     ports,
+    ...(hostPorts.length > 0 && { hostPorts }),
     ready: normalReady(service.ready, ports),
     ...(service.liveness !== undefined && { liveness: normalLiveness(service.liveness, ports) }),
     drainMs: ms(service.drain, DEFAULTS.drainMs),
-    update: service.update ?? (Object.keys(volumes).length > 0 ? "stop-first" : "start-first"),
+    update: service.update ?? (alone ? "stop-first" : "start-first"),
     volumes,
     routes: (service.routes ?? [])
       .map((route) => normalRoute(route, ports))

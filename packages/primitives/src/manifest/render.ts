@@ -4,6 +4,7 @@ import type { Json } from "../model/json.ts";
 import { renderBackup } from "./backup.ts";
 import { renderContainer } from "./container.ts";
 import { DEFAULTS } from "./defaults.ts";
+import { renderHostPorts } from "./host-ports.ts";
 import { renderLiveness, renderReady } from "./probe.ts";
 import { renderOptions } from "./route-options.ts";
 import { renderSchedule } from "./schedule.ts";
@@ -51,7 +52,7 @@ export function manifestFields(spec: ServiceSpec): Json {
 
 function renderService(spec: ServiceSpec) {
   const { placement } = spec;
-  const stopFirst = Object.keys(spec.volumes).length > 0;
+  const stopFirst = Object.keys(spec.volumes).length > 0 || spec.hostPorts !== undefined;
   return {
     ...renderWorkload(spec),
     ...(placement.kind === "every-machine"
@@ -61,6 +62,7 @@ function renderService(spec: ServiceSpec) {
           ...(placement.spread && { spread: placement.spread }),
         }),
     ...filled("ports", spec.ports),
+    ...renderHostPorts(spec.hostPorts),
     ...(spec.routes.length > 0 && { routes: spec.routes.map(renderRoute) }),
     ...(spec.allowFrom && { allow_from: [...spec.allowFrom] }),
     ...renderReady(spec.ready),

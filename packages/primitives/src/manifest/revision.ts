@@ -25,6 +25,8 @@ export function instanceRevision(spec: ServiceSpec | JobSpec): string {
     ...(spec.files !== undefined && { files: spec.files }),
     ...(spec.container !== undefined && { container: spec.container }),
     resources: spec.resources ?? null,
+    // Another port of the machine may mean another machine.
+    ...("hostPorts" in spec && spec.hostPorts !== undefined && { hostPorts: spec.hostPorts }),
     ports: "ports" in spec ? spec.ports : null,
     volumes: "volumes" in spec ? spec.volumes : null,
   });

@@ -4,6 +4,7 @@ import { LIMITS, STOP_SIGNALS } from "../model/limits.ts";
 import * as patterns from "../model/patterns.ts";
 import { build } from "./build-schema.ts";
 import { container } from "./container-schema.ts";
+import { hostPorts } from "./host-ports.ts";
 import { liveness, ready } from "./probe-schema.ts";
 import { route } from "./route-schema.ts";
 import { backup, closed, duration, schedule, snapshots, standby } from "./schedule-schema.ts";
@@ -151,6 +152,7 @@ const service = Type.Object(
     ports: Type.Optional(
       map(patterns.PORT_NAME, port("Port that the service listens on."), "Named ports.", 100),
     ),
+    host_ports: Type.Optional(hostPorts),
     routes: Type.Optional(Type.Array(route, { maxItems: 1000, description: "What the gateways send here." })),
     allow_from: Type.Optional(
       Type.Array(Type.String({ pattern: patterns.PEER, description: "`gw`, `gw:web`, `pr-*` or `*`." }), {
@@ -165,7 +167,7 @@ const service = Type.Object(
     drain: Type.Optional(duration("Time for requests in flight before SIGTERM. Default 10s.")),
     update: Type.Optional(
       Type.Enum(["start-first", "stop-first"], {
-        description: "Default `start-first`; `stop-first` with a single-writer volume.",
+        description: "Default `start-first`; `stop-first` with a single-writer volume or with `host_ports`.",
       }),
     ),
     volumes: Type.Optional(

@@ -29,6 +29,18 @@ export const RouteSpec = Type.Union([
 /** Static type of the schema of this name. */
 export type RouteSpec = Static<typeof RouteSpec>;
 
+/** A port of the machine that leads to the instance on it. */
+export const HostPort = object({
+  protocol: Type.Enum(["tcp", "udp"]),
+  port: port(),
+  /** Of the machine; absent: every address. */
+  address: Type.Optional(address()),
+  /** Name of the service's port. */
+  to: text(),
+});
+/** Static type of the schema of this name. */
+export type HostPort = Static<typeof HostPort>;
+
 /** What services and jobs have in common. Secrets only by name. */
 const workload = {
   image: Type.Optional(
@@ -82,6 +94,8 @@ export const ServiceSpec = object({
   ...workload,
   placement,
   ports: map(port()),
+  /** Sorted. Absent: none. */
+  hostPorts: Type.Optional(list(HostPort)),
   ready: Type.Optional(Readiness),
   /** Absent: an instance that runs is not asked again. */
   liveness: Type.Optional(Liveness),

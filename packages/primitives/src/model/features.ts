@@ -40,6 +40,7 @@ export const FEATURES: readonly string[] = [
   "ready.grpc",
   "liveness",
   "canary",
+  "host_ports",
   ...CONTAINER_FEATURES,
 ];
 
@@ -58,6 +59,7 @@ export const serviceFeatures = ({ maintenance, canary, spec }: CommittedService)
   ...(spec.ready?.kind === "grpc" ? ["ready.grpc"] : []),
   ...(spec.liveness ? ["liveness"] : []),
   ...(canary ? ["canary"] : []),
+  ...(spec.hostPorts ? ["host_ports"] : []),
   ...containerFeatures(spec),
 ];
 

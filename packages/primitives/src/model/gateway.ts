@@ -1,7 +1,7 @@
 import Type, { type Static } from "typebox";
 import { count, list, object, port, text } from "./schema.ts";
 
-/** What the gateway of one machine serves now, as HAProxy has it. */
+/** What the gateway of one machine serves now, as HAProxy and the packet filter have it. */
 export const GatewayView = object({
   /** `absent`: no route was ever served. */
   state: Type.Enum(["running", "stopped", "absent"]),
@@ -9,9 +9,9 @@ export const GatewayView = object({
   commits: list(text()),
   routes: list(
     object({
-      /** Host and path, or port. */
+      /** Host and path, or port. `host`: a port of this machine alone, such as `9000/tcp`. */
       place: text(),
-      kind: Type.Enum(["http", "redirect", "tcp", "udp"]),
+      kind: Type.Enum(["http", "redirect", "tcp", "udp", "host"]),
       /** NAMESPACE/SERVICE/PORT, or the target of a redirect. */
       to: text(),
       /** Plain HTTP is redirected. */

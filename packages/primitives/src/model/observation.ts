@@ -121,6 +121,8 @@ export const MachineObservation = object({
   tcpPorts: Type.Optional(list(count())),
   /** UDP ports that a program takes packets from outside at. Absent in versions before 0.5. */
   udpPorts: Type.Optional(list(count())),
+  /** Its IPv4 addresses. Absent in versions before 0.5. */
+  addresses: Type.Optional(list(text())),
   /** As its configuration says. Absent: a version from before 0.4. */
   keptPorts: Type.Optional(map(list(count()))),
   /** Rights that its configuration refuses to workloads: see `RIGHTS`, and perhaps others of a newer version. */

@@ -93,6 +93,8 @@ export const HOST_PATHS = bounded(
   1024,
   `(?:/|(?!.*/\\.\\.?(/|$))(/[A-Za-z0-9._@+-]{1,${LIMITS.pathComponent}})+)(?::ro)?`,
 );
+/** One in `policy.host_ports`: a port or a range, perhaps of one protocol. */
+export const HOST_PORTS = "^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?(/(tcp|udp))?$";
 /** A device of a machine, or a folder of them. */
 export const DEVICE = bounded(255, "(?!.*/\\.\\.?(/|$))/dev(/[A-Za-z0-9._:@+-]+)+");
 /** A folder within an instance, or its root. */
@@ -231,6 +233,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [IMAGE]: "an image reference such as registry.example.com/team/app:v2 or app@sha256:…, in lower case",
   [BUNDLE_PATH]: "a path such as ./api, without control characters or a leading dash",
   [NO_NUL]: "it must not contain a NUL character",
+  [HOST_PORTS]: 'a port or a range of them, such as "1024-65535", "25/tcp" or "53/udp"',
   [IPV4]: "an IPv4 address such as 10.101.1.1",
   [CIDR]: "an IPv4 network such as 10.101.0.0/16",
   [IP_PREFIX]: "a network such as 10.0.0.0/8 or 2001:db8::/32",

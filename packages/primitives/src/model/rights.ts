@@ -33,6 +33,8 @@ export const Allowed = object({
   keptPaths: Type.Optional(list(text())),
   /** Devices, and folders of them. */
   devices: Type.Optional(list(text())),
+  /** Ports of the machine that services may publish: `1024-65535`, `25`, `53/udp`. */
+  hostPorts: Type.Optional(list(text())),
 });
 /** Static type of the schema of this name. */
 export type Allowed = Static<typeof Allowed>;

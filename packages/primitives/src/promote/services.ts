@@ -16,12 +16,16 @@ export function promotedServices(from: Commit, to: Commit | undefined): Promoted
     const present = own(to?.services, name);
     const routes = present?.spec.routes ?? newRoutes(name, from, spec.routes, warnings);
     const placed = present?.spec.constraints;
-    const { constraints: _, ...rest } = spec;
+    const { constraints: _, hostPorts: ports = [], ...rest } = spec;
+    const hostPorts = present?.spec.hostPorts;
+    if (present === undefined && ports.length > 0)
+      warnings.push(`${name}: its host ports stay with ${from.namespace}; deploy adds some for the target`);
     const next = {
       ...rest,
       ...(present === undefined
         ? spec.constraints && { constraints: spec.constraints }
         : placed && { constraints: placed }),
+      ...(hostPorts && { hostPorts }),
       routes,
     };
     return [name, { revision: specRevision(next), spec: next }];

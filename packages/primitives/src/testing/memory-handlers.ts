@@ -1,6 +1,7 @@
 import { sameJson } from "../engine/canonical.ts";
 import type { SecretRef } from "../model/commit.ts";
 import { FEATURES } from "../model/features.ts";
+import { DEFAULT_HOST_PORTS } from "../model/host-ports.ts";
 import { backupHandlersOf } from "./memory-backups.ts";
 import { imageHandlersOf } from "./memory-images.ts";
 import {
@@ -61,6 +62,7 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       cpus: machine.cpus,
       memoryBytes: machine.memoryBytes,
       features: FEATURES,
+      allowed: { capabilities: [], hostPorts: DEFAULT_HOST_PORTS },
       memoryFreeBytes: machine.memoryBytes - (1 << 28) * machine.instances.size,
       diskFreeBytes: machine.diskFreeBytes,
       draining: machine.draining || (await setting.closed(machine.id)),

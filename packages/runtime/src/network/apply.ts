@@ -59,6 +59,7 @@ export async function removeFilter(network: NetworkSpec): Promise<void> {
     `inet ${table}`,
     `inet ${table}_policy`,
     `ip ${table}_udp`,
+    `ip ${table}_host`,
     `bridge ${table}`,
     `bridge ${portTable(network.bridge)}`,
   ];

@@ -141,6 +141,12 @@ export function forwardRules(network: FilteredNetwork): readonly (readonly strin
       ...note,
       ...["-j", "ACCEPT"],
     ]),
+    // Host ports: connections to instances of this machine.
+    [
+      ...["-o", network.bridge, "-p", "tcp", "-d", network.subnet, "-m", "conntrack", "--ctstate", "DNAT"],
+      ...note,
+      ...["-j", "ACCEPT"],
+    ],
     ["-o", network.bridge, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", ...note, "-j", "ACCEPT"],
   ];
 }

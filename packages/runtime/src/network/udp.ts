@@ -140,7 +140,7 @@ const DNS = 53;
 const SEED = "706c6f79";
 
 /** Addresses of one cluster differ in these bits, unless it has more than 65,536 of them; two servers with one zone share their flows' entries. */
-function zoneOf(address: string): number {
+export function zoneOf(address: string): number {
   const [, , third = 0, fourth = 0] = address.split(".").map(Number);
   return third * 256 + fourth;
 }

@@ -31,7 +31,7 @@ function gatewayPage({ machine, gateway, error }: Row): Page {
       routes.map(({ place, to, kind, httpsOnly, options }): Cell[] => [
         place,
         kind === "redirect" ? `redirect to ${to}` : to,
-        kind === "tcp" || kind === "udp" ? "-" : httpsOnly ? "redirected" : "served",
+        ["tcp", "udp", "host"].includes(kind) ? "-" : httpsOnly ? "redirected" : "served",
         options.join(" ") || "-",
       ]),
       { empty: "no routes" },

@@ -53,13 +53,13 @@ export function planPage({
 
 const MARKS = { add: "+", change: "~", remove: "-", repair: "~", unchanged: " " } as const;
 /** What the mark does not express. */
-function remark({ change, instances }: ServiceSummary): string {
+function remark({ change, instances, stopFirst }: ServiceSummary): string {
   if (change === "unchanged") return " (unchanged)";
-  if (change !== "repair") return "";
+  if (change !== "repair") return stopFirst ? " (stops first)" : "";
   const [starts, stops] = ["start", "stop"].map((wanted) =>
     instances.some(({ action }) => action === wanted),
   );
-  if (starts === stops) return " (instances replaced)";
+  if (starts === stops) return ` (instances replaced${stopFirst ? "; each stops first" : ""})`;
   return starts ? " (started)" : " (stopped)";
 }
 const WHY: Readonly<Record<NonNullable<ServiceSummary["instances"][number]["why"]>, string>> = {

@@ -1,10 +1,12 @@
 import type { Refusal, Refusals } from "../../engine/types.ts";
 import { instanceRevision } from "../../manifest/revision.ts";
 import type { CommittedService, Instance, ServiceSpec } from "../../model/commit.ts";
+import { claimsOf } from "../../model/host-ports.ts";
 import { own } from "../../model/own.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { Decision, ServiceDecision, Start, Why } from "./decision.ts";
 import type { Wish } from "./desired.ts";
+import { claimPorts, routedPorts } from "./host-ports.ts";
 import { decideJobs } from "./jobs.ts";
 import { type Liveness, liveness } from "./liveness.ts";
 import { boundNeeds } from "./needs.ts";
@@ -29,7 +31,11 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   const warnings: string[] = [...wish.warnings];
   const committed = facts.head?.commit;
   const state = liveness(facts);
-  const hosts = hostsOf(facts.machines);
+  // Ports of the namespace itself are free again, unless their instances stay.
+  const hosts = hostsOf(facts.machines, {
+    claims: [...facts.others.flatMap(({ commit }) => claimsOf(commit)), ...routedPorts(desired)],
+    leaving: committed === undefined ? [] : claimsOf(committed),
+  });
   const volumes = planVolumes(desired, committed?.volumes ?? []);
   const secrets = secretScope(desired, facts);
 
@@ -52,6 +58,8 @@ export function decide({ desired, unresolved, ...wish }: Wish, facts: ChangeFact
   });
   const kept = drafts.flatMap(({ keep }) => keep);
   occupy(hosts, [...kept, ...facts.others.flatMap(({ commit }) => commit.instances)]);
+  for (const { name, next, keep } of drafts)
+    claimPorts(hosts, `${desired.namespace}/${name}`, next?.spec, keep);
 
   const services = drafts.map(({ name, next, previous, needs, old, keep, restarted }): ServiceDecision => {
     const base = { name, ...(previous && { previous }), secrets: next ? secrets.of(next.spec) : {} };

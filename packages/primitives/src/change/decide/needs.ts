@@ -12,12 +12,13 @@ import type { VolumePlan } from "./volumes.ts";
 export function boundNeeds(
   name: string,
   spec: ServiceSpec,
-  { pins, avoid }: Pick<Desired, "pins" | "avoid">,
+  { namespace, pins, avoid }: Pick<Desired, "namespace" | "pins" | "avoid">,
   { volumes, content }: { readonly volumes: VolumePlan; readonly content: ChangeFacts["content"] },
 ): Needs {
   const pin = own(pins, name);
   return {
     ...needsOf(spec, content),
+    owner: `${namespace}/${name}`,
     avoid,
     get only() {
       const bound = Object.keys(spec.volumes).flatMap((volume) => {

@@ -1,9 +1,19 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { MachinePorts } from "./host-ports.ts";
 import { type Host, type Needs, place, type SlotDemand } from "./place.ts";
 
 const GIB = 2 ** 30;
 const needs: Needs = { kind: "image", constraints: undefined, memoryBytes: 0, cpus: 0 };
+
+const ports = (more: Partial<MachinePorts> = {}): MachinePorts => ({
+  listening: { tcp: [], udp: [] },
+  kept: undefined,
+  addresses: ["192.0.2.7"],
+  allowed: { capabilities: [], hostPorts: ["1024-65535"] },
+  claims: [],
+  ...more,
+});
 
 function host(id: string, more: Partial<Host> = {}): Host {
   return {
@@ -23,6 +33,7 @@ function host(id: string, more: Partial<Host> = {}): Host {
     addressesFree: 253,
     refuses: [],
     allowed: { capabilities: [] },
+    ports: ports(),
     ...more,
   };
 }

@@ -1,9 +1,11 @@
 import type { Refusal } from "../../engine/types.ts";
-import type { ContainerSpec, JobSpec, ServiceSpec } from "../../model/commit.ts";
+import type { ContainerSpec, HostPort, JobSpec, ServiceSpec } from "../../model/commit.ts";
+import { instanceClaims, type PortClaim } from "../../model/host-ports.ts";
 import type { MachineRecord } from "../../model/machine.ts";
 import { own } from "../../model/own.ts";
 import { type Allowed, forbidden, mayBeRoot, NOTHING_ALLOWED } from "../../model/rights.ts";
 import type { Found, MachineFact } from "../observe/facts.ts";
+import { type MachinePorts, portsOf, unfitHostPorts } from "./host-ports.ts";
 
 /** A machine as placement sees it; `instances` and `memoryFreeBytes` include the placements so far. */
 export type Host = {
@@ -27,6 +29,7 @@ export type Host = {
   readonly refuses: readonly string[];
   /** Rights that its configuration allows to workloads. */
   readonly allowed: Allowed;
+  readonly ports: MachinePorts;
   instances: number;
   /** Addresses of its subnet that are free, after the placements so far. */
   addressesFree: number;
@@ -46,6 +49,9 @@ export type Needs = {
   readonly cpus: number;
   readonly user?: string | undefined;
   readonly container?: ContainerSpec | undefined;
+  readonly hostPorts?: readonly HostPort[] | undefined;
+  /** `prod/web`. */
+  readonly owner?: string | undefined;
   /** The only machine that it may be on, and why. */
   readonly only?: { readonly machine: string; readonly why: string } | undefined;
   /** Machines that it may not be on. */
@@ -79,12 +85,19 @@ export function needsOf(spec: ServiceSpec | JobSpec, content?: ReadonlyMap<strin
     cpus: spec.resources?.cpus ?? 0,
     user: spec.user,
     container: spec.container,
+    hostPorts: "hostPorts" in spec ? spec.hostPorts : undefined,
   };
 }
 
 /** Machines with nothing on them yet. */
-export function hostsOf(machines: readonly MachineFact[]): readonly Host[] {
-  return machines.map(({ record, observation, error }) => ({
+export function hostsOf(
+  machines: readonly MachineFact[],
+  {
+    claims = [],
+    leaving = [],
+  }: { readonly claims?: readonly PortClaim[]; readonly leaving?: readonly PortClaim[] } = {},
+): readonly Host[] {
+  return machines.map(({ record, observation, error, ...rest }) => ({
     id: record.id,
     runtime: observation?.runtime ?? record.runtime,
     images: (observation?.runtime ?? record.runtime) === "docker" || observation?.images === true,
@@ -97,6 +110,7 @@ export function hostsOf(machines: readonly MachineFact[]): readonly Host[] {
     cpus: Math.max(1, observation?.cpus ?? 1),
     refuses: observation?.refuses ?? [],
     allowed: observation?.allowed ?? NOTHING_ALLOWED,
+    ports: portsOf({ record, ...(observation && { observation }), ...rest }, claims, leaving),
     memoryFreeBytes: observation?.memoryFreeBytes ?? 0,
     promisableBytes:
       observation?.storage && observation.storage.promisableBytes - observation.storage.promisedBytes,
@@ -148,6 +162,8 @@ export function unfit(needs: Needs, host: Host, freedBytes = 0): string | undefi
       : `refuses root (policy.refuse), and user is ${JSON.stringify(needs.user)}`;
   const right = needs.container && forbidden(needs.container, host.allowed, host.refuses);
   if (right !== undefined) return right;
+  const port = needs.hostPorts && unfitHostPorts(needs.hostPorts, host.ports);
+  if (port !== undefined) return port;
   if (host.addressesFree <= 0) return "no address of its subnet is free";
   if (needs.newVolumeBytes !== undefined) {
     if (host.promisableBytes === undefined) return "has no ZFS for volumes (storage.zfs_root)";
@@ -189,6 +205,7 @@ export function place(
     host.instances += 1;
     host.addressesFree -= 1;
     host.memoryFreeBytes += (freed ? freedBytes : 0) - needs.memoryBytes;
+    host.ports.claims.push(...instanceClaims(needs.owner ?? "another instance", needs.hostPorts, [host.id]));
     if (host.promisableBytes !== undefined) host.promisableBytes -= needs.newVolumeBytes ?? 0;
   };
   const order = (a: Host, b: Host): number =>

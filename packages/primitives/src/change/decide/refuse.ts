@@ -3,12 +3,14 @@ import { didYouMean } from "../../model/did-you-mean.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
 import type { Desired } from "./desired.ts";
 import { refuseFeatures } from "./features.ts";
+import { refusePortsOfRoutes } from "./host-ports.ts";
 import { refuseRoutes } from "./routes.ts";
 
 /** Reasons against the desired state that do not depend on placement. Pure. */
 export const refuseDesired = (desired: Desired, facts: ChangeFacts): readonly Refusal[] => [
   ...unknownMachines(desired, facts),
   ...refuseRoutes(desired, facts),
+  ...refusePortsOfRoutes(desired, facts),
   ...refuseFeatures(desired, facts),
 ];
 

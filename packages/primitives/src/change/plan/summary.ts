@@ -76,6 +76,8 @@ export type ServiceSummary = {
     readonly action: "keep" | "start" | "stop";
     readonly why?: Why;
   }[];
+  /** Each instance stops before the one that replaces it starts. Absent: after it is ready. */
+  readonly stopFirst?: true;
   /** In the result, for a single instance that had to stop first: until every answering machine had the new routes. */
   readonly downtimeMs?: number;
 };
@@ -175,6 +177,8 @@ function summariseService(service: ServiceDecision, candidates: readonly Candida
     name,
     change,
     fields,
+    ...(next?.spec.update === "stop-first" &&
+      start.some(({ replaces }) => replaces) && { stopFirst: true as const }),
     instances: [
       ...keep.map(({ id, slot, machine }) => ({ id, slot, machine, action: "keep" as const })),
       ...start.map(({ slot, machine, why }) => ({
