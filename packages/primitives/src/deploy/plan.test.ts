@@ -337,7 +337,12 @@ test.each([
     {},
   ],
 ])("%s", (code, toml, more: Partial<World> & { readonly routes?: readonly unknown[] }) => {
-  const other = { namespace: "shop", instances: [], routes: more.routes ?? [] } as unknown as Commit;
+  const other = {
+    namespace: "shop",
+    services: {},
+    instances: [],
+    routes: more.routes ?? [],
+  } as unknown as Commit;
   const refusals = refuse(input(toml), factsOf({ ...base, ...more, others: [other] }));
   expect(refusals.map((refusal) => refusal.code)).toEqual([code]);
   expect(refusals[0]?.hint).toBeTruthy();
