@@ -103,7 +103,7 @@ interface Long {
 }
 
 function long(
-  { target, published, protocol = "tcp", mode = "ingress", host_ip: address, name: _, ...rest }: Long,
+  { target, published, protocol = "tcp", mode = "ingress", host_ip: address, ...rest }: Long,
   path: ComposePath,
   report: Report,
 ) {

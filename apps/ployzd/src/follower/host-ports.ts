@@ -76,7 +76,12 @@ export function openHostPorts(
   let loaded: { readonly text: string; readonly printed: string } | undefined;
   const load = async (): Promise<void> => {
     if (found === undefined) return;
-    const wanted = found.ports.map(({ backend: _, instance: __, ...port }): PublishedPort => port);
+    const wanted = found.ports.map(
+      ({ protocol, port, address, to }): PublishedPort => ({
+        ...{ protocol, port, to },
+        ...(address !== undefined && { address }),
+      }),
+    );
     const text = JSON.stringify(wanted);
     if (loaded?.text === text) return;
     loaded = undefined;

@@ -35,7 +35,12 @@ export const instanceClaims = (
   hostPorts: readonly HostPort[] | undefined,
   machines: readonly string[],
 ): readonly PortClaim[] =>
-  (hostPorts ?? []).flatMap(({ to: _, ...port }) => machines.map((machine) => ({ ...port, machine, owner })));
+  (hostPorts ?? []).flatMap(({ protocol, port, address }) =>
+    machines.map((machine) => ({
+      ...{ protocol, port, machine, owner },
+      ...(address !== undefined && { address }),
+    })),
+  );
 
 /** Every port of machines that a namespace has. */
 export const claimsOf = ({
