@@ -118,6 +118,8 @@ export { volumeRestore } from "./volume-restore/index.ts";
 export type { VolumeRestoreInput } from "./volume-restore/input.ts";
 export { volumeRm } from "./volume-rm/index.ts";
 export type { VolumeRmInput } from "./volume-rm/input.ts";
+export { volumeRun } from "./volume-run/index.ts";
+export type { VolumeRunInput } from "./volume-run/input.ts";
 export { volumeSnapshot } from "./volume-snapshot/index.ts";
 export type { VolumeSnapshotInput } from "./volume-snapshot/input.ts";
 export { volumeStandbyAdd } from "./volume-standby-add/index.ts";

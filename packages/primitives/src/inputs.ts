@@ -37,6 +37,7 @@ import type { VolumeKeepInput } from "./volume-keep/input.ts";
 import type { VolumePruneInput } from "./volume-prune/input.ts";
 import type { VolumeRestoreInput } from "./volume-restore/input.ts";
 import type { VolumeRmInput } from "./volume-rm/input.ts";
+import type { VolumeRunInput } from "./volume-run/input.ts";
 import type { VolumeSnapshotInput } from "./volume-snapshot/input.ts";
 import type { VolumeStandbyAddInput } from "./volume-standby-add/input.ts";
 import type { VolumeStandbyRmInput } from "./volume-standby-rm/input.ts";
@@ -88,6 +89,7 @@ export interface PrimitiveInputs {
   "volume-prune": VolumePruneInput;
   "volume-restore": VolumeRestoreInput;
   "volume-rm": VolumeRmInput;
+  "volume-run": VolumeRunInput;
   "volume-snapshot": VolumeSnapshotInput;
   "volume-standby-add": VolumeStandbyAddInput;
   "volume-standby-rm": VolumeStandbyRmInput;

@@ -64,6 +64,7 @@ it("the first door runs operations, and shows no internals", () => {
       "volumePrune",
       "volumeRestore",
       "volumeRm",
+      "volumeRun",
       "volumeSnapshot",
       "volumeStandbyAdd",
       "volumeStandbyRm",

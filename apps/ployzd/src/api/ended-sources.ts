@@ -48,7 +48,7 @@ export async function endedSources(
   const found = newestFirst.filter(({ instance, endedMs }) => {
     if (all) return endedMs >= sinceMs;
     const [, of, slot] = instance.split(".");
-    if (slot === "run") return false;
+    if (slot === "run" || slot === "once") return false;
     const key = `${of}.${slot}`;
     return !seen.has(key) && seen.add(key);
   });

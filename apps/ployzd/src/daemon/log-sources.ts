@@ -3,6 +3,7 @@ import type { Rpc } from "@ployz/nats-store";
 import type { Commit } from "@ployz/primitives/protocol";
 import type { LogLine, Runtime } from "@ployz/runtime";
 import type { EndedInstance, EndedLogs, LogRange } from "../participant/ended-logs.ts";
+import type { Records } from "../state/records.ts";
 
 export interface LogReadOptions {
   readonly follow: boolean;
@@ -18,7 +19,7 @@ export interface LogSources {
   /** Calls after each change of the heads; returns how to stop. */
   onHeads(listener: () => void): () => void;
   machines(): readonly string[];
-  /** One-off instances that run. */
+  /** One-off instances, and those of operations that run by themselves. */
   runs(): Promise<readonly { readonly id: string; readonly machine: string }[]>;
   /** Of one instance. Ends when the instance is removed. */
   instance(machine: string, id: string, options: LogReadOptions, signal: AbortSignal): AsyncIterable<LogLine>;
@@ -86,6 +87,12 @@ export function logSources({
         : ask<LogLine>(machine, "logs.kept", { id, ...range }, signal),
   };
 }
+
+/** Jobs, and programs that run with the volumes of a service. */
+export const runningAlone = (
+  mirror: Pick<Records, "facts">,
+): readonly { readonly id: string; readonly machine: string }[] =>
+  mirror.facts("running").flatMap(({ value }) => value.instances);
 
 async function* listed(
   logs: EndedLogs,

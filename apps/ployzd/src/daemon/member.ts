@@ -57,7 +57,7 @@ import type { Life } from "./callbacks.ts";
 import { memberChanges } from "./changes.ts";
 import { operationsAsked } from "./dispatch.ts";
 import { installedHere } from "./installed.ts";
-import { logSources } from "./log-sources.ts";
+import { logSources, runningAlone } from "./log-sources.ts";
 import { openMeasures } from "./measure.ts";
 import type { Member } from "./member-parts.ts";
 import { serveMember } from "./serve.ts";
@@ -284,7 +284,7 @@ export async function openMember(
     logs: logSources({
       ...{ rpc, ...logged, heads, self: self.id, onHeads: mirror.onChange },
       machines: () => follower.known().machines.map(({ id }) => id),
-      runs: async () => (await runs.list()).runs,
+      runs: async () => [...(await runs.list()).runs, ...runningAlone(mirror)],
     }),
     async close() {
       stop.abort();

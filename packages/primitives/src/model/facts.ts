@@ -69,6 +69,8 @@ export const FACTS = {
   "backup-prune": object(done),
   /** A job that runs by itself, under `running.<namespace>.<job>`. */
   running: Candidates,
+  /** The last program that ran with the volumes of a service, under `volume-run.<namespace>.<service>`. */
+  "volume-run": object({ ...done, machine: text() }),
   /** The last `volume prune` of a namespace. */
   "volume-prune": object(done),
   /** The last `namespace prune` of a namespace. */

@@ -1,4 +1,5 @@
 import type { Argument, Command } from "../../command.ts";
+import { CHANGE, PREVIEW } from "../../flags.ts";
 
 const instance: Argument = {
   name: "instance",
@@ -35,13 +36,14 @@ export const streamCommands: readonly Command[] = [
   },
   {
     path: ["run"],
-    prints: ["exec", "run-started"],
+    prints: ["exec", "run-started", ...CHANGE],
     summary: "Run a program in a new instance of a service, once",
     details: [
       "The instance has the service's image or bundle, environment, secrets, user and limits, and takes no requests. Without a command it runs the service's own. It is removed when its program ends; its log is kept: ployzctl logs NAMESPACE/SERVICE --instance ID.",
       "With --keep the instance stays after its end, with its files, and ps and run ls list it, until: ployzctl run stop ID.",
       "With -i or -t the program ends with the connection, and runs beside the image's entrypoint. Without them its output is shown, Ctrl-C is passed on, and a lost connection leaves it running, unless --rm is given.",
       "It runs on a machine that has an instance of the service. A service whose volume has a single writer is refused.",
+      "With --with-volumes-of it is an operation, and has the volumes of that service, where that service has them. With --stop the service stands still meanwhile: requests wait at the gateways for at most a minute, and the same instance runs again afterwards, whatever becomes of the run, of this program, of the daemon or of the machine. Ctrl-C ends the run. The namespace cannot be changed meanwhile. Its log is kept, and with --json the document of the operation is printed.",
     ],
     args: [
       { name: "service", summary: "NAMESPACE/SERVICE", required: true, source: "service" },
@@ -52,6 +54,16 @@ export const streamCommands: readonly Command[] = [
       tty: { type: "flag", short: "t", summary: "Run it on a terminal" },
       detach: { type: "flag", short: "d", summary: "Print its id and leave it running" },
       rm: { type: "flag", summary: "Stop and remove it when the connection is lost" },
+      "with-volumes-of": {
+        ...{ type: "text", value: "NAMESPACE/SERVICE", source: "service" },
+        summary: "Mount the volumes of this service",
+      },
+      stop: { type: "flag", summary: "Stop the service that has the volumes, and start it afterwards" },
+      limit: {
+        ...{ type: "text", value: "DURATION" },
+        summary: "With --with-volumes-of: end the run after this time; default 1h, at most 24h",
+      },
+      ...PREVIEW,
       keep: { type: "flag", summary: "Keep it after its end, until: ployzctl run stop ID" },
       "no-record": noRecord,
     },
@@ -60,6 +72,7 @@ export const streamCommands: readonly Command[] = [
       "ployzctl run prod/web -- bin/migrate up",
       "ployzctl run prod/web --detach -- bin/import",
       "ployzctl run prod/web --keep -- bin/report",
+      "ployzctl run prod/db --with-volumes-of prod/db --stop -- bin/repair /data",
     ],
     run: async (context, input) => (await import("./run.ts")).runOnce(context, input),
   },

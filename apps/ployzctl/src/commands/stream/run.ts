@@ -4,11 +4,15 @@ import type { Context, Input } from "../../command.ts";
 import type { ExecDocument, RunStarted } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
+import type { Outcome } from "../../operation/follow.ts";
 import { needInNamespace } from "../../values.ts";
 import { attach } from "./exec.ts";
 
 /** Runs a program in a new instance of a service. Its exit code becomes this program's, unless it is left running. */
-export async function runOnce(context: Context, input: Input): Promise<ExecDocument | RunStarted> {
+export async function runOnce(context: Context, input: Input): Promise<ExecDocument | RunStarted | Outcome> {
+  const withVolumes = await import("./with-volumes.ts");
+  if (input.text("with-volumes-of") !== undefined) return withVolumes.runWithVolumes(context, input);
+  withVolumes.refuseFlagsOfVolumes(input);
   const { namespace, name: service } = await needInNamespace("SERVICE", input.argument("service"));
   const { terminal } = context;
   const argv = input.arguments("command");

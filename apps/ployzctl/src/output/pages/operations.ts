@@ -16,7 +16,7 @@ const TONES: Readonly<Record<string, Tone>> = {
   "undo-failed": "bad",
 };
 /** Primitives that commit a fact: its revision counts other things than `history` does, and tells an operator nothing. */
-const COMMITS_FACT = /^(machine-|image-|cert-|job-run$|volume-(snapshot|prune|keep)$|namespace-prune$)/;
+const COMMITS_FACT = /^(machine-|image-|cert-|job-run$|volume-(run|snapshot|prune|keep)$|namespace-prune$)/;
 const commitOf = (primitive: string, revision: number | undefined): string | undefined =>
   revision === undefined || COMMITS_FACT.test(primitive) ? undefined : `revision ${revision}`;
 

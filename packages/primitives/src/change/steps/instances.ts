@@ -8,6 +8,7 @@ import { backupSteps } from "./backups.ts";
 import { candidateSteps } from "./candidates.ts";
 import type { ChangeKinds } from "./kinds.ts";
 import { PUBLISH, publishHead } from "./publish.ts";
+import { resumeSteps } from "./resumes.ts";
 import { runningSteps } from "./running.ts";
 import { standbySteps } from "./standbys.ts";
 import { volumeSteps } from "./volumes.ts";
@@ -35,6 +36,7 @@ export const steps: Steps = {
   ...backupSteps,
   ...candidateSteps,
   ...runningSteps,
+  ...resumeSteps,
   "image.ensure": {
     timeoutMs: () => DAY + RETRY,
     retryTransient: true,

@@ -252,6 +252,18 @@ export type ChangeKinds = VolumeKinds &
       out: { readonly exitCode: number };
     };
     stop: { args: At & { readonly id: string; readonly graceMs: number }; out: null };
+    /** Ends a hold whose service serves again without a commit. */
+    "gateway.release": { args: VolumeKinds["gateway.hold"]["args"]; out: null };
+    /** Starts again what `stop` stopped. One that does not become ready is a warning. */
+    resume: {
+      args: At & {
+        readonly id: string;
+        readonly address: string;
+        readonly ports: Readonly<Record<string, number>>;
+        readonly ready: Readiness;
+      };
+      out: { readonly warning?: string };
+    };
     /** `after`: the namespace's revision before this operation's commit. */
     publish: {
       args: At & { readonly namespace: string; readonly after: number };
