@@ -176,9 +176,13 @@ export function serviceTable(commit: NamespaceRow["commit"]): Block {
         .filter(({ service }) => service === name)
         .map(({ slot, machine, address }) => `${slot}@${machine}=${address}`)
         .join(" ") || "-",
-      Object.entries(spec.ports)
-        .map(([port, number]) => `${port}=${number}`)
-        .join(" ") || "-",
+      [
+        ...Object.entries(spec.ports).map(([port, number]) => `${port}=${number}`),
+        ...(spec.hostPorts ?? []).map(
+          ({ protocol, port, address, to }) =>
+            `${address === undefined ? "" : `${address}:`}${port}/${protocol}->${to}`,
+        ),
+      ].join(" ") || "-",
       revision.replace(/^sha256:/, "").slice(0, 12),
     ]),
     { empty: "no services", drop: ["SPEC", "PORTS"] },
