@@ -25,7 +25,8 @@ export interface FireDeps {
 
 /**
  * Handles the due ticks of a schedule: writes the claim, and starts the operation if the write was this machine's. Resolves without
- * waiting for its end. `held`: it leaves them to other machines, because its clock is off or the record is ahead of it.
+ * waiting for its end. `held`: they are left to other machines, because this one's clock is off or the record is ahead of it, or for later,
+ * because they wait for the run before.
  */
 export async function fire(
   entry: ScheduleEntry,
@@ -39,8 +40,10 @@ export async function fire(
   const present = await store.facts.get(key);
   const ended = await endedOf(present?.value.run, deps);
   const claim = claimOf(entry, present?.value, { now: now(), self, ended, sure });
-  if (claim === undefined)
-    return present !== undefined && isAhead(present.value, now()) ? { held: true } : {};
+  if (claim === undefined) {
+    const waits = entry.schedule.overlap === "wait" && isOpen(present?.value.run);
+    return waits || (present !== undefined && isAhead(present.value, now())) ? { held: true } : {};
+  }
   const written = await store.facts.put(key, claim.record, present?.revision ?? 0);
   return written.ok && claim.run !== undefined ? { running: runTick(entry, claim.run, deps) } : {};
 }

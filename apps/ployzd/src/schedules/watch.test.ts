@@ -27,7 +27,7 @@ const commitWith = (jobs: Commit["jobs"]): Commit => ({
 });
 
 /** Daemons over one store whose mirrors follow it; timers and the clock are real. */
-function daemons(names: readonly string[]) {
+function daemons(names: readonly string[], ends = () => Promise.resolve()) {
   const store = createMemoryStore({ clock: createVirtualClock() });
   const listeners = new Set<Listener>();
   const entries = new Map<string, unknown>();
@@ -56,7 +56,7 @@ function daemons(names: readonly string[]) {
     const stop = new AbortController();
     onTestFinished(() => stop.abort());
     watchSchedules({
-      ...{ self, mirror, signal: stop.signal, now: Date.now, isRunning: () => false },
+      ...{ self, mirror, signal: stop.signal, now: Date.now, isRunning: () => true },
       clock: async () => "sure",
       store: { ...store, facts },
       log: { warn: (...of: readonly unknown[]) => expect.fail(JSON.stringify(of)) } as Watched["log"],
@@ -65,6 +65,7 @@ function daemons(names: readonly string[]) {
       async *run({ input }: OperationRequest): AsyncIterable<OperationEvent> {
         ran.push({ by: self, tick: (input as { tick: string }).tick });
         yield { type: "accepted", operation: `op-${ran.length}`, primitive: "job-run", resumed: false };
+        await ends();
         yield { type: "refused", refusals: [{ code: "x", message: "refused" }] };
       },
     });
@@ -109,6 +110,23 @@ test("ticks run on time, on another machine when one stops, and no timer is left
   expect(ran.length).toBeLessThanOrEqual(all + 1);
   expect(new Set(ran.map(({ tick }) => tick)).size).toBe(ran.length);
   expect(await record()).toMatchObject({ run: { state: "refused", error: { code: "x" } } });
+});
+
+test("a tick that waits runs when the run before has ended, and not beside it", async () => {
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const { start, deploy, ran, record } = daemons(["m1"], () => gate);
+  const waiting = { ...job, schedule: { ...job.schedule, overlap: "wait" as const } };
+  start("m1");
+  deploy(commitWith({ beat: { revision: "1", spec: waiting } }));
+  await expect.poll(() => ran.length, { timeout: 5_000 }).toBe(1);
+  await pause(2_500);
+  expect(ran).toHaveLength(1);
+  open();
+  await expect.poll(() => ran.length, { timeout: 3_000 }).toBe(2);
+  expect((await record())?.missed.every(({ why }) => why === "late")).toBe(true);
 });
 
 test("a schedule of once a year has a timer of a minute: the clock may be set meanwhile", async () => {

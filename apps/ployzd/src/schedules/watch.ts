@@ -17,7 +17,7 @@ export interface WatchDeps extends FireDeps {
 const RETRY_MS = 1_000;
 /** Timers know nothing of a clock that was set, and take no more than 24 days. */
 const LONGEST_MS = 60_000;
-/** A machine whose clock is off looks again. */
+/** Ticks that are held are looked at again, unless their record changes before. */
 const HOLD_MS = 10_000;
 /** A namespace that is not known here yet may have just been deployed. */
 const ORPHAN_MS = 60_000;
@@ -27,6 +27,7 @@ export function watchSchedules(deps: WatchDeps): void {
   const { mirror, signal, log, now, self } = deps;
   const busy = new Set<string>();
   const retryAt = new Map<string, number>();
+  const held = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
 
   const records = () =>
@@ -62,9 +63,11 @@ export function watchSchedules(deps: WatchDeps): void {
     busy.add(key);
     let retryMs = RETRY_MS;
     void fire(entry, deps)
-      .then(({ running, held }) => {
-        if (held === true) retryMs = HOLD_MS;
+      .then(({ running, held: isHeld }) => {
         void running?.catch(failed(key));
+        if (isHeld === undefined) return;
+        retryMs = HOLD_MS;
+        held.add(key);
       })
       .catch(failed(key))
       .finally(() => {
@@ -90,6 +93,7 @@ export function watchSchedules(deps: WatchDeps): void {
   }
 
   const forget = mirror.onChange((change) => {
+    if (change.type === "fact" && held.delete(change.key)) retryAt.delete(change.key);
     if (change.type === "head") tidy().catch(failed("schedule"));
     if (change.type !== "applied" && (change.type !== "fact" || change.key.startsWith("schedule."))) arm();
   });

@@ -38,7 +38,7 @@ export const schedule = Type.Object(
     overlap: Type.Optional(
       Type.Enum(["skip", "wait"], {
         description:
-          "When the run before has not ended: `skip` this one, or `wait` for that one. Default `skip`.",
+          "When the run before has not ended: `skip` this one, or `wait` for that one; of several that wait, the last runs. Default `skip`.",
       }),
     ),
     deadline: Type.Optional(duration("How late it may start. Default 1m.")),

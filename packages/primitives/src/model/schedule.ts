@@ -9,7 +9,7 @@ export const Schedule = object({
   everyMs: Type.Optional(count()),
   /** IANA time zone of the cron fields. */
   timezone: text(),
-  /** When the run before has not ended: `skip` the tick, or `wait` for that run. */
+  /** When the run before has not ended: `skip` the tick, or `wait` for that run: of several that wait, the last one runs. */
   overlap: Type.Enum(["skip", "wait"]),
   /** How late, in milliseconds, a tick may still run. */
   deadlineMs: count(),

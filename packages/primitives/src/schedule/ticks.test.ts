@@ -140,7 +140,11 @@ describe("due ticks", () => {
     expect(decide("2026-01-01T00:01:00Z", {}, true)?.missed).toEqual([
       { tick: "2026-01-01T00:01:00.000Z", why: "overlap", before: 0 },
     ]);
-    expect(decide("2026-01-01T00:01:00Z", { overlap: "wait" }, true)?.run).toBeDefined();
+    expect(decide("2026-01-01T00:03:00Z", { overlap: "wait" }, true)).toBeUndefined();
+    expect(decide("2026-01-01T00:03:10Z", { overlap: "wait" }, false)).toEqual({
+      ...{ decided: at("2026-01-01T00:03:00Z"), run: at("2026-01-01T00:03:00Z") },
+      missed: [{ tick: "2026-01-01T00:02:00.000Z", why: "late", before: 1 }],
+    });
   });
   test("of a paused schedule nothing is due", () => {
     expect(decide("2026-01-01T00:02:00Z", {}, false, { paused: { at: "", by: "" } })).toBeUndefined();

@@ -25,11 +25,12 @@ export function decideTicks(
   record: Pick<ScheduleRecord, "decided" | "paused">,
   { now, busy }: { readonly now: number; readonly busy: boolean },
 ): Ticks | undefined {
-  if (record.paused !== undefined) return undefined;
+  // Of the ticks that wait for the run before, the last one runs after it.
+  if (record.paused !== undefined || (busy && schedule.overlap === "wait")) return undefined;
   const { count, last } = dueTicks(schedule, Date.parse(record.decided), now);
   if (last === undefined) return undefined;
   const missed = (why: MissedTick["why"], before: number): MissedTick => ({ tick: iso(last), why, before });
-  if (busy && schedule.overlap === "skip") return { decided: last, missed: [missed("overlap", count - 1)] };
+  if (busy) return { decided: last, missed: [missed("overlap", count - 1)] };
   if (now - last > schedule.deadlineMs && schedule.missed === "report")
     return { decided: last, missed: [missed("late", count - 1)] };
   const earlier = count > 1 ? previousOf(schedule, Date.parse(record.decided), last) : undefined;

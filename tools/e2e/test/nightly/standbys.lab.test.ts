@@ -90,7 +90,7 @@ it("a dead machine: the standby serves every row of its last copy, and the old o
   const cutAt = performance.now();
   await within("m2 is missed", 60_000, async () => {
     const plan = await cluster.ctl(1, [...asked, "-n"], { ok: [3] });
-    return plan.stderr.includes("--accept-loss prod/data") ? true : undefined;
+    return plan.stdout.includes("--accept-loss prod/data") ? true : undefined;
   });
   await cluster.ctl(1, [...asked, "--accept-loss", "prod/data"]);
   console.log(`power cut to serving: ${Math.round(performance.now() - cutAt)} ms`);
