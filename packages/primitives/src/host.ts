@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { allBackups, backupPage } from "./backups/pages.ts";
 export { parseBranch } from "./branch/input.ts";
 export { programIn, routeUsers, sameSecrets, secretUsers } from "./change/decide/secrets.ts";
 export { BODIES, JoinDocument as JoinDocumentSchema, OperationBody } from "./client/bodies.ts";

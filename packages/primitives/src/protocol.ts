@@ -20,6 +20,7 @@ export {
   type BackupRepository,
   backupRunKey,
   backupVerifyKey,
+  isBackupOf,
   type RepositoryAt,
 } from "./model/backup.ts";
 export { type BasicUser, basicUsers } from "./model/basic-users.ts";

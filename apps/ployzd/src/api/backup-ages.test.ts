@@ -62,6 +62,41 @@ test("a schedule without any backup counts from its deploy", () => {
   ]);
 });
 
+test("a new volume of a name that had backups has none, unless it was restored from that volume", () => {
+  const run = { backup: "b", repository: "offsite", machine: "m1", bytes: 1, addedBytes: 1 };
+  const good = { backup: "b", repository: "offsite", at: "", operation: "01", taken: "2026-03-01T02:30:00Z" };
+  const of = { operation: "01", primitive: "deploy", at: "2026-03-01T12:00:00Z", by: "" };
+  const spec = { scope: "single" as const };
+  const row = (recorded: object, origin?: { namespace: string; volume: string; snapshot: string }) =>
+    backupAges(
+      [
+        {
+          ...emptyCommit({ namespace: "prod", ...of }),
+          volumes: [{ name: "data", id: "new", machine: "m1", guid: "", spec, ...(origin && { origin }) }],
+        },
+      ],
+      {
+        runs: new Map([
+          [
+            "backup-run.prod",
+            { ...of, volumes: { data: { ...run, at: "2026-03-02T02:30:00Z", ...recorded } } },
+          ],
+        ]),
+        verified: new Map([["backup-verify.prod", { ...of, volumes: { data: good } }]]),
+      },
+      at("2026-03-03T00:00:00Z"),
+    )[0];
+  const known = { taken: "2026-03-02T02:30:00Z", verified: "2026-03-01T02:30:00Z" };
+  expect(row({})).toMatchObject(known);
+  expect(row({ id: "new" })).toMatchObject(known);
+  expect(row({ id: "old" })).toBeUndefined();
+  expect(row({ id: "old" }, { namespace: "prod", volume: "data", snapshot: "s" })).toMatchObject(known);
+  expect(row({ id: "old" }, { namespace: "pr-1", volume: "data", snapshot: "s" })).toBeUndefined();
+  const since = row({ id: "new", since: "2026-03-02T02:30:00Z" });
+  expect(since).toMatchObject({ taken: "2026-03-02T02:30:00Z" });
+  expect(since).not.toHaveProperty("verified");
+});
+
 test("a verification has its own bound", () => {
   const now = "2026-03-20T12:00:00Z";
   expect(ages(weekly, now, "2026-03-20T02:30:00Z", "2026-03-08T05:10:00Z")[0]?.state).toBe("current");

@@ -4,6 +4,7 @@ import {
   backupVerifyKey,
   type Commit,
   type FactTypes,
+  isBackupOf,
   type Schedule,
 } from "@ployz/primitives/protocol";
 import type { Member } from "../daemon/member-parts.ts";
@@ -49,9 +50,16 @@ export function backupAges(
   now: number,
 ): readonly BackupAge[] {
   return commits.flatMap(({ namespace, volumes, at }) =>
-    volumes.flatMap(({ name: volume, spec: { backup } }): readonly BackupAge[] => {
-      const last = runs.get(backupRunKey(namespace))?.volumes[volume];
-      const good = verified.get(backupVerifyKey(namespace))?.volumes[volume];
+    volumes.flatMap((present): readonly BackupAge[] => {
+      const {
+        name: volume,
+        spec: { backup },
+      } = present;
+      const of = runs.get(backupRunKey(namespace))?.volumes[volume];
+      const own = of === undefined || isBackupOf(of, { ...present, namespace });
+      const last = own ? of : undefined;
+      const checked = verified.get(backupVerifyKey(namespace))?.volumes[volume];
+      const good = own && (checked?.taken ?? "") >= (of?.since ?? "") ? checked : undefined;
       const repository = backup?.repository ?? last?.repository;
       if (repository === undefined) return [];
       // Before the first one, its schedule counts from the last deploy.

@@ -6,6 +6,7 @@ import type {
   RepositoryList,
   RepositoryRow,
 } from "@ployz/primitives/client";
+import { allBackups } from "@ployz/primitives/host";
 import {
   type BackupRepository,
   type Commands,
@@ -135,7 +136,8 @@ async function list(
     wanted.map(async (one) => {
       try {
         const args = { repository: at(one), ...(namespace !== undefined && { namespace }) };
-        return { backups: (await ask(member, "backup.list", args, signal)).backups };
+        const read = (after: string) => ask(member, "backup.list", { ...args, after }, signal);
+        return { backups: await allBackups(read) };
       } catch (error) {
         // The caller wants this repository alone: there is nothing else to list.
         if (repository !== undefined) throw error;

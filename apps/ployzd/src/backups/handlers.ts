@@ -2,7 +2,7 @@ import { statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errorBody } from "@ployz/errors";
 import { renderManifest } from "@ployz/primitives";
-import { shaped } from "@ployz/primitives/host";
+import { backupPage, shaped } from "@ployz/primitives/host";
 import { type Backup, BackupContent, type Commands, type Store } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
@@ -72,15 +72,11 @@ export function backupHandlers(deps: BackupDeps): BackupHandlers {
           return { created: false };
         }
       }),
-    "backup.list": ({ repository, namespace }, { signal }) =>
-      withRestic(deps, repository, async (restic) => ({
-        backups: await listed(
-          restic,
-          repository.name,
-          namespace === undefined ? [] : [`namespace=${namespace}`],
-          signal,
-        ),
-      })),
+    "backup.list": ({ repository, namespace, after }, { signal }) =>
+      withRestic(deps, repository, async (restic) => {
+        const tags = namespace === undefined ? [] : [`namespace=${namespace}`];
+        return backupPage(await listed(restic, repository.name, tags, signal), after);
+      }),
     "backup.read": ({ repository, id }, { signal }) =>
       withRestic(deps, repository, async (restic) => {
         const [backup, ...more] = (await listed(restic, repository.name, [], signal)).filter((one) =>

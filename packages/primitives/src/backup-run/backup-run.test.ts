@@ -56,6 +56,24 @@ test("one volume that is backed up leaves what the cluster knows of the others",
   expect(Date.parse(log?.at ?? "")).toBeGreaterThanOrEqual(Date.parse(data?.at ?? ""));
 });
 
+test("a new volume does not count backups of an earlier one of its name", async () => {
+  const made = await world();
+  await apply(made, backupRun, { namespace: "prod" });
+  const facts = made.ports.store.facts;
+  const before = await facts.get("backup-run.prod");
+  const { data, log } = before?.value.volumes ?? {};
+  if (before === undefined || data === undefined || log === undefined) throw new Error("no backups");
+  expect([data.id, data.since]).toEqual([(await headOf(made)).volumes[0]?.id, undefined]);
+  const volumes = { log, data: { ...data, id: "prod.data.gone" } };
+  await facts.put("backup-run.prod", { ...before.value, volumes }, before.revision);
+  await apply(made, backupRun, { namespace: "prod" });
+  const after = (await facts.get("backup-run.prod"))?.value.volumes ?? {};
+  expect(after.data).toMatchObject({ id: data.id, since: after.data?.at });
+  expect(after.log?.since).toBeUndefined();
+  await apply(made, backupRun, { namespace: "prod" });
+  expect((await facts.get("backup-run.prod"))?.value.volumes.data?.since).toBe(after.data?.at);
+});
+
 test("a plan refuses unknown names, a machine without restic, and a repository that it cannot use", async () => {
   const made = await world();
   expect(await apply(made, backupRun, { namespace: "shop" })).toMatchObject({

@@ -16,7 +16,13 @@ import { steps } from "../change/steps/instances.ts";
 import type { ChangeKinds } from "../change/steps/kinds.ts";
 import { snapshotName } from "../change/steps/volumes.ts";
 import type { Plan, PlannedStep, Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
-import { type BackupRepository, type BackupRuns, backupRunKey, type RepositoryAt } from "../model/backup.ts";
+import {
+  type BackupRepository,
+  type BackupRuns,
+  backupRunKey,
+  isBackupOf,
+  type RepositoryAt,
+} from "../model/backup.ts";
 import type { Volume } from "../model/commit.ts";
 import type { Json } from "../model/json.ts";
 import { type Hooks, hooksOf } from "./hooks.ts";
@@ -132,15 +138,20 @@ export const backupRun: Primitive<PrimitivePorts, BackupRunInput, Facts, Kinds, 
     "backup.hook": steps["backup.hook"],
     "backup.forget": steps["backup.forget"],
   },
-  commit({ namespace, tick }, { last, revision }, { prepare, summary }, { operation, at, by, output }) {
+  commit({ namespace, tick }, { head, last, revision }, { prepare, summary }, { operation, at, by, output }) {
     const taken = prepare.flatMap((step) => {
       if (step.kind !== "backup.take") return [];
-      const { volume, machine, repository } = step.args;
+      const { volume, machine, repository, id } = step.args;
       const out = output(step.id, "backup.take");
+      const before = last?.volumes[volume];
+      const present = head?.commit.volumes.find((one) => one.id === id) ?? { id, name: volume };
+      const same = before === undefined || isBackupOf(before, { ...present, namespace });
+      const since = same ? before?.since : out.at;
+      const made = { ...out, repository: repository.name, machine, id };
       return [
         [
           volume,
-          { ...out, repository: repository.name, machine, ...(tick !== undefined && { tick }) },
+          { ...made, ...(tick !== undefined && { tick }), ...(since !== undefined && { since }) },
         ] as const,
       ];
     });

@@ -4,6 +4,7 @@ import { refusalOf } from "../error-codes.ts";
 import { type Backup, isOwnBackup, type RepositoryAt } from "../model/backup.ts";
 import { problemOf } from "./find.ts";
 import { answering, look } from "./observe.ts";
+import { allBackups } from "./pages.ts";
 
 const READ_MS = 120_000;
 
@@ -28,11 +29,10 @@ export async function listBackups(
       continue;
     }
     try {
-      const args = { repository, namespace };
-      const { backups } = await ports.machines.call(machine, "backup.list", args, {
-        timeoutMs: READ_MS,
-        signal,
-      });
+      const options = { timeoutMs: READ_MS, signal };
+      const backups = await allBackups((after) =>
+        ports.machines.call(machine, "backup.list", { repository, namespace, after }, options),
+      );
       const own = cluster?.value;
       return { machine, backups: own === undefined ? [] : backups.filter((one) => isOwnBackup(one, own)) };
     } catch (error) {

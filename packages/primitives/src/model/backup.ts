@@ -37,7 +37,26 @@ const VolumeBackup = object({
   addedBytes: count(),
   /** RFC 3339: the last tick of its schedule that it was made for. */
   tick: Type.Optional(text()),
+  /** The volume's id: another volume may have its name later. Absent in records of earlier versions. */
+  id: Type.Optional(text()),
+  /** RFC 3339: backups of that name before this one are of another volume. */
+  since: Type.Optional(text()),
 });
+type VolumeBackup = Static<typeof VolumeBackup>;
+
+/** Whether a backup is of this volume or of its origin, not of an earlier volume of its name. Pure. */
+export const isBackupOf = (
+  { id: of }: Pick<VolumeBackup, "id">,
+  volume: {
+    readonly id: string;
+    readonly namespace: string;
+    readonly name: string;
+    readonly origin?: { readonly namespace: string; readonly volume: string };
+  },
+): boolean =>
+  of === undefined ||
+  of === volume.id ||
+  (volume.origin?.namespace === volume.namespace && volume.origin.volume === volume.name);
 
 /** Backups of a volume by a schedule. */
 export const BackupPolicy = object({

@@ -13,10 +13,10 @@ export interface BackupCommands {
   };
   /** Initialises the repository, unless it is one already. */
   "backup.open": { args: { repository: RepositoryAt }; out: { created: boolean } };
-  /** Oldest first. */
+  /** Oldest first. `after`: the `next` of the page before, or empty for the first page; absent: all in one answer, which has its limit. */
   "backup.list": {
-    args: { repository: RepositoryAt; namespace?: string };
-    out: { backups: readonly Backup[] };
+    args: { repository: RepositoryAt; namespace?: string; after?: string };
+    out: { backups: readonly Backup[]; next?: string };
   };
   /** A backup by its id or at least eight characters of its beginning; `null`: there is none. */
   "backup.read": {

@@ -1,3 +1,4 @@
+import { backupPage } from "../backups/pages.ts";
 import type { Commands } from "../participant/commands.ts";
 import { fail, type Handlers, type MachineSetting, type MemoryMachine } from "./memory-participant.ts";
 
@@ -22,11 +23,14 @@ export function backupHandlersOf(
       repositories.set(url, []);
       return { created: true };
     },
-    "backup.list": ({ repository, namespace }) => ({
-      backups: inside(repository.url)
-        .map(({ backup }) => backup)
-        .filter((one) => namespace === undefined || one.namespace === namespace),
-    }),
+    "backup.list": ({ repository, namespace, after }) =>
+      backupPage(
+        inside(repository.url)
+          .map(({ backup }) => backup)
+          .filter((one) => namespace === undefined || one.namespace === namespace),
+        after,
+        2,
+      ),
     "backup.read": ({ repository, id }) => {
       const found = inside(repository.url).find(({ backup }) => backup.id.startsWith(id));
       return found === undefined ? null : { backup: found.backup, content: found.content };
