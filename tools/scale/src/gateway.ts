@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openServiceHost, stopS6 } from "@ployz/exec";
 import { type Gateway, openGateway, type RouteTable } from "@ployz/gateway";
 import { buildTable, type Head } from "@ployz/ployzd/parts";
+import { checkFigures } from "./checks.ts";
 import { type Figure, quantile, type Suite } from "./curve.ts";
 import { freePorts } from "./free-port.ts";
 import { timed } from "./timed.ts";
@@ -30,7 +31,9 @@ export const gateway: Suite = async ({ machines, progress }) => {
     const opened = await openGateway({ dir: join(dir, "gateway"), listen: `127.0.0.1:${port}`, services });
     try {
       progress("HAProxy");
-      return await measure(opened, heads, machines);
+      const figures = await measure(opened, heads, machines);
+      progress("health checks");
+      return [...figures, ...(await checkFigures(opened, tableOf(heads, "checks"), dir))];
     } finally {
       await opened.stop();
       opened.close();
