@@ -69,7 +69,7 @@ export async function runCli(
       return 0;
     }
     const own = OWN.includes(command.path[0]);
-    if (own) needLinux(terminal, command.path.join(" "));
+    if (command.path[0] === "daemon") needLinux(terminal, command.path.join(" "));
     context = openContext(globals, terminal, own);
     const document = await command.run(context, input);
     context.progress.end();

@@ -74,6 +74,7 @@ import {
 import Type, { type Static } from "typebox";
 import { ImageBuilt } from "./commands/build/document.ts";
 import { DaemonInstalled, DaemonStopped, DaemonUninstalled } from "./commands/daemon/documents.ts";
+import { DevDocument, DevDown, DevMachines, DevPower } from "./commands/dev/documents.ts";
 import { FOLLOWED, type FollowedDocument } from "./followed.ts";
 import { ContextDocument, ContextList, ContextRemoved } from "./remote/documents.ts";
 import { StoreSnapshot, VolumeExported } from "./written.ts";
@@ -159,18 +160,6 @@ export const ReadyDocument = object({
   missing: list(text()),
 });
 export type ReadyDocument = Static<typeof ReadyDocument>;
-export const DevDocument = object({
-  kind: Type.Literal("dev"),
-  gateway: text(),
-  cluster: text(),
-  machine: text(),
-  dns: text(),
-  namespace: Type.Optional(text()),
-  routes: list(text()),
-});
-export type DevDocument = Static<typeof DevDocument>;
-export const DevDown = object({ kind: Type.Literal("dev-down"), removed: list(text()) });
-export type DevDown = Static<typeof DevDown>;
 /** Nothing is printed of it: the program's own output was. */
 const ExecDocument = object({ kind: Type.Literal("exec"), exitCode: count() });
 export type ExecDocument = Static<typeof ExecDocument>;
@@ -213,6 +202,8 @@ export const DOCUMENTS = {
   backups: BackupList,
   detached: Detached,
   dev: DevDocument,
+  "dev-machines": DevMachines,
+  "dev-power": DevPower,
   "dev-down": DevDown,
   doctor: DoctorReport,
   error: ErrorDocument,

@@ -22,12 +22,18 @@ export const ERRORS = defineErrors({
     },
   },
   machine: {
+    failed: {
+      dev_failed: "Docker, or a command in a machine's container, failed; the message quotes it.",
+    },
     precondition: {
       linux_only:
         "Machines of a cluster run Linux. On another system ployzctl reaches them through ssh, by a context or `--host`.",
       daemon_not_installed: "The daemon is not installed on this machine.",
       not_dev: "`dev down` removes only a cluster that `dev` made.",
       still_member: "The machine is still a member of a cluster; leave the cluster first.",
+      docker_unreachable: "`dev --machines` needs Docker on this computer, and it does not answer.",
+      machine_image_missing: "There is no image of a machine for `dev --machines`.",
+      machines_left: "`dev --machines` adds machines, and does not remove any.",
       volumes_here:
         "`--purge` would remove the data of volumes: they are mounted in the data folder, or their pool is a file in it.",
     },
@@ -41,6 +47,8 @@ export const ERRORS = defineErrors({
       token_expired: "The token has expired.",
       token_wrong_key:
         "The machine at the token's address lacks the key that the token pins; nothing was sent to it.",
+      container_absent: "Docker on this computer does not know the container, or does not answer.",
+      container_stopped: "The container that the context names does not run.",
       remote_not_installed: "The other machine has no ployzctl, or it is too old for `dial-stdio`.",
     },
   },

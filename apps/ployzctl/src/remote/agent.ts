@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { ExecError } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
-import { explain, type Ssh } from "./ssh.ts";
+import { explain, type Remote } from "./ssh.ts";
 
 /** This computer's SSH agent, as a socket on another machine. */
 export interface FarAgent {
@@ -13,7 +13,7 @@ export interface FarAgent {
 const MARK = "ployz-agent:";
 
 /** As long as its connection is open. @throws PloyzError `ssh_identity_missing`, or why the machine is not reached. */
-export async function forwardAgent(ssh: Pick<Ssh, "name" | "startWithAgent">): Promise<FarAgent> {
+export async function forwardAgent(ssh: Pick<Remote, "name" | "startWithAgent">): Promise<FarAgent> {
   // A shell's start-up files may print before the mark; the input is open until we close it.
   const program = ssh.startWithAgent(`echo "${MARK}$SSH_AUTH_SOCK"; exec cat >/dev/null`);
   program.stdin.on("error", () => {}); // its end reports why

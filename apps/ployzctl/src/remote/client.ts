@@ -5,15 +5,16 @@ import { type Client, openClient } from "@ployz/primitives/client";
 import { PloyzError } from "../error-codes.ts";
 import type { Terminal } from "../terminal.ts";
 import { forwardAgent } from "./agent.ts";
+import { openContainer } from "./container.ts";
 import type { Destination } from "./destination.ts";
 import { type Dialed, dial } from "./dial.ts";
-import { needSshHost } from "./host.ts";
-import { openSsh, type Ssh } from "./ssh.ts";
+import { needHost, type RemoteHost } from "./host.ts";
+import { openSsh, type Remote } from "./ssh.ts";
 
 /** A machine that does not take a connection within this counts as down. Milliseconds. */
 const DIAL_MS = 10_000;
 /** Another machine of the cluster may answer where this is why one does not. */
-const DOWN = ["ssh_unreachable", "daemon_unreachable", "remote_not_installed"];
+const DOWN = ["ssh_unreachable", "container_stopped", "daemon_unreachable", "remote_not_installed"];
 
 export interface RemoteClient {
   readonly client: Client;
@@ -46,18 +47,21 @@ export async function openRemoteClient(
   });
 }
 
+const openHost = (host: RemoteHost, terminal: Terminal): Remote | Promise<Remote> =>
+  "container" in host ? openContainer(host) : openSsh(host, terminal);
+
 async function openFirst(
   name: string,
   hosts: readonly string[],
   terminal: Terminal,
-): Promise<readonly Ssh[]> {
-  const all = await Promise.all(hosts.map((host) => openSsh(needSshHost(name, host), terminal)));
+): Promise<readonly Remote[]> {
+  const all = await Promise.all(hosts.map((host) => openHost(needHost(name, host), terminal)));
   if (all.length === 1) return all;
   const open = await Promise.all(all.map((ssh) => ssh.isOpen()));
   return [...all.filter((_, at) => open[at]), ...all.filter((_, at) => !open[at])];
 }
 
-async function reach(ssh: Ssh, signal: AbortSignal): Promise<Duplex> {
+async function reach(ssh: Remote, signal: AbortSignal): Promise<Duplex> {
   await ssh.login(signal);
   const { stream, ready } = dial(ssh);
   const silent = setTimeout(() => {
@@ -82,7 +86,7 @@ async function reach(ssh: Ssh, signal: AbortSignal): Promise<Duplex> {
 }
 
 /** Requests that follow one another share a connection, since each costs a program there. */
-function clientOf(ssh: Ssh, reached: Duplex): RemoteClient {
+function clientOf(ssh: Remote, reached: Duplex): RemoteClient {
   const all = new Set<Duplex>();
   const keep = (stream: Duplex): Duplex => {
     all.add(stream);

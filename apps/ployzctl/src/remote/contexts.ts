@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { PloyzError } from "../error-codes.ts";
 import type { Terminal } from "../terminal.ts";
-import { needSshHost } from "./host.ts";
+import { needHost } from "./host.ts";
 import { isTokenHost, tokenPath } from "./token-files.ts";
 
 /** The name that stands for this machine's own daemon. */
@@ -47,7 +47,7 @@ export async function readContexts(path: string): Promise<Contexts> {
         throw wrong(`contexts.${name}.hosts has a token and hosts`);
       for (const host of hosts)
         if (isTokenHost(host)) tokenPath(field, host);
-        else needSshHost(field, host);
+        else needHost(field, host);
       return [name, hosts];
     }),
   );

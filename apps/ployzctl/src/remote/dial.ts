@@ -3,7 +3,7 @@ import { type ErrorBody, PloyzError as WireError } from "@ployz/errors";
 import { ExecError } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import { DIALED } from "./dial-stdio.ts";
-import { explain, type Ssh } from "./ssh.ts";
+import { explain, type Remote } from "./ssh.ts";
 
 /** What a shell's start-up files may print before the first line is ours. */
 const MAX_NOISE = 65_536;
@@ -15,7 +15,7 @@ export interface Dialed {
 }
 
 /** A connection to the daemon's socket on the other machine: the standard streams of `ployzctl dial-stdio` there. */
-export function dial(ssh: Ssh): Dialed {
+export function dial(ssh: Remote): Dialed {
   const program = ssh.start("ployzctl dial-stdio");
   let resolve = () => {};
   let reject: (error: Error) => void = () => {};

@@ -7,6 +7,21 @@ export interface SshHost {
   readonly port?: number;
 }
 
+/** A container of this computer's Docker that runs ployzd. */
+export interface ContainerHost {
+  readonly container: string;
+}
+
+export type RemoteHost = SshHost | ContainerHost;
+
+const CONTAINER = /^docker:\/\/([A-Za-z0-9][A-Za-z0-9_.-]{0,127})\/?$/;
+
+/** Reads a host as {@link needSshHost}, or `docker://CONTAINER`. @throws PloyzError `usage`, naming the field. */
+export function needHost(field: string, text: string): RemoteHost {
+  const [, container] = CONTAINER.exec(text) ?? [];
+  return container === undefined ? needSshHost(field, text) : { container };
+}
+
 const FORM =
   /^(?:ssh:\/\/)?(?:([A-Za-z0-9_][A-Za-z0-9_.-]{0,63})@)?([A-Za-z0-9][A-Za-z0-9_.-]{0,252}|\[[0-9a-fA-F:.]{2,45}\])(?::(\d{1,5}))?\/?$/;
 
@@ -26,6 +41,9 @@ export function needSshHost(field: string, text: string): SshHost {
   };
 }
 
-/** One way to write a host, `ssh://user@host:port`. */
-export const hostText = ({ user, host, port }: SshHost): string =>
+/** One way to write a host: `ssh://user@host:port`, or `docker://CONTAINER`. */
+export const hostText = (remote: RemoteHost): string =>
+  "container" in remote ? `docker://${remote.container}` : sshText(remote);
+
+const sshText = ({ user, host, port }: SshHost): string =>
   `ssh://${user === undefined ? "" : `${user}@`}${host.includes(":") ? `[${host}]` : host}${port === undefined ? "" : `:${port}`}`;

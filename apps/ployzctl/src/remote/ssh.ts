@@ -24,22 +24,23 @@ function option(text: string): readonly string[] {
   return ["-o", text];
 }
 
-/** The system's ssh(1) to one host: the user's configuration holds for the rest. */
-export interface Ssh {
+/** Programs on another machine. */
+export interface Remote {
   readonly name: string;
-  /** Whether a master connection is open. */
+  /** Whether a connection is open already. */
   isOpen(): Promise<boolean>;
-  /** Logs in, unless a master connection is open. Asks on the terminal where there is one. @throws PloyzError */
+  /** Logs in, unless a connection is open. Asks on the terminal where there is one. @throws PloyzError */
   login(signal: AbortSignal): Promise<void>;
   /** Starts a command there, in a session of its own, so that a Ctrl-C at this terminal does not reach it. */
   start(command: string): RunningProgram;
   /** The same on a connection of its own, through which the machine reaches this computer's agent. */
   startWithAgent(command: string): RunningProgram;
-  /** Ends the master connection. */
+  /** Ends the connection that others share. */
   end(): Promise<void>;
 }
 
-export async function openSsh(host: SshHost, terminal: Pick<Terminal, "env" | "err">): Promise<Ssh> {
+/** The system's ssh(1) to one host: the user's configuration holds for the rest. */
+export async function openSsh(host: SshHost, terminal: Pick<Terminal, "env" | "err">): Promise<Remote> {
   const folder = await socketFolder(terminal.env);
   const shared =
     folder === undefined

@@ -4,7 +4,7 @@ import { usage } from "../../errors.ts";
 import { needLabel } from "../../names.ts";
 import { contextsPath, LOCAL, needContext, readContexts, writeContexts } from "../../remote/contexts.ts";
 import type { ContextDocument, ContextList, ContextRemoved } from "../../remote/documents.ts";
-import { hostText, needSshHost } from "../../remote/host.ts";
+import { hostText, needHost } from "../../remote/host.ts";
 import {
   forgetToken,
   isTokenHost,
@@ -22,7 +22,7 @@ export async function add(context: Context, input: Input): Promise<ContextDocume
   if (name === LOCAL) throw usage("NAME: local stands for this machine's daemon", "choose another name");
   const given = input.arguments("host");
   if (given.some(isTokenHost)) return addToken(context, name, given);
-  const hosts = given.map((host) => hostText(needSshHost("HOST", host)));
+  const hosts = given.map((host) => hostText(needHost("HOST", host)));
   if (hosts.length > MAX_HOSTS) throw usage(`HOST: more than ${MAX_HOSTS} hosts`);
   if (new Set(hosts).size < hosts.length) throw usage("HOST: the same host twice", "name it once");
   return put(context, name, hosts);

@@ -9,6 +9,7 @@ export const contextCommands: readonly Command[] = [
     summary: "Add a context: a cluster's name, and machines that reach it",
     details: [
       "A host is anything that ssh can reach: user@machine, ssh://user@machine:port, or a Host of ~/.ssh/config with its jump hosts, keys and agents. Of several machines of one cluster, the next is tried when one is down.",
+      "docker://CONTAINER is a container of this computer's Docker, such as a machine of dev --machines.",
       "token:///PATH is the file of a token (ployzctl token create); token://- reads one from stdin and keeps it beside the contexts, readable by you alone. A token is its context's only host.",
       "Nothing is connected yet. The contexts are in $XDG_CONFIG_HOME/ployz/contexts.toml.",
     ],

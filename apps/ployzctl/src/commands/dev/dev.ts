@@ -1,5 +1,5 @@
 import type { Context, Input } from "../../command.ts";
-import type { DevDocument, ErrorDocument } from "../../documents.ts";
+import type { ErrorDocument } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { routeText } from "../../output/pages/namespaces.ts";
@@ -7,6 +7,7 @@ import { readConfig, type Settings } from "../../settings.ts";
 import { installDaemon, needSupervisor } from "../daemon/install.ts";
 import { needRoot, serviceHost } from "../daemon/service.ts";
 import { initMesh } from "../mesh/mesh.ts";
+import type { DevDocument } from "./documents.ts";
 import { markMade } from "./marker.ts";
 import { DEV_ROOT, ensureDevPool, POOL_MADE } from "./pool.ts";
 

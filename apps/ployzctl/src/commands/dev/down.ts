@@ -3,18 +3,23 @@ import { dirname, join } from "node:path";
 import { errorBody } from "@ployz/errors";
 import { findProgram, run } from "@ployz/exec";
 import type { Context } from "../../command.ts";
-import type { DevDown } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
+import { needLinux } from "../../settings.ts";
 import { start } from "../daemon/install.ts";
 import { exists, needRoot, serviceHost } from "../daemon/service.ts";
 import { uninstall } from "../daemon/uninstall.ts";
 import { leave } from "../mesh/mesh.ts";
 import { CLUSTER } from "./dev.ts";
+import type { DevDown } from "./documents.ts";
 import { madeBy } from "./marker.ts";
 import { POOL_MADE, removeDevPool } from "./pool.ts";
 
-/** Removes the cluster that dev created, and the daemon. Run again, it removes the rest. */
+/** Removes what dev created: its machines in containers, or else the cluster on this machine and its daemon. Run again, it removes the rest. */
 export async function down(context: Context): Promise<DevDown> {
+  const docker = await findProgram("docker");
+  const machines = docker === undefined ? undefined : await machinesRemoved(context);
+  if (machines !== undefined) return machines;
+  needLinux(context.terminal, "dev down");
   needRoot(context.terminal.root, "dev down");
   const settings = await context.settings();
   const made = (await madeBy(settings)) ?? [];
@@ -41,6 +46,18 @@ export async function down(context: Context): Promise<DevDown> {
     removed.push("group ployz");
   }
   return { kind: "dev-down", removed };
+}
+
+/** A Docker that does not run has no machines that dev could remove. */
+async function machinesRemoved(context: Context): Promise<DevDown | undefined> {
+  const { removeDevMachines } = await import("./machines-power.ts");
+  try {
+    return await removeDevMachines(context);
+  } catch (error) {
+    if (context.terminal.platform === "linux" && errorBody(error).code === "docker_unreachable")
+      return undefined;
+    throw error;
+  }
 }
 
 /** Only the daemon can leave a cluster: start it for that if it does not run. */

@@ -1,5 +1,24 @@
-import type { DevDocument } from "../../documents.ts";
+import type { DevDocument, DevMachines, DevPower } from "../../commands/dev/documents.ts";
 import { lines, type Page, remark } from "../page.ts";
+
+export const devPowerPage = ({ machines }: Pick<DevPower, "machines">): Page => [
+  lines(
+    ...machines.map(({ machine, container, running }) => ({
+      text: `${machine}  ${container}  ${running ? "running" : "stopped"}`,
+      tone: running ? ("ok" as const) : ("warn" as const),
+    })),
+  ),
+];
+
+export const devMachinesPage = ({ context, gateway, machines }: DevMachines): Page => [
+  ...devPowerPage({ machines }),
+  lines(`gateway  ${gateway}`, `context  ${context}`),
+  remark(
+    `deploy:   ployzctl --context ${context} deploy -f ployz.toml`,
+    `inspect:  ployzctl --context ${context} status`,
+    "remove:   ployzctl dev down",
+  ),
+];
 
 /** Addresses, and the next commands. */
 export function devPage({ cluster, machine, gateway, dns, routes }: DevDocument): Page {

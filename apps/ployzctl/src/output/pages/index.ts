@@ -5,7 +5,7 @@ import { backupPage, backupsPage, repositoriesPage, repositoryPage } from "./bac
 import { certificateAccountPage, certificatesPage } from "./certificates.ts";
 import { contextPage, contextRemovedPage, contextsPage } from "./contexts.ts";
 import { daemonPage, installedPage, uninstalledPage } from "./daemon.ts";
-import { devPage } from "./dev.ts";
+import { devMachinesPage, devPage, devPowerPage } from "./dev.ts";
 import { doctorPage } from "./doctor.ts";
 import { gatewaysPage } from "./gateways.ts";
 import { commitPage, historyPage } from "./history.ts";
@@ -214,6 +214,10 @@ export function pageOf(document: Exclude<Document, FollowedDocument | ErrorDocum
     }
     case "dev":
       return devPage(document);
+    case "dev-machines":
+      return devMachinesPage(document);
+    case "dev-power":
+      return devPowerPage(document);
     case "dev-down":
       return [
         document.removed.length === 0
