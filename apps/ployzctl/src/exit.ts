@@ -1,12 +1,16 @@
 import { EXIT, exitCodeOf } from "@ployz/primitives/client";
 import type { Document, OperationEnd } from "./documents.ts";
+import { ERRORS } from "./error-codes.ts";
+
+/** The daemon's client knows the codes of the cluster alone. */
+const OWN: Readonly<Record<string, { readonly exit: number }>> = ERRORS;
 
 /** The exit code of a document. */
 export function exitCode(document: Document): number {
   switch (document.kind) {
     case "error":
       return document.refusals === undefined
-        ? exitCodeOf(document.error)
+        ? (OWN[document.error.code]?.exit ?? exitCodeOf(document.error))
         : exitCodeOf({ kind: "refused", refusals: document.refusals });
     case "operation":
       return exitCodeOf(document);

@@ -47,7 +47,7 @@ export async function openRemoteClient(
   });
 }
 
-const openHost = (host: RemoteHost, terminal: Terminal): Remote | Promise<Remote> =>
+const openHost = async (host: RemoteHost, terminal: Terminal): Promise<Remote> =>
   "container" in host ? openContainer(host) : openSsh(host, terminal);
 
 async function openFirst(
