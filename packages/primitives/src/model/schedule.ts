@@ -55,7 +55,7 @@ export type ScheduleRun = Static<typeof ScheduleRun>;
 export const MissedTick = object({
   tick: text(),
   why: Type.Enum(["late", "overlap", "lost", "clock"]),
-  /** Ticks before it that were missed for the same reason. Of cron, at most a thousand are counted at once. */
+  /** Ticks before it that were missed for the same reason, and are in no other entry. Of cron, at most a thousand are counted at once. */
   before: count(),
 });
 /** Static type of the schema of this name. */

@@ -178,4 +178,16 @@ describe("due ticks", () => {
     expect(withMissed([missed("a")], [missed("b", 2)])).toEqual([missed("b", 3)]);
     expect(withMissed([missed("a")], [{ ...missed("b"), why: "overlap" }])).toHaveLength(2);
   });
+
+  test("a full record loses no missed tick: two reasons in turn are counted to the last one", () => {
+    const why = ["late", "overlap", "lost"] as const;
+    const all = Array.from({ length: 100 }, (_, at) => ({
+      ...{ tick: String(at), why: why[at % (at < 50 ? 2 : 3)] ?? "late", before: at % 4 },
+    }));
+    const kept = all.reduce<ReturnType<typeof withMissed>>((known, one) => withMissed(known, [one]), []);
+    const counted = (entries: typeof kept, reason: string) =>
+      entries.filter((one) => one.why === reason).reduce((sum, { before }) => sum + 1 + before, 0);
+    expect(kept.map(({ tick }) => tick)).toEqual(all.slice(-10).map(({ tick }) => tick));
+    for (const reason of why) expect(counted(kept, reason)).toBe(counted(all, reason));
+  });
 });

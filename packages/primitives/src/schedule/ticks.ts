@@ -76,7 +76,10 @@ function previousOf(schedule: Schedule, decided: number, last: number): number |
   return first === undefined || first >= last ? undefined : lastTick(schedule, first, last - 1);
 }
 
-/** Puts missed ticks to those that a record has: a row of the same reason is one entry. */
+/**
+ * Puts missed ticks to those that a record has: a row of the same reason is one entry. In a full record the oldest entry is counted in the next one
+ * of its reason, so that no missed tick is lost.
+ */
 export function withMissed(known: readonly MissedTick[], more: readonly MissedTick[]): readonly MissedTick[] {
   const all = [...known];
   for (const next of more) {
@@ -84,5 +87,11 @@ export function withMissed(known: readonly MissedTick[], more: readonly MissedTi
     if (last?.why === next.why) all[all.length - 1] = { ...next, before: last.before + 1 + next.before };
     else all.push(next);
   }
-  return all.slice(-KEPT);
+  while (all.length > KEPT) {
+    const [oldest] = all.splice(0, 1);
+    const at = all.findIndex(({ why }) => why === oldest?.why);
+    const heir = all[at];
+    if (oldest && heir) all[at] = { ...heir, before: heir.before + 1 + oldest.before };
+  }
+  return all;
 }

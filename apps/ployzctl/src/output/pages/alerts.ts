@@ -31,7 +31,7 @@ const failures = (alerts: readonly AlertRow[]): Page =>
       ? []
       : [
           lines({
-            text: `${name}: ${delivery.failures} tries in a row failed; the last one, of ${delivery.machine}: ${delivery.error}`,
+            text: `${name}: ${delivery.failures === 1 ? "the last try failed" : `the last ${delivery.failures} tries failed`}, of ${delivery.machine}: ${delivery.error}`,
             tone: "bad",
           }),
         ],
