@@ -13,7 +13,10 @@ import type { OperationEvent, Store } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
 
 /** @throws PloyzError `operation_unknown`. */
-export async function recordOf(store: Store, operation: string) {
+export async function recordOf(
+  store: Store,
+  operation: string,
+): Promise<NonNullable<ReturnType<typeof fold>>> {
   const found = fold(await readJournal(store.journals, operation));
   if (found !== undefined) return found;
   throw new PloyzError({
