@@ -9,6 +9,7 @@ import type { Mode } from "./output/mode.ts";
 import { printDocument, printText } from "./output/print.ts";
 import { needLinux } from "./settings.ts";
 import type { Terminal } from "./terminal.ts";
+import { namedAsTyped } from "./typed.ts";
 import { versionText } from "./version.ts";
 
 /** Their commands are about this machine, whatever context is in use. */
@@ -48,6 +49,7 @@ export async function runCli(
     wide: false,
   };
   let context: OpenContext | undefined;
+  let named = (document: Document): Document => document;
   try {
     const found = findCommand(COMMANDS, argv);
     if (found.kind === "group") {
@@ -63,6 +65,7 @@ export async function runCli(
     const { command } = found;
     const { globals, input, help } = parseCommandLine(command, found.rest, terminal.env);
     mode = globals;
+    named = (document) => namedAsTyped(command, input, document);
     if (help) {
       const { commandHelp, helpWidth } = await import("./output/help.ts");
       printText(terminal, commandHelp(COMMANDS, command, helpWidth(terminal.out.columns)));
@@ -71,19 +74,16 @@ export async function runCli(
     const own = OWN.includes(command.path[0]);
     if (command.path[0] === "daemon") needLinux(terminal, command.path.join(" "));
     context = openContext(globals, terminal, own);
-    const document = await command.run(context, input);
+    const document = named(await command.run(context, input));
     context.progress.end();
     await print(terminal, mode, document);
     return exitCode(document);
   } catch (error) {
     context?.progress.end();
-    const document: Document = { kind: "error", error: context?.explain(error) ?? errorBody(error) };
+    const body = context?.explain(error) ?? errorBody(error);
+    const document = named({ kind: "error", error: body });
     await print(terminal, mode, document);
-    if (
-      document.error.code === "internal" &&
-      error instanceof Error &&
-      terminal.env.PLOYZ_DEBUG !== undefined
-    )
+    if (body.code === "internal" && error instanceof Error && terminal.env.PLOYZ_DEBUG !== undefined)
       terminal.err.write(`${error.stack}\n`);
     return exitCode(document);
   } finally {

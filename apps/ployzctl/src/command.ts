@@ -24,6 +24,8 @@ export interface Argument {
   readonly many?: boolean;
   readonly source?: Source;
   readonly choices?: readonly string[];
+  /** Fields of the command's input that it sets under another name than its own. */
+  readonly sets?: readonly string[];
 }
 
 export interface Option {
@@ -36,6 +38,8 @@ export interface Option {
   readonly value?: string;
   readonly choices?: readonly string[];
   readonly source?: Source;
+  /** Fields of the command's input that it sets under another name than its own. */
+  readonly sets?: readonly string[];
 }
 
 export type Path = readonly [string, ...string[]];

@@ -322,14 +322,25 @@ describe("machines that go", () => {
   );
 
   it("rm asks, and without a terminal it needs --yes, which does not imply --lose", async () => {
+    answer = () => ({ type: "plan", plan });
+    const asked = await run(["machine", "rm", "m2"]);
+    expect([asked.code, asked.err]).toEqual([2, expect.stringContaining("pass --yes")]);
+    expect(sent()).toMatchObject([{ mode: "preview" }]);
+    daemon.received.splice(0);
     answer = () => refused("data_loss_unconfirmed");
-    expect((await run(["machine", "rm", "m2"])).code).toBe(2);
-    expect(daemon.received).toEqual([]);
     const { code, err } = await run(["machine", "rm", "m2", "--force", "--yes"]);
     expect(code).toBe(3);
     expect(err).toContain("data_loss_unconfirmed");
     expect(sent()).toMatchObject([{ mode: "apply", input: { machine: "m2", force: true } }]);
     expect((await run(["machine", "rm", "m2", "--lose", "prod/x", "--yes"])).code).toBe(2);
+  });
+
+  it("rm that is refused asks nothing, at a terminal too", async () => {
+    answer = () => refused("data_loss_unconfirmed");
+    const { code, err } = await run(["machine", "rm", "m2", "--force"], { typed: ["y"] });
+    expect([code, err]).toEqual([3, expect.not.stringContaining("[y/N]")]);
+    expect(err).toContain("data_loss_unconfirmed");
+    expect(sent()).toMatchObject([{ mode: "preview", input: { machine: "m2", force: true } }]);
   });
 
   it.each([

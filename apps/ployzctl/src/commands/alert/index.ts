@@ -19,7 +19,12 @@ export const alertCommands: readonly Command[] = [
         value: "FORMAT",
         summary: "json (the default), slack, mattermost, discord, ntfy or mail",
       },
-      "key-file": { type: "text", value: "FILE", summary: "Sign each message with the key in this file" },
+      "key-file": {
+        type: "text",
+        value: "FILE",
+        summary: "Sign each message with the key in this file",
+        sets: ["key"],
+      },
     },
     prints: ["alert-set"],
     examples: [

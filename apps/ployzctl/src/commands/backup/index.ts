@@ -121,7 +121,12 @@ export const backupCommands: readonly Command[] = [
     ],
     prints: CHANGE,
     args: [
-      { name: "backup", summary: "NAMESPACE, NAMESPACE/VOLUME or NAMESPACE/VOLUME@BACKUP", required: true },
+      {
+        name: "backup",
+        summary: "NAMESPACE, NAMESPACE/VOLUME or NAMESPACE/VOLUME@BACKUP",
+        required: true,
+        sets: ["namespace", "volume"],
+      },
     ],
     options: {
       job: { type: "text", value: "JOB", summary: "Check the restored data with this job" },
@@ -130,6 +135,7 @@ export const backupCommands: readonly Command[] = [
         value: "MACHINE",
         source: "machine",
         summary: "Restore there. Default: the volume's machine",
+        sets: ["machine"],
       },
       "all-data": { type: "flag", summary: "Also read all data of the repository, of all its backups" },
       ...REPOSITORY,
@@ -164,14 +170,27 @@ export const backupCommands: readonly Command[] = [
       "NAMESPACE@BACKUP restores all volumes of the run that the backup belongs to, then prints the namespace's manifest, to be deployed: also into another cluster, where the repository was added with the same password. Secrets, bundles and images do not come with it. A second run continues where the first one ended.",
     ],
     prints: [...CHANGE, "backups", "manifest"],
-    args: [{ name: "backup", summary: "NAMESPACE/VOLUME@BACKUP or NAMESPACE@BACKUP", required: true }],
+    args: [
+      {
+        name: "backup",
+        summary: "NAMESPACE/VOLUME@BACKUP or NAMESPACE@BACKUP",
+        required: true,
+        sets: ["namespace", "volume"],
+      },
+    ],
     options: {
-      as: { type: "text", value: "NAMESPACE[/VOLUME]", summary: "The new volume, or namespace" },
+      as: {
+        type: "text",
+        value: "NAMESPACE[/VOLUME]",
+        summary: "The new volume, or namespace",
+        sets: ["target"],
+      },
       to: {
         type: "text",
         value: "MACHINE",
         source: "machine",
         summary: "Where it will be. Default: the machine that it was on",
+        sets: ["machine"],
       },
       ...REPOSITORY,
       ...PREVIEW,

@@ -170,7 +170,15 @@ export const changeCommands: readonly Command[] = [
         "Data is copied while the service runs; the service stops only for the last difference, and the gateways hold its requests meanwhile. If a step fails before the commit, the source serves again. The source's copy is retired and kept: moving back sends differences only. A standby on the target spares all but the last difference.",
         "With --from-standby the copy on the target becomes the volume, while the machine of the volume does not answer. When that machine is back, its copy is retired with a snapshot of its last state.",
       ],
-      args: [{ name: "service", summary: "NAMESPACE/SERVICE", required: true, source: "service" }],
+      args: [
+        {
+          name: "service",
+          summary: "NAMESPACE/SERVICE",
+          required: true,
+          source: "service",
+          sets: ["namespace"],
+        },
+      ],
       options: {
         to: { type: "text", value: "MACHINE", source: "machine", summary: "The target machine; required" },
         "max-rounds": {
@@ -197,6 +205,7 @@ export const changeCommands: readonly Command[] = [
           type: "text",
           value: "SIZE",
           summary: "Limit on bytes per second while the service runs, e.g. 50M",
+          sets: ["bytesPerSecond"],
         },
       },
       examples: [

@@ -3,8 +3,7 @@ import type { Command, Context, Input } from "../../command.ts";
 import { usage } from "../../errors.ts";
 import { CHANGE, PREVIEW } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
-import { change } from "../../operation/change.ts";
-import { confirm } from "../../operation/confirm.ts";
+import { change, changeAfterAsking } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { previewLoss } from "../../operation/loss.ts";
 
@@ -106,6 +105,5 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   const how = force
     ? "Data that exists only there is lost, and it can never rejoin."
     : "Its work moves to others.";
-  if (!input.flag("yes")) await confirm(context, "machine rm", `Remove machine ${id}? ${how}`);
-  return change(context, giving([]), false);
+  return changeAfterAsking(context, giving([]), { input, question: `Remove machine ${id}? ${how}` });
 }

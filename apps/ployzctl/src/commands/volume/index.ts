@@ -4,7 +4,13 @@ import { needLabel } from "../../names.ts";
 import { needInNamespace } from "../../values.ts";
 import { standbyCommands } from "./standby.ts";
 
-const volume = { name: "volume", summary: "NAMESPACE/VOLUME", required: true, source: "volume" } as const;
+const volume = {
+  name: "volume",
+  summary: "NAMESPACE/VOLUME",
+  required: true,
+  source: "volume",
+  sets: ["namespace"],
+} as const;
 
 export const volumeCommands: readonly Command[] = [
   {

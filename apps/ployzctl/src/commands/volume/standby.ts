@@ -4,7 +4,13 @@ import { CHANGE, PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { needDuration, needInNamespace } from "../../values.ts";
 
-const volume = { name: "volume", summary: "NAMESPACE/VOLUME", required: true, source: "volume" } as const;
+const volume = {
+  name: "volume",
+  summary: "NAMESPACE/VOLUME",
+  required: true,
+  source: "volume",
+  sets: ["namespace"],
+} as const;
 
 export const standbyCommands: readonly Command[] = [
   {
@@ -16,7 +22,13 @@ export const standbyCommands: readonly Command[] = [
     ],
     args: [volume],
     options: {
-      to: { type: "text", value: "MACHINE", source: "machine", summary: "The machine of the copy; required" },
+      to: {
+        type: "text",
+        value: "MACHINE",
+        source: "machine",
+        summary: "The machine of the copy; required",
+        sets: ["machine"],
+      },
       every: {
         type: "text",
         value: "TIME",
@@ -59,7 +71,13 @@ export const standbyCommands: readonly Command[] = [
     prints: CHANGE,
     args: [volume],
     options: {
-      to: { type: "text", value: "MACHINE", source: "machine", summary: "The standby's machine; required" },
+      to: {
+        type: "text",
+        value: "MACHINE",
+        source: "machine",
+        summary: "The standby's machine; required",
+        sets: ["machine"],
+      },
       ...PREVIEW,
     },
     examples: ["ployzctl volume standby sync prod/pgdata --to m3"],
@@ -79,7 +97,13 @@ export const standbyCommands: readonly Command[] = [
     details: ["The copy stays for the retention time, as a retired one."],
     args: [volume],
     options: {
-      from: { type: "text", value: "MACHINE", source: "machine", summary: "Only the one on this machine" },
+      from: {
+        type: "text",
+        value: "MACHINE",
+        source: "machine",
+        summary: "Only the one on this machine",
+        sets: ["machine"],
+      },
       ...PREVIEW,
       ...YES,
     },
