@@ -68,6 +68,7 @@ function rowOf(
     ...(paused && { paused }),
     ...(paused === undefined && next !== undefined && { next: new Date(next + offsetMs).toISOString() }),
     ...(last && { last }),
+    ...(same?.before && last !== undefined && last.endedAt === undefined && { before: same.before }),
   };
 }
 

@@ -61,6 +61,7 @@ export function claimOf(
       decided: ticks === undefined ? known.decided : iso(ticks.decided),
       missed: withMissed(known.missed, found),
       ...(run && { run }),
+      ...(tick !== undefined && settled !== undefined && { before: settled }),
     },
     ...(tick !== undefined && { run: tick }),
   };

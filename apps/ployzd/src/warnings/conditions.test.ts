@@ -131,14 +131,31 @@ describe("operations", () => {
   });
 
   it("warn of a schedule's failed run, and not of its operation too", () => {
-    const last = { tick: ago(5), machine: "m1", startedAt: ago(5), operation: "01", state: "failed" };
+    const last = {
+      tick: ago(5),
+      machine: "m1",
+      startedAt: ago(5),
+      endedAt: ago(4),
+      operation: "01",
+      state: "failed",
+    };
     expect(found([operation({ by: "schedule prod/report" })], [schedule({ last })])).toEqual([
       "schedule_failed prod/report",
     ]);
   });
 
+  it("warn of a schedule's failed run while the next one goes, until it ends well", () => {
+    const run = { tick: ago(5), machine: "m1", startedAt: ago(5), operation: "01" };
+    const failed = { ...run, endedAt: ago(4), state: "failed" };
+    const next = { ...run, tick: ago(3), startedAt: ago(3), state: "running" };
+    expect(found([], [schedule({ last: next, before: failed })])).toEqual(["schedule_failed prod/report"]);
+    const done = { ...next, endedAt: ago(2), state: "done" };
+    expect(found([], [schedule({ last: done, before: failed })])).toEqual([]);
+    expect(found([], [schedule({ last: next })])).toEqual([]);
+  });
+
   it("warn of a schedule's refused run, unless another operation was at work", () => {
-    const last = { tick: ago(5), machine: "m1", startedAt: ago(5), state: "refused" };
+    const last = { tick: ago(5), machine: "m1", startedAt: ago(5), endedAt: ago(5), state: "refused" };
     const error = (code: string) => ({ last: { ...last, error: { code, message: "x" } } });
     expect(found([], [schedule(error("secret_missing"))])).toEqual(["schedule_failed prod/report"]);
     expect(found([], [schedule(error("scope_busy"))])).toEqual([]);

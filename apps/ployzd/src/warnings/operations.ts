@@ -61,9 +61,9 @@ const STANDBY = "volume-standby-sync";
  * A run that was refused is as good as failed, unless another operation was at work on the same just then, or it was a standby's: how old
  * that is has a warning of its own.
  */
-const failedRun = ({ last, primitive }: ScheduleRow): boolean =>
-  last?.state === "failed" ||
-  (last?.state === "refused" && last.error?.code !== "scope_busy" && primitive !== STANDBY);
+const isFailed = (run: ScheduleRow["last"], primitive: string): boolean =>
+  run?.state === "failed" ||
+  (run?.state === "refused" && run.error?.code !== "scope_busy" && primitive !== STANDBY);
 
 function scheduleWarnings(row: ScheduleRow): readonly Warning[] {
   const { namespace, name, primitive, last, missed, paused } = row;
@@ -71,10 +71,12 @@ function scheduleWarnings(row: ScheduleRow): readonly Warning[] {
   const hint = `see its runs: ployzctl schedule show ${what}`;
   const newest = missed.at(-1);
   const found: Warning[] = [];
-  if (failedRun(row))
+  // While a run goes, how it ends is not known: that of the one before counts.
+  const ended = last !== undefined && last.endedAt === undefined ? row.before : last;
+  if (isFailed(ended, primitive))
     found.push(
       warning("schedule_failed", what, {
-        message: `the last run of ${what} ${last?.state === "refused" ? "was refused" : "failed"}${withCode(last?.error)}`,
+        message: `the last run of ${what} ${ended?.state === "refused" ? "was refused" : "failed"}${withCode(ended?.error)}`,
         hint,
       }),
     );

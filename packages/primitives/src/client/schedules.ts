@@ -12,6 +12,8 @@ const scheduleRow = {
   paused: Type.Optional(object({ at: text(), by: text() })),
   /** `state`: that of its operation; `claimed` before there is one. */
   last: Type.Optional(ScheduleRun),
+  /** The run before `last`, while that one has not ended. */
+  before: Type.Optional(ScheduleRun),
   /** Oldest first, the last ten. */
   missed: list(MissedTick),
   /** The operation that runs. */

@@ -68,6 +68,8 @@ export const ScheduleRecord = object({
   /** RFC 3339. Ticks up to this one are decided. */
   decided: text(),
   run: Type.Optional(ScheduleRun),
+  /** The run before that one: how it ended counts until the present one has ended. */
+  before: Type.Optional(ScheduleRun),
   /** Oldest first, the last ten. */
   missed: list(MissedTick),
   paused: Type.Optional(object({ at: text(), by: text() })),
